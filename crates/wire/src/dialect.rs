@@ -1,0 +1,126 @@
+//! The wire formats, and the two halves each may have.
+//!
+//! A *dialect* is a way of writing a chat exchange as bytes. Its inbound half is spoken by clients, its outbound half by
+//! providers. This file stands on the ground floor: the dialect folders build on it, and `registry.rs` above them is the one
+//! place that matches on [`Dialect`].
+
+use std::fmt;
+
+/// A wire format for chat exchanges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Dialect {
+    /// OpenAI chat completions, spoken by most providers.
+    OpenAiChat,
+    /// OpenAI legacy text completions.
+    OpenAiCompletions,
+    /// OpenAI responses.
+    OpenAiResponses,
+    /// Anthropic messages.
+    Anthropic,
+    /// Gemini `generateContent`, on AI Studio and on Vertex.
+    Gemini,
+    /// Bedrock Converse.
+    Bedrock,
+    /// Cohere chat, version 2.
+    Cohere,
+    /// Ollama's own `/api/chat`.
+    Ollama,
+}
+
+impl Dialect {
+    /// Every dialect, in the order of the documentation.
+    pub const ALL: [Dialect; 8] = [
+        Dialect::OpenAiChat,
+        Dialect::OpenAiCompletions,
+        Dialect::OpenAiResponses,
+        Dialect::Anthropic,
+        Dialect::Gemini,
+        Dialect::Bedrock,
+        Dialect::Cohere,
+        Dialect::Ollama,
+    ];
+
+    /// The name used in provider rows, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Dialect::OpenAiChat => "openai-chat",
+            Dialect::OpenAiCompletions => "openai-completions",
+            Dialect::OpenAiResponses => "openai-responses",
+            Dialect::Anthropic => "anthropic",
+            Dialect::Gemini => "gemini",
+            Dialect::Bedrock => "bedrock",
+            Dialect::Cohere => "cohere",
+            Dialect::Ollama => "ollama",
+        }
+    }
+
+    /// The dialect of that name.
+    pub fn from_name(name: &str) -> Option<Dialect> {
+        Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == name)
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+/// What a client asks the gateway to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    /// A chat exchange, in any dialect (legacy completions included).
+    Chat,
+    /// Counting the tokens of a chat request.
+    CountTokens,
+    /// Text (and image) embeddings.
+    Embeddings,
+    /// Ordering documents by relevance to a query.
+    Rerank,
+    /// Content classification.
+    Moderations,
+    /// Images from text.
+    ImageGenerations,
+    /// Images from images and text.
+    ImageEdits,
+    /// Audio from text.
+    Speech,
+    /// Text from audio.
+    Transcriptions,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Operation; 9] = [
+        Operation::Chat,
+        Operation::CountTokens,
+        Operation::Embeddings,
+        Operation::Rerank,
+        Operation::Moderations,
+        Operation::ImageGenerations,
+        Operation::ImageEdits,
+        Operation::Speech,
+        Operation::Transcriptions,
+    ];
+
+    /// The name used in provider rows, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Operation::Chat => "chat",
+            Operation::CountTokens => "count_tokens",
+            Operation::Embeddings => "embeddings",
+            Operation::Rerank => "rerank",
+            Operation::Moderations => "moderations",
+            Operation::ImageGenerations => "image_generations",
+            Operation::ImageEdits => "image_edits",
+            Operation::Speech => "speech",
+            Operation::Transcriptions => "transcriptions",
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
