@@ -6,6 +6,16 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use crate::chat::ChatRequest;
+use crate::event::{EventReader, EventWriter};
+use crate::framing::Framing;
+use crate::loss::Losses;
+use crate::problem::{Fault, Malformed, Problem, Unsupported};
+use crate::reply::ChatReply;
+
 /// A wire format for chat exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dialect {
@@ -64,6 +74,161 @@ impl fmt::Display for Dialect {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.as_str())
     }
+}
+
+/// What stands beside a request's body.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head<'a> {
+    /// The model, where the path names it (Gemini, Azure's deployments).
+    pub path_model: Option<&'a str>,
+    /// Whether the path asks for a stream (Gemini).
+    pub path_stream: Option<bool>,
+    /// The headers; `None` where there are none to look at.
+    pub headers: Option<&'a HeaderMap>,
+}
+
+/// Which of the APIs that share OpenAI's formats the client expects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flavor {
+    /// OpenAI's own (and LiteLLM's).
+    #[default]
+    OpenAi,
+    /// OpenRouter's.
+    OpenRouter,
+}
+
+/// What an answer needs that only the gateway knows: `wire` has no clock and no randomness.
+#[derive(Clone, Debug, Default)]
+pub struct Stamp {
+    /// An id for the answer, where the provider gave none.
+    pub id: String,
+    /// Now, in Unix seconds, where the provider did not say.
+    pub created: u64,
+    /// The model the client asked for, where the provider named none.
+    pub model: String,
+    /// Whether the client wants the usage in the stream.
+    pub stream_usage: bool,
+    /// Whether the client wants thoughts left out.
+    pub hide_reasoning: bool,
+    /// Which API the client expects.
+    pub flavor: Flavor,
+    /// The provider's name, for the APIs that tell.
+    pub provider: Option<String>,
+}
+
+/// What a target model can do and needs, from its rows. Everything is optional: unknown is `None`, and a writer then sends what the
+/// client said.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// The most tokens it can answer; sent only where the API requires a limit and the client named none.
+    pub max_output_tokens: Option<u64>,
+    /// How it is told to think.
+    pub thinking: Option<Thinking>,
+    /// The reasoning efforts it knows.
+    pub efforts: Option<Vec<String>>,
+    /// Whether it takes a JSON schema for its answer.
+    pub json_schema: Option<bool>,
+    /// Whether it takes `temperature`, `top_p` and `top_k`.
+    pub sampling: Option<bool>,
+    /// Whether the name of the token limit is `max_completion_tokens` (OpenAI's newer models).
+    pub max_completion_tokens: Option<bool>,
+    /// The field it takes thoughts back in (`reasoning_content`, `reasoning`), where it does.
+    pub reasoning_field: Option<String>,
+    /// Who makes the model (`anthropic`, `openai`, `google`, …): the one who may see its seals.
+    pub vendor: Option<String>,
+    /// The most stop sequences it takes.
+    pub max_stop: Option<usize>,
+}
+
+/// How a model is told to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thinking {
+    /// It cannot.
+    Never,
+    /// By an effort.
+    Effort,
+    /// By a budget in tokens.
+    Budget,
+    /// It decides itself; an effort guides it.
+    Adaptive,
+}
+
+/// What the reader of the reply must remember of the request.
+#[derive(Clone, Debug, Default)]
+pub struct Memo {
+    /// Tools that had to be renamed for the target: (name sent, name of the client's).
+    pub renamed: Vec<(String, String)>,
+    /// The tool whose call stands for a JSON answer, where the target knows no other way.
+    pub json_tool: Option<String>,
+    /// Who makes the model, see [`Profile::vendor`].
+    pub vendor: Option<String>,
+    /// Texts that end the answer, for targets that do not say which one did.
+    pub stop: Vec<String>,
+}
+
+/// A request in the target's bytes.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The body.
+    pub body: Bytes,
+    /// Headers the body needs (`anthropic-beta`, say).
+    pub headers: Vec<(&'static str, String)>,
+    /// What could not be carried.
+    pub losses: Losses,
+    /// What the reader of the reply must remember.
+    pub memo: Memo,
+}
+
+/// Bytes from a client to meaning, and meaning back to the bytes that client expects.
+pub trait Inbound: Sync {
+    /// Reads a client's request.
+    fn read_request(&self, head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, Malformed>;
+
+    /// Writes a whole answer.
+    fn write_reply(&self, reply: &ChatReply, stamp: &Stamp) -> Vec<u8>;
+
+    /// Writes a streamed answer.
+    fn event_writer(&self, stamp: Stamp) -> Box<dyn EventWriter>;
+
+    /// Writes an error in place of an answer.
+    fn write_problem(&self, problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>);
+
+    /// Writes an error inside a stream that has begun. Nothing may follow it.
+    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor) -> Vec<u8>;
+
+    /// What ends a stream in this dialect, where that is more than its last event (`data: [DONE]`).
+    fn epilogue(&self) -> &'static [u8] {
+        b""
+    }
+}
+
+/// Meaning to the bytes a provider expects, and its bytes back to meaning.
+pub trait Outbound: Sync {
+    /// How its streams are cut into frames.
+    fn framing(&self) -> Framing;
+
+    /// The body's field that names the model; `None`: the path does.
+    fn model_key(&self) -> Option<&'static str>;
+
+    /// The path below the provider's base URL.
+    fn path(&self, model: &str, stream: bool) -> String;
+
+    /// Writes a request.
+    fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported>;
+
+    /// Edits that a request already in this dialect needs, e.g. to have usage reported in streams.
+    fn metering_edits(&self, _outline: &crate::outline::Outline, _body: &crate::frames::Frames) -> crate::outline::Edits {
+        crate::outline::Edits::default()
+    }
+
+    /// Reads a whole answer. A provider's error inside a success is `Err` with its fault.
+    fn read_reply(&self, memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault>;
+
+    /// Reads a streamed answer.
+    fn event_reader(&self, memo: Memo) -> Box<dyn EventReader>;
+
+    /// Reads an error answer.
+    fn read_fault(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault;
 }
 
 /// What a client asks the gateway to do.

@@ -1,9 +1,32 @@
 //! What the bytes mean.
 //!
 //! `wire` knows the formats in which clients and providers write chat exchanges, and nothing else: no sockets, no clock, no
-//! environment, no async. It exists so that N client formats reach M provider formats through one meaning instead of N×M pairs.
-//! Start reading at [`dialect`].
+//! environment, no async. It exists so that N client formats reach M provider formats through one meaning instead of N×M pairs:
+//! a [`Dialect`] is two-sided, its inbound half reads what clients send, its outbound half writes what providers expect, and
+//! [`chat`], [`reply`] and [`event`] are the meaning between them.
+//!
+//! Nothing is dropped silently. What the meaning does not know stays in [`extra`] for the dialect it came from, what only one
+//! vendor can open stays in [`seal`], what a target cannot carry is a [`loss`] or, where it is content, refused.
+//!
+//! Start reading at [`dialect`], then [`prepare`] (requests) and [`relay`] (streams).
 
+pub mod assemble;
+pub mod chat;
 pub mod dialect;
+pub mod event;
+pub mod extra;
+pub mod fields;
+pub mod frames;
+pub mod framing;
+pub mod grammar;
+pub mod json;
+pub mod loss;
+pub mod outline;
+pub mod prepare;
+pub mod problem;
+mod registry;
+pub mod relay;
+pub mod reply;
+pub mod seal;
 
 pub use dialect::{Dialect, Operation};

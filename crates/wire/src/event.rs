@@ -1,0 +1,142 @@
+//! The meaning of a stream, event by event.
+
+use bytes::BytesMut;
+use serde_json::value::RawValue;
+
+use crate::chat::{Citation, Hosted, Media};
+use crate::problem::{Fault, Malformed};
+use crate::reply::{Finish, Usage};
+use crate::seal::Sealed;
+
+/// One step of an answer under way: `Start`, then blocks, then exactly one of `End` and `Fault`; `Usage` anywhere after `Start`.
+///
+/// Blocks may overlap; ids tell them apart and are not used twice.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The answer begins. No content yet.
+    Start {
+        /// The provider's id of the answer.
+        id: Option<String>,
+        /// The model that answers, in the provider's words.
+        model: Option<String>,
+        /// When, in Unix seconds.
+        created: Option<u64>,
+    },
+    /// A block begins.
+    BlockStart {
+        /// Its id.
+        block: u32,
+        /// What it is.
+        kind: BlockKind,
+    },
+    /// A block goes on.
+    BlockDelta {
+        /// Its id.
+        block: u32,
+        /// What comes.
+        delta: Delta,
+    },
+    /// A block is complete.
+    BlockEnd {
+        /// Its id.
+        block: u32,
+    },
+    /// What it took so far. A later report replaces the counts it names.
+    Usage(Box<Usage>),
+    /// The answer is complete.
+    End {
+        /// Why.
+        finish: Finish,
+        /// The tier that served it.
+        service_tier: Option<String>,
+    },
+    /// The answer broke off.
+    Fault(Box<Fault>),
+    /// Something this dialect does not define; never interpreted.
+    Unknown(Box<RawValue>),
+}
+
+/// What a block is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BlockKind {
+    /// Text.
+    Text,
+    /// The model declines.
+    Refusal,
+    /// A thought.
+    Reasoning {
+        /// The provider's id of the item.
+        id: Option<String>,
+        /// Whether it is a summary.
+        summary: bool,
+    },
+    /// A call of a tool of the client's.
+    ToolCall {
+        /// The call's id.
+        id: String,
+        /// The tool.
+        name: String,
+        /// Whether it takes free text.
+        custom: bool,
+    },
+    /// An image, whole.
+    Image(Box<Media>),
+    /// Sound; its data and transcript may follow in pieces.
+    Audio(Box<Media>),
+    /// An item of a tool that the provider runs, whole.
+    Hosted(Box<Hosted>),
+}
+
+/// What comes in a block.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delta {
+    /// More text (of text, refusal and reasoning blocks).
+    Text(String),
+    /// More of a call's arguments.
+    Arguments(String),
+    /// The provider's seal on the block. A later one replaces it.
+    Seal(Sealed),
+    /// A source for the block's text.
+    Citation(Box<Citation>),
+    /// More base64 of an audio block.
+    AudioData(String),
+    /// More of what is said in an audio block.
+    Transcript(String),
+}
+
+/// Reads a provider's stream, frame by frame. Pure: no socket, no clock, no policy.
+pub trait EventReader: Send {
+    /// Reads one frame: the payload of an SSE event, a JSON line, an AWS event.
+    fn read(&mut self, frame: Frame<'_>, out: &mut Vec<Event>) -> Result<(), Malformed>;
+
+    /// The stream ended. Emits `End`, or a `Fault` where the provider never said that it was complete.
+    fn eof(&mut self, out: &mut Vec<Event>);
+
+    /// Whether the frame may pass to a client of the same dialect unread: it holds neither usage nor an end nor an error, nor the
+    /// first content. A substring search, not a parse; `false` when in doubt.
+    fn skim(&self, _frame: Frame<'_>) -> bool {
+        false
+    }
+}
+
+/// One frame of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// The event's name (SSE `event:`, AWS `:event-type` or `:exception-type`), empty where there is none.
+    pub name: &'a str,
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// A frame without a name.
+    pub fn new(payload: &'a [u8]) -> Self {
+        Self { name: "", payload }
+    }
+}
+
+/// Writes a stream in a client's dialect.
+pub trait EventWriter: Send {
+    /// Writes what that event means in this dialect: none, one or several wire events. After `End` or `Fault` nothing may follow.
+    fn write(&mut self, event: &Event, out: &mut BytesMut);
+}

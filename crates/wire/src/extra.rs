@@ -1,0 +1,52 @@
+//! Fields that a dialect has and the meaning has not.
+
+use serde_json::value::RawValue;
+
+use crate::dialect::Dialect;
+
+/// Fields a dialect has and the meaning has not. They are written back only to the dialect they came from; towards any other
+/// they are a loss.
+#[derive(Clone, Debug, Default)]
+pub struct Extra {
+    from: Option<Dialect>,
+    fields: Vec<(String, Box<RawValue>)>,
+}
+
+impl Extra {
+    /// No fields yet, of that dialect.
+    pub fn new(from: Dialect) -> Self {
+        Self { from: Some(from), fields: Vec::new() }
+    }
+
+    /// Adds a field.
+    pub fn push(&mut self, key: impl Into<String>, value: Box<RawValue>) {
+        self.fields.push((key.into(), value));
+    }
+
+    /// The fields, if they came from that dialect.
+    pub fn of(&self, dialect: Dialect) -> &[(String, Box<RawValue>)] {
+        if self.from == Some(dialect) { &self.fields } else { &[] }
+    }
+
+    /// The fields, whatever dialect they came from.
+    pub fn fields(&self) -> &[(String, Box<RawValue>)] {
+        &self.fields
+    }
+
+    /// The dialect the fields came from.
+    pub fn from(&self) -> Option<Dialect> {
+        self.from
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+}
+
+impl PartialEq for Extra {
+    fn eq(&self, other: &Self) -> bool {
+        let texts = |extra: &Self| extra.fields.iter().map(|(key, raw)| (key.clone(), raw.get().to_owned())).collect::<Vec<_>>();
+        self.fields.is_empty() && other.fields.is_empty() || self.from == other.from && texts(self) == texts(other)
+    }
+}

@@ -1,0 +1,86 @@
+//! One JSON object in one slice: take what is known, keep the rest.
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::dialect::Dialect;
+use crate::extra::Extra;
+use crate::frames::Frames;
+use crate::outline::Outline;
+use crate::problem::Malformed;
+
+/// The fields of one JSON object. A dialect takes what it knows; what is left is [`Extra`].
+#[derive(Debug)]
+pub struct Fields<'a> {
+    entries: Vec<(String, &'a str)>,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of a whole body: depth and duplicate keys are checked.
+    pub fn scan(body: &'a [u8]) -> Result<Self, Malformed> {
+        let text = std::str::from_utf8(body).map_err(|_| Malformed::new("the body is not valid UTF-8"))?;
+        let outline = Outline::scan(&Frames::from(Bytes::copy_from_slice(body)))?;
+        let entries = outline.entries().iter().map(|entry| (entry.key.clone(), &text[entry.value.start..entry.value.end]));
+        Ok(Self { entries: entries.collect() })
+    }
+
+    /// The fields of an object inside a body that was scanned before. Of a key that is there twice, the last counts.
+    pub fn nested(value: &'a RawValue) -> Result<Self, Malformed> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Vec<(String, &'de str)>;
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("an object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries: Self::Value = Vec::new();
+                while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    entries.retain(|(known, _)| *known != key);
+                    entries.push((key, value.get()));
+                }
+                Ok(entries)
+            }
+        }
+        let mut reader = serde_json::Deserializer::from_str(value.get());
+        let entries = serde::Deserializer::deserialize_map(&mut reader, Visitor).map_err(|error| Malformed::new(&error.to_string()))?;
+        Ok(Self { entries })
+    }
+
+    /// The value of that key, removed and read; `null` counts as absent.
+    pub fn take<T: Deserialize<'a>>(&mut self, key: &str) -> Result<Option<T>, Malformed> {
+        let Some(raw) = self.take_str(key) else { return Ok(None) };
+        serde_json::from_str::<Option<T>>(raw).map_err(|error| Malformed::field(key, &error.to_string()))
+    }
+
+    /// The value of that key, removed and read, or an error that names the key.
+    pub fn require<T: Deserialize<'a>>(&mut self, key: &str) -> Result<T, Malformed> {
+        self.take(key)?.ok_or_else(|| Malformed::field(key, "is missing"))
+    }
+
+    /// The value of that key as written, removed.
+    pub fn take_raw(&mut self, key: &str) -> Option<&'a RawValue> {
+        self.take_str(key).and_then(|raw| serde_json::from_str(raw).ok())
+    }
+
+    fn take_str(&mut self, key: &str) -> Option<&'a str> {
+        let at = self.entries.iter().position(|(known, _)| known == key)?;
+        Some(self.entries.remove(at).1)
+    }
+
+    /// Whether that key is (still) there.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(known, _)| known == key)
+    }
+
+    /// What nobody took.
+    pub fn rest(self, from: Dialect) -> Extra {
+        let mut extra = Extra::new(from);
+        for (key, raw) in self.entries {
+            if let Ok(value) = RawValue::from_string(raw.to_owned()) {
+                extra.push(key, value);
+            }
+        }
+        extra
+    }
+}

@@ -1,0 +1,107 @@
+//! A body as the frames it arrived in.
+
+use bytes::{Bytes, BytesMut};
+
+/// A byte body kept as the pieces it arrived in, so that a large prompt is never joined or copied.
+#[derive(Clone, Debug, Default)]
+pub struct Frames {
+    parts: Vec<Bytes>,
+    len: usize,
+}
+
+impl Frames {
+    /// A body of no bytes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a frame at the end.
+    pub fn push(&mut self, part: Bytes) {
+        if !part.is_empty() {
+            self.len += part.len();
+            self.parts.push(part);
+        }
+    }
+
+    /// The number of bytes in all frames.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no byte at all.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The frames, in order.
+    pub fn parts(&self) -> &[Bytes] {
+        &self.parts
+    }
+
+    /// The frames, in order, given away.
+    pub fn into_parts(self) -> Vec<Bytes> {
+        self.parts
+    }
+
+    /// The whole body as one slice of memory; free where there is only one frame.
+    pub fn join(&self) -> Bytes {
+        match self.parts.as_slice() {
+            [] => Bytes::new(),
+            [one] => one.clone(),
+            many => {
+                let mut joined = BytesMut::with_capacity(self.len);
+                for part in many {
+                    joined.extend_from_slice(part);
+                }
+                joined.freeze()
+            }
+        }
+    }
+
+    /// Appends the bytes from `start` to `end` to `out`, without copying them.
+    pub fn slice_into(&self, start: usize, end: usize, out: &mut Frames) {
+        let mut offset = 0;
+        for part in &self.parts {
+            let from = start.max(offset);
+            let to = end.min(offset + part.len());
+            if from < to {
+                out.push(part.slice(from - offset..to - offset));
+            }
+            offset += part.len();
+            if offset >= end {
+                break;
+            }
+        }
+    }
+
+    /// The bytes from `start` to `end` as one slice of memory.
+    pub fn slice(&self, start: usize, end: usize) -> Bytes {
+        let mut out = Frames::new();
+        self.slice_into(start, end, &mut out);
+        out.join()
+    }
+}
+
+impl From<Bytes> for Frames {
+    fn from(part: Bytes) -> Self {
+        let mut frames = Frames::new();
+        frames.push(part);
+        frames
+    }
+}
+
+impl From<Vec<u8>> for Frames {
+    fn from(part: Vec<u8>) -> Self {
+        Bytes::from(part).into()
+    }
+}
+
+impl FromIterator<Bytes> for Frames {
+    fn from_iter<I: IntoIterator<Item = Bytes>>(parts: I) -> Self {
+        let mut frames = Frames::new();
+        for part in parts {
+            frames.push(part);
+        }
+        frames
+    }
+}

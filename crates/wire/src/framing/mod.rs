@@ -1,0 +1,129 @@
+//! Cutting a byte stream into frames, however it arrives.
+
+mod aws_event_stream;
+mod json_lines;
+mod sse;
+
+#[cfg(test)]
+mod tests;
+
+pub use aws_event_stream::write_message as write_aws_message;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::event::Frame;
+use crate::problem::Malformed;
+
+/// The largest frame that is read.
+pub const MAX_FRAME: usize = 16 * 1024 * 1024;
+
+/// How a stream is cut into frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    Sse,
+    /// One JSON value a line.
+    JsonLines,
+    /// Amazon's binary event stream.
+    AwsEventStream,
+}
+
+/// One frame and the bytes it came in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Piece {
+    /// The event's name, empty where there is none.
+    pub name: Bytes,
+    /// The payload; empty for what carries none (comments, blank lines).
+    pub payload: Bytes,
+    /// The bytes as they came, terminator included.
+    pub raw: Bytes,
+}
+
+impl Piece {
+    /// The frame, to be read.
+    pub fn frame(&self) -> Frame<'_> {
+        Frame { name: std::str::from_utf8(&self.name).unwrap_or_default(), payload: &self.payload }
+    }
+}
+
+/// Cuts a byte stream into frames. Complete frames of a chunk are slices of it; only a frame that two chunks share is copied.
+#[derive(Debug)]
+pub struct Framer {
+    framing: Framing,
+    chunk: Bytes,
+    pending: BytesMut,
+    scan: Scan,
+    ended: bool,
+}
+
+/// How far the incomplete frame at hand has been searched for its end.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    pub(crate) at: usize,
+    pub(crate) line: usize,
+}
+
+impl Framer {
+    /// A framer at the beginning of a stream.
+    pub fn new(framing: Framing) -> Self {
+        Self { framing, chunk: Bytes::new(), pending: BytesMut::new(), scan: Scan::default(), ended: false }
+    }
+
+    /// Whether no incomplete frame is kept.
+    pub fn is_empty(&self) -> bool {
+        self.chunk.is_empty() && self.pending.is_empty()
+    }
+
+    /// Adds what arrived. Call [`Framer::next_piece`] until it has nothing more.
+    pub fn push(&mut self, chunk: Bytes) {
+        if self.is_empty() {
+            self.chunk = chunk;
+        } else {
+            self.keep_chunk();
+            self.pending.extend_from_slice(&chunk);
+        }
+    }
+
+    /// The stream ended: what is left is the last frame.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// The next complete frame.
+    pub fn next_piece(&mut self) -> Option<Result<Piece, Malformed>> {
+        let slice: &[u8] = if self.pending.is_empty() { &self.chunk } else { &self.pending };
+        if slice.is_empty() {
+            return None;
+        }
+        let found = match self.framing {
+            Framing::Sse => sse::frame_end(slice, &mut self.scan, self.ended),
+            Framing::JsonLines => json_lines::frame_end(slice, &mut self.scan, self.ended),
+            Framing::AwsEventStream => match aws_event_stream::frame_end(slice) {
+                Ok(None) if self.ended => return Some(Err(Malformed::new("the stream ends inside an event"))),
+                Ok(found) => found,
+                Err(malformed) => return Some(Err(malformed)),
+            },
+        };
+        let Some(end) = found else {
+            if slice.len() > MAX_FRAME {
+                return Some(Err(Malformed::new("a frame of the stream is too large")));
+            }
+            self.keep_chunk();
+            return None;
+        };
+        self.scan = Scan::default();
+        let raw = if self.pending.is_empty() { self.chunk.split_to(end) } else { self.pending.split_to(end).freeze() };
+        Some(match self.framing {
+            Framing::Sse => sse::read_frame(raw),
+            Framing::JsonLines => Ok(json_lines::read_frame(raw)),
+            Framing::AwsEventStream => aws_event_stream::read_frame(raw),
+        })
+    }
+
+    fn keep_chunk(&mut self) {
+        if self.pending.is_empty() && !self.chunk.is_empty() {
+            self.pending.extend_from_slice(&self.chunk);
+            self.chunk = Bytes::new();
+        }
+    }
+}

@@ -1,0 +1,118 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn frames(text: &str, size: usize) -> Frames {
+    text.as_bytes().chunks(size.max(1)).map(Bytes::copy_from_slice).collect()
+}
+
+fn apply(text: &str, edits: &Edits) -> String {
+    let mut results: Vec<String> = [1, 3, 1000]
+        .into_iter()
+        .map(|size| {
+            let body = frames(text, size);
+            let edited = Outline::scan(&body).expect("an object").apply(&body, edits);
+            String::from_utf8(edited.join().to_vec()).expect("text")
+        })
+        .collect();
+    results.dedup();
+    assert_eq!(results.len(), 1, "the same however it is cut: {results:?}");
+    results.remove(0)
+}
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn keys_are_found_and_read() {
+    let body = frames(r#" { "model" : "gpt", "n":2, "messages":[{"content":"a \"} b"}], "mod\u0065": null } "#, 2);
+    let outline = Outline::scan(&body).expect("an object");
+    let keys: Vec<_> = outline.entries().iter().map(|entry| entry.key.as_str()).collect();
+    assert_eq!(keys, ["model", "n", "messages", "mode"]);
+    assert_eq!(outline.read::<String>(&body, "model").expect("text").as_deref(), Some("gpt"));
+    assert_eq!(outline.read::<u64>(&body, "n").expect("number"), Some(2));
+    assert_eq!(outline.read::<u64>(&body, "mode").expect("null"), None);
+    assert_eq!(outline.read::<u64>(&body, "model").expect_err("no number").at.as_deref(), Some("model"));
+}
+
+#[test]
+fn hostile_bodies_are_refused() {
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+    let cases = [
+        "",
+        "[]",
+        "{",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{\"a\":1 \"b\":2}",
+        "{\"a\":01}",
+        "{\"a\":NaN}",
+        "{a:1}",
+        "{\"a\":1}x",
+        "{\"a\":[}",
+        "{\"a\":{]}}",
+        "{\"a\":1,\"a\":2}",
+        "{\"model\":1,\"mod\\u0065l\":2}",
+        "{\"a\":\"",
+        "{\"a\":tru}",
+        "{\"\\ud800\":1}",
+        &deep,
+    ];
+    for case in cases {
+        for size in [1, 1000] {
+            assert!(Outline::scan(&frames(case, size)).is_err(), "{case}");
+        }
+    }
+    let invalid: Frames = [&b"{\"a\":\"\xc3"[..], &b"(\"}"[..]].into_iter().map(Bytes::copy_from_slice).collect();
+    assert!(Outline::scan(&invalid).is_err());
+}
+
+#[test]
+fn edits_touch_nothing_else() {
+    let text = r#"{"a":1, "model": "x","b":[1, 2] }"#;
+    assert_eq!(apply(text, &Edits { set: pairs(&[("model", "\"y\"")]), ..Edits::default() }), r#"{"a":1, "model": "y","b":[1, 2] }"#);
+    assert_eq!(apply(text, &Edits { remove: vec!["b".into()], ..Edits::default() }), r#"{"a":1, "model": "x" }"#);
+    assert_eq!(apply(text, &Edits { remove: vec!["a".into()], ..Edits::default() }), r#"{"model": "x","b":[1, 2] }"#);
+    assert_eq!(
+        apply(text, &Edits { remove: vec!["a".into(), "model".into(), "b".into()], set: pairs(&[("c", "3")]), ..Edits::default() }),
+        r#"{"c":3 }"#
+    );
+    assert_eq!(apply("{}", &Edits { set: pairs(&[("c", "3"), ("d", "4")]), ..Edits::default() }), r#"{"c":3,"d":4}"#);
+    assert_eq!(
+        apply(text, &Edits { default: pairs(&[("a", "9"), ("z", "9")]), ..Edits::default() }),
+        r#"{"a":1, "model": "x","b":[1, 2],"z":9 }"#
+    );
+    assert_eq!(
+        apply(text, &Edits { rename: pairs(&[("a", "aa"), ("b", "model")]), ..Edits::default() }),
+        r#"{"aa":1, "model": "x","b":[1, 2] }"#
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_object_survives_and_any_bytes_are_safe(
+        keys in proptest::collection::btree_map("[a-z\"\\\\é]{0,4}", "\\PC{0,12}", 0..6),
+        remove in "[a-z]{1,2}",
+        size in 1_usize..9,
+        junk in proptest::collection::vec(any::<u8>(), 0..64),
+    ) {
+        let object: Value = keys.iter().map(|(key, value)| (key.clone(), json!([value, {"k": 1.5}]))).collect::<serde_json::Map<_, _>>().into();
+        let text = object.to_string();
+        let body = frames(&text, size);
+        let outline = Outline::scan(&body).expect("an object");
+        let edits = Edits { remove: vec![remove.clone()], set: pairs(&[("zzz", "{}")]), ..Edits::default() };
+        let edited: Value = serde_json::from_slice(&outline.apply(&body, &edits).join()).expect("json");
+        let mut wanted = object;
+        wanted.as_object_mut().expect("object").remove(&remove);
+        wanted["zzz"] = json!({});
+        prop_assert_eq!(edited, wanted);
+        let scanned = Outline::scan(&Frames::from(junk.clone()));
+        if scanned.is_ok() {
+            prop_assert!(serde_json::from_slice::<serde_json::Map<String, Value>>(&junk).is_ok() || junk.len() > 20);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! A request for its target: the client's own bytes where the formats agree, a translation where they do not.
+
+use crate::chat::ChatRequest;
+use crate::dialect::{Dialect, Head, Memo, Profile, Written};
+use crate::frames::Frames;
+use crate::loss::Losses;
+use crate::outline::{Edits, Outline};
+use crate::problem::{Kind, Problem};
+
+/// What a request is made from.
+#[derive(Debug)]
+pub enum Source<'a> {
+    /// The client's own bytes and where their keys stand.
+    Bytes(&'a Frames, &'a Outline),
+    /// A meaning that something has changed on the way.
+    Rewritten(&'a ChatRequest),
+}
+
+/// A request in its target's bytes.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The body, edits applied.
+    pub body: Frames,
+    /// Headers the body needs.
+    pub headers: Vec<(&'static str, String)>,
+    /// What could not be carried.
+    pub losses: Losses,
+    /// What the reader of the reply must remember.
+    pub memo: Memo,
+}
+
+/// Where a request goes.
+#[derive(Debug)]
+pub struct Route<'a> {
+    /// The client's dialect.
+    pub from: Dialect,
+    /// The provider's dialect.
+    pub to: Dialect,
+    /// What the model can do.
+    pub profile: &'a Profile,
+    /// What must change on the wire for this target.
+    pub edits: &'a Edits,
+}
+
+/// Writes the request for its target. The fast path is a step not taken: where the formats agree nothing is read but the outline.
+pub fn prepare(route: &Route<'_>, head: &Head<'_>, source: &Source<'_>) -> Result<Prepared, Problem> {
+    let written = match source {
+        Source::Bytes(body, outline) if route.from == route.to => {
+            let body = outline.apply(body, route.edits);
+            let memo = Memo { vendor: route.profile.vendor.clone(), ..Memo::default() };
+            return Ok(Prepared { body, headers: Vec::new(), losses: Losses::new(), memo });
+        }
+        Source::Bytes(body, _) => write(route, &read(route.from, head, body)?)?,
+        Source::Rewritten(request) => write(route, request)?,
+    };
+    let body = Frames::from(written.body);
+    let body = if route.edits.is_empty() { body } else { Outline::scan(&body)?.apply(&body, route.edits) };
+    Ok(Prepared { body, headers: written.headers, losses: written.losses, memo: written.memo })
+}
+
+/// Reads a client's request.
+pub fn read(from: Dialect, head: &Head<'_>, body: &Frames) -> Result<ChatRequest, Problem> {
+    let inbound = from.inbound().ok_or_else(|| Problem::new(Kind::Internal, format!("no client speaks `{from}`")))?;
+    Ok(inbound.read_request(head, &body.join())?)
+}
+
+fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
+    let outbound = route.to.outbound().ok_or_else(|| Problem::new(Kind::Internal, format!("no provider speaks `{}`", route.to)))?;
+    Ok(outbound.write_request(request, route.profile)?)
+}

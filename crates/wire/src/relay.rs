@@ -1,0 +1,224 @@
+//! A provider's stream to a client: verbatim or translated, with a tap.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::event::{BlockKind, Delta, Event, EventReader, EventWriter};
+use crate::framing::{Framer, Framing, Piece};
+use crate::grammar::Grammar;
+use crate::problem::Fault;
+
+/// How frames reach the client.
+pub enum Output {
+    /// As they came. `hide_usage` leaves out frames that hold nothing but the usage the gateway asked for and the client did not;
+    /// `epilogue` is added where the provider left it out.
+    Verbatim {
+        /// Whether usage-only frames are left out.
+        hide_usage: bool,
+        /// What ends a stream in this dialect.
+        epilogue: &'static [u8],
+    },
+    /// As the items of one JSON array (Gemini without `alt=sse`).
+    Array,
+    /// In another dialect.
+    Written(Box<dyn EventWriter>),
+}
+
+/// One upstream stream to one client. The same reader feeds the translation and, on the verbatim path, the meter alone.
+pub struct Relay {
+    framer: Framer,
+    reader: Box<dyn EventReader>,
+    output: Output,
+    events: Vec<Event>,
+    grammar: Grammar,
+    stage: Stage,
+    done_marker: bool,
+    array_open: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    Content,
+    Ended,
+    Broken,
+}
+
+impl Relay {
+    /// A relay at the beginning of a stream.
+    pub fn new(framing: Framing, reader: Box<dyn EventReader>, output: Output) -> Self {
+        Self {
+            framer: Framer::new(framing),
+            reader,
+            output,
+            events: Vec::new(),
+            grammar: Grammar::new(),
+            stage: Stage::Waiting,
+            done_marker: false,
+            array_open: false,
+        }
+    }
+
+    /// Whether content has been seen: from here on the answer belongs to this provider.
+    pub fn has_content(&self) -> bool {
+        self.stage == Stage::Content
+    }
+
+    /// Whether the answer is complete.
+    pub fn has_ended(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    /// Takes what arrived and gives what the client is to get. After `Err` the stream is over; `out` holds what came before.
+    pub fn push(&mut self, chunk: Bytes, seen: &mut dyn FnMut(&Event), out: &mut Vec<Bytes>) -> Result<(), Fault> {
+        let whole = self.framer.is_empty().then(|| chunk.clone());
+        let mark = out.len();
+        self.framer.push(chunk);
+        let clean = self.drain(seen, out)?;
+        // A chunk that passed unchanged is one write, not one for each of its frames.
+        if let (Some(whole), true, true) = (whole, clean, self.framer.is_empty())
+            && out.len() > mark + 1
+        {
+            out.truncate(mark);
+            out.push(whole);
+        }
+        Ok(())
+    }
+
+    /// The upstream closed the stream.
+    pub fn finish(&mut self, seen: &mut dyn FnMut(&Event), out: &mut Vec<Bytes>) -> Result<(), Fault> {
+        self.framer.end();
+        self.drain(seen, out)?;
+        if self.stage != Stage::Ended {
+            let mut events = std::mem::take(&mut self.events);
+            self.reader.eof(&mut events);
+            let told = self.tell(&events, seen, out);
+            events.clear();
+            self.events = events;
+            told?;
+        }
+        if self.stage != Stage::Ended {
+            self.stage = Stage::Broken;
+            return Err(Fault::truncated());
+        }
+        match &self.output {
+            Output::Verbatim { epilogue, .. } if !self.done_marker && !epilogue.is_empty() => out.push(Bytes::from_static(epilogue)),
+            Output::Array if self.array_open => out.push(Bytes::from_static(b"]")),
+            Output::Array => out.push(Bytes::from_static(b"[]")),
+            Output::Verbatim { .. } | Output::Written(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Reads all complete frames. Whether every one of them passed verbatim.
+    fn drain(&mut self, seen: &mut dyn FnMut(&Event), out: &mut Vec<Bytes>) -> Result<bool, Fault> {
+        let mut clean = matches!(self.output, Output::Verbatim { .. });
+        while let Some(piece) = self.framer.next_piece() {
+            let result = match piece {
+                Ok(piece) => self.piece(piece, seen, out),
+                Err(malformed) => Err(Fault::protocol(&malformed.to_string())),
+            };
+            match result {
+                Ok(passed) => clean &= passed,
+                Err(fault) => {
+                    self.stage = Stage::Broken;
+                    return Err(fault);
+                }
+            }
+        }
+        Ok(clean)
+    }
+
+    fn piece(&mut self, piece: Piece, seen: &mut dyn FnMut(&Event), out: &mut Vec<Bytes>) -> Result<bool, Fault> {
+        if piece.payload.is_empty() {
+            return Ok(self.pass(piece, false, out));
+        }
+        self.done_marker |= piece.payload == b"[DONE]"[..];
+        let verbatim = !matches!(self.output, Output::Written(_));
+        if verbatim && self.stage == Stage::Content && self.reader.skim(piece.frame()) {
+            return Ok(self.pass(piece, false, out));
+        }
+        let mut events = std::mem::take(&mut self.events);
+        let read = self.reader.read(piece.frame(), &mut events);
+        let told = self.tell(&events, seen, out);
+        let only_usage = !events.is_empty() && events.iter().all(|event| matches!(event, Event::Usage(_)));
+        events.clear();
+        self.events = events;
+        told?;
+        read.map_err(|malformed| Fault::protocol(&malformed.to_string()))?;
+        Ok(self.pass(piece, only_usage, out))
+    }
+
+    /// Shows events to the meter and to the writer.
+    fn tell(&mut self, events: &[Event], seen: &mut dyn FnMut(&Event), out: &mut Vec<Bytes>) -> Result<(), Fault> {
+        let mut written = BytesMut::new();
+        let mut fault = None;
+        for event in events {
+            if self.stage == Stage::Ended && !matches!(event, Event::Usage(_)) {
+                continue;
+            }
+            if !matches!(self.output, Output::Verbatim { .. } | Output::Array) {
+                debug_assert_eq!(self.grammar.check(event), Ok(()));
+            }
+            seen(event);
+            match event {
+                Event::Fault(found) => {
+                    fault = Some((**found).clone());
+                    break;
+                }
+                Event::End { .. } => self.stage = Stage::Ended,
+                event if self.stage == Stage::Waiting && is_content(event) => self.stage = Stage::Content,
+                _ => {}
+            }
+            if let Output::Written(writer) = &mut self.output {
+                writer.write(event, &mut written);
+            }
+        }
+        if !written.is_empty() {
+            out.push(written.freeze());
+        }
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Hands a frame on as it came, where that is what the client gets. Whether it did.
+    fn pass(&mut self, piece: Piece, only_usage: bool, out: &mut Vec<Bytes>) -> bool {
+        match self.output {
+            Output::Written(_) => false,
+            Output::Verbatim { hide_usage, .. } => {
+                let hidden = hide_usage && only_usage;
+                if !hidden {
+                    out.push(piece.raw);
+                }
+                !hidden
+            }
+            Output::Array => {
+                if !piece.payload.is_empty() && piece.payload != b"[DONE]"[..] {
+                    out.push(Bytes::from_static(if self.array_open { b",\r\n" } else { b"[" }));
+                    out.push(piece.payload);
+                    self.array_open = true;
+                }
+                false
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Relay").field("stage", &self.stage).finish_non_exhaustive()
+    }
+}
+
+/// Whether the client gets something of the answer by that event; starts, roles and empty blocks are not content.
+pub fn is_content(event: &Event) -> bool {
+    match event {
+        Event::BlockStart { kind, .. } => match kind {
+            BlockKind::ToolCall { .. } | BlockKind::Image(_) | BlockKind::Hosted(_) => true,
+            BlockKind::Text | BlockKind::Refusal | BlockKind::Reasoning { .. } | BlockKind::Audio(_) => false,
+        },
+        Event::BlockDelta { delta, .. } => match delta {
+            Delta::Text(text) | Delta::Arguments(text) | Delta::AudioData(text) | Delta::Transcript(text) => !text.is_empty(),
+            Delta::Seal(_) | Delta::Citation(_) => true,
+        },
+        Event::Start { .. } | Event::BlockEnd { .. } | Event::Usage(_) | Event::End { .. } | Event::Fault(_) | Event::Unknown(_) => false,
+    }
+}

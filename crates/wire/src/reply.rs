@@ -1,0 +1,170 @@
+//! The meaning of an answer.
+
+use serde_json::value::RawValue;
+
+use crate::chat::Part;
+use crate::dialect::Dialect;
+use crate::extra::Extra;
+
+/// One whole answer.
+#[derive(Clone, Debug, Default)]
+pub struct ChatReply {
+    /// The provider's id of the answer.
+    pub id: Option<String>,
+    /// The model that answered, in the provider's words.
+    pub model: Option<String>,
+    /// When, in Unix seconds, where the provider says so.
+    pub created: Option<u64>,
+    /// What was said, in order.
+    pub parts: Vec<Part>,
+    /// Why it ended.
+    pub finish: Finish,
+    /// What it took; `None` where the provider did not say.
+    pub usage: Option<Usage>,
+    /// The tier that served it.
+    pub service_tier: Option<String>,
+    /// The rest.
+    pub extra: Extra,
+}
+
+/// Why an answer ended, in our words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// The model was done.
+    #[default]
+    Stop,
+    /// A stop sequence was met.
+    StopSequence,
+    /// A token limit was met.
+    Length,
+    /// The client is to run tools.
+    ToolCalls,
+    /// A content filter cut it.
+    ContentFilter,
+    /// The model declined.
+    Refusal,
+    /// The provider paused a long turn; send it back to go on.
+    Pause,
+    /// The provider failed.
+    Error,
+    /// Something else, or nothing was said.
+    Other,
+}
+
+/// Why an answer ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Finish {
+    /// In our words.
+    pub reason: Reason,
+    /// In the provider's.
+    pub raw: Option<String>,
+    /// The stop sequence that was met.
+    pub stop_sequence: Option<String>,
+}
+
+impl Finish {
+    /// Ended for that reason, in the provider's words `raw`.
+    pub fn new(reason: Reason, raw: impl Into<String>) -> Self {
+        Self { reason, raw: Some(raw.into()), stop_sequence: None }
+    }
+}
+
+/// What an answer took, in tokens. What the provider did not say is `None`, never zero.
+///
+/// `input` counts all of the prompt, cached parts included; `output` counts all that was generated, thoughts included. Dialects
+/// that count otherwise convert, in both directions, without loss.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    /// All of the prompt.
+    pub input: Option<u64>,
+    /// All that was generated.
+    pub output: Option<u64>,
+    /// The sum, as the provider gave it.
+    pub total: Option<u64>,
+    /// Of the prompt: read from a cache.
+    pub cache_read: Option<u64>,
+    /// Of the prompt: written to a cache.
+    pub cache_write: Option<u64>,
+    /// Of the writes: kept five minutes.
+    pub cache_write_5m: Option<u64>,
+    /// Of the writes: kept an hour.
+    pub cache_write_1h: Option<u64>,
+    /// Of the output: thoughts.
+    pub reasoning: Option<u64>,
+    /// Of the prompt: plain text.
+    pub input_text: Option<u64>,
+    /// Of the prompt: sound.
+    pub input_audio: Option<u64>,
+    /// Of the prompt: images.
+    pub input_image: Option<u64>,
+    /// Of the prompt: moving pictures.
+    pub input_video: Option<u64>,
+    /// Of the prompt: documents.
+    pub input_document: Option<u64>,
+    /// Of the prompt: results of tools that the provider ran.
+    pub input_tool: Option<u64>,
+    /// Of the output: plain text.
+    pub output_text: Option<u64>,
+    /// Of the output: sound.
+    pub output_audio: Option<u64>,
+    /// Of the output: images.
+    pub output_image: Option<u64>,
+    /// Predicted tokens that were used.
+    pub accepted_prediction: Option<u64>,
+    /// Predicted tokens that were not.
+    pub rejected_prediction: Option<u64>,
+    /// Web searches the provider made.
+    pub web_searches: Option<u64>,
+    /// Pages the provider fetched.
+    pub web_fetches: Option<u64>,
+    /// What the provider says it costs, in its own currency unit, digits as sent.
+    pub cost: Option<String>,
+    /// The usage object as sent, for the dialect it came from.
+    pub raw: Option<(Dialect, Box<RawValue>)>,
+}
+
+impl Usage {
+    /// The counts, by name; for comparing and for records.
+    pub fn counts(&self) -> [(&'static str, Option<u64>); 21] {
+        [
+            ("input", self.input),
+            ("output", self.output),
+            ("total", self.total),
+            ("cache_read", self.cache_read),
+            ("cache_write", self.cache_write),
+            ("cache_write_5m", self.cache_write_5m),
+            ("cache_write_1h", self.cache_write_1h),
+            ("reasoning", self.reasoning),
+            ("input_text", self.input_text),
+            ("input_audio", self.input_audio),
+            ("input_image", self.input_image),
+            ("input_video", self.input_video),
+            ("input_document", self.input_document),
+            ("input_tool", self.input_tool),
+            ("output_text", self.output_text),
+            ("output_audio", self.output_audio),
+            ("output_image", self.output_image),
+            ("accepted_prediction", self.accepted_prediction),
+            ("rejected_prediction", self.rejected_prediction),
+            ("web_searches", self.web_searches),
+            ("web_fetches", self.web_fetches),
+        ]
+    }
+
+    /// Takes over what a later report says; what it does not say stays.
+    pub fn merge(&mut self, later: Usage) {
+        macro_rules! newer {
+            ($($field:ident),*) => { $(if later.$field.is_some() { self.$field = later.$field; })* };
+        }
+        newer!(input, output, total, cache_read, cache_write, cache_write_5m, cache_write_1h, reasoning);
+        newer!(input_text, input_audio, input_image, input_video, input_document, input_tool);
+        newer!(output_text, output_audio, output_image, accepted_prediction, rejected_prediction);
+        newer!(web_searches, web_fetches, cost, raw);
+    }
+}
+
+impl PartialEq for Usage {
+    fn eq(&self, other: &Self) -> bool {
+        self.counts() == other.counts() && self.cost == other.cost
+    }
+}
