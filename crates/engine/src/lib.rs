@@ -1,1 +1,4 @@
 //! What the gateway does with one call.
+
+pub mod sign;
+pub mod upstream;

@@ -1,0 +1,392 @@
+//! Where AWS keys come from: given, or found along AWS's usual chain.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::Method;
+use serde::Deserialize;
+
+use super::cached::Expiring;
+use super::token::{ask, get, read_file};
+use super::{Clock, Lookup, Secret, SignError, aws, encode, secret_value, time};
+use crate::upstream::{Credential, Origin, Upstream, UpstreamRequest};
+
+/// A key pair, with the session token of temporary ones.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// The public half.
+    pub access_key: String,
+    /// The private half.
+    pub secret_key: Secret,
+    /// What temporary keys carry besides.
+    pub session_token: Option<Secret>,
+}
+
+/// Where keys come from.
+pub enum Source {
+    /// These keys.
+    Static(Keys),
+    /// The first of: environment, web identity, profile, container, machine.
+    Chain {
+        /// The environment's variables.
+        environment: Lookup,
+        /// The profile's files.
+        profile: Profile,
+        /// Where the services of AWS are reached.
+        endpoints: Endpoints,
+    },
+    /// Keys of a role, asked for with other keys.
+    Role {
+        /// Who asks.
+        base: Box<Source>,
+        /// The role's ARN.
+        role: String,
+        /// What the role's owner demands to hear.
+        external_id: Option<String>,
+        /// The name in the audit log.
+        session: String,
+        /// The region of the token service.
+        region: String,
+        /// Where the services of AWS are reached.
+        endpoints: Endpoints,
+    },
+}
+
+/// AWS's shared files.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// `~/.aws/credentials`
+    pub credentials_file: Option<PathBuf>,
+    /// `~/.aws/config`
+    pub config_file: Option<PathBuf>,
+    /// The section; `None` means `default`.
+    pub name: Option<String>,
+}
+
+/// Where AWS's own services are reached.
+#[derive(Clone, Debug)]
+pub struct Endpoints {
+    /// The security token service.
+    pub sts: String,
+    /// The metadata server of a container.
+    pub container: String,
+    /// The metadata server of a machine.
+    pub machine: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    access_key_id: String,
+    secret_access_key: String,
+    token: Option<String>,
+    expiration: Option<String>,
+}
+
+type Found = Expiring<Keys>;
+
+// === impl Endpoints ===
+
+impl Endpoints {
+    /// The public ones of a region.
+    pub fn of_region(region: &str) -> Self {
+        let domain = if region.starts_with("cn-") {
+            "amazonaws.com.cn"
+        } else {
+            "amazonaws.com"
+        };
+        Self {
+            sts: format!("https://sts.{region}.{domain}"),
+            container: "http://169.254.170.2".to_owned(),
+            machine: "http://169.254.169.254".to_owned(),
+        }
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    pub(crate) async fn fetch(
+        &self,
+        upstream: &Upstream,
+        clock: &Clock,
+    ) -> Result<Found, SignError> {
+        match self {
+            Self::Static(keys) => Ok(lasting(keys.clone())),
+            Self::Chain {
+                environment,
+                profile,
+                endpoints,
+            } => chain(upstream, environment, profile, endpoints).await,
+            Self::Role { base, .. } => {
+                // Boxed, since a role may be asked for with the keys of another role.
+                let base = Box::pin(base.fetch(upstream, clock)).await?;
+                self.assume(upstream, &base.value, clock).await
+            }
+        }
+    }
+
+    async fn assume(
+        &self,
+        upstream: &Upstream,
+        keys: &Keys,
+        clock: &Clock,
+    ) -> Result<Found, SignError> {
+        let Self::Role {
+            role,
+            external_id,
+            session,
+            region,
+            endpoints,
+            ..
+        } = self
+        else {
+            return Err(SignError::Missing("only a role can be assumed"));
+        };
+        let mut fields = vec![
+            ("Action", "AssumeRole"),
+            ("Version", "2011-06-15"),
+            ("RoleArn", role.as_str()),
+            ("RoleSessionName", session.as_str()),
+        ];
+        if let Some(id) = external_id {
+            fields.push(("ExternalId", id));
+        }
+        let origin = Origin::of(&endpoints.sts)
+            .map_err(|_| SignError::Malformed("the STS endpoint is not a URL"))?;
+        let path = http::uri::PathAndQuery::from_static("/");
+        let mut request = UpstreamRequest::new(Method::POST, origin.clone(), path);
+        request.headers = form_headers();
+        let body = Bytes::from(encode::form(fields));
+        request.body = vec![body.clone()];
+        let signed = aws::sign(keys, region, "sts", &request, clock())?;
+        let mut headers = request.headers;
+        Credential::new(origin.clone(), signed)
+            .attach(&origin, &mut headers)
+            .map_err(|_| SignError::WrongOrigin)?;
+        read_sts(&ask(upstream, Method::POST, &endpoints.sts, headers, body).await?)
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Static(_) => "Static",
+            Self::Chain { .. } => "Chain",
+            Self::Role { .. } => "Role",
+        })
+    }
+}
+
+/// The first source that is set up answers; one that is set up and fails is an error, not skipped.
+async fn chain(
+    upstream: &Upstream,
+    environment: &Lookup,
+    profile: &Profile,
+    endpoints: &Endpoints,
+) -> Result<Found, SignError> {
+    if let (Some(access_key), Some(secret_key)) = (
+        environment("AWS_ACCESS_KEY_ID"),
+        environment("AWS_SECRET_ACCESS_KEY"),
+    ) {
+        return Ok(lasting(Keys {
+            access_key,
+            secret_key: secret_key.into(),
+            session_token: environment("AWS_SESSION_TOKEN").map(Secret::from),
+        }));
+    }
+    if let (Some(file), Some(role)) = (
+        environment("AWS_WEB_IDENTITY_TOKEN_FILE"),
+        environment("AWS_ROLE_ARN"),
+    ) {
+        let session = environment("AWS_ROLE_SESSION_NAME");
+        return web_identity(upstream, endpoints, &file, &role, session).await;
+    }
+    if let Some(keys) = profile.read()? {
+        return Ok(lasting(keys));
+    }
+    if let Some(found) = container(upstream, environment, endpoints).await? {
+        return Ok(found);
+    }
+    if environment("AWS_EC2_METADATA_DISABLED").is_some_and(|off| off.eq_ignore_ascii_case("true")) {
+        return Err(SignError::Missing("no source of AWS keys is set up"));
+    }
+    machine(upstream, endpoints).await
+}
+
+async fn web_identity(
+    upstream: &Upstream,
+    endpoints: &Endpoints,
+    file: &str,
+    role: &str,
+    session: Option<String>,
+) -> Result<Found, SignError> {
+    let token = read_file(file.as_ref())?;
+    let body = encode::form([
+        ("Action", "AssumeRoleWithWebIdentity"),
+        ("Version", "2011-06-15"),
+        ("RoleArn", role),
+        ("RoleSessionName", session.as_deref().unwrap_or("switchboard")),
+        ("WebIdentityToken", token.trim()),
+    ]);
+    let url = &endpoints.sts;
+    read_sts(&ask(upstream, Method::POST, url, form_headers(), body.into()).await?)
+}
+
+async fn container(
+    upstream: &Upstream,
+    environment: &Lookup,
+    endpoints: &Endpoints,
+) -> Result<Option<Found>, SignError> {
+    let url = match environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
+        Some(path) => format!("{}{path}", endpoints.container),
+        None => match environment("AWS_CONTAINER_CREDENTIALS_FULL_URI") {
+            Some(url) => url,
+            None => return Ok(None),
+        },
+    };
+    let token = match environment("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
+        Some(file) => Some(read_file(file.as_ref())?),
+        None => environment("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
+    };
+    let mut headers = HeaderMap::new();
+    if let Some(token) = token {
+        headers.insert(AUTHORIZATION, secret_value(token.trim())?);
+    }
+    read_json(&get(upstream, &url, headers).await?).map(Some)
+}
+
+/// The machine's own role, through the metadata service's second version.
+async fn machine(upstream: &Upstream, endpoints: &Endpoints) -> Result<Found, SignError> {
+    let base = &endpoints.machine;
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        "x-aws-ec2-metadata-token-ttl-seconds",
+        HeaderValue::from_static("21600"),
+    );
+    let url = format!("{base}/latest/api/token");
+    let token = ask(upstream, Method::PUT, &url, headers, Bytes::new()).await?;
+    let token = std::str::from_utf8(&token).map_err(|_| SignError::Unreadable)?;
+    let mut headers = HeaderMap::new();
+    headers.insert("x-aws-ec2-metadata-token", secret_value(token)?);
+    let roles = format!("{base}/latest/meta-data/iam/security-credentials/");
+    let role = get(upstream, &roles, headers.clone()).await?;
+    let role = std::str::from_utf8(&role).map_err(|_| SignError::Unreadable)?;
+    let role = role.lines().next().unwrap_or_default().trim();
+    read_json(&get(upstream, &format!("{roles}{role}"), headers).await?)
+}
+
+fn form_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+    headers.insert(CONTENT_TYPE, form);
+    headers.insert(ACCEPT, HeaderValue::from_static("application/xml"));
+    headers
+}
+
+fn lasting(value: Keys) -> Found {
+    Expiring {
+        value,
+        expires: None,
+    }
+}
+
+fn read_json(answer: &[u8]) -> Result<Found, SignError> {
+    let answer: Answer = serde_json::from_slice(answer).map_err(|_| SignError::Unreadable)?;
+    let keys = Keys {
+        access_key: answer.access_key_id,
+        secret_key: answer.secret_access_key.into(),
+        session_token: answer.token.map(Secret::from),
+    };
+    ending(keys, answer.expiration.as_deref())
+}
+
+/// STS answers in XML whose four values hold no markup.
+fn read_sts(answer: &[u8]) -> Result<Found, SignError> {
+    let text = std::str::from_utf8(answer).map_err(|_| SignError::Unreadable)?;
+    let value = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        let (value, _) = rest.split_once(&format!("</{name}>"))?;
+        Some(value.trim())
+    };
+    let needed = |name| value(name).ok_or(SignError::Unreadable);
+    let keys = Keys {
+        access_key: needed("AccessKeyId")?.to_owned(),
+        secret_key: needed("SecretAccessKey")?.into(),
+        session_token: Some(needed("SessionToken")?.into()),
+    };
+    ending(keys, value("Expiration"))
+}
+
+fn ending(value: Keys, expiration: Option<&str>) -> Result<Found, SignError> {
+    let expires = match expiration {
+        Some(text) => Some(time::read_rfc3339(text).ok_or(SignError::Unreadable)?),
+        None => None,
+    };
+    Ok(Expiring { value, expires })
+}
+
+// === impl Profile ===
+
+impl Profile {
+    /// The section's keys; `None` where no file has them.
+    fn read(&self) -> Result<Option<Keys>, SignError> {
+        let name = self.name.as_deref().unwrap_or("default");
+        let sections = [
+            (&self.credentials_file, name.to_owned()),
+            (&self.config_file, format!("profile {name}")),
+            (&self.config_file, name.to_owned()),
+        ];
+        for (file, section) in sections {
+            let Some(file) = file.as_deref().filter(|file| file.exists()) else {
+                continue;
+            };
+            let text = read_file(file)?;
+            let value = |key| entry(&text, &section, key);
+            if let (Some(access), Some(secret)) =
+                (value("aws_access_key_id"), value("aws_secret_access_key"))
+            {
+                return Ok(Some(Keys {
+                    access_key: access.to_owned(),
+                    secret_key: secret.into(),
+                    session_token: value("aws_session_token").map(Secret::from),
+                }));
+            }
+        }
+        match &self.name {
+            Some(_) => Err(SignError::Missing("the AWS profile has no keys")),
+            None => Ok(None),
+        }
+    }
+}
+
+/// One entry of one section of an INI file.
+fn entry<'a>(text: &'a str, section: &str, key: &str) -> Option<&'a str> {
+    let mut inside = false;
+    for line in text.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            inside = name.trim() == section;
+        } else if inside
+            && let Some((found, value)) = line.split_once('=')
+            && found.trim() == key
+        {
+            return Some(value.trim());
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_are_kept_apart() {
+        let text = "[default]\na = 1\n# b = 3\n[profile other]\nb=2\n";
+        assert_eq!(entry(text, "default", "a"), Some("1"));
+        assert_eq!(entry(text, "default", "b"), None);
+        assert_eq!(entry(text, "profile other", "b"), Some("2"));
+    }
+}

@@ -1,0 +1,141 @@
+//! What went wrong between us and a provider, in the terms a retry decision needs.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// How far an exchange had come when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Turning the host name into addresses.
+    Resolve,
+    /// Opening the TCP connection.
+    Connect,
+    /// Agreeing on TLS, or the proxy's CONNECT.
+    Tls,
+    /// Writing the request.
+    Send,
+    /// Waiting for the status line and headers.
+    Headers,
+    /// Reading the response body.
+    Body,
+}
+
+/// The kind of failure, apart from when it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialFault {
+    /// A deadline passed.
+    Timeout,
+    /// The name has no address, or the resolver failed.
+    NoAddress,
+    /// An address or credential was refused by our own policy.
+    Policy,
+    /// The peer refused, reset or closed the connection.
+    Closed,
+    /// The certificate or the TLS agreement was not acceptable.
+    Tls,
+    /// The peer broke the rules of HTTP, or cut a message short.
+    Protocol,
+    /// The body is larger than its cap, or inflates beyond its ratio.
+    TooLarge,
+    /// The body has a content coding we cannot undo, or one that is damaged.
+    Encoding,
+}
+
+/// An exchange with a provider failed. `Display` names no header, query or credential.
+pub struct DialError {
+    phase: Phase,
+    fault: DialFault,
+    reused: bool,
+    maybe_billed: bool,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl DialError {
+    /// An error without a cause of its own.
+    pub(crate) fn new(phase: Phase, fault: DialFault) -> Self {
+        Self {
+            phase,
+            fault,
+            reused: false,
+            maybe_billed: false,
+            source: None,
+        }
+    }
+
+    /// Adds the cause, for the log.
+    pub(crate) fn with(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Says what the connection had been through.
+    pub(crate) fn on(mut self, reused: bool, maybe_billed: bool) -> Self {
+        self.reused = reused;
+        self.maybe_billed = maybe_billed;
+        self
+    }
+
+    /// How far the exchange had come.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What kind of failure it was.
+    pub fn fault(&self) -> DialFault {
+        self.fault
+    }
+
+    /// Whether the connection had served an earlier request.
+    pub fn reused(&self) -> bool {
+        self.reused
+    }
+
+    /// Whether request bytes were written, so that the provider may charge for them.
+    pub fn maybe_billed(&self) -> bool {
+        self.maybe_billed
+    }
+}
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.fault {
+            DialFault::Timeout => "timed out",
+            DialFault::NoAddress => "found no address",
+            DialFault::Policy => "was refused by policy",
+            DialFault::Closed => "lost the connection",
+            DialFault::Tls => "failed TLS verification or agreement",
+            DialFault::Protocol => "met a broken HTTP message",
+            DialFault::TooLarge => "exceeded the response size cap",
+            DialFault::Encoding => "met an unusable content coding",
+        };
+        let phase = match self.phase {
+            Phase::Resolve => "resolving the provider's name",
+            Phase::Connect => "connecting to the provider",
+            Phase::Tls => "securing the connection to the provider",
+            Phase::Send => "sending the request to the provider",
+            Phase::Headers => "waiting for the provider's response",
+            Phase::Body => "reading the provider's response",
+        };
+        write!(f, "{phase} {what}")
+    }
+}
+
+impl fmt::Debug for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DialError")
+            .field("phase", &self.phase)
+            .field("fault", &self.fault)
+            .field("reused", &self.reused)
+            .field("maybe_billed", &self.maybe_billed)
+            .field("source", &self.source)
+            .finish()
+    }
+}
+
+impl StdError for DialError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,214 @@
+//! The one place that dials a provider.
+//!
+//! An [`Upstream`] keeps connections per origin and sends one request at a time on each (HTTP/1.1) or many (HTTP/2). It
+//! follows no redirect, retries nothing a provider may have seen, and attaches a credential only to the origin the
+//! credential is bound to. Whether a failure is worth another attempt is for the caller to say; [`DialError`] tells it
+//! what happened.
+//!
+//! One `Upstream` per worker thread keeps its locks uncontended, but it may be shared. Its connections belong to the
+//! runtime they were opened on.
+//!
+//! Start reading at [`Upstream::send`].
+
+mod body;
+mod connect;
+mod decode;
+mod error;
+mod exchange;
+mod h1;
+mod h2;
+mod io;
+mod origin;
+mod pool;
+mod resolve;
+mod segments;
+mod settings;
+mod transport;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
+    USER_AGENT,
+};
+use http::uri::PathAndQuery;
+use http::{Method, StatusCode};
+use tokio::time::Instant;
+
+pub use body::UpstreamBody;
+pub use error::{DialError, DialFault, Phase};
+pub use origin::{BadOrigin, Credential, Origin, WrongOrigin};
+pub use settings::{Caps, Settings, Timeouts};
+pub use transport::{
+    AddressCheck, Identity, Proxy, Transport, TransportError, TransportSettings, Verify, Versions,
+};
+
+use connect::Spoken;
+use exchange::{Lost, Outbound};
+use pool::{Lane, Pool, Ready};
+use resolve::Resolver;
+use segments::Segments;
+
+/// What we call ourselves towards providers.
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
+/// How often a request the provider has certainly not handled is sent again.
+const FREE_RETRIES: u32 = 3;
+
+/// A request to a provider.
+#[derive(Clone, Debug)]
+pub struct UpstreamRequest {
+    /// Where to.
+    pub origin: Origin,
+    /// The method.
+    pub method: Method,
+    /// The path and query, as they shall stand on the wire.
+    pub path_and_query: PathAndQuery,
+    /// Headers other than `host`, `content-length` and the credential.
+    pub headers: HeaderMap,
+    /// The credential's headers, if the request has one.
+    pub credential: Option<Credential>,
+    /// The body's pieces, written one after the other.
+    pub body: Vec<Bytes>,
+    /// The deadlines.
+    pub timeouts: Timeouts,
+    /// The bounds of the response.
+    pub caps: Caps,
+    /// How the connection is carried, where that differs from [`Settings::transport`].
+    pub transport: Option<Transport>,
+}
+
+impl UpstreamRequest {
+    /// A request without headers, credential and body, under default deadlines and bounds.
+    pub fn new(method: Method, origin: Origin, path_and_query: PathAndQuery) -> Self {
+        Self {
+            origin,
+            method,
+            path_and_query,
+            headers: HeaderMap::new(),
+            credential: None,
+            body: Vec::new(),
+            timeouts: Timeouts::default(),
+            caps: Caps::default(),
+            transport: None,
+        }
+    }
+}
+
+/// A provider's answer. A redirect is an answer like any other.
+pub struct UpstreamReply {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers; without `content-encoding` and `content-length` where a coding was undone.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: UpstreamBody,
+}
+
+/// The client towards all providers.
+pub struct Upstream {
+    pool: Arc<Pool>,
+    resolver: Resolver,
+    transport: Transport,
+}
+
+impl Upstream {
+    /// A client without any connection yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            pool: Pool::new(&settings),
+            resolver: Resolver::new(&settings),
+            transport: settings.transport,
+        }
+    }
+
+    /// Sends a request and waits for the answer's headers.
+    ///
+    /// Dropping the future closes the connection or resets the stream.
+    pub async fn send(&self, request: UpstreamRequest) -> Result<UpstreamReply, DialError> {
+        let timeouts = request.timeouts;
+        let total = timeouts.total.map(|total| Instant::now() + total);
+        let (lane, outbound) = self.prepare(request, total)?;
+        let mut fresh = false;
+        let mut retries = 0;
+        loop {
+            let kept = if fresh { None } else { self.pool.take(&lane) };
+            let ready = match kept {
+                Some(ready) => ready,
+                None => self.dial(&lane, timeouts, total).await?,
+            };
+            match exchange::run(ready, &outbound, &self.pool, &lane).await {
+                Ok(reply) => return Ok(reply),
+                Err(Lost::Unseen(error)) => {
+                    if retries == FREE_RETRIES {
+                        return Err(error);
+                    }
+                    retries += 1;
+                    fresh = true;
+                }
+                Err(Lost::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Puts the headers right and finds the lane.
+    fn prepare(
+        &self,
+        request: UpstreamRequest,
+        total: Option<Instant>,
+    ) -> Result<(Lane, Outbound), DialError> {
+        let mut headers = request.headers;
+        if let Some(credential) = &request.credential {
+            credential
+                .attach(&request.origin, &mut headers)
+                .map_err(|error| DialError::new(Phase::Send, DialFault::Policy).with(error))?;
+        }
+        // The message's framing is the connection's business.
+        headers.remove(CONTENT_LENGTH);
+        headers.remove(TRANSFER_ENCODING);
+        headers.remove(CONNECTION);
+        headers.remove(ACCEPT_ENCODING);
+        headers.insert(HOST, request.origin.host_header().clone());
+        headers.entry(USER_AGENT).or_insert(AGENT);
+        let transport = request.transport.unwrap_or_else(|| self.transport.clone());
+        let outbound = Outbound {
+            method: request.method,
+            path: request.path_and_query,
+            headers,
+            body: Segments::new(request.body),
+            timeouts: request.timeouts,
+            caps: request.caps,
+            total,
+        };
+        let lane = Lane {
+            origin: request.origin,
+            transport,
+        };
+        Ok((lane, outbound))
+    }
+
+    async fn dial(
+        &self,
+        lane: &Lane,
+        timeouts: Timeouts,
+        total: Option<Instant>,
+    ) -> Result<Ready, DialError> {
+        let mut deadline = Instant::now() + timeouts.connect;
+        if let Some(total) = total {
+            deadline = deadline.min(total);
+        }
+        let (wire, spoken) =
+            connect::connect(&self.resolver, &lane.transport, &lane.origin, deadline).await?;
+        match spoken {
+            Spoken::Http1 => Ok(Ready::Link(Box::new(h1::Link::open(wire).await?))),
+            Spoken::Http2 => {
+                let trunk = h2::Trunk::open(wire).await?;
+                self.pool
+                    .share(lane.clone(), trunk)
+                    .map(Ready::Place)
+                    .ok_or_else(|| DialError::new(Phase::Connect, DialFault::Closed))
+            }
+        }
+    }
+}
