@@ -1,0 +1,187 @@
+//! The socket as the protocol code sees it: bytes pass the gate, waiting is noted in the pulse.
+
+use std::{
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpStream, UnixStream},
+};
+use tokio_rustls::server::TlsStream;
+
+use super::{gate::Gate, pulse::Pulse};
+
+/// Bytes read and thrown away after our side closed, so that the client gets to read our last words.
+const FAREWELL_BYTES: usize = 256 * 1024;
+
+/// The kinds of sockets, behind one type so that the protocol code is compiled once.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A socket with its gate and pulse.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    socket: Socket,
+    gate: Gate,
+    pulse: Rc<Pulse>,
+    /// Bytes read to tell the protocols apart, to be read again.
+    prefix: Vec<u8>,
+    discarded: usize,
+}
+
+impl Guarded {
+    pub(super) fn new(socket: Socket, gate: Gate, pulse: Rc<Pulse>, prefix: Vec<u8>) -> Self {
+        Self {
+            socket,
+            gate,
+            pulse,
+            prefix,
+            discarded: 0,
+        }
+    }
+
+    /// Reads and forgets what the client still sends: closing with unread input would reset the connection, and the
+    /// client might lose the answer that told it to stop.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut space = [0; 4096];
+        while self.discarded < FAREWELL_BYTES {
+            let mut buf = ReadBuf::new(&mut space);
+            match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => self.discarded += buf.filled().len(),
+                Ok(()) | Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        if this.prefix.is_empty() {
+            ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+        } else {
+            let taken = this.prefix.len().min(buf.remaining());
+            buf.put_slice(&this.prefix[..taken]);
+            this.prefix.drain(..taken);
+        }
+        let fresh = &mut buf.filled_mut()[before..];
+        if let Err(refused) = this.gate.read(fresh) {
+            tracing::debug!(peer = ?this.pulse.peer, "refused the framing of a request");
+            fresh[refused.at] = 0;
+            buf.set_filled(before + refused.at + 1);
+        }
+        this.pulse.received(this.gate.is_mid_head());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.socket).poll_write(cx, buf);
+        this.pulse.wrote(wrote.is_pending());
+        wrote
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        this.pulse.wrote(wrote.is_pending());
+        wrote
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.socket).poll_flush(cx);
+        // both protocols flush only once everything is written, so a flush that is done means nothing is blocked
+        this.pulse.wrote(flushed.is_pending());
+        flushed
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.pulse.farewell();
+        ready!(Pin::new(&mut this.socket).poll_shutdown(cx))?;
+        if this.gate.is_mid_message() {
+            ready!(this.poll_discard(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The same call on whichever socket it is.
+macro_rules! each {
+    ($self:expr, $socket:ident => $call:expr) => {
+        match $self {
+            Socket::Tcp($socket) => $call,
+            Socket::Unix($socket) => $call,
+            Socket::Tls($socket) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), socket => Pin::new(socket).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        each!(self.get_mut(), socket => Pin::new(socket).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self.get_mut(), socket => Pin::new(socket).poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        each!(self, socket => socket.is_write_vectored())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), socket => Pin::new(socket).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), socket => Pin::new(socket).poll_shutdown(cx))
+    }
+}

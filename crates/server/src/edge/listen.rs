@@ -1,0 +1,177 @@
+//! Listening sockets: one share per worker.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream},
+    path::{Path, PathBuf},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::{Address, Settings, StartError, guarded::Socket, pulse::Peer};
+
+/// Connections the system queues for us.
+const BACKLOG: i32 = 4096;
+/// When a silent TCP peer is first asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// An address being listened on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// With the port the system chose, if it had to.
+    Tcp(SocketAddr),
+    /// The path of a unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// One address and every worker's share of it.
+#[derive(Debug)]
+pub(super) struct Listening {
+    pub(super) address: Bound,
+    pub(super) shares: Vec<Share>,
+}
+
+/// A worker's socket, not yet part of a runtime.
+#[derive(Debug)]
+pub(super) enum Share {
+    Tcp(std::net::TcpListener),
+    Unix(StdUnixListener),
+}
+
+/// Binds all addresses, once per worker.
+pub(super) fn bind_all(settings: &Settings) -> Result<Vec<Listening>, StartError> {
+    if settings.listen.is_empty() {
+        return Err(StartError::NoAddress);
+    }
+    let bind = |address: &Address| match address {
+        Address::Tcp(address) => bind_tcp(*address, settings),
+        Address::Unix(path) => bind_unix(path, settings.workers),
+    };
+    let named = |address: &Address| {
+        bind(address).map_err(|source| StartError::Listen {
+            address: address.to_string(),
+            source,
+        })
+    };
+    settings.listen.iter().map(named).collect()
+}
+
+fn bind_tcp(address: SocketAddr, settings: &Settings) -> io::Result<Listening> {
+    if !settings.takeover && address.port() != 0 {
+        // with a shared port a second gateway would silently take half of the connections: ask without sharing first
+        drop(open_tcp(address, Sharing::Alone)?);
+    }
+    let first = open_tcp(address, Sharing::Workers)?;
+    let address = first.local_addr()?;
+    let mut shares = vec![Share::Tcp(first)];
+    for _ in 1..settings.workers {
+        shares.push(Share::Tcp(open_tcp(address, Sharing::Workers)?));
+    }
+    Ok(Listening {
+        address: Bound::Tcp(address),
+        shares,
+    })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    Workers,
+}
+
+fn open_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpListener> {
+    let socket = RawSocket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    if sharing == Sharing::Workers {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn bind_unix(path: &Path, workers: usize) -> io::Result<Listening> {
+    let first = match StdUnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
+            std::fs::remove_file(path)?;
+            StdUnixListener::bind(path)?
+        }
+        bound => bound?,
+    };
+    first.set_nonblocking(true)?;
+    let mut shares = Vec::new();
+    for _ in 1..workers {
+        shares.push(Share::Unix(first.try_clone()?));
+    }
+    shares.push(Share::Unix(first));
+    Ok(Listening {
+        address: Bound::Unix(path.to_owned()),
+        shares,
+    })
+}
+
+/// Whether the path is a socket nobody listens on any more.
+fn is_stale(path: &Path) -> bool {
+    StdUnixStream::connect(path)
+        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+/// A share within a worker's runtime.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    pub(super) fn new(share: Share) -> io::Result<Self> {
+        Ok(match share {
+            Share::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            Share::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?),
+        })
+    }
+
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
+        match self {
+            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, address)| {
+                let prepared = stream.set_nodelay(true);
+                let keepalive = SockRef::from(&stream)
+                    .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
+                if let Err(error) = prepared.and(keepalive) {
+                    tracing::debug!(%error, "cannot set a connection's options");
+                }
+                (Socket::Tcp(stream), Peer::Tcp(address))
+            }),
+            Self::Unix(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),
+        }
+    }
+}
+
+/// Whether the connection failed before we took it, which says nothing about the listener.
+pub(super) fn is_one_connections_fault(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}

@@ -1,0 +1,213 @@
+//! What a connection waits for, and since when.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    task::Waker,
+    time::Duration,
+};
+
+use super::settings::Settings;
+
+/// A client that was refused gets this long to read why.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP client.
+    Tcp(SocketAddr),
+    /// A client of the unix socket.
+    Unix,
+}
+
+/// One connection's cells, shared by its task, its socket and its worker's sweep. All of them run on one thread.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    pub(super) peer: Peer,
+    clock: Rc<Clock>,
+    waits: Cell<Waits>,
+    since: Cell<u32>,
+    blocked_since: Cell<Option<u32>>,
+    in_flight: Cell<u32>,
+    order: Cell<Order>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// A worker's time, counted in sweeps.
+pub(super) type Clock = Cell<u32>;
+
+/// What the connection waits for while no request is being answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// The first byte, or the rest of a head.
+    Head,
+    /// The next request.
+    Request,
+    /// The client to read our last words.
+    Farewell,
+    Closed,
+}
+
+/// What the connection's task is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Serve,
+    /// Finish what runs, then end.
+    Drain,
+    /// End now.
+    Cut,
+}
+
+/// The limits, in ticks.
+#[derive(Debug)]
+pub(super) struct Limits {
+    head: u32,
+    idle: u32,
+    stall: u32,
+    farewell: u32,
+}
+
+impl Limits {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let tick = settings.tick().as_millis().max(1);
+        let ticks =
+            |limit: Duration| u32::try_from(limit.as_millis().div_ceil(tick)).unwrap_or(u32::MAX);
+        Self {
+            head: ticks(settings.header_timeout),
+            idle: ticks(settings.idle_timeout),
+            stall: ticks(settings.stall_timeout),
+            farewell: ticks(LINGER.min(settings.header_timeout)),
+        }
+    }
+}
+
+impl Pulse {
+    pub(super) fn new(peer: Peer, clock: Rc<Clock>) -> Rc<Self> {
+        let since = Cell::new(clock.get());
+        Rc::new(Self {
+            peer,
+            clock,
+            waits: Cell::new(Waits::Head),
+            since,
+            blocked_since: Cell::new(None),
+            in_flight: Cell::new(0),
+            order: Cell::new(Order::Serve),
+            waker: RefCell::new(None),
+        })
+    }
+
+    fn wait_for(&self, what: Waits) {
+        self.waits.set(what);
+        self.since.set(self.clock.get());
+    }
+
+    /// The connection is established; it now counts as idle until a request comes.
+    pub(super) fn idle(&self) {
+        self.wait_for(Waits::Request);
+    }
+
+    /// Bytes came in, and left the gate inside a head or outside.
+    pub(super) fn received(&self, mid_head: bool) {
+        match (mid_head, self.waits.get()) {
+            (true, Waits::Request) => self.wait_for(Waits::Head),
+            (false, Waits::Head) => self.wait_for(Waits::Request),
+            _ => {}
+        }
+    }
+
+    /// The socket took bytes, or would not.
+    pub(super) fn wrote(&self, blocked: bool) {
+        if !blocked {
+            self.blocked_since.set(None);
+        } else if self.blocked_since.get().is_none() {
+            self.blocked_since.set(Some(self.clock.get()));
+        }
+    }
+
+    /// Our side is closed; the client may still be sending.
+    pub(super) fn farewell(&self) {
+        if self.waits.get() != Waits::Farewell {
+            self.wait_for(Waits::Farewell);
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.waits.set(Waits::Closed);
+        self.waker.borrow_mut().take();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.waits.get() == Waits::Closed
+    }
+
+    pub(super) fn order(&self) -> Order {
+        self.order.get()
+    }
+
+    /// Remembers whom to wake when an order comes. A task keeps its waker, so this clones once.
+    pub(super) fn listen(&self, waker: &Waker) {
+        let mut known = self.waker.borrow_mut();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    /// Gives an order; a stronger one stands.
+    pub(super) fn give(&self, order: Order) {
+        if self.order.get() != Order::Cut && self.order.get() != order {
+            self.order.set(order);
+            if let Some(waker) = &*self.waker.borrow() {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// Gives the order that is due, if any.
+    pub(super) fn sweep(&self, limits: &Limits) {
+        let now = self.clock.get();
+        // a wait began up to a tick after the clock last moved, hence `>`
+        let over = |since: u32, limit: u32| now.wrapping_sub(since) > limit;
+        if self
+            .blocked_since
+            .get()
+            .is_some_and(|since| over(since, limits.stall))
+        {
+            return self.give(Order::Cut);
+        }
+        let since = self.since.get();
+        match self.waits.get() {
+            Waits::Farewell if over(since, limits.farewell) => self.give(Order::Cut),
+            _ if self.in_flight.get() > 0 => {}
+            Waits::Head if over(since, limits.head) => self.give(Order::Cut),
+            Waits::Request if over(since, limits.idle) => {
+                // a client may be writing a request this instant: HTTP/2 can tell it not to
+                let drained = self.order.get() == Order::Drain;
+                self.give(if drained { Order::Cut } else { Order::Drain });
+                self.since.set(now);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One request being answered; dropped with the answer's body.
+#[derive(Debug)]
+pub(super) struct Exchange(Rc<Pulse>);
+
+impl Exchange {
+    pub(super) fn begin(pulse: Rc<Pulse>) -> Self {
+        pulse.in_flight.set(pulse.in_flight.get() + 1);
+        Self(pulse)
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.0
+            .in_flight
+            .set(self.0.in_flight.get().saturating_sub(1));
+        self.0.since.set(self.0.clock.get());
+    }
+}

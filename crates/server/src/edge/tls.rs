@@ -1,0 +1,141 @@
+//! The certificate, replaceable while running.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use arc_swap::ArcSwap;
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+/// The certificate chain and key being served, and the files they come from.
+#[derive(Debug)]
+pub struct Certificates {
+    certificate: PathBuf,
+    key: PathBuf,
+    current: ArcSwap<CertifiedKey>,
+    read_at: Mutex<Stamps>,
+}
+
+/// When the two files were last changed, as far as the system says.
+type Stamps = [Option<SystemTime>; 2];
+
+/// Why a certificate cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// The file cannot be read or holds no such item.
+    #[error("cannot read `{path}`: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: rustls_pki_types::pem::Error,
+    },
+    /// The key and certificate do not work, or not together.
+    #[error("cannot use the certificate `{path}`: {source}")]
+    Unusable {
+        /// The certificate's file.
+        path: PathBuf,
+        /// What is wrong.
+        source: rustls::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("cannot set up TLS: {0}")]
+    Setup(#[source] rustls::Error),
+}
+
+impl Certificates {
+    /// Reads a chain and its key.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, or the key does not fit the certificate.
+    pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
+        let stamps = stamps(certificate, key);
+        let current = ArcSwap::from_pointee(read(certificate, key)?);
+        Ok(Arc::new(Self {
+            certificate: certificate.to_owned(),
+            key: key.to_owned(),
+            current,
+            read_at: Mutex::new(stamps),
+        }))
+    }
+
+    /// Reads the files again. New connections get the new certificate; on failure the old one stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn reload(&self) -> Result<(), CertificateError> {
+        self.current
+            .store(Arc::new(read(&self.certificate, &self.key)?));
+        Ok(())
+    }
+
+    /// Reloads if the files have changed since they were last looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load). The same broken files are reported once.
+    pub fn reload_if_changed(&self) -> Result<(), CertificateError> {
+        let now = stamps(&self.certificate, &self.key);
+        let before = std::mem::replace(
+            &mut *self.read_at.lock().unwrap_or_else(PoisonError::into_inner),
+            now,
+        );
+        if before == now { Ok(()) } else { self.reload() }
+    }
+
+    /// What a worker needs to accept connections.
+    pub(super) fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, CertificateError> {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(CertificateError::Setup)?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Resolver(Arc::clone(self))));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+#[derive(Debug)]
+struct Resolver(Arc<Certificates>);
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.current.load_full())
+    }
+}
+
+fn stamps(certificate: &Path, key: &Path) -> Stamps {
+    // a file that is gone has no stamp; reading it says why
+    [certificate, key].map(|path| {
+        std::fs::metadata(path)
+            .and_then(|found| found.modified())
+            .ok()
+    })
+}
+
+fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
+    let cannot_read = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CertificateError::Read { path, source }
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(cannot_read(certificate))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(cannot_read(key))?;
+    CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|source| {
+        CertificateError::Unusable {
+            path: certificate.to_owned(),
+            source,
+        }
+    })
+}
