@@ -1,1 +1,3 @@
 //! What the world sees.
+
+pub mod config;
