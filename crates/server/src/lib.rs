@@ -1,3 +1,4 @@
 //! What the world sees.
 
 pub mod edge;
+pub mod config;

@@ -1,0 +1,129 @@
+//! From a file and the environment to a [`Config`].
+
+use std::path::PathBuf;
+
+use super::diagnostic::{Diagnostics, Location};
+use super::environment::Environment;
+use super::raw::{self, Written};
+use super::resolved::{self, Config};
+use super::yaml::{Map, Node, Value};
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file, with whatever it includes.
+    File(PathBuf),
+    /// Text that stands nowhere on disk, under a name for messages.
+    Text {
+        /// Name for messages.
+        name: String,
+        /// The YAML.
+        text: String,
+    },
+    /// No file: one wildcard deployment per provider whose key is set.
+    Environment,
+}
+
+impl Source {
+    /// The file given on the command line, else `CONFIG_FILE_PATH`, else the environment alone.
+    pub fn choose(given: Option<PathBuf>, environment: &Environment) -> Source {
+        given
+            .or_else(|| {
+                environment
+                    .get_non_empty("CONFIG_FILE_PATH")
+                    .map(PathBuf::from)
+            })
+            .map_or(Source::Environment, Source::File)
+    }
+}
+
+/// What the command line says, which wins over file and environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Host to listen on.
+    pub host: Option<String>,
+    /// Port to listen on.
+    pub port: Option<u16>,
+    /// Threads that serve requests.
+    pub workers: Option<u32>,
+}
+
+/// A provider and the environment variables that may hold its key, in order of preference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderKeys {
+    /// The provider's id, which is the prefix of its models.
+    pub provider: String,
+    /// Any of these makes the provider usable.
+    pub variables: Vec<String>,
+}
+
+/// Everything needed to load a configuration, now and again later.
+#[derive(Clone, Debug)]
+pub struct Loader {
+    /// Where it comes from.
+    pub source: Source,
+    /// The process environment.
+    pub environment: Environment,
+    /// What the command line says.
+    pub overrides: Overrides,
+    /// The providers that can be used without a file.
+    pub providers: Vec<ProviderKeys>,
+}
+
+/// The outcome of loading.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration; `None` exactly when there are errors.
+    pub config: Option<Config>,
+    /// Everything that was found.
+    pub diagnostics: Diagnostics,
+    /// Every file that was read, or that was wanted and could not be.
+    pub files: Vec<PathBuf>,
+}
+
+impl Loader {
+    /// A loader without command line and providers.
+    pub fn new(source: Source, environment: Environment) -> Loader {
+        Loader {
+            source,
+            environment,
+            overrides: Overrides::default(),
+            providers: Vec::new(),
+        }
+    }
+
+    /// Reads, checks and types the configuration.
+    pub fn load(&self) -> Loaded {
+        let mut diagnostics = Diagnostics::default();
+        let written = match &self.source {
+            Source::File(path) => raw::read(path, &self.environment, &mut diagnostics),
+            Source::Text { name, text } => {
+                raw::read_text(name, text.as_bytes(), &self.environment, &mut diagnostics)
+            }
+            Source::Environment => Written {
+                root: Node::new(Value::Map(Map::default()), Location::environment()),
+                files: Vec::new(),
+                environment: self.environment.clone(),
+            },
+        };
+        let config = resolved::resolve(
+            &written,
+            &self.overrides,
+            self.providers(),
+            &mut diagnostics,
+        );
+        let config = Some(config).filter(|_| !diagnostics.has_errors());
+        Loaded {
+            config,
+            diagnostics,
+            files: written.files,
+        }
+    }
+
+    fn providers(&self) -> &[ProviderKeys] {
+        match self.source {
+            Source::Environment => &self.providers,
+            Source::File(_) | Source::Text { .. } => &[],
+        }
+    }
+}

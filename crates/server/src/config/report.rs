@@ -1,0 +1,258 @@
+//! What a configuration means, for people.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::resolved::{Config, Deployment, Fallback};
+
+/// The deployments, names and settings of a configuration. Credentials are only said to be set.
+pub fn report(config: &Config) -> String {
+    let mut out = String::new();
+    deployments(config, &mut out);
+    names(config, &mut out);
+    settings(config, &mut out);
+    out
+}
+
+fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
+    let _ = writeln!(out, "  {name}: {value}");
+}
+
+fn deployments(config: &Config, out: &mut String) {
+    let _ = writeln!(out, "deployments: {}", config.deployments.len());
+    for deployment in &config.deployments {
+        let _ = writeln!(out, "- {} -> {}", deployment.model_name, deployment.model);
+        for (name, value) in facts(deployment) {
+            line(out, name, value);
+        }
+    }
+}
+
+fn facts(deployment: &Deployment) -> Vec<(&'static str, String)> {
+    let connection = &deployment.connection;
+    let limits = &deployment.limits;
+    let mut facts = vec![("id", deployment.model_info.id.clone())];
+    let mut add =
+        |name: &'static str, value: Option<String>| facts.extend(value.map(|value| (name, value)));
+    add("provider", connection.provider.clone());
+    add(
+        "api_base",
+        connection.api_base.as_deref().map(without_credentials),
+    );
+    add("api_version", connection.api_version.clone());
+    add("credentials", credentials(deployment));
+    add("organization", connection.organization.clone());
+    add(
+        "region",
+        connection
+            .aws
+            .region_name
+            .clone()
+            .or_else(|| connection.vertex.location.clone()),
+    );
+    add(
+        "project",
+        connection
+            .vertex
+            .project
+            .clone()
+            .or_else(|| connection.watsonx.project_id.clone()),
+    );
+    add(
+        "extra_headers",
+        list(
+            connection
+                .extra_headers
+                .iter()
+                .map(|(name, _)| name.as_str()),
+        ),
+    );
+    add(
+        "extra_body",
+        list(connection.extra_body.keys().map(String::as_str)),
+    );
+    add("rpm", limits.rpm.map(|count| count.to_string()));
+    add("tpm", limits.tpm.map(|count| count.to_string()));
+    add("timeout", limits.timeout.map(seconds));
+    add("stream_timeout", limits.stream_timeout.map(seconds));
+    add(
+        "retries",
+        limits
+            .max_retries
+            .or(limits.num_retries)
+            .map(|count| count.to_string()),
+    );
+    add("weight", limits.weight.map(|weight| weight.to_string()));
+    add("order", limits.order.map(|order| order.to_string()));
+    add("tags", list(limits.tags.iter().map(String::as_str)));
+    add(
+        "default parameters",
+        list(deployment.default_params.keys().map(String::as_str)),
+    );
+    add(
+        "drop_params",
+        deployment.drop_params.map(|flag| flag.to_string()),
+    );
+    let prices: Vec<String> = deployment
+        .prices
+        .iter()
+        .map(|(name, price)| format!("{name} = {}", price.as_str()))
+        .collect();
+    add("prices (USD)", list(prices.iter().map(String::as_str)));
+    add("mode", deployment.model_info.mode.clone());
+    add("base_model", deployment.model_info.base_model.clone());
+    add(
+        "access_groups",
+        list(
+            deployment
+                .model_info
+                .access_groups
+                .iter()
+                .map(String::as_str),
+        ),
+    );
+    add(
+        "mock_response",
+        deployment.mock_response.as_ref().map(|_| "set".to_owned()),
+    );
+    facts
+}
+
+/// A URL may hold a user and password.
+fn without_credentials(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit('@').next().unwrap_or(authority);
+            let path = path.split('?').next().unwrap_or(path);
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+/// Which kinds of credential are set.
+fn credentials(deployment: &Deployment) -> Option<String> {
+    let connection = &deployment.connection;
+    let (aws, azure) = (&connection.aws, &connection.azure);
+    let kinds = [
+        ("api_key", connection.api_key.is_some()),
+        (
+            "aws keys",
+            aws.access_key_id.is_some() && aws.secret_access_key.is_some(),
+        ),
+        ("aws role", aws.role_name.is_some()),
+        ("aws profile", aws.profile_name.is_some()),
+        (
+            "vertex_credentials",
+            connection.vertex.credentials.is_some(),
+        ),
+        ("azure_ad_token", azure.ad_token.is_some()),
+        (
+            "entra client",
+            azure.client_id.is_some() && azure.client_secret.is_some(),
+        ),
+        (
+            "entra user",
+            azure.username.is_some() && azure.password.is_some(),
+        ),
+    ];
+    list(
+        kinds
+            .into_iter()
+            .filter(|(_, set)| *set)
+            .map(|(name, _)| name),
+    )
+    .map(|names| format!("set ({names})"))
+}
+
+fn names(config: &Config, out: &mut String) {
+    if !config.aliases.is_empty() {
+        let _ = writeln!(out, "aliases:");
+    }
+    for alias in &config.aliases {
+        let hidden = if alias.hidden { " (hidden)" } else { "" };
+        let _ = writeln!(out, "- {} -> {}{hidden}", alias.name, alias.model);
+    }
+    let router = &config.router;
+    fallbacks("fallbacks", &router.fallbacks, out);
+    fallbacks(
+        "context window fallbacks",
+        &router.context_window_fallbacks,
+        out,
+    );
+    fallbacks(
+        "content policy fallbacks",
+        &router.content_policy_fallbacks,
+        out,
+    );
+    if let Some(models) = list(router.default_fallbacks.iter().map(String::as_str)) {
+        let _ = writeln!(out, "default fallbacks: {models}");
+    }
+    if let Some(names) = list(config.credentials.iter().map(String::as_str)) {
+        let _ = writeln!(out, "credential list: {names}");
+    }
+}
+
+fn fallbacks(title: &str, fallbacks: &[Fallback], out: &mut String) {
+    if !fallbacks.is_empty() {
+        let _ = writeln!(out, "{title}:");
+    }
+    for fallback in fallbacks {
+        let _ = writeln!(
+            out,
+            "- {} -> {}",
+            fallback.model,
+            fallback.targets.join(", ")
+        );
+    }
+}
+
+fn settings(config: &Config, out: &mut String) {
+    let (router, own) = (&config.router, &config.switchboard);
+    let _ = writeln!(out, "settings:");
+    let key = if config.general.master_key.is_some() {
+        "set"
+    } else {
+        "none"
+    };
+    line(out, "master key", key);
+    line(out, "routing", &router.routing_strategy);
+    line(out, "retries", router.num_retries);
+    line(out, "timeout", seconds(router.timeout));
+    let rest = match router.disable_cooldowns {
+        true => "never".to_owned(),
+        false => format!(
+            "{} after {} failures",
+            seconds(router.cooldown_time),
+            router.allowed_fails
+        ),
+    };
+    line(out, "deployments rest", rest);
+    if let Some(drop) = config.litellm.drop_params {
+        line(out, "drop_params", drop);
+    }
+    let listen: Vec<String> = own
+        .listen
+        .iter()
+        .map(|listen| listen.address.to_string())
+        .collect();
+    line(out, "listen", listen.join(", "));
+    line(out, "tls", if own.tls.is_some() { "on" } else { "off" });
+    line(
+        out,
+        "largest request body",
+        format_args!("{} bytes", own.limits.max_body_bytes),
+    );
+    line(out, "drain", seconds(own.timeouts.drain));
+    line(out, "reload", if own.reload.enabled { "on" } else { "off" });
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let names: Vec<&str> = names.into_iter().collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}

@@ -1,0 +1,106 @@
+//! The configuration as meant: typed, defaults applied, every reference followed.
+//!
+//! The rest of the gateway reads only this. An `Option` here says that something was not configured and that its absence means
+//! something; it is never a default the reader has to supply.
+
+mod deployment;
+mod fallback;
+mod general;
+mod litellm;
+mod router;
+mod switchboard;
+
+pub use deployment::{
+    Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, SslVerify, Vertex, Watsonx,
+};
+pub use fallback::{Alias, Fallback};
+pub use general::General;
+pub use litellm::{Callbacks, LitellmSettings};
+pub use router::RouterSettings;
+pub use switchboard::{
+    ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles,
+    UpstreamSettings,
+};
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::environment::Environment;
+use super::fields::Reader;
+use super::keys::Section;
+use super::load::{Overrides, ProviderKeys};
+use super::raw::Written;
+use super::yaml::Map;
+
+/// A configuration, ready for use.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where models run, in the order of the file. Several of one name share the load.
+    pub deployments: Vec<Deployment>,
+    /// Other names of models.
+    pub aliases: Vec<Alias>,
+    /// The gateway as a whole.
+    pub general: General,
+    /// How deployments are chosen and what happens when one fails.
+    pub router: RouterSettings,
+    /// How requests are treated.
+    pub litellm: LitellmSettings,
+    /// The gateway's own settings.
+    pub switchboard: SwitchboardSettings,
+    /// Names of the entries of `credential_list`; their values are already part of the deployments.
+    pub credentials: Vec<String>,
+    /// The environment with `environment_variables` laid over it.
+    pub environment: Environment,
+    /// What start-up should say.
+    pub notices: Vec<Diagnostic>,
+}
+
+/// What types a file: the file, and what the caller knows besides.
+pub(super) fn resolve(
+    written: &Written,
+    overrides: &Overrides,
+    providers: &[ProviderKeys],
+    found: &mut Diagnostics,
+) -> Config {
+    let environment = &written.environment;
+    let mut reader = Reader::new(found);
+    let top = reader.section(Section::Top, Some(&written.root));
+    let general = General::read(&mut reader, top.node("general_settings"), environment);
+    let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"));
+    let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
+    let switchboard = SwitchboardSettings::read(
+        &mut reader,
+        top.node("switchboard"),
+        &general,
+        environment,
+        overrides,
+    );
+    let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
+    let deployments = match written.files.is_empty()
+        && written.root.as_map() == Some(&Map::default())
+    {
+        true => deployment::from_environment(providers, environment),
+        false => deployment::read_all(&mut reader, &top, &credentials, general.store_model_in_db),
+    };
+    let aliases = fallback::aliases(&mut reader, &router.fields, &litellm.fields);
+    reader.finish();
+    let config = Config {
+        deployments,
+        aliases,
+        general,
+        router: router.settings,
+        litellm: litellm.settings,
+        switchboard,
+        credentials: credentials.names(),
+        environment: environment.clone(),
+        notices: Vec::new(),
+    };
+    fallback::check_targets(&config, found);
+    general::check_exposure(&config, found);
+    if config.deployments.is_empty() && !config.general.store_model_in_db {
+        let hint = "add a `model_list`, or set a provider's key such as `OPENAI_API_KEY` and start without a file";
+        found.warn(&written.root.at, "there are no models", hint);
+    }
+    Config {
+        notices: found.warnings().chain(found.notices()).cloned().collect(),
+        ..config
+    }
+}

@@ -1,0 +1,190 @@
+//! `model_list`: which models there are and where they run.
+
+mod credential;
+mod identity;
+mod read;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::config::diagnostic::Location;
+use crate::config::secret::Secret;
+
+pub(super) use credential::Credentials;
+pub(super) use read::{from_environment, read_all};
+
+/// One place where a model runs.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// Name callers ask for. In it, `*` matches any text.
+    pub model_name: String,
+    /// Provider and model, as written: `provider/model`, or a model alone.
+    pub model: String,
+    /// How to reach it.
+    pub connection: Connection,
+    /// How much it should get and how long it may take.
+    pub limits: Limits,
+    /// US dollars per unit, by the name of the price.
+    pub prices: BTreeMap<String, Price>,
+    /// Leave out parameters the provider does not take. `None`: as `litellm_settings` says.
+    pub drop_params: Option<bool>,
+    /// Parameters to leave out in any case.
+    pub additional_drop_params: Vec<String>,
+    /// Parameters to send even when the provider is not known to take them.
+    pub allowed_openai_params: Vec<String>,
+    /// Request parameters used when the caller does not send them.
+    pub default_params: Map<String, Value>,
+    /// Answer given without calling the provider.
+    pub mock_response: Option<Value>,
+    /// What is known about the model.
+    pub model_info: ModelInfo,
+    /// Where it stands.
+    pub at: Location,
+}
+
+/// A price in US dollars, exactly as written: a JSON number from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price(pub(super) String);
+
+impl Price {
+    /// The number, for exact parsing.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// How to reach a provider. What is `None` comes from the provider's row in the catalog.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// Provider, instead of the prefix of the model.
+    pub provider: Option<String>,
+    /// Key sent to the provider.
+    pub api_key: Option<Secret>,
+    /// Base URL.
+    pub api_base: Option<String>,
+    /// API version, for Azure.
+    pub api_version: Option<String>,
+    /// Organization sent to the provider.
+    pub organization: Option<String>,
+    /// Region.
+    pub region_name: Option<String>,
+    /// Headers added to each request. Values may be credentials.
+    pub extra_headers: Vec<(String, Secret)>,
+    /// Fields added to each request body.
+    pub extra_body: Map<String, Value>,
+    /// Whether and by whom the provider's certificate must be signed.
+    pub ssl_verify: Option<SslVerify>,
+    /// For Bedrock and SageMaker.
+    pub aws: Aws,
+    /// For Vertex.
+    pub vertex: Vertex,
+    /// For Azure with Entra.
+    pub azure: Azure,
+    /// For watsonx.
+    pub watsonx: Watsonx,
+}
+
+/// How a provider's certificate is checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SslVerify {
+    /// Against the authorities of the system.
+    System,
+    /// Not at all.
+    Off,
+    /// Against the authorities in a PEM file.
+    File(String),
+}
+
+/// AWS credentials and places.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the fields are AWS's own terms")]
+pub struct Aws {
+    pub region_name: Option<String>,
+    pub access_key_id: Option<Secret>,
+    pub secret_access_key: Option<Secret>,
+    pub session_token: Option<Secret>,
+    pub role_name: Option<String>,
+    pub session_name: Option<String>,
+    pub profile_name: Option<String>,
+    pub web_identity_token: Option<Secret>,
+    pub external_id: Option<Secret>,
+    pub sts_endpoint: Option<String>,
+    pub bedrock_runtime_endpoint: Option<String>,
+}
+
+/// Google Cloud credentials and places.
+#[derive(Clone, Debug, Default)]
+pub struct Vertex {
+    /// Project.
+    pub project: Option<String>,
+    /// Location.
+    pub location: Option<String>,
+    /// A path or the JSON text of the credentials.
+    pub credentials: Option<Secret>,
+}
+
+/// Entra credentials.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "the fields are Entra's own terms")]
+pub struct Azure {
+    pub ad_token: Option<Secret>,
+    pub tenant_id: Option<String>,
+    pub client_id: Option<String>,
+    pub client_secret: Option<Secret>,
+    pub scope: Option<String>,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+}
+
+/// The place of a watsonx model.
+#[derive(Clone, Debug, Default)]
+pub struct Watsonx {
+    /// Region.
+    pub region_name: Option<String>,
+    /// Project.
+    pub project_id: Option<String>,
+}
+
+/// How much a deployment should get and how long it may take. `None`: as the router says, or without limit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Requests per minute.
+    pub rpm: Option<u64>,
+    /// Tokens per minute.
+    pub tpm: Option<u64>,
+    /// Requests at a time.
+    pub max_parallel_requests: Option<u32>,
+    /// Longest time for one request.
+    pub timeout: Option<Duration>,
+    /// Longest wait for a streamed answer to begin.
+    pub stream_timeout: Option<Duration>,
+    /// Retries of one request here.
+    pub max_retries: Option<u32>,
+    /// Retries after this deployment failed.
+    pub num_retries: Option<u32>,
+    /// Rest after too many failures.
+    pub cooldown_time: Option<Duration>,
+    /// Share of the load.
+    pub weight: Option<f64>,
+    /// Lower ones are tried first.
+    pub order: Option<i64>,
+    /// Tags a request must ask for.
+    pub tags: Vec<String>,
+}
+
+/// What is known about the model of a deployment.
+#[derive(Clone, Debug, Default)]
+pub struct ModelInfo {
+    /// Identity of the deployment, unique in the configuration.
+    pub id: String,
+    /// What the model does, such as `chat`. `None`: the catalog knows.
+    pub mode: Option<String>,
+    /// Model whose prices and limits apply.
+    pub base_model: Option<String>,
+    /// Groups by which keys may be given access.
+    pub access_groups: Vec<String>,
+    /// All of it as written, for the echo.
+    pub written: Map<String, Value>,
+}

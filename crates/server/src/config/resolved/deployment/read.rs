@@ -1,0 +1,397 @@
+//! From an entry of `model_list` to a [`Deployment`].
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::{
+    Aws, Azure, Connection, Credentials, Deployment, Limits, ModelInfo, Price, SslVerify, Vertex,
+    Watsonx,
+};
+use crate::config::diagnostic::Location;
+use crate::config::environment::Environment;
+use crate::config::fields::{Fields, Reader};
+use crate::config::keys::{self, Kind, REQUEST_DEFAULTS, Section};
+use crate::config::load::ProviderKeys;
+use crate::config::secret::Secret;
+use crate::config::yaml::{Entry, Map, Node, Value};
+
+/// All of `model_list`.
+pub(in crate::config) fn read_all(
+    reader: &mut Reader<'_>,
+    top: &Fields,
+    credentials: &Credentials,
+    has_database: bool,
+) -> Vec<Deployment> {
+    let mut deployments = Vec::new();
+    let mut ids = HashSet::new();
+    for item in top.list("model_list") {
+        let fields = reader.section(Section::Deployment, Some(item));
+        let (Some(name), Some(written)) =
+            (fields.text("model_name"), fields.node("litellm_params"))
+        else {
+            if item.as_map().is_some() {
+                let missing = if fields.node("model_name").is_none() {
+                    "model_name"
+                } else {
+                    "litellm_params"
+                };
+                let hint =
+                    "write `- model_name: ...` and `litellm_params: {model: provider/model}`";
+                reader.found.error(
+                    &item.at,
+                    format!("this entry of `model_list` has no `{missing}`"),
+                    hint,
+                );
+            }
+            continue;
+        };
+        let params = credentials.apply(reader, written, has_database);
+        for params in per_organization(&params) {
+            let info = fields.node("model_info");
+            let Some(mut deployment) = read(reader, &name, &params, info, &item.at) else {
+                continue;
+            };
+            if !deployment.model_info.id.is_empty() && ids.contains(&deployment.model_info.id) {
+                let message = format!(
+                    "the id `{}` is used twice; this one gets another",
+                    deployment.model_info.id
+                );
+                reader
+                    .found
+                    .warn(&item.at, message, "give each deployment an id of its own");
+                deployment.model_info.id.clear();
+            }
+            if deployment.model_info.id.is_empty() {
+                let id = (0..)
+                    .map(|copy| super::identity::identity(&name, &params, copy))
+                    .find(|id| !ids.contains(id));
+                deployment.model_info.id = id.unwrap_or_default();
+            }
+            ids.insert(deployment.model_info.id.clone());
+            deployments.push(deployment);
+        }
+    }
+    deployments
+}
+
+/// One wildcard deployment for each provider whose key is set.
+pub(in crate::config) fn from_environment(
+    providers: &[ProviderKeys],
+    environment: &Environment,
+) -> Vec<Deployment> {
+    let mut deployments = Vec::new();
+    for provider in providers {
+        let Some(key) = provider
+            .variables
+            .iter()
+            .find_map(|name| environment.get_non_empty(name))
+        else {
+            continue;
+        };
+        let model = format!("{}/*", provider.provider);
+        let at = Location::environment();
+        let params = Node::new(Value::Text(model.clone()), at.clone());
+        let id = super::identity::identity(&model, &params, 0);
+        deployments.push(Deployment {
+            model_name: model.clone(),
+            model,
+            connection: Connection {
+                api_key: Some(Secret::new(key)),
+                ..Connection::default()
+            },
+            limits: Limits::default(),
+            prices: BTreeMap::new(),
+            drop_params: None,
+            additional_drop_params: Vec::new(),
+            allowed_openai_params: Vec::new(),
+            default_params: serde_json::Map::new(),
+            mock_response: None,
+            model_info: ModelInfo {
+                id,
+                ..ModelInfo::default()
+            },
+            at,
+        });
+    }
+    deployments
+}
+
+/// A list of organizations makes one set of parameters for each.
+fn per_organization(params: &Node) -> Vec<Node> {
+    let Some(map) = params.as_map() else {
+        return vec![params.clone()];
+    };
+    let organizations = map
+        .get("organization")
+        .and_then(Node::as_list)
+        .unwrap_or_default();
+    if organizations.is_empty() {
+        return vec![params.clone()];
+    }
+    let with = |organization: &Node| {
+        let mut map = map.clone();
+        map.insert(Entry {
+            name: "organization".to_owned(),
+            at: organization.at.clone(),
+            node: organization.clone(),
+        });
+        Node {
+            value: Value::Map(map),
+            ..params.clone()
+        }
+    };
+    organizations.iter().map(with).collect()
+}
+
+fn read(
+    reader: &mut Reader<'_>,
+    name: &str,
+    params: &Node,
+    info: Option<&Node>,
+    at: &Location,
+) -> Option<Deployment> {
+    let fields = reader.section(Section::Params, Some(params));
+    let info_fields = reader.section(Section::ModelInfo, info);
+    let Some(model) = fields.text("model").filter(|model| !model.is_empty()) else {
+        if params.as_map().is_some_and(|map| {
+            map.get("model")
+                .is_none_or(|node| matches!(node.value, Value::Null))
+        }) {
+            let hint = "add `model: provider/model` to `litellm_params`";
+            reader.found.error(
+                &params.at,
+                format!("the deployment `{name}` has no `model`"),
+                hint,
+            );
+        }
+        return None;
+    };
+    let mut prices = BTreeMap::new();
+    read_prices(reader, Section::ModelInfo, &info_fields, &mut prices);
+    read_prices(reader, Section::Params, &fields, &mut prices);
+    Some(Deployment {
+        model_name: name.to_owned(),
+        model,
+        connection: connection(reader, &fields),
+        limits: limits(&fields),
+        prices,
+        drop_params: fields.flag("drop_params"),
+        additional_drop_params: fields.texts("additional_drop_params"),
+        allowed_openai_params: fields.texts("allowed_openai_params"),
+        default_params: default_params(reader, &fields),
+        mock_response: fields.node("mock_response").map(Node::to_json),
+        model_info: model_info(&info_fields, info),
+        at: at.clone(),
+    })
+}
+
+fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
+    Connection {
+        provider: fields.text("custom_llm_provider"),
+        api_key: fields.secret("api_key"),
+        api_base: api_base(reader, fields),
+        api_version: fields.text("api_version"),
+        organization: fields.text("organization"),
+        region_name: fields.text("region_name"),
+        extra_headers: headers(reader, fields),
+        extra_body: fields
+            .map("extra_body")
+            .map(Map::to_json)
+            .unwrap_or_default(),
+        ssl_verify: fields.node("ssl_verify").map(ssl_verify),
+        aws: aws(fields),
+        vertex: Vertex {
+            project: fields
+                .text("vertex_project")
+                .or_else(|| fields.text("vertex_ai_project")),
+            location: fields
+                .text("vertex_location")
+                .or_else(|| fields.text("vertex_ai_location")),
+            credentials: fields
+                .node("vertex_credentials")
+                .or_else(|| fields.node("vertex_ai_credentials"))
+                .map(credentials),
+        },
+        azure: Azure {
+            ad_token: fields.secret("azure_ad_token"),
+            tenant_id: fields.text("tenant_id"),
+            client_id: fields.text("client_id"),
+            client_secret: fields.secret("client_secret"),
+            scope: fields.text("azure_scope"),
+            username: fields.text("azure_username"),
+            password: fields.secret("azure_password"),
+        },
+        watsonx: Watsonx {
+            region_name: fields.text("watsonx_region_name"),
+            project_id: fields.text("project_id"),
+        },
+    }
+}
+
+fn aws(fields: &Fields) -> Aws {
+    Aws {
+        region_name: fields.text("aws_region_name"),
+        access_key_id: fields.secret("aws_access_key_id"),
+        secret_access_key: fields.secret("aws_secret_access_key"),
+        session_token: fields.secret("aws_session_token"),
+        role_name: fields.text("aws_role_name"),
+        session_name: fields.text("aws_session_name"),
+        profile_name: fields.text("aws_profile_name"),
+        web_identity_token: fields.secret("aws_web_identity_token"),
+        external_id: fields.secret("aws_external_id"),
+        sts_endpoint: fields.text("aws_sts_endpoint"),
+        bedrock_runtime_endpoint: fields.text("aws_bedrock_runtime_endpoint"),
+    }
+}
+
+fn limits(fields: &Fields) -> Limits {
+    Limits {
+        rpm: fields.integer("rpm"),
+        tpm: fields.integer("tpm"),
+        max_parallel_requests: fields.count("max_parallel_requests"),
+        timeout: fields.seconds("timeout"),
+        stream_timeout: fields.seconds("stream_timeout"),
+        max_retries: fields.count("max_retries"),
+        num_retries: fields.count("num_retries"),
+        cooldown_time: fields.seconds("cooldown_time"),
+        weight: fields.float("weight"),
+        order: fields.signed("order"),
+        tags: fields.texts("tags"),
+    }
+}
+
+fn model_info(fields: &Fields, written: Option<&Node>) -> ModelInfo {
+    ModelInfo {
+        id: fields.text("id").unwrap_or_default(),
+        mode: fields.text("mode"),
+        base_model: fields.text("base_model"),
+        access_groups: fields.texts("access_groups"),
+        written: written
+            .and_then(Node::as_map)
+            .map(Map::to_json)
+            .unwrap_or_default(),
+    }
+}
+
+fn api_base(reader: &mut Reader<'_>, fields: &Fields) -> Option<String> {
+    let node = fields
+        .node("api_base")
+        .or_else(|| fields.node("base_url"))?;
+    let text = keys::text(node)?.trim().to_owned();
+    if text.is_empty() {
+        return None;
+    }
+    if !text.starts_with("https://") && !text.starts_with("http://") {
+        reader.found.error(
+            &node.at,
+            "`api_base` is not a URL",
+            "begin it with `https://` or `http://`",
+        );
+    }
+    Some(text)
+}
+
+fn headers(reader: &mut Reader<'_>, fields: &Fields) -> Vec<(String, Secret)> {
+    let Some(node) = fields
+        .node("extra_headers")
+        .or_else(|| fields.node("headers"))
+    else {
+        return Vec::new();
+    };
+    reader.warn_unset_within("model_list[].litellm_params.extra_headers", node);
+    let mut headers = Vec::new();
+    for entry in node
+        .as_map()
+        .map(|map| map.entries.as_slice())
+        .unwrap_or_default()
+    {
+        let value = match &entry.node.value {
+            Value::Bool(flag) => Some(flag.to_string()),
+            Value::Null | Value::Unset => continue,
+            Value::Text(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
+                keys::text(&entry.node).map(str::to_owned)
+            }
+        };
+        match value {
+            Some(value) => headers.push((entry.name.clone(), Secret::new(value))),
+            None => reader.wrong_kind(
+                &entry.node,
+                &format!("extra_headers.{}", entry.name),
+                Kind::Text,
+                &entry.name,
+            ),
+        }
+    }
+    headers
+}
+
+fn ssl_verify(node: &Node) -> SslVerify {
+    match (keys::flag(node), keys::text(node)) {
+        (Some(false), _) => SslVerify::Off,
+        (None, Some(path)) => SslVerify::File(path.to_owned()),
+        (Some(true) | None, _) => SslVerify::System,
+    }
+}
+
+fn credentials(node: &Node) -> Secret {
+    match keys::text(node) {
+        Some(text) => Secret::new(text),
+        None => Secret::new(node.to_json().to_string()),
+    }
+}
+
+/// Prices are taken by the shape of their names, since every field of the price map may be written.
+fn read_prices(
+    reader: &mut Reader<'_>,
+    section: Section,
+    fields: &Fields,
+    prices: &mut BTreeMap<String, Price>,
+) {
+    for entry in fields.entries().iter().chain(&fields.unknown.entries) {
+        if !is_price(&entry.name) || entry.node.as_map().is_some() || entry.node.as_list().is_some()
+        {
+            continue;
+        }
+        match keys::decimal(&entry.node).filter(|_| Kind::Decimal.accepts(&entry.node)) {
+            Some(price) => {
+                prices.insert(entry.name.clone(), Price(price.to_owned()));
+            }
+            None if entry.node.is_absent() => {}
+            None => reader.wrong_kind(
+                &entry.node,
+                &section.name_of(&entry.name),
+                Kind::Decimal,
+                &entry.name,
+            ),
+        }
+    }
+}
+
+fn is_price(name: &str) -> bool {
+    name.contains("cost_per_") || name.ends_with("_token_cost")
+}
+
+/// Request parameters: the rows that are ones, and every key without a row.
+fn default_params(
+    reader: &mut Reader<'_>,
+    fields: &Fields,
+) -> serde_json::Map<String, serde_json::Value> {
+    let known = fields
+        .entries()
+        .iter()
+        .filter(|entry| REQUEST_DEFAULTS.contains(&entry.name.as_str()));
+    let entries = known.chain(
+        fields
+            .unknown
+            .entries
+            .iter()
+            .filter(|entry| !is_price(&entry.name)),
+    );
+    let mut params = serde_json::Map::new();
+    for entry in entries {
+        reader.warn_unset_within(&Section::Params.name_of(&entry.name), &entry.node);
+        if !entry.node.is_absent() {
+            params.insert(entry.name.clone(), entry.node.to_json());
+        }
+    }
+    params
+}

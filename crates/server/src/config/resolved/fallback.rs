@@ -1,0 +1,220 @@
+//! Names that stand for other names: aliases and fallbacks.
+
+use super::Config;
+use crate::config::diagnostic::{Diagnostics, Location, closest};
+use crate::config::fields::{Fields, Reader};
+use crate::config::keys::{self, Kind};
+use crate::config::yaml::{Entry, Node};
+
+/// Another name of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// The other name.
+    pub name: String,
+    /// The model it stands for.
+    pub model: String,
+    /// Not shown in the list of models.
+    pub hidden: bool,
+    /// Where it stands.
+    pub at: Location,
+}
+
+/// What to try when a model fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// The model; `*` for any.
+    pub model: String,
+    /// The models to try, in order.
+    pub targets: Vec<String>,
+    /// Where it stands.
+    pub at: Location,
+}
+
+/// Aliases of `router_settings.model_group_alias` and, where it has none, of `litellm_settings.model_alias_map`.
+pub(super) fn aliases(reader: &mut Reader<'_>, router: &Fields, litellm: &Fields) -> Vec<Alias> {
+    let mut aliases: Vec<Alias> = Vec::new();
+    for (section, fields, key) in [
+        ("router_settings", router, "model_group_alias"),
+        ("litellm_settings", litellm, "model_alias_map"),
+    ] {
+        for entry in fields
+            .map(key)
+            .map(|map| map.entries.as_slice())
+            .unwrap_or_default()
+        {
+            let full = format!("{section}.{key}.{}", entry.name);
+            let is_new = aliases.iter().all(|alias| alias.name != entry.name);
+            if let Some(alias) = alias(reader, &full, entry).filter(|_| is_new) {
+                aliases.push(alias);
+            }
+        }
+    }
+    aliases
+}
+
+fn alias(reader: &mut Reader<'_>, full: &str, entry: &Entry) -> Option<Alias> {
+    let (model, hidden) = match entry.node.as_map() {
+        Some(map) => {
+            let model = map.get("model").and_then(keys::text);
+            (
+                model,
+                map.get("hidden").and_then(keys::flag).unwrap_or(false),
+            )
+        }
+        None => (keys::text(&entry.node), false),
+    };
+    let Some(model) = model else {
+        let message = format!("`{full}` does not say which model it stands for");
+        let hint = format!(
+            "write `{}: model` or `{}: {{model: ..., hidden: true}}`",
+            entry.name, entry.name
+        );
+        reader.found.error(&entry.node.at, message, hint);
+        return None;
+    };
+    Some(Alias {
+        name: entry.name.clone(),
+        model: model.to_owned(),
+        hidden,
+        at: entry.at.clone(),
+    })
+}
+
+/// A list of `{model: [target, ...]}`.
+pub(super) fn read(reader: &mut Reader<'_>, name: &str, items: &[Node]) -> Vec<Fallback> {
+    let mut fallbacks = Vec::new();
+    for item in items {
+        let Some(map) = item.as_map() else {
+            let message = format!("an entry of `{name}` must be a map, not {}", item.kind());
+            reader.found.error(
+                &item.at,
+                message,
+                format!("write `{name}: [{{\"model\": [\"other\"]}}]`"),
+            );
+            continue;
+        };
+        for entry in &map.entries {
+            let single = std::slice::from_ref(&entry.node);
+            let targets = entry.node.as_list().unwrap_or(single);
+            let targets = targets
+                .iter()
+                .filter_map(|target| self::target(reader, name, entry, target))
+                .collect();
+            fallbacks.push(Fallback {
+                model: entry.name.clone(),
+                targets,
+                at: entry.at.clone(),
+            });
+        }
+    }
+    fallbacks
+}
+
+/// A model, or a map with a model and parameters to change for it.
+fn target(reader: &mut Reader<'_>, name: &str, entry: &Entry, node: &Node) -> Option<String> {
+    if let Some(text) = keys::text(node) {
+        return Some(text.to_owned());
+    }
+    let full = format!("{name}.{}", entry.name);
+    let Some(map) = node.as_map() else {
+        reader.wrong_kind(node, &full, Kind::Texts, &entry.name);
+        return None;
+    };
+    if map.entries.len() > 1 {
+        let message = format!("a fallback in `{full}` changes parameters, which has no effect yet");
+        reader
+            .found
+            .warn(&node.at, message, "write the model's name only");
+    }
+    let model = map.get("model").and_then(keys::text);
+    if model.is_none() {
+        reader.found.error(
+            &node.at,
+            format!("a fallback in `{full}` has no `model`"),
+            "write the model's name only",
+        );
+    }
+    model.map(str::to_owned)
+}
+
+/// Warns about aliases and fallbacks that lead nowhere.
+pub(super) fn check_targets(config: &Config, found: &mut Diagnostics) {
+    if config.general.store_model_in_db {
+        return;
+    }
+    let router = &config.router;
+    let names: Vec<&str> = config
+        .deployments
+        .iter()
+        .map(|deployment| deployment.model_name.as_str())
+        .collect();
+    let exists = |model: &str| {
+        names.iter().any(|name| matches(name, model))
+            || config.aliases.iter().any(|alias| alias.name == model)
+    };
+    let mut missing = |kind: &str, model: &str, at: &Location| {
+        if !exists(model) {
+            let hint =
+                closest(model, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
+            let hint = hint.unwrap_or_else(|| "add it to `model_list`".to_owned());
+            found.warn(
+                at,
+                format!("{kind} `{model}`, which is not in `model_list`"),
+                hint,
+            );
+        }
+    };
+    for alias in &config.aliases {
+        missing(
+            &format!("the alias `{}` stands for", alias.name),
+            &alias.model,
+            &alias.at,
+        );
+    }
+    let lists = [
+        &router.fallbacks,
+        &router.context_window_fallbacks,
+        &router.content_policy_fallbacks,
+    ];
+    for fallback in lists.into_iter().flatten() {
+        if fallback.model != "*" {
+            missing("there are fallbacks for", &fallback.model, &fallback.at);
+        }
+        for target in &fallback.targets {
+            missing(
+                &format!("`{}` falls back to", fallback.model),
+                target,
+                &fallback.at,
+            );
+        }
+    }
+    for target in &router.default_fallbacks {
+        missing(
+            "`default_fallbacks` names",
+            target,
+            &Location::whole("router_settings"),
+        );
+    }
+}
+
+/// Whether a public name, in which `*` is any text, covers a model.
+fn matches(name: &str, model: &str) -> bool {
+    let mut parts = name.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| model.strip_prefix(first)) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+    }
+    false
+}

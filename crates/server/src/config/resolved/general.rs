@@ -1,0 +1,157 @@
+//! `general_settings`, and the rule that a reachable gateway has a key.
+
+use super::Config;
+use crate::config::diagnostic::{Diagnostics, Location};
+use crate::config::environment::Environment;
+use crate::config::fields::Reader;
+use crate::config::keys::Section;
+use crate::config::secret::Secret;
+use crate::config::yaml::Node;
+
+/// Settings of the gateway as a whole.
+#[derive(Clone, Debug)]
+pub struct General {
+    /// The administrator's key. `None`: no key is asked for.
+    pub master_key: Option<Secret>,
+    /// Where the key, or else the section, stands.
+    pub master_key_at: Location,
+    /// Start without a master key even where other machines can reach the gateway.
+    pub permit_missing_master_key: bool,
+    /// Database for keys and spending.
+    pub database_url: Option<Secret>,
+    /// Models may come from the database.
+    pub store_model_in_db: bool,
+    /// Largest request body, if this section says.
+    pub(super) max_request_bytes: Option<u64>,
+    /// URL at which clients reach the gateway, when it differs from where it listens.
+    pub public_base_url: Option<String>,
+    /// Path before every route, without a slash at its end; empty for none.
+    pub root_path: String,
+}
+
+impl General {
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        node: Option<&Node>,
+        environment: &Environment,
+    ) -> General {
+        let fields = reader.section(Section::General, node);
+        let from = |names: [&str; 2]| {
+            names
+                .into_iter()
+                .find_map(|name| environment.get_non_empty(name))
+                .map(Secret::new)
+        };
+        let at = node.map_or_else(Location::environment, |node| node.at.clone());
+        let megabytes = fields
+            .float("max_request_size_mb")
+            .filter(|size| *size > 0.0);
+        let root_path = environment
+            .get_non_empty("SERVER_ROOT_PATH")
+            .unwrap_or_default()
+            .trim_matches('/');
+        General {
+            master_key: fields
+                .secret("master_key")
+                .or_else(|| from(["SWITCHBOARD_MASTER_KEY", "LITELLM_MASTER_KEY"])),
+            master_key_at: fields.node("master_key").map_or(at, |node| node.at.clone()),
+            permit_missing_master_key: fields
+                .flag("dangerously_permit_weak_or_unset_master_key")
+                .unwrap_or_else(|| {
+                    environment
+                        .get("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY")
+                        .is_some_and(|text| {
+                            matches!(text.to_ascii_lowercase().as_str(), "true" | "1")
+                        })
+                }),
+            database_url: fields
+                .secret("database_url")
+                .or_else(|| from(["DATABASE_URL", "DATABASE_URL"])),
+            store_model_in_db: fields.flag("store_model_in_db").unwrap_or(false),
+            max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
+            public_base_url: environment
+                .get_non_empty("PROXY_BASE_URL")
+                .map(str::to_owned),
+            root_path: if root_path.is_empty() {
+                String::new()
+            } else {
+                format!("/{root_path}")
+            },
+        }
+    }
+}
+
+/// Without a key, only this machine may reach the gateway; a weak key is allowed, since most existing files have one.
+pub(super) fn check_exposure(config: &Config, found: &mut Diagnostics) {
+    let general = &config.general;
+    let at = &general.master_key_at;
+    let exposed = config
+        .switchboard
+        .listen
+        .iter()
+        .find(|listen| !listen.address.ip().is_loopback());
+    match (&general.master_key, exposed) {
+        (Some(key), _) if is_weak(key.expose()) => {
+            let message = "the master key is easy to guess";
+            found.warn(
+                at,
+                message,
+                "use `sk-` and 32 random characters, for example from `openssl rand -hex 16`",
+            );
+        }
+        (Some(_), _) => {}
+        (None, Some(listen)) if !general.permit_missing_master_key => {
+            let message = format!(
+                "no master key is set, and other machines can reach {}",
+                listen.address
+            );
+            let hint = "set SWITCHBOARD_MASTER_KEY (for example to `sk-` and `openssl rand -hex 16`), or listen on 127.0.0.1";
+            found.error(at, message, hint);
+        }
+        (None, Some(_)) => {
+            found.warn(
+                at,
+                "no master key is set: anyone who reaches the gateway may use it",
+                "set SWITCHBOARD_MASTER_KEY",
+            );
+        }
+        (None, None) => {
+            let message = "no master key is set: anyone on this machine may use the gateway";
+            found.warn(at, message, "set SWITCHBOARD_MASTER_KEY");
+        }
+    }
+    let plain = exposed
+        .filter(|_| config.switchboard.tls.is_none() && !config.switchboard.behind_tls_proxy);
+    if let Some(listen) = plain {
+        let message = format!(
+            "keys cross the network unencrypted: {} is reachable from outside, without TLS",
+            listen.address
+        );
+        found.warn(
+            &listen.at,
+            message,
+            "set `switchboard.tls`, or `switchboard.behind_tls_proxy: true` if a proxy ends TLS",
+        );
+    }
+}
+
+/// Short, published in documentation, or of hardly any different characters.
+fn is_weak(key: &str) -> bool {
+    const PUBLISHED: [&str; 10] = [
+        "1234",
+        "12345",
+        "123456",
+        "12345678",
+        "changeme",
+        "change-me",
+        "password",
+        "secret",
+        "master-key",
+        "litellm-master-key",
+    ];
+    let bare = key.strip_prefix("sk-").unwrap_or(key).to_ascii_lowercase();
+    let mut letters: Vec<char> = bare.chars().collect();
+    letters.sort_unstable();
+    letters.dedup();
+    bare.chars().count() < 8 || letters.len() < 4 || PUBLISHED.contains(&bare.as_str())
+}

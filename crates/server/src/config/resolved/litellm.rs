@@ -1,0 +1,55 @@
+//! `litellm_settings`.
+
+use std::time::Duration;
+
+use crate::config::fields::{Fields, Reader};
+use crate::config::keys::Section;
+use crate::config::yaml::Node;
+
+/// How requests are treated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LitellmSettings {
+    /// Leave out parameters a provider does not take. `None`: the file does not say, so nothing is left out, and a caller may
+    /// still ask for it.
+    pub drop_params: Option<bool>,
+    /// Longest time for one request.
+    pub request_timeout: Duration,
+    /// What is told about requests, by name: every request, those that succeeded, those that failed.
+    pub callbacks: Callbacks,
+}
+
+/// Names of callbacks, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Callbacks {
+    /// Told about every request.
+    pub every: Vec<String>,
+    /// Told about success.
+    pub success: Vec<String>,
+    /// Told about failure.
+    pub failure: Vec<String>,
+}
+
+/// The settings, and the fields the router falls back to.
+pub(super) struct ReadLitellm {
+    pub(super) settings: LitellmSettings,
+    pub(super) fields: Fields,
+}
+
+/// What existing installations expect when nothing is said.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(6000);
+
+impl LitellmSettings {
+    pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>) -> ReadLitellm {
+        let fields = reader.section(Section::Litellm, node);
+        let settings = LitellmSettings {
+            drop_params: fields.flag("drop_params"),
+            request_timeout: fields.seconds("request_timeout").unwrap_or(REQUEST_TIMEOUT),
+            callbacks: Callbacks {
+                every: fields.texts("callbacks"),
+                success: fields.texts("success_callback"),
+                failure: fields.texts("failure_callback"),
+            },
+        };
+        ReadLitellm { settings, fields }
+    }
+}

@@ -1,0 +1,97 @@
+//! `router_settings`, with what `litellm_settings` says where it does not.
+
+use std::time::Duration;
+
+use super::fallback::{self, Fallback};
+use super::litellm::ReadLitellm;
+use crate::config::fields::{Fields, Reader};
+use crate::config::keys::Section;
+use crate::config::yaml::Node;
+
+/// How deployments are chosen and what happens when one fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouterSettings {
+    /// Name of the strategy, as written.
+    pub routing_strategy: String,
+    /// Retries after a failure.
+    pub num_retries: u32,
+    /// Shortest wait before a retry.
+    pub retry_after: Duration,
+    /// Longest time for one request.
+    pub timeout: Duration,
+    /// Longest wait for a streamed answer to begin. `None`: as long as `timeout`.
+    pub stream_timeout: Option<Duration>,
+    /// Failures within a minute before a deployment rests.
+    pub allowed_fails: u32,
+    /// How long it rests.
+    pub cooldown_time: Duration,
+    /// Never rest a deployment.
+    pub disable_cooldowns: bool,
+    /// Models to try when one fails.
+    pub fallbacks: Vec<Fallback>,
+    /// Models to try when the input is too long.
+    pub context_window_fallbacks: Vec<Fallback>,
+    /// Models to try when a provider's filter refuses.
+    pub content_policy_fallbacks: Vec<Fallback>,
+    /// Models to try when a model without fallbacks of its own fails.
+    pub default_fallbacks: Vec<String>,
+    /// Most fallbacks tried for one request.
+    pub max_fallbacks: u32,
+}
+
+/// The settings, and the fields the aliases are read from.
+pub(super) struct ReadRouter {
+    pub(super) settings: RouterSettings,
+    pub(super) fields: Fields,
+}
+
+impl RouterSettings {
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        node: Option<&Node>,
+        litellm: &ReadLitellm,
+    ) -> ReadRouter {
+        let fields = reader.section(Section::Router, node);
+        let other = &litellm.fields;
+        let mut fallbacks = |name: &str| {
+            let chosen = fields.node(name).or_else(|| other.node(name));
+            fallback::read(
+                reader,
+                name,
+                chosen.and_then(Node::as_list).unwrap_or_default(),
+            )
+        };
+        let settings = RouterSettings {
+            routing_strategy: fields
+                .text("routing_strategy")
+                .unwrap_or_else(|| "simple-shuffle".to_owned()),
+            num_retries: fields
+                .count("num_retries")
+                .or_else(|| other.count("num_retries"))
+                .unwrap_or(2),
+            retry_after: fields.seconds("retry_after").unwrap_or_default(),
+            timeout: fields
+                .seconds("timeout")
+                .unwrap_or(litellm.settings.request_timeout),
+            stream_timeout: fields.seconds("stream_timeout"),
+            allowed_fails: fields
+                .count("allowed_fails")
+                .or_else(|| other.count("allowed_fails"))
+                .unwrap_or(3),
+            cooldown_time: fields
+                .seconds("cooldown_time")
+                .or_else(|| other.seconds("cooldown_time"))
+                .unwrap_or(Duration::from_secs(5)),
+            disable_cooldowns: fields.flag("disable_cooldowns").unwrap_or(false),
+            fallbacks: fallbacks("fallbacks"),
+            context_window_fallbacks: fallbacks("context_window_fallbacks"),
+            content_policy_fallbacks: fallbacks("content_policy_fallbacks"),
+            default_fallbacks: match fields.texts("default_fallbacks") {
+                none if none.is_empty() => other.texts("default_fallbacks"),
+                some => some,
+            },
+            max_fallbacks: fields.count("max_fallbacks").unwrap_or(5),
+        };
+        ReadRouter { settings, fields }
+    }
+}
