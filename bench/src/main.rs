@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use switchboard_bench::{Outcome, bare, mockup, storm};
+use switchboard_bench::{Outcome, bare, measure, mockup, storm};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::LocalSet;
 
@@ -44,6 +44,11 @@ enum Command {
         #[arg(long)]
         allow_flaws: bool,
     },
+    /// Measure the gateway against the bare proxy and judge.
+    Measure {
+        #[command(flatten)]
+        options: measure::Options,
+    },
 }
 
 fn main() -> ExitCode {
@@ -71,6 +76,14 @@ fn run(command: Command) -> Outcome<ExitCode> {
             let report = local(async { storm::run(&plan).await })?;
             println!("{}", serde_json::to_string(&report)?);
             let good = allow_flaws || report.flaws.is_empty();
+            Ok(if good {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        Command::Measure { options } => {
+            let good = measure::run(&options)?;
             Ok(if good {
                 ExitCode::SUCCESS
             } else {
