@@ -13,11 +13,11 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Some((sorted.get(middle.checked_sub(1)?)? + sorted.get(middle)?) / 2.0)
 }
 
-/// The distance between the smallest and the largest value: what repetition alone can change.
-pub fn range(values: &[f64]) -> Option<f64> {
-    let largest = values.iter().copied().max_by(f64::total_cmp)?;
-    let smallest = values.iter().copied().min_by(f64::total_cmp)?;
-    Some(largest - smallest)
+/// What repetition alone changes: three times the median distance from the median, which one bad round cannot move.
+pub fn noise(values: &[f64]) -> Option<f64> {
+    let middle = median(values)?;
+    let distances: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
+    Some(3.0 * median(&distances)?)
 }
 
 /// Where a set of durations lies, in microseconds; every sample counts, none is rounded into a bucket.
@@ -68,8 +68,8 @@ mod tests {
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(median(&[7.0]), Some(7.0));
         assert_eq!(median(&[]), None);
-        assert_eq!(range(&[3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(range(&[]), None);
+        assert_eq!(noise(&[10.0, 11.0, 9.0, 10.0, 500.0]), Some(3.0));
+        assert_eq!(noise(&[]), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::round::{Load, Round};
 use super::stage::{Running, Stage, Subject, Wrap};
 use super::{Options, round};
 use crate::Outcome;
-use crate::statistics::{median, range};
+use crate::statistics::{median, noise};
 
 /// A figure that a round gives.
 #[derive(Clone, Copy)]
@@ -14,7 +14,7 @@ struct Metric {
     unit: &'static str,
     read: fn(&Round) -> Option<f64>,
     goal: Goal,
-    /// Being within what the bare proxy's own rounds differ by counts as better.
+    /// Being within the noise of the bare proxy's own rounds counts as better.
     noise_is_better: bool,
 }
 
@@ -134,7 +134,11 @@ fn same_format(options: &Options) -> Vec<Scenario> {
         plain(
             "stream-paced",
             "100 streams, a chunk every 20 ms",
-            Load::streams("mock-50x260-ttft20ms-pace20ms", 100, options.count(300)),
+            // A stream lasts a second: begun evenly at this rate, a hundred are open at once and none in a burst.
+            Load {
+                rate: Some(98.0),
+                ..Load::streams("mock-50x260-ttft20ms-pace20ms", 200, options.count(400))
+            },
             vec![
                 added(
                     "added time to first token p50",
@@ -249,7 +253,7 @@ fn judge(scenario: &Scenario, metric: &Metric, rounds: &[Vec<Round>; 2]) -> Row 
         .map(|side| side.iter().filter_map(metric.read).collect::<Vec<f64>>());
     let mut goal = metric.goal;
     if metric.noise_is_better {
-        goal.better = range(&bare).unwrap_or(0.0).min(goal.reach);
+        goal.better = noise(&bare).unwrap_or(0.0).min(goal.reach);
     }
     let flawed = rounds
         .iter()
