@@ -1,4 +1,35 @@
 //! What the gateway does with one call.
+//!
+//! A call takes these steps, whose names are also those of spans and metrics:
+//!
+//! 1. **accept** (`server`): an HTTP request becomes a [`call::Call`];
+//! 2. **identify** (`server`): its key becomes a [`call::Principal`];
+//! 3. **peek**: the body's top-level keys are found ([`wire::outline`]), never the whole read;
+//! 4. **plan** ([`route`]): the model's name becomes a list of deployments;
+//! 5. **admit** ([`admit`]): limits and budgets are taken, or the call is refused;
+//! 6. **prepare** ([`wire::prepare`]): the body for the target, verbatim where the formats agree;
+//! 7. **send** ([`upstream`], [`sign`]): the only place that dials a provider;
+//! 8. **judge** ([`attempt`], [`error`]): an answer, another try, or the end;
+//! 9. **relay** ([`answer`], [`wire::relay`]): the answer on its way, with a tap for the meter;
+//! 10. **settle** ([`meter`]): usage, cost, one record, whatever happened.
+//!
+//! The engine knows no routes, no database and no environment. It is also the Rust SDK: start reading at [`gateway`].
 
+pub use switchboard_wire as wire;
+
+pub mod admit;
+pub mod answer;
+pub mod attempt;
+pub mod call;
+pub mod catalog;
+pub mod control;
+pub mod deployment;
+pub mod error;
+pub mod gateway;
+pub mod meter;
+mod operation;
+pub mod retry_after;
+pub mod route;
+pub mod scrub;
 pub mod sign;
 pub mod upstream;

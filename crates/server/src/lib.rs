@@ -1,4 +1,23 @@
-//! What the world sees.
+//! What the world sees: HTTP, configuration, commands.
+//!
+//! `server` turns sockets into calls for the engine and answers into responses. It alone knows routes, keys, files and the
+//! environment. Start reading at [`router`] (every door on one screen), then [`accept`] and [`serve`].
 
-pub mod edge;
+pub mod accept;
+pub mod app;
+pub mod auth;
+pub mod command;
 pub mod config;
+pub mod credential;
+pub mod demo;
+pub mod edge;
+pub mod fleet;
+mod health;
+mod id;
+pub mod log;
+mod models;
+pub mod openapi;
+mod page;
+mod query;
+pub mod router;
+pub mod serve;

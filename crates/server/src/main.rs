@@ -1,3 +1,7 @@
 //! The `switchboard` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    switchboard_server::command::run()
+}

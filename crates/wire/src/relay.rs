@@ -31,6 +31,7 @@ pub struct Relay {
     events: Vec<Event>,
     grammar: Grammar,
     stage: Stage,
+    content: bool,
     done_marker: bool,
     array_open: bool,
 }
@@ -53,6 +54,7 @@ impl Relay {
             events: Vec::new(),
             grammar: Grammar::new(),
             stage: Stage::Waiting,
+            content: false,
             done_marker: false,
             array_open: false,
         }
@@ -60,7 +62,7 @@ impl Relay {
 
     /// Whether content has been seen: from here on the answer belongs to this provider.
     pub fn has_content(&self) -> bool {
-        self.stage == Stage::Content
+        self.content
     }
 
     /// Whether the answer is complete.
@@ -166,7 +168,10 @@ impl Relay {
                     break;
                 }
                 Event::End { .. } => self.stage = Stage::Ended,
-                event if self.stage == Stage::Waiting && is_content(event) => self.stage = Stage::Content,
+                event if self.stage == Stage::Waiting && is_content(event) => {
+                    self.stage = Stage::Content;
+                    self.content = true;
+                }
                 _ => {}
             }
             if let Output::Written(writer) = &mut self.output {

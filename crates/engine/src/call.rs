@@ -1,0 +1,98 @@
+//! One client request, once known.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use switchboard_wire::dialect::{Flavor, Head};
+use switchboard_wire::frames::Frames;
+use switchboard_wire::outline::Outline;
+use switchboard_wire::{Dialect, Operation};
+
+/// The door a request came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// What is asked for.
+    pub operation: Operation,
+    /// How the client writes.
+    pub dialect: Dialect,
+    /// Which of the APIs that share the dialect it expects.
+    pub flavor: Flavor,
+    /// The shape of a request that is no chat, see the catalog (`openai`, `gemini`, `cohere`).
+    pub shape: &'static str,
+    /// Whether a stream is to be one JSON array (Gemini without `alt=sse`).
+    pub array: bool,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default)]
+pub struct Principal {
+    /// The key's public name in logs and records; never the key.
+    pub key: String,
+}
+
+/// What the body is.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A JSON object, and where its keys stand.
+    Json(Outline),
+    /// A multipart form with that content type.
+    Form(String),
+}
+
+/// One client request.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Minted inside; the client cannot choose it.
+    pub id: String,
+    /// Where it came in.
+    pub door: Door,
+    /// Who asks.
+    pub principal: Principal,
+    /// The model asked for.
+    pub model: String,
+    /// Whether the path, not the body, names the model.
+    pub model_in_path: bool,
+    /// Whether a stream is asked for.
+    pub stream: bool,
+    /// The client's headers.
+    pub headers: HeaderMap,
+    /// The body as it arrived.
+    pub body: Frames,
+    /// What the body is.
+    pub content: Content,
+    /// Whether knobs that the target lacks are refused rather than dropped.
+    pub strict: bool,
+    /// When its head arrived.
+    pub received: Instant,
+    /// Unix seconds at that time.
+    pub created: u64,
+}
+
+impl Call {
+    /// What stands beside the body, for the readers of `wire`.
+    pub fn head(&self) -> Head<'_> {
+        Head {
+            path_model: self.model_in_path.then_some(self.model.as_str()),
+            path_stream: self.model_in_path.then_some(self.stream),
+            headers: Some(&self.headers),
+        }
+    }
+
+    /// The body's top-level value of that key as a string.
+    pub fn text(&self, key: &str) -> Option<String> {
+        match &self.content {
+            Content::Json(outline) => outline.read(&self.body, key).ok().flatten(),
+            Content::Form(_) => None,
+        }
+    }
+}
+
+/// An answer that is known as a whole.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// The body.
+    pub body: Bytes,
+    /// What it is.
+    pub content_type: http::HeaderValue,
+}

@@ -1,0 +1,266 @@
+//! A place where a model runs: provider, model, credential, and everything about the wire that can be known beforehand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use switchboard_wire::dialect::{Profile, Thinking};
+use switchboard_wire::outline::Edits;
+use switchboard_wire::{Dialect, Operation};
+
+use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage};
+use crate::sign::{Secret, Signer};
+use crate::upstream::{Origin, Transport};
+
+/// A deployment as configured.
+#[derive(Clone, Debug, Default)]
+pub struct Spec {
+    /// Its id; stable over restarts.
+    pub id: String,
+    /// The public name.
+    pub group: String,
+    /// The provider's id.
+    pub provider: String,
+    /// The model, as written behind the provider's prefix.
+    pub model: String,
+    /// The user's base URL.
+    pub base: Option<String>,
+    /// Values for the placeholders of URLs and for signers, by name.
+    pub values: BTreeMap<String, String>,
+    /// Headers to add.
+    pub headers: Vec<(String, String)>,
+    /// Body fields the client need not send (JSON text by name).
+    pub defaults: Vec<(String, String)>,
+    /// Body fields to set whatever the client sends.
+    pub set: Vec<(String, String)>,
+    /// Body fields to leave out.
+    pub remove: Vec<String>,
+    /// The name under which the price list knows the model, where it differs.
+    pub base_model: Option<String>,
+    /// Relative share of the group's calls.
+    pub weight: Option<f64>,
+    /// Preference: lower first.
+    pub order: u32,
+    /// Longest time for a call.
+    pub timeout: Option<Duration>,
+    /// Longest wait for a stream to begin.
+    pub stream_timeout: Option<Duration>,
+    /// How it is connected, where that differs from the rule.
+    pub transport: Option<Transport>,
+    /// Whether the caller's own words named the model (wildcards).
+    pub guessed: bool,
+    /// What must never be shown, wherever a provider may repeat it.
+    pub secrets: Vec<Secret>,
+}
+
+/// Makes the credential for an origin.
+pub type SignerFor<'a> = dyn Fn(&Auth, &Origin) -> Result<Arc<Signer>, String> + 'a;
+
+/// How one kind of request reaches a deployment.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    operation: Operation,
+    dialect: Option<Dialect>,
+    stream: bool,
+    /// Scheme, host and port.
+    pub origin: Origin,
+    /// Path and query.
+    pub path: PathAndQuery,
+    /// The name the provider knows the model by.
+    pub model: String,
+    /// The request's shape where it is no chat.
+    pub shape: Option<String>,
+    /// Constant headers.
+    pub headers: HeaderMap,
+    /// How the credential is shown.
+    pub signer: Arc<Signer>,
+    /// Changes to the body; the model is not among them.
+    pub edits: Edits,
+}
+
+/// A place where a model runs.
+#[derive(Debug)]
+pub struct Deployment {
+    /// What was configured.
+    pub spec: Spec,
+    /// The provider's display name.
+    pub provider_name: String,
+    /// The chat dialects it speaks, the preferred one first.
+    pub chat: Vec<Dialect>,
+    /// What the catalog knows of the model.
+    pub card: Option<ModelCard>,
+    /// What the model can do, for writers.
+    pub profile: Profile,
+    /// Whether streamed usage must be asked for.
+    pub ask_usage: bool,
+    reaches: Vec<Reach>,
+}
+
+/// A deployment that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadDeployment(pub String);
+
+impl Deployment {
+    /// Works out everything that can be known before a call. `signer` makes the credential for an origin.
+    pub fn build(
+        spec: Spec,
+        catalog: &Catalog,
+        value: &dyn Fn(&str) -> Option<String>,
+        signer: &SignerFor<'_>,
+    ) -> Result<Self, BadDeployment> {
+        let provider = catalog.provider(&spec.provider).ok_or_else(|| BadDeployment(format!("there is no provider `{}`", spec.provider)))?;
+        let card = catalog.model(&provider.id, spec.base_model.as_deref().unwrap_or(&spec.model));
+        let mut deployment = Self {
+            provider_name: provider.name.clone(),
+            chat: provider.chat_dialects(&spec.model).to_vec(),
+            profile: profile(provider, card.as_ref(), &spec.model),
+            ask_usage: provider.stream_usage == StreamUsage::Option,
+            card,
+            reaches: Vec::new(),
+            spec,
+        };
+        let asks = Operation::ALL.into_iter().flat_map(|operation| match operation {
+            Operation::Chat => deployment.chat.iter().map(|dialect| (operation, Some(*dialect))).collect::<Vec<_>>(),
+            _ => vec![(operation, None)],
+        });
+        let mut failure = None;
+        for (operation, dialect) in asks.collect::<Vec<_>>() {
+            for stream in [false, true] {
+                match deployment.reach_for(catalog, provider, (operation, dialect, stream), value, signer) {
+                    Ok(Some(reach)) => deployment.reaches.push(reach),
+                    Ok(None) => {}
+                    Err(why) => failure = Some(why),
+                }
+            }
+        }
+        match failure {
+            Some(why) if deployment.reaches.is_empty() => Err(BadDeployment(why)),
+            _ => Ok(deployment),
+        }
+    }
+
+    /// A deployment that stands for a pattern and is never called itself.
+    pub fn unreachable(spec: Spec, provider: &Provider) -> Self {
+        Self {
+            provider_name: provider.name.clone(),
+            chat: provider.chat.clone(),
+            card: None,
+            profile: Profile::default(),
+            ask_usage: false,
+            reaches: Vec::new(),
+            spec,
+        }
+    }
+
+    fn reach_for(
+        &self,
+        catalog: &Catalog,
+        provider: &Provider,
+        (operation, dialect, stream): (Operation, Option<Dialect>, bool),
+        value: &dyn Fn(&str) -> Option<String>,
+        signer: &SignerFor<'_>,
+    ) -> Result<Option<Reach>, String> {
+        let ask = Ask { operation, dialect, model: &self.spec.model, streamed: stream };
+        let Some(endpoint) = catalog.endpoint(provider, ask) else { return Ok(None) };
+        let from_env = endpoint.base_env.iter().find_map(|name| value(name));
+        let base = self.spec.base.clone().or(from_env);
+        let url = endpoint.url(base.as_deref(), value).map_err(|error| error.to_string())?;
+        let origin = Origin::of(&url).map_err(|error| format!("`{url}`: {error}"))?;
+        let uri: http::Uri = url.parse().map_err(|error| format!("`{url}`: {error}"))?;
+        let path = uri.path_and_query().cloned().ok_or_else(|| format!("`{url}` has no path"))?;
+        let mut headers = HeaderMap::new();
+        let own = self.spec.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in endpoint.headers.iter().copied().chain(own) {
+            let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
+            let value = HeaderValue::try_from(value).map_err(|_| format!("the value of header `{name}` cannot be sent"))?;
+            headers.insert(name, value);
+        }
+        Ok(Some(Reach {
+            operation,
+            dialect,
+            stream,
+            signer: signer(endpoint.auth, &origin)?,
+            origin,
+            path,
+            model: endpoint.model.to_owned(),
+            shape: provider.shape(operation, &self.spec.model).map(str::to_owned),
+            headers,
+            edits: self.edits(&endpoint.edits),
+        }))
+    }
+
+    fn edits(&self, row: &crate::catalog::Edits) -> Edits {
+        let pairs = |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>();
+        let mut set = pairs(&row.set);
+        set.extend(self.spec.set.iter().cloned());
+        Edits {
+            set,
+            default: self.spec.defaults.clone(),
+            rename: pairs(&row.rename),
+            remove: row.remove.iter().chain(&self.spec.remove).cloned().collect(),
+        }
+    }
+
+    /// How that kind of request reaches it; `None` where it does not.
+    pub fn reach(&self, operation: Operation, dialect: Option<Dialect>, stream: bool) -> Option<&Reach> {
+        self.reaches.iter().find(|reach| reach.operation == operation && reach.dialect == dialect && reach.stream == stream)
+    }
+
+    /// What must never be shown.
+    pub fn secrets(&self) -> Vec<&str> {
+        self.spec.secrets.iter().map(Secret::reveal).collect()
+    }
+
+    /// Whether it serves that operation.
+    pub fn serves(&self, operation: Operation) -> bool {
+        self.reaches.iter().any(|reach| reach.operation == operation)
+    }
+
+    /// The dialect to speak to it with a client of that dialect: the client's own where it can, else its preferred one.
+    pub fn dialect_for(&self, client: Dialect) -> Option<Dialect> {
+        if self.chat.contains(&client) {
+            return Some(client);
+        }
+        self.chat.first().copied()
+    }
+}
+
+/// What a model can do, from its rows. What they do not say stays unknown.
+fn profile(provider: &Provider, card: Option<&ModelCard>, model: &str) -> Profile {
+    let knows = |ability: &str| {
+        let card = card?;
+        let has = |list: &[String]| list.iter().any(|known| known == ability);
+        if has(&card.supports) { Some(true) } else { has(&card.lacks).then_some(false) }
+    };
+    let thinking = match (knows("reasoning"), knows("adaptive_thinking"), knows("legacy_thinking")) {
+        (Some(false), _, _) => Some(Thinking::Never),
+        (_, Some(true), _) => Some(Thinking::Adaptive),
+        (_, _, Some(true)) => Some(Thinking::Budget),
+        _ => None,
+    };
+    Profile {
+        max_output_tokens: card.and_then(|card| card.max_output_tokens.or(card.max_tokens)),
+        thinking,
+        efforts: card.filter(|card| !card.efforts.is_empty()).map(|card| card.efforts.clone()),
+        json_schema: knows("response_schema").or(knows("native_structured_output")),
+        sampling: knows("sampling_params"),
+        max_completion_tokens: None,
+        reasoning_field: provider.reasoning_field.clone(),
+        vendor: vendor(provider, model),
+        max_stop: None,
+    }
+}
+
+/// Who makes the model: the author in its name, else the provider where that makes models.
+fn vendor(provider: &Provider, model: &str) -> Option<String> {
+    let author = model.split(['/', '.', ':']).find(|part| matches!(*part, "anthropic" | "openai" | "google"));
+    let named = author.or_else(|| match model {
+        model if model.contains("claude") => Some("anthropic"),
+        model if model.contains("gemini") => Some("google"),
+        _ => None,
+    });
+    named.map(str::to_owned).or_else(|| provider.authors.first().cloned())
+}

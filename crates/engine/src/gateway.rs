@@ -1,0 +1,111 @@
+//! The gateway: what is known to all workers, and the journey of one call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::admit::Admission;
+use crate::answer::Answer;
+use crate::attempt::Attempts;
+use crate::call::Call;
+use crate::error::Error;
+use crate::meter::{Meter, Outcome, Record, Recorder};
+use crate::deployment::Deployment;
+use crate::route::{Fleet, Plan};
+use crate::upstream::{Timeouts, Upstream};
+use switchboard_wire::problem::Kind;
+
+/// What one worker thread has for itself.
+pub struct Worker {
+    /// Its connections to providers.
+    pub upstream: Upstream,
+    /// The deadlines where a deployment has none of its own.
+    pub timeouts: Timeouts,
+}
+
+/// What is known to all workers.
+pub struct Gateway {
+    fleet: ArcSwap<Fleet>,
+    admission: Admission,
+    recorder: Arc<dyn Recorder>,
+    retries: u32,
+}
+
+impl Gateway {
+    /// A gateway over that fleet.
+    pub fn new(fleet: Fleet, admission: Admission, recorder: Arc<dyn Recorder>, retries: u32) -> Self {
+        Self { fleet: ArcSwap::from_pointee(fleet), admission, recorder, retries }
+    }
+
+    /// The deployments there are now.
+    pub fn fleet(&self) -> Arc<Fleet> {
+        self.fleet.load_full()
+    }
+
+    /// Replaces the deployments; calls under way keep theirs.
+    pub fn replace(&self, fleet: Fleet) {
+        self.fleet.store(Arc::new(fleet));
+    }
+
+    /// How many calls are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.admission.in_flight()
+    }
+
+    /// Takes one call from its plan to its answer. Whatever happens is recorded, once.
+    pub async fn call(&self, call: &Call, worker: &Worker) -> Result<Answer, Error> {
+        let mut meter = self.meter(call);
+        let plan = self.fleet.load().plan(&call.model).map_err(|error| failed(&mut meter, error))?;
+        let permit = self.admission.admit().map_err(|error| failed(&mut meter, error))?;
+        meter.hold(permit);
+        Attempts { call, worker, retries: self.retries }.run(&plan, meter).await
+    }
+
+    /// Takes one call to that deployment and no other.
+    pub async fn call_one(&self, call: &Call, worker: &Worker, target: Arc<Deployment>) -> Result<Answer, Error> {
+        let plan = Plan { group: target.spec.group.clone(), targets: vec![target] };
+        Attempts { call, worker, retries: 0 }.run(&plan, self.meter(call)).await
+    }
+
+    fn meter(&self, call: &Call) -> Meter {
+        let record = Record {
+            id: call.id.clone(),
+            key: call.principal.key.clone(),
+            operation: call.door.operation,
+            dialect: call.door.dialect,
+            model: call.model.clone(),
+            deployment: None,
+            spoken: None,
+            stream: call.stream,
+            outcome: Outcome::Cancelled,
+            status: 499,
+            usage: None,
+            finish: None,
+            cost: None,
+            attempts: 0,
+            losses: 0,
+            error: None,
+            duration: Duration::ZERO,
+            first_content: None,
+            overhead: None,
+        };
+        Meter::new(record, call.received, self.recorder.clone())
+    }
+}
+
+fn failed(meter: &mut Meter, error: Error) -> Error {
+    let kind: Kind = error.problem.kind;
+    meter.note(|record| {
+        record.outcome = Outcome::Failed(kind);
+        record.status = error.problem.status().as_u16();
+        record.error = Some(error.problem.message.clone());
+    });
+    error
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Gateway").field("in_flight", &self.in_flight()).finish_non_exhaustive()
+    }
+}

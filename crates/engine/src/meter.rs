@@ -1,0 +1,196 @@
+//! What a call took: events to usage, usage to cost, cost to a record.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use switchboard_wire::event::{Delta, Event};
+use switchboard_wire::problem::Kind;
+use switchboard_wire::reply::{Reason, Usage};
+use switchboard_wire::{Dialect, Operation};
+
+use crate::admit::Permit;
+use crate::catalog::{Amount, Component, ModelCard, PicoUsd, Service};
+use crate::deployment::Deployment;
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The answer was complete.
+    Complete,
+    /// The client went away before the answer was complete.
+    Cancelled,
+    /// It failed in that way.
+    Failed(Kind),
+}
+
+/// One finished call, for logs, metrics and the ledger. Holds neither prompts nor secrets.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The call's id.
+    pub id: String,
+    /// The key's public name.
+    pub key: String,
+    /// What was asked for.
+    pub operation: Operation,
+    /// How the client writes.
+    pub dialect: Dialect,
+    /// The model asked for.
+    pub model: String,
+    /// Where it was served.
+    pub deployment: Option<Arc<Deployment>>,
+    /// How the provider was spoken to.
+    pub spoken: Option<Dialect>,
+    /// Whether it was streamed.
+    pub stream: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The status the client got.
+    pub status: u16,
+    /// What the provider reported.
+    pub usage: Option<Usage>,
+    /// Whether the answer ended in words, tool calls, at a limit, ….
+    pub finish: Option<Reason>,
+    /// The cost by the catalog's prices; `None` where usage or price is unknown.
+    pub cost: Option<PicoUsd>,
+    /// Requests sent to providers.
+    pub attempts: u32,
+    /// Fields that could not be carried.
+    pub losses: usize,
+    /// Why it failed, as the caller was told.
+    pub error: Option<String>,
+    /// From the request's head to the answer's end.
+    pub duration: Duration,
+    /// From the request's head to the first content.
+    pub first_content: Option<Duration>,
+    /// Spent in the gateway itself before the first byte was sent to a provider.
+    pub overhead: Option<Duration>,
+}
+
+/// Takes records. Must not block.
+pub trait Recorder: Send + Sync {
+    /// Takes one record.
+    fn record(&self, record: Record);
+}
+
+/// Watches one call. Records it when dropped, however it ends.
+pub struct Meter {
+    record: Option<Record>,
+    recorder: Arc<dyn Recorder>,
+    received: Instant,
+    service: Option<String>,
+    _permit: Option<Permit>,
+}
+
+impl Meter {
+    /// Begins to watch.
+    pub fn new(record: Record, received: Instant, recorder: Arc<dyn Recorder>) -> Self {
+        Self { record: Some(record), recorder, received, service: None, _permit: None }
+    }
+
+    /// Keeps the permit for as long as the call lasts.
+    pub fn hold(&mut self, permit: Permit) {
+        self._permit = Some(permit);
+    }
+
+    /// Changes what is known so far.
+    pub fn note(&mut self, change: impl FnOnce(&mut Record)) {
+        if let Some(record) = &mut self.record {
+            change(record);
+        }
+    }
+
+    /// Sees an event of the answer.
+    pub fn see(&mut self, event: &Event) {
+        match event {
+            Event::Usage(usage) => self.usage((**usage).clone()),
+            Event::End { finish, service_tier } => {
+                self.service.clone_from(service_tier);
+                self.note(|record| {
+                    record.finish = Some(finish.reason);
+                    record.outcome = Outcome::Complete;
+                });
+            }
+            Event::BlockDelta { delta: Delta::Text(_) | Delta::Arguments(_), .. } | Event::BlockStart { .. } => self.content(),
+            Event::Start { .. } | Event::BlockDelta { .. } | Event::BlockEnd { .. } | Event::Fault(_) | Event::Unknown(_) => {}
+        }
+    }
+
+    /// Takes over what a report of usage says.
+    pub fn usage(&mut self, usage: Usage) {
+        self.note(|record| record.usage.get_or_insert_default().merge(usage));
+    }
+
+    /// The answer was complete.
+    pub fn complete(&mut self, reason: Option<Reason>, service: Option<String>) {
+        self.service = service;
+        self.note(|record| {
+            record.finish = reason;
+            record.outcome = Outcome::Complete;
+        });
+    }
+
+    /// The first content came.
+    pub fn content(&mut self) {
+        let elapsed = self.received.elapsed();
+        self.note(|record| {
+            record.first_content.get_or_insert(elapsed);
+        });
+    }
+
+    /// The cost so far, where usage and prices are known.
+    pub fn cost(&self) -> Option<PicoUsd> {
+        let record = self.record.as_ref()?;
+        let card = record.deployment.as_ref()?.card.as_ref()?;
+        cost(card, record.usage.as_ref()?, self.service.as_deref())
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        let cost = self.cost();
+        if let Some(mut record) = self.record.take() {
+            record.cost = cost;
+            record.duration = self.received.elapsed();
+            self.recorder.record(record);
+        }
+    }
+}
+
+/// What that usage costs by the card's prices; `None` where something used has no known price or count.
+pub fn cost(card: &ModelCard, usage: &Usage, service: Option<&str>) -> Option<PicoUsd> {
+    if card.prices.is_empty() {
+        return None;
+    }
+    let prompt = usage.input?;
+    let output = usage.output.unwrap_or(0);
+    let count = |value: Option<u64>| value.unwrap_or(0);
+    let hour = count(usage.cache_write_1h);
+    let parts = [
+        (Component::CacheRead, count(usage.cache_read)),
+        (Component::CacheWrite, count(usage.cache_write).saturating_sub(hour)),
+        (Component::CacheWriteHour, hour),
+        (Component::AudioInput, count(usage.input_audio)),
+        (Component::ImageInput, count(usage.input_image)),
+    ];
+    let special: u64 = parts.iter().map(|(_, quantity)| quantity).sum();
+    let answers = [
+        (Component::Reasoning, count(usage.reasoning)),
+        (Component::AudioOutput, count(usage.output_audio)),
+        (Component::ImageOutput, count(usage.output_image)),
+    ];
+    let answered: u64 = answers.iter().map(|(_, quantity)| quantity).sum();
+    let plain = [
+        (Component::Input, prompt.saturating_sub(special)),
+        (Component::Output, output.saturating_sub(answered)),
+        (Component::SearchMedium, count(usage.web_searches)),
+        (Component::Request, u64::from(card.prices.base(Component::Request).is_some())),
+    ];
+    let amounts: Vec<Amount<'_>> = parts
+        .into_iter()
+        .chain(answers)
+        .chain(plain)
+        .map(|(component, quantity)| Amount { component, qualifier: "", quantity })
+        .collect();
+    let service = service.and_then(Service::from_name).unwrap_or_default();
+    card.prices.cost(&amounts, service, prompt).ok()
+}

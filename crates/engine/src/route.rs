@@ -1,0 +1,159 @@
+//! From a model's name to the deployments worth trying, in order.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use crate::deployment::Deployment;
+use crate::error::Error;
+
+/// What to try, in order.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The group that the caller's name stands for.
+    pub group: String,
+    /// The deployments, the first to try first.
+    pub targets: Vec<Arc<Deployment>>,
+}
+
+/// Makes the deployment of a model that only a pattern knows: (the pattern's deployment, the text its `*` stands for).
+pub type Expand = dyn Fn(&Deployment, &str) -> Option<Deployment> + Send + Sync;
+
+/// Every deployment there is, and the names by which callers reach them.
+pub struct Fleet {
+    groups: BTreeMap<String, Vec<Arc<Deployment>>>,
+    patterns: Vec<Pattern>,
+    aliases: HashMap<String, String>,
+    hidden: Vec<String>,
+    fallbacks: HashMap<String, Vec<String>>,
+    default_fallbacks: Vec<String>,
+    expand: Box<Expand>,
+    expanded: Mutex<HashMap<String, Vec<Arc<Deployment>>>>,
+}
+
+#[derive(Debug)]
+struct Pattern {
+    prefix: String,
+    suffix: String,
+    deployments: Vec<Arc<Deployment>>,
+}
+
+/// The most names made from patterns that are kept.
+const KEPT: usize = 4096;
+
+/// The names beside those of the deployments themselves.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Other names of groups.
+    pub aliases: Vec<(String, String)>,
+    /// Aliases that lists leave out.
+    pub hidden: Vec<String>,
+    /// Groups to try when all of one have failed.
+    pub fallbacks: Vec<(String, Vec<String>)>,
+    /// Groups to try when one without fallbacks of its own has failed.
+    pub default_fallbacks: Vec<String>,
+}
+
+impl Fleet {
+    /// The fleet of those deployments. `expand` makes the deployment of a name that a pattern matches.
+    pub fn new(deployments: Vec<Deployment>, names: Names, expand: Box<Expand>) -> Self {
+        let mut groups: BTreeMap<String, Vec<Arc<Deployment>>> = BTreeMap::new();
+        for deployment in deployments {
+            groups.entry(deployment.spec.group.clone()).or_default().push(Arc::new(deployment));
+        }
+        let mut patterns = Vec::new();
+        for name in groups.keys().filter(|name| name.contains('*')).cloned().collect::<Vec<_>>() {
+            if let (Some(deployments), Some((prefix, suffix))) = (groups.remove(&name), name.split_once('*')) {
+                patterns.push(Pattern { prefix: prefix.to_owned(), suffix: suffix.to_owned(), deployments });
+            }
+        }
+        // The longest pattern says most.
+        patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.prefix.len() + pattern.suffix.len()));
+        Self {
+            groups,
+            patterns,
+            aliases: names.aliases.into_iter().collect(),
+            hidden: names.hidden,
+            fallbacks: names.fallbacks.into_iter().collect(),
+            default_fallbacks: names.default_fallbacks,
+            expand,
+            expanded: Mutex::default(),
+        }
+    }
+
+    /// What to try for that model, in order: its group's deployments, shuffled by weight, then those of its fallbacks.
+    pub fn plan(&self, model: &str) -> Result<Plan, Error> {
+        let group = self.aliases.get(model).map_or(model, String::as_str);
+        let own = self.group(group).ok_or_else(|| Error::model_not_found(model))?;
+        let mut targets = shuffled(&own);
+        let fallbacks = self.fallbacks.get(group).unwrap_or(&self.default_fallbacks);
+        for fallback in fallbacks.iter().filter(|fallback| *fallback != group) {
+            targets.extend(self.group(fallback).map(|group| shuffled(&group)).unwrap_or_default());
+        }
+        Ok(Plan { group: group.to_owned(), targets })
+    }
+
+    /// The deployments of a group, by its name or by a pattern that matches it.
+    fn group(&self, name: &str) -> Option<Vec<Arc<Deployment>>> {
+        if let Some(group) = self.groups.get(name) {
+            return Some(group.clone());
+        }
+        let mut expanded = self.expanded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(group) = expanded.get(name) {
+            return Some(group.clone());
+        }
+        let group = self.patterns.iter().find_map(|pattern| {
+            let rest = name.strip_prefix(pattern.prefix.as_str())?;
+            let captured = rest.strip_suffix(pattern.suffix.as_str())?;
+            let made: Vec<_> = pattern.deployments.iter().filter_map(|one| (self.expand)(one, captured)).map(Arc::new).collect();
+            (!made.is_empty()).then_some(made)
+        })?;
+        if expanded.len() >= KEPT {
+            expanded.clear();
+        }
+        expanded.insert(name.to_owned(), group.clone());
+        Some(group)
+    }
+
+    /// The names of the groups, aliases included, patterns not.
+    pub fn names(&self) -> Vec<(&str, &Deployment)> {
+        let own = self.groups.iter().filter_map(|(name, group)| Some((name.as_str(), &**group.first()?)));
+        let aliases = self.aliases.iter().filter(|(alias, _)| !self.hidden.contains(alias));
+        let aliases = aliases.filter_map(|(alias, group)| Some((alias.as_str(), &**self.groups.get(group)?.first()?)));
+        let mut names: Vec<_> = own.chain(aliases).collect();
+        names.sort_by_key(|(name, _)| *name);
+        names
+    }
+
+    /// The patterns among the names, as written, with their deployments.
+    pub fn patterns(&self) -> impl Iterator<Item = (String, &Deployment)> {
+        self.patterns.iter().filter_map(|pattern| Some((format!("{}*{}", pattern.prefix, pattern.suffix), &**pattern.deployments.first()?)))
+    }
+
+    /// Every deployment as configured.
+    pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
+        self.groups.values().chain(self.patterns.iter().map(|pattern| &pattern.deployments)).flatten()
+    }
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Fleet").field("groups", &self.groups.len()).field("patterns", &self.patterns).finish_non_exhaustive()
+    }
+}
+
+/// By `order`, and within it by chance in proportion to weight.
+fn shuffled(group: &[Arc<Deployment>]) -> Vec<Arc<Deployment>> {
+    if let [one] = group {
+        return vec![one.clone()];
+    }
+    let mut keyed: Vec<(u32, f64, Arc<Deployment>)> = group
+        .iter()
+        .map(|deployment| {
+            // Exponential race: the smallest of -ln(u)/w wins with probability in proportion to w.
+            let weight = deployment.spec.weight.filter(|weight| *weight > 0.0).unwrap_or(1.0);
+            (deployment.spec.order, -(1.0 - fastrand::f64()).ln() / weight, deployment.clone())
+        })
+        .collect();
+    keyed.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    keyed.into_iter().map(|(_, _, deployment)| deployment).collect()
+}

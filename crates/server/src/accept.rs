@@ -1,0 +1,211 @@
+//! From an HTTP request to a call, and from its answer to an HTTP response.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::{Method, Request, Response, StatusCode};
+use switchboard_engine::answer::AnswerBody;
+use switchboard_engine::call::{Call, Content, Door, Principal};
+use switchboard_engine::error::Error;
+use switchboard_engine::gateway::Worker;
+use switchboard_engine::wire::dialect::Flavor;
+use switchboard_engine::wire::frames::Frames;
+use switchboard_engine::wire::outline::Outline;
+use switchboard_engine::wire::problem::{Kind, Problem};
+use switchboard_engine::wire::{Dialect, Operation};
+
+use crate::app::{App, unix_seconds};
+use crate::edge::RequestBody;
+use crate::router::{Match, Page, Route, Router};
+use crate::{models, page};
+
+/// What one worker serves with.
+pub struct Acceptor {
+    /// Shared by all workers.
+    pub app: Arc<App>,
+    /// This worker's own.
+    pub worker: Worker,
+    /// The routes.
+    pub router: Router,
+}
+
+type Answered = Response<AnswerBody>;
+
+/// A request that cannot be answered, and how its client wants to be told.
+pub struct Refusal {
+    error: Error,
+    dialect: Dialect,
+    flavor: Flavor,
+}
+
+/// Serves one request.
+pub async fn serve(acceptor: Rc<Acceptor>, request: Request<RequestBody>) -> Answered {
+    let received = Instant::now();
+    match answer(&acceptor, request, received).await {
+        Ok(answered) => answered,
+        Err(refusal) => refuse(&refusal),
+    }
+}
+
+async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
+    let (parts, body) = request.into_parts();
+    let (route, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
+        Match::Found(route, model) => (route, model),
+        Match::OtherMethod if parts.method == Method::OPTIONS => return Ok(page::preflight()),
+        Match::OtherMethod => return Err(refusal(Kind::NotFound, format!("`{}` does not take {}", parts.uri.path(), parts.method), StatusCode::METHOD_NOT_ALLOWED)),
+        Match::Nothing => return Err(refusal(Kind::NotFound, format!("there is nothing at `{}`; see /docs", parts.uri.path()), StatusCode::NOT_FOUND)),
+    };
+    if let Route::Page(page @ (Page::Home | Page::Docs | Page::OpenApi | Page::Alive | Page::Ready)) = route {
+        return Ok(page::open(page, &acceptor.app));
+    }
+    let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
+    let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
+    let principal = acceptor.app.keys.load().principal(&parts.headers, parts.uri.query()).map_err(told)?;
+    match route {
+        Route::Models => Ok(models::list(&acceptor.app, &parts)),
+        Route::Model => models::one(&acceptor.app, &parts, &path_model.unwrap_or_default()).map_err(told),
+        Route::GeminiModels => models::gemini(&acceptor.app, path_model.as_deref()).map_err(told),
+        Route::Page(_) => Ok(page::health(acceptor, parts.uri.query()).await),
+        Route::Call(_) | Route::Gemini => {
+            let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
+            let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
+            let call = draft.call(frames.into_vec().into_iter().collect(), &acceptor.app).map_err(told)?;
+            let answered = acceptor.app.gateway.call(&call, &acceptor.worker).await;
+            let answer = answered.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
+            let mut response = Response::new(answer.body);
+            *response.status_mut() = answer.status;
+            *response.headers_mut() = answer.headers;
+            Ok(response)
+        }
+    }
+}
+
+/// The door behind a route; for Gemini's form it stands in the path.
+fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts) -> Result<(Door, Option<String>, Option<bool>), Refusal> {
+    let plain = Door { operation: Operation::Chat, dialect: Dialect::OpenAiChat, flavor: Flavor::OpenAi, shape: "openai", array: false };
+    let gemini = Door { dialect: Dialect::Gemini, shape: "gemini", ..plain };
+    match route {
+        Route::Call(door) => Ok((door, path_model, None)),
+        Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None)),
+        Route::Models | Route::Model | Route::Page(_) => Ok((plain, path_model, None)),
+        Route::GeminiModels => Ok((gemini, path_model, None)),
+        Route::Gemini => {
+            let path = path_model.unwrap_or_default();
+            let unknown = || Refusal {
+                error: Problem::new(Kind::NotFound, format!("`{path}` is no `model:method` that this gateway serves")).into(),
+                dialect: Dialect::Gemini,
+                flavor: Flavor::OpenAi,
+            };
+            let (model, method) = path.rsplit_once(':').ok_or_else(unknown)?;
+            let sse = parts.uri.query().and_then(|query| crate::query::value(query, "alt")).as_deref() == Some("sse");
+            let (operation, stream) = match method {
+                "generateContent" => (Operation::Chat, false),
+                "streamGenerateContent" => (Operation::Chat, true),
+                "countTokens" => (Operation::CountTokens, false),
+                "embedContent" | "batchEmbedContents" => (Operation::Embeddings, false),
+                _ => return Err(unknown()),
+            };
+            let shape = if method == "batchEmbedContents" { "gemini-batch" } else { "gemini" };
+            Ok((Door { operation, shape, array: stream && !sse, ..gemini }, Some(model.to_owned()), Some(stream)))
+        }
+    }
+}
+
+/// A request on its way to being a call.
+struct Draft {
+    door: Door,
+    principal: Principal,
+    headers: HeaderMap,
+    path_model: Option<String>,
+    path_stream: Option<bool>,
+    received: Instant,
+}
+
+impl Draft {
+    fn call(self, body: Frames, app: &App) -> Result<Call, Problem> {
+        let form = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).filter(|kind| kind.starts_with("multipart/form-data"));
+        let content = match form {
+            Some(kind) => Content::Form(kind.to_owned()),
+            None => Content::Json(Outline::scan(&body)?),
+        };
+        let (named, stream, strict) = match &content {
+            Content::Json(outline) => {
+                let model: Option<String> = outline.read(&body, "model")?;
+                let stream: Option<bool> = outline.read(&body, "stream")?;
+                (model, stream.unwrap_or(false), strict(outline, &body, app))
+            }
+            Content::Form(kind) => {
+                let field = |name: &str| switchboard_engine::wire::multipart::field(&body, kind, name);
+                (field("model")?, field("stream")?.as_deref() == Some("true"), false)
+            }
+        };
+        let model_in_path = self.path_model.is_some();
+        let model = self.path_model.or(named).filter(|model| !model.is_empty());
+        let model = model.ok_or_else(|| *Error::model_missing().problem)?;
+        Ok(Call {
+            id: crate::id::mint(),
+            door: self.door,
+            principal: self.principal,
+            model,
+            model_in_path,
+            stream: self.path_stream.unwrap_or(stream),
+            headers: self.headers,
+            body,
+            content,
+            strict,
+            received: self.received,
+            created: unix_seconds(),
+        })
+    }
+}
+
+/// Whether a knob that the target lacks is refused: where the request or the configuration says so outright.
+fn strict(outline: &Outline, body: &Frames, app: &App) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Preferences {
+        require_parameters: Option<bool>,
+    }
+    let preferences: Option<Preferences> = outline.read(body, "provider").ok().flatten();
+    let drop_params: Option<bool> = outline.read(body, "drop_params").ok().flatten();
+    let configured = || app.config.load().litellm.drop_params;
+    preferences.and_then(|preferences| preferences.require_parameters).unwrap_or(false) || drop_params.or_else(configured) == Some(false)
+}
+
+fn refusal(kind: Kind, message: String, status: StatusCode) -> Refusal {
+    let problem = Problem { status: Some(status), ..Problem::new(kind, message) };
+    Refusal { error: problem.into(), dialect: Dialect::OpenAiChat, flavor: Flavor::OpenAi }
+}
+
+fn body_refusal(error: &crate::edge::BodyError, door: &Door) -> Refusal {
+    let status = error.status();
+    let kind = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,
+        StatusCode::REQUEST_TIMEOUT => Kind::Timeout,
+        _ => Kind::BadRequest,
+    };
+    let problem = Problem { status: Some(status), ..Problem::new(kind, error.to_string()) };
+    Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor }
+}
+
+/// Tells a client, in its own dialect, why there is no answer.
+fn refuse(refusal: &Refusal) -> Answered {
+    let problem = &refusal.error.problem;
+    let (status, body) = match (&refusal.error.verbatim, refusal.dialect.inbound()) {
+        (Some(verbatim), _) => (problem.status(), verbatim.clone()),
+        (None, Some(inbound)) => {
+            let (status, body) = inbound.write_problem(problem, refusal.flavor);
+            (status, Bytes::from(body))
+        }
+        (None, None) => (problem.status(), Bytes::from(problem.message.clone())),
+    };
+    let mut response = Response::new(AnswerBody::Whole(Some(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(wait) = problem.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
+    }
+    response
+}

@@ -1,0 +1,43 @@
+//! What every handler may use.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use switchboard_engine::catalog::Catalog;
+use switchboard_engine::gateway::Gateway;
+
+use crate::auth::Keys;
+use crate::config::Config;
+
+/// The gateway as the world sees it: one for all workers.
+pub struct App {
+    /// The engine.
+    pub gateway: Gateway,
+    /// What is known of providers and models.
+    pub catalog: &'static Catalog,
+    /// The configuration in force.
+    pub config: ArcSwap<Config>,
+    /// Who may come in.
+    pub keys: ArcSwap<Keys>,
+    /// Whether the gateway is about to stop.
+    pub draining: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl App {
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+}
+
+/// Unix seconds now.
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("App").field("gateway", &self.gateway).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+//! From a configured deployment and the environment to the credential a provider accepts.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use switchboard_engine::catalog::{Auth, Provider};
+use switchboard_engine::sign::{self, Secret, Signer, aws, azure, gcp, oci, token};
+use switchboard_engine::upstream::Origin;
+
+use crate::config::resolved::{Connection, Deployment};
+use crate::config::{Environment, Secret as Configured};
+
+/// What a credential is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Ingredients<'a> {
+    /// The deployment.
+    pub deployment: &'a Deployment,
+    /// Its provider's row.
+    pub provider: &'a Provider,
+    /// The environment.
+    pub environment: &'a Environment,
+}
+
+const IBM_TOKENS: &str = "https://iam.cloud.ibm.com/identity/token";
+
+impl Ingredients<'_> {
+    fn connection(&self) -> &Connection {
+        &self.deployment.connection
+    }
+
+    /// The API key: configured, else from the variables that the provider's row names.
+    pub fn key(&self) -> Option<Secret> {
+        let configured = self.connection().api_key.as_ref().map(|key| Secret::from(key.expose()));
+        configured.or_else(|| self.provider.key_env.iter().find_map(|name| self.variable(name)))
+    }
+
+    fn variable(&self, name: &str) -> Option<Secret> {
+        self.environment.get_non_empty(name).map(Secret::from)
+    }
+
+    fn text(&self, configured: Option<&String>, names: &[&str]) -> Option<String> {
+        configured.cloned().or_else(|| names.iter().find_map(|name| self.environment.get_non_empty(name)).map(str::to_owned))
+    }
+
+    fn hidden(&self, configured: Option<&Configured>, names: &[&str]) -> Option<Secret> {
+        configured.map(|secret| Secret::from(secret.expose())).or_else(|| names.iter().find_map(|name| self.variable(name)))
+    }
+
+    /// The signer for an origin.
+    pub fn signer(&self, auth: &Auth, origin: &Origin) -> Result<Arc<Signer>, String> {
+        let auth = match auth {
+            Auth::None => Ok(sign::Auth::None),
+            Auth::Bearer => self.keyed(sign::Auth::bearer),
+            Auth::Header(name) => self.keyed(|key| sign::Auth::header(name, key)),
+            Auth::Query(name) => self.keyed(|key| Ok(sign::Auth::query(name, key.clone()))),
+            Auth::Scheme(name) => self.keyed(|key| sign::Auth::scheme(name, key)),
+            Auth::Aws(service) => self.aws(service),
+            Auth::Gcp => self.gcp(),
+            Auth::Azure => self.azure(),
+            Auth::Oci => self.oci(),
+            Auth::Exchange(flow) => self.exchange(flow),
+        }?;
+        Ok(Arc::new(Signer::new(origin.clone(), auth)))
+    }
+
+    fn keyed(&self, make: impl FnOnce(&Secret) -> Result<sign::Auth, sign::SignError>) -> Result<sign::Auth, String> {
+        match self.key() {
+            Some(key) => make(&key).map_err(|error| error.to_string()),
+            // A machine of the user's own, or an endpoint of their own, may be open.
+            None if self.provider.local || self.connection().api_base.is_some() => Ok(sign::Auth::None),
+            None => Err(self.missing("an API key", &self.provider.key_env)),
+        }
+    }
+
+    fn missing(&self, what: &str, names: &[String]) -> String {
+        let id = &self.provider.id;
+        match names.first() {
+            Some(name) => format!("provider `{id}` needs {what}: set `api_key`, or {name} in the environment"),
+            None => format!("provider `{id}` needs {what}: set `api_key`"),
+        }
+    }
+
+    fn aws(&self, service: &str) -> Result<sign::Auth, String> {
+        let bearer = self.hidden(self.connection().api_key.as_ref(), &["AWS_BEARER_TOKEN_BEDROCK"]);
+        if let Some(key) = bearer.filter(|_| service == "bedrock") {
+            return sign::Auth::bearer(&key).map_err(|error| error.to_string());
+        }
+        let own = &self.connection().aws;
+        let region = self.text(own.region_name.as_ref(), &["AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"]);
+        let region = region.or_else(|| self.connection().region_name.clone()).unwrap_or_else(|| "us-east-1".to_owned());
+        let mut endpoints = aws::Endpoints::of_region(&region);
+        if let Some(sts) = &own.sts_endpoint {
+            endpoints.sts.clone_from(sts);
+        }
+        let mut source = match (&own.access_key_id, &own.secret_access_key) {
+            (Some(id), Some(secret)) => aws::Source::Static(aws::Keys {
+                access_key: id.expose().to_owned(),
+                secret_key: Secret::from(secret.expose()),
+                session_token: own.session_token.as_ref().map(|token| Secret::from(token.expose())),
+            }),
+            _ => self.aws_chain(own.profile_name.clone(), endpoints.clone()),
+        };
+        if let Some(role) = &own.role_name {
+            source = aws::Source::Role {
+                base: Box::new(source),
+                role: role.clone(),
+                external_id: own.external_id.as_ref().map(|id| id.expose().to_owned()),
+                session: own.session_name.clone().unwrap_or_else(|| "switchboard".to_owned()),
+                region: region.clone(),
+                endpoints,
+            };
+        }
+        Ok(sign::Auth::Aws(aws::Aws::new(&region, service, source, sign::system_clock())))
+    }
+
+    fn aws_chain(&self, profile: Option<String>, endpoints: aws::Endpoints) -> aws::Source {
+        let environment = self.environment.clone();
+        let file = |name: &str, usual: &str| {
+            let home = || Some(PathBuf::from(self.environment.get_non_empty("HOME")?).join(".aws").join(usual));
+            self.environment.get_non_empty(name).map(PathBuf::from).or_else(home)
+        };
+        aws::Source::Chain {
+            profile: aws::Profile {
+                credentials_file: file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+                config_file: file("AWS_CONFIG_FILE", "config"),
+                name: profile.or_else(|| self.environment.get_non_empty("AWS_PROFILE").map(str::to_owned)),
+            },
+            environment: Arc::new(move |name| environment.get(name).map(str::to_owned)),
+            endpoints,
+        }
+    }
+
+    fn gcp(&self) -> Result<sign::Auth, String> {
+        if let Some(key) = &self.connection().api_key {
+            return sign::Auth::header("x-goog-api-key", &Secret::from(key.expose())).map_err(|error| error.to_string());
+        }
+        let given = self.connection().vertex.credentials.as_ref().map(|given| given.expose().to_owned());
+        let usual = || Some(format!("{}/.config/gcloud/application_default_credentials.json", self.environment.get_non_empty("HOME")?));
+        let named = self.environment.get_non_empty("GOOGLE_APPLICATION_CREDENTIALS").map(str::to_owned);
+        let tokens = match given.or(named) {
+            Some(text) if text.trim_start().starts_with('{') => gcp::from_file(&text, sign::system_clock()),
+            Some(path) => {
+                let text = std::fs::read_to_string(&path).map_err(|error| format!("the credential file `{path}` cannot be read: {error}"))?;
+                gcp::from_file(&text, sign::system_clock())
+            }
+            None => match usual().and_then(|path| std::fs::read_to_string(path).ok()) {
+                Some(text) => gcp::from_file(&text, sign::system_clock()),
+                None => Ok(gcp::from_metadata(gcp::METADATA_URL, sign::system_clock())),
+            },
+        };
+        tokens.map(sign::Auth::Token).map_err(|error| error.to_string())
+    }
+
+    fn azure(&self) -> Result<sign::Auth, String> {
+        if let Some(key) = self.key() {
+            return sign::Auth::header("api-key", &key).map_err(|error| error.to_string());
+        }
+        let own = &self.connection().azure;
+        if let Some(token) = self.hidden(own.ad_token.as_ref(), &["AZURE_AD_TOKEN"]) {
+            return sign::Auth::bearer(&token).map_err(|error| error.to_string());
+        }
+        let scope = self.text(own.scope.as_ref(), &["AZURE_SCOPE"]).unwrap_or_else(|| azure::SCOPE.to_owned());
+        let tenant = self.text(own.tenant_id.as_ref(), &["AZURE_TENANT_ID"]);
+        let client_id = self.text(own.client_id.as_ref(), &["AZURE_CLIENT_ID"]);
+        let source = match (tenant, client_id) {
+            (Some(tenant), Some(client_id)) => {
+                let authority = self.text(None, &["AZURE_AUTHORITY_HOST"]).unwrap_or_else(|| azure::AUTHORITY.to_owned());
+                let authority = authority.trim_end_matches('/').to_owned();
+                let application = azure::Application { authority, tenant, client_id, scope };
+                let secret = self.hidden(own.client_secret.as_ref(), &["AZURE_CLIENT_SECRET"]);
+                let federated = self.environment.get_non_empty("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from);
+                match (secret, federated) {
+                    (Some(secret), _) => application.with_secret(secret),
+                    (None, Some(file)) => application.with_federated_token(file),
+                    (None, None) => return Err(self.missing("`client_secret` beside `tenant_id` and `client_id`, or an API key", &self.provider.key_env)),
+                }
+            }
+            (_, client_id) => azure::managed_identity(azure::METADATA_URL, &scope, client_id.as_deref()),
+        };
+        Ok(sign::Auth::Token(token::Tokens::new(source, sign::system_clock())))
+    }
+
+    fn oci(&self) -> Result<sign::Auth, String> {
+        let value = |param: &str, name: &str| {
+            let configured = self.deployment.default_params.get(param).and_then(|value| value.as_str()).map(str::to_owned);
+            configured.or_else(|| self.environment.get_non_empty(name).map(str::to_owned)).ok_or_else(|| format!("provider `oci` needs `{param}`, or {name} in the environment"))
+        };
+        let key = match value("oci_key", "OCI_KEY") {
+            Ok(key) => key,
+            Err(_) => {
+                let path = value("oci_key_file", "OCI_KEY_FILE")?;
+                std::fs::read_to_string(&path).map_err(|error| format!("the key file `{path}` cannot be read: {error}"))?
+            }
+        };
+        let (tenancy, user, fingerprint) = (value("oci_tenancy", "OCI_TENANCY")?, value("oci_user", "OCI_USER")?, value("oci_fingerprint", "OCI_FINGERPRINT")?);
+        let signer = oci::Oci::new(&tenancy, &user, &fingerprint, &key, sign::system_clock()).map_err(|error| error.to_string())?;
+        Ok(sign::Auth::Oci(signer))
+    }
+
+    /// A key that is traded for a token: IBM's, or an OAuth client of the row's own token URL.
+    fn exchange(&self, flow: &str) -> Result<sign::Auth, String> {
+        let key = self.key().ok_or_else(|| self.missing("an API key", &self.provider.key_env))?;
+        let url = self.provider.token_url.as_deref();
+        let source = match flow {
+            "ibm-iam" | "watsonx" => token::watsonx(url.unwrap_or(IBM_TOKENS), key),
+            other => return Err(format!("provider `{}` trades its key by `{other}`, which is not known", self.provider.id)),
+        };
+        Ok(sign::Auth::Token(token::Tokens::new(source, sign::system_clock())))
+    }
+}

@@ -1,0 +1,214 @@
+//! From the configuration as meant to the deployments the engine serves.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use switchboard_engine::catalog::{Auth, Catalog};
+use switchboard_engine::deployment::{Deployment, Spec};
+use switchboard_engine::route::{Fleet, Names};
+use switchboard_engine::sign::{Secret, Signer};
+use switchboard_engine::upstream::{Origin, Transport, TransportSettings, Verify};
+
+use crate::config::resolved::{Config, Deployment as Configured, SslVerify};
+use crate::credential::Ingredients;
+
+/// What could not be made into a deployment, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// The public name.
+    pub model_name: String,
+    /// Why, and what to do.
+    pub why: String,
+}
+
+/// Builds the fleet. Deployments that cannot work are left out and named.
+pub fn build(config: &Arc<Config>, catalog: &'static Catalog, demo: Option<&str>) -> (Fleet, Vec<Unusable>) {
+    let mut deployments = Vec::new();
+    let mut unusable = Vec::new();
+    let demo = demo.map(str::to_owned);
+    for configured in &config.deployments {
+        let made = if configured.model_name.contains('*') {
+            pattern(configured, catalog)
+        } else {
+            deployment(configured, config, catalog, demo.as_deref(), None)
+        };
+        match made {
+            Ok(deployment) => deployments.push(deployment),
+            Err(why) => unusable.push(Unusable { model_name: configured.model_name.clone(), why }),
+        }
+    }
+    if let Some(base) = demo.as_deref().filter(|_| config.deployments.is_empty()) {
+        match demo_deployment(catalog, base) {
+            Ok(deployment) => deployments.push(deployment),
+            Err(why) => unusable.push(Unusable { model_name: DEMO.to_owned(), why }),
+        }
+    }
+    let by_id: HashMap<String, Configured> = config
+        .deployments
+        .iter()
+        .filter(|configured| configured.model_name.contains('*'))
+        .map(|configured| (configured.model_info.id.clone(), configured.clone()))
+        .collect();
+    let (config_again, demo_again) = (config.clone(), demo.clone());
+    let expand = move |pattern: &Deployment, captured: &str| {
+        let configured = by_id.get(&pattern.spec.id)?;
+        deployment(configured, &config_again, catalog, demo_again.as_deref(), Some(captured)).ok()
+    };
+    (Fleet::new(deployments, names(config), Box::new(expand)), unusable)
+}
+
+/// The name of the built-in model.
+pub const DEMO: &str = "demo/echo";
+
+fn names(config: &Config) -> Names {
+    let fallbacks = config.router.fallbacks.iter().map(|fallback| (fallback.model.clone(), fallback.to.clone()));
+    Names {
+        aliases: config.aliases.iter().map(|alias| (alias.name.clone(), alias.model.clone())).collect(),
+        hidden: config.aliases.iter().filter(|alias| alias.hidden).map(|alias| alias.name.clone()).collect(),
+        fallbacks: fallbacks.collect(),
+        default_fallbacks: config.router.default_fallbacks.clone(),
+    }
+}
+
+/// The provider and the model behind its prefix; a bare name is one the catalog knows, else OpenAI's.
+pub fn split<'a>(catalog: &Catalog, configured: &'a Configured) -> (String, std::borrow::Cow<'a, str>) {
+    let model = configured.model.as_str();
+    if let Some(provider) = &configured.connection.provider {
+        let bare = model.strip_prefix(provider.as_str()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(model);
+        return (provider.clone(), bare.into());
+    }
+    if let Some((prefix, rest)) = model.split_once('/')
+        && let Some(provider) = catalog.provider(prefix)
+    {
+        return (provider.id.clone(), rest.into());
+    }
+    match catalog.lookup(model) {
+        Some(found) => (found.provider, found.model.into()),
+        None => ("openai".to_owned(), model.into()),
+    }
+}
+
+/// A wildcard stands for deployments that are made when they are asked for; only what its name says is known now.
+fn pattern(configured: &Configured, catalog: &Catalog) -> Result<Deployment, String> {
+    let (provider, model) = split(catalog, configured);
+    let row = catalog.provider(&provider).ok_or_else(|| format!("there is no provider `{provider}`"))?;
+    let spec = Spec {
+        id: configured.model_info.id.clone(),
+        group: configured.model_name.clone(),
+        provider: row.id.clone(),
+        model: model.into_owned(),
+        guessed: true,
+        ..Spec::default()
+    };
+    Ok(Deployment::unreachable(spec, row))
+}
+
+fn deployment(
+    configured: &Configured,
+    config: &Config,
+    catalog: &Catalog,
+    demo: Option<&str>,
+    captured: Option<&str>,
+) -> Result<Deployment, String> {
+    let mut named = configured.clone();
+    if let Some(captured) = captured {
+        named.model = named.model.replacen('*', captured, 1);
+        named.model_name = named.model_name.replacen('*', captured, 1);
+    }
+    let (provider_id, model) = split(catalog, &named);
+    let provider = catalog.provider(&provider_id).ok_or_else(|| format!("there is no provider `{provider_id}`; `switchboard models --providers` lists them"))?;
+    let ingredients = Ingredients { deployment: &named, provider, environment: &config.environment };
+    let spec = Spec { provider: provider.id.clone(), model: model.into_owned(), guessed: captured.is_some(), ..spec(&named, config, &ingredients, demo)? };
+    let values = spec.values.clone();
+    let value = move |name: &str| values.get(name).cloned().or_else(|| config.environment.get_non_empty(name).map(str::to_owned));
+    // One signer an origin: what fetches tokens keeps them for all operations.
+    let made: Mutex<Vec<(Auth, Origin, Arc<Signer>)>> = Mutex::default();
+    let signer = |auth: &Auth, origin: &Origin| {
+        let mut made = made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some((.., signer)) = made.iter().find(|(known, at, _)| known == auth && at == origin) {
+            return Ok(signer.clone());
+        }
+        let signer = ingredients.signer(auth, origin)?;
+        made.push((auth.clone(), origin.clone(), signer.clone()));
+        Ok(signer)
+    };
+    Deployment::build(spec, catalog, &value, &signer).map_err(|error| error.to_string())
+}
+
+fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo: Option<&str>) -> Result<Spec, String> {
+    let connection = &named.connection;
+    let demo = demo.filter(|_| ingredients.provider.id == "demo").map(str::to_owned);
+    let json = |map: &serde_json::Map<String, serde_json::Value>| map.iter().map(|(key, value)| (key.clone(), value.to_string())).collect::<Vec<_>>();
+    let mut headers: Vec<(String, String)> = connection.extra_headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+    if let Some(organization) = &connection.organization {
+        headers.push(("openai-organization".to_owned(), organization.clone()));
+    }
+    let mut secrets: Vec<Secret> = ingredients.key().into_iter().collect();
+    secrets.extend(connection.extra_headers.iter().map(|(_, value)| Secret::from(value.expose())));
+    Ok(Spec {
+        id: named.model_info.id.clone(),
+        group: named.model_name.clone(),
+        base: demo.or_else(|| connection.api_base.clone()).or_else(|| connection.aws.bedrock_runtime_endpoint.clone()),
+        values: values(named),
+        headers,
+        defaults: json(&named.default_params),
+        set: json(&connection.extra_body),
+        remove: named.additional_drop_params.clone(),
+        base_model: named.model_info.base_model.clone(),
+        weight: named.limits.weight.or_else(|| named.limits.rpm.map(|rpm| rpm as f64)),
+        order: named.limits.order.and_then(|order| u32::try_from(order).ok()).unwrap_or(0),
+        timeout: named.limits.timeout.or(Some(config.router.timeout)),
+        stream_timeout: named.limits.stream_timeout.or(config.router.stream_timeout),
+        transport: transport(connection.ssl_verify.as_ref())?,
+        secrets,
+        ..Spec::default()
+    })
+}
+
+/// The settings that URLs may name.
+fn values(named: &Configured) -> BTreeMap<String, String> {
+    let connection = &named.connection;
+    let pairs = [
+        ("api_version", &connection.api_version),
+        ("region_name", &connection.region_name),
+        ("aws_region_name", &connection.aws.region_name),
+        ("vertex_project", &connection.vertex.project),
+        ("vertex_location", &connection.vertex.location),
+        ("vertex_ai_project", &connection.vertex.project),
+        ("vertex_ai_location", &connection.vertex.location),
+        ("watsonx_region_name", &connection.watsonx.region_name),
+        ("project_id", &connection.watsonx.project_id),
+        ("tenant_id", &connection.azure.tenant_id),
+    ];
+    let own = pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+    let other = named.default_params.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+    other.chain(own).collect()
+}
+
+fn transport(verify: Option<&SslVerify>) -> Result<Option<Transport>, String> {
+    let settings = match verify {
+        None | Some(SslVerify::System) => return Ok(None),
+        Some(SslVerify::Off) => TransportSettings { verify: Verify::Nothing, ..TransportSettings::default() },
+        Some(SslVerify::File(path)) => {
+            let pem = std::fs::read(path).map_err(|error| format!("the certificate file `{path}` cannot be read: {error}"))?;
+            TransportSettings { extra_roots: Some(pem), ..TransportSettings::default() }
+        }
+    };
+    let transport = Transport::new(settings);
+    transport.check().map_err(|error| error.to_string())?;
+    Ok(Some(transport))
+}
+
+/// The built-in model, for a first look and for tests.
+fn demo_deployment(catalog: &Catalog, base: &str) -> Result<Deployment, String> {
+    let spec = Spec {
+        id: "demo".to_owned(),
+        group: DEMO.to_owned(),
+        provider: "demo".to_owned(),
+        model: "echo".to_owned(),
+        base: Some(base.to_owned()),
+        ..Spec::default()
+    };
+    let signer = |_: &Auth, origin: &Origin| Ok(Arc::new(Signer::new(origin.clone(), switchboard_engine::sign::Auth::None)));
+    Deployment::build(spec, catalog, &|_| None, &signer).map_err(|error| error.to_string())
+}

@@ -1,0 +1,214 @@
+//! Every door of the gateway, on one screen.
+
+use http::Method;
+use matchit::Router as Tree;
+use switchboard_engine::call::Door;
+use switchboard_engine::wire::dialect::Flavor;
+use switchboard_engine::wire::{Dialect, Operation};
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// A request for a model.
+    Call(Door),
+    /// A request for a model in Gemini's form: `{model}:{method}`.
+    Gemini,
+    /// The models there are.
+    Models,
+    /// One model.
+    Model,
+    /// The models there are, in Gemini's form.
+    GeminiModels,
+    /// A page or a document of the gateway's own.
+    Page(Page),
+}
+
+/// Pages and documents of the gateway's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// What this is.
+    Home,
+    /// The API, for people.
+    Docs,
+    /// The API, for machines.
+    OpenApi,
+    /// Whether the process lives.
+    Alive,
+    /// Whether it can serve.
+    Ready,
+    /// Whether its deployments answer.
+    Health,
+}
+
+/// One row of the table: method, path below the prefix, and what it leads to.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The method.
+    pub method: &'static str,
+    /// The path, in the router's notation.
+    pub path: &'static str,
+    /// What it leads to.
+    pub route: Route,
+    /// What it does, for the API document.
+    pub summary: &'static str,
+}
+
+const fn call(path: &'static str, operation: Operation, dialect: Dialect, summary: &'static str) -> Row {
+    let shape = match (dialect, operation) {
+        (_, Operation::Rerank) => "cohere",
+        (Dialect::Gemini, _) => "gemini",
+        _ => "openai",
+    };
+    let door = Door { operation, dialect, flavor: Flavor::OpenAi, shape, array: false };
+    Row { method: "POST", path, route: Route::Call(door), summary }
+}
+
+const fn get(path: &'static str, route: Route, summary: &'static str) -> Row {
+    Row { method: "GET", path, route, summary }
+}
+
+use Dialect::{Anthropic, OpenAiChat, OpenAiCompletions, OpenAiResponses};
+use Operation::{Chat, CountTokens, Embeddings, ImageEdits, ImageGenerations, Moderations, Rerank, Speech, Transcriptions};
+
+/// Paths that exist under every prefix of [`PREFIXES`].
+pub const SHARED: [Row; 15] = [
+    // OpenAI clients
+    call("/chat/completions", Chat, OpenAiChat, "Chat with a model"),
+    call("/completions", Chat, OpenAiCompletions, "Complete a text"),
+    call("/responses", Chat, OpenAiResponses, "Chat with a model, in the form of the Responses API"),
+    call("/embeddings", Embeddings, OpenAiChat, "Embed texts"),
+    call("/moderations", Moderations, OpenAiChat, "Classify content"),
+    call("/images/generations", ImageGenerations, OpenAiChat, "Make an image from a text"),
+    call("/images/edits", ImageEdits, OpenAiChat, "Make an image from images and a text"),
+    call("/audio/speech", Speech, OpenAiChat, "Make speech from a text"),
+    call("/audio/transcriptions", Transcriptions, OpenAiChat, "Make a text from speech"),
+    call("/rerank", Rerank, OpenAiChat, "Order documents by relevance"),
+    // Anthropic clients
+    call("/messages", Chat, Anthropic, "Chat with a model, in the form of Anthropic's Messages API"),
+    call("/messages/count_tokens", CountTokens, Anthropic, "Count the tokens of a request"),
+    // all of them
+    get("/models", Route::Models, "The models there are"),
+    get("/models/{*model}", Route::Model, "One model"),
+    call("/queue/chat/completions", Chat, OpenAiChat, "Chat with a model (LiteLLM's queued form)"),
+];
+
+/// The prefixes of [`SHARED`]: OpenAI's and Anthropic's, LiteLLM's short form, OpenRouter's, Azure's newer form.
+pub const PREFIXES: [(&str, Flavor); 5] =
+    [("/v1", Flavor::OpenAi), ("", Flavor::OpenAi), ("/api/v1", Flavor::OpenRouter), ("/openai/v1", Flavor::OpenAi), ("/v2", Flavor::OpenAi)];
+
+/// Paths whose model stands in the path, in the forms of Azure and of OpenAI's old engines.
+pub const BY_MODEL: [Row; 8] = [
+    call("/chat/completions", Chat, OpenAiChat, "Chat with a model"),
+    call("/completions", Chat, OpenAiCompletions, "Complete a text"),
+    call("/embeddings", Embeddings, OpenAiChat, "Embed texts"),
+    call("/images/generations", ImageGenerations, OpenAiChat, "Make an image from a text"),
+    call("/images/edits", ImageEdits, OpenAiChat, "Make an image from images and a text"),
+    call("/audio/speech", Speech, OpenAiChat, "Make speech from a text"),
+    call("/audio/transcriptions", Transcriptions, OpenAiChat, "Make a text from speech"),
+    call("/responses", Chat, OpenAiResponses, "Chat with a model, in the form of the Responses API"),
+];
+
+/// The prefixes of [`BY_MODEL`].
+pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
+
+/// Paths that exist once.
+pub const ALONE: [Row; 12] = [
+    // Gemini clients
+    get("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
+    get("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
+    Row { method: "POST", path: "/v1beta/models/{*model}", route: Route::Gemini, summary: "Call a model, in Gemini's form: `{model}:generateContent`, …" },
+    Row { method: "POST", path: "/models/{*model}", route: Route::Gemini, summary: "Call a model, in Gemini's form" },
+    // everyone
+    get("/", Route::Page(Page::Home), "What this is"),
+    get("/docs", Route::Page(Page::Docs), "The API, for people"),
+    get("/openapi.json", Route::Page(Page::OpenApi), "The API, for machines"),
+    get("/health/liveliness", Route::Page(Page::Alive), "Whether the process lives"),
+    get("/health/liveness", Route::Page(Page::Alive), "Whether the process lives"),
+    get("/health/readiness", Route::Page(Page::Ready), "Whether the gateway can serve"),
+    get("/health", Route::Page(Page::Health), "Whether the deployments answer"),
+    get("/routes", Route::Page(Page::OpenApi), "The API, for machines"),
+];
+
+/// A request's route, and the model where the path names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// There is one.
+    Found(Route, Option<String>),
+    /// The path exists, for other methods.
+    OtherMethod,
+    /// No such path.
+    Nothing,
+}
+
+/// Finds routes.
+#[derive(Clone, Debug)]
+pub struct Router {
+    tree: Tree<Vec<(&'static str, Route)>>,
+    root: String,
+}
+
+impl Router {
+    /// All routes, below the path `root` (empty for none).
+    pub fn new(root: &str) -> Result<Self, matchit::InsertError> {
+        let mut paths: std::collections::BTreeMap<String, Vec<(&'static str, Route)>> = std::collections::BTreeMap::new();
+        for (path, row) in rows() {
+            let known = paths.entry(path).or_default();
+            if !known.iter().any(|(method, _)| *method == row.method) {
+                known.push((row.method, row.route));
+            }
+        }
+        let mut tree = Tree::new();
+        for (path, methods) in paths {
+            tree.insert(path, methods)?;
+        }
+        Ok(Self { tree, root: root.trim_end_matches('/').to_owned() })
+    }
+
+    /// What that path leads to.
+    pub fn find(&self, method: &Method, path: &str) -> Match {
+        let below = if self.root.is_empty() { path } else { path.strip_prefix(self.root.as_str()).unwrap_or(path) };
+        let Ok(found) = self.tree.at(below) else { return Match::Nothing };
+        let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
+        match found.value.iter().find(|(method, _)| *method == wanted) {
+            Some((_, route)) => Match::Found(*route, found.params.get("model").map(crate::query::decode)),
+            None => Match::OtherMethod,
+        }
+    }
+}
+
+/// Every row with its whole path.
+pub fn rows() -> impl Iterator<Item = (String, Row)> {
+    let shared = PREFIXES.into_iter().flat_map(|(prefix, flavor)| SHARED.into_iter().map(move |row| (format!("{prefix}{}", row.path), flavored(row, flavor))));
+    let by_model = MODEL_PREFIXES.into_iter().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
+    let alone = ALONE.into_iter().map(|row| (row.path.to_owned(), row));
+    shared.chain(by_model).chain(alone)
+}
+
+fn flavored(mut row: Row, flavor: Flavor) -> Row {
+    if let Route::Call(door) = &mut row.route {
+        door.flavor = flavor;
+    }
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_found_and_nothing_else() {
+        let router = Router::new("").expect("no two rows conflict");
+        for (path, row) in rows() {
+            let method: Method = row.method.parse().expect("a method");
+            let path = path.replace("{model}", "some-model").replace("{*model}", "a/b");
+            assert!(matches!(router.find(&method, &path), Match::Found(..)), "{path}");
+            assert_eq!(router.find(&Method::DELETE, &path), Match::OtherMethod, "{path}");
+        }
+        assert_eq!(router.find(&Method::POST, "/v1/nothing"), Match::Nothing);
+        assert_eq!(router.find(&Method::POST, "/v1/chat/completions/"), Match::Nothing);
+        let azure = router.find(&Method::POST, "/openai/deployments/gpt%204o/chat/completions");
+        assert!(matches!(azure, Match::Found(Route::Call(_), Some(model)) if model == "gpt 4o"));
+        let below = Router::new("/gateway").expect("routes");
+        assert!(matches!(below.find(&Method::GET, "/gateway/v1/models"), Match::Found(..)));
+    }
+}

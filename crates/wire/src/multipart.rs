@@ -1,0 +1,94 @@
+//! Multipart forms, as far as a gateway needs them: read a short text field, replace one, copy nothing.
+
+use memchr::memmem;
+
+use crate::frames::Frames;
+use crate::outline::Span;
+use crate::problem::Malformed;
+
+/// The longest text field that is read.
+const LONGEST: usize = 64 * 1024;
+/// The most parts that are looked at.
+const MOST_PARTS: usize = 256;
+
+/// The text field of that name; `None` where the form has none.
+pub fn field(body: &Frames, content_type: &str, name: &str) -> Result<Option<String>, Malformed> {
+    let joined = body.join();
+    let Some(span) = find(&joined, content_type, name)? else { return Ok(None) };
+    let value = &joined[span.start..span.end];
+    if value.len() > LONGEST {
+        return Err(Malformed::field(name, "is too long"));
+    }
+    std::str::from_utf8(value).map(|value| Some(value.to_owned())).map_err(|_| Malformed::field(name, "is not valid UTF-8"))
+}
+
+/// The form with the text field of that name replaced; unchanged where it has none.
+pub fn replace(body: &Frames, content_type: &str, name: &str, value: &str) -> Result<Frames, Malformed> {
+    let Some(span) = find(&body.join(), content_type, name)? else { return Ok(body.clone()) };
+    let mut out = Frames::new();
+    body.slice_into(0, span.start, &mut out);
+    out.push(bytes::Bytes::copy_from_slice(value.as_bytes()));
+    body.slice_into(span.end, body.len(), &mut out);
+    Ok(out)
+}
+
+/// Where the value of that field stands. A field that is there twice is refused: two readers could differ on which counts.
+fn find(body: &[u8], content_type: &str, name: &str) -> Result<Option<Span>, Malformed> {
+    let delimiter = format!("--{}", boundary(content_type).ok_or_else(|| Malformed::new("the form's content type names no boundary"))?);
+    let finder = memmem::Finder::new(&delimiter);
+    let mut starts = finder.find_iter(body).peekable();
+    let mut found = None;
+    let mut parts = 0;
+    while let Some(start) = starts.next() {
+        let Some(&end) = starts.peek() else { break };
+        parts += 1;
+        if parts > MOST_PARTS {
+            return Err(Malformed::new("the form has too many parts"));
+        }
+        let part = &body[start + delimiter.len()..end];
+        let Some(head) = memmem::find(part, b"\r\n\r\n") else { continue };
+        if part_name(&part[..head]).as_deref() != Some(name) {
+            continue;
+        }
+        if found.is_some() {
+            return Err(Malformed::field(name, "the form has the field twice"));
+        }
+        let from = start + delimiter.len() + head + 4;
+        // The line end before the next delimiter belongs to the delimiter.
+        found = Some(Span { start: from, end: end.saturating_sub(2).max(from) });
+    }
+    Ok(found)
+}
+
+fn boundary(content_type: &str) -> Option<&str> {
+    let parameter = content_type.split(';').map(str::trim).find_map(|parameter| parameter.strip_prefix("boundary="))?;
+    let boundary = parameter.trim_matches('"');
+    (!boundary.is_empty() && boundary.len() <= 70).then_some(boundary)
+}
+
+fn part_name(head: &[u8]) -> Option<String> {
+    let head = std::str::from_utf8(head).ok()?;
+    let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("content-disposition:"))?;
+    let parameter = line.split(';').map(str::trim).find_map(|parameter| parameter.strip_prefix("name="))?;
+    Some(parameter.trim_matches('"').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIND: &str = "multipart/form-data; boundary=XyZ";
+    const FORM: &str = "--XyZ\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF--Xy\r\n\r\n--XyZ\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--XyZ--\r\n";
+
+    #[test]
+    fn fields_are_read_and_replaced() {
+        let body: Frames = FORM.as_bytes().chunks(9).map(bytes::Bytes::copy_from_slice).collect();
+        assert_eq!(field(&body, KIND, "model").expect("a form").as_deref(), Some("whisper-1"));
+        assert_eq!(field(&body, KIND, "language").expect("a form"), None);
+        let replaced = replace(&body, KIND, "model", "other").expect("a form").join();
+        assert_eq!(replaced, FORM.replace("whisper-1", "other").as_bytes());
+        assert!(field(&body, "multipart/form-data", "model").is_err());
+        let twice = FORM.replace("name=\"file\"; filename=\"a.wav\"", "name=\"model\"");
+        assert!(field(&Frames::from(twice.into_bytes()), KIND, "model").is_err());
+    }
+}
