@@ -1,1 +1,3 @@
 //! What the gateway does with one call.
+
+pub mod catalog;
