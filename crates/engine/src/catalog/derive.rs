@@ -12,6 +12,10 @@ use super::model::{ModelCard, key_of};
 use super::price::{self, Component, PriceKey, Rate, Service};
 use super::provider::Provider;
 
+mod field;
+
+use field::price_key;
+
 /// What a derivation gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derivation {
@@ -58,12 +62,21 @@ struct Place {
 type Entry<'a> = BTreeMap<String, &'a RawValue>;
 
 /// Derives the models file from a price list; `providers` says under which names the list files each provider.
-pub fn derive<'a>(list: &str, providers: impl Iterator<Item = &'a Provider>) -> Result<Derivation, DeriveError> {
-    let list: BTreeMap<String, Entry<'_>> = serde_json::from_str(list).map_err(|error| DeriveError(error.to_string()))?;
+pub fn derive<'a>(
+    list: &str,
+    providers: impl Iterator<Item = &'a Provider>,
+) -> Result<Derivation, DeriveError> {
+    let list: BTreeMap<String, Entry<'_>> =
+        serde_json::from_str(list).map_err(|error| DeriveError(error.to_string()))?;
     let names = Names::of(providers);
     let mut cards: BTreeMap<String, (usize, ModelCard)> = BTreeMap::new();
-    let mut derivation =
-        Derivation { text: String::new(), cards: 0, skipped: vec![], duplicates: vec![], unknown: vec![] };
+    let mut derivation = Derivation {
+        text: String::new(),
+        cards: 0,
+        skipped: vec![],
+        duplicates: vec![],
+        unknown: vec![],
+    };
     let mut unknown: BTreeMap<String, String> = BTreeMap::new();
     for (name, entry) in &list {
         let provider = entry.get("litellm_provider").and_then(|raw| text(raw));
@@ -75,7 +88,9 @@ pub fn derive<'a>(list: &str, providers: impl Iterator<Item = &'a Provider>) -> 
             unknown.entry(field).or_insert_with(|| name.clone());
         });
         let key = key_of(&card.provider, &card.model);
-        let fuller = cards.get(&key).is_none_or(|(fields, _)| *fields < entry.len());
+        let fuller = cards
+            .get(&key)
+            .is_none_or(|(fields, _)| *fields < entry.len());
         if cards.contains_key(&key) {
             derivation.duplicates.push(name.clone());
         }
@@ -108,7 +123,12 @@ impl<'a> Names<'a> {
     fn of(providers: impl Iterator<Item = &'a Provider>) -> Self {
         let mut by_name = BTreeMap::new();
         for provider in providers {
-            for name in provider.price_names.iter().map(String::as_str).chain(provider.names()) {
+            for name in provider
+                .price_names
+                .iter()
+                .map(String::as_str)
+                .chain(provider.names())
+            {
                 by_name.entry(name).or_insert(provider);
             }
         }
@@ -119,18 +139,36 @@ impl<'a> Names<'a> {
         let provider = self.by_name.get(listed);
         let id = provider.map_or(listed, |provider| provider.id.as_str());
         let own = provider.into_iter().flat_map(|provider| provider.names());
-        let model = own.chain([listed]).find_map(|prefix| name.strip_prefix(prefix)?.strip_prefix('/'));
-        ModelCard { provider: id.to_owned(), model: model.unwrap_or(name).to_owned(), ..ModelCard::default() }
+        let model = own
+            .chain([listed])
+            .find_map(|prefix| name.strip_prefix(prefix)?.strip_prefix('/'));
+        ModelCard {
+            provider: id.to_owned(),
+            model: model.unwrap_or(name).to_owned(),
+            ..ModelCard::default()
+        }
     }
 }
 
-fn read_entry(mut card: ModelCard, entry: &Entry<'_>, unknown: &mut dyn FnMut(String)) -> ModelCard {
+fn read_entry(
+    mut card: ModelCard,
+    entry: &Entry<'_>,
+    unknown: &mut dyn FnMut(String),
+) -> ModelCard {
     for (field, raw) in entry {
         let known = field == "litellm_provider"
             || NOT_CARRIED.contains(&field.as_str())
             || read_ability(&mut card, field, raw)
             || read_fact(&mut card, field, raw)
-            || read_price(&mut card, field, raw, Place { above: 0, service: Service::Standard })
+            || read_price(
+                &mut card,
+                field,
+                raw,
+                Place {
+                    above: 0,
+                    service: Service::Standard,
+                },
+            )
             || read_nested(&mut card, field, raw);
         if !known {
             unknown(field.clone());
@@ -140,7 +178,15 @@ fn read_entry(mut card: ModelCard, entry: &Entry<'_>, unknown: &mut dyn FnMut(St
     if let Some(hit) = entry.get("input_cost_per_token_cache_hit")
         && card.prices.base(Component::CacheRead).is_none()
     {
-        read_price(&mut card, "cache_read_input_token_cost", hit, Place { above: 0, service: Service::Standard });
+        read_price(
+            &mut card,
+            "cache_read_input_token_cost",
+            hit,
+            Place {
+                above: 0,
+                service: Service::Standard,
+            },
+        );
     }
     card
 }
@@ -192,8 +238,12 @@ fn push_factor(card: &mut ModelCard, name: &str, raw: &RawValue) {
 }
 
 fn read_price(card: &mut ModelCard, field: &str, raw: &RawValue, place: Place) -> bool {
-    let Some(key) = price_key(field, place) else { return false };
-    let Ok(rate) = Rate::parse(raw.get()) else { return false };
+    let Some(key) = price_key(field, place) else {
+        return false;
+    };
+    let Ok(rate) = Rate::parse(raw.get()) else {
+        return false;
+    };
     card.prices.set(key, rate);
     true
 }
@@ -219,14 +269,18 @@ fn read_search(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
             "search_context_size_high" => Component::SearchHigh,
             _ => return None,
         };
-        card.prices.set(plain(component, ""), Rate::parse(cost.get()).ok()?);
+        card.prices
+            .set(plain(component, ""), Rate::parse(cost.get()).ok()?);
     }
     Some(())
 }
 
 fn read_guardrail(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
     for (unit, cost) in object(raw)? {
-        card.prices.set(plain(Component::GuardrailUnit, &unit), Rate::parse(cost.get()).ok()?);
+        card.prices.set(
+            plain(Component::GuardrailUnit, &unit),
+            Rate::parse(cost.get()).ok()?,
+        );
     }
     Some(())
 }
@@ -239,13 +293,25 @@ fn read_bands(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
         if let Some(results) = band.get("max_results_range") {
             let range: Vec<u32> = serde_json::from_str(results.get()).ok()?;
             let kind = format!("results_{}-{}", range.first()?, range.get(1)?);
-            card.prices.set(plain(Component::Query, &kind), Rate::parse(band.get("input_cost_per_query")?.get()).ok()?);
+            card.prices.set(
+                plain(Component::Query, &kind),
+                Rate::parse(band.get("input_cost_per_query")?.get()).ok()?,
+            );
             continue;
         }
         let range: Vec<&RawValue> = serde_json::from_str(band.get("range")?.get()).ok()?;
         let above = u32::try_from(price::parse_whole(range.first()?.get())?).ok()?;
         for (field, cost) in band.iter().filter(|(field, _)| *field != "range") {
-            read_price(card, field, cost, Place { above, service: Service::Standard }).then_some(())?;
+            read_price(
+                card,
+                field,
+                cost,
+                Place {
+                    above,
+                    service: Service::Standard,
+                },
+            )
+            .then_some(())?;
         }
     }
     Some(())
@@ -256,7 +322,16 @@ fn read_off_peak(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
         match field.as_str() {
             "windows" => card.off_peak_hours = Some(windows(value)?),
             "weekday_timezone" => card.off_peak_zone = text(value),
-            _ => read_price(card, &field, value, Place { above: 0, service: Service::OffPeak }).then_some(())?,
+            _ => read_price(
+                card,
+                &field,
+                value,
+                Place {
+                    above: 0,
+                    service: Service::OffPeak,
+                },
+            )
+            .then_some(())?,
         }
     }
     Some(())
@@ -278,7 +353,10 @@ fn windows(raw: &RawValue) -> Option<String> {
 fn read_free_searches(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
     let free = object(raw)?;
     let count = price::parse_whole(free.get("count")?.get())?;
-    let group = free.get("shared_group").and_then(|group| text(group)).unwrap_or_default();
+    let group = free
+        .get("shared_group")
+        .and_then(|group| text(group))
+        .unwrap_or_default();
     card.free_searches = Some(format!("{count}/{}/{group}", text(free.get("period")?)?));
     Some(())
 }
@@ -292,82 +370,13 @@ fn read_factors(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
 }
 
 fn plain(component: Component, qualifier: &str) -> PriceKey {
-    PriceKey { component, qualifier: qualifier.to_owned(), service: Service::Standard, above: 0 }
-}
-
-const SERVICES: &[(&str, Service)] = &[
-    ("_batches", Service::Batch),
-    ("_priority", Service::Priority),
-    ("_flex", Service::Flex),
-    ("_balanced", Service::Balanced),
-    ("_ultrafast", Service::Ultrafast),
-    ("_decisions", Service::Decisions),
-];
-
-/// What a price field of the list means: its stem names the component, its suffixes the band, the terms and the kind.
-fn price_key(field: &str, place: Place) -> Option<PriceKey> {
-    let suffix = SERVICES.iter().find_map(|(suffix, service)| Some((field.strip_suffix(suffix)?, *service)));
-    let (stem, service) = suffix.unwrap_or((field, place.service));
-    let (stem, above) = match stem.strip_suffix("k_tokens").and_then(|stem| stem.rsplit_once("_above_")) {
-        Some((stem, thousands)) => (stem, thousands.parse::<u32>().ok()?.checked_mul(1000)?),
-        None => (stem, place.above),
-    };
-    if let Some(component) = component(stem) {
-        return Some(PriceKey { component, qualifier: String::new(), service, above });
+    PriceKey {
+        component,
+        qualifier: qualifier.to_owned(),
+        service: Service::Standard,
+        above: 0,
     }
-    for kind_of in ["output_cost_per_image_", "output_cost_per_second_", "input_cost_per_video_per_second_"] {
-        if let Some(kind) = stem.strip_prefix(kind_of) {
-            let component = component(kind_of.trim_end_matches('_'))?;
-            let qualifier = kind.strip_suffix("_interval").unwrap_or(kind).to_owned();
-            return Some(PriceKey { component, qualifier, service, above });
-        }
-    }
-    None
 }
-
-fn component(stem: &str) -> Option<Component> {
-    STEMS.iter().find_map(|(name, component)| (*name == stem).then_some(*component))
-}
-
-const STEMS: &[(&str, Component)] = &[
-    ("input_cost_per_token", Component::Input),
-    ("output_cost_per_token", Component::Output),
-    ("cache_read_input_token_cost", Component::CacheRead),
-    ("cache_creation_input_token_cost", Component::CacheWrite),
-    ("cache_creation_input_token_cost_above_1hr", Component::CacheWriteHour),
-    ("explicit_cache_read_input_token_cost", Component::ExplicitCacheRead),
-    ("output_cost_per_reasoning_token", Component::Reasoning),
-    ("input_cost_per_audio_token", Component::AudioInput),
-    ("output_cost_per_audio_token", Component::AudioOutput),
-    ("cache_read_input_audio_token_cost", Component::AudioCacheRead),
-    ("cache_creation_input_audio_token_cost", Component::AudioCacheWrite),
-    ("input_cost_per_image_token", Component::ImageInput),
-    ("output_cost_per_image_token", Component::ImageOutput),
-    ("cache_read_input_image_token_cost", Component::ImageCacheRead),
-    ("input_cost_per_video_token", Component::VideoInput),
-    ("output_cost_per_video_token", Component::VideoOutput),
-    ("citation_cost_per_token", Component::Citation),
-    ("input_cost_per_request", Component::Request),
-    ("input_cost_per_query", Component::Query),
-    ("input_cost_per_image", Component::InputImage),
-    ("output_cost_per_image", Component::OutputImage),
-    ("input_cost_per_pixel", Component::InputPixel),
-    ("output_cost_per_pixel", Component::OutputPixel),
-    ("input_cost_per_character", Component::InputCharacter),
-    ("output_cost_per_character", Component::OutputCharacter),
-    ("input_cost_per_second", Component::InputTime),
-    ("output_cost_per_second", Component::OutputTime),
-    ("input_cost_per_audio_per_second", Component::InputAudioTime),
-    ("input_cost_per_video_per_second", Component::InputVideoTime),
-    ("output_cost_per_video_per_second", Component::OutputVideoTime),
-    ("cost_per_second", Component::HeldTime),
-    ("ocr_cost_per_page", Component::Page),
-    ("annotation_cost_per_page", Component::AnnotatedPage),
-    ("ocr_cost_per_credit", Component::Credit),
-    ("input_cost_per_text_message", Component::TextMessage),
-    ("google_maps_grounding_cost_per_query", Component::MapsQuery),
-    ("code_interpreter_cost_per_session", Component::CodeSession),
-];
 
 fn object(raw: &RawValue) -> Option<Entry<'_>> {
     serde_json::from_str(raw.get()).ok()

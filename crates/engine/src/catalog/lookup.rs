@@ -28,7 +28,9 @@ pub(super) struct PlainNames(Vec<(u64, u32)>);
 
 impl PlainNames {
     pub(super) fn of(table: &Table) -> PlainNames {
-        let entry = |(at, line): (usize, &str)| Some((hash(&plain(model_of(line))), u32::try_from(at).ok()?));
+        let entry = |(at, line): (usize, &str)| {
+            Some((hash(&plain(model_of(line))), u32::try_from(at).ok()?))
+        };
         let mut entries: Vec<(u64, u32)> = table.lines().filter_map(entry).collect();
         entries.sort_unstable();
         PlainNames(entries)
@@ -38,7 +40,9 @@ impl PlainNames {
         let wanted = hash(name);
         let name = name.to_owned();
         let from = self.0.partition_point(|(hash, _)| *hash < wanted);
-        let same = self.0[from..].iter().take_while(move |(hash, _)| *hash == wanted);
+        let same = self.0[from..]
+            .iter()
+            .take_while(move |(hash, _)| *hash == wanted);
         same.filter_map(move |(_, at)| table.line_at(usize::try_from(*at).ok()?))
             .filter(move |line| plain(model_of(line)) == name)
     }
@@ -47,15 +51,39 @@ impl PlainNames {
 impl Catalog {
     /// The card a name means: `provider/model`, a bare model name (the provider that makes it wins), an `author/slug`, or
     /// any spelling of these that differs in dots, dates and variants only.
+    ///
+    /// Behind a provider that is no author the answer is of that provider or none. Behind an author it may be of anyone who
+    /// offers the model: look at [`Found::provider`].
     pub fn lookup(&self, name: &str) -> Option<Found> {
-        self.lookup_prefixed(name).or_else(|| self.lookup_bare(name)).or_else(|| self.lookup_plain(name))
+        if let Some(found) = self.lookup_prefixed(name) {
+            return Some(found);
+        }
+        let Some((prefix, _)) = name.split_once('/') else {
+            return self
+                .lookup_bare(name)
+                .or_else(|| self.lookup_plain(name, Whose::Anyones));
+        };
+        let is_author = self
+            .providers()
+            .any(|row| row.authors.iter().any(|author| author == prefix));
+        let own = self.lookup_plain(name, Whose::Of(prefix));
+        if own.is_some() || (self.provider(prefix).is_some() && !is_author) {
+            return own;
+        }
+        self.lookup_bare(name)
+            .or_else(|| self.lookup_plain(name, Whose::Anyones))
     }
 
     /// Every provider that offers the model a name means, whatever the spelling, sorted by provider and model.
     pub fn offers(&self, name: &str) -> Vec<Found> {
-        let mut found: Vec<Found> =
-            self.lines_of_plain(&plain(name)).into_iter().filter_map(|line| self.found(line)).collect();
-        found.sort_by(|one, other| (&one.provider, &one.model).cmp(&(&other.provider, &other.model)));
+        let mut found: Vec<Found> = self
+            .lines_of_plain(&plain(name))
+            .into_iter()
+            .filter_map(|line| self.found(line))
+            .collect();
+        found.sort_by(|one, other| {
+            (&one.provider, &one.model).cmp(&(&other.provider, &other.model))
+        });
         found.dedup_by(|one, other| one.provider == other.provider && one.model == other.model);
         found
     }
@@ -65,59 +93,98 @@ impl Catalog {
         let provider = self.provider(prefix);
         let id = provider.map_or(prefix, |provider| provider.id.as_str());
         let card = self.model(id, model)?;
-        Some(Found { provider: card.provider.clone(), model: model.to_owned(), card })
+        Some(Found {
+            provider: card.provider.clone(),
+            model: model.to_owned(),
+            card,
+        })
     }
 
     fn lookup_bare(&self, name: &str) -> Option<Found> {
         self.ranked().into_iter().find_map(|provider| {
             let card = self.model(&provider.id, name)?;
-            Some(Found { provider: provider.id.clone(), model: card.model.clone(), card })
+            Some(Found {
+                provider: provider.id.clone(),
+                model: card.model.clone(),
+                card,
+            })
         })
     }
 
-    fn lookup_plain(&self, name: &str) -> Option<Found> {
-        let wanted = plain(name);
-        let author = name.split_once('/').map(|(author, _)| author);
-        let lines = self.lines_of_plain(&wanted);
-        let best = lines.into_iter().min_by_key(|line| {
-            let provider = self.provider(provider_of(line));
-            let made_here = provider.is_some_and(|provider| makes(provider, author));
-            let rank = provider.and_then(|provider| provider.bare_rank).unwrap_or(u8::MAX);
+    fn lookup_plain(&self, name: &str, whose: Whose<'_>) -> Option<Found> {
+        let lines = self.lines_of_plain(&plain(name)).into_iter();
+        let eligible = lines.filter(|line| match whose {
+            Whose::Anyones => true,
+            Whose::Of(name) => self
+                .provider(provider_of(line))
+                .is_some_and(|row| makes(row, name)),
+        });
+        let last = undotted(name.rsplit('/').next().unwrap_or(name));
+        let best = eligible.min_by_key(|line| {
+            let rank = self
+                .provider(provider_of(line))
+                .and_then(|row| row.bare_rank)
+                .unwrap_or(u8::MAX);
             let model = model_of(line);
-            let exact = undotted(model) == undotted(name.rsplit('/').next().unwrap_or(name));
             // Among dated editions the latest stands for the undated name.
-            (!made_here, rank, !exact, std::cmp::Reverse(model.to_owned()), (*line).to_owned())
+            (
+                rank,
+                undotted(model) != last,
+                std::cmp::Reverse(model.to_owned()),
+                (*line).to_owned(),
+            )
         })?;
         self.found(best)
     }
 
     fn found(&self, line: &str) -> Option<Found> {
         let card = self.card_of(line)?;
-        Some(Found { provider: card.provider.clone(), model: card.model.clone(), card })
+        Some(Found {
+            provider: card.provider.clone(),
+            model: card.model.clone(),
+            card,
+        })
     }
 
     fn ranked(&self) -> Vec<&Provider> {
-        let mut ranked: Vec<&Provider> = self.providers().filter(|provider| provider.bare_rank.is_some()).collect();
+        let mut ranked: Vec<&Provider> = self
+            .providers()
+            .filter(|provider| provider.bare_rank.is_some())
+            .collect();
         ranked.sort_by_key(|provider| provider.bare_rank);
         ranked
     }
 
     fn lines_of_plain(&self, wanted: &str) -> Vec<&str> {
-        self.tables().flat_map(|(table, names)| names.find(table, wanted)).collect()
+        self.tables()
+            .flat_map(|(table, names)| names.find(table, wanted))
+            .collect()
     }
 }
 
-/// Whether the provider makes the models of that author itself.
-fn makes(provider: &Provider, author: Option<&str>) -> bool {
-    author.is_some_and(|author| provider.authors.iter().any(|own| own == author) || provider.names().any(|own| own == author))
+/// Whose cards may answer.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    Anyones,
+    /// Of the provider that has this name, or makes the models of this author.
+    Of(&'a str),
+}
+
+/// Whether the provider has that name, or makes the models of that author.
+fn makes(provider: &Provider, name: &str) -> bool {
+    provider.authors.iter().any(|author| author == name) || provider.names().any(|own| own == name)
 }
 
 fn provider_of(line: &str) -> &str {
-    first_column(line).split_once('/').map_or("", |(provider, _)| provider)
+    first_column(line)
+        .split_once('/')
+        .map_or("", |(provider, _)| provider)
 }
 
 fn model_of(line: &str) -> &str {
-    first_column(line).split_once('/').map_or("", |(_, model)| model)
+    first_column(line)
+        .split_once('/')
+        .map_or("", |(_, model)| model)
 }
 
 fn hash(name: &str) -> u64 {
@@ -136,7 +203,10 @@ pub(super) fn plain(name: &str) -> String {
     let name = name.rsplit('/').next().unwrap_or(name).to_lowercase();
     let mut rest = name.as_str();
     while let Some((vendor, model)) = rest.split_once('.') {
-        let is_vendor = vendor.len() > 1 && vendor.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        let is_vendor = vendor.len() > 1
+            && vendor
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
         if !is_vendor || model.is_empty() {
             break;
         }
@@ -160,7 +230,9 @@ fn without_revision(name: &str) -> &str {
 
 /// `-20250929` or `-2025-09-29`.
 fn without_date(name: &str) -> &str {
-    let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = |text: &str, count: usize| {
+        text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
     if let Some((model, date)) = name.rsplit_once('-')
         && digits(date, 8)
         && date.starts_with("20")
@@ -169,7 +241,11 @@ fn without_date(name: &str) -> &str {
     }
     let mut parts = name.rsplitn(4, '-');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(day), Some(month), Some(year), Some(model)) if digits(day, 2) && digits(month, 2) && digits(year, 4) => model,
+        (Some(day), Some(month), Some(year), Some(model))
+            if digits(day, 2) && digits(month, 2) && digits(year, 4) =>
+        {
+            model
+        }
         _ => name,
     }
 }

@@ -170,16 +170,24 @@ impl Provider {
     /// Whether it serves the operation for any model.
     pub fn supports(&self, operation: Operation) -> bool {
         match operation {
-            Operation::Chat => !self.chat.is_empty() || self.rules.iter().any(|rule| !rule.chat.is_empty()),
+            Operation::Chat => {
+                !self.chat.is_empty() || self.rules.iter().any(|rule| !rule.chat.is_empty())
+            }
             other => {
-                self.shapes.contains_key(&other) || self.rules.iter().any(|rule| rule.shapes.contains_key(&other))
+                self.shapes.contains_key(&other)
+                    || self
+                        .rules
+                        .iter()
+                        .any(|rule| rule.shapes.contains_key(&other))
             }
         }
     }
 
     /// The exception that holds for a model, if there is one.
     pub fn rule(&self, model: &str) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.models.iter().any(|pattern| matches(pattern, model)))
+        self.rules
+            .iter()
+            .find(|rule| rule.models.iter().any(|pattern| matches(pattern, model)))
     }
 
     /// The chat dialects a model of this provider can be reached by, the preferred one first.
@@ -193,13 +201,21 @@ impl Provider {
     /// The dialect to speak to this provider when the client speaks `client`: the same one where possible.
     pub fn dialect_for(&self, client: Dialect, model: &str) -> Option<Dialect> {
         let spoken = self.chat_dialects(model);
-        spoken.iter().find(|dialect| **dialect == client).or(spoken.first()).copied()
+        spoken
+            .iter()
+            .find(|dialect| **dialect == client)
+            .or(spoken.first())
+            .copied()
     }
 
     /// The request shape of an operation other than chat.
     pub fn shape(&self, operation: Operation, model: &str) -> Option<&str> {
-        let by_rule = self.rule(model).and_then(|rule| rule.shapes.get(&operation));
-        by_rule.or_else(|| self.shapes.get(&operation)).map(String::as_str)
+        let by_rule = self
+            .rule(model)
+            .and_then(|rule| rule.shapes.get(&operation));
+        by_rule
+            .or_else(|| self.shapes.get(&operation))
+            .map(String::as_str)
     }
 
     /// Every name that leads to this row: the id first, then the aliases.
@@ -211,8 +227,12 @@ impl Provider {
 /// Whether `text` fits `pattern`, where `*` stands for any text and everything else for itself.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
-    let Some(first) = pieces.next() else { return text.is_empty() };
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let Some(first) = pieces.next() else {
+        return text.is_empty();
+    };
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
     let mut pieces = pieces.peekable();
     if pieces.peek().is_none() {
         return rest.is_empty();
