@@ -1,7 +1,7 @@
 //! From the public price list to our models file: a pure function of two texts.
 //!
 //! The list is one JSON object, name to flat object, with several hundred field names grown over years. Here every field is
-//! read as what it means, or named in [`NOT_CARRIED`], or reported as unknown: nothing falls through unseen. Numbers are read
+//! read as what it means, or named in `NOT_CARRIED`, or reported as unknown: nothing falls through unseen. Numbers are read
 //! from their digits, never through a float.
 
 use std::collections::BTreeMap;

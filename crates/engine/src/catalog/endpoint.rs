@@ -46,6 +46,9 @@ pub enum UrlError {
     /// The provider has no base URL of its own, and none was configured.
     #[error("provider `{0}` has no base URL of its own: configure one")]
     NoBase(String),
+    /// The operation lives below another URL than the provider's main one, and where that is for the user's own is not known.
+    #[error("provider `{0}` serves this below another base URL than the configured one")]
+    Elsewhere(String),
     /// A placeholder has no value.
     #[error("provider `{provider}` needs a value for `{variable}`")]
     Unset {
@@ -100,14 +103,19 @@ impl<'a> Endpoint<'a> {
         })
     }
 
-    /// The URL. `base` is the user's own base URL, if any; `value` answers for a placeholder by one of its names, from
+    /// The URL. `base` is what the user puts in place of the provider's main base URL, if anything; `value` answers for a placeholder by one of its names, from
     /// the deployment's settings or the environment.
     pub fn url(
         &self,
         base: Option<&str>,
         value: &dyn Fn(&str) -> Option<String>,
     ) -> Result<String, UrlError> {
-        let base = base.unwrap_or(self.base).trim_end_matches('/');
+        let moved = match base {
+            Some(own) => self.provider.moved(own, self.base).map(Some),
+            None => Some(None),
+        };
+        let moved = moved.ok_or_else(|| UrlError::Elsewhere(self.provider.id.clone()))?;
+        let base = moved.as_deref().unwrap_or(self.base).trim_end_matches('/');
         if base.is_empty() {
             return Err(UrlError::NoBase(self.provider.id.clone()));
         }

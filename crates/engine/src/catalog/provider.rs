@@ -198,14 +198,54 @@ impl Provider {
         }
     }
 
-    /// The dialect to speak to this provider when the client speaks `client`: the same one where possible.
-    pub fn dialect_for(&self, client: Dialect, model: &str) -> Option<Dialect> {
+    /// The dialect to speak to this provider when the client speaks `client`: the same one where possible. With a base URL
+    /// of the user's own, a dialect that lives elsewhere is chosen only if its place below that URL is known.
+    pub fn dialect_for(
+        &self,
+        client: Dialect,
+        model: &str,
+        own_base: Option<&str>,
+    ) -> Option<Dialect> {
+        let reached = |dialect: &&Dialect| match (own_base, self.at.get(dialect.as_str())) {
+            (
+                Some(own),
+                Some(Place {
+                    base: Some(there), ..
+                }),
+            ) => self.moved(own, there).is_some(),
+            _ => true,
+        };
         let spoken = self.chat_dialects(model);
-        spoken
-            .iter()
-            .find(|dialect| **dialect == client)
-            .or(spoken.first())
+        let same = spoken.iter().find(|dialect| **dialect == client);
+        same.filter(reached)
+            .or_else(|| spoken.iter().find(reached))
             .copied()
+    }
+
+    /// Where `there`, a base URL of this row beside the main one, is for a user who moved the main one to `own`: the part in
+    /// which `there` differs from the main base is exchanged at the end of `own`. `None` where `own` does not end that way.
+    pub(super) fn moved(&self, own: &str, there: &str) -> Option<String> {
+        if there == self.base {
+            return Some(own.to_owned());
+        }
+        let segments = |url: &str| url.split('/').map(str::to_owned).collect::<Vec<_>>();
+        let (main, there) = (segments(&self.base), segments(there));
+        let common = main
+            .iter()
+            .zip(&there)
+            .take_while(|(one, other)| one == other)
+            .count();
+        // Scheme, nothing, host: less in common is another host, of which the user's URL says nothing.
+        if common < 3 {
+            return None;
+        }
+        let own = segments(own.trim_end_matches('/'));
+        let kept = own
+            .len()
+            .checked_sub(main.len() - common)
+            .filter(|kept| *kept >= 3)?;
+        let same_end = own[kept..] == main[common..];
+        same_end.then(|| [&own[..kept], &there[common..]].concat().join("/"))
     }
 
     /// The request shape of an operation other than chat.

@@ -258,11 +258,11 @@ fn a_rule_changes_dialect_body_and_name() {
     let catalog = Catalog::embedded();
     let vertex = catalog.provider("vertex_ai").unwrap();
     assert_eq!(
-        vertex.dialect_for(Dialect::OpenAiChat, "claude-opus-4"),
+        vertex.dialect_for(Dialect::OpenAiChat, "claude-opus-4", None),
         Some(Dialect::Anthropic)
     );
     assert_eq!(
-        vertex.dialect_for(Dialect::OpenAiChat, "gemini-2.5-pro"),
+        vertex.dialect_for(Dialect::OpenAiChat, "gemini-2.5-pro", None),
         Some(Dialect::Gemini)
     );
     let ask = Ask {
@@ -378,4 +378,44 @@ fn patterns() {
     ] {
         assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
     }
+}
+
+#[test]
+fn a_users_base_moves_every_dialect_or_none() {
+    let catalog = Catalog::embedded();
+    let deepseek = catalog.provider("deepseek").unwrap();
+    let ask = Ask {
+        operation: Operation::Chat,
+        dialect: Some(Dialect::Anthropic),
+        model: "m",
+        streamed: false,
+    };
+    let endpoint = catalog.endpoint(deepseek, ask).unwrap();
+    let beta = Some("https://proxy.example/deepseek/beta/");
+    assert_eq!(
+        endpoint.url(beta, &|_| None),
+        Ok("https://proxy.example/deepseek/anthropic/v1/messages".to_owned())
+    );
+    assert_eq!(
+        deepseek.dialect_for(Dialect::Anthropic, "m", beta),
+        Some(Dialect::Anthropic)
+    );
+    let plain = Some("https://proxy.example");
+    assert_eq!(
+        endpoint.url(plain, &|_| None),
+        Err(UrlError::Elsewhere("deepseek".to_owned()))
+    );
+    assert_eq!(
+        deepseek.dialect_for(Dialect::Anthropic, "m", plain),
+        Some(Dialect::OpenAiChat)
+    );
+    let openai = Ask {
+        dialect: Some(Dialect::OpenAiChat),
+        ..ask
+    };
+    let endpoint = catalog.endpoint(deepseek, openai).unwrap();
+    assert_eq!(
+        endpoint.url(plain, &|_| None),
+        Ok("https://proxy.example/chat/completions".to_owned())
+    );
 }
