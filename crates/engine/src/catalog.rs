@@ -16,6 +16,7 @@ pub mod document;
 pub mod endpoint;
 pub mod lookup;
 pub mod model;
+pub mod off_peak;
 pub mod price;
 pub mod provider;
 mod row;
@@ -27,6 +28,7 @@ pub use auth::Auth;
 pub use endpoint::{Ask, Endpoint, UrlError};
 pub use lookup::Found;
 pub use model::{CardError, ModelCard};
+pub use off_peak::is_off_peak;
 pub use price::{Amount, Component, CostError, PicoUsd, Prices, Rate, Service};
 pub use provider::{Edits, Provider, RowError, Rule, StreamUsage, Variable};
 

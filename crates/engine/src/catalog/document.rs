@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use switchboard_wire::Operation;
 
-use super::Catalog;
 use super::provider::Provider;
+use super::{Auth, Catalog};
 
 /// The page that lists every provider, as Markdown.
 pub fn render_providers_markdown(catalog: &Catalog) -> String {
@@ -100,10 +100,18 @@ fn operations(row: &Provider) -> String {
 }
 
 fn key(row: &Provider) -> String {
-    match (row.key_env.is_empty(), row.local) {
-        (true, _) => "none".to_owned(),
-        (false, true) => format!("optional: {}", code_list(row.key_env.iter().cloned())),
-        (false, false) => code_list(row.key_env.iter().cloned()),
+    let variables = code_list(row.key_env.iter().chain(&row.token_env).cloned());
+    let chain = match &row.auth {
+        Auth::Aws(_) => "the AWS credential chain",
+        Auth::Gcp => "Google application credentials",
+        _ => "",
+    };
+    match (variables.is_empty(), chain.is_empty()) {
+        (true, true) => "none".to_owned(),
+        (true, false) => chain.to_owned(),
+        (false, true) if row.local => format!("optional: {variables}"),
+        (false, true) => variables,
+        (false, false) => format!("{variables}, or {chain}"),
     }
 }
 

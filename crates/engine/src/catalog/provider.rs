@@ -22,6 +22,9 @@ pub struct Provider {
     pub auth: Auth,
     /// Environment variables holding the credential, first set wins.
     pub key_env: Vec<String>,
+    /// Environment variables holding a token that is shown as `authorization: Bearer <token>` instead of the key, whatever
+    /// `auth` says; asked when no key is set.
+    pub token_env: Vec<String>,
     /// Where a short-lived token is fetched, for [`Auth::Exchange`].
     pub token_url: Option<String>,
     /// The placeholders of `base` and `paths`, other than `{model}`.

@@ -19,6 +19,8 @@ struct Row {
     auth: String,
     #[serde(default)]
     key_env: Vec<String>,
+    #[serde(default)]
+    token_env: Vec<String>,
     token_url: Option<String>,
     #[serde(default)]
     variables: BTreeMap<String, VariableRow>,
@@ -157,6 +159,7 @@ impl Row {
                 .parse()
                 .map_err(|error| format!("auth: {error}"))?,
             key_env: self.key_env,
+            token_env: self.token_env,
             token_url: self.token_url,
             variables: self
                 .variables
