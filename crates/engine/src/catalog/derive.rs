@@ -1,0 +1,391 @@
+//! From the public price list to our models file: a pure function of two texts.
+//!
+//! The list is one JSON object, name to flat object, with several hundred field names grown over years. Here every field is
+//! read as what it means, or named in `NOT_CARRIED`, or reported as unknown: nothing falls through unseen. Numbers are read
+//! from their digits, never through a float.
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use super::model::{ModelCard, key_of};
+use super::price::{self, Component, PriceKey, Rate, Service};
+use super::provider::Provider;
+
+mod field;
+
+use field::price_key;
+
+/// What a derivation gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derivation {
+    /// The models file.
+    pub text: String,
+    /// How many cards it holds.
+    pub cards: usize,
+    /// Entries of the list that are no models.
+    pub skipped: Vec<String>,
+    /// Entries whose name another entry has too, after its prefix is taken off; the fuller entry was kept.
+    pub duplicates: Vec<String>,
+    /// Fields whose meaning is not known here, with the first entry that has them.
+    pub unknown: Vec<(String, String)>,
+}
+
+/// A list that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the price list is no JSON object of objects: {0}")]
+pub struct DeriveError(String);
+
+/// Fields of the list that say nothing a gateway needs: prose, notes of the list's own machinery, and amounts in units other
+/// than money.
+const NOT_CARRIED: &[&str] = &[
+    "audio_transcription_config",
+    "bedrock_output_config_effort_ceiling",
+    "comment",
+    "input_dbu_cost_per_token",
+    "metadata",
+    "output_dbu_cost_per_token",
+    "supported_audio_formats",
+    "token_count_framing",
+    "token_count_model",
+    "token_count_tokenizer",
+    "vertex_ai_audio_api",
+];
+
+/// Where a tiered or off-peak price stands inside another field.
+#[derive(Clone, Copy)]
+struct Place {
+    above: u32,
+    service: Service,
+}
+
+type Entry<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Derives the models file from a price list; `providers` says under which names the list files each provider.
+pub fn derive<'a>(
+    list: &str,
+    providers: impl Iterator<Item = &'a Provider>,
+) -> Result<Derivation, DeriveError> {
+    let list: BTreeMap<String, Entry<'_>> =
+        serde_json::from_str(list).map_err(|error| DeriveError(error.to_string()))?;
+    let names = Names::of(providers);
+    let mut cards: BTreeMap<String, (usize, ModelCard)> = BTreeMap::new();
+    let mut derivation = Derivation {
+        text: String::new(),
+        cards: 0,
+        skipped: vec![],
+        duplicates: vec![],
+        unknown: vec![],
+    };
+    let mut unknown: BTreeMap<String, String> = BTreeMap::new();
+    for (name, entry) in &list {
+        let provider = entry.get("litellm_provider").and_then(|raw| text(raw));
+        let Some(provider) = provider.filter(|provider| !provider.contains(' ')) else {
+            derivation.skipped.push(name.clone());
+            continue;
+        };
+        let card = read_entry(names.resolve(&provider, name), entry, &mut |field| {
+            unknown.entry(field).or_insert_with(|| name.clone());
+        });
+        let key = key_of(&card.provider, &card.model);
+        let fuller = cards
+            .get(&key)
+            .is_none_or(|(fields, _)| *fields < entry.len());
+        if cards.contains_key(&key) {
+            derivation.duplicates.push(name.clone());
+        }
+        if fuller {
+            cards.insert(key, (entry.len(), card));
+        }
+    }
+    derivation.cards = cards.len();
+    derivation.text = header();
+    for (_, card) in cards.values() {
+        derivation.text.push_str(&card.to_line());
+        derivation.text.push('\n');
+    }
+    derivation.unknown = unknown.into_iter().collect();
+    Ok(derivation)
+}
+
+fn header() -> String {
+    "# Model cards, derived from LiteLLM's public price list (MIT) by `switchboard catalog update`; not edited by hand.\n\
+     # provider/model, a tab, fields. $component[@kind][+service][>prompt tokens]: USD per million tokens, second or piece.\n"
+        .to_owned()
+}
+
+/// Which provider a name of the list means, and what its models are called there.
+struct Names<'a> {
+    by_name: BTreeMap<&'a str, &'a Provider>,
+}
+
+impl<'a> Names<'a> {
+    fn of(providers: impl Iterator<Item = &'a Provider>) -> Self {
+        let mut by_name = BTreeMap::new();
+        for provider in providers {
+            for name in provider
+                .price_names
+                .iter()
+                .map(String::as_str)
+                .chain(provider.names())
+            {
+                by_name.entry(name).or_insert(provider);
+            }
+        }
+        Names { by_name }
+    }
+
+    fn resolve(&self, listed: &str, name: &str) -> ModelCard {
+        let provider = self.by_name.get(listed);
+        let id = provider.map_or(listed, |provider| provider.id.as_str());
+        let own = provider.into_iter().flat_map(|provider| provider.names());
+        let model = own
+            .chain([listed])
+            .find_map(|prefix| name.strip_prefix(prefix)?.strip_prefix('/'));
+        ModelCard {
+            provider: id.to_owned(),
+            model: model.unwrap_or(name).to_owned(),
+            ..ModelCard::default()
+        }
+    }
+}
+
+fn read_entry(
+    mut card: ModelCard,
+    entry: &Entry<'_>,
+    unknown: &mut dyn FnMut(String),
+) -> ModelCard {
+    for (field, raw) in entry {
+        let known = field == "litellm_provider"
+            || NOT_CARRIED.contains(&field.as_str())
+            || read_ability(&mut card, field, raw)
+            || read_fact(&mut card, field, raw)
+            || read_price(
+                &mut card,
+                field,
+                raw,
+                Place {
+                    above: 0,
+                    service: Service::Standard,
+                },
+            )
+            || read_nested(&mut card, field, raw);
+        if !known {
+            unknown(field.clone());
+        }
+    }
+    // One provider's older name for the price of a cache hit; the newer name wins.
+    if let Some(hit) = entry.get("input_cost_per_token_cache_hit")
+        && card.prices.base(Component::CacheRead).is_none()
+    {
+        read_price(
+            &mut card,
+            "cache_read_input_token_cost",
+            hit,
+            Place {
+                above: 0,
+                service: Service::Standard,
+            },
+        );
+    }
+    card
+}
+
+/// Whatever is true or false is an ability.
+fn read_ability(card: &mut ModelCard, field: &str, raw: &RawValue) -> bool {
+    let list = match raw.get() {
+        "true" => &mut card.supports,
+        "false" => &mut card.lacks,
+        _ => return false,
+    };
+    list.push(field.strip_prefix("supports_").unwrap_or(field).to_owned());
+    true
+}
+
+fn read_fact(card: &mut ModelCard, field: &str, raw: &RawValue) -> bool {
+    let number = || price::parse_whole(raw.get());
+    match field {
+        "max_input_tokens" => card.max_input_tokens = number(),
+        "max_output_tokens" => card.max_output_tokens = number(),
+        "max_tokens" => card.max_tokens = number(),
+        "output_vector_size" => card.vector_size = number(),
+        "prompt_cache_min_tokens" => card.cache_min_tokens = number(),
+        "rpm" => card.rpm = number(),
+        "tpm" => card.tpm = number(),
+        "mode" => card.mode = text(raw),
+        "deprecation_date" => card.deprecated_on = text(raw),
+        "default_reasoning_effort" => card.default_effort = text(raw),
+        "web_search_billing_unit" => card.search_unit = text(raw),
+        "source" => card.source = text(raw),
+        "supported_modalities" => card.input_modalities = texts(raw),
+        "supported_output_modalities" => card.output_modalities = texts(raw),
+        "supported_endpoints" => card.endpoints = texts(raw),
+        "supported_regions" => card.regions = texts(raw),
+        "reasoning_effort_levels" => card.efforts = texts(raw),
+        "regional_endpoint_uplift_multiplier" => push_factor(card, "regional_endpoint", raw),
+        "regional_processing_uplift_multiplier_eu" => push_factor(card, "region_eu", raw),
+        "regional_processing_uplift_multiplier_us" => push_factor(card, "region_us", raw),
+        "input_cost_per_token_cache_hit" => {}
+        _ => return false,
+    }
+    true
+}
+
+fn push_factor(card: &mut ModelCard, name: &str, raw: &RawValue) {
+    if let Ok(factor) = Rate::parse(raw.get()) {
+        card.factors.push((name.to_owned(), factor.to_decimal(0)));
+    }
+}
+
+fn read_price(card: &mut ModelCard, field: &str, raw: &RawValue, place: Place) -> bool {
+    let Some(key) = price_key(field, place) else {
+        return false;
+    };
+    let Ok(rate) = Rate::parse(raw.get()) else {
+        return false;
+    };
+    card.prices.set(key, rate);
+    true
+}
+
+fn read_nested(card: &mut ModelCard, field: &str, raw: &RawValue) -> bool {
+    match field {
+        "search_context_cost_per_query" => read_search(card, raw),
+        "tiered_pricing" => read_bands(card, raw),
+        "off_peak_pricing" => read_off_peak(card, raw),
+        "search_free_requests" => read_free_searches(card, raw),
+        "guardrail_cost_per_unit" => read_guardrail(card, raw),
+        "provider_specific_entry" => read_factors(card, raw),
+        _ => None,
+    }
+    .is_some()
+}
+
+fn read_search(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
+    for (size, cost) in object(raw)? {
+        let component = match size.as_str() {
+            "search_context_size_low" => Component::SearchLow,
+            "search_context_size_medium" => Component::SearchMedium,
+            "search_context_size_high" => Component::SearchHigh,
+            _ => return None,
+        };
+        card.prices
+            .set(plain(component, ""), Rate::parse(cost.get()).ok()?);
+    }
+    Some(())
+}
+
+fn read_guardrail(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
+    for (unit, cost) in object(raw)? {
+        card.prices.set(
+            plain(Component::GuardrailUnit, &unit),
+            Rate::parse(cost.get()).ok()?,
+        );
+    }
+    Some(())
+}
+
+/// Bands of prompt length, each with its own prices; a band's lower end is the threshold. Searches have bands by the number
+/// of results instead, which become kinds of query.
+fn read_bands(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
+    let bands: Vec<Entry<'_>> = serde_json::from_str(raw.get()).ok()?;
+    for band in bands {
+        if let Some(results) = band.get("max_results_range") {
+            let range: Vec<u32> = serde_json::from_str(results.get()).ok()?;
+            let kind = format!("results_{}-{}", range.first()?, range.get(1)?);
+            card.prices.set(
+                plain(Component::Query, &kind),
+                Rate::parse(band.get("input_cost_per_query")?.get()).ok()?,
+            );
+            continue;
+        }
+        let range: Vec<&RawValue> = serde_json::from_str(band.get("range")?.get()).ok()?;
+        let above = u32::try_from(price::parse_whole(range.first()?.get())?).ok()?;
+        for (field, cost) in band.iter().filter(|(field, _)| *field != "range") {
+            read_price(
+                card,
+                field,
+                cost,
+                Place {
+                    above,
+                    service: Service::Standard,
+                },
+            )
+            .then_some(())?;
+        }
+    }
+    Some(())
+}
+
+fn read_off_peak(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
+    for (field, value) in object(raw)? {
+        match field.as_str() {
+            "windows" => card.off_peak_hours = Some(windows(value)?),
+            "weekday_timezone" => card.off_peak_zone = text(value),
+            _ => read_price(
+                card,
+                &field,
+                value,
+                Place {
+                    above: 0,
+                    service: Service::OffPeak,
+                },
+            )
+            .then_some(())?,
+        }
+    }
+    Some(())
+}
+
+fn windows(raw: &RawValue) -> Option<String> {
+    let windows: Vec<Entry<'_>> = serde_json::from_str(raw.get()).ok()?;
+    let mut written = Vec::new();
+    for window in windows {
+        let days: Vec<u8> = serde_json::from_str(window.get("weekdays")?.get()).ok()?;
+        let days: Vec<String> = days.iter().map(u8::to_string).collect();
+        let hours = window.get("hours_utc")?;
+        let hours = text(hours).map_or_else(|| texts(hours), |one| vec![one]);
+        written.push(format!("{}@{}", days.join(","), hours.join("|")));
+    }
+    Some(written.join(";"))
+}
+
+fn read_free_searches(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
+    let free = object(raw)?;
+    let count = price::parse_whole(free.get("count")?.get())?;
+    let group = free
+        .get("shared_group")
+        .and_then(|group| text(group))
+        .unwrap_or_default();
+    card.free_searches = Some(format!("{count}/{}/{group}", text(free.get("period")?)?));
+    Some(())
+}
+
+/// Of the entries only one provider understands, the numbers are factors on the price; the rest is not about money.
+fn read_factors(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
+    for (name, value) in object(raw)? {
+        push_factor(card, &name, value);
+    }
+    Some(())
+}
+
+fn plain(component: Component, qualifier: &str) -> PriceKey {
+    PriceKey {
+        component,
+        qualifier: qualifier.to_owned(),
+        service: Service::Standard,
+        above: 0,
+    }
+}
+
+fn object(raw: &RawValue) -> Option<Entry<'_>> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+fn text(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+fn texts(raw: &RawValue) -> Vec<String> {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}

@@ -1,0 +1,331 @@
+//! From a provider row and a model to the URL that is dialled.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use switchboard_wire::{Dialect, Operation};
+
+use super::auth::Auth;
+use super::provider::{Edits, Provider, Rule};
+
+/// What a request is for, as far as its URL depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The operation.
+    pub operation: Operation,
+    /// The dialect spoken to the provider; only chat needs one.
+    pub dialect: Option<Dialect>,
+    /// The model, as the user wrote it behind the provider's prefix.
+    pub model: &'a str,
+    /// Whether the answer is streamed.
+    pub streamed: bool,
+}
+
+/// Where and how one request goes, before placeholders are filled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint<'a> {
+    /// Base URL template.
+    pub base: &'a str,
+    /// Environment variables which replace the base, first set wins.
+    pub base_env: &'a [String],
+    /// Path template, with its query.
+    pub path: &'a str,
+    /// The model to name to the provider.
+    pub model: &'a str,
+    /// How the credential is shown.
+    pub auth: &'a Auth,
+    /// Constant headers; see [`Endpoint::headers`].
+    headers: Vec<(&'a str, &'a str)>,
+    edits: Edits,
+    provider: &'a Provider,
+}
+
+/// A URL that cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// The provider has no base URL of its own, and none was configured.
+    #[error("provider `{0}` has no base URL of its own: configure one")]
+    NoBase(String),
+    /// The operation lives below another URL than the provider's main one, and where that is for the user's own is not known.
+    #[error("provider `{0}` serves this below another base URL than the configured one")]
+    Elsewhere(String),
+    /// A placeholder has no value.
+    #[error("provider `{provider}` needs a value for `{variable}`")]
+    Unset {
+        /// The provider.
+        provider: String,
+        /// The placeholder.
+        variable: String,
+    },
+    /// A value would change the shape of the URL.
+    #[error("the value of `{variable}` cannot be part of a URL")]
+    Unfit {
+        /// The placeholder.
+        variable: String,
+    },
+}
+
+/// The paths of dialects and operations where no row says otherwise.
+pub(super) type DefaultPaths = BTreeMap<String, String>;
+
+/// How deep one placeholder may lead to another.
+const MAX_DEPTH: u8 = 4;
+
+impl<'a> Endpoint<'a> {
+    pub(super) fn resolve(
+        provider: &'a Provider,
+        paths: &'a DefaultPaths,
+        ask: Ask<'a>,
+    ) -> Option<Self> {
+        let rule = provider.rule(ask.model);
+        let (place, shape) = place_of(provider, ask)?;
+        let path = own_path(provider, rule, &place, ask.streamed)
+            .or_else(|| default_path(paths, &place, shape.as_deref(), ask.streamed))?;
+        let at = provider.at.get(place.as_str());
+        let rule_base = rule.and_then(|rule| rule.base.as_deref());
+        let at_base = at.and_then(|at| at.base.as_deref());
+        let base_env = match at {
+            Some(at) if at.base.is_some() => &at.base_env,
+            Some(_) | None => &provider.base_env,
+        };
+        let mut headers: BTreeMap<&str, &str> = pairs(&provider.headers).collect();
+        headers.extend(at.iter().flat_map(|at| pairs(&at.headers)));
+        let strip = rule.and_then(|rule| rule.strip.as_deref()).unwrap_or("");
+        Some(Endpoint {
+            base: rule_base.or(at_base).unwrap_or(&provider.base),
+            base_env,
+            path,
+            model: ask.model.strip_prefix(strip).unwrap_or(ask.model),
+            auth: at.and_then(|at| at.auth.as_ref()).unwrap_or(&provider.auth),
+            headers: headers.into_iter().collect(),
+            edits: edits(provider, rule, ask.operation),
+            provider,
+        })
+    }
+
+    /// The URL. `base` is what the user puts in place of the provider's main base URL, if anything; `value` answers for a placeholder by one of its names, from
+    /// the deployment's settings or the environment.
+    pub fn url(
+        &self,
+        base: Option<&str>,
+        value: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<String, UrlError> {
+        let moved = match base {
+            Some(own) => self.provider.moved(own, self.base).map(Some),
+            None => Some(None),
+        };
+        let moved = moved.ok_or_else(|| UrlError::Elsewhere(self.provider.id.clone()))?;
+        let base = moved.as_deref().unwrap_or(self.base).trim_end_matches('/');
+        if base.is_empty() {
+            return Err(UrlError::NoBase(self.provider.id.clone()));
+        }
+        let mut url = String::with_capacity(base.len() + self.path.len() + self.model.len() + 16);
+        self.fill(base, value, 0, &mut url)?;
+        self.fill(self.path, value, 0, &mut url)?;
+        Ok(url)
+    }
+
+    /// The constant headers, placeholders filled.
+    pub fn headers(
+        &self,
+        value: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Vec<(String, String)>, UrlError> {
+        let filled = self.headers.iter().map(|(name, template)| {
+            let mut text = String::new();
+            self.fill(template, value, 0, &mut text)?;
+            Ok(((*name).to_owned(), text))
+        });
+        filled.collect()
+    }
+
+    /// The changes to the body, placeholders filled: a string that is one placeholder stands for the variable.
+    pub fn edits(&self, value: &dyn Fn(&str) -> Option<String>) -> Result<Edits, UrlError> {
+        let mut edits = self.edits.clone();
+        for json in edits.set.values_mut() {
+            let name = json
+                .strip_prefix("\"{")
+                .and_then(|rest| rest.strip_suffix("}\""));
+            if let Some(name) = name.filter(|name| self.provider.variables.contains_key(*name)) {
+                let mut text = String::new();
+                self.variable(name, value, 0, &mut text)?;
+                *json = format!("\"{text}\"");
+            }
+        }
+        Ok(edits)
+    }
+
+    fn fill(
+        &self,
+        template: &str,
+        value: &dyn Fn(&str) -> Option<String>,
+        depth: u8,
+        out: &mut String,
+    ) -> Result<(), UrlError> {
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once('{') {
+            let Some((name, after)) = after.split_once('}') else {
+                break;
+            };
+            out.push_str(before);
+            match name {
+                "model" => out.push_str(&segment(self.model).ok_or_else(|| unfit(name))?),
+                "+model" => out.push_str(&segments(self.model).ok_or_else(|| unfit("model"))?),
+                name => self.variable(name, value, depth, out)?,
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        Ok(())
+    }
+
+    fn variable(
+        &self,
+        name: &str,
+        value: &dyn Fn(&str) -> Option<String>,
+        depth: u8,
+        out: &mut String,
+    ) -> Result<(), UrlError> {
+        let unset = || UrlError::Unset {
+            provider: self.provider.id.clone(),
+            variable: name.to_owned(),
+        };
+        let given = |name: &str| {
+            let variable = self.provider.variables.get(name);
+            let names = variable
+                .iter()
+                .flat_map(|variable| variable.params.iter().chain(&variable.env));
+            names.map(String::as_str).chain([name]).find_map(value)
+        };
+        if let Some(text) = given(name) {
+            out.push_str(&fit(&text).ok_or_else(|| unfit(name))?);
+            return Ok(());
+        }
+        let variable = self.provider.variables.get(name).ok_or_else(unset)?;
+        let case = variable.by.as_deref().and_then(|by| {
+            let decided = given(by).or_else(|| {
+                self.provider
+                    .variables
+                    .get(by)
+                    .and_then(|by| by.default.clone())
+            });
+            variable.cases.get(&decided?)
+        });
+        let template = case.or(variable.default.as_ref()).ok_or_else(unset)?;
+        if depth == MAX_DEPTH {
+            return Err(unset());
+        }
+        self.fill(template, value, depth + 1, out)
+    }
+}
+
+fn unfit(variable: &str) -> UrlError {
+    UrlError::Unfit {
+        variable: variable.to_owned(),
+    }
+}
+
+/// The name under which a row files this request, and its shape where it is not chat.
+fn place_of(provider: &Provider, ask: Ask<'_>) -> Option<(String, Option<String>)> {
+    if ask.operation == Operation::Chat {
+        let dialect = ask
+            .dialect
+            .or_else(|| provider.chat_dialects(ask.model).first().copied())?;
+        let spoken = provider.chat_dialects(ask.model).contains(&dialect);
+        return spoken.then(|| (dialect.as_str().to_owned(), None));
+    }
+    let shape = provider.shape(ask.operation, ask.model)?;
+    Some((ask.operation.as_str().to_owned(), Some(shape.to_owned())))
+}
+
+fn own_path<'a>(
+    provider: &'a Provider,
+    rule: Option<&'a Rule>,
+    place: &str,
+    streamed: bool,
+) -> Option<&'a str> {
+    let tables = rule
+        .map(|rule| &rule.paths)
+        .into_iter()
+        .chain([&provider.paths]);
+    tables
+        .into_iter()
+        .find_map(|table| pick(table, place, streamed))
+}
+
+fn default_path<'a>(
+    paths: &'a DefaultPaths,
+    place: &str,
+    shape: Option<&str>,
+    streamed: bool,
+) -> Option<&'a str> {
+    match shape {
+        None => pick(paths, place, streamed),
+        Some(shape) => pick(paths, &format!("{place}/{shape}"), streamed),
+    }
+}
+
+fn pick<'a>(table: &'a BTreeMap<String, String>, key: &str, streamed: bool) -> Option<&'a str> {
+    let of_stream = if streamed {
+        table.get(&format!("{key}:stream"))
+    } else {
+        None
+    };
+    of_stream.or_else(|| table.get(key)).map(String::as_str)
+}
+
+/// Rows speak of chat bodies; the rule's edits come on top of the provider's.
+fn edits(provider: &Provider, rule: Option<&Rule>, operation: Operation) -> Edits {
+    if operation != Operation::Chat {
+        return Edits::default();
+    }
+    let mut edits = provider.edits.clone();
+    if let Some(rule) = rule {
+        edits.remove.extend(rule.edits.remove.iter().cloned());
+        edits.rename.extend(rule.edits.rename.clone());
+        edits.set.extend(rule.edits.set.clone());
+    }
+    edits
+}
+
+fn pairs(table: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    table
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+}
+
+/// A value from settings may be a host, a region, a project or a date, never something that moves the request elsewhere.
+fn fit(text: &str) -> Option<Cow<'_, str>> {
+    let safe = !text.is_empty()
+        && !text.contains("..")
+        && text.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b':')
+        });
+    safe.then_some(Cow::Borrowed(text))
+}
+
+/// The model name as one path segment.
+fn segment(model: &str) -> Option<String> {
+    if model.is_empty() || model == "." || model == ".." {
+        return None;
+    }
+    let mut out = String::with_capacity(model.len());
+    for byte in model.bytes() {
+        let plain =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b':' | b'@');
+        if plain {
+            out.push(char::from(byte));
+        } else {
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+    Some(out)
+}
+
+/// The model name as several path segments, none of which may step aside.
+fn segments(model: &str) -> Option<String> {
+    let parts: Option<Vec<String>> = model.split('/').map(segment).collect();
+    parts.map(|parts| parts.join("/"))
+}

@@ -1,0 +1,293 @@
+//! A provider as a row: where it is, what it speaks, how it wants its key, and where it differs from the rule.
+
+use std::collections::BTreeMap;
+
+use switchboard_wire::{Dialect, Operation};
+
+use super::auth::Auth;
+use super::row;
+
+/// One provider, embedded or written by the user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Provider {
+    /// The prefix of `provider/model` names, and the key of the row.
+    pub id: String,
+    /// The name people know it by.
+    pub name: String,
+    /// Base URL; may hold `{variable}` placeholders. Empty where only the user can know it.
+    pub base: String,
+    /// Environment variables which replace `base`, first set wins.
+    pub base_env: Vec<String>,
+    /// How the credential is shown.
+    pub auth: Auth,
+    /// Environment variables holding the credential, first set wins.
+    pub key_env: Vec<String>,
+    /// Environment variables holding a token that is shown as `authorization: Bearer <token>` instead of the key, whatever
+    /// `auth` says; asked when no key is set.
+    pub token_env: Vec<String>,
+    /// Where a short-lived token is fetched, for [`Auth::Exchange`].
+    pub token_url: Option<String>,
+    /// The placeholders of `base` and `paths`, other than `{model}`.
+    pub variables: BTreeMap<String, Variable>,
+    /// Chat dialects it speaks, the preferred one first.
+    pub chat: Vec<Dialect>,
+    /// The request shape of every other operation it serves; an absent operation is unsupported.
+    pub shapes: BTreeMap<Operation, String>,
+    /// What is different for one dialect or operation, keyed by its name.
+    pub at: BTreeMap<String, Place>,
+    /// Path templates which differ from the default, keyed by dialect or operation name, with `:stream` for the streamed form.
+    pub paths: BTreeMap<String, String>,
+    /// Constant request headers.
+    pub headers: BTreeMap<String, String>,
+    /// Changes to every chat request body.
+    pub edits: Edits,
+    /// Exceptions by model name; the first match applies.
+    pub rules: Vec<Rule>,
+    /// How it is asked for usage at the end of a stream.
+    pub stream_usage: StreamUsage,
+    /// JSON pointer to usage, where it is not in its dialect's usual place.
+    pub usage: Option<String>,
+    /// The field in which it sends reasoning, where it is not its dialect's usual one.
+    pub reasoning_field: Option<String>,
+    /// Prefixes of model names that only choose a variant or a region, and are no part of the model's name in the price list.
+    pub model_prefixes: Vec<String>,
+    /// Other prefixes and slugs for this provider.
+    pub aliases: Vec<String>,
+    /// The names under which price lists file its models, beside its own and its aliases.
+    pub price_names: Vec<String>,
+    /// Author names (the `meta-llama` of `meta-llama/llama-3.3-70b`) whose models this provider makes itself.
+    pub authors: Vec<String>,
+    /// Who wins a model name without prefix: the lowest rank. `None` never wins one.
+    pub bare_rank: Option<u8>,
+    /// The provider whose model cards hold here too.
+    pub cards_of: Option<String>,
+    /// Runs on the user's own machines and needs no key.
+    pub local: bool,
+    /// Where its API is documented.
+    pub docs: String,
+    /// The day the row was last compared with a source, `YYYY-MM-DD`.
+    pub checked: String,
+    /// What a reader of the row should know.
+    pub note: Option<String>,
+}
+
+/// A placeholder and where its value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Variable {
+    /// Names of deployment settings that hold it.
+    pub params: Vec<String>,
+    /// Environment variables that hold it, first set wins.
+    pub env: Vec<String>,
+    /// Its value when nothing else says; may hold other placeholders.
+    pub default: Option<String>,
+    /// Another variable that decides: its value is looked up in `cases`, and `default` is used when it is not there.
+    pub by: Option<String>,
+    /// Values by the value of `by`; they may hold placeholders.
+    pub cases: BTreeMap<String, String>,
+}
+
+/// What is different for one dialect or operation.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Another base URL.
+    pub base: Option<String>,
+    /// Environment variables which replace that base.
+    pub base_env: Vec<String>,
+    /// Another way to show the credential.
+    pub auth: Option<Auth>,
+    /// Further constant headers.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// Changes to a request body before it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Edits {
+    /// Top-level fields to take away.
+    pub remove: Vec<String>,
+    /// Top-level fields to rename, old name to new name; where the new name is there already, the old field is taken away.
+    pub rename: BTreeMap<String, String>,
+    /// Top-level fields to set, as JSON text.
+    pub set: BTreeMap<String, String>,
+}
+
+impl Edits {
+    /// Nothing to change.
+    pub fn is_empty(&self) -> bool {
+        self.remove.is_empty() && self.rename.is_empty() && self.set.is_empty()
+    }
+}
+
+/// An exception for some models of a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Rule {
+    /// Model patterns; `*` stands for any text.
+    pub models: Vec<String>,
+    /// A prefix taken off the model name before it is sent.
+    pub strip: Option<String>,
+    /// The chat dialects these models speak instead; empty leaves the provider's.
+    pub chat: Vec<Dialect>,
+    /// The shapes of operations that differ.
+    pub shapes: BTreeMap<Operation, String>,
+    /// Another base URL.
+    pub base: Option<String>,
+    /// Paths that differ.
+    pub paths: BTreeMap<String, String>,
+    /// Further changes to request bodies.
+    pub edits: Edits,
+}
+
+/// How a provider reports usage at the end of an OpenAI-shaped stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum StreamUsage {
+    /// When asked by `stream_options.include_usage`.
+    #[default]
+    Option,
+    /// Always; `stream_options` is refused or ignored.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A row that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// The text is not TOML of the expected shape.
+    #[error("provider rows: {0}")]
+    Toml(String),
+    /// A field of a row holds what it cannot hold.
+    #[error("provider `{provider}`: {why}")]
+    Field {
+        /// The row.
+        provider: String,
+        /// What is wrong, and with which field.
+        why: String,
+    },
+}
+
+impl Provider {
+    /// Reads rows, one TOML table per provider.
+    pub fn parse_rows(toml: &str) -> Result<Vec<Provider>, RowError> {
+        row::parse(toml)
+    }
+
+    /// Whether it serves the operation for any model.
+    pub fn supports(&self, operation: Operation) -> bool {
+        match operation {
+            Operation::Chat => {
+                !self.chat.is_empty() || self.rules.iter().any(|rule| !rule.chat.is_empty())
+            }
+            other => {
+                self.shapes.contains_key(&other)
+                    || self
+                        .rules
+                        .iter()
+                        .any(|rule| rule.shapes.contains_key(&other))
+            }
+        }
+    }
+
+    /// The exception that holds for a model, if there is one.
+    pub fn rule(&self, model: &str) -> Option<&Rule> {
+        self.rules
+            .iter()
+            .find(|rule| rule.models.iter().any(|pattern| matches(pattern, model)))
+    }
+
+    /// The chat dialects a model of this provider can be reached by, the preferred one first.
+    pub fn chat_dialects(&self, model: &str) -> &[Dialect] {
+        match self.rule(model) {
+            Some(rule) if !rule.chat.is_empty() => &rule.chat,
+            Some(_) | None => &self.chat,
+        }
+    }
+
+    /// The dialect to speak to this provider when the client speaks `client`: the same one where possible. With a base URL
+    /// of the user's own, a dialect that lives elsewhere is chosen only if its place below that URL is known.
+    pub fn dialect_for(
+        &self,
+        client: Dialect,
+        model: &str,
+        own_base: Option<&str>,
+    ) -> Option<Dialect> {
+        let reached = |dialect: &&Dialect| match (own_base, self.at.get(dialect.as_str())) {
+            (
+                Some(own),
+                Some(Place {
+                    base: Some(there), ..
+                }),
+            ) => self.moved(own, there).is_some(),
+            _ => true,
+        };
+        let spoken = self.chat_dialects(model);
+        let same = spoken.iter().find(|dialect| **dialect == client);
+        same.filter(reached)
+            .or_else(|| spoken.iter().find(reached))
+            .copied()
+    }
+
+    /// Where `there`, a base URL of this row beside the main one, is for a user who moved the main one to `own`: the part in
+    /// which `there` differs from the main base is exchanged at the end of `own`. `None` where `own` does not end that way.
+    pub(super) fn moved(&self, own: &str, there: &str) -> Option<String> {
+        if there == self.base {
+            return Some(own.to_owned());
+        }
+        let segments = |url: &str| url.split('/').map(str::to_owned).collect::<Vec<_>>();
+        let (main, there) = (segments(&self.base), segments(there));
+        let common = main
+            .iter()
+            .zip(&there)
+            .take_while(|(one, other)| one == other)
+            .count();
+        // Scheme, nothing, host: less in common is another host, of which the user's URL says nothing.
+        if common < 3 {
+            return None;
+        }
+        let own = segments(own.trim_end_matches('/'));
+        let kept = own
+            .len()
+            .checked_sub(main.len() - common)
+            .filter(|kept| *kept >= 3)?;
+        let same_end = own[kept..] == main[common..];
+        same_end.then(|| [&own[..kept], &there[common..]].concat().join("/"))
+    }
+
+    /// The request shape of an operation other than chat.
+    pub fn shape(&self, operation: Operation, model: &str) -> Option<&str> {
+        let by_rule = self
+            .rule(model)
+            .and_then(|rule| rule.shapes.get(&operation));
+        by_rule
+            .or_else(|| self.shapes.get(&operation))
+            .map(String::as_str)
+    }
+
+    /// Every name that leads to this row: the id first, then the aliases.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.id.as_str()).chain(self.aliases.iter().map(String::as_str))
+    }
+}
+
+/// Whether `text` fits `pattern`, where `*` stands for any text and everything else for itself.
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let Some(first) = pieces.next() else {
+        return text.is_empty();
+    };
+    let Some(mut rest) = text.strip_prefix(first) else {
+        return false;
+    };
+    let mut pieces = pieces.peekable();
+    if pieces.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            return rest.ends_with(piece);
+        }
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    true
+}

@@ -1,0 +1,327 @@
+//! A provider row as written, and its one conversion to what is meant.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use switchboard_wire::{Dialect, Operation};
+
+use super::auth::Auth;
+use super::provider::{Edits, Place, Provider, RowError, Rule, StreamUsage, Variable};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    name: String,
+    #[serde(default)]
+    base: String,
+    #[serde(default)]
+    base_env: Vec<String>,
+    auth: String,
+    #[serde(default)]
+    key_env: Vec<String>,
+    #[serde(default)]
+    token_env: Vec<String>,
+    token_url: Option<String>,
+    #[serde(default)]
+    variables: BTreeMap<String, VariableRow>,
+    #[serde(default)]
+    chat: Vec<String>,
+    count_tokens: Option<String>,
+    embeddings: Option<String>,
+    rerank: Option<String>,
+    moderations: Option<String>,
+    image_generations: Option<String>,
+    image_edits: Option<String>,
+    speech: Option<String>,
+    transcriptions: Option<String>,
+    #[serde(default)]
+    at: BTreeMap<String, PlaceRow>,
+    #[serde(default)]
+    paths: BTreeMap<String, String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    edits: EditsRow,
+    #[serde(default)]
+    rules: Vec<RuleRow>,
+    #[serde(default)]
+    stream_usage: StreamUsageRow,
+    usage: Option<String>,
+    reasoning_field: Option<String>,
+    #[serde(default)]
+    model_prefixes: Vec<String>,
+    #[serde(default)]
+    aliases: Vec<String>,
+    #[serde(default)]
+    price_names: Vec<String>,
+    #[serde(default)]
+    authors: Vec<String>,
+    bare_rank: Option<u8>,
+    cards_of: Option<String>,
+    #[serde(default)]
+    local: bool,
+    #[serde(default)]
+    docs: String,
+    #[serde(default)]
+    checked: String,
+    note: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VariableRow {
+    #[serde(default)]
+    params: Vec<String>,
+    #[serde(default)]
+    env: Vec<String>,
+    default: Option<String>,
+    by: Option<String>,
+    #[serde(default)]
+    cases: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlaceRow {
+    base: Option<String>,
+    #[serde(default)]
+    base_env: Vec<String>,
+    auth: Option<String>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct EditsRow {
+    #[serde(default)]
+    remove: Vec<String>,
+    #[serde(default)]
+    rename: BTreeMap<String, String>,
+    #[serde(default)]
+    set: BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleRow {
+    models: Vec<String>,
+    strip: Option<String>,
+    #[serde(default)]
+    chat: Vec<String>,
+    #[serde(default)]
+    operations: BTreeMap<String, String>,
+    base: Option<String>,
+    #[serde(default)]
+    paths: BTreeMap<String, String>,
+    #[serde(default)]
+    edits: EditsRow,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+enum StreamUsageRow {
+    #[default]
+    Option,
+    Always,
+    Never,
+}
+
+/// Reads every row of a document.
+pub(super) fn parse(text: &str) -> Result<Vec<Provider>, RowError> {
+    let rows: BTreeMap<String, Row> = toml::from_str(text)
+        .map_err(|error| RowError::Toml(error.to_string().trim_end().to_owned()))?;
+    rows.into_iter()
+        .map(|(id, row)| {
+            row.resolve(&id)
+                .map_err(|why| RowError::Field { provider: id, why })
+        })
+        .collect()
+}
+
+// === impl Row ===
+
+impl Row {
+    fn resolve(self, id: &str) -> Result<Provider, String> {
+        if id.is_empty() || id.contains(['/', ' ', '\t', '\n']) {
+            return Err("the id may hold neither a slash nor white space".to_owned());
+        }
+        let shapes = self.shapes();
+        check_template(&self.base)?;
+        check_places(self.paths.keys().chain(self.at.keys()))?;
+        Ok(Provider {
+            id: id.to_owned(),
+            name: self.name,
+            base: self.base.trim_end_matches('/').to_owned(),
+            base_env: self.base_env,
+            auth: self
+                .auth
+                .parse()
+                .map_err(|error| format!("auth: {error}"))?,
+            key_env: self.key_env,
+            token_env: self.token_env,
+            token_url: self.token_url,
+            variables: self
+                .variables
+                .into_iter()
+                .map(|(name, row)| (name, row.resolve()))
+                .collect(),
+            chat: dialects(&self.chat)?,
+            shapes,
+            at: resolve_all(self.at, PlaceRow::resolve)?,
+            paths: self.paths,
+            headers: self.headers,
+            edits: self.edits.resolve(),
+            rules: self
+                .rules
+                .into_iter()
+                .map(RuleRow::resolve)
+                .collect::<Result<_, _>>()?,
+            stream_usage: match self.stream_usage {
+                StreamUsageRow::Option => StreamUsage::Option,
+                StreamUsageRow::Always => StreamUsage::Always,
+                StreamUsageRow::Never => StreamUsage::Never,
+            },
+            usage: self.usage,
+            reasoning_field: self.reasoning_field,
+            model_prefixes: self.model_prefixes,
+            aliases: self.aliases,
+            price_names: self.price_names,
+            authors: self.authors,
+            bare_rank: self.bare_rank,
+            cards_of: self.cards_of,
+            local: self.local,
+            docs: self.docs,
+            checked: self.checked,
+            note: self.note,
+        })
+    }
+
+    fn shapes(&self) -> BTreeMap<Operation, String> {
+        [
+            (Operation::CountTokens, &self.count_tokens),
+            (Operation::Embeddings, &self.embeddings),
+            (Operation::Rerank, &self.rerank),
+            (Operation::Moderations, &self.moderations),
+            (Operation::ImageGenerations, &self.image_generations),
+            (Operation::ImageEdits, &self.image_edits),
+            (Operation::Speech, &self.speech),
+            (Operation::Transcriptions, &self.transcriptions),
+        ]
+        .into_iter()
+        .filter_map(|(operation, shape)| shape.clone().map(|shape| (operation, shape)))
+        .collect()
+    }
+}
+
+impl VariableRow {
+    fn resolve(self) -> Variable {
+        Variable {
+            params: self.params,
+            env: self.env,
+            default: self.default,
+            by: self.by,
+            cases: self.cases,
+        }
+    }
+}
+
+impl PlaceRow {
+    fn resolve(self) -> Result<Place, String> {
+        if let Some(base) = &self.base {
+            check_template(base)?;
+        }
+        let auth = self.auth.map(|auth| auth.parse::<Auth>()).transpose();
+        Ok(Place {
+            base: self.base.map(|base| base.trim_end_matches('/').to_owned()),
+            base_env: self.base_env,
+            auth: auth.map_err(|error| format!("auth: {error}"))?,
+            headers: self.headers,
+        })
+    }
+}
+
+impl EditsRow {
+    fn resolve(self) -> Edits {
+        let set = self
+            .set
+            .into_iter()
+            .map(|(field, value)| (field, value.to_string()))
+            .collect();
+        Edits {
+            remove: self.remove,
+            rename: self.rename,
+            set,
+        }
+    }
+}
+
+impl RuleRow {
+    fn resolve(self) -> Result<Rule, String> {
+        check_places(self.paths.keys())?;
+        let mut shapes = BTreeMap::new();
+        for (name, shape) in self.operations {
+            shapes.insert(
+                operation(&name).ok_or_else(|| format!("rules: `{name}` is no operation"))?,
+                shape,
+            );
+        }
+        Ok(Rule {
+            models: self.models,
+            strip: self.strip,
+            chat: dialects(&self.chat)?,
+            shapes,
+            base: self.base.map(|base| base.trim_end_matches('/').to_owned()),
+            paths: self.paths,
+            edits: self.edits.resolve(),
+        })
+    }
+}
+
+fn resolve_all<R, T>(
+    rows: BTreeMap<String, R>,
+    resolve: impl Fn(R) -> Result<T, String>,
+) -> Result<BTreeMap<String, T>, String> {
+    rows.into_iter()
+        .map(|(name, row)| Ok((name, resolve(row)?)))
+        .collect()
+}
+
+fn dialects(names: &[String]) -> Result<Vec<Dialect>, String> {
+    names
+        .iter()
+        .map(|name| Dialect::from_name(name).ok_or_else(|| format!("chat: `{name}` is no dialect")))
+        .collect()
+}
+
+fn operation(name: &str) -> Option<Operation> {
+    Operation::ALL
+        .into_iter()
+        .find(|operation| operation.as_str() == name)
+}
+
+/// Keys of `paths` and `at` name a dialect or an operation, the former perhaps with `:stream`.
+fn check_places<'a>(keys: impl Iterator<Item = &'a String>) -> Result<(), String> {
+    for key in keys {
+        let name = key.strip_suffix(":stream").unwrap_or(key);
+        if Dialect::from_name(name).is_none() && operation(name).is_none() {
+            return Err(format!("`{key}` is neither a dialect nor an operation"));
+        }
+    }
+    Ok(())
+}
+
+/// Placeholders may stand anywhere, but every `{` needs its `}`, and a URL needs a scheme we dial.
+fn check_template(template: &str) -> Result<(), String> {
+    if !template.is_empty()
+        && !["https://", "http://", "{"]
+            .iter()
+            .any(|start| template.starts_with(start))
+    {
+        return Err(format!("base: `{template}` is no http or https URL"));
+    }
+    if template.matches('{').count() != template.matches('}').count() {
+        return Err(format!("base: a placeholder of `{template}` is not closed"));
+    }
+    Ok(())
+}
