@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::Method;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use super::cached::Expiring;
@@ -210,7 +210,8 @@ async fn chain(
     if let Some(found) = container(upstream, environment, endpoints).await? {
         return Ok(found);
     }
-    if environment("AWS_EC2_METADATA_DISABLED").is_some_and(|off| off.eq_ignore_ascii_case("true")) {
+    if environment("AWS_EC2_METADATA_DISABLED").is_some_and(|off| off.eq_ignore_ascii_case("true"))
+    {
         return Err(SignError::Missing("no source of AWS keys is set up"));
     }
     machine(upstream, endpoints).await
@@ -228,7 +229,10 @@ async fn web_identity(
         ("Action", "AssumeRoleWithWebIdentity"),
         ("Version", "2011-06-15"),
         ("RoleArn", role),
-        ("RoleSessionName", session.as_deref().unwrap_or("switchboard")),
+        (
+            "RoleSessionName",
+            session.as_deref().unwrap_or("switchboard"),
+        ),
         ("WebIdentityToken", token.trim()),
     ]);
     let url = &endpoints.sts;
@@ -366,7 +370,10 @@ impl Profile {
 fn entry<'a>(text: &'a str, section: &str, key: &str) -> Option<&'a str> {
     let mut inside = false;
     for line in text.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'))
+        {
             inside = name.trim() == section;
         } else if inside
             && let Some((found, value)) = line.split_once('=')

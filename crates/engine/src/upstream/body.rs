@@ -92,7 +92,11 @@ impl UpstreamBody {
                 whole.extend_from_slice(&data);
             }
         }
-        Ok(if whole.is_empty() { first } else { whole.into() })
+        Ok(if whole.is_empty() {
+            first
+        } else {
+            whole.into()
+        })
     }
 
     fn poll_incoming(
@@ -222,9 +226,9 @@ impl Body for UpstreamBody {
                     });
                 }
                 Poll::Pending => {
-                    return this.poll_deadline(cx).map(|()| {
-                        Some(Err(this.fail(broken(DialFault::Timeout))))
-                    });
+                    return this
+                        .poll_deadline(cx)
+                        .map(|()| Some(Err(this.fail(broken(DialFault::Timeout)))));
                 }
             }
         }

@@ -235,8 +235,7 @@ fn is_refused(error: &hyper::Error) -> bool {
     let Some(cause) = find::<h2::Error>(error) else {
         return false;
     };
-    cause.is_remote()
-        && (cause.is_go_away() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
+    cause.is_remote() && (cause.is_go_away() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
 /// Whether the connection ended under the request, rather than the peer breaking a rule.

@@ -90,7 +90,9 @@ impl Resolver {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Box<str>, (Instant, Vec<IpAddr>)>> {
-        self.last_good.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last_good
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

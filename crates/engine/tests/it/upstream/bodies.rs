@@ -64,11 +64,12 @@ async fn chunks_that_stop_are_an_error() {
 
 #[tokio::test]
 async fn a_broken_head_is_an_error() {
-    let long = format!(
-        "HTTP/1.1 200 OK\r\nx: {}\r\n\r\n",
-        "y".repeat(70 << 10)
-    );
-    for reply in ["nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n", &long] {
+    let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(70 << 10));
+    for reply in [
+        "nonsense\r\n\r\n",
+        "HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n",
+        &long,
+    ] {
         assert_eq!(
             body_of(reply, Caps::WHOLE).await,
             Err(DialFault::Protocol),
@@ -81,11 +82,7 @@ async fn a_broken_head_is_an_error() {
 #[tokio::test]
 async fn codings_are_undone() {
     let text = b"hello".repeat(3);
-    let zstd = [
-        &[0x28, 0xb5, 0x2f, 0xfd, 0x20, 5, 0x29, 0, 0][..],
-        b"hello",
-    ]
-    .concat();
+    let zstd = [&[0x28, 0xb5, 0x2f, 0xfd, 0x20, 5, 0x29, 0, 0][..], b"hello"].concat();
     let brotli = b"\x0b\x02\x80hello\x03";
     for (reply, want) in [
         (coded("gzip", &gzip(&text)), &text[..]),
@@ -118,10 +115,7 @@ async fn a_broken_or_unknown_coding_is_an_error() {
         coded("lzma", b"hello"),
         coded("gzip, gzip", &gzip(&whole)),
     ] {
-        assert_eq!(
-            body_of(reply, Caps::WHOLE).await,
-            Err(DialFault::Encoding)
-        );
+        assert_eq!(body_of(reply, Caps::WHOLE).await, Err(DialFault::Encoding));
     }
 }
 
@@ -148,7 +142,10 @@ async fn a_body_over_its_cap_is_cut() {
     };
     assert!(body_of(ok(&"x".repeat(1000)), caps).await.is_ok());
     let long = "x".repeat(1001);
-    for reply in [ok(&long).into_bytes(), coded("gzip", &gzip(long.as_bytes()))] {
+    for reply in [
+        ok(&long).into_bytes(),
+        coded("gzip", &gzip(long.as_bytes())),
+    ] {
         assert_eq!(body_of(reply, caps).await, Err(DialFault::TooLarge));
     }
 }

@@ -4,8 +4,8 @@ mod bodies;
 mod pooling;
 mod server;
 mod signing;
-mod tls;
 mod timing;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;

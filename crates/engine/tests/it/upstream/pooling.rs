@@ -23,7 +23,11 @@ async fn one_connection_serves_one_request_after_another() {
             assert_eq!(body, b"one two");
             assert!(head.starts_with("POST / HTTP/1.1\r\n"), "{head}");
             assert_eq!(header(&head, "content-length"), Some("7"));
-            assert!(header(&head, "user-agent").unwrap().starts_with("switchboard/"));
+            assert!(
+                header(&head, "user-agent")
+                    .unwrap()
+                    .starts_with("switchboard/")
+            );
             let host = header(&head, "host").unwrap().to_owned();
             stream.write_all(ok(&host).as_bytes()).await.unwrap();
         }
@@ -105,7 +109,10 @@ async fn a_fresh_connection_that_closes_is_not_retried() {
         }
     })
     .await;
-    let error = soon(client().send(post(server.address))).await.err().unwrap();
+    let error = soon(client().send(post(server.address)))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.phase(), Phase::Headers);
     assert_eq!(error.fault(), DialFault::Closed);
     assert!(error.maybe_billed());
@@ -223,7 +230,10 @@ async fn bytes_after_the_body_end_the_connection() {
 
 #[tokio::test]
 async fn a_refused_connection_says_so() {
-    let error = soon(client().send(get(refusing().await))).await.err().unwrap();
+    let error = soon(client().send(get(refusing().await)))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.phase(), Phase::Connect);
     assert_eq!(error.fault(), DialFault::Closed);
     assert!(!error.maybe_billed());

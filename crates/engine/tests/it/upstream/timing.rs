@@ -27,7 +27,10 @@ async fn no_answer_is_a_timeout() {
     let mut request = post(server.address);
     request.timeouts.first_byte = SHORT;
     let error = soon(client().send(request)).await.err().unwrap();
-    assert_eq!((error.phase(), error.fault()), (Phase::Headers, DialFault::Timeout));
+    assert_eq!(
+        (error.phase(), error.fault()),
+        (Phase::Headers, DialFault::Timeout)
+    );
     assert!(error.maybe_billed());
 }
 
@@ -49,7 +52,10 @@ async fn a_stall_is_a_timeout() {
         request.timeouts = timeouts;
         let reply = soon(client().send(request)).await.unwrap();
         let error = soon(reply.body.collect()).await.err().unwrap();
-        assert_eq!((error.phase(), error.fault()), (Phase::Body, DialFault::Timeout));
+        assert_eq!(
+            (error.phase(), error.fault()),
+            (Phase::Body, DialFault::Timeout)
+        );
     }
 }
 

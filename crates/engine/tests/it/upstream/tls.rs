@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, Version};
 use http::uri::PathAndQuery;
+use http::{Method, Request, Response, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -95,8 +95,11 @@ fn client(settings: TransportSettings) -> Upstream {
 
 fn request(host: &str, address: SocketAddr) -> UpstreamRequest {
     let origin = Origin::of(&format!("https://{host}:{}", address.port())).unwrap();
-    let mut request =
-        UpstreamRequest::new(Method::POST, origin, PathAndQuery::from_static("/path?query"));
+    let mut request = UpstreamRequest::new(
+        Method::POST,
+        origin,
+        PathAndQuery::from_static("/path?query"),
+    );
     request.body = vec![Bytes::from_static(b"one "), Bytes::from_static(b"two")];
     request
 }
@@ -107,7 +110,9 @@ async fn a_trusted_server_is_used() {
     let server = authority.http1().await;
     let client = client(authority.settings());
     for _ in 0..3 {
-        let reply = soon(client.send(request(NAME, server.address))).await.unwrap();
+        let reply = soon(client.send(request(NAME, server.address)))
+            .await
+            .unwrap();
         assert_eq!(soon(reply.body.collect()).await.unwrap(), "secured");
     }
     assert_eq!(server.connections(), 1);
@@ -166,9 +171,15 @@ async fn a_proxy_is_asked_for_a_tunnel() {
         let (head, _) = read_request(&mut stream).await.unwrap();
         let wanted = format!("CONNECT {NAME}:{} HTTP/1.1\r\n", target.port());
         assert!(head.starts_with(&wanted), "{head}");
-        assert!(head.contains("Proxy-Authorization: Basic abc\r\n"), "{head}");
+        assert!(
+            head.contains("Proxy-Authorization: Basic abc\r\n"),
+            "{head}"
+        );
         let mut beyond = TcpStream::connect(target).await.unwrap();
-        stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            .await
+            .unwrap();
         // Either end may close first.
         let _ = tokio::io::copy_bidirectional(&mut stream, &mut beyond).await;
     })
@@ -180,7 +191,9 @@ async fn a_proxy_is_asked_for_a_tunnel() {
         authorization: Some("Basic abc".parse().unwrap()),
         bypass: Vec::new(),
     });
-    let reply = soon(client(settings).send(request(NAME, target))).await.unwrap();
+    let reply = soon(client(settings).send(request(NAME, target)))
+        .await
+        .unwrap();
     assert_eq!(soon(reply.body.collect()).await.unwrap(), "secured");
 }
 
@@ -212,8 +225,13 @@ async fn http2_is_spoken_where_offered_and_shared() {
     })
     .await;
     let client = client(authority.settings());
-    let want = format!("HTTP/2.0 https://{NAME}:{}/path?query 7 one two", server.address.port());
-    let reply = soon(client.send(request(NAME, server.address))).await.unwrap();
+    let want = format!(
+        "HTTP/2.0 https://{NAME}:{}/path?query 7 one two",
+        server.address.port()
+    );
+    let reply = soon(client.send(request(NAME, server.address)))
+        .await
+        .unwrap();
     assert_eq!(soon(reply.body.collect()).await.unwrap(), want);
     let both = async {
         tokio::try_join!(
@@ -235,7 +253,9 @@ async fn http1_can_be_insisted_on() {
         versions: Versions::Http1,
         ..authority.settings()
     };
-    let reply = soon(client(settings).send(request(NAME, server.address))).await.unwrap();
+    let reply = soon(client(settings).send(request(NAME, server.address)))
+        .await
+        .unwrap();
     assert_eq!(soon(reply.body.collect()).await.unwrap(), "secured");
 }
 
@@ -283,7 +303,9 @@ async fn a_refused_stream_is_sent_again_elsewhere() {
     let server = refusing(&authority, Refusal::RefusedStream, &seen).await;
     let client = client(authority.settings());
     for _ in 0..2 {
-        let reply = soon(client.send(request(NAME, server.address))).await.unwrap();
+        let reply = soon(client.send(request(NAME, server.address)))
+            .await
+            .unwrap();
         assert_eq!(soon(reply.body.collect()).await.unwrap(), "here");
     }
     assert_eq!(server.connections(), 2);
@@ -296,9 +318,14 @@ async fn another_reset_is_not_sent_again() {
     let seen = Arc::new(AtomicUsize::new(0));
     let server = refusing(&authority, Refusal::OtherReset, &seen).await;
     let client = client(authority.settings());
-    let reply = soon(client.send(request(NAME, server.address))).await.unwrap();
+    let reply = soon(client.send(request(NAME, server.address)))
+        .await
+        .unwrap();
     soon(reply.body.collect()).await.unwrap();
-    let error = soon(client.send(request(NAME, server.address))).await.err().unwrap();
+    let error = soon(client.send(request(NAME, server.address)))
+        .await
+        .err()
+        .unwrap();
     assert!(error.maybe_billed());
     assert_eq!(seen.load(Ordering::SeqCst), 2);
 }
@@ -316,7 +343,10 @@ async fn a_stream_above_goaway_is_sent_again_elsewhere() {
                 let mut preface = [0; 24];
                 stream.read_exact(&mut preface).await.unwrap();
                 // SETTINGS, then GOAWAY with last stream 0 and NO_ERROR.
-                stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+                stream
+                    .write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])
+                    .await
+                    .unwrap();
                 let go_away = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
                 stream.write_all(&go_away).await.unwrap();
                 stream.flush().await.unwrap();
@@ -348,7 +378,9 @@ async fn after_goaway_a_new_connection_is_used() {
         // The one the GOAWAY fell on may fail; it must not take later ones with it.
         let _ = soon(client.send(request(NAME, server.address))).await;
     }
-    let reply = soon(client.send(request(NAME, server.address))).await.unwrap();
+    let reply = soon(client.send(request(NAME, server.address)))
+        .await
+        .unwrap();
     assert_eq!(soon(reply.body.collect()).await.unwrap(), "here");
     assert_eq!(server.connections(), 2);
 }
