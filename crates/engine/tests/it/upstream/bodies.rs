@@ -44,19 +44,20 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn a_body_shorter_than_its_length_is_an_error() {
     let reply = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nshort";
-    assert_eq!(body_of(reply, Caps::WHOLE).await, Err(DialFault::Protocol));
+    assert_eq!(body_of(reply, Caps::WHOLE).await, Err(DialFault::Closed));
 }
 
 #[tokio::test]
 async fn chunks_that_stop_are_an_error() {
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-    for rest in ["5\r\nshort\r\n", "5\r\nsho", "5", "zz\r\n"] {
+    for (rest, fault) in [
+        ("5\r\nshort\r\n", DialFault::Closed),
+        ("5\r\nsho", DialFault::Closed),
+        ("5", DialFault::Closed),
+        ("zz\r\n", DialFault::Protocol),
+    ] {
         let reply = format!("{head}{rest}");
-        assert_eq!(
-            body_of(reply, Caps::WHOLE).await,
-            Err(DialFault::Protocol),
-            "{rest:?}"
-        );
+        assert_eq!(body_of(reply, Caps::WHOLE).await, Err(fault), "{rest:?}");
     }
     let reply = format!("{head}5\r\nshort\r\n0\r\n\r\n");
     assert_eq!(body_of(reply, Caps::WHOLE).await, Ok(b"short".to_vec()));

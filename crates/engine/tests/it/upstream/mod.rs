@@ -1,5 +1,6 @@
 //! `Upstream` against servers on loopback.
 
+mod aws_keys;
 mod bodies;
 mod pooling;
 mod server;

@@ -305,6 +305,31 @@ async fn a_dropped_request_closes_the_socket() {
     }
 }
 
+/// Reading to the last byte, without asking for the end, is enough to give the connection back, in or out of a runtime.
+#[test]
+fn a_body_may_be_dropped_outside_the_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let client = client();
+    let (server, reply) = runtime.block_on(async {
+        let server = Server::start(|mut stream, _| async move {
+            while read_request(&mut stream).await.is_some() {
+                stream.write_all(ok("here").as_bytes()).await.unwrap();
+            }
+        })
+        .await;
+        let reply = soon(client.send(get(server.address))).await.unwrap();
+        (server, reply)
+    });
+    drop(reply);
+    runtime.block_on(async {
+        let reply = soon(client.send(get(server.address))).await.unwrap();
+        assert_eq!(soon(reply.body.collect()).await.unwrap(), "here");
+    });
+}
+
 /// An address on which nothing listens.
 async fn refusing() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

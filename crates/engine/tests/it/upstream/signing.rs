@@ -12,7 +12,7 @@ use ring::rsa::KeyPair as RsaKeyPair;
 use ring::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
-use switchboard_engine::sign::aws::{Aws, Endpoints, Keys, Profile, Source as AwsSource};
+use switchboard_engine::sign::aws::{Aws, Endpoints, Profile, Source as AwsSource};
 use switchboard_engine::sign::azure::{Application, managed_identity};
 use switchboard_engine::sign::oci::Oci;
 use switchboard_engine::sign::token::{Source, Tokens, databricks, watsonx};
@@ -27,10 +27,10 @@ use super::{client, get, plain, post, soon};
 const RSA_KEY: &str = include_str!("test_rsa_key.pem");
 
 /// Requests an endpoint has seen, head and body.
-type Seen = Arc<Mutex<Vec<(String, String)>>>;
+pub(crate) type Seen = Arc<Mutex<Vec<(String, String)>>>;
 
 /// An endpoint that answers every path in `answers` and remembers what it was asked.
-async fn endpoint(answers: &[(&'static str, &str)]) -> (Server, Seen) {
+pub(crate) async fn endpoint(answers: &[(&'static str, &str)]) -> (Server, Seen) {
     let seen = Seen::default();
     let noted = Arc::clone(&seen);
     let answers: HashMap<_, _> = answers
@@ -76,7 +76,7 @@ async fn issuer() -> (Server, Arc<AtomicUsize>) {
 }
 
 /// A clock that stands at `seconds` since 1970, and its hand.
-fn clock(seconds: u64) -> (Clock, Arc<AtomicU64>) {
+pub(crate) fn clock(seconds: u64) -> (Clock, Arc<AtomicU64>) {
     let hand = Arc::new(AtomicU64::new(seconds));
     let shown = Arc::clone(&hand);
     let clock: Clock = Arc::new(move || {
@@ -86,7 +86,7 @@ fn clock(seconds: u64) -> (Clock, Arc<AtomicU64>) {
 }
 
 /// What a signer puts into the header `name` of a POST.
-async fn signed(auth: Auth, name: &str) -> Result<String, SignError> {
+pub(crate) async fn signed(auth: Auth, name: &str) -> Result<String, SignError> {
     let server = Server::answering(ok("")).await;
     let signer = Signer::new(plain(server.address), auth);
     signed_by(&signer, &client(), name).await
@@ -330,130 +330,10 @@ async fn a_refusing_token_endpoint_is_named() {
     assert!(matches!(ask("/odd").await, SignError::Unreadable));
 }
 
-const STS: &str = "<R><Credentials><AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
-     <SessionToken>tok</SessionToken><Expiration>2030-01-01T00:00:00Z</Expiration></Credentials></R>";
-const JSON_KEYS: &str = r#"{"AccessKeyId":"ASIA2","SecretAccessKey":"s","Token":"tok","Expiration":"2030-01-01T00:00:00Z"}"#;
-
-/// The access key a chain finds with this environment and profile.
-async fn found(
-    server: &Server,
-    variables: &[(&'static str, String)],
-    profile: Profile,
-) -> Result<String, SignError> {
-    let source = AwsSource::Chain {
-        environment: environment(variables),
-        profile,
-        endpoints: endpoints(server),
-    };
-    access_key(source).await
-}
-
-async fn access_key(source: AwsSource) -> Result<String, SignError> {
-    let aws = Aws::new("us-east-1", "bedrock", source, clock(1_600_000_000).0);
-    let value = signed(Auth::Aws(aws), "authorization").await?;
-    let (_, rest) = value.split_once("Credential=").unwrap();
-    let (key, rest) = rest.split_once('/').unwrap();
-    assert!(
-        rest.starts_with("20200913/us-east-1/bedrock/aws4_request, SignedHeaders="),
-        "{rest}"
-    );
-    Ok(key.to_owned())
-}
-
-fn environment(variables: &[(&'static str, String)]) -> Lookup {
-    let variables: HashMap<_, _> = variables.iter().cloned().collect();
-    Arc::new(move |name| variables.get(name).cloned())
-}
-
-fn endpoints(server: &Server) -> Endpoints {
-    let base = format!("http://{}", server.address);
-    Endpoints {
-        sts: base.clone(),
-        container: base.clone(),
-        machine: base,
-    }
-}
-
-fn write_file(name: &str, text: &str) -> PathBuf {
+pub(crate) fn write_file(name: &str, text: &str) -> PathBuf {
     let file = std::env::temp_dir().join(format!("switchboard-{}-{name}", std::process::id()));
     std::fs::write(&file, text).unwrap();
     file
-}
-
-#[tokio::test]
-async fn the_chain_is_followed_in_order() {
-    let roles = "/latest/meta-data/iam/security-credentials/";
-    let (server, seen) = endpoint(&[
-        ("/", STS),
-        ("/container", JSON_KEYS),
-        ("/latest/api/token", "imds"),
-        (roles, "role"),
-        ("/latest/meta-data/iam/security-credentials/role", JSON_KEYS),
-    ])
-    .await;
-    let own = [
-        ("AWS_ACCESS_KEY_ID", "AKIA0".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "s".to_owned()),
-    ];
-    let none = Profile::default;
-    assert_eq!(found(&server, &own, none()).await.unwrap(), "AKIA0");
-    assert!(seen.lock().unwrap().is_empty());
-    let token = write_file("web-identity", "jwt\n").display().to_string();
-    let web = [
-        ("AWS_WEB_IDENTITY_TOKEN_FILE", token),
-        ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r".to_owned()),
-    ];
-    assert_eq!(found(&server, &web, none()).await.unwrap(), "ASIA1");
-    let (_, body) = seen.lock().unwrap().pop().unwrap();
-    assert!(body.ends_with("&WebIdentityToken=jwt"), "{body}");
-    let profile = Profile {
-        credentials_file: Some(write_file(
-            "profile",
-            "[default]\naws_access_key_id = AKIA1\naws_secret_access_key = s\n",
-        )),
-        ..Profile::default()
-    };
-    assert_eq!(found(&server, &[], profile).await.unwrap(), "AKIA1");
-    let container = [
-        (
-            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-            "/container".to_owned(),
-        ),
-        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "auth".to_owned()),
-    ];
-    assert_eq!(found(&server, &container, none()).await.unwrap(), "ASIA2");
-    let (head, _) = seen.lock().unwrap().pop().unwrap();
-    assert_eq!(header(&head, "authorization"), Some("auth"));
-    assert_eq!(found(&server, &[], none()).await.unwrap(), "ASIA2");
-    let (head, _) = seen.lock().unwrap().pop().unwrap();
-    assert_eq!(header(&head, "x-aws-ec2-metadata-token"), Some("imds"));
-    let disabled = [("AWS_EC2_METADATA_DISABLED", "true".to_owned())];
-    let error = found(&server, &disabled, none()).await.unwrap_err();
-    assert!(matches!(error, SignError::Missing(_)));
-}
-
-#[tokio::test]
-async fn a_role_is_assumed_with_signed_words() {
-    let (server, seen) = endpoint(&[("/", STS)]).await;
-    let source = AwsSource::Role {
-        base: Box::new(AwsSource::Static(Keys {
-            access_key: "AKIA0".into(),
-            secret_key: "s".into(),
-            session_token: None,
-        })),
-        role: "arn:aws:iam::1:role/r".into(),
-        external_id: Some("ext".into()),
-        session: "switchboard".into(),
-        region: "us-east-1".into(),
-        endpoints: endpoints(&server),
-    };
-    assert_eq!(access_key(source).await.unwrap(), "ASIA1");
-    let (head, body) = seen.lock().unwrap().pop().unwrap();
-    assert!(body.ends_with("&ExternalId=ext"), "{body}");
-    let value = header(&head, "authorization").unwrap();
-    assert!(
-        value.contains("/us-east-1/sts/aws4_request, SignedHeaders=content-type;host;x-amz-date")
-    );
 }
 
 #[tokio::test]
@@ -478,6 +358,11 @@ async fn an_oracle_signature_covers_the_body() {
         .rsplit_once("signature=\"")
         .unwrap();
     verify_rsa(&text, &STANDARD.decode(signature).unwrap());
+}
+
+pub(crate) fn environment(variables: &[(&'static str, String)]) -> Lookup {
+    let variables: HashMap<_, _> = variables.iter().cloned().collect();
+    Arc::new(move |name| variables.get(name).cloned())
 }
 
 /// The engine is a library for multi-threaded programs too.

@@ -384,3 +384,40 @@ async fn after_goaway_a_new_connection_is_used() {
     assert_eq!(soon(reply.body.collect()).await.unwrap(), "here");
     assert_eq!(server.connections(), 2);
 }
+
+/// Dropping the body resets the stream and leaves the connection to others.
+#[tokio::test]
+async fn a_dropped_stream_is_reset() {
+    let authority = Authority::new(&["h2"], 2100);
+    let acceptor = authority.acceptor.clone();
+    let (reset, mut resets) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::start(move |stream, _| {
+        let (acceptor, reset) = (acceptor.clone(), reset.clone());
+        async move {
+            let stream = acceptor.accept(stream).await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let mut streams = tokio::task::JoinSet::new();
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                let reset = reset.clone();
+                streams.spawn(async move {
+                    let mut body = respond.send_response(Response::new(()), false).unwrap();
+                    body.send_data(Bytes::from_static(b"some"), false).unwrap();
+                    let reason = std::future::poll_fn(|cx| body.poll_reset(cx))
+                        .await
+                        .unwrap();
+                    reset.send(reason).unwrap();
+                });
+            }
+        }
+    })
+    .await;
+    let client = client(authority.settings());
+    for _ in 0..2 {
+        let reply = soon(client.send(request(NAME, server.address)))
+            .await
+            .unwrap();
+        drop(reply);
+        assert_eq!(soon(resets.recv()).await, Some(h2::Reason::CANCEL));
+    }
+    assert_eq!(server.connections(), 1);
+}
