@@ -51,7 +51,7 @@ impl Aws {
             .cached
             .get(
                 || (self.clock)(),
-                async || self.source.fetch(upstream, &self.clock).await,
+                async || self.source.fetch(upstream, &self.region, &self.clock).await,
             )
             .await?;
         sign(&keys, &self.region, &self.service, request, (self.clock)())

@@ -120,3 +120,22 @@ async fn a_role_is_assumed_with_signed_words() {
         value.contains("/us-east-1/sts/aws4_request, SignedHeaders=content-type;host;x-amz-date")
     );
 }
+
+#[tokio::test]
+async fn a_profile_may_name_a_role() {
+    let (server, seen) = endpoint(&[("/", STS)]).await;
+    let profile = Profile {
+        config_file: Some(write_file(
+            "role",
+            "[profile work]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = own\nexternal_id = ext\n\
+             [profile own]\naws_access_key_id = AKIA1\naws_secret_access_key = s\n",
+        )),
+        name: Some("work".into()),
+        ..Profile::default()
+    };
+    assert_eq!(found(&server, &[], profile).await.unwrap(), "ASIA1");
+    let (head, body) = seen.lock().unwrap().pop().unwrap();
+    assert!(body.ends_with("&ExternalId=ext"), "{body}");
+    let value = header(&head, "authorization").unwrap();
+    assert!(value.contains("Credential=AKIA1/"), "{value}");
+}

@@ -305,6 +305,37 @@ async fn a_dropped_request_closes_the_socket() {
     }
 }
 
+/// Wake-ups from other threads must not be lost while a connection is being polled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn streams_arrive_whole_on_many_threads() {
+    let server = Server::start(|mut stream, _| async move {
+        while read_request(&mut stream).await.is_some() {
+            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            for _ in 0..100 {
+                stream.write_all(b"4\r\nsome\r\n").await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            stream.write_all(b"0\r\n\r\n").await.unwrap();
+        }
+    })
+    .await;
+    let client = Arc::new(client());
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let client = Arc::clone(&client);
+        let address = server.address;
+        tasks.spawn(async move {
+            for _ in 0..30 {
+                let reply = client.send(post(address)).await.unwrap();
+                assert_eq!(reply.body.collect().await.unwrap().len(), 400);
+            }
+        });
+    }
+    soon(tasks.join_all()).await;
+    assert!(server.connections() <= 16, "{}", server.connections());
+}
+
 /// Reading to the last byte, without asking for the end, is enough to give the connection back, in or out of a runtime.
 #[test]
 fn a_body_may_be_dropped_outside_the_runtime() {
