@@ -51,7 +51,7 @@ impl Aws {
             .cached
             .get(
                 || (self.clock)(),
-                async || self.source.fetch(upstream, &self.clock).await,
+                async || self.source.fetch(upstream, &self.region, &self.clock).await,
             )
             .await?;
         sign(&keys, &self.region, &self.service, request, (self.clock)())
@@ -109,9 +109,12 @@ pub(crate) fn sign(
 
 fn signing_key(secret: &Secret, scope: [&str; 3]) -> hmac::Key {
     let start = hmac::Key::new(HMAC_SHA256, format!("AWS4{}", secret.reveal()).as_bytes());
-    scope.into_iter().chain(["aws4_request"]).fold(start, |key, part| {
-        hmac::Key::new(HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref())
-    })
+    scope
+        .into_iter()
+        .chain(["aws4_request"])
+        .fold(start, |key, part| {
+            hmac::Key::new(HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref())
+        })
 }
 
 fn payload_hash(body: &[Bytes]) -> String {

@@ -4,14 +4,17 @@ use std::fmt;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::Method;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use super::cached::Expiring;
 use super::token::{ask, get, read_file};
 use super::{Clock, Lookup, Secret, SignError, aws, encode, secret_value, time};
 use crate::upstream::{Credential, Origin, Upstream, UpstreamRequest};
+
+/// What the audit log calls us where nothing else is said.
+const SESSION: &str = "switchboard";
 
 /// A key pair, with the session token of temporary ones.
 #[derive(Clone, Debug)]
@@ -111,6 +114,7 @@ impl Source {
     pub(crate) async fn fetch(
         &self,
         upstream: &Upstream,
+        region: &str,
         clock: &Clock,
     ) -> Result<Found, SignError> {
         match self {
@@ -119,32 +123,29 @@ impl Source {
                 environment,
                 profile,
                 endpoints,
-            } => chain(upstream, environment, profile, endpoints).await,
-            Self::Role { base, .. } => {
-                // Boxed, since a role may be asked for with the keys of another role.
-                let base = Box::pin(base.fetch(upstream, clock)).await?;
-                self.assume(upstream, &base.value, clock).await
-            }
+            } => match profile.role(environment, region, endpoints)? {
+                Some(role) => role.assume(upstream, clock).await,
+                None => chain(upstream, environment, profile, endpoints).await,
+            },
+            Self::Role { .. } => self.assume(upstream, clock).await,
         }
     }
 
-    async fn assume(
-        &self,
-        upstream: &Upstream,
-        keys: &Keys,
-        clock: &Clock,
-    ) -> Result<Found, SignError> {
+    /// Asks for a role's keys with the keys of its base.
+    async fn assume(&self, upstream: &Upstream, clock: &Clock) -> Result<Found, SignError> {
         let Self::Role {
+            base,
             role,
             external_id,
             session,
             region,
             endpoints,
-            ..
         } = self
         else {
             return Err(SignError::Missing("only a role can be assumed"));
         };
+        // Boxed, since a role may be asked for with the keys of another role.
+        let keys = Box::pin(base.fetch(upstream, region, clock)).await?.value;
         let mut fields = vec![
             ("Action", "AssumeRole"),
             ("Version", "2011-06-15"),
@@ -161,7 +162,7 @@ impl Source {
         request.headers = form_headers();
         let body = Bytes::from(encode::form(fields));
         request.body = vec![body.clone()];
-        let signed = aws::sign(keys, region, "sts", &request, clock())?;
+        let signed = aws::sign(&keys, region, "sts", &request, clock())?;
         let mut headers = request.headers;
         Credential::new(origin.clone(), signed)
             .attach(&origin, &mut headers)
@@ -210,7 +211,8 @@ async fn chain(
     if let Some(found) = container(upstream, environment, endpoints).await? {
         return Ok(found);
     }
-    if environment("AWS_EC2_METADATA_DISABLED").is_some_and(|off| off.eq_ignore_ascii_case("true")) {
+    if environment("AWS_EC2_METADATA_DISABLED").is_some_and(|off| off.eq_ignore_ascii_case("true"))
+    {
         return Err(SignError::Missing("no source of AWS keys is set up"));
     }
     machine(upstream, endpoints).await
@@ -228,7 +230,7 @@ async fn web_identity(
         ("Action", "AssumeRoleWithWebIdentity"),
         ("Version", "2011-06-15"),
         ("RoleArn", role),
-        ("RoleSessionName", session.as_deref().unwrap_or("switchboard")),
+        ("RoleSessionName", session.as_deref().unwrap_or(SESSION)),
         ("WebIdentityToken", token.trim()),
     ]);
     let url = &endpoints.sts;
@@ -331,19 +333,42 @@ fn ending(value: Keys, expiration: Option<&str>) -> Result<Found, SignError> {
 // === impl Profile ===
 
 impl Profile {
-    /// The section's keys; `None` where no file has them.
-    fn read(&self) -> Result<Option<Keys>, SignError> {
-        let name = self.name.as_deref().unwrap_or("default");
-        let sections = [
-            (&self.credentials_file, name.to_owned()),
-            (&self.config_file, format!("profile {name}")),
-            (&self.config_file, name.to_owned()),
-        ];
-        for (file, section) in sections {
-            let Some(file) = file.as_deref().filter(|file| file.exists()) else {
+    /// The role the section names, with the keys of its `source_profile`. The environment's own keys come first.
+    fn role(
+        &self,
+        environment: &Lookup,
+        region: &str,
+        endpoints: &Endpoints,
+    ) -> Result<Option<Source>, SignError> {
+        let web = environment("AWS_WEB_IDENTITY_TOKEN_FILE").is_some();
+        if web || environment("AWS_ACCESS_KEY_ID").is_some() {
+            return Ok(None);
+        }
+        for (text, section) in self.sections()? {
+            let value = |key| entry(&text, &section, key).map(str::to_owned);
+            let (Some(role), Some(source)) = (value("role_arn"), value("source_profile")) else {
                 continue;
             };
-            let text = read_file(file)?;
+            let named = Self {
+                name: Some(source),
+                ..self.clone()
+            };
+            let missing = SignError::Missing("the role's `source_profile` has no keys");
+            return Ok(Some(Source::Role {
+                base: Box::new(Source::Static(named.read()?.ok_or(missing)?)),
+                role,
+                external_id: value("external_id"),
+                session: value("role_session_name").unwrap_or_else(|| SESSION.to_owned()),
+                region: region.to_owned(),
+                endpoints: endpoints.clone(),
+            }));
+        }
+        Ok(None)
+    }
+
+    /// The section's keys; `None` where no file has them.
+    fn read(&self) -> Result<Option<Keys>, SignError> {
+        for (text, section) in self.sections()? {
             let value = |key| entry(&text, &section, key);
             if let (Some(access), Some(secret)) =
                 (value("aws_access_key_id"), value("aws_secret_access_key"))
@@ -360,13 +385,32 @@ impl Profile {
             None => Ok(None),
         }
     }
+
+    /// The files' texts and what the profile's section is called in each.
+    fn sections(&self) -> Result<Vec<(String, String)>, SignError> {
+        let name = self.name.as_deref().unwrap_or("default");
+        let mut sections = Vec::new();
+        let exists = |file: &&PathBuf| file.exists();
+        if let Some(file) = self.credentials_file.as_ref().filter(exists) {
+            sections.push((read_file(file)?, name.to_owned()));
+        }
+        if let Some(file) = self.config_file.as_ref().filter(exists) {
+            let text = read_file(file)?;
+            sections.push((text.clone(), format!("profile {name}")));
+            sections.push((text, name.to_owned()));
+        }
+        Ok(sections)
+    }
 }
 
 /// One entry of one section of an INI file.
 fn entry<'a>(text: &'a str, section: &str, key: &str) -> Option<&'a str> {
     let mut inside = false;
     for line in text.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|line| line.strip_suffix(']'))
+        {
             inside = name.trim() == section;
         } else if inside
             && let Some((found, value)) = line.split_once('=')

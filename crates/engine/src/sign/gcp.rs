@@ -148,9 +148,7 @@ impl fmt::Debug for ServiceAccount {
 pub(crate) fn read_rsa_key(pem: &str) -> Result<KeyPair, SignError> {
     let bad = || SignError::Malformed("the private key is not an RSA key in PEM");
     match PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| bad())? {
-        PrivateKeyDer::Pkcs8(key) => {
-            KeyPair::from_pkcs8(key.secret_pkcs8_der()).map_err(|_| bad())
-        }
+        PrivateKeyDer::Pkcs8(key) => KeyPair::from_pkcs8(key.secret_pkcs8_der()).map_err(|_| bad()),
         PrivateKeyDer::Pkcs1(key) => KeyPair::from_der(key.secret_pkcs1_der()).map_err(|_| bad()),
         _ => Err(bad()),
     }

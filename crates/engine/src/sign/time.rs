@@ -48,8 +48,7 @@ fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     let of_era = year % 400;
     let march = (month + 9) % 12;
     let of_year = (153 * march + 2) / 5 + day.checked_sub(1)?;
-    (year / 400 * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year)
-        .checked_sub(719_468)
+    (year / 400 * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year).checked_sub(719_468)
 }
 
 #[cfg(test)]
@@ -66,7 +65,10 @@ mod tests {
         ] {
             assert_eq!(basic(read_rfc3339(text).unwrap()), written);
         }
-        assert_eq!(unix(read_rfc3339("2015-08-30T12:36:00.5Z").unwrap()), 1_440_938_160);
+        assert_eq!(
+            unix(read_rfc3339("2015-08-30T12:36:00.5Z").unwrap()),
+            1_440_938_160
+        );
         assert_eq!(read_rfc3339("2015-08-30"), None);
         assert_eq!(read_rfc3339("2015-08-30T12:36:00+01:00"), None);
     }

@@ -7,11 +7,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-};
-use http::uri::{PathAndQuery, Uri};
 use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{PathAndQuery, Uri};
 use serde::Deserialize;
 
 use super::cached::{Cached, Expiring};
@@ -197,7 +195,10 @@ pub fn watsonx(url: &str, key: Secret) -> Source {
     Source::Form(Form {
         url: url.to_owned(),
         fields: vec![
-            ("grant_type", "urn:ibm:params:oauth:grant-type:apikey".into()),
+            (
+                "grant_type",
+                "urn:ibm:params:oauth:grant-type:apikey".into(),
+            ),
             ("apikey", key),
         ],
         basic: None,
@@ -237,7 +238,8 @@ pub(crate) async fn ask(
     body: Bytes,
 ) -> Result<Bytes, SignError> {
     let bad = |_| SignError::Malformed("the token endpoint is not a URL");
-    let origin = Origin::of(url).map_err(|_| SignError::Malformed("the token endpoint is not a URL"))?;
+    let origin =
+        Origin::of(url).map_err(|_| SignError::Malformed("the token endpoint is not a URL"))?;
     let uri: Uri = url.parse().map_err(bad)?;
     let path = uri
         .path_and_query()

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::decode::Decoder;
-use super::error::{DialError, DialFault, Phase};
+use super::error::{DialError, DialFault, Phase, is_lost};
 use super::h1::Link;
 use super::h2::Place;
 use super::pool::{Lane, Pool};
@@ -92,7 +92,11 @@ impl UpstreamBody {
                 whole.extend_from_slice(&data);
             }
         }
-        Ok(if whole.is_empty() { first } else { whole.into() })
+        Ok(if whole.is_empty() {
+            first
+        } else {
+            whole.into()
+        })
     }
 
     fn poll_incoming(
@@ -211,7 +215,12 @@ impl Body for UpstreamBody {
                     Err(fault) => return Poll::Ready(Some(Err(this.fail(broken(fault))))),
                 },
                 Poll::Ready(Some(Err(error))) => {
-                    let error = broken(DialFault::Protocol).with(error);
+                    let fault = if is_lost(&error) {
+                        DialFault::Closed
+                    } else {
+                        DialFault::Protocol
+                    };
+                    let error = broken(fault).with(error);
                     return Poll::Ready(Some(Err(this.fail(error))));
                 }
                 Poll::Ready(None) => {
@@ -222,9 +231,9 @@ impl Body for UpstreamBody {
                     });
                 }
                 Poll::Pending => {
-                    return this.poll_deadline(cx).map(|()| {
-                        Some(Err(this.fail(broken(DialFault::Timeout))))
-                    });
+                    return this
+                        .poll_deadline(cx)
+                        .map(|()| Some(Err(this.fail(broken(DialFault::Timeout)))));
                 }
             }
         }

@@ -122,14 +122,20 @@ async fn secure(
 ) -> Result<(Wire, Spoken), DialError> {
     let failed = || DialError::new(Phase::Tls, DialFault::Tls);
     let config = transport.tls().map_err(|error| failed().with(error))?;
-    let name = ServerName::try_from(origin.host().to_owned())
-        .map_err(|error| failed().with(error))?;
+    let name =
+        ServerName::try_from(origin.host().to_owned()).map_err(|error| failed().with(error))?;
     let stream = TlsConnector::from(config)
         .connect(name, stream)
         .await
         .map_err(|error| {
-            let verdict = error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
-            let fault = if verdict { DialFault::Tls } else { DialFault::Closed };
+            let verdict = error
+                .get_ref()
+                .is_some_and(|cause| cause.is::<rustls::Error>());
+            let fault = if verdict {
+                DialFault::Tls
+            } else {
+                DialFault::Closed
+            };
             DialError::new(Phase::Tls, fault).with(error)
         })?;
     let spoken = match stream.get_ref().1.alpn_protocol() {

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 /// How far an exchange had come when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,4 +139,32 @@ impl StdError for DialError {
             .as_deref()
             .map(|source| source as &(dyn StdError + 'static))
     }
+}
+
+/// Whether the connection ended under an exchange, rather than the peer breaking a rule.
+pub(crate) fn is_lost(error: &hyper::Error) -> bool {
+    error.is_canceled()
+        || error.is_closed()
+        || error.is_incomplete_message()
+        || error.is_body_write_aborted()
+        || find::<io::Error>(error).is_some_and(|cause| {
+            // These two are how bad chunks and broken TLS records show.
+            !matches!(
+                cause.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+            )
+        })
+        || find::<h2::Error>(error).is_some_and(h2::Error::is_io)
+}
+
+/// The first cause of this type.
+pub(crate) fn find<E: StdError + 'static>(error: &hyper::Error) -> Option<&E> {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(found) = cause.downcast_ref() {
+            return Some(found);
+        }
+        next = cause.source();
+    }
+    None
 }

@@ -1,6 +1,5 @@
 //! One request on one connection.
 
-use std::error::Error as StdError;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::body::{Carrier, Limits, UpstreamBody};
 use super::decode::Decoder;
-use super::error::{DialError, DialFault, Phase};
+use super::error::{DialError, DialFault, Phase, find, is_lost};
 use super::h1::Link;
 use super::h2::Place;
 use super::pool::{Lane, Pool, Ready};
@@ -235,27 +234,5 @@ fn is_refused(error: &hyper::Error) -> bool {
     let Some(cause) = find::<h2::Error>(error) else {
         return false;
     };
-    cause.is_remote()
-        && (cause.is_go_away() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
-}
-
-/// Whether the connection ended under the request, rather than the peer breaking a rule.
-fn is_lost(error: &hyper::Error) -> bool {
-    error.is_canceled()
-        || error.is_closed()
-        || error.is_incomplete_message()
-        || error.is_body_write_aborted()
-        || find::<std::io::Error>(error).is_some()
-        || find::<h2::Error>(error).is_some_and(h2::Error::is_io)
-}
-
-fn find<E: StdError + 'static>(error: &hyper::Error) -> Option<&E> {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if let Some(found) = cause.downcast_ref() {
-            return Some(found);
-        }
-        next = cause.source();
-    }
-    None
+    cause.is_remote() && (cause.is_go_away() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
 }

@@ -25,11 +25,13 @@ const TURNS: usize = 32;
 /// An open HTTP/1.1 connection.
 pub(crate) struct Link {
     sender: SendRequest<Segments>,
-    driver: Option<Connection<TokioIo<Io>, Segments>>,
+    driver: Option<Driver>,
     pulse: Arc<Pulse>,
     waker: Waker,
     traffic: Arc<Traffic>,
 }
+
+type Driver = Connection<TokioIo<Io>, Segments>;
 
 /// Wakes the task that awaits the connection, except while that task is polling it.
 #[derive(Default)]
@@ -78,11 +80,10 @@ impl Link {
         mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         self.pulse.serve(cx.waker());
-        let waker = self.waker.clone();
-        let mut inner = Context::from_waker(&waker);
+        let mut inner = Context::from_waker(&self.waker);
         for _ in 0..TURNS {
             self.pulse.begin();
-            self.turn(&mut inner);
+            turn(&mut self.driver, &mut inner);
             let result = wanted(&mut inner);
             let woken = self.pulse.end();
             if result.is_ready() || !woken {
@@ -96,8 +97,7 @@ impl Link {
     /// Whether the connection can take another request now. Never waits.
     pub(crate) fn is_reusable(&mut self) -> bool {
         self.pulse.begin();
-        let waker = self.waker.clone();
-        self.turn(&mut Context::from_waker(&waker));
+        turn(&mut self.driver, &mut Context::from_waker(&self.waker));
         self.pulse.end();
         self.driver.is_some() && self.sender.is_ready()
     }
@@ -106,13 +106,14 @@ impl Link {
     pub(crate) fn rest(&self) {
         *self.pulse.task() = None;
     }
+}
 
-    fn turn(&mut self, cx: &mut Context<'_>) {
-        if let Some(driver) = &mut self.driver {
-            // An error has already been handed to the exchange or the body, whoever was waiting.
-            if Pin::new(driver).poll(cx).is_ready() {
-                self.driver = None;
-            }
+/// Lets the driver do what it can; a driver that is done is dropped, which tells whoever still waits for it.
+fn turn(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
+    if let Some(running) = driver {
+        // An error has already been handed to the exchange or the body, whoever was waiting.
+        if Pin::new(running).poll(cx).is_ready() {
+            *driver = None;
         }
     }
 }

@@ -103,7 +103,9 @@ impl Trunk {
     }
 
     fn last_used(&self) -> MutexGuard<'_, Instant> {
-        self.last_used.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last_used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

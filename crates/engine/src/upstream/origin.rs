@@ -149,7 +149,10 @@ pub struct WrongOrigin;
 
 impl Credential {
     /// Binds headers to an origin and marks them sensitive.
-    pub fn new(origin: Origin, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
+    pub fn new(
+        origin: Origin,
+        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Self {
         let headers = headers
             .into_iter()
             .map(|(name, mut value)| {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -117,8 +118,12 @@ impl Pool {
         if sweeper.as_ref().is_some_and(|task| !task.is_finished()) {
             return;
         }
+        // A body may be dropped outside any runtime; the next one dropped inside starts the sweeper.
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
         let pause = (self.idle_timeout / 8).max(Duration::from_millis(10));
-        *sweeper = Some(tokio::spawn(sweep_while_used(Arc::downgrade(self), pause)));
+        *sweeper = Some(runtime.spawn(sweep_while_used(Arc::downgrade(self), pause)));
     }
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<Lane, Shelf>> {

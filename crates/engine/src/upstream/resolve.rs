@@ -14,11 +14,14 @@ use super::transport::Transport;
 /// How many names' last good answers are kept.
 const REMEMBERED_NAMES: usize = 1024;
 
+/// When a name was last resolved, and to what.
+type Answers = HashMap<Box<str>, (Instant, Vec<IpAddr>)>;
+
 /// Resolves names and remembers their last good addresses.
 pub(crate) struct Resolver {
     limit: Duration,
     stale_ttl: Duration,
-    last_good: Mutex<HashMap<Box<str>, (Instant, Vec<IpAddr>)>>,
+    last_good: Mutex<Answers>,
 }
 
 impl Resolver {
@@ -89,8 +92,10 @@ impl Resolver {
         (at.elapsed() < self.stale_ttl).then(|| addresses.clone())
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Box<str>, (Instant, Vec<IpAddr>)>> {
-        self.last_good.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Answers> {
+        self.last_good
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -20,7 +20,10 @@ pub(crate) struct Segments {
 
 impl Segments {
     pub(crate) fn new(pieces: Vec<Bytes>) -> Self {
-        let pieces: Arc<[Bytes]> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+        let pieces: Arc<[Bytes]> = pieces
+            .into_iter()
+            .filter(|piece| !piece.is_empty())
+            .collect();
         Self::from_start(pieces)
     }
 

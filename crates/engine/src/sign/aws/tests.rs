@@ -38,7 +38,13 @@ fn get_vanilla() {
 #[test]
 fn get_vanilla_query_order_key_case() {
     let want = "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500";
-    check(Method::GET, "/?Param2=value2&Param1=value1", None, b"", want);
+    check(
+        Method::GET,
+        "/?Param2=value2&Param1=value1",
+        None,
+        b"",
+        want,
+    );
 }
 
 #[test]
@@ -63,8 +69,14 @@ fn post_form() {
 #[test]
 fn a_model_id_is_encoded_twice() {
     let encoded = |path: &str| canonical_path(&path.parse().unwrap());
-    assert_eq!(encoded("/model/a.b-v1:0/converse"), "/model/a.b-v1%3A0/converse");
-    assert_eq!(encoded("/model/a.b-v1%3A0/converse"), "/model/a.b-v1%253A0/converse");
+    assert_eq!(
+        encoded("/model/a.b-v1:0/converse"),
+        "/model/a.b-v1%3A0/converse"
+    );
+    assert_eq!(
+        encoded("/model/a.b-v1%3A0/converse"),
+        "/model/a.b-v1%253A0/converse"
+    );
 }
 
 #[test]
@@ -77,7 +89,11 @@ fn a_session_token_is_sent_and_signed() {
     let origin = Origin::of("https://example.amazonaws.com").unwrap();
     let request = UpstreamRequest::new(Method::GET, origin, "/".parse().unwrap());
     let headers = sign(&keys, "r", "s", &request, SystemTime::UNIX_EPOCH).unwrap();
-    assert!(headers.iter().any(|(name, value)| name == X_AMZ_SECURITY_TOKEN && value == "token"));
+    assert!(
+        headers
+            .iter()
+            .any(|(name, value)| name == X_AMZ_SECURITY_TOKEN && value == "token")
+    );
     let (_, value) = headers.last().unwrap();
     let value = value.to_str().unwrap();
     assert!(value.contains("SignedHeaders=host;x-amz-date;x-amz-security-token"));

@@ -1,11 +1,12 @@
 //! `Upstream` against servers on loopback.
 
+mod aws_keys;
 mod bodies;
 mod pooling;
 mod server;
 mod signing;
-mod tls;
 mod timing;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;

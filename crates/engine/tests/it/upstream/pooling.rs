@@ -23,7 +23,11 @@ async fn one_connection_serves_one_request_after_another() {
             assert_eq!(body, b"one two");
             assert!(head.starts_with("POST / HTTP/1.1\r\n"), "{head}");
             assert_eq!(header(&head, "content-length"), Some("7"));
-            assert!(header(&head, "user-agent").unwrap().starts_with("switchboard/"));
+            assert!(
+                header(&head, "user-agent")
+                    .unwrap()
+                    .starts_with("switchboard/")
+            );
             let host = header(&head, "host").unwrap().to_owned();
             stream.write_all(ok(&host).as_bytes()).await.unwrap();
         }
@@ -105,7 +109,10 @@ async fn a_fresh_connection_that_closes_is_not_retried() {
         }
     })
     .await;
-    let error = soon(client().send(post(server.address))).await.err().unwrap();
+    let error = soon(client().send(post(server.address)))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.phase(), Phase::Headers);
     assert_eq!(error.fault(), DialFault::Closed);
     assert!(error.maybe_billed());
@@ -223,7 +230,10 @@ async fn bytes_after_the_body_end_the_connection() {
 
 #[tokio::test]
 async fn a_refused_connection_says_so() {
-    let error = soon(client().send(get(refusing().await))).await.err().unwrap();
+    let error = soon(client().send(get(refusing().await)))
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.phase(), Phase::Connect);
     assert_eq!(error.fault(), DialFault::Closed);
     assert!(!error.maybe_billed());
@@ -293,6 +303,62 @@ async fn a_dropped_request_closes_the_socket() {
         let end = soon(stream.read(&mut [0; 8])).await;
         assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
     }
+}
+
+/// Wake-ups from other threads must not be lost while a connection is being polled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn streams_arrive_whole_on_many_threads() {
+    let server = Server::start(|mut stream, _| async move {
+        while read_request(&mut stream).await.is_some() {
+            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            for _ in 0..100 {
+                stream.write_all(b"4\r\nsome\r\n").await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            stream.write_all(b"0\r\n\r\n").await.unwrap();
+        }
+    })
+    .await;
+    let client = Arc::new(client());
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let client = Arc::clone(&client);
+        let address = server.address;
+        tasks.spawn(async move {
+            for _ in 0..30 {
+                let reply = client.send(post(address)).await.unwrap();
+                assert_eq!(reply.body.collect().await.unwrap().len(), 400);
+            }
+        });
+    }
+    soon(tasks.join_all()).await;
+    assert!(server.connections() <= 16, "{}", server.connections());
+}
+
+/// Reading to the last byte, without asking for the end, is enough to give the connection back, in or out of a runtime.
+#[test]
+fn a_body_may_be_dropped_outside_the_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let client = client();
+    let (server, reply) = runtime.block_on(async {
+        let server = Server::start(|mut stream, _| async move {
+            while read_request(&mut stream).await.is_some() {
+                stream.write_all(ok("here").as_bytes()).await.unwrap();
+            }
+        })
+        .await;
+        let reply = soon(client.send(get(server.address))).await.unwrap();
+        (server, reply)
+    });
+    drop(reply);
+    runtime.block_on(async {
+        let reply = soon(client.send(get(server.address))).await.unwrap();
+        assert_eq!(soon(reply.body.collect()).await.unwrap(), "here");
+    });
 }
 
 /// An address on which nothing listens.
