@@ -80,6 +80,13 @@ impl AsyncRead for Guarded {
             let taken = this.prefix.len().min(buf.remaining());
             buf.put_slice(&this.prefix[..taken]);
             this.prefix.drain(..taken);
+            if !this.refused && buf.remaining() > 0 {
+                // what follows comes along: a head given in two pieces doubles the parser's buffer
+                let more = Pin::new(&mut this.socket).poll_read(cx, buf);
+                if let Poll::Ready(Err(error)) = more {
+                    return Poll::Ready(Err(error));
+                }
+            }
         } else if this.refused {
             // the input has ended as far as the parser is concerned
             return Poll::Ready(Ok(()));

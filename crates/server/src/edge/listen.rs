@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::{Address, Settings, StartError, guarded::Socket, pulse::Peer};
@@ -100,6 +100,9 @@ fn open_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpLi
     )?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // connections inherit these, which saves setting them one by one
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
     if sharing == Sharing::Workers {
         socket.set_reuse_port(true)?;
     }
@@ -151,15 +154,9 @@ impl Listener {
 
     pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
         match self {
-            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, address)| {
-                let prepared = stream.set_nodelay(true);
-                let keepalive = SockRef::from(&stream)
-                    .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
-                if let Err(error) = prepared.and(keepalive) {
-                    tracing::debug!(%error, "cannot set a connection's options");
-                }
-                (Socket::Tcp(stream), Peer::Tcp(address))
-            }),
+            Self::Tcp(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, address)| (Socket::Tcp(stream), Peer::Tcp(address))),
             Self::Unix(listener) => listener
                 .poll_accept(cx)
                 .map_ok(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),

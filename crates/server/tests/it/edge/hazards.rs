@@ -243,3 +243,46 @@ fn connections_beyond_the_limit_are_closed_and_make_room_again() {
             && stream.read_exact(&mut answer).is_ok()
     });
 }
+
+#[tokio::test]
+async fn http2_streams_that_are_not_read_are_cut_alone() {
+    let house = start(Settings {
+        stall_timeout: SHORT,
+        ..settings()
+    });
+    let stream = tokio::net::TcpStream::connect(house.running.tcp().expect("address"))
+        .await
+        .expect("connected");
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake::<_, _, http_body_util::Empty<bytes::Bytes>>(
+            hyper_util::rt::TokioExecutor::new(),
+            hyper_util::rt::TokioIo::new(stream),
+        )
+        .await
+        .expect("handshake");
+    let driver = tokio::spawn(connection);
+    let get = |path: &str| {
+        http::Request::get(format!("http://h{path}"))
+            .body(http_body_util::Empty::new())
+            .expect("request")
+    };
+    let unread = sender.send_request(get("/flood")).await.expect("response");
+    for _ in 0..4000 {
+        if house.counts.gone() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(
+        house.counts.gone(),
+        1,
+        "the unread answer's body is dropped"
+    );
+    let response = sender
+        .send_request(get("/x"))
+        .await
+        .expect("the connection lives");
+    assert_eq!(response.status(), 200);
+    drop((unread, response, sender));
+    driver.await.expect("joined").expect("ended well");
+}
