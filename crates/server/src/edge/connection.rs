@@ -191,7 +191,7 @@ impl<S: Service> Protocols<S> {
     }
 }
 
-/// Runs the opening steps; `None` once the connection is to end, which before the first request it may at once.
+/// Runs the opening steps; `None` once the connection is to end.
 async fn until_ordered<F: Future>(pulse: &Pulse, opening: F) -> Option<F::Output> {
     let mut opening = pin!(opening);
     poll_fn(|cx| {
@@ -240,15 +240,21 @@ async fn drive<C: Drain>(connection: C, pulse: &Pulse) -> hyper::Result<()> {
     let mut draining = false;
     poll_fn(|cx| {
         pulse.listen(cx.waker());
-        match pulse.order() {
-            Order::Cut => return Poll::Ready(Ok(())),
-            Order::Drain if !draining => {
-                draining = true;
-                connection.as_mut().drain();
+        loop {
+            match pulse.order() {
+                Order::Cut => return Poll::Ready(Ok(())),
+                Order::Drain if !draining => {
+                    draining = true;
+                    connection.as_mut().drain();
+                }
+                Order::Drain | Order::Serve => {}
             }
-            Order::Drain | Order::Serve => {}
+            let polled = connection.as_mut().poll(cx);
+            // the first request, if it just came, was what the drain waited for
+            if polled.is_ready() || draining || pulse.order() != Order::Drain {
+                return polled;
+            }
         }
-        connection.as_mut().poll(cx)
     })
     .await
 }

@@ -31,6 +31,8 @@ pub(super) struct Pulse {
     since: Cell<u32>,
     blocked_since: Cell<Option<u32>>,
     in_flight: Cell<u32>,
+    /// No request has come yet.
+    unused: Cell<bool>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
 }
@@ -93,6 +95,7 @@ impl Pulse {
             since,
             blocked_since: Cell::new(None),
             in_flight: Cell::new(0),
+            unused: Cell::new(true),
             order: Cell::new(Order::Serve),
             waker: RefCell::new(None),
         })
@@ -142,8 +145,13 @@ impl Pulse {
         self.waits.get() == Waits::Closed
     }
 
+    /// What to do now. A new connection's first request is probably on its way and would be lost: until it is there, or
+    /// the time for its head is up, a drain can wait.
     pub(super) fn order(&self) -> Order {
-        self.order.get()
+        match self.order.get() {
+            Order::Drain if self.unused.get() && self.waits.get() == Waits::Head => Order::Serve,
+            order => order,
+        }
     }
 
     /// Remembers whom to wake when an order comes. A task keeps its waker, so this clones once.
@@ -260,6 +268,7 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) fn begin(pulse: Rc<Pulse>) -> Self {
         pulse.in_flight.set(pulse.in_flight.get() + 1);
+        pulse.unused.set(false);
         Self {
             pulse,
             stream: None,

@@ -77,6 +77,25 @@ fn haste_moves_the_deadline_closer() {
 }
 
 #[test]
+fn a_drain_answers_the_first_request_of_a_new_connection() {
+    let house = start(settings());
+    let address = house.running.tcp().expect("address");
+    let mut new = house.connect();
+    let mut begun = house.connect();
+    begun.write_all(b"GET /begun HTTP/1.1\r\n").expect("sent");
+    house.running.shutdown().drain();
+    eventually("connections are refused", || {
+        TcpStream::connect(address).is_err()
+    });
+    new.write_all(b"GET /new HTTP/1.1\r\nHost: h\r\n\r\n")
+        .expect("sent");
+    assert!(read_to_close(&mut new).contains("[GET /new 0 ]"));
+    begun.write_all(b"Host: h\r\n\r\n").expect("sent");
+    assert!(read_to_close(&mut begun).contains("[GET /begun 0 ]"));
+    house.running.wait().expect("ended");
+}
+
+#[test]
 fn many_workers_share_one_port() {
     let house = start(Settings {
         workers: 3,
