@@ -10,7 +10,7 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::{Address, Settings, StartError, guarded::Socket, pulse::Peer};
 
@@ -162,6 +162,44 @@ impl Listener {
                 .map_ok(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),
         }
     }
+
+    /// Stops listening and hands over what the system has queued for us, which closing would reset.
+    ///
+    /// Asks the system itself: the runtime may not have heard of the latest connections yet.
+    pub(super) fn close(self) -> io::Result<Vec<(Socket, Peer)>> {
+        let mut queued = Vec::new();
+        match self {
+            Self::Tcp(listener) => {
+                let listener = listener.into_std()?;
+                while let Some((stream, address)) = queued_in(listener.accept()) {
+                    stream.set_nonblocking(true)?;
+                    queued.push((
+                        Socket::Tcp(TcpStream::from_std(stream)?),
+                        Peer::Tcp(address),
+                    ));
+                }
+            }
+            Self::Unix(listener) => {
+                let listener = listener.into_std()?;
+                while let Some((stream, _)) = queued_in(listener.accept()) {
+                    stream.set_nonblocking(true)?;
+                    queued.push((Socket::Unix(UnixStream::from_std(stream)?), Peer::Unix));
+                }
+            }
+        }
+        Ok(queued)
+    }
+}
+
+/// `None` once the queue is empty, or no more can be taken from it.
+fn queued_in<T>(accepted: io::Result<T>) -> Option<T> {
+    accepted
+        .inspect_err(|error| {
+            if error.kind() != io::ErrorKind::WouldBlock {
+                tracing::warn!(%error, "queued connections are lost");
+            }
+        })
+        .ok()
 }
 
 /// Whether the connection failed before we took it, which says nothing about the listener.

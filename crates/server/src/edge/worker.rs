@@ -259,8 +259,7 @@ impl<S: Service> Worker<S> {
             () = reap_forever(&self.tasks) => {}
             _ = stage.wait_for(|stage| *stage != Stage::Serving) => {}
         }
-        self.accept_queued(&listeners).await;
-        drop(listeners);
+        self.close(listeners);
         tokio::select! {
             () = self.finish(stage) => {}
             () = self.sweep() => {}
@@ -287,15 +286,16 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// Takes what the system has queued for us: closing the listener would reset those connections.
-    async fn accept_queued(&self, listeners: &[Listener]) {
-        poll_fn(|cx| {
-            while let Poll::Ready(Ok((socket, peer))) = poll_any(listeners, cx) {
-                self.admit(socket, peer);
+    /// Stops listening; connections already made are served.
+    fn close(&self, listeners: Vec<Listener>) {
+        for listener in listeners {
+            match listener.close() {
+                Ok(queued) => queued
+                    .into_iter()
+                    .for_each(|(socket, peer)| self.admit(socket, peer)),
+                Err(error) => tracing::warn!(%error, "queued connections are lost"),
             }
-            Poll::Ready(())
-        })
-        .await;
+        }
     }
 
     fn admit(&self, socket: Socket, peer: Peer) {
