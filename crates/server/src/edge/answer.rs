@@ -51,7 +51,11 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project() {
-            Projected::Served { body, .. } => body.poll_frame(cx),
+            Projected::Served { body, exchange } => {
+                let frame = body.poll_frame(cx);
+                exchange.offered(matches!(frame, Poll::Ready(Some(Ok(_)))));
+                frame
+            }
             Projected::Refused { text } => {
                 Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
             }

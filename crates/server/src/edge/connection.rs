@@ -38,6 +38,7 @@ pub(super) struct Protocols<S> {
     tls: Option<TlsAcceptor>,
     http1: http1::Builder,
     http2: http2::Builder<Spawner>,
+    tasks: Rc<Tasks>,
     body: BodyLimits,
     max_header_bytes: usize,
 }
@@ -48,7 +49,7 @@ struct Spawner(Rc<Tasks>);
 
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Spawner {
     fn execute(&self, stream: F) {
-        self.0.spawn(stream);
+        self.0.spawn_stream(stream);
     }
 }
 
@@ -76,7 +77,7 @@ impl<S: Service> Protocols<S> {
             http1.max_headers(settings.max_headers);
         }
         let limits = &settings.http2;
-        let mut http2 = http2::Builder::new(Spawner(tasks));
+        let mut http2 = http2::Builder::new(Spawner(Rc::clone(&tasks)));
         http2
             .max_concurrent_streams(limits.max_streams)
             .max_header_list_size(limits.max_header_list_bytes)
@@ -91,6 +92,7 @@ impl<S: Service> Protocols<S> {
             tls,
             http1,
             http2,
+            tasks,
             body,
             max_header_bytes,
         }
@@ -105,7 +107,7 @@ impl<S: Service> Protocols<S> {
         };
         let this = Rc::clone(&self);
         let exchanges = Rc::clone(&pulse);
-        let service = service_fn(move |request| this.exchange(request, &exchanges));
+        let service = service_fn(move |request| this.exchange(request, &exchanges, version));
         let ended = match version {
             Version::Http1 => {
                 // the first head shares its deadline with the handshake, so that no connection stays longer by dripping
@@ -169,13 +171,17 @@ impl<S: Service> Protocols<S> {
         &self,
         request: Request<Incoming>,
         pulse: &Rc<Pulse>,
+        version: Version,
     ) -> impl Future<Output = Result<Response<Answer<S::Body>>, Infallible>> + use<S> {
-        let exchange = Exchange::begin(Rc::clone(pulse));
+        let mut exchange = Exchange::begin(Rc::clone(pulse));
         let refusal = screen::reject(&request);
         let (head, incoming) = request.into_parts();
         let body = RequestBody::new(incoming, &head.headers, self.body, Rc::clone(pulse));
         let service = Rc::clone(&self.service);
+        let tasks = (version == Version::Http2).then(|| Rc::clone(&self.tasks));
         async move {
+            // an HTTP/2 stream's future is first polled by its own task
+            exchange.runs_on(tasks.and_then(|tasks| tasks.take_current()));
             if let Some(reason) = refusal {
                 return Ok(Answer::refusal(StatusCode::BAD_REQUEST, reason));
             }
@@ -185,7 +191,7 @@ impl<S: Service> Protocols<S> {
     }
 }
 
-/// Runs the opening steps; `None` once the connection is to end, which before the first request it may at once.
+/// Runs the opening steps; `None` once the connection is to end.
 async fn until_ordered<F: Future>(pulse: &Pulse, opening: F) -> Option<F::Output> {
     let mut opening = pin!(opening);
     poll_fn(|cx| {
@@ -234,15 +240,21 @@ async fn drive<C: Drain>(connection: C, pulse: &Pulse) -> hyper::Result<()> {
     let mut draining = false;
     poll_fn(|cx| {
         pulse.listen(cx.waker());
-        match pulse.order() {
-            Order::Cut => return Poll::Ready(Ok(())),
-            Order::Drain if !draining => {
-                draining = true;
-                connection.as_mut().drain();
+        loop {
+            match pulse.order() {
+                Order::Cut => return Poll::Ready(Ok(())),
+                Order::Drain if !draining => {
+                    draining = true;
+                    connection.as_mut().drain();
+                }
+                Order::Drain | Order::Serve => {}
             }
-            Order::Drain | Order::Serve => {}
+            let polled = connection.as_mut().poll(cx);
+            // the first request, if it just came, was what the drain waited for
+            if polled.is_ready() || draining || pulse.order() != Order::Drain {
+                return polled;
+            }
         }
-        connection.as_mut().poll(cx)
     })
     .await
 }

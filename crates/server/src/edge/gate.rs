@@ -42,6 +42,14 @@ enum State {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     pub(super) at: usize,
+    pub(super) part: Part,
+}
+
+/// The part of a message that is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Head,
+    Body,
 }
 
 /// A line or head that must not be accepted.
@@ -112,9 +120,14 @@ impl Gate {
     }
 
     fn refuse(&mut self, at: usize) -> Refused {
+        let part = if matches!(self.state, State::RequestLine | State::Field) {
+            Part::Head
+        } else {
+            Part::Body
+        };
         self.state = State::Blind;
         self.line = Vec::new();
-        Refused { at }
+        Refused { at, part }
     }
 
     /// Keeps the beginning of a line for the next read.

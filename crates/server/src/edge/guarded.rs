@@ -13,7 +13,10 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use super::{gate::Gate, pulse::Pulse};
+use super::{
+    gate::{Gate, Part},
+    pulse::Pulse,
+};
 
 /// Bytes read and thrown away after our side closed, so that the client gets to read our last words.
 const FAREWELL_BYTES: usize = 256 * 1024;
@@ -34,6 +37,7 @@ pub(super) struct Guarded {
     pulse: Rc<Pulse>,
     /// Bytes read to tell the protocols apart, to be read again.
     prefix: Vec<u8>,
+    refused: bool,
     discarded: usize,
 }
 
@@ -44,6 +48,7 @@ impl Guarded {
             gate,
             pulse,
             prefix,
+            refused: false,
             discarded: 0,
         }
     }
@@ -71,18 +76,34 @@ impl AsyncRead for Guarded {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        if this.prefix.is_empty() {
-            ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
-        } else {
+        if !this.prefix.is_empty() {
             let taken = this.prefix.len().min(buf.remaining());
             buf.put_slice(&this.prefix[..taken]);
             this.prefix.drain(..taken);
+            if !this.refused && buf.remaining() > 0 {
+                // what follows comes along: a head given in two pieces doubles the parser's buffer
+                let more = Pin::new(&mut this.socket).poll_read(cx, buf);
+                if let Poll::Ready(Err(error)) = more {
+                    return Poll::Ready(Err(error));
+                }
+            }
+        } else if this.refused {
+            // the input has ended as far as the parser is concerned
+            return Poll::Ready(Ok(()));
+        } else {
+            ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
         }
         let fresh = &mut buf.filled_mut()[before..];
         if let Err(refused) = this.gate.read(fresh) {
             tracing::debug!(peer = ?this.pulse.peer, "refused the framing of a request");
             fresh[refused.at] = 0;
             buf.set_filled(before + refused.at + 1);
+            this.refused = true;
+            // the parser looks at a head again only once it seems whole; a body must not seem whole
+            this.prefix = match refused.part {
+                Part::Head => b"\r\n\r\n".to_vec(),
+                Part::Body => Vec::new(),
+            };
         }
         this.pulse.received(this.gate.is_mid_head());
         Poll::Ready(Ok(()))

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket as RawSocket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, UnixListener};
+use socket2::{Domain, Protocol, SockAddr, Socket as RawSocket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::{Address, Settings, StartError, guarded::Socket, pulse::Peer};
 
@@ -100,6 +100,9 @@ fn open_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpLi
     )?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    // connections inherit these, which saves setting them one by one
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
     if sharing == Sharing::Workers {
         socket.set_reuse_port(true)?;
     }
@@ -151,20 +154,52 @@ impl Listener {
 
     pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
         match self {
-            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, address)| {
-                let prepared = stream.set_nodelay(true);
-                let keepalive = SockRef::from(&stream)
-                    .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
-                if let Err(error) = prepared.and(keepalive) {
-                    tracing::debug!(%error, "cannot set a connection's options");
-                }
-                (Socket::Tcp(stream), Peer::Tcp(address))
-            }),
+            Self::Tcp(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, address)| (Socket::Tcp(stream), Peer::Tcp(address))),
             Self::Unix(listener) => listener
                 .poll_accept(cx)
                 .map_ok(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),
         }
     }
+
+    /// Stops listening and hands over what the system has queued for us, which closing would reset.
+    ///
+    /// Asks the system itself: the runtime may not have heard of the latest connections yet.
+    pub(super) fn close(self) -> io::Result<Vec<(Socket, Peer)>> {
+        let mut queued = Vec::new();
+        match self {
+            Self::Tcp(listener) => {
+                let listener = listener.into_std()?;
+                while let Some((stream, address)) = queued_in(listener.accept()) {
+                    stream.set_nonblocking(true)?;
+                    queued.push((
+                        Socket::Tcp(TcpStream::from_std(stream)?),
+                        Peer::Tcp(address),
+                    ));
+                }
+            }
+            Self::Unix(listener) => {
+                let listener = listener.into_std()?;
+                while let Some((stream, _)) = queued_in(listener.accept()) {
+                    stream.set_nonblocking(true)?;
+                    queued.push((Socket::Unix(UnixStream::from_std(stream)?), Peer::Unix));
+                }
+            }
+        }
+        Ok(queued)
+    }
+}
+
+/// `None` once the queue is empty, or no more can be taken from it.
+fn queued_in<T>(accepted: io::Result<T>) -> Option<T> {
+    accepted
+        .inspect_err(|error| {
+            if error.kind() != io::ErrorKind::WouldBlock {
+                tracing::warn!(%error, "queued connections are lost");
+            }
+        })
+        .ok()
 }
 
 /// Whether the connection failed before we took it, which says nothing about the listener.

@@ -31,6 +31,8 @@ pub(super) struct Pulse {
     since: Cell<u32>,
     blocked_since: Cell<Option<u32>>,
     in_flight: Cell<u32>,
+    /// No request has come yet.
+    unused: Cell<bool>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
 }
@@ -93,6 +95,7 @@ impl Pulse {
             since,
             blocked_since: Cell::new(None),
             in_flight: Cell::new(0),
+            unused: Cell::new(true),
             order: Cell::new(Order::Serve),
             waker: RefCell::new(None),
         })
@@ -142,8 +145,13 @@ impl Pulse {
         self.waits.get() == Waits::Closed
     }
 
+    /// What to do now. A new connection's first request is probably on its way and would be lost: until it is there, or
+    /// the time for its head is up, a drain can wait.
     pub(super) fn order(&self) -> Order {
-        self.order.get()
+        match self.order.get() {
+            Order::Drain if self.unused.get() && self.waits.get() == Waits::Head => Order::Serve,
+            order => order,
+        }
     }
 
     /// Remembers whom to wake when an order comes. A task keeps its waker, so this clones once.
@@ -192,22 +200,99 @@ impl Pulse {
     }
 }
 
+/// One HTTP/2 stream's cells. A client may read the connection and still starve one stream, by its window.
+#[derive(Debug)]
+pub(super) struct Stream {
+    clock: Rc<Clock>,
+    /// Since when a piece of the answer waits to be taken.
+    offered_since: Cell<Option<u32>>,
+    state: Cell<StreamState>,
+    waker: RefCell<Option<Waker>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StreamState {
+    Running,
+    Cut,
+    Ended,
+}
+
+impl Stream {
+    pub(super) fn new(clock: Rc<Clock>) -> Rc<Self> {
+        let (offered_since, state) = (Cell::new(None), Cell::new(StreamState::Running));
+        Rc::new(Self {
+            clock,
+            offered_since,
+            state,
+            waker: RefCell::new(None),
+        })
+    }
+
+    /// Whether the stream's task is to end. Remembers whom to wake then.
+    pub(super) fn is_cut(&self, waker: &Waker) -> bool {
+        let mut known = self.waker.borrow_mut();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+        self.state.get() == StreamState::Cut
+    }
+
+    pub(super) fn end(&self) {
+        self.state.set(StreamState::Ended);
+        self.waker.borrow_mut().take();
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.state.get() == StreamState::Ended
+    }
+
+    /// Cuts the stream if its client has left a piece waiting for too long.
+    pub(super) fn sweep(&self, limits: &Limits) {
+        let over = |since: u32| self.clock.get().wrapping_sub(since) > limits.stall;
+        if self.offered_since.get().is_some_and(over) && self.state.get() == StreamState::Running {
+            self.state.set(StreamState::Cut);
+            if let Some(waker) = &*self.waker.borrow() {
+                waker.wake_by_ref();
+            }
+        }
+    }
+}
+
 /// One request being answered; dropped with the answer's body.
 #[derive(Debug)]
-pub(super) struct Exchange(Rc<Pulse>);
+pub(super) struct Exchange {
+    pulse: Rc<Pulse>,
+    stream: Option<Rc<Stream>>,
+}
 
 impl Exchange {
     pub(super) fn begin(pulse: Rc<Pulse>) -> Self {
         pulse.in_flight.set(pulse.in_flight.get() + 1);
-        Self(pulse)
+        pulse.unused.set(false);
+        Self {
+            pulse,
+            stream: None,
+        }
+    }
+
+    /// The answer travels on this stream; HTTP/1 has none.
+    pub(super) fn runs_on(&mut self, stream: Option<Rc<Stream>>) {
+        self.stream = stream;
+    }
+
+    /// The protocol asked for a piece of the answer, and may have got one. It asks again once that is on its way.
+    pub(super) fn offered(&self, got: bool) {
+        if let Some(stream) = &self.stream {
+            stream.offered_since.set(got.then(|| stream.clock.get()));
+        }
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.0
+        self.pulse
             .in_flight
-            .set(self.0.in_flight.get().saturating_sub(1));
-        self.0.since.set(self.0.clock.get());
+            .set(self.pulse.in_flight.get().saturating_sub(1));
+        self.pulse.since.set(self.pulse.clock.get());
     }
 }

@@ -1,9 +1,10 @@
 //! One worker: a thread, a runtime, a share of every listener.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     future::{Future, poll_fn},
     io,
+    pin::pin,
     rc::Rc,
     sync::{
         Arc,
@@ -28,7 +29,7 @@ use super::{
     connection::Protocols,
     guarded::Socket,
     listen::{Listener, Share, is_one_connections_fault},
-    pulse::{Clock, Limits, Order, Peer, Pulse},
+    pulse::{Clock, Limits, Order, Peer, Pulse, Stream},
     shutdown::Stage,
     tls::CertificateError,
 };
@@ -130,16 +131,54 @@ where
 
 /// The worker's tasks, all of them owned here and awaited at shutdown.
 #[derive(Debug, Default)]
-pub(super) struct Tasks(RefCell<JoinSet<()>>);
+pub(super) struct Tasks {
+    set: RefCell<JoinSet<()>>,
+    clock: Rc<Clock>,
+    streams: RefCell<Vec<Rc<Stream>>>,
+    /// The stream whose task is being polled.
+    current: RefCell<Option<Rc<Stream>>>,
+}
 
 impl Tasks {
     pub(super) fn spawn<F: Future<Output = ()> + 'static>(&self, task: F) {
-        self.0.borrow_mut().spawn_local(task);
+        self.set.borrow_mut().spawn_local(task);
+    }
+
+    /// Runs one HTTP/2 stream, which the sweep may cut.
+    pub(super) fn spawn_stream<F: Future<Output = ()> + 'static>(self: &Rc<Self>, task: F) {
+        let stream = Stream::new(Rc::clone(&self.clock));
+        self.streams.borrow_mut().push(Rc::clone(&stream));
+        let tasks = Rc::clone(self);
+        let ended = EndsStream(Rc::clone(&stream));
+        self.spawn(async move {
+            let _ended = ended;
+            let mut task = pin!(task);
+            poll_fn(|cx| {
+                if stream.is_cut(cx.waker()) {
+                    return Poll::Ready(());
+                }
+                tasks.current.replace(Some(Rc::clone(&stream)));
+                task.as_mut().poll(cx)
+            })
+            .await;
+        });
+    }
+
+    /// The stream whose task is being polled, once: its own first poll asks for it.
+    pub(super) fn take_current(&self) -> Option<Rc<Stream>> {
+        self.current.borrow_mut().take()
+    }
+
+    fn sweep(&self, limits: &Limits) {
+        self.streams.borrow_mut().retain(|stream| {
+            stream.sweep(limits);
+            !stream.is_ended()
+        });
     }
 
     /// Takes note of ended tasks; ready when none is left.
     fn poll_reap(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut tasks = self.0.borrow_mut();
+        let mut tasks = self.set.borrow_mut();
         loop {
             match tasks.poll_join_next(cx) {
                 Poll::Ready(Some(Err(error))) if error.is_panic() => {
@@ -153,7 +192,16 @@ impl Tasks {
     }
 
     fn abort_all(&self) {
-        self.0.borrow_mut().abort_all();
+        self.set.borrow_mut().abort_all();
+    }
+}
+
+/// Tells the sweep that the stream is gone, however its task ended.
+struct EndsStream(Rc<Stream>);
+
+impl Drop for EndsStream {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -195,8 +243,8 @@ impl<S: Service> Worker<S> {
             number,
             shared,
             protocols,
+            clock: Rc::clone(&tasks.clock),
             tasks,
-            clock: Rc::new(Cell::new(0)),
             limits,
             pulses: RefCell::default(),
         }
@@ -211,8 +259,7 @@ impl<S: Service> Worker<S> {
             () = reap_forever(&self.tasks) => {}
             _ = stage.wait_for(|stage| *stage != Stage::Serving) => {}
         }
-        self.accept_queued(&listeners).await;
-        drop(listeners);
+        self.close(listeners);
         tokio::select! {
             () = self.finish(stage) => {}
             () = self.sweep() => {}
@@ -239,15 +286,16 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// Takes what the system has queued for us: closing the listener would reset those connections.
-    async fn accept_queued(&self, listeners: &[Listener]) {
-        poll_fn(|cx| {
-            while let Poll::Ready(Ok((socket, peer))) = poll_any(listeners, cx) {
-                self.admit(socket, peer);
+    /// Stops listening; connections already made are served.
+    fn close(&self, listeners: Vec<Listener>) {
+        for listener in listeners {
+            match listener.close() {
+                Ok(queued) => queued
+                    .into_iter()
+                    .for_each(|(socket, peer)| self.admit(socket, peer)),
+                Err(error) => tracing::warn!(%error, "queued connections are lost"),
             }
-            Poll::Ready(())
-        })
-        .await;
+        }
     }
 
     fn admit(&self, socket: Socket, peer: Peer) {
@@ -280,6 +328,7 @@ impl<S: Service> Worker<S> {
                 pulse.sweep(&self.limits);
                 !pulse.is_closed()
             });
+            self.tasks.sweep(&self.limits);
         }
     }
 
