@@ -78,7 +78,10 @@ impl<'a> Reader<'a> {
         }
         match key.effect {
             Effect::Honoured => {}
-            Effect::NotYet => self.idle(full, key, entry),
+            Effect::NotYet => {
+                self.warn_unset_within(&full, &entry.node);
+                self.idle(full, key, entry);
+            }
             Effect::Python => self.python(&full, key, entry),
             Effect::Ignored => {}
         }
@@ -106,7 +109,7 @@ impl<'a> Reader<'a> {
             (
                 Kind::Count | Kind::Integer | Kind::Decimal | Kind::Seconds | Kind::Signed,
                 Value::Number(_),
-            ) => "a number out of range",
+            ) => "this number",
             _ => node.kind(),
         };
         let message = format!("`{full}` must be {}, not {found}{source}", kind.describe());
@@ -173,7 +176,9 @@ impl<'a> Reader<'a> {
         let guess = closest(&entry.name, names);
         // Any key may stand here: it is a request parameter or a note. Only a likely misspelling is worth a word.
         let open = matches!(section, Section::Params | Section::ModelInfo);
-        if open && (guess.is_none() || is_free_name(&entry.name)) {
+        // The customary place for anchors.
+        let holds_anchors = section == Section::Top && entry.name.starts_with("x-");
+        if holds_anchors || open && (guess.is_none() || is_free_name(&entry.name)) {
             return;
         }
         let message = format!("`{}` is not a known key", section.name_of(&entry.name));

@@ -104,8 +104,16 @@ impl Loader {
                 root: Node::new(Value::Map(Map::default()), Location::environment()),
                 files: Vec::new(),
                 environment: self.environment.clone(),
+                incomplete: false,
             },
         };
+        if written.incomplete {
+            return Loaded {
+                config: None,
+                diagnostics,
+                files: written.files,
+            };
+        }
         let config = resolved::resolve(
             &written,
             &self.overrides,

@@ -22,6 +22,8 @@ pub struct Written {
     pub files: Vec<PathBuf>,
     /// The environment with `environment_variables` laid over it.
     pub environment: Environment,
+    /// A file could not be read, so that anything said about what is in force would be wrong.
+    pub incomplete: bool,
 }
 
 /// Reads a file and what it includes.
@@ -69,6 +71,7 @@ fn finish(
             Location::whole(Arc::clone(&entry.at.file))
         });
     let mut root = root;
+    let incomplete = found.has_errors();
     let environment = overlay(&mut root, environment, found);
     let mut root = Node::new(Value::Map(root), at);
     resolve(&mut root, "", &environment, found);
@@ -76,6 +79,7 @@ fn finish(
         root,
         files,
         environment,
+        incomplete,
     }
 }
 
