@@ -72,7 +72,14 @@ impl<'a> Reader<'a> {
         if !key.kind.accepts(&entry.node) {
             // A nested reference to an unset variable is the cause, and is already named.
             if !contains_unset(&entry.node) {
-                self.wrong_kind(&entry.node, &full, key.kind, key.name);
+                // A key without effect must not keep the gateway from starting.
+                let (message, hint) = wrong_kind(&entry.node, &full, key.kind, key.name);
+                match key.effect {
+                    Effect::Honoured => self.found.error(&entry.node.at, message, hint),
+                    Effect::NotYet | Effect::Python | Effect::Ignored => {
+                        self.found.warn(&entry.node.at, message, hint)
+                    }
+                }
             }
             return false;
         }
@@ -100,24 +107,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn wrong_kind(&mut self, node: &Node, full: &str, kind: Kind, name: &str) {
-        let source = node
-            .variable
-            .as_deref()
-            .map(|variable| format!(" (from `{variable}`)"))
-            .unwrap_or_default();
-        let found = match (kind, &node.value) {
-            (
-                Kind::Count | Kind::Integer | Kind::Decimal | Kind::Seconds | Kind::Signed,
-                Value::Number(_),
-            ) => "this number",
-            _ => node.kind(),
-        };
-        let message = format!("`{full}` must be {}, not {found}{source}", kind.describe());
-        let hint = if name.is_empty() {
-            String::new()
-        } else {
-            kind.example(name)
-        };
+        let (message, hint) = wrong_kind(node, full, kind, name);
         self.found.error(&node.at, message, hint);
     }
 
@@ -232,6 +222,31 @@ impl<'a> Reader<'a> {
             );
         }
     }
+}
+
+/// What to say about a value of the wrong kind.
+fn wrong_kind(node: &Node, full: &str, kind: Kind, name: &str) -> (String, String) {
+    let source = node
+        .variable
+        .as_deref()
+        .map(|variable| format!(" (from `{variable}`)"))
+        .unwrap_or_default();
+    let is_numeric = matches!(
+        kind,
+        Kind::Count | Kind::Integer | Kind::Signed | Kind::Decimal | Kind::Seconds
+    );
+    let found = if is_numeric && matches!(node.value, Value::Number(_)) {
+        "this number"
+    } else {
+        node.kind()
+    };
+    let message = format!("`{full}` must be {}, not {found}{source}", kind.describe());
+    let hint = if name.is_empty() {
+        String::new()
+    } else {
+        kind.example(name)
+    };
+    (message, hint)
 }
 
 /// Keys whose `false` asks for something, since they are on unless said.

@@ -128,10 +128,10 @@ impl Loader {
         }
     }
 
-    fn providers(&self) -> &[ProviderKeys] {
+    fn providers(&self) -> Option<&[ProviderKeys]> {
         match self.source {
-            Source::Environment => &self.providers,
-            Source::File(_) | Source::Text { .. } => &[],
+            Source::Environment => Some(&self.providers),
+            Source::File(_) | Source::Text { .. } => None,
         }
     }
 }

@@ -247,3 +247,56 @@ fn what_is_switched_off_is_not_worth_a_notice() {
     let found = findings("litellm_settings: {cache: false, set_verbose: true, callbacks: []}");
     assert!(!found.contains("no effect"), "{found}");
 }
+
+#[test]
+fn a_wrong_value_without_effect_does_not_stop_the_gateway() {
+    let loaded = load_text("general_settings: {alerting_threshold: soon}\nmcp_servers: [a]");
+    assert!(loaded.config.is_some(), "{}", loaded.diagnostics);
+    assert_eq!(
+        loaded
+            .diagnostics
+            .warnings()
+            .filter(|warning| warning.message.contains("must be"))
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn a_reference_must_be_the_whole_value() {
+    let found = findings(&with_params(
+        "extra_headers: {Authorization: Bearer os.environ/OPENAI_API_KEY}",
+    ));
+    assert!(
+        found.contains("`os.environ/...` inside the text of `Authorization` is not expanded"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_database_may_hold_what_the_file_lacks() {
+    let text = "general_settings: {store_model_in_db: true}\nrouter_settings: {default_fallbacks: [x]}\n\
+                model_list: [{model_name: m, litellm_params: {model: y, litellm_credential_name: elsewhere}}]";
+    let loaded = load_text(text);
+    assert!(loaded.config.is_some(), "{}", loaded.diagnostics);
+    assert!(
+        !loaded.diagnostics.to_string().contains("`x`"),
+        "{}",
+        loaded.diagnostics
+    );
+}
+
+#[test]
+fn fallbacks_to_wildcards_are_found_and_to_nothing_are_not() {
+    let models = "model_list: [{model_name: 'openai/*', litellm_params: {model: 'openai/*'}}]\n";
+    assert!(
+        !findings(&format!(
+            "{models}router_settings: {{default_fallbacks: [openai/gpt-4o]}}"
+        ))
+        .contains("not in")
+    );
+    let found = findings(&format!(
+        "{models}router_settings: {{default_fallbacks: [gpt-4o]}}"
+    ));
+    assert!(found.contains("`default_fallbacks` names `gpt-4o`, which is not in `model_list`\n  --> config.yaml:2:38"), "{found}");
+}
