@@ -172,8 +172,11 @@ impl<'a> Reader<'a> {
             return;
         }
         let message = format!("`{}` is not a known key", section.name_of(&entry.name));
+        let elsewhere =
+            || home_of(&entry.name, section).map(|home| format!("it belongs to {home}"));
         let hint = guess
             .map(|guess| format!("did you mean `{guess}`?"))
+            .or_else(elsewhere)
             .unwrap_or_default();
         self.found.warn(&entry.at, message, hint);
     }
@@ -247,6 +250,26 @@ fn wrong_kind(node: &Node, full: &str, kind: Kind, name: &str) -> (String, Strin
         kind.example(name)
     };
     (message, hint)
+}
+
+/// The section a key belongs to, when it stands in another one.
+fn home_of(name: &str, wrong: Section) -> Option<String> {
+    let large = [
+        Section::Top,
+        Section::Params,
+        Section::Router,
+        Section::Litellm,
+        Section::General,
+        Section::Switchboard,
+    ];
+    let home = large
+        .into_iter()
+        .find(|section| *section != wrong && section.find(name).is_some())?;
+    Some(if home == Section::Top {
+        "the top of the file".to_owned()
+    } else {
+        format!("`{}`", home.path())
+    })
 }
 
 /// Keys whose `false` asks for something, since they are on unless said.

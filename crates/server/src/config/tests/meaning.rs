@@ -300,3 +300,12 @@ fn fallbacks_to_wildcards_are_found_and_to_nothing_are_not() {
     ));
     assert!(found.contains("`default_fallbacks` names `gpt-4o`, which is not in `model_list`\n  --> config.yaml:2:38"), "{found}");
 }
+
+#[test]
+fn a_key_in_the_wrong_section_is_told_where_it_belongs() {
+    let found = findings(
+        "model_list: [{model_name: m, rpm: 3, litellm_params: {model: x}}]\nmaster_key: sk-1\n",
+    );
+    assert!(found.contains("`model_list[].rpm` is not a known key\n  --> config.yaml:1:30\n  = hint: it belongs to `model_list[].litellm_params`"), "{found}");
+    assert!(found.contains("`master_key` is not a known key\n  --> config.yaml:2:1\n  = hint: it belongs to `general_settings`"), "{found}");
+}
