@@ -72,13 +72,23 @@ impl<'a> Reader<'a> {
         if !key.kind.accepts(&entry.node) {
             // A nested reference to an unset variable is the cause, and is already named.
             if !contains_unset(&entry.node) {
-                self.wrong_kind(&entry.node, &full, key.kind, key.name);
+                // A key without effect must not keep the gateway from starting.
+                let (message, hint) = wrong_kind(&entry.node, &full, key.kind, key.name);
+                match key.effect {
+                    Effect::Honoured => self.found.error(&entry.node.at, message, hint),
+                    Effect::NotYet | Effect::Python | Effect::Ignored => {
+                        self.found.warn(&entry.node.at, message, hint)
+                    }
+                }
             }
             return false;
         }
         match key.effect {
             Effect::Honoured => {}
-            Effect::NotYet => self.idle(full, key, entry),
+            Effect::NotYet => {
+                self.warn_unset_within(&full, &entry.node);
+                self.idle(full, key, entry);
+            }
             Effect::Python => self.python(&full, key, entry),
             Effect::Ignored => {}
         }
@@ -97,24 +107,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn wrong_kind(&mut self, node: &Node, full: &str, kind: Kind, name: &str) {
-        let source = node
-            .variable
-            .as_deref()
-            .map(|variable| format!(" (from `{variable}`)"))
-            .unwrap_or_default();
-        let found = match (kind, &node.value) {
-            (
-                Kind::Count | Kind::Integer | Kind::Decimal | Kind::Seconds | Kind::Signed,
-                Value::Number(_),
-            ) => "a number out of range",
-            _ => node.kind(),
-        };
-        let message = format!("`{full}` must be {}, not {found}{source}", kind.describe());
-        let hint = if name.is_empty() {
-            String::new()
-        } else {
-            kind.example(name)
-        };
+        let (message, hint) = wrong_kind(node, full, kind, name);
         self.found.error(&node.at, message, hint);
     }
 
@@ -173,12 +166,17 @@ impl<'a> Reader<'a> {
         let guess = closest(&entry.name, names);
         // Any key may stand here: it is a request parameter or a note. Only a likely misspelling is worth a word.
         let open = matches!(section, Section::Params | Section::ModelInfo);
-        if open && (guess.is_none() || is_free_name(&entry.name)) {
+        // The customary place for anchors.
+        let holds_anchors = section == Section::Top && entry.name.starts_with("x-");
+        if holds_anchors || open && (guess.is_none() || is_free_name(&entry.name)) {
             return;
         }
         let message = format!("`{}` is not a known key", section.name_of(&entry.name));
+        let elsewhere =
+            || home_of(&entry.name, section).map(|home| format!("it belongs to {home}"));
         let hint = guess
             .map(|guess| format!("did you mean `{guess}`?"))
+            .or_else(elsewhere)
             .unwrap_or_default();
         self.found.warn(&entry.at, message, hint);
     }
@@ -227,6 +225,51 @@ impl<'a> Reader<'a> {
             );
         }
     }
+}
+
+/// What to say about a value of the wrong kind.
+fn wrong_kind(node: &Node, full: &str, kind: Kind, name: &str) -> (String, String) {
+    let source = node
+        .variable
+        .as_deref()
+        .map(|variable| format!(" (from `{variable}`)"))
+        .unwrap_or_default();
+    let is_numeric = matches!(
+        kind,
+        Kind::Count | Kind::Integer | Kind::Signed | Kind::Decimal | Kind::Seconds
+    );
+    let found = if is_numeric && matches!(node.value, Value::Number(_)) {
+        "this number"
+    } else {
+        node.kind()
+    };
+    let message = format!("`{full}` must be {}, not {found}{source}", kind.describe());
+    let hint = if name.is_empty() {
+        String::new()
+    } else {
+        kind.example(name)
+    };
+    (message, hint)
+}
+
+/// The section a key belongs to, when it stands in another one.
+fn home_of(name: &str, wrong: Section) -> Option<String> {
+    let large = [
+        Section::Top,
+        Section::Params,
+        Section::Router,
+        Section::Litellm,
+        Section::General,
+        Section::Switchboard,
+    ];
+    let home = large
+        .into_iter()
+        .find(|section| *section != wrong && section.find(name).is_some())?;
+    Some(if home == Section::Top {
+        "the top of the file".to_owned()
+    } else {
+        format!("`{}`", home.path())
+    })
 }
 
 /// Keys whose `false` asks for something, since they are on unless said.

@@ -8,13 +8,14 @@ mod litellm;
 mod markdown;
 mod model;
 mod other;
+mod params;
 mod router;
 mod switchboard;
 #[cfg(test)]
 mod tests;
 
 pub use markdown::render_configuration_markdown;
-pub(super) use model::REQUEST_DEFAULTS;
+pub(super) use params::REQUEST_DEFAULTS;
 
 use super::yaml::{Node, Value};
 
@@ -172,7 +173,7 @@ impl Section {
         match self {
             Section::Top => other::TOP,
             Section::Deployment => model::DEPLOYMENT,
-            Section::Params => model::PARAMS,
+            Section::Params => params::PARAMS,
             Section::ModelInfo => model::MODEL_INFO,
             Section::Router => router::KEYS,
             Section::Litellm => litellm::KEYS,

@@ -104,8 +104,16 @@ impl Loader {
                 root: Node::new(Value::Map(Map::default()), Location::environment()),
                 files: Vec::new(),
                 environment: self.environment.clone(),
+                incomplete: false,
             },
         };
+        if written.incomplete {
+            return Loaded {
+                config: None,
+                diagnostics,
+                files: written.files,
+            };
+        }
         let config = resolved::resolve(
             &written,
             &self.overrides,
@@ -120,10 +128,10 @@ impl Loader {
         }
     }
 
-    fn providers(&self) -> &[ProviderKeys] {
+    fn providers(&self) -> Option<&[ProviderKeys]> {
         match self.source {
-            Source::Environment => &self.providers,
-            Source::File(_) | Source::Text { .. } => &[],
+            Source::Environment => Some(&self.providers),
+            Source::File(_) | Source::Text { .. } => None,
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Written {
     pub files: Vec<PathBuf>,
     /// The environment with `environment_variables` laid over it.
     pub environment: Environment,
+    /// A file could not be read, so that anything said about what is in force would be wrong.
+    pub incomplete: bool,
 }
 
 /// Reads a file and what it includes.
@@ -69,6 +71,7 @@ fn finish(
             Location::whole(Arc::clone(&entry.at.file))
         });
     let mut root = root;
+    let incomplete = found.has_errors();
     let environment = overlay(&mut root, environment, found);
     let mut root = Node::new(Value::Map(root), at);
     resolve(&mut root, "", &environment, found);
@@ -76,6 +79,7 @@ fn finish(
         root,
         files,
         environment,
+        incomplete,
     }
 }
 
@@ -274,17 +278,7 @@ fn resolve(node: &mut Node, name: &str, environment: &Environment, found: &mut D
                 node.value = lookup(&variable, &node.at, environment, found);
                 node.variable = Some(variable);
             }
-            None => {
-                let unexpanded = shell_reference(text).map(str::to_owned);
-                if let Some(variable) = unexpanded {
-                    let message = format!("`${{{variable}}}` in `{name}` is not expanded");
-                    found.warn(
-                        &node.at,
-                        message,
-                        format!("write `os.environ/{variable}` as the whole value"),
-                    );
-                }
-            }
+            None => warn_unexpanded(text, name, &node.at, found),
         },
         Value::List(items) => items
             .iter_mut()
@@ -295,6 +289,25 @@ fn resolve(node: &mut Node, name: &str, environment: &Environment, found: &mut D
                 .for_each(|entry| resolve(&mut entry.node, &entry.name, environment, found));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Unset => {}
+    }
+}
+
+/// Warns about what looks like a reference and is not one.
+fn warn_unexpanded(text: &str, name: &str, at: &Location, found: &mut Diagnostics) {
+    if let Some(variable) = shell_reference(text) {
+        let message = format!("`${{{variable}}}` in `{name}` is not expanded");
+        found.warn(
+            at,
+            message,
+            format!("write `os.environ/{variable}` as the whole value"),
+        );
+    } else if text.contains(REFERENCE) {
+        let message = format!("`{REFERENCE}...` inside the text of `{name}` is not expanded");
+        found.warn(
+            at,
+            message,
+            "make it the whole value, and put the rest into the variable",
+        );
     }
 }
 

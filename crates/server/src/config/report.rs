@@ -28,94 +28,86 @@ fn deployments(config: &Config, out: &mut String) {
     }
 }
 
+/// What is set, in the order of reading.
 fn facts(deployment: &Deployment) -> Vec<(&'static str, String)> {
-    let connection = &deployment.connection;
-    let limits = &deployment.limits;
-    let mut facts = vec![("id", deployment.model_info.id.clone())];
-    let mut add =
-        |name: &'static str, value: Option<String>| facts.extend(value.map(|value| (name, value)));
-    add("provider", connection.provider.clone());
-    add(
-        "api_base",
-        connection.api_base.as_deref().map(without_credentials),
-    );
-    add("api_version", connection.api_version.clone());
-    add("credentials", credentials(deployment));
-    add("organization", connection.organization.clone());
-    add(
-        "region",
-        connection
-            .aws
-            .region_name
-            .clone()
-            .or_else(|| connection.vertex.location.clone()),
-    );
-    add(
-        "project",
-        connection
-            .vertex
-            .project
-            .clone()
-            .or_else(|| connection.watsonx.project_id.clone()),
-    );
-    add(
-        "extra_headers",
-        list(
-            connection
-                .extra_headers
-                .iter()
-                .map(|(name, _)| name.as_str()),
-        ),
-    );
-    add(
-        "extra_body",
-        list(connection.extra_body.keys().map(String::as_str)),
-    );
-    add("rpm", limits.rpm.map(|count| count.to_string()));
-    add("tpm", limits.tpm.map(|count| count.to_string()));
-    add("timeout", limits.timeout.map(seconds));
-    add("stream_timeout", limits.stream_timeout.map(seconds));
-    add(
-        "retries",
-        limits
-            .max_retries
-            .or(limits.num_retries)
-            .map(|count| count.to_string()),
-    );
-    add("weight", limits.weight.map(|weight| weight.to_string()));
-    add("order", limits.order.map(|order| order.to_string()));
-    add("tags", list(limits.tags.iter().map(String::as_str)));
-    add(
-        "default parameters",
-        list(deployment.default_params.keys().map(String::as_str)),
-    );
-    add(
-        "drop_params",
-        deployment.drop_params.map(|flag| flag.to_string()),
-    );
-    let prices: Vec<String> = deployment
+    let info = &deployment.model_info;
+    let drop = deployment.drop_params.map(|flag| flag.to_string());
+    let prices = deployment
         .prices
         .iter()
-        .map(|(name, price)| format!("{name} = {}", price.as_str()))
-        .collect();
-    add("prices (USD)", list(prices.iter().map(String::as_str)));
-    add("mode", deployment.model_info.mode.clone());
-    add("base_model", deployment.model_info.base_model.clone());
-    add(
-        "access_groups",
-        list(
-            deployment
-                .model_info
-                .access_groups
-                .iter()
-                .map(String::as_str),
+        .map(|(name, price)| format!("{name} = {}", price.as_str()));
+    let last = [
+        ("default parameters", list(deployment.default_params.keys())),
+        ("drop_params", drop),
+        ("prices (USD)", list(prices)),
+        ("mode", info.mode.clone()),
+        ("base_model", info.base_model.clone()),
+        ("access_groups", list(&info.access_groups)),
+        (
+            "mock_response",
+            deployment.mock_response.as_ref().map(|_| "set".to_owned()),
         ),
-    );
-    add(
-        "mock_response",
-        deployment.mock_response.as_ref().map(|_| "set".to_owned()),
-    );
-    facts
+    ];
+    let all = [("id", Some(info.id.clone()))]
+        .into_iter()
+        .chain(place(deployment))
+        .chain(share(deployment))
+        .chain(last);
+    all.filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+}
+
+type Fact = (&'static str, Option<String>);
+
+fn place(deployment: &Deployment) -> [Fact; 9] {
+    let connection = &deployment.connection;
+    let (aws, vertex) = (&connection.aws, &connection.vertex);
+    [
+        ("provider", connection.provider.clone()),
+        (
+            "api_base",
+            connection.api_base.as_deref().map(without_credentials),
+        ),
+        ("api_version", connection.api_version.clone()),
+        ("credentials", credentials(deployment)),
+        ("organization", connection.organization.clone()),
+        (
+            "region",
+            aws.region_name.clone().or_else(|| vertex.location.clone()),
+        ),
+        (
+            "project",
+            vertex
+                .project
+                .clone()
+                .or_else(|| connection.watsonx.project_id.clone()),
+        ),
+        (
+            "extra_headers",
+            list(connection.extra_headers.iter().map(|(name, _)| name)),
+        ),
+        ("extra_body", list(connection.extra_body.keys())),
+    ]
+}
+
+fn share(deployment: &Deployment) -> [Fact; 8] {
+    let limits = &deployment.limits;
+    [
+        ("rpm", limits.rpm.map(|count| count.to_string())),
+        ("tpm", limits.tpm.map(|count| count.to_string())),
+        ("timeout", limits.timeout.map(seconds)),
+        ("stream_timeout", limits.stream_timeout.map(seconds)),
+        (
+            "retries",
+            limits
+                .max_retries
+                .or(limits.num_retries)
+                .map(|count| count.to_string()),
+        ),
+        ("weight", limits.weight.map(|weight| weight.to_string())),
+        ("order", limits.order.map(|order| order.to_string())),
+        ("tags", list(&limits.tags)),
+    ]
 }
 
 /// A URL may hold a user and password.
@@ -186,10 +178,10 @@ fn names(config: &Config, out: &mut String) {
         &router.content_policy_fallbacks,
         out,
     );
-    if let Some(models) = list(router.default_fallbacks.iter().map(String::as_str)) {
+    if let Some(models) = list(&router.default_fallbacks) {
         let _ = writeln!(out, "default fallbacks: {models}");
     }
-    if let Some(names) = list(config.credentials.iter().map(String::as_str)) {
+    if let Some(names) = list(&config.credentials) {
         let _ = writeln!(out, "credential list: {names}");
     }
 }
@@ -252,7 +244,10 @@ fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs_f64())
 }
 
-fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let names: Vec<&str> = names.into_iter().collect();
+fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Option<String> {
+    let names: Vec<String> = names
+        .into_iter()
+        .map(|name| name.as_ref().to_owned())
+        .collect();
     (!names.is_empty()).then(|| names.join(", "))
 }

@@ -28,7 +28,6 @@ use super::fields::Reader;
 use super::keys::Section;
 use super::load::{Overrides, ProviderKeys};
 use super::raw::Written;
-use super::yaml::Map;
 
 /// A configuration, ready for use.
 #[derive(Clone, Debug)]
@@ -53,11 +52,11 @@ pub struct Config {
     pub notices: Vec<Diagnostic>,
 }
 
-/// What types a file: the file, and what the caller knows besides.
+/// Types what is written. `providers` are given when nothing is, so that the environment decides which models there are.
 pub(super) fn resolve(
     written: &Written,
     overrides: &Overrides,
-    providers: &[ProviderKeys],
+    providers: Option<&[ProviderKeys]>,
     found: &mut Diagnostics,
 ) -> Config {
     let environment = &written.environment;
@@ -74,11 +73,9 @@ pub(super) fn resolve(
         overrides,
     );
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
-    let deployments = match written.files.is_empty()
-        && written.root.as_map() == Some(&Map::default())
-    {
-        true => deployment::from_environment(providers, environment),
-        false => deployment::read_all(&mut reader, &top, &credentials, general.store_model_in_db),
+    let deployments = match providers {
+        Some(providers) => deployment::from_environment(providers, environment),
+        None => deployment::read_all(&mut reader, &top, &credentials, general.store_model_in_db),
     };
     let aliases = fallback::aliases(&mut reader, &router.fields, &litellm.fields);
     reader.finish();
@@ -93,7 +90,7 @@ pub(super) fn resolve(
         environment: environment.clone(),
         notices: Vec::new(),
     };
-    fallback::check_targets(&config, found);
+    fallback::check_targets(&config, &router.default_fallbacks_at, found);
     general::check_exposure(&config, found);
     if config.deployments.is_empty() && !config.general.store_model_in_db {
         let hint = "add a `model_list`, or set a provider's key such as `OPENAI_API_KEY` and start without a file";

@@ -1,6 +1,6 @@
 //! Keys of the gateway's own section, `switchboard`. Every duration and size carries its unit in the name.
 
-use super::Kind::{Count, Flag, Integer, Map, Text, Texts};
+use super::Kind::{Count, Flag, Integer, Map, Secret, Text, Texts};
 use super::{Key, honoured};
 
 pub(super) const KEYS: &[Key] = &[
@@ -124,7 +124,7 @@ pub(super) const UPSTREAM: &[Key] = &[
     ),
     honoured(
         "proxy_url",
-        Text,
+        Secret,
         "Proxy for connections to providers; `HTTPS_PROXY` unless said.",
     ),
 ];

@@ -5,6 +5,7 @@ mod identity;
 mod read;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -16,7 +17,7 @@ pub(super) use credential::Credentials;
 pub(super) use read::{from_environment, read_all};
 
 /// One place where a model runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Deployment {
     /// Name callers ask for. In it, `*` matches any text.
     pub model_name: String,
@@ -56,7 +57,7 @@ impl Price {
 }
 
 /// How to reach a provider. What is `None` comes from the provider's row in the catalog.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Connection {
     /// Provider, instead of the prefix of the model.
     pub provider: Option<String>,
@@ -175,7 +176,7 @@ pub struct Limits {
 }
 
 /// What is known about the model of a deployment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ModelInfo {
     /// Identity of the deployment, unique in the configuration.
     pub id: String,
@@ -187,4 +188,16 @@ pub struct ModelInfo {
     pub access_groups: Vec<String>,
     /// All of it as written, for the echo.
     pub written: Map<String, Value>,
+}
+
+/// Names only: URLs, headers, request parameters and notes may all hold credentials.
+impl fmt::Debug for Deployment {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Deployment")
+            .field("model_name", &self.model_name)
+            .field("model", &self.model)
+            .field("id", &self.model_info.id)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
 }

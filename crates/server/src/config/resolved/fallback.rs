@@ -138,7 +138,11 @@ fn target(reader: &mut Reader<'_>, name: &str, entry: &Entry, node: &Node) -> Op
 }
 
 /// Warns about aliases and fallbacks that lead nowhere.
-pub(super) fn check_targets(config: &Config, found: &mut Diagnostics) {
+pub(super) fn check_targets(
+    config: &Config,
+    default_fallbacks_at: &Location,
+    found: &mut Diagnostics,
+) {
     if config.general.store_model_in_db {
         return;
     }
@@ -189,11 +193,7 @@ pub(super) fn check_targets(config: &Config, found: &mut Diagnostics) {
         }
     }
     for target in &router.default_fallbacks {
-        missing(
-            "`default_fallbacks` names",
-            target,
-            &Location::whole("router_settings"),
-        );
+        missing("`default_fallbacks` names", target, default_fallbacks_at);
     }
 }
 

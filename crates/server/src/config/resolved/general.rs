@@ -6,7 +6,7 @@ use crate::config::environment::Environment;
 use crate::config::fields::Reader;
 use crate::config::keys::Section;
 use crate::config::secret::Secret;
-use crate::config::yaml::Node;
+use crate::config::yaml::{Node, Value};
 
 /// Settings of the gateway as a whole.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct General {
     pub master_key: Option<Secret>,
     /// Where the key, or else the section, stands.
     pub master_key_at: Location,
+    /// A key was written, and an error says why it cannot be used.
+    pub(super) master_key_is_invalid: bool,
     /// Start without a master key even where other machines can reach the gateway.
     pub permit_missing_master_key: bool,
     /// Database for keys and spending.
@@ -36,6 +38,9 @@ impl General {
         environment: &Environment,
     ) -> General {
         let fields = reader.section(Section::General, node);
+        let written = node
+            .and_then(Node::as_map)
+            .and_then(|map| map.get("master_key"));
         let from = |names: [&str; 2]| {
             names
                 .into_iter()
@@ -55,19 +60,22 @@ impl General {
                 .secret("master_key")
                 .or_else(|| from(["SWITCHBOARD_MASTER_KEY", "LITELLM_MASTER_KEY"])),
             master_key_at: fields.node("master_key").map_or(at, |node| node.at.clone()),
+            master_key_is_invalid: written.is_some_and(|node| !matches!(node.value, Value::Null))
+                && fields.node("master_key").is_none(),
             permit_missing_master_key: fields
                 .flag("dangerously_permit_weak_or_unset_master_key")
                 .unwrap_or_else(|| {
-                    environment
-                        .get("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY")
-                        .is_some_and(|text| {
-                            matches!(text.to_ascii_lowercase().as_str(), "true" | "1")
-                        })
+                    is_on(
+                        environment,
+                        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY",
+                    )
                 }),
             database_url: fields
                 .secret("database_url")
                 .or_else(|| from(["DATABASE_URL", "DATABASE_URL"])),
-            store_model_in_db: fields.flag("store_model_in_db").unwrap_or(false),
+            store_model_in_db: fields
+                .flag("store_model_in_db")
+                .unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
             public_base_url: environment
                 .get_non_empty("PROXY_BASE_URL")
@@ -81,9 +89,18 @@ impl General {
     }
 }
 
+fn is_on(environment: &Environment, name: &str) -> bool {
+    environment
+        .get(name)
+        .is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "1"))
+}
+
 /// Without a key, only this machine may reach the gateway; a weak key is allowed, since most existing files have one.
 pub(super) fn check_exposure(config: &Config, found: &mut Diagnostics) {
     let general = &config.general;
+    if general.master_key_is_invalid {
+        return;
+    }
     let at = &general.master_key_at;
     let exposed = config
         .switchboard

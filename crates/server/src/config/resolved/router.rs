@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fallback::{self, Fallback};
 use super::litellm::ReadLitellm;
+use crate::config::diagnostic::Location;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::Section;
 use crate::config::yaml::Node;
@@ -43,6 +44,7 @@ pub struct RouterSettings {
 pub(super) struct ReadRouter {
     pub(super) settings: RouterSettings,
     pub(super) fields: Fields,
+    pub(super) default_fallbacks_at: Location,
 }
 
 impl RouterSettings {
@@ -61,6 +63,10 @@ impl RouterSettings {
                 chosen.and_then(Node::as_list).unwrap_or_default(),
             )
         };
+        let default_fallbacks_at = fields
+            .node("default_fallbacks")
+            .or_else(|| other.node("default_fallbacks"))
+            .map_or_else(Location::environment, |node| node.at.clone());
         let settings = RouterSettings {
             routing_strategy: fields
                 .text("routing_strategy")
@@ -92,6 +98,10 @@ impl RouterSettings {
             },
             max_fallbacks: fields.count("max_fallbacks").unwrap_or(5),
         };
-        ReadRouter { settings, fields }
+        ReadRouter {
+            settings,
+            default_fallbacks_at,
+            fields,
+        }
     }
 }

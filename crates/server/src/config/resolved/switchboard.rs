@@ -10,6 +10,7 @@ use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{Kind, Section};
 use crate::config::load::Overrides;
+use crate::config::secret::Secret;
 use crate::config::yaml::Node;
 
 /// The gateway's own settings.
@@ -96,8 +97,8 @@ pub struct UpstreamSettings {
     pub max_idle_connections_per_host: u32,
     /// Further authorities to trust. `None`: those of the system.
     pub ca_file: Option<PathBuf>,
-    /// Proxy to use. `None`: none.
-    pub proxy_url: Option<String>,
+    /// Proxy to use, perhaps with a password in it. `None`: none.
+    pub proxy_url: Option<Secret>,
 }
 
 /// How changes of the configuration are noticed.
@@ -361,8 +362,8 @@ impl UpstreamSettings {
                 .unwrap_or(64),
             ca_file: fields.text("ca_file").map(PathBuf::from),
             proxy_url: fields
-                .text("proxy_url")
-                .or_else(|| proxy.map(str::to_owned)),
+                .secret("proxy_url")
+                .or_else(|| proxy.map(Secret::new)),
         }
     }
 }

@@ -47,6 +47,9 @@ pub(in crate::config) fn read_all(
         let params = credentials.apply(reader, written, has_database);
         for params in per_organization(&params) {
             let info = fields.node("model_info");
+            if let Some(info) = info {
+                reader.warn_unset_within(Section::ModelInfo.path(), info);
+            }
             let Some(mut deployment) = read(reader, &name, &params, info, &item.at) else {
                 continue;
             };
@@ -185,6 +188,11 @@ fn read(
 }
 
 fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
+    for name in ["extra_body", "vertex_credentials", "vertex_ai_credentials"] {
+        if let Some(node) = fields.node(name) {
+            reader.warn_unset_within(&Section::Params.name_of(name), node);
+        }
+    }
     Connection {
         provider: fields.text("custom_llm_provider"),
         api_key: fields.secret("api_key"),
