@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 
 const MAX_HEADERS: usize = 100;
 const MAX_HEAD: usize = 64 << 10;
+const MAX_CHUNK_HEAD: usize = 1024;
 
 /// How the end of a body is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +191,8 @@ impl Connection {
                     continue;
                 }
                 Framing::Chunked(0) => {
-                    if self.read_chunk_head(framing)? {
+                    if let Some(next) = self.read_chunk_head()? {
+                        *framing = next;
                         continue;
                     }
                 }
@@ -217,13 +219,14 @@ impl Connection {
         self.buffer.split_to(length).freeze()
     }
 
-    /// Reads the line before a chunk, or the last one with its trailers; false when more bytes are needed.
-    fn read_chunk_head(&mut self, framing: &mut Framing) -> io::Result<bool> {
+    /// Reads the line before a chunk, or the last one with its trailers; `None` when more bytes are needed.
+    fn read_chunk_head(&mut self) -> io::Result<Option<Framing>> {
         let Some(end) = memchr::memmem::find(&self.buffer, b"\r\n") else {
-            return if self.buffer.len() > 1024 {
+            let endless = self.buffer.len() > MAX_CHUNK_HEAD;
+            return if endless {
                 Err(malformed("endless chunk head"))
             } else {
-                Ok(false)
+                Ok(None)
             };
         };
         let line = std::str::from_utf8(&self.buffer[..end]).map_err(|_| malformed("chunk head"))?;
@@ -231,16 +234,14 @@ impl Connection {
         let length = u64::from_str_radix(digits, 16).map_err(|_| malformed("chunk length"))?;
         if length > 0 {
             self.buffer.advance(end + 2);
-            *framing = Framing::Chunked(length);
-            return Ok(true);
+            return Ok(Some(Framing::Chunked(length)));
         }
         // Trailers end with an empty line, which without trailers is the line right after the zero.
         let Some(trailer) = memchr::memmem::find(&self.buffer[end..], b"\r\n\r\n") else {
-            return Ok(false);
+            return Ok(None);
         };
         self.buffer.advance(end + trailer + 4);
-        *framing = Framing::Done;
-        Ok(true)
+        Ok(Some(Framing::Done))
     }
 }
 

@@ -85,9 +85,50 @@ impl Drop for Child {
     }
 }
 
-/// A command pinned to a core. `taskset` replaces itself by the program, so the id stays the program's.
+/// Open files that two thousand streams need on both sides of a proxy, with room.
+const OPEN_FILES: u64 = 8192;
+
+/// A command pinned to a core, with enough open files. `prlimit` and `taskset` replace themselves by what they start,
+/// so the id stays the program's.
 pub(super) fn pinned(core: usize, program: &Path) -> Command {
-    let mut command = Command::new("taskset");
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let mut command = match missing_files(&limits) {
+        Some(files) => {
+            let mut command = Command::new("prlimit");
+            command.arg(format!("--nofile={files}:")).arg("taskset");
+            command
+        }
+        None => Command::new("taskset"),
+    };
     command.args(["-c", &core.to_string()]).arg(program);
     command
+}
+
+/// The soft limit to ask for where the present one is too low; as much as the hard one allows.
+fn missing_files(limits: &str) -> Option<u64> {
+    let mut numbers = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?
+        .split_ascii_whitespace();
+    let soft: u64 = numbers.next()?.parse().ok()?;
+    let hard: u64 = numbers.next()?.parse().unwrap_or(OPEN_FILES);
+    (soft < OPEN_FILES && soft < hard).then_some(hard.min(OPEN_FILES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missing_files;
+
+    #[test]
+    fn a_low_limit_is_raised_as_far_as_it_may() {
+        let limits = |numbers: &str| {
+            format!("Limit  Soft  Hard  Units\nMax open files            {numbers}  files\n")
+        };
+        assert_eq!(missing_files(&limits("1024 524288")), Some(8192));
+        assert_eq!(missing_files(&limits("1024 4096")), Some(4096));
+        assert_eq!(missing_files(&limits("1024 unlimited")), Some(8192));
+        assert_eq!(missing_files(&limits("1024 1024")), None);
+        assert_eq!(missing_files(&limits("20000 20000")), None);
+        assert_eq!(missing_files(""), None);
+    }
 }

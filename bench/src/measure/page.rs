@@ -71,7 +71,7 @@ pub(super) fn table(rows: &[Row]) -> String {
 
 fn markdown(options: &Options, rows: &[Row]) -> String {
     let mut text = format!(
-        "# Figures\n\nMedians of {} rounds, the bare pass-through and the gateway in turn on one core, load and mock on \
+        "# Figures\n\nMedians over {} round(s), the bare pass-through and the gateway in turn on one core, load and mock on \
          another, all on one machine over loopback.{}\n\n",
         options.rounds(),
         if options.quick {

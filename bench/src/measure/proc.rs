@@ -37,7 +37,7 @@ fn scheduled_us(pid: u32) -> Option<f64> {
     (sum > 0).then_some(sum as f64 / 1000.0)
 }
 
-/// The share of user time in all CPU time so far.
+/// User and system time so far, in ticks.
 pub(super) fn ticks(pid: u32) -> Outcome<Ticks> {
     Ok(
         parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat"))?)

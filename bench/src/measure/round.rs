@@ -40,12 +40,15 @@ impl Load {
     }
 }
 
+/// The kernel tells user from system time by sampling; with fewer ticks the share is chance.
+const ENOUGH_TICKS: u64 = 20;
+
 /// What a round showed.
 #[derive(Debug, Clone)]
 pub(super) struct Round {
     pub(super) report: Report,
     pub(super) cpu_us: f64,
-    /// User time as a share of all CPU time; `None` when the round was shorter than a tick.
+    /// User time as a share of all CPU time; `None` when the round was too short for the kernel's sampling.
     pub(super) user_share: Option<f64>,
 }
 
@@ -57,7 +60,7 @@ pub(super) fn run(stage: &Stage<'_>, running: &Running, load: Load) -> Outcome<R
     let (after, ticks_after) = (proc::cpu_us(pid)?, proc::ticks(pid)?);
     let user = ticks_after.user - ticks_before.user;
     let all = user + ticks_after.system - ticks_before.system;
-    let user_share = (all > 0).then(|| user as f64 / all as f64);
+    let user_share = (all >= ENOUGH_TICKS).then(|| user as f64 / all as f64);
     Ok(Round {
         report,
         cpu_us: after - before,

@@ -83,83 +83,101 @@ fn first_p50(round: &Round) -> Option<f64> {
 }
 
 fn scenarios(options: &Options) -> Vec<Scenario> {
-    let mut all = same_format(options);
+    let mut all = requests(options);
+    all.extend(streams(options));
     all.extend(translations(options));
     all
 }
 
-fn same_format(options: &Options) -> Vec<Scenario> {
-    let plain = |id, title, load, metrics| Scenario {
-        id,
-        title,
-        load,
-        gateway_model: None,
-        metrics,
-    };
+impl Scenario {
+    fn same_format(
+        id: &'static str,
+        title: &'static str,
+        load: Load,
+        metrics: Vec<Metric>,
+    ) -> Self {
+        Self {
+            id,
+            title,
+            load,
+            gateway_model: None,
+            metrics,
+        }
+    }
+}
+
+fn requests(options: &Options) -> Vec<Scenario> {
     let at_rate = |rate: f64, connections| Load {
         rate: Some(rate),
         ..Load::new("mock", connections, options.count((rate * 4.0) as u64))
     };
+    let chat = Load::new("mock", 64, options.count(20_000));
+    let large = Load {
+        prompt_bytes: 1 << 20,
+        ..Load::new("mock", 1, options.count(500))
+    };
+    let cpu = |reach, better| ratio("CPU per request", cpu_per_request, reach, better);
     let latency = || {
         vec![
             added("added p50", p50, 50.0, None),
             added("added p99", p99, 300.0, None),
         ]
     };
+    let large_metrics = vec![cpu(2.2, 1.4), added("added p50", p50, 1500.0, Some(800.0))];
     vec![
-        plain(
+        Scenario::same_format(
             "chat",
             "chat, same format, 64 connections",
-            Load::new("mock", 64, options.count(20_000)),
-            vec![ratio("CPU per request", cpu_per_request, 1.5, 1.25)],
+            chat,
+            vec![cpu(1.5, 1.25)],
         ),
-        plain(
+        Scenario::same_format(
             "latency-200",
             "chat at 200 requests/s",
             at_rate(200.0, 16),
             latency(),
         ),
-        plain(
+        Scenario::same_format(
             "latency-2000",
             "chat at 2,000 requests/s",
             at_rate(2000.0, 64),
             latency(),
         ),
-        plain(
-            "stream",
-            "stream, same format, 64 connections",
-            Load::streams("mock-50x260", 64, options.count(1_500)),
-            vec![ratio("CPU per chunk", cpu_per_chunk, 1.4, 1.0)],
-        ),
-        plain(
-            "stream-paced",
-            "100 streams, a chunk every 20 ms",
-            // A stream lasts a second: begun evenly at this rate, a hundred are open at once and none in a burst.
-            Load {
-                rate: Some(98.0),
-                ..Load::streams("mock-50x260-ttft20ms-pace20ms", 200, options.count(400))
-            },
-            vec![
-                added(
-                    "added time to first token p50",
-                    first_p50,
-                    500.0,
-                    Some(200.0),
-                ),
-                ratio("CPU per chunk", cpu_per_chunk, 1.4, 1.0),
-            ],
-        ),
-        plain(
+        Scenario::same_format(
             "prompt-1mib",
             "1 MiB prompt, one connection",
-            Load {
-                prompt_bytes: 1 << 20,
-                ..Load::new("mock", 1, options.count(500))
-            },
-            vec![
-                ratio("CPU per request", cpu_per_request, 2.2, 1.4),
-                added("added p50", p50, 1500.0, Some(800.0)),
-            ],
+            large,
+            large_metrics,
+        ),
+    ]
+}
+
+fn streams(options: &Options) -> Vec<Scenario> {
+    let busy = Load::streams("mock-50x260", 64, options.count(1_500));
+    // A stream lasts a second: begun evenly at this rate, a hundred are open at once and none in a burst.
+    let paced = Load {
+        rate: Some(98.0),
+        ..Load::streams("mock-50x260-ttft20ms-pace20ms", 200, options.count(400))
+    };
+    let cpu = || ratio("CPU per chunk", cpu_per_chunk, 1.4, 1.0);
+    let first = added(
+        "added time to first token p50",
+        first_p50,
+        500.0,
+        Some(200.0),
+    );
+    vec![
+        Scenario::same_format(
+            "stream",
+            "stream, same format, 64 connections",
+            busy,
+            vec![cpu()],
+        ),
+        Scenario::same_format(
+            "stream-paced",
+            "100 streams, a chunk every 20 ms",
+            paced,
+            vec![first, cpu()],
         ),
     ]
 }

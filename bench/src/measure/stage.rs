@@ -90,10 +90,11 @@ impl<'a> Stage<'a> {
         let began = Instant::now();
         let log = self.folder.join("subject.log");
         let mut child = Child::start(&mut command, &log)?;
-        while !answers(address) {
+        while let Err(reason) = first_answer(address) {
             if child.has_ended()? || began.elapsed() > READY_PATIENCE {
                 let log = fs::read_to_string(&log).unwrap_or_default();
-                return Err(format!("{subject:?} does not answer; its output:\n{log}").into());
+                let what = format!("{subject:?} does not answer ({reason}); its output:\n{log}");
+                return Err(what.into());
             }
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -192,8 +193,12 @@ fn free_port() -> Outcome<u16> {
         .port())
 }
 
-fn answers(address: SocketAddr) -> bool {
-    ask(address).is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200"))
+fn first_answer(address: SocketAddr) -> Result<(), String> {
+    let answer = ask(address).map_err(|error| error.to_string())?;
+    if answer.starts_with(b"HTTP/1.1 200") {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn ask(address: SocketAddr) -> std::io::Result<Vec<u8>> {

@@ -71,6 +71,13 @@ fn per_request(stage: &Stage<'_>, running: &Running) -> Outcome<f64> {
     front.args(["-p", &running.child.id().to_string(), "--"]);
     let report = round::storm(&mut round::storm_behind(front, stage, running, load))?;
     let count = read_count(&file).ok_or("perf wrote no count")?;
+    if !report.flaws.is_empty() {
+        return Err(format!(
+            "wrong answers while counting system calls: {:?}",
+            report.flaws
+        )
+        .into());
+    }
     Ok(count as f64 / report.ok.max(1) as f64)
 }
 

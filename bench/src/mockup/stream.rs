@@ -44,14 +44,9 @@ pub(super) async fn play(
             rest(script.pace).await;
         }
         if index == script.fault_after.min(chunks - 1)
-            && let Some(fault) = fate.fault
+            && let Some(fault) = fate.fault.filter(|fault| strikes_between_chunks(*fault))
         {
-            if is_mid_body(fault) {
-                return break_off(connection, fault).await;
-            }
-            if let Some(last_word) = last_word(ask, fault) {
-                return end(connection, &[last_word], "").await;
-            }
+            return strike(connection, ask, fault).await;
         }
         let greeting = if index == 0 {
             ask.greeting()
@@ -78,12 +73,15 @@ pub(super) async fn play(
     Ok(next)
 }
 
-/// What an erring provider says last in a stream.
-fn last_word(ask: &Ask<'_>, fault: Fault) -> Option<String> {
+fn strikes_between_chunks(fault: Fault) -> bool {
+    is_mid_body(fault) || matches!(fault, Fault::ErrorEvent | Fault::Malformed)
+}
+
+async fn strike(connection: Connection, ask: &Ask<'_>, fault: Fault) -> io::Result<Next> {
     match fault {
-        Fault::ErrorEvent => Some(ask.shape.error_event()),
-        Fault::Malformed => Some(MALFORMED.to_owned()),
-        _ => None,
+        Fault::ErrorEvent => end(connection, &[ask.shape.error_event()], "").await,
+        Fault::Malformed => end(connection, &[MALFORMED.to_owned()], "").await,
+        _ => break_off(connection, fault).await,
     }
 }
 
