@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use http_body_util::BodyExt;
 use switchboard_wire::dialect::Stamp;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Edits;
@@ -147,7 +146,10 @@ impl Attempts<'_> {
         if call.strict && !prepared.losses.is_empty() {
             let message = format!("{} cannot take: {}", target.spec.model, prepared.losses);
             let param = prepared.losses.list().first().map(|loss| loss.field.to_string()).unwrap_or_default();
-            return Err(Error { retry: Retry::Next, ..Problem::new(Kind::Unsupported, message).with_param(param).with_code("unsupported_parameter").into() });
+            return Err(Error {
+                retry: Retry::Next,
+                ..Problem::new(Kind::Unsupported, message).with_param(param).with_code("unsupported_parameter").into()
+            });
         }
         Ok(prepared)
     }
@@ -193,7 +195,7 @@ impl Attempts<'_> {
         request.timeouts = self.timeouts(target);
         request.caps = if self.call.stream { Caps::STREAM } else { Caps::WHOLE };
         request.transport = target.spec.transport.clone();
-        let signed = reach.signer.sign(&mut request, &self.worker.upstream).await;
+        let signed = reach.signer.sign(&self.worker.upstream, &mut request).await;
         signed.map_err(|error| Error::credential(&target.provider_name, error))?;
         let overhead = self.call.received.elapsed();
         meter.note(|record| {
@@ -258,7 +260,10 @@ impl Exchange<'_> {
             Ok(reading) => reading,
             Err(fault) => {
                 let fault = scrub::fault(fault, self.target);
-                return Err((Error { verbatim: None, ..Error::provider(fault, &self.target.provider_name, self.target.spec.guessed) }, meter));
+                return Err((
+                    Error { verbatim: None, ..Error::provider(fault, &self.target.provider_name, self.target.spec.guessed) },
+                    meter,
+                ));
             }
         };
         if let Some(usage) = reading.usage.clone() {
@@ -319,7 +324,10 @@ impl Exchange<'_> {
             Ok(reading) => reading,
             Err(fault) => {
                 let fault = scrub::fault(fault, self.target);
-                return Err((Error { verbatim: None, ..Error::provider(fault, &self.target.provider_name, self.target.spec.guessed) }, meter));
+                return Err((
+                    Error { verbatim: None, ..Error::provider(fault, &self.target.provider_name, self.target.spec.guessed) },
+                    meter,
+                ));
             }
         };
         let mut writer = inbound.event_writer(self.stamp());
@@ -377,8 +385,3 @@ pub(crate) fn cost_header(headers: &mut HeaderMap, meter: &Meter) {
     }
 }
 
-/// Collects a body that is small by contract.
-#[allow(dead_code, reason = "used by operations that stream nothing")]
-pub(crate) async fn collect(reply: UpstreamReply) -> Result<bytes::Bytes, Error> {
-    reply.body.collect().await.map_err(Error::dial).map(|body| body)
-}

@@ -36,8 +36,16 @@ const CONTROL: [&str; 24] = [
 ];
 
 /// Client headers that a provider gets.
-const FORWARD: [&str; 8] =
-    ["anthropic-beta", "anthropic-version", "openai-beta", "openai-organization", "openai-project", "http-referer", "x-title", "x-session-id"];
+const FORWARD: [&str; 8] = [
+    "anthropic-beta",
+    "anthropic-version",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "http-referer",
+    "x-title",
+    "x-session-id",
+];
 
 /// Provider headers that a client gets.
 const BACKWARD: [&str; 22] = [

@@ -185,12 +185,8 @@ pub fn cost(card: &ModelCard, usage: &Usage, service: Option<&str>) -> Option<Pi
         (Component::SearchMedium, count(usage.web_searches)),
         (Component::Request, u64::from(card.prices.base(Component::Request).is_some())),
     ];
-    let amounts: Vec<Amount<'_>> = parts
-        .into_iter()
-        .chain(answers)
-        .chain(plain)
-        .map(|(component, quantity)| Amount { component, qualifier: "", quantity })
-        .collect();
+    let amounts: Vec<Amount<'_>> =
+        parts.into_iter().chain(answers).chain(plain).map(|(component, quantity)| Amount { component, qualifier: "", quantity }).collect();
     let service = service.and_then(Service::from_name).unwrap_or_default();
     card.prices.cost(&amounts, service, prompt).ok()
 }
