@@ -63,6 +63,12 @@ impl<'a> Fields<'a> {
         self.take_str(key).and_then(|raw| serde_json::from_str(raw).ok())
     }
 
+    /// The value of that key as written, left in place.
+    pub fn peek_raw(&self, key: &str) -> Option<&'a RawValue> {
+        let (_, raw) = self.entries.iter().find(|(known, _)| known == key)?;
+        serde_json::from_str(raw).ok()
+    }
+
     fn take_str(&mut self, key: &str) -> Option<&'a str> {
         let at = self.entries.iter().position(|(known, _)| known == key)?;
         Some(self.entries.remove(at).1)

@@ -10,6 +10,7 @@
 //!
 //! Start reading at [`dialect`], then [`prepare`] (requests) and [`relay`] (streams).
 
+pub mod anthropic;
 pub mod assemble;
 pub mod chat;
 pub mod dialect;

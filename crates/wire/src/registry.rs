@@ -1,5 +1,6 @@
 //! The one place that knows every dialect.
 
+use crate::anthropic::Anthropic;
 use crate::dialect::{Dialect, Inbound, Outbound};
 
 impl Dialect {
@@ -9,7 +10,7 @@ impl Dialect {
             Dialect::OpenAiChat => None,
             Dialect::OpenAiCompletions => None,
             Dialect::OpenAiResponses => None,
-            Dialect::Anthropic => None,
+            Dialect::Anthropic => Some(&Anthropic),
             Dialect::Gemini => None,
             Dialect::Bedrock => None,
             Dialect::Cohere => None,
@@ -23,7 +24,7 @@ impl Dialect {
             Dialect::OpenAiChat => None,
             Dialect::OpenAiCompletions => None,
             Dialect::OpenAiResponses => None,
-            Dialect::Anthropic => None,
+            Dialect::Anthropic => Some(&Anthropic),
             Dialect::Gemini => None,
             Dialect::Bedrock => None,
             Dialect::Cohere => None,

@@ -1,0 +1,68 @@
+//! What the request writer keeps at hand.
+
+use super::HERE;
+use super::names::Names;
+use crate::chat::ChatRequest;
+use crate::dialect::Profile;
+use crate::extra::Extra;
+use crate::loss::Losses;
+use crate::problem::Unsupported;
+use crate::seal::ANTHROPIC;
+
+/// The state of a request under way.
+pub(super) struct Pen<'a> {
+    /// What the target can do.
+    pub(super) profile: &'a Profile,
+    /// Whether the request came in this dialect: then it is written as it is, without the rules for guests.
+    pub(super) native: bool,
+    pub(super) losses: Losses,
+    pub(super) names: Names,
+    /// Features the body needs to be opted into.
+    pub(super) betas: Vec<String>,
+    /// The tool that stands for the JSON answer.
+    pub(super) json_tool: Option<String>,
+    /// The first piece of content that cannot be sent.
+    pub(super) refused: Option<Unsupported>,
+}
+
+impl<'a> Pen<'a> {
+    pub(super) fn new(request: &ChatRequest, profile: &'a Profile) -> Self {
+        Self {
+            profile,
+            native: request.extra.from() == Some(HERE),
+            losses: Losses::new(),
+            names: Names::new(request),
+            betas: Vec::new(),
+            json_tool: None,
+            refused: None,
+        }
+    }
+
+    /// Who makes the model.
+    pub(super) fn vendor(&self) -> &str {
+        self.profile.vendor.as_deref().unwrap_or(ANTHROPIC)
+    }
+
+    /// Refuses content; the first refusal is the one told.
+    pub(super) fn refuse(&mut self, field: &str, why: &str) {
+        if self.refused.is_none() {
+            self.refused = Some(Unsupported::new(field, HERE, why));
+        }
+    }
+
+    /// Opts into a feature.
+    pub(super) fn beta(&mut self, name: &str) {
+        if !self.betas.iter().any(|known| known == name) {
+            self.betas.push(name.to_owned());
+        }
+    }
+
+    /// Records the fields of another dialect as lost.
+    pub(super) fn lose(&mut self, extra: &Extra) {
+        if extra.from() != Some(HERE) {
+            for (key, _) in extra.fields() {
+                self.losses.dropped(key.clone());
+            }
+        }
+    }
+}
