@@ -21,6 +21,7 @@ pub mod framing;
 pub mod grammar;
 pub mod json;
 pub mod loss;
+pub mod openai_chat;
 pub mod outline;
 pub mod prepare;
 pub mod problem;

@@ -6,7 +6,7 @@ impl Dialect {
     /// The half clients speak; `None` where only providers speak it.
     pub fn inbound(self) -> Option<&'static dyn Inbound> {
         match self {
-            Dialect::OpenAiChat => None,
+            Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
             Dialect::OpenAiCompletions => None,
             Dialect::OpenAiResponses => None,
             Dialect::Anthropic => None,
@@ -20,7 +20,7 @@ impl Dialect {
     /// The half providers speak.
     pub fn outbound(self) -> Option<&'static dyn Outbound> {
         match self {
-            Dialect::OpenAiChat => None,
+            Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
             Dialect::OpenAiCompletions => None,
             Dialect::OpenAiResponses => None,
             Dialect::Anthropic => None,
