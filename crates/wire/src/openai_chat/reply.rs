@@ -50,9 +50,14 @@ fn read_answer(mut fields: Fields<'_>, (first, others): (&RawValue, &[&RawValue]
     }
     fields.take_raw("object");
     let mut choice = Fields::nested(first).map_err(|error| error.within("choices[0]"))?;
-    let message: &RawValue = choice.require("message").map_err(|error| error.within("choices[0]"))?;
     let inside = |error: Malformed| error.within("choices[0].message");
-    let mut message = Fields::nested(message).map_err(inside)?;
+    let message = choice.take_raw("message").filter(|raw| raw.get() != "null");
+    let mut message = match message {
+        Some(message) => Fields::nested(message).map_err(inside)?,
+        // A filter may leave nothing but the reason.
+        None if choice.has("finish_reason") => Fields::default(),
+        None => return Err(inside(Malformed::new("is missing"))),
+    };
     message.take_raw("role");
     let ids = format!("call_{}", spare_id(reply.id.as_deref()));
     let reading = Reading { vendor: memo.vendor.as_deref(), ids: &ids };

@@ -93,17 +93,18 @@ pub(crate) fn read_usage(raw: &RawValue) -> Option<Usage> {
         raw: Some((HERE, raw.to_owned())),
         ..Usage::default()
     };
-    add_thoughts(&mut usage);
+    add_what_the_total_holds(&mut usage);
     (usage.counts().iter().any(|(_, count)| count.is_some()) || usage.cost.is_some()).then_some(usage)
 }
 
-/// With some providers the answer's count leaves the thoughts out; the total then tells.
-fn add_thoughts(usage: &mut Usage) {
-    if let (Some(input), Some(output), Some(total), Some(reasoning)) = (usage.input, usage.output, usage.total, usage.reasoning)
-        && reasoning > 0
-        && input.checked_add(output).and_then(|sum| sum.checked_add(reasoning)) == Some(total)
-    {
-        usage.output = Some(output + reasoning);
+/// With some providers the answer's count leaves the thoughts out, or the prompt's count the sound; the total then tells.
+fn add_what_the_total_holds(usage: &mut Usage) {
+    let (Some(input), Some(output), Some(total)) = (usage.input, usage.output, usage.total) else { return };
+    let Some(missing) = input.checked_add(output).and_then(|sum| total.checked_sub(sum)).filter(|missing| *missing > 0) else { return };
+    if usage.reasoning == Some(missing) {
+        usage.output = Some(output + missing);
+    } else if usage.input_audio == Some(missing) {
+        usage.input = Some(input + missing);
     }
 }
 
