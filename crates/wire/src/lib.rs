@@ -22,6 +22,7 @@ pub mod grammar;
 pub mod json;
 pub mod loss;
 pub mod openai_chat;
+pub mod openai_completions;
 pub mod outline;
 pub mod prepare;
 pub mod problem;

@@ -7,7 +7,7 @@ impl Dialect {
     pub fn inbound(self) -> Option<&'static dyn Inbound> {
         match self {
             Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
-            Dialect::OpenAiCompletions => None,
+            Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
             Dialect::OpenAiResponses => None,
             Dialect::Anthropic => None,
             Dialect::Gemini => None,
@@ -21,7 +21,7 @@ impl Dialect {
     pub fn outbound(self) -> Option<&'static dyn Outbound> {
         match self {
             Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
-            Dialect::OpenAiCompletions => None,
+            Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
             Dialect::OpenAiResponses => None,
             Dialect::Anthropic => None,
             Dialect::Gemini => None,

@@ -77,7 +77,13 @@ impl Calls {
         self.extend(0, (None, name), (&arguments(function.arguments), None), (next, out));
     }
 
-    fn extend(&mut self, at: usize, (id, name): (Option<String>, &str), (text, seal): (&str, Option<Sealed>), (next, out): (&mut u32, &mut Vec<Event>)) {
+    fn extend(
+        &mut self,
+        at: usize,
+        (id, name): (Option<String>, &str),
+        (text, seal): (&str, Option<Sealed>),
+        (next, out): (&mut u32, &mut Vec<Event>),
+    ) {
         let spare = format!("call_{}_{at}", self.spare);
         let call = &mut self.list[at];
         if call.closed {

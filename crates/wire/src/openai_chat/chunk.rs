@@ -37,6 +37,9 @@ pub(super) struct Choice<'a> {
     pub(super) index: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) delta: Option<DeltaOf<'a>>,
+    /// The older format's.
+    #[serde(borrow, default)]
+    pub(super) text: Option<&'a RawValue>,
     /// Some providers end a stream with the whole message.
     #[serde(borrow, default)]
     pub(super) message: Option<&'a RawValue>,

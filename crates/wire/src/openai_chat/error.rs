@@ -66,7 +66,8 @@ fn read_said(raw: &RawValue) -> Said {
     let wrapped = fields.take_raw("error").filter(|raw| raw.get() != "null");
     let wrapped = wrapped.or_else(|| fields.take_raw("errors").filter(|raw| raw.get() != "null"));
     let mut said = wrapped.map(read_said).unwrap_or_default();
-    let message = ["message", "msg", "error_message", "detail"].into_iter().find_map(|key| fields.take_raw(key)).filter(|raw| raw.get() != "null");
+    let message =
+        ["message", "msg", "error_message", "detail"].into_iter().find_map(|key| fields.take_raw(key)).filter(|raw| raw.get() != "null");
     if said.message.is_none()
         && let Some(raw) = message
     {
@@ -135,7 +136,8 @@ fn classify(said: &Said, message: &str, by_status: Option<Kind>) -> (Kind, Optio
     let is = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
     let text = format!("{} {}", message.to_ascii_lowercase(), said.inner.to_ascii_lowercase());
     let tells = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
-    let clients = by_status.is_none_or(|kind| !matches!(kind, Kind::Unauthenticated | Kind::Forbidden | Kind::NotFound | Kind::RateLimited));
+    let clients =
+        by_status.is_none_or(|kind| !matches!(kind, Kind::Unauthenticated | Kind::Forbidden | Kind::NotFound | Kind::RateLimited));
     if is(&["context_length_exceeded", "too_many_prompt_tokens", "context_window_exceeded"]) || clients && tells(CONTEXT) {
         return (Kind::BadRequest, Some("context_length_exceeded"));
     }
@@ -182,14 +184,18 @@ const FILTERS: &[&str] = &[
     "image_content_policy_violation",
 ];
 
-const QUOTA: &[&str] = &["insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance", "payment_required"];
+const QUOTA: &[&str] =
+    &["insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance", "payment_required"];
 
 const BY_WORD: &[(&[&str], Kind)] = &[
     (&["model_not_found", "deploymentnotfound", "not_found", "not_found_error", "modelnotfound", "resource_not_found"], Kind::NotFound),
     (&["invalid_api_key", "authentication_error", "unauthenticated", "invalid_authentication", "unauthorized"], Kind::Unauthenticated),
     (&["permission_denied", "permission_error", "access_denied", "unsupported_country_region_territory"], Kind::Forbidden),
     (&["rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "too_many_requests", "throttling_error"], Kind::RateLimited),
-    (&["overloaded_error", "engine_overloaded", "engine_overloaded_error", "unavailable", "service_unavailable", "no_capacity"], Kind::Overloaded),
+    (
+        &["overloaded_error", "engine_overloaded", "engine_overloaded_error", "unavailable", "service_unavailable", "no_capacity"],
+        Kind::Overloaded,
+    ),
     (&["timeout", "deadline_exceeded", "timeout_error"], Kind::Timeout),
     (&["request_too_large", "payload_too_large"], Kind::TooLarge),
     (&["invalid_request_error", "invalid_argument", "bad_request", "invalid_parameter"], Kind::BadRequest),

@@ -13,7 +13,7 @@ pub(crate) mod read_request;
 mod reasoning;
 mod reply;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod text;
 pub(crate) mod usage;
 mod write_events;

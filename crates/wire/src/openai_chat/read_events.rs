@@ -107,7 +107,9 @@ impl Reader {
     /// A piece of a thought. Pieces without an index belong to the open one, whatever its index is.
     fn think(&mut self, (index, summary): (Option<u64>, bool), id: Option<String>, text: &str, out: &mut Vec<Event>) -> u32 {
         let sort = match self.open {
-            Some((_, open @ Open::Reasoning(known, was))) if (index.is_none() || known == index) && (text.is_empty() || was == summary) => open,
+            Some((_, open @ Open::Reasoning(known, was))) if (index.is_none() || known == index) && (text.is_empty() || was == summary) => {
+                open
+            }
             _ => Open::Reasoning(index, summary),
         };
         let block = self.opened(sort, || BlockKind::Reasoning { id, summary }, out);
@@ -178,8 +180,11 @@ impl Reader {
     fn choice(&mut self, choice: &Choice<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         if let Some(delta) = &choice.delta {
             self.delta(delta, out)?;
+        } else if let Some(raw) = choice.text {
+            self.content(raw, out)?;
         } else if let Some(message) = choice.message.filter(|_| self.next == 0) {
-            let delta: DeltaOf<'_> = serde_json::from_str(message.get()).map_err(|error| Malformed::field("message", &error.to_string()))?;
+            let delta: DeltaOf<'_> =
+                serde_json::from_str(message.get()).map_err(|error| Malformed::field("message", &error.to_string()))?;
             self.delta(&delta, out)?;
         }
         if let Some(raw) = word(choice.finish_reason) {

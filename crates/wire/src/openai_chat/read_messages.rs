@@ -299,7 +299,8 @@ pub(super) fn read_assistant(fields: &mut Fields<'_>, reading: &Reading<'_>) -> 
         let call = read_call(raw, &format!("{}_{at}", reading.ids)).map_err(|error| error.within(&format!("tool_calls[{at}]")))?;
         calls.push(call);
     }
-    let legacy = fields.take::<WrittenFunction<'_>>("function_call")?.filter(|call| call.name.as_deref().is_some_and(|name| !name.is_empty()));
+    let legacy =
+        fields.take::<WrittenFunction<'_>>("function_call")?.filter(|call| call.name.as_deref().is_some_and(|name| !name.is_empty()));
     let id = legacy.map(|function| {
         let id = format!("{}_{}", reading.ids, calls.len());
         calls.push(function.into_call(id.clone()));

@@ -87,7 +87,6 @@ pub(crate) fn read_knobs(fields: &mut Fields<'_>, head: &Head<'_>, request: &mut
     Ok(())
 }
 
-
 /// One text or several.
 pub(crate) fn read_stop(raw: &RawValue) -> Result<Vec<String>, Malformed> {
     #[derive(Deserialize)]

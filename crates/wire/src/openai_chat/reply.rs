@@ -55,13 +55,15 @@ fn read_answer(mut fields: Fields<'_>, (first, others): (&RawValue, &[&RawValue]
     let mut message = match message {
         Some(message) => Fields::nested(message).map_err(inside)?,
         // A filter may leave nothing but the reason.
-        None if choice.has("finish_reason") => Fields::default(),
+        None if choice.has("finish_reason") || choice.has("text") => Fields::default(),
         None => return Err(inside(Malformed::new("is missing"))),
     };
     message.take_raw("role");
     let ids = format!("call_{}", spare_id(reply.id.as_deref()));
     let reading = Reading { vendor: memo.vendor.as_deref(), ids: &ids };
     reply.parts = read_assistant(&mut message, &reading).map_err(inside)?.0;
+    // The older format's choices are texts.
+    reply.parts.extend(choice.take::<String>("text")?.map(Part::text));
     add_sources(&mut fields, &mut reply.parts);
     let calls = reply.parts.iter().any(|part| matches!(part.body, PartBody::ToolCall(_)));
     let finish = word(choice.take_raw("finish_reason")).or_else(|| finish_details(&mut choice));

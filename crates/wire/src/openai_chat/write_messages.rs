@@ -159,9 +159,7 @@ impl Writer<'_> {
     fn spelling(&mut self, thoughts: &[(&Part, &Thought)]) -> Vec<String> {
         let Some((first, _)) = thoughts.first() else { return Vec::new() };
         let vendor = self.profile.vendor.as_deref();
-        let foreign = |thought: &Thought| {
-            thought.seal.as_ref().is_some_and(|seal| vendor.is_some_and(|vendor| vendor != seal.vendor))
-        };
+        let foreign = |thought: &Thought| thought.seal.as_ref().is_some_and(|seal| vendor.is_some_and(|vendor| vendor != seal.vendor));
         let mut fields: Vec<String> = match (&self.profile.reasoning_field, first.extra.noted(HERE, "fields")) {
             (Some(field), _) => vec![field.clone()],
             (None, Some(fields)) => fields.split(',').map(str::to_owned).collect(),

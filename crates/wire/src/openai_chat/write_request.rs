@@ -13,6 +13,10 @@ const HERE: Dialect = Dialect::OpenAiChat;
 
 /// Writes a request.
 pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
+    let native = request.extra.from() == Some(HERE);
+    if !native && request.sampling.n.is_some_and(|n| n > 1) {
+        return Err(Unsupported::new("n", HERE, "several answers at once pass only where the formats agree"));
+    }
     let mut losses = Losses::new();
     let messages = write_messages(request, profile, &mut losses)?;
     let tools = write_tools(&request.tools, &mut losses)?;
@@ -37,7 +41,7 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         write_stream(object, request);
         object.extra(&request.extra, HERE);
     });
-    if request.extra.from() != Some(HERE) {
+    if !native {
         for (key, _) in request.extra.fields() {
             losses.dropped(key.clone());
         }
@@ -102,7 +106,11 @@ const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh",
 fn nearest_effort(wanted: &str, known: &[String]) -> Option<String> {
     let place = |effort: &str| EFFORTS.iter().position(|name| *name == effort);
     let at = place(wanted)?;
-    known.iter().filter_map(|effort| Some((place(effort)?, effort))).min_by_key(|(found, _)| (found.abs_diff(at), *found)).map(|(_, effort)| effort.clone())
+    known
+        .iter()
+        .filter_map(|effort| Some((place(effort)?, effort)))
+        .min_by_key(|(found, _)| (found.abs_diff(at), *found))
+        .map(|(_, effort)| effort.clone())
 }
 
 /// The effort a budget stands for.
