@@ -23,6 +23,8 @@ pub mod grammar;
 pub mod json;
 pub mod loss;
 pub mod multipart;
+pub mod openai_chat;
+pub mod openai_completions;
 pub mod outline;
 pub mod prepare;
 pub mod problem;

@@ -7,8 +7,8 @@ impl Dialect {
     /// The half clients speak; `None` where only providers speak it.
     pub fn inbound(self) -> Option<&'static dyn Inbound> {
         match self {
-            Dialect::OpenAiChat => None,
-            Dialect::OpenAiCompletions => None,
+            Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
+            Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
             Dialect::OpenAiResponses => None,
             Dialect::Anthropic => Some(&Anthropic),
             Dialect::Gemini => None,
@@ -21,8 +21,8 @@ impl Dialect {
     /// The half providers speak.
     pub fn outbound(self) -> Option<&'static dyn Outbound> {
         match self {
-            Dialect::OpenAiChat => None,
-            Dialect::OpenAiCompletions => None,
+            Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
+            Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
             Dialect::OpenAiResponses => None,
             Dialect::Anthropic => Some(&Anthropic),
             Dialect::Gemini => None,
