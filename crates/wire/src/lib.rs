@@ -19,6 +19,7 @@ pub mod extra;
 pub mod fields;
 pub mod frames;
 pub mod framing;
+pub mod gemini;
 pub mod grammar;
 pub mod json;
 pub mod loss;
