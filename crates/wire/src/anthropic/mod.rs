@@ -32,6 +32,7 @@ mod read_blocks;
 mod read_events;
 mod read_request;
 mod reply;
+mod schema;
 mod stop;
 mod thinking;
 mod usage;
@@ -97,7 +98,7 @@ impl Outbound for Anthropic {
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
-        write_request::write(request, profile, write_request::Purpose::Answer)
+        write_request::write(request, profile, false)
     }
 
     fn read_reply(&self, memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {

@@ -15,6 +15,8 @@ pub(super) struct Pen<'a> {
     pub(super) profile: &'a Profile,
     /// Whether the request came in this dialect: then it is written as it is, without the rules for guests.
     pub(super) native: bool,
+    /// Whether the tokens are to be counted only.
+    pub(super) counting: bool,
     pub(super) losses: Losses,
     pub(super) names: Names,
     /// Features the body needs to be opted into.
@@ -26,10 +28,11 @@ pub(super) struct Pen<'a> {
 }
 
 impl<'a> Pen<'a> {
-    pub(super) fn new(request: &ChatRequest, profile: &'a Profile) -> Self {
+    pub(super) fn new(request: &ChatRequest, profile: &'a Profile, counting: bool) -> Self {
         Self {
             profile,
             native: request.extra.from() == Some(HERE),
+            counting,
             losses: Losses::new(),
             names: Names::new(request),
             betas: Vec::new(),

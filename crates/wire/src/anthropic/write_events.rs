@@ -71,6 +71,10 @@ impl Writer {
             object.field("type", name);
             write(object);
         });
+        // What is written as sent may stand on several lines, between its tokens alone.
+        if memchr::memchr2(b'\n', b'\r', &self.scratch).is_some() {
+            self.scratch.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+        }
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"\ndata: ");
