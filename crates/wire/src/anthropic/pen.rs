@@ -1,7 +1,7 @@
 //! What the request writer keeps at hand.
 
-use super::HERE;
 use super::names::Names;
+use super::{BETA, HERE};
 use crate::chat::ChatRequest;
 use crate::dialect::Profile;
 use crate::extra::Extra;
@@ -53,9 +53,19 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// Opts into a feature.
+    /// Opts into what the client opted into, as written.
+    pub(super) fn client_betas(&mut self, request: &ChatRequest) {
+        let headers = request.extra.of(HERE).iter().filter(|(key, _)| key == BETA);
+        for names in headers.filter_map(|(_, raw)| serde_json::from_str::<String>(raw.get()).ok()) {
+            let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+            self.betas.extend(names.map(str::to_owned));
+        }
+    }
+
+    /// Opts into a feature, unless the client chose a version of it.
     pub(super) fn beta(&mut self, name: &str) {
-        if !self.betas.iter().any(|known| known == name) {
+        let feature = &name[..name.len().saturating_sub("2025-01-01".len())];
+        if !self.betas.iter().any(|known| known.starts_with(feature)) {
             self.betas.push(name.to_owned());
         }
     }

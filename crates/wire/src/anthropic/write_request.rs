@@ -14,6 +14,7 @@ use crate::problem::Unsupported;
 /// Writes a request for an answer or, `counting`, for a count of its tokens, which takes only what counts.
 pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) -> Result<Written, Unsupported> {
     let mut pen = Pen::new(request, profile, counting);
+    pen.client_betas(request);
     refuse_choices(&mut pen, request);
     choose_json_tool(&mut pen, request);
     let forced = pen.json_tool.is_some();
@@ -231,13 +232,7 @@ fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     pen.lose(&request.extra);
     for (key, value) in request.extra.of(HERE) {
         match key.as_str() {
-            BETA => {
-                let names: String = serde_json::from_str(value.get()).unwrap_or_default();
-                for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-                    pen.beta(name);
-                }
-                continue;
-            }
+            BETA => continue,
             "mcp_servers" => pen.beta("mcp-client-2025-11-20"),
             "context_management" => pen.beta("context-management-2025-06-27"),
             "output_format" => pen.beta("structured-outputs-2025-11-13"),

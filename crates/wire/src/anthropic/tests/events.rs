@@ -184,6 +184,24 @@ fn a_foreign_encrypted_thought_is_a_redacted_one() {
 }
 
 #[test]
+fn a_seal_that_comes_before_the_text_stands_after_it() {
+    let seal = |bytes: &str| Event::BlockDelta { block: 0, delta: Delta::Seal(Sealed::encrypted(OPENAI, bytes)) };
+    let events = [
+        Event::Start { id: None, model: None, created: None },
+        Event::BlockStart { block: 0, kind: BlockKind::Reasoning { id: None, summary: true } },
+        seal("early"),
+        Event::BlockDelta { block: 0, delta: Delta::Text("so".to_owned()) },
+        seal("late"),
+        Event::BlockEnd { block: 0 },
+        Event::End { finish: Finish::new(Reason::Stop, "stop"), service_tier: None },
+    ];
+    let (again, _) = events_in(Framing::Sse, &written(&events, stamp()), usize::MAX);
+    let reply = assembled(&again).unwrap();
+    let PartBody::Reasoning(thought) = &reply.parts[0].body else { panic!("a thought") };
+    assert_eq!((thought.text.as_str(), &thought.seal), ("so", &Some(Sealed::encrypted(OPENAI, "late"))));
+}
+
+#[test]
 fn a_failed_answer_is_an_error_event() {
     let start = Event::Start { id: None, model: None, created: None };
     let fault = Fault::truncated();
