@@ -22,6 +22,12 @@
 //! | `n`, `logprobs`, sound, video | — | refused |
 //! | header `anthropic-beta` | an extra of that name | joined with the features the body needs |
 //! | everything else | extra | as sent |
+//!
+//! A request of this dialect comes back as it was, but for `null`, `is_error: false`, `stream: false` and blank text, which are left
+//! out, and a lone text block, which is written as a string. A guest's (one read in another dialect) obeys the API's rules: turns
+//! alternate, results come first, the thinking budget stays below `max_tokens`, and so on.
+//!
+//! A stream ends with `message_stop` and in no other way; a second answer begun amid the first is a fault.
 
 mod count_tokens;
 mod error;
