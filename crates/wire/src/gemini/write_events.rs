@@ -117,7 +117,8 @@ impl Writer {
             out.extend_from_slice(body);
         } else {
             out.extend_from_slice(b"data: ");
-            out.extend_from_slice(body);
+            // Line breaks stand only between the tokens of what was taken over as sent; here they would end the event.
+            body.split(|byte| matches!(byte, b'\n' | b'\r')).for_each(|line| out.extend_from_slice(line));
             out.extend_from_slice(b"\r\n\r\n");
         }
     }
