@@ -8,7 +8,7 @@ use super::{assembled, cut_everywhere, dialect, events_of_stream, normal, stamp,
 use crate::assemble::events_of;
 use crate::chat::PartBody;
 use crate::dialect::{Flavor, Head, Inbound, Memo, Outbound, Profile};
-use crate::event::{Event, EventReader, Frame};
+use crate::event::{Event, Frame};
 use crate::framing::Framing;
 use crate::problem::{Kind, Problem};
 use crate::reply::Reason;
@@ -41,7 +41,8 @@ fn an_answer_is_read_whole_and_written_back() {
     assert_eq!((usage.input, usage.output, usage.total), (Some(15), Some(7), Some(22)));
     assert_eq!((usage.cache_read, usage.reasoning, usage.input_tool, usage.input_text), (Some(2), Some(4), Some(5), Some(10)));
     assert_eq!((reply.finish.reason, reply.created), (Reason::ToolCalls, Some(1_773_338_764)));
-    let calls: Vec<_> = reply.parts.iter().filter_map(|part| if let PartBody::ToolCall(call) = &part.body { Some(call) } else { None }).collect();
+    let calls: Vec<_> =
+        reply.parts.iter().filter_map(|part| if let PartBody::ToolCall(call) = &part.body { Some(call) } else { None }).collect();
     assert_eq!((calls[0].id.as_str(), calls[0].arguments.as_str()), ("call_swb_r-1_0", "{}"));
     assert_eq!((calls[1].id.as_str(), calls[1].arguments.as_str()), ("own", r#"{"b":1,"a":[2]}"#));
     let back = dialect().write_reply(&reply, &stamp());
@@ -85,7 +86,9 @@ fn what_is_written_is_read_back() {
 #[test]
 fn endings_are_told_apart() {
     let read = |body: &str| dialect().read_reply(&Memo::default(), body.as_bytes());
-    let blocked = read(r#"{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"},"usageMetadata":{"promptTokenCount":3,"totalTokenCount":3}}"#).unwrap();
+    let blocked =
+        read(r#"{"promptFeedback":{"blockReason":"PROHIBITED_CONTENT"},"usageMetadata":{"promptTokenCount":3,"totalTokenCount":3}}"#)
+            .unwrap();
     assert_eq!((blocked.finish.reason, blocked.parts.len()), (Reason::ContentFilter, 0));
     assert_eq!(blocked.usage.as_ref().unwrap().output, Some(0));
     let back: Value = serde_json::from_slice(&dialect().write_reply(&blocked, &stamp())).unwrap();
@@ -125,7 +128,8 @@ fn every_problem_has_its_status_and_is_read_back() {
         let fault = dialect().read_fault(status, &HeaderMap::new(), format!("[{value}]").as_bytes());
         assert_eq!(fault.message, "why");
     }
-    let bad_key = r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#;
+    let bad_key =
+        r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#;
     let fault = dialect().read_fault(StatusCode::BAD_REQUEST, &HeaderMap::new(), bad_key.as_bytes());
     assert_eq!(fault.kind, Kind::Unauthenticated);
     let page = dialect().read_fault(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"<html>oh</html>");

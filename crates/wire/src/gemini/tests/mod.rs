@@ -132,8 +132,17 @@ fn normal(request: &Value) -> Value {
 
 /// Keys in `camelCase`, without nulls, empty defaults and `thought: false`; schemas, arguments and results stay as they are.
 fn camel(value: &Value, key: &str) -> Value {
-    const AS_SENT: [&str; 9] =
-        ["args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "labels", "toolCall", "toolResponse"];
+    const AS_SENT: [&str; 9] = [
+        "args",
+        "response",
+        "parameters",
+        "parametersJsonSchema",
+        "responseSchema",
+        "responseJsonSchema",
+        "labels",
+        "toolCall",
+        "toolResponse",
+    ];
     if AS_SENT.contains(&key) {
         return value.clone();
     }
@@ -148,7 +157,7 @@ fn camel(value: &Value, key: &str) -> Value {
                     name.push_str(&word[1..]);
                 }
                 let value = camel(value, &name);
-                if !value.is_null() && !(name == "thought" && value == json!(false)) {
+                if !(value.is_null() || name == "thought" && value == json!(false)) {
                     out.insert(name, value);
                 }
             }

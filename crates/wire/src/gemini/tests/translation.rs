@@ -32,7 +32,7 @@ fn result(id: &str, text: &str, is_error: bool) -> Part {
 #[test]
 fn tools_are_renamed_matched_and_named_back() {
     let mut request = user(vec![Part::text("hi")]);
-    let schema = raw(r#"{"$schema":"x","type":"object","properties":{"const":{"const":"a"},"b":{"allOf":[{"$ref":"#/$defs/B"}]}}}"#);
+    let schema = raw(r##"{"$schema":"x","type":"object","properties":{"const":{"const":"a"},"b":{"allOf":[{"$ref":"#/$defs/B"}]}}}"##);
     request.tools.push(Tool::Function(Function { name: "get weather".to_owned(), parameters: schema, ..Function::default() }));
     request.tool_choice = Some(ToolChoice::Tool("get weather".to_owned()));
     request.messages.push(Message::new(Role::Assistant, vec![call("call_1", None), call("call_swb_r_1", None)]));
