@@ -98,6 +98,12 @@ fn recorded_answers_are_read() {
             None => dialect().read_reply(&Memo::default(), body.as_bytes()),
             Some(format) => assembled(framing(format), body.as_bytes()),
         };
+        if let Some(usage) = reply.as_ref().ok().and_then(|reply| reply.usage.as_ref())
+            && let (Some(input), Some(output), Some(total)) = (usage.input, usage.output, usage.total)
+            && input + output != total
+        {
+            failures.push(format!("{id}: {input} and {output} are not {total}"));
+        }
         match (reply, oracle.get(id)) {
             (Ok(reply), Some(oracle)) => {
                 if let Some(difference) = against(&summary(&reply), &oracle["direct"]) {
@@ -163,6 +169,21 @@ fn recorded_streams_are_written_and_read_back() {
             let back = assembled(if json_array { Framing::JsonArray } else { Framing::Sse }, &written);
             let back = back.unwrap_or_else(|fault| panic!("{}: {fault:?}\n{}", row["id"], String::from_utf8_lossy(&written)));
             assert_eq!(summary(&reply), summary(&back), "{}", row["id"]);
+        }
+    }
+}
+
+#[test]
+fn recorded_counts_are_read() {
+    for row in rows("corpus.jsonl").unwrap_or_default().iter().filter(|row| row["api"] == "gemini.countTokens") {
+        let body = row["request_body"].to_string();
+        let request = crate::gemini::read_count_request(&head_of(row), body.as_bytes()).unwrap();
+        assert!(!request.messages.is_empty());
+        if row["status"] == 200 {
+            let reply = row["response_body"].as_str().unwrap();
+            let total = crate::gemini::read_count_reply(reply.as_bytes()).unwrap();
+            let sent: Value = serde_json::from_str(reply).unwrap();
+            assert_eq!(sent["totalTokens"], total);
         }
     }
 }
