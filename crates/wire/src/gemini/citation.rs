@@ -138,7 +138,8 @@ pub(super) fn write_grounding(citations: &[Citation], out: &mut Object<'_>) {
     let mut chunks: Vec<&Citation> = Vec::new();
     let mut places: Vec<(u64, u64, Vec<usize>)> = Vec::new();
     for citation in citations {
-        let same = |chunk: &&&Citation| (&chunk.url, &chunk.title, &chunk.cited_text) == (&citation.url, &citation.title, &citation.cited_text);
+        let same =
+            |chunk: &&&Citation| (&chunk.url, &chunk.title, &chunk.cited_text) == (&citation.url, &citation.title, &citation.cited_text);
         let at = chunks.iter().position(|chunk| same(&chunk)).unwrap_or_else(|| {
             chunks.push(citation);
             chunks.len() - 1

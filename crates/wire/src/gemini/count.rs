@@ -47,7 +47,9 @@ pub fn read_count_reply(body: &[u8]) -> Result<u64, Malformed> {
     struct Count {
         total_tokens: u64,
     }
-    serde_json::from_slice::<Count>(body).map(|count| count.total_tokens).map_err(|error| Malformed::field("totalTokens", &error.to_string()))
+    serde_json::from_slice::<Count>(body)
+        .map(|count| count.total_tokens)
+        .map_err(|error| Malformed::field("totalTokens", &error.to_string()))
 }
 
 /// Writes the count for a client.

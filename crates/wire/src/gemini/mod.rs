@@ -1,4 +1,32 @@
 //! Gemini's `generateContent` and `streamGenerateContent`, on AI Studio and on Vertex.
+//!
+//! Specifications: <https://ai.google.dev/api/generate-content> and
+//! <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference>. Fields are JSON for protocol buffers: read in
+//! `camelCase` and in `snake_case`, written in `camelCase`.
+//!
+//! | field | meaning | loss |
+//! |---|---|---|
+//! | `systemInstruction` | `system` | instructions in mid-conversation become a user's turn (approximated) |
+//! | `contents[].role` | `User`, `Assistant`; neighbours of one role are merged | a turn's `name` |
+//! | `text`, `thought` | text, [`Thought`](crate::chat::Thought) (a summary) | thoughts that Google did not seal are left out |
+//! | `thoughtSignature` | the seal of a call or a thought; on any other part of an answer an empty thought after it | |
+//! | `functionCall` | a call; without an `id` it gets `call_swb_<responseId>_<n>`, which is never sent to Gemini | |
+//! | `functionResponse` | a result; `name` is found by the call's id, an id by the name where there is none | |
+//! | `inlineData`, `fileData` | media; only `gs:`, YouTube and Google's file store are fetched, other URLs are refused | `detail` |
+//! | `executableCode`, `codeExecutionResult`, `toolCall`, `toolResponse` | hosted items | left out elsewhere |
+//! | `tools[].functionDeclarations` | functions; schemas are written as `parametersJsonSchema` | `strict` |
+//! | `tools[].*` | hosted tools; web search, fetch and code execution map by name | their settings |
+//! | `toolConfig.functionCallingConfig` | `tool_choice`; `VALIDATED` with names is `Among(_, false)` | `parallel_tool_calls: false` |
+//! | `generationConfig` | sampling, limits, output format, modalities, thinking | `logit_bias`, `min_p`, `top_a`, `repetition_penalty` |
+//! | `candidateCount`, `responseLogprobs` | `n`, `logprobs`; refused from other formats | |
+//! | `safetySettings`, `cachedContent`, … | [`Extra`](crate::extra::Extra); nested ones under a dotted key | all, elsewhere |
+//! | `usageMetadata` | `input` = prompt + tool use, `output` = candidates + thoughts | |
+//! | `candidates` | the first is read, others stay in `Extra` | |
+//! | `groundingMetadata`, `citationMetadata` | citations of the last text, in bytes | the rest of them in streams |
+//! | `promptFeedback.blockReason` | an empty answer that a content filter ended | |
+//!
+//! A stream has no end marker: it is complete if a finish reason (or a block reason) was seen. Models that want signatures on calls
+//! which no model of Google's made get the stand-in that Google documents for it.
 
 mod answer;
 mod citation;

@@ -113,7 +113,7 @@ impl Reader {
             return Ok(());
         }
         if let Some((kind, key, raw)) = hosted_member(&part) {
-            self.on_hosted(kind, key, raw, signature, out);
+            self.on_hosted((kind, key), raw, signature, out);
             return Ok(());
         }
         if let Some(raw) = part.inline_data {
@@ -155,7 +155,7 @@ impl Reader {
         out.push(Event::BlockEnd { block });
     }
 
-    fn on_hosted(&mut self, kind: &str, key: &str, raw: &RawValue, signature: Option<&str>, out: &mut Vec<Event>) {
+    fn on_hosted(&mut self, (kind, key): (&str, &str), raw: &RawValue, signature: Option<&str>, out: &mut Vec<Event>) {
         let whole = json::object(|out| {
             out.raw(key, raw.get());
             out.option("thoughtSignature", signature);
@@ -173,7 +173,7 @@ impl Reader {
         if thought || !is_image && !media_type.starts_with("audio/") {
             // A draft the model made on the way, or something the other formats have no answer for.
             let kind = if thought { "thought_media" } else { "inline_data" };
-            self.on_hosted(kind, "inlineData", raw, signature, out);
+            self.on_hosted((kind, "inlineData"), raw, signature, out);
             return Ok(());
         }
         let media = Box::new(Media::new(MediaSource::Base64(sent.data), Some(media_type)));

@@ -11,16 +11,8 @@ use crate::extra::Extra;
 use crate::problem::Malformed;
 
 /// The members of a part that tell what it is, apart from `text`.
-const MEMBERS: [&str; 8] = [
-    "functionCall",
-    "functionResponse",
-    "inlineData",
-    "fileData",
-    "executableCode",
-    "codeExecutionResult",
-    "toolCall",
-    "toolResponse",
-];
+const MEMBERS: [&str; 8] =
+    ["functionCall", "functionResponse", "inlineData", "fileData", "executableCode", "codeExecutionResult", "toolCall", "toolResponse"];
 
 /// Reads turn after turn, and remembers the calls that still wait for their results: Gemini's calls need no ids, so a result without
 /// one belongs to the first call of that name.

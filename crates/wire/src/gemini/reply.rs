@@ -178,7 +178,8 @@ fn write_media(media: &Media, out: &mut Array<'_>) {
 /// The finish reason in Gemini's words: the one Gemini gave, where it did.
 pub(super) fn finish_name(finish: &Finish) -> &str {
     if let Some(raw) = finish.raw.as_deref() {
-        let is_own = raw.starts_with(|letter: char| letter.is_ascii_uppercase()) && !raw.contains(|letter: char| letter.is_ascii_lowercase());
+        let is_own =
+            raw.starts_with(|letter: char| letter.is_ascii_uppercase()) && !raw.contains(|letter: char| letter.is_ascii_lowercase());
         let called = finish.reason == Reason::ToolCalls;
         if is_own && reason_of(raw, called) == finish.reason {
             return raw;

@@ -8,12 +8,16 @@ use super::answer::write_usage;
 use super::citation::write_grounding;
 use super::error::write_problem;
 use super::reply::{finish_name, write_part};
+use super::token::write_signature;
 use crate::chat::{Citation, Media, MediaSource, Part, PartBody, Thought, ToolCall};
 use crate::dialect::Stamp;
 use crate::event::{BlockKind, Delta, Event, EventWriter};
 use crate::json::{self, Object};
 use crate::problem::Problem;
 use crate::reply::{Finish, Usage};
+
+/// Stands for the text of a thought that has gone out.
+const MARK: &str = "…";
 
 /// Writes one stream.
 #[derive(Debug)]
@@ -41,7 +45,9 @@ impl Writer {
                 let part = PartBody::Text { text: text.clone(), citations: Vec::new() };
                 self.part(&part, out);
             }
-            (PartBody::Reasoning(_), Delta::Text(text)) => {
+            (PartBody::Reasoning(thought), Delta::Text(text)) => {
+                // Not kept, only marked: the seal at the end is that of a thought with a text.
+                thought.text = if text.is_empty() { std::mem::take(&mut thought.text) } else { MARK.to_owned() };
                 let part = PartBody::Reasoning(Thought { text: text.clone(), ..Thought::default() });
                 self.part(&part, out);
             }
@@ -60,7 +66,15 @@ impl Writer {
         let (_, part) = self.blocks.remove(at);
         match &part.body {
             PartBody::Text { .. } | PartBody::Refusal(_) => {}
-            PartBody::Reasoning(thought) if thought.seal.is_none() => {}
+            PartBody::Reasoning(Thought { seal: None, .. }) => {}
+            PartBody::Reasoning(Thought { seal: Some(seal), text, id, .. }) if !text.is_empty() => {
+                let sealed = json::object(|out| {
+                    out.field("text", "");
+                    out.field("thought", &true);
+                    out.field("thoughtSignature", &write_signature(seal, id.as_deref()));
+                });
+                self.parts(&String::from_utf8_lossy(&[b"[", &sealed[..], b"]"].concat()), out);
+            }
             PartBody::Audio(Media { source: MediaSource::Base64(data), .. }) if data.is_empty() => {}
             body => self.part(body, out),
         }
@@ -71,15 +85,18 @@ impl Writer {
         let mut parts = Vec::new();
         json::write_array(&mut parts, |array| write_part(body, &self.stamp, array));
         if parts != b"[]" {
-            let parts = String::from_utf8(parts).unwrap_or_else(|_| "[]".to_owned());
-            self.chunk(out, |out| {
-                out.object("content", |out| {
-                    out.raw("parts", &parts);
-                    out.field("role", "model");
-                });
-                out.field("index", &0);
-            });
+            self.parts(&String::from_utf8_lossy(&parts), out);
         }
+    }
+
+    fn parts(&mut self, parts: &str, out: &mut BytesMut) {
+        self.chunk(out, |out| {
+            out.object("content", |out| {
+                out.raw("parts", parts);
+                out.field("role", "model");
+            });
+            out.field("index", &0);
+        });
     }
 
     fn on_end(&mut self, finish: &Finish, out: &mut BytesMut) {
@@ -117,7 +134,8 @@ impl Writer {
             out.extend_from_slice(body);
         } else {
             out.extend_from_slice(b"data: ");
-            out.extend_from_slice(body);
+            // Line breaks stand only between the tokens of what was taken over as sent; here they would end the event.
+            body.split(|byte| matches!(byte, b'\n' | b'\r')).for_each(|line| out.extend_from_slice(line));
             out.extend_from_slice(b"\r\n\r\n");
         }
     }

@@ -250,7 +250,8 @@ fn media_type_of(media: &Media, data: &str) -> Option<String> {
     if let Some(name) = &media.media_type {
         return Some(if name.contains('/') { name.clone() } else { format!("audio/{name}") });
     }
-    let known = [("iVBOR", "image/png"), ("/9j/", "image/jpeg"), ("R0lG", "image/gif"), ("JVBERi", "application/pdf"), ("SUQz", "audio/mp3")];
+    let known =
+        [("iVBOR", "image/png"), ("/9j/", "image/jpeg"), ("R0lG", "image/gif"), ("JVBERi", "application/pdf"), ("SUQz", "audio/mp3")];
     known.iter().find(|(start, _)| data.starts_with(start)).map(|(_, name)| (*name).to_owned())
 }
 

@@ -228,7 +228,8 @@ fn write_hosted(tool: &Hosted, at: usize, losses: &mut Losses) -> Result<String,
 }
 
 fn write_tool_config(request: &ChatRequest, memo: &Memo, out: &mut Object<'_>) {
-    let kept: Vec<_> = request.extra.of(Dialect::Gemini).iter().filter_map(|(key, raw)| Some((key.strip_prefix(TOOL_CONFIG)?, raw))).collect();
+    let kept: Vec<_> =
+        request.extra.of(Dialect::Gemini).iter().filter_map(|(key, raw)| Some((key.strip_prefix(TOOL_CONFIG)?, raw))).collect();
     let as_sent = kept.iter().any(|(key, _)| *key == "functionCallingConfig");
     let names = |names: &[String]| -> Vec<String> { names.iter().map(|name| sent_name(memo, name).to_owned()).collect() };
     // Without tools of the client's there is nothing to choose from.
