@@ -1,0 +1,6 @@
+//! Laws over whole exchanges: what the dialects owe each other, checked on recorded traffic where it is at hand and on our own
+//! fixtures everywhere.
+
+mod answers;
+mod corpus;
+mod meaning;
