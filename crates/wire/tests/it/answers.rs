@@ -12,6 +12,7 @@ use switchboard_wire::problem::Fault;
 use switchboard_wire::reply::ChatReply;
 
 use crate::corpus::{self, Exchange};
+use crate::limits;
 use crate::meaning::{self, Meaning};
 
 /// The formats that clients speak.
@@ -163,9 +164,10 @@ fn explore() {
                 println!("DISORDER {} {} -> {} {wrong}", exchange.id, exchange.api, passage.client);
             }
             for difference in meaning::differences(&passage.was, &passage.is) {
+                if limits::limit(passage.client, &difference, &passage.was, &passage.is).is_some() { continue; }
                 let key = format!("{} {} -> {} {} {:?}", if passage.streamed { "S" } else { "U" }, answer.dialect, passage.client, difference.field, difference.change);
-                let entry = tally.entry(key).or_insert_with(|| (0, format!("{} {difference}", exchange.id)));
-                entry.0 += 1;
+                let entry = tally.entry(key).or_insert_with(|| (0, String::new()));
+                entry.0 += 1; entry.1 += &format!("\n        {} {difference}", exchange.id);
             }
         }
     }

@@ -3,4 +3,5 @@
 
 mod answers;
 mod corpus;
+mod limits;
 mod meaning;

@@ -7,7 +7,7 @@ use switchboard_wire::Dialect;
 use switchboard_wire::chat::{Citation, Media, MediaSource, PartBody};
 use switchboard_wire::problem::{Fault, Problem};
 use switchboard_wire::reply::ChatReply;
-use switchboard_wire::seal::SealKind;
+use switchboard_wire::seal::{GOOGLE, SealKind};
 
 /// The fields of an answer that have a value, by name.
 pub(crate) type Meaning = BTreeMap<&'static str, Value>;
@@ -130,7 +130,8 @@ impl Lists {
             }
         };
         if let Some(seal) = seal {
-            let kind = if seal.kind == SealKind::Signature { "signature" } else { "encrypted" };
+            // Google has one kind of seal; only Anthropic takes the two back in different places.
+            let kind = if seal.kind == SealKind::Signature || seal.vendor == GOOGLE { "signature" } else { "encrypted" };
             self.add("seals", json!([seal.vendor, kind, seal.bytes]));
         }
     }
@@ -166,6 +167,10 @@ pub(crate) fn of_reply(reply: &ChatReply, same: Option<Dialect>) -> Meaning {
     }
     if let Some(usage) = &reply.usage {
         meaning.extend(usage.counts().into_iter().filter_map(|(field, count)| Some((field, json!(count?)))));
+        // Some formats tell the sum, others leave the adding to the reader.
+        if let (None, Some(input), Some(output)) = (usage.total, usage.input, usage.output) {
+            meaning.insert("total", json!(input.saturating_add(output)));
+        }
         if let Some(cost) = &usage.cost {
             meaning.insert("cost", json!(cost));
         }
@@ -176,9 +181,6 @@ pub(crate) fn of_reply(reply: &ChatReply, same: Option<Dialect>) -> Meaning {
 /// The meaning of a failure, as a caller sees it.
 pub(crate) fn of_fault(fault: &Fault) -> Meaning {
     let mut meaning = Meaning::from([("error.kind", json!(fault.kind.as_str())), ("error.message", json!(fault.message))]);
-    if let Some(code) = &fault.code {
-        meaning.insert("error.code", json!(code));
-    }
     if let Some(param) = &fault.param {
         meaning.insert("error.param", json!(param));
     }
