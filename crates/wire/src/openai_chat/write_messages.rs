@@ -6,7 +6,7 @@ use crate::dialect::{Dialect, Profile};
 use crate::json::{self, Object};
 use crate::loss::{Losses, Why};
 use crate::problem::Unsupported;
-use crate::seal::GOOGLE;
+use crate::seal::{GOOGLE, Sealed};
 
 const HERE: Dialect = Dialect::OpenAiChat;
 
@@ -108,7 +108,7 @@ impl Writer<'_> {
         let (mut thoughts, mut refusal, mut spoken) = (Vec::new(), None, None);
         for part in &message.parts {
             match &part.body {
-                PartBody::ToolCall(call) => calls.push(call),
+                PartBody::ToolCall(call) => calls.push((call, part.extra.noted(HERE, "seal").is_some())),
                 PartBody::Reasoning(_) if part.extra.noted(HERE, "type").is_some() => said.push(part),
                 PartBody::Reasoning(thought) => thoughts.push((part, thought)),
                 PartBody::Refusal(text) if refusal.is_none() => refusal = Some(text),
@@ -119,7 +119,11 @@ impl Writer<'_> {
             }
         }
         let content = if said.is_empty() { None } else { Some(self.content(said.iter().copied())?) };
-        let spelled = self.spelling(&thoughts);
+        let mut spelled = self.spelling(&thoughts);
+        let details = self.unchanged_details(message, &thoughts, &calls);
+        if details.is_some() {
+            spelled.retain(|field| field != "reasoning_details");
+        }
         let annotations: Vec<_> = said.iter().flat_map(|part| citations_of(part)).collect();
         let vendor = self.profile.vendor.as_deref().unwrap_or(GOOGLE);
         self.message(|object| {
@@ -132,6 +136,9 @@ impl Writer<'_> {
             object.option("name", message.name.as_ref());
             object.option("refusal", refusal);
             write_thoughts(object, &thoughts, &spelled);
+            if let Some(details) = details {
+                object.raw("reasoning_details", details);
+            }
             if !annotations.is_empty() {
                 object.array("annotations", |list| {
                     for citation in &annotations {
@@ -145,7 +152,9 @@ impl Writer<'_> {
             }
             if !calls.is_empty() {
                 object.array("tool_calls", |list| {
-                    for call in calls {
+                    for (call, sealed) in calls {
+                        // What the details said of the call need not be said again.
+                        let vendor = if sealed || details.is_none() { vendor } else { "" };
                         list.object(|object| write_call(object, call, Some(vendor)));
                     }
                 });
@@ -158,20 +167,34 @@ impl Writer<'_> {
     /// The fields thoughts go back in: those the provider takes, else those the client used. A seal goes to its vendor alone.
     fn spelling(&mut self, thoughts: &[(&Part, &Thought)]) -> Vec<String> {
         let Some((first, _)) = thoughts.first() else { return Vec::new() };
-        let vendor = self.profile.vendor.as_deref();
-        let foreign = |thought: &Thought| thought.seal.as_ref().is_some_and(|seal| vendor.is_some_and(|vendor| vendor != seal.vendor));
         let mut fields: Vec<String> = match (&self.profile.reasoning_field, first.extra.noted(HERE, "fields")) {
             (Some(field), _) => vec![field.clone()],
             (None, Some(fields)) => fields.split(',').map(str::to_owned).collect(),
             (None, None) => Vec::new(),
         };
-        if thoughts.iter().any(|(_, thought)| foreign(thought)) {
+        if thoughts.iter().any(|(_, thought)| self.is_foreign(thought.seal.as_ref())) {
             fields.retain(|field| field.starts_with("reasoning") && field != "reasoning_details");
             self.losses.add("messages.reasoning", Why::Approximated);
         } else if fields.is_empty() {
             self.losses.add("messages.reasoning", Why::Approximated);
         }
         fields
+    }
+
+    fn is_foreign(&self, seal: Option<&Sealed>) -> bool {
+        let vendor = self.profile.vendor.as_deref();
+        seal.is_some_and(|seal| vendor.is_some_and(|vendor| vendor != seal.vendor))
+    }
+
+    /// `reasoning_details` as the client sent them, where the provider takes them and they still hold.
+    fn unchanged_details<'m>(&self, message: &'m Message, thoughts: &[(&Part, &Thought)], calls: &[(&ToolCall, bool)]) -> Option<&'m str> {
+        let details = message.extra.noted(HERE, "reasoning_details")?;
+        let thoughts: Vec<&Thought> = thoughts.iter().map(|(_, thought)| *thought).collect();
+        let seals: Vec<&Sealed> = calls.iter().filter_map(|(call, _)| call.seal.as_ref()).collect();
+        let all = thoughts.iter().filter_map(|thought| thought.seal.as_ref()).chain(seals.iter().copied());
+        let taken = self.profile.reasoning_field.as_deref().is_none_or(|field| field == "reasoning_details");
+        let own = all.into_iter().all(|seal| !self.is_foreign(Some(seal)));
+        (taken && own && reasoning::is_unchanged(details, &thoughts, &seals)).then_some(details)
     }
 
     /// The content as JSON: a string where it is one plain text, else an array of parts.
@@ -216,6 +239,13 @@ impl Writer<'_> {
                 let url = media::to_url(media).ok_or_else(|| unsupported("video", "a file id is no video URL"))?;
                 object("video_url", &|object| object.object("video_url", |inner| write_url(inner, &url, media)))
             }
+            PartBody::Audio(media) if part.extra.noted(HERE, "type").is_some() => {
+                let url = match &media.source {
+                    MediaSource::Base64(data) if media.media_type.is_none() => Some(data.clone()),
+                    _ => media::to_url(media),
+                };
+                object("input_audio", &|object| object.option("input_audio", url.as_ref()))
+            }
             PartBody::Audio(media) => {
                 let MediaSource::Base64(data) = &media.source else {
                     return Err(unsupported("audio", "only base64 can be sent"));
@@ -250,10 +280,10 @@ impl Writer<'_> {
 
     fn file(&mut self, part: &Part, media: &Media) -> Result<Option<Vec<u8>>, Unsupported> {
         let native = part.extra.from() == Some(HERE);
-        if let (MediaSource::Url(url), Some(_)) = (&media.source, part.extra.noted(HERE, "type")) {
+        if let (Some(url), Some(_)) = (media::to_url(media), part.extra.noted(HERE, "type")) {
             return Ok(Some(json::object(|object| {
                 object.field("type", "document_url");
-                object.field("document_url", url);
+                object.field("document_url", &url);
                 object.option("document_name", media.name.as_ref());
                 write_cache(object, part.cache.as_ref());
                 object.extra(&part.extra, HERE);

@@ -1,4 +1,5 @@
 //! The laws of this dialect, by hand and over recorded traffic.
 
 mod recorded;
+mod requests;
 pub(crate) mod support;

@@ -12,7 +12,7 @@ use crate::openai_chat::OpenAiChat;
 use crate::problem::Fault;
 use crate::reply::ChatReply;
 
-fn is_chat(api: &str) -> bool {
+pub(super) fn is_chat(api: &str) -> bool {
     api.ends_with(".chat") && !matches!(api, "cohere.v1.chat" | "cohere.v2.chat" | "ollama.chat")
 }
 
