@@ -1,5 +1,6 @@
 //! The laws of this dialect, by hand and over recorded traffic.
 
+mod answers;
 mod recorded;
 mod requests;
 pub(crate) mod support;
