@@ -119,6 +119,11 @@ impl Writer<'_> {
             }
         }
         let content = if said.is_empty() { None } else { Some(self.content(said.iter().copied())?) };
+        let all = thoughts.len();
+        thoughts.retain(|(_, thought): &(&Part, &Thought)| !self.is_foreign(thought.seal.as_ref()));
+        if thoughts.len() < all {
+            self.losses.add("messages.reasoning", Why::Approximated);
+        }
         let mut spelled = self.spelling(&thoughts);
         let details = self.unchanged_details(message, &thoughts, &calls);
         if details.is_some() {
@@ -164,18 +169,15 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The fields thoughts go back in: those the provider takes, else those the client used. A seal goes to its vendor alone.
+    /// The fields thoughts go back in: those the provider takes, else those the client used.
     fn spelling(&mut self, thoughts: &[(&Part, &Thought)]) -> Vec<String> {
         let Some((first, _)) = thoughts.first() else { return Vec::new() };
-        let mut fields: Vec<String> = match (&self.profile.reasoning_field, first.extra.noted(HERE, "fields")) {
+        let fields: Vec<String> = match (&self.profile.reasoning_field, first.extra.noted(HERE, "fields")) {
             (Some(field), _) => vec![field.clone()],
             (None, Some(fields)) => fields.split(',').map(str::to_owned).collect(),
             (None, None) => Vec::new(),
         };
-        if thoughts.iter().any(|(_, thought)| self.is_foreign(thought.seal.as_ref())) {
-            fields.retain(|field| field.starts_with("reasoning") && field != "reasoning_details");
-            self.losses.add("messages.reasoning", Why::Approximated);
-        } else if fields.is_empty() {
+        if fields.is_empty() {
             self.losses.add("messages.reasoning", Why::Approximated);
         }
         fields

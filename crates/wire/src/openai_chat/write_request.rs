@@ -36,7 +36,13 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
             object.raw("web_search_options", options);
         }
         if let Some(choice) = &request.tool_choice {
-            write_choice(object, choice, &request.tools);
+            match choice {
+                // Only OpenAI itself knows a choice among some tools; a client of this format knows what it says.
+                ToolChoice::Among(names, must) if !native => {
+                    write_choice(object, &nearest_choice(names, *must, &mut losses), &request.tools);
+                }
+                choice => write_choice(object, choice, &request.tools),
+            }
         }
         object.option("parallel_tool_calls", request.parallel_tools);
         write_stream(object, request);
@@ -359,6 +365,14 @@ fn write_function(array: &mut Array<'_>, function: &Function, (at, losses): (usi
         });
         super::write_messages::write_cache(object, function.cache.as_ref());
     });
+}
+
+fn nearest_choice(names: &[String], must: bool, losses: &mut Losses) -> ToolChoice {
+    if let ([name], true) = (names, must) {
+        return ToolChoice::Tool(name.clone());
+    }
+    losses.add("tool_choice", Why::Approximated);
+    if must { ToolChoice::Required } else { ToolChoice::Auto }
 }
 
 fn write_choice(object: &mut Object<'_>, choice: &ToolChoice, tools: &[Tool]) {
