@@ -104,66 +104,33 @@ impl Writer<'_> {
     }
 
     fn assistant(&mut self, message: &Message) -> Result<(), Unsupported> {
-        let (mut said, mut calls, mut images) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut thoughts, mut refusal, mut spoken) = (Vec::new(), None, None);
-        for part in &message.parts {
-            match &part.body {
-                PartBody::ToolCall(call) => calls.push((call, part.extra.noted(HERE, "seal").is_some())),
-                PartBody::Reasoning(_) if part.extra.noted(HERE, "type").is_some() => said.push(part),
-                PartBody::Reasoning(thought) => thoughts.push((part, thought)),
-                PartBody::Refusal(text) if refusal.is_none() => refusal = Some(text),
-                PartBody::Image(media) => images.push(media),
-                PartBody::Audio(media) if media.id.is_some() => spoken = media.id.clone(),
-                PartBody::Hosted(hosted) if hosted.from != HERE => self.losses.add("messages.content", Why::Approximated),
-                _ => said.push(part),
-            }
-        }
-        let content = if said.is_empty() { None } else { Some(self.content(said.iter().copied())?) };
-        let all = thoughts.len();
-        thoughts.retain(|(_, thought): &(&Part, &Thought)| !self.is_foreign(thought.seal.as_ref()));
-        if thoughts.len() < all {
+        let mut turn = Turn::of(message, self.losses)?;
+        let content = if turn.said.is_empty() { None } else { Some(self.content(turn.said.iter().copied())?) };
+        let all = turn.thoughts.len();
+        turn.thoughts.retain(|(_, thought)| !self.is_foreign(thought.seal.as_ref()));
+        if turn.thoughts.len() < all {
             self.losses.add("messages.reasoning", Why::Approximated);
         }
-        let mut spelled = self.spelling(&thoughts);
-        let details = self.unchanged_details(message, &thoughts, &calls);
+        let mut spelled = self.spelling(&turn.thoughts);
+        let details = self.unchanged_details(message, &turn);
         if details.is_some() {
             spelled.retain(|field| field != "reasoning_details");
         }
-        let annotations: Vec<_> = said.iter().flat_map(|part| citations_of(part)).collect();
         let vendor = self.profile.vendor.as_deref().unwrap_or(GOOGLE);
         self.message(|object| {
             object.field("role", "assistant");
             match &content {
                 Some(content) => object.raw("content", content),
-                None if refusal.is_some() || !calls.is_empty() || spoken.is_some() => object.field("content", &()),
+                None if turn.refusal.is_some() || !turn.calls.is_empty() || turn.spoken.is_some() => object.field("content", &()),
                 None => object.field("content", ""),
             }
             object.option("name", message.name.as_ref());
-            object.option("refusal", refusal);
-            write_thoughts(object, &thoughts, &spelled);
+            object.option("refusal", turn.refusal);
+            write_thoughts(object, &turn.thoughts, &spelled);
             if let Some(details) = details {
                 object.raw("reasoning_details", details);
             }
-            if !annotations.is_empty() {
-                object.array("annotations", |list| {
-                    for citation in &annotations {
-                        list.raw(citation);
-                    }
-                });
-            }
-            write_images(object, &images);
-            if let Some(id) = &spoken {
-                object.object("audio", |audio| audio.field("id", id));
-            }
-            if !calls.is_empty() {
-                object.array("tool_calls", |list| {
-                    for (call, sealed) in calls {
-                        // What the details said of the call need not be said again.
-                        let vendor = if sealed || details.is_none() { vendor } else { "" };
-                        list.object(|object| write_call(object, call, Some(vendor)));
-                    }
-                });
-            }
+            turn.write_rest(object, |sealed| if sealed || details.is_none() { vendor } else { "" });
             object.extra(&message.extra, HERE);
         });
         Ok(())
@@ -189,10 +156,10 @@ impl Writer<'_> {
     }
 
     /// `reasoning_details` as the client sent them, where the provider takes them and they still hold.
-    fn unchanged_details<'m>(&self, message: &'m Message, thoughts: &[(&Part, &Thought)], calls: &[(&ToolCall, bool)]) -> Option<&'m str> {
+    fn unchanged_details<'m>(&self, message: &'m Message, turn: &Turn<'m>) -> Option<&'m str> {
         let details = message.extra.noted(HERE, "reasoning_details")?;
-        let thoughts: Vec<&Thought> = thoughts.iter().map(|(_, thought)| *thought).collect();
-        let seals: Vec<&Sealed> = calls.iter().filter_map(|(call, _)| call.seal.as_ref()).collect();
+        let thoughts: Vec<&Thought> = turn.thoughts.iter().map(|(_, thought)| *thought).collect();
+        let seals: Vec<&Sealed> = turn.calls.iter().filter_map(|(call, _)| call.seal.as_ref()).collect();
         let all = thoughts.iter().filter_map(|thought| thought.seal.as_ref()).chain(seals.iter().copied());
         let taken = self.profile.reasoning_field.as_deref().is_none_or(|field| field == "reasoning_details");
         let own = all.into_iter().all(|seal| !self.is_foreign(Some(seal)));
@@ -317,6 +284,58 @@ impl Writer<'_> {
             write_cache(object, part.cache.as_ref());
             object.extra(&part.extra, HERE);
         })))
+    }
+}
+
+/// An assistant's turn, sorted into the fields it is written in.
+#[derive(Default)]
+struct Turn<'m> {
+    said: Vec<&'m Part>,
+    thoughts: Vec<(&'m Part, &'m Thought)>,
+    refusal: Option<&'m String>,
+    images: Vec<&'m Media>,
+    spoken: Option<&'m String>,
+    /// Calls, and whether the client said their seal beside them.
+    calls: Vec<(&'m ToolCall, bool)>,
+}
+
+impl<'m> Turn<'m> {
+    fn of(message: &'m Message, losses: &mut Losses) -> Result<Self, Unsupported> {
+        let mut turn = Self::default();
+        for part in &message.parts {
+            match &part.body {
+                PartBody::ToolCall(call) => turn.calls.push((call, part.extra.noted(HERE, "seal").is_some())),
+                PartBody::Reasoning(_) if part.extra.noted(HERE, "type").is_some() => turn.said.push(part),
+                PartBody::Reasoning(thought) => turn.thoughts.push((part, thought)),
+                PartBody::Refusal(text) if turn.refusal.is_none() => turn.refusal = Some(text),
+                PartBody::Image(media) if part.extra.from() == Some(HERE) => turn.images.push(media),
+                PartBody::Image(_) => return Err(unsupported("image", "an assistant's turn holds no images")),
+                PartBody::Audio(Media { id: Some(id), .. }) => turn.spoken = Some(id),
+                PartBody::Hosted(hosted) if hosted.from != HERE => losses.add("messages.content", Why::Approximated),
+                _ => turn.said.push(part),
+            }
+        }
+        Ok(turn)
+    }
+
+    /// Sources, images, sound and calls. `vendor` says who will see a call's seal: what `reasoning_details` said of a call need
+    /// not be said again.
+    fn write_rest<'v>(&self, object: &mut Object<'_>, vendor: impl Fn(bool) -> &'v str) {
+        let annotations: Vec<_> = self.said.iter().flat_map(|part| citations_of(part)).collect();
+        if !annotations.is_empty() {
+            object.array("annotations", |list| annotations.iter().for_each(|citation| list.raw(citation)));
+        }
+        write_images(object, &self.images);
+        if let Some(id) = self.spoken {
+            object.object("audio", |audio| audio.field("id", id));
+        }
+        if !self.calls.is_empty() {
+            object.array("tool_calls", |list| {
+                for (call, sealed) in &self.calls {
+                    list.object(|object| write_call(object, call, Some(vendor(*sealed))));
+                }
+            });
+        }
     }
 }
 
