@@ -169,6 +169,7 @@ pub(super) fn read_part(raw: &RawValue, out: &mut Vec<Part>) -> Result<(), Malfo
             let (seal, id) = Sealed::from_token(ANTHROPIC, SealKind::Encrypted, &data);
             PartBody::Reasoning(Thought { id, seal: Some(seal), ..Thought::default() })
         }
+        Some("tool_use") => PartBody::ToolCall(read_tool_use(&mut fields)?),
         Some("reference") => return citations::add_references(&mut fields, out),
         // What the gateway cannot read it cannot guard either.
         Some(other) => return Err(Malformed::field("type", &format!("`{other}` is not a known type of content"))),
@@ -252,15 +253,32 @@ fn read_file(fields: &mut Fields<'_>) -> Result<Media, Malformed> {
     Ok(found)
 }
 
+/// A call as Anthropic's content block, which some who serve those models leave as it is; Snowflake wraps it once more.
+fn read_tool_use(fields: &mut Fields<'_>) -> Result<ToolCall, Malformed> {
+    let mut inner = match fields.take_raw("tool_use") {
+        Some(raw) => Fields::nested(raw).map_err(|error| error.within("tool_use"))?,
+        None => std::mem::take(fields),
+    };
+    let id = word(inner.take_raw("id")).or_else(|| word(inner.take_raw("tool_use_id")));
+    let id = id.ok_or_else(|| Malformed::field("id", "is missing"))?;
+    let arguments = arguments(inner.take_raw("input")).into_owned();
+    Ok(ToolCall { id, name: inner.require("name")?, arguments, custom: false, seal: None })
+}
+
 /// A thought as a part: a text or a list of texts (Mistral, and those who serve Anthropic's models unchanged).
 fn read_thinking(fields: &mut Fields<'_>) -> Result<Thought, Malformed> {
     let mut thought = Thought::default();
+    let mut signature = fields.take::<String>("signature")?.filter(|text| !text.is_empty());
     for key in ["thinking", "text", "summary"] {
         let Some(raw) = fields.take_raw(key) else { continue };
         thought.text.push_str(&texts(raw));
         thought.summary |= key == "summary";
+        // Databricks keeps the signature in the items of the summary.
+        let items: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+        let signed = items.into_iter().find_map(|item| word(Fields::nested(item).ok()?.take_raw("signature")));
+        signature = signature.or(signed);
     }
-    if let Some(signature) = fields.take::<String>("signature")?.filter(|text| !text.is_empty()) {
+    if let Some(signature) = signature {
         let (seal, id) = Sealed::from_token(ANTHROPIC, SealKind::Signature, &signature);
         (thought.seal, thought.id) = (Some(seal), id);
     }
@@ -322,6 +340,13 @@ pub(super) fn read_assistant(fields: &mut Fields<'_>, reading: &Reading<'_>) -> 
     for (at, raw) in fields.take::<Vec<&RawValue>>("tool_calls")?.unwrap_or_default().into_iter().enumerate() {
         let call = read_call(raw, &format!("{}_{at}", reading.ids)).map_err(|error| error.within(&format!("tool_calls[{at}]")))?;
         calls.push(call);
+    }
+    // Snowflake says text twice, and calls here alone.
+    for raw in fields.take::<Vec<&RawValue>>("content_list")?.unwrap_or_default() {
+        let mut item = Fields::nested(raw).map_err(|error| error.within("content_list"))?;
+        if item.take::<String>("type")?.as_deref() == Some("tool_use") {
+            calls.push(read_tool_use(&mut item).map_err(|error| error.within("content_list"))?);
+        }
     }
     let legacy =
         fields.take::<WrittenFunction<'_>>("function_call")?.filter(|call| call.name.as_deref().is_some_and(|name| !name.is_empty()));

@@ -120,22 +120,26 @@ fn read_output(fields: &mut Fields<'_>, request: &mut ChatRequest, keep: &mut Ke
         "json_object" => request.output = OutputFormat::Json,
         "json_schema" => {
             let schema: &RawValue = format.require("json_schema").map_err(inside)?;
-            request.output = OutputFormat::JsonSchema(read_schema(schema).map_err(|error| inside(error.within("json_schema")))?);
+            match read_schema(schema).map_err(|error| inside(error.within("json_schema")))? {
+                Some(schema) => request.output = OutputFormat::JsonSchema(schema),
+                None => keep.push(("response_format".to_owned(), raw.to_owned())),
+            }
         }
         _ => keep.push(("response_format".to_owned(), raw.to_owned())),
     }
     Ok(())
 }
 
-fn read_schema(raw: &RawValue) -> Result<JsonSchema, Malformed> {
+/// `None` where there is a name alone, which OpenAI allows.
+fn read_schema(raw: &RawValue) -> Result<Option<JsonSchema>, Malformed> {
     let mut fields = Fields::nested(raw)?;
-    let schema: &RawValue = fields.require("schema")?;
-    Ok(JsonSchema {
+    let Some(schema) = fields.take::<&RawValue>("schema")? else { return Ok(None) };
+    Ok(Some(JsonSchema {
         name: fields.take("name")?,
         description: fields.take("description")?,
         schema: schema.to_owned(),
         strict: fields.take("strict")?,
-    })
+    }))
 }
 
 /// OpenAI's, OpenRouter's and LiteLLM's ways of asking for thoughts. Which of them were used, for writing them back.

@@ -139,6 +139,10 @@ fn from_details(details: &[Detail<'_>], plain: &str, vendor: Option<&str>, out: 
     let mut last: Option<(Option<u64>, bool)> = None;
     for detail in details {
         let (text, seal) = (detail.visible(), detail.seal(vendor));
+        if text.is_none() && seal.is_none() {
+            // Not a thought: a server's tool call, or an empty piece.
+            continue;
+        }
         let summary = text.is_some_and(|(_, summary)| summary);
         // Clients may send back the pieces as they were streamed: pieces of one index are one thought.
         let joins = last.is_some_and(|(index, was)| index.is_some() && index == detail.index() && (text.is_none() || was == summary));

@@ -424,3 +424,38 @@ fn a_frame_that_also_ends_the_answer_is_not_usage_alone() {
     reader.read(Frame::new(last.to_string().as_bytes()), &mut out).unwrap();
     assert!(out.iter().any(|event| !matches!(event, Event::Usage(_))), "{out:?}");
 }
+
+#[test]
+fn a_translated_stream_keeps_its_meaning() {
+    for (name, body) in fixtures().into_iter().chain(recorded_streams()) {
+        let events = all_events(OpenAiChat.event_reader(Memo::default()), &body);
+        let Ok(reply) = assembled(&events) else { continue };
+        for flavor in [Flavor::OpenAi, Flavor::OpenRouter] {
+            let stamp = stamp(flavor);
+            let mut wanted = reply.clone();
+            wanted.id.get_or_insert_with(|| stamp.id.clone());
+            wanted.model.get_or_insert_with(|| stamp.model.clone());
+            wanted.created.get_or_insert(stamp.created);
+            if let Some(usage) = &mut wanted.usage {
+                usage.total = usage.total.or(usage.input.zip(usage.output).map(|(input, output)| input + output));
+            }
+            let found = read_stream(&OpenAiChat, &written(&OpenAiChat, &events, stamp)).unwrap();
+            assert_eq!(lenient(meaning(&found)), lenient(meaning(&wanted)), "{name} {flavor:?}");
+        }
+    }
+}
+
+#[test]
+fn content_blocks_of_those_who_serve_claude_are_read() {
+    let body = json!({"choices": [{"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": [
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm", "signature": "SIG"}]},
+        {"type": "text", "text": "So"},
+        {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": 1}}
+    ], "content_list": [{"type": "text", "text": "So"}, {"type": "tool_use", "tool_use": {"tool_use_id": "t2", "name": "g", "input": {}}}]}}]});
+    let parts = OpenAiChat.read_reply(&Memo::default(), body.to_string().as_bytes()).unwrap().parts;
+    let seal = Some(Sealed::signature(ANTHROPIC, "SIG"));
+    assert_eq!(parts[0].body, PartBody::Reasoning(Thought { text: "Hm".to_owned(), summary: true, seal, ..Thought::default() }));
+    let calls: Vec<_> =
+        parts.iter().filter_map(|part| if let PartBody::ToolCall(call) = &part.body { Some(call.id.as_str()) } else { None }).collect();
+    assert_eq!((parts.len(), calls), (4, vec!["t1", "t2"]));
+}
