@@ -66,12 +66,13 @@ impl Writer<'_> {
     fn user(&mut self, message: &Message) -> Result<(), Unsupported> {
         let is_result = |part: &&Part| matches!(part.body, PartBody::ToolResult(_));
         let lone = message.parts.iter().all(|part| is_result(&part));
+        let mut rest: Vec<&Part> = Vec::new();
         for part in message.parts.iter().filter(is_result) {
             if let PartBody::ToolResult(result) = &part.body {
-                self.result(part, result, lone.then_some(message))?;
+                rest.extend(self.result(part, result, (message, lone))?);
             }
         }
-        let rest: Vec<&Part> = message.parts.iter().filter(|part| !is_result(part)).collect();
+        rest.extend(message.parts.iter().filter(|part| !is_result(part)));
         if rest.is_empty() && !message.parts.is_empty() {
             return Ok(());
         }
@@ -85,22 +86,30 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn result(&mut self, part: &Part, result: &ToolResult, message: Option<&Message>) -> Result<(), Unsupported> {
+    /// Writes the result of a tool. What is not text has no place there with most providers: it is given back, to be said by the
+    /// user right after, unless a client of this format put it there itself.
+    fn result<'p>(&mut self, part: &Part, result: &'p ToolResult, (message, lone): (&Message, bool)) -> Result<Vec<&'p Part>, Unsupported> {
         if result.is_error {
             self.losses.dropped("tool_result.is_error");
         }
-        let content = self.content(&result.parts)?;
+        let native = message.extra.from() == Some(HERE);
+        let stays = |part: &&Part| native || matches!(part.body, PartBody::Text { .. } | PartBody::Refusal(_));
+        let (said, moved): (Vec<&Part>, Vec<&Part>) = result.parts.iter().partition(stays);
+        if !moved.is_empty() {
+            self.losses.add("tool_result.content", Why::Approximated);
+        }
+        let content = self.content(said)?;
         self.message(|object| {
             object.field("role", "tool");
             object.field("tool_call_id", &result.call);
             object.option("name", result.name.as_ref());
             object.raw("content", &content);
             write_cache(object, part.cache.as_ref());
-            if let Some(message) = message {
+            if lone {
                 object.extra(&message.extra, HERE);
             }
         });
-        Ok(())
+        Ok(moved)
     }
 
     fn assistant(&mut self, message: &Message) -> Result<(), Unsupported> {

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::support::exchanges;
-use crate::chat::{ChatRequest, Hosted, JsonSchema, Message, OutputFormat, Part, PartBody, Reasoning, Role, Thought, Tool, ToolResult};
+use crate::chat::{
+    ChatRequest, Hosted, JsonSchema, Media, MediaSource, Message, OutputFormat, Part, PartBody, Reasoning, Role, Thought, Tool, ToolResult,
+};
 use crate::dialect::{Dialect, Head, Inbound, Outbound, Profile, Thinking, Written};
 use crate::openai_chat::OpenAiChat;
 use crate::seal::{ANTHROPIC, Sealed};
@@ -199,6 +201,25 @@ fn results_of_tools_come_before_what_is_said_with_them() {
             {"role": "user", "content": "go on"}
         ])
     );
+}
+
+#[test]
+fn an_image_that_another_formats_tool_answered_is_said_by_the_user() {
+    let image = Part::new(PartBody::Image(Media::new(MediaSource::Base64("iVBORw0K".to_owned()), Some("image/png".to_owned()))));
+    let result = ToolResult { call: "a".to_owned(), parts: vec![Part::text("see"), image], ..ToolResult::default() };
+    let request = plain(vec![Message::new(Role::User, vec![Part::new(PartBody::ToolResult(result)), Part::text("well?")])]);
+    let (written, parts) = write(&request, &Profile::default());
+    assert_eq!(
+        written["messages"],
+        json!([
+            {"role": "tool", "tool_call_id": "a", "content": "see"},
+            {"role": "user", "content": [
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0K"}},
+                {"type": "text", "text": "well?"}
+            ]}
+        ])
+    );
+    assert_eq!(losses(&parts), "tool_result.content;approximated");
 }
 
 #[test]
