@@ -110,17 +110,17 @@ fn through_whole(answer: &Answer, inbound: &dyn Inbound, outbound: &dyn Outbound
 }
 
 /// What a client of that format makes of a stream.
-fn through_stream(events: &[Event], client: Dialect, inbound: &dyn Inbound, outbound: &dyn Outbound) -> (Vec<Event>, Vec<u8>) {
+pub(crate) fn through_stream(events: &[Event], client: Dialect, inbound: &dyn Inbound, outbound: &dyn Outbound) -> Vec<Event> {
     let mut writer = inbound.event_writer(stamp());
     let mut out = BytesMut::new();
     for event in events {
-        writer.write(event, &mut out);
-        if let Event::Fault(fault) = event {
-            out.extend_from_slice(&inbound.write_stream_problem(&meaning::problem_of(fault), Flavor::OpenAi));
+        // As the relay does it: a fault is not the writer's to write.
+        match event {
+            Event::Fault(fault) => out.extend_from_slice(&inbound.write_stream_problem(&meaning::problem_of(fault), Flavor::OpenAi)),
+            event => writer.write(event, &mut out),
         }
     }
-    let bytes = out.freeze();
-    (self::events(client_framing(client), outbound.event_reader(Memo::default()), [bytes.clone()]), bytes.to_vec())
+    self::events(client_framing(client), outbound.event_reader(Memo::default()), [out.freeze()])
 }
 
 /// What became of an answer in one client's format.
@@ -140,7 +140,7 @@ pub(crate) fn passages(answer: &Answer) -> Vec<Passage> {
         let whole = through_whole(answer, inbound, outbound);
         found.push(Passage { client, streamed: false, was: was.clone(), is: meaning::of_result(&whole, Some(client)), disorder: None });
         if let Some(events) = &answer.events {
-            let (back, _) = through_stream(events, client, inbound, outbound);
+            let back = through_stream(events, client, inbound, outbound);
             let is = meaning::of_result(&assembled(&back), Some(client));
             found.push(Passage { client, streamed: true, was, is, disorder: disorder(&back) });
         }

@@ -178,6 +178,7 @@ fn subject(api: &str, request: &str, response: &[u8]) -> Subject {
         (_, "chat" | "openai.chat" | "inference.chat") => Subject::Chat(Dialect::OpenAiChat),
         (_, "completions") => Subject::Chat(Dialect::OpenAiCompletions),
         (_, "responses" | "openai.responses") => Subject::Chat(Dialect::OpenAiResponses),
+        ("openai", "anthropic.messages") => Subject::Left("messages of OpenAI's assistants, filed under Anthropic's path"),
         (_, "messages" | "anthropic.messages") => Subject::Chat(Dialect::Anthropic),
         (_, "generateContent" | "streamGenerateContent" | "vertex.generateContent") => Subject::Chat(Dialect::Gemini),
         (_, "batches" | "batchGenerateContent" | "batchEmbedContents") => Subject::Left("batches: not a chat exchange"),

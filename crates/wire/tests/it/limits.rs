@@ -37,8 +37,12 @@ fn turned(difference: &Difference, was: &[&str], is: &str) -> bool {
     difference.is == json!(is) && was.iter().any(|word| difference.was == json!(word))
 }
 
+fn list<'a>(meaning: &'a Meaning, field: &str) -> Option<&'a Vec<Value>> {
+    meaning.get(field).and_then(Value::as_array)
+}
+
 fn required(difference: &Difference, _: &Meaning, _: &Meaning) -> bool {
-    difference.change == Change::Invented && difference.is == json!(0)
+    difference.change == Change::Invented && (difference.is == json!(0) || difference.field == "total")
 }
 
 /// The words moved to the text, where the format has no place of their own for them.
@@ -74,6 +78,12 @@ pub(crate) const LIMITS: &[Limit] = &[
         reason: "a refusal without words of its own has no `refusal` to stand in and ends with `content_filter`",
         holds: |difference, was, _| turned(difference, &["Refusal"], "ContentFilter") && !was.contains_key("refusal"),
     },
+    Limit {
+        client: OpenAiChat,
+        fields: &["finish"],
+        reason: "an answer with tool calls ends with `tool_calls`, for many providers say `stop`: the reader does not tell the two apart",
+        holds: |difference, was, _| turned(difference, &["Stop"], "ToolCalls") && was.contains_key("call.id"),
+    },
     // OpenAI legacy text completions.
     Limit {
         client: OpenAiCompletions,
@@ -85,7 +95,7 @@ pub(crate) const LIMITS: &[Limit] = &[
         client: OpenAiCompletions,
         fields: &["finish"],
         reason: "`finish_reason` is one of `stop`, `length`, `content_filter`",
-        holds: |difference, _, _| turned(difference, &["ToolCalls", "Other", "Pause"], "Stop") || turned(difference, &["Refusal"], "ContentFilter"),
+        holds: |difference, _, _| turned(difference, &["ToolCalls", "StopSequence", "Other", "Pause"], "Stop") || turned(difference, &["Refusal"], "ContentFilter"),
     },
     Limit {
         client: OpenAiCompletions,
@@ -101,7 +111,7 @@ pub(crate) const LIMITS: &[Limit] = &[
     },
     Limit {
         client: OpenAiCompletions,
-        fields: &["stop_sequence", "service_tier"],
+        fields: &["stop_sequence"],
         reason: "the format has no such field",
         holds: lost,
     },
@@ -126,6 +136,18 @@ pub(crate) const LIMITS: &[Limit] = &[
         fields: &["total"],
         reason: "`usage` has no total; where the provider's is not the sum of its parts, it cannot be told",
         holds: |difference, _, _| difference.change != Change::Invented,
+    },
+    Limit {
+        client: Anthropic,
+        fields: &["input"],
+        reason: "`input_tokens` and the cached tokens are counted apart; a provider that counts more cached than prompt tokens cannot be told so",
+        holds: |difference, was, _| was.get("cache_read").and_then(Value::as_u64) > difference.was.as_u64(),
+    },
+    Limit {
+        client: Anthropic,
+        fields: &["citation.url", "citation.title", "citation.cited_text", "citation.document"],
+        reason: "a citation names a page or one of the client's own documents by its index; a document of the provider's has no form",
+        holds: |_, was, _| list(was, "citation.url").is_none_or(|urls| urls.iter().any(Value::is_null)),
     },
     Limit { client: Anthropic, fields: &["cost"], reason: "`usage` has no price", holds: lost },
     Limit {
@@ -188,10 +210,23 @@ pub(crate) const LIMITS: &[Limit] = &[
     },
     Limit {
         client: Gemini,
-        fields: &["stop_sequence"],
-        reason: "`finishReason` does not tell a stop sequence from the model's own end",
-        holds: lost,
+        fields: &["finish"],
+        reason: "an answer with calls ends with `STOP`, too: the reader does not tell the two apart",
+        holds: |difference, was, _| turned(difference, &["Stop"], "ToolCalls") && was.contains_key("call.id"),
     },
+    Limit {
+        client: Gemini,
+        fields: &["stop_sequence", "finish"],
+        reason: "`finishReason` does not tell a stop sequence from the model's own end",
+        holds: |difference, _, _| difference.field == "stop_sequence" || turned(difference, &["StopSequence"], "Stop"),
+    },
+    Limit {
+        client: Gemini,
+        fields: &["output"],
+        reason: "`candidatesTokenCount` and `thoughtsTokenCount` are counted apart; a provider that counts more thoughts than output cannot be told so",
+        holds: |difference, was, _| was.get("reasoning").and_then(Value::as_u64) > difference.was.as_u64(),
+    },
+    Limit { client: Gemini, fields: &["media.transcript"], reason: "`inlineData` has no transcript", holds: lost },
     Limit {
         client: Gemini,
         fields: &["refusal", "text", "finish"],

@@ -3,5 +3,7 @@
 
 mod answers;
 mod corpus;
+mod cutting;
 mod limits;
 mod meaning;
+mod verbatim;

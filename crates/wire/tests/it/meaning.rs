@@ -107,7 +107,8 @@ impl Lists {
                 thought.seal.as_ref()
             }
             PartBody::ToolCall(call) => {
-                self.add("call.id", json!(call.id));
+                // Where the provider gives a call no id it gets one of ours, new for each reading.
+                self.add("call.id", json!(if call.id.starts_with("call_swb_") { "(ours)" } else { &call.id }));
                 self.add("call.name", json!(call.name));
                 self.add("call.arguments", arguments(&call.arguments, call.custom));
                 self.add("call.custom", json!(call.custom));
