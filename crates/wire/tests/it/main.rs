@@ -2,8 +2,11 @@
 //! fixtures everywhere.
 
 mod answers;
+mod asked;
+mod broken;
 mod corpus;
 mod cutting;
 mod limits;
 mod meaning;
+mod requests;
 mod verbatim;
