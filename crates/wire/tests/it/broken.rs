@@ -20,8 +20,8 @@ fn terminals(dialect: Dialect) -> &'static [&'static str] {
         // A reason that is not `null`; some providers send nothing after it.
         Dialect::OpenAiChat | Dialect::OpenAiCompletions => &["[DONE]", "\"finish_reason\":\"", "\"finish_reason\": \""],
         Dialect::OpenAiResponses => &["response.completed", "response.incomplete", "response.failed", "response.cancelled"],
-        // In Amazon's framing the events are in base64: `message_stop` at each of its three places.
-        Dialect::Anthropic => &["message_stop", "bWVzc2FnZV9zdG9w", "1lc3NhZ2Vfc3RvcC", "tZXNzYWdlX3N0b3"],
+        // Or a whole message in one event. In Amazon's framing events are in base64: the word at each of its three places.
+        Dialect::Anthropic => &["message_stop", "event: message\n", "bWVzc2FnZV9zdG9w", "1lc3NhZ2Vfc3RvcC", "tZXNzYWdlX3N0b3"],
         Dialect::Gemini => &["\"finishReason\"", "\"blockReason\""],
         Dialect::Bedrock => &["messageStop"],
         Dialect::Cohere => &["message-end"],

@@ -8,5 +8,6 @@ mod corpus;
 mod cutting;
 mod limits;
 mod meaning;
+mod oracle;
 mod requests;
 mod verbatim;
