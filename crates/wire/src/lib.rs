@@ -22,6 +22,7 @@ pub mod grammar;
 pub mod json;
 pub mod loss;
 pub mod multipart;
+pub mod openai_responses;
 pub mod outline;
 pub mod prepare;
 pub mod problem;

@@ -1,6 +1,7 @@
 //! The one place that knows every dialect.
 
 use crate::dialect::{Dialect, Inbound, Outbound};
+use crate::openai_responses::OpenAiResponses;
 
 impl Dialect {
     /// The half clients speak; `None` where only providers speak it.
@@ -8,7 +9,7 @@ impl Dialect {
         match self {
             Dialect::OpenAiChat => None,
             Dialect::OpenAiCompletions => None,
-            Dialect::OpenAiResponses => None,
+            Dialect::OpenAiResponses => Some(&OpenAiResponses),
             Dialect::Anthropic => None,
             Dialect::Gemini => None,
             Dialect::Bedrock => None,
@@ -22,7 +23,7 @@ impl Dialect {
         match self {
             Dialect::OpenAiChat => None,
             Dialect::OpenAiCompletions => None,
-            Dialect::OpenAiResponses => None,
+            Dialect::OpenAiResponses => Some(&OpenAiResponses),
             Dialect::Anthropic => None,
             Dialect::Gemini => None,
             Dialect::Bedrock => None,
