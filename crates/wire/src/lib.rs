@@ -26,6 +26,7 @@ pub mod loss;
 pub mod multipart;
 pub mod openai_chat;
 pub mod openai_completions;
+pub mod openai_responses;
 pub mod outline;
 pub mod prepare;
 pub mod problem;

@@ -2,6 +2,7 @@
 
 use crate::anthropic::Anthropic;
 use crate::dialect::{Dialect, Inbound, Outbound};
+use crate::openai_responses::OpenAiResponses;
 
 impl Dialect {
     /// The half clients speak; `None` where only providers speak it.
@@ -9,7 +10,7 @@ impl Dialect {
         match self {
             Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
             Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
-            Dialect::OpenAiResponses => None,
+            Dialect::OpenAiResponses => Some(&OpenAiResponses),
             Dialect::Anthropic => Some(&Anthropic),
             Dialect::Gemini => Some(&crate::gemini::Gemini),
             Dialect::Bedrock => None,
@@ -23,7 +24,7 @@ impl Dialect {
         match self {
             Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
             Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
-            Dialect::OpenAiResponses => None,
+            Dialect::OpenAiResponses => Some(&OpenAiResponses),
             Dialect::Anthropic => Some(&Anthropic),
             Dialect::Gemini => Some(&crate::gemini::Gemini),
             Dialect::Bedrock => None,
