@@ -11,6 +11,7 @@
 //! Start reading at [`dialect`], then [`prepare`] (requests) and [`relay`] (streams).
 
 pub mod assemble;
+pub mod bedrock;
 pub mod chat;
 pub mod dialect;
 pub mod event;
@@ -25,6 +26,8 @@ pub mod multipart;
 pub mod outline;
 pub mod prepare;
 pub mod problem;
+#[cfg(test)]
+mod recorded;
 mod registry;
 pub mod relay;
 pub mod reply;

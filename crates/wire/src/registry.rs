@@ -1,5 +1,6 @@
 //! The one place that knows every dialect.
 
+use crate::bedrock::Bedrock;
 use crate::dialect::{Dialect, Inbound, Outbound};
 
 impl Dialect {
@@ -25,7 +26,7 @@ impl Dialect {
             Dialect::OpenAiResponses => None,
             Dialect::Anthropic => None,
             Dialect::Gemini => None,
-            Dialect::Bedrock => None,
+            Dialect::Bedrock => Some(&Bedrock),
             Dialect::Cohere => None,
             Dialect::Ollama => None,
         }
