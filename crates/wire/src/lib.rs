@@ -13,6 +13,7 @@
 pub mod assemble;
 pub mod bedrock;
 pub mod chat;
+pub mod cohere;
 pub mod dialect;
 pub mod event;
 pub mod extra;

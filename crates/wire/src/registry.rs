@@ -1,6 +1,7 @@
 //! The one place that knows every dialect.
 
 use crate::bedrock::Bedrock;
+use crate::cohere::Cohere;
 use crate::dialect::{Dialect, Inbound, Outbound};
 
 impl Dialect {
@@ -27,7 +28,7 @@ impl Dialect {
             Dialect::Anthropic => None,
             Dialect::Gemini => None,
             Dialect::Bedrock => Some(&Bedrock),
-            Dialect::Cohere => None,
+            Dialect::Cohere => Some(&Cohere),
             Dialect::Ollama => None,
         }
     }
