@@ -12,7 +12,9 @@
 
 pub mod anthropic;
 pub mod assemble;
+pub mod bedrock;
 pub mod chat;
+pub mod cohere;
 pub mod dialect;
 pub mod event;
 pub mod extra;
@@ -30,6 +32,8 @@ pub mod openai_responses;
 pub mod outline;
 pub mod prepare;
 pub mod problem;
+#[cfg(test)]
+mod recorded;
 mod registry;
 pub mod relay;
 pub mod reply;

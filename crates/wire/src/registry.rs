@@ -1,6 +1,8 @@
 //! The one place that knows every dialect.
 
 use crate::anthropic::Anthropic;
+use crate::bedrock::Bedrock;
+use crate::cohere::Cohere;
 use crate::dialect::{Dialect, Inbound, Outbound};
 use crate::openai_responses::OpenAiResponses;
 
@@ -27,8 +29,8 @@ impl Dialect {
             Dialect::OpenAiResponses => Some(&OpenAiResponses),
             Dialect::Anthropic => Some(&Anthropic),
             Dialect::Gemini => Some(&crate::gemini::Gemini),
-            Dialect::Bedrock => None,
-            Dialect::Cohere => None,
+            Dialect::Bedrock => Some(&Bedrock),
+            Dialect::Cohere => Some(&Cohere),
             Dialect::Ollama => None,
         }
     }
