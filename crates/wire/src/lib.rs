@@ -13,7 +13,9 @@
 pub mod anthropic;
 pub mod assemble;
 pub mod chat;
+pub mod count;
 pub mod dialect;
+pub mod embed;
 pub mod event;
 pub mod extra;
 pub mod fields;
@@ -29,6 +31,8 @@ pub mod problem;
 mod registry;
 pub mod relay;
 pub mod reply;
+pub mod rerank;
 pub mod seal;
+pub mod usage;
 
 pub use dialect::{Dialect, Operation};
