@@ -15,7 +15,9 @@ pub mod assemble;
 pub mod bedrock;
 pub mod chat;
 pub mod cohere;
+pub mod count;
 pub mod dialect;
+pub mod embed;
 pub mod event;
 pub mod extra;
 pub mod fields;
@@ -37,6 +39,8 @@ mod recorded;
 mod registry;
 pub mod relay;
 pub mod reply;
+pub mod rerank;
 pub mod seal;
+pub mod usage;
 
 pub use dialect::{Dialect, Operation};
