@@ -25,13 +25,13 @@ struct Listed {
 
 /// Everything callers can name: groups, aliases, and what patterns stand for.
 fn listed(app: &App) -> Vec<Listed> {
-    let fleet = app.gateway.fleet();
+    let (fleet, catalog) = (app.gateway.fleet(), app.catalog());
     let of =
         |name: String, deployment: &Deployment| Listed { name, provider: deployment.spec.provider.clone(), card: deployment.card.clone() };
     let mut list: Vec<Listed> = fleet.names().into_iter().map(|(name, deployment)| of(name.to_owned(), deployment)).collect();
     for (pattern, deployment) in fleet.patterns() {
         let (prefix, suffix) = pattern.split_once('*').unwrap_or((&pattern, ""));
-        for card in app.catalog.models_of(&deployment.spec.provider) {
+        for card in catalog.models_of(&deployment.spec.provider) {
             // A bare `*` stands for the whole name, provider included.
             let stem = if prefix.is_empty() && suffix.is_empty() { format!("{}/", card.provider) } else { prefix.to_owned() };
             list.push(Listed {
