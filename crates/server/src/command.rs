@@ -17,7 +17,7 @@ use crate::config::Environment;
 
 /// One API in front of every model provider, in your own network.
 #[derive(Debug, Parser)]
-#[command(name = "switchboard", version, about, long_about = None, after_help = EXAMPLES)]
+#[command(name = "switchboard", version, long_about = None, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

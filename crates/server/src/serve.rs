@@ -136,7 +136,11 @@ impl Gate {
     }
 
     /// Follows changes of the configuration from now on; every outcome is told to `tell`.
-    pub fn follow(&mut self, watch: Watch, tell: impl Fn(&Reload, Option<Result<Applied, OverlayError>>) + Send + 'static) -> std::io::Result<()> {
+    pub fn follow(
+        &mut self,
+        watch: Watch,
+        tell: impl Fn(&Reload, Option<Result<Applied, OverlayError>>) + Send + 'static,
+    ) -> std::io::Result<()> {
         let reload = &self.app.config().switchboard.reload;
         let interval = reload.enabled.then_some(reload.poll_interval);
         let apply = self.reloader();

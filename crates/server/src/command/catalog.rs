@@ -78,7 +78,10 @@ impl Update {
         write(&output, &derived.text).map_err(|error| format!("`{}` cannot be written: {error}", output.display()))?;
         say(&format!("written to {}", output.display()));
         if environment.get_non_empty("SWITCHBOARD_CATALOG").map(Path::new) != Some(&output) {
-            say(&format!("to use it, set SWITCHBOARD_CATALOG={0}, or `switchboard: {{catalog: {0}}}` in the configuration", output.display()));
+            say(&format!(
+                "to use it, set SWITCHBOARD_CATALOG={0}, or `switchboard: {{catalog: {0}}}` in the configuration",
+                output.display()
+            ));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -106,7 +109,8 @@ fn default_output(environment: &Environment) -> Option<PathBuf> {
 /// Says what the list holds, and what of it is news.
 fn report(derived: &Derivation, known: &Cards) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let lines = |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
-    let before: BTreeMap<String, String> = known.models().map(|card| (format!("{}/{}", card.provider, card.model), card.to_line())).collect();
+    let before: BTreeMap<String, String> =
+        known.models().map(|card| (format!("{}/{}", card.provider, card.model), card.to_line())).collect();
     let (mut new, mut changed, mut same) = (0_usize, 0_usize, 0_usize);
     for line in lines(&derived.text) {
         let card = switchboard_engine::catalog::ModelCard::parse(&line)?;

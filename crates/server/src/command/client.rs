@@ -7,7 +7,9 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Uri};
 use serde_json::Value;
-use switchboard_engine::upstream::{Credential, DialError, Origin, Settings, Timeouts, Transport, Upstream, UpstreamReply, UpstreamRequest};
+use switchboard_engine::upstream::{
+    Credential, DialError, Origin, Settings, Timeouts, Transport, Upstream, UpstreamReply, UpstreamRequest,
+};
 
 /// A request of a command's that did not succeed.
 #[derive(Debug, thiserror::Error)]

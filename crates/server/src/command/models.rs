@@ -82,8 +82,9 @@ impl Models {
 
     fn find(&self, catalog: &Catalog) -> Vec<ModelCard> {
         let wanted = self.name.as_deref().map(str::to_lowercase);
-        let named =
-            |card: &ModelCard| wanted.as_deref().is_none_or(|text| format!("{}/{}", card.provider, card.model).to_lowercase().contains(text));
+        let named = |card: &ModelCard| {
+            wanted.as_deref().is_none_or(|text| format!("{}/{}", card.provider, card.model).to_lowercase().contains(text))
+        };
         let fits = |card: &ModelCard| {
             self.mode.as_deref().is_none_or(|mode| card.mode.as_deref() == Some(mode))
                 && self.supports.iter().all(|ability| card.supports(ability) == Some(true))

@@ -35,7 +35,10 @@ const FOREIGN: [(&str, Fate); 26] = [
     ("use-v2-migration-resolver", Without(false)),
     ("use-queue", Without(false)),
     ("num-requests", Instead("it belonged to LiteLLM's own load test")),
-    ("add-function-to-prompt", Instead("there is no such rewriting; choose a model with tools (`switchboard models --supports function_calling`)")),
+    (
+        "add-function-to-prompt",
+        Instead("there is no such rewriting; choose a model with tools (`switchboard models --supports function_calling`)"),
+    ),
     ("headers", Instead("write `extra_headers` under `litellm_params` of a configuration file")),
     ("health", Instead("ask the running gateway for GET /health")),
     ("max-budget", Instead("budgets belong to keys, not to the command line")),

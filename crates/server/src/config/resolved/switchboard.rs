@@ -134,7 +134,10 @@ impl SwitchboardSettings {
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),
             reload: ReloadSettings::read(reader, fields.node("reload")),
-            catalog: fields.text("catalog").or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned)).map(PathBuf::from),
+            catalog: fields
+                .text("catalog")
+                .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
+                .map(PathBuf::from),
         }
     }
 }
