@@ -351,7 +351,7 @@ impl Exchange<'_> {
             hide_reasoning: crate::control::hides_reasoning(call),
             flavor: call.door.flavor,
             provider: Some(self.target.provider_name.clone()),
-            ..Stamp::default()
+            json_array: call.door.array,
         }
     }
 }

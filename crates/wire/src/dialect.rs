@@ -114,6 +114,8 @@ pub struct Stamp {
     pub flavor: Flavor,
     /// The provider's name, for the APIs that tell.
     pub provider: Option<String>,
+    /// Whether a streamed answer is one JSON array rather than server-sent events (Gemini without `alt=sse`).
+    pub json_array: bool,
 }
 
 /// What a target model can do and needs, from its rows. Everything is optional: unknown is `None`, and a writer then sends what the

@@ -11,7 +11,7 @@ use crate::outline::Outline;
 use crate::problem::Malformed;
 
 /// The fields of one JSON object. A dialect takes what it knows; what is left is [`Extra`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fields<'a> {
     entries: Vec<(String, &'a str)>,
 }

@@ -7,11 +7,11 @@ impl Dialect {
     /// The half clients speak; `None` where only providers speak it.
     pub fn inbound(self) -> Option<&'static dyn Inbound> {
         match self {
-            Dialect::OpenAiChat => None,
-            Dialect::OpenAiCompletions => None,
+            Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
+            Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
             Dialect::OpenAiResponses => None,
             Dialect::Anthropic => Some(&Anthropic),
-            Dialect::Gemini => None,
+            Dialect::Gemini => Some(&crate::gemini::Gemini),
             Dialect::Bedrock => None,
             Dialect::Cohere => None,
             Dialect::Ollama => None,
@@ -21,11 +21,11 @@ impl Dialect {
     /// The half providers speak.
     pub fn outbound(self) -> Option<&'static dyn Outbound> {
         match self {
-            Dialect::OpenAiChat => None,
-            Dialect::OpenAiCompletions => None,
+            Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
+            Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
             Dialect::OpenAiResponses => None,
             Dialect::Anthropic => Some(&Anthropic),
-            Dialect::Gemini => None,
+            Dialect::Gemini => Some(&crate::gemini::Gemini),
             Dialect::Bedrock => None,
             Dialect::Cohere => None,
             Dialect::Ollama => None,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::error;
-use super::write_request::{Purpose, write};
+use super::write_request::write;
 use crate::chat::ChatRequest;
 use crate::dialect::{Profile, Written};
 use crate::json;
@@ -11,7 +11,7 @@ use crate::problem::{Fault, Unsupported};
 
 /// Writes a request for a count of tokens, for `POST /v1/messages/count_tokens`.
 pub fn write_count_tokens_request(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
-    write(request, profile, Purpose::Count)
+    write(request, profile, true)
 }
 
 /// Reads the count.

@@ -167,7 +167,7 @@ fn plain(status: Option<StatusCode>, exception: &str, body: &[u8]) -> Fault {
     let text = text.trim();
     let message = match status {
         _ if !text.is_empty() && !text.starts_with('<') => text.chars().take(1000).collect(),
-        Some(status) => format!("the provider answered with status {status}"),
+        Some(status) => format!("the provider answered with status {}", status.as_u16()),
         None => "the provider reported an error without a message".to_owned(),
     };
     finish(Fault {

@@ -22,6 +22,12 @@
 //! | `n`, `logprobs`, sound, video | — | refused |
 //! | header `anthropic-beta` | an extra of that name | joined with the features the body needs |
 //! | everything else | extra | as sent |
+//!
+//! A request of this dialect comes back as it was, but for `null`, `is_error: false`, `stream: false` and blank text, which are left
+//! out, and a lone text block, which is written as a string. A guest's (one read in another dialect) obeys the API's rules: turns
+//! alternate, results come first, the thinking budget stays below `max_tokens`, and so on.
+//!
+//! A stream ends with `message_stop` and in no other way; a second answer begun amid the first is a fault.
 
 mod count_tokens;
 mod error;
@@ -32,6 +38,7 @@ mod read_blocks;
 mod read_events;
 mod read_request;
 mod reply;
+mod schema;
 mod stop;
 mod thinking;
 mod usage;
@@ -97,7 +104,7 @@ impl Outbound for Anthropic {
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
-        write_request::write(request, profile, write_request::Purpose::Answer)
+        write_request::write(request, profile, false)
     }
 
     fn read_reply(&self, memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {

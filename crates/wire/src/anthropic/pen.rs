@@ -1,7 +1,7 @@
 //! What the request writer keeps at hand.
 
-use super::HERE;
 use super::names::Names;
+use super::{BETA, HERE};
 use crate::chat::ChatRequest;
 use crate::dialect::Profile;
 use crate::extra::Extra;
@@ -15,6 +15,8 @@ pub(super) struct Pen<'a> {
     pub(super) profile: &'a Profile,
     /// Whether the request came in this dialect: then it is written as it is, without the rules for guests.
     pub(super) native: bool,
+    /// Whether the tokens are to be counted only.
+    pub(super) counting: bool,
     pub(super) losses: Losses,
     pub(super) names: Names,
     /// Features the body needs to be opted into.
@@ -26,10 +28,11 @@ pub(super) struct Pen<'a> {
 }
 
 impl<'a> Pen<'a> {
-    pub(super) fn new(request: &ChatRequest, profile: &'a Profile) -> Self {
+    pub(super) fn new(request: &ChatRequest, profile: &'a Profile, counting: bool) -> Self {
         Self {
             profile,
             native: request.extra.from() == Some(HERE),
+            counting,
             losses: Losses::new(),
             names: Names::new(request),
             betas: Vec::new(),
@@ -50,9 +53,19 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// Opts into a feature.
+    /// Opts into what the client opted into, as written.
+    pub(super) fn client_betas(&mut self, request: &ChatRequest) {
+        let headers = request.extra.of(HERE).iter().filter(|(key, _)| key == BETA);
+        for names in headers.filter_map(|(_, raw)| serde_json::from_str::<String>(raw.get()).ok()) {
+            let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+            self.betas.extend(names.map(str::to_owned));
+        }
+    }
+
+    /// Opts into a feature, unless the client chose a version of it.
     pub(super) fn beta(&mut self, name: &str) {
-        if !self.betas.iter().any(|known| known == name) {
+        let feature = &name[..name.len().saturating_sub("2025-01-01".len())];
+        if !self.betas.iter().any(|known| known.starts_with(feature)) {
             self.betas.push(name.to_owned());
         }
     }

@@ -85,7 +85,9 @@ fn search_result(raw: &RawValue, mut fields: Fields<'_>) -> Result<Part, Malform
     let name: Option<String> = fields.take("title")?;
     let cache = take_cache(&mut fields)?;
     let mut whole = Fields::nested(raw)?;
-    whole.take_raw("cache_control");
+    if cache.is_some() {
+        whole.take_raw("cache_control");
+    }
     whole.take_raw("title");
     let media = Media { name, ..Media::new(MediaSource::Text(text), Some("text/plain".to_owned())) };
     Ok(Part { body: PartBody::File(media), cache, extra: whole.rest(HERE) })

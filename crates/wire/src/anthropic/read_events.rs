@@ -139,6 +139,10 @@ impl Reader {
         let message = message.ok_or_else(|| Malformed::field("message", "is missing"))?;
         let message: MessageStart<'_> =
             serde_json::from_str(message.get()).map_err(|error| Malformed::field("message", &error.to_string()))?;
+        if self.next > 0 {
+            // What was told of the first answer cannot be taken back, and the two are not one.
+            return Err(Malformed::new("a second answer begins amid the first"));
+        }
         self.start(message.id, message.model, out);
         self.usage(message.usage, out)
     }

@@ -151,9 +151,9 @@ fn read_thinking<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &
     let within = |error: Malformed| error.within("thinking");
     let mut thinking = Fields::nested(raw).map_err(within)?;
     let kind: String = thinking.require("type").map_err(within)?;
-    let mut reasoning = Reasoning::default();
-    reasoning.budget_tokens = thinking.take("budget_tokens").map_err(within)?;
-    reasoning.summary = thinking.take("display").map_err(within)?;
+    let budget_tokens = thinking.take("budget_tokens").map_err(within)?;
+    let summary = thinking.take("display").map_err(within)?;
+    let mut reasoning = Reasoning { budget_tokens, summary, ..Reasoning::default() };
     match kind.as_str() {
         "enabled" => reasoning.enabled = Some(true),
         "disabled" => reasoning.enabled = Some(false),

@@ -14,10 +14,7 @@ use crate::seal::{ANTHROPIC, SealKind};
 
 /// Reads a whole answer.
 pub(super) fn read(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
-    if let Some(fault) = error::read_inside(body) {
-        return Err(fault);
-    }
-    read_message(memo, body).map_err(|malformed| Fault::protocol(&malformed.to_string()))
+    read_message(memo, body).map_err(|malformed| error::read_inside(body).unwrap_or_else(|| Fault::protocol(&malformed.to_string())))
 }
 
 fn read_message(memo: &Memo, body: &[u8]) -> Result<ChatReply, Malformed> {

@@ -27,16 +27,16 @@ pub(super) fn of_json_answer(reason: Reason) -> Reason {
 
 /// Writes a stop reason; `None` where there is none to tell.
 pub(super) fn write(finish: &Finish, calls: bool, refusal: bool) -> Option<&'static str> {
+    // The vendor's own word stands; two of them may share one of ours.
+    let same = |&&(name, known): &&(&'static str, Reason)| known == finish.reason && finish.raw.as_deref() == Some(name);
+    if let Some((name, _)) = TABLE.iter().find(same) {
+        return Some(name);
+    }
     let reason = match finish.reason {
         Reason::Stop | Reason::Other if calls => Reason::ToolCalls,
         Reason::Stop if refusal => Reason::Refusal,
         reason => reason,
     };
-    // Two of the vendor's words may share one of ours: its own word wins.
-    let same = |&&(name, known): &&(&'static str, Reason)| known == reason && finish.raw.as_deref() == Some(name);
-    if let Some((name, _)) = TABLE.iter().find(same) {
-        return Some(name);
-    }
     match reason {
         Reason::Error => None,
         Reason::Other => Some("end_turn"),

@@ -157,7 +157,9 @@ fn limit(pen: &mut Pen<'_>, request: &ChatRequest, plan: &mut Plan) {
         _ => 0,
     };
     let Some(asked) = request.max_output_tokens else {
-        pen.losses.add("max_tokens", Why::Approximated);
+        if !pen.counting {
+            pen.losses.add("max_tokens", Why::Approximated);
+        }
         plan.max_tokens = match pen.profile.max_output_tokens {
             Some(most) => most,
             None => FLOOR + budget,

@@ -12,7 +12,7 @@ use crate::event::{BlockKind, Delta, Event, EventWriter};
 use crate::json::{self, Object};
 use crate::problem::{Kind, Problem};
 use crate::reply::{Finish, Reason, Usage};
-use crate::seal::{ANTHROPIC, SealKind};
+use crate::seal::{ANTHROPIC, SealKind, Sealed};
 
 /// Writes a stream. Clients of this dialect know no overlapping blocks, so that one which begins early waits for its turn.
 pub(super) struct Writer {
@@ -37,6 +37,8 @@ struct Current {
     begun: bool,
     /// Whether it is left out.
     hidden: bool,
+    /// The seal of a thought, which a later one may replace: written at the end.
+    seal: Option<Sealed>,
 }
 
 /// A block that waits.
@@ -71,6 +73,10 @@ impl Writer {
             object.field("type", name);
             write(object);
         });
+        // What is written as sent may stand on several lines, between its tokens alone.
+        if memchr::memchr2(b'\n', b'\r', &self.scratch).is_some() {
+            self.scratch.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+        }
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"\ndata: ");
@@ -122,14 +128,14 @@ impl Writer {
             BlockKind::Text | BlockKind::Refusal | BlockKind::ToolCall { .. } => false,
         };
         let late = matches!(kind, BlockKind::Reasoning { .. } | BlockKind::ToolCall { .. });
-        self.current = Some(Current { block, kind, begun: false, hidden });
+        self.current = Some(Current { block, kind, begun: false, hidden, seal: None });
         if !late {
             self.begin_block(None, out);
         }
     }
 
     /// Writes the current block's beginning, if it was not written. Whether `seal` became part of it.
-    fn begin_block(&mut self, seal: Option<&crate::seal::Sealed>, out: &mut BytesMut) -> bool {
+    fn begin_block(&mut self, seal: Option<&Sealed>, out: &mut BytesMut) -> bool {
         let Some(mut current) = self.current.take() else { return false };
         let mut used = false;
         if !current.begun && !current.hidden {
@@ -181,14 +187,7 @@ impl Writer {
 
     fn write_delta(&mut self, delta: &Delta, out: &mut BytesMut) {
         if let Delta::Seal(seal) = delta {
-            if self.begin_block(Some(seal), out) {
-                return;
-            }
-            let id = match self.current.as_ref().map(|current| &current.kind) {
-                Some(BlockKind::Reasoning { id, .. }) => id.clone(),
-                _ => None,
-            };
-            self.delta(out, "signature_delta", "signature", &seal.to_token(ANTHROPIC, id.as_deref()));
+            self.write_seal(seal, out);
             return;
         }
         self.begin_block(None, out);
@@ -210,6 +209,16 @@ impl Writer {
             }
             // There is no place for sound; its transcript is text.
             Delta::AudioData(_) | Delta::Seal(_) => {}
+        }
+    }
+
+    /// Keeps a thought's seal for its end, writes a call's; no other block has a place for one.
+    fn write_seal(&mut self, seal: &Sealed, out: &mut BytesMut) {
+        let Some(current) = self.current.as_mut() else { return };
+        if matches!(current.kind, BlockKind::Reasoning { .. }) {
+            current.seal = Some(seal.clone());
+        } else if matches!(current.kind, BlockKind::ToolCall { .. }) && !self.begin_block(Some(seal), out) {
+            self.delta(out, "signature_delta", "signature", &seal.to_token(ANTHROPIC, None));
         }
     }
 
@@ -235,10 +244,14 @@ impl Writer {
     }
 
     fn close(&mut self, out: &mut BytesMut) {
-        self.begin_block(None, out);
+        let seal = self.current.as_mut().and_then(|current| current.seal.take());
+        let used = self.begin_block(seal.as_ref(), out);
         if let Some(current) = self.current.take()
             && !current.hidden
         {
+            if let (Some(seal), BlockKind::Reasoning { id, .. }) = (seal.filter(|_| !used), &current.kind) {
+                self.delta(out, "signature_delta", "signature", &seal.to_token(ANTHROPIC, id.as_deref()));
+            }
             let index = self.index;
             self.frame(out, "content_block_stop", |object| object.field("index", &index));
             self.index += 1;
@@ -272,7 +285,7 @@ fn is_spoken(media: &Media) -> bool {
 }
 
 /// Writes how a block begins. Whether `seal` is part of it.
-fn write_start(block: &mut Object<'_>, kind: &BlockKind, seal: Option<&crate::seal::Sealed>) -> bool {
+fn write_start(block: &mut Object<'_>, kind: &BlockKind, seal: Option<&Sealed>) -> bool {
     match kind {
         BlockKind::Reasoning { id, .. } => {
             if let Some(seal) = seal.filter(|seal| seal.kind == SealKind::Encrypted) {

@@ -4,25 +4,17 @@ use bytes::Bytes;
 
 use super::pen::Pen;
 use super::thinking::{Mode, Plan, plan};
-use super::{BETA, HERE, write_blocks, write_tools};
+use super::{BETA, HERE, schema, write_blocks, write_tools};
 use crate::chat::{ChatRequest, JsonSchema, OutputFormat};
 use crate::dialect::{Memo, Profile, Written};
 use crate::json::{self, Object};
 use crate::loss::Why;
 use crate::problem::Unsupported;
 
-/// What a request is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// An answer.
-    Answer,
-    /// A count of its tokens, which takes only what counts.
-    Count,
-}
-
-/// Writes a request.
-pub(super) fn write(request: &ChatRequest, profile: &Profile, purpose: Purpose) -> Result<Written, Unsupported> {
-    let mut pen = Pen::new(request, profile);
+/// Writes a request for an answer or, `counting`, for a count of its tokens, which takes only what counts.
+pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) -> Result<Written, Unsupported> {
+    let mut pen = Pen::new(request, profile, counting);
+    pen.client_betas(request);
     refuse_choices(&mut pen, request);
     choose_json_tool(&mut pen, request);
     let forced = pen.json_tool.is_some();
@@ -31,18 +23,18 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile, purpose: Purpose) 
         if !request.model.is_empty() {
             out.field("model", &request.model);
         }
-        if purpose == Purpose::Answer {
+        if !counting {
             out.field("max_tokens", &plan.max_tokens);
         }
         write_blocks::write_system(out, &mut pen, request);
         write_blocks::write_messages(out, &mut pen, request);
         write_tools::write(out, &mut pen, request);
         write_thinking(out, request, &plan);
-        write_output_config(out, request, &pen, &plan);
-        if purpose == Purpose::Answer {
+        write_output_config(out, request, &mut pen, &plan);
+        if !counting {
             write_knobs(out, &mut pen, request, &plan);
         }
-        write_extra(out, &mut pen, request, purpose);
+        write_extra(out, &mut pen, request);
     });
     let Pen { losses, names, betas, json_tool, refused, .. } = pen;
     if let Some(refused) = refused {
@@ -99,7 +91,7 @@ fn write_thinking(out: &mut Object<'_>, request: &ChatRequest, plan: &Plan) {
     });
 }
 
-fn write_output_config(out: &mut Object<'_>, request: &ChatRequest, pen: &Pen<'_>, plan: &Plan) {
+fn write_output_config(out: &mut Object<'_>, request: &ChatRequest, pen: &mut Pen<'_>, plan: &Plan) {
     if is_kept(request, "output_config") {
         return;
     }
@@ -115,7 +107,11 @@ fn write_output_config(out: &mut Object<'_>, request: &ChatRequest, pen: &Pen<'_
         if let Some(JsonSchema { schema, .. }) = schema {
             out.object("format", |out| {
                 out.field("type", "json_schema");
-                out.raw("schema", schema.get());
+                if pen.native {
+                    out.raw("schema", schema.get());
+                } else if schema::write_closed(out, schema) {
+                    pen.losses.add("response_format", Why::Approximated);
+                }
             });
         }
     });
@@ -232,24 +228,18 @@ fn write_stop(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
 /// Fields that a count does not take.
 const ANSWER_ONLY: [&str; 4] = ["metadata", "container", "inference_geo", "speed"];
 
-fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, purpose: Purpose) {
+fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     pen.lose(&request.extra);
     for (key, value) in request.extra.of(HERE) {
         match key.as_str() {
-            BETA => {
-                let names: String = serde_json::from_str(value.get()).unwrap_or_default();
-                for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-                    pen.beta(name);
-                }
-                continue;
-            }
+            BETA => continue,
             "mcp_servers" => pen.beta("mcp-client-2025-11-20"),
             "context_management" => pen.beta("context-management-2025-06-27"),
             "output_format" => pen.beta("structured-outputs-2025-11-13"),
             "container" if value.get().contains("\"skills\"") => pen.beta("skills-2025-10-02"),
             _ => {}
         }
-        if purpose == Purpose::Answer || !ANSWER_ONLY.contains(&key.as_str()) {
+        if !pen.counting || !ANSWER_ONLY.contains(&key.as_str()) {
             out.raw(key, value.get());
         }
     }

@@ -2,9 +2,9 @@
 
 use serde_json::value::RawValue;
 
-use super::HERE;
 use super::pen::Pen;
 use super::write_blocks::write_cache;
+use super::{HERE, schema};
 use crate::chat::{ChatRequest, Function, Hosted, JsonSchema, OutputFormat, Tool, ToolChoice};
 use crate::fields::Fields;
 use crate::json::{Array, Object};
@@ -76,35 +76,22 @@ fn write_tool(out: &mut Array<'_>, pen: &mut Pen<'_>, tool: &Tool) {
 fn write_function(out: &mut Object<'_>, pen: &mut Pen<'_>, function: &Function) {
     out.field("name", &pen.names.sent(&function.name));
     out.option("description", function.description.as_ref());
-    write_schema(out, function.parameters.as_deref());
-    if function.strict == Some(true) || pen.native {
-        out.option("strict", function.strict);
+    schema::write_input(out, function.parameters.as_deref());
+    match function.strict {
+        Some(true) if !pen.native && pen.profile.json_schema == Some(false) => pen.losses.dropped("tools.strict"),
+        Some(strict) if strict || pen.native => out.field("strict", &strict),
+        Some(_) | None => {}
     }
     write_cache(out, function.cache.as_ref());
     pen.lose(&function.extra);
     out.extra(&function.extra, HERE);
 }
 
-/// Writes a schema; the API requires one, and that it speaks of an object.
-fn write_schema(out: &mut Object<'_>, schema: Option<&RawValue>) {
-    let Some(schema) = schema else {
-        out.raw("input_schema", r#"{"type":"object","properties":{}}"#);
-        return;
-    };
-    match Fields::nested(schema) {
-        Ok(fields) if !fields.has("type") => out.object("input_schema", |out| {
-            out.field("type", "object");
-            out.extra(&fields.rest(HERE), HERE);
-        }),
-        _ => out.raw("input_schema", schema.get()),
-    }
-}
-
 fn write_json_tool(out: &mut Object<'_>, name: &str, schema: &JsonSchema) {
     let purpose = schema.description.as_deref().unwrap_or("Gives the answer. Call this tool, once, to answer.");
     out.field("name", name);
     out.field("description", purpose);
-    write_schema(out, Some(&schema.schema));
+    schema::write_input(out, Some(&schema.schema));
 }
 
 fn is_web_search(kind: &str) -> bool {

@@ -1,0 +1,4 @@
+//! The laws of this dialect, by hand and over recorded traffic.
+
+mod recorded;
+pub(crate) mod support;

@@ -1,0 +1,402 @@
+//! The conversation for a provider.
+
+use super::{citations, media, reasoning};
+use crate::chat::{CacheMark, ChatRequest, Media, MediaSource, Message, Part, PartBody, Role, Thought, ToolCall, ToolResult};
+use crate::dialect::{Dialect, Profile};
+use crate::json::{self, Object};
+use crate::loss::{Losses, Why};
+use crate::problem::Unsupported;
+use crate::seal::GOOGLE;
+
+const HERE: Dialect = Dialect::OpenAiChat;
+
+/// Writes the conversation as one JSON array.
+pub(super) fn write_messages(request: &ChatRequest, profile: &Profile, losses: &mut Losses) -> Result<String, Unsupported> {
+    let mut writer = Writer { out: Vec::with_capacity(1024), profile, losses };
+    writer.out.push(b'[');
+    writer.system(&request.system, None)?;
+    for message in &request.messages {
+        match message.role {
+            Role::System => writer.system(&message.parts, Some(message))?,
+            Role::User => writer.user(message)?,
+            Role::Assistant => writer.assistant(message)?,
+        }
+    }
+    writer.out.push(b']');
+    Ok(String::from_utf8_lossy(&writer.out).into_owned())
+}
+
+struct Writer<'a> {
+    out: Vec<u8>,
+    profile: &'a Profile,
+    losses: &'a mut Losses,
+}
+
+impl Writer<'_> {
+    fn message(&mut self, write: impl FnOnce(&mut Object<'_>)) {
+        if self.out.len() > 1 {
+            self.out.push(b',');
+        }
+        json::write_object(&mut self.out, write);
+    }
+
+    /// Instructions: one message, or as many as the client wrote.
+    fn system(&mut self, parts: &[Part], message: Option<&Message>) -> Result<(), Unsupported> {
+        let mut rest = parts;
+        while let Some((first, tail)) = rest.split_first() {
+            let until = tail.iter().position(|part| part.extra.noted(HERE, "role").is_some()).unwrap_or(tail.len());
+            let (group, after) = (&rest[..=until], &tail[until..]);
+            let content = self.content(group)?;
+            let role = first.extra.noted(HERE, "role").unwrap_or("system");
+            let name = message.and_then(|message| message.name.as_deref()).or_else(|| first.extra.noted(HERE, "name"));
+            self.message(|object| {
+                object.field("role", role);
+                object.raw("content", &content);
+                object.option("name", name);
+                if let Some(message) = message {
+                    object.extra(&message.extra, HERE);
+                }
+            });
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Results of tools are messages of their own, and come first: they must follow the call.
+    fn user(&mut self, message: &Message) -> Result<(), Unsupported> {
+        let is_result = |part: &&Part| matches!(part.body, PartBody::ToolResult(_));
+        let lone = message.parts.iter().all(|part| is_result(&part));
+        for part in message.parts.iter().filter(is_result) {
+            if let PartBody::ToolResult(result) = &part.body {
+                self.result(part, result, lone.then_some(message))?;
+            }
+        }
+        let rest: Vec<&Part> = message.parts.iter().filter(|part| !is_result(part)).collect();
+        if rest.is_empty() && !message.parts.is_empty() {
+            return Ok(());
+        }
+        let content = self.content(rest)?;
+        self.message(|object| {
+            object.field("role", "user");
+            object.raw("content", &content);
+            object.option("name", message.name.as_ref());
+            object.extra(&message.extra, HERE);
+        });
+        Ok(())
+    }
+
+    fn result(&mut self, part: &Part, result: &ToolResult, message: Option<&Message>) -> Result<(), Unsupported> {
+        if result.is_error {
+            self.losses.dropped("tool_result.is_error");
+        }
+        let content = self.content(&result.parts)?;
+        self.message(|object| {
+            object.field("role", "tool");
+            object.field("tool_call_id", &result.call);
+            object.option("name", result.name.as_ref());
+            object.raw("content", &content);
+            write_cache(object, part.cache.as_ref());
+            if let Some(message) = message {
+                object.extra(&message.extra, HERE);
+            }
+        });
+        Ok(())
+    }
+
+    fn assistant(&mut self, message: &Message) -> Result<(), Unsupported> {
+        let (mut said, mut calls, mut images) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut thoughts, mut refusal, mut spoken) = (Vec::new(), None, None);
+        for part in &message.parts {
+            match &part.body {
+                PartBody::ToolCall(call) => calls.push(call),
+                PartBody::Reasoning(_) if part.extra.noted(HERE, "type").is_some() => said.push(part),
+                PartBody::Reasoning(thought) => thoughts.push((part, thought)),
+                PartBody::Refusal(text) if refusal.is_none() => refusal = Some(text),
+                PartBody::Image(media) => images.push(media),
+                PartBody::Audio(media) if media.id.is_some() => spoken = media.id.clone(),
+                PartBody::Hosted(hosted) if hosted.from != HERE => self.losses.add("messages.content", Why::Approximated),
+                _ => said.push(part),
+            }
+        }
+        let content = if said.is_empty() { None } else { Some(self.content(said.iter().copied())?) };
+        let spelled = self.spelling(&thoughts);
+        let annotations: Vec<_> = said.iter().flat_map(|part| citations_of(part)).collect();
+        let vendor = self.profile.vendor.as_deref().unwrap_or(GOOGLE);
+        self.message(|object| {
+            object.field("role", "assistant");
+            match &content {
+                Some(content) => object.raw("content", content),
+                None if refusal.is_some() || !calls.is_empty() || spoken.is_some() => object.field("content", &()),
+                None => object.field("content", ""),
+            }
+            object.option("name", message.name.as_ref());
+            object.option("refusal", refusal);
+            write_thoughts(object, &thoughts, &spelled);
+            if !annotations.is_empty() {
+                object.array("annotations", |list| {
+                    for citation in &annotations {
+                        list.raw(citation);
+                    }
+                });
+            }
+            write_images(object, &images);
+            if let Some(id) = &spoken {
+                object.object("audio", |audio| audio.field("id", id));
+            }
+            if !calls.is_empty() {
+                object.array("tool_calls", |list| {
+                    for call in calls {
+                        list.object(|object| write_call(object, call, Some(vendor)));
+                    }
+                });
+            }
+            object.extra(&message.extra, HERE);
+        });
+        Ok(())
+    }
+
+    /// The fields thoughts go back in: those the provider takes, else those the client used. A seal goes to its vendor alone.
+    fn spelling(&mut self, thoughts: &[(&Part, &Thought)]) -> Vec<String> {
+        let Some((first, _)) = thoughts.first() else { return Vec::new() };
+        let vendor = self.profile.vendor.as_deref();
+        let foreign = |thought: &Thought| thought.seal.as_ref().is_some_and(|seal| vendor.is_some_and(|vendor| vendor != seal.vendor));
+        let mut fields: Vec<String> = match (&self.profile.reasoning_field, first.extra.noted(HERE, "fields")) {
+            (Some(field), _) => vec![field.clone()],
+            (None, Some(fields)) => fields.split(',').map(str::to_owned).collect(),
+            (None, None) => Vec::new(),
+        };
+        if thoughts.iter().any(|(_, thought)| foreign(thought)) {
+            fields.retain(|field| field.starts_with("reasoning") && field != "reasoning_details");
+            self.losses.add("messages.reasoning", Why::Approximated);
+        } else if fields.is_empty() {
+            self.losses.add("messages.reasoning", Why::Approximated);
+        }
+        fields
+    }
+
+    /// The content as JSON: a string where it is one plain text, else an array of parts.
+    fn content<'p>(&mut self, parts: impl IntoIterator<Item = &'p Part>) -> Result<String, Unsupported> {
+        let parts: Vec<&Part> = parts.into_iter().collect();
+        let mut out = Vec::with_capacity(64);
+        match parts.as_slice() {
+            [] => json::write_value(&mut out, ""),
+            [part] if plain_text(part).is_some() => json::write_value(&mut out, plain_text(part).unwrap_or_default()),
+            several => {
+                out.push(b'[');
+                for part in several {
+                    let Some(written) = self.part(part)? else { continue };
+                    if out.len() > 1 {
+                        out.push(b',');
+                    }
+                    out.extend_from_slice(&written);
+                }
+                out.push(b']');
+            }
+        }
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    fn part(&mut self, part: &Part) -> Result<Option<Vec<u8>>, Unsupported> {
+        let object = |kind: &str, write: &dyn Fn(&mut Object<'_>)| {
+            Some(json::object(|object| {
+                object.field("type", kind);
+                write(object);
+                write_cache(object, part.cache.as_ref());
+                object.extra(&part.extra, HERE);
+            }))
+        };
+        Ok(match &part.body {
+            PartBody::Text { text, .. } => object("text", &|object| object.field("text", text)),
+            PartBody::Refusal(text) => object("refusal", &|object| object.field("refusal", text)),
+            PartBody::Image(media) => {
+                let url = media::to_url(media).ok_or_else(|| unsupported("image", "a file id is no image URL"))?;
+                object("image_url", &|object| object.object("image_url", |inner| write_url(inner, &url, media)))
+            }
+            PartBody::Video(media) => {
+                let url = media::to_url(media).ok_or_else(|| unsupported("video", "a file id is no video URL"))?;
+                object("video_url", &|object| object.object("video_url", |inner| write_url(inner, &url, media)))
+            }
+            PartBody::Audio(media) => {
+                let MediaSource::Base64(data) = &media.source else {
+                    return Err(unsupported("audio", "only base64 can be sent"));
+                };
+                let format = media.media_type.as_deref().map(media::audio_format);
+                object("input_audio", &|object| {
+                    object.object("input_audio", |inner| {
+                        inner.field("data", data);
+                        inner.option("format", format);
+                    });
+                })
+            }
+            PartBody::File(media) => self.file(part, media)?,
+            PartBody::Reasoning(thought) => object("thinking", &|object| match part.extra.noted(HERE, "type") {
+                Some(_) if thought.seal.is_none() => object.array("thinking", |list| {
+                    list.object(|text| {
+                        text.field("type", "text");
+                        text.field("text", &thought.text);
+                    });
+                }),
+                _ => object.field("thinking", &thought.text),
+            }),
+            PartBody::Hosted(hosted) if hosted.from == HERE => Some(hosted.raw.get().as_bytes().to_vec()),
+            PartBody::Hosted(_) => {
+                self.losses.add("messages.content", Why::Approximated);
+                None
+            }
+            PartBody::ToolCall(_) => return Err(unsupported("tool_use", "only an assistant can call tools")),
+            PartBody::ToolResult(_) => return Err(unsupported("tool_result", "only a user's turn can hold results of tools")),
+        })
+    }
+
+    fn file(&mut self, part: &Part, media: &Media) -> Result<Option<Vec<u8>>, Unsupported> {
+        let native = part.extra.from() == Some(HERE);
+        if let (MediaSource::Url(url), Some(_)) = (&media.source, part.extra.noted(HERE, "type")) {
+            return Ok(Some(json::object(|object| {
+                object.field("type", "document_url");
+                object.field("document_url", url);
+                object.option("document_name", media.name.as_ref());
+                write_cache(object, part.cache.as_ref());
+                object.extra(&part.extra, HERE);
+            })));
+        }
+        if let MediaSource::Text(text) = &media.source {
+            self.losses.add("messages.content.document", Why::Approximated);
+            return Ok(Some(json::object(|object| {
+                object.field("type", "text");
+                object.field("text", &media.name.as_ref().map_or_else(|| text.clone(), |name| format!("{name}\n\n{text}")));
+                write_cache(object, part.cache.as_ref());
+            })));
+        }
+        let data = media::to_url(media);
+        if matches!(media.source, MediaSource::Url(_)) && !native {
+            return Err(unsupported("document", "a document can only be sent as base64 or as a file id"));
+        }
+        Ok(Some(json::object(|object| {
+            object.field("type", "file");
+            object.object("file", |file| {
+                if let MediaSource::FileId(id) = &media.source {
+                    file.field("file_id", id);
+                }
+                // A file that is sent along needs a name.
+                let spare = (!native && data.is_some()).then(|| "document.pdf".to_owned());
+                file.option("filename", media.name.clone().or(spare));
+                file.option("file_data", data.as_ref());
+            });
+            write_cache(object, part.cache.as_ref());
+            object.extra(&part.extra, HERE);
+        })))
+    }
+}
+
+fn unsupported(kind: &str, why: &str) -> Unsupported {
+    Unsupported::new(format!("messages.content.{kind}"), HERE, why)
+}
+
+fn plain_text(part: &Part) -> Option<&str> {
+    match &part.body {
+        PartBody::Text { text, .. } if part.cache.is_none() && part.extra.of(HERE).is_empty() => Some(text),
+        _ => None,
+    }
+}
+
+fn write_url(object: &mut Object<'_>, url: &str, media: &Media) {
+    object.field("url", url);
+    object.option("detail", media.detail.as_ref());
+}
+
+/// Writes a `cache_control`.
+pub(super) fn write_cache(object: &mut Object<'_>, mark: Option<&CacheMark>) {
+    if let Some(mark) = mark {
+        object.object("cache_control", |inner| {
+            inner.field("type", "ephemeral");
+            inner.option("ttl", mark.ttl.as_ref());
+        });
+    }
+}
+
+/// Sources that a client of this format sent back.
+fn citations_of(part: &Part) -> Vec<String> {
+    let PartBody::Text { citations, .. } = &part.body else { return Vec::new() };
+    let native = citations.iter().filter_map(|citation| citation.raw.as_ref()).filter(|(from, _)| *from == HERE);
+    native.map(|(_, raw)| raw.get().to_owned()).collect()
+}
+
+fn write_thoughts(object: &mut Object<'_>, thoughts: &[(&Part, &Thought)], fields: &[String]) {
+    for field in fields {
+        match field.as_str() {
+            "reasoning_details" => object.array("reasoning_details", |list| {
+                for (at, (_, thought)) in thoughts.iter().enumerate() {
+                    reasoning::write_details(list, thought, at);
+                }
+            }),
+            "thinking_blocks" => object.array("thinking_blocks", |list| {
+                for (_, thought) in thoughts {
+                    reasoning::write_block(list, thought);
+                }
+            }),
+            plain => {
+                let text: String = thoughts.iter().map(|(_, thought)| thought.text.as_str()).collect();
+                object.field(plain, &text);
+            }
+        }
+    }
+}
+
+/// Writes images an assistant made, as OpenRouter has them.
+pub(super) fn write_images(object: &mut Object<'_>, images: &[&Media]) {
+    let urls: Vec<String> = images.iter().filter_map(|media| media::to_url(media)).collect();
+    if !urls.is_empty() {
+        object.array("images", |list| {
+            for (at, url) in urls.iter().enumerate() {
+                list.object(|image| write_image(image, url, at));
+            }
+        });
+    }
+}
+
+/// Writes one image of an answer.
+pub(super) fn write_image(object: &mut Object<'_>, url: &str, at: usize) {
+    object.field("type", "image_url");
+    object.object("image_url", |inner| inner.field("url", url));
+    object.field("index", &at);
+}
+
+/// Writes a call. Its seal goes to Google alone; `vendor` is who will read it, `None` where anyone may.
+pub(super) fn write_call(object: &mut Object<'_>, call: &ToolCall, vendor: Option<&str>) {
+    object.field("id", &call.id);
+    if call.custom {
+        object.field("type", "custom");
+        object.object("custom", |custom| {
+            custom.field("name", &call.name);
+            custom.field("input", &call.arguments);
+        });
+    } else {
+        object.field("type", "function");
+        object.object("function", |function| {
+            function.field("name", &call.name);
+            function.field("arguments", if call.arguments.is_empty() { "{}" } else { &call.arguments });
+        });
+    }
+    if let Some(seal) = call.seal.as_ref().filter(|seal| vendor.is_none_or(|vendor| vendor == seal.vendor)) {
+        write_call_seal(object, &seal.to_token(GOOGLE, None));
+    }
+}
+
+/// Writes the seal of a call.
+pub(super) fn write_call_seal(object: &mut Object<'_>, token: &str) {
+    object.object("extra_content", |extra| {
+        extra.object("google", |google| google.field("thought_signature", token));
+    });
+}
+
+/// Writes an answer's sources.
+pub(super) fn write_annotations<'c>(object: &mut Object<'_>, list: impl IntoIterator<Item = &'c crate::chat::Citation>) {
+    let mut list = list.into_iter().peekable();
+    if list.peek().is_some() {
+        object.array("annotations", |array| {
+            for citation in list {
+                array.object(|item| citations::write(item, citation));
+            }
+        });
+    }
+}
