@@ -44,7 +44,7 @@ class Upstream:
         def listen():
             for line in self.process.stdout:
                 if line.startswith("listening on "):
-                    self.url = line.split()[-1]
+                    self.url = line.split()[2]
                     ready.set()
             ready.set()
 

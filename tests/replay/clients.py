@@ -35,18 +35,15 @@ def counts(**numbers):
 
 def sse(body):
     """The events of a stream: (name or None, data)."""
-    text = body.decode("utf-8")
-    need("\r" not in text, "carriage returns in a stream of the gateway's own")
+    text = body.decode("utf-8").removeprefix("\ufeff").replace("\r\n", "\n")
     need(text.endswith("\n\n"), "the stream does not end with an empty line")
     for block in text.split("\n\n")[:-1]:
         name, data = None, []
         for line in block.split("\n"):
-            if line.startswith("event: "):
-                name = line[7:]
-            elif line.startswith("data: "):
-                data.append(line[6:])
-            else:
-                need(line.startswith(":") or not line, f"a strange line in the stream: {line[:80]!r}")
+            if line.startswith("event:"):
+                name = line[6:].strip()
+            elif line.startswith("data:"):
+                data.append(line[5:].strip())
         if data:
             yield name, "\n".join(data)
 
@@ -84,7 +81,7 @@ class Chat:
     @classmethod
     def whole(cls, body):
         document = json.loads(body)
-        need(document.get("object") == "chat.completion", f"object is {document.get('object')!r}")
+        need(document.get("object") in ("chat.completion", None), f"object is {document.get('object')!r}")
         choice = document["choices"][0]
         message = choice["message"]
         need(message.get("role") == "assistant", "no assistant's message")
@@ -104,7 +101,7 @@ class Chat:
             if "error" in chunk:
                 answer.error = chunk["error"]
                 continue
-            need(chunk.get("object") == "chat.completion.chunk", f"object is {chunk.get('object')!r}")
+            need(chunk.get("object") in ("chat.completion.chunk", "", None), f"object is {chunk.get('object')!r}")
             if chunk.get("usage"):
                 answer.usage = cls.usage(chunk["usage"])
             for choice in chunk["choices"]:

@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import threading
+from urllib.parse import unquote
 
 from harness.gateway import MASTER_KEY
 
@@ -36,12 +37,11 @@ def drive(jobs, gateway, upstream):
             outcomes = list(pool.map(sender.send, batch))
             by_mark = {}
             for entry in upstream.log():
-                mark = re.match(r"/replay/([^/]+)", entry["path"])
+                mark = re.match(r"/replay/([^/]+)", unquote(entry["path"]))
                 if mark:
                     by_mark.setdefault(mark.group(1), []).append(entry["body"])
             for outcome in outcomes:
-                job = outcome.job
-                outcome.arrived = by_mark.get(job.row["id"] + (f";{job.options}" if job.options else ""), [])
+                outcome.arrived = by_mark.get(outcome.job.mark, [])
                 yield outcome
 
 

@@ -35,8 +35,8 @@ USAGES = {"bedrock": bedrock_usage, "cohere": cohere_usage, "ollama": ollama_usa
 def expected(row, oracle):
     """The answer a client must get; None where the oracle has no direct reading."""
     direct = oracle.get("direct") if oracle else None
-    if not direct:
-        return None
+    if not direct or not (direct["finish"] or direct["text"] or direct["tool_calls"]):
+        return None  # not read, or read in vain
     spoken = dialect(row["api"])
     read_usage = USAGES.get(spoken) or CLIENTS[spoken].usage
     calls = [dict(call, arguments=as_text(call["arguments"])) for call in direct["tool_calls"]]

@@ -3,13 +3,11 @@
 import dataclasses
 
 from clients import CLIENTS, Chat, Gemini, Messages, Responses
-from routes import deployment, dialect, model_of, unspoken
+from routes import deployment, dialect, unspoken
 
 VARIATIONS = ("chunk=awkward", "chunk=1", "crlf=1", "comments=1", "nodone=1", "gzip=1", "bom=1")
 FAULTS = ("fault=cut", "fault=cutclean", "fault=reset", "fault=malformed", "fault=errorevent", "fault=empty", "fault=html",
           "fault=close", "fault=429", "fault=500", "fault=529", "fault=401", "fault=404", "fault=400", "fault=413")
-# An upstream of each dialect that asks for nothing but to be answered: what the requests part is sent to.
-STREAMED, WHOLE = True, False
 
 
 @dataclasses.dataclass
@@ -25,14 +23,18 @@ class Job:
     headers: dict = dataclasses.field(default_factory=dict)
 
     @property
-    def name(self):
-        """The model's name at the gateway."""
-        return self.row["id"] + (f";{self.options}" if self.options else "")
+    def mark(self):
+        """What stands in the upstream's path: the exchange, who asked for it, and how it is to be served."""
+        return mark(self.row, self.client, self.options)
+
+
+def mark(row, client, options):
+    return f"{row['id']};from={client.dialect}" + (f";{options}" if options else "")
 
 
 def configuration(jobs, upstream):
     """The gateway's configuration: a deployment for each exchange and way of answering."""
-    entries = {job.name: deployment(job.row, upstream, job.options, job.name) for job in jobs}
+    entries = {job.mark: deployment(job.row, upstream, job.mark) for job in jobs}
     return {
         "model_list": list(entries.values()),
         "router_settings": {"num_retries": 0, "disable_cooldowns": True},
@@ -52,7 +54,7 @@ def neutral(row):
 
 def written(row, client, options=""):
     """A job that asks for the exchange in a client's format."""
-    name = row["id"] + (f";{options}" if options else "")
+    name = mark(row, client, options)
     stream = bool(row["stream"])
     body = client.request(neutral(row), name, stream)
     return Job(row, client, client.path(name, stream), body, stream, options)
@@ -61,7 +63,7 @@ def written(row, client, options=""):
 def recorded(row, options=""):
     """A job that sends the recorded request as it is, but for the model."""
     client = CLIENTS[dialect(row["api"])]
-    name = row["id"] + (f";{options}" if options else "")
+    name = mark(row, client, options)
     stream = bool(row["stream"])
     body = dict(row["request_body"])
     if client is not Gemini:
@@ -128,4 +130,3 @@ def faults(rows):
 
 
 PARTS = {"same": same, "across": across, "formats": formats, "variations": variations, "faults": faults}
-__all__ = ["PARTS", "Job", "configuration", "model_of", "Responses"]

@@ -15,6 +15,7 @@ UNSPOKEN = {
     r"anthropic\.complete": "the legacy text completions API, withdrawn",
     r"bedrock\.invoke(-with-response-stream)?\..*": "InvokeModel; all Bedrock chat goes through Converse",
     r"cohere\.v1\..*": "Cohere's version 1, superseded",
+    r"openai\.anthropic\.messages": "messages of a thread of OpenAI's assistants, no chat",
     r"ollama\.generate": "Ollama's completions; its chat is spoken",
     r"writer\.chat:text": "no JSON request was kept",
 }
@@ -69,13 +70,12 @@ def upstream_model(row):
     return f"{ROWS.get(provider, provider)}/{model}"
 
 
-def deployment(row, upstream, options="", name=None):
-    """An entry of `model_list` that reaches the recorded exchange `row` and nothing else."""
+def deployment(row, upstream, mark):
+    """An entry of `model_list`, named `mark`, that reaches the recorded exchange `row` and nothing else."""
     model = upstream_model(row)
-    suffix = f";{options}" if options else ""
     params = {
         "model": model,
-        "api_base": f"{upstream}/replay/{row['id']}{suffix}",
+        "api_base": f"{upstream}/replay/{mark}",
         "api_key": "replay-key",
     }
     provider = model.split("/", 1)[0]
@@ -84,4 +84,4 @@ def deployment(row, upstream, options="", name=None):
         params |= CREDENTIALS["bedrock"]
     if provider == "vertex_ai":
         params |= {"vertex_project": "replay", "vertex_location": "us-central1"}
-    return {"model_name": name or row["id"], "litellm_params": params}
+    return {"model_name": mark, "litellm_params": params}
