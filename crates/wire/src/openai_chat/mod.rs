@@ -6,6 +6,7 @@ mod citations;
 pub mod control;
 pub(crate) mod error;
 pub(crate) mod finish;
+mod glance;
 mod media;
 mod read_events;
 mod read_messages;
@@ -84,6 +85,10 @@ impl Outbound for OpenAiChat {
 
     fn metering_edits(&self, outline: &Outline, body: &Frames) -> Edits {
         metering_edits(outline, body)
+    }
+
+    fn glance(&self, body: &[u8]) -> Option<crate::dialect::Glance> {
+        glance::glance(body)
     }
 
     fn read_reply(&self, memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
