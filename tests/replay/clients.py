@@ -229,7 +229,10 @@ class Messages:
     @staticmethod
     def close(block):
         if block["type"] == "tool_use" and block["partial"]:
-            block["input"] = json.loads(block["partial"])
+            try:
+                block["input"] = json.loads(block["partial"])
+            except ValueError:
+                block["input"] = {"input": block["partial"]}  # broken by the model
 
 
 # OpenAI Responses

@@ -9,6 +9,8 @@ ROWS = {
     "openai-compatible": "custom_openai", "doubleword": "custom_openai", "writer": "custom_openai", "copilot": "custom_openai",
     "llamacpp": "custom_openai", "mistralrs": "custom_openai", "portkey": "custom_openai", "pydantic-gateway": "custom_openai",
     "chatgpt": "custom_openai", "crusoe": "custom_openai",
+    # Their Claude speaks two dialects, and an Anthropic client would get the one that was not recorded.
+    "snowflake": "custom_openai", "databricks": "custom_openai",
 }
 # Recorded chat APIs that the gateway does not speak, and why.
 UNSPOKEN = {
