@@ -79,8 +79,9 @@ def test_models(client):
 
 
 def test_errors(gateway, client):
+    stranger = connect(gateway, "sk-wrong")
     with pytest.raises(errors.ClientError) as caught:
-        connect(gateway, "sk-wrong").models.generate_content(model="demo/echo", contents="hi")
+        stranger.models.generate_content(model="demo/echo", contents="hi")
     assert caught.value.code in (400, 401)  # Google itself says 400 to a bad key
     with pytest.raises(errors.ClientError) as caught:
         client.models.generate_content(model="no-such-model", contents="hi")
