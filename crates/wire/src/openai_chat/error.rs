@@ -146,7 +146,9 @@ fn classify(said: &Said, message: &str, by_status: Option<Kind>) -> (Kind, Optio
     }
     // Gemini says so of a limit per minute, too.
     let limited = is(&["rate_limit_error", "rate_limit_exceeded", "resource_exhausted"]);
-    if is(QUOTA) || !limited && tells(&["exceeded your current quota", "insufficient balance", "insufficient credits", "credit balance is too low"]) {
+    if is(QUOTA)
+        || !limited && tells(&["exceeded your current quota", "insufficient balance", "insufficient credits", "credit balance is too low"])
+    {
         return (Kind::BudgetSpent, Some("insufficient_quota"));
     }
     let by_word = BY_WORD.iter().find(|(names, _)| is(names)).map(|(_, kind)| *kind);

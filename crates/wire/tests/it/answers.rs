@@ -11,8 +11,7 @@ use switchboard_wire::grammar::Grammar;
 use switchboard_wire::problem::Fault;
 use switchboard_wire::reply::ChatReply;
 
-use crate::corpus::{self, Exchange};
-use crate::limits;
+use crate::corpus::Exchange;
 use crate::meaning::{self, Meaning};
 
 /// The formats that clients speak.
@@ -146,32 +145,4 @@ pub(crate) fn passages(answer: &Answer) -> Vec<Passage> {
         }
     }
     found
-}
-
-#[test]
-fn explore() {
-    let mut tally = std::collections::BTreeMap::<String, (usize, String)>::new();
-    for exchange in corpus::recorded().unwrap_or_default() {
-        let Some(answer) = read(exchange) else { continue };
-        if let Some(wrong) = answer.events.as_deref().and_then(disorder) {
-            println!("DISORDER {} {} {wrong}", exchange.id, exchange.api);
-        }
-        if let (true, Err(fault)) = (exchange.is_success(), &answer.result) {
-            println!("FAULT {} {} {:?} {} {:?}", exchange.id, exchange.api, fault.kind, fault.message, fault.code);
-        }
-        for passage in passages(&answer) {
-            if let Some(wrong) = &passage.disorder {
-                println!("DISORDER {} {} -> {} {wrong}", exchange.id, exchange.api, passage.client);
-            }
-            for difference in meaning::differences(&passage.was, &passage.is) {
-                if limits::limit(passage.client, &difference, &passage.was, &passage.is).is_some() { continue; }
-                let key = format!("{} {} -> {} {} {:?}", if passage.streamed { "S" } else { "U" }, answer.dialect, passage.client, difference.field, difference.change);
-                let entry = tally.entry(key).or_insert_with(|| (0, String::new()));
-                entry.0 += 1; entry.1 += &format!("\n        {} {difference}", exchange.id);
-            }
-        }
-    }
-    for (key, (count, example)) in tally {
-        println!("{count:5} {key}   e.g. {example}");
-    }
 }

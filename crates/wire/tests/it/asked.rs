@@ -198,7 +198,16 @@ pub(crate) fn knobs(request: &ChatRequest) -> Meaning {
         ("stop", (!sampling.stop.is_empty()).then(|| json!(sampling.stop))),
         ("metadata", (!request.metadata.is_empty()).then(|| json!(request.metadata))),
         // Efforts and budgets stand for each other: only whether there is to be thinking is compared.
-        ("reasoning", request.reasoning.as_ref().filter(|asked| asked.effort.as_deref().is_some_and(|effort| effort != "none") || asked.budget_tokens.is_some_and(|budget| budget > 0)).map(|_| json!(true))),
+        (
+            "reasoning",
+            request
+                .reasoning
+                .as_ref()
+                .filter(|asked| {
+                    asked.effort.as_deref().is_some_and(|effort| effort != "none") || asked.budget_tokens.is_some_and(|budget| budget > 0)
+                })
+                .map(|_| json!(true)),
+        ),
     ];
     let numbers = numbers.into_iter().filter_map(|(name, number)| Some((name, json!(number.as_ref()?.as_f64()))));
     let texts = texts.into_iter().filter_map(|(name, text)| Some((name, json!(text.as_ref()?))));

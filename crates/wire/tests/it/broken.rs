@@ -96,7 +96,9 @@ fn mutated(body: &Bytes, framing: Framing, dice: &mut Dice) -> Vec<u8> {
 /// The bytes that an event carries.
 fn weight(event: &Event) -> usize {
     match event {
-        Event::BlockDelta { delta: Delta::Text(text) | Delta::Arguments(text) | Delta::AudioData(text) | Delta::Transcript(text), .. } => text.len(),
+        Event::BlockDelta {
+            delta: Delta::Text(text) | Delta::Arguments(text) | Delta::AudioData(text) | Delta::Transcript(text), ..
+        } => text.len(),
         _ => 1,
     }
 }
@@ -120,7 +122,13 @@ fn broken_streams_break_nothing() {
         let passed = relayed(framing, dialect, output, &pieces(&bytes, Cut::Random(3_000), framing, &mut dice));
         let weight: usize = passed.seen.iter().map(weight).sum();
         assert!(weight <= 2 * bytes.len() + 64, "{} says {weight} bytes from {}", exchange.id, bytes.len());
-        assert!(passed.bytes.len() <= 64 * bytes.len() + 4_096, "{} becomes {} bytes from {}", exchange.id, passed.bytes.len(), bytes.len());
+        assert!(
+            passed.bytes.len() <= 64 * bytes.len() + 4_096,
+            "{} becomes {} bytes from {}",
+            exchange.id,
+            passed.bytes.len(),
+            bytes.len()
+        );
     }
 }
 

@@ -101,7 +101,8 @@ pub(crate) fn oracle() -> Option<Vec<Value>> {
 pub(crate) fn fixtures() -> &'static [Exchange] {
     static FIXTURES: OnceLock<Vec<Exchange>> = OnceLock::new();
     FIXTURES.get_or_init(|| {
-        let mut paths: Vec<PathBuf> = fs::read_dir(beside("tests/fixtures")).expect("fixtures").map(|entry| entry.unwrap().path()).collect();
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(beside("tests/fixtures")).expect("fixtures").map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         let text = |path: &PathBuf| fs::read_to_string(path).expect("a fixture");
         paths.iter().flat_map(|path| text(path).lines().map(exchange).collect::<Vec<_>>()).collect()
@@ -110,7 +111,8 @@ pub(crate) fn fixtures() -> &'static [Exchange] {
 
 fn exchange(line: &str) -> Exchange {
     let line: Line<'_> = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {}", &line[..line.len().min(200)]));
-    let request = (line.request_body_encoding.as_deref() == Some("json")).then(|| Bytes::copy_from_slice(line.request_body.get().as_bytes()));
+    let request =
+        (line.request_body_encoding.as_deref() == Some("json")).then(|| Bytes::copy_from_slice(line.request_body.get().as_bytes()));
     let response = line.response_body.unwrap_or_default();
     let response = match line.response_body_encoding.as_deref() {
         Some("base64") => Bytes::from(STANDARD.decode(&response).expect("base64")),
@@ -171,7 +173,9 @@ fn subject(api: &str, request: &str, response: &[u8]) -> Subject {
         ("writer", "completions") if request.contains("\"stream\": true") || is_object(b"data: {\"value\"") => {
             Subject::Left("Writer's own stream of text completions")
         }
-        ("openai", "responses.compact" | "responses.other" | "conversations") => Subject::Left("stored responses and conversations: not a chat exchange"),
+        ("openai", "responses.compact" | "responses.other" | "conversations") => {
+            Subject::Left("stored responses and conversations: not a chat exchange")
+        }
         ("gemini", "interactions") => Subject::Left("Gemini's interactions: a format of their own, in preview"),
         ("anthropic", "complete") => Subject::Left("Claude 2's text completions: retired by their vendor"),
         ("replicate" | "huggingface", "predictions" | "inference") => Subject::Left("a model's own input and output, not a chat exchange"),

@@ -59,8 +59,17 @@ fn only_broken(difference: &Difference, _: &Meaning, _: &Meaning) -> bool {
 }
 
 const MODALITIES: &[&str] = &[
-    "input_text", "input_audio", "input_image", "input_video", "input_document", "input_tool", "output_text", "output_audio", "output_image",
-    "accepted_prediction", "rejected_prediction",
+    "input_text",
+    "input_audio",
+    "input_image",
+    "input_video",
+    "input_document",
+    "input_tool",
+    "output_text",
+    "output_audio",
+    "output_image",
+    "accepted_prediction",
+    "rejected_prediction",
 ];
 
 /// Every limit.
@@ -95,11 +104,24 @@ pub(crate) const LIMITS: &[Limit] = &[
         client: OpenAiCompletions,
         fields: &["finish"],
         reason: "`finish_reason` is one of `stop`, `length`, `content_filter`",
-        holds: |difference, _, _| turned(difference, &["ToolCalls", "StopSequence", "Other", "Pause"], "Stop") || turned(difference, &["Refusal"], "ContentFilter"),
+        holds: |difference, _, _| {
+            turned(difference, &["ToolCalls", "StopSequence", "Other", "Pause"], "Stop")
+                || turned(difference, &["Refusal"], "ContentFilter")
+        },
     },
     Limit {
         client: OpenAiCompletions,
-        fields: &["reasoning", "seals", "media", "media.transcript", "citation.url", "citation.title", "citation.cited_text", "citation.document", "citation.span"],
+        fields: &[
+            "reasoning",
+            "seals",
+            "media",
+            "media.transcript",
+            "citation.url",
+            "citation.title",
+            "citation.cited_text",
+            "citation.document",
+            "citation.span",
+        ],
         reason: "a choice is one text and nothing else: no thoughts, sources or media",
         holds: lost,
     },
@@ -107,21 +129,19 @@ pub(crate) const LIMITS: &[Limit] = &[
         client: OpenAiCompletions,
         fields: &["refusal", "text", "finish"],
         reason: "a choice has no `refusal`; the words stand in its text",
-        holds: |difference, was, is| moved_to_text("refusal", was, is) && difference.field != "finish" || turned(difference, &["Refusal"], "Stop"),
+        holds: |difference, was, is| {
+            moved_to_text("refusal", was, is) && difference.field != "finish" || turned(difference, &["Refusal"], "Stop")
+        },
     },
-    Limit {
-        client: OpenAiCompletions,
-        fields: &["stop_sequence"],
-        reason: "the format has no such field",
-        holds: lost,
-    },
+    Limit { client: OpenAiCompletions, fields: &["stop_sequence"], reason: "the format has no such field", holds: lost },
     // OpenAI responses.
     Limit {
         client: OpenAiResponses,
         fields: &["finish"],
         reason: "`status` is `completed` or `incomplete` with the reason `max_output_tokens` or `content_filter`",
         holds: |difference, was, _| {
-            turned(difference, &["Other", "Pause", "StopSequence"], "Stop") || turned(difference, &["Refusal"], "ContentFilter") && !was.contains_key("refusal")
+            turned(difference, &["Other", "Pause", "StopSequence"], "Stop")
+                || turned(difference, &["Refusal"], "ContentFilter") && !was.contains_key("refusal")
         },
     },
     // Anthropic messages.
@@ -172,7 +192,9 @@ pub(crate) const LIMITS: &[Limit] = &[
         client: Anthropic,
         fields: &["refusal", "text", "finish"],
         reason: "a message has no block for a refusal; the words stand in a text block and `stop_reason` is `refusal`",
-        holds: |difference, was, is| moved_to_text("refusal", was, is) && (difference.field != "finish" || difference.is == json!("Refusal")),
+        holds: |difference, was, is| {
+            moved_to_text("refusal", was, is) && (difference.field != "finish" || difference.is == json!("Refusal"))
+        },
     },
     Limit {
         client: Anthropic,
@@ -197,7 +219,15 @@ pub(crate) const LIMITS: &[Limit] = &[
     // Gemini.
     Limit {
         client: Gemini,
-        fields: &["cache_write", "cache_write_5m", "cache_write_1h", "web_searches", "web_fetches", "accepted_prediction", "rejected_prediction"],
+        fields: &[
+            "cache_write",
+            "cache_write_5m",
+            "cache_write_1h",
+            "web_searches",
+            "web_fetches",
+            "accepted_prediction",
+            "rejected_prediction",
+        ],
         reason: "`usageMetadata` counts neither cache writes nor searches nor predictions",
         holds: lost,
     },

@@ -9,7 +9,7 @@ use switchboard_wire::dialect::Memo;
 use switchboard_wire::reply::ChatReply;
 
 use crate::answers::{Answer, stamp};
-use crate::corpus::{self, Exchange};
+use crate::corpus;
 use crate::meaning::problem_of;
 
 /// Whose reading ours differs from.
@@ -122,24 +122,4 @@ pub(crate) fn compare(answer: &Answer, reading: &Value) -> Vec<Other> {
         }
     }
     found
-}
-
-#[test]
-fn explore_oracle() {
-    let readings = readings();
-    let mut tally: std::collections::BTreeMap<String, (usize, String)> = std::collections::BTreeMap::new();
-    for exchange in corpus::recorded().unwrap_or_default() {
-        let (Some(answer), Some(reading)) = (crate::answers::read(exchange), readings.get(&exchange.id)) else { continue };
-        for other in compare(&answer, reading) {
-            let entry = tally.entry(format!("{:?} {} {}", other.whose, other.field, exchange.api)).or_default();
-            entry.0 += 1;
-            if entry.0 < 4 {
-                let cut = |value: &Value| value.to_string().chars().take(150).collect::<String>();
-                entry.1 += &format!("\n        {} theirs {} ours {}", exchange.id, cut(&other.theirs), cut(&other.ours));
-            }
-        }
-    }
-    for (key, (count, example)) in tally {
-        println!("{count:5} {key}   {example}");
-    }
 }

@@ -1,7 +1,5 @@
 //! Every request, for every provider's dialect and back.
 
-use std::collections::BTreeMap;
-
 use switchboard_wire::Dialect;
 use switchboard_wire::chat::ChatRequest;
 use switchboard_wire::dialect::{Head, Memo, Profile, Written};
@@ -53,9 +51,16 @@ pub(crate) fn send(request: &Request, to: Dialect) -> Option<Sent> {
 /// What is different when the written request is read again, where clients speak the target's dialect, too.
 fn back(request: &Request, to: Dialect, written: &Written) -> Option<Vec<Difference>> {
     let head = Head { path_model: Some(&request.asked.model), path_stream: Some(request.asked.stream), headers: None };
-    let again = match to.inbound()?.read_request(&head, &written.body) {
+    let inbound = to.inbound()?;
+    if request.asked.messages.is_empty() {
+        return None;
+    }
+    let again = match inbound.read_request(&head, &written.body) {
         Ok(again) => again,
-        Err(malformed) => panic!("{to} does not read what it wrote: {malformed}\n{}", String::from_utf8_lossy(&written.body)),
+        Err(malformed) => {
+            let body = String::from_utf8_lossy(&written.body).into_owned();
+            return Some(vec![Difference { field: "unreadable", change: Change::Changed, was: malformed.to_string().into(), is: body.into() }]);
+        }
     };
     let (was, is) = (asked::of_request(&request.asked, &Memo::default()), asked::of_request(&again, &written.memo));
     Some(differences(&was, &is).into_iter().filter(|difference| !told(difference, written)).collect())
@@ -68,7 +73,9 @@ fn told(difference: &Difference, written: &Written) -> bool {
     match field {
         "max_output_tokens" => difference.change == Change::Invented || told(&["max_"]),
         "format" => written.memo.json_tool.is_some() || told(&["format", "schema", "response"]),
-        "tools" | "tool_choice" | "system" | "turns" => written.memo.json_tool.is_some() || told(&["tool", "system", "role", "messages", "input", "contents", "format", "strict"]),
+        "tools" | "tool_choice" | "system" | "turns" => {
+            written.memo.json_tool.is_some() || told(&["tool", "system", "role", "messages", "input", "contents", "format", "strict"])
+        }
         _ => !written.losses.is_empty(),
     }
 }
@@ -86,50 +93,12 @@ fn plain(path: &str) -> String {
     out
 }
 
-#[test]
-fn explore_requests() {
-    let mut tally: BTreeMap<String, (usize, String)> = BTreeMap::new();
-    for exchange in crate::corpus::recorded().unwrap_or_default() {
-        for request in read(exchange) {
-            let request = match request {
-                Ok(request) => request,
-                Err(why) => {
-                    println!("READ {} {} {} {why}", exchange.id, exchange.api, exchange.status);
-                    continue;
-                }
-            };
-            for to in Dialect::ALL {
-                let mut count = |key: String, example: String| {
-                    let entry = tally.entry(format!("{} -> {to} {key}", request.from)).or_default();
-                    entry.0 += 1;
-                    if entry.0 < 4 {
-                        entry.1 += &format!("\n        {example}");
-                    }
-                };
-                match send(&request, to) {
-                    None => {}
-                    Some(Sent::Refused(field, why)) => count(format!("REFUSED {field} {why}"), exchange.id.clone()),
-                    Some(Sent::Written { losses, differences }) => {
-                        for loss in losses {
-                            count(format!("LOSS {loss}"), exchange.id.clone());
-                        }
-                        for difference in differences {
-                            count(format!("DIFF {} {:?}", difference.field, difference.change), format!("{} {}", exchange.id, around(&difference)));
-                        }
-                    }
-                }
-            }
-        }
-    }
-    for (key, (count, example)) in tally {
-        println!("{count:5} {key}   {example}");
-    }
-}
-
 /// Where two values begin to differ.
-fn around(difference: &Difference) -> String {
+pub(crate) fn around(difference: &Difference) -> String {
     let (was, is) = (difference.was.to_string(), difference.is.to_string());
     let at = was.bytes().zip(is.bytes()).take_while(|(one, other)| one == other).count();
-    let cut = |text: &str| String::from_utf8_lossy(&text.as_bytes()[at.saturating_sub(60).min(text.len())..(at + 120).min(text.len())]).into_owned();
-    format!("{} | {}", cut(&was), cut(&is))
+    let cut = |text: &str| {
+        String::from_utf8_lossy(&text.as_bytes()[at.saturating_sub(60).min(text.len())..(at + 120).min(text.len())]).into_owned()
+    };
+    format!("{} {:?}: {} | {}", difference.field, difference.change, cut(&was), cut(&is))
 }

@@ -188,21 +188,3 @@ pub(crate) fn as_whole(answer: &Answer, client: Dialect, inbound: &dyn Inbound, 
     let found = meaning::differences(&whole, &streamed).into_iter().filter(|difference| difference.field != "call.arguments");
     found.map(|difference| format!("as {client}, streamed and whole differ: {difference}")).collect()
 }
-
-#[test]
-fn explore_verbatim() {
-    for exchange in crate::corpus::recorded().unwrap_or_default() {
-        for why in request(exchange) {
-            println!("REQ {} {} {why}", exchange.id, exchange.api);
-        }
-        let Some(answer) = crate::answers::read(exchange) else { continue };
-        for why in stream(exchange, &answer) {
-            println!("STREAM {} {} {}", exchange.id, exchange.api, why.chars().take(600).collect::<String>());
-        }
-        for (client, inbound, outbound) in crate::answers::clients() {
-            for why in translation(exchange, &answer, client, inbound).into_iter().chain(as_whole(&answer, client, inbound, outbound)) {
-                println!("TRANS {} {} {}", exchange.id, exchange.api, why.chars().take(600).collect::<String>());
-            }
-        }
-    }
-}
