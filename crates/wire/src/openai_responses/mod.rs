@@ -32,10 +32,13 @@
 mod content;
 mod error;
 mod items;
+mod open_item;
 mod output;
 mod read_events;
 mod read_request;
 mod reply;
+mod send;
+mod stream_event;
 mod usage;
 mod write_content;
 mod write_events;
