@@ -19,7 +19,7 @@ use crate::seal::{OPENAI, SealKind, Sealed};
 pub(super) const OF_MESSAGE: &str = "message.";
 
 /// What begins the id of an item that this gateway named: no provider knows it.
-pub(super) const OWN_ID: [&str; 4] = ["msg_swb_", "rs_swb_", "fc_swb_", "ig_swb_"];
+pub(super) const OWN_ID: [&str; 4] = ["msg_swb1.", "rs_swb1.", "fc_swb1.", "ig_swb1."];
 
 /// What stands before the call's id in the token that carries the seal of a call.
 pub(super) const CALL_SEAL: &str = "call:";

@@ -135,7 +135,7 @@ pub(super) fn write_finish(finish: &Finish) -> (&str, Option<&str>) {
         (Reason::Length, _) => ("incomplete", Some("max_output_tokens")),
         (Reason::ContentFilter, _) => ("incomplete", Some("content_filter")),
         (Reason::Other, Some(status @ ("cancelled" | "queued" | "in_progress"))) => (status, None),
-        (Reason::Error, _) => ("incomplete", None),
+        (Reason::Error, _) | (Reason::Other, Some("incomplete")) => ("incomplete", None),
         _ => ("completed", None),
     }
 }

@@ -1,5 +1,7 @@
 mod corpus;
 mod laws;
+mod requests;
+mod streams;
 
 use bytes::Bytes;
 use serde_json::{Value, json};

@@ -117,11 +117,3 @@ proptest! {
         let _ = events_in(&stream, 50);
     }
 }
-
-#[test]
-fn zz_dump() {
-    std::fs::write("/tmp/resp_stream.txt", stream_of(&foreign())).unwrap();
-    std::fs::write("/tmp/resp_whole.json", DIALECT.inbound().unwrap().write_reply(&foreign(), &stamp())).unwrap();
-    let p = crate::problem::Problem::new(crate::problem::Kind::Overloaded, "full");
-    std::fs::write("/tmp/resp_error.txt", DIALECT.inbound().unwrap().write_stream_problem(&p, Default::default())).unwrap();
-}
