@@ -127,3 +127,21 @@ impl FromIterator<Bytes> for Frames {
         frames
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_needle_is_found_across_any_seam() {
+        let text = b"aaswb1.zz";
+        for width in 1..text.len() {
+            let frames: Frames = text.chunks(width).map(Bytes::copy_from_slice).collect();
+            assert!(frames.contains(b"swb1."), "{width}");
+            assert!(!frames.contains(b"swb2."), "{width}");
+        }
+        assert!(!Frames::new().contains(b"swb1."));
+        let split: Frames = ["sw", "x", "b1."].into_iter().map(Bytes::from).collect();
+        assert!(!split.contains(b"swb1."));
+    }
+}

@@ -1,6 +1,6 @@
 //! Items and blocks of a stream under way.
 
-use super::items::OWN_ID;
+use super::items::is_own_id;
 use crate::event::Delta;
 
 /// What a block of an item is.
@@ -42,8 +42,7 @@ impl Known {
     /// The id of a thought, if it is a provider's.
     pub(super) fn thought_id(&self) -> Option<String> {
         let id = self.name.as_ref().unwrap_or(&self.id);
-        let own = OWN_ID.iter().any(|prefix| id.starts_with(prefix));
-        (!own && !id.is_empty()).then(|| id.clone())
+        (!id.is_empty() && !is_own_id(id)).then(|| id.clone())
     }
 }
 

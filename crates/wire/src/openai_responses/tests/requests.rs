@@ -224,3 +224,20 @@ fn what_only_the_provider_holds_is_refused_elsewhere() {
     let fine = json!({"model": "m", "input": "x", "previous_response_id": null, "background": false});
     assert_eq!(inbound.check_translation(&read(&fine), Dialect::Anthropic), Ok(()));
 }
+
+#[test]
+fn what_this_gateway_named_no_provider_is_told() {
+    let image = Media::new(MediaSource::Base64("iVBOR".to_owned()), None);
+    let parts = vec![thought(None, "only a text", None), Part::text("hello"), Part::new(PartBody::Image(image))];
+    let reply = ChatReply { parts, ..ChatReply::default() };
+    let answer: Value = serde_json::from_slice(&DIALECT.inbound().expect("spoken").write_reply(&reply, &stamp())).expect("JSON");
+    assert_eq!(answer["output"][2]["type"], "image_generation_call");
+    let mut input = answer["output"].as_array().expect("items").clone();
+    let request = read(&json!({"model": "m", "input": input}));
+    assert!(matches!(request.messages[0].parts.last().map(|part| &part.body), Some(PartBody::Image(_))), "{request:?}");
+    input.pop();
+    let (body, losses) = write(&read(&json!({"model": "m", "input": input})), &Profile::default()).expect("expressible");
+    let expected = json!([{"type": "message", "role": "assistant", "status": "completed",
+        "content": [{"type": "output_text", "text": "hello", "annotations": []}]}]);
+    assert_eq!((&body["input"], losses.as_str()), (&expected, "messages.reasoning;approximated"));
+}

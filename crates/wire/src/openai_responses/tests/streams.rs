@@ -24,18 +24,13 @@ fn bodies(reply: &ChatReply) -> Vec<PartBody> {
 }
 
 fn texts(reply: &ChatReply) -> Vec<&str> {
-    let text = |part: &'_ crate::chat::Part| match &part.body {
-        PartBody::Text { .. } | PartBody::Reasoning(_) | PartBody::ToolCall(_) => true,
-        _ => false,
-    };
-    let said = reply.parts.iter().filter(|part| text(part));
-    said.map(|part| match &part.body {
-        PartBody::Text { text, .. } => text.as_str(),
-        PartBody::Reasoning(thought) => thought.text.as_str(),
-        PartBody::ToolCall(call) => call.arguments.as_str(),
-        _ => "",
-    })
-    .collect()
+    let said = reply.parts.iter().filter_map(|part| match &part.body {
+        PartBody::Text { text, .. } => Some(text.as_str()),
+        PartBody::Reasoning(thought) => Some(thought.text.as_str()),
+        PartBody::ToolCall(call) => Some(call.arguments.as_str()),
+        _ => None,
+    });
+    said.collect()
 }
 
 fn created() -> Value {
