@@ -98,6 +98,17 @@ fn a_stream_cut_anywhere_says_the_same_or_breaks() {
 
 proptest! {
     #[test]
+    fn events_in_any_order_obey_the_law(order in proptest::collection::vec(any::<proptest::sample::Index>(), 0..40)) {
+        let stream = stream_of(&foreign());
+        let events: Vec<&str> = std::str::from_utf8(&stream).expect("text").split_inclusive("\n\n").collect();
+        let mixed: String = order.iter().map(|at| *at.get(&events)).collect();
+        // The numbers would tell that something is there twice.
+        let (events, fault) = events_in(mixed.replace("sequence_number", "n").as_bytes(), usize::MAX);
+        let ended = matches!(events.last(), Some(Event::End { .. }));
+        prop_assert!(fault.is_some() || ended);
+    }
+
+    #[test]
     fn nothing_makes_a_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in any::<proptest::sample::Index>(), byte in any::<u8>()) {
         let outbound = DIALECT.outbound().expect("spoken");
         let inbound = DIALECT.inbound().expect("spoken");
