@@ -9,12 +9,15 @@ use switchboard_engine::route::{Fleet, Names};
 use switchboard_engine::sign::{Secret, Signer};
 use switchboard_engine::upstream::{Origin, Transport, TransportSettings, Verify};
 
+use crate::config::Location;
 use crate::config::resolved::{Config, Deployment as Configured, SslVerify};
 use crate::credential::Ingredients;
 
 /// What could not be made into a deployment, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
+    /// Where it is configured.
+    pub at: Location,
     /// The public name.
     pub model_name: String,
     /// Why, and what to do.
@@ -22,7 +25,7 @@ pub struct Unusable {
 }
 
 /// Builds the fleet. Deployments that cannot work are left out and named.
-pub fn build(config: &Arc<Config>, catalog: &'static Catalog, demo: Option<&str>) -> (Fleet, Vec<Unusable>) {
+pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>) -> (Fleet, Vec<Unusable>) {
     let mut deployments = Vec::new();
     let mut unusable = Vec::new();
     let demo = demo.map(str::to_owned);
@@ -34,13 +37,13 @@ pub fn build(config: &Arc<Config>, catalog: &'static Catalog, demo: Option<&str>
         };
         match made {
             Ok(deployment) => deployments.push(deployment),
-            Err(why) => unusable.push(Unusable { model_name: configured.model_name.clone(), why }),
+            Err(why) => unusable.push(Unusable { at: configured.at.clone(), model_name: configured.model_name.clone(), why }),
         }
     }
     if let Some(base) = demo.as_deref().filter(|_| config.deployments.is_empty()) {
         match demo_deployment(catalog, base) {
             Ok(deployment) => deployments.push(deployment),
-            Err(why) => unusable.push(Unusable { model_name: DEMO.to_owned(), why }),
+            Err(why) => unusable.push(Unusable { at: Location::environment(), model_name: DEMO.to_owned(), why }),
         }
     }
     let by_id: HashMap<String, Configured> = config
@@ -49,10 +52,10 @@ pub fn build(config: &Arc<Config>, catalog: &'static Catalog, demo: Option<&str>
         .filter(|configured| configured.model_name.contains('*'))
         .map(|configured| (configured.model_info.id.clone(), configured.clone()))
         .collect();
-    let (config_again, demo_again) = (config.clone(), demo.clone());
+    let (config_again, catalog_again, demo_again) = (config.clone(), catalog.clone(), demo.clone());
     let expand = move |pattern: &Deployment, captured: &str| {
         let configured = by_id.get(&pattern.spec.id)?;
-        deployment(configured, &config_again, catalog, demo_again.as_deref(), Some(captured)).ok()
+        deployment(configured, &config_again, &catalog_again, demo_again.as_deref(), Some(captured)).ok()
     };
     (Fleet::new(deployments, names(config), Box::new(expand)), unusable)
 }
@@ -61,7 +64,7 @@ pub fn build(config: &Arc<Config>, catalog: &'static Catalog, demo: Option<&str>
 pub const DEMO: &str = "demo/echo";
 
 fn names(config: &Config) -> Names {
-    let fallbacks = config.router.fallbacks.iter().map(|fallback| (fallback.model.clone(), fallback.to.clone()));
+    let fallbacks = config.router.fallbacks.iter().map(|fallback| (fallback.model.clone(), fallback.targets.clone()));
     Names {
         aliases: config.aliases.iter().map(|alias| (alias.name.clone(), alias.model.clone())).collect(),
         hidden: config.aliases.iter().filter(|alias| alias.hidden).map(|alias| alias.name.clone()).collect(),
@@ -116,9 +119,16 @@ fn deployment(
         named.model_name = named.model_name.replacen('*', captured, 1);
     }
     let (provider_id, model) = split(catalog, &named);
-    let provider = catalog.provider(&provider_id).ok_or_else(|| format!("there is no provider `{provider_id}`; `switchboard models --providers` lists them"))?;
+    let provider = catalog
+        .provider(&provider_id)
+        .ok_or_else(|| format!("there is no provider `{provider_id}`; `switchboard models --providers` lists them"))?;
     let ingredients = Ingredients { deployment: &named, provider, environment: &config.environment };
-    let spec = Spec { provider: provider.id.clone(), model: model.into_owned(), guessed: captured.is_some(), ..spec(&named, config, &ingredients, demo)? };
+    let spec = Spec {
+        provider: provider.id.clone(),
+        model: model.into_owned(),
+        guessed: captured.is_some(),
+        ..spec(&named, config, &ingredients, demo)?
+    };
     let values = spec.values.clone();
     let value = move |name: &str| values.get(name).cloned().or_else(|| config.environment.get_non_empty(name).map(str::to_owned));
     // One signer an origin: what fetches tokens keeps them for all operations.
@@ -138,8 +148,11 @@ fn deployment(
 fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo: Option<&str>) -> Result<Spec, String> {
     let connection = &named.connection;
     let demo = demo.filter(|_| ingredients.provider.id == "demo").map(str::to_owned);
-    let json = |map: &serde_json::Map<String, serde_json::Value>| map.iter().map(|(key, value)| (key.clone(), value.to_string())).collect::<Vec<_>>();
-    let mut headers: Vec<(String, String)> = connection.extra_headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+    let json = |map: &serde_json::Map<String, serde_json::Value>| {
+        map.iter().map(|(key, value)| (key.clone(), value.to_string())).collect::<Vec<_>>()
+    };
+    let mut headers: Vec<(String, String)> =
+        connection.extra_headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
     if let Some(organization) = &connection.organization {
         headers.push(("openai-organization".to_owned(), organization.clone()));
     }

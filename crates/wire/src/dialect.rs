@@ -14,7 +14,7 @@ use crate::event::{EventReader, EventWriter};
 use crate::framing::Framing;
 use crate::loss::Losses;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
-use crate::reply::ChatReply;
+use crate::reply::{ChatReply, Finish, Usage};
 
 /// A wire format for chat exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -114,6 +114,8 @@ pub struct Stamp {
     pub flavor: Flavor,
     /// The provider's name, for the APIs that tell.
     pub provider: Option<String>,
+    /// Whether a streamed answer is one JSON array rather than server-sent events (Gemini without `alt=sse`).
+    pub json_array: bool,
 }
 
 /// What a target model can do and needs, from its rows. Everything is optional: unknown is `None`, and a writer then sends what the
@@ -164,6 +166,17 @@ pub struct Memo {
     pub vendor: Option<String>,
     /// Texts that end the answer, for targets that do not say which one did.
     pub stop: Vec<String>,
+}
+
+/// What the meter wants of a whole answer.
+#[derive(Clone, Debug, Default)]
+pub struct Glance {
+    /// What it took.
+    pub usage: Option<Usage>,
+    /// Why it ended.
+    pub finish: Finish,
+    /// The tier that served it.
+    pub service_tier: Option<String>,
 }
 
 /// A request in the target's bytes.
@@ -228,6 +241,12 @@ pub trait Outbound: Sync {
 
     /// Reads a whole answer. A provider's error inside a success is `Err` with its fault.
     fn read_reply(&self, memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault>;
+
+    /// What the meter wants of a whole answer that passes to the client as it came. `None` where only a full reading can tell, as
+    /// for anything unusual.
+    fn glance(&self, _body: &[u8]) -> Option<Glance> {
+        None
+    }
 
     /// Reads a streamed answer.
     fn event_reader(&self, memo: Memo) -> Box<dyn EventReader>;

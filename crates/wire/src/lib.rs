@@ -10,25 +10,37 @@
 //!
 //! Start reading at [`dialect`], then [`prepare`] (requests) and [`relay`] (streams).
 
+pub mod anthropic;
 pub mod assemble;
+pub mod bedrock;
 pub mod chat;
+pub mod cohere;
+pub mod count;
 pub mod dialect;
+pub mod embed;
 pub mod event;
 pub mod extra;
 pub mod fields;
 pub mod frames;
 pub mod framing;
+pub mod gemini;
 pub mod grammar;
 pub mod json;
 pub mod loss;
 pub mod multipart;
+pub mod openai_chat;
+pub mod openai_completions;
 pub mod openai_responses;
 pub mod outline;
 pub mod prepare;
 pub mod problem;
+#[cfg(test)]
+mod recorded;
 mod registry;
 pub mod relay;
 pub mod reply;
+pub mod rerank;
 pub mod seal;
+pub mod usage;
 
 pub use dialect::{Dialect, Operation};

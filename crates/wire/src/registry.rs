@@ -1,5 +1,8 @@
 //! The one place that knows every dialect.
 
+use crate::anthropic::Anthropic;
+use crate::bedrock::Bedrock;
+use crate::cohere::Cohere;
 use crate::dialect::{Dialect, Inbound, Outbound};
 use crate::openai_responses::OpenAiResponses;
 
@@ -7,11 +10,11 @@ impl Dialect {
     /// The half clients speak; `None` where only providers speak it.
     pub fn inbound(self) -> Option<&'static dyn Inbound> {
         match self {
-            Dialect::OpenAiChat => None,
-            Dialect::OpenAiCompletions => None,
+            Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
+            Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
             Dialect::OpenAiResponses => Some(&OpenAiResponses),
-            Dialect::Anthropic => None,
-            Dialect::Gemini => None,
+            Dialect::Anthropic => Some(&Anthropic),
+            Dialect::Gemini => Some(&crate::gemini::Gemini),
             Dialect::Bedrock => None,
             Dialect::Cohere => None,
             Dialect::Ollama => None,
@@ -21,13 +24,13 @@ impl Dialect {
     /// The half providers speak.
     pub fn outbound(self) -> Option<&'static dyn Outbound> {
         match self {
-            Dialect::OpenAiChat => None,
-            Dialect::OpenAiCompletions => None,
+            Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
+            Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
             Dialect::OpenAiResponses => Some(&OpenAiResponses),
-            Dialect::Anthropic => None,
-            Dialect::Gemini => None,
-            Dialect::Bedrock => None,
-            Dialect::Cohere => None,
+            Dialect::Anthropic => Some(&Anthropic),
+            Dialect::Gemini => Some(&crate::gemini::Gemini),
+            Dialect::Bedrock => Some(&Bedrock),
+            Dialect::Cohere => Some(&Cohere),
             Dialect::Ollama => None,
         }
     }
