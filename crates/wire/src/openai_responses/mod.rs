@@ -57,6 +57,7 @@ use crate::chat::ChatRequest;
 use crate::dialect::{Dialect, Flavor, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::event::{EventReader, EventWriter};
 use crate::framing::Framing;
+use crate::openai_chat;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
 
@@ -84,7 +85,7 @@ impl Inbound for OpenAiResponses {
     }
 
     fn write_problem(&self, problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>) {
-        error::write_problem(problem, flavor)
+        openai_chat::error::write_problem(problem, flavor)
     }
 
     fn write_stream_problem(&self, problem: &Problem, flavor: Flavor) -> Vec<u8> {
@@ -118,6 +119,6 @@ impl Outbound for OpenAiResponses {
     }
 
     fn read_fault(&self, status: StatusCode, _headers: &HeaderMap, body: &[u8]) -> Fault {
-        error::read_fault(status, body)
+        openai_chat::error::read_fault(status, body)
     }
 }
