@@ -24,6 +24,7 @@ pub mod grammar;
 pub mod json;
 pub mod loss;
 pub mod multipart;
+pub mod ollama;
 pub mod outline;
 pub mod prepare;
 pub mod problem;

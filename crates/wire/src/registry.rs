@@ -3,6 +3,7 @@
 use crate::bedrock::Bedrock;
 use crate::cohere::Cohere;
 use crate::dialect::{Dialect, Inbound, Outbound};
+use crate::ollama::Ollama;
 
 impl Dialect {
     /// The half clients speak; `None` where only providers speak it.
@@ -29,7 +30,7 @@ impl Dialect {
             Dialect::Gemini => None,
             Dialect::Bedrock => Some(&Bedrock),
             Dialect::Cohere => Some(&Cohere),
-            Dialect::Ollama => None,
+            Dialect::Ollama => Some(&Ollama),
         }
     }
 }
