@@ -28,10 +28,7 @@ struct Pool {
 
 /// Serves until the future is dropped. Must run inside a [`tokio::task::LocalSet`].
 pub async fn serve(listener: TcpListener, upstream: SocketAddr) -> std::io::Result<()> {
-    let pool = Rc::new(Pool {
-        upstream,
-        idle: RefCell::default(),
-    });
+    let pool = Rc::new(Pool { upstream, idle: RefCell::default() });
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
@@ -39,17 +36,12 @@ pub async fn serve(listener: TcpListener, upstream: SocketAddr) -> std::io::Resu
         tokio::task::spawn_local(async move {
             let service = service_fn(|request| answer(Rc::clone(&pool), request));
             // A client that goes away is the ordinary end of a connection.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn answer(
-    pool: Rc<Pool>,
-    request: Request<Incoming>,
-) -> Result<Response<Either<Borrowed, Refusal>>, std::convert::Infallible> {
+async fn answer(pool: Rc<Pool>, request: Request<Incoming>) -> Result<Response<Either<Borrowed, Refusal>>, std::convert::Infallible> {
     match forward(&pool, request).await {
         Ok(response) => Ok(response.map(Either::Left)),
         Err(error) => {
@@ -63,11 +55,7 @@ async fn answer(
 async fn forward(pool: &Rc<Pool>, request: Request<Incoming>) -> Outcome<Response<Borrowed>> {
     let mut sender = pool.take().await?;
     let response = sender.send_request(request).await?;
-    Ok(response.map(|body| Borrowed {
-        body,
-        sender: Some(sender),
-        pool: Rc::clone(pool),
-    }))
+    Ok(response.map(|body| Borrowed { body, sender: Some(sender), pool: Rc::clone(pool) }))
 }
 
 impl Pool {
@@ -81,8 +69,7 @@ impl Pool {
         }
         let stream = TcpStream::connect(self.upstream).await?;
         stream.set_nodelay(true)?;
-        let (sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::task::spawn_local(async move {
             // The request which runs on the connection gets the same error.
             let _ = connection.await;
@@ -110,10 +97,7 @@ impl Body for Borrowed {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         if matches!(polled, Poll::Ready(None)) || (polled.is_ready() && this.body.is_end_stream()) {

@@ -63,20 +63,14 @@ fn malformed(what: &'static str) -> io::Error {
 }
 
 fn truncated() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "the peer closed in the middle of a message",
-    )
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the peer closed in the middle of a message")
 }
 
 impl Connection {
     /// Wraps a connected socket.
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
-            buffer: BytesMut::with_capacity(16 << 10),
-        })
+        Ok(Self { stream, buffer: BytesMut::with_capacity(16 << 10) })
     }
 
     /// Writes all bytes.
@@ -110,11 +104,7 @@ impl Connection {
                 break parsed;
             }
             if self.fill().await? == 0 {
-                return if self.buffer.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(truncated())
-                };
+                return if self.buffer.is_empty() { Ok(None) } else { Err(truncated()) };
             }
         };
         if expects {
@@ -145,8 +135,7 @@ impl Connection {
         {
             // A body of known length stays contiguous in the buffer, so nothing is copied.
             let length = length as usize;
-            self.buffer
-                .reserve(length.saturating_sub(self.buffer.len()));
+            self.buffer.reserve(length.saturating_sub(self.buffer.len()));
             while self.buffer.len() < length {
                 if self.fill().await? == 0 {
                     return Err(truncated());
@@ -175,11 +164,7 @@ impl Connection {
                 Framing::Chunked(left) if left > 0 && !self.buffer.is_empty() => {
                     let piece = self.take(left);
                     let left = left - piece.len() as u64;
-                    *framing = if left == 0 {
-                        Framing::ChunkEnd
-                    } else {
-                        Framing::Chunked(left)
-                    };
+                    *framing = if left == 0 { Framing::ChunkEnd } else { Framing::Chunked(left) };
                     return Ok(Some(piece));
                 }
                 Framing::ChunkEnd if self.buffer.len() >= 2 => {
@@ -212,10 +197,7 @@ impl Connection {
     }
 
     fn take(&mut self, at_most: u64) -> Bytes {
-        let length = self
-            .buffer
-            .len()
-            .min(usize::try_from(at_most).unwrap_or(usize::MAX));
+        let length = self.buffer.len().min(usize::try_from(at_most).unwrap_or(usize::MAX));
         self.buffer.split_to(length).freeze()
     }
 
@@ -223,11 +205,7 @@ impl Connection {
     fn read_chunk_head(&mut self) -> io::Result<Option<Framing>> {
         let Some(end) = memchr::memmem::find(&self.buffer, b"\r\n") else {
             let endless = self.buffer.len() > MAX_CHUNK_HEAD;
-            return if endless {
-                Err(malformed("endless chunk head"))
-            } else {
-                Ok(None)
-            };
+            return if endless { Err(malformed("endless chunk head")) } else { Ok(None) };
         };
         let line = std::str::from_utf8(&self.buffer[..end]).map_err(|_| malformed("chunk head"))?;
         let digits = line.split(';').next().unwrap_or_default().trim();
@@ -282,11 +260,7 @@ fn parse_response(buffer: &[u8]) -> Parsed<ResponseHead> {
     };
     let status = head.code.unwrap_or_default();
     let bodyless = status < 200 || status == 204 || status == 304;
-    let mut framing = if bodyless {
-        Framing::Done
-    } else {
-        Framing::UntilClose
-    };
+    let mut framing = if bodyless { Framing::Done } else { Framing::UntilClose };
     let (mut event_stream, mut close) = (false, false);
     for header in head.headers.iter() {
         if !bodyless {
@@ -300,30 +274,16 @@ fn parse_response(buffer: &[u8]) -> Parsed<ResponseHead> {
         }
     }
     close |= framing == Framing::UntilClose;
-    Ok(Some((
-        length,
-        ResponseHead {
-            status,
-            event_stream,
-            close,
-            framing,
-        },
-    )))
+    Ok(Some((length, ResponseHead { status, event_stream, close, framing })))
 }
 
 fn incomplete<T>(buffer: &[u8]) -> Parsed<T> {
-    if buffer.len() > MAX_HEAD {
-        Err(malformed("endless head"))
-    } else {
-        Ok(None)
-    }
+    if buffer.len() > MAX_HEAD { Err(malformed("endless head")) } else { Ok(None) }
 }
 
 fn read_framing(header: &httparse::Header<'_>, framing: &mut Framing) -> io::Result<()> {
     if header.name.eq_ignore_ascii_case("content-length") {
-        let length = std::str::from_utf8(header.value)
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
+        let length = std::str::from_utf8(header.value).ok().and_then(|text| text.trim().parse().ok());
         *framing = Framing::Length(length.ok_or_else(|| malformed("content-length"))?);
     } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
         *framing = Framing::Chunked(0);

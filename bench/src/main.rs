@@ -67,28 +67,16 @@ fn run(command: Command) -> Outcome<ExitCode> {
             mockup::serve(listen(port)?).await?;
             Ok(ExitCode::SUCCESS)
         }),
-        Command::Bare {
-            port,
-            upstream,
-            workers,
-        } => serve_bare(port, upstream, workers),
+        Command::Bare { port, upstream, workers } => serve_bare(port, upstream, workers),
         Command::Storm { plan, allow_flaws } => {
             let report = local(async { storm::run(&plan).await })?;
             println!("{}", serde_json::to_string(&report)?);
             let good = allow_flaws || report.flaws.is_empty();
-            Ok(if good {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
+            Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Measure { options } => {
             let good = measure::run(&options)?;
-            Ok(if good {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
+            Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
     }
 }
@@ -97,13 +85,8 @@ fn serve_bare(port: u16, upstream: SocketAddr, workers: usize) -> Outcome<ExitCo
     if workers > 1 && port == 0 {
         return Err("several workers share a port: give one with `--port`".into());
     }
-    let others: Vec<_> = (1..workers)
-        .map(|_| {
-            std::thread::spawn(move || {
-                local(async move { Ok(bare::serve(listen(port)?, upstream).await?) })
-            })
-        })
-        .collect();
+    let others: Vec<_> =
+        (1..workers).map(|_| std::thread::spawn(move || local(async move { Ok(bare::serve(listen(port)?, upstream).await?) }))).collect();
     local(async move { Ok(bare::serve(listen(port)?, upstream).await?) })?;
     for other in others {
         other.join().map_err(|_| "a worker panicked")??;
@@ -113,9 +96,7 @@ fn serve_bare(port: u16, upstream: SocketAddr, workers: usize) -> Outcome<ExitCo
 
 /// Runs on one thread: one core each is what the figures are about.
 fn local<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, future)
 }
 

@@ -56,11 +56,7 @@ impl Options {
 
     /// A count, made small for a quick run.
     fn count(&self, full: u64) -> u64 {
-        if self.quick {
-            (full / 25).max(20)
-        } else {
-            full
-        }
+        if self.quick { (full / 25).max(20) } else { full }
     }
 
     fn rounds(&self) -> usize {

@@ -60,23 +60,8 @@ async fn converse(stream: TcpStream, books: &SharedBooks) -> io::Result<()> {
                 answer_books(connection, books).await?
             }
             Door::Models => answer_json(connection, 200, openai::MODELS).await?,
-            Door::Unknown => {
-                answer_json(
-                    connection,
-                    404,
-                    b"{\"error\":{\"message\":\"no such route\"}}",
-                )
-                .await?
-            }
-            Door::Shape(shape) => {
-                play(
-                    connection,
-                    Ask::read(&request, shape),
-                    script_of(&request),
-                    books,
-                )
-                .await?
-            }
+            Door::Unknown => answer_json(connection, 404, b"{\"error\":{\"message\":\"no such route\"}}").await?,
+            Door::Shape(shape) => play(connection, Ask::read(&request, shape), script_of(&request), books).await?,
         };
         match next {
             Next::Reuse(same) => connection = same,
@@ -94,21 +79,12 @@ fn script_of(request: &Request) -> Script {
     script
 }
 
-async fn play(
-    mut connection: Connection,
-    ask: Ask<'_>,
-    script: Script,
-    books: &SharedBooks,
-) -> io::Result<Next> {
+async fn play(mut connection: Connection, ask: Ask<'_>, script: Script, books: &SharedBooks) -> io::Result<Next> {
     let fault = books.borrow_mut().enter(&ask, &script);
     if !script.latency.is_zero() {
         tokio::time::sleep(script.latency).await;
     }
-    let fate = Fate {
-        fault,
-        script: &script,
-        books,
-    };
+    let fate = Fate { fault, script: &script, books };
     if let Some(fault) = fault {
         match fate.strike_early(connection, &ask, fault).await? {
             fault::Early::Over(next) => return Ok(next),
@@ -140,13 +116,7 @@ async fn answer_json(mut connection: Connection, status: u16, body: &[u8]) -> io
     Ok(Next::Reuse(connection))
 }
 
-fn write_head(
-    out: &mut Vec<u8>,
-    status: u16,
-    content_type: &str,
-    length: Option<usize>,
-    extra: Option<&str>,
-) {
+fn write_head(out: &mut Vec<u8>, status: u16, content_type: &str, length: Option<usize>, extra: Option<&str>) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(digits.format(status).as_bytes());

@@ -70,20 +70,14 @@ impl Fault {
         if let Ok(status) = word.parse::<u16>() {
             return (400..600).contains(&status).then_some(Self::Status(status));
         }
-        NAMED_FAULTS
-            .iter()
-            .find(|(name, _)| *name == word)
-            .map(|(_, fault)| *fault)
+        NAMED_FAULTS.iter().find(|(name, _)| *name == word).map(|(_, fault)| *fault)
     }
 
     /// The name under which the books count it.
     pub fn name(self) -> String {
         match self {
             Self::Status(status) => status.to_string(),
-            named => NAMED_FAULTS
-                .iter()
-                .find(|(_, fault)| *fault == named)
-                .map_or_else(String::new, |(name, _)| (*name).to_owned()),
+            named => NAMED_FAULTS.iter().find(|(_, fault)| *fault == named).map_or_else(String::new, |(name, _)| (*name).to_owned()),
         }
     }
 }
@@ -161,10 +155,7 @@ impl Script {
             "pace" => set(&mut self.pace, read_duration(value)),
             "lat" => set(&mut self.latency, read_duration(value)),
             "ttft" => set(&mut self.first, read_duration(value)),
-            "size" => set(
-                &mut self.answer_bytes,
-                value.parse().ok().map(|n: usize| n.min(64 << 20)),
-            ),
+            "size" => set(&mut self.answer_bytes, value.parse().ok().map(|n: usize| n.min(64 << 20))),
             "fault" => self.fault = Fault::read(value).or(self.fault),
             "rate" => set(&mut self.fault_percent, value.parse().ok()),
             "after" => set(&mut self.fault_after, value.parse().ok()),
@@ -193,9 +184,7 @@ impl Script {
 
     /// All text of a stream, in order.
     pub fn stream_text(&self) -> String {
-        (0..self.chunks)
-            .map(|index| self.chunk_text(index))
-            .collect()
+        (0..self.chunks).map(|index| self.chunk_text(index)).collect()
     }
 }
 
@@ -206,22 +195,13 @@ fn set<T>(place: &mut T, value: Option<T>) {
 }
 
 fn letters(start: usize) -> impl Iterator<Item = char> {
-    (start..).map(|n| {
-        if n % 8 == 7 {
-            ' '
-        } else {
-            char::from(b'a' + (n % 26) as u8)
-        }
-    })
+    (start..).map(|n| if n % 8 == 7 { ' ' } else { char::from(b'a' + (n % 26) as u8) })
 }
 
 /// `50x260` is fifty chunks of 260 bytes.
 fn read_shape(word: &str) -> Option<(u32, usize)> {
     let (chunks, bytes) = word.split_once('x')?;
-    Some((
-        chunks.parse::<u32>().ok()?.min(1_000_000),
-        bytes.parse::<usize>().ok()?.min(16 << 20),
-    ))
+    Some((chunks.parse::<u32>().ok()?.min(1_000_000), bytes.parse::<usize>().ok()?.min(16 << 20)))
 }
 
 /// `pace20ms`, `pace=20ms` and `fault.reset` are a key and a value.
@@ -254,10 +234,7 @@ pub const NONCE_LENGTH: usize = NONCE_MARK.len() + 16;
 pub fn find_nonce(body: &[u8]) -> Option<&str> {
     let at = memchr::memmem::find(body, NONCE_MARK.as_bytes())?;
     let nonce = std::str::from_utf8(body.get(at..at + NONCE_LENGTH)?).ok()?;
-    nonce[NONCE_MARK.len()..]
-        .bytes()
-        .all(|b| b.is_ascii_hexdigit())
-        .then_some(nonce)
+    nonce[NONCE_MARK.len()..].bytes().all(|b| b.is_ascii_hexdigit()).then_some(nonce)
 }
 
 #[cfg(test)]
@@ -267,10 +244,7 @@ mod tests {
     #[test]
     fn a_model_name_orders_shape_and_pace() {
         let script = Script::of_model("mock-50x260-pace20ms-ttft1s-lat500us-size12");
-        assert_eq!(
-            (script.chunks, script.chunk_bytes, script.answer_bytes),
-            (50, 260, 12)
-        );
+        assert_eq!((script.chunks, script.chunk_bytes, script.answer_bytes), (50, 260, 12));
         assert_eq!(script.pace, Duration::from_millis(20));
         assert_eq!(script.first, Duration::from_secs(1));
         assert_eq!(script.latency, Duration::from_micros(500));
@@ -281,15 +255,9 @@ mod tests {
     fn faults_are_read_from_any_place() {
         let mut script = Script::default();
         script.apply("/fault=reset/rate=30/v1/chat/completions");
-        assert_eq!(
-            (script.fault, script.fault_percent),
-            (Some(Fault::Reset), 30)
-        );
+        assert_eq!((script.fault, script.fault_percent), (Some(Fault::Reset), 30));
         script.apply("fault=529&after=7");
-        assert_eq!(
-            (script.fault, script.fault_after),
-            (Some(Fault::Status(529)), 7)
-        );
+        assert_eq!((script.fault, script.fault_after), (Some(Fault::Status(529)), 7));
         assert_eq!(Fault::read("nonsense"), None);
         assert_eq!(Fault::read("200"), None);
         for (name, fault) in NAMED_FAULTS {
@@ -307,10 +275,7 @@ mod tests {
 
     #[test]
     fn a_nonce_is_sixteen_digits() {
-        assert_eq!(
-            find_nonce(b"x nonce:0123456789abcdef y"),
-            Some("nonce:0123456789abcdef")
-        );
+        assert_eq!(find_nonce(b"x nonce:0123456789abcdef y"), Some("nonce:0123456789abcdef"));
         assert_eq!(find_nonce(b"x nonce:0123"), None);
         assert_eq!(find_nonce(b"x nonce:0123456789abcdeZ y"), None);
     }

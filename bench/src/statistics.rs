@@ -76,10 +76,7 @@ mod tests {
     fn quantiles_are_samples() {
         let mut samples: Vec<u64> = (1..=100).rev().map(|n| n * 1000).collect();
         let quantiles = Quantiles::of_nanoseconds(&mut samples).unwrap();
-        assert_eq!(
-            (quantiles.p50, quantiles.p90, quantiles.p99, quantiles.max),
-            (50.0, 90.0, 99.0, 100.0)
-        );
+        assert_eq!((quantiles.p50, quantiles.p90, quantiles.p99, quantiles.max), (50.0, 90.0, 99.0, 100.0));
         assert_eq!((quantiles.mean, quantiles.count), (50.5, 100));
         assert_eq!(Quantiles::of_nanoseconds(&mut []), None);
     }

@@ -89,12 +89,7 @@ pub async fn run(plan: &Plan) -> Outcome<Report> {
     let began = Instant::now();
     let mut senders = tokio::task::JoinSet::new();
     for number in 0..plan.connections {
-        let sender = Sender {
-            plan: Rc::clone(&plan),
-            pace: pace.clone(),
-            tally: Rc::clone(&tally),
-            number,
-        };
+        let sender = Sender { plan: Rc::clone(&plan), pace: pace.clone(), tally: Rc::clone(&tally), number };
         senders.spawn_local(sender.run());
     }
     while let Some(ended) = senders.join_next().await {
@@ -121,9 +116,7 @@ impl Sender {
             let mut sample = Sample::new(due);
             let patience = Duration::from_secs(self.plan.patience);
             let exchange = self.exchange(&mut connection, &order, &check, &mut sample);
-            let verdict = tokio::time::timeout(patience, exchange)
-                .await
-                .unwrap_or(Err(Flaw::Timeout));
+            let verdict = tokio::time::timeout(patience, exchange).await.unwrap_or(Err(Flaw::Timeout));
             if verdict.is_err() {
                 connection = None;
             }
@@ -131,13 +124,7 @@ impl Sender {
         }
     }
 
-    async fn exchange(
-        &self,
-        slot: &mut Option<Connection>,
-        order: &Order,
-        check: &Check,
-        sample: &mut Sample,
-    ) -> Result<(), Flaw> {
+    async fn exchange(&self, slot: &mut Option<Connection>, order: &Order, check: &Check, sample: &mut Sample) -> Result<(), Flaw> {
         let mut connection = match slot.take() {
             Some(connection) => connection,
             None => connect(self.plan.target).await.map_err(Flaw::connect)?,
@@ -146,20 +133,13 @@ impl Sender {
         let mut head = connection.read_response_head().await.map_err(Flaw::io)?;
         sample.status = Some(head.status);
         if head.status != 200 {
-            connection
-                .read_body(&mut head.framing)
-                .await
-                .map_err(Flaw::io)?;
+            connection.read_body(&mut head.framing).await.map_err(Flaw::io)?;
         } else if self.plan.stream {
             if !head.event_stream {
                 return Err(Flaw::ContentType);
             }
             let mut reader = check.stream(order.nonce());
-            while let Some(piece) = connection
-                .read_piece(&mut head.framing)
-                .await
-                .map_err(Flaw::io)?
-            {
+            while let Some(piece) = connection.read_piece(&mut head.framing).await.map_err(Flaw::io)? {
                 sample.bytes += piece.len() as u64;
                 reader.push(&piece)?;
                 if sample.first.is_none() && reader.has_content() {
@@ -168,10 +148,7 @@ impl Sender {
             }
             sample.chunks = reader.finish()?;
         } else {
-            let body = connection
-                .read_body(&mut head.framing)
-                .await
-                .map_err(Flaw::io)?;
+            let body = connection.read_body(&mut head.framing).await.map_err(Flaw::io)?;
             sample.bytes += body.len() as u64;
             check.whole(&body, order.nonce())?;
         }
@@ -179,11 +156,7 @@ impl Sender {
         if !head.close {
             *slot = Some(connection);
         }
-        if head.status == 200 {
-            Ok(())
-        } else {
-            Err(Flaw::Status(head.status))
-        }
+        if head.status == 200 { Ok(()) } else { Err(Flaw::Status(head.status)) }
     }
 }
 
@@ -204,13 +177,6 @@ struct Sample {
 
 impl Sample {
     fn new(due: Instant) -> Self {
-        Self {
-            due,
-            status: None,
-            first: None,
-            took: None,
-            bytes: 0,
-            chunks: 0,
-        }
+        Self { due, status: None, first: None, took: None, bytes: 0, chunks: 0 }
     }
 }

@@ -17,37 +17,20 @@ pub(super) struct Child {
 impl Child {
     /// Starts a program whose output goes to a log file.
     pub(super) fn start(command: &mut Command, log: &Path) -> Outcome<Self> {
-        let file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(log)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file);
-        let inner = command
-            .spawn()
-            .map_err(|error| format!("cannot start {command:?}: {error}"))?;
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let inner = command.spawn().map_err(|error| format!("cannot start {command:?}: {error}"))?;
         Ok(Self { inner })
     }
 
     /// Starts one of our own servers and reads the address it prints.
     pub(super) fn start_server(command: &mut Command) -> Outcome<(Self, SocketAddr)> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = Self {
-            inner: command.spawn()?,
-        };
-        let stdout = child
-            .inner
-            .stdout
-            .take()
-            .ok_or("a piped child has an output")?;
+        let mut child = Self { inner: command.spawn()? };
+        let stdout = child.inner.stdout.take().ok_or("a piped child has an output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let address = line
-            .trim()
-            .strip_prefix("listening on ")
-            .ok_or("the server did not print its address")?;
+        let address = line.trim().strip_prefix("listening on ").ok_or("the server did not print its address")?;
         Ok((child, address.parse()?))
     }
 
@@ -63,9 +46,7 @@ impl Child {
 
     /// Asks it to end, which lets a tool around it write its figures, and waits.
     pub(super) fn end_politely(mut self, patience: Duration) -> Outcome<()> {
-        Command::new("kill")
-            .args(["-TERM", &self.id().to_string()])
-            .status()?;
+        Command::new("kill").args(["-TERM", &self.id().to_string()]).status()?;
         let until = Instant::now() + patience;
         while !self.has_ended()? {
             if Instant::now() > until {
@@ -106,10 +87,7 @@ pub(super) fn pinned(core: usize, program: &Path) -> Command {
 
 /// The soft limit to ask for where the present one is too low; as much as the hard one allows.
 fn missing_files(limits: &str) -> Option<u64> {
-    let mut numbers = limits
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?
-        .split_ascii_whitespace();
+    let mut numbers = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_ascii_whitespace();
     let soft: u64 = numbers.next()?.parse().ok()?;
     let hard: u64 = numbers.next()?.parse().unwrap_or(OPEN_FILES);
     (soft < OPEN_FILES && soft < hard).then_some(hard.min(OPEN_FILES))
@@ -121,9 +99,7 @@ mod tests {
 
     #[test]
     fn a_low_limit_is_raised_as_far_as_it_may() {
-        let limits = |numbers: &str| {
-            format!("Limit  Soft  Hard  Units\nMax open files            {numbers}  files\n")
-        };
+        let limits = |numbers: &str| format!("Limit  Soft  Hard  Units\nMax open files            {numbers}  files\n");
         assert_eq!(missing_files(&limits("1024 524288")), Some(8192));
         assert_eq!(missing_files(&limits("1024 4096")), Some(4096));
         assert_eq!(missing_files(&limits("1024 unlimited")), Some(8192));

@@ -65,13 +65,7 @@ pub(super) struct Row {
 
 impl Row {
     /// A row with its verdict.
-    pub(super) fn judged(
-        id: &str,
-        what: &str,
-        unit: &'static str,
-        figures: Figures,
-        goal: Goal,
-    ) -> Self {
+    pub(super) fn judged(id: &str, what: &str, unit: &'static str, figures: Figures, goal: Goal) -> Self {
         let mut row = Self {
             id: id.to_owned(),
             what: what.to_owned(),
@@ -100,19 +94,13 @@ impl Row {
         match self.goal.compared {
             Compared::Alone => self.gateway,
             Compared::Added => Some(self.gateway? - self.bare?),
-            Compared::Ratio => self
-                .bare
-                .filter(|bare| *bare > 0.0)
-                .and_then(|bare| Some(self.gateway? / bare)),
+            Compared::Ratio => self.bare.filter(|bare| *bare > 0.0).and_then(|bare| Some(self.gateway? / bare)),
         }
     }
 
     /// Takes back a verdict on a figure, but not on an answer.
     pub(super) fn withhold_verdict(&mut self) {
-        if matches!(
-            self.verdict,
-            Verdict::Better | Verdict::Reached | Verdict::Missed
-        ) {
+        if matches!(self.verdict, Verdict::Better | Verdict::Reached | Verdict::Missed) {
             self.verdict = Verdict::NotJudged;
         }
     }
@@ -136,22 +124,8 @@ mod tests {
     use super::*;
 
     fn row(bare: f64, gateway: f64, compared: Compared) -> Row {
-        let figures = Figures {
-            bare: Some(bare),
-            gateway: Some(gateway),
-            ..Figures::default()
-        };
-        Row::judged(
-            "x",
-            "x",
-            "us",
-            figures,
-            Goal {
-                compared,
-                reach: 1.5,
-                better: 1.25,
-            },
-        )
+        let figures = Figures { bare: Some(bare), gateway: Some(gateway), ..Figures::default() };
+        Row::judged("x", "x", "us", figures, Goal { compared, reach: 1.5, better: 1.25 })
     }
 
     #[test]
@@ -161,31 +135,13 @@ mod tests {
         assert_eq!(row(10.0, 15.1, Compared::Ratio).verdict, Verdict::Missed);
         assert_eq!(row(10.0, 11.4, Compared::Added).verdict, Verdict::Reached);
         assert_eq!(row(10.0, 1.0, Compared::Alone).verdict, Verdict::Better);
-        assert_eq!(
-            row(0.0, 1.0, Compared::Ratio).verdict,
-            Verdict::NotAvailable
-        );
+        assert_eq!(row(0.0, 1.0, Compared::Ratio).verdict, Verdict::NotAvailable);
     }
 
     #[test]
     fn wrong_answers_are_never_withheld() {
-        let figures = Figures {
-            bare: Some(1.0),
-            gateway: Some(1.0),
-            flawed: true,
-            ..Figures::default()
-        };
-        let mut row = Row::judged(
-            "x",
-            "x",
-            "us",
-            figures,
-            Goal {
-                compared: Compared::Ratio,
-                reach: 2.0,
-                better: 1.0,
-            },
-        );
+        let figures = Figures { bare: Some(1.0), gateway: Some(1.0), flawed: true, ..Figures::default() };
+        let mut row = Row::judged("x", "x", "us", figures, Goal { compared: Compared::Ratio, reach: 2.0, better: 1.0 });
         row.withhold_verdict();
         assert_eq!(row.verdict, Verdict::WrongAnswers);
         assert!(!row.is_good());

@@ -10,11 +10,7 @@ use super::round::{self, Load};
 use super::stage::{Stage, Subject, Wrap};
 use crate::Outcome;
 
-const GOAL: Goal = Goal {
-    compared: Compared::Alone,
-    reach: 55_000.0,
-    better: 40_000.0,
-};
+const GOAL: Goal = Goal { compared: Compared::Alone, reach: 55_000.0, better: 40_000.0 };
 
 /// Connections of the counted storm; the more run at once, the fewer polls each request costs.
 const CONNECTIONS: u64 = 8;
@@ -31,21 +27,11 @@ pub(super) fn measure(stage: &Stage<'_>) -> Outcome<Vec<Row>> {
     } else {
         figures.note = "not available: no `valgrind`".to_owned();
     }
-    Ok(vec![Row::judged(
-        "instructions",
-        "chat, same format: user instructions per request",
-        "instructions",
-        figures,
-        GOAL,
-    )])
+    Ok(vec![Row::judged("instructions", "chat, same format: user instructions per request", "instructions", figures, GOAL)])
 }
 
 fn is_there() -> bool {
-    let tried = Command::new("valgrind")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let tried = Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     tried.is_ok_and(|status| status.success())
 }
 
@@ -59,17 +45,9 @@ fn per_request(stage: &Stage<'_>, subject: Subject, few: u64, many: u64) -> Outc
 fn total(stage: &Stage<'_>, subject: Subject, requests: u64) -> Outcome<u64> {
     let file = stage.folder.join("callgrind.out");
     let running = stage.start(subject, &Wrap::Callgrind(file.clone()))?;
-    let report = round::storm(&mut round::storm_command(
-        stage,
-        &running,
-        Load::new("mock", CONNECTIONS, requests),
-    ))?;
+    let report = round::storm(&mut round::storm_command(stage, &running, Load::new("mock", CONNECTIONS, requests)))?;
     if report.ok != requests {
-        return Err(format!(
-            "{} of {requests} answers were right under callgrind: {:?}",
-            report.ok, report.flaws
-        )
-        .into());
+        return Err(format!("{} of {requests} answers were right under callgrind: {:?}", report.ok, report.flaws).into());
     }
     running.child.end_politely(Duration::from_secs(60))?;
     read_total(&file)
@@ -81,10 +59,7 @@ fn read_total(file: &Path) -> Outcome<u64> {
 }
 
 fn parse_total(text: &str) -> Option<u64> {
-    let line = text.lines().rev().find_map(|line| {
-        line.strip_prefix("totals:")
-            .or_else(|| line.strip_prefix("summary:"))
-    })?;
+    let line = text.lines().rev().find_map(|line| line.strip_prefix("totals:").or_else(|| line.strip_prefix("summary:")))?;
     line.trim().split(' ').next()?.parse().ok()
 }
 
@@ -94,10 +69,7 @@ mod tests {
 
     #[test]
     fn the_total_is_the_last_line() {
-        assert_eq!(
-            parse_total("events: Ir\nsummary: 12\nfn=(1)\n1 5\n\ntotals: 4711\n"),
-            Some(4711)
-        );
+        assert_eq!(parse_total("events: Ir\nsummary: 12\nfn=(1)\n1 5\n\ntotals: 4711\n"), Some(4711));
         assert_eq!(parse_total("events: Ir\n"), None);
     }
 }

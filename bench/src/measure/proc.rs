@@ -19,8 +19,7 @@ pub(super) fn cpu_us(pid: u32) -> Outcome<f64> {
     match scheduled_us(pid) {
         Some(exact) => Ok(exact),
         None => {
-            let ticks = parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat"))?)
-                .ok_or("unreadable /proc stat")?;
+            let ticks = parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat"))?).ok_or("unreadable /proc stat")?;
             Ok((ticks.user + ticks.system) as f64 * TICK_US)
         }
     }
@@ -39,20 +38,14 @@ fn scheduled_us(pid: u32) -> Option<f64> {
 
 /// User and system time so far, in ticks.
 pub(super) fn ticks(pid: u32) -> Outcome<Ticks> {
-    Ok(
-        parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat"))?)
-            .ok_or("unreadable /proc stat")?,
-    )
+    Ok(parse_stat(&fs::read_to_string(format!("/proc/{pid}/stat"))?).ok_or("unreadable /proc stat")?)
 }
 
 /// Fields 14 and 15 of `stat`. The program's name, field 2, may itself hold spaces and brackets.
 fn parse_stat(text: &str) -> Option<Ticks> {
     let after_name = &text[text.rfind(')')? + 1..];
     let mut fields = after_name.split_ascii_whitespace().skip(11);
-    Some(Ticks {
-        user: fields.next()?.parse().ok()?,
-        system: fields.next()?.parse().ok()?,
-    })
+    Some(Ticks { user: fields.next()?.parse().ok()?, system: fields.next()?.parse().ok()? })
 }
 
 /// The first field of `schedstat`: nanoseconds on a core.
@@ -67,9 +60,7 @@ pub(super) fn memory_mib(pid: u32, field: &str) -> Outcome<f64> {
 }
 
 fn parse_memory(text: &str, field: &str) -> Option<f64> {
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib / 1024.0)
 }
@@ -81,13 +72,7 @@ mod tests {
     #[test]
     fn stat_is_read_past_a_strange_name() {
         let line = "42 (a b) c) S 1 42 42 0 -1 4194304 100 0 0 0 1234 567 0 0 20 0 3 0 99 1000 200";
-        assert_eq!(
-            parse_stat(line),
-            Some(Ticks {
-                user: 1234,
-                system: 567
-            })
-        );
+        assert_eq!(parse_stat(line), Some(Ticks { user: 1234, system: 567 }));
         assert_eq!(parse_stat("42 (cut"), None);
         assert_eq!(parse_stat("42 (cut) S 1 2"), None);
     }

@@ -22,21 +22,11 @@ pub(super) struct Load {
 
 impl Load {
     pub(super) fn new(model: &'static str, connections: u64, requests: u64) -> Self {
-        Self {
-            model,
-            stream: false,
-            connections,
-            requests,
-            rate: None,
-            prompt_bytes: 200,
-        }
+        Self { model, stream: false, connections, requests, rate: None, prompt_bytes: 200 }
     }
 
     pub(super) fn streams(model: &'static str, connections: u64, requests: u64) -> Self {
-        Self {
-            stream: true,
-            ..Self::new(model, connections, requests)
-        }
+        Self { stream: true, ..Self::new(model, connections, requests) }
     }
 }
 
@@ -61,11 +51,7 @@ pub(super) fn run(stage: &Stage<'_>, running: &Running, load: Load) -> Outcome<R
     let user = ticks_after.user - ticks_before.user;
     let all = user + ticks_after.system - ticks_before.system;
     let user_share = (all >= ENOUGH_TICKS).then(|| user as f64 / all as f64);
-    Ok(Round {
-        report,
-        cpu_us: after - before,
-        user_share,
-    })
+    Ok(Round { report, cpu_us: after - before, user_share })
 }
 
 /// The command that sends a load, pinned.
@@ -76,32 +62,18 @@ pub(super) fn storm_command(stage: &Stage<'_>, running: &Running, load: Load) ->
 }
 
 /// The same behind another program, which takes a command as its last arguments.
-pub(super) fn storm_behind(
-    mut front: Command,
-    stage: &Stage<'_>,
-    running: &Running,
-    load: Load,
-) -> Command {
-    front
-        .arg("taskset")
-        .args(["-c", &stage.options.load_core.to_string()])
-        .arg::<&Path>(&stage.own);
+pub(super) fn storm_behind(mut front: Command, stage: &Stage<'_>, running: &Running, load: Load) -> Command {
+    front.arg("taskset").args(["-c", &stage.options.load_core.to_string()]).arg::<&Path>(&stage.own);
     add_storm(&mut front, running, load);
     front
 }
 
 fn add_storm(command: &mut Command, running: &Running, load: Load) {
-    command
-        .arg("storm")
-        .args(["--allow-flaws", "--key", KEY, "--model", load.model]);
+    command.arg("storm").args(["--allow-flaws", "--key", KEY, "--model", load.model]);
     command.arg("--target").arg(running.address.to_string());
-    command
-        .arg("--connections")
-        .arg(load.connections.to_string());
+    command.arg("--connections").arg(load.connections.to_string());
     command.arg("--requests").arg(load.requests.to_string());
-    command
-        .arg("--prompt-bytes")
-        .arg(load.prompt_bytes.to_string());
+    command.arg("--prompt-bytes").arg(load.prompt_bytes.to_string());
     if load.stream {
         command.arg("--stream");
     }
@@ -112,10 +84,7 @@ fn add_storm(command: &mut Command, running: &Running, load: Load) {
 
 /// Runs a storm command and reads what it prints.
 pub(super) fn storm(command: &mut Command) -> Outcome<Report> {
-    let output = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()?;
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("the storm failed: {command:?}").into());
     }

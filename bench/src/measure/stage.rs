@@ -56,24 +56,13 @@ impl<'a> Stage<'a> {
     /// Starts the mock and makes the folder.
     pub(super) fn open(options: &'a Options) -> Outcome<Self> {
         if options.gateway != "bare" && !Path::new(&options.gateway).is_file() {
-            return Err(format!(
-                "no gateway at `{}`: build it first, or pass `bare`",
-                options.gateway
-            )
-            .into());
+            return Err(format!("no gateway at `{}`: build it first, or pass `bare`", options.gateway).into());
         }
         let own = std::env::current_exe()?;
         let folder = std::env::temp_dir().join(format!("switchboard-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let (child, mock) = Child::start_server(pinned(options.load_core, &own).arg("mockup"))?;
-        Ok(Self {
-            options,
-            own,
-            folder,
-            mock,
-            models: RefCell::default(),
-            _mock: child,
-        })
+        Ok(Self { options, own, folder, mock, models: RefCell::default(), _mock: child })
     }
 
     /// Makes models known before a subject starts.
@@ -98,50 +87,26 @@ impl<'a> Stage<'a> {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(Running {
-            child,
-            address,
-            started_in: began.elapsed(),
-        })
+        Ok(Running { child, address, started_in: began.elapsed() })
     }
 
     fn command(&self, subject: Subject, wrap: &Wrap, port: u16) -> Outcome<Command> {
         let stand_in = subject == Subject::Bare || self.options.gateway == "bare";
-        let program = if stand_in {
-            self.own.clone()
-        } else {
-            fs::canonicalize(&self.options.gateway)?
-        };
+        let program = if stand_in { self.own.clone() } else { fs::canonicalize(&self.options.gateway)? };
         let core = self.options.subject_core;
         let mut command = match wrap {
             Wrap::Plain => pinned(core, &program),
             Wrap::Callgrind(file) => {
                 let mut command = pinned(core, Path::new("valgrind"));
-                command
-                    .args([
-                        "--tool=callgrind",
-                        &format!("--callgrind-out-file={}", file.display()),
-                    ])
-                    .arg(&program);
+                command.args(["--tool=callgrind", &format!("--callgrind-out-file={}", file.display())]).arg(&program);
                 command
             }
         };
         if stand_in {
-            command.args([
-                "bare",
-                "--port",
-                &port.to_string(),
-                "--upstream",
-                &self.mock.to_string(),
-            ]);
+            command.args(["bare", "--port", &port.to_string(), "--upstream", &self.mock.to_string()]);
         } else {
             let config = self.write_config()?;
-            command.arg("serve").arg("--config").arg(config).args([
-                "--port",
-                &port.to_string(),
-                "--workers",
-                "1",
-            ]);
+            command.arg("serve").arg("--config").arg(config).args(["--port", &port.to_string(), "--workers", "1"]);
         }
         Ok(command)
     }
@@ -172,11 +137,7 @@ fn config(models: &[&str], mock: SocketAddr) -> String {
     let mut text = String::from("model_list:\n");
     for model in seen {
         // The vendors' own clients put `/v1` into the base of one and into the path of the other.
-        let (provider, base) = if model.starts_with("claude") {
-            ("anthropic", "")
-        } else {
-            ("openai", "/v1")
-        };
+        let (provider, base) = if model.starts_with("claude") { ("anthropic", "") } else { ("openai", "/v1") };
         text.push_str(&format!(
             "  - model_name: {model}\n    litellm_params:\n      model: {provider}/{model}\n      api_base: http://{mock}{base}\n\
              \x20     api_key: sk-mock-upstream\n    model_info:\n      input_cost_per_token: 0.000001\n\
@@ -188,9 +149,7 @@ fn config(models: &[&str], mock: SocketAddr) -> String {
 }
 
 fn free_port() -> Outcome<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn first_answer(address: SocketAddr) -> Result<(), String> {
@@ -202,9 +161,7 @@ fn first_answer(address: SocketAddr) -> Result<(), String> {
 }
 
 fn ask(address: SocketAddr) -> std::io::Result<Vec<u8>> {
-    let body = format!(
-        "{{\"model\":\"{PROBE}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}"
-    );
+    let body = format!("{{\"model\":\"{PROBE}\",\"messages\":[{{\"role\":\"user\",\"content\":\"hello\"}}]}}");
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(100))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let head = format!(
@@ -224,14 +181,9 @@ mod tests {
 
     #[test]
     fn the_config_names_each_model_once() {
-        let text = config(
-            &["mock-2x260", "claude-mock", "mock-2x260"],
-            ([127, 0, 0, 1], 9).into(),
-        );
+        let text = config(&["mock-2x260", "claude-mock", "mock-2x260"], ([127, 0, 0, 1], 9).into());
         assert_eq!(text.matches("model_name: mock-2x260").count(), 1);
-        assert!(
-            text.contains("model: anthropic/claude-mock\n      api_base: http://127.0.0.1:9\n")
-        );
+        assert!(text.contains("model: anthropic/claude-mock\n      api_base: http://127.0.0.1:9\n"));
         assert!(text.contains("model: openai/mock\n      api_base: http://127.0.0.1:9/v1\n"));
     }
 }

@@ -11,20 +11,13 @@ use crate::Outcome;
 
 const EVENT: &str = "raw_syscalls:sys_enter";
 /// Four of its own (read and write on both sides); what is above is polling, of which a busy loop needs little.
-const GOAL: Goal = Goal {
-    compared: Compared::Alone,
-    reach: 5.0,
-    better: 4.6,
-};
+const GOAL: Goal = Goal { compared: Compared::Alone, reach: 5.0, better: 4.6 };
 
 /// Counts both subjects.
 pub(super) fn measure(stage: &Stage<'_>) -> Outcome<Vec<Row>> {
     let mut figures = Figures::default();
     if is_there(&stage.folder) {
-        for (subject, figure) in [
-            (Subject::Bare, &mut figures.bare),
-            (Subject::Gateway, &mut figures.gateway),
-        ] {
+        for (subject, figure) in [(Subject::Bare, &mut figures.bare), (Subject::Gateway, &mut figures.gateway)] {
             let running = stage.start(subject, &Wrap::Plain)?;
             *figure = Some(per_request(stage, &running)?);
         }
@@ -32,20 +25,12 @@ pub(super) fn measure(stage: &Stage<'_>) -> Outcome<Vec<Row>> {
     } else {
         figures.note = format!("not available: `perf` cannot count `{EVENT}` here");
     }
-    Ok(vec![Row::judged(
-        "syscalls",
-        "chat, same format: system calls per request",
-        "calls",
-        figures,
-        GOAL,
-    )])
+    Ok(vec![Row::judged("syscalls", "chat, same format: system calls per request", "calls", figures, GOAL)])
 }
 
 fn perf(file: &Path) -> Command {
     let mut command = Command::new("perf");
-    command
-        .args(["stat", "-x", ",", "-e", EVENT, "-o"])
-        .arg(file);
+    command.args(["stat", "-x", ",", "-e", EVENT, "-o"]).arg(file);
     command
 }
 
@@ -58,25 +43,14 @@ fn is_there(folder: &Path) -> bool {
 fn per_request(stage: &Stage<'_>, running: &Running) -> Outcome<f64> {
     let load = Load::new("mock", 64, stage.options.count(20_000));
     // Connections are opened and the pool is filled before counting.
-    round::run(
-        stage,
-        running,
-        Load {
-            requests: load.connections * 4,
-            ..load
-        },
-    )?;
+    round::run(stage, running, Load { requests: load.connections * 4, ..load })?;
     let file = stage.folder.join("perf.out");
     let mut front = perf(&file);
     front.args(["-p", &running.child.id().to_string(), "--"]);
     let report = round::storm(&mut round::storm_behind(front, stage, running, load))?;
     let count = read_count(&file).ok_or("perf wrote no count")?;
     if !report.flaws.is_empty() {
-        return Err(format!(
-            "wrong answers while counting system calls: {:?}",
-            report.flaws
-        )
-        .into());
+        return Err(format!("wrong answers while counting system calls: {:?}", report.flaws).into());
     }
     Ok(count as f64 / report.ok.max(1) as f64)
 }
@@ -86,12 +60,7 @@ fn read_count(file: &Path) -> Option<u64> {
 }
 
 fn parse_count(text: &str) -> Option<u64> {
-    text.lines()
-        .find(|line| line.contains(EVENT))?
-        .split(',')
-        .next()?
-        .parse()
-        .ok()
+    text.lines().find(|line| line.contains(EVENT))?.split(',').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -100,13 +69,7 @@ mod tests {
 
     #[test]
     fn a_count_is_read_and_its_absence_is_none() {
-        assert_eq!(
-            parse_count("# started\n\n144,,raw_syscalls:sys_enter,2408298,100.00,,\n"),
-            Some(144)
-        );
-        assert_eq!(
-            parse_count("<not supported>,,raw_syscalls:sys_enter,0,100.00,,\n"),
-            None
-        );
+        assert_eq!(parse_count("# started\n\n144,,raw_syscalls:sys_enter,2408298,100.00,,\n"), Some(144));
+        assert_eq!(parse_count("<not supported>,,raw_syscalls:sys_enter,0,100.00,,\n"), None);
     }
 }

@@ -22,11 +22,7 @@ impl Shape for Messages {
         let tokens = if empty { 0 } else { script.answer_tokens() };
         let content = match empty {
             true => String::new(),
-            false => format!(
-                "{{\"type\":\"text\",\"text\":\"{}{}\"}}",
-                ask.greeting(),
-                script.answer_text()
-            ),
+            false => format!("{{\"type\":\"text\",\"text\":\"{}{}\"}}", ask.greeting(), script.answer_text()),
         };
         let usage = match fault {
             Some(Fault::NoUsage) => String::new(),
@@ -52,29 +48,18 @@ impl Shape for Messages {
             ask.prompt_tokens()
         );
         let block = ",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}";
-        vec![
-            event("message_start", &message),
-            event("content_block_start", block),
-            event("ping", ""),
-        ]
+        vec![event("message_start", &message), event("content_block_start", block), event("ping", "")]
     }
 
     fn delta(&self, _: &Ask<'_>, text: &str) -> String {
-        let rest =
-            format!(",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}");
+        let rest = format!(",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{text}\"}}");
         event("content_block_delta", &rest)
     }
 
     fn closing(&self, _: &Ask<'_>, tokens: Option<u32>) -> Vec<String> {
-        let usage = tokens
-            .map(|tokens| format!(",\"usage\":{{\"output_tokens\":{tokens}}}"))
-            .unwrap_or_default();
-        let delta =
-            format!(",\"delta\":{{\"stop_reason\":\"end_turn\",\"stop_sequence\":null}}{usage}");
-        vec![
-            event("content_block_stop", ",\"index\":0"),
-            event("message_delta", &delta),
-        ]
+        let usage = tokens.map(|tokens| format!(",\"usage\":{{\"output_tokens\":{tokens}}}")).unwrap_or_default();
+        let delta = format!(",\"delta\":{{\"stop_reason\":\"end_turn\",\"stop_sequence\":null}}{usage}");
+        vec![event("content_block_stop", ",\"index\":0"), event("message_delta", &delta)]
     }
 
     fn end(&self) -> &'static str {
@@ -89,9 +74,6 @@ impl Shape for Messages {
     }
 
     fn error_event(&self) -> String {
-        format!(
-            "event: error\ndata: {}\n\n",
-            self.error_body(529, "overloaded_error")
-        )
+        format!("event: error\ndata: {}\n\n", self.error_body(529, "overloaded_error"))
     }
 }

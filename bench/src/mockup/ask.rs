@@ -61,9 +61,7 @@ impl<'a> Ask<'a> {
 
     /// The nonce and a space, to be said before the first text.
     pub(super) fn greeting(&self) -> String {
-        self.nonce
-            .map(|nonce| format!("{nonce} "))
-            .unwrap_or_default()
+        self.nonce.map(|nonce| format!("{nonce} ")).unwrap_or_default()
     }
 }
 

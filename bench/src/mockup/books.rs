@@ -50,14 +50,9 @@ impl Books {
             *count += 1;
         } else {
             let known = self.by_model.len() < MAX_MODELS;
-            *self
-                .by_model
-                .entry(if known { ask.model } else { "others" }.to_owned())
-                .or_default() += 1;
+            *self.by_model.entry(if known { ask.model } else { "others" }.to_owned()).or_default() += 1;
         }
-        let fault = script
-            .fault
-            .filter(|_| scatter(self.requests) % 100 < script.fault_percent)?;
+        let fault = script.fault.filter(|_| scatter(self.requests) % 100 < script.fault_percent)?;
         *self.by_fault.entry(fault.name()).or_default() += 1;
         Some(fault)
     }

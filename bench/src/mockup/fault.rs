@@ -34,34 +34,15 @@ pub(super) fn is_mid_body(fault: Fault) -> bool {
 
 impl Fate<'_> {
     /// Plays the faults which need no part of the proper answer.
-    pub(super) async fn strike_early(
-        &self,
-        connection: Connection,
-        ask: &Ask<'_>,
-        fault: Fault,
-    ) -> io::Result<Early> {
+    pub(super) async fn strike_early(&self, connection: Connection, ask: &Ask<'_>, fault: Fault) -> io::Result<Early> {
         let reply = match fault {
             Fault::Status(status) => self.error_reply(ask, status, error_kind(status)),
             Fault::Quota => self.error_reply(ask, 429, "insufficient_quota"),
-            Fault::ErrorEvent if !ask.stream => {
-                json_reply(200, &ask.shape.error_body(500, "server_error"))
-            }
-            Fault::Malformed if !ask.stream => {
-                json_reply(200, "{\"id\":\"chatcmpl-mock\",\"choices\":[{")
-            }
+            Fault::ErrorEvent if !ask.stream => json_reply(200, &ask.shape.error_body(500, "server_error")),
+            Fault::Malformed if !ask.stream => json_reply(200, "{\"id\":\"chatcmpl-mock\",\"choices\":[{"),
             Fault::Null => json_reply(200, "null"),
-            Fault::Html => reply(
-                200,
-                "text/html",
-                "<!doctype html><title>Bad gateway</title>",
-                None,
-            ),
-            Fault::Redirect => reply(
-                307,
-                "text/plain",
-                "",
-                Some("location: http://127.0.0.1:9/elsewhere\r\n"),
-            ),
+            Fault::Html => reply(200, "text/html", "<!doctype html><title>Bad gateway</title>", None),
+            Fault::Redirect => reply(307, "text/plain", "", Some("location: http://127.0.0.1:9/elsewhere\r\n")),
             Fault::Reset => return connection.reset().map(|()| Early::Over(Next::Close)),
             Fault::Hang => return hold(connection).await.map(Early::Over),
             Fault::Slow => {
@@ -82,25 +63,12 @@ impl Fate<'_> {
     }
 
     fn error_reply(&self, ask: &Ask<'_>, status: u16, kind: &str) -> Vec<u8> {
-        let hint = self
-            .script
-            .retry_after
-            .map(|seconds| format!("retry-after: {seconds}\r\n"));
-        reply(
-            status,
-            "application/json",
-            &ask.shape.error_body(status, kind),
-            hint.as_deref(),
-        )
+        let hint = self.script.retry_after.map(|seconds| format!("retry-after: {seconds}\r\n"));
+        reply(status, "application/json", &ask.shape.error_body(status, kind), hint.as_deref())
     }
 
     /// Promises a whole body and sends half of it.
-    pub(super) async fn break_body(
-        &self,
-        mut connection: Connection,
-        body: &[u8],
-        fault: Fault,
-    ) -> io::Result<Next> {
+    pub(super) async fn break_body(&self, mut connection: Connection, body: &[u8], fault: Fault) -> io::Result<Next> {
         let mut out = Vec::new();
         write_head(&mut out, 200, "application/json", Some(body.len()), None);
         out.extend_from_slice(&body[..body.len() / 2]);

@@ -8,8 +8,7 @@ use super::ask::Ask;
 use super::shape::Shape;
 
 /// The answer to `GET /v1/models`.
-pub(super) const MODELS: &[u8] =
-    br#"{"object":"list","data":[{"id":"mock","object":"model","created":1700000000,"owned_by":"mockup"}]}"#;
+pub(super) const MODELS: &[u8] = br#"{"object":"list","data":[{"id":"mock","object":"model","created":1700000000,"owned_by":"mockup"}]}"#;
 
 /// `POST /chat/completions`.
 pub(super) struct Chat;
@@ -41,16 +40,8 @@ impl Shape for Chat {
 
     fn write_whole(&self, out: &mut Vec<u8>, ask: &Ask<'_>, script: &Script, fault: Option<Fault>) {
         let empty = fault == Some(Fault::Empty);
-        let text = if empty {
-            String::new()
-        } else {
-            ask.greeting() + &script.answer_text()
-        };
-        let completion = if empty {
-            0
-        } else {
-            u64::from(script.answer_tokens())
-        };
+        let text = if empty { String::new() } else { ask.greeting() + &script.answer_text() };
+        let completion = if empty { 0 } else { u64::from(script.answer_tokens()) };
         let usage = match fault {
             Some(Fault::NoUsage) => String::new(),
             _ => format!(",\"usage\":{}", usage(ask.prompt_tokens(), completion)),
@@ -65,11 +56,7 @@ impl Shape for Chat {
     }
 
     fn opening(&self, ask: &Ask<'_>) -> Vec<String> {
-        vec![event(
-            ask,
-            "{\"role\":\"assistant\",\"content\":\"\"}",
-            "null",
-        )]
+        vec![event(ask, "{\"role\":\"assistant\",\"content\":\"\"}", "null")]
     }
 
     fn delta(&self, ask: &Ask<'_>, text: &str) -> String {
@@ -94,14 +81,8 @@ impl Shape for Chat {
     }
 
     fn error_body(&self, status: u16, kind: &str) -> String {
-        let code = if kind == "insufficient_quota" {
-            "\"insufficient_quota\""
-        } else {
-            "null"
-        };
-        format!(
-            "{{\"error\":{{\"message\":\"mock fault {status}\",\"type\":\"{kind}\",\"param\":null,\"code\":{code}}}}}"
-        )
+        let code = if kind == "insufficient_quota" { "\"insufficient_quota\"" } else { "null" };
+        format!("{{\"error\":{{\"message\":\"mock fault {status}\",\"type\":\"{kind}\",\"param\":null,\"code\":{code}}}}}")
     }
 
     fn error_event(&self) -> String {
@@ -122,11 +103,7 @@ impl Shape for Embeddings {
 
     fn write_whole(&self, out: &mut Vec<u8>, ask: &Ask<'_>, _: &Script, fault: Option<Fault>) {
         let mut vector = String::with_capacity(DIMENSIONS as usize * 9);
-        let dimensions = if fault == Some(Fault::Empty) {
-            0
-        } else {
-            DIMENSIONS
-        };
+        let dimensions = if fault == Some(Fault::Empty) { 0 } else { DIMENSIONS };
         for index in 0..dimensions {
             let comma = if index == 0 { "" } else { "," };
             // Writing into a string cannot fail.

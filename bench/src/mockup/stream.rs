@@ -12,21 +12,11 @@ use super::{Next, write_head};
 const MALFORMED: &str = "data: {\"id\":\"chatcmpl-mock\",\"choices\":[{\"del\n\n";
 
 /// Plays one stream to its end or to its fault.
-pub(super) async fn play(
-    mut connection: Connection,
-    ask: &Ask<'_>,
-    fate: &Fate<'_>,
-) -> io::Result<Next> {
+pub(super) async fn play(mut connection: Connection, ask: &Ask<'_>, fate: &Fate<'_>) -> io::Result<Next> {
     let script = fate.script;
     fate.books.borrow_mut().streams += 1;
     let mut out = Vec::with_capacity(4096);
-    write_head(
-        &mut out,
-        200,
-        "text/event-stream; charset=utf-8",
-        None,
-        Some("cache-control: no-cache\r\n"),
-    );
+    write_head(&mut out, 200, "text/event-stream; charset=utf-8", None, Some("cache-control: no-cache\r\n"));
     for event in ask.shape.opening(ask) {
         write_chunk(&mut out, &event);
     }
@@ -34,11 +24,7 @@ pub(super) async fn play(
     if !script.first.is_zero() {
         tokio::time::sleep(script.first).await;
     }
-    let chunks = if fate.fault == Some(Fault::Empty) {
-        0
-    } else {
-        script.chunks
-    };
+    let chunks = if fate.fault == Some(Fault::Empty) { 0 } else { script.chunks };
     for index in 0..chunks {
         if index > 0 {
             rest(script.pace).await;
@@ -48,26 +34,14 @@ pub(super) async fn play(
         {
             return strike(connection, ask, fault).await;
         }
-        let greeting = if index == 0 {
-            ask.greeting()
-        } else {
-            String::new()
-        };
+        let greeting = if index == 0 { ask.greeting() } else { String::new() };
         out.clear();
-        write_chunk(
-            &mut out,
-            &ask.shape
-                .delta(ask, &(greeting + &script.chunk_text(index))),
-        );
+        write_chunk(&mut out, &ask.shape.delta(ask, &(greeting + &script.chunk_text(index))));
         connection.write(&out).await?;
         fate.books.borrow_mut().chunks += 1;
     }
     let usage = (fate.fault != Some(Fault::NoUsage)).then_some(chunks);
-    let last = if fate.fault == Some(Fault::NoEnd) {
-        ""
-    } else {
-        ask.shape.end()
-    };
+    let last = if fate.fault == Some(Fault::NoEnd) { "" } else { ask.shape.end() };
     let next = end(connection, &ask.shape.closing(ask, usage), last).await?;
     fate.books.borrow_mut().settle(ask, chunks);
     Ok(next)

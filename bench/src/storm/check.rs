@@ -66,11 +66,7 @@ impl Check {
             format: plan.format,
             whole_text: script.answer_text(),
             whole_tokens: u64::from(script.answer_tokens()),
-            stream_text: if plan.stream {
-                script.stream_text()
-            } else {
-                String::new()
-            },
+            stream_text: if plan.stream { script.stream_text() } else { String::new() },
             stream_tokens: u64::from(script.chunks),
             usage_required: !(plan.stream && plan.no_usage),
         }
@@ -83,11 +79,7 @@ impl Check {
             return Err(Flaw::ErrorEvent);
         }
         let text = match self.format {
-            Format::Openai => answer
-                .choices
-                .first()
-                .and_then(|choice| choice.message.as_ref())
-                .and_then(|m| m.content),
+            Format::Openai => answer.choices.first().and_then(|choice| choice.message.as_ref()).and_then(|m| m.content),
             Format::Anthropic => answer.content.first().and_then(|part| part.text),
         };
         check_text(text.unwrap_or_default(), nonce, &self.whole_text)?;
@@ -96,15 +88,7 @@ impl Check {
 
     /// Begins to judge a stream.
     pub(super) fn stream<'a>(&'a self, nonce: &'a [u8]) -> StreamCheck<'a> {
-        StreamCheck {
-            check: self,
-            nonce,
-            pending: Vec::new(),
-            text: String::new(),
-            usage: None,
-            deltas: 0,
-            ended: false,
-        }
+        StreamCheck { check: self, nonce, pending: Vec::new(), text: String::new(), usage: None, deltas: 0, ended: false }
     }
 }
 
@@ -192,11 +176,8 @@ impl StreamCheck<'_> {
     fn add_usage(&mut self, newer: Option<Usage>) {
         let Some(newer) = newer else { return };
         let older = self.usage.unwrap_or_default();
-        self.usage = Some(Usage {
-            input: newer.input.or(older.input),
-            output: newer.output.or(older.output),
-            total: newer.total.or(older.total),
-        });
+        self.usage =
+            Some(Usage { input: newer.input.or(older.input), output: newer.output.or(older.output), total: newer.total.or(older.total) });
     }
 
     /// Judges the end and tells how many pieces of text came.
@@ -213,30 +194,15 @@ impl StreamCheck<'_> {
 }
 
 fn check_text(text: &str, nonce: &[u8], expected: &str) -> Result<(), Flaw> {
-    let rest = text
-        .as_bytes()
-        .strip_prefix(nonce)
-        .and_then(|rest| rest.strip_prefix(b" "))
-        .ok_or(Flaw::Nonce)?;
-    if rest == expected.as_bytes() {
-        Ok(())
-    } else {
-        Err(Flaw::Text)
-    }
+    let rest = text.as_bytes().strip_prefix(nonce).and_then(|rest| rest.strip_prefix(b" ")).ok_or(Flaw::Nonce)?;
+    if rest == expected.as_bytes() { Ok(()) } else { Err(Flaw::Text) }
 }
 
 fn check_usage(usage: Option<Usage>, output: u64) -> Result<(), Flaw> {
     let usage = usage.ok_or(Flaw::Usage)?;
-    let input = usage
-        .input
-        .filter(|tokens| *tokens > 0)
-        .ok_or(Flaw::Usage)?;
+    let input = usage.input.filter(|tokens| *tokens > 0).ok_or(Flaw::Usage)?;
     let sums = usage.total.is_none_or(|total| total == input + output);
-    if usage.output == Some(output) && sums {
-        Ok(())
-    } else {
-        Err(Flaw::Usage)
-    }
+    if usage.output == Some(output) && sums { Ok(()) } else { Err(Flaw::Usage) }
 }
 
 /// The parts of both dialects' answers that are judged. Texts are borrowed: what the mock says needs no escapes.

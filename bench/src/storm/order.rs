@@ -18,13 +18,7 @@ impl Order {
         let body = write_body(plan);
         let (path, extra) = match plan.format {
             Format::Openai => ("/v1/chat/completions", String::new()),
-            Format::Anthropic => (
-                "/v1/messages",
-                format!(
-                    "x-api-key: {}\r\nanthropic-version: 2023-06-01\r\n",
-                    plan.key
-                ),
-            ),
+            Format::Anthropic => ("/v1/messages", format!("x-api-key: {}\r\nanthropic-version: 2023-06-01\r\n", plan.key)),
         };
         let mut bytes = format!(
             "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n{extra}user-agent: storm\r\naccept: */*\r\n\
@@ -36,11 +30,7 @@ impl Order {
         .into_bytes();
         bytes.extend_from_slice(body.as_bytes());
         let nonce_at = memchr::memmem::find(&bytes, NONCE_MARK.as_bytes()).unwrap_or(bytes.len());
-        Self {
-            bytes,
-            nonce_at,
-            counter: (connection as u64) << 40,
-        }
+        Self { bytes, nonce_at, counter: (connection as u64) << 40 }
     }
 
     /// Puts the next nonce in its place.
@@ -55,9 +45,7 @@ impl Order {
 
     /// The nonce with its mark.
     pub(super) fn nonce(&self) -> &[u8] {
-        self.bytes
-            .get(self.nonce_at..self.nonce_at + NONCE_LENGTH)
-            .unwrap_or_default()
+        self.bytes.get(self.nonce_at..self.nonce_at + NONCE_LENGTH).unwrap_or_default()
     }
 
     /// The whole request.
@@ -69,16 +57,10 @@ impl Order {
 fn write_body(plan: &Plan) -> String {
     let prompt = "The quick brown fox jumps over the lazy dog. ";
     let filler: String = prompt.chars().cycle().take(plan.prompt_bytes).collect();
-    let limit = if plan.format == Format::Anthropic {
-        ",\"max_tokens\":4096"
-    } else {
-        ""
-    };
+    let limit = if plan.format == Format::Anthropic { ",\"max_tokens\":4096" } else { "" };
     let stream = match (plan.stream, plan.format, plan.no_usage) {
         (false, _, _) => "",
-        (true, Format::Openai, false) => {
-            ",\"stream\":true,\"stream_options\":{\"include_usage\":true}"
-        }
+        (true, Format::Openai, false) => ",\"stream\":true,\"stream_options\":{\"include_usage\":true}",
         (true, _, _) => ",\"stream\":true",
     };
     format!(

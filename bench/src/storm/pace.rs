@@ -17,10 +17,7 @@ const MAX_BACKLOG: usize = 100_000;
 #[derive(Debug, Clone)]
 pub(super) enum Pace {
     /// The next one is due as soon as the last is answered.
-    Closed {
-        left: Arc<std::sync::atomic::AtomicU64>,
-        until: Instant,
-    },
+    Closed { left: Arc<std::sync::atomic::AtomicU64>, until: Instant },
     /// The next one is due when the clock says so.
     Open { queue: Arc<Queue> },
 }
@@ -41,20 +38,10 @@ impl Pace {
         if !(rate.is_finite() && rate > 0.0) {
             return Err("`--rate` must be above zero".into());
         }
-        let queue = Arc::new(Queue {
-            due: Mutex::default(),
-            ready: Semaphore::new(0),
-        });
-        let pacer = Pacer {
-            queue: Arc::clone(&queue),
-            gap: Duration::from_secs_f64(1.0 / rate),
-            requests: plan.requests,
-            until,
-        };
+        let queue = Arc::new(Queue { due: Mutex::default(), ready: Semaphore::new(0) });
+        let pacer = Pacer { queue: Arc::clone(&queue), gap: Duration::from_secs_f64(1.0 / rate), requests: plan.requests, until };
         // The runtime's timer counts in milliseconds; a sleeping thread is punctual to some fifty microseconds.
-        std::thread::Builder::new()
-            .name("pacer".into())
-            .spawn(move || pacer.run())?;
+        std::thread::Builder::new().name("pacer".into()).spawn(move || pacer.run())?;
         Ok(Self::Open { queue })
     }
 
@@ -67,17 +54,12 @@ impl Pace {
                 if now >= *until {
                     return None;
                 }
-                left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
-                    .ok()?;
+                left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).ok()?;
                 Some(now)
             }
             Self::Open { queue } => {
                 queue.ready.acquire().await.ok()?.forget();
-                queue
-                    .due
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .pop_front()
+                queue.due.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
             }
         }
     }
@@ -99,11 +81,7 @@ impl Pacer {
                 break;
             }
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            let mut waiting = self
-                .queue
-                .due
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.queue.due.lock().unwrap_or_else(PoisonError::into_inner);
             if waiting.len() >= MAX_BACKLOG {
                 break;
             }

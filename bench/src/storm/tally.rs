@@ -71,11 +71,7 @@ impl Tally {
             requests: self.requests,
             ok: self.ok,
             flaws: std::mem::take(&mut self.flaws),
-            statuses: self
-                .statuses
-                .iter()
-                .map(|(status, count)| (status.to_string(), *count))
-                .collect(),
+            statuses: self.statuses.iter().map(|(status, count)| (status.to_string(), *count)).collect(),
             elapsed_seconds: seconds,
             rate: self.ok as f64 / seconds,
             chunks: self.chunks,

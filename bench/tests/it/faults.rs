@@ -4,11 +4,7 @@ use crate::stage::{ask, body_of, on_stage, send, start_mock};
 
 async fn flaws(model: &str, more: &str) -> Vec<String> {
     let mock = start_mock().await;
-    let report = send(
-        mock,
-        &format!("--model {model} {more} --requests 2 --connections 1 --patience 1"),
-    )
-    .await;
+    let report = send(mock, &format!("--model {model} {more} --requests 2 --connections 1 --patience 1")).await;
     assert_eq!((report.requests, report.ok), (2, 0), "{model}");
     report.flaws.into_keys().collect()
 }
@@ -34,11 +30,7 @@ fn whole_answers() {
             ("nousage", "usage"),
         ];
         for (fault, expected) in cases {
-            assert_eq!(
-                flaws(&format!("mock-fault={fault}"), "").await,
-                [expected],
-                "{fault}"
-            );
+            assert_eq!(flaws(&format!("mock-fault={fault}"), "").await, [expected], "{fault}");
         }
     });
 }
@@ -57,18 +49,10 @@ fn streams() {
             ("nousage", "usage"),
         ];
         for (fault, expected) in cases {
-            assert_eq!(
-                flaws(&format!("mock-6x260-fault={fault}"), "--stream").await,
-                [expected],
-                "{fault}"
-            );
+            assert_eq!(flaws(&format!("mock-6x260-fault={fault}"), "--stream").await, [expected], "{fault}");
             if fault != "html" {
                 let more = "--stream --format anthropic";
-                assert_eq!(
-                    flaws(&format!("claude-6x260-fault={fault}"), more).await,
-                    [expected],
-                    "{fault}"
-                );
+                assert_eq!(flaws(&format!("claude-6x260-fault={fault}"), more).await, [expected], "{fault}");
             }
         }
     });
@@ -78,10 +62,7 @@ fn streams() {
 fn what_hangs_is_given_up() {
     on_stage(async {
         assert_eq!(flaws("mock-fault=hang", "").await, ["timeout"]);
-        assert_eq!(
-            flaws("mock-6x260-fault=stall", "--stream").await,
-            ["timeout"]
-        );
+        assert_eq!(flaws("mock-6x260-fault=stall", "--stream").await, ["timeout"]);
     });
 }
 
@@ -90,22 +71,13 @@ fn errors_have_the_dialect_of_their_door_and_their_hint() {
     on_stage(async {
         let mock = start_mock().await;
         let order = r#"{"model":"m"}"#;
-        let answer = ask(
-            mock,
-            "POST",
-            "/fault=429/retryafter=7/v1/chat/completions",
-            order,
-        )
-        .await;
+        let answer = ask(mock, "POST", "/fault=429/retryafter=7/v1/chat/completions", order).await;
         assert!(answer.contains("\r\nretry-after: 7\r\n"), "{answer}");
         let body: serde_json::Value = serde_json::from_str(&body_of(&answer)).unwrap();
         assert_eq!(body["error"]["type"], "rate_limit_error");
         let answer = ask(mock, "POST", "/v1/messages?fault=529", order).await;
         let body: serde_json::Value = serde_json::from_str(&body_of(&answer)).unwrap();
-        assert_eq!(
-            (body["type"].as_str(), body["error"]["type"].as_str()),
-            (Some("error"), Some("overloaded_error"))
-        );
+        assert_eq!((body["type"].as_str(), body["error"]["type"].as_str()), (Some("error"), Some("overloaded_error")));
     });
 }
 
@@ -113,15 +85,10 @@ fn errors_have_the_dialect_of_their_door_and_their_hint() {
 fn a_rate_hits_some_and_the_books_know_how_many() {
     on_stage(async {
         let mock = start_mock().await;
-        let report = send(
-            mock,
-            "--model mock-fault=500-rate30 --requests 200 --connections 4",
-        )
-        .await;
+        let report = send(mock, "--model mock-fault=500-rate30 --requests 200 --connections 4").await;
         let failed = report.flaws.get("status_500").copied().unwrap_or(0);
         assert!((30..90).contains(&failed), "{failed}");
-        let books: serde_json::Value =
-            serde_json::from_str(&body_of(&ask(mock, "GET", "/__books", "").await)).unwrap();
+        let books: serde_json::Value = serde_json::from_str(&body_of(&ask(mock, "GET", "/__books", "").await)).unwrap();
         assert_eq!(books["by_fault"]["500"].as_u64(), Some(failed));
         assert_eq!(books["completed"].as_u64(), Some(200 - failed));
     });

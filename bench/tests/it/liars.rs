@@ -6,16 +6,11 @@ use crate::stage::{on_stage, send, start_liar};
 const NONCE: &str = "nonce:0000000000000001";
 
 fn whole(body: &str) -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 fn chat(text: &str, usage: &str) -> String {
-    whole(&format!(
-        "{{\"choices\":[{{\"message\":{{\"content\":\"{text}\"}}}}]{usage}}}"
-    ))
+    whole(&format!("{{\"choices\":[{{\"message\":{{\"content\":\"{text}\"}}}}]{usage}}}"))
 }
 
 const USAGE: &str = ",\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"total_tokens\":7}";
@@ -23,11 +18,7 @@ const USAGE: &str = ",\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2,\"t
 /// One request to a liar; the only flaw it must find.
 async fn flaw(answer: String, arguments: &str) -> String {
     let liar = start_liar(answer).await;
-    let report = send(
-        liar,
-        &format!("{arguments} --requests 1 --connections 1 --patience 5"),
-    )
-    .await;
+    let report = send(liar, &format!("{arguments} --requests 1 --connections 1 --patience 5")).await;
     assert_eq!(report.requests, 1);
     if report.ok == 1 {
         return "none".to_owned();
@@ -50,10 +41,7 @@ fn whole_answers() {
             (chat(&right, &USAGE.replace(":2", ":3")), "usage"),
             (whole("{\"choices\":["), "json"),
             (whole("{\"error\":{\"message\":\"no\"}}"), "errorevent"),
-            (
-                chat(&right, USAGE).replace("200 OK", "429 Slow down"),
-                "status_429",
-            ),
+            (chat(&right, USAGE).replace("200 OK", "429 Slow down"), "status_429"),
         ];
         for (answer, expected) in cases {
             assert_eq!(flaw(answer.clone(), model).await, expected, "{answer}");
@@ -62,14 +50,8 @@ fn whole_answers() {
 }
 
 fn stream(events: &[&str]) -> String {
-    let body: String = events
-        .iter()
-        .map(|event| format!("data: {event}\n\n"))
-        .collect();
-    format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 #[test]
@@ -89,16 +71,12 @@ fn streams() {
             (vec![&first, second, end], "usage"),
             (vec![&first, second, usage, end, second], "afterend"),
             (vec![&first, "{\"choices\":[{\"del", usage, end], "json"),
-            (
-                vec![&first, "{\"error\":{\"message\":\"no\"}}", end],
-                "errorevent",
-            ),
+            (vec![&first, "{\"error\":{\"message\":\"no\"}}", end], "errorevent"),
         ];
         for (events, expected) in cases {
             assert_eq!(flaw(stream(&events), model).await, expected, "{events:?}");
         }
-        let plain =
-            stream(&[&first, second, usage, end]).replace("text/event-stream", "application/json");
+        let plain = stream(&[&first, second, usage, end]).replace("text/event-stream", "application/json");
         assert_eq!(flaw(plain, model).await, "contenttype");
     });
 }
@@ -110,18 +88,9 @@ fn broken_framing() {
         // The liar closes after its answer, in the middle of the promised body.
         assert_eq!(flaw(longer, "").await, "truncated");
         let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-        assert_eq!(
-            flaw(format!("{head}5\r\ndata:\r\n"), "--stream").await,
-            "truncated"
-        );
-        assert_eq!(
-            flaw(format!("{head}5\r\ndata:XX0\r\n\r\n"), "--stream").await,
-            "framing"
-        );
-        assert_eq!(
-            flaw(format!("{head}zz\r\ndata:\r\n"), "--stream").await,
-            "framing"
-        );
+        assert_eq!(flaw(format!("{head}5\r\ndata:\r\n"), "--stream").await, "truncated");
+        assert_eq!(flaw(format!("{head}5\r\ndata:XX0\r\n\r\n"), "--stream").await, "framing");
+        assert_eq!(flaw(format!("{head}zz\r\ndata:\r\n"), "--stream").await, "framing");
         assert_eq!(flaw(String::new(), "").await, "truncated");
     });
 }

@@ -1,10 +1,6 @@
 //! The tools against each other, and against servers that lie.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod faults;
 mod liars;

@@ -13,10 +13,7 @@ fn events(body: &str) -> Vec<(Option<&str>, &str)> {
             let lines: Vec<&str> = event.lines().collect();
             match lines[..] {
                 [data] => (None, data.strip_prefix("data: ").unwrap()),
-                [name, data] => (
-                    Some(name.strip_prefix("event: ").unwrap()),
-                    data.strip_prefix("data: ").unwrap(),
-                ),
+                [name, data] => (Some(name.strip_prefix("event: ").unwrap()), data.strip_prefix("data: ").unwrap()),
                 _ => panic!("an event of {} lines", lines.len()),
             }
         })
@@ -43,10 +40,7 @@ fn an_openai_stream_is_well_formed() {
         assert_eq!(chunks[7]["choices"], Value::Array(Vec::new()));
         assert_eq!(chunks[7]["usage"]["completion_tokens"], 5);
         let size = events[3].1.len();
-        assert!(
-            (240..280).contains(&size),
-            "a chunk of about 260 bytes has {size}"
-        );
+        assert!((240..280).contains(&size), "a chunk of about 260 bytes has {size}");
     });
 }
 
@@ -54,15 +48,7 @@ fn an_openai_stream_is_well_formed() {
 fn usage_comes_only_when_asked_for() {
     on_stage(async {
         let mock = start_mock().await;
-        let body = body_of(
-            &ask(
-                mock,
-                "POST",
-                "/v1/chat/completions",
-                r#"{"model":"mock-2x260","stream":true}"#,
-            )
-            .await,
-        );
+        let body = body_of(&ask(mock, "POST", "/v1/chat/completions", r#"{"model":"mock-2x260","stream":true}"#).await);
         assert!(!body.contains("usage"));
         assert!(body.ends_with("data: [DONE]\n\n"));
     });
@@ -72,29 +58,12 @@ fn usage_comes_only_when_asked_for() {
 fn an_anthropic_stream_is_well_formed() {
     on_stage(async {
         let mock = start_mock().await;
-        let body = body_of(
-            &ask(
-                mock,
-                "POST",
-                "/v1/messages",
-                r#"{"model":"claude-3x260","stream":true}"#,
-            )
-            .await,
-        );
+        let body = body_of(&ask(mock, "POST", "/v1/messages", r#"{"model":"claude-3x260","stream":true}"#).await);
         let events = events(&body);
         let names: Vec<&str> = events.iter().map(|(name, _)| name.unwrap()).collect();
         let text = "content_block_delta";
-        let expected = [
-            "message_start",
-            "content_block_start",
-            "ping",
-            text,
-            text,
-            text,
-            "content_block_stop",
-            "message_delta",
-            "message_stop",
-        ];
+        let expected =
+            ["message_start", "content_block_start", "ping", text, text, text, "content_block_stop", "message_delta", "message_stop"];
         assert_eq!(names, expected);
         for (name, data) in events {
             assert_eq!(json(data)["type"], name.unwrap());
@@ -106,26 +75,11 @@ fn an_anthropic_stream_is_well_formed() {
 fn embeddings_and_models_are_json() {
     on_stage(async {
         let mock = start_mock().await;
-        let answer = json(&body_of(
-            &ask(
-                mock,
-                "POST",
-                "/v1/embeddings",
-                r#"{"model":"e","input":"x"}"#,
-            )
-            .await,
-        ));
-        assert_eq!(
-            answer["data"][0]["embedding"].as_array().unwrap().len(),
-            256
-        );
+        let answer = json(&body_of(&ask(mock, "POST", "/v1/embeddings", r#"{"model":"e","input":"x"}"#).await));
+        assert_eq!(answer["data"][0]["embedding"].as_array().unwrap().len(), 256);
         let answer = json(&body_of(&ask(mock, "GET", "/v1/models", "").await));
         assert_eq!(answer["object"], "list");
-        assert!(
-            ask(mock, "GET", "/elsewhere", "")
-                .await
-                .starts_with("HTTP/1.1 404")
-        );
+        assert!(ask(mock, "GET", "/elsewhere", "").await.starts_with("HTTP/1.1 404"));
     });
 }
 
@@ -133,16 +87,8 @@ fn embeddings_and_models_are_json() {
 fn the_books_hold_what_was_served() {
     on_stage(async {
         let mock = start_mock().await;
-        send(
-            mock,
-            "--model mock-4x260 --stream --requests 10 --connections 2",
-        )
-        .await;
-        send(
-            mock,
-            "--model claude-size40 --format anthropic --requests 6 --connections 3",
-        )
-        .await;
+        send(mock, "--model mock-4x260 --stream --requests 10 --connections 2").await;
+        send(mock, "--model claude-size40 --format anthropic --requests 6 --connections 3").await;
         let books = json(&body_of(&ask(mock, "GET", "/__books", "").await));
         assert_eq!(books["requests"], 16);
         assert_eq!(books["streams"], 10);

@@ -21,15 +21,9 @@ fn every_answer_is_right() {
         for target in [mock, bare] {
             for storm in STORMS {
                 // An alias means nothing to the mock, which would play its default.
-                let storm =
-                    storm.replace("alias --expect mock-3x260", "mock-3x260 --expect x-3x260");
+                let storm = storm.replace("alias --expect mock-3x260", "mock-3x260 --expect x-3x260");
                 let report = send(target, &format!("{storm} --requests 40 --connections 8")).await;
-                assert_eq!(
-                    (report.requests, report.ok),
-                    (40, 40),
-                    "{storm}: {:?}",
-                    report.flaws
-                );
+                assert_eq!((report.requests, report.ok), (40, 40), "{storm}: {:?}", report.flaws);
                 assert_eq!(report.latency_us.unwrap().count, 40);
                 assert_eq!(report.first_us.is_some(), storm.contains("--stream"));
             }
@@ -64,11 +58,7 @@ fn waiting_counts_from_the_moment_a_request_was_due() {
     on_stage(async {
         let mock = start_mock().await;
         // One connection, 20 ms for each answer, one due every millisecond: the tenth waits for nine others.
-        let report = send(
-            mock,
-            "--model mock-lat20ms --rate 1000 --requests 10 --connections 1",
-        )
-        .await;
+        let report = send(mock, "--model mock-lat20ms --rate 1000 --requests 10 --connections 1").await;
         let latency = report.latency_us.unwrap();
         assert!(latency.max >= 150_000.0, "{}", latency.max);
     });

@@ -10,10 +10,7 @@ use tokio::task::{LocalSet, spawn_local};
 
 /// Runs a test on one thread, as the tools run.
 pub(crate) fn on_stage(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, test);
 }
 
@@ -59,19 +56,14 @@ struct Cli {
 /// Sends a storm as its command line would.
 pub(crate) async fn send(target: SocketAddr, arguments: &str) -> storm::Report {
     let target = target.to_string();
-    let arguments = ["storm", "--target", &target]
-        .into_iter()
-        .chain(arguments.split_ascii_whitespace());
+    let arguments = ["storm", "--target", &target].into_iter().chain(arguments.split_ascii_whitespace());
     storm::run(&Cli::parse_from(arguments).plan).await.unwrap()
 }
 
 /// One request, the whole answer as text.
 pub(crate) async fn ask(target: SocketAddr, method: &str, path: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(target).await.unwrap();
-    let request = format!(
-        "{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
+    let request = format!("{method} {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     stream.write_all(request.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
     let mut answer = String::new();

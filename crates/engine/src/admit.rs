@@ -39,7 +39,8 @@ impl Admission {
         let taken = self.in_flight.fetch_add(1, Ordering::Relaxed);
         let permit = Permit { in_flight: self.in_flight.clone() };
         if taken >= self.bound {
-            let problem = Problem::new(Kind::Overloaded, "the gateway has too many requests in flight; try again soon").with_code("gateway_overloaded");
+            let problem = Problem::new(Kind::Overloaded, "the gateway has too many requests in flight; try again soon")
+                .with_code("gateway_overloaded");
             return Err(Error::new(problem, Origin::Gateway, Retry::Never));
         }
         Ok(permit)

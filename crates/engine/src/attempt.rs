@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use http_body_util::BodyExt;
-use switchboard_wire::dialect::Stamp;
+use switchboard_wire::dialect::{Glance, Stamp};
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Edits;
 use switchboard_wire::prepare::{self, Prepared, Source};
-use switchboard_wire::problem::{Kind, Problem};
+use switchboard_wire::problem::{Fault, Kind, Problem};
 use switchboard_wire::relay::{Output, Relay};
 use switchboard_wire::{Dialect, Operation};
 
@@ -88,7 +87,7 @@ impl Attempts<'_> {
     /// One request to one target.
     async fn once(&self, target: &Arc<Deployment>, mut meter: Meter) -> Result<Answer, (Error, Meter)> {
         if self.call.door.operation != Operation::Chat {
-            return operation::run(self, target, meter).await;
+            return Box::pin(operation::run(self, target, meter)).await;
         }
         let (spoken, reach) = match self.choose(target) {
             Ok(chosen) => chosen,
@@ -109,7 +108,7 @@ impl Attempts<'_> {
         };
         let exchange = Exchange { attempts: self, target, spoken, memo };
         let answer = if !reply.status.is_success() {
-            Err((exchange.fault(reply).await, meter))
+            Err((Box::pin(exchange.fault(reply)).await, meter))
         } else if self.call.stream {
             exchange.stream(reply, meter).await
         } else {
@@ -147,7 +146,10 @@ impl Attempts<'_> {
         if call.strict && !prepared.losses.is_empty() {
             let message = format!("{} cannot take: {}", target.spec.model, prepared.losses);
             let param = prepared.losses.list().first().map(|loss| loss.field.to_string()).unwrap_or_default();
-            return Err(Error { retry: Retry::Next, ..Problem::new(Kind::Unsupported, message).with_param(param).with_code("unsupported_parameter").into() });
+            return Err(Error {
+                retry: Retry::Next,
+                ..Problem::new(Kind::Unsupported, message).with_param(param).with_code("unsupported_parameter").into()
+            });
         }
         Ok(prepared)
     }
@@ -193,7 +195,7 @@ impl Attempts<'_> {
         request.timeouts = self.timeouts(target);
         request.caps = if self.call.stream { Caps::STREAM } else { Caps::WHOLE };
         request.transport = target.spec.transport.clone();
-        let signed = reach.signer.sign(&mut request, &self.worker.upstream).await;
+        let signed = reach.signer.sign(&self.worker.upstream, &mut request).await;
         signed.map_err(|error| Error::credential(&target.provider_name, error))?;
         let overhead = self.call.received.elapsed();
         meter.note(|record| {
@@ -254,20 +256,25 @@ impl Exchange<'_> {
         let (Some(outbound), Some(inbound)) = (self.spoken.outbound(), call.door.dialect.inbound()) else {
             return Err((Error::internal("a dialect has no such half"), meter));
         };
-        let reading = match outbound.read_reply(&self.memo, &body) {
-            Ok(reading) => reading,
-            Err(fault) => {
-                let fault = scrub::fault(fault, self.target);
-                return Err((Error { verbatim: None, ..Error::provider(fault, &self.target.provider_name, self.target.spec.guessed) }, meter));
+        let same = self.spoken == call.door.dialect;
+        let glance = if same { outbound.glance(&body) } else { None };
+        let (glance, body) = match glance {
+            Some(glance) => (glance, body),
+            None => {
+                let reading = match outbound.read_reply(&self.memo, &body) {
+                    Ok(reading) => reading,
+                    Err(fault) => return Err((self.judged(fault), meter)),
+                };
+                let body = if same { body } else { inbound.write_reply(&reading, &self.stamp()).into() };
+                (Glance { usage: reading.usage, finish: reading.finish, service_tier: reading.service_tier }, body)
             }
         };
-        if let Some(usage) = reading.usage.clone() {
+        if let Some(usage) = glance.usage {
             meter.usage(usage);
         }
         meter.content();
-        meter.complete(Some(reading.finish.reason), reading.service_tier.clone());
+        meter.complete(Some(glance.finish.reason), glance.service_tier);
         meter.note(|record| record.status = 200);
-        let body = if self.spoken == call.door.dialect { body } else { inbound.write_reply(&reading, &self.stamp()).into() };
         let mut answer = Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(body)) };
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         cost_header(&mut answer.headers, &meter);
@@ -281,7 +288,7 @@ impl Exchange<'_> {
             return Err((Error::internal("a dialect has no such half"), meter));
         };
         if is_unstreamed(&reply.headers) {
-            return self.unstreamed(reply, meter).await;
+            return Box::pin(self.unstreamed(reply, meter)).await;
         }
         let stamp = self.stamp();
         let output = if self.spoken != call.door.dialect {
@@ -296,12 +303,12 @@ impl Exchange<'_> {
             record.status = 200;
             record.outcome = Outcome::Cancelled;
         });
-        let stream = StreamBody::new(reply.body, Some(relay), meter, call.door);
+        let stream = Box::new(StreamBody::new(reply.body, Some(relay), meter, call.door));
         let stream = stream.until_content().await?;
         let kind = if call.door.array { "application/json" } else { "text/event-stream" };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Stream(Box::new(stream)) })
+        Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Stream(stream) })
     }
 
     /// A whole answer where a stream was asked for: a provider's error, or a provider that does not stream. It is streamed here.
@@ -317,10 +324,7 @@ impl Exchange<'_> {
         };
         let reading = match outbound.read_reply(&self.memo, &body) {
             Ok(reading) => reading,
-            Err(fault) => {
-                let fault = scrub::fault(fault, self.target);
-                return Err((Error { verbatim: None, ..Error::provider(fault, &self.target.provider_name, self.target.spec.guessed) }, meter));
-            }
+            Err(fault) => return Err((self.judged(fault), meter)),
         };
         let mut writer = inbound.event_writer(self.stamp());
         let mut out = bytes::BytesMut::new();
@@ -333,6 +337,12 @@ impl Exchange<'_> {
         Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(out.freeze())) })
     }
 
+    /// A success that was none.
+    fn judged(&self, fault: Fault) -> Error {
+        let fault = scrub::fault(fault, self.target);
+        Error { verbatim: None, ..Error::provider(fault, &self.target.provider_name, self.target.spec.guessed) }
+    }
+
     fn stamp(&self) -> Stamp {
         let call = self.attempts.call;
         Stamp {
@@ -343,7 +353,7 @@ impl Exchange<'_> {
             hide_reasoning: crate::control::hides_reasoning(call),
             flavor: call.door.flavor,
             provider: Some(self.target.provider_name.clone()),
-            ..Stamp::default()
+            json_array: call.door.array,
         }
     }
 }
@@ -375,10 +385,4 @@ pub(crate) fn cost_header(headers: &mut HeaderMap, meter: &Meter) {
     if let Some(cost) = meter.cost() {
         add(headers, "x-litellm-response-cost", &cost.to_string());
     }
-}
-
-/// Collects a body that is small by contract.
-#[allow(dead_code, reason = "used by operations that stream nothing")]
-pub(crate) async fn collect(reply: UpstreamReply) -> Result<bytes::Bytes, Error> {
-    reply.body.collect().await.map_err(Error::dial).map(|body| body)
 }

@@ -65,8 +65,7 @@ impl Catalog {
     /// The embedded files are checked by the tests; should one be unreadable all the same, the catalog is empty rather than
     /// the program gone, and [`Catalog::check_embedded`] says why.
     pub fn embedded() -> &'static Catalog {
-        static EMBEDDED: LazyLock<Catalog> =
-            LazyLock::new(|| Catalog::read_embedded().unwrap_or_else(|_| Catalog::empty()));
+        static EMBEDDED: LazyLock<Catalog> = LazyLock::new(|| Catalog::read_embedded().unwrap_or_else(|_| Catalog::empty()));
         &EMBEDDED
     }
 
@@ -76,15 +75,11 @@ impl Catalog {
     }
 
     fn read_embedded() -> Result<Catalog, RowError> {
-        let flat =
-            |text: &str| toml::from_str(text).map_err(|error| RowError::Toml(error.to_string()));
+        let flat = |text: &str| toml::from_str(text).map_err(|error| RowError::Toml(error.to_string()));
         let mut catalog = Catalog::empty();
         catalog.paths = Arc::new(flat(PATHS)?);
         catalog.unreachable = Arc::new(flat(UNREACHABLE)?);
-        catalog.models.push(Arc::new(Shelf {
-            table: Table::of_sorted(MODELS),
-            names: OnceLock::new(),
-        }));
+        catalog.models.push(Arc::new(Shelf { table: Table::of_sorted(MODELS), names: OnceLock::new() }));
         Ok(catalog.with_providers(Provider::parse_rows(PROVIDERS)?))
     }
 
@@ -102,8 +97,7 @@ impl Catalog {
     #[must_use]
     pub fn with_providers(mut self, rows: Vec<Provider>) -> Catalog {
         for row in rows {
-            self.aliases
-                .retain(|alias, id| *id != row.id && *alias != row.id);
+            self.aliases.retain(|alias, id| *id != row.id && *alias != row.id);
             for alias in &row.aliases {
                 self.aliases.insert(alias.clone(), row.id.clone());
             }
@@ -114,18 +108,13 @@ impl Catalog {
 
     /// This catalog with further model lines; a line whose name is known replaces the fields it gives.
     pub fn with_models(mut self, lines: &str) -> Result<Catalog, CardError> {
-        self.models.push(Arc::new(Shelf {
-            table: Table::parse(lines)?,
-            names: OnceLock::new(),
-        }));
+        self.models.push(Arc::new(Shelf { table: Table::parse(lines)?, names: OnceLock::new() }));
         Ok(self)
     }
 
     /// The provider of that id or alias.
     pub fn provider(&self, name: &str) -> Option<&Provider> {
-        self.providers
-            .get(name)
-            .or_else(|| self.providers.get(self.aliases.get(name)?))
+        self.providers.get(name).or_else(|| self.providers.get(self.aliases.get(name)?))
     }
 
     /// Every provider, sorted by id.
@@ -140,9 +129,7 @@ impl Catalog {
 
     /// Every provider that others name and that has no row, with the reason, sorted.
     pub fn all_unreachable(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.unreachable
-            .iter()
-            .map(|(name, why)| (name.as_str(), why.as_str()))
+        self.unreachable.iter().map(|(name, why)| (name.as_str(), why.as_str()))
     }
 
     /// The embedded rows as they are written.
@@ -162,21 +149,13 @@ impl Catalog {
 
     /// The path of a dialect, or of an operation in some shape, where no row says otherwise.
     pub fn default_path(&self, dialect: Dialect, streamed: bool) -> Option<&str> {
-        let of_stream = if streamed {
-            self.paths.get(&format!("{dialect}:stream"))
-        } else {
-            None
-        };
-        of_stream
-            .or_else(|| self.paths.get(dialect.as_str()))
-            .map(String::as_str)
+        let of_stream = if streamed { self.paths.get(&format!("{dialect}:stream")) } else { None };
+        of_stream.or_else(|| self.paths.get(dialect.as_str())).map(String::as_str)
     }
 
     /// The shapes in which an operation may be asked of a provider.
     pub fn shapes(&self, operation: Operation) -> impl Iterator<Item = &str> {
-        self.paths
-            .keys()
-            .filter_map(move |key| key.strip_prefix(operation.as_str())?.strip_prefix('/'))
+        self.paths.keys().filter_map(move |key| key.strip_prefix(operation.as_str())?.strip_prefix('/'))
     }
 
     /// The card of a model, by the name it has at the provider. A prefix that only chooses a region or a route is ignored
@@ -184,9 +163,7 @@ impl Catalog {
     pub fn model(&self, provider: &str, model: &str) -> Option<ModelCard> {
         let row = self.provider(provider);
         let id = row.map_or(provider, |row| row.id.as_str());
-        let lender = row
-            .and_then(|row| row.cards_of.as_deref())
-            .map(|id| (id, self.provider(id)));
+        let lender = row.and_then(|row| row.cards_of.as_deref()).map(|id| (id, self.provider(id)));
         let mut model = model;
         loop {
             let lent = || self.card_named(&model::key_of(lender?.0, model));
@@ -195,28 +172,17 @@ impl Catalog {
             }
             let rows = row.into_iter().chain(lender.and_then(|(_, row)| row));
             let mut prefixes = rows.flat_map(|row| &row.model_prefixes);
-            model = prefixes.find_map(|prefix| {
-                model
-                    .strip_prefix(prefix.as_str())
-                    .filter(|_| !prefix.is_empty())
-            })?;
+            model = prefixes.find_map(|prefix| model.strip_prefix(prefix.as_str()).filter(|_| !prefix.is_empty()))?;
         }
     }
 
     /// Every card of a provider, sorted by model.
     pub fn models_of(&self, provider: &str) -> impl Iterator<Item = ModelCard> + '_ {
-        let id = self
-            .provider(provider)
-            .map_or(provider, |row| row.id.as_str());
+        let id = self.provider(provider).map_or(provider, |row| row.id.as_str());
         let prefix = model::key_of(id, "");
         let mut keys: Vec<&str> = Vec::new();
         for shelf in &self.models {
-            keys.extend(
-                shelf
-                    .table
-                    .starting_with(prefix.clone())
-                    .map(table::first_column),
-            );
+            keys.extend(shelf.table.starting_with(prefix.clone()).map(table::first_column));
         }
         keys.sort_unstable();
         keys.dedup();
@@ -225,12 +191,8 @@ impl Catalog {
 
     /// Every card, sorted by provider and model.
     pub fn models(&self) -> impl Iterator<Item = ModelCard> + '_ {
-        let mut keys: Vec<&str> = self
-            .models
-            .iter()
-            .flat_map(|shelf| shelf.table.lines())
-            .map(|(_, line)| table::first_column(line))
-            .collect();
+        let mut keys: Vec<&str> =
+            self.models.iter().flat_map(|shelf| shelf.table.lines()).map(|(_, line)| table::first_column(line)).collect();
         keys.sort_unstable();
         keys.dedup();
         keys.into_iter().filter_map(|key| self.card_named(key))
@@ -250,11 +212,6 @@ impl Catalog {
     }
 
     fn tables(&self) -> impl Iterator<Item = (&Table, &PlainNames)> {
-        self.models.iter().map(|shelf| {
-            (
-                &shelf.table,
-                shelf.names.get_or_init(|| PlainNames::of(&shelf.table)),
-            )
-        })
+        self.models.iter().map(|shelf| (&shelf.table, shelf.names.get_or_init(|| PlainNames::of(&shelf.table))))
     }
 }

@@ -111,11 +111,12 @@ impl Deployment {
         value: &dyn Fn(&str) -> Option<String>,
         signer: &SignerFor<'_>,
     ) -> Result<Self, BadDeployment> {
-        let provider = catalog.provider(&spec.provider).ok_or_else(|| BadDeployment(format!("there is no provider `{}`", spec.provider)))?;
+        let provider =
+            catalog.provider(&spec.provider).ok_or_else(|| BadDeployment(format!("there is no provider `{}`", spec.provider)))?;
         let card = catalog.model(&provider.id, spec.base_model.as_deref().unwrap_or(&spec.model));
         let mut deployment = Self {
             provider_name: provider.name.clone(),
-            chat: provider.chat_dialects(&spec.model).to_vec(),
+            chat: spoken(provider.chat_dialects(&spec.model), card.as_ref()),
             profile: profile(provider, card.as_ref(), &spec.model),
             ask_usage: provider.stream_usage == StreamUsage::Option,
             card,
@@ -171,13 +172,14 @@ impl Deployment {
         let origin = Origin::of(&url).map_err(|error| format!("`{url}`: {error}"))?;
         let uri: http::Uri = url.parse().map_err(|error| format!("`{url}`: {error}"))?;
         let path = uri.path_and_query().cloned().ok_or_else(|| format!("`{url}` has no path"))?;
+        let constant = endpoint.headers(value).map_err(|error| error.to_string())?;
         let mut headers = HeaderMap::new();
-        let own = self.spec.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in endpoint.headers.iter().copied().chain(own) {
+        for (name, value) in constant.iter().chain(&self.spec.headers) {
             let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
             let value = HeaderValue::try_from(value).map_err(|_| format!("the value of header `{name}` cannot be sent"))?;
             headers.insert(name, value);
         }
+        let edits = endpoint.edits(value).map_err(|error| error.to_string())?;
         Ok(Some(Reach {
             operation,
             dialect,
@@ -188,7 +190,7 @@ impl Deployment {
             model: endpoint.model.to_owned(),
             shape: provider.shape(operation, &self.spec.model).map(str::to_owned),
             headers,
-            edits: self.edits(&endpoint.edits),
+            edits: self.edits(&edits),
         }))
     }
 
@@ -221,11 +223,24 @@ impl Deployment {
 
     /// The dialect to speak to it with a client of that dialect: the client's own where it can, else its preferred one.
     pub fn dialect_for(&self, client: Dialect) -> Option<Dialect> {
-        if self.chat.contains(&client) {
-            return Some(client);
-        }
-        self.chat.first().copied()
+        let reached = |dialect: &Dialect| self.reaches.iter().any(|reach| reach.dialect == Some(*dialect));
+        let mut spoken = self.chat.iter().copied().filter(reached);
+        let own = self.chat.iter().copied().find(|dialect| *dialect == client && reached(dialect));
+        own.or_else(|| spoken.next())
     }
+}
+
+/// The dialects that a provider speaks for this model: not every model is served on every path.
+fn spoken(dialects: &[Dialect], card: Option<&ModelCard>) -> Vec<Dialect> {
+    let mode = card.and_then(|card| card.mode.as_deref());
+    let fits = |dialect: &Dialect| match mode {
+        Some("responses") => *dialect == Dialect::OpenAiResponses,
+        Some("completion") => *dialect == Dialect::OpenAiCompletions,
+        Some("chat") => *dialect != Dialect::OpenAiCompletions,
+        _ => true,
+    };
+    let fitting: Vec<Dialect> = dialects.iter().copied().filter(fits).collect();
+    if fitting.is_empty() { dialects.to_vec() } else { fitting }
 }
 
 /// What a model can do, from its rows. What they do not say stays unknown.

@@ -90,7 +90,8 @@ impl Error {
 
     /// The gateway's own credential for a provider cannot be made.
     pub fn credential(provider: &str, error: crate::sign::SignError) -> Self {
-        let problem = Problem::new(Kind::Overloaded, format!("the gateway has no usable credential for {provider}: {error}")).with_code("upstream_auth");
+        let problem = Problem::new(Kind::Overloaded, format!("the gateway has no usable credential for {provider}: {error}"))
+            .with_code("upstream_auth");
         Self { source: Some(Box::new(error)), ..Self::new(problem, Origin::Gateway, Retry::Next) }
     }
 

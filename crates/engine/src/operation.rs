@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http_body_util::BodyExt;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::multipart;
 
@@ -46,7 +45,10 @@ pub(crate) async fn run(attempts: &Attempts<'_>, target: &Arc<Deployment>, mut m
 /// The body for the target and its content type.
 fn prepare(call: &Call, reach: &Reach) -> Result<(Frames, String), Error> {
     match &call.content {
-        Content::Form(kind) => Ok((multipart::replace(&call.body, kind, "model", &reach.model).map_err(switchboard_wire::problem::Problem::from)?, kind.clone())),
+        Content::Form(kind) => Ok((
+            multipart::replace(&call.body, kind, "model", &reach.model).map_err(switchboard_wire::problem::Problem::from)?,
+            kind.clone(),
+        )),
         Content::Json(outline) => {
             let mut edits = reach.edits.clone();
             if outline.get("model").is_some() && call.model != reach.model {

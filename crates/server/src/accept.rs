@@ -55,8 +55,16 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
     let (route, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
         Match::Found(route, model) => (route, model),
         Match::OtherMethod if parts.method == Method::OPTIONS => return Ok(page::preflight()),
-        Match::OtherMethod => return Err(refusal(Kind::NotFound, format!("`{}` does not take {}", parts.uri.path(), parts.method), StatusCode::METHOD_NOT_ALLOWED)),
-        Match::Nothing => return Err(refusal(Kind::NotFound, format!("there is nothing at `{}`; see /docs", parts.uri.path()), StatusCode::NOT_FOUND)),
+        Match::OtherMethod => {
+            return Err(refusal(
+                Kind::NotFound,
+                format!("`{}` does not take {}", parts.uri.path(), parts.method),
+                StatusCode::METHOD_NOT_ALLOWED,
+            ));
+        }
+        Match::Nothing => {
+            return Err(refusal(Kind::NotFound, format!("there is nothing at `{}`; see /docs", parts.uri.path()), StatusCode::NOT_FOUND));
+        }
     };
     if let Route::Page(page @ (Page::Home | Page::Docs | Page::OpenApi | Page::Alive | Page::Ready)) = route {
         return Ok(page::open(page, &acceptor.app));
@@ -68,7 +76,7 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
         Route::Models => Ok(models::list(&acceptor.app, &parts)),
         Route::Model => models::one(&acceptor.app, &parts, &path_model.unwrap_or_default()).map_err(told),
         Route::GeminiModels => models::gemini(&acceptor.app, path_model.as_deref()).map_err(told),
-        Route::Page(_) => Ok(page::health(acceptor, parts.uri.query()).await),
+        Route::Page(_) => Ok(Box::pin(page::health(acceptor, parts.uri.query())).await),
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
@@ -89,7 +97,9 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
     let gemini = Door { dialect: Dialect::Gemini, shape: "gemini", ..plain };
     match route {
         Route::Call(door) => Ok((door, path_model, None)),
-        Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None)),
+        Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => {
+            Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
+        }
         Route::Models | Route::Model | Route::Page(_) => Ok((plain, path_model, None)),
         Route::GeminiModels => Ok((gemini, path_model, None)),
         Route::Gemini => {
@@ -126,7 +136,8 @@ struct Draft {
 
 impl Draft {
     fn call(self, body: Frames, app: &App) -> Result<Call, Problem> {
-        let form = self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).filter(|kind| kind.starts_with("multipart/form-data"));
+        let form =
+            self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).filter(|kind| kind.starts_with("multipart/form-data"));
         let content = match form {
             Some(kind) => Content::Form(kind.to_owned()),
             None => Content::Json(Outline::scan(&body)?),

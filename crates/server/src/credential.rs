@@ -67,6 +67,9 @@ impl Ingredients<'_> {
         match self.key() {
             Some(key) => make(&key).map_err(|error| error.to_string()),
             // A machine of the user's own, or an endpoint of their own, may be open.
+            None if let Some(token) = self.provider.token_env.iter().find_map(|name| self.variable(name)) => {
+                sign::Auth::bearer(&token).map_err(|error| error.to_string())
+            }
             None if self.provider.local || self.connection().api_base.is_some() => Ok(sign::Auth::None),
             None => Err(self.missing("an API key", &self.provider.key_env)),
         }
@@ -140,7 +143,8 @@ impl Ingredients<'_> {
         let tokens = match given.or(named) {
             Some(text) if text.trim_start().starts_with('{') => gcp::from_file(&text, sign::system_clock()),
             Some(path) => {
-                let text = std::fs::read_to_string(&path).map_err(|error| format!("the credential file `{path}` cannot be read: {error}"))?;
+                let text =
+                    std::fs::read_to_string(&path).map_err(|error| format!("the credential file `{path}` cannot be read: {error}"))?;
                 gcp::from_file(&text, sign::system_clock())
             }
             None => match usual().and_then(|path| std::fs::read_to_string(path).ok()) {
@@ -172,7 +176,11 @@ impl Ingredients<'_> {
                 match (secret, federated) {
                     (Some(secret), _) => application.with_secret(secret),
                     (None, Some(file)) => application.with_federated_token(file),
-                    (None, None) => return Err(self.missing("`client_secret` beside `tenant_id` and `client_id`, or an API key", &self.provider.key_env)),
+                    (None, None) => {
+                        return Err(
+                            self.missing("`client_secret` beside `tenant_id` and `client_id`, or an API key", &self.provider.key_env)
+                        );
+                    }
                 }
             }
             (_, client_id) => azure::managed_identity(azure::METADATA_URL, &scope, client_id.as_deref()),
@@ -183,7 +191,9 @@ impl Ingredients<'_> {
     fn oci(&self) -> Result<sign::Auth, String> {
         let value = |param: &str, name: &str| {
             let configured = self.deployment.default_params.get(param).and_then(|value| value.as_str()).map(str::to_owned);
-            configured.or_else(|| self.environment.get_non_empty(name).map(str::to_owned)).ok_or_else(|| format!("provider `oci` needs `{param}`, or {name} in the environment"))
+            configured
+                .or_else(|| self.environment.get_non_empty(name).map(str::to_owned))
+                .ok_or_else(|| format!("provider `oci` needs `{param}`, or {name} in the environment"))
         };
         let key = match value("oci_key", "OCI_KEY") {
             Ok(key) => key,
@@ -192,7 +202,8 @@ impl Ingredients<'_> {
                 std::fs::read_to_string(&path).map_err(|error| format!("the key file `{path}` cannot be read: {error}"))?
             }
         };
-        let (tenancy, user, fingerprint) = (value("oci_tenancy", "OCI_TENANCY")?, value("oci_user", "OCI_USER")?, value("oci_fingerprint", "OCI_FINGERPRINT")?);
+        let (tenancy, user, fingerprint) =
+            (value("oci_tenancy", "OCI_TENANCY")?, value("oci_user", "OCI_USER")?, value("oci_fingerprint", "OCI_FINGERPRINT")?);
         let signer = oci::Oci::new(&tenancy, &user, &fingerprint, &key, sign::system_clock()).map_err(|error| error.to_string())?;
         Ok(sign::Auth::Oci(signer))
     }

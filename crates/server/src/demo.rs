@@ -28,8 +28,12 @@ pub fn start() -> Result<Running, StartError> {
 
 async fn answer(request: Request<RequestBody>) -> Response<Words> {
     let path = request.uri().path().to_owned();
-    let Ok(frames) = request.into_body().collect().await else { return whole(StatusCode::BAD_REQUEST, &problem("the body could not be read")) };
-    let Ok(body) = serde_json::from_slice::<Value>(&frames.into_bytes()) else { return whole(StatusCode::BAD_REQUEST, &problem("the body is not JSON")) };
+    let Ok(frames) = request.into_body().collect().await else {
+        return whole(StatusCode::BAD_REQUEST, &problem("the body could not be read"));
+    };
+    let Ok(body) = serde_json::from_slice::<Value>(&frames.into_bytes()) else {
+        return whole(StatusCode::BAD_REQUEST, &problem("the body is not JSON"));
+    };
     match path.as_str() {
         "/v1/chat/completions" => chat(&body),
         "/v1/embeddings" => embed(&body),
@@ -117,7 +121,9 @@ fn arguments_for(schema: &Value, heard: &str) -> Value {
 }
 
 fn chat(body: &Value) -> Response<Words> {
-    let Some(speech) = Speech::of(body) else { return whole(StatusCode::BAD_REQUEST, &problem("`messages` must hold at least one message")) };
+    let Some(speech) = Speech::of(body) else {
+        return whole(StatusCode::BAD_REQUEST, &problem("`messages` must hold at least one message"));
+    };
     let id = format!("chatcmpl-{}", crate::id::mint());
     if body["stream"] == true {
         return stream(&speech, &id, body["stream_options"]["include_usage"] == true);
@@ -151,7 +157,9 @@ fn stream(speech: &Speech, id: &str, usage: bool) -> Response<Words> {
             let call_id = format!("call_{}", &id[id.len() - 12..]);
             let head = json!({"index": 0, "id": call_id, "type": "function", "function": {"name": name, "arguments": ""}});
             chunks.push(delta(json!({"tool_calls": [head]}), None));
-            chunks.extend(pieces(arguments).map(|piece| delta(json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}), None)));
+            chunks.extend(
+                pieces(arguments).map(|piece| delta(json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}), None)),
+            );
             "tool_calls"
         }
         None => {
@@ -183,8 +191,15 @@ fn embed(body: &Value) -> Response<Words> {
     };
     let tokens: usize = inputs.iter().map(|input| input.split_whitespace().count()).sum();
     let base64 = body["encoding_format"] == "base64";
-    let data: Vec<Value> = inputs.iter().enumerate().map(|(index, input)| json!({"object": "embedding", "index": index, "embedding": vector(input, base64)})).collect();
-    whole(StatusCode::OK, &json!({"object": "list", "data": data, "model": "echo", "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}))
+    let data: Vec<Value> = inputs
+        .iter()
+        .enumerate()
+        .map(|(index, input)| json!({"object": "embedding", "index": index, "embedding": vector(input, base64)}))
+        .collect();
+    whole(
+        StatusCode::OK,
+        &json!({"object": "list", "data": data, "model": "echo", "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}),
+    )
 }
 
 fn vector(text: &str, base64: bool) -> Value {

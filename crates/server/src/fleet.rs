@@ -61,7 +61,7 @@ pub fn build(config: &Arc<Config>, catalog: &'static Catalog, demo: Option<&str>
 pub const DEMO: &str = "demo/echo";
 
 fn names(config: &Config) -> Names {
-    let fallbacks = config.router.fallbacks.iter().map(|fallback| (fallback.model.clone(), fallback.to.clone()));
+    let fallbacks = config.router.fallbacks.iter().map(|fallback| (fallback.model.clone(), fallback.targets.clone()));
     Names {
         aliases: config.aliases.iter().map(|alias| (alias.name.clone(), alias.model.clone())).collect(),
         hidden: config.aliases.iter().filter(|alias| alias.hidden).map(|alias| alias.name.clone()).collect(),
@@ -116,9 +116,16 @@ fn deployment(
         named.model_name = named.model_name.replacen('*', captured, 1);
     }
     let (provider_id, model) = split(catalog, &named);
-    let provider = catalog.provider(&provider_id).ok_or_else(|| format!("there is no provider `{provider_id}`; `switchboard models --providers` lists them"))?;
+    let provider = catalog
+        .provider(&provider_id)
+        .ok_or_else(|| format!("there is no provider `{provider_id}`; `switchboard models --providers` lists them"))?;
     let ingredients = Ingredients { deployment: &named, provider, environment: &config.environment };
-    let spec = Spec { provider: provider.id.clone(), model: model.into_owned(), guessed: captured.is_some(), ..spec(&named, config, &ingredients, demo)? };
+    let spec = Spec {
+        provider: provider.id.clone(),
+        model: model.into_owned(),
+        guessed: captured.is_some(),
+        ..spec(&named, config, &ingredients, demo)?
+    };
     let values = spec.values.clone();
     let value = move |name: &str| values.get(name).cloned().or_else(|| config.environment.get_non_empty(name).map(str::to_owned));
     // One signer an origin: what fetches tokens keeps them for all operations.
@@ -138,8 +145,11 @@ fn deployment(
 fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo: Option<&str>) -> Result<Spec, String> {
     let connection = &named.connection;
     let demo = demo.filter(|_| ingredients.provider.id == "demo").map(str::to_owned);
-    let json = |map: &serde_json::Map<String, serde_json::Value>| map.iter().map(|(key, value)| (key.clone(), value.to_string())).collect::<Vec<_>>();
-    let mut headers: Vec<(String, String)> = connection.extra_headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+    let json = |map: &serde_json::Map<String, serde_json::Value>| {
+        map.iter().map(|(key, value)| (key.clone(), value.to_string())).collect::<Vec<_>>()
+    };
+    let mut headers: Vec<(String, String)> =
+        connection.extra_headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
     if let Some(organization) = &connection.organization {
         headers.push(("openai-organization".to_owned(), organization.clone()));
     }

@@ -15,10 +15,11 @@ use crate::app::unix_seconds;
 use crate::models::document;
 
 /// Asks every deployment that chats, or those of one model, for a word.
-pub async fn check(acceptor: &Acceptor, wanted: Option<&str>) -> Response<AnswerBody> {
+pub(crate) async fn check(acceptor: &Acceptor, wanted: Option<&str>) -> Response<AnswerBody> {
     let fleet = acceptor.app.gateway.fleet();
     let (mut healthy, mut unhealthy) = (Vec::new(), Vec::new());
-    let asked = fleet.deployments().filter(|deployment| wanted.is_none_or(|name| deployment.spec.group == name || deployment.spec.id == name));
+    let asked =
+        fleet.deployments().filter(|deployment| wanted.is_none_or(|name| deployment.spec.group == name || deployment.spec.id == name));
     for deployment in asked.filter(|deployment| deployment.serves(Operation::Chat)) {
         let mut entry = json!({"model": format!("{}/{}", deployment.spec.provider, deployment.spec.model), "model_id": deployment.spec.id});
         match word(acceptor, deployment).await {
@@ -61,5 +62,11 @@ async fn word(acceptor: &Acceptor, deployment: &std::sync::Arc<Deployment>) -> R
         received: std::time::Instant::now(),
         created: unix_seconds(),
     };
-    acceptor.app.gateway.call_one(&call, &acceptor.worker, deployment.clone()).await.map(drop).map_err(|error| error.problem.message.clone())
+    acceptor
+        .app
+        .gateway
+        .call_one(&call, &acceptor.worker, deployment.clone())
+        .await
+        .map(drop)
+        .map_err(|error| error.problem.message.clone())
 }

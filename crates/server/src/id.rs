@@ -3,7 +3,7 @@
 use rand::RngCore;
 
 /// A new id: 128 bits from a cryptographic generator, in hex.
-pub fn mint() -> String {
+pub(crate) fn mint() -> String {
     let mut bytes = [0; 16];
     rand::rng().fill_bytes(&mut bytes);
     let mut text = String::with_capacity(32);

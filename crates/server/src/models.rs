@@ -26,14 +26,19 @@ struct Listed {
 /// Everything callers can name: groups, aliases, and what patterns stand for.
 fn listed(app: &App) -> Vec<Listed> {
     let fleet = app.gateway.fleet();
-    let of = |name: String, deployment: &Deployment| Listed { name, provider: deployment.spec.provider.clone(), card: deployment.card.clone() };
+    let of =
+        |name: String, deployment: &Deployment| Listed { name, provider: deployment.spec.provider.clone(), card: deployment.card.clone() };
     let mut list: Vec<Listed> = fleet.names().into_iter().map(|(name, deployment)| of(name.to_owned(), deployment)).collect();
     for (pattern, deployment) in fleet.patterns() {
         let (prefix, suffix) = pattern.split_once('*').unwrap_or((&pattern, ""));
         for card in app.catalog.models_of(&deployment.spec.provider) {
             // A bare `*` stands for the whole name, provider included.
             let stem = if prefix.is_empty() && suffix.is_empty() { format!("{}/", card.provider) } else { prefix.to_owned() };
-            list.push(Listed { name: format!("{stem}{}{suffix}", card.model), provider: deployment.spec.provider.clone(), card: Some(card) });
+            list.push(Listed {
+                name: format!("{stem}{}{suffix}", card.model),
+                provider: deployment.spec.provider.clone(),
+                card: Some(card),
+            });
         }
     }
     list.sort_by(|a, b| a.name.cmp(&b.name));
@@ -42,7 +47,7 @@ fn listed(app: &App) -> Vec<Listed> {
 }
 
 /// `GET /v1/models`.
-pub fn list(app: &App, parts: &request::Parts) -> Response<AnswerBody> {
+pub(crate) fn list(app: &App, parts: &request::Parts) -> Response<AnswerBody> {
     let list = listed(app);
     if parts.headers.contains_key("anthropic-version") {
         let data: Vec<Value> = list.iter().map(anthropic).collect();
@@ -54,13 +59,13 @@ pub fn list(app: &App, parts: &request::Parts) -> Response<AnswerBody> {
 }
 
 /// `GET /v1/models/{id}`.
-pub fn one(app: &App, parts: &request::Parts, name: &str) -> Result<Response<AnswerBody>, Problem> {
+pub(crate) fn one(app: &App, parts: &request::Parts, name: &str) -> Result<Response<AnswerBody>, Problem> {
     let found = find(app, name)?;
     Ok(document(&if parts.headers.contains_key("anthropic-version") { anthropic(&found) } else { openai(&found) }))
 }
 
 /// `GET /v1beta/models` and `GET /v1beta/models/{id}`.
-pub fn gemini(app: &App, name: Option<&str>) -> Result<Response<AnswerBody>, Problem> {
+pub(crate) fn gemini(app: &App, name: Option<&str>) -> Result<Response<AnswerBody>, Problem> {
     match name {
         Some(name) => Ok(document(&google(&find(app, name)?))),
         None => Ok(document(&json!({"models": listed(app).iter().map(google).collect::<Vec<_>>()}))),
@@ -108,7 +113,10 @@ fn google(listed: &Listed) -> Value {
         _ => json!(["generateContent", "streamGenerateContent", "countTokens"]),
     };
     let mut value = json!({"name": format!("models/{}", listed.name), "displayName": listed.name, "supportedGenerationMethods": methods});
-    let limits = [("inputTokenLimit", card.and_then(|card| card.max_input_tokens)), ("outputTokenLimit", card.and_then(|card| card.max_output_tokens))];
+    let limits = [
+        ("inputTokenLimit", card.and_then(|card| card.max_input_tokens)),
+        ("outputTokenLimit", card.and_then(|card| card.max_output_tokens)),
+    ];
     for (key, limit) in limits {
         if let Some(limit) = limit {
             value[key] = limit.into();
@@ -118,7 +126,7 @@ fn google(listed: &Listed) -> Value {
 }
 
 /// A JSON document as an answer.
-pub fn document(value: &Value) -> Response<AnswerBody> {
+pub(crate) fn document(value: &Value) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::Whole(Some(Bytes::from(value.to_string()))));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

@@ -1,7 +1,9 @@
 //! The gateway's own pages and documents.
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderName, HeaderValue,
+};
 use http::{Response, StatusCode};
 use serde_json::json;
 use switchboard_engine::answer::AnswerBody;
@@ -16,14 +18,17 @@ const DOCS: &str = include_str!("page/docs.html");
 
 /// What browsers may do with a page of ours: show it, and nothing else.
 const SAFETY: [(&str, &str); 4] = [
-    ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
     ("x-frame-options", "DENY"),
 ];
 
 /// A page that needs no key.
-pub fn open(page: Page, app: &App) -> Response<AnswerBody> {
+pub(crate) fn open(page: Page, app: &App) -> Response<AnswerBody> {
     match page {
         Page::Home => html(HOME),
         Page::Docs => html(DOCS),
@@ -44,13 +49,13 @@ fn ready(app: &App) -> Response<AnswerBody> {
 }
 
 /// Asks every deployment for a word.
-pub async fn health(acceptor: &Acceptor, query: Option<&str>) -> Response<AnswerBody> {
+pub(crate) async fn health(acceptor: &Acceptor, query: Option<&str>) -> Response<AnswerBody> {
     let wanted = query.and_then(|query| crate::query::value(query, "model"));
     crate::health::check(acceptor, wanted.as_deref()).await
 }
 
 /// The answer to a browser that asks whether it may.
-pub fn preflight() -> Response<AnswerBody> {
+pub(crate) fn preflight() -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::Whole(None));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();

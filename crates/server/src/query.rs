@@ -1,7 +1,7 @@
 //! Query strings.
 
 /// The first value of that name, percent-decoded.
-pub fn value(query: &str, name: &str) -> Option<String> {
+pub(crate) fn value(query: &str, name: &str) -> Option<String> {
     query.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (key == name).then(|| decode(value))
@@ -9,7 +9,7 @@ pub fn value(query: &str, name: &str) -> Option<String> {
 }
 
 /// Percent-decodes; what is not valid UTF-8 afterwards is replaced.
-pub fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

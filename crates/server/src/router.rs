@@ -93,8 +93,13 @@ pub const SHARED: [Row; 15] = [
 ];
 
 /// The prefixes of [`SHARED`]: OpenAI's and Anthropic's, LiteLLM's short form, OpenRouter's, Azure's newer form.
-pub const PREFIXES: [(&str, Flavor); 5] =
-    [("/v1", Flavor::OpenAi), ("", Flavor::OpenAi), ("/api/v1", Flavor::OpenRouter), ("/openai/v1", Flavor::OpenAi), ("/v2", Flavor::OpenAi)];
+pub const PREFIXES: [(&str, Flavor); 5] = [
+    ("/v1", Flavor::OpenAi),
+    ("", Flavor::OpenAi),
+    ("/api/v1", Flavor::OpenRouter),
+    ("/openai/v1", Flavor::OpenAi),
+    ("/v2", Flavor::OpenAi),
+];
 
 /// Paths whose model stands in the path, in the forms of Azure and of OpenAI's old engines.
 pub const BY_MODEL: [Row; 8] = [
@@ -116,7 +121,12 @@ pub const ALONE: [Row; 12] = [
     // Gemini clients
     get("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     get("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
-    Row { method: "POST", path: "/v1beta/models/{*model}", route: Route::Gemini, summary: "Call a model, in Gemini's form: `{model}:generateContent`, …" },
+    Row {
+        method: "POST",
+        path: "/v1beta/models/{*model}",
+        route: Route::Gemini,
+        summary: "Call a model, in Gemini's form: `{model}:generateContent`, …",
+    },
     Row { method: "POST", path: "/models/{*model}", route: Route::Gemini, summary: "Call a model, in Gemini's form" },
     // everyone
     get("/", Route::Page(Page::Home), "What this is"),
@@ -178,8 +188,11 @@ impl Router {
 
 /// Every row with its whole path.
 pub fn rows() -> impl Iterator<Item = (String, Row)> {
-    let shared = PREFIXES.into_iter().flat_map(|(prefix, flavor)| SHARED.into_iter().map(move |row| (format!("{prefix}{}", row.path), flavored(row, flavor))));
-    let by_model = MODEL_PREFIXES.into_iter().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
+    let shared = PREFIXES
+        .into_iter()
+        .flat_map(|(prefix, flavor)| SHARED.into_iter().map(move |row| (format!("{prefix}{}", row.path), flavored(row, flavor))));
+    let by_model =
+        MODEL_PREFIXES.into_iter().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
     let alone = ALONE.into_iter().map(|row| (row.path.to_owned(), row));
     shared.chain(by_model).chain(alone)
 }

@@ -1,5 +1,7 @@
 //! Fields that a dialect has and the meaning has not.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
 use crate::dialect::Dialect;
@@ -10,12 +12,13 @@ use crate::dialect::Dialect;
 pub struct Extra {
     from: Option<Dialect>,
     fields: Vec<(String, Box<RawValue>)>,
+    notes: Vec<(&'static str, Cow<'static, str>)>,
 }
 
 impl Extra {
     /// No fields yet, of that dialect.
     pub fn new(from: Dialect) -> Self {
-        Self { from: Some(from), fields: Vec::new() }
+        Self { from: Some(from), fields: Vec::new(), notes: Vec::new() }
     }
 
     /// Adds a field.
@@ -36,6 +39,19 @@ impl Extra {
     /// The dialect the fields came from.
     pub fn from(&self) -> Option<Dialect> {
         self.from
+    }
+
+    /// Remembers how the caller spelled what the meaning holds, where a dialect has several spellings. Of no consequence to any other
+    /// dialect, so never a loss and no part of equality.
+    pub fn note(&mut self, key: &'static str, value: impl Into<Cow<'static, str>>) {
+        self.notes.retain(|(known, _)| *known != key);
+        self.notes.push((key, value.into()));
+    }
+
+    /// What was noted under that key by that dialect.
+    pub fn noted(&self, dialect: Dialect, key: &str) -> Option<&str> {
+        let found = self.notes.iter().find(|(known, _)| *known == key)?;
+        (self.from == Some(dialect)).then_some(&*found.1)
     }
 
     /// Whether there are none.

@@ -11,7 +11,7 @@ use crate::outline::Outline;
 use crate::problem::Malformed;
 
 /// The fields of one JSON object. A dialect takes what it knows; what is left is [`Extra`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fields<'a> {
     entries: Vec<(String, &'a str)>,
 }
@@ -61,6 +61,12 @@ impl<'a> Fields<'a> {
     /// The value of that key as written, removed.
     pub fn take_raw(&mut self, key: &str) -> Option<&'a RawValue> {
         self.take_str(key).and_then(|raw| serde_json::from_str(raw).ok())
+    }
+
+    /// The value of that key as written, left in place.
+    pub fn peek_raw(&self, key: &str) -> Option<&'a RawValue> {
+        let (_, raw) = self.entries.iter().find(|(known, _)| known == key)?;
+        serde_json::from_str(raw).ok()
     }
 
     fn take_str(&mut self, key: &str) -> Option<&'a str> {

@@ -10,6 +10,7 @@
 //!
 //! Start reading at [`dialect`], then [`prepare`] (requests) and [`relay`] (streams).
 
+pub mod anthropic;
 pub mod assemble;
 pub mod bedrock;
 pub mod chat;
@@ -20,11 +21,18 @@ pub mod extra;
 pub mod fields;
 pub mod frames;
 pub mod framing;
+pub mod gemini;
 pub mod grammar;
 pub mod json;
 pub mod loss;
 pub mod multipart;
+<<<<<<< HEAD
 pub mod ollama;
+=======
+pub mod openai_chat;
+pub mod openai_completions;
+pub mod openai_responses;
+>>>>>>> main
 pub mod outline;
 pub mod prepare;
 pub mod problem;

@@ -62,21 +62,11 @@ struct Place {
 type Entry<'a> = BTreeMap<String, &'a RawValue>;
 
 /// Derives the models file from a price list; `providers` says under which names the list files each provider.
-pub fn derive<'a>(
-    list: &str,
-    providers: impl Iterator<Item = &'a Provider>,
-) -> Result<Derivation, DeriveError> {
-    let list: BTreeMap<String, Entry<'_>> =
-        serde_json::from_str(list).map_err(|error| DeriveError(error.to_string()))?;
+pub fn derive<'a>(list: &str, providers: impl Iterator<Item = &'a Provider>) -> Result<Derivation, DeriveError> {
+    let list: BTreeMap<String, Entry<'_>> = serde_json::from_str(list).map_err(|error| DeriveError(error.to_string()))?;
     let names = Names::of(providers);
     let mut cards: BTreeMap<String, (usize, ModelCard)> = BTreeMap::new();
-    let mut derivation = Derivation {
-        text: String::new(),
-        cards: 0,
-        skipped: vec![],
-        duplicates: vec![],
-        unknown: vec![],
-    };
+    let mut derivation = Derivation { text: String::new(), cards: 0, skipped: vec![], duplicates: vec![], unknown: vec![] };
     let mut unknown: BTreeMap<String, String> = BTreeMap::new();
     for (name, entry) in &list {
         let provider = entry.get("litellm_provider").and_then(|raw| text(raw));
@@ -88,9 +78,7 @@ pub fn derive<'a>(
             unknown.entry(field).or_insert_with(|| name.clone());
         });
         let key = key_of(&card.provider, &card.model);
-        let fuller = cards
-            .get(&key)
-            .is_none_or(|(fields, _)| *fields < entry.len());
+        let fuller = cards.get(&key).is_none_or(|(fields, _)| *fields < entry.len());
         if cards.contains_key(&key) {
             derivation.duplicates.push(name.clone());
         }
@@ -123,12 +111,7 @@ impl<'a> Names<'a> {
     fn of(providers: impl Iterator<Item = &'a Provider>) -> Self {
         let mut by_name = BTreeMap::new();
         for provider in providers {
-            for name in provider
-                .price_names
-                .iter()
-                .map(String::as_str)
-                .chain(provider.names())
-            {
+            for name in provider.price_names.iter().map(String::as_str).chain(provider.names()) {
                 by_name.entry(name).or_insert(provider);
             }
         }
@@ -139,36 +122,18 @@ impl<'a> Names<'a> {
         let provider = self.by_name.get(listed);
         let id = provider.map_or(listed, |provider| provider.id.as_str());
         let own = provider.into_iter().flat_map(|provider| provider.names());
-        let model = own
-            .chain([listed])
-            .find_map(|prefix| name.strip_prefix(prefix)?.strip_prefix('/'));
-        ModelCard {
-            provider: id.to_owned(),
-            model: model.unwrap_or(name).to_owned(),
-            ..ModelCard::default()
-        }
+        let model = own.chain([listed]).find_map(|prefix| name.strip_prefix(prefix)?.strip_prefix('/'));
+        ModelCard { provider: id.to_owned(), model: model.unwrap_or(name).to_owned(), ..ModelCard::default() }
     }
 }
 
-fn read_entry(
-    mut card: ModelCard,
-    entry: &Entry<'_>,
-    unknown: &mut dyn FnMut(String),
-) -> ModelCard {
+fn read_entry(mut card: ModelCard, entry: &Entry<'_>, unknown: &mut dyn FnMut(String)) -> ModelCard {
     for (field, raw) in entry {
         let known = field == "litellm_provider"
             || NOT_CARRIED.contains(&field.as_str())
             || read_ability(&mut card, field, raw)
             || read_fact(&mut card, field, raw)
-            || read_price(
-                &mut card,
-                field,
-                raw,
-                Place {
-                    above: 0,
-                    service: Service::Standard,
-                },
-            )
+            || read_price(&mut card, field, raw, Place { above: 0, service: Service::Standard })
             || read_nested(&mut card, field, raw);
         if !known {
             unknown(field.clone());
@@ -178,15 +143,7 @@ fn read_entry(
     if let Some(hit) = entry.get("input_cost_per_token_cache_hit")
         && card.prices.base(Component::CacheRead).is_none()
     {
-        read_price(
-            &mut card,
-            "cache_read_input_token_cost",
-            hit,
-            Place {
-                above: 0,
-                service: Service::Standard,
-            },
-        );
+        read_price(&mut card, "cache_read_input_token_cost", hit, Place { above: 0, service: Service::Standard });
     }
     card
 }
@@ -269,18 +226,14 @@ fn read_search(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
             "search_context_size_high" => Component::SearchHigh,
             _ => return None,
         };
-        card.prices
-            .set(plain(component, ""), Rate::parse(cost.get()).ok()?);
+        card.prices.set(plain(component, ""), Rate::parse(cost.get()).ok()?);
     }
     Some(())
 }
 
 fn read_guardrail(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
     for (unit, cost) in object(raw)? {
-        card.prices.set(
-            plain(Component::GuardrailUnit, &unit),
-            Rate::parse(cost.get()).ok()?,
-        );
+        card.prices.set(plain(Component::GuardrailUnit, &unit), Rate::parse(cost.get()).ok()?);
     }
     Some(())
 }
@@ -293,25 +246,13 @@ fn read_bands(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
         if let Some(results) = band.get("max_results_range") {
             let range: Vec<u32> = serde_json::from_str(results.get()).ok()?;
             let kind = format!("results_{}-{}", range.first()?, range.get(1)?);
-            card.prices.set(
-                plain(Component::Query, &kind),
-                Rate::parse(band.get("input_cost_per_query")?.get()).ok()?,
-            );
+            card.prices.set(plain(Component::Query, &kind), Rate::parse(band.get("input_cost_per_query")?.get()).ok()?);
             continue;
         }
         let range: Vec<&RawValue> = serde_json::from_str(band.get("range")?.get()).ok()?;
         let above = u32::try_from(price::parse_whole(range.first()?.get())?).ok()?;
         for (field, cost) in band.iter().filter(|(field, _)| *field != "range") {
-            read_price(
-                card,
-                field,
-                cost,
-                Place {
-                    above,
-                    service: Service::Standard,
-                },
-            )
-            .then_some(())?;
+            read_price(card, field, cost, Place { above, service: Service::Standard }).then_some(())?;
         }
     }
     Some(())
@@ -322,16 +263,7 @@ fn read_off_peak(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
         match field.as_str() {
             "windows" => card.off_peak_hours = Some(windows(value)?),
             "weekday_timezone" => card.off_peak_zone = text(value),
-            _ => read_price(
-                card,
-                &field,
-                value,
-                Place {
-                    above: 0,
-                    service: Service::OffPeak,
-                },
-            )
-            .then_some(())?,
+            _ => read_price(card, &field, value, Place { above: 0, service: Service::OffPeak }).then_some(())?,
         }
     }
     Some(())
@@ -353,10 +285,7 @@ fn windows(raw: &RawValue) -> Option<String> {
 fn read_free_searches(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
     let free = object(raw)?;
     let count = price::parse_whole(free.get("count")?.get())?;
-    let group = free
-        .get("shared_group")
-        .and_then(|group| text(group))
-        .unwrap_or_default();
+    let group = free.get("shared_group").and_then(|group| text(group)).unwrap_or_default();
     card.free_searches = Some(format!("{count}/{}/{group}", text(free.get("period")?)?));
     Some(())
 }
@@ -370,12 +299,7 @@ fn read_factors(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
 }
 
 fn plain(component: Component, qualifier: &str) -> PriceKey {
-    PriceKey {
-        component,
-        qualifier: qualifier.to_owned(),
-        service: Service::Standard,
-        above: 0,
-    }
+    PriceKey { component, qualifier: qualifier.to_owned(), service: Service::Standard, above: 0 }
 }
 
 fn object(raw: &RawValue) -> Option<Entry<'_>> {

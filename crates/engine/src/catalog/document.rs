@@ -33,18 +33,8 @@ pub fn render_providers_markdown(catalog: &Catalog) -> String {
     page.push_str("\n## Base URLs\n\n");
     page.push_str("| Prefix | Base URL | Replaced by | Checked |\n|---|---|---|---|\n");
     for row in &rows {
-        let base = if row.base.is_empty() {
-            "set by you".to_owned()
-        } else {
-            format!("`{}`", row.base)
-        };
-        let _ = writeln!(
-            page,
-            "| `{}` | {base} | {} | {} |",
-            row.id,
-            code_list(row.base_env.iter().cloned()),
-            row.checked
-        );
+        let base = if row.base.is_empty() { "set by you".to_owned() } else { format!("`{}`", row.base) };
+        let _ = writeln!(page, "| `{}` | {base} | {} | {} |", row.id, code_list(row.base_env.iter().cloned()), row.checked);
     }
     notes(&mut page, &rows);
     page.push_str("\n## Known, but not reached\n\n");
@@ -56,31 +46,20 @@ pub fn render_providers_markdown(catalog: &Catalog) -> String {
 
 fn notes(page: &mut String, rows: &[&Provider]) {
     page.push_str("\n## Notes\n\n");
-    for (id, note) in rows
-        .iter()
-        .filter_map(|row| Some((&row.id, row.note.as_ref()?)))
-    {
+    for (id, note) in rows.iter().filter_map(|row| Some((&row.id, row.note.as_ref()?))) {
         // Writing to a string cannot fail.
         let _ = writeln!(page, "- `{id}`: {note}");
     }
 }
 
 fn linked(row: &Provider) -> String {
-    if row.docs.is_empty() {
-        row.name.clone()
-    } else {
-        format!("[{}]({})", row.name, row.docs)
-    }
+    if row.docs.is_empty() { row.name.clone() } else { format!("[{}]({})", row.name, row.docs) }
 }
 
 /// The dialects of the row and of its rules, each once.
 fn chat(row: &Provider) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for dialect in row
-        .chat
-        .iter()
-        .chain(row.rules.iter().flat_map(|rule| &rule.chat))
-    {
+    for dialect in row.chat.iter().chain(row.rules.iter().flat_map(|rule| &rule.chat)) {
         let name = dialect.as_str().to_owned();
         if !names.contains(&name) {
             names.push(name);
@@ -90,12 +69,8 @@ fn chat(row: &Provider) -> Vec<String> {
 }
 
 fn operations(row: &Provider) -> String {
-    let served = Operation::ALL
-        .into_iter()
-        .filter(|operation| *operation != Operation::Chat && row.supports(*operation));
-    let names: Vec<String> = served
-        .map(|operation| operation.as_str().replace('_', " "))
-        .collect();
+    let served = Operation::ALL.into_iter().filter(|operation| *operation != Operation::Chat && row.supports(*operation));
+    let names: Vec<String> = served.map(|operation| operation.as_str().replace('_', " ")).collect();
     names.join(", ")
 }
 

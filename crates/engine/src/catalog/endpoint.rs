@@ -72,15 +72,11 @@ pub(super) type DefaultPaths = BTreeMap<String, String>;
 const MAX_DEPTH: u8 = 4;
 
 impl<'a> Endpoint<'a> {
-    pub(super) fn resolve(
-        provider: &'a Provider,
-        paths: &'a DefaultPaths,
-        ask: Ask<'a>,
-    ) -> Option<Self> {
+    pub(super) fn resolve(provider: &'a Provider, paths: &'a DefaultPaths, ask: Ask<'a>) -> Option<Self> {
         let rule = provider.rule(ask.model);
         let (place, shape) = place_of(provider, ask)?;
-        let path = own_path(provider, rule, &place, ask.streamed)
-            .or_else(|| default_path(paths, &place, shape.as_deref(), ask.streamed))?;
+        let path =
+            own_path(provider, rule, &place, ask.streamed).or_else(|| default_path(paths, &place, shape.as_deref(), ask.streamed))?;
         let at = provider.at.get(place.as_str());
         let rule_base = rule.and_then(|rule| rule.base.as_deref());
         let at_base = at.and_then(|at| at.base.as_deref());
@@ -105,11 +101,7 @@ impl<'a> Endpoint<'a> {
 
     /// The URL. `base` is what the user puts in place of the provider's main base URL, if anything; `value` answers for a placeholder by one of its names, from
     /// the deployment's settings or the environment.
-    pub fn url(
-        &self,
-        base: Option<&str>,
-        value: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<String, UrlError> {
+    pub fn url(&self, base: Option<&str>, value: &dyn Fn(&str) -> Option<String>) -> Result<String, UrlError> {
         let moved = match base {
             Some(own) => self.provider.moved(own, self.base).map(Some),
             None => Some(None),
@@ -126,10 +118,7 @@ impl<'a> Endpoint<'a> {
     }
 
     /// The constant headers, placeholders filled.
-    pub fn headers(
-        &self,
-        value: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Vec<(String, String)>, UrlError> {
+    pub fn headers(&self, value: &dyn Fn(&str) -> Option<String>) -> Result<Vec<(String, String)>, UrlError> {
         let filled = self.headers.iter().map(|(name, template)| {
             let mut text = String::new();
             self.fill(template, value, 0, &mut text)?;
@@ -142,9 +131,7 @@ impl<'a> Endpoint<'a> {
     pub fn edits(&self, value: &dyn Fn(&str) -> Option<String>) -> Result<Edits, UrlError> {
         let mut edits = self.edits.clone();
         for json in edits.set.values_mut() {
-            let name = json
-                .strip_prefix("\"{")
-                .and_then(|rest| rest.strip_suffix("}\""));
+            let name = json.strip_prefix("\"{").and_then(|rest| rest.strip_suffix("}\""));
             if let Some(name) = name.filter(|name| self.provider.variables.contains_key(*name)) {
                 let mut text = String::new();
                 self.variable(name, value, 0, &mut text)?;
@@ -154,13 +141,7 @@ impl<'a> Endpoint<'a> {
         Ok(edits)
     }
 
-    fn fill(
-        &self,
-        template: &str,
-        value: &dyn Fn(&str) -> Option<String>,
-        depth: u8,
-        out: &mut String,
-    ) -> Result<(), UrlError> {
+    fn fill(&self, template: &str, value: &dyn Fn(&str) -> Option<String>, depth: u8, out: &mut String) -> Result<(), UrlError> {
         let mut rest = template;
         while let Some((before, after)) = rest.split_once('{') {
             let Some((name, after)) = after.split_once('}') else {
@@ -178,22 +159,11 @@ impl<'a> Endpoint<'a> {
         Ok(())
     }
 
-    fn variable(
-        &self,
-        name: &str,
-        value: &dyn Fn(&str) -> Option<String>,
-        depth: u8,
-        out: &mut String,
-    ) -> Result<(), UrlError> {
-        let unset = || UrlError::Unset {
-            provider: self.provider.id.clone(),
-            variable: name.to_owned(),
-        };
+    fn variable(&self, name: &str, value: &dyn Fn(&str) -> Option<String>, depth: u8, out: &mut String) -> Result<(), UrlError> {
+        let unset = || UrlError::Unset { provider: self.provider.id.clone(), variable: name.to_owned() };
         let given = |name: &str| {
             let variable = self.provider.variables.get(name);
-            let names = variable
-                .iter()
-                .flat_map(|variable| variable.params.iter().chain(&variable.env));
+            let names = variable.iter().flat_map(|variable| variable.params.iter().chain(&variable.env));
             names.map(String::as_str).chain([name]).find_map(value)
         };
         if let Some(text) = given(name) {
@@ -202,12 +172,7 @@ impl<'a> Endpoint<'a> {
         }
         let variable = self.provider.variables.get(name).ok_or_else(unset)?;
         let case = variable.by.as_deref().and_then(|by| {
-            let decided = given(by).or_else(|| {
-                self.provider
-                    .variables
-                    .get(by)
-                    .and_then(|by| by.default.clone())
-            });
+            let decided = given(by).or_else(|| self.provider.variables.get(by).and_then(|by| by.default.clone()));
             variable.cases.get(&decided?)
         });
         let template = case.or(variable.default.as_ref()).ok_or_else(unset)?;
@@ -219,17 +184,13 @@ impl<'a> Endpoint<'a> {
 }
 
 fn unfit(variable: &str) -> UrlError {
-    UrlError::Unfit {
-        variable: variable.to_owned(),
-    }
+    UrlError::Unfit { variable: variable.to_owned() }
 }
 
 /// The name under which a row files this request, and its shape where it is not chat.
 fn place_of(provider: &Provider, ask: Ask<'_>) -> Option<(String, Option<String>)> {
     if ask.operation == Operation::Chat {
-        let dialect = ask
-            .dialect
-            .or_else(|| provider.chat_dialects(ask.model).first().copied())?;
+        let dialect = ask.dialect.or_else(|| provider.chat_dialects(ask.model).first().copied())?;
         let spoken = provider.chat_dialects(ask.model).contains(&dialect);
         return spoken.then(|| (dialect.as_str().to_owned(), None));
     }
@@ -237,27 +198,12 @@ fn place_of(provider: &Provider, ask: Ask<'_>) -> Option<(String, Option<String>
     Some((ask.operation.as_str().to_owned(), Some(shape.to_owned())))
 }
 
-fn own_path<'a>(
-    provider: &'a Provider,
-    rule: Option<&'a Rule>,
-    place: &str,
-    streamed: bool,
-) -> Option<&'a str> {
-    let tables = rule
-        .map(|rule| &rule.paths)
-        .into_iter()
-        .chain([&provider.paths]);
-    tables
-        .into_iter()
-        .find_map(|table| pick(table, place, streamed))
+fn own_path<'a>(provider: &'a Provider, rule: Option<&'a Rule>, place: &str, streamed: bool) -> Option<&'a str> {
+    let tables = rule.map(|rule| &rule.paths).into_iter().chain([&provider.paths]);
+    tables.into_iter().find_map(|table| pick(table, place, streamed))
 }
 
-fn default_path<'a>(
-    paths: &'a DefaultPaths,
-    place: &str,
-    shape: Option<&str>,
-    streamed: bool,
-) -> Option<&'a str> {
+fn default_path<'a>(paths: &'a DefaultPaths, place: &str, shape: Option<&str>, streamed: bool) -> Option<&'a str> {
     match shape {
         None => pick(paths, place, streamed),
         Some(shape) => pick(paths, &format!("{place}/{shape}"), streamed),
@@ -265,11 +211,7 @@ fn default_path<'a>(
 }
 
 fn pick<'a>(table: &'a BTreeMap<String, String>, key: &str, streamed: bool) -> Option<&'a str> {
-    let of_stream = if streamed {
-        table.get(&format!("{key}:stream"))
-    } else {
-        None
-    };
+    let of_stream = if streamed { table.get(&format!("{key}:stream")) } else { None };
     of_stream.or_else(|| table.get(key)).map(String::as_str)
 }
 
@@ -288,18 +230,14 @@ fn edits(provider: &Provider, rule: Option<&Rule>, operation: Operation) -> Edit
 }
 
 fn pairs(table: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
-    table
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
+    table.iter().map(|(name, value)| (name.as_str(), value.as_str()))
 }
 
 /// A value from settings may be a host, a region, a project or a date, never something that moves the request elsewhere.
 fn fit(text: &str) -> Option<Cow<'_, str>> {
     let safe = !text.is_empty()
         && !text.contains("..")
-        && text.bytes().all(|byte| {
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b':')
-        });
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b':'));
     safe.then_some(Cow::Borrowed(text))
 }
 
@@ -310,8 +248,7 @@ fn segment(model: &str) -> Option<String> {
     }
     let mut out = String::with_capacity(model.len());
     for byte in model.bytes() {
-        let plain =
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b':' | b'@');
+        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b':' | b'@');
         if plain {
             out.push(char::from(byte));
         } else {

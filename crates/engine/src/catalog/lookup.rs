@@ -28,9 +28,7 @@ pub(super) struct PlainNames(Vec<(u64, u32)>);
 
 impl PlainNames {
     pub(super) fn of(table: &Table) -> PlainNames {
-        let entry = |(at, line): (usize, &str)| {
-            Some((hash(&plain(model_of(line))), u32::try_from(at).ok()?))
-        };
+        let entry = |(at, line): (usize, &str)| Some((hash(&plain(model_of(line))), u32::try_from(at).ok()?));
         let mut entries: Vec<(u64, u32)> = table.lines().filter_map(entry).collect();
         entries.sort_unstable();
         PlainNames(entries)
@@ -40,11 +38,8 @@ impl PlainNames {
         let wanted = hash(name);
         let name = name.to_owned();
         let from = self.0.partition_point(|(hash, _)| *hash < wanted);
-        let same = self.0[from..]
-            .iter()
-            .take_while(move |(hash, _)| *hash == wanted);
-        same.filter_map(move |(_, at)| table.line_at(usize::try_from(*at).ok()?))
-            .filter(move |line| plain(model_of(line)) == name)
+        let same = self.0[from..].iter().take_while(move |(hash, _)| *hash == wanted);
+        same.filter_map(move |(_, at)| table.line_at(usize::try_from(*at).ok()?)).filter(move |line| plain(model_of(line)) == name)
     }
 }
 
@@ -59,31 +54,20 @@ impl Catalog {
             return Some(found);
         }
         let Some((prefix, _)) = name.split_once('/') else {
-            return self
-                .lookup_bare(name)
-                .or_else(|| self.lookup_plain(name, Whose::Anyones));
+            return self.lookup_bare(name).or_else(|| self.lookup_plain(name, Whose::Anyones));
         };
-        let is_author = self
-            .providers()
-            .any(|row| row.authors.iter().any(|author| author == prefix));
+        let is_author = self.providers().any(|row| row.authors.iter().any(|author| author == prefix));
         let own = self.lookup_plain(name, Whose::Of(prefix));
         if own.is_some() || (self.provider(prefix).is_some() && !is_author) {
             return own;
         }
-        self.lookup_bare(name)
-            .or_else(|| self.lookup_plain(name, Whose::Anyones))
+        self.lookup_bare(name).or_else(|| self.lookup_plain(name, Whose::Anyones))
     }
 
     /// Every provider that offers the model a name means, whatever the spelling, sorted by provider and model.
     pub fn offers(&self, name: &str) -> Vec<Found> {
-        let mut found: Vec<Found> = self
-            .lines_of_plain(&plain(name))
-            .into_iter()
-            .filter_map(|line| self.found(line))
-            .collect();
-        found.sort_by(|one, other| {
-            (&one.provider, &one.model).cmp(&(&other.provider, &other.model))
-        });
+        let mut found: Vec<Found> = self.lines_of_plain(&plain(name)).into_iter().filter_map(|line| self.found(line)).collect();
+        found.sort_by(|one, other| (&one.provider, &one.model).cmp(&(&other.provider, &other.model)));
         found.dedup_by(|one, other| one.provider == other.provider && one.model == other.model);
         found
     }
@@ -93,21 +77,13 @@ impl Catalog {
         let provider = self.provider(prefix);
         let id = provider.map_or(prefix, |provider| provider.id.as_str());
         let card = self.model(id, model)?;
-        Some(Found {
-            provider: card.provider.clone(),
-            model: model.to_owned(),
-            card,
-        })
+        Some(Found { provider: card.provider.clone(), model: model.to_owned(), card })
     }
 
     fn lookup_bare(&self, name: &str) -> Option<Found> {
         self.ranked().into_iter().find_map(|provider| {
             let card = self.model(&provider.id, name)?;
-            Some(Found {
-                provider: provider.id.clone(),
-                model: card.model.clone(),
-                card,
-            })
+            Some(Found { provider: provider.id.clone(), model: card.model.clone(), card })
         })
     }
 
@@ -115,50 +91,31 @@ impl Catalog {
         let lines = self.lines_of_plain(&plain(name)).into_iter();
         let eligible = lines.filter(|line| match whose {
             Whose::Anyones => true,
-            Whose::Of(name) => self
-                .provider(provider_of(line))
-                .is_some_and(|row| makes(row, name)),
+            Whose::Of(name) => self.provider(provider_of(line)).is_some_and(|row| makes(row, name)),
         });
         let last = undotted(name.rsplit('/').next().unwrap_or(name));
         let best = eligible.min_by_key(|line| {
-            let rank = self
-                .provider(provider_of(line))
-                .and_then(|row| row.bare_rank)
-                .unwrap_or(u8::MAX);
+            let rank = self.provider(provider_of(line)).and_then(|row| row.bare_rank).unwrap_or(u8::MAX);
             let model = model_of(line);
             // Among dated editions the latest stands for the undated name.
-            (
-                rank,
-                undotted(model) != last,
-                std::cmp::Reverse(model.to_owned()),
-                (*line).to_owned(),
-            )
+            (rank, undotted(model) != last, std::cmp::Reverse(model.to_owned()), (*line).to_owned())
         })?;
         self.found(best)
     }
 
     fn found(&self, line: &str) -> Option<Found> {
         let card = self.card_of(line)?;
-        Some(Found {
-            provider: card.provider.clone(),
-            model: card.model.clone(),
-            card,
-        })
+        Some(Found { provider: card.provider.clone(), model: card.model.clone(), card })
     }
 
     fn ranked(&self) -> Vec<&Provider> {
-        let mut ranked: Vec<&Provider> = self
-            .providers()
-            .filter(|provider| provider.bare_rank.is_some())
-            .collect();
+        let mut ranked: Vec<&Provider> = self.providers().filter(|provider| provider.bare_rank.is_some()).collect();
         ranked.sort_by_key(|provider| provider.bare_rank);
         ranked
     }
 
     fn lines_of_plain(&self, wanted: &str) -> Vec<&str> {
-        self.tables()
-            .flat_map(|(table, names)| names.find(table, wanted))
-            .collect()
+        self.tables().flat_map(|(table, names)| names.find(table, wanted)).collect()
     }
 }
 
@@ -176,15 +133,11 @@ fn makes(provider: &Provider, name: &str) -> bool {
 }
 
 fn provider_of(line: &str) -> &str {
-    first_column(line)
-        .split_once('/')
-        .map_or("", |(provider, _)| provider)
+    first_column(line).split_once('/').map_or("", |(provider, _)| provider)
 }
 
 fn model_of(line: &str) -> &str {
-    first_column(line)
-        .split_once('/')
-        .map_or("", |(_, model)| model)
+    first_column(line).split_once('/').map_or("", |(_, model)| model)
 }
 
 fn hash(name: &str) -> u64 {
@@ -203,10 +156,7 @@ pub(super) fn plain(name: &str) -> String {
     let name = name.rsplit('/').next().unwrap_or(name).to_lowercase();
     let mut rest = name.as_str();
     while let Some((vendor, model)) = rest.split_once('.') {
-        let is_vendor = vendor.len() > 1
-            && vendor
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        let is_vendor = vendor.len() > 1 && vendor.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
         if !is_vendor || model.is_empty() {
             break;
         }
@@ -230,9 +180,7 @@ fn without_revision(name: &str) -> &str {
 
 /// `-20250929` or `-2025-09-29`.
 fn without_date(name: &str) -> &str {
-    let digits = |text: &str, count: usize| {
-        text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
+    let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     if let Some((model, date)) = name.rsplit_once('-')
         && digits(date, 8)
         && date.starts_with("20")
@@ -241,11 +189,7 @@ fn without_date(name: &str) -> &str {
     }
     let mut parts = name.rsplitn(4, '-');
     match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(day), Some(month), Some(year), Some(model))
-            if digits(day, 2) && digits(month, 2) && digits(year, 4) =>
-        {
-            model
-        }
+        (Some(day), Some(month), Some(year), Some(model)) if digits(day, 2) && digits(month, 2) && digits(year, 4) => model,
         _ => name,
     }
 }

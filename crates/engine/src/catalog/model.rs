@@ -87,26 +87,19 @@ impl ModelCard {
 
     /// Reads one line over this card: what the line says replaces what the card said, field by field.
     pub fn apply(&mut self, line: &str) -> Result<(), CardError> {
-        self.read(line).map_err(|why| CardError {
-            line: line.chars().take(80).collect(),
-            why,
-        })
+        self.read(line).map_err(|why| CardError { line: line.chars().take(80).collect(), why })
     }
 
     fn read(&mut self, line: &str) -> Result<(), String> {
         let (key, fields) = line.split_once('\t').unwrap_or((line, ""));
-        let (provider, model) = key
-            .split_once('/')
-            .ok_or("the name is not `provider/model`")?;
+        let (provider, model) = key.split_once('/').ok_or("the name is not `provider/model`")?;
         if provider.is_empty() || model.is_empty() {
             return Err("the name is not `provider/model`".to_owned());
         }
         self.provider = decode(provider);
         self.model = decode(model);
         for field in fields.split(' ').filter(|field| !field.is_empty()) {
-            let (name, value) = field
-                .split_once('=')
-                .ok_or_else(|| format!("`{field}` is not `name=value`"))?;
+            let (name, value) = field.split_once('=').ok_or_else(|| format!("`{field}` is not `name=value`"))?;
             self.set(name, value)?;
         }
         Ok(())
@@ -115,11 +108,7 @@ impl ModelCard {
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         if let Some(key) = name.strip_prefix('$') {
             let key = parse_price_key(key).ok_or_else(|| format!("`{name}` is no price"))?;
-            let shift = if key.component.unit() == Unit::Token {
-                -6
-            } else {
-                0
-            };
+            let shift = if key.component.unit() == Unit::Token { -6 } else { 0 };
             let rate = Rate::parse_scaled(value, shift).map_err(|error| error.to_string())?;
             self.prices.set(key, rate);
             return Ok(());
@@ -130,17 +119,9 @@ impl ModelCard {
             return Ok(());
         }
         if let Some(number) = self.number(name) {
-            *number = Some(
-                value
-                    .parse()
-                    .map_err(|_| format!("`{name}` is no whole number"))?,
-            );
+            *number = Some(value.parse().map_err(|_| format!("`{name}` is no whole number"))?);
         } else if let Some(list) = self.list(name) {
-            *list = value
-                .split(',')
-                .filter(|item| !item.is_empty())
-                .map(decode)
-                .collect();
+            *list = value.split(',').filter(|item| !item.is_empty()).map(decode).collect();
         } else if let Some(text) = self.text(name) {
             *text = Some(decode(value));
         } else {
@@ -193,11 +174,7 @@ impl ModelCard {
     pub fn to_line(&self) -> String {
         let mut fields: Vec<String> = Vec::new();
         let mut text = |name: &str, value: &Option<String>| {
-            fields.extend(
-                value
-                    .iter()
-                    .map(|value| format!("{name}={}", encode(value))),
-            );
+            fields.extend(value.iter().map(|value| format!("{name}={}", encode(value))));
         };
         text("mode", &self.mode);
         text("effort", &self.default_effort);
@@ -215,17 +192,9 @@ impl ModelCard {
             ("rpm", self.rpm),
             ("tpm", self.tpm),
         ];
-        fields.extend(
-            numbers
-                .into_iter()
-                .filter_map(|(name, value)| Some(format!("{name}={}", value?))),
-        );
+        fields.extend(numbers.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?))));
         fields.extend(self.prices.iter().map(|(key, rate)| price_field(key, rate)));
-        fields.extend(
-            self.factors
-                .iter()
-                .map(|(name, value)| format!("*{}={}", encode(name), encode(value))),
-        );
+        fields.extend(self.factors.iter().map(|(name, value)| format!("*{}={}", encode(name), encode(value))));
         let lists = [
             ("takes", &self.input_modalities),
             ("gives", &self.output_modalities),
@@ -239,16 +208,8 @@ impl ModelCard {
             let items: Vec<String> = items.iter().map(|item| encode(item)).collect();
             fields.push(format!("{name}={}", items.join(",")));
         }
-        fields.extend(
-            self.source
-                .iter()
-                .map(|source| format!("source={}", encode(source))),
-        );
-        format!(
-            "{}\t{}",
-            key_of(&self.provider, &self.model),
-            fields.join(" ")
-        )
+        fields.extend(self.source.iter().map(|source| format!("source={}", encode(source))));
+        format!("{}\t{}", key_of(&self.provider, &self.model), fields.join(" "))
     }
 
     /// Whether it has an ability; `None` where the source does not say.
@@ -256,10 +217,7 @@ impl ModelCard {
         if self.supports.iter().any(|other| other == ability) {
             return Some(true);
         }
-        self.lacks
-            .iter()
-            .any(|other| other == ability)
-            .then_some(false)
+        self.lacks.iter().any(|other| other == ability).then_some(false)
     }
 
     /// The operation it serves, where that is one of ours.
@@ -297,11 +255,7 @@ fn price_field(key: &PriceKey, rate: Rate) -> String {
         // Writing to a string cannot fail.
         let _ = write!(field, ">{}", key.above);
     }
-    let shift = if key.component.unit() == Unit::Token {
-        6
-    } else {
-        0
-    };
+    let shift = if key.component.unit() == Unit::Token { 6 } else { 0 };
     field.push('=');
     field.push_str(&rate.to_decimal(shift));
     field
@@ -317,12 +271,7 @@ fn parse_price_key(text: &str) -> Option<PriceKey> {
         None => (text, Service::Standard),
     };
     let (name, qualifier) = text.split_once('@').unwrap_or((text, ""));
-    Some(PriceKey {
-        component: Component::from_name(name)?,
-        qualifier: qualifier.to_owned(),
-        service,
-        above,
-    })
+    Some(PriceKey { component: Component::from_name(name)?, qualifier: qualifier.to_owned(), service, above })
 }
 
 /// White space and the percent sign, percent-encoded; everything else as it is.
@@ -344,10 +293,7 @@ fn decode(text: &str) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('%') {
         out.push_str(before);
-        let byte = after
-            .get(..2)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok())
-            .filter(u8::is_ascii);
+        let byte = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(u8::is_ascii);
         match byte {
             Some(byte) => {
                 out.push(char::from(byte));

@@ -6,10 +6,7 @@ pub fn is_off_peak(hours: &str, weekday: u8, minute: u16) -> bool {
     hours
         .split(';')
         .filter_map(|window| window.split_once('@'))
-        .any(|(days, spans)| {
-            days.split(',').any(|day| day.parse() == Ok(weekday))
-                && spans.split('|').any(|span| holds(span, minute))
-        })
+        .any(|(days, spans)| days.split(',').any(|day| day.parse() == Ok(weekday)) && spans.split('|').any(|span| holds(span, minute)))
 }
 
 /// `from-to`, where `to` at or before `from` means through midnight: `00:00-00:00` is the whole day.
@@ -49,25 +46,13 @@ mod tests {
             (7, 0, true),
             (8, 0, false),
         ] {
-            assert_eq!(
-                is_off_peak(hours, weekday, minute),
-                expected,
-                "{weekday} {minute}"
-            );
+            assert_eq!(is_off_peak(hours, weekday, minute), expected, "{weekday} {minute}");
         }
     }
 
     #[test]
     fn hours_that_cannot_be_read_are_none() {
-        for hours in [
-            "",
-            "1",
-            "1@",
-            "1@x-y",
-            "1@25:00-26:00",
-            "@00:00-01:00",
-            "1@00:00",
-        ] {
+        for hours in ["", "1", "1@", "1@x-y", "1@25:00-26:00", "@00:00-01:00", "1@00:00"] {
             assert!(!is_off_peak(hours, 1, 0), "{hours}");
         }
     }

@@ -28,9 +28,7 @@ impl Rate {
 
     /// Reads a decimal as JSON writes it (`2.5e-06`, `0.0001`, `3`), exactly, and multiplies it by ten to the `shift`.
     pub fn parse_scaled(text: &str, shift: i32) -> Result<Rate, NoPrice> {
-        parse_decimal(text, shift)
-            .map(Rate)
-            .ok_or_else(|| NoPrice(text.to_owned()))
+        parse_decimal(text, shift).map(Rate).ok_or_else(|| NoPrice(text.to_owned()))
     }
 
     /// Reads USD per unit.
@@ -94,10 +92,7 @@ fn parse_decimal(text: &str, shift: i32) -> Option<i128> {
     let kept = digits.trim_end_matches('0');
     let dropped = i32::try_from(digits.len() - kept.len()).ok()?;
     let places = i32::try_from(fraction.len()).ok()?;
-    let power = i32::try_from(DECIMALS)
-        .ok()?
-        .checked_add(shift)?
-        .checked_add(exponent)?;
+    let power = i32::try_from(DECIMALS).ok()?.checked_add(shift)?.checked_add(exponent)?;
     let power = power.checked_sub(places)?.checked_add(dropped)?;
     let scale = 10_i128.checked_pow(u32::try_from(power).ok()?)?;
     let value = kept.parse::<i128>().ok()?.checked_mul(scale)?;
@@ -238,9 +233,7 @@ impl Component {
     /// What it is billed as where it has no price of its own; a model without a cache price bills the plain input.
     pub fn otherwise(self) -> Option<Component> {
         let other = match self {
-            Component::CacheRead | Component::CacheWrite | Component::AudioInput => {
-                Component::Input
-            }
+            Component::CacheRead | Component::CacheWrite | Component::AudioInput => Component::Input,
             Component::ImageInput | Component::VideoInput | Component::Citation => Component::Input,
             Component::CacheWriteHour => Component::CacheWrite,
             Component::ExplicitCacheRead => Component::CacheRead,
@@ -309,9 +302,7 @@ impl Service {
 
     /// The service of that name.
     pub fn from_name(name: &str) -> Option<Service> {
-        Service::ALL
-            .into_iter()
-            .find(|service| service.as_str() == name)
+        Service::ALL.into_iter().find(|service| service.as_str() == name)
     }
 }
 
@@ -380,61 +371,31 @@ impl Prices {
 
     /// The price that holds for a prompt of that many tokens: of the bands the prompt reaches, the highest; within it the
     /// terms asked for, else the standard ones.
-    pub fn rate(
-        &self,
-        component: Component,
-        qualifier: &str,
-        service: Service,
-        prompt: u64,
-    ) -> Option<Rate> {
+    pub fn rate(&self, component: Component, qualifier: &str, service: Service, prompt: u64) -> Option<Rate> {
         let holds = |key: &PriceKey| {
             key.component == component
                 && key.qualifier == qualifier
                 && (key.above == 0 || prompt > u64::from(key.above))
                 && (key.service == service || key.service == Service::Standard)
         };
-        let best = self
-            .0
-            .iter()
-            .filter(|(key, _)| holds(key))
-            .max_by_key(|(key, _)| (key.above, key.service == service));
+        let best = self.0.iter().filter(|(key, _)| holds(key)).max_by_key(|(key, _)| (key.above, key.service == service));
         best.map(|(_, rate)| *rate)
     }
 
     /// What a call cost. `prompt` is the number of all prompt tokens, cached ones included: it chooses the length band.
-    pub fn cost(
-        &self,
-        amounts: &[Amount<'_>],
-        service: Service,
-        prompt: u64,
-    ) -> Result<PicoUsd, CostError> {
+    pub fn cost(&self, amounts: &[Amount<'_>], service: Service, prompt: u64) -> Result<PicoUsd, CostError> {
         let mut total: i128 = 0;
         for amount in amounts.iter().filter(|amount| amount.quantity > 0) {
-            let rate = self
-                .rate_or_otherwise(amount, service, prompt)
-                .ok_or(CostError::Unpriced(amount.component))?;
-            let per = if amount.component.unit() == Unit::Time {
-                1000
-            } else {
-                1
-            };
-            let part = rate
-                .times(amount.quantity, per)
-                .ok_or(CostError::OutOfRange)?;
+            let rate = self.rate_or_otherwise(amount, service, prompt).ok_or(CostError::Unpriced(amount.component))?;
+            let per = if amount.component.unit() == Unit::Time { 1000 } else { 1 };
+            let part = rate.times(amount.quantity, per).ok_or(CostError::OutOfRange)?;
             total = total.checked_add(part).ok_or(CostError::OutOfRange)?;
         }
         let whole = total.div_euclid(RATES_PER_PICO);
-        Ok(PicoUsd(
-            whole + i128::from(total.rem_euclid(RATES_PER_PICO) != 0),
-        ))
+        Ok(PicoUsd(whole + i128::from(total.rem_euclid(RATES_PER_PICO) != 0)))
     }
 
-    fn rate_or_otherwise(
-        &self,
-        amount: &Amount<'_>,
-        service: Service,
-        prompt: u64,
-    ) -> Option<Rate> {
+    fn rate_or_otherwise(&self, amount: &Amount<'_>, service: Service, prompt: u64) -> Option<Rate> {
         let mut component = Some(amount.component);
         while let Some(tried) = component {
             let exact = self.rate(tried, amount.qualifier, service, prompt);

@@ -173,24 +173,14 @@ impl Provider {
     /// Whether it serves the operation for any model.
     pub fn supports(&self, operation: Operation) -> bool {
         match operation {
-            Operation::Chat => {
-                !self.chat.is_empty() || self.rules.iter().any(|rule| !rule.chat.is_empty())
-            }
-            other => {
-                self.shapes.contains_key(&other)
-                    || self
-                        .rules
-                        .iter()
-                        .any(|rule| rule.shapes.contains_key(&other))
-            }
+            Operation::Chat => !self.chat.is_empty() || self.rules.iter().any(|rule| !rule.chat.is_empty()),
+            other => self.shapes.contains_key(&other) || self.rules.iter().any(|rule| rule.shapes.contains_key(&other)),
         }
     }
 
     /// The exception that holds for a model, if there is one.
     pub fn rule(&self, model: &str) -> Option<&Rule> {
-        self.rules
-            .iter()
-            .find(|rule| rule.models.iter().any(|pattern| matches(pattern, model)))
+        self.rules.iter().find(|rule| rule.models.iter().any(|pattern| matches(pattern, model)))
     }
 
     /// The chat dialects a model of this provider can be reached by, the preferred one first.
@@ -203,26 +193,14 @@ impl Provider {
 
     /// The dialect to speak to this provider when the client speaks `client`: the same one where possible. With a base URL
     /// of the user's own, a dialect that lives elsewhere is chosen only if its place below that URL is known.
-    pub fn dialect_for(
-        &self,
-        client: Dialect,
-        model: &str,
-        own_base: Option<&str>,
-    ) -> Option<Dialect> {
+    pub fn dialect_for(&self, client: Dialect, model: &str, own_base: Option<&str>) -> Option<Dialect> {
         let reached = |dialect: &&Dialect| match (own_base, self.at.get(dialect.as_str())) {
-            (
-                Some(own),
-                Some(Place {
-                    base: Some(there), ..
-                }),
-            ) => self.moved(own, there).is_some(),
+            (Some(own), Some(Place { base: Some(there), .. })) => self.moved(own, there).is_some(),
             _ => true,
         };
         let spoken = self.chat_dialects(model);
         let same = spoken.iter().find(|dialect| **dialect == client);
-        same.filter(reached)
-            .or_else(|| spoken.iter().find(reached))
-            .copied()
+        same.filter(reached).or_else(|| spoken.iter().find(reached)).copied()
     }
 
     /// Where `there`, a base URL of this row beside the main one, is for a user who moved the main one to `own`: the part in
@@ -233,32 +211,21 @@ impl Provider {
         }
         let segments = |url: &str| url.split('/').map(str::to_owned).collect::<Vec<_>>();
         let (main, there) = (segments(&self.base), segments(there));
-        let common = main
-            .iter()
-            .zip(&there)
-            .take_while(|(one, other)| one == other)
-            .count();
+        let common = main.iter().zip(&there).take_while(|(one, other)| one == other).count();
         // Scheme, nothing, host: less in common is another host, of which the user's URL says nothing.
         if common < 3 {
             return None;
         }
         let own = segments(own.trim_end_matches('/'));
-        let kept = own
-            .len()
-            .checked_sub(main.len() - common)
-            .filter(|kept| *kept >= 3)?;
+        let kept = own.len().checked_sub(main.len() - common).filter(|kept| *kept >= 3)?;
         let same_end = own[kept..] == main[common..];
         same_end.then(|| [&own[..kept], &there[common..]].concat().join("/"))
     }
 
     /// The request shape of an operation other than chat.
     pub fn shape(&self, operation: Operation, model: &str) -> Option<&str> {
-        let by_rule = self
-            .rule(model)
-            .and_then(|rule| rule.shapes.get(&operation));
-        by_rule
-            .or_else(|| self.shapes.get(&operation))
-            .map(String::as_str)
+        let by_rule = self.rule(model).and_then(|rule| rule.shapes.get(&operation));
+        by_rule.or_else(|| self.shapes.get(&operation)).map(String::as_str)
     }
 
     /// Every name that leads to this row: the id first, then the aliases.

@@ -129,14 +129,8 @@ enum StreamUsageRow {
 
 /// Reads every row of a document.
 pub(super) fn parse(text: &str) -> Result<Vec<Provider>, RowError> {
-    let rows: BTreeMap<String, Row> = toml::from_str(text)
-        .map_err(|error| RowError::Toml(error.to_string().trim_end().to_owned()))?;
-    rows.into_iter()
-        .map(|(id, row)| {
-            row.resolve(&id)
-                .map_err(|why| RowError::Field { provider: id, why })
-        })
-        .collect()
+    let rows: BTreeMap<String, Row> = toml::from_str(text).map_err(|error| RowError::Toml(error.to_string().trim_end().to_owned()))?;
+    rows.into_iter().map(|(id, row)| row.resolve(&id).map_err(|why| RowError::Field { provider: id, why })).collect()
 }
 
 // === impl Row ===
@@ -154,29 +148,18 @@ impl Row {
             name: self.name,
             base: self.base.trim_end_matches('/').to_owned(),
             base_env: self.base_env,
-            auth: self
-                .auth
-                .parse()
-                .map_err(|error| format!("auth: {error}"))?,
+            auth: self.auth.parse().map_err(|error| format!("auth: {error}"))?,
             key_env: self.key_env,
             token_env: self.token_env,
             token_url: self.token_url,
-            variables: self
-                .variables
-                .into_iter()
-                .map(|(name, row)| (name, row.resolve()))
-                .collect(),
+            variables: self.variables.into_iter().map(|(name, row)| (name, row.resolve())).collect(),
             chat: dialects(&self.chat)?,
             shapes,
             at: resolve_all(self.at, PlaceRow::resolve)?,
             paths: self.paths,
             headers: self.headers,
             edits: self.edits.resolve(),
-            rules: self
-                .rules
-                .into_iter()
-                .map(RuleRow::resolve)
-                .collect::<Result<_, _>>()?,
+            rules: self.rules.into_iter().map(RuleRow::resolve).collect::<Result<_, _>>()?,
             stream_usage: match self.stream_usage {
                 StreamUsageRow::Option => StreamUsage::Option,
                 StreamUsageRow::Always => StreamUsage::Always,
@@ -216,13 +199,7 @@ impl Row {
 
 impl VariableRow {
     fn resolve(self) -> Variable {
-        Variable {
-            params: self.params,
-            env: self.env,
-            default: self.default,
-            by: self.by,
-            cases: self.cases,
-        }
+        Variable { params: self.params, env: self.env, default: self.default, by: self.by, cases: self.cases }
     }
 }
 
@@ -243,16 +220,8 @@ impl PlaceRow {
 
 impl EditsRow {
     fn resolve(self) -> Edits {
-        let set = self
-            .set
-            .into_iter()
-            .map(|(field, value)| (field, value.to_string()))
-            .collect();
-        Edits {
-            remove: self.remove,
-            rename: self.rename,
-            set,
-        }
+        let set = self.set.into_iter().map(|(field, value)| (field, value.to_string())).collect();
+        Edits { remove: self.remove, rename: self.rename, set }
     }
 }
 
@@ -261,10 +230,7 @@ impl RuleRow {
         check_places(self.paths.keys())?;
         let mut shapes = BTreeMap::new();
         for (name, shape) in self.operations {
-            shapes.insert(
-                operation(&name).ok_or_else(|| format!("rules: `{name}` is no operation"))?,
-                shape,
-            );
+            shapes.insert(operation(&name).ok_or_else(|| format!("rules: `{name}` is no operation"))?, shape);
         }
         Ok(Rule {
             models: self.models,
@@ -278,26 +244,16 @@ impl RuleRow {
     }
 }
 
-fn resolve_all<R, T>(
-    rows: BTreeMap<String, R>,
-    resolve: impl Fn(R) -> Result<T, String>,
-) -> Result<BTreeMap<String, T>, String> {
-    rows.into_iter()
-        .map(|(name, row)| Ok((name, resolve(row)?)))
-        .collect()
+fn resolve_all<R, T>(rows: BTreeMap<String, R>, resolve: impl Fn(R) -> Result<T, String>) -> Result<BTreeMap<String, T>, String> {
+    rows.into_iter().map(|(name, row)| Ok((name, resolve(row)?))).collect()
 }
 
 fn dialects(names: &[String]) -> Result<Vec<Dialect>, String> {
-    names
-        .iter()
-        .map(|name| Dialect::from_name(name).ok_or_else(|| format!("chat: `{name}` is no dialect")))
-        .collect()
+    names.iter().map(|name| Dialect::from_name(name).ok_or_else(|| format!("chat: `{name}` is no dialect"))).collect()
 }
 
 fn operation(name: &str) -> Option<Operation> {
-    Operation::ALL
-        .into_iter()
-        .find(|operation| operation.as_str() == name)
+    Operation::ALL.into_iter().find(|operation| operation.as_str() == name)
 }
 
 /// Keys of `paths` and `at` name a dialect or an operation, the former perhaps with `:stream`.
@@ -313,11 +269,7 @@ fn check_places<'a>(keys: impl Iterator<Item = &'a String>) -> Result<(), String
 
 /// Placeholders may stand anywhere, but every `{` needs its `}`, and a URL needs a scheme we dial.
 fn check_template(template: &str) -> Result<(), String> {
-    if !template.is_empty()
-        && !["https://", "http://", "{"]
-            .iter()
-            .any(|start| template.starts_with(start))
-    {
+    if !template.is_empty() && !["https://", "http://", "{"].iter().any(|start| template.starts_with(start)) {
         return Err(format!("base: `{template}` is no http or https URL"));
     }
     if template.matches('{').count() != template.matches('}').count() {

@@ -22,42 +22,22 @@ impl Table {
     pub(super) fn of_sorted(text: &'static str) -> Table {
         let mut start = 0;
         while text[start..].starts_with('#') {
-            start = text[start..]
-                .find('\n')
-                .map_or(text.len(), |end| start + end + 1);
+            start = text[start..].find('\n').map_or(text.len(), |end| start + end + 1);
         }
-        Table {
-            text: Cow::Borrowed(text),
-            start,
-        }
+        Table { text: Cow::Borrowed(text), start }
     }
 
     /// Reads a user's lines in any order; of two lines with one name the later replaces fields of the earlier.
     pub(super) fn parse(text: &str) -> Result<Table, CardError> {
         let mut cards: BTreeMap<String, ModelCard> = BTreeMap::new();
-        for line in text
-            .lines()
-            .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
-        {
+        for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
             let read = ModelCard::parse(line)?;
-            cards
-                .entry(super::model::key_of(&read.provider, &read.model))
-                .or_default()
-                .apply(line)?;
+            cards.entry(super::model::key_of(&read.provider, &read.model)).or_default().apply(line)?;
         }
-        let mut lines: Vec<(String, String)> = cards
-            .into_iter()
-            .map(|(key, card)| (key, card.to_line()))
-            .collect();
+        let mut lines: Vec<(String, String)> = cards.into_iter().map(|(key, card)| (key, card.to_line())).collect();
         lines.sort();
-        let text: String = lines
-            .into_iter()
-            .flat_map(|(_, line)| [line, "\n".to_owned()])
-            .collect();
-        Ok(Table {
-            text: Cow::Owned(text),
-            start: 0,
-        })
+        let text: String = lines.into_iter().flat_map(|(_, line)| [line, "\n".to_owned()]).collect();
+        Ok(Table { text: Cow::Owned(text), start: 0 })
     }
 
     /// The line of that name.
@@ -70,9 +50,7 @@ impl Table {
     /// Every line whose name starts with `prefix`.
     pub(super) fn starting_with(&self, prefix: String) -> impl Iterator<Item = &str> {
         let from = self.lower_bound(&prefix);
-        self.lines_from(from)
-            .map(|(_, line)| line)
-            .take_while(move |line| line.starts_with(&prefix))
+        self.lines_from(from).map(|(_, line)| line).take_while(move |line| line.starts_with(&prefix))
     }
 
     /// Every line with its position.
@@ -98,10 +76,7 @@ impl Table {
 
     /// Where the first line begins whose name is not below `key`.
     fn lower_bound(&self, key: &str) -> usize {
-        let mut range = Range {
-            start: self.start,
-            end: self.text.len(),
-        };
+        let mut range = Range { start: self.start, end: self.text.len() };
         while range.start < range.end {
             let middle = range.start + (range.end - range.start) / 2;
             let line_start = self.text.as_bytes()[range.start..middle]

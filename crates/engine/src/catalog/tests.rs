@@ -16,11 +16,8 @@ fn project_root() -> PathBuf {
 
 /// A file of facts the project was started from; `None`, and a word about it, on machines that do not have it.
 fn shared(file: &str) -> Option<String> {
-    let places = ["../shared", "../../shared"]
-        .map(|place| project_root().join(place).join("catalog").join(file));
-    let found = places
-        .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok());
+    let places = ["../shared", "../../shared"].map(|place| project_root().join(place).join("catalog").join(file));
+    let found = places.iter().find_map(|path| std::fs::read_to_string(path).ok());
     if found.is_none() {
         eprintln!("skipped: {file} is not on this machine");
     }
@@ -28,10 +25,7 @@ fn shared(file: &str) -> Option<String> {
 }
 
 /// Compares a generated file with the committed one; `BLESS=1` rewrites it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test's switch, not configuration"
-)]
+#[expect(clippy::disallowed_methods, reason = "a test's switch, not configuration")]
 fn assert_committed(path: &str, fresh: &str) {
     let path = project_root().join(path);
     if std::env::var("BLESS").is_ok() {
@@ -39,13 +33,6 @@ fn assert_committed(path: &str, fresh: &str) {
         return;
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    let differs = committed
-        .lines()
-        .zip(fresh.lines())
-        .find(|(one, other)| one != other);
-    assert!(
-        committed == fresh,
-        "{} is stale, run the tests with BLESS=1; first difference: {differs:?}",
-        path.display()
-    );
+    let differs = committed.lines().zip(fresh.lines()).find(|(one, other)| one != other);
+    assert!(committed == fresh, "{} is stale, run the tests with BLESS=1; first difference: {differs:?}", path.display());
 }

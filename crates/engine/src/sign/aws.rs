@@ -33,13 +33,7 @@ pub struct Aws {
 impl Aws {
     /// Signs for a service (`bedrock`, `sagemaker`) in a region.
     pub fn new(region: &str, service: &str, source: Source, clock: Clock) -> Self {
-        Self {
-            region: region.to_owned(),
-            service: service.to_owned(),
-            source,
-            clock,
-            cached: Cached::new(),
-        }
+        Self { region: region.to_owned(), service: service.to_owned(), source, clock, cached: Cached::new() }
     }
 
     pub(crate) async fn headers(
@@ -47,13 +41,7 @@ impl Aws {
         upstream: &Upstream,
         request: &UpstreamRequest,
     ) -> Result<Vec<(HeaderName, HeaderValue)>, SignError> {
-        let keys = self
-            .cached
-            .get(
-                || (self.clock)(),
-                async || self.source.fetch(upstream, &self.region, &self.clock).await,
-            )
-            .await?;
+        let keys = self.cached.get(|| (self.clock)(), async || self.source.fetch(upstream, &self.region, &self.clock).await).await?;
         sign(&keys, &self.region, &self.service, request, (self.clock)())
     }
 
@@ -64,10 +52,7 @@ impl Aws {
 
 impl fmt::Debug for Aws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aws")
-            .field("region", &self.region)
-            .field("service", &self.service)
-            .finish_non_exhaustive()
+        f.debug_struct("Aws").field("region", &self.region).field("service", &self.service).finish_non_exhaustive()
     }
 }
 
@@ -99,10 +84,7 @@ pub(crate) fn sign(
     let text = format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{hash}");
     let key = signing_key(&keys.secret_key, [day, region, service]);
     let signature = encode::hex(hmac::sign(&key, text.as_bytes()).as_ref());
-    let value = format!(
-        "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
-        keys.access_key
-    );
+    let value = format!("AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}", keys.access_key);
     added.push((AUTHORIZATION, secret_value(&value)?));
     Ok(added)
 }
@@ -112,9 +94,7 @@ fn signing_key(secret: &Secret, scope: [&str; 3]) -> hmac::Key {
     scope
         .into_iter()
         .chain(["aws4_request"])
-        .fold(start, |key, part| {
-            hmac::Key::new(HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref())
-        })
+        .fold(start, |key, part| hmac::Key::new(HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref()))
 }
 
 fn payload_hash(body: &[Bytes]) -> String {
@@ -124,15 +104,12 @@ fn payload_hash(body: &[Bytes]) -> String {
 }
 
 /// The signed headers' names, joined, and their lines.
-fn canonical_headers(
-    request: &UpstreamRequest,
-    added: &[(HeaderName, HeaderValue)],
-) -> Result<(String, String), SignError> {
+fn canonical_headers(request: &UpstreamRequest, added: &[(HeaderName, HeaderValue)]) -> Result<(String, String), SignError> {
     let mut signed = HeaderMap::new();
-    let taken = request.headers.iter().filter(|(name, _)| {
-        **name == CONTENT_TYPE
-            || (name.as_str().starts_with("x-amz-") && !added.iter().any(|(own, _)| own == **name))
-    });
+    let taken = request
+        .headers
+        .iter()
+        .filter(|(name, _)| **name == CONTENT_TYPE || (name.as_str().starts_with("x-amz-") && !added.iter().any(|(own, _)| own == **name)));
     for (name, value) in taken.chain(added.iter().map(|(name, value)| (name, value))) {
         signed.append(name, value.clone());
     }
@@ -144,9 +121,7 @@ fn canonical_headers(
         lines.push_str(name.as_str());
         lines.push(':');
         for (index, value) in signed.get_all(*name).iter().enumerate() {
-            let value = value
-                .to_str()
-                .map_err(|_| SignError::Malformed("a signed header is not text"))?;
+            let value = value.to_str().map_err(|_| SignError::Malformed("a signed header is not text"))?;
             if index > 0 {
                 lines.push(',');
             }
@@ -196,10 +171,7 @@ fn canonical_query(path: &PathAndQuery) -> String {
         })
         .collect();
     pairs.sort_unstable();
-    let pairs: Vec<String> = pairs
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join("&")
 }
 

@@ -95,11 +95,7 @@ type Found = Expiring<Keys>;
 impl Endpoints {
     /// The public ones of a region.
     pub fn of_region(region: &str) -> Self {
-        let domain = if region.starts_with("cn-") {
-            "amazonaws.com.cn"
-        } else {
-            "amazonaws.com"
-        };
+        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         Self {
             sts: format!("https://sts.{region}.{domain}"),
             container: "http://169.254.170.2".to_owned(),
@@ -111,19 +107,10 @@ impl Endpoints {
 // === impl Source ===
 
 impl Source {
-    pub(crate) async fn fetch(
-        &self,
-        upstream: &Upstream,
-        region: &str,
-        clock: &Clock,
-    ) -> Result<Found, SignError> {
+    pub(crate) async fn fetch(&self, upstream: &Upstream, region: &str, clock: &Clock) -> Result<Found, SignError> {
         match self {
             Self::Static(keys) => Ok(lasting(keys.clone())),
-            Self::Chain {
-                environment,
-                profile,
-                endpoints,
-            } => match profile.role(environment, region, endpoints)? {
+            Self::Chain { environment, profile, endpoints } => match profile.role(environment, region, endpoints)? {
                 Some(role) => role.assume(upstream, clock).await,
                 None => chain(upstream, environment, profile, endpoints).await,
             },
@@ -133,30 +120,17 @@ impl Source {
 
     /// Asks for a role's keys with the keys of its base.
     async fn assume(&self, upstream: &Upstream, clock: &Clock) -> Result<Found, SignError> {
-        let Self::Role {
-            base,
-            role,
-            external_id,
-            session,
-            region,
-            endpoints,
-        } = self
-        else {
+        let Self::Role { base, role, external_id, session, region, endpoints } = self else {
             return Err(SignError::Missing("only a role can be assumed"));
         };
         // Boxed, since a role may be asked for with the keys of another role.
         let keys = Box::pin(base.fetch(upstream, region, clock)).await?.value;
-        let mut fields = vec![
-            ("Action", "AssumeRole"),
-            ("Version", "2011-06-15"),
-            ("RoleArn", role.as_str()),
-            ("RoleSessionName", session.as_str()),
-        ];
+        let mut fields =
+            vec![("Action", "AssumeRole"), ("Version", "2011-06-15"), ("RoleArn", role.as_str()), ("RoleSessionName", session.as_str())];
         if let Some(id) = external_id {
             fields.push(("ExternalId", id));
         }
-        let origin = Origin::of(&endpoints.sts)
-            .map_err(|_| SignError::Malformed("the STS endpoint is not a URL"))?;
+        let origin = Origin::of(&endpoints.sts).map_err(|_| SignError::Malformed("the STS endpoint is not a URL"))?;
         let path = http::uri::PathAndQuery::from_static("/");
         let mut request = UpstreamRequest::new(Method::POST, origin.clone(), path);
         request.headers = form_headers();
@@ -164,9 +138,7 @@ impl Source {
         request.body = vec![body.clone()];
         let signed = aws::sign(&keys, region, "sts", &request, clock())?;
         let mut headers = request.headers;
-        Credential::new(origin.clone(), signed)
-            .attach(&origin, &mut headers)
-            .map_err(|_| SignError::WrongOrigin)?;
+        Credential::new(origin.clone(), signed).attach(&origin, &mut headers).map_err(|_| SignError::WrongOrigin)?;
         read_sts(&ask(upstream, Method::POST, &endpoints.sts, headers, body).await?)
     }
 }
@@ -182,26 +154,15 @@ impl fmt::Debug for Source {
 }
 
 /// The first source that is set up answers; one that is set up and fails is an error, not skipped.
-async fn chain(
-    upstream: &Upstream,
-    environment: &Lookup,
-    profile: &Profile,
-    endpoints: &Endpoints,
-) -> Result<Found, SignError> {
-    if let (Some(access_key), Some(secret_key)) = (
-        environment("AWS_ACCESS_KEY_ID"),
-        environment("AWS_SECRET_ACCESS_KEY"),
-    ) {
+async fn chain(upstream: &Upstream, environment: &Lookup, profile: &Profile, endpoints: &Endpoints) -> Result<Found, SignError> {
+    if let (Some(access_key), Some(secret_key)) = (environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY")) {
         return Ok(lasting(Keys {
             access_key,
             secret_key: secret_key.into(),
             session_token: environment("AWS_SESSION_TOKEN").map(Secret::from),
         }));
     }
-    if let (Some(file), Some(role)) = (
-        environment("AWS_WEB_IDENTITY_TOKEN_FILE"),
-        environment("AWS_ROLE_ARN"),
-    ) {
+    if let (Some(file), Some(role)) = (environment("AWS_WEB_IDENTITY_TOKEN_FILE"), environment("AWS_ROLE_ARN")) {
         let session = environment("AWS_ROLE_SESSION_NAME");
         return web_identity(upstream, endpoints, &file, &role, session).await;
     }
@@ -211,8 +172,7 @@ async fn chain(
     if let Some(found) = container(upstream, environment, endpoints).await? {
         return Ok(found);
     }
-    if environment("AWS_EC2_METADATA_DISABLED").is_some_and(|off| off.eq_ignore_ascii_case("true"))
-    {
+    if environment("AWS_EC2_METADATA_DISABLED").is_some_and(|off| off.eq_ignore_ascii_case("true")) {
         return Err(SignError::Missing("no source of AWS keys is set up"));
     }
     machine(upstream, endpoints).await
@@ -237,11 +197,7 @@ async fn web_identity(
     read_sts(&ask(upstream, Method::POST, url, form_headers(), body.into()).await?)
 }
 
-async fn container(
-    upstream: &Upstream,
-    environment: &Lookup,
-    endpoints: &Endpoints,
-) -> Result<Option<Found>, SignError> {
+async fn container(upstream: &Upstream, environment: &Lookup, endpoints: &Endpoints) -> Result<Option<Found>, SignError> {
     let url = match environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
         Some(path) => format!("{}{path}", endpoints.container),
         None => match environment("AWS_CONTAINER_CREDENTIALS_FULL_URI") {
@@ -264,10 +220,7 @@ async fn container(
 async fn machine(upstream: &Upstream, endpoints: &Endpoints) -> Result<Found, SignError> {
     let base = &endpoints.machine;
     let mut headers = HeaderMap::new();
-    headers.insert(
-        "x-aws-ec2-metadata-token-ttl-seconds",
-        HeaderValue::from_static("21600"),
-    );
+    headers.insert("x-aws-ec2-metadata-token-ttl-seconds", HeaderValue::from_static("21600"));
     let url = format!("{base}/latest/api/token");
     let token = ask(upstream, Method::PUT, &url, headers, Bytes::new()).await?;
     let token = std::str::from_utf8(&token).map_err(|_| SignError::Unreadable)?;
@@ -289,10 +242,7 @@ fn form_headers() -> HeaderMap {
 }
 
 fn lasting(value: Keys) -> Found {
-    Expiring {
-        value,
-        expires: None,
-    }
+    Expiring { value, expires: None }
 }
 
 fn read_json(answer: &[u8]) -> Result<Found, SignError> {
@@ -334,12 +284,7 @@ fn ending(value: Keys, expiration: Option<&str>) -> Result<Found, SignError> {
 
 impl Profile {
     /// The role the section names, with the keys of its `source_profile`. The environment's own keys come first.
-    fn role(
-        &self,
-        environment: &Lookup,
-        region: &str,
-        endpoints: &Endpoints,
-    ) -> Result<Option<Source>, SignError> {
+    fn role(&self, environment: &Lookup, region: &str, endpoints: &Endpoints) -> Result<Option<Source>, SignError> {
         let web = environment("AWS_WEB_IDENTITY_TOKEN_FILE").is_some();
         if web || environment("AWS_ACCESS_KEY_ID").is_some() {
             return Ok(None);
@@ -349,10 +294,7 @@ impl Profile {
             let (Some(role), Some(source)) = (value("role_arn"), value("source_profile")) else {
                 continue;
             };
-            let named = Self {
-                name: Some(source),
-                ..self.clone()
-            };
+            let named = Self { name: Some(source), ..self.clone() };
             let missing = SignError::Missing("the role's `source_profile` has no keys");
             return Ok(Some(Source::Role {
                 base: Box::new(Source::Static(named.read()?.ok_or(missing)?)),
@@ -370,9 +312,7 @@ impl Profile {
     fn read(&self) -> Result<Option<Keys>, SignError> {
         for (text, section) in self.sections()? {
             let value = |key| entry(&text, &section, key);
-            if let (Some(access), Some(secret)) =
-                (value("aws_access_key_id"), value("aws_secret_access_key"))
-            {
+            if let (Some(access), Some(secret)) = (value("aws_access_key_id"), value("aws_secret_access_key")) {
                 return Ok(Some(Keys {
                     access_key: access.to_owned(),
                     secret_key: secret.into(),
@@ -407,10 +347,7 @@ impl Profile {
 fn entry<'a>(text: &'a str, section: &str, key: &str) -> Option<&'a str> {
     let mut inside = false;
     for line in text.lines().map(str::trim) {
-        if let Some(name) = line
-            .strip_prefix('[')
-            .and_then(|line| line.strip_suffix(']'))
-        {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             inside = name.trim() == section;
         } else if inside
             && let Some((found, value)) = line.split_once('=')

@@ -53,15 +53,8 @@ impl Application {
     /// Tokens by a federated token that Kubernetes keeps fresh in a file.
     pub fn with_federated_token(&self, file: PathBuf) -> Source {
         let mut form = self.form();
-        form.fields.push((
-            "client_assertion_type",
-            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".into(),
-        ));
-        Source::Federated {
-            form,
-            field: "client_assertion",
-            file,
-        }
+        form.fields.push(("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer".into()));
+        Source::Federated { form, field: "client_assertion", file }
     }
 }
 

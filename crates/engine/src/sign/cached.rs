@@ -39,13 +39,7 @@ enum Look<T> {
 
 impl<T: Clone> Cached<T> {
     pub(crate) fn new() -> Self {
-        Self {
-            state: Mutex::new(State {
-                held: None,
-                failed: None,
-            }),
-            gate: tokio::sync::Mutex::new(()),
-        }
+        Self { state: Mutex::new(State { held: None, failed: None }), gate: tokio::sync::Mutex::new(()) }
     }
 
     /// The kept value, or a fetched one.

@@ -22,8 +22,7 @@ pub const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// Where users' tokens are renewed, and service accounts' unless their key says otherwise.
 pub const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
 /// The metadata server of Google's machines.
-pub const METADATA_URL: &str =
-    "http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token";
+pub const METADATA_URL: &str = "http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token";
 
 /// How long an assertion is good for; Google allows no more.
 const ASSERTION_SECONDS: u64 = 3600;
@@ -53,24 +52,18 @@ struct File {
 
 /// Tokens by a credential file's text: a service account's key or a user's (`authorized_user`).
 pub fn from_file(text: &str, clock: Clock) -> Result<Tokens, SignError> {
-    let file: File = serde_json::from_str(text)
-        .map_err(|_| SignError::Malformed("the file is no Google credential"))?;
+    let file: File = serde_json::from_str(text).map_err(|_| SignError::Malformed("the file is no Google credential"))?;
     let quota = file.quota_project_id.clone();
     let source = match file.kind.as_str() {
         "service_account" => Source::ServiceAccount(ServiceAccount::of(file)?),
         "authorized_user" => user(file)?,
         _ => {
-            return Err(SignError::Malformed(
-                "use a `service_account` or `authorized_user` credential file",
-            ));
+            return Err(SignError::Malformed("use a `service_account` or `authorized_user` credential file"));
         }
     };
     let tokens = Tokens::new(source, clock);
     Ok(match quota {
-        Some(project) => tokens.with_header(
-            HeaderName::from_static("x-goog-user-project"),
-            secret_value(&project)?,
-        ),
+        Some(project) => tokens.with_header(HeaderName::from_static("x-goog-user-project"), secret_value(&project)?),
         None => tokens,
     })
 }
@@ -84,11 +77,7 @@ pub fn from_metadata(url: &str, clock: Clock) -> Tokens {
 }
 
 fn user(file: File) -> Result<Source, SignError> {
-    let field = |value: Option<String>| {
-        value
-            .map(Secret::from)
-            .ok_or(SignError::Malformed("the user credential lacks a field"))
-    };
+    let field = |value: Option<String>| value.map(Secret::from).ok_or(SignError::Malformed("the user credential lacks a field"));
     Ok(Source::Form(Form {
         url: file.token_uri.unwrap_or_else(|| TOKEN_URL.to_owned()),
         fields: vec![
@@ -138,9 +127,7 @@ impl ServiceAccount {
 
 impl fmt::Debug for ServiceAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServiceAccount")
-            .field("email", &self.email)
-            .finish_non_exhaustive()
+        f.debug_struct("ServiceAccount").field("email", &self.email).finish_non_exhaustive()
     }
 }
 
@@ -157,12 +144,7 @@ pub(crate) fn read_rsa_key(pem: &str) -> Result<KeyPair, SignError> {
 /// RSA with SHA-256, PKCS #1 v1.5 padding.
 pub(crate) fn sign_rsa(key: &KeyPair, message: &[u8]) -> Result<Vec<u8>, SignError> {
     let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(
-        &RSA_PKCS1_SHA256,
-        &SystemRandom::new(),
-        message,
-        &mut signature,
-    )
-    .map_err(|_| SignError::Malformed("the private key cannot sign"))?;
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+        .map_err(|_| SignError::Malformed("the private key cannot sign"))?;
     Ok(signature)
 }

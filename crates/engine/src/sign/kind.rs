@@ -31,9 +31,7 @@ pub enum Kind {
 
 /// The `auth` column says something else than a kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown auth `{0}`: use none, bearer, header:NAME, query:NAME, scheme:NAME, aws, gcp, azure, watsonx or oci"
-)]
+#[error("unknown auth `{0}`: use none, bearer, header:NAME, query:NAME, scheme:NAME, aws, gcp, azure, watsonx or oci")]
 pub struct UnknownKind(String);
 
 impl FromStr for Kind {
@@ -84,10 +82,7 @@ mod tests {
     #[test]
     fn rows_are_read() {
         assert_eq!("bearer".parse(), Ok(Kind::Bearer));
-        assert_eq!(
-            "header:x-api-key".parse(),
-            Ok(Kind::Header("x-api-key".into()))
-        );
+        assert_eq!("header:x-api-key".parse(), Ok(Kind::Header("x-api-key".into())));
         assert_eq!("scheme:Token".parse(), Ok(Kind::Scheme("Token".into())));
         assert!("header:".parse::<Kind>().is_err());
         assert!("digest".parse::<Kind>().is_err());
@@ -97,12 +92,7 @@ mod tests {
     fn keys_do_not_show() {
         let key = Secret::from("sk-hidden");
         for kind in ["bearer", "header:x-api-key", "query:key", "scheme:Token"] {
-            let auth = kind
-                .parse::<Kind>()
-                .unwrap()
-                .with_key(&key)
-                .unwrap()
-                .unwrap();
+            let auth = kind.parse::<Kind>().unwrap().with_key(&key).unwrap().unwrap();
             assert!(!format!("{auth:?}").contains("hidden"), "{auth:?}");
         }
     }

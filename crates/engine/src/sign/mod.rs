@@ -101,8 +101,7 @@ impl Auth {
 
     /// The key alone in a header of its own.
     pub fn header(name: &str, key: &Secret) -> Result<Self, SignError> {
-        let name = HeaderName::try_from(name)
-            .map_err(|_| SignError::Malformed("the header's name is not one"))?;
+        let name = HeaderName::try_from(name).map_err(|_| SignError::Malformed("the header's name is not one"))?;
         Ok(Self::Header(name, secret_value(key.reveal())?))
     }
 
@@ -126,11 +125,7 @@ impl Signer {
     }
 
     /// Authenticates a request; its address, headers and body must be final.
-    pub async fn sign(
-        &self,
-        upstream: &Upstream,
-        request: &mut UpstreamRequest,
-    ) -> Result<(), SignError> {
+    pub async fn sign(&self, upstream: &Upstream, request: &mut UpstreamRequest) -> Result<(), SignError> {
         if request.origin != self.origin {
             return Err(SignError::WrongOrigin);
         }
@@ -166,21 +161,15 @@ impl fmt::Display for Signer {
 }
 
 pub(crate) fn secret_value(text: &str) -> Result<HeaderValue, SignError> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| SignError::Malformed("the key holds characters a header cannot"))?;
+    let mut value = HeaderValue::from_str(text).map_err(|_| SignError::Malformed("the key holds characters a header cannot"))?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-fn with_parameter(
-    path: &PathAndQuery,
-    name: &str,
-    key: &Secret,
-) -> Result<PathAndQuery, SignError> {
+fn with_parameter(path: &PathAndQuery, name: &str, key: &Secret) -> Result<PathAndQuery, SignError> {
     let joint = if path.query().is_some() { '&' } else { '?' };
     let (name, key) = (encode::percent(name), encode::percent(key.reveal()));
-    PathAndQuery::try_from(format!("{path}{joint}{name}={key}"))
-        .map_err(|_| SignError::Malformed("the key does not fit into a query"))
+    PathAndQuery::try_from(format!("{path}{joint}{name}={key}")).map_err(|_| SignError::Malformed("the key does not fit into a query"))
 }
 
 /// The system's clock.

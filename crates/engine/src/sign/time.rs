@@ -4,8 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970; a clock before that counts as 1970.
 pub(crate) fn unix(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// `20150830T123600Z`.
@@ -65,10 +64,7 @@ mod tests {
         ] {
             assert_eq!(basic(read_rfc3339(text).unwrap()), written);
         }
-        assert_eq!(
-            unix(read_rfc3339("2015-08-30T12:36:00.5Z").unwrap()),
-            1_440_938_160
-        );
+        assert_eq!(unix(read_rfc3339("2015-08-30T12:36:00.5Z").unwrap()), 1_440_938_160);
         assert_eq!(read_rfc3339("2015-08-30"), None);
         assert_eq!(read_rfc3339("2015-08-30T12:36:00+01:00"), None);
     }

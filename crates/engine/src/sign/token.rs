@@ -95,12 +95,7 @@ enum Seconds {
 impl Tokens {
     /// Tokens from a source; none is fetched before the first is needed.
     pub fn new(source: Source, clock: Clock) -> Self {
-        Self {
-            source,
-            clock: Ticker(clock),
-            extra: Vec::new(),
-            cached: Cached::new(),
-        }
+        Self { source, clock: Ticker(clock), extra: Vec::new(), cached: Cached::new() }
     }
 
     /// Adds a header that goes with every token.
@@ -109,16 +104,12 @@ impl Tokens {
         self
     }
 
-    pub(crate) async fn headers(
-        &self,
-        upstream: &Upstream,
-    ) -> Result<Vec<(HeaderName, HeaderValue)>, SignError> {
+    pub(crate) async fn headers(&self, upstream: &Upstream) -> Result<Vec<(HeaderName, HeaderValue)>, SignError> {
         let now = || (self.clock.0)();
         let fetch = async || {
             let asked_at = now();
             let answer = self.source.ask(upstream, asked_at).await?;
-            let answer: Answer =
-                serde_json::from_slice(&answer).map_err(|_| SignError::Unreadable)?;
+            let answer: Answer = serde_json::from_slice(&answer).map_err(|_| SignError::Unreadable)?;
             let lifetime = match answer.expires_in {
                 Some(Seconds::Number(seconds)) => seconds,
                 Some(Seconds::Text(text)) => text.parse().map_err(|_| SignError::Unreadable)?,
@@ -141,11 +132,7 @@ impl Tokens {
 }
 
 impl Source {
-    async fn ask(
-        &self,
-        upstream: &Upstream,
-        now: std::time::SystemTime,
-    ) -> Result<Bytes, SignError> {
+    async fn ask(&self, upstream: &Upstream, now: std::time::SystemTime) -> Result<Bytes, SignError> {
         match self {
             Self::Form(form) => form.post(upstream, &[]).await,
             Self::Get { url, headers } => get(upstream, url, headers.clone()).await,
@@ -157,10 +144,7 @@ impl Source {
                 let assertion = account.assertion(now)?;
                 let form = Form {
                     url: account.token_url().to_owned(),
-                    fields: vec![(
-                        "grant_type",
-                        "urn:ietf:params:oauth:grant-type:jwt-bearer".into(),
-                    )],
+                    fields: vec![("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer".into())],
                     basic: None,
                 };
                 form.post(upstream, &[("assertion", &assertion)]).await
@@ -171,16 +155,9 @@ impl Source {
 
 impl Form {
     async fn post(&self, upstream: &Upstream, more: &[(&str, &str)]) -> Result<Bytes, SignError> {
-        let fields = self
-            .fields
-            .iter()
-            .map(|(name, value)| (*name, value.reveal()))
-            .chain(more.iter().copied());
+        let fields = self.fields.iter().map(|(name, value)| (*name, value.reveal())).chain(more.iter().copied());
         let mut headers = HeaderMap::new();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         if let Some((user, password)) = &self.basic {
             let pair = STANDARD.encode(format!("{user}:{}", password.reveal()));
             headers.insert(AUTHORIZATION, secret_value(&format!("Basic {pair}"))?);
@@ -194,13 +171,7 @@ impl Form {
 pub fn watsonx(url: &str, key: Secret) -> Source {
     Source::Form(Form {
         url: url.to_owned(),
-        fields: vec![
-            (
-                "grant_type",
-                "urn:ibm:params:oauth:grant-type:apikey".into(),
-            ),
-            ("apikey", key),
-        ],
+        fields: vec![("grant_type", "urn:ibm:params:oauth:grant-type:apikey".into()), ("apikey", key)],
         basic: None,
     })
 }
@@ -209,10 +180,7 @@ pub fn watsonx(url: &str, key: Secret) -> Source {
 pub fn databricks(url: &str, client_id: &str, client_secret: Secret) -> Source {
     Source::Form(Form {
         url: url.to_owned(),
-        fields: vec![
-            ("grant_type", "client_credentials".into()),
-            ("scope", "all-apis".into()),
-        ],
+        fields: vec![("grant_type", "client_credentials".into()), ("scope", "all-apis".into())],
         basic: Some((client_id.to_owned(), client_secret)),
     })
 }
@@ -221,37 +189,20 @@ pub(crate) fn read_file(file: &std::path::Path) -> Result<String, SignError> {
     std::fs::read_to_string(file).map_err(|error| SignError::File(Arc::new(error)))
 }
 
-pub(crate) async fn get(
-    upstream: &Upstream,
-    url: &str,
-    headers: HeaderMap,
-) -> Result<Bytes, SignError> {
+pub(crate) async fn get(upstream: &Upstream, url: &str, headers: HeaderMap) -> Result<Bytes, SignError> {
     ask(upstream, Method::GET, url, headers, Bytes::new()).await
 }
 
 /// One exchange with a token endpoint.
-pub(crate) async fn ask(
-    upstream: &Upstream,
-    method: Method,
-    url: &str,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Bytes, SignError> {
+pub(crate) async fn ask(upstream: &Upstream, method: Method, url: &str, headers: HeaderMap, body: Bytes) -> Result<Bytes, SignError> {
     let bad = |_| SignError::Malformed("the token endpoint is not a URL");
-    let origin =
-        Origin::of(url).map_err(|_| SignError::Malformed("the token endpoint is not a URL"))?;
+    let origin = Origin::of(url).map_err(|_| SignError::Malformed("the token endpoint is not a URL"))?;
     let uri: Uri = url.parse().map_err(bad)?;
-    let path = uri
-        .path_and_query()
-        .cloned()
-        .unwrap_or(PathAndQuery::from_static("/"));
+    let path = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
     let mut request = UpstreamRequest::new(method, origin, path);
     request.headers = headers;
     request.body = vec![body];
-    request.caps = Caps {
-        body: ANSWER_CAP,
-        ..Caps::WHOLE
-    };
+    request.caps = Caps { body: ANSWER_CAP, ..Caps::WHOLE };
     request.timeouts = Timeouts {
         connect: Duration::from_secs(2),
         first_byte: Duration::from_secs(10),

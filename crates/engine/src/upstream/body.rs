@@ -51,13 +51,7 @@ pub(crate) struct Limits {
 }
 
 impl UpstreamBody {
-    pub(crate) fn new(
-        incoming: Incoming,
-        carrier: Carrier,
-        decoder: Option<Decoder>,
-        limits: &Limits,
-        reused: bool,
-    ) -> Self {
+    pub(crate) fn new(incoming: Incoming, carrier: Carrier, decoder: Option<Decoder>, limits: &Limits, reused: bool) -> Self {
         let mut body = Self {
             incoming,
             carrier,
@@ -78,8 +72,7 @@ impl UpstreamBody {
     pub async fn collect(mut self) -> Result<Bytes, DialError> {
         let mut whole: Vec<u8> = Vec::new();
         let mut first = Bytes::new();
-        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await
-        {
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
             let Ok(data) = frame?.into_data() else {
                 continue;
             };
@@ -92,17 +85,10 @@ impl UpstreamBody {
                 whole.extend_from_slice(&data);
             }
         }
-        Ok(if whole.is_empty() {
-            first
-        } else {
-            whole.into()
-        })
+        Ok(if whole.is_empty() { first } else { whole.into() })
     }
 
-    fn poll_incoming(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let incoming = &mut self.incoming;
         match &mut self.carrier {
             Carrier::Link(link, ..) => link.poll(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx)),
@@ -120,10 +106,7 @@ impl UpstreamBody {
             Some(decoder) => decoder.push(&data)?,
             None => data,
         };
-        self.left = self
-            .left
-            .checked_sub(data.len() as u64)
-            .ok_or(DialFault::TooLarge)?;
+        self.left = self.left.checked_sub(data.len() as u64).ok_or(DialFault::TooLarge)?;
         Ok(Frame::data(data))
     }
 
@@ -159,8 +142,7 @@ impl UpstreamBody {
 
     fn give_back(&mut self) {
         self.timer = None;
-        if let Carrier::Link(mut link, pool, lane) =
-            std::mem::replace(&mut self.carrier, Carrier::Gone)
+        if let Carrier::Link(mut link, pool, lane) = std::mem::replace(&mut self.carrier, Carrier::Gone)
             && link.is_reusable()
         {
             pool.keep(lane, link);
@@ -172,9 +154,7 @@ impl UpstreamBody {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         let idle = since + self.idle;
         let due = self.total.map_or(idle, |total| total.min(idle));
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
         // The timer is left armed while frames come; when it fires early it is set again.
         while timer.as_mut().poll(cx).is_ready() {
             if due <= Instant::now() {
@@ -194,10 +174,7 @@ impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = DialError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, DialError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, DialError>>> {
         let this = &mut *self;
         let broken = |fault| DialError::new(Phase::Body, fault);
         loop {
@@ -215,11 +192,7 @@ impl Body for UpstreamBody {
                     Err(fault) => return Poll::Ready(Some(Err(this.fail(broken(fault))))),
                 },
                 Poll::Ready(Some(Err(error))) => {
-                    let fault = if is_lost(&error) {
-                        DialFault::Closed
-                    } else {
-                        DialFault::Protocol
-                    };
+                    let fault = if is_lost(&error) { DialFault::Closed } else { DialFault::Protocol };
                     let error = broken(fault).with(error);
                     return Poll::Ready(Some(Err(this.fail(error))));
                 }
@@ -231,9 +204,7 @@ impl Body for UpstreamBody {
                     });
                 }
                 Poll::Pending => {
-                    return this
-                        .poll_deadline(cx)
-                        .map(|()| Some(Err(this.fail(broken(DialFault::Timeout)))));
+                    return this.poll_deadline(cx).map(|()| Some(Err(this.fail(broken(DialFault::Timeout)))));
                 }
             }
         }

@@ -43,9 +43,7 @@ pub(crate) async fn connect(
     let work = async {
         let proxy = transport.proxy_for(origin);
         let next = proxy.map_or(origin, |proxy| &proxy.origin);
-        let addresses = resolver
-            .resolve(transport, next.host(), next.port())
-            .await?;
+        let addresses = resolver.resolve(transport, next.host(), next.port()).await?;
         phase = Phase::Connect;
         let mut stream = open(addresses).await?;
         phase = Phase::Tls;
@@ -110,34 +108,18 @@ fn set_options(stream: &TcpStream, transport: &Transport) -> Result<(), DialErro
         }
     }
     stream.set_nodelay(true).map_err(unreachable)?;
-    SockRef::from(stream)
-        .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))
-        .map_err(unreachable)
+    SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE)).map_err(unreachable)
 }
 
-async fn secure(
-    stream: TcpStream,
-    transport: &Transport,
-    origin: &Origin,
-) -> Result<(Wire, Spoken), DialError> {
+async fn secure(stream: TcpStream, transport: &Transport, origin: &Origin) -> Result<(Wire, Spoken), DialError> {
     let failed = || DialError::new(Phase::Tls, DialFault::Tls);
     let config = transport.tls().map_err(|error| failed().with(error))?;
-    let name =
-        ServerName::try_from(origin.host().to_owned()).map_err(|error| failed().with(error))?;
-    let stream = TlsConnector::from(config)
-        .connect(name, stream)
-        .await
-        .map_err(|error| {
-            let verdict = error
-                .get_ref()
-                .is_some_and(|cause| cause.is::<rustls::Error>());
-            let fault = if verdict {
-                DialFault::Tls
-            } else {
-                DialFault::Closed
-            };
-            DialError::new(Phase::Tls, fault).with(error)
-        })?;
+    let name = ServerName::try_from(origin.host().to_owned()).map_err(|error| failed().with(error))?;
+    let stream = TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
+        let verdict = error.get_ref().is_some_and(|cause| cause.is::<rustls::Error>());
+        let fault = if verdict { DialFault::Tls } else { DialFault::Closed };
+        DialError::new(Phase::Tls, fault).with(error)
+    })?;
     let spoken = match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Spoken::Http2,
         _ => Spoken::Http1,
@@ -170,10 +152,5 @@ async fn tunnel(stream: &mut TcpStream, proxy: &Proxy, origin: &Origin) -> Resul
         reply.push(stream.read_u8().await.map_err(broken)?);
     }
     let accepted = reply.starts_with(b"HTTP/1.") && reply.get(8..12) == Some(b" 200");
-    if accepted {
-        Ok(())
-    } else {
-        Err(DialError::new(Phase::Tls, DialFault::Closed)
-            .with("the proxy refused to open a tunnel"))
-    }
+    if accepted { Ok(()) } else { Err(DialError::new(Phase::Tls, DialFault::Closed).with("the proxy refused to open a tunnel")) }
 }

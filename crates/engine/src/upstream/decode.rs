@@ -88,12 +88,7 @@ impl Decoder {
             "zstd" => Coding::Zstd(Box::new(Zstd::new(out))),
             _ => return Err(DialFault::Encoding),
         };
-        Ok(Some(Self {
-            coding,
-            taken: 0,
-            given: 0,
-            caps,
-        }))
+        Ok(Some(Self { coding, taken: 0, given: 0, caps }))
     }
 
     /// Decodes what this piece completes.
@@ -163,11 +158,7 @@ impl Zstd {
     fn new(out: Bounded) -> Self {
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(ZSTD_WINDOW);
-        Self {
-            decoder,
-            pending: Vec::new(),
-            out,
-        }
+        Self { decoder, pending: Vec::new(), out }
     }
 
     fn push(&mut self, step: &[u8]) -> io::Result<()> {
@@ -185,10 +176,7 @@ impl Zstd {
             if self.pending.len() < least && self.decoder.can_collect() == 0 {
                 return Ok(());
             }
-            let (read, written) = self
-                .decoder
-                .decode_from_to(&self.pending, &mut target)
-                .map_err(io::Error::other)?;
+            let (read, written) = self.decoder.decode_from_to(&self.pending, &mut target).map_err(io::Error::other)?;
             let read = read.min(self.pending.len());
             self.pending.drain(..read);
             self.out.write_all(&target[..written])?;
@@ -200,8 +188,7 @@ impl Zstd {
 
     fn finish(&mut self) -> io::Result<()> {
         self.decode(0)?;
-        if self.decoder.is_finished() && self.decoder.can_collect() == 0 && self.pending.is_empty()
-        {
+        if self.decoder.is_finished() && self.decoder.can_collect() == 0 && self.pending.is_empty() {
             Ok(())
         } else {
             Err(io::ErrorKind::UnexpectedEof.into())

@@ -54,13 +54,7 @@ pub struct DialError {
 impl DialError {
     /// An error without a cause of its own.
     pub(crate) fn new(phase: Phase, fault: DialFault) -> Self {
-        Self {
-            phase,
-            fault,
-            reused: false,
-            maybe_billed: false,
-            source: None,
-        }
+        Self { phase, fault, reused: false, maybe_billed: false, source: None }
     }
 
     /// Adds the cause, for the log.
@@ -135,9 +129,7 @@ impl fmt::Debug for DialError {
 
 impl StdError for DialError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn StdError + 'static))
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }
 
@@ -149,10 +141,7 @@ pub(crate) fn is_lost(error: &hyper::Error) -> bool {
         || error.is_body_write_aborted()
         || find::<io::Error>(error).is_some_and(|cause| {
             // These two are how bad chunks and broken TLS records show.
-            !matches!(
-                cause.kind(),
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
-            )
+            !matches!(cause.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
         })
         || find::<h2::Error>(error).is_some_and(h2::Error::is_io)
 }

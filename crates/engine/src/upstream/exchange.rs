@@ -44,24 +44,14 @@ pub(crate) enum Lost {
 type Sent = Result<Response<Incoming>, TrySendError<Request<Segments>>>;
 
 /// Sends the request and waits for the answer's headers.
-pub(crate) async fn run(
-    ready: Ready,
-    outbound: &Outbound,
-    pool: &Arc<Pool>,
-    lane: &Lane,
-) -> Result<UpstreamReply, Lost> {
+pub(crate) async fn run(ready: Ready, outbound: &Outbound, pool: &Arc<Pool>, lane: &Lane) -> Result<UpstreamReply, Lost> {
     match ready {
         Ready::Link(link) => on_link(link, outbound, pool, lane).await,
         Ready::Place(place) => on_place(place, outbound, lane).await,
     }
 }
 
-async fn on_link(
-    mut link: Box<Link>,
-    outbound: &Outbound,
-    pool: &Arc<Pool>,
-    lane: &Lane,
-) -> Result<UpstreamReply, Lost> {
+async fn on_link(mut link: Box<Link>, outbound: &Outbound, pool: &Arc<Pool>, lane: &Lane) -> Result<UpstreamReply, Lost> {
     let before = Count::of(link.traffic());
     let request = outbound.for_http1(lane).map_err(Lost::Failed)?;
     let mut answer = pin!(link.sender().try_send_request(request));
@@ -116,9 +106,7 @@ impl Outbound {
         } else if let Some(proxy) = lane.transport.proxy_for(&lane.origin) {
             *request.uri_mut() = self.absolute(lane)?;
             if let Some(authorization) = &proxy.authorization {
-                request
-                    .headers_mut()
-                    .insert(PROXY_AUTHORIZATION, authorization.clone());
+                request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
             }
         } else {
             *request.uri_mut() = Uri::from(self.path.clone());
@@ -150,31 +138,17 @@ impl Outbound {
             .map_err(|error| DialError::new(Phase::Send, DialFault::Protocol).with(error))
     }
 
-    fn reply(
-        &self,
-        response: Response<Incoming>,
-        carrier: Carrier,
-        reused: bool,
-    ) -> Result<UpstreamReply, Lost> {
+    fn reply(&self, response: Response<Incoming>, carrier: Carrier, reused: bool) -> Result<UpstreamReply, Lost> {
         let (parts, incoming) = response.into_parts();
         let mut headers = parts.headers;
-        let decoder = Decoder::of(&headers, self.caps).map_err(|fault| {
-            Lost::Failed(DialError::new(Phase::Headers, fault).on(reused, true))
-        })?;
+        let decoder =
+            Decoder::of(&headers, self.caps).map_err(|fault| Lost::Failed(DialError::new(Phase::Headers, fault).on(reused, true)))?;
         if decoder.is_some() {
             headers.remove(CONTENT_ENCODING);
             headers.remove(CONTENT_LENGTH);
         }
-        let limits = Limits {
-            body: self.caps.body,
-            idle: self.timeouts.idle,
-            total: self.total,
-        };
-        Ok(UpstreamReply {
-            status: parts.status,
-            headers,
-            body: UpstreamBody::new(incoming, carrier, decoder, &limits, reused),
-        })
+        let limits = Limits { body: self.caps.body, idle: self.timeouts.idle, total: self.total };
+        Ok(UpstreamReply { status: parts.status, headers, body: UpstreamBody::new(incoming, carrier, decoder, &limits, reused) })
     }
 }
 
@@ -187,11 +161,7 @@ struct Count {
 
 impl Count {
     fn of(traffic: &Traffic) -> Self {
-        Self {
-            read: traffic.read(),
-            written: traffic.written(),
-            reused: traffic.read() > 0,
-        }
+        Self { read: traffic.read(), written: traffic.written(), reused: traffic.read() > 0 }
     }
 
     /// Turns what hyper says into what it means for the request. `None` is the timer.
@@ -211,21 +181,11 @@ impl Count {
         let error = failure.into_error();
         let refused = is_refused(&error);
         let lost = is_lost(&error);
-        let fault = if lost || unsent || refused {
-            DialFault::Closed
-        } else {
-            DialFault::Protocol
-        };
+        let fault = if lost || unsent || refused { DialFault::Closed } else { DialFault::Protocol };
         let stale = self.reused && silent && lost;
         let billed = written && !unsent && !refused;
-        let error = DialError::new(phase, fault)
-            .with(error)
-            .on(self.reused, billed);
-        Err(if (unsent && self.reused) || refused || stale {
-            Lost::Unseen(error)
-        } else {
-            Lost::Failed(error)
-        })
+        let error = DialError::new(phase, fault).with(error).on(self.reused, billed);
+        Err(if (unsent && self.reused) || refused || stale { Lost::Unseen(error) } else { Lost::Failed(error) })
     }
 }
 

@@ -56,13 +56,7 @@ impl Link {
             .await
             .map_err(|error| DialError::new(Phase::Connect, DialFault::Protocol).with(error))?;
         let pulse = Arc::new(Pulse::default());
-        Ok(Self {
-            sender,
-            driver: Some(driver),
-            waker: Waker::from(Arc::clone(&pulse)),
-            pulse,
-            traffic,
-        })
+        Ok(Self { sender, driver: Some(driver), waker: Waker::from(Arc::clone(&pulse)), pulse, traffic })
     }
 
     pub(crate) fn sender(&mut self) -> &mut SendRequest<Segments> {
@@ -74,11 +68,7 @@ impl Link {
     }
 
     /// Polls `wanted`, which the driver feeds, turning the driver until it has nothing more to give.
-    pub(crate) fn poll<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
+    pub(crate) fn poll<T>(&mut self, cx: &mut Context<'_>, mut wanted: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
         self.pulse.serve(cx.waker());
         let mut inner = Context::from_waker(&self.waker);
         for _ in 0..TURNS {

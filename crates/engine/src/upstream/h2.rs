@@ -84,11 +84,7 @@ impl Trunk {
         if !self.is_open() {
             return None;
         }
-        self.streams
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
-                (now < most.max(1)).then_some(now + 1)
-            })
-            .ok()?;
+        self.streams.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < most.max(1)).then_some(now + 1)).ok()?;
         Some(Place(Arc::clone(self)))
     }
 
@@ -103,9 +99,7 @@ impl Trunk {
     }
 
     fn last_used(&self) -> MutexGuard<'_, Instant> {
-        self.last_used
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.last_used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -28,10 +28,7 @@ mod transport;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
-    USER_AGENT,
-};
+use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 use tokio::time::Instant;
@@ -40,9 +37,7 @@ pub use body::UpstreamBody;
 pub use error::{DialError, DialFault, Phase};
 pub use origin::{BadOrigin, Credential, Origin, WrongOrigin};
 pub use settings::{Caps, Settings, Timeouts};
-pub use transport::{
-    AddressCheck, Identity, Proxy, Transport, TransportError, TransportSettings, Verify, Versions,
-};
+pub use transport::{AddressCheck, Identity, Proxy, Transport, TransportError, TransportSettings, Verify, Versions};
 
 use connect::Spoken;
 use exchange::{Lost, Outbound};
@@ -51,8 +46,7 @@ use resolve::Resolver;
 use segments::Segments;
 
 /// What we call ourselves towards providers.
-const AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
 /// How often a request the provider has certainly not handled is sent again.
 const FREE_RETRIES: u32 = 3;
 
@@ -116,11 +110,7 @@ pub struct Upstream {
 impl Upstream {
     /// A client without any connection yet.
     pub fn new(settings: Settings) -> Self {
-        Self {
-            pool: Pool::new(&settings),
-            resolver: Resolver::new(&settings),
-            transport: settings.transport,
-        }
+        Self { pool: Pool::new(&settings), resolver: Resolver::new(&settings), transport: settings.transport }
     }
 
     /// Sends a request and waits for the answer's headers.
@@ -153,16 +143,10 @@ impl Upstream {
     }
 
     /// Puts the headers right and finds the lane.
-    fn prepare(
-        &self,
-        request: UpstreamRequest,
-        total: Option<Instant>,
-    ) -> Result<(Lane, Outbound), DialError> {
+    fn prepare(&self, request: UpstreamRequest, total: Option<Instant>) -> Result<(Lane, Outbound), DialError> {
         let mut headers = request.headers;
         if let Some(credential) = &request.credential {
-            credential
-                .attach(&request.origin, &mut headers)
-                .map_err(|error| DialError::new(Phase::Send, DialFault::Policy).with(error))?;
+            credential.attach(&request.origin, &mut headers).map_err(|error| DialError::new(Phase::Send, DialFault::Policy).with(error))?;
         }
         // The message's framing is the connection's business.
         headers.remove(CONTENT_LENGTH);
@@ -181,33 +165,21 @@ impl Upstream {
             caps: request.caps,
             total,
         };
-        let lane = Lane {
-            origin: request.origin,
-            transport,
-        };
+        let lane = Lane { origin: request.origin, transport };
         Ok((lane, outbound))
     }
 
-    async fn dial(
-        &self,
-        lane: &Lane,
-        timeouts: Timeouts,
-        total: Option<Instant>,
-    ) -> Result<Ready, DialError> {
+    async fn dial(&self, lane: &Lane, timeouts: Timeouts, total: Option<Instant>) -> Result<Ready, DialError> {
         let mut deadline = Instant::now() + timeouts.connect;
         if let Some(total) = total {
             deadline = deadline.min(total);
         }
-        let (wire, spoken) =
-            connect::connect(&self.resolver, &lane.transport, &lane.origin, deadline).await?;
+        let (wire, spoken) = connect::connect(&self.resolver, &lane.transport, &lane.origin, deadline).await?;
         match spoken {
             Spoken::Http1 => Ok(Ready::Link(Box::new(h1::Link::open(wire).await?))),
             Spoken::Http2 => {
                 let trunk = h2::Trunk::open(wire).await?;
-                self.pool
-                    .share(lane.clone(), trunk)
-                    .map(Ready::Place)
-                    .ok_or_else(|| DialError::new(Phase::Connect, DialFault::Closed))
+                self.pool.share(lane.clone(), trunk).map(Ready::Place).ok_or_else(|| DialError::new(Phase::Connect, DialFault::Closed))
             }
         }
     }

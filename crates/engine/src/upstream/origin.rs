@@ -51,11 +51,7 @@ impl Origin {
         let default = if secure { 443 } else { 80 };
         let written = authority.host().to_ascii_lowercase();
         let port = authority.port_u16().unwrap_or(default);
-        let shown = if port == default {
-            written.clone()
-        } else {
-            format!("{written}:{port}")
-        };
+        let shown = if port == default { written.clone() } else { format!("{written}:{port}") };
         let host = written.trim_start_matches('[').trim_end_matches(']');
         if host.is_empty() {
             return Err(BadOrigin::NotAbsolute);
@@ -86,11 +82,7 @@ impl Origin {
 
     /// `http` or `https`.
     pub fn scheme(&self) -> Scheme {
-        if self.0.secure {
-            Scheme::HTTPS
-        } else {
-            Scheme::HTTP
-        }
+        if self.0.secure { Scheme::HTTPS } else { Scheme::HTTP }
     }
 
     /// Host and, unless it is the default, port.
@@ -106,10 +98,7 @@ impl Origin {
 
 impl PartialEq for Origin {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-            || (self.0.secure == other.0.secure
-                && self.0.port == other.0.port
-                && self.0.host == other.0.host)
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.secure == other.0.secure && self.0.port == other.0.port && self.0.host == other.0.host)
     }
 }
 
@@ -149,10 +138,7 @@ pub struct WrongOrigin;
 
 impl Credential {
     /// Binds headers to an origin and marks them sensitive.
-    pub fn new(
-        origin: Origin,
-        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-    ) -> Self {
+    pub fn new(origin: Origin, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
         let headers = headers
             .into_iter()
             .map(|(name, mut value)| {
@@ -183,9 +169,6 @@ impl Credential {
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
-        f.debug_struct("Credential")
-            .field("origin", &self.origin)
-            .field("headers", &names)
-            .finish()
+        f.debug_struct("Credential").field("origin", &self.origin).field("headers", &names).finish()
     }
 }

@@ -59,11 +59,7 @@ impl Pool {
     pub(crate) fn take(&self, lane: &Lane) -> Option<Ready> {
         let mut lanes = self.lanes();
         let shelf = lanes.get_mut(lane)?;
-        if let Some(place) = shelf
-            .trunks
-            .iter()
-            .find_map(|trunk| trunk.enter(self.max_streams))
-        {
+        if let Some(place) = shelf.trunks.iter().find_map(|trunk| trunk.enter(self.max_streams)) {
             return Some(Ready::Place(place));
         }
         while let Some((mut link, _)) = shelf.links.pop() {
@@ -101,12 +97,8 @@ impl Pool {
         };
         let mut lanes = self.lanes();
         lanes.retain(|_, shelf| {
-            shelf
-                .links
-                .retain_mut(|(link, since)| *since > limit && link.is_reusable());
-            shelf
-                .trunks
-                .retain(|trunk| trunk.is_open() && !trunk.idle_since(limit));
+            shelf.links.retain_mut(|(link, since)| *since > limit && link.is_reusable());
+            shelf.trunks.retain(|trunk| trunk.is_open() && !trunk.idle_since(limit));
             !shelf.links.is_empty() || !shelf.trunks.is_empty()
         });
         !lanes.is_empty()
@@ -133,10 +125,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        let sweeper = self
-            .sweeper
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
+        let sweeper = self.sweeper.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(task) = sweeper.take() {
             task.abort();
         }

@@ -26,20 +26,11 @@ pub(crate) struct Resolver {
 
 impl Resolver {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            limit: settings.resolve_timeout,
-            stale_ttl: settings.stale_address_ttl,
-            last_good: Mutex::new(HashMap::new()),
-        }
+        Self { limit: settings.resolve_timeout, stale_ttl: settings.stale_address_ttl, last_good: Mutex::new(HashMap::new()) }
     }
 
     /// The addresses of a host which the transport's policy allows.
-    pub(crate) async fn resolve(
-        &self,
-        transport: &Transport,
-        host: &str,
-        port: u16,
-    ) -> Result<Vec<SocketAddr>, DialError> {
+    pub(crate) async fn resolve(&self, transport: &Transport, host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
         let settings = transport.settings();
         let mut addresses = if let Ok(literal) = host.parse::<IpAddr>() {
             vec![literal]
@@ -54,10 +45,7 @@ impl Resolver {
                 return Err(DialError::new(Phase::Resolve, DialFault::Policy));
             }
         }
-        Ok(alternate(addresses)
-            .into_iter()
-            .map(|address| SocketAddr::new(address, port))
-            .collect())
+        Ok(alternate(addresses).into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
     async fn look_up(&self, host: &str, port: u16) -> Result<Vec<IpAddr>, DialError> {
@@ -93,9 +81,7 @@ impl Resolver {
     }
 
     fn known(&self) -> MutexGuard<'_, Answers> {
-        self.last_good
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.last_good.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -105,9 +91,7 @@ fn alternate(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
         return addresses;
     };
     let count = addresses.len();
-    let (preferred, other): (Vec<_>, Vec<_>) = addresses
-        .into_iter()
-        .partition(|address| address.is_ipv4() == first.is_ipv4());
+    let (preferred, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.is_ipv4() == first.is_ipv4());
     let (mut preferred, mut other) = (preferred.into_iter(), other.into_iter());
     let mut ordered = Vec::with_capacity(count);
     while ordered.len() < count {
@@ -123,9 +107,7 @@ mod tests {
 
     #[test]
     fn families_take_turns() {
-        let parse = |texts: &[&str]| -> Vec<IpAddr> {
-            texts.iter().map(|text| text.parse().unwrap()).collect()
-        };
+        let parse = |texts: &[&str]| -> Vec<IpAddr> { texts.iter().map(|text| text.parse().unwrap()).collect() };
         let ordered = alternate(parse(&["::1", "::2", "1.1.1.1", "::3"]));
         assert_eq!(ordered, parse(&["::1", "1.1.1.1", "::2", "::3"]));
     }

@@ -20,20 +20,13 @@ pub(crate) struct Segments {
 
 impl Segments {
     pub(crate) fn new(pieces: Vec<Bytes>) -> Self {
-        let pieces: Arc<[Bytes]> = pieces
-            .into_iter()
-            .filter(|piece| !piece.is_empty())
-            .collect();
+        let pieces: Arc<[Bytes]> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
         Self::from_start(pieces)
     }
 
     fn from_start(pieces: Arc<[Bytes]>) -> Self {
         let left = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Self {
-            pieces,
-            next: 0,
-            left,
-        }
+        Self { pieces, next: 0, left }
     }
 }
 
@@ -47,10 +40,7 @@ impl Body for Segments {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let Some(piece) = self.pieces.get(self.next).cloned() else {
             return Poll::Ready(None);
         };

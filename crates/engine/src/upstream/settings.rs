@@ -49,12 +49,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(60),
-            idle: Duration::from_secs(120),
-            total: None,
-        }
+        Self { connect: Duration::from_secs(5), first_byte: Duration::from_secs(60), idle: Duration::from_secs(120), total: None }
     }
 }
 
@@ -69,15 +64,9 @@ pub struct Caps {
 
 impl Caps {
     /// For a response read as a whole: 64 MiB.
-    pub const WHOLE: Self = Self {
-        body: 64 << 20,
-        ratio: 100,
-    };
+    pub const WHOLE: Self = Self { body: 64 << 20, ratio: 100 };
     /// For a stream: 256 MiB.
-    pub const STREAM: Self = Self {
-        body: 256 << 20,
-        ratio: 100,
-    };
+    pub const STREAM: Self = Self { body: 256 << 20, ratio: 100 };
 }
 
 impl Default for Caps {

@@ -102,10 +102,7 @@ pub enum TransportError {
 impl Transport {
     /// A transport with these settings; TLS is not set up before it is needed.
     pub fn new(settings: TransportSettings) -> Self {
-        Self(Arc::new(Shared {
-            settings,
-            tls: OnceLock::new(),
-        }))
+        Self(Arc::new(Shared { settings, tls: OnceLock::new() }))
     }
 
     /// Sets TLS up now, so that wrong settings are found at start.
@@ -122,18 +119,13 @@ impl Transport {
         let proxy = self.0.settings.proxy.as_ref()?;
         let host = origin.host();
         let bypassed = proxy.bypass.iter().any(|entry| {
-            entry == "*"
-                || entry.eq_ignore_ascii_case(host)
-                || (entry.starts_with('.') && host.ends_with(&entry.to_ascii_lowercase()))
+            entry == "*" || entry.eq_ignore_ascii_case(host) || (entry.starts_with('.') && host.ends_with(&entry.to_ascii_lowercase()))
         });
         (!bypassed).then_some(proxy)
     }
 
     pub(crate) fn tls(&self) -> Result<Arc<ClientConfig>, TransportError> {
-        self.0
-            .tls
-            .get_or_init(|| client_config(&self.0.settings).map(Arc::new))
-            .clone()
+        self.0.tls.get_or_init(|| client_config(&self.0.settings).map(Arc::new)).clone()
     }
 }
 
@@ -166,13 +158,10 @@ impl fmt::Debug for Transport {
 
 fn client_config(settings: &TransportSettings) -> Result<ClientConfig, TransportError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let builder = match settings.verify {
         Verify::Full => builder.with_root_certificates(roots(settings.extra_roots.as_deref())?),
-        Verify::Nothing => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyServer(provider))),
+        Verify::Nothing => builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer(provider))),
     };
     let mut config = match &settings.identity {
         Some(own) => builder.with_client_auth_cert(own.chain.clone(), own.key.clone_key())?,
@@ -199,9 +188,7 @@ fn roots(extra: Option<&[u8]>) -> Result<Arc<RootCertStore>, TransportError> {
     let Some(pem) = extra else {
         return Ok(Arc::clone(system));
     };
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .map_err(|_| TransportError::ExtraRoots)?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| TransportError::ExtraRoots)?;
     let mut store = RootCertStore::clone(system);
     if store.add_parsable_certificates(certificates).0 == 0 {
         return Err(TransportError::ExtraRoots);

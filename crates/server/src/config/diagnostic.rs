@@ -19,11 +19,7 @@ pub struct Location {
 impl Location {
     /// A file as a whole.
     pub fn whole(file: impl Into<Arc<str>>) -> Location {
-        Location {
-            file: file.into(),
-            line: 0,
-            column: 0,
-        }
+        Location { file: file.into(), line: 0, column: 0 }
     }
 
     /// The process environment.
@@ -84,13 +80,7 @@ pub struct Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{}: {}\n  --> {}",
-            self.severity.as_str(),
-            self.message,
-            self.at
-        )?;
+        write!(out, "{}: {}\n  --> {}", self.severity.as_str(), self.message, self.at)?;
         match &self.hint {
             Some(hint) => write!(out, "\n  = hint: {hint}"),
             None => Ok(()),
@@ -150,31 +140,17 @@ impl Diagnostics {
 
     /// Adds a finding unless it was told before, as happens when an anchor repeats a mistake. An error is always kept if it
     /// is the first one, so a flood of warnings cannot make a broken file look usable.
-    pub(super) fn push(
-        &mut self,
-        severity: Severity,
-        at: &Location,
-        message: String,
-        hint: String,
-    ) {
+    pub(super) fn push(&mut self, severity: Severity, at: &Location, message: String, hint: String) {
         let hint = Some(hint).filter(|text| !text.is_empty());
-        let finding = Diagnostic {
-            severity,
-            at: at.clone(),
-            message,
-            hint,
-        };
-        let has_room =
-            self.found.len() < MOST_FINDINGS || severity == Severity::Error && !self.has_errors();
+        let finding = Diagnostic { severity, at: at.clone(), message, hint };
+        let has_room = self.found.len() < MOST_FINDINGS || severity == Severity::Error && !self.has_errors();
         if has_room && !self.found.contains(&finding) {
             self.found.push(finding);
         }
     }
 
     fn of(&self, severity: Severity) -> impl Iterator<Item = &Diagnostic> {
-        self.found
-            .iter()
-            .filter(move |finding| finding.severity == severity)
+        self.found.iter().filter(move |finding| finding.severity == severity)
     }
 }
 
@@ -189,10 +165,7 @@ impl fmt::Display for Diagnostics {
 }
 
 /// The candidate a writer most likely meant, if one is close enough to be worth saying.
-pub(super) fn closest<'a>(
-    wanted: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn closest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let longest = wanted.chars().count();
     let reach = match longest {
         0..=3 => 1,
@@ -203,9 +176,7 @@ pub(super) fn closest<'a>(
         .into_iter()
         .filter(|candidate| candidate.len().abs_diff(wanted.len()) <= reach && *candidate != wanted)
         .map(|candidate| (strsim::osa_distance(wanted, candidate), candidate))
-        .filter(|(distance, candidate)| {
-            *distance <= reach && *distance < candidate.chars().count().max(2) - 1
-        })
+        .filter(|(distance, candidate)| *distance <= reach && *distance < candidate.chars().count().max(2) - 1)
         .min()
         .map(|(_, candidate)| candidate)
 }
@@ -217,22 +188,10 @@ mod tests {
     #[test]
     fn renders_like_a_compiler() {
         let mut found = Diagnostics::default();
-        let at = Location {
-            file: "config.yaml".into(),
-            line: 3,
-            column: 5,
-        };
+        let at = Location { file: "config.yaml".into(), line: 3, column: 5 };
         found.note(&at, "a note", "");
-        found.error(
-            &at,
-            "`rpm` must be a whole number, not text",
-            "write `rpm: 60`",
-        );
-        found.error(
-            &at,
-            "`rpm` must be a whole number, not text",
-            "write `rpm: 60`",
-        );
+        found.error(&at, "`rpm` must be a whole number, not text", "write `rpm: 60`");
+        found.error(&at, "`rpm` must be a whole number, not text", "write `rpm: 60`");
         assert_eq!(
             found.to_string(),
             "error: `rpm` must be a whole number, not text\n  --> config.yaml:3:5\n  = hint: write `rpm: 60`\n\

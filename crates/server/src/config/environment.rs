@@ -31,14 +31,10 @@ impl Environment {
     fn from_os(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
         let read = variables.into_iter().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
-            let value = value.into_string().map_or(Variable::NotUnicode, |text| {
-                Variable::Text(Secret::new(text))
-            });
+            let value = value.into_string().map_or(Variable::NotUnicode, |text| Variable::Text(Secret::new(text)));
             Some((name, value))
         });
-        Environment {
-            variables: Arc::new(read.collect()),
-        }
+        Environment { variables: Arc::new(read.collect()) }
     }
 
     /// The value of a variable; `None` when it is not set or not readable as text.
@@ -61,19 +57,10 @@ impl Environment {
 
     /// A copy in which the given variables replace or join the present ones.
     #[must_use]
-    pub fn with<N: Into<String>, V: Into<String>>(
-        &self,
-        variables: impl IntoIterator<Item = (N, V)>,
-    ) -> Environment {
+    pub fn with<N: Into<String>, V: Into<String>>(&self, variables: impl IntoIterator<Item = (N, V)>) -> Environment {
         let mut all = BTreeMap::clone(&self.variables);
-        all.extend(
-            variables
-                .into_iter()
-                .map(|(name, value)| (name.into(), Variable::Text(Secret::new(value)))),
-        );
-        Environment {
-            variables: Arc::new(all),
-        }
+        all.extend(variables.into_iter().map(|(name, value)| (name.into(), Variable::Text(Secret::new(value)))));
+        Environment { variables: Arc::new(all) }
     }
 
     /// The set variable with the most similar name, for hints.
@@ -120,9 +107,6 @@ mod tests {
     #[test]
     fn debug_shows_names_only() {
         let shown = format!("{:?}", Environment::from_iter([("KEY", "sk-value")]));
-        assert!(
-            shown.contains("KEY") && !shown.contains("sk-value"),
-            "{shown}"
-        );
+        assert!(shown.contains("KEY") && !shown.contains("sk-value"), "{shown}");
     }
 }

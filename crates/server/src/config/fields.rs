@@ -24,22 +24,13 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(found: &'a mut Diagnostics) -> Reader<'a> {
-        Reader {
-            found,
-            idle: BTreeSet::new(),
-            unprotected: BTreeSet::new(),
-            first: None,
-        }
+        Reader { found, idle: BTreeSet::new(), unprotected: BTreeSet::new(), first: None }
     }
 
     /// The keys of a section whose values are of the right kind. What is wrong or unknown is reported and left out; for
     /// sections that take any key, the unknown ones are kept in [`Fields::unknown`].
     pub(super) fn section(&mut self, section: Section, node: Option<&Node>) -> Fields {
-        let mut fields = Fields {
-            section,
-            map: Map::default(),
-            unknown: Map::default(),
-        };
+        let mut fields = Fields { section, map: Map::default(), unknown: Map::default() };
         let Some(node) = node.filter(|node| !node.is_absent()) else {
             return fields;
         };
@@ -76,9 +67,7 @@ impl<'a> Reader<'a> {
                 let (message, hint) = wrong_kind(&entry.node, &full, key.kind, key.name);
                 match key.effect {
                     Effect::Honoured => self.found.error(&entry.node.at, message, hint),
-                    Effect::NotYet | Effect::Python | Effect::Ignored => {
-                        self.found.warn(&entry.node.at, message, hint)
-                    }
+                    Effect::NotYet | Effect::Python | Effect::Ignored => self.found.warn(&entry.node.at, message, hint),
                 }
             }
             return false;
@@ -97,8 +86,7 @@ impl<'a> Reader<'a> {
 
     fn unset(&mut self, full: &str, matters: bool, node: &Node) {
         let variable = node.variable.as_deref().unwrap_or_default();
-        let message =
-            format!("`{full}` needs the environment variable `{variable}`, which is not set");
+        let message = format!("`{full}` needs the environment variable `{variable}`, which is not set");
         let hint = format!("set `{variable}`, or remove the key");
         match matters {
             true => self.found.error(&node.at, message, hint),
@@ -112,25 +100,16 @@ impl<'a> Reader<'a> {
     }
 
     fn idle(&mut self, full: String, key: &Key, entry: &Entry) {
-        let is_default =
-            key.name == "routing_strategy" && entry.node.as_text() == Some("simple-shuffle");
-        let is_off = entry.node.is_absent()
-            || keys::flag(&entry.node) == Some(false) && key.kind == Kind::Flag;
-        let is_empty = entry.node.as_list().is_some_and(<[Node]>::is_empty)
-            || entry
-                .node
-                .as_map()
-                .is_some_and(|map| map.entries.is_empty());
+        let is_default = key.name == "routing_strategy" && entry.node.as_text() == Some("simple-shuffle");
+        let is_off = entry.node.is_absent() || keys::flag(&entry.node) == Some(false) && key.kind == Kind::Flag;
+        let is_empty =
+            entry.node.as_list().is_some_and(<[Node]>::is_empty) || entry.node.as_map().is_some_and(|map| map.entries.is_empty());
         if is_default || is_empty || is_off && !defaults_to_on(key.name) {
             return;
         }
         self.first.get_or_insert_with(|| entry.at.clone());
         self.dotted(&full, &entry.node);
-        let names = if key.protects {
-            &mut self.unprotected
-        } else {
-            &mut self.idle
-        };
+        let names = if key.protects { &mut self.unprotected } else { &mut self.idle };
         names.insert(full);
     }
 
@@ -141,10 +120,8 @@ impl<'a> Reader<'a> {
         }
         for name in keys::texts(node).unwrap_or_default() {
             if name.contains('.') {
-                let message =
-                    format!("`{full}` names the Python object `{name}`, which is not loaded");
-                self.found
-                    .warn(&node.at, message, "send the events to a service instead");
+                let message = format!("`{full}` names the Python object `{name}`, which is not loaded");
+                self.found.warn(&node.at, message, "send the events to a service instead");
             }
         }
     }
@@ -172,12 +149,8 @@ impl<'a> Reader<'a> {
             return;
         }
         let message = format!("`{}` is not a known key", section.name_of(&entry.name));
-        let elsewhere =
-            || home_of(&entry.name, section).map(|home| format!("it belongs to {home}"));
-        let hint = guess
-            .map(|guess| format!("did you mean `{guess}`?"))
-            .or_else(elsewhere)
-            .unwrap_or_default();
+        let elsewhere = || home_of(&entry.name, section).map(|home| format!("it belongs to {home}"));
+        let hint = guess.map(|guess| format!("did you mean `{guess}`?")).or_else(elsewhere).unwrap_or_default();
         self.found.warn(&entry.at, message, hint);
     }
 
@@ -185,13 +158,9 @@ impl<'a> Reader<'a> {
     pub(super) fn warn_unset_within(&mut self, full: &str, node: &Node) {
         match &node.value {
             Value::Unset => self.unset(full, false, node),
-            Value::List(items) => items
-                .iter()
-                .for_each(|item| self.warn_unset_within(full, item)),
+            Value::List(items) => items.iter().for_each(|item| self.warn_unset_within(full, item)),
             Value::Map(map) => {
-                map.entries.iter().for_each(|entry| {
-                    self.warn_unset_within(&format!("{full}.{}", entry.name), &entry.node)
-                });
+                map.entries.iter().for_each(|entry| self.warn_unset_within(&format!("{full}.{}", entry.name), &entry.node));
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
         }
@@ -202,101 +171,43 @@ impl<'a> Reader<'a> {
         let Some(at) = self.first.map(|first| Location::whole(first.file)) else {
             return;
         };
-        let join = |names: &BTreeSet<String>| {
-            names
-                .iter()
-                .map(|name| format!("`{name}`"))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
+        let join = |names: &BTreeSet<String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         if !self.unprotected.is_empty() {
-            let message = format!(
-                "accepted, no effect yet, and meant to protect something: {}",
-                join(&self.unprotected)
-            );
-            self.found
-                .warn(&at, message, "do not rely on these settings");
+            let message = format!("accepted, no effect yet, and meant to protect something: {}", join(&self.unprotected));
+            self.found.warn(&at, message, "do not rely on these settings");
         }
         if !self.idle.is_empty() {
-            self.found.note(
-                &at,
-                format!("accepted, no effect yet: {}", join(&self.idle)),
-                "",
-            );
+            self.found.note(&at, format!("accepted, no effect yet: {}", join(&self.idle)), "");
         }
     }
 }
 
 /// What to say about a value of the wrong kind.
 fn wrong_kind(node: &Node, full: &str, kind: Kind, name: &str) -> (String, String) {
-    let source = node
-        .variable
-        .as_deref()
-        .map(|variable| format!(" (from `{variable}`)"))
-        .unwrap_or_default();
-    let is_numeric = matches!(
-        kind,
-        Kind::Count | Kind::Integer | Kind::Signed | Kind::Decimal | Kind::Seconds
-    );
-    let found = if is_numeric && matches!(node.value, Value::Number(_)) {
-        "this number"
-    } else {
-        node.kind()
-    };
+    let source = node.variable.as_deref().map(|variable| format!(" (from `{variable}`)")).unwrap_or_default();
+    let is_numeric = matches!(kind, Kind::Count | Kind::Integer | Kind::Signed | Kind::Decimal | Kind::Seconds);
+    let found = if is_numeric && matches!(node.value, Value::Number(_)) { "this number" } else { node.kind() };
     let message = format!("`{full}` must be {}, not {found}{source}", kind.describe());
-    let hint = if name.is_empty() {
-        String::new()
-    } else {
-        kind.example(name)
-    };
+    let hint = if name.is_empty() { String::new() } else { kind.example(name) };
     (message, hint)
 }
 
 /// The section a key belongs to, when it stands in another one.
 fn home_of(name: &str, wrong: Section) -> Option<String> {
-    let large = [
-        Section::Top,
-        Section::Params,
-        Section::Router,
-        Section::Litellm,
-        Section::General,
-        Section::Switchboard,
-    ];
-    let home = large
-        .into_iter()
-        .find(|section| *section != wrong && section.find(name).is_some())?;
-    Some(if home == Section::Top {
-        "the top of the file".to_owned()
-    } else {
-        format!("`{}`", home.path())
-    })
+    let large = [Section::Top, Section::Params, Section::Router, Section::Litellm, Section::General, Section::Switchboard];
+    let home = large.into_iter().find(|section| *section != wrong && section.find(name).is_some())?;
+    Some(if home == Section::Top { "the top of the file".to_owned() } else { format!("`{}`", home.path()) })
 }
 
 /// Keys whose `false` asks for something, since they are on unless said.
 fn defaults_to_on(name: &str) -> bool {
-    matches!(
-        name,
-        "require_auth_for_metrics_endpoint"
-            | "tag_filtering_match_any"
-            | "ignore_invalid_deployments"
-    )
+    matches!(name, "require_auth_for_metrics_endpoint" | "tag_filtering_match_any" | "ignore_invalid_deployments")
 }
 
 /// Names close to a known key that are well-known parameters of their own.
 fn is_free_name(name: &str) -> bool {
-    matches!(
-        name,
-        "top_k"
-            | "top_a"
-            | "min_p"
-            | "n"
-            | "seed"
-            | "stop"
-            | "user"
-            | "tools"
-            | "logprobs"
-            | "top_logprobs"
-    ) || name.contains("cost")
+    matches!(name, "top_k" | "top_a" | "min_p" | "n" | "seed" | "stop" | "user" | "tools" | "logprobs" | "top_logprobs")
+        || name.contains("cost")
         || name.starts_with("supports_")
         || name.starts_with("aws_")
 }
@@ -321,11 +232,7 @@ pub(super) struct Fields {
 impl Fields {
     /// The value of a key, unless it is absent.
     pub(super) fn node(&self, name: &str) -> Option<&Node> {
-        debug_assert!(
-            self.section.find(name).is_some(),
-            "`{name}` has no row in {:?}",
-            self.section
-        );
+        debug_assert!(self.section.find(name).is_some(), "`{name}` has no row in {:?}", self.section);
         self.map.get(name).filter(|node| !node.is_absent())
     }
 
@@ -334,10 +241,7 @@ impl Fields {
     }
 
     pub(super) fn secret(&self, name: &str) -> Option<Secret> {
-        self.node(name)
-            .and_then(keys::text)
-            .filter(|text| !text.is_empty())
-            .map(Secret::new)
+        self.node(name).and_then(keys::text).filter(|text| !text.is_empty()).map(Secret::new)
     }
 
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
@@ -350,30 +254,20 @@ impl Fields {
     }
 
     pub(super) fn count(&self, name: &str) -> Option<u32> {
-        self.node(name)
-            .and_then(keys::whole)
-            .and_then(|number| u32::try_from(number).ok())
+        self.node(name).and_then(keys::whole).and_then(|number| u32::try_from(number).ok())
     }
 
     pub(super) fn integer(&self, name: &str) -> Option<u64> {
-        self.node(name)
-            .and_then(keys::whole)
-            .and_then(|number| u64::try_from(number).ok())
+        self.node(name).and_then(keys::whole).and_then(|number| u64::try_from(number).ok())
     }
 
     pub(super) fn signed(&self, name: &str) -> Option<i64> {
-        self.node(name)
-            .and_then(keys::whole)
-            .and_then(|number| i64::try_from(number).ok())
+        self.node(name).and_then(keys::whole).and_then(|number| i64::try_from(number).ok())
     }
 
     /// For quantities that are not money.
     pub(super) fn float(&self, name: &str) -> Option<f64> {
-        self.node(name)
-            .and_then(keys::decimal)?
-            .parse()
-            .ok()
-            .filter(|number: &f64| number.is_finite())
+        self.node(name).and_then(keys::decimal)?.parse().ok().filter(|number: &f64| number.is_finite())
     }
 
     pub(super) fn seconds(&self, name: &str) -> Option<Duration> {
@@ -381,8 +275,7 @@ impl Fields {
     }
 
     pub(super) fn milliseconds(&self, name: &str) -> Option<Duration> {
-        self.integer(name)
-            .map(|millis| Duration::from_millis(millis).min(LONGEST))
+        self.integer(name).map(|millis| Duration::from_millis(millis).min(LONGEST))
     }
 
     pub(super) fn map(&self, name: &str) -> Option<&Map> {
@@ -402,7 +295,5 @@ impl Fields {
 /// A duration written as a number of seconds.
 pub(super) fn seconds(node: &Node) -> Option<Duration> {
     let number: f64 = keys::decimal(node)?.parse().ok()?;
-    Duration::try_from_secs_f64(number)
-        .ok()
-        .map(|duration| duration.min(LONGEST))
+    Duration::try_from_secs_f64(number).ok().map(|duration| duration.min(LONGEST))
 }

@@ -207,28 +207,15 @@ impl Section {
 
 impl Key {
     const fn new(name: &'static str, kind: Kind, effect: Effect, doc: &'static str) -> Key {
-        Key {
-            name,
-            kind,
-            effect,
-            doc,
-            common: false,
-            protects: false,
-        }
+        Key { name, kind, effect, doc, common: false, protects: false }
     }
 
     const fn common(self) -> Key {
-        Key {
-            common: true,
-            ..self
-        }
+        Key { common: true, ..self }
     }
 
     const fn protects(self) -> Key {
-        Key {
-            protects: true,
-            ..self
-        }
+        Key { protects: true, ..self }
     }
 }
 
@@ -332,13 +319,11 @@ pub(super) fn texts(node: &Node) -> Option<Vec<&str>> {
 pub(super) fn flag(node: &Node) -> Option<bool> {
     match &node.value {
         Value::Bool(flag) => Some(*flag),
-        Value::Text(text) | Value::Number(text) => {
-            match text.trim().to_ascii_lowercase().as_str() {
-                "true" | "yes" | "on" | "1" => Some(true),
-                "false" | "no" | "off" | "0" => Some(false),
-                _ => None,
-            }
-        }
+        Value::Text(text) | Value::Number(text) => match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Some(true),
+            "false" | "no" | "off" | "0" => Some(false),
+            _ => None,
+        },
         Value::Null | Value::List(_) | Value::Map(_) | Value::Unset => None,
     }
 }
@@ -356,7 +341,5 @@ pub(super) fn whole(node: &Node) -> Option<i128> {
 /// The text of a JSON number.
 pub(super) fn decimal(node: &Node) -> Option<&str> {
     let text = text(node)?.trim();
-    serde_json::from_str::<serde_json::Number>(text)
-        .ok()
-        .map(|_| text)
+    serde_json::from_str::<serde_json::Number>(text).ok().map(|_| text)
 }

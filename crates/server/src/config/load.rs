@@ -27,13 +27,7 @@ pub enum Source {
 impl Source {
     /// The file given on the command line, else `CONFIG_FILE_PATH`, else the environment alone.
     pub fn choose(given: Option<PathBuf>, environment: &Environment) -> Source {
-        given
-            .or_else(|| {
-                environment
-                    .get_non_empty("CONFIG_FILE_PATH")
-                    .map(PathBuf::from)
-            })
-            .map_or(Source::Environment, Source::File)
+        given.or_else(|| environment.get_non_empty("CONFIG_FILE_PATH").map(PathBuf::from)).map_or(Source::Environment, Source::File)
     }
 }
 
@@ -84,12 +78,7 @@ pub struct Loaded {
 impl Loader {
     /// A loader without command line and providers.
     pub fn new(source: Source, environment: Environment) -> Loader {
-        Loader {
-            source,
-            environment,
-            overrides: Overrides::default(),
-            providers: Vec::new(),
-        }
+        Loader { source, environment, overrides: Overrides::default(), providers: Vec::new() }
     }
 
     /// Reads, checks and types the configuration.
@@ -97,9 +86,7 @@ impl Loader {
         let mut diagnostics = Diagnostics::default();
         let written = match &self.source {
             Source::File(path) => raw::read(path, &self.environment, &mut diagnostics),
-            Source::Text { name, text } => {
-                raw::read_text(name, text.as_bytes(), &self.environment, &mut diagnostics)
-            }
+            Source::Text { name, text } => raw::read_text(name, text.as_bytes(), &self.environment, &mut diagnostics),
             Source::Environment => Written {
                 root: Node::new(Value::Map(Map::default()), Location::environment()),
                 files: Vec::new(),
@@ -108,24 +95,11 @@ impl Loader {
             },
         };
         if written.incomplete {
-            return Loaded {
-                config: None,
-                diagnostics,
-                files: written.files,
-            };
+            return Loaded { config: None, diagnostics, files: written.files };
         }
-        let config = resolved::resolve(
-            &written,
-            &self.overrides,
-            self.providers(),
-            &mut diagnostics,
-        );
+        let config = resolved::resolve(&written, &self.overrides, self.providers(), &mut diagnostics);
         let config = Some(config).filter(|_| !diagnostics.has_errors());
-        Loaded {
-            config,
-            diagnostics,
-            files: written.files,
-        }
+        Loaded { config, diagnostics, files: written.files }
     }
 
     fn providers(&self) -> Option<&[ProviderKeys]> {

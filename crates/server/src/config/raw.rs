@@ -28,59 +28,29 @@ pub struct Written {
 
 /// Reads a file and what it includes.
 pub fn read(path: &Path, environment: &Environment, found: &mut Diagnostics) -> Written {
-    let mut files = Files {
-        read: Vec::new(),
-        open: Vec::new(),
-        root: path.parent().unwrap_or(Path::new("")).to_owned(),
-        found,
-    };
+    let mut files = Files { read: Vec::new(), open: Vec::new(), root: path.parent().unwrap_or(Path::new("")).to_owned(), found };
     let root = files.load(path, None);
     let read = std::mem::take(&mut files.read);
     finish(root, read, environment, found)
 }
 
 /// Reads a configuration from memory; `include` is relative to the working directory.
-pub fn read_text(
-    name: &str,
-    text: &[u8],
-    environment: &Environment,
-    found: &mut Diagnostics,
-) -> Written {
-    let mut files = Files {
-        read: Vec::new(),
-        open: Vec::new(),
-        root: PathBuf::new(),
-        found,
-    };
+pub fn read_text(name: &str, text: &[u8], environment: &Environment, found: &mut Diagnostics) -> Written {
+    let mut files = Files { read: Vec::new(), open: Vec::new(), root: PathBuf::new(), found };
     let root = files.parse(Path::new(name), text);
     let root = files.include(root, Path::new(""));
     let read = std::mem::take(&mut files.read);
     finish(root, read, environment, found)
 }
 
-fn finish(
-    root: Map,
-    files: Vec<PathBuf>,
-    environment: &Environment,
-    found: &mut Diagnostics,
-) -> Written {
-    let at = root
-        .entries
-        .first()
-        .map_or_else(Location::environment, |entry| {
-            Location::whole(Arc::clone(&entry.at.file))
-        });
+fn finish(root: Map, files: Vec<PathBuf>, environment: &Environment, found: &mut Diagnostics) -> Written {
+    let at = root.entries.first().map_or_else(Location::environment, |entry| Location::whole(Arc::clone(&entry.at.file)));
     let mut root = root;
     let incomplete = found.has_errors();
     let environment = overlay(&mut root, environment, found);
     let mut root = Node::new(Value::Map(root), at);
     resolve(&mut root, "", &environment, found);
-    Written {
-        root,
-        files,
-        environment,
-        incomplete,
-    }
+    Written { root, files, environment, incomplete }
 }
 
 struct Files<'a> {
@@ -97,11 +67,7 @@ impl Files<'_> {
         let whole = Location::whole(path.display().to_string());
         let at = from.unwrap_or(&whole);
         if self.read.len() >= MOST_FILES {
-            self.found.error(
-                at,
-                format!("more than {MOST_FILES} files are included"),
-                "join some of them",
-            );
+            self.found.error(at, format!("more than {MOST_FILES} files are included"), "join some of them");
             return Map::default();
         }
         self.read.push(path.to_owned());
@@ -109,19 +75,14 @@ impl Files<'_> {
             Ok(text) => text,
             Err(error) => {
                 let message = format!("`{}` cannot be read: {error}", path.display());
-                self.found
-                    .error(at, message, "check the path and the permissions");
+                self.found.error(at, message, "check the path and the permissions");
                 return Map::default();
             }
         };
         let identity = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if self.open.contains(&identity) {
-            let message = format!(
-                "`{}` includes itself, directly or through another file",
-                path.display()
-            );
-            self.found
-                .error(at, message, "remove one `include` of the circle");
+            let message = format!("`{}` includes itself, directly or through another file", path.display());
+            self.found.error(at, message, "remove one `include` of the circle");
             return Map::default();
         }
         let root = self.parse(path, &text);
@@ -134,23 +95,16 @@ impl Files<'_> {
     fn parse(&mut self, path: &Path, text: &[u8]) -> Map {
         let name: Arc<str> = path.display().to_string().into();
         match yaml::parse(&name, text, Limits::default(), self.found) {
-            Ok(Node {
-                value: Value::Map(map),
-                ..
-            }) => map,
-            Ok(Node {
-                value: Value::Null, ..
-            }) => Map::default(),
+            Ok(Node { value: Value::Map(map), .. }) => map,
+            Ok(Node { value: Value::Null, .. }) => Map::default(),
             Ok(node) => {
                 let message = format!("the file must be a map, not {}", node.kind());
-                self.found
-                    .error(&node.at, message, "start with `model_list:`");
+                self.found.error(&node.at, message, "start with `model_list:`");
                 Map::default()
             }
             Err(finding) => {
                 let hint = finding.hint.unwrap_or_default();
-                self.found
-                    .push(finding.severity, &finding.at, finding.message, hint);
+                self.found.push(finding.severity, &finding.at, finding.message, hint);
                 Map::default()
             }
         }
@@ -162,15 +116,8 @@ impl Files<'_> {
             return root;
         };
         let Some(names) = keys::texts(&entry.node) else {
-            let message = format!(
-                "`include` must be a list of text, not {}",
-                entry.node.kind()
-            );
-            self.found.error(
-                &entry.node.at,
-                message,
-                "write `include: [\"models.yaml\"]`",
-            );
+            let message = format!("`include` must be a list of text, not {}", entry.node.kind());
+            self.found.error(&entry.node.at, message, "write `include: [\"models.yaml\"]`");
             return root;
         };
         for name in names {
@@ -189,32 +136,16 @@ impl Files<'_> {
         if beside.exists() || !fallback.exists() {
             return beside;
         }
-        let message = format!(
-            "`{name}` is not beside the file that includes it; the one beside the first file is used"
-        );
-        self.found
-            .warn(at, message, format!("write `{}`", fallback.display()));
+        let message = format!("`{name}` is not beside the file that includes it; the one beside the first file is used");
+        self.found.warn(at, message, format!("write `{}`", fallback.display()));
         fallback
     }
 }
 
 fn join(root: &mut Map, included: Entry) {
-    let present = root
-        .entries
-        .iter_mut()
-        .find(|entry| entry.name == included.name);
+    let present = root.entries.iter_mut().find(|entry| entry.name == included.name);
     match (present.map(|entry| &mut entry.node.value), included) {
-        (
-            Some(Value::List(items)),
-            Entry {
-                node:
-                    Node {
-                        value: Value::List(more),
-                        ..
-                    },
-                ..
-            },
-        ) => items.extend(more),
+        (Some(Value::List(items)), Entry { node: Node { value: Value::List(more), .. }, .. }) => items.extend(more),
         (_, included) => {
             root.insert(included);
         }
@@ -223,11 +154,7 @@ fn join(root: &mut Map, included: Entry) {
 
 /// Takes `environment_variables` out of the file and lays it over the environment.
 fn overlay(root: &mut Map, environment: &Environment, found: &mut Diagnostics) -> Environment {
-    let Some(entry) = root
-        .entries
-        .iter_mut()
-        .find(|entry| entry.name == "environment_variables")
-    else {
+    let Some(entry) = root.entries.iter_mut().find(|entry| entry.name == "environment_variables") else {
         return environment.clone();
     };
     resolve(&mut entry.node, "environment_variables", environment, found);
@@ -242,23 +169,12 @@ fn overlay(root: &mut Map, environment: &Environment, found: &mut Diagnostics) -
             Value::Null => continue,
             Value::Unset => {
                 let wanted = variable.node.variable.as_deref().unwrap_or_default();
-                let message = format!(
-                    "`environment_variables.{}` needs `{wanted}`, which is not set",
-                    variable.name
-                );
-                found.warn(
-                    &variable.node.at,
-                    message,
-                    format!("set `{wanted}`, or remove the line"),
-                );
+                let message = format!("`environment_variables.{}` needs `{wanted}`, which is not set", variable.name);
+                found.warn(&variable.node.at, message, format!("set `{wanted}`, or remove the line"));
                 continue;
             }
             Value::List(_) | Value::Map(_) => {
-                let message = format!(
-                    "`environment_variables.{}` must be text, not {}",
-                    variable.name,
-                    variable.node.kind()
-                );
+                let message = format!("`environment_variables.{}` must be text, not {}", variable.name, variable.node.kind());
                 found.error(&variable.node.at, message, "write `NAME: \"value\"`");
                 continue;
             }
@@ -280,13 +196,9 @@ fn resolve(node: &mut Node, name: &str, environment: &Environment, found: &mut D
             }
             None => warn_unexpanded(text, name, &node.at, found),
         },
-        Value::List(items) => items
-            .iter_mut()
-            .for_each(|item| resolve(item, name, environment, found)),
+        Value::List(items) => items.iter_mut().for_each(|item| resolve(item, name, environment, found)),
         Value::Map(map) => {
-            map.entries
-                .iter_mut()
-                .for_each(|entry| resolve(&mut entry.node, &entry.name, environment, found));
+            map.entries.iter_mut().for_each(|entry| resolve(&mut entry.node, &entry.name, environment, found));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Unset => {}
     }
@@ -296,37 +208,20 @@ fn resolve(node: &mut Node, name: &str, environment: &Environment, found: &mut D
 fn warn_unexpanded(text: &str, name: &str, at: &Location, found: &mut Diagnostics) {
     if let Some(variable) = shell_reference(text) {
         let message = format!("`${{{variable}}}` in `{name}` is not expanded");
-        found.warn(
-            at,
-            message,
-            format!("write `os.environ/{variable}` as the whole value"),
-        );
+        found.warn(at, message, format!("write `os.environ/{variable}` as the whole value"));
     } else if text.contains(REFERENCE) {
         let message = format!("`{REFERENCE}...` inside the text of `{name}` is not expanded");
-        found.warn(
-            at,
-            message,
-            "make it the whole value, and put the rest into the variable",
-        );
+        found.warn(at, message, "make it the whole value, and put the rest into the variable");
     }
 }
 
 /// Whether a missing variable is an error is decided where the key's meaning is known.
-fn lookup(
-    variable: &str,
-    at: &Location,
-    environment: &Environment,
-    found: &mut Diagnostics,
-) -> Value {
+fn lookup(variable: &str, at: &Location, environment: &Environment, found: &mut Diagnostics) -> Value {
     if let Some(value) = environment.get(variable) {
         return Value::Text(value.to_owned());
     }
     if environment.is_unreadable(variable) {
-        found.error(
-            at,
-            format!("the environment variable `{variable}` is not UTF-8"),
-            "set it to plain text",
-        );
+        found.error(at, format!("the environment variable `{variable}` is not UTF-8"), "set it to plain text");
     } else if let Some(close) = environment.closest_name(variable) {
         found.note(at, format!("`{variable}` is not set, but `{close}` is"), "");
     }
@@ -338,9 +233,7 @@ fn shell_reference(text: &str) -> Option<&str> {
     text.match_indices("${").find_map(|(at, _)| {
         let rest = &text[at + 2..];
         let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')?;
-        let closes = rest[end..].starts_with('}')
-            || rest[end..].starts_with(":-")
-            || rest[end..].starts_with(":?");
+        let closes = rest[end..].starts_with('}') || rest[end..].starts_with(":-") || rest[end..].starts_with(":?");
         (end > 0 && closes).then(|| &rest[..end])
     })
 }

@@ -32,10 +32,7 @@ fn deployments(config: &Config, out: &mut String) {
 fn facts(deployment: &Deployment) -> Vec<(&'static str, String)> {
     let info = &deployment.model_info;
     let drop = deployment.drop_params.map(|flag| flag.to_string());
-    let prices = deployment
-        .prices
-        .iter()
-        .map(|(name, price)| format!("{name} = {}", price.as_str()));
+    let prices = deployment.prices.iter().map(|(name, price)| format!("{name} = {}", price.as_str()));
     let last = [
         ("default parameters", list(deployment.default_params.keys())),
         ("drop_params", drop),
@@ -43,18 +40,10 @@ fn facts(deployment: &Deployment) -> Vec<(&'static str, String)> {
         ("mode", info.mode.clone()),
         ("base_model", info.base_model.clone()),
         ("access_groups", list(&info.access_groups)),
-        (
-            "mock_response",
-            deployment.mock_response.as_ref().map(|_| "set".to_owned()),
-        ),
+        ("mock_response", deployment.mock_response.as_ref().map(|_| "set".to_owned())),
     ];
-    let all = [("id", Some(info.id.clone()))]
-        .into_iter()
-        .chain(place(deployment))
-        .chain(share(deployment))
-        .chain(last);
-    all.filter_map(|(name, value)| Some((name, value?)))
-        .collect()
+    let all = [("id", Some(info.id.clone()))].into_iter().chain(place(deployment)).chain(share(deployment)).chain(last);
+    all.filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 type Fact = (&'static str, Option<String>);
@@ -64,28 +53,13 @@ fn place(deployment: &Deployment) -> [Fact; 9] {
     let (aws, vertex) = (&connection.aws, &connection.vertex);
     [
         ("provider", connection.provider.clone()),
-        (
-            "api_base",
-            connection.api_base.as_deref().map(without_credentials),
-        ),
+        ("api_base", connection.api_base.as_deref().map(without_credentials)),
         ("api_version", connection.api_version.clone()),
         ("credentials", credentials(deployment)),
         ("organization", connection.organization.clone()),
-        (
-            "region",
-            aws.region_name.clone().or_else(|| vertex.location.clone()),
-        ),
-        (
-            "project",
-            vertex
-                .project
-                .clone()
-                .or_else(|| connection.watsonx.project_id.clone()),
-        ),
-        (
-            "extra_headers",
-            list(connection.extra_headers.iter().map(|(name, _)| name)),
-        ),
+        ("region", aws.region_name.clone().or_else(|| vertex.location.clone())),
+        ("project", vertex.project.clone().or_else(|| connection.watsonx.project_id.clone())),
+        ("extra_headers", list(connection.extra_headers.iter().map(|(name, _)| name))),
         ("extra_body", list(connection.extra_body.keys())),
     ]
 }
@@ -97,13 +71,7 @@ fn share(deployment: &Deployment) -> [Fact; 8] {
         ("tpm", limits.tpm.map(|count| count.to_string())),
         ("timeout", limits.timeout.map(seconds)),
         ("stream_timeout", limits.stream_timeout.map(seconds)),
-        (
-            "retries",
-            limits
-                .max_retries
-                .or(limits.num_retries)
-                .map(|count| count.to_string()),
-        ),
+        ("retries", limits.max_retries.or(limits.num_retries).map(|count| count.to_string())),
         ("weight", limits.weight.map(|weight| weight.to_string())),
         ("order", limits.order.map(|order| order.to_string())),
         ("tags", list(&limits.tags)),
@@ -129,33 +97,15 @@ fn credentials(deployment: &Deployment) -> Option<String> {
     let (aws, azure) = (&connection.aws, &connection.azure);
     let kinds = [
         ("api_key", connection.api_key.is_some()),
-        (
-            "aws keys",
-            aws.access_key_id.is_some() && aws.secret_access_key.is_some(),
-        ),
+        ("aws keys", aws.access_key_id.is_some() && aws.secret_access_key.is_some()),
         ("aws role", aws.role_name.is_some()),
         ("aws profile", aws.profile_name.is_some()),
-        (
-            "vertex_credentials",
-            connection.vertex.credentials.is_some(),
-        ),
+        ("vertex_credentials", connection.vertex.credentials.is_some()),
         ("azure_ad_token", azure.ad_token.is_some()),
-        (
-            "entra client",
-            azure.client_id.is_some() && azure.client_secret.is_some(),
-        ),
-        (
-            "entra user",
-            azure.username.is_some() && azure.password.is_some(),
-        ),
+        ("entra client", azure.client_id.is_some() && azure.client_secret.is_some()),
+        ("entra user", azure.username.is_some() && azure.password.is_some()),
     ];
-    list(
-        kinds
-            .into_iter()
-            .filter(|(_, set)| *set)
-            .map(|(name, _)| name),
-    )
-    .map(|names| format!("set ({names})"))
+    list(kinds.into_iter().filter(|(_, set)| *set).map(|(name, _)| name)).map(|names| format!("set ({names})"))
 }
 
 fn names(config: &Config, out: &mut String) {
@@ -168,16 +118,8 @@ fn names(config: &Config, out: &mut String) {
     }
     let router = &config.router;
     fallbacks("fallbacks", &router.fallbacks, out);
-    fallbacks(
-        "context window fallbacks",
-        &router.context_window_fallbacks,
-        out,
-    );
-    fallbacks(
-        "content policy fallbacks",
-        &router.content_policy_fallbacks,
-        out,
-    );
+    fallbacks("context window fallbacks", &router.context_window_fallbacks, out);
+    fallbacks("content policy fallbacks", &router.content_policy_fallbacks, out);
     if let Some(models) = list(&router.default_fallbacks) {
         let _ = writeln!(out, "default fallbacks: {models}");
     }
@@ -191,51 +133,30 @@ fn fallbacks(title: &str, fallbacks: &[Fallback], out: &mut String) {
         let _ = writeln!(out, "{title}:");
     }
     for fallback in fallbacks {
-        let _ = writeln!(
-            out,
-            "- {} -> {}",
-            fallback.model,
-            fallback.targets.join(", ")
-        );
+        let _ = writeln!(out, "- {} -> {}", fallback.model, fallback.targets.join(", "));
     }
 }
 
 fn settings(config: &Config, out: &mut String) {
     let (router, own) = (&config.router, &config.switchboard);
     let _ = writeln!(out, "settings:");
-    let key = if config.general.master_key.is_some() {
-        "set"
-    } else {
-        "none"
-    };
+    let key = if config.general.master_key.is_some() { "set" } else { "none" };
     line(out, "master key", key);
     line(out, "routing", &router.routing_strategy);
     line(out, "retries", router.num_retries);
     line(out, "timeout", seconds(router.timeout));
     let rest = match router.disable_cooldowns {
         true => "never".to_owned(),
-        false => format!(
-            "{} after {} failures",
-            seconds(router.cooldown_time),
-            router.allowed_fails
-        ),
+        false => format!("{} after {} failures", seconds(router.cooldown_time), router.allowed_fails),
     };
     line(out, "deployments rest", rest);
     if let Some(drop) = config.litellm.drop_params {
         line(out, "drop_params", drop);
     }
-    let listen: Vec<String> = own
-        .listen
-        .iter()
-        .map(|listen| listen.address.to_string())
-        .collect();
+    let listen: Vec<String> = own.listen.iter().map(|listen| listen.address.to_string()).collect();
     line(out, "listen", listen.join(", "));
     line(out, "tls", if own.tls.is_some() { "on" } else { "off" });
-    line(
-        out,
-        "largest request body",
-        format_args!("{} bytes", own.limits.max_body_bytes),
-    );
+    line(out, "largest request body", format_args!("{} bytes", own.limits.max_body_bytes));
     line(out, "drain", seconds(own.timeouts.drain));
     line(out, "reload", if own.reload.enabled { "on" } else { "off" });
 }
@@ -245,9 +166,6 @@ fn seconds(duration: Duration) -> String {
 }
 
 fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Option<String> {
-    let names: Vec<String> = names
-        .into_iter()
-        .map(|name| name.as_ref().to_owned())
-        .collect();
+    let names: Vec<String> = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }

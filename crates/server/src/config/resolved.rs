@@ -10,17 +10,12 @@ mod litellm;
 mod router;
 mod switchboard;
 
-pub use deployment::{
-    Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, SslVerify, Vertex, Watsonx,
-};
+pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, SslVerify, Vertex, Watsonx};
 pub use fallback::{Alias, Fallback};
 pub use general::General;
 pub use litellm::{Callbacks, LitellmSettings};
 pub use router::RouterSettings;
-pub use switchboard::{
-    ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles,
-    UpstreamSettings,
-};
+pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::environment::Environment;
@@ -53,25 +48,14 @@ pub struct Config {
 }
 
 /// Types what is written. `providers` are given when nothing is, so that the environment decides which models there are.
-pub(super) fn resolve(
-    written: &Written,
-    overrides: &Overrides,
-    providers: Option<&[ProviderKeys]>,
-    found: &mut Diagnostics,
-) -> Config {
+pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Option<&[ProviderKeys]>, found: &mut Diagnostics) -> Config {
     let environment = &written.environment;
     let mut reader = Reader::new(found);
     let top = reader.section(Section::Top, Some(&written.root));
     let general = General::read(&mut reader, top.node("general_settings"), environment);
     let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"));
     let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
-    let switchboard = SwitchboardSettings::read(
-        &mut reader,
-        top.node("switchboard"),
-        &general,
-        environment,
-        overrides,
-    );
+    let switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
     let deployments = match providers {
         Some(providers) => deployment::from_environment(providers, environment),
@@ -96,8 +80,5 @@ pub(super) fn resolve(
         let hint = "add a `model_list`, or set a provider's key such as `OPENAI_API_KEY` and start without a file";
         found.warn(&written.root.at, "there are no models", hint);
     }
-    Config {
-        notices: found.warnings().chain(found.notices()).cloned().collect(),
-        ..config
-    }
+    Config { notices: found.warnings().chain(found.notices()).cloned().collect(), ..config }
 }

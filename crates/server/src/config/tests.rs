@@ -28,22 +28,13 @@ fn load_text(text: &str) -> Loaded {
 }
 
 fn load_text_in(text: &str, environment: Environment) -> Loaded {
-    Loader::new(
-        Source::Text {
-            name: "config.yaml".into(),
-            text: text.into(),
-        },
-        environment,
-    )
-    .load()
+    Loader::new(Source::Text { name: "config.yaml".into(), text: text.into() }, environment).load()
 }
 
 /// The configuration of a text that must be usable.
 fn config(text: &str) -> Config {
     let loaded = load_text(text);
-    loaded
-        .config
-        .unwrap_or_else(|| panic!("{}", loaded.diagnostics))
+    loaded.config.unwrap_or_else(|| panic!("{}", loaded.diagnostics))
 }
 
 /// The rendered findings of a text.

@@ -39,31 +39,21 @@ struct Fingerprint {
 impl Watch {
     /// Watches what was just loaded.
     pub fn new(loader: Loader, loaded: &Loaded) -> Watch {
-        let mut watch = Watch {
-            loader,
-            files: Vec::new(),
-        };
+        let mut watch = Watch { loader, files: Vec::new() };
         watch.remember(&loaded.files);
         watch
     }
 
     /// Looks once. `None`: nothing changed.
     pub fn check(&mut self) -> Option<Reload> {
-        let changed = self
-            .files
-            .iter()
-            .any(|(path, seen)| fingerprint(path) != *seen);
+        let changed = self.files.iter().any(|(path, seen)| fingerprint(path) != *seen);
         changed.then(|| self.reload())
     }
 
     /// Loads again, whether or not anything changed.
     pub fn reload(&mut self) -> Reload {
         // Before reading, so that a change while reading is seen next time.
-        let before: Vec<_> = self
-            .files
-            .iter()
-            .map(|(path, _)| (path.clone(), fingerprint(path)))
-            .collect();
+        let before: Vec<_> = self.files.iter().map(|(path, _)| (path.clone(), fingerprint(path))).collect();
         let loaded = self.loader.load();
         self.remember(&loaded.files);
         for (path, seen) in before {
@@ -78,38 +68,26 @@ impl Watch {
     }
 
     /// Watches on a thread of its own and hands every outcome to `on_reload`.
-    pub fn spawn(
-        mut self,
-        interval: Duration,
-        mut on_reload: impl FnMut(Reload) + Send + 'static,
-    ) -> std::io::Result<WatchThread> {
+    pub fn spawn(mut self, interval: Duration, mut on_reload: impl FnMut(Reload) + Send + 'static) -> std::io::Result<WatchThread> {
         let (ask, asked) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("config-watch".to_owned())
-            .spawn(move || {
-                loop {
-                    let outcome = match asked.recv_timeout(interval) {
-                        Ok(()) => Some(self.reload()),
-                        Err(RecvTimeoutError::Timeout) => self.check(),
-                        Err(RecvTimeoutError::Disconnected) => return,
-                    };
-                    if let Some(outcome) = outcome {
-                        on_reload(outcome);
-                    }
+        let thread = std::thread::Builder::new().name("config-watch".to_owned()).spawn(move || {
+            loop {
+                let outcome = match asked.recv_timeout(interval) {
+                    Ok(()) => Some(self.reload()),
+                    Err(RecvTimeoutError::Timeout) => self.check(),
+                    Err(RecvTimeoutError::Disconnected) => return,
+                };
+                if let Some(outcome) = outcome {
+                    on_reload(outcome);
                 }
-            })?;
-        Ok(WatchThread {
-            ask: Some(ask),
-            thread: Some(thread),
-        })
+            }
+        })?;
+        Ok(WatchThread { ask: Some(ask), thread: Some(thread) })
     }
 
     /// A file that failed to load may name fewer includes than before; the root is always among them.
     fn remember(&mut self, files: &[PathBuf]) {
-        self.files = files
-            .iter()
-            .map(|path| (path.clone(), fingerprint(path)))
-            .collect();
+        self.files = files.iter().map(|path| (path.clone(), fingerprint(path))).collect();
         if let Source::File(root) = &self.loader.source
             && !files.contains(root)
         {
@@ -146,11 +124,7 @@ impl Drop for WatchThread {
 
 fn fingerprint(path: &Path) -> Option<Fingerprint> {
     let metadata = std::fs::metadata(path).ok()?;
-    Some(Fingerprint {
-        modified: metadata.modified().ok(),
-        bytes: metadata.len(),
-        inode: inode(&metadata),
-    })
+    Some(Fingerprint { modified: metadata.modified().ok(), bytes: metadata.len(), inode: inode(&metadata) })
 }
 
 #[cfg(unix)]

@@ -66,19 +66,12 @@ pub struct Entry {
 impl Map {
     /// The value of a key.
     pub fn get(&self, name: &str) -> Option<&Node> {
-        self.entries
-            .iter()
-            .find(|entry| entry.name == name)
-            .map(|entry| &entry.node)
+        self.entries.iter().find(|entry| entry.name == name).map(|entry| &entry.node)
     }
 
     /// Replaces the entry of that name, or adds it; returns the entry it replaced.
     pub fn insert(&mut self, entry: Entry) -> Option<Entry> {
-        match self
-            .entries
-            .iter_mut()
-            .find(|present| present.name == entry.name)
-        {
+        match self.entries.iter_mut().find(|present| present.name == entry.name) {
             Some(present) => Some(std::mem::replace(present, entry)),
             None => {
                 self.entries.push(entry);
@@ -97,11 +90,7 @@ impl Map {
 impl Node {
     /// A node that did not come from an environment variable.
     pub fn new(value: Value, at: Location) -> Node {
-        Node {
-            value,
-            at,
-            variable: None,
-        }
+        Node { value, at, variable: None }
     }
 
     /// The kind of value, with its article, as messages name it.
@@ -121,12 +110,7 @@ impl Node {
     pub fn as_map(&self) -> Option<&Map> {
         match &self.value {
             Value::Map(map) => Some(map),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::Text(_)
-            | Value::List(_)
-            | Value::Unset => None,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Unset => None,
         }
     }
 
@@ -134,12 +118,7 @@ impl Node {
     pub fn as_list(&self) -> Option<&[Node]> {
         match &self.value {
             Value::List(items) => Some(items),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::Text(_)
-            | Value::Map(_)
-            | Value::Unset => None,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Map(_) | Value::Unset => None,
         }
     }
 
@@ -147,12 +126,7 @@ impl Node {
     pub fn as_text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::List(_)
-            | Value::Map(_)
-            | Value::Unset => None,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::List(_) | Value::Map(_) | Value::Unset => None,
         }
     }
 
@@ -166,9 +140,7 @@ impl Node {
         match &self.value {
             Value::Null | Value::Unset => serde_json::Value::Null,
             Value::Bool(flag) => (*flag).into(),
-            Value::Number(text) => {
-                serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into())
-            }
+            Value::Number(text) => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
             Value::Text(text) => text.as_str().into(),
             Value::List(items) => items.iter().map(Node::to_json).collect(),
             Value::Map(map) => serde_json::Value::Object(map.to_json()),
@@ -179,10 +151,7 @@ impl Node {
 impl Map {
     /// The same mapping as JSON.
     pub fn to_json(&self) -> serde_json::Map<String, serde_json::Value> {
-        self.entries
-            .iter()
-            .map(|entry| (entry.name.clone(), entry.node.to_json()))
-            .collect()
+        self.entries.iter().map(|entry| (entry.name.clone(), entry.node.to_json())).collect()
     }
 }
 

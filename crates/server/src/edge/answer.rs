@@ -24,19 +24,11 @@ pin_project! {
 impl<B> Answer<B> {
     /// A refusal by the edge itself, after which the connection ends.
     pub(super) fn refusal(status: StatusCode, message: &'static str) -> Response<Self> {
-        let text = format!(
-            r#"{{"error":{{"message":"{message}","type":"invalid_request_error","code":{}}}}}"#,
-            status.as_u16()
-        );
-        let mut response = Response::new(Self::Refused {
-            text: Some(text.into()),
-        });
+        let text = format!(r#"{{"error":{{"message":"{message}","type":"invalid_request_error","code":{}}}}}"#, status.as_u16());
+        let mut response = Response::new(Self::Refused { text: Some(text.into()) });
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     }
@@ -46,19 +38,14 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project() {
             Projected::Served { body, exchange } => {
                 let frame = body.poll_frame(cx);
                 exchange.offered(matches!(frame, Poll::Ready(Some(Ok(_)))));
                 frame
             }
-            Projected::Refused { text } => {
-                Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
-            }
+            Projected::Refused { text } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
         }
     }
 
@@ -72,9 +59,7 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Served { body, .. } => body.size_hint(),
-            Self::Refused { text } => {
-                SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
-            }
+            Self::Refused { text } => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
         }
     }
 }

@@ -69,18 +69,8 @@ impl BodyError {
 }
 
 impl RequestBody {
-    pub(super) fn new(
-        incoming: Incoming,
-        headers: &HeaderMap,
-        limits: BodyLimits,
-        pulse: Rc<Pulse>,
-    ) -> Self {
-        Self {
-            incoming,
-            limits,
-            encoded: is_encoded(headers),
-            pulse,
-        }
+    pub(super) fn new(incoming: Incoming, headers: &HeaderMap, limits: BodyLimits, pulse: Rc<Pulse>) -> Self {
+        Self { incoming, limits, encoded: is_encoded(headers), pulse }
     }
 
     /// Who sent the request.
@@ -114,17 +104,11 @@ impl RequestBody {
             return Err(BodyError::TooLarge { limit });
         }
         let mut frames = Frames::default();
-        let mut pace = pin!(Pace {
-            limits: self.limits,
-            started: None,
-            sleep: None
-        });
+        let mut pace = pin!(Pace { limits: self.limits, started: None, sleep: None });
         while !self.incoming.is_end_stream() {
             let frame = poll_fn(|cx| match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Ready(frame) => Poll::Ready(Ok(frame)),
-                Poll::Pending => pace
-                    .poll_overdue(cx, frames.len)
-                    .map(|()| Err(BodyError::TooSlow)),
+                Poll::Pending => pace.poll_overdue(cx, frames.len).map(|()| Err(BodyError::TooSlow)),
             })
             .await?;
             let Some(frame) = frame.transpose().map_err(BodyError::Broken)? else {
@@ -145,10 +129,7 @@ impl RequestBody {
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::CONTENT_ENCODING)
-        .iter()
-        .any(|value| !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Holds a body to its minimum rate. A body that never makes us wait costs no timer.
@@ -164,9 +145,7 @@ impl Pace {
         let started = *self.started.get_or_insert_with(Instant::now);
         loop {
             let deadline = started + self.allowance(received as u64);
-            let sleep = self
-                .sleep
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
             if sleep.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
@@ -181,10 +160,7 @@ impl Pace {
     /// How long this many bytes may take.
     fn allowance(&self, received: u64) -> Duration {
         let earned = Duration::from_secs(received / self.limits.min_rate.max(1));
-        self.limits
-            .grace
-            .saturating_add(earned)
-            .min(self.limits.total)
+        self.limits.grace.saturating_add(earned).min(self.limits.total)
     }
 }
 

@@ -60,18 +60,11 @@ enum Version {
 }
 
 impl<S: Service> Protocols<S> {
-    pub(super) fn new(
-        service: S,
-        tls: Option<TlsAcceptor>,
-        settings: &Settings,
-        tasks: Rc<Tasks>,
-    ) -> Self {
+    pub(super) fn new(service: S, tls: Option<TlsAcceptor>, settings: &Settings, tasks: Rc<Tasks>) -> Self {
         // `pipeline_flush` stays off: it would hold back a stream while the client's next request is already there;
         // the parser's own head timeout stays off: it costs a timer per request and counts idle time as head time
         let mut http1 = http1::Builder::new();
-        http1
-            .max_buf_size(settings.max_header_bytes.max(8192))
-            .max_header_size(settings.max_header_bytes);
+        http1.max_buf_size(settings.max_header_bytes.max(8192)).max_header_size(settings.max_header_bytes);
         if settings.max_headers != 100 {
             // the parser's default, and the only number for which it does not allocate
             http1.max_headers(settings.max_headers);
@@ -87,22 +80,12 @@ impl<S: Service> Protocols<S> {
             .initial_connection_window_size(limits.connection_window_bytes)
             .max_send_buf_size(limits.send_buffer_bytes);
         let (body, max_header_bytes) = (settings.body, settings.max_header_bytes);
-        Self {
-            service: Rc::new(service),
-            tls,
-            http1,
-            http2,
-            tasks,
-            body,
-            max_header_bytes,
-        }
+        Self { service: Rc::new(service), tls, http1, http2, tasks, body, max_header_bytes }
     }
 
     /// Serves a connection until it ends, is drained or is cut.
     pub(super) async fn serve(self: Rc<Self>, socket: Socket, pulse: Rc<Pulse>) {
-        let Some((socket, version, prefix)) =
-            until_ordered(&pulse, self.open(socket)).await.flatten()
-        else {
+        let Some((socket, version, prefix)) = until_ordered(&pulse, self.open(socket)).await.flatten() else {
             return;
         };
         let this = Rc::clone(&self);
@@ -117,12 +100,7 @@ impl<S: Service> Protocols<S> {
             }
             Version::Http2 => {
                 pulse.idle();
-                let io = TokioIo::new(Guarded::new(
-                    socket,
-                    Gate::open(),
-                    Rc::clone(&pulse),
-                    prefix,
-                ));
+                let io = TokioIo::new(Guarded::new(socket, Gate::open(), Rc::clone(&pulse), prefix));
                 drive(self.http2.serve_connection(io, service), &pulse).await
             }
         };
@@ -158,11 +136,7 @@ impl<S: Service> Protocols<S> {
                 Ok(more) => read += more,
             }
         }
-        let version = if first == *PREFACE {
-            Version::Http2
-        } else {
-            Version::Http1
-        };
+        let version = if first == *PREFACE { Version::Http2 } else { Version::Http1 };
         Some((socket, version, first[..read].to_vec()))
     }
 

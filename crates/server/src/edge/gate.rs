@@ -58,22 +58,12 @@ struct Bad;
 impl Gate {
     /// A gate before the first request. The parser refuses heads beyond `max_line` bytes, so longer lines are not kept.
     pub(super) fn new(max_line: usize) -> Self {
-        Self {
-            state: State::RequestLine,
-            line: Vec::new(),
-            blank_lines: 0,
-            length: None,
-            chunked: false,
-            max_line,
-        }
+        Self { state: State::RequestLine, line: Vec::new(), blank_lines: 0, length: None, chunked: false, max_line }
     }
 
     /// A gate that lets everything pass, for HTTP/2.
     pub(super) fn open() -> Self {
-        Self {
-            state: State::Blind,
-            ..Self::new(0)
-        }
+        Self { state: State::Blind, ..Self::new(0) }
     }
 
     /// Whether a request's head has begun and not ended.
@@ -94,11 +84,7 @@ impl Gate {
                 State::Blind => return Ok(()),
                 State::Sized(left) => at += self.skip(rest, left, State::Sized, State::RequestLine),
                 State::Chunk(left) => at += self.skip(rest, left, State::Chunk, State::ChunkEnd),
-                State::RequestLine
-                | State::Field
-                | State::ChunkSize
-                | State::ChunkEnd
-                | State::Trailer => {
+                State::RequestLine | State::Field | State::ChunkSize | State::ChunkEnd | State::Trailer => {
                     let Some(end) = memchr::memchr(b'\n', rest) else {
                         return self.keep(rest).map_err(|Bad| self.refuse(bytes.len() - 1));
                     };
@@ -120,11 +106,7 @@ impl Gate {
     }
 
     fn refuse(&mut self, at: usize) -> Refused {
-        let part = if matches!(self.state, State::RequestLine | State::Field) {
-            Part::Head
-        } else {
-            Part::Body
-        };
+        let part = if matches!(self.state, State::RequestLine | State::Field) { Part::Head } else { Part::Body };
         self.state = State::Blind;
         self.line = Vec::new();
         Refused { at, part }
@@ -133,10 +115,7 @@ impl Gate {
     /// Keeps the beginning of a line for the next read.
     fn keep(&mut self, rest: &[u8]) -> Result<(), Bad> {
         let size = self.line.len() + rest.len();
-        if matches!(
-            self.state,
-            State::RequestLine | State::Field | State::Trailer
-        ) {
+        if matches!(self.state, State::RequestLine | State::Field | State::Trailer) {
             if size > self.max_line {
                 // the parser has at least as much of this head in hand and refuses it as too large
                 self.state = State::Blind;
@@ -181,11 +160,7 @@ impl Gate {
     fn on_request_line(&mut self, line: &[u8]) -> Result<(), Bad> {
         if line.is_empty() {
             self.blank_lines += 1;
-            return if self.blank_lines > MAX_BLANK_LINES {
-                Err(Bad)
-            } else {
-                Ok(())
-            };
+            return if self.blank_lines > MAX_BLANK_LINES { Err(Bad) } else { Ok(()) };
         }
         self.blank_lines = 0;
         self.length = None;
@@ -222,15 +197,9 @@ impl Gate {
     }
 
     fn on_chunk_size(&mut self, line: &[u8]) -> Result<(), Bad> {
-        let digits = line
-            .iter()
-            .take_while(|byte| byte.is_ascii_hexdigit())
-            .count();
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (size, rest) = line.split_at(digits);
-        if size.is_empty()
-            || size.len() > 16
-            || !matches!(rest.trim_ascii_start().first(), None | Some(b';'))
-        {
+        if size.is_empty() || size.len() > 16 || !matches!(rest.trim_ascii_start().first(), None | Some(b';')) {
             return Err(Bad);
         }
         let size = std::str::from_utf8(size).map_err(|_| Bad)?;
@@ -262,10 +231,7 @@ fn decimal(value: &[u8]) -> Result<u64, Bad> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Bad);
     }
-    std::str::from_utf8(value)
-        .map_err(|_| Bad)?
-        .parse()
-        .map_err(|_| Bad)
+    std::str::from_utf8(value).map_err(|_| Bad)?.parse().map_err(|_| Bad)
 }
 
 #[cfg(test)]

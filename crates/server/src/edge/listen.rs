@@ -60,12 +60,7 @@ pub(super) fn bind_all(settings: &Settings) -> Result<Vec<Listening>, StartError
         Address::Tcp(address) => bind_tcp(*address, settings),
         Address::Unix(path) => bind_unix(path, settings.workers),
     };
-    let named = |address: &Address| {
-        bind(address).map_err(|source| StartError::Listen {
-            address: address.to_string(),
-            source,
-        })
-    };
+    let named = |address: &Address| bind(address).map_err(|source| StartError::Listen { address: address.to_string(), source });
     settings.listen.iter().map(named).collect()
 }
 
@@ -80,10 +75,7 @@ fn bind_tcp(address: SocketAddr, settings: &Settings) -> io::Result<Listening> {
     for _ in 1..settings.workers {
         shares.push(Share::Tcp(open_tcp(address, Sharing::Workers)?));
     }
-    Ok(Listening {
-        address: Bound::Tcp(address),
-        shares,
-    })
+    Ok(Listening { address: Bound::Tcp(address), shares })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,11 +85,7 @@ enum Sharing {
 }
 
 fn open_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpListener> {
-    let socket = RawSocket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     // connections inherit these, which saves setting them one by one
@@ -125,16 +113,12 @@ fn bind_unix(path: &Path, workers: usize) -> io::Result<Listening> {
         shares.push(Share::Unix(first.try_clone()?));
     }
     shares.push(Share::Unix(first));
-    Ok(Listening {
-        address: Bound::Unix(path.to_owned()),
-        shares,
-    })
+    Ok(Listening { address: Bound::Unix(path.to_owned()), shares })
 }
 
 /// Whether the path is a socket nobody listens on any more.
 fn is_stale(path: &Path) -> bool {
-    StdUnixStream::connect(path)
-        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    StdUnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 /// A share within a worker's runtime.
@@ -154,12 +138,8 @@ impl Listener {
 
     pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Peer)>> {
         match self {
-            Self::Tcp(listener) => listener
-                .poll_accept(cx)
-                .map_ok(|(stream, address)| (Socket::Tcp(stream), Peer::Tcp(address))),
-            Self::Unix(listener) => listener
-                .poll_accept(cx)
-                .map_ok(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),
+            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, address)| (Socket::Tcp(stream), Peer::Tcp(address))),
+            Self::Unix(listener) => listener.poll_accept(cx).map_ok(|(stream, _)| (Socket::Unix(stream), Peer::Unix)),
         }
     }
 
@@ -173,10 +153,7 @@ impl Listener {
                 let listener = listener.into_std()?;
                 while let Some((stream, address)) = queued_in(listener.accept()) {
                     stream.set_nonblocking(true)?;
-                    queued.push((
-                        Socket::Tcp(TcpStream::from_std(stream)?),
-                        Peer::Tcp(address),
-                    ));
+                    queued.push((Socket::Tcp(TcpStream::from_std(stream)?), Peer::Tcp(address)));
                 }
             }
             Self::Unix(listener) => {
@@ -205,8 +182,5 @@ fn queued_in<T>(accepted: io::Result<T>) -> Option<T> {
 /// Whether the connection failed before we took it, which says nothing about the listener.
 pub(super) fn is_one_connections_fault(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

@@ -103,45 +103,19 @@ impl Edge {
         S: Service,
         F: Fn(usize) -> Result<S, BoxError> + Send + Sync + 'static,
     {
-        let certificates = settings
-            .tls
-            .as_ref()
-            .map(|tls| Certificates::load(&tls.certificate, &tls.key))
-            .transpose()?;
+        let certificates = settings.tls.as_ref().map(|tls| Certificates::load(&tls.certificate, &tls.key)).transpose()?;
         let mut bound = listen::bind_all(&settings)?;
-        let addresses = bound
-            .iter()
-            .map(|listener| listener.address.clone())
-            .collect();
+        let addresses = bound.iter().map(|listener| listener.address.clone()).collect();
         let shutdown = Shutdown::new(settings.drain_timeout, settings.hasty_drain_timeout);
         let (alive, done) = tokio::sync::mpsc::channel(1);
-        let shared = Arc::new(worker::Shared::new(
-            settings,
-            certificates.clone(),
-            shutdown.clone(),
-        )?);
+        let shared = Arc::new(worker::Shared::new(settings, certificates.clone(), shutdown.clone())?);
         let factory = Arc::new(factory);
-        let mut running = Running {
-            addresses,
-            shutdown,
-            certificates,
-            threads: Vec::new(),
-            done,
-        };
+        let mut running = Running { addresses, shutdown, certificates, threads: Vec::new(), done };
         let mut reports = Vec::new();
         for number in 0..shared.settings.workers {
-            let listeners = bound
-                .iter_mut()
-                .filter_map(|listener| listener.shares.pop())
-                .collect();
+            let listeners = bound.iter_mut().filter_map(|listener| listener.shares.pop()).collect();
             let (report, reported) = std::sync::mpsc::channel();
-            let start = worker::Start {
-                number,
-                listeners,
-                shared: Arc::clone(&shared),
-                alive: alive.clone(),
-                report,
-            };
+            let start = worker::Start { number, listeners, shared: Arc::clone(&shared), alive: alive.clone(), report };
             let factory = Arc::clone(&factory);
             let thread = std::thread::Builder::new()
                 .name(format!("edge-{number}"))
@@ -220,9 +194,7 @@ impl Running {
     ///
     /// When signals cannot be listened to, or a worker thread panicked.
     pub fn wait_with_signals(mut self) -> Result<(), BoxError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let shutdown = self.shutdown.clone();
         runtime.block_on(async {
             tokio::select! {

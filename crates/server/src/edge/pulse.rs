@@ -74,8 +74,7 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn new(settings: &Settings) -> Self {
         let tick = settings.tick().as_millis().max(1);
-        let ticks =
-            |limit: Duration| u32::try_from(limit.as_millis().div_ceil(tick)).unwrap_or(u32::MAX);
+        let ticks = |limit: Duration| u32::try_from(limit.as_millis().div_ceil(tick)).unwrap_or(u32::MAX);
         Self {
             head: ticks(settings.header_timeout),
             idle: ticks(settings.idle_timeout),
@@ -177,11 +176,7 @@ impl Pulse {
         let now = self.clock.get();
         // a wait began up to a tick after the clock last moved, hence `>`
         let over = |since: u32, limit: u32| now.wrapping_sub(since) > limit;
-        if self
-            .blocked_since
-            .get()
-            .is_some_and(|since| over(since, limits.stall))
-        {
+        if self.blocked_since.get().is_some_and(|since| over(since, limits.stall)) {
             return self.give(Order::Cut);
         }
         let since = self.since.get();
@@ -220,12 +215,7 @@ enum StreamState {
 impl Stream {
     pub(super) fn new(clock: Rc<Clock>) -> Rc<Self> {
         let (offered_since, state) = (Cell::new(None), Cell::new(StreamState::Running));
-        Rc::new(Self {
-            clock,
-            offered_since,
-            state,
-            waker: RefCell::new(None),
-        })
+        Rc::new(Self { clock, offered_since, state, waker: RefCell::new(None) })
     }
 
     /// Whether the stream's task is to end. Remembers whom to wake then.
@@ -269,10 +259,7 @@ impl Exchange {
     pub(super) fn begin(pulse: Rc<Pulse>) -> Self {
         pulse.in_flight.set(pulse.in_flight.get() + 1);
         pulse.unused.set(false);
-        Self {
-            pulse,
-            stream: None,
-        }
+        Self { pulse, stream: None }
     }
 
     /// The answer travels on this stream; HTTP/1 has none.
@@ -290,9 +277,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.pulse
-            .in_flight
-            .set(self.pulse.in_flight.get().saturating_sub(1));
+        self.pulse.in_flight.set(self.pulse.in_flight.get().saturating_sub(1));
         self.pulse.since.set(self.pulse.clock.get());
     }
 }

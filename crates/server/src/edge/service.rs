@@ -15,10 +15,7 @@ pub trait Service: 'static {
     type Body: Body<Data = Bytes, Error: Into<BoxError>> + 'static;
 
     /// Answers one request. The future may not borrow the service: it shares what it needs.
-    fn call(
-        &self,
-        request: Request<RequestBody>,
-    ) -> impl Future<Output = Response<Self::Body>> + 'static;
+    fn call(&self, request: Request<RequestBody>) -> impl Future<Output = Response<Self::Body>> + 'static;
 }
 
 impl<F, Answer, B> Service for F

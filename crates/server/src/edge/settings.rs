@@ -113,12 +113,7 @@ impl Default for Settings {
 
 impl Default for BodyLimits {
     fn default() -> Self {
-        Self {
-            max_bytes: 32 * 1024 * 1024,
-            min_rate: 1024,
-            grace: Duration::from_secs(10),
-            total: Duration::from_secs(120),
-        }
+        Self { max_bytes: 32 * 1024 * 1024, min_rate: 1024, grace: Duration::from_secs(10), total: Duration::from_secs(120) }
     }
 }
 
@@ -139,10 +134,7 @@ impl Default for Http2Limits {
 impl Settings {
     /// The period of the sweep that enforces the connection deadlines: a quarter of the shortest, at most a second.
     pub(super) fn tick(&self) -> Duration {
-        let shortest = self
-            .header_timeout
-            .min(self.idle_timeout)
-            .min(self.stall_timeout);
+        let shortest = self.header_timeout.min(self.idle_timeout).min(self.stall_timeout);
         (shortest / 4).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
 }
@@ -154,10 +146,7 @@ impl FromStr for Address {
         match text.strip_prefix("unix:") {
             Some("") => Err(BadAddress(text.to_owned())),
             Some(path) => Ok(Self::Unix(PathBuf::from(path))),
-            None => text
-                .parse()
-                .map(Self::Tcp)
-                .map_err(|_| BadAddress(text.to_owned())),
+            None => text.parse().map(Self::Tcp).map_err(|_| BadAddress(text.to_owned())),
         }
     }
 }

@@ -29,11 +29,7 @@ pub(super) enum Stage {
 
 impl Shutdown {
     pub(super) fn new(drain_timeout: Duration, hasty_timeout: Duration) -> Self {
-        Self {
-            stage: Arc::new(watch::Sender::new(Stage::Serving)),
-            drain_timeout,
-            hasty_timeout,
-        }
+        Self { stage: Arc::new(watch::Sender::new(Stage::Serving)), drain_timeout, hasty_timeout }
     }
 
     /// Stops accepting, ends idle connections and lets running answers finish, up to the drain timeout.
@@ -41,9 +37,7 @@ impl Shutdown {
         self.stage.send_if_modified(|stage| {
             let serving = *stage == Stage::Serving;
             if serving {
-                *stage = Stage::Draining {
-                    until: Instant::now() + self.drain_timeout,
-                };
+                *stage = Stage::Draining { until: Instant::now() + self.drain_timeout };
             }
             serving
         });
@@ -91,11 +85,7 @@ impl Shutdown {
                 _ = interrupt.recv() => {}
             }
             tracing::info!("stop signal received: {round}");
-            if self.has_begun() {
-                self.hasten()
-            } else {
-                self.drain()
-            }
+            if self.has_begun() { self.hasten() } else { self.drain() }
         }
         Ok(())
     }

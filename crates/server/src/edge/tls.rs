@@ -60,12 +60,7 @@ impl Certificates {
     pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
         let stamps = stamps(certificate, key);
         let current = ArcSwap::from_pointee(read(certificate, key)?);
-        Ok(Arc::new(Self {
-            certificate: certificate.to_owned(),
-            key: key.to_owned(),
-            current,
-            read_at: Mutex::new(stamps),
-        }))
+        Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), current, read_at: Mutex::new(stamps) }))
     }
 
     /// Reads the files again. New connections get the new certificate; on failure the old one stays.
@@ -74,8 +69,7 @@ impl Certificates {
     ///
     /// As [`load`](Self::load).
     pub fn reload(&self) -> Result<(), CertificateError> {
-        self.current
-            .store(Arc::new(read(&self.certificate, &self.key)?));
+        self.current.store(Arc::new(read(&self.certificate, &self.key)?));
         Ok(())
     }
 
@@ -86,10 +80,7 @@ impl Certificates {
     /// As [`load`](Self::load). The same broken files are reported once.
     pub fn reload_if_changed(&self) -> Result<(), CertificateError> {
         let now = stamps(&self.certificate, &self.key);
-        let before = std::mem::replace(
-            &mut *self.read_at.lock().unwrap_or_else(PoisonError::into_inner),
-            now,
-        );
+        let before = std::mem::replace(&mut *self.read_at.lock().unwrap_or_else(PoisonError::into_inner), now);
         if before == now { Ok(()) } else { self.reload() }
     }
 
@@ -116,11 +107,7 @@ impl ResolvesServerCert for Resolver {
 
 fn stamps(certificate: &Path, key: &Path) -> Stamps {
     // a file that is gone has no stamp; reading it says why
-    [certificate, key].map(|path| {
-        std::fs::metadata(path)
-            .and_then(|found| found.modified())
-            .ok()
-    })
+    [certificate, key].map(|path| std::fs::metadata(path).and_then(|found| found.modified()).ok())
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {
@@ -128,14 +115,9 @@ fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError
         let path = path.to_owned();
         move |source| CertificateError::Read { path, source }
     };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(cannot_read(certificate))?;
+    let chain =
+        CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(cannot_read(certificate))?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(cannot_read(key))?;
-    CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|source| {
-        CertificateError::Unusable {
-            path: certificate.to_owned(),
-            source,
-        }
-    })
+    CertifiedKey::from_der(chain, key, &ring::default_provider())
+        .map_err(|source| CertificateError::Unusable { path: certificate.to_owned(), source })
 }

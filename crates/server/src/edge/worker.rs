@@ -56,17 +56,8 @@ impl Shared {
         shutdown: Shutdown,
     ) -> Result<Self, CertificateError> {
         settings.workers = settings.workers.max(1);
-        let tls = certificates
-            .as_ref()
-            .map(Certificates::server_config)
-            .transpose()?;
-        Ok(Self {
-            settings,
-            certificates,
-            tls,
-            shutdown,
-            open: AtomicUsize::new(0),
-        })
+        let tls = certificates.as_ref().map(Certificates::server_config).transpose()?;
+        Ok(Self { settings, certificates, tls, shutdown, open: AtomicUsize::new(0) })
     }
 }
 
@@ -92,32 +83,19 @@ where
     S: Service,
     F: Fn(usize) -> Result<S, BoxError>,
 {
-    let Start {
-        number,
-        listeners,
-        shared,
-        alive,
-        report,
-    } = start;
+    let Start { number, listeners, shared, alive, report } = start;
     let said = |outcome| {
         // the edge waits for this report; if it is gone there is nobody to tell
         let _gone = report.send(outcome);
     };
-    let runtime = match Builder::new_current_thread()
-        .enable_all()
-        .build_local(LocalOptions::default())
-    {
+    let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
         Err(error) => return said(Err(StartError::Worker(error))),
     };
     runtime.block_on(async {
-        let listeners = listeners
-            .into_iter()
-            .map(Listener::new)
-            .collect::<io::Result<Vec<_>>>();
-        let started = listeners
-            .map_err(StartError::Worker)
-            .and_then(|listeners| Ok((listeners, factory(number).map_err(StartError::Service)?)));
+        let listeners = listeners.into_iter().map(Listener::new).collect::<io::Result<Vec<_>>>();
+        let started =
+            listeners.map_err(StartError::Worker).and_then(|listeners| Ok((listeners, factory(number).map_err(StartError::Service)?)));
         match started {
             Ok((listeners, service)) => {
                 said(Ok(()));
@@ -232,22 +210,9 @@ impl<S: Service> Worker<S> {
     fn new(number: usize, service: S, shared: Arc<Shared>) -> Self {
         let tasks = Rc::new(Tasks::default());
         let tls = shared.tls.clone().map(TlsAcceptor::from);
-        let protocols = Rc::new(Protocols::new(
-            service,
-            tls,
-            &shared.settings,
-            Rc::clone(&tasks),
-        ));
+        let protocols = Rc::new(Protocols::new(service, tls, &shared.settings, Rc::clone(&tasks)));
         let limits = Limits::new(&shared.settings);
-        Self {
-            number,
-            shared,
-            protocols,
-            clock: Rc::clone(&tasks.clock),
-            tasks,
-            limits,
-            pulses: RefCell::default(),
-        }
+        Self { number, shared, protocols, clock: Rc::clone(&tasks.clock), tasks, limits, pulses: RefCell::default() }
     }
 
     async fn serve(self, listeners: Vec<Listener>) {
@@ -290,9 +255,7 @@ impl<S: Service> Worker<S> {
     fn close(&self, listeners: Vec<Listener>) {
         for listener in listeners {
             match listener.close() {
-                Ok(queued) => queued
-                    .into_iter()
-                    .for_each(|(socket, peer)| self.admit(socket, peer)),
+                Ok(queued) => queued.into_iter().for_each(|(socket, peer)| self.admit(socket, peer)),
                 Err(error) => tracing::warn!(%error, "queued connections are lost"),
             }
         }
@@ -301,10 +264,7 @@ impl<S: Service> Worker<S> {
     fn admit(&self, socket: Socket, peer: Peer) {
         let pulse = Pulse::new(peer, Rc::clone(&self.clock));
         let open = self.shared.open.fetch_add(1, Ordering::Relaxed);
-        let seat = Seat {
-            shared: Arc::clone(&self.shared),
-            pulse: Rc::clone(&pulse),
-        };
+        let seat = Seat { shared: Arc::clone(&self.shared), pulse: Rc::clone(&pulse) };
         if open >= self.shared.settings.max_connections {
             tracing::debug!(?peer, "too many connections");
             return;
@@ -334,12 +294,7 @@ impl<S: Service> Worker<S> {
 
     /// Looks for a new certificate for ever. One worker does it for all.
     async fn watch_certificates(&self) {
-        let Some(certificates) = self
-            .shared
-            .certificates
-            .as_ref()
-            .filter(|_| self.number == 0)
-        else {
+        let Some(certificates) = self.shared.certificates.as_ref().filter(|_| self.number == 0) else {
             return std::future::pending().await;
         };
         loop {
@@ -367,10 +322,7 @@ impl<S: Service> Worker<S> {
                 _ = stage.changed() => {}
             }
         }
-        tracing::warn!(
-            worker = self.number,
-            "cut what was still running at the end of the drain"
-        );
+        tracing::warn!(worker = self.number, "cut what was still running at the end of the drain");
         self.tasks.abort_all();
         poll_fn(|cx| self.tasks.poll_reap(cx)).await;
     }

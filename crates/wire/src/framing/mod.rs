@@ -1,6 +1,7 @@
 //! Cutting a byte stream into frames, however it arrives.
 
 mod aws_event_stream;
+mod json_array;
 mod json_lines;
 mod sse;
 
@@ -26,6 +27,8 @@ pub enum Framing {
     JsonLines,
     /// Amazon's binary event stream.
     AwsEventStream,
+    /// The items of one JSON array.
+    JsonArray,
 }
 
 /// One frame and the bytes it came in.
@@ -61,6 +64,8 @@ pub struct Framer {
 pub(crate) struct Scan {
     pub(crate) at: usize,
     pub(crate) line: usize,
+    pub(crate) depth: u32,
+    pub(crate) quoted: bool,
 }
 
 impl Framer {
@@ -98,6 +103,7 @@ impl Framer {
         let found = match self.framing {
             Framing::Sse => sse::frame_end(slice, &mut self.scan, self.ended),
             Framing::JsonLines => json_lines::frame_end(slice, &mut self.scan, self.ended),
+            Framing::JsonArray => json_array::frame_end(slice, &mut self.scan, self.ended),
             Framing::AwsEventStream => match aws_event_stream::frame_end(slice) {
                 Ok(None) if self.ended => return Some(Err(Malformed::new("the stream ends inside an event"))),
                 Ok(found) => found,
@@ -116,6 +122,7 @@ impl Framer {
         Some(match self.framing {
             Framing::Sse => sse::read_frame(raw),
             Framing::JsonLines => Ok(json_lines::read_frame(raw)),
+            Framing::JsonArray => Ok(json_array::read_frame(raw)),
             Framing::AwsEventStream => aws_event_stream::read_frame(raw),
         })
     }

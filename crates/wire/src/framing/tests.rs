@@ -61,6 +61,21 @@ fn json_lines_need_no_last_line_feed() {
 }
 
 #[test]
+fn the_items_of_an_array_are_frames_however_they_are_cut() {
+    let stream = "[{\"a\":\"}]\\\"{\"}\r\n,\r\n{\"b\":[{},[1]]} , {\"c\":2}\n]\n";
+    let whole = cut(Framing::JsonArray, &[stream.as_bytes()]);
+    let payloads: Vec<_> = whole.iter().map(|(_, payload)| payload.as_str()).collect();
+    assert_eq!(payloads, ["{\"a\":\"}]\\\"{\"}", "{\"b\":[{},[1]]}", "{\"c\":2}"]);
+    for at in 0..stream.len() {
+        let (left, right) = stream.as_bytes().split_at(at);
+        assert_eq!(cut(Framing::JsonArray, &[left, right]), whole, "cut at {at}");
+    }
+    assert_eq!(cut(Framing::JsonArray, &[b"{\"error\":{}}\n"]).len(), 1);
+    assert_eq!(cut(Framing::JsonArray, &[b"[{\"a\":1},{\"b\""]).len(), 2);
+    assert!(cut(Framing::JsonArray, &[b"[]"]).is_empty());
+}
+
+#[test]
 fn aws_messages_are_checked_and_named() {
     let mut stream = write_aws_message(&[(":event-type", "contentBlockDelta"), (":message-type", "event")], b"{}");
     stream.extend(write_aws_message(&[(":exception-type", "throttlingException")], b"{\"message\":\"slow\"}"));
@@ -79,7 +94,7 @@ fn aws_messages_are_checked_and_named() {
 proptest! {
     #[test]
     fn no_bytes_can_make_a_framer_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in 1_usize..40) {
-        for framing in [Framing::Sse, Framing::JsonLines, Framing::AwsEventStream] {
+        for framing in [Framing::Sse, Framing::JsonLines, Framing::AwsEventStream, Framing::JsonArray] {
             let mut framer = Framer::new(framing);
             'stream: for chunk in bytes.chunks(size) {
                 framer.push(Bytes::copy_from_slice(chunk));

@@ -15,15 +15,8 @@ fn committed_models_are_a_fresh_derivation() {
     let first = derive(&list, Catalog::embedded().providers()).unwrap();
     let second = derive(&list, Catalog::embedded().providers()).unwrap();
     assert_eq!(first, second, "derivation is deterministic");
-    eprintln!(
-        "{} cards, skipped {:?}, duplicates {:?}",
-        first.cards, first.skipped, first.duplicates
-    );
-    assert_eq!(
-        first.unknown,
-        [],
-        "every field of the list is read or named as not carried"
-    );
+    eprintln!("{} cards, skipped {:?}, duplicates {:?}", first.cards, first.skipped, first.duplicates);
+    assert_eq!(first.unknown, [], "every field of the list is read or named as not carried");
     assert_eq!(first.skipped, ["fallback_generalizations", "sample_spec"]);
     assert_committed("catalog/models.txt", &first.text);
 }
@@ -32,21 +25,12 @@ fn committed_models_are_a_fresh_derivation() {
 fn every_line_is_read_and_written_alike_and_sorted() {
     let mut last = String::new();
     let mut count = 0;
-    for line in Catalog::model_lines()
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-    {
+    for line in Catalog::model_lines().lines().filter(|line| !line.starts_with('#')) {
         let card = ModelCard::parse(line).unwrap();
         assert_eq!(card.to_line(), line);
         let key = line.split('\t').next().unwrap().to_owned();
         assert!(last < key, "{last} before {key}");
-        assert_eq!(
-            Catalog::embedded()
-                .model(&card.provider, &card.model)
-                .as_ref(),
-            Some(&card),
-            "{key} is found"
-        );
+        assert_eq!(Catalog::embedded().model(&card.provider, &card.model).as_ref(), Some(&card), "{key} is found");
         last = key;
         count += 1;
     }
@@ -60,35 +44,21 @@ fn prices_are_exact() {
     let Some(list) = shared("model_prices.json") else {
         return;
     };
-    let duplicates = derive(&list, Catalog::embedded().providers())
-        .unwrap()
-        .duplicates;
+    let duplicates = derive(&list, Catalog::embedded().providers()).unwrap().duplicates;
     let list: BTreeMap<String, BTreeMap<String, &RawValue>> = serde_json::from_str(&list).unwrap();
     let mut compared = 0;
     for (name, entry) in list.iter().filter(|(name, _)| *name != "sample_spec") {
-        let twice = duplicates
-            .iter()
-            .any(|other| other.ends_with(name.as_str()) || name.ends_with(other.as_str()));
+        let twice = duplicates.iter().any(|other| other.ends_with(name.as_str()) || name.ends_with(other.as_str()));
         let Some(raw) = entry.get("input_cost_per_token").filter(|_| !twice) else {
             continue;
         };
         let listed: String = serde_json::from_str(entry["litellm_provider"].get()).unwrap();
-        let row = Catalog::embedded().providers().find(|row| {
-            row.price_names.contains(&listed) || row.names().any(|name| name == listed)
-        });
+        let row = Catalog::embedded().providers().find(|row| row.price_names.contains(&listed) || row.names().any(|name| name == listed));
         let id = row.map_or(listed.as_str(), |row| row.id.as_str());
-        let mut prefixes = row
-            .into_iter()
-            .flat_map(Provider::names)
-            .chain([listed.as_str()]);
+        let mut prefixes = row.into_iter().flat_map(Provider::names).chain([listed.as_str()]);
         let model = prefixes.find_map(|prefix| name.strip_prefix(prefix)?.strip_prefix('/'));
-        let card = Catalog::embedded()
-            .model(id, model.unwrap_or(name))
-            .expect(name);
-        let price = card
-            .prices
-            .base(Component::Input)
-            .map(|rate| rate.to_decimal(0));
+        let card = Catalog::embedded().model(id, model.unwrap_or(name)).expect(name);
+        let price = card.prices.base(Component::Input).map(|rate| rate.to_decimal(0));
         assert_eq!(price.unwrap(), expanded(raw.get()), "{name}");
         compared += 1;
     }
@@ -100,15 +70,9 @@ fn a_list_with_something_new_says_so() {
     let list = r#"{"acme/one": {"litellm_provider": "acme", "mode": "chat", "input_cost_per_smell": 1e-6,
         "input_cost_per_token": 0.0000025, "output_cost_per_token_above_128k_tokens_priority": 1e-05, "supports_vision": false}}"#;
     let derivation = derive(list, std::iter::empty()).unwrap();
-    assert_eq!(
-        derivation.unknown,
-        [("input_cost_per_smell".to_owned(), "acme/one".to_owned())]
-    );
+    assert_eq!(derivation.unknown, [("input_cost_per_smell".to_owned(), "acme/one".to_owned())]);
     let line = derivation.text.lines().last().unwrap();
-    assert_eq!(
-        line,
-        "acme/one\tmode=chat $input=2.5 $output+priority>128000=10 lacks=vision"
-    );
+    assert_eq!(line, "acme/one\tmode=chat $input=2.5 $output+priority>128000=10 lacks=vision");
 }
 
 #[test]
@@ -128,9 +92,5 @@ fn expanded(number: &str) -> String {
     let (whole, moved) = digits.split_at(digits.len() - zeros.len());
     let plain = format!("{}.{moved}{fraction}", whole.trim_start_matches('0'));
     let plain = plain.trim_end_matches('0').trim_end_matches('.');
-    if plain.starts_with('.') || plain.is_empty() {
-        format!("0{plain}")
-    } else {
-        plain.to_owned()
-    }
+    if plain.starts_with('.') || plain.is_empty() { format!("0{plain}") } else { plain.to_owned() }
 }

@@ -5,10 +5,7 @@ use super::*;
 
 fn found(name: &str) -> String {
     let found = Catalog::embedded().lookup(name);
-    found.map_or_else(
-        || "nothing".to_owned(),
-        |found| format!("{}/{}", found.provider, found.model),
-    )
+    found.map_or_else(|| "nothing".to_owned(), |found| format!("{}/{}", found.provider, found.model))
 }
 
 #[test]
@@ -16,26 +13,11 @@ fn names_are_taken_at_their_word() {
     assert_eq!(found("openai/gpt-4o"), "openai/gpt-4o");
     assert_eq!(found("azure/gpt-4o"), "azure/gpt-4o");
     assert_eq!(found("gemini/gemini-2.5-pro"), "gemini/gemini-2.5-pro");
-    assert_eq!(
-        found("vertex_ai/gemini-2.5-pro"),
-        "vertex_ai/gemini-2.5-pro"
-    );
-    assert_eq!(
-        found("vertex_ai/claude-haiku-4-5@20251001"),
-        "vertex_ai/claude-haiku-4-5@20251001"
-    );
-    assert_eq!(
-        found("azure/eu/gpt-4o-2024-08-06"),
-        "azure/eu/gpt-4o-2024-08-06"
-    );
-    assert_eq!(
-        found("text-completion-openai/gpt-3.5-turbo-instruct"),
-        "openai/gpt-3.5-turbo-instruct"
-    );
-    assert_eq!(
-        found("together/meta-llama/Llama-3.3-70B-Instruct-Turbo"),
-        "together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo"
-    );
+    assert_eq!(found("vertex_ai/gemini-2.5-pro"), "vertex_ai/gemini-2.5-pro");
+    assert_eq!(found("vertex_ai/claude-haiku-4-5@20251001"), "vertex_ai/claude-haiku-4-5@20251001");
+    assert_eq!(found("azure/eu/gpt-4o-2024-08-06"), "azure/eu/gpt-4o-2024-08-06");
+    assert_eq!(found("text-completion-openai/gpt-3.5-turbo-instruct"), "openai/gpt-3.5-turbo-instruct");
+    assert_eq!(found("together/meta-llama/Llama-3.3-70B-Instruct-Turbo"), "together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo");
 }
 
 #[test]
@@ -43,60 +25,31 @@ fn bare_names_belong_to_the_maker() {
     assert_eq!(found("gpt-4o"), "openai/gpt-4o");
     assert_eq!(found("claude-sonnet-4-5"), "anthropic/claude-sonnet-4-5");
     assert_eq!(found("gemini-2.5-pro"), "gemini/gemini-2.5-pro");
-    assert_eq!(
-        found("text-embedding-3-small"),
-        "openai/text-embedding-3-small"
-    );
+    assert_eq!(found("text-embedding-3-small"), "openai/text-embedding-3-small");
     assert_eq!(found("deepseek-chat"), "deepseek/deepseek-chat");
 }
 
 #[test]
 fn market_slugs_lead_to_the_maker() {
-    assert_eq!(
-        found("anthropic/claude-sonnet-4.5"),
-        "anthropic/claude-sonnet-4-5"
-    );
+    assert_eq!(found("anthropic/claude-sonnet-4.5"), "anthropic/claude-sonnet-4-5");
     assert_eq!(found("google/gemini-2.5-flash"), "gemini/gemini-2.5-flash");
     assert_eq!(found("x-ai/grok-4.20"), "xai/grok-4.20");
     assert!(found("mistralai/mistral-large-latest").starts_with("mistral/"));
-    assert!(
-        found("meta-llama/llama-3.3-70b-instruct")
-            .to_lowercase()
-            .contains("llama-3.3-70b-instruct")
-    );
+    assert!(found("meta-llama/llama-3.3-70b-instruct").to_lowercase().contains("llama-3.3-70b-instruct"));
     assert!(found("openai/gpt-4o:nitro").starts_with("openai/gpt-4o"));
 }
 
 #[test]
 fn regions_and_routes_are_looked_through() {
-    let direct = Catalog::embedded()
-        .model("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0")
-        .unwrap();
-    assert_eq!(
-        Catalog::embedded().model(
-            "bedrock_converse",
-            "converse/anthropic.claude-sonnet-4-5-20250929-v1:0"
-        ),
-        Some(direct)
-    );
+    let direct = Catalog::embedded().model("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0").unwrap();
+    assert_eq!(Catalog::embedded().model("bedrock_converse", "converse/anthropic.claude-sonnet-4-5-20250929-v1:0"), Some(direct));
     assert!(found("bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0").starts_with("bedrock/"));
 }
 
 #[test]
 fn nothing_is_found_for_nothing() {
-    assert_eq!(
-        found("azure/claude-sonnet-4.5"),
-        "nothing",
-        "another provider's card is no answer"
-    );
-    for name in [
-        "",
-        "/",
-        "openai/",
-        "no-such-model",
-        "openai/no-such-model",
-        "///",
-    ] {
+    assert_eq!(found("azure/claude-sonnet-4.5"), "nothing", "another provider's card is no answer");
+    for name in ["", "/", "openai/", "no-such-model", "openai/no-such-model", "///"] {
         assert_eq!(found(name), "nothing", "{name:?}");
     }
 }
@@ -121,8 +74,7 @@ fn plain_names_agree() {
 #[test]
 fn a_model_is_offered_by_many() {
     let offers = Catalog::embedded().offers("anthropic/claude-sonnet-4.5");
-    let providers: std::collections::BTreeSet<&str> =
-        offers.iter().map(|offer| offer.provider.as_str()).collect();
+    let providers: std::collections::BTreeSet<&str> = offers.iter().map(|offer| offer.provider.as_str()).collect();
     for provider in ["anthropic", "bedrock", "vertex_ai", "openrouter"] {
         if provider != "openrouter" {
             assert!(providers.contains(provider), "{provider} in {providers:?}");
@@ -140,30 +92,14 @@ fn models_of_a_provider_are_its_own() {
 
 #[test]
 fn a_users_line_overlays_field_by_field() {
-    let catalog = Catalog::embedded()
-        .clone()
-        .with_models("openai/gpt-4o\t$input=1 mode=chat\nmine/one\t$output=3\n\n# a comment\n")
-        .unwrap();
+    let catalog =
+        Catalog::embedded().clone().with_models("openai/gpt-4o\t$input=1 mode=chat\nmine/one\t$output=3\n\n# a comment\n").unwrap();
     let card = catalog.model("openai", "gpt-4o").unwrap();
     assert_eq!(card.prices.base(Component::Input), Rate::parse("1e-6").ok());
-    assert_eq!(
-        card.prices.base(Component::Output),
-        Rate::parse("1e-5").ok()
-    );
+    assert_eq!(card.prices.base(Component::Output), Rate::parse("1e-5").ok());
     assert!(card.max_input_tokens.is_some());
-    assert_eq!(
-        catalog.lookup("mine/one").map(|found| found.model),
-        Some("one".to_owned())
-    );
-    assert_eq!(
-        catalog.models().count(),
-        Catalog::embedded().models().count() + 1
-    );
+    assert_eq!(catalog.lookup("mine/one").map(|found| found.model), Some("one".to_owned()));
+    assert_eq!(catalog.models().count(), Catalog::embedded().models().count() + 1);
     assert!(Catalog::embedded().clone().with_models("no slash").is_err());
-    assert!(
-        Catalog::embedded()
-            .clone()
-            .with_models("a/b\t$input=cheap")
-            .is_err()
-    );
+    assert!(Catalog::embedded().clone().with_models("a/b\t$input=cheap").is_err());
 }

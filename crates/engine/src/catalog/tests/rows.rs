@@ -16,33 +16,15 @@ fn every_row_is_complete() {
     for row in Catalog::embedded().providers() {
         let id = &row.id;
         assert!(!row.name.is_empty(), "{id}: name");
-        assert!(
-            !row.base.is_empty() || (row.local && !row.base_env.is_empty()),
-            "{id}: base"
-        );
+        assert!(!row.base.is_empty() || (row.local && !row.base_env.is_empty()), "{id}: base");
         let ambient = matches!(row.auth, Auth::Aws(_) | Auth::Gcp);
         assert!(ambient || !row.key_env.is_empty(), "{id}: key_env");
         assert!(row.docs.starts_with("https://"), "{id}: docs");
-        assert!(
-            row.checked.len() == 10 && row.checked.starts_with("20"),
-            "{id}: checked"
-        );
-        assert!(
-            Operation::ALL
-                .into_iter()
-                .any(|operation| row.supports(operation)),
-            "{id}: serves nothing"
-        );
-        assert_eq!(
-            matches!(row.auth, Auth::Exchange(_)),
-            row.token_url.is_some(),
-            "{id}: token_url"
-        );
+        assert!(row.checked.len() == 10 && row.checked.starts_with("20"), "{id}: checked");
+        assert!(Operation::ALL.into_iter().any(|operation| row.supports(operation)), "{id}: serves nothing");
+        assert_eq!(matches!(row.auth, Auth::Exchange(_)), row.token_url.is_some(), "{id}: token_url");
         if let Some(lender) = &row.cards_of {
-            assert!(
-                Catalog::embedded().provider(lender).is_some(),
-                "{id}: cards_of"
-            );
+            assert!(Catalog::embedded().provider(lender).is_some(), "{id}: cards_of");
         }
     }
 }
@@ -54,15 +36,8 @@ fn names_lead_to_one_row_only() {
     for row in Catalog::embedded().providers() {
         for name in row.names() {
             assert!(seen.insert(name.to_owned()), "`{name}` names two rows");
-            assert_eq!(
-                Catalog::embedded().provider(name).map(|found| &found.id),
-                Some(&row.id)
-            );
-            assert_eq!(
-                Catalog::embedded().unreachable(name),
-                None,
-                "`{name}` is reached after all"
-            );
+            assert_eq!(Catalog::embedded().provider(name).map(|found| &found.id), Some(&row.id));
+            assert_eq!(Catalog::embedded().unreachable(name), None, "`{name}` is reached after all");
         }
         if let Some(rank) = row.bare_rank {
             assert!(ranks.insert(rank), "{}: rank {rank} is taken", row.id);
@@ -76,24 +51,14 @@ fn every_known_provider_is_a_row_or_has_a_reason() {
         return;
     };
     let list: Vec<serde_json::Value> = serde_json::from_str(&list).unwrap();
-    let known = |name: &&str| {
-        Catalog::embedded().provider(name).is_none()
-            && Catalog::embedded().unreachable(name).is_none()
-    };
-    let missing: Vec<&str> = list
-        .iter()
-        .filter_map(|row| row["provider"].as_str())
-        .filter(known)
-        .collect();
+    let known = |name: &&str| Catalog::embedded().provider(name).is_none() && Catalog::embedded().unreachable(name).is_none();
+    let missing: Vec<&str> = list.iter().filter_map(|row| row["provider"].as_str()).filter(known).collect();
     assert_eq!(missing, Vec::<&str>::new());
 }
 
 #[test]
 fn the_page_of_providers_is_fresh() {
-    assert_committed(
-        "docs/providers.md",
-        &render_providers_markdown(Catalog::embedded()),
-    );
+    assert_committed("docs/providers.md", &render_providers_markdown(Catalog::embedded()));
 }
 
 #[test]
@@ -103,18 +68,9 @@ fn a_users_row_replaces_and_adds() {
     )
     .unwrap();
     let catalog = Catalog::embedded().clone().with_providers(rows);
-    assert_eq!(
-        catalog.provider("fast").map(|row| row.base.as_str()),
-        Some("http://localhost:1")
-    );
-    assert_eq!(
-        catalog.provider("groq").map(|row| row.name.as_str()),
-        Some("Mine")
-    );
-    assert_eq!(
-        catalog.providers().count(),
-        Catalog::embedded().providers().count()
-    );
+    assert_eq!(catalog.provider("fast").map(|row| row.base.as_str()), Some("http://localhost:1"));
+    assert_eq!(catalog.provider("groq").map(|row| row.name.as_str()), Some("Mine"));
+    assert_eq!(catalog.providers().count(), Catalog::embedded().providers().count());
 }
 
 #[test]
@@ -126,36 +82,18 @@ fn a_row_that_cannot_be_meant_is_refused() {
         ("base = \"https://{x\"", "not closed"),
         ("colour = \"red\"", "colour"),
         ("paths = { sing = \"/la\" }", "`sing` is neither"),
-        (
-            "rules = [{ models = [\"*\"], operations = { sing = \"la\" } }]",
-            "`sing` is no operation",
-        ),
+        ("rules = [{ models = [\"*\"], operations = { sing = \"la\" } }]", "`sing` is no operation"),
     ] {
         let error = Provider::parse_rows(&row(lines)).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
-    let error = Provider::parse_rows("[x]\nname = \"X\"\nauth = \"magic\"\n")
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("`magic` is no way to authenticate"),
-        "{error}"
-    );
+    let error = Provider::parse_rows("[x]\nname = \"X\"\nauth = \"magic\"\n").unwrap_err().to_string();
+    assert!(error.contains("`magic` is no way to authenticate"), "{error}");
 }
 
 #[test]
 fn ways_to_authenticate_are_read_and_written_alike() {
-    for text in [
-        "none",
-        "bearer",
-        "header:x-api-key",
-        "query:key",
-        "scheme:Token",
-        "aws:bedrock",
-        "gcp",
-        "azure",
-        "oci",
-    ] {
+    for text in ["none", "bearer", "header:x-api-key", "query:key", "scheme:Token", "aws:bedrock", "gcp", "azure", "oci"] {
         assert_eq!(text.parse::<Auth>().unwrap().to_string(), text);
     }
     for text in ["", "header", "header:", "bearer:x", "aws"] {

@@ -4,86 +4,35 @@ use super::*;
 
 fn url(provider: &str, ask: Ask<'_>, values: &[(&str, &str)]) -> Result<String, UrlError> {
     let catalog = Catalog::embedded();
-    let endpoint = catalog
-        .endpoint(catalog.provider(provider).unwrap(), ask)
-        .expect("the provider serves it");
-    endpoint.url(None, &|name| {
-        values
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| (*value).to_owned())
-    })
+    let endpoint = catalog.endpoint(catalog.provider(provider).unwrap(), ask).expect("the provider serves it");
+    endpoint.url(None, &|name| values.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
 }
 
 fn chat(provider: &str, dialect: Dialect, model: &str, values: &[(&str, &str)]) -> String {
-    let ask = Ask {
-        operation: Operation::Chat,
-        dialect: Some(dialect),
-        model,
-        streamed: false,
-    };
+    let ask = Ask { operation: Operation::Chat, dialect: Some(dialect), model, streamed: false };
     url(provider, ask, values).unwrap()
 }
 
 fn streamed(provider: &str, dialect: Dialect, model: &str, values: &[(&str, &str)]) -> String {
-    let ask = Ask {
-        operation: Operation::Chat,
-        dialect: Some(dialect),
-        model,
-        streamed: true,
-    };
+    let ask = Ask { operation: Operation::Chat, dialect: Some(dialect), model, streamed: true };
     url(provider, ask, values).unwrap()
 }
 
 fn other(provider: &str, operation: Operation, model: &str, values: &[(&str, &str)]) -> String {
-    url(
-        provider,
-        Ask {
-            operation,
-            dialect: None,
-            model,
-            streamed: false,
-        },
-        values,
-    )
-    .unwrap()
+    url(provider, Ask { operation, dialect: None, model, streamed: false }, values).unwrap()
 }
 
 #[test]
 fn chat_urls() {
     use Dialect::{Anthropic, Cohere, Ollama, OpenAiChat, OpenAiResponses};
-    assert_eq!(
-        chat("openai", OpenAiChat, "gpt-4o", &[]),
-        "https://api.openai.com/v1/chat/completions"
-    );
-    assert_eq!(
-        chat("openai", OpenAiResponses, "gpt-4o", &[]),
-        "https://api.openai.com/v1/responses"
-    );
-    assert_eq!(
-        chat("anthropic", Anthropic, "claude", &[]),
-        "https://api.anthropic.com/v1/messages"
-    );
-    assert_eq!(
-        chat("groq", OpenAiChat, "llama", &[]),
-        "https://api.groq.com/openai/v1/chat/completions"
-    );
-    assert_eq!(
-        chat("deepseek", Anthropic, "x", &[]),
-        "https://api.deepseek.com/anthropic/v1/messages"
-    );
-    assert_eq!(
-        chat("cohere", Cohere, "command-r", &[]),
-        "https://api.cohere.com/v2/chat"
-    );
-    assert_eq!(
-        chat("ollama", Ollama, "llama3", &[]),
-        "http://localhost:11434/api/chat"
-    );
-    assert_eq!(
-        chat("ollama", OpenAiChat, "llama3", &[]),
-        "http://localhost:11434/v1/chat/completions"
-    );
+    assert_eq!(chat("openai", OpenAiChat, "gpt-4o", &[]), "https://api.openai.com/v1/chat/completions");
+    assert_eq!(chat("openai", OpenAiResponses, "gpt-4o", &[]), "https://api.openai.com/v1/responses");
+    assert_eq!(chat("anthropic", Anthropic, "claude", &[]), "https://api.anthropic.com/v1/messages");
+    assert_eq!(chat("groq", OpenAiChat, "llama", &[]), "https://api.groq.com/openai/v1/chat/completions");
+    assert_eq!(chat("deepseek", Anthropic, "x", &[]), "https://api.deepseek.com/anthropic/v1/messages");
+    assert_eq!(chat("cohere", Cohere, "command-r", &[]), "https://api.cohere.com/v2/chat");
+    assert_eq!(chat("ollama", Ollama, "llama3", &[]), "http://localhost:11434/api/chat");
+    assert_eq!(chat("ollama", OpenAiChat, "llama3", &[]), "http://localhost:11434/v1/chat/completions");
 }
 
 #[test]
@@ -94,21 +43,11 @@ fn chat_urls_with_the_model_in_the_path() {
         "https://generativelanguage.googleapis.com/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse"
     );
     assert_eq!(
-        streamed(
-            "bedrock",
-            Bedrock,
-            "arn:aws:bedrock:us-east-1:1:inference-profile/x",
-            &[("AWS_REGION", "eu-west-1")]
-        ),
+        streamed("bedrock", Bedrock, "arn:aws:bedrock:us-east-1:1:inference-profile/x", &[("AWS_REGION", "eu-west-1")]),
         "https://bedrock-runtime.eu-west-1.amazonaws.com/model/arn:aws:bedrock:us-east-1:1:inference-profile%2Fx/converse-stream"
     );
     assert_eq!(
-        chat(
-            "bedrock",
-            Bedrock,
-            "converse/amazon.nova-lite-v1:0",
-            &[("aws_region_name", "cn-north-1")]
-        ),
+        chat("bedrock", Bedrock, "converse/amazon.nova-lite-v1:0", &[("aws_region_name", "cn-north-1")]),
         "https://bedrock-runtime.cn-north-1.amazonaws.com.cn/model/amazon.nova-lite-v1:0/converse"
     );
     assert_eq!(
@@ -130,85 +69,38 @@ fn vertex_urls() {
         format!("{base}/publishers/google/models/gemini-2.5-pro:generateContent")
     );
     assert_eq!(
-        streamed(
-            "vertex_ai",
-            Dialect::Anthropic,
-            "claude-opus-4@20250514",
-            &at
-        ),
+        streamed("vertex_ai", Dialect::Anthropic, "claude-opus-4@20250514", &at),
         format!("{base}/publishers/anthropic/models/claude-opus-4@20250514:streamRawPredict")
     );
     assert_eq!(
-        chat(
-            "vertex_ai",
-            Dialect::OpenAiChat,
-            "meta/llama-3.3-70b-instruct-maas",
-            &at
-        ),
+        chat("vertex_ai", Dialect::OpenAiChat, "meta/llama-3.3-70b-instruct-maas", &at),
         format!("{base}/endpoints/openapi/chat/completions")
     );
+    assert_eq!(chat("vertex_ai", Dialect::OpenAiChat, "openai/4711", &at), format!("{base}/endpoints/4711/chat/completions"));
     assert_eq!(
-        chat("vertex_ai", Dialect::OpenAiChat, "openai/4711", &at),
-        format!("{base}/endpoints/4711/chat/completions")
-    );
-    assert_eq!(
-        chat(
-            "vertex_ai",
-            Dialect::Gemini,
-            "gemini-2.5-pro",
-            &[("vertex_project", "p"), ("vertex_location", "global")]
-        ),
+        chat("vertex_ai", Dialect::Gemini, "gemini-2.5-pro", &[("vertex_project", "p"), ("vertex_location", "global")]),
         "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/google/models/gemini-2.5-pro:generateContent"
     );
 }
 
 #[test]
 fn urls_of_other_operations() {
-    assert_eq!(
-        other("openai", Operation::Embeddings, "m", &[]),
-        "https://api.openai.com/v1/embeddings"
-    );
-    assert_eq!(
-        other("cohere", Operation::Rerank, "m", &[]),
-        "https://api.cohere.com/v2/rerank"
-    );
-    assert_eq!(
-        other("jina_ai", Operation::Rerank, "m", &[]),
-        "https://api.jina.ai/v1/rerank"
-    );
-    assert_eq!(
-        other("anthropic", Operation::CountTokens, "m", &[]),
-        "https://api.anthropic.com/v1/messages/count_tokens"
-    );
-    assert_eq!(
-        other("dashscope", Operation::Rerank, "m", &[]),
-        "https://dashscope.aliyuncs.com/compatible-api/v1/reranks"
-    );
+    assert_eq!(other("openai", Operation::Embeddings, "m", &[]), "https://api.openai.com/v1/embeddings");
+    assert_eq!(other("cohere", Operation::Rerank, "m", &[]), "https://api.cohere.com/v2/rerank");
+    assert_eq!(other("jina_ai", Operation::Rerank, "m", &[]), "https://api.jina.ai/v1/rerank");
+    assert_eq!(other("anthropic", Operation::CountTokens, "m", &[]), "https://api.anthropic.com/v1/messages/count_tokens");
+    assert_eq!(other("dashscope", Operation::Rerank, "m", &[]), "https://dashscope.aliyuncs.com/compatible-api/v1/reranks");
     assert_eq!(
         other("huggingface", Operation::Embeddings, "BAAI/bge-m3", &[]),
         "https://router.huggingface.co/hf-inference/models/BAAI/bge-m3/pipeline/feature-extraction"
     );
     assert_eq!(
-        other(
-            "bedrock",
-            Operation::Embeddings,
-            "amazon.titan-embed-text-v2:0",
-            &[]
-        ),
+        other("bedrock", Operation::Embeddings, "amazon.titan-embed-text-v2:0", &[]),
         "https://bedrock-runtime.us-west-2.amazonaws.com/model/amazon.titan-embed-text-v2:0/invoke"
     );
     let catalog = Catalog::embedded();
-    let ask = Ask {
-        operation: Operation::Speech,
-        dialect: None,
-        model: "m",
-        streamed: false,
-    };
-    assert_eq!(
-        catalog.endpoint(catalog.provider("anthropic").unwrap(), ask),
-        None,
-        "unsupported is no endpoint"
-    );
+    let ask = Ask { operation: Operation::Speech, dialect: None, model: "m", streamed: false };
+    assert_eq!(catalog.endpoint(catalog.provider("anthropic").unwrap(), ask), None, "unsupported is no endpoint");
 }
 
 /// Every row's every dialect and operation leads to a URL once its variables are given.
@@ -218,32 +110,15 @@ fn every_row_has_its_urls() {
     for row in catalog.providers() {
         let mut asks: Vec<Ask<'_>> = Vec::new();
         for streamed in [false, true] {
-            let ask = |operation, dialect| Ask {
-                operation,
-                dialect,
-                model: "m",
-                streamed,
-            };
-            asks.extend(
-                row.chat_dialects("m")
-                    .iter()
-                    .map(|dialect| ask(Operation::Chat, Some(*dialect))),
-            );
+            let ask = |operation, dialect| Ask { operation, dialect, model: "m", streamed };
+            asks.extend(row.chat_dialects("m").iter().map(|dialect| ask(Operation::Chat, Some(*dialect))));
             asks.extend(row.shapes.keys().map(|operation| ask(*operation, None)));
         }
         for ask in asks {
-            let endpoint = catalog
-                .endpoint(row, ask)
-                .unwrap_or_else(|| panic!("{}: no path for {ask:?}", row.id));
-            let base = if row.base.is_empty() {
-                Some("http://localhost:4000/")
-            } else {
-                None
-            };
+            let endpoint = catalog.endpoint(row, ask).unwrap_or_else(|| panic!("{}: no path for {ask:?}", row.id));
+            let base = if row.base.is_empty() { Some("http://localhost:4000/") } else { None };
             let value = |_: &str| Some("value".to_owned());
-            let url = endpoint
-                .url(base, &value)
-                .unwrap_or_else(|error| panic!("{}: {error}", row.id));
+            let url = endpoint.url(base, &value).unwrap_or_else(|error| panic!("{}: {error}", row.id));
             assert!(url.parse::<http::Uri>().is_ok(), "{url}");
             let behind_scheme = url.split_once("://").unwrap().1;
             assert!(!url.contains('{') && !behind_scheme.contains("//"), "{url}");
@@ -257,108 +132,32 @@ fn every_row_has_its_urls() {
 fn a_rule_changes_dialect_body_and_name() {
     let catalog = Catalog::embedded();
     let vertex = catalog.provider("vertex_ai").unwrap();
-    assert_eq!(
-        vertex.dialect_for(Dialect::OpenAiChat, "claude-opus-4", None),
-        Some(Dialect::Anthropic)
-    );
-    assert_eq!(
-        vertex.dialect_for(Dialect::OpenAiChat, "gemini-2.5-pro", None),
-        Some(Dialect::Gemini)
-    );
-    let ask = Ask {
-        operation: Operation::Chat,
-        dialect: None,
-        model: "claude-opus-4",
-        streamed: false,
-    };
+    assert_eq!(vertex.dialect_for(Dialect::OpenAiChat, "claude-opus-4", None), Some(Dialect::Anthropic));
+    assert_eq!(vertex.dialect_for(Dialect::OpenAiChat, "gemini-2.5-pro", None), Some(Dialect::Gemini));
+    let ask = Ask { operation: Operation::Chat, dialect: None, model: "claude-opus-4", streamed: false };
     let endpoint = catalog.endpoint(vertex, ask).unwrap();
     let edits = endpoint.edits(&|_| None).unwrap();
-    assert_eq!(
-        edits.set.get("anthropic_version").map(String::as_str),
-        Some("\"vertex-2023-10-16\"")
-    );
+    assert_eq!(edits.set.get("anthropic_version").map(String::as_str), Some("\"vertex-2023-10-16\""));
     assert_eq!(edits.remove, ["model"]);
     let watsonx = catalog.provider("watsonx").unwrap();
-    let endpoint = catalog
-        .endpoint(
-            watsonx,
-            Ask {
-                model: "ibm/granite",
-                ..ask
-            },
-        )
-        .unwrap();
-    let edits = endpoint
-        .edits(&|name| (name == "project_id").then(|| "p-1".to_owned()))
-        .unwrap();
-    assert_eq!(
-        edits.set.get("project_id").map(String::as_str),
-        Some("\"p-1\"")
-    );
+    let endpoint = catalog.endpoint(watsonx, Ask { model: "ibm/granite", ..ask }).unwrap();
+    let edits = endpoint.edits(&|name| (name == "project_id").then(|| "p-1".to_owned())).unwrap();
+    assert_eq!(edits.set.get("project_id").map(String::as_str), Some("\"p-1\""));
 }
 
 #[test]
 fn nothing_moves_a_request_elsewhere() {
-    let ask = Ask {
-        operation: Operation::Chat,
-        dialect: Some(Dialect::Gemini),
-        model: "..",
-        streamed: false,
-    };
-    assert_eq!(
-        url("gemini", ask, &[]),
-        Err(UrlError::Unfit {
-            variable: "model".to_owned()
-        })
-    );
-    let escaped = url(
-        "gemini",
-        Ask {
-            model: "../x?key=1#",
-            ..ask
-        },
-        &[],
-    )
-    .unwrap();
-    assert!(
-        escaped.contains("/models/..%2Fx%3Fkey%3D1%23:generateContent"),
-        "{escaped}"
-    );
-    let ask = Ask {
-        operation: Operation::Chat,
-        dialect: Some(Dialect::OpenAiChat),
-        model: "m",
-        streamed: false,
-    };
-    for resource in [
-        "evil.example/",
-        "a@evil.example",
-        "a?b",
-        "a#b",
-        "",
-        "a/../b",
-        "a b",
-    ] {
+    let ask = Ask { operation: Operation::Chat, dialect: Some(Dialect::Gemini), model: "..", streamed: false };
+    assert_eq!(url("gemini", ask, &[]), Err(UrlError::Unfit { variable: "model".to_owned() }));
+    let escaped = url("gemini", Ask { model: "../x?key=1#", ..ask }, &[]).unwrap();
+    assert!(escaped.contains("/models/..%2Fx%3Fkey%3D1%23:generateContent"), "{escaped}");
+    let ask = Ask { operation: Operation::Chat, dialect: Some(Dialect::OpenAiChat), model: "m", streamed: false };
+    for resource in ["evil.example/", "a@evil.example", "a?b", "a#b", "", "a/../b", "a b"] {
         let result = url("azure", ask, &[("azure_resource", resource)]);
-        assert_eq!(
-            result,
-            Err(UrlError::Unfit {
-                variable: "resource".to_owned()
-            }),
-            "{resource}"
-        );
+        assert_eq!(result, Err(UrlError::Unfit { variable: "resource".to_owned() }), "{resource}");
     }
-    assert_eq!(
-        url("azure", ask, &[]),
-        Err(UrlError::Unset {
-            provider: "azure".to_owned(),
-            variable: "resource".to_owned()
-        })
-    );
-    assert_eq!(
-        url("openai_like", ask, &[]),
-        Err(UrlError::NoBase("openai_like".to_owned()))
-    );
+    assert_eq!(url("azure", ask, &[]), Err(UrlError::Unset { provider: "azure".to_owned(), variable: "resource".to_owned() }));
+    assert_eq!(url("openai_like", ask, &[]), Err(UrlError::NoBase("openai_like".to_owned())));
 }
 
 #[test]
@@ -384,38 +183,15 @@ fn patterns() {
 fn a_users_base_moves_every_dialect_or_none() {
     let catalog = Catalog::embedded();
     let deepseek = catalog.provider("deepseek").unwrap();
-    let ask = Ask {
-        operation: Operation::Chat,
-        dialect: Some(Dialect::Anthropic),
-        model: "m",
-        streamed: false,
-    };
+    let ask = Ask { operation: Operation::Chat, dialect: Some(Dialect::Anthropic), model: "m", streamed: false };
     let endpoint = catalog.endpoint(deepseek, ask).unwrap();
     let beta = Some("https://proxy.example/deepseek/beta/");
-    assert_eq!(
-        endpoint.url(beta, &|_| None),
-        Ok("https://proxy.example/deepseek/anthropic/v1/messages".to_owned())
-    );
-    assert_eq!(
-        deepseek.dialect_for(Dialect::Anthropic, "m", beta),
-        Some(Dialect::Anthropic)
-    );
+    assert_eq!(endpoint.url(beta, &|_| None), Ok("https://proxy.example/deepseek/anthropic/v1/messages".to_owned()));
+    assert_eq!(deepseek.dialect_for(Dialect::Anthropic, "m", beta), Some(Dialect::Anthropic));
     let plain = Some("https://proxy.example");
-    assert_eq!(
-        endpoint.url(plain, &|_| None),
-        Err(UrlError::Elsewhere("deepseek".to_owned()))
-    );
-    assert_eq!(
-        deepseek.dialect_for(Dialect::Anthropic, "m", plain),
-        Some(Dialect::OpenAiChat)
-    );
-    let openai = Ask {
-        dialect: Some(Dialect::OpenAiChat),
-        ..ask
-    };
+    assert_eq!(endpoint.url(plain, &|_| None), Err(UrlError::Elsewhere("deepseek".to_owned())));
+    assert_eq!(deepseek.dialect_for(Dialect::Anthropic, "m", plain), Some(Dialect::OpenAiChat));
+    let openai = Ask { dialect: Some(Dialect::OpenAiChat), ..ask };
     let endpoint = catalog.endpoint(deepseek, openai).unwrap();
-    assert_eq!(
-        endpoint.url(plain, &|_| None),
-        Ok("https://proxy.example/chat/completions".to_owned())
-    );
+    assert_eq!(endpoint.url(plain, &|_| None), Ok("https://proxy.example/chat/completions".to_owned()));
 }

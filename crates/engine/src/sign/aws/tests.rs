@@ -6,11 +6,8 @@ use super::*;
 use crate::upstream::Origin;
 
 fn check(method: Method, path: &str, content_type: Option<&str>, body: &'static [u8], want: &str) {
-    let keys = Keys {
-        access_key: "AKIDEXAMPLE".into(),
-        secret_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into(),
-        session_token: None,
-    };
+    let keys =
+        Keys { access_key: "AKIDEXAMPLE".into(), secret_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into(), session_token: None };
     let origin = Origin::of("https://example.amazonaws.com").unwrap();
     let mut request = UpstreamRequest::new(method, origin, path.parse().unwrap());
     if let Some(content_type) = content_type {
@@ -38,13 +35,7 @@ fn get_vanilla() {
 #[test]
 fn get_vanilla_query_order_key_case() {
     let want = "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500";
-    check(
-        Method::GET,
-        "/?Param2=value2&Param1=value1",
-        None,
-        b"",
-        want,
-    );
+    check(Method::GET, "/?Param2=value2&Param1=value1", None, b"", want);
 }
 
 #[test]
@@ -69,31 +60,17 @@ fn post_form() {
 #[test]
 fn a_model_id_is_encoded_twice() {
     let encoded = |path: &str| canonical_path(&path.parse().unwrap());
-    assert_eq!(
-        encoded("/model/a.b-v1:0/converse"),
-        "/model/a.b-v1%3A0/converse"
-    );
-    assert_eq!(
-        encoded("/model/a.b-v1%3A0/converse"),
-        "/model/a.b-v1%253A0/converse"
-    );
+    assert_eq!(encoded("/model/a.b-v1:0/converse"), "/model/a.b-v1%3A0/converse");
+    assert_eq!(encoded("/model/a.b-v1%3A0/converse"), "/model/a.b-v1%253A0/converse");
 }
 
 #[test]
 fn a_session_token_is_sent_and_signed() {
-    let keys = Keys {
-        access_key: "AKIDEXAMPLE".into(),
-        secret_key: "secret".into(),
-        session_token: Some("token".into()),
-    };
+    let keys = Keys { access_key: "AKIDEXAMPLE".into(), secret_key: "secret".into(), session_token: Some("token".into()) };
     let origin = Origin::of("https://example.amazonaws.com").unwrap();
     let request = UpstreamRequest::new(Method::GET, origin, "/".parse().unwrap());
     let headers = sign(&keys, "r", "s", &request, SystemTime::UNIX_EPOCH).unwrap();
-    assert!(
-        headers
-            .iter()
-            .any(|(name, value)| name == X_AMZ_SECURITY_TOKEN && value == "token")
-    );
+    assert!(headers.iter().any(|(name, value)| name == X_AMZ_SECURITY_TOKEN && value == "token"));
     let (_, value) = headers.last().unwrap();
     let value = value.to_str().unwrap();
     assert!(value.contains("SignedHeaders=host;x-amz-date;x-amz-security-token"));

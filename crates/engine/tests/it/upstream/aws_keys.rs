@@ -11,16 +11,8 @@ const STS: &str = "<R><Credentials><AccessKeyId>ASIA1</AccessKeyId><SecretAccess
 const JSON_KEYS: &str = r#"{"AccessKeyId":"ASIA2","SecretAccessKey":"s","Token":"tok","Expiration":"2030-01-01T00:00:00Z"}"#;
 
 /// The access key a chain finds with this environment and profile.
-async fn found(
-    server: &Server,
-    variables: &[(&'static str, String)],
-    profile: Profile,
-) -> Result<String, SignError> {
-    let source = AwsSource::Chain {
-        environment: environment(variables),
-        profile,
-        endpoints: endpoints(server),
-    };
+async fn found(server: &Server, variables: &[(&'static str, String)], profile: Profile) -> Result<String, SignError> {
+    let source = AwsSource::Chain { environment: environment(variables), profile, endpoints: endpoints(server) };
     access_key(source).await
 }
 
@@ -29,20 +21,13 @@ async fn access_key(source: AwsSource) -> Result<String, SignError> {
     let value = signed(Auth::Aws(aws), "authorization").await?;
     let (_, rest) = value.split_once("Credential=").unwrap();
     let (key, rest) = rest.split_once('/').unwrap();
-    assert!(
-        rest.starts_with("20200913/us-east-1/bedrock/aws4_request, SignedHeaders="),
-        "{rest}"
-    );
+    assert!(rest.starts_with("20200913/us-east-1/bedrock/aws4_request, SignedHeaders="), "{rest}");
     Ok(key.to_owned())
 }
 
 fn endpoints(server: &Server) -> Endpoints {
     let base = format!("http://{}", server.address);
-    Endpoints {
-        sts: base.clone(),
-        container: base.clone(),
-        machine: base,
-    }
+    Endpoints { sts: base.clone(), container: base.clone(), machine: base }
 }
 
 #[tokio::test]
@@ -56,36 +41,22 @@ async fn the_chain_is_followed_in_order() {
         ("/latest/meta-data/iam/security-credentials/role", JSON_KEYS),
     ])
     .await;
-    let own = [
-        ("AWS_ACCESS_KEY_ID", "AKIA0".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "s".to_owned()),
-    ];
+    let own = [("AWS_ACCESS_KEY_ID", "AKIA0".to_owned()), ("AWS_SECRET_ACCESS_KEY", "s".to_owned())];
     let none = Profile::default;
     assert_eq!(found(&server, &own, none()).await.unwrap(), "AKIA0");
     assert!(seen.lock().unwrap().is_empty());
     let token = write_file("web-identity", "jwt\n").display().to_string();
-    let web = [
-        ("AWS_WEB_IDENTITY_TOKEN_FILE", token),
-        ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r".to_owned()),
-    ];
+    let web = [("AWS_WEB_IDENTITY_TOKEN_FILE", token), ("AWS_ROLE_ARN", "arn:aws:iam::1:role/r".to_owned())];
     assert_eq!(found(&server, &web, none()).await.unwrap(), "ASIA1");
     let (_, body) = seen.lock().unwrap().pop().unwrap();
     assert!(body.ends_with("&WebIdentityToken=jwt"), "{body}");
     let profile = Profile {
-        credentials_file: Some(write_file(
-            "profile",
-            "[default]\naws_access_key_id = AKIA1\naws_secret_access_key = s\n",
-        )),
+        credentials_file: Some(write_file("profile", "[default]\naws_access_key_id = AKIA1\naws_secret_access_key = s\n")),
         ..Profile::default()
     };
     assert_eq!(found(&server, &[], profile).await.unwrap(), "AKIA1");
-    let container = [
-        (
-            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-            "/container".to_owned(),
-        ),
-        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "auth".to_owned()),
-    ];
+    let container =
+        [("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/container".to_owned()), ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "auth".to_owned())];
     assert_eq!(found(&server, &container, none()).await.unwrap(), "ASIA2");
     let (head, _) = seen.lock().unwrap().pop().unwrap();
     assert_eq!(header(&head, "authorization"), Some("auth"));
@@ -101,11 +72,7 @@ async fn the_chain_is_followed_in_order() {
 async fn a_role_is_assumed_with_signed_words() {
     let (server, seen) = endpoint(&[("/", STS)]).await;
     let source = AwsSource::Role {
-        base: Box::new(AwsSource::Static(Keys {
-            access_key: "AKIA0".into(),
-            secret_key: "s".into(),
-            session_token: None,
-        })),
+        base: Box::new(AwsSource::Static(Keys { access_key: "AKIA0".into(), secret_key: "s".into(), session_token: None })),
         role: "arn:aws:iam::1:role/r".into(),
         external_id: Some("ext".into()),
         session: "switchboard".into(),
@@ -116,9 +83,7 @@ async fn a_role_is_assumed_with_signed_words() {
     let (head, body) = seen.lock().unwrap().pop().unwrap();
     assert!(body.ends_with("&ExternalId=ext"), "{body}");
     let value = header(&head, "authorization").unwrap();
-    assert!(
-        value.contains("/us-east-1/sts/aws4_request, SignedHeaders=content-type;host;x-amz-date")
-    );
+    assert!(value.contains("/us-east-1/sts/aws4_request, SignedHeaders=content-type;host;x-amz-date"));
 }
 
 #[tokio::test]

@@ -16,9 +16,7 @@ async fn body_of(reply: impl Into<Vec<u8>>, caps: Caps) -> Result<Vec<u8>, DialF
     let server = Server::answering(reply).await;
     let mut request = get(server.address);
     request.caps = caps;
-    let reply = soon(client().send(request))
-        .await
-        .map_err(|error| error.fault())?;
+    let reply = soon(client().send(request)).await.map_err(|error| error.fault())?;
     let body = soon(reply.body.collect()).await.map_err(|error| {
         assert_eq!(error.phase(), Phase::Body);
         assert!(error.maybe_billed());
@@ -29,9 +27,7 @@ async fn body_of(reply: impl Into<Vec<u8>>, caps: Caps) -> Result<Vec<u8>, DialF
 
 fn coded(coding: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {length}\r\n\r\n"
-    );
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 
@@ -50,12 +46,9 @@ async fn a_body_shorter_than_its_length_is_an_error() {
 #[tokio::test]
 async fn chunks_that_stop_are_an_error() {
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-    for (rest, fault) in [
-        ("5\r\nshort\r\n", DialFault::Closed),
-        ("5\r\nsho", DialFault::Closed),
-        ("5", DialFault::Closed),
-        ("zz\r\n", DialFault::Protocol),
-    ] {
+    for (rest, fault) in
+        [("5\r\nshort\r\n", DialFault::Closed), ("5\r\nsho", DialFault::Closed), ("5", DialFault::Closed), ("zz\r\n", DialFault::Protocol)]
+    {
         let reply = format!("{head}{rest}");
         assert_eq!(body_of(reply, Caps::WHOLE).await, Err(fault), "{rest:?}");
     }
@@ -66,17 +59,8 @@ async fn chunks_that_stop_are_an_error() {
 #[tokio::test]
 async fn a_broken_head_is_an_error() {
     let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(70 << 10));
-    for reply in [
-        "nonsense\r\n\r\n",
-        "HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n",
-        &long,
-    ] {
-        assert_eq!(
-            body_of(reply, Caps::WHOLE).await,
-            Err(DialFault::Protocol),
-            "{:.40}",
-            reply
-        );
+    for reply in ["nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n", &long] {
+        assert_eq!(body_of(reply, Caps::WHOLE).await, Err(DialFault::Protocol), "{:.40}", reply);
     }
 }
 
@@ -137,16 +121,10 @@ async fn bombs_are_defused() {
 
 #[tokio::test]
 async fn a_body_over_its_cap_is_cut() {
-    let caps = Caps {
-        body: 1000,
-        ..Caps::WHOLE
-    };
+    let caps = Caps { body: 1000, ..Caps::WHOLE };
     assert!(body_of(ok(&"x".repeat(1000)), caps).await.is_ok());
     let long = "x".repeat(1001);
-    for reply in [
-        ok(&long).into_bytes(),
-        coded("gzip", &gzip(long.as_bytes())),
-    ] {
+    for reply in [ok(&long).into_bytes(), coded("gzip", &gzip(long.as_bytes()))] {
         assert_eq!(body_of(reply, caps).await, Err(DialFault::TooLarge));
     }
 }

@@ -41,7 +41,5 @@ pub(crate) fn client() -> Upstream {
 
 /// Fails the test instead of hanging it.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future)
-        .await
-        .expect("took too long")
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("took too long")
 }

@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::StatusCode;
-use switchboard_engine::upstream::{
-    DialFault, Origin, Phase, Settings, Transport, TransportSettings, Upstream,
-};
+use switchboard_engine::upstream::{DialFault, Origin, Phase, Settings, Transport, TransportSettings, Upstream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -23,11 +21,7 @@ async fn one_connection_serves_one_request_after_another() {
             assert_eq!(body, b"one two");
             assert!(head.starts_with("POST / HTTP/1.1\r\n"), "{head}");
             assert_eq!(header(&head, "content-length"), Some("7"));
-            assert!(
-                header(&head, "user-agent")
-                    .unwrap()
-                    .starts_with("switchboard/")
-            );
+            assert!(header(&head, "user-agent").unwrap().starts_with("switchboard/"));
             let host = header(&head, "host").unwrap().to_owned();
             stream.write_all(ok(&host).as_bytes()).await.unwrap();
         }
@@ -37,10 +31,7 @@ async fn one_connection_serves_one_request_after_another() {
     for _ in 0..20 {
         let reply = soon(client.send(post(server.address))).await.unwrap();
         assert_eq!(reply.status, StatusCode::OK);
-        assert_eq!(
-            soon(reply.body.collect()).await.unwrap(),
-            server.address.to_string()
-        );
+        assert_eq!(soon(reply.body.collect()).await.unwrap(), server.address.to_string());
     }
     assert_eq!(server.connections(), 1);
 }
@@ -109,10 +100,7 @@ async fn a_fresh_connection_that_closes_is_not_retried() {
         }
     })
     .await;
-    let error = soon(client().send(post(server.address)))
-        .await
-        .err()
-        .unwrap();
+    let error = soon(client().send(post(server.address))).await.err().unwrap();
     assert_eq!(error.phase(), Phase::Headers);
     assert_eq!(error.fault(), DialFault::Closed);
     assert!(error.maybe_billed());
@@ -202,10 +190,7 @@ async fn an_idle_connection_is_closed_after_its_time() {
         }
     })
     .await;
-    let client = Upstream::new(Settings {
-        idle_connection_timeout: Duration::from_millis(40),
-        ..Settings::default()
-    });
+    let client = Upstream::new(Settings { idle_connection_timeout: Duration::from_millis(40), ..Settings::default() });
     let reply = soon(client.send(get(server.address))).await.unwrap();
     soon(reply.body.collect()).await.unwrap();
     soon(watch.recv()).await.unwrap();
@@ -230,10 +215,7 @@ async fn bytes_after_the_body_end_the_connection() {
 
 #[tokio::test]
 async fn a_refused_connection_says_so() {
-    let error = soon(client().send(get(refusing().await)))
-        .await
-        .err()
-        .unwrap();
+    let error = soon(client().send(get(refusing().await))).await.err().unwrap();
     assert_eq!(error.phase(), Phase::Connect);
     assert_eq!(error.fault(), DialFault::Closed);
     assert!(!error.maybe_billed());
@@ -245,11 +227,7 @@ async fn the_next_address_is_tried() {
     let port = server.address.port();
     let transport = Transport::new(TransportSettings {
         // Nothing listens on the first address.
-        hosts: [(
-            "two.example".to_owned(),
-            vec!["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()],
-        )]
-        .into(),
+        hosts: [("two.example".to_owned(), vec!["127.0.0.2".parse().unwrap(), "127.0.0.1".parse().unwrap()])].into(),
         ..TransportSettings::default()
     });
     let mut request = get(server.address);
@@ -339,10 +317,7 @@ async fn streams_arrive_whole_on_many_threads() {
 /// Reading to the last byte, without asking for the end, is enough to give the connection back, in or out of a runtime.
 #[test]
 fn a_body_may_be_dropped_outside_the_runtime() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let client = client();
     let (server, reply) = runtime.block_on(async {
         let server = Server::start(|mut stream, _| async move {

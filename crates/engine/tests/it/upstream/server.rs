@@ -35,11 +35,7 @@ impl Server {
                 open.spawn(serve(stream, number));
             }
         });
-        Self {
-            address,
-            connections,
-            _tasks: tasks,
-        }
+        Self { address, connections, _tasks: tasks }
     }
 
     /// Answers the first request of every connection with these bytes, then closes.
@@ -64,9 +60,7 @@ impl Server {
 }
 
 /// Reads one request: its head as text and its body by `content-length`. `None` at the end of the connection.
-pub(crate) async fn read_request(
-    stream: &mut (impl AsyncRead + Unpin),
-) -> Option<(String, Vec<u8>)> {
+pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<(String, Vec<u8>)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
@@ -88,8 +82,5 @@ pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 
 /// A complete answer with this body.
 pub(crate) fn ok(body: &str) -> String {
-    format!(
-        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }

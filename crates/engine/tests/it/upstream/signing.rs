@@ -33,10 +33,7 @@ pub(crate) type Seen = Arc<Mutex<Vec<(String, String)>>>;
 pub(crate) async fn endpoint(answers: &[(&'static str, &str)]) -> (Server, Seen) {
     let seen = Seen::default();
     let noted = Arc::clone(&seen);
-    let answers: HashMap<_, _> = answers
-        .iter()
-        .map(|(path, body)| (*path, ok(body)))
-        .collect();
+    let answers: HashMap<_, _> = answers.iter().map(|(path, body)| (*path, ok(body))).collect();
     let answers = Arc::new(answers);
     let server = Server::start(move |mut stream, _| {
         let (seen, answers) = (Arc::clone(&noted), Arc::clone(&answers));
@@ -45,9 +42,7 @@ pub(crate) async fn endpoint(answers: &[(&'static str, &str)]) -> (Server, Seen)
                 let path = head.split(' ').nth(1).unwrap().to_owned();
                 let missing = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned();
                 let answer = answers.get(path.as_str()).unwrap_or(&missing).clone();
-                seen.lock()
-                    .unwrap()
-                    .push((head, String::from_utf8(body).unwrap()));
+                seen.lock().unwrap().push((head, String::from_utf8(body).unwrap()));
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         }
@@ -79,9 +74,7 @@ async fn issuer() -> (Server, Arc<AtomicUsize>) {
 pub(crate) fn clock(seconds: u64) -> (Clock, Arc<AtomicU64>) {
     let hand = Arc::new(AtomicU64::new(seconds));
     let shown = Arc::clone(&hand);
-    let clock: Clock = Arc::new(move || {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(shown.load(Ordering::SeqCst))
-    });
+    let clock: Clock = Arc::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(shown.load(Ordering::SeqCst)));
     (clock, hand)
 }
 
@@ -97,9 +90,7 @@ async fn signed_by(signer: &Signer, upstream: &Upstream, name: &str) -> Result<S
     request.origin = signer.origin().clone();
     soon(signer.sign(upstream, &mut request)).await?;
     if let Some(credential) = &request.credential {
-        credential
-            .attach(&request.origin, &mut request.headers)
-            .unwrap();
+        credential.attach(&request.origin, &mut request.headers).unwrap();
     }
     let value = request.headers.get(name).unwrap();
     Ok(value.to_str().unwrap().to_owned())
@@ -119,9 +110,7 @@ fn service_account(token_url: &str) -> String {
 fn verify_rsa(message: &str, signature: &[u8]) {
     let der = PrivatePkcs8KeyDer::from_pem_slice(RSA_KEY.as_bytes()).unwrap();
     let key = RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).unwrap();
-    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref())
-        .verify(message.as_bytes(), signature)
-        .unwrap();
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref()).verify(message.as_bytes(), signature).unwrap();
 }
 
 #[tokio::test]
@@ -143,10 +132,7 @@ async fn static_keys_become_headers_and_parameters() {
 #[tokio::test]
 async fn a_credential_goes_only_to_its_origin() {
     let (server, seen) = endpoint(&[("/", "here")]).await;
-    let signer = Signer::new(
-        plain("127.0.0.1:1".parse().unwrap()),
-        Auth::bearer(&"hidden".into()).unwrap(),
-    );
+    let signer = Signer::new(plain("127.0.0.1:1".parse().unwrap()), Auth::bearer(&"hidden".into()).unwrap());
     let mut request = get(server.address);
     let refused = signer.sign(&client(), &mut request).await;
     assert!(matches!(refused, Err(SignError::WrongOrigin)));
@@ -156,10 +142,7 @@ async fn a_credential_goes_only_to_its_origin() {
     let credential: Option<Credential> = own.credential;
     request.credential = credential;
     let error = soon(client().send(request)).await.err().unwrap();
-    assert_eq!(
-        (error.phase(), error.fault()),
-        (Phase::Send, DialFault::Policy)
-    );
+    assert_eq!((error.phase(), error.fault()), (Phase::Send, DialFault::Policy));
     assert!(seen.lock().unwrap().is_empty());
 }
 
@@ -172,18 +155,12 @@ async fn a_service_account_signs_for_its_token() {
     let value = signed(Auth::Token(tokens), "authorization").await.unwrap();
     assert_eq!(value, "Bearer ya29");
     let seen = seen.lock().unwrap();
-    let [(_, body)] = &seen[..] else {
-        unreachable!("one request")
-    };
-    let assertion = body
-        .strip_prefix("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=")
-        .unwrap();
+    let [(_, body)] = &seen[..] else { unreachable!("one request") };
+    let assertion = body.strip_prefix("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=").unwrap();
     let (message, signature) = assertion.rsplit_once('.').unwrap();
     verify_rsa(message, &URL_SAFE_NO_PAD.decode(signature).unwrap());
     let (head, claims) = message.split_once('.').unwrap();
-    let read = |part: &str| -> serde_json::Value {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
-    };
+    let read = |part: &str| -> serde_json::Value { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap() };
     assert_eq!(read(head)["kid"], "k1");
     let claims = read(claims);
     assert_eq!(claims["iss"], "robot@project.example");
@@ -201,25 +178,14 @@ async fn a_token_is_fetched_once_and_again_before_it_ends() {
     let origin = plain("127.0.0.1:1".parse().unwrap());
     let signer = Arc::new(Signer::new(origin, Auth::Token(tokens)));
     let upstream = Arc::new(client());
-    let ask = || async {
-        signed_by(&signer, &upstream, "authorization")
-            .await
-            .unwrap()
-    };
+    let ask = || async { signed_by(&signer, &upstream, "authorization").await.unwrap() };
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let (signer, upstream) = (Arc::clone(&signer), Arc::clone(&upstream));
-        tasks.spawn(async move {
-            signed_by(&signer, &upstream, "authorization")
-                .await
-                .unwrap()
-        });
+        tasks.spawn(async move { signed_by(&signer, &upstream, "authorization").await.unwrap() });
     }
     let values = soon(tasks.join_all()).await;
-    assert!(
-        values.iter().all(|value| value == "Bearer t0"),
-        "{values:?}"
-    );
+    assert!(values.iter().all(|value| value == "Bearer t0"), "{values:?}");
     assert_eq!(issued.load(Ordering::SeqCst), 1);
     hand.fetch_add(3200, Ordering::SeqCst);
     assert_eq!(ask().await, "Bearer t0");
@@ -233,9 +199,7 @@ async fn a_token_is_fetched_once_and_again_before_it_ends() {
     hand.fetch_add(3400, Ordering::SeqCst);
     assert_eq!(ask().await, "Bearer t2");
     hand.fetch_add(300, Ordering::SeqCst);
-    let error = signed_by(&signer, &upstream, "authorization")
-        .await
-        .unwrap_err();
+    let error = signed_by(&signer, &upstream, "authorization").await.unwrap_err();
     assert!(matches!(error, SignError::Unreachable(_)), "{error:?}");
 }
 
@@ -250,18 +214,13 @@ async fn googles_other_sources_are_asked_their_way() {
     });
     let clock = clock(0).0;
     let tokens = gcp::from_file(&user.to_string(), Arc::clone(&clock)).unwrap();
-    let project = signed(Auth::Token(tokens), "x-goog-user-project")
-        .await
-        .unwrap();
+    let project = signed(Auth::Token(tokens), "x-goog-user-project").await.unwrap();
     assert_eq!(project, "p");
     let tokens = gcp::from_metadata(&format!("{base}/metadata"), clock);
     let value = signed(Auth::Token(tokens), "authorization").await.unwrap();
     assert_eq!(value, "Bearer ya29");
     let seen = seen.lock().unwrap();
-    assert_eq!(
-        seen[0].1,
-        "grant_type=refresh_token&client_id=c&client_secret=s&refresh_token=r"
-    );
+    assert_eq!(seen[0].1, "grant_type=refresh_token&client_id=c&client_secret=s&refresh_token=r");
     assert_eq!(header(&seen[1].0, "metadata-flavor"), Some("Google"));
 }
 
@@ -270,13 +229,8 @@ async fn other_tokens_are_asked_their_way() {
     let number = r#"{"access_token":"at","expires_in":3599}"#;
     let text = r#"{"access_token":"at","expires_in":"3599"}"#;
     let managed = "/msi?api-version=2018-02-01&resource=https%3A%2F%2Fcognitiveservices.azure.com&client_id=u";
-    let (server, seen) = endpoint(&[
-        ("/tenant/oauth2/v2.0/token", number),
-        ("/identity/token", number),
-        ("/oidc/v1/token", number),
-        (managed, text),
-    ])
-    .await;
+    let (server, seen) =
+        endpoint(&[("/tenant/oauth2/v2.0/token", number), ("/identity/token", number), ("/oidc/v1/token", number), (managed, text)]).await;
     let base = format!("http://{}", server.address);
     let application = Application {
         authority: base.clone(),
@@ -301,17 +255,9 @@ async fn other_tokens_are_asked_their_way() {
     let scope = "scope=https%3A%2F%2Fcognitiveservices.azure.com%2F.default";
     let start = format!("grant_type=client_credentials&client_id=c&{scope}");
     assert_eq!(seen[0].1, format!("{start}&client_secret=s"));
-    assert!(
-        seen[1].1.ends_with("jwt-bearer&client_assertion=jwt"),
-        "{}",
-        seen[1].1
-    );
+    assert!(seen[1].1.ends_with("jwt-bearer&client_assertion=jwt"), "{}", seen[1].1);
     assert_eq!(header(&seen[2].0, "metadata"), Some("true"));
-    assert!(
-        seen[3].1.ends_with("grant-type%3Aapikey&apikey=k"),
-        "{}",
-        seen[3].1
-    );
+    assert!(seen[3].1.ends_with("grant-type%3Aapikey&apikey=k"), "{}", seen[3].1);
     let basic = format!("Basic {}", STANDARD.encode("c:s"));
     assert_eq!(header(&seen[4].0, "authorization"), Some(basic.as_str()));
 }
@@ -322,9 +268,7 @@ async fn a_refusing_token_endpoint_is_named() {
     let base = format!("http://{}", server.address);
     let ask = async |path: &str| {
         let tokens = Tokens::new(watsonx(&format!("{base}{path}"), "k".into()), clock(0).0);
-        signed(Auth::Token(tokens), "authorization")
-            .await
-            .unwrap_err()
+        signed(Auth::Token(tokens), "authorization").await.unwrap_err()
     };
     assert!(matches!(ask("/missing").await, SignError::Refused(404)));
     assert!(matches!(ask("/odd").await, SignError::Unreadable));
@@ -341,22 +285,15 @@ async fn an_oracle_signature_covers_the_body() {
     let oci = Oci::new("ten", "usr", "fp", RSA_KEY, clock(0).0).unwrap();
     let origin = plain("127.0.0.1:1".parse().unwrap());
     let signer = Signer::new(origin, Auth::Oci(oci));
-    let value = signed_by(&signer, &client(), "authorization")
-        .await
-        .unwrap();
-    assert!(
-        value.starts_with(r#"Signature version="1",keyId="ten/usr/fp",algorithm="rsa-sha256""#)
-    );
+    let value = signed_by(&signer, &client(), "authorization").await.unwrap();
+    assert!(value.starts_with(r#"Signature version="1",keyId="ten/usr/fp",algorithm="rsa-sha256""#));
     let hash = ring::digest::digest(&ring::digest::SHA256, b"one two");
     let text = format!(
         "date: Thu, 01 Jan 1970 00:00:00 GMT\n(request-target): post /\nhost: 127.0.0.1:1\n\
          content-length: 7\ncontent-type: application/json\nx-content-sha256: {}",
         STANDARD.encode(hash)
     );
-    let (_, signature) = value
-        .trim_end_matches('"')
-        .rsplit_once("signature=\"")
-        .unwrap();
+    let (_, signature) = value.trim_end_matches('"').rsplit_once("signature=\"").unwrap();
     verify_rsa(&text, &STANDARD.decode(signature).unwrap());
 }
 
@@ -377,11 +314,7 @@ fn futures_may_cross_threads() {
     let aws = Aws::new(
         "r",
         "s",
-        AwsSource::Chain {
-            environment: environment(&[]),
-            profile: Profile::default(),
-            endpoints: Endpoints::of_region("r"),
-        },
+        AwsSource::Chain { environment: environment(&[]), profile: Profile::default(), endpoints: Endpoints::of_region("r") },
         clock(0).0,
     );
     let signer = Signer::new(request.origin.clone(), Auth::Aws(aws));

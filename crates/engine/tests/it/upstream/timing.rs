@@ -27,35 +27,20 @@ async fn no_answer_is_a_timeout() {
     let mut request = post(server.address);
     request.timeouts.first_byte = SHORT;
     let error = soon(client().send(request)).await.err().unwrap();
-    assert_eq!(
-        (error.phase(), error.fault()),
-        (Phase::Headers, DialFault::Timeout)
-    );
+    assert_eq!((error.phase(), error.fault()), (Phase::Headers, DialFault::Timeout));
     assert!(error.maybe_billed());
 }
 
 #[tokio::test]
 async fn a_stall_is_a_timeout() {
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nsome\r\n";
-    for timeouts in [
-        Timeouts {
-            idle: SHORT,
-            ..Timeouts::default()
-        },
-        Timeouts {
-            total: Some(SHORT * 4),
-            ..Timeouts::default()
-        },
-    ] {
+    for timeouts in [Timeouts { idle: SHORT, ..Timeouts::default() }, Timeouts { total: Some(SHORT * 4), ..Timeouts::default() }] {
         let server = stalling(head).await;
         let mut request = get(server.address);
         request.timeouts = timeouts;
         let reply = soon(client().send(request)).await.unwrap();
         let error = soon(reply.body.collect()).await.err().unwrap();
-        assert_eq!(
-            (error.phase(), error.fault()),
-            (Phase::Body, DialFault::Timeout)
-        );
+        assert_eq!((error.phase(), error.fault()), (Phase::Body, DialFault::Timeout));
     }
 }
 

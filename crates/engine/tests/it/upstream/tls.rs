@@ -16,8 +16,7 @@ use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use switchboard_engine::upstream::{
-    DialFault, Origin, Phase, Proxy, Settings, Transport, TransportSettings, Upstream,
-    UpstreamRequest, Verify, Versions,
+    DialFault, Origin, Phase, Proxy, Settings, Transport, TransportSettings, Upstream, UpstreamRequest, Verify, Versions,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -50,19 +49,14 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone()], secret)
             .unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        Self {
-            pem: certificate.pem(),
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-        }
+        Self { pem: certificate.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) }
     }
 
     /// Settings that trust the certificate and know where the name is.
     fn settings(&self) -> TransportSettings {
         TransportSettings {
             extra_roots: Some(self.pem.clone().into_bytes()),
-            hosts: [NAME, "other.example"]
-                .map(|name| (name.to_owned(), vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]))
-                .into(),
+            hosts: [NAME, "other.example"].map(|name| (name.to_owned(), vec![IpAddr::V4(Ipv4Addr::LOCALHOST)])).into(),
             ..TransportSettings::default()
         }
     }
@@ -87,19 +81,12 @@ impl Authority {
 }
 
 fn client(settings: TransportSettings) -> Upstream {
-    Upstream::new(Settings {
-        transport: Transport::new(settings),
-        ..Settings::default()
-    })
+    Upstream::new(Settings { transport: Transport::new(settings), ..Settings::default() })
 }
 
 fn request(host: &str, address: SocketAddr) -> UpstreamRequest {
     let origin = Origin::of(&format!("https://{host}:{}", address.port())).unwrap();
-    let mut request = UpstreamRequest::new(
-        Method::POST,
-        origin,
-        PathAndQuery::from_static("/path?query"),
-    );
+    let mut request = UpstreamRequest::new(Method::POST, origin, PathAndQuery::from_static("/path?query"));
     request.body = vec![Bytes::from_static(b"one "), Bytes::from_static(b"two")];
     request
 }
@@ -110,9 +97,7 @@ async fn a_trusted_server_is_used() {
     let server = authority.http1().await;
     let client = client(authority.settings());
     for _ in 0..3 {
-        let reply = soon(client.send(request(NAME, server.address)))
-            .await
-            .unwrap();
+        let reply = soon(client.send(request(NAME, server.address))).await.unwrap();
         assert_eq!(soon(reply.body.collect()).await.unwrap(), "secured");
     }
     assert_eq!(server.connections(), 1);
@@ -122,20 +107,12 @@ async fn a_trusted_server_is_used() {
 async fn untrusted_expired_and_misnamed_servers_are_refused() {
     let good = Authority::new(&[], 2100);
     let expired = Authority::new(&[], 2001);
-    let stranger = TransportSettings {
-        extra_roots: None,
-        ..good.settings()
-    };
-    for (authority, host, settings) in [
-        (&good, "other.example", good.settings()),
-        (&expired, NAME, expired.settings()),
-        (&good, NAME, stranger),
-    ] {
+    let stranger = TransportSettings { extra_roots: None, ..good.settings() };
+    for (authority, host, settings) in
+        [(&good, "other.example", good.settings()), (&expired, NAME, expired.settings()), (&good, NAME, stranger)]
+    {
         let server = authority.http1().await;
-        let error = soon(client(settings).send(request(host, server.address)))
-            .await
-            .err()
-            .unwrap();
+        let error = soon(client(settings).send(request(host, server.address))).await.err().unwrap();
         assert_eq!((error.phase(), error.fault()), (Phase::Tls, DialFault::Tls));
         assert!(!error.maybe_billed());
         assert_eq!(server.connections(), 1, "a bad certificate was tried again");
@@ -146,11 +123,7 @@ async fn untrusted_expired_and_misnamed_servers_are_refused() {
 async fn verification_is_off_only_where_it_is_said() {
     let authority = Authority::new(&[], 2001);
     let server = authority.http1().await;
-    let lax = TransportSettings {
-        verify: Verify::Nothing,
-        extra_roots: None,
-        ..authority.settings()
-    };
+    let lax = TransportSettings { verify: Verify::Nothing, extra_roots: None, ..authority.settings() };
     let client = client(authority.settings());
     let mut allowed = request("other.example", server.address);
     allowed.transport = Some(Transport::new(lax));
@@ -171,15 +144,9 @@ async fn a_proxy_is_asked_for_a_tunnel() {
         let (head, _) = read_request(&mut stream).await.unwrap();
         let wanted = format!("CONNECT {NAME}:{} HTTP/1.1\r\n", target.port());
         assert!(head.starts_with(&wanted), "{head}");
-        assert!(
-            head.contains("Proxy-Authorization: Basic abc\r\n"),
-            "{head}"
-        );
+        assert!(head.contains("Proxy-Authorization: Basic abc\r\n"), "{head}");
         let mut beyond = TcpStream::connect(target).await.unwrap();
-        stream
-            .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            .await
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
         // Either end may close first.
         let _ = tokio::io::copy_bidirectional(&mut stream, &mut beyond).await;
     })
@@ -191,19 +158,12 @@ async fn a_proxy_is_asked_for_a_tunnel() {
         authorization: Some("Basic abc".parse().unwrap()),
         bypass: Vec::new(),
     });
-    let reply = soon(client(settings).send(request(NAME, target)))
-        .await
-        .unwrap();
+    let reply = soon(client(settings).send(request(NAME, target))).await.unwrap();
     assert_eq!(soon(reply.body.collect()).await.unwrap(), "secured");
 }
 
 async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let line = format!(
-        "{:?} {} {} ",
-        request.version(),
-        request.uri(),
-        request.headers()["content-length"].to_str().unwrap()
-    );
+    let line = format!("{:?} {} {} ", request.version(), request.uri(), request.headers()["content-length"].to_str().unwrap());
     assert_eq!(request.version(), Version::HTTP_2);
     let body = request.into_body().collect().await.unwrap().to_bytes();
     Ok(Response::new(Full::from([line.as_bytes(), &body].concat())))
@@ -217,28 +177,15 @@ async fn http2_is_spoken_where_offered_and_shared() {
         let acceptor = acceptor.clone();
         async move {
             let stream = TokioIo::new(acceptor.accept(stream).await.unwrap());
-            hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                .serve_connection(stream, service_fn(echo))
-                .await
-                .unwrap();
+            hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service_fn(echo)).await.unwrap();
         }
     })
     .await;
     let client = client(authority.settings());
-    let want = format!(
-        "HTTP/2.0 https://{NAME}:{}/path?query 7 one two",
-        server.address.port()
-    );
-    let reply = soon(client.send(request(NAME, server.address)))
-        .await
-        .unwrap();
+    let want = format!("HTTP/2.0 https://{NAME}:{}/path?query 7 one two", server.address.port());
+    let reply = soon(client.send(request(NAME, server.address))).await.unwrap();
     assert_eq!(soon(reply.body.collect()).await.unwrap(), want);
-    let both = async {
-        tokio::try_join!(
-            client.send(request(NAME, server.address)),
-            client.send(request(NAME, server.address))
-        )
-    };
+    let both = async { tokio::try_join!(client.send(request(NAME, server.address)), client.send(request(NAME, server.address))) };
     let (one, two) = soon(both).await.unwrap();
     assert_eq!(soon(one.body.collect()).await.unwrap(), want);
     assert_eq!(soon(two.body.collect()).await.unwrap(), want);
@@ -249,13 +196,8 @@ async fn http2_is_spoken_where_offered_and_shared() {
 async fn http1_can_be_insisted_on() {
     let authority = Authority::new(&["h2", "http/1.1"], 2100);
     let server = authority.http1().await;
-    let settings = TransportSettings {
-        versions: Versions::Http1,
-        ..authority.settings()
-    };
-    let reply = soon(client(settings).send(request(NAME, server.address)))
-        .await
-        .unwrap();
+    let settings = TransportSettings { versions: Versions::Http1, ..authority.settings() };
+    let reply = soon(client(settings).send(request(NAME, server.address))).await.unwrap();
     assert_eq!(soon(reply.body.collect()).await.unwrap(), "secured");
 }
 
@@ -303,9 +245,7 @@ async fn a_refused_stream_is_sent_again_elsewhere() {
     let server = refusing(&authority, Refusal::RefusedStream, &seen).await;
     let client = client(authority.settings());
     for _ in 0..2 {
-        let reply = soon(client.send(request(NAME, server.address)))
-            .await
-            .unwrap();
+        let reply = soon(client.send(request(NAME, server.address))).await.unwrap();
         assert_eq!(soon(reply.body.collect()).await.unwrap(), "here");
     }
     assert_eq!(server.connections(), 2);
@@ -318,14 +258,9 @@ async fn another_reset_is_not_sent_again() {
     let seen = Arc::new(AtomicUsize::new(0));
     let server = refusing(&authority, Refusal::OtherReset, &seen).await;
     let client = client(authority.settings());
-    let reply = soon(client.send(request(NAME, server.address)))
-        .await
-        .unwrap();
+    let reply = soon(client.send(request(NAME, server.address))).await.unwrap();
     soon(reply.body.collect()).await.unwrap();
-    let error = soon(client.send(request(NAME, server.address)))
-        .await
-        .err()
-        .unwrap();
+    let error = soon(client.send(request(NAME, server.address))).await.err().unwrap();
     assert!(error.maybe_billed());
     assert_eq!(seen.load(Ordering::SeqCst), 2);
 }
@@ -343,10 +278,7 @@ async fn a_stream_above_goaway_is_sent_again_elsewhere() {
                 let mut preface = [0; 24];
                 stream.read_exact(&mut preface).await.unwrap();
                 // SETTINGS, then GOAWAY with last stream 0 and NO_ERROR.
-                stream
-                    .write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])
-                    .await
-                    .unwrap();
+                stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
                 let go_away = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
                 stream.write_all(&go_away).await.unwrap();
                 stream.flush().await.unwrap();
@@ -361,9 +293,7 @@ async fn a_stream_above_goaway_is_sent_again_elsewhere() {
         }
     })
     .await;
-    let reply = soon(client(authority.settings()).send(request(NAME, server.address)))
-        .await
-        .unwrap();
+    let reply = soon(client(authority.settings()).send(request(NAME, server.address))).await.unwrap();
     assert_eq!(soon(reply.body.collect()).await.unwrap(), "here");
     assert_eq!(server.connections(), 2);
 }
@@ -378,9 +308,7 @@ async fn after_goaway_a_new_connection_is_used() {
         // The one the GOAWAY fell on may fail; it must not take later ones with it.
         let _ = soon(client.send(request(NAME, server.address))).await;
     }
-    let reply = soon(client.send(request(NAME, server.address)))
-        .await
-        .unwrap();
+    let reply = soon(client.send(request(NAME, server.address))).await.unwrap();
     assert_eq!(soon(reply.body.collect()).await.unwrap(), "here");
     assert_eq!(server.connections(), 2);
 }
@@ -402,9 +330,7 @@ async fn a_dropped_stream_is_reset() {
                 streams.spawn(async move {
                     let mut body = respond.send_response(Response::new(()), false).unwrap();
                     body.send_data(Bytes::from_static(b"some"), false).unwrap();
-                    let reason = std::future::poll_fn(|cx| body.poll_reset(cx))
-                        .await
-                        .unwrap();
+                    let reason = std::future::poll_fn(|cx| body.poll_reset(cx)).await.unwrap();
                     reset.send(reason).unwrap();
                 });
             }
@@ -413,9 +339,7 @@ async fn a_dropped_stream_is_reset() {
     .await;
     let client = client(authority.settings());
     for _ in 0..2 {
-        let reply = soon(client.send(request(NAME, server.address)))
-            .await
-            .unwrap();
+        let reply = soon(client.send(request(NAME, server.address))).await.unwrap();
         drop(reply);
         assert_eq!(soon(resets.recv()).await, Some(h2::Reason::CANCEL));
     }

@@ -41,18 +41,9 @@ pub fn render_configuration_markdown() -> String {
             "" => "The file".to_owned(),
             path => format!("`{path}`"),
         };
-        let _ = write!(
-            out,
-            "\n## {heading}\n\n| Key | Value | Meaning |\n|---|---|---|\n"
-        );
+        let _ = write!(out, "\n## {heading}\n\n| Key | Value | Meaning |\n|---|---|---|\n");
         for key in section.keys() {
-            let _ = writeln!(
-                out,
-                "| `{}` | {} | {} |",
-                key.name,
-                key.kind.describe(),
-                meaning(key)
-            );
+            let _ = writeln!(out, "| `{}` | {} | {} |", key.name, key.kind.describe(), meaning(key));
         }
     }
     out

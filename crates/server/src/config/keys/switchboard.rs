@@ -4,140 +4,48 @@ use super::Kind::{Count, Flag, Integer, Map, Secret, Text, Texts};
 use super::{Key, honoured};
 
 pub(super) const KEYS: &[Key] = &[
-    honoured(
-        "listen",
-        Texts,
-        "Addresses to listen on; `127.0.0.1:4000` unless `HOST` or `PORT` say otherwise.",
-    ),
+    honoured("listen", Texts, "Addresses to listen on; `127.0.0.1:4000` unless `HOST` or `PORT` say otherwise."),
     honoured("tls", Map, "Certificate of the gateway."),
-    honoured(
-        "behind_tls_proxy",
-        Flag,
-        "Something in front of the gateway ends TLS.",
-    ),
-    honoured(
-        "workers",
-        Count,
-        "Threads that serve requests; one per processor unless said.",
-    ),
+    honoured("behind_tls_proxy", Flag, "Something in front of the gateway ends TLS."),
+    honoured("workers", Count, "Threads that serve requests; one per processor unless said."),
     honoured("limits", Map, "Bounds on what clients may send."),
     honoured("timeouts", Map, "Bounds on how long clients may take."),
     honoured("upstream", Map, "Connections to providers."),
-    honoured(
-        "reload",
-        Map,
-        "How changes of the configuration are noticed.",
-    ),
+    honoured("reload", Map, "How changes of the configuration are noticed."),
 ];
 
 pub(super) const TLS: &[Key] = &[
-    honoured(
-        "certificate_file",
-        Text,
-        "PEM file with the certificate chain.",
-    ),
+    honoured("certificate_file", Text, "PEM file with the certificate chain."),
     honoured("private_key_file", Text, "PEM file with the private key."),
 ];
 
 pub(super) const LIMITS: &[Key] = &[
-    honoured(
-        "max_body_bytes",
-        Integer,
-        "Largest request body; 33554432 unless said.",
-    ),
-    honoured(
-        "max_header_bytes",
-        Integer,
-        "Largest request head; 65536 unless said.",
-    ),
+    honoured("max_body_bytes", Integer, "Largest request body; 33554432 unless said."),
+    honoured("max_header_bytes", Integer, "Largest request head; 65536 unless said."),
     honoured("max_headers", Count, "Most header lines; 128 unless said."),
-    honoured(
-        "max_connections",
-        Count,
-        "Most client connections at a time; 10000 unless said.",
-    ),
-    honoured(
-        "max_requests_in_flight",
-        Count,
-        "Most requests served at a time; no limit unless said.",
-    ),
+    honoured("max_connections", Count, "Most client connections at a time; 10000 unless said."),
+    honoured("max_requests_in_flight", Count, "Most requests served at a time; no limit unless said."),
 ];
 
 pub(super) const TIMEOUTS: &[Key] = &[
-    honoured(
-        "header_read_ms",
-        Integer,
-        "For the request head to arrive; 10000 unless said.",
-    ),
-    honoured(
-        "body_read_ms",
-        Integer,
-        "For the request body to arrive; 60000 unless said.",
-    ),
-    honoured(
-        "write_ms",
-        Integer,
-        "For a client to take the next bytes of an answer; 60000 unless said.",
-    ),
-    honoured(
-        "keep_alive_ms",
-        Integer,
-        "For an idle connection to stay open; 75000 unless said.",
-    ),
-    honoured(
-        "tls_handshake_ms",
-        Integer,
-        "For the TLS handshake; 10000 unless said.",
-    ),
-    honoured(
-        "drain_ms",
-        Integer,
-        "For requests to finish after a stop signal; 30000 unless said.",
-    ),
+    honoured("header_read_ms", Integer, "For the request head to arrive; 10000 unless said."),
+    honoured("body_read_ms", Integer, "For the request body to arrive; 60000 unless said."),
+    honoured("write_ms", Integer, "For a client to take the next bytes of an answer; 60000 unless said."),
+    honoured("keep_alive_ms", Integer, "For an idle connection to stay open; 75000 unless said."),
+    honoured("tls_handshake_ms", Integer, "For the TLS handshake; 10000 unless said."),
+    honoured("drain_ms", Integer, "For requests to finish after a stop signal; 30000 unless said."),
 ];
 
 pub(super) const UPSTREAM: &[Key] = &[
-    honoured(
-        "connect_timeout_ms",
-        Integer,
-        "For a connection to a provider, TLS included; 5000 unless said.",
-    ),
-    honoured(
-        "stream_idle_timeout_ms",
-        Integer,
-        "For the next bytes of a streamed answer; 120000 unless said.",
-    ),
-    honoured(
-        "pool_idle_timeout_ms",
-        Integer,
-        "For an idle connection to a provider to be kept; 60000 unless said.",
-    ),
-    honoured(
-        "max_idle_connections_per_host",
-        Count,
-        "Idle connections kept per provider and worker; 64 unless said.",
-    ),
-    honoured(
-        "ca_file",
-        Text,
-        "PEM file with further authorities to trust.",
-    ),
-    honoured(
-        "proxy_url",
-        Secret,
-        "Proxy for connections to providers; `HTTPS_PROXY` unless said.",
-    ),
+    honoured("connect_timeout_ms", Integer, "For a connection to a provider, TLS included; 5000 unless said."),
+    honoured("stream_idle_timeout_ms", Integer, "For the next bytes of a streamed answer; 120000 unless said."),
+    honoured("pool_idle_timeout_ms", Integer, "For an idle connection to a provider to be kept; 60000 unless said."),
+    honoured("max_idle_connections_per_host", Count, "Idle connections kept per provider and worker; 64 unless said."),
+    honoured("ca_file", Text, "PEM file with further authorities to trust."),
+    honoured("proxy_url", Secret, "Proxy for connections to providers; `HTTPS_PROXY` unless said."),
 ];
 
 pub(super) const RELOAD: &[Key] = &[
-    honoured(
-        "enabled",
-        Flag,
-        "Use a changed configuration without a restart; true unless said.",
-    ),
-    honoured(
-        "poll_interval_ms",
-        Integer,
-        "How often the files are looked at; 2000 unless said.",
-    ),
+    honoured("enabled", Flag, "Use a changed configuration without a restart; true unless said."),
+    honoured("poll_interval_ms", Integer, "How often the files are looked at; 2000 unless said."),
 ];

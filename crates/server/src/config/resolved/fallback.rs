@@ -33,15 +33,8 @@ pub struct Fallback {
 /// Aliases of `router_settings.model_group_alias` and, where it has none, of `litellm_settings.model_alias_map`.
 pub(super) fn aliases(reader: &mut Reader<'_>, router: &Fields, litellm: &Fields) -> Vec<Alias> {
     let mut aliases: Vec<Alias> = Vec::new();
-    for (section, fields, key) in [
-        ("router_settings", router, "model_group_alias"),
-        ("litellm_settings", litellm, "model_alias_map"),
-    ] {
-        for entry in fields
-            .map(key)
-            .map(|map| map.entries.as_slice())
-            .unwrap_or_default()
-        {
+    for (section, fields, key) in [("router_settings", router, "model_group_alias"), ("litellm_settings", litellm, "model_alias_map")] {
+        for entry in fields.map(key).map(|map| map.entries.as_slice()).unwrap_or_default() {
             let full = format!("{section}.{key}.{}", entry.name);
             let is_new = aliases.iter().all(|alias| alias.name != entry.name);
             if let Some(alias) = alias(reader, &full, entry).filter(|_| is_new) {
@@ -56,28 +49,17 @@ fn alias(reader: &mut Reader<'_>, full: &str, entry: &Entry) -> Option<Alias> {
     let (model, hidden) = match entry.node.as_map() {
         Some(map) => {
             let model = map.get("model").and_then(keys::text);
-            (
-                model,
-                map.get("hidden").and_then(keys::flag).unwrap_or(false),
-            )
+            (model, map.get("hidden").and_then(keys::flag).unwrap_or(false))
         }
         None => (keys::text(&entry.node), false),
     };
     let Some(model) = model else {
         let message = format!("`{full}` does not say which model it stands for");
-        let hint = format!(
-            "write `{}: model` or `{}: {{model: ..., hidden: true}}`",
-            entry.name, entry.name
-        );
+        let hint = format!("write `{}: model` or `{}: {{model: ..., hidden: true}}`", entry.name, entry.name);
         reader.found.error(&entry.node.at, message, hint);
         return None;
     };
-    Some(Alias {
-        name: entry.name.clone(),
-        model: model.to_owned(),
-        hidden,
-        at: entry.at.clone(),
-    })
+    Some(Alias { name: entry.name.clone(), model: model.to_owned(), hidden, at: entry.at.clone() })
 }
 
 /// A list of `{model: [target, ...]}`.
@@ -86,25 +68,14 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &str, items: &[Node]) -> Vec<F
     for item in items {
         let Some(map) = item.as_map() else {
             let message = format!("an entry of `{name}` must be a map, not {}", item.kind());
-            reader.found.error(
-                &item.at,
-                message,
-                format!("write `{name}: [{{\"model\": [\"other\"]}}]`"),
-            );
+            reader.found.error(&item.at, message, format!("write `{name}: [{{\"model\": [\"other\"]}}]`"));
             continue;
         };
         for entry in &map.entries {
             let single = std::slice::from_ref(&entry.node);
             let targets = entry.node.as_list().unwrap_or(single);
-            let targets = targets
-                .iter()
-                .filter_map(|target| self::target(reader, name, entry, target))
-                .collect();
-            fallbacks.push(Fallback {
-                model: entry.name.clone(),
-                targets,
-                at: entry.at.clone(),
-            });
+            let targets = targets.iter().filter_map(|target| self::target(reader, name, entry, target)).collect();
+            fallbacks.push(Fallback { model: entry.name.clone(), targets, at: entry.at.clone() });
         }
     }
     fallbacks
@@ -122,74 +93,40 @@ fn target(reader: &mut Reader<'_>, name: &str, entry: &Entry, node: &Node) -> Op
     };
     if map.entries.len() > 1 {
         let message = format!("a fallback in `{full}` changes parameters, which has no effect yet");
-        reader
-            .found
-            .warn(&node.at, message, "write the model's name only");
+        reader.found.warn(&node.at, message, "write the model's name only");
     }
     let model = map.get("model").and_then(keys::text);
     if model.is_none() {
-        reader.found.error(
-            &node.at,
-            format!("a fallback in `{full}` has no `model`"),
-            "write the model's name only",
-        );
+        reader.found.error(&node.at, format!("a fallback in `{full}` has no `model`"), "write the model's name only");
     }
     model.map(str::to_owned)
 }
 
 /// Warns about aliases and fallbacks that lead nowhere.
-pub(super) fn check_targets(
-    config: &Config,
-    default_fallbacks_at: &Location,
-    found: &mut Diagnostics,
-) {
+pub(super) fn check_targets(config: &Config, default_fallbacks_at: &Location, found: &mut Diagnostics) {
     if config.general.store_model_in_db {
         return;
     }
     let router = &config.router;
-    let names: Vec<&str> = config
-        .deployments
-        .iter()
-        .map(|deployment| deployment.model_name.as_str())
-        .collect();
-    let exists = |model: &str| {
-        names.iter().any(|name| matches(name, model))
-            || config.aliases.iter().any(|alias| alias.name == model)
-    };
+    let names: Vec<&str> = config.deployments.iter().map(|deployment| deployment.model_name.as_str()).collect();
+    let exists = |model: &str| names.iter().any(|name| matches(name, model)) || config.aliases.iter().any(|alias| alias.name == model);
     let mut missing = |kind: &str, model: &str, at: &Location| {
         if !exists(model) {
-            let hint =
-                closest(model, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
+            let hint = closest(model, names.iter().copied()).map(|name| format!("did you mean `{name}`?"));
             let hint = hint.unwrap_or_else(|| "add it to `model_list`".to_owned());
-            found.warn(
-                at,
-                format!("{kind} `{model}`, which is not in `model_list`"),
-                hint,
-            );
+            found.warn(at, format!("{kind} `{model}`, which is not in `model_list`"), hint);
         }
     };
     for alias in &config.aliases {
-        missing(
-            &format!("the alias `{}` stands for", alias.name),
-            &alias.model,
-            &alias.at,
-        );
+        missing(&format!("the alias `{}` stands for", alias.name), &alias.model, &alias.at);
     }
-    let lists = [
-        &router.fallbacks,
-        &router.context_window_fallbacks,
-        &router.content_policy_fallbacks,
-    ];
+    let lists = [&router.fallbacks, &router.context_window_fallbacks, &router.content_policy_fallbacks];
     for fallback in lists.into_iter().flatten() {
         if fallback.model != "*" {
             missing("there are fallbacks for", &fallback.model, &fallback.at);
         }
         for target in &fallback.targets {
-            missing(
-                &format!("`{}` falls back to", fallback.model),
-                target,
-                &fallback.at,
-            );
+            missing(&format!("`{}` falls back to", fallback.model), target, &fallback.at);
         }
     }
     for target in &router.default_fallbacks {

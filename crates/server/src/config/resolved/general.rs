@@ -32,67 +32,31 @@ pub struct General {
 }
 
 impl General {
-    pub(super) fn read(
-        reader: &mut Reader<'_>,
-        node: Option<&Node>,
-        environment: &Environment,
-    ) -> General {
+    pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>, environment: &Environment) -> General {
         let fields = reader.section(Section::General, node);
-        let written = node
-            .and_then(Node::as_map)
-            .and_then(|map| map.get("master_key"));
-        let from = |names: [&str; 2]| {
-            names
-                .into_iter()
-                .find_map(|name| environment.get_non_empty(name))
-                .map(Secret::new)
-        };
+        let written = node.and_then(Node::as_map).and_then(|map| map.get("master_key"));
+        let from = |names: [&str; 2]| names.into_iter().find_map(|name| environment.get_non_empty(name)).map(Secret::new);
         let at = node.map_or_else(Location::environment, |node| node.at.clone());
-        let megabytes = fields
-            .float("max_request_size_mb")
-            .filter(|size| *size > 0.0);
-        let root_path = environment
-            .get_non_empty("SERVER_ROOT_PATH")
-            .unwrap_or_default()
-            .trim_matches('/');
+        let megabytes = fields.float("max_request_size_mb").filter(|size| *size > 0.0);
+        let root_path = environment.get_non_empty("SERVER_ROOT_PATH").unwrap_or_default().trim_matches('/');
         General {
-            master_key: fields
-                .secret("master_key")
-                .or_else(|| from(["SWITCHBOARD_MASTER_KEY", "LITELLM_MASTER_KEY"])),
+            master_key: fields.secret("master_key").or_else(|| from(["SWITCHBOARD_MASTER_KEY", "LITELLM_MASTER_KEY"])),
             master_key_at: fields.node("master_key").map_or(at, |node| node.at.clone()),
-            master_key_is_invalid: written.is_some_and(|node| !matches!(node.value, Value::Null))
-                && fields.node("master_key").is_none(),
+            master_key_is_invalid: written.is_some_and(|node| !matches!(node.value, Value::Null)) && fields.node("master_key").is_none(),
             permit_missing_master_key: fields
                 .flag("dangerously_permit_weak_or_unset_master_key")
-                .unwrap_or_else(|| {
-                    is_on(
-                        environment,
-                        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY",
-                    )
-                }),
-            database_url: fields
-                .secret("database_url")
-                .or_else(|| from(["DATABASE_URL", "DATABASE_URL"])),
-            store_model_in_db: fields
-                .flag("store_model_in_db")
-                .unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
+                .unwrap_or_else(|| is_on(environment, "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY")),
+            database_url: fields.secret("database_url").or_else(|| from(["DATABASE_URL", "DATABASE_URL"])),
+            store_model_in_db: fields.flag("store_model_in_db").unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
-            public_base_url: environment
-                .get_non_empty("PROXY_BASE_URL")
-                .map(str::to_owned),
-            root_path: if root_path.is_empty() {
-                String::new()
-            } else {
-                format!("/{root_path}")
-            },
+            public_base_url: environment.get_non_empty("PROXY_BASE_URL").map(str::to_owned),
+            root_path: if root_path.is_empty() { String::new() } else { format!("/{root_path}") },
         }
     }
 }
 
 fn is_on(environment: &Environment, name: &str) -> bool {
-    environment
-        .get(name)
-        .is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "1"))
+    environment.get(name).is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "1"))
 }
 
 /// Without a key, only this machine may reach the gateway; a weak key is allowed, since most existing files have one.
@@ -102,70 +66,37 @@ pub(super) fn check_exposure(config: &Config, found: &mut Diagnostics) {
         return;
     }
     let at = &general.master_key_at;
-    let exposed = config
-        .switchboard
-        .listen
-        .iter()
-        .find(|listen| !listen.address.ip().is_loopback());
+    let exposed = config.switchboard.listen.iter().find(|listen| !listen.address.ip().is_loopback());
     match (&general.master_key, exposed) {
         (Some(key), _) if is_weak(key.expose()) => {
             let message = "the master key is easy to guess";
-            found.warn(
-                at,
-                message,
-                "use `sk-` and 32 random characters, for example from `openssl rand -hex 16`",
-            );
+            found.warn(at, message, "use `sk-` and 32 random characters, for example from `openssl rand -hex 16`");
         }
         (Some(_), _) => {}
         (None, Some(listen)) if !general.permit_missing_master_key => {
-            let message = format!(
-                "no master key is set, and other machines can reach {}",
-                listen.address
-            );
+            let message = format!("no master key is set, and other machines can reach {}", listen.address);
             let hint = "set SWITCHBOARD_MASTER_KEY (for example to `sk-` and `openssl rand -hex 16`), or listen on 127.0.0.1";
             found.error(at, message, hint);
         }
         (None, Some(_)) => {
-            found.warn(
-                at,
-                "no master key is set: anyone who reaches the gateway may use it",
-                "set SWITCHBOARD_MASTER_KEY",
-            );
+            found.warn(at, "no master key is set: anyone who reaches the gateway may use it", "set SWITCHBOARD_MASTER_KEY");
         }
         (None, None) => {
             let message = "no master key is set: anyone on this machine may use the gateway";
             found.warn(at, message, "set SWITCHBOARD_MASTER_KEY");
         }
     }
-    let plain = exposed
-        .filter(|_| config.switchboard.tls.is_none() && !config.switchboard.behind_tls_proxy);
+    let plain = exposed.filter(|_| config.switchboard.tls.is_none() && !config.switchboard.behind_tls_proxy);
     if let Some(listen) = plain {
-        let message = format!(
-            "keys cross the network unencrypted: {} is reachable from outside, without TLS",
-            listen.address
-        );
-        found.warn(
-            &listen.at,
-            message,
-            "set `switchboard.tls`, or `switchboard.behind_tls_proxy: true` if a proxy ends TLS",
-        );
+        let message = format!("keys cross the network unencrypted: {} is reachable from outside, without TLS", listen.address);
+        found.warn(&listen.at, message, "set `switchboard.tls`, or `switchboard.behind_tls_proxy: true` if a proxy ends TLS");
     }
 }
 
 /// Short, published in documentation, or of hardly any different characters.
 fn is_weak(key: &str) -> bool {
-    const PUBLISHED: [&str; 10] = [
-        "1234",
-        "12345",
-        "123456",
-        "12345678",
-        "changeme",
-        "change-me",
-        "password",
-        "secret",
-        "master-key",
-        "litellm-master-key",
-    ];
+    const PUBLISHED: [&str; 10] =
+        ["1234", "12345", "123456", "12345678", "changeme", "change-me", "password", "secret", "master-key", "litellm-master-key"];
     let bare = key.strip_prefix("sk-").unwrap_or(key).to_ascii_lowercase();
     let mut letters: Vec<char> = bare.chars().collect();
     letters.sort_unstable();

@@ -48,46 +48,25 @@ pub(super) struct ReadRouter {
 }
 
 impl RouterSettings {
-    pub(super) fn read(
-        reader: &mut Reader<'_>,
-        node: Option<&Node>,
-        litellm: &ReadLitellm,
-    ) -> ReadRouter {
+    pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>, litellm: &ReadLitellm) -> ReadRouter {
         let fields = reader.section(Section::Router, node);
         let other = &litellm.fields;
         let mut fallbacks = |name: &str| {
             let chosen = fields.node(name).or_else(|| other.node(name));
-            fallback::read(
-                reader,
-                name,
-                chosen.and_then(Node::as_list).unwrap_or_default(),
-            )
+            fallback::read(reader, name, chosen.and_then(Node::as_list).unwrap_or_default())
         };
         let default_fallbacks_at = fields
             .node("default_fallbacks")
             .or_else(|| other.node("default_fallbacks"))
             .map_or_else(Location::environment, |node| node.at.clone());
         let settings = RouterSettings {
-            routing_strategy: fields
-                .text("routing_strategy")
-                .unwrap_or_else(|| "simple-shuffle".to_owned()),
-            num_retries: fields
-                .count("num_retries")
-                .or_else(|| other.count("num_retries"))
-                .unwrap_or(2),
+            routing_strategy: fields.text("routing_strategy").unwrap_or_else(|| "simple-shuffle".to_owned()),
+            num_retries: fields.count("num_retries").or_else(|| other.count("num_retries")).unwrap_or(2),
             retry_after: fields.seconds("retry_after").unwrap_or_default(),
-            timeout: fields
-                .seconds("timeout")
-                .unwrap_or(litellm.settings.request_timeout),
+            timeout: fields.seconds("timeout").unwrap_or(litellm.settings.request_timeout),
             stream_timeout: fields.seconds("stream_timeout"),
-            allowed_fails: fields
-                .count("allowed_fails")
-                .or_else(|| other.count("allowed_fails"))
-                .unwrap_or(3),
-            cooldown_time: fields
-                .seconds("cooldown_time")
-                .or_else(|| other.seconds("cooldown_time"))
-                .unwrap_or(Duration::from_secs(5)),
+            allowed_fails: fields.count("allowed_fails").or_else(|| other.count("allowed_fails")).unwrap_or(3),
+            cooldown_time: fields.seconds("cooldown_time").or_else(|| other.seconds("cooldown_time")).unwrap_or(Duration::from_secs(5)),
             disable_cooldowns: fields.flag("disable_cooldowns").unwrap_or(false),
             fallbacks: fallbacks("fallbacks"),
             context_window_fallbacks: fallbacks("context_window_fallbacks"),
@@ -98,10 +77,6 @@ impl RouterSettings {
             },
             max_fallbacks: fields.count("max_fallbacks").unwrap_or(5),
         };
-        ReadRouter {
-            settings,
-            default_fallbacks_at,
-            fields,
-        }
+        ReadRouter { settings, default_fallbacks_at, fields }
     }
 }

@@ -121,14 +121,8 @@ impl SwitchboardSettings {
         overrides: &Overrides,
     ) -> SwitchboardSettings {
         let fields = reader.section(Section::Switchboard, node);
-        let from_environment = environment
-            .get_non_empty("NUM_WORKERS")
-            .and_then(|text| text.trim().parse().ok());
-        let workers = overrides
-            .workers
-            .or_else(|| fields.count("workers"))
-            .or(from_environment)
-            .filter(|count| *count > 0);
+        let from_environment = environment.get_non_empty("NUM_WORKERS").and_then(|text| text.trim().parse().ok());
+        let workers = overrides.workers.or_else(|| fields.count("workers")).or(from_environment).filter(|count| *count > 0);
         SwitchboardSettings {
             listen: listen(reader, &fields, environment, overrides),
             tls: tls(reader, fields.node("tls")),
@@ -143,66 +137,40 @@ impl SwitchboardSettings {
 }
 
 fn processors() -> u32 {
-    std::thread::available_parallelism()
-        .map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
+    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
 }
 
 /// Command line, then file, then `HOST` and `PORT`, then port 4000 of this machine only.
-fn listen(
-    reader: &mut Reader<'_>,
-    fields: &Fields,
-    environment: &Environment,
-    overrides: &Overrides,
-) -> Vec<Listen> {
+fn listen(reader: &mut Reader<'_>, fields: &Fields, environment: &Environment, overrides: &Overrides) -> Vec<Listen> {
     let at = Location::environment();
     let overridden = overrides.host.is_some() || overrides.port.is_some();
     let written = fields.node("listen").filter(|_| !overridden);
     if let Some(node) = written {
         let single = std::slice::from_ref(node);
         let items = node.as_list().unwrap_or(single);
-        let listen: Vec<Listen> = items
-            .iter()
-            .filter_map(|item| listen_on(reader, item))
-            .collect();
+        let listen: Vec<Listen> = items.iter().filter_map(|item| listen_on(reader, item)).collect();
         if listen.is_empty() && items.is_empty() {
-            reader.found.error(
-                &node.at,
-                "`switchboard.listen` is empty",
-                "write `listen: 127.0.0.1:4000`",
-            );
+            reader.found.error(&node.at, "`switchboard.listen` is empty", "write `listen: 127.0.0.1:4000`");
         }
         if !listen.is_empty() {
             return listen;
         }
     }
-    let host = overrides
-        .host
-        .as_deref()
-        .or_else(|| environment.get_non_empty("HOST"))
-        .unwrap_or("127.0.0.1");
+    let host = overrides.host.as_deref().or_else(|| environment.get_non_empty("HOST")).unwrap_or("127.0.0.1");
     let ip = host_address(host).unwrap_or_else(|| {
         let message = format!("`{host}` is not an address to listen on");
-        reader
-            .found
-            .error(&at, message, "set HOST to `127.0.0.1`, `0.0.0.0` or `::`");
+        reader.found.error(&at, message, "set HOST to `127.0.0.1`, `0.0.0.0` or `::`");
         IpAddr::V4(Ipv4Addr::LOCALHOST)
     });
     let port = overrides.port.or_else(|| {
         let text = environment.get_non_empty("PORT")?;
         let port = text.trim().parse().ok();
         if port.is_none() {
-            reader.found.error(
-                &at,
-                "`PORT` must be a number from 0 to 65535",
-                "set PORT to `4000`",
-            );
+            reader.found.error(&at, "`PORT` must be a number from 0 to 65535", "set PORT to `4000`");
         }
         port
     });
-    vec![Listen {
-        address: SocketAddr::new(ip, port.unwrap_or(DEFAULT_PORT)),
-        at,
-    }]
+    vec![Listen { address: SocketAddr::new(ip, port.unwrap_or(DEFAULT_PORT)), at }]
 }
 
 fn listen_on(reader: &mut Reader<'_>, node: &Node) -> Option<Listen> {
@@ -213,14 +181,9 @@ fn listen_on(reader: &mut Reader<'_>, node: &Node) -> Option<Listen> {
     });
     if address.is_none() {
         let hint = "write an address and a port, such as `127.0.0.1:4000` or `\"[::]:4000\"`";
-        reader
-            .found
-            .error(&node.at, "`switchboard.listen` is not an address", hint);
+        reader.found.error(&node.at, "`switchboard.listen` is not an address", hint);
     }
-    Some(Listen {
-        address: address?,
-        at: node.at.clone(),
-    })
+    Some(Listen { address: address?, at: node.at.clone() })
 }
 
 fn host_address(host: &str) -> Option<IpAddr> {
@@ -234,41 +197,23 @@ fn host_address(host: &str) -> Option<IpAddr> {
 fn tls(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<TlsFiles> {
     let node = node?;
     let fields = reader.section(Section::Tls, Some(node));
-    match (
-        fields.text("certificate_file"),
-        fields.text("private_key_file"),
-    ) {
-        (Some(certificate), Some(key)) => Some(TlsFiles {
-            certificate_file: certificate.into(),
-            private_key_file: key.into(),
-        }),
+    match (fields.text("certificate_file"), fields.text("private_key_file")) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate_file: certificate.into(), private_key_file: key.into() }),
         (None, None) if node.as_map().is_none_or(|map| map.entries.is_empty()) => None,
         _ => {
             let hint = "set both `certificate_file` and `private_key_file`";
-            reader
-                .found
-                .error(&node.at, "`switchboard.tls` is incomplete", hint);
+            reader.found.error(&node.at, "`switchboard.tls` is incomplete", hint);
             None
         }
     }
 }
 
 /// A value that must not be zero.
-fn positive<T: PartialEq + Default>(
-    reader: &mut Reader<'_>,
-    fields: &Fields,
-    name: &str,
-    value: Option<T>,
-    default: T,
-) -> T {
+fn positive<T: PartialEq + Default>(reader: &mut Reader<'_>, fields: &Fields, name: &str, value: Option<T>, default: T) -> T {
     match value {
         Some(value) if value == T::default() => {
             if let Some(node) = fields.node(name) {
-                reader.found.error(
-                    &node.at,
-                    format!("`{name}` must be more than 0"),
-                    Kind::Count.example(name),
-                );
+                reader.found.error(&node.at, format!("`{name}` must be more than 0"), Kind::Count.example(name));
             }
             default
         }
@@ -278,13 +223,7 @@ fn positive<T: PartialEq + Default>(
 }
 
 fn millis(reader: &mut Reader<'_>, fields: &Fields, name: &str, default: u64) -> Duration {
-    positive(
-        reader,
-        fields,
-        name,
-        fields.milliseconds(name),
-        Duration::from_millis(default),
-    )
+    positive(reader, fields, name, fields.milliseconds(name), Duration::from_millis(default))
 }
 
 impl ClientLimits {
@@ -292,37 +231,11 @@ impl ClientLimits {
         let fields = reader.section(Section::Limits, node);
         let body = general.max_request_bytes.unwrap_or(32 << 20);
         ClientLimits {
-            max_body_bytes: positive(
-                reader,
-                &fields,
-                "max_body_bytes",
-                fields.integer("max_body_bytes"),
-                body,
-            ),
-            max_header_bytes: positive(
-                reader,
-                &fields,
-                "max_header_bytes",
-                fields.integer("max_header_bytes"),
-                64 << 10,
-            ),
-            max_headers: positive(
-                reader,
-                &fields,
-                "max_headers",
-                fields.count("max_headers"),
-                128,
-            ),
-            max_connections: positive(
-                reader,
-                &fields,
-                "max_connections",
-                fields.count("max_connections"),
-                10_000,
-            ),
-            max_requests_in_flight: fields
-                .count("max_requests_in_flight")
-                .filter(|count| *count > 0),
+            max_body_bytes: positive(reader, &fields, "max_body_bytes", fields.integer("max_body_bytes"), body),
+            max_header_bytes: positive(reader, &fields, "max_header_bytes", fields.integer("max_header_bytes"), 64 << 10),
+            max_headers: positive(reader, &fields, "max_headers", fields.count("max_headers"), 128),
+            max_connections: positive(reader, &fields, "max_connections", fields.count("max_connections"), 10_000),
+            max_requests_in_flight: fields.count("max_requests_in_flight").filter(|count| *count > 0),
         }
     }
 }
@@ -336,34 +249,22 @@ impl ClientTimeouts {
             write: millis(reader, &fields, "write_ms", 60_000),
             keep_alive: millis(reader, &fields, "keep_alive_ms", 75_000),
             tls_handshake: millis(reader, &fields, "tls_handshake_ms", 10_000),
-            drain: fields
-                .milliseconds("drain_ms")
-                .unwrap_or(Duration::from_secs(30)),
+            drain: fields.milliseconds("drain_ms").unwrap_or(Duration::from_secs(30)),
         }
     }
 }
 
 impl UpstreamSettings {
-    fn read(
-        reader: &mut Reader<'_>,
-        node: Option<&Node>,
-        environment: &Environment,
-    ) -> UpstreamSettings {
+    fn read(reader: &mut Reader<'_>, node: Option<&Node>, environment: &Environment) -> UpstreamSettings {
         let fields = reader.section(Section::Upstream, node);
-        let proxy = ["HTTPS_PROXY", "https_proxy"]
-            .into_iter()
-            .find_map(|name| environment.get_non_empty(name));
+        let proxy = ["HTTPS_PROXY", "https_proxy"].into_iter().find_map(|name| environment.get_non_empty(name));
         UpstreamSettings {
             connect_timeout: millis(reader, &fields, "connect_timeout_ms", 5_000),
             stream_idle_timeout: millis(reader, &fields, "stream_idle_timeout_ms", 120_000),
             pool_idle_timeout: millis(reader, &fields, "pool_idle_timeout_ms", 60_000),
-            max_idle_connections_per_host: fields
-                .count("max_idle_connections_per_host")
-                .unwrap_or(64),
+            max_idle_connections_per_host: fields.count("max_idle_connections_per_host").unwrap_or(64),
             ca_file: fields.text("ca_file").map(PathBuf::from),
-            proxy_url: fields
-                .secret("proxy_url")
-                .or_else(|| proxy.map(Secret::new)),
+            proxy_url: fields.secret("proxy_url").or_else(|| proxy.map(Secret::new)),
         }
     }
 }

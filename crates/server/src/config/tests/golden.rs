@@ -6,33 +6,16 @@ use crate::config::{Loader, ProviderKeys, Source, report};
 const FOLDER: &str = "src/config/tests/files/";
 
 /// Credentials of the environment and the files, none of which may be shown.
-const SECRETS: [&str; 7] = [
-    "value-of",
-    "user:pass",
-    "secret-private-key",
-    "hunter2",
-    "9f2c4e81b7d05a63",
-    "sk-1234",
-    "0f9a7c3e",
-];
+const SECRETS: [&str; 7] = ["value-of", "user:pass", "secret-private-key", "hunter2", "9f2c4e81b7d05a63", "sk-1234", "0f9a7c3e"];
 
 fn check(name: &str) {
-    let loader = Loader::new(
-        Source::File(format!("{FOLDER}{name}.yaml").into()),
-        environment(),
-    );
+    let loader = Loader::new(Source::File(format!("{FOLDER}{name}.yaml").into()), environment());
     let loaded = loader.load();
-    let meaning = loaded
-        .config
-        .as_ref()
-        .map_or_else(|| "not usable\n".to_owned(), report);
+    let meaning = loaded.config.as_ref().map_or_else(|| "not usable\n".to_owned(), report);
     let shown = format!("{meaning}\n{}", loaded.diagnostics).replace(FOLDER, "");
     for secret in SECRETS {
         assert!(!shown.contains(secret), "`{secret}` is shown:\n{shown}");
-        assert!(
-            !format!("{loaded:?}").contains(secret),
-            "`{secret}` is in the debug output of {name}"
-        );
+        assert!(!format!("{loaded:?}").contains(secret), "`{secret}` is in the debug output of {name}");
     }
     insta::assert_snapshot!(name.to_owned(), shown);
 }
@@ -57,23 +40,8 @@ fn without_a_file() {
         row("mistral", &["MISTRAL_API_KEY"]),
         row("gemini", &["GOOGLE_API_KEY", "GEMINI_API_KEY"]),
     ];
-    let loaded = Loader {
-        providers,
-        ..Loader::new(Source::Environment, environment())
-    }
-    .load();
+    let loaded = Loader { providers, ..Loader::new(Source::Environment, environment()) }.load();
     let config = loaded.config.expect("usable");
-    assert_eq!(
-        config.deployments[1]
-            .connection
-            .api_key
-            .as_ref()
-            .unwrap()
-            .expose(),
-        "value-of-gemini"
-    );
-    insta::assert_snapshot!(
-        "without_a_file",
-        format!("{}\n{}", report(&config), loaded.diagnostics)
-    );
+    assert_eq!(config.deployments[1].connection.api_key.as_ref().unwrap().expose(), "value-of-gemini");
+    insta::assert_snapshot!("without_a_file", format!("{}\n{}", report(&config), loaded.diagnostics));
 }

@@ -12,28 +12,18 @@ fn with_params(params: &str) -> String {
 
 #[test]
 fn secrets_and_numbers_come_from_variables() {
-    let config = config(&with_params(
-        "api_key: os.environ/OPENAI_API_KEY, rpm: '60', timeout: '1.5'",
-    ));
+    let config = config(&with_params("api_key: os.environ/OPENAI_API_KEY, rpm: '60', timeout: '1.5'"));
     let deployment = &config.deployments[0];
-    assert_eq!(
-        deployment.connection.api_key.as_ref().unwrap().expose(),
-        "value-of-openai"
-    );
+    assert_eq!(deployment.connection.api_key.as_ref().unwrap().expose(), "value-of-openai");
     assert_eq!(deployment.limits.rpm, Some(60));
     assert_eq!(deployment.limits.timeout, Some(Duration::from_millis(1500)));
 }
 
 #[test]
 fn prices_stay_exact() {
-    let config = config(&with_params(
-        "input_cost_per_token: 0.0000000000000000001, output_cost_per_token: 1e-5",
-    ));
+    let config = config(&with_params("input_cost_per_token: 0.0000000000000000001, output_cost_per_token: 1e-5"));
     let prices = &config.deployments[0].prices;
-    assert_eq!(
-        prices["input_cost_per_token"].as_str(),
-        "0.0000000000000000001"
-    );
+    assert_eq!(prices["input_cost_per_token"].as_str(), "0.0000000000000000001");
     assert_eq!(prices["output_cost_per_token"].as_str(), "1e-5");
 }
 
@@ -48,102 +38,59 @@ fn prices_beside_the_connection_win_over_the_model_info() {
 
 #[test]
 fn keys_without_a_row_are_request_parameters() {
-    let config = config(&with_params(
-        "temperature: 0.2, seed: 7, metadata: {a: [1, null]}, rpm: 1",
-    ));
+    let config = config(&with_params("temperature: 0.2, seed: 7, metadata: {a: [1, null]}, rpm: 1"));
     let params = serde_json::Value::Object(config.deployments[0].default_params.clone());
-    assert_eq!(
-        params,
-        serde_json::json!({"temperature": 0.2, "seed": 7, "metadata": {"a": [1, null]}})
-    );
+    assert_eq!(params, serde_json::json!({"temperature": 0.2, "seed": 7, "metadata": {"a": [1, null]}}));
 }
 
 #[test]
 fn the_model_info_is_kept_as_written() {
     let text = "model_list: [{model_name: m, litellm_params: {model: x}, model_info: {id: i, mode: chat, ours: {deep: [true]}}}]";
     let info = config(text).deployments.remove(0).model_info;
-    assert_eq!(
-        (info.id.as_str(), info.mode.as_deref()),
-        ("i", Some("chat"))
-    );
-    assert_eq!(
-        serde_json::Value::Object(info.written),
-        serde_json::json!({"id": "i", "mode": "chat", "ours": {"deep": [true]}})
-    );
+    assert_eq!((info.id.as_str(), info.mode.as_deref()), ("i", Some("chat")));
+    assert_eq!(serde_json::Value::Object(info.written), serde_json::json!({"id": "i", "mode": "chat", "ours": {"deep": [true]}}));
 }
 
 #[test]
 fn an_identity_survives_a_change_of_key_and_order_but_not_of_model() {
     let id = |text: &str, key: &str| {
         let environment = Environment::from_iter([("K", key)]);
-        load_text_in(text, environment)
-            .config
-            .unwrap()
-            .deployments
-            .remove(0)
-            .model_info
-            .id
+        load_text_in(text, environment).config.unwrap().deployments.remove(0).model_info.id
     };
     let first = id(&with_params("api_key: os.environ/K, rpm: 1"), "old");
     assert_eq!(first.len(), 64);
-    assert_eq!(
-        first,
-        id(&with_params("rpm: 1, api_key: os.environ/K"), "new")
-    );
-    assert_ne!(
-        first,
-        id(&with_params("api_key: os.environ/K, rpm: 2"), "old")
-    );
+    assert_eq!(first, id(&with_params("rpm: 1, api_key: os.environ/K"), "new"));
+    assert_ne!(first, id(&with_params("api_key: os.environ/K, rpm: 2"), "old"));
 }
 
 #[test]
 fn equal_deployments_have_different_identities() {
     let entry = "{model_name: m, litellm_params: {model: x}}";
     let config = config(&format!("model_list: [{entry}, {entry}]"));
-    assert_ne!(
-        config.deployments[0].model_info.id,
-        config.deployments[1].model_info.id
-    );
+    assert_ne!(config.deployments[0].model_info.id, config.deployments[1].model_info.id);
 }
 
 #[test]
 fn the_router_wins_over_litellm_settings() {
     let text = "litellm_settings: {num_retries: 9, allowed_fails: 8, request_timeout: 7}\nrouter_settings: {num_retries: 1}";
     let router = config(text).router;
-    assert_eq!(
-        (router.num_retries, router.allowed_fails, router.timeout),
-        (1, 8, Duration::from_secs(7))
-    );
+    assert_eq!((router.num_retries, router.allowed_fails, router.timeout), (1, 8, Duration::from_secs(7)));
 }
 
 #[test]
 fn defaults_are_those_existing_files_expect() {
     let config = config("model_list: []");
-    assert_eq!(
-        (
-            config.router.num_retries,
-            config.router.allowed_fails,
-            config.router.max_fallbacks
-        ),
-        (2, 3, 5)
-    );
+    assert_eq!((config.router.num_retries, config.router.allowed_fails, config.router.max_fallbacks), (2, 3, 5));
     assert_eq!(config.router.timeout, Duration::from_secs(6000));
     assert_eq!(config.router.cooldown_time, Duration::from_secs(5));
     assert_eq!(config.litellm.drop_params, None);
-    assert_eq!(
-        config.switchboard.listen[0].address.to_string(),
-        "127.0.0.1:4000"
-    );
+    assert_eq!(config.switchboard.listen[0].address.to_string(), "127.0.0.1:4000");
     assert!(config.switchboard.workers >= 1);
 }
 
 #[test]
 fn certificates_may_be_checked_in_three_ways() {
-    for (written, meant) in [
-        ("false", SslVerify::Off),
-        ("true", SslVerify::System),
-        ("/ca.pem", SslVerify::File("/ca.pem".into())),
-    ] {
+    for (written, meant) in [("false", SslVerify::Off), ("true", SslVerify::System), ("/ca.pem", SslVerify::File("/ca.pem".into()))] {
         let config = config(&with_params(&format!("ssl_verify: {written}")));
         assert_eq!(config.deployments[0].connection.ssl_verify, Some(meant));
     }
@@ -159,38 +106,18 @@ fn variables_of_the_file_cover_those_of_the_process() {
 
 #[test]
 fn the_command_line_wins_over_file_and_environment() {
-    let environment = Environment::from_iter([
-        ("PORT", "5000"),
-        ("HOST", "127.0.0.2"),
-        ("NUM_WORKERS", "6"),
-    ]);
-    let source = Source::Text {
-        name: "c".into(),
-        text: String::new(),
-    };
+    let environment = Environment::from_iter([("PORT", "5000"), ("HOST", "127.0.0.2"), ("NUM_WORKERS", "6")]);
+    let source = Source::Text { name: "c".into(), text: String::new() };
     let mut loader = Loader::new(source, environment);
     let config = loader.load().config.unwrap();
-    assert_eq!(
-        config.switchboard.listen[0].address.to_string(),
-        "127.0.0.2:5000"
-    );
+    assert_eq!(config.switchboard.listen[0].address.to_string(), "127.0.0.2:5000");
     assert_eq!(config.switchboard.workers, 6);
-    loader.source = Source::Text {
-        name: "c".into(),
-        text: "switchboard: {listen: '127.0.0.1:6000', workers: 2}".into(),
-    };
+    loader.source = Source::Text { name: "c".into(), text: "switchboard: {listen: '127.0.0.1:6000', workers: 2}".into() };
     let config = loader.load().config.unwrap();
     assert_eq!(config.switchboard.listen[0].address.port(), 6000);
-    loader.overrides = Overrides {
-        host: Some("localhost".into()),
-        port: Some(7000),
-        workers: Some(1),
-    };
+    loader.overrides = Overrides { host: Some("localhost".into()), port: Some(7000), workers: Some(1) };
     let config = loader.load().config.unwrap();
-    assert_eq!(
-        config.switchboard.listen[0].address.to_string(),
-        "127.0.0.1:7000"
-    );
+    assert_eq!(config.switchboard.listen[0].address.to_string(), "127.0.0.1:7000");
     assert_eq!(config.switchboard.workers, 1);
 }
 
@@ -213,33 +140,18 @@ fn a_wrong_value_is_an_error_with_its_place_and_without_the_value() {
 
 #[test]
 fn keys_without_effect_are_named_in_one_notice() {
-    let loaded = load_text(
-        "router_settings: {routing_strategy: least-busy, redis_host: h}\nlitellm_settings: {cache: true}",
-    );
-    let notices: Vec<_> = loaded
-        .diagnostics
-        .notices()
-        .map(|notice| notice.message.clone())
-        .collect();
+    let loaded = load_text("router_settings: {routing_strategy: least-busy, redis_host: h}\nlitellm_settings: {cache: true}");
+    let notices: Vec<_> = loaded.diagnostics.notices().map(|notice| notice.message.clone()).collect();
     assert_eq!(
         notices,
-        [
-            "accepted, no effect yet: `litellm_settings.cache`, `router_settings.redis_host`, `router_settings.routing_strategy`"
-        ]
+        ["accepted, no effect yet: `litellm_settings.cache`, `router_settings.redis_host`, `router_settings.routing_strategy`"]
     );
 }
 
 #[test]
 fn what_would_have_protected_is_a_warning() {
-    let found = findings(
-        "guardrails: [{guardrail_name: g, litellm_params: {guardrail: x, mode: pre_call}}]",
-    );
-    assert!(
-        found.contains(
-            "warning: accepted, no effect yet, and meant to protect something: `guardrails`"
-        ),
-        "{found}"
-    );
+    let found = findings("guardrails: [{guardrail_name: g, litellm_params: {guardrail: x, mode: pre_call}}]");
+    assert!(found.contains("warning: accepted, no effect yet, and meant to protect something: `guardrails`"), "{found}");
 }
 
 #[test]
@@ -252,25 +164,13 @@ fn what_is_switched_off_is_not_worth_a_notice() {
 fn a_wrong_value_without_effect_does_not_stop_the_gateway() {
     let loaded = load_text("general_settings: {alerting_threshold: soon}\nmcp_servers: [a]");
     assert!(loaded.config.is_some(), "{}", loaded.diagnostics);
-    assert_eq!(
-        loaded
-            .diagnostics
-            .warnings()
-            .filter(|warning| warning.message.contains("must be"))
-            .count(),
-        2
-    );
+    assert_eq!(loaded.diagnostics.warnings().filter(|warning| warning.message.contains("must be")).count(), 2);
 }
 
 #[test]
 fn a_reference_must_be_the_whole_value() {
-    let found = findings(&with_params(
-        "extra_headers: {Authorization: Bearer os.environ/OPENAI_API_KEY}",
-    ));
-    assert!(
-        found.contains("`os.environ/...` inside the text of `Authorization` is not expanded"),
-        "{found}"
-    );
+    let found = findings(&with_params("extra_headers: {Authorization: Bearer os.environ/OPENAI_API_KEY}"));
+    assert!(found.contains("`os.environ/...` inside the text of `Authorization` is not expanded"), "{found}");
 }
 
 #[test]
@@ -279,33 +179,28 @@ fn a_database_may_hold_what_the_file_lacks() {
                 model_list: [{model_name: m, litellm_params: {model: y, litellm_credential_name: elsewhere}}]";
     let loaded = load_text(text);
     assert!(loaded.config.is_some(), "{}", loaded.diagnostics);
-    assert!(
-        !loaded.diagnostics.to_string().contains("`x`"),
-        "{}",
-        loaded.diagnostics
-    );
+    assert!(!loaded.diagnostics.to_string().contains("`x`"), "{}", loaded.diagnostics);
 }
 
 #[test]
 fn fallbacks_to_wildcards_are_found_and_to_nothing_are_not() {
     let models = "model_list: [{model_name: 'openai/*', litellm_params: {model: 'openai/*'}}]\n";
-    assert!(
-        !findings(&format!(
-            "{models}router_settings: {{default_fallbacks: [openai/gpt-4o]}}"
-        ))
-        .contains("not in")
-    );
-    let found = findings(&format!(
-        "{models}router_settings: {{default_fallbacks: [gpt-4o]}}"
-    ));
+    assert!(!findings(&format!("{models}router_settings: {{default_fallbacks: [openai/gpt-4o]}}")).contains("not in"));
+    let found = findings(&format!("{models}router_settings: {{default_fallbacks: [gpt-4o]}}"));
     assert!(found.contains("`default_fallbacks` names `gpt-4o`, which is not in `model_list`\n  --> config.yaml:2:38"), "{found}");
 }
 
 #[test]
 fn a_key_in_the_wrong_section_is_told_where_it_belongs() {
-    let found = findings(
-        "model_list: [{model_name: m, rpm: 3, litellm_params: {model: x}}]\nmaster_key: sk-1\n",
+    let found = findings("model_list: [{model_name: m, rpm: 3, litellm_params: {model: x}}]\nmaster_key: sk-1\n");
+    assert!(
+        found.contains(
+            "`model_list[].rpm` is not a known key\n  --> config.yaml:1:30\n  = hint: it belongs to `model_list[].litellm_params`"
+        ),
+        "{found}"
     );
-    assert!(found.contains("`model_list[].rpm` is not a known key\n  --> config.yaml:1:30\n  = hint: it belongs to `model_list[].litellm_params`"), "{found}");
-    assert!(found.contains("`master_key` is not a known key\n  --> config.yaml:2:1\n  = hint: it belongs to `general_settings`"), "{found}");
+    assert!(
+        found.contains("`master_key` is not a known key\n  --> config.yaml:2:1\n  = hint: it belongs to `general_settings`"),
+        "{found}"
+    );
 }

@@ -12,8 +12,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Folder {
-        let path =
-            std::env::temp_dir().join(format!("switchboard-config-{name}-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("switchboard-config-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Folder(path)
     }
@@ -61,9 +60,7 @@ fn a_broken_change_is_refused_and_a_repaired_one_taken() {
     folder.write("c.yaml", "router_settings: {num_retries: 1}");
     let mut watch = folder.watch("c.yaml");
     folder.write("c.yaml", "router_settings: {num_retries: ");
-    let Some(Reload::Refused(found)) = watch.check() else {
-        panic!("not refused")
-    };
+    let Some(Reload::Refused(found)) = watch.check() else { panic!("not refused") };
     assert!(found.has_errors());
     assert!(watch.check().is_none(), "told twice");
     folder.write("c.yaml", "router_settings: {num_retries: 333}");
@@ -96,11 +93,7 @@ fn the_thread_reloads_when_asked_and_ends_when_dropped() {
     let folder = Folder::new("thread");
     folder.write("c.yaml", "router_settings: {num_retries: 1}");
     let (send, outcomes) = mpsc::channel();
-    let thread = folder
-        .watch("c.yaml")
-        .spawn(Duration::from_secs(3600), move |outcome| {
-            send.send(outcome).unwrap()
-        });
+    let thread = folder.watch("c.yaml").spawn(Duration::from_secs(3600), move |outcome| send.send(outcome).unwrap());
     let thread = thread.unwrap();
     thread.reload_now();
     assert_eq!(retries(outcomes.recv().ok()), Some(1));

@@ -23,46 +23,22 @@ pub struct Limits {
 impl Default for Limits {
     /// Generous for thousands of deployments, small enough to refuse a bomb within milliseconds.
     fn default() -> Limits {
-        Limits {
-            bytes: 8 << 20,
-            depth: 64,
-            nodes: 400_000,
-        }
+        Limits { bytes: 8 << 20, depth: 64, nodes: 400_000 }
     }
 }
 
 /// Reads one YAML document. An empty file is [`Value::Null`]; warnings go to `found`.
-pub fn parse(
-    file: &Arc<str>,
-    text: &[u8],
-    limits: Limits,
-    found: &mut Diagnostics,
-) -> Result<Node, Diagnostic> {
+pub fn parse(file: &Arc<str>, text: &[u8], limits: Limits, found: &mut Diagnostics) -> Result<Node, Diagnostic> {
     if text.len() > limits.bytes {
         let message = format!("the file is larger than {} bytes", limits.bytes);
-        return Err(fatal(
-            Location::whole(Arc::clone(file)),
-            message,
-            "split it with `include`",
-        ));
+        return Err(fatal(Location::whole(Arc::clone(file)), message, "split it with `include`"));
     }
     let text = match std::str::from_utf8(text) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
-            let line = 1 + text[..error.valid_up_to()]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count();
-            let at = Location {
-                file: Arc::clone(file),
-                line: clamp(line),
-                column: 1,
-            };
-            return Err(fatal(
-                at,
-                "the file is not UTF-8".to_owned(),
-                "save it as UTF-8",
-            ));
+            let line = 1 + text[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+            let at = Location { file: Arc::clone(file), line: clamp(line), column: 1 };
+            return Err(fatal(at, "the file is not UTF-8".to_owned(), "save it as UTF-8"));
         }
     };
     let mut builder = Builder {
@@ -101,11 +77,7 @@ impl<'a> Builder<'a> {
                 Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
                 Event::DocumentStart(_) if root.is_some() => {
                     let at = self.place(span);
-                    return Err(fatal(
-                        at,
-                        "a second document starts here".into(),
-                        "keep one document per file",
-                    ));
+                    return Err(fatal(at, "a second document starts here".into(), "keep one document per file"));
                 }
                 Event::DocumentStart(_) => {
                     let (event, span) = self.next()?;
@@ -132,17 +104,9 @@ impl<'a> Builder<'a> {
             Some(Err(error)) => {
                 let at = self.locate(*error.marker());
                 let hint = "check the indentation, quotes and colons just above";
-                Err(fatal(
-                    at,
-                    format!("this is not YAML: {}", error.info()),
-                    hint,
-                ))
+                Err(fatal(at, format!("this is not YAML: {}", error.info()), hint))
             }
-            None => Err(fatal(
-                self.locate(self.position),
-                "the file ends too early".into(),
-                "",
-            )),
+            None => Err(fatal(self.locate(self.position), "the file ends too early".into(), "")),
         }
     }
 
@@ -156,9 +120,7 @@ impl<'a> Builder<'a> {
         let before = self.nodes;
         let (value, anchor) = match event {
             Event::Alias(anchor) => return self.unfold(anchor, &at),
-            Event::Scalar(text, style, anchor, tag) => {
-                (self.scalar(&text, style, tag.as_deref(), &at)?, anchor)
-            }
+            Event::Scalar(text, style, anchor, tag) => (self.scalar(&text, style, tag.as_deref(), &at)?, anchor),
             Event::SequenceStart(anchor, _) => (self.list(depth)?, anchor),
             Event::MappingStart(anchor, _) => (self.map(depth)?, anchor),
             Event::Nothing
@@ -171,8 +133,7 @@ impl<'a> Builder<'a> {
         };
         let node = Node::new(value, at);
         if anchor > 0 {
-            self.anchors
-                .insert(anchor, (node.clone(), 1 + self.nodes - before));
+            self.anchors.insert(anchor, (node.clone(), 1 + self.nodes - before));
         }
         Ok(node)
     }
@@ -180,11 +141,7 @@ impl<'a> Builder<'a> {
     /// A copy of the anchored node. An alias inside its own anchor finds nothing, so cycles cannot form.
     fn unfold(&mut self, anchor: usize, at: &Location) -> Built<Node> {
         let Some((node, weight)) = self.anchors.get(&anchor) else {
-            return Err(fatal(
-                at.clone(),
-                "this alias points into itself".into(),
-                "name an anchor that is complete",
-            ));
+            return Err(fatal(at.clone(), "this alias points into itself".into(), "name an anchor that is complete"));
         };
         let (mut node, weight) = (node.clone(), *weight);
         self.count(weight, at)?;
@@ -195,10 +152,7 @@ impl<'a> Builder<'a> {
     fn count(&mut self, more: usize, at: &Location) -> Built<()> {
         self.nodes = self.nodes.saturating_add(more);
         if self.nodes > self.limits.nodes {
-            let message = format!(
-                "the file unfolds into more than {} values",
-                self.limits.nodes
-            );
+            let message = format!("the file unfolds into more than {} values", self.limits.nodes);
             return Err(fatal(at.clone(), message, "use fewer aliases"));
         }
         Ok(())
@@ -224,8 +178,7 @@ impl<'a> Builder<'a> {
                 break;
             }
             let at = self.place(span);
-            let is_merge =
-                matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
+            let is_merge = matches!(&event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == "<<");
             let key = self.node(event, span, depth + 1)?;
             let (event, span) = self.next()?;
             let node = self.node(event, span, depth + 1)?;
@@ -234,14 +187,9 @@ impl<'a> Builder<'a> {
                 continue;
             }
             let name = key_text(&key)?;
-            if let Some(earlier) = own.insert(Entry {
-                name: name.clone(),
-                at: at.clone(),
-                node,
-            }) {
+            if let Some(earlier) = own.insert(Entry { name: name.clone(), at: at.clone(), node }) {
                 let message = format!("`{name}` is written twice; this one counts");
-                self.found
-                    .warn(&at, message, format!("remove the one at {}", earlier.at));
+                self.found.warn(&at, message, format!("remove the one at {}", earlier.at));
             }
         }
         self.merge(own, merged)
@@ -255,57 +203,27 @@ impl<'a> Builder<'a> {
                 self.count(1, &at)?;
             }
         }
-        Ok(Value::Map(Map {
-            entries: own.entries,
-        }))
+        Ok(Value::Map(Map { entries: own.entries }))
     }
 
-    fn scalar(
-        &self,
-        text: &str,
-        style: ScalarStyle,
-        tag: Option<&Tag>,
-        at: &Location,
-    ) -> Built<Value> {
+    fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>, at: &Location) -> Built<Value> {
         let text_value = || Value::Text(text.to_owned());
         let Some(tag) = tag else {
-            return Ok(if style == ScalarStyle::Plain {
-                scalar::resolve(text)
-            } else {
-                text_value()
-            });
+            return Ok(if style == ScalarStyle::Plain { scalar::resolve(text) } else { text_value() });
         };
-        let wrong = |what: &str| {
-            fatal(
-                at.clone(),
-                format!("tagged as {what}, but it is not"),
-                "remove the tag",
-            )
-        };
+        let wrong = |what: &str| fatal(at.clone(), format!("tagged as {what}, but it is not"), "remove the tag");
         match (tag.is_yaml_core_schema(), tag.suffix.as_str()) {
             (true, "str" | "timestamp" | "binary") => Ok(text_value()),
             (true, "null") => Ok(Value::Null),
-            (true, "bool") => scalar::boolean(text)
-                .map(Value::Bool)
-                .ok_or_else(|| wrong("a boolean")),
-            (true, "int" | "float") => scalar::number(text)
-                .map(Value::Number)
-                .ok_or_else(|| wrong("a number")),
+            (true, "bool") => scalar::boolean(text).map(Value::Bool).ok_or_else(|| wrong("a boolean")),
+            (true, "int" | "float") => scalar::number(text).map(Value::Number).ok_or_else(|| wrong("a number")),
             _ if tag.handle.is_empty() && tag.suffix == "!" => Ok(text_value()),
-            _ => Err(fatal(
-                at.clone(),
-                "this YAML tag is not known".into(),
-                "remove the tag",
-            )),
+            _ => Err(fatal(at.clone(), "this YAML tag is not known".into(), "remove the tag")),
         }
     }
 
     fn lost(&self, span: Span) -> Diagnostic {
-        fatal(
-            self.place(span),
-            "the YAML structure ends unexpectedly here".into(),
-            "check the indentation",
-        )
+        fatal(self.place(span), "the YAML structure ends unexpectedly here".into(), "check the indentation")
     }
 
     fn place(&self, span: Span) -> Location {
@@ -313,11 +231,7 @@ impl<'a> Builder<'a> {
     }
 
     fn locate(&self, mark: Marker) -> Location {
-        Location {
-            file: Arc::clone(self.file),
-            line: clamp(mark.line()),
-            column: clamp(mark.col() + 1),
-        }
+        Location { file: Arc::clone(self.file), line: clamp(mark.line()), column: clamp(mark.col() + 1) }
     }
 }
 
@@ -330,11 +244,7 @@ struct Keys {
 
 impl Keys {
     fn insert(&mut self, entry: Entry) -> Option<Entry> {
-        match self
-            .index
-            .get(&entry.name)
-            .and_then(|index| self.entries.get_mut(*index))
-        {
+        match self.index.get(&entry.name).and_then(|index| self.entries.get_mut(*index)) {
             Some(present) => Some(std::mem::replace(present, entry)),
             None => {
                 self.index.insert(entry.name.clone(), self.entries.len());
@@ -355,30 +265,17 @@ impl Keys {
 
 fn merge_sources(node: Node) -> Built<Vec<Map>> {
     let at = node.at.clone();
-    let wrong = || {
-        fatal(
-            at.clone(),
-            "`<<` needs a map or a list of maps".into(),
-            "point it at an anchored map",
-        )
-    };
+    let wrong = || fatal(at.clone(), "`<<` needs a map or a list of maps".into(), "point it at an anchored map");
     match node.value {
         Value::Map(map) => Ok(vec![map]),
         Value::List(items) => items
             .into_iter()
             .map(|item| match item.value {
                 Value::Map(map) => Ok(map),
-                Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::Text(_)
-                | Value::List(_)
-                | Value::Unset => Err(wrong()),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::List(_) | Value::Unset => Err(wrong()),
             })
             .collect(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Unset => {
-            Err(wrong())
-        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) | Value::Unset => Err(wrong()),
     }
 }
 
@@ -387,11 +284,7 @@ fn key_text(key: &Node) -> Built<String> {
         Value::Text(text) | Value::Number(text) => Ok(text.clone()),
         Value::Bool(flag) => Ok(flag.to_string()),
         Value::Null => Ok("null".to_owned()),
-        Value::List(_) | Value::Map(_) | Value::Unset => Err(fatal(
-            key.at.clone(),
-            "a key must be text".into(),
-            "write `name: value`",
-        )),
+        Value::List(_) | Value::Map(_) | Value::Unset => Err(fatal(key.at.clone(), "a key must be text".into(), "write `name: value`")),
     }
 }
 
@@ -401,10 +294,5 @@ fn clamp(number: usize) -> u32 {
 
 fn fatal(at: Location, message: String, hint: &str) -> Diagnostic {
     let hint = Some(hint.to_owned()).filter(|text| !text.is_empty());
-    Diagnostic {
-        severity: Severity::Error,
-        at,
-        message,
-        hint,
-    }
+    Diagnostic { severity: Severity::Error, at, message, hint }
 }

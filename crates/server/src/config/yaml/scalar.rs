@@ -33,17 +33,11 @@ pub(super) fn number(text: &str) -> Option<String> {
         b'+' => ("", &text[1..]),
         _ => ("", text),
     };
-    if !digits.is_ascii()
-        || !digits.starts_with(|first: char| first.is_ascii_digit() || first == '.')
-    {
+    if !digits.is_ascii() || !digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return None;
     }
     let plain = integer(digits).or_else(|| float(digits))?;
-    Some(if plain == "0" {
-        plain
-    } else {
-        format!("{sign}{plain}")
-    })
+    Some(if plain == "0" { plain } else { format!("{sign}{plain}") })
 }
 
 fn integer(digits: &str) -> Option<String> {
@@ -71,9 +65,7 @@ fn radix(digits: &str, base: u32) -> Option<String> {
     if !digits.bytes().all(|digit| digit.is_ascii_alphanumeric()) {
         return None;
     }
-    u128::from_str_radix(digits, base)
-        .ok()
-        .map(|value| value.to_string())
+    u128::from_str_radix(digits, base).ok().map(|value| value.to_string())
 }
 
 /// `1:30` is ninety, as in times of day.
@@ -98,18 +90,9 @@ fn float(digits: &str) -> Option<String> {
         None => (digits, None),
     };
     let (whole, fraction) = mantissa.split_once('.')?;
-    let clean = |part: &str| {
-        part.chars()
-            .filter(|digit| *digit != '_')
-            .collect::<String>()
-    };
+    let clean = |part: &str| part.chars().filter(|digit| *digit != '_').collect::<String>();
     let (whole, fraction) = (clean(whole), clean(fraction));
-    if !whole
-        .bytes()
-        .chain(fraction.bytes())
-        .all(|digit| digit.is_ascii_digit())
-        || whole.len() + fraction.len() == 0
-    {
+    if !whole.bytes().chain(fraction.bytes()).all(|digit| digit.is_ascii_digit()) || whole.len() + fraction.len() == 0 {
         return None;
     }
     let whole = whole.trim_start_matches('0');
@@ -119,9 +102,7 @@ fn float(digits: &str) -> Option<String> {
         None => Some(format!("{whole}.{fraction}")),
         Some(exponent) => {
             let signed = exponent.strip_prefix(['+', '-'])?;
-            let valid = !signed.is_empty()
-                && signed.len() <= 4
-                && signed.bytes().all(|digit| digit.is_ascii_digit());
+            let valid = !signed.is_empty() && signed.len() <= 4 && signed.bytes().all(|digit| digit.is_ascii_digit());
             valid.then(|| format!("{whole}.{fraction}e{exponent}"))
         }
     }

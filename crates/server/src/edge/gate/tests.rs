@@ -5,21 +5,14 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /// Whether the bytes pass, cut into pieces of this size, and the gate after them.
 fn pass(bytes: &str, piece: usize) -> (bool, Gate) {
     let mut gate = Gate::new(1024);
-    let passed = bytes
-        .as_bytes()
-        .chunks(piece)
-        .all(|piece| gate.read(piece).is_ok());
+    let passed = bytes.as_bytes().chunks(piece).all(|piece| gate.read(piece).is_ok());
     (passed, gate)
 }
 
 /// Cutting the input anywhere must not change the verdict.
 fn check(bytes: &str, expected: bool) {
     for piece in [bytes.len(), 1, 2, 3, 7, 16] {
-        assert_eq!(
-            pass(bytes, piece).0,
-            expected,
-            "in pieces of {piece}: {bytes:?}"
-        );
+        assert_eq!(pass(bytes, piece).0, expected, "in pieces of {piece}: {bytes:?}");
     }
 }
 
@@ -34,10 +27,7 @@ fn plain_messages_pass_and_end_between_messages() {
         format!("\r\n{GET}\r\n{GET}"),
         format!("{}hello{GET}", head("Content-Length: 5\r\n")),
         format!("{}{GET}", head("content-length:0\r\n")),
-        format!(
-            "{}5;a=b\r\nhello\r\n0A\r\n0123456789\r\n0\r\nT: x\r\n\r\n{GET}",
-            head("Transfer-Encoding: Chunked\r\n")
-        ),
+        format!("{}5;a=b\r\nhello\r\n0A\r\n0123456789\r\n0\r\nT: x\r\n\r\n{GET}", head("Transfer-Encoding: Chunked\r\n")),
         format!("{}0\r\n\r\n{GET}", head("transfer-encoding:\tchunked \r\n")),
     ];
     for bytes in bodies {
@@ -90,10 +80,7 @@ fn broken_chunks_are_refused() {
         "0\r\nX: a\n\r\n",
         "0\r\n folded\r\n\r\n",
     ] {
-        check(
-            &format!("{}{body}", head("Transfer-Encoding: chunked\r\n")),
-            false,
-        );
+        check(&format!("{}{body}", head("Transfer-Encoding: chunked\r\n")), false);
     }
 }
 
@@ -104,10 +91,7 @@ fn the_second_message_is_judged_too() {
         let bytes = format!("{first}{bad}");
         check(&bytes, false);
         let refused = Gate::new(1024).read(bytes.as_bytes()).expect_err("refused");
-        assert!(
-            refused.at > first.len(),
-            "the first message must reach the parser whole"
-        );
+        assert!(refused.at > first.len(), "the first message must reach the parser whole");
     }
 }
 
@@ -116,10 +100,6 @@ fn endless_lines_are_left_to_the_parser_or_refused() {
     let mut gate = Gate::new(64);
     assert_eq!(gate.read(&[b'a'; 65]), Ok(()));
     assert!(gate.line.is_empty(), "nothing is kept beyond the limit");
-    let endless = format!(
-        "{}5;{}",
-        head("Transfer-Encoding: chunked\r\n"),
-        "a".repeat(MAX_CHUNK_LINE)
-    );
+    let endless = format!("{}5;{}", head("Transfer-Encoding: chunked\r\n"), "a".repeat(MAX_CHUNK_LINE));
     check(&endless, false);
 }

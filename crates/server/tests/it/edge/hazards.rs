@@ -16,32 +16,19 @@ const SHORT: Duration = Duration::from_millis(100);
 
 #[test]
 fn silent_connections_are_closed() {
-    let house = start(Settings {
-        header_timeout: SHORT,
-        ..settings()
-    });
+    let house = start(Settings { header_timeout: SHORT, ..settings() });
     assert_eq!(read_to_close(&mut house.connect()), "");
 }
 
 #[test]
 fn unfinished_heads_are_closed() {
-    let house = start(Settings {
-        header_timeout: SHORT,
-        ..settings()
-    });
-    for begun in [
-        "G",
-        "GET / HTTP/1.1\r\n",
-        "GET / HTTP/1.1\r\nHost: h\r\n",
-        "PRI * HTTP/2.0\r\n",
-    ] {
+    let house = start(Settings { header_timeout: SHORT, ..settings() });
+    for begun in ["G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: h\r\n", "PRI * HTTP/2.0\r\n"] {
         house.raw(begun.as_bytes());
     }
     // on a used connection the head has a limit too, although the connection may idle long
     let mut stream = house.connect();
-    stream
-        .write_all(b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    stream.write_all(b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     read_until(&mut stream, "\r\n0\r\n\r\n");
     stream.write_all(b"GET /2 HTTP/1.1\r\n").expect("sent");
     assert_eq!(read_to_close(&mut stream), "");
@@ -50,18 +37,12 @@ fn unfinished_heads_are_closed() {
 
 #[test]
 fn idle_connections_are_closed_and_busy_ones_are_not() {
-    let house = start(Settings {
-        idle_timeout: SHORT,
-        header_timeout: SHORT,
-        ..settings()
-    });
+    let house = start(Settings { idle_timeout: SHORT, header_timeout: SHORT, ..settings() });
     let mut busy = house.connect();
-    busy.write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    busy.write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     read_until(&mut busy, "begin");
     let mut idle = house.connect();
-    idle.write_all(b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    idle.write_all(b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     assert!(read_to_close(&mut idle).contains("[GET /1 0 ]"));
     house.counts.feed("still here");
     read_until(&mut busy, "still here");
@@ -69,33 +50,20 @@ fn idle_connections_are_closed_and_busy_ones_are_not() {
 
 #[tokio::test]
 async fn idle_http2_connections_are_closed() {
-    let house = start(Settings {
-        idle_timeout: SHORT,
-        http2: Http2Limits::default(),
-        ..settings()
-    });
-    let stream = tokio::net::TcpStream::connect(house.running.tcp().expect("address"))
-        .await
-        .expect("connected");
-    let (_sender, connection) =
-        hyper::client::conn::http2::handshake::<_, _, http_body_util::Empty<bytes::Bytes>>(
-            hyper_util::rt::TokioExecutor::new(),
-            hyper_util::rt::TokioIo::new(stream),
-        )
-        .await
-        .expect("handshake");
+    let house = start(Settings { idle_timeout: SHORT, http2: Http2Limits::default(), ..settings() });
+    let stream = tokio::net::TcpStream::connect(house.running.tcp().expect("address")).await.expect("connected");
+    let (_sender, connection) = hyper::client::conn::http2::handshake::<_, _, http_body_util::Empty<bytes::Bytes>>(
+        hyper_util::rt::TokioExecutor::new(),
+        hyper_util::rt::TokioIo::new(stream),
+    )
+    .await
+    .expect("handshake");
     // a GOAWAY without error ends the client's side well
     connection.await.expect("closed in good order");
 }
 
 fn small_bodies() -> Settings {
-    Settings {
-        body: BodyLimits {
-            max_bytes: 1000,
-            ..BodyLimits::default()
-        },
-        ..settings()
-    }
+    Settings { body: BodyLimits { max_bytes: 1000, ..BodyLimits::default() }, ..settings() }
 }
 
 #[test]
@@ -104,11 +72,7 @@ fn announced_large_bodies_are_refused_before_they_are_read() {
     // the body never comes; with `Expect` the client must not even be asked for it
     for expect in ["", "Expect: 100-continue\r\n"] {
         let mut stream = house.connect();
-        write!(
-            stream,
-            "POST / HTTP/1.1\r\nHost: h\r\n{expect}Content-Length: 1001\r\n\r\n"
-        )
-        .expect("sent");
+        write!(stream, "POST / HTTP/1.1\r\nHost: h\r\n{expect}Content-Length: 1001\r\n\r\n").expect("sent");
         let text = read_until(&mut stream, "larger than 1000 bytes");
         assert_eq!(statuses(&text), ["413"], "{text}");
         stream.shutdown(std::net::Shutdown::Write).expect("shut");
@@ -123,19 +87,14 @@ fn unannounced_large_bodies_are_refused_and_the_client_gets_to_read_why() {
     let mut bytes = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     bytes.extend_from_slice(chunk.repeat(1000).as_bytes());
     assert_eq!(statuses(&house.raw(&bytes)), ["413"]);
-    let mut exact =
-        b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-            .to_vec();
+    let mut exact = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     exact.extend_from_slice(format!("3e8\r\n{}\r\n0\r\n\r\n", "y".repeat(1000)).as_bytes());
     assert!(house.raw(&exact).contains("[POST / 1000 yyy"));
 }
 
 #[test]
 fn slow_bodies_are_cut() {
-    let body = BodyLimits {
-        grace: SHORT,
-        ..BodyLimits::default()
-    };
+    let body = BodyLimits { grace: SHORT, ..BodyLimits::default() };
     let house = start(Settings { body, ..settings() });
     let text = house.raw(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nx");
     assert_eq!(statuses(&text), ["408"], "{text}");
@@ -144,9 +103,7 @@ fn slow_bodies_are_cut() {
 #[test]
 fn compressed_bodies_are_refused() {
     let house = start(settings());
-    let text = house.raw(
-        b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
-    );
+    let text = house.raw(b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx");
     assert_eq!(statuses(&text), ["415"], "{text}");
 }
 
@@ -164,14 +121,9 @@ fn too_many_or_too_large_headers_are_refused() {
 
 #[test]
 fn clients_that_stop_reading_are_cut() {
-    let house = start(Settings {
-        stall_timeout: SHORT,
-        ..settings()
-    });
+    let house = start(Settings { stall_timeout: SHORT, ..settings() });
     let mut stream = house.connect();
-    stream
-        .write_all(b"GET /flood HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    stream.write_all(b"GET /flood HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     eventually("the answer's body is dropped", || house.counts.gone() == 1);
 }
 
@@ -179,24 +131,18 @@ fn clients_that_stop_reading_are_cut() {
 fn a_client_that_leaves_drops_the_waiting_handler() {
     let house = start(settings());
     let mut stream = house.connect();
-    stream
-        .write_all(b"POST /never HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx")
-        .expect("sent");
+    stream.write_all(b"POST /never HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx").expect("sent");
     eventually("the handler runs", || house.counts.called() == 1);
     assert_eq!(house.counts.gone(), 0);
     drop(stream);
-    eventually("the handler's future is dropped", || {
-        house.counts.gone() == 1
-    });
+    eventually("the handler's future is dropped", || house.counts.gone() == 1);
 }
 
 #[test]
 fn a_client_that_leaves_drops_the_streaming_answer() {
     let house = start(settings());
     let mut stream = house.connect();
-    stream
-        .write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    stream.write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     read_until(&mut stream, "begin");
     assert_eq!(house.counts.gone(), 0);
     drop(stream);
@@ -207,65 +153,41 @@ fn a_client_that_leaves_drops_the_streaming_answer() {
 fn a_panic_ends_its_connection_only() {
     let house = start(settings());
     let mut other = house.connect();
-    other
-        .write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    other.write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     read_until(&mut other, "begin");
     assert_eq!(house.raw(b"GET /panic HTTP/1.1\r\nHost: h\r\n\r\n"), "");
     house.counts.feed("alive");
     read_until(&mut other, "alive");
-    assert!(
-        house
-            .raw(b"GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-            .contains("[GET /x 0 ]")
-    );
+    assert!(house.raw(b"GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").contains("[GET /x 0 ]"));
 }
 
 #[test]
 fn connections_beyond_the_limit_are_closed_and_make_room_again() {
-    let house = start(Settings {
-        max_connections: 1,
-        ..settings()
-    });
+    let house = start(Settings { max_connections: 1, ..settings() });
     let mut first = house.connect();
-    first
-        .write_all(b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    first.write_all(b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     read_until(&mut first, "\r\n0\r\n\r\n");
     assert_eq!(read_to_close(&mut house.connect()), "");
     drop(first);
     eventually("there is room", || {
         let mut stream = house.connect();
         let mut answer = [0; 12];
-        stream
-            .write_all(b"GET /2 HTTP/1.1\r\nHost: h\r\n\r\n")
-            .is_ok()
-            && stream.read_exact(&mut answer).is_ok()
+        stream.write_all(b"GET /2 HTTP/1.1\r\nHost: h\r\n\r\n").is_ok() && stream.read_exact(&mut answer).is_ok()
     });
 }
 
 #[tokio::test]
 async fn http2_streams_that_are_not_read_are_cut_alone() {
-    let house = start(Settings {
-        stall_timeout: SHORT,
-        ..settings()
-    });
-    let stream = tokio::net::TcpStream::connect(house.running.tcp().expect("address"))
-        .await
-        .expect("connected");
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake::<_, _, http_body_util::Empty<bytes::Bytes>>(
-            hyper_util::rt::TokioExecutor::new(),
-            hyper_util::rt::TokioIo::new(stream),
-        )
-        .await
-        .expect("handshake");
+    let house = start(Settings { stall_timeout: SHORT, ..settings() });
+    let stream = tokio::net::TcpStream::connect(house.running.tcp().expect("address")).await.expect("connected");
+    let (mut sender, connection) = hyper::client::conn::http2::handshake::<_, _, http_body_util::Empty<bytes::Bytes>>(
+        hyper_util::rt::TokioExecutor::new(),
+        hyper_util::rt::TokioIo::new(stream),
+    )
+    .await
+    .expect("handshake");
     let driver = tokio::spawn(connection);
-    let get = |path: &str| {
-        http::Request::get(format!("http://h{path}"))
-            .body(http_body_util::Empty::new())
-            .expect("request")
-    };
+    let get = |path: &str| http::Request::get(format!("http://h{path}")).body(http_body_util::Empty::new()).expect("request");
     let unread = sender.send_request(get("/flood")).await.expect("response");
     for _ in 0..4000 {
         if house.counts.gone() == 1 {
@@ -273,15 +195,8 @@ async fn http2_streams_that_are_not_read_are_cut_alone() {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert_eq!(
-        house.counts.gone(),
-        1,
-        "the unread answer's body is dropped"
-    );
-    let response = sender
-        .send_request(get("/x"))
-        .await
-        .expect("the connection lives");
+    assert_eq!(house.counts.gone(), 1, "the unread answer's body is dropped");
+    let response = sender.send_request(get("/x")).await.expect("the connection lives");
     assert_eq!(response.status(), 200);
     drop((unread, response, sender));
     driver.await.expect("joined").expect("ended well");

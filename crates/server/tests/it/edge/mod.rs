@@ -33,13 +33,8 @@ impl Body for Fed {
     type Data = Bytes;
     type Error = std::io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
-        self.frames
-            .poll_recv(cx)
-            .map(|frame| frame.map(|bytes| Ok(Frame::data(bytes))))
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        self.frames.poll_recv(cx).map(|frame| frame.map(|bytes| Ok(Frame::data(bytes))))
     }
 }
 
@@ -72,10 +67,7 @@ impl Counts {
 
     pub(crate) fn feed(&self, text: &'static str) {
         let feed = self.feed.lock().expect("lock");
-        feed.as_ref()
-            .expect("a stream")
-            .send(Bytes::from_static(text.as_bytes()))
-            .expect("a reader");
+        feed.as_ref().expect("a stream").send(Bytes::from_static(text.as_bytes())).expect("a reader");
     }
 
     pub(crate) fn end(&self) {
@@ -90,11 +82,7 @@ pub(crate) struct House {
 }
 
 pub(crate) fn settings() -> Settings {
-    Settings {
-        listen: vec!["127.0.0.1:0".parse::<Address>().expect("address")],
-        workers: 1,
-        ..Settings::default()
-    }
+    Settings { listen: vec!["127.0.0.1:0".parse::<Address>().expect("address")], workers: 1, ..Settings::default() }
 }
 
 /// Starts an edge whose service answers `METHOD path body`, except for the paths in `answer`.
@@ -125,17 +113,13 @@ async fn answer(request: Request<RequestBody>, counts: Arc<Counts>) -> Response<
         "/unread" => feed.send(Bytes::from_static(b"unread")).expect("a reader"),
         "/flood" => {
             for _ in 0..256 {
-                feed.send(Bytes::from(vec![b'x'; 64 * 1024]))
-                    .expect("a reader");
+                feed.send(Bytes::from(vec![b'x'; 64 * 1024])).expect("a reader");
             }
         }
         path => match body.collect().await {
             Ok(body) => {
                 let size = body.len();
-                let body = String::from_utf8_lossy(&body.into_bytes())
-                    .chars()
-                    .take(64)
-                    .collect::<String>();
+                let body = String::from_utf8_lossy(&body.into_bytes()).chars().take(64).collect::<String>();
                 let text = format!("[{} {path} {size} {body}]", head.method);
                 feed.send(text.into()).expect("a reader");
             }
@@ -145,22 +129,13 @@ async fn answer(request: Request<RequestBody>, counts: Arc<Counts>) -> Response<
             }
         },
     }
-    Response::builder()
-        .status(status)
-        .body(Fed {
-            frames,
-            _gone: gone,
-        })
-        .expect("a response")
+    Response::builder().status(status).body(Fed { frames, _gone: gone }).expect("a response")
 }
 
 impl House {
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream =
-            TcpStream::connect(self.running.tcp().expect("an address")).expect("connected");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .expect("timeout");
+        let stream = TcpStream::connect(self.running.tcp().expect("an address")).expect("connected");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
         stream
     }
 
@@ -183,10 +158,7 @@ pub(crate) fn read_to_close(stream: &mut impl Read) -> String {
             Ok(0) => break,
             Ok(read) => text.extend_from_slice(&space[..read]),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
-            Err(error) => panic!(
-                "not closed: {error}; so far {:?}",
-                String::from_utf8_lossy(&text)
-            ),
+            Err(error) => panic!("not closed: {error}; so far {:?}", String::from_utf8_lossy(&text)),
         }
     }
     String::from_utf8_lossy(&text).into_owned()
@@ -216,7 +188,5 @@ pub(crate) fn eventually(what: &str, so: impl Fn() -> bool) {
 }
 
 pub(crate) fn statuses(text: &str) -> Vec<&str> {
-    text.match_indices("HTTP/1.1 ")
-        .filter_map(|(at, mark)| text.get(at + mark.len()..at + mark.len() + 3))
-        .collect()
+    text.match_indices("HTTP/1.1 ").filter_map(|(at, mark)| text.get(at + mark.len()..at + mark.len() + 3)).collect()
 }

@@ -14,26 +14,15 @@ use super::{read_until, settings, start};
 
 /// Sends two requests on one HTTP/2 connection and returns the answers.
 async fn over_http2<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(io: I) -> Vec<String> {
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(
-        hyper_util::rt::TokioExecutor::new(),
-        TokioIo::new(io),
-    )
-    .await
-    .expect("handshake");
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), TokioIo::new(io)).await.expect("handshake");
     let driver = tokio::spawn(connection);
     let mut answers = Vec::new();
     for body in ["one", "two"] {
-        let request = Request::post("http://localhost/echo")
-            .body(Full::new(Bytes::from(body)))
-            .expect("request");
+        let request = Request::post("http://localhost/echo").body(Full::new(Bytes::from(body))).expect("request");
         let response = sender.send_request(request).await.expect("response");
         assert_eq!(response.version(), Version::HTTP_2);
-        let bytes = response
-            .into_body()
-            .collect()
-            .await
-            .expect("body")
-            .to_bytes();
+        let bytes = response.into_body().collect().await.expect("body").to_bytes();
         answers.push(String::from_utf8_lossy(&bytes).into_owned());
     }
     drop(sender);
@@ -46,17 +35,9 @@ fn keep_alive_connections_are_reused() {
     let house = start(settings());
     let mut stream = house.connect();
     for body in ["one", "two", "three"] {
-        write!(
-            stream,
-            "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .expect("sent");
+        write!(stream, "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}", body.len()).expect("sent");
         let text = read_until(&mut stream, "\r\n0\r\n\r\n");
-        assert!(
-            text.contains(&format!("[POST /a {} {body}]", body.len())),
-            "{text}"
-        );
+        assert!(text.contains(&format!("[POST /a {} {body}]", body.len())), "{text}");
     }
 }
 
@@ -67,35 +48,24 @@ fn pipelined_requests_are_answered_in_order() {
         b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\
           2\r\nab\r\n0\r\n\r\nGET /3 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
     );
-    let at = ["[GET /1 0 ]", "[POST /2 2 ab]", "[GET /3 0 ]"]
-        .map(|answer| text.find(answer).expect(answer));
+    let at = ["[GET /1 0 ]", "[POST /2 2 ab]", "[GET /3 0 ]"].map(|answer| text.find(answer).expect(answer));
     assert!(at.is_sorted(), "{text}");
 }
 
 #[tokio::test]
 async fn http2_with_prior_knowledge() {
     let house = start(settings());
-    let stream = tokio::net::TcpStream::connect(house.running.tcp().expect("address"))
-        .await
-        .expect("connected");
-    assert_eq!(
-        over_http2(stream).await,
-        ["[POST /echo 3 one]", "[POST /echo 3 two]"]
-    );
+    let stream = tokio::net::TcpStream::connect(house.running.tcp().expect("address")).await.expect("connected");
+    assert_eq!(over_http2(stream).await, ["[POST /echo 3 one]", "[POST /echo 3 two]"]);
 }
 
 #[test]
 fn unix_sockets_are_served_and_removed() {
     let path = scratch("edge.sock");
-    let house = start(switchboard_server::edge::Settings {
-        listen: vec![Address::Unix(path.clone())],
-        ..settings()
-    });
+    let house = start(switchboard_server::edge::Settings { listen: vec![Address::Unix(path.clone())], ..settings() });
     assert_eq!(house.running.addresses(), [Bound::Unix(path.clone())]);
     let mut stream = UnixStream::connect(&path).expect("connected");
-    stream
-        .write_all(b"GET /u HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    stream.write_all(b"GET /u HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     read_until(&mut stream, "[GET /u 0 ]");
     house.running.shutdown().drain();
     house.running.wait().expect("ended");
@@ -106,15 +76,9 @@ fn unix_sockets_are_served_and_removed() {
 fn an_address_in_use_is_refused() {
     let house = start(settings());
     let taken = Address::Tcp(house.running.tcp().expect("address"));
-    let second = switchboard_server::edge::Settings {
-        listen: vec![taken],
-        ..settings()
-    };
-    let service = |_: Request<switchboard_server::edge::RequestBody>| async {
-        http::Response::new(Full::new(Bytes::new()))
-    };
-    let refused =
-        switchboard_server::edge::Edge::run(second, move |_| Ok(service)).expect_err("refused");
+    let second = switchboard_server::edge::Settings { listen: vec![taken], ..settings() };
+    let service = |_: Request<switchboard_server::edge::RequestBody>| async { http::Response::new(Full::new(Bytes::new())) };
+    let refused = switchboard_server::edge::Edge::run(second, move |_| Ok(service)).expect_err("refused");
     assert!(refused.to_string().contains("cannot listen"), "{refused}");
 }
 
@@ -149,53 +113,33 @@ async fn tls(
     config.alpn_protocols = vec![protocol.to_vec()];
     let stream = tokio::net::TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").expect("name");
-    tokio_rustls::TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
+    tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
 #[tokio::test]
 async fn tls_speaks_both_protocols_and_reloads_its_certificate() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let files = TlsFiles {
-        certificate: scratch("cert.pem"),
-        key: scratch("key.pem"),
-    };
+    let files = TlsFiles { certificate: scratch("cert.pem"), key: scratch("key.pem") };
     let first = certify(&files);
-    let house = start(switchboard_server::edge::Settings {
-        tls: Some(files.clone()),
-        ..settings()
-    });
+    let house = start(switchboard_server::edge::Settings { tls: Some(files.clone()), ..settings() });
     let address = house.running.tcp().expect("address");
 
     let stream = tls(address, &first, b"h2").await.expect("handshake");
-    assert_eq!(
-        over_http2(stream).await,
-        ["[POST /echo 3 one]", "[POST /echo 3 two]"]
-    );
+    assert_eq!(over_http2(stream).await, ["[POST /echo 3 one]", "[POST /echo 3 two]"]);
 
     let mut stream = tls(address, &first, b"http/1.1").await.expect("handshake");
-    stream
-        .write_all(b"GET /t HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        .await
-        .expect("sent");
+    stream.write_all(b"GET /t HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").await.expect("sent");
     let mut text = Vec::new();
     // the server may close without a TLS goodbye
     let _ended = stream.read_to_end(&mut text).await;
     assert!(String::from_utf8_lossy(&text).contains("[GET /t 0 ]"));
 
     let second = certify(&files);
-    tls(address, &second, b"h2")
-        .await
-        .expect_err("not yet reloaded");
+    tls(address, &second, b"h2").await.expect_err("not yet reloaded");
     let certificates = house.running.certificates().expect("certificates");
     certificates.reload().expect("reloaded");
-    tls(address, &second, b"h2")
-        .await
-        .expect("the new certificate is served");
+    tls(address, &second, b"h2").await.expect("the new certificate is served");
     std::fs::write(&files.key, "nonsense").expect("written");
     certificates.reload().expect_err("a broken key");
-    tls(address, &second, b"h2")
-        .await
-        .expect("the last good certificate stays");
+    tls(address, &second, b"h2").await.expect("the last good certificate stays");
 }

@@ -11,10 +11,7 @@ fn refused(house: &House, request: &str) {
     let before = house.counts.called();
     let text = house.raw(format!("{request}{HIDDEN}").as_bytes());
     assert_eq!(statuses(&text), ["400"], "{request:?} got {text:?}");
-    assert!(
-        !text.contains("/hidden"),
-        "desync: {request:?} got {text:?}"
-    );
+    assert!(!text.contains("/hidden"), "desync: {request:?} got {text:?}");
     assert_eq!(house.counts.called(), before, "the handler saw {request:?}");
 }
 
@@ -78,10 +75,7 @@ const FIELDS: &[&str] = &[
 fn ambiguous_heads() {
     let house = start(settings());
     for fields in FIELDS {
-        refused(
-            &house,
-            &format!("POST / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"),
-        );
+        refused(&house, &format!("POST / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"));
     }
 }
 
@@ -110,10 +104,7 @@ fn ambiguous_request_lines() {
         refused(&house, &format!("{line}Host: h\r\n\r\n"));
     }
     refused(&house, "GET / HTTP/1.1\r\n\r\n");
-    refused(
-        &house,
-        "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    );
+    refused(&house, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
 }
 
 #[test]
@@ -133,9 +124,7 @@ fn ambiguous_chunks_are_refused_by_the_handler_and_close() {
         "\r\n5\r\nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\n0\r\nX: a\n\r\n",
     ] {
-        let request = format!(
-            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{body}{HIDDEN}"
-        );
+        let request = format!("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{body}{HIDDEN}");
         let text = house.raw(request.as_bytes());
         assert_eq!(statuses(&text), ["400"], "{body:?} got {text:?}");
         assert!(!text.contains("/hidden"), "desync: {body:?} got {text:?}");
@@ -160,10 +149,7 @@ fn a_refused_second_request_leaves_the_first_answer_whole() {
 fn an_unread_body_is_never_taken_for_a_request() {
     let house = start(settings());
     let body = format!("{}{HIDDEN}", "x".repeat(100_000));
-    let head = format!(
-        "POST /unread HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
+    let head = format!("POST /unread HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", body.len());
     let text = house.raw(format!("{head}{body}").as_bytes());
     assert_eq!(statuses(&text), ["200"], "{text}");
     assert!(!text.contains("/hidden"), "{text}");

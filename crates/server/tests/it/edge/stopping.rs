@@ -11,64 +11,42 @@ fn a_drain_lets_a_stream_finish_and_refuses_new_connections() {
     let house = start(settings());
     let address = house.running.tcp().expect("address");
     let mut stream = house.connect();
-    stream
-        .write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    stream.write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     read_until(&mut stream, "begin");
     let mut idle = house.connect();
-    idle.write_all(b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    idle.write_all(b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     read_until(&mut idle, "\r\n0\r\n\r\n");
 
     let shutdown = house.running.shutdown();
     assert!(!shutdown.has_begun() && shutdown.deadline().is_none());
     shutdown.drain();
     assert!(shutdown.has_begun() && shutdown.deadline().is_some());
-    eventually("connections are refused", || {
-        TcpStream::connect(address).is_err()
-    });
+    eventually("connections are refused", || TcpStream::connect(address).is_err());
     assert_eq!(read_to_close(&mut idle), "", "idle connections end at once");
     house.counts.feed("the rest");
     read_until(&mut stream, "the rest");
     house.counts.end();
-    assert!(
-        read_to_close(&mut stream).ends_with("0\r\n\r\n"),
-        "the stream ends whole"
-    );
+    assert!(read_to_close(&mut stream).ends_with("0\r\n\r\n"), "the stream ends whole");
     house.running.wait().expect("ended");
 }
 
 #[test]
 fn the_drain_ends_at_its_deadline() {
-    let house = start(Settings {
-        drain_timeout: Duration::from_millis(50),
-        ..settings()
-    });
+    let house = start(Settings { drain_timeout: Duration::from_millis(50), ..settings() });
     let mut stream = house.connect();
-    stream
-        .write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    stream.write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     read_until(&mut stream, "begin");
     house.running.shutdown().drain();
     read_to_close(&mut stream);
     house.running.wait().expect("ended");
-    assert_eq!(
-        house.counts.gone.load(std::sync::atomic::Ordering::SeqCst),
-        1,
-        "the answer's body is dropped"
-    );
+    assert_eq!(house.counts.gone.load(std::sync::atomic::Ordering::SeqCst), 1, "the answer's body is dropped");
 }
 
 #[test]
 fn haste_moves_the_deadline_closer() {
-    let house = start(Settings {
-        hasty_drain_timeout: Duration::from_millis(50),
-        ..settings()
-    });
+    let house = start(Settings { hasty_drain_timeout: Duration::from_millis(50), ..settings() });
     let mut stream = house.connect();
-    stream
-        .write_all(b"GET /never HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    stream.write_all(b"GET /never HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     eventually("the handler runs", || house.counts.called() == 1);
     house.running.shutdown().drain();
     house.running.shutdown().hasten();
@@ -84,11 +62,8 @@ fn a_drain_answers_the_first_request_of_a_new_connection() {
     let mut begun = house.connect();
     begun.write_all(b"GET /begun HTTP/1.1\r\n").expect("sent");
     house.running.shutdown().drain();
-    eventually("connections are refused", || {
-        TcpStream::connect(address).is_err()
-    });
-    new.write_all(b"GET /new HTTP/1.1\r\nHost: h\r\n\r\n")
-        .expect("sent");
+    eventually("connections are refused", || TcpStream::connect(address).is_err());
+    new.write_all(b"GET /new HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
     assert!(read_to_close(&mut new).contains("[GET /new 0 ]"));
     begun.write_all(b"Host: h\r\n\r\n").expect("sent");
     assert!(read_to_close(&mut begun).contains("[GET /begun 0 ]"));
@@ -97,10 +72,7 @@ fn a_drain_answers_the_first_request_of_a_new_connection() {
 
 #[test]
 fn many_workers_share_one_port() {
-    let house = start(Settings {
-        workers: 3,
-        ..settings()
-    });
+    let house = start(Settings { workers: 3, ..settings() });
     for _ in 0..24 {
         let text = house.raw(b"GET /w HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
         assert!(text.contains("[GET /w 0 ]"), "{text}");

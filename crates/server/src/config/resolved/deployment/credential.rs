@@ -16,23 +16,15 @@ impl Credentials {
         for item in items {
             let fields = reader.section(Section::Credential, Some(item));
             let Some(name) = fields.text("credential_name") else {
-                reader.found.error(
-                    &item.at,
-                    "this credential has no `credential_name`",
-                    "add `credential_name: ...`",
-                );
+                reader.found.error(&item.at, "this credential has no `credential_name`", "add `credential_name: ...`");
                 continue;
             };
             if named.iter().any(|(present, _)| *present == name) {
-                let message =
-                    format!("the credential `{name}` is listed twice; the first one counts");
+                let message = format!("the credential `{name}` is listed twice; the first one counts");
                 reader.found.warn(&item.at, message, "remove one of them");
                 continue;
             }
-            named.push((
-                name,
-                fields.map("credential_values").cloned().unwrap_or_default(),
-            ));
+            named.push((name, fields.map("credential_values").cloned().unwrap_or_default()));
         }
         Credentials { named }
     }
@@ -43,15 +35,8 @@ impl Credentials {
     }
 
     /// The parameters with what the credential adds. What is written beside the reference wins.
-    pub(super) fn apply(
-        &self,
-        reader: &mut Reader<'_>,
-        params: &Node,
-        may_be_elsewhere: bool,
-    ) -> Node {
-        let reference = params
-            .as_map()
-            .and_then(|map| map.get("litellm_credential_name"));
+    pub(super) fn apply(&self, reader: &mut Reader<'_>, params: &Node, may_be_elsewhere: bool) -> Node {
+        let reference = params.as_map().and_then(|map| map.get("litellm_credential_name"));
         let (Some(reference), Some(own)) = (reference, params.as_map()) else {
             return params.clone();
         };
@@ -60,10 +45,7 @@ impl Credentials {
         };
         let Some((_, values)) = self.named.iter().find(|(present, _)| present == name) else {
             let guess = closest(name, self.named.iter().map(|(name, _)| name.as_str()));
-            let hint = guess.map_or_else(
-                || "add it to `credential_list`".to_owned(),
-                |guess| format!("did you mean `{guess}`?"),
-            );
+            let hint = guess.map_or_else(|| "add it to `credential_list`".to_owned(), |guess| format!("did you mean `{guess}`?"));
             let message = format!("there is no credential `{name}`");
             match may_be_elsewhere {
                 true => reader.found.warn(&reference.at, message, hint),
@@ -77,9 +59,6 @@ impl Credentials {
                 joined.insert(entry.clone());
             }
         }
-        Node {
-            value: Value::Map(joined),
-            ..params.clone()
-        }
+        Node { value: Value::Map(joined), ..params.clone() }
     }
 }

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{
-    Aws, Azure, Connection, Credentials, Deployment, Limits, ModelInfo, Price, SslVerify, Vertex,
-    Watsonx,
-};
+use super::{Aws, Azure, Connection, Credentials, Deployment, Limits, ModelInfo, Price, SslVerify, Vertex, Watsonx};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -15,32 +12,16 @@ use crate::config::secret::Secret;
 use crate::config::yaml::{Entry, Map, Node, Value};
 
 /// All of `model_list`.
-pub(in crate::config) fn read_all(
-    reader: &mut Reader<'_>,
-    top: &Fields,
-    credentials: &Credentials,
-    has_database: bool,
-) -> Vec<Deployment> {
+pub(in crate::config) fn read_all(reader: &mut Reader<'_>, top: &Fields, credentials: &Credentials, has_database: bool) -> Vec<Deployment> {
     let mut deployments = Vec::new();
     let mut ids = HashSet::new();
     for item in top.list("model_list") {
         let fields = reader.section(Section::Deployment, Some(item));
-        let (Some(name), Some(written)) =
-            (fields.text("model_name"), fields.node("litellm_params"))
-        else {
+        let (Some(name), Some(written)) = (fields.text("model_name"), fields.node("litellm_params")) else {
             if item.as_map().is_some() {
-                let missing = if fields.node("model_name").is_none() {
-                    "model_name"
-                } else {
-                    "litellm_params"
-                };
-                let hint =
-                    "write `- model_name: ...` and `litellm_params: {model: provider/model}`";
-                reader.found.error(
-                    &item.at,
-                    format!("this entry of `model_list` has no `{missing}`"),
-                    hint,
-                );
+                let missing = if fields.node("model_name").is_none() { "model_name" } else { "litellm_params" };
+                let hint = "write `- model_name: ...` and `litellm_params: {model: provider/model}`";
+                reader.found.error(&item.at, format!("this entry of `model_list` has no `{missing}`"), hint);
             }
             continue;
         };
@@ -54,19 +35,12 @@ pub(in crate::config) fn read_all(
                 continue;
             };
             if !deployment.model_info.id.is_empty() && ids.contains(&deployment.model_info.id) {
-                let message = format!(
-                    "the id `{}` is used twice; this one gets another",
-                    deployment.model_info.id
-                );
-                reader
-                    .found
-                    .warn(&item.at, message, "give each deployment an id of its own");
+                let message = format!("the id `{}` is used twice; this one gets another", deployment.model_info.id);
+                reader.found.warn(&item.at, message, "give each deployment an id of its own");
                 deployment.model_info.id.clear();
             }
             if deployment.model_info.id.is_empty() {
-                let id = (0..)
-                    .map(|copy| super::identity::identity(&name, &params, copy))
-                    .find(|id| !ids.contains(id));
+                let id = (0..).map(|copy| super::identity::identity(&name, &params, copy)).find(|id| !ids.contains(id));
                 deployment.model_info.id = id.unwrap_or_default();
             }
             ids.insert(deployment.model_info.id.clone());
@@ -77,17 +51,10 @@ pub(in crate::config) fn read_all(
 }
 
 /// One wildcard deployment for each provider whose key is set.
-pub(in crate::config) fn from_environment(
-    providers: &[ProviderKeys],
-    environment: &Environment,
-) -> Vec<Deployment> {
+pub(in crate::config) fn from_environment(providers: &[ProviderKeys], environment: &Environment) -> Vec<Deployment> {
     let mut deployments = Vec::new();
     for provider in providers {
-        let Some(key) = provider
-            .variables
-            .iter()
-            .find_map(|name| environment.get_non_empty(name))
-        else {
+        let Some(key) = provider.variables.iter().find_map(|name| environment.get_non_empty(name)) else {
             continue;
         };
         let model = format!("{}/*", provider.provider);
@@ -97,10 +64,7 @@ pub(in crate::config) fn from_environment(
         deployments.push(Deployment {
             model_name: model.clone(),
             model,
-            connection: Connection {
-                api_key: Some(Secret::new(key)),
-                ..Connection::default()
-            },
+            connection: Connection { api_key: Some(Secret::new(key)), ..Connection::default() },
             limits: Limits::default(),
             prices: BTreeMap::new(),
             drop_params: None,
@@ -108,10 +72,7 @@ pub(in crate::config) fn from_environment(
             allowed_openai_params: Vec::new(),
             default_params: serde_json::Map::new(),
             mock_response: None,
-            model_info: ModelInfo {
-                id,
-                ..ModelInfo::default()
-            },
+            model_info: ModelInfo { id, ..ModelInfo::default() },
             at,
         });
     }
@@ -123,48 +84,25 @@ fn per_organization(params: &Node) -> Vec<Node> {
     let Some(map) = params.as_map() else {
         return vec![params.clone()];
     };
-    let organizations = map
-        .get("organization")
-        .and_then(Node::as_list)
-        .unwrap_or_default();
+    let organizations = map.get("organization").and_then(Node::as_list).unwrap_or_default();
     if organizations.is_empty() {
         return vec![params.clone()];
     }
     let with = |organization: &Node| {
         let mut map = map.clone();
-        map.insert(Entry {
-            name: "organization".to_owned(),
-            at: organization.at.clone(),
-            node: organization.clone(),
-        });
-        Node {
-            value: Value::Map(map),
-            ..params.clone()
-        }
+        map.insert(Entry { name: "organization".to_owned(), at: organization.at.clone(), node: organization.clone() });
+        Node { value: Value::Map(map), ..params.clone() }
     };
     organizations.iter().map(with).collect()
 }
 
-fn read(
-    reader: &mut Reader<'_>,
-    name: &str,
-    params: &Node,
-    info: Option<&Node>,
-    at: &Location,
-) -> Option<Deployment> {
+fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>, at: &Location) -> Option<Deployment> {
     let fields = reader.section(Section::Params, Some(params));
     let info_fields = reader.section(Section::ModelInfo, info);
     let Some(model) = fields.text("model").filter(|model| !model.is_empty()) else {
-        if params.as_map().is_some_and(|map| {
-            map.get("model")
-                .is_none_or(|node| matches!(node.value, Value::Null))
-        }) {
+        if params.as_map().is_some_and(|map| map.get("model").is_none_or(|node| matches!(node.value, Value::Null))) {
             let hint = "add `model: provider/model` to `litellm_params`";
-            reader.found.error(
-                &params.at,
-                format!("the deployment `{name}` has no `model`"),
-                hint,
-            );
+            reader.found.error(&params.at, format!("the deployment `{name}` has no `model`"), hint);
         }
         return None;
     };
@@ -201,23 +139,13 @@ fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
         organization: fields.text("organization"),
         region_name: fields.text("region_name"),
         extra_headers: headers(reader, fields),
-        extra_body: fields
-            .map("extra_body")
-            .map(Map::to_json)
-            .unwrap_or_default(),
+        extra_body: fields.map("extra_body").map(Map::to_json).unwrap_or_default(),
         ssl_verify: fields.node("ssl_verify").map(ssl_verify),
         aws: aws(fields),
         vertex: Vertex {
-            project: fields
-                .text("vertex_project")
-                .or_else(|| fields.text("vertex_ai_project")),
-            location: fields
-                .text("vertex_location")
-                .or_else(|| fields.text("vertex_ai_location")),
-            credentials: fields
-                .node("vertex_credentials")
-                .or_else(|| fields.node("vertex_ai_credentials"))
-                .map(credentials),
+            project: fields.text("vertex_project").or_else(|| fields.text("vertex_ai_project")),
+            location: fields.text("vertex_location").or_else(|| fields.text("vertex_ai_location")),
+            credentials: fields.node("vertex_credentials").or_else(|| fields.node("vertex_ai_credentials")).map(credentials),
         },
         azure: Azure {
             ad_token: fields.secret("azure_ad_token"),
@@ -228,10 +156,7 @@ fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
             username: fields.text("azure_username"),
             password: fields.secret("azure_password"),
         },
-        watsonx: Watsonx {
-            region_name: fields.text("watsonx_region_name"),
-            project_id: fields.text("project_id"),
-        },
+        watsonx: Watsonx { region_name: fields.text("watsonx_region_name"), project_id: fields.text("project_id") },
     }
 }
 
@@ -273,60 +198,37 @@ fn model_info(fields: &Fields, written: Option<&Node>) -> ModelInfo {
         mode: fields.text("mode"),
         base_model: fields.text("base_model"),
         access_groups: fields.texts("access_groups"),
-        written: written
-            .and_then(Node::as_map)
-            .map(Map::to_json)
-            .unwrap_or_default(),
+        written: written.and_then(Node::as_map).map(Map::to_json).unwrap_or_default(),
     }
 }
 
 fn api_base(reader: &mut Reader<'_>, fields: &Fields) -> Option<String> {
-    let node = fields
-        .node("api_base")
-        .or_else(|| fields.node("base_url"))?;
+    let node = fields.node("api_base").or_else(|| fields.node("base_url"))?;
     let text = keys::text(node)?.trim().to_owned();
     if text.is_empty() {
         return None;
     }
     if !text.starts_with("https://") && !text.starts_with("http://") {
-        reader.found.error(
-            &node.at,
-            "`api_base` is not a URL",
-            "begin it with `https://` or `http://`",
-        );
+        reader.found.error(&node.at, "`api_base` is not a URL", "begin it with `https://` or `http://`");
     }
     Some(text)
 }
 
 fn headers(reader: &mut Reader<'_>, fields: &Fields) -> Vec<(String, Secret)> {
-    let Some(node) = fields
-        .node("extra_headers")
-        .or_else(|| fields.node("headers"))
-    else {
+    let Some(node) = fields.node("extra_headers").or_else(|| fields.node("headers")) else {
         return Vec::new();
     };
     reader.warn_unset_within("model_list[].litellm_params.extra_headers", node);
     let mut headers = Vec::new();
-    for entry in node
-        .as_map()
-        .map(|map| map.entries.as_slice())
-        .unwrap_or_default()
-    {
+    for entry in node.as_map().map(|map| map.entries.as_slice()).unwrap_or_default() {
         let value = match &entry.node.value {
             Value::Bool(flag) => Some(flag.to_string()),
             Value::Null | Value::Unset => continue,
-            Value::Text(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
-                keys::text(&entry.node).map(str::to_owned)
-            }
+            Value::Text(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => keys::text(&entry.node).map(str::to_owned),
         };
         match value {
             Some(value) => headers.push((entry.name.clone(), Secret::new(value))),
-            None => reader.wrong_kind(
-                &entry.node,
-                &format!("extra_headers.{}", entry.name),
-                Kind::Text,
-                &entry.name,
-            ),
+            None => reader.wrong_kind(&entry.node, &format!("extra_headers.{}", entry.name), Kind::Text, &entry.name),
         }
     }
     headers
@@ -348,15 +250,9 @@ fn credentials(node: &Node) -> Secret {
 }
 
 /// Prices are taken by the shape of their names, since every field of the price map may be written.
-fn read_prices(
-    reader: &mut Reader<'_>,
-    section: Section,
-    fields: &Fields,
-    prices: &mut BTreeMap<String, Price>,
-) {
+fn read_prices(reader: &mut Reader<'_>, section: Section, fields: &Fields, prices: &mut BTreeMap<String, Price>) {
     for entry in fields.entries().iter().chain(&fields.unknown.entries) {
-        if !is_price(&entry.name) || entry.node.as_map().is_some() || entry.node.as_list().is_some()
-        {
+        if !is_price(&entry.name) || entry.node.as_map().is_some() || entry.node.as_list().is_some() {
             continue;
         }
         match keys::decimal(&entry.node).filter(|_| Kind::Decimal.accepts(&entry.node)) {
@@ -364,12 +260,7 @@ fn read_prices(
                 prices.insert(entry.name.clone(), Price(price.to_owned()));
             }
             None if entry.node.is_absent() => {}
-            None => reader.wrong_kind(
-                &entry.node,
-                &section.name_of(&entry.name),
-                Kind::Decimal,
-                &entry.name,
-            ),
+            None => reader.wrong_kind(&entry.node, &section.name_of(&entry.name), Kind::Decimal, &entry.name),
         }
     }
 }
@@ -379,21 +270,9 @@ fn is_price(name: &str) -> bool {
 }
 
 /// Request parameters: the rows that are ones, and every key without a row.
-fn default_params(
-    reader: &mut Reader<'_>,
-    fields: &Fields,
-) -> serde_json::Map<String, serde_json::Value> {
-    let known = fields
-        .entries()
-        .iter()
-        .filter(|entry| REQUEST_DEFAULTS.contains(&entry.name.as_str()));
-    let entries = known.chain(
-        fields
-            .unknown
-            .entries
-            .iter()
-            .filter(|entry| !is_price(&entry.name)),
-    );
+fn default_params(reader: &mut Reader<'_>, fields: &Fields) -> serde_json::Map<String, serde_json::Value> {
+    let known = fields.entries().iter().filter(|entry| REQUEST_DEFAULTS.contains(&entry.name.as_str()));
+    let entries = known.chain(fields.unknown.entries.iter().filter(|entry| !is_price(&entry.name)));
     let mut params = serde_json::Map::new();
     for entry in entries {
         reader.warn_unset_within(&Section::Params.name_of(&entry.name), &entry.node);

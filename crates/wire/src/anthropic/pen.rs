@@ -1,0 +1,81 @@
+//! What the request writer keeps at hand.
+
+use super::names::Names;
+use super::{BETA, HERE};
+use crate::chat::ChatRequest;
+use crate::dialect::Profile;
+use crate::extra::Extra;
+use crate::loss::Losses;
+use crate::problem::Unsupported;
+use crate::seal::ANTHROPIC;
+
+/// The state of a request under way.
+pub(super) struct Pen<'a> {
+    /// What the target can do.
+    pub(super) profile: &'a Profile,
+    /// Whether the request came in this dialect: then it is written as it is, without the rules for guests.
+    pub(super) native: bool,
+    /// Whether the tokens are to be counted only.
+    pub(super) counting: bool,
+    pub(super) losses: Losses,
+    pub(super) names: Names,
+    /// Features the body needs to be opted into.
+    pub(super) betas: Vec<String>,
+    /// The tool that stands for the JSON answer.
+    pub(super) json_tool: Option<String>,
+    /// The first piece of content that cannot be sent.
+    pub(super) refused: Option<Unsupported>,
+}
+
+impl<'a> Pen<'a> {
+    pub(super) fn new(request: &ChatRequest, profile: &'a Profile, counting: bool) -> Self {
+        Self {
+            profile,
+            native: request.extra.from() == Some(HERE),
+            counting,
+            losses: Losses::new(),
+            names: Names::new(request),
+            betas: Vec::new(),
+            json_tool: None,
+            refused: None,
+        }
+    }
+
+    /// Who makes the model.
+    pub(super) fn vendor(&self) -> &str {
+        self.profile.vendor.as_deref().unwrap_or(ANTHROPIC)
+    }
+
+    /// Refuses content; the first refusal is the one told.
+    pub(super) fn refuse(&mut self, field: &str, why: &str) {
+        if self.refused.is_none() {
+            self.refused = Some(Unsupported::new(field, HERE, why));
+        }
+    }
+
+    /// Opts into what the client opted into, as written.
+    pub(super) fn client_betas(&mut self, request: &ChatRequest) {
+        let headers = request.extra.of(HERE).iter().filter(|(key, _)| key == BETA);
+        for names in headers.filter_map(|(_, raw)| serde_json::from_str::<String>(raw.get()).ok()) {
+            let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+            self.betas.extend(names.map(str::to_owned));
+        }
+    }
+
+    /// Opts into a feature, unless the client chose a version of it.
+    pub(super) fn beta(&mut self, name: &str) {
+        let feature = &name[..name.len().saturating_sub("2025-01-01".len())];
+        if !self.betas.iter().any(|known| known.starts_with(feature)) {
+            self.betas.push(name.to_owned());
+        }
+    }
+
+    /// Records the fields of another dialect as lost.
+    pub(super) fn lose(&mut self, extra: &Extra) {
+        if extra.from() != Some(HERE) {
+            for (key, _) in extra.fields() {
+                self.losses.dropped(key.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Whole answers, read and written.
+
+use serde_json::value::RawValue;
+
+use super::read_blocks::{is_empty_object, read_block};
+use super::{HERE, error, stop, usage};
+use crate::chat::{Citation, Media, MediaSource, Part, PartBody, Thought, ToolCall};
+use crate::dialect::{Memo, Stamp};
+use crate::fields::Fields;
+use crate::json::{self, Array, Object};
+use crate::problem::{Fault, Malformed};
+use crate::reply::{ChatReply, Usage};
+use crate::seal::{ANTHROPIC, SealKind};
+
+/// Reads a whole answer.
+pub(super) fn read(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
+    read_message(memo, body).map_err(|malformed| error::read_inside(body).unwrap_or_else(|| Fault::protocol(&malformed.to_string())))
+}
+
+fn read_message(memo: &Memo, body: &[u8]) -> Result<ChatReply, Malformed> {
+    let mut fields = Fields::scan(body)?;
+    fields.take_raw("type");
+    fields.take_raw("role");
+    let mut reply = ChatReply { id: fields.take("id")?, model: fields.take("model")?, ..ChatReply::default() };
+    let content: Vec<&RawValue> = fields.require("content")?;
+    let mut json_answer = false;
+    for (at, block) in content.into_iter().enumerate() {
+        let mut part = read_block(block).map_err(|error| error.within(&format!("content.{at}")))?;
+        json_answer |= restore(memo, &mut part);
+        reply.parts.push(part);
+    }
+    let stop_reason: Option<String> = fields.take("stop_reason")?;
+    reply.finish = stop::read(stop_reason, fields.take("stop_sequence")?);
+    if json_answer && !reply.parts.iter().any(|part| matches!(part.body, PartBody::ToolCall(_))) {
+        reply.finish.reason = stop::of_json_answer(reply.finish.reason);
+    }
+    if let Some(raw) = fields.take_raw("usage").filter(|raw| raw.get() != "null") {
+        let (usage, tier) = usage::read(raw)?;
+        reply.usage = Some(usage);
+        reply.service_tier = tier;
+    }
+    reply.extra = fields.rest(HERE);
+    Ok(reply)
+}
+
+/// Undoes what the request writer did: renamed tools, the tool that stands for a JSON answer, and the seal's vendor. Whether the
+/// block was the JSON answer.
+fn restore(memo: &Memo, part: &mut Part) -> bool {
+    match &mut part.body {
+        PartBody::ToolCall(call) if memo.json_tool.as_deref() == Some(&call.name) => {
+            let text = std::mem::take(&mut call.arguments);
+            *part = Part::text(text);
+            true
+        }
+        PartBody::ToolCall(call) => {
+            if let Some((_, name)) = memo.renamed.iter().find(|(sent, _)| *sent == call.name) {
+                call.name.clone_from(name);
+            }
+            false
+        }
+        PartBody::Reasoning(Thought { seal: Some(seal), .. }) => {
+            if let Some(vendor) = &memo.vendor {
+                seal.vendor = vendor.clone().into();
+            }
+            false
+        }
+        _ => false,
+    }
+}
+
+/// Writes a whole answer.
+pub(super) fn write(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
+    json::object(|out| {
+        out.field("id", reply.id.as_ref().unwrap_or(&stamp.id));
+        out.field("type", "message");
+        out.field("role", "assistant");
+        out.field("model", reply.model.as_ref().unwrap_or(&stamp.model));
+        out.array("content", |out| {
+            for part in &reply.parts {
+                write_part(out, part, stamp);
+            }
+        });
+        let has = |wanted: fn(&PartBody) -> bool| reply.parts.iter().any(|part| wanted(&part.body));
+        let calls = has(|body| matches!(body, PartBody::ToolCall(_)));
+        let refusal = has(|body| matches!(body, PartBody::Refusal(_)));
+        out.field("stop_reason", &stop::write(&reply.finish, calls, refusal));
+        out.field("stop_sequence", &stop::sequence(&reply.finish));
+        write_usage(out, reply);
+        out.extra(&reply.extra, HERE);
+    })
+}
+
+fn write_usage(out: &mut Object<'_>, reply: &ChatReply) {
+    match &reply.usage {
+        Some(Usage { raw: Some((HERE, raw)), .. }) => out.raw("usage", raw.get()),
+        usage => usage::write(out, usage.as_ref(), reply.service_tier.as_deref()),
+    }
+}
+
+fn write_part(out: &mut Array<'_>, part: &Part, stamp: &Stamp) {
+    match &part.body {
+        PartBody::Text { text, citations } => out.object(|out| {
+            out.field("type", "text");
+            out.field("text", text);
+            write_citations(out, citations);
+            out.extra(&part.extra, HERE);
+        }),
+        PartBody::Refusal(text) => out.object(|out| {
+            out.field("type", "text");
+            out.field("text", text);
+        }),
+        PartBody::Reasoning(_) if stamp.hide_reasoning => {}
+        PartBody::Reasoning(thought) => out.object(|out| write_thought(out, thought)),
+        PartBody::ToolCall(call) => out.object(|out| {
+            write_call(out, call);
+            out.extra(&part.extra, HERE);
+        }),
+        PartBody::Hosted(hosted) if hosted.from == HERE => out.raw(hosted.raw.get()),
+        PartBody::Image(media) | PartBody::Audio(media) | PartBody::Video(media) | PartBody::File(media) => {
+            if let Some(text) = text_of(media) {
+                out.object(|out| {
+                    out.field("type", "text");
+                    out.field("text", &text);
+                });
+            }
+        }
+        // What another provider ran itself is not for this client to run, and a result is no part of an answer.
+        PartBody::Hosted(_) | PartBody::ToolResult(_) => {}
+    }
+}
+
+/// How a medium reads in a format whose answers are text: what is said in it, or a link to it.
+pub(super) fn text_of(media: &Media) -> Option<String> {
+    if let Some(transcript) = &media.transcript {
+        return Some(transcript.clone());
+    }
+    let name = media.name.as_deref().unwrap_or("attachment");
+    match &media.source {
+        MediaSource::Url(url) => Some(format!("![{name}]({url})")),
+        MediaSource::Base64(data) if !data.is_empty() => {
+            let kind = media.media_type.as_deref().unwrap_or("application/octet-stream");
+            Some(format!("![{name}](data:{kind};base64,{data})"))
+        }
+        MediaSource::Text(text) => Some(text.clone()),
+        MediaSource::Base64(_) | MediaSource::FileId(_) => None,
+    }
+}
+
+fn write_citations(out: &mut Object<'_>, citations: &[Citation]) {
+    if citations.is_empty() {
+        return;
+    }
+    out.array("citations", |out| {
+        for citation in citations {
+            write_citation(out, citation);
+        }
+    });
+}
+
+/// Writes a citation: as sent, or as the nearest kind. One without a page is left out, since its document is not the client's.
+fn write_citation(out: &mut Array<'_>, citation: &Citation) {
+    if let Some(json) = citation_json(citation) {
+        out.raw(&json);
+    }
+}
+
+/// A citation's JSON text.
+pub(super) fn citation_json(citation: &Citation) -> Option<String> {
+    if let Some((HERE, raw)) = &citation.raw {
+        return Some(raw.get().to_owned());
+    }
+    let url = citation.url.as_ref()?;
+    let bytes = json::object(|out| {
+        out.field("type", "web_search_result_location");
+        out.field("url", url);
+        out.field("title", &citation.title);
+        out.field("cited_text", citation.cited_text.as_deref().unwrap_or_default());
+        out.field("encrypted_index", "");
+    });
+    String::from_utf8(bytes).ok()
+}
+
+fn write_thought(out: &mut Object<'_>, thought: &Thought) {
+    let token = thought.seal.as_ref().map(|seal| seal.to_token(ANTHROPIC, thought.id.as_deref()));
+    if is_redacted(thought) {
+        out.field("type", "redacted_thinking");
+        out.field("data", &token.unwrap_or_default());
+    } else {
+        out.field("type", "thinking");
+        out.field("thinking", &thought.text);
+        out.field("signature", &token.unwrap_or_default());
+    }
+}
+
+/// Whether nothing of the thought may be seen.
+fn is_redacted(thought: &Thought) -> bool {
+    thought.text.is_empty() && thought.seal.as_ref().is_some_and(|seal| seal.kind == SealKind::Encrypted)
+}
+
+fn write_call(out: &mut Object<'_>, call: &ToolCall) {
+    out.field("type", "tool_use");
+    out.field("id", &call.id);
+    out.field("name", &call.name);
+    out.raw("input", &input_of(call));
+    // Where another vendor needs something back with the call, it stands where a thought's signature would.
+    out.option("signature", call.seal.as_ref().map(|seal| seal.to_token(ANTHROPIC, None)));
+}
+
+/// A call's input, which must be an object here: free text and broken JSON stand in one as `input`.
+pub(super) fn input_of(call: &ToolCall) -> String {
+    let text = call.arguments.trim();
+    if text.is_empty() && !call.custom {
+        return "{}".to_owned();
+    }
+    if !call.custom && text.starts_with('{') && json::raw(text).is_some() {
+        return text.to_owned();
+    }
+    let wrapped = json::object(|out| out.field("input", &call.arguments));
+    String::from_utf8(wrapped).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// Whether a stream's opening `input` says something already.
+pub(super) fn is_input(raw: &str) -> bool {
+    raw != "null" && !is_empty_object(raw)
+}

@@ -1,0 +1,57 @@
+//! Errors.
+
+use http::{HeaderMap, StatusCode};
+
+use super::*;
+use crate::dialect::Flavor;
+use crate::problem::{Kind, Problem};
+
+fn fault(status: u16, body: &str) -> Fault {
+    Anthropic.read_fault(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
+}
+
+#[test]
+fn every_kind_has_a_word_and_a_status_and_is_read_back() {
+    for kind in Kind::ALL {
+        let (status, body) = Anthropic.write_problem(&Problem::new(kind, "because"), Flavor::default());
+        let said: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&said["type"], &said["error"]["message"]), (&json!("error"), &json!("because")));
+        let read = Anthropic.read_fault(status, &HeaderMap::new(), &body).kind;
+        let expected = match kind {
+            Kind::Unsupported | Kind::Filtered => Kind::BadRequest,
+            Kind::Internal => Kind::Upstream,
+            kind => kind,
+        };
+        assert_eq!(read, expected, "{kind:?}");
+    }
+    let (status, _) = Anthropic.write_problem(&Problem::new(Kind::Overloaded, ""), Flavor::default());
+    assert_eq!(status.as_u16(), 529);
+}
+
+#[test]
+fn the_message_tells_what_the_type_does_not() {
+    let of = |word: &str, message: &str| json!({"type": "error", "error": {"type": word, "message": message}}).to_string();
+    let long = fault(400, &of("invalid_request_error", "prompt is too long: 3333404 tokens > 200000 maximum"));
+    assert_eq!((long.kind, long.code.as_deref()), (Kind::BadRequest, Some("context_length_exceeded")));
+    assert_eq!(fault(400, &of("invalid_request_error", "Your credit balance is too low to access the API.")).kind, Kind::BudgetSpent);
+    assert_eq!(fault(400, &of("invalid_request_error", "Output blocked by content filtering policy")).kind, Kind::Filtered);
+    assert_eq!(fault(429, &of("rate_limit_error", "slow")).kind, Kind::RateLimited);
+    let spent = json!({"type": "error", "error": {"type": "rate_limit_error", "message": "no", "details": {"error_code": "enforced_spend_limit_reached"}}});
+    let spent = fault(429, &spent.to_string());
+    assert_eq!((spent.kind, spent.code.as_deref()), (Kind::BudgetSpent, Some("enforced_spend_limit_reached")));
+    assert_eq!(fault(529, &of("overloaded_error", "Overloaded")).kind, Kind::Overloaded);
+}
+
+#[test]
+fn other_envelopes_are_read() {
+    let vertex = fault(429, r#"[{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED"}}]"#);
+    assert_eq!((vertex.kind, vertex.message.as_str()), (Kind::RateLimited, "Quota exceeded"));
+    let mut headers = HeaderMap::new();
+    headers.insert("x-amzn-errortype", "ValidationException:http://x".parse().unwrap());
+    let bedrock = Anthropic.read_fault(StatusCode::BAD_REQUEST, &headers, br#"{"message":"Malformed input request"}"#);
+    assert_eq!((bedrock.kind, bedrock.message.as_str()), (Kind::BadRequest, "Malformed input request"));
+    let page = fault(502, "<html>Bad gateway</html>");
+    assert_eq!((page.kind, page.message.as_str()), (Kind::Upstream, "the provider answered with status 502"));
+    assert_eq!(fault(503, "").kind, Kind::Overloaded);
+    assert_eq!(fault(500, r#"{"error":"flat"}"#).message, "flat");
+}

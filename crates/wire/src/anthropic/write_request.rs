@@ -1,0 +1,246 @@
+//! A request as this API expects it.
+
+use bytes::Bytes;
+
+use super::pen::Pen;
+use super::thinking::{Mode, Plan, plan};
+use super::{BETA, HERE, schema, write_blocks, write_tools};
+use crate::chat::{ChatRequest, JsonSchema, OutputFormat};
+use crate::dialect::{Memo, Profile, Written};
+use crate::json::{self, Object};
+use crate::loss::Why;
+use crate::problem::Unsupported;
+
+/// Writes a request for an answer or, `counting`, for a count of its tokens, which takes only what counts.
+pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) -> Result<Written, Unsupported> {
+    let mut pen = Pen::new(request, profile, counting);
+    pen.client_betas(request);
+    refuse_choices(&mut pen, request);
+    choose_json_tool(&mut pen, request);
+    let forced = pen.json_tool.is_some();
+    let plan = plan(&mut pen, request, forced);
+    let body = json::object(|out| {
+        if !request.model.is_empty() {
+            out.field("model", &request.model);
+        }
+        if !counting {
+            out.field("max_tokens", &plan.max_tokens);
+        }
+        write_blocks::write_system(out, &mut pen, request);
+        write_blocks::write_messages(out, &mut pen, request);
+        write_tools::write(out, &mut pen, request);
+        write_thinking(out, request, &plan);
+        write_output_config(out, request, &mut pen, &plan);
+        if !counting {
+            write_knobs(out, &mut pen, request, &plan);
+        }
+        write_extra(out, &mut pen, request);
+    });
+    let Pen { losses, names, betas, json_tool, refused, .. } = pen;
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
+    let headers = if betas.is_empty() { Vec::new() } else { vec![(BETA, betas.join(","))] };
+    let memo = Memo { renamed: names.into_renamed(), json_tool, vendor: profile.vendor.clone(), stop: Vec::new() };
+    Ok(Written { body: Bytes::from(body), headers, losses, memo })
+}
+
+/// Whether the request holds that field as sent, which then is what is written.
+fn is_kept(request: &ChatRequest, key: &str) -> bool {
+    request.extra.of(HERE).iter().any(|(known, _)| known == key)
+}
+
+/// Several answers and likelihoods are content the API cannot give.
+fn refuse_choices(pen: &mut Pen<'_>, request: &ChatRequest) {
+    let sampling = &request.sampling;
+    if sampling.n.is_some_and(|n| n > 1) {
+        pen.refuse("n", "this provider gives one answer to a request");
+    }
+    if sampling.logprobs == Some(true) || sampling.top_logprobs.is_some_and(|top| top > 0) {
+        pen.refuse("logprobs", "this provider does not tell the likelihood of tokens");
+    }
+    if request.modalities.iter().any(|modality| modality != "text") {
+        pen.refuse("modalities", "this provider answers in text alone");
+    }
+}
+
+/// Models that take no schema are made to call a tool that has it.
+fn choose_json_tool(pen: &mut Pen<'_>, request: &ChatRequest) {
+    if !pen.native && matches!(request.output, OutputFormat::JsonSchema(_)) && pen.profile.json_schema != Some(true) {
+        pen.json_tool = Some(pen.names.free("json_answer"));
+        pen.losses.add("response_format", Why::Approximated);
+    }
+}
+
+fn write_thinking(out: &mut Object<'_>, request: &ChatRequest, plan: &Plan) {
+    if is_kept(request, "thinking") {
+        return;
+    }
+    let Some(mode) = &plan.mode else { return };
+    out.object("thinking", |out| match mode {
+        Mode::Disabled => out.field("type", "disabled"),
+        Mode::Enabled(budget, display) => {
+            out.field("type", "enabled");
+            out.option("budget_tokens", *budget);
+            out.option("display", display.as_ref());
+        }
+        Mode::Adaptive(display) => {
+            out.field("type", "adaptive");
+            out.option("display", display.as_ref());
+        }
+    });
+}
+
+fn write_output_config(out: &mut Object<'_>, request: &ChatRequest, pen: &mut Pen<'_>, plan: &Plan) {
+    if is_kept(request, "output_config") {
+        return;
+    }
+    let schema = match &request.output {
+        OutputFormat::JsonSchema(schema) if pen.json_tool.is_none() && !is_kept(request, "output_format") => Some(schema),
+        OutputFormat::JsonSchema(_) | OutputFormat::Json | OutputFormat::Text => None,
+    };
+    if plan.effort.is_none() && schema.is_none() {
+        return;
+    }
+    out.object("output_config", |out| {
+        out.option("effort", plan.effort.as_ref());
+        if let Some(JsonSchema { schema, .. }) = schema {
+            out.object("format", |out| {
+                out.field("type", "json_schema");
+                if pen.native {
+                    out.raw("schema", schema.get());
+                } else if schema::write_closed(out, schema) {
+                    pen.losses.add("response_format", Why::Approximated);
+                }
+            });
+        }
+    });
+}
+
+fn write_knobs(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, plan: &Plan) {
+    write_sampling(out, pen, request, plan);
+    write_stop(out, pen, request);
+    if request.stream {
+        out.field("stream", &true);
+    }
+    if let Some(user) = request.user.as_ref().filter(|_| !is_kept(request, "metadata")) {
+        out.object("metadata", |out| out.field("user_id", user));
+    }
+    match request.service_tier.as_deref() {
+        Some("default") => out.field("service_tier", "standard_only"),
+        Some(tier) if pen.native || tier == "auto" => out.field("service_tier", tier),
+        Some(_) => pen.losses.dropped("service_tier"),
+        None => {}
+    }
+    if request.verbosity.is_some() {
+        pen.losses.dropped("verbosity");
+    }
+    if request.cache_key.is_some() {
+        pen.losses.dropped("prompt_cache_key");
+    }
+    if request.store == Some(true) {
+        pen.losses.dropped("store");
+    }
+    if !request.metadata.is_empty() {
+        pen.losses.dropped("metadata");
+    }
+}
+
+fn write_sampling(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, plan: &Plan) {
+    let sampling = &request.sampling;
+    lose_sampling(pen, request);
+    if pen.native {
+        out.option("temperature", sampling.temperature.as_ref());
+        out.option("top_p", sampling.top_p.as_ref());
+        out.option("top_k", sampling.top_k.as_ref());
+        return;
+    }
+    let number = |value: &Option<serde_json::Number>| value.as_ref().and_then(serde_json::Number::as_f64);
+    let fixed = pen.profile.sampling == Some(false) || plan.thinks();
+    let mut warm = false;
+    match (&sampling.temperature, number(&sampling.temperature)) {
+        // While thinking only the default is taken; `1` is the default.
+        (Some(_), Some(1.0)) if fixed => {}
+        (Some(_), _) if fixed => pen.losses.dropped("temperature"),
+        (Some(_), Some(value)) if value > 1.0 => {
+            warm = true;
+            pen.losses.add("temperature", Why::Clamped);
+            out.field("temperature", &1);
+        }
+        (Some(value), _) => {
+            warm = true;
+            out.field("temperature", value);
+        }
+        (None, _) => {}
+    }
+    match (&sampling.top_p, number(&sampling.top_p)) {
+        (_, Some(1.0)) | (None, _) => {}
+        // Newer models take one of the two.
+        (Some(_), _) if fixed || warm => pen.losses.dropped("top_p"),
+        (Some(value), _) => out.field("top_p", value),
+    }
+    match &sampling.top_k {
+        Some(_) if fixed => pen.losses.dropped("top_k"),
+        Some(value) if value.as_i64().is_some_and(|k| k > 0) => out.field("top_k", value),
+        Some(_) | None => {}
+    }
+}
+
+/// Knobs the API has not; one that says what is so anyway is no loss.
+fn lose_sampling(pen: &mut Pen<'_>, request: &ChatRequest) {
+    let sampling = &request.sampling;
+    let knobs = [
+        ("min_p", &sampling.min_p, 0.0),
+        ("top_a", &sampling.top_a, 0.0),
+        ("frequency_penalty", &sampling.frequency_penalty, 0.0),
+        ("presence_penalty", &sampling.presence_penalty, 0.0),
+        ("repetition_penalty", &sampling.repetition_penalty, 1.0),
+    ];
+    for (name, value, neutral) in knobs {
+        if value.as_ref().is_some_and(|value| value.as_f64() != Some(neutral)) {
+            pen.losses.dropped(name);
+        }
+    }
+    if sampling.seed.is_some() {
+        pen.losses.dropped("seed");
+    }
+    if sampling.logit_bias.as_deref().is_some_and(|bias| bias.trim() != "{}") {
+        pen.losses.dropped("logit_bias");
+    }
+}
+
+fn write_stop(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
+    let all = &request.sampling.stop;
+    // The API refuses stop sequences of nothing but white space.
+    let mut stop: Vec<&String> = all.iter().filter(|text| pen.native || !text.trim().is_empty()).collect();
+    if stop.len() < all.len() {
+        pen.losses.dropped("stop");
+    }
+    if let Some(most) = pen.profile.max_stop.filter(|most| stop.len() > *most) {
+        stop.truncate(most);
+        pen.losses.add("stop", Why::Clamped);
+    }
+    if !stop.is_empty() {
+        out.field("stop_sequences", &stop);
+    }
+}
+
+/// Fields that a count does not take.
+const ANSWER_ONLY: [&str; 4] = ["metadata", "container", "inference_geo", "speed"];
+
+fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
+    pen.lose(&request.extra);
+    for (key, value) in request.extra.of(HERE) {
+        match key.as_str() {
+            BETA => continue,
+            "mcp_servers" => pen.beta("mcp-client-2025-11-20"),
+            "context_management" => pen.beta("context-management-2025-06-27"),
+            "output_format" => pen.beta("structured-outputs-2025-11-13"),
+            "container" if value.get().contains("\"skills\"") => pen.beta("skills-2025-10-02"),
+            _ => {}
+        }
+        if !pen.counting || !ANSWER_ONLY.contains(&key.as_str()) {
+            out.raw(key, value.get());
+        }
+    }
+}

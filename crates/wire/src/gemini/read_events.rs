@@ -1,0 +1,306 @@
+//! Gemini's stream to events. A chunk is a whole `GenerateContentResponse` that holds what is new.
+//!
+//! Nothing marks the end of a stream: the last finish reason that was seen counts once the stream is over, and a stream that ends
+//! without one was cut.
+
+use memchr::memmem;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::answer::{Answer, AnswerPart, Candidate, FunctionCall, PromptFeedback, Text, read_usage, reason_of, unix_seconds};
+use super::citation::{count_fetches, read_citations, read_grounding};
+use super::{error, token};
+use crate::chat::{Hosted, Media, MediaSource};
+use crate::dialect::{Dialect, Memo};
+use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
+use crate::json;
+use crate::problem::{Fault, Malformed};
+use crate::reply::{Finish, Reason, Usage};
+
+/// Reads a stream, or a whole answer as a stream of one chunk.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    memo: Memo,
+    started: bool,
+    broken: bool,
+    id: String,
+    next: u32,
+    open: Option<(u32, Open)>,
+    calls: usize,
+    finish: Option<String>,
+    blocked: Option<Finish>,
+    tier: Option<String>,
+}
+
+/// The kinds of block that several chunks may share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    Text,
+    Thought,
+}
+
+impl Reader {
+    pub(super) fn new(memo: Memo) -> Self {
+        Self { memo, ..Self::default() }
+    }
+
+    fn on_answer(&mut self, answer: Answer<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        if let Some(error) = answer.error {
+            self.broken = true;
+            out.push(Event::Fault(Box::new(error::fault_in_stream(error))));
+            return Ok(());
+        }
+        self.start(&answer, out);
+        if let Some(feedback) = answer.prompt_feedback {
+            self.on_feedback(feedback);
+        }
+        let mut counted = Usage::default();
+        // Of several answers the first is read.
+        for candidate in answer.candidates.into_iter().flatten().filter(|candidate| candidate.index.unwrap_or(0) == 0).take(1) {
+            self.on_candidate(candidate, &mut counted, out)?;
+        }
+        if let Some((mut usage, tier)) = answer.usage_metadata.and_then(read_usage) {
+            self.tier = tier.or(self.tier.take());
+            usage.merge(counted);
+            out.push(Event::Usage(Box::new(usage)));
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, answer: &Answer<'_>, out: &mut Vec<Event>) {
+        if self.started {
+            return;
+        }
+        self.started = true;
+        let plain = |text: &Option<Text<'_>>| text.as_ref().map(|text| text.0.clone().into_owned());
+        let id = plain(&answer.response_id);
+        self.id = id.clone().unwrap_or_default();
+        let created = answer.create_time.as_ref().and_then(|time| unix_seconds(&time.0));
+        out.push(Event::Start { id, model: plain(&answer.model_version), created });
+    }
+
+    fn on_feedback(&mut self, feedback: PromptFeedback) {
+        if let Some(reason) = feedback.block_reason {
+            self.blocked = Some(Finish::new(Reason::ContentFilter, reason.block_reason()));
+        }
+    }
+
+    fn on_candidate(&mut self, candidate: Candidate<'_>, counted: &mut Usage, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        for part in candidate.content.and_then(|content| content.parts).unwrap_or_default() {
+            self.on_part(part, out)?;
+        }
+        let mut citations = Vec::new();
+        if let Some(raw) = candidate.grounding_metadata {
+            (citations, counted.web_searches) = read_grounding(raw);
+        }
+        citations.extend(candidate.citation_metadata.map(read_citations).unwrap_or_default());
+        counted.web_fetches = candidate.url_context_metadata.and_then(count_fetches);
+        if !citations.is_empty() {
+            let block = self.enter(Open::Text, out);
+            let delta = |citation| Event::BlockDelta { block, delta: Delta::Citation(Box::new(citation)) };
+            out.extend(citations.into_iter().map(delta));
+        }
+        if let Some(reason) = candidate.finish_reason {
+            self.finish = Some(reason.finish_reason());
+        }
+        Ok(())
+    }
+
+    fn on_part(&mut self, part: AnswerPart<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let signature = part.thought_signature.as_ref().map(|text| &*text.0);
+        if let Some(call) = part.function_call {
+            self.on_call(call, signature, out);
+            return Ok(());
+        }
+        if let Some((kind, key, raw)) = hosted_member(&part) {
+            self.on_hosted((kind, key), raw, signature, out);
+            return Ok(());
+        }
+        if let Some(raw) = part.inline_data {
+            return self.on_inline(raw, part.thought == Some(true), signature, out);
+        }
+        let text = part.text.map(|text| text.0).unwrap_or_default();
+        let kind = if part.thought == Some(true) { Open::Thought } else { Open::Text };
+        if !text.is_empty() {
+            let block = self.enter(kind, out);
+            out.push(Event::BlockDelta { block, delta: Delta::Text(text.into_owned()) });
+        }
+        if let Some(signature) = signature {
+            self.seal(kind, signature, out);
+        }
+        Ok(())
+    }
+
+    /// A signature on a thought seals it; any other is a thought of its own, without text, after what it stands on.
+    fn seal(&mut self, kind: Open, signature: &str, out: &mut Vec<Event>) {
+        if kind == Open::Text {
+            self.leave(out);
+        }
+        let block = self.enter(Open::Thought, out);
+        out.push(Event::BlockDelta { block, delta: Delta::Seal(token::read_signature(signature)) });
+        self.leave(out);
+    }
+
+    fn on_call(&mut self, call: FunctionCall<'_>, signature: Option<&str>, out: &mut Vec<Event>) {
+        let id = call.id.filter(|id| !id.is_empty()).unwrap_or_else(|| token::own_id(&self.id, self.calls));
+        self.calls += 1;
+        let sent = call.name.unwrap_or_default();
+        let name = self.memo.renamed.iter().find(|(renamed, _)| *renamed == sent).map_or(sent.clone(), |(_, own)| own.clone());
+        let arguments = call.args.map_or_else(|| "{}".to_owned(), |args| args.get().to_owned());
+        let block = self.begin(BlockKind::ToolCall { id, name, custom: false }, out);
+        out.push(Event::BlockDelta { block, delta: Delta::Arguments(arguments) });
+        if let Some(signature) = signature {
+            out.push(Event::BlockDelta { block, delta: Delta::Seal(token::read_signature(signature)) });
+        }
+        out.push(Event::BlockEnd { block });
+    }
+
+    fn on_hosted(&mut self, (kind, key): (&str, &str), raw: &RawValue, signature: Option<&str>, out: &mut Vec<Event>) {
+        let whole = json::object(|out| {
+            out.raw(key, raw.get());
+            out.option("thoughtSignature", signature);
+        });
+        let Some(whole) = String::from_utf8(whole).ok().and_then(|text| json::raw(&text)) else { return };
+        let id = id_of(raw);
+        let block = self.begin(BlockKind::Hosted(Box::new(Hosted { from: Dialect::Gemini, kind: kind.to_owned(), id, raw: whole })), out);
+        out.push(Event::BlockEnd { block });
+    }
+
+    fn on_inline(&mut self, raw: &RawValue, thought: bool, signature: Option<&str>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let sent: Inline = serde_json::from_str(raw.get()).map_err(|error| Malformed::field("inlineData", &error.to_string()))?;
+        let media_type = sent.mime_type.unwrap_or_default();
+        let is_image = media_type.starts_with("image/");
+        if thought || !is_image && !media_type.starts_with("audio/") {
+            // A draft the model made on the way, or something the other formats have no answer for.
+            let kind = if thought { "thought_media" } else { "inline_data" };
+            self.on_hosted((kind, "inlineData"), raw, signature, out);
+            return Ok(());
+        }
+        let media = Box::new(Media::new(MediaSource::Base64(sent.data), Some(media_type)));
+        let block = self.begin(if is_image { BlockKind::Image(media) } else { BlockKind::Audio(media) }, out);
+        out.push(Event::BlockEnd { block });
+        if let Some(signature) = signature {
+            self.seal(Open::Text, signature, out);
+        }
+        Ok(())
+    }
+
+    /// Begins a block that is complete in itself.
+    fn begin(&mut self, kind: BlockKind, out: &mut Vec<Event>) -> u32 {
+        self.leave(out);
+        let block = self.next;
+        self.next += 1;
+        out.push(Event::BlockStart { block, kind });
+        block
+    }
+
+    /// The block of that kind: the open one, or a new one.
+    fn enter(&mut self, kind: Open, out: &mut Vec<Event>) -> u32 {
+        match self.open {
+            Some((block, open)) if open == kind => block,
+            _ => {
+                let started = match kind {
+                    Open::Text => BlockKind::Text,
+                    Open::Thought => BlockKind::Reasoning { id: None, summary: true },
+                };
+                let block = self.begin(started, out);
+                self.open = Some((block, kind));
+                block
+            }
+        }
+    }
+
+    fn leave(&mut self, out: &mut Vec<Event>) {
+        if let Some((block, _)) = self.open.take() {
+            out.push(Event::BlockEnd { block });
+        }
+    }
+
+    /// Ends a whole answer, which is complete even where it gives no reason.
+    pub(super) fn end_whole(&mut self, out: &mut Vec<Event>) {
+        if self.started && !self.broken && self.finish.is_none() && self.blocked.is_none() {
+            self.leave(out);
+            let finish = Finish { reason: if self.calls > 0 { Reason::ToolCalls } else { Reason::Other }, ..Finish::default() };
+            out.push(Event::End { finish, service_tier: self.tier.take() });
+            self.broken = true;
+        } else {
+            self.eof(out);
+        }
+    }
+}
+
+/// A tool's item that Google ran, and its key.
+fn hosted_member<'a>(part: &AnswerPart<'a>) -> Option<(&'static str, &'static str, &'a RawValue)> {
+    let of = |kind, key, raw: Option<&'a RawValue>| raw.map(|raw| (kind, key, raw));
+    of("executable_code", "executableCode", part.executable_code)
+        .or_else(|| of("code_execution_result", "codeExecutionResult", part.code_execution_result))
+        .or_else(|| of("tool_call", "toolCall", part.tool_call))
+        .or_else(|| of("tool_response", "toolResponse", part.tool_response))
+        .or_else(|| of("file_data", "fileData", part.file_data))
+}
+
+#[derive(Deserialize)]
+struct Inline {
+    #[serde(rename = "mimeType", alias = "mime_type")]
+    mime_type: Option<String>,
+    #[serde(default)]
+    data: String,
+}
+
+/// The item's own id.
+pub(super) fn id_of(raw: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Item {
+        id: Option<String>,
+    }
+    serde_json::from_str::<Item>(raw.get()).ok()?.id
+}
+
+impl EventReader for Reader {
+    fn read(&mut self, frame: Frame<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
+        let payload = frame.payload.trim_ascii();
+        if self.broken || payload.is_empty() || payload == b"[DONE]" {
+            return Ok(());
+        }
+        let unreadable = |error: serde_json::Error| Malformed::new(&error.to_string());
+        if payload.first() == Some(&b'[') {
+            for answer in serde_json::from_slice::<Vec<Answer<'_>>>(payload).map_err(unreadable)? {
+                self.on_answer(answer, out)?;
+            }
+            return Ok(());
+        }
+        self.on_answer(serde_json::from_slice(payload).map_err(unreadable)?, out)
+    }
+
+    fn eof(&mut self, out: &mut Vec<Event>) {
+        if self.broken {
+            return;
+        }
+        self.broken = true;
+        let finish = match (self.finish.take(), self.blocked.take()) {
+            (Some(name), _) => Finish::new(reason_of(&name, self.calls > 0), name),
+            (None, Some(blocked)) => blocked,
+            (None, None) => return out.push(Event::Fault(Box::new(Fault::truncated()))),
+        };
+        self.leave(out);
+        out.push(Event::End { finish, service_tier: self.tier.take() });
+    }
+
+    fn skim(&self, frame: Frame<'_>) -> bool {
+        // Most chunks report the usage so far, and the last report counts even where the client hangs up: only chunks without
+        // one need no reading.
+        let has = |needle: &str| memmem::find(frame.payload, needle.as_bytes()).is_some();
+        has("\"text\"") && !KEYS_TO_READ.iter().any(|key| has(key))
+    }
+}
+
+const KEYS_TO_READ: [&str; 8] = [
+    "\"usage_metadata\"",
+    "\"finishReason\"",
+    "\"finish_reason\"",
+    "\"error\"",
+    "\"promptFeedback\"",
+    "\"functionCall\"",
+    "\"function_call\"",
+    "Metadata\"",
+];

@@ -1,0 +1,194 @@
+//! A whole answer, both ways.
+
+use super::answer::{Answer, reason_of, write_usage};
+use super::citation::write_grounding;
+use super::read_events::Reader;
+use super::{error, keys::Keys, token};
+use crate::assemble::Assembly;
+use crate::chat::{Citation, Media, MediaSource, Part, PartBody, ToolCall};
+use crate::dialect::{Dialect, Memo, Stamp};
+use crate::event::{EventReader, Frame};
+use crate::extra::Extra;
+use crate::json::{self, Array, Object};
+use crate::problem::{Fault, Malformed};
+use crate::reply::{ChatReply, Finish, Reason};
+
+/// What the fields of the candidate that the meaning does not know are called in [`Extra`].
+const CANDIDATE: &str = "candidates[0].";
+
+/// Reads a whole answer: a stream of one chunk.
+pub(super) fn read_reply(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
+    let unreadable = |malformed: Malformed| Fault::protocol(&malformed.to_string());
+    if let Ok(Answer { error: Some(error), .. }) = serde_json::from_slice(body) {
+        return Err(error::fault_in_stream(error));
+    }
+    let mut reader = Reader::new(memo.clone());
+    let mut events = Vec::new();
+    reader.read(Frame::new(body), &mut events).map_err(unreadable)?;
+    reader.end_whole(&mut events);
+    let mut assembly = Assembly::new();
+    events.iter().for_each(|event| assembly.push(event));
+    let mut reply = assembly.finish()?;
+    // A body that is an array of chunks has no one place for further fields.
+    if body.trim_ascii_start().first() == Some(&b'{') {
+        reply.extra = read_extra(body).map_err(unreadable)?;
+    }
+    Ok(reply)
+}
+
+fn read_extra(body: &[u8]) -> Result<Extra, Malformed> {
+    let mut fields = Keys::scan(body)?;
+    for known in ["modelVersion", "responseId", "usageMetadata"] {
+        fields.take_raw(known);
+    }
+    let candidates: Vec<&serde_json::value::RawValue> = fields.take("candidates")?.unwrap_or_default();
+    let mut extra = fields.rest(Dialect::Gemini);
+    for (at, raw) in candidates.into_iter().enumerate() {
+        if at > 0 {
+            extra.push("candidates[n]", raw.to_owned());
+            continue;
+        }
+        let mut fields = Keys::nested(raw)?;
+        for known in ["content", "finishReason", "index"] {
+            fields.take_raw(known);
+        }
+        for (key, raw) in fields.rest(Dialect::Gemini).fields() {
+            extra.push(format!("{CANDIDATE}{key}"), raw.clone());
+        }
+    }
+    Ok(extra)
+}
+
+/// Writes a whole answer.
+pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
+    let extra = reply.extra.of(Dialect::Gemini);
+    let blocked = extra.iter().any(|(key, _)| key == "promptFeedback") && reply.parts.is_empty();
+    json::object(|out| {
+        if !blocked {
+            out.array("candidates", |out| {
+                out.object(|out| write_candidate(reply, stamp, out));
+                for (_, raw) in extra.iter().filter(|(key, _)| key == "candidates[n]") {
+                    out.raw(raw.get());
+                }
+            });
+        }
+        if let Some(usage) = &reply.usage {
+            write_usage(usage, out);
+        }
+        out.field("modelVersion", reply.model.as_ref().unwrap_or(&stamp.model));
+        out.field("responseId", reply.id.as_ref().unwrap_or(&stamp.id));
+        for (key, raw) in extra.iter().filter(|(key, _)| !key.starts_with("candidates[")) {
+            out.raw(key, raw.get());
+        }
+    })
+}
+
+fn write_candidate(reply: &ChatReply, stamp: &Stamp, out: &mut Object<'_>) {
+    out.object("content", |out| {
+        out.array("parts", |out| {
+            for part in &reply.parts {
+                write_part(&part.body, stamp, out);
+            }
+        });
+        out.field("role", "model");
+    });
+    out.field("finishReason", finish_name(&reply.finish));
+    out.field("index", &0);
+    let own = reply.extra.of(Dialect::Gemini);
+    let fields: Vec<_> = own.iter().filter_map(|(key, raw)| Some((key.strip_prefix(CANDIDATE)?, raw))).collect();
+    for (key, raw) in &fields {
+        out.raw(key, raw.get());
+    }
+    if !fields.iter().any(|(key, _)| matches!(*key, "groundingMetadata" | "citationMetadata")) {
+        let citations: Vec<Citation> = reply.parts.iter().flat_map(|part| citations_of(part).iter().cloned()).collect();
+        write_grounding(&citations, out);
+    }
+}
+
+fn citations_of(part: &Part) -> &[Citation] {
+    if let PartBody::Text { citations, .. } = &part.body { citations } else { &[] }
+}
+
+/// Writes one piece of an answer, as one part or none.
+pub(super) fn write_part(body: &PartBody, stamp: &Stamp, out: &mut Array<'_>) {
+    match body {
+        PartBody::Text { text, .. } | PartBody::Refusal(text) => out.object(|out| out.field("text", text)),
+        PartBody::Reasoning(thought) => {
+            if stamp.hide_reasoning && thought.seal.is_none() {
+                return;
+            }
+            let text = if stamp.hide_reasoning { "" } else { thought.text.as_str() };
+            let google = thought.seal.as_ref().is_some_and(|seal| seal.vendor == crate::seal::GOOGLE);
+            out.object(|out| {
+                out.field("text", text);
+                // A signature of Google's without a text belongs to what stands before it.
+                if !(text.is_empty() && google) {
+                    out.field("thought", &true);
+                }
+                out.option("thoughtSignature", thought.seal.as_ref().map(|seal| token::write_signature(seal, thought.id.as_deref())));
+            });
+        }
+        PartBody::ToolCall(call) => out.object(|out| write_call(call, out)),
+        PartBody::Image(media) | PartBody::Audio(media) | PartBody::Video(media) | PartBody::File(media) => write_media(media, out),
+        PartBody::Hosted(hosted) if hosted.from == Dialect::Gemini => out.raw(hosted.raw.get()),
+        // What another provider ran is not the client's to run.
+        PartBody::Hosted(_) | PartBody::ToolResult(_) => {}
+    }
+}
+
+fn write_call(call: &ToolCall, out: &mut Object<'_>) {
+    out.object("functionCall", |out| {
+        out.option("id", token::sent_id(&call.id));
+        out.field("name", &call.name);
+        out.raw("args", &args_of(&call.arguments));
+    });
+    out.option("thoughtSignature", call.seal.as_ref().map(|seal| token::write_signature(seal, None)));
+}
+
+/// A call's arguments as the object that Gemini wants; what is no object (a broken one, or free text) stands under `input`.
+pub(super) fn args_of(arguments: &str) -> String {
+    let text = arguments.trim();
+    if text.is_empty() {
+        return "{}".to_owned();
+    }
+    match json::raw(text) {
+        Some(raw) if raw.get().starts_with('{') => raw.get().to_owned(),
+        Some(_) | None => String::from_utf8(json::object(|out| out.field("input", arguments))).unwrap_or_else(|_| "{}".to_owned()),
+    }
+}
+
+fn write_media(media: &Media, out: &mut Array<'_>) {
+    match &media.source {
+        MediaSource::Base64(data) => out.object(|out| {
+            out.object("inlineData", |out| {
+                out.option("mimeType", media.media_type.as_ref());
+                out.field("data", data);
+            });
+        }),
+        MediaSource::Url(uri) | MediaSource::FileId(uri) => out.object(|out| {
+            out.object("fileData", |out| {
+                out.option("mimeType", media.media_type.as_ref());
+                out.field("fileUri", uri);
+            });
+        }),
+        MediaSource::Text(text) => out.object(|out| out.field("text", text)),
+    }
+}
+
+/// The finish reason in Gemini's words: the one Gemini gave, where it did.
+pub(super) fn finish_name(finish: &Finish) -> &str {
+    if let Some(raw) = finish.raw.as_deref() {
+        let is_own =
+            raw.starts_with(|letter: char| letter.is_ascii_uppercase()) && !raw.contains(|letter: char| letter.is_ascii_lowercase());
+        let called = finish.reason == Reason::ToolCalls;
+        if is_own && reason_of(raw, called) == finish.reason {
+            return raw;
+        }
+    }
+    match finish.reason {
+        Reason::Stop | Reason::StopSequence | Reason::ToolCalls => "STOP",
+        Reason::Length => "MAX_TOKENS",
+        Reason::ContentFilter | Reason::Refusal => "SAFETY",
+        Reason::Pause | Reason::Error | Reason::Other => "OTHER",
+    }
+}

@@ -1,0 +1,184 @@
+//! Events to Gemini's stream: every chunk is a whole `GenerateContentResponse`, as a server-sent event or as an item of one array.
+//!
+//! Calls and sounds come whole, so they wait for the end of their block; sources and usage come with the last chunk.
+
+use bytes::BytesMut;
+
+use super::answer::write_usage;
+use super::citation::write_grounding;
+use super::error::write_problem;
+use super::reply::{finish_name, write_part};
+use super::token::write_signature;
+use crate::chat::{Citation, Media, MediaSource, Part, PartBody, Thought, ToolCall};
+use crate::dialect::Stamp;
+use crate::event::{BlockKind, Delta, Event, EventWriter};
+use crate::json::{self, Object};
+use crate::problem::Problem;
+use crate::reply::{Finish, Usage};
+
+/// Stands for the text of a thought that has gone out.
+const MARK: &str = "…";
+
+/// Writes one stream.
+#[derive(Debug)]
+pub(super) struct Writer {
+    stamp: Stamp,
+    model: String,
+    id: String,
+    blocks: Vec<(u32, Part)>,
+    citations: Vec<Citation>,
+    usage: Option<Usage>,
+    array_open: bool,
+}
+
+impl Writer {
+    pub(super) fn new(stamp: Stamp) -> Self {
+        let (model, id) = (stamp.model.clone(), stamp.id.clone());
+        Self { stamp, model, id, blocks: Vec::new(), citations: Vec::new(), usage: None, array_open: false }
+    }
+
+    fn on_delta(&mut self, block: u32, delta: &Delta, out: &mut BytesMut) {
+        let Some(at) = self.blocks.iter().position(|(id, _)| *id == block) else { return };
+        let body = &mut self.blocks[at].1.body;
+        match (body, delta) {
+            (PartBody::Text { .. } | PartBody::Refusal(_), Delta::Text(text)) => {
+                let part = PartBody::Text { text: text.clone(), citations: Vec::new() };
+                self.part(&part, out);
+            }
+            (PartBody::Reasoning(thought), Delta::Text(text)) => {
+                // Not kept, only marked: the seal at the end is that of a thought with a text.
+                thought.text = if text.is_empty() { std::mem::take(&mut thought.text) } else { MARK.to_owned() };
+                let part = PartBody::Reasoning(Thought { text: text.clone(), ..Thought::default() });
+                self.part(&part, out);
+            }
+            (PartBody::Reasoning(thought), Delta::Seal(seal)) => thought.seal = Some(seal.clone()),
+            (PartBody::ToolCall(call), Delta::Arguments(more)) => call.arguments.push_str(more),
+            (PartBody::ToolCall(call), Delta::Seal(seal)) => call.seal = Some(seal.clone()),
+            (PartBody::Audio(Media { source: MediaSource::Base64(data), .. }), Delta::AudioData(more)) => data.push_str(more),
+            (PartBody::Audio(media), Delta::Transcript(more)) => media.transcript.get_or_insert_default().push_str(more),
+            (_, Delta::Citation(citation)) => self.citations.push((**citation).clone()),
+            _ => {}
+        }
+    }
+
+    fn on_end_of_block(&mut self, block: u32, out: &mut BytesMut) {
+        let Some(at) = self.blocks.iter().position(|(id, _)| *id == block) else { return };
+        let (_, part) = self.blocks.remove(at);
+        match &part.body {
+            PartBody::Text { .. } | PartBody::Refusal(_) => {}
+            PartBody::Reasoning(Thought { seal: None, .. }) => {}
+            PartBody::Reasoning(Thought { seal: Some(seal), text, id, .. }) if !text.is_empty() => {
+                let sealed = json::object(|out| {
+                    out.field("text", "");
+                    out.field("thought", &true);
+                    out.field("thoughtSignature", &write_signature(seal, id.as_deref()));
+                });
+                self.parts(&String::from_utf8_lossy(&[b"[", &sealed[..], b"]"].concat()), out);
+            }
+            PartBody::Audio(Media { source: MediaSource::Base64(data), .. }) if data.is_empty() => {}
+            body => self.part(body, out),
+        }
+    }
+
+    /// Writes a chunk that holds that part.
+    fn part(&mut self, body: &PartBody, out: &mut BytesMut) {
+        let mut parts = Vec::new();
+        json::write_array(&mut parts, |array| write_part(body, &self.stamp, array));
+        if parts != b"[]" {
+            self.parts(&String::from_utf8_lossy(&parts), out);
+        }
+    }
+
+    fn parts(&mut self, parts: &str, out: &mut BytesMut) {
+        self.chunk(out, |out| {
+            out.object("content", |out| {
+                out.raw("parts", parts);
+                out.field("role", "model");
+            });
+            out.field("index", &0);
+        });
+    }
+
+    fn on_end(&mut self, finish: &Finish, out: &mut BytesMut) {
+        let citations = std::mem::take(&mut self.citations);
+        self.chunk(out, |out| {
+            out.object("content", |out| {
+                out.array("parts", |_| {});
+                out.field("role", "model");
+            });
+            out.field("finishReason", finish_name(finish));
+            out.field("index", &0);
+            write_grounding(&citations, out);
+        });
+        if self.stamp.json_array {
+            out.extend_from_slice(b"]");
+        }
+    }
+
+    fn chunk(&mut self, out: &mut BytesMut, write: impl FnOnce(&mut Object<'_>)) {
+        let body = json::object(|out| {
+            out.array("candidates", |out| out.object(write));
+            if let Some(usage) = &self.usage {
+                write_usage(usage, out);
+            }
+            out.field("modelVersion", &self.model);
+            out.field("responseId", &self.id);
+        });
+        self.frame(&body, out);
+    }
+
+    fn frame(&mut self, body: &[u8], out: &mut BytesMut) {
+        if self.stamp.json_array {
+            out.extend_from_slice(if self.array_open { b",\r\n" } else { b"[" });
+            self.array_open = true;
+            out.extend_from_slice(body);
+        } else {
+            out.extend_from_slice(b"data: ");
+            // Line breaks stand only between the tokens of what was taken over as sent; here they would end the event.
+            body.split(|byte| matches!(byte, b'\n' | b'\r')).for_each(|line| out.extend_from_slice(line));
+            out.extend_from_slice(b"\r\n\r\n");
+        }
+    }
+}
+
+fn part_of(kind: &BlockKind) -> Part {
+    Part::new(match kind {
+        BlockKind::Text => PartBody::Text { text: String::new(), citations: Vec::new() },
+        BlockKind::Refusal => PartBody::Refusal(String::new()),
+        BlockKind::Reasoning { id, summary } => PartBody::Reasoning(Thought { id: id.clone(), summary: *summary, ..Thought::default() }),
+        BlockKind::ToolCall { id, name, custom } => {
+            PartBody::ToolCall(ToolCall { id: id.clone(), name: name.clone(), custom: *custom, ..ToolCall::default() })
+        }
+        BlockKind::Image(media) => PartBody::Image((**media).clone()),
+        BlockKind::Audio(media) => PartBody::Audio((**media).clone()),
+        BlockKind::Hosted(hosted) => PartBody::Hosted((**hosted).clone()),
+    })
+}
+
+impl EventWriter for Writer {
+    fn write(&mut self, event: &Event, out: &mut BytesMut) {
+        match event {
+            Event::Start { id, model, .. } => {
+                if let Some(id) = id {
+                    self.id.clone_from(id);
+                }
+                if let Some(model) = model {
+                    self.model.clone_from(model);
+                }
+            }
+            Event::BlockStart { block, kind } => self.blocks.push((*block, part_of(kind))),
+            Event::BlockDelta { block, delta } => self.on_delta(*block, delta, out),
+            Event::BlockEnd { block } => self.on_end_of_block(*block, out),
+            Event::Usage(usage) => self.usage.get_or_insert_with(Usage::default).merge((**usage).clone()),
+            Event::End { finish, .. } => self.on_end(finish, out),
+            Event::Fault(fault) => {
+                let (_, body) = write_problem(&Problem::from((**fault).clone()));
+                self.frame(&body, out);
+                if self.stamp.json_array {
+                    out.extend_from_slice(b"]");
+                }
+            }
+            Event::Unknown(_) => {}
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The calls of a stream: which piece belongs to which call.
+
+use super::chunk::{CallDelta, FunctionDelta};
+use super::read_messages::call_seal;
+use super::text::{arguments, count, word};
+use crate::event::{BlockKind, Delta, Event};
+use crate::seal::Sealed;
+
+#[derive(Debug, Default)]
+struct Call {
+    index: Option<u64>,
+    id: Option<String>,
+    name: String,
+    custom: bool,
+    /// Its block, once it has a name.
+    block: Option<u32>,
+    /// What came before its name.
+    held: String,
+    seal: Option<Sealed>,
+    /// Whether the arguments so far are a whole JSON value; only looked at where pieces do not say whose they are.
+    arguments: String,
+    closed: bool,
+}
+
+/// The calls so far.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    list: Vec<Call>,
+    spare: String,
+}
+
+impl Calls {
+    /// What ids begin with that are made up.
+    pub(super) fn name_after(&mut self, id: String) {
+        self.spare = id;
+    }
+
+    /// Whether there are any.
+    pub(super) fn any(&self) -> bool {
+        !self.list.is_empty()
+    }
+
+    /// The open block of the call of that id.
+    pub(super) fn block_of(&self, id: &str) -> Option<u32> {
+        self.list.iter().find(|call| !call.closed && call.id.as_deref() == Some(id)).and_then(|call| call.block)
+    }
+
+    /// A piece of a call.
+    pub(super) fn piece(&mut self, piece: &CallDelta<'_>, next: &mut u32, out: &mut Vec<Event>) {
+        let (index, id) = (count(piece.index), word(piece.id));
+        let function = piece.function.as_ref();
+        let custom = piece.custom.as_ref();
+        let name = custom.map_or_else(|| function.and_then(|function| function.name.as_ref()), |custom| custom.name.as_ref());
+        let name = name.map_or("", |name| &*name.0);
+        let text = match (custom, function) {
+            (Some(custom), _) => custom.input.as_ref().map_or("".into(), |input| (*input.0).into()),
+            (None, Some(function)) => arguments(function.arguments),
+            (None, None) => "".into(),
+        };
+        let at = self.find(index, id.as_deref(), name).unwrap_or_else(|| {
+            self.list.push(Call { index, custom: custom.is_some(), ..Call::default() });
+            self.list.len() - 1
+        });
+        let seal = piece.extra_content.or(piece.provider_specific_fields).and_then(call_seal);
+        self.extend(at, (id, name), (&text, seal), (next, out));
+    }
+
+    /// A piece of a legacy `function_call`, of which there is one.
+    pub(super) fn legacy(&mut self, function: &FunctionDelta<'_>, next: &mut u32, out: &mut Vec<Event>) {
+        let name = function.name.as_ref().map_or("", |name| &*name.0);
+        if self.list.is_empty() {
+            if name.is_empty() {
+                return;
+            }
+            self.list.push(Call::default());
+        }
+        self.extend(0, (None, name), (&arguments(function.arguments), None), (next, out));
+    }
+
+    fn extend(
+        &mut self,
+        at: usize,
+        (id, name): (Option<String>, &str),
+        (text, seal): (&str, Option<Sealed>),
+        (next, out): (&mut u32, &mut Vec<Event>),
+    ) {
+        let spare = format!("call_{}_{at}", self.spare);
+        let call = &mut self.list[at];
+        if call.closed {
+            return;
+        }
+        if call.id.is_none() {
+            call.id = id;
+        }
+        if call.name.is_empty() {
+            name.clone_into(&mut call.name);
+        }
+        call.arguments.push_str(text);
+        match call.block {
+            Some(block) => {
+                if !text.is_empty() {
+                    out.push(Event::BlockDelta { block, delta: Delta::Arguments(text.to_owned()) });
+                }
+                out.extend(seal.map(|seal| Event::BlockDelta { block, delta: Delta::Seal(seal) }));
+            }
+            None => {
+                call.held.push_str(text);
+                call.seal = seal.or(call.seal.take());
+                if !call.name.is_empty() {
+                    call.begin(spare, next, out);
+                }
+            }
+        }
+    }
+
+    /// The call a new piece belongs to. An index is only as good as its provider: a new id with a name begins a new call under
+    /// the same index, a new id without one does not.
+    fn find(&self, index: Option<u64>, id: Option<&str>, name: &str) -> Option<usize> {
+        let differs = |call: &Call| id.is_some_and(|id| call.id.as_deref().is_some_and(|known| known != id));
+        if index.is_some() {
+            let at = self.list.iter().rposition(|call| call.index == index)?;
+            let call = &self.list[at];
+            return (!differs(call) || name.is_empty()).then_some(at);
+        }
+        if let Some(id) = id {
+            if let Some(at) = self.list.iter().position(|call| call.id.as_deref() == Some(id)) {
+                return Some(at);
+            }
+            let last = self.list.last()?;
+            return (name.is_empty() && last.index.is_none() || last.id.is_none() && last.name.is_empty()).then(|| self.list.len() - 1);
+        }
+        let last = self.list.last()?;
+        let whole = || serde_json::from_str::<serde::de::IgnoredAny>(&last.arguments).is_ok();
+        (name.is_empty() || last.name == name && !whole()).then(|| self.list.len() - 1)
+    }
+
+    /// Ends all calls.
+    pub(super) fn close(&mut self, out: &mut Vec<Event>) {
+        for call in self.list.iter_mut().filter(|call| !call.closed) {
+            call.closed = true;
+            out.extend(call.block.map(|block| Event::BlockEnd { block }));
+        }
+    }
+}
+
+impl Call {
+    fn begin(&mut self, spare: String, next: &mut u32, out: &mut Vec<Event>) {
+        let block = *next;
+        *next += 1;
+        self.block = Some(block);
+        let id = self.id.get_or_insert(spare).clone();
+        out.push(Event::BlockStart { block, kind: BlockKind::ToolCall { id, name: self.name.clone(), custom: self.custom } });
+        if !self.held.is_empty() {
+            out.push(Event::BlockDelta { block, delta: Delta::Arguments(std::mem::take(&mut self.held)) });
+        }
+        out.extend(self.seal.take().map(|seal| Event::BlockDelta { block, delta: Delta::Seal(seal) }));
+    }
+}

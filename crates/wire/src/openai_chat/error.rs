@@ -1,0 +1,292 @@
+//! Errors: what providers of this format send, and what its clients expect.
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::value::RawValue;
+
+use super::text::{string, word};
+use crate::dialect::Flavor;
+use crate::fields::Fields;
+use crate::json;
+use crate::problem::{Fault, Kind, Problem};
+
+/// The longest message taken from a body that is not JSON.
+const MAX_PLAIN: usize = 500;
+
+/// What an error body says, wherever it says it.
+#[derive(Debug, Default)]
+struct Said {
+    message: Option<String>,
+    code: Option<String>,
+    kind: Option<String>,
+    param: Option<String>,
+    /// Deeper reasons: Azure's inner error, what the provider behind a gateway said.
+    inner: String,
+}
+
+/// Reads an error answer.
+pub(crate) fn read_fault(status: StatusCode, body: &[u8]) -> Fault {
+    let said = serde_json::from_slice::<&RawValue>(body).ok().map(read_said).unwrap_or_default();
+    let message = said.message.clone().unwrap_or_else(|| plain_message(status, body));
+    fault(said, message, Some(status), body)
+}
+
+/// The error that a success reports after all.
+pub(crate) fn reported(fields: &mut Fields<'_>, body: &[u8]) -> Option<Fault> {
+    let raw = fields.take_raw("error").filter(|raw| !matches!(raw.get(), "null" | "{}" | "\"\"" | "false"))?;
+    Some(read_error(raw, body))
+}
+
+/// The error object of a stream or of a success.
+pub(crate) fn read_error(raw: &RawValue, body: &[u8]) -> Fault {
+    let said = read_said(raw);
+    let message = said.message.clone().unwrap_or_else(|| raw.get().to_owned());
+    let status = said.code.as_deref().and_then(|code| code.parse().ok()).and_then(|code| StatusCode::from_u16(code).ok());
+    fault(said, message, status.filter(|status| status.as_u16() >= 400), body)
+}
+
+/// A success without any choice: a filter that spoke, or nonsense.
+pub(crate) fn no_choices(mut fields: Fields<'_>, body: &[u8]) -> Fault {
+    let raw = Bytes::copy_from_slice(body);
+    if fields.take_raw("prompt_filter_results").is_some() {
+        let message = "the provider's content filter refused the prompt";
+        return Fault { raw, ..Fault::seen(Kind::Filtered, "content_filter", message) };
+    }
+    Fault { raw, ..Fault::protocol("the answer has no choices") }
+}
+
+fn read_said(raw: &RawValue) -> Said {
+    if let Some(text) = string(raw) {
+        return Said { message: Some(text.into_owned()), ..Said::default() };
+    }
+    if let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) {
+        return read_list(&list);
+    }
+    let Ok(mut fields) = Fields::nested(raw) else { return Said::default() };
+    let wrapped = fields.take_raw("error").filter(|raw| raw.get() != "null");
+    let wrapped = wrapped.or_else(|| fields.take_raw("errors").filter(|raw| raw.get() != "null"));
+    let mut said = wrapped.map(read_said).unwrap_or_default();
+    let message =
+        ["message", "msg", "error_message", "detail"].into_iter().find_map(|key| fields.take_raw(key)).filter(|raw| raw.get() != "null");
+    if said.message.is_none()
+        && let Some(raw) = message
+    {
+        // FastAPI puts a list of complaints there, others the whole error.
+        let deeper = read_said(raw);
+        said = Said { message: deeper.message, param: said.param.or(deeper.param), inner: said.inner + &deeper.inner, ..said };
+    }
+    said.code = said.code.or_else(|| word(fields.take_raw("code")));
+    said.kind = said.kind.or_else(|| word(fields.take_raw("type"))).or_else(|| word(fields.take_raw("status")));
+    said.param = said.param.or_else(|| word(fields.take_raw("param")));
+    for key in ["innererror", "metadata", "failed_generation", "content_filter_result"] {
+        if let Some(inner) = fields.take_raw(key) {
+            said.inner.push_str(inner.get());
+        }
+    }
+    said
+}
+
+/// A list of complaints: FastAPI's `[{"loc": […], "msg": …}]`, or errors.
+fn read_list(list: &[&RawValue]) -> Said {
+    let mut all = Said::default();
+    for raw in list {
+        let said = read_said(raw);
+        let place = Fields::nested(raw).ok().and_then(|mut fields| fields.take::<Vec<serde_json::Value>>("loc").ok().flatten());
+        let place = place.map(|path| {
+            let steps: Vec<String> = path.iter().map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned)).collect();
+            steps.join(".")
+        });
+        let text = match (&place, said.message) {
+            (Some(place), Some(message)) => Some(format!("{place}: {message}")),
+            (None, message) => message,
+            (Some(_), None) => None,
+        };
+        all.message = match (all.message, text) {
+            (Some(before), Some(more)) => Some(format!("{before}; {more}")),
+            (before, more) => before.or(more),
+        };
+        all.code = all.code.or(said.code);
+        all.kind = all.kind.or(said.kind);
+        all.param = all.param.or(said.param).or(place);
+        all.inner.push_str(&said.inner);
+    }
+    all
+}
+
+/// A body that is not JSON: its text, unless it is a page.
+fn plain_message(status: StatusCode, body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    if text.is_empty() || text.starts_with(['<', '{', '[']) {
+        return format!("the provider answered with status {}", status.as_u16());
+    }
+    text.chars().take(MAX_PLAIN).collect()
+}
+
+fn fault(said: Said, message: String, status: Option<StatusCode>, body: &[u8]) -> Fault {
+    let by_status = status.map(Kind::of_status);
+    let (kind, code) = classify(&said, &message, by_status);
+    let code = code.map(str::to_owned).or(said.code).or(said.kind);
+    Fault { kind, status, message, code, param: said.param, raw: Bytes::copy_from_slice(body) }
+}
+
+/// What kind of failure it is: the code and the words say more than the status.
+fn classify(said: &Said, message: &str, by_status: Option<Kind>) -> (Kind, Option<&'static str>) {
+    let words = [said.code.as_deref(), said.kind.as_deref()].map(|word| word.unwrap_or_default().to_ascii_lowercase());
+    let is = |names: &[&str]| words.iter().any(|word| names.contains(&word.as_str()));
+    let text = format!("{} {}", message.to_ascii_lowercase(), said.inner.to_ascii_lowercase());
+    let tells = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
+    let clients =
+        by_status.is_none_or(|kind| !matches!(kind, Kind::Unauthenticated | Kind::Forbidden | Kind::NotFound | Kind::RateLimited));
+    if is(&["context_length_exceeded", "too_many_prompt_tokens", "context_window_exceeded"]) || clients && tells(CONTEXT) {
+        return (Kind::BadRequest, Some("context_length_exceeded"));
+    }
+    if is(FILTERS) || tells(&["content management policy", "responsibleaipolicyviolation", "flagged as potentially violating"]) {
+        return (Kind::Filtered, Some("content_filter"));
+    }
+    if is(QUOTA) || tells(&["exceeded your current quota", "insufficient balance", "insufficient credits", "credit balance is too low"]) {
+        return (Kind::BudgetSpent, Some("insufficient_quota"));
+    }
+    let by_word = BY_WORD.iter().find(|(names, _)| is(names)).map(|(_, kind)| *kind);
+    let kind = match (by_word, by_status) {
+        // A word is more exact than a bare 400 or 500; any other status is more exact than a word.
+        (Some(kind), None | Some(Kind::BadRequest | Kind::Upstream)) => kind,
+        (_, Some(kind)) => kind,
+        (None, None) => Kind::Upstream,
+    };
+    (kind, None)
+}
+
+const CONTEXT: &[&str] = &[
+    "maximum context length",
+    "context_length_exceeded",
+    "exceeds the context",
+    "exceeded max context",
+    "context window",
+    "max context length",
+    "prompt is too long",
+    "prompt too long",
+    "input is too long",
+    "total length of all messages is too long",
+    "exceeds the maximum number of tokens",
+    "exceeds the available context size",
+    "token limit reached",
+    "reduce the length of the messages",
+];
+
+const FILTERS: &[&str] = &[
+    "content_filter",
+    "content_policy_violation",
+    "responsibleaipolicyviolation",
+    "moderation_blocked",
+    "content_filtered",
+    "data_inspection_failed",
+    "image_content_policy_violation",
+];
+
+const QUOTA: &[&str] =
+    &["insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance", "payment_required"];
+
+const BY_WORD: &[(&[&str], Kind)] = &[
+    (&["model_not_found", "deploymentnotfound", "not_found", "not_found_error", "modelnotfound", "resource_not_found"], Kind::NotFound),
+    (&["invalid_api_key", "authentication_error", "unauthenticated", "invalid_authentication", "unauthorized"], Kind::Unauthenticated),
+    (&["permission_denied", "permission_error", "access_denied", "unsupported_country_region_territory"], Kind::Forbidden),
+    (&["rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "too_many_requests", "throttling_error"], Kind::RateLimited),
+    (
+        &["overloaded_error", "engine_overloaded", "engine_overloaded_error", "unavailable", "service_unavailable", "no_capacity"],
+        Kind::Overloaded,
+    ),
+    (&["timeout", "deadline_exceeded", "timeout_error"], Kind::Timeout),
+    (&["request_too_large", "payload_too_large"], Kind::TooLarge),
+    (&["invalid_request_error", "invalid_argument", "bad_request", "invalid_parameter"], Kind::BadRequest),
+];
+
+/// OpenAI's name of a kind of error.
+fn openai_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::BadRequest | Kind::NotFound | Kind::TooLarge | Kind::Unsupported | Kind::Filtered => "invalid_request_error",
+        Kind::Unauthenticated => "authentication_error",
+        Kind::Forbidden => "permission_denied",
+        Kind::RateLimited => "rate_limit_error",
+        Kind::BudgetSpent => "budget_exceeded",
+        Kind::Overloaded => "service_unavailable_error",
+        Kind::Timeout => "timeout_error",
+        Kind::Upstream => "api_error",
+        Kind::Internal => "internal_server_error",
+    }
+}
+
+/// OpenRouter's name and status of a kind of error.
+fn openrouter_type(kind: Kind) -> (&'static str, u16) {
+    match kind {
+        Kind::BadRequest => ("invalid_request", 400),
+        Kind::Unauthenticated => ("authentication", 401),
+        Kind::Forbidden => ("permission_denied", 403),
+        Kind::NotFound => ("not_found", 404),
+        Kind::TooLarge => ("payload_too_large", 413),
+        Kind::Unsupported => ("unprocessable", 422),
+        Kind::RateLimited => ("rate_limit_exceeded", 429),
+        Kind::BudgetSpent => ("payment_required", 402),
+        Kind::Filtered => ("content_policy_violation", 403),
+        Kind::Overloaded => ("provider_overloaded", 503),
+        Kind::Timeout => ("timeout", 408),
+        Kind::Upstream => ("provider_unavailable", 502),
+        Kind::Internal => ("server", 500),
+    }
+}
+
+/// Writes an error in place of an answer.
+pub(crate) fn write_problem(problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>) {
+    let status = status_of(problem, flavor);
+    (status, json::object(|object| write_error(object, problem, flavor)))
+}
+
+/// Writes an error inside a stream that has begun.
+pub(crate) fn write_stream_problem(problem: &Problem, flavor: Flavor) -> Vec<u8> {
+    let mut out = b"data: ".to_vec();
+    json::write_object(&mut out, |object| {
+        if flavor == Flavor::OpenRouter {
+            object.field("object", "chat.completion.chunk");
+            object.option("provider", problem.provider.as_ref());
+        }
+        write_error(object, problem, flavor);
+        if flavor == Flavor::OpenRouter {
+            object.raw("choices", r#"[{"index":0,"delta":{"content":""},"finish_reason":"error"}]"#);
+        }
+    });
+    out.extend_from_slice(b"\n\n");
+    out
+}
+
+fn status_of(problem: &Problem, flavor: Flavor) -> StatusCode {
+    match flavor {
+        Flavor::OpenAi => problem.status(),
+        Flavor::OpenRouter => {
+            let own = StatusCode::from_u16(openrouter_type(problem.kind).1);
+            problem.status.or(own.ok()).unwrap_or_else(|| problem.kind.status())
+        }
+    }
+}
+
+fn write_error(object: &mut json::Object<'_>, problem: &Problem, flavor: Flavor) {
+    let status = status_of(problem, flavor).as_u16();
+    object.object("error", |error| match flavor {
+        Flavor::OpenAi => {
+            error.field("message", &problem.message);
+            error.field("type", openai_type(problem.kind));
+            error.field("param", &problem.param);
+            error.field("code", &problem.code.clone().unwrap_or_else(|| status.to_string()));
+        }
+        Flavor::OpenRouter => {
+            error.field("code", &status);
+            error.field("message", &problem.message);
+            error.object("metadata", |metadata| {
+                let length = problem.code.as_deref() == Some("context_length_exceeded");
+                metadata.field("error_type", if length { "context_length_exceeded" } else { openrouter_type(problem.kind).0 });
+                metadata.option("provider_name", problem.provider.as_ref());
+                metadata.option("provider_code", problem.code.as_ref().filter(|_| problem.provider.is_some()));
+                metadata.option("raw", problem.raw.as_ref());
+            });
+        }
+    });
+}

@@ -1,0 +1,238 @@
+//! Whole answers: a provider's, and the client's.
+
+use serde_json::value::RawValue;
+
+use super::finish::{read_finish, write_finish};
+use super::read_messages::{Reading, read_assistant};
+use super::text::{count, word};
+use super::usage::{read_usage, write_usage};
+use super::write_messages::{write_annotations, write_call, write_images};
+use super::{citations, error, reasoning};
+use crate::chat::{Citation, Part, PartBody, Thought};
+use crate::dialect::{Dialect, Flavor, Memo, Stamp};
+use crate::fields::Fields;
+use crate::json::{self, Object};
+use crate::problem::{Fault, Malformed};
+use crate::reply::ChatReply;
+
+const HERE: Dialect = Dialect::OpenAiChat;
+
+/// Where in `ChatReply::extra` the fields of the first choice, of its message, and the other choices stand.
+const CHOICE: &str = "choices[0].";
+const MESSAGE: &str = "choices[0].message.";
+const OTHERS: &str = "choices[1..]";
+
+/// Reads a whole answer.
+pub(super) fn read_reply(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
+    let unreadable = |malformed: Malformed| Fault { raw: body.to_vec().into(), ..Fault::protocol(&malformed.to_string()) };
+    let mut fields = Fields::scan(body).map_err(unreadable)?;
+    if let Some(fault) = error::reported(&mut fields, body) {
+        return Err(fault);
+    }
+    let choices: Vec<&RawValue> = fields.take("choices").map_err(unreadable)?.unwrap_or_default();
+    let Some((first, others)) = choices.split_first() else { return Err(error::no_choices(fields, body)) };
+    read_answer(fields, (first, others), memo).map_err(unreadable)
+}
+
+fn read_answer(mut fields: Fields<'_>, (first, others): (&RawValue, &[&RawValue]), memo: &Memo) -> Result<ChatReply, Malformed> {
+    let mut reply = ChatReply {
+        id: word(fields.take_raw("id")),
+        model: word(fields.take_raw("model")),
+        created: count(fields.take_raw("created")).filter(|created| *created > 0),
+        service_tier: word(fields.take_raw("service_tier")),
+        usage: fields.take_raw("usage").and_then(read_usage),
+        ..ChatReply::default()
+    };
+    if reply.usage.is_none()
+        && let Some(raw) = fields.take_raw("x_groq")
+    {
+        reply.usage = Fields::nested(raw).ok().and_then(|mut inner| inner.take_raw("usage")).and_then(read_usage);
+    }
+    fields.take_raw("object");
+    let mut choice = Fields::nested(first).map_err(|error| error.within("choices[0]"))?;
+    let inside = |error: Malformed| error.within("choices[0].message");
+    let message = choice.take_raw("message").filter(|raw| raw.get() != "null");
+    let mut message = match message {
+        Some(message) => Fields::nested(message).map_err(inside)?,
+        // A filter may leave nothing but the reason.
+        None if choice.has("finish_reason") || choice.has("text") => Fields::default(),
+        None => return Err(inside(Malformed::new("is missing"))),
+    };
+    message.take_raw("role");
+    let ids = format!("call_{}", spare_id(reply.id.as_deref()));
+    let reading = Reading { vendor: memo.vendor.as_deref(), ids: &ids };
+    reply.parts = read_assistant(&mut message, &reading).map_err(inside)?.parts;
+    // The older format's choices are texts.
+    reply.parts.extend(choice.take::<String>("text")?.map(Part::text));
+    add_sources(&mut fields, &mut reply.parts);
+    let calls = reply.parts.iter().any(|part| matches!(part.body, PartBody::ToolCall(_)));
+    let finish = word(choice.take_raw("finish_reason")).or_else(|| finish_details(&mut choice));
+    let stop_sequence = choice.take_raw("stop_reason").and_then(super::text::string).map(std::borrow::Cow::into_owned);
+    reply.finish = read_finish(finish.as_deref(), stop_sequence, calls, memo);
+    choice.take_raw("index");
+    keep_rest(&mut reply, fields, (choice, message), others);
+    Ok(reply)
+}
+
+/// What older vision models say instead of a finish reason.
+fn finish_details(choice: &mut Fields<'_>) -> Option<String> {
+    let mut details = Fields::nested(choice.take_raw("finish_details")?).ok()?;
+    word(details.take_raw("type"))
+}
+
+/// Ids are only made up where the provider sent none; the answer's own id keeps them apart between turns.
+pub(super) fn spare_id(id: Option<&str>) -> String {
+    let plain = |id: &str| id.chars().filter(|letter| letter.is_ascii_alphanumeric()).collect::<String>();
+    id.map(plain).filter(|id| !id.is_empty()).unwrap_or_else(|| "0".to_owned())
+}
+
+/// Perplexity's sources stand beside the choices.
+fn add_sources(fields: &mut Fields<'_>, parts: &mut Vec<Part>) {
+    let has_own = parts.iter().any(|part| matches!(&part.body, PartBody::Text { citations, .. } if !citations.is_empty()));
+    if has_own {
+        return;
+    }
+    let found = sources(fields.take_raw("search_results"), fields.take_raw("citations"));
+    citations::add(found, parts);
+}
+
+/// Sources from `search_results`, which say more, or from `citations`.
+pub(super) fn sources(results: Option<&RawValue>, urls: Option<&RawValue>) -> Vec<Citation> {
+    let list = |raw: Option<&RawValue>| -> Vec<Citation> {
+        let items: Vec<&RawValue> = raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+        items.into_iter().filter_map(citations::read).collect()
+    };
+    let found = list(results);
+    if found.is_empty() { list(urls) } else { found }
+}
+
+fn keep_rest(reply: &mut ChatReply, top: Fields<'_>, (choice, message): (Fields<'_>, Fields<'_>), others: &[&RawValue]) {
+    reply.extra = top.rest(HERE);
+    for (prefix, fields) in [(CHOICE, choice), (MESSAGE, message)] {
+        for (key, value) in fields.rest(HERE).fields() {
+            if value.get() != "null" {
+                reply.extra.push(format!("{prefix}{key}"), value.clone());
+            }
+        }
+    }
+    if !others.is_empty() {
+        let list: Vec<&str> = others.iter().map(|raw| raw.get()).collect();
+        reply.extra.push(OTHERS, json::raw(&format!("[{}]", list.join(","))).unwrap_or_else(|| RawValue::NULL.to_owned()));
+    }
+}
+
+/// Writes a whole answer.
+pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
+    json::object(|object| {
+        object.field("id", reply.id.as_deref().unwrap_or(&stamp.id));
+        object.field("object", "chat.completion");
+        object.field("created", &reply.created.unwrap_or(stamp.created));
+        object.field("model", reply.model.as_deref().unwrap_or(&stamp.model));
+        if stamp.flavor == Flavor::OpenRouter {
+            object.option("provider", stamp.provider.as_ref());
+        }
+        object.array("choices", |choices| {
+            choices.object(|choice| write_choice(choice, reply, stamp));
+            let others = reply.extra.of(HERE).iter().find(|(key, _)| key == OTHERS);
+            let others: Vec<&RawValue> = others.and_then(|(_, raw)| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+            others.into_iter().for_each(|other| choices.raw(other.get()));
+        });
+        if let Some(usage) = &reply.usage {
+            write_usage(object, usage, stamp.flavor);
+        }
+        object.option("service_tier", reply.service_tier.as_ref());
+        let written = |key: &str| key == "provider" && stamp.flavor == Flavor::OpenRouter && stamp.provider.is_some();
+        for (key, value) in reply.extra.of(HERE).iter().filter(|(key, _)| !key.starts_with("choices[") && !written(key)) {
+            object.raw(key, value.get());
+        }
+    })
+}
+
+fn write_choice(choice: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
+    choice.field("index", &0);
+    choice.object("message", |message| write_message(message, reply, stamp));
+    let calls = reply.parts.iter().any(|part| matches!(part.body, PartBody::ToolCall(_)));
+    choice.field("finish_reason", write_finish(&reply.finish, calls));
+    if stamp.flavor == Flavor::OpenRouter {
+        choice.field("native_finish_reason", &reply.finish.raw);
+    }
+    choice.option("stop_reason", reply.finish.stop_sequence.as_ref());
+    let own = reply.extra.of(HERE);
+    let native = |key: &str| key == "native_finish_reason" && stamp.flavor == Flavor::OpenRouter;
+    for (key, value) in own {
+        match key.strip_prefix(CHOICE) {
+            Some(key) if !key.starts_with("message.") && !native(key) => choice.raw(key, value.get()),
+            _ => {}
+        }
+    }
+    if !own.iter().any(|(key, _)| key == "choices[0].logprobs") {
+        choice.field("logprobs", &());
+    }
+}
+
+fn write_message(message: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
+    let mut text: Option<String> = None;
+    let (mut refusal, mut thoughts, mut calls, mut images, mut sources): (Option<String>, Vec<&Thought>, _, _, _) =
+        (None, Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut spoken = None;
+    for part in &reply.parts {
+        match &part.body {
+            PartBody::Text { text: more, citations } => {
+                text.get_or_insert_default().push_str(more);
+                sources.extend(citations);
+            }
+            PartBody::Refusal(more) => refusal.get_or_insert_default().push_str(more),
+            PartBody::Reasoning(thought) if !stamp.hide_reasoning => thoughts.push(thought),
+            PartBody::ToolCall(call) => calls.push(call),
+            PartBody::Image(media) => images.push(media),
+            PartBody::Audio(media) => spoken = Some(media),
+            PartBody::Reasoning(_) | PartBody::Video(_) | PartBody::File(_) | PartBody::ToolResult(_) | PartBody::Hosted(_) => {}
+        }
+    }
+    message.field("role", "assistant");
+    message.field("content", &text);
+    message.field("refusal", &refusal);
+    write_thoughts(message, &thoughts, stamp.flavor);
+    if !calls.is_empty() {
+        message.array("tool_calls", |list| calls.iter().for_each(|call| list.object(|object| write_call(object, call, None))));
+    }
+    write_annotations(message, sources);
+    write_images(message, &images);
+    if let Some(media) = spoken {
+        message.object("audio", |audio| {
+            audio.field("id", media.id.as_deref().unwrap_or(&stamp.id));
+            if let crate::chat::MediaSource::Base64(data) = &media.source {
+                audio.field("data", data);
+            }
+            audio.field("transcript", media.transcript.as_deref().unwrap_or_default());
+        });
+    }
+    for (key, value) in reply.extra.of(HERE) {
+        if let Some(key) = key.strip_prefix(MESSAGE) {
+            message.raw(key, value.get());
+        }
+    }
+}
+
+/// Thoughts: `reasoning_content` and, where sealed, `thinking_blocks`; with OpenRouter `reasoning` and `reasoning_details`.
+fn write_thoughts(message: &mut Object<'_>, thoughts: &[&Thought], flavor: Flavor) {
+    if thoughts.is_empty() {
+        return;
+    }
+    let text: String = thoughts.iter().map(|thought| thought.text.as_str()).collect();
+    let visible = (!text.is_empty()).then_some(text);
+    match flavor {
+        Flavor::OpenAi => {
+            message.option("reasoning_content", visible);
+            if thoughts.iter().any(|thought| thought.seal.is_some()) {
+                message.array("thinking_blocks", |list| thoughts.iter().for_each(|thought| reasoning::write_block(list, thought)));
+            }
+        }
+        Flavor::OpenRouter => {
+            message.field("reasoning", &visible);
+            message.array("reasoning_details", |list| {
+                thoughts.iter().enumerate().for_each(|(at, thought)| reasoning::write_details(list, thought, at));
+            });
+        }
+    }
+}

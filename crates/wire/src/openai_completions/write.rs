@@ -1,0 +1,117 @@
+//! Answers for clients of the older format.
+
+use bytes::BytesMut;
+
+use crate::chat::PartBody;
+use crate::dialect::{Dialect, Flavor, Stamp};
+use crate::event::{BlockKind, Delta, Event, EventWriter};
+use crate::json::{self, Object};
+use crate::openai_chat::finish::write_finish;
+use crate::openai_chat::usage::write_usage;
+use crate::openai_chat::{DONE, error};
+use crate::problem::Problem;
+use crate::reply::{ChatReply, Finish, Reason, Usage};
+
+/// Writes a whole answer.
+pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
+    let text: String = reply.parts.iter().filter_map(|part| visible(&part.body)).collect();
+    json::object(|object| {
+        let told = (reply.id.as_deref(), reply.model.as_deref(), reply.created);
+        write_head(object, told, stamp);
+        object.array("choices", |choices| choices.object(|choice| write_choice(choice, &text, Some(&reply.finish), stamp)));
+        if let Some(usage) = &reply.usage {
+            write_usage(object, usage, stamp.flavor);
+        }
+        object.option("service_tier", reply.service_tier.as_ref());
+        // The readers of this format are those of its younger sister.
+        for (key, value) in reply.extra.of(Dialect::OpenAiChat).iter().filter(|(key, _)| key == "system_fingerprint") {
+            object.raw(key, value.get());
+        }
+    })
+}
+
+fn visible(body: &PartBody) -> Option<&str> {
+    match body {
+        PartBody::Text { text, .. } | PartBody::Refusal(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn write_head(object: &mut Object<'_>, (id, model, created): (Option<&str>, Option<&str>, Option<u64>), stamp: &Stamp) {
+    object.field("id", id.unwrap_or(&stamp.id));
+    object.field("object", "text_completion");
+    object.field("created", &created.unwrap_or(stamp.created));
+    object.field("model", model.unwrap_or(&stamp.model));
+    if stamp.flavor == Flavor::OpenRouter {
+        object.option("provider", stamp.provider.as_ref());
+    }
+}
+
+fn write_choice(choice: &mut Object<'_>, text: &str, finish: Option<&Finish>, stamp: &Stamp) {
+    choice.field("text", text);
+    choice.field("index", &0);
+    choice.field("logprobs", &());
+    match finish {
+        // There are no tools here, so nothing can end by calling one.
+        Some(finish) if finish.reason == Reason::ToolCalls => choice.field("finish_reason", "stop"),
+        Some(finish) => choice.field("finish_reason", write_finish(finish, false)),
+        None => choice.field("finish_reason", &()),
+    }
+    if let (Some(finish), Flavor::OpenRouter) = (finish, stamp.flavor) {
+        choice.field("native_finish_reason", &finish.raw);
+    }
+}
+
+/// Writes a stream.
+#[derive(Debug)]
+pub(super) struct Writer {
+    stamp: Stamp,
+    head: Vec<u8>,
+    shown: Vec<u32>,
+    usage: Option<Usage>,
+}
+
+impl Writer {
+    pub(super) fn new(stamp: Stamp) -> Self {
+        Self { stamp, head: Vec::new(), shown: Vec::new(), usage: None }
+    }
+
+    fn chunk(&self, text: &str, finish: Option<&Finish>, out: &mut BytesMut) {
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b",\"choices\":[");
+        out.extend_from_slice(&json::object(|choice| write_choice(choice, text, finish, &self.stamp)));
+        out.extend_from_slice(b"]}\n\n");
+    }
+
+    fn end(&mut self, finish: &Finish, out: &mut BytesMut) {
+        self.chunk("", Some(finish), out);
+        let wanted = self.stamp.stream_usage || self.stamp.flavor == Flavor::OpenRouter;
+        if let Some(usage) = self.usage.take().filter(|_| wanted) {
+            out.extend_from_slice(&self.head);
+            out.extend_from_slice(b",\"choices\":[],");
+            out.extend_from_slice(&json::object(|object| write_usage(object, &usage, self.stamp.flavor))[1..]);
+            out.extend_from_slice(b"\n\n");
+        }
+        out.extend_from_slice(DONE);
+    }
+}
+
+impl EventWriter for Writer {
+    fn write(&mut self, event: &Event, out: &mut BytesMut) {
+        match event {
+            Event::Start { id, model, created } => {
+                self.head = b"data: ".to_vec();
+                json::write_object(&mut self.head, |object| write_head(object, (id.as_deref(), model.as_deref(), *created), &self.stamp));
+                self.head.pop();
+            }
+            Event::BlockStart { block, kind: BlockKind::Text | BlockKind::Refusal } => self.shown.push(*block),
+            Event::BlockDelta { block, delta: Delta::Text(text) } if self.shown.contains(block) => self.chunk(text, None, out),
+            Event::Usage(usage) => self.usage.get_or_insert_default().merge((**usage).clone()),
+            Event::End { finish, .. } => self.end(finish, out),
+            Event::Fault(fault) => {
+                out.extend_from_slice(&error::write_stream_problem(&Problem::from((**fault).clone()), self.stamp.flavor));
+            }
+            Event::BlockStart { .. } | Event::BlockDelta { .. } | Event::BlockEnd { .. } | Event::Unknown(_) => {}
+        }
+    }
+}
