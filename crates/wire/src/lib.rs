@@ -26,13 +26,10 @@ pub mod grammar;
 pub mod json;
 pub mod loss;
 pub mod multipart;
-<<<<<<< HEAD
 pub mod ollama;
-=======
 pub mod openai_chat;
 pub mod openai_completions;
 pub mod openai_responses;
->>>>>>> main
 pub mod outline;
 pub mod prepare;
 pub mod problem;

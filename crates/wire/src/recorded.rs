@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::assemble::Assembly;
 use crate::chat::PartBody;
-use crate::dialect::{Memo, Outbound};
+use crate::dialect::{Dialect, Head, Memo, Outbound, Profile};
 use crate::event::{Event, EventWriter};
 use crate::grammar::Grammar;
 use crate::problem::Fault;
@@ -25,6 +25,8 @@ pub(crate) struct Exchange {
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Vec<u8>,
     pub(crate) stream: bool,
+    /// The request in OpenAI's form, best effort.
+    pub(crate) neutral: Value,
 }
 
 /// The recorded exchanges of that API; none, and a line that says so, where the recordings are not at hand.
@@ -67,8 +69,22 @@ fn exchange(line: &Value) -> Exchange {
         status: line["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or_default(),
         headers,
         body: if line["response_body_encoding"] == "base64" { STANDARD.decode(body).expect("base64") } else { body.into_bytes() },
+        neutral: line["neutral_request"].clone(),
         stream: !line["stream_format"].is_null(),
     }
+}
+
+/// The recorded requests of that API, as a client of OpenAI's would send them, written for the provider.
+pub(crate) fn written(api: &str, dialect: &dyn Outbound, profile_of: fn(&Exchange) -> Profile) -> Vec<(String, Value)> {
+    let inbound = Dialect::OpenAiChat.inbound().expect("clients speak OpenAI's format");
+    let write = |exchange: Exchange| {
+        let request = inbound.read_request(&Head::default(), exchange.neutral.to_string().as_bytes());
+        let request = request.unwrap_or_else(|error| panic!("{}: {error}", exchange.id));
+        let written = dialect.write_request(&request, &profile_of(&exchange));
+        let written = written.unwrap_or_else(|error| panic!("{}: {error}", exchange.id));
+        (exchange.id, serde_json::from_slice(&written.body).expect("JSON"))
+    };
+    exchanges(api).into_iter().filter(|exchange| exchange.neutral.is_object()).map(write).collect()
 }
 
 /// A writer for a client that is not there.

@@ -6,6 +6,7 @@ use super::pen::{Family, Pen};
 use super::write_media::{self, Block};
 use super::{HERE, names, sealer};
 use crate::chat::{CacheMark, ChatRequest, Hosted, Message, Part, PartBody, Role, Thought, ToolCall, ToolResult};
+use crate::dialect::Dialect;
 use crate::json::{self, Array, Object};
 use crate::loss::Why;
 use crate::seal::{SealKind, Sealed};
@@ -121,6 +122,7 @@ fn keep_mark(pen: &mut Pen<'_>, last: &mut Unit, mark: &CacheMark) {
 }
 
 fn write_part(pen: &mut Pen<'_>, part: &Part, at: &str) -> Option<Vec<u8>> {
+    lose_extra(pen, part);
     let media = match &part.body {
         PartBody::Text { text, .. } | PartBody::Refusal(text) => return write_text(text),
         PartBody::Image(media) => (Block::Image, media),
@@ -133,6 +135,15 @@ fn write_part(pen: &mut Pen<'_>, part: &Part, at: &str) -> Option<Vec<u8>> {
         PartBody::Hosted(hosted) => return write_hosted(pen, hosted, at),
     };
     write_media::write(pen, media.0, media.1, part, at)
+}
+
+/// Records what a part carries beside its meaning as lost, but for what documents have here too.
+fn lose_extra(pen: &mut Pen<'_>, part: &Part) {
+    let is_document = matches!(part.body, PartBody::File(_)) && part.extra.from() == Some(Dialect::Anthropic);
+    let kept = |key: &str| is_document && write_media::DOCUMENT_EXTRAS.contains(&key);
+    for (key, _) in part.extra.fields().iter().filter(|(key, _)| part.extra.from() != Some(HERE) && !kept(key)) {
+        pen.losses.dropped(key.clone());
+    }
 }
 
 /// The API refuses blank text.
@@ -184,8 +195,8 @@ fn write_result(pen: &mut Pen<'_>, result: &ToolResult, at: &str) -> Vec<u8> {
     for (index, part) in result.parts.iter().enumerate() {
         let field = format!("{at}.content.{index}");
         match &part.body {
-            // Here text may be empty, but then it says nothing that an empty list does not.
-            PartBody::Text { text, .. } if text.is_empty() => {}
+            // Blank text, which the API refuses, says nothing that an empty list does not.
+            PartBody::Text { text, .. } if text.trim().is_empty() => {}
             PartBody::Text { text, .. } => blocks.push(json::object(|out| out.field("text", text))),
             PartBody::Image(_) | PartBody::Video(_) | PartBody::File(_) => blocks.extend(write_part(pen, part, &field)),
             _ => pen.refuse(&field, "this provider takes text, images, videos and documents as a tool's result"),

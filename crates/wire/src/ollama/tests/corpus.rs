@@ -1,8 +1,8 @@
 use serde_json::Value;
 
-use crate::dialect::{Memo, Outbound};
+use crate::dialect::{Memo, Outbound, Profile};
 use crate::ollama::Ollama;
-use crate::recorded::{assemble, calls_of, exchanges, readings, text_of, thoughts_of};
+use crate::recorded::{assemble, calls_of, exchanges, readings, text_of, thoughts_of, written};
 use crate::reply::{ChatReply, Reason};
 
 fn check(id: &str, reply: &ChatReply, direct: &Value) {
@@ -32,5 +32,18 @@ fn recorded_answers_are_read() {
         let reply = reply.unwrap_or_else(|fault| panic!("{}: {fault:?}", exchange.id));
         let (_, direct) = readings.iter().find(|(id, _)| *id == exchange.id).expect("a plain reading");
         check(&exchange.id, &reply, direct);
+    }
+}
+
+#[test]
+fn recorded_requests_are_written() {
+    for (id, body) in written("ollama.chat", &Ollama, |_| Profile::default()) {
+        for message in body["messages"].as_array().expect("messages") {
+            assert!(["system", "user", "assistant", "tool"].iter().any(|role| message["role"] == *role), "{id}");
+            for call in message["tool_calls"].as_array().into_iter().flatten() {
+                assert!(call["function"]["arguments"].is_object(), "{id}: {call}");
+            }
+            assert_eq!(message["role"] == "tool", message.get("tool_call_id").is_some(), "{id}");
+        }
     }
 }
