@@ -57,7 +57,7 @@ fn write_system_part(blocks: &mut Vec<Vec<u8>>, pen: &mut Pen<'_>, part: &Part, 
 pub(super) fn write_messages(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     let mut turns: Vec<Turn> = Vec::new();
     for (at, message) in request.messages.iter().enumerate().filter(|(_, message)| message.role != Role::System) {
-        let units = write_turn(pen, message, at);
+        let units = write_turn(pen, message, at, is_prefill(pen, request, at));
         match turns.last_mut() {
             Some(turn) if turn.role == message.role => turn.units.extend(units),
             _ if units.is_empty() => {}
@@ -87,11 +87,17 @@ pub(super) fn write_messages(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &
     });
 }
 
+/// Whether the model is to go on from that turn; Claude's API refuses it when it ends in white space.
+fn is_prefill(pen: &Pen<'_>, request: &ChatRequest, at: usize) -> bool {
+    let later = request.messages.iter().skip(at + 1).all(|message| message.role == Role::System);
+    later && pen.family == Family::Claude && request.messages[at].role == Role::Assistant
+}
+
 fn push(out: &mut Array<'_>, json: &[u8]) {
     out.raw(std::str::from_utf8(json).unwrap_or("null"));
 }
 
-fn write_turn(pen: &mut Pen<'_>, message: &Message, at: usize) -> Vec<Unit> {
+fn write_turn(pen: &mut Pen<'_>, message: &Message, at: usize, prefill: bool) -> Vec<Unit> {
     if message.name.is_some() {
         pen.losses.dropped(format!("messages.{at}.name"));
     }
@@ -104,7 +110,12 @@ fn write_turn(pen: &mut Pen<'_>, message: &Message, at: usize) -> Vec<Unit> {
             _ => None,
         };
         let mark = part.cache.as_ref().or(inner);
-        if let Some(json) = write_part(pen, part, &field) {
+        let is_last = index + 1 == message.parts.len();
+        let json = match &part.body {
+            PartBody::Text { text, .. } if prefill && is_last => write_text(text.trim_end()),
+            _ => write_part(pen, part, &field),
+        };
+        if let Some(json) = json {
             let cache = mark.and_then(|mark| pen.cache_point(mark, false));
             units.push(Unit { is_result: matches!(part.body, PartBody::ToolResult(_)), json, cache });
         } else if let (Some(mark), Some(last)) = (mark, units.last_mut()) {

@@ -11,7 +11,7 @@
 //! | `tool_calls[]`, `tool_name` | calls and results; where the provider gives no ids, they are derived from the call | |
 //! | `tools` | functions | `tool_choice` exists only as "no tools" |
 //! | `format` | JSON, with or without schema | |
-//! | `think` | `reasoning`: on, off, `low`, `medium`, `high` | budgets: approximated |
+//! | `think` | `reasoning`: on, off, `low`, `medium`, `high` | levels, where the model has none, and budgets: approximated |
 //! | `options` | token limit and `sampling` | |
 //! | `keep_alive`, `num_ctx`, … | passed on from whatever dialect carries them | |
 //! | `prompt_eval_count`, `eval_count` | `Usage`; a prompt that was cached whole has no count | |

@@ -162,18 +162,25 @@ fn write_think(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest, profi
     if reasoning.budget_tokens.is_some() {
         pen.losses.add("reasoning.max_tokens", Why::Approximated);
     }
-    match effort {
-        Some(level @ ("low" | "medium" | "high")) => out.field("think", level),
-        Some("minimal") => {
-            pen.losses.add("reasoning.effort", Why::Clamped);
-            out.field("think", "low");
-        }
-        Some("xhigh" | "max") => {
-            pen.losses.add("reasoning.effort", Why::Clamped);
-            out.field("think", "high");
-        }
-        Some(_) | None => out.field("think", &true),
+    let Some(effort) = effort else { return out.field("think", &true) };
+    // Levels are refused by models that only know on and off.
+    let has_levels = match &profile.efforts {
+        Some(efforts) => !efforts.is_empty(),
+        None => profile.thinking == Some(Thinking::Effort) || request.model.contains("gpt-oss"),
+    };
+    let level = match effort {
+        "minimal" | "low" => "low",
+        "medium" => "medium",
+        _ => "high",
+    };
+    if !has_levels {
+        pen.losses.add("reasoning.effort", Why::Approximated);
+        return out.field("think", &true);
     }
+    if level != effort {
+        pen.losses.add("reasoning.effort", Why::Clamped);
+    }
+    out.field("think", level);
 }
 
 fn write_options(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest, profile: &Profile) {

@@ -5,7 +5,7 @@ use crate::bedrock::Bedrock;
 use crate::chat::{Part, PartBody};
 use crate::dialect::{Memo, Outbound, Profile};
 use crate::problem::Kind;
-use crate::recorded::{Exchange, assemble, calls_of, exchanges, readings, text_of, thoughts_of, written};
+use crate::recorded::{Exchange, assemble, calls_of, check_clients, exchanges, readings, text_of, thoughts_of, written};
 use crate::reply::ChatReply;
 
 fn memo(url: &str) -> Memo {
@@ -94,4 +94,10 @@ fn recorded_requests_are_written() {
             assert!(!has_calls || body["toolConfig"]["tools"].as_array().is_some_and(|tools| !tools.is_empty()), "{id}");
         }
     }
+}
+
+#[test]
+fn every_client_gets_recorded_answers() {
+    check_clients("bedrock.converse", &Bedrock, &Memo::default());
+    check_clients("bedrock.converse-stream", &Bedrock, &Memo::default());
 }

@@ -95,6 +95,9 @@ fn the_first_turn_is_the_users() {
     let (body, written) = write(&request, &claude());
     assert_eq!(body["messages"][0]["role"], "user");
     assert_eq!(losses(&written), "messages;approximated");
+    let mut request = ask("go");
+    request.messages.push(Message::new(Role::Assistant, vec![Part::text("So: ")]));
+    assert_eq!(write(&request, &claude()).0["messages"][1]["content"], json!([{"text": "So:"}]));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 use crate::cohere::Cohere;
 use crate::dialect::{Memo, Outbound, Profile};
 use crate::problem::Kind;
-use crate::recorded::{assemble, calls_of, exchanges, readings, text_of, thoughts_of, written};
+use crate::recorded::{assemble, calls_of, check_clients, exchanges, readings, text_of, thoughts_of, written};
 use crate::reply::ChatReply;
 
 fn check(id: &str, reply: &ChatReply, direct: &Value) {
@@ -68,4 +68,9 @@ fn recorded_requests_are_written() {
             assert_eq!(message["role"] == "tool", message.get("tool_call_id").is_some(), "{id}");
         }
     }
+}
+
+#[test]
+fn every_client_gets_recorded_answers() {
+    check_clients("cohere.v2.chat", &Cohere, &Memo::default());
 }

@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use crate::dialect::{Memo, Outbound, Profile};
 use crate::ollama::Ollama;
-use crate::recorded::{assemble, calls_of, exchanges, readings, text_of, thoughts_of, written};
+use crate::recorded::{assemble, calls_of, check_clients, exchanges, readings, text_of, thoughts_of, written};
 use crate::reply::{ChatReply, Reason};
 
 fn check(id: &str, reply: &ChatReply, direct: &Value) {
@@ -46,4 +46,9 @@ fn recorded_requests_are_written() {
             assert_eq!(message["role"] == "tool", message.get("tool_call_id").is_some(), "{id}");
         }
     }
+}
+
+#[test]
+fn every_client_gets_recorded_answers() {
+    check_clients("ollama.chat", &Ollama, &Memo::default());
 }

@@ -103,8 +103,9 @@ fn thinking_is_on_off_or_a_level() {
     let effort = |effort: &str| Reasoning { effort: Some(effort.to_owned()), ..Reasoning::default() };
     let on = Reasoning { enabled: Some(true), ..Reasoning::default() };
     assert_eq!(think(on, None), (json!(true), String::new()));
-    assert_eq!(think(effort("high"), None), (json!("high"), String::new()));
-    assert_eq!(think(effort("max"), None), (json!("high"), "reasoning.effort;clamped".to_owned()));
+    assert_eq!(think(effort("high"), Some(Thinking::Effort)), (json!("high"), String::new()));
+    assert_eq!(think(effort("max"), Some(Thinking::Effort)), (json!("high"), "reasoning.effort;clamped".to_owned()));
+    assert_eq!(think(effort("high"), None), (json!(true), "reasoning.effort;approximated".to_owned()));
     assert_eq!(think(effort("none"), None), (json!(false), String::new()));
     assert_eq!(think(effort("low"), Some(Thinking::Never)), (Value::Null, "reasoning".to_owned()));
 }
