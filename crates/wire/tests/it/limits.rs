@@ -112,7 +112,7 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit {
         client: OpenAiCompletions,
         fields: &[
-            "reasoning",
+            "thoughts",
             "seals",
             "media",
             "media.transcript",
