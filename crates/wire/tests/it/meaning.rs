@@ -142,7 +142,7 @@ fn arguments(text: &str, custom: bool) -> Value {
     if custom {
         return json!(text);
     }
-    let text = if matches!(text.trim(), "" | "null") { "{}" } else { text };
+    let text = if matches!(text.trim(), "" | "null" | "[]") { "{}" } else { text };
     serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 
