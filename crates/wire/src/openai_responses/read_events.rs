@@ -154,7 +154,7 @@ impl Reader {
                 }
             }
             if let Some(mut usage) = read_usage(answer.usage) {
-                usage.web_searches = read_searches(answer.tool_usage);
+                usage.web_searches = read_searches(answer.tool_usage).or(usage.web_searches);
                 self.close(|_| true, out);
                 out.push(Event::Usage(Box::new(usage)));
             }

@@ -8,7 +8,7 @@ use super::content;
 use super::error::read_error;
 use super::items::{Item, kind_of, read_item};
 use super::output::{Ids, Response, response_id, write_output, write_response};
-use super::usage::{read_searches, read_usage, write_usage};
+use super::usage::{read_searches, read_usage, write_usage, write_usage_and_searches};
 use crate::chat::{Part, PartBody};
 use crate::dialect::{Memo, Stamp};
 use crate::extra::Extra;
@@ -50,7 +50,7 @@ fn read_answer(memo: &Memo, mut fields: Fields<'_>, status: Option<&str>) -> Res
     fields.take_raw("object");
     let tool_usage = fields.take_raw("tool_usage");
     if let Some(usage) = &mut reply.usage {
-        usage.web_searches = read_searches(tool_usage);
+        usage.web_searches = read_searches(tool_usage).or(usage.web_searches);
     }
     reply.extra = fields.rest(DIALECT);
     if let Some(raw) = tool_usage {
@@ -158,6 +158,9 @@ pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
             extra: if reply.extra.from() == Some(DIALECT) { &reply.extra } else { &none },
         };
         write_response(object, &response);
-        write_usage(object, reply.usage.as_ref());
+        // The provider's own `tool_usage` is written with what else it says.
+        let is_told = reply.extra.of(DIALECT).iter().any(|(key, _)| key == "tool_usage");
+        let write = if is_told { write_usage } else { write_usage_and_searches };
+        write(object, reply.usage.as_ref());
     })
 }

@@ -5,16 +5,18 @@ use serde_json::value::RawValue;
 
 use super::DIALECT;
 use crate::json::Object;
+use crate::openai_chat::text::word;
 use crate::reply::Usage;
 
 #[derive(Deserialize, Default)]
-struct Counts {
+struct Counts<'a> {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
     total_tokens: Option<u64>,
     input_tokens_details: Option<InputDetails>,
     output_tokens_details: Option<OutputDetails>,
-    cost: Option<serde_json::Number>,
+    #[serde(borrow)]
+    cost: Option<&'a RawValue>,
     server_tool_use: Option<ServerTools>,
 }
 
@@ -56,7 +58,7 @@ struct OutputDetails {
 /// Reads a usage object; `None` where there is none, or nothing in it that is a count.
 pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
     let raw = raw.filter(|raw| raw.get() != "null")?;
-    let counts: Counts = serde_json::from_str(raw.get()).ok()?;
+    let counts: Counts<'_> = serde_json::from_str(raw.get()).ok()?;
     let input = counts.input_tokens_details.unwrap_or_default();
     let output = counts.output_tokens_details.unwrap_or_default();
     let writes = input.cache_creation_token_details.unwrap_or_default();
@@ -83,7 +85,7 @@ pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
         output_text: output.text_tokens,
         output_image: output.image_tokens,
         output_audio: output.audio_tokens,
-        cost: counts.cost.map(|cost| cost.to_string()),
+        cost: word(counts.cost),
         raw: Some((DIALECT, raw.to_owned())),
         ..Usage::default()
     })
@@ -101,6 +103,19 @@ pub(super) fn read_searches(raw: Option<&RawValue>) -> Option<u64> {
     }
     let usage: Option<ToolUsage> = serde_json::from_str(raw?.get()).ok()?;
     usage?.web_search?.num_requests
+}
+
+/// Writes the fields `usage` and `tool_usage`.
+pub(super) fn write_usage_and_searches(object: &mut Object<'_>, usage: Option<&Usage>) {
+    write_usage(object, usage);
+    write_searches(object, usage);
+}
+
+/// Writes the field `tool_usage`.
+fn write_searches(object: &mut Object<'_>, usage: Option<&Usage>) {
+    if let Some(searches) = usage.and_then(|usage| usage.web_searches) {
+        object.object("tool_usage", |tools| tools.object("web_search", |search| search.field("num_requests", &searches)));
+    }
 }
 
 /// Writes the field `usage`.
@@ -145,11 +160,8 @@ pub(super) fn write_usage(object: &mut Object<'_>, usage: Option<&Usage>) {
             details.option("rejected_prediction_tokens", usage.rejected_prediction);
         });
         object.field("total_tokens", &usage.total.unwrap_or(input.saturating_add(output)));
-        if usage.web_searches.is_some() || usage.web_fetches.is_some() {
-            object.object("server_tool_use", |tools| {
-                tools.option("web_search_requests", usage.web_searches);
-                tools.option("web_fetch_requests", usage.web_fetches);
-            });
+        if let Some(fetches) = usage.web_fetches {
+            object.object("server_tool_use", |tools| tools.field("web_fetch_requests", &fetches));
         }
         if let Some(cost) = usage.cost.as_deref().filter(|cost| cost.parse::<serde_json::Number>().is_ok()) {
             object.raw("cost", cost);

@@ -10,7 +10,7 @@ use super::error::write_stream_problem;
 use super::output::{self, Ids, Response, Status, response_id, write_response};
 use super::reply::write_finish;
 use super::send::{Sender, names, part_added, place_of, write_part};
-use super::usage::write_usage;
+use super::usage::write_usage_and_searches;
 use super::write_content::write_annotation;
 use crate::chat::{Hosted, Media, Part, PartBody, Thought, ToolCall};
 use crate::dialect::Stamp;
@@ -141,7 +141,7 @@ impl Writer {
         self.sender.send(out, name, |object| {
             object.object("response", |object| {
                 write_response(object, &response);
-                write_usage(object, usage);
+                write_usage_and_searches(object, usage);
             });
         });
     }

@@ -109,11 +109,14 @@ impl Reader<'_> {
 fn unwrapped(text: String) -> String {
     let object: Option<BTreeMap<String, Value>> = serde_json::from_str(&text).ok();
     let only = object.filter(|object| object.len() == 1).and_then(|mut object| object.remove("output").or_else(|| object.remove("error")));
-    match only {
-        Some(Value::String(inner)) => letters(&inner),
+    let text = match only {
+        Some(Value::String(inner)) => inner,
         Some(inner) => inner.to_string(),
         None => text,
-    }
+    };
+    // A result that is JSON is the same however it is written.
+    let json: Option<Value> = serde_json::from_str(&text).ok();
+    letters(&json.filter(|value| value.is_object() || value.is_array()).map_or(text, |value| value.to_string()))
 }
 
 /// A schema without its name for the language it is written in; that of a tool without input is an object's.

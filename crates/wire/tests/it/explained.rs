@@ -9,9 +9,6 @@ use crate::oracle::{Other, Whose};
 /// Exceptions to the laws, by the exchange's id, the law's words it concerns, and the reason.
 pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
-/// Requests that only the collection's own translation made, and made wrong.
-pub(crate) const UNSAID: &str = "`file`: needs";
-
 /// The reason for an exception.
 pub(crate) fn exception(id: &str, what: &str) -> Option<&'static str> {
     EXCEPTIONS.iter().find(|(known, words, _)| *known == id && what.contains(words)).map(|(_, _, reason)| *reason)
@@ -80,6 +77,81 @@ pub(crate) const GROUPS: &[Group] = &[
         whose: Whose::Direct,
         why: "Cerebras streams two calls under one index; the plain reading joins their arguments to `{}{}`",
         holds: |exchange, other| other.field == "tool_calls" && exchange.api == "cerebras.chat",
+    },
+    Group {
+        whose: Whose::Direct,
+        why: "Bedrock's cited text stands in `citationsContent`, which the plain reading passes over",
+        holds: |exchange, other| other.field == "text" && says(exchange, "citationsContent"),
+    },
+    Group {
+        whose: Whose::Direct,
+        why: "calls of custom tools, which take free text; the plain reading knows functions only",
+        holds: |exchange, other| other.field == "tool_calls" && says(exchange, "custom_tool_call"),
+    },
+    Group {
+        whose: Whose::Direct,
+        why: "a call whose arguments are `null` has none: ours is `{}`",
+        holds: |_, other| other.field == "tool_calls" && other.theirs.to_string().contains("\"arguments\":null"),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "Bedrock's cited text stands in `citationsContent`, which LiteLLM passes over",
+        holds: |exchange, other| other.field == "text" && says(exchange, "citationsContent"),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "a call whose arguments are `null` has none: ours is `{}`",
+        holds: |_, other| other.field == "tool_calls" && other.theirs.to_string().contains("\"arguments\":null"),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "every stream of Cohere's version 2 fails in LiteLLM, which takes its `event:` lines for JSON",
+        holds: |exchange, other| matches!(other.field, "error" | "status") && exchange.dialect() == Some(Dialect::Cohere),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "Cohere's `TOOL_CALL` and `MAX_TOKENS` are `stop` to LiteLLM",
+        holds: |exchange, other| other.field == "finish" && exchange.dialect() == Some(Dialect::Cohere),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "thoughts of Cohere's that LiteLLM drops",
+        holds: |exchange, other| other.field == "reasoning" && exchange.dialect() == Some(Dialect::Cohere),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "Responses with a `file_citation`, or with items of the provider's own tools only, are an error to LiteLLM",
+        holds: |_, other| {
+            other.field == "error"
+                && (complains(other, "validation error") || complains(other, "Unknown items in responses") || complains(other, "output"))
+        },
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "streams that LiteLLM asks for whole, for models its tables do not know; the recorded stream is not what it expects then",
+        holds: |exchange, other| {
+            other.field == "error" && exchange.framing.is_some() && exchange.dialect() == Some(Dialect::OpenAiResponses)
+        },
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "a refusal ends with `stop` in LiteLLM, without its words; ours has them in `refusal` and ends with `content_filter`",
+        holds: |exchange, other| other.field == "finish" && other.ours == "content_filter" && says(exchange, "\"refusal\""),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "several summaries of thoughts in one answer: LiteLLM keeps the last, ours are all",
+        holds: |exchange, other| other.field == "reasoning" && exchange.dialect() == Some(Dialect::OpenAiResponses),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "two calls in separate lines of an Ollama stream are one to LiteLLM, with the arguments `{}{}`",
+        holds: |exchange, other| other.field == "tool_calls" && exchange.dialect() == Some(Dialect::Ollama),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "an unknown model is 404 in ours, as its code says, where the provider's status is 400; an unknown key 401, where it is 400 or 403; an error within a stream is 502",
+        holds: |_, other| other.field == "status",
     },
     Group {
         whose: Whose::LiteLlm,

@@ -174,9 +174,12 @@ impl Ledger {
         for request in requests::read(exchange) {
             match request {
                 Ok(request) => Dialect::ALL.into_iter().for_each(|to| self.road(exchange, &request, to)),
-                // What the provider refused, too, is no request.
-                Err(why) if exchange.status == 400 => self.unread.push((exchange.id.clone(), exchange.api.clone(), why)),
-                Err(why) => self.except(exchange, format!("the request is refused: {why}")),
+                Err(unread) if !unread.recorded || exchange.status == 400 => {
+                    let made =
+                        if unread.recorded { "the provider refused it, too" } else { "made by the collection only: its file is empty" };
+                    self.unread.push((exchange.id.clone(), exchange.api.clone(), format!("{} ({made})", unread.why)));
+                }
+                Err(unread) => self.except(exchange, format!("the request is refused: {}", unread.why)),
             }
         }
     }

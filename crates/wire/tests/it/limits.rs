@@ -87,8 +87,8 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit {
         client: OpenAiChat,
         fields: &["finish"],
-        reason: "a refusal without words of its own has no `refusal` to stand in and ends with `content_filter`",
-        holds: |difference, was, _| turned(difference, &["Refusal"], "ContentFilter") && !was.contains_key("refusal"),
+        reason: "`finish_reason` has no word for a refusal: `content_filter`; its words stand in `refusal`",
+        holds: |difference, _, _| turned(difference, &["Refusal"], "ContentFilter"),
     },
     Limit {
         client: OpenAiChat,

@@ -75,7 +75,9 @@ impl Lists {
         self.add("citation.title", json!(citation.title));
         self.add("citation.cited_text", json!(citation.cited_text));
         self.add("citation.document", json!(citation.document));
-        self.add("citation.span", json!([citation.start, citation.end]));
+        // A place of no length is none.
+        let place = citation.end.filter(|end| *end > 0).map(|end| (citation.start, end));
+        self.add("citation.span", json!([place.and_then(|place| place.0), place.map(|place| place.1)]));
     }
 
     fn media(&mut self, kind: &str, media: &Media) {

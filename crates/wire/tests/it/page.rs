@@ -160,7 +160,7 @@ fn requests(ledger: &Ledger, out: &mut String) {
         let _ = writeln!(out, "| `{to}` | {} | {} | {} |", escape(loss), count.count, ids(count));
     }
     if !ledger.unread.is_empty() {
-        line(out, "\n### Not read\n\nThe provider refused these, too.\n\n| exchange | API | why |\n|---|---|---|");
+        line(out, "\n### Not read\n\n| exchange | API | why |\n|---|---|---|");
         for (id, api, why) in &ledger.unread {
             let _ = writeln!(out, "| `{id}` | {api} | {} |", escape(why));
         }

@@ -14,16 +14,23 @@ pub(crate) struct Request {
     pub(crate) asked: ChatRequest,
 }
 
+/// A request that is refused.
+pub(crate) struct Unread {
+    /// Whether it was recorded, and not only made by the collection.
+    pub(crate) recorded: bool,
+    pub(crate) why: String,
+}
+
 /// The requests of an exchange that a client can send; `Err` with why one is refused.
-pub(crate) fn read(exchange: &Exchange) -> Vec<Result<Request, String>> {
+pub(crate) fn read(exchange: &Exchange) -> Vec<Result<Request, Unread>> {
     let Some(dialect) = exchange.dialect() else { return Vec::new() };
     let head = Head { headers: None, ..exchange.head() };
     let plain = Head { path_model: Some("deployment"), ..Head::default() };
-    let recorded = exchange.request.iter().map(|body| (dialect, &head, body));
-    let neutral = exchange.neutral.iter().map(|body| (Dialect::OpenAiChat, &plain, body));
-    let sent = recorded.chain(neutral).filter(|(_, _, body)| body.starts_with(b"{"));
-    let read = |(from, head, body): (Dialect, &Head<'_>, &bytes::Bytes)| {
-        let asked = from.inbound()?.read_request(head, body).map_err(|malformed| malformed.to_string());
+    let recorded = exchange.request.iter().map(|body| (true, dialect, &head, body));
+    let neutral = exchange.neutral.iter().map(|body| (false, Dialect::OpenAiChat, &plain, body));
+    let sent = recorded.chain(neutral).filter(|(_, _, _, body)| body.starts_with(b"{"));
+    let read = |(recorded, from, head, body): (bool, Dialect, &Head<'_>, &bytes::Bytes)| {
+        let asked = from.inbound()?.read_request(head, body).map_err(|malformed| Unread { recorded, why: malformed.to_string() });
         Some(asked.map(|asked| Request { from, asked }))
     };
     sent.filter_map(read).collect()
