@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use switchboard_wire::dialect::Stamp;
+use switchboard_wire::dialect::{Glance, Stamp};
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Edits;
 use switchboard_wire::prepare::{self, Prepared, Source};
-use switchboard_wire::problem::{Kind, Problem};
+use switchboard_wire::problem::{Fault, Kind, Problem};
 use switchboard_wire::relay::{Output, Relay};
 use switchboard_wire::{Dialect, Operation};
 
@@ -87,7 +87,7 @@ impl Attempts<'_> {
     /// One request to one target.
     async fn once(&self, target: &Arc<Deployment>, mut meter: Meter) -> Result<Answer, (Error, Meter)> {
         if self.call.door.operation != Operation::Chat {
-            return operation::run(self, target, meter).await;
+            return Box::pin(operation::run(self, target, meter)).await;
         }
         let (spoken, reach) = match self.choose(target) {
             Ok(chosen) => chosen,
@@ -108,7 +108,7 @@ impl Attempts<'_> {
         };
         let exchange = Exchange { attempts: self, target, spoken, memo };
         let answer = if !reply.status.is_success() {
-            Err((exchange.fault(reply).await, meter))
+            Err((Box::pin(exchange.fault(reply)).await, meter))
         } else if self.call.stream {
             exchange.stream(reply, meter).await
         } else {
@@ -256,23 +256,25 @@ impl Exchange<'_> {
         let (Some(outbound), Some(inbound)) = (self.spoken.outbound(), call.door.dialect.inbound()) else {
             return Err((Error::internal("a dialect has no such half"), meter));
         };
-        let reading = match outbound.read_reply(&self.memo, &body) {
-            Ok(reading) => reading,
-            Err(fault) => {
-                let fault = scrub::fault(fault, self.target);
-                return Err((
-                    Error { verbatim: None, ..Error::provider(fault, &self.target.provider_name, self.target.spec.guessed) },
-                    meter,
-                ));
+        let same = self.spoken == call.door.dialect;
+        let glance = if same { outbound.glance(&body) } else { None };
+        let (glance, body) = match glance {
+            Some(glance) => (glance, body),
+            None => {
+                let reading = match outbound.read_reply(&self.memo, &body) {
+                    Ok(reading) => reading,
+                    Err(fault) => return Err((self.judged(fault), meter)),
+                };
+                let body = if same { body } else { inbound.write_reply(&reading, &self.stamp()).into() };
+                (Glance { usage: reading.usage, finish: reading.finish, service_tier: reading.service_tier }, body)
             }
         };
-        if let Some(usage) = reading.usage.clone() {
+        if let Some(usage) = glance.usage {
             meter.usage(usage);
         }
         meter.content();
-        meter.complete(Some(reading.finish.reason), reading.service_tier.clone());
+        meter.complete(Some(glance.finish.reason), glance.service_tier);
         meter.note(|record| record.status = 200);
-        let body = if self.spoken == call.door.dialect { body } else { inbound.write_reply(&reading, &self.stamp()).into() };
         let mut answer = Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(body)) };
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         cost_header(&mut answer.headers, &meter);
@@ -286,7 +288,7 @@ impl Exchange<'_> {
             return Err((Error::internal("a dialect has no such half"), meter));
         };
         if is_unstreamed(&reply.headers) {
-            return self.unstreamed(reply, meter).await;
+            return Box::pin(self.unstreamed(reply, meter)).await;
         }
         let stamp = self.stamp();
         let output = if self.spoken != call.door.dialect {
@@ -301,12 +303,12 @@ impl Exchange<'_> {
             record.status = 200;
             record.outcome = Outcome::Cancelled;
         });
-        let stream = StreamBody::new(reply.body, Some(relay), meter, call.door);
+        let stream = Box::new(StreamBody::new(reply.body, Some(relay), meter, call.door));
         let stream = stream.until_content().await?;
         let kind = if call.door.array { "application/json" } else { "text/event-stream" };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Stream(Box::new(stream)) })
+        Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Stream(stream) })
     }
 
     /// A whole answer where a stream was asked for: a provider's error, or a provider that does not stream. It is streamed here.
@@ -322,13 +324,7 @@ impl Exchange<'_> {
         };
         let reading = match outbound.read_reply(&self.memo, &body) {
             Ok(reading) => reading,
-            Err(fault) => {
-                let fault = scrub::fault(fault, self.target);
-                return Err((
-                    Error { verbatim: None, ..Error::provider(fault, &self.target.provider_name, self.target.spec.guessed) },
-                    meter,
-                ));
-            }
+            Err(fault) => return Err((self.judged(fault), meter)),
         };
         let mut writer = inbound.event_writer(self.stamp());
         let mut out = bytes::BytesMut::new();
@@ -339,6 +335,12 @@ impl Exchange<'_> {
         meter.note(|record| record.status = 200);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(out.freeze())) })
+    }
+
+    /// A success that was none.
+    fn judged(&self, fault: Fault) -> Error {
+        let fault = scrub::fault(fault, self.target);
+        Error { verbatim: None, ..Error::provider(fault, &self.target.provider_name, self.target.spec.guessed) }
     }
 
     fn stamp(&self) -> Stamp {
@@ -384,4 +386,3 @@ pub(crate) fn cost_header(headers: &mut HeaderMap, meter: &Meter) {
         add(headers, "x-litellm-response-cost", &cost.to_string());
     }
 }
-

@@ -1,7 +1,7 @@
 //! What passes between client and provider beside the answer itself, as tables: fields meant for the gateway alone, headers that
 //! are forwarded, headers that come back.
 
-use http::header::{HeaderMap, HeaderName};
+use http::header::HeaderMap;
 use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
 
@@ -81,11 +81,9 @@ pub fn is_control(dialect: Dialect, key: &str) -> bool {
 
 /// Adds the client's headers that a provider may have; those of the row win.
 pub fn forward(client: &HeaderMap, upstream: &mut HeaderMap) {
-    for name in FORWARD.map(HeaderName::from_static) {
-        if let Some(value) = client.get(&name)
-            && !upstream.contains_key(&name)
-        {
-            upstream.insert(name, value.clone());
+    for (name, value) in client {
+        if FORWARD.contains(&name.as_str()) && !upstream.contains_key(name) {
+            upstream.insert(name.clone(), value.clone());
         }
     }
 }

@@ -78,7 +78,7 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
         Route::Models => models::list(&acceptor.app, &parts).map_err(told),
         Route::Model => models::one(&acceptor.app, &parts, &path_model.unwrap_or_default()).map_err(told),
         Route::GeminiModels => models::gemini(&acceptor.app, path_model.as_deref(), parts.uri.query()).map_err(told),
-        Route::Page(page) => Ok(page::closed(page, acceptor, &parts).await),
+        Route::Page(page) => Ok(Box::pin(page::closed(page, acceptor, &parts)).await),
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };

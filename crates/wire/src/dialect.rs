@@ -14,7 +14,7 @@ use crate::event::{EventReader, EventWriter};
 use crate::framing::Framing;
 use crate::loss::Losses;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
-use crate::reply::ChatReply;
+use crate::reply::{ChatReply, Finish, Usage};
 
 /// A wire format for chat exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -168,6 +168,17 @@ pub struct Memo {
     pub stop: Vec<String>,
 }
 
+/// What the meter wants of a whole answer.
+#[derive(Clone, Debug, Default)]
+pub struct Glance {
+    /// What it took.
+    pub usage: Option<Usage>,
+    /// Why it ended.
+    pub finish: Finish,
+    /// The tier that served it.
+    pub service_tier: Option<String>,
+}
+
 /// A request in the target's bytes.
 #[derive(Clone, Debug)]
 pub struct Written {
@@ -225,6 +236,12 @@ pub trait Outbound: Sync {
 
     /// Reads a whole answer. A provider's error inside a success is `Err` with its fault.
     fn read_reply(&self, memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault>;
+
+    /// What the meter wants of a whole answer that passes to the client as it came. `None` where only a full reading can tell, as
+    /// for anything unusual.
+    fn glance(&self, _body: &[u8]) -> Option<Glance> {
+        None
+    }
 
     /// Reads a streamed answer.
     fn event_reader(&self, memo: Memo) -> Box<dyn EventReader>;

@@ -43,8 +43,14 @@ impl Object<'_> {
             self.out.push(b',');
         }
         self.first = false;
-        write_value(self.out, key);
-        self.out.push(b':');
+        if key.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+            self.out.push(b'"');
+            self.out.extend_from_slice(key.as_bytes());
+            self.out.extend_from_slice(b"\":");
+        } else {
+            write_value(self.out, key);
+            self.out.push(b':');
+        }
         self.out
     }
 

@@ -10,18 +10,19 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
 use switchboard_engine::meter::{Outcome, Record, Recorder};
+use switchboard_engine::wire::Dialect;
+use switchboard_engine::wire::json::write_object;
 
 /// Records that may wait to be written.
-const WAITING: usize = 65_536;
+const WAITING: usize = 16_384;
 /// How long lines may be gathered before they are written.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// Sends records to the writer.
 #[derive(Debug)]
 pub struct RequestLog {
-    sender: SyncSender<Record>,
+    sender: SyncSender<Box<Record>>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -37,14 +38,14 @@ impl RequestLog {
 }
 
 impl Recorder for RequestLog {
-    fn record(&self, record: Record) {
+    fn record(&self, record: Box<Record>) {
         if self.sender.try_send(record).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
-fn write_all(receiver: &Receiver<Record>, mut out: impl Write, dropped: &AtomicU64) {
+fn write_all(receiver: &Receiver<Box<Record>>, mut out: impl Write, dropped: &AtomicU64) {
     let mut lines = Vec::new();
     while let Ok(first) = receiver.recv() {
         // Lines are gathered for a moment: one write for many requests, and no wake-up for each.
@@ -59,47 +60,40 @@ fn write_all(receiver: &Receiver<Record>, mut out: impl Write, dropped: &AtomicU
         }
         // Nobody is left to tell when the log itself cannot be written; the lines are counted as dropped.
         if out.write_all(&lines).and_then(|()| out.flush()).is_err() {
-            dropped.fetch_add(1, Ordering::Relaxed);
+            let lost = memchr::memchr_iter(b'\n', &lines).count() as u64;
+            dropped.fetch_add(missed.saturating_add(lost), Ordering::Relaxed);
         }
         lines.clear();
     }
 }
 
 fn line(record: &Record, out: &mut Vec<u8>) {
-    let mut fields = Map::new();
-    let mut add = |key: &str, value: Value| {
-        if !value.is_null() {
-            fields.insert(key.to_owned(), value);
+    write_object(out, |line| {
+        let target = record.deployment.as_deref();
+        line.field("event", "request");
+        line.field("id", &record.id);
+        line.field("key", &record.key);
+        line.field("operation", record.operation.as_str());
+        line.field("dialect", record.dialect.as_str());
+        line.field("model", &record.model);
+        line.option("provider", target.map(|target| &target.spec.provider));
+        line.option("deployment", target.map(|target| &target.spec.id));
+        line.option("spoken", record.spoken.map(Dialect::as_str));
+        line.field("stream", &record.stream);
+        line.field("outcome", outcome(record.outcome));
+        line.field("status", &record.status);
+        line.option("error", record.error.as_deref());
+        line.field("attempts", &record.attempts);
+        line.field("losses", &record.losses);
+        if let Some(usage) = &record.usage {
+            line.object("tokens", |tokens| usage.counts().into_iter().for_each(|(name, count)| tokens.option(name, count)));
         }
-    };
-    let target = record.deployment.as_deref();
-    add("event", "request".into());
-    add("id", record.id.as_str().into());
-    add("key", record.key.as_str().into());
-    add("operation", record.operation.as_str().into());
-    add("dialect", record.dialect.as_str().into());
-    add("model", record.model.as_str().into());
-    add("provider", target.map(|target| target.spec.provider.as_str()).into());
-    add("deployment", target.map(|target| target.spec.id.as_str()).into());
-    add("spoken", record.spoken.map(|spoken| spoken.as_str()).into());
-    add("stream", record.stream.into());
-    add("outcome", outcome(record.outcome).into());
-    add("status", record.status.into());
-    add("error", record.error.as_deref().into());
-    add("attempts", record.attempts.into());
-    add("losses", record.losses.into());
-    if let Some(usage) = &record.usage {
-        for (name, count) in usage.counts() {
-            add(&format!("tokens_{name}"), count.into());
-        }
-    }
-    add("cost_usd", record.cost.map(|cost| cost.to_string()).into());
-    add("duration_us", micros(record.duration).into());
-    add("first_content_us", record.first_content.map(micros).into());
-    add("overhead_us", record.overhead.map(micros).into());
-    if serde_json::to_writer(&mut *out, &Value::Object(fields)).is_ok() {
-        out.push(b'\n');
-    }
+        line.option("cost_usd", record.cost.map(|cost| cost.to_string()));
+        line.field("duration_us", &micros(record.duration));
+        line.option("first_content_us", record.first_content.map(micros));
+        line.option("overhead_us", record.overhead.map(micros));
+    });
+    out.push(b'\n');
 }
 
 fn outcome(outcome: Outcome) -> &'static str {

@@ -27,7 +27,7 @@ pub(super) struct Server {
 struct Silence;
 
 impl Recorder for Silence {
-    fn record(&self, _: Record) {}
+    fn record(&self, _: Box<Record>) {}
 }
 
 impl Server {
