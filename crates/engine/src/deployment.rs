@@ -169,9 +169,9 @@ impl Deployment {
         let from_env = endpoint.base_env.iter().find_map(|name| value(name));
         let base = self.spec.base.clone().or(from_env);
         let url = endpoint.url(base.as_deref(), value).map_err(|error| error.to_string())?;
-        let origin = Origin::of(&url).map_err(|error| format!("`{url}`: {error}"))?;
-        let uri: http::Uri = url.parse().map_err(|error| format!("`{url}`: {error}"))?;
-        let path = uri.path_and_query().cloned().ok_or_else(|| format!("`{url}` has no path"))?;
+        let origin = Origin::of(&url).map_err(|error| format!("`{}`: {error}", shown(&url)))?;
+        let uri: http::Uri = url.parse().map_err(|error| format!("`{}`: {error}", shown(&url)))?;
+        let path = uri.path_and_query().cloned().ok_or_else(|| format!("`{}` has no path", shown(&url)))?;
         let constant = endpoint.headers(value).map_err(|error| error.to_string())?;
         let mut headers = HeaderMap::new();
         for (name, value) in constant.iter().chain(&self.spec.headers) {
@@ -228,6 +228,15 @@ impl Deployment {
         let own = self.chat.iter().copied().find(|dialect| *dialect == client && reached(dialect));
         own.or_else(|| spoken.next())
     }
+}
+
+/// A URL as it may be told: a user, a password and a query may be credentials.
+fn shown(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    if scheme.is_empty() { format!("{host}{path}") } else { format!("{scheme}://{host}{path}") }
 }
 
 /// The dialects that a provider speaks for this model: not every model is served on every path.
