@@ -150,7 +150,7 @@ fn greet(gate: &Gate) {
         tracing::info!("no provider is configured: the built-in model `{}` answers", crate::fleet::DEMO);
     }
     for address in gate.addresses() {
-        tracing::info!(address, "listening on {address}");
+        tracing::info!("listening on {address}");
     }
 }
 

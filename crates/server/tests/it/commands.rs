@@ -205,7 +205,7 @@ fn serve_says_where_it_is_reloads_on_a_signal_and_drains() {
     let mut served = Served::start(&["--config", path(&config), "--port", "0", "--num_workers", "1", "--run_gunicorn"]);
     assert_eq!(served.until("switchboard 0.")["deployments"], 1);
     let listening = served.until("listening on");
-    let address = listening["address"].as_str().expect("an address").to_owned();
+    let address = listening["message"].as_str().and_then(|said| said.strip_prefix("listening on ")).expect("an address").to_owned();
     folder.write("config.yaml", &text("two"));
     served.signal("-HUP");
     served.until("the configuration is reloaded");
