@@ -28,6 +28,7 @@ pub mod grammar;
 pub mod json;
 pub mod loss;
 pub mod multipart;
+pub mod ollama;
 pub mod openai_chat;
 pub mod openai_completions;
 pub mod openai_responses;
