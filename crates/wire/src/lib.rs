@@ -31,6 +31,8 @@ pub mod openai_completions;
 pub mod outline;
 pub mod prepare;
 pub mod problem;
+#[cfg(test)]
+mod recorded;
 mod registry;
 pub mod relay;
 pub mod reply;
