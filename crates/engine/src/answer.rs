@@ -84,7 +84,7 @@ impl StreamBody {
 
     /// Reads until the first content is there: up to here nothing has been shown to the client, and a failure can still become
     /// another provider's answer. Gives the body back, or what broke it.
-    pub async fn until_content(mut self) -> Result<Self, (Error, Meter)> {
+    pub async fn until_content(mut self: Box<Self>) -> Result<Box<Self>, (Error, Meter)> {
         loop {
             let relay = self.relay.as_ref();
             if self.ended || relay.is_none_or(|relay| relay.has_content() || relay.has_ended()) {

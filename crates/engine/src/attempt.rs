@@ -87,7 +87,7 @@ impl Attempts<'_> {
     /// One request to one target.
     async fn once(&self, target: &Arc<Deployment>, mut meter: Meter) -> Result<Answer, (Error, Meter)> {
         if self.call.door.operation != Operation::Chat {
-            return operation::run(self, target, meter).await;
+            return Box::pin(operation::run(self, target, meter)).await;
         }
         let (spoken, reach) = match self.choose(target) {
             Ok(chosen) => chosen,
@@ -108,7 +108,7 @@ impl Attempts<'_> {
         };
         let exchange = Exchange { attempts: self, target, spoken, memo };
         let answer = if !reply.status.is_success() {
-            Err((exchange.fault(reply).await, meter))
+            Err((Box::pin(exchange.fault(reply)).await, meter))
         } else if self.call.stream {
             exchange.stream(reply, meter).await
         } else {
@@ -290,7 +290,7 @@ impl Exchange<'_> {
             return Err((Error::internal("a dialect has no such half"), meter));
         };
         if is_unstreamed(&reply.headers) {
-            return self.unstreamed(reply, meter).await;
+            return Box::pin(self.unstreamed(reply, meter)).await;
         }
         let stamp = self.stamp();
         let output = if self.spoken != call.door.dialect {
@@ -305,12 +305,12 @@ impl Exchange<'_> {
             record.status = 200;
             record.outcome = Outcome::Cancelled;
         });
-        let stream = StreamBody::new(reply.body, Some(relay), meter, call.door);
+        let stream = Box::new(StreamBody::new(reply.body, Some(relay), meter, call.door));
         let stream = stream.until_content().await?;
         let kind = if call.door.array { "application/json" } else { "text/event-stream" };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Stream(Box::new(stream)) })
+        Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Stream(stream) })
     }
 
     /// A whole answer where a stream was asked for: a provider's error, or a provider that does not stream. It is streamed here.

@@ -69,12 +69,16 @@ pub struct Record {
 /// Takes records. Must not block.
 pub trait Recorder: Send + Sync {
     /// Takes one record.
-    fn record(&self, record: Record);
+    fn record(&self, record: Box<Record>);
 }
 
 /// Watches one call. Records it when dropped, however it ends.
-pub struct Meter {
-    record: Option<Record>,
+///
+/// It travels through every step of a call; that it is one pointer keeps the futures of those steps small.
+pub struct Meter(Box<Watch>);
+
+struct Watch {
+    record: Option<Box<Record>>,
     recorder: Arc<dyn Recorder>,
     received: Instant,
     service: Option<String>,
@@ -85,17 +89,17 @@ pub struct Meter {
 impl Meter {
     /// Begins to watch.
     pub fn new(record: Record, received: Instant, recorder: Arc<dyn Recorder>) -> Self {
-        Self { record: Some(record), recorder, received, service: None, counted: Vec::new(), _permit: None }
+        Self(Box::new(Watch { record: Some(Box::new(record)), recorder, received, service: None, counted: Vec::new(), _permit: None }))
     }
 
     /// Keeps the permit for as long as the call lasts.
     pub fn hold(&mut self, permit: Permit) {
-        self._permit = Some(permit);
+        self.0._permit = Some(permit);
     }
 
     /// Changes what is known so far.
     pub fn note(&mut self, change: impl FnOnce(&mut Record)) {
-        if let Some(record) = &mut self.record {
+        if let Some(record) = &mut self.0.record {
             change(record);
         }
     }
@@ -105,7 +109,7 @@ impl Meter {
         match event {
             Event::Usage(usage) => self.usage((**usage).clone()),
             Event::End { finish, service_tier } => {
-                self.service.clone_from(service_tier);
+                self.0.service.clone_from(service_tier);
                 self.note(|record| {
                     record.finish = Some(finish.reason);
                     record.outcome = Outcome::Complete;
@@ -123,12 +127,12 @@ impl Meter {
 
     /// Takes over a count of something that is no token (searches, images, milliseconds of sound, characters).
     pub fn count(&mut self, component: Component, quantity: u64) {
-        self.counted.push((component, quantity));
+        self.0.counted.push((component, quantity));
     }
 
     /// The answer was complete.
     pub fn complete(&mut self, reason: Option<Reason>, service: Option<String>) {
-        self.service = service;
+        self.0.service = service;
         self.note(|record| {
             record.finish = reason;
             record.outcome = Outcome::Complete;
@@ -137,7 +141,7 @@ impl Meter {
 
     /// The first content came.
     pub fn content(&mut self) {
-        let elapsed = self.received.elapsed();
+        let elapsed = self.0.received.elapsed();
         self.note(|record| {
             record.first_content.get_or_insert(elapsed);
         });
@@ -145,19 +149,19 @@ impl Meter {
 
     /// The cost so far, where usage and prices are known.
     pub fn cost(&self) -> Option<PicoUsd> {
-        let record = self.record.as_ref()?;
+        let record = self.0.record.as_deref()?;
         let card = record.deployment.as_ref()?.card.as_ref()?;
-        cost(card, record.usage.as_ref(), &self.counted, self.service.as_deref())
+        cost(card, record.usage.as_ref(), &self.0.counted, self.0.service.as_deref())
     }
 }
 
 impl Drop for Meter {
     fn drop(&mut self) {
         let cost = self.cost();
-        if let Some(mut record) = self.record.take() {
+        if let Some(mut record) = self.0.record.take() {
             record.cost = cost;
-            record.duration = self.received.elapsed();
-            self.recorder.record(record);
+            record.duration = self.0.received.elapsed();
+            self.0.recorder.record(record);
         }
     }
 }

@@ -76,7 +76,7 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
         Route::Models => Ok(models::list(&acceptor.app, &parts)),
         Route::Model => models::one(&acceptor.app, &parts, &path_model.unwrap_or_default()).map_err(told),
         Route::GeminiModels => models::gemini(&acceptor.app, path_model.as_deref()).map_err(told),
-        Route::Page(_) => Ok(page::health(acceptor, parts.uri.query()).await),
+        Route::Page(_) => Ok(Box::pin(page::health(acceptor, parts.uri.query())).await),
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };

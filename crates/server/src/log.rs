@@ -38,8 +38,8 @@ impl RequestLog {
 }
 
 impl Recorder for RequestLog {
-    fn record(&self, record: Record) {
-        if self.sender.try_send(Box::new(record)).is_err() {
+    fn record(&self, record: Box<Record>) {
+        if self.sender.try_send(record).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -12,7 +12,9 @@
 
 pub mod anthropic;
 pub mod assemble;
+pub mod bedrock;
 pub mod chat;
+pub mod cohere;
 pub mod count;
 pub mod dialect;
 pub mod embed;
@@ -28,11 +30,14 @@ pub mod loss;
 pub mod multipart;
 pub mod openai_chat;
 pub mod openai_completions;
+pub mod openai_responses;
 pub mod outline;
 pub mod prepare;
 pub mod problem;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod recorded_operations;
 mod registry;
 pub mod relay;
 pub mod reply;

@@ -1,181 +1,156 @@
-//! The operations that are no chat, against recorded exchanges; skipped where these are not at hand.
+//! For tests: recorded exchanges where they are at hand, and streams that arrive in every possible way.
 
-use http::HeaderMap;
-use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 
-use crate::dialect::{Dialect, Operation};
-use crate::embed::{Encoding, Shape, Target};
-use crate::frames::Frames;
-use crate::outline::Outline;
-use crate::{count, rerank, usage};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+use serde_json::Value;
 
-/// The exchanges whose API is one of those, as (api, status, request, answer).
-fn exchanges(apis: &[&str]) -> Vec<(String, u64, Value, Vec<u8>)> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance/corpus.jsonl");
-    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/conformance/corpus.jsonl");
-    let Some(corpus) = [path, other].iter().find_map(|path| std::fs::read_to_string(path).ok()) else {
-        eprintln!("skipped: the recorded exchanges are not on this machine");
-        return Vec::new();
+use crate::assemble::Assembly;
+use crate::chat::PartBody;
+use crate::dialect::{Memo, Outbound};
+use crate::event::{Event, EventWriter};
+use crate::grammar::Grammar;
+use crate::problem::Fault;
+use crate::relay::{Output, Relay};
+use crate::reply::ChatReply;
+
+/// One recorded exchange.
+pub(crate) struct Exchange {
+    pub(crate) id: String,
+    pub(crate) url: String,
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) stream: bool,
+}
+
+/// The recorded exchanges of that API; none, and a line that says so, where the recordings are not at hand.
+pub(crate) fn exchanges(api: &str) -> Vec<Exchange> {
+    lines("corpus.jsonl").filter(|line| line["api"] == api).map(|line| exchange(&line)).collect()
+}
+
+/// A plain reading of the recorded answers of that API, by the exchange's id.
+pub(crate) fn readings(api: &str) -> Vec<(String, Value)> {
+    let lines = lines("oracle.jsonl").filter(|line| line["api"] == api && !line["direct"].is_null());
+    lines.map(|line| (line["id"].as_str().unwrap_or_default().to_owned(), line["direct"].clone())).collect()
+}
+
+fn lines(file: &str) -> impl Iterator<Item = Value> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance")).join(file);
+    let reader = match std::fs::File::open(&path) {
+        Ok(file) => Some(BufReader::new(file)),
+        Err(_) => {
+            println!("skipped: no recordings at {}", path.display());
+            None
+        }
     };
-    let wanted = |line: &&str| apis.iter().any(|api| line.contains(&format!("\"{api}\"")));
-    let lines = corpus.lines().filter(wanted).map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
-    let of_api = lines.filter(|line| apis.contains(&line["api"].as_str().unwrap_or_default()));
-    let exchange = |line: Value| {
-        let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-        (text("api"), line["status"].as_u64().unwrap_or(0), line["request_body"].clone(), text("response_body").into_bytes())
-    };
-    let found: Vec<_> = of_api.map(exchange).collect();
-    assert!(!found.is_empty(), "none recorded of {apis:?}");
-    found
+    reader.into_iter().flat_map(|reader| reader.lines().map_while(Result::ok)).map(|line| serde_json::from_str(&line).expect("a JSON line"))
 }
 
-#[test]
-fn openai_like_embeddings() {
-    let apis = [
-        "openai.embeddings",
-        "azure.embeddings",
-        "mistral.embeddings",
-        "voyage.embeddings",
-        "doubleword.embeddings",
-        "venice.embeddings",
-        "llamacpp.embeddings",
-        "perplexity.embeddings",
-        "openrouter.embeddings",
-        "openai-compatible.embeddings",
-    ];
-    for (api, status, request, answer) in exchanges(&apis) {
-        let inputs = request.is_object().then(|| {
-            let read = Shape::OpenAi.read_request(request.to_string().as_bytes()).unwrap_or_else(|error| panic!("{api}: {error}"));
-            let written = Shape::OpenAi.write_request(&read, Target { model: "m", project: None }).expect("writable");
-            let written: Value = serde_json::from_slice(&written.bodies[0]).expect("json");
-            let whole = if request["input"].is_string() || request["input"][0].is_number() {
-                json!([request["input"]])
-            } else {
-                request["input"].clone()
-            };
-            assert_eq!(written["input"], whole, "{api}");
-            read.inputs.len()
-        });
-        if status != 200 {
-            assert!(Shape::OpenAi.read_reply(&HeaderMap::new(), &answer).is_err(), "{api}: an error is no answer");
-            continue;
+fn exchange(line: &Value) -> Exchange {
+    let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+    let body = text("response_body");
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in line["response_headers"].as_object().into_iter().flatten() {
+        let name = name.parse::<http::HeaderName>();
+        let value = value.as_str().and_then(|value| value.parse::<http::HeaderValue>().ok());
+        if let (Ok(name), Some(value)) = (name, value) {
+            headers.insert(name, value);
         }
-        let told: Value = serde_json::from_slice(&answer).expect("json");
-        let read = Shape::OpenAi.read_reply(&HeaderMap::new(), &answer).unwrap_or_else(|fault| panic!("{api}: {fault:?}"));
-        assert_eq!(read.vectors.len(), inputs.unwrap_or(read.vectors.len()), "{api}");
-        let usage = read.usage.as_ref().expect("usage");
-        assert_eq!(usage.total, told["usage"]["total_tokens"].as_u64(), "{api}");
-        assert_eq!(usage.input, told["usage"]["prompt_tokens"].as_u64().or(usage.total), "{api}");
-        let packed = Shape::OpenAi.reencode(&answer, Encoding::Base64).unwrap_or(answer.clone());
-        let packed: Value = serde_json::from_slice(&packed).expect("json");
-        assert!(packed["data"][0]["embedding"].is_string(), "{api}");
-        if told["data"][0]["embedding"].is_array() {
-            let back = Shape::OpenAi.reencode(packed.to_string().as_bytes(), Encoding::Float).expect("unpacked");
-            let back: Value = serde_json::from_slice(&back).expect("json");
-            let numbers = |value: &Value| {
-                value["data"][0]["embedding"].as_array().map(|all| all.iter().filter_map(Value::as_f64).collect::<Vec<_>>())
-            };
-            let (before, after) = (numbers(&told).expect("numbers"), numbers(&back).expect("numbers"));
-            assert_eq!(before.len(), after.len());
-            assert!(before.iter().zip(&after).all(|(one, other)| (one - other).abs() <= one.abs() * 1e-6), "{api}");
-        }
+    }
+    Exchange {
+        id: text("id"),
+        url: text("url"),
+        status: line["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or_default(),
+        headers,
+        body: if line["response_body_encoding"] == "base64" { STANDARD.decode(body).expect("base64") } else { body.into_bytes() },
+        stream: !line["stream_format"].is_null(),
     }
 }
 
-#[test]
-fn other_embeddings() {
-    let shapes = [
-        ("cohere.v2.embed", Shape::Cohere, Some(7)),
-        ("cohere.v1.embed", Shape::BedrockCohere, Some(9)),
-        ("gemini.embedContent", Shape::GeminiOne, None),
-        ("gemini.batchEmbedContents", Shape::GeminiBatch, Some(261)),
-        ("vertex.embedContent", Shape::GeminiOne, Some(11)),
-        ("vertex.predict", Shape::VertexPredict, Some(10)),
-    ];
-    for (api, shape, tokens) in shapes {
-        for (_, status, request, answer) in exchanges(&[api]) {
-            let read = shape.read_reply(&HeaderMap::new(), &answer);
-            assert_eq!(read.is_ok(), status == 200, "{api}");
-            let Ok(read) = read else { continue };
-            assert_eq!(read.usage.as_ref().and_then(|usage| usage.input), tokens, "{api}");
-            assert!(read.vectors.iter().all(|vector| vector.base64().is_some()), "{api}");
-            if matches!(shape, Shape::GeminiOne | Shape::GeminiBatch) && request.is_object() {
-                let asked = shape.read_request(request.to_string().as_bytes()).unwrap_or_else(|error| panic!("{api}: {error}"));
-                assert_eq!(asked.inputs.len(), read.vectors.len(), "{api}");
-                let target = Target { model: "gemini-embedding-2", project: None };
-                assert!(shape.write_request(&asked, target).expect("writable").losses.is_empty());
-            }
+/// A writer for a client that is not there.
+struct Silent;
+
+impl EventWriter for Silent {
+    fn write(&mut self, _: &Event, _: &mut BytesMut) {}
+}
+
+/// The events of a stream that arrives in chunks of that size.
+pub(crate) fn events(dialect: &dyn Outbound, memo: &Memo, stream: &[u8], chunk: usize) -> (Vec<Event>, Option<Fault>) {
+    let mut relay = Relay::new(dialect.framing(), dialect.event_reader(memo.clone()), Output::Written(Box::new(Silent)));
+    let mut events = Vec::new();
+    let mut out = Vec::new();
+    let mut seen = |event: &Event| events.push(event.clone());
+    let mut fault = None;
+    for chunk in stream.chunks(chunk.max(1)) {
+        fault = relay.push(Bytes::copy_from_slice(chunk), &mut seen, &mut out).err();
+        if fault.is_some() {
+            break;
         }
+    }
+    if fault.is_none() {
+        fault = relay.finish(&mut seen, &mut out).err();
+    }
+    (events, fault)
+}
+
+/// The answer of a stream. Checks that the events keep their order, and do not depend on how the stream is cut.
+pub(crate) fn assemble(dialect: &dyn Outbound, memo: &Memo, stream: &[u8]) -> Result<ChatReply, Fault> {
+    let (whole, fault) = events(dialect, memo, stream, stream.len());
+    for chunk in [1, 7, 100] {
+        let (cut, _) = events(dialect, memo, stream, chunk);
+        assert_eq!(format!("{cut:?}"), format!("{whole:?}"), "in chunks of {chunk}");
+    }
+    let mut grammar = Grammar::new();
+    let mut assembly = Assembly::new();
+    for event in &whole {
+        assert_eq!(grammar.check(event), Ok(()));
+        assembly.push(event);
+    }
+    match fault {
+        Some(fault) => Err(fault),
+        None => assembly.finish(),
     }
 }
 
-#[test]
-fn reranking() {
-    let shapes = [
-        ("cohere.v1.rerank", rerank::Shape::Cohere),
-        ("cohere.v2.rerank", rerank::Shape::Cohere),
-        ("llamacpp.rerank", rerank::Shape::Cohere),
-        ("voyage.rerank", rerank::Shape::Voyage),
-    ];
-    for (api, shape) in shapes {
-        for (_, status, request, answer) in exchanges(&[api]) {
-            let asked = rerank::read_request(request.to_string().as_bytes()).unwrap_or_else(|error| panic!("{api}: {error}"));
-            let read = shape.read_reply(&answer);
-            assert_eq!(read.is_ok(), status == 200, "{api}");
-            let Ok(mut read) = read else { continue };
-            assert!(read.queries.is_some() || read.usage.is_some(), "{api}");
-            read.with_documents(&asked);
-            let told: Value = serde_json::from_slice(&rerank::write_reply(&read, "id", "m")).expect("json");
-            let sent: Value = serde_json::from_slice(&answer).expect("json");
-            let sent = if sent["results"].is_array() { &sent["results"] } else { &sent["data"] };
-            assert_eq!(told["results"].as_array().map(Vec::len), sent.as_array().map(Vec::len));
-            assert_eq!(told["results"][0]["relevance_score"], sent[0]["relevance_score"], "{api}");
-            assert!(told["results"][0]["document"]["text"].is_string(), "{api}");
-        }
+/// Wherever a stream is cut off, it ends in a fault and never in an end; `whole`: from which byte on it is complete.
+pub(crate) fn check_cuts(dialect: &dyn Outbound, memo: &Memo, stream: &[u8], whole: usize) {
+    for end in 0..whole {
+        let (events, fault) = events(dialect, memo, &stream[..end], 4096);
+        assert!(fault.is_some(), "cut at {end}: {events:?}");
+        assert!(!events.iter().any(|event| matches!(event, Event::End { .. })), "cut at {end}: {events:?}");
     }
 }
 
-#[test]
-fn token_counts() {
-    let apis = [
-        ("anthropic.count_tokens", Dialect::Anthropic),
-        ("gemini.countTokens", Dialect::Gemini),
-        ("bedrock.count-tokens", Dialect::Bedrock),
-    ];
-    for (api, dialect) in apis {
-        for (_, status, request, answer) in exchanges(&[api]) {
-            assert_eq!(count::read_reply(&answer).is_ok(), status == 200, "{api}");
-            if dialect == Dialect::Bedrock {
-                continue;
-            }
-            let body = Frames::from(request.to_string().into_bytes());
-            count::check(dialect, &body.join()).unwrap_or_else(|error| panic!("{api}: {error}"));
-            let outline = Outline::scan(&body).expect("json");
-            count::same(dialect, &body, &outline, "other").expect("spliced");
-            let chat = count::chat_body(dialect, &body).expect("a chat request");
-            if let Some(inbound) = dialect.inbound() {
-                let head = crate::dialect::Head { path_model: Some("m"), ..Default::default() };
-                inbound.read_request(&head, &chat.join()).unwrap_or_else(|error| panic!("{api}: {error}"));
-            }
-        }
-    }
+/// The text of an answer's parts of one sort.
+pub(crate) fn text_of(reply: &ChatReply) -> String {
+    let texts = reply.parts.iter().filter_map(|part| match &part.body {
+        PartBody::Text { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    texts.collect()
 }
 
-#[test]
-fn images_audio_and_moderations() {
-    let apis = [
-        ("openai.images", Operation::ImageGenerations),
-        ("xai.images", Operation::ImageGenerations),
-        ("openai.moderations", Operation::Moderations),
-        ("venice.audio.transcriptions", Operation::Transcriptions),
-        ("openrouter.audio.transcriptions", Operation::Transcriptions),
-    ];
-    for (api, operation) in apis {
-        for (_, status, _, answer) in exchanges(&[api]) {
-            let spent = usage::of_answer(operation, &answer);
-            let images = operation == Operation::ImageGenerations && status == 200;
-            assert_eq!(spent.images.is_some(), images, "{api}");
-            assert_eq!(spent.heard.is_some(), operation == Operation::Transcriptions, "{api}");
+/// The thoughts of an answer.
+pub(crate) fn thoughts_of(reply: &ChatReply) -> String {
+    let texts = reply.parts.iter().filter_map(|part| match &part.body {
+        PartBody::Reasoning(thought) => Some(thought.text.as_str()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+/// The calls of an answer, as the plain reading writes them.
+pub(crate) fn calls_of(reply: &ChatReply) -> Vec<Value> {
+    let calls = reply.parts.iter().filter_map(|part| match &part.body {
+        PartBody::ToolCall(call) => {
+            let arguments = serde_json::from_str(&call.arguments).unwrap_or(Value::String(call.arguments.clone()));
+            Some(serde_json::json!({"name": call.name, "arguments": arguments}))
         }
-    }
+        _ => None,
+    });
+    calls.collect()
 }

@@ -134,7 +134,7 @@ impl Relay {
         if piece.payload.is_empty() {
             return Ok(self.pass(piece, false, out));
         }
-        self.done_marker |= piece.payload == b"[DONE]"[..];
+        self.done_marker |= is_done_marker(&piece.payload);
         let verbatim = !matches!(self.output, Output::Written(_));
         if verbatim && self.stage == Stage::Content && self.reader.skim(piece.frame()) {
             return Ok(self.pass(piece, false, out));
@@ -196,7 +196,7 @@ impl Relay {
                 !hidden
             }
             Output::Array => {
-                if !piece.payload.is_empty() && piece.payload != b"[DONE]"[..] {
+                if !piece.payload.is_empty() && !is_done_marker(&piece.payload) {
                     out.push(Bytes::from_static(if self.array_open { b",\r\n" } else { b"[" }));
                     out.push(piece.payload);
                     self.array_open = true;
@@ -205,6 +205,11 @@ impl Relay {
             }
         }
     }
+}
+
+/// Some providers leave a blank after the marker.
+fn is_done_marker(payload: &[u8]) -> bool {
+    payload.trim_ascii_end() == b"[DONE]"
 }
 
 impl std::fmt::Debug for Relay {

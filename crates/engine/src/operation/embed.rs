@@ -24,7 +24,8 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     if door == Shape::OpenAi && shape == Shape::OpenAi {
         return same(step, reach, meter).await;
     }
-    let request = door.read_request(&step.call.body.join()).map_err(Problem::from)?;
+    let mut request = door.read_request(&step.call.body.join()).map_err(Problem::from)?;
+    request.rest.retain(|(key, _)| !control::is_control(step.call.door.dialect, key));
     let written = shape.write_request(&request, step.written_for(reach)).map_err(untaken)?;
     let mut told = HeaderMap::new();
     step.losses(&written.losses, &mut told, meter)?;

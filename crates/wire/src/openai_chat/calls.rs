@@ -120,7 +120,7 @@ impl Calls {
         if index.is_some() {
             let at = self.list.iter().rposition(|call| call.index == index)?;
             let call = &self.list[at];
-            return (!(differs(call) && !name.is_empty())).then_some(at);
+            return (!differs(call) || name.is_empty()).then_some(at);
         }
         if let Some(id) = id {
             if let Some(at) = self.list.iter().position(|call| call.id.as_deref() == Some(id)) {

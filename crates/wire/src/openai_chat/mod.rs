@@ -1,4 +1,52 @@
-//! OpenAI chat completions.
+//! OpenAI chat completions: <https://platform.openai.com/docs/api-reference/chat>, with the fields that LiteLLM's proxy
+//! (<https://docs.litellm.ai/docs/completion/input>) and OpenRouter (<https://openrouter.ai/docs/api-reference/chat-completion>)
+//! added, and as more than a hundred providers speak it, each with its own accent.
+//!
+//! # Requests
+//!
+//! | field | meaning | loss |
+//! |---|---|---|
+//! | `messages[]` system, developer | `system` where they lead, else a system turn; the role's name comes back | none |
+//! | `messages[]` tool, function | a user's turn with a tool's result; legacy functions come back as tools | `is_error` has no place |
+//! | `content` | a string is one text part, and one plain text part is written as a string | none |
+//! | `image_url`, `input_audio`, `file`, `video_url`, Mistral's `document_url` | media; a `data:` URL is base64 | audio at a URL, files at a URL from other formats, images by file id are refused |
+//! | other content types | refused: what cannot be read cannot be guarded | |
+//! | `cache_control` on parts, messages, tools | cache marks; a message's moves to its last part | none |
+//! | `tools` function, custom | tools; `functions` too | none |
+//! | `tools` of other types, `web_search_options` | hosted tools, kept as sent | another API's are refused, except web searches: approximated |
+//! | `tool_choice`, `function_call` | tool choice; `any` is written `required` | a choice among several tools from other formats: approximated |
+//! | `max_tokens`, `max_completion_tokens` | the limit; the profile names the field, else the client | none |
+//! | `reasoning_effort`, `reasoning`, `thinking`, `include_reasoning` | reasoning, written back in the fields it came in; from other formats `reasoning_effort`, or `thinking` where the profile says so | effort: the nearest known, clamped; budget: approximated |
+//! | `response_format` | output; types beyond OpenAI's stay as sent | schema where the model takes none: plain JSON, approximated |
+//! | `top_k`, `min_p`, `top_a`, `repetition_penalty` | sampling; written only for clients of this format | dropped for others |
+//! | `n` | answers; passes only where the formats agree | refused |
+//! | `metadata` | labels where all values are texts, else kept as sent | |
+//! | `stream_options` | `include_usage` is always sent: the gateway meters | its other options pass only verbatim |
+//! | the rest, and [`control::STEERING`] | `Extra` | |
+//!
+//! # Where thoughts are
+//!
+//! | | client sends and gets, OpenAI flavor | client sends and gets, OpenRouter flavor |
+//! |---|---|---|
+//! | text | `reasoning_content` | `reasoning` |
+//! | sealed blocks | `thinking_blocks`: Anthropic's seal bare, another vendor's as a token (see [`crate::seal`]) | `reasoning_details`, the vendor in `format` |
+//! | Google's seal of a call | `tool_calls[].extra_content.google.thought_signature` | the same |
+//!
+//! Requests may use any of these, whatever the flavor; of several the richest counts (`reasoning_details`, `thinking_blocks`,
+//! `reasoning_content`, `reasoning`). In a stream the text comes first, in pieces, and the sealed block of the OpenAI flavor after
+//! it, whole, so that a client can keep it as it is. Providers are read with the same fields, and with Mistral's `thinking` parts.
+//! They get thoughts back in the field their profile names, else in those the client used, else not at all (approximated); a
+//! thought that another vendor sealed is left out. `reasoning_details` that nobody changed go back as sent.
+//!
+//! # Answers
+//!
+//! Fields of the first choice that the meaning has not are kept in `Extra` under `choices[0].…`, further choices under
+//! `choices[1..]`; both come back to clients of this format. In streams the first choice alone is read. An end is only told at
+//! `[DONE]` or at the end of a stream that gave a finish reason, since the usage may come after the reason.
+//!
+//! Usage: `prompt_tokens` includes cached tokens. Thoughts that only the total counts (xAI) are added to the output, sound that
+//! only the total counts (Mistral) to the input. Counts a provider did not send are not written, but for `cached_tokens` and
+//! `reasoning_tokens` inside details that are there, which OpenRouter's clients require.
 
 mod calls;
 mod chunk;

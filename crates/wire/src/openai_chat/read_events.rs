@@ -19,7 +19,7 @@ use crate::dialect::Memo;
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
 use crate::fields::Fields;
 use crate::problem::{Fault, Malformed};
-use crate::seal::Sealed;
+use crate::seal::{GOOGLE, Sealed};
 
 /// What the open block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(super) struct Reader {
     open: Option<(u32, Open)>,
     /// The text of the open thought: some providers repeat all of it beside its signature.
     thought: String,
+    /// Encrypted items that name an id and have not found it yet.
+    sealed: Vec<(String, Sealed)>,
     calls: Calls,
     /// The last finish reason and stop sequence; held back, since the usage may still come.
     finish: Option<(String, Option<String>)>,
@@ -57,6 +59,7 @@ impl Reader {
             next: 0,
             open: None,
             thought: String::new(),
+            sealed: Vec::new(),
             calls: Calls::default(),
             finish: None,
             tier: None,
@@ -188,6 +191,7 @@ impl Reader {
             self.delta(&delta, out)?;
         }
         if let Some(raw) = word(choice.finish_reason) {
+            self.place_seals(true, out);
             self.close(out);
             self.calls.close(out);
             let stop = choice.stop_reason.and_then(string).map(Cow::into_owned);
@@ -197,7 +201,7 @@ impl Reader {
     }
 
     fn delta(&mut self, delta: &DeltaOf<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        let sealed = self.thoughts(delta, out)?;
+        self.thoughts(delta, out)?;
         if let Some(raw) = delta.content {
             self.content(raw, out)?;
         }
@@ -214,31 +218,40 @@ impl Reader {
             self.close(out);
             self.calls.legacy(function, &mut self.next, out);
         }
-        for (id, seal) in sealed {
+        self.place_seals(false, out);
+        Ok(())
+    }
+
+    /// Gives seals to the calls they name; at the end what names none is a thought of its own.
+    fn place_seals(&mut self, at_the_end: bool, out: &mut Vec<Event>) {
+        if self.sealed.is_empty() {
+            return;
+        }
+        for (id, seal) in std::mem::take(&mut self.sealed) {
             match self.calls.block_of(&id) {
                 Some(block) => out.push(Event::BlockDelta { block, delta: Delta::Seal(seal) }),
+                // Google's calls come after their seals.
+                None if seal.vendor == GOOGLE && !at_the_end => self.sealed.push((id, seal)),
                 None => {
                     let block = self.think((None, false), Some(id), "", out);
                     self.seal(block, seal, out);
                 }
             }
         }
-        Ok(())
     }
 
-    /// Thoughts, from the richest field there is. Encrypted items that may be the seal of a call come back to be placed later.
-    fn thoughts(&mut self, delta: &DeltaOf<'_>, out: &mut Vec<Event>) -> Result<Vec<(String, Sealed)>, Malformed> {
+    /// Thoughts, from the richest field there is. Encrypted items that may be the seal of a call are placed later.
+    fn thoughts(&mut self, delta: &DeltaOf<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         let plain = delta.reasoning_content.or(delta.reasoning).and_then(string).filter(|text| !text.is_empty());
-        let mut sealed = Vec::new();
         let details: Vec<Detail<'_>> = read_list(delta.reasoning_details, "reasoning_details")?;
         if !details.is_empty() {
             if let (Some(text), false) = (&plain, details.iter().any(|detail| detail.visible().is_some())) {
                 self.think((None, false), None, text, out);
             }
             for detail in &details {
-                sealed.extend(self.detail(detail, out));
+                self.detail(detail, out);
             }
-            return Ok(sealed);
+            return Ok(());
         }
         let blocks: Vec<Block<'_>> = read_list(delta.thinking_blocks, "thinking_blocks")?;
         for block in &blocks {
@@ -247,24 +260,24 @@ impl Reader {
         if let (Some(text), true) = (plain, blocks.is_empty()) {
             self.think((None, false), None, &text, out);
         }
-        Ok(sealed)
+        Ok(())
     }
 
-    fn detail(&mut self, detail: &Detail<'_>, out: &mut Vec<Event>) -> Option<(String, Sealed)> {
+    fn detail(&mut self, detail: &Detail<'_>, out: &mut Vec<Event>) {
         let (text, seal) = (detail.visible(), detail.seal(self.memo.vendor.as_deref()));
         let joins = matches!(self.open, Some((_, Open::Reasoning(index, _))) if index.is_some() && index == detail.index());
         if let (Some(seal), Some(id), None, false) = (&seal, detail.id(), text, joins) {
-            return Some((id, seal.clone()));
+            self.sealed.push((id, seal.clone()));
+            return;
         }
         if text.is_none_or(|(text, _)| text.is_empty()) && seal.is_none() {
-            return None;
+            return;
         }
         let (text, summary) = text.unwrap_or_default();
         let block = self.think((detail.index(), summary), detail.id(), text, out);
         if let Some(seal) = seal {
             self.seal(block, seal, out);
         }
-        None
     }
 
     fn thinking_block(&mut self, block: &Block<'_>, out: &mut Vec<Event>) {
@@ -346,6 +359,9 @@ impl Reader {
 
     fn end(&mut self, out: &mut Vec<Event>) {
         self.done = true;
+        if self.started {
+            self.place_seals(true, out);
+        }
         self.close(out);
         self.calls.close(out);
         if !self.started {
@@ -396,19 +412,17 @@ impl EventReader for Reader {
     }
 
     fn skim(&self, frame: Frame<'_>) -> bool {
-        static NULL_FINISH: LazyLock<[Finder<'static>; 2]> =
-            LazyLock::new(|| [Finder::new(br#""finish_reason":null"#), Finder::new(br#""finish_reason": null"#)]);
-        static STOPS: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
-            [Finder::new(b"_tokens\""), Finder::new(b"\"error\""), Finder::new(b"\"service_tier\""), Finder::new(b"\"finish_reason\"")]
-        });
+        static COUNTS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"_tokens\""));
+        static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
+        static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\""));
         let payload = frame.payload;
-        let [tokens, error, _tier, finish] = &*STOPS;
-        if self.calls.any() || payload.first() != Some(&b'{') {
-            return false;
-        }
-        if tokens.find(payload).is_some() || error.find(payload).is_some() {
-            return false;
-        }
-        finish.find(payload).is_none() || NULL_FINISH.iter().any(|finder| finder.find(payload).is_some())
+        let going_on = |at: usize| {
+            let rest = payload[at + FINISH.needle().len()..].trim_ascii_start();
+            rest.strip_prefix(b":").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"null"))
+        };
+        payload.first() == Some(&b'{')
+            && COUNTS.find(payload).is_none()
+            && ERROR.find(payload).is_none()
+            && FINISH.find_iter(payload).all(going_on)
     }
 }

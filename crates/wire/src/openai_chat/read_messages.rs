@@ -46,12 +46,16 @@ fn read_message(raw: &RawValue, request: &mut ChatRequest, legacy: Legacy<'_>) -
         }
         "assistant" => {
             let ids = format!("call_{}", legacy.0);
-            let (parts, call) = read_assistant(&mut fields, &Reading { vendor: None, ids: &ids })?;
-            if call.is_some() {
-                *legacy.1 = call;
+            let said = read_assistant(&mut fields, &Reading { vendor: None, ids: &ids })?;
+            if said.legacy.is_some() {
+                *legacy.1 = said.legacy;
             }
             let name = fields.take("name")?;
-            request.messages.push(Message { role: Role::Assistant, name, parts, extra: fields.rest(HERE) });
+            let mut extra = fields.rest(HERE);
+            if let Some(details) = said.details {
+                extra.note("reasoning_details", details);
+            }
+            request.messages.push(Message { role: Role::Assistant, name, parts: said.parts, extra });
             Ok(())
         }
         "tool" | "function" => {
@@ -138,6 +142,7 @@ pub(super) fn read_part(raw: &RawValue, out: &mut Vec<Part>) -> Result<(), Malfo
     }
     let mut fields = Fields::nested(raw)?;
     let kind: Option<String> = fields.take("type")?;
+    let mut bare = false;
     let body = match kind.as_deref() {
         None | Some("text" | "input_text" | "output_text") => {
             let text = fields.require("text")?;
@@ -151,7 +156,11 @@ pub(super) fn read_part(raw: &RawValue, out: &mut Vec<Part>) -> Result<(), Malfo
             media.name = fields.take("document_name")?;
             PartBody::File(media)
         }
-        Some("input_audio") => PartBody::Audio(read_audio(&mut fields)?),
+        Some("input_audio") => {
+            let (media, is_bare) = read_audio(&mut fields)?;
+            bare = is_bare;
+            PartBody::Audio(media)
+        }
         Some("file" | "input_file") => PartBody::File(read_file(&mut fields)?),
         Some("refusal") => PartBody::Refusal(fields.require("refusal")?),
         Some("thinking" | "reasoning") => PartBody::Reasoning(read_thinking(&mut fields)?),
@@ -160,6 +169,7 @@ pub(super) fn read_part(raw: &RawValue, out: &mut Vec<Part>) -> Result<(), Malfo
             let (seal, id) = Sealed::from_token(ANTHROPIC, SealKind::Encrypted, &data);
             PartBody::Reasoning(Thought { id, seal: Some(seal), ..Thought::default() })
         }
+        Some("tool_use") => PartBody::ToolCall(read_tool_use(&mut fields)?),
         Some("reference") => return citations::add_references(&mut fields, out),
         // What the gateway cannot read it cannot guard either.
         Some(other) => return Err(Malformed::field("type", &format!("`{other}` is not a known type of content"))),
@@ -168,6 +178,9 @@ pub(super) fn read_part(raw: &RawValue, out: &mut Vec<Part>) -> Result<(), Malfo
     let mut extra = fields.rest(HERE);
     if let Some(kind @ ("thinking" | "document_url")) = kind.as_deref() {
         extra.note("type", kind.to_owned());
+    }
+    if bare {
+        extra.note("type", "bare");
     }
     out.push(Part { body, cache, extra });
     Ok(())
@@ -192,23 +205,25 @@ fn read_url(fields: &mut Fields<'_>, key: &str) -> Result<Media, Malformed> {
     Ok(found)
 }
 
-fn read_audio(fields: &mut Fields<'_>) -> Result<Media, Malformed> {
+/// `{"data": …, "format": …}`, or a URL or base64 itself as Mistral has it; and whether it was the latter.
+fn read_audio(fields: &mut Fields<'_>) -> Result<(Media, bool), Malformed> {
     #[derive(Deserialize)]
     struct Sound {
         data: String,
         format: Option<String>,
     }
     let raw: &RawValue = fields.require("input_audio")?;
-    if let Some(text) = string(raw) {
-        return Ok(media::from_url(&text));
-    }
-    let sound: Sound = serde_json::from_str(raw.get()).map_err(|error| Malformed::field("input_audio", &error.to_string()))?;
+    let (sound, bare) = match string(raw) {
+        Some(text) => (Sound { data: text.into_owned(), format: None }, true),
+        None => (serde_json::from_str(raw.get()).map_err(|error| Malformed::field("input_audio", &error.to_string()))?, false),
+    };
     let found = media::from_url(&sound.data);
-    Ok(match found.source {
-        // Bare base64 is what the format asks for; a data URL is tolerated.
-        MediaSource::Url(data) if !data.starts_with("http") => Media::new(MediaSource::Base64(data), sound.format),
+    let media = match found.source {
+        // Bare base64 is what the format asks for; URLs are tolerated.
+        MediaSource::Url(data) if !data.contains(':') => Media::new(MediaSource::Base64(data), sound.format),
         source => Media::new(source, sound.format.or(found.media_type)),
-    })
+    };
+    Ok((media, bare))
 }
 
 fn read_file(fields: &mut Fields<'_>) -> Result<Media, Malformed> {
@@ -238,15 +253,32 @@ fn read_file(fields: &mut Fields<'_>) -> Result<Media, Malformed> {
     Ok(found)
 }
 
+/// A call as Anthropic's content block, which some who serve those models leave as it is; Snowflake wraps it once more.
+fn read_tool_use(fields: &mut Fields<'_>) -> Result<ToolCall, Malformed> {
+    let mut inner = match fields.take_raw("tool_use") {
+        Some(raw) => Fields::nested(raw).map_err(|error| error.within("tool_use"))?,
+        None => std::mem::take(fields),
+    };
+    let id = word(inner.take_raw("id")).or_else(|| word(inner.take_raw("tool_use_id")));
+    let id = id.ok_or_else(|| Malformed::field("id", "is missing"))?;
+    let arguments = arguments(inner.take_raw("input")).into_owned();
+    Ok(ToolCall { id, name: inner.require("name")?, arguments, custom: false, seal: None })
+}
+
 /// A thought as a part: a text or a list of texts (Mistral, and those who serve Anthropic's models unchanged).
 fn read_thinking(fields: &mut Fields<'_>) -> Result<Thought, Malformed> {
     let mut thought = Thought::default();
+    let mut signature = fields.take::<String>("signature")?.filter(|text| !text.is_empty());
     for key in ["thinking", "text", "summary"] {
         let Some(raw) = fields.take_raw(key) else { continue };
         thought.text.push_str(&texts(raw));
         thought.summary |= key == "summary";
+        // Databricks keeps the signature in the items of the summary.
+        let items: Vec<&RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
+        let signed = items.into_iter().find_map(|item| word(Fields::nested(item).ok()?.take_raw("signature")));
+        signature = signature.or(signed);
     }
-    if let Some(signature) = fields.take::<String>("signature")?.filter(|text| !text.is_empty()) {
+    if let Some(signature) = signature {
         let (seal, id) = Sealed::from_token(ANTHROPIC, SealKind::Signature, &signature);
         (thought.seal, thought.id) = (Some(seal), id);
     }
@@ -280,8 +312,18 @@ pub(super) struct Reading<'a> {
     pub(super) ids: &'a str,
 }
 
-/// An assistant's message: its parts, and the id given to a legacy `function_call`.
-pub(super) fn read_assistant(fields: &mut Fields<'_>, reading: &Reading<'_>) -> Result<(Vec<Part>, Option<String>), Malformed> {
+/// What an assistant's message holds.
+pub(super) struct Said {
+    /// In order: thoughts, what is said, calls.
+    pub(super) parts: Vec<Part>,
+    /// The id given to a legacy `function_call`.
+    legacy: Option<String>,
+    /// `reasoning_details` as sent.
+    details: Option<String>,
+}
+
+/// Reads an assistant's message.
+pub(super) fn read_assistant(fields: &mut Fields<'_>, reading: &Reading<'_>) -> Result<Said, Malformed> {
     let mut thoughts = reasoning::take(fields, reading.vendor)?;
     let mut said = read_parts(fields)?;
     if let Some(text) = fields.take::<String>("refusal")?.filter(|text| !text.is_empty()) {
@@ -299,6 +341,13 @@ pub(super) fn read_assistant(fields: &mut Fields<'_>, reading: &Reading<'_>) -> 
         let call = read_call(raw, &format!("{}_{at}", reading.ids)).map_err(|error| error.within(&format!("tool_calls[{at}]")))?;
         calls.push(call);
     }
+    // Snowflake says text twice, and calls here alone.
+    for raw in fields.take::<Vec<&RawValue>>("content_list")?.unwrap_or_default() {
+        let mut item = Fields::nested(raw).map_err(|error| error.within("content_list"))?;
+        if item.take::<String>("type")?.as_deref() == Some("tool_use") {
+            calls.push(read_tool_use(&mut item).map_err(|error| error.within("content_list"))?);
+        }
+    }
     let legacy =
         fields.take::<WrittenFunction<'_>>("function_call")?.filter(|call| call.name.as_deref().is_some_and(|name| !name.is_empty()));
     let id = legacy.map(|function| {
@@ -306,13 +355,20 @@ pub(super) fn read_assistant(fields: &mut Fields<'_>, reading: &Reading<'_>) -> 
         calls.push(function.into_call(id.clone()));
         id
     });
+    let sealed: Vec<bool> = calls.iter().map(|call| call.seal.is_some()).collect();
     give_seals(&mut thoughts, &mut calls);
     let mut parts = thoughts.parts;
     let others = !parts.is_empty() || !calls.is_empty() || said.len() > 1;
     said.retain(|part| !others || !matches!(&part.body, PartBody::Text { text, citations } if text.is_empty() && citations.is_empty()));
     parts.extend(said);
-    parts.extend(calls.into_iter().map(|call| here(PartBody::ToolCall(call))));
-    Ok((parts, id))
+    for (at, call) in calls.into_iter().enumerate() {
+        let mut part = here(PartBody::ToolCall(call));
+        if sealed.get(at) == Some(&true) {
+            part.extra.note("seal", "extra_content");
+        }
+        parts.push(part);
+    }
+    Ok(Said { parts, legacy: id, details: thoughts.details })
 }
 
 /// Encrypted items that name a call are that call's seal.

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::read_messages::read_messages;
 use crate::chat::{CacheMark, ChatRequest, Function, Hosted, JsonSchema, OutputFormat, Reasoning, Sampling, Tool, ToolChoice};
 use crate::dialect::{Dialect, Head};
+use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::problem::Malformed;
 
@@ -49,8 +50,12 @@ pub(super) fn read_request(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, 
     if lone_user {
         request.extra.note("user", "safety_identifier");
     }
-    if !spelled.is_empty() {
-        request.extra.note("reasoning", spelled.join(","));
+    if !spelled.fields.is_empty() {
+        request.extra.note("reasoning", spelled.fields.join(","));
+    }
+    for (key, extra) in spelled.rest {
+        let object = crate::json::object(|object| object.extra(&extra, HERE));
+        request.extra.note(key, String::from_utf8_lossy(&object).into_owned());
     }
     Ok(request)
 }
@@ -115,28 +120,33 @@ fn read_output(fields: &mut Fields<'_>, request: &mut ChatRequest, keep: &mut Ke
         "json_object" => request.output = OutputFormat::Json,
         "json_schema" => {
             let schema: &RawValue = format.require("json_schema").map_err(inside)?;
-            request.output = OutputFormat::JsonSchema(read_schema(schema).map_err(|error| inside(error.within("json_schema")))?);
+            match read_schema(schema).map_err(|error| inside(error.within("json_schema")))? {
+                Some(schema) => request.output = OutputFormat::JsonSchema(schema),
+                None => keep.push(("response_format".to_owned(), raw.to_owned())),
+            }
         }
         _ => keep.push(("response_format".to_owned(), raw.to_owned())),
     }
     Ok(())
 }
 
-fn read_schema(raw: &RawValue) -> Result<JsonSchema, Malformed> {
+/// `None` where there is a name alone, which OpenAI allows.
+fn read_schema(raw: &RawValue) -> Result<Option<JsonSchema>, Malformed> {
     let mut fields = Fields::nested(raw)?;
-    let schema: &RawValue = fields.require("schema")?;
-    Ok(JsonSchema {
+    let Some(schema) = fields.take::<&RawValue>("schema")? else { return Ok(None) };
+    Ok(Some(JsonSchema {
         name: fields.take("name")?,
         description: fields.take("description")?,
         schema: schema.to_owned(),
         strict: fields.take("strict")?,
-    })
+    }))
 }
 
 /// OpenAI's, OpenRouter's and LiteLLM's ways of asking for thoughts. Which of them were used, for writing them back.
-fn read_reasoning(fields: &mut Fields<'_>, request: &mut ChatRequest, keep: &mut Kept) -> Result<Vec<&'static str>, Malformed> {
+fn read_reasoning(fields: &mut Fields<'_>, request: &mut ChatRequest, keep: &mut Kept) -> Result<Spelled, Malformed> {
     let mut reasoning = Reasoning::default();
     let mut spelled = Vec::new();
+    let mut rest = Vec::new();
     if let Some(effort) = fields.take("reasoning_effort")? {
         reasoning.effort = Some(effort);
         spelled.push("reasoning_effort");
@@ -152,6 +162,7 @@ fn read_reasoning(fields: &mut Fields<'_>, request: &mut ChatRequest, keep: &mut
         reasoning.enabled = object.take("enabled").map_err(inside)?;
         reasoning.summary = object.take("summary").map_err(inside)?;
         spelled.push("reasoning");
+        rest.push(("reasoning_rest", object.rest(HERE)));
     }
     if let Some(shown) = fields.take::<bool>("include_reasoning")? {
         reasoning.exclude = reasoning.exclude.or(Some(!shown));
@@ -160,9 +171,10 @@ fn read_reasoning(fields: &mut Fields<'_>, request: &mut ChatRequest, keep: &mut
     if let Some(raw) = fields.take_raw("thinking").filter(|raw| raw.get() != "null") {
         // Some providers have a switch of that name; it is not this object.
         match Fields::nested(raw) {
-            Ok(object) => {
-                read_thinking(object, &mut reasoning).map_err(|error| error.within("thinking"))?;
+            Ok(mut object) => {
+                read_thinking(&mut object, &mut reasoning).map_err(|error| error.within("thinking"))?;
                 spelled.push("thinking");
+                rest.push(("thinking_rest", object.rest(HERE)));
             }
             Err(_) => keep.push(("thinking".to_owned(), raw.to_owned())),
         }
@@ -170,10 +182,17 @@ fn read_reasoning(fields: &mut Fields<'_>, request: &mut ChatRequest, keep: &mut
     if !spelled.is_empty() {
         request.reasoning = Some(reasoning);
     }
-    Ok(spelled)
+    rest.retain(|(_, extra)| !extra.is_empty());
+    Ok(Spelled { fields: spelled, rest })
 }
 
-fn read_thinking(mut object: Fields<'_>, reasoning: &mut Reasoning) -> Result<(), Malformed> {
+/// How the client asked for thoughts: in which fields, and what it said there beyond what the meaning holds.
+struct Spelled {
+    fields: Vec<&'static str>,
+    rest: Vec<(&'static str, Extra)>,
+}
+
+fn read_thinking(object: &mut Fields<'_>, reasoning: &mut Reasoning) -> Result<(), Malformed> {
     match object.take::<String>("type")?.as_deref() {
         Some("disabled") => reasoning.enabled = Some(false),
         Some("adaptive" | "auto") => reasoning.adaptive = true,

@@ -93,11 +93,16 @@ pub(super) struct Thoughts {
     pub(super) parts: Vec<Part>,
     /// Encrypted items that carry an id: seals of the tool call of that id, where there is one.
     pub(super) by_id: Vec<(String, usize)>,
+    /// `reasoning_details` as sent.
+    pub(super) details: Option<String>,
 }
 
 /// Takes the thoughts out of a message.
 pub(super) fn take(fields: &mut Fields<'_>, vendor: Option<&str>) -> Result<Thoughts, Malformed> {
-    let details: Option<Vec<Detail<'_>>> = fields.take("reasoning_details")?;
+    let sent = fields.take_raw("reasoning_details");
+    let details: Option<Vec<Detail<'_>>> = sent.map_or(Ok(None), |raw| {
+        serde_json::from_str(raw.get()).map_err(|error| Malformed::field("reasoning_details", &error.to_string()))
+    })?;
     let blocks: Option<Vec<Block<'_>>> = fields.take("thinking_blocks")?;
     let content = take_plain(fields, "reasoning_content")?;
     let plain = take_plain(fields, "reasoning")?;
@@ -105,7 +110,7 @@ pub(super) fn take(fields: &mut Fields<'_>, vendor: Option<&str>) -> Result<Thou
     let there = [details.is_some(), blocks.is_some(), content.is_some(), plain.is_some()];
     let spelled: Vec<&str> = FIELDS.into_iter().zip(there).filter(|(_, there)| *there).map(|(name, _)| name).collect();
     let text = content.or(plain).unwrap_or_default();
-    let mut thoughts = Thoughts::default();
+    let mut thoughts = Thoughts { details: sent.filter(|_| details.is_some()).map(|raw| raw.get().to_owned()), ..Thoughts::default() };
     match (details, blocks) {
         (Some(details), _) => from_details(&details, &text, vendor, &mut thoughts),
         (None, Some(blocks)) => from_blocks(&blocks, &text, &mut thoughts.parts),
@@ -134,6 +139,10 @@ fn from_details(details: &[Detail<'_>], plain: &str, vendor: Option<&str>, out: 
     let mut last: Option<(Option<u64>, bool)> = None;
     for detail in details {
         let (text, seal) = (detail.visible(), detail.seal(vendor));
+        if text.is_none() && seal.is_none() {
+            // Not a thought: a server's tool call, or an empty piece.
+            continue;
+        }
         let summary = text.is_some_and(|(_, summary)| summary);
         // Clients may send back the pieces as they were streamed: pieces of one index are one thought.
         let joins = last.is_some_and(|(index, was)| index.is_some() && index == detail.index() && (text.is_none() || was == summary));
@@ -173,6 +182,20 @@ fn from_blocks(blocks: &[Block<'_>], plain: &str, out: &mut Vec<Part>) {
 /// What is visible of an encrypted thought can only be a summary.
 pub(super) fn is_summary(text: &str, seal: Option<&Sealed>) -> bool {
     !text.is_empty() && seal.is_some_and(|seal| seal.kind == SealKind::Encrypted && seal.vendor == OPENAI)
+}
+
+/// Whether `reasoning_details`, as sent, still say what the thoughts of the message say: then they go back unmodified and in
+/// order, as their format demands.
+pub(super) fn is_unchanged(details: &str, thoughts: &[&Thought], seals: &[&Sealed]) -> bool {
+    let Ok(list) = serde_json::from_str::<Vec<Detail<'_>>>(details) else { return false };
+    let sent: String = list.iter().filter_map(|detail| detail.visible()).map(|(text, _)| text).collect();
+    let known = |detail: &Detail<'_>| {
+        detail.seal(None).is_none_or(|seal| {
+            let own = thoughts.iter().filter_map(|thought| thought.seal.as_ref());
+            own.chain(seals.iter().copied()).any(|known| known.bytes == seal.bytes)
+        })
+    };
+    sent == thoughts.iter().map(|thought| thought.text.as_str()).collect::<String>() && list.iter().all(known)
 }
 
 const FORMATS: [(&str, &str); 3] = [(ANTHROPIC, "anthropic-claude-v1"), (GOOGLE, "google-gemini-v1"), (OPENAI, "openai-responses-v1")];

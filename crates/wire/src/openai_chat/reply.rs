@@ -61,7 +61,7 @@ fn read_answer(mut fields: Fields<'_>, (first, others): (&RawValue, &[&RawValue]
     message.take_raw("role");
     let ids = format!("call_{}", spare_id(reply.id.as_deref()));
     let reading = Reading { vendor: memo.vendor.as_deref(), ids: &ids };
-    reply.parts = read_assistant(&mut message, &reading).map_err(inside)?.0;
+    reply.parts = read_assistant(&mut message, &reading).map_err(inside)?.parts;
     // The older format's choices are texts.
     reply.parts.extend(choice.take::<String>("text")?.map(Part::text));
     add_sources(&mut fields, &mut reply.parts);

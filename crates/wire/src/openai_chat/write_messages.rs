@@ -6,7 +6,7 @@ use crate::dialect::{Dialect, Profile};
 use crate::json::{self, Object};
 use crate::loss::{Losses, Why};
 use crate::problem::Unsupported;
-use crate::seal::GOOGLE;
+use crate::seal::{GOOGLE, Sealed};
 
 const HERE: Dialect = Dialect::OpenAiChat;
 
@@ -66,12 +66,13 @@ impl Writer<'_> {
     fn user(&mut self, message: &Message) -> Result<(), Unsupported> {
         let is_result = |part: &&Part| matches!(part.body, PartBody::ToolResult(_));
         let lone = message.parts.iter().all(|part| is_result(&part));
+        let mut rest: Vec<&Part> = Vec::new();
         for part in message.parts.iter().filter(is_result) {
             if let PartBody::ToolResult(result) = &part.body {
-                self.result(part, result, lone.then_some(message))?;
+                rest.extend(self.result(part, result, (message, lone))?);
             }
         }
-        let rest: Vec<&Part> = message.parts.iter().filter(|part| !is_result(part)).collect();
+        rest.extend(message.parts.iter().filter(|part| !is_result(part)));
         if rest.is_empty() && !message.parts.is_empty() {
             return Ok(());
         }
@@ -85,93 +86,93 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn result(&mut self, part: &Part, result: &ToolResult, message: Option<&Message>) -> Result<(), Unsupported> {
+    /// Writes the result of a tool. What is not text has no place there with most providers: it is given back, to be said by the
+    /// user right after, unless a client of this format put it there itself.
+    fn result<'p>(&mut self, part: &Part, result: &'p ToolResult, (message, lone): (&Message, bool)) -> Result<Vec<&'p Part>, Unsupported> {
         if result.is_error {
             self.losses.dropped("tool_result.is_error");
         }
-        let content = self.content(&result.parts)?;
+        let native = message.extra.from() == Some(HERE);
+        let stays = |part: &&Part| native || matches!(part.body, PartBody::Text { .. } | PartBody::Refusal(_));
+        let (said, moved): (Vec<&Part>, Vec<&Part>) = result.parts.iter().partition(stays);
+        if !moved.is_empty() {
+            self.losses.add("tool_result.content", Why::Approximated);
+        }
+        let content = self.content(said)?;
         self.message(|object| {
             object.field("role", "tool");
             object.field("tool_call_id", &result.call);
             object.option("name", result.name.as_ref());
             object.raw("content", &content);
             write_cache(object, part.cache.as_ref());
-            if let Some(message) = message {
+            if lone {
                 object.extra(&message.extra, HERE);
             }
         });
-        Ok(())
+        Ok(moved)
     }
 
     fn assistant(&mut self, message: &Message) -> Result<(), Unsupported> {
-        let (mut said, mut calls, mut images) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut thoughts, mut refusal, mut spoken) = (Vec::new(), None, None);
-        for part in &message.parts {
-            match &part.body {
-                PartBody::ToolCall(call) => calls.push(call),
-                PartBody::Reasoning(_) if part.extra.noted(HERE, "type").is_some() => said.push(part),
-                PartBody::Reasoning(thought) => thoughts.push((part, thought)),
-                PartBody::Refusal(text) if refusal.is_none() => refusal = Some(text),
-                PartBody::Image(media) => images.push(media),
-                PartBody::Audio(media) if media.id.is_some() => spoken = media.id.clone(),
-                PartBody::Hosted(hosted) if hosted.from != HERE => self.losses.add("messages.content", Why::Approximated),
-                _ => said.push(part),
-            }
+        let mut turn = Turn::of(message, self.losses)?;
+        let content = if turn.said.is_empty() { None } else { Some(self.content(turn.said.iter().copied())?) };
+        let all = turn.thoughts.len();
+        turn.thoughts.retain(|(_, thought)| !self.is_foreign(thought.seal.as_ref()));
+        if turn.thoughts.len() < all {
+            self.losses.add("messages.reasoning", Why::Approximated);
         }
-        let content = if said.is_empty() { None } else { Some(self.content(said.iter().copied())?) };
-        let spelled = self.spelling(&thoughts);
-        let annotations: Vec<_> = said.iter().flat_map(|part| citations_of(part)).collect();
+        let mut spelled = self.spelling(&turn.thoughts);
+        let details = self.unchanged_details(message, &turn);
+        if details.is_some() {
+            spelled.retain(|field| field != "reasoning_details");
+        }
         let vendor = self.profile.vendor.as_deref().unwrap_or(GOOGLE);
         self.message(|object| {
             object.field("role", "assistant");
             match &content {
                 Some(content) => object.raw("content", content),
-                None if refusal.is_some() || !calls.is_empty() || spoken.is_some() => object.field("content", &()),
+                None if turn.refusal.is_some() || !turn.calls.is_empty() || turn.spoken.is_some() => object.field("content", &()),
                 None => object.field("content", ""),
             }
             object.option("name", message.name.as_ref());
-            object.option("refusal", refusal);
-            write_thoughts(object, &thoughts, &spelled);
-            if !annotations.is_empty() {
-                object.array("annotations", |list| {
-                    for citation in &annotations {
-                        list.raw(citation);
-                    }
-                });
+            object.option("refusal", turn.refusal);
+            write_thoughts(object, &turn.thoughts, &spelled);
+            if let Some(details) = details {
+                object.raw("reasoning_details", details);
             }
-            write_images(object, &images);
-            if let Some(id) = &spoken {
-                object.object("audio", |audio| audio.field("id", id));
-            }
-            if !calls.is_empty() {
-                object.array("tool_calls", |list| {
-                    for call in calls {
-                        list.object(|object| write_call(object, call, Some(vendor)));
-                    }
-                });
-            }
+            turn.write_rest(object, |sealed| if sealed || details.is_none() { vendor } else { "" });
             object.extra(&message.extra, HERE);
         });
         Ok(())
     }
 
-    /// The fields thoughts go back in: those the provider takes, else those the client used. A seal goes to its vendor alone.
+    /// The fields thoughts go back in: those the provider takes, else those the client used.
     fn spelling(&mut self, thoughts: &[(&Part, &Thought)]) -> Vec<String> {
         let Some((first, _)) = thoughts.first() else { return Vec::new() };
-        let vendor = self.profile.vendor.as_deref();
-        let foreign = |thought: &Thought| thought.seal.as_ref().is_some_and(|seal| vendor.is_some_and(|vendor| vendor != seal.vendor));
-        let mut fields: Vec<String> = match (&self.profile.reasoning_field, first.extra.noted(HERE, "fields")) {
+        let fields: Vec<String> = match (&self.profile.reasoning_field, first.extra.noted(HERE, "fields")) {
             (Some(field), _) => vec![field.clone()],
             (None, Some(fields)) => fields.split(',').map(str::to_owned).collect(),
             (None, None) => Vec::new(),
         };
-        if thoughts.iter().any(|(_, thought)| foreign(thought)) {
-            fields.retain(|field| field.starts_with("reasoning") && field != "reasoning_details");
-            self.losses.add("messages.reasoning", Why::Approximated);
-        } else if fields.is_empty() {
+        if fields.is_empty() {
             self.losses.add("messages.reasoning", Why::Approximated);
         }
         fields
+    }
+
+    fn is_foreign(&self, seal: Option<&Sealed>) -> bool {
+        let vendor = self.profile.vendor.as_deref();
+        seal.is_some_and(|seal| vendor.is_some_and(|vendor| vendor != seal.vendor))
+    }
+
+    /// `reasoning_details` as the client sent them, where the provider takes them and they still hold.
+    fn unchanged_details<'m>(&self, message: &'m Message, turn: &Turn<'m>) -> Option<&'m str> {
+        let details = message.extra.noted(HERE, "reasoning_details")?;
+        let thoughts: Vec<&Thought> = turn.thoughts.iter().map(|(_, thought)| *thought).collect();
+        let seals: Vec<&Sealed> = turn.calls.iter().filter_map(|(call, _)| call.seal.as_ref()).collect();
+        let all = thoughts.iter().filter_map(|thought| thought.seal.as_ref()).chain(seals.iter().copied());
+        let taken = self.profile.reasoning_field.as_deref().is_none_or(|field| field == "reasoning_details");
+        let own = all.into_iter().all(|seal| !self.is_foreign(Some(seal)));
+        (taken && own && reasoning::is_unchanged(details, &thoughts, &seals)).then_some(details)
     }
 
     /// The content as JSON: a string where it is one plain text, else an array of parts.
@@ -216,6 +217,13 @@ impl Writer<'_> {
                 let url = media::to_url(media).ok_or_else(|| unsupported("video", "a file id is no video URL"))?;
                 object("video_url", &|object| object.object("video_url", |inner| write_url(inner, &url, media)))
             }
+            PartBody::Audio(media) if part.extra.noted(HERE, "type").is_some() => {
+                let url = match &media.source {
+                    MediaSource::Base64(data) if media.media_type.is_none() => Some(data.clone()),
+                    _ => media::to_url(media),
+                };
+                object("input_audio", &|object| object.option("input_audio", url.as_ref()))
+            }
             PartBody::Audio(media) => {
                 let MediaSource::Base64(data) = &media.source else {
                     return Err(unsupported("audio", "only base64 can be sent"));
@@ -250,10 +258,10 @@ impl Writer<'_> {
 
     fn file(&mut self, part: &Part, media: &Media) -> Result<Option<Vec<u8>>, Unsupported> {
         let native = part.extra.from() == Some(HERE);
-        if let (MediaSource::Url(url), Some(_)) = (&media.source, part.extra.noted(HERE, "type")) {
+        if let (Some(url), Some(_)) = (media::to_url(media), part.extra.noted(HERE, "type")) {
             return Ok(Some(json::object(|object| {
                 object.field("type", "document_url");
-                object.field("document_url", url);
+                object.field("document_url", &url);
                 object.option("document_name", media.name.as_ref());
                 write_cache(object, part.cache.as_ref());
                 object.extra(&part.extra, HERE);
@@ -285,6 +293,58 @@ impl Writer<'_> {
             write_cache(object, part.cache.as_ref());
             object.extra(&part.extra, HERE);
         })))
+    }
+}
+
+/// An assistant's turn, sorted into the fields it is written in.
+#[derive(Default)]
+struct Turn<'m> {
+    said: Vec<&'m Part>,
+    thoughts: Vec<(&'m Part, &'m Thought)>,
+    refusal: Option<&'m String>,
+    images: Vec<&'m Media>,
+    spoken: Option<&'m String>,
+    /// Calls, and whether the client said their seal beside them.
+    calls: Vec<(&'m ToolCall, bool)>,
+}
+
+impl<'m> Turn<'m> {
+    fn of(message: &'m Message, losses: &mut Losses) -> Result<Self, Unsupported> {
+        let mut turn = Self::default();
+        for part in &message.parts {
+            match &part.body {
+                PartBody::ToolCall(call) => turn.calls.push((call, part.extra.noted(HERE, "seal").is_some())),
+                PartBody::Reasoning(_) if part.extra.noted(HERE, "type").is_some() => turn.said.push(part),
+                PartBody::Reasoning(thought) => turn.thoughts.push((part, thought)),
+                PartBody::Refusal(text) if turn.refusal.is_none() => turn.refusal = Some(text),
+                PartBody::Image(media) if part.extra.from() == Some(HERE) => turn.images.push(media),
+                PartBody::Image(_) => return Err(unsupported("image", "an assistant's turn holds no images")),
+                PartBody::Audio(Media { id: Some(id), .. }) => turn.spoken = Some(id),
+                PartBody::Hosted(hosted) if hosted.from != HERE => losses.add("messages.content", Why::Approximated),
+                _ => turn.said.push(part),
+            }
+        }
+        Ok(turn)
+    }
+
+    /// Sources, images, sound and calls. `vendor` says who will see a call's seal: what `reasoning_details` said of a call need
+    /// not be said again.
+    fn write_rest<'v>(&self, object: &mut Object<'_>, vendor: impl Fn(bool) -> &'v str) {
+        let annotations: Vec<_> = self.said.iter().flat_map(|part| citations_of(part)).collect();
+        if !annotations.is_empty() {
+            object.array("annotations", |list| annotations.iter().for_each(|citation| list.raw(citation)));
+        }
+        write_images(object, &self.images);
+        if let Some(id) = self.spoken {
+            object.object("audio", |audio| audio.field("id", id));
+        }
+        if !self.calls.is_empty() {
+            object.array("tool_calls", |list| {
+                for (call, sealed) in &self.calls {
+                    list.object(|object| write_call(object, call, Some(vendor(*sealed))));
+                }
+            });
+        }
     }
 }
 

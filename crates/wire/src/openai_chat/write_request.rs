@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::write_messages::write_messages;
 use crate::chat::{ChatRequest, Function, OutputFormat, Reasoning, Tool, ToolChoice};
 use crate::dialect::{Dialect, Memo, Profile, Thinking, Written};
+use crate::fields::Fields;
 use crate::json::{self, Array, Object};
 use crate::loss::{Losses, Why};
 use crate::problem::Unsupported;
@@ -35,7 +36,13 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
             object.raw("web_search_options", options);
         }
         if let Some(choice) = &request.tool_choice {
-            write_choice(object, choice, &request.tools);
+            match choice {
+                // Only OpenAI itself knows a choice among some tools; a client of this format knows what it says.
+                ToolChoice::Among(names, must) if !native => {
+                    write_choice(object, &nearest_choice(names, *must, &mut losses), &request.tools);
+                }
+                choice => write_choice(object, choice, &request.tools),
+            }
         }
         object.option("parallel_tool_calls", request.parallel_tools);
         write_stream(object, request);
@@ -134,7 +141,10 @@ fn write_reasoning(object: &mut Object<'_>, request: &ChatRequest, profile: &Pro
     }
     let effort = known_effort(reasoning.effort.as_deref(), profile, losses);
     match request.extra.noted(HERE, "reasoning") {
-        Some(spelled) => write_reasoning_as(object, reasoning, effort, spelled),
+        Some(spelled) => {
+            let rest = ["reasoning_rest", "thinking_rest"].map(|key| request.extra.noted(HERE, key));
+            write_reasoning_as(object, reasoning, effort, (spelled, rest));
+        }
         None => write_reasoning_of_others(object, reasoning, effort, profile, losses),
     }
 }
@@ -152,7 +162,12 @@ fn known_effort(wanted: Option<&str>, profile: &Profile, losses: &mut Losses) ->
 }
 
 /// In the words the client used.
-fn write_reasoning_as(object: &mut Object<'_>, reasoning: &Reasoning, effort: Option<String>, spelled: &str) {
+fn write_reasoning_as(
+    object: &mut Object<'_>,
+    reasoning: &Reasoning,
+    effort: Option<String>,
+    (spelled, [rest, thinking_rest]): (&str, [Option<&str>; 2]),
+) {
     let has = |name: &str| spelled.split(',').any(|word| word == name);
     if has("reasoning_effort") {
         object.option("reasoning_effort", effort.as_ref());
@@ -170,17 +185,26 @@ fn write_reasoning_as(object: &mut Object<'_>, reasoning: &Reasoning, effort: Op
                 inner.option("exclude", reasoning.exclude);
             }
             inner.option("summary", reasoning.summary.as_ref());
+            write_rest(inner, rest);
         });
     }
     if has("include_reasoning") {
         object.option("include_reasoning", reasoning.exclude.map(|exclude| !exclude));
     }
     if has("thinking") {
-        write_thinking(object, reasoning);
+        write_thinking(object, reasoning, thinking_rest);
     }
 }
 
-fn write_thinking(object: &mut Object<'_>, reasoning: &Reasoning) {
+/// The fields of an object that the meaning has not, noted as one object.
+fn write_rest(object: &mut Object<'_>, rest: Option<&str>) {
+    let raw: Option<&serde_json::value::RawValue> = rest.and_then(|rest| serde_json::from_str(rest).ok());
+    if let Some(Ok(fields)) = raw.map(Fields::nested) {
+        object.extra(&fields.rest(HERE), HERE);
+    }
+}
+
+fn write_thinking(object: &mut Object<'_>, reasoning: &Reasoning, rest: Option<&str>) {
     let kind = match reasoning.enabled {
         Some(false) => "disabled",
         _ if reasoning.adaptive => "adaptive",
@@ -189,6 +213,7 @@ fn write_thinking(object: &mut Object<'_>, reasoning: &Reasoning) {
     object.object("thinking", |inner| {
         inner.field("type", kind);
         inner.option("budget_tokens", reasoning.budget_tokens);
+        write_rest(inner, rest);
     });
 }
 
@@ -201,7 +226,7 @@ fn write_reasoning_of_others(
     losses: &mut Losses,
 ) {
     if profile.thinking == Some(Thinking::Budget) {
-        return write_thinking(object, reasoning);
+        return write_thinking(object, reasoning, None);
     }
     if let Some(effort) = effort {
         object.field("reasoning_effort", &effort);
@@ -236,8 +261,9 @@ fn write_output(object: &mut Object<'_>, request: &ChatRequest, profile: &Profil
         OutputFormat::JsonSchema(schema) => object.object("response_format", |format| {
             format.field("type", "json_schema");
             format.object("json_schema", |inner| {
-                // The format wants a name; it has no meaning.
-                inner.field("name", schema.name.as_deref().unwrap_or("response"));
+                // The format wants a name, though it means nothing; clients who gave none have a provider that needs none.
+                let spare = (request.extra.from() != Some(HERE)).then_some("response");
+                inner.option("name", schema.name.as_deref().or(spare));
                 inner.option("description", schema.description.as_ref());
                 inner.raw("schema", schema.schema.get());
                 inner.option("strict", schema.strict);
@@ -339,6 +365,14 @@ fn write_function(array: &mut Array<'_>, function: &Function, (at, losses): (usi
         });
         super::write_messages::write_cache(object, function.cache.as_ref());
     });
+}
+
+fn nearest_choice(names: &[String], must: bool, losses: &mut Losses) -> ToolChoice {
+    if let ([name], true) = (names, must) {
+        return ToolChoice::Tool(name.clone());
+    }
+    losses.add("tool_choice", Why::Approximated);
+    if must { ToolChoice::Required } else { ToolChoice::Auto }
 }
 
 fn write_choice(object: &mut Object<'_>, choice: &ToolChoice, tools: &[Tool]) {

@@ -1,5 +1,6 @@
 //! The older format: by hand, and over recorded traffic.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::OpenAiCompletions;
@@ -94,5 +95,16 @@ fn recorded_traffic_is_read() {
         };
         let foreign = exchange["api"] == "writer.completions" && exchange["stream"] == true;
         assert_eq!(read.is_err(), foreign, "{id}: {read:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_break_a_reader(cut in 0..90_usize, bytes in prop::collection::vec(any::<u8>(), 0..8)) {
+        let seed = br#"{"model":"m","prompt":["x"],"stop":"a","stream":true,"stream_options":{},"logit_bias":{}}"#;
+        let cut = cut.min(seed.len());
+        let body = [&seed[..cut], &bytes, &seed[cut..]].concat();
+        let _ = OpenAiCompletions.read_request(&Head::default(), &body);
+        let _ = OpenAiCompletions.read_reply(&Memo::default(), &body);
     }
 }

@@ -1,4 +1,7 @@
 //! The laws of this dialect, by hand and over recorded traffic.
 
+mod answers;
+mod errors;
 mod recorded;
+mod requests;
 pub(crate) mod support;

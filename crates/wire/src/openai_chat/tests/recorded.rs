@@ -12,11 +12,11 @@ use crate::openai_chat::OpenAiChat;
 use crate::problem::Fault;
 use crate::reply::ChatReply;
 
-fn is_chat(api: &str) -> bool {
+pub(super) fn is_chat(api: &str) -> bool {
     api.ends_with(".chat") && !matches!(api, "cohere.v1.chat" | "cohere.v2.chat" | "ollama.chat")
 }
 
-fn read(exchange: &Value) -> Result<ChatReply, Fault> {
+pub(super) fn read(exchange: &Value) -> Result<ChatReply, Fault> {
     let body = exchange["response_body"].as_str().unwrap().as_bytes();
     if exchange["stream"] == true { read_stream(&OpenAiChat, body) } else { OpenAiChat.read_reply(&Memo::default(), body) }
 }
