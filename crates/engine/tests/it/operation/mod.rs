@@ -39,8 +39,8 @@ type Seen = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 struct Records(Mutex<Vec<Record>>);
 
 impl Recorder for Records {
-    fn record(&self, record: Record) {
-        self.0.lock().unwrap().push(record);
+    fn record(&self, record: Box<Record>) {
+        self.0.lock().unwrap().push(*record);
     }
 }
 
