@@ -34,7 +34,8 @@ async fn cohere_is_translated_and_losses_are_told() {
         )
     })
     .await;
-    let got = rig.ask(Operation::Embeddings, &json!({"model": "public", "input": ["a", "b"], "user": "u", "fallbacks": ["x"]})).await.unwrap();
+    let got =
+        rig.ask(Operation::Embeddings, &json!({"model": "public", "input": ["a", "b"], "user": "u", "fallbacks": ["x"]})).await.unwrap();
     assert_eq!(got.header("x-switchboard-dropped"), Some("user, input_type;approximated"));
     assert_eq!(got.json()["data"][1]["embedding"], json!([0.25]));
     assert_eq!(got.json()["model"], "public");
