@@ -1,0 +1,105 @@
+"""A scripted upstream on loopback: canned answers in each provider's format, errors on demand, and a record of what was asked.
+
+The first path segment of a deployment's base URL is the order: `/ok`, `/status-429`, …
+"""
+
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+SIGNATURE = "c2VhbGVkLWJ5LXRoZS1tb2RlbA=="
+RETRY_AFTER = 7
+PIXEL = ("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+
+OPENAI = {
+    "id": "chatcmpl-scripted", "object": "chat.completion", "created": 1700000000, "model": "scripted",
+    "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None,
+                 "message": {"role": "assistant", "content": "It is fine.", "refusal": None}}],
+    "usage": {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15},
+}
+ANTHROPIC = {
+    "id": "msg_scripted", "type": "message", "role": "assistant", "model": "scripted",
+    "content": [
+        {"type": "thinking", "thinking": "The tool will know.", "signature": SIGNATURE},
+        {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Oslo"}},
+    ],
+    "stop_reason": "tool_use", "stop_sequence": None,
+    "usage": {"input_tokens": 11, "output_tokens": 9, "cache_read_input_tokens": 2, "cache_creation_input_tokens": 0},
+}
+GEMINI = {
+    "candidates": [{
+        "content": {"role": "model", "parts": [
+            {"text": "The tool will know.", "thought": True},
+            {"functionCall": {"name": "weather", "args": {"city": "Oslo"}}, "thoughtSignature": SIGNATURE},
+        ]},
+        "finishReason": "STOP", "index": 0,
+    }],
+    "usageMetadata": {"promptTokenCount": 11, "candidatesTokenCount": 5, "thoughtsTokenCount": 4, "totalTokenCount": 20},
+    "modelVersion": "scripted", "responseId": "scripted",
+}
+RESPONSES = {
+    "id": "resp_scripted", "object": "response", "created_at": 1700000000, "status": "completed", "model": "scripted",
+    "error": None, "incomplete_details": None, "instructions": None, "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0,
+    "tool_choice": "auto", "tools": [], "top_p": 1.0,
+    "output": [
+        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "The tool will know."}],
+         "encrypted_content": SIGNATURE},
+        {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "weather", "arguments": "{\"city\": \"Oslo\"}", "status": "completed"},
+    ],
+    "usage": {"input_tokens": 11, "input_tokens_details": {"cached_tokens": 2}, "output_tokens": 9,
+              "output_tokens_details": {"reasoning_tokens": 4}, "total_tokens": 20},
+}
+EMBEDDINGS = {
+    "object": "list", "model": "scripted", "data": [{"object": "embedding", "index": 0, "embedding": [0.25, -0.5]}],
+    "usage": {"prompt_tokens": 3, "total_tokens": 3},
+}
+
+
+def canned(path):
+    """The answer to a path, and how that provider writes errors."""
+    if path.endswith("/messages"):
+        return ANTHROPIC, lambda status: {"type": "error", "error": {"type": "api_error", "message": f"scripted {status}"}}
+    if ":generateContent" in path:
+        return GEMINI, lambda status: {"error": {"code": status, "message": f"scripted {status}", "status": "UNKNOWN"}}
+    answer = RESPONSES if path.endswith("/responses") else EMBEDDINGS if path.endswith("/embeddings") else OPENAI
+    return answer, lambda status: {"error": {"message": f"scripted {status}", "type": "error", "param": None, "code": None}}
+
+
+class Scripted:
+    """A running scripted upstream. `url` is its address without a path; `asked` holds (path, headers, body) of each request."""
+
+    def __init__(self):
+        asked = self.asked = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def do_POST(self):
+                size = int(self.headers.get("content-length") or 0)
+                body = self.rfile.read(size) if size else b""
+                path = self.path.split("?")[0]
+                asked.append((path, {name.lower(): value for name, value in self.headers.items()}, json.loads(body or b"{}")))
+                answer, error = canned(path)
+                ordered = re.match(r"/status-(\d+)/", path)
+                status = int(ordered.group(1)) if ordered else 200
+                written = json.dumps(error(status) if ordered else answer).encode()
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(written)))
+                if status in (429, 503):
+                    self.send_header("retry-after", str(RETRY_AFTER))
+                self.end_headers()
+                self.wfile.write(written)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
