@@ -41,7 +41,7 @@ def pick(recorded, upstream, kind, stream):
         row = corpus[identifier]
         if row["api"] in UPSTREAMS[upstream] and bool(row["stream"]) == stream and row["status"] == 200 and is_kind(row, kind):
             wanted = expected(row, oracle.get(identifier))
-            if wanted and wanted.finish and (wanted.reasoning or kind != "reasoning") and len(row["response_body"]) < 80_000:
+            if wanted and wanted.finish in ("stop", "tool_calls") and (wanted.reasoning or kind != "reasoning") and len(row["response_body"]) < 80_000:
                 return row, wanted
     pytest.skip(f"no recorded {'stream' if stream else 'answer'} of {upstream} with {kind}")
 
