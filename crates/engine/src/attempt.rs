@@ -102,7 +102,7 @@ impl Attempts<'_> {
             record.losses = prepared.losses.list().len();
         });
         let Prepared { body, headers, losses, memo } = prepared;
-        let reply = match self.send(target, reach, (body, headers, "application/json"), &mut meter).await {
+        let reply = match self.send(target, reach, (body, headers, "application/json"), Some(&mut meter)).await {
             Ok(reply) => reply,
             Err(error) => return Err((error, meter)),
         };
@@ -179,7 +179,7 @@ impl Attempts<'_> {
         target: &Deployment,
         reach: &Reach,
         (body, needed, content_type): (Frames, Vec<(&'static str, String)>, &str),
-        meter: &mut Meter,
+        meter: Option<&mut Meter>,
     ) -> Result<UpstreamReply, Error> {
         let mut headers = reach.headers.clone();
         if let Ok(value) = HeaderValue::try_from(content_type) {
@@ -198,9 +198,11 @@ impl Attempts<'_> {
         let signed = reach.signer.sign(&self.worker.upstream, &mut request).await;
         signed.map_err(|error| Error::credential(&target.provider_name, error))?;
         let overhead = self.call.received.elapsed();
-        meter.note(|record| {
-            record.overhead.get_or_insert(overhead);
-        });
+        if let Some(meter) = meter {
+            meter.note(|record| {
+                record.overhead.get_or_insert(overhead);
+            });
+        }
         self.worker.upstream.send(request).await.map_err(Error::dial)
     }
 

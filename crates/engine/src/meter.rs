@@ -82,13 +82,14 @@ struct Watch {
     recorder: Arc<dyn Recorder>,
     received: Instant,
     service: Option<String>,
+    counted: Vec<(Component, u64)>,
     _permit: Option<Permit>,
 }
 
 impl Meter {
     /// Begins to watch.
     pub fn new(record: Record, received: Instant, recorder: Arc<dyn Recorder>) -> Self {
-        Self(Box::new(Watch { record: Some(Box::new(record)), recorder, received, service: None, _permit: None }))
+        Self(Box::new(Watch { record: Some(Box::new(record)), recorder, received, service: None, counted: Vec::new(), _permit: None }))
     }
 
     /// Keeps the permit for as long as the call lasts.
@@ -124,6 +125,11 @@ impl Meter {
         self.note(|record| record.usage.get_or_insert_default().merge(usage));
     }
 
+    /// Takes over a count of something that is no token (searches, images, milliseconds of sound, characters).
+    pub fn count(&mut self, component: Component, quantity: u64) {
+        self.0.counted.push((component, quantity));
+    }
+
     /// The answer was complete.
     pub fn complete(&mut self, reason: Option<Reason>, service: Option<String>) {
         self.0.service = service;
@@ -145,7 +151,7 @@ impl Meter {
     pub fn cost(&self) -> Option<PicoUsd> {
         let record = self.0.record.as_deref()?;
         let card = record.deployment.as_ref()?.card.as_ref()?;
-        cost(card, record.usage.as_ref()?, self.0.service.as_deref())
+        cost(card, record.usage.as_ref(), &self.0.counted, self.0.service.as_deref())
     }
 }
 
@@ -160,14 +166,36 @@ impl Drop for Meter {
     }
 }
 
-/// What that usage costs by the card's prices; `None` where something used has no known price or count.
-pub fn cost(card: &ModelCard, usage: &Usage, service: Option<&str>) -> Option<PicoUsd> {
+/// What that usage, and what was counted beside tokens, costs by the card's prices; `None` where something used has no known price
+/// or count.
+pub fn cost(card: &ModelCard, usage: Option<&Usage>, counted: &[(Component, u64)], service: Option<&str>) -> Option<PicoUsd> {
     if card.prices.is_empty() {
         return None;
     }
-    let prompt = usage.input?;
-    let output = usage.output.unwrap_or(0);
+    let usage = usage.filter(|usage| usage.input.is_some());
+    // A model is paid by tokens or by the piece; searches are paid whatever else is.
+    let pieces = counted.iter().filter(|(component, _)| usage.is_none() || *component == Component::Query);
+    let pieces = pieces.filter(|(component, _)| priced(card, *component)).copied().collect::<Vec<_>>();
+    let usage = usage.filter(|_| pieces.is_empty() || priced(card, Component::Input));
+    if usage.is_none() && pieces.is_empty() {
+        return None;
+    }
+    let tokens = usage.map(|usage| tokens(card, usage)).unwrap_or_default();
+    let amounts: Vec<Amount<'_>> =
+        tokens.into_iter().chain(pieces).map(|(component, quantity)| Amount { component, qualifier: "", quantity }).collect();
+    let service = service.and_then(Service::from_name).unwrap_or_default();
+    card.prices.cost(&amounts, service, usage.and_then(|usage| usage.input).unwrap_or(0)).ok()
+}
+
+/// Whether the component, or what it falls back to, has a price.
+fn priced(card: &ModelCard, component: Component) -> bool {
+    card.prices.base(component).is_some() || component.otherwise().is_some_and(|other| card.prices.base(other).is_some())
+}
+
+/// The components of a usage in tokens.
+fn tokens(card: &ModelCard, usage: &Usage) -> Vec<(Component, u64)> {
     let count = |value: Option<u64>| value.unwrap_or(0);
+    let (prompt, output) = (count(usage.input), count(usage.output));
     let hour = count(usage.cache_write_1h);
     let parts = [
         (Component::CacheRead, count(usage.cache_read)),
@@ -189,8 +217,5 @@ pub fn cost(card: &ModelCard, usage: &Usage, service: Option<&str>) -> Option<Pi
         (Component::SearchMedium, count(usage.web_searches)),
         (Component::Request, u64::from(card.prices.base(Component::Request).is_some())),
     ];
-    let amounts: Vec<Amount<'_>> =
-        parts.into_iter().chain(answers).chain(plain).map(|(component, quantity)| Amount { component, qualifier: "", quantity }).collect();
-    let service = service.and_then(Service::from_name).unwrap_or_default();
-    card.prices.cost(&amounts, service, prompt).ok()
+    parts.into_iter().chain(answers).chain(plain).collect()
 }

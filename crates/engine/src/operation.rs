@@ -1,80 +1,211 @@
 //! Operations that are no chat: embeddings, reranking, images, audio, moderations, token counts.
 //!
-//! Where client and provider write them alike, the bytes pass with the model's name replaced. Where they do not, the small
-//! translations of `wire` are used.
+//! Where client and provider write them alike, the bytes pass with the model's name replaced ([`passed`]). Where they do not, the
+//! small translations of [`wire::embed`](switchboard_wire::embed), [`wire::rerank`](switchboard_wire::rerank) and
+//! [`wire::count`](switchboard_wire::count) are used. An operation that is written differently and has no translation is not
+//! served, and the caller is told which and where.
+
+mod abreast;
+mod count;
+mod embed;
+mod estimate;
+mod passed;
+mod rerank;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use switchboard_wire::embed::Target;
 use switchboard_wire::frames::Frames;
-use switchboard_wire::multipart;
+use switchboard_wire::loss::Losses;
+use switchboard_wire::outline::{Edits, Outline};
+use switchboard_wire::problem::{Fault, Kind, Problem, Unsupported};
+use switchboard_wire::relay::Relay;
+use switchboard_wire::usage::Spent;
+use switchboard_wire::{Dialect, Operation};
 
 use crate::answer::{Answer, AnswerBody, StreamBody};
 use crate::attempt::{Attempts, cost_header, fault};
 use crate::call::{Call, Content};
+use crate::catalog::Component;
 use crate::control;
 use crate::deployment::{Deployment, Reach};
 use crate::error::{Error, Retry};
 use crate::meter::{Meter, Outcome};
-use crate::upstream::UpstreamReply;
+use crate::scrub;
+use crate::upstream::{UpstreamBody, UpstreamReply};
+
+/// What a call ends in.
+enum Product {
+    /// A whole answer, as JSON unless its headers say otherwise.
+    Whole(HeaderMap, Bytes),
+    /// An answer under way, read for its usage where a relay can.
+    Passing(HeaderMap, UpstreamBody, Option<Relay>),
+}
 
 /// One request to one target.
 pub(crate) async fn run(attempts: &Attempts<'_>, target: &Arc<Deployment>, mut meter: Meter) -> Result<Answer, (Error, Meter)> {
-    let call = attempts.call;
-    let Some(reach) = target.reach(call.door.operation, None, false) else {
-        let error = Error { retry: Retry::Next, ..Error::not_served(&call.model, call.door.operation.as_str()) };
-        return Err((error, meter));
+    let step = Step { attempts, call: attempts.call, target };
+    let made = match step.call.door.operation {
+        Operation::Embeddings => embed::run(&step, &mut meter).await,
+        Operation::Rerank => rerank::run(&step, &mut meter).await,
+        Operation::CountTokens => count::run(&step, &mut meter).await,
+        _ => passed::run(&step, &mut meter).await,
     };
-    let prepared = match prepare(call, reach) {
-        Ok(prepared) => prepared,
+    let product = match made {
+        Ok(product) => product,
         Err(error) => return Err((error, meter)),
     };
-    let reply = match attempts.send(target, reach, (prepared.0, Vec::new(), &prepared.1), &mut meter).await {
-        Ok(reply) => reply,
-        Err(error) => return Err((error, meter)),
-    };
-    if !reply.status.is_success() {
-        let spoken = target.dialect_for(call.door.dialect).unwrap_or(call.door.dialect);
-        return Err((fault(target, spoken, call.door.dialect, reply).await, meter));
-    }
     meter.note(|record| record.status = 200);
-    answer(call, reply, meter).await
+    let (headers, body) = match product {
+        Product::Whole(mut headers, body) => {
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+            meter.complete(None, None);
+            cost_header(&mut headers, &meter);
+            (headers, AnswerBody::Whole(Some(body)))
+        }
+        Product::Passing(headers, body, relay) => {
+            meter.note(|record| record.outcome = Outcome::Cancelled);
+            (headers, AnswerBody::Stream(Box::new(StreamBody::new(body, relay, meter, step.call.door))))
+        }
+    };
+    Ok(Answer { status: StatusCode::OK, headers, body })
 }
 
-/// The body for the target and its content type.
-fn prepare(call: &Call, reach: &Reach) -> Result<(Frames, String), Error> {
-    match &call.content {
-        Content::Form(kind) => Ok((
-            multipart::replace(&call.body, kind, "model", &reach.model).map_err(switchboard_wire::problem::Problem::from)?,
-            kind.clone(),
-        )),
-        Content::Json(outline) => {
-            let mut edits = reach.edits.clone();
-            if outline.get("model").is_some() && call.model != reach.model {
-                edits.set.push(("model".to_owned(), serde_json::Value::from(reach.model.as_str()).to_string()));
-            }
-            Ok((outline.apply(&call.body, &edits), "application/json".to_owned()))
+/// One call at one target.
+struct Step<'a> {
+    attempts: &'a Attempts<'a>,
+    call: &'a Call,
+    target: &'a Arc<Deployment>,
+}
+
+impl<'a> Step<'a> {
+    /// How the target is reached, and the name of the shape it wants.
+    fn reach(&self) -> Result<(&'a Reach, &'a str), Error> {
+        let reach = self.target.reach(self.call.door.operation, None, false);
+        reach.and_then(|reach| Some((reach, reach.shape.as_deref()?))).ok_or_else(|| self.not_served())
+    }
+
+    fn not_served(&self) -> Error {
+        let operation = self.call.door.operation;
+        let message = format!("{} at {} does not serve `{operation}`", self.target.spec.model, self.target.provider_name);
+        let problem = Problem::new(Kind::BadRequest, message).with_param("model").with_code("operation_not_supported");
+        Error { retry: Retry::Next, ..problem.into() }
+    }
+
+    /// The provider serves the operation, but in a form this door cannot be translated to.
+    fn no_translation(&self, shape: &str) -> Error {
+        let operation = self.call.door.operation;
+        let message = format!(
+            "`{operation}` at {} is written in a form (`{shape}`) that this gateway does not translate to",
+            self.target.provider_name
+        );
+        let problem = Problem::new(Kind::Unsupported, message).with_param("model").with_code("operation_not_supported");
+        Error { retry: Retry::Next, ..problem.into() }
+    }
+
+    fn outline(&self) -> Result<&'a Outline, Error> {
+        match &self.call.content {
+            Content::Json(outline) => Ok(outline),
+            Content::Form(_) => Err(Problem::new(Kind::BadRequest, "the request's body must be JSON").into()),
         }
     }
+
+    /// What a request is written for.
+    fn written_for(&self, reach: &'a Reach) -> Target<'a> {
+        Target { model: &reach.model, project: self.target.spec.values.get("project_id").map(String::as_str) }
+    }
+
+    /// The client's own JSON with the model's name replaced and without what is meant for the gateway alone.
+    fn spliced(&self, outline: &Outline, reach: &Reach) -> Frames {
+        let mut edits: Edits = reach.edits.clone();
+        let named = outline.get("model").is_some();
+        if self.call.model_in_path || named && self.call.model != reach.model {
+            edits.set.push(("model".to_owned(), serde_json::Value::from(reach.model.as_str()).to_string()));
+        }
+        let control = outline.entries().iter().filter(|entry| control::is_control(self.call.door.dialect, &entry.key));
+        edits.remove.extend(control.map(|entry| entry.key.clone()));
+        outline.apply(&self.call.body, &edits)
+    }
+
+    /// Applies what the configuration changes in every body to one that was written here.
+    fn edited(&self, body: Bytes, reach: &Reach) -> Result<Frames, Error> {
+        let body = Frames::from(body);
+        if reach.edits.is_empty() {
+            return Ok(body);
+        }
+        let outline = Outline::scan(&body).map_err(Problem::from)?;
+        Ok(outline.apply(&body, &reach.edits))
+    }
+
+    /// Sends a JSON body and takes the whole answer to it. A provider's error is `Err`.
+    async fn ask(&self, reach: &Reach, body: Frames, dialect: Dialect, meter: Option<&mut Meter>) -> Result<(HeaderMap, Bytes), Error> {
+        let reply = self.attempts.send(self.target, reach, (body, Vec::new(), "application/json"), meter).await?;
+        self.whole(reply, dialect).await
+    }
+
+    async fn whole(&self, reply: UpstreamReply, dialect: Dialect) -> Result<(HeaderMap, Bytes), Error> {
+        if !reply.status.is_success() {
+            return Err(fault(self.target, dialect, self.call.door.dialect, reply).await);
+        }
+        let headers = reply.headers;
+        let body = reply.body.collect().await.map_err(Error::dial)?;
+        Ok((headers, body))
+    }
+
+    /// An answer that cannot be read.
+    fn unreadable(&self, fault: Fault) -> Error {
+        let fault = scrub::fault(fault, self.target);
+        Error { verbatim: None, ..Error::provider(fault, &self.target.provider_name, self.target.spec.guessed) }
+    }
+
+    /// Tells what could not be carried; refuses where the caller wants nothing lost.
+    fn losses(&self, losses: &Losses, headers: &mut HeaderMap, meter: &mut Meter) -> Result<(), Error> {
+        meter.note(|record| record.losses = losses.list().len());
+        if losses.is_empty() {
+            return Ok(());
+        }
+        if self.call.strict {
+            let message = format!("{} cannot take: {losses}", self.target.spec.model);
+            let param = losses.list().first().map(|loss| loss.field.to_string()).unwrap_or_default();
+            let problem = Problem::new(Kind::Unsupported, message).with_param(param).with_code("unsupported_parameter");
+            return Err(Error { retry: Retry::Next, ..problem.into() });
+        }
+        if let Ok(value) = HeaderValue::try_from(losses.to_string()) {
+            headers.insert(HeaderName::from_static("x-switchboard-dropped"), value);
+        }
+        Ok(())
+    }
 }
 
-async fn answer(call: &Call, reply: UpstreamReply, mut meter: Meter) -> Result<Answer, (Error, Meter)> {
-    let mut headers = control::backward(&reply.headers);
-    let kind = reply.headers.get(CONTENT_TYPE).cloned().unwrap_or_else(|| HeaderValue::from_static("application/octet-stream"));
-    let json = kind.to_str().is_ok_and(|kind| kind.starts_with("application/json"));
-    headers.insert(CONTENT_TYPE, kind);
-    if !json {
-        // Sound, or a stream of it: it passes as it comes.
-        meter.note(|record| record.outcome = Outcome::Cancelled);
-        let stream = StreamBody::new(reply.body, None, meter, call.door);
-        return Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Stream(Box::new(stream)) });
+/// Content that one target cannot take may be what another can.
+fn untaken(unsupported: Unsupported) -> Error {
+    Error { retry: Retry::Next, ..Problem::from(unsupported).into() }
+}
+
+/// The dialect a provider's errors are written in, by the shape of the operation.
+fn spoken(target: &Deployment, shape: &str) -> Dialect {
+    match shape {
+        "gemini" | "gemini-embed-content" | "vertex-predict" | "gemini-predict" => Dialect::Gemini,
+        "ollama" => Dialect::Ollama,
+        "anthropic" => Dialect::Anthropic,
+        shape if shape.starts_with("bedrock") => Dialect::Bedrock,
+        "cohere" if target.chat.contains(&Dialect::Cohere) => Dialect::Cohere,
+        _ => Dialect::OpenAiChat,
     }
-    let body = match reply.body.collect().await {
-        Ok(body) => body,
-        Err(error) => return Err((Error::dial(error), meter)),
-    };
-    meter.complete(None, None);
-    cost_header(&mut headers, &meter);
-    Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(body)) })
+}
+
+/// Tells the meter what an answer took.
+fn note(meter: &mut Meter, spent: Spent) {
+    if let Some(usage) = spent.usage {
+        meter.usage(usage);
+    }
+    let counts = [(Component::InputAudioTime, spent.heard), (Component::OutputImage, spent.images), (Component::Query, spent.queries)];
+    for (component, count) in counts {
+        if let Some(count) = count {
+            meter.count(component, count);
+        }
+    }
 }

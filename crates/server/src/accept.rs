@@ -19,7 +19,7 @@ use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::app::{App, unix_seconds};
 use crate::edge::RequestBody;
-use crate::router::{Match, Page, Route, Router};
+use crate::router::{Match, Route, Router};
 use crate::{models, page};
 
 /// What one worker serves with.
@@ -66,17 +66,19 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             return Err(refusal(Kind::NotFound, format!("there is nothing at `{}`; see /docs", parts.uri.path()), StatusCode::NOT_FOUND));
         }
     };
-    if let Route::Page(page @ (Page::Home | Page::Docs | Page::OpenApi | Page::Alive | Page::Ready)) = route {
-        return Ok(page::open(page, &acceptor.app));
+    if let Route::Page(page) = route
+        && page.is_open()
+    {
+        return Ok(page::open(page, &acceptor.app, &parts));
     }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
     let principal = acceptor.app.keys.load().principal(&parts.headers, parts.uri.query()).map_err(told)?;
     match route {
-        Route::Models => Ok(models::list(&acceptor.app, &parts)),
+        Route::Models => models::list(&acceptor.app, &parts).map_err(told),
         Route::Model => models::one(&acceptor.app, &parts, &path_model.unwrap_or_default()).map_err(told),
-        Route::GeminiModels => models::gemini(&acceptor.app, path_model.as_deref()).map_err(told),
-        Route::Page(_) => Ok(Box::pin(page::health(acceptor, parts.uri.query())).await),
+        Route::GeminiModels => models::gemini(&acceptor.app, path_model.as_deref(), parts.uri.query()).map_err(told),
+        Route::Page(page) => Ok(Box::pin(page::closed(page, acceptor, &parts)).await),
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };

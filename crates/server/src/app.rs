@@ -15,7 +15,7 @@ pub struct App {
     /// The engine.
     pub gateway: Gateway,
     /// What is known of providers and models.
-    pub catalog: &'static Catalog,
+    pub catalog: ArcSwap<Catalog>,
     /// The configuration in force.
     pub config: ArcSwap<Config>,
     /// Who may come in.
@@ -25,6 +25,11 @@ pub struct App {
 }
 
 impl App {
+    /// What is known of providers and models.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.catalog.load_full()
+    }
+
     /// The configuration in force.
     pub fn config(&self) -> Arc<Config> {
         self.config.load_full()

@@ -1,62 +1,91 @@
 //! The commands.
 
+mod catalog;
+mod chat;
+mod check;
+mod client;
+mod models;
+mod serve;
+mod spelling;
+
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::{Environment, Overrides, report};
-use crate::log::RequestLog;
-use crate::serve::{Gate, loader};
+use crate::config::Environment;
 
-/// One API in front of every model provider.
+/// One API in front of every model provider, in your own network.
 #[derive(Debug, Parser)]
-#[command(name = "switchboard", version, about, long_about = None)]
+#[command(name = "switchboard", version, long_about = None, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  switchboard serve                            every provider whose key is set; without any, the demo model
+  switchboard serve --config config.yaml       what the file says (LiteLLM's config.yaml works)
+  switchboard check config.yaml                what the file means, and what is wrong with it
+  switchboard chat -m demo/echo \"Hello!\"       ask a model, through a running gateway or without one
+  switchboard models --provider anthropic      models, what they can do and what they cost
+
+Every flag is also understood as LiteLLM spells it: --num_workers is --num-workers, and `switchboard --config F` serves.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the gateway
-    Serve(Serve),
-    /// Say what a configuration means
-    Check {
-        /// The configuration file
-        config: Option<PathBuf>,
+    Serve(Box<serve::Serve>),
+    /// Say what a configuration means and what is wrong with it
+    Check(check::Check),
+    /// List models: what they can do and what they cost
+    Models(models::Models),
+    /// Talk to a model
+    Chat(chat::Chat),
+    /// Keep the model cards up to date
+    Catalog(catalog::Catalog),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  switchboard completions bash > /etc/bash_completion.d/switchboard")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
     },
     /// Say the version
     Version,
 }
 
-#[derive(Debug, Args)]
-struct Serve {
-    /// Configuration file (LiteLLM's config.yaml works)
-    #[arg(short, long)]
-    config: Option<PathBuf>,
-    /// Host to listen on
-    #[arg(long)]
-    host: Option<String>,
-    /// Port to listen on
-    #[arg(short, long)]
-    port: Option<u16>,
-    /// Threads that serve requests
-    #[arg(long, alias = "num_workers")]
-    workers: Option<u32>,
-}
+type Outcome = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
+
+/// What was asked for cannot be done as it is written: a configuration with errors, a name that is not known.
+const UNUSABLE: u8 = 64;
 
 /// Runs the command that the command line names.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let spelled = match spelling::read(std::env::args_os()) {
+        Ok(spelled) => spelled,
+        Err(refused) => {
+            complain(&format!("error: {refused}"));
+            return ExitCode::from(2);
+        }
+    };
+    for notice in &spelled.notices {
+        complain(&format!("note: {notice}"));
+    }
+    let cli = Cli::parse_from(spelled.words);
     let environment = Environment::of_process();
     let outcome = match cli.command {
-        Command::Serve(arguments) => serve(arguments, environment),
-        Command::Check { config } => Ok(check(config, environment)),
+        Command::Serve(serve) => serve.run(environment),
+        Command::Check(check) => check.run(environment),
+        Command::Models(models) => models.run(&environment),
+        Command::Chat(chat) => chat.run(environment),
+        Command::Catalog(catalog) => catalog.run(&environment),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Version => {
-            say(&format!("switchboard {}", env!("CARGO_PKG_VERSION")));
+            say(&version());
             Ok(ExitCode::SUCCESS)
         }
     };
@@ -66,47 +95,30 @@ pub fn run() -> ExitCode {
     })
 }
 
+/// The version, with the commit where the build was told one.
+pub(crate) fn version() -> String {
+    let commit = option_env!("SWITCHBOARD_COMMIT").or(option_env!("GITHUB_SHA")).filter(|commit| !commit.is_empty());
+    match commit {
+        Some(commit) => format!("switchboard {} ({})", env!("CARGO_PKG_VERSION"), &commit[..commit.len().min(12)]),
+        None => format!("switchboard {}", env!("CARGO_PKG_VERSION")),
+    }
+}
+
 /// Prints a line for the user. A closed pipe ends nothing but the printing.
-pub(crate) fn say(line: &str) {
+fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-pub(crate) fn complain(line: &str) {
+fn complain(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// A configuration that has errors.
-const BAD_CONFIG: u8 = 64;
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn serve(arguments: Serve, environment: Environment) -> Result<ExitCode, Box<dyn std::error::Error + Send + Sync>> {
-    let overrides = Overrides { host: arguments.host, port: arguments.port, workers: arguments.workers };
-    let loaded = loader(arguments.config, overrides, environment).load();
-    for diagnostic in loaded.diagnostics.iter() {
-        complain(&diagnostic.to_string());
-    }
-    let Some(config) = loaded.config else { return Ok(ExitCode::from(BAD_CONFIG)) };
-    let (log, writer) = RequestLog::start(std::io::stdout())?;
-    let gate = Gate::start(config, Arc::new(log), Some(writer))?;
-    for unusable in &gate.unusable {
-        complain(&format!("warning: `{}` is left out: {}", unusable.model_name, unusable.why));
-    }
-    for address in gate.addresses() {
-        complain(&format!("listening on {address}"));
-    }
-    gate.wait()?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn check(config: Option<PathBuf>, environment: Environment) -> ExitCode {
-    let loaded = loader(config, Overrides::default(), environment).load();
-    for diagnostic in loaded.diagnostics.iter() {
-        complain(&diagnostic.to_string());
-    }
-    match loaded.config {
-        Some(config) => {
-            say(&report(&config));
-            ExitCode::SUCCESS
-        }
-        None => ExitCode::from(BAD_CONFIG),
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
     }
 }

@@ -9,12 +9,15 @@ use switchboard_engine::route::{Fleet, Names};
 use switchboard_engine::sign::{Secret, Signer};
 use switchboard_engine::upstream::{Origin, Transport, TransportSettings, Verify};
 
+use crate::config::Location;
 use crate::config::resolved::{Config, Deployment as Configured, SslVerify};
 use crate::credential::Ingredients;
 
 /// What could not be made into a deployment, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unusable {
+    /// Where it is configured.
+    pub at: Location,
     /// The public name.
     pub model_name: String,
     /// Why, and what to do.
@@ -22,7 +25,7 @@ pub struct Unusable {
 }
 
 /// Builds the fleet. Deployments that cannot work are left out and named.
-pub fn build(config: &Arc<Config>, catalog: &'static Catalog, demo: Option<&str>) -> (Fleet, Vec<Unusable>) {
+pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>) -> (Fleet, Vec<Unusable>) {
     let mut deployments = Vec::new();
     let mut unusable = Vec::new();
     let demo = demo.map(str::to_owned);
@@ -34,13 +37,13 @@ pub fn build(config: &Arc<Config>, catalog: &'static Catalog, demo: Option<&str>
         };
         match made {
             Ok(deployment) => deployments.push(deployment),
-            Err(why) => unusable.push(Unusable { model_name: configured.model_name.clone(), why }),
+            Err(why) => unusable.push(Unusable { at: configured.at.clone(), model_name: configured.model_name.clone(), why }),
         }
     }
     if let Some(base) = demo.as_deref().filter(|_| config.deployments.is_empty()) {
         match demo_deployment(catalog, base) {
             Ok(deployment) => deployments.push(deployment),
-            Err(why) => unusable.push(Unusable { model_name: DEMO.to_owned(), why }),
+            Err(why) => unusable.push(Unusable { at: Location::environment(), model_name: DEMO.to_owned(), why }),
         }
     }
     let by_id: HashMap<String, Configured> = config
@@ -49,10 +52,10 @@ pub fn build(config: &Arc<Config>, catalog: &'static Catalog, demo: Option<&str>
         .filter(|configured| configured.model_name.contains('*'))
         .map(|configured| (configured.model_info.id.clone(), configured.clone()))
         .collect();
-    let (config_again, demo_again) = (config.clone(), demo.clone());
+    let (config_again, catalog_again, demo_again) = (config.clone(), catalog.clone(), demo.clone());
     let expand = move |pattern: &Deployment, captured: &str| {
         let configured = by_id.get(&pattern.spec.id)?;
-        deployment(configured, &config_again, catalog, demo_again.as_deref(), Some(captured)).ok()
+        deployment(configured, &config_again, &catalog_again, demo_again.as_deref(), Some(captured)).ok()
     };
     (Fleet::new(deployments, names(config), Box::new(expand)), unusable)
 }

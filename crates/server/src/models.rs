@@ -1,5 +1,7 @@
 //! The models there are, in each client's form.
 
+mod page;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, request};
@@ -21,68 +23,129 @@ struct Listed {
     name: String,
     provider: String,
     card: Option<ModelCard>,
+    mode: Option<String>,
 }
 
-/// Everything callers can name: groups, aliases, and what patterns stand for.
-fn listed(app: &App) -> Vec<Listed> {
-    let fleet = app.gateway.fleet();
-    let of =
-        |name: String, deployment: &Deployment| Listed { name, provider: deployment.spec.provider.clone(), card: deployment.card.clone() };
-    let mut list: Vec<Listed> = fleet.names().into_iter().map(|(name, deployment)| of(name.to_owned(), deployment)).collect();
-    for (pattern, deployment) in fleet.patterns() {
-        let (prefix, suffix) = pattern.split_once('*').unwrap_or((&pattern, ""));
-        for card in app.catalog.models_of(&deployment.spec.provider) {
-            // A bare `*` stands for the whole name, provider included.
-            let stem = if prefix.is_empty() && suffix.is_empty() { format!("{}/", card.provider) } else { prefix.to_owned() };
-            list.push(Listed {
-                name: format!("{stem}{}{suffix}", card.model),
-                provider: deployment.spec.provider.clone(),
-                card: Some(card),
-            });
+impl Listed {
+    fn of(name: String, deployment: &Deployment) -> Self {
+        Self { name, provider: deployment.spec.provider.clone(), card: deployment.card.clone(), mode: None }
+    }
+
+    fn bare(name: String) -> Self {
+        Self { name, provider: "openai".to_owned(), card: None, mode: None }
+    }
+
+    fn mode(&self) -> Option<&str> {
+        self.mode.as_deref().or_else(|| self.card.as_ref()?.mode.as_deref())
+    }
+}
+
+/// What a list holds beside the models, as LiteLLM's clients ask for it.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    /// The patterns as written.
+    patterns: bool,
+    /// The names of access groups.
+    access_groups: bool,
+    /// Nothing but those.
+    only_access_groups: bool,
+}
+
+impl Wanted {
+    fn of(query: Option<&str>) -> Self {
+        let is_on = |name: &str| {
+            let value = query.and_then(|query| crate::query::value(query, name));
+            value.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "1"))
+        };
+        Self {
+            patterns: is_on("return_wildcard_routes"),
+            access_groups: is_on("include_model_access_groups"),
+            only_access_groups: is_on("only_model_access_groups"),
         }
+    }
+}
+
+/// Everything callers can name, sorted: groups, aliases, and what patterns stand for.
+fn listed(app: &App, wanted: Wanted) -> Vec<Listed> {
+    let mut list = Vec::new();
+    if !wanted.only_access_groups {
+        list = models(app, wanted.patterns);
+    }
+    let config = app.config();
+    if wanted.access_groups || wanted.only_access_groups {
+        let groups = config.deployments.iter().flat_map(|deployment| &deployment.model_info.access_groups);
+        list.extend(groups.map(|group| Listed::bare(group.clone())));
     }
     list.sort_by(|a, b| a.name.cmp(&b.name));
     list.dedup_by(|a, b| a.name == b.name);
+    for listed in &mut list {
+        let configured = config.deployments.iter().find(|deployment| deployment.model_name == listed.name);
+        listed.mode = configured.and_then(|deployment| deployment.model_info.mode.clone());
+    }
     list
 }
 
-/// `GET /v1/models`.
-pub(crate) fn list(app: &App, parts: &request::Parts) -> Response<AnswerBody> {
-    let list = listed(app);
-    if parts.headers.contains_key("anthropic-version") {
-        let data: Vec<Value> = list.iter().map(anthropic).collect();
-        let id = |listed: Option<&Listed>| listed.map(|listed| listed.name.clone());
-        return document(&json!({"data": data, "has_more": false, "first_id": id(list.first()), "last_id": id(list.last())}));
+fn models(app: &App, patterns: bool) -> Vec<Listed> {
+    let (fleet, catalog) = (app.gateway.fleet(), app.catalog());
+    let mut list: Vec<Listed> = fleet.names().into_iter().map(|(name, deployment)| Listed::of(name.to_owned(), deployment)).collect();
+    for (pattern, deployment) in fleet.patterns() {
+        if patterns {
+            list.push(Listed::of(pattern.clone(), deployment));
+        }
+        let (prefix, suffix) = pattern.split_once('*').unwrap_or((&pattern, ""));
+        for card in catalog.models_of(&deployment.spec.provider) {
+            // A bare `*` stands for the whole name, provider included.
+            let stem = if prefix.is_empty() && suffix.is_empty() { format!("{}/", card.provider) } else { prefix.to_owned() };
+            let name = format!("{stem}{}{suffix}", card.model);
+            list.push(Listed { name, provider: deployment.spec.provider.clone(), card: Some(card), mode: None });
+        }
+    }
+    list
+}
+
+fn is_anthropic(parts: &request::Parts) -> bool {
+    parts.headers.contains_key("anthropic-version")
+}
+
+/// `GET /v1/models`: everything at once for OpenAI's clients, page by page for Anthropic's.
+pub(crate) fn list(app: &App, parts: &request::Parts) -> Result<Response<AnswerBody>, Problem> {
+    let list = listed(app, Wanted::of(parts.uri.query()));
+    if is_anthropic(parts) {
+        return page::anthropic(&list, parts.uri.query()).map(|page| document(&page));
     }
     let data: Vec<Value> = list.iter().map(openai).collect();
-    document(&json!({"data": data, "object": "list"}))
+    Ok(document(&json!({"data": data, "object": "list"})))
 }
 
 /// `GET /v1/models/{id}`.
 pub(crate) fn one(app: &App, parts: &request::Parts, name: &str) -> Result<Response<AnswerBody>, Problem> {
     let found = find(app, name)?;
-    Ok(document(&if parts.headers.contains_key("anthropic-version") { anthropic(&found) } else { openai(&found) }))
+    Ok(document(&if is_anthropic(parts) { anthropic(&found) } else { openai(&found) }))
 }
 
 /// `GET /v1beta/models` and `GET /v1beta/models/{id}`.
-pub(crate) fn gemini(app: &App, name: Option<&str>) -> Result<Response<AnswerBody>, Problem> {
+pub(crate) fn gemini(app: &App, name: Option<&str>, query: Option<&str>) -> Result<Response<AnswerBody>, Problem> {
     match name {
         Some(name) => Ok(document(&google(&find(app, name)?))),
-        None => Ok(document(&json!({"models": listed(app).iter().map(google).collect::<Vec<_>>()}))),
+        None => page::gemini(&listed(app, Wanted::default()), query).map(|page| document(&page)),
     }
 }
 
 fn find(app: &App, name: &str) -> Result<Listed, Problem> {
     let plan = app.gateway.fleet().plan(name).map_err(|error| *error.problem)?;
     let first = plan.targets.first().ok_or_else(|| *Error::model_not_found(name).problem)?;
-    Ok(Listed { name: name.to_owned(), provider: first.spec.provider.clone(), card: first.card.clone() })
+    let mut found = Listed::of(name.to_owned(), first);
+    let config = app.config();
+    let configured = config.deployments.iter().find(|deployment| deployment.model_name == plan.group);
+    found.mode = configured.and_then(|deployment| deployment.model_info.mode.clone());
+    Ok(found)
 }
 
 fn openai(listed: &Listed) -> Value {
     let card = listed.card.as_ref();
     let mut value = json!({"id": listed.name, "object": "model", "created": CREATED, "owned_by": listed.provider});
     let facts = [
-        ("mode", card.and_then(|card| card.mode.clone()).map(Value::from)),
+        ("mode", listed.mode().map(Value::from)),
         ("max_input_tokens", card.and_then(|card| card.max_input_tokens).map(Value::from)),
         ("max_output_tokens", card.and_then(|card| card.max_output_tokens).map(Value::from)),
     ];
@@ -108,7 +171,7 @@ fn anthropic(listed: &Listed) -> Value {
 
 fn google(listed: &Listed) -> Value {
     let card = listed.card.as_ref();
-    let methods = match card.and_then(|card| card.mode.as_deref()) {
+    let methods = match listed.mode() {
         Some("embedding") => json!(["embedContent", "batchEmbedContents"]),
         _ => json!(["generateContent", "streamGenerateContent", "countTokens"]),
     };
@@ -125,9 +188,12 @@ fn google(listed: &Listed) -> Value {
     value
 }
 
-/// A JSON document as an answer.
+/// A JSON document as an answer. It may depend on who asks and when, so nobody keeps it.
 pub(crate) fn document(value: &Value) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::Whole(Some(Bytes::from(value.to_string()))));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

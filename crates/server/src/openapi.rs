@@ -1,37 +1,275 @@
 //! The API document, made from the route table.
+//!
+//! Paths, methods and summaries are the router's rows; what a body holds is written in `schemas.json`, by name.
 
 use serde_json::{Map, Value, json};
+use switchboard_engine::call::Door;
+use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::router::{Route, rows};
+use crate::router::{Audience, Page, Route, Row, rows};
 
-/// The OpenAPI document of everything the router knows.
-pub fn document() -> Value {
+const SCHEMAS: &str = include_str!("openapi/schemas.json");
+
+/// What the methods of Gemini's form are given, and give.
+const GEMINI: [(&str, &str, Body); 5] = [
+    ("generateContent", "Chat with a model, in Gemini's form", Body::json("GenerateContentRequest", "GenerateContentReply")),
+    ("streamGenerateContent", "The same, streamed", Body::json("GenerateContentRequest", "GenerateContentReply")),
+    ("countTokens", "Count the tokens of a request", Body::json("GeminiCountRequest", "GeminiCountReply")),
+    ("embedContent", "Embed a text", Body::json("EmbedContentRequest", "EmbedContentReply")),
+    ("batchEmbedContents", "Embed texts", Body::json("BatchEmbedRequest", "BatchEmbedReply")),
+];
+
+/// What a route takes and gives, by the names of schemas.
+#[derive(Clone, Copy)]
+struct Body {
+    form: bool,
+    request: &'static str,
+    reply: Option<&'static str>,
+    event: Option<&'static str>,
+}
+
+impl Body {
+    const fn json(request: &'static str, reply: &'static str) -> Self {
+        Self { form: false, request, reply: Some(reply), event: None }
+    }
+
+    const fn streams(self, event: &'static str) -> Self {
+        Self { event: Some(event), ..self }
+    }
+
+    fn of(door: Door) -> Self {
+        match (door.operation, door.dialect) {
+            (Operation::Chat, Dialect::Anthropic) => Self::json("MessagesRequest", "MessagesReply").streams("MessagesEvent"),
+            (Operation::Chat, Dialect::OpenAiResponses) => Self::json("ResponsesRequest", "ResponsesReply").streams("ResponsesReply"),
+            (Operation::Chat, Dialect::OpenAiCompletions) => Self::json("CompletionRequest", "CompletionReply").streams("CompletionReply"),
+            (Operation::Chat, _) => Self::json("ChatRequest", "ChatReply").streams("ChatChunk"),
+            (Operation::CountTokens, _) => Self::json("CountTokensRequest", "CountTokensReply"),
+            (Operation::Embeddings, _) => Self::json("EmbeddingsRequest", "EmbeddingsReply"),
+            (Operation::Rerank, _) => Self::json("RerankRequest", "RerankReply"),
+            (Operation::Moderations, _) => Self { form: false, request: "ModerationRequest", reply: None, event: None },
+            (Operation::ImageGenerations, _) => Self::json("ImageRequest", "ImageReply"),
+            (Operation::ImageEdits, _) => Self { form: true, ..Self::json("ImageEditForm", "ImageReply") },
+            (Operation::Speech, _) => Self { form: false, request: "SpeechRequest", reply: None, event: None },
+            (Operation::Transcriptions, _) => Self { form: true, ..Self::json("TranscriptionForm", "TranscriptionReply") },
+        }
+    }
+
+    fn request(self) -> Value {
+        let kind = if self.form { "multipart/form-data" } else { "application/json" };
+        json!({"required": true, "content": {kind: {"schema": named(self.request)}}})
+    }
+
+    fn reply(self, operation: Option<Operation>) -> Value {
+        let mut content = Map::new();
+        let schema = self.reply.map_or_else(|| json!({}), named);
+        let kind = if operation == Some(Operation::Speech) { "audio/*" } else { "application/json" };
+        content.insert(kind.to_owned(), json!({"schema": schema}));
+        if let Some(event) = self.event {
+            content.insert("text/event-stream".to_owned(), json!({"schema": named(event)}));
+        }
+        json!({"description": "The answer", "content": content})
+    }
+}
+
+fn named(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+/// The OpenAPI document of everything the router knows, below that path.
+pub fn document(root: &str) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for (path, row) in rows() {
         let shown = path.replace("{*model}", "{model}");
-        let parameters: Vec<Value> = shown
-            .contains("{model}")
-            .then(|| json!({"name": "model", "in": "path", "required": true, "schema": {"type": "string"}}))
-            .into_iter()
-            .collect();
-        let secured = !matches!(row.route, Route::Page(page) if page != crate::router::Page::Health);
-        let mut operation = json!({"summary": row.summary, "parameters": parameters, "responses": {"200": {"description": "The answer"}, "default": {"description": "An error, in the caller's dialect"}}});
-        if row.method == "POST" {
-            operation["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": {"type": "object"}}}});
+        let shown = if shown.is_empty() { "/".to_owned() } else { shown };
+        match row.route {
+            Route::Gemini => {
+                for (method, summary, body) in GEMINI {
+                    add(&mut paths, format!("{shown}:{method}"), &row, operation(&path, &row, summary, Some((body, None))));
+                }
+            }
+            Route::Call(door) => {
+                let body = (Body::of(door), Some(door.operation));
+                add(&mut paths, shown, &row, operation(&path, &row, row.summary, Some(body)));
+            }
+            _ => add(&mut paths, shown, &row, operation(&path, &row, row.summary, None)),
         }
-        if secured {
-            operation["security"] = json!([{"bearer": []}, {"x-api-key": []}]);
-        }
-        let entry = paths.entry(if shown.is_empty() { "/".to_owned() } else { shown }).or_insert_with(|| json!({}));
-        entry[row.method.to_ascii_lowercase()] = operation;
     }
+    for (path, entry) in &mut paths {
+        for (method, operation) in entry.as_object_mut().into_iter().flatten() {
+            operation["operationId"] = id(method, path).into();
+        }
+    }
+    let schemas: Value = serde_json::from_str(SCHEMAS).unwrap_or_default();
+    let tags: Vec<Value> = Audience::ALL.iter().map(|audience| json!({"name": audience.title()})).collect();
+    let key = |header: &str| json!({"type": "apiKey", "in": "header", "name": header});
     json!({
         "openapi": "3.1.0",
-        "info": {"title": "Switchboard", "version": env!("CARGO_PKG_VERSION"), "description": "One API in front of every model provider."},
+        "info": {
+            "title": "Switchboard", "version": env!("CARGO_PKG_VERSION"),
+            "description": "One API in front of every model provider, in the formats of OpenAI, Anthropic and Google.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": if root.is_empty() { "/" } else { root }}],
+        "tags": tags,
         "paths": paths,
-        "components": {"securitySchemes": {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
-        }},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "x-api-key": key("x-api-key"), "api-key": key("api-key"), "x-goog-api-key": key("x-goog-api-key"),
+            },
+        },
     })
+}
+
+fn add(paths: &mut Map<String, Value>, path: String, row: &Row, operation: Value) {
+    let entry = paths.entry(path).or_insert_with(|| json!({}));
+    entry[row.method.to_ascii_lowercase()] = operation;
+}
+
+/// A name for generated clients: the method and the words of the path.
+fn id(method: &str, path: &str) -> String {
+    let words = path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    [method].into_iter().chain(words).collect::<Vec<_>>().join("_")
+}
+
+fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Operation>)>) -> Value {
+    let by_model = path.contains("{model}") && !matches!(row.route, Route::Model | Route::GeminiModels | Route::Gemini);
+    let audience = if by_model { Audience::Azure } else { row.audience() };
+    let (content, error) = match body {
+        Some((body, operation)) => (body.reply(operation), error(row)),
+        None => (json!({"description": "The answer", "content": document_of(path, row.route)}), error(row)),
+    };
+    let mut operation = json!({
+        "summary": summary,
+        "tags": [audience.title()],
+        "parameters": parameters(path, row.route),
+        "responses": {
+            "200": content,
+            "default": {"description": "An error, in the caller's format", "content": {"application/json": {"schema": named(error)}}},
+        },
+    });
+    if let Some((body, _)) = body {
+        operation["requestBody"] = body.request();
+    }
+    operation["security"] = match row.route {
+        Route::Page(page) if page.is_open() => json!([]),
+        _ => json!([{"bearer": []}, {"x-api-key": []}, {"api-key": []}, {"x-goog-api-key": []}]),
+    };
+    operation
+}
+
+fn error(row: &Row) -> &'static str {
+    match row.audience() {
+        Audience::Anthropic => "AnthropicError",
+        Audience::Gemini => "GeminiError",
+        _ => "OpenAIError",
+    }
+}
+
+/// What a route without a body of its own answers.
+fn document_of(path: &str, route: Route) -> Value {
+    let json = |schema: &str| json!({"application/json": {"schema": named(schema)}});
+    match route {
+        Route::Models => json("ModelList"),
+        Route::Model => json("AnyModel"),
+        Route::GeminiModels if path.contains("{*model}") => json("GeminiModel"),
+        Route::GeminiModels => json("GeminiModelList"),
+        Route::Page(Page::Home | Page::Docs) => json!({"text/html": {"schema": {"type": "string"}}}),
+        Route::Page(Page::Style) => json!({"text/css": {"schema": {"type": "string"}}}),
+        Route::Page(Page::OpenApi) => json!({"application/json": {"schema": {"type": "object"}}}),
+        Route::Page(Page::Routes) => json("Routes"),
+        Route::Page(Page::Alive) => json("Alive"),
+        Route::Page(Page::Ready | Page::Details) => json("Readiness"),
+        Route::Page(Page::Health) => json("Health"),
+        Route::Page(Page::Test) => json("Tested"),
+        Route::Call(_) | Route::Gemini => json!({}),
+    }
+}
+
+fn parameters(path: &str, route: Route) -> Vec<Value> {
+    let query = |name: &str, kind: &str, what: &str| json!({"name": name, "in": "query", "description": what, "schema": {"type": kind}});
+    let mut list = Vec::new();
+    if path.contains("model}") {
+        list.push(
+            json!({"name": "model", "in": "path", "required": true, "description": "The model's name", "schema": {"type": "string"}}),
+        );
+    }
+    match route {
+        Route::Models => {
+            list.push(query("return_wildcard_routes", "boolean", "List patterns too"));
+            list.push(query("include_model_access_groups", "boolean", "List access groups too"));
+            list.push(query("only_model_access_groups", "boolean", "List access groups alone"));
+            list.push(query("limit", "integer", "Models on one page, in Anthropic's form"));
+            list.push(query("after_id", "string", "Begin behind this model, in Anthropic's form"));
+            list.push(query("before_id", "string", "End before this model, in Anthropic's form"));
+        }
+        Route::GeminiModels if !path.contains("{*model}") => {
+            list.push(query("pageSize", "integer", "Models on one page"));
+            list.push(query("pageToken", "string", "Where the page begins"));
+        }
+        Route::Gemini => list.push(query("alt", "string", "`sse` for server-sent events; a streamed answer is a JSON array otherwise")),
+        Route::Page(Page::Health) => list.push(query("model", "string", "Ask the deployments of this model alone")),
+        _ => {}
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references<'a>(value: &'a Value, out: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(map) => {
+                out.extend(map.get("$ref").and_then(Value::as_str));
+                map.values().for_each(|value| references(value, out));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, out)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_route_is_described_and_every_reference_leads_somewhere() {
+        let document = document("");
+        for (path, row) in rows() {
+            let shown = path.replace("{*model}", "{model}");
+            let paths = match row.route {
+                Route::Gemini => GEMINI.iter().map(|(method, ..)| format!("{shown}:{method}")).collect(),
+                _ => vec![shown],
+            };
+            for path in paths {
+                let operation = &document["paths"][&path][row.method.to_ascii_lowercase()];
+                assert!(operation["summary"].is_string(), "{} {path}", row.method);
+                assert_eq!(operation["requestBody"].is_object(), row.method == "POST", "{path}");
+                let named = operation["parameters"].as_array().expect("parameters").iter().any(|one| one["in"] == "path");
+                assert_eq!(named, path.contains("{model}"), "{path}");
+            }
+        }
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > 200, "{}", found.len());
+        let unused = document["components"]["schemas"].as_object().expect("schemas").keys().filter(|name| {
+            let pointer = format!("#/components/schemas/{name}");
+            !found.contains(&pointer.as_str())
+        });
+        assert_eq!(unused.collect::<Vec<_>>(), Vec::<&String>::new());
+        for reference in found {
+            assert!(document.pointer(reference.trim_start_matches('#')).is_some_and(Value::is_object), "{reference}");
+        }
+    }
+
+    #[test]
+    fn operations_have_names_of_their_own() {
+        let document = document("/gateway");
+        assert_eq!(document["servers"][0]["url"], "/gateway");
+        let operations =
+            document["paths"].as_object().expect("paths").values().flat_map(|entry| entry.as_object().expect("operations").values());
+        let mut ids: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().expect("an id")).collect();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all);
+    }
 }

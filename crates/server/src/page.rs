@@ -1,41 +1,74 @@
 //! The gateway's own pages and documents.
 
+mod docs;
+mod home;
+mod html;
+
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HeaderName, HeaderValue,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
+    HeaderValue,
 };
-use http::{Response, StatusCode};
-use serde_json::json;
+use http::{Response, StatusCode, request};
+use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
 
 use crate::accept::Acceptor;
 use crate::app::App;
 use crate::models::document;
-use crate::router::Page;
+use crate::router::{Page, rows};
 
-const HOME: &str = include_str!("page/home.html");
-const DOCS: &str = include_str!("page/docs.html");
+const STYLE: &str = include_str!("page/style.css");
 
 /// What browsers may do with a page of ours: show it, and nothing else.
-const SAFETY: [(&str, &str); 4] = [
+const SAFETY: [(&str, &str); 6] = [
     (
         "content-security-policy",
-        "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+         form-action 'none'; require-trusted-types-for 'script'",
     ),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
     ("x-frame-options", "DENY"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
 ];
 
 /// A page that needs no key.
-pub(crate) fn open(page: Page, app: &App) -> Response<AnswerBody> {
+pub(crate) fn open(page: Page, app: &App, parts: &request::Parts) -> Response<AnswerBody> {
     match page {
-        Page::Home => html(HOME),
-        Page::Docs => html(DOCS),
-        Page::OpenApi => document(&crate::openapi::document()),
+        Page::Home => html(home::render(&base(app, parts))),
+        Page::Docs => html(docs::render(&base(app, parts))),
+        Page::Style => style(),
+        Page::OpenApi => document(&crate::openapi::document(&app.config().general.root_path)),
+        Page::Routes => document(&routes()),
         Page::Alive => document(&json!("I'm alive!")),
-        Page::Ready | Page::Health => ready(app),
+        Page::Ready | Page::Details | Page::Health | Page::Test => ready(app),
     }
+}
+
+/// A page for those with a key.
+pub(crate) async fn closed(page: Page, acceptor: &Acceptor, parts: &request::Parts) -> Response<AnswerBody> {
+    match page {
+        Page::Details => details(&acceptor.app),
+        Page::Test => document(&json!({"route": parts.uri.path()})),
+        _ => {
+            let value = |name| parts.uri.query().and_then(|query| crate::query::value(query, name));
+            crate::health::check(acceptor, value("model").or_else(|| value("model_id")).as_deref()).await
+        }
+    }
+}
+
+/// The URL at which clients reach the gateway: configured, else as this client wrote it.
+fn base(app: &App, parts: &request::Parts) -> String {
+    let config = app.config();
+    if let Some(url) = &config.general.public_base_url {
+        return url.trim_end_matches('/').to_owned();
+    }
+    let host = parts.uri.authority().map(|authority| authority.as_str());
+    let host = host.or_else(|| parts.headers.get(http::header::HOST)?.to_str().ok()).unwrap_or("127.0.0.1:4000");
+    let secure = config.switchboard.tls.is_some() || config.switchboard.behind_tls_proxy;
+    format!("{}://{host}{}", if secure { "https" } else { "http" }, config.general.root_path)
 }
 
 /// Whether the gateway can serve. A deployment that fails is its own matter; only a stop makes the whole unready.
@@ -48,10 +81,40 @@ fn ready(app: &App) -> Response<AnswerBody> {
     document(&json!({"status": "healthy", "db": "Not connected"}))
 }
 
-/// Asks every deployment for a word.
-pub(crate) async fn health(acceptor: &Acceptor, query: Option<&str>) -> Response<AnswerBody> {
-    let wanted = query.and_then(|query| crate::query::value(query, "model"));
-    crate::health::check(acceptor, wanted.as_deref()).await
+/// The same, with what an operator asks next.
+fn details(app: &App) -> Response<AnswerBody> {
+    let mut response = ready(app);
+    if response.status().is_success() {
+        let config = app.config();
+        let callbacks: Vec<&String> = config.litellm.callbacks.every.iter().chain(&config.litellm.callbacks.success).collect();
+        response = document(&json!({
+            "status": "healthy",
+            "db": "Not connected",
+            "cache": null,
+            "switchboard_version": env!("CARGO_PKG_VERSION"),
+            "success_callbacks": callbacks,
+            "deployments": app.gateway.fleet().deployments().count(),
+            "requests_in_flight": app.gateway.in_flight(),
+        }));
+    }
+    response
+}
+
+/// Every route, in LiteLLM's form.
+fn routes() -> Value {
+    let mut routes: Vec<Value> = Vec::new();
+    for (path, row) in rows() {
+        let shown = path.replace("{*model}", "{model}");
+        match routes.iter_mut().find(|known| known["path"] == shown.as_str()) {
+            Some(known) => {
+                if let Some(methods) = known["methods"].as_array_mut() {
+                    methods.push(row.method.into());
+                }
+            }
+            None => routes.push(json!({"path": shown, "methods": [row.method], "name": row.summary})),
+        }
+    }
+    json!({"routes": routes})
 }
 
 /// The answer to a browser that asks whether it may.
@@ -65,10 +128,22 @@ pub(crate) fn preflight() -> Response<AnswerBody> {
     response
 }
 
-fn html(page: &'static str) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::Whole(Some(Bytes::from_static(page.as_bytes()))));
+fn html(page: String) -> Response<AnswerBody> {
+    let mut response = safe(Bytes::from(page), "text/html; charset=utf-8");
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn style() -> Response<AnswerBody> {
+    let mut response = safe(Bytes::from_static(STYLE.as_bytes()), "text/css; charset=utf-8");
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+    response
+}
+
+fn safe(body: Bytes, kind: &'static str) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::Whole(Some(body)));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     for (name, value) in SAFETY {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }

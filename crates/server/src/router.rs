@@ -30,14 +30,32 @@ pub enum Page {
     Home,
     /// The API, for people.
     Docs,
+    /// How the pages look.
+    Style,
     /// The API, for machines.
     OpenApi,
+    /// The routes, in LiteLLM's form.
+    Routes,
     /// Whether the process lives.
     Alive,
     /// Whether it can serve.
     Ready,
+    /// The same, with more about the gateway.
+    Details,
     /// Whether its deployments answer.
     Health,
+    /// Whether a key is good.
+    Test,
+}
+
+impl Page {
+    /// Whether anybody may see it, without a key.
+    pub fn is_open(self) -> bool {
+        match self {
+            Page::Home | Page::Docs | Page::Style | Page::OpenApi | Page::Routes | Page::Alive | Page::Ready => true,
+            Page::Details | Page::Health | Page::Test => false,
+        }
+    }
 }
 
 /// One row of the table: method, path below the prefix, and what it leads to.
@@ -51,6 +69,54 @@ pub struct Row {
     pub route: Route,
     /// What it does, for the API document.
     pub summary: &'static str,
+}
+
+/// Who calls a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Clients of OpenAI's API.
+    OpenAi,
+    /// Clients of Anthropic's API.
+    Anthropic,
+    /// Clients of Google's API.
+    Gemini,
+    /// Clients of Azure's API: the model stands in the path.
+    Azure,
+    /// All of them.
+    Everyone,
+    /// People and machines that run the gateway.
+    Operator,
+}
+
+impl Audience {
+    /// All of them, in the order of documents.
+    pub const ALL: [Audience; 6] =
+        [Audience::OpenAi, Audience::Anthropic, Audience::Gemini, Audience::Azure, Audience::Everyone, Audience::Operator];
+
+    /// The heading of its routes.
+    pub fn title(self) -> &'static str {
+        match self {
+            Audience::OpenAi => "OpenAI clients",
+            Audience::Anthropic => "Anthropic clients",
+            Audience::Gemini => "Gemini clients",
+            Audience::Azure => "Azure clients",
+            Audience::Everyone => "Models",
+            Audience::Operator => "The gateway itself",
+        }
+    }
+}
+
+impl Row {
+    /// Who calls it, where its path does not name the model.
+    pub fn audience(&self) -> Audience {
+        match self.route {
+            Route::Call(door) if door.dialect == Dialect::Anthropic => Audience::Anthropic,
+            Route::Call(_) => Audience::OpenAi,
+            Route::Gemini | Route::GeminiModels => Audience::Gemini,
+            Route::Models | Route::Model => Audience::Everyone,
+            Route::Page(_) => Audience::Operator,
+        }
+    }
 }
 
 const fn call(path: &'static str, operation: Operation, dialect: Dialect, summary: &'static str) -> Row {
@@ -117,7 +183,7 @@ pub const BY_MODEL: [Row; 8] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 12] = [
+pub const ALONE: [Row; 15] = [
     // Gemini clients
     get("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     get("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
@@ -131,12 +197,15 @@ pub const ALONE: [Row; 12] = [
     // everyone
     get("/", Route::Page(Page::Home), "What this is"),
     get("/docs", Route::Page(Page::Docs), "The API, for people"),
+    get("/style.css", Route::Page(Page::Style), "How the pages look"),
     get("/openapi.json", Route::Page(Page::OpenApi), "The API, for machines"),
     get("/health/liveliness", Route::Page(Page::Alive), "Whether the process lives"),
     get("/health/liveness", Route::Page(Page::Alive), "Whether the process lives"),
     get("/health/readiness", Route::Page(Page::Ready), "Whether the gateway can serve"),
-    get("/health", Route::Page(Page::Health), "Whether the deployments answer"),
-    get("/routes", Route::Page(Page::OpenApi), "The API, for machines"),
+    get("/health/readiness/details", Route::Page(Page::Details), "Whether the gateway can serve, and what it is"),
+    get("/health", Route::Page(Page::Health), "Whether the deployments answer: asks each of them"),
+    get("/test", Route::Page(Page::Test), "Whether a key is good"),
+    get("/routes", Route::Page(Page::Routes), "Every route, in LiteLLM's form"),
 ];
 
 /// A request's route, and the model where the path names it.

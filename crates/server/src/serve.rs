@@ -1,6 +1,5 @@
 //! From a configuration to a running gateway, and back to nothing without losing an answer.
 
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -11,15 +10,19 @@ use switchboard_engine::admit::Admission;
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::meter::Recorder;
-use switchboard_engine::upstream::{Settings as UpstreamSettings, Timeouts, Upstream};
+use switchboard_engine::upstream::{Settings as UpstreamSettings, Timeouts, Transport, Upstream};
 
 use crate::accept::{Acceptor, serve};
 use crate::app::App;
 use crate::auth::Keys;
-use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source};
+use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
+use crate::edge::settings::BodyLimits;
 use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
+use crate::overlay::{self, OverlayError};
+use crate::reload::{Reload, Reloading, needs_restart};
 use crate::router::Router;
+use crate::transport::{self, BadTransport};
 
 /// A gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +36,21 @@ pub enum StartError {
     /// The routes contradict each other.
     #[error("the routes contradict each other: {0}")]
     Routes(#[from] matchit::InsertError),
+    /// The user's model cards cannot be used.
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
+    /// The settings of connections to providers cannot be used.
+    #[error(transparent)]
+    Transport(#[from] BadTransport),
+}
+
+/// What came of a new configuration.
+#[derive(Debug)]
+pub struct Applied {
+    /// What could not be made into a deployment.
+    pub unusable: Vec<fleet::Unusable>,
+    /// Settings that changed and that only a restart can change.
+    pub restart: Vec<&'static str>,
 }
 
 /// A running gateway.
@@ -45,12 +63,12 @@ pub struct Gate {
     running: Running,
     demo: Option<Running>,
     demo_base: Option<String>,
+    reloading: Option<Reloading>,
     log: Option<JoinHandle<()>>,
 }
 
 /// What loads the configuration of this process.
-pub fn loader(file: Option<PathBuf>, overrides: Overrides, environment: Environment) -> Loader {
-    let source = Source::choose(file, &environment);
+pub fn loader(source: Source, overrides: Overrides, environment: Environment) -> Loader {
     let providers = Catalog::embedded().providers().filter(|provider| !provider.key_env.is_empty() && !provider.local);
     let providers = providers.map(|provider| ProviderKeys { provider: provider.id.clone(), variables: provider.key_env.clone() });
     Loader { overrides, providers: providers.collect(), ..Loader::new(source, environment) }
@@ -60,16 +78,17 @@ impl Gate {
     /// Starts a gateway that records to `recorder`; `log` is the recorder's thread, to be waited for at the end.
     pub fn start(config: Config, recorder: Arc<dyn Recorder>, log: Option<JoinHandle<()>>) -> Result<Self, StartError> {
         let config = Arc::new(config);
-        let catalog = Catalog::embedded();
+        let catalog = overlay::catalog(config.switchboard.catalog.as_deref())?;
+        let transport = transport::of(&config)?;
         let demo = needs_demo(&config).then(crate::demo::start).transpose()?;
         let demo_base = demo.as_ref().and_then(Running::tcp).map(|address| format!("http://{address}/v1"));
-        let (fleet, unusable) = fleet::build(&config, catalog, demo_base.as_deref());
+        let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref());
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
         let app = Arc::new(App {
             gateway: Gateway::new(fleet, Admission::new(bound), recorder, config.router.num_retries),
-            catalog,
+            catalog: ArcSwap::new(catalog),
             keys: ArcSwap::from_pointee(Keys::of(&config)),
             config: ArcSwap::new(config.clone()),
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
@@ -77,13 +96,13 @@ impl Gate {
         let router = Router::new(&config.general.root_path)?;
         let shared = app.clone();
         let running = Edge::run(settings(&config), move |_| {
-            let acceptor = Acceptor { worker: worker(&shared.config()), app: shared.clone(), router: router.clone() };
+            let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), router: router.clone() };
             let acceptor = Rc::new(acceptor);
             Ok(move |request| serve(acceptor.clone(), request))
         })?;
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());
-        Ok(Self { app, unusable, running, demo, demo_base, log })
+        Ok(Self { app, unusable, running, demo, demo_base, reloading: None, log })
     }
 
     /// Where it listens.
@@ -101,21 +120,70 @@ impl Gate {
         self.running.shutdown()
     }
 
-    /// What a new configuration is handed to.
-    pub fn reloader(&self) -> impl Fn(Arc<Config>) -> Vec<fleet::Unusable> + Send + 'static {
+    /// What a new configuration is handed to. One that cannot be used leaves the old one in force.
+    pub fn reloader(&self) -> impl Fn(Arc<Config>) -> Result<Applied, OverlayError> + Send + 'static {
         let (app, demo_base) = (self.app.clone(), self.demo_base.clone());
         move |config| {
-            let (fleet, unusable) = fleet::build(&config, app.catalog, demo_base.as_deref());
+            let catalog = overlay::catalog(config.switchboard.catalog.as_deref())?;
+            let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref());
+            let restart = needs_restart(&app.config(), &config);
             app.gateway.replace(fleet);
+            app.catalog.store(catalog);
             app.keys.store(Arc::new(Keys::of(&config)));
             app.config.store(config);
-            unusable
+            Ok(Applied { unusable, restart })
         }
+    }
+
+    /// Follows changes of the configuration from now on; every outcome is told to `tell`.
+    pub fn follow(
+        &mut self,
+        watch: Watch,
+        tell: impl Fn(&Reload, Option<Result<Applied, OverlayError>>) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let reload = &self.app.config().switchboard.reload;
+        let interval = reload.enabled.then_some(reload.poll_interval);
+        let apply = self.reloader();
+        let on_reload = move |outcome: Reload| {
+            let applied = match &outcome {
+                Reload::Changed(config) => Some(apply(config.clone())),
+                Reload::Refused(_) => None,
+            };
+            tell(&outcome, applied);
+        };
+        self.reloading = Some(Reloading::start(watch, interval, self.running.certificates().cloned(), on_reload)?);
+        Ok(())
     }
 
     /// Serves until a signal says to stop, then until every answer is complete.
     pub fn wait(self) -> Result<(), edge::BoxError> {
-        let ended = self.running.wait_with_signals();
+        let Self { app, running, demo, reloading, log, .. } = self;
+        let ended = running.wait_with_signals();
+        Remains { app, demo, reloading, log }.end()?;
+        ended
+    }
+
+    /// Stops, and waits until every answer is complete.
+    pub fn stop(self) -> Result<(), edge::BoxError> {
+        let Self { app, running, demo, reloading, log, .. } = self;
+        running.shutdown().drain();
+        running.wait()?;
+        Remains { app, demo, reloading, log }.end()
+    }
+}
+
+/// What is left of a gateway that no longer serves.
+struct Remains {
+    app: Arc<App>,
+    demo: Option<Running>,
+    reloading: Option<Reloading>,
+    log: Option<JoinHandle<()>>,
+}
+
+impl Remains {
+    /// Ends every thread, the log last: whoever may still write to it must be gone.
+    fn end(self) -> Result<(), edge::BoxError> {
+        drop(self.reloading);
         if let Some(demo) = self.demo {
             demo.shutdown().drain();
             demo.wait()?;
@@ -126,7 +194,7 @@ impl Gate {
         {
             tracing::error!("the request log's thread panicked");
         }
-        ended
+        Ok(())
     }
 }
 
@@ -139,20 +207,28 @@ fn settings(config: &Config) -> edge::Settings {
     let own = &config.switchboard;
     edge::Settings {
         listen: own.listen.iter().map(|listen| edge::Address::Tcp(listen.address)).collect(),
+        tls: own
+            .tls
+            .as_ref()
+            .map(|files| edge::settings::TlsFiles { certificate: files.certificate_file.clone(), key: files.private_key_file.clone() }),
         workers: own.workers as usize,
         max_connections: own.limits.max_connections as usize,
         header_timeout: own.timeouts.header_read,
         idle_timeout: own.timeouts.keep_alive,
         stall_timeout: own.timeouts.write,
+        max_header_bytes: usize::try_from(own.limits.max_header_bytes).unwrap_or(usize::MAX),
+        max_headers: own.limits.max_headers as usize,
+        body: BodyLimits { max_bytes: own.limits.max_body_bytes, total: own.timeouts.body_read, ..BodyLimits::default() },
         drain_timeout: own.timeouts.drain,
         ..edge::Settings::default()
     }
 }
 
 /// One worker's connections to providers.
-pub fn worker(config: &Config) -> Worker {
+fn worker(config: &Config, transport: &Transport) -> Worker {
     let own = &config.switchboard.upstream;
     let settings = UpstreamSettings {
+        transport: transport.clone(),
         idle_connection_timeout: own.pool_idle_timeout,
         max_idle_per_origin: own.max_idle_connections_per_host as usize,
         ..UpstreamSettings::default()

@@ -197,6 +197,11 @@ pub trait Inbound: Sync {
     /// Reads a client's request.
     fn read_request(&self, head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, Malformed>;
 
+    /// Whether the request may be written in another dialect: not where it names what only a provider of this one holds.
+    fn check_translation(&self, _request: &ChatRequest, _target: Dialect) -> Result<(), Unsupported> {
+        Ok(())
+    }
+
     /// Writes a whole answer.
     fn write_reply(&self, reply: &ChatReply, stamp: &Stamp) -> Vec<u8>;
 

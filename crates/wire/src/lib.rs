@@ -12,8 +12,12 @@
 
 pub mod anthropic;
 pub mod assemble;
+pub mod bedrock;
 pub mod chat;
+pub mod cohere;
+pub mod count;
 pub mod dialect;
+pub mod embed;
 pub mod event;
 pub mod extra;
 pub mod fields;
@@ -26,12 +30,17 @@ pub mod loss;
 pub mod multipart;
 pub mod openai_chat;
 pub mod openai_completions;
+pub mod openai_responses;
 pub mod outline;
 pub mod prepare;
 pub mod problem;
+#[cfg(test)]
+mod recorded;
 mod registry;
 pub mod relay;
 pub mod reply;
+pub mod rerank;
 pub mod seal;
+pub mod usage;
 
 pub use dialect::{Dialect, Operation};

@@ -32,6 +32,18 @@ pub fn replace(body: &Frames, content_type: &str, name: &str, value: &str) -> Re
     Ok(out)
 }
 
+/// The form with a text field added before its first part.
+pub fn insert(body: &Frames, content_type: &str, name: &str, value: &str) -> Result<Frames, Malformed> {
+    let delimiter = format!("--{}", boundary(content_type).ok_or_else(|| Malformed::new("the form's content type names no boundary"))?);
+    let first = memmem::find(&body.join(), delimiter.as_bytes()).ok_or_else(|| Malformed::new("the form has no part"))?;
+    let mut out = Frames::new();
+    body.slice_into(0, first, &mut out);
+    let part = format!("{delimiter}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    out.push(bytes::Bytes::from(part));
+    body.slice_into(first, body.len(), &mut out);
+    Ok(out)
+}
+
 /// Where the value of that field stands. A field that is there twice is refused: two readers could differ on which counts.
 fn find(body: &[u8], content_type: &str, name: &str) -> Result<Option<Span>, Malformed> {
     let delimiter = format!("--{}", boundary(content_type).ok_or_else(|| Malformed::new("the form's content type names no boundary"))?);
@@ -88,6 +100,9 @@ mod tests {
         let replaced = replace(&body, KIND, "model", "other").expect("a form").join();
         assert_eq!(replaced, FORM.replace("whisper-1", "other").as_bytes());
         assert!(field(&body, "multipart/form-data", "model").is_err());
+        let more = insert(&body, KIND, "language", "de").expect("a form");
+        assert_eq!(field(&more, KIND, "language").expect("a form").as_deref(), Some("de"));
+        assert_eq!(field(&more, KIND, "model").expect("a form").as_deref(), Some("whisper-1"));
         let twice = FORM.replace("name=\"file\"; filename=\"a.wav\"", "name=\"model\"");
         assert!(field(&Frames::from(twice.into_bytes()), KIND, "model").is_err());
     }

@@ -66,5 +66,8 @@ pub fn read(from: Dialect, head: &Head<'_>, body: &Frames) -> Result<ChatRequest
 
 fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
     let outbound = route.to.outbound().ok_or_else(|| Problem::new(Kind::Internal, format!("no provider speaks `{}`", route.to)))?;
+    if let Some(inbound) = route.from.inbound().filter(|_| route.from != route.to) {
+        inbound.check_translation(request, route.to)?;
+    }
     Ok(outbound.write_request(request, route.profile)?)
 }

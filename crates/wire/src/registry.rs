@@ -1,7 +1,10 @@
 //! The one place that knows every dialect.
 
 use crate::anthropic::Anthropic;
+use crate::bedrock::Bedrock;
+use crate::cohere::Cohere;
 use crate::dialect::{Dialect, Inbound, Outbound};
+use crate::openai_responses::OpenAiResponses;
 
 impl Dialect {
     /// The half clients speak; `None` where only providers speak it.
@@ -9,7 +12,7 @@ impl Dialect {
         match self {
             Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
             Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
-            Dialect::OpenAiResponses => None,
+            Dialect::OpenAiResponses => Some(&OpenAiResponses),
             Dialect::Anthropic => Some(&Anthropic),
             Dialect::Gemini => Some(&crate::gemini::Gemini),
             Dialect::Bedrock => None,
@@ -23,11 +26,11 @@ impl Dialect {
         match self {
             Dialect::OpenAiChat => Some(&crate::openai_chat::OpenAiChat),
             Dialect::OpenAiCompletions => Some(&crate::openai_completions::OpenAiCompletions),
-            Dialect::OpenAiResponses => None,
+            Dialect::OpenAiResponses => Some(&OpenAiResponses),
             Dialect::Anthropic => Some(&Anthropic),
             Dialect::Gemini => Some(&crate::gemini::Gemini),
-            Dialect::Bedrock => None,
-            Dialect::Cohere => None,
+            Dialect::Bedrock => Some(&Bedrock),
+            Dialect::Cohere => Some(&Cohere),
             Dialect::Ollama => None,
         }
     }

@@ -1,11 +1,12 @@
 //! From a file and the environment to a [`Config`].
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::diagnostic::{Diagnostics, Location};
 use super::environment::Environment;
 use super::raw::{self, Written};
-use super::resolved::{self, Config};
+use super::resolved::{self, Config, TlsFiles};
 use super::yaml::{Map, Node, Value};
 
 /// Where the configuration comes from.
@@ -40,6 +41,30 @@ pub struct Overrides {
     pub port: Option<u16>,
     /// Threads that serve requests.
     pub workers: Option<u32>,
+    /// Leave out parameters a provider does not take.
+    pub drop_params: Option<bool>,
+    /// Longest time for one request.
+    pub request_timeout: Option<Duration>,
+    /// For an idle connection of a client to stay open.
+    pub keep_alive: Option<Duration>,
+    /// Certificate of the gateway.
+    pub tls: Option<TlsFiles>,
+}
+
+impl Overrides {
+    /// Lays over a configuration what neither listening nor workers are: those are read with the file.
+    fn apply(&self, config: &mut Config) {
+        if self.drop_params.is_some() {
+            config.litellm.drop_params = self.drop_params;
+        }
+        if let Some(timeout) = self.request_timeout {
+            config.litellm.request_timeout = timeout;
+            config.router.timeout = timeout;
+        }
+        if let Some(timeout) = self.keep_alive {
+            config.switchboard.timeouts.keep_alive = timeout;
+        }
+    }
 }
 
 /// A provider and the environment variables that may hold its key, in order of preference.
@@ -97,9 +122,12 @@ impl Loader {
         if written.incomplete {
             return Loaded { config: None, diagnostics, files: written.files };
         }
-        let config = resolved::resolve(&written, &self.overrides, self.providers(), &mut diagnostics);
+        let mut config = resolved::resolve(&written, &self.overrides, self.providers(), &mut diagnostics);
+        self.overrides.apply(&mut config);
+        let mut files = written.files;
+        files.extend(config.switchboard.catalog.clone());
         let config = Some(config).filter(|_| !diagnostics.has_errors());
-        Loaded { config, diagnostics, files: written.files }
+        Loaded { config, diagnostics, files }
     }
 
     fn providers(&self) -> Option<&[ProviderKeys]> {

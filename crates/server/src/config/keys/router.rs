@@ -51,6 +51,6 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("health_check_staleness_threshold", Seconds, "Age at which a health check no longer counts."),
     not_yet("health_check_ignore_transient_errors", Flag, "Health checks ignore errors that pass by themselves."),
     not_yet("weights", Any, "Weights of deployments, per model."),
-    ignored("set_verbose", Flag, "Use `RUST_LOG`."),
+    ignored("set_verbose", Flag, "Use `SWITCHBOARD_LOG`."),
     ignored("debug_level", Text, "Use `RUST_LOG`."),
 ];

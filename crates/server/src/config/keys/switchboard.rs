@@ -12,6 +12,11 @@ pub(super) const KEYS: &[Key] = &[
     honoured("timeouts", Map, "Bounds on how long clients may take."),
     honoured("upstream", Map, "Connections to providers."),
     honoured("reload", Map, "How changes of the configuration are noticed."),
+    honoured(
+        "catalog",
+        Text,
+        "File with further model cards, as `switchboard catalog update` writes it; `SWITCHBOARD_CATALOG` unless said.",
+    ),
 ];
 
 pub(super) const TLS: &[Key] = &[

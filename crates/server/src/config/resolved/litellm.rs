@@ -14,6 +14,8 @@ pub struct LitellmSettings {
     pub drop_params: Option<bool>,
     /// Longest time for one request.
     pub request_timeout: Duration,
+    /// Write logs as JSON, also to a terminal.
+    pub json_logs: bool,
     /// What is told about requests, by name: every request, those that succeeded, those that failed.
     pub callbacks: Callbacks,
 }
@@ -44,6 +46,7 @@ impl LitellmSettings {
         let settings = LitellmSettings {
             drop_params: fields.flag("drop_params"),
             request_timeout: fields.seconds("request_timeout").unwrap_or(REQUEST_TIMEOUT),
+            json_logs: fields.flag("json_logs").unwrap_or(false),
             callbacks: Callbacks {
                 every: fields.texts("callbacks"),
                 success: fields.texts("success_callback"),

@@ -32,6 +32,8 @@ pub struct SwitchboardSettings {
     pub upstream: UpstreamSettings,
     /// How changes are noticed.
     pub reload: ReloadSettings,
+    /// Further model cards, laid over the embedded ones. `None`: only those.
+    pub catalog: Option<PathBuf>,
 }
 
 /// An address to listen on, and where it was chosen.
@@ -125,13 +127,17 @@ impl SwitchboardSettings {
         let workers = overrides.workers.or_else(|| fields.count("workers")).or(from_environment).filter(|count| *count > 0);
         SwitchboardSettings {
             listen: listen(reader, &fields, environment, overrides),
-            tls: tls(reader, fields.node("tls")),
+            tls: overrides.tls.clone().or_else(|| tls(reader, fields.node("tls"))),
             behind_tls_proxy: fields.flag("behind_tls_proxy").unwrap_or(false),
             workers: workers.unwrap_or_else(processors),
             limits: ClientLimits::read(reader, fields.node("limits"), general),
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),
             reload: ReloadSettings::read(reader, fields.node("reload")),
+            catalog: fields
+                .text("catalog")
+                .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
+                .map(PathBuf::from),
         }
     }
 }

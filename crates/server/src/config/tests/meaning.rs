@@ -115,7 +115,7 @@ fn the_command_line_wins_over_file_and_environment() {
     loader.source = Source::Text { name: "c".into(), text: "switchboard: {listen: '127.0.0.1:6000', workers: 2}".into() };
     let config = loader.load().config.unwrap();
     assert_eq!(config.switchboard.listen[0].address.port(), 6000);
-    loader.overrides = Overrides { host: Some("localhost".into()), port: Some(7000), workers: Some(1) };
+    loader.overrides = Overrides { host: Some("localhost".into()), port: Some(7000), workers: Some(1), ..Overrides::default() };
     let config = loader.load().config.unwrap();
     assert_eq!(config.switchboard.listen[0].address.to_string(), "127.0.0.1:7000");
     assert_eq!(config.switchboard.workers, 1);

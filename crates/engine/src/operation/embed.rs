@@ -1,0 +1,91 @@
+//! Embeddings.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use switchboard_wire::embed::{EmbedReply, EmbedRequest, Encoding, Shape};
+use switchboard_wire::problem::{Fault, Kind, Problem};
+
+use super::{Product, Step, abreast, spoken, untaken};
+use crate::control;
+use crate::deployment::Reach;
+use crate::error::Error;
+use crate::meter::Meter;
+
+/// The most calls side by side where a provider takes one input at a time.
+const AT_ONCE: usize = 8;
+/// The most calls one request may become.
+const MOST_CALLS: usize = 256;
+
+pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, Error> {
+    let (reach, name) = step.reach()?;
+    let (Some(door), Some(shape)) = (Shape::of_door(step.call.door.shape), Shape::of_row(name)) else {
+        return Err(step.no_translation(name));
+    };
+    if door == Shape::OpenAi && shape == Shape::OpenAi {
+        return same(step, reach, meter).await;
+    }
+    let request = door.read_request(&step.call.body.join()).map_err(Problem::from)?;
+    let written = shape.write_request(&request, step.written_for(reach)).map_err(untaken)?;
+    let mut told = HeaderMap::new();
+    step.losses(&written.losses, &mut told, meter)?;
+    let (mut headers, reply) = ask(step, reach, (shape, written.bodies), meter).await?;
+    headers.extend(told);
+    check(step, &request, &reply)?;
+    if let Some(usage) = reply.usage.clone() {
+        meter.usage(usage);
+    }
+    Ok(Product::Whole(headers, door.write_reply(&reply, request.encoding, &step.call.model).into()))
+}
+
+/// OpenAI's form on both sides: the bytes pass. Only vectors in the other encoding than the client asked for are written anew.
+async fn same(step: &Step<'_>, reach: &Reach, meter: &mut Meter) -> Result<Product, Error> {
+    let outline = step.outline()?;
+    let wanted: Option<String> = outline.read(&step.call.body, "encoding_format").map_err(Problem::from)?;
+    let (headers, body) = step.ask(reach, step.spliced(outline, reach), spoken(step.target, "openai"), Some(meter)).await?;
+    let reply = Shape::OpenAi.read_reply(&headers, &body).map_err(|fault| step.unreadable(fault))?;
+    if let Some(usage) = reply.usage {
+        meter.usage(usage);
+    }
+    let wanted = match wanted.as_deref() {
+        Some("base64") => Some(Encoding::Base64),
+        Some("float") => Some(Encoding::Float),
+        _ => None,
+    };
+    let body = wanted.and_then(|wanted| Shape::OpenAi.reencode(&body, wanted)).map_or(body, Bytes::from);
+    Ok(Product::Whole(control::backward(&headers), body))
+}
+
+/// Sends the bodies and joins the answers.
+async fn ask(
+    step: &Step<'_>,
+    reach: &Reach,
+    (shape, bodies): (Shape, Vec<Bytes>),
+    meter: &mut Meter,
+) -> Result<(HeaderMap, EmbedReply), Error> {
+    if bodies.len() > MOST_CALLS {
+        let message = format!("{} takes one input a call; send at most {MOST_CALLS} at once", step.target.spec.model);
+        return Err(Problem::new(Kind::TooLarge, message).with_param("input").into());
+    }
+    let dialect = spoken(step.target, shape.as_str());
+    let read = |(headers, body): (HeaderMap, Bytes)| {
+        let reply = shape.read_reply(&headers, &body).map_err(|fault| step.unreadable(fault))?;
+        Ok((headers, reply))
+    };
+    let mut bodies = bodies.into_iter();
+    let first = bodies.next().ok_or_else(|| Error::internal("a request was written as nothing"))?;
+    let answered = step.ask(reach, step.edited(first, reach)?, dialect, Some(meter)).await?;
+    let (headers, mut joined) = read(answered)?;
+    let rest = bodies.map(|body| -> std::pin::Pin<Box<dyn Future<Output = Result<EmbedReply, Error>>>> {
+        Box::pin(async move { read(step.ask(reach, step.edited(body, reach)?, dialect, None).await?).map(|(_, reply)| reply) })
+    });
+    for reply in abreast::all(rest, AT_ONCE).await? {
+        joined.join(reply);
+    }
+    Ok((control::backward(&headers), joined))
+}
+
+/// A vector for each input, or none at all.
+fn check(step: &Step<'_>, request: &EmbedRequest, reply: &EmbedReply) -> Result<(), Error> {
+    let (asked, got) = (request.inputs.len(), reply.vectors.len());
+    if asked == got { Ok(()) } else { Err(step.unreadable(Fault::protocol(&format!("{got} vectors for {asked} inputs")))) }
+}

@@ -1,0 +1,75 @@
+//! Operations that pass as they are: images, speech, transcriptions, moderations, in OpenAI's form.
+
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use switchboard_wire::Operation;
+use switchboard_wire::frames::Frames;
+use switchboard_wire::framing::Framing;
+use switchboard_wire::multipart;
+use switchboard_wire::problem::Problem;
+use switchboard_wire::relay::{Output, Relay};
+use switchboard_wire::usage::{StreamedUsage, of_answer};
+
+use super::{Product, Step, note, spoken};
+use crate::call::Content;
+use crate::catalog::Component;
+use crate::control;
+use crate::deployment::Reach;
+use crate::error::Error;
+use crate::meter::Meter;
+
+pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, Error> {
+    let (reach, shape) = step.reach()?;
+    if shape != "openai" {
+        return Err(step.no_translation(shape));
+    }
+    let (body, kind) = prepare(step, reach)?;
+    let reply = step.attempts.send(step.target, reach, (body, Vec::new(), &kind), Some(meter)).await?;
+    let dialect = spoken(step.target, shape);
+    if !reply.status.is_success() {
+        return Err(step.whole(reply, dialect).await.err().unwrap_or_else(|| Error::internal("an error was no error")));
+    }
+    let kind = reply.headers.get(CONTENT_TYPE).cloned().unwrap_or_else(|| HeaderValue::from_static("application/octet-stream"));
+    let is = |name: &str| kind.to_str().is_ok_and(|kind| kind.starts_with(name));
+    let mut headers = control::backward(&reply.headers);
+    spoken_characters(step, meter);
+    if is("application/json") {
+        let (_, body) = step.whole(reply, dialect).await?;
+        note(meter, of_answer(step.call.door.operation, &body));
+        return Ok(Product::Whole(with(headers, kind), body));
+    }
+    if is("text/event-stream") {
+        headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        let output = Output::Verbatim { hide_usage: false, epilogue: b"" };
+        let relay = Relay::new(Framing::Sse, Box::new(StreamedUsage::default()), output);
+        return Ok(Product::Passing(with(headers, kind), reply.body, Some(relay)));
+    }
+    // Sound, subtitles, text: it passes as it comes.
+    Ok(Product::Passing(with(headers, kind), reply.body, None))
+}
+
+fn with(mut headers: HeaderMap, kind: HeaderValue) -> HeaderMap {
+    headers.insert(CONTENT_TYPE, kind);
+    headers
+}
+
+/// The body for the target and its content type.
+fn prepare(step: &Step<'_>, reach: &Reach) -> Result<(Frames, String), Error> {
+    let call = step.call;
+    match &call.content {
+        Content::Json(outline) => Ok((step.spliced(outline, reach), "application/json".to_owned())),
+        Content::Form(kind) => {
+            let named = multipart::field(&call.body, kind, "model").map_err(Problem::from)?.is_some();
+            let form = if named { multipart::replace } else { multipart::insert };
+            Ok((form(&call.body, kind, "model", &reach.model).map_err(Problem::from)?, kind.clone()))
+        }
+    }
+}
+
+/// Speech is paid by the character of its text, which is in the request.
+fn spoken_characters(step: &Step<'_>, meter: &mut Meter) {
+    if step.call.door.operation == Operation::Speech
+        && let Some(text) = step.call.text("input")
+    {
+        meter.count(Component::InputCharacter, text.chars().count() as u64);
+    }
+}

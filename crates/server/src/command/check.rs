@@ -1,0 +1,74 @@
+//! `switchboard check`: what a configuration means and what is wrong with it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{Outcome, UNUSABLE, complain, say};
+use crate::config::{Environment, Overrides, Severity, Source, report};
+use crate::{fleet, overlay, serve, transport};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  switchboard check config.yaml
+  switchboard check                 what `switchboard serve` would use: CONFIG_FILE_PATH, or the keys that are set
+
+Reads what `serve` would read and starts nothing. Ends with 0 when everything in it can be used, else with 64.")]
+pub(super) struct Check {
+    /// The configuration file
+    config: Option<PathBuf>,
+    /// The same, as a flag
+    #[arg(long = "config", short = 'c', conflicts_with = "config")]
+    flag: Option<PathBuf>,
+    /// Say only what is wrong
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl Check {
+    pub(super) fn run(self, environment: Environment) -> Outcome {
+        let source = Source::choose(self.config.or(self.flag), &environment);
+        let loaded = serve::loader(source, Overrides::default(), environment).load();
+        for diagnostic in loaded.diagnostics.iter() {
+            complain(&diagnostic.to_string());
+        }
+        let warnings = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
+        let mut errors = loaded.diagnostics.errors().count();
+        if let Some(config) = loaded.config {
+            if !self.quiet {
+                say(&report(&config));
+            }
+            errors += unusable(&Arc::new(config));
+        }
+        let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        complain(&format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")));
+        Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(UNUSABLE) })
+    }
+}
+
+/// Where the built-in model would be; nothing is asked of it.
+const DEMO: &str = "http://127.0.0.1:9/v1";
+
+/// Says what could not be used, and how much it is.
+fn unusable(config: &Arc<crate::config::Config>) -> usize {
+    let mut count = 0;
+    let mut wrong = |message: String| {
+        complain(&message);
+        count += 1;
+    };
+    if let Err(error) = transport::of(config) {
+        wrong(format!("error: {error}"));
+    }
+    match overlay::catalog(config.switchboard.catalog.as_deref()) {
+        Ok(catalog) => {
+            for unusable in fleet::build(config, &catalog, Some(DEMO)).1 {
+                wrong(format!("error: `{}` cannot be used: {}\n  --> {}", unusable.model_name, unusable.why, unusable.at));
+            }
+        }
+        Err(error) => wrong(format!("error: {error}")),
+    }
+    count
+}

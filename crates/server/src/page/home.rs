@@ -1,0 +1,10 @@
+//! `/`: what this is, and how to point a client at it.
+
+use super::html::{escape, page};
+
+const CONTENT: &str = include_str!("home.html");
+
+/// The page of a gateway that clients reach at that URL.
+pub(super) fn render(base: &str) -> String {
+    page("Switchboard", &CONTENT.replace("{base}", &escape(base)))
+}

@@ -1,0 +1,176 @@
+//! Whether and how much the model is told to think, in each family's own words.
+
+use super::pen::{Family, Pen};
+use crate::chat::{ChatRequest, PartBody, Reasoning, Role, ToolChoice};
+use crate::dialect::Thinking;
+use crate::loss::Why;
+
+/// The least budget Claude takes.
+const LEAST: u64 = 1024;
+
+/// Budgets by effort, lowest first.
+const BUDGETS: [(&str, u64); 6] = [("minimal", LEAST), ("low", 1024), ("medium", 2048), ("high", 4096), ("xhigh", 8192), ("max", 16384)];
+
+/// What thinking means for the rest of the request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// The knobs of sampling must stay at their defaults.
+    pub(super) fixed_sampling: bool,
+    /// No token limit may be sent.
+    pub(super) unlimited: bool,
+}
+
+/// Writes the thinking into the additional fields. `forced`: the answer must be a tool's call.
+pub(super) fn write(pen: &mut Pen<'_>, request: &ChatRequest, forced: bool) -> Plan {
+    let Some(reasoning) = &request.reasoning else { return Plan::default() };
+    let effort = reasoning.effort.as_deref();
+    if reasoning.enabled == Some(false) || effort == Some("none") || reasoning.budget_tokens == Some(0) {
+        return switch_off(pen);
+    }
+    if !(reasoning.enabled == Some(true) || reasoning.adaptive || effort.is_some() || reasoning.budget_tokens.is_some()) {
+        return Plan::default();
+    }
+    if pen.profile.thinking == Some(Thinking::Never) {
+        pen.losses.dropped("reasoning");
+        return Plan::default();
+    }
+    match pen.family {
+        Family::Claude => claude(pen, request, reasoning, forced),
+        Family::Nova => nova(pen, reasoning),
+        Family::GptOss => {
+            let effort = fit_effort(pen, reasoning, &["low", "medium", "high"]);
+            pen.add("reasoning_effort", effort);
+            Plan::default()
+        }
+        Family::Mistral | Family::Command | Family::Other => {
+            pen.losses.dropped("reasoning");
+            Plan::default()
+        }
+    }
+}
+
+/// Elsewhere silence means the same.
+fn switch_off(pen: &mut Pen<'_>) -> Plan {
+    match pen.family {
+        Family::Claude if pen.profile.thinking == Some(Thinking::Adaptive) => {
+            pen.add_object("thinking", |out| out.field("type", "disabled"));
+        }
+        Family::GptOss => pen.losses.dropped("reasoning"),
+        Family::Claude | Family::Nova | Family::Mistral | Family::Command | Family::Other => {}
+    }
+    Plan::default()
+}
+
+fn claude(pen: &mut Pen<'_>, request: &ChatRequest, reasoning: &Reasoning, forced: bool) -> Plan {
+    let thinks = Plan { fixed_sampling: true, unlimited: false };
+    match pen.profile.thinking {
+        Some(Thinking::Effort) => {
+            let effort = fit_effort(pen, reasoning, &["low", "medium", "high"]);
+            pen.add_object("output_config", |out| out.field("effort", effort));
+            pen.beta("effort-2025-11-24");
+            Plan::default()
+        }
+        _ if forced || is_refused(pen, request) => {
+            pen.losses.add("reasoning", Why::Approximated);
+            Plan::default()
+        }
+        Some(Thinking::Adaptive) => {
+            pen.add_object("thinking", |out| {
+                out.field("type", "adaptive");
+                out.option("display", reasoning.summary.as_ref().map(|_| "summarized"));
+            });
+            if reasoning.effort.is_some() || reasoning.budget_tokens.is_some() {
+                let effort = fit_effort(pen, reasoning, &["low", "medium", "high", "max"]);
+                pen.add_object("output_config", |out| out.field("effort", effort));
+            }
+            thinks
+        }
+        Some(Thinking::Budget | Thinking::Never) | None => {
+            let Some(budget) = budget(pen, request, reasoning) else { return Plan::default() };
+            pen.add_object("thinking", |out| {
+                out.field("type", "enabled");
+                out.field("budget_tokens", &budget);
+            });
+            thinks
+        }
+    }
+}
+
+/// The budget, which must stay below the token limit.
+fn budget(pen: &mut Pen<'_>, request: &ChatRequest, reasoning: &Reasoning) -> Option<u64> {
+    let wanted = reasoning.budget_tokens.unwrap_or_else(|| {
+        pen.losses.add("reasoning.effort", Why::Approximated);
+        let effort = reasoning.effort.as_deref();
+        BUDGETS.iter().find(|(name, _)| Some(*name) == effort).map_or(2048, |(_, budget)| *budget)
+    });
+    if wanted < LEAST {
+        pen.losses.add("reasoning.max_tokens", Why::Clamped);
+    }
+    let wanted = wanted.max(LEAST);
+    match request.max_output_tokens {
+        Some(limit) if limit <= LEAST => {
+            pen.losses.add("reasoning", Why::Approximated);
+            None
+        }
+        Some(limit) if limit <= wanted => {
+            pen.losses.add("reasoning", Why::Clamped);
+            Some(LEAST.max(limit / 2))
+        }
+        Some(_) | None => Some(wanted),
+    }
+}
+
+fn nova(pen: &mut Pen<'_>, reasoning: &Reasoning) -> Plan {
+    let effort = fit_effort(pen, reasoning, &["low", "medium", "high"]);
+    pen.add_object("reasoningConfig", |out| {
+        out.field("type", "enabled");
+        out.field("maxReasoningEffort", effort);
+    });
+    // The API refuses the knobs and the limit beside the highest effort.
+    let highest = effort == "high";
+    Plan { fixed_sampling: highest, unlimited: highest }
+}
+
+/// The effort, or the one nearest to the budget, as far as the model knows it.
+fn fit_effort(pen: &mut Pen<'_>, reasoning: &Reasoning, usual: &[&'static str]) -> &'static str {
+    let wanted = match (reasoning.effort.as_deref(), reasoning.budget_tokens) {
+        (Some(effort), _) => effort,
+        (None, Some(budget)) => {
+            pen.losses.add("reasoning.max_tokens", Why::Approximated);
+            BUDGETS.iter().rev().find(|(_, least)| budget >= *least).map_or("low", |(name, _)| *name)
+        }
+        (None, None) => "medium",
+    };
+    let efforts = pen.profile.efforts.as_ref();
+    let knows = |name: &&str| efforts.map_or(usual.contains(name), |efforts| efforts.iter().any(|effort| effort == name));
+    let place = BUDGETS.iter().position(|(name, _)| *name == wanted);
+    if let Some((name, _)) = place.map(|place| BUDGETS[place]).filter(|(name, _)| knows(name)) {
+        return name;
+    }
+    pen.losses.add("reasoning.effort", Why::Clamped);
+    let place = place.unwrap_or(2);
+    let nearest = BUDGETS[..place].iter().rev().chain(&BUDGETS[place..]).map(|(name, _)| *name).find(|name| knows(name));
+    nearest.unwrap_or("medium")
+}
+
+/// Whether Claude refuses to think in this conversation: under a forced call, before an answer that has begun, and, with a budget,
+/// amid calls whose thoughts are gone.
+fn is_refused(pen: &Pen<'_>, request: &ChatRequest) -> bool {
+    if matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Tool(_) | ToolChoice::Among(_, true))) {
+        return true;
+    }
+    let turns = || request.messages.iter().rev().filter(|message| message.role != Role::System);
+    if turns().next().is_some_and(|message| message.role == Role::Assistant) {
+        return true;
+    }
+    if pen.profile.thinking == Some(Thinking::Adaptive) {
+        return false;
+    }
+    let is_result = |body: &PartBody| matches!(body, PartBody::ToolResult(_));
+    let mut answered = turns().skip_while(|message| message.parts.iter().any(|part| is_result(&part.body)));
+    let amid = turns().next().is_some_and(|message| message.parts.iter().any(|part| is_result(&part.body)));
+    let own = super::sealer(Some("anthropic"));
+    let is_sealed =
+        |body: &PartBody| matches!(body, PartBody::Reasoning(thought) if thought.seal.as_ref().is_some_and(|seal| seal.vendor == own));
+    amid && answered.next().is_some_and(|message| !message.parts.first().is_some_and(|part| is_sealed(&part.body)))
+}

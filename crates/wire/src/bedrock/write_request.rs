@@ -1,0 +1,269 @@
+//! A request as this API expects it.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::pen::{Family, Pen};
+use super::thinking::{self, Plan};
+use super::{HERE, write_blocks, write_tools};
+use crate::chat::{ChatRequest, Number, OutputFormat};
+use crate::dialect::{Dialect, Memo, Profile, Written};
+use crate::fields::Fields;
+use crate::json::{self, Object};
+use crate::loss::Why;
+use crate::problem::Unsupported;
+use crate::seal::ANTHROPIC;
+
+/// The API's own fields, which a client of another dialect may add to its request.
+const OWN: [&str; 6] =
+    ["guardrailConfig", "performanceConfig", "requestMetadata", "serviceTier", "promptVariables", "additionalModelResponseFieldPaths"];
+
+/// Where a client gives fields in the model's own words.
+const ADDITIONAL: &str = "additionalModelRequestFields";
+
+/// Writes a request.
+pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
+    let mut pen = Pen::new(request, profile);
+    refuse_answers(&mut pen, request);
+    if matches!(request.output, OutputFormat::JsonSchema(_)) && profile.json_schema != Some(true) {
+        pen.json_tool = Some(pen.names.free("json_answer"));
+        pen.losses.add("response_format", Why::Approximated);
+    }
+    let forced = pen.json_tool.is_some();
+    let plan = thinking::write(&mut pen, request, forced);
+    let body = json::object(|out| {
+        write_blocks::write_messages(out, &mut pen, request);
+        write_blocks::write_system(out, &mut pen, request);
+        write_inference(out, &mut pen, request, plan);
+        write_tools::write(out, &mut pen, request);
+        write_output(out, &mut pen, request);
+        write_knobs(out, &mut pen, request);
+        write_extra(out, &mut pen, request);
+        write_additional(out, &mut pen);
+    });
+    let family = pen.family;
+    let Pen { losses, names, json_tool, refused, .. } = pen;
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
+    let vendor = if family == Family::Claude { Some(ANTHROPIC.to_owned()) } else { profile.vendor.clone() };
+    let memo = Memo { renamed: names.into_renamed(), json_tool, vendor, stop: request.sampling.stop.clone() };
+    Ok(Written { body: Bytes::from(body), headers: Vec::new(), losses, memo })
+}
+
+/// Several answers, likelihoods and sound are content the API cannot give.
+fn refuse_answers(pen: &mut Pen<'_>, request: &ChatRequest) {
+    let sampling = &request.sampling;
+    if sampling.n.is_some_and(|n| n > 1) {
+        pen.refuse("n", "this provider gives one answer to a request");
+    }
+    if sampling.logprobs == Some(true) || sampling.top_logprobs.is_some_and(|top| top > 0) {
+        pen.refuse("logprobs", "this provider does not tell the likelihood of tokens");
+    }
+    if request.modalities.iter().any(|modality| modality != "text") {
+        pen.refuse("modalities", "this provider answers in text alone");
+    }
+}
+
+fn write_inference(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, plan: Plan) {
+    lose_sampling(pen, request);
+    let limit = request.max_output_tokens.filter(|_| !plan.unlimited);
+    if limit.is_none() && request.max_output_tokens.is_some() {
+        pen.losses.dropped("max_tokens");
+    }
+    let fixed = plan.fixed_sampling || pen.profile.sampling == Some(false);
+    let temperature = temperature(pen, request, fixed);
+    let top_p = top_p(pen, request, fixed, temperature.is_some());
+    top_k(pen, request, fixed);
+    let stop = stop(pen, request);
+    if limit.is_none() && temperature.is_none() && top_p.is_none() && stop.is_empty() {
+        return;
+    }
+    out.object("inferenceConfig", |out| {
+        out.option("maxTokens", limit);
+        out.option("temperature", temperature);
+        out.option("topP", top_p);
+        if !stop.is_empty() {
+            out.field("stopSequences", &stop);
+        }
+    });
+}
+
+/// A number within 0 and 1; what the model's default says anyway is no loss.
+fn temperature(pen: &mut Pen<'_>, request: &ChatRequest, fixed: bool) -> Option<Number> {
+    let wanted = request.sampling.temperature.as_ref()?;
+    let value = wanted.as_f64();
+    if fixed {
+        if value != Some(1.0) {
+            pen.losses.dropped("temperature");
+        }
+        return None;
+    }
+    if value.is_some_and(|value| value > 1.0) {
+        pen.losses.add("temperature", Why::Clamped);
+        return Some(Number::from(1));
+    }
+    Some(wanted.clone())
+}
+
+fn top_p(pen: &mut Pen<'_>, request: &ChatRequest, fixed: bool, warm: bool) -> Option<Number> {
+    let wanted = request.sampling.top_p.as_ref()?;
+    // Newer models of Anthropic's take one of the two.
+    let one_of_two = warm && pen.family == Family::Claude;
+    if fixed || one_of_two {
+        if wanted.as_f64() != Some(1.0) {
+            pen.losses.dropped("top_p");
+        }
+        return None;
+    }
+    Some(wanted.clone())
+}
+
+fn top_k(pen: &mut Pen<'_>, request: &ChatRequest, fixed: bool) {
+    let Some(k) = request.sampling.top_k.as_ref().filter(|k| k.as_i64() != Some(0)) else { return };
+    match pen.family {
+        _ if fixed => pen.losses.dropped("top_k"),
+        Family::Claude | Family::Mistral => pen.add("top_k", k),
+        Family::Nova => pen.add_object("inferenceConfig", |out| out.field("topK", k)),
+        Family::Command => pen.add("k", k),
+        Family::GptOss | Family::Other => pen.losses.dropped("top_k"),
+    }
+}
+
+fn stop<'a>(pen: &mut Pen<'_>, request: &'a ChatRequest) -> Vec<&'a String> {
+    let all = &request.sampling.stop;
+    // The API refuses stop sequences of nothing but white space.
+    let mut stop: Vec<&String> = all.iter().filter(|text| !text.trim().is_empty()).collect();
+    if stop.len() < all.len() {
+        pen.losses.dropped("stop");
+    }
+    if let Some(most) = pen.profile.max_stop.filter(|most| stop.len() > *most) {
+        stop.truncate(most);
+        pen.losses.add("stop", Why::Clamped);
+    }
+    stop
+}
+
+/// Knobs the API has not; one that says what is so anyway is no loss.
+fn lose_sampling(pen: &mut Pen<'_>, request: &ChatRequest) {
+    let sampling = &request.sampling;
+    let knobs = [
+        ("min_p", &sampling.min_p, 0.0),
+        ("top_a", &sampling.top_a, 0.0),
+        ("frequency_penalty", &sampling.frequency_penalty, 0.0),
+        ("presence_penalty", &sampling.presence_penalty, 0.0),
+        ("repetition_penalty", &sampling.repetition_penalty, 1.0),
+    ];
+    for (name, value, neutral) in knobs {
+        if value.as_ref().is_some_and(|value| value.as_f64() != Some(neutral)) {
+            pen.losses.dropped(name);
+        }
+    }
+    if sampling.seed.is_some() {
+        pen.losses.dropped("seed");
+    }
+    if sampling.logit_bias.as_deref().is_some_and(|bias| bias.trim() != "{}") {
+        pen.losses.dropped("logit_bias");
+    }
+}
+
+fn write_output(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
+    let schema = match &request.output {
+        OutputFormat::Text => return,
+        // Some JSON without a schema can only be asked for in words, which the client's prompt already does.
+        OutputFormat::Json => return pen.losses.dropped("response_format"),
+        OutputFormat::JsonSchema(_) if pen.json_tool.is_some() => return,
+        OutputFormat::JsonSchema(schema) => schema,
+    };
+    out.object("outputConfig", |out| {
+        out.object("textFormat", |out| {
+            out.field("type", "json_schema");
+            out.object("structure", |out| {
+                out.object("jsonSchema", |out| {
+                    out.field("schema", schema.schema.get());
+                    out.option("name", schema.name.as_ref());
+                    out.option("description", schema.description.as_ref());
+                });
+            });
+        });
+    });
+}
+
+fn write_knobs(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
+    let sent = |key: &str| request.extra.fields().iter().any(|(known, _)| known == key);
+    match request.service_tier.as_deref() {
+        Some(_) if sent("serviceTier") => {}
+        Some(tier @ ("default" | "priority" | "flex" | "reserved")) => out.object("serviceTier", |out| out.field("type", tier)),
+        Some("auto") | None => {}
+        Some(_) => pen.losses.dropped("service_tier"),
+    }
+    if !request.metadata.is_empty() && !sent("requestMetadata") {
+        write_metadata(out, pen, &request.metadata);
+    }
+    let lost = [
+        ("user", request.user.is_some()),
+        ("verbosity", request.verbosity.is_some()),
+        ("prompt_cache_key", request.cache_key.is_some()),
+        ("store", request.store == Some(true)),
+    ];
+    for (name, _) in lost.into_iter().filter(|(_, is_set)| *is_set) {
+        pen.losses.dropped(name);
+    }
+}
+
+/// Labels, as far as the API's alphabet goes.
+fn write_metadata(out: &mut Object<'_>, pen: &mut Pen<'_>, metadata: &[(String, String)]) {
+    let fits =
+        |text: &str| text.len() <= 256 && text.chars().all(|letter| letter.is_ascii_alphanumeric() || " :_@$#=/+,-.".contains(letter));
+    let (mut kept, lost): (Vec<_>, Vec<_>) = metadata.iter().partition(|(key, value)| !key.is_empty() && fits(key) && fits(value));
+    if !lost.is_empty() || kept.len() > 16 {
+        pen.losses.dropped("metadata");
+        kept.truncate(16);
+    }
+    if !kept.is_empty() {
+        out.object("requestMetadata", |out| kept.iter().for_each(|(key, value)| out.field(key, value)));
+    }
+}
+
+/// Fields that the client added: the API's own wherever they come from, and Claude's.
+fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
+    let from_anthropic = request.extra.from() == Some(Dialect::Anthropic) && pen.family == Family::Claude;
+    for (key, value) in request.extra.fields() {
+        match key.as_str() {
+            ADDITIONAL => add_fields(pen, value),
+            key if OWN.contains(&key) => out.raw(key, value.get()),
+            "anthropic-beta" if from_anthropic => {
+                let names: String = serde_json::from_str(value.get()).unwrap_or_default();
+                names.split(',').map(str::trim).filter(|name| !name.is_empty()).for_each(|name| pen.beta(name));
+            }
+            "context_management" if from_anthropic => {
+                pen.beta("context-management-2025-06-27");
+                pen.add_raw(key, value.get().as_bytes().to_vec());
+            }
+            _ if request.extra.from() == Some(HERE) => out.raw(key, value.get()),
+            _ => pen.losses.dropped(key.clone()),
+        }
+    }
+}
+
+fn add_fields(pen: &mut Pen<'_>, value: &RawValue) {
+    let Ok(fields) = Fields::nested(value) else { return pen.refuse(ADDITIONAL, "it must be an object") };
+    for (key, value) in fields.rest(HERE).fields() {
+        pen.add_raw(key, value.get().as_bytes().to_vec());
+    }
+}
+
+fn write_additional(out: &mut Object<'_>, pen: &mut Pen<'_>) {
+    if !pen.betas.is_empty() && !pen.additional.iter().any(|(key, _)| key == "anthropic_beta") {
+        let betas = std::mem::take(&mut pen.betas);
+        pen.add("anthropic_beta", &betas);
+    }
+    if pen.additional.is_empty() {
+        return;
+    }
+    out.object(ADDITIONAL, |out| {
+        for (key, value) in &pen.additional {
+            out.raw(key, std::str::from_utf8(value).unwrap_or("null"));
+        }
+    });
+}

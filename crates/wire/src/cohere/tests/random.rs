@@ -1,0 +1,38 @@
+use proptest::prelude::*;
+
+use super::replies::{REPLY, STREAM, stream};
+use crate::cohere::Cohere;
+use crate::dialect::{Memo, Outbound};
+use crate::event::Frame;
+use crate::recorded::events;
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_panic(body in proptest::collection::vec(any::<u8>(), 0..200), name in 0..STREAM.len()) {
+        let _ = Cohere.read_reply(&Memo::default(), &body);
+        let _ = Cohere.read_fault(http::StatusCode::BAD_REQUEST, &http::HeaderMap::new(), &body);
+        let mut reader = Cohere.event_reader(Memo::default());
+        let mut out = Vec::new();
+        let _ = reader.read(Frame { name: STREAM[name].0, payload: &body }, &mut out);
+        reader.eof(&mut out);
+        let _ = events(&Cohere, &Memo::default(), &body, 50);
+    }
+
+    #[test]
+    fn frames_in_any_order_keep_the_grammar(order in proptest::collection::vec(0..STREAM.len(), 0..20)) {
+        let frames: Vec<(&str, &str)> = order.into_iter().map(|at| STREAM[at]).collect();
+        // The relay checks the order of events itself.
+        let _ = events(&Cohere, &Memo::default(), &stream(&frames), 4096);
+    }
+
+    #[test]
+    fn mutated_answers_are_read_without_panic(at in 0..REPLY.len(), byte in any::<u8>()) {
+        let mut body = REPLY.as_bytes().to_vec();
+        body[at] = byte;
+        let _ = Cohere.read_reply(&Memo::default(), &body);
+        let mut body = stream(&STREAM);
+        let at = at % body.len();
+        body[at] = byte;
+        let _ = events(&Cohere, &Memo::default(), &body, 64);
+    }
+}

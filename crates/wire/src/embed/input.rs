@@ -1,0 +1,135 @@
+//! What is to be embedded, in OpenAI's form and those that grew from it.
+
+use serde::Deserialize;
+use serde_json::Number;
+use serde_json::value::RawValue;
+
+use super::EmbedInput;
+use crate::chat::{Media, MediaSource, PartBody};
+use crate::problem::Malformed;
+
+/// A part of a mixed input: OpenRouter's content parts, and Jina's and Voyage's bare ones.
+#[derive(Deserialize)]
+struct Part<'a> {
+    text: Option<String>,
+    image: Option<String>,
+    #[serde(borrow)]
+    image_url: Option<&'a RawValue>,
+    image_base64: Option<String>,
+    video_url: Option<UrlPart>,
+    input_audio: Option<AudioPart>,
+    content: Option<Vec<Part<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct UrlPart {
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct AudioPart {
+    data: String,
+    format: Option<String>,
+}
+
+/// The value of `input`: a text, texts, tokens, lists of tokens, objects.
+pub(super) fn read(raw: &RawValue) -> Result<Vec<EmbedInput>, Malformed> {
+    let unreadable = |error: serde_json::Error| Malformed::field("input", &error.to_string());
+    let text = raw.get();
+    let inputs = match text.as_bytes().first() {
+        Some(b'"') => vec![EmbedInput::Text(serde_json::from_str(text).map_err(unreadable)?)],
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(unreadable)?;
+            if items.first().is_some_and(|item| item.get().starts_with(|first: char| first.is_ascii_digit())) {
+                vec![EmbedInput::Tokens(serde_json::from_str(text).map_err(unreadable)?)]
+            } else {
+                items.into_iter().map(item).collect::<Result<_, _>>()?
+            }
+        }
+        _ => vec![item(raw)?],
+    };
+    if inputs.is_empty() { Err(Malformed::field("input", "is empty")) } else { Ok(inputs) }
+}
+
+fn item(raw: &RawValue) -> Result<EmbedInput, Malformed> {
+    let unreadable = |error: serde_json::Error| Malformed::field("input", &error.to_string());
+    match raw.get().as_bytes().first() {
+        Some(b'"') => serde_json::from_str(raw.get()).map(EmbedInput::Text).map_err(unreadable),
+        Some(b'[') => serde_json::from_str::<Vec<Number>>(raw.get()).map(EmbedInput::Tokens).map_err(unreadable),
+        Some(b'{') => {
+            let part: Part<'_> = serde_json::from_str(raw.get()).map_err(unreadable)?;
+            let mut parts = Vec::new();
+            flatten(part, &mut parts)?;
+            if parts.is_empty() { Err(Malformed::field("input", "an object holds nothing to embed")) } else { Ok(EmbedInput::Parts(parts)) }
+        }
+        _ => Err(Malformed::field("input", "must be text, tokens or objects")),
+    }
+}
+
+fn flatten(part: Part<'_>, out: &mut Vec<PartBody>) -> Result<(), Malformed> {
+    if let Some(text) = part.text {
+        out.push(PartBody::Text { text, citations: Vec::new() });
+    }
+    for url in part.image.iter().chain(&part.image_base64) {
+        out.push(PartBody::Image(media(url, "image/png")));
+    }
+    if let Some(raw) = part.image_url {
+        let url = serde_json::from_str::<String>(raw.get()).or_else(|_| serde_json::from_str::<UrlPart>(raw.get()).map(|part| part.url));
+        out.push(PartBody::Image(media(&url.map_err(|_| Malformed::field("input.image_url", "names no URL"))?, "image/png")));
+    }
+    if let Some(video) = part.video_url {
+        out.push(PartBody::Video(media(&video.url, "video/mp4")));
+    }
+    if let Some(audio) = part.input_audio {
+        let kind = audio.format.map(|format| if format == "mp3" { "audio/mpeg".to_owned() } else { format!("audio/{format}") });
+        out.push(PartBody::Audio(Media::new(MediaSource::Base64(audio.data), kind)));
+    }
+    for inner in part.content.into_iter().flatten() {
+        if inner.content.is_some() {
+            return Err(Malformed::field("input.content", "is nested"));
+        }
+        flatten(inner, out)?;
+    }
+    Ok(())
+}
+
+/// A medium at a URL, in a data URL, or in bare base64.
+pub(super) fn media(url: &str, otherwise: &str) -> Media {
+    if let Some((head, data)) = url.strip_prefix("data:").and_then(|rest| rest.split_once(',')) {
+        let kind = head.split(';').next().filter(|kind| !kind.is_empty()).unwrap_or(otherwise);
+        return Media::new(MediaSource::Base64(data.to_owned()), Some(kind.to_owned()));
+    }
+    if url.contains("://") {
+        return Media::new(MediaSource::Url(url.to_owned()), None);
+    }
+    Media::new(MediaSource::Base64(url.to_owned()), Some(otherwise.to_owned()))
+}
+
+/// The medium as a URL; `None` where its bytes are with some provider.
+pub(super) fn url(media: &Media) -> Option<String> {
+    match &media.source {
+        MediaSource::Url(url) => Some(url.clone()),
+        MediaSource::Base64(data) => Some(format!("data:{};base64,{data}", media.media_type.as_deref().unwrap_or("image/png"))),
+        MediaSource::FileId(_) | MediaSource::Text(_) => None,
+    }
+}
+
+/// The base64 of the medium; `None` where it is elsewhere.
+pub(super) fn base64(media: &Media) -> Option<&str> {
+    match &media.source {
+        MediaSource::Base64(data) => Some(data),
+        _ => None,
+    }
+}
+
+/// The text of an input that is text only.
+pub(super) fn plain_text(input: &EmbedInput) -> Option<&str> {
+    match input {
+        EmbedInput::Text(text) => Some(text),
+        EmbedInput::Parts(parts) => match parts.as_slice() {
+            [PartBody::Text { text, .. }] => Some(text),
+            _ => None,
+        },
+        EmbedInput::Tokens(_) => None,
+    }
+}

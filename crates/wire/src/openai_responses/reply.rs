@@ -1,0 +1,162 @@
+//! Whole answers, both ways.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::DIALECT;
+use super::content;
+use super::error::read_error;
+use super::items::{Item, kind_of, read_item};
+use super::output::{Ids, Response, response_id, write_output, write_response};
+use super::usage::{read_searches, read_usage, write_usage};
+use crate::chat::{Part, PartBody};
+use crate::dialect::{Memo, Stamp};
+use crate::extra::Extra;
+use crate::fields::Fields;
+use crate::json;
+use crate::problem::{Fault, Malformed};
+use crate::reply::{ChatReply, Finish, Reason};
+use crate::seal::OPENAI;
+
+/// Reads a whole answer.
+pub(super) fn read_reply(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
+    let unreadable = |malformed: Malformed| Fault { raw: Bytes::copy_from_slice(body), ..Fault::protocol(&malformed.to_string()) };
+    let mut fields = Fields::scan(body).map_err(unreadable)?;
+    let status: Option<String> = fields.take("status").map_err(unreadable)?;
+    let error = fields.take_raw("error").filter(|raw| raw.get() != "null");
+    if error.is_some() && status.as_deref() != Some("completed") || status.as_deref() == Some("failed") {
+        return Err(read_error(error, body));
+    }
+    if !fields.has("output") {
+        return Err(unreadable(Malformed::field("output", "is missing")));
+    }
+    read_answer(memo, fields, status.as_deref()).map_err(unreadable)
+}
+
+fn read_answer(memo: &Memo, mut fields: Fields<'_>, status: Option<&str>) -> Result<ChatReply, Malformed> {
+    let mut reply = ChatReply {
+        id: fields.take("id")?,
+        model: fields.take("model")?,
+        created: read_time(fields.take_raw("created_at")),
+        service_tier: fields.take("service_tier")?,
+        usage: read_usage(fields.take_raw("usage")),
+        ..ChatReply::default()
+    };
+    let vendor = memo.vendor.as_deref().unwrap_or(OPENAI);
+    let output = fields.take_raw("output").filter(|raw| raw.get() != "null").map(content::list).transpose()?;
+    reply.parts = read_output(&output.unwrap_or_default(), vendor)?;
+    let seen = Seen::of(&reply.parts);
+    reply.finish = read_finish(status, fields.take_raw("incomplete_details"), seen);
+    fields.take_raw("object");
+    let tool_usage = fields.take_raw("tool_usage");
+    if let Some(usage) = &mut reply.usage {
+        usage.web_searches = read_searches(tool_usage);
+    }
+    reply.extra = fields.rest(DIALECT);
+    if let Some(raw) = tool_usage {
+        reply.extra.push("tool_usage", raw.to_owned());
+    }
+    Ok(reply)
+}
+
+/// Reads output items. The seal of a call goes to its call.
+pub(super) fn read_output(items: &[&RawValue], vendor: &str) -> Result<Vec<Part>, Malformed> {
+    let mut parts = Vec::new();
+    let mut seals = Vec::new();
+    for (at, raw) in items.iter().enumerate() {
+        let read = || read_item(&kind_of(raw)?, raw, vendor);
+        let Item { parts: more, seal } = read().map_err(|malformed| malformed.within(&format!("output.{at}")))?;
+        parts.extend(more);
+        seals.extend(seal);
+    }
+    for (id, seal) in seals {
+        let call = parts.iter_mut().find_map(|part: &mut Part| match &mut part.body {
+            PartBody::ToolCall(call) if call.id == id => Some(call),
+            _ => None,
+        });
+        if let Some(call) = call {
+            call.seal = Some(seal);
+        }
+    }
+    Ok(parts)
+}
+
+/// A time in seconds, whole or not.
+pub(super) fn read_time(raw: Option<&RawValue>) -> Option<u64> {
+    let number: serde_json::Number = serde_json::from_str(raw?.get()).ok()?;
+    number.as_u64().or_else(|| number.as_f64().filter(|time| *time >= 0.0).map(|time| time as u64))
+}
+
+/// What of an answer decides why it ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    /// A tool of the client's was called.
+    pub(super) call: bool,
+    /// The model declined.
+    pub(super) refusal: bool,
+}
+
+impl Seen {
+    fn of(parts: &[Part]) -> Self {
+        Self {
+            call: parts.iter().any(|part| matches!(part.body, PartBody::ToolCall(_))),
+            refusal: parts.iter().any(|part| matches!(part.body, PartBody::Refusal(_))),
+        }
+    }
+}
+
+/// Why an answer ended. The API says only whether it is complete; calls and refusals are told by what is in it.
+pub(super) fn read_finish(status: Option<&str>, details: Option<&RawValue>, seen: Seen) -> Finish {
+    #[derive(serde::Deserialize)]
+    struct Details {
+        reason: Option<String>,
+    }
+    let details: Option<Details> = details.and_then(|raw| serde_json::from_str(raw.get()).ok());
+    let why = details.and_then(|details| details.reason);
+    match (status, why.as_deref()) {
+        (Some("incomplete"), Some("max_output_tokens")) => Finish::new(Reason::Length, "max_output_tokens"),
+        (Some("incomplete"), Some("content_filter")) => Finish::new(Reason::ContentFilter, "content_filter"),
+        (Some("incomplete"), why) => Finish::new(Reason::Other, why.unwrap_or("incomplete")),
+        (Some(status @ ("cancelled" | "queued" | "in_progress")), _) => Finish::new(Reason::Other, status),
+        (status, _) => {
+            let reason = match seen {
+                Seen { call: true, .. } => Reason::ToolCalls,
+                Seen { refusal: true, .. } => Reason::Refusal,
+                _ => Reason::Stop,
+            };
+            Finish { reason, raw: status.map(str::to_owned), stop_sequence: None }
+        }
+    }
+}
+
+/// The status that tells why an answer ended, and the reason where it is incomplete.
+pub(super) fn write_finish(finish: &Finish) -> (&str, Option<&str>) {
+    match (finish.reason, finish.raw.as_deref()) {
+        (Reason::Length, _) => ("incomplete", Some("max_output_tokens")),
+        (Reason::ContentFilter, _) => ("incomplete", Some("content_filter")),
+        (Reason::Other, Some(status @ ("cancelled" | "queued" | "in_progress"))) => (status, None),
+        (Reason::Error, _) => ("incomplete", None),
+        _ => ("completed", None),
+    }
+}
+
+/// Writes a whole answer.
+pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
+    let output = write_output(&reply.parts, &mut Ids::new(&stamp.id), stamp.hide_reasoning);
+    let (status, incomplete) = write_finish(&reply.finish);
+    let none = Extra::default();
+    json::object(|object| {
+        let response = Response {
+            id: &response_id(reply.id.as_deref(), &stamp.id),
+            created: reply.created.unwrap_or(stamp.created),
+            model: reply.model.as_deref().unwrap_or(&stamp.model),
+            status,
+            incomplete,
+            output: &output,
+            service_tier: reply.service_tier.as_deref(),
+            extra: if reply.extra.from() == Some(DIALECT) { &reply.extra } else { &none },
+        };
+        write_response(object, &response);
+        write_usage(object, reply.usage.as_ref());
+    })
+}

@@ -1,0 +1,107 @@
+//! Token counts, both ways.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::DIALECT;
+use crate::json::Object;
+use crate::reply::Usage;
+
+#[derive(Deserialize, Default)]
+struct Counts {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    total_tokens: Option<u64>,
+    input_tokens_details: Option<InputDetails>,
+    output_tokens_details: Option<OutputDetails>,
+    cost: Option<serde_json::Number>,
+}
+
+#[derive(Deserialize, Default)]
+struct InputDetails {
+    cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
+    text_tokens: Option<u64>,
+    image_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
+}
+
+#[derive(Deserialize, Default)]
+struct OutputDetails {
+    reasoning_tokens: Option<u64>,
+    text_tokens: Option<u64>,
+    image_tokens: Option<u64>,
+    audio_tokens: Option<u64>,
+}
+
+/// Reads a usage object; `None` where there is none, or nothing in it that is a count.
+pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
+    let raw = raw.filter(|raw| raw.get() != "null")?;
+    let counts: Counts = serde_json::from_str(raw.get()).ok()?;
+    let input = counts.input_tokens_details.unwrap_or_default();
+    let output = counts.output_tokens_details.unwrap_or_default();
+    Some(Usage {
+        input: counts.input_tokens,
+        output: counts.output_tokens,
+        total: counts.total_tokens,
+        cache_read: input.cached_tokens,
+        cache_write: input.cache_write_tokens,
+        input_text: input.text_tokens,
+        input_image: input.image_tokens,
+        input_audio: input.audio_tokens,
+        reasoning: output.reasoning_tokens,
+        output_text: output.text_tokens,
+        output_image: output.image_tokens,
+        output_audio: output.audio_tokens,
+        cost: counts.cost.map(|cost| cost.to_string()),
+        raw: Some((DIALECT, raw.to_owned())),
+        ..Usage::default()
+    })
+}
+
+/// How often the provider searched the web, from `tool_usage`.
+pub(super) fn read_searches(raw: Option<&RawValue>) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct ToolUsage {
+        web_search: Option<WebSearch>,
+    }
+    #[derive(Deserialize)]
+    struct WebSearch {
+        num_requests: Option<u64>,
+    }
+    let usage: Option<ToolUsage> = serde_json::from_str(raw?.get()).ok()?;
+    usage?.web_search?.num_requests
+}
+
+/// Writes the field `usage`.
+///
+/// The format requires `cached_tokens` and `reasoning_tokens`, and typed clients read them without asking: where the provider did
+/// not say, they are 0, as the API itself writes them for models that neither cache nor think.
+pub(super) fn write_usage(object: &mut Object<'_>, usage: Option<&Usage>) {
+    let Some(usage) = usage else { return object.raw("usage", "null") };
+    if let Some((DIALECT, raw)) = &usage.raw {
+        return object.raw("usage", raw.get());
+    }
+    let (input, output) = match (usage.input, usage.output) {
+        (None, None) => return object.raw("usage", "null"),
+        (input, output) => (input.unwrap_or(0), output.unwrap_or(0)),
+    };
+    object.object("usage", |object| {
+        object.field("input_tokens", &input);
+        object.object("input_tokens_details", |details| {
+            details.field("cached_tokens", &usage.cache_read.unwrap_or(0));
+            details.option("cache_write_tokens", usage.cache_write);
+            details.option("text_tokens", usage.input_text);
+            details.option("image_tokens", usage.input_image);
+            details.option("audio_tokens", usage.input_audio);
+        });
+        object.field("output_tokens", &output);
+        object.object("output_tokens_details", |details| {
+            details.field("reasoning_tokens", &usage.reasoning.unwrap_or(0));
+            details.option("text_tokens", usage.output_text);
+            details.option("image_tokens", usage.output_image);
+            details.option("audio_tokens", usage.output_audio);
+        });
+        object.field("total_tokens", &usage.total.unwrap_or(input.saturating_add(output)));
+    });
+}

@@ -1,0 +1,519 @@
+//! A stream, written for a client.
+//!
+//! OpenAI's libraries put the stream together again and are strict about it: every event has its number and place, an item is
+//! announced before anything is said of it, what came in pieces is said again as a whole, and the last event holds everything.
+
+use bytes::BytesMut;
+
+use super::DIALECT;
+use super::error::write_stream_problem;
+use super::output::{self, Ids, Response, Status, response_id, write_response};
+use super::reply::write_finish;
+use super::usage::write_usage;
+use super::write_content::write_annotation;
+use crate::chat::{Hosted, Media, Part, PartBody, Thought, ToolCall};
+use crate::dialect::Stamp;
+use crate::event::{BlockKind, Delta, Event, EventWriter};
+use crate::extra::Extra;
+use crate::json::{Object, write_array, write_object};
+use crate::problem::Problem;
+use crate::reply::{Finish, Usage};
+use crate::seal::{OPENAI, Sealed};
+
+/// Writes events with their numbers.
+#[derive(Debug, Default)]
+struct Sender {
+    number: u64,
+    buffer: Vec<u8>,
+}
+
+impl Sender {
+    fn send(&mut self, out: &mut BytesMut, name: &str, write: impl FnOnce(&mut Object<'_>)) {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(b"event: ");
+        self.buffer.extend_from_slice(name.as_bytes());
+        self.buffer.extend_from_slice(b"\ndata: ");
+        let (number, start) = (self.number, self.buffer.len());
+        write_object(&mut self.buffer, |object| {
+            object.field("type", name);
+            object.field("sequence_number", &number);
+            write(object);
+        });
+        // What is passed on as sent may have lines; a line feed would end the event's field.
+        self.buffer[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+        self.buffer.extend_from_slice(b"\n\n");
+        out.extend_from_slice(&self.buffer);
+        self.number += 1;
+    }
+}
+
+/// An item under way.
+#[derive(Debug)]
+struct Item {
+    /// Its place in the output.
+    place: usize,
+    id: String,
+    kind: Kind,
+    /// Its pieces: of a message its content, of a thought its texts, of a call the call.
+    parts: Vec<Part>,
+    /// The provider's id of a thought, and its seal.
+    thought: Option<String>,
+    seal: Option<Sealed>,
+    /// How many of its blocks are open.
+    open: usize,
+    /// Whether another item has begun since: nothing joins it any more.
+    passed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Message,
+    Reasoning,
+    Call,
+}
+
+/// Where a block of ours stands.
+#[derive(Debug)]
+struct Slot {
+    block: u32,
+    place: usize,
+    part: usize,
+    /// Its place among those of its sort in the item.
+    index: usize,
+    /// Whether it was announced: a thought is once it has a text.
+    told: bool,
+}
+
+/// Writes a stream of this API.
+#[derive(Debug)]
+pub(super) struct Writer {
+    stamp: Stamp,
+    ids: Ids,
+    sender: Sender,
+    id: String,
+    model: String,
+    created: u64,
+    items: Vec<Item>,
+    slots: Vec<Slot>,
+    /// The items that are whole, by place.
+    finished: Vec<Vec<u8>>,
+    usage: Option<Usage>,
+    image_told: bool,
+}
+
+impl EventWriter for Writer {
+    fn write(&mut self, event: &Event, out: &mut BytesMut) {
+        match event {
+            Event::Start { id, model, created } => self.on_start(id.as_deref(), model.as_deref(), *created, out),
+            Event::BlockStart { block, kind } => self.on_block(*block, kind, out),
+            Event::BlockDelta { block, delta } => self.on_delta(*block, delta, out),
+            Event::BlockEnd { block } => self.on_block_end(*block, out),
+            Event::Usage(usage) => self.usage.get_or_insert_with(Usage::default).merge((**usage).clone()),
+            Event::End { finish, service_tier } => self.on_end(finish, service_tier.as_deref(), out),
+            Event::Fault(fault) => {
+                let problem = Problem::from((**fault).clone());
+                out.extend_from_slice(&write_stream_problem(&problem, self.stamp.flavor, self.sender.number));
+            }
+            Event::Unknown(_) => {}
+        }
+    }
+}
+
+impl Writer {
+    /// A writer at the beginning of a stream.
+    pub(super) fn new(stamp: Stamp) -> Self {
+        Self {
+            ids: Ids::new(&stamp.id),
+            id: response_id(None, &stamp.id),
+            model: stamp.model.clone(),
+            created: stamp.created,
+            stamp,
+            sender: Sender::default(),
+            items: Vec::new(),
+            slots: Vec::new(),
+            finished: Vec::new(),
+            usage: None,
+            image_told: false,
+        }
+    }
+
+    // === beginning and end ===
+
+    fn on_start(&mut self, id: Option<&str>, model: Option<&str>, created: Option<u64>, out: &mut BytesMut) {
+        self.id = response_id(id, &self.stamp.id);
+        if let Some(model) = model {
+            model.clone_into(&mut self.model);
+        }
+        self.created = created.unwrap_or(self.created);
+        for name in ["response.created", "response.in_progress"] {
+            let response = Response { status: "in_progress", ..response(&self.id, &self.model, self.created, b"[]") };
+            self.sender.send(out, name, |object| {
+                object.object("response", |object| {
+                    write_response(object, &response);
+                    object.raw("usage", "null");
+                });
+            });
+        }
+    }
+
+    fn on_end(&mut self, finish: &Finish, service_tier: Option<&str>, out: &mut BytesMut) {
+        self.settle(true, out);
+        let (status, incomplete) = write_finish(finish);
+        let output = output::join(&self.finished);
+        let name = if status == "incomplete" { "response.incomplete" } else { "response.completed" };
+        let whole = response(&self.id, &self.model, self.created, &output);
+        let response = Response { status, incomplete, service_tier, ..whole };
+        let usage = self.usage.as_ref();
+        self.sender.send(out, name, |object| {
+            object.object("response", |object| {
+                write_response(object, &response);
+                write_usage(object, usage);
+            });
+        });
+    }
+
+    // === items ===
+
+    /// Takes the next place in the output.
+    fn place(&mut self) -> usize {
+        self.finished.push(Vec::new());
+        self.finished.len() - 1
+    }
+
+    /// Finishes the items that nothing more is said of. Where all are meant, also those whose blocks are open.
+    fn settle(&mut self, all: bool, out: &mut BytesMut) {
+        let mut at = 0;
+        while at < self.items.len() {
+            self.items[at].passed = true;
+            if all || self.items[at].open == 0 {
+                let item = self.items.remove(at);
+                self.finish(&item, out);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn finish(&mut self, item: &Item, out: &mut BytesMut) {
+        let whole = write_item(item, Status::Completed);
+        self.send_item("response.output_item.done", item.place, &whole, out);
+        self.finished[item.place] = whole;
+        self.slots.retain(|slot| slot.place != item.place);
+        if let (Kind::Call, Some(seal), Some(PartBody::ToolCall(call))) = (item.kind, &item.seal, item.parts.first().map(|part| &part.body))
+        {
+            let mut carrier = Vec::new();
+            output::write_call_seal(&mut carrier, &self.ids.next("rs"), &call.id, seal);
+            self.whole(carrier, out);
+        }
+    }
+
+    fn send_item(&mut self, name: &str, place: usize, item: &[u8], out: &mut BytesMut) {
+        self.sender.send(out, name, |object| {
+            object.field("output_index", &place);
+            object.raw("item", std::str::from_utf8(item).unwrap_or("null"));
+        });
+    }
+
+    /// An item that comes whole.
+    fn whole(&mut self, item: Vec<u8>, out: &mut BytesMut) {
+        let place = self.place();
+        self.send_item("response.output_item.added", place, &item, out);
+        self.send_item("response.output_item.done", place, &item, out);
+        self.finished[place] = item;
+    }
+
+    /// Begins an item.
+    fn begin(&mut self, kind: Kind, id: String, thought: Option<String>, out: &mut BytesMut) -> usize {
+        self.settle(false, out);
+        let place = self.place();
+        self.items.push(Item { place, id, kind, parts: Vec::new(), thought, seal: None, open: 0, passed: false });
+        self.items.len() - 1
+    }
+
+    fn announce(&mut self, at: usize, out: &mut BytesMut) {
+        let (place, item) = (self.items[at].place, write_item(&self.items[at], Status::InProgress));
+        self.send_item("response.output_item.added", place, &item, out);
+    }
+
+    // === blocks ===
+
+    fn on_block(&mut self, block: u32, kind: &BlockKind, out: &mut BytesMut) {
+        let image_told = std::mem::replace(&mut self.image_told, false);
+        match kind {
+            BlockKind::Text => self.begin_said(block, Part::text(""), out),
+            BlockKind::Refusal => self.begin_said(block, Part::new(PartBody::Refusal(String::new())), out),
+            // Sound has no form here; its transcript is text.
+            BlockKind::Audio(media) => self.begin_said(block, Part::text(media.transcript.clone().unwrap_or_default()), out),
+            BlockKind::Reasoning { .. } if self.stamp.hide_reasoning => {}
+            BlockKind::Reasoning { id, summary } => self.begin_thought(block, id.as_ref(), *summary, out),
+            BlockKind::ToolCall { id, name, custom } => {
+                let call = ToolCall { id: id.clone(), name: name.clone(), custom: *custom, ..ToolCall::default() };
+                self.begin_call(block, call, out);
+            }
+            BlockKind::Hosted(hosted) => self.write_hosted(hosted, out),
+            BlockKind::Image(media) if !image_told => self.write_image(media, out),
+            BlockKind::Image(_) => {}
+        }
+    }
+
+    fn write_hosted(&mut self, hosted: &Hosted, out: &mut BytesMut) {
+        if hosted.from == DIALECT {
+            self.settle(false, out);
+            self.whole(hosted.raw.get().as_bytes().to_vec(), out);
+            self.image_told = hosted.kind == "image_generation_call";
+        }
+    }
+
+    fn write_image(&mut self, media: &Media, out: &mut BytesMut) {
+        self.settle(false, out);
+        let mut item = Vec::new();
+        output::write_image(&mut item, &self.ids.next("ig"), media);
+        self.whole(item, out);
+    }
+
+    /// Adds a block to an item; `index` is its place among those of its sort.
+    fn join(&mut self, at: usize, block: u32, part: Part, index: usize) -> usize {
+        let item = &mut self.items[at];
+        item.parts.push(part);
+        item.open += 1;
+        self.slots.push(Slot { block, place: item.place, part: item.parts.len() - 1, index, told: false });
+        self.slots.len() - 1
+    }
+
+    fn begin_said(&mut self, block: u32, part: Part, out: &mut BytesMut) {
+        let joinable = self.items.iter().position(|item| item.kind == Kind::Message && !item.passed);
+        let at = match joinable {
+            Some(at) => at,
+            None => {
+                let id = self.ids.next("msg");
+                let at = self.begin(Kind::Message, id, None, out);
+                self.announce(at, out);
+                at
+            }
+        };
+        let index = self.items[at].parts.len();
+        let slot = self.join(at, block, part, index);
+        self.tell_part("response.content_part.added", slot, out);
+    }
+
+    fn begin_thought(&mut self, block: u32, id: Option<&String>, summary: bool, out: &mut BytesMut) {
+        let same = |item: &Item| item.kind == Kind::Reasoning && !item.passed && id.is_some() && item.thought.as_ref() == id;
+        let at = match self.items.iter().position(same) {
+            Some(at) => at,
+            None => {
+                let name = id.cloned().unwrap_or_else(|| self.ids.next("rs"));
+                let at = self.begin(Kind::Reasoning, name, id.cloned(), out);
+                self.announce(at, out);
+                at
+            }
+        };
+        let sort =
+            |part: &&Part| matches!(&part.body, PartBody::Reasoning(thought) if thought.summary == summary && !thought.text.is_empty());
+        let index = self.items[at].parts.iter().filter(sort).count();
+        let thought = Thought { id: id.cloned(), summary, ..Thought::default() };
+        self.join(at, block, Part::new(PartBody::Reasoning(thought)), index);
+    }
+
+    fn begin_call(&mut self, block: u32, call: ToolCall, out: &mut BytesMut) {
+        let id = self.ids.next("fc");
+        let at = self.begin(Kind::Call, id, None, out);
+        self.join(at, block, Part::new(PartBody::ToolCall(call)), 0);
+        self.announce(at, out);
+    }
+
+    /// The item and the slot of a block.
+    fn find(&self, block: u32) -> Option<(usize, usize)> {
+        let slot = self.slots.iter().rposition(|slot| slot.block == block)?;
+        let at = self.items.iter().position(|item| item.place == self.slots[slot].place)?;
+        Some((at, slot))
+    }
+
+    fn on_delta(&mut self, block: u32, delta: &Delta, out: &mut BytesMut) {
+        let Some((at, slot)) = self.find(block) else { return };
+        match delta {
+            Delta::Text(text) | Delta::Arguments(text) | Delta::Transcript(text) => self.more(at, slot, text, out),
+            Delta::Seal(seal) => self.items[at].seal = Some(seal.clone()),
+            Delta::Citation(citation) => {
+                let item = &mut self.items[at];
+                let Slot { part, index, place, .. } = self.slots[slot];
+                let PartBody::Text { text, citations } = &mut item.parts[part].body else { return };
+                let mut annotation = Vec::new();
+                write_array(&mut annotation, |array| write_annotation(array, citation, text));
+                if annotation == b"[]" {
+                    return;
+                }
+                let count = citations.len();
+                citations.push((**citation).clone());
+                let id = &item.id;
+                self.sender.send(out, "response.output_text.annotation.added", |object| {
+                    object.field("item_id", id);
+                    object.field("output_index", &place);
+                    object.field("content_index", &index);
+                    object.field("annotation_index", &count);
+                    object.raw("annotation", std::str::from_utf8(&annotation[1..annotation.len() - 1]).unwrap_or("null"));
+                });
+            }
+            Delta::AudioData(_) => {}
+        }
+    }
+
+    /// More of a text.
+    fn more(&mut self, at: usize, slot: usize, text: &str, out: &mut BytesMut) {
+        if text.is_empty() {
+            return;
+        }
+        if self.items[at].kind == Kind::Reasoning && !self.slots[slot].told {
+            self.tell_part(part_added(&self.items[at].parts[self.slots[slot].part]), slot, out);
+        }
+        let item = &mut self.items[at];
+        let Slot { part, index, place, .. } = self.slots[slot];
+        let part = &mut item.parts[part];
+        match &mut part.body {
+            PartBody::Text { text: whole, .. } | PartBody::Refusal(whole) => whole.push_str(text),
+            PartBody::Reasoning(thought) => thought.text.push_str(text),
+            PartBody::ToolCall(call) => call.arguments.push_str(text),
+            _ => {}
+        }
+        let (name, key) = names(part);
+        let (id, logprobs) = (&item.id, matches!(part.body, PartBody::Text { .. }));
+        self.sender.send(out, name.0, |object| {
+            place_of(object, id, place, key, index);
+            object.field("delta", text);
+            if logprobs {
+                object.raw("logprobs", "[]");
+            }
+        });
+    }
+
+    fn on_block_end(&mut self, block: u32, out: &mut BytesMut) {
+        let Some((at, slot)) = self.find(block) else { return };
+        self.items[at].open -= 1;
+        let item = &self.items[at];
+        let Slot { part, index, place, told, .. } = self.slots[slot];
+        let part = &item.parts[part];
+        let id = &item.id;
+        if item.kind != Kind::Reasoning || told {
+            let (name, key) = names(part);
+            self.sender.send(out, name.1, |object| {
+                place_of(object, id, place, key, index);
+                match &part.body {
+                    PartBody::Text { text, .. } => {
+                        object.field("text", text);
+                        object.raw("logprobs", "[]");
+                    }
+                    PartBody::Refusal(text) => object.field("refusal", text),
+                    PartBody::Reasoning(thought) => object.field("text", &thought.text),
+                    PartBody::ToolCall(call) if call.custom => object.field("input", &call.arguments),
+                    PartBody::ToolCall(call) => {
+                        object.field("name", &call.name);
+                        object.field("arguments", &call.arguments);
+                    }
+                    _ => {}
+                }
+            });
+        }
+        match item.kind {
+            Kind::Call => {
+                let item = self.items.remove(at);
+                self.finish(&item, out);
+            }
+            Kind::Message => self.tell_part("response.content_part.done", slot, out),
+            Kind::Reasoning if told => {
+                let summary = matches!(&part.body, PartBody::Reasoning(thought) if thought.summary);
+                let name = if summary { "response.reasoning_summary_part.done" } else { "response.content_part.done" };
+                self.tell_part(name, slot, out);
+            }
+            Kind::Reasoning => {}
+        }
+        if let Some(at) = self.items.iter().position(|item| item.passed && item.open == 0) {
+            let item = self.items.remove(at);
+            self.finish(&item, out);
+        }
+    }
+
+    /// Says that a piece begins, or what it came to.
+    fn tell_part(&mut self, name: &str, slot: usize, out: &mut BytesMut) {
+        let Slot { part, index, place, .. } = self.slots[slot];
+        self.slots[slot].told = true;
+        let Some(item) = self.items.iter().find(|item| item.place == place) else { return };
+        let piece = write_part(&item.parts[part]);
+        let (_, key) = names(&item.parts[part]);
+        self.sender.send(out, name, |object| {
+            place_of(object, &item.id, place, key, index);
+            object.raw("part", std::str::from_utf8(&piece).unwrap_or("null"));
+        });
+    }
+}
+
+/// Writes where something is said.
+fn place_of(object: &mut Object<'_>, id: &str, place: usize, key: Option<&str>, index: usize) {
+    object.field("item_id", id);
+    object.field("output_index", &place);
+    if let Some(key) = key {
+        object.field(key, &index);
+    }
+}
+
+/// The events that bring a piece and end it, and the name of its place in its item.
+fn names(part: &Part) -> ((&'static str, &'static str), Option<&'static str>) {
+    match &part.body {
+        PartBody::Refusal(_) => (("response.refusal.delta", "response.refusal.done"), Some("content_index")),
+        PartBody::Reasoning(thought) if thought.summary => {
+            (("response.reasoning_summary_text.delta", "response.reasoning_summary_text.done"), Some("summary_index"))
+        }
+        PartBody::Reasoning(_) => (("response.reasoning_text.delta", "response.reasoning_text.done"), Some("content_index")),
+        PartBody::ToolCall(call) if call.custom => {
+            (("response.custom_tool_call_input.delta", "response.custom_tool_call_input.done"), None)
+        }
+        PartBody::ToolCall(_) => (("response.function_call_arguments.delta", "response.function_call_arguments.done"), None),
+        _ => (("response.output_text.delta", "response.output_text.done"), Some("content_index")),
+    }
+}
+
+fn part_added(part: &Part) -> &'static str {
+    match &part.body {
+        PartBody::Reasoning(thought) if thought.summary => "response.reasoning_summary_part.added",
+        _ => "response.content_part.added",
+    }
+}
+
+/// Writes a piece of an item.
+fn write_part(part: &Part) -> Vec<u8> {
+    let mut out = Vec::new();
+    match &part.body {
+        PartBody::Reasoning(thought) => write_object(&mut out, |object| {
+            object.field("type", if thought.summary { "summary_text" } else { "reasoning_text" });
+            object.field("text", &thought.text);
+        }),
+        _ => {
+            output::write_said(&mut out, part);
+        }
+    }
+    out
+}
+
+fn write_item(item: &Item, status: Status) -> Vec<u8> {
+    let mut out = Vec::new();
+    match item.kind {
+        Kind::Message => output::write_message(&mut out, &item.id, status, &item.parts),
+        Kind::Call => {
+            if let Some(PartBody::ToolCall(call)) = item.parts.first().map(|part| &part.body) {
+                output::write_call(&mut out, &item.id, status, call, &Extra::default());
+            }
+        }
+        Kind::Reasoning => {
+            let thoughts = item.parts.iter().filter_map(|part| match &part.body {
+                PartBody::Reasoning(thought) => Some(thought),
+                _ => None,
+            });
+            let token = item.seal.as_ref().map(|seal| seal.to_token(OPENAI, item.thought.as_deref()));
+            output::write_thoughts(&mut out, &item.id, thoughts, token.as_deref(), &Extra::default());
+        }
+    }
+    out
+}
+
+fn response<'a>(id: &'a str, model: &'a str, created: u64, output: &'a [u8]) -> Response<'a> {
+    static NONE: std::sync::LazyLock<Extra> = std::sync::LazyLock::new(Extra::default);
+    Response { id, created, model, status: "completed", incomplete: None, output, service_tier: None, extra: &NONE }
+}

@@ -1,0 +1,339 @@
+//! A request, written for a provider.
+
+use bytes::Bytes;
+
+use super::DIALECT;
+use super::items::OF_MESSAGE;
+use super::write_content::unsupported;
+use super::write_input::write_input;
+use crate::chat::{ChatRequest, Function, OutputFormat, Part, PartBody, Reasoning, Tool, ToolChoice};
+use crate::dialect::{Memo, Profile, Thinking, Written};
+use crate::extra::Extra;
+use crate::json::{self, Array, Object};
+use crate::loss::{Losses, Why};
+use crate::problem::Unsupported;
+use crate::seal::OPENAI;
+
+/// The smallest limit the API takes.
+const MIN_OUTPUT_TOKENS: u64 = 16;
+
+/// The efforts, from none to most.
+const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+
+/// Writes a request.
+pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
+    let mut losses = Losses::new();
+    let vendor = profile.vendor.as_deref().unwrap_or(OPENAI);
+    let own = request.extra.from() == Some(DIALECT);
+    refuse(request)?;
+    let instructions = instructions(&request.system)?;
+    let input = write_input(request, vendor, &mut losses)?;
+    let input = String::from_utf8(input).unwrap_or_default();
+    let tools = write_tools(&request.tools, &mut losses)?;
+    let reasoning = request.reasoning.as_ref().map(|reasoning| knobs(reasoning, profile, &mut losses));
+    let thinks = reasoning.as_ref().is_some_and(|knobs| knobs.effort.as_deref() != Some("none"))
+        || request.reasoning.is_none() && profile.thinking.is_some_and(|thinking| thinking != Thinking::Never);
+    lose_knobs(request, profile, &mut losses);
+    let body = json::object(|object| {
+        object.option("model", Some(&request.model).filter(|model| !model.is_empty()));
+        object.option("instructions", instructions.as_ref());
+        if !request.extra.of(DIALECT).iter().any(|(key, _)| key == "prompt") || input != "[]" {
+            object.raw("input", &input);
+        }
+        if !request.tools.is_empty() {
+            object.raw("tools", &tools);
+        }
+        write_tool_choice(object, request);
+        object.option("parallel_tool_calls", request.parallel_tools);
+        write_sampling(object, request, profile);
+        object.option("max_output_tokens", request.max_output_tokens.map(|most| if own { most } else { most.max(MIN_OUTPUT_TOKENS) }));
+        write_reasoning(object, reasoning.as_ref(), &request.extra);
+        write_text(object, request);
+        if request.stream {
+            object.field("stream", &true);
+        }
+        object.option("user", request.user.as_ref());
+        object.option("service_tier", request.service_tier.as_ref());
+        object.option("prompt_cache_key", request.cache_key.as_ref());
+        if !request.metadata.is_empty() {
+            object.object("metadata", |metadata| request.metadata.iter().for_each(|(key, value)| metadata.field(key, value)));
+        }
+        // The conversation is the client's to keep unless it says otherwise, and so are the thoughts.
+        object.option("store", request.store.or(Some(false).filter(|_| !own)));
+        if thinks && !own {
+            object.raw("include", r#"["reasoning.encrypted_content"]"#);
+        }
+        write_extra(object, &request.extra);
+    });
+    let memo = Memo { vendor: profile.vendor.clone(), ..Memo::default() };
+    Ok(Written { body: Bytes::from(body), headers: Vec::new(), losses, memo })
+}
+
+/// What changes the answer itself and has no form here.
+fn refuse(request: &ChatRequest) -> Result<(), Unsupported> {
+    if request.sampling.n.is_some_and(|n| n > 1) {
+        return Err(unsupported("n", "only one answer is given"));
+    }
+    if request.sampling.logprobs == Some(true) {
+        return Err(unsupported("logprobs", "the likelihood of tokens is not translated"));
+    }
+    if request.modalities.iter().any(|modality| modality != "text") {
+        return Err(unsupported("modalities", "answers are text"));
+    }
+    Ok(())
+}
+
+/// The text that stands before the conversation.
+fn instructions(system: &[Part]) -> Result<Option<String>, Unsupported> {
+    let of_message = |part: &&Part| part.extra.of(DIALECT).iter().any(|(key, _)| key.starts_with(OF_MESSAGE));
+    let mut text: Option<String> = None;
+    for part in system.iter().take_while(|part| !of_message(part)) {
+        let PartBody::Text { text: more, .. } = &part.body else {
+            return Err(unsupported("system", "instructions are text"));
+        };
+        match &mut text {
+            Some(text) => {
+                text.push_str("\n\n");
+                text.push_str(more);
+            }
+            None => text = Some(more.clone()),
+        }
+    }
+    Ok(text)
+}
+
+/// Records what has no field here.
+fn lose_knobs(request: &ChatRequest, profile: &Profile, losses: &mut Losses) {
+    let sampling = &request.sampling;
+    let numbers = [
+        ("top_k", &sampling.top_k),
+        ("min_p", &sampling.min_p),
+        ("top_a", &sampling.top_a),
+        ("frequency_penalty", &sampling.frequency_penalty),
+        ("presence_penalty", &sampling.presence_penalty),
+        ("repetition_penalty", &sampling.repetition_penalty),
+        ("seed", &sampling.seed),
+    ];
+    for (field, value) in numbers {
+        if value.is_some() {
+            losses.dropped(field);
+        }
+    }
+    if !sampling.stop.is_empty() {
+        losses.dropped("stop");
+    }
+    if sampling.logit_bias.is_some() {
+        losses.dropped("logit_bias");
+    }
+    if profile.sampling == Some(false) {
+        for (field, value) in [("temperature", &sampling.temperature), ("top_p", &sampling.top_p)] {
+            if value.is_some() {
+                losses.dropped(field);
+            }
+        }
+    }
+    let own = request.extra.from() == Some(DIALECT);
+    if !own && request.max_output_tokens.is_some_and(|most| most < MIN_OUTPUT_TOKENS) {
+        losses.add("max_output_tokens", Why::Clamped);
+    }
+    if request.system.iter().any(|part| part.cache.is_some() && part.extra.of(DIALECT).is_empty()) {
+        losses.dropped("cache_control");
+    }
+    if !own {
+        for (key, _) in request.extra.fields() {
+            losses.dropped(key.clone());
+        }
+    }
+}
+
+fn write_sampling(object: &mut Object<'_>, request: &ChatRequest, profile: &Profile) {
+    if profile.sampling != Some(false) {
+        object.option("temperature", request.sampling.temperature.as_ref());
+        object.option("top_p", request.sampling.top_p.as_ref());
+    }
+    object.option("top_logprobs", request.sampling.top_logprobs);
+}
+
+/// The fields of this API that the meaning does not know; those inside an object are written with it.
+fn write_extra(object: &mut Object<'_>, extra: &Extra) {
+    for (key, value) in extra.of(DIALECT).iter().filter(|(key, _)| !matches!(key.as_str(), "text" | "reasoning")) {
+        object.raw(key, value.get());
+    }
+}
+
+/// The unknown fields of the object `key`.
+fn write_inner(object: &mut Object<'_>, extra: &Extra, key: &str) {
+    let Some((_, raw)) = extra.of(DIALECT).iter().find(|(known, _)| known == key) else { return };
+    let Ok(fields) = crate::fields::Fields::nested(raw) else { return };
+    object.extra(&fields.rest(DIALECT), DIALECT);
+}
+
+// === reasoning and the form of the answer ===
+
+/// What is said about thinking.
+struct Knobs {
+    effort: Option<String>,
+    summary: Option<String>,
+}
+
+fn knobs(reasoning: &Reasoning, profile: &Profile, losses: &mut Losses) -> Knobs {
+    let wanted = match (&reasoning.effort, reasoning.enabled, reasoning.budget_tokens) {
+        (Some(effort), _, _) => Some(effort.clone()),
+        (None, Some(false), _) => Some("none".to_owned()),
+        (None, _, Some(budget)) => {
+            losses.add("reasoning.budget_tokens", Why::Approximated);
+            Some(of_budget(budget).to_owned())
+        }
+        (None, _, None) => None,
+    };
+    let effort = wanted.map(|effort| clamp(effort, profile, losses));
+    let summary = match reasoning.summary.as_deref() {
+        Some("summarized") => Some("auto"),
+        Some("omitted") => None,
+        other => other,
+    };
+    Knobs { effort, summary: summary.map(str::to_owned).filter(|_| reasoning.exclude != Some(true)) }
+}
+
+/// The effort that comes nearest to a budget of tokens.
+fn of_budget(budget: u64) -> &'static str {
+    match budget {
+        0..=4096 => "low",
+        4097..=16384 => "medium",
+        _ => "high",
+    }
+}
+
+/// The nearest effort that the model knows.
+fn clamp(effort: String, profile: &Profile, losses: &mut Losses) -> String {
+    let Some(known) = profile.efforts.as_ref().filter(|known| !known.is_empty() && !known.contains(&effort)) else { return effort };
+    let rank = |name: &str| EFFORTS.iter().position(|known| *known == name);
+    let Some(wanted) = rank(&effort) else { return effort };
+    let nearest = known.iter().filter_map(|name| rank(name)).min_by_key(|at| at.abs_diff(wanted));
+    losses.add("reasoning.effort", Why::Clamped);
+    nearest.map_or(effort, |at| EFFORTS[at].to_owned())
+}
+
+fn write_reasoning(object: &mut Object<'_>, knobs: Option<&Knobs>, extra: &Extra) {
+    let more = extra.of(DIALECT).iter().any(|(key, _)| key == "reasoning");
+    let said = knobs.is_some_and(|knobs| knobs.effort.is_some() || knobs.summary.is_some());
+    if !(more || said) {
+        return;
+    }
+    object.object("reasoning", |object| {
+        object.option("effort", knobs.and_then(|knobs| knobs.effort.as_ref()));
+        object.option("summary", knobs.and_then(|knobs| knobs.summary.as_ref()));
+        write_inner(object, extra, "reasoning");
+    });
+}
+
+fn write_text(object: &mut Object<'_>, request: &ChatRequest) {
+    let more = request.extra.of(DIALECT).iter().any(|(key, _)| key == "text");
+    let formed = !matches!(request.output, OutputFormat::Text);
+    if !(more || formed || request.verbosity.is_some()) {
+        return;
+    }
+    object.object("text", |object| {
+        match &request.output {
+            OutputFormat::Text => {}
+            OutputFormat::Json => object.raw("format", r#"{"type":"json_object"}"#),
+            OutputFormat::JsonSchema(schema) => object.object("format", |format| {
+                format.field("type", "json_schema");
+                format.field("name", schema.name.as_deref().unwrap_or("response"));
+                format.option("description", schema.description.as_ref());
+                format.raw("schema", schema.schema.get());
+                format.option("strict", schema.strict);
+            }),
+        }
+        object.option("verbosity", request.verbosity.as_ref());
+        write_inner(object, &request.extra, "text");
+    });
+}
+
+// === tools ===
+
+fn write_tools(tools: &[Tool], losses: &mut Losses) -> Result<String, Unsupported> {
+    let mut out = Vec::new();
+    let mut refused = None;
+    json::write_array(&mut out, |array| {
+        for tool in tools {
+            match tool {
+                Tool::Function(function) => write_function(array, function, losses),
+                Tool::Custom { name, description, format } => array.object(|object| {
+                    object.field("type", "custom");
+                    object.field("name", name);
+                    object.option("description", description.as_ref());
+                    if let Some(format) = format {
+                        object.raw("format", format);
+                    }
+                }),
+                Tool::Hosted(hosted) if hosted.from == DIALECT => array.raw(hosted.raw.get()),
+                Tool::Hosted(hosted) if is_web_search(&hosted.kind) => {
+                    losses.add(format!("tools.{}", hosted.kind), Why::Approximated);
+                    array.raw(r#"{"type":"web_search"}"#);
+                }
+                Tool::Hosted(hosted) => {
+                    let why = format!("the tool `{}` runs only at its own provider", hosted.kind);
+                    refused.get_or_insert_with(|| unsupported("tools", &why));
+                }
+            }
+        }
+    });
+    refused.map_or_else(|| Ok(String::from_utf8(out).unwrap_or_default()), Err)
+}
+
+/// Whether another format's tool is its web search.
+fn is_web_search(kind: &str) -> bool {
+    kind.starts_with("web_search") || matches!(kind, "googleSearch" | "google_search")
+}
+
+/// Writes a function. The API takes a function to be strict unless told otherwise; other formats take it not to be.
+fn write_function(array: &mut Array<'_>, function: &Function, losses: &mut Losses) {
+    let own = function.extra.from() == Some(DIALECT);
+    if function.cache.is_some() {
+        losses.dropped("cache_control");
+    }
+    if !own {
+        for (key, _) in function.extra.fields() {
+            losses.dropped(format!("tools.{key}"));
+        }
+    }
+    array.object(|object| {
+        object.field("type", "function");
+        object.field("name", &function.name);
+        object.option("description", function.description.as_ref());
+        match &function.parameters {
+            Some(schema) => object.raw("parameters", schema.get()),
+            None if own => object.raw("parameters", "null"),
+            None => object.raw("parameters", r#"{"type":"object","properties":{}}"#),
+        }
+        object.option("strict", function.strict.or(Some(false).filter(|_| !own)));
+        object.extra(&function.extra, DIALECT);
+    });
+}
+
+fn write_tool_choice(object: &mut Object<'_>, request: &ChatRequest) {
+    let custom = |name: &String| request.tools.iter().any(|tool| matches!(tool, Tool::Custom { name: known, .. } if known == name));
+    match &request.tool_choice {
+        None => {}
+        Some(ToolChoice::Auto) => object.field("tool_choice", "auto"),
+        Some(ToolChoice::None) => object.field("tool_choice", "none"),
+        Some(ToolChoice::Required) => object.field("tool_choice", "required"),
+        Some(ToolChoice::Tool(name)) => object.object("tool_choice", |choice| {
+            choice.field("type", if custom(name) { "custom" } else { "function" });
+            choice.field("name", name);
+        }),
+        Some(ToolChoice::Among(names, must)) => object.object("tool_choice", |choice| {
+            choice.field("type", "allowed_tools");
+            choice.field("mode", if *must { "required" } else { "auto" });
+            choice.array("tools", |array| {
+                for name in names {
+                    array.object(|tool| {
+                        tool.field("type", if custom(name) { "custom" } else { "function" });
+                        tool.field("name", name);
+                    });
+                }
+            });
+        }),
+    }
+}

@@ -1,0 +1,156 @@
+//! For tests: recorded exchanges where they are at hand, and streams that arrive in every possible way.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+use serde_json::Value;
+
+use crate::assemble::Assembly;
+use crate::chat::PartBody;
+use crate::dialect::{Memo, Outbound};
+use crate::event::{Event, EventWriter};
+use crate::grammar::Grammar;
+use crate::problem::Fault;
+use crate::relay::{Output, Relay};
+use crate::reply::ChatReply;
+
+/// One recorded exchange.
+pub(crate) struct Exchange {
+    pub(crate) id: String,
+    pub(crate) url: String,
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) stream: bool,
+}
+
+/// The recorded exchanges of that API; none, and a line that says so, where the recordings are not at hand.
+pub(crate) fn exchanges(api: &str) -> Vec<Exchange> {
+    lines("corpus.jsonl").filter(|line| line["api"] == api).map(|line| exchange(&line)).collect()
+}
+
+/// A plain reading of the recorded answers of that API, by the exchange's id.
+pub(crate) fn readings(api: &str) -> Vec<(String, Value)> {
+    let lines = lines("oracle.jsonl").filter(|line| line["api"] == api && !line["direct"].is_null());
+    lines.map(|line| (line["id"].as_str().unwrap_or_default().to_owned(), line["direct"].clone())).collect()
+}
+
+fn lines(file: &str) -> impl Iterator<Item = Value> {
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance")).join(file);
+    let reader = match std::fs::File::open(&path) {
+        Ok(file) => Some(BufReader::new(file)),
+        Err(_) => {
+            println!("skipped: no recordings at {}", path.display());
+            None
+        }
+    };
+    reader.into_iter().flat_map(|reader| reader.lines().map_while(Result::ok)).map(|line| serde_json::from_str(&line).expect("a JSON line"))
+}
+
+fn exchange(line: &Value) -> Exchange {
+    let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+    let body = text("response_body");
+    let mut headers = http::HeaderMap::new();
+    for (name, value) in line["response_headers"].as_object().into_iter().flatten() {
+        let name = name.parse::<http::HeaderName>();
+        let value = value.as_str().and_then(|value| value.parse::<http::HeaderValue>().ok());
+        if let (Ok(name), Some(value)) = (name, value) {
+            headers.insert(name, value);
+        }
+    }
+    Exchange {
+        id: text("id"),
+        url: text("url"),
+        status: line["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or_default(),
+        headers,
+        body: if line["response_body_encoding"] == "base64" { STANDARD.decode(body).expect("base64") } else { body.into_bytes() },
+        stream: !line["stream_format"].is_null(),
+    }
+}
+
+/// A writer for a client that is not there.
+struct Silent;
+
+impl EventWriter for Silent {
+    fn write(&mut self, _: &Event, _: &mut BytesMut) {}
+}
+
+/// The events of a stream that arrives in chunks of that size.
+pub(crate) fn events(dialect: &dyn Outbound, memo: &Memo, stream: &[u8], chunk: usize) -> (Vec<Event>, Option<Fault>) {
+    let mut relay = Relay::new(dialect.framing(), dialect.event_reader(memo.clone()), Output::Written(Box::new(Silent)));
+    let mut events = Vec::new();
+    let mut out = Vec::new();
+    let mut seen = |event: &Event| events.push(event.clone());
+    let mut fault = None;
+    for chunk in stream.chunks(chunk.max(1)) {
+        fault = relay.push(Bytes::copy_from_slice(chunk), &mut seen, &mut out).err();
+        if fault.is_some() {
+            break;
+        }
+    }
+    if fault.is_none() {
+        fault = relay.finish(&mut seen, &mut out).err();
+    }
+    (events, fault)
+}
+
+/// The answer of a stream. Checks that the events keep their order, and do not depend on how the stream is cut.
+pub(crate) fn assemble(dialect: &dyn Outbound, memo: &Memo, stream: &[u8]) -> Result<ChatReply, Fault> {
+    let (whole, fault) = events(dialect, memo, stream, stream.len());
+    for chunk in [1, 7, 100] {
+        let (cut, _) = events(dialect, memo, stream, chunk);
+        assert_eq!(format!("{cut:?}"), format!("{whole:?}"), "in chunks of {chunk}");
+    }
+    let mut grammar = Grammar::new();
+    let mut assembly = Assembly::new();
+    for event in &whole {
+        assert_eq!(grammar.check(event), Ok(()));
+        assembly.push(event);
+    }
+    match fault {
+        Some(fault) => Err(fault),
+        None => assembly.finish(),
+    }
+}
+
+/// Wherever a stream is cut off, it ends in a fault and never in an end; `whole`: from which byte on it is complete.
+pub(crate) fn check_cuts(dialect: &dyn Outbound, memo: &Memo, stream: &[u8], whole: usize) {
+    for end in 0..whole {
+        let (events, fault) = events(dialect, memo, &stream[..end], 4096);
+        assert!(fault.is_some(), "cut at {end}: {events:?}");
+        assert!(!events.iter().any(|event| matches!(event, Event::End { .. })), "cut at {end}: {events:?}");
+    }
+}
+
+/// The text of an answer's parts of one sort.
+pub(crate) fn text_of(reply: &ChatReply) -> String {
+    let texts = reply.parts.iter().filter_map(|part| match &part.body {
+        PartBody::Text { text, .. } => Some(text.as_str()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+/// The thoughts of an answer.
+pub(crate) fn thoughts_of(reply: &ChatReply) -> String {
+    let texts = reply.parts.iter().filter_map(|part| match &part.body {
+        PartBody::Reasoning(thought) => Some(thought.text.as_str()),
+        _ => None,
+    });
+    texts.collect()
+}
+
+/// The calls of an answer, as the plain reading writes them.
+pub(crate) fn calls_of(reply: &ChatReply) -> Vec<Value> {
+    let calls = reply.parts.iter().filter_map(|part| match &part.body {
+        PartBody::ToolCall(call) => {
+            let arguments = serde_json::from_str(&call.arguments).unwrap_or(Value::String(call.arguments.clone()));
+            Some(serde_json::json!({"name": call.name, "arguments": arguments}))
+        }
+        _ => None,
+    });
+    calls.collect()
+}
