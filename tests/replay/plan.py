@@ -34,7 +34,7 @@ def mark(row, client, options):
 
 def configuration(jobs, upstream):
     """The gateway's configuration: a deployment for each exchange and way of answering."""
-    entries = {job.mark: deployment(job.row, upstream, job.mark) for job in jobs}
+    entries = {job.mark: deployment(job.row, upstream, job.mark, job.client.dialect) for job in jobs}
     return {
         "model_list": list(entries.values()),
         "router_settings": {"num_retries": 0, "disable_cooldowns": True},
