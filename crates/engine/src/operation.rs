@@ -126,7 +126,7 @@ impl<'a> Step<'a> {
             edits.set.push(("model".to_owned(), serde_json::Value::from(reach.model.as_str()).to_string()));
         }
         let control = outline.entries().iter().filter(|entry| control::is_control(self.call.door.dialect, &entry.key));
-        edits.remove.extend(control.map(|entry| entry.key.clone()));
+        edits.remove.extend(control.map(|entry| entry.key.clone().into_owned()));
         outline.apply(&self.call.body, &edits)
     }
 

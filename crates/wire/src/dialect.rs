@@ -244,7 +244,7 @@ pub trait Outbound: Sync {
 
     /// What the meter wants of a whole answer that passes to the client as it came. `None` where only a full reading can tell, as
     /// for anything unusual.
-    fn glance(&self, _body: &[u8]) -> Option<Glance> {
+    fn glance(&self, _body: &Bytes) -> Option<Glance> {
         None
     }
 

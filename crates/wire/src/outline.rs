@@ -3,6 +3,8 @@
 //! The scan checks what a gateway must not leave to chance: valid UTF-8, bounded depth, balanced brackets, and no key twice at the
 //! top level. Two parsers that disagree on which of two `model` keys counts would be a way around an allow-list.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use memchr::memchr2;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -30,7 +32,7 @@ pub struct Span {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The key, escapes resolved.
-    pub key: String,
+    pub key: Cow<'static, str>,
     /// The key as written, quotes included.
     pub key_span: Span,
     /// The value as written.
@@ -97,7 +99,7 @@ impl Outline {
             return body.clone();
         }
         let mut patch = Patch { body, out: Frames::new(), copied: 0 };
-        let removed = |entry: &Entry| edits.remove.contains(&entry.key);
+        let removed = |entry: &Entry| edits.remove.iter().any(|key| *key == entry.key);
         let last_kept = self.entries.iter().rposition(|entry| !removed(entry));
         for (at, entry) in self.entries.iter().enumerate() {
             if removed(entry) {
@@ -127,7 +129,7 @@ impl Outline {
             (_, None) => self.open,
         };
         let mut first = last_kept.is_none();
-        let missing = |key: &str| self.get(key).is_none_or(|entry| edits.remove.contains(&entry.key));
+        let missing = |key: &str| self.get(key).is_none_or(|entry| edits.remove.iter().any(|key| *key == entry.key));
         let defaults = edits.default.iter().filter(|(key, _)| !edits.set.iter().any(|(set, _)| set == key));
         for (key, value) in edits.set.iter().chain(defaults).filter(|(key, _)| missing(key)) {
             let comma = if first { "" } else { "," };
@@ -175,6 +177,56 @@ impl Patch<'_> {
         self.copy_to(self.body.len());
         self.out
     }
+}
+
+/// Keys that most requests have.
+fn everyday(key: &[u8]) -> Option<&'static str> {
+    macro_rules! known {
+        ($($name:literal),* $(,)?) => {
+            match std::str::from_utf8(key).ok()? {
+                $($name => Some($name),)*
+                _ => None,
+            }
+        };
+    }
+    known!(
+        "model",
+        "messages",
+        "stream",
+        "max_tokens",
+        "temperature",
+        "tools",
+        "tool_choice",
+        "stream_options",
+        "top_p",
+        "n",
+        "stop",
+        "seed",
+        "user",
+        "metadata",
+        "response_format",
+        "max_completion_tokens",
+        "reasoning_effort",
+        "parallel_tool_calls",
+        "input",
+        "instructions",
+        "system",
+        "thinking",
+        "contents",
+        "generationConfig",
+        "systemInstruction",
+        "id",
+        "object",
+        "created",
+        "choices",
+        "usage",
+        "system_fingerprint",
+        "service_tier",
+        "index",
+        "message",
+        "logprobs",
+        "finish_reason",
+    )
 }
 
 fn check_utf8(body: &Frames) -> Result<(), Malformed> {
@@ -290,14 +342,32 @@ impl<'a> Scanner<'a> {
             return Err(self.unexpected("a key in quotes"));
         }
         let key_span = self.string()?;
-        let key = serde_json::from_slice(&self.body.slice(key_span.start, key_span.end))
-            .map_err(|_| Malformed::new(&format!("the key at byte {} is not a valid string", key_span.start)))?;
+        let key = self.key(key_span)?;
         if self.skip_space() != Some(b':') {
             return Err(self.unexpected("`:`"));
         }
         self.at += 1;
         let value = self.value()?;
         Ok(Entry { key, key_span, value })
+    }
+
+    /// The text of a key. Those of everyday requests cost no allocation.
+    fn key(&self, span: Span) -> Result<Cow<'static, str>, Malformed> {
+        let invalid = || Malformed::new(&format!("the key at byte {} is not a valid string", span.start));
+        let joined;
+        let here = (span.start >= self.base).then(|| self.parts.get(self.part)).flatten();
+        let written: &[u8] = match here {
+            Some(part) => &part[span.start - self.base..span.end - self.base],
+            None => {
+                joined = self.body.slice(span.start, span.end);
+                &joined
+            }
+        };
+        let text = &written[1..written.len() - 1];
+        if let Some(known) = everyday(text) {
+            return Ok(Cow::Borrowed(known));
+        }
+        serde_json::from_slice::<String>(written).map(Cow::Owned).map_err(|_| invalid())
     }
 
     fn value(&mut self) -> Result<Span, Malformed> {
@@ -376,6 +446,13 @@ impl<'a> Scanner<'a> {
             self.at += 1;
         }
         let span = Span { start, end: self.offset() };
+        if let Some(part) = (start >= self.base).then(|| self.parts.get(self.part)).flatten() {
+            let written = &part[start - self.base..self.at];
+            let digits = !written.is_empty() && written.len() < 19 && written.iter().all(u8::is_ascii_digit);
+            if matches!(written, b"true" | b"false" | b"null") || digits && (written.len() == 1 || written[0] != b'0') {
+                return Ok(span);
+            }
+        }
         match serde_json::from_slice::<IgnoredAny>(&self.body.slice(span.start, span.end)) {
             Ok(_) => Ok(span),
             Err(_) => Err(Malformed::new(&format!("the value at byte {start} is not valid JSON"))),

@@ -135,7 +135,7 @@ impl Outbound for OpenAiChat {
         metering_edits(outline, body)
     }
 
-    fn glance(&self, body: &[u8]) -> Option<crate::dialect::Glance> {
+    fn glance(&self, body: &bytes::Bytes) -> Option<crate::dialect::Glance> {
         glance::glance(body)
     }
 
