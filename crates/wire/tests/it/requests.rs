@@ -59,7 +59,12 @@ fn back(request: &Request, to: Dialect, written: &Written) -> Option<Vec<Differe
         Ok(again) => again,
         Err(malformed) => {
             let body = String::from_utf8_lossy(&written.body).into_owned();
-            return Some(vec![Difference { field: "unreadable", change: Change::Changed, was: malformed.to_string().into(), is: body.into() }]);
+            return Some(vec![Difference {
+                field: "unreadable",
+                change: Change::Changed,
+                was: malformed.to_string().into(),
+                is: body.into(),
+            }]);
         }
     };
     let (was, is) = (asked::of_request(&request.asked, &Memo::default()), asked::of_request(&again, &written.memo));
