@@ -25,6 +25,15 @@ fn doors() -> Vec<(&'static str, Door)> {
             },
         ),
         (
+            "responses",
+            Door {
+                path: |_| "/v1/responses".to_owned(),
+                body: |model| json!({"model": model, "input": "Hello there"}),
+                kind: |body| body["error"]["type"].as_str().unwrap_or_default().to_owned(),
+                text: |body| &body["output"][0]["content"][0]["text"],
+            },
+        ),
+        (
             "anthropic",
             Door {
                 path: |_| "/v1/messages".to_owned(),
@@ -84,8 +93,9 @@ fn every_door_answers_in_its_own_form() {
 
 /// The same complaint at every door: status and kind in the words of each vendor.
 fn check(wrong: &str, answers: Vec<String>, expected: [&str; 3]) {
-    let names = ["openai", "anthropic", "gemini"];
-    let expected: Vec<String> = names.iter().zip(expected).map(|(name, kind)| format!("{name} {kind}")).collect();
+    let [openai, anthropic, gemini] = expected;
+    let expected = [("openai", openai), ("responses", openai), ("anthropic", anthropic), ("gemini", gemini)];
+    let expected: Vec<String> = expected.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
     assert_eq!(answers, expected, "{wrong}");
 }
 
