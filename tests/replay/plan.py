@@ -123,6 +123,8 @@ def requests(rows):
             continue
         for (spoken, streamed), row in answers.items():
             key = (client, spoken, stream, *sorted(source["features"]))
+            if (client, spoken) == ("openai-chat", "ollama"):
+                continue  # Ollama speaks OpenAI's dialect too
             if spoken != client and streamed == stream and taken.setdefault(key, 0) < 2:
                 taken[key] += 1
                 jobs.append(recorded(source, row, f"n={source['id']}"))
