@@ -55,6 +55,15 @@ pub struct Spec {
     pub secrets: Vec<Secret>,
 }
 
+/// What deployments are built on.
+#[derive(Clone, Copy)]
+struct Ground<'a> {
+    catalog: &'a Catalog,
+    provider: &'a Provider,
+    value: &'a dyn Fn(&str) -> Option<String>,
+    signer: &'a SignerFor<'a>,
+}
+
 /// Makes the credential for an origin.
 pub type SignerFor<'a> = dyn Fn(&Auth, &Origin) -> Result<Arc<Signer>, String> + 'a;
 
@@ -127,10 +136,11 @@ impl Deployment {
             Operation::Chat => deployment.chat.iter().map(|dialect| (operation, Some(*dialect))).collect::<Vec<_>>(),
             _ => vec![(operation, None)],
         });
+        let ground = Ground { catalog, provider, value, signer };
         let mut failure = None;
         for (operation, dialect) in asks.collect::<Vec<_>>() {
             for stream in [false, true] {
-                match deployment.reach_for(catalog, provider, (operation, dialect, stream), value, signer) {
+                match deployment.reach_for((operation, dialect, stream), &ground) {
                     Ok(Some(reach)) => deployment.reaches.push(reach),
                     Ok(None) => {}
                     Err(why) => failure = Some(why),
@@ -158,12 +168,10 @@ impl Deployment {
 
     fn reach_for(
         &self,
-        catalog: &Catalog,
-        provider: &Provider,
         (operation, dialect, stream): (Operation, Option<Dialect>, bool),
-        value: &dyn Fn(&str) -> Option<String>,
-        signer: &SignerFor<'_>,
+        ground: &Ground<'_>,
     ) -> Result<Option<Reach>, String> {
+        let Ground { catalog, provider, value, signer } = *ground;
         let ask = Ask { operation, dialect, model: &self.spec.model, streamed: stream };
         let Some(endpoint) = catalog.endpoint(provider, ask) else { return Ok(None) };
         let from_env = endpoint.base_env.iter().find_map(|name| value(name));
