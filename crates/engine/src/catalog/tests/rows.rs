@@ -13,11 +13,11 @@ fn embedded_files_are_readable() {
 
 #[test]
 fn every_row_is_complete() {
-    for row in Catalog::embedded().providers() {
+    // The built-in model has no address before it runs, no key and no documentation elsewhere.
+    for row in Catalog::embedded().providers().filter(|row| row.id != "demo") {
         let id = &row.id;
         assert!(!row.name.is_empty(), "{id}: name");
-        // The built-in model has no address before it runs.
-        assert!(!row.base.is_empty() || (row.local && !row.base_env.is_empty()) || row.id == "demo", "{id}: base");
+        assert!(!row.base.is_empty() || (row.local && !row.base_env.is_empty()), "{id}: base");
         let ambient = matches!(row.auth, Auth::Aws(_) | Auth::Gcp);
         assert!(ambient || !row.key_env.is_empty(), "{id}: key_env");
         assert!(row.docs.starts_with("https://"), "{id}: docs");
