@@ -42,7 +42,7 @@ enum Product {
     /// A whole answer, as JSON unless its headers say otherwise.
     Whole(HeaderMap, Bytes),
     /// An answer under way, read for its usage where a relay can.
-    Passing(HeaderMap, UpstreamBody, Option<Relay>),
+    Passing(HeaderMap, Box<(UpstreamBody, Option<Relay>)>),
 }
 
 /// One request to one target.
@@ -66,7 +66,8 @@ pub(crate) async fn run(attempts: &Attempts<'_>, target: &Arc<Deployment>, mut m
             cost_header(&mut headers, &meter);
             (headers, AnswerBody::Whole(Some(body)))
         }
-        Product::Passing(headers, body, relay) => {
+        Product::Passing(headers, passing) => {
+            let (body, relay) = *passing;
             meter.note(|record| record.outcome = Outcome::Cancelled);
             (headers, AnswerBody::Stream(Box::new(StreamBody::new(body, relay, meter, step.call.door))))
         }

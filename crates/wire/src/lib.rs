@@ -37,6 +37,8 @@ pub mod prepare;
 pub mod problem;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod recorded_operations;
 mod registry;
 pub mod relay;
 pub mod reply;

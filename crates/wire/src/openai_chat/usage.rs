@@ -93,7 +93,6 @@ pub(crate) fn read_usage(raw: &RawValue) -> Option<Usage> {
         web_fetches: count(tools.web_fetch_requests),
         cost: word(all.cost).or_else(|| word(priced.total_cost)),
         raw: Some((HERE, raw.to_owned())),
-        ..Usage::default()
     };
     add_what_the_total_holds(&mut usage);
     (usage.counts().iter().any(|(_, count)| count.is_some()) || usage.cost.is_some()).then_some(usage)
