@@ -57,6 +57,8 @@ fn write_choice(choice: &mut Object<'_>, text: &str, finish: Option<&Finish>, st
         Some(finish) => choice.field("finish_reason", write_finish(finish, false)),
         None => choice.field("finish_reason", &()),
     }
+    // Where those who tell which stop sequence it was tell it, here as in chat.
+    choice.option("stop_reason", finish.and_then(|finish| finish.stop_sequence.as_ref()));
     if let (Some(finish), Flavor::OpenRouter) = (finish, stamp.flavor) {
         choice.field("native_finish_reason", &finish.raw);
     }

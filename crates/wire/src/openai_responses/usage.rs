@@ -87,7 +87,6 @@ pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
         output_audio: output.audio_tokens,
         cost: word(counts.cost),
         raw: Some((DIALECT, raw.to_owned())),
-        ..Usage::default()
     })
 }
 

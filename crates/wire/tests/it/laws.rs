@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fs;
 
+use switchboard_wire::Dialect;
+
 use crate::corpus;
 use crate::ledger::Ledger;
 use crate::oracle;
@@ -15,6 +17,11 @@ fn unexplained(ledger: &Ledger) -> Vec<String> {
 
 #[test]
 fn our_own_exchanges_keep_their_meaning() {
+    for dialect in Dialect::ALL {
+        let ours = || corpus::fixtures().iter().filter(|exchange| exchange.dialect() == Some(dialect));
+        assert!(ours().any(|exchange| exchange.framing.is_some()), "no stream of {dialect}");
+        assert!(ours().any(|exchange| exchange.framing.is_none() && exchange.is_success()), "no whole answer of {dialect}");
+    }
     let ledger = Ledger::of(corpus::fixtures(), &HashMap::new());
     let wrong = unexplained(&ledger);
     assert!(wrong.is_empty(), "{} exceptions:\n{}", wrong.len(), wrong.join("\n"));

@@ -136,7 +136,6 @@ pub(crate) const LIMITS: &[Limit] = &[
             moved_to_text("refusal", was, is) && difference.field != "finish" || turned(difference, &["Refusal"], "Stop")
         },
     },
-    Limit { client: OpenAiCompletions, fields: &["stop_sequence"], reason: "the format has no such field", holds: lost },
     // OpenAI responses.
     Limit {
         client: OpenAiResponses,

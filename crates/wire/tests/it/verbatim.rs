@@ -138,7 +138,7 @@ fn hidden(exchange: &Exchange, answer: &Answer, framing: Framing) -> Option<Stri
         return None;
     }
     let output = Output::Verbatim { hide_usage: true, epilogue: b"" };
-    let passed = relayed(framing, answer.dialect, output, &[exchange.response.clone()]);
+    let passed = relayed(framing, answer.dialect, output, std::slice::from_ref(&exchange.response));
     let mut rest = passed.bytes.as_slice();
     let mut framer = Framer::new(framing);
     framer.push(exchange.response.clone());
