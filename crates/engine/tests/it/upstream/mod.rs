@@ -3,7 +3,7 @@
 mod aws_keys;
 mod bodies;
 mod pooling;
-mod server;
+pub(crate) mod server;
 mod signing;
 mod timing;
 mod tls;
