@@ -161,6 +161,7 @@ impl Attempts<'_> {
         let call = self.call;
         let Some(outbound) = spoken.outbound() else { return };
         if let Some(key) = outbound.model_key()
+            && !edits.remove.iter().any(|removed| removed == key)
             && (call.model != reach.model || spoken != call.door.dialect || call.model_in_path)
         {
             edits.set.push((key.to_owned(), serde_json::Value::from(reach.model.as_str()).to_string()));
