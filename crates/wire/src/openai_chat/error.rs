@@ -204,6 +204,7 @@ const BY_WORD: &[(&[&str], Kind)] = &[
         &["overloaded_error", "engine_overloaded", "engine_overloaded_error", "unavailable", "service_unavailable", "no_capacity"],
         Kind::Overloaded,
     ),
+    (&["budget_exceeded"], Kind::BudgetSpent),
     (&["timeout", "deadline_exceeded", "timeout_error"], Kind::Timeout),
     (&["request_too_large", "payload_too_large"], Kind::TooLarge),
     (&["invalid_request_error", "invalid_argument", "bad_request", "invalid_parameter", "invalid_prompt"], Kind::BadRequest),

@@ -19,5 +19,6 @@ mod limits;
 mod meaning;
 mod oracle;
 mod page;
+mod problems;
 mod requests;
 mod verbatim;

@@ -21,6 +21,14 @@ read back by that format's own reader, and compared field by field: text, tool c
 every sub-count of the usage, price, tier, thoughts and their seals, refusals, citations (page, title, quotation, document, place), media,\n   \
 errors (kind, message, field). Streams mean the same as whole answers, and the same however they are cut.\n\n";
 
+const BROKEN: &str = "## Broken streams\n\n\
+10,000 times a recorded stream is cut at a random byte and sent through the relay, verbatim or for another client: no cut stream ends as if\n\
+it were complete, unless it had said so before the cut. What says so, by dialect: `finish_reason` or `[DONE]` (OpenAI chat and\n\
+completions), `response.completed`, `.incomplete` or `.cancelled` (Responses), `message_stop` or a whole message (Anthropic),\n\
+`finishReason` or `blockReason` (Gemini), `messageStop` (Bedrock), `message-end` (Cohere), `\"done\":true` (Ollama).\n\n\
+4,000 streams and 6,000 bodies with flipped bytes, doubled, dropped and swapped frames go through every reader, some through another\n\
+dialect's: nothing panics, events stay in order, and what comes out is bounded by what came in.\n\n";
+
 fn percent(part: usize, all: usize) -> String {
     if all == 0 {
         return "–".to_owned();
@@ -62,6 +70,7 @@ pub(crate) fn page(ledger: &Ledger) -> String {
     exceptions(ledger, &mut out);
     limits(ledger, &mut out);
     requests(ledger, &mut out);
+    out.push_str(BROKEN);
     readings(ledger, &mut out);
     left(ledger, &mut out);
     out
