@@ -67,7 +67,8 @@ def canned(path):
 
 
 class Scripted:
-    """A running scripted upstream. `url` is its address without a path; `asked` holds (path, headers, body) of each request."""
+    """A running scripted upstream. `url` is its address without a path; `asked` holds (path, headers, body) of each request; the last of
+    them is also at `GET /asked`."""
 
     def __init__(self):
         asked = self.asked = []
@@ -78,6 +79,9 @@ class Scripted:
             def log_message(self, *_):
                 pass
 
+            def do_GET(self):
+                self.answer(200, {"path": asked[-1][0], "body": asked[-1][2]} if asked else {})
+
             def do_POST(self):
                 size = int(self.headers.get("content-length") or 0)
                 body = self.rfile.read(size) if size else b""
@@ -86,7 +90,10 @@ class Scripted:
                 answer, error = canned(path)
                 ordered = re.match(r"/status-(\d+)/", path)
                 status = int(ordered.group(1)) if ordered else 200
-                written = json.dumps(error(status) if ordered else answer).encode()
+                self.answer(status, error(status) if ordered else answer)
+
+            def answer(self, status, document):
+                written = json.dumps(document).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(written)))

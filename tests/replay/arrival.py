@@ -1,20 +1,12 @@
 """Whether a request reached the upstream as its client wrote it, apart from the edits that are due."""
 
-import tomllib
-
-from routes import upstream_model
-from harness.gateway import ROOT
-
-with open(ROOT / "catalog" / "providers.toml", "rb") as rows:
-    PROVIDERS = tomllib.load(rows)
-ALIASES = {alias: row for row in PROVIDERS.values() for alias in row.get("aliases", [])}
+from routes import PROVIDERS, dialect, upstream_model
 
 
 def due(row, sent):
     """The body that must arrive upstream for a body a client sent in the upstream's own dialect."""
-    provider = upstream_model(row).split("/", 1)[0]
-    entry = PROVIDERS.get(provider) or ALIASES.get(provider, {})
-    edits = entry.get("edits", {})
+    provider = upstream_model(row, dialect(row["api"])).split("/", 1)[0]
+    edits = PROVIDERS.get(provider, {}).get("edits", {})
     body = {key: value for key, value in sent.items() if key != "model"}
     for old, new in edits.get("rename", {}).items():
         if old in body and new not in body:
@@ -32,6 +24,6 @@ def differences(row, sent, arrived):
         options = dict(wanted.get("stream_options") or {}, include_usage=True)
         if got.get("stream_options") == options:  # usage is always asked for, and hidden from a client that did not ask
             wanted["stream_options"] = options
-    if upstream_model(row).startswith("vertex_ai/claude"):
+    if upstream_model(row, dialect(row["api"])).startswith("vertex_ai/claude"):
         wanted["anthropic_version"] = "vertex-2023-10-16"
     return sorted(key for key in wanted.keys() | got.keys() if wanted.get(key, ...) != got.get(key, ...))

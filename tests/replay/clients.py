@@ -85,7 +85,7 @@ class Chat:
         choice = document["choices"][0]
         message = choice["message"]
         need(message.get("role") == "assistant", "no assistant's message")
-        calls = [{"id": call["id"], **call["function"]} for call in message.get("tool_calls") or []]
+        calls = [{"id": call["id"], **cls.function(call)} for call in message.get("tool_calls") or []]
         return Answer(message.get("content") or "", message.get("reasoning_content") or message.get("reasoning") or "", calls,
                       choice["finish_reason"], cls.usage(document.get("usage")))
 
@@ -111,12 +111,18 @@ class Chat:
         return answer
 
     @staticmethod
+    def function(call):
+        """A call's name and arguments, be it of a function or of a custom tool."""
+        custom = call.get("custom")
+        return {"name": custom.get("name"), "arguments": custom.get("input")} if custom else call.get("function") or {}
+
+    @staticmethod
     def delta(answer, calls, choice):
         delta = choice.get("delta") or {}
         answer.text += delta.get("content") or ""
         answer.reasoning += delta.get("reasoning_content") or delta.get("reasoning") or ""
         for piece in delta.get("tool_calls") or []:
-            function = piece.get("function") or {}
+            function = Chat.function(piece)
             call = calls.setdefault(piece["index"], {"id": piece.get("id"), "name": function.get("name"), "arguments": ""})
             need(call["id"] and call["name"], "a tool call begins without an id or a name")
             call["arguments"] += function.get("arguments") or ""
@@ -280,6 +286,8 @@ class Responses:
             match item["type"]:
                 case "message":
                     answer.text += "".join(part.get("text") or part.get("refusal") or "" for part in item["content"])
+                case "custom_tool_call":
+                    answer.tool_calls.append({"id": item["call_id"], "name": item["name"], "arguments": item["input"]})
                 case "function_call":
                     answer.tool_calls.append({"id": item["call_id"], "name": item["name"], "arguments": item["arguments"]})
                 case "reasoning":
@@ -303,7 +311,7 @@ class Responses:
             event = json.loads(data)
             need(name == event["type"], f"event {name!r} holds {event['type']!r}")
             need(last is None, f"{name} after the end")
-            if "sequence_number" in event:
+            if "sequence_number" in event and name != "error":  # whoever adds an error to a stream has not counted it
                 need(event["sequence_number"] == number + 1, f"sequence number {event['sequence_number']} after {number}")
                 number = event["sequence_number"]
             if name in ("response.output_text.delta", "response.refusal.delta"):

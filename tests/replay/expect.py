@@ -52,7 +52,7 @@ def as_text(arguments):
 
 def parsed(arguments):
     try:
-        return json.loads(arguments) if arguments.strip() else {}
+        return (json.loads(arguments) if arguments.strip() else None) or {}
     except ValueError:
         return arguments
 

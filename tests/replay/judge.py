@@ -10,9 +10,16 @@ from clients import Broken
 from expect import differences, expected
 from routes import dialect
 
-# Statuses the gateway gives in place of a provider's: what its own credentials or its own address book got wrong is not the
-# caller's fault, and what only one vendor knows becomes the nearest that every client knows.
-ALIKE = {401: (503, 529), 403: (403, 503, 529), 404: (404, 500, 502), 529: (503, 529, 502), 413: (413, 400), 500: (500, 502, 503), 501: (501, 500, 502)}
+# Statuses the gateway gives in place of a provider's: what only one vendor knows becomes the nearest that every client knows.
+ALIKE = {404: (404, 502), 529: (502, 503, 529), 413: (413, 400), 500: (500, 502), 501: (501, 500, 502)}
+# What its own credentials or its own address book got wrong is not the caller's fault; the gateway says so in these words.
+OWN_FAULTS, OWN_STATUSES = (b"refused the gateway's credential", b"upstream_model_not_found", b"upstream_quota"), (502, 503, 529)
+
+
+def alike(outcome, status):
+    """Whether an outcome's status stands for a provider's."""
+    own = outcome.status in OWN_STATUSES and any(words in outcome.body for words in OWN_FAULTS)
+    return own or outcome.status in ALIKE.get(status, (status,))
 
 
 @dataclasses.dataclass
@@ -40,6 +47,8 @@ def judge(part, outcome, oracle):
         faults = [("format", f"{broken}; {outcome.body[-160:]!r}")]
     except (ValueError, KeyError, TypeError, IndexError) as error:
         faults = [("format", f"{type(error).__name__}: {error}; {outcome.body[:200]!r}")]
+    if part == "requests":
+        return Verdict(part, job.source, job.client.dialect, f" to {dialect(job.row['api'])}", faults)
     return Verdict(part, job.row, job.client.dialect, f" with {job.options}" if job.options else "", faults)
 
 
@@ -87,9 +96,9 @@ def first_difference(wanted, got):
 
 def refusal(outcome):
     """A provider's error: the status fits, the body is an error of the client's format and keeps the provider's words."""
-    status, row = outcome.status, outcome.job.row
-    if status not in ALIKE.get(row["status"], (row["status"],)):
-        yield "error status", f"{status} for {row['status']}: {outcome.body[:200]!r}"
+    row = outcome.job.row
+    if not alike(outcome, row["status"]):
+        yield "error status", f"{outcome.status} for {row['status']}: {outcome.body[:200]!r}"
     yield from error_body(outcome)
 
 
@@ -120,6 +129,55 @@ def translated(outcome, oracle):
         yield from differences(wanted, answer)
 
 
+def taken(outcome, oracle):
+    """A foreign request: it reaches the upstream with every text in it, or is refused with the name of what cannot be sent."""
+    job = outcome.job
+    if outcome.status == 400 and b"cannot be sent to a provider" in outcome.body and not outcome.arrived:
+        return
+    if outcome.status != 200 or len(outcome.arrived) != 1:
+        yield "request", f"{len(outcome.arrived)} requests upstream; the answer is {outcome.status} {outcome.body[:300]!r}"
+        return
+    there = "\n".join(strings(json.loads(outcome.arrived[0])))
+    for text in said(job.body):
+        if text.strip() and text.strip() not in there and not all(leaf in there for leaf in leaves(text)):
+            yield "lost", f"this text did not arrive: {text[:100]!r}"
+            return
+
+
+def strings(value):
+    """Every text within a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from strings(inner)
+
+
+def leaves(text):
+    """The texts within a tool's result that is JSON and may be sent as such; itself where it is none."""
+    try:
+        return list(strings(json.loads(text)))
+    except ValueError:
+        return [text]
+
+
+def said(body):
+    """The texts of a request that a model is to read, whatever the client's format."""
+    for message in [*listed(body.get("messages")), *listed(body.get("contents")), *listed(body.get("input"))]:
+        content = message.get("content") or message.get("parts") or message.get("output")
+        if isinstance(content, str):
+            yield content
+        for part in listed(content):
+            if isinstance(part.get("text"), str) and part.get("type") in (None, "text", "input_text", "output_text") and not part.get("thought"):
+                yield part["text"]
+    if isinstance(body.get("input"), str):
+        yield body["input"]
+
+
+def listed(value):
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def faulted(outcome, oracle):
     """Of a failing upstream: an error of the client's format, before or within the answer; never a silent end."""
     job, fault = outcome.job, outcome.job.options.split("=")[1]
@@ -127,7 +185,7 @@ def faulted(outcome, oracle):
         yield "fault", f"no answer at all: {outcome.body!r}"
         return
     if fault.isdigit():
-        if outcome.status not in ALIKE.get(int(fault), (int(fault),)):
+        if not alike(outcome, int(fault)):
             yield "fault status", f"{outcome.status} for {fault}: {outcome.body[:200]!r}"
         yield from error_body(outcome)
         return
@@ -146,4 +204,4 @@ def faulted(outcome, oracle):
         yield "fault", f"the stream ends as if nothing had been: {outcome.body[-200:]!r}"
 
 
-JUDGES = {"same": same, "across": translated, "formats": translated, "variations": translated, "faults": faulted}
+JUDGES = {"same": same, "across": translated, "formats": translated, "requests": taken, "variations": translated, "faults": faulted}

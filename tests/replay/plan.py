@@ -21,6 +21,7 @@ class Job:
     stream: bool
     options: str = ""
     headers: dict = dataclasses.field(default_factory=dict)
+    source: dict | None = None  # the exchange whose request this is, where it is not the one that answers
 
     @property
     def mark(self):
@@ -34,7 +35,7 @@ def mark(row, client, options):
 
 def configuration(jobs, upstream):
     """The gateway's configuration: a deployment for each exchange and way of answering."""
-    entries = {job.mark: deployment(job.row, upstream, job.mark) for job in jobs}
+    entries = {job.mark: deployment(job.row, upstream, job.mark, job.client.dialect) for job in jobs}
     return {
         "model_list": list(entries.values()),
         "router_settings": {"num_retries": 0, "disable_cooldowns": True},
@@ -49,7 +50,17 @@ def chats(rows):
 
 def neutral(row):
     request = row["neutral_request"]
-    return row["request_body"] if request == "request_body" else request
+    if request == "request_body":
+        return row["request_body"]
+    return dict(request, messages=[without_gaps(message) for message in request.get("messages") or []])
+
+
+def without_gaps(message):
+    """A message without the files that the neutral form has no words for."""
+    content = message.get("content")
+    if not isinstance(content, list) or {"type": "file", "file": {}} not in content:
+        return message
+    return dict(message, content=[part for part in content if part != {"type": "file", "file": {}}] or "…")
 
 
 def written(row, client, options=""):
@@ -60,18 +71,18 @@ def written(row, client, options=""):
     return Job(row, client, client.path(name, stream), body, stream, options)
 
 
-def recorded(row, options=""):
-    """A job that sends the recorded request as it is, but for the model."""
-    client = CLIENTS[dialect(row["api"])]
+def recorded(source, row=None, options=""):
+    """A job that sends the recorded request as it is, but for the model; `row` is who answers, if not its own provider."""
+    row, client = row or source, CLIENTS[dialect(source["api"])]
     name = mark(row, client, options)
     stream = bool(row["stream"])
-    body = dict(row["request_body"])
+    body = dict(source["request_body"])
     if client is not Gemini:
         body["model"] = name
     if stream and client is not Gemini:
         body["stream"] = True
     headers = {"anthropic-version": "2023-06-01"} if client is Messages else {}
-    return Job(row, client, client.path(name, stream), body, stream, options, headers)
+    return Job(row, client, client.path(name, stream), body, stream, options, headers, source)
 
 
 def same(rows):
@@ -97,6 +108,26 @@ def formats(rows):
             taken[key] = taken.get(key, 0) + 1
             if taken[key] <= (30 if spoken == "ollama" else 3):
                 jobs.append(written(row, client))
+    return jobs
+
+
+def requests(rows):
+    """Recorded requests of every client format, to upstreams of every other dialect: taken, or refused by name."""
+    answers, jobs, taken = {}, [], {}
+    for row in chats(rows):
+        if row["status"] == 200 and not row["stream_format"] == "json-array" and "error" not in row["features"]:
+            answers.setdefault((dialect(row["api"]), bool(row["stream"])), row)
+    for source in chats(rows):
+        client, stream = dialect(source["api"]), bool(source["stream"])
+        if client not in CLIENTS or not isinstance(source["request_body"], dict) or source["status"] != 200:
+            continue
+        for (spoken, streamed), row in answers.items():
+            key = (client, spoken, stream, *sorted(source["features"]))
+            if (client, spoken) == ("openai-chat", "ollama"):
+                continue  # Ollama speaks OpenAI's dialect too
+            if spoken != client and streamed == stream and taken.setdefault(key, 0) < 2:
+                taken[key] += 1
+                jobs.append(recorded(source, row, f"n={source['id']}"))
     return jobs
 
 
@@ -129,4 +160,4 @@ def faults(rows):
             if row["stream"] or fault not in ("fault=errorevent",)]
 
 
-PARTS = {"same": same, "across": across, "formats": formats, "variations": variations, "faults": faults}
+PARTS = {"same": same, "across": across, "formats": formats, "requests": requests, "variations": variations, "faults": faults}

@@ -1,7 +1,14 @@
 """Which deployment of the gateway stands for which recorded API."""
 
 import re
+import tomllib
 from urllib.parse import unquote
+
+from harness.gateway import ROOT
+
+with open(ROOT / "catalog" / "providers.toml", "rb") as rows:
+    PROVIDERS = tomllib.load(rows)
+PROVIDERS |= {alias: row for row in list(PROVIDERS.values()) for alias in row.get("aliases", [])}
 
 # Providers whose OpenAI-shaped chat has a row in the catalogue under another name than the corpus gives it.
 ROWS = {
@@ -53,8 +60,21 @@ def model_of(row):
     return named or "model"
 
 
-def upstream_model(row):
-    """`provider/model` of the deployment for a recorded exchange."""
+def upstream_model(row, client):
+    """`provider/model` of the deployment for a recorded exchange, asked for in the dialect `client`.
+
+    A provider that speaks the client's dialect too would be spoken to in that one, which is not the recorded one; another row of
+    the same form stands for it then.
+    """
+    named = named_model(row)
+    provider, model = named.split("/", 1)
+    spoken = dialect(row["api"])
+    if spoken == "openai-chat" != client and client in PROVIDERS.get(provider, {}).get("chat", []):
+        return f"openai_like/{model}"
+    return named
+
+
+def named_model(row):
     api, model, spoken = row["api"], model_of(row), dialect(row["api"])
     if spoken == "openai-responses":
         return f"openai/responses/{model}"
@@ -72,9 +92,9 @@ def upstream_model(row):
     return f"{ROWS.get(provider, provider)}/{model}"
 
 
-def deployment(row, upstream, mark):
-    """An entry of `model_list`, named `mark`, that reaches the recorded exchange `row` and nothing else."""
-    model = upstream_model(row)
+def deployment(row, upstream, mark, client):
+    """An entry of `model_list`, named `mark`, by which a client of that dialect reaches the recorded exchange `row` only."""
+    model = upstream_model(row, client)
     params = {
         "model": model,
         "api_base": f"{upstream}/replay/{mark}",

@@ -52,7 +52,8 @@ def main():
         binary()
         corpus, oracle = read_lines("corpus.jsonl"), read_lines("oracle.jsonl")
     except Missing as missing:
-        print(f"skipped: replay of recorded traffic: {missing}")
+        for part in plan.PARTS:
+            print(f"skipped replay/{part}: {missing}")
         return 0
     began = time.monotonic()
     parts = options.only.split(",") if options.only else list(plan.PARTS)
@@ -75,7 +76,7 @@ def main():
 
 def summarise(verdicts, seconds):
     explained = load_exceptions(HERE / "exceptions.toml")
-    parts, clusters, unexplained = {}, collections.defaultdict(list), 0
+    parts, clusters = {}, collections.defaultdict(list)
     for verdict in verdicts:
         part = parts.setdefault(verdict.part, {"sent": 0, "passed": 0, "excepted": 0, "failed": 0})
         part["sent"] += 1
@@ -85,14 +86,14 @@ def summarise(verdicts, seconds):
             part["excepted"] += 1
         else:
             part["failed"] += 1
-            unexplained += 1
         for aspect, _ in verdict.faults:
             if verdict.row["id"] not in explained:
                 clusters[f"{verdict.part} | {verdict.row['api']} | {verdict.client} | {aspect}"].append(verdict.row["id"])
-    rates = [(part["sent"] - part["failed"] - part["excepted"]) / part["sent"] for part in parts.values()]
+    for part in parts.values():
+        part["good"] = part["failed"] == 0 and part["passed"] / part["sent"] >= THRESHOLD
     return {
         "parts": parts,
-        "good": all(rate >= THRESHOLD for rate in rates) and unexplained == 0,
+        "good": all(part["good"] for part in parts.values()),
         "threshold": THRESHOLD,
         "seconds": round(seconds, 1),
         "clusters": {name: sorted(set(ids)) for name, ids in sorted(clusters.items(), key=lambda item: -len(item[1]))},
@@ -113,11 +114,9 @@ def report(verdicts, summary, verbose):
     for name, ids in summary["clusters"].items():
         print(f"{len(ids):5} {name}: {' '.join(ids[:6])}{' …' if len(ids) > 6 else ''}")
     for name, part in summary["parts"].items():
-        print(f"{name}: {part['sent']} sent, {part['passed']} passed, {part['excepted']} excepted, {part['failed']} failed")
-    totals = collections.Counter()
-    for part in summary["parts"].values():
-        totals.update(part)
-    print(f"replay: {totals['passed']} passed, {totals['failed']} failed, {totals['excepted']} excepted, in {summary['seconds']} s")
+        told = ", ".join(f"{part[what]} {what}" for what in ("sent", "passed", "excepted", "failed"))
+        print(f"{'ok' if part['good'] else 'not ok'} replay/{name}: {told}")
+    print(f"{summary['seconds']} s")
 
 
 if __name__ == "__main__":

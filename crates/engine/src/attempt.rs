@@ -169,7 +169,7 @@ impl Attempts<'_> {
         let Content::Json(outline) = &call.content else { return };
         if spoken == call.door.dialect {
             let known = outline.entries().iter().filter(|entry| is_steering(spoken, &entry.key));
-            edits.remove.extend(known.map(|entry| entry.key.clone()));
+            edits.remove.extend(known.map(|entry| entry.key.clone().into_owned()));
             if call.stream && target.ask_usage {
                 edits.set.extend(outbound.metering_edits(outline, &call.body).set);
             }

@@ -103,7 +103,7 @@ impl Exchange<'_> {
         } else if door.array {
             Output::Array
         } else {
-            Output::Verbatim { hide_usage: asks_for_usage(self.spoken) && !stamp.stream_usage, epilogue: inbound.epilogue() }
+            Output::Verbatim { hide_usage: inbound.asks_for_usage() && !stamp.stream_usage, epilogue: inbound.epilogue() }
         };
         let relay = Relay::new(framing, outbound.event_reader(self.memo.clone()), output);
         let stream = Box::new(StreamBody::new(reply.body, Some(relay), meter, door));
@@ -155,11 +155,6 @@ impl Exchange<'_> {
             json_array: call.door.array,
         }
     }
-}
-
-/// Whether streams of that dialect report usage apart from anything else, and to those who ask.
-fn asks_for_usage(dialect: Dialect) -> bool {
-    matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions)
 }
 
 fn framing_of(outbound: &dyn Outbound, headers: &HeaderMap) -> Option<Framing> {

@@ -43,7 +43,7 @@ enum Product {
     /// A whole answer, as JSON unless its headers say otherwise.
     Whole(HeaderMap, Bytes),
     /// An answer under way, read for its usage where a relay can.
-    Passing(HeaderMap, UpstreamBody, Option<Relay>),
+    Passing(HeaderMap, Box<(UpstreamBody, Option<Relay>)>),
 }
 
 /// One request to one target.
@@ -67,7 +67,8 @@ pub(crate) async fn run(attempts: &Attempts<'_>, target: &Arc<Deployment>, mut m
             figures(&mut headers, &meter);
             (headers, AnswerBody::Whole(Some(body)))
         }
-        Product::Passing(headers, body, relay) => {
+        Product::Passing(headers, passing) => {
+            let (body, relay) = *passing;
             meter.note(|record| record.outcome = Outcome::Cancelled);
             (headers, AnswerBody::Stream(Box::new(StreamBody::new(body, relay, meter, step.call.door))))
         }
@@ -127,7 +128,7 @@ impl<'a> Step<'a> {
             edits.set.push(("model".to_owned(), serde_json::Value::from(reach.model.as_str()).to_string()));
         }
         let control = outline.entries().iter().filter(|entry| is_steering(self.call.door.dialect, &entry.key));
-        edits.remove.extend(control.map(|entry| entry.key.clone()));
+        edits.remove.extend(control.map(|entry| entry.key.clone().into_owned()));
         outline.apply(&self.call.body, &edits)
     }
 

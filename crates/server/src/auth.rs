@@ -3,6 +3,8 @@
 //! There is one key today, the master key; virtual keys will be found the same way. A key is compared by its SHA-256, in constant
 //! time, and nothing of it is kept but that.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use ring::digest::{SHA256, digest};
@@ -43,14 +45,14 @@ impl Keys {
 }
 
 /// The key a request shows.
-fn presented(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+fn presented<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Option<Cow<'a, str>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
     let bearer = text(AUTHORIZATION.as_str()).map(|value| match value.split_once(' ') {
         Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => key.trim(),
         Some(_) | None => value,
     });
-    let named = bearer.or_else(|| HEADERS.into_iter().find_map(text)).map(str::to_owned);
-    named.or_else(|| crate::query::value(query?, "key"))
+    let named = bearer.or_else(|| HEADERS.into_iter().find_map(text)).map(Cow::Borrowed);
+    named.or_else(|| crate::query::value(query?, "key").map(Cow::Owned))
 }
 
 fn hash(bytes: &[u8]) -> [u8; 32] {

@@ -90,7 +90,7 @@ pub fn wrap(dialect: Dialect, chat: &[u8], model: &str) -> Result<Vec<u8>, Malfo
     let outline = Outline::scan(&frames)?;
     let text = std::str::from_utf8(chat).map_err(|_| Malformed::new("the body is not valid UTF-8"))?;
     let pick = |known: &[&str], out: &mut json::Object<'_>| {
-        for entry in outline.entries().iter().filter(|entry| known.contains(&entry.key.as_str())) {
+        for entry in outline.entries().iter().filter(|entry| known.contains(&&*entry.key)) {
             out.raw(&entry.key, &text[entry.value.start..entry.value.end]);
         }
     };

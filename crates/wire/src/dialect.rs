@@ -214,6 +214,11 @@ pub trait Inbound: Sync {
     /// Writes an error inside a stream that has begun, of which the client has got that many events. Nothing may follow it.
     fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, events: u64) -> Vec<u8>;
 
+    /// Whether the client gets a stream's usage in a frame of its own, and only where it asked for it (`include_usage`).
+    fn asks_for_usage(&self) -> bool {
+        false
+    }
+
     /// What ends a stream in this dialect, where that is more than its last event (`data: [DONE]`).
     fn epilogue(&self) -> &'static [u8] {
         b""
@@ -249,7 +254,7 @@ pub trait Outbound: Sync {
 
     /// What the meter wants of a whole answer that passes to the client as it came. `None` where only a full reading can tell, as
     /// for anything unusual.
-    fn glance(&self, _body: &[u8]) -> Option<Glance> {
+    fn glance(&self, _body: &Bytes) -> Option<Glance> {
         None
     }
 

@@ -203,8 +203,32 @@ impl Shape {
         }
     }
 
-    /// Writes a request for a provider.
+    /// The most inputs a provider of that shape takes in one call, where it says so.
+    fn most_inputs(self) -> usize {
+        match self {
+            Shape::Cohere | Shape::BedrockCohere => 96,
+            Shape::GeminiBatch => 100,
+            Shape::VertexPredict => 250,
+            Shape::Voyage => 1000,
+            _ => usize::MAX,
+        }
+    }
+
+    /// Writes a request for a provider: more than one where it takes fewer inputs in a call than there are.
     pub fn write_request(self, request: &EmbedRequest, target: Target<'_>) -> Result<EmbedWritten, Unsupported> {
+        if request.inputs.len() <= self.most_inputs() {
+            return self.write_call(request, target);
+        }
+        let mut all = EmbedWritten { bodies: Vec::new(), losses: Losses::new() };
+        for inputs in request.inputs.chunks(self.most_inputs()) {
+            let written = self.write_call(&request.with_inputs(inputs.to_vec()), target)?;
+            all.bodies.extend(written.bodies);
+            all.losses.extend(written.losses);
+        }
+        Ok(all)
+    }
+
+    fn write_call(self, request: &EmbedRequest, target: Target<'_>) -> Result<EmbedWritten, Unsupported> {
         let mut writing = Writing { request, target, shape: self, losses: Losses::new() };
         let bodies = match self {
             Shape::OpenAi => openai::write_request(&mut writing),
@@ -260,6 +284,23 @@ impl Shape {
     }
 }
 
+impl EmbedRequest {
+    /// The same for other inputs.
+    fn with_inputs(&self, inputs: Vec<EmbedInput>) -> Self {
+        Self {
+            inputs,
+            from: self.from,
+            dimensions: self.dimensions,
+            encoding: self.encoding,
+            purpose: self.purpose.clone(),
+            title: self.title.clone(),
+            truncate: self.truncate,
+            user: self.user.clone(),
+            rest: self.rest.clone(),
+        }
+    }
+}
+
 impl EmbedReply {
     /// Adds the answer to the next of several calls.
     pub fn join(&mut self, next: EmbedReply) {
@@ -269,7 +310,15 @@ impl EmbedReply {
         self.usage = match (self.usage.take(), next.usage) {
             (Some(one), Some(other)) => {
                 let add = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
-                Some(Usage { input: add(one.input, other.input), total: add(one.total, other.total), ..Usage::default() })
+                let either = |one: Option<u64>, other: Option<u64>| add(one, other).or(one).or(other);
+                Some(Usage {
+                    input: add(one.input, other.input),
+                    total: add(one.total, other.total),
+                    // Of a kind that one call did not have there is no report; the sum is that of the others.
+                    input_image: either(one.input_image, other.input_image),
+                    input_text: either(one.input_text, other.input_text),
+                    ..Usage::default()
+                })
             }
             _ => None,
         };

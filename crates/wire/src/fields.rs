@@ -21,7 +21,7 @@ impl<'a> Fields<'a> {
     pub fn scan(body: &'a [u8]) -> Result<Self, Malformed> {
         let text = std::str::from_utf8(body).map_err(|_| Malformed::new("the body is not valid UTF-8"))?;
         let outline = Outline::scan(&Frames::from(Bytes::copy_from_slice(body)))?;
-        let entries = outline.entries().iter().map(|entry| (entry.key.clone(), &text[entry.value.start..entry.value.end]));
+        let entries = outline.entries().iter().map(|entry| (entry.key.clone().into_owned(), &text[entry.value.start..entry.value.end]));
         Ok(Self { entries: entries.collect() })
     }
 

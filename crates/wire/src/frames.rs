@@ -58,6 +58,28 @@ impl Frames {
         }
     }
 
+    /// Whether those bytes stand somewhere in the body, across frames too.
+    pub fn contains(&self, needle: &[u8]) -> bool {
+        let keep = needle.len().saturating_sub(1);
+        let mut seam: Vec<u8> = Vec::new();
+        for part in &self.parts {
+            if !seam.is_empty() {
+                seam.extend_from_slice(&part[..part.len().min(keep)]);
+            }
+            if memchr::memmem::find(&seam, needle).is_some() || memchr::memmem::find(part, needle).is_some() {
+                return true;
+            }
+            if part.len() >= keep {
+                seam = part[part.len() - keep..].to_vec();
+            } else if seam.is_empty() {
+                seam.extend_from_slice(part);
+            } else {
+                seam.drain(..seam.len().saturating_sub(keep));
+            }
+        }
+        false
+    }
+
     /// Appends the bytes from `start` to `end` to `out`, without copying them.
     pub fn slice_into(&self, start: usize, end: usize, out: &mut Frames) {
         let mut offset = 0;
@@ -103,5 +125,23 @@ impl FromIterator<Bytes> for Frames {
             frames.push(part);
         }
         frames
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_needle_is_found_across_any_seam() {
+        let text = b"aaswb1.zz";
+        for width in 1..text.len() {
+            let frames: Frames = text.chunks(width).map(Bytes::copy_from_slice).collect();
+            assert!(frames.contains(b"swb1."), "{width}");
+            assert!(!frames.contains(b"swb2."), "{width}");
+        }
+        assert!(!Frames::new().contains(b"swb1."));
+        let split: Frames = ["sw", "x", "b1."].into_iter().map(Bytes::from).collect();
+        assert!(!split.contains(b"swb1."));
     }
 }

@@ -29,6 +29,7 @@ pub mod grammar;
 pub mod json;
 pub mod loss;
 pub mod multipart;
+pub mod ollama;
 pub mod openai_chat;
 pub mod openai_completions;
 pub mod openai_responses;
@@ -37,6 +38,8 @@ pub mod prepare;
 pub mod problem;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod recorded_operations;
 mod registry;
 pub mod relay;
 pub mod reply;

@@ -3,6 +3,8 @@
 //! The scan checks what a gateway must not leave to chance: valid UTF-8, bounded depth, balanced brackets, and no key twice at the
 //! top level. Two parsers that disagree on which of two `model` keys counts would be a way around an allow-list.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use memchr::memchr2;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -30,7 +32,7 @@ pub struct Span {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The key, escapes resolved.
-    pub key: String,
+    pub key: Cow<'static, str>,
     /// The key as written, quotes included.
     pub key_span: Span,
     /// The value as written.
@@ -184,6 +186,60 @@ impl Patch<'_> {
     }
 }
 
+/// Keys that most requests and answers have.
+const EVERYDAY: [&str; 36] = [
+    "model",
+    "messages",
+    "stream",
+    "max_tokens",
+    "temperature",
+    "tools",
+    "tool_choice",
+    "stream_options",
+    "top_p",
+    "n",
+    "stop",
+    "seed",
+    "user",
+    "metadata",
+    "response_format",
+    "max_completion_tokens",
+    "reasoning_effort",
+    "parallel_tool_calls",
+    "input",
+    "instructions",
+    "system",
+    "thinking",
+    "contents",
+    "generationConfig",
+    "systemInstruction",
+    "id",
+    "object",
+    "created",
+    "choices",
+    "usage",
+    "system_fingerprint",
+    "service_tier",
+    "index",
+    "message",
+    "logprobs",
+    "finish_reason",
+];
+
+fn everyday(key: &[u8]) -> Option<&'static str> {
+    EVERYDAY.into_iter().find(|known| known.as_bytes() == key)
+}
+
+/// Where the first quote or backslash stands. Most strings of a request are names, too short for a wide search to pay.
+fn string_end(rest: &[u8]) -> Option<usize> {
+    const SHORT: usize = 16;
+    let near = &rest[..rest.len().min(SHORT)];
+    match near.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        None if rest.len() > SHORT => memchr2(b'"', b'\\', &rest[SHORT..]).map(|found| SHORT + found),
+        found => found,
+    }
+}
+
 fn check_utf8(body: &Frames) -> Result<(), Malformed> {
     let mut carry: Vec<u8> = Vec::new();
     for part in body.parts() {
@@ -297,14 +353,32 @@ impl<'a> Scanner<'a> {
             return Err(self.unexpected("a key in quotes"));
         }
         let key_span = self.string()?;
-        let key = serde_json::from_slice(&self.body.slice(key_span.start, key_span.end))
-            .map_err(|_| Malformed::new(&format!("the key at byte {} is not a valid string", key_span.start)))?;
+        let key = self.key(key_span)?;
         if self.skip_space() != Some(b':') {
             return Err(self.unexpected("`:`"));
         }
         self.at += 1;
         let value = self.value()?;
         Ok(Entry { key, key_span, value })
+    }
+
+    /// The text of a key. Those of everyday requests cost no allocation.
+    fn key(&self, span: Span) -> Result<Cow<'static, str>, Malformed> {
+        let invalid = || Malformed::new(&format!("the key at byte {} is not a valid string", span.start));
+        let joined;
+        let here = (span.start >= self.base).then(|| self.parts.get(self.part)).flatten();
+        let written: &[u8] = match here {
+            Some(part) => &part[span.start - self.base..span.end - self.base],
+            None => {
+                joined = self.body.slice(span.start, span.end);
+                &joined
+            }
+        };
+        let text = &written[1..written.len() - 1];
+        if let Some(known) = everyday(text) {
+            return Ok(Cow::Borrowed(known));
+        }
+        serde_json::from_slice::<String>(written).map(Cow::Owned).map_err(|_| invalid())
     }
 
     fn value(&mut self) -> Result<Span, Malformed> {
@@ -324,7 +398,7 @@ impl<'a> Scanner<'a> {
             if rest.is_empty() {
                 return Err(self.unexpected("the end of a string"));
             }
-            match memchr2(b'"', b'\\', rest) {
+            match string_end(rest) {
                 None => self.at += rest.len(),
                 Some(found) if rest[found] == b'"' => {
                     self.at += found + 1;
@@ -345,27 +419,34 @@ impl<'a> Scanner<'a> {
         // One bit a level, the innermost lowest: set for an object.
         let (mut kinds, mut depth) = (0_u128, 0_u32);
         loop {
-            let Some(byte) = self.peek() else { return Err(self.unexpected("the end of a value")) };
-            match byte {
+            let rest = self.rest();
+            if rest.is_empty() {
+                return Err(self.unexpected("the end of a value"));
+            }
+            let Some(found) = rest.iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']')) else {
+                self.at += rest.len();
+                continue;
+            };
+            self.at += found;
+            match rest[found] {
                 b'"' => {
                     self.string()?;
                     continue;
                 }
-                b'{' | b'[' => {
+                open @ (b'{' | b'[') => {
                     depth += 1;
                     if depth >= MAX_DEPTH {
                         return Err(Malformed::new("the body is nested too deeply"));
                     }
-                    kinds = (kinds << 1) | u128::from(byte == b'{');
+                    kinds = (kinds << 1) | u128::from(open == b'{');
                 }
-                b'}' | b']' => {
-                    if (kinds & 1 == 1) != (byte == b'}') {
+                close => {
+                    if (kinds & 1 == 1) != (close == b'}') {
                         return Err(self.unexpected("the matching bracket"));
                     }
                     kinds >>= 1;
                     depth -= 1;
                 }
-                _ => {}
             }
             self.at += 1;
             if depth == 0 {
@@ -383,6 +464,13 @@ impl<'a> Scanner<'a> {
             self.at += 1;
         }
         let span = Span { start, end: self.offset() };
+        if let Some(part) = (start >= self.base).then(|| self.parts.get(self.part)).flatten() {
+            let written = &part[start - self.base..self.at];
+            let digits = !written.is_empty() && written.len() < 19 && written.iter().all(u8::is_ascii_digit);
+            if matches!(written, b"true" | b"false" | b"null") || digits && (written.len() == 1 || written[0] != b'0') {
+                return Ok(span);
+            }
+        }
         match serde_json::from_slice::<IgnoredAny>(&self.body.slice(span.start, span.end)) {
             Ok(_) => Ok(span),
             Err(_) => Err(Malformed::new(&format!("the value at byte {start} is not valid JSON"))),

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::assemble::Assembly;
 use crate::chat::PartBody;
-use crate::dialect::{Memo, Outbound};
+use crate::dialect::{Dialect, Head, Memo, Outbound, Profile, Stamp};
 use crate::event::{Event, EventWriter};
 use crate::grammar::Grammar;
 use crate::problem::Fault;
@@ -25,20 +25,23 @@ pub(crate) struct Exchange {
     pub(crate) headers: http::HeaderMap,
     pub(crate) body: Vec<u8>,
     pub(crate) stream: bool,
+    /// The request in OpenAI's form, best effort.
+    pub(crate) neutral: Value,
 }
 
 /// The recorded exchanges of that API; none, and a line that says so, where the recordings are not at hand.
 pub(crate) fn exchanges(api: &str) -> Vec<Exchange> {
-    lines("corpus.jsonl").filter(|line| line["api"] == api).map(|line| exchange(&line)).collect()
+    lines("corpus.jsonl", api).map(|line| exchange(&line)).collect()
 }
 
 /// A plain reading of the recorded answers of that API, by the exchange's id.
 pub(crate) fn readings(api: &str) -> Vec<(String, Value)> {
-    let lines = lines("oracle.jsonl").filter(|line| line["api"] == api && !line["direct"].is_null());
+    let lines = lines("oracle.jsonl", api).filter(|line| !line["direct"].is_null());
     lines.map(|line| (line["id"].as_str().unwrap_or_default().to_owned(), line["direct"].clone())).collect()
 }
 
-fn lines(file: &str) -> impl Iterator<Item = Value> {
+/// The lines of that file that are about that API.
+fn lines(file: &str, api: &str) -> impl Iterator<Item = Value> {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance")).join(file);
     let reader = match std::fs::File::open(&path) {
         Ok(file) => Some(BufReader::new(file)),
@@ -47,7 +50,11 @@ fn lines(file: &str) -> impl Iterator<Item = Value> {
             None
         }
     };
-    reader.into_iter().flat_map(|reader| reader.lines().map_while(Result::ok)).map(|line| serde_json::from_str(&line).expect("a JSON line"))
+    let quoted = format!("\"{api}\"");
+    let lines = reader.into_iter().flat_map(|reader| reader.lines().map_while(Result::ok));
+    let lines = lines.filter(move |line| line.contains(&quoted)).map(|line| serde_json::from_str::<Value>(&line).expect("a JSON line"));
+    let api = api.to_owned();
+    lines.filter(move |line| line["api"] == api)
 }
 
 fn exchange(line: &Value) -> Exchange {
@@ -67,8 +74,22 @@ fn exchange(line: &Value) -> Exchange {
         status: line["status"].as_u64().and_then(|status| u16::try_from(status).ok()).unwrap_or_default(),
         headers,
         body: if line["response_body_encoding"] == "base64" { STANDARD.decode(body).expect("base64") } else { body.into_bytes() },
+        neutral: line["neutral_request"].clone(),
         stream: !line["stream_format"].is_null(),
     }
+}
+
+/// The recorded requests of that API, as a client of OpenAI's would send them, written for the provider.
+pub(crate) fn written(api: &str, dialect: &dyn Outbound, profile_of: fn(&Exchange) -> Profile) -> Vec<(String, Value)> {
+    let inbound = Dialect::OpenAiChat.inbound().expect("clients speak OpenAI's format");
+    let write = |exchange: Exchange| {
+        let request = inbound.read_request(&Head::default(), exchange.neutral.to_string().as_bytes());
+        let request = request.unwrap_or_else(|error| panic!("{}: {error}", exchange.id));
+        let written = dialect.write_request(&request, &profile_of(&exchange));
+        let written = written.unwrap_or_else(|error| panic!("{}: {error}", exchange.id));
+        (exchange.id, serde_json::from_slice(&written.body).expect("JSON"))
+    };
+    exchanges(api).into_iter().filter(|exchange| exchange.neutral.is_object()).map(write).collect()
 }
 
 /// A writer for a client that is not there.
@@ -99,14 +120,20 @@ pub(crate) fn events(dialect: &dyn Outbound, memo: &Memo, stream: &[u8], chunk: 
 
 /// The answer of a stream. Checks that the events keep their order, and do not depend on how the stream is cut.
 pub(crate) fn assemble(dialect: &dyn Outbound, memo: &Memo, stream: &[u8]) -> Result<ChatReply, Fault> {
-    let (whole, fault) = events(dialect, memo, stream, stream.len());
+    let (whole, _) = events(dialect, memo, stream, stream.len());
     for chunk in [1, 7, 100] {
         let (cut, _) = events(dialect, memo, stream, chunk);
         assert_eq!(format!("{cut:?}"), format!("{whole:?}"), "in chunks of {chunk}");
     }
+    assemble_once(dialect, memo, stream)
+}
+
+/// The answer of a stream. Checks that the events keep their order.
+fn assemble_once(dialect: &dyn Outbound, memo: &Memo, stream: &[u8]) -> Result<ChatReply, Fault> {
+    let (events, fault) = events(dialect, memo, stream, stream.len());
     let mut grammar = Grammar::new();
     let mut assembly = Assembly::new();
-    for event in &whole {
+    for event in &events {
         assert_eq!(grammar.check(event), Ok(()));
         assembly.push(event);
     }
@@ -153,4 +180,42 @@ pub(crate) fn calls_of(reply: &ChatReply) -> Vec<Value> {
         _ => None,
     });
     calls.collect()
+}
+
+/// What a client gets of a recorded stream or answer, and reads from it.
+fn through(client: Dialect, provider: &dyn Outbound, memo: &Memo, exchange: &Exchange) -> Result<ChatReply, Fault> {
+    let inbound = client.inbound().expect("clients speak it");
+    let stamp = Stamp { id: "id".to_owned(), model: "model".to_owned(), stream_usage: true, ..Stamp::default() };
+    let reader = client.outbound().expect("providers speak it");
+    if !exchange.stream {
+        let reply = provider.read_reply(memo, &exchange.body)?;
+        return reader.read_reply(&Memo::default(), &inbound.write_reply(&reply, &stamp));
+    }
+    let output = Output::Written(inbound.event_writer(stamp));
+    let mut relay = Relay::new(provider.framing(), provider.event_reader(memo.clone()), output);
+    let mut out = Vec::new();
+    relay.push(Bytes::copy_from_slice(&exchange.body), &mut |_| {}, &mut out)?;
+    relay.finish(&mut |_| {}, &mut out)?;
+    out.push(Bytes::from_static(inbound.epilogue()));
+    assemble_once(reader, &Memo::default(), &out.concat())
+}
+
+/// Whatever a client speaks, it gets every recorded answer of that API as the provider gave it.
+pub(crate) fn check_clients(api: &str, provider: &dyn Outbound, memo: &Memo) {
+    for exchange in exchanges(api).iter().filter(|exchange| exchange.status < 400) {
+        let direct =
+            if exchange.stream { assemble_once(provider, memo, &exchange.body) } else { provider.read_reply(memo, &exchange.body) };
+        let Ok(direct) = direct else { continue };
+        for client in Dialect::ALL.into_iter().filter(|client| *client != Dialect::OpenAiCompletions && client.inbound().is_some()) {
+            let at = format!("{} for {client}", exchange.id);
+            let got = through(client, provider, memo, exchange).unwrap_or_else(|fault| panic!("{at}: {fault:?}"));
+            assert_eq!(text_of(&got), text_of(&direct), "{at}");
+            assert_eq!(thoughts_of(&got), thoughts_of(&direct), "{at}");
+            assert_eq!(calls_of(&got), calls_of(&direct), "{at}");
+            let counts = |reply: &ChatReply| reply.usage.as_ref().map(|usage| (usage.input, usage.output));
+            if direct.usage.is_some() {
+                assert_eq!(counts(&got), counts(&direct), "{at}");
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@ use crate::anthropic::Anthropic;
 use crate::bedrock::Bedrock;
 use crate::cohere::Cohere;
 use crate::dialect::{Dialect, Inbound, Outbound};
+use crate::ollama::Ollama;
 use crate::openai_responses::OpenAiResponses;
 
 impl Dialect {
@@ -31,7 +32,7 @@ impl Dialect {
             Dialect::Gemini => Some(&crate::gemini::Gemini),
             Dialect::Bedrock => Some(&Bedrock),
             Dialect::Cohere => Some(&Cohere),
-            Dialect::Ollama => None,
+            Dialect::Ollama => Some(&Ollama),
         }
     }
 }

@@ -17,7 +17,9 @@ pub const OPENAI: &str = "openai";
 /// Models of other vendors behind Bedrock.
 pub const BEDROCK: &str = "bedrock";
 
-const PREFIX: &str = "swb1.";
+/// What a token begins with, and the ids that this gateway gives to items hold. A request in which it stands is not passed on as it
+/// came: no provider knows what it names.
+pub const MARK: &str = "swb1.";
 
 /// What is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,13 +68,13 @@ impl Sealed {
             SealKind::Encrypted => 'e',
         };
         let id = URL_SAFE_NO_PAD.encode(id.unwrap_or_default());
-        format!("{PREFIX}{}.{kind}.{id}.{}", self.vendor, self.bytes)
+        format!("{MARK}{}.{kind}.{id}.{}", self.vendor, self.bytes)
     }
 
     /// Reads a field that belongs to `native`: what it holds and, for a token, the item's id.
     pub fn from_token(native: &'static str, kind: SealKind, text: &str) -> (Self, Option<String>) {
         let bare = || (Self { vendor: Cow::Borrowed(native), kind, bytes: text.to_owned() }, None);
-        let Some(rest) = text.strip_prefix(PREFIX) else { return bare() };
+        let Some(rest) = text.strip_prefix(MARK) else { return bare() };
         let mut fields = rest.splitn(4, '.');
         let (Some(vendor), Some(kind), Some(id), Some(bytes)) = (fields.next(), fields.next(), fields.next(), fields.next()) else {
             return bare();

@@ -10,9 +10,7 @@ sys.path[:0] = [str(TESTS), str(TESTS / "replay"), str(pathlib.Path(__file__).re
 
 from harness.gateway import MASTER_KEY, Gateway, Missing  # noqa: E402
 from harness.scripted import Scripted  # noqa: E402
-
-STATUSES = (400, 401, 403, 404, 413, 422, 429, 500, 503, 529)
-PROVIDERS = ("openai", "anthropic", "gemini")
+from harness.stage import configuration  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -22,25 +20,10 @@ def scripted():
     upstream.stop()
 
 
-def deployment(name, model, base, **more):
-    return {"model_name": name, "litellm_params": {"model": model, "api_base": base, "api_key": "upstream-key", **more}}
-
-
 @pytest.fixture(scope="session")
 def gateway(scripted):
-    """The demo model, one scripted deployment of each dialect, and one of each error."""
-    bases = {"openai": "/v1", "anthropic": "", "gemini": "/v1beta"}
-    models = [{"model_name": "demo/echo", "litellm_params": {"model": "demo/echo"}}]
-    models += [deployment(f"scripted-{name}", f"{name}/m", f"{scripted.url}/ok{base}") for name, base in bases.items()]
-    models.append(deployment("scripted-responses", "openai/responses/m", f"{scripted.url}/ok/v1"))
-    models += [deployment(f"{name}-{status}", f"{name}/m", f"{scripted.url}/status-{status}{bases[name]}")
-               for name in PROVIDERS for status in STATUSES]
-    config = {
-        "model_list": models,
-        "router_settings": {"num_retries": 0, "disable_cooldowns": True},
-        "litellm_settings": {"num_retries": 0},
-    }
-    with Gateway(config) as running:
+    """The demo model, scripted deployments of each dialect, and one of each error."""
+    with Gateway(configuration(scripted.url)) as running:
         yield running
 
 

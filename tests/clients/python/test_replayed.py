@@ -7,8 +7,9 @@ from google import genai
 from google.genai import types
 from harness.gateway import Gateway
 
-from clients import Chat, Gemini, Messages, Responses
+from clients import CLIENTS, Chat, Gemini, Messages, Responses
 from expect import differences, expected
+from plan import mark
 from routes import deployment, dialect
 
 UPSTREAMS = {
@@ -41,17 +42,18 @@ def pick(recorded, upstream, kind, stream):
         row = corpus[identifier]
         if row["api"] in UPSTREAMS[upstream] and bool(row["stream"]) == stream and row["status"] == 200 and is_kind(row, kind):
             wanted = expected(row, oracle.get(identifier))
-            if wanted and wanted.finish and (wanted.reasoning or kind != "reasoning") and len(row["response_body"]) < 80_000:
+            if wanted and wanted.finish in ("stop", "tool_calls") and (wanted.reasoning or kind != "reasoning") and len(row["response_body"]) < 80_000:
                 return row, wanted
     pytest.skip(f"no recorded {'stream' if stream else 'answer'} of {upstream} with {kind}")
 
 
 @pytest.fixture(scope="module")
 def gateway(recorded, replay):
-    """A deployment for every exchange that may be picked, by id."""
+    """A deployment for every exchange that may be picked and every client."""
     corpus, _ = recorded
     apis = {api for apis in UPSTREAMS.values() for api in apis}
-    entries = [deployment(row, replay.url, row["id"]) for row in corpus.values() if row["api"] in apis and row["status"] == 200]
+    rows = [row for row in corpus.values() if row["api"] in apis and row["status"] == 200]
+    entries = [deployment(row, replay.url, mark(row, CLIENTS[client], ""), client) for row in rows for client in ASK]
     config = {"model_list": entries, "router_settings": {"num_retries": 0, "disable_cooldowns": True}, "litellm_settings": {"num_retries": 0}}
     with Gateway(config) as running:
         yield running
@@ -109,7 +111,7 @@ def test_recorded(recorded, gateway, key, client, upstream, kind, stream):
     if (client, upstream) == ("openai-chat", "ollama"):
         pytest.skip("Ollama speaks OpenAI's dialect too, and an OpenAI client gets that one")
     row, wanted = pick(recorded, upstream, kind, stream)
-    answer = ASK[client](gateway, key, row["id"], stream)
+    answer = ASK[client](gateway, key, mark(row, CLIENTS[client], ""), stream)
     if dialect(row["api"]) == client and client == "gemini":
         wanted.usage = {}  # the SDK's own form of them
     assert differences(wanted, answer) == [], row["id"]

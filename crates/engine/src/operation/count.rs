@@ -64,6 +64,7 @@ async fn estimated(step: &Step<'_>) -> Result<Product, Error> {
     // Long texts take long, and the tokenizer is made at its first use: neither may hold up a worker.
     let counted = tokio::task::spawn_blocking(move || estimate::tokens(&request)).await;
     let counted = counted.map_err(|error| Error::internal(format!("counting tokens failed: {error}")))?;
+    let counted = counted.ok_or_else(|| Error::internal("the vocabulary for counting tokens cannot be read"))?;
     let mut headers = HeaderMap::new();
     headers.insert(ESTIMATED, HeaderValue::from_static("1"));
     Ok(Product::Whole(headers, count::write_reply(client, counted).into()))

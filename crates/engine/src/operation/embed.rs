@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
+use switchboard_wire::control::is_steering;
 use switchboard_wire::embed::{EmbedReply, EmbedRequest, Encoding, Shape};
 use switchboard_wire::problem::{Fault, Kind, Problem};
 
@@ -11,10 +12,10 @@ use crate::deployment::Reach;
 use crate::error::Error;
 use crate::meter::Meter;
 
-/// The most calls side by side where a provider takes one input at a time.
+/// The most calls side by side where a provider takes fewer inputs a call than there are.
 const AT_ONCE: usize = 8;
-/// The most calls one request may become.
-const MOST_CALLS: usize = 256;
+/// The most calls one request may become: as many inputs as OpenAI takes, one at a time.
+const MOST_CALLS: usize = 2048;
 
 pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, Error> {
     let (reach, name) = step.reach()?;
@@ -24,7 +25,8 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     if door == Shape::OpenAi && shape == Shape::OpenAi {
         return same(step, reach, meter).await;
     }
-    let request = door.read_request(&step.call.body.join()).map_err(Problem::from)?;
+    let mut request = door.read_request(&step.call.body.join()).map_err(Problem::from)?;
+    request.rest.retain(|(key, _)| !is_steering(step.call.door.dialect, key));
     let written = shape.write_request(&request, step.written_for(reach)).map_err(untaken)?;
     let mut told = HeaderMap::new();
     step.losses(&written.losses, &mut told, meter)?;
@@ -63,8 +65,8 @@ async fn ask(
     meter: &mut Meter,
 ) -> Result<(HeaderMap, EmbedReply), Error> {
     if bodies.len() > MOST_CALLS {
-        let message = format!("{} takes one input a call; send at most {MOST_CALLS} at once", step.target.spec.model);
-        return Err(Problem::new(Kind::TooLarge, message).with_param("input").into());
+        let message = format!("these inputs would take {} calls of {}; send fewer at once", bodies.len(), step.target.spec.model);
+        return Err(Problem::new(Kind::BadRequest, message).with_param("input").into());
     }
     let dialect = spoken(step.target, shape.as_str());
     let read = |(headers, body): (HeaderMap, Bytes)| {

@@ -41,10 +41,10 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
         headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         let output = Output::Verbatim { hide_usage: false, epilogue: b"" };
         let relay = Relay::new(Framing::Sse, Box::new(StreamedUsage::default()), output);
-        return Ok(Product::Passing(with(headers, kind), reply.body, Some(relay)));
+        return Ok(Product::Passing(with(headers, kind), Box::new((reply.body, Some(relay)))));
     }
     // Sound, subtitles, text: it passes as it comes.
-    Ok(Product::Passing(with(headers, kind), reply.body, None))
+    Ok(Product::Passing(with(headers, kind), Box::new((reply.body, None))))
 }
 
 fn with(mut headers: HeaderMap, kind: HeaderValue) -> HeaderMap {

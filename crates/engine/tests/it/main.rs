@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "the whole crate is tests, its helpers included")]
 
 mod exchange;
+mod operation;
 mod upstream;

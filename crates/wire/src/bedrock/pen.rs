@@ -119,9 +119,10 @@ impl<'a> Pen<'a> {
     /// A cache point, where the model has caches: `tools` says whether it stands among tools.
     pub(super) fn cache_point(&mut self, mark: &CacheMark, tools: bool) -> Option<Vec<u8>> {
         let has_caches = match self.family {
-            Family::Claude | Family::Other => true,
+            Family::Claude => true,
             Family::Nova => !tools,
-            Family::GptOss | Family::Mistral | Family::Command => false,
+            // The API refuses cache points for models that have none.
+            Family::GptOss | Family::Mistral | Family::Command | Family::Other => false,
         };
         if !has_caches {
             self.losses.dropped("cache_control");

@@ -6,6 +6,7 @@ use super::pen::{Family, Pen};
 use super::write_media::{self, Block};
 use super::{HERE, names, sealer};
 use crate::chat::{CacheMark, ChatRequest, Hosted, Message, Part, PartBody, Role, Thought, ToolCall, ToolResult};
+use crate::dialect::Dialect;
 use crate::json::{self, Array, Object};
 use crate::loss::Why;
 use crate::seal::{SealKind, Sealed};
@@ -56,7 +57,7 @@ fn write_system_part(blocks: &mut Vec<Vec<u8>>, pen: &mut Pen<'_>, part: &Part, 
 pub(super) fn write_messages(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     let mut turns: Vec<Turn> = Vec::new();
     for (at, message) in request.messages.iter().enumerate().filter(|(_, message)| message.role != Role::System) {
-        let units = write_turn(pen, message, at);
+        let units = write_turn(pen, message, at, is_prefill(pen, request, at));
         match turns.last_mut() {
             Some(turn) if turn.role == message.role => turn.units.extend(units),
             _ if units.is_empty() => {}
@@ -86,11 +87,17 @@ pub(super) fn write_messages(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &
     });
 }
 
+/// Whether the model is to go on from that turn; Claude's API refuses it when it ends in white space.
+fn is_prefill(pen: &Pen<'_>, request: &ChatRequest, at: usize) -> bool {
+    let later = request.messages.iter().skip(at + 1).all(|message| message.role == Role::System);
+    later && pen.family == Family::Claude && request.messages[at].role == Role::Assistant
+}
+
 fn push(out: &mut Array<'_>, json: &[u8]) {
     out.raw(std::str::from_utf8(json).unwrap_or("null"));
 }
 
-fn write_turn(pen: &mut Pen<'_>, message: &Message, at: usize) -> Vec<Unit> {
+fn write_turn(pen: &mut Pen<'_>, message: &Message, at: usize, prefill: bool) -> Vec<Unit> {
     if message.name.is_some() {
         pen.losses.dropped(format!("messages.{at}.name"));
     }
@@ -103,7 +110,12 @@ fn write_turn(pen: &mut Pen<'_>, message: &Message, at: usize) -> Vec<Unit> {
             _ => None,
         };
         let mark = part.cache.as_ref().or(inner);
-        if let Some(json) = write_part(pen, part, &field) {
+        let is_last = index + 1 == message.parts.len();
+        let json = match &part.body {
+            PartBody::Text { text, .. } if prefill && is_last => write_text(text.trim_end()),
+            _ => write_part(pen, part, &field),
+        };
+        if let Some(json) = json {
             let cache = mark.and_then(|mark| pen.cache_point(mark, false));
             units.push(Unit { is_result: matches!(part.body, PartBody::ToolResult(_)), json, cache });
         } else if let (Some(mark), Some(last)) = (mark, units.last_mut()) {
@@ -121,6 +133,7 @@ fn keep_mark(pen: &mut Pen<'_>, last: &mut Unit, mark: &CacheMark) {
 }
 
 fn write_part(pen: &mut Pen<'_>, part: &Part, at: &str) -> Option<Vec<u8>> {
+    lose_extra(pen, part);
     let media = match &part.body {
         PartBody::Text { text, .. } | PartBody::Refusal(text) => return write_text(text),
         PartBody::Image(media) => (Block::Image, media),
@@ -133,6 +146,15 @@ fn write_part(pen: &mut Pen<'_>, part: &Part, at: &str) -> Option<Vec<u8>> {
         PartBody::Hosted(hosted) => return write_hosted(pen, hosted, at),
     };
     write_media::write(pen, media.0, media.1, part, at)
+}
+
+/// Records what a part carries beside its meaning as lost, but for what documents have here too.
+fn lose_extra(pen: &mut Pen<'_>, part: &Part) {
+    let is_document = matches!(part.body, PartBody::File(_)) && part.extra.from() == Some(Dialect::Anthropic);
+    let kept = |key: &str| is_document && write_media::DOCUMENT_EXTRAS.contains(&key);
+    for (key, _) in part.extra.fields().iter().filter(|(key, _)| part.extra.from() != Some(HERE) && !kept(key)) {
+        pen.losses.dropped(key.clone());
+    }
 }
 
 /// The API refuses blank text.
@@ -184,8 +206,8 @@ fn write_result(pen: &mut Pen<'_>, result: &ToolResult, at: &str) -> Vec<u8> {
     for (index, part) in result.parts.iter().enumerate() {
         let field = format!("{at}.content.{index}");
         match &part.body {
-            // Here text may be empty, but then it says nothing that an empty list does not.
-            PartBody::Text { text, .. } if text.is_empty() => {}
+            // Blank text, which the API refuses, says nothing that an empty list does not.
+            PartBody::Text { text, .. } if text.trim().is_empty() => {}
             PartBody::Text { text, .. } => blocks.push(json::object(|out| out.field("text", text))),
             PartBody::Image(_) | PartBody::Video(_) | PartBody::File(_) => blocks.extend(write_part(pen, part, &field)),
             _ => pen.refuse(&field, "this provider takes text, images, videos and documents as a tool's result"),

@@ -13,6 +13,9 @@ const VIDEOS: [&str; 9] = ["mkv", "mov", "mp4", "webm", "flv", "mpeg", "mpg", "w
 const SOUNDS: [&str; 15] = ["mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv", "mka", "x-aac", "m4a", "mpeg", "mpga", "pcm", "webm"];
 const DOCUMENTS: [&str; 9] = ["pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"];
 
+/// What Anthropic's document blocks carry beside the document, and Converse has too.
+pub(super) const DOCUMENT_EXTRAS: [&str; 2] = ["citations", "context"];
+
 /// Which block a medium becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Block {
@@ -67,10 +70,9 @@ pub(super) fn write(pen: &mut Pen<'_>, block: Block, media: &Media, part: &Part,
     }))
 }
 
-/// What Anthropic's document blocks carry beside the document, and Converse has too.
 fn write_document_extra(out: &mut Object<'_>, part: &Part) {
     for (key, value) in part.extra.of(Dialect::Anthropic) {
-        if matches!(key.as_str(), "citations" | "context") && value.get() != "null" {
+        if DOCUMENT_EXTRAS.contains(&key.as_str()) && value.get() != "null" {
             out.raw(key, value.get());
         }
     }

@@ -21,6 +21,22 @@ const OWN: [&str; 6] =
 /// Where a client gives fields in the model's own words.
 const ADDITIONAL: &str = "additionalModelRequestFields";
 
+/// Claude's features that Bedrock can be opted into.
+const BETAS: [&str; 12] = [
+    "computer-use-2024-10-22",
+    "computer-use-2025-01-24",
+    "computer-use-2025-11-24",
+    "context-1m-2025-08-07",
+    "context-management-2025-06-27",
+    "dev-full-thinking-2025-05-14",
+    "effort-2025-11-24",
+    "interleaved-thinking-2025-05-14",
+    "output-128k-2025-02-19",
+    "token-efficient-tools-2025-02-19",
+    "tool-examples-2025-10-29",
+    "tool-search-tool-2025-10-19",
+];
+
 /// Writes a request.
 pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let mut pen = Pen::new(request, profile);
@@ -234,7 +250,7 @@ fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
             key if OWN.contains(&key) => out.raw(key, value.get()),
             "anthropic-beta" if from_anthropic => {
                 let names: String = serde_json::from_str(value.get()).unwrap_or_default();
-                names.split(',').map(str::trim).filter(|name| !name.is_empty()).for_each(|name| pen.beta(name));
+                names.split(',').map(str::trim).filter(|name| !name.is_empty()).for_each(|name| add_beta(pen, name));
             }
             "context_management" if from_anthropic => {
                 pen.beta("context-management-2025-06-27");
@@ -243,6 +259,15 @@ fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
             _ if request.extra.from() == Some(HERE) => out.raw(key, value.get()),
             _ => pen.losses.dropped(key.clone()),
         }
+    }
+}
+
+/// Opts into a feature that the client asked Anthropic for. Bedrock refuses the whole request for a name it does not know.
+fn add_beta(pen: &mut Pen<'_>, name: &str) {
+    if BETAS.contains(&name) {
+        pen.beta(name);
+    } else {
+        pen.losses.dropped(format!("anthropic-beta.{name}"));
     }
 }
 

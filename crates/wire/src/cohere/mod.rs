@@ -60,12 +60,12 @@ impl Outbound for Cohere {
         write_request::write(request, profile)
     }
 
-    fn read_reply(&self, _memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
-        reply::read(body)
+    fn read_reply(&self, memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
+        reply::read(memo, body)
     }
 
-    fn event_reader(&self, _memo: Memo) -> Box<dyn EventReader> {
-        Box::new(read_events::Reader::default())
+    fn event_reader(&self, memo: Memo) -> Box<dyn EventReader> {
+        Box::new(read_events::Reader::new(memo))
     }
 
     fn read_fault(&self, status: StatusCode, _headers: &HeaderMap, body: &[u8]) -> Fault {

@@ -7,12 +7,14 @@ use serde_json::value::RawValue;
 
 use super::error;
 use super::reply::{Call, arguments, finish, read_citations, read_usage};
+use crate::dialect::Memo;
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
 use crate::problem::{Fault, Malformed};
 
 /// Reads the stream's events.
 #[derive(Default)]
 pub(super) struct Reader {
+    memo: Memo,
     started: bool,
     over: bool,
     next: u32,
@@ -159,6 +161,10 @@ impl EventReader for Reader {
 }
 
 impl Reader {
+    pub(super) fn new(memo: Memo) -> Self {
+        Self { memo, ..Self::default() }
+    }
+
     fn event(&mut self, name: &str, payload: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
         match name {
             "message-start" => self.start(parse::<Start>(payload)?.id, out),
@@ -315,6 +321,6 @@ impl Reader {
         }
         self.settle(out);
         self.over = true;
-        out.push(Event::End { finish: finish(end.finish_reason, self.called), service_tier: None });
+        out.push(Event::End { finish: finish(&self.memo, end.finish_reason, self.called), service_tier: None });
     }
 }

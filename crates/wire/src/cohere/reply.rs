@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::{HERE, error};
 use crate::chat::{Citation, Part, PartBody, Thought, ToolCall};
+use crate::dialect::Memo;
 use crate::fields::Fields;
 use crate::problem::{Fault, Malformed};
 use crate::reply::{ChatReply, Finish, Reason, Usage};
@@ -40,19 +41,19 @@ pub(super) struct Function {
 }
 
 /// Reads a whole answer.
-pub(super) fn read(body: &[u8]) -> Result<ChatReply, Fault> {
+pub(super) fn read(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
     let mut fields = Fields::scan(body).map_err(|why| Fault::protocol(&why.to_string()))?;
     let Some(raw) = fields.take_raw("message").filter(|raw| raw.get().starts_with('{')) else {
         return Err(error::in_place(body).unwrap_or_else(|| Fault::protocol("an answer without a message")));
     };
-    let reply = read_fields(fields, raw).map_err(|why| Fault::protocol(&why.to_string()))?;
+    let reply = read_fields(memo, fields, raw).map_err(|why| Fault::protocol(&why.to_string()))?;
     if reply.finish.raw.as_deref() == Some("ERROR") {
         return Err(error::in_answer(None, None, body));
     }
     Ok(reply)
 }
 
-fn read_fields(mut fields: Fields<'_>, raw: &RawValue) -> Result<ChatReply, Malformed> {
+fn read_fields(memo: &Memo, mut fields: Fields<'_>, raw: &RawValue) -> Result<ChatReply, Malformed> {
     let message: Message<'_> = serde_json::from_str(raw.get()).map_err(|error| Malformed::field("message", &error.to_string()))?;
     let mut reply = ChatReply { id: fields.take("id")?, ..ChatReply::default() };
     // Citations name the content they belong to by its place, empty pieces counted.
@@ -80,7 +81,7 @@ fn read_fields(mut fields: Fields<'_>, raw: &RawValue) -> Result<ChatReply, Malf
         let call = ToolCall { id, name: call.function.name, arguments, ..ToolCall::default() };
         reply.parts.push(Part::new(PartBody::ToolCall(call)));
     }
-    reply.finish = finish(fields.take("finish_reason")?, calls);
+    reply.finish = finish(memo, fields.take("finish_reason")?, calls);
     reply.usage = fields.take_raw("usage").and_then(read_usage);
     reply.extra = fields.rest(HERE);
     Ok(reply)
@@ -180,7 +181,7 @@ fn whole(count: f64) -> Option<u64> {
 }
 
 /// Why the answer ended.
-pub(super) fn finish(raw: Option<String>, calls: bool) -> Finish {
+pub(super) fn finish(memo: &Memo, raw: Option<String>, calls: bool) -> Finish {
     let reason = match raw.as_deref() {
         Some("TOOL_CALL" | "COMPLETE") if calls => Reason::ToolCalls,
         Some("TOOL_CALL") => Reason::ToolCalls,
@@ -191,5 +192,7 @@ pub(super) fn finish(raw: Option<String>, calls: bool) -> Finish {
         Some("ERROR" | "TIMEOUT") => Reason::Error,
         Some(_) | None => Reason::Other,
     };
-    Finish { reason, raw, stop_sequence: None }
+    // Which stop sequence was met is not said; of one it need not be.
+    let only = memo.stop.first().filter(|_| memo.stop.len() == 1 && reason == Reason::StopSequence);
+    Finish { reason, raw, stop_sequence: only.cloned() }
 }

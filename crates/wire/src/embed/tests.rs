@@ -95,6 +95,18 @@ fn one_input_a_call_becomes_several_calls() {
 }
 
 #[test]
+fn more_inputs_than_a_call_takes_are_split() {
+    let inputs: Vec<String> = (0..205).map(|number| number.to_string()).collect();
+    let (bodies, losses) = write(Shape::GeminiBatch, "m", &json!({"input": inputs, "user": "u"}));
+    assert_eq!(bodies.iter().map(|body| body["requests"].as_array().map(Vec::len)).collect::<Vec<_>>(), [Some(100), Some(100), Some(5)]);
+    assert_eq!((bodies[2]["requests"][4]["content"]["parts"][0]["text"].as_str(), losses.as_str()), (Some("204"), "user"));
+    let (bodies, _) = write(Shape::Cohere, "m", &json!({"input": inputs}));
+    assert_eq!(bodies.len(), 3);
+    let (bodies, _) = write(Shape::OpenAi, "m", &json!({"input": inputs}));
+    assert_eq!(bodies.len(), 1);
+}
+
+#[test]
 fn others_get_their_own_words() {
     let body = json!({"input": ["a"], "dimensions": 8, "input_type": "query", "truncate": true, "encoding_format": "float"});
     let (bodies, _) = write(Shape::Voyage, "voyage-3", &body);

@@ -144,8 +144,15 @@ fn classify(said: &Said, message: &str, by_status: Option<Kind>) -> (Kind, Optio
     if is(FILTERS) || tells(&["content management policy", "responsibleaipolicyviolation", "flagged as potentially violating"]) {
         return (Kind::Filtered, Some("content_filter"));
     }
-    if is(QUOTA) || tells(&["exceeded your current quota", "insufficient balance", "insufficient credits", "credit balance is too low"]) {
+    // Gemini says so of a limit per minute, too.
+    let limited = is(&["rate_limit_error", "rate_limit_exceeded", "resource_exhausted"]);
+    if is(QUOTA)
+        || !limited && tells(&["exceeded your current quota", "insufficient balance", "insufficient credits", "credit balance is too low"])
+    {
         return (Kind::BudgetSpent, Some("insufficient_quota"));
+    }
+    if by_status == Some(Kind::BadRequest) && tells(&["incorrect api key"]) {
+        return (Kind::Unauthenticated, None);
     }
     let by_word = BY_WORD.iter().find(|(names, _)| is(names)).map(|(_, kind)| *kind);
     let kind = match (by_word, by_status) {
@@ -182,6 +189,7 @@ const FILTERS: &[&str] = &[
     "content_filtered",
     "data_inspection_failed",
     "image_content_policy_violation",
+    "bio_policy",
 ];
 
 const QUOTA: &[&str] =
@@ -198,7 +206,8 @@ const BY_WORD: &[(&[&str], Kind)] = &[
     ),
     (&["timeout", "deadline_exceeded", "timeout_error"], Kind::Timeout),
     (&["request_too_large", "payload_too_large"], Kind::TooLarge),
-    (&["invalid_request_error", "invalid_argument", "bad_request", "invalid_parameter"], Kind::BadRequest),
+    (&["invalid_request_error", "invalid_argument", "bad_request", "invalid_parameter", "invalid_prompt"], Kind::BadRequest),
+    (&["invalid_image", "invalid_image_url", "image_parse_error", "image_too_large", "unsupported_image_media_type"], Kind::BadRequest),
 ];
 
 /// OpenAI's name of a kind of error.
@@ -258,7 +267,8 @@ pub(crate) fn write_stream_problem(problem: &Problem, flavor: Flavor) -> Vec<u8>
     out
 }
 
-fn status_of(problem: &Problem, flavor: Flavor) -> StatusCode {
+/// The status of a problem, in the API the client expects.
+pub(crate) fn status_of(problem: &Problem, flavor: Flavor) -> StatusCode {
     match flavor {
         Flavor::OpenAi => problem.status(),
         Flavor::OpenRouter => {
@@ -268,7 +278,8 @@ fn status_of(problem: &Problem, flavor: Flavor) -> StatusCode {
     }
 }
 
-fn write_error(object: &mut json::Object<'_>, problem: &Problem, flavor: Flavor) {
+/// Writes the field `error`.
+pub(crate) fn write_error(object: &mut json::Object<'_>, problem: &Problem, flavor: Flavor) {
     let status = status_of(problem, flavor).as_u16();
     object.object("error", |error| match flavor {
         Flavor::OpenAi => {

@@ -2,51 +2,14 @@
 //!
 //! Only answers that hold nothing but the usual fields are read here; anything else is left to the full reader.
 
-use std::borrow::Cow;
-
+use bytes::Bytes;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use super::finish::read_finish;
 use crate::dialect::{Glance, Memo};
+use crate::frames::Frames;
+use crate::outline::{Outline, Span};
 use crate::reply::Usage;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Answer<'a> {
-    #[serde(rename = "id")]
-    _id: IgnoredAny,
-    #[serde(rename = "object", default)]
-    _object: IgnoredAny,
-    #[serde(rename = "created", default)]
-    _created: IgnoredAny,
-    #[serde(rename = "model", default)]
-    _model: IgnoredAny,
-    #[serde(rename = "system_fingerprint", default)]
-    _fingerprint: IgnoredAny,
-    #[serde(borrow)]
-    choices: [Choice<'a>; 1],
-    usage: Option<Tokens>,
-    #[serde(borrow, default)]
-    service_tier: Option<Cow<'a, str>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Choice<'a> {
-    #[serde(rename = "index", default)]
-    _index: IgnoredAny,
-    #[serde(rename = "message")]
-    _message: Message,
-    #[serde(rename = "logprobs", default)]
-    _logprobs: IgnoredAny,
-    #[serde(borrow)]
-    finish_reason: Cow<'a, str>,
-}
-
-/// An object; its fields are of no concern.
-#[derive(Deserialize)]
-struct Message {}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,15 +46,41 @@ struct AnswerTokens {
 }
 
 /// Usage, finish reason and tier of an ordinary answer.
-pub(super) fn glance(body: &[u8]) -> Option<Glance> {
-    let answer: Answer<'_> = serde_json::from_slice(body).ok()?;
-    let [choice] = answer.choices;
-    let usage = match answer.usage {
-        Some(tokens) => Some(counted(&tokens)?),
+pub(super) fn glance(body: &Bytes) -> Option<Glance> {
+    let body = Frames::from(body.clone());
+    let top = Outline::scan(&body).ok()?;
+    const KNOWN: [&str; 9] = ["id", "object", "created", "model", "system_fingerprint", "choices", "usage", "service_tier", "provider"];
+    if !top.entries().iter().all(|entry| KNOWN.contains(&&*entry.key)) || top.get("id").is_none() {
+        return None;
+    }
+    let finish = finish_of(&body, top.get("choices")?.value)?;
+    let usage = match top.get("usage") {
+        Some(entry) => Some(counted(&serde_json::from_slice(&body.slice(entry.value.start, entry.value.end)).ok()?)?),
         None => None,
     };
-    let finish = read_finish(Some(&choice.finish_reason), None, choice.finish_reason == "tool_calls", &Memo::default());
-    Some(Glance { usage, finish, service_tier: answer.service_tier.map(Cow::into_owned) })
+    let service_tier = top.read(&body, "service_tier").ok()?;
+    let finish = read_finish(Some(&finish), None, finish == "tool_calls", &Memo::default());
+    Some(Glance { usage, finish, service_tier })
+}
+
+/// The finish reason of the one choice, whose message is an object.
+fn finish_of(body: &Frames, choices: Span) -> Option<String> {
+    let inner = trim(&body.slice(choices.start + 1, choices.end - 1))?;
+    let choice = Frames::from(inner);
+    let outline = Outline::scan(&choice).ok()?;
+    let usual = |key: &str| matches!(key, "index" | "message" | "logprobs" | "finish_reason");
+    let message = outline.get("message")?.value;
+    let object = choice.slice(message.start, message.end).starts_with(b"{");
+    if !object || !outline.entries().iter().all(|entry| usual(&entry.key)) {
+        return None;
+    }
+    outline.read(&choice, "finish_reason").ok()?
+}
+
+fn trim(bytes: &Bytes) -> Option<Bytes> {
+    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace())?;
+    let end = bytes.iter().rposition(|byte| !byte.is_ascii_whitespace())?;
+    Some(bytes.slice(start..=end))
 }
 
 /// The counts, where they add up as OpenAI's do.
@@ -127,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_glance_sees_what_the_full_reader_sees() {
-        let glance = OpenAiChat.glance(ORDINARY.as_bytes()).expect("an ordinary answer");
+        let glance = OpenAiChat.glance(&ORDINARY.into()).expect("an ordinary answer");
         let reply = OpenAiChat.read_reply(&Memo::default(), ORDINARY.as_bytes()).expect("an answer");
         assert_eq!(glance.usage, reply.usage);
         assert_eq!(glance.finish, reply.finish);
@@ -145,7 +134,7 @@ mod tests {
             "<html>".to_owned(),
         ];
         for body in unusual {
-            assert!(OpenAiChat.glance(body.as_bytes()).is_none(), "{body}");
+            assert!(OpenAiChat.glance(&body.clone().into()).is_none(), "{body}");
         }
     }
 }

@@ -108,6 +108,10 @@ impl Inbound for OpenAiChat {
         error::write_stream_problem(problem, flavor)
     }
 
+    fn asks_for_usage(&self) -> bool {
+        true
+    }
+
     fn epilogue(&self) -> &'static [u8] {
         DONE
     }
@@ -134,7 +138,7 @@ impl Outbound for OpenAiChat {
         metering_edits(outline, body)
     }
 
-    fn glance(&self, body: &[u8]) -> Option<crate::dialect::Glance> {
+    fn glance(&self, body: &bytes::Bytes) -> Option<crate::dialect::Glance> {
         glance::glance(body)
     }
 

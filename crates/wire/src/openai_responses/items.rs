@@ -19,7 +19,12 @@ use crate::seal::{OPENAI, SealKind, Sealed};
 pub(super) const OF_MESSAGE: &str = "message.";
 
 /// What begins the id of an item that this gateway named: no provider knows it.
-pub(super) const OWN_ID: [&str; 4] = ["msg_swb_", "rs_swb_", "fc_swb_", "ig_swb_"];
+const OWN_ID: [&str; 4] = ["msg_swb1.", "rs_swb1.", "fc_swb1.", "ig_swb1."];
+
+/// Whether this gateway gave that id.
+pub(super) fn is_own_id(id: &str) -> bool {
+    OWN_ID.iter().any(|prefix| id.starts_with(prefix))
+}
 
 /// What stands before the call's id in the token that carries the seal of a call.
 pub(super) const CALL_SEAL: &str = "call:";
@@ -67,7 +72,7 @@ pub(super) fn mark(mut parts: Vec<Part>, rest: Extra) -> Vec<Part> {
 
 /// The fields without an `id` that this gateway gave.
 fn without_own_id(rest: Extra) -> Extra {
-    let own = |key: &str, value: &RawValue| key == "id" && OWN_ID.iter().any(|prefix| value.get()[1..].starts_with(prefix));
+    let own = |key: &str, value: &RawValue| key == "id" && is_own_id(value.get().trim_matches('"'));
     if !rest.fields().iter().any(|(key, value)| own(key, value)) {
         return rest;
     }
@@ -96,8 +101,9 @@ fn read_call(custom: bool, mut fields: Fields<'_>) -> Result<Part, Malformed> {
 }
 
 fn read_reasoning(mut fields: Fields<'_>, vendor: &str) -> Result<Item, Malformed> {
-    let id: Option<String> = fields.take("id")?;
-    let mut id = id.filter(|id| !id.is_empty() && !OWN_ID.iter().any(|prefix| id.starts_with(prefix)));
+    let given: Option<String> = fields.take("id")?;
+    let named_here = given.as_deref().is_some_and(is_own_id);
+    let mut id = given.filter(|id| !id.is_empty() && !named_here);
     let mut seal = None;
     if let Some(text) = fields.take::<String>("encrypted_content")?.filter(|text| !text.is_empty()) {
         let (mut sealed, tag) = Sealed::from_token(OPENAI, SealKind::Encrypted, &text);
@@ -110,9 +116,11 @@ fn read_reasoning(mut fields: Fields<'_>, vendor: &str) -> Result<Item, Malforme
         id = tag.or(id);
         seal = Some(sealed);
     }
+    let foreign = named_here && seal.is_none();
     let thought = |text: String, summary| {
         let mut part = Part::new(PartBody::Reasoning(Thought { id: id.clone(), text, summary, seal: None }));
-        part.extra = Extra::new(DIALECT);
+        // A thought of another format, of which the client kept only the text, is of no use to a provider of this one.
+        part.extra = if foreign { Extra::default() } else { Extra::new(DIALECT) };
         part
     };
     let mut parts: Vec<Part> = texts(fields.take_raw("summary"))?.into_iter().map(|text| thought(text, true)).collect();
@@ -121,7 +129,9 @@ fn read_reasoning(mut fields: Fields<'_>, vendor: &str) -> Result<Item, Malforme
         parts.push(thought(String::new(), true));
     }
     if let Some(last) = parts.last_mut() {
-        last.extra = fields.rest(DIALECT);
+        if !foreign {
+            last.extra = fields.rest(DIALECT);
+        }
         if let PartBody::Reasoning(thought) = &mut last.body {
             thought.seal = seal;
         }
@@ -148,7 +158,11 @@ fn texts(raw: Option<&RawValue>) -> Result<Vec<String>, Malformed> {
 fn read_hosted(kind: &str, raw: &RawValue, mut fields: Fields<'_>) -> Result<Vec<Part>, Malformed> {
     let id: Option<String> = fields.take_raw("id").and_then(|id| serde_json::from_str(id.get()).ok());
     let hosted = Hosted { from: DIALECT, kind: kind.to_owned(), id: id.clone(), raw: raw.to_owned() };
-    let mut parts = vec![Part::new(PartBody::Hosted(hosted))];
+    // An image that this gateway put into such an item is only an image.
+    let mut parts = Vec::new();
+    if !id.as_deref().is_some_and(is_own_id) {
+        parts.push(Part::new(PartBody::Hosted(hosted)));
+    }
     if kind == "image_generation_call"
         && let Some(data) = fields.take::<String>("result")?.filter(|data| !data.is_empty())
     {

@@ -27,15 +27,21 @@
 //! * A function of another format is sent with `strict: false` where its client did not say: this API's default is the other one.
 //! * Where a thought of another vendor is shown to a client of this API, `encrypted_content` holds the seal as a token. The seal
 //!   of a *call* follows it in a reasoning item without a text, whose token names the call; on its way back it is put on the call.
-//! * Ids that the gateway gives begin with `msg_swb_`, `rs_swb_`, `fc_swb_`; they are not sent to a provider.
+//! * Ids that the gateway gives begin with `msg_swb1.`, `rs_swb1.`, `fc_swb1.`; they are not sent to a provider.
+//! * Token counts that typed clients require are 0 where the provider did not say; see `usage.rs`.
+//! * Sound has no form in an answer; a client of this API gets its transcript.
+//! * The event `error` of a stream has the documented flat fields and an `error` object: the latter makes OpenAI's libraries raise.
 
 mod content;
 mod error;
 mod items;
+mod open_item;
 mod output;
 mod read_events;
 mod read_request;
 mod reply;
+mod send;
+mod stream_event;
 mod usage;
 mod write_content;
 mod write_events;
@@ -51,6 +57,7 @@ use crate::chat::ChatRequest;
 use crate::dialect::{Dialect, Flavor, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::event::{EventReader, EventWriter};
 use crate::framing::Framing;
+use crate::openai_chat;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
 
@@ -78,7 +85,7 @@ impl Inbound for OpenAiResponses {
     }
 
     fn write_problem(&self, problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>) {
-        error::write_problem(problem, flavor)
+        openai_chat::error::write_problem(problem, flavor)
     }
 
     fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, events: u64) -> Vec<u8> {
@@ -112,6 +119,6 @@ impl Outbound for OpenAiResponses {
     }
 
     fn read_fault(&self, status: StatusCode, _headers: &HeaderMap, body: &[u8]) -> Fault {
-        error::read_fault(status, body)
+        openai_chat::error::read_fault(status, body)
     }
 }

@@ -8,9 +8,9 @@ use super::write_input::write_thought_texts;
 use crate::chat::{Media, MediaSource, Part, PartBody, Thought, ToolCall};
 use crate::extra::Extra;
 use crate::json::{Object, write_array, write_object};
-use crate::seal::{OPENAI, Sealed};
+use crate::seal::{MARK, OPENAI, Sealed};
 
-/// Names items after the answer they belong to. The `swb` in the name tells that no provider knows it.
+/// Names items after the answer they belong to. The mark in the name tells that no provider knows it.
 #[derive(Debug)]
 pub(super) struct Ids {
     stem: String,
@@ -25,7 +25,7 @@ impl Ids {
 
     /// The next name.
     pub(super) fn next(&mut self, prefix: &str) -> String {
-        let id = format!("{prefix}_swb_{}_{}", self.stem, self.next);
+        let id = format!("{prefix}_{MARK}{}_{}", self.stem, self.next);
         self.next += 1;
         id
     }

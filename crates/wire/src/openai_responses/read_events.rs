@@ -3,112 +3,21 @@
 //! What is said in pieces is said again as a whole when it is done, by some providers only then. The reader therefore counts what
 //! came and hands out what is missing when the whole is there.
 
-use std::borrow::Cow;
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::content::{self, read_annotation};
 use super::error::read_error;
 use super::items::{Item, kind_of, read_item};
+use super::open_item::{Block, Known, Slot, say};
 use super::reply::{Seen, read_finish, read_time};
+use super::stream_event::{Answer, Wire, is_delta, read_answer, text_of};
 use super::usage::{read_searches, read_usage};
 use crate::chat::{Part, PartBody};
 use crate::dialect::Memo;
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
 use crate::problem::{Fault, Malformed};
 use crate::seal::OPENAI;
-
-/// Any event. Fields of one event are absent from others.
-#[derive(Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow, default)]
-    r#type: Cow<'a, str>,
-    sequence_number: Option<i64>,
-    output_index: Option<u64>,
-    content_index: Option<u64>,
-    summary_index: Option<u64>,
-    #[serde(borrow)]
-    item_id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    delta: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    refusal: Option<&'a RawValue>,
-    #[serde(borrow)]
-    arguments: Option<&'a RawValue>,
-    #[serde(borrow)]
-    input: Option<&'a RawValue>,
-    #[serde(borrow)]
-    part: Option<&'a RawValue>,
-    #[serde(borrow)]
-    item: Option<&'a RawValue>,
-    #[serde(borrow)]
-    annotation: Option<&'a RawValue>,
-    #[serde(borrow)]
-    response: Option<&'a RawValue>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-}
-
-/// What of a response object matters in a stream.
-#[derive(Deserialize)]
-struct Answer<'a> {
-    id: Option<String>,
-    model: Option<String>,
-    #[serde(borrow)]
-    created_at: Option<&'a RawValue>,
-    status: Option<String>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    incomplete_details: Option<&'a RawValue>,
-    #[serde(borrow)]
-    output: Option<Vec<&'a RawValue>>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_usage: Option<&'a RawValue>,
-    service_tier: Option<String>,
-}
-
-/// What a block of an item is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Slot {
-    Text,
-    Refusal,
-    Summary,
-    Thought,
-    Call,
-}
-
-/// A block under way.
-#[derive(Debug)]
-struct Block {
-    item: usize,
-    slot: Slot,
-    index: u64,
-    id: u32,
-    /// How many bytes of text came.
-    came: usize,
-    citations: usize,
-    open: bool,
-}
-
-/// An item under way.
-#[derive(Debug, Default)]
-struct Known {
-    place: Option<u64>,
-    id: String,
-    kind: String,
-    /// The id of the call, or of the thought.
-    name: Option<String>,
-    call: String,
-    done: bool,
-}
 
 /// Reads a stream of this API.
 #[derive(Debug)]
@@ -147,24 +56,6 @@ impl EventReader for Reader {
     fn skim(&self, frame: Frame<'_>) -> bool {
         is_delta(frame.payload)
     }
-}
-
-/// Whether the payload is an event that only adds to what has begun. A text cannot hold the marker: its quotes would be escaped.
-fn is_delta(payload: &[u8]) -> bool {
-    static MARKERS: LazyLock<[Finder<'static>; 2]> =
-        LazyLock::new(|| [Finder::new(br#""type":"response."#), Finder::new(br#""type": "response."#)]);
-    const DELTAS: [&[u8]; 8] = [
-        b"output_text.delta\"",
-        b"function_call_arguments.delta\"",
-        b"reasoning_summary_text.delta\"",
-        b"reasoning_text.delta\"",
-        b"refusal.delta\"",
-        b"custom_tool_call_input.delta\"",
-        b"code_interpreter_call_code.delta\"",
-        b"mcp_call_arguments.delta\"",
-    ];
-    let after = MARKERS.iter().find_map(|marker| Some(marker.find(payload)? + marker.needle().len()));
-    after.is_some_and(|at| DELTAS.iter().any(|delta| payload[at..].starts_with(delta)))
 }
 
 impl Reader {
@@ -578,32 +469,5 @@ impl Reader {
         self.blocks[block].citations += 1;
         self.delta(block, Delta::Citation(Box::new(citation)), out);
         Ok(())
-    }
-}
-
-impl Known {
-    /// The id of a thought, if it is a provider's.
-    fn thought_id(&self) -> Option<String> {
-        let id = self.name.as_ref().unwrap_or(&self.id);
-        let own = super::items::OWN_ID.iter().any(|prefix| id.starts_with(prefix));
-        (!own && !id.is_empty()).then(|| id.clone())
-    }
-}
-
-fn say(slot: Slot, text: String) -> Delta {
-    if slot == Slot::Call { Delta::Arguments(text) } else { Delta::Text(text) }
-}
-
-fn read_answer(raw: Option<&RawValue>) -> Result<Option<Answer<'_>>, Malformed> {
-    let Some(raw) = raw.filter(|raw| raw.get() != "null") else { return Ok(None) };
-    serde_json::from_str(raw.get()).map(Some).map_err(|error| Malformed::field("response", &error.to_string()))
-}
-
-/// A text; arguments may come as an object.
-fn text_of(raw: &RawValue) -> Result<String, Malformed> {
-    match raw.get() {
-        "null" => Ok(String::new()),
-        _ if content::is_string(raw) => content::string(raw),
-        json => Ok(json.to_owned()),
     }
 }

@@ -133,9 +133,10 @@ pub(super) fn read_finish(status: Option<&str>, details: Option<&RawValue>, seen
 pub(super) fn write_finish(finish: &Finish) -> (&str, Option<&str>) {
     match (finish.reason, finish.raw.as_deref()) {
         (Reason::Length, _) => ("incomplete", Some("max_output_tokens")),
-        (Reason::ContentFilter, _) => ("incomplete", Some("content_filter")),
+        // Elsewhere a refusal is a verdict on the answer, not something that the model says in it.
+        (Reason::ContentFilter, _) | (Reason::Refusal, Some("refusal")) => ("incomplete", Some("content_filter")),
         (Reason::Other, Some(status @ ("cancelled" | "queued" | "in_progress"))) => (status, None),
-        (Reason::Error, _) => ("incomplete", None),
+        (Reason::Error, _) | (Reason::Other, Some("incomplete")) => ("incomplete", None),
         _ => ("completed", None),
     }
 }

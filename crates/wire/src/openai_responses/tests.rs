@@ -1,5 +1,7 @@
 mod corpus;
 mod laws;
+mod requests;
+mod streams;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -63,7 +65,7 @@ fn again(body: &Value) -> Value {
 fn normal_request(body: &Value) -> Value {
     let mut body = body.clone();
     let object = body.as_object_mut().expect("an object");
-    object.retain(|key, value| !value.is_null() && !(key == "tools" && *value == json!([])) && !(key == "metadata" && *value == json!({})));
+    object.retain(|key, value| !(value.is_null() || key == "tools" && *value == json!([]) || key == "metadata" && *value == json!({})));
     if object.get("stream") == Some(&json!(false)) {
         object.remove("stream");
     }
@@ -95,7 +97,7 @@ fn normal_item(item: &mut Value) {
     item.entry("type").or_insert(json!("message"));
     let kind = item["type"].as_str().unwrap_or_default().to_owned();
     if matches!(kind.as_str(), "message" | "reasoning" | "function_call" | "function_call_output") {
-        item.retain(|key, value| !value.is_null() && !(key == "content" && kind == "reasoning" && *value == json!([])));
+        item.retain(|key, value| !(value.is_null() || key == "content" && kind == "reasoning" && *value == json!([])));
     }
     if kind == "message" && item.get("content") == Some(&json!([])) && item.get("role") != Some(&json!("assistant")) {
         item.insert("content".to_owned(), json!(""));

@@ -75,8 +75,8 @@ pub(super) fn read_searches(raw: Option<&RawValue>) -> Option<u64> {
 
 /// Writes the field `usage`.
 ///
-/// The format requires `cached_tokens` and `reasoning_tokens`, and typed clients read them without asking: where the provider did
-/// not say, they are 0, as the API itself writes them for models that neither cache nor think.
+/// The format requires `cached_tokens`, `cache_write_tokens` and `reasoning_tokens`, and typed clients read them without asking: where
+/// the provider did not say, they are 0, as the API itself writes them for models that neither cache nor think.
 pub(super) fn write_usage(object: &mut Object<'_>, usage: Option<&Usage>) {
     let Some(usage) = usage else { return object.raw("usage", "null") };
     if let Some((DIALECT, raw)) = &usage.raw {
@@ -90,7 +90,7 @@ pub(super) fn write_usage(object: &mut Object<'_>, usage: Option<&Usage>) {
         object.field("input_tokens", &input);
         object.object("input_tokens_details", |details| {
             details.field("cached_tokens", &usage.cache_read.unwrap_or(0));
-            details.option("cache_write_tokens", usage.cache_write);
+            details.field("cache_write_tokens", &usage.cache_write.unwrap_or(0));
             details.option("text_tokens", usage.input_text);
             details.option("image_tokens", usage.input_image);
             details.option("audio_tokens", usage.input_audio);

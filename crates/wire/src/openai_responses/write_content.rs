@@ -31,8 +31,11 @@ pub(super) fn write_piece(out: &mut Vec<u8>, part: &Part, side: Side) -> Result<
         PartBody::Audio(media) => write_audio(out, media, &part.extra)?,
         PartBody::Video(_) => return Err(unsupported("messages.content", "moving pictures are not taken")),
         PartBody::Hosted(hosted) if hosted.from == DIALECT => out.extend_from_slice(hosted.raw.get().as_bytes()),
-        PartBody::Reasoning(_) | PartBody::ToolCall(_) | PartBody::ToolResult(_) | PartBody::Hosted(_) => {
-            return Err(unsupported("messages.content", "this cannot stand inside a message"));
+        PartBody::Hosted(hosted) => {
+            return Err(unsupported("messages.content", &format!("`{}` means something only at its own provider", hosted.kind)));
+        }
+        PartBody::Reasoning(_) | PartBody::ToolCall(_) | PartBody::ToolResult(_) => {
+            return Err(unsupported("messages.content", "thoughts, calls and results cannot stand inside a result"));
         }
     }
     Ok(())

@@ -248,6 +248,11 @@ impl Input<'_> {
             if part.cache.is_some() && !marked {
                 self.losses.dropped("cache_control");
             }
+            if part.extra.from() != Some(DIALECT) {
+                for (key, _) in part.extra.fields() {
+                    self.losses.dropped(format!("messages.content.{key}"));
+                }
+            }
         }
         Ok(String::from_utf8(out).unwrap_or_default())
     }

@@ -30,7 +30,7 @@ fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
 fn keys_are_found_and_read() {
     let body = frames(r#" { "model" : "gpt", "n":2, "messages":[{"content":"a \"} b"}], "mod\u0065": null } "#, 2);
     let outline = Outline::scan(&body).expect("an object");
-    let keys: Vec<_> = outline.entries().iter().map(|entry| entry.key.as_str()).collect();
+    let keys: Vec<_> = outline.entries().iter().map(|entry| &*entry.key).collect();
     assert_eq!(keys, ["model", "n", "messages", "mode"]);
     assert_eq!(outline.read::<String>(&body, "model").expect("text").as_deref(), Some("gpt"));
     assert_eq!(outline.read::<u64>(&body, "n").expect("number"), Some(2));

@@ -95,6 +95,14 @@ fn urls_of_other_operations() {
         "https://router.huggingface.co/hf-inference/models/BAAI/bge-m3/pipeline/feature-extraction"
     );
     assert_eq!(
+        other("bedrock", Operation::Embeddings, "amazon.nova-2-multimodal-embeddings-v1:0", &[]),
+        "https://bedrock-runtime.us-west-2.amazonaws.com/model/amazon.nova-2-multimodal-embeddings-v1:0/invoke"
+    );
+    assert_eq!(
+        other("vertex_ai", Operation::Embeddings, "gemini-embedding-2-preview", &[("VERTEXAI_PROJECT", "p")]),
+        "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/publishers/google/models/gemini-embedding-2-preview:embedContent"
+    );
+    assert_eq!(
         other("bedrock", Operation::Embeddings, "amazon.titan-embed-text-v2:0", &[]),
         "https://bedrock-runtime.us-west-2.amazonaws.com/model/amazon.titan-embed-text-v2:0/invoke"
     );
@@ -104,6 +112,22 @@ fn urls_of_other_operations() {
 }
 
 /// Every row's every dialect and operation leads to a URL once its variables are given.
+#[test]
+fn shapes_of_embeddings_and_reranking_are_known() {
+    use switchboard_wire::{embed, rerank};
+    for row in Catalog::embedded().providers() {
+        let rules = row.rules.iter().map(|rule| &rule.shapes);
+        for shapes in rules.chain([&row.shapes]) {
+            if let Some(shape) = shapes.get(&Operation::Embeddings) {
+                assert!(embed::Shape::of_row(shape).is_some(), "{}: {shape}", row.id);
+            }
+            if let Some(shape) = shapes.get(&Operation::Rerank) {
+                assert!(rerank::Shape::of_row(shape).is_some(), "{}: {shape}", row.id);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_row_has_its_urls() {
     let catalog = Catalog::embedded();

@@ -3,9 +3,9 @@ use serde_json::Value;
 
 use crate::bedrock::Bedrock;
 use crate::chat::{Part, PartBody};
-use crate::dialect::{Memo, Outbound};
+use crate::dialect::{Memo, Outbound, Profile};
 use crate::problem::Kind;
-use crate::recorded::{assemble, calls_of, exchanges, readings, text_of, thoughts_of};
+use crate::recorded::{Exchange, assemble, calls_of, check_clients, exchanges, readings, text_of, thoughts_of, written};
 use crate::reply::ChatReply;
 
 fn memo(url: &str) -> Memo {
@@ -65,4 +65,39 @@ fn recorded_errors_are_read() {
         let too_long = fault.message.contains("Input Tokens Exceeded");
         assert_eq!(fault.code.as_deref() == Some("context_length_exceeded"), too_long);
     }
+}
+
+fn profile(exchange: &Exchange) -> Profile {
+    let vendor = if exchange.url.contains("anthropic") { "anthropic" } else { "amazon" };
+    Profile { vendor: Some(vendor.to_owned()), ..Profile::default() }
+}
+
+#[test]
+fn recorded_requests_are_written() {
+    let valid = |name: &Value| {
+        let name = name.as_str().unwrap_or_default();
+        (1..=64).contains(&name.len()) && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-".contains(letter))
+    };
+    for api in ["bedrock.converse", "bedrock.converse-stream"] {
+        for (id, body) in written(api, &Bedrock, profile) {
+            let turns = body["messages"].as_array().expect("messages");
+            for (at, turn) in turns.iter().enumerate() {
+                assert_eq!(turn["role"], if at % 2 == 0 { "user" } else { "assistant" }, "{id}: turns alternate");
+                let blocks = turn["content"].as_array().expect("content");
+                assert!(!blocks.is_empty(), "{id}: no empty turns");
+                for block in blocks {
+                    assert!(block["text"].as_str().is_none_or(|text| !text.trim().is_empty()), "{id}: no blank text");
+                    assert!(block.get("toolUse").is_none_or(|call| valid(&call["name"]) && call["input"].is_object()), "{id}: {block}");
+                }
+            }
+            let has_calls = body["messages"].to_string().contains("\"toolUse\"");
+            assert!(!has_calls || body["toolConfig"]["tools"].as_array().is_some_and(|tools| !tools.is_empty()), "{id}");
+        }
+    }
+}
+
+#[test]
+fn every_client_gets_recorded_answers() {
+    check_clients("bedrock.converse", &Bedrock, &Memo::default());
+    check_clients("bedrock.converse-stream", &Bedrock, &Memo::default());
 }

@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 
 use crate::bedrock::Bedrock;
 use crate::chat::{
-    CacheMark, ChatRequest, Function, JsonSchema, Media, MediaSource, Message, OutputFormat, Part, PartBody, Reasoning, Role, Thought,
-    Tool, ToolCall, ToolChoice, ToolResult,
+    CacheMark, ChatRequest, Function, Hosted, JsonSchema, Media, MediaSource, Message, OutputFormat, Part, PartBody, Reasoning, Role,
+    Thought, Tool, ToolCall, ToolChoice, ToolResult,
 };
 use crate::dialect::{Dialect, Outbound, Profile, Thinking, Written};
 use crate::extra::Extra;
@@ -95,6 +95,9 @@ fn the_first_turn_is_the_users() {
     let (body, written) = write(&request, &claude());
     assert_eq!(body["messages"][0]["role"], "user");
     assert_eq!(losses(&written), "messages;approximated");
+    let mut request = ask("go");
+    request.messages.push(Message::new(Role::Assistant, vec![Part::text("So: ")]));
+    assert_eq!(write(&request, &claude()).0["messages"][1]["content"], json!([{"text": "So:"}]));
 }
 
 #[test]
@@ -230,6 +233,28 @@ fn bedrocks_own_fields_pass_from_any_dialect() {
     assert_eq!(body["guardrailConfig"], json!({"guardrailIdentifier": "g"}));
     assert_eq!(body["additionalModelRequestFields"], json!({"top_k": 1, "x": 2}));
     assert_eq!(losses(&written), "logit");
+}
+
+#[test]
+fn claudes_features_pass_as_far_as_bedrock_knows_them() {
+    let mut extra = Extra::new(Dialect::Anthropic);
+    extra.push("anthropic-beta", raw(r#""claude-code-20250219, interleaved-thinking-2025-05-14""#).unwrap());
+    let (body, written) = write(&ChatRequest { extra, ..ask("go") }, &claude());
+    assert_eq!(body["additionalModelRequestFields"], json!({"anthropic_beta": ["interleaved-thinking-2025-05-14"]}));
+    assert_eq!(losses(&written), "anthropic-beta.claude-code-20250219");
+    let hosted = |kind: &str, json: &str| {
+        Tool::Hosted(Hosted { from: Dialect::Anthropic, kind: kind.to_owned(), id: None, raw: raw(json).unwrap() })
+    };
+    let mut request = ask("go");
+    request.tools = vec![
+        hosted("bash_20250124", r#"{"type":"bash_20250124","name":"bash"}"#),
+        hosted("computer_20250124", r#"{"type":"computer_20250124","name":"computer"}"#),
+    ];
+    let (body, _) = write(&request, &claude());
+    let tools = json!([{"type": "bash_20250124", "name": "bash"}, {"type": "computer_20250124", "name": "computer"}]);
+    assert_eq!(body["additionalModelRequestFields"], json!({"tools": tools, "anthropic_beta": ["computer-use-2025-01-24"]}));
+    request.tools.push(hosted("web_search_20250305", "{}"));
+    assert_eq!(Bedrock.write_request(&request, &claude()).unwrap_err().field, "tools.2");
 }
 
 #[test]

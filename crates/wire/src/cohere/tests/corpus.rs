@@ -2,9 +2,9 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::cohere::Cohere;
-use crate::dialect::{Memo, Outbound};
+use crate::dialect::{Memo, Outbound, Profile};
 use crate::problem::Kind;
-use crate::recorded::{assemble, calls_of, exchanges, readings, text_of, thoughts_of};
+use crate::recorded::{assemble, calls_of, check_clients, exchanges, readings, text_of, thoughts_of, written};
 use crate::reply::ChatReply;
 
 fn check(id: &str, reply: &ChatReply, direct: &Value) {
@@ -55,4 +55,22 @@ fn recorded_errors_are_read() {
         assert!(fault.message.starts_with("too many tokens"), "{fault:?}");
         assert_eq!((fault.kind, fault.code.as_deref()), (Kind::BadRequest, Some("context_length_exceeded")));
     }
+}
+
+#[test]
+fn recorded_requests_are_written() {
+    for (id, body) in written("cohere.v2.chat", &Cohere, |_| Profile::default()) {
+        for message in body["messages"].as_array().expect("messages") {
+            assert!(["system", "user", "assistant", "tool"].iter().any(|role| message["role"] == *role), "{id}");
+            for call in message["tool_calls"].as_array().into_iter().flatten() {
+                assert!(call["function"]["arguments"].is_string(), "{id}: {call}");
+            }
+            assert_eq!(message["role"] == "tool", message.get("tool_call_id").is_some(), "{id}");
+        }
+    }
+}
+
+#[test]
+fn every_client_gets_recorded_answers() {
+    check_clients("cohere.v2.chat", &Cohere, &Memo::default());
 }

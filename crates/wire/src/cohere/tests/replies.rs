@@ -147,6 +147,14 @@ fn ends_are_told_apart() {
 }
 
 #[test]
+fn the_one_stop_sequence_is_the_one_that_was_met() {
+    let body = r#"{"message":{"content":[{"type":"text","text":"a"}]},"finish_reason":"STOP_SEQUENCE"}"#;
+    let memo = Memo { stop: vec!["END".to_owned()], ..Memo::default() };
+    assert_eq!(Cohere.read_reply(&memo, body.as_bytes()).unwrap().finish.stop_sequence.as_deref(), Some("END"));
+    assert_eq!(Cohere.read_reply(&Memo::default(), body.as_bytes()).unwrap().finish.stop_sequence, None);
+}
+
+#[test]
 fn errors_are_told_apart() {
     let fault = |status: u16, body: &str| {
         let fault = Cohere.read_fault(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes());

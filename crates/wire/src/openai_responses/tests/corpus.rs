@@ -3,20 +3,24 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::chat::{PartBody, Thought};
+use crate::chat::{Message, PartBody, Role, Thought};
 use crate::problem::Kind;
 use http::{HeaderMap, StatusCode};
 
-/// The recorded exchanges of this API; none, with a word about it, where there are no recordings.
-fn exchanges(file: &str) -> Vec<Value> {
+/// The recorded exchanges of all APIs whose names end so; none, with a word about it, where there are no recordings.
+fn all(file: &str, ends: &str) -> Vec<Value> {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance")).join(file);
     let Ok(text) = std::fs::read_to_string(&path) else {
         println!("skipped: no recordings at {}", path.display());
         return Vec::new();
     };
-    let all = text.lines().filter(|line| line.contains(".responses\""));
+    let all = text.lines().filter(|line| line.contains(&format!("{ends}\"")));
     let all = all.map(|line| serde_json::from_str::<Value>(line).expect("a recording"));
-    all.filter(|exchange| exchange["api"].as_str().is_some_and(|api| api.ends_with(".responses"))).collect()
+    all.filter(|exchange| exchange["api"].as_str().is_some_and(|api| api.ends_with(ends))).collect()
+}
+
+fn exchanges(file: &str) -> Vec<Value> {
+    all(file, ".responses")
 }
 
 fn id(exchange: &Value) -> &str {
@@ -185,4 +189,70 @@ fn what_is_written_is_read_back() {
             super::laws::comes_back(&reply, id(exchange));
         }
     }
+}
+
+/// Requests of other formats become requests of this one, and the other way round; both read as the same conversation.
+#[test]
+fn recorded_requests_pass_from_format_to_format() {
+    let chat = (Dialect::OpenAiChat, "openai.chat");
+    let messages = (Dialect::Anthropic, "anthropic.messages");
+    for (other, ends) in [chat, messages, (Dialect::Gemini, "gemini.generateContent")] {
+        for exchange in all("corpus.jsonl", ends) {
+            passes(other, DIALECT, &exchange);
+        }
+        for exchange in exchanges("corpus.jsonl") {
+            passes(DIALECT, other, &exchange);
+        }
+    }
+}
+
+fn passes(from: Dialect, to: Dialect, exchange: &Value) {
+    let body = exchange["request_body"].to_string();
+    let head = Head { path_model: Some("m"), ..Head::default() };
+    let Ok(request) = from.inbound().expect("spoken").read_request(&head, body.as_bytes()) else { return };
+    if from.inbound().expect("spoken").check_translation(&request, to).is_err() {
+        return;
+    }
+    let written = match to.outbound().expect("spoken").write_request(&request, &Profile::default()) {
+        Ok(written) => written,
+        Err(refused) => {
+            println!("{} {from} {refused}", id(exchange));
+            let known = ["tools", "messages.content", "n", "logprobs", "modalities"];
+            assert!(to != DIALECT || known.contains(&refused.field.as_str()), "{}: {refused}", id(exchange));
+            return;
+        }
+    };
+    let again = to.inbound().expect("spoken").read_request(&head, &written.body);
+    let again = again.unwrap_or_else(|malformed| panic!("{}: {malformed}", id(exchange)));
+    if to == DIALECT {
+        assert_eq!(texts(&again.messages), texts(&request.messages), "{}", id(exchange));
+        assert_eq!(again.tools.len(), request.tools.len(), "{}", id(exchange));
+    }
+}
+
+/// Answers of other formats reach clients of this one whole, but for the tools that their providers ran.
+#[test]
+fn recorded_answers_of_other_formats_are_written() {
+    for (other, ends) in
+        [(Dialect::OpenAiChat, "openai.chat"), (Dialect::Anthropic, "anthropic.messages"), (Dialect::Gemini, "gemini.generateContent")]
+    {
+        let outbound = other.outbound().expect("spoken");
+        for exchange in all("corpus.jsonl", ends).iter().filter(|exchange| is_ok(exchange) && exchange["stream"] != true) {
+            let Ok(mut reply) = outbound.read_reply(&Memo::default(), body(exchange)) else { continue };
+            reply.parts.retain(|part| !matches!(part.body, PartBody::Hosted(_) | PartBody::Audio(_)));
+            super::laws::comes_back(&reply, id(exchange));
+        }
+    }
+}
+
+/// All that is said and called, in order.
+fn texts(messages: &[Message]) -> Vec<String> {
+    let parts = messages.iter().filter(|message| message.role != Role::System).flat_map(|message| &message.parts);
+    let said = parts.filter_map(|part| match &part.body {
+        PartBody::Text { text, .. } => Some(text.clone()),
+        PartBody::ToolCall(call) => Some(format!("{}({}) {}", call.name, call.arguments, call.id)),
+        PartBody::ToolResult(result) => Some(format!("{} {}", result.call, result.parts.len())),
+        _ => None,
+    });
+    said.collect()
 }

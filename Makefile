@@ -1,0 +1,34 @@
+# The front door. `make help` lists what it opens.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+CONFIG ?=
+
+.PHONY: help run test lint bench bless clean-local
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+run: ## build and serve the gateway; CONFIG=file serves that configuration
+	$(CARGO) build --release --locked -p switchboard-server
+	exec $(TARGET)/release/switchboard serve $(if $(CONFIG),--config $(CONFIG))
+
+test: ## run every test: Rust, lints, real clients, recorded traffic
+	@exec python3 scripts/test.py
+
+lint: ## check format and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+bench: ## measure against a bare proxy; see bench/README.md
+	$(CARGO) build --release --locked -p switchboard-server -p switchboard-bench
+	$(TARGET)/release/switchboard-bench measure --gateway $(TARGET)/release/switchboard --out $(TARGET)/bench
+
+bless: ## rewrite generated documents and snapshots from the code
+	BLESS=1 INSTA_UPDATE=always $(CARGO) test --workspace --locked
+
+clean-local: ## forget what the tests have installed in .local/
+	rm -rf .local tests/clients/node/node_modules

@@ -1,0 +1,4 @@
+mod corpus;
+mod random;
+mod replies;
+mod requests;

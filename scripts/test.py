@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Runs every test there is and ends with one line: `N passed, N failed, N skipped`.
+
+Parts: lints, Rust's own tests, real clients in Python and Node.js, recorded traffic. What the clients need is installed into
+`.local/`, with the versions pinned beside the suites, while Rust builds. A part that cannot run here is skipped, each test by
+name with the reason. Everything stays on loopback and on free ports, and whatever a part starts it stops by its id.
+
+    scripts/test.py [PART …]      PARTS: lint rust python litellm node replay
+"""
+
+import concurrent.futures
+import os
+import pathlib
+import sys
+import time
+
+import install
+import suites
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+def main():
+    chosen = sys.argv[1:] or list(suites.PARTS)
+    unknown = [name for name in chosen if name not in suites.PARTS]
+    if unknown:
+        sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(suites.PARTS)}")
+    os.chdir(ROOT)
+    began, tallies = time.monotonic(), {}
+    with concurrent.futures.ThreadPoolExecutor(1) as installer:
+        # One after the other, in the background: they wait for the network while Rust keeps the processors busy.
+        installed = {name: installer.submit(install.NEEDS[name]) for name in chosen if name in install.NEEDS}
+        for name in chosen:
+            started = time.monotonic()
+            heading(name)
+            tallies[name] = suites.PARTS[name](installed[name].result() if name in installed else None)
+            print(f"--- {name}: {tallies[name]} in {time.monotonic() - started:.0f} s", flush=True)
+    heading("summary")
+    for name, tally in tallies.items():
+        print(f"{name:8} {tally}")
+    total = sum(tallies.values(), suites.Tally())
+    print(f"{time.monotonic() - began:.0f} s")
+    print(total)
+    return 1 if total.failed else 0
+
+
+def heading(text):
+    print(f"\n=== {text} ===", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
