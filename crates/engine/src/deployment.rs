@@ -267,11 +267,6 @@ impl Deployment {
     }
 }
 
-/// Fields that say how a request travels: that a target has another place for them is no loss to the caller.
-fn is_ours(key: &str) -> bool {
-    matches!(key, "model" | "stream" | "stream_options")
-}
-
 /// A URL as it may be told: a user, a password and a query may be credentials.
 fn shown(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
@@ -279,6 +274,11 @@ fn shown(url: &str) -> String {
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = authority.rsplit('@').next().unwrap_or_default();
     if scheme.is_empty() { format!("{host}{path}") } else { format!("{scheme}://{host}{path}") }
+}
+
+/// Fields that say how a request travels: that a target has another place for them is no loss to the caller.
+fn is_ours(key: &str) -> bool {
+    matches!(key, "model" | "stream" | "stream_options")
 }
 
 /// The dialects that a provider speaks for this model: not every model is served on every path.

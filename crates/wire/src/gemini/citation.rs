@@ -139,8 +139,12 @@ pub(super) fn write_grounding(citations: &[Citation], out: &mut Object<'_>) {
     let mut chunks: Vec<&Citation> = Vec::new();
     let mut places: Vec<(u64, u64, Vec<usize>)> = Vec::new();
     for citation in citations {
-        let same =
-            |chunk: &&&Citation| (&chunk.url, &chunk.title, &chunk.cited_text) == (&citation.url, &citation.title, &citation.cited_text);
+        let same = |chunk: &&&Citation| {
+            let of = |citation: &Citation| {
+                (citation.url.clone(), citation.title.clone(), citation.cited_text.clone(), citation.document.clone())
+            };
+            of(chunk) == of(citation)
+        };
         let (Some(start), Some(end)) = (citation.start, citation.end) else {
             chunks.push(citation);
             continue;

@@ -149,8 +149,8 @@ fn write_call(call: &ToolCall, out: &mut Object<'_>) {
 /// A call's arguments as the object that Gemini wants; what is no object (a broken one, or free text) stands under `input`.
 pub(super) fn args_of(arguments: &str) -> String {
     let text = arguments.trim();
-    // Some models say `null` for a tool without input.
-    if matches!(text, "" | "null") {
+    // No input, as some models and PHP's clients say it.
+    if matches!(text, "" | "null" | "[]") {
         return "{}".to_owned();
     }
     match json::raw(text) {

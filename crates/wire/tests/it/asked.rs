@@ -79,7 +79,7 @@ impl Reader<'_> {
                 let (id, name) = (self.id(&call.id), self.name(&call.name));
                 let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
                 // No arguments are none, however they are said.
-                let text = if text == "null" { "{}" } else { text };
+                let text = if matches!(text, "null" | "[]") { "{}" } else { text };
                 let arguments = serde_json::from_str(text).unwrap_or_else(|_| json!({"input": text}));
                 self.turn(user).calls.push(json!([id, name, arguments]));
             }
@@ -107,9 +107,13 @@ impl Reader<'_> {
 
 /// The text of a result: Gemini's results are objects, and a text stands in their `output`.
 fn unwrapped(text: String) -> String {
-    let object: Option<BTreeMap<String, String>> = serde_json::from_str(&text).ok();
+    let object: Option<BTreeMap<String, Value>> = serde_json::from_str(&text).ok();
     let only = object.filter(|object| object.len() == 1).and_then(|mut object| object.remove("output").or_else(|| object.remove("error")));
-    only.map_or(text, |inner| letters(&inner))
+    match only {
+        Some(Value::String(inner)) => letters(&inner),
+        Some(inner) => inner.to_string(),
+        None => text,
+    }
 }
 
 /// A schema without its name for the language it is written in; that of a tool without input is an object's.
@@ -221,6 +225,8 @@ fn is_default(name: &str, value: &Value) -> bool {
         "n" | "top_p" => value.as_f64() == Some(1.0),
         "frequency_penalty" | "presence_penalty" => value.as_f64() == Some(0.0),
         "parallel_tools" => *value == json!(true),
+        // Only one API keeps exchanges unless told not to.
+        "store" => *value == json!(false),
         "service_tier" => ["auto", "default", "standard"].iter().any(|tier| value == tier),
         _ => false,
     }

@@ -9,6 +9,9 @@ use crate::oracle::{Other, Whose};
 /// Exceptions to the laws, by the exchange's id, the law's words it concerns, and the reason.
 pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
+/// Requests that only the collection's own translation made, and made wrong.
+pub(crate) const UNSAID: &str = "`file`: needs";
+
 /// The reason for an exception.
 pub(crate) fn exception(id: &str, what: &str) -> Option<&'static str> {
     EXCEPTIONS.iter().find(|(known, words, _)| *known == id && what.contains(words)).map(|(_, _, reason)| *reason)

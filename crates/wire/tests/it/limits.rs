@@ -78,8 +78,11 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit {
         client: OpenAiChat,
         fields: &["finish"],
-        reason: "`finish_reason` is one of `stop`, `length`, `tool_calls`, `content_filter`: an answer for which the provider gave no reason ends with `stop`",
-        holds: |difference, _, _| turned(difference, &["Other", "Pause"], "Stop"),
+        reason: "`finish_reason` is one of `stop`, `length`, `tool_calls`, `content_filter`: an answer for which the provider gave no reason ends with `stop`, as does one that a stop sequence ended without saying which",
+        holds: |difference, was, _| {
+            turned(difference, &["Other", "Pause"], "Stop")
+                || turned(difference, &["StopSequence"], "Stop") && !was.contains_key("stop_sequence")
+        },
     },
     Limit {
         client: OpenAiChat,
@@ -112,7 +115,7 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit {
         client: OpenAiCompletions,
         fields: &[
-            "reasoning",
+            "thoughts",
             "seals",
             "media",
             "media.transcript",
@@ -143,6 +146,48 @@ pub(crate) const LIMITS: &[Limit] = &[
             turned(difference, &["Other", "Pause", "StopSequence"], "Stop")
                 || turned(difference, &["Refusal"], "ContentFilter") && !was.contains_key("refusal")
         },
+    },
+    Limit {
+        client: OpenAiResponses,
+        fields: &["cache_read", "cache_write", "reasoning", "input", "output", "total"],
+        reason: "`usage` requires its counts and `cached_tokens`, `cache_write_tokens`, `reasoning_tokens`; where the provider did not count they are 0",
+        holds: required,
+    },
+    Limit {
+        client: OpenAiResponses,
+        fields: &["finish"],
+        reason: "what an answer ends with is told by its items: with a call it ends with calls, with a refusal it is one",
+        holds: |difference, was, _| {
+            turned(difference, &["Stop"], "ToolCalls") && was.contains_key("call.id")
+                || turned(difference, &["Stop"], "Refusal") && was.contains_key("refusal")
+        },
+    },
+    Limit { client: OpenAiResponses, fields: &["stop_sequence"], reason: "there are no stop sequences", holds: lost },
+    Limit {
+        client: OpenAiResponses,
+        fields: &["media", "media.transcript", "text"],
+        reason: "an answer has no sound; its transcript stands in the text",
+        holds: |_, was, is| was.contains_key("media.transcript") && !is.contains_key("media"),
+    },
+    Limit {
+        client: OpenAiResponses,
+        fields: &["citation.span"],
+        reason: "`start_index` and `end_index` are required: a page cited without a place is cited for all of the text; a document has no place",
+        holds: |difference, was, _| {
+            difference.change == Change::Invented || list(was, "citation.url").is_none_or(|urls| urls.iter().any(Value::is_null))
+        },
+    },
+    Limit {
+        client: OpenAiResponses,
+        fields: &["citation.title"],
+        reason: "`title` and `filename` are required: without one the page's address or the document's id stands there",
+        holds: |difference, _, _| difference.change != Change::Lost,
+    },
+    Limit {
+        client: OpenAiResponses,
+        fields: &["citation.url", "citation.span"],
+        reason: "a source without page, document or title has no form",
+        holds: |_, was, _| list(was, "citation.url").is_some_and(|urls| urls.iter().any(Value::is_null)),
     },
     // Anthropic messages.
     Limit {

@@ -142,7 +142,7 @@ fn arguments(text: &str, custom: bool) -> Value {
     if custom {
         return json!(text);
     }
-    let text = if matches!(text.trim(), "" | "null") { "{}" } else { text };
+    let text = if matches!(text.trim(), "" | "null" | "[]") { "{}" } else { text };
     serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn of_reply(reply: &ChatReply, same: Option<Dialect>) -> Meaning {
     let mut lists = Lists::default();
     reply.parts.iter().for_each(|part| lists.part(&part.body, same));
     let mut meaning = Meaning::new();
-    for (field, text) in [("text", lists.text), ("reasoning", lists.reasoning), ("refusal", lists.refusal)] {
+    for (field, text) in [("text", lists.text), ("thoughts", lists.reasoning), ("refusal", lists.refusal)] {
         if !text.is_empty() {
             meaning.insert(field, json!(text));
         }
