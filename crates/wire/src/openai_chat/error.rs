@@ -201,7 +201,16 @@ const BY_WORD: &[(&[&str], Kind)] = &[
     (&["permission_denied", "permission_error", "access_denied", "unsupported_country_region_territory"], Kind::Forbidden),
     (&["rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "too_many_requests", "throttling_error"], Kind::RateLimited),
     (
-        &["overloaded_error", "engine_overloaded", "engine_overloaded_error", "unavailable", "service_unavailable", "no_capacity"],
+        &[
+            "overloaded_error",
+            "server_is_overloaded",
+            "slow_down",
+            "engine_overloaded",
+            "engine_overloaded_error",
+            "unavailable",
+            "service_unavailable",
+            "no_capacity",
+        ],
         Kind::Overloaded,
     ),
     (&["budget_exceeded"], Kind::BudgetSpent),

@@ -1,5 +1,6 @@
 //! When all goes well: every client with every provider, and what is kept of it.
 
+use switchboard_engine::deployment::Spec;
 use switchboard_engine::meter::Outcome;
 use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
@@ -54,7 +55,8 @@ async fn every_client_gets_streams_of_every_provider() {
 #[tokio::test]
 async fn costs_are_exact_and_told() {
     let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::OpenAiChat))]).await;
-    let rig = Rig::new(vec![spec(Dialect::OpenAiChat, &upstream)]);
+    let priced = spec(Dialect::OpenAiChat, &upstream);
+    let rig = Rig::new(vec![Spec { provider: "openai".to_owned(), model: "gpt-4o-mini".to_owned(), ..priced }]);
     let told = rig.ask(&ask(Dialect::OpenAiChat, false)).await;
     // gpt-4o-mini: 0.15 and 0.60 USD for a million tokens.
     let expected = 11 * 150_000 + 7 * 600_000;
@@ -237,6 +239,6 @@ async fn openrouter_clients_get_their_own_shapes() {
     let told = rig.ask(&call).await;
     let error = &told.json()["error"];
     assert_eq!((told.status, error["code"].as_u64()), (400, Some(400)), "{told:?}");
-    assert_eq!(error["metadata"]["provider_name"], "OpenAI", "{told:?}");
+    assert_eq!(error["metadata"]["provider_name"], "Baseten", "{told:?}");
     assert!(error["metadata"]["raw"].to_string().contains(message), "{told:?}");
 }

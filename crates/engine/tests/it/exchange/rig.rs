@@ -153,7 +153,8 @@ pub(crate) fn at_address(dialect: Dialect, address: &str) -> Spec {
     let (provider, model, path) = match dialect {
         Dialect::Anthropic => ("anthropic", "claude-haiku-4-5", ""),
         Dialect::Gemini => ("gemini", "gemini-2.5-pro", "/v1beta"),
-        _ => ("openai", "gpt-4o-mini", "/v1"),
+        Dialect::OpenAiResponses => ("openai", "o1-pro", "/v1"),
+        _ => ("baseten", "some-model", "/v1"),
     };
     Spec {
         id: format!("at-{provider}"),
@@ -189,6 +190,7 @@ pub(crate) fn ask(dialect: Dialect, stream: bool) -> Call {
             format!(r#"{{"model":"m","max_tokens":9,"stream":{stream},"messages":[{{"role":"user","content":"{PROMPT}"}}]}}"#)
         }
         Dialect::Gemini => format!(r#"{{"contents":[{{"role":"user","parts":[{{"text":"{PROMPT}"}}]}}]}}"#),
+        Dialect::OpenAiResponses => format!(r#"{{"model":"m","stream":{stream},"input":"{PROMPT}"}}"#),
         _ => format!(r#"{{"model":"m","stream":{stream},"messages":[{{"role":"user","content":"{PROMPT}"}}]}}"#),
     };
     call(dialect, stream, &body)

@@ -159,7 +159,8 @@ async fn sound_that_breaks_off_does_not_end_cleanly() {
     use http_body_util::BodyExt;
     let head = "HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: 99\r\n\r\n";
     let upstream = Scripted::start(vec![super::upstream::Act::Say(format!("{head}beep").into_bytes()), reply("200 OK", "", "")]).await;
-    let rig = Rig::new(vec![super::rig::spec(Dialect::OpenAiChat, &upstream)]);
+    let base = Some(format!("http://{}/v1", upstream.address()));
+    let rig = Rig::new(vec![Spec { base, ..row_spec(&("openai", "gpt-4o-mini-tts", &[], "", None)) }]);
     let mut call = call(Dialect::OpenAiChat, false, r#"{"model":"m","input":"hi","voice":"alloy"}"#);
     call.door = switchboard_engine::call::Door { operation: Operation::Speech, flavor: Flavor::OpenAi, ..door(Dialect::OpenAiChat) };
     let answer = rig.open(&call).await;

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::upstream::server::{Server, read_request};
 
 /// What the provider does with one request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Act {
     /// Sends these bytes and closes.
     Say(Vec<u8>),
@@ -24,6 +24,19 @@ pub(crate) enum Act {
     Hold,
     /// Sends the head, then the piece again and again.
     Flood(Vec<u8>, Vec<u8>),
+}
+
+impl std::fmt::Debug for Act {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (what, bytes): (_, &[u8]) = match self {
+            Act::Say(bytes) => ("says", bytes),
+            Act::SayAndHold(bytes) => ("holds after", bytes),
+            Act::HangUp => ("hangs up", b""),
+            Act::Hold => ("holds", b""),
+            Act::Flood(head, _) => ("floods after", head),
+        };
+        write!(out, "{what} {:?}", String::from_utf8_lossy(bytes))
+    }
 }
 
 /// What was seen of the client.

@@ -3,7 +3,7 @@
 use switchboard_wire::Dialect;
 
 /// The dialects that are both spoken by clients and by providers.
-pub(crate) const ALL: [Dialect; 3] = [Dialect::OpenAiChat, Dialect::Anthropic, Dialect::Gemini];
+pub(crate) const ALL: [Dialect; 4] = [Dialect::OpenAiChat, Dialect::Anthropic, Dialect::Gemini, Dialect::OpenAiResponses];
 
 /// Every pair of client and provider.
 pub(crate) fn pairs() -> impl Iterator<Item = (Dialect, Dialect)> {
@@ -18,6 +18,9 @@ pub(crate) fn whole(dialect: Dialect) -> &'static str {
         }
         Dialect::Gemini => {
             r#"{"candidates":[{"content":{"role":"model","parts":[{"text":"Hello there"}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":11,"candidatesTokenCount":7,"totalTokenCount":18},"modelVersion":"gemini-2.5-pro","responseId":"r1"}"#
+        }
+        Dialect::OpenAiResponses => {
+            r#"{"id":"resp_1","object":"response","created_at":1700000000,"status":"completed","model":"o1-pro","output":[{"id":"msg_1","type":"message","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Hello there","annotations":[]}]}],"usage":{"input_tokens":11,"output_tokens":7,"total_tokens":18},"error":null,"incomplete_details":null,"parallel_tool_calls":true,"tool_choice":"auto","tools":[]}"#
         }
         _ => {
             r#"{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt-4o-mini","choices":[{"index":0,"message":{"role":"assistant","content":"Hello there"},"finish_reason":"stop"}],"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}}"#
@@ -34,6 +37,11 @@ pub(crate) fn opening(dialect: Dialect) -> &'static str {
             "event: ping\ndata: {\"type\":\"ping\"}\n\n",
         ),
         Dialect::Gemini => "",
+        Dialect::OpenAiResponses => concat!(
+            "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":1700000000,\"status\":\"in_progress\",\"model\":\"o1-pro\",\"output\":[],\"usage\":null,\"error\":null,\"incomplete_details\":null,\"parallel_tool_calls\":true,\"tool_choice\":\"auto\",\"tools\":[]}}\n\n",
+            "event: response.output_item.added\ndata: {\"type\":\"response.output_item.added\",\"sequence_number\":1,\"output_index\":0,\"item\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"in_progress\",\"content\":[]}}\n\n",
+            "event: response.content_part.added\ndata: {\"type\":\"response.content_part.added\",\"sequence_number\":2,\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"part\":{\"type\":\"output_text\",\"text\":\"\",\"annotations\":[]}}\n\n",
+        ),
         _ => {
             "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n"
         }
@@ -48,6 +56,9 @@ pub(crate) fn content(dialect: Dialect, text: &str) -> String {
         ),
         Dialect::Gemini => format!(
             "data: {{\"candidates\":[{{\"content\":{{\"role\":\"model\",\"parts\":[{{\"text\":\"{text}\"}}]}},\"index\":0}}],\"modelVersion\":\"gemini-2.5-pro\",\"responseId\":\"r1\"}}\r\n\r\n"
+        ),
+        Dialect::OpenAiResponses => format!(
+            "event: response.output_text.delta\ndata: {{\"type\":\"response.output_text.delta\",\"sequence_number\":3,\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"delta\":\"{text}\"}}\n\n"
         ),
         _ => format!(
             "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-4o-mini\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n"
@@ -66,6 +77,11 @@ pub(crate) fn closing(dialect: Dialect) -> &'static str {
         Dialect::Gemini => {
             "data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]},\"finishReason\":\"STOP\",\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":11,\"candidatesTokenCount\":7,\"totalTokenCount\":18},\"modelVersion\":\"gemini-2.5-pro\",\"responseId\":\"r1\"}\r\n\r\n"
         }
+        Dialect::OpenAiResponses => concat!(
+            "event: response.output_text.done\ndata: {\"type\":\"response.output_text.done\",\"sequence_number\":5,\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"text\":\"Hello there\"}\n\n",
+            "event: response.output_item.done\ndata: {\"type\":\"response.output_item.done\",\"sequence_number\":6,\"output_index\":0,\"item\":{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[{\"type\":\"output_text\",\"text\":\"Hello there\",\"annotations\":[]}]}}\n\n",
+            "event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":7,\"response\":{\"id\":\"resp_1\",\"object\":\"response\",\"created_at\":1700000000,\"status\":\"completed\",\"model\":\"o1-pro\",\"output\":[{\"id\":\"msg_1\",\"type\":\"message\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[{\"type\":\"output_text\",\"text\":\"Hello there\",\"annotations\":[]}]}],\"usage\":{\"input_tokens\":11,\"output_tokens\":7,\"total_tokens\":18},\"error\":null,\"incomplete_details\":null,\"parallel_tool_calls\":true,\"tool_choice\":\"auto\",\"tools\":[]}}\n\n",
+        ),
         _ => concat!(
             "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
             "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt-4o-mini\",\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":7,\"total_tokens\":18}}\n\n",
@@ -89,6 +105,9 @@ pub(crate) fn stream_error(dialect: Dialect, message: &str) -> String {
         Dialect::Gemini => {
             format!("data: {{\"error\":{{\"code\":503,\"message\":\"{message}\",\"status\":\"UNAVAILABLE\"}}}}\r\n\r\n")
         }
+        Dialect::OpenAiResponses => format!(
+            "event: error\ndata: {{\"type\":\"error\",\"sequence_number\":4,\"code\":\"server_is_overloaded\",\"message\":\"{message}\",\"param\":null}}\n\n"
+        ),
         _ => format!("data: {{\"error\":{{\"message\":\"{message}\",\"type\":\"server_error\",\"code\":503}}}}\n\n"),
     }
 }
@@ -107,6 +126,7 @@ pub(crate) fn text_of(dialect: Dialect, body: &serde_json::Value) -> String {
     let found = match dialect {
         Dialect::Anthropic => body["content"][0]["text"].as_str(),
         Dialect::Gemini => body["candidates"][0]["content"]["parts"][0]["text"].as_str(),
+        Dialect::OpenAiResponses => body["output"][0]["content"][0]["text"].as_str(),
         _ => body["choices"][0]["message"]["content"].as_str(),
     };
     found.unwrap_or_else(|| panic!("no text in {body}")).to_owned()
@@ -121,6 +141,8 @@ pub(crate) fn text_of_stream(dialect: Dialect, body: &str) -> String {
             let text = match dialect {
                 Dialect::Anthropic => &event["delta"]["text"],
                 Dialect::Gemini => &event["candidates"][0]["content"]["parts"][0]["text"],
+                Dialect::OpenAiResponses if event["type"] == "response.output_text.delta" => &event["delta"],
+                Dialect::OpenAiResponses => &serde_json::Value::Null,
                 _ => &event["choices"][0]["delta"]["content"],
             };
             text.as_str().map(str::to_owned)
@@ -133,6 +155,7 @@ pub(crate) fn clean_end(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Anthropic => "message_stop",
         Dialect::Gemini => "finishReason",
+        Dialect::OpenAiResponses => "response.completed",
         _ => "[DONE]",
     }
 }
