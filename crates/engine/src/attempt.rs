@@ -298,7 +298,7 @@ impl Exchange<'_> {
         } else if call.door.array {
             Output::Array
         } else {
-            Output::Verbatim { hide_usage: !stamp.stream_usage, epilogue: inbound.epilogue() }
+            Output::Verbatim { hide_usage: inbound.asks_for_usage() && !stamp.stream_usage, epilogue: inbound.epilogue() }
         };
         let relay = Relay::new(outbound.framing(), outbound.event_reader(self.memo.clone()), output);
         meter.note(|record| {

@@ -55,6 +55,15 @@ pub struct Spec {
     pub secrets: Vec<Secret>,
 }
 
+/// What deployments are built on.
+#[derive(Clone, Copy)]
+struct Ground<'a> {
+    catalog: &'a Catalog,
+    provider: &'a Provider,
+    value: &'a dyn Fn(&str) -> Option<String>,
+    signer: &'a SignerFor<'a>,
+}
+
 /// Makes the credential for an origin.
 pub type SignerFor<'a> = dyn Fn(&Auth, &Origin) -> Result<Arc<Signer>, String> + 'a;
 
@@ -127,10 +136,11 @@ impl Deployment {
             Operation::Chat => deployment.chat.iter().map(|dialect| (operation, Some(*dialect))).collect::<Vec<_>>(),
             _ => vec![(operation, None)],
         });
+        let ground = Ground { catalog, provider, value, signer };
         let mut failure = None;
         for (operation, dialect) in asks.collect::<Vec<_>>() {
             for stream in [false, true] {
-                match deployment.reach_for(catalog, provider, (operation, dialect, stream), value, signer) {
+                match deployment.reach_for((operation, dialect, stream), &ground) {
                     Ok(Some(reach)) => deployment.reaches.push(reach),
                     Ok(None) => {}
                     Err(why) => failure = Some(why),
@@ -158,20 +168,18 @@ impl Deployment {
 
     fn reach_for(
         &self,
-        catalog: &Catalog,
-        provider: &Provider,
         (operation, dialect, stream): (Operation, Option<Dialect>, bool),
-        value: &dyn Fn(&str) -> Option<String>,
-        signer: &SignerFor<'_>,
+        ground: &Ground<'_>,
     ) -> Result<Option<Reach>, String> {
+        let Ground { catalog, provider, value, signer } = *ground;
         let ask = Ask { operation, dialect, model: &self.spec.model, streamed: stream };
         let Some(endpoint) = catalog.endpoint(provider, ask) else { return Ok(None) };
         let from_env = endpoint.base_env.iter().find_map(|name| value(name));
         let base = self.spec.base.clone().or(from_env);
         let url = endpoint.url(base.as_deref(), value).map_err(|error| error.to_string())?;
-        let origin = Origin::of(&url).map_err(|error| format!("`{url}`: {error}"))?;
-        let uri: http::Uri = url.parse().map_err(|error| format!("`{url}`: {error}"))?;
-        let path = uri.path_and_query().cloned().ok_or_else(|| format!("`{url}` has no path"))?;
+        let origin = Origin::of(&url).map_err(|error| format!("`{}`: {error}", shown(&url)))?;
+        let uri: http::Uri = url.parse().map_err(|error| format!("`{}`: {error}", shown(&url)))?;
+        let path = uri.path_and_query().cloned().ok_or_else(|| format!("`{}` has no path", shown(&url)))?;
         let constant = endpoint.headers(value).map_err(|error| error.to_string())?;
         let mut headers = HeaderMap::new();
         for (name, value) in constant.iter().chain(&self.spec.headers) {
@@ -228,6 +236,15 @@ impl Deployment {
         let own = self.chat.iter().copied().find(|dialect| *dialect == client && reached(dialect));
         own.or_else(|| spoken.next())
     }
+}
+
+/// A URL as it may be told: a user, a password and a query may be credentials.
+fn shown(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    if scheme.is_empty() { format!("{host}{path}") } else { format!("{scheme}://{host}{path}") }
 }
 
 /// The dialects that a provider speaks for this model: not every model is served on every path.

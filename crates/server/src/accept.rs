@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::call::{Call, Content, Door, Principal};
@@ -54,16 +54,11 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
     let (parts, body) = request.into_parts();
     let (route, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
         Match::Found(route, model) => (route, model),
-        Match::OtherMethod if parts.method == Method::OPTIONS => return Ok(page::preflight()),
-        Match::OtherMethod => {
-            return Err(refusal(
-                Kind::NotFound,
-                format!("`{}` does not take {}", parts.uri.path(), parts.method),
-                StatusCode::METHOD_NOT_ALLOWED,
-            ));
-        }
+        Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(page::preflight()),
+        Match::OtherMethod(allowed) => return Ok(other_method(&parts, &allowed)),
         Match::Nothing => {
-            return Err(refusal(Kind::NotFound, format!("there is nothing at `{}`; see /docs", parts.uri.path()), StatusCode::NOT_FOUND));
+            let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
+            return Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)));
         }
     };
     if let Route::Page(page) = route
@@ -187,9 +182,27 @@ fn strict(outline: &Outline, body: &Frames, app: &App) -> bool {
     preferences.and_then(|preferences| preferences.require_parameters).unwrap_or(false) || drop_params.or_else(configured) == Some(false)
 }
 
-fn refusal(kind: Kind, message: String, status: StatusCode) -> Refusal {
-    let problem = Problem { status: Some(status), ..Problem::new(kind, message) };
-    Refusal { error: problem.into(), dialect: Dialect::OpenAiChat, flavor: Flavor::OpenAi }
+/// A refusal before a door is known: the path tells whose client asks.
+fn refusal(path: &str, problem: Problem) -> Refusal {
+    let dialect = match path {
+        path if path.contains("/messages") => Dialect::Anthropic,
+        path if path.contains("/v1beta") => Dialect::Gemini,
+        _ => Dialect::OpenAiChat,
+    };
+    let flavor = if path.contains("/api/v1") { Flavor::OpenRouter } else { Flavor::OpenAi };
+    Refusal { error: problem.into(), dialect, flavor }
+}
+
+/// The answer to a method that a path does not take.
+fn other_method(parts: &http::request::Parts, allowed: &str) -> Answered {
+    let path = parts.uri.path();
+    let message = format!("`{path}` takes {allowed}, not {}", parts.method);
+    let problem = Problem { status: Some(StatusCode::METHOD_NOT_ALLOWED), ..Problem::new(Kind::BadRequest, message) };
+    let mut response = refuse(&refusal(path, problem));
+    if let Ok(allowed) = HeaderValue::try_from(allowed) {
+        response.headers_mut().insert(ALLOW, allowed);
+    }
+    response
 }
 
 fn body_refusal(error: &crate::edge::BodyError, door: &Door) -> Refusal {

@@ -213,8 +213,8 @@ pub const ALONE: [Row; 15] = [
 pub enum Match {
     /// There is one.
     Found(Route, Option<String>),
-    /// The path exists, for other methods.
-    OtherMethod,
+    /// The path exists, for other methods: these, as the header `allow` lists them.
+    OtherMethod(String),
     /// No such path.
     Nothing,
 }
@@ -250,7 +250,7 @@ impl Router {
         let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
         match found.value.iter().find(|(method, _)| *method == wanted) {
             Some((_, route)) => Match::Found(*route, found.params.get("model").map(crate::query::decode)),
-            None => Match::OtherMethod,
+            None => Match::OtherMethod(found.value.iter().map(|(method, _)| *method).collect::<Vec<_>>().join(", ")),
         }
     }
 }
@@ -284,7 +284,7 @@ mod tests {
             let method: Method = row.method.parse().expect("a method");
             let path = path.replace("{model}", "some-model").replace("{*model}", "a/b");
             assert!(matches!(router.find(&method, &path), Match::Found(..)), "{path}");
-            assert_eq!(router.find(&Method::DELETE, &path), Match::OtherMethod, "{path}");
+            assert!(matches!(router.find(&Method::DELETE, &path), Match::OtherMethod(allowed) if allowed.contains(row.method)), "{path}");
         }
         assert_eq!(router.find(&Method::POST, "/v1/nothing"), Match::Nothing);
         assert_eq!(router.find(&Method::POST, "/v1/chat/completions/"), Match::Nothing);

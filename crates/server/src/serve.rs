@@ -126,7 +126,10 @@ impl Gate {
         move |config| {
             let catalog = overlay::catalog(config.switchboard.catalog.as_deref())?;
             let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref());
-            let restart = needs_restart(&app.config(), &config);
+            let mut restart = needs_restart(&app.config(), &config);
+            if demo_base.is_none() && needs_demo(&config) {
+                restart.push("the built-in model");
+            }
             app.gateway.replace(fleet);
             app.catalog.store(catalog);
             app.keys.store(Arc::new(Keys::of(&config)));

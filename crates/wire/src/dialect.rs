@@ -214,6 +214,11 @@ pub trait Inbound: Sync {
     /// Writes an error inside a stream that has begun. Nothing may follow it.
     fn write_stream_problem(&self, problem: &Problem, flavor: Flavor) -> Vec<u8>;
 
+    /// Whether the client gets a stream's usage in a frame of its own, and only where it asked for it (`include_usage`).
+    fn asks_for_usage(&self) -> bool {
+        false
+    }
+
     /// What ends a stream in this dialect, where that is more than its last event (`data: [DONE]`).
     fn epilogue(&self) -> &'static [u8] {
         b""

@@ -179,54 +179,58 @@ impl Patch<'_> {
     }
 }
 
-/// Keys that most requests have.
+/// Keys that most requests and answers have.
+const EVERYDAY: [&str; 36] = [
+    "model",
+    "messages",
+    "stream",
+    "max_tokens",
+    "temperature",
+    "tools",
+    "tool_choice",
+    "stream_options",
+    "top_p",
+    "n",
+    "stop",
+    "seed",
+    "user",
+    "metadata",
+    "response_format",
+    "max_completion_tokens",
+    "reasoning_effort",
+    "parallel_tool_calls",
+    "input",
+    "instructions",
+    "system",
+    "thinking",
+    "contents",
+    "generationConfig",
+    "systemInstruction",
+    "id",
+    "object",
+    "created",
+    "choices",
+    "usage",
+    "system_fingerprint",
+    "service_tier",
+    "index",
+    "message",
+    "logprobs",
+    "finish_reason",
+];
+
 fn everyday(key: &[u8]) -> Option<&'static str> {
-    macro_rules! known {
-        ($($name:literal),* $(,)?) => {
-            match std::str::from_utf8(key).ok()? {
-                $($name => Some($name),)*
-                _ => None,
-            }
-        };
+    EVERYDAY.into_iter().find(|known| known.as_bytes() == key)
+}
+
+/// Where the first quote or backslash stands. Most strings of a request are names, too short for a wide search to pay.
+fn string_end(rest: &[u8]) -> Option<usize> {
+    const SHORT: usize = 16;
+    let near = &rest[..rest.len().min(SHORT)];
+    match near.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        None if rest.len() > SHORT => memchr2(b'"', b'\\', &rest[SHORT..]).map(|found| SHORT + found),
+        found => found,
     }
-    known!(
-        "model",
-        "messages",
-        "stream",
-        "max_tokens",
-        "temperature",
-        "tools",
-        "tool_choice",
-        "stream_options",
-        "top_p",
-        "n",
-        "stop",
-        "seed",
-        "user",
-        "metadata",
-        "response_format",
-        "max_completion_tokens",
-        "reasoning_effort",
-        "parallel_tool_calls",
-        "input",
-        "instructions",
-        "system",
-        "thinking",
-        "contents",
-        "generationConfig",
-        "systemInstruction",
-        "id",
-        "object",
-        "created",
-        "choices",
-        "usage",
-        "system_fingerprint",
-        "service_tier",
-        "index",
-        "message",
-        "logprobs",
-        "finish_reason",
-    )
 }
 
 fn check_utf8(body: &Frames) -> Result<(), Malformed> {
@@ -387,7 +391,7 @@ impl<'a> Scanner<'a> {
             if rest.is_empty() {
                 return Err(self.unexpected("the end of a string"));
             }
-            match memchr2(b'"', b'\\', rest) {
+            match string_end(rest) {
                 None => self.at += rest.len(),
                 Some(found) if rest[found] == b'"' => {
                     self.at += found + 1;
@@ -408,27 +412,34 @@ impl<'a> Scanner<'a> {
         // One bit a level, the innermost lowest: set for an object.
         let (mut kinds, mut depth) = (0_u128, 0_u32);
         loop {
-            let Some(byte) = self.peek() else { return Err(self.unexpected("the end of a value")) };
-            match byte {
+            let rest = self.rest();
+            if rest.is_empty() {
+                return Err(self.unexpected("the end of a value"));
+            }
+            let Some(found) = rest.iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']')) else {
+                self.at += rest.len();
+                continue;
+            };
+            self.at += found;
+            match rest[found] {
                 b'"' => {
                     self.string()?;
                     continue;
                 }
-                b'{' | b'[' => {
+                open @ (b'{' | b'[') => {
                     depth += 1;
                     if depth >= MAX_DEPTH {
                         return Err(Malformed::new("the body is nested too deeply"));
                     }
-                    kinds = (kinds << 1) | u128::from(byte == b'{');
+                    kinds = (kinds << 1) | u128::from(open == b'{');
                 }
-                b'}' | b']' => {
-                    if (kinds & 1 == 1) != (byte == b'}') {
+                close => {
+                    if (kinds & 1 == 1) != (close == b'}') {
                         return Err(self.unexpected("the matching bracket"));
                     }
                     kinds >>= 1;
                     depth -= 1;
                 }
-                _ => {}
             }
             self.at += 1;
             if depth == 0 {

@@ -95,9 +95,10 @@ impl Serve {
         let Some(config) = loaded.config else { return Ok(ExitCode::from(UNUSABLE)) };
         let (log, writer) = RequestLog::start(std::io::stdout())?;
         let mut gate = Gate::start(config, Arc::new(log), Some(writer))?;
+        // Before anybody is told that it runs: a hang-up would end a process that does not follow it yet.
+        gate.follow(watch, move |outcome, applied| told(voice, outcome, applied))?;
         left_out(&gate.unusable);
         greet(&gate);
-        gate.follow(watch, move |outcome, applied| told(voice, outcome, applied))?;
         gate.wait()?;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
@@ -149,7 +150,7 @@ fn greet(gate: &Gate) {
         tracing::info!("no provider is configured: the built-in model `{}` answers", crate::fleet::DEMO);
     }
     for address in gate.addresses() {
-        tracing::info!(address, "listening on {address}");
+        tracing::info!("listening on {address}");
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Spelled,
     let mut words = words.into_iter();
     spelled.words.extend(words.next());
     let mut words = words.peekable();
-    if words.peek().is_some_and(|first| alone(first)) {
+    if words.peek().is_some_and(alone) {
         spelled.words.push("serve".into());
     }
     let serving = spelled.words.len() > 1 || words.peek().is_some_and(|first| first == "serve");

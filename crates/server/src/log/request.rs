@@ -60,7 +60,8 @@ fn write_all(receiver: &Receiver<Box<Record>>, mut out: impl Write, dropped: &At
         }
         // Nobody is left to tell when the log itself cannot be written; the lines are counted as dropped.
         if out.write_all(&lines).and_then(|()| out.flush()).is_err() {
-            dropped.fetch_add(1, Ordering::Relaxed);
+            let lost = memchr::memchr_iter(b'\n', &lines).count() as u64;
+            dropped.fetch_add(missed.saturating_add(lost), Ordering::Relaxed);
         }
         lines.clear();
     }

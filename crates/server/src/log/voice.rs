@@ -77,3 +77,22 @@ fn directives(wanted: &str) -> String {
         _ => wanted,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::directives;
+
+    #[test]
+    fn a_bare_level_opens_the_gateways_own_mouth_only() {
+        assert_eq!(directives("WARNING"), "warn");
+        assert_eq!(directives("CRITICAL"), "error");
+        assert_eq!(directives("off"), "off");
+        assert_eq!(directives("hyper=trace"), "hyper=trace");
+        let much = directives("DEBUG");
+        assert!(much.starts_with("info,") && much.contains("switchboard_engine=debug") && !much.contains("hyper"), "{much}");
+        for wanted in ["DEBUG", "Trace", "warning", "a=b=c"] {
+            let read = tracing_subscriber::EnvFilter::try_new(directives(wanted));
+            assert_eq!(read.is_ok(), wanted != "a=b=c", "{wanted}");
+        }
+    }
+}

@@ -1,5 +1,11 @@
 //! Tests of the server over real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod app;
+mod commands;
+mod documents;
+mod doors;
 mod edge;
-mod tidy;
+mod logging;
+mod models;
+mod reloading;

@@ -143,7 +143,8 @@ pub(super) fn read_citation(raw: &RawValue) -> Result<Citation, Malformed> {
     Ok(Citation {
         url: wire.url.or(source_url),
         title: wire.title.or(wire.document_title),
-        cited_text: wire.cited_text,
+        // Required by the API; empty where another vendor's citation quotes nothing.
+        cited_text: wire.cited_text.filter(|text| !text.is_empty()),
         document: wire.file_id.or(wire.document_index.map(|index| index.to_string())),
         start: None,
         end: None,

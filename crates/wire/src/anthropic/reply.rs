@@ -209,7 +209,8 @@ fn write_call(out: &mut Object<'_>, call: &ToolCall) {
 /// A call's input, which must be an object here: free text and broken JSON stand in one as `input`.
 pub(super) fn input_of(call: &ToolCall) -> String {
     let text = call.arguments.trim();
-    if text.is_empty() && !call.custom {
+    // No input, as some models and PHP's clients say it.
+    if matches!(text, "" | "null" | "[]") && !call.custom {
         return "{}".to_owned();
     }
     if !call.custom && text.starts_with('{') && json::raw(text).is_some() {

@@ -258,7 +258,7 @@ struct SentCount {
 }
 
 /// Writes `usageMetadata`: as it came, where Gemini sent it.
-pub(super) fn write_usage(usage: &Usage, out: &mut crate::json::Object<'_>) {
+pub(super) fn write_usage(usage: &Usage, tier: Option<&str>, out: &mut crate::json::Object<'_>) {
     if let Some((Dialect::Gemini, raw)) = &usage.raw {
         return out.raw("usageMetadata", raw.get());
     }
@@ -282,6 +282,7 @@ pub(super) fn write_usage(usage: &Usage, out: &mut crate::json::Object<'_>) {
         write_counts("promptTokensDetails", &input, out);
         let output = [("TEXT", usage.output_text), ("IMAGE", usage.output_image), ("AUDIO", usage.output_audio)];
         write_counts("candidatesTokensDetails", &output, out);
+        out.option("serviceTier", tier);
     });
 }
 

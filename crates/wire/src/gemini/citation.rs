@@ -135,16 +135,24 @@ pub(super) fn write_grounding(citations: &[Citation], out: &mut Object<'_>) {
     if citations.is_empty() {
         return;
     }
+    // A source without a place is one citation and one chunk, even where it is named twice.
     let mut chunks: Vec<&Citation> = Vec::new();
     let mut places: Vec<(u64, u64, Vec<usize>)> = Vec::new();
     for citation in citations {
-        let same =
-            |chunk: &&&Citation| (&chunk.url, &chunk.title, &chunk.cited_text) == (&citation.url, &citation.title, &citation.cited_text);
-        let at = chunks.iter().position(|chunk| same(&chunk)).unwrap_or_else(|| {
+        let same = |chunk: &&&Citation| {
+            let of = |citation: &Citation| {
+                (citation.url.clone(), citation.title.clone(), citation.cited_text.clone(), citation.document.clone())
+            };
+            of(chunk) == of(citation)
+        };
+        let (Some(start), Some(end)) = (citation.start, citation.end) else {
+            chunks.push(citation);
+            continue;
+        };
+        let at = chunks.iter().position(|chunk| chunk.end.is_some() && same(&chunk)).unwrap_or_else(|| {
             chunks.push(citation);
             chunks.len() - 1
         });
-        let (Some(start), Some(end)) = (citation.start, citation.end) else { continue };
         match places.iter_mut().find(|(from, to, _)| (*from, *to) == (start, end)) {
             Some((_, _, chunks)) => chunks.push(at),
             None => places.push((start, end, vec![at])),

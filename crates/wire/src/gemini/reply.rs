@@ -11,7 +11,7 @@ use crate::event::{EventReader, Frame};
 use crate::extra::Extra;
 use crate::json::{self, Array, Object};
 use crate::problem::{Fault, Malformed};
-use crate::reply::{ChatReply, Finish, Reason};
+use crate::reply::{ChatReply, Finish, Reason, Usage};
 
 /// What the fields of the candidate that the meaning does not know are called in [`Extra`].
 const CANDIDATE: &str = "candidates[0].";
@@ -72,8 +72,8 @@ pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
                 }
             });
         }
-        if let Some(usage) = &reply.usage {
-            write_usage(usage, out);
+        if reply.usage.is_some() || reply.service_tier.is_some() {
+            write_usage(reply.usage.as_ref().unwrap_or(&Usage::default()), reply.service_tier.as_deref(), out);
         }
         out.field("modelVersion", reply.model.as_ref().unwrap_or(&stamp.model));
         out.field("responseId", reply.id.as_ref().unwrap_or(&stamp.id));
@@ -129,7 +129,8 @@ pub(super) fn write_part(body: &PartBody, stamp: &Stamp, out: &mut Array<'_>) {
             });
         }
         PartBody::ToolCall(call) => out.object(|out| write_call(call, out)),
-        PartBody::Image(media) | PartBody::Audio(media) | PartBody::Video(media) | PartBody::File(media) => write_media(media, out),
+        PartBody::Image(media) | PartBody::Video(media) | PartBody::File(media) => write_media(media, media.media_type.as_deref(), out),
+        PartBody::Audio(media) => write_media(media, sound_type(media).as_deref(), out),
         PartBody::Hosted(hosted) if hosted.from == Dialect::Gemini => out.raw(hosted.raw.get()),
         // What another provider ran is not the client's to run.
         PartBody::Hosted(_) | PartBody::ToolResult(_) => {}
@@ -148,7 +149,8 @@ fn write_call(call: &ToolCall, out: &mut Object<'_>) {
 /// A call's arguments as the object that Gemini wants; what is no object (a broken one, or free text) stands under `input`.
 pub(super) fn args_of(arguments: &str) -> String {
     let text = arguments.trim();
-    if text.is_empty() {
+    // No input, as some models and PHP's clients say it.
+    if matches!(text, "" | "null" | "[]") {
         return "{}".to_owned();
     }
     match json::raw(text) {
@@ -157,17 +159,31 @@ pub(super) fn args_of(arguments: &str) -> String {
     }
 }
 
-fn write_media(media: &Media, out: &mut Array<'_>) {
+/// The MIME type of sound: OpenAI says `mp3` at most, and nothing in an answer, where the bytes must tell.
+fn sound_type(media: &Media) -> Option<String> {
+    const BEGINNINGS: [(&str, &str); 5] =
+        [("SUQz", "audio/mpeg"), ("//", "audio/mpeg"), ("UklGR", "audio/wav"), ("T2dnU", "audio/ogg"), ("ZkxhQ", "audio/flac")];
+    match (media.media_type.as_deref(), &media.source) {
+        (Some(named), _) if named.contains('/') => Some(named.to_owned()),
+        (Some(named), _) => Some(format!("audio/{named}")),
+        (None, MediaSource::Base64(data)) => {
+            BEGINNINGS.iter().find(|(start, _)| data.starts_with(start)).map(|(_, name)| (*name).to_owned())
+        }
+        (None, _) => None,
+    }
+}
+
+fn write_media(media: &Media, media_type: Option<&str>, out: &mut Array<'_>) {
     match &media.source {
         MediaSource::Base64(data) => out.object(|out| {
             out.object("inlineData", |out| {
-                out.option("mimeType", media.media_type.as_ref());
+                out.option("mimeType", media_type);
                 out.field("data", data);
             });
         }),
         MediaSource::Url(uri) | MediaSource::FileId(uri) => out.object(|out| {
             out.object("fileData", |out| {
-                out.option("mimeType", media.media_type.as_ref());
+                out.option("mimeType", media_type);
                 out.field("fileUri", uri);
             });
         }),

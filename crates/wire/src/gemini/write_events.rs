@@ -28,13 +28,14 @@ pub(super) struct Writer {
     blocks: Vec<(u32, Part)>,
     citations: Vec<Citation>,
     usage: Option<Usage>,
+    tier: Option<String>,
     array_open: bool,
 }
 
 impl Writer {
     pub(super) fn new(stamp: Stamp) -> Self {
         let (model, id) = (stamp.model.clone(), stamp.id.clone());
-        Self { stamp, model, id, blocks: Vec::new(), citations: Vec::new(), usage: None, array_open: false }
+        Self { stamp, model, id, blocks: Vec::new(), citations: Vec::new(), usage: None, tier: None, array_open: false }
     }
 
     fn on_delta(&mut self, block: u32, delta: &Delta, out: &mut BytesMut) {
@@ -118,8 +119,8 @@ impl Writer {
     fn chunk(&mut self, out: &mut BytesMut, write: impl FnOnce(&mut Object<'_>)) {
         let body = json::object(|out| {
             out.array("candidates", |out| out.object(write));
-            if let Some(usage) = &self.usage {
-                write_usage(usage, out);
+            if self.usage.is_some() || self.tier.is_some() {
+                write_usage(self.usage.as_ref().unwrap_or(&Usage::default()), self.tier.as_deref(), out);
             }
             out.field("modelVersion", &self.model);
             out.field("responseId", &self.id);
@@ -170,7 +171,10 @@ impl EventWriter for Writer {
             Event::BlockDelta { block, delta } => self.on_delta(*block, delta, out),
             Event::BlockEnd { block } => self.on_end_of_block(*block, out),
             Event::Usage(usage) => self.usage.get_or_insert_with(Usage::default).merge((**usage).clone()),
-            Event::End { finish, .. } => self.on_end(finish, out),
+            Event::End { finish, service_tier } => {
+                self.tier.clone_from(service_tier);
+                self.on_end(finish, out);
+            }
             Event::Fault(fault) => {
                 let (_, body) = write_problem(&Problem::from((**fault).clone()));
                 self.frame(&body, out);

@@ -144,7 +144,11 @@ fn classify(said: &Said, message: &str, by_status: Option<Kind>) -> (Kind, Optio
     if is(FILTERS) || tells(&["content management policy", "responsibleaipolicyviolation", "flagged as potentially violating"]) {
         return (Kind::Filtered, Some("content_filter"));
     }
-    if is(QUOTA) || tells(&["exceeded your current quota", "insufficient balance", "insufficient credits", "credit balance is too low"]) {
+    // Gemini says so of a limit per minute, too.
+    let limited = is(&["rate_limit_error", "rate_limit_exceeded", "resource_exhausted"]);
+    if is(QUOTA)
+        || !limited && tells(&["exceeded your current quota", "insufficient balance", "insufficient credits", "credit balance is too low"])
+    {
         return (Kind::BudgetSpent, Some("insufficient_quota"));
     }
     if by_status == Some(Kind::BadRequest) && tells(&["incorrect api key"]) {

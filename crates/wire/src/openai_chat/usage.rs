@@ -33,7 +33,7 @@ counts!(
     /// Where the prompt's tokens went.
     PromptDetails {
         cached_tokens, cache_write_tokens, cache_creation_tokens, cache_creation_token_details, audio_tokens, text_tokens, image_tokens,
-        video_tokens, web_search_requests,
+        video_tokens, document_tokens, tool_use_tokens, web_search_requests,
     }
 );
 counts!(
@@ -82,6 +82,8 @@ pub(crate) fn read_usage(raw: &RawValue) -> Option<Usage> {
         input_audio: first(&[prompt.audio_tokens, all.audio_prompt_tokens]),
         input_image: count(prompt.image_tokens),
         input_video: count(prompt.video_tokens),
+        input_document: count(prompt.document_tokens),
+        input_tool: count(prompt.tool_use_tokens),
         output_text: count(answer.text_tokens),
         output_audio: count(answer.audio_tokens),
         output_image: count(answer.image_tokens),
@@ -91,7 +93,6 @@ pub(crate) fn read_usage(raw: &RawValue) -> Option<Usage> {
         web_fetches: count(tools.web_fetch_requests),
         cost: word(all.cost).or_else(|| word(priced.total_cost)),
         raw: Some((HERE, raw.to_owned())),
-        ..Usage::default()
     };
     add_what_the_total_holds(&mut usage);
     (usage.counts().iter().any(|(_, count)| count.is_some()) || usage.cost.is_some()).then_some(usage)
@@ -141,6 +142,9 @@ fn write_prompt_details(out: &mut Object<'_>, usage: &Usage, flavor: Flavor) {
         ("audio_tokens", usage.input_audio),
         ("image_tokens", usage.input_image),
         ("video_tokens", usage.input_video),
+        // Nobody else's spelling: what only Gemini counts, in the place of its like.
+        ("document_tokens", usage.input_document),
+        ("tool_use_tokens", usage.input_tool),
     ];
     if counts.iter().all(|(_, count)| count.is_none()) {
         return;

@@ -75,6 +75,10 @@ impl Inbound for OpenAiCompletions {
         error::write_stream_problem(problem, flavor)
     }
 
+    fn asks_for_usage(&self) -> bool {
+        true
+    }
+
     fn epilogue(&self) -> &'static [u8] {
         DONE
     }

@@ -76,15 +76,20 @@ impl Writer {
         Self { stamp, head: Vec::new(), shown: Vec::new(), usage: None }
     }
 
-    fn chunk(&self, text: &str, finish: Option<&Finish>, out: &mut BytesMut) {
+    fn chunk(&self, text: &str, end: Option<(&Finish, Option<&String>)>, out: &mut BytesMut) {
         out.extend_from_slice(&self.head);
-        out.extend_from_slice(b",\"choices\":[");
-        out.extend_from_slice(&json::object(|choice| write_choice(choice, text, finish, &self.stamp)));
-        out.extend_from_slice(b"]}\n\n");
+        out.extend_from_slice(b",");
+        let rest = json::object(|object| {
+            let finish = end.map(|(finish, _)| finish);
+            object.array("choices", |choices| choices.object(|choice| write_choice(choice, text, finish, &self.stamp)));
+            object.option("service_tier", end.and_then(|(_, tier)| tier));
+        });
+        out.extend_from_slice(&rest[1..]);
+        out.extend_from_slice(b"\n\n");
     }
 
-    fn end(&mut self, finish: &Finish, out: &mut BytesMut) {
-        self.chunk("", Some(finish), out);
+    fn end(&mut self, finish: &Finish, tier: Option<&String>, out: &mut BytesMut) {
+        self.chunk("", Some((finish, tier)), out);
         let wanted = self.stamp.stream_usage || self.stamp.flavor == Flavor::OpenRouter;
         if let Some(usage) = self.usage.take().filter(|_| wanted) {
             out.extend_from_slice(&self.head);
@@ -107,7 +112,7 @@ impl EventWriter for Writer {
             Event::BlockStart { block, kind: BlockKind::Text | BlockKind::Refusal } => self.shown.push(*block),
             Event::BlockDelta { block, delta: Delta::Text(text) } if self.shown.contains(block) => self.chunk(text, None, out),
             Event::Usage(usage) => self.usage.get_or_insert_default().merge((**usage).clone()),
-            Event::End { finish, .. } => self.end(finish, out),
+            Event::End { finish, service_tier } => self.end(finish, service_tier.as_ref(), out),
             Event::Fault(fault) => {
                 out.extend_from_slice(&error::write_stream_problem(&Problem::from((**fault).clone()), self.stamp.flavor));
             }

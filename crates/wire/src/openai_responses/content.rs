@@ -144,13 +144,16 @@ pub(super) fn read_annotation(raw: &RawValue) -> Result<Citation, Malformed> {
     let mut fields = Fields::nested(raw)?;
     let word = |fields: &mut Fields<'_>, key: &str| -> Option<String> { fields.take(key).ok().flatten() };
     let place = |fields: &mut Fields<'_>, key: &str| -> Option<u64> { fields.take(key).ok().flatten() };
+    let (start, end) = (place(&mut fields, "start_index"), place(&mut fields, "end_index"));
+    // Both are required: a place of no length is none.
+    let is_place = end != Some(0);
     Ok(Citation {
         url: word(&mut fields, "url"),
         title: word(&mut fields, "title").or_else(|| word(&mut fields, "filename")),
-        cited_text: None,
+        cited_text: word(&mut fields, "content"),
         document: word(&mut fields, "file_id"),
-        start: place(&mut fields, "start_index"),
-        end: place(&mut fields, "end_index"),
+        start: start.filter(|_| is_place),
+        end: end.filter(|_| is_place),
         raw: Some((DIALECT, raw.to_owned())),
     })
 }

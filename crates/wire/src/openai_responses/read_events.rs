@@ -40,7 +40,8 @@ impl EventReader for Reader {
             return Ok(());
         }
         let wire: Wire<'_> = serde_json::from_slice(frame.payload).map_err(|error| Malformed::new(&error.to_string()))?;
-        if self.is_repeated(wire.sequence_number) {
+        // An error may come from a gateway on the way, which does not know the number it is at.
+        if wire.r#type != "error" && self.is_repeated(wire.sequence_number) {
             return Ok(());
         }
         self.dispatch(&wire, frame, out)

@@ -15,6 +15,19 @@ struct Counts {
     input_tokens_details: Option<InputDetails>,
     output_tokens_details: Option<OutputDetails>,
     cost: Option<serde_json::Number>,
+    server_tool_use: Option<ServerTools>,
+}
+
+#[derive(Deserialize, Default)]
+struct ServerTools {
+    web_search_requests: Option<u64>,
+    web_fetch_requests: Option<u64>,
+}
+
+#[derive(Deserialize, Default)]
+struct CacheWrites {
+    ephemeral_5m_input_tokens: Option<u64>,
+    ephemeral_1h_input_tokens: Option<u64>,
 }
 
 #[derive(Deserialize, Default)]
@@ -24,6 +37,10 @@ struct InputDetails {
     text_tokens: Option<u64>,
     image_tokens: Option<u64>,
     audio_tokens: Option<u64>,
+    video_tokens: Option<u64>,
+    document_tokens: Option<u64>,
+    tool_use_tokens: Option<u64>,
+    cache_creation_token_details: Option<CacheWrites>,
 }
 
 #[derive(Deserialize, Default)]
@@ -32,6 +49,8 @@ struct OutputDetails {
     text_tokens: Option<u64>,
     image_tokens: Option<u64>,
     audio_tokens: Option<u64>,
+    accepted_prediction_tokens: Option<u64>,
+    rejected_prediction_tokens: Option<u64>,
 }
 
 /// Reads a usage object; `None` where there is none, or nothing in it that is a count.
@@ -40,6 +59,8 @@ pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
     let counts: Counts = serde_json::from_str(raw.get()).ok()?;
     let input = counts.input_tokens_details.unwrap_or_default();
     let output = counts.output_tokens_details.unwrap_or_default();
+    let writes = input.cache_creation_token_details.unwrap_or_default();
+    let tools = counts.server_tool_use.unwrap_or_default();
     Some(Usage {
         input: counts.input_tokens,
         output: counts.output_tokens,
@@ -49,6 +70,15 @@ pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
         input_text: input.text_tokens,
         input_image: input.image_tokens,
         input_audio: input.audio_tokens,
+        input_video: input.video_tokens,
+        input_document: input.document_tokens,
+        input_tool: input.tool_use_tokens,
+        cache_write_5m: writes.ephemeral_5m_input_tokens,
+        cache_write_1h: writes.ephemeral_1h_input_tokens,
+        web_searches: tools.web_search_requests,
+        web_fetches: tools.web_fetch_requests,
+        accepted_prediction: output.accepted_prediction_tokens,
+        rejected_prediction: output.rejected_prediction_tokens,
         reasoning: output.reasoning_tokens,
         output_text: output.text_tokens,
         output_image: output.image_tokens,
@@ -76,7 +106,8 @@ pub(super) fn read_searches(raw: Option<&RawValue>) -> Option<u64> {
 /// Writes the field `usage`.
 ///
 /// The format requires `cached_tokens`, `cache_write_tokens` and `reasoning_tokens`, and typed clients read them without asking: where
-/// the provider did not say, they are 0, as the API itself writes them for models that neither cache nor think.
+/// the provider did not say, they are 0, as the API itself writes them for models that neither cache nor think. What else was counted
+/// stands beside them under the names it has in chat completions.
 pub(super) fn write_usage(object: &mut Object<'_>, usage: Option<&Usage>) {
     let Some(usage) = usage else { return object.raw("usage", "null") };
     if let Some((DIALECT, raw)) = &usage.raw {
@@ -94,6 +125,15 @@ pub(super) fn write_usage(object: &mut Object<'_>, usage: Option<&Usage>) {
             details.option("text_tokens", usage.input_text);
             details.option("image_tokens", usage.input_image);
             details.option("audio_tokens", usage.input_audio);
+            details.option("video_tokens", usage.input_video);
+            details.option("document_tokens", usage.input_document);
+            details.option("tool_use_tokens", usage.input_tool);
+            if usage.cache_write_5m.is_some() || usage.cache_write_1h.is_some() {
+                details.object("cache_creation_token_details", |writes| {
+                    writes.option("ephemeral_5m_input_tokens", usage.cache_write_5m);
+                    writes.option("ephemeral_1h_input_tokens", usage.cache_write_1h);
+                });
+            }
         });
         object.field("output_tokens", &output);
         object.object("output_tokens_details", |details| {
@@ -101,7 +141,18 @@ pub(super) fn write_usage(object: &mut Object<'_>, usage: Option<&Usage>) {
             details.option("text_tokens", usage.output_text);
             details.option("image_tokens", usage.output_image);
             details.option("audio_tokens", usage.output_audio);
+            details.option("accepted_prediction_tokens", usage.accepted_prediction);
+            details.option("rejected_prediction_tokens", usage.rejected_prediction);
         });
         object.field("total_tokens", &usage.total.unwrap_or(input.saturating_add(output)));
+        if usage.web_searches.is_some() || usage.web_fetches.is_some() {
+            object.object("server_tool_use", |tools| {
+                tools.option("web_search_requests", usage.web_searches);
+                tools.option("web_fetch_requests", usage.web_fetches);
+            });
+        }
+        if let Some(cost) = usage.cost.as_deref().filter(|cost| cost.parse::<serde_json::Number>().is_ok()) {
+            object.raw("cost", cost);
+        }
     });
 }

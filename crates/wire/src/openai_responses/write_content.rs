@@ -91,6 +91,8 @@ pub(super) fn write_annotation(array: &mut Array<'_>, citation: &Citation, text:
             object.field("end_index", &citation.end.unwrap_or_else(length));
             object.field("title", citation.title.as_ref().unwrap_or(url));
             object.field("url", url);
+            // What the source says, under the name that OpenRouter gives it in chat completions.
+            object.option("content", citation.cited_text.as_ref());
         });
     }
     if let Some(document) = citation.document.as_ref().or(citation.title.as_ref()) {
@@ -99,6 +101,7 @@ pub(super) fn write_annotation(array: &mut Array<'_>, citation: &Citation, text:
             object.field("file_id", document);
             object.field("filename", citation.title.as_ref().unwrap_or(document));
             object.field("index", &citation.end.unwrap_or_else(length));
+            object.option("content", citation.cited_text.as_ref());
         });
     }
 }

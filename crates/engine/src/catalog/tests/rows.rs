@@ -13,7 +13,8 @@ fn embedded_files_are_readable() {
 
 #[test]
 fn every_row_is_complete() {
-    for row in Catalog::embedded().providers() {
+    // The built-in model has no address before it runs, no key and no documentation elsewhere.
+    for row in Catalog::embedded().providers().filter(|row| row.id != "demo") {
         let id = &row.id;
         assert!(!row.name.is_empty(), "{id}: name");
         assert!(!row.base.is_empty() || (row.local && !row.base_env.is_empty()), "{id}: base");

@@ -4,13 +4,16 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 use switchboard_engine::catalog::price::Unit;
-use switchboard_engine::catalog::{Catalog, Component, ModelCard, Service};
+use switchboard_engine::catalog::{Catalog, Component, ModelCard, Rate, Service};
 
 /// The cells of a card's row.
 pub(super) fn columns(card: &ModelCard) -> [String; 7] {
     let price = |component| card.prices.base(component).map_or_else(|| "-".to_owned(), |rate| rate.to_decimal(6));
     let count = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
-    let other = card.prices.iter().find(|(key, _)| key.component.unit() != Unit::Token && key.service == Service::Standard);
+    // Where tokens are paid for, the price of a search or an image beside them would only confuse.
+    let by_token = card.prices.base(Component::Input).or_else(|| card.prices.base(Component::Output));
+    let mut others = card.prices.iter().filter(|(key, _)| key.component.unit() != Unit::Token && key.service == Service::Standard);
+    let other = others.next().filter(|_| by_token.is_none_or(|rate| rate == Rate::ZERO));
     [
         format!("{}/{}", card.provider, card.model),
         card.mode.clone().unwrap_or_else(|| "-".to_owned()),

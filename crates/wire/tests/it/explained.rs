@@ -1,0 +1,180 @@
+//! Why a difference is right: exceptions to the laws, and the readings of others that we do not share.
+
+use serde_json::Value;
+use switchboard_wire::Dialect;
+
+use crate::corpus::Exchange;
+use crate::oracle::{Other, Whose};
+
+/// Exceptions to the laws, by the exchange's id, the law's words it concerns, and the reason.
+pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+
+/// Requests that only the collection's own translation made, and made wrong.
+pub(crate) const UNSAID: &str = "`file`: needs";
+
+/// The reason for an exception.
+pub(crate) fn exception(id: &str, what: &str) -> Option<&'static str> {
+    EXCEPTIONS.iter().find(|(known, words, _)| *known == id && what.contains(words)).map(|(_, _, reason)| *reason)
+}
+
+/// A group of differences from another's reading.
+pub(crate) struct Group {
+    /// Whose reading it is.
+    pub(crate) whose: Whose,
+    /// Why ours is another.
+    pub(crate) why: &'static str,
+    holds: fn(&Exchange, &Other) -> bool,
+}
+
+/// The group a difference belongs to, by its place in [`GROUPS`].
+pub(crate) fn group(exchange: &Exchange, other: &Other) -> Option<usize> {
+    GROUPS.iter().position(|group| group.whose == other.whose && (group.holds)(exchange, other))
+}
+
+fn nothing(value: &Value) -> bool {
+    value.is_null() || value.as_str() == Some("") || value.as_array().is_some_and(Vec::is_empty)
+}
+
+fn says(exchange: &Exchange, words: &str) -> bool {
+    memchr::memmem::find(&exchange.response, words.as_bytes()).is_some()
+}
+
+fn is_count(other: &Other) -> bool {
+    matches!(other.field, "input" | "output" | "total")
+}
+
+fn complains(other: &Other, words: &str) -> bool {
+    other.theirs["message"].as_str().is_some_and(|message| message.contains(words))
+}
+
+/// A whole message in one event, where a stream was asked for.
+fn is_whole_message(exchange: &Exchange) -> bool {
+    exchange.framing.is_some() && exchange.response.starts_with(b"event: message\n")
+}
+
+/// Every group.
+pub(crate) const GROUPS: &[Group] = &[
+    Group {
+        whose: Whose::Direct,
+        why: "Vertex answers a streamed request to Claude with the whole message in one event; the plain reading knows only deltas",
+        holds: |exchange, other| is_whole_message(exchange) && nothing(&other.theirs),
+    },
+    Group {
+        whose: Whose::Direct,
+        why: "a finish reason given as a number (`enum-encoding=int`); ours is its name",
+        holds: |_, other| {
+            other.field == "finish" && other.theirs.is_u64() | other.theirs.as_str().is_some_and(|text| text.parse::<u64>().is_ok())
+        },
+    },
+    Group {
+        whose: Whose::Direct,
+        why: "a prompt that was blocked has no candidate to end; ours is `promptFeedback.blockReason`",
+        holds: |exchange, other| other.field == "finish" && exchange.dialect() == Some(Dialect::Gemini) && other.theirs.is_null(),
+    },
+    Group {
+        whose: Whose::Direct,
+        why: "thoughts that stand in `reasoning_details`, a summary or a block of their own; the plain reading looks at `reasoning_content` and `reasoning` alone",
+        holds: |_, other| other.field == "reasoning" && nothing(&other.theirs),
+    },
+    Group {
+        whose: Whose::Direct,
+        why: "Cerebras streams two calls under one index; the plain reading joins their arguments to `{}{}`",
+        holds: |exchange, other| other.field == "tool_calls" && exchange.api == "cerebras.chat",
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "Vertex answers a streamed request to Claude with the whole message in one event; LiteLLM's answer is empty",
+        holds: |exchange, _| is_whole_message(exchange),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "tools that the provider runs (search, code execution) come out as calls for the client to run; ours are left out, with their sources kept",
+        holds: |exchange, other| {
+            let ids = other.theirs.as_array().map_or(0, Vec::len) > other.ours.as_array().map_or(0, Vec::len);
+            other.field == "tool_calls" && ids && (says(exchange, "server_tool_use") || says(exchange, "_call"))
+        },
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "Azure's answers without choices (a content filter with status 200, or its first, empty chunk) are an error to LiteLLM",
+        holds: |_, other| {
+            other.field == "error"
+                && (complains(other, "Invalid response object") || complains(other, "invalid response from LLM endpoint"))
+        },
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "InvokeModel of a Claude that LiteLLM's tables list as one of the old text completions is a failure of its own",
+        holds: |_, other| other.field == "error" && complains(other, "AmazonAnthropicConfig"),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "Groq's answers without `service_tier` are an error to LiteLLM",
+        holds: |_, other| other.field == "error" && complains(other, "service_tier"),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "Snowflake's OpenAI-shaped answers of Claude are a `KeyError` in LiteLLM",
+        holds: |exchange, other| other.field == "error" && exchange.api == "snowflake.chat",
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "Gemini's answers without `usageMetadata`, or with a call without `args`, are an error to LiteLLM",
+        holds: |exchange, other| other.field == "error" && exchange.dialect() == Some(Dialect::Gemini),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "a Gemini stream that is one JSON array is an empty answer to LiteLLM",
+        holds: |exchange, _| exchange.framing == Some(switchboard_wire::framing::Framing::JsonArray),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "a partial answer of Gemini's that a filter ends loses its text in LiteLLM",
+        holds: |exchange, other| other.field == "text" && nothing(&other.theirs) && exchange.dialect() == Some(Dialect::Gemini),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "`toolUsePromptTokenCount` is part of the prompt and of the total; LiteLLM counts it nowhere",
+        holds: |exchange, other| is_count(other) && says(exchange, "toolUsePromptTokenCount"),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "`usage.iterations` (the advisor's calls) are summed into LiteLLM's counts; ours are the answer's own, as the API states them",
+        holds: |exchange, other| is_count(other) && says(exchange, "\"iterations\""),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "the provider counted nothing, or a part only; LiteLLM counts by itself. Ours is absent, never invented",
+        holds: |_, other| is_count(other) && other.ours.is_null(),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "Mistral's `prompt_tokens` leave the sound out, its total does not: ours are the prompt with its sound",
+        holds: |exchange, other| is_count(other) && exchange.api == "mistral.chat",
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "streamed usage that LiteLLM counts itself though the provider sent it; ours is the provider's",
+        holds: |exchange, other| is_count(other) && matches!(exchange.api.as_str(), "snowflake.chat" | "groq.chat"),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "thoughts that LiteLLM drops: with a JSON schema (Groq), in `reasoning_details` or in blocks of content",
+        holds: |_, other| other.field == "reasoning" && nothing(&other.theirs),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "`<think>` in the text: LiteLLM cuts it out. Ours is the text as the model wrote it, since text that talks about the tag would be cut, too",
+        holds: |exchange, other| matches!(other.field, "text" | "reasoning") && (says(exchange, "<think>") || says(exchange, "<thinking>")),
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "Cerebras streams two calls under one index; LiteLLM joins their arguments to `{}{}`",
+        holds: |exchange, other| other.field == "tool_calls" && exchange.api == "cerebras.chat",
+    },
+    Group {
+        whose: Whose::LiteLlm,
+        why: "a second answer begins amid the first: LiteLLM mixes the two. What was told of the first cannot be taken back, so ours is a fault",
+        holds: |_, other| other.field == "fault",
+    },
+];

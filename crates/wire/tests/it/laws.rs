@@ -1,0 +1,37 @@
+//! The laws, held against every exchange.
+
+use std::collections::HashMap;
+use std::fs;
+
+use crate::corpus;
+use crate::ledger::Ledger;
+use crate::oracle;
+use crate::page::page;
+
+fn unexplained(ledger: &Ledger) -> Vec<String> {
+    let open = ledger.exceptions.iter().filter(|exception| exception.reason.is_none());
+    open.map(|exception| format!("{} {}: {}", exception.id, exception.api, exception.what)).collect()
+}
+
+#[test]
+fn our_own_exchanges_keep_their_meaning() {
+    let ledger = Ledger::of(corpus::fixtures(), &HashMap::new());
+    let wrong = unexplained(&ledger);
+    assert!(wrong.is_empty(), "{} exceptions:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn recorded_exchanges_keep_their_meaning() {
+    let Some(exchanges) = corpus::recorded() else { return };
+    let ledger = Ledger::of(exchanges, &oracle::readings());
+    let page = page(&ledger);
+    let path = corpus::beside("../../docs/fidelity.md");
+    let bless = std::env::vars_os().any(|(name, value)| name == "BLESS" && value == "1");
+    if bless {
+        fs::write(&path, &page).expect("docs/fidelity.md");
+    }
+    let wrong = unexplained(&ledger);
+    assert!(wrong.is_empty(), "{} exceptions without a reason:\n{}", wrong.len(), wrong.join("\n"));
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == page, "docs/fidelity.md is stale: run the tests with BLESS=1");
+}

@@ -1,0 +1,21 @@
+//! Laws over whole exchanges: what the dialects owe each other, checked on recorded traffic where it is at hand and on our own
+//! fixtures everywhere.
+//!
+//! `laws` holds them against every exchange, `broken` against broken ones. `answers`, `requests` and `verbatim` are the laws, `corpus`
+//! the exchanges, `meaning` and `asked` what is compared, `limits` and `explained` what may differ and why, `ledger` and `page` the
+//! account that is given in `docs/fidelity.md`.
+
+mod answers;
+mod asked;
+mod broken;
+mod corpus;
+mod cutting;
+mod explained;
+mod laws;
+mod ledger;
+mod limits;
+mod meaning;
+mod oracle;
+mod page;
+mod requests;
+mod verbatim;
