@@ -7,12 +7,14 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
-use switchboard_wire::problem::{Fault, Kind, Problem};
+use switchboard_wire::problem::Fault;
 use switchboard_wire::relay::Relay;
+use tokio::time::{Instant, Sleep};
 
 use crate::call::Door;
 use crate::error::Error;
-use crate::meter::{Meter, Outcome};
+use crate::exchange::reported;
+use crate::meter::Meter;
 use crate::upstream::UpstreamBody;
 
 /// The answer to one call.
@@ -35,14 +37,19 @@ pub enum AnswerBody {
     Stream(Box<StreamBody>),
 }
 
+/// An answer broke off that has no way to say so: its connection must.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the provider's answer broke off")]
+pub struct BrokenOff;
+
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = BrokenOff;
 
     fn poll_frame(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
             AnswerBody::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
-            AnswerBody::Stream(stream) => stream.poll(ctx).map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk)))),
+            AnswerBody::Stream(stream) => stream.poll(ctx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
         }
     }
 
@@ -63,6 +70,9 @@ const TOGETHER: usize = 16 * 1024;
 /// Reading ahead of the client stops here: the upstream feels the client's pace.
 const AHEAD: usize = 64 * 1024;
 
+/// More than this without any content is no answer.
+const HELD_BACK: usize = 4 * 1024 * 1024;
+
 /// A stream on its way from a provider to a client. Dropping it cancels the provider and settles the call.
 pub struct StreamBody {
     upstream: UpstreamBody,
@@ -73,7 +83,7 @@ pub struct StreamBody {
     queued: usize,
     scratch: Vec<Bytes>,
     ended: bool,
-    broken: Option<Fault>,
+    broken: Option<Box<Error>>,
 }
 
 impl StreamBody {
@@ -84,20 +94,34 @@ impl StreamBody {
 
     /// Reads until the first content is there: up to here nothing has been shown to the client, and a failure can still become
     /// another provider's answer. Gives the body back, or what broke it.
-    pub async fn until_content(mut self: Box<Self>) -> Result<Box<Self>, (Error, Meter)> {
+    pub async fn until_content(mut self: Box<Self>, due: Instant) -> Result<Box<Self>, (Error, Meter)> {
+        let mut timer: Option<Pin<Box<Sleep>>> = None;
         loop {
             let relay = self.relay.as_ref();
             if self.ended || relay.is_none_or(|relay| relay.has_content() || relay.has_ended()) {
                 return match self.broken.take() {
                     None => Ok(self),
-                    Some(fault) if relay_had_content(&self) => {
-                        self.broken = Some(fault);
+                    Some(error) if relay_had_content(&self) => {
+                        self.broken = Some(error);
                         Ok(self)
                     }
-                    Some(fault) => Err((Error::stream(fault), self.meter)),
+                    Some(error) => Err((*error, self.meter)),
                 };
             }
-            std::future::poll_fn(|ctx| self.poll_upstream(ctx)).await;
+            let in_time = std::future::poll_fn(|ctx| {
+                if self.poll_upstream(ctx).is_ready() {
+                    return Poll::Ready(true);
+                }
+                let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+                timer.as_mut().poll(ctx).map(|()| false)
+            });
+            if !in_time.await {
+                return Err((Error::late(), self.meter));
+            }
+            if self.queued > HELD_BACK && !relay_had_content(&self) {
+                let fault = Fault::protocol("much was sent and no content among it");
+                return Err((self.judged(fault), self.meter));
+            }
         }
     }
 
@@ -114,25 +138,25 @@ impl StreamBody {
         };
         let result = match frame {
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(chunk) => self.take_chunk(chunk),
+                Ok(chunk) => self.take_chunk(chunk).map_err(|fault| Box::new(self.judged(*fault))),
                 Err(_) => Ok(()),
             },
             Some(Err(error)) => {
                 self.ended = true;
-                Err(Box::new(fault_of(Error::dial(error))))
+                Err(Box::new(Error::dial(error)))
             }
             None => {
                 self.ended = true;
-                self.finish()
+                self.finish().map_err(|fault| Box::new(self.judged(*fault)))
             }
         };
         for chunk in self.scratch.drain(..) {
             self.queued += chunk.len();
             self.queue.push_back(chunk);
         }
-        if let Err(fault) = result {
+        if let Err(error) = result {
             self.ended = true;
-            self.broken = Some(*fault);
+            self.broken = Some(error);
         }
         Poll::Ready(())
     }
@@ -157,19 +181,19 @@ impl StreamBody {
         }
     }
 
-    fn poll(&mut self, ctx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll(&mut self, ctx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
         while !self.ended && self.queued < AHEAD {
             if self.poll_upstream(ctx).is_pending() {
                 break;
             }
         }
         if let Some(chunk) = self.next_chunk() {
-            return Poll::Ready(Some(chunk));
+            return Poll::Ready(Some(Ok(chunk)));
         }
         if !self.ended {
             return Poll::Pending;
         }
-        Poll::Ready(self.broken.take().and_then(|fault| self.last_words(fault)))
+        Poll::Ready(self.broken.take().map(|error| self.last_words(&error)))
     }
 
     /// What is ready, small pieces as one.
@@ -189,15 +213,21 @@ impl StreamBody {
         Some(together.freeze())
     }
 
+    /// What a fault of the stream is to the caller.
+    fn judged(&self, fault: Fault) -> Error {
+        match self.meter.deployment() {
+            Some(target) => reported(fault, target),
+            None => Error::internal("a stream of nobody"),
+        }
+    }
+
     /// The error event that ends a broken stream: never a clean end.
-    fn last_words(&mut self, fault: Fault) -> Option<Bytes> {
-        let problem = Error::stream(fault).problem;
-        self.meter.note(|record| {
-            record.outcome = Outcome::Failed(problem.kind);
-            record.error = Some(problem.message.clone());
-        });
-        let inbound = self.door.dialect.inbound()?;
-        Some(Bytes::from(inbound.write_stream_problem(&problem, self.door.flavor)))
+    fn last_words(&mut self, error: &Error) -> Result<Bytes, BrokenOff> {
+        self.meter.break_off(error);
+        match (&mut self.relay, self.door.dialect.inbound()) {
+            (Some(relay), Some(inbound)) => Ok(relay.break_off(&error.problem, inbound, self.door.flavor)),
+            _ => Err(BrokenOff),
+        }
     }
 }
 
@@ -205,31 +235,8 @@ fn relay_had_content(stream: &StreamBody) -> bool {
     stream.relay.as_ref().is_some_and(Relay::has_content)
 }
 
-fn fault_of(error: Error) -> Fault {
-    let problem = *error.problem;
-    Fault { code: problem.code, ..Fault::seen(problem.kind, "upstream_closed", problem.message) }
-}
-
 impl std::fmt::Debug for StreamBody {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("StreamBody").field("relay", &self.relay).field("ended", &self.ended).finish_non_exhaustive()
-    }
-}
-
-impl Error {
-    /// A stream broke, or carried an error.
-    pub fn stream(fault: Fault) -> Self {
-        use crate::error::{Origin, Retry};
-        let kind = match fault.kind {
-            // Inside a stream a provider's complaint about our credential is its trouble, not the caller's.
-            Kind::Unauthenticated | Kind::Forbidden | Kind::Internal => Kind::Upstream,
-            kind => kind,
-        };
-        let retry = match kind {
-            Kind::BadRequest | Kind::TooLarge | Kind::Unsupported | Kind::Filtered => Retry::Never,
-            _ => Retry::Next,
-        };
-        let problem = Problem { kind, ..fault.into() };
-        Self::new(problem, Origin::Provider, retry)
     }
 }

@@ -1,5 +1,4 @@
-//! What passes between client and provider beside the answer itself, as tables: fields meant for the gateway alone, headers that
-//! are forwarded, headers that come back.
+//! What passes between client and provider beside the answer itself, as tables: headers that are forwarded, headers that come back.
 
 use http::header::HeaderMap;
 use switchboard_wire::Dialect;
@@ -7,52 +6,15 @@ use switchboard_wire::dialect::Flavor;
 
 use crate::call::{Call, Content};
 
-/// Body fields that steer a gateway and that no provider of that dialect knows.
-const CONTROL: [&str; 24] = [
-    "models",
-    "provider",
-    "route",
-    "plugins",
-    "transforms",
-    "preset",
-    "session_id",
-    "trace",
-    "fallbacks",
-    "num_retries",
-    "drop_params",
-    "additional_drop_params",
-    "allowed_openai_params",
-    "mock_response",
-    "guardrails",
-    "tags",
-    "cache",
-    "api_key",
-    "api_base",
-    "base_url",
-    "api_version",
-    "custom_llm_provider",
-    "disable_fallbacks",
-    "litellm_metadata",
-];
-
-/// Client headers that a provider gets.
-const FORWARD: [&str; 8] = [
-    "anthropic-beta",
-    "anthropic-version",
-    "openai-beta",
-    "openai-organization",
-    "openai-project",
-    "http-referer",
-    "x-title",
-    "x-session-id",
-];
+/// Client headers that a provider gets. An organisation or project is not among them: the gateway's credential is used for what its
+/// operator chose.
+const FORWARD: [&str; 6] = ["anthropic-beta", "anthropic-version", "openai-beta", "http-referer", "x-title", "x-session-id"];
 
 /// Provider headers that a client gets.
-const BACKWARD: [&str; 22] = [
+const BACKWARD: [&str; 20] = [
     "request-id",
     "x-request-id",
     "openai-model",
-    "openai-organization",
     "openai-processing-ms",
     "openai-version",
     "x-ratelimit-limit-requests",
@@ -67,23 +29,27 @@ const BACKWARD: [&str; 22] = [
     "anthropic-ratelimit-tokens-limit",
     "anthropic-ratelimit-tokens-remaining",
     "anthropic-ratelimit-tokens-reset",
-    "anthropic-organization-id",
     "x-amzn-requestid",
     "cf-ray",
     "x-groq-region",
 ];
 
-/// Whether that top-level field is for the gateway and not for a provider of that dialect.
-pub fn is_control(dialect: Dialect, key: &str) -> bool {
-    let shared = matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::OpenAiResponses | Dialect::Anthropic);
-    shared && CONTROL.contains(&key)
+/// Adds the client's headers that a provider may have; those of the row win.
+pub fn forward(client: &HeaderMap, spoken: Option<Dialect>, upstream: &mut HeaderMap) {
+    for (name, value) in client {
+        if FORWARD.contains(&name.as_str()) && understands(spoken, name.as_str()) && !upstream.contains_key(name) {
+            upstream.insert(name.clone(), value.clone());
+        }
+    }
 }
 
-/// Adds the client's headers that a provider may have; those of the row win.
-pub fn forward(client: &HeaderMap, upstream: &mut HeaderMap) {
-    for (name, value) in client {
-        if FORWARD.contains(&name.as_str()) && !upstream.contains_key(name) {
-            upstream.insert(name.clone(), value.clone());
+/// A vendor's own headers are for those who speak its format.
+fn understands(spoken: Option<Dialect>, name: &str) -> bool {
+    match spoken {
+        Some(Dialect::Anthropic) | None => true,
+        Some(Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::OpenAiResponses) => !name.starts_with("anthropic-"),
+        Some(Dialect::Gemini | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama) => {
+            !name.starts_with("anthropic-") && !name.starts_with("openai-")
         }
     }
 }

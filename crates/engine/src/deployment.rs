@@ -112,6 +112,13 @@ pub struct Deployment {
 #[error("{0}")]
 pub struct BadDeployment(pub String);
 
+impl Reach {
+    /// The dialect it is for; `None` where it is for no chat.
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.dialect
+    }
+}
+
 impl Deployment {
     /// Works out everything that can be known before a call. `signer` makes the credential for an origin.
     pub fn build(
@@ -126,7 +133,7 @@ impl Deployment {
         let mut deployment = Self {
             provider_name: provider.name.clone(),
             chat: spoken(provider.chat_dialects(&spec.model), card.as_ref()),
-            profile: profile(provider, card.as_ref(), &spec.model),
+            profile: crate::profile::of(catalog, provider, card.as_ref(), &spec.model),
             ask_usage: provider.stream_usage == StreamUsage::Option,
             card,
             reaches: Vec::new(),
@@ -198,25 +205,47 @@ impl Deployment {
             model: endpoint.model.to_owned(),
             shape: provider.shape(operation, &self.spec.model).map(str::to_owned),
             headers,
-            edits: self.edits(&edits),
+            edits: self.edits(&edits, dialect),
         }))
     }
 
-    fn edits(&self, row: &crate::catalog::Edits) -> Edits {
+    /// Whether the model thinks before it answers, where that is known.
+    pub fn thinks(&self) -> Option<bool> {
+        match self.profile.thinking {
+            Some(Thinking::Never) => Some(false),
+            Some(Thinking::Effort | Thinking::Budget | Thinking::Adaptive) => Some(true),
+            None => self.card.as_ref().map(|card| card.supports.iter().any(|ability| ability == "reasoning")),
+        }
+    }
+
+    fn edits(&self, row: &crate::catalog::Edits, dialect: Option<Dialect>) -> Edits {
         let pairs = |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>();
         let mut set = pairs(&row.set);
         set.extend(self.spec.set.iter().cloned());
+        let mut rename = pairs(&row.rename);
+        if dialect == Some(Dialect::OpenAiChat) && self.profile.max_completion_tokens == Some(true) && rename.is_empty() {
+            rename.push(("max_tokens".to_owned(), "max_completion_tokens".to_owned()));
+        }
         Edits {
             set,
             default: self.spec.defaults.clone(),
-            rename: pairs(&row.rename),
-            remove: row.remove.iter().chain(&self.spec.remove).cloned().collect(),
+            rename,
+            remove: row.remove.iter().filter(|key| is_ours(key)).chain(&self.spec.remove).cloned().collect(),
+            lose: row.remove.iter().filter(|key| !is_ours(key)).cloned().collect(),
         }
     }
 
     /// How that kind of request reaches it; `None` where it does not.
     pub fn reach(&self, operation: Operation, dialect: Option<Dialect>, stream: bool) -> Option<&Reach> {
         self.reaches.iter().find(|reach| reach.operation == operation && reach.dialect == dialect && reach.stream == stream)
+    }
+
+    /// The hosts it is reached at, where an operator chose them.
+    pub fn private_hosts(&self) -> Vec<&str> {
+        let hosts = self.reaches.iter().filter(|_| self.spec.base.is_some()).map(|reach| reach.origin.host());
+        let mut hosts: Vec<&str> = hosts.collect();
+        hosts.dedup();
+        hosts
     }
 
     /// What must never be shown.
@@ -247,6 +276,11 @@ fn shown(url: &str) -> String {
     if scheme.is_empty() { format!("{host}{path}") } else { format!("{scheme}://{host}{path}") }
 }
 
+/// Fields that say how a request travels: that a target has another place for them is no loss to the caller.
+fn is_ours(key: &str) -> bool {
+    matches!(key, "model" | "stream" | "stream_options")
+}
+
 /// The dialects that a provider speaks for this model: not every model is served on every path.
 fn spoken(dialects: &[Dialect], card: Option<&ModelCard>) -> Vec<Dialect> {
     let mode = card.and_then(|card| card.mode.as_deref());
@@ -258,41 +292,4 @@ fn spoken(dialects: &[Dialect], card: Option<&ModelCard>) -> Vec<Dialect> {
     };
     let fitting: Vec<Dialect> = dialects.iter().copied().filter(fits).collect();
     if fitting.is_empty() { dialects.to_vec() } else { fitting }
-}
-
-/// What a model can do, from its rows. What they do not say stays unknown.
-fn profile(provider: &Provider, card: Option<&ModelCard>, model: &str) -> Profile {
-    let knows = |ability: &str| {
-        let card = card?;
-        let has = |list: &[String]| list.iter().any(|known| known == ability);
-        if has(&card.supports) { Some(true) } else { has(&card.lacks).then_some(false) }
-    };
-    let thinking = match (knows("reasoning"), knows("adaptive_thinking"), knows("legacy_thinking")) {
-        (Some(false), _, _) => Some(Thinking::Never),
-        (_, Some(true), _) => Some(Thinking::Adaptive),
-        (_, _, Some(true)) => Some(Thinking::Budget),
-        _ => None,
-    };
-    Profile {
-        max_output_tokens: card.and_then(|card| card.max_output_tokens.or(card.max_tokens)),
-        thinking,
-        efforts: card.filter(|card| !card.efforts.is_empty()).map(|card| card.efforts.clone()),
-        json_schema: knows("response_schema").or(knows("native_structured_output")),
-        sampling: knows("sampling_params"),
-        max_completion_tokens: None,
-        reasoning_field: provider.reasoning_field.clone(),
-        vendor: vendor(provider, model),
-        max_stop: None,
-    }
-}
-
-/// Who makes the model: the author in its name, else the provider where that makes models.
-fn vendor(provider: &Provider, model: &str) -> Option<String> {
-    let author = model.split(['/', '.', ':']).find(|part| matches!(*part, "anthropic" | "openai" | "google"));
-    let named = author.or_else(|| match model {
-        model if model.contains("claude") => Some("anthropic"),
-        model if model.contains("gemini") => Some("google"),
-        _ => None,
-    });
-    named.map(str::to_owned).or_else(|| provider.authors.first().cloned())
 }

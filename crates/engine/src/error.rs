@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use switchboard_wire::problem::{Fault, Kind, Problem};
 
 use crate::upstream::{DialError, DialFault, Phase};
+
+/// A longer code of a provider is no code but a text.
+const LONGEST_CODE: usize = 64;
 
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,17 @@ pub enum Retry {
     },
     /// Another target.
     Next,
+}
+
+impl Retry {
+    /// The same, where asking the same target again is no use.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        match self {
+            Retry::Same { .. } | Retry::Next => Retry::Next,
+            Retry::Never => Retry::Never,
+        }
+    }
 }
 
 /// A failure, with the three answers a gateway needs: what to tell the caller, whose fault it is, what may still help.
@@ -95,6 +110,29 @@ impl Error {
         Self { source: Some(Box::new(error)), ..Self::new(problem, Origin::Gateway, Retry::Next) }
     }
 
+    /// A provider pointed elsewhere. Nobody goes there: a credential is for its own origin alone.
+    pub fn redirect(status: StatusCode) -> Self {
+        let message = format!("the provider answered with the redirect {}, which is not followed", status.as_u16());
+        Self::new(Problem::new(Kind::Upstream, message).with_code("upstream_redirect"), Origin::Provider, Retry::Next)
+    }
+
+    /// A stream did not begin to say anything in time.
+    pub fn late() -> Self {
+        let problem = Problem::new(Kind::Timeout, "the provider's stream brought no content in time").with_code("upstream_timeout");
+        Self::new(problem, Origin::Provider, Retry::Next)
+    }
+
+    /// What a log may say. What callers and providers write may hold a prompt, so that only codes are taken from it.
+    pub fn for_log(&self) -> String {
+        if self.origin == Origin::Gateway || self.source.is_some() {
+            return self.problem.message.clone();
+        }
+        let code = self.problem.code.as_deref().filter(|code| {
+            code.len() <= LONGEST_CODE && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+        });
+        code.unwrap_or(self.problem.kind.as_str()).to_owned()
+    }
+
     /// Something in the gateway is not as it should be.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(Problem::new(Kind::Internal, message), Origin::Gateway, Retry::Never)
@@ -118,7 +156,10 @@ impl Error {
 
     /// A provider answered with an error. `guessed` says that the model's name is the caller's own and not an operator's.
     pub fn provider(fault: Fault, provider: &str, guessed: bool) -> Self {
+        let conflict = fault.status.is_some_and(|status| matches!(status.as_u16(), 409 | 425));
         let (kind, retry, own) = match fault.kind {
+            // A state that passes.
+            Kind::BadRequest if conflict => (fault.kind, Retry::Same { after: None }, None),
             Kind::BadRequest | Kind::TooLarge | Kind::Unsupported | Kind::Filtered => (fault.kind, Retry::Never, None),
             Kind::NotFound if guessed => (Kind::NotFound, Retry::Never, None),
             Kind::NotFound => (Kind::Upstream, Retry::Next, Some("upstream_model_not_found")),
@@ -131,14 +172,17 @@ impl Error {
         };
         let same_status = own.is_none() && fault.status.is_some_and(|status| status.is_client_error());
         let verbatim = (same_status && !fault.raw.is_empty()).then(|| fault.raw.clone());
-        let status = if same_status { fault.status } else { None };
+        let hide = matches!(own, Some("upstream_auth" | "upstream_quota"));
+        let status = match hide {
+            true => Some(StatusCode::SERVICE_UNAVAILABLE),
+            false => fault.status.filter(|_| same_status),
+        };
         let message = match own {
             // A provider's word on our credential is for the operator, not for the caller.
             Some("upstream_auth") => format!("{provider} refused the gateway's credential"),
             Some("upstream_quota") => format!("the gateway's quota at {provider} is used up"),
             _ => fault.message.clone(),
         };
-        let hide = matches!(own, Some("upstream_auth" | "upstream_quota"));
         let mut problem: Problem = fault.into();
         if hide {
             problem.raw = None;

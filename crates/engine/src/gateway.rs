@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::meter::{Meter, Outcome, Record, Recorder};
 use crate::route::{Fleet, Plan};
 use crate::upstream::{Timeouts, Upstream};
-use switchboard_wire::problem::Kind;
 
 /// What one worker thread has for itself.
 pub struct Worker {
@@ -56,10 +55,15 @@ impl Gateway {
     /// Takes one call from its plan to its answer. Whatever happens is recorded, once.
     pub async fn call(&self, call: &Call, worker: &Worker) -> Result<Answer, Error> {
         let mut meter = self.meter(call);
-        let plan = self.fleet.load().plan(&call.model).map_err(|error| failed(&mut meter, error))?;
-        let permit = self.admission.admit().map_err(|error| failed(&mut meter, error))?;
+        let mut failed = |error| {
+            meter.fail(&error, &call.door);
+            error
+        };
+        let plan = self.fleet.load().plan(&call.model).map_err(&mut failed)?;
+        let permit = self.admission.admit().map_err(&mut failed)?;
         meter.hold(permit);
-        Attempts { call, worker, retries: self.retries }.run(&plan, meter).await
+        let retries = call.retries().unwrap_or(self.retries);
+        Attempts { call, worker, retries }.run(&plan, meter).await
     }
 
     /// Takes one call to that deployment and no other.
@@ -92,16 +96,6 @@ impl Gateway {
         };
         Meter::new(record, call.received, self.recorder.clone())
     }
-}
-
-fn failed(meter: &mut Meter, error: Error) -> Error {
-    let kind: Kind = error.problem.kind;
-    meter.note(|record| {
-        record.outcome = Outcome::Failed(kind);
-        record.status = error.problem.status().as_u16();
-        record.error = Some(error.problem.message.clone());
-    });
-    error
 }
 
 impl std::fmt::Debug for Gateway {

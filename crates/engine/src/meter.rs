@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_wire::event::{Delta, Event};
+use switchboard_wire::event::Event;
 use switchboard_wire::problem::Kind;
+use switchboard_wire::relay::is_content;
 use switchboard_wire::reply::{Reason, Usage};
 use switchboard_wire::{Dialect, Operation};
 
 use crate::admit::Permit;
+use crate::call::Door;
 use crate::catalog::{Amount, Component, ModelCard, PicoUsd, Service};
 use crate::deployment::Deployment;
+use crate::error::Error;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +59,7 @@ pub struct Record {
     pub attempts: u32,
     /// Fields that could not be carried.
     pub losses: usize,
-    /// Why it failed, as the caller was told.
+    /// Why it failed: in our own words, or as the code a provider gave. What providers say may hold a prompt.
     pub error: Option<String>,
     /// From the request's head to the answer's end.
     pub duration: Duration,
@@ -104,6 +107,58 @@ impl Meter {
         }
     }
 
+    /// Another attempt begins: what an earlier one reported is not this one's.
+    pub fn begin(&mut self, target: &Arc<Deployment>) {
+        self.0.service = None;
+        self.0.counted.clear();
+        self.note(|record| {
+            record.deployment = Some(target.clone());
+            record.outcome = Outcome::Cancelled;
+            record.usage = None;
+            record.finish = None;
+            record.first_content = None;
+            record.losses = 0;
+        });
+    }
+
+    /// The call ends in that failure, as that client is told.
+    pub fn fail(&mut self, error: &Error, door: &Door) {
+        let told = match (&error.verbatim, door.dialect.inbound()) {
+            (None, Some(inbound)) => inbound.write_problem(&error.problem, door.flavor).0,
+            _ => error.problem.status(),
+        };
+        self.note(|record| record.status = told.as_u16());
+        self.break_off(error);
+    }
+
+    /// An answer under way ends in that failure.
+    pub fn break_off(&mut self, error: &Error) {
+        self.note(|record| {
+            record.outcome = Outcome::Failed(error.problem.kind);
+            record.error = Some(error.for_log());
+        });
+    }
+
+    /// Requests sent to providers so far.
+    pub fn attempts(&self) -> u32 {
+        self.0.record.as_ref().map_or(0, |record| record.attempts)
+    }
+
+    /// Where the call is being served.
+    pub fn deployment(&self) -> Option<&Arc<Deployment>> {
+        self.0.record.as_ref()?.deployment.as_ref()
+    }
+
+    /// Since the request's head arrived.
+    pub fn elapsed(&self) -> Duration {
+        self.0.received.elapsed()
+    }
+
+    /// Spent in the gateway itself before the first byte was sent to a provider.
+    pub fn overhead(&self) -> Option<Duration> {
+        self.0.record.as_ref()?.overhead
+    }
+
     /// Sees an event of the answer.
     pub fn see(&mut self, event: &Event) {
         match event {
@@ -115,8 +170,13 @@ impl Meter {
                     record.outcome = Outcome::Complete;
                 });
             }
-            Event::BlockDelta { delta: Delta::Text(_) | Delta::Arguments(_), .. } | Event::BlockStart { .. } => self.content(),
-            Event::Start { .. } | Event::BlockDelta { .. } | Event::BlockEnd { .. } | Event::Fault(_) | Event::Unknown(_) => {}
+            Event::BlockDelta { .. } | Event::BlockStart { .. } if is_content(event) => self.content(),
+            Event::BlockDelta { .. }
+            | Event::BlockStart { .. }
+            | Event::Start { .. }
+            | Event::BlockEnd { .. }
+            | Event::Fault(_)
+            | Event::Unknown(_) => {}
         }
     }
 
@@ -141,9 +201,9 @@ impl Meter {
 
     /// The first content came.
     pub fn content(&mut self) {
-        let elapsed = self.0.received.elapsed();
+        let received = self.0.received;
         self.note(|record| {
-            record.first_content.get_or_insert(elapsed);
+            record.first_content.get_or_insert_with(|| received.elapsed());
         });
     }
 

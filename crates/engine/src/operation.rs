@@ -17,6 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use switchboard_wire::control::is_steering;
 use switchboard_wire::embed::Target;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::loss::Losses;
@@ -27,12 +28,12 @@ use switchboard_wire::usage::Spent;
 use switchboard_wire::{Dialect, Operation};
 
 use crate::answer::{Answer, AnswerBody, StreamBody};
-use crate::attempt::{Attempts, cost_header, fault};
+use crate::attempt::Attempts;
 use crate::call::{Call, Content};
 use crate::catalog::Component;
-use crate::control;
 use crate::deployment::{Deployment, Reach};
 use crate::error::{Error, Retry};
+use crate::exchange::{fault, figures};
 use crate::meter::{Meter, Outcome};
 use crate::scrub;
 use crate::upstream::{UpstreamBody, UpstreamReply};
@@ -63,7 +64,7 @@ pub(crate) async fn run(attempts: &Attempts<'_>, target: &Arc<Deployment>, mut m
         Product::Whole(mut headers, body) => {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
             meter.complete(None, None);
-            cost_header(&mut headers, &meter);
+            figures(&mut headers, &meter);
             (headers, AnswerBody::Whole(Some(body)))
         }
         Product::Passing(headers, passing) => {
@@ -126,7 +127,7 @@ impl<'a> Step<'a> {
         if self.call.model_in_path || named && self.call.model != reach.model {
             edits.set.push(("model".to_owned(), serde_json::Value::from(reach.model.as_str()).to_string()));
         }
-        let control = outline.entries().iter().filter(|entry| control::is_control(self.call.door.dialect, &entry.key));
+        let control = outline.entries().iter().filter(|entry| is_steering(self.call.door.dialect, &entry.key));
         edits.remove.extend(control.map(|entry| entry.key.clone().into_owned()));
         outline.apply(&self.call.body, &edits)
     }
@@ -149,7 +150,7 @@ impl<'a> Step<'a> {
 
     async fn whole(&self, reply: UpstreamReply, dialect: Dialect) -> Result<(HeaderMap, Bytes), Error> {
         if !reply.status.is_success() {
-            return Err(fault(self.target, dialect, self.call.door.dialect, reply).await);
+            return Err(fault(self.target, dialect, &self.call.door, reply).await);
         }
         let headers = reply.headers;
         let body = reply.body.collect().await.map_err(Error::dial)?;

@@ -7,16 +7,20 @@ use switchboard_wire::problem::Fault;
 use crate::deployment::Deployment;
 
 /// Beginnings of credentials of well-known shapes.
-const PREFIXES: [&str; 9] = ["sk-", "AIza", "ya29.", "gsk_", "xai-", "hf_", "r8_", "pplx-", "AKIA"];
+const PREFIXES: [&str; 10] = ["sk-", "AIza", "ya29.", "gsk_", "xai-", "hf_", "r8_", "pplx-", "AKIA", "eyJ"];
 /// A match shorter than this is a word, not a credential.
 const SHORTEST: usize = 16;
 const MASK: &str = "[redacted]";
 
-/// The fault without credentials: the deployment's own wherever they stand, and anything that looks like one.
+/// The fault without credentials (the deployment's own wherever they stand, and anything that looks like one) and without the hosts
+/// that an operator chose.
 pub fn fault(mut fault: Fault, target: &Deployment) -> Fault {
-    let secrets = target.secrets();
-    fault.message = text(&fault.message, &secrets);
-    fault.raw = bytes(fault.raw, &secrets);
+    let mut hidden = target.secrets();
+    hidden.extend(target.private_hosts());
+    fault.message = text(&fault.message, &hidden);
+    fault.code = fault.code.map(|code| text(&code, &hidden));
+    fault.param = fault.param.map(|param| text(&param, &hidden));
+    fault.raw = bytes(fault.raw, &hidden);
     fault
 }
 
@@ -34,7 +38,8 @@ pub fn text(text: &str, secrets: &[&str]) -> String {
             let start = from + found;
             let length = clean[start..].find(|letter: char| !is_key_letter(letter)).unwrap_or(clean.len() - start);
             let word = &clean[start..start + length];
-            if length >= SHORTEST && word.bytes().any(|byte| byte.is_ascii_digit()) {
+            let begins = !clean[..start].ends_with(|letter: char| letter.is_ascii_alphanumeric());
+            if begins && length >= SHORTEST && word.bytes().any(|byte| byte.is_ascii_digit()) {
                 clean.replace_range(start..start + length, MASK);
                 from = start + MASK.len();
             } else {
@@ -66,6 +71,7 @@ mod tests {
     #[test]
     fn secrets_go_and_words_stay() {
         let said = text("key hunter22 is bad, so is sk-proj-0123456789abcdef! sk-learn and AIzaShort stay", &["hunter22"]);
+        assert_eq!(text("the task-0123456789abcdef failed", &[]), "the task-0123456789abcdef failed");
         assert_eq!(said, "key [redacted] is bad, so is [redacted]! sk-learn and AIzaShort stay");
     }
 }

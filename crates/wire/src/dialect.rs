@@ -211,8 +211,8 @@ pub trait Inbound: Sync {
     /// Writes an error in place of an answer.
     fn write_problem(&self, problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>);
 
-    /// Writes an error inside a stream that has begun. Nothing may follow it.
-    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor) -> Vec<u8>;
+    /// Writes an error inside a stream that has begun, of which the client has got that many events. Nothing may follow it.
+    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, events: u64) -> Vec<u8>;
 
     /// Whether the client gets a stream's usage in a frame of its own, and only where it asked for it (`include_usage`).
     fn asks_for_usage(&self) -> bool {
@@ -229,6 +229,11 @@ pub trait Inbound: Sync {
 pub trait Outbound: Sync {
     /// How its streams are cut into frames.
     fn framing(&self) -> Framing;
+
+    /// How a stream with that content type is cut into frames; `None` where it is no stream but a whole answer.
+    fn framing_of(&self, content_type: &str) -> Option<Framing> {
+        Framing::of_content_type(content_type, self.framing())
+    }
 
     /// The body's field that names the model; `None`: the path does.
     fn model_key(&self) -> Option<&'static str>;

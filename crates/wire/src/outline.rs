@@ -53,16 +53,22 @@ pub struct Edits {
     pub set: Vec<(String, String)>,
     /// Keys that get this JSON value where the client did not send them.
     pub default: Vec<(String, String)>,
-    /// Keys that are written under another name, unless that name is there already.
+    /// Keys that are written under another name; left out where that name is there already.
     pub rename: Vec<(String, String)>,
     /// Keys that are left out.
     pub remove: Vec<String>,
+    /// Keys that are left out because the target does not take them, which is a loss to the caller.
+    pub lose: Vec<String>,
 }
 
 impl Edits {
     /// Whether nothing is to change.
     pub fn is_empty(&self) -> bool {
-        self.set.is_empty() && self.default.is_empty() && self.rename.is_empty() && self.remove.is_empty()
+        self.set.is_empty() && self.default.is_empty() && self.rename.is_empty() && self.remove.is_empty() && self.lose.is_empty()
+    }
+
+    fn removes(&self, key: &str) -> bool {
+        self.remove.iter().chain(&self.lose).any(|removed| removed == key)
     }
 }
 
@@ -99,7 +105,8 @@ impl Outline {
             return body.clone();
         }
         let mut patch = Patch { body, out: Frames::new(), copied: 0 };
-        let removed = |entry: &Entry| edits.remove.iter().any(|key| *key == entry.key);
+        let renamed_away = |entry: &Entry| edits.rename.iter().any(|(from, to)| *from == entry.key && self.get(to).is_some());
+        let removed = |entry: &Entry| edits.removes(&entry.key) || renamed_away(entry);
         let last_kept = self.entries.iter().rposition(|entry| !removed(entry));
         for (at, entry) in self.entries.iter().enumerate() {
             if removed(entry) {
@@ -129,7 +136,7 @@ impl Outline {
             (_, None) => self.open,
         };
         let mut first = last_kept.is_none();
-        let missing = |key: &str| self.get(key).is_none_or(|entry| edits.remove.iter().any(|key| *key == entry.key));
+        let missing = |key: &str| self.get(key).is_none_or(|entry| edits.removes(&entry.key));
         let defaults = edits.default.iter().filter(|(key, _)| !edits.set.iter().any(|(set, _)| set == key));
         for (key, value) in edits.set.iter().chain(defaults).filter(|(key, _)| missing(key)) {
             let comma = if first { "" } else { "," };

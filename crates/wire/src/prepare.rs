@@ -50,14 +50,27 @@ pub fn prepare(route: &Route<'_>, head: &Head<'_>, source: &Source<'_>) -> Resul
         Source::Bytes(body, outline) if route.from == route.to && !body.contains(MARK.as_bytes()) => {
             let body = outline.apply(body, route.edits);
             let memo = Memo { vendor: route.profile.vendor.clone(), ..Memo::default() };
-            return Ok(Prepared { body, headers: Vec::new(), losses: Losses::new(), memo });
+            return Ok(Prepared { body, headers: Vec::new(), losses: lost(route.edits, outline), memo });
         }
         Source::Bytes(body, _) => write(route, &read(route.from, head, body)?)?,
         Source::Rewritten(request) => write(route, request)?,
     };
-    let body = Frames::from(written.body);
-    let body = if route.edits.is_empty() { body } else { Outline::scan(&body)?.apply(&body, route.edits) };
-    Ok(Prepared { body, headers: written.headers, losses: written.losses, memo: written.memo })
+    let (mut body, mut losses) = (Frames::from(written.body), written.losses);
+    if !route.edits.is_empty() {
+        let outline = Outline::scan(&body)?;
+        losses.extend(lost(route.edits, &outline));
+        body = outline.apply(&body, route.edits);
+    }
+    Ok(Prepared { body, headers: written.headers, losses, memo: written.memo })
+}
+
+/// What the target does not take of what was sent.
+fn lost(edits: &Edits, outline: &Outline) -> Losses {
+    let mut losses = Losses::new();
+    for key in edits.lose.iter().filter(|key| outline.get(key).is_some()) {
+        losses.dropped(key.clone());
+    }
+    losses
 }
 
 /// Reads a client's request.

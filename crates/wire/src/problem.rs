@@ -178,6 +178,13 @@ impl Fault {
         Self { kind, status: None, message: message.into(), code: Some(code.to_owned()), param: None, raw: Bytes::new() }
     }
 
+    /// What a client is to be told, as an event of its stream.
+    pub fn of_problem(problem: &Problem) -> Self {
+        let raw = problem.raw.clone().map(Bytes::from).unwrap_or_default();
+        let (code, param) = (problem.code.clone(), problem.param.clone());
+        Self { kind: problem.kind, status: problem.status, message: problem.message.clone(), code, param, raw }
+    }
+
     /// The stream ended without saying that it was complete.
     pub fn truncated() -> Self {
         Self::seen(Kind::Upstream, "upstream_truncated", "the provider's stream ended before the answer was complete")

@@ -2,10 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::dialect::{Flavor, Inbound};
 use crate::event::{BlockKind, Delta, Event, EventReader, EventWriter};
 use crate::framing::{Framer, Framing, Piece};
 use crate::grammar::Grammar;
-use crate::problem::Fault;
+use crate::problem::{Fault, Problem};
 
 /// How frames reach the client.
 pub enum Output {
@@ -34,6 +35,7 @@ pub struct Relay {
     content: bool,
     done_marker: bool,
     array_open: bool,
+    passed: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,7 @@ impl Relay {
             content: false,
             done_marker: false,
             array_open: false,
+            passed: 0,
         }
     }
 
@@ -111,6 +114,25 @@ impl Relay {
         Ok(())
     }
 
+    /// What ends the stream in the client's words after a failure: never a clean end. Nothing may follow it.
+    pub fn break_off(&mut self, problem: &Problem, client: &dyn Inbound, flavor: Flavor) -> Bytes {
+        self.stage = Stage::Broken;
+        match &mut self.output {
+            Output::Verbatim { .. } => client.write_stream_problem(problem, flavor, self.passed).into(),
+            Output::Array => {
+                let mut out = if self.array_open { b",\r\n".to_vec() } else { b"[".to_vec() };
+                out.extend(client.write_problem(problem, flavor).1);
+                out.push(b']');
+                out.into()
+            }
+            Output::Written(writer) => {
+                let mut out = BytesMut::new();
+                writer.write(&Event::Fault(Box::new(Fault::of_problem(problem))), &mut out);
+                out.freeze()
+            }
+        }
+    }
+
     /// Reads all complete frames. Whether every one of them passed verbatim.
     fn drain(&mut self, seen: &mut dyn FnMut(&Event), out: &mut Vec<Bytes>) -> Result<bool, Fault> {
         let mut clean = matches!(self.output, Output::Verbatim { .. });
@@ -136,7 +158,8 @@ impl Relay {
         }
         self.done_marker |= is_done_marker(&piece.payload);
         let verbatim = !matches!(self.output, Output::Written(_));
-        if verbatim && self.stage == Stage::Content && self.reader.skim(piece.frame()) {
+        let whole = matches!(piece.payload.last(), Some(b'}'));
+        if verbatim && whole && self.stage == Stage::Content && self.reader.skim(piece.frame()) {
             return Ok(self.pass(piece, false, out));
         }
         let mut events = std::mem::take(&mut self.events);
@@ -191,6 +214,7 @@ impl Relay {
             Output::Verbatim { hide_usage, .. } => {
                 let hidden = hide_usage && only_usage;
                 if !hidden {
+                    self.passed += u64::from(!piece.payload.is_empty());
                     out.push(piece.raw);
                 }
                 !hidden

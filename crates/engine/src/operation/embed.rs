@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
+use switchboard_wire::control::is_steering;
 use switchboard_wire::embed::{EmbedReply, EmbedRequest, Encoding, Shape};
 use switchboard_wire::problem::{Fault, Kind, Problem};
 
@@ -25,7 +26,7 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
         return same(step, reach, meter).await;
     }
     let mut request = door.read_request(&step.call.body.join()).map_err(Problem::from)?;
-    request.rest.retain(|(key, _)| !control::is_control(step.call.door.dialect, key));
+    request.rest.retain(|(key, _)| !is_steering(step.call.door.dialect, key));
     let written = shape.write_request(&request, step.written_for(reach)).map_err(untaken)?;
     let mut told = HeaderMap::new();
     step.losses(&written.losses, &mut told, meter)?;

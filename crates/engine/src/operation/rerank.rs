@@ -1,6 +1,7 @@
 //! Reranking.
 
 use http::HeaderMap;
+use switchboard_wire::control::is_steering;
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::problem::Problem;
 use switchboard_wire::rerank::{self, Place, RerankReply, RerankRequest, Shape};
@@ -17,7 +18,7 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     let place = Place { region: region(step, reach.origin.host()), second: reach.path.path().ends_with("/v2/rerank") };
     let dialect = spoken(step.target, name);
     let mut request = rerank::read_request(&step.call.body.join()).map_err(Problem::from)?;
-    request.rest.retain(|(key, _)| !control::is_control(step.call.door.dialect, key));
+    request.rest.retain(|(key, _)| !is_steering(step.call.door.dialect, key));
     let mut told = HeaderMap::new();
     let plain = request.documents.iter().all(|document| !document.object) && request.return_documents.is_none();
     let body = if shape == Shape::Cohere && (!place.second || plain) {

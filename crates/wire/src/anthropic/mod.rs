@@ -85,7 +85,7 @@ impl Inbound for Anthropic {
         error::write(problem)
     }
 
-    fn write_stream_problem(&self, problem: &Problem, _flavor: Flavor) -> Vec<u8> {
+    fn write_stream_problem(&self, problem: &Problem, _flavor: Flavor, _events: u64) -> Vec<u8> {
         error::write_event(problem)
     }
 }

@@ -1,5 +1,9 @@
 //! Amazon's binary event stream: length, headers, payload, two checksums.
 
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 
 use super::{MAX_FRAME, Piece};
@@ -8,6 +12,7 @@ use crate::problem::Malformed;
 const PRELUDE: usize = 12;
 const CHECKSUM: usize = 4;
 const STRING: u8 = 7;
+const CHUNK: &[u8] = b"chunk";
 
 /// One past the end of the first message, once it is all there.
 pub(super) fn frame_end(slice: &[u8]) -> Result<Option<usize>, Malformed> {
@@ -46,8 +51,23 @@ pub(super) fn read_frame(raw: Bytes) -> Result<Piece, Malformed> {
         }
         at = next;
     }
+    if piece.name == CHUNK[..] {
+        piece = unwrapped(piece)?;
+    }
     piece.raw = raw;
     Ok(piece)
+}
+
+/// `InvokeModel` wraps each event of the model's own API: `{"bytes": "<base64>"}`.
+fn unwrapped(piece: Piece) -> Result<Piece, Malformed> {
+    #[derive(serde::Deserialize)]
+    struct Chunk<'a> {
+        #[serde(borrow)]
+        bytes: Cow<'a, str>,
+    }
+    let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(&piece.payload) else { return Ok(piece) };
+    let payload = BASE64.decode(chunk.bytes.as_bytes()).map_err(|_| Malformed::new("the bytes of a chunk are no base64"))?;
+    Ok(Piece { name: Bytes::new(), payload: payload.into(), ..piece })
 }
 
 type Range = (usize, usize);

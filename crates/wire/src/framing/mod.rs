@@ -31,6 +31,21 @@ pub enum Framing {
     JsonArray,
 }
 
+impl Framing {
+    /// The framing that a content type stands for, else the usual one; `None` for what is a document and no stream.
+    pub fn of_content_type(content_type: &str, usual: Framing) -> Option<Framing> {
+        let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match kind.as_str() {
+            "text/event-stream" => Some(Framing::Sse),
+            "application/vnd.amazon.eventstream" => Some(Framing::AwsEventStream),
+            "application/x-ndjson" | "application/ndjson" | "application/jsonl" | "application/stream+json" => Some(Framing::JsonLines),
+            "application/json" => (usual == Framing::JsonLines).then_some(usual),
+            "text/html" => None,
+            _ => Some(usual),
+        }
+    }
+}
+
 /// One frame and the bytes it came in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Piece {

@@ -79,7 +79,7 @@ impl Inbound for Gemini {
         error::write_problem(problem)
     }
 
-    fn write_stream_problem(&self, problem: &Problem, _flavor: Flavor) -> Vec<u8> {
+    fn write_stream_problem(&self, problem: &Problem, _flavor: Flavor, _events: u64) -> Vec<u8> {
         error::write_stream_problem(problem)
     }
 }
@@ -87,6 +87,14 @@ impl Inbound for Gemini {
 impl Outbound for Gemini {
     fn framing(&self) -> Framing {
         Framing::Sse
+    }
+
+    fn framing_of(&self, content_type: &str) -> Option<Framing> {
+        match Framing::of_content_type(content_type, Framing::Sse) {
+            // Without `alt=sse` it streams one array; an error stands there alone.
+            None if content_type.starts_with("application/json") => Some(Framing::JsonArray),
+            framing => framing,
+        }
     }
 
     fn model_key(&self) -> Option<&'static str> {

@@ -22,7 +22,7 @@
 //! | `n` | answers; passes only where the formats agree | refused |
 //! | `metadata` | labels where all values are texts, else kept as sent | |
 //! | `stream_options` | `include_usage` is always sent: the gateway meters | its other options pass only verbatim |
-//! | the rest, and [`control::STEERING`] | `Extra` | |
+//! | the rest, and [`STEERING`](crate::control::STEERING) | `Extra` | |
 //!
 //! # Where thoughts are
 //!
@@ -51,7 +51,6 @@
 mod calls;
 mod chunk;
 mod citations;
-pub mod control;
 pub(crate) mod error;
 pub(crate) mod finish;
 mod glance;
@@ -105,7 +104,7 @@ impl Inbound for OpenAiChat {
         error::write_problem(problem, flavor)
     }
 
-    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor) -> Vec<u8> {
+    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, _events: u64) -> Vec<u8> {
         error::write_stream_problem(problem, flavor)
     }
 

@@ -269,7 +269,8 @@ impl EventWriter for Writer {
             Event::Usage(usage) => self.usage.get_or_insert_default().merge((**usage).clone()),
             Event::End { finish, service_tier } => self.end(finish, service_tier.as_ref(), out),
             Event::Fault(fault) => {
-                out.extend_from_slice(&error::write_stream_problem(&Problem::from((**fault).clone()), self.stamp.flavor));
+                let problem = Problem { provider: self.stamp.provider.clone(), ..Problem::from((**fault).clone()) };
+                out.extend_from_slice(&error::write_stream_problem(&problem, self.stamp.flavor));
             }
             Event::Unknown(_) => {}
         }

@@ -71,7 +71,7 @@ impl Inbound for OpenAiCompletions {
         error::write_problem(problem, flavor)
     }
 
-    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor) -> Vec<u8> {
+    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, _events: u64) -> Vec<u8> {
         error::write_stream_problem(problem, flavor)
     }
 

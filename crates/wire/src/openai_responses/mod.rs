@@ -88,8 +88,8 @@ impl Inbound for OpenAiResponses {
         openai_chat::error::write_problem(problem, flavor)
     }
 
-    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor) -> Vec<u8> {
-        error::write_stream_problem(problem, flavor, 0)
+    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, events: u64) -> Vec<u8> {
+        error::write_stream_problem(problem, flavor, events)
     }
 }
 

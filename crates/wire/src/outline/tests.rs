@@ -88,8 +88,10 @@ fn edits_touch_nothing_else() {
     );
     assert_eq!(
         apply(text, &Edits { rename: pairs(&[("a", "aa"), ("b", "model")]), ..Edits::default() }),
-        r#"{"aa":1, "model": "x","b":[1, 2] }"#
+        r#"{"aa":1, "model": "x" }"#,
+        "the new name is there already"
     );
+    assert_eq!(apply(text, &Edits { lose: vec!["b".into()], ..Edits::default() }), r#"{"a":1, "model": "x" }"#);
 }
 
 proptest! {

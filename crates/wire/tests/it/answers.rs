@@ -115,7 +115,7 @@ pub(crate) fn through_stream(events: &[Event], client: Dialect, inbound: &dyn In
     for event in events {
         // As the relay does it: a fault is not the writer's to write.
         match event {
-            Event::Fault(fault) => out.extend_from_slice(&inbound.write_stream_problem(&meaning::problem_of(fault), Flavor::OpenAi)),
+            Event::Fault(fault) => out.extend_from_slice(&inbound.write_stream_problem(&meaning::problem_of(fault), Flavor::OpenAi, 0)),
             event => writer.write(event, &mut out),
         }
     }

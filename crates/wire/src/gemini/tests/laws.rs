@@ -134,7 +134,7 @@ fn every_problem_has_its_status_and_is_read_back() {
     assert_eq!(fault.kind, Kind::Unauthenticated);
     let page = dialect().read_fault(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"<html>oh</html>");
     assert_eq!((page.kind, page.message.contains('<')), (Kind::Upstream, false));
-    let event = dialect().write_stream_problem(&Problem::new(Kind::Timeout, "late"), Flavor::OpenAi);
+    let event = dialect().write_stream_problem(&Problem::new(Kind::Timeout, "late"), Flavor::OpenAi, 0);
     assert!(assembled(Framing::Sse, &event).is_err_and(|fault| fault.kind == Kind::Timeout));
 }
 

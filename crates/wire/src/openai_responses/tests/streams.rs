@@ -157,7 +157,7 @@ fn every_kind_of_error_has_its_status() {
         let body: Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!(body["error"]["message"], "why");
         assert!(body["error"]["type"].is_string() && body["error"]["code"].is_string(), "{body}");
-        let stream = String::from_utf8(inbound.write_stream_problem(&problem, Flavor::OpenAi)).expect("text");
+        let stream = String::from_utf8(inbound.write_stream_problem(&problem, Flavor::OpenAi, 0)).expect("text");
         let event = stream.strip_prefix("event: error\ndata: ").and_then(|rest| rest.strip_suffix("\n\n")).expect("one event");
         let event: Value = serde_json::from_str(event).expect("JSON");
         assert_eq!(

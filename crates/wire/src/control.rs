@@ -1,5 +1,7 @@
 //! Which fields of a request are meant for a gateway and not for a model.
 
+use crate::dialect::Dialect;
+
 /// Fields that steer a gateway (OpenRouter's, LiteLLM's and our own names). They are read where the gateway decides, kept in
 /// `Extra`, and removed before a provider sees the request, since most providers refuse fields they do not know.
 ///
@@ -70,3 +72,14 @@ pub const STEERING: &[&str] = &[
     "keepalive_seconds",
     "spend_logs_metadata",
 ];
+
+/// Whether that top-level field of a request is for the gateway and not for a provider of that dialect.
+pub fn is_steering(dialect: Dialect, key: &str) -> bool {
+    let steered = match dialect {
+        Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::Anthropic => true,
+        // A field of that API's own.
+        Dialect::OpenAiResponses => key != "max_tool_calls",
+        Dialect::Gemini | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama => false,
+    };
+    steered && STEERING.contains(&key)
+}

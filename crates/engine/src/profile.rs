@@ -1,0 +1,136 @@
+//! What a model can do, from its rows. What they do not say stays unknown.
+
+use switchboard_wire::Dialect;
+use switchboard_wire::dialect::{Profile, Thinking};
+
+use crate::catalog::{Catalog, ModelCard, Provider};
+
+/// The efforts that every model knows which is told to think by one; of the others a card says which it knows.
+const EFFORTS: [(&str, &str, bool); 7] = [
+    ("none", "none_reasoning_effort", false),
+    ("minimal", "minimal_reasoning_effort", false),
+    ("low", "low_reasoning_effort", true),
+    ("medium", "medium_reasoning_effort", true),
+    ("high", "high_reasoning_effort", true),
+    ("xhigh", "xhigh_reasoning_effort", false),
+    ("max", "max_reasoning_effort", false),
+];
+
+/// The profile of that model at that provider.
+pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard>, model: &str) -> Profile {
+    let knows = |ability: &str| knows(card?, ability);
+    let vendor = vendor(catalog, provider, model);
+    let is = |name: &str| vendor.as_deref() == Some(name);
+    let native_schema = knows("native_structured_output");
+    let schema = knows("response_schema");
+    let json_schema = if provider.chat.contains(&Dialect::Bedrock) {
+        knows("bedrock_native_structured_output")
+    } else if is("anthropic") {
+        // What a price list calls a schema may be a tool that was made to look like one.
+        native_schema
+    } else {
+        schema.or(native_schema)
+    };
+    Profile {
+        max_output_tokens: card.and_then(|card| card.max_output_tokens.or(card.max_tokens)),
+        thinking: thinking(card, model, is("openai")),
+        efforts: card.and_then(efforts),
+        json_schema,
+        sampling: knows("sampling_params"),
+        // OpenAI's own thinking models refuse the old name; open models of theirs are served by others, who know it.
+        max_completion_tokens: (is("openai") && knows("reasoning") == Some(true) && !model.contains("oss")).then_some(true),
+        reasoning_field: provider.reasoning_field.clone(),
+        vendor,
+        max_stop: None,
+    }
+}
+
+fn knows(card: &ModelCard, ability: &str) -> Option<bool> {
+    let has = |list: &[String]| list.iter().any(|known| known == ability);
+    if has(&card.supports) { Some(true) } else { has(&card.lacks).then_some(false) }
+}
+
+fn thinking(card: Option<&ModelCard>, model: &str, openai: bool) -> Option<Thinking> {
+    let knows = |ability: &str| knows(card?, ability);
+    match (knows("reasoning"), knows("adaptive_thinking"), knows("legacy_thinking")) {
+        (Some(false), _, _) => Some(Thinking::Never),
+        (_, Some(true), _) => Some(Thinking::Adaptive),
+        (_, _, Some(true)) => Some(Thinking::Budget),
+        // From the third generation on it is told a level, and wants its signatures back.
+        _ if model.contains("gemini-3") => Some(Thinking::Effort),
+        (Some(true), _, _) if openai => Some(Thinking::Effort),
+        _ => None,
+    }
+}
+
+/// The efforts a card lists, else those its abilities tell of; `None` where it tells of none.
+fn efforts(card: &ModelCard) -> Option<Vec<String>> {
+    if !card.efforts.is_empty() {
+        return Some(card.efforts.clone());
+    }
+    let told = EFFORTS.iter().any(|(_, ability, _)| knows(card, ability).is_some());
+    let known = EFFORTS.iter().filter(|(_, ability, usual)| knows(card, ability).unwrap_or(*usual));
+    told.then(|| known.map(|(effort, ..)| (*effort).to_owned()).collect())
+}
+
+/// Who makes the model, whoever serves it: the author in its name, else the family its name tells, else the provider where that
+/// makes models.
+fn vendor(catalog: &Catalog, provider: &Provider, model: &str) -> Option<String> {
+    let authored = |part: &str| {
+        let maker = catalog.providers().find(|maker| maker.authors.iter().any(|author| author == part))?;
+        maker.authors.first().cloned()
+    };
+    let author = model.split_once('/').and_then(|(author, _)| authored(author));
+    let dotted = || model.split('.').find_map(|part| matches!(part, "anthropic" | "openai" | "google").then(|| part.to_owned()));
+    let family = || {
+        let families = [("claude", "anthropic"), ("gemini", "google"), ("gpt-", "openai")];
+        families.into_iter().find(|(name, _)| model.contains(name)).map(|(_, vendor)| vendor.to_owned())
+    };
+    author.or_else(dotted).or_else(family).or_else(|| provider.authors.first().cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(name: &str) -> Profile {
+        let (provider, model) = name.split_once('/').expect("a provider");
+        let catalog = Catalog::embedded();
+        let row = catalog.provider(provider).expect("a provider");
+        of(catalog, row, catalog.model(provider, model).as_ref(), model)
+    }
+
+    #[test]
+    fn makers_are_known_behind_whoever_serves() {
+        let cases = [
+            ("openai/gpt-5", "openai"),
+            ("azure/gpt-5", "openai"),
+            ("openrouter/anthropic/claude-opus-4.6", "anthropic"),
+            ("openrouter/deepseek/deepseek-chat", "deepseek"),
+            ("bedrock/us.anthropic.claude-opus-4-6-v1", "anthropic"),
+            ("vertex_ai/claude-opus-4-6", "anthropic"),
+            ("databricks/databricks-claude-opus-4-6", "anthropic"),
+            ("vertex_ai/gemini-2.5-pro", "google"),
+            ("mistral/mistral-large-latest", "mistralai"),
+        ];
+        for (name, maker) in cases {
+            assert_eq!(profile(name).vendor.as_deref(), Some(maker), "{name}");
+        }
+        assert_eq!(profile("ollama/some-model").vendor, None);
+    }
+
+    #[test]
+    fn thinking_and_efforts_are_as_the_cards_say() {
+        let adaptive = profile("anthropic/claude-opus-5");
+        assert_eq!((adaptive.thinking, adaptive.sampling), (Some(Thinking::Adaptive), Some(false)));
+        assert_eq!(adaptive.efforts.unwrap_or_default(), ["low", "medium", "high", "xhigh", "max"]);
+        let gpt = profile("openai/gpt-5");
+        assert_eq!((gpt.thinking, gpt.max_completion_tokens), (Some(Thinking::Effort), Some(true)));
+        assert_eq!(gpt.efforts.unwrap_or_default(), ["minimal", "low", "medium", "high"]);
+        assert_eq!(profile("openai/gpt-4o").max_completion_tokens, None);
+        assert_eq!(profile("gemini/gemini-2.5-pro").thinking, None);
+        assert_eq!(profile("gemini/gemini-3-flash-preview").thinking, Some(Thinking::Effort));
+        assert_eq!(profile("anthropic/claude-haiku-4-5").json_schema, Some(true));
+        assert_eq!(profile("ollama/some-model").efforts, None);
+    }
+}

@@ -1,0 +1,242 @@
+//! When all goes well: every client with every provider, and what is kept of it.
+
+use switchboard_engine::meter::Outcome;
+use switchboard_wire::Dialect;
+use switchboard_wire::dialect::Flavor;
+
+use super::rig::{KEY, PROMPT, Rig, ask, call, spec};
+use super::upstream::{Scripted, json, stream};
+use super::words::{ALL, clean_end, closing, content, opening, pairs, streamed, text_of, text_of_stream, whole};
+
+#[tokio::test]
+async fn every_client_gets_whole_answers_of_every_provider() {
+    for (client, provider) in pairs() {
+        let upstream = Scripted::start(vec![json("200 OK", whole(provider))]).await;
+        let rig = Rig::new(vec![spec(provider, &upstream)]);
+        let told = rig.ask(&ask(client, false)).await;
+        assert_eq!(told.status, 200, "{client} of {provider}: {told:?}");
+        assert_eq!(text_of(client, &told.json()), "Hello there");
+        if client == provider {
+            assert_eq!(told.body, whole(provider), "the same dialect passes as it came");
+        }
+        let (head, body) = upstream.requests().remove(0);
+        assert!(head.to_ascii_lowercase().contains(&format!("authorization: bearer {KEY}")), "{head}");
+        assert!(String::from_utf8(body).unwrap().contains(PROMPT));
+        let record = rig.record();
+        assert_eq!((record.outcome, record.status, record.attempts), (Outcome::Complete, 200, 1));
+        let usage = record.usage.unwrap();
+        assert_eq!((usage.input, usage.output), (Some(11), Some(7)), "{client} of {provider}");
+        assert_eq!((record.dialect, record.spoken), (client, Some(provider)));
+    }
+}
+
+#[tokio::test]
+async fn every_client_gets_streams_of_every_provider() {
+    for (client, provider) in pairs() {
+        let upstream = Scripted::start(vec![stream(&streamed(provider))]).await;
+        let rig = Rig::new(vec![spec(provider, &upstream)]);
+        let told = rig.ask(&ask(client, true)).await;
+        assert_eq!(told.status, 200, "{client} of {provider}: {told:?}");
+        assert_eq!(told.header("content-type"), Some("text/event-stream"));
+        assert_eq!(text_of_stream(client, &told.body), "Hello there", "{client} of {provider}");
+        told.says(&[clean_end(client)]);
+        if client == provider && provider != Dialect::OpenAiChat {
+            assert_eq!(told.body, streamed(provider), "the same dialect passes as it came");
+        }
+        let record = rig.record();
+        assert_eq!((record.outcome, record.status, record.attempts), (Outcome::Complete, 200, 1), "{client} of {provider}");
+        let usage = record.usage.unwrap();
+        assert_eq!((usage.input, usage.output), (Some(11), Some(7)), "{client} of {provider}");
+        assert!(record.first_content.is_some());
+    }
+}
+
+#[tokio::test]
+async fn costs_are_exact_and_told() {
+    let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::OpenAiChat))]).await;
+    let rig = Rig::new(vec![spec(Dialect::OpenAiChat, &upstream)]);
+    let told = rig.ask(&ask(Dialect::OpenAiChat, false)).await;
+    // gpt-4o-mini: 0.15 and 0.60 USD for a million tokens.
+    let expected = 11 * 150_000 + 7 * 600_000;
+    let record = rig.record();
+    assert_eq!(record.cost.map(|cost| cost.0), Some(expected));
+    assert_eq!(told.header("x-litellm-response-cost"), Some("0.00000585"));
+}
+
+#[tokio::test]
+async fn answers_say_where_they_are_from() {
+    let upstream = Scripted::start(vec![json("500 Internal Server Error", "{}"), json("200 OK", whole(Dialect::Anthropic))]).await;
+    let rig = Rig::new(vec![spec(Dialect::Anthropic, &upstream)]);
+    let told = rig.ask(&ask(Dialect::OpenAiChat, false)).await;
+    let expected = [
+        ("x-litellm-call-id", "call-1"),
+        ("x-litellm-model-id", "at-anthropic"),
+        ("x-litellm-model-group", "m"),
+        ("x-litellm-attempted-retries", "1"),
+        ("x-litellm-attempted-fallbacks", "0"),
+        ("x-switchboard-provider", "anthropic"),
+        ("content-type", "application/json"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(told.header(name), Some(value), "{name}");
+    }
+    for name in ["x-litellm-overhead-duration-ms", "x-litellm-response-duration-ms"] {
+        assert!(told.header(name).unwrap().parse::<f64>().is_ok(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn usage_is_shown_to_those_who_asked() {
+    let asked = r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"hi"}]}"#;
+    for provider in ALL {
+        let upstream = Scripted::start(vec![stream(&streamed(provider))]).await;
+        let rig = Rig::new(vec![spec(provider, &upstream)]);
+        let shown = rig.ask(&call(Dialect::OpenAiChat, true, asked)).await;
+        shown.says(&["\"prompt_tokens\":11", "\"completion_tokens\":7"]);
+        let hidden = rig.ask(&ask(Dialect::OpenAiChat, true)).await;
+        assert!(!hidden.body.contains("prompt_tokens"), "{provider}: {hidden:?}");
+        if provider == Dialect::OpenAiChat {
+            let bodies: Vec<serde_json::Value> =
+                upstream.requests().iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect();
+            assert!(bodies.iter().all(|body| body["stream_options"]["include_usage"] == true), "{bodies:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn done_is_supplied_where_a_provider_leaves_it_out() {
+    let provider = Dialect::OpenAiChat;
+    let events = format!("{}{}{}", opening(provider), content(provider, "Hello there"), closing(provider));
+    let upstream = Scripted::start(vec![stream(&events)]).await;
+    let rig = Rig::new(vec![spec(provider, &upstream)]);
+    let told = rig.ask(&ask(provider, true)).await;
+    assert!(told.body.ends_with("data: [DONE]\n\n"), "{told:?}");
+    assert_eq!(rig.record().outcome, Outcome::Complete);
+}
+
+#[tokio::test]
+async fn an_unstreamed_answer_is_streamed_to_who_asked_for_a_stream() {
+    for (client, provider) in pairs() {
+        let upstream = Scripted::start(vec![json("200 OK", whole(provider))]).await;
+        let rig = Rig::new(vec![spec(provider, &upstream)]);
+        let told = rig.ask(&ask(client, true)).await;
+        assert_eq!(told.status, 200, "{client} of {provider}: {told:?}");
+        assert_eq!(text_of_stream(client, &told.body), "Hello there", "{client} of {provider}: {told:?}");
+        told.says(&[clean_end(client)]);
+        assert_eq!(rig.record().outcome, Outcome::Complete);
+    }
+}
+
+#[tokio::test]
+async fn gemini_arrays_are_read_and_written() {
+    let items = streamed(Dialect::Gemini);
+    let items: Vec<&str> = items.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    let array = format!("[{}]", items.join(",\r\n"));
+    for client in ALL {
+        // A provider that streams an array, whatever it was asked for.
+        let upstream = Scripted::start(vec![json("200 OK", &array)]).await;
+        let rig = Rig::new(vec![spec(Dialect::Gemini, &upstream)]);
+        let told = rig.ask(&ask(client, true)).await;
+        assert_eq!(text_of_stream(client, &told.body), "Hello there", "{client}: {told:?}");
+        let usage = rig.record().usage.unwrap();
+        assert_eq!((usage.input, usage.output), (Some(11), Some(7)));
+    }
+    for provider in ALL {
+        // A client that wants an array.
+        let upstream = Scripted::start(vec![stream(&streamed(provider)), json("200 OK", whole(provider))]).await;
+        let rig = Rig::new(vec![spec(provider, &upstream)]);
+        let mut call = ask(Dialect::Gemini, true);
+        call.door.array = true;
+        for _ in 0..2 {
+            let told = rig.ask(&call).await;
+            assert_eq!(told.header("content-type"), Some("application/json"), "{provider}");
+            let list = told.json();
+            let texts = list.as_array().unwrap().iter().filter_map(|item| item["candidates"][0]["content"]["parts"][0]["text"].as_str());
+            assert_eq!(texts.collect::<String>(), "Hello there", "{provider}: {told:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_meant_for_the_gateway_stays_here() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"fallbacks":["x"],"num_retries":1,"api_key":"sk-client","api_base":"http://evil","provider":{"order":["a"]},"temperature":0.5,"made_up":{"a":1}}"#;
+    for provider in ALL {
+        let upstream = Scripted::start(vec![json("200 OK", whole(provider))]).await;
+        let rig = Rig::new(vec![spec(provider, &upstream)]);
+        assert_eq!(rig.ask(&call(Dialect::OpenAiChat, false, body)).await.status, 200);
+        let sent = upstream.body().to_string();
+        for word in ["fallbacks", "num_retries", "sk-client", "evil", "order"] {
+            assert!(!sent.contains(word), "{provider}: {sent}");
+        }
+        assert!(sent.contains("0.5"), "{provider}: {sent}");
+        assert_eq!(sent.contains("made_up"), provider == Dialect::OpenAiChat, "unknown fields pass to the same dialect alone: {sent}");
+    }
+}
+
+#[tokio::test]
+async fn knobs_that_a_target_lacks_are_told_or_refused() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"frequency_penalty":0.5,"seed":7}"#;
+    let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::Anthropic))]).await;
+    let rig = Rig::new(vec![spec(Dialect::Anthropic, &upstream)]);
+    let mut call = call(Dialect::OpenAiChat, false, body);
+    let told = rig.ask(&call).await;
+    let dropped = told.header("x-switchboard-dropped").unwrap().to_owned();
+    assert!(dropped.contains("frequency_penalty") && dropped.contains("seed"), "{dropped}");
+    assert_eq!(rig.record().losses, dropped.split(", ").count());
+
+    let rig = Rig::new(vec![spec(Dialect::Anthropic, &upstream)]);
+    call.strict = true;
+    let told = rig.ask(&call).await;
+    assert_eq!(told.status, 400, "{told:?}");
+    told.says(&["frequency_penalty"]);
+    assert_eq!(upstream.requests().len(), 1, "nothing more was sent");
+    assert_eq!(rig.record().attempts, 0);
+}
+
+#[tokio::test]
+async fn content_that_a_target_lacks_is_refused_with_its_name() {
+    let audio =
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}]}]}"#;
+    let several = r#"{"model":"m","n":2,"messages":[{"role":"user","content":"hi"}]}"#;
+    let logprobs = r#"{"model":"m","logprobs":true,"top_logprobs":2,"messages":[{"role":"user","content":"hi"}]}"#;
+    let cases = [(audio, "audio"), (several, "`n`"), (logprobs, "logprobs")];
+    for (body, field) in cases {
+        let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::Anthropic))]).await;
+        let rig = Rig::new(vec![spec(Dialect::Anthropic, &upstream)]);
+        let told = rig.ask(&call(Dialect::OpenAiChat, false, body)).await;
+        assert_eq!(told.status, 400, "{field}: {told:?}");
+        told.says(&[field, "anthropic"]);
+        assert!(upstream.requests().is_empty());
+        let record = rig.record();
+        assert_eq!((record.status, record.attempts), (400, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_can_say_it_is_found() {
+    let several = r#"{"model":"m","n":2,"messages":[{"role":"user","content":"hi"}]}"#;
+    let cannot = Scripted::start(vec![json("200 OK", whole(Dialect::Anthropic))]).await;
+    let can = Scripted::start(vec![json("200 OK", whole(Dialect::OpenAiChat))]).await;
+    let mut second = spec(Dialect::OpenAiChat, &can);
+    second.order = 1;
+    let rig = Rig::new(vec![spec(Dialect::Anthropic, &cannot), second]);
+    let told = rig.ask(&call(Dialect::OpenAiChat, false, several)).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    assert!(cannot.requests().is_empty());
+    assert_eq!(rig.record().attempts, 1);
+}
+
+#[tokio::test]
+async fn openrouter_clients_get_their_own_shapes() {
+    let message = "no such temperature";
+    let upstream =
+        Scripted::start(vec![json("400 Bad Request", &super::words::error(Dialect::OpenAiChat, "invalid_request_error", message))]).await;
+    let rig = Rig::new(vec![spec(Dialect::OpenAiChat, &upstream)]);
+    let mut call = ask(Dialect::OpenAiChat, false);
+    call.door.flavor = Flavor::OpenRouter;
+    let told = rig.ask(&call).await;
+    let error = &told.json()["error"];
+    assert_eq!((told.status, error["code"].as_u64()), (400, Some(400)), "{told:?}");
+    assert_eq!(error["metadata"]["provider_name"], "OpenAI", "{told:?}");
+    assert!(error["metadata"]["raw"].to_string().contains(message), "{told:?}");
+}

@@ -1,0 +1,167 @@
+//! Deployments as their rows make them: URL, headers and body of what a provider gets.
+
+use std::collections::BTreeMap;
+
+use http::HeaderMap;
+use switchboard_engine::deployment::Spec;
+use switchboard_wire::dialect::Flavor;
+use switchboard_wire::{Dialect, Operation};
+
+use super::rig::{Rig, ask, build, call, door};
+use super::upstream::{Scripted, json, reply};
+use super::words::whole;
+
+/// (provider, model, settings, URL of a stream, what the headers hold)
+type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str, Option<(&'static str, &'static str)>);
+
+const VERSION: Option<(&str, &str)> = Some(("anthropic-version", "2023-06-01"));
+
+/// Those who serve Claude in Anthropic's format.
+const CLAUDE: [Row; 5] = [
+    ("anthropic", "claude-opus-4-6", &[], "https://api.anthropic.com/v1/messages", VERSION),
+    (
+        "vertex_ai",
+        "claude-opus-4-6",
+        &[("vertex_project", "p1"), ("vertex_location", "us-east5")],
+        "https://us-east5-aiplatform.googleapis.com/v1/projects/p1/locations/us-east5/publishers/anthropic/models/claude-opus-4-6:streamRawPredict",
+        None,
+    ),
+    (
+        "vertex_ai",
+        "claude-opus-4-6",
+        &[("vertex_project", "p1"), ("vertex_location", "global")],
+        "https://aiplatform.googleapis.com/v1/projects/p1/locations/global/publishers/anthropic/models/claude-opus-4-6:streamRawPredict",
+        None,
+    ),
+    (
+        "databricks",
+        "databricks-claude-opus-4-6",
+        &[("DATABRICKS_HOST", "w.cloud.databricks.com")],
+        "https://w.cloud.databricks.com/serving-endpoints/anthropic/v1/messages",
+        VERSION,
+    ),
+    ("openrouter", "anthropic/claude-opus-4.6", &[], "https://openrouter.ai/api/v1/messages", VERSION),
+];
+
+fn row_spec((provider, model, settings, ..): &Row) -> Spec {
+    Spec {
+        id: "row".to_owned(),
+        group: "m".to_owned(),
+        provider: (*provider).to_owned(),
+        model: (*model).to_owned(),
+        values: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<BTreeMap<_, _>>(),
+        ..Spec::default()
+    }
+}
+
+#[test]
+fn claude_is_reached_wherever_it_is_served() {
+    for row in &CLAUDE {
+        let (provider, _, _, url, header) = row;
+        let deployment = build(row_spec(row));
+        let spoken = deployment.dialect_for(Dialect::Anthropic);
+        assert_eq!(spoken, Some(Dialect::Anthropic), "{provider}");
+        let reach = deployment.reach(Operation::Chat, spoken, true).unwrap();
+        assert_eq!(format!("{}://{}{}", reach.origin.scheme(), reach.origin.authority(), reach.path), *url);
+        let of = |headers: &HeaderMap, name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        if let Some((name, value)) = header {
+            assert_eq!(of(&reach.headers, name).as_deref(), Some(*value), "{provider}");
+        }
+        assert_eq!(deployment.profile.vendor.as_deref(), Some("anthropic"), "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn the_envelope_is_the_rows() {
+    let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::Anthropic))]).await;
+    let vertex = Spec { base: Some(format!("http://{}", upstream.address())), ..row_spec(&CLAUDE[1]) };
+    let rig = Rig::new(vec![vertex]);
+    for client in [Dialect::Anthropic, Dialect::OpenAiChat] {
+        assert_eq!(rig.ask(&ask(client, false)).await.status, 200, "{client}");
+    }
+    for (head, body) in upstream.requests() {
+        assert!(head.contains("claude-opus-4-6:rawPredict HTTP"), "{head}");
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["anthropic_version"], "vertex-2023-10-16");
+        assert_eq!(body.get("model"), None, "the path names the model: {body}");
+    }
+}
+
+#[tokio::test]
+async fn limits_go_by_the_name_the_model_knows() {
+    let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::OpenAiChat))]).await;
+    let base = Some(format!("http://{}/v1", upstream.address()));
+    let spec = Spec { base, ..row_spec(&("openai", "gpt-5", &[], "", None)) };
+    let rig = Rig::new(vec![spec]);
+    let old = r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
+    let both = r#"{"model":"m","max_tokens":5,"max_completion_tokens":7,"messages":[{"role":"user","content":"hi"}]}"#;
+    for body in [old, both] {
+        rig.ask(&call(Dialect::OpenAiChat, false, body)).await;
+    }
+    let bodies: Vec<serde_json::Value> = upstream.requests().iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect();
+    assert_eq!((&bodies[0]["max_completion_tokens"], bodies[0].get("max_tokens")), (&5.into(), None));
+    assert_eq!((&bodies[1]["max_completion_tokens"], bodies[1].get("max_tokens")), (&7.into(), None));
+}
+
+#[tokio::test]
+async fn what_a_row_takes_out_is_told() {
+    let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::OpenAiChat))]).await;
+    let base = Some(format!("http://{}/v1", upstream.address()));
+    let rig = Rig::new(vec![Spec { base, ..row_spec(&("mistral", "mistral-large-latest", &[], "", None)) }]);
+    let body = r#"{"model":"m","user":"u1","seed":3,"messages":[{"role":"user","content":"hi"}]}"#;
+    let told = rig.ask(&call(Dialect::OpenAiChat, false, body)).await;
+    assert_eq!(told.header("x-switchboard-dropped"), Some("user"));
+    let sent = upstream.body();
+    assert_eq!((sent.get("user"), &sent["random_seed"], sent.get("seed")), (None, &3.into(), None));
+    assert_eq!(rig.record().losses, 1);
+}
+
+#[tokio::test]
+async fn a_clients_headers_reach_those_who_understand_them_alone() {
+    for provider in [Dialect::OpenAiChat, Dialect::Anthropic] {
+        let upstream = Scripted::start(vec![json("200 OK", whole(provider))]).await;
+        let rig = Rig::new(vec![super::rig::spec(provider, &upstream)]);
+        let mut call = ask(provider, false);
+        for name in ["anthropic-beta", "authorization", "x-api-key", "cookie", "openai-organization", "x-forwarded-for"] {
+            call.headers.insert(name, "canary-client".parse().unwrap());
+        }
+        rig.ask(&call).await;
+        let (head, _) = upstream.requests().remove(0);
+        assert_eq!(head.matches("canary-client").count(), usize::from(provider == Dialect::Anthropic), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn aws_streams_of_claude_are_unwrapped() {
+    use base64::Engine as _;
+    use switchboard_wire::framing::write_aws_message;
+    let encode = |payload: &str| base64::engine::general_purpose::STANDARD.encode(payload);
+    let streamed = super::words::streamed(Dialect::Anthropic);
+    let mut body = Vec::new();
+    for payload in streamed.lines().filter_map(|line| line.strip_prefix("data: ")) {
+        let chunk = format!(r#"{{"bytes":"{}"}}"#, encode(payload));
+        body.extend(write_aws_message(&[(":message-type", "event"), (":event-type", "chunk")], chunk.as_bytes()));
+    }
+    let mut said = format!("HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\ncontent-length: {}\r\n\r\n", body.len())
+        .into_bytes();
+    said.extend(body);
+    let upstream = Scripted::start(vec![super::upstream::Act::Say(said)]).await;
+    for client in super::words::ALL {
+        let rig = Rig::new(vec![super::rig::spec(Dialect::Anthropic, &upstream)]);
+        let told = rig.ask(&ask(client, true)).await;
+        assert_eq!(super::words::text_of_stream(client, &told.body), "Hello there", "{client}: {told:?}");
+        told.says(&[super::words::clean_end(client)]);
+    }
+}
+
+#[tokio::test]
+async fn sound_that_breaks_off_does_not_end_cleanly() {
+    use http_body_util::BodyExt;
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ncontent-length: 99\r\n\r\n";
+    let upstream = Scripted::start(vec![super::upstream::Act::Say(format!("{head}beep").into_bytes()), reply("200 OK", "", "")]).await;
+    let rig = Rig::new(vec![super::rig::spec(Dialect::OpenAiChat, &upstream)]);
+    let mut call = call(Dialect::OpenAiChat, false, r#"{"model":"m","input":"hi","voice":"alloy"}"#);
+    call.door = switchboard_engine::call::Door { operation: Operation::Speech, flavor: Flavor::OpenAi, ..door(Dialect::OpenAiChat) };
+    let answer = rig.open(&call).await;
+    assert!(answer.body.collect().await.is_err());
+}
