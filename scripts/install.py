@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 LOCAL = ROOT / ".local"
 PYTHON_SUITE = ROOT / "tests" / "clients" / "python"
 NODE_SUITE = ROOT / "tests" / "clients" / "node"
-OLDEST_PYTHON, OLDEST_NODE = (3, 10), 20
+OLDEST_PYTHON, OLDEST_NODE = (3, 11), 20
 MINUTES = 15
 
 

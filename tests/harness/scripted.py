@@ -56,12 +56,17 @@ EMBEDDINGS = {
 }
 
 
+# The statuses of `google.rpc.Code` that go with HTTP's.
+GOOGLE = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 413: "INVALID_ARGUMENT",
+          422: "INVALID_ARGUMENT", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE", 529: "UNAVAILABLE"}
+
+
 def canned(path):
     """The answer to a path, and how that provider writes errors."""
     if path.endswith("/messages"):
         return ANTHROPIC, lambda status: {"type": "error", "error": {"type": "api_error", "message": f"scripted {status}"}}
     if ":generateContent" in path:
-        return GEMINI, lambda status: {"error": {"code": status, "message": f"scripted {status}", "status": "UNKNOWN"}}
+        return GEMINI, lambda status: {"error": {"code": status, "message": f"scripted {status}", "status": GOOGLE[status]}}
     answer = RESPONSES if path.endswith("/responses") else EMBEDDINGS if path.endswith("/embeddings") else OPENAI
     return answer, lambda status: {"error": {"message": f"scripted {status}", "type": "error", "param": None, "code": None}}
 

@@ -136,7 +136,7 @@ def sample(rows, each):
     taken, chosen = {}, []
     for row in chats(rows):
         key = (dialect(row["api"]), bool(row["stream"]), "tool_calls" in row["features"])
-        if row["status"] == 200 and taken.get(key, 0) < each and 200 < len(row["response_body"] or "") < 60_000:
+        if row["status"] == 200 and "finish:error" not in row["features"] and taken.get(key, 0) < each and 200 < len(row["response_body"] or "") < 60_000:
             taken[key] = taken.get(key, 0) + 1
             chosen.append(row)
     return chosen

@@ -96,5 +96,5 @@ def test_errors(gateway, client):
 def test_upstream_errors(client, provider, status, kind, words):
     with pytest.raises(kind) as caught:
         client.models.generate_content(model=f"{provider}-{status}", contents="hi")
-    if words and provider != "gemini":  # Gemini's own errors pass as they came
+    if words:
         assert caught.value.status == words

@@ -44,7 +44,7 @@ def pick(recorded, upstream, kind, stream):
             wanted = expected(row, oracle.get(identifier))
             if wanted and wanted.finish in ("stop", "tool_calls") and (wanted.reasoning or kind != "reasoning") and len(row["response_body"]) < 80_000:
                 return row, wanted
-    pytest.skip(f"no recorded {'stream' if stream else 'answer'} of {upstream} with {kind}")
+    raise LookupError(f"no recorded {'stream' if stream else 'answer'} of {upstream} with {kind}")
 
 
 @pytest.fixture(scope="module")
@@ -105,12 +105,15 @@ ASK = {"openai-chat": ask_chat, "openai-responses": ask_responses, "anthropic": 
 
 # Ollama speaks OpenAI's dialect too, and an OpenAI client gets that one.
 PAIRS = [(client, upstream) for client in ASK for upstream in UPSTREAMS if (client, upstream) != ("openai-chat", "ollama")]
+# Nobody has recorded one whose reasoning can be read.
+UNRECORDED = {("gemini", "reasoning", "streamed"), ("openai-responses", "reasoning", "whole"), ("ollama", "reasoning", "streamed")}
+CASES = [(client, upstream, kind, way) for client, upstream in PAIRS for kind in KINDS for way in ("whole", "streamed")
+         if (upstream, kind, way) not in UNRECORDED]
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("client", "upstream"), PAIRS)
-def test_recorded(recorded, gateway, key, client, upstream, kind, stream):
+@pytest.mark.parametrize(("client", "upstream", "kind", "way"), CASES)
+def test_recorded(recorded, gateway, key, client, upstream, kind, way):
+    stream = way == "streamed"
     row, wanted = pick(recorded, upstream, kind, stream)
     answer = ASK[client](gateway, key, mark(row, CLIENTS[client], ""), stream)
     if dialect(row["api"]) == client and client == "gemini":
