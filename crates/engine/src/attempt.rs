@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::answer::Answer;
 use crate::call::{Call, Content};
-use crate::deployment::{Deployment, Reach};
+use crate::deployment::{Deployment, JSON, Reach};
 use crate::error::{Error, Origin, Retry};
 use crate::exchange::Exchange;
 use crate::gateway::Worker;
@@ -34,6 +34,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 const QUICK: Duration = Duration::from_secs(60);
 /// The same for models that think first, or of which nothing is known.
 const THOUGHTFUL: Duration = Duration::from_secs(300);
+
+const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
+const FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
 
 /// One call on its way through its plan.
 pub struct Attempts<'a> {
@@ -113,7 +117,7 @@ impl Attempts<'_> {
         });
         let Prepared { body, headers, losses, memo } = prepared;
         let due = Instant::now() + self.timeouts(target).first_byte;
-        let reply = match self.send(target, reach, (body, headers, "application/json"), Some(&mut meter)).await {
+        let reply = match self.send(target, reach, (body, headers, JSON), Some(&mut meter)).await {
             Ok(reply) => reply,
             Err(error) => return Err((error, meter)),
         };
@@ -185,7 +189,9 @@ impl Attempts<'_> {
         meter: Option<&mut Meter>,
     ) -> Result<UpstreamReply, Error> {
         let mut headers = reach.headers.clone();
-        if let Ok(value) = HeaderValue::try_from(content_type) {
+        if content_type != JSON
+            && let Ok(value) = HeaderValue::try_from(content_type)
+        {
             headers.insert(CONTENT_TYPE, value);
         }
         crate::control::forward(&self.call.headers, reach.dialect(), &mut headers);
@@ -229,13 +235,21 @@ impl Attempts<'_> {
     /// The headers that say where an answer came from.
     fn sign(&self, answer: &mut Answer, target: &Deployment, journey: &Journey<'_>) {
         let headers = &mut answer.headers;
-        add(headers, "x-litellm-call-id", &self.call.id);
-        add(headers, "x-litellm-model-id", &target.spec.id);
-        add(headers, "x-litellm-model-group", &target.spec.group);
-        headers.insert(HeaderName::from_static("x-litellm-attempted-retries"), HeaderValue::from(journey.retries));
-        headers.insert(HeaderName::from_static("x-litellm-attempted-fallbacks"), HeaderValue::from(journey.fallbacks));
-        add(headers, "x-switchboard-provider", &target.spec.provider);
+        headers.reserve(target.marks.len() + 3);
+        for (name, value) in &target.marks {
+            headers.insert(name.clone(), value.clone());
+        }
+        if let Ok(id) = HeaderValue::from_str(&self.call.id) {
+            headers.insert(CALL_ID, id);
+        }
+        headers.insert(RETRIES, count(journey.retries));
+        headers.insert(FALLBACKS, count(journey.fallbacks));
     }
+}
+
+/// A small number as a header.
+fn count(number: u32) -> HeaderValue {
+    if number == 0 { HeaderValue::from_static("0") } else { HeaderValue::from(number) }
 }
 
 /// How far a call has come: other deployments of its group are retries, other groups are fallbacks.

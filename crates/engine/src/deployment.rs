@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::dialect::{Profile, Thinking};
@@ -104,8 +105,13 @@ pub struct Deployment {
     pub profile: Profile,
     /// Whether streamed usage must be asked for.
     pub ask_usage: bool,
+    /// The headers of answers that say where they came from.
+    pub marks: HeaderMap,
     reaches: Vec<Reach>,
 }
+
+/// What bodies are, unless a call says otherwise.
+pub const JSON: &str = "application/json";
 
 /// A deployment that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +142,7 @@ impl Deployment {
             profile: crate::profile::of(catalog, provider, card.as_ref(), &spec.model),
             ask_usage: provider.stream_usage == StreamUsage::Option,
             card,
+            marks: marks(&spec),
             reaches: Vec::new(),
             spec,
         };
@@ -168,6 +175,7 @@ impl Deployment {
             card: None,
             profile: Profile::default(),
             ask_usage: false,
+            marks: marks(&spec),
             reaches: Vec::new(),
             spec,
         }
@@ -189,6 +197,7 @@ impl Deployment {
         let path = uri.path_and_query().cloned().ok_or_else(|| format!("`{}` has no path", shown(&url)))?;
         let constant = endpoint.headers(value).map_err(|error| error.to_string())?;
         let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         for (name, value) in constant.iter().chain(&self.spec.headers) {
             let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
             let value = HeaderValue::try_from(value).map_err(|_| format!("the value of header `{name}` cannot be sent"))?;
@@ -279,6 +288,13 @@ fn shown(url: &str) -> String {
 /// Fields that say how a request travels: that a target has another place for them is no loss to the caller.
 fn is_ours(key: &str) -> bool {
     matches!(key, "model" | "stream" | "stream_options")
+}
+
+/// The headers that say where an answer came from; a name that no header can hold is left out.
+fn marks(spec: &Spec) -> HeaderMap {
+    let named = [("x-litellm-model-id", &spec.id), ("x-litellm-model-group", &spec.group), ("x-switchboard-provider", &spec.provider)];
+    let fit = named.into_iter().filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)));
+    fit.collect()
 }
 
 /// The dialects that a provider speaks for this model: not every model is served on every path.
