@@ -186,49 +186,59 @@ impl Patch<'_> {
     }
 }
 
-/// Keys that most requests and answers have.
-const EVERYDAY: [&str; 36] = [
-    "model",
-    "messages",
-    "stream",
-    "max_tokens",
-    "temperature",
-    "tools",
-    "tool_choice",
-    "stream_options",
-    "top_p",
-    "n",
-    "stop",
-    "seed",
-    "user",
-    "metadata",
-    "response_format",
-    "max_completion_tokens",
-    "reasoning_effort",
-    "parallel_tool_calls",
-    "input",
-    "instructions",
-    "system",
-    "thinking",
-    "contents",
-    "generationConfig",
-    "systemInstruction",
-    "id",
-    "object",
-    "created",
-    "choices",
-    "usage",
-    "system_fingerprint",
-    "service_tier",
-    "index",
-    "message",
-    "logprobs",
-    "finish_reason",
-];
-
+/// The names of keys that most requests and answers have, so that they need not be copied.
 fn everyday(key: &[u8]) -> Option<&'static str> {
-    EVERYDAY.into_iter().find(|known| known.as_bytes() == key)
+    Some(match key {
+        b"model" => "model",
+        b"messages" => "messages",
+        b"stream" => "stream",
+        b"max_tokens" => "max_tokens",
+        b"temperature" => "temperature",
+        b"tools" => "tools",
+        b"tool_choice" => "tool_choice",
+        b"stream_options" => "stream_options",
+        b"top_p" => "top_p",
+        b"n" => "n",
+        b"stop" => "stop",
+        b"seed" => "seed",
+        b"user" => "user",
+        b"metadata" => "metadata",
+        b"response_format" => "response_format",
+        b"max_completion_tokens" => "max_completion_tokens",
+        b"reasoning_effort" => "reasoning_effort",
+        b"parallel_tool_calls" => "parallel_tool_calls",
+        b"input" => "input",
+        b"instructions" => "instructions",
+        b"system" => "system",
+        b"thinking" => "thinking",
+        b"contents" => "contents",
+        b"generationConfig" => "generationConfig",
+        b"systemInstruction" => "systemInstruction",
+        b"id" => "id",
+        b"object" => "object",
+        b"created" => "created",
+        b"choices" => "choices",
+        b"usage" => "usage",
+        b"system_fingerprint" => "system_fingerprint",
+        b"service_tier" => "service_tier",
+        b"index" => "index",
+        b"message" => "message",
+        b"logprobs" => "logprobs",
+        b"finish_reason" => "finish_reason",
+        _ => return None,
+    })
 }
+
+/// Bytes that open or close something inside a value.
+const BRACKETS: [bool; 256] = {
+    let mut table = [false; 256];
+    table[b'"' as usize] = true;
+    table[b'{' as usize] = true;
+    table[b'}' as usize] = true;
+    table[b'[' as usize] = true;
+    table[b']' as usize] = true;
+    table
+};
 
 /// Where the first quote or backslash stands. Most strings of a request are names, too short for a wide search to pay.
 fn string_end(rest: &[u8]) -> Option<usize> {
@@ -423,7 +433,7 @@ impl<'a> Scanner<'a> {
             if rest.is_empty() {
                 return Err(self.unexpected("the end of a value"));
             }
-            let Some(found) = rest.iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']')) else {
+            let Some(found) = rest.iter().position(|byte| BRACKETS[usize::from(*byte)]) else {
                 self.at += rest.len();
                 continue;
             };
