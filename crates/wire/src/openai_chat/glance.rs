@@ -1,14 +1,17 @@
 //! What the meter wants of an ordinary answer, without reading the rest.
 //!
-//! Only answers that hold nothing but the usual fields are read here; anything else is left to the full reader.
+//! Three searches from the end find what is wanted. Anything unusual (an unknown count, a finish reason of a provider's own, no
+//! choices) is left to the full reader.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
+use memchr::memmem::{self, FinderRev};
 use serde::Deserialize;
 
 use super::finish::read_finish;
 use crate::dialect::{Glance, Memo};
-use crate::frames::Frames;
-use crate::outline::{Outline, Span};
 use crate::reply::Usage;
 
 #[derive(Deserialize)]
@@ -45,42 +48,41 @@ struct AnswerTokens {
     rejected_prediction_tokens: Option<u64>,
 }
 
+/// Where an answer's choices begin, its usage and its finish reason. A quote inside a string is escaped, so none of these can be said
+/// by the model.
+const CHOICES: &[u8] = b"\"choices\":";
+static USAGE: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"usage\":"));
+static FINISH: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"finish_reason\":"));
+static TIER: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"service_tier\":"));
+
+/// How far from the end the search for a tier goes: it stands beside the usage.
+const TAIL: usize = 512;
+
 /// Usage, finish reason and tier of an ordinary answer.
 pub(super) fn glance(body: &Bytes) -> Option<Glance> {
-    let body = Frames::from(body.clone());
-    let top = Outline::scan(&body).ok()?;
-    const KNOWN: [&str; 9] = ["id", "object", "created", "model", "system_fingerprint", "choices", "usage", "service_tier", "provider"];
-    if !top.entries().iter().all(|entry| KNOWN.contains(&&*entry.key)) || top.get("id").is_none() {
+    let body: &[u8] = body.trim_ascii();
+    if !body.starts_with(b"{") || !body.ends_with(b"}") || memmem::find(body, CHOICES).is_none() {
         return None;
     }
-    let finish = finish_of(&body, top.get("choices")?.value)?;
-    let usage = match top.get("usage") {
-        Some(entry) => Some(counted(&serde_json::from_slice(&body.slice(entry.value.start, entry.value.end)).ok()?)?),
+    let finish: Cow<'_, str> = value(body, &FINISH)?.ok()?;
+    if !matches!(&*finish, "stop" | "length" | "tool_calls" | "content_filter") {
+        return None;
+    }
+    let usage = match value::<Tokens>(body, &USAGE) {
+        Some(tokens) => Some(counted(&tokens.ok()?)?),
         None => None,
     };
-    let service_tier = top.read(&body, "service_tier").ok()?;
+    let tail = &body[body.len().saturating_sub(TAIL)..];
+    let service_tier = value::<Option<String>>(tail, &TIER).and_then(Result::ok).flatten();
     let finish = read_finish(Some(&finish), None, finish == "tool_calls", &Memo::default());
     Some(Glance { usage, finish, service_tier })
 }
 
-/// The finish reason of the one choice, whose message is an object.
-fn finish_of(body: &Frames, choices: Span) -> Option<String> {
-    let inner = trim(&body.slice(choices.start + 1, choices.end - 1))?;
-    let choice = Frames::from(inner);
-    let outline = Outline::scan(&choice).ok()?;
-    let usual = |key: &str| matches!(key, "index" | "message" | "logprobs" | "finish_reason");
-    let message = outline.get("message")?.value;
-    let object = choice.slice(message.start, message.end).starts_with(b"{");
-    if !object || !outline.entries().iter().all(|entry| usual(&entry.key)) {
-        return None;
-    }
-    outline.read(&choice, "finish_reason").ok()?
-}
-
-fn trim(bytes: &Bytes) -> Option<Bytes> {
-    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace())?;
-    let end = bytes.iter().rposition(|byte| !byte.is_ascii_whitespace())?;
-    Some(bytes.slice(start..=end))
+/// The value after the last place where the key stands.
+fn value<'a, T: Deserialize<'a>>(body: &'a [u8], key: &FinderRev<'_>) -> Option<serde_json::Result<T>> {
+    let at = key.rfind(body)? + key.needle().len();
+    let mut values = serde_json::Deserializer::from_slice(&body[at..]).into_iter::<T>();
+    values.next()
 }
 
 /// The counts, where they add up as OpenAI's do.
@@ -127,7 +129,8 @@ mod tests {
     fn anything_unusual_is_left_to_the_full_reader() {
         let unusual = [
             ORDINARY.replace("\"total_tokens\":12", "\"total_tokens\":13"),
-            ORDINARY.replace("\"id\":\"a\"", "\"id\":\"a\",\"error\":{\"message\":\"no\"}"),
+            ORDINARY.replace("\"finish_reason\":\"stop\"", "\"finish_reason\":\"error\""),
+            ORDINARY.replace("choices", "answers"),
             ORDINARY.replace("\"finish_reason\":\"stop\"", "\"finish_reason\":null"),
             ORDINARY.replace("\"cached_tokens\":4", "\"cached_tokens\":-4"),
             "null".to_owned(),
