@@ -1,0 +1,320 @@
+//! Reading the outline across frames: each byte once, nothing copied but unusual keys.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use memchr::memchr2;
+use serde::de::IgnoredAny;
+
+use super::{Entry, MAX_DEPTH, Outline, Span};
+use crate::frames::Frames;
+use crate::problem::Malformed;
+
+/// The names of keys that most requests and answers have, so that they need not be copied.
+fn everyday(key: &[u8]) -> Option<&'static str> {
+    Some(match key {
+        b"model" => "model",
+        b"messages" => "messages",
+        b"stream" => "stream",
+        b"max_tokens" => "max_tokens",
+        b"temperature" => "temperature",
+        b"tools" => "tools",
+        b"tool_choice" => "tool_choice",
+        b"stream_options" => "stream_options",
+        b"top_p" => "top_p",
+        b"n" => "n",
+        b"stop" => "stop",
+        b"seed" => "seed",
+        b"user" => "user",
+        b"metadata" => "metadata",
+        b"response_format" => "response_format",
+        b"max_completion_tokens" => "max_completion_tokens",
+        b"reasoning_effort" => "reasoning_effort",
+        b"parallel_tool_calls" => "parallel_tool_calls",
+        b"input" => "input",
+        b"instructions" => "instructions",
+        b"system" => "system",
+        b"thinking" => "thinking",
+        b"contents" => "contents",
+        b"generationConfig" => "generationConfig",
+        b"systemInstruction" => "systemInstruction",
+        b"id" => "id",
+        b"object" => "object",
+        b"created" => "created",
+        b"choices" => "choices",
+        b"usage" => "usage",
+        b"system_fingerprint" => "system_fingerprint",
+        b"service_tier" => "service_tier",
+        b"index" => "index",
+        b"message" => "message",
+        b"logprobs" => "logprobs",
+        b"finish_reason" => "finish_reason",
+        _ => return None,
+    })
+}
+
+/// Bytes that open or close something inside a value.
+const BRACKETS: [bool; 256] = {
+    let mut table = [false; 256];
+    table[b'"' as usize] = true;
+    table[b'{' as usize] = true;
+    table[b'}' as usize] = true;
+    table[b'[' as usize] = true;
+    table[b']' as usize] = true;
+    table
+};
+
+/// Where the first quote or backslash stands. Most strings of a request are names, too short for a wide search to pay.
+fn string_end(rest: &[u8]) -> Option<usize> {
+    const SHORT: usize = 16;
+    let near = &rest[..rest.len().min(SHORT)];
+    match near.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        None if rest.len() > SHORT => memchr2(b'"', b'\\', &rest[SHORT..]).map(|found| SHORT + found),
+        found => found,
+    }
+}
+
+pub(super) fn check_utf8(body: &Frames) -> Result<(), Malformed> {
+    let mut carry: Vec<u8> = Vec::new();
+    for part in body.parts() {
+        let mut rest: &[u8] = part;
+        while !carry.is_empty() && !rest.is_empty() {
+            carry.push(rest[0]);
+            rest = &rest[1..];
+            match std::str::from_utf8(&carry) {
+                Ok(_) => carry.clear(),
+                Err(error) if error.error_len().is_some() => return Err(Malformed::new("the body is not valid UTF-8")),
+                Err(_) => {}
+            }
+        }
+        if let Err(error) = simdutf8::compat::from_utf8(rest) {
+            if error.error_len().is_some() {
+                return Err(Malformed::new("the body is not valid UTF-8"));
+            }
+            carry.extend_from_slice(&rest[error.valid_up_to()..]);
+        }
+    }
+    if carry.is_empty() { Ok(()) } else { Err(Malformed::new("the body is not valid UTF-8")) }
+}
+
+/// Reads bytes across frames.
+pub(super) struct Scanner<'a> {
+    parts: &'a [Bytes],
+    part: usize,
+    at: usize,
+    base: usize,
+    body: &'a Frames,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(body: &'a Frames) -> Self {
+        Self { parts: body.parts(), part: 0, at: 0, base: 0, body }
+    }
+
+    fn offset(&self) -> usize {
+        self.base + self.at
+    }
+
+    /// The unread bytes of the current frame; empty only at the end of the body.
+    fn rest(&mut self) -> &'a [u8] {
+        while let Some(part) = self.parts.get(self.part) {
+            if self.at < part.len() {
+                return &part[self.at..];
+            }
+            self.base += part.len();
+            self.part += 1;
+            self.at = 0;
+        }
+        &[]
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        self.rest().first().copied()
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn skip_space(&mut self) -> Option<u8> {
+        loop {
+            match self.peek() {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.at += 1,
+                other => return other,
+            }
+        }
+    }
+
+    fn unexpected(&mut self, wanted: &str) -> Malformed {
+        let at = self.offset();
+        match self.peek() {
+            Some(byte) => Malformed::new(&format!("expected {wanted} at byte {at}, found `{}`", char::from(byte).escape_default())),
+            None => Malformed::new(&format!("expected {wanted}, but the body ends at byte {at}")),
+        }
+    }
+
+    pub(super) fn object(&mut self) -> Result<Outline, Malformed> {
+        if self.skip_space() != Some(b'{') {
+            return Err(self.unexpected("a JSON object"));
+        }
+        self.at += 1;
+        let mut outline = Outline { entries: Vec::with_capacity(12), open: self.offset() };
+        if self.skip_space() == Some(b'}') {
+            self.at += 1;
+            return Ok(outline);
+        }
+        loop {
+            let entry = self.entry()?;
+            if outline.get(&entry.key).is_some() {
+                return Err(Malformed::field(&entry.key, "the key is there twice"));
+            }
+            outline.entries.push(entry);
+            match self.skip_space() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(outline);
+                }
+                _ => return Err(self.unexpected("`,` or `}`")),
+            }
+        }
+    }
+
+    fn entry(&mut self) -> Result<Entry, Malformed> {
+        if self.skip_space() != Some(b'"') {
+            return Err(self.unexpected("a key in quotes"));
+        }
+        let key_span = self.string()?;
+        let key = self.key(key_span)?;
+        if self.skip_space() != Some(b':') {
+            return Err(self.unexpected("`:`"));
+        }
+        self.at += 1;
+        let value = self.value()?;
+        Ok(Entry { key, key_span, value })
+    }
+
+    /// The text of a key. Those of everyday requests cost no allocation.
+    fn key(&self, span: Span) -> Result<Cow<'static, str>, Malformed> {
+        let invalid = || Malformed::new(&format!("the key at byte {} is not a valid string", span.start));
+        let joined;
+        let here = (span.start >= self.base).then(|| self.parts.get(self.part)).flatten();
+        let written: &[u8] = match here {
+            Some(part) => &part[span.start - self.base..span.end - self.base],
+            None => {
+                joined = self.body.slice(span.start, span.end);
+                &joined
+            }
+        };
+        let text = &written[1..written.len() - 1];
+        if let Some(known) = everyday(text) {
+            return Ok(Cow::Borrowed(known));
+        }
+        serde_json::from_slice::<String>(written).map(Cow::Owned).map_err(|_| invalid())
+    }
+
+    fn value(&mut self) -> Result<Span, Malformed> {
+        match self.skip_space() {
+            Some(b'"') => self.string(),
+            Some(b'{' | b'[') => self.container(),
+            Some(_) => self.scalar(),
+            None => Err(self.unexpected("a value")),
+        }
+    }
+
+    fn string(&mut self) -> Result<Span, Malformed> {
+        let start = self.offset();
+        self.at += 1;
+        loop {
+            let rest = self.rest();
+            if rest.is_empty() {
+                return Err(self.unexpected("the end of a string"));
+            }
+            match string_end(rest) {
+                None => self.at += rest.len(),
+                Some(found) if rest[found] == b'"' => {
+                    self.at += found + 1;
+                    return Ok(Span { start, end: self.offset() });
+                }
+                Some(found) => {
+                    self.at += found + 1;
+                    if self.next().is_none() {
+                        return Err(self.unexpected("an escape"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn container(&mut self) -> Result<Span, Malformed> {
+        let start = self.offset();
+        // One bit a level, the innermost lowest: set for an object.
+        let (mut kinds, mut depth) = (0_u128, 0_u32);
+        loop {
+            let rest = self.rest();
+            if rest.is_empty() {
+                return Err(self.unexpected("the end of a value"));
+            }
+            let Some(found) = rest.iter().position(|byte| BRACKETS[usize::from(*byte)]) else {
+                self.at += rest.len();
+                continue;
+            };
+            self.at += found;
+            match rest[found] {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                open @ (b'{' | b'[') => {
+                    depth += 1;
+                    if depth >= MAX_DEPTH {
+                        return Err(Malformed::new("the body is nested too deeply"));
+                    }
+                    kinds = (kinds << 1) | u128::from(open == b'{');
+                }
+                close => {
+                    if (kinds & 1 == 1) != (close == b'}') {
+                        return Err(self.unexpected("the matching bracket"));
+                    }
+                    kinds >>= 1;
+                    depth -= 1;
+                }
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Ok(Span { start, end: self.offset() });
+            }
+        }
+    }
+
+    fn scalar(&mut self) -> Result<Span, Malformed> {
+        let start = self.offset();
+        while let Some(byte) = self.peek() {
+            if matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\n' | b'\r') {
+                break;
+            }
+            self.at += 1;
+        }
+        let span = Span { start, end: self.offset() };
+        if let Some(part) = (start >= self.base).then(|| self.parts.get(self.part)).flatten() {
+            let written = &part[start - self.base..self.at];
+            let digits = !written.is_empty() && written.len() < 19 && written.iter().all(u8::is_ascii_digit);
+            if matches!(written, b"true" | b"false" | b"null") || digits && (written.len() == 1 || written[0] != b'0') {
+                return Ok(span);
+            }
+        }
+        match serde_json::from_slice::<IgnoredAny>(&self.body.slice(span.start, span.end)) {
+            Ok(_) => Ok(span),
+            Err(_) => Err(Malformed::new(&format!("the value at byte {start} is not valid JSON"))),
+        }
+    }
+
+    pub(super) fn expect_end(&mut self) -> Result<(), Malformed> {
+        match self.skip_space() {
+            None => Ok(()),
+            Some(_) => Err(self.unexpected("the end of the body")),
+        }
+    }
+}
