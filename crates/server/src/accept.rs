@@ -1,7 +1,6 @@
 //! From an HTTP request to a call, and from its answer to an HTTP response.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,27 +9,16 @@ use http::{Method, Request, Response, StatusCode};
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::call::{Call, Content, Door, Principal};
 use switchboard_engine::error::Error;
-use switchboard_engine::gateway::Worker;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::app::{App, unix_seconds};
+use crate::app::{Acceptor, App, unix_seconds};
 use crate::edge::RequestBody;
-use crate::router::{Match, Route, Router};
+use crate::router::{Match, Route};
 use crate::{models, page};
-
-/// What one worker serves with.
-pub struct Acceptor {
-    /// Shared by all workers.
-    pub app: Arc<App>,
-    /// This worker's own.
-    pub worker: Worker,
-    /// The routes.
-    pub router: Router,
-}
 
 type Answered = Response<AnswerBody>;
 

@@ -5,10 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use switchboard_engine::catalog::Catalog;
-use switchboard_engine::gateway::Gateway;
+use switchboard_engine::gateway::{Gateway, Worker};
 
 use crate::auth::Keys;
 use crate::config::Config;
+use crate::router::Router;
 
 /// The gateway as the world sees it: one for all workers.
 pub struct App {
@@ -34,6 +35,16 @@ impl App {
     pub fn config(&self) -> Arc<Config> {
         self.config.load_full()
     }
+}
+
+/// What one worker serves with.
+pub struct Acceptor {
+    /// Shared by all workers.
+    pub app: Arc<App>,
+    /// This worker's own.
+    pub worker: Worker,
+    /// The routes.
+    pub router: Router,
 }
 
 /// Unix seconds now.

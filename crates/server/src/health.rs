@@ -15,7 +15,7 @@ use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::accept::Acceptor;
+use crate::app::Acceptor;
 use crate::app::unix_seconds;
 use crate::config::Config;
 use crate::models::document;

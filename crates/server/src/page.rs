@@ -13,7 +13,7 @@ use http::{Response, StatusCode, request};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
 
-use crate::accept::Acceptor;
+use crate::app::Acceptor;
 use crate::app::App;
 use crate::models::document;
 use crate::router::{Page, rows};

@@ -12,8 +12,8 @@ use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::meter::Recorder;
 use switchboard_engine::upstream::{Settings as UpstreamSettings, Timeouts, Transport, Upstream};
 
-use crate::accept::{Acceptor, serve};
-use crate::app::App;
+use crate::accept::serve;
+use crate::app::{Acceptor, App};
 use crate::auth::Keys;
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
 use crate::edge::settings::BodyLimits;
