@@ -1,11 +1,11 @@
 //! A request for its target: the client's own bytes where the formats agree, a translation where they do not.
 
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Part, PartBody, Role};
 use crate::dialect::{Dialect, Head, Memo, Profile, Written};
 use crate::frames::Frames;
 use crate::loss::Losses;
 use crate::outline::{Edits, Outline};
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Unsupported};
 use crate::seal::MARK;
 
 /// What a request is made from.
@@ -83,6 +83,39 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
     let outbound = route.to.outbound().ok_or_else(|| Problem::new(Kind::Internal, format!("no provider speaks `{}`", route.to)))?;
     if let Some(inbound) = route.from.inbound().filter(|_| route.from != route.to) {
         inbound.check_translation(request, route.to)?;
+        check_content(request, route)?;
     }
     Ok(outbound.write_request(request, route.profile)?)
+}
+
+/// Refuses what the caller says in a form that only its own dialect has: content is never left out. What a provider's own tools left
+/// in the model's turns is no content of the caller's.
+fn check_content(request: &ChatRequest, route: &Route<'_>) -> Result<(), Unsupported> {
+    let refuse = |field: String, kind: &str| {
+        Err(Unsupported::new(field, route.to, format!("content of the type `{kind}` means something only at its own provider")))
+    };
+    for (turn, message) in request.messages.iter().enumerate().filter(|(_, message)| message.role != Role::Assistant) {
+        for (at, part) in message.parts.iter().enumerate() {
+            let Some(kind) = foreign_kind(part, route.to) else { continue };
+            let field = match route.from {
+                Dialect::Gemini => format!("contents[{turn}].parts[{at}]"),
+                Dialect::Anthropic => format!("messages.{turn}.content.{at}"),
+                _ => "messages.content".to_owned(),
+            };
+            return refuse(field, kind);
+        }
+    }
+    if let Some(kind) = request.system.iter().find_map(|part| foreign_kind(part, route.to)) {
+        return refuse(if route.from == Dialect::Gemini { "systemInstruction" } else { "system" }.to_owned(), kind);
+    }
+    Ok(())
+}
+
+/// The type of a part, or of one within a tool's result, that the target cannot read.
+fn foreign_kind(part: &Part, target: Dialect) -> Option<&str> {
+    match &part.body {
+        PartBody::Hosted(hosted) if hosted.from != target => Some(&hosted.kind),
+        PartBody::ToolResult(result) => result.parts.iter().find_map(|part| foreign_kind(part, target)),
+        _ => None,
+    }
 }

@@ -36,6 +36,8 @@ pub struct Relay {
     done_marker: bool,
     array_open: bool,
     passed: u64,
+    /// What the last frame lacks to be complete, if something is to follow it.
+    terminator: &'static [u8],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +62,7 @@ impl Relay {
             done_marker: false,
             array_open: false,
             passed: 0,
+            terminator: b"",
         }
     }
 
@@ -106,7 +109,9 @@ impl Relay {
             return Err(Fault::truncated());
         }
         match &self.output {
-            Output::Verbatim { epilogue, .. } if !self.done_marker && !epilogue.is_empty() => out.push(Bytes::from_static(epilogue)),
+            Output::Verbatim { epilogue, .. } if !self.done_marker && !epilogue.is_empty() => {
+                out.push([self.terminator, epilogue].concat().into());
+            }
             Output::Array if self.array_open => out.push(Bytes::from_static(b"]")),
             Output::Array => out.push(Bytes::from_static(b"[]")),
             Output::Verbatim { .. } | Output::Written(_) => {}
@@ -118,7 +123,7 @@ impl Relay {
     pub fn break_off(&mut self, problem: &Problem, client: &dyn Inbound, flavor: Flavor) -> Bytes {
         self.stage = Stage::Broken;
         match &mut self.output {
-            Output::Verbatim { .. } => client.write_stream_problem(problem, flavor, self.passed).into(),
+            Output::Verbatim { .. } => [self.terminator, &client.write_stream_problem(problem, flavor, self.passed)].concat().into(),
             Output::Array => {
                 let mut out = if self.array_open { b",\r\n".to_vec() } else { b"[".to_vec() };
                 out.extend(client.write_problem(problem, flavor).1);
@@ -154,6 +159,10 @@ impl Relay {
 
     fn piece(&mut self, piece: Piece, seen: &mut dyn FnMut(&Event), out: &mut Vec<Bytes>) -> Result<bool, Fault> {
         if piece.payload.is_empty() {
+            if piece.cut {
+                // A piece of a frame: what is written next would be glued to it.
+                return Ok(false);
+            }
             return Ok(self.pass(piece, false, out));
         }
         self.done_marker |= is_done_marker(&piece.payload);
@@ -215,6 +224,9 @@ impl Relay {
                 let hidden = hide_usage && only_usage;
                 if !hidden {
                     self.passed += u64::from(!piece.payload.is_empty());
+                    if piece.cut {
+                        self.terminator = if piece.raw.ends_with(b"\n") { b"\n" } else { b"\n\n" };
+                    }
                     out.push(piece.raw);
                 }
                 !hidden

@@ -8,6 +8,8 @@ use crate::chat::{Media, MediaSource, Part};
 use crate::dialect::Dialect;
 use crate::json::{self, Object};
 
+const NO_URLS: &str = "this provider takes media as base64 or from S3, not from other URLs";
+const NO_FILE_STORE: &str = "this provider has no file store";
 const IMAGES: [&str; 4] = ["png", "jpeg", "gif", "webp"];
 const VIDEOS: [&str; 9] = ["mkv", "mov", "mp4", "webm", "flv", "mpeg", "mpg", "wmv", "three_gp"];
 const SOUNDS: [&str; 15] = ["mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv", "mka", "x-aac", "m4a", "mpeg", "mpga", "pcm", "webm"];
@@ -52,8 +54,7 @@ impl Block {
 /// Writes a medium as a block, or refuses it.
 pub(super) fn write(pen: &mut Pen<'_>, block: Block, media: &Media, part: &Part, at: &str) -> Option<Vec<u8>> {
     let Some(format) = format_of(block, media) else {
-        let kind = media.media_type.as_deref().unwrap_or("unknown");
-        pen.refuse(at, &format!("this provider takes no {} of the type `{kind}`", block.key()));
+        pen.refuse(at, &format_refusal(block, media));
         return None;
     };
     let source = write_source(pen, block, media, at)?;
@@ -70,6 +71,21 @@ pub(super) fn write(pen: &mut Pen<'_>, block: Block, media: &Media, part: &Part,
     }))
 }
 
+/// Why there is no format for a medium: what cannot be fetched matters before the type that nobody told.
+fn format_refusal(block: Block, media: &Media) -> String {
+    let key = block.key();
+    match (&media.media_type, &media.source) {
+        (_, MediaSource::FileId(_)) => NO_FILE_STORE.to_owned(),
+        (_, MediaSource::Url(url)) if !is_s3(url) => NO_URLS.to_owned(),
+        (Some(kind), _) => format!("this provider takes no {key} of the type `{kind}`"),
+        (None, _) => format!("this provider must be told the type of the {key}, and neither a type nor a name tells it"),
+    }
+}
+
+fn is_s3(url: &str) -> bool {
+    url.starts_with("s3://")
+}
+
 fn write_document_extra(out: &mut Object<'_>, part: &Part) {
     for (key, value) in part.extra.of(Dialect::Anthropic) {
         if DOCUMENT_EXTRAS.contains(&key.as_str()) && value.get() != "null" {
@@ -82,13 +98,13 @@ fn write_source(pen: &mut Pen<'_>, block: Block, media: &Media, at: &str) -> Opt
     let json = match &media.source {
         MediaSource::Base64(bytes) => json::object(|out| out.field("bytes", bytes)),
         MediaSource::Text(text) if block == Block::Document => json::object(|out| out.field("bytes", &STANDARD.encode(text))),
-        MediaSource::Url(url) if url.starts_with("s3://") => json::object(|out| out.object("s3Location", |out| out.field("uri", url))),
+        MediaSource::Url(url) if is_s3(url) => json::object(|out| out.object("s3Location", |out| out.field("uri", url))),
         MediaSource::Url(_) => {
-            pen.refuse(at, "this provider takes media as base64 or from S3, not from other URLs");
+            pen.refuse(at, NO_URLS);
             return None;
         }
         MediaSource::FileId(_) | MediaSource::Text(_) => {
-            pen.refuse(at, "this provider has no file store");
+            pen.refuse(at, NO_FILE_STORE);
             return None;
         }
     };

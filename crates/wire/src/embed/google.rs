@@ -14,6 +14,7 @@ use super::{EmbedInput, EmbedReply, EmbedRequest, Shape, Truncate, Writing, inpu
 use crate::chat::{Media, MediaSource, PartBody};
 use crate::dialect::Dialect;
 use crate::fields::Fields;
+use crate::gemini::read_parts::to_standard_base64;
 use crate::json::{self, Object};
 use crate::problem::{Malformed, Unsupported};
 use crate::reply::Usage;
@@ -107,7 +108,7 @@ fn part(part: Part) -> Option<PartBody> {
         return Some(PartBody::Text { text, citations: Vec::new() });
     }
     let media = match (part.inline, part.file) {
-        (Some(inline), _) => Media::new(MediaSource::Base64(inline.data), inline.kind),
+        (Some(inline), _) => Media::new(MediaSource::Base64(to_standard_base64(inline.data)), inline.kind),
         (None, Some(file)) => Media::new(MediaSource::Url(file.uri), file.kind),
         (None, None) => return None,
     };

@@ -46,5 +46,5 @@ pub(super) fn read_frame(raw: Bytes) -> Piece {
     let between = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'[' | b',' | b']');
     let start = raw.iter().position(|byte| !between(byte)).unwrap_or(raw.len());
     let end = raw.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(start, |last| (last + 1).max(start));
-    Piece { name: Bytes::new(), payload: raw.slice(start..end), raw }
+    Piece { name: Bytes::new(), payload: raw.slice(start..end), raw, cut: false }
 }

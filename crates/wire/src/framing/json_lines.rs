@@ -18,5 +18,5 @@ pub(super) fn frame_end(slice: &[u8], scan: &mut Scan, ended: bool) -> Option<us
 pub(super) fn read_frame(raw: Bytes) -> Piece {
     let start = raw.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(raw.len());
     let end = raw.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(start, |last| last + 1);
-    Piece { name: Bytes::new(), payload: raw.slice(start..end), raw }
+    Piece { name: Bytes::new(), payload: raw.slice(start..end), raw, cut: false }
 }

@@ -55,6 +55,8 @@ pub struct Piece {
     pub payload: Bytes,
     /// The bytes as they came, terminator included.
     pub raw: Bytes,
+    /// Whether the stream ended before the terminator did: more may have been meant to come.
+    pub cut: bool,
 }
 
 impl Piece {
@@ -81,6 +83,7 @@ pub(crate) struct Scan {
     pub(crate) line: usize,
     pub(crate) depth: u32,
     pub(crate) quoted: bool,
+    pub(crate) cut: bool,
 }
 
 impl Framer {
@@ -132,10 +135,10 @@ impl Framer {
             self.keep_chunk();
             return None;
         };
-        self.scan = Scan::default();
+        let cut = std::mem::take(&mut self.scan).cut;
         let raw = if self.pending.is_empty() { self.chunk.split_to(end) } else { self.pending.split_to(end).freeze() };
         Some(match self.framing {
-            Framing::Sse => sse::read_frame(raw),
+            Framing::Sse => sse::read_frame(raw, cut),
             Framing::JsonLines => Ok(json_lines::read_frame(raw)),
             Framing::JsonArray => Ok(json_array::read_frame(raw)),
             Framing::AwsEventStream => aws_event_stream::read_frame(raw),

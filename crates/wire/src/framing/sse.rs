@@ -27,12 +27,13 @@ pub(super) fn frame_end(slice: &[u8], scan: &mut Scan, ended: bool) -> Option<us
         }
     }
     scan.at = slice.len();
+    scan.cut = ended;
     ended.then_some(slice.len())
 }
 
-/// Reads one event. Several `data` lines are joined by line feeds.
-pub(super) fn read_frame(raw: Bytes) -> Result<Piece, Malformed> {
-    let mut piece = Piece::default();
+/// Reads one event. Several `data` lines are joined by line feeds. One that was cut has a payload only if that is whole.
+pub(super) fn read_frame(raw: Bytes, cut: bool) -> Result<Piece, Malformed> {
+    let mut piece = Piece { cut, ..Piece::default() };
     let mut joined: Option<BytesMut> = None;
     let mut seen = false;
     let mut at = 0;
@@ -55,11 +56,19 @@ pub(super) fn read_frame(raw: Bytes) -> Result<Piece, Malformed> {
     if let Some(joined) = joined {
         piece.payload = joined.freeze();
     }
+    if cut && !is_whole(&piece.payload) {
+        piece.payload = Bytes::new();
+    }
     if std::str::from_utf8(&piece.payload).is_err() {
         return Err(Malformed::new("an event is not valid UTF-8"));
     }
     piece.raw = raw;
     Ok(piece)
+}
+
+/// Whether that is all of a payload.
+fn is_whole(payload: &[u8]) -> bool {
+    payload.trim_ascii() == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(payload).is_ok()
 }
 
 /// The value of a line `name: value`.

@@ -49,7 +49,8 @@ fn kind_of_status(status: &str) -> Option<Kind> {
         "UNAVAILABLE" => Kind::Overloaded,
         "DEADLINE_EXCEEDED" => Kind::Timeout,
         "UNIMPLEMENTED" => Kind::Unsupported,
-        "INTERNAL" | "UNKNOWN" | "DATA_LOSS" | "CANCELLED" => Kind::Upstream,
+        // `UNKNOWN` says nothing: the answer's own status says more.
+        "INTERNAL" | "DATA_LOSS" | "CANCELLED" => Kind::Upstream,
         _ => return None,
     })
 }

@@ -34,7 +34,7 @@ mod count;
 mod error;
 mod keys;
 mod read_events;
-mod read_parts;
+pub(crate) mod read_parts;
 mod read_request;
 mod reply;
 mod schema;

@@ -165,7 +165,7 @@ fn read_media(member: &str, raw: &RawValue) -> Result<PartBody, Malformed> {
     let key = if member == "inlineData" { "data" } else { "fileUri" };
     let value: String = fields.take(key)?.ok_or_else(|| Malformed::field(key, "is missing"))?;
     let source = match member {
-        "inlineData" => MediaSource::Base64(value),
+        "inlineData" => MediaSource::Base64(to_standard_base64(value)),
         _ if is_stored_file(&value) => MediaSource::FileId(value),
         _ => MediaSource::Url(value),
     };
@@ -179,6 +179,30 @@ fn read_media(member: &str, raw: &RawValue) -> Result<PartBody, Malformed> {
         "" if is_film => PartBody::Video(media),
         _ => PartBody::File(media),
     })
+}
+
+/// Google's clients send base64 in either alphabet, padded or not; other providers read the standard one alone.
+pub(crate) fn to_standard_base64(mut text: String) -> String {
+    let other_letters = memchr::memchr2(b'-', b'_', text.as_bytes()).is_some();
+    let unpadded = !text.len().is_multiple_of(4);
+    if !(other_letters || unpadded) || !text.bytes().all(is_base64) {
+        return text;
+    }
+    if other_letters {
+        text = text.replace('-', "+").replace('_', "/");
+    }
+    match text.len() % 4 {
+        _ if text.ends_with('=') => {}
+        2 => text.push_str("=="),
+        3 => text.push('='),
+        _ => {}
+    }
+    text
+}
+
+/// Whether that is a letter of either alphabet. Anything else is left for the provider to judge.
+fn is_base64(letter: u8) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, b'+' | b'/' | b'-' | b'_' | b'=')
 }
 
 /// Whether that URI names a file in Google's file store.

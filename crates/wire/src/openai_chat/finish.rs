@@ -26,9 +26,11 @@ pub(crate) fn read_finish(raw: Option<&str>, stop_sequence: Option<String>, call
     Finish { reason, raw: raw.map(str::to_owned), stop_sequence: stop_sequence.filter(|_| reason == Reason::StopSequence) }
 }
 
-/// Writes a finish reason.
-pub(crate) fn write_finish(finish: &Finish, calls: bool) -> &'static str {
+/// Writes a finish reason. `calls`: whether the answer calls tools; `refused`: whether it says in a refusal's own words that the model
+/// will not answer, which ends an answer like any other. Where the provider ended the answer itself it was filtered.
+pub(crate) fn write_finish(finish: &Finish, calls: bool, refused: bool) -> &'static str {
     match finish.reason {
+        Reason::Refusal if refused && finish.raw.as_deref() != Some("refusal") => "stop",
         Reason::Other if calls => "tool_calls",
         Reason::Stop | Reason::StopSequence | Reason::Pause | Reason::Other => "stop",
         Reason::Length => "length",

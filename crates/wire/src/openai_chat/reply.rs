@@ -152,7 +152,8 @@ fn write_choice(choice: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
     choice.field("index", &0);
     choice.object("message", |message| write_message(message, reply, stamp));
     let calls = reply.parts.iter().any(|part| matches!(part.body, PartBody::ToolCall(_)));
-    choice.field("finish_reason", write_finish(&reply.finish, calls));
+    let refused = reply.parts.iter().any(|part| matches!(part.body, PartBody::Refusal(_)));
+    choice.field("finish_reason", write_finish(&reply.finish, calls, refused));
     if stamp.flavor == Flavor::OpenRouter {
         choice.field("native_finish_reason", &reply.finish.raw);
     }

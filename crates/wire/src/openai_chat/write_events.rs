@@ -38,6 +38,7 @@ pub(super) struct Writer {
     calls: usize,
     thoughts: usize,
     images: usize,
+    refused: bool,
 }
 
 impl Writer {
@@ -51,6 +52,7 @@ impl Writer {
             calls: 0,
             thoughts: 0,
             images: 0,
+            refused: false,
         }
     }
 
@@ -86,7 +88,10 @@ impl Writer {
     fn begin(&mut self, block: u32, kind: &BlockKind, out: &mut BytesMut) {
         let begun = match kind {
             BlockKind::Text => Kind::Text,
-            BlockKind::Refusal => Kind::Refusal,
+            BlockKind::Refusal => {
+                self.refused = true;
+                Kind::Refusal
+            }
             BlockKind::Reasoning { .. } if self.stamp.hide_reasoning => Kind::Hidden,
             BlockKind::Reasoning { id, summary } => {
                 self.thoughts += 1;
@@ -216,7 +221,7 @@ impl Writer {
         self.scratch.clear();
         self.scratch.extend_from_slice(&self.head);
         self.scratch.extend_from_slice(br#","choices":[{"index":0,"delta":{},"finish_reason":"#);
-        json::write_value(&mut self.scratch, write_finish(finish, self.calls > 0));
+        json::write_value(&mut self.scratch, write_finish(finish, self.calls > 0, self.refused));
         if self.stamp.flavor == Flavor::OpenRouter {
             self.scratch.extend_from_slice(br#","native_finish_reason":"#);
             json::write_value(&mut self.scratch, &finish.raw);

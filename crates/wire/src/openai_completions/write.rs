@@ -54,7 +54,7 @@ fn write_choice(choice: &mut Object<'_>, text: &str, finish: Option<&Finish>, st
     match finish {
         // There are no tools here, so nothing can end by calling one.
         Some(finish) if finish.reason == Reason::ToolCalls => choice.field("finish_reason", "stop"),
-        Some(finish) => choice.field("finish_reason", write_finish(finish, false)),
+        Some(finish) => choice.field("finish_reason", write_finish(finish, false, false)),
         None => choice.field("finish_reason", &()),
     }
     // Where those who tell which stop sequence it was tell it, here as in chat.

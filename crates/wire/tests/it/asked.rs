@@ -20,7 +20,8 @@ fn media(media: &Media) -> Value {
         // A text is the same document, in base64 or not.
         MediaSource::Base64(data) => match STANDARD.decode(data).ok().and_then(|bytes| String::from_utf8(bytes).ok()) {
             Some(text) => json!(letters(&text)),
-            None => json!(data),
+            // In either alphabet, padded or not.
+            None => json!(data.replace('-', "+").replace('_', "/").trim_end_matches('=')),
         },
         MediaSource::Url(url) => json!(url),
         MediaSource::FileId(id) => json!(id),

@@ -4,10 +4,11 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use memchr::memmem;
 use switchboard_wire::Dialect;
-use switchboard_wire::dialect::{Head, Memo};
+use switchboard_wire::dialect::{Flavor, Head, Memo};
 use switchboard_wire::event::{Delta, Event};
 use switchboard_wire::framing::Framing;
-use switchboard_wire::relay::Output;
+use switchboard_wire::problem::{Kind, Problem};
+use switchboard_wire::relay::{Output, Relay};
 
 use crate::answers::{self, stamp};
 use crate::corpus::{self, Exchange};
@@ -153,4 +154,48 @@ fn broken_bodies_break_nothing() {
             drop(inbound.read_request(&Head { path_model: Some("m"), ..Head::default() }, &body));
         }
     }
+}
+
+/// What a client gets of a chat stream that ends with these bytes, with the error where there is one.
+fn ended_with(tail: &str) -> (String, bool) {
+    let dialect = Dialect::OpenAiChat;
+    let (outbound, inbound) = (dialect.outbound().expect("spoken"), dialect.inbound().expect("spoken"));
+    let output = Output::Verbatim { hide_usage: false, epilogue: inbound.epilogue() };
+    let mut relay = Relay::new(Framing::Sse, outbound.event_reader(Memo::default()), output);
+    let mut out = Vec::new();
+    let mut result = relay.push(Bytes::copy_from_slice([FIRST, tail].concat().as_bytes()), &mut |_| {}, &mut out);
+    if result.is_ok() {
+        result = relay.finish(&mut |_| {}, &mut out);
+    }
+    if result.is_err() {
+        out.push(relay.break_off(&Problem::new(Kind::Upstream, "cut"), inbound, Flavor::OpenAi));
+    }
+    let text = String::from_utf8(out.concat()).expect("text");
+    (text.strip_prefix(FIRST).expect("what came before").to_owned(), result.is_ok())
+}
+
+const FIRST: &str = "data: {\"id\":\"a\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hi\"}}]}\n\n";
+
+#[test]
+fn half_a_frame_at_the_end_is_never_passed_on() {
+    for tail in
+        ["ev", "event: delta\n", ": a com", "id: 7\n", "data", "data: ", "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}", "\n:"]
+    {
+        let (text, complete) = ended_with(tail);
+        assert!(!complete, "{tail}");
+        assert!(text.trim_start().starts_with("data: {\"error\""), "{tail}: {text}");
+    }
+}
+
+#[test]
+fn a_whole_event_at_the_end_needs_no_blank_line() {
+    let last = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}";
+    let wanted = (format!("{last}\n\ndata: [DONE]\n\n"), true);
+    for tail in ["", "\n", "\n\n", "\n\ndata: [DO", "\n\nevent: x\n"] {
+        assert_eq!(ended_with(&format!("{last}{tail}")), wanted, "{tail:?}");
+    }
+    assert_eq!(ended_with(&format!("{last}\n\ndata: [DONE]")), (format!("{last}\n\ndata: [DONE]"), true));
+    let content = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n";
+    let (text, complete) = ended_with(content);
+    assert!(!complete && text.starts_with(&format!("{content}\ndata: {{\"error\"")), "{text}");
 }

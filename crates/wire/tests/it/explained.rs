@@ -135,11 +135,6 @@ pub(crate) const GROUPS: &[Group] = &[
     },
     Group {
         whose: Whose::LiteLlm,
-        why: "a refusal ends with `stop` in LiteLLM, without its words; ours has them in `refusal` and ends with `content_filter`",
-        holds: |exchange, other| other.field == "finish" && other.ours == "content_filter" && says(exchange, "\"refusal\""),
-    },
-    Group {
-        whose: Whose::LiteLlm,
         why: "several summaries of thoughts in one answer: LiteLLM keeps the last, ours are all",
         holds: |exchange, other| other.field == "reasoning" && exchange.dialect() == Some(Dialect::OpenAiResponses),
     },

@@ -87,8 +87,10 @@ pub(crate) const LIMITS: &[Limit] = &[
     Limit {
         client: OpenAiChat,
         fields: &["finish"],
-        reason: "`finish_reason` has no word for a refusal: `content_filter`; its words stand in `refusal`",
-        holds: |difference, _, _| turned(difference, &["Refusal"], "ContentFilter"),
+        reason: "`finish_reason` has no word for a refusal: `stop` where its words stand in `refusal`, else `content_filter`",
+        holds: |difference, was, _| {
+            turned(difference, &["Refusal"], "ContentFilter") || turned(difference, &["Refusal"], "Stop") && was.contains_key("refusal")
+        },
     },
     Limit {
         client: OpenAiChat,

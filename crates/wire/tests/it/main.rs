@@ -13,6 +13,7 @@ mod broken;
 mod corpus;
 mod cutting;
 mod explained;
+mod foreign;
 mod laws;
 mod ledger;
 mod limits;

@@ -298,3 +298,19 @@ fn caches_are_cut_where_the_client_says() {
     assert_eq!(body["system"], json!([{"text": "long"}]));
     assert_eq!(losses(&written), "cache_control");
 }
+
+#[test]
+fn a_medium_without_a_type_is_refused_for_what_it_is() {
+    let why = |source: MediaSource| {
+        let request = ChatRequest {
+            messages: vec![Message::new(Role::User, vec![Part::new(PartBody::Image(Media::new(source, None)))])],
+            ..ChatRequest::default()
+        };
+        Bedrock.write_request(&request, &Profile::default()).unwrap_err().why
+    };
+    assert_eq!(why(MediaSource::FileId("file_1".to_owned())), "this provider has no file store");
+    let url = why(MediaSource::Url("https://example.com/8xznAGy4HcY/800x400".to_owned()));
+    assert_eq!(url, "this provider takes media as base64 or from S3, not from other URLs");
+    assert!(why(MediaSource::Url("s3://bucket/key".to_owned())).contains("must be told the type of the image"));
+    assert!(!why(MediaSource::Base64("AAAA".to_owned())).contains("unknown"));
+}

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{assembled, cut_everywhere, dialect, events_of_stream, normal, stamp, summary, written};
 use crate::assemble::events_of;
-use crate::chat::PartBody;
+use crate::chat::{MediaSource, PartBody};
 use crate::dialect::{Flavor, Head, Inbound, Memo, Outbound, Profile};
 use crate::event::{Event, Frame};
 use crate::framing::Framing;
@@ -185,5 +185,33 @@ proptest! {
             let _ = events_of_stream(Framing::JsonArray, &bytes, 50);
         }
         let _ = dialect().read_reply(&Memo::default(), &noise);
+    }
+}
+
+#[test]
+fn a_status_that_says_nothing_leaves_the_kind_to_http() {
+    let body = br#"{"error":{"code":529,"message":"late","status":"UNKNOWN"}}"#;
+    for status in [400, 401, 404, 429, 500, 503, 529] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let fault = dialect().read_fault(status, &HeaderMap::new(), body);
+        assert_eq!(fault.kind, Kind::of_status(status), "{status}");
+    }
+}
+
+#[test]
+fn images_reach_others_in_the_standard_alphabet() {
+    let read = |data: &str| {
+        let body = serde_json::json!({"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "data": data}}]}]});
+        let head = Head { path_model: Some("m"), ..Head::default() };
+        let request = dialect().read_request(&head, body.to_string().as_bytes()).unwrap();
+        match &request.messages[0].parts[0].body {
+            PartBody::Image(media) => media.source.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    for (sent, standard) in
+        [("-_-_", "+/+/"), ("iVBORw0KGgo", "iVBORw0KGgo="), ("_w", "/w=="), ("-w==", "+w=="), ("AA+/", "AA+/"), ("!-no", "!-no")]
+    {
+        assert_eq!(read(sent), MediaSource::Base64(standard.to_owned()), "{sent}");
     }
 }

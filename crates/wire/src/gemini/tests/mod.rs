@@ -130,7 +130,7 @@ fn normal(request: &Value) -> Value {
     request
 }
 
-/// Keys in `camelCase`, without nulls, empty defaults and `thought: false`; schemas, arguments and results stay as they are.
+/// Keys in `camelCase`, without nulls, empty defaults and `thought: false`, base64 in its standard form; schemas, arguments and results stay as they are.
 fn camel(value: &Value, key: &str) -> Value {
     const AS_SENT: [&str; 9] = [
         "args",
@@ -164,6 +164,7 @@ fn camel(value: &Value, key: &str) -> Value {
             Value::Object(out)
         }
         Value::Array(list) => Value::Array(list.iter().map(|value| camel(value, key)).collect()),
+        Value::String(text) if key == "data" => json!(crate::gemini::read_parts::to_standard_base64(text.clone())),
         other => other.clone(),
     }
 }

@@ -45,7 +45,7 @@ fn meaning(reply: &ChatReply) -> Value {
     let usage = reply.usage.as_ref().map(|usage| (usage.counts().to_vec(), usage.cost.clone()));
     json!({"id": reply.id, "model": reply.model, "created": reply.created, "text": text, "refusal": refusal, "calls": calls, "media": media,
         "sources": sources, "thoughts": thoughts, "seals": seals, "usage": usage,
-        "finish": crate::openai_chat::finish::write_finish(&reply.finish, !calls.is_empty()), "tier": reply.service_tier})
+        "finish": crate::openai_chat::finish::write_finish(&reply.finish, !calls.is_empty(), !refusal.is_empty()), "tier": reply.service_tier})
 }
 
 fn everything() -> ChatReply {
@@ -458,4 +458,31 @@ fn content_blocks_of_those_who_serve_claude_are_read() {
     let calls: Vec<_> =
         parts.iter().filter_map(|part| if let PartBody::ToolCall(call) = &part.body { Some(call.id.as_str()) } else { None }).collect();
     assert_eq!((parts.len(), calls), (4, vec!["t1", "t2"]));
+}
+
+#[test]
+fn a_refusal_in_words_ends_like_any_answer() {
+    let finish = |raw: Option<&str>, parts: Vec<Part>| {
+        let finish = Finish { reason: Reason::Refusal, raw: raw.map(str::to_owned), stop_sequence: None };
+        let reply = ChatReply { parts, finish, ..ChatReply::default() };
+        let whole: Value = serde_json::from_slice(&OpenAiChat.write_reply(&reply, &stamp(Flavor::OpenAi))).unwrap();
+        let streamed = through_stream(&reply);
+        (whole["choices"][0]["finish_reason"].as_str().unwrap().to_owned(), streamed)
+    };
+    let words = || vec![Part::new(PartBody::Refusal("No.".to_owned()))];
+    let said = |reason: &str| (reason.to_owned(), reason.to_owned());
+    assert_eq!(finish(Some("completed"), words()), said("stop"));
+    assert_eq!(finish(None, words()), said("stop"));
+    assert_eq!(finish(Some("refusal"), words()), said("content_filter"));
+    assert_eq!(finish(Some("refusal"), vec![Part::text("I")]), said("content_filter"));
+}
+
+/// The finish reason of the answer, streamed.
+fn through_stream(reply: &ChatReply) -> String {
+    let mut writer = OpenAiChat.event_writer(stamp(Flavor::OpenAi));
+    let mut out = bytes::BytesMut::new();
+    crate::assemble::events_of(reply).iter().for_each(|event| writer.write(event, &mut out));
+    let text = String::from_utf8(out.to_vec()).unwrap();
+    let (_, rest) = text.split_once("\"finish_reason\":\"").expect("a reason");
+    rest.split('"').next().unwrap_or_default().to_owned()
 }

@@ -1,0 +1,74 @@
+//! Content that only the client's own dialect knows.
+
+use switchboard_wire::Dialect;
+use switchboard_wire::dialect::{Head, Profile};
+use switchboard_wire::frames::Frames;
+use switchboard_wire::outline::{Edits, Outline};
+use switchboard_wire::prepare::{Prepared, Route, Source, prepare};
+use switchboard_wire::problem::{Kind, Problem};
+
+fn sent(from: Dialect, to: Dialect, body: &str) -> Result<Prepared, Problem> {
+    let body: Frames = [bytes::Bytes::copy_from_slice(body.as_bytes())].into_iter().collect();
+    let (profile, edits) = (Profile::default(), Edits::default());
+    let outline = Outline::scan(&body).expect("JSON");
+    let head = Head { path_model: Some("m"), ..Head::default() };
+    prepare(&Route { from, to, profile: &profile, edits: &edits }, &head, &Source::Bytes(&body, &outline))
+}
+
+fn targets() -> impl Iterator<Item = Dialect> {
+    Dialect::ALL.into_iter().filter(|dialect| dialect.outbound().is_some() && *dialect != Dialect::OpenAiCompletions)
+}
+
+fn anthropic(role: &str, block: &str) -> String {
+    let turn = format!(r#"{{"role":"{role}","content":[{{"type":"text","text":"hi"}},{block}]}}"#);
+    format!(r#"{{"model":"m","max_tokens":9,"messages":[{turn},{{"role":"user","content":"go on"}}]}}"#)
+}
+
+fn gemini(role: &str, part: &str) -> String {
+    format!(r#"{{"contents":[{{"role":"{role}","parts":[{{"text":"hi"}},{part}]}},{{"role":"user","parts":[{{"text":"go on"}}]}}]}}"#)
+}
+
+#[test]
+fn what_a_user_says_is_never_left_out() {
+    let nested = r#"{"type":"tool_result","tool_use_id":"t","content":[{"type":"nonsense"}]}"#;
+    let asked = [
+        (Dialect::Anthropic, anthropic("user", r#"{"type":"nonsense"}"#), "messages.0.content.1"),
+        (Dialect::Anthropic, anthropic("user", nested), "messages.0.content.1"),
+        (Dialect::Gemini, gemini("user", r#"{"nonsense":{}}"#), "contents[0].parts[1]"),
+    ];
+    for (from, body, field) in &asked {
+        for to in targets() {
+            let found = sent(*from, to, body);
+            if to == *from {
+                assert_eq!(found.expect("its own").body.join(), body.as_bytes());
+                continue;
+            }
+            let problem = found.expect_err(to.as_str());
+            assert_eq!((problem.kind, problem.param.as_deref()), (Kind::Unsupported, Some(*field)), "{from} to {to}");
+            assert!(problem.message.contains("nonsense"), "{}", problem.message);
+        }
+    }
+}
+
+#[test]
+fn what_a_provider_ran_is_left_out_elsewhere() {
+    let searched = r#"{"type":"server_tool_use","id":"s","name":"web_search","input":{}}"#;
+    let ran = r#"{"executableCode":{"language":"PYTHON","code":"1"}}"#;
+    let asked = [(Dialect::Anthropic, anthropic("assistant", searched)), (Dialect::Gemini, gemini("model", ran))];
+    for (from, body) in &asked {
+        for to in targets().filter(|to| to != from) {
+            let prepared = sent(*from, to, body).unwrap_or_else(|problem| panic!("{from} to {to}: {}", problem.message));
+            assert!(!prepared.losses.is_empty(), "{from} to {to}");
+        }
+    }
+}
+
+#[test]
+fn an_image_of_googles_client_is_read_by_others() {
+    let body = gemini("user", r#"{"inlineData":{"mimeType":"image/png","data":"iVBORw0KGgo-_w"}}"#);
+    for to in [Dialect::Anthropic, Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Bedrock] {
+        let sent = sent(Dialect::Gemini, to, &body).expect("an image").body.join();
+        let text = String::from_utf8(sent.to_vec()).expect("text");
+        assert!(text.contains("iVBORw0KGgo+/w=="), "{to}: {text}");
+    }
+}
