@@ -69,6 +69,8 @@ def upstream_model(row, client):
     named = named_model(row)
     provider, model = named.split("/", 1)
     spoken = dialect(row["api"])
+    if row["api"].startswith("openrouter.") and client == spoken:
+        return f"openrouter/{model_of(row)}"  # a gateway itself: it gets what steers gateways
     if spoken == "openai-chat" != client and client in PROVIDERS.get(provider, {}).get("chat", []):
         return f"openai_like/{model}"
     return named

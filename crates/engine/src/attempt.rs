@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use switchboard_wire::control::is_steering;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Edits;
 use switchboard_wire::prepare::{self, Prepared, Source};
@@ -172,7 +171,7 @@ impl Attempts<'_> {
         }
         let Content::Json(outline) = &call.content else { return };
         if spoken == call.door.dialect {
-            let known = outline.entries().iter().filter(|entry| is_steering(spoken, &entry.key));
+            let known = outline.entries().iter().filter(|entry| target.is_kept_from(spoken, &entry.key));
             edits.remove.extend(known.map(|entry| entry.key.clone().into_owned()));
             if call.stream && target.ask_usage {
                 edits.set.extend(outbound.metering_edits(outline, &call.body).set);

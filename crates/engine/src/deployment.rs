@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use switchboard_wire::control::{is_steering, is_withheld};
 use switchboard_wire::dialect::{Profile, Thinking};
 use switchboard_wire::outline::Edits;
 use switchboard_wire::{Dialect, Operation};
@@ -105,6 +106,8 @@ pub struct Deployment {
     pub profile: Profile,
     /// Whether streamed usage must be asked for.
     pub ask_usage: bool,
+    /// Whether the provider is a gateway itself.
+    pub gateway: bool,
     /// The headers of answers that say where they came from.
     pub marks: HeaderMap,
     reaches: Vec<Reach>,
@@ -141,6 +144,7 @@ impl Deployment {
             chat: spoken(provider.chat_dialects(&spec.model), card.as_ref()),
             profile: crate::profile::of(catalog, provider, card.as_ref(), &spec.model),
             ask_usage: provider.stream_usage == StreamUsage::Option,
+            gateway: provider.gateway,
             card,
             marks: marks(&spec),
             reaches: Vec::new(),
@@ -175,6 +179,7 @@ impl Deployment {
             card: None,
             profile: Profile::default(),
             ask_usage: false,
+            gateway: provider.gateway,
             marks: marks(&spec),
             reaches: Vec::new(),
             spec,
@@ -225,6 +230,12 @@ impl Deployment {
             Some(Thinking::Effort | Thinking::Budget | Thinking::Adaptive) => Some(true),
             None => self.card.as_ref().map(|card| card.supports.iter().any(|ability| ability == "reasoning")),
         }
+    }
+
+    /// Whether that field of a request in that dialect is not for the provider: a gateway gets what steers gateways, but for
+    /// credentials and addresses.
+    pub fn is_kept_from(&self, dialect: Dialect, key: &str) -> bool {
+        if self.gateway { is_withheld(dialect, key) } else { is_steering(dialect, key) }
     }
 
     fn edits(&self, row: &crate::catalog::Edits, dialect: Option<Dialect>) -> Edits {

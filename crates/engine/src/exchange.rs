@@ -8,6 +8,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVal
 use switchboard_wire::Dialect;
 use switchboard_wire::assemble::events_of;
 use switchboard_wire::dialect::{Flavor, Glance, Inbound, Memo, Outbound, Stamp};
+use switchboard_wire::event::EventWriter;
 use switchboard_wire::framing::Framing;
 use switchboard_wire::problem::Fault;
 use switchboard_wire::relay::{Output, Relay};
@@ -20,6 +21,7 @@ use crate::control;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::meter::Meter;
+use crate::openrouter::{self, Priced};
 use crate::scrub;
 use crate::upstream::UpstreamReply;
 
@@ -63,17 +65,22 @@ impl Exchange<'_> {
             Ok(body) => body,
             Err(error) => return Err((Error::dial(error), meter)),
         };
-        let same = self.spoken == self.attempts.call.door.dialect;
+        let call = self.attempts.call;
+        let same = self.spoken == call.door.dialect && !openrouter::is_rewritten(call, self.target);
         let glance = if same { outbound.glance(&body) } else { None };
         let (glance, body) = match glance {
             Some(glance) => (glance, body),
             None => {
-                let reading = match outbound.read_reply(&self.memo, &body) {
+                let mut reading = match outbound.read_reply(&self.memo, &body) {
                     Ok(reading) => reading,
                     Err(fault) => return Err((reported(fault, self.target), meter)),
                 };
+                let told = reading.usage.clone();
+                if let Some(usage) = reading.usage.as_mut().filter(|_| openrouter::is_wanted(call)) {
+                    openrouter::add_cost(usage, self.target, reading.service_tier.as_deref());
+                }
                 let body = if same { body } else { inbound.write_reply(&reading, &self.stamp()).into() };
-                (Glance { usage: reading.usage, finish: reading.finish, service_tier: reading.service_tier }, body)
+                (Glance { usage: told, finish: reading.finish, service_tier: reading.service_tier }, body)
             }
         };
         if let Some(usage) = glance.usage {
@@ -98,8 +105,9 @@ impl Exchange<'_> {
         let door = self.attempts.call.door;
         let mut headers = control::backward(&reply.headers);
         let stamp = self.stamp();
-        let output = if self.spoken != door.dialect || framing != outbound.framing() && !door.array {
-            Output::Written(inbound.event_writer(stamp))
+        let rewritten = openrouter::is_rewritten(self.attempts.call, self.target);
+        let output = if rewritten || self.spoken != door.dialect || framing != outbound.framing() && !door.array {
+            Output::Written(self.writer(inbound, stamp))
         } else if door.array {
             Output::Array
         } else {
@@ -130,7 +138,7 @@ impl Exchange<'_> {
             Ok(reading) => reading,
             Err(fault) => return Err((reported(fault, self.target), meter)),
         };
-        let mut writer = inbound.event_writer(self.stamp());
+        let mut writer = self.writer(inbound, self.stamp());
         let mut out = BytesMut::new();
         for event in events_of(&reading) {
             meter.see(&event);
@@ -140,6 +148,11 @@ impl Exchange<'_> {
         stream_headers(&mut headers, &self.attempts.call.door);
         overhead(&mut headers, &meter);
         Ok(Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(out.freeze())) })
+    }
+
+    fn writer(&self, inbound: &dyn Inbound, stamp: Stamp) -> Box<dyn EventWriter> {
+        let writer = inbound.event_writer(stamp);
+        if openrouter::is_wanted(self.attempts.call) { Box::new(Priced::new(writer, self.target.clone())) } else { writer }
     }
 
     fn stamp(&self) -> Stamp {

@@ -28,6 +28,7 @@ pub mod error;
 mod exchange;
 pub mod gateway;
 pub mod meter;
+mod openrouter;
 mod operation;
 mod profile;
 pub mod retry_after;

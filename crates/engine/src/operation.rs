@@ -17,7 +17,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use switchboard_wire::control::is_steering;
 use switchboard_wire::embed::Target;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::loss::Losses;
@@ -127,7 +126,7 @@ impl<'a> Step<'a> {
         if self.call.model_in_path || named && self.call.model != reach.model {
             edits.set.push(("model".to_owned(), serde_json::Value::from(reach.model.as_str()).to_string()));
         }
-        let control = outline.entries().iter().filter(|entry| is_steering(self.call.door.dialect, &entry.key));
+        let control = outline.entries().iter().filter(|entry| self.target.is_kept_from(self.call.door.dialect, &entry.key));
         edits.remove.extend(control.map(|entry| entry.key.clone().into_owned()));
         outline.apply(&self.call.body, &edits)
     }

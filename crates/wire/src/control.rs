@@ -83,3 +83,27 @@ pub fn is_steering(dialect: Dialect, key: &str) -> bool {
     };
     steered && STEERING.contains(&key)
 }
+
+/// Of [`STEERING`], what says where a request goes, by which credential, or that none is to be made at all: it is for this gateway
+/// alone, even where the provider is a gateway itself and knows such fields.
+pub const WITHHELD: &[&str] = &[
+    "api_key",
+    "api_base",
+    "base_url",
+    "api_version",
+    "custom_llm_provider",
+    "extra_headers",
+    "extra_body",
+    "mock_response",
+    "mock_tool_calls",
+    "mock_timeout",
+    "mock_testing_fallbacks",
+    "mock_testing_context_fallbacks",
+    "mock_testing_content_policy_fallbacks",
+    "mock_testing_rate_limit_error",
+];
+
+/// Whether that top-level field of a request stays here although the provider is a gateway that speaks that dialect.
+pub fn is_withheld(dialect: Dialect, key: &str) -> bool {
+    is_steering(dialect, key) && WITHHELD.contains(&key)
+}

@@ -61,6 +61,8 @@ pub struct Provider {
     pub bare_rank: Option<u8>,
     /// The provider whose model cards hold here too.
     pub cards_of: Option<String>,
+    /// Is a gateway itself: fields that steer one (`provider`, `models`, …) go on to it.
+    pub gateway: bool,
     /// Runs on the user's own machines and needs no key.
     pub local: bool,
     /// Where its API is documented.

@@ -59,6 +59,8 @@ struct Row {
     bare_rank: Option<u8>,
     cards_of: Option<String>,
     #[serde(default)]
+    gateway: bool,
+    #[serde(default)]
     local: bool,
     #[serde(default)]
     docs: String,
@@ -173,6 +175,7 @@ impl Row {
             authors: self.authors,
             bare_rank: self.bare_rank,
             cards_of: self.cards_of,
+            gateway: self.gateway,
             local: self.local,
             docs: self.docs,
             checked: self.checked,

@@ -22,6 +22,9 @@ const CHOICE: &str = "choices[0].";
 const MESSAGE: &str = "choices[0].message.";
 const OTHERS: &str = "choices[1..]";
 
+/// OpenRouter's clients refuse an answer without it; that it is unknown is enough for them.
+const FINGERPRINT: &str = "system_fingerprint";
+
 /// Reads a whole answer.
 pub(super) fn read_reply(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
     let unreadable = |malformed: Malformed| Fault { raw: body.to_vec().into(), ..Fault::protocol(&malformed.to_string()) };
@@ -141,6 +144,9 @@ pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
             write_usage(object, usage, stamp.flavor);
         }
         object.option("service_tier", reply.service_tier.as_ref());
+        if stamp.flavor == Flavor::OpenRouter && !reply.extra.of(HERE).iter().any(|(key, _)| key == FINGERPRINT) {
+            object.field(FINGERPRINT, &());
+        }
         let written = |key: &str| key == "provider" && stamp.flavor == Flavor::OpenRouter && stamp.provider.is_some();
         for (key, value) in reply.extra.of(HERE).iter().filter(|(key, _)| !key.starts_with("choices[") && !written(key)) {
             object.raw(key, value.get());

@@ -81,6 +81,10 @@ impl Writer {
         self.scratch.extend_from_slice(&self.head);
         self.scratch.extend_from_slice(br#","choices":[{"index":0,"delta":"#);
         json::write_object(&mut self.scratch, write);
+        if self.stamp.flavor == Flavor::OpenRouter {
+            // Its clients refuse a choice that does not say whether it ended.
+            self.scratch.extend_from_slice(br#","finish_reason":null,"native_finish_reason":null"#);
+        }
         self.scratch.extend_from_slice(b"}]}\n\n");
         out.extend_from_slice(&self.scratch);
     }

@@ -242,3 +242,51 @@ async fn openrouter_clients_get_their_own_shapes() {
     assert_eq!(error["metadata"]["provider_name"], "Baseten", "{told:?}");
     assert!(error["metadata"]["raw"].to_string().contains(message), "{told:?}");
 }
+
+fn for_openrouter(mut call: switchboard_engine::call::Call) -> switchboard_engine::call::Call {
+    call.door.flavor = Flavor::OpenRouter;
+    call
+}
+
+/// A model of OpenAI's, whose prices the catalog knows.
+fn priced(at: &Scripted) -> Spec {
+    let base = Some(format!("http://{}/v1", at.address()));
+    Spec { provider: "openai".to_owned(), model: "gpt-4o-mini".to_owned(), base, ..spec(Dialect::OpenAiChat, at) }
+}
+
+#[tokio::test]
+async fn openrouter_clients_are_told_who_answered_and_what_it_cost() {
+    let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::OpenAiChat))]).await;
+    let told = Rig::new(vec![priced(&upstream)]).ask(&for_openrouter(ask(Dialect::OpenAiChat, false))).await;
+    let answer = told.json();
+    assert_eq!((answer.get("system_fingerprint"), &answer["provider"]), (Some(&serde_json::Value::Null), &"OpenAI".into()), "{told:?}");
+    assert_eq!(answer["choices"][0]["native_finish_reason"], "stop", "{told:?}");
+    let cost = told.header("x-litellm-response-cost").unwrap();
+    told.says(&[&format!(r#""cost":{cost}}}"#)]);
+
+    let upstream = Scripted::start(vec![stream(&streamed(Dialect::OpenAiChat))]).await;
+    let rig = Rig::new(vec![priced(&upstream)]);
+    let told = rig.ask(&for_openrouter(ask(Dialect::OpenAiChat, true))).await;
+    let frames = told.body.split("\n\n").filter_map(|frame| frame.strip_prefix("data: ")).filter(|frame| *frame != "[DONE]");
+    let frames: Vec<serde_json::Value> = frames.map(|frame| serde_json::from_str(frame).unwrap()).collect();
+    let (_, said) = frames.split_last().unwrap();
+    let record = rig.record();
+    told.says(&[&format!(r#""cost":{}}}"#, record.cost.unwrap())]);
+    assert_eq!(record.usage.unwrap().cost, None, "the provider told none");
+    for frame in said {
+        assert!(frame["choices"][0].get("finish_reason").is_some(), "{frame}");
+        assert!(frame["choices"][0].get("native_finish_reason").is_some(), "{frame}");
+        assert_eq!(frame["provider"], "OpenAI");
+    }
+}
+
+#[tokio::test]
+async fn what_openrouter_itself_says_is_left_as_it_is_and_unknown_costs_are_not_told() {
+    let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::OpenAiChat))]).await;
+    let own = Spec { provider: "openrouter".to_owned(), ..priced(&upstream) };
+    let told = Rig::new(vec![own]).ask(&for_openrouter(ask(Dialect::OpenAiChat, false))).await;
+    assert_eq!(told.body, whole(Dialect::OpenAiChat));
+    let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::OpenAiChat))]).await;
+    let told = Rig::new(vec![spec(Dialect::OpenAiChat, &upstream)]).ask(&for_openrouter(ask(Dialect::OpenAiChat, false))).await;
+    assert_eq!(told.json()["usage"].get("cost"), None, "{told:?}");
+}

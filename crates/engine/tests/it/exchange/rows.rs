@@ -166,3 +166,26 @@ async fn sound_that_breaks_off_does_not_end_cleanly() {
     let answer = rig.open(&call).await;
     assert!(answer.body.collect().await.is_err());
 }
+
+#[tokio::test]
+async fn a_gateway_gets_what_steers_it_but_neither_credentials_nor_addresses() {
+    let steering = r#""provider":{"order":["a"]},"models":["b"],"usage":{"include":true},"plugins":[],"transforms":[],"fallbacks":["c"]"#;
+    let withheld = r#""api_key":"sk-client","api_base":"http://evil","base_url":"http://evil","api_version":"1","custom_llm_provider":"x","mock_response":"y","extra_headers":{"authorization":"z"}"#;
+    let words = [(Dialect::OpenAiChat, "messages"), (Dialect::Anthropic, "messages"), (Dialect::OpenAiResponses, "input")];
+    for (dialect, turns) in words {
+        let body = format!(r#"{{"model":"m",{steering},{withheld},"max_tokens":9,"{turns}":[{{"role":"user","content":"hi"}}]}}"#);
+        for (provider, goes_on) in [("openrouter", true), ("databricks", false)] {
+            let upstream = Scripted::start(vec![json("200 OK", whole(dialect))]).await;
+            let base = Some(format!("http://{}/api/v1", upstream.address()));
+            let rig = Rig::new(vec![Spec { base, ..row_spec(&(provider, "anthropic/claude-opus-4.6", &[], "", None)) }]);
+            rig.ask(&call(dialect, false, &body)).await;
+            let sent = upstream.body();
+            for field in ["provider", "models", "usage", "plugins", "transforms", "fallbacks"] {
+                assert_eq!(sent.get(field).is_some(), goes_on, "{provider} {dialect} {field}: {sent}");
+            }
+            for field in ["api_key", "api_base", "base_url", "api_version", "custom_llm_provider", "mock_response", "extra_headers"] {
+                assert_eq!(sent.get(field), None, "{provider} {dialect}: {sent}");
+            }
+        }
+    }
+}

@@ -106,6 +106,9 @@ fn steering_fields_are_told_apart_from_those_of_the_model() {
     unique.sort_unstable();
     unique.dedup();
     assert_eq!(unique.len(), control::STEERING.len());
+    for field in control::WITHHELD {
+        assert!(control::STEERING.contains(field), "{field}");
+    }
 }
 
 const SEEDS: [&str; 4] = [
