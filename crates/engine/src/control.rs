@@ -48,7 +48,7 @@ fn understands(spoken: Option<Dialect>, name: &str) -> bool {
     match spoken {
         Some(Dialect::Anthropic) | None => true,
         Some(Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::OpenAiResponses) => !name.starts_with("anthropic-"),
-        Some(Dialect::Gemini | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama) => {
+        Some(Dialect::Gemini | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama | Dialect::Replicate) => {
             !name.starts_with("anthropic-") && !name.starts_with("openai-")
         }
     }

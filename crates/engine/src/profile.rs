@@ -24,7 +24,8 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
     let native_schema = knows("native_structured_output");
     let schema = knows("response_schema");
     let json_schema = if provider.chat.contains(&Dialect::Bedrock) {
-        knows("bedrock_native_structured_output")
+        // Bedrock may take a schema where the maker's own flag says no, or nothing.
+        knows("bedrock_native_structured_output").or(native_schema)
     } else if is("anthropic") {
         // What a price list calls a schema may be a tool that was made to look like one.
         native_schema
@@ -32,6 +33,7 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
         schema.or(native_schema)
     };
     Profile {
+        model: Some(model.to_owned()),
         max_output_tokens: card.and_then(|card| card.max_output_tokens.or(card.max_tokens)),
         thinking: thinking(card, model, is("openai")),
         efforts: card.and_then(efforts),

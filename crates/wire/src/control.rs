@@ -79,7 +79,7 @@ pub fn is_steering(dialect: Dialect, key: &str) -> bool {
         Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::Anthropic => true,
         // A field of that API's own.
         Dialect::OpenAiResponses => key != "max_tool_calls",
-        Dialect::Gemini | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama => false,
+        Dialect::Gemini | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama | Dialect::Replicate => false,
     };
     steered && STEERING.contains(&key)
 }

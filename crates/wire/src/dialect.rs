@@ -35,11 +35,13 @@ pub enum Dialect {
     Cohere,
     /// Ollama's own `/api/chat`.
     Ollama,
+    /// Replicate's predictions.
+    Replicate,
 }
 
 impl Dialect {
     /// Every dialect, in the order of the documentation.
-    pub const ALL: [Dialect; 8] = [
+    pub const ALL: [Dialect; 9] = [
         Dialect::OpenAiChat,
         Dialect::OpenAiCompletions,
         Dialect::OpenAiResponses,
@@ -48,6 +50,7 @@ impl Dialect {
         Dialect::Bedrock,
         Dialect::Cohere,
         Dialect::Ollama,
+        Dialect::Replicate,
     ];
 
     /// The name used in provider rows, logs and metrics.
@@ -61,6 +64,7 @@ impl Dialect {
             Dialect::Bedrock => "bedrock",
             Dialect::Cohere => "cohere",
             Dialect::Ollama => "ollama",
+            Dialect::Replicate => "replicate",
         }
     }
 
@@ -122,6 +126,8 @@ pub struct Stamp {
 /// client said.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
+    /// The model as the provider knows it; the caller's name for it may be another.
+    pub model: Option<String>,
     /// The most tokens it can answer; sent only where the API requires a limit and the client named none.
     pub max_output_tokens: Option<u64>,
     /// How it is told to think.

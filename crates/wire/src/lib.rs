@@ -42,8 +42,10 @@ mod recorded;
 mod recorded_operations;
 mod registry;
 pub mod relay;
+pub mod replicate;
 pub mod reply;
 pub mod rerank;
+mod rfc3339;
 pub mod seal;
 pub mod usage;
 

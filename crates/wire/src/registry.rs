@@ -6,6 +6,7 @@ use crate::cohere::Cohere;
 use crate::dialect::{Dialect, Inbound, Outbound};
 use crate::ollama::Ollama;
 use crate::openai_responses::OpenAiResponses;
+use crate::replicate::Replicate;
 
 impl Dialect {
     /// The half clients speak; `None` where only providers speak it.
@@ -19,6 +20,7 @@ impl Dialect {
             Dialect::Bedrock => None,
             Dialect::Cohere => None,
             Dialect::Ollama => None,
+            Dialect::Replicate => None,
         }
     }
 
@@ -33,6 +35,7 @@ impl Dialect {
             Dialect::Bedrock => Some(&Bedrock),
             Dialect::Cohere => Some(&Cohere),
             Dialect::Ollama => Some(&Ollama),
+            Dialect::Replicate => Some(&Replicate),
         }
     }
 }

@@ -31,8 +31,10 @@ pub(super) enum Family {
 impl Family {
     fn of(request: &ChatRequest, profile: &Profile) -> Self {
         let vendor = profile.vendor.as_deref().unwrap_or_default();
-        let model = request.model.to_ascii_lowercase();
-        let says = |vendors: &[&str], names: &[&str]| vendors.contains(&vendor) || names.iter().any(|name| model.contains(name));
+        // The caller's name for the model need not tell what it is; the target's does.
+        let models = [request.model.to_ascii_lowercase(), profile.model.as_deref().unwrap_or_default().to_ascii_lowercase()];
+        let is_named = |names: &[&str]| names.iter().any(|name| models.iter().any(|model| model.contains(name)));
+        let says = |vendors: &[&str], names: &[&str]| vendors.contains(&vendor) || is_named(names);
         match () {
             () if says(&["anthropic"], &["anthropic.", "claude"]) => Family::Claude,
             () if says(&["openai"], &["gpt-oss"]) => Family::GptOss,

@@ -58,6 +58,19 @@ pub(super) fn read_frame(raw: Bytes) -> Result<Piece, Malformed> {
     Ok(piece)
 }
 
+/// Whether a message that was read tells of a failure.
+pub(super) fn is_failure(raw: &[u8]) -> bool {
+    let headers = &raw[..(PRELUDE + number(raw, 4)).min(raw.len())];
+    let mut at = PRELUDE;
+    while let Some((name, _, next)) = header(headers, at) {
+        if matches!(&raw[name.0..name.1], b":exception-type" | b":error-code") {
+            return true;
+        }
+        at = next;
+    }
+    false
+}
+
 /// `InvokeModel` wraps each event of the model's own API: `{"bytes": "<base64>"}`.
 fn unwrapped(piece: Piece) -> Result<Piece, Malformed> {
     #[derive(serde::Deserialize)]

@@ -1,6 +1,7 @@
 //! Cutting a byte stream into frames, however it arrives.
 
 mod aws_event_stream;
+mod aws_sse;
 mod json_array;
 mod json_lines;
 mod sse;
@@ -27,6 +28,8 @@ pub enum Framing {
     JsonLines,
     /// Amazon's binary event stream.
     AwsEventStream,
+    /// Server-sent events, cut anywhere and wrapped in Amazon's binary event stream (SageMaker).
+    AwsEventStreamOfSse,
     /// The items of one JSON array.
     JsonArray,
 }
@@ -74,6 +77,8 @@ pub struct Framer {
     pending: BytesMut,
     scan: Scan,
     ended: bool,
+    /// What cuts the stream inside this stream.
+    inner: Option<Box<Framer>>,
 }
 
 /// How far the incomplete frame at hand has been searched for its end.
@@ -89,17 +94,18 @@ pub(crate) struct Scan {
 impl Framer {
     /// A framer at the beginning of a stream.
     pub fn new(framing: Framing) -> Self {
-        Self { framing, chunk: Bytes::new(), pending: BytesMut::new(), scan: Scan::default(), ended: false }
+        let inner = (framing == Framing::AwsEventStreamOfSse).then(|| Box::new(Self::new(Framing::Sse)));
+        Self { framing, chunk: Bytes::new(), pending: BytesMut::new(), scan: Scan::default(), ended: false, inner }
     }
 
     /// Whether no incomplete frame is kept.
     pub fn is_empty(&self) -> bool {
-        self.chunk.is_empty() && self.pending.is_empty()
+        self.chunk.is_empty() && self.pending.is_empty() && self.inner.as_ref().is_none_or(|inner| inner.is_empty())
     }
 
     /// Adds what arrived. Call [`Framer::next_piece`] until it has nothing more.
     pub fn push(&mut self, chunk: Bytes) {
-        if self.is_empty() {
+        if self.chunk.is_empty() && self.pending.is_empty() {
             self.chunk = chunk;
         } else {
             self.keep_chunk();
@@ -114,6 +120,14 @@ impl Framer {
 
     /// The next complete frame.
     pub fn next_piece(&mut self) -> Option<Result<Piece, Malformed>> {
+        let Some(mut inner) = self.inner.take() else { return self.cut() };
+        let piece = aws_sse::next_piece(self, &mut inner);
+        self.inner = Some(inner);
+        piece
+    }
+
+    /// The next complete frame of the stream itself.
+    fn cut(&mut self) -> Option<Result<Piece, Malformed>> {
         let slice: &[u8] = if self.pending.is_empty() { &self.chunk } else { &self.pending };
         if slice.is_empty() {
             return None;
@@ -122,7 +136,7 @@ impl Framer {
             Framing::Sse => sse::frame_end(slice, &mut self.scan, self.ended),
             Framing::JsonLines => json_lines::frame_end(slice, &mut self.scan, self.ended),
             Framing::JsonArray => json_array::frame_end(slice, &mut self.scan, self.ended),
-            Framing::AwsEventStream => match aws_event_stream::frame_end(slice) {
+            Framing::AwsEventStream | Framing::AwsEventStreamOfSse => match aws_event_stream::frame_end(slice) {
                 Ok(None) if self.ended => return Some(Err(Malformed::new("the stream ends inside an event"))),
                 Ok(found) => found,
                 Err(malformed) => return Some(Err(malformed)),
@@ -141,7 +155,7 @@ impl Framer {
             Framing::Sse => sse::read_frame(raw, cut),
             Framing::JsonLines => Ok(json_lines::read_frame(raw)),
             Framing::JsonArray => Ok(json_array::read_frame(raw)),
-            Framing::AwsEventStream => aws_event_stream::read_frame(raw),
+            Framing::AwsEventStream | Framing::AwsEventStreamOfSse => aws_event_stream::read_frame(raw),
         })
     }
 

@@ -91,10 +91,81 @@ fn aws_messages_are_checked_and_named() {
     assert!(framer.next_piece().expect("second").is_err());
 }
 
+/// SageMaker's stream of those bytes, in parts of that size.
+fn in_parts(inner: &[u8], size: usize) -> Vec<u8> {
+    let part = |chunk| write_aws_message(&[(":message-type", "event"), (":event-type", "PayloadPart")], chunk);
+    inner.chunks(size).flat_map(part).collect()
+}
+
+#[test]
+fn events_in_aws_messages_are_the_same_however_they_are_cut() {
+    let whole = cut(Framing::Sse, &[STREAM.as_bytes()]);
+    for size in [1, 3, 7, STREAM.len()] {
+        let outer = in_parts(STREAM.as_bytes(), size);
+        assert_eq!(cut(Framing::AwsEventStreamOfSse, &[&outer]), whole, "in parts of {size}");
+        let bytes: Vec<&[u8]> = outer.chunks(1).collect();
+        assert_eq!(cut(Framing::AwsEventStreamOfSse, &bytes), whole, "in parts of {size}, byte by byte");
+    }
+    let outer = in_parts(STREAM.as_bytes(), 11);
+    for at in 0..outer.len() {
+        let (left, right) = outer.split_at(at);
+        assert_eq!(cut(Framing::AwsEventStreamOfSse, &[left, right]), whole, "cut at {at}");
+    }
+}
+
+#[test]
+fn a_failure_of_the_outer_stream_is_an_event() {
+    let mut outer = write_aws_message(&[(":message-type", "event"), (":event-type", "initial-response")], b"{}");
+    outer.extend(in_parts(b"data: {\"a\":1}\n\n", 4));
+    let headers = [(":message-type", "exception"), (":exception-type", "ModelStreamError")];
+    outer.extend(write_aws_message(&headers, br#"{"Message":"the container died","ErrorCode":"ModelInvocationTimeExceeded"}"#));
+    let found = cut(Framing::AwsEventStreamOfSse, &[&outer]);
+    let failure = r#"{"error":{"message":"the container died","type":"ModelStreamError"}}"#;
+    assert_eq!(found, [(String::new(), r#"{"a":1}"#.to_owned()), ("ModelStreamError".to_owned(), failure.to_owned())]);
+}
+
+/// The text of a relayed chat stream that SageMaker wraps, or how it failed.
+fn chat(outer: &[u8], size: usize) -> (String, Option<crate::problem::Fault>) {
+    use crate::event::{Delta, Event};
+    let outbound = crate::Dialect::OpenAiChat.outbound().expect("providers speak it");
+    let framing = outbound.framing_of("application/vnd.amazon.eventstream").expect("a stream");
+    let output = crate::relay::Output::Verbatim { hide_usage: false, epilogue: b"" };
+    let mut relay = crate::relay::Relay::new(framing, outbound.event_reader(crate::dialect::Memo::default()), output);
+    let (mut text, mut out) = (String::new(), Vec::new());
+    let mut seen = |event: &Event| {
+        if let Event::BlockDelta { delta: Delta::Text(more), .. } = event {
+            text.push_str(more);
+        }
+    };
+    for chunk in outer.chunks(size) {
+        if let Err(fault) = relay.push(Bytes::copy_from_slice(chunk), &mut seen, &mut out) {
+            return (text, Some(fault));
+        }
+    }
+    let fault = relay.finish(&mut seen, &mut out).err();
+    (text, fault)
+}
+
+#[test]
+fn a_wrapped_chat_stream_is_read_and_its_failure_told() {
+    let chunk = |content: &str| format!("data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{content}\"}}}}]}}\n\n");
+    let end = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let (begun, whole) = (chunk("Hä") + &chunk("nde"), chunk("Hä") + &chunk("nde") + end);
+    for size in [1, 13, 4096] {
+        assert_eq!(chat(&in_parts(whole.as_bytes(), 5), size).1, None);
+        let (_, fault) = chat(&in_parts(begun.as_bytes(), 5), size);
+        assert_eq!(fault.expect("cut").code.as_deref(), Some("upstream_truncated"));
+        let mut failed = in_parts(begun.as_bytes(), 5);
+        failed.extend(write_aws_message(&[(":exception-type", "InternalStreamFailure")], br#"{"message":"sorry"}"#));
+        assert_eq!(chat(&failed, size).1.map(|fault| fault.message).as_deref(), Some("sorry"));
+    }
+    assert!(chat(&in_parts(whole.as_bytes(), 5), 1).0.starts_with('H'));
+}
+
 proptest! {
     #[test]
     fn no_bytes_can_make_a_framer_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in 1_usize..40) {
-        for framing in [Framing::Sse, Framing::JsonLines, Framing::AwsEventStream, Framing::JsonArray] {
+        for framing in [Framing::Sse, Framing::JsonLines, Framing::AwsEventStream, Framing::AwsEventStreamOfSse, Framing::JsonArray] {
             let mut framer = Framer::new(framing);
             'stream: for chunk in bytes.chunks(size) {
                 framer.push(Bytes::copy_from_slice(chunk));

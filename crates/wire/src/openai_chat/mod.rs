@@ -122,6 +122,14 @@ impl Outbound for OpenAiChat {
         Framing::Sse
     }
 
+    fn framing_of(&self, content_type: &str) -> Option<Framing> {
+        match Framing::of_content_type(content_type, self.framing()) {
+            // Amazon's runtimes wrap a container's stream and leave it as it is.
+            Some(Framing::AwsEventStream) => Some(Framing::AwsEventStreamOfSse),
+            framing => framing,
+        }
+    }
+
     fn model_key(&self) -> Option<&'static str> {
         Some("model")
     }

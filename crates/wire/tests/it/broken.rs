@@ -27,6 +27,8 @@ fn terminals(dialect: Dialect) -> &'static [&'static str] {
         Dialect::Bedrock => &["messageStop"],
         Dialect::Cohere => &["message-end"],
         Dialect::Ollama => &["\"done\":true", "\"done\": true"],
+        // It does not stream: nothing that is cut up is ever an answer.
+        Dialect::Replicate => &[],
     }
 }
 

@@ -36,6 +36,15 @@ fn chat_urls() {
 }
 
 #[test]
+fn predictions_are_made_where_the_model_is() {
+    use Dialect::Replicate;
+    let url = |model: &str| chat("replicate", Replicate, model, &[]);
+    assert_eq!(url("meta/meta-llama-3-8b-instruct"), "https://api.replicate.com/v1/models/meta/meta-llama-3-8b-instruct/predictions");
+    assert_eq!(url("someone/something:5797a9"), "https://api.replicate.com/v1/predictions");
+    assert_eq!(url("deployments/acme/mine"), "https://api.replicate.com/v1/deployments/acme/mine/predictions");
+}
+
+#[test]
 fn chat_urls_with_the_model_in_the_path() {
     use Dialect::{Bedrock, Gemini, OpenAiChat};
     assert_eq!(
