@@ -59,6 +59,7 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
     let principal = acceptor.app.keys.load().principal(&parts.headers, parts.uri.query()).map_err(told)?;
     match route {
         Route::Models => models::list(&acceptor.app, &parts).map_err(told),
+        Route::OpenRouterModels => Ok(models::openrouter(&acceptor.app, parts.uri.query())),
         Route::Model => models::one(&acceptor.app, &parts, &path_model.unwrap_or_default()).map_err(told),
         Route::GeminiModels => models::gemini(&acceptor.app, path_model.as_deref(), parts.uri.query()).map_err(told),
         Route::Page(page) => Ok(Box::pin(page::closed(page, acceptor, &parts)).await),
@@ -86,6 +87,7 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
         Route::Models | Route::Model | Route::Page(_) => Ok((plain, path_model, None)),
+        Route::OpenRouterModels => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
         Route::GeminiModels => Ok((gemini, path_model, None)),
         Route::Gemini => {
             let path = path_model.unwrap_or_default();

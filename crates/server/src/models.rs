@@ -1,5 +1,6 @@
 //! The models there are, in each client's form.
 
+mod openrouter;
 mod page;
 
 use bytes::Bytes;
@@ -115,6 +116,11 @@ pub(crate) fn list(app: &App, parts: &request::Parts) -> Result<Response<AnswerB
     }
     let data: Vec<Value> = list.iter().map(openai).collect();
     Ok(document(&json!({"data": data, "object": "list"})))
+}
+
+/// `GET /api/v1/models`, for OpenRouter's clients.
+pub(crate) fn openrouter(app: &App, query: Option<&str>) -> Response<AnswerBody> {
+    document(&openrouter::list(&listed(app, Wanted::of(query))))
 }
 
 /// `GET /v1/models/{id}`.

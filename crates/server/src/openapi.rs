@@ -172,6 +172,7 @@ fn document_of(path: &str, route: Route) -> Value {
     let json = |schema: &str| json!({"application/json": {"schema": named(schema)}});
     match route {
         Route::Models => json("ModelList"),
+        Route::OpenRouterModels => json("OpenRouterModelList"),
         Route::Model => json("AnyModel"),
         Route::GeminiModels if path.contains("{*model}") => json("GeminiModel"),
         Route::GeminiModels => json("GeminiModelList"),

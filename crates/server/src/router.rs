@@ -15,6 +15,8 @@ pub enum Route {
     Gemini,
     /// The models there are.
     Models,
+    /// The models there are, in OpenRouter's form.
+    OpenRouterModels,
     /// One model.
     Model,
     /// The models there are, in Gemini's form.
@@ -113,7 +115,7 @@ impl Row {
             Route::Call(door) if door.dialect == Dialect::Anthropic => Audience::Anthropic,
             Route::Call(_) => Audience::OpenAi,
             Route::Gemini | Route::GeminiModels => Audience::Gemini,
-            Route::Models | Route::Model => Audience::Everyone,
+            Route::Models | Route::OpenRouterModels | Route::Model => Audience::Everyone,
             Route::Page(_) => Audience::Operator,
         }
     }
@@ -267,8 +269,10 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
 }
 
 fn flavored(mut row: Row, flavor: Flavor) -> Row {
-    if let Route::Call(door) = &mut row.route {
-        door.flavor = flavor;
+    match &mut row.route {
+        Route::Call(door) => door.flavor = flavor,
+        route @ Route::Models if flavor == Flavor::OpenRouter => *route = Route::OpenRouterModels,
+        _ => {}
     }
     row
 }

@@ -57,7 +57,9 @@ def test_embeddings(client):
 
 def test_models(client):
     listed = client.models.list()
-    assert "demo/echo" in [model.id for model in getattr(listed, "data", listed)]
+    models = {model.id: model for model in listed.result.data}
+    assert "demo/echo" in models
+    assert models["demo/echo"].links.details.endswith("/demo/echo")
 
 
 def test_errors(gateway, client):
