@@ -17,7 +17,8 @@ fn unexplained(ledger: &Ledger) -> Vec<String> {
 
 #[test]
 fn our_own_exchanges_keep_their_meaning() {
-    for dialect in Dialect::ALL {
+    // What Replicate's models take and give differs by model, and none streams: `replicate/tests.rs` holds its laws.
+    for dialect in Dialect::ALL.into_iter().filter(|dialect| *dialect != Dialect::Replicate) {
         let ours = || corpus::fixtures().iter().filter(|exchange| exchange.dialect() == Some(dialect));
         assert!(ours().any(|exchange| exchange.framing.is_some()), "no stream of {dialect}");
         assert!(ours().any(|exchange| exchange.framing.is_none() && exchange.is_success()), "no whole answer of {dialect}");
