@@ -75,6 +75,22 @@ pub const STEERING: &[&str] = &[
 
 /// Whether that top-level field of a request is for the gateway and not for a provider of that dialect.
 pub fn is_steering(dialect: Dialect, key: &str) -> bool {
+    // What nearly every request has is told by its length, not by a walk through the table.
+    if matches!(
+        key,
+        "model"
+            | "messages"
+            | "stream"
+            | "stream_options"
+            | "max_tokens"
+            | "max_completion_tokens"
+            | "temperature"
+            | "tools"
+            | "tool_choice"
+            | "system"
+    ) {
+        return false;
+    }
     let steered = match dialect {
         Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::Anthropic => true,
         // A field of that API's own.
