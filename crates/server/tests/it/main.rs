@@ -9,3 +9,4 @@ mod edge;
 mod logging;
 mod models;
 mod reloading;
+mod tidy;

@@ -62,7 +62,9 @@ fn crates() -> Vec<(PathBuf, String)> {
 }
 
 fn is_test(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str() == "tests") || path.file_name().is_some_and(|name| name == "tests.rs")
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    // `wire` declares what reads recorded traffic under `cfg(test)`.
+    path.components().any(|part| part.as_os_str() == "tests") || name == "tests.rs" || name.starts_with("recorded")
 }
 
 /// The text above the file's own tests.
@@ -168,5 +170,18 @@ fn no_unsafe_anywhere() {
     for (path, text) in crates() {
         let uses = code(&text).lines().any(|line| line.contains("unsafe {") || line.contains("unsafe fn") || line.contains("unsafe impl"));
         assert!(!uses || path.ends_with("tidy.rs"), "{} is unsafe", shown(&path));
+    }
+}
+
+#[test]
+fn every_test_file_is_part_of_its_binary() {
+    for name in ["wire", "engine", "server"] {
+        let folder = root().join("crates").join(name).join("tests/it");
+        let main = std::fs::read_to_string(folder.join("main.rs")).expect("a main file");
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let module = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+            assert!(module == "main" || main.contains(&format!("mod {module};")), "{} is not run", shown(&path));
+        }
     }
 }
