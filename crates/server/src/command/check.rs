@@ -64,7 +64,7 @@ fn unusable(config: &Arc<crate::config::Config>) -> usize {
     }
     match overlay::catalog(config.switchboard.catalog.as_deref()) {
         Ok(catalog) => {
-            for unusable in fleet::build(config, &catalog, Some(DEMO)).1 {
+            for unusable in fleet::build(config, &catalog, Some(DEMO), &Registry::default()).1 {
                 wrong(format!("error: `{}` cannot be used: {}\n  --> {}", unusable.model_name, unusable.why, unusable.at));
             }
         }
