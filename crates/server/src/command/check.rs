@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use switchboard_engine::health::Registry;
+
 use super::{Outcome, UNUSABLE, complain, say};
 use crate::config::{Environment, Overrides, Severity, Source, report};
 use crate::{fleet, overlay, serve, transport};
