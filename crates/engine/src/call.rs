@@ -1,5 +1,6 @@
 //! One client request, once known.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -9,6 +10,8 @@ use switchboard_wire::dialect::{Flavor, Head};
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Outline;
 use switchboard_wire::{Dialect, Operation};
+
+use crate::route::hooks::Guidance;
 
 const NUM_RETRIES: &str = "num_retries";
 
@@ -32,6 +35,8 @@ pub struct Door {
 pub struct Principal {
     /// The key's public name in logs and records; never the key.
     pub key: String,
+    /// What the key, its team or a policy says of routing.
+    pub guidance: Option<Arc<Guidance>>,
 }
 
 /// What the body is.

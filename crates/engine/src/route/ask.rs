@@ -116,8 +116,7 @@ impl<'a> Ask<'a> {
     pub fn meaning(&self) -> Option<&ChatRequest> {
         let read = || {
             let inbound = self.call.door.dialect.inbound().filter(|_| self.is_chat())?;
-            let Content::Json(outline) = &self.call.content else { return None };
-            inbound.read_request(&self.call.head(), &self.call.body, outline).ok().map(Box::new)
+            inbound.read_request(&self.call.head(), &self.call.body.join()).ok().map(Box::new)
         };
         self.meaning.get_or_init(read).as_deref()
     }
