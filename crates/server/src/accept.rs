@@ -1,14 +1,16 @@
 //! From an HTTP request to a call, and from its answer to an HTTP response.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use switchboard_engine::answer::AnswerBody;
-use switchboard_engine::call::{Call, Content, Door, Principal};
+use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::error::Error;
+use switchboard_engine::principal::Principal;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
@@ -115,7 +117,7 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
 /// A request on its way to being a call.
 struct Draft {
     door: Door,
-    principal: Principal,
+    principal: Arc<Principal>,
     headers: HeaderMap,
     path_model: Option<String>,
     path_stream: Option<bool>,
