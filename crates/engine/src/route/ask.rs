@@ -50,8 +50,7 @@ pub struct Media {
 }
 
 /// How content beside text begins in the formats that clients write.
-const SIGNS: [&[u8]; 8] =
-    [b"image", b"input_audio", b"video_url", b"\"file", b"input_file", b"\"document\"", b"inlineData", b"fileData"];
+const SIGNS: [&[u8]; 8] = [b"image", b"input_audio", b"video_url", b"\"file", b"input_file", b"\"document\"", b"inlineData", b"fileData"];
 
 impl<'a> Ask<'a> {
     /// That call, with those wishes.

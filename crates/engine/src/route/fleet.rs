@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::deployment::Deployment;
 use crate::route::affinity::Memory;
-use crate::route::hooks::{Guidance, Hooks};
+use crate::route::hooks::Hooks;
 use crate::route::name::{self, Variant};
 use crate::route::plan::{Fallback, Fallbacks, TryPolicy};
 use crate::route::settings::Settings;
@@ -130,7 +130,7 @@ impl Fleet {
 
     /// The group a name stands for, and its deployments; of a virtual model, all that it may go to.
     pub fn find(&self, name: &str) -> Option<(Arc<str>, Group)> {
-        let found = self.resolve(name, None)?;
+        let found = self.resolve(name)?;
         match &found.rule {
             Some(rule) => {
                 let groups = rule.targets.iter().filter_map(|target| self.group(&target.model));
@@ -142,8 +142,7 @@ impl Fleet {
 
     /// What a name stands for: an alias, a group, a virtual model, a pattern's match, a variant, a family's newest, a dated or an
     /// undated form, an access group; in that order.
-    pub(super) fn resolve(&self, name: &str, guidance: Option<&Guidance>) -> Option<Found> {
-        let name = guidance.and_then(|guidance| guidance.aliases.get(name)).map_or(name, String::as_str);
+    pub(super) fn resolve(&self, name: &str) -> Option<Found> {
         if let Some(found) = self.named(name, Variant::None) {
             return Some(found);
         }

@@ -1,6 +1,5 @@
 //! What other rooms tell planning: who asks, what a classifier found, what money is left.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::call::Call;
@@ -11,16 +10,10 @@ use crate::route::wishes::Provider;
 /// What a key, a team or a policy says of routing. Handed along with the principal.
 #[derive(Clone, Debug, Default)]
 pub struct Guidance {
-    /// Other names of models, for this caller alone.
-    pub aliases: HashMap<String, String>,
-    /// Tags added to those of the request.
-    pub tags: Vec<String>,
     /// Preferences that hold beside the request's own: `only` intersects, `ignore` unites, data policies add up.
     pub provider: Provider,
     /// The region that the caller's data must stay in.
     pub region: Option<String>,
-    /// The team whose private deployments it may use.
-    pub team: Option<String>,
 }
 
 /// What a classifier found and decided, before candidates are gathered.

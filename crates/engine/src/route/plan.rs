@@ -184,6 +184,15 @@ impl Plan {
     pub fn only(deployment: Arc<Deployment>) -> Self {
         let group = Arc::from(deployment.spec.group.as_str());
         let targets = vec![Target::plain(deployment)];
-        Self { group, strategy: "only", targets, excluded: Vec::new(), fallbacks: Arc::default(), policy: Arc::default(), bonds: Vec::new(), advice: None }
+        Self {
+            group,
+            strategy: "only",
+            targets,
+            excluded: Vec::new(),
+            fallbacks: Arc::default(),
+            policy: Arc::default(),
+            bonds: Vec::new(),
+            advice: None,
+        }
     }
 }

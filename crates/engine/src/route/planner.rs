@@ -24,7 +24,7 @@ use crate::route::plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, Target
 use crate::route::reason::Reason;
 use crate::route::support;
 use crate::route::wishes::{By, Preferred, Wishes};
-use crate::route::{virtual_order, virtual_model::Rule};
+use crate::route::{virtual_model::Rule, virtual_order};
 
 /// How long a conversation stays where its prompt is cached, after its last answer.
 const CACHED: std::time::Duration = std::time::Duration::from_secs(600);
@@ -52,7 +52,7 @@ impl Fleet {
             None => None,
         };
         if wishes.is_none() && advice.is_none() {
-            let found = self.resolve(&call.model, call.principal.guidance.as_deref());
+            let found = self.resolve(call.principal.meant(&call.model));
             let found = found.ok_or_else(|| availability::not_found(call, &[&call.model]))?;
             if let Some(plan) = self.plain(&found, call) {
                 return Ok(plan);
@@ -66,7 +66,7 @@ impl Fleet {
     /// What to try for that call in the group of a fallback, in order. A fallback of a fallback has none of its own.
     pub fn plan_fallback(&self, call: &Call, fallback: &Fallback) -> Result<Plan, Error> {
         let wishes = Wishes::read(call)?.unwrap_or_default();
-        let found = self.resolve(&fallback.model, call.principal.guidance.as_deref());
+        let found = self.resolve(call.principal.meant(&fallback.model));
         let found = found.ok_or_else(|| availability::not_found(call, &[&fallback.model]))?;
         let mut plan = self.consider(call, &wishes, None, found, (Instant::now(), &mut Rng::new()));
         plan.fallbacks = Arc::default();
@@ -110,20 +110,21 @@ impl Fleet {
         advice: Option<Box<Advice>>,
         (now, rng): (Instant, &mut Rng),
     ) -> Result<Plan, Error> {
-        let guidance = call.principal.guidance.as_deref();
+        let principal = &*call.principal;
         let asked = advice.as_ref().and_then(|advice| advice.model.as_deref()).unwrap_or(&call.model);
         let mut names: Vec<&str> = if asked.is_empty() { Vec::new() } else { vec![asked] };
         for model in &wishes.models {
-            if !names.contains(&model.as_str()) {
+            // A list of models is no way round a list of those allowed.
+            if !names.contains(&model.as_str()) && principal.may_use(model) {
                 names.push(model);
             }
         }
-        let known: Vec<(&str, Found)> = names.iter().filter_map(|name| Some((*name, self.resolve(name, guidance)?))).collect();
+        let known: Vec<(&str, Found)> = names.iter().filter_map(|name| Some((*name, self.resolve(principal.meant(name))?))).collect();
         let count = known.len();
         let rest: Vec<Fallback> = known.iter().skip(1).map(|(name, _)| Fallback::to(*name)).collect();
         let mut found = known.into_iter().map(|(_, found)| found);
         let first = found.next().ok_or_else(|| availability::not_found(call, &names))?;
-        let fallbacks = self.wished_fallbacks(wishes, &first.group, rest);
+        let fallbacks = self.wished_fallbacks(call, wishes, &first.group, rest);
         let mut plan = if count > 1 && wishes.is_mixed() {
             self.consider_together(call, wishes, advice.as_deref(), (first, found.collect()), (now, rng))
         } else {
@@ -147,7 +148,7 @@ impl Fleet {
     }
 
     /// Where the client wants to fall back to, where it says.
-    fn wished_fallbacks(&self, wishes: &Wishes, group: &str, rest: Vec<Fallback>) -> Option<Fallbacks> {
+    fn wished_fallbacks(&self, call: &Call, wishes: &Wishes, group: &str, rest: Vec<Fallback>) -> Option<Fallbacks> {
         if wishes.disable_fallbacks {
             return Some(Fallbacks::default());
         }
@@ -156,18 +157,12 @@ impl Fleet {
             // OpenRouter's models are tried upon any failure.
             return Some(Fallbacks { context_window: rest.clone(), content_policy: rest.clone(), max: rest.len(), general: rest });
         }
-        let general = wishes.fallbacks.clone()?;
+        let mut general = wishes.fallbacks.clone()?;
+        general.retain(|fallback| call.principal.may_use(&fallback.model));
         Some(Fallbacks { general, ..(**configured).clone() })
     }
 
-    fn consider(
-        &self,
-        call: &Call,
-        wishes: &Wishes,
-        advice: Option<&Advice>,
-        found: Found,
-        (now, rng): (Instant, &mut Rng),
-    ) -> Plan {
+    fn consider(&self, call: &Call, wishes: &Wishes, advice: Option<&Advice>, found: Found, (now, rng): (Instant, &mut Rng)) -> Plan {
         let ask = Ask::new(call, wishes, found.variant, now);
         let (strategy, args) = self.strategy(&found.group, call, wishes, found.variant);
         let mut bonds = Vec::new();

@@ -16,8 +16,7 @@ const EUROPE: [&str; 12] = [
     "netherlands",
 ];
 /// Names of places in the United States that do not begin with `us`.
-const STATES: [&str; 8] =
-    ["eastus", "westus", "centralus", "northcentralus", "southcentralus", "westcentralus", "nam", "northamerica-us"];
+const STATES: [&str; 8] = ["eastus", "westus", "centralus", "northcentralus", "southcentralus", "westcentralus", "nam", "northamerica-us"];
 
 /// Whether `place`, as clouds name theirs, is in `region` (`eu`, `us`, or a place itself).
 pub(super) fn is_in(place: &str, region: &str) -> bool {

@@ -42,8 +42,7 @@ impl Tags {
         }
         let header = call.headers.get(HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
         header.split(',').for_each(|tag| tags.add(tag, rule));
-        let guidance = call.principal.guidance.iter();
-        guidance.flat_map(|guidance| &guidance.tags).for_each(|tag| tags.add(tag, rule));
+        call.principal.tags.iter().for_each(|tag| tags.add(tag, rule));
         tags
     }
 
