@@ -36,6 +36,11 @@ impl Rate {
         Rate::parse_scaled(text, 0)
     }
 
+    /// The number of 1e-24 USD, for comparing.
+    pub fn raw(self) -> i128 {
+        self.0
+    }
+
     /// USD per unit as the shortest plain decimal, multiplied by ten to the `shift` (0 or more).
     pub fn to_decimal(self, shift: usize) -> String {
         let digits = format!("{:0>width$}", self.0.unsigned_abs(), width = DECIMALS + 1);
@@ -67,6 +72,12 @@ impl Rate {
         }
         let units = money.0.checked_mul(RATES_PER_PICO)?.div_euclid(self.0).max(0);
         u64::try_from(units).ok()
+    }
+
+    /// The price of `quantity` units, rounded up; `None` when it is larger than any bill.
+    pub fn times_exact(self, quantity: u64) -> Option<PicoUsd> {
+        let fine = self.0.checked_mul(i128::from(quantity))?;
+        Some(PicoUsd(fine.div_euclid(RATES_PER_PICO) + i128::from(fine.rem_euclid(RATES_PER_PICO) != 0)))
     }
 
     /// The price of `quantity` units, in units of 1e-24 USD; `None` when it is larger than any bill.
