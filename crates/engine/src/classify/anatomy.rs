@@ -33,6 +33,10 @@ pub(super) struct Anatomy<'a> {
     pub(super) symbols: usize,
     /// Numbers in the ask.
     pub(super) numbers: usize,
+    /// Sentences of the ask.
+    pub(super) sentences: usize,
+    /// Different letters that stand for themselves in the ask, as the people and points of puzzles do.
+    pub(super) letters: usize,
     /// Bytes that are shown.
     pub(super) shown: usize,
 }
@@ -127,6 +131,7 @@ impl<'a> Anatomy<'a> {
             return;
         }
         let (mut in_word, mut in_number, mut signs) = (false, false, 0_usize);
+        self.letters += lone_letters(piece);
         for letter in piece.chars() {
             let digit = letter.is_ascii_digit();
             self.numbers += usize::from(digit && !in_number);
@@ -140,7 +145,12 @@ impl<'a> Anatomy<'a> {
             self.words += usize::from(word && !in_word);
             in_word = word || (in_word && letter == '\'');
             match letter {
-                '?' | '？' | '؟' => self.questions += 1,
+                '?' | '？' | '؟' => {
+                    self.questions += 1;
+                    self.sentences += 1;
+                }
+                '.' if !in_number => self.sentences += 1,
+                '!' | '。' | '！' | '।' | '\n' => self.sentences += 1,
                 ',' | ';' | '，' | '、' | '；' | '،' => self.commas += 1,
                 '=' | '^' | '≤' | '≥' | '∫' | '√' | '∑' | '∈' | '∀' | '∃' | '≠' | '→' | '²' | '³' | '<' | '>' | '+' | '*' | '|' => self.symbols += 1,
                 _ => {}
@@ -149,6 +159,21 @@ impl<'a> Anatomy<'a> {
         self.words += signs.div_ceil(2);
         self.ask.push(piece);
     }
+}
+
+/// How many different capital letters stand alone as names do: "A lies, B tells the truth", but neither "I" nor the "A)" of a list.
+fn lone_letters(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut met = 0_u32;
+    for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_uppercase()) {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+        let after = bytes.get(at + 1).copied().unwrap_or(b' ');
+        let alone = matches!(before, b' ' | b'\n' | b'(' | b',') && matches!(after, b' ' | b',' | b'.' | b'?' | b'\'' | b'\n' | b':');
+        if alone && *byte != b'I' {
+            met |= 1 << (byte - b'A');
+        }
+    }
+    met.count_ones() as usize
 }
 
 /// The nearest place at or before `at` where the text may be cut.
@@ -228,7 +253,7 @@ fn quotation(text: &str, from: usize) -> Option<(usize, usize)> {
         };
         if !closers.is_empty() {
             let window = &rest[width..floor(rest, LONGEST_QUOTATION).max(width)];
-            let close = window.char_indices().find(|(place, end)| closers.contains(end) && (letter != '\'' || closes(window, *place)));
+            let close = window.char_indices().find(|(place, end)| closers.contains(end) && (!matches!(letter, '\'' | '‘') || closes(window, place + end.len_utf8())));
             if let Some((place, end)) = close {
                 return Some((at, at + width + place + end.len_utf8()));
             }
@@ -245,9 +270,9 @@ fn opens(text: &str, at: usize, width: usize) -> bool {
     before.is_none_or(|letter| letter.is_whitespace() || letter == '(' || letter == ':') && after.is_some_and(char::is_alphanumeric)
 }
 
-/// Whether an apostrophe there ends one.
-fn closes(text: &str, at: usize) -> bool {
-    text[at + 1..].chars().next().is_none_or(|letter| !letter.is_alphanumeric())
+/// Whether an apostrophe before that place ends one.
+fn closes(text: &str, after: usize) -> bool {
+    text[after..].chars().next().is_none_or(|letter| !letter.is_alphanumeric())
 }
 
 /// What a line is.

@@ -16,6 +16,7 @@ pub(super) enum Group {
     Lookup,
     Transform,
     Trivial,
+    How,
     Explain,
     Compose,
     Code,
@@ -28,12 +29,13 @@ pub(super) enum Group {
     Show,
     Stepwise,
     Maths,
+    Riddle,
     Puzzle,
     Constraint,
 }
 
 /// How many groups there are.
-const GROUPS: usize = 18;
+const GROUPS: usize = 20;
 
 impl Group {
     const ALL: [(&'static str, Self); GROUPS] = [
@@ -41,6 +43,7 @@ impl Group {
         ("lookup", Self::Lookup),
         ("transform", Self::Transform),
         ("trivial", Self::Trivial),
+        ("how", Self::How),
         ("explain", Self::Explain),
         ("compose", Self::Compose),
         ("code", Self::Code),
@@ -53,6 +56,7 @@ impl Group {
         ("show", Self::Show),
         ("stepwise", Self::Stepwise),
         ("maths", Self::Maths),
+        ("riddle", Self::Riddle),
         ("puzzle", Self::Puzzle),
         ("constraint", Self::Constraint),
     ];
@@ -61,7 +65,7 @@ impl Group {
     fn is_intent(self) -> bool {
         matches!(
             self,
-            Self::Lookup | Self::Transform | Self::Explain | Self::Compose | Self::Build | Self::Prove | Self::Show
+            Self::Lookup | Self::Transform | Self::How | Self::Explain | Self::Compose | Self::Build | Self::Prove | Self::Show
         )
     }
 }

@@ -91,3 +91,23 @@ fn agrees_with_the_labels() {
         assert!(exact >= least && near >= 0.90, "{set}: {exact:.3} exact, {near:.3} within one tier");
     }
 }
+
+#[test]
+fn scratch_blind() {
+    let Ok(path) = std::env::var("BLIND") else { return };
+    let payloads = std::fs::read_to_string(fixtures().join("payloads.txt")).unwrap();
+    let payloads: HashMap<&str, &str> =
+        payloads.split("== ").filter_map(|part| part.split_once('\n')).map(|(name, text)| (name.trim(), text.trim_end())).collect();
+    let mut tallies: HashMap<String, Tally> = HashMap::new();
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let (tier, text) = line.split_once('\t').unwrap();
+        let tier = Tier::from_name(tier).unwrap();
+        let mut text = text.replace("\\n", "\n");
+        for (name, payload) in &payloads { text = text.replace(&format!("{{{{{name}}}}}"), payload); }
+        let found = Classifier::default().classify(&Prompt::new(&text));
+        tallies.entry("all".into()).or_default().add(tier, found.tier);
+        tallies.entry(tier.name().into()).or_default().add(tier, found.tier);
+        if tier != found.tier { println!("{} → {} {:.2} {:?} | {}", tier.name(), found.tier.name(), found.score, found.features, text.replace('\n', "⏎")); }
+    }
+    for (name, tally) in tallies { println!("{name} {} {:?}", tally.all, tally.shares()); }
+}

@@ -116,10 +116,10 @@ impl Sum<'_> {
 }
 
 /// What ordinary requests are made of.
-const PLAIN: [Dimension; 6] =
-    [Dimension::Base, Dimension::Length, Dimension::SimpleIndicators, Dimension::Writing, Dimension::Code, Dimension::Conversation];
+const PLAIN: [Dimension; 5] =
+    [Dimension::Base, Dimension::SimpleIndicators, Dimension::Writing, Dimension::Code, Dimension::Conversation];
 /// What large ones add.
-const LARGE: [Dimension; 3] = [Dimension::Engineering, Dimension::TechnicalTerms, Dimension::MultiStep];
+const LARGE: [Dimension; 4] = [Dimension::Length, Dimension::Engineering, Dimension::TechnicalTerms, Dimension::MultiStep];
 /// What asks for thought.
 const THOUGHT: [Dimension; 3] = [Dimension::ReasoningMarkers, Dimension::Mathematics, Dimension::Puzzle];
 
@@ -128,7 +128,7 @@ pub(super) fn weigh(prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &Sightings
     let mut sum = Sum { weights, shares: [0.0; DIMENSIONS] };
     let lead = lead(seen);
     plain(&mut sum, prompt, anatomy, seen, lead);
-    large(&mut sum, anatomy, seen);
+    large(&mut sum, anatomy, seen, lead);
     thought(&mut sum, anatomy, seen, lead);
     if lead == Some(Group::Transform) && !(seen.has(Group::Prove) && seen.has(Group::Maths)) {
         // A text is to be turned into another: what it speaks of does not matter much.
@@ -153,7 +153,7 @@ pub(super) fn weigh(prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &Sightings
 
 /// What is asked for first; a lookup of how something is translated is a translation.
 fn lead(seen: &Sightings) -> Option<Group> {
-    let nothing_else = !seen.has(Group::Explain) && !seen.has(Group::Compose) && !seen.has(Group::Build);
+    let nothing_else = ![Group::Explain, Group::How, Group::Compose, Group::Build].into_iter().any(|group| seen.has(group));
     match seen.lead {
         Some(Group::Lookup) if seen.has(Group::Transform) && nothing_else => Some(Group::Transform),
         lead => lead,
@@ -163,18 +163,11 @@ fn lead(seen: &Sightings) -> Option<Group> {
 fn plain(sum: &mut Sum<'_>, prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Option<Group>) {
     let words = anatomy.words;
     sum.add(Dimension::Base, 0.08);
-    let length = match words {
-        0..=12 => 0.0,
-        13..=25 => 0.03,
-        26..=50 => 0.06,
-        51..=120 => 0.10,
-        _ => 0.16,
-    };
-    sum.add(Dimension::Length, length);
-    let asks = seen.has(Group::Explain) || seen.has(Group::Compose);
-    let written = rising(seen.count(Group::Explain), 0.15, 0.02, 0.19).max(rising(seen.count(Group::Compose), 0.15, 0.02, 0.19));
+    let asks = seen.has(Group::Explain) || seen.has(Group::Compose) || seen.has(Group::How);
+    let written = [Group::How, Group::Explain, Group::Compose].map(|group| rising(seen.count(group), 0.15, 0.02, 0.19));
+    let written = written.into_iter().fold(0.0, f32::max);
     sum.add(Dimension::Writing, if lead == Some(Group::Transform) { written * 0.3 } else { written });
-    sum.add(Dimension::Code, rising(seen.count(Group::Code), 0.05, 0.02, 0.09));
+    sum.add(Dimension::Code, rising(seen.count(Group::Code), 0.04, 0.02, 0.08));
     if anatomy.code_lines + anatomy.machine_lines > 0 {
         sum.add(Dimension::Code, 0.06);
     }
@@ -209,44 +202,78 @@ fn conversation(sum: &mut Sum<'_>, prompt: &Prompt<'_>) {
     sum.add(Dimension::Conversation, context + turns + tools + media);
 }
 
-fn large(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings) {
-    let scope = rising(seen.count(Group::Scope), 0.09, 0.05, 0.24);
-    let depth = rising(seen.count(Group::Depth), 0.09, 0.04, 0.17);
+fn large(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Option<Group>) {
+    let words = anatomy.words;
+    let length = match words {
+        0..=12 => 0.0,
+        13..=17 => 0.02,
+        18..=24 => 0.05,
+        25..=34 => 0.09,
+        35..=60 => 0.12,
+        61..=120 => 0.17,
+        _ => 0.24,
+    };
+    sum.add(Dimension::Length, length);
+    let scope = rising(seen.count(Group::Scope), 0.07, 0.05, 0.24);
+    let depth = rising(seen.count(Group::Depth), 0.08, 0.04, 0.17);
     let terms = rising(seen.count(Group::Technical), 0.05, 0.05, 0.26) + rising(seen.count(Group::Domain), 0.03, 0.03, 0.16);
     let steps = rising(seen.count(Group::Constraint), 0.01, 0.02, 0.07)
-        + if anatomy.commas >= 3 { 0.04 } else { 0.0 }
-        + if anatomy.commas >= 6 { 0.03 } else { 0.0 }
+        + match anatomy.commas {
+            0 | 1 => 0.0,
+            2 => 0.02,
+            3 | 4 => 0.05,
+            _ => 0.08,
+        }
         + if anatomy.items >= 3 { 0.06 } else { 0.0 };
-    let shown = if anatomy.code_lines >= 8 || anatomy.machine_lines >= 4 { 0.10 } else { 0.0 };
+    let shown = if anatomy.code_lines >= 8 || anatomy.machine_lines >= 4 { 0.08 } else { 0.0 };
     let evidence = scope + depth + terms + shown;
-    let build = rising(seen.count(Group::Build), 0.12, 0.04, 0.2);
+    let build = rising(seen.count(Group::Build), 0.14, 0.04, 0.22);
     // "Develop" alone says little: what is developed says the rest.
-    let build = if evidence >= 0.05 { build } else { build.min(0.05) };
-    let serious = build >= 0.1 || anatomy.words > 45 || depth > 0.0 && scope > 0.0;
-    let factor = if serious { 1.0 } else { 0.45 };
+    let build = if evidence >= 0.05 { build } else { build.min(0.07) };
+    // A question about a large thing is not a large task, unless it is itself long.
+    let factor = match lead {
+        Some(Group::How | Group::Explain | Group::Lookup) if build < 0.1 && words < 25 => 0.45,
+        _ if words < 10 && build < 0.1 => 0.6,
+        _ => 1.0,
+    };
     sum.add(Dimension::Engineering, build + (scope + depth + shown) * factor);
     sum.add(Dimension::TechnicalTerms, terms * factor);
-    sum.add(Dimension::MultiStep, steps * factor);
+    sum.add(Dimension::MultiStep, if words >= 12 { steps * factor } else { 0.0 });
 }
 
 fn thought(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Option<Group>) {
-    let prove = rising(seen.count(Group::Prove), 0.46, 0.08, 0.6);
+    let prove = rising(seen.count(Group::Prove), 0.52, 0.06, 0.62);
     let show = rising(seen.count(Group::Show), 0.14, 0.08, 0.24);
     let steps = rising(seen.count(Group::Stepwise), 0.10, 0.05, 0.2);
-    let maths = rising(seen.count(Group::Maths), 0.18, 0.09, 0.42);
+    let maths = rising(seen.count(Group::Maths), 0.20, 0.10, 0.45);
     let symbols = match anatomy.symbols {
         0 | 1 => 0.0,
         2..=4 => 0.10,
         _ => 0.18,
     };
-    let puzzle = rising(seen.count(Group::Puzzle), 0.16, 0.11, 0.5);
-    let numbers = if anatomy.numbers >= 3 && maths + puzzle + symbols > 0.0 { 0.08 } else { 0.0 };
+    let riddle = rising(seen.count(Group::Riddle), 0.40, 0.10, 0.55) + rising(seen.count(Group::Puzzle), 0.12, 0.09, 0.3);
+    let letters = if anatomy.letters >= 3 && anatomy.code_lines == 0 { 0.16 } else { 0.0 };
+    // To be asked for steps or an answer with mathematics in it says more than either.
+    let together = if (show + steps > 0.0) && (maths + symbols > 0.0) { 0.12 } else { 0.0 };
+    let programs = seen.has(Group::Code) && matches!(lead, Some(Group::Compose)) && !seen.has(Group::Prove);
     // Talk about proofs is not a proof.
     let factor = match lead {
-        Some(Group::Explain | Group::Compose) if !seen.has(Group::Prove) => 0.5,
+        _ if programs => 0.3,
+        Some(Group::Explain | Group::Compose | Group::How) if !seen.has(Group::Prove) && !seen.has(Group::Riddle) && anatomy.symbols < 2 => 0.5,
         _ => 1.0,
     };
-    sum.add(Dimension::ReasoningMarkers, (prove + show + steps) * factor);
+    sum.add(Dimension::ReasoningMarkers, (prove + show + steps + together) * factor);
     sum.add(Dimension::Mathematics, (maths + symbols) * factor);
-    sum.add(Dimension::Puzzle, (puzzle + numbers) * factor);
+    sum.add(Dimension::Puzzle, (riddle + letters) * factor + word_problem(anatomy, seen));
+}
+
+/// A story with numbers and a question about them.
+fn word_problem(anatomy: &Anatomy<'_>, seen: &Sightings) -> f32 {
+    let speaks_of_more = [Group::Compose, Group::Explain, Group::Code, Group::Technical, Group::Build, Group::Transform];
+    let tells = anatomy.words >= 12 && anatomy.sentences >= 2 || anatomy.words >= 16;
+    let asks = anatomy.questions > 0 || seen.has(Group::Show);
+    if anatomy.numbers < 2 || !tells || !asks || anatomy.words > 120 || speaks_of_more.into_iter().any(|group| seen.has(group)) {
+        return 0.0;
+    }
+    if anatomy.numbers >= 3 { 0.44 } else { 0.36 }
 }
