@@ -153,10 +153,13 @@ impl Target {
 }
 
 impl Plan {
+    /// The strategy of a plan that names its only target.
+    pub const ONLY: &str = "only";
+
     /// That deployment and no other.
     pub fn only(deployment: Arc<Deployment>) -> Self {
         let group = Arc::from(deployment.spec.group.as_str());
         let targets = vec![Target::plain(deployment)];
-        Self { group, strategy: "only", targets, excluded: Vec::new(), fallbacks: Arc::default(), policy: Arc::default() }
+        Self { group, strategy: Self::ONLY, targets, excluded: Vec::new(), fallbacks: Arc::default(), policy: Arc::default() }
     }
 }

@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use switchboard_engine::admit::Admission;
 use switchboard_engine::answer::Answer;
+use switchboard_engine::attempt;
 use switchboard_engine::call::{Call, Content, Door, Principal};
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::deployment::{Deployment, Spec};
@@ -60,7 +61,7 @@ impl Rig {
         let records: Arc<Memory> = Arc::default();
         let deployments = specs.into_iter().map(build).collect();
         let fleet = Fleet::new(deployments, names, Box::new(|_, _| None));
-        let gateway = Gateway::new(fleet, Admission::new(8), records.clone(), 2);
+        let gateway = Gateway::new(fleet, Admission::new(8), records.clone(), attempt::Settings::default());
         Self { gateway, worker: Worker { upstream: Upstream::new(Settings::default()), timeouts }, records }
     }
 
