@@ -29,14 +29,10 @@ pub struct Asked {
     pub patience: Option<Duration>,
     /// How often, and upon which statuses, the same target is asked again.
     pub rule: Option<RetryRule>,
-    /// Where to go when the model's own deployments fail.
-    pub fallbacks: Option<Vec<Fallback>>,
-    /// The same when the input is too long.
+    /// Where to go when the input is too long.
     pub context_window_fallbacks: Option<Vec<Fallback>>,
     /// The same when a content filter refuses.
     pub content_policy_fallbacks: Option<Vec<Fallback>>,
-    /// Go nowhere else.
-    pub disable_fallbacks: bool,
     /// An answer or a failure to be made up.
     pub mock: Option<Box<Mock>>,
 }
@@ -82,10 +78,8 @@ impl Asked {
                 "num_retries" => self.retries = outline.read(&call.body, key).ok().flatten(),
                 "timeout" | "request_timeout" => self.timeout = seconds().or(self.timeout),
                 "stream_timeout" => self.stream_timeout = seconds(),
-                "fallbacks" => self.fallbacks = fallbacks(call, outline, key),
                 "context_window_fallbacks" => self.context_window_fallbacks = fallbacks(call, outline, key),
                 "content_policy_fallbacks" => self.content_policy_fallbacks = fallbacks(call, outline, key),
-                "disable_fallbacks" => self.disable_fallbacks = flag(),
                 "mock_response" => self.mock = outline.read(&call.body, key).ok().flatten().map(|text| Box::new(Mock::Response(text))),
                 "mock_timeout" => self.make_up(flag(), Mock::Timeout),
                 "mock_testing_fallbacks" => self.make_up(flag(), Mock::Fallbacks),
@@ -135,10 +129,8 @@ fn is_read(key: &str) -> bool {
             | "timeout"
             | "request_timeout"
             | "stream_timeout"
-            | "fallbacks"
             | "context_window_fallbacks"
             | "content_policy_fallbacks"
-            | "disable_fallbacks"
             | "mock_response"
             | "mock_timeout"
             | "mock_testing_fallbacks"

@@ -1,5 +1,6 @@
 //! One client request, once known.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -8,6 +9,8 @@ use switchboard_wire::dialect::{Flavor, Head};
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Outline;
 use switchboard_wire::{Dialect, Operation};
+
+use crate::principal::Principal;
 
 /// The door a request came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +25,6 @@ pub struct Door {
     pub shape: &'static str,
     /// Whether a stream is to be one JSON array (Gemini without `alt=sse`).
     pub array: bool,
-}
-
-/// Who asks.
-#[derive(Clone, Debug, Default)]
-pub struct Principal {
-    /// The key's public name in logs and records; never the key.
-    pub key: String,
 }
 
 /// What the body is.
@@ -48,7 +44,7 @@ pub struct Call {
     /// Where it came in.
     pub door: Door,
     /// Who asks.
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
     /// The model asked for.
     pub model: String,
     /// Whether the path, not the body, names the model.

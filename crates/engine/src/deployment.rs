@@ -14,6 +14,7 @@ use switchboard_wire::{Dialect, Operation};
 
 use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage};
 use crate::health::{Health, Place, Registry};
+use crate::route::traits::{Facts, Traits};
 use crate::sign::{Secret, Signer};
 use crate::upstream::{Origin, Transport};
 
@@ -44,6 +45,8 @@ pub struct Spec {
     pub base_model: Option<String>,
     /// Relative share of the group's calls.
     pub weight: Option<f64>,
+    /// What else matters when one is chosen.
+    pub traits: Traits,
     /// Preference: lower first.
     pub order: u32,
     /// Longest time for a call.
@@ -115,6 +118,8 @@ pub struct Deployment {
     pub gateway: bool,
     /// The headers of answers that say where they came from.
     pub marks: HeaderMap,
+    /// What choosing must know of it.
+    pub facts: Facts,
     /// How it is doing.
     pub health: Arc<Health>,
     reaches: Vec<Reach>,
@@ -152,6 +157,7 @@ impl Deployment {
             profile: crate::profile::of(catalog, provider, card.as_ref(), &spec.model),
             ask_usage: provider.stream_usage == StreamUsage::Option,
             gateway: provider.gateway,
+            facts: Facts::of(provider, card.as_ref(), &spec.traits),
             card,
             marks: marks(&spec),
             health: Arc::default(),
@@ -188,6 +194,7 @@ impl Deployment {
             profile: Profile::default(),
             ask_usage: false,
             gateway: provider.gateway,
+            facts: Facts::of(provider, None, &spec.traits),
             marks: marks(&spec),
             health: Arc::default(),
             reaches: Vec::new(),

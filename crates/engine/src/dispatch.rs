@@ -30,8 +30,6 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) asked: &'a Asked,
     /// What this target changes.
     pub(crate) overrides: Option<&'a Overrides>,
-    /// What this fallback changes.
-    pub(crate) params: &'a [(String, String)],
     /// Whether another model answers than the one asked for, which the answer then says.
     pub(crate) other_model: bool,
 }
@@ -80,7 +78,6 @@ impl Dispatch<'_> {
         {
             edits.set.push((key.to_owned(), serde_json::Value::from(reach.model.as_str()).to_string()));
         }
-        edits.set.extend(self.params.iter().cloned());
         if let Some(overrides) = self.overrides {
             edits.set.extend(overrides.params.iter().cloned());
         }

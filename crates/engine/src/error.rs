@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use switchboard_wire::problem::{Fault, Kind, Problem};
 
+use crate::admit::Refusal;
 use crate::health::Failure;
 use crate::upstream::{DialError, DialFault, Phase};
 
@@ -65,6 +66,8 @@ pub struct Error {
     pub maybe_billed: bool,
     /// The provider's own error body, where a caller of the same dialect may have it as it came.
     pub verbatim: Option<Bytes>,
+    /// Whose budget or limit was in the way, where one was.
+    pub refusal: Option<Box<Refusal>>,
     /// For the log.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -92,7 +95,7 @@ impl Error {
     pub fn new(problem: Problem, origin: Origin, retry: Retry) -> Self {
         let failure = if origin == Origin::Provider { Failure::Server } else { Failure::Own };
         let problem = Box::new(problem);
-        Self { problem, origin, retry, failure, answered: None, maybe_billed: false, verbatim: None, source: None }
+        Self { problem, origin, retry, failure, answered: None, maybe_billed: false, verbatim: None, refusal: None, source: None }
     }
 
     /// The same as that kind of failure.

@@ -43,7 +43,8 @@ impl Gateway {
     }
 
     /// Replaces the deployments; calls under way keep theirs.
-    pub fn replace(&self, fleet: Fleet) {
+    pub fn replace(&self, mut fleet: Fleet) {
+        fleet.inherit(&self.fleet.load());
         self.fleet.store(Arc::new(fleet));
     }
 
@@ -59,9 +60,10 @@ impl Gateway {
             meter.fail(&error, &call.door);
             error
         };
-        let plan = self.fleet.load().plan(call).map_err(&mut failed)?;
+        let mut plan = self.fleet.load().plan(call).map_err(&mut failed)?;
         let permit = self.admission.admit().map_err(&mut failed)?;
         meter.hold(permit);
+        meter.bind(std::mem::take(&mut plan.bonds));
         let (asked, settings) = (Asked::of(call), self.settings.load_full());
         self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
     }

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::health::{Failure, Sample, Ticket};
+use crate::route::affinity::Bond;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +117,7 @@ struct Watch {
     ticket: Option<Ticket>,
     fault: Option<(Failure, Option<u16>, bool)>,
     hedge: bool,
+    bonds: Vec<Bond>,
     _permit: Option<Permit>,
 }
 
@@ -131,6 +133,7 @@ impl Meter {
             ticket: None,
             fault: None,
             hedge: false,
+            bonds: Vec::new(),
             _permit: None,
         }))
     }
@@ -138,6 +141,11 @@ impl Meter {
     /// Keeps the permit for as long as the call lasts.
     pub fn hold(&mut self, permit: Permit) {
         self.0._permit = Some(permit);
+    }
+
+    /// What stays where the call is answered.
+    pub fn bind(&mut self, bonds: Vec<Bond>) {
+        self.0.bonds = bonds;
     }
 
     /// Changes what is known so far.
@@ -319,6 +327,10 @@ impl Drop for Meter {
         if let Some(mut record) = self.0.record.take() {
             record.cost = cost;
             record.duration = self.0.received.elapsed();
+            if let Some(deployment) = record.deployment.as_ref().filter(|_| record.outcome == Outcome::Complete) {
+                let now = self.0.received + record.duration;
+                self.0.bonds.iter().for_each(|bond| bond.learn(deployment, record.usage.as_ref(), now));
+            }
             self.0.recorder.record(record);
         }
     }

@@ -47,14 +47,21 @@ fn fields_and_headers_are_read_and_headers_win() {
 #[test]
 fn nonsense_is_as_if_nothing_were_said() {
     let headers = [("x-litellm-timeout", "-1"), ("x-tfy-retry-config", "[]"), ("x-stainless-timeout", "NaN")];
-    let said = asked(r#"{"model":"a","num_retries":"many","timeout":{"read":1},"fallbacks":7}"#, &headers);
-    assert!(said.retries.is_none() && said.timeout.is_none() && said.rule.is_none() && said.patience.is_none() && said.fallbacks.is_none());
+    let said = asked(r#"{"model":"a","num_retries":"many","timeout":{"read":1},"context_window_fallbacks":7}"#, &headers);
+    assert!(
+        said.retries.is_none()
+            && said.timeout.is_none()
+            && said.rule.is_none()
+            && said.patience.is_none()
+            && said.context_window_fallbacks.is_none()
+    );
 }
 
 #[test]
 fn fallbacks_are_names_parameters_or_maps() {
-    let said = asked(r#"{"model":"a","fallbacks":["b",{"model":"c","temperature":0.5,"api_key":"x"},{"a":["d"],"z":["e"]}]}"#, &[]);
-    let found = said.fallbacks.expect("fallbacks");
+    let said =
+        asked(r#"{"model":"a","context_window_fallbacks":["b",{"model":"c","temperature":0.5,"api_key":"x"},{"a":["d"],"z":["e"]}]}"#, &[]);
+    let found = said.context_window_fallbacks.expect("fallbacks");
     let names: Vec<&str> = found.iter().map(|fallback| fallback.model.as_str()).collect();
     assert_eq!(names, ["b", "c", "d"]);
     assert_eq!(found[1].params, [("temperature".to_owned(), "0.5".to_owned())]);

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_wire::problem::{Kind, Problem};
+use switchboard_wire::problem::Kind;
 
 use crate::clock;
 use crate::error::{Error, Origin, Retry};
 use crate::health::{Failure, Refusal, Ticket, Why};
-use crate::route::{Plan, Target};
+use crate::route::{Exclusion, Plan, Reason, Target};
 
 use super::Attempts;
 use super::backoff::Backoff;
@@ -70,7 +70,7 @@ impl Journey {
     pub(super) fn new(attempts: &Attempts<'_>, plan: &Plan) -> Self {
         let repeats = repeats(attempts, plan);
         Self {
-            groups: Vec::new(),
+            groups: vec![plan.group.clone()],
             cursor: 0,
             again: None,
             places: Vec::new(),
@@ -366,7 +366,7 @@ impl Journey {
     }
 
     /// What the caller is told.
-    pub(super) fn into_error(self, attempts: &Attempts<'_>) -> Error {
+    pub(super) fn into_error(self, attempts: &Attempts<'_>, plan: &Plan) -> Error {
         // Whoever asked for a model hears of that model, not of what stood in for it.
         if let Some(mut error) = self.first.or(self.last) {
             if matches!(error.problem.kind, Kind::RateLimited | Kind::Overloaded) && error.problem.retry_after.is_none() {
@@ -374,10 +374,19 @@ impl Journey {
             }
             return error;
         }
-        match self.refused {
-            Some(refusal) => shut_out(&attempts.call.model, &refusal),
-            None => Error::not_served(&attempts.call.model, attempts.call.door.operation.as_str()),
+        if self.refused.is_none() && !plan.targets.is_empty() {
+            return Error::not_served(&attempts.call.model, attempts.call.door.operation.as_str());
         }
+        // Nobody could be asked: that is told as planning would have told it.
+        let now = clock::now();
+        let resting = plan.targets.iter().filter_map(|target| {
+            let refusal = target.deployment.health.refusal(now)?;
+            let (deployment, reasons) = (target.deployment.clone(), vec![Reason::Health(refusal.why)]);
+            Some(Exclusion { deployment, reasons, until: Some(refusal.until()) })
+        });
+        let mut shut = plan.clone();
+        shut.excluded.extend(resting);
+        shut.refusal(attempts.call, now)
     }
 }
 
@@ -393,22 +402,8 @@ fn is_proven(target: &Target, now: Instant) -> bool {
     view.recent_attempts > 0 && view.recent_unanswered * 2 <= view.recent_attempts
 }
 
+/// Whole seconds are what clients read; the next one is the first that is late enough.
 fn wait(refusal: &Refusal) -> Duration {
-    // Whole seconds are what clients read; the next one is the first that is late enough.
     let left = refusal.until().saturating_duration_since(clock::now());
     Duration::from_secs(left.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)).max(Duration::from_secs(1))
-}
-
-/// Every deployment rests.
-fn shut_out(model: &str, refusal: &Refusal) -> Error {
-    let (kind, code, why) = match refusal.why {
-        Why::RateLimited => (Kind::RateLimited, "upstream_rate_limited", "is at its provider's rate limit"),
-        Why::Resting => (Kind::RateLimited, "no_deployments_available", "is resting after failures"),
-        Why::Quarantined => (Kind::Overloaded, "upstream_auth", "has no credential that its provider takes"),
-        Why::Open | Why::Probing | Why::Ramping | Why::Region => (Kind::Overloaded, "upstream_unavailable", "is failing"),
-    };
-    let seconds = wait(refusal);
-    let message = format!("every deployment of `{model}` {why}; try again in {} s", seconds.as_secs());
-    let problem = Problem { retry_after: Some(seconds), ..Problem::new(kind, message).with_code(code) };
-    Error::new(problem, Origin::Gateway, Retry::Never)
 }

@@ -41,7 +41,7 @@ use crate::error::Error;
 use crate::exchange::{Exchange, Made};
 use crate::meter::Meter;
 use crate::operation;
-use crate::route::{Fallback, Fleet, Plan, Target};
+use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
 use crate::worker::Worker;
 
 use journey::{Journey, Turn};
@@ -71,8 +71,16 @@ pub struct Attempts<'a> {
 impl Attempts<'_> {
     /// Tries the plan's targets, in order, then those of its fallbacks.
     pub async fn run(&self, plan: &Plan, meter: Meter) -> Result<Answer, Error> {
+        let reconsidered;
+        let plan = match plan.reconsidered() {
+            Some(plan) => {
+                reconsidered = plan;
+                &reconsidered
+            }
+            None => plan,
+        };
         let mut journey = Journey::new(self, plan);
-        let meter = match self.group(plan, &[], &mut journey, meter).await {
+        let meter = match self.group(plan, &mut journey, meter).await {
             Ok(answer) => return Ok(answer),
             Err(meter) => meter,
         };
@@ -82,13 +90,17 @@ impl Attempts<'_> {
 
     /// Tries the groups to fall back to, and in the end what was passed over because it rests.
     async fn fall_back(&self, plan: &Plan, mut journey: Journey, mut meter: Meter) -> Result<Answer, Error> {
+        let most = if plan.fallbacks.max == 0 { Fallbacks::MOST } else { plan.fallbacks.max };
         for fallback in self.fallbacks(plan, &journey) {
+            if journey.counts().1 as usize >= most {
+                break;
+            }
             let Ok(next) = self.fleet.load().plan_fallback(self.call, &fallback) else { continue };
             if journey.has_seen(&next.group) {
                 continue;
             }
             journey.enter(self, &next, true);
-            meter = match self.group(&next, &fallback.params, &mut journey, meter).await {
+            meter = match self.group(&next, &mut journey, meter).await {
                 Ok(answer) => return Ok(answer),
                 Err(meter) => meter,
             };
@@ -96,42 +108,44 @@ impl Attempts<'_> {
         if let Some(at) = journey.last_resort(self, plan) {
             tokio::time::sleep_until(at.into()).await;
             journey.enter(self, plan, false);
-            meter = match self.group(plan, &[], &mut journey, meter).await {
+            meter = match self.group(plan, &mut journey, meter).await {
                 Ok(answer) => return Ok(answer),
                 Err(meter) => meter,
             };
         }
-        let error = journey.into_error(self);
+        let error = journey.into_error(self, plan);
         meter.fail(&error, &self.call.door);
         Err(error)
     }
 
     /// Where to go after what has gone wrong: what is meant for that kind of failure, then what is meant for any.
     fn fallbacks(&self, plan: &Plan, journey: &Journey) -> Vec<Fallback> {
-        if self.asked.disable_fallbacks || !plan.policy.allow_fallbacks || !journey.may_fall_back() {
+        if !plan.policy.allow_fallbacks || !journey.may_fall_back() {
             return Vec::new();
         }
         let configured = &plan.fallbacks;
-        let asked = |list: &Option<Vec<Fallback>>, or: &[Fallback]| list.clone().unwrap_or_else(|| or.to_vec());
+        let asked = |list: &Option<Vec<Fallback>>, or: &[Fallback]| {
+            let allowed = |fallback: &&Fallback| self.call.principal.may_use(&fallback.model);
+            list.as_ref().map_or_else(|| or.to_vec(), |list| list.iter().filter(allowed).cloned().collect())
+        };
         let mut chain = match journey.worst() {
             step::Class::ContextWindow => asked(&self.asked.context_window_fallbacks, &configured.context_window),
             step::Class::ContentPolicy => asked(&self.asked.content_policy_fallbacks, &configured.content_policy),
             step::Class::Other => Vec::new(),
         };
-        chain.extend(asked(&self.asked.fallbacks, &configured.general));
-        chain.truncate(if configured.max == 0 { crate::route::Fallbacks::MOST } else { configured.max });
+        chain.extend(configured.general.iter().cloned());
         chain
     }
 
     /// Tries the targets of one group. The meter comes back where that led to nothing.
-    async fn group(&self, plan: &Plan, params: &[(String, String)], journey: &mut Journey, mut meter: Meter) -> Result<Answer, Meter> {
+    async fn group(&self, plan: &Plan, journey: &mut Journey, mut meter: Meter) -> Result<Answer, Meter> {
         while let Some(Turn { at, pause, ticket, retrying }) = journey.next(self, plan) {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
             let target = &plan.targets[at];
             meter.begin(&target.deployment, ticket);
-            let error = match self.once(target, params, journey, meter).await {
+            let error = match self.once(target, journey, meter).await {
                 Ok((mut answer, whole)) => {
                     self.sign(&mut answer, &target.deployment, journey);
                     drop(whole);
@@ -153,19 +167,12 @@ impl Attempts<'_> {
     }
 
     /// One request to one target.
-    async fn once(
-        &self,
-        target: &Target,
-        params: &[(String, String)],
-        journey: &Journey,
-        mut meter: Meter,
-    ) -> Result<Made, (Error, Meter)> {
+    async fn once(&self, target: &Target, journey: &Journey, mut meter: Meter) -> Result<Made, (Error, Meter)> {
         let dispatch = Dispatch {
             call: self.call,
             worker: self.worker,
             asked: self.asked,
             overrides: target.overrides.as_deref(),
-            params,
             other_model: journey.has_fallen_back(),
         };
         let target = &target.deployment;

@@ -72,6 +72,14 @@ impl Rate {
     }
 }
 
+impl PicoUsd {
+    /// Reads a decimal number of dollars as JSON writes it; what is finer than a pico-dollar is rounded up.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fine = parse_decimal(text, 0)?;
+        Some(Self(fine.div_euclid(RATES_PER_PICO) + i128::from(fine.rem_euclid(RATES_PER_PICO) != 0)))
+    }
+}
+
 impl fmt::Display for PicoUsd {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.checked_mul(RATES_PER_PICO) {

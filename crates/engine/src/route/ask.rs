@@ -50,8 +50,7 @@ pub struct Media {
 }
 
 /// How content beside text begins in the formats that clients write.
-const SIGNS: [&[u8]; 8] =
-    [b"image", b"input_audio", b"video_url", b"\"file", b"input_file", b"\"document\"", b"inlineData", b"fileData"];
+const SIGNS: [&[u8]; 8] = [b"image", b"input_audio", b"video_url", b"\"file", b"input_file", b"\"document\"", b"inlineData", b"fileData"];
 
 impl<'a> Ask<'a> {
     /// That call, with those wishes.
@@ -116,8 +115,7 @@ impl<'a> Ask<'a> {
     pub fn meaning(&self) -> Option<&ChatRequest> {
         let read = || {
             let inbound = self.call.door.dialect.inbound().filter(|_| self.is_chat())?;
-            let Content::Json(outline) = &self.call.content else { return None };
-            inbound.read_request(&self.call.head(), &self.call.body, outline).ok().map(Box::new)
+            inbound.read_request(&self.call.head(), &self.call.body.join()).ok().map(Box::new)
         };
         self.meaning.get_or_init(read).as_deref()
     }
