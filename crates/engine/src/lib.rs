@@ -24,6 +24,7 @@ pub mod attempt;
 pub mod call;
 pub mod catalog;
 pub mod clock;
+pub mod classify;
 pub mod control;
 pub mod deployment;
 mod dispatch;

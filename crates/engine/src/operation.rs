@@ -8,7 +8,7 @@
 mod abreast;
 mod count;
 mod embed;
-mod estimate;
+pub(crate) mod estimate;
 mod passed;
 mod rerank;
 
