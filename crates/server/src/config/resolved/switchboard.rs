@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::general::General;
+use super::resilience::Recovery;
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -34,6 +35,8 @@ pub struct SwitchboardSettings {
     pub reload: ReloadSettings,
     /// Further model cards, laid over the embedded ones. `None`: only those.
     pub catalog: Option<PathBuf>,
+    /// What is done about slow and broken answers.
+    pub recovery: Recovery,
 }
 
 /// An address to listen on, and where it was chosen.
@@ -136,6 +139,7 @@ impl SwitchboardSettings {
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),
             reload: ReloadSettings::read(reader, fields.node("reload")),
+            recovery: Recovery::read(&fields),
             catalog: fields
                 .text("catalog")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
