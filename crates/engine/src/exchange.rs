@@ -15,7 +15,7 @@ use switchboard_wire::reply::ChatReply;
 use tokio::time::Instant;
 
 use crate::answer::{Answer, AnswerBody, StreamBody};
-use crate::call::Door;
+use crate::call::{Call, Door};
 use crate::control;
 use crate::deployment::Deployment;
 use crate::dispatch::Dispatch;
@@ -185,18 +185,23 @@ impl Exchange<'_> {
     }
 
     fn stamp(&self) -> Stamp {
-        let call = self.dispatch.call;
-        Stamp {
-            id: call.id.clone(),
-            created: call.created,
-            // After a fallback the answer names the model that really answered.
-            model: if self.dispatch.other_model { self.target.spec.group.clone() } else { call.model.clone() },
-            stream_usage: control::wants_stream_usage(call),
-            hide_reasoning: control::hides_reasoning(call),
-            flavor: call.door.flavor,
-            provider: Some(self.target.provider_name.clone()),
-            json_array: call.door.array,
-        }
+        // After a fallback the answer names the model that really answered.
+        let model = if self.dispatch.other_model { &self.target.spec.group } else { &self.dispatch.call.model };
+        stamp(self.dispatch.call, model, Some(self.target.provider_name.clone()))
+    }
+}
+
+/// What an answer to that call is told to be, where it is written here.
+pub(crate) fn stamp(call: &Call, model: &str, provider: Option<String>) -> Stamp {
+    Stamp {
+        id: call.id.clone(),
+        created: call.created,
+        model: model.to_owned(),
+        stream_usage: control::wants_stream_usage(call),
+        hide_reasoning: control::hides_reasoning(call),
+        flavor: call.door.flavor,
+        provider,
+        json_array: call.door.array,
     }
 }
 
@@ -212,7 +217,8 @@ fn framing_of(outbound: &dyn Outbound, headers: &HeaderMap) -> Option<Framing> {
     outbound.framing_of(kind)
 }
 
-fn stream_headers(headers: &mut HeaderMap, door: &Door) {
+/// The headers of a stream.
+pub(crate) fn stream_headers(headers: &mut HeaderMap, door: &Door) {
     let kind = if door.array { "application/json" } else { "text/event-stream" };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

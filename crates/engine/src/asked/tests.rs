@@ -5,14 +5,15 @@ use switchboard_wire::frames::Frames;
 use switchboard_wire::{Dialect, Operation};
 
 use super::*;
-use crate::call::{Door, Principal};
+use crate::call::Door;
+use crate::principal::Principal;
 
 fn asked(body: &str, headers: &[(&'static str, &str)]) -> Asked {
     let body = Frames::from(body.as_bytes().to_vec());
     let call = Call {
         id: "1".to_owned(),
         door: Door { operation: Operation::Chat, dialect: Dialect::OpenAiChat, flavor: Flavor::OpenAi, shape: "openai", array: false },
-        principal: Principal::default(),
+        principal: std::sync::Arc::new(Principal::default()),
         model: "a".to_owned(),
         model_in_path: false,
         stream: false,

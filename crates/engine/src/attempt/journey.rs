@@ -282,7 +282,8 @@ impl Journey {
         self.note(error);
     }
 
-    fn note(&mut self, error: Error) {
+    /// Notes a failure of the whole group.
+    pub(super) fn note(&mut self, error: Error) {
         self.over = error.origin != Origin::Provider && error.retry == Retry::Never;
         if !self.is_fallback {
             self.class = step::class(error.failure);

@@ -10,11 +10,13 @@
 //! | [`journey`] | how far one call has come, and where it goes next |
 //! | [`step`] | what a failure means for what follows |
 //! | [`backoff`], [`budget`] | the pause before a retry, and how many there may be |
+//! | [`mock`] | answers and failures that a caller wants made up |
 //! | [`rest`] | which deployments, credentials and limits rest after a failure |
 
 mod backoff;
 pub mod budget;
 mod journey;
+mod mock;
 mod rest;
 pub mod settings;
 mod step;
@@ -80,7 +82,11 @@ impl Attempts<'_> {
             None => plan,
         };
         let mut journey = Journey::new(self, plan);
-        let meter = match self.group(plan, &mut journey, meter).await {
+        let made = match &self.asked.mock {
+            None => self.group(plan, &mut journey, meter).await,
+            Some(mock) => Box::pin(mock::make(self, mock, &mut journey, meter)).await,
+        };
+        let meter = match made {
             Ok(answer) => return Ok(answer),
             Err(meter) => meter,
         };
