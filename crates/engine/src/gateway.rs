@@ -60,12 +60,22 @@ impl Gateway {
             meter.fail(&error, &call.door);
             error
         };
-        let mut plan = self.fleet.load().plan(call).map_err(&mut failed)?;
+        let mut plan = self.plan(call).await.map_err(&mut failed)?;
         let permit = self.admission.admit().map_err(&mut failed)?;
         meter.hold(permit);
         meter.bind(std::mem::take(&mut plan.bonds));
         let (asked, settings) = (Asked::of(call), self.settings.load_full());
         self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
+    }
+
+    /// What to try for that call, in order; nothing is sent anywhere.
+    pub async fn plan(&self, call: &Call) -> Result<Plan, Error> {
+        let plan = self.fleet.load().plan(call)?;
+        if !plan.uncounted {
+            return Ok(plan);
+        }
+        let counted = Box::pin(crate::operation::tokens(call)).await;
+        self.fleet.load().plan_counted(call, counted)
     }
 
     /// Takes one call to that deployment and no other.

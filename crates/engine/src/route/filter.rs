@@ -29,6 +29,9 @@ impl Filter<'_, '_> {
     /// Takes out those that may not serve, with the reasons.
     pub(super) fn apply(&self, candidates: &mut Vec<Candidate>) -> Vec<Exclusion> {
         let tagged = self.tagged(candidates);
+        // Where none serves the operation, the attempt says best what each lacks.
+        let operation = self.ask.call.door.operation;
+        let some_serve = candidates.iter().any(|candidate| candidate.deployment.serves(operation));
         let mut excluded = Vec::new();
         let mut at = 0;
         candidates.retain(|candidate| {
@@ -37,6 +40,9 @@ impl Filter<'_, '_> {
                 reasons.push(Reason::Tags);
             }
             at += 1;
+            if some_serve && !candidate.deployment.serves(operation) {
+                reasons.push(Reason::Operation);
+            }
             self.hold_against(candidate, &mut reasons);
             if reasons.is_empty() {
                 return true;
@@ -66,9 +72,6 @@ impl Filter<'_, '_> {
         if traits.blocked {
             reasons.push(Reason::Blocked);
         }
-        if !deployment.serves(self.ask.call.door.operation) {
-            reasons.push(Reason::Operation);
-        }
         self.hold_preferences(deployment, reasons);
         self.hold_rates(candidate, reasons);
         self.hold_content(deployment, reasons);
@@ -95,7 +98,9 @@ impl Filter<'_, '_> {
         let facts = &deployment.facts;
         let guidance = self.ask.call.principal.guidance.as_deref();
         let wishes = self.ask.wishes;
-        for provider in [Some(&wishes.provider), guidance.map(|guidance| &guidance.provider)].into_iter().flatten() {
+        // A gateway gets the caller's preferences and keeps them itself.
+        let own = Some(&wishes.provider).filter(|_| !deployment.gateway);
+        for provider in [own, guidance.map(|guidance| &guidance.provider)].into_iter().flatten() {
             let names = |list: &Vec<String>| list.iter().any(|name| facts.is_named(name));
             say(provider.only.as_ref().is_none_or(names), Reason::AllowedProviders);
             say(!provider.ignore.as_ref().is_some_and(names), Reason::IgnoredProviders);

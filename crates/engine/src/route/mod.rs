@@ -36,4 +36,5 @@ pub mod wishes;
 
 pub use fleet::{Expand, Fleet, Group, Names};
 pub use plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, RetryRule, Sla, Target, TryPolicy};
+pub use planner::Moment;
 pub use reason::Reason;

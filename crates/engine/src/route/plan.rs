@@ -30,6 +30,8 @@ pub struct Plan {
     pub bonds: Vec<Bond>,
     /// What a classifier found.
     pub advice: Option<Box<Advice>>,
+    /// Whether the number of its tokens, which nobody has counted, would have made a difference.
+    pub uncounted: bool,
 }
 
 /// One place to try.
@@ -211,6 +213,7 @@ impl Plan {
             policy: Arc::default(),
             bonds: Vec::new(),
             advice: None,
+            uncounted: false,
         }
     }
 }

@@ -31,6 +31,24 @@ const CACHED: std::time::Duration = std::time::Duration::from_secs(600);
 /// The same for a prompt that is marked for caching.
 const MARKED: std::time::Duration = std::time::Duration::from_secs(300);
 
+/// When a plan is made, and by which dice.
+#[derive(Debug)]
+pub struct Moment {
+    /// Now.
+    pub now: Instant,
+    /// The dice.
+    pub rng: Rng,
+    /// The tokens of the call, where they have been counted.
+    pub tokens: Option<u64>,
+}
+
+impl Moment {
+    /// Now, and by chance.
+    pub fn now() -> Self {
+        Self { now: Instant::now(), rng: Rng::new(), tokens: None }
+    }
+}
+
 /// Candidates of a name under consideration.
 pub(super) struct Considered {
     pub(super) candidates: Vec<Candidate>,
@@ -41,14 +59,20 @@ pub(super) struct Considered {
 impl Fleet {
     /// What to try for that call, in order. Targets are empty where none may serve it: [`Plan::refusal`] says why.
     pub fn plan(&self, call: &Call) -> Result<Plan, Error> {
-        self.plan_at(call, Instant::now(), &mut Rng::new())
+        self.plan_at(call, &mut Moment::now())
+    }
+
+    /// The same, where the tokens of the call have been counted.
+    pub fn plan_counted(&self, call: &Call, tokens: Option<u64>) -> Result<Plan, Error> {
+        // A call that cannot be counted is taken to fit.
+        self.plan_at(call, &mut Moment { tokens: Some(tokens.unwrap_or(0)), ..Moment::now() })
     }
 
     /// The same, at that time and with those dice.
-    pub fn plan_at(&self, call: &Call, now: Instant, rng: &mut Rng) -> Result<Plan, Error> {
+    pub fn plan_at(&self, call: &Call, moment: &mut Moment) -> Result<Plan, Error> {
         let wishes = Wishes::read(call)?;
         let advice = match &self.hooks.advisor {
-            Some(advisor) => advisor.advise(call, &call.model, now)?.map(Box::new),
+            Some(advisor) => advisor.advise(call, &call.model, moment.now)?.map(Box::new),
             None => None,
         };
         if wishes.is_none() && advice.is_none() {
@@ -57,10 +81,10 @@ impl Fleet {
             if let Some(plan) = self.plain(&found, call) {
                 return Ok(plan);
             }
-            return Ok(self.consider(call, &Wishes::default(), None, found, (now, rng)));
+            return Ok(self.consider(call, &Wishes::default(), None, found, moment));
         }
         let wishes = wishes.unwrap_or_default();
-        self.plan_wished(call, &wishes, advice, (now, rng))
+        self.plan_wished(call, &wishes, advice, moment)
     }
 
     /// What to try for that call in the group of a fallback, in order. A fallback of a fallback has none of its own.
@@ -68,7 +92,7 @@ impl Fleet {
         let wishes = Wishes::read(call)?.unwrap_or_default();
         let found = self.resolve(call.principal.meant(&fallback.model));
         let found = found.ok_or_else(|| availability::not_found(call, &[&fallback.model]))?;
-        let mut plan = self.consider(call, &wishes, None, found, (Instant::now(), &mut Rng::new()));
+        let mut plan = self.consider(call, &wishes, None, found, &mut Moment::now());
         plan.fallbacks = Arc::default();
         if !fallback.params.is_empty() {
             for target in &mut plan.targets {
@@ -90,7 +114,7 @@ impl Fleet {
             && self.hooks.budgets.is_none()
             && call.principal.guidance.is_none();
         let open = !traits.blocked && traits.max_parallel.is_none() && found.variant == Variant::None && found.rule.is_none();
-        (unruled && open && only.serves(call.door.operation)).then(|| Plan {
+        (unruled && open).then(|| Plan {
             group: found.group.clone(),
             strategy: self.strategy(&found.group, call, &Wishes::default(), found.variant).0.as_str(),
             targets: vec![Target::plain(only.clone())],
@@ -99,17 +123,12 @@ impl Fleet {
             policy: self.policy.clone(),
             bonds: Vec::new(),
             advice: None,
+            uncounted: false,
         })
     }
 
     /// The plan of a call that asks for more than a model.
-    fn plan_wished(
-        &self,
-        call: &Call,
-        wishes: &Wishes,
-        advice: Option<Box<Advice>>,
-        (now, rng): (Instant, &mut Rng),
-    ) -> Result<Plan, Error> {
+    fn plan_wished(&self, call: &Call, wishes: &Wishes, advice: Option<Box<Advice>>, moment: &mut Moment) -> Result<Plan, Error> {
         let principal = &*call.principal;
         let asked = advice.as_ref().and_then(|advice| advice.model.as_deref()).unwrap_or(&call.model);
         let mut names: Vec<&str> = if asked.is_empty() { Vec::new() } else { vec![asked] };
@@ -126,16 +145,16 @@ impl Fleet {
         let first = found.next().ok_or_else(|| availability::not_found(call, &names))?;
         let fallbacks = self.wished_fallbacks(call, wishes, &first.group, rest);
         let mut plan = if count > 1 && wishes.is_mixed() {
-            self.consider_together(call, wishes, advice.as_deref(), (first, found.collect()), (now, rng))
+            self.consider_together(call, wishes, advice.as_deref(), (first, found.collect()), moment)
         } else {
-            let mut plan = self.consider(call, wishes, advice.as_deref(), first, (now, rng));
+            let mut plan = self.consider(call, wishes, advice.as_deref(), first, moment);
             // A model that nothing serves is passed over at once.
             for next in found {
                 if !plan.targets.is_empty() {
                     break;
                 }
                 let excluded = std::mem::take(&mut plan.excluded);
-                plan = self.consider(call, wishes, advice.as_deref(), next, (now, rng));
+                plan = self.consider(call, wishes, advice.as_deref(), next, moment);
                 plan.excluded.splice(0..0, excluded);
             }
             plan
@@ -162,22 +181,22 @@ impl Fleet {
         Some(Fallbacks { general, ..(**configured).clone() })
     }
 
-    fn consider(&self, call: &Call, wishes: &Wishes, advice: Option<&Advice>, found: Found, (now, rng): (Instant, &mut Rng)) -> Plan {
-        let ask = Ask::new(call, wishes, found.variant, now);
+    fn consider(&self, call: &Call, wishes: &Wishes, advice: Option<&Advice>, found: Found, moment: &mut Moment) -> Plan {
+        let ask = Ask::new(call, wishes, found.variant, moment.now).with_tokens(moment.tokens);
         let (strategy, args) = self.strategy(&found.group, call, wishes, found.variant);
         let mut bonds = Vec::new();
         let considered = match &found.rule {
             Some(rule) => {
                 let mut considered = virtual_order::gather(self, rule, &ask, advice);
                 considered.excluded.extend(self.filter(&ask, advice, strategy).apply(&mut considered.candidates));
-                virtual_order::arrange(&mut considered.candidates, rule, &ask, rng);
+                virtual_order::arrange(&mut considered.candidates, rule, &ask, &mut moment.rng);
                 bonds.extend(virtual_order::bond(self, rule, call));
                 considered
             }
             None => {
-                let candidates = found.deployments.iter().map(|deployment| Candidate::new(deployment, now)).collect();
+                let candidates = found.deployments.iter().map(|deployment| Candidate::new(deployment, moment.now)).collect();
                 let mut considered = Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() };
-                self.choose(&mut considered, &ask, advice, (strategy, args), rng);
+                self.choose(&mut considered, &ask, advice, (strategy, args), &mut moment.rng);
                 considered
             }
         };
@@ -191,14 +210,14 @@ impl Fleet {
         wishes: &Wishes,
         advice: Option<&Advice>,
         (first, others): (Found, Vec<Found>),
-        (now, rng): (Instant, &mut Rng),
+        moment: &mut Moment,
     ) -> Plan {
-        let ask = Ask::new(call, wishes, first.variant, now);
+        let ask = Ask::new(call, wishes, first.variant, moment.now).with_tokens(moment.tokens);
         let (strategy, args) = self.strategy(&first.group, call, wishes, first.variant);
         let deployments = first.deployments.iter().chain(others.iter().flat_map(|found| found.deployments.iter()));
-        let candidates = deployments.map(|deployment| Candidate::new(deployment, now)).collect();
+        let candidates = deployments.map(|deployment| Candidate::new(deployment, moment.now)).collect();
         let mut considered = Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() };
-        self.choose(&mut considered, &ask, advice, (strategy, args), rng);
+        self.choose(&mut considered, &ask, advice, (strategy, args), &mut moment.rng);
         self.finish(considered, &ask, first.group, Vec::new())
     }
 
@@ -218,7 +237,9 @@ impl Fleet {
         if let Some(order) = provider.order.as_ref().filter(|order| !order.is_empty()) {
             let place = |candidate: &Candidate| order.iter().position(|name| candidate.deployment.facts.is_named(name));
             for candidate in candidates.iter_mut() {
-                candidate.level = place(candidate).map_or(i64::MAX, |at| at as i64);
+                // A gateway knows providers that are none of ours.
+                let through = candidate.deployment.gateway.then_some(order.len());
+                candidate.level = place(candidate).or(through).map_or(i64::MAX, |at| at as i64);
             }
             given = Some("provider.order");
         }
@@ -285,6 +306,7 @@ impl Fleet {
             policy: self.policy.clone(),
             bonds,
             advice: None,
+            uncounted: ask.wants_count(),
             group,
         }
     }

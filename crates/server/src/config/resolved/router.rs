@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use switchboard_engine::route::settings::Settings;
+
 use super::fallback::{self, Fallback};
 use super::litellm::ReadLitellm;
 use super::resilience::Resilience;
+use super::routing;
 use crate::config::diagnostic::Location;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::Section;
 use crate::config::yaml::Node;
 
 /// How deployments are chosen and what happens when one fails.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RouterSettings {
     /// Name of the strategy, as written.
     pub routing_strategy: String,
@@ -41,6 +44,8 @@ pub struct RouterSettings {
     pub max_fallbacks: u32,
     /// Retries and rests by the class of the failure.
     pub resilience: Resilience,
+    /// How deployments are chosen, in the engine's terms.
+    pub routing: Settings,
 }
 
 /// The settings, and the fields the aliases are read from.
@@ -81,6 +86,7 @@ impl RouterSettings {
             },
             max_fallbacks: fields.count("max_fallbacks").unwrap_or(5),
             resilience,
+            routing: routing::read(reader, &fields),
         };
         ReadRouter { settings, default_fallbacks_at, fields }
     }
