@@ -200,6 +200,10 @@ impl Error {
             Kind::NotFound => (Kind::Upstream, Retry::Next, Some("upstream_model_not_found")),
             Kind::RateLimited => (Kind::RateLimited, Retry::Next, None),
             Kind::Overloaded => (Kind::Overloaded, Retry::Next, None),
+            // That someone behind the provider was late is the provider's failure; we have waited for nothing.
+            Kind::Timeout if fault.status.is_some_and(|status| status.is_server_error()) => {
+                (Kind::Upstream, Retry::Same { after: None }, None)
+            }
             Kind::Timeout => (Kind::Timeout, Retry::Same { after: None }, None),
             Kind::BudgetSpent => (Kind::Overloaded, Retry::Next, Some("upstream_quota")),
             Kind::Unauthenticated | Kind::Forbidden => (Kind::Overloaded, Retry::Next, Some("upstream_auth")),

@@ -77,6 +77,11 @@ impl Rig {
         records[0].clone()
     }
 
+    /// The deployment of that id.
+    pub(crate) fn deployment(&self, id: &str) -> Arc<Deployment> {
+        self.gateway.fleet().deployments().find(|deployment| deployment.spec.id == id).unwrap().clone()
+    }
+
     pub(crate) fn has_no_record(&self) -> bool {
         self.records.0.lock().unwrap().is_empty()
     }
