@@ -32,6 +32,7 @@ pub mod meter;
 mod openrouter;
 mod operation;
 mod profile;
+pub mod recognize;
 pub mod retry_after;
 pub mod route;
 pub mod scrub;

@@ -1,0 +1,3 @@
+//! Generated texts with and without what is looked for.
+
+use super::*;
