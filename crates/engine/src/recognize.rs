@@ -28,9 +28,11 @@ pub fn kinds() -> Vec<&'static str> {
     let mut kinds: Vec<&'static str> = Rules::builtin().kinds().chain(vocabulary::KINDS).collect();
     kinds.dedup();
     let mut seen = Vec::new();
-    kinds.retain(|kind| !seen.contains(kind) && {
-        seen.push(*kind);
-        true
+    kinds.retain(|kind| {
+        !seen.contains(kind) && {
+            seen.push(*kind);
+            true
+        }
     });
     kinds
 }

@@ -37,6 +37,8 @@ struct Row {
     near: Option<String>,
     unless: Option<String>,
     #[serde(default)]
+    alone: bool,
+    #[serde(default)]
     loose: bool,
 }
 
@@ -48,6 +50,7 @@ struct Rule {
     check: Option<Check>,
     near: Vec<String>,
     unless: Vec<String>,
+    alone: bool,
     loose: bool,
 }
 
@@ -95,6 +98,7 @@ impl Rules {
                 check,
                 near: list(&row.near)?,
                 unless: list(&row.unless)?,
+                alone: row.alone,
                 loose: row.loose,
             });
         }
@@ -151,6 +155,9 @@ impl Rule {
             Some(check) => check.run(text, met)?,
             None => met,
         };
+        if self.alone && has_neighbour(text, &span) {
+            return None;
+        }
         if !self.unless.is_empty() && stands_near(text, span.start.saturating_sub(UNLESS)..span.start, &self.unless) {
             return None;
         }
@@ -192,6 +199,14 @@ pub(super) fn joins_after(text: &str, end: usize) -> bool {
         Some('-' | '.' | '/') => after.next().is_some_and(|letter| letter.is_ascii_digit()),
         _ => false,
     }
+}
+
+/// Whether more digits stand beside it, one sign away.
+fn has_neighbour(text: &str, span: &Range<usize>) -> bool {
+    let digit = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_digit());
+    let sign = |letter: Option<char>| matches!(letter, Some(' ' | '-' | '.' | '/'));
+    let (mut before, mut after) = (text[..span.start].chars().rev(), text[span.end..].chars());
+    sign(before.next()) && digit(before.next()) || sign(after.next()) && digit(after.next())
 }
 
 /// Whether a letter belongs to a word of a script that sets words apart.

@@ -37,8 +37,7 @@ pub(super) fn mrz(text: &str, met: Range<usize>) -> Option<Range<usize>> {
 
 /// A date of the calendar, in any order, or with the month as a word.
 pub(super) fn date(text: &str, met: Range<usize>) -> Option<Range<usize>> {
-    let parts: Vec<u64> =
-        text[met.clone()].split(|letter: char| !letter.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
+    let parts: Vec<u64> = text[met.clone()].split(|letter: char| !letter.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect();
     let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     let fits = match parts[..] {
         [year @ 1890..=2030, month, day] => year > 0 && is_day(small(day), small(month)),
@@ -64,9 +63,8 @@ fn small(digits: &[u32]) -> u32 {
 
 /// Italian: the check letter of the fiscal code.
 pub(super) fn is_italy(signs: &[u8]) -> bool {
-    const ODD: [u32; 36] = [
-        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
-    ];
+    const ODD: [u32; 36] =
+        [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
     if signs.len() != 16 {
         return false;
     }

@@ -6,6 +6,7 @@ use super::{luhn, numbers, weighted};
 use crate::recognize::rules::{joins_after, joins_before};
 
 /// How long the IBANs of a country are.
+#[rustfmt::skip]
 const IBANS: [(&[u8; 2], usize); 89] = [
     (b"AD", 24), (b"AE", 23), (b"AL", 28), (b"AT", 20), (b"AZ", 28), (b"BA", 20), (b"BE", 16), (b"BG", 22), (b"BH", 22), (b"BI", 27),
     (b"BR", 29), (b"BY", 28), (b"CH", 21), (b"CR", 22), (b"CY", 28), (b"CZ", 24), (b"DE", 22), (b"DJ", 27), (b"DK", 18), (b"DO", 28),
@@ -56,12 +57,17 @@ pub(super) fn iban(text: &str, met: Range<usize>) -> Option<Range<usize>> {
 /// A card number within a run of digits: whole groups, one kind of separator, an issuer's first digits, a right check digit.
 pub(super) fn card(text: &str, met: Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    let starts = std::iter::once(met.start).chain((met.start + 1..met.end).filter(|at| !bytes[at - 1].is_ascii_digit() && bytes[*at].is_ascii_digit()));
+    if text[..met.start].ends_with('+') {
+        return None;
+    }
+    let starts = std::iter::once(met.start)
+        .chain((met.start + 1..met.end).filter(|at| !bytes[at - 1].is_ascii_digit() && bytes[*at].is_ascii_digit()));
     for start in starts {
         if joins_before(text, start) && start == met.start {
             continue;
         }
-        let ends = (start + 1..=met.end).rev().filter(|end| !bytes.get(*end).is_some_and(u8::is_ascii_digit) && bytes[end - 1].is_ascii_digit());
+        let ends =
+            (start + 1..=met.end).rev().filter(|end| !bytes.get(*end).is_some_and(u8::is_ascii_digit) && bytes[end - 1].is_ascii_digit());
         for end in ends {
             if end == met.end && joins_after(text, end) {
                 continue;

@@ -8,8 +8,8 @@ use crate::recognize::rules::{joins_after, joins_before};
 
 /// Endings of files that are no endings of hosts.
 const FILES: [&str; 22] = [
-    "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "js", "ts", "tsx", "jsx", "json", "html", "htm", "xml", "txt", "pdf", "csv", "log",
-    "yaml", "yml",
+    "png", "jpg", "jpeg", "gif", "svg", "webp", "ico", "css", "js", "ts", "tsx", "jsx", "json", "html", "htm", "xml", "txt", "pdf", "csv",
+    "log", "yaml", "yml",
 ];
 
 /// A mail address: no credentials of a URL, no remote of a version control system, no image at twice its size.
@@ -33,7 +33,8 @@ pub(super) fn email(text: &str, met: Range<usize>) -> Option<Range<usize>> {
 
 /// Four numbers up to 255 that are no version.
 pub(super) fn ipv4(text: &str, met: Range<usize>) -> Option<Range<usize>> {
-    let versioned = text[..met.start].ends_with(['v', 'V', '^', '~', '@']) || text[..met.start].ends_with("==") || text[..met.start].ends_with(">=");
+    let versioned =
+        text[..met.start].ends_with(['v', 'V', '^', '~']) || text[..met.start].ends_with("==") || text[..met.start].ends_with(">=");
     (text[met.clone()].parse::<Ipv4Addr>().is_ok() && !versioned).then_some(met)
 }
 
@@ -109,9 +110,10 @@ pub(super) fn trunk(text: &str, met: Range<usize>) -> Option<Range<usize>> {
     let all = digits(written);
     let groups: Vec<&str> = written.split(|letter: char| !letter.is_ascii_digit()).filter(|group| !group.is_empty()).collect();
     let dated = groups.len() == 3 && groups[2].len() == 4 && groups[0].len() == 2 && groups[1].len() == 2;
+    let social = groups.iter().map(|group| group.len()).eq([3, 2, 4]);
     let decimal = written.contains('.') && groups.len() == 2;
     let zeroes = all.get(1).is_none_or(|digit| *digit == 0);
-    ((9..=12).contains(&all.len()) && !dated && !decimal && !zeroes).then_some(met)
+    ((9..=12).contains(&all.len()) && !dated && !social && !decimal && !zeroes).then_some(met)
 }
 
 /// A mobile number of eleven digits that begins as such numbers do.
@@ -123,7 +125,8 @@ pub(super) fn is_chinese_mobile(signs: &[u8]) -> bool {
 pub(super) fn plausible(text: &str, met: Range<usize>) -> Option<Range<usize>> {
     let written = &text[met.clone()];
     let count = digits(written).len();
-    let groups: Vec<usize> = written.split(|letter: char| !letter.is_ascii_digit()).filter(|group| !group.is_empty()).map(str::len).collect();
+    let groups: Vec<usize> =
+        written.split(|letter: char| !letter.is_ascii_digit()).filter(|group| !group.is_empty()).map(str::len).collect();
     let dated = groups.len() == 3 && (groups[0] == 4 || groups[2] == 4) && count == 8 && written.contains(['/', '.', '-']);
     let priced = text[..met.start].trim_end().ends_with(['$', '€', '£', '¥']);
     ((7..=13).contains(&count) && !dated && !priced).then_some(met)

@@ -7,9 +7,40 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// What stands where a secret will.
 const PLACEHOLDERS: [&str; 34] = [
-    "your", "example", "changeme", "change_me", "placeholder", "xxxx", "****", "....", "dummy", "redacted", "insert", "replace", "secret_here",
-    "token_here", "key_here", "todo", "none", "null", "undefined", "process.env", "os.environ", "getenv", "import.meta", "<", "${", "{{", "env.",
-    "config.", "settings.", "self.", "this.", "1234567890abcdef", "abcdefgh", "mytoken",
+    "your",
+    "example",
+    "changeme",
+    "change_me",
+    "placeholder",
+    "xxxx",
+    "****",
+    "....",
+    "dummy",
+    "redacted",
+    "insert",
+    "replace",
+    "secret_here",
+    "token_here",
+    "key_here",
+    "todo",
+    "none",
+    "null",
+    "undefined",
+    "process.env",
+    "os.environ",
+    "getenv",
+    "import.meta",
+    "<",
+    "${",
+    "{{",
+    "env.",
+    "config.",
+    "settings.",
+    "self.",
+    "this.",
+    "1234567890abcdef",
+    "abcdefgh",
+    "mytoken",
 ];
 
 /// A token whose first part says how it is signed.
@@ -25,8 +56,11 @@ pub(super) fn is_random(text: &str, met: Range<usize>) -> Option<Range<usize>> {
     let written = &text[met.clone()];
     let lower = written.to_ascii_lowercase();
     let to_fill_in = ["your", "xxxx", "replace", "insert", "placeholder", "redacted"].iter().any(|word| lower.contains(word));
-    (!to_fill_in && !is_monotone(&lower) && entropy(written) >= 3.0 && written.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()))
-        .then_some(met)
+    (!to_fill_in
+        && !is_monotone(&lower)
+        && entropy(written) >= 3.0
+        && written.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()))
+    .then_some(met)
 }
 
 /// The value behind a name like `api_key`: long, mixed, and not to be filled in.
@@ -51,8 +85,13 @@ pub(super) fn is_password(text: &str, met: Range<usize>) -> Option<Range<usize>>
         _ => value,
     };
     let value = value.trim_end_matches(['.', '?', '!']);
-    (value.len() >= 6 && classes(value) >= 2 && value.bytes().any(|byte| !byte.is_ascii_alphabetic()) && !is_words(value) && !is_placeholder(value))
-        .then_some(met)
+    let said = written.contains([':', '=']) && value.bytes().all(|byte| byte.is_ascii_digit());
+    (value.len() >= 6
+        && (said || classes(value) >= 2)
+        && value.bytes().any(|byte| !byte.is_ascii_alphabetic())
+        && (said || !is_words(value))
+        && !is_placeholder(value))
+    .then_some(met)
 }
 
 fn is_placeholder(value: &str) -> bool {
@@ -66,15 +105,19 @@ fn is_monotone(value: &str) -> bool {
     bytes.windows(6).any(|window| window.iter().all(|byte| *byte == window[0]))
 }
 
-/// Whether it reads as words: letters with single signs between them, no digits.
+/// Whether it reads as words: letters of one case, and years or small numbers, with single signs between them.
 fn is_words(value: &str) -> bool {
-    let letters = value.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_' | b'.' | b'/'));
-    letters && value.split(['-', '_', '.', '/']).all(|word| word.bytes().skip(1).all(|byte| byte.is_ascii_lowercase()))
+    let is_word = |word: &str| {
+        let bytes = word.as_bytes();
+        let number = bytes.len() <= 4 && bytes.iter().all(u8::is_ascii_digit);
+        number || bytes.iter().skip(1).all(u8::is_ascii_lowercase) || bytes.iter().all(u8::is_ascii_uppercase)
+    };
+    value.split(['-', '_', '.', '/']).all(|word| word.bytes().all(|byte| byte.is_ascii_alphanumeric()) && is_word(word))
 }
 
 /// How many of lower case, upper case, digits and signs it has.
 fn classes(value: &str) -> usize {
-    let has = |test: fn(&u8) -> bool| usize::from(value.as_bytes().iter().any(|byte| test(byte)));
+    let has = |test: fn(&u8) -> bool| usize::from(value.as_bytes().iter().any(test));
     has(u8::is_ascii_lowercase) + has(u8::is_ascii_uppercase) + has(u8::is_ascii_digit) + has(|byte| !byte.is_ascii_alphanumeric())
 }
 
