@@ -1,6 +1,6 @@
 //! Keys of the gateway's own section, `switchboard`. Every duration and size carries its unit in the name.
 
-use super::Kind::{Count, Flag, Integer, Map, Secret, Text, Texts};
+use super::Kind::{Count, Flag, Integer, List, Map, Secret, Text, Texts};
 use super::{Key, honoured};
 
 pub(super) const KEYS: &[Key] = &[
@@ -12,6 +12,14 @@ pub(super) const KEYS: &[Key] = &[
     honoured("timeouts", Map, "Bounds on how long clients may take."),
     honoured("upstream", Map, "Connections to providers."),
     honoured("reload", Map, "How changes of the configuration are noticed."),
+    honoured("latency_goal_ms", Integer, "Wait that the strategy `switchboard` keeps to where it can; near the best unless said."),
+    honoured("openrouter_routing_strategy", Text, "Strategy for requests in OpenRouter's manner; `switchboard` unless said."),
+    honoured(
+        "virtual_models",
+        List,
+        "Names that stand for several models, in TrueFoundry's form: `{name, slug, alias, routing_config: {type, sticky_routing, \
+         load_balance_targets}}`, or a manifest with `integrations`.",
+    ),
     honoured(
         "catalog",
         Text,
@@ -26,6 +34,11 @@ pub(super) const TLS: &[Key] = &[
 
 pub(super) const LIMITS: &[Key] = &[
     honoured("max_body_bytes", Integer, "Largest request body; 33554432 unless said."),
+    honoured(
+        "max_body_bytes_in_flight",
+        Integer,
+        "Most bytes of all request bodies in memory at once; 536870912 unless said. Further requests get 503.",
+    ),
     honoured("max_header_bytes", Integer, "Largest request head; 65536 unless said."),
     honoured("max_headers", Count, "Most header lines; 128 unless said."),
     honoured("max_connections", Count, "Most client connections at a time; 10000 unless said."),

@@ -4,7 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use switchboard_engine::route::settings::Settings;
+use switchboard_engine::route::virtual_model::VirtualModel;
+
 use super::general::General;
+use super::{routing, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -14,7 +18,7 @@ use crate::config::secret::Secret;
 use crate::config::yaml::Node;
 
 /// The gateway's own settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SwitchboardSettings {
     /// Addresses to listen on; at least one.
     pub listen: Vec<Listen>,
@@ -34,6 +38,8 @@ pub struct SwitchboardSettings {
     pub reload: ReloadSettings,
     /// Further model cards, laid over the embedded ones. `None`: only those.
     pub catalog: Option<PathBuf>,
+    /// Names that stand for several models.
+    pub virtual_models: Vec<VirtualModel>,
 }
 
 /// An address to listen on, and where it was chosen.
@@ -59,6 +65,8 @@ pub struct TlsFiles {
 pub struct ClientLimits {
     /// Largest request body.
     pub max_body_bytes: u64,
+    /// Most bytes of all request bodies in memory at once.
+    pub max_body_bytes_in_flight: u64,
     /// Largest request head.
     pub max_header_bytes: u64,
     /// Most header lines.
@@ -121,8 +129,10 @@ impl SwitchboardSettings {
         general: &General,
         environment: &Environment,
         overrides: &Overrides,
+        settings: &mut Settings,
     ) -> SwitchboardSettings {
         let fields = reader.section(Section::Switchboard, node);
+        routing::refine(reader, settings, &fields);
         let from_environment = environment.get_non_empty("NUM_WORKERS").and_then(|text| text.trim().parse().ok());
         let workers = overrides.workers.or_else(|| fields.count("workers")).or(from_environment).filter(|count| *count > 0);
         SwitchboardSettings {
@@ -138,6 +148,7 @@ impl SwitchboardSettings {
                 .text("catalog")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
                 .map(PathBuf::from),
+            virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
         }
     }
 }
@@ -238,6 +249,13 @@ impl ClientLimits {
         let body = general.max_request_bytes.unwrap_or(32 << 20);
         ClientLimits {
             max_body_bytes: positive(reader, &fields, "max_body_bytes", fields.integer("max_body_bytes"), body),
+            max_body_bytes_in_flight: positive(
+                reader,
+                &fields,
+                "max_body_bytes_in_flight",
+                fields.integer("max_body_bytes_in_flight"),
+                512 << 20,
+            ),
             max_header_bytes: positive(reader, &fields, "max_header_bytes", fields.integer("max_header_bytes"), 64 << 10),
             max_headers: positive(reader, &fields, "max_headers", fields.count("max_headers"), 128),
             max_connections: positive(reader, &fields, "max_connections", fields.count("max_connections"), 10_000),

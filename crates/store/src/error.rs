@@ -1,0 +1,61 @@
+//! What can go wrong with memory.
+
+/// A database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, or broke off. The same may work in a moment.
+    #[error("the database cannot be reached")]
+    Unavailable(#[source] sqlx::Error),
+    /// It refused a statement, or answered what nobody expected.
+    #[error("the database refused a statement")]
+    Refused(#[source] sqlx::Error),
+    /// Something with that identity is there already.
+    #[error("`{0}` exists already")]
+    Conflict(String),
+    /// What is stored cannot be read.
+    #[error("a stored {what} cannot be read")]
+    Unreadable {
+        /// What it should have been.
+        what: &'static str,
+        /// Why it is not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database was made by a gateway that is newer than this one can follow.
+    #[error("the database is at version {found}, and this gateway knows only up to {known}")]
+    TooNew {
+        /// The version found.
+        found: i64,
+        /// The newest this gateway knows.
+        known: i64,
+    },
+    /// The address of the database cannot be understood.
+    #[error("`{0}` is no address of a database; write `sqlite:FILE` or `postgresql://USER@HOST/NAME`")]
+    Address(String),
+    /// The gateway is stopping.
+    #[error("the gateway is stopping")]
+    Stopping,
+}
+
+impl StoreError {
+    /// Whether the database is to blame and the same may work in a moment.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Stopping)
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let outage = match &error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                true
+            }
+            // Classes 08 (connection), 53 (resources), 57 (operator intervention: the server is stopping or starting).
+            sqlx::Error::Database(refusal) => {
+                refusal.code().is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57"))
+            }
+            _ => false,
+        };
+        if outage { Self::Unavailable(error) } else { Self::Refused(error) }
+    }
+}

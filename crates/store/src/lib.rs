@@ -1,0 +1,19 @@
+//! What the gateway remembers.
+//!
+//! One set of statements serves two databases: SQLite, embedded, with nothing to install, and PostgreSQL where several gateways
+//! share their memory. [`sql`] is the one file that knows there are two. Redis, where configured, coordinates limits and health;
+//! it is never asked about money.
+//!
+//! All of it runs on a thread of its own ([`thread`]), so that no slow disk is felt by the workers that serve requests: they find
+//! what they need in memory and hand over what must last.
+//!
+//! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
+
+pub mod error;
+mod migrate;
+mod open;
+pub mod sql;
+pub mod thread;
+
+pub use error::StoreError;
+pub use open::{Settings, Store, micros};

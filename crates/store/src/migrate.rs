@@ -1,0 +1,54 @@
+//! Bringing a database to the form this gateway expects.
+//!
+//! Each step only adds, so that the version before still works on what the next has made. PostgreSQL runs them under an advisory
+//! lock: of several gateways that start at once, one does it and the others wait.
+
+use sqlx::{Executor, Row};
+
+use crate::error::StoreError;
+use crate::sql::{Kind, Sql};
+
+/// One step: its number, the same statements for both databases.
+struct Step {
+    version: i64,
+    statements: &'static str,
+}
+
+/// Every step, the oldest first.
+const STEPS: &[Step] = &[Step { version: 1, statements: include_str!("../migrations/0001_marks.sql") }];
+
+const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)";
+/// Any number will do, as long as it stays the same.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(7283946501)";
+
+/// Takes the steps that are not taken yet. All or none.
+pub(crate) async fn migrate(sql: &Sql, now: i64) -> Result<(), StoreError> {
+    let mut transaction = sql.writers.begin().await?;
+    if sql.kind == Kind::Postgres {
+        transaction.execute(LOCK).await?;
+    }
+    transaction.execute(VERSIONS).await?;
+    let row = sqlx::query("SELECT COALESCE(MAX(version), 0) FROM schema_versions").fetch_one(&mut *transaction).await?;
+    let found: i64 = row.try_get(0)?;
+    let known = STEPS.last().map_or(0, |step| step.version);
+    for step in STEPS.iter().filter(|step| step.version > found) {
+        for statement in statements(step.statements) {
+            let statement = match sql.kind {
+                Kind::Postgres => statement.replace(" BLOB", " BYTEA"),
+                Kind::Sqlite => statement.to_owned(),
+            };
+            transaction.execute(sqlx::AssertSqlSafe(statement)).await?;
+        }
+        let applied = sqlx::query("INSERT INTO schema_versions (version, applied_at) VALUES ($1, $2)");
+        applied.bind(step.version).bind(now).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    // The version after this one only adds: it can be lived with. Two ahead cannot.
+    if found > known + 1 { Err(StoreError::TooNew { found, known }) } else { Ok(()) }
+}
+
+/// The statements of a file, without its comments.
+fn statements(text: &'static str) -> impl Iterator<Item = String> {
+    let bare: String = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
+    bare.split(';').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()).collect::<Vec<_>>().into_iter()
+}

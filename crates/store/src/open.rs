@@ -1,0 +1,73 @@
+//! Opening and closing.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::StoreError;
+use crate::migrate::migrate;
+use crate::sql::Sql;
+use crate::thread::Thread;
+
+/// Where memory is.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `sqlite:FILE`, `sqlite::memory:` or `postgresql://…`.
+    pub address: String,
+    /// The most connections at a time.
+    pub connections: u32,
+}
+
+/// The gateway's memory.
+#[derive(Clone, Debug)]
+pub struct Store {
+    sql: Sql,
+    thread: Arc<Thread>,
+}
+
+impl Store {
+    /// A way to that memory. Nothing is asked of it yet: a gateway starts also while its database is away.
+    pub fn open(settings: &Settings) -> Result<Self, StoreError> {
+        let thread = Thread::start().map_err(|error| StoreError::Unavailable(sqlx::Error::Io(error)))?;
+        // A pool keeps house with timers of the runtime it is made on.
+        let sql = {
+            let _on = thread.handle().enter();
+            Sql::open(&settings.address, settings.connections)?
+        };
+        Ok(Self { sql, thread: Arc::new(thread) })
+    }
+
+    /// Brings the database to the form this gateway expects.
+    pub fn migrate(&self) -> Result<(), StoreError> {
+        let sql = self.sql.clone();
+        self.thread.block(async move { migrate(&sql, micros()).await })
+    }
+
+    /// The database.
+    pub fn sql(&self) -> &Sql {
+        &self.sql
+    }
+
+    /// The thread on which it is spoken to.
+    pub fn thread(&self) -> &Arc<Thread> {
+        &self.thread
+    }
+
+    /// Closes every connection and ends the thread.
+    pub fn close(&self) {
+        let sql = self.sql.clone();
+        let closed = self.thread.block(async move {
+            sql.close().await;
+            Ok(())
+        });
+        if let Err(error) = closed {
+            tracing::error!(%error, "the database did not close");
+        }
+        self.thread.stop();
+    }
+}
+
+/// Microseconds since 1970.
+pub fn micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,107 @@
+//! The one file that knows there are two databases.
+//!
+//! Statements are constants, written once: `$1` is understood by both, and so are `ON CONFLICT` and `RETURNING`. Columns are
+//! `TEXT`, `BIGINT` and `BLOB`/`BYTEA` alone; flags are `BIGINT` 0 and 1, times are microseconds since 1970, money is
+//! nano-dollars, and what nothing selects by is a JSON document in a `TEXT` column.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyPool, Executor};
+
+use crate::error::StoreError;
+
+/// Which database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Embedded, one file.
+    Sqlite,
+    /// A server that several gateways may share.
+    Postgres,
+}
+
+/// A way to a database.
+#[derive(Clone, Debug)]
+pub struct Sql {
+    /// Which one it is.
+    pub kind: Kind,
+    /// Connections for reading, and for writing too where several may write at once.
+    pub pool: AnyPool,
+    /// Connections for writing: one alone with SQLite, which lets only one write.
+    pub writers: AnyPool,
+}
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(5);
+
+const SQLITE: &[&str] = &[
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA busy_timeout = 10000",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA cache_size = -8192",
+];
+const POSTGRES: &[&str] = &["SET lock_timeout = '2s'", "SET statement_timeout = '30s'", "SET timezone = 'UTC'"];
+
+impl Sql {
+    /// Connections to that address; none is made before it is needed.
+    pub fn open(address: &str, connections: u32) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let kind = kind_of(address).ok_or_else(|| StoreError::Address(without_secret(address)))?;
+        let options = AnyConnectOptions::from_str(&address_for(kind, address)).map_err(|_| StoreError::Address(without_secret(address)))?;
+        let pool = |most: u32| {
+            let setup = if kind == Kind::Sqlite { SQLITE } else { POSTGRES };
+            AnyPoolOptions::new().max_connections(most).acquire_timeout(CONNECT).after_connect(move |connection, _| {
+                Box::pin(async move {
+                    for statement in setup {
+                        connection.execute(*statement).await?;
+                    }
+                    Ok(())
+                })
+            })
+        };
+        let readers = pool(connections).connect_lazy_with(options.clone());
+        let writers = if kind == Kind::Sqlite { pool(1).connect_lazy_with(options) } else { readers.clone() };
+        Ok(Self { kind, pool: readers, writers })
+    }
+
+    /// The same statement in the words of the database, for the few that have no common form.
+    pub fn either<'a>(&self, sqlite: &'a str, postgres: &'a str) -> &'a str {
+        match self.kind {
+            Kind::Sqlite => sqlite,
+            Kind::Postgres => postgres,
+        }
+    }
+
+    /// Closes every connection, and waits for those in use.
+    pub async fn close(&self) {
+        self.writers.close().await;
+        self.pool.close().await;
+    }
+}
+
+fn kind_of(address: &str) -> Option<Kind> {
+    let scheme = address.split(':').next()?;
+    match scheme {
+        "sqlite" => Some(Kind::Sqlite),
+        "postgres" | "postgresql" => Some(Kind::Postgres),
+        _ => None,
+    }
+}
+
+/// A file of SQLite's is made where there is none.
+fn address_for(kind: Kind, address: &str) -> String {
+    match kind {
+        Kind::Sqlite if !address.contains('?') => format!("{address}?mode=rwc"),
+        Kind::Sqlite | Kind::Postgres => address.to_owned(),
+    }
+}
+
+/// An address as it may be told.
+fn without_secret(address: &str) -> String {
+    match (address.split_once("://"), address.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://…@{place}"),
+        _ => address.to_owned(),
+    }
+}

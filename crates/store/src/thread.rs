@@ -1,0 +1,76 @@
+//! The thread on which all databases are spoken to.
+
+use std::future::Future;
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::error::StoreError;
+
+/// A runtime on a thread of its own. Dropping it ends the thread, and what still runs on it.
+#[derive(Debug)]
+pub struct Thread {
+    handle: Handle,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Thread {
+    /// Starts it.
+    pub fn start() -> std::io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || {
+            // That the sender is gone says the same as its word.
+            let _ = runtime.block_on(stopped);
+        })?;
+        Ok(Self { handle, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Runs a future on that thread and waits for it. May be awaited on any runtime.
+    pub async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        self.handle.spawn(work).await.map_err(|_| StoreError::Stopping)?
+    }
+
+    /// Runs a future on that thread and blocks until it is done; for start and stop, never on a worker.
+    pub fn block<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let (done, waits) = std::sync::mpsc::sync_channel(1);
+        self.handle.spawn(async move {
+            // Whoever asked has gone if nobody hears.
+            let _ = done.send(work.await);
+        });
+        waits.recv().map_err(|_| StoreError::Stopping)?
+    }
+
+    /// Where tasks that last as long as the store are spawned.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Ends the thread and waits for it.
+    pub fn stop(&self) {
+        drop(self.stop.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+        if let Some(thread) = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the store's thread panicked");
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

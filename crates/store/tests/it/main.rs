@@ -1,0 +1,4 @@
+//! Everything here runs on SQLite always, and on PostgreSQL where `TEST_DATABASE_URL` says where one is.
+
+mod opening;
+mod stores;
