@@ -12,6 +12,7 @@ use switchboard_wire::problem::{Kind, Problem};
 use switchboard_wire::{Dialect, Operation};
 use tokio::time::Instant;
 
+use crate::admit::{Tab, cap_key};
 use crate::answer::Answer;
 use crate::call::{Call, Content};
 use crate::deployment::{Deployment, JSON, Reach};
@@ -90,14 +91,24 @@ impl Attempts<'_> {
                 if meter.attempts() >= MOST_ATTEMPTS {
                     return Err(self.stop(last, meter));
                 }
-                meter.begin(target);
+                if let Err(error) = meter.enter(self.call, target).await {
+                    let retry = error.retry;
+                    last.get_or_insert(error);
+                    match retry {
+                        Retry::Never => return Err(self.stop(last, meter)),
+                        Retry::Same { .. } | Retry::Next => break,
+                    }
+                }
+                let rates = meter.tab().map(Tab::headers).unwrap_or_default();
                 let error = match self.once(target, meter).await {
                     Ok(mut answer) => {
+                        answer.headers.extend(rates);
                         self.sign(&mut answer, target, journey);
                         return Ok(answer);
                     }
                     Err((error, returned)) => {
                         meter = returned;
+                        meter.failed(&error);
                         error
                     }
                 };
@@ -144,7 +155,8 @@ impl Attempts<'_> {
             Ok(chosen) => chosen,
             Err(error) => return Err((error, meter)),
         };
-        let prepared = match self.prepare(target, spoken, reach) {
+        let cap = meter.tab().and_then(Tab::cap);
+        let prepared = match self.prepare(target, (spoken, reach), cap) {
             Ok(prepared) => prepared,
             Err(error) => return Err((error, meter)),
         };
@@ -160,6 +172,9 @@ impl Attempts<'_> {
         };
         let exchange = Exchange { attempts: self, target, spoken, memo, due };
         exchange.answer(reply, meter).await.map(|mut answer| {
+            if let Some(cap) = cap {
+                add(&mut answer.headers, "x-switchboard-max-tokens", &cap.to_string());
+            }
             if !losses.is_empty() {
                 add(&mut answer.headers, "x-switchboard-dropped", &losses.to_string());
             }
@@ -177,13 +192,16 @@ impl Attempts<'_> {
         }
     }
 
-    fn prepare(&self, target: &Deployment, spoken: Dialect, reach: &Reach) -> Result<Prepared, Error> {
+    fn prepare(&self, target: &Deployment, (spoken, reach): (Dialect, &Reach), cap: Option<u64>) -> Result<Prepared, Error> {
         let call = self.call;
         let Content::Json(outline) = &call.content else {
             return Err(Problem::new(Kind::BadRequest, "the request's body must be JSON").into());
         };
         let mut edits = reach.edits.clone();
         self.edit(&mut edits, target, spoken, reach);
+        if let (Some(cap), Some(key)) = (cap, cap_key(spoken, target.profile.max_completion_tokens == Some(true))) {
+            edits.set.push((key.to_owned(), cap.to_string()));
+        }
         let route = prepare::Route { from: call.door.dialect, to: spoken, profile: &target.profile, edits: &edits };
         let prepared = prepare::prepare(&route, &call.head(), &Source::Bytes(&call.body, outline)).map_err(untaken)?;
         if call.strict && !prepared.losses.is_empty() {
@@ -245,6 +263,7 @@ impl Attempts<'_> {
         signed.map_err(|error| Error::credential(&target.provider_name, error))?;
         let overhead = self.call.received.elapsed();
         if let Some(meter) = meter {
+            meter.dispatch()?;
             meter.note(|record| {
                 record.attempts += 1;
                 record.overhead.get_or_insert(overhead);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::admit::Admission;
+use crate::admit::{Admission, NanoUsd};
 use crate::answer::Answer;
 use crate::attempt::Attempts;
 use crate::call::Call;
@@ -42,6 +42,11 @@ impl Gateway {
         self.fleet.load_full()
     }
 
+    /// What admits calls.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
     /// Replaces the deployments; calls under way keep theirs.
     pub fn replace(&self, fleet: Fleet) {
         self.fleet.store(Arc::new(fleet));
@@ -61,7 +66,7 @@ impl Gateway {
         };
         let plan = self.fleet.load().plan(call).map_err(&mut failed)?;
         let permit = self.admission.admit().map_err(&mut failed)?;
-        meter.hold(permit);
+        meter.hold(Some(permit), self.admission.tab(call));
         let retries = call.retries().unwrap_or(self.retries);
         Attempts { call, worker, gateway: self, retries }.run(&plan, meter).await
     }
@@ -69,7 +74,9 @@ impl Gateway {
     /// Takes one call to that deployment and no other.
     pub async fn call_one(&self, call: &Call, worker: &Worker, target: Arc<Deployment>) -> Result<Answer, Error> {
         let plan = Plan::only(target);
-        Attempts { call, worker, gateway: self, retries: 0 }.run(&plan, self.meter(call)).await
+        let mut meter = self.meter(call);
+        meter.hold(None, self.admission.tab(call));
+        Attempts { call, worker, gateway: self, retries: 0 }.run(&plan, meter).await
     }
 
     fn meter(&self, call: &Call) -> Meter {
@@ -87,6 +94,8 @@ impl Gateway {
             usage: None,
             finish: None,
             cost: None,
+            charged: NanoUsd::ZERO,
+            estimated: false,
             attempts: 0,
             losses: 0,
             error: None,
