@@ -102,7 +102,9 @@ impl Attempts<'_> {
                 let rates = meter.tab().map(Tab::headers).unwrap_or_default();
                 let error = match self.once(target, meter).await {
                     Ok(mut answer) => {
-                        answer.headers.extend(rates);
+                        for (name, value) in rates {
+                            answer.headers.insert(name, value);
+                        }
                         self.sign(&mut answer, target, journey);
                         return Ok(answer);
                     }

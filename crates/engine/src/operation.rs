@@ -8,11 +8,11 @@
 mod abreast;
 mod count;
 mod embed;
-pub(crate) mod estimate;
+mod estimate;
 mod passed;
 mod rerank;
 
-pub(crate) use estimate::tokens;
+pub(crate) use estimate::{media, tokens};
 
 use std::sync::Arc;
 

@@ -245,7 +245,7 @@ fn rate_headers(standings: &[(Level, Standing)], now: Micros) -> Vec<(HeaderName
             add(format!("x-ratelimit-limit-{unit}"), tightest.limit.to_string());
             add(format!("x-ratelimit-remaining-{unit}"), tightest.remaining.to_string());
             if let Some(at) = tightest.resets_at {
-                add(format!("x-ratelimit-reset-{unit}"), format!("{}s", (at - now).max(0).div_ceil(1_000_000)));
+                add(format!("x-ratelimit-reset-{unit}"), format!("{}s", ((at - now).max(0) + 999_999) / 1_000_000));
             }
         }
     }
