@@ -31,4 +31,4 @@ pub use refusal::{Refusal, Why};
 pub use scope::{Budget, Level, Limit, Mode, Scope, ScopeId, Source, Terms, Unit};
 pub use state::{Need, Standing};
 pub use tab::{Charge, Tab};
-pub use window::{Micros, Window};
+pub use window::{Micros, Window, date};
