@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::admit::{Admission, NanoUsd};
+use crate::admit::{Admission, Micros, NanoUsd};
 use crate::answer::Answer;
 use crate::attempt::Attempts;
 use crate::call::Call;
@@ -83,6 +83,9 @@ impl Gateway {
         let record = Record {
             id: call.id.clone(),
             key: call.principal.key.clone(),
+            principal: call.principal.clone(),
+            started: self.admission.book().now() - Micros::try_from(call.received.elapsed().as_micros()).unwrap_or(0),
+            session: session(call),
             operation: call.door.operation,
             dialect: call.door.dialect,
             model: call.model.clone(),
@@ -105,6 +108,12 @@ impl Gateway {
         };
         Meter::new(record, call.received, self.recorder.clone())
     }
+}
+
+/// The session a caller counts its call to.
+fn session(call: &Call) -> Option<String> {
+    let named = ["x-litellm-session-id", "x-session-id", "x-litellm-trace-id"].into_iter().find_map(|name| call.headers.get(name));
+    named.and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 impl std::fmt::Debug for Gateway {

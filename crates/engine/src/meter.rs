@@ -9,11 +9,12 @@ use switchboard_wire::relay::is_content;
 use switchboard_wire::reply::{Reason, Usage};
 use switchboard_wire::{Dialect, Operation};
 
-use crate::admit::{NanoUsd, Permit, Tab};
+use crate::admit::{Micros, NanoUsd, Permit, Tab};
 use crate::call::{Call, Door};
 use crate::catalog::{Amount, Component, ModelCard, PicoUsd, Service};
 use crate::deployment::Deployment;
 use crate::error::Error;
+use crate::principal::Principal;
 
 mod charge;
 
@@ -42,6 +43,12 @@ pub struct Record {
     pub id: String,
     /// The key's public name.
     pub key: String,
+    /// Who asked.
+    pub principal: Arc<Principal>,
+    /// When its head arrived, in microseconds since 1970.
+    pub started: Micros,
+    /// The session the caller counts it to.
+    pub session: Option<String>,
     /// What was asked for.
     pub operation: Operation,
     /// How the client writes.

@@ -6,6 +6,7 @@
 
 mod line;
 mod post;
+mod recorder;
 mod verify;
 mod writer;
 
@@ -18,6 +19,7 @@ use crate::error::StoreError;
 use crate::open::Store;
 
 pub use line::LogLine;
+pub use recorder::SpendLog;
 pub use verify::{Finding, Report, verify};
 pub use writer::Writer;
 

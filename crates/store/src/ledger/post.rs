@@ -9,8 +9,8 @@ use super::line::{DAILY, DayCounts, DayKey, LOGS, LogLine};
 use super::{LIFETIME, OWED, account};
 use crate::error::StoreError;
 use crate::journal::frame::{Kept, Settled};
-use crate::open::Store;
 use crate::rows::{Cell, Insert};
+use crate::sql::Sql;
 
 const LEDGER: Insert = Insert {
     head: "INSERT INTO ledger (attempt, kind, at, call, amount, reserved, estimated, debits, credit, input_tokens, output_tokens, reason, actor, instance)",
@@ -122,8 +122,8 @@ impl Batch {
 }
 
 /// Posts a batch, whole or not at all. `known` are the accounts that the database has.
-pub(crate) async fn post(store: &Store, instance: &str, batch: &Batch, known: &mut HashSet<i64>) -> Result<(), StoreError> {
-    let mut on = store.sql().writers.begin().await?;
+pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Batch, known: &mut HashSet<i64>) -> Result<(), StoreError> {
+    let mut on = sql.writers.begin().await?;
     let rows = batch.postings.iter().map(|posting| posting.cells(instance)).collect();
     let mut added = HashSet::new();
     for row in LEDGER.run(&mut on, rows).await? {
@@ -189,9 +189,9 @@ async fn log(on: &mut Transaction<'_, Any>, lines: &[LogLine]) -> Result<(), Sto
 }
 
 /// How far the journal of that gateway has been carried.
-pub(crate) async fn position(store: &Store, instance: &str) -> Result<(u64, u64), StoreError> {
+pub(crate) async fn position(sql: &Sql, instance: &str) -> Result<(u64, u64), StoreError> {
     const POSITION: &str = "SELECT segment, place FROM ledger_positions WHERE instance = $1";
-    let row = sqlx::query(POSITION).bind(instance.to_owned()).fetch_optional(&store.sql().writers).await?;
+    let row = sqlx::query(POSITION).bind(instance.to_owned()).fetch_optional(&sql.writers).await?;
     let Some(row) = row else { return Ok((0, 0)) };
     let whole = |number: i64| u64::try_from(number).unwrap_or(0);
     Ok((whole(row.try_get(0)?), whole(row.try_get(1)?)))

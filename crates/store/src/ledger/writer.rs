@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::journal::frame::{self, Entry};
 use crate::journal::{Journal, Reader};
 use crate::open::Store;
+use crate::sql::Sql;
 
 /// How often the journal is looked at.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -38,7 +39,7 @@ impl Writer {
             reader: journal.reader(),
             instance: journal.instance(),
             journal: journal.clone(),
-            store: store.clone(),
+            sql: store.sql().clone(),
             open: Open::new(),
             known: HashSet::new(),
             carried: None,
@@ -88,7 +89,8 @@ struct Carrier {
     reader: Reader,
     instance: String,
     journal: Arc<Journal>,
-    store: Store,
+    /// Not the store itself, whose thread this runs on.
+    sql: Sql,
     open: Open,
     known: HashSet<i64>,
     /// How far the database has it; none before it has been asked.
@@ -141,7 +143,7 @@ impl Carrier {
         let carried = match self.carried {
             Some(carried) => carried,
             None => {
-                let carried = position(&self.store, &self.instance).await?;
+                let carried = position(&self.sql, &self.instance).await?;
                 self.carried = Some(carried);
                 carried
             }
@@ -153,7 +155,7 @@ impl Carrier {
         if batch.is_empty() {
             return Ok(false);
         }
-        post(&self.store, &self.instance, batch, &mut self.known).await?;
+        post(&self.sql, &self.instance, batch, &mut self.known).await?;
         self.carried = Some(batch.place);
         self.told.send_replace(batch.place);
         let full = batch.postings.len() + batch.lines.len() >= BATCH;
