@@ -69,6 +69,18 @@ def rust(_):
     return tally
 
 
+def without_services(missing):
+    """The Rust tests that could not use a service, by name: they have run without it."""
+    marks = {"PostgreSQL": "TEST_DATABASE_URL", "Redis": "TEST_REDIS_URL"}
+    tally = Tally()
+    for service, why in missing.items():
+        users = [path for path in sorted(ROOT.glob("crates/*/tests/**/*.rs")) if marks[service] in path.read_text() or "each(|" in path.read_text()]
+        names = [f"{path.relative_to(ROOT)}::{name} on {service}" for path in users
+                 for name in re.findall(r"#\[(?:tokio::)?test[^\]]*\]\s*(?:async )?fn (\w+)", path.read_text())]
+        tally += skip(names, why)
+    return tally
+
+
 def gateway():
     """The gateway's binary, from the profile of the tests; None when it does not build. `SWITCHBOARD_BIN` names another."""
     if os.environ.get("SWITCHBOARD_BIN"):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs every test there is and ends with one line: `N passed, N failed, N skipped`.
 
-Parts: lints, Rust's own tests, real clients in Python and Node.js, recorded traffic. What the clients need is installed into
-`.local/`, with the versions pinned beside the suites, while Rust builds. A part that cannot run here is skipped, each test by
+Parts: lints, Rust's own tests, real clients in Python and Node.js, recorded traffic. PostgreSQL and Redis are started for them, and what
+the clients need is installed into `.local/`, with the versions pinned beside the suites, while Rust builds. A part that cannot run here is skipped, each test by
 name with the reason. Everything stays on loopback and on free ports, and whatever a part starts it stops by its id.
 
     scripts/test.py [PART …]      PARTS: lint rust python litellm node replay
@@ -15,6 +15,7 @@ import sys
 import time
 
 import install
+import services
 import suites
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -27,14 +28,17 @@ def main():
         sys.exit(f"no such part: {', '.join(unknown)}; there are {', '.join(suites.PARTS)}")
     os.chdir(ROOT)
     began, tallies = time.monotonic(), {}
-    with concurrent.futures.ThreadPoolExecutor(1) as installer:
+    with services.running() as started, concurrent.futures.ThreadPoolExecutor(1) as installer:
+        os.environ.update(started.environment)
         # One after the other, in the background: they wait for the network while Rust keeps the processors busy.
         installed = {name: installer.submit(install.NEEDS[name]) for name in chosen if name in install.NEEDS}
         for name in chosen:
-            started = time.monotonic()
+            start = time.monotonic()
             heading(name)
             tallies[name] = suites.PARTS[name](installed[name].result() if name in installed else None)
-            print(f"--- {name}: {tallies[name]} in {time.monotonic() - started:.0f} s", flush=True)
+            print(f"--- {name}: {tallies[name]} in {time.monotonic() - start:.0f} s", flush=True)
+            if name == "rust":
+                tallies[name] += suites.without_services(started.missing)
     heading("summary")
     for name, tally in tallies.items():
         print(f"{name:8} {tally}")

@@ -68,7 +68,8 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
-            let call = draft.call(frames.into_vec().into_iter().collect(), &acceptor.app).map_err(told)?;
+            let (frames, _drawn) = frames.into_parts();
+            let call = draft.call(frames.into_iter().collect(), &acceptor.app).map_err(told)?;
             let answered = acceptor.app.gateway.call(&call, &acceptor.worker).await;
             let answer = answered.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
             let mut response = Response::new(answer.body);
@@ -202,6 +203,7 @@ fn body_refusal(error: &crate::edge::BodyError, door: &Door) -> Refusal {
     let kind = match status {
         StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,
         StatusCode::REQUEST_TIMEOUT => Kind::Timeout,
+        StatusCode::SERVICE_UNAVAILABLE => Kind::Overloaded,
         _ => Kind::BadRequest,
     };
     let problem = Problem { status: Some(status), ..Problem::new(kind, error.to_string()) };
