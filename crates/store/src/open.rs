@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::desk::{Listener, Listeners};
 use crate::error::StoreError;
 use crate::migrate::migrate;
 use crate::sql::Sql;
@@ -22,6 +23,7 @@ pub struct Settings {
 pub struct Store {
     sql: Sql,
     thread: Arc<Thread>,
+    listeners: Listeners,
 }
 
 impl Store {
@@ -33,7 +35,7 @@ impl Store {
             let _on = thread.handle().enter();
             Sql::open(&settings.address, settings.connections)?
         };
-        Ok(Self { sql, thread: Arc::new(thread) })
+        Ok(Self { sql, thread: Arc::new(thread), listeners: Listeners::default() })
     }
 
     /// Brings the database to the form this gateway expects.
@@ -45,6 +47,15 @@ impl Store {
     /// The database.
     pub fn sql(&self) -> &Sql {
         &self.sql
+    }
+
+    /// Tells `listener` of every change of an object from now on.
+    pub fn listen(&self, listener: Arc<dyn Listener>) {
+        self.listeners.add(listener);
+    }
+
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     /// The thread on which it is spoken to.
