@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use switchboard_engine::admit::Book;
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::gateway::{Gateway, Worker};
+use switchboard_engine::health::Registry;
 use switchboard_store::Store;
 
 use crate::auth::{Foundation, Keys};
@@ -17,6 +18,8 @@ use crate::router::Router;
 pub struct App {
     /// The engine.
     pub gateway: Gateway,
+    /// How deployments are doing; outlives changes of the configuration.
+    pub health: Registry,
     /// What is known of providers and models.
     pub catalog: ArcSwap<Catalog>,
     /// The configuration in force.

@@ -39,7 +39,7 @@ static VOCABULARY: LazyLock<Option<BytePairEncoding>> = LazyLock::new(|| {
 });
 
 /// The tokens of the whole request; `None` where the vocabulary cannot be read.
-pub(super) fn tokens(request: &ChatRequest) -> Option<u64> {
+pub(crate) fn tokens(request: &ChatRequest) -> Option<u64> {
     let mut count = Count(0, VOCABULARY.as_ref()?);
     count.parts(&request.system);
     for message in &request.messages {
@@ -55,6 +55,19 @@ pub(super) fn tokens(request: &ChatRequest) -> Option<u64> {
         count.text(&compact(&schema.schema));
     }
     Some(count.0)
+}
+
+/// The media of the whole request, of which only the place is known or whose size in tokens is not that of their bytes.
+pub(crate) fn media(request: &ChatRequest) -> u64 {
+    fn of(parts: &[Part]) -> u64 {
+        let one = |part: &Part| match &part.body {
+            PartBody::Image(_) | PartBody::Audio(_) | PartBody::Video(_) | PartBody::File(_) => 1,
+            PartBody::ToolResult(result) => of(&result.parts),
+            PartBody::Text { .. } | PartBody::Refusal(_) | PartBody::Reasoning(_) | PartBody::ToolCall(_) | PartBody::Hosted(_) => 0,
+        };
+        parts.iter().map(one).sum()
+    }
+    of(&request.system) + request.messages.iter().map(|message| of(&message.parts)).sum::<u64>()
 }
 
 struct Count(u64, &'static BytePairEncoding);

@@ -14,8 +14,8 @@ pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> 
         call.model = meant.to_owned();
     }
     if !caller.layers.is_empty() {
-        let fleet = app.gateway.fleet();
-        let group = fleet.group_name(&call.model);
+        let found = app.gateway.fleet().find(&call.model);
+        let group = found.as_ref().map_or(call.model.as_str(), |(group, _)| group);
         model::check(caller, &[call.model.as_str(), group])?;
     }
     enforced(&call, caller)?;
