@@ -73,14 +73,16 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
         Route::Page(page) => Ok(Box::pin(page::closed(page, acceptor, &parts)).await),
         Route::Admin(action) => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
-            let arrived = Arrived { parts, body: frames.into_vec().concat(), from };
+            let arrived = Arrived { parts, body: frames.into_bytes(), from };
             Ok(Box::pin(admin::serve(&acceptor.app, caller, action, row.path, arrived)).await)
         }
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
+            let principal = caller.principal.clone();
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
             let (frames, _drawn) = frames.into_parts();
             let call = draft.call(frames.into_iter().collect(), &acceptor.app).map_err(told)?;
+            let call = authz::call::may(call, &caller, &acceptor.app).map_err(|refused| shown(refused, &door))?;
             let answered = acceptor.app.gateway.call(&call, &acceptor.worker).await;
             let answer = answered.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
             let mut response = Response::new(answer.body);

@@ -15,10 +15,11 @@ mod rows;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{Response, request};
 use serde_json::Value;
 use switchboard_engine::answer::AnswerBody;
-use switchboard_store::Store;
+use switchboard_store::{Desk, Store};
 
 pub use form::Form;
 pub use refused::Refused;
@@ -94,6 +95,26 @@ impl Request {
         self.changed_by.clone().unwrap_or_else(|| self.caller.actor().to_owned())
     }
 
+    /// Reads objects.
+    pub async fn read<T, F, W>(&self, work: W) -> Result<T, Refused>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Refused>> + Send + 'static,
+        W: FnOnce(Desk) -> F + Send + 'static,
+    {
+        self.store.read(work).await
+    }
+
+    /// Writes objects, all or nothing.
+    pub async fn write<T, F, W>(&self, work: W) -> Result<T, Refused>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Refused>> + Send + 'static,
+        W: FnOnce(Desk) -> F + Send + 'static,
+    {
+        self.store.write(&self.actor(), work).await
+    }
+
     /// A part of the path.
     pub fn part(&self, at: usize) -> &str {
         self.path.get(at).map_or("", String::as_str)
@@ -105,7 +126,7 @@ pub struct Arrived {
     /// The request's head.
     pub parts: request::Parts,
     /// Its body.
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// From where.
     pub from: Option<IpAddr>,
 }

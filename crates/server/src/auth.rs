@@ -14,12 +14,13 @@ pub mod resolve;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use ring::digest::SHA256;
 use serde_json::{Value, json};
-use switchboard_store::{Store, Time};
+use switchboard_store::{Store, StoreError, Time};
 
 pub use caller::{Caller, Credential};
 pub use directory::Directory;
@@ -32,6 +33,9 @@ use resolve::Groups;
 
 /// The SHA-256 of a key.
 pub type Digest = [u8; 32];
+
+/// How long known keys are believed while the database does not answer.
+pub const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The keys that open the gateway.
 #[derive(Debug)]
@@ -100,6 +104,10 @@ impl Keys {
             return Ok(self.trusted.clone());
         }
         let caller = match self.directory.known(&key) {
+            // What became of it since, nobody could tell.
+            Some(Some(_)) if self.store.as_ref().is_some_and(|store| store.silence() > PATIENCE) => {
+                return Err(StoreError::Silent.into());
+            }
             Some(Some(known)) => known,
             // Somebody who goes on using a deleted key is no guesser.
             Some(None) => return Err(unknown(&given, &key)),

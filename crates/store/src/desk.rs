@@ -136,7 +136,7 @@ impl Store {
         F: Future<Output = Result<T, E>> + Send + 'static,
         W: FnOnce(Desk) -> F + Send + 'static,
     {
-        let (sql, listeners, actor) = (self.sql().clone(), self.listeners().clone(), Arc::from(actor));
+        let (sql, listeners, heard, actor) = (self.sql().clone(), self.listeners().clone(), self.heard().clone(), Arc::from(actor));
         let done = self.thread().run(async move {
             let mut transaction = sql.writers.begin().await?;
             let row = sqlx::query(statement::NEXT).fetch_one(&mut *transaction).await?;
@@ -147,7 +147,10 @@ impl Store {
             let Ok(drawer) = Arc::try_unwrap(drawer) else { return Err(StoreError::Stopping) };
             let Drawer { open: Open::Writing(transaction), changes } = drawer.into_inner() else { return Err(StoreError::Stopping) };
             if result.is_ok() {
-                commit(transaction, &changes).await?;
+                if !changes.is_empty() {
+                    heard.made(seq);
+                }
+                commit(transaction, &changes).await.inspect_err(|_| heard.failed(seq))?;
                 listeners.tell(&changes);
             }
             Ok(result)

@@ -11,6 +11,7 @@
 
 pub mod desk;
 pub mod error;
+mod follow;
 mod migrate;
 pub mod money;
 pub mod object;

@@ -56,7 +56,7 @@ fn not_found() -> Refused {
 async fn apply(request: &Request, form: Form, named: String) -> Result<(Key, Option<Budget>), Refused> {
     rows::amounts(&form)?;
     let (caller, by_alias) = (request.caller.clone(), form.text("key").is_none());
-    let write = request.store.write(&request.actor(), |desk| async move {
+    let write = request.write(move |desk| async move {
         let found = if by_alias { desk.named::<Key>(&named).await?.pop() } else { super::named(&desk, &named).await? };
         let present = found.ok_or_else(not_found)?;
         may_change(&desk, &caller, &present, "/key/update").await?;
@@ -154,7 +154,7 @@ async fn set_blocked(request: &Request, blocked: bool) -> Answer {
     let form = request.form("BlockKeyRequest")?;
     let named = form.owned("key").unwrap_or_default();
     let caller = request.caller.clone();
-    let write = request.store.write(&request.actor(), |desk| async move {
+    let write = request.write(move |desk| async move {
         let mut key = super::named(&desk, &named).await?.ok_or_else(not_found)?;
         may_change(&desk, &caller, &key, "/key/block").await?;
         key.blocked = Some(blocked);

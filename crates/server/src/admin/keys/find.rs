@@ -13,7 +13,7 @@ pub(in crate::admin) async fn info(request: &Request) -> Answer {
     let own = request.caller.principal.key_hash.clone();
     let named = request.value("key").map(str::to_owned).or(own).unwrap_or_default();
     let (hash, caller) = (hash_of(&named), request.caller.clone());
-    let read = request.store.read(move |desk| async move {
+    let read = request.read(move |desk| async move {
         let (key, deleted) = match desk.get::<Key>(&hash).await? {
             Some(key) => (key, false),
             None => match desk.deleted::<Key>(&hash).await?.into_iter().next().filter(|_| caller.sees_all()) {
@@ -56,7 +56,7 @@ pub(in crate::admin) async fn info_of_many(request: &Request) -> Answer {
     let named = form.texts("keys").unwrap_or_default();
     let hashes: Vec<String> = named.iter().map(|key| hash_of(key)).collect();
     let caller = request.caller.clone();
-    let read = request.store.read(move |desk| async move {
+    let read = request.read(move |desk| async move {
         let mut seen = Vec::new();
         for key in desk.several::<Key>(&hashes).await? {
             if object::of_key(&desk, &caller, &key).await? > Standing::Stranger {

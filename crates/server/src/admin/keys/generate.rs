@@ -47,7 +47,7 @@ enum Owner {
 
 async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
     let (app, caller) = (request.app.clone(), request.caller.clone());
-    let made = request.store.write(&request.actor(), |desk| async move {
+    let made = request.write(move |desk| async move {
         let form = owned(&desk, &caller, form, owner).await?;
         let (secret, key, budget) = new_key(&desk, &app, &form).await?;
         let team: Option<Team> = match &key.team_id {

@@ -26,7 +26,7 @@ pub(in crate::admin) async fn list(request: &Request) -> Answer {
     };
     let caller = request.caller.clone();
     let (teams, made) = (request.flag("include_team_keys"), request.flag("include_created_by_keys"));
-    let read = request.store.read(move |desk| async move {
+    let read = request.read(move |desk| async move {
         filter.seen_by = visible(&desk, &caller, &filter, Wide { teams, made }).await?;
         Ok::<_, Refused>(desk.page::<Key>(&filter, page).await?)
     });
@@ -117,7 +117,7 @@ pub(in crate::admin) async fn aliases(request: &Request) -> Answer {
     let mut filter = Filter { search: text("search"), team: text("team_id"), ..Filter::default() };
     let caller = request.caller.clone();
     let page = Page { number, size, sort: Sort::Name, order: Order::Ascending };
-    let read = request.store.read(move |desk| async move {
+    let read = request.read(move |desk| async move {
         filter.seen_by = visible(&desk, &caller, &filter, Wide { teams: true, made: true }).await?;
         Ok::<_, Refused>(desk.page::<Key>(&filter, page).await?)
     });

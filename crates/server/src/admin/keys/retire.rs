@@ -25,7 +25,7 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
     }
     let told = keys.clone().or_else(|| aliases.clone()).unwrap_or_default();
     let caller = request.caller.clone();
-    let write = request.store.write(&request.actor(), |desk| async move {
+    let write = request.write(move |desk| async move {
         let mut found = Vec::new();
         for key in keys.unwrap_or_default() {
             found.extend(desk.get::<Key>(&hash_of(&key)).await?);
@@ -68,7 +68,7 @@ pub(in crate::admin) async fn regenerate(request: &Request) -> Answer {
     let named = part.or_else(|| request.value("key").map(str::to_owned)).or_else(|| form.owned("key"));
     let named = named.ok_or_else(|| Refused::said(400, "No key passed in."))?;
     let (caller, app) = (request.caller.clone(), request.app.clone());
-    let write = request.store.write(&request.actor(), |desk| async move {
+    let write = request.write(move |desk| async move {
         let missing = || Refused::said(404, &format!("Key {} not found.", mint::short(&named)));
         let present = super::named(&desk, &named).await?.ok_or_else(missing)?;
         may_change(&desk, &caller, &present, "/key/regenerate").await?;
