@@ -108,10 +108,11 @@ fn address(peer: Peer) -> Option<IpAddr> {
     }
 }
 
-/// A refusal as the client of that door expects it: LiteLLM's form, which is OpenAI's, but for OpenRouter's clients.
+/// A refusal as the client of that door expects it: in LiteLLM's words where the form is OpenAI's, else in the dialect's own.
 fn shown(refused: Refused, door: &Door) -> Refusal {
     let mut error = Error::from(refused.problem());
-    if door.flavor == Flavor::OpenAi {
+    let own = matches!(door.dialect, Dialect::Anthropic | Dialect::Gemini) || door.flavor == Flavor::OpenRouter;
+    if !own {
         error.verbatim = Some(refused.bytes());
     }
     Refusal { error, dialect: door.dialect, flavor: door.flavor }

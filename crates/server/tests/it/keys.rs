@@ -156,5 +156,5 @@ fn without_a_place_to_keep_them_there_are_no_keys() {
     let reply = app.ask("POST", "/key/generate").key(MASTER).json(&json!({})).send();
     assert_eq!((reply.status.as_u16(), &reply.json()["error"]["type"]), (500, &json!("no_db_connection")));
     let reply = app.ask("GET", "/v1/models").key("sk-somebody-elses-key").send();
-    assert_eq!((reply.status.as_u16(), &reply.json()["error"]["message"]), (400, &json!("No connected db.")));
+    assert_eq!(reply.status, 401);
 }

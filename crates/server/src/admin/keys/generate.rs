@@ -259,9 +259,7 @@ pub(in crate::admin) fn answer(shape: &str, secret: &str, key: &Key, budget: Opt
     if key.key_type.is_none() {
         row.insert("key_type".to_owned(), json!("default"));
     }
-    if let Some(spend) = form.get("spend") {
-        row.insert("spend".to_owned(), spend.clone());
-    }
+    row.insert("spend".to_owned(), form.get("spend").cloned().unwrap_or(json!(0.0)));
     if let Some(soft_budget) = form.get("soft_budget") {
         row.insert("soft_budget".to_owned(), soft_budget.clone());
     }
