@@ -13,6 +13,7 @@ use switchboard_wire::outline::Edits;
 use switchboard_wire::{Dialect, Operation};
 
 use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage};
+use crate::health::{Health, Place, Registry};
 use crate::sign::{Secret, Signer};
 use crate::upstream::{Origin, Transport};
 
@@ -110,6 +111,8 @@ pub struct Deployment {
     pub gateway: bool,
     /// The headers of answers that say where they came from.
     pub marks: HeaderMap,
+    /// How it is doing.
+    pub health: Arc<Health>,
     reaches: Vec<Reach>,
 }
 
@@ -147,6 +150,7 @@ impl Deployment {
             gateway: provider.gateway,
             card,
             marks: marks(&spec),
+            health: Arc::default(),
             reaches: Vec::new(),
             spec,
         };
@@ -181,9 +185,22 @@ impl Deployment {
             ask_usage: false,
             gateway: provider.gateway,
             marks: marks(&spec),
+            health: Arc::default(),
             reaches: Vec::new(),
             spec,
         }
+    }
+
+    /// Takes over what is known of its health, and shares with others what they have in common.
+    pub fn join(&mut self, registry: &Registry) {
+        let secrets = self.secrets();
+        let spec = &self.spec;
+        let named = |name: &&str| spec.values.get(*name).map(String::as_str);
+        let region = ["region_name", "aws_region_name", "vertex_location"].iter().find_map(named);
+        // A pattern's deployments differ by their models alone.
+        let id = if spec.guessed { format!("{}:{}", spec.id, spec.model) } else { spec.id.clone() };
+        let base = spec.base.as_deref();
+        self.health = registry.of(&Place { id: &id, provider: &spec.provider, base, secrets: &secrets, model: &spec.model, region });
     }
 
     fn reach_for(

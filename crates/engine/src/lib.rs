@@ -27,6 +27,7 @@ pub mod deployment;
 pub mod error;
 mod exchange;
 pub mod gateway;
+pub mod health;
 pub mod meter;
 mod openrouter;
 mod operation;

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::gateway::{Gateway, Worker};
+use switchboard_engine::health::Registry;
 
 use crate::auth::Keys;
 use crate::config::Config;
@@ -15,6 +16,8 @@ use crate::router::Router;
 pub struct App {
     /// The engine.
     pub gateway: Gateway,
+    /// How deployments are doing; outlives changes of the configuration.
+    pub health: Registry,
     /// What is known of providers and models.
     pub catalog: ArcSwap<Catalog>,
     /// The configuration in force.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use switchboard_engine::catalog::{Auth, Catalog};
 use switchboard_engine::deployment::{Deployment, Spec};
+use switchboard_engine::health::Registry;
 use switchboard_engine::route::{Fleet, Names};
 use switchboard_engine::sign::{Secret, Signer};
 use switchboard_engine::upstream::{Origin, Transport, TransportSettings, Verify};
@@ -24,8 +25,8 @@ pub struct Unusable {
     pub why: String,
 }
 
-/// Builds the fleet. Deployments that cannot work are left out and named.
-pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>) -> (Fleet, Vec<Unusable>) {
+/// Builds the fleet. Deployments that cannot work are left out and named; those that are known keep their health.
+pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, registry: &Registry) -> (Fleet, Vec<Unusable>) {
     let mut deployments = Vec::new();
     let mut unusable = Vec::new();
     let demo = demo.map(str::to_owned);
@@ -36,7 +37,10 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>) -
             deployment(configured, config, catalog, demo.as_deref(), None)
         };
         match made {
-            Ok(deployment) => deployments.push(deployment),
+            Ok(mut deployment) => {
+                deployment.join(registry);
+                deployments.push(deployment);
+            }
             Err(why) => unusable.push(Unusable { at: configured.at.clone(), model_name: configured.model_name.clone(), why }),
         }
     }
@@ -53,9 +57,12 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>) -
         .map(|configured| (configured.model_info.id.clone(), configured.clone()))
         .collect();
     let (config_again, catalog_again, demo_again) = (config.clone(), catalog.clone(), demo.clone());
+    let registry = registry.clone();
     let expand = move |pattern: &Deployment, captured: &str| {
         let configured = by_id.get(&pattern.spec.id)?;
-        deployment(configured, &config_again, &catalog_again, demo_again.as_deref(), Some(captured)).ok()
+        let mut made = deployment(configured, &config_again, &catalog_again, demo_again.as_deref(), Some(captured)).ok()?;
+        made.join(&registry);
+        Some(made)
     };
     (Fleet::new(deployments, names(config), Box::new(expand)), unusable)
 }

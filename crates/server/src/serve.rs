@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use switchboard_engine::admit::Admission;
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::gateway::{Gateway, Worker};
+use switchboard_engine::health::Registry;
 use switchboard_engine::meter::Recorder;
 use switchboard_engine::upstream::{Settings as UpstreamSettings, Timeouts, Transport, Upstream};
 
@@ -82,12 +83,14 @@ impl Gate {
         let transport = transport::of(&config)?;
         let demo = needs_demo(&config).then(crate::demo::start).transpose()?;
         let demo_base = demo.as_ref().and_then(Running::tcp).map(|address| format!("http://{address}/v1"));
-        let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref());
+        let health = Registry::default();
+        let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
         let app = Arc::new(App {
             gateway: Gateway::new(fleet, Admission::new(bound), recorder, config.router.num_retries),
+            health,
             catalog: ArcSwap::new(catalog),
             keys: ArcSwap::from_pointee(Keys::of(&config)),
             config: ArcSwap::new(config.clone()),
@@ -125,7 +128,7 @@ impl Gate {
         let (app, demo_base) = (self.app.clone(), self.demo_base.clone());
         move |config| {
             let catalog = overlay::catalog(config.switchboard.catalog.as_deref())?;
-            let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref());
+            let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &app.health);
             let mut restart = needs_restart(&app.config(), &config);
             if demo_base.is_none() && needs_demo(&config) {
                 restart.push("the built-in model");

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use switchboard_engine::health::Registry;
+
 use super::{Outcome, UNUSABLE, complain, say};
 use crate::config::{Environment, Overrides, Severity, Source, report};
 use crate::{fleet, overlay, serve, transport};
@@ -64,7 +66,7 @@ fn unusable(config: &Arc<crate::config::Config>) -> usize {
     }
     match overlay::catalog(config.switchboard.catalog.as_deref()) {
         Ok(catalog) => {
-            for unusable in fleet::build(config, &catalog, Some(DEMO)).1 {
+            for unusable in fleet::build(config, &catalog, Some(DEMO), &Registry::default()).1 {
                 wrong(format!("error: `{}` cannot be used: {}\n  --> {}", unusable.model_name, unusable.why, unusable.at));
             }
         }

@@ -1,0 +1,119 @@
+//! What deployments share: a credential that may be refused, a rate that may be used up, a region that may fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::{Refusal, Why};
+
+/// Refusals of a credential before nothing more is sent with it.
+const REFUSALS: u32 = 3;
+/// Milliseconds until a refused credential is tried again.
+const REFUSED: u64 = 60_000;
+/// Milliseconds until a credential without money is tried again.
+const SPENT: u64 = 600_000;
+/// Breakers of a region that open with no success between them, before the rest of the region is spared.
+const OPENINGS: u32 = 3;
+/// Milliseconds between two requests that find out whether a region is back.
+const PROBE: u64 = 1_000;
+
+/// What one deployment shares with others.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    /// With those that have its credential.
+    pub(crate) credential: Arc<Credential>,
+    /// With those that have its credential and model.
+    pub(crate) limit: Arc<Limit>,
+    /// With those in its region.
+    pub(crate) region: Arc<Region>,
+}
+
+impl Shared {
+    pub(super) fn refusal(&self, at: u64) -> Option<Refusal> {
+        let until = self.limit.until.load(Ordering::Relaxed);
+        if until > at {
+            return Some(Refusal { until, why: Why::RateLimited });
+        }
+        let until = self.credential.until.load(Ordering::Relaxed);
+        (until > at).then_some(Refusal { until, why: Why::Quarantined })
+    }
+}
+
+/// A credential.
+#[derive(Debug, Default)]
+pub(crate) struct Credential {
+    until: AtomicU64,
+    refusals: AtomicU32,
+}
+
+impl Credential {
+    /// The provider refused it.
+    pub(super) fn refused(&self, at: u64) {
+        let before = self.refusals.fetch_add(1, Ordering::Relaxed);
+        if before + 1 >= REFUSALS {
+            self.until.fetch_max(at + REFUSED, Ordering::Relaxed);
+        }
+    }
+
+    /// Its money is gone.
+    pub(super) fn spent(&self, at: u64) {
+        self.until.fetch_max(at + SPENT, Ordering::Relaxed);
+    }
+
+    /// The provider took it.
+    pub(super) fn accepted(&self) {
+        if self.refusals.load(Ordering::Relaxed) != 0 {
+            self.refusals.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A credential's rate for one model.
+#[derive(Debug, Default)]
+pub(crate) struct Limit {
+    until: AtomicU64,
+}
+
+impl Limit {
+    /// It is used up until then.
+    pub(super) fn used_up(&self, until: u64) {
+        self.until.fetch_max(until, Ordering::Relaxed);
+    }
+}
+
+/// A region of a provider.
+#[derive(Debug, Default)]
+pub(crate) struct Region {
+    named: bool,
+    openings: AtomicU32,
+    probed: AtomicU64,
+}
+
+impl Region {
+    /// A region that has a name; deployments without a region have none in common.
+    pub(super) fn named() -> Self {
+        Self { named: true, ..Self::default() }
+    }
+
+    /// Lets a request into the region, or says why not. `true`: it finds out whether the region is back.
+    pub(super) fn enter(&self, at: u64, probing: bool) -> Result<bool, Refusal> {
+        if !self.named || probing || self.openings.load(Ordering::Relaxed) < OPENINGS {
+            return Ok(false);
+        }
+        let last = self.probed.load(Ordering::Relaxed);
+        let due = last + PROBE;
+        if due > at || self.probed.compare_exchange(last, at, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return Err(Refusal { until: due.max(at + 1), why: Why::Region });
+        }
+        Ok(true)
+    }
+
+    pub(super) fn opened(&self) {
+        self.openings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn succeeded(&self) {
+        if self.openings.load(Ordering::Relaxed) != 0 {
+            self.openings.store(0, Ordering::Relaxed);
+        }
+    }
+}

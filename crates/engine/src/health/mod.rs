@@ -1,0 +1,266 @@
+//! How each deployment is doing, from what was seen of it: the ground for choosing, resting and explaining.
+//!
+//! One [`Health`] belongs to one deployment and outlives reloads of the configuration ([`Registry`]). It is read through a
+//! [`View`], one short lock, and written twice a request: when it is sent ([`Health::begin`]) and when it has ended
+//! ([`Ticket::finish`]). No lock is held across an await, and time is an argument.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`breaker`] | whether requests may go there, and the one that finds out |
+//! | [`failure`] | what went wrong, and what of it counts against a deployment |
+//! | [`latency`] | how long answers take: moving figures for choosing |
+//! | [`window`] | the same over minutes, half hours and days: figures for telling |
+//! | [`credential`] | what deployments that share a credential, a limit or a region share |
+//! | [`registry`] | the health of every deployment, by its id |
+
+pub mod breaker;
+pub mod credential;
+pub mod failure;
+pub mod latency;
+pub mod registry;
+mod ticket;
+pub mod window;
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use breaker::{Refusal, Why};
+pub use credential::Shared;
+pub use failure::Failure;
+pub use latency::{Latencies, Recent};
+pub use registry::{Place, Registry};
+pub use ticket::{Sample, Ticket};
+pub use window::{Counts, Figures, Window};
+
+use breaker::Breaker;
+use latency::Moving;
+use window::{Outages, Windows};
+
+/// How a deployment is doing.
+#[derive(Debug)]
+pub struct Health {
+    shared: Shared,
+    in_flight: AtomicU32,
+    /// Until when no request goes there by a rule of the operator's or a provider's hint; 0: none.
+    resting: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    breaker: Breaker,
+    windows: Windows,
+    outages: Outages,
+    moving: Moving,
+    minute: Minute,
+    last_error: Option<LastError>,
+}
+
+/// What a deployment was asked for in the current minute.
+#[derive(Clone, Copy, Debug, Default)]
+struct Minute {
+    number: u64,
+    requests: u32,
+    tokens: u64,
+    failed: u32,
+    answered: u32,
+}
+
+/// The latest failure.
+#[derive(Clone, Debug)]
+pub struct LastError {
+    /// What kind it was.
+    pub failure: Failure,
+    /// What may be told of it.
+    pub message: String,
+    /// When.
+    pub at: Instant,
+}
+
+/// What choosing needs to know, at one time.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// Requests under way.
+    pub in_flight: u32,
+    /// Why no request may go there now, where none may.
+    pub refusal: Option<Refusal>,
+    /// Seconds to the first content of a stream: peak-sensitive moving average.
+    pub first_content: Option<f64>,
+    /// Seconds a whole answer takes: peak-sensitive moving average.
+    pub whole: Option<f64>,
+    /// Seconds for one token of the answer: moving average.
+    pub per_token: Option<f64>,
+    /// Share of attempts of the last half minute that failed, rate limits not counted; `None` where there was none.
+    pub error_rate: Option<f64>,
+    /// Attempts of the last half minute that had an outcome.
+    pub recent_attempts: u32,
+    /// Of these, how many failed.
+    pub recent_failures: u32,
+    /// Requests sent in the current minute.
+    pub requests_this_minute: u32,
+    /// Tokens counted in the current minute.
+    pub tokens_this_minute: u64,
+}
+
+impl Health {
+    /// A deployment of which nothing has been seen.
+    pub fn new(shared: Shared) -> Self {
+        let state = State {
+            breaker: Breaker::default(),
+            windows: Windows::default(),
+            outages: Outages::default(),
+            moving: Moving::default(),
+            minute: Minute::default(),
+            last_error: None,
+        };
+        Self { shared, in_flight: AtomicU32::new(0), resting: AtomicU64::new(0), state: Mutex::new(state) }
+    }
+
+    /// What it shares with others.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Requests under way.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// What choosing needs to know.
+    pub fn view(&self, now: Instant) -> View {
+        let at = millis(now);
+        let refusal = self.rest(at);
+        let state = self.state();
+        let (attempts, failures) = state.outages.of_last_half_minute(at);
+        let minute = state.minute.at(at);
+        View {
+            in_flight: self.in_flight(),
+            refusal: refusal.or_else(|| state.breaker.refusal(at)),
+            first_content: state.moving.first_content(at),
+            whole: state.moving.whole(at),
+            per_token: state.moving.per_token(),
+            error_rate: (attempts > 0).then(|| f64::from(failures) / f64::from(attempts)),
+            recent_attempts: attempts,
+            recent_failures: failures,
+            requests_this_minute: minute.requests,
+            tokens_this_minute: minute.tokens,
+        }
+    }
+
+    /// Why no request may go there now, where none may. Changes nothing: whether a request may be the one that finds out is for
+    /// [`Self::begin`] to say.
+    pub fn refusal(&self, now: Instant) -> Option<Refusal> {
+        let at = millis(now);
+        self.rest(at).or_else(|| self.state().breaker.refusal(at))
+    }
+
+    /// Sends a request there, or says why not.
+    pub fn begin(self: &Arc<Self>, now: Instant) -> Result<Ticket, Refusal> {
+        let at = millis(now);
+        if let Some(refusal) = self.rest(at) {
+            return Err(refusal);
+        }
+        let probing = {
+            let mut state = self.state();
+            let probing = state.breaker.enter(at)?;
+            state.minute.turn(at).requests += 1;
+            probing
+        };
+        let regional = self.shared.region.enter(at, probing)?;
+        Ok(Ticket::new(self.clone(), now, probing || regional))
+    }
+
+    /// Sends a request there whatever is known against it (the only deployment, or a call that names it).
+    pub fn begin_anyway(self: &Arc<Self>, now: Instant) -> Ticket {
+        self.state().minute.turn(millis(now)).requests += 1;
+        Ticket::new(self.clone(), now, false)
+    }
+
+    /// Lets it rest. A rest is never made shorter.
+    pub fn rest_until(&self, until: Instant) {
+        self.resting.fetch_max(millis(until), Ordering::Relaxed);
+    }
+
+    /// Adds tokens to those of this minute.
+    pub fn add_tokens(&self, tokens: u64, now: Instant) {
+        let mut state = self.state();
+        let minute = state.minute.turn(millis(now));
+        minute.tokens = minute.tokens.saturating_add(tokens);
+    }
+
+    /// Attempts of the current minute that failed, and all that had an outcome.
+    pub fn failures_this_minute(&self, now: Instant) -> (u32, u32) {
+        let minute = self.state().minute.at(millis(now));
+        (minute.failed, minute.answered)
+    }
+
+    /// The latest latencies, for strategies that work on a list of them.
+    pub fn recent(&self, visit: &mut dyn FnMut(&Latencies)) {
+        visit(self.state().moving.latencies());
+    }
+
+    /// What was seen in a window: counts, and percentiles of latency and throughput.
+    pub fn figures(&self, window: Window, now: Instant) -> Figures {
+        self.state().windows.figures(window, millis(now))
+    }
+
+    /// The 95th percentile of the time to first content over five minutes; worked out anew every few seconds at most.
+    pub fn slow_first_content(&self, now: Instant) -> Option<Duration> {
+        self.state().windows.slow_first_content(millis(now))
+    }
+
+    /// The latest failure.
+    pub fn last_error(&self) -> Option<LastError> {
+        self.state().last_error.clone()
+    }
+
+    fn rest(&self, at: u64) -> Option<Refusal> {
+        let until = self.resting.load(Ordering::Relaxed);
+        if until > at {
+            return Some(Refusal { until, why: Why::Resting });
+        }
+        self.shared.refusal(at)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self::new(Shared::default())
+    }
+}
+
+impl Minute {
+    fn turn(&mut self, at: u64) -> &mut Self {
+        *self = self.at(at);
+        self
+    }
+
+    fn at(self, at: u64) -> Self {
+        let number = at / 60_000;
+        if self.number == number { self } else { Self { number, ..Self::default() } }
+    }
+}
+
+/// Milliseconds since a while before the process began. A paused clock of a test may lag behind the real one, so the beginning lies
+/// well in the past.
+pub(crate) fn millis(now: Instant) -> u64 {
+    u64::try_from(now.saturating_duration_since(*EPOCH).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The inverse of [`millis`].
+pub(crate) fn instant(at: u64) -> Instant {
+    *EPOCH + Duration::from_millis(at)
+}
+
+static EPOCH: LazyLock<Instant> = LazyLock::new(|| {
+    let now = Instant::now();
+    now.checked_sub(Duration::from_secs(3630)).unwrap_or(now)
+});
+
+#[cfg(test)]
+mod tests;
