@@ -17,10 +17,10 @@ use crate::call::{Call, Content};
 use crate::deployment::{Deployment, JSON, Reach};
 use crate::error::{Error, Origin, Retry};
 use crate::exchange::Exchange;
-use crate::gateway::Worker;
+use crate::gateway::{Gateway, Worker};
 use crate::meter::Meter;
 use crate::operation;
-use crate::route::Plan;
+use crate::route::{Plan, Target};
 use crate::upstream::{Caps, Timeouts, UpstreamReply, UpstreamRequest};
 
 /// The most requests to providers for one call.
@@ -44,27 +44,56 @@ pub struct Attempts<'a> {
     pub call: &'a Call,
     /// The worker it runs on.
     pub worker: &'a Worker,
+    /// Where the plans of fallbacks come from.
+    pub gateway: &'a Gateway,
     /// How many retries one target is worth.
     pub retries: u32,
 }
 
 impl Attempts<'_> {
-    /// Tries the plan's targets, in order.
+    /// Tries the plan's targets, in order, then those of its fallbacks.
     pub async fn run(&self, plan: &Plan, mut meter: Meter) -> Result<Answer, Error> {
         let mut last = None;
         let mut journey = Journey::default();
-        for (at, target) in plan.targets.iter().enumerate() {
+        let mut next = plan.fallbacks.general.iter().take(plan.fallbacks.max);
+        meter = match self.group(&plan.targets, next.len() == 0, &mut journey, &mut last, meter).await {
+            Ok(answer) => return Ok(answer),
+            Err(Some(meter)) => meter,
+            Err(None) => return Err(last.unwrap_or_else(|| self.nothing())),
+        };
+        while let Some(fallback) = next.next() {
+            let Ok(plan) = self.gateway.fleet().plan_fallback(self.call, fallback) else { continue };
+            meter = match Box::pin(self.group(&plan.targets, next.len() == 0, &mut journey, &mut last, meter)).await {
+                Ok(answer) => return Ok(answer),
+                Err(Some(meter)) => meter,
+                Err(None) => return Err(last.unwrap_or_else(|| self.nothing())),
+            };
+        }
+        Err(self.give_up(last, meter))
+    }
+
+    /// Tries targets in order. A meter comes back where others may still help; where not, it has been told.
+    async fn group(
+        &self,
+        targets: &[Target],
+        is_last_group: bool,
+        journey: &mut Journey,
+        last: &mut Option<Error>,
+        mut meter: Meter,
+    ) -> Result<Answer, Option<Meter>> {
+        for (at, target) in targets.iter().enumerate() {
+            let target = &target.deployment;
             journey.enter(&target.spec.group);
-            let is_last = at + 1 == plan.targets.len();
+            let is_last = is_last_group && at + 1 == targets.len();
             let mut again = self.retries.min(if is_last { MOST_RETRIES } else { 1 });
             loop {
                 if meter.attempts() >= MOST_ATTEMPTS {
-                    return Err(self.give_up(last, meter));
+                    return Err(self.stop(last, meter));
                 }
                 meter.begin(target);
                 let error = match self.once(target, meter).await {
                     Ok(mut answer) => {
-                        self.sign(&mut answer, target, &journey);
+                        self.sign(&mut answer, target, journey);
                         return Ok(answer);
                     }
                     Err((error, returned)) => {
@@ -75,10 +104,10 @@ impl Attempts<'_> {
                 let retry = error.retry;
                 // What a provider said tells more than that another cannot be asked.
                 if last.is_none() || error.origin == Origin::Provider {
-                    last = Some(error);
+                    *last = Some(error);
                 }
                 match retry {
-                    Retry::Never => return Err(self.give_up(last, meter)),
+                    Retry::Never => return Err(self.stop(last, meter)),
                     Retry::Same { after } if again > 0 => {
                         again -= 1;
                         journey.retries += 1;
@@ -88,11 +117,20 @@ impl Attempts<'_> {
                 }
             }
         }
-        Err(self.give_up(last, meter))
+        Err(Some(meter))
+    }
+
+    fn stop(&self, last: &mut Option<Error>, meter: Meter) -> Option<Meter> {
+        *last = Some(self.give_up(last.take(), meter));
+        None
+    }
+
+    fn nothing(&self) -> Error {
+        Error::not_served(&self.call.model, self.call.door.operation.as_str())
     }
 
     fn give_up(&self, last: Option<Error>, mut meter: Meter) -> Error {
-        let error = last.unwrap_or_else(|| Error::not_served(&self.call.model, self.call.door.operation.as_str()));
+        let error = last.unwrap_or_else(|| self.nothing());
         meter.fail(&error, &self.call.door);
         error
     }
@@ -232,7 +270,7 @@ impl Attempts<'_> {
     }
 
     /// The headers that say where an answer came from.
-    fn sign(&self, answer: &mut Answer, target: &Deployment, journey: &Journey<'_>) {
+    fn sign(&self, answer: &mut Answer, target: &Deployment, journey: &Journey) {
         let headers = &mut answer.headers;
         headers.reserve(target.marks.len() + 3);
         for (name, value) in &target.marks {
@@ -253,18 +291,21 @@ fn count(number: u32) -> HeaderValue {
 
 /// How far a call has come: other deployments of its group are retries, other groups are fallbacks.
 #[derive(Default)]
-struct Journey<'a> {
-    group: Option<&'a str>,
+struct Journey {
+    group: Option<String>,
     retries: u32,
     fallbacks: u32,
 }
 
-impl<'a> Journey<'a> {
-    fn enter(&mut self, group: &'a str) {
-        match self.group.replace(group) {
+impl Journey {
+    fn enter(&mut self, group: &str) {
+        match &self.group {
             None => {}
             Some(before) if before == group => self.retries += 1,
             Some(_) => self.fallbacks += 1,
+        }
+        if self.group.as_deref() != Some(group) {
+            self.group = Some(group.to_owned());
         }
     }
 }

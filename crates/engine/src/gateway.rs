@@ -59,17 +59,17 @@ impl Gateway {
             meter.fail(&error, &call.door);
             error
         };
-        let plan = self.fleet.load().plan(&call.model).map_err(&mut failed)?;
+        let plan = self.fleet.load().plan(call).map_err(&mut failed)?;
         let permit = self.admission.admit().map_err(&mut failed)?;
         meter.hold(permit);
         let retries = call.retries().unwrap_or(self.retries);
-        Attempts { call, worker, retries }.run(&plan, meter).await
+        Attempts { call, worker, gateway: self, retries }.run(&plan, meter).await
     }
 
     /// Takes one call to that deployment and no other.
     pub async fn call_one(&self, call: &Call, worker: &Worker, target: Arc<Deployment>) -> Result<Answer, Error> {
-        let plan = Plan { group: target.spec.group.clone(), targets: vec![target] };
-        Attempts { call, worker, retries: 0 }.run(&plan, self.meter(call)).await
+        let plan = Plan::only(target);
+        Attempts { call, worker, gateway: self, retries: 0 }.run(&plan, self.meter(call)).await
     }
 
     fn meter(&self, call: &Call) -> Meter {

@@ -138,11 +138,12 @@ pub(crate) fn gemini(app: &App, name: Option<&str>, query: Option<&str>) -> Resu
 }
 
 fn find(app: &App, name: &str) -> Result<Listed, Problem> {
-    let plan = app.gateway.fleet().plan(name).map_err(|error| *error.problem)?;
-    let first = plan.targets.first().ok_or_else(|| *Error::model_not_found(name).problem)?;
+    let fleet = app.gateway.fleet();
+    let (group, deployments) = fleet.find(name).ok_or_else(|| *Error::model_not_found(name).problem)?;
+    let first = deployments.first().ok_or_else(|| *Error::model_not_found(name).problem)?;
     let mut found = Listed::of(name.to_owned(), first);
     let config = app.config();
-    let configured = config.deployments.iter().find(|deployment| deployment.model_name == plan.group);
+    let configured = config.deployments.iter().find(|deployment| deployment.model_name == group);
     found.mode = configured.and_then(|deployment| deployment.model_info.mode.clone());
     Ok(found)
 }

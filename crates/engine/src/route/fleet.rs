@@ -1,40 +1,37 @@
-//! From a model's name to the deployments worth trying, in order.
+//! Every deployment there is, and the names by which callers reach them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
+use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
+use crate::route::plan::{Fallback, Fallbacks, Plan, Target, TryPolicy};
 
-/// What to try, in order.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The group that the caller's name stands for.
-    pub group: String,
-    /// The deployments, the first to try first.
-    pub targets: Vec<Arc<Deployment>>,
-}
+/// A group and its deployments.
+pub type Group = Arc<[Arc<Deployment>]>;
 
 /// Makes the deployment of a model that only a pattern knows: (the pattern's deployment, the text its `*` stands for).
 pub type Expand = dyn Fn(&Deployment, &str) -> Option<Deployment> + Send + Sync;
 
 /// Every deployment there is, and the names by which callers reach them.
 pub struct Fleet {
-    groups: BTreeMap<String, Vec<Arc<Deployment>>>,
+    groups: BTreeMap<String, Group>,
     patterns: Vec<Pattern>,
     aliases: HashMap<String, String>,
     hidden: Vec<String>,
-    fallbacks: HashMap<String, Vec<String>>,
-    default_fallbacks: Vec<String>,
+    fallbacks: HashMap<String, Arc<Fallbacks>>,
+    default_fallbacks: Arc<Fallbacks>,
+    policy: Arc<TryPolicy>,
     expand: Box<Expand>,
-    expanded: Mutex<HashMap<String, Vec<Arc<Deployment>>>>,
+    expanded: Mutex<HashMap<String, Group>>,
 }
 
 #[derive(Debug)]
 struct Pattern {
     prefix: String,
     suffix: String,
-    deployments: Vec<Arc<Deployment>>,
+    deployments: Group,
 }
 
 /// The most names made from patterns that are kept.
@@ -63,37 +60,56 @@ impl Fleet {
         let mut patterns = Vec::new();
         for name in groups.keys().filter(|name| name.contains('*')).cloned().collect::<Vec<_>>() {
             if let (Some(deployments), Some((prefix, suffix))) = (groups.remove(&name), name.split_once('*')) {
-                patterns.push(Pattern { prefix: prefix.to_owned(), suffix: suffix.to_owned(), deployments });
+                patterns.push(Pattern { prefix: prefix.to_owned(), suffix: suffix.to_owned(), deployments: deployments.into() });
             }
         }
         // The longest pattern says most.
         patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.prefix.len() + pattern.suffix.len()));
+        let groups = groups.into_iter().map(|(name, group)| (name, Group::from(group))).collect();
+        let general = |own: &str, targets: Vec<String>| {
+            let general = targets.into_iter().filter(|target| target != own).map(Fallback::to).collect();
+            Arc::new(Fallbacks { general, max: Fallbacks::MOST, ..Fallbacks::default() })
+        };
+        let fallbacks = names.fallbacks.into_iter().map(|(own, targets)| (own.clone(), general(&own, targets))).collect();
         Self {
             groups,
             patterns,
             aliases: names.aliases.into_iter().collect(),
             hidden: names.hidden,
-            fallbacks: names.fallbacks.into_iter().collect(),
-            default_fallbacks: names.default_fallbacks,
+            fallbacks,
+            default_fallbacks: general("", names.default_fallbacks),
+            policy: Arc::default(),
             expand,
             expanded: Mutex::default(),
         }
     }
 
-    /// What to try for that model, in order: its group's deployments, shuffled by weight, then those of its fallbacks.
-    pub fn plan(&self, model: &str) -> Result<Plan, Error> {
-        let group = self.aliases.get(model).map_or(model, String::as_str);
-        let own = self.group(group).ok_or_else(|| Error::model_not_found(model))?;
-        let mut targets = shuffled(&own);
-        let fallbacks = self.fallbacks.get(group).unwrap_or(&self.default_fallbacks);
-        for fallback in fallbacks.iter().filter(|fallback| *fallback != group) {
-            targets.extend(self.group(fallback).map(|group| shuffled(&group)).unwrap_or_default());
-        }
-        Ok(Plan { group: group.to_owned(), targets })
+    /// What to try for that call, in order.
+    pub fn plan(&self, call: &Call) -> Result<Plan, Error> {
+        self.plan_for(&call.model)
+    }
+
+    /// What to try for that call in the group of a fallback, in order. A fallback of a fallback has none of its own.
+    pub fn plan_fallback(&self, _call: &Call, fallback: &Fallback) -> Result<Plan, Error> {
+        self.plan_for(&fallback.model).map(|plan| Plan { fallbacks: Arc::default(), ..plan })
+    }
+
+    fn plan_for(&self, model: &str) -> Result<Plan, Error> {
+        let (group, own) = self.find(model).ok_or_else(|| Error::model_not_found(model))?;
+        let targets = shuffled(&own).into_iter().map(Target::plain).collect();
+        let fallbacks = self.fallbacks.get(group).unwrap_or(&self.default_fallbacks).clone();
+        let policy = self.policy.clone();
+        Ok(Plan { group: Arc::from(group), strategy: "simple-shuffle", targets, excluded: Vec::new(), fallbacks, policy })
+    }
+
+    /// The group a name stands for, and its deployments.
+    pub fn find<'a>(&'a self, name: &'a str) -> Option<(&'a str, Group)> {
+        let group = self.aliases.get(name).map_or(name, String::as_str);
+        self.group(group).map(|own| (group, own))
     }
 
     /// The deployments of a group, by its name or by a pattern that matches it.
-    fn group(&self, name: &str) -> Option<Vec<Arc<Deployment>>> {
+    fn group(&self, name: &str) -> Option<Group> {
         if let Some(group) = self.groups.get(name) {
             return Some(group.clone());
         }
@@ -104,7 +120,7 @@ impl Fleet {
         let group = self.patterns.iter().find_map(|pattern| {
             let rest = name.strip_prefix(pattern.prefix.as_str())?;
             let captured = rest.strip_suffix(pattern.suffix.as_str())?;
-            let made: Vec<_> = pattern.deployments.iter().filter_map(|one| (self.expand)(one, captured)).map(Arc::new).collect();
+            let made: Group = pattern.deployments.iter().filter_map(|one| (self.expand)(one, captured)).map(Arc::new).collect();
             (!made.is_empty()).then_some(made)
         })?;
         if expanded.len() >= KEPT {
@@ -131,7 +147,7 @@ impl Fleet {
 
     /// Every deployment as configured.
     pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
-        self.groups.values().chain(self.patterns.iter().map(|pattern| &pattern.deployments)).flatten()
+        self.groups.values().chain(self.patterns.iter().map(|pattern| &pattern.deployments)).flat_map(|group| group.iter())
     }
 }
 

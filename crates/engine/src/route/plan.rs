@@ -1,0 +1,153 @@
+//! What to try, in order, and what was left out and why.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName};
+
+use crate::catalog::PicoUsd;
+use crate::deployment::Deployment;
+use crate::route::reason::Reason;
+
+/// What to try for one call.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The group that the caller's name stands for.
+    pub group: Arc<str>,
+    /// The name of the strategy that ordered the targets.
+    pub strategy: &'static str,
+    /// Where the call may go, the first to try first.
+    pub targets: Vec<Target>,
+    /// Where it may not go, and why.
+    pub excluded: Vec<Exclusion>,
+    /// Where it may go when none of the targets can serve it. Planned only then: [`crate::route::Fleet::plan_fallback`].
+    pub fallbacks: Arc<Fallbacks>,
+    /// How its targets are tried.
+    pub policy: Arc<TryPolicy>,
+}
+
+/// One place to try.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Where.
+    pub deployment: Arc<Deployment>,
+    /// What is different for this target.
+    pub overrides: Option<Arc<Overrides>>,
+    /// What the call may cost there; `None` where no price is known.
+    pub expected_cost: Option<PicoUsd>,
+    /// How long until the answer begins to come; `None` where nothing was measured.
+    pub expected_latency: Option<Duration>,
+}
+
+/// What a target of a virtual model, or a fallback with parameters, changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// Body fields to set whatever the client sends: (name, JSON text).
+    pub params: Vec<(String, String)>,
+    /// Headers to set on the request to the provider.
+    pub set_headers: HeaderMap,
+    /// Headers to leave out of it.
+    pub remove_headers: Vec<HeaderName>,
+    /// How often, after which pause and upon which statuses this target is asked again.
+    pub retry: Option<RetryRule>,
+    /// Upon which statuses the next target is asked; `None`: upon those that another target may do better at.
+    pub fallback_statuses: Option<Vec<u16>>,
+    /// Whether this target may be tried when another one failed.
+    pub fallback_candidate: bool,
+    /// Not to be waited for longer.
+    pub timeout: Option<Duration>,
+}
+
+/// How often the same target is asked again, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryRule {
+    /// Requests beside the first.
+    pub attempts: u32,
+    /// The pause before each.
+    pub delay: Duration,
+    /// The statuses that are worth it; none named: those that are by themselves.
+    pub statuses: Vec<u16>,
+}
+
+/// A deployment that may not serve the call.
+#[derive(Clone, Debug)]
+pub struct Exclusion {
+    /// Which.
+    pub deployment: Arc<Deployment>,
+    /// Why; at least one.
+    pub reasons: Vec<Reason>,
+}
+
+/// Where a call may go when all targets of its group have failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fallbacks {
+    /// Upon any failure.
+    pub general: Vec<Fallback>,
+    /// When the input is too long.
+    pub context_window: Vec<Fallback>,
+    /// When a content policy says no.
+    pub content_policy: Vec<Fallback>,
+    /// The most groups to go through.
+    pub max: usize,
+}
+
+/// One group to fall back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// The group's name, or an alias or a pattern's match.
+    pub model: String,
+    /// Body fields that differ there: (name, JSON text).
+    pub params: Vec<(String, String)>,
+}
+
+/// How targets are tried. What is `None` is not configured, and the loop's own rule holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TryPolicy {
+    /// How often a failed request is repeated.
+    pub num_retries: Option<u32>,
+    /// How often by the class of the failure (LiteLLM's `retry_policy`), by the stem of its name: `RateLimitError`.
+    pub retry_policy: Vec<(String, u32)>,
+    /// The least pause before a retry.
+    pub retry_after: Option<Duration>,
+    /// Whether a second target may be tried at all.
+    pub allow_fallbacks: bool,
+}
+
+impl Default for TryPolicy {
+    fn default() -> Self {
+        Self { num_retries: None, retry_policy: Vec::new(), retry_after: None, allow_fallbacks: true }
+    }
+}
+
+impl Fallback {
+    /// A fallback that changes nothing but the model.
+    pub fn to(model: impl Into<String>) -> Self {
+        Self { model: model.into(), params: Vec::new() }
+    }
+}
+
+impl Fallbacks {
+    /// LiteLLM's bound on the groups a call goes through.
+    pub const MOST: usize = 5;
+
+    /// Whether there is nowhere else to go, whatever happens.
+    pub fn is_empty(&self) -> bool {
+        self.general.is_empty() && self.context_window.is_empty() && self.content_policy.is_empty()
+    }
+}
+
+impl Target {
+    /// That deployment as it is.
+    pub fn plain(deployment: Arc<Deployment>) -> Self {
+        Self { deployment, overrides: None, expected_cost: None, expected_latency: None }
+    }
+}
+
+impl Plan {
+    /// That deployment and no other.
+    pub fn only(deployment: Arc<Deployment>) -> Self {
+        let group = Arc::from(deployment.spec.group.as_str());
+        let targets = vec![Target::plain(deployment)];
+        Self { group, strategy: "only", targets, excluded: Vec::new(), fallbacks: Arc::default(), policy: Arc::default() }
+    }
+}
