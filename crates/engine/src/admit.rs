@@ -1,54 +1,20 @@
 //! Whether a call may go ahead, and what it holds while it does.
 //!
-//! Today a call holds a place among those in flight, and there may be a bound on them. Budgets and limits will be held the same
-//! way: taken before dispatch, all or nothing, and given back by `Drop`, which no cancellation can skip.
+//! Whoever a call is for and wherever it goes, there is a [`Scope`] with what is allowed and what is spent: the key, its team, the
+//! provider. A call takes what it may need from all of them at once or from none, before it is sent, and gives back the rest by
+//! `Drop`, which no cancellation can skip. Scopes that limit nothing cost nothing.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod book;
+mod nano;
+mod place;
+pub mod port;
+mod refusal;
+mod scope;
+mod window;
 
-use switchboard_wire::problem::{Kind, Problem};
-
-use crate::error::{Error, Origin, Retry};
-
-/// Admits calls.
-#[derive(Clone, Debug)]
-pub struct Admission {
-    in_flight: Arc<AtomicUsize>,
-    bound: usize,
-}
-
-/// The right to go ahead. Dropping it gives back what it holds.
-#[derive(Debug)]
-pub struct Permit {
-    in_flight: Arc<AtomicUsize>,
-}
-
-impl Admission {
-    /// Admits up to `bound` calls at a time.
-    pub fn new(bound: usize) -> Self {
-        Self { in_flight: Arc::default(), bound }
-    }
-
-    /// How many calls are in flight.
-    pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-
-    /// Takes a place, or says that there is none.
-    pub fn admit(&self) -> Result<Permit, Error> {
-        let taken = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let permit = Permit { in_flight: self.in_flight.clone() };
-        if taken >= self.bound {
-            let problem = Problem::new(Kind::Overloaded, "the gateway has too many requests in flight; try again soon")
-                .with_code("gateway_overloaded");
-            return Err(Error::new(problem, Origin::Gateway, Retry::Never));
-        }
-        Ok(permit)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+pub use book::Book;
+pub use nano::NanoUsd;
+pub use place::{Admission, Permit};
+pub use refusal::{Refusal, Why};
+pub use scope::{Budget, Level, Limit, Mode, Scope, ScopeId, Source, Terms, Unit};
+pub use window::{Micros, Window};

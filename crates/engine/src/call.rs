@@ -1,5 +1,6 @@
 //! One client request, once known.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -9,6 +10,8 @@ use switchboard_wire::dialect::{Flavor, Head};
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Outline;
 use switchboard_wire::{Dialect, Operation};
+
+use crate::principal::Principal;
 
 const NUM_RETRIES: &str = "num_retries";
 
@@ -25,13 +28,6 @@ pub struct Door {
     pub shape: &'static str,
     /// Whether a stream is to be one JSON array (Gemini without `alt=sse`).
     pub array: bool,
-}
-
-/// Who asks.
-#[derive(Clone, Debug, Default)]
-pub struct Principal {
-    /// The key's public name in logs and records; never the key.
-    pub key: String,
 }
 
 /// What the body is.
@@ -51,7 +47,7 @@ pub struct Call {
     /// Where it came in.
     pub door: Door,
     /// Who asks.
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
     /// The model asked for.
     pub model: String,
     /// Whether the path, not the body, names the model.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use switchboard_wire::problem::{Fault, Kind, Problem};
 
+use crate::admit::Refusal;
 use crate::upstream::{DialError, DialFault, Phase};
 
 /// A longer code of a provider is no code but a text.
@@ -58,6 +59,8 @@ pub struct Error {
     pub retry: Retry,
     /// The provider's own error body, where a caller of the same dialect may have it as it came.
     pub verbatim: Option<Bytes>,
+    /// Whose budget or limit was in the way, where one was.
+    pub refusal: Option<Box<Refusal>>,
     /// For the log.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -83,7 +86,7 @@ impl From<Problem> for Error {
 impl Error {
     /// A failure with those answers.
     pub fn new(problem: Problem, origin: Origin, retry: Retry) -> Self {
-        Self { problem: Box::new(problem), origin, retry, verbatim: None, source: None }
+        Self { problem: Box::new(problem), origin, retry, verbatim: None, refusal: None, source: None }
     }
 
     /// No deployment goes by that name.

@@ -3,7 +3,7 @@
 //! A call takes these steps, whose names are also those of spans and metrics:
 //!
 //! 1. **accept** (`server`): an HTTP request becomes a [`call::Call`];
-//! 2. **identify** (`server`): its key becomes a [`call::Principal`];
+//! 2. **identify** (`server`): its key becomes a [`principal::Principal`];
 //! 3. **peek**: the body's top-level keys are found ([`wire::outline`]), never the whole read;
 //! 4. **plan** ([`route`]): the model's name becomes a list of deployments;
 //! 5. **admit** ([`admit`]): limits and budgets are taken, or the call is refused;
@@ -31,6 +31,7 @@ pub mod health;
 pub mod meter;
 mod openrouter;
 mod operation;
+pub mod principal;
 mod profile;
 pub mod retry_after;
 pub mod route;

@@ -12,6 +12,8 @@ mod estimate;
 mod passed;
 mod rerank;
 
+pub(crate) use estimate::tokens;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

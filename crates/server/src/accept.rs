@@ -1,14 +1,16 @@
 //! From an HTTP request to a call, and from its answer to an HTTP response.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use switchboard_engine::answer::AnswerBody;
-use switchboard_engine::call::{Call, Content, Door, Principal};
+use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::error::Error;
+use switchboard_engine::principal::Principal;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
@@ -66,7 +68,8 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
-            let call = draft.call(frames.into_vec().into_iter().collect(), &acceptor.app).map_err(told)?;
+            let (frames, _drawn) = frames.into_parts();
+            let call = draft.call(frames.into_iter().collect(), &acceptor.app).map_err(told)?;
             let answered = acceptor.app.gateway.call(&call, &acceptor.worker).await;
             let answer = answered.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
             let mut response = Response::new(answer.body);
@@ -114,7 +117,7 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
 /// A request on its way to being a call.
 struct Draft {
     door: Door,
-    principal: Principal,
+    principal: Arc<Principal>,
     headers: HeaderMap,
     path_model: Option<String>,
     path_stream: Option<bool>,
@@ -200,6 +203,7 @@ fn body_refusal(error: &crate::edge::BodyError, door: &Door) -> Refusal {
     let kind = match status {
         StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,
         StatusCode::REQUEST_TIMEOUT => Kind::Timeout,
+        StatusCode::SERVICE_UNAVAILABLE => Kind::Overloaded,
         _ => Kind::BadRequest,
     };
     let problem = Problem { status: Some(status), ..Problem::new(kind, error.to_string()) };

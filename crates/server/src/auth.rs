@@ -4,11 +4,12 @@
 //! time, and nothing of it is kept but that.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use ring::digest::{SHA256, digest};
-use switchboard_engine::call::Principal;
+use switchboard_engine::principal::Principal;
 use switchboard_engine::wire::problem::{Kind, Problem};
 
 use crate::config::Config;
@@ -29,16 +30,16 @@ impl Keys {
     }
 
     /// Who sends that request, or why nobody may.
-    pub fn principal(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Principal, Problem> {
+    pub fn principal(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Arc<Principal>, Problem> {
         let Some(master) = &self.master else {
-            return Ok(Principal { key: "open".to_owned() });
+            return Ok(Arc::new(Principal::named("open")));
         };
         let Some(given) = presented(headers, query) else {
             let message = "no API key was sent; send `Authorization: Bearer <key>`, `x-api-key`, `api-key` or `x-goog-api-key`";
             return Err(Problem::new(Kind::Unauthenticated, message).with_code("missing_api_key"));
         };
         if same(&hash(given.as_bytes()), master) {
-            return Ok(Principal { key: "master".to_owned() });
+            return Ok(Arc::new(Principal::named("master")));
         }
         Err(Problem::new(Kind::Unauthenticated, "the API key is not valid").with_code("invalid_api_key"))
     }
@@ -78,7 +79,7 @@ mod tests {
             if !name.is_empty() {
                 headers.insert(name, value.parse().expect("a header"));
             }
-            keys.principal(&headers, query).map(|principal| principal.key)
+            keys.principal(&headers, query).map(|principal| principal.key.clone())
         };
         for name in ["authorization", "x-api-key", "api-key", "x-goog-api-key"] {
             assert_eq!(ask(name, "sk-right", None).as_deref(), Ok("master"), "{name}");

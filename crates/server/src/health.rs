@@ -8,8 +8,9 @@ use std::time::Duration;
 use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
-use switchboard_engine::call::{Call, Content, Door, Principal};
+use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::deployment::Deployment;
+use switchboard_engine::principal::Principal;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
@@ -103,7 +104,7 @@ async fn word(acceptor: &Acceptor, deployment: &Arc<Deployment>, operation: Oper
     let call = Call {
         id: crate::id::mint(),
         door: Door { operation, dialect: Dialect::OpenAiChat, flavor: Flavor::OpenAi, shape, array: false },
-        principal: Principal { key: "health".to_owned() },
+        principal: Arc::new(Principal::named("health")),
         model: deployment.spec.group.clone(),
         model_in_path: false,
         stream: false,

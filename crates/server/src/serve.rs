@@ -17,6 +17,7 @@ use crate::accept::serve;
 use crate::app::{Acceptor, App};
 use crate::auth::Keys;
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
+use crate::edge::reservoir::Reservoir;
 use crate::edge::settings::BodyLimits;
 use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
@@ -224,7 +225,12 @@ fn settings(config: &Config) -> edge::Settings {
         stall_timeout: own.timeouts.write,
         max_header_bytes: usize::try_from(own.limits.max_header_bytes).unwrap_or(usize::MAX),
         max_headers: own.limits.max_headers as usize,
-        body: BodyLimits { max_bytes: own.limits.max_body_bytes, total: own.timeouts.body_read, ..BodyLimits::default() },
+        body: BodyLimits {
+            max_bytes: own.limits.max_body_bytes,
+            total: own.timeouts.body_read,
+            reservoir: Reservoir::new(own.limits.max_body_bytes_in_flight),
+            ..BodyLimits::default()
+        },
         drain_timeout: own.timeouts.drain,
         ..edge::Settings::default()
     }

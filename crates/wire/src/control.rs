@@ -21,6 +21,7 @@ pub const STEERING: &[&str] = &[
     "stop_server_tools_when",
     "usage",
     // LiteLLM
+    "allowed_model_region",
     "fallbacks",
     "context_window_fallbacks",
     "content_policy_fallbacks",

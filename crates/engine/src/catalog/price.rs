@@ -36,6 +36,11 @@ impl Rate {
         Rate::parse_scaled(text, 0)
     }
 
+    /// The number of 1e-24 USD, for comparing.
+    pub fn raw(self) -> i128 {
+        self.0
+    }
+
     /// USD per unit as the shortest plain decimal, multiplied by ten to the `shift` (0 or more).
     pub fn to_decimal(self, shift: usize) -> String {
         let digits = format!("{:0>width$}", self.0.unsigned_abs(), width = DECIMALS + 1);
@@ -53,11 +58,25 @@ impl Rate {
         }
     }
 
+    /// The price of `quantity` units, rounded up; `None` when it is larger than any bill.
+    pub fn times_exact(self, quantity: u64) -> Option<PicoUsd> {
+        let fine = self.0.checked_mul(i128::from(quantity))?;
+        Some(PicoUsd(fine.div_euclid(RATES_PER_PICO) + i128::from(fine.rem_euclid(RATES_PER_PICO) != 0)))
+    }
+
     /// The price of `quantity` units, in units of 1e-24 USD; `None` when it is larger than any bill.
     fn times(self, quantity: u64, per: u64) -> Option<i128> {
         let total = self.0.checked_mul(i128::from(quantity))?;
         let per = i128::from(per.max(1));
         Some(total.div_euclid(per) + i128::from(total.rem_euclid(per) != 0))
+    }
+}
+
+impl PicoUsd {
+    /// Reads a decimal number of dollars as JSON writes it; what is finer than a pico-dollar is rounded up.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fine = parse_decimal(text, 0)?;
+        Some(Self(fine.div_euclid(RATES_PER_PICO) + i128::from(fine.rem_euclid(RATES_PER_PICO) != 0)))
     }
 }
 

@@ -65,6 +65,10 @@ pub struct Provider {
     pub gateway: bool,
     /// Runs on the user's own machines and needs no key.
     pub local: bool,
+    /// Whether it may train on what it is sent; `None`: not known, which counts as yes.
+    pub trains: Option<bool>,
+    /// Whether it keeps what it is sent beyond the answer; `None`: not known, which counts as yes.
+    pub retains: Option<bool>,
     /// Where its API is documented.
     pub docs: String,
     /// The day the row was last compared with a source, `YYYY-MM-DD`.

@@ -62,6 +62,8 @@ struct Row {
     gateway: bool,
     #[serde(default)]
     local: bool,
+    trains: Option<bool>,
+    retains: Option<bool>,
     #[serde(default)]
     docs: String,
     #[serde(default)]
@@ -177,6 +179,8 @@ impl Row {
             cards_of: self.cards_of,
             gateway: self.gateway,
             local: self.local,
+            trains: self.trains,
+            retains: self.retains,
             docs: self.docs,
             checked: self.checked,
             note: self.note,

@@ -39,7 +39,7 @@ static VOCABULARY: LazyLock<Option<BytePairEncoding>> = LazyLock::new(|| {
 });
 
 /// The tokens of the whole request; `None` where the vocabulary cannot be read.
-pub(super) fn tokens(request: &ChatRequest) -> Option<u64> {
+pub(crate) fn tokens(request: &ChatRequest) -> Option<u64> {
     let mut count = Count(0, VOCABULARY.as_ref()?);
     count.parts(&request.system);
     for message in &request.messages {

@@ -8,5 +8,5 @@ mod plan;
 mod reason;
 
 pub use fleet::{Expand, Fleet, Group, Names};
-pub use plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, RetryRule, Target, TryPolicy};
+pub use plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, RetryRule, Sla, Target, TryPolicy};
 pub use reason::Reason;

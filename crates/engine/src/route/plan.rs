@@ -58,6 +58,15 @@ pub struct Overrides {
     pub timeout: Option<Duration>,
 }
 
+/// The times a target must keep to, or it is a last choice for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sla {
+    /// For each token of the answer.
+    pub time_per_output_token: Option<Duration>,
+    /// Until the first one.
+    pub time_to_first_token: Option<Duration>,
+}
+
 /// How often the same target is asked again, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryRule {

@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::{
     pulse::{Peer, Pulse},
+    reservoir::Draught,
     settings::BodyLimits,
 };
 
@@ -44,6 +45,9 @@ pub enum BodyError {
         /// The limit it broke.
         limit: u64,
     },
+    /// All bodies together have more bytes than allowed.
+    #[error("the gateway holds too many bytes of requests; try again soon")]
+    TooMuch,
     /// Too few bytes per second, or too long altogether.
     #[error("the request body came too slowly")]
     TooSlow,
@@ -61,6 +65,7 @@ impl BodyError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooMuch => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Broken(_) => StatusCode::BAD_REQUEST,
@@ -103,8 +108,8 @@ impl RequestBody {
         if announced > limit {
             return Err(BodyError::TooLarge { limit });
         }
-        let mut frames = Frames::default();
-        let mut pace = pin!(Pace { limits: self.limits, started: None, sleep: None });
+        let mut frames = Frames { draught: Some(self.limits.reservoir.draught()), ..Frames::default() };
+        let mut pace = pin!(Pace { limits: self.limits.clone(), started: None, sleep: None });
         while !self.incoming.is_end_stream() {
             let frame = poll_fn(|cx| match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Ready(frame) => Poll::Ready(Ok(frame)),
@@ -120,6 +125,9 @@ impl RequestBody {
             };
             if (frames.len + bytes.len()) as u64 > limit {
                 return Err(BodyError::TooLarge { limit });
+            }
+            if !frames.has_room(bytes.len()) {
+                return Err(BodyError::TooMuch);
             }
             frames.push(bytes);
         }
@@ -170,6 +178,7 @@ pub struct Frames {
     frames: Vec<Bytes>,
     len: usize,
     gathering: BytesMut,
+    draught: Option<Draught>,
 }
 
 impl Frames {
@@ -191,10 +200,10 @@ impl Frames {
         &self.frames
     }
 
-    /// The pieces, in order, none of them empty.
+    /// The pieces, in order, none of them empty, and what must be held as long as they are.
     #[must_use]
-    pub fn into_vec(self) -> Vec<Bytes> {
-        self.frames
+    pub fn into_parts(self) -> (Vec<Bytes>, Option<Draught>) {
+        (self.frames, self.draught)
     }
 
     /// The whole body as one piece: without a copy if it came as one, which small bodies do.
@@ -208,6 +217,11 @@ impl Frames {
             whole.extend_from_slice(frame);
         }
         whole.freeze()
+    }
+
+    fn has_room(&mut self, more: usize) -> bool {
+        let bytes = (self.len + more) as u64;
+        self.draught.as_mut().is_none_or(|draught| draught.reach(bytes))
     }
 
     /// A piece costs about 32 bytes of bookkeeping, so one-byte chunks would cost 32 times the limit on bodies.

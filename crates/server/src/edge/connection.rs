@@ -79,7 +79,7 @@ impl<S: Service> Protocols<S> {
             .initial_stream_window_size(limits.stream_window_bytes)
             .initial_connection_window_size(limits.connection_window_bytes)
             .max_send_buf_size(limits.send_buffer_bytes);
-        let (body, max_header_bytes) = (settings.body, settings.max_header_bytes);
+        let (body, max_header_bytes) = (settings.body.clone(), settings.max_header_bytes);
         Self { service: Rc::new(service), tls, http1, http2, tasks, body, max_header_bytes }
     }
 
@@ -150,7 +150,7 @@ impl<S: Service> Protocols<S> {
         let mut exchange = Exchange::begin(Rc::clone(pulse));
         let refusal = screen::reject(&request);
         let (head, incoming) = request.into_parts();
-        let body = RequestBody::new(incoming, &head.headers, self.body, Rc::clone(pulse));
+        let body = RequestBody::new(incoming, &head.headers, self.body.clone(), Rc::clone(pulse));
         let service = Rc::clone(&self.service);
         let tasks = (version == Version::Http2).then(|| Rc::clone(&self.tasks));
         async move {

@@ -41,6 +41,7 @@ mod gate;
 mod guarded;
 mod listen;
 mod pulse;
+pub mod reservoir;
 mod screen;
 mod service;
 pub mod settings;

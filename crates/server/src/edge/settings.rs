@@ -2,6 +2,8 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
+use super::reservoir::Reservoir;
+
 /// Everything the edge can be told. `Default` holds the figures the gateway ships with and listens nowhere.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -35,8 +37,8 @@ pub struct Settings {
     pub hasty_drain_timeout: Duration,
 }
 
-/// Limits on one request body.
-#[derive(Clone, Copy, Debug)]
+/// Limits on request bodies.
+#[derive(Clone, Debug)]
 pub struct BodyLimits {
     /// Bytes in one body.
     pub max_bytes: u64,
@@ -46,6 +48,8 @@ pub struct BodyLimits {
     pub grace: Duration,
     /// Time for the whole body.
     pub total: Duration,
+    /// What all bodies in memory draw from.
+    pub reservoir: Reservoir,
 }
 
 /// Limits on one HTTP/2 connection.
@@ -113,7 +117,13 @@ impl Default for Settings {
 
 impl Default for BodyLimits {
     fn default() -> Self {
-        Self { max_bytes: 32 * 1024 * 1024, min_rate: 1024, grace: Duration::from_secs(10), total: Duration::from_secs(120) }
+        Self {
+            max_bytes: 32 * 1024 * 1024,
+            min_rate: 1024,
+            grace: Duration::from_secs(10),
+            total: Duration::from_secs(120),
+            reservoir: Reservoir::default(),
+        }
     }
 }
 

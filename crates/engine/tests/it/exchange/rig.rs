@@ -9,12 +9,13 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use switchboard_engine::admit::Admission;
 use switchboard_engine::answer::Answer;
-use switchboard_engine::call::{Call, Content, Door, Principal};
+use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::error::Error;
 use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::meter::{Record, Recorder};
+use switchboard_engine::principal::Principal;
 use switchboard_engine::route::{Fleet, Names};
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::{Settings, Timeouts, Upstream};
@@ -202,7 +203,7 @@ pub(crate) fn call(dialect: Dialect, stream: bool, body: &str) -> Call {
     Call {
         id: "call-1".to_owned(),
         door: door(dialect),
-        principal: Principal { key: "key-1".to_owned() },
+        principal: Arc::new(Principal::named("key-1")),
         model: "m".to_owned(),
         model_in_path: dialect == Dialect::Gemini,
         stream,

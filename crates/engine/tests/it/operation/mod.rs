@@ -13,12 +13,13 @@ use http::HeaderMap;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use switchboard_engine::admit::Admission;
-use switchboard_engine::call::{Call, Content, Door, Principal};
+use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::catalog::{Auth, Catalog};
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::error::Error;
 use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::meter::{Record, Recorder};
+use switchboard_engine::principal::Principal;
 use switchboard_engine::route::{Fleet, Names};
 use switchboard_engine::sign::{Auth as Signed, Signer};
 use switchboard_engine::upstream::{Origin, Timeouts};
@@ -138,7 +139,7 @@ fn call(operation: Operation, body: &Value) -> Call {
     Call {
         id: "call-1".to_owned(),
         door: Door { operation, dialect, flavor: Flavor::OpenAi, shape, array: false },
-        principal: Principal::default(),
+        principal: Arc::default(),
         model: "public".to_owned(),
         model_in_path: false,
         stream: false,

@@ -26,6 +26,11 @@ pub(super) const TLS: &[Key] = &[
 
 pub(super) const LIMITS: &[Key] = &[
     honoured("max_body_bytes", Integer, "Largest request body; 33554432 unless said."),
+    honoured(
+        "max_body_bytes_in_flight",
+        Integer,
+        "Most bytes of all request bodies in memory at once; 536870912 unless said. Further requests get 503.",
+    ),
     honoured("max_header_bytes", Integer, "Largest request head; 65536 unless said."),
     honoured("max_headers", Count, "Most header lines; 128 unless said."),
     honoured("max_connections", Count, "Most client connections at a time; 10000 unless said."),

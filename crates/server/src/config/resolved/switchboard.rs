@@ -59,6 +59,8 @@ pub struct TlsFiles {
 pub struct ClientLimits {
     /// Largest request body.
     pub max_body_bytes: u64,
+    /// Most bytes of all request bodies in memory at once.
+    pub max_body_bytes_in_flight: u64,
     /// Largest request head.
     pub max_header_bytes: u64,
     /// Most header lines.
@@ -238,6 +240,13 @@ impl ClientLimits {
         let body = general.max_request_bytes.unwrap_or(32 << 20);
         ClientLimits {
             max_body_bytes: positive(reader, &fields, "max_body_bytes", fields.integer("max_body_bytes"), body),
+            max_body_bytes_in_flight: positive(
+                reader,
+                &fields,
+                "max_body_bytes_in_flight",
+                fields.integer("max_body_bytes_in_flight"),
+                512 << 20,
+            ),
             max_header_bytes: positive(reader, &fields, "max_header_bytes", fields.integer("max_header_bytes"), 64 << 10),
             max_headers: positive(reader, &fields, "max_headers", fields.count("max_headers"), 128),
             max_connections: positive(reader, &fields, "max_connections", fields.count("max_connections"), 10_000),

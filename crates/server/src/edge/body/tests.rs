@@ -31,7 +31,7 @@ fn floods_of_tiny_frames_are_gathered_in_order() {
 #[test]
 fn bytes_buy_time_up_to_the_total() {
     let limits = BodyLimits { min_rate: 1024, ..BodyLimits::default() };
-    let pace = Pace { limits, started: None, sleep: None };
+    let pace = Pace { limits: limits.clone(), started: None, sleep: None };
     assert_eq!(pace.allowance(0), limits.grace);
     assert_eq!(pace.allowance(10 * 1024), limits.grace + Duration::from_secs(10));
     assert_eq!(pace.allowance(u64::MAX), limits.total);

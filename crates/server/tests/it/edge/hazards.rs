@@ -7,6 +7,7 @@ use std::{
 
 use switchboard_server::edge::{
     Settings,
+    reservoir::Reservoir,
     settings::{BodyLimits, Http2Limits},
 };
 
@@ -64,6 +65,23 @@ async fn idle_http2_connections_are_closed() {
 
 fn small_bodies() -> Settings {
     Settings { body: BodyLimits { max_bytes: 1000, ..BodyLimits::default() }, ..settings() }
+}
+
+#[test]
+fn all_bodies_together_have_a_bound() {
+    let body = BodyLimits { reservoir: Reservoir::new(100_000), ..BodyLimits::default() };
+    let house = start(Settings { body, ..settings() });
+    let ask = |bytes: usize| {
+        let mut stream = house.connect();
+        write!(stream, "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: {bytes}\r\n\r\n").expect("sent");
+        // whoever is refused early may not take it all
+        let _ = stream.write_all(&vec![b' '; bytes]);
+        let answer = read_to_close(&mut stream);
+        statuses(&answer).concat()
+    };
+    assert_eq!(ask(150_000), "503");
+    assert_eq!(ask(90_000), "200");
+    assert_eq!(ask(90_000), "200", "what the first took is given back");
 }
 
 #[test]

@@ -1,0 +1,49 @@
+//! What admission needs of a store. Without one, a gateway counts for itself alone and forgets at its end.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::nano::NanoUsd;
+use super::scope::ScopeId;
+use super::window::{Micros, Window};
+
+/// A future that can be held without knowing its type.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Whoever was asked cannot be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store cannot be reached")]
+pub struct Outage;
+
+/// One budget's time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Slot {
+    /// Whose budget.
+    pub scope: ScopeId,
+    /// The kind of window.
+    pub window: Window,
+    /// When this window began.
+    pub start: Micros,
+}
+
+/// A wish for a slice of a budget.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Of which budget.
+    pub slot: Slot,
+    /// The budget's limit.
+    pub limit: NanoUsd,
+    /// Less is of no use.
+    pub least: NanoUsd,
+    /// More is not wished for.
+    pub most: NanoUsd,
+}
+
+/// Decides on money where several gateways share budgets.
+pub trait Authority: Send + Sync {
+    /// Gives slices: for each wish what was granted, which is nothing or at least the least that was wished.
+    fn lease(&self, asks: Vec<Ask>) -> Later<'_, Result<Vec<NanoUsd>, Outage>>;
+
+    /// Takes back what is no longer needed. Must not block.
+    fn give_back(&self, slot: Slot, amount: NanoUsd);
+}

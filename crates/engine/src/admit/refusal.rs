@@ -1,0 +1,220 @@
+//! Why a call may not go ahead, in the words its client knows.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use switchboard_wire::problem::{Kind, Problem};
+
+use super::nano::NanoUsd;
+use super::scope::{Level, ScopeId, Source, Unit};
+use super::window::{Micros, Window};
+use crate::error::{Error, Origin, Retry};
+
+/// A call was refused. Nothing was taken anywhere for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Whose budget or limit it did not fit in.
+    pub scope: ScopeId,
+    /// What that is called.
+    pub name: String,
+    /// Why not.
+    pub why: Why,
+}
+
+/// Why a call may not go ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The money is spent, or what is left is less than the call may cost.
+    Budget {
+        /// What is spent.
+        spent: NanoUsd,
+        /// What is held for calls under way.
+        held: NanoUsd,
+        /// How much there was.
+        limit: NanoUsd,
+        /// What this call may cost.
+        needs: NanoUsd,
+        /// The time the budget is for.
+        window: Window,
+        /// When it begins anew.
+        resets_at: Option<Micros>,
+        /// Where the money comes from.
+        source: Source,
+    },
+    /// Too much at a time.
+    Limit {
+        /// Of what.
+        unit: Unit,
+        /// How much there may be.
+        limit: u64,
+        /// How much of it is left.
+        remaining: u64,
+        /// When there is more; none where nobody can know.
+        resets_at: Option<Micros>,
+        /// How long that is from now.
+        retry_after: Duration,
+    },
+    /// Whoever decides on money cannot be asked. The caller has done nothing wrong.
+    Unavailable,
+}
+
+impl Why {
+    /// Whether it is for want of money that is only held, so that the same call may fit in a moment.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Why::Budget { spent, held, limit, needs, .. } => held.0 > 0 && spent.plus(*needs) <= *limit,
+            Why::Limit { limit, .. } => *limit > 0,
+            Why::Unavailable => true,
+        }
+    }
+}
+
+impl Refusal {
+    fn problem(&self) -> Problem {
+        match &self.why {
+            Why::Budget { source: Source::Credits, held, .. } => {
+                let (message, code) = match (self.why.is_passing(), held.0 > 0) {
+                    (true, _) => (
+                        "This request would exceed your available credits given your current in-flight requests; try again when they are done",
+                        "in_flight_budget_exhausted",
+                    ),
+                    _ => ("Insufficient credits. Add more credits, or ask for fewer tokens with `max_tokens`", "insufficient_credits"),
+                };
+                let problem = Problem::new(Kind::BudgetSpent, message).with_code(code);
+                let retry_after = self.why.is_passing().then_some(Duration::from_secs(1));
+                Problem { status: Some(StatusCode::PAYMENT_REQUIRED), retry_after, ..problem }
+            }
+            Why::Budget { spent, limit, window, .. } => {
+                let problem = Problem::new(Kind::BudgetSpent, self.budget_words(*spent, *limit, *window)).with_code("budget_exceeded");
+                let retry_after = self.why.is_passing().then_some(Duration::from_secs(1));
+                Problem { retry_after, ..problem }
+            }
+            Why::Limit { unit, limit, remaining, resets_at, retry_after } => {
+                let resets = resets_at.map(|at| format!(". Limit resets at: {}", utc(at))).unwrap_or_default();
+                let message = format!(
+                    "Rate limit exceeded for {}: {}. Limit type: {}. Current limit: {limit}, Remaining: {remaining}{resets}",
+                    self.scope.level.as_str(),
+                    self.scope.id,
+                    unit.as_str(),
+                );
+                let problem = Problem::new(Kind::RateLimited, message).with_code("throttling_error");
+                Problem { retry_after: Some(*retry_after), ..problem }
+            }
+            Why::Unavailable => {
+                let message = "the gateway cannot ask whoever decides on budgets; try again soon";
+                let problem = Problem::new(Kind::Overloaded, message).with_code("budget_store_unavailable");
+                Problem { retry_after: Some(Duration::from_secs(1)), ..problem }
+            }
+        }
+    }
+
+    /// LiteLLM's words for a spent budget; they differ from level to level.
+    fn budget_words(&self, spent: NanoUsd, limit: NanoUsd, window: Window) -> String {
+        let (name, id) = (&self.name, &self.scope.id);
+        match (&self.scope.model, self.scope.level) {
+            (Some(model), _) => {
+                format!("ExceededBudget: {} {name} over budget for model={model}. Spend={spent}, Budget={limit}", self.subject())
+            }
+            (None, Level::User) => format!("ExceededBudget: User={id} over budget. Spend={spent}, Budget={limit}"),
+            (None, Level::Customer) => format!("ExceededBudget: End User={id} over budget. Spend={spent}, Budget={limit}"),
+            (None, Level::Key) if window != Window::Lifetime => {
+                format!("ExceededBudget: Key over {} budget. Spend={spent}, Budget={limit}", window.name())
+            }
+            (None, Level::TeamMember) => {
+                let (team, user) = id.split_once('/').unwrap_or(("", id));
+                format!("Budget has been exceeded! User={user} in Team={team} Current cost: {spent}, Max budget: {limit}")
+            }
+            (None, _) => format!("Budget has been exceeded! {}={name} Current cost: {spent}, Max budget: {limit}", self.subject()),
+        }
+    }
+
+    fn subject(&self) -> &'static str {
+        match self.scope.level {
+            Level::Proxy => "Proxy",
+            Level::Organization => "Organization",
+            Level::Workspace => "Workspace",
+            Level::Team | Level::TeamMember => "Team",
+            Level::User => "User",
+            Level::Key => "Key",
+            Level::Customer => "End User",
+            Level::Tag => "Tag",
+            Level::Project => "Project",
+            Level::AccessGroup => "Model access group",
+            Level::Guardrail => "Guardrail",
+            Level::Provider => "Provider",
+            Level::Deployment => "Deployment",
+            Level::Rule => "Rule",
+        }
+    }
+
+    /// Where the limit comes from, as OpenRouter's clients know it (`metadata.limit_source`).
+    pub fn limit_source(&self) -> Option<&'static str> {
+        let Why::Budget { source, .. } = &self.why else { return None };
+        Some(match (source, self.scope.level) {
+            (Source::Credits, _) if self.why.is_passing() => "openrouter_in_flight_budget",
+            (Source::Credits, _) => "openrouter_credits",
+            (Source::Limit, Level::Workspace | Level::Team | Level::Organization) => "openrouter_workspace_budget",
+            (Source::Limit, Level::Guardrail) => "openrouter_guardrail_budget",
+            (Source::Limit, _) => "openrouter_key_limit",
+        })
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        // Another deployment may be cheaper, or have another provider's budget; more requests a minute it cannot have.
+        let own = matches!(refusal.scope.level, Level::Provider | Level::Deployment);
+        let retry = if own || matches!(refusal.why, Why::Budget { .. }) { Retry::Next } else { Retry::Never };
+        let origin = if matches!(refusal.why, Why::Unavailable) { Origin::Gateway } else { Origin::Caller };
+        let problem = refusal.problem();
+        Error { refusal: Some(Box::new(refusal)), ..Error::new(problem, origin, retry) }
+    }
+}
+
+/// A time as LiteLLM writes it.
+fn utc(at: Micros) -> String {
+    let time = std::time::UNIX_EPOCH + Duration::from_micros(u64::try_from(at).unwrap_or(0));
+    // `Sat, 21 Nov 2026 06:20:00 GMT`: the parts are all there, in another order.
+    let text = httpdate::fmt_http_date(time);
+    let parts: Vec<&str> = text.split(' ').collect();
+    let [_, day, month, year, clock, _] = parts[..] else { return text };
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let month = MONTHS.iter().position(|name| *name == month).map_or(0, |at| at + 1);
+    format!("{year}-{month:02}-{day} {clock} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_litellm_says() {
+        let id = ScopeId::new(Level::Key, "a1b2");
+        let budget = |window| Why::Budget {
+            spent: NanoUsd(2_000_000_000),
+            held: NanoUsd::ZERO,
+            limit: NanoUsd(1_000_000_000),
+            needs: NanoUsd(1),
+            window,
+            resets_at: None,
+            source: Source::Limit,
+        };
+        let told = |scope: &ScopeId, why| {
+            let error: Error = Refusal { scope: scope.clone(), name: "al (sk-...dget)".into(), why }.into();
+            (error.problem.status().as_u16(), error.problem.code.clone().unwrap(), error.problem.message.clone())
+        };
+        let (status, code, message) = told(&id, budget(Window::Lifetime));
+        assert_eq!((status, code.as_str()), (422, "budget_exceeded"));
+        assert_eq!(message, "Budget has been exceeded! Key=al (sk-...dget) Current cost: 2, Max budget: 1");
+        let (_, _, message) = told(&id, budget(Window::DAILY));
+        assert_eq!(message, "ExceededBudget: Key over 1d budget. Spend=2, Budget=1");
+        let at = 1_795_242_000_000_000;
+        let why = Why::Limit { unit: Unit::Requests, limit: 1, remaining: 0, resets_at: Some(at), retry_after: Duration::from_secs(60) };
+        let (status, code, message) = told(&id, why);
+        assert_eq!((status, code.as_str()), (429, "throttling_error"));
+        assert_eq!(
+            message,
+            "Rate limit exceeded for api_key: a1b2. Limit type: requests. Current limit: 1, Remaining: 0. Limit resets at: 2026-11-21 06:20:00 UTC"
+        );
+    }
+}

@@ -1,0 +1,208 @@
+//! The time a budget is for.
+
+use std::time::Duration;
+
+/// Microseconds since 1970, UTC.
+pub type Micros = i64;
+
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
+/// 1970 began on a Thursday; weeks begin on Mondays.
+const THURSDAY: i64 = 3;
+/// The most months, weeks or days a window may have.
+const MOST: u64 = 10_000;
+
+/// The time a budget is for. Every window of calendar time begins at midnight UTC, as LiteLLM's standardized ones do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Window {
+    /// For ever.
+    Lifetime,
+    /// Days from 1970 on, so many at a time.
+    Days(u32),
+    /// Weeks from Monday on, so many at a time.
+    Weeks(u32),
+    /// Calendar months, so many at a time; three are a quarter.
+    Months(u32),
+    /// So many seconds at a time, counted from 1970: whole hours begin on the hour.
+    Seconds(u32),
+}
+
+impl Window {
+    /// A day.
+    pub const DAILY: Window = Window::Days(1);
+    /// A week from Monday on.
+    pub const WEEKLY: Window = Window::Weeks(1);
+    /// A calendar month.
+    pub const MONTHLY: Window = Window::Months(1);
+    /// A calendar quarter.
+    pub const QUARTERLY: Window = Window::Months(3);
+
+    /// Reads LiteLLM's `30s`, `5m`, `2h`, `1d`, `7d`, `2w`, `30d`, `1mo`: seven days are a week from Monday on, thirty a calendar
+    /// month. Also `daily`, `weekly`, `monthly`, `quarterly`, `lifetime`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let named = match text.trim() {
+            "daily" => Some(Self::DAILY),
+            "weekly" => Some(Self::WEEKLY),
+            "monthly" => Some(Self::MONTHLY),
+            "quarterly" => Some(Self::QUARTERLY),
+            "lifetime" => Some(Self::Lifetime),
+            _ => None,
+        };
+        if named.is_some() {
+            return named;
+        }
+        let text = text.trim();
+        let digits = text.find(|letter: char| !letter.is_ascii_digit())?;
+        let (number, unit) = text.split_at(digits);
+        let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+        let few = |number: u64| u32::try_from(number).ok().filter(|_| number <= MOST);
+        let seconds = |each: u64| number.checked_mul(each).and_then(|all| u32::try_from(all).ok()).map(Self::Seconds);
+        match (number, unit) {
+            (7, "d") => Some(Self::WEEKLY),
+            (30, "d") => Some(Self::MONTHLY),
+            (_, "d") => few(number).map(Self::Days),
+            (_, "w") => few(number).map(Self::Weeks),
+            (_, "mo") => few(number).map(Self::Months),
+            (_, "h") => seconds(3600),
+            (_, "m") => seconds(60),
+            (_, "s") => seconds(1),
+            _ => None,
+        }
+    }
+
+    /// When the window around that time began; 0 for a lifetime.
+    pub fn start(self, now: Micros) -> Micros {
+        match self {
+            Window::Lifetime => 0,
+            Window::Days(count) => aligned(now, i64::from(count.max(1)) * DAY, 0),
+            Window::Weeks(count) => aligned(now, i64::from(count.max(1)) * 7 * DAY, -THURSDAY * DAY),
+            Window::Seconds(count) => aligned(now, i64::from(count.max(1)) * SECOND, 0),
+            Window::Months(count) => {
+                let months = month_of(now.div_euclid(DAY));
+                first_day(months - months.rem_euclid(i64::from(count.max(1)))) * DAY
+            }
+        }
+    }
+
+    /// When the window that began then ends; none for a lifetime.
+    pub fn end(self, start: Micros) -> Option<Micros> {
+        match self {
+            Window::Lifetime => None,
+            Window::Days(count) => Some(start + i64::from(count.max(1)) * DAY),
+            Window::Weeks(count) => Some(start + i64::from(count.max(1)) * 7 * DAY),
+            Window::Seconds(count) => Some(start + i64::from(count.max(1)) * SECOND),
+            Window::Months(count) => Some(first_day(month_of(start.div_euclid(DAY)) + i64::from(count.max(1))) * DAY),
+        }
+    }
+
+    /// Its name in the store; [`Window::parse`] reads it back.
+    pub fn name(self) -> String {
+        match self {
+            Window::Lifetime => "lifetime".to_owned(),
+            Window::Weeks(1) => "weekly".to_owned(),
+            Window::Months(1) => "monthly".to_owned(),
+            Window::Days(count) => format!("{count}d"),
+            Window::Weeks(count) => format!("{count}w"),
+            Window::Months(count) => format!("{count}mo"),
+            Window::Seconds(count) => format!("{count}s"),
+        }
+    }
+}
+
+/// The last multiple of `length` from `origin` on.
+fn aligned(now: Micros, length: i64, origin: i64) -> Micros {
+    (now - origin).div_euclid(length) * length + origin
+}
+
+/// Months since January of the year 0 of the proleptic Gregorian calendar.
+fn month_of(day: i64) -> i64 {
+    let (year, month) = civil(day);
+    year * 12 + month
+}
+
+/// Year and month (0 to 11) of a day since 1970; the days of four hundred years repeat.
+fn civil(day: i64) -> (i64, i64) {
+    let shifted = day + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // Years are counted from March here, so that the leap day is the last.
+    let from_march = (5 * day_of_year + 2) / 153;
+    let month = (from_march + 2) % 12;
+    (year_of_era + era * 400 + i64::from(month < 2), month)
+}
+
+/// The first day of a month, in days since 1970.
+fn first_day(months: i64) -> i64 {
+    let (year, month) = (months.div_euclid(12), months.rem_euclid(12));
+    let (year, from_march) = if month < 2 { (year - 1, month + 10) } else { (year, month - 2) };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * from_march + 2) / 5 - 719_468
+}
+
+/// A length of time in whole microseconds.
+#[allow(dead_code, reason = "the take comes with the next commit")]
+pub(crate) fn micros(duration: Duration) -> Micros {
+    Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-21T06:20:00Z, a Saturday.
+    const NOW: Micros = 1_795_242_000 * SECOND;
+
+    #[test]
+    fn windows_begin_where_the_calendar_says() {
+        let days = |day: i64| day * DAY;
+        for (window, start, end) in [
+            (Window::DAILY, days(20_778), days(20_779)),
+            (Window::WEEKLY, days(20_773), days(20_780)),
+            (Window::MONTHLY, days(20_758), days(20_788)),
+            (Window::QUARTERLY, days(20_727), days(20_819)),
+            (Window::Seconds(3600), days(20_778) + 6 * 3600 * SECOND, days(20_778) + 7 * 3600 * SECOND),
+        ] {
+            assert_eq!(window.start(NOW), start, "{window:?}");
+            assert_eq!(window.end(start), Some(end), "{window:?}");
+            assert_eq!(window.start(end - 1), start, "{window:?}");
+            assert_eq!(window.start(end), end, "{window:?}");
+        }
+        assert_eq!((Window::Lifetime.start(NOW), Window::Lifetime.end(0)), (0, None));
+    }
+
+    #[test]
+    fn months_know_leap_years() {
+        let february = first_day(2024 * 12 + 1) * DAY;
+        assert_eq!(Window::MONTHLY.end(february), Some(february + 29 * DAY));
+        let february = first_day(2100 * 12 + 1) * DAY;
+        assert_eq!(Window::MONTHLY.end(february), Some(february + 28 * DAY));
+        for day in (-200_000..200_000).step_by(17) {
+            let start = Window::MONTHLY.start(day * DAY);
+            assert!(start <= day * DAY && Window::MONTHLY.end(start) > Some(day * DAY), "{day}");
+        }
+    }
+
+    #[test]
+    fn durations_are_read_as_litellm_writes_them() {
+        for (text, window) in [
+            ("30s", Window::Seconds(30)),
+            ("1h", Window::Seconds(3600)),
+            ("1d", Window::DAILY),
+            ("7d", Window::WEEKLY),
+            ("30d", Window::MONTHLY),
+            ("1mo", Window::MONTHLY),
+            ("3mo", Window::QUARTERLY),
+            ("2w", Window::Weeks(2)),
+            ("10d", Window::Days(10)),
+            ("daily", Window::DAILY),
+        ] {
+            assert_eq!(Window::parse(text), Some(window), "{text}");
+            assert_eq!(Window::parse(&window.name()), Some(window), "{text}");
+        }
+        for text in ["", "d", "0d", "-1d", "1y", "99999999999999999999s", "1.5h"] {
+            assert_eq!(Window::parse(text), None, "{text}");
+        }
+    }
+}

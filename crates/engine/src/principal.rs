@@ -1,0 +1,105 @@
+//! Who asks, and whose money it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::admit::Scope;
+
+/// Who asks: everything the engine must know of it, found once and kept for as long as the key stays as it is.
+///
+/// What refuses a caller outright (a blocked or expired key, a route it may not use) has been decided before there is a principal.
+#[derive(Clone, Debug, Default)]
+pub struct Principal {
+    /// The key's public name in logs and records; never the key.
+    pub key: String,
+    /// The SHA-256 of the key, in hex: how both ecosystems identify one. None for the master key and an open gateway.
+    pub key_hash: Option<String>,
+    /// The key's alias.
+    pub key_alias: Option<String>,
+    /// The user whose key it is.
+    pub user: Option<String>,
+    /// That user's address.
+    pub user_email: Option<String>,
+    /// The team.
+    pub team: Option<String>,
+    /// The team's alias.
+    pub team_alias: Option<String>,
+    /// The organization.
+    pub organization: Option<String>,
+    /// The project.
+    pub project: Option<String>,
+    /// The customer of the caller, for whom the request is made (`user` of a request, `end_user` in LiteLLM).
+    pub customer: Option<String>,
+    /// Models it may use: names and patterns with `*`, access groups resolved. Empty means every model.
+    pub allowed: Vec<String>,
+    /// Names of its own for models; looked up before `allowed` is.
+    pub aliases: BTreeMap<String, String>,
+    /// Tags stamped on each of its requests.
+    pub tags: Vec<String>,
+    /// The key's metadata, as JSON.
+    pub metadata: Option<Arc<str>>,
+    /// Who goes first where requests must wait: lower first; none goes with the rest.
+    pub priority: Option<u8>,
+    /// Whose limits and budgets every one of its requests must fit in, and whose spend it adds to. A scope of one model is
+    /// engaged for requests of that model alone.
+    pub scopes: Vec<Arc<Scope>>,
+}
+
+impl Principal {
+    /// A principal without limits, known by that name.
+    pub fn named(key: impl Into<String>) -> Self {
+        Self { key: key.into(), ..Self::default() }
+    }
+
+    /// The model meant by that name: its own alias for it, else the name.
+    pub fn meant<'a>(&'a self, model: &'a str) -> &'a str {
+        self.aliases.get(model).map_or(model, String::as_str)
+    }
+
+    /// Whether it may use that model.
+    pub fn may_use(&self, model: &str) -> bool {
+        self.allowed.is_empty() || self.allowed.iter().any(|pattern| matches(pattern, model))
+    }
+}
+
+/// Whether a name fits a pattern, in which `*` stands for anything.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let Some((head, mut rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut name) = name.strip_prefix(head) else { return false };
+    while let Some((middle, after)) = rest.split_once('*') {
+        let Some(at) = name.find(middle) else { return false };
+        name = &name[at + middle.len()..];
+        rest = after;
+    }
+    name.ends_with(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_stands_for_the_names_it_fits() {
+        for (pattern, name, fits) in [
+            ("gpt-4o", "gpt-4o", true),
+            ("gpt-4o", "gpt-4o-mini", false),
+            ("openai/*", "openai/gpt-4o", true),
+            ("openai/*", "azure/gpt-4o", false),
+            ("*", "anything", true),
+            ("*-mini", "gpt-4o-mini", true),
+            ("a*b*c", "a-b-c", true),
+            ("a*b*c", "a-c", false),
+            ("ab*ba", "aba", false),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn no_list_of_models_means_every_model() {
+        let anyone = Principal::named("k");
+        assert!(anyone.may_use("x"));
+        let some = Principal { allowed: vec!["openai/*".into()], ..anyone };
+        assert!(some.may_use("openai/x") && !some.may_use("x"));
+    }
+}

@@ -1,0 +1,59 @@
+//! A deployment under consideration.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::catalog::PicoUsd;
+use crate::deployment::Deployment;
+use crate::health::View;
+use crate::route::plan::{Overrides, Target};
+
+/// A deployment that may serve a request, and what is known of it now.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Which.
+    pub deployment: Arc<Deployment>,
+    /// How it is doing.
+    pub view: View,
+    /// Lower levels come first, whatever the strategy says.
+    pub level: i64,
+    /// Its share, where a virtual model says one.
+    pub weight: Option<f64>,
+    /// What is different for it.
+    pub overrides: Option<Arc<Overrides>>,
+    /// What the request would cost there; `None` where a price is not known, or nobody has asked.
+    pub cost: Option<PicoUsd>,
+    /// How many of the caller's softer wishes it does not meet.
+    pub demerits: u8,
+    /// What the strategy ranks by; the least comes first.
+    pub(super) key: f64,
+}
+
+impl Candidate {
+    /// That deployment as it is now.
+    pub fn new(deployment: &Arc<Deployment>, now: Instant) -> Self {
+        Self::seen(deployment, deployment.health.view(now))
+    }
+
+    /// That deployment, doing so.
+    pub fn seen(deployment: &Arc<Deployment>, view: View) -> Self {
+        let level = i64::from(deployment.spec.order);
+        Self { deployment: deployment.clone(), view, level, weight: None, overrides: None, cost: None, demerits: 0, key: 0.0 }
+    }
+
+    /// Seconds until it begins to answer; `None` where nothing was measured.
+    pub fn latency(&self, stream: bool) -> Option<f64> {
+        if stream { self.view.first_content.or(self.view.whole) } else { self.view.whole.or(self.view.first_content) }
+    }
+
+    /// The price of a token of prompt and answer together, for comparing.
+    pub fn rates(&self) -> Option<i128> {
+        let facts = &self.deployment.facts;
+        Some(facts.input?.raw() + facts.output?.raw())
+    }
+
+    pub(super) fn into_target(self, stream: bool) -> Target {
+        let latency = self.latency(stream).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        Target { deployment: self.deployment, overrides: self.overrides, expected_cost: self.cost, expected_latency: latency }
+    }
+}

@@ -1,0 +1,175 @@
+//! In what order candidates are tried: small strategies with names, behind one signature.
+//!
+//! A strategy orders the candidates of one level. It sees what is known of them ([`Candidate`]), the request ([`Ask`]), its settings
+//! ([`Args`]) and dice, and nothing else, so that a test can hold all four in hand. What a strategy does not measure it draws.
+
+mod balance;
+mod latency;
+mod load;
+mod price;
+mod shuffle;
+mod sort;
+mod switchboard;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::route::ask::Ask;
+use crate::route::candidate::Candidate;
+use crate::route::wishes::By;
+
+pub(crate) use latency::{fastest_alike, within_sla};
+
+/// What a strategy looks like.
+pub type Order = fn(&mut [Candidate], &Ask<'_>, &Args, &mut Rng);
+
+/// The strategies there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Strategy {
+    /// By chance in proportion to weight, or to the rates.
+    #[default]
+    SimpleShuffle,
+    /// The fewest requests in flight.
+    LeastBusy,
+    /// By chance among the fastest of late.
+    Latency,
+    /// The fewest tokens this minute.
+    Usage,
+    /// The same, within limits.
+    UsageV2,
+    /// The cheapest.
+    Cost,
+    /// By chance in proportion to the inverse square of the price, those with outages last.
+    InverseSquare,
+    /// The least expected cost under a latency goal.
+    Switchboard,
+    /// The lowest price.
+    SortPrice,
+    /// The highest throughput.
+    SortThroughput,
+    /// The shortest wait.
+    SortLatency,
+    /// The best at calling tools.
+    SortExacto,
+}
+
+/// Settings of strategies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Args {
+    /// How long a latency counts.
+    pub ttl: Duration,
+    /// Share of the lowest latency above it that still counts as low.
+    pub lowest_latency_buffer: f64,
+    /// The wait that is good enough; `None`: what is not much worse than the best.
+    pub latency_goal: Option<Duration>,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self { ttl: Duration::from_secs(3600), lowest_latency_buffer: 0.0, latency_goal: None }
+    }
+}
+
+impl Strategy {
+    /// Every strategy that a configuration can name.
+    pub const NAMED: [Strategy; 8] = [
+        Self::SimpleShuffle,
+        Self::LeastBusy,
+        Self::Latency,
+        Self::Usage,
+        Self::UsageV2,
+        Self::Cost,
+        Self::InverseSquare,
+        Self::Switchboard,
+    ];
+
+    /// The name in configurations and explanations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SimpleShuffle => "simple-shuffle",
+            Self::LeastBusy => "least-busy",
+            Self::Latency => "latency-based-routing",
+            Self::Usage => "usage-based-routing",
+            Self::UsageV2 => "usage-based-routing-v2",
+            Self::Cost => "cost-based-routing",
+            Self::InverseSquare => "inverse-square-price",
+            Self::Switchboard => "switchboard",
+            Self::SortPrice => "sort:price",
+            Self::SortThroughput => "sort:throughput",
+            Self::SortLatency => "sort:latency",
+            Self::SortExacto => "sort:exacto",
+        }
+    }
+
+    /// The strategy that a configuration names so.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMED.into_iter().find(|strategy| strategy.as_str() == name)
+    }
+
+    /// The strategy that ranks by that figure.
+    pub fn sorting(by: By) -> Self {
+        match by {
+            By::Price => Self::SortPrice,
+            By::Throughput => Self::SortThroughput,
+            By::Latency => Self::SortLatency,
+            By::Exacto => Self::SortExacto,
+        }
+    }
+
+    /// Whether deployments over their rates are no candidates.
+    pub fn keeps_rates(self) -> bool {
+        matches!(self, Self::Latency | Self::Usage | Self::UsageV2 | Self::Cost)
+    }
+
+    /// What puts candidates in order.
+    pub fn order(self) -> Order {
+        match self {
+            Self::SimpleShuffle => shuffle::simple,
+            Self::LeastBusy => load::least_busy,
+            Self::Latency => latency::lowest,
+            Self::Usage | Self::UsageV2 => load::least_used,
+            Self::Cost => price::cheapest,
+            Self::InverseSquare => balance::inverse_square,
+            Self::Switchboard => switchboard::least_cost,
+            Self::SortPrice => price::cheapest,
+            Self::SortThroughput => sort::throughput,
+            Self::SortLatency => sort::latency,
+            Self::SortExacto => sort::exacto,
+        }
+    }
+}
+
+/// Puts the candidates in the order of that strategy: level by level, and within a level those last that miss a softer wish.
+pub fn arrange(candidates: &mut [Candidate], strategy: Strategy, ask: &Ask<'_>, args: &Args, rng: &mut Rng) {
+    arrange_by(candidates, strategy.order(), ask, args, rng);
+}
+
+pub(super) fn arrange_by(candidates: &mut [Candidate], order: Order, ask: &Ask<'_>, args: &Args, rng: &mut Rng) {
+    if candidates.len() < 2 {
+        return;
+    }
+    let rank = |candidate: &Candidate| (candidate.level, candidate.demerits);
+    if !candidates.is_sorted_by_key(rank) {
+        candidates.sort_by_key(rank);
+    }
+    for level in candidates.chunk_by_mut(|a, b| rank(a) == rank(b)) {
+        if level.len() > 1 {
+            order(level, ask, args, rng);
+        }
+    }
+}
+
+/// Sorts by the key, the least first; what ties keeps its order.
+fn by_key(candidates: &mut [Candidate]) {
+    candidates.sort_by(|a, b| a.key.total_cmp(&b.key));
+}
+
+/// One lot of a race in which the least wins with a chance in proportion to the weight; without weight it comes last.
+fn lot(weight: f64, rng: &mut Rng) -> f64 {
+    // The logarithm of 1 - u, which is never that of zero.
+    let time = -(1.0 - rng.f64()).ln();
+    if weight > 0.0 { time / weight } else { f64::MAX / 2.0 * (1.0 + time.min(1.0)) }
+}

@@ -1,0 +1,76 @@
+//! Our own: the least expected cost under a latency goal.
+//!
+//! 1. What a request would wait at each candidate: its peak-sensitive moving latency, times the requests it has already and this
+//!    one, over the share of requests it does not fail. One that was not measured is as good as the best, and so is tried.
+//! 2. Candidates within the goal come first; without a goal, those within [`SLACK`] of the best.
+//! 3. Of these, those whose expected cost is within [`EDGE`] of the least form the leading group; two of it are drawn and the one
+//!    with the shorter wait goes first (the power of two choices: near the optimum, and no herd).
+//! 4. The others follow by cost, then those beyond the goal by wait.
+
+use fastrand::Rng;
+
+use super::Args;
+use crate::route::ask::Ask;
+use crate::route::candidate::Candidate;
+
+/// Without a goal, a wait is good enough up to this multiple of the best.
+const SLACK: f64 = 2.0;
+/// A difference of waits that no one notices, in seconds.
+const UNNOTICED: f64 = 0.05;
+/// Costs within this share of the least are alike: hundredths.
+const EDGE: i128 = 5;
+/// What is left of the share of successes of a deployment that fails every time.
+const LEAST: f64 = 0.02;
+
+/// The least expected cost under a latency goal.
+pub(super) fn least_cost(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Args, rng: &mut Rng) {
+    rng.shuffle(candidates);
+    let mut best = f64::INFINITY;
+    for candidate in candidates.iter_mut() {
+        let measured = candidate.latency(ask.call.stream);
+        candidate.key = measured.map_or(f64::NAN, |seconds| wait(candidate, seconds));
+        if candidate.key < best {
+            best = candidate.key;
+        }
+        if candidate.cost.is_none() {
+            candidate.cost = ask.cost(&candidate.deployment);
+        }
+    }
+    let best = if best.is_finite() { best } else { UNNOTICED };
+    for candidate in candidates.iter_mut().filter(|candidate| candidate.key.is_nan()) {
+        candidate.key = wait(candidate, best);
+    }
+    let goal = args.latency_goal.map_or((best * SLACK).max(best + UNNOTICED), |goal| goal.as_secs_f64());
+    let late = |candidate: &Candidate| candidate.key > goal;
+    candidates.sort_by(|a, b| late(a).cmp(&late(b)).then_with(|| if late(a) { a.key.total_cmp(&b.key) } else { cost(a).cmp(&cost(b)) }));
+    // Where none is within the goal, the fastest lead whatever they cost.
+    let within = candidates.iter().filter(|candidate| !late(candidate)).count();
+    let Some(least) = candidates.first().filter(|_| within > 0).map(cost) else { return };
+    let bound = least.saturating_add(least / (100 / EDGE));
+    let leading = candidates[..within].iter().take_while(|candidate| cost(candidate) <= bound).count();
+    lead(&mut candidates[..leading], rng);
+}
+
+fn wait(candidate: &Candidate, seconds: f64) -> f64 {
+    let successes = (1.0 - candidate.view.error_rate.unwrap_or(0.0)).max(LEAST);
+    seconds * f64::from(candidate.view.in_flight.saturating_add(1)) / (successes * successes)
+}
+
+/// An unknown price is the dearest.
+fn cost(candidate: &Candidate) -> i128 {
+    candidate.cost.map_or(i128::MAX, |cost| cost.0)
+}
+
+/// Draws two and puts the one with the shorter wait first; the others by wait.
+fn lead(leading: &mut [Candidate], rng: &mut Rng) {
+    let count = leading.len();
+    if count < 2 {
+        return;
+    }
+    let one = rng.usize(..count);
+    let other = (one + 1 + rng.usize(..count - 1)) % count;
+    // On a tie the first drawn wins, which is as likely to be either.
+    let chosen = if leading[other].key < leading[one].key { other } else { one };
+    leading.swap(0, chosen);
+    leading[1..].sort_by(|a, b| a.key.total_cmp(&b.key));
+}

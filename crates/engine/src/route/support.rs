@@ -1,0 +1,109 @@
+//! Whether a deployment takes a parameter, and reads a kind of content.
+
+use switchboard_wire::Dialect;
+
+use crate::deployment::Deployment;
+use crate::route::ask::{Ask, Media};
+
+/// Parameters that a model must be able to follow: the name in the body, and the ability in the catalog.
+const ABILITIES: [(&str, &str); 9] = [
+    ("tools", "function_calling"),
+    ("tool_choice", "function_calling"),
+    ("parallel_tool_calls", "parallel_function_calling"),
+    ("response_format", "response_schema"),
+    ("structured_outputs", "response_schema"),
+    ("reasoning", "reasoning"),
+    ("reasoning_effort", "reasoning"),
+    ("include_reasoning", "reasoning"),
+    ("web_search_options", "web_search"),
+];
+
+/// Parameters that are a matter of the format a provider speaks.
+const SAMPLING: [&str; 14] = [
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "top_a",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "seed",
+    "stop",
+    "verbosity",
+];
+
+/// Parameters that endpoints which take them are preferred for, asked or not.
+const PREFERRED: [&str; 4] = ["tools", "response_format", "verbosity", "web_search_options"];
+
+/// Whether the deployment takes every parameter sent.
+pub(super) fn takes_all(deployment: &Deployment, ask: &Ask<'_>) -> bool {
+    let abilities = ABILITIES.iter().map(|(name, _)| *name);
+    abilities.chain(SAMPLING).filter(|name| ask.has(name)).all(|name| takes(deployment, ask, name).unwrap_or(true))
+}
+
+/// Whether the deployment is known to lack a parameter for which others are preferred.
+pub(super) fn lacks_preferred(deployment: &Deployment, ask: &Ask<'_>) -> bool {
+    PREFERRED.iter().filter(|name| ask.has(name)).any(|name| takes(deployment, ask, name) == Some(false))
+}
+
+/// Whether the deployment takes that parameter; `None` where it is not known.
+fn takes(deployment: &Deployment, ask: &Ask<'_>, name: &str) -> Option<bool> {
+    let spoken = deployment.dialect_for(ask.dialect())?;
+    let reach = deployment.reach(ask.call.door.operation, Some(spoken), ask.call.stream)?;
+    if reach.edits.lose.iter().any(|lost| lost == name) {
+        return Some(false);
+    }
+    if let Some((_, ability)) = ABILITIES.iter().find(|(known, _)| *known == name) {
+        // A card that is silent on an ability is one of a model without it.
+        return deployment.card.as_ref().map(|card| card.supports(ability) == Some(true));
+    }
+    let sampled = deployment.card.as_ref().and_then(|card| card.supports("sampling_params"));
+    if sampled == Some(false) && matches!(name, "temperature" | "top_p") {
+        return Some(false);
+    }
+    in_format(spoken, name)
+}
+
+/// Whether that format has a place for that parameter.
+fn in_format(dialect: Dialect, name: &str) -> Option<bool> {
+    let known: &[&str] = match dialect {
+        // What is no field of OpenAI's own, servers of that format may take or not.
+        Dialect::OpenAiChat | Dialect::OpenAiCompletions => {
+            return (!matches!(name, "top_k" | "min_p" | "top_a" | "repetition_penalty")).then_some(true);
+        }
+        Dialect::OpenAiResponses => &["temperature", "top_p", "top_logprobs", "verbosity"],
+        Dialect::Anthropic => &["temperature", "top_p", "top_k", "stop"],
+        Dialect::Gemini => {
+            &["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "seed", "stop"]
+        }
+        Dialect::Bedrock => &["temperature", "top_p", "stop"],
+        Dialect::Cohere => &["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "logprobs", "seed", "stop"],
+        Dialect::Ollama => {
+            &["temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "stop"]
+        }
+        Dialect::Replicate => return None,
+    };
+    Some(known.contains(&name))
+}
+
+/// Whether the deployment reads all those kinds of content; what is not known is taken to be read.
+pub(super) fn reads(deployment: &Deployment, media: Media) -> bool {
+    let Some(card) = &deployment.card else { return true };
+    let kinds: [(bool, &str, &[&str]); 4] = [
+        (media.image, "image", &["vision", "image_input"]),
+        (media.audio, "audio", &["audio_input"]),
+        (media.video, "video", &["video_input"]),
+        (media.file, "pdf", &["pdf_input"]),
+    ];
+    kinds.into_iter().filter(|(present, ..)| *present).all(|(_, kind, abilities)| {
+        let said: Vec<bool> = abilities.iter().filter_map(|ability| card.supports(ability)).collect();
+        let able = said.contains(&true) || card.input_modalities.iter().any(|known| known == kind);
+        // Silence on documents says nothing: they are often turned into text or pictures.
+        let denied = said.contains(&false) || !card.input_modalities.is_empty() && kind != "pdf";
+        able || !denied
+    })
+}

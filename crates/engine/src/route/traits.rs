@@ -1,0 +1,129 @@
+//! What choosing must know of a deployment: what the operator says of it, and what follows from the catalog.
+
+use crate::catalog::{Component, ModelCard, Provider, Rate};
+
+/// What is said of a deployment, or of its provider, that matters when one is chosen. What is not said is not known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Traits {
+    /// Where it is, such as `eu` or `us-east5`.
+    pub region: Option<String>,
+    /// What stands behind the slash of its full slug (`turbo` in `deepinfra/turbo`); the region where it is not said.
+    pub variant: Option<String>,
+    /// The precision of its weights, in OpenRouter's words (`fp8`, `bf16`).
+    pub quantization: Option<String>,
+    /// Whether it may train on what it is sent.
+    pub trains: Option<bool>,
+    /// Whether it keeps what it is sent beyond the answer.
+    pub retains: Option<bool>,
+    /// Whether its licence allows distillation.
+    pub distillable: Option<bool>,
+    /// Tags, for routing by the tags of requests.
+    pub tags: Vec<String>,
+    /// Patterns of the client's name (`User-Agent`) that stand for a tag.
+    pub tag_regex: Vec<Pattern>,
+    /// Requests per minute it should get.
+    pub rpm: Option<u64>,
+    /// Tokens per minute it should get.
+    pub tpm: Option<u64>,
+    /// Requests at a time.
+    pub max_parallel: Option<u32>,
+    /// Shut by the operator.
+    pub blocked: bool,
+    /// Groups by which keys may be given access.
+    pub access_groups: Vec<String>,
+    /// Free words of the operator's, such as `local` or `compliant`.
+    pub labels: Vec<String>,
+    /// The longest prompt, where the operator says.
+    pub max_input_tokens: Option<u64>,
+}
+
+/// A regular expression that compares by its text.
+#[derive(Clone, Debug)]
+pub struct Pattern(pub regex::Regex);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+/// Tiers of service: a base slug never stands for their endpoints.
+const TIERS: [&str; 2] = ["flex", "priority"];
+
+/// What follows from a deployment's configuration and the catalog, worked out once.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The provider's names: the row's id first.
+    pub slugs: Vec<String>,
+    /// What stands behind the slash of the full slug.
+    pub variant: Option<String>,
+    /// Where it is.
+    pub region: Option<String>,
+    /// Whether it may train on what it is sent; not known counts as yes.
+    pub trains: bool,
+    /// Whether it keeps what it is sent; not known counts as yes.
+    pub retains: bool,
+    /// The price of a token of the prompt.
+    pub input: Option<Rate>,
+    /// The price of a token of the answer.
+    pub output: Option<Rate>,
+    /// The price of a token read from the cache.
+    pub cache_read: Option<Rate>,
+    /// The price of a request.
+    pub request: Option<Rate>,
+    /// The price of an image read.
+    pub image: Option<Rate>,
+    /// The price of a token of sound read.
+    pub audio: Option<Rate>,
+    /// The longest prompt in tokens.
+    pub max_input: Option<u64>,
+    /// The longest answer in tokens.
+    pub max_output: Option<u64>,
+}
+
+impl Facts {
+    /// What follows from these.
+    pub fn of(provider: &Provider, card: Option<&ModelCard>, traits: &Traits) -> Self {
+        let price = |component| card.and_then(|card| card.prices.base(component));
+        Self {
+            slugs: provider.names().map(str::to_owned).collect(),
+            variant: traits.variant.clone().or_else(|| traits.region.clone()),
+            region: traits.region.clone(),
+            trains: traits.trains.or(provider.trains).unwrap_or(!provider.local),
+            retains: traits.retains.or(provider.retains).unwrap_or(!provider.local),
+            input: price(Component::Input),
+            output: price(Component::Output),
+            cache_read: price(Component::CacheRead),
+            request: price(Component::Request),
+            image: price(Component::InputImage),
+            audio: price(Component::AudioInput),
+            max_input: traits.max_input_tokens.or_else(|| card?.max_input_tokens),
+            max_output: card.and_then(|card| card.max_output_tokens),
+        }
+    }
+
+    /// Whether a provider's name in a request means it: the base slug means every region and variant but tiers of service, the full
+    /// slug is exact.
+    pub fn is_named(&self, name: &str) -> bool {
+        let (base, variant) = name.split_once('/').map_or((name, None), |(base, variant)| (base, Some(variant)));
+        if !self.slugs.iter().any(|slug| same(slug, base)) {
+            return false;
+        }
+        match (variant, self.variant.as_deref()) {
+            (None, own) => own.is_none_or(|own| !TIERS.contains(&own)),
+            (Some(asked), Some(own)) => asked.eq_ignore_ascii_case(own),
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Whether it is known to cost nothing.
+    pub fn is_free(&self) -> bool {
+        self.input == Some(Rate::ZERO) && self.output == Some(Rate::ZERO)
+    }
+}
+
+/// Whether two provider slugs are the same: people write them with hyphens, underscores and capitals.
+fn same(one: &str, other: &str) -> bool {
+    let plain = |byte: u8| if matches!(byte, b'_' | b' ') { b'-' } else { byte.to_ascii_lowercase() };
+    one.len() == other.len() && one.bytes().map(plain).eq(other.bytes().map(plain))
+}
