@@ -143,7 +143,7 @@ impl Deployment {
             catalog.provider(&spec.provider).ok_or_else(|| BadDeployment(format!("there is no provider `{}`", spec.provider)))?;
         let card = catalog.model(&provider.id, spec.base_model.as_deref().unwrap_or(&spec.model));
         let mut deployment = Self {
-            provider_name: provider.name.clone(),
+            provider_name: provider.listed_name().to_owned(),
             chat: spoken(provider.chat_dialects(&spec.model), card.as_ref()),
             profile: crate::profile::of(catalog, provider, card.as_ref(), &spec.model),
             ask_usage: provider.stream_usage == StreamUsage::Option,
@@ -178,7 +178,7 @@ impl Deployment {
     /// A deployment that stands for a pattern and is never called itself.
     pub fn unreachable(spec: Spec, provider: &Provider) -> Self {
         Self {
-            provider_name: provider.name.clone(),
+            provider_name: provider.listed_name().to_owned(),
             chat: provider.chat.clone(),
             card: None,
             profile: Profile::default(),

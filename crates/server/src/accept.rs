@@ -20,7 +20,7 @@ use switchboard_engine::wire::{Dialect, Operation};
 use crate::app::{Acceptor, App, unix_seconds};
 use crate::edge::RequestBody;
 use crate::router::{Match, Route};
-use crate::{models, page};
+use crate::{market, models, page};
 
 type Answered = Response<AnswerBody>;
 
@@ -60,10 +60,13 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
     let principal = acceptor.app.keys.load().principal(&parts.headers, parts.uri.query()).map_err(told)?;
     match route {
-        Route::Models => models::list(&acceptor.app, &parts).map_err(told),
-        Route::OpenRouterModels => Ok(models::openrouter(&acceptor.app, parts.uri.query())),
-        Route::Model => models::one(&acceptor.app, &parts, &path_model.unwrap_or_default()).map_err(told),
-        Route::GeminiModels => models::gemini(&acceptor.app, path_model.as_deref(), parts.uri.query()).map_err(told),
+        Route::Models => models::list(&acceptor.app, &principal, &parts).map_err(told),
+        Route::Market(listing) => {
+            let ask = market::Ask { principal: &principal, parts: &parts, model: path_model.as_deref() };
+            market::answer(&acceptor.app, listing, &ask).map_err(told)
+        }
+        Route::Model => models::one(&acceptor.app, &principal, &parts, &path_model.unwrap_or_default()).map_err(told),
+        Route::GeminiModels => models::gemini(&acceptor.app, &principal, path_model.as_deref(), parts.uri.query()).map_err(told),
         Route::Page(page) => Ok(Box::pin(page::closed(page, acceptor, &parts)).await),
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
@@ -90,7 +93,7 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
         Route::Models | Route::Model | Route::Page(_) => Ok((plain, path_model, None)),
-        Route::OpenRouterModels => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
+        Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
         Route::GeminiModels => Ok((gemini, path_model, None)),
         Route::Gemini => {
             let path = path_model.unwrap_or_default();

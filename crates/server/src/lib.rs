@@ -15,6 +15,7 @@ pub mod fleet;
 mod health;
 mod id;
 pub mod log;
+mod market;
 mod models;
 pub mod openapi;
 pub mod overlay;

@@ -6,6 +6,8 @@ use switchboard_engine::call::Door;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::{Dialect, Operation};
 
+use crate::market::Listing;
+
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -15,8 +17,8 @@ pub enum Route {
     Gemini,
     /// The models there are.
     Models,
-    /// The models there are, in OpenRouter's form.
-    OpenRouterModels,
+    /// A document of OpenRouter's catalogue.
+    Market(Listing),
     /// One model.
     Model,
     /// The models there are, in Gemini's form.
@@ -84,6 +86,8 @@ pub enum Audience {
     Gemini,
     /// Clients of Azure's API: the model stands in the path.
     Azure,
+    /// Clients of OpenRouter's API: what models there are, and who serves them how well.
+    OpenRouter,
     /// All of them.
     Everyone,
     /// People and machines that run the gateway.
@@ -92,8 +96,15 @@ pub enum Audience {
 
 impl Audience {
     /// All of them, in the order of documents.
-    pub const ALL: [Audience; 6] =
-        [Audience::OpenAi, Audience::Anthropic, Audience::Gemini, Audience::Azure, Audience::Everyone, Audience::Operator];
+    pub const ALL: [Audience; 7] = [
+        Audience::OpenAi,
+        Audience::Anthropic,
+        Audience::Gemini,
+        Audience::Azure,
+        Audience::OpenRouter,
+        Audience::Everyone,
+        Audience::Operator,
+    ];
 
     /// The heading of its routes.
     pub fn title(self) -> &'static str {
@@ -102,6 +113,7 @@ impl Audience {
             Audience::Anthropic => "Anthropic clients",
             Audience::Gemini => "Gemini clients",
             Audience::Azure => "Azure clients",
+            Audience::OpenRouter => "OpenRouter clients",
             Audience::Everyone => "Models",
             Audience::Operator => "The gateway itself",
         }
@@ -115,7 +127,8 @@ impl Row {
             Route::Call(door) if door.dialect == Dialect::Anthropic => Audience::Anthropic,
             Route::Call(_) => Audience::OpenAi,
             Route::Gemini | Route::GeminiModels => Audience::Gemini,
-            Route::Models | Route::OpenRouterModels | Route::Model => Audience::Everyone,
+            Route::Models | Route::Model => Audience::Everyone,
+            Route::Market(_) => Audience::OpenRouter,
             Route::Page(_) => Audience::Operator,
         }
     }
@@ -139,7 +152,7 @@ use Dialect::{Anthropic, OpenAiChat, OpenAiCompletions, OpenAiResponses};
 use Operation::{Chat, CountTokens, Embeddings, ImageEdits, ImageGenerations, Moderations, Rerank, Speech, Transcriptions};
 
 /// Paths that exist under every prefix of [`PREFIXES`].
-pub const SHARED: [Row; 15] = [
+pub const SHARED: [Row; 25] = [
     // OpenAI clients
     call("/chat/completions", Chat, OpenAiChat, "Chat with a model"),
     call("/completions", Chat, OpenAiCompletions, "Complete a text"),
@@ -157,6 +170,17 @@ pub const SHARED: [Row; 15] = [
     // all of them
     get("/models", Route::Models, "The models there are"),
     get("/models/{*model}", Route::Model, "One model"),
+    // OpenRouter's clients
+    get("/models/count", Route::Market(Listing::Count), "How many models there are"),
+    get("/models/user", Route::Market(Listing::Mine), "The models that the key may use"),
+    get("/model/{*model}", Route::Market(Listing::One), "One model, with prices and abilities"),
+    get("/endpoints/zdr", Route::Market(Listing::ZeroRetention), "The endpoints that keep nothing"),
+    get("/providers", Route::Market(Listing::Providers), "Who serves models"),
+    get("/embeddings/models", Route::Market(Listing::Embeddings), "The models that embed"),
+    get("/images/models", Route::Market(Listing::Images), "The models that make images"),
+    get("/images/models/{*model}/endpoints", Route::Market(Listing::ImageEndpoints), "Who serves a model that makes images"),
+    get("/parameters/{*model}", Route::Market(Listing::Parameters), "The parameters a model takes"),
+    get("/models/{*model}/endpoints", Route::Market(Listing::Endpoints), "Who serves a model, at what price and how well"),
     call("/queue/chat/completions", Chat, OpenAiChat, "Chat with a model (LiteLLM's queued form)"),
 ];
 
@@ -224,23 +248,37 @@ pub enum Match {
 /// Finds routes.
 #[derive(Clone, Debug)]
 pub struct Router {
-    tree: Tree<Vec<(&'static str, Route)>>,
+    tree: Tree<Node>,
     root: String,
 }
+
+/// What a path of the tree leads to.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    methods: Vec<(&'static str, Route)>,
+    /// What it leads to where a model's name, which may hold slashes, is followed by more: (end of the path, method, route).
+    below: Vec<(&'static str, &'static str, Route)>,
+}
+
+/// A model's name that takes the rest of the path.
+const WILD: &str = "{*model}";
 
 impl Router {
     /// All routes, below the path `root` (empty for none).
     pub fn new(root: &str) -> Result<Self, matchit::InsertError> {
-        let mut paths: std::collections::BTreeMap<String, Vec<(&'static str, Route)>> = std::collections::BTreeMap::new();
+        let mut paths: std::collections::BTreeMap<String, Node> = std::collections::BTreeMap::new();
         for (path, row) in rows() {
-            let known = paths.entry(path).or_default();
-            if !known.iter().any(|(method, _)| *method == row.method) {
-                known.push((row.method, row.route));
+            let end = row.path.split_once(WILD).map(|(_, end)| end).filter(|end| !end.is_empty());
+            let node = paths.entry(end.and_then(|end| path.strip_suffix(end)).unwrap_or(&path).to_owned()).or_default();
+            match end {
+                Some(end) => node.below.push((end, row.method, row.route)),
+                None if node.methods.iter().any(|(method, _)| *method == row.method) => {}
+                None => node.methods.push((row.method, row.route)),
             }
         }
         let mut tree = Tree::new();
-        for (path, methods) in paths {
-            tree.insert(path, methods)?;
+        for (path, node) in paths {
+            tree.insert(path, node)?;
         }
         Ok(Self { tree, root: root.trim_end_matches('/').to_owned() })
     }
@@ -250,9 +288,18 @@ impl Router {
         let below = if self.root.is_empty() { path } else { path.strip_prefix(self.root.as_str()).unwrap_or(path) };
         let Ok(found) = self.tree.at(below) else { return Match::Nothing };
         let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
-        match found.value.iter().find(|(method, _)| *method == wanted) {
-            Some((_, route)) => Match::Found(*route, found.params.get("model").map(crate::query::decode)),
-            None => Match::OtherMethod(found.value.iter().map(|(method, _)| *method).collect::<Vec<_>>().join(", ")),
+        let model = found.params.get("model");
+        for (end, method, route) in &found.value.below {
+            if let Some(name) = model.and_then(|model| model.strip_suffix(end)).filter(|name| !name.is_empty()) {
+                let name = Some(crate::query::decode(name));
+                return if *method == wanted { Match::Found(*route, name) } else { Match::OtherMethod((*method).to_owned()) };
+            }
+        }
+        let methods = &found.value.methods;
+        match methods.iter().find(|(method, _)| *method == wanted) {
+            Some((_, route)) => Match::Found(*route, model.map(crate::query::decode)),
+            None if methods.is_empty() => Match::Nothing,
+            None => Match::OtherMethod(methods.iter().map(|(method, _)| *method).collect::<Vec<_>>().join(", ")),
         }
     }
 }
@@ -271,7 +318,7 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
 fn flavored(mut row: Row, flavor: Flavor) -> Row {
     match &mut row.route {
         Route::Call(door) => door.flavor = flavor,
-        route @ Route::Models if flavor == Flavor::OpenRouter => *route = Route::OpenRouterModels,
+        route @ Route::Models if flavor == Flavor::OpenRouter => *route = Route::Market(Listing::Models),
         _ => {}
     }
     row

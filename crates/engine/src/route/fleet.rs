@@ -140,6 +140,23 @@ impl Fleet {
         names
     }
 
+    /// The groups by every name that lists show, aliases included, patterns not; in no order.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
+        let own = self.groups.iter().map(|(name, group)| (name.as_str(), group));
+        let aliases = self.aliases.iter().filter(|(alias, _)| !self.hidden.contains(alias));
+        own.chain(aliases.filter_map(|(alias, group)| Some((alias.as_str(), self.groups.get(group)?))))
+    }
+
+    /// The patterns among the names, as written, with all their deployments.
+    pub fn pattern_groups(&self) -> impl Iterator<Item = (String, &Group)> {
+        self.patterns.iter().map(|pattern| (format!("{}*{}", pattern.prefix, pattern.suffix), &pattern.deployments))
+    }
+
+    /// The deployments of a name that a pattern stands for, where it was asked for before.
+    pub fn expanded(&self, name: &str) -> Option<Group> {
+        self.expanded.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(name).cloned()
+    }
+
     /// The patterns among the names, as written, with their deployments.
     pub fn patterns(&self) -> impl Iterator<Item = (String, &Deployment)> {
         self.patterns.iter().filter_map(|pattern| Some((format!("{}*{}", pattern.prefix, pattern.suffix), &**pattern.deployments.first()?)))

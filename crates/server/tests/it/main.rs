@@ -7,6 +7,7 @@ mod documents;
 mod doors;
 mod edge;
 mod logging;
+mod market;
 mod models;
 mod reloading;
 mod tidy;
