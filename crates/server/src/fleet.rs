@@ -120,6 +120,7 @@ fn pattern(configured: &Configured, catalog: &Catalog) -> Result<Deployment, Str
         group: configured.model_name.clone(),
         provider: row.id.clone(),
         model: model.into_owned(),
+        traits: traits(configured)?,
         guessed: true,
         ..Spec::default()
     };

@@ -152,7 +152,9 @@ impl<'a> Anatomy<'a> {
                 '.' if !in_number => self.sentences += 1,
                 '!' | '。' | '！' | '।' | '\n' => self.sentences += 1,
                 ',' | ';' | '，' | '、' | '；' | '،' => self.commas += 1,
-                '=' | '^' | '≤' | '≥' | '∫' | '√' | '∑' | '∈' | '∀' | '∃' | '≠' | '→' | '²' | '³' | '<' | '>' | '+' | '*' | '|' => self.symbols += 1,
+                '=' | '^' | '≤' | '≥' | '∫' | '√' | '∑' | '∈' | '∀' | '∃' | '≠' | '→' | '²' | '³' | '<' | '>' | '+' | '*' | '|' => {
+                    self.symbols += 1
+                }
                 _ => {}
             }
         }
@@ -225,8 +227,28 @@ fn asked(text: &str, paragraphs: &[Paragraph]) -> Vec<Paragraph> {
 /// Whether a paragraph points at another: "the following text", "the article above".
 fn points(paragraph: &str) -> bool {
     const WORDS: [&str; 22] = [
-        "following", " below", " above", "this text", "this article", "folgende", "unten", "oben", "suivant", "ci-dessous", "ci-dessus",
-        "siguiente", "seguinte", "seguente", "volgende", "poniższ", "powyższ", "следующ", "以下", "下面", "次の", "다음",
+        "following",
+        " below",
+        " above",
+        "this text",
+        "this article",
+        "folgende",
+        "unten",
+        "oben",
+        "suivant",
+        "ci-dessous",
+        "ci-dessus",
+        "siguiente",
+        "seguinte",
+        "seguente",
+        "volgende",
+        "poniższ",
+        "powyższ",
+        "следующ",
+        "以下",
+        "下面",
+        "次の",
+        "다음",
     ];
     WORDS.iter().any(|word| memmem::find(paragraph.as_bytes(), word.as_bytes()).is_some())
 }
@@ -253,7 +275,9 @@ fn quotation(text: &str, from: usize) -> Option<(usize, usize)> {
         };
         if !closers.is_empty() {
             let window = &rest[width..floor(rest, LONGEST_QUOTATION).max(width)];
-            let close = window.char_indices().find(|(place, end)| closers.contains(end) && (!matches!(letter, '\'' | '‘') || closes(window, place + end.len_utf8())));
+            let close = window
+                .char_indices()
+                .find(|(place, end)| closers.contains(end) && (!matches!(letter, '\'' | '‘') || closes(window, place + end.len_utf8())));
             if let Some((place, end)) = close {
                 return Some((at, at + width + place + end.len_utf8()));
             }
@@ -310,24 +334,48 @@ fn is_item(line: &str) -> bool {
 /// Whether a line looks like one of a log or a stack trace.
 fn is_machine(line: &str) -> bool {
     let bytes = line.as_bytes();
-    let dated = bytes.len() > 10 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-' && bytes[7] == b'-' && bytes[8].is_ascii_digit();
+    let dated =
+        bytes.len() > 10 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-' && bytes[7] == b'-' && bytes[8].is_ascii_digit();
     let clocked = bytes.len() > 8 && bytes[..2].iter().all(u8::is_ascii_digit) && bytes[2] == b':' && bytes[5] == b':';
     let bracketed = line.starts_with('[') && bytes.get(1).is_some_and(u8::is_ascii_digit) && line.contains(']') && line.contains(':');
     let frame = (line.starts_with("at ") && line.contains('(')) || line.starts_with("File \"") || line.starts_with("Caused by:");
     let trace = line.starts_with("Traceback (") || line.starts_with("... ") || line.starts_with("goroutine ");
     let level = ["ERROR ", "WARN ", "INFO ", "DEBUG ", "FATAL "].iter().any(|level| line.starts_with(level));
-    let thrown = line.split([' ', ':']).next().is_some_and(|word| word.contains('.') && (word.ends_with("Exception") || word.ends_with("Error")));
+    let thrown =
+        line.split([' ', ':']).next().is_some_and(|word| word.contains('.') && (word.ends_with("Exception") || word.ends_with("Error")));
     dated || clocked || bracketed || frame || trace || level || thrown
 }
 
 /// Whether a line outside fences looks like code.
 fn is_code(line: &str) -> bool {
     const STARTS: [&str; 22] = [
-        "def ", "import ", "from ", "#include", "return ", "public ", "private ", "const ", "let ", "var ", "function ", "fn ", "func ",
-        "class ", "if (", "for (", "while (", "SELECT ", "INSERT INTO ", "CREATE TABLE ", "</", "<div",
+        "def ",
+        "import ",
+        "from ",
+        "#include",
+        "return ",
+        "public ",
+        "private ",
+        "const ",
+        "let ",
+        "var ",
+        "function ",
+        "fn ",
+        "func ",
+        "class ",
+        "if (",
+        "for (",
+        "while (",
+        "SELECT ",
+        "INSERT INTO ",
+        "CREATE TABLE ",
+        "</",
+        "<div",
     ];
     let ends = line.ends_with(['{', '}', ';']) || line.ends_with("):") || line.ends_with(");") || line.ends_with("=>");
     let signs = line.bytes().filter(|byte| matches!(byte, b'(' | b')' | b'{' | b'}' | b'=' | b';' | b'<' | b'[')).count();
     let starts = STARTS.iter().any(|start| line.starts_with(start));
-    (ends && signs >= 1 && line.len() < 160) || (starts && signs >= 2) || (line.len() <= 2 && matches!(line, "{" | "}" | "};" | ")" | ");" | "]"))
+    (ends && signs >= 1 && line.len() < 160)
+        || (starts && signs >= 2)
+        || (line.len() <= 2 && matches!(line, "{" | "}" | "};" | ")" | ");" | "]"))
 }

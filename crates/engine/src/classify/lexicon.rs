@@ -63,10 +63,7 @@ impl Group {
 
     /// Whether its markers name what is to be done, rather than what with.
     fn is_intent(self) -> bool {
-        matches!(
-            self,
-            Self::Lookup | Self::Transform | Self::How | Self::Explain | Self::Compose | Self::Build | Self::Prove | Self::Show
-        )
+        matches!(self, Self::Lookup | Self::Transform | Self::How | Self::Explain | Self::Compose | Self::Build | Self::Prove | Self::Show)
     }
 }
 

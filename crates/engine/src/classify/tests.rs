@@ -69,7 +69,9 @@ fn agrees_with_the_labels() {
     for one in &all {
         let found = classifier.classify(&Prompt::new(&one.text));
         let set = if one.held_out { "held out" } else { "tuned on" };
-        for name in [set.to_owned(), format!("language {}", one.language), format!("kind {}", one.kind), format!("tier {}", one.tier.name())] {
+        for name in
+            [set.to_owned(), format!("language {}", one.language), format!("kind {}", one.kind), format!("tier {}", one.tier.name())]
+        {
             tallies.entry(name).or_default().add(one.tier, found.tier);
         }
         matrix[one.tier as usize][found.tier as usize] += 1;
@@ -103,11 +105,17 @@ fn scratch_blind() {
         let (tier, text) = line.split_once('\t').unwrap();
         let tier = Tier::from_name(tier).unwrap();
         let mut text = text.replace("\\n", "\n");
-        for (name, payload) in &payloads { text = text.replace(&format!("{{{{{name}}}}}"), payload); }
+        for (name, payload) in &payloads {
+            text = text.replace(&format!("{{{{{name}}}}}"), payload);
+        }
         let found = Classifier::default().classify(&Prompt::new(&text));
         tallies.entry("all".into()).or_default().add(tier, found.tier);
         tallies.entry(tier.name().into()).or_default().add(tier, found.tier);
-        if tier != found.tier { println!("{} → {} {:.2} {:?} | {}", tier.name(), found.tier.name(), found.score, found.features, text.replace('\n', "⏎")); }
+        if tier != found.tier {
+            println!("{} → {} {:.2} {:?} | {}", tier.name(), found.tier.name(), found.score, found.features, text.replace('\n', "⏎"));
+        }
     }
-    for (name, tally) in tallies { println!("{name} {} {:?}", tally.all, tally.shares()); }
+    for (name, tally) in tallies {
+        println!("{name} {} {:?}", tally.all, tally.shares());
+    }
 }

@@ -116,8 +116,7 @@ impl Sum<'_> {
 }
 
 /// What ordinary requests are made of.
-const PLAIN: [Dimension; 5] =
-    [Dimension::Base, Dimension::SimpleIndicators, Dimension::Writing, Dimension::Code, Dimension::Conversation];
+const PLAIN: [Dimension; 5] = [Dimension::Base, Dimension::SimpleIndicators, Dimension::Writing, Dimension::Code, Dimension::Conversation];
 /// What large ones add.
 const LARGE: [Dimension; 4] = [Dimension::Length, Dimension::Engineering, Dimension::TechnicalTerms, Dimension::MultiStep];
 /// What asks for thought.
@@ -259,7 +258,11 @@ fn thought(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Opt
     // Talk about proofs is not a proof.
     let factor = match lead {
         _ if programs => 0.3,
-        Some(Group::Explain | Group::Compose | Group::How) if !seen.has(Group::Prove) && !seen.has(Group::Riddle) && anatomy.symbols < 2 => 0.5,
+        Some(Group::Explain | Group::Compose | Group::How)
+            if !seen.has(Group::Prove) && !seen.has(Group::Riddle) && anatomy.symbols < 2 =>
+        {
+            0.5
+        }
         _ => 1.0,
     };
     sum.add(Dimension::ReasoningMarkers, (prove + show + steps + together) * factor);

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use switchboard_engine::route::supported;
+
 use super::offer::{Endpoint, Offer};
 
 /// Kinds of input, in the order in which they are told.
@@ -57,22 +59,14 @@ impl Endpoint {
         [main].into_iter().chain(further).collect()
     }
 
-    /// The parameters it is known to take.
+    /// The parameters it is known to take; of a model that only a pattern knows, those of the card.
     pub(crate) fn parameters(&self) -> Vec<&'static str> {
-        let Some(card) = self.card.as_ref() else { return Vec::new() };
-        let mut list = Vec::new();
-        if matches!(self.mode.as_deref(), Some("chat" | "responses" | "completion")) {
-            list.push("max_tokens");
-            if card.supports("sampling_params") != Some(false) {
-                list.extend(["temperature", "top_p"]);
-            }
+        if !matches!(self.mode.as_deref(), Some("chat" | "responses" | "completion")) {
+            return Vec::new();
         }
+        let Some(card) = self.card.as_ref().filter(|_| !self.measured) else { return supported(&self.deployment) };
         let able = PARAMETERS.iter().filter(|(ability, _)| card.supports(ability) == Some(true));
-        list.extend(able.flat_map(|(_, names)| names.iter().copied()));
-        if !card.efforts.is_empty() {
-            list.push("reasoning_effort");
-        }
-        list
+        ["max_tokens"].into_iter().chain(able.flat_map(|(_, names)| names.iter().copied())).collect()
     }
 }
 

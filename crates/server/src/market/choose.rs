@@ -42,9 +42,11 @@ fn is_wanted(offer: &Offer, wanted: &Wanted, ground: Ground<'_>) -> bool {
         && wanted.family.as_deref().is_none_or(|family| offer.family(ground.catalog).is_some_and(|own| own.eq_ignore_ascii_case(family)))
         && is_by(offer, &wanted.authors)
         && is_served(offer, &wanted.providers, ground.catalog)
-        && wanted.distillable.is_none_or(|wanted| offer.written.get("distillable").and_then(serde_json::Value::as_bool) == Some(wanted))
-        && (!wanted.zdr || offer.endpoints.iter().any(|endpoint| endpoint.keeps_nothing(ground.catalog)))
-        && wanted.region.as_deref().is_none_or(|region| offer.endpoints.iter().any(|endpoint| endpoint.region() == Some(region)))
+        && wanted
+            .distillable
+            .is_none_or(|wanted| offer.endpoints.iter().any(|endpoint| endpoint.deployment.spec.traits.distillable == Some(wanted)))
+        && (!wanted.zdr || offer.endpoints.iter().any(|endpoint| endpoint.keeps_nothing()))
+        && wanted.region.as_deref().is_none_or(|region| offer.endpoints.iter().any(|endpoint| endpoint.deployment.facts.is_in(region)))
         && wanted.age.hold(offer.number("created").map(|created| unix_seconds().saturating_sub(created) / DAY))
 }
 

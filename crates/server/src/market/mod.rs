@@ -94,7 +94,7 @@ pub(crate) fn answer(app: &App, listing: Listing, ask: &Ask<'_>) -> Result<Respo
         Listing::Endpoints => json!({"data": tell::model_with_endpoints(&one(app, ask)?, ground)}),
         Listing::ZeroRetention => {
             let offers = all();
-            let kept = |endpoint: &&Endpoint| endpoint.keeps_nothing(&catalog);
+            let kept = |endpoint: &&Endpoint| endpoint.keeps_nothing();
             let told = offers.iter().flat_map(|offer| offer.endpoints.iter().filter(kept).map(|one| tell::endpoint(offer, one, ground)));
             json!({"data": told.collect::<Vec<_>>()})
         }

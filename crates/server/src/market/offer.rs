@@ -18,8 +18,6 @@ pub(crate) struct Offer {
     pub(crate) id: String,
     /// What is written of it in the configuration.
     pub(crate) written: Map<String, Value>,
-    /// The groups by which keys may be given access.
-    pub(crate) access_groups: Vec<String>,
     /// Who serves it; at least one.
     pub(crate) endpoints: Vec<Endpoint>,
 }
@@ -36,7 +34,7 @@ pub(crate) struct Endpoint {
     /// The model's name at the provider.
     pub(crate) model: String,
     /// Whether the deployment is the model's own, so that what was measured is of this model.
-    measured: bool,
+    pub(super) measured: bool,
 }
 
 impl Offer {
@@ -44,7 +42,7 @@ impl Offer {
     pub(crate) fn all(app: &App) -> Vec<Offer> {
         let (fleet, catalog, config) = (app.gateway.fleet(), app.catalog(), app.config());
         let mut offers: Vec<Offer> =
-            fleet.groups().filter_map(|(name, group)| Offer::new(name.to_owned(), own(group, &config), &config)).collect();
+            fleet.groups().filter_map(|(name, group)| Offer::new(name.to_owned(), own(&group, &config), &config)).collect();
         for (pattern, group) in fleet.pattern_groups() {
             let (prefix, suffix) = pattern.split_once('*').unwrap_or((&pattern, ""));
             let Some(first) = group.first() else { continue };
@@ -52,7 +50,7 @@ impl Offer {
                 // A bare `*` stands for the whole name, provider included.
                 let stem = if prefix.is_empty() && suffix.is_empty() { format!("{}/", card.provider) } else { prefix.to_owned() };
                 let name = format!("{stem}{}{suffix}", card.model);
-                let endpoints = match fleet.expanded(&name) {
+                let endpoints = match fleet.known(&name) {
                     Some(known) => own(&known, &config),
                     None => group.iter().map(|deployment| Endpoint::of_pattern(deployment, &card, &catalog)).collect(),
                 };
@@ -76,13 +74,9 @@ impl Offer {
             (a.deployment.spec.order, a.price().is_none(), a.price()).cmp(&(b.deployment.spec.order, b.price().is_none(), b.price()))
         });
         let first = endpoints.first()?;
-        let configured = config.deployments.iter().filter(|configured| configured.model_info.id == first.deployment.spec.id);
-        let (mut written, mut access_groups) = (Map::new(), Vec::new());
-        for configured in configured {
-            written.clone_from(&configured.model_info.written);
-            access_groups.clone_from(&configured.model_info.access_groups);
-        }
-        Some(Offer { id, written, access_groups, endpoints })
+        let configured = config.deployments.iter().find(|configured| configured.model_info.id == first.deployment.spec.id);
+        let written = configured.map(|configured| configured.model_info.written.clone()).unwrap_or_default();
+        Some(Offer { id, written, endpoints })
     }
 
     /// The endpoint that stands for the model: of those of the first order, the cheapest.
@@ -182,24 +176,6 @@ impl Endpoint {
     /// What was seen of it in a window; `None` where it was never asked.
     pub(crate) fn figures(&self, window: Window, now: std::time::Instant) -> Option<Figures> {
         self.measured.then(|| self.deployment.health.figures(window, now))
-    }
-
-    /// Where it is, in the words of whoever configured it.
-    pub(crate) fn place(&self) -> Option<&str> {
-        let values = &self.deployment.spec.values;
-        ["region_name", "aws_region_name", "vertex_location"].iter().find_map(|name| values.get(*name)).map(String::as_str)
-    }
-
-    /// The part of the world it is in, where its place says so.
-    pub(crate) fn region(&self) -> Option<&'static str> {
-        let place = self.place()?.to_ascii_lowercase();
-        if place.starts_with("eu") {
-            Some("eu")
-        } else if place.starts_with("us") {
-            Some("us")
-        } else {
-            None
-        }
     }
 }
 

@@ -46,19 +46,19 @@ impl Endpoint {
     /// The slug of its provider and, where it has one, of the variant: its place.
     pub(super) fn tag(&self, catalog: &Catalog) -> String {
         let slug = self.provider(catalog).map_or_else(|| self.deployment.spec.provider.clone(), |row| row.slug());
-        match self.place() {
-            Some(place) => format!("{slug}/{place}"),
+        match self.deployment.facts.variant.as_deref() {
+            Some(variant) => format!("{slug}/{variant}"),
             None => slug,
         }
     }
 
     /// The precision of its weights, where it is known.
     pub(super) fn quantization(&self) -> Option<&str> {
-        None
+        self.deployment.spec.traits.quantization.as_deref()
     }
 
     /// Whether it is known to keep nothing of what it is sent.
-    pub(super) fn keeps_nothing(&self, catalog: &Catalog) -> bool {
-        self.provider(catalog).is_some_and(|row| row.retains.map_or(row.local, |retains| !retains))
+    pub(super) fn keeps_nothing(&self) -> bool {
+        !self.deployment.facts.retains
     }
 }
