@@ -19,7 +19,7 @@ use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::app::{Acceptor, App, unix_seconds};
 use crate::edge::RequestBody;
-use crate::router::{Match, Route};
+use crate::router::{Info, Match, Route};
 use crate::{market, models, page};
 
 type Answered = Response<AnswerBody>;
@@ -67,6 +67,15 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
         }
         Route::Model => models::one(&acceptor.app, &principal, &parts, &path_model.unwrap_or_default()).map_err(told),
         Route::GeminiModels => models::gemini(&acceptor.app, &principal, path_model.as_deref(), parts.uri.query()).map_err(told),
+        Route::Info(document) => {
+            let ask = models::info::Ask { principal: &principal, parts: &parts };
+            let answered = match document {
+                Info::Models => models::info::all(&acceptor.app, &ask),
+                Info::Paged => models::info::paged(&acceptor.app, &ask),
+                Info::Groups => models::info::groups(&acceptor.app, &ask),
+            };
+            answered.map_err(told)
+        }
         Route::Page(page) => Ok(Box::pin(page::closed(page, acceptor, &parts)).await),
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
@@ -92,7 +101,7 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
         Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => {
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
-        Route::Models | Route::Model | Route::Page(_) => Ok((plain, path_model, None)),
+        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) => Ok((plain, path_model, None)),
         Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
         Route::GeminiModels => Ok((gemini, path_model, None)),
         Route::Gemini => {

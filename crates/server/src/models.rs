@@ -1,5 +1,6 @@
 //! The models there are, in each client's form.
 
+pub(crate) mod info;
 mod page;
 
 use bytes::Bytes;

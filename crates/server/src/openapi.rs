@@ -9,7 +9,7 @@ use switchboard_engine::call::Door;
 use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::market::Listing;
-use crate::router::{Audience, Page, Route, Row, rows};
+use crate::router::{Audience, Info, Page, Route, Row, rows};
 
 const SCHEMAS: &str = include_str!("openapi/schemas.json");
 
@@ -181,6 +181,9 @@ fn document_of(path: &str, route: Route) -> Value {
         }),
         Route::Market(listing) => json(catalogue::schema(listing)),
         Route::Model => json("AnyModel"),
+        Route::Info(Info::Models) => json("ModelInfoList"),
+        Route::Info(Info::Paged) => json("ModelInfoPage"),
+        Route::Info(Info::Groups) => json("ModelGroupList"),
         Route::GeminiModels if path.contains("{*model}") => json("GeminiModel"),
         Route::GeminiModels => json("GeminiModelList"),
         Route::Page(Page::Home | Page::Docs) => json!({"text/html": {"schema": {"type": "string"}}}),
@@ -212,6 +215,9 @@ fn parameters(path: &str, route: Route) -> Vec<Value> {
             list.push(query("after_id", "string", "Begin behind this model, in Anthropic's form"));
             list.push(query("before_id", "string", "End before this model, in Anthropic's form"));
         }
+        Route::Info(Info::Models) => list.push(query("litellm_model_id", "string", "The deployment of this id alone")),
+        Route::Info(Info::Groups) => list.push(query("model_group", "string", "This model alone")),
+        Route::Info(Info::Paged) => list.extend(catalogue::DEPLOYMENTS.map(|(name, kind, what)| query(name, kind, what))),
         Route::Market(listing) => list.extend(catalogue::parameters(listing).map(|(name, kind, what)| query(name, kind, what))),
         Route::GeminiModels if !path.contains("{*model}") => {
             list.push(query("pageSize", "integer", "Models on one page"));

@@ -23,8 +23,21 @@ pub enum Route {
     Model,
     /// The models there are, in Gemini's form.
     GeminiModels,
+    /// What LiteLLM's clients are told of deployments.
+    Info(Info),
     /// A page or a document of the gateway's own.
     Page(Page),
+}
+
+/// Documents on deployments, in LiteLLM's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Info {
+    /// All of them.
+    Models,
+    /// Page by page.
+    Paged,
+    /// By the name that callers use.
+    Groups,
 }
 
 /// Pages and documents of the gateway's own.
@@ -127,7 +140,7 @@ impl Row {
             Route::Call(door) if door.dialect == Dialect::Anthropic => Audience::Anthropic,
             Route::Call(_) => Audience::OpenAi,
             Route::Gemini | Route::GeminiModels => Audience::Gemini,
-            Route::Models | Route::Model => Audience::Everyone,
+            Route::Models | Route::Model | Route::Info(_) => Audience::Everyone,
             Route::Market(_) => Audience::OpenRouter,
             Route::Page(_) => Audience::Operator,
         }
@@ -209,7 +222,7 @@ pub const BY_MODEL: [Row; 8] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 15] = [
+pub const ALONE: [Row; 19] = [
     // Gemini clients
     get("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     get("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
@@ -220,6 +233,11 @@ pub const ALONE: [Row; 15] = [
         summary: "Call a model, in Gemini's form: `{model}:generateContent`, …",
     },
     Row { method: "POST", path: "/models/{*model}", route: Route::Gemini, summary: "Call a model, in Gemini's form" },
+    // LiteLLM's clients
+    get("/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
+    get("/v1/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
+    get("/v2/model/info", Route::Info(Info::Paged), "The deployments, page by page"),
+    get("/model_group/info", Route::Info(Info::Groups), "What each model can do, over all its deployments"),
     // everyone
     get("/", Route::Page(Page::Home), "What this is"),
     get("/docs", Route::Page(Page::Docs), "The API, for people"),

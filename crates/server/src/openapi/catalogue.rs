@@ -53,6 +53,19 @@ const FILTERS: [Parameter; 31] = [
     PAGE[1],
 ];
 
+/// What a page of deployments may be asked for.
+pub(super) const DEPLOYMENTS: [Parameter; 9] = [
+    ("page", "integer", "The page, from 1"),
+    ("size", "integer", "Deployments on one page; 50 where it is not said"),
+    ("search", "string", "Part of a model's name"),
+    ("model", "string", "The model"),
+    ("modelId", "string", "The deployment's id"),
+    ("access_group", "string", "Only deployments of this access group"),
+    ("wildcard_only", "boolean", "Only patterns"),
+    ("sortBy", "string", "`model_name`, `created_at`, `updated_at`, `costs` or `status`"),
+    ("sortOrder", "string", "`asc` or `desc`"),
+];
+
 /// What a document's query may hold.
 pub(super) fn parameters(listing: Listing) -> impl Iterator<Item = Parameter> {
     let list: &[Parameter] = match listing {

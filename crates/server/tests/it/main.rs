@@ -6,6 +6,7 @@ mod commands;
 mod documents;
 mod doors;
 mod edge;
+mod info;
 mod logging;
 mod market;
 mod models;
