@@ -236,6 +236,9 @@ fn refuse(refusal: &Refusal) -> Answered {
     let mut response = Response::new(AnswerBody::Whole(Some(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(reason) = &refusal.error.refusal {
+        response.headers_mut().extend(reason.headers());
+    }
     if let Some(wait) = problem.retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
     }

@@ -10,8 +10,12 @@
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
 pub mod error;
+mod failpoint;
+pub mod journal;
+pub mod ledger;
 mod migrate;
 mod open;
+mod rows;
 pub mod sql;
 pub mod thread;
 

@@ -15,7 +15,10 @@ struct Step {
 }
 
 /// Every step, the oldest first.
-const STEPS: &[Step] = &[Step { version: 1, statements: include_str!("../migrations/0001_marks.sql") }];
+const STEPS: &[Step] = &[
+    Step { version: 1, statements: include_str!("../migrations/0001_marks.sql") },
+    Step { version: 10, statements: include_str!("../migrations/0010_ledger.sql") },
+];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)";
 /// Any number will do, as long as it stays the same.

@@ -1,4 +1,5 @@
 //! Everything here runs on SQLite always, and on PostgreSQL where `TEST_DATABASE_URL` says where one is.
 
+mod ledger;
 mod opening;
 mod stores;
