@@ -9,11 +9,13 @@
 //!
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
+pub mod audit;
 pub mod error;
 mod migrate;
 mod open;
 pub mod sql;
 pub mod thread;
+pub mod vault;
 
 pub use error::StoreError;
 pub use open::{Settings, Store, micros};

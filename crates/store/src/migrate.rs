@@ -15,7 +15,11 @@ struct Step {
 }
 
 /// Every step, the oldest first.
-const STEPS: &[Step] = &[Step { version: 1, statements: include_str!("../migrations/0001_marks.sql") }];
+const STEPS: &[Step] = &[
+    Step { version: 1, statements: include_str!("../migrations/0001_marks.sql") },
+    Step { version: 20, statements: include_str!("../migrations/0020_vault.sql") },
+    Step { version: 21, statements: include_str!("../migrations/0021_audit.sql") },
+];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)";
 /// Any number will do, as long as it stays the same.
