@@ -24,6 +24,7 @@ pub mod call;
 pub mod catalog;
 pub mod control;
 pub mod deployment;
+pub mod egress;
 pub mod error;
 mod exchange;
 pub mod gateway;
