@@ -29,6 +29,7 @@ pub mod error;
 mod exchange;
 pub mod gateway;
 pub mod health;
+pub mod keeper;
 pub mod meter;
 mod openrouter;
 mod operation;

@@ -3,5 +3,6 @@
 
 mod egress;
 mod exchange;
+mod keeper;
 mod operation;
 mod upstream;
