@@ -5,16 +5,27 @@
 //! `Drop`, which no cancellation can skip. Scopes that limit nothing cost nothing.
 
 mod book;
+mod bound;
+mod clock;
+mod hold;
 mod nano;
 mod place;
 pub mod port;
 mod refusal;
 mod scope;
+mod state;
 mod window;
 
-pub use book::Book;
+#[cfg(test)]
+mod tests;
+
+pub use book::{Book, Openings};
+pub use bound::{Bound, cap_key};
+pub use clock::{Clock, HandClock, MachineClock};
+pub use hold::{Hold, Line};
 pub use nano::NanoUsd;
 pub use place::{Admission, Permit};
 pub use refusal::{Refusal, Why};
 pub use scope::{Budget, Level, Limit, Mode, Scope, ScopeId, Source, Terms, Unit};
+pub use state::{Need, Standing};
 pub use window::{Micros, Window};

@@ -61,6 +61,9 @@ impl Attempts<'_> {
             Err(Some(meter)) => meter,
             Err(None) => return Err(last.unwrap_or_else(|| self.nothing())),
         };
+        if plan.targets.is_empty() && last.is_none() {
+            last = Some(plan.refusal(self.call, std::time::Instant::now()));
+        }
         while let Some(fallback) = next.next() {
             let Ok(plan) = self.gateway.fleet().plan_fallback(self.call, fallback) else { continue };
             meter = match Box::pin(self.group(&plan.targets, next.len() == 0, &mut journey, &mut last, meter)).await {

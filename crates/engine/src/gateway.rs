@@ -43,7 +43,8 @@ impl Gateway {
     }
 
     /// Replaces the deployments; calls under way keep theirs.
-    pub fn replace(&self, fleet: Fleet) {
+    pub fn replace(&self, mut fleet: Fleet) {
+        fleet.inherit(&self.fleet.load());
         self.fleet.store(Arc::new(fleet));
     }
 
@@ -59,11 +60,22 @@ impl Gateway {
             meter.fail(&error, &call.door);
             error
         };
-        let plan = self.fleet.load().plan(call).map_err(&mut failed)?;
+        let mut plan = self.plan(call).await.map_err(&mut failed)?;
         let permit = self.admission.admit().map_err(&mut failed)?;
         meter.hold(permit);
+        meter.bind(std::mem::take(&mut plan.bonds));
         let retries = call.retries().unwrap_or(self.retries);
         Attempts { call, worker, gateway: self, retries }.run(&plan, meter).await
+    }
+
+    /// What to try for that call, in order; nothing is sent anywhere.
+    pub async fn plan(&self, call: &Call) -> Result<Plan, Error> {
+        let plan = self.fleet.load().plan(call)?;
+        if !plan.uncounted {
+            return Ok(plan);
+        }
+        let counted = Box::pin(crate::operation::tokens(call)).await;
+        self.fleet.load().plan_counted(call, counted)
     }
 
     /// Takes one call to that deployment and no other.

@@ -22,6 +22,7 @@ pub mod answer;
 pub mod attempt;
 pub mod call;
 pub mod catalog;
+pub mod classify;
 pub mod control;
 pub mod deployment;
 pub mod egress;

@@ -14,6 +14,7 @@ use crate::call::Door;
 use crate::catalog::{Amount, Component, ModelCard, PicoUsd, Service};
 use crate::deployment::Deployment;
 use crate::error::Error;
+use crate::route::affinity::Bond;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,18 +87,32 @@ struct Watch {
     received: Instant,
     service: Option<String>,
     counted: Vec<(Component, u64)>,
+    bonds: Vec<Bond>,
     _permit: Option<Permit>,
 }
 
 impl Meter {
     /// Begins to watch.
     pub fn new(record: Record, received: Instant, recorder: Arc<dyn Recorder>) -> Self {
-        Self(Box::new(Watch { record: Some(Box::new(record)), recorder, received, service: None, counted: Vec::new(), _permit: None }))
+        Self(Box::new(Watch {
+            record: Some(Box::new(record)),
+            recorder,
+            received,
+            service: None,
+            counted: Vec::new(),
+            bonds: Vec::new(),
+            _permit: None,
+        }))
     }
 
     /// Keeps the permit for as long as the call lasts.
     pub fn hold(&mut self, permit: Permit) {
         self.0._permit = Some(permit);
+    }
+
+    /// What stays where the call is answered.
+    pub fn bind(&mut self, bonds: Vec<Bond>) {
+        self.0.bonds = bonds;
     }
 
     /// Changes what is known so far.
@@ -221,6 +236,10 @@ impl Drop for Meter {
         if let Some(mut record) = self.0.record.take() {
             record.cost = cost;
             record.duration = self.0.received.elapsed();
+            if let Some(deployment) = record.deployment.as_ref().filter(|_| record.outcome == Outcome::Complete) {
+                let now = self.0.received + record.duration;
+                self.0.bonds.iter().for_each(|bond| bond.learn(deployment, record.usage.as_ref(), now));
+            }
             self.0.recorder.record(record);
         }
     }

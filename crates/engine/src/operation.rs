@@ -8,11 +8,17 @@
 mod abreast;
 mod count;
 mod embed;
-mod estimate;
+pub(crate) mod estimate;
 mod passed;
 mod rerank;
 
-pub(crate) use estimate::tokens;
+/// The tokens of a chat, by estimate; `None` where it is no chat or cannot be read. Long texts take long, and the tokenizer is made
+/// at its first use: neither holds up a worker.
+pub(crate) async fn tokens(call: &Call) -> Option<u64> {
+    let inbound = call.door.dialect.inbound().filter(|_| call.door.operation == Operation::Chat)?;
+    let request = inbound.read_request(&call.head(), &call.body.join()).ok()?;
+    tokio::task::spawn_blocking(move || estimate::tokens(&request)).await.ok().flatten()
+}
 
 use std::sync::Arc;
 

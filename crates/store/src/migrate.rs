@@ -17,6 +17,7 @@ struct Step {
 /// Every step, the oldest first.
 const STEPS: &[Step] = &[
     Step { version: 1, statements: include_str!("../migrations/0001_marks.sql") },
+    Step { version: 2, statements: include_str!("../migrations/0002_objects.sql") },
     Step { version: 20, statements: include_str!("../migrations/0020_vault.sql") },
     Step { version: 21, statements: include_str!("../migrations/0021_audit.sql") },
 ];

@@ -3,47 +3,131 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
+
+use super::clock::{Clock, MachineClock};
 use super::nano::NanoUsd;
-use super::scope::{Scope, ScopeId, Terms};
+use super::scope::{Level, Scope, ScopeId, Terms};
+use super::window::{Micros, Window};
+
+/// What scopes had spent in which windows when this gateway began.
+pub type Openings = HashMap<ScopeId, Vec<(Window, Micros, NanoUsd)>>;
 
 /// Every scope there is, once. What a scope has spent stays with it when its terms change.
-#[derive(Debug, Default)]
 pub struct Book {
-    scopes: Mutex<HashMap<ScopeId, Arc<Scope>>>,
+    clock: Arc<dyn Clock>,
+    kept: Mutex<Kept>,
+    /// Scopes of every call, and of calls to a provider or a deployment: looked up without a lock.
+    common: ArcSwap<Common>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    scopes: HashMap<ScopeId, Arc<Scope>>,
+    openings: Openings,
+    next: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Common {
+    all: Vec<Arc<Scope>>,
+    providers: HashMap<Arc<str>, Arc<Scope>>,
+    deployments: HashMap<Arc<str>, Arc<Scope>>,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self::new(Arc::new(MachineClock::default()))
+    }
 }
 
 impl Book {
     /// An empty one.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, kept: Mutex::default(), common: ArcSwap::default() }
+    }
+
+    /// The time by which windows open.
+    pub fn now(&self) -> Micros {
+        self.clock.now()
+    }
+
+    /// Takes over what was spent before this gateway began. For scopes that are not in the book yet.
+    pub fn open(&self, openings: Openings) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).openings = openings;
     }
 
     /// The scope of that id, with those terms from now on. Calls under way keep what they hold.
+    ///
+    /// Scopes of the proxy, of providers and of deployments are engaged for every call they concern; all others for the principals
+    /// that list them.
     pub fn scope(&self, id: ScopeId, terms: Terms) -> Arc<Scope> {
-        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(scope) = scopes.get(&id) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scope) = kept.scopes.get(&id) {
             if *scope.terms() != terms {
-                scope.set(terms);
+                scope.set(terms, self.clock.now());
             }
             return scope.clone();
         }
-        let scope = Arc::new(Scope::new(id.clone(), terms, NanoUsd::ZERO));
-        scopes.insert(id, scope.clone());
+        kept.next += 1;
+        let opening = kept.openings.remove(&id).unwrap_or_default();
+        let scope = Arc::new(Scope::new(id.clone(), kept.next, opening));
+        scope.set(terms, self.clock.now());
+        kept.scopes.insert(id, scope.clone());
+        self.make_common(&scope);
         scope
+    }
+
+    fn make_common(&self, scope: &Arc<Scope>) {
+        if !matches!(scope.id.level, Level::Proxy | Level::Provider | Level::Deployment) {
+            return;
+        }
+        self.common.rcu(|common| {
+            let mut common = Common::clone(common);
+            match scope.id.level {
+                Level::Provider => drop(common.providers.insert(scope.id.id.clone(), scope.clone())),
+                Level::Deployment => drop(common.deployments.insert(scope.id.id.clone(), scope.clone())),
+                _ => common.all.push(scope.clone()),
+            }
+            common
+        });
+    }
+
+    /// The scopes of every call.
+    pub(super) fn common(&self, model: &str, into: &mut Vec<Arc<Scope>>) {
+        into.extend(self.common.load().all.iter().filter(|scope| scope.covers(model)).cloned());
+    }
+
+    /// The scopes of a target.
+    pub(super) fn of_target(&self, provider: &str, deployment: &str, into: &mut Vec<Arc<Scope>>) {
+        let common = self.common.load();
+        into.extend(common.providers.get(provider).cloned());
+        into.extend(common.deployments.get(deployment).cloned());
     }
 
     /// The scope of that id, where there is one.
     pub fn find(&self, id: &ScopeId) -> Option<Arc<Scope>> {
-        self.scopes.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).scopes.get(id).cloned()
+    }
+
+    /// Every scope.
+    pub fn all(&self) -> Vec<Arc<Scope>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).scopes.values().cloned().collect()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.scopes.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).scopes.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl std::fmt::Debug for Book {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Book").field("scopes", &self.len()).finish_non_exhaustive()
     }
 }

@@ -1,20 +1,26 @@
-//! A place among those in flight.
+//! Admitting calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use switchboard_wire::problem::{Kind, Problem};
 
+use super::book::Book;
+use super::hold::Hold;
+use super::port::Authority;
 use crate::error::{Error, Origin, Retry};
+use crate::principal::Principal;
 
 /// Admits calls.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Admission {
     in_flight: Arc<AtomicUsize>,
     bound: usize,
+    book: Arc<Book>,
+    authority: Option<Arc<dyn Authority>>,
 }
 
-/// The right to go ahead. Dropping it gives back what it holds.
+/// A place among the calls in flight. Dropping it gives it back.
 #[derive(Debug)]
 pub struct Permit {
     in_flight: Arc<AtomicUsize>,
@@ -23,7 +29,24 @@ pub struct Permit {
 impl Admission {
     /// Admits up to `bound` calls at a time.
     pub fn new(bound: usize) -> Self {
-        Self { in_flight: Arc::default(), bound }
+        Self { in_flight: Arc::default(), bound, book: Arc::default(), authority: None }
+    }
+
+    /// With those scopes.
+    #[must_use]
+    pub fn with_book(self, book: Arc<Book>) -> Self {
+        Self { book, ..self }
+    }
+
+    /// With somebody else who decides on money.
+    #[must_use]
+    pub fn with_authority(self, authority: Arc<dyn Authority>) -> Self {
+        Self { authority: Some(authority), ..self }
+    }
+
+    /// Where every scope is kept.
+    pub fn book(&self) -> &Arc<Book> {
+        &self.book
     }
 
     /// How many calls are in flight.
@@ -42,10 +65,23 @@ impl Admission {
         }
         Ok(permit)
     }
+
+    /// A hold on nothing yet, for a call of that principal to that model.
+    pub fn hold(&self, principal: &Principal, model: &str) -> Hold {
+        let mut scopes: Vec<_> = principal.scopes.iter().filter(|scope| scope.covers(model)).cloned().collect();
+        self.book.common(model, &mut scopes);
+        Hold::new(self.book.clone(), self.authority.clone(), scopes)
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Admission").field("in_flight", &self.in_flight()).field("book", &self.book).finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::nano::NanoUsd;
-use super::scope::ScopeId;
+use super::scope::{ScopeId, Source};
 use super::window::{Micros, Window};
 
 /// A future that can be held without knowing its type.
@@ -35,14 +35,25 @@ pub struct Ask {
     pub limit: NanoUsd,
     /// Less is of no use.
     pub least: NanoUsd,
-    /// More is not wished for.
-    pub most: NanoUsd,
+    /// Where the budget's money comes from.
+    pub source: Source,
+}
+
+/// What came of a wish.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// What may be spent: nothing, or at least the least that was wished.
+    pub granted: NanoUsd,
+    /// What is spent of the budget, by every gateway.
+    pub spent: NanoUsd,
+    /// What is granted to gateways and not spent yet.
+    pub held: NanoUsd,
 }
 
 /// Decides on money where several gateways share budgets.
 pub trait Authority: Send + Sync {
-    /// Gives slices: for each wish what was granted, which is nothing or at least the least that was wished.
-    fn lease(&self, asks: Vec<Ask>) -> Later<'_, Result<Vec<NanoUsd>, Outage>>;
+    /// Gives slices, one for each wish.
+    fn lease(&self, asks: Vec<Ask>) -> Later<'_, Result<Vec<Grant>, Outage>>;
 
     /// Takes back what is no longer needed. Must not block.
     fn give_back(&self, slot: Slot, amount: NanoUsd);

@@ -1,14 +1,15 @@
 //! Whose limits and budgets a call must fit in.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
 use super::nano::NanoUsd;
-use super::window::Window;
+use super::state::State;
+use super::window::{Micros, Window};
 
 /// What kind of thing a scope is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -252,13 +253,28 @@ impl Terms {
 pub struct Scope {
     /// Which one it is.
     pub id: ScopeId,
+    /// Locks are taken in this order, whoever takes them.
+    pub(super) order: u64,
     terms: ArcSwap<Terms>,
+    limited: AtomicBool,
     spent: AtomicI64,
+    pub(super) state: Mutex<State>,
+    /// What the store knows it spent before this gateway began.
+    opening: Vec<(Window, Micros, NanoUsd)>,
 }
 
 impl Scope {
-    pub(super) fn new(id: ScopeId, terms: Terms, spent: NanoUsd) -> Self {
-        Self { id, terms: ArcSwap::from_pointee(terms), spent: AtomicI64::new(spent.0) }
+    pub(super) fn new(id: ScopeId, order: u64, opening: Vec<(Window, Micros, NanoUsd)>) -> Self {
+        let lifetime = opening.iter().find(|(window, ..)| *window == Window::Lifetime).map_or(NanoUsd::ZERO, |(_, _, spent)| *spent);
+        Self {
+            id,
+            order,
+            terms: ArcSwap::default(),
+            limited: AtomicBool::new(false),
+            spent: AtomicI64::new(lifetime.0),
+            state: Mutex::default(),
+            opening,
+        }
     }
 
     /// What it allows.
@@ -266,8 +282,24 @@ impl Scope {
         self.terms.load_full()
     }
 
-    pub(super) fn set(&self, terms: Terms) {
+    pub(super) fn set(&self, terms: Terms, now: Micros) {
+        let mut state = self.state();
+        state.follow(&terms, &self.opening, now);
+        self.limited.store(!terms.are_empty(), Ordering::Release);
         self.terms.store(Arc::new(terms));
+    }
+
+    /// Whether anything is limited.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limited.load(Ordering::Acquire)
+    }
+
+    pub(super) fn guard(&self) -> Guard<Arc<Terms>> {
+        self.terms.load()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// All it has ever spent, as far as this gateway knows.
@@ -276,7 +308,6 @@ impl Scope {
     }
 
     /// Adds to what it has spent.
-    #[allow(dead_code, reason = "the take comes with the next commit")]
     pub(super) fn spend(&self, amount: NanoUsd) {
         self.spent.fetch_add(amount.0, Ordering::Relaxed);
     }

@@ -142,7 +142,6 @@ fn first_day(months: i64) -> i64 {
 }
 
 /// A length of time in whole microseconds.
-#[allow(dead_code, reason = "the take comes with the next commit")]
 pub(crate) fn micros(duration: Duration) -> Micros {
     Micros::try_from(duration.as_micros()).unwrap_or(Micros::MAX)
 }

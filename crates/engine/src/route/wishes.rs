@@ -237,9 +237,6 @@ impl Wishes {
     }
 
     fn check(&self) -> Result<(), Problem> {
-        if !self.models.is_empty() && self.fallbacks.as_ref().is_some_and(|fallbacks| !fallbacks.is_empty()) {
-            return Err(wrong("fallbacks", "cannot be sent together with `models`"));
-        }
         let preferred = [&self.provider.preferred_max_latency, &self.provider.preferred_min_throughput];
         let thresholds = preferred.into_iter().flatten().flat_map(|preferred| &preferred.0);
         if thresholds.into_iter().any(|(_, value)| !value.is_finite() || *value < 0.0) {

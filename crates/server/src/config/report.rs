@@ -133,7 +133,12 @@ fn fallbacks(title: &str, fallbacks: &[Fallback], out: &mut String) {
         let _ = writeln!(out, "{title}:");
     }
     for fallback in fallbacks {
-        let _ = writeln!(out, "- {} -> {}", fallback.model, fallback.targets.join(", "));
+        let _ = writeln!(
+            out,
+            "- {} -> {}",
+            fallback.model,
+            fallback.targets.iter().map(|target| target.model.as_str()).collect::<Vec<_>>().join(", ")
+        );
     }
 }
 

@@ -4,8 +4,14 @@ use super::Kind::{Any, Count, Decimal, Flag, List, ListOrMap, Map, Seconds, Secr
 use super::{Key, honoured, ignored, not_yet};
 
 pub(super) const KEYS: &[Key] = &[
-    not_yet("routing_strategy", Text, "How a deployment is chosen; `simple-shuffle`, the default, is the one in effect.").common(),
-    not_yet("routing_strategy_args", Map, "Settings of the strategy."),
+    honoured(
+        "routing_strategy",
+        Text,
+        "How a deployment is chosen: `simple-shuffle` (the default), `least-busy`, `latency-based-routing`, `usage-based-routing`, \
+         `usage-based-routing-v2`, `cost-based-routing`, `inverse-square-price` or `switchboard`.",
+    )
+    .common(),
+    honoured("routing_strategy_args", Map, "Settings of the strategy: `ttl`, `lowest_latency_buffer`, `latency_goal_ms`."),
     honoured("model_group_alias", Map, "Other names of models: `alias: model` or `alias: {model: ..., hidden: true}`.").common(),
     honoured("num_retries", Count, "Retries after a failure; 2 unless said.").common(),
     honoured("retry_after", Seconds, "Shortest wait before a retry."),
@@ -23,12 +29,16 @@ pub(super) const KEYS: &[Key] = &[
     honoured("default_fallbacks", Texts, "Models to try when a model without fallbacks of its own fails."),
     honoured("max_fallbacks", Count, "Most fallbacks tried for one request; 5 unless said."),
     not_yet("enable_weighted_failover", Flag, "Choose among the remaining deployments by weight after a failure."),
-    not_yet("enable_pre_call_checks", Flag, "Leave out deployments that cannot take the request, such as one with too small a context.")
+    honoured("enable_pre_call_checks", Flag, "Leave out deployments that cannot take the request, such as one with too small a context.")
         .common(),
-    not_yet("optional_pre_call_checks", Texts, "Further checks before a deployment is chosen."),
-    not_yet("enable_tag_filtering", Flag, "Route by the tags of requests.").protects(),
-    not_yet("tag_filtering_match_any", Flag, "One matching tag is enough."),
-    not_yet("tag_routing_prefix", Text, "Prefix that marks the tags used for routing."),
+    honoured(
+        "optional_pre_call_checks",
+        Texts,
+        "Further checks: `prompt_caching`, `deployment_affinity`, `session_affinity`, `enforce_model_rate_limits`; others have no effect.",
+    ),
+    honoured("enable_tag_filtering", Flag, "Route by the tags of requests.").protects(),
+    honoured("tag_filtering_match_any", Flag, "One matching tag is enough; true unless said."),
+    honoured("tag_routing_prefix", Text, "Prefix that marks the tags used for routing."),
     not_yet("redis_host", Text, "Redis host, for state shared between gateways.").common(),
     not_yet("redis_port", Text, "Redis port.").common(),
     not_yet("redis_password", Secret, "Redis password.").common(),
@@ -38,13 +48,13 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("cache_kwargs", Map, "Settings of that cache."),
     not_yet("caching_groups", List, "Models that share cached answers."),
     not_yet("provider_budget_config", Map, "US dollars each provider may be paid per period.").protects(),
-    not_yet("routing_groups", List, "Strategies for sets of models."),
+    honoured("routing_groups", List, "Strategies for sets of models: `{group_name, models, routing_strategy, routing_strategy_args}`."),
     not_yet("default_litellm_params", Map, "Parameters of every deployment that does not set its own."),
     not_yet("default_max_parallel_requests", Count, "`max_parallel_requests` of deployments that do not set their own."),
     not_yet("default_priority", Count, "Priority of requests that do not say theirs."),
     ignored("polling_interval", Decimal, "There is no queue that is polled."),
     ignored("client_ttl", Decimal, "Connections are pooled per provider, not per client object."),
-    not_yet("deployment_affinity_ttl_seconds", Seconds, "How long a caller stays with a deployment."),
+    honoured("deployment_affinity_ttl_seconds", Seconds, "How long a caller stays with a deployment."),
     not_yet("model_group_affinity_config", ListOrMap, "Which models keep callers with a deployment."),
     not_yet("ignore_invalid_deployments", Flag, "Leave out deployments that cannot be used."),
     not_yet("enable_health_check_routing", Flag, "Leave out deployments that failed their health check."),

@@ -1,6 +1,6 @@
 //! Keys of the gateway's own section, `switchboard`. Every duration and size carries its unit in the name.
 
-use super::Kind::{Count, Flag, Integer, Map, Secret, Text, Texts};
+use super::Kind::{Count, Flag, Integer, List, Map, Secret, Text, Texts};
 use super::{Key, honoured};
 
 pub(super) const KEYS: &[Key] = &[
@@ -12,6 +12,20 @@ pub(super) const KEYS: &[Key] = &[
     honoured("timeouts", Map, "Bounds on how long clients may take."),
     honoured("upstream", Map, "Connections to providers."),
     honoured("reload", Map, "How changes of the configuration are noticed."),
+    honoured("latency_goal_ms", Integer, "Wait that the strategy `switchboard` keeps to where it can; near the best unless said."),
+    honoured("openrouter_routing_strategy", Text, "Strategy for requests in OpenRouter's manner; `switchboard` unless said."),
+    honoured(
+        "virtual_models",
+        List,
+        "Names that stand for several models, in TrueFoundry's form: `{name, slug, alias, routing_config: {type, sticky_routing, \
+         load_balance_targets}}`, or a manifest with `integrations`.",
+    ),
+    honoured(
+        "data_dir",
+        Text,
+        "Directory for files that the gateway makes itself: its SQLite database, where `database_url` names no other, and the pepper of \
+         its keys. `SWITCHBOARD_DATA_DIR` unless said; `switchboard serve` with a master key takes `$XDG_DATA_HOME/switchboard`.",
+    ),
     honoured(
         "catalog",
         Text,

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use switchboard_engine::route::settings::Settings;
+
 use super::fallback::{self, Fallback};
 use super::litellm::ReadLitellm;
+use super::routing;
 use crate::config::diagnostic::Location;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::Section;
 use crate::config::yaml::Node;
 
 /// How deployments are chosen and what happens when one fails.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RouterSettings {
     /// Name of the strategy, as written.
     pub routing_strategy: String,
@@ -38,6 +41,8 @@ pub struct RouterSettings {
     pub default_fallbacks: Vec<String>,
     /// Most fallbacks tried for one request.
     pub max_fallbacks: u32,
+    /// How deployments are chosen, in the engine's terms.
+    pub routing: Settings,
 }
 
 /// The settings, and the fields the aliases are read from.
@@ -76,6 +81,7 @@ impl RouterSettings {
                 some => some,
             },
             max_fallbacks: fields.count("max_fallbacks").unwrap_or(5),
+            routing: routing::read(reader, &fields),
         };
         ReadRouter { settings, default_fallbacks_at, fields }
     }

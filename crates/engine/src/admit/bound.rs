@@ -1,0 +1,252 @@
+//! What a call may cost at most, before it is sent.
+//!
+//! A prompt has no more tokens than bytes: that costs nothing to know, and where it fits in every budget nobody need know better.
+//! Only where it does not is the prompt counted, with a vocabulary, and the count taken times 1.15. What cannot be seen in the
+//! body (an answer of before that the provider keeps, the results of a search it makes) is taken for as long as the model reads.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use switchboard_wire::chat::ChatRequest;
+use switchboard_wire::{Dialect, Operation};
+
+use super::nano::NanoUsd;
+use super::state::Need;
+use crate::call::{Call, Content};
+use crate::catalog::{Component, PicoUsd, Prices, Rate};
+use crate::deployment::Deployment;
+use crate::operation::estimate;
+
+/// The frame that vendors put around messages and tools, beside the bytes.
+const FRAME: u64 = 64;
+/// Tokens of a picture, a page or a sound of which only the place is known.
+const MEDIUM: u64 = 8_192;
+/// Of a prompt nothing is known but that it fits in a model.
+const UNSEEN: u64 = 1_000_000;
+/// Searches of one answer.
+const SEARCHES: u64 = 20;
+/// What is taken from token limits for an answer of which nothing is said.
+const PLAIN_ANSWER: u64 = 1_000;
+/// A count by the vocabulary is taken times this many per cent.
+const MARGIN_PERCENT: u64 = 115;
+
+/// Words in a body behind which stands more than their bytes.
+const REFERENCES: [&[u8]; 8] =
+    [b"_url\"", b"\"url\"", b"file_id\"", b"fileUri\"", b"file_uri\"", b"fileId\"", b"s3Location\"", b"\"video\""];
+const KEPT: [&[u8]; 4] = [b"\"previous_response_id\"", b"\"conversation\"", b"\"cachedContent\"", b"\"container\""];
+const SEARCH: [&[u8]; 6] = [b"web_search", b"web_fetch", b"googleSearch", b"google_search", b"file_search", b"\"plugins\""];
+
+/// The most a call can take of each thing that has a price.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bound {
+    /// Tokens of the prompt.
+    pub input: u64,
+    /// Tokens of one answer; none where neither the caller nor the model has a limit.
+    pub output: Option<u64>,
+    /// Whether the caller said so.
+    pub asked: bool,
+    /// Answers.
+    pub choices: u64,
+    /// Whether the provider may search.
+    searches: bool,
+    /// Whether writes to a cache may be for an hour.
+    long_cache: bool,
+    /// Things that are no tokens.
+    pieces: Vec<(Component, u64)>,
+}
+
+/// The keys of a body by which an answer is bounded, in every dialect.
+#[derive(Default, Deserialize)]
+struct Caps {
+    max_tokens: Option<u64>,
+    max_completion_tokens: Option<u64>,
+    max_output_tokens: Option<u64>,
+    n: Option<u64>,
+    best_of: Option<u64>,
+    #[serde(rename = "generationConfig", alias = "generation_config")]
+    generation: Option<Generation>,
+    #[serde(rename = "inferenceConfig")]
+    inference: Option<Inference>,
+}
+
+#[derive(Default, Deserialize)]
+struct Generation {
+    #[serde(rename = "maxOutputTokens", alias = "max_output_tokens")]
+    most: Option<u64>,
+    #[serde(rename = "candidateCount", alias = "candidate_count")]
+    candidates: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+struct Inference {
+    #[serde(rename = "maxTokens")]
+    most: Option<u64>,
+}
+
+impl Bound {
+    /// What can be said of a call at that target without reading its prompt.
+    pub fn of(call: &Call, target: &Deployment) -> Self {
+        let body = &call.body;
+        let caps = caps(call);
+        let any = |words: &[&[u8]]| words.iter().any(|word| body.contains(word));
+        let card = target.card.as_ref();
+        let window = card.and_then(|card| card.max_input_tokens.or(card.max_tokens)).unwrap_or(UNSEEN);
+        let searches = any(&SEARCH) || call.model.ends_with(":online");
+        let bytes = body.len() as u64 + FRAME;
+        let input = match () {
+            () if searches || any(&KEPT) => window.max(bytes),
+            () if any(&REFERENCES) => bytes.saturating_add(MEDIUM.saturating_mul(references(call))),
+            () => bytes,
+        };
+        let asked = caps.output();
+        // A model's own limit bounds what a caller asks for; more it would refuse or cut.
+        let most = card.and_then(|card| card.max_output_tokens.or(card.max_tokens)).filter(|most| *most > 0);
+        let output = match call.door.operation {
+            Operation::Chat => asked.or(most),
+            _ => Some(asked.unwrap_or(0)),
+        };
+        Self {
+            input,
+            output,
+            asked: asked.is_some(),
+            choices: caps.choices(),
+            searches,
+            long_cache: body.contains(b"\"1h\""),
+            pieces: pieces(call, &caps),
+        }
+    }
+
+    /// The same with the prompt counted. Takes as long as the prompt is long.
+    #[must_use]
+    pub fn counted(mut self, request: &ChatRequest) -> Self {
+        if let Some(tokens) = estimate::tokens(request) {
+            let tokens = tokens.saturating_mul(MARGIN_PERCENT).div_ceil(100).saturating_add(FRAME);
+            self.input = self.input.min(tokens.saturating_add(MEDIUM.saturating_mul(estimate::media(request))));
+        }
+        self
+    }
+
+    /// The same with answers of at most so many tokens.
+    #[must_use]
+    pub fn within(mut self, output: u64) -> Self {
+        self.output = Some(output);
+        self
+    }
+
+    /// What it takes at those prices.
+    pub fn need(&self, prices: Option<&Prices>) -> Need {
+        let output = self.output.unwrap_or(UNSEEN);
+        let money =
+            prices.map_or(NanoUsd::ZERO, |prices| NanoUsd::from_pico(PicoUsd(self.fixed(prices).0 + self.answers(prices, output).0)));
+        // Limits of tokens are corrected when the answer is known; a model's longest answer would block them for nothing.
+        let counted = if self.asked { output } else { output.min(PLAIN_ANSWER) };
+        Need { money, input: self.input, output: counted.saturating_mul(self.choices) }
+    }
+
+    /// How long each answer may be for that much money; none where answers cost nothing, or nothing is left for them.
+    pub fn affordable(&self, prices: &Prices, money: NanoUsd) -> Option<u64> {
+        let left = PicoUsd(i128::from(money.0) * 1000 - self.fixed(prices).0);
+        let tokens = answer_rate(prices, self.input)?.buys(left)?;
+        Some(tokens / self.choices).filter(|tokens| *tokens > 0)
+    }
+
+    fn answers(&self, prices: &Prices, output: u64) -> PicoUsd {
+        let tokens = output.saturating_mul(self.choices);
+        answer_rate(prices, self.input).map_or(PicoUsd(0), |rate| rate.cost(Component::Output, tokens))
+    }
+
+    /// What everything but the answers costs.
+    fn fixed(&self, prices: &Prices) -> PicoUsd {
+        let mut parts =
+            [Component::Input, Component::CacheRead, Component::CacheWrite, Component::AudioInput, Component::ImageInput].to_vec();
+        if self.long_cache {
+            parts.push(Component::CacheWriteHour);
+        }
+        let prompt = parts.into_iter().filter_map(|part| prices.worst(part, self.input)).max();
+        let mut total = prompt.map_or(0, |rate| rate.cost(Component::Input, self.input).0);
+        let mut add = |component: Component, quantity: u64| {
+            total += prices.worst(component, self.input).map_or(0, |rate| rate.cost(component, quantity).0);
+        };
+        add(Component::Request, 1);
+        if self.searches {
+            let search = [Component::SearchHigh, Component::SearchMedium, Component::SearchLow, Component::MapsQuery];
+            let dearest = search.into_iter().max_by_key(|search| prices.worst(*search, 0));
+            add(dearest.unwrap_or(Component::SearchMedium), SEARCHES);
+        }
+        for (component, quantity) in &self.pieces {
+            add(*component, *quantity);
+        }
+        PicoUsd(total)
+    }
+}
+
+/// The dearest thing an answer may be made of.
+fn answer_rate(prices: &Prices, prompt: u64) -> Option<Rate> {
+    let parts = [Component::Output, Component::Reasoning, Component::AudioOutput, Component::ImageOutput];
+    parts.into_iter().filter_map(|part| prices.worst(part, prompt)).max()
+}
+
+impl Caps {
+    fn output(&self) -> Option<u64> {
+        let generation = self.generation.as_ref().and_then(|generation| generation.most);
+        let inference = self.inference.as_ref().and_then(|inference| inference.most);
+        // Where a body says it twice, nobody knows which one the provider reads.
+        [self.max_tokens, self.max_completion_tokens, self.max_output_tokens, generation, inference].into_iter().flatten().max()
+    }
+
+    fn choices(&self) -> u64 {
+        let candidates = self.generation.as_ref().and_then(|generation| generation.candidates);
+        [self.n, self.best_of, candidates].into_iter().flatten().max().unwrap_or(1).max(1)
+    }
+}
+
+fn caps(call: &Call) -> Caps {
+    let Content::Json(outline) = &call.content else { return Caps::default() };
+    let number = |key: &str| outline.read::<u64>(&call.body, key).ok().flatten();
+    Caps {
+        max_tokens: number("max_tokens"),
+        max_completion_tokens: number("max_completion_tokens"),
+        max_output_tokens: number("max_output_tokens"),
+        n: number("n"),
+        best_of: number("best_of"),
+        generation: outline.read(&call.body, "generationConfig").ok().flatten(),
+        inference: outline.read(&call.body, "inferenceConfig").ok().flatten(),
+    }
+}
+
+/// How many things a body points at.
+fn references(call: &Call) -> u64 {
+    let body = call.body.join();
+    REFERENCES.iter().map(|word| memchr::memmem::find_iter(&body, word).count() as u64).sum()
+}
+
+/// What an operation that is no chat takes beside tokens.
+fn pieces(call: &Call, caps: &Caps) -> Vec<(Component, u64)> {
+    let bytes = call.body.len() as u64;
+    match call.door.operation {
+        Operation::Chat | Operation::Embeddings | Operation::CountTokens | Operation::Moderations => Vec::new(),
+        Operation::Rerank => vec![(Component::Query, documents(call).div_ceil(100).max(1))],
+        _ => vec![
+            (Component::OutputImage, caps.choices()),
+            (Component::InputCharacter, bytes),
+            // No sound is packed tighter than a thousand bytes a second.
+            (Component::InputTime, bytes),
+        ],
+    }
+}
+
+/// Providers count a search of up to a hundred documents as one.
+fn documents(call: &Call) -> u64 {
+    let Content::Json(outline) = &call.content else { return 1 };
+    let documents: Option<Vec<IgnoredAny>> = outline.read(&call.body, "documents").ok().flatten();
+    documents.map_or(1, |documents| documents.len() as u64)
+}
+
+/// The body's field that bounds an answer, in a dialect where it stands at the top.
+pub fn cap_key(dialect: Dialect, newer: bool) -> Option<&'static str> {
+    match dialect {
+        Dialect::OpenAiChat if newer => Some("max_completion_tokens"),
+        Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::Anthropic | Dialect::Cohere => Some("max_tokens"),
+        Dialect::OpenAiResponses => Some("max_output_tokens"),
+        Dialect::Gemini | Dialect::Bedrock | Dialect::Ollama | Dialect::Replicate => None,
+    }
+}

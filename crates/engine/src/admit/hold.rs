@@ -1,0 +1,300 @@
+//! What a call has taken, from the moment it is admitted to the moment it is settled.
+
+use std::sync::{Arc, MutexGuard};
+
+use super::book::Book;
+use super::nano::NanoUsd;
+use super::port::{Ask, Authority};
+use super::refusal::{Refusal, Why};
+use super::scope::{Level, Scope, ScopeId};
+use super::state::{Admitted, Need, Own, Standing, State, Verdict, View};
+use super::window::{Micros, Window};
+
+/// One scope a call is in.
+#[derive(Debug)]
+struct Engaged {
+    scope: Arc<Scope>,
+    /// It is of the target and not of the caller: the next attempt may have another.
+    of_target: bool,
+    /// When the money it holds was taken, and under which terms; none where nothing was limited.
+    booked: Option<Admitted>,
+    /// When the call was counted, under which terms, and as how many tokens; none where nothing was limited.
+    counted: Option<(Admitted, Need)>,
+    /// It is being tried and nothing is taken of it yet.
+    joins: bool,
+}
+
+/// What a call has taken of every scope it is in. Dropping it gives everything back; what was spent must be said before.
+pub struct Hold {
+    book: Arc<Book>,
+    authority: Option<Arc<dyn Authority>>,
+    engaged: Vec<Engaged>,
+    at: Micros,
+    admitted: bool,
+    need: Need,
+    used: Need,
+    standings: Vec<(Level, Standing)>,
+}
+
+/// What came of an attempt to take.
+enum Outcome {
+    Taken,
+    Refused(Box<Refusal>),
+    Short(Vec<Ask>),
+}
+
+/// One line a settlement adds to: a scope and the windows in which it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Whose.
+    pub scope: ScopeId,
+    /// In which windows, with their starts; the lifetime always counts.
+    pub windows: Vec<(Window, Micros)>,
+}
+
+impl Hold {
+    /// A hold on nothing yet, for a call with those scopes.
+    pub(super) fn new(book: Arc<Book>, authority: Option<Arc<dyn Authority>>, scopes: Vec<Arc<Scope>>) -> Self {
+        let engaged = scopes.into_iter().map(|scope| Engaged { scope, of_target: false, booked: None, counted: None, joins: false });
+        Self {
+            engaged: engaged.collect(),
+            book,
+            authority,
+            at: 0,
+            admitted: false,
+            need: Need::default(),
+            used: Need::default(),
+            standings: Vec::new(),
+        }
+    }
+
+    /// Whether anything at all limits the call at that target: if not, nobody need know what it may cost.
+    pub fn is_limited(&self, provider: &str, deployment: &str) -> bool {
+        let mut targets = Vec::new();
+        self.book.of_target(provider, deployment, &mut targets);
+        targets.iter().any(|scope| scope.is_limited()) || self.engaged.iter().any(|engaged| engaged.scope.is_limited())
+    }
+
+    /// Takes what an attempt at that target needs, in every scope or in none; what the attempt before held is given back in the
+    /// same step, and `settled` of it is spent.
+    pub async fn take(&mut self, (provider, deployment): (&str, &str), need: Need, settled: NanoUsd) -> Result<(), Refusal> {
+        let mut targets = Vec::new();
+        self.book.of_target(provider, deployment, &mut targets);
+        loop {
+            match self.try_take(&targets, need, settled) {
+                Outcome::Taken => return Ok(()),
+                Outcome::Refused(refusal) => return Err(*refusal),
+                Outcome::Short(asks) => self.ask(asks).await?,
+            }
+        }
+    }
+
+    /// Asks the authority for more.
+    async fn ask(&self, asks: Vec<Ask>) -> Result<(), Refusal> {
+        let refused = |ask: &Ask, why| Refusal { scope: ask.slot.scope.clone(), name: self.name_of(&ask.slot.scope), why };
+        let (Some(authority), Some(first)) = (&self.authority, asks.first()) else { return Ok(()) };
+        let unavailable = refused(first, Why::Unavailable);
+        let granted = authority.lease(asks.clone()).await.map_err(|_| unavailable)?;
+        let mut short = None;
+        for (ask, grant) in asks.iter().zip(&granted) {
+            if grant.granted > NanoUsd::ZERO
+                && let Some(scope) = self.engaged.iter().find(|engaged| engaged.scope.id == ask.slot.scope).map(|engaged| &engaged.scope)
+            {
+                scope.state().grant(&ask.slot, grant.granted);
+            }
+            if grant.granted < ask.least && short.is_none() {
+                short = Some(refused(
+                    ask,
+                    Why::Budget {
+                        spent: grant.spent,
+                        held: grant.held,
+                        limit: ask.limit,
+                        needs: ask.least,
+                        window: ask.slot.window,
+                        resets_at: ask.slot.window.end(ask.slot.start),
+                        source: ask.source,
+                    },
+                ));
+            }
+        }
+        short.map_or(Ok(()), Err)
+    }
+
+    fn name_of(&self, id: &ScopeId) -> String {
+        let engaged = self.engaged.iter().find(|engaged| engaged.scope.id == *id);
+        engaged.map(|engaged| engaged.scope.guard().name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| id.id.to_string())
+    }
+
+    fn try_take(&mut self, targets: &[Arc<Scope>], need: Need, settled: NanoUsd) -> Outcome {
+        let now = self.book.now();
+        self.join(targets);
+        let limited: Vec<usize> = (0..self.engaged.len()).filter(|at| self.engaged[*at].scope.is_limited()).collect();
+        let mut guards: Vec<MutexGuard<'_, State>> = limited.iter().map(|at| self.engaged[*at].scope.state()).collect();
+        let owns: Vec<Own> = limited.iter().map(|at| self.own(*at, settled)).collect();
+        if let Some(outcome) = self.judge(&limited, &guards, &owns, (targets, need, now)) {
+            drop(guards);
+            self.engaged.retain(|engaged| !engaged.joins);
+            return outcome;
+        }
+        let mut standings = Vec::new();
+        let mut stamps = Vec::with_capacity(limited.len());
+        for ((at, state), own) in limited.iter().zip(&mut guards).zip(&owns) {
+            let engaged = &self.engaged[*at];
+            let staying = !engaged.of_target || is_among(&engaged.scope, targets);
+            let taken = if staying { need } else { Need::default() };
+            state.take(&taken, own, now);
+            if let (false, Some((admitted, counted))) = (staying, engaged.counted) {
+                state.finish(admitted, &counted, &Need::default());
+            }
+            stamps.push(Admitted { at: now, under: state.generation });
+            if own.first {
+                standings.extend(state.standings(&engaged.scope.guard()).map(|standing| (engaged.scope.id.level, standing)));
+            }
+        }
+        self.spend(settled);
+        drop(guards);
+        for ((at, stamp), own_first) in limited.iter().zip(stamps).zip(owns.iter().map(|own| own.first)) {
+            let engaged = &mut self.engaged[*at];
+            engaged.booked = Some(stamp);
+            if engaged.counted.is_none() {
+                engaged.counted = own_first.then_some((stamp, need));
+            }
+        }
+        self.standings.extend(standings);
+        self.engaged.retain(|engaged| !engaged.of_target || is_among(&engaged.scope, targets));
+        self.engaged.iter_mut().for_each(|engaged| engaged.joins = false);
+        (self.at, self.need, self.admitted) = (now, need, true);
+        Outcome::Taken
+    }
+
+    /// Adds the scopes of a target to those the call is in, in the order of locks.
+    fn join(&mut self, targets: &[Arc<Scope>]) {
+        for scope in targets {
+            if !self.engaged.iter().any(|engaged| Arc::ptr_eq(&engaged.scope, scope)) {
+                self.engaged.push(Engaged { scope: scope.clone(), of_target: true, booked: None, counted: None, joins: true });
+            }
+        }
+        self.engaged.sort_by_key(|engaged| engaged.scope.order);
+        self.engaged.dedup_by_key(|engaged| engaged.scope.order);
+    }
+
+    /// What the call has in that scope.
+    fn own(&self, at: usize, settled: NanoUsd) -> Own {
+        let engaged = &self.engaged[at];
+        let booked = engaged.booked.unwrap_or(Admitted { at: self.at, under: 0 });
+        Own { first: !self.admitted || engaged.joins, generation: booked.under, at: booked.at, held: self.need.money, settled }
+    }
+
+    /// What stands in the way; none where the call fits everywhere.
+    fn judge(
+        &self,
+        limited: &[usize],
+        guards: &[MutexGuard<'_, State>],
+        owns: &[Own],
+        (targets, need, now): (&[Arc<Scope>], Need, Micros),
+    ) -> Option<Outcome> {
+        let leased = self.authority.is_some();
+        let (mut asks, mut softly, mut room) = (Vec::new(), None, false);
+        for ((at, state), own) in limited.iter().zip(guards).zip(owns) {
+            let engaged = &self.engaged[*at];
+            if engaged.of_target && !is_among(&engaged.scope, targets) {
+                continue;
+            }
+            let scope = &engaged.scope;
+            let terms = scope.guard();
+            let refused = |why| Refusal { scope: scope.id.clone(), name: self.name_of(&scope.id), why };
+            let view = View { id: &scope.id, terms: &terms, now, lifetime: scope.spent(), leased };
+            match state.judge(&view, &need, own) {
+                Verdict::Fits => room |= !terms.budgets.is_empty(),
+                Verdict::Refused(why) => return Some(Outcome::Refused(Box::new(refused(why)))),
+                Verdict::Short(more) => asks.extend(more),
+                Verdict::Softly(why) => softly = softly.or_else(|| Some(refused(why))),
+            }
+        }
+        match softly {
+            Some(refusal) if !room => Some(Outcome::Refused(Box::new(refusal))),
+            _ if !asks.is_empty() => Some(Outcome::Short(asks)),
+            _ => None,
+        }
+    }
+
+    /// An attempt is over and cost that much; its hold is given back.
+    pub fn settle(&mut self, settled: NanoUsd) {
+        if !self.admitted {
+            return;
+        }
+        for at in 0..self.engaged.len() {
+            let own = Own { first: false, ..self.own(at, settled) };
+            let engaged = &self.engaged[at];
+            if engaged.booked.is_some() || engaged.scope.is_limited() {
+                engaged.scope.state().settle(&own);
+            }
+        }
+        self.spend(settled);
+        self.need.money = NanoUsd::ZERO;
+    }
+
+    fn spend(&self, settled: NanoUsd) {
+        if settled != NanoUsd::ZERO && self.admitted {
+            self.engaged.iter().for_each(|engaged| engaged.scope.spend(settled));
+        }
+    }
+
+    /// Says how many tokens the call really took.
+    pub fn used(&mut self, input: u64, output: u64) {
+        self.used.input = self.used.input.saturating_add(input);
+        self.used.output = self.used.output.saturating_add(output);
+    }
+
+    /// What is held now.
+    pub fn need(&self) -> &Need {
+        &self.need
+    }
+
+    /// How far the limits were used when the call was admitted.
+    pub fn standings(&self) -> &[(Level, Standing)] {
+        &self.standings
+    }
+
+    /// What a settlement adds to.
+    pub fn lines(&self) -> Vec<Line> {
+        let line = |engaged: &Engaged| {
+            let terms = engaged.scope.guard();
+            let at = engaged.booked.map_or(self.at, |booked| booked.at);
+            let mut windows: Vec<(Window, Micros)> = terms
+                .budgets
+                .iter()
+                .map(|budget| budget.window)
+                .filter(|window| *window != Window::Lifetime)
+                .map(|window| (window, window.start(at)))
+                .collect();
+            windows.dedup();
+            Line { scope: engaged.scope.id.clone(), windows }
+        };
+        self.engaged.iter().map(line).collect()
+    }
+}
+
+fn is_among(scope: &Arc<Scope>, targets: &[Arc<Scope>]) -> bool {
+    targets.iter().any(|target| Arc::ptr_eq(target, scope))
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if !self.admitted {
+            return;
+        }
+        self.settle(NanoUsd::ZERO);
+        for engaged in &self.engaged {
+            if let Some((admitted, counted)) = &engaged.counted {
+                engaged.scope.state().finish(*admitted, counted, &self.used);
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Hold").field("engaged", &self.engaged).field("need", &self.need).finish_non_exhaustive()
+    }
+}

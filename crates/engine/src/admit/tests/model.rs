@@ -1,0 +1,1 @@
+//! Random histories of admission against a model that is too simple to be wrong.
