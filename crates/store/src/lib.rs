@@ -23,5 +23,5 @@ pub mod time;
 pub use desk::Desk;
 pub use error::StoreError;
 pub use money::Money;
-pub use time::Time;
 pub use open::{Settings, Store, micros};
+pub use time::Time;

@@ -10,5 +10,6 @@ mod keys;
 mod logging;
 mod managed;
 mod models;
+mod people;
 mod reloading;
 mod tidy;

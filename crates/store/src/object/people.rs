@@ -30,8 +30,15 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 7] =
-        [Self::ProxyAdmin, Self::ProxyAdminViewer, Self::OrgAdmin, Self::InternalUser, Self::InternalUserViewer, Self::Team, Self::Customer];
+    pub const ALL: [Role; 7] = [
+        Self::ProxyAdmin,
+        Self::ProxyAdminViewer,
+        Self::OrgAdmin,
+        Self::InternalUser,
+        Self::InternalUserViewer,
+        Self::Team,
+        Self::Customer,
+    ];
 
     /// Its name in the APIs.
     pub fn as_str(self) -> &'static str {
@@ -94,7 +101,7 @@ impl Object for User {
 
     fn columns(&self) -> Columns {
         Columns {
-            name: self.user_email.clone(),
+            name: self.user_email.as_ref().map(|email| email.to_lowercase()),
             user: Some(self.user_id.clone()),
             organization: self.organization_id.clone(),
             created_by: self.created_by.clone(),
