@@ -89,11 +89,10 @@ pub(super) async fn within_organization(desk: &Desk, team: &Team) -> Result<(), 
     let organization: Option<Organization> = desk.get(id).await?;
     let organization = organization.ok_or_else(|| Refused::said(404, &format!("Organization not found, passed organization_id={id}")))?;
     let every = |list: &[String]| list.is_empty() || list.iter().any(|name| name == crate::authz::model::ALL);
-    if !every(&organization.models) {
-        if let Some(model) = team.models.iter().find(|model| !organization.models.contains(model)) {
-            let message = format!("Cannot use model '{model}': it is not among the models of organization {id}: {:?}", organization.models);
-            return Err(Refused::said(403, &message));
-        }
+    let foreign = team.models.iter().find(|model| !organization.models.contains(model)).filter(|_| !every(&organization.models));
+    if let Some(model) = foreign {
+        let message = format!("Cannot use model '{model}': it is not among the models of organization {id}: {:?}", organization.models);
+        return Err(Refused::said(403, &message));
     }
     let budget: Option<Budget> = match &organization.budget_id {
         Some(id) => desk.get(id).await?,

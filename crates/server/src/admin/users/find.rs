@@ -11,11 +11,14 @@ use crate::admin::{Answer, Refused, Request, rows};
 use crate::auth::Caller;
 use crate::auth::caller::ADMIN;
 
+/// A team, and some of those in it.
+type Joined = (Team, Vec<(TeamMember, Option<Budget>)>);
+
 /// What belongs to a user.
 struct Around {
     user: Option<User>,
     keys: Vec<Key>,
-    teams: Vec<(Team, Vec<(TeamMember, Option<Budget>)>)>,
+    teams: Vec<Joined>,
     organizations: Vec<OrganizationMember>,
 }
 
