@@ -12,5 +12,6 @@ mod logging;
 mod managed;
 mod market;
 mod models;
+mod people;
 mod reloading;
 mod tidy;
