@@ -11,6 +11,7 @@ pub mod config;
 pub mod credential;
 pub mod demo;
 pub mod edge;
+mod explain;
 pub mod fleet;
 mod health;
 mod id;

@@ -13,6 +13,8 @@ pub enum Route {
     Call(Door),
     /// A request for a model in Gemini's form: `{model}:{method}`.
     Gemini,
+    /// Where a request would go, and why.
+    Explain(Flavor),
     /// The models there are.
     Models,
     /// The models there are, in OpenRouter's form.
@@ -115,7 +117,7 @@ impl Row {
             Route::Call(door) if door.dialect == Dialect::Anthropic => Audience::Anthropic,
             Route::Call(_) => Audience::OpenAi,
             Route::Gemini | Route::GeminiModels => Audience::Gemini,
-            Route::Models | Route::OpenRouterModels | Route::Model => Audience::Everyone,
+            Route::Models | Route::OpenRouterModels | Route::Model | Route::Explain(_) => Audience::Everyone,
             Route::Page(_) => Audience::Operator,
         }
     }
@@ -139,7 +141,7 @@ use Dialect::{Anthropic, OpenAiChat, OpenAiCompletions, OpenAiResponses};
 use Operation::{Chat, CountTokens, Embeddings, ImageEdits, ImageGenerations, Moderations, Rerank, Speech, Transcriptions};
 
 /// Paths that exist under every prefix of [`PREFIXES`].
-pub const SHARED: [Row; 15] = [
+pub const SHARED: [Row; 16] = [
     // OpenAI clients
     call("/chat/completions", Chat, OpenAiChat, "Chat with a model"),
     call("/completions", Chat, OpenAiCompletions, "Complete a text"),
@@ -157,6 +159,12 @@ pub const SHARED: [Row; 15] = [
     // all of them
     get("/models", Route::Models, "The models there are"),
     get("/models/{*model}", Route::Model, "One model"),
+    Row {
+        method: "POST",
+        path: "/route/explain",
+        route: Route::Explain(Flavor::OpenAi),
+        summary: "Where a request of any form would go, and why; nothing is sent there",
+    },
     call("/queue/chat/completions", Chat, OpenAiChat, "Chat with a model (LiteLLM's queued form)"),
 ];
 
@@ -271,6 +279,7 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
 fn flavored(mut row: Row, flavor: Flavor) -> Row {
     match &mut row.route {
         Route::Call(door) => door.flavor = flavor,
+        Route::Explain(own) => *own = flavor,
         route @ Route::Models if flavor == Flavor::OpenRouter => *route = Route::OpenRouterModels,
         _ => {}
     }

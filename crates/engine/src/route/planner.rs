@@ -339,6 +339,21 @@ impl Fleet {
     }
 }
 
+impl Plan {
+    /// Works out what the call would cost at every target, for telling.
+    pub fn estimate(&mut self, call: &Call) {
+        let wishes = Wishes::default();
+        let ask = Ask::new(call, &wishes, Variant::None, Instant::now());
+        for target in self.targets.iter_mut().filter(|target| target.expected_cost.is_none()) {
+            target.expected_cost = ask.cost(&target.deployment);
+        }
+        for target in self.targets.iter_mut().filter(|target| target.expected_latency.is_none()) {
+            let seen = Candidate::new(&target.deployment, ask.now).latency(call.stream);
+            target.expected_latency = seen.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+        }
+    }
+}
+
 /// Whether the request is in OpenRouter's manner.
 fn is_openrouter(ask: &Ask<'_>) -> bool {
     ask.wishes.is_openrouter || ask.call.door.flavor == Flavor::OpenRouter

@@ -9,4 +9,5 @@ mod edge;
 mod logging;
 mod models;
 mod reloading;
+mod routing;
 mod tidy;
