@@ -55,6 +55,10 @@ pub struct Spec {
     pub timeout: Option<Duration>,
     /// Longest wait for a stream to begin.
     pub stream_timeout: Option<Duration>,
+    /// How often a failed request is repeated, where that differs from the rule.
+    pub num_retries: Option<u32>,
+    /// How long it rests after too many failures, where that differs from the rule.
+    pub cooldown_time: Option<Duration>,
     /// How it is connected, where that differs from the rule.
     pub transport: Option<Transport>,
     /// Whether the caller's own words named the model (wildcards).

@@ -194,6 +194,8 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         order: named.limits.order.and_then(|order| u32::try_from(order).ok()).unwrap_or(0),
         timeout: named.limits.timeout.or(Some(config.router.timeout)),
         stream_timeout: named.limits.stream_timeout.or(config.router.stream_timeout),
+        num_retries: named.limits.num_retries.or(named.limits.max_retries),
+        cooldown_time: named.limits.cooldown_time,
         transport: transport(connection.ssl_verify.as_ref())?,
         secrets,
         ..Spec::default()

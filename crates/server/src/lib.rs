@@ -22,6 +22,7 @@ pub mod overlay;
 mod page;
 mod query;
 pub mod reload;
+pub mod resilience;
 pub mod router;
 pub mod serve;
 pub mod transport;

@@ -8,6 +8,7 @@ use switchboard_engine::route::settings::Settings;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
 use super::general::General;
+use super::resilience::Recovery;
 use super::{routing, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
@@ -38,6 +39,8 @@ pub struct SwitchboardSettings {
     pub reload: ReloadSettings,
     /// Further model cards, laid over the embedded ones. `None`: only those.
     pub catalog: Option<PathBuf>,
+    /// What is done about slow and broken answers.
+    pub recovery: Recovery,
     /// Names that stand for several models.
     pub virtual_models: Vec<VirtualModel>,
 }
@@ -144,6 +147,7 @@ impl SwitchboardSettings {
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),
             reload: ReloadSettings::read(reader, fields.node("reload")),
+            recovery: Recovery::read(&fields),
             catalog: fields
                 .text("catalog")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
