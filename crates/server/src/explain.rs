@@ -6,15 +6,16 @@ use std::time::Instant;
 use http::request::Parts;
 use serde_json::{Number, Value, json};
 use switchboard_engine::call::{Call, Content, Door};
-use switchboard_engine::principal::Principal;
 use switchboard_engine::route::{Exclusion, Plan, Target};
 use switchboard_engine::wire::Dialect;
 use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 
-use crate::accept::{Answered, Draft, Refusal, body_refusal};
+use crate::accept::{Answered, Draft, Refusal, body_refusal, shown};
 use crate::app::App;
+use crate::auth::Caller;
+use crate::authz;
 use crate::edge::RequestBody;
 use crate::models::document;
 
@@ -36,7 +37,7 @@ pub(crate) async fn answer(
     app: &App,
     parts: Parts,
     body: RequestBody,
-    (door, principal, received): (Door, Arc<Principal>, Instant),
+    (door, caller, received): (Door, Arc<Caller>, Instant),
 ) -> Result<Answered, Refusal> {
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
     let (frames, _drawn) = body.collect().await.map_err(|error| body_refusal(&error, &door))?.into_parts();
@@ -50,8 +51,10 @@ pub(crate) async fn answer(
     let door = Door { dialect, shape: if dialect == Dialect::Gemini { "gemini" } else { door.shape }, ..door };
     // Gemini's bodies name no model; its paths do.
     let path_model = query("model").or_else(|| outline.read(&frames, "model").ok().flatten()).filter(|_| dialect == Dialect::Gemini);
-    let draft = Draft { door, principal, headers: parts.headers, path_stream: path_model.as_ref().map(|_| false), path_model, received };
+    let (principal, path_stream) = (caller.principal.clone(), path_model.as_ref().map(|_| false));
+    let draft = Draft { door, principal, headers: parts.headers, path_stream, path_model, received };
     let call = draft.call(frames, app).map_err(told)?;
+    let call = authz::call::may(call, &caller, app).map_err(|refused| shown(refused, &door))?;
     let plan = app.gateway.explain(&call).await;
     let plan = plan.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
     Ok(document(&explanation(&call, &plan)))
