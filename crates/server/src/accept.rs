@@ -24,15 +24,15 @@ use crate::auth::Caller;
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
 use crate::router::{Info, Match, Route, Row};
-use crate::{market, models, page};
+use crate::{explain, market, models, page};
 
-type Answered = Response<AnswerBody>;
+pub(crate) type Answered = Response<AnswerBody>;
 
 /// A request that cannot be answered, and how its client wants to be told.
 pub struct Refusal {
-    error: Error,
-    dialect: Dialect,
-    flavor: Flavor,
+    pub(crate) error: Error,
+    pub(crate) dialect: Dialect,
+    pub(crate) flavor: Flavor,
 }
 
 /// Serves one request.
@@ -84,6 +84,7 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             answered.map_err(told)
         }
         Route::Page(page) => Ok(Box::pin(page::closed(page, acceptor, &parts)).await),
+        Route::Explain(_) => Box::pin(explain::answer(&acceptor.app, parts, body, (door, caller, received))).await,
         Route::Admin(action) => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let arrived = Arrived { parts, body: frames.into_bytes(), from };
@@ -121,7 +122,7 @@ fn address(peer: Peer) -> Option<IpAddr> {
 }
 
 /// A refusal as the client of that door expects it: in LiteLLM's words where the form is OpenAI's, else in the dialect's own.
-fn shown(refused: Refused, door: &Door) -> Refusal {
+pub(crate) fn shown(refused: Refused, door: &Door) -> Refusal {
     let mut error = Error::from(refused.problem());
     let own = matches!(door.dialect, Dialect::Anthropic | Dialect::Gemini) || door.flavor == Flavor::OpenRouter;
     if !own {
@@ -140,6 +141,8 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
         Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::Admin(_) => Ok((plain, path_model, None)),
+        // Its form is known when its body is.
+        Route::Explain(flavor) => Ok((Door { flavor, ..plain }, None, None)),
         Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
         Route::GeminiModels => Ok((gemini, path_model, None)),
         Route::Gemini => {
@@ -165,17 +168,17 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
 }
 
 /// A request on its way to being a call.
-struct Draft {
-    door: Door,
-    principal: Arc<Principal>,
-    headers: HeaderMap,
-    path_model: Option<String>,
-    path_stream: Option<bool>,
-    received: Instant,
+pub(crate) struct Draft {
+    pub(crate) door: Door,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) path_model: Option<String>,
+    pub(crate) path_stream: Option<bool>,
+    pub(crate) received: Instant,
 }
 
 impl Draft {
-    fn call(self, body: Frames, app: &App) -> Result<Call, Problem> {
+    pub(crate) fn call(self, body: Frames, app: &App) -> Result<Call, Problem> {
         let form =
             self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).filter(|kind| kind.starts_with("multipart/form-data"));
         let content = match form {
@@ -193,8 +196,16 @@ impl Draft {
                 (field("model")?, field("stream")?.as_deref() == Some("true"), false)
             }
         };
-        let model_in_path = self.path_model.is_some();
-        let model = self.path_model.or(named).filter(|model| !model.is_empty());
+        // A list of models may stand for the one: the first is it, as if it stood in the path.
+        let first = || match (&content, &named) {
+            (Content::Json(outline), None) => {
+                outline.read(&body, "models").ok().flatten().and_then(|list: Vec<String>| list.into_iter().next())
+            }
+            _ => None,
+        };
+        let path_model = self.path_model.or_else(first);
+        let model_in_path = path_model.is_some();
+        let model = path_model.or(named).filter(|model| !model.is_empty());
         let model = model.ok_or_else(|| *Error::model_missing().problem)?;
         Ok(Call {
             id: crate::id::mint(),
@@ -248,7 +259,7 @@ fn other_method(parts: &http::request::Parts, allowed: &str) -> Answered {
     response
 }
 
-fn body_refusal(error: &crate::edge::BodyError, door: &Door) -> Refusal {
+pub(crate) fn body_refusal(error: &crate::edge::BodyError, door: &Door) -> Refusal {
     let status = error.status();
     let kind = match status {
         StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,

@@ -14,6 +14,7 @@ pub mod credential;
 pub mod demo;
 pub mod digest;
 pub mod edge;
+mod explain;
 pub mod fleet;
 mod health;
 mod id;

@@ -17,6 +17,8 @@ pub enum Route {
     Call(Door),
     /// A request for a model in Gemini's form: `{model}:{method}`.
     Gemini,
+    /// Where a request would go, and why.
+    Explain(Flavor),
     /// The models there are.
     Models,
     /// A document of OpenRouter's catalogue.
@@ -152,7 +154,7 @@ impl Row {
             Route::Call(door) if door.dialect == Dialect::Anthropic => Audience::Anthropic,
             Route::Call(_) => Audience::OpenAi,
             Route::Gemini | Route::GeminiModels => Audience::Gemini,
-            Route::Models | Route::Model | Route::Info(_) => Audience::Everyone,
+            Route::Models | Route::Model | Route::Info(_) | Route::Explain(_) => Audience::Everyone,
             Route::Market(_) => Audience::OpenRouter,
             Route::Page(_) => Audience::Operator,
             Route::Admin(_) => Audience::Administrator,
@@ -174,6 +176,16 @@ const fn models(path: &'static str, route: Route, summary: &'static str) -> Row 
     Row { method: "GET", path, route, policy: Policy::Info, summary, form: "" }
 }
 
+/// Where a request would go, without sending it there.
+const EXPLAIN: Row = Row {
+    method: "POST",
+    path: "/route/explain",
+    route: Route::Explain(Flavor::OpenAi),
+    policy: Policy::Llm,
+    summary: "Where a request of any form would go, and why; nothing is sent there",
+    form: "",
+};
+
 const fn page(path: &'static str, page: Page, policy: Policy, summary: &'static str) -> Row {
     Row { method: "GET", path, route: Route::Page(page), policy, summary, form: "" }
 }
@@ -182,7 +194,7 @@ use Dialect::{Anthropic, OpenAiChat, OpenAiCompletions, OpenAiResponses};
 use Operation::{Chat, CountTokens, Embeddings, ImageEdits, ImageGenerations, Moderations, Rerank, Speech, Transcriptions};
 
 /// Paths that exist under every prefix of [`PREFIXES`].
-pub const SHARED: [Row; 25] = [
+pub const SHARED: [Row; 26] = [
     // OpenAI clients
     call("/chat/completions", Chat, OpenAiChat, "Chat with a model"),
     call("/completions", Chat, OpenAiCompletions, "Complete a text"),
@@ -198,6 +210,7 @@ pub const SHARED: [Row; 25] = [
     call("/messages", Chat, Anthropic, "Chat with a model, in the form of Anthropic's Messages API"),
     call("/messages/count_tokens", CountTokens, Anthropic, "Count the tokens of a request"),
     // all of them
+    EXPLAIN,
     models("/models", Route::Models, "The models there are"),
     models("/models/{*model}", Route::Model, "One model"),
     // OpenRouter's clients
@@ -367,6 +380,7 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
 fn flavored(mut row: Row, flavor: Flavor) -> Row {
     match &mut row.route {
         Route::Call(door) => door.flavor = flavor,
+        Route::Explain(own) => *own = flavor,
         route @ Route::Models if flavor == Flavor::OpenRouter => *route = Route::Market(Listing::Models),
         _ => {}
     }

@@ -58,9 +58,8 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
     let top = reader.section(Section::Top, Some(&written.root));
     let general = General::read(&mut reader, top.node("general_settings"), environment);
     let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"));
-    let mut router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
-    let switchboard =
-        SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides, &mut router.settings.routing);
+    let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
+    let switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
     let deployments = match providers {
         Some(providers) => deployment::from_environment(providers, environment),

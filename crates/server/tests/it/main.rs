@@ -14,4 +14,5 @@ mod market;
 mod models;
 mod people;
 mod reloading;
+mod routing;
 mod tidy;
