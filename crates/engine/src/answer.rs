@@ -73,6 +73,9 @@ const AHEAD: usize = 64 * 1024;
 /// More than this without any content is no answer.
 const HELD_BACK: usize = 4 * 1024 * 1024;
 
+/// An event of a stream is a line and an empty one.
+const LINES_OF_PIECE: u64 = 2;
+
 /// A stream on its way from a provider to a client. Dropping it cancels the provider and settles the call.
 pub struct StreamBody {
     upstream: UpstreamBody,
@@ -158,7 +161,8 @@ impl StreamBody {
             }
             None => {
                 self.ended = true;
-                self.finish().map_err(|fault| Box::new(self.judged(*fault)))
+                // Settled before the client has the last word: whoever saw the end of an answer finds it in the ledger.
+                self.finish().map(|()| self.meter.conclude()).map_err(|fault| Box::new(self.judged(*fault)))
             }
         };
         for chunk in self.scratch.drain(..) {
@@ -174,7 +178,14 @@ impl StreamBody {
 
     fn take_chunk(&mut self, chunk: Bytes) -> Result<(), Box<Fault>> {
         match &mut self.relay {
-            Some(relay) => relay.push(chunk, &mut |event| self.meter.see(event), &mut self.scratch).map_err(Box::new),
+            Some(relay) => {
+                let pieces = memchr::memchr_iter(b'\n', &chunk).count() as u64 / LINES_OF_PIECE;
+                relay.push(chunk, &mut |event| self.meter.see(event), &mut self.scratch).map_err(Box::new)?;
+                if relay.has_content() {
+                    self.meter.pass(pieces.max(1));
+                }
+                Ok(())
+            }
             None => {
                 self.scratch.push(chunk);
                 Ok(())

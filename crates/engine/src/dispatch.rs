@@ -8,6 +8,7 @@ use switchboard_wire::outline::Edits;
 use switchboard_wire::prepare::{self, Prepared, Source};
 use switchboard_wire::problem::{Kind, Problem};
 
+use crate::admit::cap_key;
 use crate::asked::Asked;
 use crate::call::{Call, Content};
 use crate::deployment::{Deployment, JSON, Reach};
@@ -50,13 +51,17 @@ impl Dispatch<'_> {
     }
 
     /// The request as the target wants it.
-    pub(crate) fn prepare(&self, target: &Deployment, spoken: Dialect, reach: &Reach) -> Result<Prepared, Error> {
+    pub(crate) fn prepare(&self, target: &Deployment, (spoken, reach): (Dialect, &Reach), cap: Option<u64>) -> Result<Prepared, Error> {
         let call = self.call;
         let Content::Json(outline) = &call.content else {
             return Err(Problem::new(Kind::BadRequest, "the request's body must be JSON").into());
         };
         let mut edits = reach.edits.clone();
         self.edit(&mut edits, target, spoken, reach);
+        if let (Some(cap), Some(key)) = (cap, cap_key(spoken, target.profile.max_completion_tokens == Some(true))) {
+            edits.set.retain(|(set, _)| set != key);
+            edits.set.push((key.to_owned(), cap.to_string()));
+        }
         let route = prepare::Route { from: call.door.dialect, to: spoken, profile: &target.profile, edits: &edits };
         let prepared = prepare::prepare(&route, &call.head(), &Source::Bytes(&call.body, outline)).map_err(untaken)?;
         if call.strict && !prepared.losses.is_empty() {
@@ -125,6 +130,7 @@ impl Dispatch<'_> {
         signed.map_err(|error| Error::credential(&target.provider_name, error))?;
         let overhead = self.call.received.elapsed();
         if let Some(meter) = meter {
+            meter.dispatch()?;
             meter.note(|record| {
                 record.attempts += 1;
                 record.overhead.get_or_insert(overhead);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::admit::Admission;
+use crate::admit::{Admission, Micros, NanoUsd};
 use crate::answer::Answer;
 use crate::asked::Asked;
 use crate::attempt::{Attempts, Budget, Settings};
@@ -42,6 +42,11 @@ impl Gateway {
         self.fleet.load_full()
     }
 
+    /// What admits calls.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
     /// Replaces the deployments; calls under way keep theirs.
     pub fn replace(&self, mut fleet: Fleet) {
         fleet.inherit(&self.fleet.load());
@@ -62,7 +67,7 @@ impl Gateway {
         };
         let mut plan = self.plan(call).await.map_err(&mut failed)?;
         let permit = self.admission.admit().map_err(&mut failed)?;
-        meter.hold(permit);
+        meter.hold(Some(permit), self.admission.tab(call));
         meter.bind(std::mem::take(&mut plan.bonds));
         let (asked, settings) = (Asked::of(call), self.settings.load_full());
         self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
@@ -82,7 +87,9 @@ impl Gateway {
     pub async fn call_one(&self, call: &Call, worker: &Worker, target: Arc<Deployment>) -> Result<Answer, Error> {
         let plan = Plan::only(target);
         let (asked, settings) = (Asked { retries: Some(0), ..Asked::of(call) }, self.settings.load_full());
-        self.attempts((call, &asked), worker, &settings).run(&plan, self.meter(call)).await
+        let mut meter = self.meter(call);
+        meter.hold(None, self.admission.tab(call));
+        self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
     }
 
     fn attempts<'a>(&'a self, (call, asked): (&'a Call, &'a Asked), worker: &'a Worker, settings: &'a Settings) -> Attempts<'a> {
@@ -93,6 +100,9 @@ impl Gateway {
         let record = Record {
             id: call.id.clone(),
             key: call.principal.key.clone(),
+            principal: call.principal.clone(),
+            started: self.admission.book().now() - Micros::try_from(call.received.elapsed().as_micros()).unwrap_or(0),
+            session: session(call),
             operation: call.door.operation,
             dialect: call.door.dialect,
             model: call.model.clone(),
@@ -104,6 +114,8 @@ impl Gateway {
             usage: None,
             finish: None,
             cost: None,
+            charged: NanoUsd::ZERO,
+            estimated: false,
             attempts: 0,
             tried: Vec::new(),
             losses: 0,
@@ -114,6 +126,12 @@ impl Gateway {
         };
         Meter::new(record, call.received, self.recorder.clone())
     }
+}
+
+/// The session a caller counts its call to.
+fn session(call: &Call) -> Option<String> {
+    let named = ["x-litellm-session-id", "x-session-id", "x-litellm-trace-id"].into_iter().find_map(|name| call.headers.get(name));
+    named.and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 impl std::fmt::Debug for Gateway {

@@ -40,6 +40,7 @@ mod operation;
 mod patience;
 pub mod principal;
 mod profile;
+pub mod recognize;
 pub mod retry_after;
 pub mod route;
 pub mod scrub;

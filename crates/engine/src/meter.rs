@@ -3,20 +3,30 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_wire::event::Event;
+use switchboard_wire::event::{Delta, Event};
 use switchboard_wire::problem::Kind;
 use switchboard_wire::relay::is_content;
 use switchboard_wire::reply::{Reason, Usage};
 use switchboard_wire::{Dialect, Operation};
 
-use crate::admit::Permit;
-use crate::call::Door;
+use crate::admit::{Micros, NanoUsd, Permit, Tab};
+use crate::call::{Call, Door};
 use crate::catalog::{Amount, Component, ModelCard, PicoUsd, Service};
 use crate::clock;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::health::{Failure, Sample, Ticket};
 use crate::route::affinity::Bond;
+use crate::principal::Principal;
+
+mod charge;
+
+pub(crate) use charge::Delivered;
+use charge::End;
+
+/// An answer under way is written down this often.
+const CHECKPOINT_TOKENS: u64 = 256;
+const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +46,12 @@ pub struct Record {
     pub id: String,
     /// The key's public name.
     pub key: String,
+    /// Who asked.
+    pub principal: Arc<Principal>,
+    /// When its head arrived, in microseconds since 1970.
+    pub started: Micros,
+    /// The session the caller counts it to.
+    pub session: Option<String>,
     /// What was asked for.
     pub operation: Operation,
     /// How the client writes.
@@ -58,6 +74,10 @@ pub struct Record {
     pub finish: Option<Reason>,
     /// The cost by the catalog's prices; `None` where usage or price is unknown.
     pub cost: Option<PicoUsd>,
+    /// What the ledger holds for it: the sum of its attempts.
+    pub charged: NanoUsd,
+    /// Whether any of that is a guess.
+    pub estimated: bool,
     /// Requests sent to providers.
     pub attempts: u32,
     /// The attempts one by one, the last one last; also those in which nothing could be sent.
@@ -118,6 +138,12 @@ struct Watch {
     fault: Option<(Failure, Option<u16>, bool)>,
     hedge: bool,
     bonds: Vec<Bond>,
+    delivered: Delivered,
+    /// Whether the provider may bill the attempt although it failed.
+    maybe_billed: bool,
+    /// What has been written down of the attempt under way, and when.
+    checkpoint: (u64, Instant),
+    tab: Option<Tab>,
     _permit: Option<Permit>,
 }
 
@@ -134,13 +160,85 @@ impl Meter {
             fault: None,
             hedge: false,
             bonds: Vec::new(),
+            delivered: Delivered::default(),
+            maybe_billed: false,
+            checkpoint: (0, received),
+            tab: None,
             _permit: None,
         }))
     }
 
-    /// Keeps the permit for as long as the call lasts.
-    pub fn hold(&mut self, permit: Permit) {
-        self.0._permit = Some(permit);
+    /// Keeps the permit and the account for as long as the call lasts.
+    pub fn hold(&mut self, permit: Option<Permit>, tab: Tab) {
+        (self.0._permit, self.0.tab) = (permit, Some(tab));
+    }
+
+    /// Takes what an attempt at that target may need of budgets and limits, and begins it; or says why it may not.
+    pub async fn enter(&mut self, call: &Call, target: &Arc<Deployment>, ticket: Ticket) -> Result<(), Error> {
+        self.conclude();
+        self.begin(target, ticket);
+        let Some(tab) = &mut self.0.tab else { return Ok(()) };
+        let opened = tab.open(call, target).await;
+        if opened.is_err() {
+            // The target has not been asked: nothing is to be learnt of it.
+            self.0.ticket = None;
+        }
+        opened
+    }
+
+    /// The attempt is about to be sent: that is written down before it is.
+    pub fn dispatch(&mut self) -> Result<(), Error> {
+        self.0.checkpoint = (0, Instant::now());
+        self.0.tab.as_mut().map_or(Ok(()), Tab::dispatch)
+    }
+
+    /// The account of the call.
+    pub fn tab(&self) -> Option<&Tab> {
+        self.0.tab.as_ref()
+    }
+
+    /// Pieces of content were passed on unread.
+    pub fn pass(&mut self, pieces: u64) {
+        self.0.delivered.pieces += pieces;
+        if self.0.delivered.pieces - self.0.checkpoint.0 >= CHECKPOINT_TOKENS || self.0.checkpoint.1.elapsed() >= CHECKPOINT_TIME {
+            self.checkpoint();
+        }
+    }
+
+    /// Writes down what the attempt under way has cost by now.
+    fn checkpoint(&mut self) {
+        self.0.checkpoint = (self.0.delivered.pieces, Instant::now());
+        if let (Some(tab), Some(end)) = (&self.0.tab, self.standing()) {
+            tab.checkpoint(end.charge(self.card()).amount);
+        }
+    }
+
+    fn card(&self) -> Option<&ModelCard> {
+        self.deployment()?.card.as_ref()
+    }
+
+    /// How the attempt stands now.
+    fn standing(&self) -> Option<End<'_>> {
+        let record = self.0.record.as_deref()?;
+        Some(End {
+            outcome: record.outcome,
+            usage: record.usage.as_ref(),
+            counted: &self.0.counted,
+            service: self.0.service.as_deref(),
+            delivered: self.0.delivered,
+            prompt: self.0.tab.as_ref().map_or(0, Tab::prompt),
+            maybe_billed: self.0.maybe_billed,
+        })
+    }
+
+    /// The attempt under way is over, and what it cost is settled. Once for each attempt, whoever says so first.
+    pub fn conclude(&mut self) {
+        let Some(charge) = self.0.tab.as_ref().filter(|tab| tab.is_sent()).and_then(|_| Some(self.standing()?.charge(self.card()))) else {
+            return;
+        };
+        if let Some(tab) = &mut self.0.tab {
+            tab.close(charge);
+        }
     }
 
     /// What stays where the call is answered.
@@ -161,6 +259,7 @@ impl Meter {
         self.0.counted.clear();
         self.0.fault = None;
         self.0.ticket = Some(ticket);
+        (self.0.delivered, self.0.maybe_billed) = (Delivered::default(), false);
         self.note(|record| {
             record.deployment = Some(target.clone());
             record.outcome = Outcome::Cancelled;
@@ -175,6 +274,9 @@ impl Meter {
     /// The attempt under way has failed. `true`: its deployment has been shut out by that.
     pub fn end(&mut self, error: &Error) -> bool {
         self.0.fault = Some((error.failure, error.answered, error.maybe_billed));
+        self.0.maybe_billed = error.maybe_billed;
+        self.note(|record| record.outcome = Outcome::Failed(error.problem.kind));
+        self.conclude();
         self.close()
     }
 
@@ -271,7 +373,11 @@ impl Meter {
                     record.outcome = Outcome::Complete;
                 });
             }
-            Event::BlockDelta { .. } | Event::BlockStart { .. } if is_content(event) => self.content(),
+            Event::BlockDelta { delta, .. } if is_content(event) => {
+                self.0.delivered.bytes += delta_bytes(delta);
+                self.content();
+            }
+            Event::BlockStart { .. } if is_content(event) => self.content(),
             Event::BlockDelta { .. }
             | Event::BlockStart { .. }
             | Event::Start { .. }
@@ -320,9 +426,23 @@ impl Meter {
     }
 }
 
+/// Bytes of content in a piece of an answer.
+fn delta_bytes(delta: &Delta) -> u64 {
+    match delta {
+        Delta::Text(text) | Delta::Arguments(text) | Delta::Transcript(text) => text.len() as u64,
+        Delta::Seal(_) | Delta::Citation(_) | Delta::AudioData(_) => 0,
+    }
+}
+
 impl Drop for Meter {
     fn drop(&mut self) {
         let cost = self.cost();
+        self.conclude();
+        if let Some(tab) = &mut self.0.tab {
+            tab.finish();
+            let (charged, estimated) = tab.charged();
+            self.note(|record| (record.charged, record.estimated) = (charged, estimated));
+        }
         self.close();
         if let Some(mut record) = self.0.record.take() {
             record.cost = cost;

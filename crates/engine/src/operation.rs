@@ -12,14 +12,6 @@ pub(crate) mod estimate;
 mod passed;
 mod rerank;
 
-/// The tokens of a chat, by estimate; `None` where it is no chat or cannot be read. Long texts take long, and the tokenizer is made
-/// at its first use: neither holds up a worker.
-pub(crate) async fn tokens(call: &Call) -> Option<u64> {
-    let inbound = call.door.dialect.inbound().filter(|_| call.door.operation == Operation::Chat)?;
-    let request = inbound.read_request(&call.head(), &call.body.join()).ok()?;
-    tokio::task::spawn_blocking(move || estimate::tokens(&request)).await.ok().flatten()
-}
-
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -47,6 +39,14 @@ use crate::judge::fault;
 use crate::meter::{Meter, Outcome};
 use crate::scrub;
 use crate::upstream::{UpstreamBody, UpstreamReply};
+
+/// The tokens of a chat, by estimate; `None` where it is no chat or cannot be read. Long texts take long, and the tokenizer is made
+/// at its first use: neither holds up a worker.
+pub(crate) async fn tokens(call: &Call) -> Option<u64> {
+    let inbound = call.door.dialect.inbound().filter(|_| call.door.operation == Operation::Chat)?;
+    let request = inbound.read_request(&call.head(), &call.body.join()).ok()?;
+    tokio::task::spawn_blocking(move || estimate::tokens(&request)).await.ok().flatten()
+}
 
 /// What a call ends in.
 enum Product {

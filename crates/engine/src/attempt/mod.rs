@@ -33,6 +33,7 @@ use tokio::time::Instant;
 pub use budget::Budget;
 pub use settings::{ByClass, Cooldown, Hedging, Settings};
 
+use crate::admit::Tab;
 use crate::answer::Answer;
 use crate::asked::Asked;
 use crate::call::Call;
@@ -150,9 +151,14 @@ impl Attempts<'_> {
                 tokio::time::sleep(pause).await;
             }
             let target = &plan.targets[at];
-            meter.begin(&target.deployment, ticket);
+            if let Err(error) = meter.enter(self.call, &target.deployment, ticket).await {
+                journey.failed(self, plan, at, error);
+                continue;
+            }
+            let rates = meter.tab().map(Tab::headers).unwrap_or_default();
             let error = match self.once(target, journey, meter).await {
                 Ok((mut answer, whole)) => {
+                    answer.headers.extend(rates);
                     self.sign(&mut answer, &target.deployment, journey);
                     drop(whole);
                     return Ok(answer);
@@ -189,7 +195,8 @@ impl Attempts<'_> {
             Ok(chosen) => chosen,
             Err(error) => return Err((error, meter)),
         };
-        let prepared = match dispatch.prepare(target, spoken, reach) {
+        let cap = meter.tab().and_then(Tab::cap);
+        let prepared = match dispatch.prepare(target, (spoken, reach), cap) {
             Ok(prepared) => prepared,
             Err(error) => return Err((error, meter)),
         };
@@ -205,6 +212,9 @@ impl Attempts<'_> {
         };
         let exchange = Exchange { dispatch, target, spoken, memo, due, accept_empty: journey.accepts_empty() };
         exchange.answer(reply, meter).await.map(|(mut answer, whole)| {
+            if let Some(cap) = cap {
+                add(&mut answer.headers, "x-switchboard-max-tokens", &cap.to_string());
+            }
             if !losses.is_empty() {
                 add(&mut answer.headers, "x-switchboard-dropped", &losses.to_string());
             }

@@ -11,6 +11,8 @@ const HEAD: usize = 2400;
 const TAIL: usize = 1200;
 /// A quotation longer than this is no quotation but a quotation mark that was never closed.
 const LONGEST_QUOTATION: usize = 4000;
+/// How many bytes are searched for the ends of quotations that may have none.
+const PATIENCE: usize = 12_000;
 
 /// The parts of a prompt.
 #[derive(Debug, Default)]
@@ -37,6 +39,8 @@ pub(super) struct Anatomy<'a> {
     pub(super) sentences: usize,
     /// Different letters that stand for themselves in the ask, as the people and points of puzzles do.
     pub(super) letters: usize,
+    /// Different names that come up more than once in the ask.
+    pub(super) cast: usize,
     /// Bytes that are shown.
     pub(super) shown: usize,
 }
@@ -81,6 +85,7 @@ impl<'a> Anatomy<'a> {
             }
             budget = 0;
         }
+        anatomy.cast = cast(&anatomy.ask);
         anatomy
     }
 
@@ -117,7 +122,8 @@ impl<'a> Anatomy<'a> {
     fn say(&mut self, said: &'a str) {
         let mut from = 0;
         let mut at = 0;
-        while let Some((open, close)) = quotation(said, at) {
+        let mut patience = PATIENCE;
+        while let Some((open, close)) = quotation(said, at, &mut patience) {
             self.piece(&said[from..open]);
             self.shown += close - open;
             from = close;
@@ -176,6 +182,23 @@ fn lone_letters(text: &str) -> usize {
         }
     }
     met.count_ones() as usize
+}
+
+/// The most names that are told apart.
+const CAST: usize = 24;
+
+/// How many different names come up more than once, as those of a puzzle's people do.
+fn cast(ask: &[&str]) -> usize {
+    let mut met: Vec<(&str, bool)> = Vec::with_capacity(CAST);
+    let words = ask.iter().flat_map(|piece| piece.split(|letter: char| !letter.is_alphanumeric()));
+    for name in words.filter(|word| word.len() >= 3 && word.as_bytes()[0].is_ascii_uppercase() && word.as_bytes()[1].is_ascii_lowercase()) {
+        if let Some((_, again)) = met.iter_mut().find(|(known, _)| *known == name) {
+            *again = true;
+        } else if met.len() < CAST {
+            met.push((name, false));
+        }
+    }
+    met.iter().filter(|(_, again)| *again).count()
 }
 
 /// The nearest place at or before `at` where the text may be cut.
@@ -254,7 +277,7 @@ fn points(paragraph: &str) -> bool {
 }
 
 /// The first quotation that begins at or after `from`: its start and its end, marks included.
-fn quotation(text: &str, from: usize) -> Option<(usize, usize)> {
+fn quotation(text: &str, from: usize, patience: &mut usize) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let mut at = from;
     while at < bytes.len() {
@@ -274,13 +297,14 @@ fn quotation(text: &str, from: usize) -> Option<(usize, usize)> {
             _ => &[],
         };
         if !closers.is_empty() {
-            let window = &rest[width..floor(rest, LONGEST_QUOTATION).max(width)];
+            let window = &rest[width..floor(rest, LONGEST_QUOTATION.min(*patience)).max(width)];
             let close = window
                 .char_indices()
                 .find(|(place, end)| closers.contains(end) && (!matches!(letter, '\'' | '‘') || closes(window, place + end.len_utf8())));
             if let Some((place, end)) = close {
                 return Some((at, at + width + place + end.len_utf8()));
             }
+            *patience = patience.saturating_sub(window.len());
         }
         at += width;
     }

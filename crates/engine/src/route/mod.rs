@@ -29,6 +29,8 @@ mod region;
 pub mod settings;
 mod support;
 mod tags;
+#[cfg(test)]
+mod tests;
 pub mod traits;
 pub mod virtual_model;
 mod virtual_order;
