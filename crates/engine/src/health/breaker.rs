@@ -231,3 +231,6 @@ impl Breaker {
         bucket
     }
 }
+
+#[cfg(test)]
+mod tests;
