@@ -17,6 +17,7 @@ pub mod fleet;
 mod health;
 mod id;
 pub mod log;
+mod market;
 pub mod memory;
 mod models;
 pub mod openapi;

@@ -2,7 +2,7 @@ use super::*;
 
 /// Fails so often in a row.
 fn fail(breaker: &mut Breaker, at: u64, times: u32) -> bool {
-    (0..times).fold(false, |_, _| breaker.failed(at, false))
+    (0..times).fold(false, |opened, _| breaker.failed(at, false) || opened)
 }
 
 fn open_until(breaker: &Breaker, at: u64) -> u64 {
