@@ -109,6 +109,13 @@ pub struct View {
     pub tokens_this_minute: u64,
 }
 
+impl View {
+    /// Whether the deployment is answering right now.
+    pub fn is_proven(&self) -> bool {
+        self.recent_attempts > 0 && self.recent_unanswered * 2 <= self.recent_attempts
+    }
+}
+
 impl Health {
     /// A deployment of which nothing has been seen.
     pub fn new(shared: Shared) -> Self {
