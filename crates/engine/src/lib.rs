@@ -39,4 +39,5 @@ pub mod retry_after;
 pub mod route;
 pub mod scrub;
 pub mod sign;
+pub mod smart;
 pub mod upstream;

@@ -94,13 +94,7 @@ impl Fleet {
         let found = found.ok_or_else(|| availability::not_found(call, &[&fallback.model]))?;
         let mut plan = self.consider(call, &wishes, None, found, &mut Moment::now());
         plan.fallbacks = Arc::default();
-        if !fallback.params.is_empty() {
-            for target in &mut plan.targets {
-                let mut overrides = target.overrides.as_deref().cloned().unwrap_or_else(Overrides::candidate);
-                overrides.params.extend(fallback.params.iter().cloned());
-                target.overrides = Some(Arc::new(overrides));
-            }
-        }
+        plan.set(&fallback.params);
         Ok(plan)
     }
 
@@ -161,6 +155,9 @@ impl Fleet {
         };
         if let Some(fallbacks) = fallbacks {
             plan.fallbacks = Arc::new(fallbacks.without(&plan.group, wishes.is_mixed() && count > 1));
+        }
+        if let Some(advice) = &advice {
+            plan.set(&advice.params);
         }
         plan.advice = advice;
         Ok(plan)
@@ -336,6 +333,20 @@ impl Fleet {
             bonds.push(self.memory.bond(("conversation", group, key, conversation), CACHED, When::Cached));
         }
         bonds
+    }
+}
+
+impl Plan {
+    /// Sets those body fields, whatever the client sends, for every target.
+    fn set(&mut self, params: &[(String, String)]) {
+        if params.is_empty() {
+            return;
+        }
+        for target in &mut self.targets {
+            let mut overrides = target.overrides.as_deref().cloned().unwrap_or_else(Overrides::candidate);
+            overrides.params.extend(params.iter().cloned());
+            target.overrides = Some(Arc::new(overrides));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use switchboard_engine::route::settings::Settings;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
 use super::general::General;
-use super::{routing, virtual_model};
+use super::{routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -40,6 +40,8 @@ pub struct SwitchboardSettings {
     pub catalog: Option<PathBuf>,
     /// Names that stand for several models.
     pub virtual_models: Vec<VirtualModel>,
+    /// Routing by what requests say.
+    pub smart: switchboard_engine::smart::Settings,
 }
 
 /// An address to listen on, and where it was chosen.
@@ -149,6 +151,7 @@ impl SwitchboardSettings {
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
                 .map(PathBuf::from),
             virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
+            smart: smart::read(reader, &fields),
         }
     }
 }
