@@ -2,11 +2,14 @@
 //!
 //! Paths, methods and summaries are the router's rows; what a body holds is written in `schemas.json`, by name.
 
+mod catalogue;
+
 use serde_json::{Map, Value, json};
 use switchboard_engine::call::Door;
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::router::{Audience, Page, Route, Row, rows};
+use crate::market::Listing;
+use crate::router::{Audience, Info, Page, Route, Row, rows};
 
 const SCHEMAS: &str = include_str!("openapi/schemas.json");
 
@@ -136,6 +139,9 @@ fn id(method: &str, path: &str) -> String {
 fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Operation>)>) -> Value {
     let by_model = path.contains("{model}") && !matches!(row.route, Route::Model | Route::GeminiModels | Route::Gemini);
     let audience = if by_model { Audience::Azure } else { row.audience() };
+    if let Route::Admin(_) = row.route {
+        return managed(path, row, summary);
+    }
     let (content, error) = match body {
         Some((body, operation)) => (body.reply(operation), error(row)),
         None => (json!({"description": "The answer", "content": document_of(path, row.route)}), error(row)),
@@ -159,6 +165,27 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
     operation
 }
 
+/// An operation of the management API: what it takes is one of its forms.
+fn managed(path: &str, row: &Row, summary: &str) -> Value {
+    let parts = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let parameters: Vec<Value> =
+        parts.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})).collect();
+    let mut operation = json!({
+        "summary": summary,
+        "tags": [row.audience().title()],
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "The answer", "content": {"application/json": {"schema": {}}}},
+            "default": {"description": "An error", "content": {"application/json": {"schema": named("OpenAIError")}}},
+        },
+        "security": [{"bearer": []}, {"x-api-key": []}],
+    });
+    if !row.form.is_empty() {
+        operation["requestBody"] = json!({"content": {"application/json": {"schema": crate::admin::form::document(row.form)}}});
+    }
+    operation
+}
+
 fn error(row: &Row) -> &'static str {
     match row.audience() {
         Audience::Anthropic => "AnthropicError",
@@ -172,8 +199,15 @@ fn document_of(path: &str, route: Route) -> Value {
     let json = |schema: &str| json!({"application/json": {"schema": named(schema)}});
     match route {
         Route::Models => json("ModelList"),
-        Route::OpenRouterModels => json("OpenRouterModelList"),
+        Route::Market(Listing::Models) => json!({
+            "application/json": {"schema": named(catalogue::schema(Listing::Models))},
+            "application/rss+xml": {"schema": {"type": "string"}},
+        }),
+        Route::Market(listing) => json(catalogue::schema(listing)),
         Route::Model => json("AnyModel"),
+        Route::Info(Info::Models) => json("ModelInfoList"),
+        Route::Info(Info::Paged) => json("ModelInfoPage"),
+        Route::Info(Info::Groups) => json("ModelGroupList"),
         Route::GeminiModels if path.contains("{*model}") => json("GeminiModel"),
         Route::GeminiModels => json("GeminiModelList"),
         Route::Page(Page::Home | Page::Docs) => json!({"text/html": {"schema": {"type": "string"}}}),
@@ -184,7 +218,7 @@ fn document_of(path: &str, route: Route) -> Value {
         Route::Page(Page::Ready | Page::Details) => json("Readiness"),
         Route::Page(Page::Health) => json("Health"),
         Route::Page(Page::Test) => json("Tested"),
-        Route::Call(_) | Route::Gemini => json!({}),
+        Route::Call(_) | Route::Gemini | Route::Admin(_) => json!({}),
     }
 }
 
@@ -205,6 +239,10 @@ fn parameters(path: &str, route: Route) -> Vec<Value> {
             list.push(query("after_id", "string", "Begin behind this model, in Anthropic's form"));
             list.push(query("before_id", "string", "End before this model, in Anthropic's form"));
         }
+        Route::Info(Info::Models) => list.push(query("litellm_model_id", "string", "The deployment of this id alone")),
+        Route::Info(Info::Groups) => list.push(query("model_group", "string", "This model alone")),
+        Route::Info(Info::Paged) => list.extend(catalogue::DEPLOYMENTS.map(|(name, kind, what)| query(name, kind, what))),
+        Route::Market(listing) => list.extend(catalogue::parameters(listing).map(|(name, kind, what)| query(name, kind, what))),
         Route::GeminiModels if !path.contains("{*model}") => {
             list.push(query("pageSize", "integer", "Models on one page"));
             list.push(query("pageToken", "string", "Where the page begins"));
@@ -243,9 +281,10 @@ mod tests {
             for path in paths {
                 let operation = &document["paths"][&path][row.method.to_ascii_lowercase()];
                 assert!(operation["summary"].is_string(), "{} {path}", row.method);
-                assert_eq!(operation["requestBody"].is_object(), row.method == "POST", "{path}");
+                let body = if matches!(row.route, Route::Admin(_)) { !row.form.is_empty() } else { row.method == "POST" };
+                assert_eq!(operation["requestBody"].is_object(), body, "{path}");
                 let named = operation["parameters"].as_array().expect("parameters").iter().any(|one| one["in"] == "path");
-                assert_eq!(named, path.contains("{model}"), "{path}");
+                assert_eq!(named, path.contains('{'), "{path}");
             }
         }
         let mut found = Vec::new();

@@ -1,4 +1,6 @@
 //! Everything here runs on SQLite always, and on PostgreSQL where `TEST_DATABASE_URL` says where one is.
 
+mod objects;
+mod ledger;
 mod opening;
 mod stores;
