@@ -251,7 +251,14 @@ pub const ALONE: [Row; 19] = [
         form: "",
         summary: "Call a model, in Gemini's form: `{model}:generateContent`, …",
     },
-    Row { method: "POST", path: "/models/{*model}", route: Route::Gemini, policy: Policy::Llm, form: "", summary: "Call a model, in Gemini's form" },
+    Row {
+        method: "POST",
+        path: "/models/{*model}",
+        route: Route::Gemini,
+        policy: Policy::Llm,
+        form: "",
+        summary: "Call a model, in Gemini's form",
+    },
     // LiteLLM's clients
     models("/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
     models("/v1/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),

@@ -9,10 +9,11 @@
 //!
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
+pub mod audit;
 pub mod desk;
 pub mod error;
-mod follow;
 mod failpoint;
+mod follow;
 pub mod journal;
 pub mod ledger;
 mod migrate;
@@ -23,9 +24,10 @@ mod rows;
 pub mod sql;
 pub mod thread;
 pub mod time;
+pub mod vault;
 
 pub use desk::Desk;
 pub use error::StoreError;
 pub use money::Money;
-pub use time::Time;
 pub use open::{Settings, Store, micros};
+pub use time::Time;
