@@ -18,6 +18,8 @@ use crate::router::Router;
 pub struct App {
     /// The engine.
     pub gateway: Gateway,
+    /// Reads requests where a name or a rule asks for it.
+    pub smart: Arc<switchboard_engine::smart::Smart>,
     /// How deployments are doing; outlives changes of the configuration.
     pub health: Registry,
     /// What is known of providers and models.

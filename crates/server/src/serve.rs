@@ -11,6 +11,8 @@ use switchboard_engine::catalog::Catalog;
 use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::health::Registry;
 use switchboard_engine::meter::Recorder;
+use switchboard_engine::route::hooks::Hooks;
+use switchboard_engine::smart::Smart;
 use switchboard_engine::upstream::{Settings as UpstreamSettings, Timeouts, Transport, Upstream};
 
 use crate::accept::serve;
@@ -92,11 +94,14 @@ impl Gate {
         let health = Registry::default();
         let foundation = memory::open(&config)?;
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
+        let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
+        let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
         let app = Arc::new(App {
             gateway: Gateway::new(fleet, Admission::new(bound), recorder, resilience::of(&config)),
+            smart,
             health,
             catalog: ArcSwap::new(catalog),
             keys: ArcSwap::from_pointee(Keys::of(&config, &foundation)),
@@ -143,6 +148,7 @@ impl Gate {
             if demo_base.is_none() && needs_demo(&config) {
                 restart.push("the built-in model");
             }
+            app.smart.replace(config.switchboard.smart.clone(), &fleet);
             app.gateway.replace(fleet);
             app.gateway.configure(resilience::of(&config));
             app.catalog.store(catalog);

@@ -10,6 +10,7 @@ mod litellm;
 mod resilience;
 mod router;
 mod routing;
+mod smart;
 mod switchboard;
 mod virtual_model;
 
@@ -19,6 +20,7 @@ pub use general::General;
 pub use litellm::{Callbacks, LitellmSettings};
 pub use resilience::{Counts, Recovery, Resilience};
 pub use router::RouterSettings;
+pub use smart::RouterParams;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
@@ -59,14 +61,15 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
     let general = General::read(&mut reader, top.node("general_settings"), environment);
     let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"));
     let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
-    let switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
+    let mut switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
-    let deployments = match providers {
+    let mut deployments = match providers {
         Some(providers) => deployment::from_environment(providers, environment),
         None => deployment::read_all(&mut reader, &top, &credentials, general.store_model_in_db),
     };
     let aliases = fallback::aliases(&mut reader, &router.fields, &litellm.fields);
     reader.finish();
+    smart::take_routers(&mut deployments, &mut switchboard.smart, found);
     let config = Config {
         deployments,
         aliases,

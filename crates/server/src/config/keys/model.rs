@@ -25,6 +25,8 @@ pub(super) const MODEL_INFO: &[Key] = &[
     honoured("retains", Flag, "Whether it keeps what it is sent beyond the answer; not known counts as true."),
     honoured("distillable", Flag, "Whether its licence allows distillation."),
     honoured("labels", Texts, "Words that rules on content may ask for, such as `local` or `compliant`."),
+    honoured("local", Flag, "The model runs on machines of the operator's own; the same as the label `local`."),
+    honoured("compliance", Texts, "What the deployment complies with, such as `hipaa` or `gdpr`; each is a label."),
     not_yet("access_windows", List, "Times at which the deployment may be used.").protects(),
     not_yet("health_check_model", Text, "Model asked by health checks of a wildcard deployment."),
     not_yet("health_check_timeout", Seconds, "Longest time for a health check."),

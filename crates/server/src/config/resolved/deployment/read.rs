@@ -72,6 +72,7 @@ pub(in crate::config) fn from_environment(providers: &[ProviderKeys], environmen
             allowed_openai_params: Vec::new(),
             default_params: serde_json::Map::new(),
             mock_response: None,
+            router: None,
             model_info: ModelInfo { id, ..ModelInfo::default() },
             at,
         });
@@ -111,6 +112,7 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
     read_prices(reader, Section::Params, &fields, &mut prices);
     Some(Deployment {
         model_name: name.to_owned(),
+        router: crate::config::resolved::smart::RouterParams::read(&model, &fields).map(Into::into),
         model,
         connection: connection(reader, &fields),
         limits: limits(&fields),
@@ -207,11 +209,21 @@ fn model_info(fields: &Fields, written: Option<&Node>) -> ModelInfo {
             trains: fields.flag("trains"),
             retains: fields.flag("retains"),
             distillable: fields.flag("distillable"),
-            labels: fields.texts("labels"),
+            labels: labels(fields),
             max_input_tokens: fields.integer("max_input_tokens"),
         },
         written: written.and_then(Node::as_map).map(Map::to_json).unwrap_or_default(),
     }
+}
+
+/// Its labels; `local: true` is one, and so is each word of `compliance`.
+fn labels(fields: &Fields) -> Vec<String> {
+    let mut labels = fields.texts("labels");
+    labels.extend(fields.texts("compliance"));
+    if fields.flag("local") == Some(true) {
+        labels.push("local".to_owned());
+    }
+    labels
 }
 
 fn api_base(reader: &mut Reader<'_>, fields: &Fields) -> Option<String> {
