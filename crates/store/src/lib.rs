@@ -12,6 +12,7 @@
 pub mod error;
 mod failpoint;
 pub mod journal;
+pub mod lease;
 pub mod ledger;
 mod migrate;
 mod open;

@@ -18,6 +18,7 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { version: 1, statements: include_str!("../migrations/0001_marks.sql") },
     Step { version: 10, statements: include_str!("../migrations/0010_ledger.sql") },
+    Step { version: 11, statements: include_str!("../migrations/0011_leases.sql") },
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)";

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::clock::{Clock, MachineClock};
 use super::nano::NanoUsd;
+use super::port::Slot;
 use super::scope::{Level, Scope, ScopeId, Terms};
 use super::window::{Micros, Window};
 
@@ -113,6 +114,21 @@ impl Book {
     /// Every scope.
     pub fn all(&self) -> Vec<Arc<Scope>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).scopes.values().cloned().collect()
+    }
+
+    /// What an authority granted is granted no more.
+    pub fn forfeit(&self) {
+        self.all().iter().filter(|scope| scope.has_purses()).for_each(|scope| scope.state().forfeit());
+    }
+
+    /// Takes out what an authority granted and nobody has used since this was last asked.
+    pub fn idle(&self) -> Vec<(Slot, NanoUsd)> {
+        let mut idle = Vec::new();
+        for scope in self.all().iter().filter(|scope| scope.has_purses()) {
+            let taken = scope.state().idle();
+            idle.extend(taken.into_iter().map(|(window, start, free)| (Slot { scope: scope.id.clone(), window, start }, free)));
+        }
+        idle
     }
 
     /// How many there are.

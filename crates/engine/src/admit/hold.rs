@@ -196,7 +196,7 @@ impl Hold {
         owns: &[Own],
         (targets, need, now): (&[Arc<Scope>], Need, Micros),
     ) -> Option<Outcome> {
-        let leased = self.authority.is_some();
+        let (leased, in_force) = self.authority.as_ref().map_or((false, true), |authority| (true, authority.is_in_force()));
         let (mut asks, mut softly, mut room) = (Vec::new(), None, false);
         for ((at, state), own) in limited.iter().zip(guards).zip(owns) {
             let engaged = &self.engaged[*at];
@@ -206,7 +206,7 @@ impl Hold {
             let scope = &engaged.scope;
             let terms = scope.guard();
             let refused = |why| Refusal { scope: scope.id.clone(), name: self.name_of(&scope.id), why };
-            let view = View { id: &scope.id, terms: &terms, now, lifetime: scope.spent(), leased };
+            let view = View { id: &scope.id, terms: &terms, now, lifetime: scope.spent(), leased, in_force };
             match state.judge(&view, &need, own) {
                 Verdict::Fits => room |= !terms.budgets.is_empty(),
                 Verdict::Refused(why) => return Some(Outcome::Refused(Box::new(refused(why)))),

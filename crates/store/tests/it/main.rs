@@ -1,5 +1,6 @@
 //! Everything here runs on SQLite always, and on PostgreSQL where `TEST_DATABASE_URL` says where one is.
 
+mod leases;
 mod ledger;
 mod opening;
 mod stores;
