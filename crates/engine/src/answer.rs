@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::call::Door;
 use crate::error::Error;
-use crate::exchange::reported;
+use crate::judge::{is_empty, reported};
 use crate::meter::Meter;
 use crate::upstream::UpstreamBody;
 
@@ -100,8 +100,8 @@ impl StreamBody {
     pub async fn until_content(mut self: Box<Self>, due: Instant) -> Result<Box<Self>, (Error, Meter)> {
         let mut timer: Option<Pin<Box<Sleep>>> = None;
         loop {
-            let relay = self.relay.as_ref();
-            if self.ended || relay.is_none_or(|relay| relay.has_content() || relay.has_ended()) {
+            // An end without content is waited out: what the answer took may come after it.
+            if self.ended || self.relay.as_ref().is_none_or(Relay::has_content) {
                 return match self.broken.take() {
                     None => Ok(self),
                     Some(error) if relay_had_content(&self) => {
@@ -126,6 +126,17 @@ impl StreamBody {
                 return Err((self.judged(fault), self.meter));
             }
         }
+    }
+
+    /// Whether the answer has ended without any content, though nothing cut it short.
+    pub fn is_empty(&self) -> bool {
+        let (reason, usage) = self.meter.finish();
+        self.ended && !relay_had_content(self) && self.relay.is_some() && reason.is_some_and(|reason| is_empty(reason, usage))
+    }
+
+    /// What the meter knows, and nothing else of it.
+    pub fn into_meter(self: Box<Self>) -> Meter {
+        self.meter
     }
 
     /// What the meter knows so far.

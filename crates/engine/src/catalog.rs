@@ -30,6 +30,7 @@ pub use lookup::Found;
 pub use model::{CardError, ModelCard};
 pub use off_peak::is_off_peak;
 pub use price::{Amount, Component, CostError, PicoUsd, Prices, Rate, Service};
+pub(crate) use provider::matches;
 pub use provider::{Edits, Provider, RowError, Rule, StreamUsage, Variable};
 
 use endpoint::DefaultPaths;

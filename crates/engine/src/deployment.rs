@@ -14,6 +14,7 @@ use switchboard_wire::{Dialect, Operation};
 
 use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage};
 use crate::health::{Health, Place, Registry};
+use crate::route::traits::{Facts, Traits};
 use crate::sign::{Secret, Signer};
 use crate::upstream::{Origin, Transport};
 
@@ -44,12 +45,20 @@ pub struct Spec {
     pub base_model: Option<String>,
     /// Relative share of the group's calls.
     pub weight: Option<f64>,
+    /// Prices that hold instead of the price list's, by its names for them, in USD.
+    pub prices: Vec<(String, String)>,
+    /// What else matters when one is chosen.
+    pub traits: Traits,
     /// Preference: lower first.
     pub order: u32,
     /// Longest time for a call.
     pub timeout: Option<Duration>,
     /// Longest wait for a stream to begin.
     pub stream_timeout: Option<Duration>,
+    /// How often a failed request is repeated, where that differs from the rule.
+    pub num_retries: Option<u32>,
+    /// How long it rests after too many failures, where that differs from the rule.
+    pub cooldown_time: Option<Duration>,
     /// How it is connected, where that differs from the rule.
     pub transport: Option<Transport>,
     /// Whether the caller's own words named the model (wildcards).
@@ -111,6 +120,8 @@ pub struct Deployment {
     pub gateway: bool,
     /// The headers of answers that say where they came from.
     pub marks: HeaderMap,
+    /// What choosing must know of it.
+    pub facts: Facts,
     /// How it is doing.
     pub health: Arc<Health>,
     reaches: Vec<Reach>,
@@ -141,13 +152,16 @@ impl Deployment {
     ) -> Result<Self, BadDeployment> {
         let provider =
             catalog.provider(&spec.provider).ok_or_else(|| BadDeployment(format!("there is no provider `{}`", spec.provider)))?;
-        let card = catalog.model(&provider.id, spec.base_model.as_deref().unwrap_or(&spec.model));
+        let listed = catalog.model(&provider.id, spec.base_model.as_deref().unwrap_or(&spec.model));
+        let profile = crate::profile::of(catalog, provider, listed.as_ref(), &spec.model);
+        let card = repriced(listed, &spec);
         let mut deployment = Self {
             provider_name: provider.name.clone(),
             chat: spoken(provider.chat_dialects(&spec.model), card.as_ref()),
-            profile: crate::profile::of(catalog, provider, card.as_ref(), &spec.model),
+            profile,
             ask_usage: provider.stream_usage == StreamUsage::Option,
             gateway: provider.gateway,
+            facts: Facts::of(provider, card.as_ref(), &spec.traits),
             card,
             marks: marks(&spec),
             health: Arc::default(),
@@ -184,6 +198,7 @@ impl Deployment {
             profile: Profile::default(),
             ask_usage: false,
             gateway: provider.gateway,
+            facts: Facts::of(provider, None, &spec.traits),
             marks: marks(&spec),
             health: Arc::default(),
             reaches: Vec::new(),
@@ -292,7 +307,10 @@ impl Deployment {
 
     /// Whether it serves that operation.
     pub fn serves(&self, operation: Operation) -> bool {
-        self.reaches.iter().any(|reach| reach.operation == operation)
+        // Tokens are counted here where the provider does not.
+        let asked =
+            |reach: &Reach| reach.operation == operation || operation == Operation::CountTokens && reach.operation == Operation::Chat;
+        self.reaches.iter().any(asked)
     }
 
     /// The dialect to speak to it with a client of that dialect: the client's own where it can, else its preferred one.
@@ -302,6 +320,21 @@ impl Deployment {
         let own = self.chat.iter().copied().find(|dialect| *dialect == client && reached(dialect));
         own.or_else(|| spoken.next())
     }
+}
+
+/// The card with the operator's own prices on it.
+fn repriced(card: Option<ModelCard>, spec: &Spec) -> Option<ModelCard> {
+    if spec.prices.is_empty() {
+        return card;
+    }
+    let new = || ModelCard { provider: spec.provider.clone(), model: spec.model.clone(), ..ModelCard::default() };
+    let mut card = card.unwrap_or_else(new);
+    for (name, usd) in &spec.prices {
+        if !crate::catalog::derive::set_price(&mut card, name, usd) {
+            tracing::warn!(deployment = %spec.id, price = %name, "a price has a name that means nothing here");
+        }
+    }
+    Some(card)
 }
 
 /// A URL as it may be told: a user, a password and a query may be credentials.

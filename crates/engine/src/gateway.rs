@@ -7,34 +7,34 @@ use arc_swap::ArcSwap;
 
 use crate::admit::{Admission, Micros, NanoUsd};
 use crate::answer::Answer;
-use crate::attempt::Attempts;
+use crate::asked::Asked;
+use crate::attempt::{Attempts, Budget, Settings};
 use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::meter::{Meter, Outcome, Record, Recorder};
 use crate::route::{Fleet, Plan};
-use crate::upstream::{Timeouts, Upstream};
-
-/// What one worker thread has for itself.
-pub struct Worker {
-    /// Its connections to providers.
-    pub upstream: Upstream,
-    /// The deadlines where a deployment has none of its own.
-    pub timeouts: Timeouts,
-}
+pub use crate::worker::Worker;
 
 /// What is known to all workers.
 pub struct Gateway {
     fleet: ArcSwap<Fleet>,
     admission: Admission,
     recorder: Arc<dyn Recorder>,
-    retries: u32,
+    settings: ArcSwap<Settings>,
+    budget: Budget,
 }
 
 impl Gateway {
     /// A gateway over that fleet.
-    pub fn new(fleet: Fleet, admission: Admission, recorder: Arc<dyn Recorder>, retries: u32) -> Self {
-        Self { fleet: ArcSwap::from_pointee(fleet), admission, recorder, retries }
+    pub fn new(fleet: Fleet, admission: Admission, recorder: Arc<dyn Recorder>, settings: Settings) -> Self {
+        let (fleet, settings) = (ArcSwap::from_pointee(fleet), ArcSwap::from_pointee(settings));
+        Self { fleet, admission, recorder, settings, budget: Budget::default() }
+    }
+
+    /// Replaces how calls are tried; calls under way keep theirs.
+    pub fn configure(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
     }
 
     /// The deployments there are now.
@@ -48,7 +48,8 @@ impl Gateway {
     }
 
     /// Replaces the deployments; calls under way keep theirs.
-    pub fn replace(&self, fleet: Fleet) {
+    pub fn replace(&self, mut fleet: Fleet) {
+        fleet.inherit(&self.fleet.load());
         self.fleet.store(Arc::new(fleet));
     }
 
@@ -64,19 +65,35 @@ impl Gateway {
             meter.fail(&error, &call.door);
             error
         };
-        let plan = self.fleet.load().plan(call).map_err(&mut failed)?;
+        let mut plan = self.plan(call).await.map_err(&mut failed)?;
         let permit = self.admission.admit().map_err(&mut failed)?;
         meter.hold(Some(permit), self.admission.tab(call));
-        let retries = call.retries().unwrap_or(self.retries);
-        Attempts { call, worker, gateway: self, retries }.run(&plan, meter).await
+        meter.bind(std::mem::take(&mut plan.bonds));
+        let (asked, settings) = (Asked::of(call), self.settings.load_full());
+        self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
+    }
+
+    /// What to try for that call, in order; nothing is sent anywhere.
+    pub async fn plan(&self, call: &Call) -> Result<Plan, Error> {
+        let plan = self.fleet.load().plan(call)?;
+        if !plan.uncounted {
+            return Ok(plan);
+        }
+        let counted = Box::pin(crate::operation::tokens(call)).await;
+        self.fleet.load().plan_counted(call, counted)
     }
 
     /// Takes one call to that deployment and no other.
     pub async fn call_one(&self, call: &Call, worker: &Worker, target: Arc<Deployment>) -> Result<Answer, Error> {
         let plan = Plan::only(target);
+        let (asked, settings) = (Asked { retries: Some(0), ..Asked::of(call) }, self.settings.load_full());
         let mut meter = self.meter(call);
         meter.hold(None, self.admission.tab(call));
-        Attempts { call, worker, gateway: self, retries: 0 }.run(&plan, meter).await
+        self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
+    }
+
+    fn attempts<'a>(&'a self, (call, asked): (&'a Call, &'a Asked), worker: &'a Worker, settings: &'a Settings) -> Attempts<'a> {
+        Attempts { call, asked, worker, fleet: &self.fleet, settings, budget: &self.budget, in_flight: self.admission.in_flight() }
     }
 
     fn meter(&self, call: &Call) -> Meter {
@@ -100,6 +117,7 @@ impl Gateway {
             charged: NanoUsd::ZERO,
             estimated: false,
             attempts: 0,
+            tried: Vec::new(),
             losses: 0,
             error: None,
             duration: Duration::ZERO,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::admit::Scope;
+use crate::route::hooks::Guidance;
 
 /// Who asks: everything the engine must know of it, found once and kept for as long as the key stays as it is.
 ///
@@ -43,6 +44,8 @@ pub struct Principal {
     /// Whose limits and budgets every one of its requests must fit in, and whose spend it adds to. A scope of one model is
     /// engaged for requests of that model alone.
     pub scopes: Vec<Arc<Scope>>,
+    /// What the key, its team or a policy says of routing.
+    pub guidance: Option<Arc<Guidance>>,
 }
 
 impl Principal {

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use switchboard_engine::catalog::{Auth, Catalog};
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::health::Registry;
-use switchboard_engine::route::{Fleet, Names};
+use switchboard_engine::route::traits::{Pattern, Traits};
+use switchboard_engine::route::{Fallback, Fleet, Names, TryPolicy};
 use switchboard_engine::sign::{Secret, Signer};
 use switchboard_engine::upstream::{Origin, Transport, TransportSettings, Verify};
 
 use crate::config::Location;
-use crate::config::resolved::{Config, Deployment as Configured, SslVerify};
+use crate::config::resolved::{Config, Deployment as Configured, Fallback as Written, FallbackTarget, SslVerify};
 use crate::credential::Ingredients;
 
 /// What could not be made into a deployment, and why.
@@ -71,13 +72,25 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, r
 pub const DEMO: &str = "demo/echo";
 
 fn names(config: &Config) -> Names {
-    let fallbacks = config.router.fallbacks.iter().map(|fallback| (fallback.model.clone(), fallback.targets.clone()));
+    let router = &config.router;
     Names {
         aliases: config.aliases.iter().map(|alias| (alias.name.clone(), alias.model.clone())).collect(),
         hidden: config.aliases.iter().filter(|alias| alias.hidden).map(|alias| alias.name.clone()).collect(),
-        fallbacks: fallbacks.collect(),
-        default_fallbacks: config.router.default_fallbacks.clone(),
+        fallbacks: fallbacks(&router.fallbacks),
+        context_window_fallbacks: fallbacks(&router.context_window_fallbacks),
+        content_policy_fallbacks: fallbacks(&router.content_policy_fallbacks),
+        default_fallbacks: router.default_fallbacks.iter().map(Fallback::to).collect(),
+        max_fallbacks: usize::try_from(router.max_fallbacks).ok(),
+        virtual_models: config.switchboard.virtual_models.clone(),
+        settings: router.routing.clone(),
+        policy: TryPolicy::default(),
     }
+}
+
+fn fallbacks(written: &[Written]) -> Vec<(String, Vec<Fallback>)> {
+    let params = |target: &FallbackTarget| target.params.iter().map(|(key, value)| (key.clone(), value.to_string())).collect();
+    let target = |target: &FallbackTarget| Fallback { model: target.model.clone(), params: params(target) };
+    written.iter().map(|fallback| (fallback.model.clone(), fallback.targets.iter().map(target).collect())).collect()
 }
 
 /// The provider and the model behind its prefix; a bare name is one the catalog knows, else OpenAI's.
@@ -175,13 +188,43 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         set: json(&connection.extra_body),
         remove: named.additional_drop_params.clone(),
         base_model: named.model_info.base_model.clone(),
-        weight: named.limits.weight.or_else(|| named.limits.rpm.map(|rpm| rpm as f64)),
+        weight: named.limits.weight,
+        prices: named.prices.iter().map(|(name, price)| (name.clone(), price.as_str().to_owned())).collect(),
+        traits: traits(named)?,
         order: named.limits.order.and_then(|order| u32::try_from(order).ok()).unwrap_or(0),
         timeout: named.limits.timeout.or(Some(config.router.timeout)),
         stream_timeout: named.limits.stream_timeout.or(config.router.stream_timeout),
+        num_retries: named.limits.num_retries.or(named.limits.max_retries),
+        cooldown_time: named.limits.cooldown_time,
         transport: transport(connection.ssl_verify.as_ref())?,
         secrets,
         ..Spec::default()
+    })
+}
+
+/// What the configuration says that matters when a deployment is chosen.
+fn traits(named: &Configured) -> Result<Traits, String> {
+    let (connection, limits, said) = (&named.connection, &named.limits, &named.model_info.routing);
+    let regions = [&said.region, &connection.region_name, &connection.aws.region_name, &connection.vertex.location];
+    let pattern = |text: &String| {
+        regex::Regex::new(text).map(Pattern).map_err(|error| format!("`tag_regex` holds `{text}`, which is no pattern: {error}"))
+    };
+    Ok(Traits {
+        region: regions.into_iter().find_map(Clone::clone),
+        variant: said.endpoint_tag.clone(),
+        quantization: said.quantization.clone(),
+        trains: said.trains,
+        retains: said.retains,
+        distillable: said.distillable,
+        tags: limits.tags.clone(),
+        tag_regex: limits.tag_regex.iter().map(pattern).collect::<Result<_, _>>()?,
+        rpm: limits.rpm,
+        tpm: limits.tpm,
+        max_parallel: limits.max_parallel_requests,
+        blocked: said.blocked,
+        access_groups: named.model_info.access_groups.clone(),
+        labels: said.labels.clone(),
+        max_input_tokens: said.max_input_tokens,
     })
 }
 

@@ -4,8 +4,10 @@
 //! environment. Start reading at [`router`] (every door on one screen), then [`accept`] and [`serve`].
 
 pub mod accept;
+pub mod admin;
 pub mod app;
 pub mod auth;
+pub mod authz;
 pub mod command;
 pub mod config;
 pub mod credential;
@@ -15,12 +17,14 @@ pub mod fleet;
 mod health;
 mod id;
 pub mod log;
+pub mod memory;
 mod models;
 pub mod openapi;
 pub mod overlay;
 mod page;
 mod query;
 pub mod reload;
+pub mod resilience;
 pub mod router;
 pub mod serve;
 pub mod transport;

@@ -143,7 +143,7 @@ fn find(app: &App, name: &str) -> Result<Listed, Problem> {
     let first = deployments.first().ok_or_else(|| *Error::model_not_found(name).problem)?;
     let mut found = Listed::of(name.to_owned(), first);
     let config = app.config();
-    let configured = config.deployments.iter().find(|deployment| deployment.model_name == group);
+    let configured = config.deployments.iter().find(|deployment| *deployment.model_name == *group);
     found.mode = configured.and_then(|deployment| deployment.model_info.mode.clone());
     Ok(found)
 }

@@ -6,6 +6,9 @@ use switchboard_engine::call::Door;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::{Dialect, Operation};
 
+use crate::admin::Action;
+use crate::authz::Policy;
+
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -23,6 +26,8 @@ pub enum Route {
     GeminiModels,
     /// A page or a document of the gateway's own.
     Page(Page),
+    /// The management API.
+    Admin(Action),
 }
 
 /// Pages and documents of the gateway's own.
@@ -61,7 +66,7 @@ impl Page {
 }
 
 /// One row of the table: method, path below the prefix, and what it leads to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The method.
     pub method: &'static str,
@@ -69,8 +74,12 @@ pub struct Row {
     pub path: &'static str,
     /// What it leads to.
     pub route: Route,
+    /// Who may use it.
+    pub policy: Policy,
     /// What it does, for the API document.
     pub summary: &'static str,
+    /// The form of its body, where the management API has one; else empty.
+    pub form: &'static str,
 }
 
 /// Who calls a route.
@@ -88,12 +97,21 @@ pub enum Audience {
     Everyone,
     /// People and machines that run the gateway.
     Operator,
+    /// Those who manage keys, people and money.
+    Administrator,
 }
 
 impl Audience {
     /// All of them, in the order of documents.
-    pub const ALL: [Audience; 6] =
-        [Audience::OpenAi, Audience::Anthropic, Audience::Gemini, Audience::Azure, Audience::Everyone, Audience::Operator];
+    pub const ALL: [Audience; 7] = [
+        Audience::OpenAi,
+        Audience::Anthropic,
+        Audience::Gemini,
+        Audience::Azure,
+        Audience::Everyone,
+        Audience::Operator,
+        Audience::Administrator,
+    ];
 
     /// The heading of its routes.
     pub fn title(self) -> &'static str {
@@ -104,6 +122,7 @@ impl Audience {
             Audience::Azure => "Azure clients",
             Audience::Everyone => "Models",
             Audience::Operator => "The gateway itself",
+            Audience::Administrator => "Keys, people and money",
         }
     }
 }
@@ -117,6 +136,7 @@ impl Row {
             Route::Gemini | Route::GeminiModels => Audience::Gemini,
             Route::Models | Route::OpenRouterModels | Route::Model => Audience::Everyone,
             Route::Page(_) => Audience::Operator,
+            Route::Admin(_) => Audience::Administrator,
         }
     }
 }
@@ -128,11 +148,15 @@ const fn call(path: &'static str, operation: Operation, dialect: Dialect, summar
         _ => "openai",
     };
     let door = Door { operation, dialect, flavor: Flavor::OpenAi, shape, array: false };
-    Row { method: "POST", path, route: Route::Call(door), summary }
+    Row { method: "POST", path, route: Route::Call(door), policy: Policy::Llm, summary, form: "" }
 }
 
-const fn get(path: &'static str, route: Route, summary: &'static str) -> Row {
-    Row { method: "GET", path, route, summary }
+const fn models(path: &'static str, route: Route, summary: &'static str) -> Row {
+    Row { method: "GET", path, route, policy: Policy::Info, summary, form: "" }
+}
+
+const fn page(path: &'static str, page: Page, policy: Policy, summary: &'static str) -> Row {
+    Row { method: "GET", path, route: Route::Page(page), policy, summary, form: "" }
 }
 
 use Dialect::{Anthropic, OpenAiChat, OpenAiCompletions, OpenAiResponses};
@@ -155,8 +179,8 @@ pub const SHARED: [Row; 15] = [
     call("/messages", Chat, Anthropic, "Chat with a model, in the form of Anthropic's Messages API"),
     call("/messages/count_tokens", CountTokens, Anthropic, "Count the tokens of a request"),
     // all of them
-    get("/models", Route::Models, "The models there are"),
-    get("/models/{*model}", Route::Model, "One model"),
+    models("/models", Route::Models, "The models there are"),
+    models("/models/{*model}", Route::Model, "One model"),
     call("/queue/chat/completions", Chat, OpenAiChat, "Chat with a model (LiteLLM's queued form)"),
 ];
 
@@ -187,34 +211,36 @@ pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/
 /// Paths that exist once.
 pub const ALONE: [Row; 15] = [
     // Gemini clients
-    get("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
-    get("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
+    models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
+    models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
     Row {
         method: "POST",
         path: "/v1beta/models/{*model}",
         route: Route::Gemini,
+        policy: Policy::Llm,
+        form: "",
         summary: "Call a model, in Gemini's form: `{model}:generateContent`, …",
     },
-    Row { method: "POST", path: "/models/{*model}", route: Route::Gemini, summary: "Call a model, in Gemini's form" },
+    Row { method: "POST", path: "/models/{*model}", route: Route::Gemini, policy: Policy::Llm, form: "", summary: "Call a model, in Gemini's form" },
     // everyone
-    get("/", Route::Page(Page::Home), "What this is"),
-    get("/docs", Route::Page(Page::Docs), "The API, for people"),
-    get("/style.css", Route::Page(Page::Style), "How the pages look"),
-    get("/openapi.json", Route::Page(Page::OpenApi), "The API, for machines"),
-    get("/health/liveliness", Route::Page(Page::Alive), "Whether the process lives"),
-    get("/health/liveness", Route::Page(Page::Alive), "Whether the process lives"),
-    get("/health/readiness", Route::Page(Page::Ready), "Whether the gateway can serve"),
-    get("/health/readiness/details", Route::Page(Page::Details), "Whether the gateway can serve, and what it is"),
-    get("/health", Route::Page(Page::Health), "Whether the deployments answer: asks each of them"),
-    get("/test", Route::Page(Page::Test), "Whether a key is good"),
-    get("/routes", Route::Page(Page::Routes), "Every route, in LiteLLM's form"),
+    page("/", Page::Home, Policy::Public, "What this is"),
+    page("/docs", Page::Docs, Policy::Public, "The API, for people"),
+    page("/style.css", Page::Style, Policy::Public, "How the pages look"),
+    page("/openapi.json", Page::OpenApi, Policy::Public, "The API, for machines"),
+    page("/health/liveliness", Page::Alive, Policy::Public, "Whether the process lives"),
+    page("/health/liveness", Page::Alive, Policy::Public, "Whether the process lives"),
+    page("/health/readiness", Page::Ready, Policy::Public, "Whether the gateway can serve"),
+    page("/health/readiness/details", Page::Details, Policy::Info, "Whether the gateway can serve, and what it is"),
+    page("/health", Page::Health, Policy::Info, "Whether the deployments answer: asks each of them"),
+    page("/test", Page::Test, Policy::Info, "Whether a key is good"),
+    page("/routes", Page::Routes, Policy::Public, "Every route, in LiteLLM's form"),
 ];
 
 /// A request's route, and the model where the path names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Match {
     /// There is one.
-    Found(Route, Option<String>),
+    Found(Row, Option<String>),
     /// The path exists, for other methods: these, as the header `allow` lists them.
     OtherMethod(String),
     /// No such path.
@@ -224,18 +250,18 @@ pub enum Match {
 /// Finds routes.
 #[derive(Clone, Debug)]
 pub struct Router {
-    tree: Tree<Vec<(&'static str, Route)>>,
+    tree: Tree<Vec<Row>>,
     root: String,
 }
 
 impl Router {
     /// All routes, below the path `root` (empty for none).
     pub fn new(root: &str) -> Result<Self, matchit::InsertError> {
-        let mut paths: std::collections::BTreeMap<String, Vec<(&'static str, Route)>> = std::collections::BTreeMap::new();
+        let mut paths: std::collections::BTreeMap<String, Vec<Row>> = std::collections::BTreeMap::new();
         for (path, row) in rows() {
             let known = paths.entry(path).or_default();
-            if !known.iter().any(|(method, _)| *method == row.method) {
-                known.push((row.method, row.route));
+            if !known.iter().any(|one| one.method == row.method) {
+                known.push(row);
             }
         }
         let mut tree = Tree::new();
@@ -247,13 +273,17 @@ impl Router {
 
     /// What that path leads to.
     pub fn find(&self, method: &Method, path: &str) -> Match {
-        let below = if self.root.is_empty() { path } else { path.strip_prefix(self.root.as_str()).unwrap_or(path) };
-        let Ok(found) = self.tree.at(below) else { return Match::Nothing };
+        let Ok(found) = self.tree.at(self.below(path)) else { return Match::Nothing };
         let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
-        match found.value.iter().find(|(method, _)| *method == wanted) {
-            Some((_, route)) => Match::Found(*route, found.params.get("model").map(crate::query::decode)),
-            None => Match::OtherMethod(found.value.iter().map(|(method, _)| *method).collect::<Vec<_>>().join(", ")),
+        match found.value.iter().find(|row| row.method == wanted) {
+            Some(row) => Match::Found(*row, found.params.get("model").map(crate::query::decode)),
+            None => Match::OtherMethod(found.value.iter().map(|row| row.method).collect::<Vec<_>>().join(", ")),
         }
+    }
+
+    /// A path without what all of ours begin with.
+    pub fn below<'a>(&self, path: &'a str) -> &'a str {
+        if self.root.is_empty() { path } else { path.strip_prefix(self.root.as_str()).unwrap_or(path) }
     }
 }
 
@@ -265,7 +295,8 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
     let by_model =
         MODEL_PREFIXES.into_iter().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
     let alone = ALONE.into_iter().map(|row| (row.path.to_owned(), row));
-    shared.chain(by_model).chain(alone)
+    let admin = crate::admin::routes::ROWS.into_iter().map(|row| (row.path.to_owned(), row));
+    shared.chain(by_model).chain(alone).chain(admin)
 }
 
 fn flavored(mut row: Row, flavor: Flavor) -> Row {
@@ -288,12 +319,12 @@ mod tests {
             let method: Method = row.method.parse().expect("a method");
             let path = path.replace("{model}", "some-model").replace("{*model}", "a/b");
             assert!(matches!(router.find(&method, &path), Match::Found(..)), "{path}");
-            assert!(matches!(router.find(&Method::DELETE, &path), Match::OtherMethod(allowed) if allowed.contains(row.method)), "{path}");
+            assert!(matches!(router.find(&Method::TRACE, &path), Match::OtherMethod(allowed) if allowed.contains(row.method)), "{path}");
         }
         assert_eq!(router.find(&Method::POST, "/v1/nothing"), Match::Nothing);
         assert_eq!(router.find(&Method::POST, "/v1/chat/completions/"), Match::Nothing);
         let azure = router.find(&Method::POST, "/openai/deployments/gpt%204o/chat/completions");
-        assert!(matches!(azure, Match::Found(Route::Call(_), Some(model)) if model == "gpt 4o"));
+        assert!(matches!(azure, Match::Found(Row { route: Route::Call(_), .. }, Some(model)) if model == "gpt 4o"));
         let below = Router::new("/gateway").expect("routes");
         assert!(matches!(below.find(&Method::GET, "/gateway/v1/models"), Match::Found(..)));
     }

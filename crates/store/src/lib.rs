@@ -9,16 +9,24 @@
 //!
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
+pub mod desk;
 pub mod error;
+mod follow;
 mod failpoint;
 pub mod journal;
 pub mod lease;
 pub mod ledger;
 mod migrate;
+pub mod money;
+pub mod object;
 mod open;
 mod rows;
 pub mod sql;
 pub mod thread;
+pub mod time;
 
+pub use desk::Desk;
 pub use error::StoreError;
+pub use money::Money;
+pub use time::Time;
 pub use open::{Settings, Store, micros};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use serde::Serialize;
 
 /// What kind of thing went wrong. Each dialect has a row for each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,13 +127,47 @@ pub struct Problem {
     pub provider: Option<String>,
     /// What the provider really said (scrubbed), if one did.
     pub raw: Option<String>,
+    /// Why there was nowhere to go, where that is what went wrong.
+    pub availability: Option<Box<Availability>>,
+}
+
+/// Why no endpoint could serve a request, for machines: OpenRouter's `error.availability`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Availability {
+    /// What it comes down to, such as `constraint_filtered`.
+    pub code: &'static str,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// Seconds until it is worth trying.
+    pub retry_after: Option<u64>,
+    /// The models asked for.
+    pub requested_models: Vec<String>,
+    /// The providers that would have served them.
+    pub affected_providers: Vec<String>,
+    /// What excluded them.
+    pub excluded_by: Vec<&'static str>,
+    /// Models that may be asked for instead.
+    pub fallback_models: Vec<String>,
+    /// The one demand that excluded all of them, where it is one.
+    pub constraint: Option<Constraint>,
+    /// Where it is explained.
+    pub docs_url: &'static str,
+}
+
+/// A demand of a request that nothing meets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Constraint {
+    /// The field, in OpenRouter's words.
+    pub field: &'static str,
+    /// What is known about it.
+    pub detail: String,
 }
 
 impl Problem {
     /// A problem of that kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { kind, message, param: None, code: None, retry_after: None, status: None, provider: None, raw: None }
+        Self { kind, message, param: None, code: None, retry_after: None, status: None, provider: None, raw: None, availability: None }
     }
 
     /// Names the field at fault.

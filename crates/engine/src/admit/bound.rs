@@ -14,7 +14,7 @@ use super::state::Need;
 use crate::call::{Call, Content};
 use crate::catalog::{Component, PicoUsd, Prices, Rate};
 use crate::deployment::Deployment;
-use crate::operation::{media, tokens};
+use crate::operation::estimate::{media, tokens};
 
 /// The frame that vendors put around messages and tools, beside the bytes.
 const FRAME: u64 = 64;

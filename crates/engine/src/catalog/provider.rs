@@ -241,7 +241,7 @@ impl Provider {
 }
 
 /// Whether `text` fits `pattern`, where `*` stands for any text and everything else for itself.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(first) = pieces.next() else {
         return text.is_empty();

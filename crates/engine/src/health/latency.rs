@@ -61,6 +61,13 @@ impl Latencies {
         self.kept.iter().filter(move |recent| recent.at != 0 && recent.at >= oldest)
     }
 
+    /// Those no older than that, and than an hour.
+    pub fn within(&self, now: std::time::Instant, age: std::time::Duration) -> impl Iterator<Item = &Recent> {
+        let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let oldest = super::millis(now).saturating_sub(age);
+        self.iter(now).filter(move |recent| recent.at >= oldest)
+    }
+
     fn add(&mut self, recent: Recent) {
         self.kept[(self.count % KEPT as u64) as usize] = recent;
         self.count += 1;

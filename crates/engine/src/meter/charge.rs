@@ -13,8 +13,6 @@ use switchboard_wire::reply::Usage;
 use super::{Outcome, cost};
 use crate::admit::{Charge, NanoUsd};
 use crate::catalog::{Component, ModelCard};
-use crate::error::Error;
-use crate::upstream::DialError;
 
 /// No attempt costs more: what says so is a mistake, and is told.
 const SANE: NanoUsd = NanoUsd(10_000_000_000_000);
@@ -33,15 +31,6 @@ impl Delivered {
     /// Tokens, by guess.
     pub(crate) fn tokens(&self) -> u64 {
         self.pieces.max(self.bytes.div_ceil(BYTES_OF_TOKEN))
-    }
-}
-
-/// Whether a provider may bill an attempt that failed so: it had the request and did not say no.
-pub(crate) fn may_be_billed(error: &Error) -> bool {
-    let dial = error.source.as_deref().and_then(|source| source.downcast_ref::<DialError>());
-    match dial {
-        Some(dial) => dial.maybe_billed(),
-        None => error.problem.code.as_deref() == Some("upstream_timeout") && error.problem.provider.is_none(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One request as planning sees it: what it needs of a deployment, read from its body only where a candidate makes it matter.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::time::Instant;
 
 use switchboard_wire::Dialect;
@@ -9,7 +9,6 @@ use switchboard_wire::chat::{ChatRequest, Part, PartBody};
 use crate::call::{Call, Content};
 use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
-use crate::operation;
 use crate::route::name::Variant;
 use crate::route::wishes::Wishes;
 
@@ -32,7 +31,8 @@ pub struct Ask<'a> {
     pub now: Instant,
     answer: OnceCell<Option<u64>>,
     meaning: OnceCell<Option<Box<ChatRequest>>>,
-    tokens: OnceCell<Option<u64>>,
+    counted: Option<u64>,
+    wanted: Cell<bool>,
     media: OnceCell<Media>,
 }
 
@@ -50,14 +50,20 @@ pub struct Media {
 }
 
 /// How content beside text begins in the formats that clients write.
-const SIGNS: [&[u8]; 8] =
-    [b"image", b"input_audio", b"video_url", b"\"file", b"input_file", b"\"document\"", b"inlineData", b"fileData"];
+const SIGNS: [&[u8]; 8] = [b"image", b"input_audio", b"video_url", b"\"file", b"input_file", b"\"document\"", b"inlineData", b"fileData"];
 
 impl<'a> Ask<'a> {
     /// That call, with those wishes.
     pub fn new(call: &'a Call, wishes: &'a Wishes, variant: Variant, now: Instant) -> Self {
-        let (answer, meaning, tokens, media) = Default::default();
-        Self { call, wishes, variant, now, answer, meaning, tokens, media }
+        let (answer, meaning, media) = Default::default();
+        Self { call, wishes, variant, now, answer, meaning, counted: None, wanted: Cell::new(false), media }
+    }
+
+    /// The same, with its tokens counted.
+    #[must_use]
+    pub fn with_tokens(mut self, counted: Option<u64>) -> Self {
+        self.counted = counted;
+        self
     }
 
     /// The bytes of its body: it has no more tokens than that.
@@ -67,7 +73,7 @@ impl<'a> Ask<'a> {
 
     /// The tokens it is taken to have: counted where they were, else by its length.
     pub fn input(&self) -> u64 {
-        self.tokens.get().copied().flatten().unwrap_or_else(|| self.bytes().div_ceil(BYTES_A_TOKEN))
+        self.counted.unwrap_or_else(|| self.bytes().div_ceil(BYTES_A_TOKEN))
     }
 
     /// The most tokens its answer may have, where it says.
@@ -83,9 +89,17 @@ impl<'a> Ask<'a> {
         self.bound().map_or(ANSWER, |bound| bound.min(ANSWER))
     }
 
-    /// Its tokens, counted with a public vocabulary; `None` where it is no chat.
+    /// Its tokens, where they have been counted; where not, it is noted that they are wanted: counting is too slow to do here.
     pub fn counted(&self) -> Option<u64> {
-        *self.tokens.get_or_init(|| operation::tokens(self.meaning()?))
+        if self.counted.is_none() {
+            self.wanted.set(true);
+        }
+        self.counted
+    }
+
+    /// Whether its tokens would have made a difference.
+    pub fn wants_count(&self) -> bool {
+        self.wanted.get()
     }
 
     /// What it would cost at that deployment; `None` where a price is not known.
@@ -116,8 +130,7 @@ impl<'a> Ask<'a> {
     pub fn meaning(&self) -> Option<&ChatRequest> {
         let read = || {
             let inbound = self.call.door.dialect.inbound().filter(|_| self.is_chat())?;
-            let Content::Json(outline) = &self.call.content else { return None };
-            inbound.read_request(&self.call.head(), &self.call.body, outline).ok().map(Box::new)
+            inbound.read_request(&self.call.head(), &self.call.body.join()).ok().map(Box::new)
         };
         self.meaning.get_or_init(read).as_deref()
     }

@@ -1,14 +1,17 @@
 //! Every deployment there is, and the names by which callers reach them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::call::Call;
 use crate::deployment::Deployment;
-use crate::error::Error;
-use crate::route::plan::{Fallback, Fallbacks, Plan, Target, TryPolicy};
+use crate::route::affinity::Memory;
+use crate::route::hooks::Hooks;
+use crate::route::name::{self, Variant};
+use crate::route::plan::{Fallback, Fallbacks, TryPolicy};
+use crate::route::settings::Settings;
+use crate::route::virtual_model::VirtualModel;
 
-/// A group and its deployments.
+/// The deployments of one name.
 pub type Group = Arc<[Arc<Deployment>]>;
 
 /// Makes the deployment of a model that only a pattern knows: (the pattern's deployment, the text its `*` stands for).
@@ -16,15 +19,20 @@ pub type Expand = dyn Fn(&Deployment, &str) -> Option<Deployment> + Send + Sync;
 
 /// Every deployment there is, and the names by which callers reach them.
 pub struct Fleet {
-    groups: BTreeMap<String, Group>,
+    groups: BTreeMap<Arc<str>, Group>,
     patterns: Vec<Pattern>,
     aliases: HashMap<String, String>,
     hidden: Vec<String>,
+    access: BTreeMap<Arc<str>, Group>,
+    virtuals: BTreeMap<Arc<str>, Arc<VirtualModel>>,
     fallbacks: HashMap<String, Arc<Fallbacks>>,
     default_fallbacks: Arc<Fallbacks>,
-    policy: Arc<TryPolicy>,
     expand: Box<Expand>,
-    expanded: Mutex<HashMap<String, Group>>,
+    expanded: Mutex<HashMap<Arc<str>, Group>>,
+    pub(super) policy: Arc<TryPolicy>,
+    pub(super) settings: Settings,
+    pub(super) memory: Arc<Memory>,
+    pub(super) hooks: Hooks,
 }
 
 #[derive(Debug)]
@@ -37,106 +45,206 @@ struct Pattern {
 /// The most names made from patterns that are kept.
 const KEPT: usize = 4096;
 
-/// The names beside those of the deployments themselves.
+/// The names beside those of the deployments themselves, and how deployments are chosen.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     /// Other names of groups.
     pub aliases: Vec<(String, String)>,
     /// Aliases that lists leave out.
     pub hidden: Vec<String>,
-    /// Groups to try when all of one have failed.
-    pub fallbacks: Vec<(String, Vec<String>)>,
+    /// Groups to try when all of one have failed; `*` for any.
+    pub fallbacks: Vec<(String, Vec<Fallback>)>,
+    /// Groups to try when the input is too long for one.
+    pub context_window_fallbacks: Vec<(String, Vec<Fallback>)>,
+    /// Groups to try when a content policy of one says no.
+    pub content_policy_fallbacks: Vec<(String, Vec<Fallback>)>,
     /// Groups to try when one without fallbacks of its own has failed.
-    pub default_fallbacks: Vec<String>,
+    pub default_fallbacks: Vec<Fallback>,
+    /// The most groups a call goes through; [`Fallbacks::MOST`] unless said.
+    pub max_fallbacks: Option<usize>,
+    /// Names that stand for several groups.
+    pub virtual_models: Vec<VirtualModel>,
+    /// How deployments are chosen.
+    pub settings: Settings,
+    /// How targets are tried.
+    pub policy: TryPolicy,
+}
+
+/// What a name stands for.
+pub(super) struct Found {
+    pub(super) group: Arc<str>,
+    pub(super) deployments: Group,
+    pub(super) variant: Variant,
+    pub(super) rule: Option<Arc<VirtualModel>>,
 }
 
 impl Fleet {
     /// The fleet of those deployments. `expand` makes the deployment of a name that a pattern matches.
     pub fn new(deployments: Vec<Deployment>, names: Names, expand: Box<Expand>) -> Self {
-        let mut groups: BTreeMap<String, Vec<Arc<Deployment>>> = BTreeMap::new();
-        for deployment in deployments {
-            groups.entry(deployment.spec.group.clone()).or_default().push(Arc::new(deployment));
-        }
+        let deployments: Vec<Arc<Deployment>> = deployments.into_iter().map(Arc::new).collect();
+        let mut groups = gather(&deployments, |deployment| std::slice::from_ref(&deployment.spec.group));
+        let access = gather(&deployments, |deployment| &deployment.spec.traits.access_groups);
         let mut patterns = Vec::new();
         for name in groups.keys().filter(|name| name.contains('*')).cloned().collect::<Vec<_>>() {
             if let (Some(deployments), Some((prefix, suffix))) = (groups.remove(&name), name.split_once('*')) {
-                patterns.push(Pattern { prefix: prefix.to_owned(), suffix: suffix.to_owned(), deployments: deployments.into() });
+                patterns.push(Pattern { prefix: prefix.to_owned(), suffix: suffix.to_owned(), deployments });
             }
         }
         // The longest pattern says most.
         patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.prefix.len() + pattern.suffix.len()));
-        let groups = groups.into_iter().map(|(name, group)| (name, Group::from(group))).collect();
-        let general = |own: &str, targets: Vec<String>| {
-            let general = targets.into_iter().filter(|target| target != own).map(Fallback::to).collect();
-            Arc::new(Fallbacks { general, max: Fallbacks::MOST, ..Fallbacks::default() })
-        };
-        let fallbacks = names.fallbacks.into_iter().map(|(own, targets)| (own.clone(), general(&own, targets))).collect();
+        let (fallbacks, default_fallbacks) = fallbacks(&names);
+        let mut aliases: HashMap<String, String> = names.aliases.into_iter().collect();
+        for one in &names.virtual_models {
+            aliases.extend(one.aliases.iter().map(|alias| (alias.clone(), one.name.clone())));
+        }
         Self {
             groups,
             patterns,
-            aliases: names.aliases.into_iter().collect(),
+            aliases,
             hidden: names.hidden,
+            access,
+            virtuals: names.virtual_models.into_iter().map(|one| (Arc::from(one.name.as_str()), Arc::new(one))).collect(),
             fallbacks,
-            default_fallbacks: general("", names.default_fallbacks),
-            policy: Arc::default(),
+            default_fallbacks,
             expand,
             expanded: Mutex::default(),
+            policy: Arc::new(names.policy),
+            settings: names.settings,
+            memory: Arc::default(),
+            hooks: Hooks::default(),
         }
     }
 
-    /// What to try for that call, in order.
-    pub fn plan(&self, call: &Call) -> Result<Plan, Error> {
-        self.plan_for(&call.model)
+    /// The same, with what other rooms say.
+    #[must_use]
+    pub fn with_hooks(mut self, hooks: Hooks) -> Self {
+        self.hooks = hooks;
+        self
     }
 
-    /// What to try for that call in the group of a fallback, in order. A fallback of a fallback has none of its own.
-    pub fn plan_fallback(&self, _call: &Call, fallback: &Fallback) -> Result<Plan, Error> {
-        self.plan_for(&fallback.model).map(|plan| Plan { fallbacks: Arc::default(), ..plan })
+    /// Takes over what another fleet remembers and was told.
+    pub fn inherit(&mut self, other: &Self) {
+        self.memory = other.memory.clone();
+        self.hooks = other.hooks.clone();
     }
 
-    fn plan_for(&self, model: &str) -> Result<Plan, Error> {
-        let (group, own) = self.find(model).ok_or_else(|| Error::model_not_found(model))?;
-        let targets = shuffled(&own).into_iter().map(Target::plain).collect();
-        let fallbacks = self.fallbacks.get(group).unwrap_or(&self.default_fallbacks).clone();
-        let policy = self.policy.clone();
-        Ok(Plan { group: Arc::from(group), strategy: "simple-shuffle", targets, excluded: Vec::new(), fallbacks, policy })
+    /// The group a name stands for, and its deployments; of a virtual model, all that it may go to.
+    pub fn find(&self, name: &str) -> Option<(Arc<str>, Group)> {
+        let found = self.resolve(name)?;
+        match &found.rule {
+            Some(rule) => {
+                let groups = rule.targets.iter().filter_map(|target| self.group(&target.model));
+                Some((found.group, groups.flat_map(|(_, group)| group.to_vec()).collect()))
+            }
+            None => Some((found.group, found.deployments)),
+        }
     }
 
-    /// The group a name stands for, and its deployments.
-    pub fn find<'a>(&'a self, name: &'a str) -> Option<(&'a str, Group)> {
-        let group = self.aliases.get(name).map_or(name, String::as_str);
-        self.group(group).map(|own| (group, own))
+    /// What a name stands for: an alias, a group, a virtual model, a pattern's match, a variant, a family's newest, a dated or an
+    /// undated form, an access group; in that order.
+    pub(super) fn resolve(&self, name: &str) -> Option<Found> {
+        if let Some(found) = self.named(name, Variant::None) {
+            return Some(found);
+        }
+        if let Some((base, variant)) = name::split_variant(name)
+            && !self.is_for_gateway(name)
+        {
+            let base = self.named(base, variant).or_else(|| self.pattern(base, variant)).or_else(|| self.loosely(base, variant));
+            if base.is_some() {
+                return base;
+            }
+        }
+        self.pattern(name, Variant::None).or_else(|| self.loosely(name, Variant::None))
+    }
+
+    fn named(&self, name: &str, variant: Variant) -> Option<Found> {
+        let name = self.aliases.get(name).map_or(name, String::as_str);
+        if let Some((group, deployments)) = self.groups.get_key_value(name) {
+            return Some(Found { group: group.clone(), deployments: deployments.clone(), variant, rule: None });
+        }
+        if let Some((group, rule)) = self.virtuals.get_key_value(name) {
+            return Some(Found { group: group.clone(), deployments: Group::default(), variant, rule: Some(rule.clone()) });
+        }
+        self.aliases.values().any(|target| target == name).then(|| self.pattern(name, variant)).flatten()
+    }
+
+    fn pattern(&self, name: &str, variant: Variant) -> Option<Found> {
+        let (group, deployments) = self.expanded(name)?;
+        Some(Found { group, deployments, variant, rule: None })
+    }
+
+    /// Whether the name leads to a gateway, which has variants of its own.
+    fn is_for_gateway(&self, name: &str) -> bool {
+        let pattern = self.patterns.iter().find(|pattern| pattern.captured(name).is_some());
+        pattern.is_some_and(|pattern| pattern.deployments.first().is_some_and(|deployment| deployment.gateway))
+    }
+
+    /// By a name that is not quite one: a family's newest, a date too many or too few, an access group.
+    fn loosely(&self, name: &str, variant: Variant) -> Option<Found> {
+        if let Some(family) = name.strip_prefix('~').and_then(|name| name.strip_suffix("-latest")) {
+            return self.named(name::latest(family, self.groups.keys().map(|name| &**name))?, variant);
+        }
+        if let Some(found) = name::without_date(name).and_then(|base| self.named(base, variant)) {
+            return Some(found);
+        }
+        let dated = self.groups.keys().filter(|group| group.starts_with(name) && name::without_date(group) == Some(name));
+        if let Some(found) = dated.max().and_then(|group| self.named(group, variant)) {
+            return Some(found);
+        }
+        let (group, deployments) = self.access.get_key_value(name)?;
+        Some(Found { group: group.clone(), deployments: deployments.clone(), variant, rule: None })
     }
 
     /// The deployments of a group, by its name or by a pattern that matches it.
-    fn group(&self, name: &str) -> Option<Group> {
-        if let Some(group) = self.groups.get(name) {
-            return Some(group.clone());
+    pub(super) fn group(&self, name: &str) -> Option<(Arc<str>, Group)> {
+        let name = self.aliases.get(name).map_or(name, String::as_str);
+        let known = self.groups.get_key_value(name).map(|(name, group)| (name.clone(), group.clone()));
+        known.or_else(|| self.expanded(name))
+    }
+
+    fn expanded(&self, name: &str) -> Option<(Arc<str>, Group)> {
+        if self.patterns.is_empty() {
+            return None;
         }
-        let mut expanded = self.expanded.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(group) = expanded.get(name) {
-            return Some(group.clone());
+        let mut expanded = self.expanded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((name, group)) = expanded.get_key_value(name) {
+            return Some((name.clone(), group.clone()));
         }
         let group = self.patterns.iter().find_map(|pattern| {
-            let rest = name.strip_prefix(pattern.prefix.as_str())?;
-            let captured = rest.strip_suffix(pattern.suffix.as_str())?;
+            let captured = pattern.captured(name)?;
             let made: Group = pattern.deployments.iter().filter_map(|one| (self.expand)(one, captured)).map(Arc::new).collect();
             (!made.is_empty()).then_some(made)
         })?;
         if expanded.len() >= KEPT {
             expanded.clear();
         }
-        expanded.insert(name.to_owned(), group.clone());
-        Some(group)
+        let name: Arc<str> = Arc::from(name);
+        expanded.insert(name.clone(), group.clone());
+        Some((name, group))
     }
 
-    /// The names of the groups, aliases included, patterns not.
+    /// Where calls of a group go when it fails: by its name, then by its name without the provider, then as all others.
+    pub(super) fn fallbacks_of(&self, group: &str) -> &Arc<Fallbacks> {
+        if self.fallbacks.is_empty() {
+            return &self.default_fallbacks;
+        }
+        let bare = || self.fallbacks.get(group.split_once('/')?.1);
+        self.fallbacks.get(group).or_else(bare).unwrap_or(&self.default_fallbacks)
+    }
+
+    /// The names of the groups, aliases and virtual models included, patterns not.
     pub fn names(&self) -> Vec<(&str, &Deployment)> {
-        let own = self.groups.iter().filter_map(|(name, group)| Some((name.as_str(), &**group.first()?)));
+        let own = self.groups.iter().filter_map(|(name, group)| Some((&**name, &**group.first()?)));
+        let first = |rule: &VirtualModel| rule.targets.iter().find_map(|target| self.groups.get(target.model.as_str())?.first());
+        let virtuals = self.virtuals.iter().filter_map(|(name, rule)| Some((&**name, &**first(rule)?)));
         let aliases = self.aliases.iter().filter(|(alias, _)| !self.hidden.contains(alias));
-        let aliases = aliases.filter_map(|(alias, group)| Some((alias.as_str(), &**self.groups.get(group)?.first()?)));
-        let mut names: Vec<_> = own.chain(aliases).collect();
+        let aliases = aliases.filter_map(|(alias, name)| {
+            let group = self.groups.get(name.as_str()).and_then(|group| group.first());
+            Some((alias.as_str(), &**group.or_else(|| first(self.virtuals.get(name.as_str())?))?))
+        });
+        let mut names: Vec<_> = own.chain(virtuals).chain(aliases).collect();
         names.sort_by_key(|(name, _)| *name);
+        names.dedup_by_key(|(name, _)| *name);
         names
     }
 
@@ -149,27 +257,53 @@ impl Fleet {
     pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
         self.groups.values().chain(self.patterns.iter().map(|pattern| &pattern.deployments)).flat_map(|group| group.iter())
     }
+
+    /// How deployments are chosen.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl Pattern {
+    /// What its `*` stands for in that name.
+    fn captured<'a>(&self, name: &'a str) -> Option<&'a str> {
+        name.strip_prefix(self.prefix.as_str())?.strip_suffix(self.suffix.as_str())
+    }
+}
+
+/// Deployments by what they are named.
+fn gather(deployments: &[Arc<Deployment>], names: fn(&Deployment) -> &[String]) -> BTreeMap<Arc<str>, Group> {
+    let mut groups: BTreeMap<&str, Vec<Arc<Deployment>>> = BTreeMap::new();
+    for deployment in deployments {
+        for name in names(deployment) {
+            groups.entry(name).or_default().push(deployment.clone());
+        }
+    }
+    groups.into_iter().map(|(name, group)| (Arc::from(name), Group::from(group))).collect()
+}
+
+/// The fallbacks of every group that has some of its own, and of all others.
+fn fallbacks(names: &Names) -> (HashMap<String, Arc<Fallbacks>>, Arc<Fallbacks>) {
+    const ANY: &str = "*";
+    let of = |list: &[(String, Vec<Fallback>)], name: &str| list.iter().find(|(own, _)| own == name).map(|(_, targets)| targets.clone());
+    let lists = [&names.fallbacks, &names.context_window_fallbacks, &names.content_policy_fallbacks];
+    let default = of(&names.fallbacks, ANY).unwrap_or_else(|| names.default_fallbacks.clone());
+    let make = |name: &str| {
+        let without_itself = |list: Vec<Fallback>| list.into_iter().filter(|one| one.model != name).collect();
+        let own = |list: &[(String, Vec<Fallback>)]| of(list, name).or_else(|| of(list, ANY)).unwrap_or_default();
+        Arc::new(Fallbacks {
+            general: without_itself(of(&names.fallbacks, name).unwrap_or_else(|| default.clone())),
+            context_window: without_itself(own(&names.context_window_fallbacks)),
+            content_policy: without_itself(own(&names.content_policy_fallbacks)),
+            max: names.max_fallbacks.unwrap_or(Fallbacks::MOST),
+        })
+    };
+    let all = lists.into_iter().flatten().map(|(name, _)| name).filter(|name| *name != ANY);
+    (all.map(|name| (name.clone(), make(name))).collect(), make(ANY))
 }
 
 impl std::fmt::Debug for Fleet {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Fleet").field("groups", &self.groups.len()).field("patterns", &self.patterns).finish_non_exhaustive()
     }
-}
-
-/// By `order`, and within it by chance in proportion to weight.
-fn shuffled(group: &[Arc<Deployment>]) -> Vec<Arc<Deployment>> {
-    if let [one] = group {
-        return vec![one.clone()];
-    }
-    let mut keyed: Vec<(u32, f64, Arc<Deployment>)> = group
-        .iter()
-        .map(|deployment| {
-            // Exponential race: the smallest of -ln(u)/w wins with probability in proportion to w.
-            let weight = deployment.spec.weight.filter(|weight| *weight > 0.0).unwrap_or(1.0);
-            (deployment.spec.order, -(1.0 - fastrand::f64()).ln() / weight, deployment.clone())
-        })
-        .collect();
-    keyed.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    keyed.into_iter().map(|(_, _, deployment)| deployment).collect()
 }

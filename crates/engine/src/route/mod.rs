@@ -1,12 +1,42 @@
 //! From a request to the deployments worth trying, in order.
 //!
-//! One engine underneath LiteLLM's router settings, OpenRouter's per-request preferences and virtual models: a request becomes
-//! candidates, candidates are filtered (each exclusion keeps its reasons), ordered, and handed on as a [`Plan`].
+//! One engine underneath LiteLLM's router settings, OpenRouter's per-request preferences and virtual models. A request goes through
+//! four steps, each of which is a file or a few:
+//!
+//! 1. **candidates**: a name becomes deployments ([`fleet`](Fleet), [`name`], [`virtual_model`]); what the request asks for beside
+//!    its model is read where it asks for anything ([`wishes`]), what its content demands where it could matter ([`ask`]);
+//! 2. **filter**: every candidate that may not serve is left out, with all the reasons ([`filter`], [`reason`], [`tags`]);
+//! 3. **order**: one of the strategies of [`order`] puts the others in order, level by level, softer wishes last;
+//! 4. **plan**: what stays with a deployment goes there first ([`affinity`]), and the whole is handed on as a [`Plan`].
+//!
+//! Where no candidate is left, [`availability`] says why. What other rooms know (classifiers, budgets, keys) comes in by [`hooks`].
+//! A name with one deployment and a request without wishes pass all of it by.
 
+pub mod affinity;
+pub mod ask;
+mod availability;
+pub mod candidate;
+mod conversation;
+mod filter;
 mod fleet;
+pub mod hooks;
+pub mod name;
+pub mod order;
 mod plan;
+mod planner;
 mod reason;
+mod region;
+pub mod settings;
+mod support;
+mod tags;
+#[cfg(test)]
+mod tests;
+pub mod traits;
+pub mod virtual_model;
+mod virtual_order;
+pub mod wishes;
 
 pub use fleet::{Expand, Fleet, Group, Names};
 pub use plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, RetryRule, Sla, Target, TryPolicy};
+pub use planner::Moment;
 pub use reason::Reason;

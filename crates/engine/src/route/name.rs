@@ -80,7 +80,9 @@ fn compare(a: &str, b: &str) -> std::cmp::Ordering {
 /// The numbers in a name; a date is one of them, the last.
 fn numbers(name: &str) -> (Vec<u64>, u64) {
     let (name, date) = match without_date(name) {
-        Some(base) => (base, name[base.len()..].bytes().filter(u8::is_ascii_digit).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))),
+        Some(base) => {
+            (base, name[base.len()..].bytes().filter(u8::is_ascii_digit).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+        }
         None => (name, 0),
     };
     let parts = name.split(|character: char| !character.is_ascii_digit()).filter(|part| !part.is_empty() && part.len() < 10);

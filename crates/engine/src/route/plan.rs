@@ -1,12 +1,14 @@
 //! What to try, in order, and what was left out and why.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName};
 
 use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
+use crate::route::affinity::Bond;
+use crate::route::hooks::Advice;
 use crate::route::reason::Reason;
 
 /// What to try for one call.
@@ -24,6 +26,12 @@ pub struct Plan {
     pub fallbacks: Arc<Fallbacks>,
     /// How its targets are tried.
     pub policy: Arc<TryPolicy>,
+    /// What is to be remembered when it is answered.
+    pub bonds: Vec<Bond>,
+    /// What a classifier found.
+    pub advice: Option<Box<Advice>>,
+    /// Whether the number of its tokens, which nobody has counted, would have made a difference.
+    pub uncounted: bool,
 }
 
 /// One place to try.
@@ -85,6 +93,8 @@ pub struct Exclusion {
     pub deployment: Arc<Deployment>,
     /// Why; at least one.
     pub reasons: Vec<Reason>,
+    /// When it may again, where that is known.
+    pub until: Option<Instant>,
 }
 
 /// Where a call may go when all targets of its group have failed.
@@ -128,6 +138,25 @@ impl Default for TryPolicy {
     }
 }
 
+impl Overrides {
+    /// Nothing changed, for a target that may be tried when another one failed.
+    pub fn candidate() -> Self {
+        Self { fallback_candidate: true, ..Self::default() }
+    }
+}
+
+impl From<&str> for Fallback {
+    fn from(model: &str) -> Self {
+        Self::to(model)
+    }
+}
+
+impl From<String> for Fallback {
+    fn from(model: String) -> Self {
+        Self::to(model)
+    }
+}
+
 impl Fallback {
     /// A fallback that changes nothing but the model.
     pub fn to(model: impl Into<String>) -> Self {
@@ -153,10 +182,38 @@ impl Target {
 }
 
 impl Plan {
+    /// The strategy of a plan that names its only target.
+    pub const ONLY: &str = "only";
+
+    /// The same with those at its end that only our own guess keeps from serving, or, where nothing else is left, all that only their
+    /// health does: what to do with them is for whoever tries. `None`: there are none.
+    pub fn reconsidered(&self) -> Option<Self> {
+        let nothing = self.targets.is_empty();
+        let now = crate::clock::now();
+        let resting = |exclusion: &&Exclusion| {
+            let healthy = exclusion.reasons.iter().all(|reason| matches!(reason, Reason::Health(_)));
+            healthy && (nothing || exclusion.deployment.health.refusal(now).is_some_and(|refusal| refusal.soft))
+        };
+        let mut targets = self.excluded.iter().filter(resting).map(|exclusion| Target::plain(exclusion.deployment.clone())).peekable();
+        targets.peek()?;
+        let targets = self.targets.iter().cloned().chain(targets).collect();
+        Some(Self { targets, ..self.clone() })
+    }
+
     /// That deployment and no other.
     pub fn only(deployment: Arc<Deployment>) -> Self {
         let group = Arc::from(deployment.spec.group.as_str());
         let targets = vec![Target::plain(deployment)];
-        Self { group, strategy: "only", targets, excluded: Vec::new(), fallbacks: Arc::default(), policy: Arc::default() }
+        Self {
+            group,
+            strategy: Self::ONLY,
+            targets,
+            excluded: Vec::new(),
+            fallbacks: Arc::default(),
+            policy: Arc::default(),
+            bonds: Vec::new(),
+            advice: None,
+            uncounted: false,
+        }
     }
 }

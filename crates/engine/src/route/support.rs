@@ -102,8 +102,9 @@ pub(super) fn reads(deployment: &Deployment, media: Media) -> bool {
     kinds.into_iter().filter(|(present, ..)| *present).all(|(_, kind, abilities)| {
         let said: Vec<bool> = abilities.iter().filter_map(|ability| card.supports(ability)).collect();
         let able = said.contains(&true) || card.input_modalities.iter().any(|known| known == kind);
-        // Silence on documents says nothing: they are often turned into text or pictures.
-        let denied = said.contains(&false) || !card.input_modalities.is_empty() && kind != "pdf";
+        // A card that names abilities names these too; but silence on documents says nothing: they are often turned into text.
+        let told = !card.input_modalities.is_empty() || !card.supports.is_empty();
+        let denied = said.contains(&false) || told && kind != "pdf";
         able || !denied
     })
 }

@@ -195,7 +195,7 @@ fn is_wish(key: &str) -> bool {
 #[serde(untagged)]
 enum FallbackForm {
     Name(String),
-    Full(BTreeMap<String, Box<RawValue>>),
+    Full(serde_json::Map<String, serde_json::Value>),
 }
 
 impl Wishes {
@@ -237,9 +237,6 @@ impl Wishes {
     }
 
     fn check(&self) -> Result<(), Problem> {
-        if !self.models.is_empty() && self.fallbacks.as_ref().is_some_and(|fallbacks| !fallbacks.is_empty()) {
-            return Err(wrong("fallbacks", "cannot be sent together with `models`"));
-        }
         let preferred = [&self.provider.preferred_max_latency, &self.provider.preferred_min_throughput];
         let thresholds = preferred.into_iter().flatten().flat_map(|preferred| &preferred.0);
         if thresholds.into_iter().any(|(_, value)| !value.is_finite() || *value < 0.0) {
@@ -276,9 +273,9 @@ impl FallbackForm {
         match self {
             Self::Name(model) => Ok(Fallback::to(model)),
             Self::Full(mut fields) => {
-                let model = fields.remove("model").and_then(|raw| serde_json::from_str(raw.get()).ok());
-                let model: String = model.ok_or_else(|| wrong("fallbacks", "an entry has no `model`"))?;
-                let params = fields.into_iter().map(|(name, raw)| (name, raw.get().to_owned())).collect();
+                let model = fields.remove("model").and_then(|model| model.as_str().map(str::to_owned));
+                let model = model.ok_or_else(|| wrong("fallbacks", "an entry has no `model`"))?;
+                let params = fields.into_iter().map(|(name, value)| (name, value.to_string())).collect();
                 Ok(Fallback { model, params })
             }
         }

@@ -7,13 +7,17 @@ mod deployment;
 mod fallback;
 mod general;
 mod litellm;
+mod resilience;
 mod router;
+mod routing;
 mod switchboard;
+mod virtual_model;
 
-pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, SslVerify, Vertex, Watsonx};
-pub use fallback::{Alias, Fallback};
+pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
+pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use general::General;
 pub use litellm::{Callbacks, LitellmSettings};
+pub use resilience::{Counts, Recovery, Resilience};
 pub use router::RouterSettings;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
 
@@ -54,8 +58,9 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
     let top = reader.section(Section::Top, Some(&written.root));
     let general = General::read(&mut reader, top.node("general_settings"), environment);
     let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"));
-    let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
-    let switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
+    let mut router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
+    let switchboard =
+        SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides, &mut router.settings.routing);
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
     let deployments = match providers {
         Some(providers) => deployment::from_environment(providers, environment),

@@ -93,6 +93,7 @@ fn body(problem: &Problem) -> Vec<u8> {
         out.object("error", |out| {
             out.field("type", word);
             out.field("message", &problem.message);
+            out.option("availability", problem.availability.as_deref());
         });
     })
 }

@@ -152,6 +152,7 @@ pub(super) fn write_problem(problem: &Problem) -> (StatusCode, Vec<u8>) {
             out.field("message", &problem.message);
             out.field("status", rpc_status(problem.kind));
             out.array("details", |out| write_details(problem, out));
+            out.option("availability", problem.availability.as_deref());
         });
     });
     (status, body)

@@ -291,7 +291,14 @@ pub(crate) fn status_of(problem: &Problem, flavor: Flavor) -> StatusCode {
 /// Writes the field `error`.
 pub(crate) fn write_error(object: &mut json::Object<'_>, problem: &Problem, flavor: Flavor) {
     let status = status_of(problem, flavor).as_u16();
-    object.object("error", |error| match flavor {
+    object.object("error", |error| {
+        write_words(error, problem, flavor, status);
+        write_availability(error, problem);
+    });
+}
+
+fn write_words(error: &mut json::Object<'_>, problem: &Problem, flavor: Flavor, status: u16) {
+    match flavor {
         Flavor::OpenAi => {
             error.field("message", &problem.message);
             error.field("type", openai_type(problem.kind));
@@ -309,5 +316,10 @@ pub(crate) fn write_error(object: &mut json::Object<'_>, problem: &Problem, flav
                 metadata.option("raw", problem.raw.as_ref());
             });
         }
-    });
+    }
+}
+
+/// Writes why there was nowhere to go, where that is what went wrong.
+pub(crate) fn write_availability(error: &mut json::Object<'_>, problem: &Problem) {
+    error.option("availability", problem.availability.as_deref());
 }

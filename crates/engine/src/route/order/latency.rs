@@ -31,7 +31,7 @@ pub(super) fn lowest(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Args, r
 fn mean(candidate: &Candidate, ask: &Ask<'_>, args: &Args) -> Option<f64> {
     let (mut sum, mut count) = (0.0, 0.0);
     candidate.deployment.health.recent(&mut |latencies| {
-        for recent in latencies.iter(ask.now).filter(|recent| recent.is_younger(ask.now, args.ttl)) {
+        for recent in latencies.within(ask.now, args.ttl) {
             let seconds = if ask.call.stream { recent.first_content.or(recent.per_token) } else { recent.per_token };
             if let Some(seconds) = seconds {
                 sum += seconds;

@@ -265,7 +265,7 @@ async fn fallbacks_to_other_groups_are_counted() {
     let upstream = Scripted::start(vec![json("503 Service Unavailable", "{}")]).await;
     let spare = Scripted::start(vec![json("200 OK", whole(Dialect::OpenAiChat))]).await;
     let other = Spec { group: "other".to_owned(), ..spec(Dialect::OpenAiChat, &spare) };
-    let names = Names { fallbacks: vec![("m".to_owned(), vec!["other".to_owned()])], ..Names::default() };
+    let names = Names { fallbacks: vec![("m".to_owned(), vec!["other".into()])], ..Names::default() };
     let rig = Rig::with(vec![spec(Dialect::OpenAiChat, &upstream), other], names, PATIENT);
     let told = rig.ask(&ask(Dialect::OpenAiChat, false)).await;
     assert_eq!(told.header("x-litellm-attempted-fallbacks"), Some("1"));

@@ -173,6 +173,31 @@ pub struct Limits {
     pub order: Option<i64>,
     /// Tags a request must ask for.
     pub tags: Vec<String>,
+    /// Patterns of client names that stand for a tag.
+    pub tag_regex: Vec<String>,
+}
+
+/// What is said of a deployment that matters when one is chosen. `None`: not said, and so not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routing {
+    /// Not to be used.
+    pub blocked: bool,
+    /// Where it is.
+    pub region: Option<String>,
+    /// What stands behind the slash of its slug.
+    pub endpoint_tag: Option<String>,
+    /// The precision of its weights.
+    pub quantization: Option<String>,
+    /// Whether it may train on what it is sent.
+    pub trains: Option<bool>,
+    /// Whether it keeps what it is sent.
+    pub retains: Option<bool>,
+    /// Whether its licence allows distillation.
+    pub distillable: Option<bool>,
+    /// Free words of the operator's.
+    pub labels: Vec<String>,
+    /// The longest prompt.
+    pub max_input_tokens: Option<u64>,
 }
 
 /// What is known about the model of a deployment.
@@ -186,6 +211,8 @@ pub struct ModelInfo {
     pub base_model: Option<String>,
     /// Groups by which keys may be given access.
     pub access_groups: Vec<String>,
+    /// What matters when one is chosen.
+    pub routing: Routing,
     /// All of it as written, for the echo.
     pub written: Map<String, Value>,
 }

@@ -1,5 +1,7 @@
 //! Names that stand for other names: aliases and fallbacks.
 
+use serde_json::{Map, Value};
+
 use super::Config;
 use crate::config::diagnostic::{Diagnostics, Location, closest};
 use crate::config::fields::{Fields, Reader};
@@ -25,9 +27,18 @@ pub struct Fallback {
     /// The model; `*` for any.
     pub model: String,
     /// The models to try, in order.
-    pub targets: Vec<String>,
+    pub targets: Vec<FallbackTarget>,
     /// Where it stands.
     pub at: Location,
+}
+
+/// A model to try, and what is different for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FallbackTarget {
+    /// The model.
+    pub model: String,
+    /// Body fields to set there.
+    pub params: Map<String, Value>,
 }
 
 /// Aliases of `router_settings.model_group_alias` and, where it has none, of `litellm_settings.model_alias_map`.
@@ -82,24 +93,22 @@ pub(super) fn read(reader: &mut Reader<'_>, name: &str, items: &[Node]) -> Vec<F
 }
 
 /// A model, or a map with a model and parameters to change for it.
-fn target(reader: &mut Reader<'_>, name: &str, entry: &Entry, node: &Node) -> Option<String> {
+fn target(reader: &mut Reader<'_>, name: &str, entry: &Entry, node: &Node) -> Option<FallbackTarget> {
     if let Some(text) = keys::text(node) {
-        return Some(text.to_owned());
+        return Some(FallbackTarget { model: text.to_owned(), params: Map::new() });
     }
     let full = format!("{name}.{}", entry.name);
     let Some(map) = node.as_map() else {
         reader.wrong_kind(node, &full, Kind::Texts, &entry.name);
         return None;
     };
-    if map.entries.len() > 1 {
-        let message = format!("a fallback in `{full}` changes parameters, which has no effect yet");
-        reader.found.warn(&node.at, message, "write the model's name only");
-    }
     let model = map.get("model").and_then(keys::text);
     if model.is_none() {
         reader.found.error(&node.at, format!("a fallback in `{full}` has no `model`"), "write the model's name only");
     }
-    model.map(str::to_owned)
+    let mut params = map.to_json();
+    params.remove("model");
+    Some(FallbackTarget { model: model?.to_owned(), params })
 }
 
 /// Warns about aliases and fallbacks that lead nowhere.
@@ -126,7 +135,7 @@ pub(super) fn check_targets(config: &Config, default_fallbacks_at: &Location, fo
             missing("there are fallbacks for", &fallback.model, &fallback.at);
         }
         for target in &fallback.targets {
-            missing(&format!("`{}` falls back to", fallback.model), target, &fallback.at);
+            missing(&format!("`{}` falls back to", fallback.model), &target.model, &fallback.at);
         }
     }
     for target in &router.default_fallbacks {

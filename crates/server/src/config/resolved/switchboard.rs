@@ -4,7 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use switchboard_engine::route::settings::Settings;
+use switchboard_engine::route::virtual_model::VirtualModel;
+
 use super::general::General;
+use super::resilience::Recovery;
+use super::{routing, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -14,7 +19,7 @@ use crate::config::secret::Secret;
 use crate::config::yaml::Node;
 
 /// The gateway's own settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SwitchboardSettings {
     /// Addresses to listen on; at least one.
     pub listen: Vec<Listen>,
@@ -34,6 +39,12 @@ pub struct SwitchboardSettings {
     pub reload: ReloadSettings,
     /// Further model cards, laid over the embedded ones. `None`: only those.
     pub catalog: Option<PathBuf>,
+    /// Where files are kept that the gateway makes itself. `None`: it makes none, and remembers nothing.
+    pub data_dir: Option<PathBuf>,
+    /// What is done about slow and broken answers.
+    pub recovery: Recovery,
+    /// Names that stand for several models.
+    pub virtual_models: Vec<VirtualModel>,
 }
 
 /// An address to listen on, and where it was chosen.
@@ -123,8 +134,10 @@ impl SwitchboardSettings {
         general: &General,
         environment: &Environment,
         overrides: &Overrides,
+        settings: &mut Settings,
     ) -> SwitchboardSettings {
         let fields = reader.section(Section::Switchboard, node);
+        routing::refine(reader, settings, &fields);
         let from_environment = environment.get_non_empty("NUM_WORKERS").and_then(|text| text.trim().parse().ok());
         let workers = overrides.workers.or_else(|| fields.count("workers")).or(from_environment).filter(|count| *count > 0);
         SwitchboardSettings {
@@ -136,10 +149,17 @@ impl SwitchboardSettings {
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),
             reload: ReloadSettings::read(reader, fields.node("reload")),
+            data_dir: fields
+                .text("data_dir")
+                .or_else(|| environment.get_non_empty("SWITCHBOARD_DATA_DIR").map(str::to_owned))
+                .map(PathBuf::from)
+                .or_else(|| overrides.data_dir.clone().filter(|_| general.master_key.is_some())),
+            recovery: Recovery::read(&fields),
             catalog: fields
                 .text("catalog")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
                 .map(PathBuf::from),
+            virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
         }
     }
 }

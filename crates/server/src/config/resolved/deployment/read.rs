@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Aws, Azure, Connection, Credentials, Deployment, Limits, ModelInfo, Price, SslVerify, Vertex, Watsonx};
+use super::{Aws, Azure, Connection, Credentials, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -189,6 +189,7 @@ fn limits(fields: &Fields) -> Limits {
         weight: fields.float("weight"),
         order: fields.signed("order"),
         tags: fields.texts("tags"),
+        tag_regex: fields.texts("tag_regex"),
     }
 }
 
@@ -198,6 +199,17 @@ fn model_info(fields: &Fields, written: Option<&Node>) -> ModelInfo {
         mode: fields.text("mode"),
         base_model: fields.text("base_model"),
         access_groups: fields.texts("access_groups"),
+        routing: Routing {
+            blocked: fields.flag("blocked").unwrap_or(false),
+            region: fields.text("region"),
+            endpoint_tag: fields.text("endpoint_tag"),
+            quantization: fields.text("quantization"),
+            trains: fields.flag("trains"),
+            retains: fields.flag("retains"),
+            distillable: fields.flag("distillable"),
+            labels: fields.texts("labels"),
+            max_input_tokens: fields.integer("max_input_tokens"),
+        },
         written: written.and_then(Node::as_map).map(Map::to_json).unwrap_or_default(),
     }
 }

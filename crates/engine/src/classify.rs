@@ -1,0 +1,144 @@
+//! How hard a request is, told from its text in microseconds and without a model.
+//!
+//! Three steps, each of which can be read back as an explanation:
+//!
+//! 1. [`anatomy`]: the text is cut into what the caller asks in their own words and what they only show (code, logs, quotations,
+//!    pasted articles). A long article with a short question is a short question.
+//! 2. [`lexicon`]: one pass over the ask finds markers of fourteen kinds in some twenty languages (`markers.txt`).
+//! 3. [`weigh`]: the markers and the shape of the text become named contributions to a score between 0 and 1, and the score a tier.
+//!
+//! It knows nothing of models or prices. It is a guess, and says why it guesses so.
+
+mod anatomy;
+mod lexicon;
+#[cfg(test)]
+mod tests;
+mod weigh;
+
+pub use weigh::{Dimension, Weights};
+
+use anatomy::Anatomy;
+use lexicon::Sightings;
+
+/// How much a request asks of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// Greetings, facts, short conversions and extractions.
+    Simple,
+    /// Explanations, summaries, ordinary writing, small functions.
+    Standard,
+    /// Designs, debugging, long or many-sided work.
+    Complex,
+    /// Proofs, puzzles, derivations, plans under constraints.
+    Reasoning,
+}
+
+impl Tier {
+    /// From the least to the most.
+    pub const ALL: [Self; 4] = [Self::Simple, Self::Standard, Self::Complex, Self::Reasoning];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Simple => "simple",
+            Self::Standard => "standard",
+            Self::Complex => "complex",
+            Self::Reasoning => "reasoning",
+        }
+    }
+
+    /// The tier of that name; `medium` is another name of `standard`, and case does not matter.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = name.trim();
+        if name.eq_ignore_ascii_case("medium") {
+            return Some(Self::Standard);
+        }
+        Self::ALL.into_iter().find(|tier| tier.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// What is to be judged: the last thing the user said, and the conversation around it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Prompt<'a> {
+    /// The user's last message, its text parts joined by newlines.
+    pub text: &'a str,
+    /// Bytes of everything else the model will read: instructions, earlier turns, definitions of tools.
+    pub context_bytes: usize,
+    /// How many turns the user has taken, this one included.
+    pub turns: usize,
+    /// How many tools the model may call.
+    pub tools: usize,
+    /// Images and other media in the last message.
+    pub media: usize,
+}
+
+impl<'a> Prompt<'a> {
+    /// A conversation that begins with that text.
+    pub fn new(text: &'a str) -> Self {
+        Self { text, turns: 1, ..Self::default() }
+    }
+}
+
+/// What a prompt was judged to be, and why.
+#[derive(Clone, Debug)]
+pub struct Complexity {
+    /// The tier.
+    pub tier: Tier,
+    /// Between 0 (a greeting) and 1 (a proof).
+    pub score: f32,
+    /// What the score is made of: each dimension that contributed, with its share.
+    pub features: Vec<(Dimension, f32)>,
+}
+
+/// Where one tier ends and the next begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Boundaries {
+    /// The least score of the standard tier.
+    pub standard: f32,
+    /// The least score of the complex tier.
+    pub complex: f32,
+    /// The least score of the reasoning tier.
+    pub reasoning: f32,
+}
+
+impl Default for Boundaries {
+    fn default() -> Self {
+        Self { standard: 0.15, complex: 0.35, reasoning: 0.60 }
+    }
+}
+
+impl Boundaries {
+    /// The tier of a score.
+    pub fn tier(&self, score: f32) -> Tier {
+        match score {
+            score if score >= self.reasoning => Tier::Reasoning,
+            score if score >= self.complex => Tier::Complex,
+            score if score >= self.standard => Tier::Standard,
+            _ => Tier::Simple,
+        }
+    }
+}
+
+/// Judges prompts.
+#[derive(Clone, Debug, Default)]
+pub struct Classifier {
+    /// Where the tiers meet.
+    pub boundaries: Boundaries,
+    /// How much each dimension counts, 1 being as designed.
+    pub weights: Weights,
+}
+
+impl Classifier {
+    /// Judges one prompt.
+    pub fn classify(&self, prompt: &Prompt<'_>) -> Complexity {
+        let anatomy = Anatomy::of(prompt.text);
+        let sightings = Sightings::of(&anatomy);
+        let (score, features) = weigh::weigh(prompt, &anatomy, &sightings, &self.weights);
+        Complexity { tier: self.boundaries.tier(score), score, features }
+    }
+}
+
+/// Builds the tables that the first classification would otherwise wait for.
+pub fn prepare() {
+    lexicon::prepare();
+}

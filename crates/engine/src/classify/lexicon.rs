@@ -1,0 +1,247 @@
+//! The words that say what is wanted, and the one pass that finds them.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, Input, MatchKind};
+
+use super::anatomy::Anatomy;
+
+const TABLE: &str = include_str!("markers.txt");
+
+/// What a marker speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Group {
+    Greeting,
+    Lookup,
+    Transform,
+    Trivial,
+    How,
+    Explain,
+    Edit,
+    Compose,
+    Artefact,
+    Code,
+    Build,
+    Scope,
+    Depth,
+    Technical,
+    Domain,
+    Prove,
+    Show,
+    Stepwise,
+    Maths,
+    Riddle,
+    Puzzle,
+    Constraint,
+}
+
+/// How many groups there are.
+const GROUPS: usize = 22;
+
+impl Group {
+    const ALL: [(&'static str, Self); GROUPS] = [
+        ("greeting", Self::Greeting),
+        ("lookup", Self::Lookup),
+        ("transform", Self::Transform),
+        ("trivial", Self::Trivial),
+        ("how", Self::How),
+        ("explain", Self::Explain),
+        ("edit", Self::Edit),
+        ("compose", Self::Compose),
+        ("artefact", Self::Artefact),
+        ("code", Self::Code),
+        ("build", Self::Build),
+        ("scope", Self::Scope),
+        ("depth", Self::Depth),
+        ("technical", Self::Technical),
+        ("domain", Self::Domain),
+        ("prove", Self::Prove),
+        ("show", Self::Show),
+        ("stepwise", Self::Stepwise),
+        ("maths", Self::Maths),
+        ("riddle", Self::Riddle),
+        ("puzzle", Self::Puzzle),
+        ("constraint", Self::Constraint),
+    ];
+
+    /// Whether its markers name what is to be done, rather than what with.
+    fn is_intent(self) -> bool {
+        matches!(
+            self,
+            Self::Lookup
+                | Self::Transform
+                | Self::How
+                | Self::Explain
+                | Self::Edit
+                | Self::Compose
+                | Self::Build
+                | Self::Prove
+                | Self::Show
+        )
+    }
+}
+
+/// A phrase of the table.
+#[derive(Clone, Copy, Debug)]
+struct Marker {
+    group: Group,
+    /// Whether a word of a script with spaces must begin, and end, where the phrase does.
+    begins: bool,
+    ends: bool,
+}
+
+impl Marker {
+    /// Whether the words of the text begin and end where the phrase does.
+    fn stands(self, text: &str, met: Range<usize>) -> bool {
+        let runs_on = |letter: Option<char>| letter.is_some_and(has_words);
+        !(self.begins && runs_on(text[..met.start].chars().next_back()) || self.ends && runs_on(text[met.end..].chars().next()))
+    }
+}
+
+struct Lexicon {
+    automaton: Option<AhoCorasick>,
+    markers: Vec<Marker>,
+}
+
+static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| Lexicon::read(TABLE));
+
+pub(super) fn prepare() {
+    LazyLock::force(&LEXICON);
+}
+
+impl Lexicon {
+    fn read(table: &str) -> Self {
+        let mut phrases: Vec<String> = Vec::new();
+        let mut markers = Vec::new();
+        let mut group = None;
+        for line in table.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+                group = Group::ALL.iter().find(|(known, _)| *known == name).map(|(_, group)| *group);
+                continue;
+            }
+            let (Some(group), Some((_, list))) = (group, line.split_once(": ")) else { continue };
+            for written in list.split('|').map(str::trim) {
+                let phrase = written.strip_suffix('*').unwrap_or(written);
+                let spaced = |found: Option<char>| found.is_some_and(has_words);
+                let begins = spaced(phrase.chars().next());
+                let ends = phrase.len() == written.len() && spaced(phrase.chars().next_back());
+                for spelling in spellings(phrase) {
+                    phrases.push(spelling);
+                    markers.push(Marker { group, begins, ends });
+                }
+            }
+        }
+        // A contiguous automaton of these phrases has a few hundred kilobytes; a full table would have tens of millions.
+        let automaton = AhoCorasickBuilder::new()
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .match_kind(MatchKind::LeftmostLongest)
+            .ascii_case_insensitive(true)
+            .build(&phrases)
+            .ok();
+        Self { automaton, markers }
+    }
+}
+
+/// Whether words of this letter's script are set apart by spaces and carry no particles that would hide them.
+fn has_words(letter: char) -> bool {
+    letter.is_alphanumeric() && (letter as u32) < 0x0590
+}
+
+/// The ways a phrase may be met: as written, with a capital that ASCII folding does not see, and without accents.
+fn spellings(phrase: &str) -> Vec<String> {
+    let mut all = vec![phrase.to_owned()];
+    let mut letters = phrase.chars();
+    if let Some(first) = letters.next().filter(|first| !first.is_ascii()) {
+        let capital: String = first.to_uppercase().collect();
+        if !capital.starts_with(first) {
+            all.push(capital + letters.as_str());
+        }
+    }
+    let plain: String = phrase.chars().map(without_accent).collect();
+    if plain != phrase {
+        all.push(plain);
+    }
+    all
+}
+
+fn without_accent(letter: char) -> char {
+    match letter {
+        'á' | 'à' | 'â' | 'ã' | 'å' => 'a',
+        'é' | 'è' | 'ê' | 'ë' | 'ę' => 'e',
+        'í' | 'ì' | 'î' | 'ï' => 'i',
+        'ó' | 'ò' | 'ô' | 'õ' => 'o',
+        'ú' | 'ù' | 'û' => 'u',
+        'ç' | 'ć' => 'c',
+        'ñ' | 'ń' => 'n',
+        'ą' => 'a',
+        'ł' => 'l',
+        'ś' => 's',
+        'ż' | 'ź' => 'z',
+        'ё' => 'е',
+        other => other,
+    }
+}
+
+/// What the ask says, by group.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sightings {
+    /// How many different markers of each group were met.
+    counts: [u16; GROUPS],
+    /// The first thing that is asked for.
+    pub(super) lead: Option<Group>,
+}
+
+impl Sightings {
+    /// Looks through the ask, in order.
+    pub(super) fn of(anatomy: &Anatomy<'_>) -> Self {
+        let mut found = Self::default();
+        let lexicon = &*LEXICON;
+        let Some(automaton) = &lexicon.automaton else { return found };
+        let mut seen: Vec<u32> = Vec::with_capacity(32);
+        for piece in &anatomy.ask {
+            let mut material = false;
+            let mut at = 0;
+            let mut from = 0;
+            while let Some(met) = automaton.find(Input::new(*piece).range(from..)) {
+                let Some(marker) = lexicon.markers.get(met.pattern().as_usize()) else { break };
+                if !marker.stands(piece, met.range()) {
+                    // A shorter phrase may begin within the one that did not fit.
+                    from = met.start() + piece[met.start()..].chars().next().map_or(1, char::len_utf8);
+                    continue;
+                }
+                // What follows the colon of "translate this: …" is what is to be translated.
+                material |= matches!(found.lead, Some(Group::Transform | Group::Edit)) && piece[at..met.start()].contains([':', '：']);
+                if material {
+                    break;
+                }
+                at = met.end();
+                from = at;
+                found.note(marker.group, met.pattern().as_u32(), &mut seen);
+            }
+        }
+        found
+    }
+
+    fn note(&mut self, group: Group, pattern: u32, seen: &mut Vec<u32>) {
+        if seen.contains(&pattern) {
+            return;
+        }
+        seen.push(pattern);
+        self.counts[group as usize] = self.counts[group as usize].saturating_add(1);
+        if group.is_intent() && self.lead.is_none() {
+            self.lead = Some(group);
+        }
+    }
+
+    /// How many different markers of that group were met.
+    pub(super) fn count(&self, group: Group) -> u16 {
+        self.counts[group as usize]
+    }
+
+    /// Whether any was.
+    pub(super) fn has(&self, group: Group) -> bool {
+        self.count(group) > 0
+    }
+}

@@ -1,0 +1,180 @@
+//! What a caller is told when no candidate may serve: why, for people and for machines.
+
+use std::time::Instant;
+
+use http::StatusCode;
+use switchboard_wire::dialect::Flavor;
+use switchboard_wire::problem::{Availability, Constraint, Kind, Problem};
+
+use crate::call::Call;
+use crate::error::{Error, Origin, Retry};
+use crate::health::Why;
+use crate::route::plan::{Exclusion, Plan};
+use crate::route::reason::Reason;
+
+/// Where it is explained.
+const DOCS: &str = "/docs";
+/// Seconds to wait where nothing is known of when a deployment comes back.
+const SOON: u64 = 5;
+
+/// What it comes down to: OpenRouter's code, its status, and ours.
+struct Verdict {
+    code: &'static str,
+    status: u16,
+    kind: Kind,
+}
+
+impl Verdict {
+    const fn new(code: &'static str, status: u16, kind: Kind) -> Self {
+        Self { code, status, kind }
+    }
+}
+
+const CAPACITY: Verdict = Verdict::new("capacity_exhausted", 429, Kind::RateLimited);
+const PAUSED: Verdict = Verdict::new("temporarily_unavailable", 503, Kind::Overloaded);
+const PRIVACY: Verdict = Verdict::new("privacy_restricted", 404, Kind::NotFound);
+const REGION: Verdict = Verdict::new("region_restricted", 403, Kind::Forbidden);
+const NOT_FREE: Verdict = Verdict::new("free_variant_ended", 404, Kind::NotFound);
+const WRONG_ENDPOINT: Verdict = Verdict::new("wrong_endpoint", 400, Kind::BadRequest);
+const CONSTRAINED: Verdict = Verdict::new("constraint_filtered", 404, Kind::NotFound);
+const NO_ENDPOINTS: Verdict = Verdict::new("no_endpoints", 404, Kind::NotFound);
+
+impl Plan {
+    /// Why there is nowhere to go, as the caller is told.
+    pub fn refusal(&self, call: &Call, now: Instant) -> Error {
+        refusal(call, &self.excluded, &self.fallbacks.general.iter().map(|one| one.model.clone()).collect::<Vec<_>>(), now)
+    }
+}
+
+/// No model of that name.
+pub(super) fn not_found(call: &Call, names: &[&str]) -> Error {
+    let mut error = Error::model_not_found(names.first().copied().unwrap_or(&call.model));
+    if call.door.flavor == Flavor::OpenRouter {
+        error.problem.status = Some(StatusCode::BAD_REQUEST);
+    }
+    error.problem.availability = Some(Box::new(Availability {
+        code: "model_not_found",
+        requested_models: names.iter().map(|name| (*name).to_owned()).collect(),
+        docs_url: DOCS,
+        ..Availability::default()
+    }));
+    error
+}
+
+fn refusal(call: &Call, excluded: &[Exclusion], fallbacks: &[String], now: Instant) -> Error {
+    let openrouter = call.door.flavor == Flavor::OpenRouter;
+    let mut reasons: Vec<Reason> = Vec::new();
+    for reason in excluded.iter().flat_map(|exclusion| &exclusion.reasons) {
+        if !reasons.contains(reason) {
+            reasons.push(*reason);
+        }
+    }
+    let verdict = verdict(excluded, &reasons);
+    let retryable = matches!(verdict.code, "capacity_exhausted" | "temporarily_unavailable");
+    let until = excluded.iter().filter_map(|exclusion| exclusion.until).min();
+    let seconds = until.map(|until| until.saturating_duration_since(now).as_millis().div_ceil(1000) as u64);
+    let retry_after = retryable.then(|| seconds.unwrap_or(SOON).max(1));
+    let mut problem = Problem::new(verdict.kind, message(call, &verdict, &reasons, retry_after));
+    problem.status = StatusCode::from_u16(verdict.status).ok().filter(|_| openrouter);
+    problem.code = Some(verdict.code.to_owned());
+    if !openrouter {
+        like_litellm(&mut problem, &verdict, &reasons);
+    }
+    problem.retry_after = retry_after.map(std::time::Duration::from_secs);
+    let mut providers: Vec<String> = excluded.iter().map(|exclusion| exclusion.deployment.provider_name.clone()).collect();
+    providers.sort();
+    providers.dedup();
+    problem.availability = Some(Box::new(Availability {
+        code: verdict.code,
+        retryable,
+        retry_after,
+        requested_models: vec![call.model.clone()],
+        affected_providers: providers,
+        excluded_by: reasons.iter().map(|reason| reason.as_str()).collect(),
+        fallback_models: fallbacks.to_vec(),
+        constraint: constraint(&reasons).filter(|_| !retryable),
+        docs_url: DOCS,
+    }));
+    Error::new(problem, if retryable { Origin::Gateway } else { Origin::Caller }, Retry::Never)
+}
+
+/// The reason that excludes every one tells most; what passes by itself tells most of all.
+fn verdict(excluded: &[Exclusion], reasons: &[Reason]) -> Verdict {
+    if excluded.is_empty() {
+        return NO_ENDPOINTS;
+    }
+    let mut passing = excluded.iter().filter(|exclusion| exclusion.reasons.iter().all(|reason| reason.passes())).peekable();
+    if passing.peek().is_some() {
+        let used_up = |reason: &Reason| matches!(reason, Reason::RateLimit | Reason::Budget | Reason::Health(Why::RateLimited));
+        return if passing.all(|exclusion| exclusion.reasons.iter().any(used_up)) { CAPACITY } else { PAUSED };
+    }
+    let everywhere = |wanted: &[Reason]| excluded.iter().all(|exclusion| exclusion.reasons.iter().any(|reason| wanted.contains(reason)));
+    if everywhere(&[Reason::Operation]) {
+        WRONG_ENDPOINT
+    } else if everywhere(&[Reason::Training, Reason::Retention, Reason::ContentClass]) {
+        PRIVACY
+    } else if everywhere(&[Reason::Region]) {
+        REGION
+    } else if everywhere(&[Reason::NotFree]) {
+        NOT_FREE
+    } else if reasons.iter().all(|reason| matches!(reason, Reason::Blocked | Reason::Access | Reason::AccessWindow)) {
+        NO_ENDPOINTS
+    } else {
+        CONSTRAINED
+    }
+}
+
+fn message(call: &Call, verdict: &Verdict, reasons: &[Reason], retry_after: Option<u64>) -> String {
+    let model = &call.model;
+    let names: Vec<&str> = reasons.iter().map(|reason| reason.as_str()).collect();
+    let names = names.join(", ");
+    match (verdict.code, retry_after) {
+        (_, Some(seconds)) => {
+            format!("no deployments available for the model `{model}` ({names}); try again in {seconds} seconds")
+        }
+        ("wrong_endpoint", _) => format!("the model `{model}` does not serve `{}`", call.door.operation.as_str()),
+        ("no_endpoints", _) => format!("no endpoints found for the model `{model}`"),
+        _ => format!("no endpoint of the model `{model}` meets the request's requirements: {names}"),
+    }
+}
+
+/// What LiteLLM's clients expect: an overlong prompt and wrong tags have errors of their own, and a rest is a rate limit.
+fn like_litellm(problem: &mut Problem, verdict: &Verdict, reasons: &[Reason]) {
+    if reasons.contains(&Reason::ContextLength) && !matches!(verdict.code, "capacity_exhausted" | "temporarily_unavailable") {
+        problem.kind = Kind::BadRequest;
+        problem.code = Some("context_length_exceeded".to_owned());
+    } else if verdict.code == "temporarily_unavailable" && !reasons.iter().any(is_outage) {
+        problem.kind = Kind::RateLimited;
+    } else if reasons == [Reason::Tags] {
+        problem.kind = Kind::Unauthenticated;
+        problem.message = "not allowed to access model due to tags configuration".to_owned();
+    } else if verdict.code == "wrong_endpoint" {
+        problem.param = Some("model".to_owned());
+        problem.code = Some("operation_not_supported".to_owned());
+    }
+}
+
+/// Deployments that fail, or whose credential is refused, are no rate limit.
+fn is_outage(reason: &Reason) -> bool {
+    matches!(reason, Reason::Health(Why::Open | Why::Probing | Why::Ramping | Why::Region | Why::Quarantined))
+}
+
+fn constraint(reasons: &[Reason]) -> Option<Constraint> {
+    let [reason] = reasons else { return None };
+    let (field, detail) = match reason {
+        Reason::AllowedProviders => ("provider.only", "none of the named providers serves the model"),
+        Reason::IgnoredProviders => ("provider.ignore", "every provider of the model is ignored"),
+        Reason::FallbacksDisabled => ("provider.allow_fallbacks", "none of the providers in `order` serves the model"),
+        Reason::Training => ("provider.data_collection", "every provider of the model may train on what it is sent, or does not say"),
+        Reason::Retention => ("provider.zdr", "every provider of the model retains what it is sent, or does not say"),
+        Reason::MaxPrice => ("provider.max_price", "every provider of the model is dearer, or its price is not known"),
+        Reason::Quantization => ("provider.quantizations", "no provider of the model has weights of these precisions"),
+        Reason::Parameters => ("provider.require_parameters", "no provider of the model takes every parameter sent"),
+        Reason::Distillation => ("provider.enforce_distillable_text", "no licence of the model is known to allow distillation"),
+        Reason::ContextLength => ("messages", "the prompt is longer than any provider of the model takes"),
+        Reason::Modality => ("messages", "no provider of the model reads every kind of content in the request"),
+        Reason::Region => ("region", "no provider of the model is known to be in the region"),
+        _ => return None,
+    };
+    Some(Constraint { field, detail: detail.to_owned() })
+}

@@ -1,0 +1,167 @@
+//! Which candidates may serve a request. Every reason against one is kept, not only the first.
+
+use crate::deployment::Deployment;
+use crate::route::ask::Ask;
+use crate::route::candidate::Candidate;
+use crate::route::hooks::{Advice, Hooks};
+use crate::route::name::Variant;
+use crate::route::plan::Exclusion;
+use crate::route::reason::Reason;
+use crate::route::settings::Settings;
+use crate::route::tags::Tags;
+use crate::route::traits::Traits;
+use crate::route::wishes::{DataCollection, MaxPrice, Provider};
+use crate::route::{region, support};
+
+/// What candidates are held against.
+pub(super) struct Filter<'a, 'b> {
+    pub(super) ask: &'a Ask<'b>,
+    pub(super) settings: &'a Settings,
+    pub(super) hooks: &'a Hooks,
+    pub(super) advice: Option<&'a Advice>,
+    /// Whether those over their rates are left out.
+    pub(super) keeps_rates: bool,
+    /// Whether the request is in OpenRouter's manner: what cannot serve it is left out, not only tried in vain.
+    pub(super) strict: bool,
+}
+
+impl Filter<'_, '_> {
+    /// Takes out those that may not serve, with the reasons.
+    pub(super) fn apply(&self, candidates: &mut Vec<Candidate>) -> Vec<Exclusion> {
+        let tagged = self.tagged(candidates);
+        // Where none serves the operation, the attempt says best what each lacks.
+        let operation = self.ask.call.door.operation;
+        let some_serve = candidates.iter().any(|candidate| candidate.deployment.serves(operation));
+        let mut excluded = Vec::new();
+        let mut at = 0;
+        candidates.retain(|candidate| {
+            let mut reasons = Vec::new();
+            if tagged.get(at) == Some(&false) {
+                reasons.push(Reason::Tags);
+            }
+            at += 1;
+            if some_serve && !candidate.deployment.serves(operation) {
+                reasons.push(Reason::Operation);
+            }
+            self.hold_against(candidate, &mut reasons);
+            if reasons.is_empty() {
+                return true;
+            }
+            let until = candidate.view.refusal.map(|refusal| refusal.until());
+            excluded.push(Exclusion { deployment: candidate.deployment.clone(), reasons, until });
+            false
+        });
+        excluded
+    }
+
+    /// Which may serve by their tags; empty where tags do not matter.
+    fn tagged(&self, candidates: &[Candidate]) -> Vec<bool> {
+        let Some(rule) = &self.settings.tags else { return Vec::new() };
+        let call = self.ask.call;
+        let traits: Vec<&Traits> = candidates.iter().map(|candidate| &candidate.deployment.spec.traits).collect();
+        let agent = call.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        Tags::of(call, rule).choose(&traits, rule, agent)
+    }
+
+    fn hold_against(&self, candidate: &Candidate, reasons: &mut Vec<Reason>) {
+        let deployment = &*candidate.deployment;
+        let traits = &deployment.spec.traits;
+        if let Some(refusal) = candidate.view.refusal {
+            reasons.push(Reason::Health(refusal.why));
+        }
+        if traits.blocked {
+            reasons.push(Reason::Blocked);
+        }
+        self.hold_preferences(deployment, reasons);
+        self.hold_rates(candidate, reasons);
+        self.hold_content(deployment, reasons);
+        if let Some(budgets) = &self.hooks.budgets
+            && budgets.is_spent(deployment, self.ask.now)
+        {
+            reasons.push(Reason::Budget);
+        }
+        if let Some(advice) = self.advice
+            && !advice.labels.is_empty()
+            && !advice.labels.iter().any(|label| traits.labels.contains(label))
+        {
+            reasons.push(Reason::ContentClass);
+        }
+    }
+
+    /// What the caller, and whoever set the caller's rules, wants of providers.
+    fn hold_preferences(&self, deployment: &Deployment, reasons: &mut Vec<Reason>) {
+        let mut say = |holds: bool, reason| {
+            if !holds && !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        };
+        let facts = &deployment.facts;
+        let guidance = self.ask.call.principal.guidance.as_deref();
+        let wishes = self.ask.wishes;
+        // A gateway gets the caller's preferences and keeps them itself.
+        let own = Some(&wishes.provider).filter(|_| !deployment.gateway);
+        for provider in [own, guidance.map(|guidance| &guidance.provider)].into_iter().flatten() {
+            let names = |list: &Vec<String>| list.iter().any(|name| facts.is_named(name));
+            say(provider.only.as_ref().is_none_or(names), Reason::AllowedProviders);
+            say(!provider.ignore.as_ref().is_some_and(names), Reason::IgnoredProviders);
+            say(provider.data_collection != Some(DataCollection::Deny) || !facts.trains, Reason::Training);
+            say(provider.zdr != Some(true) || !facts.retains, Reason::Retention);
+            self.hold_model(deployment, provider, &mut say);
+        }
+        for wanted in [wishes.region.as_deref(), guidance.and_then(|guidance| guidance.region.as_deref())].into_iter().flatten() {
+            say(facts.region.as_deref().is_some_and(|place| region::is_in(place, wanted)), Reason::Region);
+        }
+        let free = self.ask.variant != Variant::Free || facts.is_free();
+        say(free, Reason::NotFree);
+        say(self.ask.variant != Variant::Thinking || deployment.thinks() != Some(false), Reason::Parameters);
+    }
+
+    fn hold_model(&self, deployment: &Deployment, provider: &Provider, say: &mut impl FnMut(bool, Reason)) {
+        let traits = &deployment.spec.traits;
+        let quantization = traits.quantization.as_deref().unwrap_or("unknown");
+        let fits = |list: &Vec<String>| list.iter().any(|name| name.eq_ignore_ascii_case(quantization));
+        say(provider.quantizations.as_ref().is_none_or(fits), Reason::Quantization);
+        say(provider.enforce_distillable_text != Some(true) || traits.distillable == Some(true), Reason::Distillation);
+        say(provider.max_price.as_ref().is_none_or(|most| is_affordable(deployment, most)), Reason::MaxPrice);
+        say(provider.require_parameters != Some(true) || support::takes_all(deployment, self.ask), Reason::Parameters);
+    }
+
+    fn hold_rates(&self, candidate: &Candidate, reasons: &mut Vec<Reason>) {
+        let traits = &candidate.deployment.spec.traits;
+        let requests = traits.rpm.is_some_and(|rpm| u64::from(candidate.view.requests_this_minute) + 1 > rpm);
+        let tokens = traits.tpm.is_some_and(|tpm| candidate.view.tokens_this_minute.saturating_add(self.ask.input()) > tpm);
+        let enforced = self.keeps_rates || self.settings.enforce_rates;
+        let parallel = traits.max_parallel.is_some_and(|most| candidate.view.in_flight >= most);
+        if parallel || requests && (enforced || self.settings.pre_call_checks) || tokens && enforced {
+            reasons.push(Reason::RateLimit);
+        }
+    }
+
+    /// What the request holds: its length, and what is not text.
+    fn hold_content(&self, deployment: &Deployment, reasons: &mut Vec<Reason>) {
+        if !(self.strict || self.settings.pre_call_checks) || !self.ask.is_chat() {
+            return;
+        }
+        // No request has more tokens than bytes: most are never counted.
+        if let Some(longest) = deployment.facts.max_input
+            && self.ask.bytes() > longest
+            && self.ask.counted().is_some_and(|tokens| tokens > longest)
+        {
+            reasons.push(Reason::ContextLength);
+        }
+        let media = self.ask.media();
+        if !media.is_none() && !support::reads(deployment, media) {
+            reasons.push(Reason::Modality);
+        }
+    }
+}
+
+/// Whether it costs no more than that. A price that is not known may be any.
+fn is_affordable(deployment: &Deployment, most: &MaxPrice) -> bool {
+    let facts = &deployment.facts;
+    let tokens = [(most.prompt, facts.input), (most.completion, facts.output)];
+    let within = tokens.into_iter().all(|(most, price)| most.is_none_or(|most| price.is_some_and(|price| price <= most)));
+    // What is not sold apart has no price of its own.
+    let apart = [(most.image, facts.image), (most.audio, facts.audio), (most.request, facts.request)];
+    within && apart.into_iter().all(|(most, price)| most.is_none_or(|most| price.is_none_or(|price| price <= most)))
+}

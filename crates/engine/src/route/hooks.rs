@@ -1,0 +1,63 @@
+//! What other rooms tell planning: who asks, what a classifier found, what money is left.
+
+use std::time::Instant;
+
+use crate::call::Call;
+use crate::deployment::Deployment;
+use crate::error::Error;
+use crate::route::wishes::Provider;
+
+/// What a key, a team or a policy says of routing. Handed along with the principal.
+#[derive(Clone, Debug, Default)]
+pub struct Guidance {
+    /// Preferences that hold beside the request's own: `only` intersects, `ignore` unites, data policies add up.
+    pub provider: Provider,
+    /// The region that the caller's data must stay in.
+    pub region: Option<String>,
+}
+
+/// What a classifier found and decided, before candidates are gathered.
+#[derive(Clone, Debug, Default)]
+pub struct Advice {
+    /// The group to use instead of the one asked for.
+    pub model: Option<String>,
+    /// How hard the request is: `simple`, `standard`, `complex`, `reasoning`.
+    pub tier: Option<&'static str>,
+    /// The kinds of sensitive content in it.
+    pub classes: Option<Vec<&'static str>>,
+    /// Microseconds that finding out took.
+    pub classify_us: Option<u64>,
+    /// Words of which a deployment must have one among its labels; empty: no demand.
+    pub labels: Vec<String>,
+    /// The name of the strategy that chose the model.
+    pub strategy: Option<&'static str>,
+    /// The tier that a virtual model's targets are chosen by; the one above unless said.
+    pub target_tier: Option<&'static str>,
+}
+
+/// Looks at requests before they are planned.
+pub trait Advisor: Send + Sync {
+    /// What it finds for that call; `None` where it has nothing to say, which must cost next to nothing.
+    fn advise(&self, call: &Call, model: &str, now: Instant) -> Result<Option<Advice>, Error>;
+}
+
+/// Knows what money is left for providers and deployments.
+pub trait Budgets: Send + Sync {
+    /// Whether what was set aside for that deployment or its provider is spent.
+    fn is_spent(&self, deployment: &Deployment, now: Instant) -> bool;
+}
+
+/// What other rooms tell planning.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    /// Looks at requests before they are planned.
+    pub advisor: Option<std::sync::Arc<dyn Advisor>>,
+    /// Knows what money is left.
+    pub budgets: Option<std::sync::Arc<dyn Budgets>>,
+}
+
+impl std::fmt::Debug for Hooks {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Hooks").field("advisor", &self.advisor.is_some()).field("budgets", &self.budgets.is_some()).finish()
+    }
+}

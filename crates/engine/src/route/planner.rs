@@ -1,0 +1,400 @@
+//! From a request to its plan: candidates, filters, order.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use fastrand::Rng;
+use switchboard_wire::dialect::Flavor;
+
+use crate::call::Call;
+use crate::deployment::Deployment;
+use crate::error::Error;
+use crate::health::Window;
+use crate::route::affinity::{Bond, When};
+use crate::route::ask::Ask;
+use crate::route::availability;
+use crate::route::candidate::Candidate;
+use crate::route::conversation;
+use crate::route::filter::Filter;
+use crate::route::fleet::{Fleet, Found};
+use crate::route::hooks::Advice;
+use crate::route::name::Variant;
+use crate::route::order::{self, Args, Strategy};
+use crate::route::plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, Target};
+use crate::route::reason::Reason;
+use crate::route::support;
+use crate::route::wishes::{By, Preferred, Wishes};
+use crate::route::{virtual_model::Rule, virtual_order};
+
+/// How long a conversation stays where its prompt is cached, after its last answer.
+const CACHED: std::time::Duration = std::time::Duration::from_secs(600);
+/// The same for a prompt that is marked for caching.
+const MARKED: std::time::Duration = std::time::Duration::from_secs(300);
+
+/// When a plan is made, and by which dice.
+#[derive(Debug)]
+pub struct Moment {
+    /// Now.
+    pub now: Instant,
+    /// The dice.
+    pub rng: Rng,
+    /// The tokens of the call, where they have been counted.
+    pub tokens: Option<u64>,
+}
+
+impl Moment {
+    /// Now, and by chance.
+    pub fn now() -> Self {
+        Self { now: Instant::now(), rng: Rng::new(), tokens: None }
+    }
+}
+
+/// Candidates of a name under consideration.
+pub(super) struct Considered {
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) excluded: Vec<Exclusion>,
+    pub(super) strategy: &'static str,
+}
+
+impl Fleet {
+    /// What to try for that call, in order. Targets are empty where none may serve it: [`Plan::refusal`] says why.
+    pub fn plan(&self, call: &Call) -> Result<Plan, Error> {
+        self.plan_at(call, &mut Moment::now())
+    }
+
+    /// The same, where the tokens of the call have been counted.
+    pub fn plan_counted(&self, call: &Call, tokens: Option<u64>) -> Result<Plan, Error> {
+        // A call that cannot be counted is taken to fit.
+        self.plan_at(call, &mut Moment { tokens: Some(tokens.unwrap_or(0)), ..Moment::now() })
+    }
+
+    /// The same, at that time and with those dice.
+    pub fn plan_at(&self, call: &Call, moment: &mut Moment) -> Result<Plan, Error> {
+        let wishes = Wishes::read(call)?;
+        let advice = match &self.hooks.advisor {
+            Some(advisor) => advisor.advise(call, &call.model, moment.now)?.map(Box::new),
+            None => None,
+        };
+        if wishes.is_none() && advice.is_none() {
+            let found = self.resolve(call.principal.meant(&call.model));
+            let found = found.ok_or_else(|| availability::not_found(call, &[&call.model]))?;
+            if let Some(plan) = self.plain(&found, call) {
+                return Ok(plan);
+            }
+            return Ok(self.consider(call, &Wishes::default(), None, found, moment));
+        }
+        let wishes = wishes.unwrap_or_default();
+        self.plan_wished(call, &wishes, advice, moment)
+    }
+
+    /// What to try for that call in the group of a fallback, in order. A fallback of a fallback has none of its own.
+    pub fn plan_fallback(&self, call: &Call, fallback: &Fallback) -> Result<Plan, Error> {
+        let wishes = Wishes::read(call)?.unwrap_or_default();
+        let found = self.resolve(call.principal.meant(&fallback.model));
+        let found = found.ok_or_else(|| availability::not_found(call, &[&fallback.model]))?;
+        let mut plan = self.consider(call, &wishes, None, found, &mut Moment::now());
+        plan.fallbacks = Arc::default();
+        if !fallback.params.is_empty() {
+            for target in &mut plan.targets {
+                let mut overrides = target.overrides.as_deref().cloned().unwrap_or_else(Overrides::candidate);
+                overrides.params.extend(fallback.params.iter().cloned());
+                target.overrides = Some(Arc::new(overrides));
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The plan of a name with one deployment and no rule that could keep a request from it. Most calls end here.
+    fn plain(&self, found: &Found, call: &Call) -> Option<Plan> {
+        let [only] = &*found.deployments else { return None };
+        let traits = &only.spec.traits;
+        let unruled = self.settings.tags.is_none()
+            && !self.settings.pre_call_checks
+            && !self.settings.enforce_rates
+            && self.hooks.budgets.is_none()
+            && call.principal.guidance.is_none();
+        let open = !traits.blocked && traits.max_parallel.is_none() && found.variant == Variant::None && found.rule.is_none();
+        (unruled && open).then(|| Plan {
+            group: found.group.clone(),
+            strategy: self.strategy(&found.group, call, &Wishes::default(), found.variant).0.as_str(),
+            targets: vec![Target::plain(only.clone())],
+            excluded: Vec::new(),
+            fallbacks: self.fallbacks_of(&found.group).clone(),
+            policy: self.policy.clone(),
+            bonds: Vec::new(),
+            advice: None,
+            uncounted: false,
+        })
+    }
+
+    /// The plan of a call that asks for more than a model.
+    fn plan_wished(&self, call: &Call, wishes: &Wishes, advice: Option<Box<Advice>>, moment: &mut Moment) -> Result<Plan, Error> {
+        let principal = &*call.principal;
+        let asked = advice.as_ref().and_then(|advice| advice.model.as_deref()).unwrap_or(&call.model);
+        let mut names: Vec<&str> = if asked.is_empty() { Vec::new() } else { vec![asked] };
+        for model in &wishes.models {
+            // A list of models is no way round a list of those allowed.
+            if !names.contains(&model.as_str()) && principal.may_use(model) {
+                names.push(model);
+            }
+        }
+        let known: Vec<(&str, Found)> = names.iter().filter_map(|name| Some((*name, self.resolve(principal.meant(name))?))).collect();
+        let count = known.len();
+        let rest: Vec<Fallback> = known.iter().skip(1).map(|(name, _)| Fallback::to(*name)).collect();
+        let mut found = known.into_iter().map(|(_, found)| found);
+        let first = found.next().ok_or_else(|| availability::not_found(call, &names))?;
+        let fallbacks = self.wished_fallbacks(call, wishes, &first.group, rest);
+        let mut plan = if count > 1 && wishes.is_mixed() {
+            self.consider_together(call, wishes, advice.as_deref(), (first, found.collect()), moment)
+        } else {
+            let mut plan = self.consider(call, wishes, advice.as_deref(), first, moment);
+            // A model that nothing serves is passed over at once.
+            for next in found {
+                if !plan.targets.is_empty() {
+                    break;
+                }
+                let excluded = std::mem::take(&mut plan.excluded);
+                plan = self.consider(call, wishes, advice.as_deref(), next, moment);
+                plan.excluded.splice(0..0, excluded);
+            }
+            plan
+        };
+        if let Some(fallbacks) = fallbacks {
+            plan.fallbacks = Arc::new(fallbacks.without(&plan.group, wishes.is_mixed() && count > 1));
+        }
+        plan.advice = advice;
+        Ok(plan)
+    }
+
+    /// Where the client wants to fall back to, where it says.
+    fn wished_fallbacks(&self, call: &Call, wishes: &Wishes, group: &str, rest: Vec<Fallback>) -> Option<Fallbacks> {
+        if wishes.disable_fallbacks {
+            return Some(Fallbacks::default());
+        }
+        let configured = self.fallbacks_of(group);
+        if !rest.is_empty() {
+            // OpenRouter's models are tried upon any failure.
+            return Some(Fallbacks { context_window: rest.clone(), content_policy: rest.clone(), max: rest.len(), general: rest });
+        }
+        let mut general = wishes.fallbacks.clone()?;
+        general.retain(|fallback| call.principal.may_use(&fallback.model));
+        Some(Fallbacks { general, ..(**configured).clone() })
+    }
+
+    fn consider(&self, call: &Call, wishes: &Wishes, advice: Option<&Advice>, found: Found, moment: &mut Moment) -> Plan {
+        let ask = Ask::new(call, wishes, found.variant, moment.now).with_tokens(moment.tokens);
+        let (strategy, args) = self.strategy(&found.group, call, wishes, found.variant);
+        let mut bonds = Vec::new();
+        let considered = match &found.rule {
+            Some(rule) => {
+                let mut considered = virtual_order::gather(self, rule, &ask, advice);
+                considered.excluded.extend(self.filter(&ask, advice, strategy).apply(&mut considered.candidates));
+                virtual_order::arrange(&mut considered.candidates, rule, &ask, &mut moment.rng);
+                bonds.extend(virtual_order::bond(self, rule, call));
+                considered
+            }
+            None => {
+                let candidates = found.deployments.iter().map(|deployment| Candidate::new(deployment, moment.now)).collect();
+                let mut considered = Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() };
+                self.choose(&mut considered, &ask, advice, (strategy, args), &mut moment.rng);
+                considered
+            }
+        };
+        self.finish(considered, &ask, found.group, bonds)
+    }
+
+    /// Ranks the endpoints of several models together.
+    fn consider_together(
+        &self,
+        call: &Call,
+        wishes: &Wishes,
+        advice: Option<&Advice>,
+        (first, others): (Found, Vec<Found>),
+        moment: &mut Moment,
+    ) -> Plan {
+        let ask = Ask::new(call, wishes, first.variant, moment.now).with_tokens(moment.tokens);
+        let (strategy, args) = self.strategy(&first.group, call, wishes, first.variant);
+        let deployments = first.deployments.iter().chain(others.iter().flat_map(|found| found.deployments.iter()));
+        let candidates = deployments.map(|deployment| Candidate::new(deployment, moment.now)).collect();
+        let mut considered = Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() };
+        self.choose(&mut considered, &ask, advice, (strategy, args), &mut moment.rng);
+        self.finish(considered, &ask, first.group, Vec::new())
+    }
+
+    /// Filters and orders the candidates of one group, or of several taken together.
+    fn choose(
+        &self,
+        considered: &mut Considered,
+        ask: &Ask<'_>,
+        advice: Option<&Advice>,
+        (strategy, args): (Strategy, &Args),
+        rng: &mut Rng,
+    ) {
+        let provider = &ask.wishes.provider;
+        considered.excluded.extend(self.filter(ask, advice, strategy).apply(&mut considered.candidates));
+        let candidates = &mut considered.candidates;
+        let mut given = None;
+        if let Some(order) = provider.order.as_ref().filter(|order| !order.is_empty()) {
+            let place = |candidate: &Candidate| order.iter().position(|name| candidate.deployment.facts.is_named(name));
+            for candidate in candidates.iter_mut() {
+                // A gateway knows providers that are none of ours.
+                let through = candidate.deployment.gateway.then_some(order.len());
+                candidate.level = place(candidate).or(through).map_or(i64::MAX, |at| at as i64);
+            }
+            given = Some("provider.order");
+        }
+        if candidates.len() > 1 {
+            demerit(candidates, ask, is_openrouter(ask));
+        }
+        order::arrange(candidates, strategy, ask, args, rng);
+        if provider.allow_fallbacks == Some(false) {
+            let kept = match given {
+                Some(_) => candidates.iter().take_while(|candidate| candidate.level != i64::MAX).count(),
+                None => candidates.len().min(1),
+            };
+            let dropped = candidates.drain(kept..);
+            considered.excluded.extend(dropped.map(|candidate| exclusion(candidate.deployment, Reason::FallbacksDisabled)));
+        }
+        if let Some(given) = given {
+            considered.strategy = given;
+        }
+    }
+
+    fn filter<'a, 'b>(&'a self, ask: &'a Ask<'b>, advice: Option<&'a Advice>, strategy: Strategy) -> Filter<'a, 'b> {
+        let strict = is_openrouter(ask);
+        Filter { ask, settings: &self.settings, hooks: &self.hooks, advice, keeps_rates: strategy.keeps_rates(), strict }
+    }
+
+    /// The strategy of a request: its own wish, then its group's, then the manner it is written in.
+    fn strategy(&self, group: &str, call: &Call, wishes: &Wishes, variant: Variant) -> (Strategy, &Args) {
+        let args = &self.settings.args;
+        let by = wishes.by().or(match variant {
+            Variant::Nitro => Some(By::Throughput),
+            Variant::Floor => Some(By::Price),
+            Variant::Exacto => Some(By::Exacto),
+            _ => None,
+        });
+        if let Some(by) = by {
+            return (Strategy::sorting(by), args);
+        }
+        let fits = |model: &String| crate::catalog::matches(model, group);
+        if let Some(own) = self.settings.groups.iter().find(|own| own.models.iter().any(fits)) {
+            return (own.strategy, &own.args);
+        }
+        if wishes.is_openrouter || call.door.flavor == Flavor::OpenRouter {
+            return (self.settings.openrouter, args);
+        }
+        (self.settings.strategy, args)
+    }
+
+    fn finish(&self, mut considered: Considered, ask: &Ask<'_>, group: Arc<str>, mut bonds: Vec<Bond>) -> Plan {
+        if considered.candidates.len() > 1 && ask.wishes.provider.order.is_none() {
+            bonds.extend(self.bonds(ask, &group));
+        }
+        let seat = bonds.iter().find_map(|bond| bond.deployment(ask.now));
+        if let Some(seat) = seat
+            && let Some(at) = considered.candidates.iter().position(|candidate| *candidate.deployment.spec.id == *seat)
+        {
+            considered.candidates[..=at].rotate_right(1);
+        }
+        let stream = ask.call.stream;
+        Plan {
+            strategy: considered.strategy,
+            targets: considered.candidates.into_iter().map(|candidate| candidate.into_target(stream)).collect(),
+            excluded: considered.excluded,
+            fallbacks: self.fallbacks_of(&group).clone(),
+            policy: self.policy.clone(),
+            bonds,
+            advice: None,
+            uncounted: ask.wants_count(),
+            group,
+        }
+    }
+
+    /// What the request may stay with: OpenRouter's rule for requests in its manner, and the operator's.
+    fn bonds(&self, ask: &Ask<'_>, group: &str) -> Vec<Bond> {
+        let (call, rule) = (ask.call, &self.settings.affinity);
+        let key = &call.principal.key;
+        let mut bonds = Vec::new();
+        if rule.by_prompt
+            && let Some(prompt) = conversation::marked_prompt(call)
+        {
+            bonds.push(self.memory.bond(("prompt", group, prompt), MARKED, When::Answered));
+        }
+        if rule.by_session
+            && let Some(session) = conversation::session(call)
+        {
+            bonds.push(self.memory.bond(("session", group, session), rule.ttl, When::Answered));
+        }
+        if rule.by_key && !key.is_empty() {
+            bonds.push(self.memory.bond(("key", group, key), rule.ttl, When::Answered));
+        }
+        if is_openrouter(ask)
+            && ask.is_chat()
+            && let Some(conversation) = conversation::of(call)
+        {
+            bonds.push(self.memory.bond(("conversation", group, key, conversation), CACHED, When::Cached));
+        }
+        bonds
+    }
+}
+
+/// Whether the request is in OpenRouter's manner.
+fn is_openrouter(ask: &Ask<'_>) -> bool {
+    ask.wishes.is_openrouter || ask.call.door.flavor == Flavor::OpenRouter
+}
+
+pub(super) fn exclusion(deployment: Arc<Deployment>, reason: Reason) -> Exclusion {
+    Exclusion { deployment, reasons: vec![reason], until: None }
+}
+
+/// Counts the softer wishes that candidates do not meet.
+fn demerit(candidates: &mut [Candidate], ask: &Ask<'_>, by_parameters: bool) {
+    let provider = &ask.wishes.provider;
+    for candidate in candidates {
+        let mut missed = 0;
+        if let Some(least) = &provider.preferred_min_throughput {
+            missed += u8::from(!holds(candidate, ask, least, true));
+        }
+        if let Some(most) = &provider.preferred_max_latency {
+            missed += u8::from(!holds(candidate, ask, most, false));
+        }
+        if by_parameters && support::lacks_preferred(&candidate.deployment, ask) {
+            missed += 1;
+        }
+        candidate.demerits = missed;
+    }
+}
+
+/// Whether every percentile of the last five minutes is as wished. What was not measured is.
+fn holds(candidate: &Candidate, ask: &Ask<'_>, wished: &Preferred, throughput: bool) -> bool {
+    let figures = candidate.deployment.health.figures(Window::FiveMinutes, ask.now);
+    wished.0.iter().all(|(at, bound)| {
+        if throughput {
+            // That share of requests must be at least so fast: of throughput, the low end is the bad one.
+            figures.throughput(1.0 - at).is_none_or(|seen| seen >= *bound)
+        } else {
+            figures.first_content(*at).is_none_or(|seen| seen <= *bound)
+        }
+    })
+}
+
+impl Fallbacks {
+    /// The same without that group; `all` leaves nothing, since all of them are in the plan already.
+    fn without(mut self, group: &str, all: bool) -> Self {
+        if all {
+            return Self::default();
+        }
+        for list in [&mut self.general, &mut self.context_window, &mut self.content_policy] {
+            list.retain(|fallback| fallback.model != group);
+        }
+        self
+    }
+}
+
+impl Rule {
+    /// Whether targets are drawn by their weight.
+    pub(super) fn is_weighted(self) -> bool {
+        matches!(self, Self::Weight)
+    }
+}

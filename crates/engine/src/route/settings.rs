@@ -1,0 +1,83 @@
+//! How an operator wants deployments to be chosen.
+
+use std::time::Duration;
+
+use crate::route::order::{Args, Strategy};
+
+/// How deployments are chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The strategy where nothing says otherwise.
+    pub strategy: Strategy,
+    /// The strategy for requests in OpenRouter's manner.
+    pub openrouter: Strategy,
+    /// Settings of the strategies.
+    pub args: Args,
+    /// Strategies of sets of models.
+    pub groups: Vec<StrategyGroup>,
+    /// Leave out deployments that cannot take the request: context, rate, region.
+    pub pre_call_checks: bool,
+    /// Leave out deployments over their requests or tokens per minute, whatever the strategy.
+    pub enforce_rates: bool,
+    /// Route by the tags of requests.
+    pub tags: Option<TagRule>,
+    /// What a caller or a conversation stays with.
+    pub affinity: AffinitySettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::SimpleShuffle,
+            openrouter: Strategy::Switchboard,
+            args: Args::default(),
+            groups: Vec::new(),
+            pre_call_checks: false,
+            enforce_rates: false,
+            tags: None,
+            affinity: AffinitySettings::default(),
+        }
+    }
+}
+
+/// A strategy for a set of models.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StrategyGroup {
+    /// Its name.
+    pub name: String,
+    /// The models; `*` stands for any text.
+    pub models: Vec<String>,
+    /// The strategy.
+    pub strategy: Strategy,
+    /// Its settings.
+    pub args: Args,
+}
+
+/// How tags of requests choose deployments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagRule {
+    /// One tag in common is enough; else all of the request's must be the deployment's.
+    pub match_any: bool,
+    /// Only tags that begin so are for routing.
+    pub prefix: Option<String>,
+}
+
+/// What a caller or a conversation stays with. OpenRouter's own rule needs no setting: a conversation stays where its prompt is
+/// cached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AffinitySettings {
+    /// A key stays with a deployment.
+    pub by_key: bool,
+    /// A session stays with a deployment.
+    pub by_session: bool,
+    /// A prompt marked for caching stays with a deployment.
+    pub by_prompt: bool,
+    /// For how long.
+    pub ttl: Duration,
+}
+
+impl Default for AffinitySettings {
+    fn default() -> Self {
+        Self { by_key: false, by_session: false, by_prompt: false, ttl: Duration::from_secs(3600) }
+    }
+}

@@ -1,0 +1,127 @@
+//! How deployments are chosen: what `router_settings` and `switchboard` say of it, in the engine's terms.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use switchboard_engine::route::order::{Args, Strategy};
+use switchboard_engine::route::settings::{AffinitySettings, Settings, StrategyGroup, TagRule};
+
+use crate::config::fields::{Fields, Reader};
+use crate::config::yaml::Node;
+
+/// Strategies of LiteLLM's that have no counterpart here, and what does their work.
+const OTHERS: [(&str, &str); 2] = [
+    ("provider-budget-routing", "budgets are kept whatever the strategy is; `simple-shuffle` is used"),
+    ("lar1", "`switchboard` weighs cost and latency; `simple-shuffle` is used"),
+];
+
+/// `routing_strategy_args`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct StrategyArgs {
+    ttl: Option<f64>,
+    lowest_latency_buffer: Option<f64>,
+    latency_goal_ms: Option<u64>,
+}
+
+/// An entry of `routing_groups`.
+#[derive(Clone, Debug, Deserialize)]
+struct GroupForm {
+    #[serde(default)]
+    group_name: String,
+    models: Vec<String>,
+    routing_strategy: Option<String>,
+    #[serde(default)]
+    routing_strategy_args: Option<StrategyArgs>,
+}
+
+/// The settings of `router_settings`.
+pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields) -> Settings {
+    let args: StrategyArgs =
+        fields.node("routing_strategy_args").and_then(|node| parse(reader, "routing_strategy_args", node)).unwrap_or_default();
+    let args = args.read();
+    let strategy = fields.node("routing_strategy").zip(fields.text("routing_strategy"));
+    let strategy = strategy.and_then(|(node, name)| named(reader, node, "router_settings.routing_strategy", &name)).unwrap_or_default();
+    let checks = fields.texts("optional_pre_call_checks");
+    let has = |name: &str| checks.iter().any(|check| check == name);
+    let affinity = AffinitySettings {
+        by_key: has("deployment_affinity"),
+        by_session: has("session_affinity"),
+        by_prompt: has("prompt_caching"),
+        ttl: fields.seconds("deployment_affinity_ttl_seconds").unwrap_or(AffinitySettings::default().ttl),
+    };
+    let tags = fields.flag("enable_tag_filtering").unwrap_or(false).then(|| TagRule {
+        match_any: fields.flag("tag_filtering_match_any").unwrap_or(true),
+        prefix: fields.text("tag_routing_prefix").filter(|prefix| !prefix.is_empty()),
+    });
+    Settings {
+        strategy,
+        groups: groups(reader, fields, &args),
+        args,
+        pre_call_checks: fields.flag("enable_pre_call_checks").unwrap_or(false),
+        enforce_rates: has("enforce_model_rate_limits"),
+        tags,
+        affinity,
+        ..Settings::default()
+    }
+}
+
+/// Adds what the gateway's own section says.
+pub(super) fn refine(reader: &mut Reader<'_>, settings: &mut Settings, own: &Fields) {
+    let written = own.node("openrouter_routing_strategy").zip(own.text("openrouter_routing_strategy"));
+    if let Some(strategy) = written.and_then(|(node, name)| named(reader, node, "switchboard.openrouter_routing_strategy", &name)) {
+        settings.openrouter = strategy;
+    }
+    if let Some(goal) = own.milliseconds("latency_goal_ms") {
+        settings.args.latency_goal.get_or_insert(goal);
+    }
+}
+
+fn groups(reader: &mut Reader<'_>, fields: &Fields, args: &Args) -> Vec<StrategyGroup> {
+    let mut groups = Vec::new();
+    for item in fields.list("routing_groups") {
+        let Some(form) = parse::<GroupForm>(reader, "routing_groups[]", item) else { continue };
+        let name = form.routing_strategy.as_deref().unwrap_or("simple-shuffle");
+        let Some(strategy) = named(reader, item, "router_settings.routing_groups[].routing_strategy", name) else { continue };
+        let args = form.routing_strategy_args.map_or_else(|| args.clone(), |args| args.read());
+        groups.push(StrategyGroup { name: form.group_name, models: form.models, strategy, args });
+    }
+    groups
+}
+
+/// The strategy of that name; what has none is reported.
+fn named(reader: &mut Reader<'_>, node: &Node, full: &str, name: &str) -> Option<Strategy> {
+    let found = Strategy::from_name(name);
+    if found.is_none() {
+        if let Some((_, why)) = OTHERS.iter().find(|(other, _)| *other == name) {
+            reader.found.warn(&node.at, format!("`{full}: {name}` has no effect"), *why);
+        } else {
+            let names: Vec<&str> = Strategy::NAMED.iter().map(|strategy| strategy.as_str()).collect();
+            reader.found.error(&node.at, format!("`{full}` is no strategy"), format!("write one of: {}", names.join(", ")));
+        }
+    }
+    found
+}
+
+/// Reads what is written in a form that has no table of keys; what does not fit is reported.
+pub(super) fn parse<T: serde::de::DeserializeOwned>(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<T> {
+    match serde_json::from_value(node.to_json()) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            reader.found.error(&node.at, format!("`{name}`: {error}"), "see docs/configuration.md for its form");
+            None
+        }
+    }
+}
+
+impl StrategyArgs {
+    fn read(self) -> Args {
+        let usual = Args::default();
+        let seconds = |value: Option<f64>| value.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        Args {
+            ttl: seconds(self.ttl).unwrap_or(usual.ttl),
+            lowest_latency_buffer: self.lowest_latency_buffer.filter(|buffer| buffer.is_finite() && *buffer >= 0.0).unwrap_or(0.0),
+            latency_goal: self.latency_goal_ms.map(Duration::from_millis),
+        }
+    }
+}
