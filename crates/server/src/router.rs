@@ -221,7 +221,14 @@ pub const ALONE: [Row; 15] = [
         form: "",
         summary: "Call a model, in Gemini's form: `{model}:generateContent`, …",
     },
-    Row { method: "POST", path: "/models/{*model}", route: Route::Gemini, policy: Policy::Llm, form: "", summary: "Call a model, in Gemini's form" },
+    Row {
+        method: "POST",
+        path: "/models/{*model}",
+        route: Route::Gemini,
+        policy: Policy::Llm,
+        form: "",
+        summary: "Call a model, in Gemini's form",
+    },
     // everyone
     page("/", Page::Home, Policy::Public, "What this is"),
     page("/docs", Page::Docs, Policy::Public, "The API, for people"),

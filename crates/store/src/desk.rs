@@ -227,7 +227,8 @@ impl Desk {
         let total = self.row(filter.bind(sqlx::query(page::count(&self.sql)), O::KIND)).await?;
         let total = total.map_or(Ok(0), |row| row.try_get(0))?;
         let text = page::statement(&self.sql, page);
-        let rows = filter.bind(sqlx::query(text), O::KIND).bind(page.size.max(0)).bind(page.number.max(1).saturating_sub(1) * page.size.max(0));
+        let rows =
+            filter.bind(sqlx::query(text), O::KIND).bind(page.size.max(0)).bind(page.number.max(1).saturating_sub(1) * page.size.max(0));
         Ok((self.rows(rows).await?, total))
     }
 

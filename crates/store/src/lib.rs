@@ -11,8 +11,8 @@
 
 pub mod desk;
 pub mod error;
-mod follow;
 mod failpoint;
+mod follow;
 pub mod journal;
 pub mod lease;
 pub mod ledger;
@@ -28,5 +28,5 @@ pub mod time;
 pub use desk::Desk;
 pub use error::StoreError;
 pub use money::Money;
-pub use time::Time;
 pub use open::{Settings, Store, micros};
+pub use time::Time;

@@ -27,6 +27,7 @@ struct Kept {
     scopes: HashMap<ScopeId, Arc<Scope>>,
     openings: Openings,
     next: u64,
+    shared: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -58,6 +59,12 @@ impl Book {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).openings = openings;
     }
 
+    /// Somebody else decides on money: what was spent before is known there, and here counts only what is spent here. For a
+    /// book that is empty.
+    pub fn share(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).shared = true;
+    }
+
     /// The scope of that id, with those terms from now on. Calls under way keep what they hold.
     ///
     /// Scopes of the proxy, of providers and of deployments are engaged for every call they concern; all others for the principals
@@ -72,7 +79,7 @@ impl Book {
         }
         kept.next += 1;
         let opening = kept.openings.remove(&id).unwrap_or_default();
-        let scope = Arc::new(Scope::new(id.clone(), kept.next, opening));
+        let scope = Arc::new(Scope::new(id.clone(), kept.next, opening, kept.shared));
         scope.set(terms, self.clock.now());
         kept.scopes.insert(id, scope.clone());
         self.make_common(&scope);

@@ -266,7 +266,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub(super) fn new(id: ScopeId, order: u64, opening: Vec<(Window, Micros, NanoUsd)>) -> Self {
+    pub(super) fn new(id: ScopeId, order: u64, opening: Vec<(Window, Micros, NanoUsd)>, shared: bool) -> Self {
         let lifetime = opening.iter().find(|(window, ..)| *window == Window::Lifetime).map_or(NanoUsd::ZERO, |(_, _, spent)| *spent);
         Self {
             id,
@@ -276,7 +276,7 @@ impl Scope {
             purses: AtomicBool::new(false),
             spent: AtomicI64::new(lifetime.0),
             state: Mutex::default(),
-            opening,
+            opening: if shared { Vec::new() } else { opening },
         }
     }
 

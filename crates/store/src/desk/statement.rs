@@ -10,8 +10,7 @@ pub(super) const SEVERAL_POSTGRES: &str =
 pub(super) const NAMED: &str = "SELECT document FROM objects WHERE kind = $1 AND name = $2 ORDER BY created_at, id";
 pub(super) const OF_USER: &str = "SELECT document FROM objects WHERE kind = $1 AND user_id = $2 ORDER BY created_at, id";
 pub(super) const OF_TEAM: &str = "SELECT document FROM objects WHERE kind = $1 AND team_id = $2 ORDER BY created_at, id";
-pub(super) const OF_ORGANIZATION: &str =
-    "SELECT document FROM objects WHERE kind = $1 AND organization_id = $2 ORDER BY created_at, id";
+pub(super) const OF_ORGANIZATION: &str = "SELECT document FROM objects WHERE kind = $1 AND organization_id = $2 ORDER BY created_at, id";
 pub(super) const OF_PROJECT: &str = "SELECT document FROM objects WHERE kind = $1 AND project_id = $2 ORDER BY created_at, id";
 pub(super) const ALL: &str = "SELECT document FROM objects WHERE kind = $1 ORDER BY created_at, id";
 pub(super) const DELETED: &str = "SELECT document FROM deleted_objects WHERE kind = $1 AND id = $2 ORDER BY deletion DESC";

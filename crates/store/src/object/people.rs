@@ -30,8 +30,15 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Role; 7] =
-        [Self::ProxyAdmin, Self::ProxyAdminViewer, Self::OrgAdmin, Self::InternalUser, Self::InternalUserViewer, Self::Team, Self::Customer];
+    pub const ALL: [Role; 7] = [
+        Self::ProxyAdmin,
+        Self::ProxyAdminViewer,
+        Self::OrgAdmin,
+        Self::InternalUser,
+        Self::InternalUserViewer,
+        Self::Team,
+        Self::Customer,
+    ];
 
     /// Its name in the APIs.
     pub fn as_str(self) -> &'static str {

@@ -1,7 +1,7 @@
 //! Everything here runs on SQLite always, and on PostgreSQL where `TEST_DATABASE_URL` says where one is.
 
 mod leases;
-mod objects;
 mod ledger;
+mod objects;
 mod opening;
 mod stores;
