@@ -18,6 +18,7 @@ pub mod fleet;
 mod health;
 mod id;
 pub mod log;
+mod market;
 pub mod memory;
 mod models;
 pub mod openapi;

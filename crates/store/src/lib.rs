@@ -9,6 +9,7 @@
 //!
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
+pub mod audit;
 pub mod desk;
 pub mod error;
 mod failpoint;
@@ -24,6 +25,7 @@ mod rows;
 pub mod sql;
 pub mod thread;
 pub mod time;
+pub mod vault;
 
 pub use desk::Desk;
 pub use error::StoreError;

@@ -40,3 +40,4 @@ pub use fleet::{Expand, Fleet, Group, Names};
 pub use plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, RetryRule, Sla, Target, TryPolicy};
 pub use planner::Moment;
 pub use reason::Reason;
+pub use support::supported;

@@ -1,7 +1,9 @@
 //! Everything here runs on SQLite always, and on PostgreSQL where `TEST_DATABASE_URL` says where one is.
 
+mod audit;
 mod leases;
 mod ledger;
 mod objects;
 mod opening;
 mod stores;
+mod vault;

@@ -94,7 +94,7 @@ impl Model {
     }
 
     /// Whether a call fits, by the lists alone. `own` is the call that asks again, which gives back what it holds.
-    fn fits(&mut self, live: &[Live], scopes: [usize; 3], need: &Need, now: Micros, own: Option<(usize, i64)>) -> bool {
+    fn fits(&self, (live, now): (&[Live], Micros), scopes: [usize; 3], need: &Need, own: Option<(usize, i64)>) -> bool {
         for scope in scopes {
             for budget in self.terms[scope].budgets.clone() {
                 let mut spent = self.spent(scope, budget.window, now);
@@ -162,7 +162,7 @@ impl Run {
             Step::Take { caller, money, tokens } => {
                 let need = Need { money: NanoUsd(money), input: tokens, output: 0 };
                 let scopes = CALLERS[caller];
-                let fits = self.model.fits(&self.live, scopes, &need, now_at, None);
+                let fits = self.model.fits((&self.live, now_at), scopes, &need, None);
                 let before = counters(&self.admission);
                 let taken = take(&self.admission, &self.callers[caller], need);
                 assert_eq!(taken.is_ok(), fits, "{taken:?}");
@@ -204,7 +204,7 @@ impl Run {
     fn again(&mut self, call: usize, money: i64, settled: i64) {
         let now_at = self.clock.now();
         let need = Need { money: NanoUsd(money), ..Need::default() };
-        let fits = self.model.fits(&self.live, self.live[call].scopes, &need, now_at, Some((call, settled)));
+        let fits = self.model.fits((&self.live, now_at), self.live[call].scopes, &need, Some((call, settled)));
         let taken = now(self.live[call].hold.take(("p", "d"), need, NanoUsd(settled)));
         assert_eq!(taken.is_ok(), fits, "{taken:?}");
         if fits {
