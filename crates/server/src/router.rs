@@ -259,14 +259,11 @@ pub const ALONE: [Row; 19] = [
         form: "",
         summary: "Call a model, in Gemini's form",
     },
-<<<<<<< HEAD
-=======
     // LiteLLM's clients
     models("/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
     models("/v1/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
     models("/v2/model/info", Route::Info(Info::Paged), "The deployments, page by page"),
     models("/model_group/info", Route::Info(Info::Groups), "What each model can do, over all its deployments"),
->>>>>>> main
     // everyone
     page("/", Page::Home, Policy::Public, "What this is"),
     page("/docs", Page::Docs, Policy::Public, "The API, for people"),

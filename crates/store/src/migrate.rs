@@ -19,12 +19,9 @@ const STEPS: &[Step] = &[
     Step { version: 1, statements: include_str!("../migrations/0001_marks.sql") },
     Step { version: 2, statements: include_str!("../migrations/0002_objects.sql") },
     Step { version: 10, statements: include_str!("../migrations/0010_ledger.sql") },
-<<<<<<< HEAD
     Step { version: 11, statements: include_str!("../migrations/0011_leases.sql") },
-=======
     Step { version: 20, statements: include_str!("../migrations/0020_vault.sql") },
     Step { version: 21, statements: include_str!("../migrations/0021_audit.sql") },
->>>>>>> main
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)";
