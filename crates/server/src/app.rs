@@ -11,6 +11,7 @@ use switchboard_engine::health::Registry;
 use switchboard_store::Store;
 
 use crate::auth::{Foundation, Keys};
+use crate::books::Books;
 use crate::config::Config;
 use crate::router::Router;
 
@@ -34,6 +35,8 @@ pub struct App {
     pub store: Option<Store>,
     /// What every key, team and user has spent.
     pub book: Arc<Book>,
+    /// Where it is written down.
+    pub books: Books,
     /// Whether the gateway is about to stop.
     pub draining: Box<dyn Fn() -> bool + Send + Sync>,
 }

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod app;
 pub mod auth;
 pub mod authz;
+pub mod books;
 pub mod command;
 pub mod config;
 pub mod credential;

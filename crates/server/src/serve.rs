@@ -6,7 +6,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use switchboard_engine::admit::Admission;
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::health::Registry;
@@ -18,6 +17,7 @@ use switchboard_engine::upstream::{Settings as UpstreamSettings, Timeouts, Trans
 use crate::accept::serve;
 use crate::app::{Acceptor, App};
 use crate::auth::Keys;
+use crate::books::{Books, BooksError};
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
 use crate::edge::reservoir::Reservoir;
 use crate::edge::settings::BodyLimits;
@@ -45,6 +45,9 @@ pub enum StartError {
     /// What the gateway is to remember has no place.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// What is spent cannot be written down.
+    #[error(transparent)]
+    Books(#[from] BooksError),
     /// The user's model cards cannot be used.
     #[error(transparent)]
     Overlay(#[from] OverlayError),
@@ -93,6 +96,7 @@ impl Gate {
         let demo_base = demo.as_ref().and_then(Running::tcp).map(|address| format!("http://{address}/v1"));
         let health = Registry::default();
         let foundation = memory::open(&config)?;
+        let books = Books::open(&config, foundation.store.as_ref())?;
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
@@ -100,14 +104,15 @@ impl Gate {
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
         let app = Arc::new(App {
-            gateway: Gateway::new(fleet, Admission::new(bound), recorder, resilience::of(&config)),
+            gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config)),
             smart,
             health,
             catalog: ArcSwap::new(catalog),
             keys: ArcSwap::from_pointee(Keys::of(&config, &foundation)),
             store: foundation.store.clone(),
             foundation,
-            book: Arc::default(),
+            book: books.book.clone(),
+            books,
             config: ArcSwap::new(config.clone()),
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
@@ -211,6 +216,7 @@ impl Remains {
             demo.shutdown().drain();
             demo.wait()?;
         }
+        self.app.books.close();
         if let Some(store) = &self.app.store {
             store.close();
         }
