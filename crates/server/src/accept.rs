@@ -20,7 +20,7 @@ use switchboard_engine::wire::{Dialect, Operation};
 use crate::app::{Acceptor, App, unix_seconds};
 use crate::edge::RequestBody;
 use crate::router::{Info, Match, Route};
-use crate::{market, models, page};
+use crate::{default_model, health, market, models, page};
 
 type Answered = Response<AnswerBody>;
 
@@ -76,7 +76,10 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             };
             answered.map_err(told)
         }
-        Route::Page(page) => Ok(Box::pin(page::closed(page, acceptor, &parts)).await),
+        Route::Page(page) => {
+            let ask = health::Ask { principal: &principal, parts: &parts };
+            Box::pin(page::closed(page, acceptor, &ask)).await.map_err(told)
+        }
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
@@ -155,9 +158,9 @@ impl Draft {
                 (field("model")?, field("stream")?.as_deref() == Some("true"), false)
             }
         };
-        let model_in_path = self.path_model.is_some();
+        let model_in_path = self.path_model.is_some() || named.is_none();
         let model = self.path_model.or(named).filter(|model| !model.is_empty());
-        let model = model.ok_or_else(|| *Error::model_missing().problem)?;
+        let model = model.or_else(|| default_model::of(self.door.operation, app)).ok_or_else(|| *Error::model_missing().problem)?;
         Ok(Call {
             id: crate::id::mint(),
             door: self.door,

@@ -10,6 +10,7 @@ use switchboard_engine::health::Registry;
 
 use crate::auth::Keys;
 use crate::config::Config;
+use crate::health::Checks;
 use crate::router::Router;
 
 /// The gateway as the world sees it: one for all workers.
@@ -18,6 +19,8 @@ pub struct App {
     pub gateway: Gateway,
     /// How deployments are doing; outlives changes of the configuration.
     pub health: Registry,
+    /// What checks of deployments have found.
+    pub checks: Checks,
     /// What is known of providers and models.
     pub catalog: ArcSwap<Catalog>,
     /// The configuration in force.

@@ -193,6 +193,9 @@ fn document_of(path: &str, route: Route) -> Value {
         Route::Page(Page::Alive) => json("Alive"),
         Route::Page(Page::Ready | Page::Details) => json("Readiness"),
         Route::Page(Page::Health) => json("Health"),
+        Route::Page(Page::HealthLatest) => json("HealthLatest"),
+        Route::Page(Page::HealthHistory) => json("HealthHistory"),
+        Route::Page(Page::HealthShared) => json("HealthShared"),
         Route::Page(Page::Test) => json("Tested"),
         Route::Call(_) | Route::Gemini => json!({}),
     }
@@ -224,7 +227,16 @@ fn parameters(path: &str, route: Route) -> Vec<Value> {
             list.push(query("pageToken", "string", "Where the page begins"));
         }
         Route::Gemini => list.push(query("alt", "string", "`sse` for server-sent events; a streamed answer is a JSON array otherwise")),
-        Route::Page(Page::Health) => list.push(query("model", "string", "Ask the deployments of this model alone")),
+        Route::Page(Page::Health) => {
+            list.push(query("model", "string", "Ask the deployments of this model alone"));
+            list.push(query("model_id", "string", "Ask this deployment alone"));
+        }
+        Route::Page(Page::HealthHistory) => {
+            list.push(query("model", "string", "Checks of this model or deployment alone"));
+            list.push(query("status_filter", "string", "`healthy` or `unhealthy`"));
+            list.push(query("limit", "integer", "The most to tell; 100 where it is not said"));
+            list.push(query("offset", "integer", "Checks to leave out"));
+        }
         _ => {}
     }
     list

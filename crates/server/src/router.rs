@@ -61,6 +61,12 @@ pub enum Page {
     Details,
     /// Whether its deployments answer.
     Health,
+    /// What checks found last.
+    HealthLatest,
+    /// What checks found before.
+    HealthHistory,
+    /// What gateways tell each other.
+    HealthShared,
     /// Whether a key is good.
     Test,
 }
@@ -70,7 +76,7 @@ impl Page {
     pub fn is_open(self) -> bool {
         match self {
             Page::Home | Page::Docs | Page::Style | Page::OpenApi | Page::Routes | Page::Alive | Page::Ready => true,
-            Page::Details | Page::Health | Page::Test => false,
+            Page::Details | Page::Health | Page::HealthLatest | Page::HealthHistory | Page::HealthShared | Page::Test => false,
         }
     }
 }
@@ -222,7 +228,7 @@ pub const BY_MODEL: [Row; 8] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 19] = [
+pub const ALONE: [Row; 22] = [
     // Gemini clients
     get("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     get("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
@@ -248,6 +254,9 @@ pub const ALONE: [Row; 19] = [
     get("/health/readiness", Route::Page(Page::Ready), "Whether the gateway can serve"),
     get("/health/readiness/details", Route::Page(Page::Details), "Whether the gateway can serve, and what it is"),
     get("/health", Route::Page(Page::Health), "Whether the deployments answer: asks each of them"),
+    get("/health/latest", Route::Page(Page::HealthLatest), "What the checks of deployments found last"),
+    get("/health/history", Route::Page(Page::HealthHistory), "What the checks of deployments found, the newest first"),
+    get("/health/shared-status", Route::Page(Page::HealthShared), "Whether gateways share what they know of deployments"),
     get("/test", Route::Page(Page::Test), "Whether a key is good"),
     get("/routes", Route::Page(Page::Routes), "Every route, in LiteLLM's form"),
 ];

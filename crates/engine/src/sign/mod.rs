@@ -24,6 +24,7 @@ use std::time::SystemTime;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 
+pub use time::rfc3339;
 pub use kind::{Kind, UnknownKind};
 pub use secret::Secret;
 

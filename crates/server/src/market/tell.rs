@@ -149,7 +149,7 @@ fn status(deployment: &Deployment, now: Instant) -> i8 {
         None => 0,
         Some(Why::Probing | Why::Ramping) => -1,
         Some(Why::Resting | Why::RateLimited) => -2,
-        Some(Why::Open | Why::Region) => -3,
+        Some(Why::Open | Why::Region | Why::Unwell) => -3,
         Some(Why::Quarantined) => -5,
     }
 }

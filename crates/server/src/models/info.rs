@@ -225,7 +225,7 @@ fn params(entry: &Entry<'_>, admin: bool) -> Value {
 }
 
 /// A URL without what may be a credential.
-fn bare(url: &str) -> String {
+pub(crate) fn bare(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or(url);
     match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1))) {
         Some((scheme, rest)) => format!("{scheme}://{rest}"),

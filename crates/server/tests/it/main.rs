@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod app;
+mod checks;
 mod commands;
 mod documents;
 mod doors;
@@ -12,3 +13,4 @@ mod market;
 mod models;
 mod reloading;
 mod tidy;
+mod upstream;

@@ -1,6 +1,7 @@
 //! `general_settings`, and the rule that a reachable gateway has a key.
 
 use super::Config;
+use super::checks::HealthChecks;
 use crate::config::diagnostic::{Diagnostics, Location};
 use crate::config::environment::Environment;
 use crate::config::fields::Reader;
@@ -25,6 +26,10 @@ pub struct General {
     pub store_model_in_db: bool,
     /// Largest request body, if this section says.
     pub(super) max_request_bytes: Option<u64>,
+    /// Checks of deployments while nobody asks.
+    pub health_checks: HealthChecks,
+    /// The model of moderation requests that name none.
+    pub moderation_model: Option<String>,
     /// URL at which clients reach the gateway, when it differs from where it listens.
     pub public_base_url: Option<String>,
     /// Path before every route, without a slash at its end; empty for none.
@@ -49,6 +54,8 @@ impl General {
             database_url: fields.secret("database_url").or_else(|| from(["DATABASE_URL", "DATABASE_URL"])),
             store_model_in_db: fields.flag("store_model_in_db").unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
+            health_checks: HealthChecks::read(&fields),
+            moderation_model: fields.text("moderation_model"),
             public_base_url: environment.get_non_empty("PROXY_BASE_URL").map(str::to_owned),
             root_path: if root_path.is_empty() { String::new() } else { format!("/{root_path}") },
         }
