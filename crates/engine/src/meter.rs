@@ -16,8 +16,8 @@ use crate::clock;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::health::{Failure, Sample, Ticket};
-use crate::route::affinity::Bond;
 use crate::principal::Principal;
+use crate::route::affinity::Bond;
 
 mod charge;
 

@@ -1,5 +1,6 @@
 //! From an HTTP request to a call, and from its answer to an HTTP response.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,9 +18,12 @@ use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
+use crate::admin::{self, Arrived, Refused};
 use crate::app::{Acceptor, App, unix_seconds};
-use crate::edge::RequestBody;
-use crate::router::{Info, Match, Route};
+use crate::auth::Caller;
+use crate::authz::{self, Policy};
+use crate::edge::{Peer, RequestBody};
+use crate::router::{Info, Match, Route, Row};
 use crate::{default_model, health, market, models, page};
 
 type Answered = Response<AnswerBody>;
@@ -42,8 +46,8 @@ pub async fn serve(acceptor: Rc<Acceptor>, request: Request<RequestBody>) -> Ans
 
 async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
     let (parts, body) = request.into_parts();
-    let (route, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
-        Match::Found(route, model) => (route, model),
+    let (row, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
+        Match::Found(row, model) => (row, model),
         Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(page::preflight()),
         Match::OtherMethod(allowed) => return Ok(other_method(&parts, &allowed)),
         Match::Nothing => {
@@ -51,24 +55,27 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             return Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)));
         }
     };
+    let route = row.route;
     if let Route::Page(page) = route
-        && page.is_open()
+        && row.policy == Policy::Public
     {
         return Ok(page::open(page, &acceptor.app, &parts));
     }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
-    let principal = acceptor.app.keys.load().principal(&parts.headers, parts.uri.query()).map_err(told)?;
+    let from = address(body.peer());
+    let caller = identified(acceptor, &row, &parts, from).await.map_err(|refused| shown(refused, &door))?;
+    let principal = caller.principal.clone();
     match route {
-        Route::Models => models::list(&acceptor.app, &principal, &parts).map_err(told),
+        Route::Models => models::list(&acceptor.app, &caller, &parts).map_err(told),
         Route::Market(listing) => {
-            let ask = market::Ask { principal: &principal, parts: &parts, model: path_model.as_deref() };
+            let ask = market::Ask { caller: &caller, parts: &parts, model: path_model.as_deref() };
             market::answer(&acceptor.app, listing, &ask).map_err(told)
         }
-        Route::Model => models::one(&acceptor.app, &principal, &parts, &path_model.unwrap_or_default()).map_err(told),
-        Route::GeminiModels => models::gemini(&acceptor.app, &principal, path_model.as_deref(), parts.uri.query()).map_err(told),
+        Route::Model => models::one(&acceptor.app, &caller, &parts, &path_model.unwrap_or_default()).map_err(told),
+        Route::GeminiModels => models::gemini(&acceptor.app, &caller, path_model.as_deref(), parts.uri.query()).map_err(told),
         Route::Info(document) => {
-            let ask = models::info::Ask { principal: &principal, parts: &parts };
+            let ask = models::info::Ask { caller: &caller, parts: &parts };
             let answered = match document {
                 Info::Models => models::info::all(&acceptor.app, &ask),
                 Info::Paged => models::info::paged(&acceptor.app, &ask),
@@ -77,14 +84,20 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             answered.map_err(told)
         }
         Route::Page(page) => {
-            let ask = health::Ask { principal: &principal, parts: &parts };
+            let ask = health::Ask { caller: &caller, parts: &parts };
             Box::pin(page::closed(page, acceptor, &ask)).await.map_err(told)
+        }
+        Route::Admin(action) => {
+            let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
+            let arrived = Arrived { parts, body: frames.into_bytes(), from };
+            Ok(Box::pin(admin::serve(&acceptor.app, caller, action, row.path, arrived)).await)
         }
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
             let (frames, _drawn) = frames.into_parts();
             let call = draft.call(frames.into_iter().collect(), &acceptor.app).map_err(told)?;
+            let call = authz::call::may(call, &caller, &acceptor.app).map_err(|refused| shown(refused, &door))?;
             let answered = acceptor.app.gateway.call(&call, &acceptor.worker).await;
             let answer = answered.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
             let mut response = Response::new(answer.body);
@@ -93,6 +106,31 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             Ok(response)
         }
     }
+}
+
+/// Who asks, if they may use that route.
+async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
+    let keys = acceptor.app.keys.load_full();
+    let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
+    authz::enter(row.policy, acceptor.router.below(parts.uri.path()), &caller)?;
+    Ok(caller)
+}
+
+fn address(peer: Peer) -> Option<IpAddr> {
+    match peer {
+        Peer::Tcp(address) => Some(address.ip()),
+        Peer::Unix => None,
+    }
+}
+
+/// A refusal as the client of that door expects it: in LiteLLM's words where the form is OpenAI's, else in the dialect's own.
+fn shown(refused: Refused, door: &Door) -> Refusal {
+    let mut error = Error::from(refused.problem());
+    let own = matches!(door.dialect, Dialect::Anthropic | Dialect::Gemini) || door.flavor == Flavor::OpenRouter;
+    if !own {
+        error.verbatim = Some(refused.bytes());
+    }
+    Refusal { error, dialect: door.dialect, flavor: door.flavor }
 }
 
 /// The door behind a route; for Gemini's form it stands in the path.
@@ -104,7 +142,7 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
         Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => {
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
-        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) => Ok((plain, path_model, None)),
+        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::Admin(_) => Ok((plain, path_model, None)),
         Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
         Route::GeminiModels => Ok((gemini, path_model, None)),
         Route::Gemini => {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use switchboard_engine::admit::Book;
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::health::Registry;
+use switchboard_store::Store;
 
-use crate::auth::Keys;
+use crate::auth::{Foundation, Keys};
 use crate::config::Config;
 use crate::health::Checks;
 use crate::router::Router;
@@ -27,6 +29,12 @@ pub struct App {
     pub config: ArcSwap<Config>,
     /// Who may come in.
     pub keys: ArcSwap<Keys>,
+    /// What keys stand on that stays when the configuration changes.
+    pub foundation: Foundation,
+    /// Where objects are kept, if anywhere.
+    pub store: Option<Store>,
+    /// What every key, team and user has spent.
+    pub book: Arc<Book>,
     /// Whether the gateway is about to stop.
     pub draining: Box<dyn Fn() -> bool + Send + Sync>,
 }

@@ -13,10 +13,10 @@ use http::{Response, StatusCode, request};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::deployment::Deployment;
-use switchboard_engine::principal::Principal;
 use switchboard_engine::wire::problem::{Kind, Problem};
 
 use crate::app::Acceptor;
+use crate::auth::Caller;
 use crate::config::Config;
 use crate::models::document;
 
@@ -30,7 +30,7 @@ const NOTICE: HeaderName = HeaderName::from_static("litellm-health-field-notice"
 /// Whoever asks, and how.
 pub(crate) struct Ask<'a> {
     /// Who.
-    pub(crate) principal: &'a Principal,
+    pub(crate) caller: &'a Caller,
     /// How.
     pub(crate) parts: &'a request::Parts,
 }
@@ -45,13 +45,8 @@ impl Ask<'_> {
         text.parse().map_err(|_| Problem::new(Kind::BadRequest, format!("`{name}` must be a whole number from 0")).with_param(name))
     }
 
-    /// Whether where deployments are reached may be told.
-    fn is_admin(&self) -> bool {
-        self.principal.key_hash.is_none()
-    }
-
     fn may_see(&self, outcome: &Outcome) -> bool {
-        self.principal.may_use(&outcome.group)
+        self.caller.may_use(&[&outcome.group])
     }
 }
 
@@ -62,7 +57,7 @@ pub(crate) async fn check(acceptor: &Acceptor, ask: &Ask<'_>) -> Response<Answer
     let wanted = ask.value("model").or_else(|| ask.value("model_id"));
     let is_wanted = |deployment: &&Arc<Deployment>| {
         let spec = &deployment.spec;
-        ask.principal.may_use(&spec.group) && wanted.as_ref().is_none_or(|name| spec.group == *name || spec.id == *name)
+        ask.caller.may_use(&[&spec.group]) && wanted.as_ref().is_none_or(|name| spec.group == *name || spec.id == *name)
     };
     let (mut probes, mut found, mut unchecked) = (Vec::new(), Vec::new(), Vec::new());
     for deployment in fleet.deployments().filter(is_wanted) {
@@ -91,7 +86,7 @@ impl Telling<'_> {
     fn entry(&self, model: &str, id: &str) -> Value {
         let mut entry = json!({"model": model, "model_id": id});
         let configured = self.config.deployments.iter().find(|configured| configured.model_info.id == id);
-        let base = configured.and_then(|configured| configured.connection.api_base.as_deref()).filter(|_| self.ask.is_admin());
+        let base = configured.and_then(|configured| configured.connection.api_base.as_deref()).filter(|_| self.ask.caller.sees_places());
         if let Some(base) = base {
             entry["api_base"] = crate::models::info::bare(base).into();
         }
@@ -128,7 +123,7 @@ fn report(found: &[Outcome], unchecked: &[Arc<Deployment>], wanted: bool, tellin
     if none_left {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
-    if !telling.ask.is_admin() {
+    if !telling.ask.caller.sees_places() {
         response.headers_mut().insert(NOTICE, HeaderValue::from_static("api_base is shown to administrators only"));
     }
     response

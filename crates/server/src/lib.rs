@@ -4,8 +4,10 @@
 //! environment. Start reading at [`router`] (every door on one screen), then [`accept`] and [`serve`].
 
 pub mod accept;
+pub mod admin;
 pub mod app;
 pub mod auth;
+pub mod authz;
 pub mod command;
 pub mod config;
 pub mod credential;
@@ -17,6 +19,7 @@ pub mod health;
 mod id;
 pub mod log;
 mod market;
+pub mod memory;
 mod models;
 pub mod openapi;
 pub mod overlay;

@@ -139,6 +139,9 @@ fn id(method: &str, path: &str) -> String {
 fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Operation>)>) -> Value {
     let by_model = path.contains("{model}") && !matches!(row.route, Route::Model | Route::GeminiModels | Route::Gemini);
     let audience = if by_model { Audience::Azure } else { row.audience() };
+    if let Route::Admin(_) = row.route {
+        return managed(path, row, summary);
+    }
     let (content, error) = match body {
         Some((body, operation)) => (body.reply(operation), error(row)),
         None => (json!({"description": "The answer", "content": document_of(path, row.route)}), error(row)),
@@ -159,6 +162,27 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
         Route::Page(page) if page.is_open() => json!([]),
         _ => json!([{"bearer": []}, {"x-api-key": []}, {"api-key": []}, {"x-goog-api-key": []}]),
     };
+    operation
+}
+
+/// An operation of the management API: what it takes is one of its forms.
+fn managed(path: &str, row: &Row, summary: &str) -> Value {
+    let parts = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let parameters: Vec<Value> =
+        parts.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})).collect();
+    let mut operation = json!({
+        "summary": summary,
+        "tags": [row.audience().title()],
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": "The answer", "content": {"application/json": {"schema": {}}}},
+            "default": {"description": "An error", "content": {"application/json": {"schema": named("OpenAIError")}}},
+        },
+        "security": [{"bearer": []}, {"x-api-key": []}],
+    });
+    if !row.form.is_empty() {
+        operation["requestBody"] = json!({"content": {"application/json": {"schema": crate::admin::form::document(row.form)}}});
+    }
     operation
 }
 
@@ -197,7 +221,7 @@ fn document_of(path: &str, route: Route) -> Value {
         Route::Page(Page::HealthHistory) => json("HealthHistory"),
         Route::Page(Page::HealthShared) => json("HealthShared"),
         Route::Page(Page::Test) => json("Tested"),
-        Route::Call(_) | Route::Gemini => json!({}),
+        Route::Call(_) | Route::Gemini | Route::Admin(_) => json!({}),
     }
 }
 
@@ -269,9 +293,10 @@ mod tests {
             for path in paths {
                 let operation = &document["paths"][&path][row.method.to_ascii_lowercase()];
                 assert!(operation["summary"].is_string(), "{} {path}", row.method);
-                assert_eq!(operation["requestBody"].is_object(), row.method == "POST", "{path}");
+                let body = if matches!(row.route, Route::Admin(_)) { !row.form.is_empty() } else { row.method == "POST" };
+                assert_eq!(operation["requestBody"].is_object(), body, "{path}");
                 let named = operation["parameters"].as_array().expect("parameters").iter().any(|one| one["in"] == "path");
-                assert_eq!(named, path.contains("{model}"), "{path}");
+                assert_eq!(named, path.contains('{'), "{path}");
             }
         }
         let mut found = Vec::new();

@@ -79,7 +79,23 @@ fn ready(app: &App) -> Response<AnswerBody> {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         return response;
     }
-    document(&json!({"status": "healthy", "db": "Not connected"}))
+    match memory(app) {
+        "disconnected" => {
+            let mut response = document(&json!({"status": "unhealthy", "db": "disconnected"}));
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            response
+        }
+        db => document(&json!({"status": "healthy", "db": db})),
+    }
+}
+
+/// Whether the database answers. Known keys are served for a while without it, so its silence alone makes nothing unready at once.
+fn memory(app: &App) -> &'static str {
+    match &app.store {
+        None => "Not connected",
+        Some(store) if store.silence() > crate::auth::PATIENCE => "disconnected",
+        Some(_) => "connected",
+    }
 }
 
 /// The same, with what an operator asks next.
@@ -90,7 +106,7 @@ fn details(app: &App) -> Response<AnswerBody> {
         let callbacks: Vec<&String> = config.litellm.callbacks.every.iter().chain(&config.litellm.callbacks.success).collect();
         response = document(&json!({
             "status": "healthy",
-            "db": "Not connected",
+            "db": memory(app),
             "cache": null,
             "switchboard_version": env!("CARGO_PKG_VERSION"),
             "success_callbacks": callbacks,

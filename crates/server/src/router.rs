@@ -6,6 +6,8 @@ use switchboard_engine::call::Door;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::{Dialect, Operation};
 
+use crate::admin::Action;
+use crate::authz::Policy;
 use crate::market::Listing;
 
 /// What a path leads to.
@@ -27,6 +29,8 @@ pub enum Route {
     Info(Info),
     /// A page or a document of the gateway's own.
     Page(Page),
+    /// The management API.
+    Admin(Action),
 }
 
 /// Documents on deployments, in LiteLLM's form.
@@ -82,7 +86,7 @@ impl Page {
 }
 
 /// One row of the table: method, path below the prefix, and what it leads to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The method.
     pub method: &'static str,
@@ -90,8 +94,12 @@ pub struct Row {
     pub path: &'static str,
     /// What it leads to.
     pub route: Route,
+    /// Who may use it.
+    pub policy: Policy,
     /// What it does, for the API document.
     pub summary: &'static str,
+    /// The form of its body, where the management API has one; else empty.
+    pub form: &'static str,
 }
 
 /// Who calls a route.
@@ -111,11 +119,13 @@ pub enum Audience {
     Everyone,
     /// People and machines that run the gateway.
     Operator,
+    /// Those who manage keys, people and money.
+    Administrator,
 }
 
 impl Audience {
     /// All of them, in the order of documents.
-    pub const ALL: [Audience; 7] = [
+    pub const ALL: [Audience; 8] = [
         Audience::OpenAi,
         Audience::Anthropic,
         Audience::Gemini,
@@ -123,6 +133,7 @@ impl Audience {
         Audience::OpenRouter,
         Audience::Everyone,
         Audience::Operator,
+        Audience::Administrator,
     ];
 
     /// The heading of its routes.
@@ -135,6 +146,7 @@ impl Audience {
             Audience::OpenRouter => "OpenRouter clients",
             Audience::Everyone => "Models",
             Audience::Operator => "The gateway itself",
+            Audience::Administrator => "Keys, people and money",
         }
     }
 }
@@ -149,6 +161,7 @@ impl Row {
             Route::Models | Route::Model | Route::Info(_) => Audience::Everyone,
             Route::Market(_) => Audience::OpenRouter,
             Route::Page(_) => Audience::Operator,
+            Route::Admin(_) => Audience::Administrator,
         }
     }
 }
@@ -160,11 +173,15 @@ const fn call(path: &'static str, operation: Operation, dialect: Dialect, summar
         _ => "openai",
     };
     let door = Door { operation, dialect, flavor: Flavor::OpenAi, shape, array: false };
-    Row { method: "POST", path, route: Route::Call(door), summary }
+    Row { method: "POST", path, route: Route::Call(door), policy: Policy::Llm, summary, form: "" }
 }
 
-const fn get(path: &'static str, route: Route, summary: &'static str) -> Row {
-    Row { method: "GET", path, route, summary }
+const fn models(path: &'static str, route: Route, summary: &'static str) -> Row {
+    Row { method: "GET", path, route, policy: Policy::Info, summary, form: "" }
+}
+
+const fn page(path: &'static str, page: Page, policy: Policy, summary: &'static str) -> Row {
+    Row { method: "GET", path, route: Route::Page(page), policy, summary, form: "" }
 }
 
 use Dialect::{Anthropic, OpenAiChat, OpenAiCompletions, OpenAiResponses};
@@ -187,19 +204,19 @@ pub const SHARED: [Row; 25] = [
     call("/messages", Chat, Anthropic, "Chat with a model, in the form of Anthropic's Messages API"),
     call("/messages/count_tokens", CountTokens, Anthropic, "Count the tokens of a request"),
     // all of them
-    get("/models", Route::Models, "The models there are"),
-    get("/models/{*model}", Route::Model, "One model"),
+    models("/models", Route::Models, "The models there are"),
+    models("/models/{*model}", Route::Model, "One model"),
     // OpenRouter's clients
-    get("/models/count", Route::Market(Listing::Count), "How many models there are"),
-    get("/models/user", Route::Market(Listing::Mine), "The models that the key may use"),
-    get("/model/{*model}", Route::Market(Listing::One), "One model, with prices and abilities"),
-    get("/endpoints/zdr", Route::Market(Listing::ZeroRetention), "The endpoints that keep nothing"),
-    get("/providers", Route::Market(Listing::Providers), "Who serves models"),
-    get("/embeddings/models", Route::Market(Listing::Embeddings), "The models that embed"),
-    get("/images/models", Route::Market(Listing::Images), "The models that make images"),
-    get("/images/models/{*model}/endpoints", Route::Market(Listing::ImageEndpoints), "Who serves a model that makes images"),
-    get("/parameters/{*model}", Route::Market(Listing::Parameters), "The parameters a model takes"),
-    get("/models/{*model}/endpoints", Route::Market(Listing::Endpoints), "Who serves a model, at what price and how well"),
+    models("/models/count", Route::Market(Listing::Count), "How many models there are"),
+    models("/models/user", Route::Market(Listing::Mine), "The models that the key may use"),
+    models("/model/{*model}", Route::Market(Listing::One), "One model, with prices and abilities"),
+    models("/endpoints/zdr", Route::Market(Listing::ZeroRetention), "The endpoints that keep nothing"),
+    models("/providers", Route::Market(Listing::Providers), "Who serves models"),
+    models("/embeddings/models", Route::Market(Listing::Embeddings), "The models that embed"),
+    models("/images/models", Route::Market(Listing::Images), "The models that make images"),
+    models("/images/models/{*model}/endpoints", Route::Market(Listing::ImageEndpoints), "Who serves a model that makes images"),
+    models("/parameters/{*model}", Route::Market(Listing::Parameters), "The parameters a model takes"),
+    models("/models/{*model}/endpoints", Route::Market(Listing::Endpoints), "Who serves a model, at what price and how well"),
     call("/queue/chat/completions", Chat, OpenAiChat, "Chat with a model (LiteLLM's queued form)"),
 ];
 
@@ -230,42 +247,51 @@ pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/
 /// Paths that exist once.
 pub const ALONE: [Row; 22] = [
     // Gemini clients
-    get("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
-    get("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
+    models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
+    models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
     Row {
         method: "POST",
         path: "/v1beta/models/{*model}",
         route: Route::Gemini,
+        policy: Policy::Llm,
+        form: "",
         summary: "Call a model, in Gemini's form: `{model}:generateContent`, …",
     },
-    Row { method: "POST", path: "/models/{*model}", route: Route::Gemini, summary: "Call a model, in Gemini's form" },
+    Row {
+        method: "POST",
+        path: "/models/{*model}",
+        route: Route::Gemini,
+        policy: Policy::Llm,
+        form: "",
+        summary: "Call a model, in Gemini's form",
+    },
     // LiteLLM's clients
-    get("/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
-    get("/v1/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
-    get("/v2/model/info", Route::Info(Info::Paged), "The deployments, page by page"),
-    get("/model_group/info", Route::Info(Info::Groups), "What each model can do, over all its deployments"),
+    models("/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
+    models("/v1/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
+    models("/v2/model/info", Route::Info(Info::Paged), "The deployments, page by page"),
+    models("/model_group/info", Route::Info(Info::Groups), "What each model can do, over all its deployments"),
     // everyone
-    get("/", Route::Page(Page::Home), "What this is"),
-    get("/docs", Route::Page(Page::Docs), "The API, for people"),
-    get("/style.css", Route::Page(Page::Style), "How the pages look"),
-    get("/openapi.json", Route::Page(Page::OpenApi), "The API, for machines"),
-    get("/health/liveliness", Route::Page(Page::Alive), "Whether the process lives"),
-    get("/health/liveness", Route::Page(Page::Alive), "Whether the process lives"),
-    get("/health/readiness", Route::Page(Page::Ready), "Whether the gateway can serve"),
-    get("/health/readiness/details", Route::Page(Page::Details), "Whether the gateway can serve, and what it is"),
-    get("/health", Route::Page(Page::Health), "Whether the deployments answer: asks each of them"),
-    get("/health/latest", Route::Page(Page::HealthLatest), "What the checks of deployments found last"),
-    get("/health/history", Route::Page(Page::HealthHistory), "What the checks of deployments found, the newest first"),
-    get("/health/shared-status", Route::Page(Page::HealthShared), "Whether gateways share what they know of deployments"),
-    get("/test", Route::Page(Page::Test), "Whether a key is good"),
-    get("/routes", Route::Page(Page::Routes), "Every route, in LiteLLM's form"),
+    page("/", Page::Home, Policy::Public, "What this is"),
+    page("/docs", Page::Docs, Policy::Public, "The API, for people"),
+    page("/style.css", Page::Style, Policy::Public, "How the pages look"),
+    page("/openapi.json", Page::OpenApi, Policy::Public, "The API, for machines"),
+    page("/health/liveliness", Page::Alive, Policy::Public, "Whether the process lives"),
+    page("/health/liveness", Page::Alive, Policy::Public, "Whether the process lives"),
+    page("/health/readiness", Page::Ready, Policy::Public, "Whether the gateway can serve"),
+    page("/health/readiness/details", Page::Details, Policy::Info, "Whether the gateway can serve, and what it is"),
+    page("/health", Page::Health, Policy::Info, "Whether the deployments answer: asks each of them"),
+    page("/health/latest", Page::HealthLatest, Policy::Info, "What the checks of deployments found last"),
+    page("/health/history", Page::HealthHistory, Policy::Info, "What the checks of deployments found, the newest first"),
+    page("/health/shared-status", Page::HealthShared, Policy::Info, "Whether gateways share what they know of deployments"),
+    page("/test", Page::Test, Policy::Info, "Whether a key is good"),
+    page("/routes", Page::Routes, Policy::Public, "Every route, in LiteLLM's form"),
 ];
 
 /// A request's route, and the model where the path names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Match {
     /// There is one.
-    Found(Route, Option<String>),
+    Found(Row, Option<String>),
     /// The path exists, for other methods: these, as the header `allow` lists them.
     OtherMethod(String),
     /// No such path.
@@ -282,9 +308,9 @@ pub struct Router {
 /// What a path of the tree leads to.
 #[derive(Clone, Debug, Default)]
 struct Node {
-    methods: Vec<(&'static str, Route)>,
-    /// What it leads to where a model's name, which may hold slashes, is followed by more: (end of the path, method, route).
-    below: Vec<(&'static str, &'static str, Route)>,
+    rows: Vec<Row>,
+    /// What it leads to where a model's name, which may hold slashes, is followed by more: (end of the path, row).
+    below: Vec<(&'static str, Row)>,
 }
 
 /// A model's name that takes the rest of the path.
@@ -298,9 +324,9 @@ impl Router {
             let end = row.path.split_once(WILD).map(|(_, end)| end).filter(|end| !end.is_empty());
             let node = paths.entry(end.and_then(|end| path.strip_suffix(end)).unwrap_or(&path).to_owned()).or_default();
             match end {
-                Some(end) => node.below.push((end, row.method, row.route)),
-                None if node.methods.iter().any(|(method, _)| *method == row.method) => {}
-                None => node.methods.push((row.method, row.route)),
+                Some(end) => node.below.push((end, row)),
+                None if node.rows.iter().any(|known| known.method == row.method) => {}
+                None => node.rows.push(row),
             }
         }
         let mut tree = Tree::new();
@@ -312,22 +338,26 @@ impl Router {
 
     /// What that path leads to.
     pub fn find(&self, method: &Method, path: &str) -> Match {
-        let below = if self.root.is_empty() { path } else { path.strip_prefix(self.root.as_str()).unwrap_or(path) };
-        let Ok(found) = self.tree.at(below) else { return Match::Nothing };
+        let Ok(found) = self.tree.at(self.below(path)) else { return Match::Nothing };
         let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
         let model = found.params.get("model");
-        for (end, method, route) in &found.value.below {
+        for (end, row) in &found.value.below {
             if let Some(name) = model.and_then(|model| model.strip_suffix(end)).filter(|name| !name.is_empty()) {
                 let name = Some(crate::query::decode(name));
-                return if *method == wanted { Match::Found(*route, name) } else { Match::OtherMethod((*method).to_owned()) };
+                return if row.method == wanted { Match::Found(*row, name) } else { Match::OtherMethod(row.method.to_owned()) };
             }
         }
-        let methods = &found.value.methods;
-        match methods.iter().find(|(method, _)| *method == wanted) {
-            Some((_, route)) => Match::Found(*route, model.map(crate::query::decode)),
-            None if methods.is_empty() => Match::Nothing,
-            None => Match::OtherMethod(methods.iter().map(|(method, _)| *method).collect::<Vec<_>>().join(", ")),
+        let rows = &found.value.rows;
+        match rows.iter().find(|row| row.method == wanted) {
+            Some(row) => Match::Found(*row, model.map(crate::query::decode)),
+            None if rows.is_empty() => Match::Nothing,
+            None => Match::OtherMethod(rows.iter().map(|row| row.method).collect::<Vec<_>>().join(", ")),
         }
+    }
+
+    /// A path without what all of ours begin with.
+    pub fn below<'a>(&self, path: &'a str) -> &'a str {
+        if self.root.is_empty() { path } else { path.strip_prefix(self.root.as_str()).unwrap_or(path) }
     }
 }
 
@@ -339,7 +369,8 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
     let by_model =
         MODEL_PREFIXES.into_iter().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
     let alone = ALONE.into_iter().map(|row| (row.path.to_owned(), row));
-    shared.chain(by_model).chain(alone)
+    let admin = crate::admin::routes::ROWS.into_iter().map(|row| (row.path.to_owned(), row));
+    shared.chain(by_model).chain(alone).chain(admin)
 }
 
 fn flavored(mut row: Row, flavor: Flavor) -> Row {
@@ -362,12 +393,12 @@ mod tests {
             let method: Method = row.method.parse().expect("a method");
             let path = path.replace("{model}", "some-model").replace("{*model}", "a/b");
             assert!(matches!(router.find(&method, &path), Match::Found(..)), "{path}");
-            assert!(matches!(router.find(&Method::DELETE, &path), Match::OtherMethod(allowed) if allowed.contains(row.method)), "{path}");
+            assert!(matches!(router.find(&Method::TRACE, &path), Match::OtherMethod(allowed) if allowed.contains(row.method)), "{path}");
         }
         assert_eq!(router.find(&Method::POST, "/v1/nothing"), Match::Nothing);
         assert_eq!(router.find(&Method::POST, "/v1/chat/completions/"), Match::Nothing);
         let azure = router.find(&Method::POST, "/openai/deployments/gpt%204o/chat/completions");
-        assert!(matches!(azure, Match::Found(Route::Call(_), Some(model)) if model == "gpt 4o"));
+        assert!(matches!(azure, Match::Found(Row { route: Route::Call(_), .. }, Some(model)) if model == "gpt 4o"));
         let below = Router::new("/gateway").expect("routes");
         assert!(matches!(below.find(&Method::GET, "/gateway/v1/models"), Match::Found(..)));
     }

@@ -23,6 +23,7 @@ use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
 use crate::health::Checks;
 use crate::health::background::Checking;
+use crate::memory::{self, MemoryError};
 use crate::overlay::{self, OverlayError};
 use crate::reload::{Reload, Reloading, needs_restart};
 use crate::resilience;
@@ -41,6 +42,9 @@ pub enum StartError {
     /// The routes contradict each other.
     #[error("the routes contradict each other: {0}")]
     Routes(#[from] matchit::InsertError),
+    /// What the gateway is to remember has no place.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// The user's model cards cannot be used.
     #[error(transparent)]
     Overlay(#[from] OverlayError),
@@ -89,6 +93,7 @@ impl Gate {
         let demo = needs_demo(&config).then(crate::demo::start).transpose()?;
         let demo_base = demo.as_ref().and_then(Running::tcp).map(|address| format!("http://{address}/v1"));
         let health = Registry::default();
+        let foundation = memory::open(&config)?;
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
@@ -98,7 +103,10 @@ impl Gate {
             health,
             checks: Checks::default(),
             catalog: ArcSwap::new(catalog),
-            keys: ArcSwap::from_pointee(Keys::of(&config)),
+            keys: ArcSwap::from_pointee(Keys::of(&config, &foundation)),
+            store: foundation.store.clone(),
+            foundation,
+            book: Arc::default(),
             config: ArcSwap::new(config.clone()),
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
@@ -147,7 +155,7 @@ impl Gate {
             app.gateway.replace(fleet);
             app.gateway.configure(resilience::of(&config));
             app.catalog.store(catalog);
-            app.keys.store(Arc::new(Keys::of(&config)));
+            app.keys.store(Arc::new(Keys::of(&config, &app.foundation)));
             app.config.store(config);
             Ok(Applied { unusable, restart })
         }
@@ -207,6 +215,9 @@ impl Remains {
         if let Some(demo) = self.demo {
             demo.shutdown().drain();
             demo.wait()?;
+        }
+        if let Some(store) = &self.app.store {
+            store.close();
         }
         drop(self.app);
         if let Some(log) = self.log

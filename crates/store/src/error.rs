@@ -32,6 +32,9 @@ pub enum StoreError {
     /// The address of the database cannot be understood.
     #[error("`{0}` is no address of a database; write `sqlite:FILE` or `postgresql://USER@HOST/NAME`")]
     Address(String),
+    /// The database has not answered for so long that nothing known of it can be believed.
+    #[error("the database has been silent for too long")]
+    Silent,
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
@@ -40,7 +43,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the database is to blame and the same may work in a moment.
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Stopping)
+        matches!(self, Self::Unavailable(_) | Self::Silent | Self::Stopping)
     }
 }
 

@@ -9,15 +9,25 @@
 //!
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
+pub mod audit;
+pub mod desk;
 pub mod error;
 mod failpoint;
+mod follow;
 pub mod journal;
 pub mod ledger;
 mod migrate;
+pub mod money;
+pub mod object;
 mod open;
 mod rows;
 pub mod sql;
 pub mod thread;
+pub mod time;
+pub mod vault;
 
+pub use desk::Desk;
 pub use error::StoreError;
+pub use money::Money;
 pub use open::{Settings, Store, micros};
+pub use time::Time;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::desk::{Listener, Listeners};
 use crate::error::StoreError;
+use crate::follow::Heard;
 use crate::migrate::migrate;
 use crate::sql::Sql;
 use crate::thread::Thread;
@@ -22,6 +24,16 @@ pub struct Settings {
 pub struct Store {
     sql: Sql,
     thread: Arc<Thread>,
+    listeners: Listeners,
+    heard: Arc<Heard>,
+}
+
+/// What a task on the store's thread holds: not the thread itself, which would then never end.
+#[derive(Clone, Debug)]
+pub(crate) struct Ties {
+    pub(crate) sql: Sql,
+    pub(crate) listeners: Listeners,
+    pub(crate) heard: Arc<Heard>,
 }
 
 impl Store {
@@ -33,7 +45,7 @@ impl Store {
             let _on = thread.handle().enter();
             Sql::open(&settings.address, settings.connections)?
         };
-        Ok(Self { sql, thread: Arc::new(thread) })
+        Ok(Self { sql, thread: Arc::new(thread), listeners: Listeners::default(), heard: Arc::default() })
     }
 
     /// Brings the database to the form this gateway expects.
@@ -45,6 +57,23 @@ impl Store {
     /// The database.
     pub fn sql(&self) -> &Sql {
         &self.sql
+    }
+
+    /// Tells `listener` of every change of an object from now on.
+    pub fn listen(&self, listener: Arc<dyn Listener>) {
+        self.listeners.add(listener);
+    }
+
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    pub(crate) fn heard(&self) -> &Arc<Heard> {
+        &self.heard
+    }
+
+    pub(crate) fn clone_for_task(&self) -> Ties {
+        Ties { sql: self.sql.clone(), listeners: self.listeners.clone(), heard: self.heard.clone() }
     }
 
     /// The thread on which it is spoken to.

@@ -11,6 +11,7 @@ pub mod azure;
 mod cached;
 mod encode;
 pub mod gcp;
+mod kept;
 mod kind;
 pub mod oci;
 mod secret;
@@ -24,6 +25,9 @@ use std::time::SystemTime;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 
+pub(crate) use cached::{Cached, Expiring};
+pub(crate) use encode::percent;
+pub use kept::{Kept, Shape};
 pub use time::rfc3339;
 pub use kind::{Kind, UnknownKind};
 pub use secret::Secret;
@@ -45,6 +49,8 @@ pub enum Auth {
     Header(HeaderName, HeaderValue),
     /// A parameter appended to the query.
     Query(String, Secret),
+    /// A key that is kept elsewhere.
+    Kept(Kept),
     /// A bearer token that is fetched and renewed.
     Token(token::Tokens),
     /// AWS Signature Version 4.
@@ -137,6 +143,7 @@ impl Signer {
                 return Ok(());
             }
             Auth::Header(name, value) => vec![(name.clone(), value.clone())],
+            Auth::Kept(kept) => kept.headers(upstream).await?,
             Auth::Token(tokens) => tokens.headers(upstream).await?,
             Auth::Aws(aws) => aws.headers(upstream, request).await?,
             Auth::Oci(oci) => oci.headers(request)?,
@@ -148,6 +155,7 @@ impl Signer {
     /// Forgets a fetched token or key, after the provider refused it.
     pub fn forget(&self) {
         match &self.auth {
+            Auth::Kept(kept) => kept.forget(),
             Auth::Token(tokens) => tokens.forget(),
             Auth::Aws(aws) => aws.forget(),
             Auth::None | Auth::Header(..) | Auth::Query(..) | Auth::Oci(_) => {}
@@ -160,6 +168,13 @@ impl fmt::Display for Signer {
         write!(f, "credential for {}", self.origin)
     }
 }
+
+/// The text of a file that holds a secret; white space around it does not count.
+pub(crate) fn read_secret_file(file: &std::path::Path) -> Result<Secret, SignError> {
+    token::read_file(file).map(|text| Secret::from(text.trim()))
+}
+
+pub(crate) use secret_value as secret_header;
 
 pub(crate) fn secret_value(text: &str) -> Result<HeaderValue, SignError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| SignError::Malformed("the key holds characters a header cannot"))?;

@@ -84,7 +84,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 impl Serve {
     pub(super) fn run(self, environment: Environment) -> Outcome {
-        let loader = loader(self.source(&environment), self.overrides(), environment.clone());
+        let loader = loader(self.source(&environment), self.overrides(&environment), environment.clone());
         let loaded = loader.load();
         let json = loaded.config.as_ref().is_some_and(|config| config.litellm.json_logs);
         let voice = Voice::start(Voice::style(json), self.level(), &environment);
@@ -119,7 +119,7 @@ impl Serve {
         Source::Text { name: "command line".to_owned(), text }
     }
 
-    fn overrides(&self) -> Overrides {
+    fn overrides(&self, environment: &Environment) -> Overrides {
         let files = self.ssl_certfile_path.clone().zip(self.ssl_keyfile_path.clone());
         Overrides {
             host: self.host.clone(),
@@ -129,6 +129,7 @@ impl Serve {
             request_timeout: self.request_timeout,
             keep_alive: self.keepalive_timeout,
             tls: files.map(|(certificate_file, private_key_file)| TlsFiles { certificate_file, private_key_file }),
+            data_dir: Some(crate::memory::usual_place(environment)),
         }
     }
 
@@ -148,6 +149,9 @@ fn greet(gate: &Gate) {
     tracing::info!(deployments, unusable, workers = config.switchboard.workers, "{}", version());
     if config.deployments.is_empty() {
         tracing::info!("no provider is configured: the built-in model `{}` answers", crate::fleet::DEMO);
+    }
+    if let Some(place) = crate::memory::place(&config) {
+        tracing::info!("keys and spending are kept in {place}");
     }
     for address in gate.addresses() {
         tracing::info!("listening on {address}");

@@ -49,6 +49,8 @@ pub struct Overrides {
     pub keep_alive: Option<Duration>,
     /// Certificate of the gateway.
     pub tls: Option<TlsFiles>,
+    /// Where files are kept that the gateway makes itself, unless the configuration says.
+    pub data_dir: Option<PathBuf>,
 }
 
 impl Overrides {

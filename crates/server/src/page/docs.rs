@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::html::{escape, page, prose};
+use crate::admin::routes::ROWS;
 use crate::router::{ALONE, Audience, BY_MODEL, MODEL_PREFIXES, PREFIXES, Row, SHARED};
 
 /// The page of a gateway that clients reach at that URL.
@@ -20,7 +21,7 @@ pub(super) fn render(base: &str) -> String {
     let models: Vec<String> = MODEL_PREFIXES.iter().map(|prefix| code(prefix)).collect();
     for audience in Audience::ALL {
         let shared = SHARED.iter().map(|row| (format!("/v1{}", row.path), row));
-        let alone = ALONE.iter().map(|row| (row.path.to_owned(), row));
+        let alone = ALONE.iter().chain(&ROWS).map(|row| (row.path.to_owned(), row));
         let rows: Vec<(String, &Row)> = match audience {
             Audience::Azure => BY_MODEL.iter().map(|row| (format!("/openai/deployments/{{model}}{}", row.path), row)).collect(),
             audience => shared.chain(alone).filter(|(_, row)| row.audience() == audience).collect(),
@@ -30,7 +31,7 @@ pub(super) fn render(base: &str) -> String {
                 format!("The same below {}.", prefixes.join(", "))
             }
             Audience::Azure => format!("The same below {}; <code>api-version</code> is not looked at.", models.join(", ")),
-            Audience::Gemini | Audience::Operator => String::new(),
+            Audience::Gemini | Audience::Operator | Audience::Administrator => String::new(),
         };
         table(&mut out, audience.title(), &note, &rows);
     }

@@ -102,12 +102,13 @@ fn check(wrong: &str, answers: Vec<String>, expected: [&str; 3]) {
 #[test]
 fn who_may_not_come_in_is_told_so() {
     let app = TestApp::of(CONFIG);
-    let expected = ["401 authentication_error", "401 error:authentication_error", "401 401:UNAUTHENTICATED"];
-    check("no key", answers(|door| door.ask(&app, "echo")), expected);
+    let nobody = ["401 auth_error", "401 error:authentication_error", "401 401:UNAUTHENTICATED"];
+    check("no key", answers(|door| door.ask(&app, "echo")), nobody);
+    let expected = ["401 token_not_found_in_db", "401 error:authentication_error", "401 401:UNAUTHENTICATED"];
     check("a wrong key", answers(|door| door.ask(&app, "echo").key("sk-wrong")), expected);
     check("a key in Anthropic's header", answers(|door| door.ask(&app, "echo").header("x-api-key", "sk-wrong")), expected);
     // The key comes before everything else: who has none learns nothing of models.
-    check("no key, no such model", answers(|door| door.ask(&app, "nope")), expected);
+    check("no key, no such model", answers(|door| door.ask(&app, "nope")), nobody);
 }
 
 #[test]

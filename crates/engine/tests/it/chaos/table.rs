@@ -142,8 +142,7 @@ async fn among_others((row, provider, stream): (&'static Row, Dialect, bool)) {
     let shown = format!("{:?} of {provider}, stream {stream}", row.fault);
     let chaos = Chaos::always(provider, Some(row.fault)).await;
     let others = [Chaos::always(Dialect::Anthropic, None).await, Chaos::always(Dialect::OpenAiChat, None).await];
-    let specs =
-        vec![at(provider, &chaos, 0), at(Dialect::Anthropic, &others[0], 1), at(Dialect::OpenAiChat, &others[1], 2)];
+    let specs = vec![at(provider, &chaos, 0), at(Dialect::Anthropic, &others[0], 1), at(Dialect::OpenAiChat, &others[1], 2)];
     let rig = Rig::with(specs, Names::default(), IMPATIENT);
     let first = rig.deployment("deployment-0");
     let is_final = matches!(row.status, 400 | 422);

@@ -21,6 +21,12 @@ pub(super) const KEYS: &[Key] = &[
          load_balance_targets}}`, or a manifest with `integrations`.",
     ),
     honoured(
+        "data_dir",
+        Text,
+        "Directory for files that the gateway makes itself: its SQLite database, where `database_url` names no other, and the pepper of \
+         its keys. `SWITCHBOARD_DATA_DIR` unless said; `switchboard serve` with a master key takes `$XDG_DATA_HOME/switchboard`.",
+    ),
+    honoured(
         "catalog",
         Text,
         "File with further model cards, as `switchboard catalog update` writes it; `SWITCHBOARD_CATALOG` unless said.",

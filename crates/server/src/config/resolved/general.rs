@@ -22,6 +22,10 @@ pub struct General {
     pub permit_missing_master_key: bool,
     /// Database for keys and spending.
     pub database_url: Option<Secret>,
+    /// The most connections to that database.
+    pub database_connections: u32,
+    /// What proofs of keys are made with, beside the database.
+    pub key_pepper: Option<Secret>,
     /// Models may come from the database.
     pub store_model_in_db: bool,
     /// Largest request body, if this section says.
@@ -51,7 +55,9 @@ impl General {
             permit_missing_master_key: fields
                 .flag("dangerously_permit_weak_or_unset_master_key")
                 .unwrap_or_else(|| is_on(environment, "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY")),
-            database_url: fields.secret("database_url").or_else(|| from(["DATABASE_URL", "DATABASE_URL"])),
+            database_url: fields.secret("database_url").or_else(|| from(["SWITCHBOARD_DATABASE_URL", "DATABASE_URL"])),
+            database_connections: fields.count("database_connection_pool_limit").unwrap_or(10).clamp(1, 1000),
+            key_pepper: from(["SWITCHBOARD_KEY_PEPPER", "SWITCHBOARD_KEY_PEPPER"]),
             store_model_in_db: fields.flag("store_model_in_db").unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
             health_checks: HealthChecks::read(&fields),

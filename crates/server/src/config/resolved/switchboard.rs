@@ -39,6 +39,8 @@ pub struct SwitchboardSettings {
     pub reload: ReloadSettings,
     /// Further model cards, laid over the embedded ones. `None`: only those.
     pub catalog: Option<PathBuf>,
+    /// Where files are kept that the gateway makes itself. `None`: it makes none, and remembers nothing.
+    pub data_dir: Option<PathBuf>,
     /// What is done about slow and broken answers.
     pub recovery: Recovery,
     /// Names that stand for several models.
@@ -147,6 +149,11 @@ impl SwitchboardSettings {
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),
             reload: ReloadSettings::read(reader, fields.node("reload")),
+            data_dir: fields
+                .text("data_dir")
+                .or_else(|| environment.get_non_empty("SWITCHBOARD_DATA_DIR").map(str::to_owned))
+                .map(PathBuf::from)
+                .or_else(|| overrides.data_dir.clone().filter(|_| general.master_key.is_some())),
             recovery: Recovery::read(&fields),
             catalog: fields
                 .text("catalog")

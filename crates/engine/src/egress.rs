@@ -1,0 +1,166 @@
+//! Fetching what somebody else named: an image's URL, an issuer's keys.
+//!
+//! Such a fetch must never reach what only this machine can reach. A name may resolve to anything, at any moment, so the check is
+//! where the connection is made: every resolved address is asked about, the connection goes to the very address that was checked,
+//! and the peer is asked once more. No redirect is followed, no credential sent, no proxy used, and size and time are bounded.
+//!
+//! What an operator wrote into the configuration is not fetched through here; that is trusted to name hosts within.
+
+mod public;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::uri::{PathAndQuery, Uri};
+use http::{Method, StatusCode};
+
+use crate::upstream::{
+    AddressCheck, Caps, DialError, DialFault, Origin, Phase, Timeouts, Transport, TransportSettings, Upstream, UpstreamRequest,
+};
+pub use public::is_public;
+
+/// What may be fetched, and how much of it.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Ports that may be asked for.
+    pub ports: Vec<u16>,
+    /// Whether plain `http` may be.
+    pub plain: bool,
+    /// Hosts that an operator allows although their addresses are not public: names, or `.suffix`.
+    pub internal: Vec<String>,
+    /// The most bytes.
+    pub bytes: u64,
+    /// The longest time, from the first look-up to the last byte.
+    pub time: Duration,
+    /// PEM text of further certificate authorities.
+    pub extra_roots: Option<Vec<u8>>,
+    /// Names with fixed addresses, in place of the resolver.
+    pub hosts: HashMap<String, Vec<IpAddr>>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            ports: vec![443],
+            plain: false,
+            internal: Vec::new(),
+            bytes: 20 << 20,
+            time: Duration::from_secs(10),
+            extra_roots: None,
+            hosts: HashMap::new(),
+        }
+    }
+}
+
+/// What was fetched.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// What it says it is.
+    pub content_type: Option<HeaderValue>,
+    /// All of it.
+    pub body: Bytes,
+}
+
+/// Nothing was fetched. `Display` tells no more of the network within than that.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressError {
+    /// The URL is none that may be fetched.
+    #[error("the URL {0}")]
+    Url(&'static str),
+    /// The host is not one of the public network.
+    #[error("the URL's host is not a public one")]
+    NotPublic,
+    /// Somebody answered, but not with the thing itself.
+    #[error("the URL answered with status {0}")]
+    Status(u16),
+    /// Too large, or inflating too much.
+    #[error("what the URL leads to is too large")]
+    TooLarge,
+    /// Nobody answered in time, or not in HTTP.
+    #[error("the URL could not be fetched")]
+    Unreachable(#[source] DialError),
+}
+
+/// Fetches from the public network alone.
+#[derive(Clone, Debug)]
+pub struct Egress {
+    policy: Arc<Policy>,
+    /// To the public network.
+    outside: Transport,
+    /// To hosts the operator allows.
+    inside: Transport,
+}
+
+impl Egress {
+    /// Fetches under that policy.
+    pub fn new(policy: Policy) -> Self {
+        let transport = |address_check: Option<AddressCheck>| {
+            let (extra_roots, hosts) = (policy.extra_roots.clone(), policy.hosts.clone());
+            Transport::new(TransportSettings { extra_roots, hosts, address_check, ..TransportSettings::default() })
+        };
+        let (outside, inside) = (transport(Some(Arc::new(is_public))), transport(None));
+        Self { policy: Arc::new(policy), outside, inside }
+    }
+
+    /// The body of a URL.
+    pub async fn get(&self, upstream: &Upstream, url: &str) -> Result<Fetched, EgressError> {
+        let (origin, path) = self.read(url)?;
+        let mut request = UpstreamRequest::new(Method::GET, origin, path);
+        request.headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        request.transport = Some(if self.is_internal(request.origin.host()) { self.inside.clone() } else { self.outside.clone() });
+        request.caps = Caps { body: self.policy.bytes, ..Caps::WHOLE };
+        let time = self.policy.time;
+        request.timeouts = Timeouts { connect: time, first_byte: time, idle: time, total: Some(time) };
+        let reply = upstream.send(request).await.map_err(refused)?;
+        if reply.status != StatusCode::OK {
+            return Err(EgressError::Status(reply.status.as_u16()));
+        }
+        let content_type = reply.headers.get(CONTENT_TYPE).cloned();
+        let body = reply.body.collect().await.map_err(refused)?;
+        Ok(Fetched { content_type, body })
+    }
+
+    /// The URL, if it is of a kind that may be fetched at all.
+    fn read(&self, url: &str) -> Result<(Origin, PathAndQuery), EgressError> {
+        let bad = EgressError::Url;
+        let uri: Uri = url.parse().map_err(|_| bad("is not one that can be read"))?;
+        let origin = Origin::of(url).map_err(|_| bad("must be `https://host/…`, without user and password"))?;
+        if !origin.is_secure() && !self.policy.plain {
+            return Err(bad("must be `https`"));
+        }
+        if !self.policy.ports.contains(&origin.port()) {
+            return Err(bad("names a port that may not be asked for"));
+        }
+        let host = origin.host();
+        let letters = host.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"-._".contains(&letter));
+        // Numbers in other forms than four decimal ones are how filters are fooled.
+        let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+        let numeric = last.bytes().all(|digit| digit.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
+        match host.parse::<IpAddr>() {
+            Ok(address) if !is_public(address) && !self.is_internal(host) => Err(EgressError::NotPublic),
+            Ok(_) => Ok(()),
+            Err(_) if !letters || numeric || last.is_empty() => Err(bad("names a host in a form that is not accepted")),
+            Err(_) => Ok(()),
+        }?;
+        Ok((origin, uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"))))
+    }
+
+    fn is_internal(&self, host: &str) -> bool {
+        self.policy.internal.iter().any(|allowed| match allowed.strip_prefix('.') {
+            Some(_) => host.len() > allowed.len() && host.ends_with(allowed.as_str()),
+            None => host.eq_ignore_ascii_case(allowed),
+        })
+    }
+}
+
+fn refused(error: DialError) -> EgressError {
+    match (error.fault(), error.phase()) {
+        (DialFault::Policy, Phase::Resolve | Phase::Connect) => EgressError::NotPublic,
+        (DialFault::TooLarge, _) => EgressError::TooLarge,
+        _ => EgressError::Unreachable(error),
+    }
+}

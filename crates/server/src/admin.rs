@@ -1,0 +1,171 @@
+//! The management API, in LiteLLM's paths, shapes and statuses.
+//!
+//! Each family of objects has a file with a function for each of its routes. A function reads its [`Form`], asks [`authz`] of the
+//! objects it loads, writes within one transaction, and answers with JSON. What was written lasts when the answer is sent.
+//!
+//! [`authz`]: crate::authz
+
+mod duration;
+pub mod form;
+mod keys;
+mod refused;
+pub mod routes;
+mod rows;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, request};
+use serde_json::Value;
+use switchboard_engine::answer::AnswerBody;
+use switchboard_store::{Desk, Store};
+
+pub use form::Form;
+pub use refused::Refused;
+pub use routes::Action;
+
+use crate::app::App;
+use crate::auth::Caller;
+
+/// What every management request has.
+pub struct Request {
+    /// The gateway.
+    pub app: Arc<App>,
+    /// Where objects are kept.
+    pub store: Store,
+    /// Who asks.
+    pub caller: Arc<Caller>,
+    /// The query.
+    pub query: Vec<(String, String)>,
+    /// The variable parts of the path, in their order.
+    pub path: Vec<String>,
+    /// The body; none was sent if there is none.
+    pub body: Option<Value>,
+    /// Who says so, where an administrator acts for somebody else (`litellm-changed-by`).
+    pub changed_by: Option<String>,
+}
+
+/// What a management request is answered with.
+pub type Answer = Result<Value, Refused>;
+
+impl Request {
+    /// The body as that form.
+    pub fn form(&self, name: &'static str) -> Result<Form, Refused> {
+        Form::read(name, self.body.as_ref())
+    }
+
+    /// A value of the query.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A value of the query that must be there.
+    pub fn required(&self, name: &str) -> Result<&str, Refused> {
+        let complaint = || serde_json::json!({"type": "missing", "loc": ["query", name], "msg": "Field required", "input": null});
+        self.value(name).ok_or_else(|| Refused::invalid(vec![complaint()]))
+    }
+
+    /// A whole number of the query.
+    pub fn number(&self, name: &str, default: i64, least: i64, most: i64) -> Result<i64, Refused> {
+        let Some(text) = self.value(name) else { return Ok(default) };
+        let complain = |kind: &str, message: String| {
+            Refused::invalid(vec![serde_json::json!({"type": kind, "loc": ["query", name], "msg": message, "input": text})])
+        };
+        let number: i64 = text.trim().parse().map_err(|_| {
+            let message = "Input should be a valid integer, unable to parse string as an integer";
+            complain("int_parsing", message.to_owned())
+        })?;
+        if number < least {
+            return Err(complain("greater_than_equal", format!("Input should be greater than or equal to {least}")));
+        }
+        if number > most {
+            return Err(complain("less_than_equal", format!("Input should be less than or equal to {most}")));
+        }
+        Ok(number)
+    }
+
+    /// A flag of the query.
+    pub fn flag(&self, name: &str) -> bool {
+        self.value(name).is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "1" | "yes" | "on" | "t" | "y"))
+    }
+
+    /// The name under which what it writes is kept.
+    pub fn actor(&self) -> String {
+        self.changed_by.clone().unwrap_or_else(|| self.caller.actor().to_owned())
+    }
+
+    /// Reads objects.
+    pub async fn read<T, F, W>(&self, work: W) -> Result<T, Refused>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Refused>> + Send + 'static,
+        W: FnOnce(Desk) -> F + Send + 'static,
+    {
+        self.store.read(work).await
+    }
+
+    /// Writes objects, all or nothing.
+    pub async fn write<T, F, W>(&self, work: W) -> Result<T, Refused>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Refused>> + Send + 'static,
+        W: FnOnce(Desk) -> F + Send + 'static,
+    {
+        self.store.write(&self.actor(), work).await
+    }
+
+    /// A part of the path.
+    pub fn part(&self, at: usize) -> &str {
+        self.path.get(at).map_or("", String::as_str)
+    }
+}
+
+/// What came in besides the route.
+pub struct Arrived {
+    /// The request's head.
+    pub parts: request::Parts,
+    /// Its body.
+    pub body: Bytes,
+    /// From where.
+    pub from: Option<IpAddr>,
+}
+
+/// Answers a management request of a caller who may use the route.
+pub async fn serve(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Response<AnswerBody> {
+    match answer(app, caller, action, pattern, arrived).await {
+        Ok(value) => crate::models::document(&value),
+        Err(refused) => refused.response(),
+    }
+}
+
+async fn answer(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Answer {
+    let store = app.store.clone().ok_or_else(Refused::no_store)?;
+    let Arrived { parts, body, .. } = arrived;
+    let body = read_body(&body)?;
+    let changed_by = parts.headers.get("litellm-changed-by").filter(|_| caller.is_admin());
+    let changed_by = changed_by.and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let request = Request {
+        app: app.clone(),
+        store,
+        caller,
+        query: crate::query::pairs(parts.uri.query().unwrap_or_default()),
+        path: routes::variables(pattern, parts.uri.path()),
+        body,
+        changed_by,
+    };
+    Box::pin(routes::dispatch(action, &request)).await
+}
+
+fn read_body(bytes: &[u8]) -> Result<Option<Value>, Refused> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    serde_json::from_slice(bytes).map(Some).map_err(|error| {
+        let place = serde_json::json!(["body", error.column()]);
+        let complaint = serde_json::json!({
+            "type": "json_invalid", "loc": place, "msg": "JSON decode error", "input": {}, "ctx": {"error": error.to_string()},
+        });
+        Refused::invalid(vec![complaint])
+    })
+}

@@ -1,0 +1,77 @@
+//! Looking at keys.
+
+use serde_json::{Value, json};
+use switchboard_store::Time;
+use switchboard_store::object::{Budget, Key};
+
+use super::hash_of;
+use crate::admin::{Answer, Refused, Request, rows};
+use crate::authz::object::{self, Standing};
+
+/// `GET /key/info`
+pub(in crate::admin) async fn info(request: &Request) -> Answer {
+    let own = request.caller.principal.key_hash.clone();
+    let named = request.value("key").map(str::to_owned).or(own).unwrap_or_default();
+    let (hash, caller) = (hash_of(&named), request.caller.clone());
+    let read = request.read(move |desk| async move {
+        let (key, deleted) = match desk.get::<Key>(&hash).await? {
+            Some(key) => (key, false),
+            None => match desk.deleted::<Key>(&hash).await?.into_iter().next().filter(|_| caller.sees_all()) {
+                Some(key) => (key, true),
+                None => return Err(missing()),
+            },
+        };
+        if object::of_key(&desk, &caller, &key).await? == Standing::Stranger {
+            return Err(Refused::forbidden("You are not allowed to access this key's info. Your role does not have permission"));
+        }
+        let budget: Option<Budget> = match &key.budget_id {
+            Some(id) => desk.get(id).await?,
+            None => None,
+        };
+        Ok((key, deleted, budget))
+    });
+    let (key, deleted, budget) = read.await?;
+    let mut info = rows::key(&request.app, &key, budget.as_ref());
+    info.insert("status".to_owned(), json!(status(&key, deleted)));
+    Ok(json!({"key": named, "info": info}))
+}
+
+fn missing() -> Refused {
+    Refused::new(404, "not_found_error", json!("key"), "Key not found in database")
+}
+
+/// What has become of a key.
+pub(super) fn status(key: &Key, deleted: bool) -> &'static str {
+    match () {
+        () if deleted => "deleted",
+        () if key.blocked == Some(true) => "revoked",
+        () if key.expires.is_some_and(|expires| expires <= Time::now()) => "expired",
+        () => "active",
+    }
+}
+
+/// `POST /v2/key/info`
+pub(in crate::admin) async fn info_of_many(request: &Request) -> Answer {
+    let form = request.form("KeyInfoRequest")?;
+    let named = form.texts("keys").unwrap_or_default();
+    let hashes: Vec<String> = named.iter().map(|key| hash_of(key)).collect();
+    let caller = request.caller.clone();
+    let read = request.read(move |desk| async move {
+        let mut seen = Vec::new();
+        for key in desk.several::<Key>(&hashes).await? {
+            if object::of_key(&desk, &caller, &key).await? > Standing::Stranger {
+                seen.push(key);
+            }
+        }
+        Ok::<_, Refused>(seen)
+    });
+    let keys = read.await?;
+    let info: Vec<Value> = keys.iter().map(|key| Value::Object(rows::key_with_hash(&request.app, key, None))).collect();
+    Ok(json!({"key": named, "info": info}))
+}
+
+/// `POST /key/health`: whether the caller's own key, and what its metadata asks for, can be used.
+pub(in crate::admin) async fn health(request: &Request) -> Answer {
+    let _ = request;
+    Ok(json!({"key": "healthy", "logging_callbacks": null}))
+}

@@ -1,0 +1,128 @@
+//! Lists of keys.
+
+use serde_json::{Value, json};
+use switchboard_store::desk::{Filter, Order, Page, Seen, Sort};
+use switchboard_store::object::{Key, OrganizationMember, Role, Team, User};
+use switchboard_store::{Desk, StoreError};
+
+use crate::admin::{Answer, Refused, Request, rows};
+use crate::auth::Caller;
+use crate::authz::object;
+
+/// `GET /key/list`
+pub(in crate::admin) async fn list(request: &Request) -> Answer {
+    let page = page(request)?;
+    let text = |name: &str| request.value(name).filter(|text| !text.is_empty()).map(str::to_owned);
+    let fuzzy = request.flag("substring_matching");
+    let mut filter = Filter {
+        user: text("user_id"),
+        team: text("team_id"),
+        organization: text("organization_id"),
+        project: text("project_id"),
+        id: text("key_hash"),
+        name: text("key_alias").filter(|_| !fuzzy),
+        search: text("search").or_else(|| text("key_alias").filter(|_| fuzzy)),
+        seen_by: None,
+    };
+    let caller = request.caller.clone();
+    let (teams, made) = (request.flag("include_team_keys"), request.flag("include_created_by_keys"));
+    let read = request.read(move |desk| async move {
+        filter.seen_by = visible(&desk, &caller, &filter, Wide { teams, made }).await?;
+        Ok::<_, Refused>(desk.page::<Key>(&filter, page).await?)
+    });
+    let (keys, total) = read.await?;
+    let whole = request.flag("return_full_object");
+    let shown = keys.iter().map(|key| {
+        let row = || Value::Object(rows::key_with_hash(&request.app, key, None));
+        if whole { row() } else { json!(key.token) }
+    });
+    let pages = (total + page.size - 1) / page.size;
+    Ok(json!({"keys": shown.collect::<Vec<_>>(), "total_count": total, "current_page": page.number, "total_pages": pages}))
+}
+
+fn page(request: &Request) -> Result<Page, Refused> {
+    let sort = match request.value("sort_by") {
+        None | Some("created_at" | "") => Sort::Created,
+        Some("updated_at") => Sort::Updated,
+        Some("key_alias") => Sort::Name,
+        Some("expires") => Sort::Expires,
+        Some("token" | "key_name" | "spend" | "max_budget") => Sort::Id,
+        Some(other) => return Err(Refused::said(400, &format!("Invalid sort_by: {other}"))),
+    };
+    let order = match request.value("sort_order").map(str::to_ascii_lowercase).as_deref() {
+        None | Some("desc" | "") => Order::Descending,
+        Some("asc") => Order::Ascending,
+        Some(other) => return Err(Refused::said(400, &format!("Invalid sort_order: {other}. Must be 'asc' or 'desc'"))),
+    };
+    let (number, size) = (request.number("page", 1, 1, i64::from(u32::MAX))?, request.number("size", 10, 1, 100)?);
+    Ok(Page { number, size, sort, order })
+}
+
+/// What a list shows besides the caller's own.
+#[derive(Clone, Copy)]
+struct Wide {
+    /// Keys of the teams it administers.
+    teams: bool,
+    /// Keys it made.
+    made: bool,
+}
+
+/// What the caller may see of what it asks for. None: everything.
+async fn visible(desk: &Desk, caller: &Caller, filter: &Filter, wide: Wide) -> Result<Option<Seen>, Refused> {
+    if caller.sees_all() {
+        return Ok(None);
+    }
+    let Some(user) = &caller.user else {
+        // A key of nobody sees itself.
+        let denied = || Refused::forbidden("You are not authorized to list keys");
+        let own = caller.principal.key_hash.is_some() && filter.id == caller.principal.key_hash;
+        return if own { Ok(None) } else { Err(denied()) };
+    };
+    if filter.user.as_ref().is_some_and(|wanted| wanted != user) && filter.team.is_none() {
+        return Err(Refused::forbidden("You are not authorized to check another user's keys"));
+    }
+    let (administered, organizations) = administered(desk, caller, user).await?;
+    if let Some(team) = filter.team.as_ref().filter(|team| !administered.contains(team)) {
+        let member = desk.get::<Team>(team).await?.is_some_and(|team| team.member(user).is_some());
+        if !member {
+            return Err(Refused::forbidden("You are not authorized to check this team's keys"));
+        }
+    }
+    let teams = if wide.teams || filter.team.is_some() { administered } else { Vec::new() };
+    Ok(Some(Seen { user: Some(user.clone()), maker: wide.made.then(|| user.clone()), teams, organizations }))
+}
+
+/// The teams and the organizations that a user administers.
+pub(in crate::admin) async fn administered(desk: &Desk, caller: &Caller, user: &str) -> Result<(Vec<String>, Vec<String>), StoreError> {
+    let row: Option<User> = desk.get(user).await?;
+    let mut teams = Vec::new();
+    for team in desk.several::<Team>(&row.map(|row| row.teams).unwrap_or_default()).await? {
+        if object::of_team(desk, caller, &team).await? == object::Standing::Admin {
+            teams.push(team.team_id);
+        }
+    }
+    let mut organizations = Vec::new();
+    for member in desk.of_user::<OrganizationMember>(user).await? {
+        if member.user_role == Some(Role::OrgAdmin) {
+            organizations.push(member.organization_id);
+        }
+    }
+    Ok((teams, organizations))
+}
+
+/// `GET /key/aliases`
+pub(in crate::admin) async fn aliases(request: &Request) -> Answer {
+    let (number, size) = (request.number("page", 1, 1, i64::from(u32::MAX))?, request.number("size", 50, 1, 100)?);
+    let text = |name: &str| request.value(name).filter(|text| !text.is_empty()).map(str::to_owned);
+    let mut filter = Filter { search: text("search"), team: text("team_id"), ..Filter::default() };
+    let caller = request.caller.clone();
+    let page = Page { number, size, sort: Sort::Name, order: Order::Ascending };
+    let read = request.read(move |desk| async move {
+        filter.seen_by = visible(&desk, &caller, &filter, Wide { teams: true, made: true }).await?;
+        Ok::<_, Refused>(desk.page::<Key>(&filter, page).await?)
+    });
+    let (keys, total) = read.await?;
+    let aliases: Vec<&String> = keys.iter().filter_map(|key| key.key_alias.as_ref()).collect();
+    let pages = (total + size - 1) / size;
+    Ok(json!({"aliases": aliases, "total_count": total, "current_page": number, "total_pages": pages, "size": size}))
+}

@@ -1,0 +1,140 @@
+//! Deleting keys, and putting new ones in their place.
+
+use serde_json::json;
+use switchboard_store::object::{FormerKey, Key};
+use switchboard_store::{Desk, Time};
+
+use super::change::may_change;
+use super::generate::{answer, only_columns};
+use super::hash_of;
+use crate::admin::form::Form;
+use crate::admin::{Answer, Refused, Request, duration, rows};
+use crate::auth::{Caller, digest, hex, mint};
+use crate::authz::contain::Bounds;
+
+/// `POST /key/delete`
+pub(in crate::admin) async fn delete(request: &Request) -> Answer {
+    let form = request.form("KeyRequest")?;
+    let (keys, aliases) = (form.texts("keys"), form.texts("key_aliases"));
+    if keys.is_none() && aliases.is_none() {
+        let complaint = json!({
+            "type": "value_error", "loc": ["body"], "msg": "Value error, At least one of 'keys' or 'key_aliases' must be provided.",
+            "input": form.fields, "ctx": {"error": {}},
+        });
+        return Err(Refused::invalid(vec![complaint]));
+    }
+    let told = keys.clone().or_else(|| aliases.clone()).unwrap_or_default();
+    let caller = request.caller.clone();
+    let write = request.write(move |desk| async move {
+        let mut found = Vec::new();
+        for key in keys.unwrap_or_default() {
+            found.extend(desk.get::<Key>(&hash_of(&key)).await?);
+        }
+        for alias in aliases.unwrap_or_default() {
+            found.extend(desk.named::<Key>(&alias).await?);
+        }
+        if found.is_empty() {
+            return Err(Refused::said(404, "No keys found"));
+        }
+        for key in &found {
+            may_change(&desk, &caller, key, "/key/delete").await?;
+        }
+        for key in &found {
+            remove(&desk, key).await?;
+        }
+        Ok(())
+    });
+    write.await?;
+    Ok(json!({"deleted_keys": told}))
+}
+
+/// Deletes a key, and what it was called before.
+pub(in crate::admin) async fn remove(desk: &Desk, key: &Key) -> Result<(), Refused> {
+    for former in desk.named::<FormerKey>(&key.token).await? {
+        desk.delete::<FormerKey>(&former.token).await?;
+    }
+    desk.delete::<Key>(&key.token).await?;
+    Ok(())
+}
+
+/// `POST /key/regenerate` and `POST /key/{key}/regenerate`
+pub(in crate::admin) async fn regenerate(request: &Request) -> Answer {
+    let form = match &request.body {
+        Some(_) => request.form("RegenerateKeyRequest")?,
+        None => Form::default(),
+    };
+    rows::amounts(&form)?;
+    let part = (!request.part(0).is_empty()).then(|| request.part(0).to_owned());
+    let named = part.or_else(|| request.value("key").map(str::to_owned)).or_else(|| form.owned("key"));
+    let named = named.ok_or_else(|| Refused::said(400, "No key passed in."))?;
+    let (caller, app) = (request.caller.clone(), request.app.clone());
+    let write = request.write(move |desk| async move {
+        let missing = || Refused::said(404, &format!("Key {} not found.", mint::short(&named)));
+        let present = super::named(&desk, &named).await?.ok_or_else(missing)?;
+        may_change(&desk, &caller, &present, "/key/regenerate").await?;
+        let secret = form.owned("new_key").unwrap_or_else(mint::key);
+        if !mint::may_be_key(&secret) || secret.len() < mint::SHORTEST {
+            return Err(Refused::said(400, "Invalid key format. LiteLLM Virtual Key must start with 'sk-'. Received: ****"));
+        }
+        let mut key = renewed(&desk, &form, &present, &secret)?;
+        key.verifier = app.keys.load().pepper().map(|pepper| pepper.proof(&secret));
+        if desk.get::<Key>(&key.token).await?.is_some() {
+            return Err(Refused::bad("the new key exists already"));
+        }
+        bounded(&desk, &caller, &present, &key).await?;
+        retire(&desk, &form, &present, &key).await?;
+        desk.put(&key).await?;
+        Ok::<_, Refused>((secret, key, form))
+    });
+    let (secret, key, form) = write.await?;
+    let mut made = answer("GenerateKeyResponse", &secret, &key, None, &form);
+    made["rotation_count"] = json!(key.rotation_count);
+    Ok(made)
+}
+
+async fn bounded(desk: &Desk, caller: &Caller, present: &Key, key: &Key) -> Result<(), Refused> {
+    if !caller.is_admin() && (key.user_id != present.user_id || key.team_id != present.team_id) {
+        return Err(Refused::forbidden("only an administrator may give a key to another user or team"));
+    }
+    match Bounds::of(desk, caller, None).await? {
+        Some(bounds) if !caller.is_admin() && key.team_id.is_none() => bounds.hold(key),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The same key with another secret, and with what the form changes.
+fn renewed(desk: &Desk, form: &Form, present: &Key, secret: &str) -> Result<Key, Refused> {
+    let now = Time::now();
+    let mut key: Key = rows::merged(present, &only_columns(form), &[])?;
+    key.metadata = rows::metadata(form, present.metadata.clone());
+    if form.sent("duration") {
+        key.expires = form.text("duration").map(|text| duration::after(now, text)).transpose()?;
+    }
+    key.token = hex(&digest(secret.as_bytes()));
+    key.key_name = Some(mint::short(secret));
+    key.rotation_count += 1;
+    key.last_rotation_at = Some(now);
+    (key.updated_at, key.updated_by) = (Some(now), Some(desk.actor().to_owned()));
+    Ok(key)
+}
+
+/// Takes the former secret out of use, at once or when its grace is over.
+async fn retire(desk: &Desk, form: &Form, present: &Key, key: &Key) -> Result<(), Refused> {
+    let now = Time::now();
+    desk.delete::<Key>(&present.token).await?;
+    // What was in its grace stays so, for the key that is now.
+    for former in desk.named::<FormerKey>(&present.token).await? {
+        desk.put(&FormerKey { active_token: key.token.clone(), ..former }).await?;
+    }
+    if let Some(grace) = form.text("grace_period").filter(|text| !matches!(*text, "0" | "0s" | "")) {
+        let former = FormerKey {
+            token: present.token.clone(),
+            verifier: present.verifier.clone(),
+            active_token: key.token.clone(),
+            revoke_at: duration::after(now, grace)?,
+            created_at: now,
+        };
+        desk.put(&former).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Why a management request is not answered, in the forms LiteLLM's clients expect.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+use switchboard_engine::answer::AnswerBody;
+use switchboard_engine::wire::problem::{Kind, Problem};
+use switchboard_store::StoreError;
+
+/// A refusal: a status and a body.
+#[derive(Debug)]
+pub struct Refused {
+    /// The status.
+    pub status: StatusCode,
+    body: Box<Value>,
+    retry_after: Option<u64>,
+}
+
+impl Refused {
+    /// `{"error": {message, type, param, code}}`, the form of nearly all of them. `code` is the status, as a string.
+    pub fn new(status: u16, kind: &str, param: Value, message: impl Into<String>) -> Self {
+        let body = json!({"error": {"message": message.into(), "type": kind, "param": param, "code": status.to_string()}});
+        Self::with(status, body)
+    }
+
+    /// `{"detail": …}`, the form of what FastAPI itself refuses.
+    pub fn detail(status: u16, detail: Value) -> Self {
+        Self::with(status, json!({"detail": detail}))
+    }
+
+    /// 422, with what is wrong in which place.
+    pub fn invalid(complaints: Vec<Value>) -> Self {
+        Self::detail(422, Value::Array(complaints))
+    }
+
+    /// What LiteLLM makes of an exception that only has a text.
+    pub fn said(status: u16, message: &str) -> Self {
+        Self::new(status, "internal_server_error", json!("None"), format!("{{'error': {}}}", quoted(message)))
+    }
+
+    /// 400, where a request contradicts itself or what there is.
+    pub fn bad(message: impl Into<String>) -> Self {
+        Self::new(400, "bad_request_error", Value::Null, message)
+    }
+
+    /// 404 for a thing that is not there, or not there for the caller.
+    pub fn missing(message: impl Into<String>) -> Self {
+        Self::new(404, "not_found_error", Value::Null, message)
+    }
+
+    /// 403 for a thing the caller may not do.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(403, "auth_error", json!("None"), message)
+    }
+
+    /// 401.
+    pub fn unauthenticated(kind: &str, param: Value, message: impl Into<String>) -> Self {
+        Self::new(401, kind, param, message)
+    }
+
+    /// What is answered where no database is configured.
+    pub fn no_store() -> Self {
+        let message = "DB not connected. This endpoint needs a database: set `general_settings.database_url` or `switchboard.data_dir`, \
+                       or start with a configuration file";
+        Self::new(500, "no_db_connection", Value::Null, message)
+    }
+
+    /// Says when to ask again.
+    #[must_use]
+    pub fn after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// What is told, in words.
+    pub fn message(&self) -> &str {
+        self.body["error"]["message"].as_str().unwrap_or_default()
+    }
+
+    fn with(status: u16, body: Value) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, body: Box::new(body), retry_after: None }
+    }
+
+    /// The same as every dialect can tell it.
+    pub fn problem(&self) -> Problem {
+        let kind = match self.status.as_u16() {
+            401 => Kind::Unauthenticated,
+            403 => Kind::Forbidden,
+            404 => Kind::NotFound,
+            429 => Kind::RateLimited,
+            503 => Kind::Overloaded,
+            500..=599 => Kind::Internal,
+            _ => Kind::BadRequest,
+        };
+        let retry_after = self.retry_after.map(Duration::from_secs);
+        let message = self.body["error"]["message"].as_str().or_else(|| self.body["detail"].as_str()).unwrap_or_default();
+        Problem { status: Some(self.status), retry_after, ..Problem::new(kind, message) }
+    }
+
+    /// The body.
+    pub fn bytes(&self) -> Bytes {
+        Bytes::from(self.body.to_string())
+    }
+
+    /// The answer.
+    pub fn response(&self) -> Response<AnswerBody> {
+        let mut response = crate::models::document(&self.body);
+        *response.status_mut() = self.status;
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// A text as Python shows one.
+fn quoted(text: &str) -> String {
+    if text.contains('\'') && !text.contains('"') { format!("\"{text}\"") } else { format!("'{}'", text.replace('\'', "\\'")) }
+}
+
+impl From<StoreError> for Refused {
+    /// Trouble with the database is never a matter of the caller's key.
+    fn from(error: StoreError) -> Self {
+        if error.is_outage() {
+            tracing::warn!(%error, "the database cannot be asked");
+            let message = "The database cannot be reached; try again in a moment";
+            return Self::new(503, "database_unavailable", Value::Null, message).after(1);
+        }
+        tracing::error!(%error, source = ?std::error::Error::source(&error), "the database refused a statement");
+        Self::new(500, "internal_server_error", Value::Null, "The database refused; the gateway's log says why")
+    }
+}

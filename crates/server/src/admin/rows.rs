@@ -1,0 +1,182 @@
+//! Objects as answers show them.
+
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value, json};
+use switchboard_engine::admit::{Level, NanoUsd, ScopeId};
+use switchboard_store::Money;
+use switchboard_store::object::{Budget, Json, Key, Object, Team, User};
+
+use super::form::Form;
+use super::refused::Refused;
+use crate::app::App;
+
+/// The fields of some answers, each with what it is when nothing is known.
+const SHAPES: &str = include_str!("shapes.json");
+
+/// Fields that a request has beside `metadata` and that are kept in it.
+pub(super) const IN_METADATA: [&str; 24] = [
+    "model_rpm_limit",
+    "model_tpm_limit",
+    "model_itpm_limit",
+    "model_otpm_limit",
+    "mcp_rpm_limit",
+    "tag_rpm_limit",
+    "rpm_limit_type",
+    "tpm_limit_type",
+    "guardrails",
+    "policies",
+    "prompts",
+    "tags",
+    "enforced_params",
+    "disable_global_guardrails",
+    "enable_prompt_caching",
+    "throttle_on_budget_exceeded",
+    "allowed_passthrough_routes",
+    "denied_passthrough_routes",
+    "allowed_vector_store_indexes",
+    "default_estimated_output_tokens",
+    "default_estimated_output_tokens_per_model",
+    "end_user_budget_id",
+    "temp_budget_increase",
+    "temp_budget_expiry",
+];
+
+/// The fields of an answer of that shape, nothing known yet.
+pub(super) fn shape(name: &str) -> Json {
+    static ALL: OnceLock<Map<String, Value>> = OnceLock::new();
+    let all = ALL.get_or_init(|| serde_json::from_str(SHAPES).unwrap_or_default());
+    all.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// An object's columns.
+pub(super) fn columns<O: Object>(object: &O) -> Json {
+    match serde_json::to_value(object) {
+        Ok(Value::Object(map)) => map,
+        _ => Json::new(),
+    }
+}
+
+/// Fills the fields of a shape that an object has.
+pub(super) fn filled(shape: &mut Json, from: &Json) {
+    for (name, value) in shape.iter_mut() {
+        if let Some(known) = from.get(name).filter(|known| !known.is_null()) {
+            *value = known.clone();
+        }
+    }
+}
+
+/// What a scope has spent.
+pub(super) fn spent(app: &App, level: Level, id: &str) -> Value {
+    let spent = app.book.find(&ScopeId::new(level, id)).map_or(NanoUsd::ZERO, |scope| scope.spent());
+    Value::Number(Money(spent).number())
+}
+
+/// A key's row, without its hash.
+pub(super) fn key(app: &App, key: &Key, budget: Option<&Budget>) -> Json {
+    let mut row = columns(key);
+    row.remove("verifier");
+    row.remove("token");
+    let spend = spent(app, Level::Key, &key.token);
+    row.insert("spend".to_owned(), spend.clone());
+    row.insert("total_spend".to_owned(), spend);
+    row.insert("model_spend".to_owned(), json!({}));
+    row.insert("soft_budget_cooldown".to_owned(), json!(false));
+    row.insert("org_id".to_owned(), json!(key.organization_id));
+    row.insert("litellm_budget_table".to_owned(), budget.map_or(Value::Null, self::budget));
+    row
+}
+
+/// A key's row with its hash.
+pub(super) fn key_with_hash(app: &App, one: &Key, budget: Option<&Budget>) -> Json {
+    let mut row = key(app, one, budget);
+    row.insert("token".to_owned(), json!(one.token));
+    row
+}
+
+/// A budget, as it stands in the rows of others.
+pub(super) fn budget(budget: &Budget) -> Value {
+    Value::Object(columns(budget))
+}
+
+/// A user's row.
+pub(super) fn user(app: &App, user: &User) -> Json {
+    let mut row = shape("LiteLLM_UserTable");
+    let mut known = columns(user);
+    known.insert("spend".to_owned(), spent(app, Level::User, &user.user_id));
+    filled(&mut row, &known);
+    row
+}
+
+/// A team's row.
+pub(super) fn team(app: &App, team: &Team) -> Json {
+    let mut row = shape("LiteLLM_TeamTable");
+    let mut known = columns(team);
+    known.insert("spend".to_owned(), spent(app, Level::Team, &team.team_id));
+    filled(&mut row, &known);
+    row
+}
+
+/// An object with those of the sent fields that are columns. Null puts a column back to what it is in a new object.
+pub(super) fn merged<O: Object>(object: &O, form: &Form, but: &[&str]) -> Result<O, Refused> {
+    let mut row = columns(object);
+    for (name, value) in form.fields.iter().filter(|(name, _)| !but.contains(&name.as_str())) {
+        if value.is_null() {
+            row.remove(name);
+        } else {
+            row.insert(name.clone(), value.clone());
+        }
+    }
+    serde_json::from_value(Value::Object(row)).map_err(|error| Refused::bad(format!("a field has a value it cannot have: {error}")))
+}
+
+/// The metadata an object has after a request: replaced where the request has one, with the fields that belong into it.
+pub(super) fn metadata(form: &Form, present: Json) -> Json {
+    let mut metadata = match form.fields.get("metadata") {
+        Some(Value::Object(sent)) => sent.clone(),
+        Some(_) => Json::new(),
+        None => present,
+    };
+    for name in IN_METADATA {
+        if let Some(value) = form.get(name) {
+            metadata.insert(name.to_owned(), value.clone());
+        } else if form.sent(name) {
+            metadata.remove(name);
+        }
+    }
+    metadata
+}
+
+/// Refuses amounts of money and counts that are none.
+pub(super) fn amounts(form: &Form) -> Result<(), Refused> {
+    for name in ["max_budget", "soft_budget", "team_member_budget", "max_budget_in_team", "temp_budget_increase", "spend"] {
+        let Some(value) = form.get(name) else { continue };
+        let bad = value.as_f64().is_none_or(|amount| amount < 0.0 || !amount.is_finite()) || form.money(name).is_none();
+        if bad {
+            let shown = value.as_f64().map_or_else(|| value.to_string(), |amount| format!("{amount:?}"));
+            return Err(Refused::said(400, &format!("{name} must be a non-negative finite number. Received: {shown}")));
+        }
+    }
+    for name in ["tpm_limit", "rpm_limit", "tpd_limit", "max_parallel_requests"] {
+        if form.get(name).is_some_and(|value| value.as_i64().is_some_and(|count| count < 0)) {
+            return Err(Refused::said(400, &format!("{name} must not be negative")));
+        }
+    }
+    for entry in form.get("budget_limits").and_then(Value::as_array).into_iter().flatten() {
+        if entry["max_budget"].as_f64().is_none_or(|amount| amount < 0.0) {
+            return Err(Refused::said(400, "each entry of budget_limits needs a non-negative max_budget"));
+        }
+        window(entry["budget_duration"].as_str())?;
+    }
+    window(form.text("budget_duration"))
+}
+
+fn window(text: Option<&str>) -> Result<(), Refused> {
+    match text {
+        Some(text) if switchboard_engine::admit::Window::parse(text).is_none() => Err(Refused::said(
+            400,
+            &format!("Invalid budget_duration: '{text}'. Write a number and a unit, such as 30s, 1h, 1d, 30d or 1mo"),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}

@@ -1,0 +1,145 @@
+//! Who asks, with everything that decides what they may do.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use switchboard_engine::principal::Principal;
+use switchboard_store::Time;
+use switchboard_store::object::Role;
+
+use crate::admin::Refused;
+use crate::authz::model::Layer;
+
+/// What kind of credential was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// None is asked for.
+    Open,
+    /// The administrator's key.
+    Master,
+    /// A virtual key.
+    Key,
+}
+
+/// Somebody who asks, known.
+#[derive(Debug)]
+pub struct Caller {
+    /// What the engine must know.
+    pub principal: Arc<Principal>,
+    /// What was shown.
+    pub credential: Credential,
+    /// The role of the key's user. None: a key of nobody.
+    pub role: Option<Role>,
+    /// The key's user.
+    pub user: Option<String>,
+    /// The key's team.
+    pub team: Option<String>,
+    /// The key's organization, or its team's.
+    pub organization: Option<String>,
+    /// The key's project.
+    pub project: Option<String>,
+    /// The routes the key may use; none means all.
+    pub routes: Vec<String>,
+    /// Lists of models, each of which must have what is asked for.
+    pub layers: Vec<Layer>,
+    /// When the key ends.
+    pub expires: Option<Time>,
+    /// Why it is refused outright.
+    pub barred: Option<Barred>,
+    /// Parameters each call must have.
+    pub enforced_params: Vec<String>,
+    /// Addresses the key may be used from; none means all.
+    pub addresses: Vec<String>,
+}
+
+/// Why a caller is refused outright.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Barred {
+    /// The key is blocked.
+    Key,
+    /// Its team is.
+    Team,
+    /// Its project is.
+    Project,
+}
+
+/// The user that the master key acts as.
+pub const ADMIN: &str = "default_user_id";
+
+impl Caller {
+    /// Somebody who holds the master key, or asks a gateway that wants none.
+    pub fn trusted(credential: Credential) -> Self {
+        let (name, role) = match credential {
+            Credential::Open => ("open", None),
+            Credential::Master | Credential::Key => ("master", Some(Role::ProxyAdmin)),
+        };
+        let user = role.map(|_| ADMIN.to_owned());
+        Self {
+            principal: Arc::new(Principal { user: user.clone(), ..Principal::named(name) }),
+            credential,
+            role,
+            user,
+            team: None,
+            organization: None,
+            project: None,
+            routes: Vec::new(),
+            layers: Vec::new(),
+            expires: None,
+            barred: None,
+            enforced_params: Vec::new(),
+            addresses: Vec::new(),
+        }
+    }
+
+    /// Whether it administers the gateway.
+    pub fn is_admin(&self) -> bool {
+        self.role == Some(Role::ProxyAdmin)
+    }
+
+    /// Whether it may use the model of those names: its own, and its group's.
+    pub fn may_use(&self, names: &[&str]) -> bool {
+        self.layers.iter().all(|layer| names.iter().any(|name| layer.has(name)))
+    }
+
+    /// Whether it may be told where deployments are reached: administrators may, and everyone at a gateway that asks for no key.
+    pub fn sees_places(&self) -> bool {
+        self.sees_all() || self.credential == Credential::Open
+    }
+
+    /// Whether it sees everything.
+    pub fn sees_all(&self) -> bool {
+        matches!(self.role, Some(Role::ProxyAdmin | Role::ProxyAdminViewer))
+    }
+
+    /// The name under which its changes are kept.
+    pub fn actor(&self) -> &str {
+        self.user.as_deref().or(self.principal.key_hash.as_deref()).unwrap_or(&self.principal.key)
+    }
+
+    /// Refuses whoever may not ask now, from there.
+    pub fn admit(&self, now: Time, from: Option<IpAddr>) -> Result<(), Refused> {
+        if let Some(barred) = self.barred {
+            return Err(barred.refusal());
+        }
+        if let Some(expires) = self.expires.filter(|expires| *expires <= now) {
+            let message = format!("Authentication Error - Expired Key. Key Expiry time {expires} and current time {now}");
+            return Err(Refused::unauthenticated("expired_key", self.principal.key.as_str().into(), message));
+        }
+        let stranger = |from: IpAddr| !self.addresses.iter().any(|allowed| super::address::has(allowed, from));
+        if !self.addresses.is_empty() && from.is_none_or(stranger) {
+            return Err(Refused::forbidden("Access forbidden: IP address not allowed."));
+        }
+        Ok(())
+    }
+}
+
+impl Barred {
+    fn refusal(self) -> Refused {
+        let message = match self {
+            Barred::Key => "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.",
+            Barred::Team => "Authentication Error, Team is blocked. Update via `/team/unblock` if you're an admin.",
+            Barred::Project => "Authentication Error, Project is blocked. Update via `/project/update` if you're an admin.",
+        };
+        Refused::unauthenticated("auth_error", serde_json::json!("None"), message)
+    }
+}

@@ -1,0 +1,234 @@
+//! Keys that are known, in memory.
+//!
+//! Looking one up takes a short lock on one of many shards and no await. A key that is not known is looked up once, however many
+//! ask for it at the same time; that there is none is remembered too, for a while. Every change of an object is heard here before
+//! its author is answered, and what it concerns is forgotten, so that the next request sees it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use switchboard_store::desk::{Change, Listener};
+use switchboard_store::object::{FormerKey, Key, Object, Organization, Project, Team, TeamMember, User};
+use tokio::sync::OnceCell;
+
+use super::caller::Caller;
+use super::{Digest, digest_of_hex};
+use crate::admin::Refused;
+
+const SHARDS: usize = 64;
+/// The most keys of one shard that are kept, and the most that are known not to be.
+const KEPT: usize = 4096;
+const ABSENT: usize = 512;
+/// How long it is believed that a key does not exist.
+const BELIEVED: Duration = Duration::from_secs(30);
+
+type Shard = RwLock<Entries>;
+/// What came of one look-up: a caller, or none, or why it is not known.
+type Flight = Arc<OnceCell<Option<Arc<Caller>>>>;
+
+#[derive(Debug, Default)]
+struct Entries {
+    known: HashMap<Digest, Arc<Caller>>,
+    absent: HashMap<Digest, Instant>,
+}
+
+/// The keys that are known.
+#[derive(Debug)]
+pub struct Directory {
+    shards: Vec<Shard>,
+    flights: Mutex<HashMap<Digest, Flight>>,
+    /// Counts what was forgotten: what was read before may be out of date.
+    forgotten: AtomicU64,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        let shards = std::iter::repeat_with(Shard::default).take(SHARDS).collect();
+        Self { shards, flights: Mutex::default(), forgotten: AtomicU64::new(0) }
+    }
+}
+
+impl Directory {
+    /// The caller of that key, if it is known whether there is one.
+    pub fn known(&self, key: &Digest) -> Option<Option<Arc<Caller>>> {
+        let shard = self.shard(key).read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(caller) = shard.known.get(key) {
+            return Some(Some(caller.clone()));
+        }
+        shard.absent.get(key).filter(|until| Instant::now() < **until).map(|_| None)
+    }
+
+    /// The caller of that key, read by `read` where it is not known. Whoever asks meanwhile waits for the same answer.
+    pub async fn find<F>(&self, key: Digest, read: impl Fn() -> F) -> Result<Option<Arc<Caller>>, Refused>
+    where
+        F: Future<Output = Result<Option<Caller>, Refused>>,
+    {
+        if let Some(known) = self.known(&key) {
+            return Ok(known);
+        }
+        let flight = self.flights.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+        let found = flight.get_or_try_init(|| self.look_up(key, &read)).await.cloned();
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if flights.get(&key).is_some_and(|current| Arc::ptr_eq(current, &flight)) {
+            flights.remove(&key);
+        }
+        found
+    }
+
+    async fn look_up<F>(&self, key: Digest, read: &impl Fn() -> F) -> Result<Option<Arc<Caller>>, Refused>
+    where
+        F: Future<Output = Result<Option<Caller>, Refused>>,
+    {
+        loop {
+            let before = self.forgotten.load(Ordering::Acquire);
+            let caller = read().await?.map(Arc::new);
+            let mut shard = self.shard(&key).write().unwrap_or_else(PoisonError::into_inner);
+            // Something changed while it was read: perhaps this.
+            if self.forgotten.load(Ordering::Acquire) != before {
+                continue;
+            }
+            shard.keep(key, caller.clone());
+            return Ok(caller);
+        }
+    }
+
+    /// Remembers that there is no such key.
+    pub fn none(&self, key: Digest) {
+        self.shard(&key).write().unwrap_or_else(PoisonError::into_inner).keep(key, None);
+    }
+
+    /// Forgets everything.
+    pub fn forget_all(&self) {
+        self.forget(|_| true);
+    }
+
+    fn forget_key(&self, hash: &str) {
+        let Some(key) = digest_of_hex(hash) else { return };
+        self.forgotten.fetch_add(1, Ordering::AcqRel);
+        let mut shard = self.shard(&key).write().unwrap_or_else(PoisonError::into_inner);
+        shard.known.remove(&key);
+        shard.absent.remove(&key);
+    }
+
+    fn forget(&self, which: impl Fn(&Caller) -> bool) {
+        self.forgotten.fetch_add(1, Ordering::AcqRel);
+        for shard in &self.shards {
+            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            shard.known.retain(|_, caller| !which(caller));
+        }
+    }
+
+    fn shard(&self, key: &Digest) -> &Shard {
+        &self.shards[usize::from(key[0]) % SHARDS]
+    }
+}
+
+impl Entries {
+    fn keep(&mut self, key: Digest, caller: Option<Arc<Caller>>) {
+        match caller {
+            Some(caller) => {
+                self.absent.remove(&key);
+                if self.known.len() >= KEPT
+                    && let Some(any) = self.known.keys().next().copied()
+                {
+                    self.known.remove(&any);
+                }
+                self.known.insert(key, caller);
+            }
+            None => {
+                if self.absent.len() >= ABSENT {
+                    self.absent.clear();
+                }
+                self.absent.insert(key, Instant::now() + BELIEVED);
+            }
+        }
+    }
+}
+
+impl Listener for Directory {
+    fn changed(&self, changes: &[Change]) {
+        for Change { kind, id, .. } in changes {
+            let is = |one: &Option<String>| one.as_deref() == Some(id.as_str());
+            match kind.as_str() {
+                Key::KIND | FormerKey::KIND => self.forget_key(id),
+                Team::KIND => self.forget(|caller| is(&caller.team)),
+                User::KIND => self.forget(|caller| is(&caller.user)),
+                Project::KIND => self.forget(|caller| is(&caller.project)),
+                Organization::KIND => self.forget(|caller| is(&caller.organization)),
+                TeamMember::KIND => self.forget(|caller| {
+                    let member = caller.team.as_deref().zip(caller.user.as_deref());
+                    member.is_some_and(|(team, user)| TeamMember::id_of(team, user) == *id)
+                }),
+                // Budgets, access groups and what else keys may be built from: seldom, and perhaps in any of them.
+                _ => self.forget(|_| true),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::caller::Credential;
+    use std::cell::Cell;
+
+    fn block<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+    }
+
+    #[test]
+    fn a_key_is_looked_up_once_and_again_when_it_changed() {
+        let (directory, reads) = (Directory::default(), Cell::new(0));
+        let key = crate::auth::digest(b"sk-one");
+        let read = || async {
+            reads.set(reads.get() + 1);
+            Ok(Some(Caller::trusted(Credential::Key)))
+        };
+        block(async {
+            for _ in 0..3 {
+                assert!(directory.find(key, read).await.expect("found").is_some());
+            }
+        });
+        assert_eq!(reads.get(), 1);
+        directory.forget_key(&crate::auth::hex(&key));
+        assert!(directory.known(&key).is_none());
+        block(async { assert!(directory.find(key, read).await.expect("found").is_some()) });
+        assert_eq!(reads.get(), 2);
+    }
+
+    #[test]
+    fn that_there_is_none_is_remembered_and_trouble_is_not() {
+        let (directory, reads) = (Directory::default(), Cell::new(0));
+        let key = crate::auth::digest(b"sk-none");
+        block(async {
+            let trouble = || async { Err(Refused::no_store()) };
+            assert!(directory.find(key, trouble).await.is_err());
+            let none = || async {
+                reads.set(reads.get() + 1);
+                Ok(None)
+            };
+            for _ in 0..3 {
+                assert!(directory.find(key, none).await.expect("known").is_none());
+            }
+        });
+        assert_eq!(reads.get(), 1);
+    }
+
+    #[test]
+    fn what_is_read_while_it_changes_is_read_again() {
+        let (directory, reads) = (Directory::default(), Cell::new(0));
+        let key = crate::auth::digest(b"sk-two");
+        let read = || async {
+            reads.set(reads.get() + 1);
+            if reads.get() == 1 {
+                directory.forget_all();
+            }
+            Ok(Some(Caller::trusted(Credential::Key)))
+        };
+        block(async { assert!(directory.find(key, read).await.expect("found").is_some()) });
+        assert_eq!(reads.get(), 2);
+    }
+}

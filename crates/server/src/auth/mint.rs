@@ -1,0 +1,102 @@
+//! Making keys, and telling what can be none.
+//!
+//! A key of ours is `sk-<12 characters>-<43 characters>-<6 characters>`: a public part, 256 random bits, and a checksum over both,
+//! so that a typing error or a guess is known for one without asking anybody. Callers may bring keys of their own, which only
+//! begin with `sk-`.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::RngCore;
+use ring::hmac;
+
+/// The shortest key a caller may bring.
+pub const SHORTEST: usize = 16;
+/// Longer than anybody's key.
+const LONGEST: usize = 512;
+const PREFIX: &str = "sk-";
+const PUBLIC: usize = 12;
+const SECRET: usize = 43;
+const CHECK: usize = 6;
+const WHOLE: usize = PREFIX.len() + PUBLIC + 1 + SECRET + 1 + CHECK;
+
+/// A new key.
+pub fn key() -> String {
+    let mut bytes = [0; 41];
+    rand::rng().fill_bytes(&mut bytes);
+    let (public, secret) = bytes.split_at(9);
+    let body = format!("{PREFIX}{}-{}", URL_SAFE_NO_PAD.encode(public), URL_SAFE_NO_PAD.encode(secret));
+    let check = check(&body);
+    format!("{body}-{check}")
+}
+
+/// The checksum of a key's other parts.
+fn check(body: &str) -> String {
+    let sum = crc32fast::hash(body.as_bytes());
+    URL_SAFE_NO_PAD.encode(sum.to_be_bytes()).chars().chain("A".chars()).take(CHECK).collect()
+}
+
+/// Whether that text may be a key at all. One that looks like ours and has another checksum is none.
+pub fn may_be_key(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !text.starts_with(PREFIX) || text.len() > LONGEST || text.len() <= PREFIX.len() || !plain {
+        return false;
+    }
+    let dashes = text.len() == WHOLE && text.as_bytes()[15] == b'-' && text.as_bytes()[59] == b'-';
+    !dashes || text.get(60..) == text.get(..59).map(check).as_deref()
+}
+
+/// A key as it may be shown: `sk-...abcd`.
+pub fn short(key: &str) -> String {
+    let last: Vec<char> = key.chars().rev().take(4).collect();
+    if key.chars().count() < 12 { "sk-...".to_owned() } else { format!("sk-...{}", last.into_iter().rev().collect::<String>()) }
+}
+
+/// What proofs of keys are made with; it is kept outside the database.
+#[derive(Clone)]
+pub struct Pepper(hmac::Key);
+
+impl Pepper {
+    /// The pepper of those bytes.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// What the row of that key must bear.
+    pub fn proof(&self, key: &str) -> String {
+        super::hex(hmac::sign(&self.0, key.as_bytes()).as_ref())
+    }
+}
+
+impl std::fmt::Debug for Pepper {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Pepper")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_of_ours_is_known_by_its_checksum() {
+        let made = key();
+        assert_eq!(made.len(), WHOLE);
+        assert!(may_be_key(&made));
+        let mut guessed = made.clone();
+        guessed.replace_range(20..21, if &made[20..21] == "A" { "B" } else { "A" });
+        assert!(!may_be_key(&guessed));
+        assert_ne!(key(), made);
+    }
+
+    #[test]
+    fn keys_that_others_made_may_be_keys() {
+        for good in ["sk-1234", "sk-CcUYWrlBZIlOFnity_MnJw", "sk-or-v1-0123456789abcdef"] {
+            assert!(may_be_key(good), "{good}");
+        }
+        for bad in ["", "sk-", "key", "sk-with space", "sk-\u{e9}", &format!("sk-{}", "a".repeat(600))] {
+            assert!(!may_be_key(bad), "{bad}");
+        }
+        assert_eq!(short("sk-CcUYWrlBZIlOFnity_MnJw"), "sk-...MnJw");
+        assert_eq!(short("sk-1234"), "sk-...");
+    }
+}

@@ -1,0 +1,164 @@
+//! From a key's row to who its holder is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use switchboard_engine::principal::Principal;
+use switchboard_store::object::{AccessGroup, FormerKey, Json, Key, Organization, Project, Role, Team, TeamMember, User};
+use switchboard_store::{Desk, StoreError, Time};
+
+use super::caller::{Barred, Caller, Credential};
+use crate::authz::model::{self, Layer, Whose};
+
+/// Groups of models by name, as the configuration writes them.
+pub type Groups = BTreeMap<String, Vec<String>>;
+
+/// Everything that stands around a key.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// Its team.
+    pub team: Option<Team>,
+    /// What its user has of its own in that team.
+    pub member: Option<TeamMember>,
+    /// Its user.
+    pub user: Option<User>,
+    /// Its project.
+    pub project: Option<Project>,
+    /// Its organization, or its team's.
+    pub organization: Option<Organization>,
+    /// Groups of models made by administrators.
+    pub groups: Vec<AccessGroup>,
+}
+
+/// The key of that SHA-256, which may be one that was regenerated a while ago.
+pub async fn key(desk: &Desk, hash: &str) -> Result<Option<Key>, StoreError> {
+    if let Some(key) = desk.get::<Key>(hash).await? {
+        return Ok(Some(key));
+    }
+    let Some(former) = desk.get::<FormerKey>(hash).await?.filter(|former| former.revoke_at > Time::now()) else { return Ok(None) };
+    let key = desk.get::<Key>(&former.active_token).await?;
+    // It ends with its grace, whatever the key does.
+    Ok(key.map(|key| Key {
+        expires: Some(key.expires.map_or(former.revoke_at, |expires| expires.min(former.revoke_at))),
+        verifier: former.verifier,
+        ..key
+    }))
+}
+
+/// Reads what stands around a key.
+pub async fn surroundings(desk: &Desk, key: &Key) -> Result<Surroundings, StoreError> {
+    let mut around = Surroundings::default();
+    if let Some(id) = &key.team_id {
+        around.team = desk.get(id).await?;
+    }
+    if let Some(id) = &key.user_id {
+        around.user = desk.get(id).await?;
+        if let Some(team) = &around.team {
+            around.member = desk.get(&TeamMember::id_of(&team.team_id, id)).await?;
+        }
+    }
+    if let Some(id) = &key.project_id {
+        around.project = desk.get(id).await?;
+    }
+    let organization = key.organization_id.as_ref().or_else(|| around.team.as_ref()?.organization_id.as_ref());
+    if let Some(id) = organization {
+        around.organization = desk.get(id).await?;
+    }
+    let mut groups = key.access_group_ids.clone();
+    groups.extend(around.team.iter().filter_map(|team| team.access_group_ids.clone()).flatten());
+    around.groups = desk.several(&groups).await?;
+    Ok(around)
+}
+
+/// The caller that a key and what stands around it make.
+pub fn caller(key: &Key, around: &Surroundings, groups: &Groups) -> Caller {
+    let organization = around.organization.as_ref().map(|organization| organization.organization_id.clone());
+    let blocked = |team: &Team| team.blocked;
+    let barred = match () {
+        () if key.blocked == Some(true) => Some(Barred::Key),
+        () if around.team.as_ref().is_some_and(blocked) => Some(Barred::Team),
+        () if around.project.as_ref().is_some_and(|project| project.blocked) => Some(Barred::Project),
+        () => None,
+    };
+    let layers = layers(key, around, groups);
+    Caller {
+        principal: Arc::new(principal(key, around, &layers)),
+        credential: Credential::Key,
+        role: role(key, around),
+        user: key.user_id.clone(),
+        team: key.team_id.clone(),
+        organization: key.organization_id.clone().or(organization),
+        project: key.project_id.clone(),
+        routes: key.allowed_routes.clone(),
+        layers,
+        expires: key.expires,
+        barred,
+        enforced_params: texts(key.metadata.get("enforced_params")),
+        addresses: texts(key.metadata.get("allowed_ips")),
+    }
+}
+
+fn role(key: &Key, around: &Surroundings) -> Option<Role> {
+    let admin = || key.user_id.as_deref() == Some(super::caller::ADMIN) && around.user.is_none();
+    around.user.as_ref().map(|user| user.user_role.unwrap_or_default()).or_else(|| admin().then_some(Role::ProxyAdmin))
+}
+
+fn principal(key: &Key, around: &Surroundings, layers: &[Layer]) -> Principal {
+    let mut aliases = around.team.as_ref().and_then(|team| team.model_aliases.clone()).unwrap_or_default();
+    aliases.extend(key.aliases.clone());
+    let mut tags = texts(key.metadata.get("tags"));
+    tags.extend(around.team.iter().filter_map(|team| team.metadata.as_ref()).flat_map(|metadata| texts(metadata.get("tags"))));
+    Principal {
+        key: key.key_name.clone().unwrap_or_else(|| "sk-...".to_owned()),
+        key_hash: Some(key.token.clone()),
+        key_alias: key.key_alias.clone(),
+        user: key.user_id.clone(),
+        user_email: around.user.as_ref().and_then(|user| user.user_email.clone()),
+        team: key.team_id.clone(),
+        team_alias: around.team.as_ref().and_then(|team| team.team_alias.clone()),
+        organization: around.organization.as_ref().map(|organization| organization.organization_id.clone()),
+        project: key.project_id.clone(),
+        allowed: layers.first().map(|layer| layer.models.clone()).unwrap_or_default(),
+        aliases,
+        tags,
+        metadata: (!key.metadata.is_empty()).then(|| Arc::from(Value::Object(key.metadata.clone()).to_string())),
+        ..Principal::default()
+    }
+}
+
+/// The lists of models that count for a key.
+fn layers(key: &Key, around: &Surroundings, groups: &Groups) -> Vec<Layer> {
+    let members = |name: &str| groups.get(name).cloned().unwrap_or_default();
+    let list = |whose: Whose, models: &[String]| Layer::of(whose, &model::expanded(models, members));
+    let team = around.team.as_ref().map(|team| team.models.clone()).unwrap_or_default();
+    let mut own = key.models.clone();
+    if own.iter().any(|name| name == model::TEAM) {
+        own.retain(|name| name != model::TEAM);
+        own = if team.is_empty() { Vec::new() } else { [own, team.clone()].concat() };
+    }
+    // What a group assigned to the key or the team has, is added to lists that limit.
+    let added: Vec<String> = around.groups.iter().flat_map(|group| group.access_model_names.clone()).collect();
+    let with = |models: Vec<String>| if models.is_empty() { models } else { [models, added.clone()].concat() };
+    let user = around.user.as_ref().filter(|_| around.team.is_none());
+    let lists = [
+        list(Whose::Key, &with(own)),
+        list(Whose::Team, &with(team)),
+        around.member.as_ref().and_then(|member| list(Whose::Member, member.allowed_models.as_deref()?)),
+        user.and_then(|user| list(Whose::User, &user.models)),
+        around.organization.as_ref().and_then(|organization| list(Whose::Organization, &organization.models)),
+        around.project.as_ref().and_then(|project| list(Whose::Project, &project.models)),
+    ];
+    lists.into_iter().flatten().collect()
+}
+
+/// The texts of a list in metadata.
+pub fn texts(value: Option<&Value>) -> Vec<String> {
+    let list = value.and_then(Value::as_array).into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// What a team's or a key's metadata says under that name.
+pub fn metadata<'a>(metadata: &'a Option<Json>, name: &str) -> Option<&'a Value> {
+    metadata.as_ref()?.get(name)
+}

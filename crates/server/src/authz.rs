@@ -1,0 +1,74 @@
+//! Who may do what.
+//!
+//! There are three questions, asked in this order and each in one place. May this caller use this route at all? That is the
+//! route's [`Policy`], which stands in the route table, so that no route is without one; it is asked of the route that was found,
+//! never of the text of a URL. May it touch this object? That is asked by [`object`] of the object as it was loaded. May it hand
+//! out what it asks for? That is [`contain`]: nobody gives more than they have.
+
+pub mod call;
+pub mod contain;
+pub mod model;
+pub mod object;
+pub mod route;
+
+use switchboard_store::object::Role;
+
+use crate::admin::Refused;
+use crate::auth::Caller;
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Anybody, without a key.
+    Public,
+    /// Any key that may call models.
+    Llm,
+    /// Any key; it is told what concerns itself.
+    Info,
+    /// Users who may make keys of their own, and those above them; which keys, is asked of the key.
+    Keys,
+    /// Any user; the handler asks whether the caller administers the object.
+    Managed,
+    /// Those who see everything.
+    Viewer,
+    /// Administrators of the gateway.
+    Admin,
+}
+
+impl Policy {
+    /// Every policy.
+    pub const ALL: [Policy; 7] = [Policy::Public, Policy::Llm, Policy::Info, Policy::Keys, Policy::Managed, Policy::Viewer, Policy::Admin];
+
+    /// Whether a caller of that role may use a route of this policy. None: a key of nobody.
+    pub fn admits(self, role: Option<Role>) -> bool {
+        match self {
+            Policy::Public | Policy::Llm | Policy::Info => true,
+            Policy::Keys => matches!(role, Some(Role::ProxyAdmin | Role::OrgAdmin | Role::InternalUser)),
+            Policy::Managed => matches!(role, Some(Role::ProxyAdmin | Role::OrgAdmin | Role::InternalUser | Role::InternalUserViewer)),
+            Policy::Viewer => matches!(role, Some(Role::ProxyAdmin | Role::ProxyAdminViewer)),
+            Policy::Admin => role == Some(Role::ProxyAdmin),
+        }
+    }
+}
+
+/// Lets a caller in at a route, or says why not.
+pub fn enter(policy: Policy, path: &str, caller: &Caller) -> Result<(), Refused> {
+    route::allowed(policy, path, &caller.routes)?;
+    if policy.admits(caller.role) {
+        return Ok(());
+    }
+    let (role, user) = (caller.role.map_or("unknown", Role::as_str), caller.user.as_deref().map_or("None", masked));
+    if policy == Policy::Viewer || matches!(caller.role, Some(Role::InternalUserViewer | Role::ProxyAdminViewer)) {
+        return Err(Refused::forbidden(format!("user not allowed to access this route, role= {role}. Trying to access: {path}")));
+    }
+    let message = format!(
+        "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route={path}. \
+         Your role={role}. Your user_id={user}"
+    );
+    Err(Refused::unauthenticated("auth_error", serde_json::json!("None"), message))
+}
+
+/// An id as it is told to whom it may not concern.
+fn masked(_: &str) -> &'static str {
+    "*******"
+}

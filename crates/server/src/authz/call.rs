@@ -1,0 +1,41 @@
+//! What a call of a model must satisfy besides its route.
+
+use switchboard_engine::call::{Call, Content};
+
+use super::model;
+use crate::admin::Refused;
+use crate::app::App;
+use crate::auth::Caller;
+
+/// The call, if its caller may make it; the caller's own name for a model replaced by the model's.
+pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> {
+    let meant = caller.principal.meant(&call.model);
+    if meant != call.model {
+        call.model = meant.to_owned();
+    }
+    if !caller.layers.is_empty() {
+        let found = app.gateway.fleet().find(&call.model);
+        let group = found.as_ref().map_or(call.model.as_str(), |(group, _)| group);
+        model::check(caller, &[call.model.as_str(), group])?;
+    }
+    enforced(&call, caller)?;
+    Ok(call)
+}
+
+/// Parameters that the key says every call must have: `user`, or `metadata.something`.
+fn enforced(call: &Call, caller: &Caller) -> Result<(), Refused> {
+    let Content::Json(outline) = &call.content else { return Ok(()) };
+    for name in &caller.enforced_params {
+        let (top, inner) = name.split_once('.').map_or((name.as_str(), None), |(top, inner)| (top, Some(inner)));
+        let value: Option<serde_json::Value> = outline.read(&call.body, top).ok().flatten();
+        let present = match (&value, inner) {
+            (Some(value), Some(inner)) => value.get(inner).is_some(),
+            (value, None) => value.is_some(),
+            (None, Some(_)) => false,
+        };
+        if !present {
+            return Err(Refused::said(400, &format!("BadRequest please pass param={name} in request body. This is a required param")));
+        }
+    }
+    Ok(())
+}

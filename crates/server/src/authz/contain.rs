@@ -1,0 +1,103 @@
+//! Nobody hands out more than they have.
+//!
+//! What a caller who does not administer the gateway makes or changes must stay within what the caller's own key, user and team
+//! allow: models, routes, budget, limits and expiry.
+
+use switchboard_store::object::{Key, Team, User};
+use switchboard_store::{Desk, StoreError};
+
+use crate::admin::Refused;
+use crate::auth::Caller;
+
+/// What a giver has, of which a gift must be a part.
+#[derive(Clone, Debug, Default)]
+pub struct Bounds {
+    key: Option<Key>,
+    user: Option<User>,
+    team: Option<Team>,
+}
+
+impl Bounds {
+    /// What that caller has to give within that team. None: everything.
+    pub async fn of(desk: &Desk, caller: &Caller, team: Option<&Team>) -> Result<Option<Self>, StoreError> {
+        if caller.is_admin() && caller.routes.is_empty() {
+            return Ok(None);
+        }
+        let mut bounds = Self { team: team.cloned(), ..Self::default() };
+        if let Some(hash) = &caller.principal.key_hash {
+            bounds.key = desk.get(hash).await?;
+        }
+        if let Some(user) = &caller.user {
+            bounds.user = desk.get(user).await?;
+        }
+        if caller.is_admin() {
+            // An administrator with a key for certain routes gives no other routes, and is otherwise free.
+            let key = bounds.key.map(|key| Key { allowed_routes: key.allowed_routes, ..Key::default() });
+            bounds = Self { key, ..Self::default() };
+        }
+        Ok(Some(bounds))
+    }
+
+    /// Whether a key that is to be is within them.
+    pub fn hold(&self, gift: &Key) -> Result<(), Refused> {
+        if let Some(own) = &self.key {
+            let within = |list: &[String], of: &[String]| of.is_empty() || !list.is_empty() && list.iter().all(|one| of.contains(one));
+            if !within(&gift.allowed_routes, &own.allowed_routes) {
+                return Err(Refused::forbidden("allowed_routes of the new key must be among those of your own key"));
+            }
+            // A key of the caller's own without a team stands for the caller; another key's bounds are the team's.
+            if own.team_id == gift.team_id && gift.team_id.is_none() {
+                models("key", &gift.models, &own.models)?;
+                amount("max_budget", gift.max_budget, own.max_budget)?;
+                limits(gift, (own.tpm_limit, own.rpm_limit, own.max_parallel_requests))?;
+            }
+            if own.expires.is_some_and(|own| gift.expires.is_none_or(|gift| gift > own)) {
+                return Err(Refused::forbidden("the new key must not outlive your own key"));
+            }
+        }
+        if let Some(user) = self.user.as_ref().filter(|_| gift.team_id.is_none()) {
+            models("user", &gift.models, &user.models)?;
+            amount("max_budget", gift.max_budget.or(user.max_budget), user.max_budget)?;
+        }
+        if let Some(team) = &self.team {
+            within_team(gift, team)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a key is within what its team allows; that holds for administrators of the team too.
+pub fn within_team(gift: &Key, team: &Team) -> Result<(), Refused> {
+    let named: Vec<String> = gift.models.iter().filter(|name| *name != crate::authz::model::TEAM).cloned().collect();
+    if !named.is_empty() || gift.models.is_empty() {
+        models("team", &if gift.models.is_empty() { team.models.clone() } else { named }, &team.models)?;
+    }
+    Ok(())
+}
+
+fn models(whose: &str, gift: &[String], own: &[String]) -> Result<(), Refused> {
+    let everything = |list: &[String]| list.is_empty() || list.iter().any(|name| name == crate::authz::model::ALL || name == "*");
+    if everything(own) {
+        return Ok(());
+    }
+    let fits = |name: &String| own.iter().any(|pattern| switchboard_engine::principal::matches(pattern, name));
+    match gift.iter().find(|name| !fits(name) && *name != crate::authz::model::NONE) {
+        None if !gift.is_empty() => Ok(()),
+        None => Err(Refused::forbidden(format!("models must be named: this {whose} may use only {own:?}"))),
+        Some(name) => Err(Refused::forbidden(format!("model `{name}` is not among those this {whose} may use: {own:?}"))),
+    }
+}
+
+fn amount<T: PartialOrd>(what: &str, gift: Option<T>, own: Option<T>) -> Result<(), Refused> {
+    match (gift, own) {
+        (Some(gift), Some(own)) if gift <= own => Ok(()),
+        (_, None) => Ok(()),
+        (_, Some(_)) => Err(Refused::forbidden(format!("{what} must not exceed your own"))),
+    }
+}
+
+fn limits(gift: &Key, (tpm, rpm, parallel): (Option<u64>, Option<u64>, Option<u64>)) -> Result<(), Refused> {
+    amount("tpm_limit", gift.tpm_limit, tpm)?;
+    amount("rpm_limit", gift.rpm_limit, rpm)?;
+    amount("max_parallel_requests", gift.max_parallel_requests, parallel)
+}

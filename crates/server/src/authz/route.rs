@@ -1,0 +1,106 @@
+//! `allowed_routes`: the routes a key may use, by group, by path or by pattern.
+
+use serde_json::json;
+use switchboard_engine::principal::matches;
+
+use super::Policy;
+use crate::admin::Refused;
+
+/// Whether a list of routes has that one. An empty list has every one.
+pub fn allowed(policy: Policy, path: &str, routes: &[String]) -> Result<(), Refused> {
+    if routes.is_empty() || policy == Policy::Public || routes.iter().any(|entry| has(entry, policy, path)) {
+        return Ok(());
+    }
+    let listed: Vec<String> = routes.iter().map(|route| format!("'{route}'")).collect();
+    let message = format!(
+        "Virtual key is not allowed to call this route. Only allowed to call routes: [{}]. Tried to call route: {path}",
+        listed.join(", ")
+    );
+    Err(Refused::detail(403, json!(message)))
+}
+
+/// Whether an entry stands for that route.
+fn has(entry: &str, policy: Policy, path: &str) -> bool {
+    let family = path.split('/').nth(1).unwrap_or_default();
+    match entry {
+        "llm_api_routes" => policy == Policy::Llm || is_model_list(path),
+        "openai_routes" => policy == Policy::Llm && !is_anthropic(path) && !is_google(path) || is_model_list(path),
+        "anthropic_routes" => policy == Policy::Llm && is_anthropic(path),
+        "google_routes" => policy == Policy::Llm && is_google(path),
+        "info_routes" => policy == Policy::Info,
+        "key_management_routes" => family == "key" && matches!(policy, Policy::Keys | Policy::Admin | Policy::Info),
+        "management_routes" => matches!(policy, Policy::Keys | Policy::Managed | Policy::Admin | Policy::Viewer | Policy::Info),
+        "self_managed_routes" => policy == Policy::Managed,
+        "internal_user_routes" => matches!(policy, Policy::Keys | Policy::Managed | Policy::Info),
+        "master_key_only_routes" => policy == Policy::Admin,
+        "spend_tracking_routes" => matches!(family, "spend"),
+        "global_spend_tracking_routes" => path.starts_with("/global/"),
+        "public_routes" => false,
+        entry if entry.starts_with('/') => matches(entry, path) || below_prefix(entry, path),
+        _ => false,
+    }
+}
+
+/// `/chat/completions` stands for `/v1/chat/completions` too, and the other way round.
+fn below_prefix(entry: &str, path: &str) -> bool {
+    let bare = |text: &str| text.strip_prefix("/v1").filter(|rest| rest.starts_with('/')).map(str::to_owned);
+    match (bare(entry), bare(path)) {
+        (None, Some(path)) => matches(entry, &path),
+        (Some(entry), None) => matches(&entry, path),
+        (None, None) | (Some(_), Some(_)) => false,
+    }
+}
+
+fn is_model_list(path: &str) -> bool {
+    path == "/models" || path.starts_with("/models/") || path.starts_with("/v1/models")
+}
+
+fn is_anthropic(path: &str) -> bool {
+    path.contains("/messages")
+}
+
+fn is_google(path: &str) -> bool {
+    path.starts_with("/v1beta") || path.starts_with("/models/") && path.contains(':')
+}
+
+/// The names of groups that an entry may be.
+pub const GROUPS: [&str; 17] = [
+    "openai_routes",
+    "anthropic_routes",
+    "google_routes",
+    "mapped_pass_through_routes",
+    "mcp_routes",
+    "agent_routes",
+    "llm_api_routes",
+    "info_routes",
+    "key_management_routes",
+    "management_routes",
+    "spend_tracking_routes",
+    "global_spend_tracking_routes",
+    "public_routes",
+    "internal_user_routes",
+    "self_managed_routes",
+    "master_key_only_routes",
+    "admin_only_routes",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_what_its_entries_stand_for() {
+        let may = |entry: &str, policy, path| allowed(policy, path, &[entry.to_owned()]).is_ok();
+        assert!(may("llm_api_routes", Policy::Llm, "/v1/chat/completions"));
+        assert!(!may("llm_api_routes", Policy::Admin, "/team/new"));
+        assert!(may("info_routes", Policy::Info, "/key/info"));
+        assert!(!may("info_routes", Policy::Llm, "/v1/chat/completions"));
+        assert!(may("management_routes", Policy::Keys, "/key/generate"));
+        assert!(may("/chat/completions", Policy::Llm, "/v1/chat/completions"));
+        assert!(may("/v1/chat/completions", Policy::Llm, "/chat/completions"));
+        assert!(may("/v1/*", Policy::Llm, "/v1/embeddings"));
+        assert!(!may("/embeddings", Policy::Llm, "/v1/chat/completions"));
+        assert!(!may("no_such_group", Policy::Llm, "/v1/chat/completions"));
+        assert!(allowed(Policy::Admin, "/team/new", &[]).is_ok());
+    }
+}

@@ -1,0 +1,329 @@
+//! Where objects are read and written.
+//!
+//! All writing goes through one transaction at a time: whoever writes takes the row of `change_counter` first. Two writers never
+//! wait for each other in a circle, what a writer has read stays true until it commits, and changes are numbered in the order in
+//! which they are committed, so that another gateway that reads on from the last number it saw misses none.
+
+mod page;
+mod statement;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde_json::Value;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::pool::PoolConnection;
+use sqlx::query::Query;
+use sqlx::{Any, AnyConnection, Row, Transaction};
+use tokio::sync::Mutex;
+
+pub use page::{Filter, Order, Page, Seen, Sort};
+
+use crate::error::StoreError;
+use crate::object::Object;
+use crate::open::{Store, micros};
+use crate::sql::Sql;
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It was made.
+    Created,
+    /// It was changed.
+    Updated,
+    /// It was deleted.
+    Deleted,
+}
+
+/// A change of an object, as it was committed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Its number: larger than those of all changes before.
+    pub seq: i64,
+    /// What was done.
+    pub action: Action,
+    /// To what kind of object.
+    pub kind: String,
+    /// To which one.
+    pub id: String,
+    /// Who did it. None: another gateway, whose changes are known by kind and id alone.
+    pub actor: Option<String>,
+    /// What it was.
+    pub before: Option<Value>,
+    /// What it is.
+    pub after: Option<Value>,
+}
+
+/// Hears of every change, after it is committed and before its author is answered.
+pub trait Listener: Send + Sync {
+    /// Those were committed together.
+    fn changed(&self, changes: &[Change]);
+}
+
+/// Who listens.
+#[derive(Clone, Default)]
+pub(crate) struct Listeners(Arc<RwLock<Vec<Arc<dyn Listener>>>>);
+
+impl Listeners {
+    pub(crate) fn add(&self, listener: Arc<dyn Listener>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).push(listener);
+    }
+
+    pub(crate) fn tell(&self, changes: &[Change]) {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        for listener in all {
+            listener.changed(changes);
+        }
+    }
+}
+
+impl std::fmt::Debug for Listeners {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Listeners")
+    }
+}
+
+enum Open {
+    Reading(PoolConnection<Any>),
+    Writing(Transaction<'static, Any>),
+}
+
+impl Open {
+    fn connection(&mut self) -> &mut AnyConnection {
+        match self {
+            Open::Reading(connection) => connection,
+            Open::Writing(transaction) => transaction,
+        }
+    }
+}
+
+struct Drawer {
+    open: Open,
+    changes: Vec<Change>,
+}
+
+/// A connection on which objects are read and, within a transaction, written.
+#[derive(Clone)]
+pub struct Desk {
+    sql: Sql,
+    actor: Arc<str>,
+    seq: i64,
+    drawer: Arc<Mutex<Drawer>>,
+}
+
+impl Store {
+    /// Reads.
+    pub async fn read<T, E, F, W>(&self, work: W) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        W: FnOnce(Desk) -> F + Send + 'static,
+    {
+        let sql = self.sql().clone();
+        let done = self.thread().run(async move {
+            let open = Open::Reading(sql.pool.acquire().await?);
+            let drawer = Arc::new(Mutex::new(Drawer { open, changes: Vec::new() }));
+            Ok(work(Desk { sql, actor: Arc::from(""), seq: 0, drawer }).await)
+        });
+        done.await.map_err(E::from)?
+    }
+
+    /// Writes as `actor`: all of it or, where `work` fails, nothing. What is written lasts when this returns.
+    pub async fn write<T, E, F, W>(&self, actor: &str, work: W) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        W: FnOnce(Desk) -> F + Send + 'static,
+    {
+        let (sql, listeners, heard, actor) = (self.sql().clone(), self.listeners().clone(), self.heard().clone(), Arc::from(actor));
+        let done = self.thread().run(async move {
+            let mut transaction = sql.writers.begin().await?;
+            let row = sqlx::query(statement::NEXT).fetch_one(&mut *transaction).await?;
+            let seq: i64 = row.try_get(0)?;
+            let drawer = Arc::new(Mutex::new(Drawer { open: Open::Writing(transaction), changes: Vec::new() }));
+            let result = work(Desk { sql, actor, seq, drawer: drawer.clone() }).await;
+            // Nobody else holds it unless `work` let a part of itself escape; then nothing is committed.
+            let Ok(drawer) = Arc::try_unwrap(drawer) else { return Err(StoreError::Stopping) };
+            let Drawer { open: Open::Writing(transaction), changes } = drawer.into_inner() else { return Err(StoreError::Stopping) };
+            if result.is_ok() {
+                if !changes.is_empty() {
+                    heard.made(seq);
+                }
+                commit(transaction, &changes).await.inspect_err(|_| heard.failed(seq))?;
+                listeners.tell(&changes);
+            }
+            Ok(result)
+        });
+        done.await.map_err(E::from)?
+    }
+}
+
+async fn commit(mut transaction: Transaction<'static, Any>, changes: &[Change]) -> Result<(), StoreError> {
+    if changes.is_empty() {
+        return Ok(transaction.rollback().await?);
+    }
+    let now = micros();
+    for change in changes {
+        let insert = sqlx::query(statement::CHANGED).bind(change.seq).bind(&change.kind).bind(&change.id).bind(now);
+        insert.execute(&mut *transaction).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+impl Desk {
+    /// Who writes.
+    pub fn actor(&self) -> &str {
+        &self.actor
+    }
+
+    /// The object of that id.
+    pub async fn get<O: Object>(&self, id: &str) -> Result<Option<O>, StoreError> {
+        let row = self.row(sqlx::query(statement::GET).bind(O::KIND).bind(id.to_owned())).await?;
+        row.map(|row| read(&row)).transpose()
+    }
+
+    /// The objects of those ids that exist, in any order.
+    pub async fn several<O: Object>(&self, ids: &[String]) -> Result<Vec<O>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let text = self.sql.either(statement::SEVERAL, statement::SEVERAL_POSTGRES);
+        self.rows(sqlx::query(text).bind(O::KIND).bind(list(ids))).await
+    }
+
+    /// The objects people call by that name.
+    pub async fn named<O: Object>(&self, name: &str) -> Result<Vec<O>, StoreError> {
+        self.rows(sqlx::query(statement::NAMED).bind(O::KIND).bind(name.to_owned())).await
+    }
+
+    /// The objects of that user.
+    pub async fn of_user<O: Object>(&self, user: &str) -> Result<Vec<O>, StoreError> {
+        self.rows(sqlx::query(statement::OF_USER).bind(O::KIND).bind(user.to_owned())).await
+    }
+
+    /// The objects of that team.
+    pub async fn of_team<O: Object>(&self, team: &str) -> Result<Vec<O>, StoreError> {
+        self.rows(sqlx::query(statement::OF_TEAM).bind(O::KIND).bind(team.to_owned())).await
+    }
+
+    /// The objects of that organization.
+    pub async fn of_organization<O: Object>(&self, organization: &str) -> Result<Vec<O>, StoreError> {
+        self.rows(sqlx::query(statement::OF_ORGANIZATION).bind(O::KIND).bind(organization.to_owned())).await
+    }
+
+    /// The objects of that project.
+    pub async fn of_project<O: Object>(&self, project: &str) -> Result<Vec<O>, StoreError> {
+        self.rows(sqlx::query(statement::OF_PROJECT).bind(O::KIND).bind(project.to_owned())).await
+    }
+
+    /// Every object of that kind, the oldest first.
+    pub async fn all<O: Object>(&self) -> Result<Vec<O>, StoreError> {
+        self.rows(sqlx::query(statement::ALL).bind(O::KIND)).await
+    }
+
+    /// A page of objects, and how many there are on all pages.
+    pub async fn page<O: Object>(&self, filter: &Filter, page: Page) -> Result<(Vec<O>, i64), StoreError> {
+        let total = self.row(filter.bind(sqlx::query(page::count(&self.sql)), O::KIND)).await?;
+        let total = total.map_or(Ok(0), |row| row.try_get(0))?;
+        let text = page::statement(&self.sql, page);
+        let rows =
+            filter.bind(sqlx::query(text), O::KIND).bind(page.size.max(0)).bind(page.number.max(1).saturating_sub(1) * page.size.max(0));
+        Ok((self.rows(rows).await?, total))
+    }
+
+    /// What was deleted of that kind under that id, the latest first.
+    pub async fn deleted<O: Object>(&self, id: &str) -> Result<Vec<O>, StoreError> {
+        self.rows(sqlx::query(statement::DELETED).bind(O::KIND).bind(id.to_owned())).await
+    }
+
+    /// Writes an object, whether it is there or not.
+    pub async fn put<O: Object>(&self, object: &O) -> Result<(), StoreError> {
+        let (id, columns) = (object.id(), object.columns());
+        let after = serde_json::to_value(object).map_err(|error| unreadable(O::KIND, error))?;
+        let before: Option<Value> = self.document(O::KIND, &id).await?;
+        let action = if before.is_some() { Action::Updated } else { Action::Created };
+        let upsert = sqlx::query(statement::PUT)
+            .bind(O::KIND)
+            .bind(id.clone())
+            .bind(columns.name)
+            .bind(columns.user)
+            .bind(columns.team)
+            .bind(columns.organization)
+            .bind(columns.project)
+            .bind(columns.created_by)
+            .bind(columns.expires.map(|time| time.0))
+            .bind(columns.created.0)
+            .bind(micros())
+            .bind(O::FORM)
+            .bind(after.to_string());
+        self.change(upsert, action, O::KIND, id, (before, Some(after))).await
+    }
+
+    /// Deletes an object; what it was is kept among the deleted. Whether it was there.
+    pub async fn delete<O: Object>(&self, id: &str) -> Result<bool, StoreError> {
+        let Some(before) = self.document(O::KIND, id).await? else { return Ok(false) };
+        let keep = sqlx::query(statement::KEEP).bind(self.seq).bind(O::KIND).bind(id.to_owned());
+        let keep = keep.bind(self.actor.to_string()).bind(micros()).bind(before.to_string());
+        keep.execute(self.drawer.lock().await.open.connection()).await?;
+        let delete = sqlx::query(statement::DELETE).bind(O::KIND).bind(id.to_owned());
+        self.change(delete, Action::Deleted, O::KIND, id.to_owned(), (Some(before), None)).await?;
+        Ok(true)
+    }
+
+    async fn document(&self, kind: &'static str, id: &str) -> Result<Option<Value>, StoreError> {
+        let row = self.row(sqlx::query(statement::GET).bind(kind).bind(id.to_owned())).await?;
+        let Some(row) = row else { return Ok(None) };
+        let text: String = row.try_get(0)?;
+        serde_json::from_str(&text).map(Some).map_err(|error| unreadable(kind, error))
+    }
+
+    async fn change(
+        &self,
+        statement: Query<'static, Any, AnyArguments>,
+        action: Action,
+        kind: &'static str,
+        id: String,
+        (before, after): (Option<Value>, Option<Value>),
+    ) -> Result<(), StoreError> {
+        let mut drawer = self.drawer.lock().await;
+        statement.execute(drawer.open.connection()).await?;
+        let actor = Some(self.actor.to_string());
+        let earlier = drawer.changes.iter_mut().find(|change| change.kind == kind && change.id == id);
+        match earlier {
+            Some(change) => {
+                change.after = after;
+                change.action = match (change.action, action) {
+                    (Action::Created, Action::Updated) => Action::Created,
+                    (_, action) => action,
+                };
+            }
+            None => drawer.changes.push(Change { seq: self.seq, action, kind: kind.to_owned(), id, actor, before, after }),
+        }
+        Ok(())
+    }
+
+    async fn row(&self, query: Query<'_, Any, AnyArguments>) -> Result<Option<AnyRow>, StoreError> {
+        Ok(query.fetch_optional(self.drawer.lock().await.open.connection()).await?)
+    }
+
+    async fn rows<O: Object>(&self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<O>, StoreError> {
+        let rows = query.fetch_all(self.drawer.lock().await.open.connection()).await?;
+        rows.iter().map(read).collect()
+    }
+}
+
+/// The document, in the first column.
+fn read<O: Object>(row: &AnyRow) -> Result<O, StoreError> {
+    let text: String = row.try_get(0)?;
+    serde_json::from_str(&text).map_err(|error| unreadable(O::KIND, error))
+}
+
+fn unreadable(what: &'static str, source: serde_json::Error) -> StoreError {
+    StoreError::Unreadable { what, source: Box::new(source) }
+}
+
+/// Values of a list, for statements that look in one.
+fn list(values: &[String]) -> String {
+    Value::from(values).to_string()
+}

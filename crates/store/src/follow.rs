@@ -1,0 +1,134 @@
+//! Hearing what other gateways write.
+//!
+//! A task on the store's thread reads the number of the last change twice a second and, where it grew, what changed. Changes are
+//! numbered in the order in which they are committed, so what was read once need not be read again.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::Row;
+
+use crate::desk::{Action, Change};
+use crate::error::StoreError;
+use crate::open::{Store, micros};
+
+/// How often it is read whether something changed.
+const EVERY: Duration = Duration::from_millis(500);
+/// How long changes are kept for other gateways.
+const KEPT: i64 = 3_600_000_000;
+/// How often old ones are removed, in readings.
+const TIDY: u64 = 1200;
+
+const LAST: &str = "SELECT seq FROM change_counter WHERE one = 1";
+const SINCE: &str = "SELECT seq, kind, id FROM changes WHERE seq > $1 ORDER BY seq";
+const OLDEST: &str = "SELECT COALESCE(MIN(seq), 0) FROM changes";
+const PRUNE: &str = "DELETE FROM changes WHERE changed_at < $1";
+
+/// What was heard last, and when.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// The number of the last change that was heard of.
+    seq: AtomicI64,
+    /// When the database last answered.
+    at: AtomicI64,
+    /// Changes made here, which need not be heard of twice.
+    own: Mutex<Vec<i64>>,
+}
+
+impl Heard {
+    /// Remembers a change that is about to be made here.
+    pub(crate) fn made(&self, seq: i64) {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).push(seq);
+    }
+
+    /// Forgets one that was not made: its number will be another's.
+    pub(crate) fn failed(&self, seq: i64) {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).retain(|own| *own != seq);
+    }
+}
+
+impl Store {
+    /// Brings the database to the form this gateway expects and, from then on, hears what others write. Where the database is
+    /// away, it is tried again until it is there; anything else is told at once.
+    pub fn follow(&self) -> Result<(), StoreError> {
+        let migrated = match self.migrate() {
+            Ok(()) => true,
+            Err(error) if error.is_outage() => {
+                tracing::warn!(%error, "the gateway starts without its database, and goes on trying");
+                false
+            }
+            Err(error) => return Err(error),
+        };
+        let store = self.clone_for_task();
+        self.thread().handle().spawn(async move { run(&store, migrated).await });
+        Ok(())
+    }
+
+    /// How long ago the database last answered.
+    pub fn silence(&self) -> Duration {
+        let since = micros().saturating_sub(self.heard().at.load(Ordering::Relaxed));
+        Duration::from_micros(u64::try_from(since).unwrap_or_default())
+    }
+}
+
+/// Ends with the store's thread, to which it belongs.
+async fn run(store: &crate::open::Ties, mut migrated: bool) {
+    let mut rounds: u64 = 0;
+    loop {
+        if !migrated {
+            match crate::migrate::migrate(&store.sql, micros()).await {
+                Ok(()) => migrated = true,
+                Err(error) => tracing::debug!(%error, "the database is still away"),
+            }
+        }
+        if migrated && let Err(error) = read(store).await {
+            tracing::debug!(%error, "changes cannot be read");
+        }
+        rounds += 1;
+        if rounds.is_multiple_of(TIDY)
+            && let Err(error) = sqlx::query(PRUNE).bind(micros().saturating_sub(KEPT)).execute(&store.sql.writers).await
+        {
+            tracing::debug!(%error, "old changes cannot be removed");
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+async fn read(store: &crate::open::Ties) -> Result<(), StoreError> {
+    let heard: &Arc<Heard> = &store.heard;
+    let last: i64 = sqlx::query(LAST).fetch_one(&store.sql.pool).await?.try_get(0)?;
+    let before = heard.seq.swap(last, Ordering::AcqRel);
+    if heard.at.swap(micros(), Ordering::AcqRel) == 0 {
+        // What was read before this may have changed since.
+        store.listeners.tell(&[everything(last)]);
+        return Ok(());
+    }
+    if last <= before {
+        return Ok(());
+    }
+    let rows = sqlx::query(SINCE).bind(before).fetch_all(&store.sql.pool).await?;
+    let own = std::mem::take(&mut *heard.own.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut changes = Vec::new();
+    for row in &rows {
+        let (seq, kind, id) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        if !own.contains(&seq) {
+            changes.push(Change { seq, action: Action::Updated, kind, id, actor: None, before: None, after: None });
+        }
+    }
+    // What is not yet committed for this reader is heard of next time.
+    heard.own.lock().unwrap_or_else(PoisonError::into_inner).extend(own.into_iter().filter(|seq| *seq > last));
+    let oldest: i64 = sqlx::query(OLDEST).fetch_one(&store.sql.pool).await?.try_get(0)?;
+    if oldest > before + 1 && rows.is_empty() {
+        // More was missed than is kept: everything may have changed.
+        changes.push(everything(last));
+    }
+    if !changes.is_empty() {
+        store.listeners.tell(&changes);
+    }
+    Ok(())
+}
+
+fn everything(seq: i64) -> Change {
+    Change { seq, action: Action::Updated, kind: "*".to_owned(), id: String::new(), actor: None, before: None, after: None }
+}

@@ -1,0 +1,183 @@
+//! Budgets, customers, projects, tags and groups of models.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Columns, Json, Object};
+use crate::money::Money;
+use crate::time::Time;
+
+/// Limits that have a name, and that several objects may share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the names are LiteLLM's columns, and say what they are")]
+pub struct Budget {
+    pub budget_id: String,
+    pub max_budget: Option<Money>,
+    pub soft_budget: Option<Money>,
+    pub max_parallel_requests: Option<u64>,
+    pub tpm_limit: Option<u64>,
+    pub rpm_limit: Option<u64>,
+    pub tpd_limit: Option<u64>,
+    pub model_max_budget: Option<Json>,
+    pub budget_duration: Option<String>,
+    pub budget_reset_at: Option<Time>,
+    pub allowed_models: Option<Vec<String>>,
+    pub temp_budget_increase: Option<Money>,
+    pub temp_budget_expiry: Option<Time>,
+    pub created_by: Option<String>,
+    pub updated_by: Option<String>,
+    pub created_at: Option<Time>,
+    pub updated_at: Option<Time>,
+}
+
+impl Object for Budget {
+    const KIND: &'static str = "budget";
+
+    fn id(&self) -> String {
+        self.budget_id.clone()
+    }
+
+    fn columns(&self) -> Columns {
+        Columns { created_by: self.created_by.clone(), created: self.created_at.unwrap_or_default(), ..Columns::default() }
+    }
+}
+
+/// Somebody for whom callers ask: their customer, their end user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the names are LiteLLM's columns, and say what they are")]
+pub struct Customer {
+    pub user_id: String,
+    pub alias: Option<String>,
+    pub blocked: bool,
+    pub allowed_model_region: Option<String>,
+    pub default_model: Option<String>,
+    pub models: Vec<String>,
+    pub budget_id: Option<String>,
+    pub object_permission: Option<Value>,
+    pub object_permission_id: Option<String>,
+    pub created_at: Option<Time>,
+}
+
+impl Object for Customer {
+    const KIND: &'static str = "customer";
+
+    fn id(&self) -> String {
+        self.user_id.clone()
+    }
+
+    fn columns(&self) -> Columns {
+        Columns { name: self.alias.clone(), created: self.created_at.unwrap_or_default(), ..Columns::default() }
+    }
+}
+
+/// A project within a team.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the names are LiteLLM's columns, and say what they are")]
+pub struct Project {
+    pub project_id: String,
+    pub project_alias: Option<String>,
+    pub description: Option<String>,
+    pub team_id: Option<String>,
+    pub budget_id: Option<String>,
+    pub metadata: Option<Json>,
+    pub models: Vec<String>,
+    pub model_rpm_limit: Option<Json>,
+    pub model_tpm_limit: Option<Json>,
+    pub blocked: bool,
+    pub object_permission: Option<Value>,
+    pub object_permission_id: Option<String>,
+    pub created_by: Option<String>,
+    pub updated_by: Option<String>,
+    pub created_at: Option<Time>,
+    pub updated_at: Option<Time>,
+}
+
+impl Object for Project {
+    const KIND: &'static str = "project";
+
+    fn id(&self) -> String {
+        self.project_id.clone()
+    }
+
+    fn columns(&self) -> Columns {
+        Columns {
+            name: self.project_alias.clone(),
+            team: self.team_id.clone(),
+            project: Some(self.project_id.clone()),
+            created_by: self.created_by.clone(),
+            created: self.created_at.unwrap_or_default(),
+            ..Columns::default()
+        }
+    }
+}
+
+/// A mark on requests that has a budget or chooses deployments.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the names are LiteLLM's columns, and say what they are")]
+pub struct Tag {
+    pub name: String,
+    pub description: Option<String>,
+    pub models: Vec<String>,
+    pub model_info: Option<Json>,
+    pub budget_id: Option<String>,
+    pub created_by: Option<String>,
+    pub created_at: Option<Time>,
+    pub updated_at: Option<Time>,
+}
+
+impl Object for Tag {
+    const KIND: &'static str = "tag";
+
+    fn id(&self) -> String {
+        self.name.clone()
+    }
+
+    fn columns(&self) -> Columns {
+        Columns {
+            name: Some(self.name.clone()),
+            created_by: self.created_by.clone(),
+            created: self.created_at.unwrap_or_default(),
+            ..Columns::default()
+        }
+    }
+}
+
+/// Models under one name, assigned to teams and keys.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the names are LiteLLM's columns, and say what they are")]
+pub struct AccessGroup {
+    pub access_group_id: String,
+    pub access_group_name: String,
+    pub description: Option<String>,
+    pub access_model_names: Vec<String>,
+    pub access_mcp_server_ids: Vec<String>,
+    pub access_agent_ids: Vec<String>,
+    pub assigned_team_ids: Vec<String>,
+    pub assigned_key_ids: Vec<String>,
+    pub created_by: Option<String>,
+    pub updated_by: Option<String>,
+    pub created_at: Option<Time>,
+    pub updated_at: Option<Time>,
+}
+
+impl Object for AccessGroup {
+    const KIND: &'static str = "access_group";
+
+    fn id(&self) -> String {
+        self.access_group_id.clone()
+    }
+
+    fn columns(&self) -> Columns {
+        Columns {
+            name: Some(self.access_group_name.clone()),
+            created_by: self.created_by.clone(),
+            created: self.created_at.unwrap_or_default(),
+            ..Columns::default()
+        }
+    }
+}
