@@ -13,6 +13,7 @@ use switchboard_store::Store;
 use crate::auth::{Foundation, Keys};
 use crate::books::Books;
 use crate::config::Config;
+use crate::health::Checks;
 use crate::router::Router;
 
 /// The gateway as the world sees it: one for all workers.
@@ -23,6 +24,8 @@ pub struct App {
     pub smart: Arc<switchboard_engine::smart::Smart>,
     /// How deployments are doing; outlives changes of the configuration.
     pub health: Registry,
+    /// What checks of deployments have found.
+    pub checks: Checks,
     /// What is known of providers and models.
     pub catalog: ArcSwap<Catalog>,
     /// The configuration in force.

@@ -23,6 +23,8 @@ use crate::edge::reservoir::Reservoir;
 use crate::edge::settings::BodyLimits;
 use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
+use crate::health::Checks;
+use crate::health::background::Checking;
 use crate::memory::{self, MemoryError};
 use crate::overlay::{self, OverlayError};
 use crate::reload::{Reload, Reloading, needs_restart};
@@ -76,6 +78,7 @@ pub struct Gate {
     demo: Option<Running>,
     demo_base: Option<String>,
     reloading: Option<Reloading>,
+    checking: Option<Checking>,
     log: Option<JoinHandle<()>>,
 }
 
@@ -107,6 +110,7 @@ impl Gate {
             gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config)),
             smart,
             health,
+            checks: Checks::default(),
             catalog: ArcSwap::new(catalog),
             keys: ArcSwap::from_pointee(Keys::of(&config, &foundation)),
             store: foundation.store.clone(),
@@ -117,6 +121,11 @@ impl Gate {
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
         let router = Router::new(&config.general.root_path)?;
+        let checking = config.general.health_checks.background.then(|| {
+            let (config, transport) = (config.clone(), transport.clone());
+            Checking::start(app.clone(), move || worker(&config, &transport))
+        });
+        let checking = checking.transpose()?;
         let shared = app.clone();
         let running = Edge::run(settings(&config), move |_| {
             let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), router: router.clone() };
@@ -125,7 +134,7 @@ impl Gate {
         })?;
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());
-        Ok(Self { app, unusable, running, demo, demo_base, reloading: None, log })
+        Ok(Self { app, unusable, running, demo, demo_base, reloading: None, checking, log })
     }
 
     /// Where it listens.
@@ -185,18 +194,18 @@ impl Gate {
 
     /// Serves until a signal says to stop, then until every answer is complete.
     pub fn wait(self) -> Result<(), edge::BoxError> {
-        let Self { app, running, demo, reloading, log, .. } = self;
+        let Self { app, running, demo, reloading, checking, log, .. } = self;
         let ended = running.wait_with_signals();
-        Remains { app, demo, reloading, log }.end()?;
+        Remains { app, demo, reloading, checking, log }.end()?;
         ended
     }
 
     /// Stops, and waits until every answer is complete.
     pub fn stop(self) -> Result<(), edge::BoxError> {
-        let Self { app, running, demo, reloading, log, .. } = self;
+        let Self { app, running, demo, reloading, checking, log, .. } = self;
         running.shutdown().drain();
         running.wait()?;
-        Remains { app, demo, reloading, log }.end()
+        Remains { app, demo, reloading, checking, log }.end()
     }
 }
 
@@ -205,6 +214,7 @@ struct Remains {
     app: Arc<App>,
     demo: Option<Running>,
     reloading: Option<Reloading>,
+    checking: Option<Checking>,
     log: Option<JoinHandle<()>>,
 }
 
@@ -212,6 +222,7 @@ impl Remains {
     /// Ends every thread, the log last: whoever may still write to it must be gone.
     fn end(self) -> Result<(), edge::BoxError> {
         drop(self.reloading);
+        drop(self.checking);
         if let Some(demo) = self.demo {
             demo.shutdown().drain();
             demo.wait()?;

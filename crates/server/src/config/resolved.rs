@@ -3,6 +3,7 @@
 //! The rest of the gateway reads only this. An `Option` here says that something was not configured and that its absence means
 //! something; it is never a default the reader has to supply.
 
+mod checks;
 mod deployment;
 mod fallback;
 mod general;
@@ -14,6 +15,7 @@ mod smart;
 mod switchboard;
 mod virtual_model;
 
+pub use checks::{Check, CheckRouting, HealthChecks};
 pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
 pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use general::General;

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod app;
+mod checks;
 mod commands;
 mod documents;
 mod doors;
@@ -16,3 +17,4 @@ mod people;
 mod reloading;
 mod routing;
 mod tidy;
+mod upstream;
