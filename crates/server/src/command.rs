@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod models;
 mod serve;
+mod trust;
 mod spelling;
 
 use std::io::Write;
@@ -45,6 +46,12 @@ enum Command {
     Chat(chat::Chat),
     /// Keep the model cards up to date
     Catalog(catalog::Catalog),
+    /// The log of what administrators do
+    #[command(subcommand)]
+    Audit(trust::Audit),
+    /// What secrets are sealed with
+    #[command(subcommand)]
+    Secrets(trust::Secrets),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  switchboard completions bash > /etc/bash_completion.d/switchboard")]
     Completions {
@@ -80,6 +87,8 @@ pub fn run() -> ExitCode {
         Command::Models(models) => models.run(&environment),
         Command::Chat(chat) => chat.run(environment),
         Command::Catalog(catalog) => catalog.run(&environment),
+        Command::Audit(audit) => audit.run(environment),
+        Command::Secrets(secrets) => secrets.run(environment),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

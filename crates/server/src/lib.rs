@@ -27,3 +27,4 @@ pub mod reload;
 pub mod router;
 pub mod serve;
 pub mod transport;
+pub mod trust;

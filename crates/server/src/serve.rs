@@ -26,6 +26,7 @@ use crate::overlay::{self, OverlayError};
 use crate::reload::{Reload, Reloading, needs_restart};
 use crate::router::Router;
 use crate::transport::{self, BadTransport};
+use crate::trust::{Trust, TrustError};
 
 /// A gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,9 @@ pub enum StartError {
     /// The user's model cards cannot be used.
     #[error(transparent)]
     Overlay(#[from] OverlayError),
+    /// Secrets cannot be kept.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The settings of connections to providers cannot be used.
     #[error(transparent)]
     Transport(#[from] BadTransport),
@@ -90,6 +94,7 @@ impl Gate {
         let demo_base = demo.as_ref().and_then(Running::tcp).map(|address| format!("http://{address}/v1"));
         let health = Registry::default();
         let foundation = memory::open(&config)?;
+        let trust = foundation.store.as_ref().map(|store| Trust::open(&config, store)).transpose()?.flatten().map(Arc::new);
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
@@ -100,6 +105,7 @@ impl Gate {
             catalog: ArcSwap::new(catalog),
             keys: ArcSwap::from_pointee(Keys::of(&config, &foundation)),
             store: foundation.store.clone(),
+            trust,
             foundation,
             book: Arc::default(),
             config: ArcSwap::new(config.clone()),

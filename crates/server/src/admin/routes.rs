@@ -3,7 +3,7 @@
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, keys};
+use super::{Answer, Request, audit, keys};
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +22,8 @@ pub enum Action {
     KeyList,
     KeyAliases,
     KeyHealth,
+    AuditList,
+    Audit,
 }
 
 const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -35,7 +37,7 @@ const fn get(path: &'static str, action: Action, policy: Policy, summary: &'stat
 use Policy::{Info, Keys};
 
 /// Every route.
-pub const ROWS: [Row; 14] = [
+pub const ROWS: [Row; 16] = [
     post("/key/generate", Action::KeyGenerate, Keys, "GenerateKeyRequest", "Make a key"),
     post("/key/service-account/generate", Action::KeyServiceAccount, Keys, "GenerateKeyRequest", "Make a key of a team and of no user"),
     post("/key/update", Action::KeyUpdate, Keys, "UpdateKeyRequest", "Change a key"),
@@ -50,6 +52,8 @@ pub const ROWS: [Row; 14] = [
     get("/key/list", Action::KeyList, Info, "Keys, page by page"),
     get("/key/aliases", Action::KeyAliases, Info, "What keys are called"),
     post("/key/health", Action::KeyHealth, Info, "", "Whether the caller's key can be used"),
+    get("/audit", Action::AuditList, Policy::Viewer, "What administrators did and were refused, page by page"),
+    get("/audit/{id}", Action::Audit, Policy::Viewer, "One thing that an administrator did"),
 ];
 
 /// Does what a route does.
@@ -68,6 +72,8 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::KeyList => keys::list(request).await,
         Action::KeyAliases => keys::aliases(request).await,
         Action::KeyHealth => keys::health(request).await,
+        Action::AuditList => audit::list(request).await,
+        Action::Audit => audit::one(request).await,
     }
 }
 
