@@ -8,12 +8,14 @@ mod book;
 mod bound;
 mod clock;
 mod hold;
+pub mod journal;
 mod nano;
 mod place;
 pub mod port;
 mod refusal;
 mod scope;
 mod state;
+mod tab;
 mod window;
 
 #[cfg(test)]
@@ -28,4 +30,5 @@ pub use place::{Admission, Permit};
 pub use refusal::{Refusal, Why};
 pub use scope::{Budget, Level, Limit, Mode, Scope, ScopeId, Source, Terms, Unit};
 pub use state::{Need, Standing};
-pub use window::{Micros, Window};
+pub use tab::{Charge, Tab};
+pub use window::{Micros, Window, date};

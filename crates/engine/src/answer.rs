@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::call::Door;
 use crate::error::Error;
-use crate::exchange::reported;
+use crate::judge::{is_empty, reported};
 use crate::meter::Meter;
 use crate::upstream::UpstreamBody;
 
@@ -73,6 +73,9 @@ const AHEAD: usize = 64 * 1024;
 /// More than this without any content is no answer.
 const HELD_BACK: usize = 4 * 1024 * 1024;
 
+/// An event of a stream is a line and an empty one.
+const LINES_OF_PIECE: u64 = 2;
+
 /// A stream on its way from a provider to a client. Dropping it cancels the provider and settles the call.
 pub struct StreamBody {
     upstream: UpstreamBody,
@@ -97,8 +100,8 @@ impl StreamBody {
     pub async fn until_content(mut self: Box<Self>, due: Instant) -> Result<Box<Self>, (Error, Meter)> {
         let mut timer: Option<Pin<Box<Sleep>>> = None;
         loop {
-            let relay = self.relay.as_ref();
-            if self.ended || relay.is_none_or(|relay| relay.has_content() || relay.has_ended()) {
+            // An end without content is waited out: what the answer took may come after it.
+            if self.ended || self.relay.as_ref().is_none_or(Relay::has_content) {
                 return match self.broken.take() {
                     None => Ok(self),
                     Some(error) if relay_had_content(&self) => {
@@ -125,6 +128,17 @@ impl StreamBody {
         }
     }
 
+    /// Whether the answer has ended without any content, though nothing cut it short.
+    pub fn is_empty(&self) -> bool {
+        let (reason, usage) = self.meter.finish();
+        self.ended && !relay_had_content(self) && self.relay.is_some() && reason.is_some_and(|reason| is_empty(reason, usage))
+    }
+
+    /// What the meter knows, and nothing else of it.
+    pub fn into_meter(self: Box<Self>) -> Meter {
+        self.meter
+    }
+
     /// What the meter knows so far.
     pub fn meter(&mut self) -> &mut Meter {
         &mut self.meter
@@ -147,7 +161,8 @@ impl StreamBody {
             }
             None => {
                 self.ended = true;
-                self.finish().map_err(|fault| Box::new(self.judged(*fault)))
+                // Settled before the client has the last word: whoever saw the end of an answer finds it in the ledger.
+                self.finish().map(|()| self.meter.conclude()).map_err(|fault| Box::new(self.judged(*fault)))
             }
         };
         for chunk in self.scratch.drain(..) {
@@ -163,7 +178,14 @@ impl StreamBody {
 
     fn take_chunk(&mut self, chunk: Bytes) -> Result<(), Box<Fault>> {
         match &mut self.relay {
-            Some(relay) => relay.push(chunk, &mut |event| self.meter.see(event), &mut self.scratch).map_err(Box::new),
+            Some(relay) => {
+                let pieces = memchr::memchr_iter(b'\n', &chunk).count() as u64 / LINES_OF_PIECE;
+                relay.push(chunk, &mut |event| self.meter.see(event), &mut self.scratch).map_err(Box::new)?;
+                if relay.has_content() {
+                    self.meter.pass(pieces.max(1));
+                }
+                Ok(())
+            }
             None => {
                 self.scratch.push(chunk);
                 Ok(())

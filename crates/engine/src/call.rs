@@ -5,15 +5,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use switchboard_wire::control::is_steering;
 use switchboard_wire::dialect::{Flavor, Head};
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Outline;
 use switchboard_wire::{Dialect, Operation};
 
 use crate::principal::Principal;
-
-const NUM_RETRIES: &str = "num_retries";
 
 /// The door a request came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,14 +72,6 @@ impl Call {
             path_model: self.model_in_path.then_some(self.model.as_str()),
             path_stream: self.model_in_path.then_some(self.stream),
             headers: Some(&self.headers),
-        }
-    }
-
-    /// How often the caller wants a failed request repeated, where it says so (`num_retries`).
-    pub fn retries(&self) -> Option<u32> {
-        match &self.content {
-            Content::Json(outline) if is_steering(self.door.dialect, NUM_RETRIES) => outline.read(&self.body, NUM_RETRIES).ok().flatten(),
-            Content::Json(_) | Content::Form(_) => None,
         }
     }
 

@@ -11,9 +11,9 @@
 
 mod anatomy;
 mod lexicon;
-mod weigh;
 #[cfg(test)]
 mod tests;
+mod weigh;
 
 pub use weigh::{Dimension, Weights};
 

@@ -12,7 +12,7 @@ use switchboard_wire::dialect::{Profile, Thinking};
 use switchboard_wire::outline::Edits;
 use switchboard_wire::{Dialect, Operation};
 
-use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage};
+use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage, derive};
 use crate::health::{Health, Place, Registry};
 use crate::route::traits::{Facts, Traits};
 use crate::sign::{Secret, Signer};
@@ -47,6 +47,8 @@ pub struct Spec {
     pub weight: Option<f64>,
     /// Prices that hold instead of the price list's, by its names for them, in USD.
     pub prices: Vec<(String, String)>,
+    /// What the operator knows of the model, by the names that price lists use (JSON text by name).
+    pub known: Vec<(String, String)>,
     /// What else matters when one is chosen.
     pub traits: Traits,
     /// Preference: lower first.
@@ -55,6 +57,10 @@ pub struct Spec {
     pub timeout: Option<Duration>,
     /// Longest wait for a stream to begin.
     pub stream_timeout: Option<Duration>,
+    /// How often a failed request is repeated, where that differs from the rule.
+    pub num_retries: Option<u32>,
+    /// How long it rests after too many failures, where that differs from the rule.
+    pub cooldown_time: Option<Duration>,
     /// How it is connected, where that differs from the rule.
     pub transport: Option<Transport>,
     /// Whether the caller's own words named the model (wildcards).
@@ -149,10 +155,10 @@ impl Deployment {
         let provider =
             catalog.provider(&spec.provider).ok_or_else(|| BadDeployment(format!("there is no provider `{}`", spec.provider)))?;
         let listed = catalog.model(&provider.id, spec.base_model.as_deref().unwrap_or(&spec.model));
-        let profile = crate::profile::of(catalog, provider, listed.as_ref(), &spec.model);
-        let card = repriced(listed, &spec);
+        let card = amended(listed, &spec);
+        let profile = crate::profile::of(catalog, provider, card.as_ref(), &spec.model);
         let mut deployment = Self {
-            provider_name: provider.name.clone(),
+            provider_name: provider.listed_name().to_owned(),
             chat: spoken(provider.chat_dialects(&spec.model), card.as_ref()),
             profile,
             ask_usage: provider.stream_usage == StreamUsage::Option,
@@ -188,7 +194,7 @@ impl Deployment {
     /// A deployment that stands for a pattern and is never called itself.
     pub fn unreachable(spec: Spec, provider: &Provider) -> Self {
         Self {
-            provider_name: provider.name.clone(),
+            provider_name: provider.listed_name().to_owned(),
             chat: provider.chat.clone(),
             card: None,
             profile: Profile::default(),
@@ -318,19 +324,19 @@ impl Deployment {
     }
 }
 
-/// The card with the operator's own prices on it.
-fn repriced(card: Option<ModelCard>, spec: &Spec) -> Option<ModelCard> {
-    if spec.prices.is_empty() {
-        return card;
+/// The card with what the operator knows better: prices, limits, abilities.
+fn amended(card: Option<ModelCard>, spec: &Spec) -> Option<ModelCard> {
+    let blank = ModelCard { provider: spec.provider.clone(), model: spec.model.clone(), ..ModelCard::default() };
+    let mut own = card.clone().unwrap_or_else(|| blank.clone());
+    for (name, json) in &spec.known {
+        derive::set_fact(&mut own, name, json);
     }
-    let new = || ModelCard { provider: spec.provider.clone(), model: spec.model.clone(), ..ModelCard::default() };
-    let mut card = card.unwrap_or_else(new);
     for (name, usd) in &spec.prices {
-        if !crate::catalog::derive::set_price(&mut card, name, usd) {
+        if !derive::set_price(&mut own, name, usd) {
             tracing::warn!(deployment = %spec.id, price = %name, "a price has a name that means nothing here");
         }
     }
-    Some(card)
+    if own == blank { card } else { Some(own) }
 }
 
 /// A URL as it may be told: a user, a password and a query may be credentials.

@@ -7,6 +7,7 @@ use http::StatusCode;
 use switchboard_wire::problem::{Fault, Kind, Problem};
 
 use crate::admit::Refusal;
+use crate::health::Failure;
 use crate::upstream::{DialError, DialFault, Phase};
 
 /// A longer code of a provider is no code but a text.
@@ -57,6 +58,12 @@ pub struct Error {
     pub origin: Origin,
     /// What may still help.
     pub retry: Retry,
+    /// What kind of failure it is for those who choose where to go.
+    pub failure: Failure,
+    /// The status the provider answered with, if one did.
+    pub answered: Option<u16>,
+    /// Whether the provider may charge for it although there is no answer.
+    pub maybe_billed: bool,
     /// The provider's own error body, where a caller of the same dialect may have it as it came.
     pub verbatim: Option<Bytes>,
     /// Whose budget or limit was in the way, where one was.
@@ -86,7 +93,15 @@ impl From<Problem> for Error {
 impl Error {
     /// A failure with those answers.
     pub fn new(problem: Problem, origin: Origin, retry: Retry) -> Self {
-        Self { problem: Box::new(problem), origin, retry, verbatim: None, refusal: None, source: None }
+        let failure = if origin == Origin::Provider { Failure::Server } else { Failure::Own };
+        let problem = Box::new(problem);
+        Self { problem, origin, retry, failure, answered: None, maybe_billed: false, verbatim: None, refusal: None, source: None }
+    }
+
+    /// The same as that kind of failure.
+    #[must_use]
+    pub fn of(self, failure: Failure) -> Self {
+        Self { failure, ..self }
     }
 
     /// No deployment goes by that name.
@@ -110,19 +125,33 @@ impl Error {
     pub fn credential(provider: &str, error: crate::sign::SignError) -> Self {
         let problem = Problem::new(Kind::Overloaded, format!("the gateway has no usable credential for {provider}: {error}"))
             .with_code("upstream_auth");
-        Self { source: Some(Box::new(error)), ..Self::new(problem, Origin::Gateway, Retry::Next) }
+        Self { source: Some(Box::new(error)), ..Self::new(problem, Origin::Gateway, Retry::Next) }.of(Failure::Credential)
     }
 
     /// A provider pointed elsewhere. Nobody goes there: a credential is for its own origin alone.
     pub fn redirect(status: StatusCode) -> Self {
         let message = format!("the provider answered with the redirect {}, which is not followed", status.as_u16());
-        Self::new(Problem::new(Kind::Upstream, message).with_code("upstream_redirect"), Origin::Provider, Retry::Next)
+        let problem = Problem::new(Kind::Upstream, message).with_code("upstream_redirect");
+        let answered = Some(status.as_u16());
+        Self { answered, ..Self::new(problem, Origin::Provider, Retry::Next) }.of(Failure::Redirect)
     }
 
     /// A stream did not begin to say anything in time.
     pub fn late() -> Self {
         let problem = Problem::new(Kind::Timeout, "the provider's stream brought no content in time").with_code("upstream_timeout");
-        Self::new(problem, Origin::Provider, Retry::Next)
+        Self { maybe_billed: true, ..Self::new(problem, Origin::Provider, Retry::Next) }.of(Failure::Timeout)
+    }
+
+    /// A success without any content.
+    pub fn empty() -> Self {
+        let problem = Problem::new(Kind::Upstream, "the provider's answer was empty").with_code("upstream_empty");
+        Self { maybe_billed: true, ..Self::new(problem, Origin::Provider, Retry::Next) }.of(Failure::Empty)
+    }
+
+    /// A stream kept saying that it lives, and said nothing.
+    pub fn stalled() -> Self {
+        let problem = Problem::new(Kind::Timeout, "the provider's stream brought nothing for too long").with_code("upstream_stall");
+        Self { maybe_billed: true, ..Self::new(problem, Origin::Provider, Retry::Next) }.of(Failure::Timeout)
     }
 
     /// What a log may say. What callers and providers write may hold a prompt, so that only codes are taken from it.
@@ -143,18 +172,21 @@ impl Error {
 
     /// A provider could not be reached, or broke off.
     pub fn dial(error: DialError) -> Self {
-        let (kind, code, retry) = match (error.phase(), error.fault()) {
-            (_, DialFault::Timeout) => (Kind::Timeout, "upstream_timeout", Retry::Next),
-            (_, DialFault::Tls) => (Kind::Upstream, "upstream_tls", Retry::Next),
-            (_, DialFault::TooLarge) => (Kind::Upstream, "response_too_large", Retry::Next),
-            (_, DialFault::Policy) => (Kind::Internal, "upstream_policy", Retry::Never),
-            (Phase::Resolve | Phase::Connect, _) => (Kind::Upstream, "upstream_unreachable", Retry::Next),
-            (Phase::Body, DialFault::Closed | DialFault::Protocol) => (Kind::Upstream, "upstream_truncated", Retry::Next),
-            (_, DialFault::Protocol | DialFault::Encoding) => (Kind::Upstream, "upstream_protocol", Retry::Next),
-            (_, DialFault::NoAddress | DialFault::Closed) => (Kind::Upstream, "upstream_closed", Retry::Next),
+        let (kind, code, failure) = match (error.phase(), error.fault()) {
+            (Phase::Body, DialFault::Timeout) => (Kind::Timeout, "upstream_stall", Failure::Timeout),
+            (_, DialFault::Timeout) => (Kind::Timeout, "upstream_timeout", Failure::Timeout),
+            (_, DialFault::Tls) => (Kind::Upstream, "upstream_tls", Failure::Tls),
+            (_, DialFault::TooLarge) => (Kind::Upstream, "response_too_large", Failure::TooLarge),
+            (_, DialFault::Policy) => (Kind::Internal, "upstream_policy", Failure::Own),
+            (Phase::Resolve | Phase::Connect, _) => (Kind::Upstream, "upstream_unreachable", Failure::Unreachable),
+            (Phase::Body, DialFault::Closed | DialFault::Protocol) => (Kind::Upstream, "upstream_truncated", Failure::Truncated),
+            (_, DialFault::Protocol | DialFault::Encoding) => (Kind::Upstream, "upstream_protocol", Failure::Protocol),
+            (_, DialFault::NoAddress | DialFault::Closed) => (Kind::Upstream, "upstream_closed", Failure::Truncated),
         };
+        let retry = if error.fault() == DialFault::Policy { Retry::Never } else { Retry::Next };
         let problem = Problem::new(kind, error.to_string()).with_code(code);
-        Self { source: Some(Box::new(error)), ..Self::new(problem, Origin::Provider, retry) }
+        let maybe_billed = error.maybe_billed();
+        Self { maybe_billed, source: Some(Box::new(error)), ..Self::new(problem, Origin::Provider, retry) }.of(failure)
     }
 
     /// A provider answered with an error. `guessed` says that the model's name is the caller's own and not an operator's.
@@ -168,11 +200,16 @@ impl Error {
             Kind::NotFound => (Kind::Upstream, Retry::Next, Some("upstream_model_not_found")),
             Kind::RateLimited => (Kind::RateLimited, Retry::Next, None),
             Kind::Overloaded => (Kind::Overloaded, Retry::Next, None),
+            // That someone behind the provider was late is the provider's failure; we have waited for nothing.
+            Kind::Timeout if fault.status.is_some_and(|status| status.is_server_error()) => {
+                (Kind::Upstream, Retry::Same { after: None }, None)
+            }
             Kind::Timeout => (Kind::Timeout, Retry::Same { after: None }, None),
             Kind::BudgetSpent => (Kind::Overloaded, Retry::Next, Some("upstream_quota")),
             Kind::Unauthenticated | Kind::Forbidden => (Kind::Overloaded, Retry::Next, Some("upstream_auth")),
             Kind::Upstream | Kind::Internal => (Kind::Upstream, Retry::Same { after: None }, None),
         };
+        let (failure, answered) = (class(&fault, guessed), fault.status.map(|status| status.as_u16()));
         let same_status = own.is_none() && fault.status.is_some_and(|status| status.is_client_error());
         let verbatim = (same_status && !fault.raw.is_empty()).then(|| fault.raw.clone());
         let hide = matches!(own, Some("upstream_auth" | "upstream_quota"));
@@ -198,6 +235,52 @@ impl Error {
             provider: Some(provider.to_owned()),
             ..problem
         };
-        Self { verbatim, ..Self::new(problem, Origin::Provider, retry) }
+        Self { verbatim, answered, ..Self::new(problem, Origin::Provider, retry) }.of(failure)
     }
+}
+
+/// What a provider's fault is for those who choose where to go.
+fn class(fault: &Fault, guessed: bool) -> Failure {
+    let code = fault.code.as_deref().unwrap_or_default();
+    let status = fault.status.map_or(0, |status| status.as_u16());
+    match fault.kind {
+        Kind::Filtered => Failure::ContentPolicy,
+        Kind::BadRequest if matches!(status, 409 | 425) => Failure::Transient,
+        Kind::BadRequest | Kind::TooLarge | Kind::Unsupported if is_too_long(code, &fault.message) => Failure::ContextWindow,
+        Kind::BadRequest | Kind::TooLarge | Kind::Unsupported => Failure::Request,
+        Kind::NotFound if guessed => Failure::Request,
+        Kind::NotFound => Failure::ModelNotFound,
+        Kind::RateLimited => Failure::RateLimited,
+        Kind::Overloaded => Failure::Overloaded,
+        Kind::Timeout if status == 408 => Failure::Transient,
+        Kind::BudgetSpent => Failure::Quota,
+        Kind::Unauthenticated | Kind::Forbidden => Failure::Credential,
+        Kind::Upstream if code == "upstream_truncated" => Failure::Truncated,
+        Kind::Upstream if code == "upstream_protocol" => Failure::Protocol,
+        Kind::Timeout | Kind::Upstream | Kind::Internal => Failure::Server,
+    }
+}
+
+/// How providers say that the input is longer than the model takes, where they have no code for it.
+const TOO_LONG: [&str; 12] = [
+    "context length",
+    "context_length",
+    "context window",
+    "prompt is too long",
+    "input is too long",
+    "input length and `max_tokens` exceed",
+    "maximum context",
+    "exceeds the maximum number of tokens",
+    "exceed the maximum number of tokens",
+    "too many input tokens",
+    "tokens in your prompt exceed",
+    "input token count",
+];
+
+fn is_too_long(code: &str, message: &str) -> bool {
+    if matches!(code, "context_length_exceeded" | "context_window_exceeded" | "string_above_max_length") {
+        return true;
+    }
+    let message = message.to_ascii_lowercase();
+    TOO_LONG.iter().any(|words| message.contains(words))
 }

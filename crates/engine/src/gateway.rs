@@ -5,41 +5,46 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use crate::admit::Admission;
+use crate::admit::{Admission, Micros, NanoUsd};
 use crate::answer::Answer;
-use crate::attempt::Attempts;
+use crate::asked::Asked;
+use crate::attempt::{Attempts, Budget, Settings};
 use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::meter::{Meter, Outcome, Record, Recorder};
 use crate::route::{Fleet, Plan};
-use crate::upstream::{Timeouts, Upstream};
-
-/// What one worker thread has for itself.
-pub struct Worker {
-    /// Its connections to providers.
-    pub upstream: Upstream,
-    /// The deadlines where a deployment has none of its own.
-    pub timeouts: Timeouts,
-}
+pub use crate::worker::Worker;
 
 /// What is known to all workers.
 pub struct Gateway {
     fleet: ArcSwap<Fleet>,
     admission: Admission,
     recorder: Arc<dyn Recorder>,
-    retries: u32,
+    settings: ArcSwap<Settings>,
+    budget: Budget,
 }
 
 impl Gateway {
     /// A gateway over that fleet.
-    pub fn new(fleet: Fleet, admission: Admission, recorder: Arc<dyn Recorder>, retries: u32) -> Self {
-        Self { fleet: ArcSwap::from_pointee(fleet), admission, recorder, retries }
+    pub fn new(fleet: Fleet, admission: Admission, recorder: Arc<dyn Recorder>, settings: Settings) -> Self {
+        let (fleet, settings) = (ArcSwap::from_pointee(fleet), ArcSwap::from_pointee(settings));
+        Self { fleet, admission, recorder, settings, budget: Budget::default() }
+    }
+
+    /// Replaces how calls are tried; calls under way keep theirs.
+    pub fn configure(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
     }
 
     /// The deployments there are now.
     pub fn fleet(&self) -> Arc<Fleet> {
         self.fleet.load_full()
+    }
+
+    /// What admits calls.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Replaces the deployments; calls under way keep theirs.
@@ -62,10 +67,10 @@ impl Gateway {
         };
         let mut plan = self.plan(call).await.map_err(&mut failed)?;
         let permit = self.admission.admit().map_err(&mut failed)?;
-        meter.hold(permit);
+        meter.hold(Some(permit), self.admission.tab(call));
         meter.bind(std::mem::take(&mut plan.bonds));
-        let retries = call.retries().unwrap_or(self.retries);
-        Attempts { call, worker, gateway: self, retries }.run(&plan, meter).await
+        let (asked, settings) = (Asked::of(call), self.settings.load_full());
+        self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
     }
 
     /// What to try for that call, in order; nothing is sent anywhere.
@@ -81,13 +86,23 @@ impl Gateway {
     /// Takes one call to that deployment and no other.
     pub async fn call_one(&self, call: &Call, worker: &Worker, target: Arc<Deployment>) -> Result<Answer, Error> {
         let plan = Plan::only(target);
-        Attempts { call, worker, gateway: self, retries: 0 }.run(&plan, self.meter(call)).await
+        let (asked, settings) = (Asked { retries: Some(0), ..Asked::of(call) }, self.settings.load_full());
+        let mut meter = self.meter(call);
+        meter.hold(None, self.admission.tab(call));
+        self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
+    }
+
+    fn attempts<'a>(&'a self, (call, asked): (&'a Call, &'a Asked), worker: &'a Worker, settings: &'a Settings) -> Attempts<'a> {
+        Attempts { call, asked, worker, fleet: &self.fleet, settings, budget: &self.budget, in_flight: self.admission.in_flight() }
     }
 
     fn meter(&self, call: &Call) -> Meter {
         let record = Record {
             id: call.id.clone(),
             key: call.principal.key.clone(),
+            principal: call.principal.clone(),
+            started: self.admission.book().now() - Micros::try_from(call.received.elapsed().as_micros()).unwrap_or(0),
+            session: session(call),
             operation: call.door.operation,
             dialect: call.door.dialect,
             model: call.model.clone(),
@@ -99,7 +114,10 @@ impl Gateway {
             usage: None,
             finish: None,
             cost: None,
+            charged: NanoUsd::ZERO,
+            estimated: false,
             attempts: 0,
+            tried: Vec::new(),
             losses: 0,
             error: None,
             duration: Duration::ZERO,
@@ -108,6 +126,12 @@ impl Gateway {
         };
         Meter::new(record, call.received, self.recorder.clone())
     }
+}
+
+/// The session a caller counts its call to.
+fn session(call: &Call) -> Option<String> {
+    let named = ["x-litellm-session-id", "x-session-id", "x-litellm-trace-id"].into_iter().find_map(|name| call.headers.get(name));
+    named.and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 impl std::fmt::Debug for Gateway {

@@ -3,18 +3,30 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_wire::event::Event;
+use switchboard_wire::event::{Delta, Event};
 use switchboard_wire::problem::Kind;
 use switchboard_wire::relay::is_content;
 use switchboard_wire::reply::{Reason, Usage};
 use switchboard_wire::{Dialect, Operation};
 
-use crate::admit::Permit;
-use crate::call::Door;
+use crate::admit::{Micros, NanoUsd, Permit, Tab};
+use crate::call::{Call, Door};
 use crate::catalog::{Amount, Component, ModelCard, PicoUsd, Service};
+use crate::clock;
 use crate::deployment::Deployment;
 use crate::error::Error;
+use crate::health::{Failure, Sample, Ticket};
+use crate::principal::Principal;
 use crate::route::affinity::Bond;
+
+mod charge;
+
+pub(crate) use charge::Delivered;
+use charge::End;
+
+/// An answer under way is written down this often.
+const CHECKPOINT_TOKENS: u64 = 256;
+const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +46,12 @@ pub struct Record {
     pub id: String,
     /// The key's public name.
     pub key: String,
+    /// Who asked.
+    pub principal: Arc<Principal>,
+    /// When its head arrived, in microseconds since 1970.
+    pub started: Micros,
+    /// The session the caller counts it to.
+    pub session: Option<String>,
     /// What was asked for.
     pub operation: Operation,
     /// How the client writes.
@@ -56,8 +74,14 @@ pub struct Record {
     pub finish: Option<Reason>,
     /// The cost by the catalog's prices; `None` where usage or price is unknown.
     pub cost: Option<PicoUsd>,
+    /// What the ledger holds for it: the sum of its attempts.
+    pub charged: NanoUsd,
+    /// Whether any of that is a guess.
+    pub estimated: bool,
     /// Requests sent to providers.
     pub attempts: u32,
+    /// The attempts one by one, the last one last; also those in which nothing could be sent.
+    pub tried: Vec<Attempt>,
     /// Fields that could not be carried.
     pub losses: usize,
     /// Why it failed: in our own words, or as the code a provider gave. What providers say may hold a prompt.
@@ -68,6 +92,29 @@ pub struct Record {
     pub first_content: Option<Duration>,
     /// Spent in the gateway itself before the first byte was sent to a provider.
     pub overhead: Option<Duration>,
+}
+
+/// One attempt of a call at one deployment.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Where.
+    pub deployment: Arc<Deployment>,
+    /// What went wrong; `None`: nothing, or the caller left.
+    pub failure: Option<Failure>,
+    /// The status the provider answered with, where it failed by one.
+    pub answered: Option<u16>,
+    /// From the request's head to its beginning.
+    pub began: Duration,
+    /// What it took.
+    pub took: Duration,
+    /// What the provider reported.
+    pub usage: Option<Usage>,
+    /// The cost by the catalog's prices.
+    pub cost: Option<PicoUsd>,
+    /// Whether the provider may charge for it although it reported nothing.
+    pub maybe_billed: bool,
+    /// Whether it was begun before another one had answered, and lost or won against it.
+    pub hedge: bool,
 }
 
 /// Takes records. Must not block.
@@ -87,7 +134,16 @@ struct Watch {
     received: Instant,
     service: Option<String>,
     counted: Vec<(Component, u64)>,
+    ticket: Option<Ticket>,
+    fault: Option<(Failure, Option<u16>, bool)>,
+    hedge: bool,
     bonds: Vec<Bond>,
+    delivered: Delivered,
+    /// Whether the provider may bill the attempt although it failed.
+    maybe_billed: bool,
+    /// What has been written down of the attempt under way, and when.
+    checkpoint: (u64, Instant),
+    tab: Option<Tab>,
     _permit: Option<Permit>,
 }
 
@@ -100,14 +156,89 @@ impl Meter {
             received,
             service: None,
             counted: Vec::new(),
+            ticket: None,
+            fault: None,
+            hedge: false,
             bonds: Vec::new(),
+            delivered: Delivered::default(),
+            maybe_billed: false,
+            checkpoint: (0, received),
+            tab: None,
             _permit: None,
         }))
     }
 
-    /// Keeps the permit for as long as the call lasts.
-    pub fn hold(&mut self, permit: Permit) {
-        self.0._permit = Some(permit);
+    /// Keeps the permit and the account for as long as the call lasts.
+    pub fn hold(&mut self, permit: Option<Permit>, tab: Tab) {
+        (self.0._permit, self.0.tab) = (permit, Some(tab));
+    }
+
+    /// Takes what an attempt at that target may need of budgets and limits, and begins it; or says why it may not.
+    pub async fn enter(&mut self, call: &Call, target: &Arc<Deployment>, ticket: Ticket) -> Result<(), Error> {
+        self.conclude();
+        self.begin(target, ticket);
+        let Some(tab) = &mut self.0.tab else { return Ok(()) };
+        let opened = tab.open(call, target).await;
+        if opened.is_err() {
+            // The target has not been asked: nothing is to be learnt of it.
+            self.0.ticket = None;
+        }
+        opened
+    }
+
+    /// The attempt is about to be sent: that is written down before it is.
+    pub fn dispatch(&mut self) -> Result<(), Error> {
+        self.0.checkpoint = (0, Instant::now());
+        self.0.tab.as_mut().map_or(Ok(()), Tab::dispatch)
+    }
+
+    /// The account of the call.
+    pub fn tab(&self) -> Option<&Tab> {
+        self.0.tab.as_ref()
+    }
+
+    /// Pieces of content were passed on unread.
+    pub fn pass(&mut self, pieces: u64) {
+        self.0.delivered.pieces += pieces;
+        if self.0.delivered.pieces - self.0.checkpoint.0 >= CHECKPOINT_TOKENS || self.0.checkpoint.1.elapsed() >= CHECKPOINT_TIME {
+            self.checkpoint();
+        }
+    }
+
+    /// Writes down what the attempt under way has cost by now.
+    fn checkpoint(&mut self) {
+        self.0.checkpoint = (self.0.delivered.pieces, Instant::now());
+        if let (Some(tab), Some(end)) = (&self.0.tab, self.standing()) {
+            tab.checkpoint(end.charge(self.card()).amount);
+        }
+    }
+
+    fn card(&self) -> Option<&ModelCard> {
+        self.deployment()?.card.as_ref()
+    }
+
+    /// How the attempt stands now.
+    fn standing(&self) -> Option<End<'_>> {
+        let record = self.0.record.as_deref()?;
+        Some(End {
+            outcome: record.outcome,
+            usage: record.usage.as_ref(),
+            counted: &self.0.counted,
+            service: self.0.service.as_deref(),
+            delivered: self.0.delivered,
+            prompt: self.0.tab.as_ref().map_or(0, Tab::prompt),
+            maybe_billed: self.0.maybe_billed,
+        })
+    }
+
+    /// The attempt under way is over, and what it cost is settled. Once for each attempt, whoever says so first.
+    pub fn conclude(&mut self) {
+        let Some(charge) = self.0.tab.as_ref().filter(|tab| tab.is_sent()).and_then(|_| Some(self.standing()?.charge(self.card()))) else {
+            return;
+        };
+        if let Some(tab) = &mut self.0.tab {
+            tab.close(charge);
+        }
     }
 
     /// What stays where the call is answered.
@@ -123,17 +254,68 @@ impl Meter {
     }
 
     /// Another attempt begins: what an earlier one reported is not this one's.
-    pub fn begin(&mut self, target: &Arc<Deployment>) {
+    pub fn begin(&mut self, target: &Arc<Deployment>, ticket: Ticket) {
         self.0.service = None;
         self.0.counted.clear();
+        self.0.fault = None;
+        self.0.ticket = Some(ticket);
+        (self.0.delivered, self.0.maybe_billed) = (Delivered::default(), false);
         self.note(|record| {
             record.deployment = Some(target.clone());
             record.outcome = Outcome::Cancelled;
+            record.error = None;
             record.usage = None;
             record.finish = None;
             record.first_content = None;
             record.losses = 0;
         });
+    }
+
+    /// The attempt under way has failed. `true`: its deployment has been shut out by that.
+    pub fn end(&mut self, error: &Error) -> bool {
+        self.0.fault = Some((error.failure, error.answered, error.maybe_billed));
+        self.0.maybe_billed = error.maybe_billed;
+        self.note(|record| record.outcome = Outcome::Failed(error.problem.kind));
+        self.conclude();
+        self.close()
+    }
+
+    /// Writes down what became of the attempt under way, and tells the deployment's health.
+    fn close(&mut self) -> bool {
+        let Some(ticket) = self.0.ticket.take() else { return false };
+        let cost = self.cost();
+        let (now, received, fault, hedge) = (clock::now(), self.0.received, self.0.fault.take(), self.0.hedge);
+        let Some(record) = &mut self.0.record else { return false };
+        let Some(deployment) = record.deployment.clone() else { return false };
+        let (began, usage) = (ticket.began(), record.usage.clone());
+        let count = |pick: fn(&Usage) -> Option<u64>| usage.as_ref().and_then(pick);
+        let first_content = record.first_content.map(|first| (received + first).saturating_duration_since(began));
+        let message = record.error.as_deref().unwrap_or_else(|| fault.map_or("", |(failure, ..)| failure.as_str()));
+        let sample = Sample {
+            failure: fault.map(|(failure, ..)| (failure, message)),
+            streamed: record.stream,
+            first_content,
+            output_tokens: count(|usage| usage.output),
+            tokens: count(|usage| usage.input).unwrap_or(0) + count(|usage| usage.output).unwrap_or(0),
+        };
+        let shut = if fault.is_some() || record.outcome == Outcome::Complete {
+            ticket.finish(&sample, now)
+        } else {
+            drop(ticket);
+            false
+        };
+        record.tried.push(Attempt {
+            deployment,
+            failure: fault.map(|(failure, ..)| failure),
+            answered: fault.and_then(|(_, answered, _)| answered),
+            began: began.saturating_duration_since(received),
+            took: now.saturating_duration_since(began),
+            maybe_billed: fault.is_some_and(|(.., maybe_billed)| maybe_billed),
+            usage,
+            cost,
+            hedge,
+        });
+        shut
     }
 
     /// The call ends in that failure, as that client is told.
@@ -148,10 +330,16 @@ impl Meter {
 
     /// An answer under way ends in that failure.
     pub fn break_off(&mut self, error: &Error) {
+        self.0.fault = Some((error.failure, error.answered, error.maybe_billed));
         self.note(|record| {
             record.outcome = Outcome::Failed(error.problem.kind);
             record.error = Some(error.for_log());
         });
+    }
+
+    /// Why the answer ended, and what it took.
+    pub fn finish(&self) -> (Option<Reason>, Option<&Usage>) {
+        self.0.record.as_ref().map_or((None, None), |record| (record.finish, record.usage.as_ref()))
     }
 
     /// Requests sent to providers so far.
@@ -185,7 +373,11 @@ impl Meter {
                     record.outcome = Outcome::Complete;
                 });
             }
-            Event::BlockDelta { .. } | Event::BlockStart { .. } if is_content(event) => self.content(),
+            Event::BlockDelta { delta, .. } if is_content(event) => {
+                self.0.delivered.bytes += delta_bytes(delta);
+                self.content();
+            }
+            Event::BlockStart { .. } if is_content(event) => self.content(),
             Event::BlockDelta { .. }
             | Event::BlockStart { .. }
             | Event::Start { .. }
@@ -216,10 +408,14 @@ impl Meter {
 
     /// The first content came.
     pub fn content(&mut self) {
-        let received = self.0.received;
-        self.note(|record| {
-            record.first_content.get_or_insert_with(|| received.elapsed());
-        });
+        let Watch { record: Some(record), received, ticket, .. } = &mut *self.0 else { return };
+        if record.first_content.is_none() {
+            let now = clock::now();
+            record.first_content = Some(now.saturating_duration_since(*received));
+            if let Some(ticket) = ticket {
+                ticket.content(now);
+            }
+        }
     }
 
     /// The cost so far, where usage and prices are known.
@@ -230,9 +426,24 @@ impl Meter {
     }
 }
 
+/// Bytes of content in a piece of an answer.
+fn delta_bytes(delta: &Delta) -> u64 {
+    match delta {
+        Delta::Text(text) | Delta::Arguments(text) | Delta::Transcript(text) => text.len() as u64,
+        Delta::Seal(_) | Delta::Citation(_) | Delta::AudioData(_) => 0,
+    }
+}
+
 impl Drop for Meter {
     fn drop(&mut self) {
         let cost = self.cost();
+        self.conclude();
+        if let Some(tab) = &mut self.0.tab {
+            tab.finish();
+            let (charged, estimated) = tab.charged();
+            self.note(|record| (record.charged, record.estimated) = (charged, estimated));
+        }
+        self.close();
         if let Some(mut record) = self.0.record.take() {
             record.cost = cost;
             record.duration = self.0.received.elapsed();

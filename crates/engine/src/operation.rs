@@ -12,14 +12,6 @@ pub(crate) mod estimate;
 mod passed;
 mod rerank;
 
-/// The tokens of a chat, by estimate; `None` where it is no chat or cannot be read. Long texts take long, and the tokenizer is made
-/// at its first use: neither holds up a worker.
-pub(crate) async fn tokens(call: &Call) -> Option<u64> {
-    let inbound = call.door.dialect.inbound().filter(|_| call.door.operation == Operation::Chat)?;
-    let request = inbound.read_request(&call.head(), &call.body.join()).ok()?;
-    tokio::task::spawn_blocking(move || estimate::tokens(&request)).await.ok().flatten()
-}
-
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -35,15 +27,26 @@ use switchboard_wire::usage::Spent;
 use switchboard_wire::{Dialect, Operation};
 
 use crate::answer::{Answer, AnswerBody, StreamBody};
-use crate::attempt::Attempts;
 use crate::call::{Call, Content};
 use crate::catalog::Component;
 use crate::deployment::{Deployment, Reach};
+use crate::dispatch::Dispatch;
 use crate::error::{Error, Retry};
-use crate::exchange::{fault, figures};
+use crate::exchange::Made;
+use crate::figures;
+use crate::health::Failure;
+use crate::judge::fault;
 use crate::meter::{Meter, Outcome};
 use crate::scrub;
 use crate::upstream::{UpstreamBody, UpstreamReply};
+
+/// The tokens of a chat, by estimate; `None` where it is no chat or cannot be read. Long texts take long, and the tokenizer is made
+/// at its first use: neither holds up a worker.
+pub(crate) async fn tokens(call: &Call) -> Option<u64> {
+    let inbound = call.door.dialect.inbound().filter(|_| call.door.operation == Operation::Chat)?;
+    let request = inbound.read_request(&call.head(), &call.body.join()).ok()?;
+    tokio::task::spawn_blocking(move || estimate::tokens(&request)).await.ok().flatten()
+}
 
 /// What a call ends in.
 enum Product {
@@ -54,8 +57,8 @@ enum Product {
 }
 
 /// One request to one target.
-pub(crate) async fn run(attempts: &Attempts<'_>, target: &Arc<Deployment>, mut meter: Meter) -> Result<Answer, (Error, Meter)> {
-    let step = Step { attempts, call: attempts.call, target };
+pub(crate) async fn run(dispatch: Dispatch<'_>, target: &Arc<Deployment>, mut meter: Meter) -> Result<Made, (Error, Meter)> {
+    let step = Step { dispatch, call: dispatch.call, target };
     let made = match step.call.door.operation {
         Operation::Embeddings => embed::run(&step, &mut meter).await,
         Operation::Rerank => rerank::run(&step, &mut meter).await,
@@ -67,25 +70,25 @@ pub(crate) async fn run(attempts: &Attempts<'_>, target: &Arc<Deployment>, mut m
         Err(error) => return Err((error, meter)),
     };
     meter.note(|record| record.status = 200);
-    let (headers, body) = match product {
+    let (headers, body, meter) = match product {
         Product::Whole(mut headers, body) => {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
             meter.complete(None, None);
-            figures(&mut headers, &meter);
-            (headers, AnswerBody::Whole(Some(body)))
+            figures::whole(&mut headers, &meter);
+            (headers, AnswerBody::Whole(Some(body)), Some(meter))
         }
         Product::Passing(headers, passing) => {
             let (body, relay) = *passing;
             meter.note(|record| record.outcome = Outcome::Cancelled);
-            (headers, AnswerBody::Stream(Box::new(StreamBody::new(body, relay, meter, step.call.door))))
+            (headers, AnswerBody::Stream(Box::new(StreamBody::new(body, relay, meter, step.call.door))), None)
         }
     };
-    Ok(Answer { status: StatusCode::OK, headers, body })
+    Ok((Answer { status: StatusCode::OK, headers, body }, meter))
 }
 
 /// One call at one target.
 struct Step<'a> {
-    attempts: &'a Attempts<'a>,
+    dispatch: Dispatch<'a>,
     call: &'a Call,
     target: &'a Arc<Deployment>,
 }
@@ -101,7 +104,7 @@ impl<'a> Step<'a> {
         let operation = self.call.door.operation;
         let message = format!("{} at {} does not serve `{operation}`", self.target.spec.model, self.target.provider_name);
         let problem = Problem::new(Kind::BadRequest, message).with_param("model").with_code("operation_not_supported");
-        Error { retry: Retry::Next, ..problem.into() }
+        Error { retry: Retry::Next, ..problem.into() }.of(Failure::Unsupported)
     }
 
     /// The provider serves the operation, but in a form this door cannot be translated to.
@@ -112,7 +115,7 @@ impl<'a> Step<'a> {
             self.target.provider_name
         );
         let problem = Problem::new(Kind::Unsupported, message).with_param("model").with_code("operation_not_supported");
-        Error { retry: Retry::Next, ..problem.into() }
+        Error { retry: Retry::Next, ..problem.into() }.of(Failure::Unsupported)
     }
 
     fn outline(&self) -> Result<&'a Outline, Error> {
@@ -151,7 +154,7 @@ impl<'a> Step<'a> {
 
     /// Sends a JSON body and takes the whole answer to it. A provider's error is `Err`.
     async fn ask(&self, reach: &Reach, body: Frames, dialect: Dialect, meter: Option<&mut Meter>) -> Result<(HeaderMap, Bytes), Error> {
-        let reply = self.attempts.send(self.target, reach, (body, Vec::new(), "application/json"), meter).await?;
+        let reply = self.dispatch.send(self.target, reach, (body, Vec::new(), "application/json"), meter).await?;
         self.whole(reply, dialect).await
     }
 
@@ -180,7 +183,7 @@ impl<'a> Step<'a> {
             let message = format!("{} cannot take: {losses}", self.target.spec.model);
             let param = losses.list().first().map(|loss| loss.field.to_string()).unwrap_or_default();
             let problem = Problem::new(Kind::Unsupported, message).with_param(param).with_code("unsupported_parameter");
-            return Err(Error { retry: Retry::Next, ..problem.into() });
+            return Err(Error { retry: Retry::Next, ..problem.into() }.of(Failure::Unsupported));
         }
         if let Ok(value) = HeaderValue::try_from(losses.to_string()) {
             headers.insert(HeaderName::from_static("x-switchboard-dropped"), value);
@@ -191,7 +194,7 @@ impl<'a> Step<'a> {
 
 /// Content that one target cannot take may be what another can.
 fn untaken(unsupported: Unsupported) -> Error {
-    Error { retry: Retry::Next, ..Problem::from(unsupported).into() }
+    Error { retry: Retry::Next, ..Problem::from(unsupported).into() }.of(Failure::Unsupported)
 }
 
 /// The dialect a provider's errors are written in, by the shape of the operation.

@@ -23,9 +23,9 @@ use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::Caller;
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
-use crate::router::{Match, Route, Row};
+use crate::router::{Info, Match, Route, Row};
 use crate::trust::Denial;
-use crate::{models, page};
+use crate::{market, models, page};
 
 type Answered = Response<AnswerBody>;
 
@@ -66,11 +66,24 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
     let from = address(body.peer());
     let caller = identified(acceptor, &row, &parts, from).await.map_err(|refused| shown(refused, &door))?;
+    let principal = caller.principal.clone();
     match route {
-        Route::Models => models::list(&acceptor.app, &parts).map_err(told),
-        Route::OpenRouterModels => Ok(models::openrouter(&acceptor.app, parts.uri.query())),
-        Route::Model => models::one(&acceptor.app, &parts, &path_model.unwrap_or_default()).map_err(told),
-        Route::GeminiModels => models::gemini(&acceptor.app, path_model.as_deref(), parts.uri.query()).map_err(told),
+        Route::Models => models::list(&acceptor.app, &principal, &parts).map_err(told),
+        Route::Market(listing) => {
+            let ask = market::Ask { principal: &principal, parts: &parts, model: path_model.as_deref() };
+            market::answer(&acceptor.app, listing, &ask).map_err(told)
+        }
+        Route::Model => models::one(&acceptor.app, &principal, &parts, &path_model.unwrap_or_default()).map_err(told),
+        Route::GeminiModels => models::gemini(&acceptor.app, &principal, path_model.as_deref(), parts.uri.query()).map_err(told),
+        Route::Info(document) => {
+            let ask = models::info::Ask { principal: &principal, parts: &parts };
+            let answered = match document {
+                Info::Models => models::info::all(&acceptor.app, &ask),
+                Info::Paged => models::info::paged(&acceptor.app, &ask),
+                Info::Groups => models::info::groups(&acceptor.app, &ask),
+            };
+            answered.map_err(told)
+        }
         Route::Page(page) => Ok(Box::pin(page::closed(page, acceptor, &parts)).await),
         Route::Admin(action) => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
@@ -79,7 +92,6 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
         }
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
-            let principal = caller.principal.clone();
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
             let (frames, _drawn) = frames.into_parts();
             let call = draft.call(frames.into_iter().collect(), &acceptor.app).map_err(told)?;
@@ -135,8 +147,8 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
         Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => {
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
-        Route::Models | Route::Model | Route::Page(_) | Route::Admin(_) => Ok((plain, path_model, None)),
-        Route::OpenRouterModels => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
+        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::Admin(_) => Ok((plain, path_model, None)),
+        Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
         Route::GeminiModels => Ok((gemini, path_model, None)),
         Route::Gemini => {
             let path = path_model.unwrap_or_default();
@@ -270,6 +282,9 @@ fn refuse(refusal: &Refusal) -> Answered {
     let mut response = Response::new(AnswerBody::Whole(Some(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(reason) = &refusal.error.refusal {
+        response.headers_mut().extend(reason.headers());
+    }
     if let Some(wait) = problem.retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)));
     }

@@ -37,8 +37,7 @@ pub enum Policy {
 
 impl Policy {
     /// Every policy.
-    pub const ALL: [Policy; 7] =
-        [Policy::Public, Policy::Llm, Policy::Info, Policy::Keys, Policy::Managed, Policy::Viewer, Policy::Admin];
+    pub const ALL: [Policy; 7] = [Policy::Public, Policy::Llm, Policy::Info, Policy::Keys, Policy::Managed, Policy::Viewer, Policy::Admin];
 
     /// Whether a caller of that role may use a route of this policy. None: a key of nobody.
     pub fn admits(self, role: Option<Role>) -> bool {

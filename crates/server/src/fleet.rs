@@ -120,6 +120,7 @@ fn pattern(configured: &Configured, catalog: &Catalog) -> Result<Deployment, Str
         group: configured.model_name.clone(),
         provider: row.id.clone(),
         model: model.into_owned(),
+        traits: traits(configured)?,
         guessed: true,
         ..Spec::default()
     };
@@ -189,11 +190,14 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         remove: named.additional_drop_params.clone(),
         base_model: named.model_info.base_model.clone(),
         weight: named.limits.weight,
+        known: json(&named.model_info.written),
         prices: named.prices.iter().map(|(name, price)| (name.clone(), price.as_str().to_owned())).collect(),
         traits: traits(named)?,
         order: named.limits.order.and_then(|order| u32::try_from(order).ok()).unwrap_or(0),
         timeout: named.limits.timeout.or(Some(config.router.timeout)),
         stream_timeout: named.limits.stream_timeout.or(config.router.stream_timeout),
+        num_retries: named.limits.num_retries.or(named.limits.max_retries),
+        cooldown_time: named.limits.cooldown_time,
         transport: transport(connection.ssl_verify.as_ref())?,
         secrets,
         ..Spec::default()

@@ -1,6 +1,6 @@
 //! The models there are, in each client's form.
 
-mod openrouter;
+pub(crate) mod info;
 mod page;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::catalog::ModelCard;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::error::Error;
+use switchboard_engine::principal::Principal;
 use switchboard_engine::wire::problem::Problem;
 
 use crate::app::App;
@@ -67,10 +68,14 @@ impl Wanted {
 }
 
 /// Everything callers can name, sorted: groups, aliases, and what patterns stand for.
-fn listed(app: &App, wanted: Wanted) -> Vec<Listed> {
+fn listed(app: &App, principal: &Principal, wanted: Wanted) -> Vec<Listed> {
     let mut list = Vec::new();
     if !wanted.only_access_groups {
         list = models(app, wanted.patterns);
+        list.retain(|listed| principal.may_use(&listed.name));
+        // Its own names for models come beside theirs.
+        let own = principal.aliases.iter().filter(|(_, model)| principal.may_use(model));
+        list.extend(own.filter_map(|(alias, model)| Some(Listed { name: alias.clone(), ..find(app, principal, model).ok()? })));
     }
     let config = app.config();
     if wanted.access_groups || wanted.only_access_groups {
@@ -109,8 +114,8 @@ fn is_anthropic(parts: &request::Parts) -> bool {
 }
 
 /// `GET /v1/models`: everything at once for OpenAI's clients, page by page for Anthropic's.
-pub(crate) fn list(app: &App, parts: &request::Parts) -> Result<Response<AnswerBody>, Problem> {
-    let list = listed(app, Wanted::of(parts.uri.query()));
+pub(crate) fn list(app: &App, principal: &Principal, parts: &request::Parts) -> Result<Response<AnswerBody>, Problem> {
+    let list = listed(app, principal, Wanted::of(parts.uri.query()));
     if is_anthropic(parts) {
         return page::anthropic(&list, parts.uri.query()).map(|page| document(&page));
     }
@@ -118,28 +123,27 @@ pub(crate) fn list(app: &App, parts: &request::Parts) -> Result<Response<AnswerB
     Ok(document(&json!({"data": data, "object": "list"})))
 }
 
-/// `GET /api/v1/models`, for OpenRouter's clients.
-pub(crate) fn openrouter(app: &App, query: Option<&str>) -> Response<AnswerBody> {
-    document(&openrouter::list(&listed(app, Wanted::of(query))))
-}
-
 /// `GET /v1/models/{id}`.
-pub(crate) fn one(app: &App, parts: &request::Parts, name: &str) -> Result<Response<AnswerBody>, Problem> {
-    let found = find(app, name)?;
+pub(crate) fn one(app: &App, principal: &Principal, parts: &request::Parts, name: &str) -> Result<Response<AnswerBody>, Problem> {
+    let found = find(app, principal, name)?;
     Ok(document(&if is_anthropic(parts) { anthropic(&found) } else { openai(&found) }))
 }
 
 /// `GET /v1beta/models` and `GET /v1beta/models/{id}`.
-pub(crate) fn gemini(app: &App, name: Option<&str>, query: Option<&str>) -> Result<Response<AnswerBody>, Problem> {
+pub(crate) fn gemini(app: &App, principal: &Principal, name: Option<&str>, query: Option<&str>) -> Result<Response<AnswerBody>, Problem> {
     match name {
-        Some(name) => Ok(document(&google(&find(app, name)?))),
-        None => page::gemini(&listed(app, Wanted::default()), query).map(|page| document(&page)),
+        Some(name) => Ok(document(&google(&find(app, principal, name)?))),
+        None => page::gemini(&listed(app, principal, Wanted::default()), query).map(|page| document(&page)),
     }
 }
 
-fn find(app: &App, name: &str) -> Result<Listed, Problem> {
+fn find(app: &App, principal: &Principal, name: &str) -> Result<Listed, Problem> {
     let fleet = app.gateway.fleet();
-    let (group, deployments) = fleet.find(name).ok_or_else(|| *Error::model_not_found(name).problem)?;
+    let meant = principal.meant(name);
+    if !principal.may_use(meant) {
+        return Err(*Error::model_not_found(name).problem);
+    }
+    let (group, deployments) = fleet.find(meant).ok_or_else(|| *Error::model_not_found(name).problem)?;
     let first = deployments.first().ok_or_else(|| *Error::model_not_found(name).problem)?;
     let mut found = Listed::of(name.to_owned(), first);
     let config = app.config();

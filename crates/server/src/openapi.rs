@@ -2,11 +2,14 @@
 //!
 //! Paths, methods and summaries are the router's rows; what a body holds is written in `schemas.json`, by name.
 
+mod catalogue;
+
 use serde_json::{Map, Value, json};
 use switchboard_engine::call::Door;
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::router::{Audience, Page, Route, Row, rows};
+use crate::market::Listing;
+use crate::router::{Audience, Info, Page, Route, Row, rows};
 
 const SCHEMAS: &str = include_str!("openapi/schemas.json");
 
@@ -196,8 +199,15 @@ fn document_of(path: &str, route: Route) -> Value {
     let json = |schema: &str| json!({"application/json": {"schema": named(schema)}});
     match route {
         Route::Models => json("ModelList"),
-        Route::OpenRouterModels => json("OpenRouterModelList"),
+        Route::Market(Listing::Models) => json!({
+            "application/json": {"schema": named(catalogue::schema(Listing::Models))},
+            "application/rss+xml": {"schema": {"type": "string"}},
+        }),
+        Route::Market(listing) => json(catalogue::schema(listing)),
         Route::Model => json("AnyModel"),
+        Route::Info(Info::Models) => json("ModelInfoList"),
+        Route::Info(Info::Paged) => json("ModelInfoPage"),
+        Route::Info(Info::Groups) => json("ModelGroupList"),
         Route::GeminiModels if path.contains("{*model}") => json("GeminiModel"),
         Route::GeminiModels => json("GeminiModelList"),
         Route::Page(Page::Home | Page::Docs) => json!({"text/html": {"schema": {"type": "string"}}}),
@@ -229,6 +239,10 @@ fn parameters(path: &str, route: Route) -> Vec<Value> {
             list.push(query("after_id", "string", "Begin behind this model, in Anthropic's form"));
             list.push(query("before_id", "string", "End before this model, in Anthropic's form"));
         }
+        Route::Info(Info::Models) => list.push(query("litellm_model_id", "string", "The deployment of this id alone")),
+        Route::Info(Info::Groups) => list.push(query("model_group", "string", "This model alone")),
+        Route::Info(Info::Paged) => list.extend(catalogue::DEPLOYMENTS.map(|(name, kind, what)| query(name, kind, what))),
+        Route::Market(listing) => list.extend(catalogue::parameters(listing).map(|(name, kind, what)| query(name, kind, what))),
         Route::GeminiModels if !path.contains("{*model}") => {
             list.push(query("pageSize", "integer", "Models on one page"));
             list.push(query("pageToken", "string", "Where the page begins"));

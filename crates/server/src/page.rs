@@ -60,7 +60,7 @@ pub(crate) async fn closed(page: Page, acceptor: &Acceptor, parts: &request::Par
 }
 
 /// The URL at which clients reach the gateway: configured, else as this client wrote it.
-fn base(app: &App, parts: &request::Parts) -> String {
+pub(crate) fn base(app: &App, parts: &request::Parts) -> String {
     let config = app.config();
     if let Some(url) = &config.general.public_base_url {
         return url.trim_end_matches('/').to_owned();

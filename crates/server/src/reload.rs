@@ -85,7 +85,6 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("switchboard.timeouts", before.timeouts != after.timeouts),
         ("switchboard.upstream", before.upstream != after.upstream),
         ("switchboard.reload", before.reload != after.reload),
-        ("router_settings.num_retries", old.router.num_retries != new.router.num_retries),
         ("general_settings.database_url", old.general.database_url != new.general.database_url),
         ("litellm_settings.json_logs", old.litellm.json_logs != new.litellm.json_logs),
         ("SERVER_ROOT_PATH", old.general.root_path != new.general.root_path),

@@ -8,6 +8,7 @@ use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::admin::Action;
 use crate::authz::Policy;
+use crate::market::Listing;
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +19,29 @@ pub enum Route {
     Gemini,
     /// The models there are.
     Models,
-    /// The models there are, in OpenRouter's form.
-    OpenRouterModels,
+    /// A document of OpenRouter's catalogue.
+    Market(Listing),
     /// One model.
     Model,
     /// The models there are, in Gemini's form.
     GeminiModels,
+    /// What LiteLLM's clients are told of deployments.
+    Info(Info),
     /// A page or a document of the gateway's own.
     Page(Page),
     /// The management API.
     Admin(Action),
+}
+
+/// Documents on deployments, in LiteLLM's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Info {
+    /// All of them.
+    Models,
+    /// Page by page.
+    Paged,
+    /// By the name that callers use.
+    Groups,
 }
 
 /// Pages and documents of the gateway's own.
@@ -93,6 +107,8 @@ pub enum Audience {
     Gemini,
     /// Clients of Azure's API: the model stands in the path.
     Azure,
+    /// Clients of OpenRouter's API: what models there are, and who serves them how well.
+    OpenRouter,
     /// All of them.
     Everyone,
     /// People and machines that run the gateway.
@@ -103,11 +119,12 @@ pub enum Audience {
 
 impl Audience {
     /// All of them, in the order of documents.
-    pub const ALL: [Audience; 7] = [
+    pub const ALL: [Audience; 8] = [
         Audience::OpenAi,
         Audience::Anthropic,
         Audience::Gemini,
         Audience::Azure,
+        Audience::OpenRouter,
         Audience::Everyone,
         Audience::Operator,
         Audience::Administrator,
@@ -120,6 +137,7 @@ impl Audience {
             Audience::Anthropic => "Anthropic clients",
             Audience::Gemini => "Gemini clients",
             Audience::Azure => "Azure clients",
+            Audience::OpenRouter => "OpenRouter clients",
             Audience::Everyone => "Models",
             Audience::Operator => "The gateway itself",
             Audience::Administrator => "Keys, people and money",
@@ -134,7 +152,8 @@ impl Row {
             Route::Call(door) if door.dialect == Dialect::Anthropic => Audience::Anthropic,
             Route::Call(_) => Audience::OpenAi,
             Route::Gemini | Route::GeminiModels => Audience::Gemini,
-            Route::Models | Route::OpenRouterModels | Route::Model => Audience::Everyone,
+            Route::Models | Route::Model | Route::Info(_) => Audience::Everyone,
+            Route::Market(_) => Audience::OpenRouter,
             Route::Page(_) => Audience::Operator,
             Route::Admin(_) => Audience::Administrator,
         }
@@ -163,7 +182,7 @@ use Dialect::{Anthropic, OpenAiChat, OpenAiCompletions, OpenAiResponses};
 use Operation::{Chat, CountTokens, Embeddings, ImageEdits, ImageGenerations, Moderations, Rerank, Speech, Transcriptions};
 
 /// Paths that exist under every prefix of [`PREFIXES`].
-pub const SHARED: [Row; 15] = [
+pub const SHARED: [Row; 25] = [
     // OpenAI clients
     call("/chat/completions", Chat, OpenAiChat, "Chat with a model"),
     call("/completions", Chat, OpenAiCompletions, "Complete a text"),
@@ -181,6 +200,17 @@ pub const SHARED: [Row; 15] = [
     // all of them
     models("/models", Route::Models, "The models there are"),
     models("/models/{*model}", Route::Model, "One model"),
+    // OpenRouter's clients
+    models("/models/count", Route::Market(Listing::Count), "How many models there are"),
+    models("/models/user", Route::Market(Listing::Mine), "The models that the key may use"),
+    models("/model/{*model}", Route::Market(Listing::One), "One model, with prices and abilities"),
+    models("/endpoints/zdr", Route::Market(Listing::ZeroRetention), "The endpoints that keep nothing"),
+    models("/providers", Route::Market(Listing::Providers), "Who serves models"),
+    models("/embeddings/models", Route::Market(Listing::Embeddings), "The models that embed"),
+    models("/images/models", Route::Market(Listing::Images), "The models that make images"),
+    models("/images/models/{*model}/endpoints", Route::Market(Listing::ImageEndpoints), "Who serves a model that makes images"),
+    models("/parameters/{*model}", Route::Market(Listing::Parameters), "The parameters a model takes"),
+    models("/models/{*model}/endpoints", Route::Market(Listing::Endpoints), "Who serves a model, at what price and how well"),
     call("/queue/chat/completions", Chat, OpenAiChat, "Chat with a model (LiteLLM's queued form)"),
 ];
 
@@ -209,7 +239,7 @@ pub const BY_MODEL: [Row; 8] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 15] = [
+pub const ALONE: [Row; 19] = [
     // Gemini clients
     models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
@@ -221,7 +251,19 @@ pub const ALONE: [Row; 15] = [
         form: "",
         summary: "Call a model, in Gemini's form: `{model}:generateContent`, …",
     },
-    Row { method: "POST", path: "/models/{*model}", route: Route::Gemini, policy: Policy::Llm, form: "", summary: "Call a model, in Gemini's form" },
+    Row {
+        method: "POST",
+        path: "/models/{*model}",
+        route: Route::Gemini,
+        policy: Policy::Llm,
+        form: "",
+        summary: "Call a model, in Gemini's form",
+    },
+    // LiteLLM's clients
+    models("/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
+    models("/v1/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
+    models("/v2/model/info", Route::Info(Info::Paged), "The deployments, page by page"),
+    models("/model_group/info", Route::Info(Info::Groups), "What each model can do, over all its deployments"),
     // everyone
     page("/", Page::Home, Policy::Public, "What this is"),
     page("/docs", Page::Docs, Policy::Public, "The API, for people"),
@@ -250,23 +292,37 @@ pub enum Match {
 /// Finds routes.
 #[derive(Clone, Debug)]
 pub struct Router {
-    tree: Tree<Vec<Row>>,
+    tree: Tree<Node>,
     root: String,
 }
+
+/// What a path of the tree leads to.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    rows: Vec<Row>,
+    /// What it leads to where a model's name, which may hold slashes, is followed by more: (end of the path, row).
+    below: Vec<(&'static str, Row)>,
+}
+
+/// A model's name that takes the rest of the path.
+const WILD: &str = "{*model}";
 
 impl Router {
     /// All routes, below the path `root` (empty for none).
     pub fn new(root: &str) -> Result<Self, matchit::InsertError> {
-        let mut paths: std::collections::BTreeMap<String, Vec<Row>> = std::collections::BTreeMap::new();
+        let mut paths: std::collections::BTreeMap<String, Node> = std::collections::BTreeMap::new();
         for (path, row) in rows() {
-            let known = paths.entry(path).or_default();
-            if !known.iter().any(|one| one.method == row.method) {
-                known.push(row);
+            let end = row.path.split_once(WILD).map(|(_, end)| end).filter(|end| !end.is_empty());
+            let node = paths.entry(end.and_then(|end| path.strip_suffix(end)).unwrap_or(&path).to_owned()).or_default();
+            match end {
+                Some(end) => node.below.push((end, row)),
+                None if node.rows.iter().any(|known| known.method == row.method) => {}
+                None => node.rows.push(row),
             }
         }
         let mut tree = Tree::new();
-        for (path, methods) in paths {
-            tree.insert(path, methods)?;
+        for (path, node) in paths {
+            tree.insert(path, node)?;
         }
         Ok(Self { tree, root: root.trim_end_matches('/').to_owned() })
     }
@@ -275,9 +331,18 @@ impl Router {
     pub fn find(&self, method: &Method, path: &str) -> Match {
         let Ok(found) = self.tree.at(self.below(path)) else { return Match::Nothing };
         let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
-        match found.value.iter().find(|row| row.method == wanted) {
-            Some(row) => Match::Found(*row, found.params.get("model").map(crate::query::decode)),
-            None => Match::OtherMethod(found.value.iter().map(|row| row.method).collect::<Vec<_>>().join(", ")),
+        let model = found.params.get("model");
+        for (end, row) in &found.value.below {
+            if let Some(name) = model.and_then(|model| model.strip_suffix(end)).filter(|name| !name.is_empty()) {
+                let name = Some(crate::query::decode(name));
+                return if row.method == wanted { Match::Found(*row, name) } else { Match::OtherMethod(row.method.to_owned()) };
+            }
+        }
+        let rows = &found.value.rows;
+        match rows.iter().find(|row| row.method == wanted) {
+            Some(row) => Match::Found(*row, model.map(crate::query::decode)),
+            None if rows.is_empty() => Match::Nothing,
+            None => Match::OtherMethod(rows.iter().map(|row| row.method).collect::<Vec<_>>().join(", ")),
         }
     }
 
@@ -302,7 +367,7 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
 fn flavored(mut row: Row, flavor: Flavor) -> Row {
     match &mut row.route {
         Route::Call(door) => door.flavor = flavor,
-        route @ Route::Models if flavor == Flavor::OpenRouter => *route = Route::OpenRouterModels,
+        route @ Route::Models if flavor == Flavor::OpenRouter => *route = Route::Market(Listing::Models),
         _ => {}
     }
     row

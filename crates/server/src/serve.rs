@@ -24,6 +24,7 @@ use crate::fleet;
 use crate::memory::{self, MemoryError};
 use crate::overlay::{self, OverlayError};
 use crate::reload::{Reload, Reloading, needs_restart};
+use crate::resilience;
 use crate::router::Router;
 use crate::transport::{self, BadTransport};
 use crate::trust::{Trust, TrustError};
@@ -100,7 +101,7 @@ impl Gate {
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
         let app = Arc::new(App {
-            gateway: Gateway::new(fleet, Admission::new(bound), recorder, config.router.num_retries),
+            gateway: Gateway::new(fleet, Admission::new(bound), recorder, resilience::of(&config)),
             health,
             catalog: ArcSwap::new(catalog),
             keys: ArcSwap::from_pointee(Keys::of(&config, &foundation)),
@@ -149,6 +150,7 @@ impl Gate {
                 restart.push("the built-in model");
             }
             app.gateway.replace(fleet);
+            app.gateway.configure(resilience::of(&config));
             app.catalog.store(catalog);
             app.keys.store(Arc::new(Keys::of(&config, &app.foundation)));
             app.config.store(config);

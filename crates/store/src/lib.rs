@@ -12,11 +12,15 @@
 pub mod audit;
 pub mod desk;
 pub mod error;
+mod failpoint;
 mod follow;
+pub mod journal;
+pub mod ledger;
 mod migrate;
 pub mod money;
 pub mod object;
 mod open;
+mod rows;
 pub mod sql;
 pub mod thread;
 pub mod time;

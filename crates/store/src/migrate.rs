@@ -18,6 +18,7 @@ struct Step {
 const STEPS: &[Step] = &[
     Step { version: 1, statements: include_str!("../migrations/0001_marks.sql") },
     Step { version: 2, statements: include_str!("../migrations/0002_objects.sql") },
+    Step { version: 10, statements: include_str!("../migrations/0010_ledger.sql") },
     Step { version: 20, statements: include_str!("../migrations/0020_vault.sql") },
     Step { version: 21, statements: include_str!("../migrations/0021_audit.sql") },
 ];
@@ -33,10 +34,9 @@ pub(crate) async fn migrate(sql: &Sql, now: i64) -> Result<(), StoreError> {
         transaction.execute(LOCK).await?;
     }
     transaction.execute(VERSIONS).await?;
-    let row = sqlx::query("SELECT COALESCE(MAX(version), 0) FROM schema_versions").fetch_one(&mut *transaction).await?;
-    let found: i64 = row.try_get(0)?;
-    let known = STEPS.last().map_or(0, |step| step.version);
-    for step in STEPS.iter().filter(|step| step.version > found) {
+    let rows = sqlx::query("SELECT version FROM schema_versions").fetch_all(&mut *transaction).await?;
+    let found = rows.iter().map(|row| row.try_get::<i64, _>(0)).collect::<Result<Vec<_>, _>>()?;
+    for step in STEPS.iter().filter(|step| !found.contains(&step.version)) {
         for statement in statements(step.statements) {
             let statement = match sql.kind {
                 Kind::Postgres => statement.replace(" BLOB", " BYTEA"),
@@ -49,7 +49,12 @@ pub(crate) async fn migrate(sql: &Sql, now: i64) -> Result<(), StoreError> {
     }
     transaction.commit().await?;
     // The version after this one only adds: it can be lived with. Two ahead cannot.
-    if found > known + 1 { Err(StoreError::TooNew { found, known }) } else { Ok(()) }
+    let known = STEPS.iter().map(|step| step.version).max().unwrap_or_default();
+    let unknown = found.iter().filter(|version| STEPS.iter().all(|step| step.version != **version));
+    match unknown.max() {
+        Some(&found) if found > known + 1 => Err(StoreError::TooNew { found, known }),
+        _ => Ok(()),
+    }
 }
 
 /// The statements of a file, without its comments.

@@ -14,7 +14,7 @@ use super::state::Need;
 use crate::call::{Call, Content};
 use crate::catalog::{Component, PicoUsd, Prices, Rate};
 use crate::deployment::Deployment;
-use crate::operation::estimate;
+use crate::operation::estimate::{media, tokens};
 
 /// The frame that vendors put around messages and tools, beside the bytes.
 const FRAME: u64 = 64;
@@ -118,9 +118,9 @@ impl Bound {
     /// The same with the prompt counted. Takes as long as the prompt is long.
     #[must_use]
     pub fn counted(mut self, request: &ChatRequest) -> Self {
-        if let Some(tokens) = estimate::tokens(request) {
-            let tokens = tokens.saturating_mul(MARGIN_PERCENT).div_ceil(100).saturating_add(FRAME);
-            self.input = self.input.min(tokens.saturating_add(MEDIUM.saturating_mul(estimate::media(request))));
+        if let Some(count) = tokens(request) {
+            let tokens = count.saturating_mul(MARGIN_PERCENT).div_ceil(100).saturating_add(FRAME);
+            self.input = self.input.min(tokens.saturating_add(MEDIUM.saturating_mul(media(request))));
         }
         self
     }

@@ -7,7 +7,10 @@ use switchboard_wire::problem::{Kind, Problem};
 
 use super::book::Book;
 use super::hold::Hold;
+use super::journal::Journal;
 use super::port::Authority;
+use super::tab::Tab;
+use crate::call::Call;
 use crate::error::{Error, Origin, Retry};
 use crate::principal::Principal;
 
@@ -18,6 +21,7 @@ pub struct Admission {
     bound: usize,
     book: Arc<Book>,
     authority: Option<Arc<dyn Authority>>,
+    journal: Option<Arc<dyn Journal>>,
 }
 
 /// A place among the calls in flight. Dropping it gives it back.
@@ -29,7 +33,7 @@ pub struct Permit {
 impl Admission {
     /// Admits up to `bound` calls at a time.
     pub fn new(bound: usize) -> Self {
-        Self { in_flight: Arc::default(), bound, book: Arc::default(), authority: None }
+        Self { in_flight: Arc::default(), bound, book: Arc::default(), authority: None, journal: None }
     }
 
     /// With those scopes.
@@ -42,6 +46,12 @@ impl Admission {
     #[must_use]
     pub fn with_authority(self, authority: Arc<dyn Authority>) -> Self {
         Self { authority: Some(authority), ..self }
+    }
+
+    /// With somebody who writes down what money is spent on.
+    #[must_use]
+    pub fn with_journal(self, journal: Arc<dyn Journal>) -> Self {
+        Self { journal: Some(journal), ..self }
     }
 
     /// Where every scope is kept.
@@ -71,6 +81,12 @@ impl Admission {
         let mut scopes: Vec<_> = principal.scopes.iter().filter(|scope| scope.covers(model)).cloned().collect();
         self.book.common(model, &mut scopes);
         Hold::new(self.book.clone(), self.authority.clone(), scopes)
+    }
+
+    /// The running account of a call.
+    pub fn tab(&self, call: &Call) -> Tab {
+        let book = self.book.clone();
+        Tab::new(self.hold(&call.principal, &call.model), self.journal.clone(), &call.id, Box::new(move || book.now()))
     }
 }
 

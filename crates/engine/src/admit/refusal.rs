@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use switchboard_wire::problem::{Kind, Problem};
 
 use super::nano::NanoUsd;
@@ -59,6 +59,15 @@ pub enum Why {
 }
 
 impl Why {
+    /// Whether a smaller call might fit.
+    pub fn is_by_size(&self) -> bool {
+        match self {
+            Why::Budget { spent, held, limit, .. } => spent.plus(*held) < *limit,
+            Why::Limit { unit, remaining, .. } => *remaining > 0 && !matches!(unit, Unit::Requests | Unit::Parallel),
+            Why::Unavailable => false,
+        }
+    }
+
     /// Whether it is for want of money that is only held, so that the same call may fit in a moment.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -145,6 +154,15 @@ impl Refusal {
             Level::Deployment => "Deployment",
             Level::Rule => "Rule",
         }
+    }
+
+    /// The headers of LiteLLM's answer, beside `retry-after`.
+    pub fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        let Why::Limit { unit, resets_at, .. } = &self.why else { return Vec::new() };
+        let mut headers = vec![(HeaderName::from_static("rate_limit_type"), HeaderValue::from_static(unit.as_str()))];
+        let reset = resets_at.and_then(|at| HeaderValue::try_from(utc(at)).ok());
+        headers.extend(reset.map(|reset| (HeaderName::from_static("reset_at"), reset)));
+        headers
     }
 
     /// Where the limit comes from, as OpenRouter's clients know it (`metadata.limit_source`).

@@ -114,6 +114,13 @@ fn aligned(now: Micros, length: i64, origin: i64) -> Micros {
     (now - origin).div_euclid(length) * length + origin
 }
 
+/// Year, month and day of a time, in UTC.
+pub fn date(at: Micros) -> (i64, i64, i64) {
+    let day = at.div_euclid(DAY);
+    let (year, month) = civil(day);
+    (year, month + 1, day - first_day(year * 12 + month) + 1)
+}
+
 /// Months since January of the year 0 of the proleptic Gregorian calendar.
 fn month_of(day: i64) -> i64 {
     let (year, month) = civil(day);

@@ -212,6 +212,26 @@ pub(crate) fn set_price(card: &mut ModelCard, field: &str, usd: &str) -> bool {
     price.map(|(key, rate)| card.prices.set(key, rate)).is_some()
 }
 
+/// The prices of a card by the names and in the unit that price lists use, as decimals.
+pub fn listed_prices(card: &ModelCard) -> impl Iterator<Item = (String, String)> {
+    card.prices.iter().filter_map(|(key, rate)| Some((field::list_name(key)?, rate.to_decimal(0))))
+}
+
+/// Sets a fact or an ability by the name that price lists use; `json` is its value. What is neither is left.
+pub(crate) fn set_fact(card: &mut ModelCard, name: &str, json: &str) {
+    let Ok(raw) = serde_json::from_str::<&RawValue>(json) else { return };
+    if raw.get() == "null" {
+        return;
+    }
+    if let Some(ability) = name.strip_prefix("supports_") {
+        card.supports.retain(|known| known != ability);
+        card.lacks.retain(|known| known != ability);
+        read_ability(card, name, raw);
+    } else {
+        read_fact(card, name, raw);
+    }
+}
+
 fn read_nested(card: &mut ModelCard, field: &str, raw: &RawValue) -> bool {
     match field {
         "search_context_cost_per_query" => read_search(card, raw),

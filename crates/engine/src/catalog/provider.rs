@@ -75,6 +75,30 @@ pub struct Provider {
     pub checked: String,
     /// What a reader of the row should know.
     pub note: Option<String>,
+    /// The name in public lists, where it is not [`Self::name`].
+    pub listed_as: Option<String>,
+    /// The slug in public lists, where it is not the id with hyphens; it is among the aliases too.
+    pub slug: Option<String>,
+    /// The family of the models it makes, in OpenRouter's words.
+    pub family: Option<String>,
+    /// Who runs it.
+    pub company: Company,
+}
+
+/// Who runs a provider, and what they publish of themselves. What is not known is absent.
+#[derive(Clone, Debug, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Company {
+    /// The country of its headquarters, ISO 3166-1.
+    pub headquarters: Option<String>,
+    /// The countries of its datacenters, ISO 3166-1.
+    pub datacenters: Vec<String>,
+    /// Where its privacy policy is.
+    pub privacy: Option<String>,
+    /// Where its terms of service are.
+    pub terms: Option<String>,
+    /// Where it tells of outages.
+    pub status: Option<String>,
 }
 
 /// A placeholder and where its value comes from.
@@ -232,6 +256,16 @@ impl Provider {
     pub fn shape(&self, operation: Operation, model: &str) -> Option<&str> {
         let by_rule = self.rule(model).and_then(|rule| rule.shapes.get(&operation));
         by_rule.or_else(|| self.shapes.get(&operation)).map(String::as_str)
+    }
+
+    /// The name in public lists.
+    pub fn listed_name(&self) -> &str {
+        self.listed_as.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The slug in public lists, as in `provider/variant` tags.
+    pub fn slug(&self) -> String {
+        self.slug.clone().unwrap_or_else(|| self.id.replace('_', "-"))
     }
 
     /// Every name that leads to this row: the id first, then the aliases.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
-use super::provider::{Edits, Place, Provider, RowError, Rule, StreamUsage, Variable};
+use super::provider::{Company, Edits, Place, Provider, RowError, Rule, StreamUsage, Variable};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +69,11 @@ struct Row {
     #[serde(default)]
     checked: String,
     note: Option<String>,
+    listed_as: Option<String>,
+    slug: Option<String>,
+    family: Option<String>,
+    #[serde(default)]
+    company: Company,
 }
 
 #[derive(Deserialize)]
@@ -172,7 +177,8 @@ impl Row {
             usage: self.usage,
             reasoning_field: self.reasoning_field,
             model_prefixes: self.model_prefixes,
-            aliases: self.aliases,
+            aliases: with_slug(self.aliases, self.slug.as_deref()),
+            slug: self.slug,
             price_names: self.price_names,
             authors: self.authors,
             bare_rank: self.bare_rank,
@@ -184,6 +190,9 @@ impl Row {
             docs: self.docs,
             checked: self.checked,
             note: self.note,
+            listed_as: self.listed_as,
+            family: self.family,
+            company: self.company,
         })
     }
 
@@ -283,4 +292,11 @@ fn check_template(template: &str) -> Result<(), String> {
         return Err(format!("base: a placeholder of `{template}` is not closed"));
     }
     Ok(())
+}
+
+/// The slug in public lists leads to the row like any alias.
+fn with_slug(mut aliases: Vec<String>, slug: Option<&str>) -> Vec<String> {
+    let further = slug.filter(|slug| !aliases.iter().any(|alias| alias == slug)).map(str::to_owned);
+    aliases.extend(further);
+    aliases
 }

@@ -11,6 +11,8 @@ const HEAD: usize = 2400;
 const TAIL: usize = 1200;
 /// A quotation longer than this is no quotation but a quotation mark that was never closed.
 const LONGEST_QUOTATION: usize = 4000;
+/// How many bytes are searched for the ends of quotations that may have none.
+const PATIENCE: usize = 12_000;
 
 /// The parts of a prompt.
 #[derive(Debug, Default)]
@@ -37,6 +39,8 @@ pub(super) struct Anatomy<'a> {
     pub(super) sentences: usize,
     /// Different letters that stand for themselves in the ask, as the people and points of puzzles do.
     pub(super) letters: usize,
+    /// Different names that come up more than once in the ask.
+    pub(super) cast: usize,
     /// Bytes that are shown.
     pub(super) shown: usize,
 }
@@ -81,6 +85,7 @@ impl<'a> Anatomy<'a> {
             }
             budget = 0;
         }
+        anatomy.cast = cast(&anatomy.ask);
         anatomy
     }
 
@@ -117,7 +122,8 @@ impl<'a> Anatomy<'a> {
     fn say(&mut self, said: &'a str) {
         let mut from = 0;
         let mut at = 0;
-        while let Some((open, close)) = quotation(said, at) {
+        let mut patience = PATIENCE;
+        while let Some((open, close)) = quotation(said, at, &mut patience) {
             self.piece(&said[from..open]);
             self.shown += close - open;
             from = close;
@@ -152,7 +158,9 @@ impl<'a> Anatomy<'a> {
                 '.' if !in_number => self.sentences += 1,
                 '!' | '。' | '！' | '।' | '\n' => self.sentences += 1,
                 ',' | ';' | '，' | '、' | '；' | '،' => self.commas += 1,
-                '=' | '^' | '≤' | '≥' | '∫' | '√' | '∑' | '∈' | '∀' | '∃' | '≠' | '→' | '²' | '³' | '<' | '>' | '+' | '*' | '|' => self.symbols += 1,
+                '=' | '^' | '≤' | '≥' | '∫' | '√' | '∑' | '∈' | '∀' | '∃' | '≠' | '→' | '²' | '³' | '<' | '>' | '+' | '*' | '|' => {
+                    self.symbols += 1
+                }
                 _ => {}
             }
         }
@@ -174,6 +182,23 @@ fn lone_letters(text: &str) -> usize {
         }
     }
     met.count_ones() as usize
+}
+
+/// The most names that are told apart.
+const CAST: usize = 24;
+
+/// How many different names come up more than once, as those of a puzzle's people do.
+fn cast(ask: &[&str]) -> usize {
+    let mut met: Vec<(&str, bool)> = Vec::with_capacity(CAST);
+    let words = ask.iter().flat_map(|piece| piece.split(|letter: char| !letter.is_alphanumeric()));
+    for name in words.filter(|word| word.len() >= 3 && word.as_bytes()[0].is_ascii_uppercase() && word.as_bytes()[1].is_ascii_lowercase()) {
+        if let Some((_, again)) = met.iter_mut().find(|(known, _)| *known == name) {
+            *again = true;
+        } else if met.len() < CAST {
+            met.push((name, false));
+        }
+    }
+    met.iter().filter(|(_, again)| *again).count()
 }
 
 /// The nearest place at or before `at` where the text may be cut.
@@ -225,14 +250,34 @@ fn asked(text: &str, paragraphs: &[Paragraph]) -> Vec<Paragraph> {
 /// Whether a paragraph points at another: "the following text", "the article above".
 fn points(paragraph: &str) -> bool {
     const WORDS: [&str; 22] = [
-        "following", " below", " above", "this text", "this article", "folgende", "unten", "oben", "suivant", "ci-dessous", "ci-dessus",
-        "siguiente", "seguinte", "seguente", "volgende", "poniższ", "powyższ", "следующ", "以下", "下面", "次の", "다음",
+        "following",
+        " below",
+        " above",
+        "this text",
+        "this article",
+        "folgende",
+        "unten",
+        "oben",
+        "suivant",
+        "ci-dessous",
+        "ci-dessus",
+        "siguiente",
+        "seguinte",
+        "seguente",
+        "volgende",
+        "poniższ",
+        "powyższ",
+        "следующ",
+        "以下",
+        "下面",
+        "次の",
+        "다음",
     ];
     WORDS.iter().any(|word| memmem::find(paragraph.as_bytes(), word.as_bytes()).is_some())
 }
 
 /// The first quotation that begins at or after `from`: its start and its end, marks included.
-fn quotation(text: &str, from: usize) -> Option<(usize, usize)> {
+fn quotation(text: &str, from: usize, patience: &mut usize) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let mut at = from;
     while at < bytes.len() {
@@ -252,11 +297,14 @@ fn quotation(text: &str, from: usize) -> Option<(usize, usize)> {
             _ => &[],
         };
         if !closers.is_empty() {
-            let window = &rest[width..floor(rest, LONGEST_QUOTATION).max(width)];
-            let close = window.char_indices().find(|(place, end)| closers.contains(end) && (!matches!(letter, '\'' | '‘') || closes(window, place + end.len_utf8())));
+            let window = &rest[width..floor(rest, LONGEST_QUOTATION.min(*patience)).max(width)];
+            let close = window
+                .char_indices()
+                .find(|(place, end)| closers.contains(end) && (!matches!(letter, '\'' | '‘') || closes(window, place + end.len_utf8())));
             if let Some((place, end)) = close {
                 return Some((at, at + width + place + end.len_utf8()));
             }
+            *patience = patience.saturating_sub(window.len());
         }
         at += width;
     }
@@ -310,24 +358,48 @@ fn is_item(line: &str) -> bool {
 /// Whether a line looks like one of a log or a stack trace.
 fn is_machine(line: &str) -> bool {
     let bytes = line.as_bytes();
-    let dated = bytes.len() > 10 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-' && bytes[7] == b'-' && bytes[8].is_ascii_digit();
+    let dated =
+        bytes.len() > 10 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-' && bytes[7] == b'-' && bytes[8].is_ascii_digit();
     let clocked = bytes.len() > 8 && bytes[..2].iter().all(u8::is_ascii_digit) && bytes[2] == b':' && bytes[5] == b':';
     let bracketed = line.starts_with('[') && bytes.get(1).is_some_and(u8::is_ascii_digit) && line.contains(']') && line.contains(':');
     let frame = (line.starts_with("at ") && line.contains('(')) || line.starts_with("File \"") || line.starts_with("Caused by:");
     let trace = line.starts_with("Traceback (") || line.starts_with("... ") || line.starts_with("goroutine ");
     let level = ["ERROR ", "WARN ", "INFO ", "DEBUG ", "FATAL "].iter().any(|level| line.starts_with(level));
-    let thrown = line.split([' ', ':']).next().is_some_and(|word| word.contains('.') && (word.ends_with("Exception") || word.ends_with("Error")));
+    let thrown =
+        line.split([' ', ':']).next().is_some_and(|word| word.contains('.') && (word.ends_with("Exception") || word.ends_with("Error")));
     dated || clocked || bracketed || frame || trace || level || thrown
 }
 
 /// Whether a line outside fences looks like code.
 fn is_code(line: &str) -> bool {
     const STARTS: [&str; 22] = [
-        "def ", "import ", "from ", "#include", "return ", "public ", "private ", "const ", "let ", "var ", "function ", "fn ", "func ",
-        "class ", "if (", "for (", "while (", "SELECT ", "INSERT INTO ", "CREATE TABLE ", "</", "<div",
+        "def ",
+        "import ",
+        "from ",
+        "#include",
+        "return ",
+        "public ",
+        "private ",
+        "const ",
+        "let ",
+        "var ",
+        "function ",
+        "fn ",
+        "func ",
+        "class ",
+        "if (",
+        "for (",
+        "while (",
+        "SELECT ",
+        "INSERT INTO ",
+        "CREATE TABLE ",
+        "</",
+        "<div",
     ];
     let ends = line.ends_with(['{', '}', ';']) || line.ends_with("):") || line.ends_with(");") || line.ends_with("=>");
     let signs = line.bytes().filter(|byte| matches!(byte, b'(' | b')' | b'{' | b'}' | b'=' | b';' | b'<' | b'[')).count();
     let starts = STARTS.iter().any(|start| line.starts_with(start));
-    (ends && signs >= 1 && line.len() < 160) || (starts && signs >= 2) || (line.len() <= 2 && matches!(line, "{" | "}" | "};" | ")" | ");" | "]"))
+    (ends && signs >= 1 && line.len() < 160)
+        || (starts && signs >= 2)
+        || (line.len() <= 2 && matches!(line, "{" | "}" | "};" | ")" | ");" | "]"))
 }

@@ -1,8 +1,9 @@
 //! The words that say what is wanted, and the one pass that finds them.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, Input, MatchKind};
 
 use super::anatomy::Anatomy;
 
@@ -18,7 +19,9 @@ pub(super) enum Group {
     Trivial,
     How,
     Explain,
+    Edit,
     Compose,
+    Artefact,
     Code,
     Build,
     Scope,
@@ -35,7 +38,7 @@ pub(super) enum Group {
 }
 
 /// How many groups there are.
-const GROUPS: usize = 20;
+const GROUPS: usize = 22;
 
 impl Group {
     const ALL: [(&'static str, Self); GROUPS] = [
@@ -45,7 +48,9 @@ impl Group {
         ("trivial", Self::Trivial),
         ("how", Self::How),
         ("explain", Self::Explain),
+        ("edit", Self::Edit),
         ("compose", Self::Compose),
+        ("artefact", Self::Artefact),
         ("code", Self::Code),
         ("build", Self::Build),
         ("scope", Self::Scope),
@@ -65,7 +70,15 @@ impl Group {
     fn is_intent(self) -> bool {
         matches!(
             self,
-            Self::Lookup | Self::Transform | Self::How | Self::Explain | Self::Compose | Self::Build | Self::Prove | Self::Show
+            Self::Lookup
+                | Self::Transform
+                | Self::How
+                | Self::Explain
+                | Self::Edit
+                | Self::Compose
+                | Self::Build
+                | Self::Prove
+                | Self::Show
         )
     }
 }
@@ -77,6 +90,14 @@ struct Marker {
     /// Whether a word of a script with spaces must begin, and end, where the phrase does.
     begins: bool,
     ends: bool,
+}
+
+impl Marker {
+    /// Whether the words of the text begin and end where the phrase does.
+    fn stands(self, text: &str, met: Range<usize>) -> bool {
+        let runs_on = |letter: Option<char>| letter.is_some_and(has_words);
+        !(self.begins && runs_on(text[..met.start].chars().next_back()) || self.ends && runs_on(text[met.end..].chars().next()))
+    }
 }
 
 struct Lexicon {
@@ -172,12 +193,6 @@ pub(super) struct Sightings {
     pub(super) lead: Option<Group>,
 }
 
-impl Default for Group {
-    fn default() -> Self {
-        Self::Lookup
-    }
-}
-
 impl Sightings {
     /// Looks through the ask, in order.
     pub(super) fn of(anatomy: &Anatomy<'_>) -> Self {
@@ -188,19 +203,21 @@ impl Sightings {
         for piece in &anatomy.ask {
             let mut material = false;
             let mut at = 0;
-            for met in automaton.find_iter(*piece) {
-                let Some(marker) = lexicon.markers.get(met.pattern().as_usize()) else { continue };
-                if marker.begins && piece[..met.start()].chars().next_back().is_some_and(has_words)
-                    || marker.ends && piece[met.end()..].chars().next().is_some_and(has_words)
-                {
+            let mut from = 0;
+            while let Some(met) = automaton.find(Input::new(*piece).range(from..)) {
+                let Some(marker) = lexicon.markers.get(met.pattern().as_usize()) else { break };
+                if !marker.stands(piece, met.range()) {
+                    // A shorter phrase may begin within the one that did not fit.
+                    from = met.start() + piece[met.start()..].chars().next().map_or(1, char::len_utf8);
                     continue;
                 }
                 // What follows the colon of "translate this: …" is what is to be translated.
-                material |= found.lead == Some(Group::Transform) && piece[at..met.start()].contains([':', '：']);
-                at = met.end();
+                material |= matches!(found.lead, Some(Group::Transform | Group::Edit)) && piece[at..met.start()].contains([':', '：']);
                 if material {
                     break;
                 }
+                at = met.end();
+                from = at;
                 found.note(marker.group, met.pattern().as_u32(), &mut seen);
             }
         }

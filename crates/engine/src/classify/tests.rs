@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{Classifier, Prompt, Tier};
+use super::{Boundaries, Classifier, Dimension, Prompt, Tier, Weights};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/prompts")
@@ -14,27 +14,47 @@ struct Labelled {
     language: String,
     kind: String,
     text: String,
-    /// One in three was not looked at while the weights were chosen.
-    held_out: bool,
+    set: &'static str,
 }
+
+/// The prompts of one file; in that of the held-out ones the tier stands first.
+fn read(file: &str, tier: Option<Tier>, payloads: &HashMap<&str, &str>) -> Vec<Labelled> {
+    let table = std::fs::read_to_string(fixtures().join(file)).unwrap();
+    let mut all = Vec::new();
+    for (at, line) in table.lines().enumerate() {
+        let (tier, rest) = tier.map_or_else(
+            || {
+                let (name, rest) = line.split_once('\t').unwrap();
+                (Tier::from_name(name).unwrap(), rest)
+            },
+            |tier| (tier, line),
+        );
+        let [language, kind, text] = rest.splitn(3, '\t').collect::<Vec<_>>().try_into().unwrap();
+        let mut text = text.replace("\\n", "\n");
+        for (name, payload) in payloads {
+            text = text.replace(&format!("{{{{{name}}}}}"), payload);
+        }
+        assert!(!text.contains("{{"), "unknown payload in {line}");
+        // One in three of the first prompts, and all of the last file, played no part in choosing words and weights.
+        let set = match at {
+            _ if file == HELD_OUT => "held out, written last",
+            2..90 if at % 3 == 2 => "held out",
+            _ => "tuned on",
+        };
+        all.push(Labelled { tier, language: language.to_owned(), kind: kind.to_owned(), text, set });
+    }
+    all
+}
+
+const HELD_OUT: &str = "held_out.tsv";
 
 fn labelled() -> Vec<Labelled> {
     let payloads = std::fs::read_to_string(fixtures().join("payloads.txt")).unwrap();
     let payloads: HashMap<&str, &str> =
         payloads.split("== ").filter_map(|part| part.split_once('\n')).map(|(name, text)| (name.trim(), text.trim_end())).collect();
-    let mut all = Vec::new();
+    let mut all = read(HELD_OUT, None, &payloads);
     for tier in Tier::ALL {
-        let table = std::fs::read_to_string(fixtures().join(format!("{}.tsv", tier.name()))).unwrap();
-        for (at, line) in table.lines().enumerate() {
-            let mut columns = line.splitn(3, '\t');
-            let (language, kind, text) = (columns.next().unwrap(), columns.next().unwrap(), columns.next().unwrap());
-            let mut text = text.replace("\\n", "\n");
-            for (name, payload) in &payloads {
-                text = text.replace(&format!("{{{{{name}}}}}"), payload);
-            }
-            assert!(!text.contains("{{"), "unknown payload in {line}");
-            all.push(Labelled { tier, language: language.to_owned(), kind: kind.to_owned(), text, held_out: at % 3 == 2 });
-        }
+        all.extend(read(&format!("{}.tsv", tier.name()), Some(tier), &payloads));
     }
     all
 }
@@ -68,46 +88,106 @@ fn agrees_with_the_labels() {
     let mut matrix = [[0_u32; 4]; 4];
     for one in &all {
         let found = classifier.classify(&Prompt::new(&one.text));
-        let set = if one.held_out { "held out" } else { "tuned on" };
-        for name in [set.to_owned(), format!("language {}", one.language), format!("kind {}", one.kind), format!("tier {}", one.tier.name())] {
+        for name in
+            [one.set.to_owned(), format!("language {}", one.language), format!("kind {}", one.kind), format!("tier {}", one.tier.name())]
+        {
             tallies.entry(name).or_default().add(one.tier, found.tier);
         }
         matrix[one.tier as usize][found.tier as usize] += 1;
-        if one.tier != found.tier && (!one.held_out || std::env::var_os("SHOW_ALL").is_some()) {
+        if one.tier != found.tier && one.set == "tuned on" {
             let start: String = one.text.chars().take(110).collect();
             println!("{} → {} {:.2} {:?} | {}", one.tier.name(), found.tier.name(), found.score, found.features, start.replace('\n', "⏎"));
         }
     }
     let mut names: Vec<_> = tallies.iter().collect();
     names.sort_by_key(|(name, _)| *name);
-    println!("{:<22} {:>5} {:>7} {:>7}", "", "all", "exact", "within");
+    println!("{:<24} {:>5} {:>7} {:>7}", "", "all", "exact", "within");
     for (name, tally) in names {
         let (exact, near) = tally.shares();
-        println!("{name:<22} {:>5} {:>6.1}% {:>6.1}%", tally.all, exact * 100.0, near * 100.0);
+        println!("{name:<24} {:>5} {:>6.1}% {:>6.1}%", tally.all, exact * 100.0, near * 100.0);
     }
     println!("labelled (down) against found (across): {matrix:?}");
-    for (set, least) in [("tuned on", 0.85), ("held out", 0.75)] {
+    report_saving(&all, &classifier);
+    for (set, least) in [("tuned on", 0.9), ("held out", 0.8), ("held out, written last", 0.75)] {
         let (exact, near) = tallies[set].shares();
         assert!(exact >= least && near >= 0.90, "{set}: {exact:.3} exact, {near:.3} within one tier");
     }
 }
 
-#[test]
-fn scratch_blind() {
-    let Ok(path) = std::env::var("BLIND") else { return };
-    let payloads = std::fs::read_to_string(fixtures().join("payloads.txt")).unwrap();
-    let payloads: HashMap<&str, &str> =
-        payloads.split("== ").filter_map(|part| part.split_once('\n')).map(|(name, text)| (name.trim(), text.trim_end())).collect();
-    let mut tallies: HashMap<String, Tally> = HashMap::new();
-    for line in std::fs::read_to_string(path).unwrap().lines() {
-        let (tier, text) = line.split_once('\t').unwrap();
-        let tier = Tier::from_name(tier).unwrap();
-        let mut text = text.replace("\\n", "\n");
-        for (name, payload) in &payloads { text = text.replace(&format!("{{{{{name}}}}}"), payload); }
-        let found = Classifier::default().classify(&Prompt::new(&text));
-        tallies.entry("all".into()).or_default().add(tier, found.tier);
-        tallies.entry(tier.name().into()).or_default().add(tier, found.tier);
-        if tier != found.tier { println!("{} → {} {:.2} {:?} | {}", tier.name(), found.tier.name(), found.score, found.features, text.replace('\n', "⏎")); }
+/// What routing by tier would cost against always asking the model of the highest tier, at list prices a factor apart.
+fn report_saving(all: &[Labelled], classifier: &Classifier) {
+    // Cents for a million tokens in and out: a small, a middling, a large and a thinking model.
+    const PRICES: [(u64, u64); 4] = [(10, 40), (40, 160), (300, 1500), (500, 2500)];
+    // What answers to such requests usually take.
+    const ANSWERS: [u64; 4] = [60, 400, 1500, 3000];
+    let (mut routed, mut top) = (0, 0);
+    for one in all {
+        let tier = classifier.classify(&Prompt::new(&one.text)).tier;
+        let input = one.text.len() as u64 / 4;
+        let cost = |prices: (u64, u64)| input * prices.0 + ANSWERS[one.tier as usize] * prices.1;
+        routed += cost(PRICES[tier as usize]);
+        top += cost(PRICES[3]);
     }
-    for (name, tally) in tallies { println!("{name} {} {:?}", tally.all, tally.shares()); }
+    println!("routed by tier: {} % of the cost of always asking the top model", routed * 100 / top);
+    assert!(routed < top);
+}
+
+fn tier(text: &str) -> Tier {
+    Classifier::default().classify(&Prompt::new(text)).tier
+}
+
+#[test]
+fn what_is_only_shown_does_not_count() {
+    let article = "To prove a theorem, derive a contradiction. Design distributed architectures with care, says the essay. ".repeat(40);
+    assert_eq!(tier(&format!("{article}\n\nWhat is 2+2?")), Tier::Simple);
+    assert_eq!(tier(&format!("What is the title of this text?\n\n{article}")), Tier::Simple);
+    assert_eq!(tier("Translate to French: \"Prove that the integral converges, step by step.\""), Tier::Simple);
+    assert_eq!(tier("Simple question: prove that the square root of 3 is irrational."), Tier::Reasoning);
+}
+
+#[test]
+fn says_what_the_score_is_made_of() {
+    let found = Classifier::default().classify(&Prompt::new("Prove that there are infinitely many prime numbers."));
+    let share = |name: &str| found.features.iter().find(|(dimension, _)| dimension.name() == name).map(|(_, share)| *share);
+    assert!(share("reasoning_markers").is_some_and(|share| share > 0.4), "{found:?}");
+    assert!(share("mathematics").is_some(), "{found:?}");
+    let sum: f32 = found.features.iter().map(|(_, share)| share).sum();
+    assert!((sum.clamp(0.0, 1.0) - found.score).abs() < 0.01, "{found:?}");
+}
+
+#[test]
+fn boundaries_and_weights_can_be_chosen() {
+    let text = "Write a short poem about the ocean.";
+    let lower = Classifier { boundaries: Boundaries { complex: 0.2, ..Boundaries::default() }, ..Classifier::default() };
+    assert_eq!((tier(text), lower.classify(&Prompt::new(text)).tier), (Tier::Standard, Tier::Complex));
+    let proof = "Prove that there are infinitely many prime numbers.";
+    let weights = Weights::default().with(Dimension::ReasoningMarkers, 0.0).with(Dimension::Mathematics, 0.0);
+    let deaf = Classifier { weights, ..Classifier::default() };
+    assert_ne!(deaf.classify(&Prompt::new(proof)).tier, Tier::Reasoning);
+}
+
+#[test]
+fn a_long_conversation_with_tools_weighs_more_than_its_last_word() {
+    let short = Classifier::default().classify(&Prompt::new("continue"));
+    let long = Prompt { context_bytes: 300_000, turns: 20, tools: 12, ..Prompt::new("continue") };
+    assert!(Classifier::default().classify(&long).score > short.score);
+}
+
+#[test]
+fn any_text_is_judged() {
+    for text in ["", " ", "\n\n\n", "```", "\"", "„„„„", "'’‘", "\u{0}", "🙂🙂🙂", "```\n```\n```", "- \n- \n", "ab’ 'x’ ‘y"]
+    {
+        let found = Classifier::default().classify(&Prompt::new(text));
+        assert!((0.0..=1.0).contains(&found.score), "{text:?}: {found:?}");
+        assert!(found.tier <= Tier::Standard, "{text:?}: {found:?}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_fail(text in "\\PC{0,400}", cut in 0_usize..400) {
+        let text: String = text.chars().skip(cut / 4).collect();
+        let found = Classifier::default().classify(&Prompt::new(&text));
+        proptest::prop_assert!((0.0..=1.0).contains(&found.score));
+    }
 }

@@ -116,8 +116,7 @@ impl Sum<'_> {
 }
 
 /// What ordinary requests are made of.
-const PLAIN: [Dimension; 5] =
-    [Dimension::Base, Dimension::SimpleIndicators, Dimension::Writing, Dimension::Code, Dimension::Conversation];
+const PLAIN: [Dimension; 5] = [Dimension::Base, Dimension::SimpleIndicators, Dimension::Writing, Dimension::Code, Dimension::Conversation];
 /// What large ones add.
 const LARGE: [Dimension; 4] = [Dimension::Length, Dimension::Engineering, Dimension::TechnicalTerms, Dimension::MultiStep];
 /// What asks for thought.
@@ -126,11 +125,11 @@ const THOUGHT: [Dimension; 3] = [Dimension::ReasoningMarkers, Dimension::Mathema
 /// The score, and what it is made of.
 pub(super) fn weigh(prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, weights: &Weights) -> (f32, Vec<(Dimension, f32)>) {
     let mut sum = Sum { weights, shares: [0.0; DIMENSIONS] };
-    let lead = lead(seen);
+    let lead = lead(anatomy, seen);
     plain(&mut sum, prompt, anatomy, seen, lead);
     large(&mut sum, anatomy, seen, lead);
     thought(&mut sum, anatomy, seen, lead);
-    if lead == Some(Group::Transform) && !(seen.has(Group::Prove) && seen.has(Group::Maths)) {
+    if lead == Some(Group::Transform) && !(seen.has(Group::Prove) && seen.has(Group::Maths)) && anatomy.letters < 3 {
         // A text is to be turned into another: what it speaks of does not matter much.
         sum.scale(&LARGE, 0.3);
         sum.scale(&THOUGHT, 0.3);
@@ -152,10 +151,14 @@ pub(super) fn weigh(prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &Sightings
 }
 
 /// What is asked for first; a lookup of how something is translated is a translation.
-fn lead(seen: &Sightings) -> Option<Group> {
-    let nothing_else = ![Group::Explain, Group::How, Group::Compose, Group::Build].into_iter().any(|group| seen.has(group));
+fn lead(anatomy: &Anatomy<'_>, seen: &Sightings) -> Option<Group> {
+    let nothing_else = ![Group::Explain, Group::How, Group::Edit, Group::Compose, Group::Build].into_iter().any(|group| seen.has(group));
     match seen.lead {
         Some(Group::Lookup) if seen.has(Group::Transform) && nothing_else => Some(Group::Transform),
+        // To convert a program is to build one.
+        Some(Group::Transform) if anatomy.code_lines >= 8 && seen.count(Group::Code) >= 2 && seen.has(Group::Technical) => {
+            Some(Group::Build)
+        }
         lead => lead,
     }
 }
@@ -163,9 +166,10 @@ fn lead(seen: &Sightings) -> Option<Group> {
 fn plain(sum: &mut Sum<'_>, prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Option<Group>) {
     let words = anatomy.words;
     sum.add(Dimension::Base, 0.08);
-    let asks = seen.has(Group::Explain) || seen.has(Group::Compose) || seen.has(Group::How);
-    let written = [Group::How, Group::Explain, Group::Compose].map(|group| rising(seen.count(group), 0.15, 0.02, 0.19));
-    let written = written.into_iter().fold(0.0, f32::max);
+    let asks = [Group::Explain, Group::Edit, Group::Compose, Group::How].into_iter().any(|group| seen.has(group));
+    let written = [Group::How, Group::Explain, Group::Edit, Group::Compose].map(|group| rising(seen.count(group), 0.15, 0.02, 0.19));
+    let named = lead.is_none() && seen.has(Group::Artefact);
+    let written = written.into_iter().fold(if named { 0.15 } else { 0.0 }, f32::max);
     sum.add(Dimension::Writing, if lead == Some(Group::Transform) { written * 0.3 } else { written });
     sum.add(Dimension::Code, rising(seen.count(Group::Code), 0.04, 0.02, 0.08));
     if anatomy.code_lines + anatomy.machine_lines > 0 {
@@ -225,7 +229,8 @@ fn large(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Optio
             _ => 0.08,
         }
         + if anatomy.items >= 3 { 0.06 } else { 0.0 };
-    let shown = if anatomy.code_lines >= 8 || anatomy.machine_lines >= 4 { 0.08 } else { 0.0 };
+    let much = anatomy.code_lines >= 8 || anatomy.machine_lines >= 4 || anatomy.shown > 3000 && seen.has(Group::Build);
+    let shown = if much { 0.08 } else { 0.0 };
     let evidence = scope + depth + terms + shown;
     let build = rising(seen.count(Group::Build), 0.14, 0.04, 0.22);
     // "Develop" alone says little: what is developed says the rest.
@@ -243,7 +248,7 @@ fn large(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Optio
 
 fn thought(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Option<Group>) {
     let prove = rising(seen.count(Group::Prove), 0.52, 0.06, 0.62);
-    let show = rising(seen.count(Group::Show), 0.14, 0.08, 0.24);
+    let show = rising(seen.count(Group::Show), 0.16, 0.08, 0.26);
     let steps = rising(seen.count(Group::Stepwise), 0.10, 0.05, 0.2);
     let maths = rising(seen.count(Group::Maths), 0.20, 0.10, 0.45);
     let symbols = match anatomy.symbols {
@@ -251,15 +256,21 @@ fn thought(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Opt
         2..=4 => 0.10,
         _ => 0.18,
     };
-    let riddle = rising(seen.count(Group::Riddle), 0.40, 0.10, 0.55) + rising(seen.count(Group::Puzzle), 0.12, 0.09, 0.3);
-    let letters = if anatomy.letters >= 3 && anatomy.code_lines == 0 { 0.16 } else { 0.0 };
+    let riddle = rising(seen.count(Group::Riddle), 0.46, 0.10, 0.58) + rising(seen.count(Group::Puzzle), 0.12, 0.09, 0.3);
+    let people = anatomy.letters >= 3 || anatomy.cast >= 3 && lead != Some(Group::Compose);
+    let letters = if people && anatomy.code_lines == 0 && !seen.has(Group::Technical) { 0.30 } else { 0.0 };
     // To be asked for steps or an answer with mathematics in it says more than either.
-    let together = if (show + steps > 0.0) && (maths + symbols > 0.0) { 0.12 } else { 0.0 };
+    let asked = show + steps > 0.0 || lead == Some(Group::Lookup) && seen.count(Group::Maths) >= 2;
+    let together = if asked && (maths + symbols > 0.0) { 0.18 } else { 0.0 };
     let programs = seen.has(Group::Code) && matches!(lead, Some(Group::Compose)) && !seen.has(Group::Prove);
     // Talk about proofs is not a proof.
     let factor = match lead {
         _ if programs => 0.3,
-        Some(Group::Explain | Group::Compose | Group::How) if !seen.has(Group::Prove) && !seen.has(Group::Riddle) && anatomy.symbols < 2 => 0.5,
+        Some(Group::Explain | Group::Compose | Group::How)
+            if !seen.has(Group::Prove) && !seen.has(Group::Riddle) && anatomy.symbols < 2 =>
+        {
+            0.5
+        }
         _ => 1.0,
     };
     sum.add(Dimension::ReasoningMarkers, (prove + show + steps + together) * factor);

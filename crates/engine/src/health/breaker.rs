@@ -65,9 +65,19 @@ pub struct Refusal {
     pub(crate) until: u64,
     /// Why.
     pub why: Why,
+    /// Whether that is our own guess, which yields where there is nothing else.
+    pub soft: bool,
 }
 
 impl Refusal {
+    pub(crate) fn firm(until: u64, why: Why) -> Self {
+        Self { until, why, soft: false }
+    }
+
+    pub(crate) fn soft(until: u64, why: Why) -> Self {
+        Self { until, why, soft: true }
+    }
+
     /// When it is worth asking again.
     pub fn until(&self) -> Instant {
         instant(self.until)
@@ -82,8 +92,6 @@ pub struct Breaker {
     buckets: [Bucket; BUCKETS],
     /// The next penalty; 0: the shortest.
     penalty: u64,
-    /// How often it opened.
-    openings: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,8 +125,8 @@ impl Breaker {
     pub(crate) fn refusal(&self, at: u64) -> Option<Refusal> {
         match self.phase {
             Phase::Closed | Phase::Ramping { .. } => None,
-            Phase::Open { until } => (until > at).then_some(Refusal { until, why: Why::Open }),
-            Phase::Probing { since } => (since + TRIAL > at).then_some(Refusal { until: at + SHORTEST, why: Why::Probing }),
+            Phase::Open { until } => (until > at).then_some(Refusal::firm(until, Why::Open)),
+            Phase::Probing { since } => (since + TRIAL > at).then_some(Refusal::firm(at + SHORTEST, Why::Probing)),
         }
     }
 
@@ -142,21 +150,17 @@ impl Breaker {
                 }
                 // At least a tenth at once, or an idle deployment would hardly come back.
                 let share = (come.max(RAMP / 10)) as f64 / RAMP as f64;
-                if fastrand::f64() < share { Ok(false) } else { Err(Refusal { until: at, why: Why::Ramping }) }
+                if fastrand::f64() < share { Ok(false) } else { Err(Refusal::soft(at, Why::Ramping)) }
             }
         }
     }
 
-    /// Lets one request through although it is open: all others are open too.
-    pub(crate) fn enter_early(&mut self, at: u64) -> bool {
-        match self.phase {
-            Phase::Open { .. } => {
-                self.phase = Phase::Probing { since: at };
-                true
-            }
-            Phase::Probing { since } => since + TRIAL <= at,
-            Phase::Closed | Phase::Ramping { .. } => true,
+    /// Ends the penalty now: all others are open too, and the next request finds out. `false`: one is finding out already.
+    pub(crate) fn open_early(&mut self, at: u64) -> bool {
+        if let Phase::Open { until } = &mut self.phase {
+            *until = (*until).min(at);
         }
+        self.refusal(at).is_none()
     }
 
     /// An attempt went well.
@@ -196,18 +200,12 @@ impl Breaker {
         }
     }
 
-    /// How often it has opened.
-    pub(crate) fn openings(&self) -> u64 {
-        self.openings
-    }
-
     fn open(&mut self, at: u64) {
         let penalty = if self.penalty == 0 { SHORTEST } else { self.penalty };
         let until = at + penalty + (penalty as f64 * JITTER * fastrand::f64()) as u64;
         self.penalty = (penalty * 2).min(LONGEST);
         self.phase = Phase::Open { until };
         self.in_a_row = 0;
-        self.openings += 1;
     }
 
     fn fails_by_half(&self, at: u64) -> bool {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::{Refusal, Why};
 
-/// Refusals of a credential before nothing more is sent with it.
+/// Refusals of a credential with no success between them, before nothing more is sent with it. One alone may be a slip of the
+/// provider's, and would cost every deployment of that credential.
 const REFUSALS: u32 = 3;
 /// Milliseconds until a refused credential is tried again.
 const REFUSED: u64 = 60_000;
@@ -29,12 +30,16 @@ pub struct Shared {
 
 impl Shared {
     pub(super) fn refusal(&self, at: u64) -> Option<Refusal> {
-        let until = self.limit.until.load(Ordering::Relaxed);
-        if until > at {
-            return Some(Refusal { until, why: Why::RateLimited });
-        }
         let until = self.credential.until.load(Ordering::Relaxed);
-        (until > at).then_some(Refusal { until, why: Why::Quarantined })
+        if until > at {
+            return Some(Refusal::firm(until, Why::Quarantined));
+        }
+        let until = self.limit.told.load(Ordering::Relaxed);
+        if until > at {
+            return Some(Refusal::firm(until, Why::RateLimited));
+        }
+        let until = self.limit.guessed.load(Ordering::Relaxed);
+        (until > at).then_some(Refusal::soft(until, Why::RateLimited))
     }
 }
 
@@ -56,7 +61,10 @@ impl Credential {
 
     /// Its money is gone.
     pub(super) fn spent(&self, at: u64) {
-        self.until.fetch_max(at + SPENT, Ordering::Relaxed);
+        let before = self.refusals.fetch_add(1, Ordering::Relaxed);
+        if before + 1 >= REFUSALS {
+            self.until.fetch_max(at + SPENT, Ordering::Relaxed);
+        }
     }
 
     /// The provider took it.
@@ -70,13 +78,17 @@ impl Credential {
 /// A credential's rate for one model.
 #[derive(Debug, Default)]
 pub(crate) struct Limit {
-    until: AtomicU64,
+    /// As a provider said.
+    told: AtomicU64,
+    /// As we suppose.
+    guessed: AtomicU64,
 }
 
 impl Limit {
     /// It is used up until then.
-    pub(super) fn used_up(&self, until: u64) {
-        self.until.fetch_max(until, Ordering::Relaxed);
+    pub(super) fn used_up(&self, until: u64, told: bool) {
+        let place = if told { &self.told } else { &self.guessed };
+        place.fetch_max(until, Ordering::Relaxed);
     }
 }
 
@@ -102,7 +114,7 @@ impl Region {
         let last = self.probed.load(Ordering::Relaxed);
         let due = last + PROBE;
         if due > at || self.probed.compare_exchange(last, at, Ordering::Relaxed, Ordering::Relaxed).is_err() {
-            return Err(Refusal { until: due.max(at + 1), why: Why::Region });
+            return Err(Refusal::firm(due.max(at + 1), Why::Region));
         }
         Ok(true)
     }

@@ -102,6 +102,11 @@ impl Failure {
         self.counts() || matches!(self, Failure::Quota | Failure::Credential | Failure::ModelNotFound | Failure::Empty)
     }
 
+    /// Whether it says nothing about the deployment: the caller, or the gateway itself, brought it about.
+    pub fn is_callers(self) -> bool {
+        matches!(self, Failure::Request | Failure::ContextWindow | Failure::ContentPolicy | Failure::Unsupported | Failure::Own)
+    }
+
     /// Its name in records, metrics and answers.
     pub fn as_str(self) -> &'static str {
         match self {

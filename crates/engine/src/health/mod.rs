@@ -44,6 +44,10 @@ pub struct Health {
     in_flight: AtomicU32,
     /// Until when no request goes there by a rule of the operator's or a provider's hint; 0: none.
     resting: AtomicU64,
+    /// Until when it is only asked where there is nothing else.
+    avoided: AtomicU64,
+    /// When it last let a request through early, for all of its group.
+    probed: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -97,6 +101,8 @@ pub struct View {
     pub recent_attempts: u32,
     /// Of these, how many failed.
     pub recent_failures: u32,
+    /// Of these, how many brought the caller no answer for a reason that is not the caller's, rate limits included.
+    pub recent_unanswered: u32,
     /// Requests sent in the current minute.
     pub requests_this_minute: u32,
     /// Tokens counted in the current minute.
@@ -114,7 +120,14 @@ impl Health {
             minute: Minute::default(),
             last_error: None,
         };
-        Self { shared, in_flight: AtomicU32::new(0), resting: AtomicU64::new(0), state: Mutex::new(state) }
+        Self {
+            shared,
+            in_flight: AtomicU32::new(0),
+            resting: AtomicU64::new(0),
+            avoided: AtomicU64::new(0),
+            probed: AtomicU64::new(0),
+            state: Mutex::new(state),
+        }
     }
 
     /// What it shares with others.
@@ -132,7 +145,8 @@ impl Health {
         let at = millis(now);
         let refusal = self.rest(at);
         let state = self.state();
-        let (attempts, failures) = state.outages.of_last_half_minute(at);
+        let seen = state.outages.of_last_half_minute(at);
+        let counted = seen.attempts - seen.unanswered + seen.failures;
         let minute = state.minute.at(at);
         View {
             in_flight: self.in_flight(),
@@ -140,9 +154,10 @@ impl Health {
             first_content: state.moving.first_content(at),
             whole: state.moving.whole(at),
             per_token: state.moving.per_token(),
-            error_rate: (attempts > 0).then(|| f64::from(failures) / f64::from(attempts)),
-            recent_attempts: attempts,
-            recent_failures: failures,
+            error_rate: (counted > 0).then(|| f64::from(seen.failures) / f64::from(counted)),
+            recent_attempts: seen.attempts,
+            recent_failures: seen.failures,
+            recent_unanswered: seen.unanswered,
             requests_this_minute: minute.requests,
             tokens_this_minute: minute.tokens,
         }
@@ -182,6 +197,28 @@ impl Health {
         self.resting.fetch_max(millis(until), Ordering::Relaxed);
     }
 
+    /// Lets it be asked only where there is nothing else. Never made shorter.
+    pub fn avoid_until(&self, until: Instant) {
+        self.avoided.fetch_max(millis(until), Ordering::Relaxed);
+    }
+
+    /// The credential's rate for this model is used up until then; `told` by the provider, or guessed.
+    pub fn limit_until(&self, until: Instant, told: bool) {
+        self.shared.limit.used_up(millis(until), told);
+    }
+
+    /// Ends the breaker's penalty now, so that the next request finds out. `false`: one is doing so already.
+    pub fn open_early(&self, now: Instant) -> bool {
+        self.state().breaker.open_early(millis(now))
+    }
+
+    /// Whether a second has passed since this was last true: the clock of a group all of whose deployments are shut out.
+    pub fn claim_probe(&self, now: Instant) -> bool {
+        let at = millis(now);
+        let last = self.probed.load(Ordering::Relaxed);
+        last + 1_000 <= at && self.probed.compare_exchange(last, at, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     /// Adds tokens to those of this minute.
     pub fn add_tokens(&self, tokens: u64, now: Instant) {
         let mut state = self.state();
@@ -218,9 +255,12 @@ impl Health {
     fn rest(&self, at: u64) -> Option<Refusal> {
         let until = self.resting.load(Ordering::Relaxed);
         if until > at {
-            return Some(Refusal { until, why: Why::Resting });
+            return Some(Refusal::firm(until, Why::Resting));
         }
-        self.shared.refusal(at)
+        self.shared.refusal(at).or_else(|| {
+            let until = self.avoided.load(Ordering::Relaxed);
+            (until > at).then_some(Refusal::soft(until, Why::Resting))
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -82,7 +82,7 @@ impl Ticket {
         let mut state = self.health.state();
         state.breaker.succeeded(at, self.probing);
         state.windows.succeeded(took, sample.tokens, at);
-        state.outages.add(false, at);
+        state.outages.add(None, at);
         state.moving.add(took, at);
         let minute = state.minute.turn(at);
         minute.tokens = minute.tokens.saturating_add(sample.tokens);
@@ -104,8 +104,8 @@ impl Ticket {
                     _ => state.breaker.succeeded(at, true),
                 }
             }
-            if failure.is_outage() {
-                state.outages.add(true, at);
+            if !failure.is_callers() {
+                state.outages.add(Some(failure), at);
             }
             if failure == Failure::Timeout {
                 let waited = now.saturating_duration_since(self.began).as_secs_f64();

@@ -250,28 +250,44 @@ impl Windows {
     }
 }
 
-/// Attempts and failures of the last half minute, in slots of five seconds.
+/// What became of the attempts of the last half minute, in slots of five seconds.
 #[derive(Debug, Default)]
 pub(crate) struct Outages {
-    slots: [(u64, u32, u32); 6],
+    slots: [(u64, Seen); 6],
+}
+
+/// What became of some attempts; what a caller brought about alone is not among them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) attempts: u32,
+    /// Those that met an outage.
+    pub(crate) failures: u32,
+    /// Those that brought no answer: outages, rate limits, passing states.
+    pub(crate) unanswered: u32,
 }
 
 impl Outages {
     const SLOT: u64 = 5_000;
 
-    pub(crate) fn add(&mut self, failed: bool, at: u64) {
+    pub(crate) fn add(&mut self, failure: Option<Failure>, at: u64) {
         let number = at / Self::SLOT;
         let slot = &mut self.slots[(number % 6) as usize];
         if slot.0 != number {
-            *slot = (number, 0, 0);
+            *slot = (number, Seen::default());
         }
-        slot.1 += 1;
-        slot.2 += u32::from(failed);
+        slot.1.attempts += 1;
+        slot.1.unanswered += u32::from(failure.is_some());
+        slot.1.failures += u32::from(failure.is_some_and(Failure::is_outage));
     }
 
-    pub(crate) fn of_last_half_minute(&self, at: u64) -> (u32, u32) {
+    pub(crate) fn of_last_half_minute(&self, at: u64) -> Seen {
         let newest = at / Self::SLOT;
-        let live = self.slots.iter().filter(|slot| slot.0 + 6 > newest);
-        live.fold((0, 0), |(all, failed), slot| (all + slot.1, failed + slot.2))
+        let mut sum = Seen::default();
+        for (_, seen) in self.slots.iter().filter(|(number, _)| number + 6 > newest) {
+            sum.attempts += seen.attempts;
+            sum.failures += seen.failures;
+            sum.unanswered += seen.unanswered;
+        }
+        sum
     }
 }

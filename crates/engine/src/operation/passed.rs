@@ -23,7 +23,7 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
         return Err(step.no_translation(shape));
     }
     let (body, kind) = prepare(step, reach)?;
-    let reply = step.attempts.send(step.target, reach, (body, Vec::new(), &kind), Some(meter)).await?;
+    let reply = step.dispatch.send(step.target, reach, (body, Vec::new(), &kind), Some(meter)).await?;
     let dialect = spoken(step.target, shape);
     if !reply.status.is_success() {
         return Err(step.whole(reply, dialect).await.err().unwrap_or_else(|| Error::internal("an error was no error")));

@@ -143,7 +143,7 @@ fn like_litellm(problem: &mut Problem, verdict: &Verdict, reasons: &[Reason]) {
     if reasons.contains(&Reason::ContextLength) && !matches!(verdict.code, "capacity_exhausted" | "temporarily_unavailable") {
         problem.kind = Kind::BadRequest;
         problem.code = Some("context_length_exceeded".to_owned());
-    } else if verdict.code == "temporarily_unavailable" {
+    } else if verdict.code == "temporarily_unavailable" && !reasons.iter().any(is_outage) {
         problem.kind = Kind::RateLimited;
     } else if reasons == [Reason::Tags] {
         problem.kind = Kind::Unauthenticated;
@@ -152,6 +152,11 @@ fn like_litellm(problem: &mut Problem, verdict: &Verdict, reasons: &[Reason]) {
         problem.param = Some("model".to_owned());
         problem.code = Some("operation_not_supported".to_owned());
     }
+}
+
+/// Deployments that fail, or whose credential is refused, are no rate limit.
+fn is_outage(reason: &Reason) -> bool {
+    matches!(reason, Reason::Health(Why::Open | Why::Probing | Why::Ramping | Why::Region | Why::Quarantined))
 }
 
 fn constraint(reasons: &[Reason]) -> Option<Constraint> {

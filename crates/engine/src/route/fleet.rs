@@ -248,6 +248,32 @@ impl Fleet {
         names
     }
 
+    /// The groups by every name that lists show, aliases and virtual models included, patterns not; in no order.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, Group)> {
+        let own = self.groups.iter().map(|(name, group)| (&**name, group.clone()));
+        let all = |rule: &VirtualModel| {
+            let groups = rule.targets.iter().filter_map(|target| self.groups.get(target.model.as_str()));
+            groups.flat_map(|group| group.iter().cloned()).collect::<Group>()
+        };
+        let virtuals = self.virtuals.iter().map(move |(name, rule)| (&**name, all(rule)));
+        let aliases = self.aliases.iter().filter(|(alias, _)| !self.hidden.contains(alias));
+        let aliases = aliases.filter_map(move |(alias, name)| {
+            let group = self.groups.get(name.as_str()).cloned();
+            Some((alias.as_str(), group.or_else(|| Some(all(self.virtuals.get(name.as_str())?)))?))
+        });
+        own.chain(virtuals).chain(aliases).filter(|(_, group)| !group.is_empty())
+    }
+
+    /// The patterns among the names, as written, with all their deployments.
+    pub fn pattern_groups(&self) -> impl Iterator<Item = (String, &Group)> {
+        self.patterns.iter().map(|pattern| (format!("{}*{}", pattern.prefix, pattern.suffix), &pattern.deployments))
+    }
+
+    /// The deployments of a name that a pattern stands for, where it was asked for before.
+    pub fn known(&self, name: &str) -> Option<Group> {
+        self.expanded.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
     /// The patterns among the names, as written, with their deployments.
     pub fn patterns(&self) -> impl Iterator<Item = (String, &Deployment)> {
         self.patterns.iter().filter_map(|pattern| Some((format!("{}*{}", pattern.prefix, pattern.suffix), &**pattern.deployments.first()?)))

@@ -29,6 +29,8 @@ mod region;
 pub mod settings;
 mod support;
 mod tags;
+#[cfg(test)]
+mod tests;
 pub mod traits;
 pub mod virtual_model;
 mod virtual_order;
@@ -38,3 +40,4 @@ pub use fleet::{Expand, Fleet, Group, Names};
 pub use plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, RetryRule, Sla, Target, TryPolicy};
 pub use planner::Moment;
 pub use reason::Reason;
+pub use support::supported;

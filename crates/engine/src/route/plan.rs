@@ -182,13 +182,31 @@ impl Target {
 }
 
 impl Plan {
+    /// The strategy of a plan that names its only target.
+    pub const ONLY: &str = "only";
+
+    /// The same with those at its end that only our own guess keeps from serving, or, where nothing else is left, all that only their
+    /// health does: what to do with them is for whoever tries. `None`: there are none.
+    pub fn reconsidered(&self) -> Option<Self> {
+        let nothing = self.targets.is_empty();
+        let now = crate::clock::now();
+        let resting = |exclusion: &&Exclusion| {
+            let healthy = exclusion.reasons.iter().all(|reason| matches!(reason, Reason::Health(_)));
+            healthy && (nothing || exclusion.deployment.health.refusal(now).is_some_and(|refusal| refusal.soft))
+        };
+        let mut targets = self.excluded.iter().filter(resting).map(|exclusion| Target::plain(exclusion.deployment.clone())).peekable();
+        targets.peek()?;
+        let targets = self.targets.iter().cloned().chain(targets).collect();
+        Some(Self { targets, ..self.clone() })
+    }
+
     /// That deployment and no other.
     pub fn only(deployment: Arc<Deployment>) -> Self {
         let group = Arc::from(deployment.spec.group.as_str());
         let targets = vec![Target::plain(deployment)];
         Self {
             group,
-            strategy: "only",
+            strategy: Self::ONLY,
             targets,
             excluded: Vec::new(),
             fallbacks: Arc::default(),

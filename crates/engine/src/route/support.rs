@@ -1,6 +1,6 @@
 //! Whether a deployment takes a parameter, and reads a kind of content.
 
-use switchboard_wire::Dialect;
+use switchboard_wire::{Dialect, Operation};
 
 use crate::deployment::Deployment;
 use crate::route::ask::{Ask, Media};
@@ -50,10 +50,23 @@ pub(super) fn lacks_preferred(deployment: &Deployment, ask: &Ask<'_>) -> bool {
     PREFERRED.iter().filter(|name| ask.has(name)).any(|name| takes(deployment, ask, name) == Some(false))
 }
 
+/// The parameters that a chat at that deployment is known to take, in OpenRouter's words, of a client of OpenAI's format.
+pub fn supported(deployment: &Deployment) -> Vec<&'static str> {
+    let takes = |name: &str| takes_from(deployment, (Dialect::OpenAiChat, Operation::Chat, false), name) == Some(true);
+    let bound = deployment.serves(Operation::Chat).then_some("max_tokens");
+    let named = SAMPLING.into_iter().chain(ABILITIES.into_iter().map(|(name, _)| name));
+    bound.into_iter().chain(named.filter(|name| takes(name))).collect()
+}
+
 /// Whether the deployment takes that parameter; `None` where it is not known.
 fn takes(deployment: &Deployment, ask: &Ask<'_>, name: &str) -> Option<bool> {
-    let spoken = deployment.dialect_for(ask.dialect())?;
-    let reach = deployment.reach(ask.call.door.operation, Some(spoken), ask.call.stream)?;
+    takes_from(deployment, (ask.dialect(), ask.call.door.operation, ask.call.stream), name)
+}
+
+/// Whether the deployment takes that parameter of a client of that dialect.
+fn takes_from(deployment: &Deployment, (client, operation, stream): (Dialect, Operation, bool), name: &str) -> Option<bool> {
+    let spoken = deployment.dialect_for(client)?;
+    let reach = deployment.reach(operation, Some(spoken), stream)?;
     if reach.edits.lose.iter().any(|lost| lost == name) {
         return Some(false);
     }
@@ -102,8 +115,9 @@ pub(super) fn reads(deployment: &Deployment, media: Media) -> bool {
     kinds.into_iter().filter(|(present, ..)| *present).all(|(_, kind, abilities)| {
         let said: Vec<bool> = abilities.iter().filter_map(|ability| card.supports(ability)).collect();
         let able = said.contains(&true) || card.input_modalities.iter().any(|known| known == kind);
-        // Silence on documents says nothing: they are often turned into text or pictures.
-        let denied = said.contains(&false) || !card.input_modalities.is_empty() && kind != "pdf";
+        // A card that names abilities names these too; but silence on documents says nothing: they are often turned into text.
+        let told = !card.input_modalities.is_empty() || !card.supports.is_empty();
+        let denied = said.contains(&false) || told && kind != "pdf";
         able || !denied
     })
 }

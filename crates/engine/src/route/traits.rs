@@ -1,5 +1,6 @@
 //! What choosing must know of a deployment: what the operator says of it, and what follows from the catalog.
 
+use super::region;
 use crate::catalog::{Component, ModelCard, Provider, Rate};
 
 /// What is said of a deployment, or of its provider, that matters when one is chosen. What is not said is not known.
@@ -114,6 +115,11 @@ impl Facts {
             (Some(asked), Some(own)) => asked.eq_ignore_ascii_case(own),
             (Some(_), None) => false,
         }
+    }
+
+    /// Whether it is known to be in that region (`eu`, `us`, or a place as clouds name theirs).
+    pub fn is_in(&self, region: &str) -> bool {
+        self.region.as_deref().is_some_and(|place| region::is_in(place, region))
     }
 
     /// Whether it is known to cost nothing.

@@ -195,7 +195,7 @@ fn is_wish(key: &str) -> bool {
 #[serde(untagged)]
 enum FallbackForm {
     Name(String),
-    Full(BTreeMap<String, Box<RawValue>>),
+    Full(serde_json::Map<String, serde_json::Value>),
 }
 
 impl Wishes {
@@ -273,9 +273,9 @@ impl FallbackForm {
         match self {
             Self::Name(model) => Ok(Fallback::to(model)),
             Self::Full(mut fields) => {
-                let model = fields.remove("model").and_then(|raw| serde_json::from_str(raw.get()).ok());
-                let model: String = model.ok_or_else(|| wrong("fallbacks", "an entry has no `model`"))?;
-                let params = fields.into_iter().map(|(name, raw)| (name, raw.get().to_owned())).collect();
+                let model = fields.remove("model").and_then(|model| model.as_str().map(str::to_owned));
+                let model = model.ok_or_else(|| wrong("fallbacks", "an entry has no `model`"))?;
+                let params = fields.into_iter().map(|(name, value)| (name, value.to_string())).collect();
                 Ok(Fallback { model, params })
             }
         }

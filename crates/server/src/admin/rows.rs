@@ -173,9 +173,10 @@ pub(super) fn amounts(form: &Form) -> Result<(), Refused> {
 
 fn window(text: Option<&str>) -> Result<(), Refused> {
     match text {
-        Some(text) if switchboard_engine::admit::Window::parse(text).is_none() => {
-            Err(Refused::said(400, &format!("Invalid budget_duration: '{text}'. Write a number and a unit, such as 30s, 1h, 1d, 30d or 1mo")))
-        }
+        Some(text) if switchboard_engine::admit::Window::parse(text).is_none() => Err(Refused::said(
+            400,
+            &format!("Invalid budget_duration: '{text}'. Write a number and a unit, such as 30s, 1h, 1d, 30d or 1mo"),
+        )),
         Some(_) | None => Ok(()),
     }
 }

@@ -22,7 +22,7 @@ use super::keys::Section;
 use super::secret::Secret;
 use super::yaml::{Map, Node, Value};
 
-pub use settings::{Management, System};
+use settings::{Management, System};
 
 /// What starts a reference to an environment variable.
 pub(super) const ENVIRON: &str = "os.environ/";

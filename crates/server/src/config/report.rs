@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use switchboard_engine::attempt::Cooldown;
+
 use super::resolved::{Config, Deployment, Fallback};
 
 /// The deployments, names and settings of a configuration. Credentials are only said to be set.
@@ -148,11 +150,14 @@ fn settings(config: &Config, out: &mut String) {
     let key = if config.general.master_key.is_some() { "set" } else { "none" };
     line(out, "master key", key);
     line(out, "routing", &router.routing_strategy);
-    line(out, "retries", router.num_retries);
+    line(out, "retries", router.num_retries.map_or_else(|| "as the failure deserves".to_owned(), |count| count.to_string()));
     line(out, "timeout", seconds(router.timeout));
     let rest = match router.disable_cooldowns {
         true => "never".to_owned(),
-        false => format!("{} after {} failures", seconds(router.cooldown_time), router.allowed_fails),
+        false => match router.allowed_fails {
+            Some(fails) => format!("{} after {fails} failures", seconds(router.cooldown_time.unwrap_or(Cooldown::TIME))),
+            None => "as its breaker decides".to_owned(),
+        },
     };
     line(out, "deployments rest", rest);
     if let Some(drop) = config.litellm.drop_params {

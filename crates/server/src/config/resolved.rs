@@ -7,6 +7,7 @@ mod deployment;
 mod fallback;
 mod general;
 mod litellm;
+mod resilience;
 mod router;
 mod routing;
 mod switchboard;
@@ -16,6 +17,7 @@ pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Pric
 pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use general::General;
 pub use litellm::{Callbacks, LitellmSettings};
+pub use resilience::{Counts, Recovery, Resilience};
 pub use router::RouterSettings;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
 

@@ -27,7 +27,9 @@ pub(super) fn render(base: &str) -> String {
             audience => shared.chain(alone).filter(|(_, row)| row.audience() == audience).collect(),
         };
         let note = match audience {
-            Audience::OpenAi | Audience::Anthropic | Audience::Everyone => format!("The same below {}.", prefixes.join(", ")),
+            Audience::OpenAi | Audience::Anthropic | Audience::OpenRouter | Audience::Everyone => {
+                format!("The same below {}.", prefixes.join(", "))
+            }
             Audience::Azure => format!("The same below {}; <code>api-version</code> is not looked at.", models.join(", ")),
             Audience::Gemini | Audience::Operator | Audience::Administrator => String::new(),
         };

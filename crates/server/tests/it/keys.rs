@@ -45,7 +45,9 @@ fn a_key_sees_itself_and_no_other() {
         assert_eq!(ask(&format!("/key/info?key={key}")).json()["key"], key);
         assert_eq!(ask(&format!("/key/info?key={other}")).status, 403);
         assert_eq!(ask("/key/info?key=sk-0000-0000-0000-0000").status, 404);
-        for (path, body) in [("/key/generate", json!({})), ("/key/delete", json!({"keys": [other]})), ("/key/update", json!({"key": other}))] {
+        for (path, body) in
+            [("/key/generate", json!({})), ("/key/delete", json!({"keys": [other]})), ("/key/update", json!({"key": other}))]
+        {
             let refused = gateway.as_key(&key, "POST", path, &body);
             assert_eq!(refused.status, 401, "{path}");
             assert!(refused.json()["error"]["message"].as_str().expect("text").contains("Only proxy admin"), "{path}");
@@ -107,10 +109,13 @@ fn what_makes_no_key_is_refused_in_litellms_words() {
         assert_eq!((taken.status.as_u16(), &taken.json()["error"]["param"]), (400, &json!("key_alias")));
         let invalid = ask(json!({"models": "good", "max_budget": "much", "rpm_limit": 1.5}));
         assert_eq!(invalid.status, 422);
-        let told: Vec<Value> = invalid.json()["detail"].as_array().expect("a list").iter().map(|one| json!([one["type"], one["loc"]])).collect();
-        for expected in
-            [json!(["list_type", ["body", "models"]]), json!(["float_parsing", ["body", "max_budget"]]), json!(["int_from_float", ["body", "rpm_limit"]])]
-        {
+        let told: Vec<Value> =
+            invalid.json()["detail"].as_array().expect("a list").iter().map(|one| json!([one["type"], one["loc"]])).collect();
+        for expected in [
+            json!(["list_type", ["body", "models"]]),
+            json!(["float_parsing", ["body", "max_budget"]]),
+            json!(["int_from_float", ["body", "rpm_limit"]]),
+        ] {
             assert!(told.contains(&expected), "{told:?}");
         }
         assert_eq!(ask(json!({"team_id": "nowhere"})).status, 400);
@@ -129,7 +134,8 @@ fn keys_are_listed_page_by_page() {
         let whole = gateway.get("/key/list?return_full_object=true&key_alias=alias-3");
         assert_eq!((&whole["keys"][0]["key_alias"], &whole["total_count"]), (&json!("alias-3"), &json!(1)));
         assert_eq!(gateway.get("/key/aliases?search=alias-4")["aliases"], json!(["alias-4"]));
-        let bulk = gateway.post("/key/bulk_update", &json!({"keys": [{"key": keys[0], "max_budget": 42.0}, {"key": "sk-none-none-none-none"}]}));
+        let bulk =
+            gateway.post("/key/bulk_update", &json!({"keys": [{"key": keys[0], "max_budget": 42.0}, {"key": "sk-none-none-none-none"}]}));
         assert_eq!((&bulk["total_requested"], &bulk["successful_updates"][0]["key"]), (&json!(2), &json!(keys[0])));
         assert_eq!(bulk["failed_updates"][0]["failed_reason"], "Key not found.");
         assert_eq!(gateway.get(&format!("/key/info?key={}", keys[0]))["info"]["max_budget"], 42.0);

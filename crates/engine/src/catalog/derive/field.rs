@@ -33,6 +33,18 @@ pub(super) fn price_key(field: &str, place: Place) -> Option<PriceKey> {
     None
 }
 
+/// The list's name of a price, where it has one.
+pub(super) fn list_name(key: &PriceKey) -> Option<String> {
+    let (stem, _) = STEMS.iter().find(|(_, component)| *component == key.component)?;
+    let kind = if key.qualifier.is_empty() { String::new() } else { format!("_{}", key.qualifier) };
+    let band = if key.above == 0 { String::new() } else { format!("_above_{}k_tokens", key.above / 1000) };
+    let terms = match key.service {
+        Service::Standard => "",
+        service => SERVICES.iter().find(|(_, known)| *known == service)?.0,
+    };
+    Some(format!("{stem}{kind}{band}{terms}"))
+}
+
 fn component(stem: &str) -> Option<Component> {
     STEMS.iter().find_map(|(name, component)| (*name == stem).then_some(*component))
 }

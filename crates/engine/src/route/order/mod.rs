@@ -10,8 +10,6 @@ mod price;
 mod shuffle;
 mod sort;
 mod switchboard;
-#[cfg(test)]
-mod tests;
 
 use std::time::Duration;
 

@@ -3,8 +3,8 @@
 mod answers;
 mod clients;
 mod failures;
-mod rig;
+pub(crate) mod rig;
 mod rows;
 mod streams;
 mod upstream;
-mod words;
+pub(crate) mod words;

@@ -9,6 +9,7 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use switchboard_engine::admit::Admission;
 use switchboard_engine::answer::Answer;
+use switchboard_engine::attempt;
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::deployment::{Deployment, Spec};
@@ -61,7 +62,7 @@ impl Rig {
         let records: Arc<Memory> = Arc::default();
         let deployments = specs.into_iter().map(build).collect();
         let fleet = Fleet::new(deployments, names, Box::new(|_, _| None));
-        let gateway = Gateway::new(fleet, Admission::new(8), records.clone(), 2);
+        let gateway = Gateway::new(fleet, Admission::new(8), records.clone(), attempt::Settings::default());
         Self { gateway, worker: Worker { upstream: Upstream::new(Settings::default()), timeouts }, records }
     }
 
@@ -74,6 +75,11 @@ impl Rig {
         assert!(!shown.contains(PROMPT), "{shown}");
         assert!(!records[0].error.as_deref().unwrap_or_default().contains(KEY), "{shown}");
         records[0].clone()
+    }
+
+    /// The deployment of that id.
+    pub(crate) fn deployment(&self, id: &str) -> Arc<Deployment> {
+        self.gateway.fleet().deployments().find(|deployment| deployment.spec.id == id).unwrap().clone()
     }
 
     pub(crate) fn has_no_record(&self) -> bool {

@@ -13,6 +13,7 @@ use http::HeaderMap;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use switchboard_engine::admit::Admission;
+use switchboard_engine::attempt::Settings;
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::catalog::{Auth, Catalog};
 use switchboard_engine::deployment::{Deployment, Spec};
@@ -103,7 +104,7 @@ impl Rig {
         let deployment = Deployment::build(spec, Catalog::embedded(), &|_| None, &signer).unwrap();
         let records = Arc::new(Records::default());
         let fleet = Fleet::new(vec![deployment], Names::default(), Box::new(|_, _| None));
-        let gateway = Gateway::new(fleet, Admission::new(16), records.clone(), 0);
+        let gateway = Gateway::new(fleet, Admission::new(16), records.clone(), Settings::default());
         let worker = Worker { upstream: client(), timeouts: Timeouts::default() };
         Self { _server: server, seen, records, gateway, worker }
     }

@@ -67,9 +67,9 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
 /// Settles whose the key is to be, or refuses who may not make such a one.
 async fn owned(desk: &Desk, caller: &Caller, mut form: Form, owner: Owner) -> Result<Form, Refused> {
     let team: Option<Team> = match form.text("team_id") {
-        Some(id) => Some(desk.get(id).await?.ok_or_else(|| {
-            Refused::said(400, &format!("Unable to find team object in database. Team id: {id}"))
-        })?),
+        Some(id) => {
+            Some(desk.get(id).await?.ok_or_else(|| Refused::said(400, &format!("Unable to find team object in database. Team id: {id}")))?)
+        }
         None => None,
     };
     if caller.is_admin() {
@@ -156,8 +156,18 @@ fn brought_along(key: &str) -> Result<String, Refused> {
 /// The sent fields that are columns of a key, and may be set by a request.
 pub(super) fn only_columns(form: &Form) -> Form {
     const NOT: [&str; 12] = [
-        "key", "duration", "metadata", "spend", "soft_budget", "send_invite_email", "new_key", "new_master_key", "grace_period", "expires",
-        "token", "verifier",
+        "key",
+        "duration",
+        "metadata",
+        "spend",
+        "soft_budget",
+        "send_invite_email",
+        "new_key",
+        "new_master_key",
+        "grace_period",
+        "expires",
+        "token",
+        "verifier",
     ];
     let columns = rows::columns(&Key::default());
     let mut out = Form::default();

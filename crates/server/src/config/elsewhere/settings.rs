@@ -15,7 +15,7 @@ use crate::config::yaml::{Map, Node, Value};
 
 /// Who keeps secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum System {
+pub(in crate::config) enum System {
     /// HashiCorp Vault.
     HashiCorp,
     /// AWS Secrets Manager.
@@ -50,7 +50,7 @@ impl System {
 
 /// How secrets are managed.
 #[derive(Debug, Default)]
-pub struct Management {
+pub(in crate::config) struct Management {
     /// Who is asked for what `os.environ/` names.
     pub system: Option<System>,
     /// Whether it is asked at all.

@@ -1,7 +1,7 @@
 //! Keys of the gateway's own section, `switchboard`. Every duration and size carries its unit in the name.
 
 use super::Kind::{Count, Flag, Integer, List, Map, Secret, Text, Texts};
-use super::{Key, honoured};
+use super::{Key, honoured, not_yet};
 
 pub(super) const KEYS: &[Key] = &[
     honoured("listen", Texts, "Addresses to listen on; `127.0.0.1:4000` unless `HOST` or `PORT` say otherwise."),
@@ -31,6 +31,13 @@ pub(super) const KEYS: &[Key] = &[
         Text,
         "File with further model cards, as `switchboard catalog update` writes it; `SWITCHBOARD_CATALOG` unless said.",
     ),
+    honoured("hedging", Flag, "Ask a second deployment when the first one is slower than 95 of 100 of its answers were."),
+    honoured("hedge_after_ms", Integer, "Least time before a second deployment is asked; 50 unless said."),
+    not_yet("early_headers_after_ms", Integer, "Send the headers of a stream after so long without content; not at all unless said."),
+    not_yet("continue_streams", Flag, "Let another deployment continue a text that breaks off."),
+    not_yet("coalesce_requests", Flag, "Let identical requests of one key that are under way share one request to the provider."),
+    not_yet("idempotency_ttl_ms", Integer, "For answers to requests with an `Idempotency-Key` to be kept; 600000 unless said."),
+    not_yet("idempotency_max_bytes", Integer, "Most bytes of such answers that are kept; 67108864 unless said."),
 ];
 
 pub(super) const TLS: &[Key] = &[

@@ -6,6 +6,7 @@ use switchboard_engine::route::settings::Settings;
 
 use super::fallback::{self, Fallback};
 use super::litellm::ReadLitellm;
+use super::resilience::Resilience;
 use super::routing;
 use crate::config::diagnostic::Location;
 use crate::config::fields::{Fields, Reader};
@@ -17,18 +18,18 @@ use crate::config::yaml::Node;
 pub struct RouterSettings {
     /// Name of the strategy, as written.
     pub routing_strategy: String,
-    /// Retries after a failure.
-    pub num_retries: u32,
+    /// Retries after a failure. `None`: as the failure deserves.
+    pub num_retries: Option<u32>,
     /// Shortest wait before a retry.
     pub retry_after: Duration,
     /// Longest time for one request.
     pub timeout: Duration,
     /// Longest wait for a streamed answer to begin. `None`: as long as `timeout`.
     pub stream_timeout: Option<Duration>,
-    /// Failures within a minute before a deployment rests.
-    pub allowed_fails: u32,
-    /// How long it rests.
-    pub cooldown_time: Duration,
+    /// Failures within a minute before a deployment rests. `None`: its breaker decides.
+    pub allowed_fails: Option<u32>,
+    /// How long it rests. `None`: as the provider says, else a few seconds.
+    pub cooldown_time: Option<Duration>,
     /// Never rest a deployment.
     pub disable_cooldowns: bool,
     /// Models to try when one fails.
@@ -41,6 +42,8 @@ pub struct RouterSettings {
     pub default_fallbacks: Vec<String>,
     /// Most fallbacks tried for one request.
     pub max_fallbacks: u32,
+    /// Retries and rests by the class of the failure.
+    pub resilience: Resilience,
     /// How deployments are chosen, in the engine's terms.
     pub routing: Settings,
 }
@@ -56,6 +59,7 @@ impl RouterSettings {
     pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>, litellm: &ReadLitellm) -> ReadRouter {
         let fields = reader.section(Section::Router, node);
         let other = &litellm.fields;
+        let resilience = Resilience::read(reader, &fields);
         let mut fallbacks = |name: &str| {
             let chosen = fields.node(name).or_else(|| other.node(name));
             fallback::read(reader, name, chosen.and_then(Node::as_list).unwrap_or_default())
@@ -66,12 +70,12 @@ impl RouterSettings {
             .map_or_else(Location::environment, |node| node.at.clone());
         let settings = RouterSettings {
             routing_strategy: fields.text("routing_strategy").unwrap_or_else(|| "simple-shuffle".to_owned()),
-            num_retries: fields.count("num_retries").or_else(|| other.count("num_retries")).unwrap_or(2),
+            num_retries: fields.count("num_retries").or_else(|| other.count("num_retries")),
             retry_after: fields.seconds("retry_after").unwrap_or_default(),
             timeout: fields.seconds("timeout").unwrap_or(litellm.settings.request_timeout),
             stream_timeout: fields.seconds("stream_timeout"),
-            allowed_fails: fields.count("allowed_fails").or_else(|| other.count("allowed_fails")).unwrap_or(3),
-            cooldown_time: fields.seconds("cooldown_time").or_else(|| other.seconds("cooldown_time")).unwrap_or(Duration::from_secs(5)),
+            allowed_fails: fields.count("allowed_fails").or_else(|| other.count("allowed_fails")),
+            cooldown_time: fields.seconds("cooldown_time").or_else(|| other.seconds("cooldown_time")),
             disable_cooldowns: fields.flag("disable_cooldowns").unwrap_or(false),
             fallbacks: fallbacks("fallbacks"),
             context_window_fallbacks: fallbacks("context_window_fallbacks"),
@@ -81,6 +85,7 @@ impl RouterSettings {
                 some => some,
             },
             max_fallbacks: fields.count("max_fallbacks").unwrap_or(5),
+            resilience,
             routing: routing::read(reader, &fields),
         };
         ReadRouter { settings, default_fallbacks_at, fields }

@@ -8,6 +8,7 @@ use switchboard_engine::route::settings::Settings;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
 use super::general::General;
+use super::resilience::Recovery;
 use super::{routing, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
@@ -40,6 +41,8 @@ pub struct SwitchboardSettings {
     pub catalog: Option<PathBuf>,
     /// Where files are kept that the gateway makes itself. `None`: it makes none, and remembers nothing.
     pub data_dir: Option<PathBuf>,
+    /// What is done about slow and broken answers.
+    pub recovery: Recovery,
     /// Names that stand for several models.
     pub virtual_models: Vec<VirtualModel>,
 }
@@ -151,6 +154,7 @@ impl SwitchboardSettings {
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_DATA_DIR").map(str::to_owned))
                 .map(PathBuf::from)
                 .or_else(|| overrides.data_dir.clone().filter(|_| general.master_key.is_some())),
+            recovery: Recovery::read(&fields),
             catalog: fields
                 .text("catalog")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))

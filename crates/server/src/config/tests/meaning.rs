@@ -74,15 +74,15 @@ fn equal_deployments_have_different_identities() {
 fn the_router_wins_over_litellm_settings() {
     let text = "litellm_settings: {num_retries: 9, allowed_fails: 8, request_timeout: 7}\nrouter_settings: {num_retries: 1}";
     let router = config(text).router;
-    assert_eq!((router.num_retries, router.allowed_fails, router.timeout), (1, 8, Duration::from_secs(7)));
+    assert_eq!((router.num_retries, router.allowed_fails, router.timeout), (Some(1), Some(8), Duration::from_secs(7)));
 }
 
 #[test]
 fn defaults_are_those_existing_files_expect() {
     let config = config("model_list: []");
-    assert_eq!((config.router.num_retries, config.router.allowed_fails, config.router.max_fallbacks), (2, 3, 5));
+    assert_eq!((config.router.num_retries, config.router.allowed_fails, config.router.max_fallbacks), (None, None, 5));
     assert_eq!(config.router.timeout, Duration::from_secs(6000));
-    assert_eq!(config.router.cooldown_time, Duration::from_secs(5));
+    assert_eq!(config.router.cooldown_time, None);
     assert_eq!(config.litellm.drop_params, None);
     assert_eq!(config.switchboard.listen[0].address.to_string(), "127.0.0.1:4000");
     assert!(config.switchboard.workers >= 1);

@@ -38,7 +38,7 @@ impl Drop for Folder {
 
 fn retries(outcome: Option<Reload>) -> Option<u32> {
     match outcome {
-        Some(Reload::Changed(config)) => Some(config.router.num_retries),
+        Some(Reload::Changed(config)) => config.router.num_retries,
         Some(Reload::Refused(_)) | None => None,
     }
 }
@@ -118,7 +118,7 @@ proptest::proptest! {
             let usable = Loader::new(Source::File(folder.0.join("c.yaml")), environment()).load().config;
             match watch.reload() {
                 Reload::Changed(config) => {
-                    in_force = config.router.num_retries;
+                    in_force = config.router.num_retries.unwrap_or_default();
                     proptest::prop_assert!(usable.is_some());
                 }
                 Reload::Refused(found) => {

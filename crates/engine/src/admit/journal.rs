@@ -1,0 +1,101 @@
+//! What is written down before money is spent and after.
+
+use super::hold::Line;
+use super::nano::NanoUsd;
+use super::window::Micros;
+
+/// The id of one attempt: 48 bits of milliseconds and 80 of chance, so that ids sort by time and nobody guesses one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttemptId(pub u128);
+
+impl AttemptId {
+    /// A new one.
+    pub fn mint(now: Micros) -> Self {
+        let millis = u128::from(u64::try_from(now / 1000).unwrap_or(0));
+        let mut chance = [0; 10];
+        if ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut chance).is_err() {
+            chance.iter_mut().for_each(|byte| *byte = fastrand::u8(..));
+        }
+        Self(chance.iter().fold(millis, |id, byte| id << 8 | u128::from(*byte)))
+    }
+}
+
+impl std::fmt::Display for AttemptId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{:032x}", self.0)
+    }
+}
+
+/// An attempt is about to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent<'a> {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Of which call.
+    pub call: &'a str,
+    /// When.
+    pub at: Micros,
+    /// What it holds.
+    pub reserved: NanoUsd,
+    /// What it costs if nothing more is ever heard of it: the prompt.
+    pub begun: NanoUsd,
+    /// Whom it counts for.
+    pub lines: &'a [Line],
+    /// Who is owed.
+    pub provider: &'a str,
+    /// By which deployment, and so by which credential.
+    pub deployment: &'a str,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It cost something, or might have.
+    Settled,
+    /// It was never sent.
+    Void,
+}
+
+/// What an attempt cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settlement<'a> {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Of which call.
+    pub call: &'a str,
+    /// When it was over.
+    pub at: Micros,
+    /// How it ended.
+    pub ending: Ending,
+    /// What it cost.
+    pub amount: NanoUsd,
+    /// Whether that is a guess, since nobody reported what was used.
+    pub estimated: bool,
+    /// What it held.
+    pub reserved: NanoUsd,
+    /// Whom it counts for.
+    pub lines: &'a [Line],
+    /// Who is owed.
+    pub provider: &'a str,
+    /// By which deployment.
+    pub deployment: &'a str,
+    /// Tokens of the prompt, and of the answer.
+    pub tokens: (u64, u64),
+}
+
+/// Nothing can be written down: paid calls must wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the journal cannot be written")]
+pub struct JournalClosed;
+
+/// Writes down what money is spent on. Each attempt has one intent, and later one settlement.
+pub trait Journal: Send + Sync {
+    /// An attempt is about to be sent. When this returns, its intent outlives the process.
+    fn intend(&self, intent: &Intent<'_>) -> Result<(), JournalClosed>;
+
+    /// An attempt under way has cost so much by now.
+    fn checkpoint(&self, attempt: AttemptId, spent: NanoUsd);
+
+    /// An attempt is over. When this returns, its settlement outlives the process.
+    fn settle(&self, settlement: &Settlement<'_>);
+}

@@ -1,0 +1,280 @@
+//! The running account of one call: what its attempts hold, and what each of them cost.
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use switchboard_wire::problem::{Kind, Problem};
+use switchboard_wire::{Operation, prepare};
+
+use super::bound::{Bound, cap_key};
+use super::hold::Hold;
+use super::journal::{AttemptId, Ending, Intent, Journal, Settlement};
+use super::nano::NanoUsd;
+use super::refusal::{Refusal, Why};
+use super::scope::{Level, Unit};
+use super::state::Standing;
+use super::window::Micros;
+use crate::call::{Call, Content};
+use crate::catalog::Prices;
+use crate::deployment::Deployment;
+use crate::error::{Error, Origin, Retry};
+
+/// Shorter answers than this are no use: a call that could have no longer one is refused.
+const SHORTEST: u64 = 16;
+/// Longer prompts are counted on another thread.
+const SHORT: usize = 16 * 1024;
+/// A token of plain text has about four bytes.
+const BYTES_OF_TOKEN: u64 = 4;
+
+/// The running account of one call. Dropping it closes what is open.
+pub struct Tab {
+    hold: Hold,
+    journal: Option<Arc<dyn Journal>>,
+    call: String,
+    now: Box<dyn Fn() -> Micros + Send>,
+    open: Option<Open>,
+    /// What the attempt before cost, to be spent in the same step in which the next one takes.
+    unspent: NanoUsd,
+    charged: NanoUsd,
+    estimated: bool,
+}
+
+/// An attempt under way.
+struct Open {
+    id: AttemptId,
+    target: Arc<Deployment>,
+    sent: bool,
+    cap: Option<u64>,
+    /// Tokens of the prompt, by guess.
+    prompt: u64,
+}
+
+/// What an attempt came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Charge {
+    /// What it cost.
+    pub amount: NanoUsd,
+    /// Whether that is a guess.
+    pub estimated: bool,
+    /// Tokens of the prompt.
+    pub input: u64,
+    /// Tokens of the answer.
+    pub output: u64,
+}
+
+impl Tab {
+    pub(super) fn new(hold: Hold, journal: Option<Arc<dyn Journal>>, call: &str, now: Box<dyn Fn() -> Micros + Send>) -> Self {
+        let call = call.to_owned();
+        Self { hold, journal, call, now, open: None, unspent: NanoUsd::ZERO, charged: NanoUsd::ZERO, estimated: false }
+    }
+
+    /// Takes what an attempt at that target may need. What the attempt before held is given back in the same step.
+    pub async fn open(&mut self, call: &Call, target: &Arc<Deployment>) -> Result<(), Error> {
+        let place = (target.spec.provider.as_str(), target.spec.id.as_str());
+        let bytes = call.body.len() as u64;
+        let mut open = Open {
+            id: AttemptId::mint((self.now)()),
+            target: target.clone(),
+            sent: false,
+            cap: None,
+            prompt: bytes.div_ceil(BYTES_OF_TOKEN),
+        };
+        let settled = std::mem::take(&mut self.unspent);
+        let prices = target.card.as_ref().map(|card| &card.prices).filter(|prices| !prices.is_empty());
+        let taken = if self.hold.is_limited(place.0, place.1) {
+            self.fit(call, target, prices, settled).await
+        } else {
+            self.hold.take(place, super::Need::default(), settled).await.map(|()| None).map_err(Box::new)
+        };
+        match taken {
+            Ok(cap) => open.cap = cap,
+            Err(refusal) => {
+                self.hold.settle(settled);
+                return Err((*refusal).into());
+            }
+        }
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Takes by the cheapest bound that fits: the body's bytes, then the prompt counted, then a shorter answer. Gives the longest
+    /// answer there is money for, where that is shorter than what was asked for.
+    async fn fit(
+        &mut self,
+        call: &Call,
+        target: &Arc<Deployment>,
+        prices: Option<&Prices>,
+        settled: NanoUsd,
+    ) -> Result<Option<u64>, Box<Refusal>> {
+        let place = (target.spec.provider.as_str(), target.spec.id.as_str());
+        let bound = Bound::of(call, target);
+        let Err(first) = self.hold.take(place, bound.need(prices), settled).await else { return Ok(None) };
+        if !first.why.is_by_size() {
+            return Err(Box::new(first));
+        }
+        let bound = counted(call, bound).await;
+        let Err(refusal) = self.hold.take(place, bound.need(prices), settled).await else { return Ok(None) };
+        let (Why::Budget { spent, held, limit, .. }, Some(prices)) = (&refusal.why, prices) else { return Err(Box::new(refusal)) };
+        let newer = target.profile.max_completion_tokens == Some(true);
+        let settable = target.dialect_for(call.door.dialect).and_then(|spoken| cap_key(spoken, newer)).is_some();
+        if bound.asked || !settable || call.door.operation != Operation::Chat {
+            return Err(Box::new(refusal));
+        }
+        let left = limit.minus(*spent).minus(*held);
+        let Some(cap) = bound.affordable(prices, left).filter(|cap| *cap >= SHORTEST) else { return Err(Box::new(refusal)) };
+        self.hold.take(place, bound.within(cap).need(Some(prices)), settled).await.map_err(Box::new)?;
+        Ok(Some(cap))
+    }
+
+    /// The attempt is about to be sent. When this returns, that is written down.
+    pub fn dispatch(&mut self) -> Result<(), Error> {
+        let Some(open) = self.open.as_mut().filter(|open| !open.sent) else { return Ok(()) };
+        if let Some(journal) = &self.journal {
+            let lines = self.hold.lines();
+            let intent = Intent {
+                attempt: open.id,
+                call: &self.call,
+                at: (self.now)(),
+                reserved: self.hold.need().money,
+                begun: open.prompt_cost(),
+                lines: &lines,
+                provider: &open.target.spec.provider,
+                deployment: &open.target.spec.id,
+            };
+            journal.intend(&intent).map_err(|closed| {
+                let problem = Problem::new(Kind::Overloaded, closed.to_string()).with_code("journal_unavailable");
+                Error::new(problem, Origin::Gateway, Retry::Never)
+            })?;
+        }
+        open.sent = true;
+        Ok(())
+    }
+
+    /// The longest answer there is money for, where the caller gave no limit and the budget does.
+    pub fn cap(&self) -> Option<u64> {
+        self.open.as_ref()?.cap
+    }
+
+    /// Whether an attempt is under way that has been sent.
+    pub fn is_sent(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.sent)
+    }
+
+    /// The tokens of the prompt, by guess.
+    pub fn prompt(&self) -> u64 {
+        self.open.as_ref().map_or(0, |open| open.prompt)
+    }
+
+    /// The attempt has cost so much by now.
+    pub fn checkpoint(&self, spent: NanoUsd) {
+        if let (Some(journal), Some(open)) = (&self.journal, &self.open) {
+            journal.checkpoint(open.id, spent);
+        }
+    }
+
+    /// The attempt is over and came to that. Once for each.
+    pub fn close(&mut self, charge: Charge) {
+        let Some(open) = self.open.take() else { return };
+        let (ending, amount) = if open.sent { (Ending::Settled, charge.amount) } else { (Ending::Void, NanoUsd::ZERO) };
+        if let Some(journal) = self.journal.as_ref().filter(|_| open.sent) {
+            journal.settle(&Settlement {
+                attempt: open.id,
+                call: &self.call,
+                at: (self.now)(),
+                ending,
+                amount,
+                estimated: charge.estimated,
+                reserved: self.hold.need().money,
+                lines: &self.hold.lines(),
+                provider: &open.target.spec.provider,
+                deployment: &open.target.spec.id,
+                tokens: (charge.input, charge.output),
+            });
+        }
+        if open.sent {
+            self.hold.used(charge.input, charge.output);
+            self.estimated |= charge.estimated;
+        }
+        self.charged = self.charged.plus(amount);
+        self.unspent = self.unspent.plus(amount);
+    }
+
+    /// The call is over, or has no more attempts: what it still holds is given back.
+    pub fn finish(&mut self) {
+        let unspent = std::mem::take(&mut self.unspent);
+        self.hold.settle(unspent);
+    }
+
+    /// What all attempts cost so far, and whether any of it is a guess.
+    pub fn charged(&self) -> (NanoUsd, bool) {
+        (self.charged, self.estimated)
+    }
+
+    /// How far the limits were used when the call was admitted, as headers: LiteLLM's for each scope, and those OpenAI's clients
+    /// read for the tightest one.
+    pub fn headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        rate_headers(self.hold.standings(), (self.now)())
+    }
+}
+
+impl Open {
+    /// What the prompt costs, by guess.
+    fn prompt_cost(&self) -> NanoUsd {
+        use crate::catalog::Component;
+        let rate = self.target.card.as_ref().and_then(|card| card.prices.base(Component::Input));
+        rate.map_or(NanoUsd::ZERO, |rate| NanoUsd::from_pico(rate.cost(Component::Input, self.prompt)))
+    }
+}
+
+fn rate_headers(standings: &[(Level, Standing)], now: Micros) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = Vec::new();
+    let mut add = |name: String, value: String| {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.push((name, value));
+        }
+    };
+    for (level, standing) in standings {
+        let (level, unit) = (level.as_str(), standing.unit.as_str());
+        add(format!("x-ratelimit-{level}-limit-{unit}"), standing.limit.to_string());
+        add(format!("x-ratelimit-{level}-remaining-{unit}"), standing.remaining.to_string());
+    }
+    for unit in [Unit::Requests, Unit::Tokens] {
+        let of_unit = standings.iter().map(|(_, standing)| standing).filter(|standing| standing.unit == unit);
+        if let Some(tightest) = of_unit.min_by_key(|standing| standing.remaining) {
+            let unit = unit.as_str();
+            add(format!("x-ratelimit-limit-{unit}"), tightest.limit.to_string());
+            add(format!("x-ratelimit-remaining-{unit}"), tightest.remaining.to_string());
+            if let Some(at) = tightest.resets_at {
+                add(format!("x-ratelimit-reset-{unit}"), format!("{}s", ((at - now).max(0) + 999_999) / 1_000_000));
+            }
+        }
+    }
+    headers
+}
+
+/// The prompt counted, where it can be read.
+async fn counted(call: &Call, bound: Bound) -> Bound {
+    let Content::Json(_) = &call.content else { return bound };
+    if call.door.operation != Operation::Chat {
+        return bound;
+    }
+    let Ok(request) = prepare::read(call.door.dialect, &call.head(), &call.body) else { return bound };
+    if call.body.len() <= SHORT {
+        return bound.counted(&request);
+    }
+    let plain = bound.clone();
+    tokio::task::spawn_blocking(move || bound.counted(&request)).await.unwrap_or(plain)
+}
+
+impl Drop for Tab {
+    fn drop(&mut self) {
+        self.close(Charge::default());
+        self.finish();
+    }
+}
+
+impl std::fmt::Debug for Tab {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Tab").field("hold", &self.hold).field("charged", &self.charged).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,216 @@
+//! What the caller asks of the way its call is tried: in LiteLLM's fields and headers, and in those of TrueFoundry.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use switchboard_wire::control::is_steering;
+use switchboard_wire::outline::Outline;
+
+use crate::call::{Call, Content};
+use crate::route::{Fallback, RetryRule};
+
+/// The most retries a caller may ask for.
+const MOST_RETRIES: u32 = 10;
+/// The longest time a caller may ask for.
+const LONGEST: f64 = 86_400.0;
+
+/// What the caller asks of the way its call is tried. What is `None` was not said.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// How often a failed request is repeated.
+    pub retries: Option<u32>,
+    /// The longest time for one attempt.
+    pub timeout: Option<Duration>,
+    /// The longest wait for the first content of a stream.
+    pub stream_timeout: Option<Duration>,
+    /// How long the caller waits at all, from when its call was received.
+    pub patience: Option<Duration>,
+    /// How often, and upon which statuses, the same target is asked again.
+    pub rule: Option<RetryRule>,
+    /// Where to go when the input is too long.
+    pub context_window_fallbacks: Option<Vec<Fallback>>,
+    /// The same when a content filter refuses.
+    pub content_policy_fallbacks: Option<Vec<Fallback>>,
+    /// An answer or a failure to be made up.
+    pub mock: Option<Box<Mock>>,
+}
+
+/// What is to be made up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mock {
+    /// An answer with that text; a text that names one of LiteLLM's exceptions is that failure.
+    Response(String),
+    /// A timeout.
+    Timeout,
+    /// A failure of the first group, so that its fallbacks are tried.
+    Fallbacks,
+    /// The same by an input that is too long.
+    ContextFallbacks,
+    /// The same by a content filter.
+    ContentPolicyFallbacks,
+    /// A rate limit.
+    RateLimit,
+}
+
+impl Asked {
+    /// What that call says.
+    pub fn of(call: &Call) -> Self {
+        let mut asked = Self::default();
+        if let Content::Json(outline) = &call.content {
+            asked.read_body(call, outline);
+        }
+        asked.read_headers(&call.headers);
+        asked
+    }
+
+    fn read_body(&mut self, call: &Call, outline: &Outline) {
+        for entry in outline.entries() {
+            let key = &*entry.key;
+            // Few requests have any of these: what the table does not know costs a comparison.
+            if !is_read(key) || !is_steering(call.door.dialect, key) {
+                continue;
+            }
+            let seconds = || outline.read::<Seconds>(&call.body, key).ok().flatten().and_then(Seconds::duration);
+            let flag = || outline.read::<bool>(&call.body, key).ok().flatten() == Some(true);
+            match key {
+                "num_retries" => self.retries = outline.read(&call.body, key).ok().flatten(),
+                "timeout" | "request_timeout" => self.timeout = seconds().or(self.timeout),
+                "stream_timeout" => self.stream_timeout = seconds(),
+                "context_window_fallbacks" => self.context_window_fallbacks = fallbacks(call, outline, key),
+                "content_policy_fallbacks" => self.content_policy_fallbacks = fallbacks(call, outline, key),
+                "mock_response" => self.mock = outline.read(&call.body, key).ok().flatten().map(|text| Box::new(Mock::Response(text))),
+                "mock_timeout" => self.make_up(flag(), Mock::Timeout),
+                "mock_testing_fallbacks" => self.make_up(flag(), Mock::Fallbacks),
+                "mock_testing_context_fallbacks" => self.make_up(flag(), Mock::ContextFallbacks),
+                "mock_testing_content_policy_fallbacks" => self.make_up(flag(), Mock::ContentPolicyFallbacks),
+                "mock_testing_rate_limit_error" => self.make_up(flag(), Mock::RateLimit),
+                _ => {}
+            }
+        }
+    }
+
+    fn make_up(&mut self, wanted: bool, mock: Mock) {
+        if wanted {
+            self.mock = Some(Box::new(mock));
+        }
+    }
+
+    fn read_headers(&mut self, headers: &HeaderMap) {
+        for (name, value) in headers {
+            let name = name.as_str();
+            if !name.starts_with("x-") {
+                continue;
+            }
+            let Ok(value) = value.to_str() else { continue };
+            let seconds = || Seconds::Text(value.to_owned()).duration();
+            let millis = || value.trim().parse::<f64>().ok().and_then(|millis| Seconds::Number(millis / 1000.0).duration());
+            match name {
+                "x-litellm-timeout" => self.timeout = seconds().or(self.timeout),
+                "x-litellm-stream-timeout" => self.stream_timeout = seconds().or(self.stream_timeout),
+                "x-litellm-num-retries" => self.retries = value.trim().parse().ok().or(self.retries),
+                "x-tfy-request-timeout" => self.timeout = millis().or(self.timeout),
+                "x-tfy-ttft-timeout-ms" => self.stream_timeout = millis().or(self.stream_timeout),
+                "x-tfy-retry-config" => self.rule = rule(value).or(self.rule.take()),
+                // The SDKs of OpenAI and Anthropic say how long they wait.
+                "x-stainless-timeout" => self.patience = seconds(),
+                _ => {}
+            }
+        }
+        self.retries = self.retries.map(|retries| retries.min(MOST_RETRIES));
+    }
+}
+
+fn is_read(key: &str) -> bool {
+    matches!(
+        key,
+        "num_retries"
+            | "timeout"
+            | "request_timeout"
+            | "stream_timeout"
+            | "context_window_fallbacks"
+            | "content_policy_fallbacks"
+            | "mock_response"
+            | "mock_timeout"
+            | "mock_testing_fallbacks"
+            | "mock_testing_context_fallbacks"
+            | "mock_testing_content_policy_fallbacks"
+            | "mock_testing_rate_limit_error"
+    )
+}
+
+/// A number of seconds, or the text of one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(f64),
+    Text(String),
+}
+
+impl Seconds {
+    fn duration(self) -> Option<Duration> {
+        let seconds = match self {
+            Seconds::Number(seconds) => seconds,
+            Seconds::Text(text) => text.trim().parse().ok()?,
+        };
+        (seconds > 0.0).then(|| Duration::try_from_secs_f64(seconds.min(LONGEST)).ok()).flatten()
+    }
+}
+
+/// `["name", {"model": "name", …}]`, or a map of lists as the configuration has it.
+fn fallbacks(call: &Call, outline: &Outline, key: &str) -> Option<Vec<Fallback>> {
+    let items: Vec<Box<RawValue>> = outline.read(&call.body, key).ok().flatten()?;
+    let mut found = Vec::new();
+    for item in items {
+        if let Ok(name) = serde_json::from_str::<String>(item.get()) {
+            found.push(Fallback::to(name));
+            continue;
+        }
+        let Ok(map) = serde_json::from_str::<std::collections::BTreeMap<String, Box<RawValue>>>(item.get()) else { continue };
+        match map.get("model").and_then(|model| serde_json::from_str::<String>(model.get()).ok()) {
+            Some(model) => {
+                let kept = |key: &str| key != "model" && !is_steering(call.door.dialect, key);
+                let params = map.iter().filter(|(key, _)| kept(key)).map(|(key, value)| (key.clone(), value.get().to_owned()));
+                found.push(Fallback { model, params: params.collect() });
+            }
+            // `{"group": ["name", …]}`: that of the model asked for.
+            None => {
+                let own = map.get(&call.model).or_else(|| map.get("*"));
+                let names = own.and_then(|names| serde_json::from_str::<Vec<String>>(names.get()).ok());
+                found.extend(names.into_iter().flatten().map(Fallback::to));
+            }
+        }
+    }
+    Some(found)
+}
+
+/// `{"attempts": n, "delay": ms, "onStatusCodes": [429, "500"]}`
+fn rule(text: &str) -> Option<RetryRule> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Status {
+        Number(u16),
+        Text(String),
+    }
+    #[derive(Deserialize)]
+    struct Written {
+        attempts: Option<u32>,
+        delay: Option<u64>,
+        #[serde(rename = "onStatusCodes", alias = "on_status_codes", default)]
+        statuses: Vec<Status>,
+    }
+    let written: Written = serde_json::from_str(text).ok()?;
+    let statuses = written.statuses.into_iter().filter_map(|status| match status {
+        Status::Number(number) => Some(number),
+        Status::Text(text) => text.trim().parse().ok(),
+    });
+    Some(RetryRule {
+        attempts: written.attempts.unwrap_or(0).min(MOST_RETRIES),
+        delay: Duration::from_millis(written.delay.unwrap_or(0).min(60_000)),
+        statuses: statuses.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,410 @@
+//! How far one call has come, and where it goes next.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use switchboard_wire::problem::Kind;
+
+use crate::clock;
+use crate::error::{Error, Origin, Retry};
+use crate::health::{Failure, Refusal, Ticket, Why};
+use crate::route::{Exclusion, Plan, Reason, Target};
+
+use super::Attempts;
+use super::backoff::Backoff;
+use super::budget::Retrying;
+use super::step::{self, Class, Step};
+
+/// The most requests to providers for one call in its own group.
+const MOST: u32 = 4;
+/// The same where the next target is known to be answering others.
+const MOST_PROVEN: u32 = 6;
+/// The most in a group that is fallen back to.
+const MOST_FALLBACK: u32 = 2;
+/// The most requests to one target beside the first.
+const MOST_RETRIES: u32 = 2;
+/// A provider that asks for a longer pause is left.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// How far one call has come.
+pub(super) struct Journey {
+    groups: Vec<Arc<str>>,
+    cursor: usize,
+    again: Option<(usize, Duration)>,
+    places: Vec<Place>,
+    /// Attempts in this group, and the most there may be.
+    made: u32,
+    most: u32,
+    /// What was asked for explicitly: repetitions in this group.
+    repeats: Option<u32>,
+    stopped: bool,
+    over: bool,
+    accept_empty: bool,
+    is_fallback: bool,
+    backoff: Backoff,
+    retries: u32,
+    fallbacks: u32,
+    first: Option<Error>,
+    last: Option<Error>,
+    class: Class,
+    refused: Option<Refusal>,
+}
+
+/// What is known of one target of the group.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    tried: u32,
+    struck: bool,
+    soft: bool,
+}
+
+/// Where to go next.
+pub(super) struct Turn {
+    pub(super) at: usize,
+    pub(super) pause: Duration,
+    pub(super) ticket: Ticket,
+    pub(super) retrying: Option<Retrying>,
+}
+
+impl Journey {
+    pub(super) fn new(attempts: &Attempts<'_>, plan: &Plan) -> Self {
+        let repeats = repeats(attempts, plan);
+        Self {
+            groups: vec![plan.group.clone()],
+            cursor: 0,
+            again: None,
+            places: Vec::new(),
+            made: 0,
+            most: repeats.map_or(MOST, |repeats| repeats + 1),
+            repeats,
+            stopped: false,
+            over: false,
+            accept_empty: false,
+            is_fallback: false,
+            backoff: Backoff::default(),
+            retries: 0,
+            fallbacks: 0,
+            first: None,
+            last: None,
+            class: Class::Other,
+            refused: None,
+        }
+    }
+
+    /// Begins with another group, or with the same one anew.
+    pub(super) fn enter(&mut self, attempts: &Attempts<'_>, plan: &Plan, fallback: bool) {
+        if fallback {
+            self.fallbacks += 1;
+            self.groups.push(plan.group.clone());
+            self.is_fallback = true;
+        }
+        if self.first.is_none() {
+            self.first = self.last.take();
+        }
+        self.repeats = repeats(attempts, plan);
+        self.most = self.repeats.map_or(if fallback { MOST_FALLBACK } else { self.made + 1 }, |repeats| repeats + 1);
+        self.made = if fallback { 0 } else { self.made };
+        (self.cursor, self.again, self.stopped) = (0, None, false);
+        self.places.clear();
+    }
+
+    pub(super) fn has_seen(&self, group: &Arc<str>) -> bool {
+        self.groups.contains(group)
+    }
+
+    pub(super) fn has_fallen_back(&self) -> bool {
+        self.is_fallback
+    }
+
+    pub(super) fn may_fall_back(&self) -> bool {
+        !self.over
+    }
+
+    pub(super) fn accepts_empty(&self) -> bool {
+        self.accept_empty
+    }
+
+    /// Retries within groups, and other groups gone to.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        (self.retries, self.fallbacks)
+    }
+
+    pub(super) fn worst(&self) -> Class {
+        self.class
+    }
+
+    /// Whether there is nowhere else to go.
+    pub(super) fn is_alone(&self, plan: &Plan) -> bool {
+        plan.targets.len() < 2 && plan.fallbacks.is_empty()
+    }
+
+    /// Where to go next in this group; `None`: nowhere.
+    pub(super) fn next(&mut self, attempts: &Attempts<'_>, plan: &Plan) -> Option<Turn> {
+        if self.stopped {
+            return None;
+        }
+        let now = clock::now();
+        if let Some((at, pause)) = self.again.take()
+            && let Some(turn) = self.turn(attempts, plan, (at, pause), now)
+        {
+            return Some(turn);
+        }
+        while self.cursor < plan.targets.len() {
+            let at = self.cursor;
+            self.cursor += 1;
+            if self.is_out_of_question(plan, at) {
+                continue;
+            }
+            if let Some(turn) = self.turn(attempts, plan, (at, Duration::ZERO), now) {
+                return Some(turn);
+            }
+        }
+        self.next_resting(attempts, plan, now).or_else(|| self.next_round(attempts, plan, now))
+    }
+
+    /// Targets that were passed over for a reason of our own guessing: better they than none.
+    fn next_resting(&mut self, attempts: &Attempts<'_>, plan: &Plan, now: Instant) -> Option<Turn> {
+        while let Some(at) = self.places.iter().position(|place| place.soft) {
+            self.places[at].soft = false;
+            if self.is_out_of_question(plan, at) {
+                continue;
+            }
+            let retrying = self.permit(attempts, &plan.targets[at], now)?;
+            let ticket = plan.targets[at].deployment.health.begin_anyway(now);
+            return Some(self.take(at, Duration::ZERO, ticket, retrying));
+        }
+        None
+    }
+
+    /// Targets that have failed this call once and are worth asking again: all of them where repetitions were asked for, else those
+    /// that are known to be answering others.
+    fn next_round(&mut self, attempts: &Attempts<'_>, plan: &Plan, now: Instant) -> Option<Turn> {
+        let last = self.last.as_ref()?;
+        if self.repeats.is_some_and(|_| !step::is_repeated(last.failure)) {
+            return None;
+        }
+        let least = self.least_pause(attempts, plan);
+        let again = |(at, place): &(usize, &Place)| {
+            let target = &plan.targets[*at];
+            let proven = self.repeats.is_some() || is_proven(target, now);
+            !place.struck && place.tried > 0 && proven && (self.repeats.is_some() || place.tried <= MOST_RETRIES)
+        };
+        let (at, _) = self.places.iter().enumerate().filter(again).min_by_key(|(_, place)| place.tried)?;
+        let pause = self.backoff.next(least);
+        if pause > LONGEST_WAIT || attempts.left().is_some_and(|left| pause > left) {
+            return None;
+        }
+        self.turn(attempts, plan, (at, pause), now)
+    }
+
+    /// A turn at that target, if it may be asked and there may be another attempt.
+    fn turn(&mut self, attempts: &Attempts<'_>, plan: &Plan, (at, pause): (usize, Duration), now: Instant) -> Option<Turn> {
+        let target = &plan.targets[at];
+        if attempts.left().is_some_and(|left| left.is_zero()) {
+            return None;
+        }
+        let retrying = self.permit(attempts, target, now)?;
+        let health = &target.deployment.health;
+        if attempts.settings.cooldown.disabled || plan.strategy == Plan::ONLY {
+            return Some(self.take(at, pause, health.begin_anyway(now), retrying));
+        }
+        match health.begin(now) {
+            Ok(ticket) => Some(self.take(at, pause, ticket, retrying)),
+            Err(refusal) => {
+                self.place(at).soft = refusal.soft;
+                let sooner = self.refused.is_none_or(|known| refusal.until < known.until);
+                if sooner {
+                    self.refused = Some(refusal);
+                }
+                None
+            }
+        }
+    }
+
+    /// The right to another attempt at that target. The first is free, and so are those at targets that answer others: they cannot
+    /// do more than double what a provider is asked. `None`: there is no such right.
+    fn permit(&self, attempts: &Attempts<'_>, target: &Target, now: Instant) -> Option<Option<Retrying>> {
+        if self.made == 0 && self.fallbacks == 0 {
+            return Some(None);
+        }
+        let proven = is_proven(target, now);
+        let most = if proven && self.repeats.is_none() && !self.is_fallback { MOST_PROVEN.max(self.most) } else { self.most };
+        if self.made >= most {
+            return None;
+        }
+        if proven || target.deployment.health.view(now).recent_attempts == 0 {
+            return Some(None);
+        }
+        attempts.budget.take(attempts.in_flight).map(Some)
+    }
+
+    fn take(&mut self, at: usize, pause: Duration, ticket: Ticket, retrying: Option<Retrying>) -> Turn {
+        if self.made > 0 {
+            self.retries += 1;
+        }
+        self.made += 1;
+        Turn { at, pause, ticket, retrying }
+    }
+
+    /// Notes a failure and what is to follow it.
+    pub(super) fn failed(&mut self, attempts: &Attempts<'_>, plan: &Plan, at: usize, error: Error) {
+        let target = &plan.targets[at];
+        let overrides = target.overrides.as_deref();
+        let step = step::after(&error);
+        let alone = self.cursor >= plan.targets.len() && plan.fallbacks.is_empty() && !self.is_fallback;
+        let first_again = self.places.iter().all(|place| place.tried == 0);
+        let place = self.place(at);
+        place.tried += 1;
+        place.struck |= step == Step::Strike || matches!(error.retry, Retry::Never);
+        let tried = place.tried;
+        self.accept_empty |= error.failure == Failure::Empty;
+        let rule = overrides.and_then(|overrides| overrides.retry.as_ref()).or(attempts.asked.rule.as_ref());
+        let again = match (rule, self.repeats) {
+            (Some(rule), _) => tried <= rule.attempts && step::repeats(rule, &error),
+            (None, Some(_)) => false,
+            (None, None) => match step {
+                Step::Again => tried == 1 && (first_again || alone),
+                Step::IfAlone => tried == 1 && alone,
+                Step::Stop | Step::Others | Step::Strike => false,
+            },
+        };
+        self.stopped = step == Step::Stop || overrides.is_some_and(|overrides| !step::goes_on(overrides, &error));
+        if again {
+            self.again = self.pause_for(attempts, plan, rule.map(|rule| rule.delay), &error).map(|pause| (at, pause));
+            self.stopped = false;
+            // What one target is allowed beside the first request does not count against the others.
+            self.most += u32::from(rule.is_some());
+        } else if let Some(allowed) = self.allowed(attempts, plan, &error) {
+            // LiteLLM counts by class: a class may be worth more repetitions, or fewer, or some where there would be none.
+            self.most = allowed + 1;
+            self.stopped = self.made > allowed;
+        }
+        self.note(error);
+    }
+
+    /// Notes a failure of the whole group.
+    pub(super) fn note(&mut self, error: Error) {
+        self.over = error.origin != Origin::Provider && error.retry == Retry::Never;
+        if !self.is_fallback {
+            self.class = step::class(error.failure);
+        }
+        // What a provider said tells more than that another cannot be asked.
+        if self.last.is_none() || error.origin == Origin::Provider || self.over {
+            self.last = Some(error);
+        }
+    }
+
+    /// How many repetitions a policy allows for that failure.
+    fn allowed(&self, attempts: &Attempts<'_>, plan: &Plan, error: &Error) -> Option<u32> {
+        let named = |policy: &super::ByClass| policy.get(error.failure);
+        let mut of_plan = super::ByClass::default();
+        for (stem, number) in &plan.policy.retry_policy {
+            of_plan.set(stem, *number);
+        }
+        let of_group = attempts.settings.group_retry_policy.get(&*plan.group).and_then(named);
+        of_group.or_else(|| named(&of_plan)).or_else(|| named(&attempts.settings.retry_policy))
+    }
+
+    /// The pause before the same target is asked again; `None`: it would be too long.
+    fn pause_for(&mut self, attempts: &Attempts<'_>, plan: &Plan, fixed: Option<Duration>, error: &Error) -> Option<Duration> {
+        let hint = error.problem.retry_after.unwrap_or_default();
+        let pause = match fixed {
+            Some(delay) => delay.max(hint),
+            None => self.backoff.next(hint.max(self.least_pause(attempts, plan))),
+        };
+        let fits = pause <= LONGEST_WAIT && attempts.left().is_none_or(|left| pause < left);
+        fits.then_some(pause)
+    }
+
+    fn least_pause(&self, attempts: &Attempts<'_>, plan: &Plan) -> Duration {
+        plan.policy.retry_after.unwrap_or(attempts.settings.retry_after)
+    }
+
+    /// Whether a target cannot help, whatever its health.
+    fn is_out_of_question(&self, plan: &Plan, at: usize) -> bool {
+        let target = &plan.targets[at];
+        let not_after_others = target.overrides.as_ref().is_some_and(|overrides| !overrides.fallback_candidate);
+        let place = self.places.get(at).copied().unwrap_or_default();
+        place.struck || self.made > 0 && not_after_others
+    }
+
+    fn place(&mut self, at: usize) -> &mut Place {
+        if self.places.len() <= at {
+            self.places.resize(at + 1, Place::default());
+        }
+        &mut self.places[at]
+    }
+
+    /// When to ask this group once more, where nothing else is left: a limit that soon is free again, or a deployment that is asked
+    /// although it is shut out, since all are.
+    pub(super) fn last_resort(&mut self, attempts: &Attempts<'_>, plan: &Plan) -> Option<Instant> {
+        let now = clock::now();
+        let limited = self.last.as_ref().is_none_or(|last| last.failure == Failure::RateLimited);
+        if self.stopped || self.over || !limited || self.is_fallback && self.last.is_some() {
+            return None;
+        }
+        let refusals = plan.targets.iter().map(|target| target.deployment.health.refusal(now));
+        let soonest = refusals.collect::<Option<Vec<_>>>()?.into_iter().min_by_key(|refusal| refusal.until)?;
+        self.refused = Some(soonest);
+        let wait = soonest.until().saturating_duration_since(now);
+        let fits = wait <= LONGEST_WAIT && attempts.left().is_none_or(|left| wait < left);
+        match soonest.why {
+            Why::RateLimited if fits && self.made < self.most => Some(soonest.until()),
+            Why::Open => self.probe(plan, now),
+            _ => None,
+        }
+    }
+
+    /// Where all are shut out, one request a second finds out whether that is still so.
+    fn probe(&self, plan: &Plan, now: Instant) -> Option<Instant> {
+        let clock = plan.targets.iter().map(|target| &target.deployment.health).min_by_key(|health| Arc::as_ptr(health).addr())?;
+        let open = plan.targets.iter().filter_map(|target| {
+            let health = &target.deployment.health;
+            health.refusal(now).filter(|refusal| refusal.why == Why::Open).map(|refusal| (refusal.until, health))
+        });
+        let (_, soonest) = open.min_by_key(|(until, _)| *until)?;
+        (clock.claim_probe(now) && soonest.open_early(now)).then_some(now)
+    }
+
+    /// What the caller is told.
+    pub(super) fn into_error(self, attempts: &Attempts<'_>, plan: &Plan) -> Error {
+        // Whoever asked for a model hears of that model, not of what stood in for it.
+        if let Some(mut error) = self.first.or(self.last) {
+            if matches!(error.problem.kind, Kind::RateLimited | Kind::Overloaded) && error.problem.retry_after.is_none() {
+                error.problem.retry_after = self.refused.map(|refusal| wait(&refusal));
+            }
+            return error;
+        }
+        if self.refused.is_none() && !plan.targets.is_empty() {
+            return Error::not_served(&attempts.call.model, attempts.call.door.operation.as_str());
+        }
+        // Nobody could be asked: that is told as planning would have told it.
+        let now = clock::now();
+        let resting = plan.targets.iter().filter_map(|target| {
+            let refusal = target.deployment.health.refusal(now)?;
+            let (deployment, reasons) = (target.deployment.clone(), vec![Reason::Health(refusal.why)]);
+            Some(Exclusion { deployment, reasons, until: Some(refusal.until()) })
+        });
+        let mut shut = plan.clone();
+        shut.excluded.extend(resting);
+        shut.refusal(attempts.call, now)
+    }
+}
+
+/// Repetitions that were asked for: by the caller, the first deployment, the group or the operator, in this order.
+fn repeats(attempts: &Attempts<'_>, plan: &Plan) -> Option<u32> {
+    let deployment = || plan.targets.first().and_then(|target| target.deployment.spec.num_retries);
+    attempts.asked.retries.or_else(deployment).or(plan.policy.num_retries).or(attempts.settings.num_retries)
+}
+
+/// Whether a deployment is answering others right now.
+fn is_proven(target: &Target, now: Instant) -> bool {
+    let view = target.deployment.health.view(now);
+    view.recent_attempts > 0 && view.recent_unanswered * 2 <= view.recent_attempts
+}
+
+/// Whole seconds are what clients read; the next one is the first that is late enough.
+fn wait(refusal: &Refusal) -> Duration {
+    let left = refusal.until().saturating_duration_since(clock::now());
+    Duration::from_secs(left.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)).max(Duration::from_secs(1))
+}

@@ -1,0 +1,86 @@
+//! Answers and failures that a caller wants made up, as LiteLLM's proxy makes them: for tests of clients and of fallbacks.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use switchboard_wire::Operation;
+use switchboard_wire::assemble::events_of;
+use switchboard_wire::chat::Part;
+use switchboard_wire::problem::{Kind, Problem};
+use switchboard_wire::reply::{ChatReply, Reason};
+
+use super::Attempts;
+use super::journey::Journey;
+use crate::answer::{Answer, AnswerBody};
+use crate::asked::Mock;
+use crate::error::{Error, Origin, Retry};
+use crate::exchange::{stamp, stream_headers};
+use crate::figures;
+use crate::health::Failure;
+use crate::meter::Meter;
+
+/// A made-up timeout comes after this where the caller says none.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Makes it up. A failure is one of the group asked for, so that its fallbacks are tried.
+pub(super) async fn make(attempts: &Attempts<'_>, mock: &Mock, journey: &mut Journey, meter: Meter) -> Result<Answer, Meter> {
+    let (failure, kind, code) = match mock {
+        Mock::Response(text) => match named(text) {
+            Some(failure) => failure,
+            None if attempts.call.door.operation == Operation::Chat => return Ok(answer(attempts, text, meter)),
+            None => (Failure::Request, Kind::BadRequest, "mock_not_supported"),
+        },
+        Mock::Timeout => {
+            tokio::time::sleep(attempts.asked.timeout.unwrap_or(PATIENCE)).await;
+            (Failure::Timeout, Kind::Timeout, "upstream_timeout")
+        }
+        Mock::Fallbacks => (Failure::Server, Kind::Upstream, "mock_failure"),
+        Mock::ContextFallbacks => (Failure::ContextWindow, Kind::BadRequest, "context_length_exceeded"),
+        Mock::ContentPolicyFallbacks => (Failure::ContentPolicy, Kind::Filtered, "content_filter"),
+        Mock::RateLimit => (Failure::RateLimited, Kind::RateLimited, "rate_limit_exceeded"),
+    };
+    let message = format!("this failure of the model `{}` was asked for and is made up", attempts.call.model);
+    let problem = Problem::new(kind, message).with_code(code);
+    journey.note(Error::new(problem, Origin::Provider, Retry::Next).of(failure));
+    Err(meter)
+}
+
+/// The texts that stand for one of LiteLLM's exceptions.
+fn named(text: &str) -> Option<(Failure, Kind, &'static str)> {
+    match text {
+        "litellm.InternalServerError" => Some((Failure::Server, Kind::Upstream, "mock_failure")),
+        "litellm.RateLimitError" => Some((Failure::RateLimited, Kind::RateLimited, "rate_limit_exceeded")),
+        "litellm.ContextWindowExceededError" => Some((Failure::ContextWindow, Kind::BadRequest, "context_length_exceeded")),
+        "litellm.ContentPolicyViolationError" | "Exception: content_filter_policy" => {
+            Some((Failure::ContentPolicy, Kind::Filtered, "content_filter"))
+        }
+        _ => None,
+    }
+}
+
+/// An answer with that text, in the client's words. What it would have taken is not made up.
+fn answer(attempts: &Attempts<'_>, text: &str, mut meter: Meter) -> Answer {
+    let call = attempts.call;
+    let part = Part::text(text);
+    let reply = ChatReply { model: Some(call.model.clone()), parts: vec![part], ..ChatReply::default() };
+    let mut headers = HeaderMap::new();
+    let mut out = BytesMut::new();
+    if let Some(inbound) = call.door.dialect.inbound() {
+        let stamp = stamp(call, &call.model, None);
+        if call.stream {
+            let mut writer = inbound.event_writer(stamp);
+            events_of(&reply).iter().for_each(|event| writer.write(event, &mut out));
+            stream_headers(&mut headers, &call.door);
+        } else {
+            out.extend_from_slice(&inbound.write_reply(&reply, &stamp));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+    }
+    meter.content();
+    meter.complete(Some(Reason::Stop), None);
+    meter.note(|record| record.status = 200);
+    figures::whole(&mut headers, &meter);
+    Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(out.freeze())) }
+}

@@ -1,0 +1,249 @@
+//! The one loop: try targets until there is an answer or nothing more can help.
+//!
+//! A call goes through its group's targets in the plan's order, then through its fallbacks. What follows a failure depends on what it
+//! was ([`step`]); whether there may be another attempt at all on how many there were and on the retry budget ([`budget`]). What was
+//! learnt of the target is told to its health ([`rest`]).
+//!
+//! | file | what |
+//! |---|---|
+//! | [`settings`] | how the operator wants calls to be tried |
+//! | [`journey`] | how far one call has come, and where it goes next |
+//! | [`step`] | what a failure means for what follows |
+//! | [`backoff`], [`budget`] | the pause before a retry, and how many there may be |
+//! | [`mock`] | answers and failures that a caller wants made up |
+//! | [`rest`] | which deployments, credentials and limits rest after a failure |
+
+mod backoff;
+pub mod budget;
+mod journey;
+mod mock;
+mod rest;
+pub mod settings;
+mod step;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::header::{HeaderName, HeaderValue};
+use switchboard_wire::Operation;
+use switchboard_wire::prepare::Prepared;
+use tokio::time::Instant;
+
+pub use budget::Budget;
+pub use settings::{ByClass, Cooldown, Hedging, Settings};
+
+use crate::admit::Tab;
+use crate::answer::Answer;
+use crate::asked::Asked;
+use crate::call::Call;
+use crate::clock;
+use crate::deployment::{Deployment, JSON};
+use crate::dispatch::{Dispatch, add};
+use crate::error::Error;
+use crate::exchange::{Exchange, Made};
+use crate::meter::Meter;
+use crate::operation;
+use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
+use crate::worker::Worker;
+
+use journey::{Journey, Turn};
+
+const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
+const FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
+
+/// One call on its way through its plan.
+pub struct Attempts<'a> {
+    /// The call.
+    pub call: &'a Call,
+    /// What its caller asks of the way it is tried.
+    pub asked: &'a Asked,
+    /// The worker it runs on.
+    pub worker: &'a Worker,
+    /// Where the plans of fallbacks come from.
+    pub fleet: &'a ArcSwap<Fleet>,
+    /// How the operator wants it to be tried.
+    pub settings: &'a Settings,
+    /// The retries in flight.
+    pub budget: &'a Budget,
+    /// The calls in flight.
+    pub in_flight: usize,
+}
+
+impl Attempts<'_> {
+    /// Tries the plan's targets, in order, then those of its fallbacks.
+    pub async fn run(&self, plan: &Plan, meter: Meter) -> Result<Answer, Error> {
+        let reconsidered;
+        let plan = match plan.reconsidered() {
+            Some(plan) => {
+                reconsidered = plan;
+                &reconsidered
+            }
+            None => plan,
+        };
+        let mut journey = Journey::new(self, plan);
+        let made = match &self.asked.mock {
+            None => self.group(plan, &mut journey, meter).await,
+            Some(mock) => Box::pin(mock::make(self, mock, &mut journey, meter)).await,
+        };
+        let meter = match made {
+            Ok(answer) => return Ok(answer),
+            Err(meter) => meter,
+        };
+        // Few calls come here: the first group's future stays small.
+        Box::pin(self.fall_back(plan, journey, meter)).await
+    }
+
+    /// Tries the groups to fall back to, and in the end what was passed over because it rests.
+    async fn fall_back(&self, plan: &Plan, mut journey: Journey, mut meter: Meter) -> Result<Answer, Error> {
+        let most = if plan.fallbacks.max == 0 { Fallbacks::MOST } else { plan.fallbacks.max };
+        for fallback in self.fallbacks(plan, &journey) {
+            if journey.counts().1 as usize >= most {
+                break;
+            }
+            let Ok(next) = self.fleet.load().plan_fallback(self.call, &fallback) else { continue };
+            if journey.has_seen(&next.group) {
+                continue;
+            }
+            journey.enter(self, &next, true);
+            meter = match self.group(&next, &mut journey, meter).await {
+                Ok(answer) => return Ok(answer),
+                Err(meter) => meter,
+            };
+        }
+        if let Some(at) = journey.last_resort(self, plan) {
+            tokio::time::sleep_until(at.into()).await;
+            journey.enter(self, plan, false);
+            meter = match self.group(plan, &mut journey, meter).await {
+                Ok(answer) => return Ok(answer),
+                Err(meter) => meter,
+            };
+        }
+        let error = journey.into_error(self, plan);
+        meter.fail(&error, &self.call.door);
+        Err(error)
+    }
+
+    /// Where to go after what has gone wrong: what is meant for that kind of failure, then what is meant for any.
+    fn fallbacks(&self, plan: &Plan, journey: &Journey) -> Vec<Fallback> {
+        if !plan.policy.allow_fallbacks || !journey.may_fall_back() {
+            return Vec::new();
+        }
+        let configured = &plan.fallbacks;
+        let asked = |list: &Option<Vec<Fallback>>, or: &[Fallback]| {
+            let allowed = |fallback: &&Fallback| self.call.principal.may_use(&fallback.model);
+            list.as_ref().map_or_else(|| or.to_vec(), |list| list.iter().filter(allowed).cloned().collect())
+        };
+        let mut chain = match journey.worst() {
+            step::Class::ContextWindow => asked(&self.asked.context_window_fallbacks, &configured.context_window),
+            step::Class::ContentPolicy => asked(&self.asked.content_policy_fallbacks, &configured.content_policy),
+            step::Class::Other => Vec::new(),
+        };
+        chain.extend(configured.general.iter().cloned());
+        chain
+    }
+
+    /// Tries the targets of one group. The meter comes back where that led to nothing.
+    async fn group(&self, plan: &Plan, journey: &mut Journey, mut meter: Meter) -> Result<Answer, Meter> {
+        while let Some(Turn { at, pause, ticket, retrying }) = journey.next(self, plan) {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            let target = &plan.targets[at];
+            if let Err(error) = meter.enter(self.call, &target.deployment, ticket).await {
+                journey.failed(self, plan, at, error);
+                continue;
+            }
+            let rates = meter.tab().map(Tab::headers).unwrap_or_default();
+            let error = match self.once(target, journey, meter).await {
+                Ok((mut answer, whole)) => {
+                    answer.headers.extend(rates);
+                    self.sign(&mut answer, &target.deployment, journey);
+                    drop(whole);
+                    return Ok(answer);
+                }
+                Err((error, returned)) => {
+                    meter = returned;
+                    error
+                }
+            };
+            drop(retrying);
+            if meter.end(&error) {
+                tracing::warn!(deployment = %target.deployment.spec.id, failure = error.failure.as_str(), "shut out after failures");
+            }
+            rest::after(&error, &target.deployment, self.settings, journey.is_alone(plan), clock::now());
+            journey.failed(self, plan, at, error);
+        }
+        Err(meter)
+    }
+
+    /// One request to one target.
+    async fn once(&self, target: &Target, journey: &Journey, mut meter: Meter) -> Result<Made, (Error, Meter)> {
+        let dispatch = Dispatch {
+            call: self.call,
+            worker: self.worker,
+            asked: self.asked,
+            overrides: target.overrides.as_deref(),
+            other_model: journey.has_fallen_back(),
+        };
+        let target = &target.deployment;
+        if self.call.door.operation != Operation::Chat {
+            return Box::pin(operation::run(dispatch, target, meter)).await;
+        }
+        let (spoken, reach) = match dispatch.choose(target) {
+            Ok(chosen) => chosen,
+            Err(error) => return Err((error, meter)),
+        };
+        let cap = meter.tab().and_then(Tab::cap);
+        let prepared = match dispatch.prepare(target, (spoken, reach), cap) {
+            Ok(prepared) => prepared,
+            Err(error) => return Err((error, meter)),
+        };
+        meter.note(|record| {
+            record.spoken = Some(spoken);
+            record.losses = prepared.losses.list().len();
+        });
+        let Prepared { body, headers, losses, memo } = prepared;
+        let due = Instant::now() + dispatch.timeouts(target).first_byte;
+        let reply = match dispatch.send(target, reach, (body, headers, JSON), Some(&mut meter)).await {
+            Ok(reply) => reply,
+            Err(error) => return Err((error, meter)),
+        };
+        let exchange = Exchange { dispatch, target, spoken, memo, due, accept_empty: journey.accepts_empty() };
+        exchange.answer(reply, meter).await.map(|(mut answer, whole)| {
+            if let Some(cap) = cap {
+                add(&mut answer.headers, "x-switchboard-max-tokens", &cap.to_string());
+            }
+            if !losses.is_empty() {
+                add(&mut answer.headers, "x-switchboard-dropped", &losses.to_string());
+            }
+            (answer, whole)
+        })
+    }
+
+    /// The headers that say where an answer came from.
+    fn sign(&self, answer: &mut Answer, target: &Arc<Deployment>, journey: &Journey) {
+        let headers = &mut answer.headers;
+        headers.reserve(target.marks.len() + 3);
+        for (name, value) in &target.marks {
+            headers.insert(name.clone(), value.clone());
+        }
+        if let Ok(id) = HeaderValue::from_str(&self.call.id) {
+            headers.insert(CALL_ID, id);
+        }
+        let (retries, fallbacks) = journey.counts();
+        headers.insert(RETRIES, count(retries));
+        headers.insert(FALLBACKS, count(fallbacks));
+    }
+
+    /// How long the caller is still there, as far as it has said.
+    fn left(&self) -> Option<Duration> {
+        self.asked.patience.map(|patience| patience.saturating_sub(self.call.received.elapsed()))
+    }
+}
+
+/// A small number as a header.
+fn count(number: u32) -> HeaderValue {
+    if number == 0 { HeaderValue::from_static("0") } else { HeaderValue::from(number) }
+}

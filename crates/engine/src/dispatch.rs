@@ -1,0 +1,162 @@
+//! One call to one target: its body, its headers, its deadlines, and the sending.
+
+use http::Method;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use switchboard_wire::Dialect;
+use switchboard_wire::frames::Frames;
+use switchboard_wire::outline::Edits;
+use switchboard_wire::prepare::{self, Prepared, Source};
+use switchboard_wire::problem::{Kind, Problem};
+
+use crate::admit::cap_key;
+use crate::asked::Asked;
+use crate::call::{Call, Content};
+use crate::deployment::{Deployment, JSON, Reach};
+use crate::error::{Error, Retry};
+use crate::health::Failure;
+use crate::meter::Meter;
+use crate::patience;
+use crate::route::Overrides;
+use crate::upstream::{Caps, Timeouts, UpstreamReply, UpstreamRequest};
+use crate::worker::Worker;
+
+/// One call on its way to one target.
+#[derive(Clone, Copy)]
+pub(crate) struct Dispatch<'a> {
+    /// The call.
+    pub(crate) call: &'a Call,
+    /// The worker it runs on.
+    pub(crate) worker: &'a Worker,
+    /// What the caller asks of the way it is tried.
+    pub(crate) asked: &'a Asked,
+    /// What this target changes.
+    pub(crate) overrides: Option<&'a Overrides>,
+    /// Whether another model answers than the one asked for, which the answer then says.
+    pub(crate) other_model: bool,
+}
+
+impl Dispatch<'_> {
+    /// How the target is spoken to.
+    pub(crate) fn choose<'t>(&self, target: &'t Deployment) -> Result<(Dialect, &'t Reach), Error> {
+        let operation = self.call.door.operation;
+        let spoken = target.dialect_for(self.call.door.dialect);
+        let reach = spoken.and_then(|spoken| target.reach(operation, Some(spoken), self.call.stream));
+        match (spoken, reach) {
+            (Some(spoken), Some(reach)) => Ok((spoken, reach)),
+            _ => {
+                let error = Error::not_served(&self.call.model, operation.as_str());
+                Err(Error { retry: Retry::Next, ..error }.of(Failure::Unsupported))
+            }
+        }
+    }
+
+    /// The request as the target wants it.
+    pub(crate) fn prepare(&self, target: &Deployment, (spoken, reach): (Dialect, &Reach), cap: Option<u64>) -> Result<Prepared, Error> {
+        let call = self.call;
+        let Content::Json(outline) = &call.content else {
+            return Err(Problem::new(Kind::BadRequest, "the request's body must be JSON").into());
+        };
+        let mut edits = reach.edits.clone();
+        self.edit(&mut edits, target, spoken, reach);
+        if let (Some(cap), Some(key)) = (cap, cap_key(spoken, target.profile.max_completion_tokens == Some(true))) {
+            edits.set.retain(|(set, _)| set != key);
+            edits.set.push((key.to_owned(), cap.to_string()));
+        }
+        let route = prepare::Route { from: call.door.dialect, to: spoken, profile: &target.profile, edits: &edits };
+        let prepared = prepare::prepare(&route, &call.head(), &Source::Bytes(&call.body, outline)).map_err(untaken)?;
+        if call.strict && !prepared.losses.is_empty() {
+            let message = format!("{} cannot take: {}", target.spec.model, prepared.losses);
+            let param = prepared.losses.list().first().map(|loss| loss.field.to_string()).unwrap_or_default();
+            let problem = Problem::new(Kind::Unsupported, message).with_param(param).with_code("unsupported_parameter");
+            return Err(untaken(problem));
+        }
+        Ok(prepared)
+    }
+
+    /// Adds to the row's edits what this call needs: the model's name, usage in streams, nothing meant for the gateway alone.
+    fn edit(&self, edits: &mut Edits, target: &Deployment, spoken: Dialect, reach: &Reach) {
+        let call = self.call;
+        let Some(outbound) = spoken.outbound() else { return };
+        if let Some(key) = outbound.model_key()
+            && !edits.remove.iter().any(|removed| removed == key)
+            && (call.model != reach.model || spoken != call.door.dialect || call.model_in_path)
+        {
+            edits.set.push((key.to_owned(), serde_json::Value::from(reach.model.as_str()).to_string()));
+        }
+        if let Some(overrides) = self.overrides {
+            edits.set.extend(overrides.params.iter().cloned());
+        }
+        let Content::Json(outline) = &call.content else { return };
+        if spoken == call.door.dialect {
+            let known = outline.entries().iter().filter(|entry| target.is_kept_from(spoken, &entry.key));
+            edits.remove.extend(known.map(|entry| entry.key.clone().into_owned()));
+            if call.stream && target.ask_usage {
+                edits.set.extend(outbound.metering_edits(outline, &call.body).set);
+            }
+        }
+    }
+
+    /// Sends a body to a target.
+    pub(crate) async fn send(
+        &self,
+        target: &Deployment,
+        reach: &Reach,
+        (body, needed, content_type): (Frames, Vec<(&'static str, String)>, &str),
+        meter: Option<&mut Meter>,
+    ) -> Result<UpstreamReply, Error> {
+        let mut headers = reach.headers.clone();
+        if content_type != JSON
+            && let Ok(value) = HeaderValue::try_from(content_type)
+        {
+            headers.insert(CONTENT_TYPE, value);
+        }
+        crate::control::forward(&self.call.headers, reach.dialect(), &mut headers);
+        for (name, value) in needed {
+            add(&mut headers, name, &value);
+        }
+        if let Some(overrides) = self.overrides {
+            for name in &overrides.remove_headers {
+                headers.remove(name);
+            }
+            headers.extend(overrides.set_headers.clone());
+        }
+        let mut request = UpstreamRequest::new(Method::POST, reach.origin.clone(), reach.path.clone());
+        request.headers = headers;
+        request.body = body.into_parts();
+        request.timeouts = self.timeouts(target);
+        request.caps = if self.call.stream { Caps::STREAM } else { Caps::WHOLE };
+        request.transport = target.spec.transport.clone();
+        let signed = reach.signer.sign(&self.worker.upstream, &mut request).await;
+        signed.map_err(|error| Error::credential(&target.provider_name, error))?;
+        let overhead = self.call.received.elapsed();
+        if let Some(meter) = meter {
+            meter.dispatch()?;
+            meter.note(|record| {
+                record.attempts += 1;
+                record.overhead.get_or_insert(overhead);
+            });
+        }
+        self.worker.upstream.send(request).await.map_err(Error::dial)
+    }
+
+    /// The deadlines at that target.
+    pub(crate) fn timeouts(&self, target: &Deployment) -> Timeouts {
+        let own = self.overrides.and_then(|overrides| overrides.timeout);
+        patience::of(self.worker.timeouts, self.call, self.asked, target, own)
+    }
+}
+
+/// What one target cannot express another may.
+fn untaken(problem: Problem) -> Error {
+    let other = problem.kind == Kind::Unsupported;
+    let retry = if other { Retry::Next } else { Retry::Never };
+    let failure = if other { Failure::Unsupported } else { Failure::Own };
+    Error { retry, ..problem.into() }.of(failure)
+}
+
+/// Adds a header, if its value can be one.
+pub(crate) fn add(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}

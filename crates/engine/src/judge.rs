@@ -1,0 +1,56 @@
+//! What a provider's failure stands for.
+
+use switchboard_wire::Dialect;
+use switchboard_wire::dialect::Flavor;
+use switchboard_wire::problem::Fault;
+use switchboard_wire::reply::{Reason, Usage};
+
+use crate::call::Door;
+use crate::deployment::Deployment;
+use crate::error::{Error, Retry};
+use crate::scrub;
+use crate::upstream::UpstreamReply;
+
+/// Reads a provider's error answer.
+pub(crate) async fn fault(target: &Deployment, spoken: Dialect, client: &Door, reply: UpstreamReply) -> Error {
+    let (status, headers) = (reply.status, reply.headers);
+    if !status.is_client_error() && !status.is_server_error() {
+        return Error::redirect(status);
+    }
+    let body = match reply.body.collect().await {
+        Ok(body) => body,
+        Err(error) => return Error::dial(error),
+    };
+    let Some(outbound) = spoken.outbound() else { return Error::internal("a dialect has no such half") };
+    let fault = scrub::fault(outbound.read_fault(status, &headers, &body), target);
+    let hint = crate::retry_after::hint(&headers, &fault.raw);
+    let json = serde_json::from_slice::<serde::de::IgnoredAny>(&fault.raw).is_ok() && fault.raw.trim_ascii_start().starts_with(b"{");
+    let mut error = Error::provider(fault, &target.provider_name, target.spec.guessed);
+    error.problem.retry_after = hint;
+    match headers.get("x-should-retry").map(http::HeaderValue::as_bytes) {
+        Some(b"false") => error.retry = error.retry.elsewhere(),
+        Some(b"true") if error.retry == Retry::Next => error.retry = Retry::Same { after: None },
+        _ => {}
+    }
+    if !json {
+        error.problem.raw = None;
+    }
+    if spoken != client.dialect || client.flavor != Flavor::OpenAi || !json {
+        error.verbatim = None;
+    }
+    error
+}
+
+/// A failure that came as a success: an error inside a stream, a body that is no answer. The same target would hardly say more.
+pub(crate) fn reported(fault: Fault, target: &Deployment) -> Error {
+    let fault = scrub::fault(fault, target);
+    let error = Error::provider(fault, &target.provider_name, target.spec.guessed);
+    Error { verbatim: None, retry: error.retry.elsewhere(), ..error }
+}
+
+/// Whether an answer that ended so, and took so much, may hold nothing at all. One that a filter, a limit or a stop sequence ended
+/// early is not meant.
+pub(crate) fn is_empty(reason: Reason, usage: Option<&Usage>) -> bool {
+    let generated = usage.and_then(|usage| usage.output).unwrap_or(0);
+    matches!(reason, Reason::Stop | Reason::Other | Reason::Error) && generated == 0
+}

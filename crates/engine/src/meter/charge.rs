@@ -1,0 +1,85 @@
+//! What an attempt is charged: what its provider will bill, as far as anybody can know.
+//!
+//! | how it ended | charged |
+//! |---|---|
+//! | with reported usage | by that usage |
+//! | complete, nothing reported | prompt and delivered answer, by guess |
+//! | broken off or given up by the client, after it was sent | prompt and delivered answer, by guess; never less than what was reported |
+//! | no answer in time, connection lost after the request was written | the prompt, by guess |
+//! | refused by the provider, or never reached it | nothing |
+
+use switchboard_wire::reply::Usage;
+
+use super::{Outcome, cost};
+use crate::admit::{Charge, NanoUsd};
+use crate::catalog::{Component, ModelCard};
+
+/// No attempt costs more: what says so is a mistake, and is told.
+const SANE: NanoUsd = NanoUsd(10_000_000_000_000);
+const BYTES_OF_TOKEN: u64 = 4;
+
+/// What was seen of an answer, beside what the provider reports.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Delivered {
+    /// Pieces of content that were passed on unread; one token at least, each.
+    pub(crate) pieces: u64,
+    /// Bytes of content that were read.
+    pub(crate) bytes: u64,
+}
+
+impl Delivered {
+    /// Tokens, by guess.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.pieces.max(self.bytes.div_ceil(BYTES_OF_TOKEN))
+    }
+}
+
+/// How an attempt ended, for its charge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End<'a> {
+    pub(crate) outcome: Outcome,
+    pub(crate) usage: Option<&'a Usage>,
+    pub(crate) counted: &'a [(Component, u64)],
+    pub(crate) service: Option<&'a str>,
+    pub(crate) delivered: Delivered,
+    /// Tokens of the prompt, by guess.
+    pub(crate) prompt: u64,
+    /// Whether the provider may bill it although it failed.
+    pub(crate) maybe_billed: bool,
+}
+
+impl End<'_> {
+    /// What it is charged at those prices.
+    pub(crate) fn charge(&self, card: Option<&ModelCard>) -> Charge {
+        let complete = self.outcome == Outcome::Complete;
+        let reported = self.usage.filter(|usage| usage.input.is_some() || usage.output.is_some());
+        if complete && (reported.is_some() || !self.counted.is_empty()) {
+            return self.by_report(card, reported, false);
+        }
+        match (self.outcome, reported) {
+            (Outcome::Failed(_), None) if self.delivered.tokens() == 0 && !self.maybe_billed => Charge::default(),
+            (Outcome::Failed(_), Some(usage)) if self.delivered.tokens() == 0 => self.by_report(card, Some(usage), false),
+            (_, reported) => {
+                let told = reported.cloned().unwrap_or_default();
+                let output = told.output.unwrap_or(0).max(self.delivered.tokens());
+                let usage = Usage { input: Some(told.input.unwrap_or(self.prompt)), output: Some(output), ..told };
+                self.by_report(card, Some(&usage), true)
+            }
+        }
+    }
+
+    fn by_report(&self, card: Option<&ModelCard>, usage: Option<&Usage>, estimated: bool) -> Charge {
+        let priced = card.and_then(|card| cost(card, usage, self.counted, self.service));
+        let amount = priced.map_or(NanoUsd::ZERO, NanoUsd::from_pico);
+        if amount > SANE {
+            tracing::error!(%amount, "an attempt seems to cost more than any can; the price of its model must be wrong");
+        }
+        let tokens = |count: fn(&Usage) -> Option<u64>| usage.and_then(count).unwrap_or(0);
+        Charge {
+            amount: amount.clamp(NanoUsd::ZERO, SANE),
+            estimated,
+            input: tokens(|usage| usage.input),
+            output: tokens(|usage| usage.output),
+        }
+    }
+}

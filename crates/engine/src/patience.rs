@@ -1,0 +1,38 @@
+//! How long each phase of an attempt may take.
+
+use std::time::Duration;
+
+use crate::asked::Asked;
+use crate::call::Call;
+use crate::deployment::Deployment;
+use crate::upstream::Timeouts;
+
+/// How long a stream may take to its first content.
+const QUICK: Duration = Duration::from_secs(60);
+/// The same for models that think first, or of which nothing is known.
+const THOUGHTFUL: Duration = Duration::from_secs(300);
+
+/// The deadlines of one attempt: a whole answer may take as long as the call may; a stream must soon begin to say something. What the
+/// caller says comes before what was said of the target, and that before the deployment's and the gateway's own.
+pub(crate) fn of(defaults: Timeouts, call: &Call, asked: &Asked, target: &Deployment, own: Option<Duration>) -> Timeouts {
+    let mut timeouts = defaults;
+    let longest = asked.timeout.or(own).or(target.spec.timeout);
+    if call.stream {
+        let patience = if target.thinks() == Some(false) { QUICK } else { THOUGHTFUL };
+        let patience = longest.unwrap_or(patience).min(patience).min(timeouts.first_byte);
+        let asked = asked.stream_timeout.or(asked.timeout).or(own);
+        timeouts.first_byte = asked.or(target.spec.stream_timeout).unwrap_or(patience);
+    } else if let Some(longest) = longest {
+        timeouts.first_byte = longest;
+        timeouts.idle = timeouts.idle.max(longest);
+        timeouts.total = Some(longest);
+    }
+    if let Some(left) = asked.patience.map(|patience| patience.saturating_sub(call.received.elapsed())) {
+        // Whoever asked is gone by then.
+        timeouts.first_byte = timeouts.first_byte.min(left);
+        if !call.stream {
+            timeouts.total = Some(timeouts.total.map_or(left, |total| total.min(left)));
+        }
+    }
+    timeouts
+}

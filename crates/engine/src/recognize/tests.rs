@@ -1,0 +1,131 @@
+//! Generated texts with and without what is looked for.
+
+mod generate;
+mod near_miss;
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+
+use super::{classes, find, kinds, rules::Rules};
+
+/// How many texts of each form.
+const TEXTS: usize = 240;
+
+#[derive(Default)]
+struct Tally {
+    found: usize,
+    missed: usize,
+    wrong: usize,
+}
+
+impl Tally {
+    #[expect(clippy::cast_precision_loss, reason = "a few thousand texts")]
+    fn scores(&self) -> (f64, f64, f64) {
+        let share = |part: usize, whole: usize| if whole == 0 { 1.0 } else { part as f64 / whole as f64 };
+        let (precision, recall) = (share(self.found, self.found + self.wrong), share(self.found, self.found + self.missed));
+        (precision, recall, 2.0 * precision * recall / (precision + recall).max(f64::MIN_POSITIVE))
+    }
+}
+
+#[test]
+fn finds_what_is_there_and_nothing_else() {
+    let mut rng = Rng::with_seed(7);
+    let mut tallies: BTreeMap<&str, Tally> = BTreeMap::new();
+    let mut slips: BTreeMap<String, usize> = BTreeMap::new();
+    for (kind, make) in generate::KINDS {
+        for _ in 0..TEXTS {
+            let value = make(&mut rng);
+            let (text, span) = generate::sentence(&mut rng, kind, &value);
+            let findings = find(&text, None);
+            let tally = tallies.entry(kind).or_default();
+            let hit = findings.iter().any(|finding| finding.kind == kind && finding.span.start < span.end && span.start < finding.span.end);
+            if hit {
+                tally.found += 1;
+            } else {
+                tally.missed += 1;
+                *slips.entry(format!("missed {kind}: {text}")).or_default() += 1;
+            }
+            for other in findings.iter().filter(|finding| finding.kind != kind && kinds().contains(&finding.kind)) {
+                if !generate::goes_with(kind, other.kind) {
+                    tallies.entry(other.kind).or_default().wrong += 1;
+                    *slips.entry(format!("wrong {} in {kind}: {text}", other.kind)).or_default() += 1;
+                }
+            }
+        }
+    }
+    for make in near_miss::ALL {
+        for _ in 0..TEXTS / 2 {
+            let text = make(&mut rng);
+            for finding in find(&text, None) {
+                tallies.entry(finding.kind).or_default().wrong += 1;
+                *slips.entry(format!("wrong {} ({}): {text}", finding.kind, &text[finding.span.clone()])).or_default() += 1;
+            }
+        }
+    }
+    for slip in slips.keys().take(60) {
+        println!("{slip}");
+    }
+    println!("{:<16} {:>6} {:>6} {:>6} {:>9} {:>7} {:>7}", "", "found", "missed", "wrong", "precision", "recall", "F1");
+    for (kind, tally) in &tallies {
+        let (precision, recall, f1) = tally.scores();
+        println!("{kind:<16} {:>6} {:>6} {:>6} {precision:>9.3} {recall:>7.3} {f1:>7.3}", tally.found, tally.missed, tally.wrong);
+    }
+    for (kind, tally) in &tallies {
+        assert!(tally.scores().2 >= 0.95, "{kind}: {:?}", tally.scores());
+    }
+}
+
+#[test]
+fn the_table_of_rules_is_whole() {
+    let rules = Rules::read(include_str!("rules.toml")).unwrap();
+    assert!(rules.kinds().count() > 50);
+    for wrong in ["[words]\n[[rule]]\nkind = \"email\"\npattern = \"(\"", "[words]\n[[rule]]\nkind = \"hat\"\npattern = \"x\""] {
+        assert!(Rules::read(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn tells_whether_a_text_is_about_someones_health_or_money() {
+    let check = |text: &str, wanted: &[&str]| assert_eq!(classes(text), wanted, "{text}");
+    check("My doctor prescribed metformin for my diabetes, should I worry?", &["medical"]);
+    check("Patient presents with chest pain and shortness of breath.", &["medical"]);
+    check("Bei mir wurde Diabetes diagnostiziert, und mein Blutdruck ist zu hoch.", &["medical"]);
+    check("我被确诊患有糖尿病，正在服用药物。", &["medical"]);
+    check("У меня диагностировали гипертонию, врач назначил лечение.", &["medical"]);
+    check("How does a hospital work?", &[]);
+    check("What is diabetes?", &[]);
+    check("My salary is 4200 a month and my mortgage eats half of it.", &["financial"]);
+    check("Mein Gehalt reicht nicht für den Kredit.", &["financial"]);
+    check("Explain how interest rates influence house prices.", &[]);
+    check("Write a poem about the sea.", &[]);
+    check("This treatment of the theme made me laugh.", &[]);
+}
+
+#[test]
+fn findings_tell_places_and_never_text() {
+    let text = "Write to anna.schmidt@example.de or call +49 30 1234567.";
+    let findings = find(text, None);
+    let told: Vec<(&str, &str)> = findings.iter().map(|finding| (finding.kind, &text[finding.span.clone()])).collect();
+    assert_eq!(told, [("email", "anna.schmidt@example.de"), ("phone", "+49 30 1234567")]);
+    assert!(!format!("{findings:?}").contains("anna"));
+    assert_eq!(find(text, Some(&["phone"])).len(), 1);
+}
+
+#[test]
+fn a_long_text_takes_time_in_proportion() {
+    // A text made to provoke: every pattern begins again and again, none is ever finished.
+    let hard = "1 1-1.1/1 +1(1)2 a@a.a@ eyJ sk- -----BEGIN DE89 password is is ".repeat(400);
+    assert!(find(&hard, None).len() < 4000);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_fail(text in "[\\PC\n]{0,200}", digits in "[0-9 .:/@+-]{0,120}") {
+        for text in [format!("{text}{digits}"), format!("{digits}{text}")] {
+            for finding in find(&text, None) {
+                proptest::prop_assert!(text.get(finding.span).is_some());
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What names stand for.
+
+use super::*;
+use crate::route::plan::Fallback;
+
+fn group(id: &str, name: &str) -> Deployment {
+    deployment(id, |spec| spec.group = name.to_owned())
+}
+
+#[test]
+fn names_lead_where_they_should() {
+    let deployments = vec![
+        group("exact", "openai/gpt-4o"),
+        group("free", "meta/llama:free"),
+        group("base", "meta/llama"),
+        group("old", "anthropic/sonnet-4"),
+        group("new", "anthropic/sonnet-4.5"),
+        group("dated", "mistral/large-2025-06-01"),
+        deployment("access", |spec| {
+            spec.group = "private".to_owned();
+            spec.traits.access_groups = vec!["beta".to_owned()];
+        }),
+    ];
+    let names = Names { aliases: vec![("alias".into(), "meta/llama".into())], ..Names::default() };
+    let fleet = fleet(deployments, names);
+    for (name, id) in [
+        ("openai/gpt-4o", "exact"),
+        ("openai/gpt-4o:nitro", "exact"),
+        ("openai/gpt-4o-2024-08-06", "exact"),
+        ("meta/llama:free", "free"),
+        ("meta/llama:floor", "base"),
+        ("alias", "base"),
+        ("alias:exacto", "base"),
+        ("~anthropic/sonnet-latest", "new"),
+        ("mistral/large", "dated"),
+        ("beta", "access"),
+    ] {
+        let (_, group) = fleet.find(name).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(group[0].spec.id, id, "{name}");
+    }
+    for name in ["openai/gpt-4", "openai/gpt-4o:cheap", "~anthropic/none-latest", ""] {
+        assert!(fleet.find(name).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn variants_choose_the_order() {
+    let fleet = fleet(vec![priced("dear", "9"), priced("cheap", "1")], Names::default());
+    for (name, strategy) in
+        [("m:floor", "sort:price"), ("m:nitro", "sort:throughput"), ("m:exacto", "sort:exacto"), ("m", "simple-shuffle")]
+    {
+        assert_eq!(plan(&fleet, &ask(name, "")).strategy, strategy);
+    }
+    assert_eq!(ids(&plan(&fleet, &ask("m:floor", ""))), ["cheap", "dear"]);
+}
+
+#[test]
+fn patterns_are_expanded_without_their_variant() {
+    let pattern = group("wild", "openai/*");
+    let expand = |pattern: &Deployment, captured: &str| {
+        let model = captured.to_owned();
+        Some(deployment(&pattern.spec.id, |spec| spec.model = model))
+    };
+    let fleet = Fleet::new(vec![pattern], Names::default(), Box::new(expand));
+    for name in ["openai/gpt-4o", "openai/gpt-4o:nitro"] {
+        assert_eq!(fleet.find(name).expect("known").1[0].spec.model, "gpt-4o", "{name}");
+    }
+    assert_eq!(fleet.find("openai/llama:latest").expect("known").1[0].spec.model, "llama:latest");
+}
+
+#[test]
+fn fallbacks_are_those_of_the_group_or_of_all() {
+    let to = |names: &[&str]| names.iter().map(|name| Fallback::to(*name)).collect::<Vec<_>>();
+    let names = Names {
+        fallbacks: vec![("m".into(), to(&["n"])), ("bare".into(), to(&["m"]))],
+        context_window_fallbacks: vec![("m".into(), to(&["long"]))],
+        default_fallbacks: to(&["n", "last"]),
+        ..Names::default()
+    };
+    let deployments = vec![group("a", "m"), group("b", "n"), group("c", "x/bare")];
+    let fleet = fleet(deployments, names);
+    let general = |call: &Call| plan(&fleet, call).fallbacks.general.iter().map(|one| one.model.clone()).collect::<Vec<_>>();
+    assert_eq!(general(&ask("m", "")), ["n"]);
+    assert_eq!(plan(&fleet, &ask("m", "")).fallbacks.context_window, to(&["long"]));
+    assert_eq!(general(&ask("x/bare", "")), ["m"], "by the name without the provider");
+    assert_eq!(general(&ask("m", r#""fallbacks":["last",{"model":"n","temperature":0}]"#)), ["last", "n"]);
+    assert!(general(&ask("m", r#""disable_fallbacks":true"#)).is_empty());
+    let changed = Fallback { model: "n".into(), params: vec![("temperature".into(), "0".into())] };
+    let plan = fleet.plan_fallback(&ask("m", ""), &changed).expect("a plan");
+    assert_eq!(plan.targets[0].overrides.as_ref().expect("changes").params, changed.params);
+}
+
+#[test]
+fn models_are_tried_one_after_the_other_or_ranked_together() {
+    let named = |id: &str, name: &str, usd: &str| {
+        deployment(id, |spec| {
+            spec.group = name.to_owned();
+            set_price(spec, usd);
+        })
+    };
+    let fleet = fleet(vec![named("dear", "one", "9"), named("cheap", "two", "1")], Names::default());
+    let one = plan(&fleet, &ask("one", r#""models":["two","nothing","one"]"#));
+    assert_eq!((ids(&one), one.fallbacks.general.as_slice()), (vec!["dear"], &[Fallback::to("two")][..]));
+    let together = plan(&fleet, &ask("one", r#""models":["two"],"provider":{"sort":{"by":"price","partition":"none"}}"#));
+    assert_eq!(ids(&together), ["cheap", "dear"]);
+    assert!(together.fallbacks.is_empty());
+    // The first is unknown: the next is taken at once.
+    assert_eq!(ids(&plan(&fleet, &ask("nothing", r#""models":["two"]"#))), ["cheap"]);
+    let mut call = ask("one", r#""models":["two"]"#);
+    call.principal = Arc::new(Principal { allowed: vec!["one".into()], ..Principal::named("k") });
+    assert!(plan(&fleet, &call).fallbacks.general.is_empty(), "a list of models is no way round what a key may use");
+}

@@ -1,0 +1,216 @@
+//! The faults a provider may show, as bytes.
+
+use switchboard_wire::Dialect;
+
+use crate::exchange::words::{closing, content, opening, stream_error, streamed, whole};
+
+/// One way in which a provider fails, or nearly does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fault {
+    RateLimited,
+    RateLimitedForAWhile,
+    Quota,
+    Overloaded529,
+    Overloaded503,
+    Server500,
+    Server502,
+    Server504,
+    HangUp,
+    HeadThenGone,
+    Silent,
+    HeadThenSilent,
+    Malformed,
+    ErrorEvent,
+    Empty,
+    ErrorBody,
+    Null,
+    Html,
+    HtmlError,
+    UnknownCoding,
+    BadChunk,
+    ShortBody,
+    LongBody,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    BadRequest,
+    Unprocessable,
+    TimeoutStatus,
+    Conflict,
+    TooEarly,
+    Redirect,
+    BadStatusLine,
+    NoUsage,
+    /// After the first content.
+    Stall,
+    Cut,
+    CutWithinFrame,
+    MalformedLate,
+    ErrorEventLate,
+}
+
+/// What the provider does on the connection.
+pub(crate) enum Act {
+    /// Sends these bytes; the connection is kept.
+    Say(Vec<u8>),
+    /// Sends these bytes and closes.
+    SayAndClose(Vec<u8>),
+    /// Sends these bytes and says no more.
+    SayAndHold(Vec<u8>),
+}
+
+const SSE: &str = "text/event-stream";
+const JSON: &str = "application/json";
+
+fn head(status: &str, kind: &str, length: usize, more: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{more}\r\n")
+}
+
+fn reply(status: &str, kind: &str, more: &str, body: &str) -> Act {
+    Act::Say(format!("{}{body}", head(status, kind, body.len(), more)).into_bytes())
+}
+
+fn error(dialect: Dialect, status: &str, kind: &str, code: &str) -> Act {
+    error_with(dialect, status, (kind, code), "")
+}
+
+fn error_with(dialect: Dialect, status: &str, (kind, code): (&str, &str), more: &str) -> Act {
+    let number: u16 = status[..3].parse().unwrap();
+    let body = match dialect {
+        Dialect::Anthropic => format!(r#"{{"type":"error","error":{{"type":"{kind}","message":"it failed: {code}"}}}}"#),
+        Dialect::Gemini => format!(r#"{{"error":{{"code":{number},"message":"it failed: {code}","status":"{kind}"}}}}"#),
+        _ => format!(r#"{{"error":{{"message":"it failed","type":"{kind}","param":null,"code":"{code}"}}}}"#),
+    };
+    reply(status, JSON, more, &body)
+}
+
+/// A chunked head and one chunk, without the end.
+fn chunked(kind: &str, body: &str) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n");
+    if body.is_empty() { head.into_bytes() } else { format!("{head}{:x}\r\n{body}\r\n", body.len()).into_bytes() }
+}
+
+/// The answer when all is well; `nonce` is its text.
+pub(crate) fn good(dialect: Dialect, stream: bool, nonce: &str) -> Act {
+    match stream {
+        true => {
+            let done = if dialect == Dialect::OpenAiChat { "data: [DONE]\n\n" } else { "" };
+            let closing = closing(dialect).replace("Hello there", nonce);
+            let body = format!("{}{}{closing}{done}", opening(dialect), content(dialect, nonce));
+            reply("200 OK", SSE, "", &body)
+        }
+        false => reply("200 OK", JSON, "", &whole(dialect).replace("Hello there", nonce)),
+    }
+}
+
+/// An answer that ends well and says nothing.
+fn empty(dialect: Dialect, stream: bool) -> Act {
+    let zero = |text: &str| {
+        text.replace("Hello there", "")
+            .replace("\"output_tokens\":7", "\"output_tokens\":0")
+            .replace("\"completion_tokens\":7", "\"completion_tokens\":0")
+            .replace("\"candidatesTokenCount\":7", "\"candidatesTokenCount\":0")
+    };
+    match stream {
+        true => reply("200 OK", SSE, "", &zero(&format!("{}{}", opening(dialect), closing(dialect)))),
+        false => reply("200 OK", JSON, "", &zero(whole(dialect))),
+    }
+}
+
+fn malformed(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Anthropic => "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\n\n",
+        _ => "data: {\"choices\":[{\"del\n\n",
+    }
+}
+
+fn auth(dialect: Dialect) -> (&'static str, &'static str) {
+    match dialect {
+        Dialect::Anthropic => ("authentication_error", "invalid x-api-key"),
+        Dialect::Gemini => ("UNAUTHENTICATED", "no"),
+        _ => ("invalid_request_error", "invalid_api_key"),
+    }
+}
+
+/// What a provider of that dialect does.
+pub(crate) fn act(fault: Fault, dialect: Dialect, stream: bool) -> Act {
+    let refused = |kind: &'static str, gemini: &'static str| if dialect == Dialect::Gemini { gemini } else { kind };
+    let begun = format!("{}{}", opening(dialect), content(dialect, "Hello"));
+    match fault {
+        Fault::RateLimited => {
+            let kind = refused("rate_limit_error", "RESOURCE_EXHAUSTED");
+            error_with(dialect, "429 Too Many Requests", (kind, "rate_limit_exceeded"), "retry-after: 20\r\n")
+        }
+        Fault::RateLimitedForAWhile => {
+            let kind = refused("rate_limit_error", "RESOURCE_EXHAUSTED");
+            error_with(dialect, "429 Too Many Requests", (kind, "rate_limit_exceeded"), "retry-after-ms: 5\r\n")
+        }
+        Fault::Quota => error(dialect, "402 Payment Required", "billing_error", "x"),
+        Fault::Overloaded529 => error(dialect, "529 Overloaded", refused("overloaded_error", "UNAVAILABLE"), "x"),
+        Fault::Overloaded503 => error(dialect, "503 Service Unavailable", refused("overloaded_error", "UNAVAILABLE"), "x"),
+        Fault::Server500 => error(dialect, "500 Internal Server Error", refused("api_error", "INTERNAL"), "x"),
+        Fault::Server502 => error(dialect, "502 Bad Gateway", refused("api_error", "INTERNAL"), "x"),
+        Fault::Server504 => error(dialect, "504 Gateway Timeout", refused("timeout_error", "DEADLINE_EXCEEDED"), "x"),
+        Fault::HangUp => Act::SayAndClose(Vec::new()),
+        Fault::HeadThenGone => Act::SayAndClose(chunked(if stream { SSE } else { JSON }, if stream { opening(dialect) } else { "{" })),
+        Fault::Silent => Act::SayAndHold(Vec::new()),
+        Fault::HeadThenSilent => Act::SayAndHold(chunked(if stream { SSE } else { JSON }, if stream { opening(dialect) } else { "{" })),
+        Fault::Malformed if stream => reply("200 OK", SSE, "", &format!("{}{}", opening(dialect), malformed(dialect))),
+        Fault::Malformed => reply("200 OK", JSON, "", r#"{"id":"x","choices":"#),
+        Fault::ErrorEvent if stream => {
+            let body = format!("{}{}", opening(dialect), stream_error(dialect, "too many at once"));
+            reply("200 OK", SSE, "", &body)
+        }
+        Fault::ErrorEvent => panic!("there is no such cell"),
+        Fault::Empty => empty(dialect, stream),
+        Fault::ErrorBody => error(dialect, "200 OK", refused("api_error", "INTERNAL"), "x"),
+        Fault::Null => reply("200 OK", JSON, "", "null"),
+        Fault::Html => reply("200 OK", "text/html", "", "<html>oops</html>"),
+        Fault::HtmlError => reply("503 Service Unavailable", "text/html", "", "<html>oops</html>"),
+        Fault::UnknownCoding => reply("200 OK", JSON, "content-encoding: rot13\r\n", whole(dialect)),
+        Fault::BadChunk => {
+            let kind = if stream { SSE } else { JSON };
+            Act::SayAndClose(format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n").into_bytes())
+        }
+        Fault::ShortBody => {
+            let kind = if stream { SSE } else { JSON };
+            Act::SayAndClose(format!("{}{}", head("200 OK", kind, 9000, ""), opening(dialect)).into_bytes())
+        }
+        Fault::LongBody => {
+            let (kind, body) = if stream { (SSE, streamed(dialect)) } else { (JSON, whole(dialect).to_owned()) };
+            Act::SayAndClose(format!("{}{body}and more", head("200 OK", kind, body.len(), "")).into_bytes())
+        }
+        Fault::Unauthorized => error(dialect, "401 Unauthorized", auth(dialect).0, auth(dialect).1),
+        Fault::Forbidden => error(dialect, "403 Forbidden", refused("permission_error", "PERMISSION_DENIED"), "x"),
+        Fault::NotFound => error(dialect, "404 Not Found", refused("not_found_error", "NOT_FOUND"), "model_not_found"),
+        Fault::BadRequest => error(dialect, "400 Bad Request", refused("invalid_request_error", "INVALID_ARGUMENT"), "x"),
+        Fault::Unprocessable => error(dialect, "422 Unprocessable Entity", refused("invalid_request_error", "INVALID_ARGUMENT"), "x"),
+        Fault::TimeoutStatus => error(dialect, "408 Request Timeout", refused("timeout_error", "DEADLINE_EXCEEDED"), "x"),
+        Fault::Conflict => error(dialect, "409 Conflict", refused("conflict", "ABORTED"), "x"),
+        Fault::TooEarly => error(dialect, "425 Too Early", refused("too_early", "ABORTED"), "x"),
+        Fault::Redirect => reply("302 Found", JSON, "location: http://127.0.0.1:1/elsewhere\r\n", "moved"),
+        Fault::BadStatusLine => Act::SayAndClose(b"nonsense\r\n\r\n".to_vec()),
+        Fault::NoUsage => without_usage(dialect, stream),
+        Fault::Stall => Act::SayAndHold(chunked(SSE, &begun)),
+        Fault::Cut => Act::SayAndClose(chunked(SSE, &begun)),
+        Fault::CutWithinFrame => {
+            let more = content(dialect, " there");
+            Act::SayAndClose(chunked(SSE, &format!("{begun}{}", &more[..more.len() - 12])))
+        }
+        Fault::MalformedLate => reply("200 OK", SSE, "", &format!("{begun}{}", malformed(dialect))),
+        Fault::ErrorEventLate => reply("200 OK", SSE, "", &format!("{begun}{}", stream_error(dialect, "too many at once"))),
+    }
+}
+
+/// All is well, but nobody says what it took.
+fn without_usage(dialect: Dialect, stream: bool) -> Act {
+    let mut text = if stream { streamed(dialect) } else { whole(dialect).to_owned() };
+    for key in ["\"usage\":{", "\"usageMetadata\":{"] {
+        while let Some(at) = text.find(key) {
+            let end = at + text[at..].find('}').unwrap() + 1;
+            let begin = text[..at].rfind(',').filter(|comma| *comma + 1 == at).unwrap_or(at);
+            text.replace_range(begin..end, "");
+        }
+    }
+    reply("200 OK", if stream { SSE } else { JSON }, "", &text)
+}

@@ -1,0 +1,1 @@
+//! Many requests to providers that fail at random.

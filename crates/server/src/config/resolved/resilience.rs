@@ -1,0 +1,107 @@
+//! What happens when a provider fails: `router_settings` as LiteLLM has them, and what only this gateway does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::config::fields::{Fields, Reader};
+use crate::config::keys;
+use crate::config::yaml::{Map, Node};
+
+/// How often, and after which failures, requests are repeated and deployments rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resilience {
+    /// Repetitions by the class of the failure (`RateLimitError`).
+    pub retry_policy: Counts,
+    /// The same, by model.
+    pub model_group_retry_policy: BTreeMap<String, Counts>,
+    /// Failures that are borne within a minute, by the class of the failure.
+    pub allowed_fails_policy: Counts,
+}
+
+/// A number by the stem of LiteLLM's name of a class of failures.
+pub type Counts = BTreeMap<String, u32>;
+
+/// The classes.
+const CLASSES: [&str; 6] =
+    ["BadRequestError", "AuthenticationError", "TimeoutError", "RateLimitError", "ContentPolicyViolationError", "InternalServerError"];
+
+impl Resilience {
+    pub(super) fn read(reader: &mut Reader<'_>, router: &Fields) -> Self {
+        let groups = router.map("model_group_retry_policy").map(|map| map.entries.as_slice()).unwrap_or_default();
+        let of_group = |reader: &mut Reader<'_>, entry: &crate::config::yaml::Entry| {
+            let name = format!("router_settings.model_group_retry_policy.{}", entry.name);
+            (entry.name.clone(), counts(reader, &name, entry.node.as_map(), "Retries"))
+        };
+        Self {
+            retry_policy: counts(reader, "router_settings.retry_policy", router.map("retry_policy"), "Retries"),
+            model_group_retry_policy: groups.iter().map(|entry| of_group(reader, entry)).collect(),
+            allowed_fails_policy: counts(
+                reader,
+                "router_settings.allowed_fails_policy",
+                router.map("allowed_fails_policy"),
+                "AllowedFails",
+            ),
+        }
+    }
+}
+
+/// `{RateLimitErrorRetries: 3}`
+fn counts(reader: &mut Reader<'_>, name: &str, map: Option<&Map>, suffix: &str) -> Counts {
+    let mut counts = Counts::new();
+    for entry in map.map(|map| map.entries.as_slice()).unwrap_or_default() {
+        let stem = entry.name.strip_suffix(suffix).filter(|stem| CLASSES.contains(stem));
+        let Some(stem) = stem else {
+            let known: Vec<String> = CLASSES.iter().map(|class| format!("`{class}{suffix}`")).collect();
+            let message = format!("`{name}.{}` is no class of failures", entry.name);
+            reader.found.warn(&entry.at, message, format!("there are {}", known.join(", ")));
+            continue;
+        };
+        if entry.node.is_absent() {
+            continue;
+        }
+        match whole(&entry.node) {
+            Some(count) => {
+                counts.insert(stem.to_owned(), count);
+            }
+            None => reader.wrong_kind(&entry.node, &format!("{name}.{}", entry.name), keys::Kind::Count, &entry.name),
+        }
+    }
+    counts
+}
+
+fn whole(node: &Node) -> Option<u32> {
+    keys::whole(node).and_then(|number| u32::try_from(number).ok())
+}
+
+/// What only this gateway does about slow and broken answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// Whether a second deployment is asked when the first one is slower than it usually is.
+    pub hedging: bool,
+    /// The least time before that.
+    pub hedge_after: Duration,
+    /// After how long without content a stream's headers are sent all the same. `None`: never.
+    pub early_headers_after: Option<Duration>,
+    /// Whether a text that breaks off is continued by another deployment.
+    pub continue_streams: bool,
+    /// Whether identical requests of one key that are under way share one request to the provider.
+    pub coalesce_requests: bool,
+    /// How long answers to requests with an `Idempotency-Key` are kept. Zero: not at all.
+    pub idempotency_ttl: Duration,
+    /// Most bytes of them that are kept.
+    pub idempotency_max_bytes: u64,
+}
+
+impl Recovery {
+    pub(super) fn read(fields: &Fields) -> Self {
+        Self {
+            hedging: fields.flag("hedging").unwrap_or(false),
+            hedge_after: fields.milliseconds("hedge_after_ms").unwrap_or(Duration::from_millis(50)),
+            early_headers_after: fields.milliseconds("early_headers_after_ms").filter(|after| !after.is_zero()),
+            continue_streams: fields.flag("continue_streams").unwrap_or(false),
+            coalesce_requests: fields.flag("coalesce_requests").unwrap_or(false),
+            idempotency_ttl: fields.milliseconds("idempotency_ttl_ms").unwrap_or(Duration::from_secs(600)),
+            idempotency_max_bytes: fields.integer("idempotency_max_bytes").unwrap_or(64 << 20),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! A model as callers can name it, and the endpoints that serve it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use switchboard_engine::catalog::{Amount, Catalog, Component, ModelCard, PicoUsd, Provider, Rate, Service};
+use switchboard_engine::deployment::Deployment;
+use switchboard_engine::health::{Figures, Window};
+use switchboard_engine::route::Group;
+use switchboard_engine::wire::Operation;
+
+use crate::app::App;
+use crate::config::Config;
+
+/// A model that callers can name.
+pub(crate) struct Offer {
+    /// The name callers use.
+    pub(crate) id: String,
+    /// What is written of it in the configuration.
+    pub(crate) written: Map<String, Value>,
+    /// Who serves it; at least one.
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// One place where a model is served.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    /// The deployment; of a model that only a pattern knows and nobody asked for yet, the pattern's.
+    pub(crate) deployment: Arc<Deployment>,
+    /// What the catalog knows of the model there.
+    pub(crate) card: Option<ModelCard>,
+    /// What it does, as price lists name it.
+    pub(crate) mode: Option<String>,
+    /// The model's name at the provider.
+    pub(crate) model: String,
+    /// Whether the deployment is the model's own, so that what was measured is of this model.
+    pub(super) measured: bool,
+}
+
+impl Offer {
+    /// Every model there is, sorted by name: groups, aliases, and what patterns stand for.
+    pub(crate) fn all(app: &App) -> Vec<Offer> {
+        let (fleet, catalog, config) = (app.gateway.fleet(), app.catalog(), app.config());
+        let mut offers: Vec<Offer> =
+            fleet.groups().filter_map(|(name, group)| Offer::new(name.to_owned(), own(&group, &config), &config)).collect();
+        for (pattern, group) in fleet.pattern_groups() {
+            let (prefix, suffix) = pattern.split_once('*').unwrap_or((&pattern, ""));
+            let Some(first) = group.first() else { continue };
+            for card in catalog.models_of(&first.spec.provider) {
+                // A bare `*` stands for the whole name, provider included.
+                let stem = if prefix.is_empty() && suffix.is_empty() { format!("{}/", card.provider) } else { prefix.to_owned() };
+                let name = format!("{stem}{}{suffix}", card.model);
+                let endpoints = match fleet.known(&name) {
+                    Some(known) => own(&known, &config),
+                    None => group.iter().map(|deployment| Endpoint::of_pattern(deployment, &card, &catalog)).collect(),
+                };
+                offers.extend(Offer::new(name, endpoints, &config));
+            }
+        }
+        offers.sort_by(|a, b| a.id.cmp(&b.id));
+        offers.dedup_by(|a, b| a.id == b.id);
+        offers
+    }
+
+    /// The model of that name, where callers can name it.
+    pub(crate) fn find(app: &App, name: &str) -> Option<Offer> {
+        let (fleet, config) = (app.gateway.fleet(), app.config());
+        let (_, group) = fleet.find(name)?;
+        Offer::new(name.to_owned(), own(&group, &config), &config)
+    }
+
+    fn new(id: String, mut endpoints: Vec<Endpoint>, config: &Config) -> Option<Offer> {
+        endpoints.sort_by(|a, b| {
+            (a.deployment.spec.order, a.price().is_none(), a.price()).cmp(&(b.deployment.spec.order, b.price().is_none(), b.price()))
+        });
+        let first = endpoints.first()?;
+        let configured = config.deployments.iter().find(|configured| configured.model_info.id == first.deployment.spec.id);
+        let written = configured.map(|configured| configured.model_info.written.clone()).unwrap_or_default();
+        Some(Offer { id, written, endpoints })
+    }
+
+    /// The endpoint that stands for the model: of those of the first order, the cheapest.
+    pub(crate) fn top(&self) -> &Endpoint {
+        &self.endpoints[0]
+    }
+
+    /// A text that the configuration says of the model.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        self.written.get(key)?.as_str()
+    }
+
+    /// A whole number that the configuration says of the model.
+    pub(crate) fn number(&self, key: &str) -> Option<u64> {
+        self.written.get(key)?.as_u64()
+    }
+
+    /// The author of the model and its own name: from its name, else from who makes it and what it is called there.
+    pub(crate) fn slug(&self) -> String {
+        let top = self.top();
+        match (self.id.contains('/'), top.deployment.profile.vendor.as_deref()) {
+            (false, Some(author)) => {
+                let bare = top.model.rsplit('/').next().unwrap_or(&top.model);
+                format!("{author}/{bare}")
+            }
+            _ => self.id.clone(),
+        }
+    }
+
+    /// Who made the model.
+    pub(crate) fn author(&self) -> Option<&str> {
+        let named = self.id.split_once('/').map(|(author, _)| author);
+        self.top().deployment.profile.vendor.as_deref().or(named)
+    }
+
+    /// The longest prompt that any endpoint takes.
+    pub(crate) fn context(&self) -> Option<u64> {
+        self.endpoints.iter().filter_map(Endpoint::context).max()
+    }
+
+    /// Added up over endpoints, what was seen within a day: requests answered, tokens.
+    pub(crate) fn traffic(&self, now: std::time::Instant) -> (u64, u64) {
+        let figures = self.endpoints.iter().filter_map(|endpoint| endpoint.figures(Window::Day, now));
+        figures.fold((0, 0), |(requests, tokens), seen| (requests + seen.counts.succeeded, tokens + seen.counts.tokens))
+    }
+}
+
+/// The endpoints of a group as configured.
+fn own(group: &Group, config: &Config) -> Vec<Endpoint> {
+    group.iter().map(|deployment| Endpoint::of(deployment, config)).collect()
+}
+
+impl Endpoint {
+    fn of(deployment: &Arc<Deployment>, config: &Config) -> Self {
+        let configured = config.deployments.iter().find(|configured| configured.model_info.id == deployment.spec.id);
+        let mode = configured.and_then(|configured| configured.model_info.mode.clone());
+        let mode = mode.or_else(|| deployment.card.as_ref()?.mode.clone()).or_else(|| served(deployment).map(str::to_owned));
+        Self { card: deployment.card.clone(), mode, model: deployment.spec.model.clone(), measured: true, deployment: deployment.clone() }
+    }
+
+    fn of_pattern(deployment: &Arc<Deployment>, card: &ModelCard, catalog: &Catalog) -> Self {
+        let own = if card.provider == deployment.spec.provider {
+            Some(card.clone())
+        } else {
+            catalog.model(&deployment.spec.provider, &card.model)
+        };
+        let mode = own.as_ref().and_then(|card| card.mode.clone());
+        Self { deployment: deployment.clone(), card: own, mode, model: card.model.clone(), measured: false }
+    }
+
+    /// The provider's row.
+    pub(crate) fn provider<'a>(&self, catalog: &'a Catalog) -> Option<&'a Provider> {
+        catalog.provider(&self.deployment.spec.provider)
+    }
+
+    /// The longest prompt, in tokens.
+    pub(crate) fn context(&self) -> Option<u64> {
+        let card = self.card.as_ref()?;
+        card.max_input_tokens.or(card.max_tokens)
+    }
+
+    /// The plain price of a component.
+    pub(crate) fn rate(&self, component: Component) -> Option<Rate> {
+        self.card.as_ref()?.prices.base(component)
+    }
+
+    /// What a million tokens of prompt and a million of answer cost: for ranking.
+    pub(crate) fn price(&self) -> Option<PicoUsd> {
+        let million = |component| Amount { component, qualifier: "", quantity: 1_000_000 };
+        let prices = &self.card.as_ref()?.prices;
+        prices.base(Component::Input)?;
+        let output = prices.base(Component::Output).map(|_| million(Component::Output));
+        let amounts: Vec<Amount<'_>> = [million(Component::Input)].into_iter().chain(output).collect();
+        prices.cost(&amounts, Service::Standard, 0).ok()
+    }
+
+    /// What was seen of it in a window; `None` where it was never asked.
+    pub(crate) fn figures(&self, window: Window, now: std::time::Instant) -> Option<Figures> {
+        self.measured.then(|| self.deployment.health.figures(window, now))
+    }
+}
+
+/// What a deployment of unknown purpose is taken to be for.
+fn served(deployment: &Deployment) -> Option<&'static str> {
+    let modes = [
+        (Operation::Chat, "chat"),
+        (Operation::Embeddings, "embedding"),
+        (Operation::Rerank, "rerank"),
+        (Operation::Moderations, "moderation"),
+        (Operation::ImageGenerations, "image_generation"),
+        (Operation::Speech, "audio_speech"),
+        (Operation::Transcriptions, "audio_transcription"),
+    ];
+    modes.into_iter().find(|(operation, _)| deployment.serves(*operation)).map(|(_, mode)| mode)
+}

@@ -1,0 +1,37 @@
+//! From the configuration as meant to how the engine tries calls.
+
+use switchboard_engine::attempt::{ByClass, Cooldown, Hedging, Settings};
+
+use crate::config::Config;
+use crate::config::resolved::Counts;
+
+/// How calls are to be tried.
+pub fn of(config: &Config) -> Settings {
+    let (router, own) = (&config.router, &config.switchboard.recovery);
+    let resilience = &router.resilience;
+    let groups = resilience.model_group_retry_policy.iter().map(|(group, counts)| (group.clone(), by_class(counts)));
+    Settings {
+        num_retries: router.num_retries,
+        retry_policy: by_class(&resilience.retry_policy),
+        group_retry_policy: groups.collect(),
+        retry_after: router.retry_after,
+        cooldown: Cooldown {
+            disabled: router.disable_cooldowns,
+            time: router.cooldown_time,
+            allowed_fails: router.allowed_fails,
+            allowed_fails_policy: by_class(&resilience.allowed_fails_policy),
+        },
+        hedging: own.hedging.then_some(Hedging { least: own.hedge_after, unknown: None }),
+        early_headers_after: own.early_headers_after,
+        continue_streams: own.continue_streams,
+    }
+}
+
+fn by_class(counts: &Counts) -> ByClass {
+    let mut numbers = ByClass::default();
+    for (stem, number) in counts {
+        // The configuration knows the same classes; a stem that is none was reported when it was read.
+        numbers.set(stem, *number);
+    }
+    numbers
+}

@@ -1,0 +1,248 @@
+//! What money is spent on, written down before it is spent.
+//!
+//! An append-only file of its own for each gateway. An attempt's intent is in it before the attempt is sent, and its settlement
+//! before the caller has the end of the answer; both are written by the worker itself and so outlive the process, whatever kills
+//! it. A thread of its own makes them outlive a power failure a few milliseconds later. What is here is carried to the database
+//! by [`Writer`](crate::ledger::Writer), in batches, as fast as the database takes it: while it is away the file grows.
+//!
+//! At the start the files are read: an attempt with an intent and no settlement was under way when the gateway died. It is settled
+//! by what was last known of it.
+
+mod file;
+pub(crate) mod frame;
+mod read;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::admit::journal::{AttemptId, Intent, Journal as Port, JournalClosed, Settlement};
+
+use file::Segments;
+pub use frame::{Entry, Kept};
+pub(crate) use read::Reader;
+
+/// How long a record may wait for the disk.
+const GROUP: Duration = Duration::from_millis(5);
+
+/// When a record is safe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// It outlives the process at once, and a power failure within five milliseconds.
+    #[default]
+    Grouped,
+    /// It outlives a power failure before the attempt is sent.
+    Strict,
+}
+
+/// The journal of one gateway.
+pub struct Journal {
+    shared: Arc<Shared>,
+    syncer: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    segments: Mutex<Segments>,
+    durability: Durability,
+    /// A write or a sync failed: nothing more is promised until the files have been looked at again.
+    broken: AtomicBool,
+    dirty: Mutex<Dirty>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Dirty {
+    any: bool,
+    stop: bool,
+}
+
+/// A journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BadJournal {
+    /// Its files cannot be used.
+    #[error("the journal in `{}` cannot be used", .at.display())]
+    File {
+        /// Where.
+        at: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another gateway writes to it.
+    #[error("another gateway writes to the journal in `{}`", .0.display())]
+    Taken(PathBuf),
+}
+
+/// What the files hold of attempts that were under way when the last gateway ended.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// How many there were.
+    pub attempts: usize,
+    /// What they are settled at.
+    pub amount: NanoUsd,
+}
+
+impl Journal {
+    /// Opens the journal in that folder, and settles what the last gateway left open.
+    pub fn open(folder: &Path, durability: Durability) -> Result<(Self, Recovered), BadJournal> {
+        let bad = |source| BadJournal::File { at: folder.to_owned(), source };
+        let segments = Segments::open(folder)?;
+        let open = unsettled(folder).map_err(bad)?;
+        let shared = Arc::new(Shared {
+            segments: Mutex::new(segments),
+            durability,
+            broken: AtomicBool::new(false),
+            dirty: Mutex::default(),
+            wake: Condvar::new(),
+        });
+        let syncing = shared.clone();
+        let syncer = std::thread::Builder::new().name("journal".to_owned()).spawn(move || syncing.sync_until_stopped()).map_err(bad)?;
+        let journal = Self { shared, syncer: Mutex::new(Some(syncer)) };
+        let recovered = journal.recover(open).map_err(bad)?;
+        Ok((journal, recovered))
+    }
+
+    fn recover(&self, open: HashMap<AttemptId, Kept>) -> std::io::Result<Recovered> {
+        let mut recovered = Recovered::default();
+        for (attempt, kept) in open {
+            let amount = NanoUsd(kept.last.max(kept.intent.begun));
+            let (input, output) = (0, 0);
+            crate::failpoint::hit("during_recovery");
+            self.write(&frame::settled(attempt, kept.intent.at, amount, true, (input, output)))?;
+            recovered.attempts += 1;
+            recovered.amount = recovered.amount.plus(amount);
+        }
+        Ok(recovered)
+    }
+
+    /// The gateway's own name among those that share a database; it stays with the folder.
+    pub fn instance(&self) -> String {
+        self.shared.segments().instance().to_owned()
+    }
+
+    pub(crate) fn reader(&self) -> Reader {
+        Reader::new(self.shared.segments().folder())
+    }
+
+    /// How far the journal is written: the number of the last file, and its length.
+    pub(crate) fn written(&self) -> (u64, u64) {
+        self.shared.segments().end()
+    }
+
+    /// Forgets the files before that one.
+    pub(crate) fn forget_before(&self, segment: u64) {
+        self.shared.segments().forget_before(segment);
+    }
+
+    /// Writes a line of the request log.
+    pub fn log(&self, line: &[u8]) {
+        if let Err(error) = self.write(&frame::framed(frame::LOG, line)) {
+            tracing::warn!(%error, "a line of the request log is lost");
+        }
+    }
+
+    fn write(&self, frame: &[u8]) -> std::io::Result<()> {
+        if self.shared.broken.load(Ordering::Acquire) {
+            return Err(std::io::ErrorKind::ReadOnlyFilesystem.into());
+        }
+        let written = self.shared.segments().append(frame);
+        if let Err(error) = &written {
+            tracing::error!(%error, "the journal cannot be written; paid calls are refused until a restart");
+            self.shared.broken.store(true, Ordering::Release);
+        }
+        written?;
+        if self.shared.durability == Durability::Strict {
+            return self.shared.segments().sync();
+        }
+        let mut dirty = self.shared.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        if !dirty.any {
+            dirty.any = true;
+            self.shared.wake.notify_one();
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn segments(&self) -> std::sync::MutexGuard<'_, Segments> {
+        self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes what was written outlive a power failure, a group at a time.
+    fn sync_until_stopped(&self) {
+        loop {
+            {
+                let dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut dirty = self.wake.wait_while(dirty, |dirty| !dirty.any && !dirty.stop).unwrap_or_else(PoisonError::into_inner);
+                if !dirty.any {
+                    return;
+                }
+                dirty.any = false;
+            }
+            let file = self.segments().handle();
+            if let Err(error) = file.and_then(|file| file.sync_data()) {
+                tracing::error!(%error, "the journal cannot be made safe; paid calls are refused until a restart");
+                self.broken.store(true, Ordering::Release);
+            }
+            std::thread::sleep(GROUP);
+        }
+    }
+}
+
+impl Port for Journal {
+    fn intend(&self, intent: &Intent<'_>) -> Result<(), JournalClosed> {
+        crate::failpoint::hit("before_intent");
+        let written = self.write(&frame::intended(intent)).map_err(|_| JournalClosed);
+        crate::failpoint::hit("after_intent");
+        written
+    }
+
+    fn checkpoint(&self, attempt: AttemptId, spent: NanoUsd) {
+        crate::failpoint::hit("mid_stream");
+        // What fails here has been told; the next intent will be refused.
+        let _ = self.write(&frame::checkpoint(attempt, spent));
+    }
+
+    fn settle(&self, settlement: &Settlement<'_>) {
+        crate::failpoint::hit("before_settlement");
+        let Settlement { attempt, at, amount, estimated, tokens, .. } = *settlement;
+        if self.write(&frame::settled(attempt, at, amount, estimated, tokens)).is_err() {
+            tracing::error!(%attempt, %amount, "a settlement could not be written; the next start will settle it by estimate");
+        }
+        crate::failpoint::hit("after_settlement");
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        {
+            let mut dirty = self.shared.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+            dirty.stop = true;
+            self.shared.wake.notify_one();
+        }
+        let syncer = self.syncer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if syncer.is_some_and(|syncer| syncer.join().is_err()) {
+            tracing::error!("the journal's thread panicked");
+        }
+    }
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Journal").field("written", &self.written()).finish_non_exhaustive()
+    }
+}
+
+/// The attempts that have an intent and no settlement.
+fn unsettled(folder: &Path) -> std::io::Result<HashMap<AttemptId, Kept>> {
+    let mut open = HashMap::new();
+    let mut reader = Reader::new(folder);
+    while let Some((entry, (segment, _))) = reader.next()? {
+        frame::follow(&mut open, entry, segment);
+    }
+    Ok(open)
+}

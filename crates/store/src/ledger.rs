@@ -1,0 +1,83 @@
+//! The ledger: what every attempt cost, and what everybody has spent.
+//!
+//! One task carries the journal here, in batches, each in one transaction together with how far it has come: a batch that is
+//! carried twice adds nothing the second time. Rows of counters are touched in the order of their keys, whoever touches them, so
+//! that gateways that share a database do not wait for each other in circles.
+
+mod line;
+mod post;
+mod recorder;
+mod verify;
+mod writer;
+
+use std::collections::HashMap;
+
+use sqlx::Row;
+use switchboard_engine::admit::{Level, NanoUsd, Openings, ScopeId, Window};
+
+use crate::error::StoreError;
+use crate::open::Store;
+
+pub use line::LogLine;
+pub use recorder::SpendLog;
+pub use verify::{Finding, Report, verify};
+pub use writer::Writer;
+
+/// The level of providers: what they are owed.
+pub(crate) const OWED: &str = "owed";
+/// The name of the window that never ends.
+pub(crate) const LIFETIME: &str = "lifetime";
+
+/// The number of an account, made of what it is.
+pub(crate) fn account(level: &str, name: &str, model: &str) -> i64 {
+    // Sixty-three bits of SHA-256: among a million accounts two are the same once in eighteen million databases.
+    let mut text = Vec::with_capacity(level.len() + name.len() + model.len() + 2);
+    for part in [level, name, model] {
+        text.extend_from_slice(part.as_bytes());
+        text.push(0);
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, &text);
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&digest.as_ref()[..8]);
+    i64::from_be_bytes(bytes) & i64::MAX
+}
+
+/// The number of a scope's account.
+pub(crate) fn account_of(scope: &ScopeId) -> i64 {
+    account(scope.level.as_str(), &scope.id, scope.model.as_deref().unwrap_or(""))
+}
+
+const OPENINGS: &str = "SELECT a.level, a.name, a.model, w.span, w.start, w.spent FROM ledger_windows w JOIN ledger_accounts a ON a.id = w.account WHERE a.level <> 'owed' AND (w.span = 'lifetime' OR w.start >= $1)";
+const SPENT: &str = "SELECT span, start, spent FROM ledger_windows WHERE account = $1";
+/// No window is longer that is still open.
+const LONGEST_WINDOW: i64 = 400 * 86_400 * 1_000_000;
+
+/// What every scope has spent in the windows that may still be open: where a gateway begins.
+pub async fn openings(store: &Store, now: i64) -> Result<Openings, StoreError> {
+    let pool = store.sql().pool.clone();
+    let since = now - LONGEST_WINDOW;
+    let rows = store.thread().run(async move { Ok(sqlx::query(OPENINGS).bind(since).fetch_all(&pool).await?) }).await?;
+    let mut openings: Openings = HashMap::new();
+    for row in rows {
+        let (level, name, model): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+        let (span, start, spent): (String, i64, i64) = (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
+        let (Some(level), Some(window)) = (Level::from_name(&level), Window::parse(&span)) else { continue };
+        let id = ScopeId { level, id: name.into(), model: (!model.is_empty()).then(|| model.into()) };
+        openings.entry(id).or_default().push((window, start, NanoUsd(spent)));
+    }
+    Ok(openings)
+}
+
+/// What a scope has spent, by window and its start, as the database has it.
+pub async fn spent(store: &Store, scope: &ScopeId) -> Result<Vec<(Window, i64, NanoUsd)>, StoreError> {
+    let (pool, account) = (store.sql().pool.clone(), account_of(scope));
+    let rows = store.thread().run(async move { Ok(sqlx::query(SPENT).bind(account).fetch_all(&pool).await?) }).await?;
+    let mut spent = Vec::new();
+    for row in rows {
+        let span: String = row.try_get(0)?;
+        spent.extend(
+            Window::parse(&span).map(|window| Ok::<_, StoreError>((window, row.try_get(1)?, NanoUsd(row.try_get(2)?)))).transpose()?,
+        );
+    }
+    Ok(spent)
+}

@@ -1,0 +1,201 @@
+//! One batch, posted.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use sqlx::{Any, Row, Transaction};
+use switchboard_engine::admit::journal::AttemptId;
+
+use super::line::{DAILY, DayCounts, DayKey, LOGS, LogLine};
+use super::{LIFETIME, OWED, account};
+use crate::error::StoreError;
+use crate::journal::frame::{Kept, Settled};
+use crate::rows::{Cell, Insert};
+use crate::sql::Sql;
+
+const LEDGER: Insert = Insert {
+    head: "INSERT INTO ledger (attempt, kind, at, call, amount, reserved, estimated, debits, credit, input_tokens, output_tokens, reason, actor, instance)",
+    width: 14,
+    tail: "ON CONFLICT (attempt, kind) DO NOTHING RETURNING attempt, kind",
+};
+const ACCOUNTS: Insert =
+    Insert { head: "INSERT INTO ledger_accounts (id, level, name, model)", width: 4, tail: "ON CONFLICT (id) DO NOTHING" };
+const WINDOWS: Insert = Insert {
+    head: "INSERT INTO ledger_windows (account, span, start, spent, leased)",
+    width: 5,
+    tail: "ON CONFLICT (account, span, start) DO UPDATE SET spent = ledger_windows.spent + excluded.spent",
+};
+const POSITION: &str = "INSERT INTO ledger_positions (instance, segment, place) VALUES ($1, $2, $3) ON CONFLICT (instance) DO UPDATE SET segment = excluded.segment, place = excluded.place";
+
+/// A row of the ledger to be added.
+#[derive(Clone, Debug)]
+pub(crate) struct Posting {
+    pub(crate) attempt: String,
+    pub(crate) kind: &'static str,
+    pub(crate) at: i64,
+    pub(crate) call: String,
+    pub(crate) amount: i64,
+    pub(crate) reserved: i64,
+    pub(crate) estimated: bool,
+    /// Whom it counts for: level, id, model, and windows beside the lifetime.
+    pub(crate) debits: Vec<Debit>,
+    /// Who is owed.
+    pub(crate) credit: String,
+    pub(crate) tokens: (u64, u64),
+    pub(crate) reason: Option<String>,
+    pub(crate) actor: Option<String>,
+}
+
+/// One account that is debited.
+#[derive(Clone, Debug)]
+pub(crate) struct Debit {
+    pub(crate) level: String,
+    pub(crate) name: String,
+    pub(crate) model: String,
+    pub(crate) windows: Vec<(String, i64)>,
+}
+
+impl Posting {
+    pub(crate) fn settled(attempt: AttemptId, kept: Kept, settled: Settled) -> Self {
+        let debit = |line: crate::journal::frame::Line| Debit {
+            level: line.level,
+            name: line.id,
+            model: line.model.unwrap_or_default(),
+            windows: line.windows,
+        };
+        Self {
+            attempt: attempt.to_string(),
+            kind: "settle",
+            at: settled.at,
+            call: kept.intent.call,
+            amount: settled.amount,
+            reserved: kept.intent.reserved,
+            estimated: settled.estimated,
+            debits: kept.intent.lines.into_iter().map(debit).collect(),
+            credit: format!("{}/{}", kept.intent.provider, kept.intent.deployment),
+            tokens: settled.tokens,
+            reason: None,
+            actor: None,
+        }
+    }
+
+    fn cells(&self, instance: &str) -> Vec<Cell> {
+        let debits: Vec<(i64, &[(String, i64)])> = self.debits.iter().map(|debit| (debit.account(), debit.windows.as_slice())).collect();
+        let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
+        vec![
+            self.attempt.clone().into(),
+            self.kind.into(),
+            self.at.into(),
+            self.call.clone().into(),
+            self.amount.into(),
+            self.reserved.into(),
+            i64::from(self.estimated).into(),
+            serde_json::to_string(&debits).unwrap_or_else(|_| "[]".to_owned()).into(),
+            account(OWED, &self.credit, "").into(),
+            count(self.tokens.0).into(),
+            count(self.tokens.1).into(),
+            self.reason.clone().into(),
+            self.actor.clone().into(),
+            instance.into(),
+        ]
+    }
+}
+
+impl Debit {
+    fn account(&self) -> i64 {
+        account(&self.level, &self.name, &self.model)
+    }
+}
+
+/// What is posted at once.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) postings: Vec<Posting>,
+    pub(crate) lines: Vec<LogLine>,
+    /// How far the journal has been read.
+    pub(crate) place: (u64, u64),
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.postings.is_empty() && self.lines.is_empty()
+    }
+}
+
+/// Posts a batch, whole or not at all. `known` are the accounts that the database has.
+pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Batch, known: &mut HashSet<i64>) -> Result<(), StoreError> {
+    let mut on = sql.writers.begin().await?;
+    let rows = batch.postings.iter().map(|posting| posting.cells(instance)).collect();
+    let mut added = HashSet::new();
+    for row in LEDGER.run(&mut on, rows).await? {
+        added.insert((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?));
+    }
+    crate::failpoint::hit("mid_batch");
+    let fresh: Vec<&Posting> =
+        batch.postings.iter().filter(|posting| added.contains(&(posting.attempt.clone(), posting.kind.to_owned()))).collect();
+    let unknown = count(&mut on, &fresh, known).await?;
+    log(&mut on, &batch.lines).await?;
+    let (segment, place) = batch.place;
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    if segment > 0 {
+        sqlx::query(POSITION).bind(instance.to_owned()).bind(whole(segment)).bind(whole(place)).execute(&mut *on).await?;
+    }
+    on.commit().await?;
+    known.extend(unknown);
+    crate::failpoint::hit("after_commit");
+    Ok(())
+}
+
+/// Adds to the counters what was really added to the ledger.
+async fn count(on: &mut Transaction<'_, Any>, postings: &[&Posting], known: &HashSet<i64>) -> Result<Vec<i64>, StoreError> {
+    let mut accounts: BTreeMap<i64, [String; 3]> = BTreeMap::new();
+    let mut windows: BTreeMap<(i64, &str, i64), i64> = BTreeMap::new();
+    for posting in postings {
+        let owed = account(OWED, &posting.credit, "");
+        accounts.entry(owed).or_insert_with(|| [OWED.to_owned(), posting.credit.clone(), String::new()]);
+        *windows.entry((owed, LIFETIME, 0)).or_default() += posting.amount;
+        for debit in &posting.debits {
+            let account = debit.account();
+            accounts.entry(account).or_insert_with(|| [debit.level.clone(), debit.name.clone(), debit.model.clone()]);
+            *windows.entry((account, LIFETIME, 0)).or_default() += posting.amount;
+            for (span, start) in &debit.windows {
+                *windows.entry((account, span, *start)).or_default() += posting.amount;
+            }
+        }
+    }
+    let unknown: Vec<i64> = accounts.keys().filter(|account| !known.contains(account)).copied().collect();
+    let rows = accounts.into_iter().filter(|(account, _)| !known.contains(account));
+    let rows = rows.map(|(account, names)| std::iter::once(account.into()).chain(names.map(Cell::from)).collect()).collect();
+    ACCOUNTS.run(on, rows).await?;
+    let rows =
+        windows.into_iter().map(|((account, span, start), spent)| vec![account.into(), span.into(), start.into(), spent.into(), 0.into()]);
+    WINDOWS.run(on, rows.collect()).await?;
+    Ok(unknown)
+}
+
+/// Adds lines to the request log, and to the days' counters what was really added.
+async fn log(on: &mut Transaction<'_, Any>, lines: &[LogLine]) -> Result<(), StoreError> {
+    let mut added = HashSet::new();
+    for row in LOGS.run(on, lines.iter().map(LogLine::cells).collect()).await? {
+        added.insert(row.try_get::<String, _>(0)?);
+    }
+    let mut days: BTreeMap<DayKey, DayCounts> = BTreeMap::new();
+    for (key, counts) in lines.iter().filter(|line| added.contains(&line.request_id)).flat_map(LogLine::days) {
+        let sums = days.entry(key).or_default();
+        sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+    }
+    let rows = days.into_iter().map(|(key, counts)| key.map(Cell::from).into_iter().chain(counts.map(Cell::from)).collect());
+    DAILY.run(on, rows.collect()).await?;
+    Ok(())
+}
+
+/// How far the journal of that gateway has been carried.
+pub(crate) async fn position(sql: &Sql, instance: &str) -> Result<(u64, u64), StoreError> {
+    const POSITION: &str = "SELECT segment, place FROM ledger_positions WHERE instance = $1";
+    let row = sqlx::query(POSITION).bind(instance.to_owned()).fetch_optional(&sql.writers).await?;
+    let Some(row) = row else { return Ok((0, 0)) };
+    let whole = |number: i64| u64::try_from(number).unwrap_or(0);
+    Ok((whole(row.try_get(0)?), whole(row.try_get(1)?)))
+}
+
+/// The attempts that are not over, by their ids.
+pub(crate) type Open = HashMap<AttemptId, Kept>;

@@ -1,0 +1,202 @@
+//! The one task that carries the journal to the database.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::line::LogLine;
+use super::post::{Batch, Open, Posting, position, post};
+use crate::error::StoreError;
+use crate::journal::frame::{self, Entry};
+use crate::journal::{Journal, Reader};
+use crate::open::Store;
+use crate::sql::Sql;
+
+/// How often the journal is looked at.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a database that is away is left alone.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// The most records of one batch.
+const BATCH: usize = 1024;
+
+/// Carries the journal to the database until it is told to stop.
+#[derive(Debug)]
+pub struct Writer {
+    flushes: mpsc::UnboundedSender<oneshot::Sender<()>>,
+    carried: watch::Receiver<(u64, u64)>,
+    journal: Arc<Journal>,
+    store: Store,
+}
+
+impl Writer {
+    /// Starts it, on the store's thread.
+    pub fn start(store: &Store, journal: Arc<Journal>) -> Self {
+        let (flushes, asked) = mpsc::unbounded_channel();
+        let (told, carried) = watch::channel((0, 0));
+        let carrier = Carrier {
+            reader: journal.reader(),
+            instance: journal.instance(),
+            journal: journal.clone(),
+            sql: store.sql().clone(),
+            open: Open::new(),
+            known: HashSet::new(),
+            carried: None,
+            kept_from: 0,
+            told,
+        };
+        store.thread().handle().spawn(carrier.run(asked));
+        Self { flushes, carried, journal, store: store.clone() }
+    }
+
+    /// Carries everything that is written now. Gives up after that time; then some of it is still to be carried.
+    pub async fn flush(&self, patience: Duration) -> Result<(), StoreError> {
+        let (done, waits) = oneshot::channel();
+        let flushes = self.flushes.clone();
+        let wait = async move {
+            flushes.send(done).map_err(|_| StoreError::Stopping)?;
+            match tokio::time::timeout(patience, waits).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(StoreError::Stopping),
+                Err(_) => Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
+            }
+        };
+        self.store.thread().run(wait).await
+    }
+
+    /// The same, for a thread that has nothing else to do.
+    pub fn flush_blocking(&self, patience: Duration) -> Result<(), StoreError> {
+        let (done, waits) = oneshot::channel();
+        self.flushes.send(done).map_err(|_| StoreError::Stopping)?;
+        self.store.thread().block(async move {
+            match tokio::time::timeout(patience, waits).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(StoreError::Stopping),
+                Err(_) => Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
+            }
+        })
+    }
+
+    /// Bytes of the journal's last file that are not carried yet; all of it where earlier files are not.
+    pub fn lag(&self) -> u64 {
+        let ((segment, place), (written, length)) = (*self.carried.borrow(), self.journal.written());
+        if segment == written { length.saturating_sub(place) } else { length }
+    }
+}
+
+struct Carrier {
+    reader: Reader,
+    instance: String,
+    journal: Arc<Journal>,
+    /// Not the store itself, whose thread this runs on.
+    sql: Sql,
+    open: Open,
+    known: HashSet<i64>,
+    /// How far the database has it; none before it has been asked.
+    carried: Option<(u64, u64)>,
+    /// The first file that is still there.
+    kept_from: u64,
+    told: watch::Sender<(u64, u64)>,
+}
+
+impl Carrier {
+    async fn run(mut self, mut asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
+        let mut batch = Batch::default();
+        let mut away = false;
+        loop {
+            let flush = tokio::select! {
+                flush = asked.recv() => match flush {
+                    Some(flush) => Some(flush),
+                    None => return,
+                },
+                () = tokio::time::sleep(if away { PATIENCE } else { PAUSE }) => None,
+            };
+            loop {
+                match self.carry(&mut batch).await {
+                    Ok(true) => away = false,
+                    Ok(false) => {
+                        away = false;
+                        break;
+                    }
+                    Err(error) => {
+                        if !away {
+                            tracing::warn!(%error, "the ledger cannot be written; the journal keeps what it misses");
+                        }
+                        away = true;
+                        if flush.is_none() {
+                            break;
+                        }
+                        tokio::time::sleep(PATIENCE).await;
+                    }
+                }
+            }
+            if let Some(flush) = flush {
+                // Whoever asked has given up where nobody hears.
+                let _ = flush.send(());
+            }
+        }
+    }
+
+    /// Carries one batch. Whether there may be more.
+    async fn carry(&mut self, batch: &mut Batch) -> Result<bool, StoreError> {
+        let carried = match self.carried {
+            Some(carried) => carried,
+            None => {
+                let carried = position(&self.sql, &self.instance).await?;
+                self.carried = Some(carried);
+                carried
+            }
+        };
+        // A batch that could not be carried is carried again before anything else is read.
+        if batch.is_empty() {
+            self.read(batch, carried).map_err(|error| StoreError::Unavailable(sqlx::Error::Io(error)))?;
+        }
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        post(&self.sql, &self.instance, batch, &mut self.known).await?;
+        self.carried = Some(batch.place);
+        self.told.send_replace(batch.place);
+        let full = batch.postings.len() + batch.lines.len() >= BATCH;
+        *batch = Batch::default();
+        self.forget();
+        Ok(full)
+    }
+
+    /// Reads what comes next, up to a batch.
+    fn read(&mut self, batch: &mut Batch, carried: (u64, u64)) -> std::io::Result<()> {
+        while batch.postings.len() + batch.lines.len() < BATCH {
+            let Some((entry, place)) = self.reader.next()? else { break };
+            batch.place = place;
+            match entry {
+                Entry::Log(line) => {
+                    if place > carried {
+                        match serde_json::from_slice::<LogLine>(&line) {
+                            Ok(line) => batch.lines.push(line),
+                            Err(error) => tracing::error!(%error, "a line of the request log cannot be read"),
+                        }
+                    }
+                }
+                entry => {
+                    let over = frame::follow(&mut self.open, entry, place.0);
+                    if let Some((attempt, kept, settled)) = over.filter(|_| place > carried) {
+                        batch.postings.push(Posting::settled(attempt, kept, settled));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Files that hold nothing that is still needed are removed: those before the one that is read and before any intent of an
+    /// attempt that is not over.
+    fn forget(&mut self) {
+        let Some((segment, _)) = self.carried else { return };
+        let needed = self.open.values().map(|kept| kept.segment).min().map_or(segment, |oldest| oldest.min(segment));
+        if needed > self.kept_from {
+            self.kept_from = needed;
+            self.journal.forget_before(needed);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! From the journal to the ledger: nothing lost, nothing twice, every counter the sum of its rows.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Row;
+use switchboard_engine::admit::journal::{AttemptId, Ending, Intent, Journal as _, Settlement};
+use switchboard_engine::admit::{Level, Line, NanoUsd, ScopeId, Window};
+use switchboard_store::journal::{Durability, Journal};
+use switchboard_store::ledger::{LogLine, Writer, openings, spent, verify};
+use switchboard_store::{Store, micros};
+
+use crate::stores::each;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn lines() -> Vec<Line> {
+    let day = Window::DAILY.start(micros());
+    let line = |level, id: &str, windows: &[(Window, i64)]| Line { scope: ScopeId::new(level, id), windows: windows.to_vec() };
+    vec![line(Level::Key, "k", &[(Window::DAILY, day)]), line(Level::Team, "t", &[])]
+}
+
+pub(crate) fn intend(journal: &Journal, attempt: AttemptId, begun: i64) {
+    let intent = Intent {
+        attempt,
+        call: "call",
+        at: micros(),
+        reserved: NanoUsd(1000),
+        begun: NanoUsd(begun),
+        lines: &lines(),
+        provider: "openai",
+        deployment: "d",
+    };
+    journal.intend(&intent).expect("a journal");
+}
+
+pub(crate) fn settle(journal: &Journal, attempt: AttemptId, amount: i64) {
+    journal.settle(&Settlement {
+        attempt,
+        call: "call",
+        at: micros(),
+        ending: Ending::Settled,
+        amount: NanoUsd(amount),
+        estimated: false,
+        reserved: NanoUsd(1000),
+        lines: &[],
+        provider: "openai",
+        deployment: "d",
+        tokens: (3, 4),
+    });
+}
+
+fn open(folder: &Path) -> (Arc<Journal>, usize, NanoUsd) {
+    let (journal, recovered) = Journal::open(folder, Durability::Grouped).expect("a journal");
+    (Arc::new(journal), recovered.attempts, recovered.amount)
+}
+
+fn carry(store: &Store, journal: &Arc<Journal>) {
+    let writer = Writer::start(store, journal.clone());
+    writer.flush_blocking(PATIENCE).expect("a database");
+    assert_eq!(writer.lag(), 0);
+}
+
+fn count(store: &Store, statement: &'static str) -> i64 {
+    let pool = store.sql().pool.clone();
+    store.thread().block(async move { Ok(sqlx::query(statement).fetch_one(&pool).await?.try_get(0)?) }).expect("a count")
+}
+
+fn key_spent(store: &Store) -> Vec<(Window, i64, NanoUsd)> {
+    let mut spent = futures(spent(store, &ScopeId::new(Level::Key, "k")));
+    spent.sort();
+    spent
+}
+
+/// Waits for what the store's thread does.
+pub(crate) fn futures<T>(future: impl Future<Output = Result<T, switchboard_store::StoreError>>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future).expect("a database")
+}
+
+fn assert_clean(store: &Store) -> u64 {
+    let report = futures(verify(store));
+    assert!(report.is_clean(), "{:#?}", report.findings);
+    report.rows
+}
+
+#[test]
+fn every_attempt_is_a_row_and_every_counter_their_sum() {
+    each(|store| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (journal, ..) = open(folder.path());
+        for amount in 0..3000 {
+            let attempt = AttemptId::mint(micros());
+            intend(&journal, attempt, 1);
+            settle(&journal, attempt, amount);
+        }
+        carry(store, &journal);
+        let all = NanoUsd((0..3000).sum());
+        let day = Window::DAILY.start(micros());
+        assert_eq!(key_spent(store), [(Window::Lifetime, 0, all), (Window::DAILY, day, all)]);
+        assert_eq!(assert_clean(store), 3000);
+        let openings = futures(openings(store, micros()));
+        assert_eq!(openings[&ScopeId::new(Level::Team, "t")], [(Window::Lifetime, 0, all)]);
+    });
+}
+
+#[test]
+fn what_was_under_way_is_settled_by_what_was_last_known() {
+    each(|store| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let attempts: Vec<_> = (0..3).map(|_| AttemptId::mint(micros())).collect();
+        {
+            let (journal, ..) = open(folder.path());
+            attempts.iter().for_each(|attempt| intend(&journal, *attempt, 7));
+            journal.checkpoint(attempts[1], NanoUsd(50));
+            settle(&journal, attempts[2], 11);
+        }
+        // Cut short, as by a power failure.
+        let file =
+            std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some()).unwrap();
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes.extend_from_slice(&[200, 0, 0, 0, 1, 2, 3, 4, b's']);
+        std::fs::write(&file, &bytes).unwrap();
+        let (journal, recovered, amount) = open(folder.path());
+        assert_eq!((recovered, amount), (2, NanoUsd(57)));
+        drop(journal);
+        let (journal, recovered, _) = open(folder.path());
+        assert_eq!(recovered, 0, "once");
+        carry(store, &journal);
+        assert_eq!(assert_clean(store), 3);
+        assert_eq!(count(store, "SELECT COUNT(*) FROM ledger WHERE estimated = 1"), 2);
+        assert_eq!(key_spent(store)[0].2, NanoUsd(57 + 11));
+    });
+}
+
+/// M6: however often a journal is carried, each attempt is there once.
+#[test]
+fn m6_what_is_carried_again_adds_nothing() {
+    each(|store| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (journal, ..) = open(folder.path());
+        for _ in 0..1000 {
+            let attempt = AttemptId::mint(micros());
+            intend(&journal, attempt, 1);
+            settle(&journal, attempt, 10);
+            let line = LogLine { request_id: attempt.to_string(), status: "success".into(), spend: 10, ..LogLine::default() };
+            journal.log(&serde_json::to_vec(&line).unwrap());
+        }
+        for _ in 0..5 {
+            carry(store, &journal);
+            // As if the database had lost what it said of the journal after it had answered.
+            let pool = store.sql().writers.clone();
+            let forget = async move {
+                sqlx::query("DELETE FROM ledger_positions").execute(&pool).await?;
+                Ok(())
+            };
+            store.thread().block(forget).expect("a database");
+        }
+        assert_eq!(assert_clean(store), 1000);
+        assert_eq!(key_spent(store)[0].2, NanoUsd(10_000));
+        assert_eq!(count(store, "SELECT COUNT(*) FROM spend_logs"), 1000);
+        assert_eq!(count(store, "SELECT CAST(SUM(spend) AS BIGINT) FROM daily_spend WHERE entity_type = 'all'"), 10_000);
+    });
+}
+
+#[test]
+fn a_wrong_counter_is_found() {
+    each(|store| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (journal, ..) = open(folder.path());
+        let attempt = AttemptId::mint(micros());
+        intend(&journal, attempt, 1);
+        settle(&journal, attempt, 10);
+        carry(store, &journal);
+        for (damage, invariant) in [
+            ("UPDATE ledger_windows SET spent = spent + 1 WHERE span = '1d'", "I4"),
+            ("UPDATE ledger_windows SET leased = -1 WHERE span = '1d'", "I2"),
+            ("UPDATE ledger SET amount = -5", "I9"),
+        ] {
+            let pool = store.sql().writers.clone();
+            let spoil = async move {
+                sqlx::query(damage).execute(&pool).await?;
+                Ok(())
+            };
+            store.thread().block(spoil).expect("a database");
+            let findings = futures(verify(store)).findings;
+            assert!(findings.iter().any(|finding| finding.invariant == invariant), "{damage}: {findings:?}");
+        }
+    });
+}
+
+#[test]
+fn two_gateways_never_write_one_journal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_journal, ..) = open(folder.path());
+    assert!(Journal::open(folder.path(), Durability::Strict).is_err());
+}
