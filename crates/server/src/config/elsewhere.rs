@@ -104,7 +104,7 @@ impl Elsewhere {
                 Written::Kept(system, name) => management.keeper(*system, environment).map(|keeper| Reference::Kept(keeper, name.clone())),
                 Written::Environ(_) | Written::Variable(_) => continue,
             };
-            asked.push(Asked { name: written.shown(), at: at.clone(), place, required: true });
+            asked.push(Asked { name: written.shown(), at: at.clone(), place, required: true, by_name: false });
         }
         if let Some(system) = management.system.filter(|_| management.reads) {
             let at = general.map_or_else(Location::environment, |node| node.at.clone());
@@ -112,7 +112,7 @@ impl Elsewhere {
                 let path = management.path(&name);
                 let place = management.keeper(system, environment).map(|keeper| Reference::Kept(keeper, path));
                 let required = environment.get_non_empty(&name).is_none();
-                asked.push(Asked { name, at: at.clone(), place, required });
+                asked.push(Asked { name, at: at.clone(), place, required, by_name: true });
             }
         }
         read(asked, found)
@@ -131,6 +131,8 @@ struct Asked {
     place: Result<Reference, String>,
     /// Nothing else could stand in for it.
     required: bool,
+    /// It was asked for by the name of a variable, which may as well be nowhere.
+    by_name: bool,
 }
 
 /// Reads on a thread and a runtime of its own: who loads a configuration may have one already, or none.
@@ -139,10 +141,10 @@ fn read(asked: Vec<Asked>, found: &mut Diagnostics) -> Elsewhere {
         return Elsewhere::default();
     }
     let mut places = Vec::new();
-    for Asked { name, at, place, required } in asked {
-        match place {
-            Ok(reference) => places.push((name, at, reference, required)),
-            Err(why) => complain(found, &at, &name, &why, required),
+    for asked in asked {
+        match &asked.place {
+            Ok(reference) => places.push((reference.clone(), asked)),
+            Err(why) => complain(found, &asked, why),
         }
     }
     let fetched: Vec<Result<Shown, KeeperError>> = std::thread::scope(|scope| {
@@ -152,7 +154,7 @@ fn read(asked: Vec<Asked>, found: &mut Diagnostics) -> Elsewhere {
             runtime.block_on(async {
                 let upstream = Upstream::new(UpstreamSettings::default());
                 let mut all = Vec::new();
-                for (_, _, reference, _) in &places {
+                for (reference, _) in &places {
                     all.push(reference.read(&upstream).await);
                 }
                 all
@@ -161,23 +163,25 @@ fn read(asked: Vec<Asked>, found: &mut Diagnostics) -> Elsewhere {
         reading.join().unwrap_or_default()
     });
     let mut values = BTreeMap::new();
-    for ((name, at, reference, required), secret) in places.into_iter().zip(fetched) {
+    for ((reference, asked), secret) in places.into_iter().zip(fetched) {
         match secret {
             Ok(secret) => {
-                values.insert(name, (Secret::new(secret.reveal()), reference));
+                values.insert(asked.name, (Secret::new(secret.reveal()), reference));
             }
-            Err(error) => complain(found, &at, &name, &error.to_string(), required),
+            // Whether it is missed is said where its meaning is known.
+            Err(KeeperError::Absent) if asked.by_name => {}
+            Err(error) => complain(found, &asked, &error.to_string()),
         }
     }
     Elsewhere { values: Arc::new(values) }
 }
 
-fn complain(found: &mut Diagnostics, at: &Location, name: &str, why: &str, required: bool) {
-    let message = format!("`{name}` cannot be read: {why}");
-    if required {
-        found.error(at, message, "");
+fn complain(found: &mut Diagnostics, asked: &Asked, why: &str) {
+    let message = format!("`{}` cannot be read: {why}", asked.name);
+    if asked.required {
+        found.error(&asked.at, message, "");
     } else {
-        found.warn(at, message, "the environment variable of that name is used");
+        found.warn(&asked.at, message, "the environment variable of that name is used");
     }
 }
 

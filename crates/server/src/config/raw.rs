@@ -54,7 +54,7 @@ fn finish(root: Map, files: Vec<PathBuf>, environment: &Environment, found: &mut
     let mut root = Node::new(Value::Map(root), at);
     let elsewhere = if incomplete { Elsewhere::default() } else { Elsewhere::gather(&root, &environment, found) };
     let environment = elsewhere.over(&environment);
-    resolve(&mut root, "", &Known { environment: &environment, elsewhere: &elsewhere }, found);
+    resolve(&mut root, ("", ""), &Known { environment: &environment, elsewhere: &elsewhere }, found);
     Written { root, files, environment, elsewhere, incomplete }
 }
 
@@ -163,7 +163,7 @@ fn overlay(root: &mut Map, environment: &Environment, found: &mut Diagnostics) -
         return environment.clone();
     };
     let nowhere = Elsewhere::default();
-    resolve(&mut entry.node, "environment_variables", &Known { environment, elsewhere: &nowhere }, found);
+    resolve(&mut entry.node, ("environment_variables", ""), &Known { environment, elsewhere: &nowhere }, found);
     let Value::Map(map) = &entry.node.value else {
         return environment.clone();
     };
@@ -197,10 +197,11 @@ struct Known<'a> {
 }
 
 /// Replaces references in every text below `node`. Keys that end in `_ref` name secrets for others and are left alone.
-fn resolve(node: &mut Node, name: &str, known: &Known<'_>, found: &mut Diagnostics) {
+/// A name comes with the one by which it is judged whether its value is a secret.
+fn resolve(node: &mut Node, (name, judged): (&str, &str), known: &Known<'_>, found: &mut Diagnostics) {
     match &mut node.value {
         Value::Text(_) if name.ends_with("_ref") || node.variable.is_some() => {}
-        Value::Text(text) => match elsewhere::Written::read(text, elsewhere::holds_secret(name)) {
+        Value::Text(text) => match elsewhere::Written::read(text, elsewhere::holds_secret(judged)) {
             Some(written) => {
                 let variable: Arc<str> = written.shown().into();
                 node.value = match known.elsewhere.value(&variable) {
@@ -211,9 +212,9 @@ fn resolve(node: &mut Node, name: &str, known: &Known<'_>, found: &mut Diagnosti
             }
             None => warn_unexpanded(text, name, &node.at, found),
         },
-        Value::List(items) => items.iter_mut().for_each(|item| resolve(item, name, known, found)),
+        Value::List(items) => items.iter_mut().for_each(|item| resolve(item, (name, judged), known, found)),
         Value::Map(map) => {
-            map.entries.iter_mut().for_each(|entry| resolve(&mut entry.node, elsewhere::inner(name, &entry.name), known, found));
+            map.entries.iter_mut().for_each(|entry| resolve(&mut entry.node, (&entry.name, elsewhere::inner(judged, &entry.name)), known, found));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Unset => {}
     }
