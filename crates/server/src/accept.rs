@@ -94,7 +94,7 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
             let (frames, _drawn) = frames.into_parts();
-            let call = draft.call(frames.into_iter().collect(), &acceptor.app).map_err(told)?;
+            let call = draft.call(frames.into(), &acceptor.app).map_err(told)?;
             let call = authz::call::may(call, &caller, &acceptor.app).map_err(|refused| shown(refused, &door))?;
             let answered = acceptor.app.gateway.call(&call, &acceptor.worker).await;
             let answer = answered.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;

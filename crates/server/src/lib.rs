@@ -12,6 +12,7 @@ pub mod command;
 pub mod config;
 pub mod credential;
 pub mod demo;
+pub mod digest;
 pub mod edge;
 pub mod fleet;
 mod health;

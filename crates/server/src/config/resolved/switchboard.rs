@@ -268,7 +268,7 @@ impl ClientLimits {
                 512 << 20,
             ),
             max_header_bytes: positive(reader, &fields, "max_header_bytes", fields.integer("max_header_bytes"), 64 << 10),
-            max_headers: positive(reader, &fields, "max_headers", fields.count("max_headers"), 128),
+            max_headers: positive(reader, &fields, "max_headers", fields.count("max_headers"), 100),
             max_connections: positive(reader, &fields, "max_connections", fields.count("max_connections"), 10_000),
             max_requests_in_flight: fields.count("max_requests_in_flight").filter(|count| *count > 0),
         }
