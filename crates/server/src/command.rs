@@ -6,8 +6,8 @@ mod check;
 mod client;
 mod models;
 mod serve;
-mod trust;
 mod spelling;
+mod trust;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use switchboard_engine::catalog::{Auth, Provider};
 use http::HeaderName;
+use switchboard_engine::catalog::{Auth, Provider};
 use switchboard_engine::sign::{self, Kept, Secret, Shape, Signer, aws, azure, gcp, oci, token};
 use switchboard_engine::upstream::Origin;
 

@@ -239,7 +239,8 @@ fn own_place(config: &Config) -> Option<PathBuf> {
 
 /// The same for commands, which need nothing else of the gateway.
 pub(crate) fn of_command(config: &Config) -> Result<(Store, Vault, Audit), Box<dyn std::error::Error + Send + Sync>> {
-    let store = crate::memory::reach(config)?.ok_or("there is no database: set `general_settings.database_url` or `switchboard.data_dir`")?;
+    let store =
+        crate::memory::reach(config)?.ok_or("there is no database: set `general_settings.database_url` or `switchboard.data_dir`")?;
     store.migrate()?;
     let keys = Keys::of(config)?.ok_or_else(|| format!("there is no master key for secrets: set {KEY}"))?;
     let vault = Vault::open(&store, keys.master, keys.former)?;

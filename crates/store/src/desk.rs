@@ -168,7 +168,8 @@ impl Store {
         F: Future<Output = Result<T, E>> + Send + 'static,
         W: FnOnce(Desk) -> F + Send + 'static,
     {
-        let (sql, listeners, heard, actor) = (self.sql().clone(), self.listeners().clone(), self.heard().clone(), Arc::from(author.name.as_str()));
+        let (sql, listeners, heard, actor) =
+            (self.sql().clone(), self.listeners().clone(), self.heard().clone(), Arc::from(author.name.as_str()));
         let chain = self.chain().cloned();
         let done = self.thread().run(async move {
             let mut transaction = sql.writers.begin().await?;

@@ -118,7 +118,9 @@ impl Secrets {
         };
         let rotated = wait(&store, async move { vault.rotate().await })??;
         let switchboard_store::vault::Rotated { rewrapped, renewed, resealed, unreadable, retired } = rotated;
-        say(&format!("{resealed} secrets are sealed anew, {renewed} tenants have new keys, {rewrapped} keys were taken over, {retired} master keys are retired"));
+        say(&format!(
+            "{resealed} secrets are sealed anew, {renewed} tenants have new keys, {rewrapped} keys were taken over, {retired} master keys are retired"
+        ));
         store.close();
         if unreadable > 0 {
             complain(&format!("{unreadable} secrets do not open: somebody changed them; the gateway's log names them"));

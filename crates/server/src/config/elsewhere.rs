@@ -120,7 +120,8 @@ impl Elsewhere {
 
     /// The environment with what was read laid over it, for those who look there for a provider's key.
     pub(super) fn over(&self, environment: &Environment) -> Environment {
-        environment.with(self.values.iter().filter(|(name, _)| !name.contains(':')).map(|(name, (secret, _))| (name.as_str(), secret.expose())))
+        environment
+            .with(self.values.iter().filter(|(name, _)| !name.contains(':')).map(|(name, (secret, _))| (name.as_str(), secret.expose())))
     }
 }
 

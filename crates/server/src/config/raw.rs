@@ -214,7 +214,9 @@ fn resolve(node: &mut Node, (name, judged): (&str, &str), known: &Known<'_>, fou
         },
         Value::List(items) => items.iter_mut().for_each(|item| resolve(item, (name, judged), known, found)),
         Value::Map(map) => {
-            map.entries.iter_mut().for_each(|entry| resolve(&mut entry.node, (&entry.name, elsewhere::inner(judged, &entry.name)), known, found));
+            map.entries
+                .iter_mut()
+                .for_each(|entry| resolve(&mut entry.node, (&entry.name, elsewhere::inner(judged, &entry.name)), known, found));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Unset => {}
     }

@@ -46,7 +46,10 @@ fn what_is_refused_is_written_down_too() {
         let denied = managed.get("/audit?table_name=route");
         assert_eq!(denied["total"], 1, "once, however often: {denied}");
         let row = &denied["audit_logs"][0];
-        assert_eq!((row["outcome"].as_str(), row["object_id"].as_str(), row["action"].as_str()), (Some("denied"), Some("/audit"), Some("GET")));
+        assert_eq!(
+            (row["outcome"].as_str(), row["object_id"].as_str(), row["action"].as_str()),
+            (Some("denied"), Some("/audit"), Some("GET"))
+        );
         // A key that nobody has is nobody's deed.
         managed.as_key("sk-nobody-has-this-key-0123456789", "GET", "/audit", &Value::Null);
         assert_eq!(managed.get("/audit?table_name=route")["total"], 1);

@@ -5,8 +5,14 @@ use serde_json::{Map, Value, json};
 use crate::managed::{MASTER, each};
 
 /// What an attacker would write to see the gateway's environment or files.
-const REFERENCES: [&str; 6] =
-    ["os.environ/SWITCHBOARD_MASTER_KEY", "env:SWITCHBOARD_MASTER_KEY", "${SWITCHBOARD_MASTER_KEY}", "file:/etc/hostname", "vault:secret", "$SWITCHBOARD_MASTER_KEY"];
+const REFERENCES: [&str; 6] = [
+    "os.environ/SWITCHBOARD_MASTER_KEY",
+    "env:SWITCHBOARD_MASTER_KEY",
+    "${SWITCHBOARD_MASTER_KEY}",
+    "file:/etc/hostname",
+    "vault:secret",
+    "$SWITCHBOARD_MASTER_KEY",
+];
 
 /// The properties of a request's body, by the gateway's own document.
 fn properties<'a>(document: &'a Value, operation: &'a Value) -> Option<&'a Map<String, Value>> {

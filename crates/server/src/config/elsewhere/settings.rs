@@ -63,8 +63,7 @@ pub(in crate::config) struct Management {
 }
 
 /// Settings of AWS, which are texts.
-const AWS: [&str; 6] =
-    ["aws_region_name", "aws_role_name", "aws_session_name", "aws_external_id", "aws_profile_name", "aws_sts_endpoint"];
+const AWS: [&str; 6] = ["aws_region_name", "aws_role_name", "aws_session_name", "aws_external_id", "aws_profile_name", "aws_sts_endpoint"];
 
 impl Management {
     pub(super) fn read(general: Option<&Node>, environment: &Environment, found: &mut Diagnostics) -> Self {

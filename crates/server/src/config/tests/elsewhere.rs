@@ -53,7 +53,8 @@ const VAULT: &str = "general_settings: {key_management_system: hashicorp_vault}\
 #[test]
 fn a_manager_is_asked_before_the_environment() {
     let (address, asked) = vault(&[("OPENAI_API_KEY", r#"{"key": "sk-kept"}"#)]);
-    let variables = [("HCP_VAULT_ADDR", address.as_str()), ("HCP_VAULT_TOKEN", "hvs.test"), ("OPENAI_API_KEY", "sk-around"), ("OTHER", "sk-other")];
+    let variables =
+        [("HCP_VAULT_ADDR", address.as_str()), ("HCP_VAULT_TOKEN", "hvs.test"), ("OPENAI_API_KEY", "sk-around"), ("OTHER", "sk-other")];
     let text = format!("{}{VAULT}", MODEL.replace("KEY", "os.environ/OPENAI_API_KEY"));
     assert_eq!(key_of(&text, &variables).0.as_deref(), Some("sk-kept"));
     // What it has not, the environment may have.
