@@ -299,7 +299,7 @@ impl Desk {
             .bind(micros())
             .bind(O::FORM)
             .bind(after.to_string());
-        self.change(upsert, action, O::KIND, id, (before, Some(after))).await
+        self.change(upsert, action, (O::KIND, id), (before, Some(after))).await
     }
 
     /// Deletes an object; what it was is kept among the deleted. Whether it was there.
@@ -309,7 +309,7 @@ impl Desk {
         let keep = keep.bind(self.actor.to_string()).bind(micros()).bind(before.to_string());
         keep.execute(self.drawer.lock().await.open.connection()).await?;
         let delete = sqlx::query(statement::DELETE).bind(O::KIND).bind(id.to_owned());
-        self.change(delete, Action::Deleted, O::KIND, id.to_owned(), (Some(before), None)).await?;
+        self.change(delete, Action::Deleted, (O::KIND, id.to_owned()), (Some(before), None)).await?;
         Ok(true)
     }
 
@@ -324,8 +324,7 @@ impl Desk {
         &self,
         statement: Query<'static, Any, AnyArguments>,
         action: Action,
-        kind: &'static str,
-        id: String,
+        (kind, id): (&'static str, String),
         (before, after): (Option<Value>, Option<Value>),
     ) -> Result<(), StoreError> {
         let mut drawer = self.drawer.lock().await;

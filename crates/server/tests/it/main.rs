@@ -13,6 +13,7 @@ mod logging;
 mod managed;
 mod market;
 mod models;
+mod people;
 mod references;
 mod reloading;
 mod tidy;

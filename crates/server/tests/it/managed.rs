@@ -25,6 +25,7 @@ pub(crate) fn each(test: impl Fn(&Managed)) {
 }
 
 /// The same with further configuration.
+#[allow(clippy::disallowed_methods, reason = "where the test database is, only the environment says")]
 pub(crate) fn with(yaml: &str, test: impl Fn(&Managed)) {
     test(&Managed::start(yaml, None));
     match std::env::var("TEST_DATABASE_URL") {
