@@ -22,15 +22,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 
 pub(crate) use cached::{Cached, Expiring};
 pub(crate) use encode::percent;
 pub use kept::{Kept, Shape};
-pub use time::rfc3339;
 pub use kind::{Kind, UnknownKind};
 pub use secret::Secret;
+pub use time::rfc3339;
 
 use crate::upstream::{Credential, DialError, Origin, Upstream, UpstreamRequest};
 
@@ -160,6 +161,16 @@ impl Signer {
         };
         request.credential = Some(Credential::new(self.origin.clone(), headers));
         Ok(())
+    }
+
+    /// Hears how the provider answered: a credential it refused is fetched anew for the next request.
+    pub fn answered(&self, status: StatusCode) {
+        match (&self.auth, status) {
+            (_, StatusCode::UNAUTHORIZED) => self.forget(),
+            // Of a key that is rotated, a provider may also say that it may not do this.
+            (Auth::Kept(kept), StatusCode::FORBIDDEN) => kept.forget(),
+            _ => {}
+        }
     }
 
     /// Forgets a fetched token or key, after the provider refused it.
