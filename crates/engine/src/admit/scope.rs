@@ -117,6 +117,17 @@ impl ScopeId {
     }
 }
 
+impl ScopeId {
+    /// What LiteLLM calls it in headers and messages.
+    pub fn descriptor(&self) -> &'static str {
+        match (self.level, &self.model) {
+            (Level::Key, Some(_)) => "model_per_key",
+            (Level::Team, Some(_)) => "model_per_team",
+            (level, _) => level.as_str(),
+        }
+    }
+}
+
 impl fmt::Display for ScopeId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:{}", self.level.as_str(), self.id)?;

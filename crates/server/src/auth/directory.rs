@@ -105,7 +105,8 @@ impl Directory {
         self.forget(|_| true);
     }
 
-    fn forget_key(&self, hash: &str) {
+    /// Forgets one.
+    pub fn forget_key(&self, hash: &str) {
         let Some(key) = digest_of_hex(hash) else { return };
         self.forgotten.fetch_add(1, Ordering::AcqRel);
         let mut shard = self.shard(&key).write().unwrap_or_else(PoisonError::into_inner);
