@@ -223,6 +223,9 @@ fn document_of(path: &str, route: Route) -> Value {
         Route::Page(Page::Alive) => json("Alive"),
         Route::Page(Page::Ready | Page::Details) => json("Readiness"),
         Route::Page(Page::Health) => json("Health"),
+        Route::Page(Page::HealthLatest) => json("HealthLatest"),
+        Route::Page(Page::HealthHistory) => json("HealthHistory"),
+        Route::Page(Page::HealthShared) => json("HealthShared"),
         Route::Page(Page::Test) => json("Tested"),
         Route::Call(_) | Route::Gemini | Route::Admin(_) => json!({}),
     }
@@ -257,7 +260,16 @@ fn parameters(path: &str, route: Route) -> Vec<Value> {
         Route::Explain(_) => {
             list.push(query("format", "string", "The body's form, where it cannot be told: `openai`, `responses`, `anthropic`, `gemini`"))
         }
-        Route::Page(Page::Health) => list.push(query("model", "string", "Ask the deployments of this model alone")),
+        Route::Page(Page::Health) => {
+            list.push(query("model", "string", "Ask the deployments of this model alone"));
+            list.push(query("model_id", "string", "Ask this deployment alone"));
+        }
+        Route::Page(Page::HealthHistory) => {
+            list.push(query("model", "string", "Checks of this model or deployment alone"));
+            list.push(query("status_filter", "string", "`healthy` or `unhealthy`"));
+            list.push(query("limit", "integer", "The most to tell; 100 where it is not said"));
+            list.push(query("offset", "integer", "Checks to leave out"));
+        }
         _ => {}
     }
     list

@@ -67,6 +67,12 @@ pub enum Page {
     Details,
     /// Whether its deployments answer.
     Health,
+    /// What checks found last.
+    HealthLatest,
+    /// What checks found before.
+    HealthHistory,
+    /// What gateways tell each other.
+    HealthShared,
     /// Whether a key is good.
     Test,
 }
@@ -76,7 +82,7 @@ impl Page {
     pub fn is_open(self) -> bool {
         match self {
             Page::Home | Page::Docs | Page::Style | Page::OpenApi | Page::Routes | Page::Alive | Page::Ready => true,
-            Page::Details | Page::Health | Page::Test => false,
+            Page::Details | Page::Health | Page::HealthLatest | Page::HealthHistory | Page::HealthShared | Page::Test => false,
         }
     }
 }
@@ -252,7 +258,7 @@ pub const BY_MODEL: [Row; 8] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 19] = [
+pub const ALONE: [Row; 22] = [
     // Gemini clients
     models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
@@ -287,6 +293,9 @@ pub const ALONE: [Row; 19] = [
     page("/health/readiness", Page::Ready, Policy::Public, "Whether the gateway can serve"),
     page("/health/readiness/details", Page::Details, Policy::Info, "Whether the gateway can serve, and what it is"),
     page("/health", Page::Health, Policy::Info, "Whether the deployments answer: asks each of them"),
+    page("/health/latest", Page::HealthLatest, Policy::Info, "What the checks of deployments found last"),
+    page("/health/history", Page::HealthHistory, Policy::Info, "What the checks of deployments found, the newest first"),
+    page("/health/shared-status", Page::HealthShared, Policy::Info, "Whether gateways share what they know of deployments"),
     page("/test", Page::Test, Policy::Info, "Whether a key is good"),
     page("/routes", Page::Routes, Policy::Public, "Every route, in LiteLLM's form"),
 ];
@@ -373,7 +382,7 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
     let by_model =
         MODEL_PREFIXES.into_iter().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
     let alone = ALONE.into_iter().map(|row| (row.path.to_owned(), row));
-    let admin = crate::admin::routes::ROWS.into_iter().map(|row| (row.path.to_owned(), row));
+    let admin = crate::admin::routes::ROWS.iter().copied().map(|row| (row.path.to_owned(), row));
     shared.chain(by_model).chain(alone).chain(admin)
 }
 

@@ -109,13 +109,7 @@ impl Fleet {
         let found = found.ok_or_else(|| availability::not_found(call, &[&fallback.model]))?;
         let mut plan = self.consider(&Request { call, wishes: &wishes, advice: None }, found, &mut Moment::now());
         plan.fallbacks = Arc::default();
-        if !fallback.params.is_empty() {
-            for target in &mut plan.targets {
-                let mut overrides = target.overrides.as_deref().cloned().unwrap_or_else(Overrides::candidate);
-                overrides.params.extend(fallback.params.iter().cloned());
-                target.overrides = Some(Arc::new(overrides));
-            }
-        }
+        plan.set(&fallback.params);
         Ok(plan)
     }
 
@@ -177,6 +171,9 @@ impl Fleet {
         };
         if let Some(fallbacks) = fallbacks {
             plan.fallbacks = Arc::new(fallbacks.without(&plan.group, wishes.is_mixed() && count > 1));
+        }
+        if let Some(advice) = &advice {
+            plan.set(&advice.params);
         }
         plan.advice = advice;
         Ok(plan)
@@ -354,6 +351,18 @@ impl Plan {
         for target in self.targets.iter_mut().filter(|target| target.expected_latency.is_none()) {
             let seen = Candidate::new(&target.deployment, ask.now).latency(call.stream);
             target.expected_latency = seen.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+        }
+    }
+
+    /// Sets those body fields, whatever the client sends, for every target.
+    fn set(&mut self, params: &[(String, String)]) {
+        if params.is_empty() {
+            return;
+        }
+        for target in &mut self.targets {
+            let mut overrides = target.overrides.as_deref().cloned().unwrap_or_else(Overrides::candidate);
+            overrides.params.extend(params.iter().cloned());
+            target.overrides = Some(Arc::new(overrides));
         }
     }
 }

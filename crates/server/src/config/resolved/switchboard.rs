@@ -9,7 +9,7 @@ use switchboard_engine::route::virtual_model::VirtualModel;
 
 use super::general::General;
 use super::resilience::Recovery;
-use super::{routing, virtual_model};
+use super::{routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -49,6 +49,8 @@ pub struct SwitchboardSettings {
     pub latency_goal: Option<Duration>,
     /// Names that stand for several models.
     pub virtual_models: Vec<VirtualModel>,
+    /// Routing by what requests say.
+    pub smart: switchboard_engine::smart::Settings,
 }
 
 /// An address to listen on, and where it was chosen.
@@ -164,6 +166,7 @@ impl SwitchboardSettings {
             openrouter_strategy: routing::openrouter_strategy(reader, &fields),
             latency_goal: fields.milliseconds("latency_goal_ms"),
             virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
+            smart: smart::read(reader, &fields),
         }
     }
 }
@@ -272,7 +275,7 @@ impl ClientLimits {
                 512 << 20,
             ),
             max_header_bytes: positive(reader, &fields, "max_header_bytes", fields.integer("max_header_bytes"), 64 << 10),
-            max_headers: positive(reader, &fields, "max_headers", fields.count("max_headers"), 128),
+            max_headers: positive(reader, &fields, "max_headers", fields.count("max_headers"), 100),
             max_connections: positive(reader, &fields, "max_connections", fields.count("max_connections"), 10_000),
             max_requests_in_flight: fields.count("max_requests_in_flight").filter(|count| *count > 0),
         }
