@@ -8,9 +8,12 @@
 mod duration;
 pub mod form;
 mod keys;
+mod people;
 mod refused;
 pub mod routes;
 mod rows;
+mod teams;
+mod users;
 
 use std::net::IpAddr;
 use std::sync::Arc;

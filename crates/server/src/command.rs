@@ -7,6 +7,7 @@ mod client;
 mod models;
 mod serve;
 mod spelling;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -45,6 +46,8 @@ enum Command {
     Chat(chat::Chat),
     /// Keep the model cards up to date
     Catalog(catalog::Catalog),
+    /// Check that the ledger is as it must be
+    Verify(verify::Verify),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  switchboard completions bash > /etc/bash_completion.d/switchboard")]
     Completions {
@@ -80,6 +83,7 @@ pub fn run() -> ExitCode {
         Command::Models(models) => models.run(&environment),
         Command::Chat(chat) => chat.run(environment),
         Command::Catalog(catalog) => catalog.run(&environment),
+        Command::Verify(verify) => verify.run(environment),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

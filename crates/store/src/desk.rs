@@ -8,6 +8,7 @@ mod page;
 mod statement;
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::any::{AnyArguments, AnyRow};
@@ -121,7 +122,7 @@ impl Store {
     {
         let sql = self.sql().clone();
         let done = self.thread().run(async move {
-            let open = Open::Reading(sql.pool.acquire().await?);
+            let open = Open::Reading(patiently(|| sql.pool.acquire()).await?);
             let drawer = Arc::new(Mutex::new(Drawer { open, changes: Vec::new() }));
             Ok(work(Desk { sql, actor: Arc::from(""), seq: 0, drawer }).await)
         });
@@ -138,7 +139,7 @@ impl Store {
     {
         let (sql, listeners, heard, actor) = (self.sql().clone(), self.listeners().clone(), self.heard().clone(), Arc::from(actor));
         let done = self.thread().run(async move {
-            let mut transaction = sql.writers.begin().await?;
+            let mut transaction = patiently(|| sql.writers.begin()).await?;
             let row = sqlx::query(statement::NEXT).fetch_one(&mut *transaction).await?;
             let seq: i64 = row.try_get(0)?;
             let drawer = Arc::new(Mutex::new(Drawer { open: Open::Writing(transaction), changes: Vec::new() }));
@@ -157,6 +158,23 @@ impl Store {
         });
         done.await.map_err(E::from)?
     }
+}
+
+/// How long it is waited before a connection is tried again.
+const AGAIN: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(200)];
+
+/// A connection; a server that has none to spare for a moment, or has closed the one at hand, is asked again.
+async fn patiently<T, F>(get: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    for wait in AGAIN {
+        match get().await {
+            Err(error @ sqlx::Error::Database(_)) if crate::error::is_outage(&error) => tokio::time::sleep(wait).await,
+            result => return Ok(result?),
+        }
+    }
+    Ok(get().await?)
 }
 
 async fn commit(mut transaction: Transaction<'static, Any>, changes: &[Change]) -> Result<(), StoreError> {
@@ -257,7 +275,7 @@ impl Desk {
             .bind(micros())
             .bind(O::FORM)
             .bind(after.to_string());
-        self.change(upsert, action, O::KIND, id, (before, Some(after))).await
+        self.change(upsert, action, (O::KIND, id), (before, Some(after))).await
     }
 
     /// Deletes an object; what it was is kept among the deleted. Whether it was there.
@@ -267,7 +285,7 @@ impl Desk {
         let keep = keep.bind(self.actor.to_string()).bind(micros()).bind(before.to_string());
         keep.execute(self.drawer.lock().await.open.connection()).await?;
         let delete = sqlx::query(statement::DELETE).bind(O::KIND).bind(id.to_owned());
-        self.change(delete, Action::Deleted, O::KIND, id.to_owned(), (Some(before), None)).await?;
+        self.change(delete, Action::Deleted, (O::KIND, id.to_owned()), (Some(before), None)).await?;
         Ok(true)
     }
 
@@ -282,8 +300,7 @@ impl Desk {
         &self,
         statement: Query<'static, Any, AnyArguments>,
         action: Action,
-        kind: &'static str,
-        id: String,
+        (kind, id): (&'static str, String),
         (before, after): (Option<Value>, Option<Value>),
     ) -> Result<(), StoreError> {
         let mut drawer = self.drawer.lock().await;

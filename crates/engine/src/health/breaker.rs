@@ -45,6 +45,8 @@ pub enum Why {
     Quarantined,
     /// The region it is in is failing.
     Region,
+    /// A check of the gateway's own failed.
+    Unwell,
 }
 
 impl Why {
@@ -58,6 +60,7 @@ impl Why {
             Why::RateLimited => "rate_limited",
             Why::Quarantined => "credential_quarantined",
             Why::Region => "region_outage",
+            Why::Unwell => "health_check",
         }
     }
 }

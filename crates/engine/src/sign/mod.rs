@@ -28,6 +28,7 @@ use http::uri::PathAndQuery;
 pub(crate) use cached::{Cached, Expiring};
 pub(crate) use encode::percent;
 pub use kept::{Kept, Shape};
+pub use time::rfc3339;
 pub use kind::{Kind, UnknownKind};
 pub use secret::Secret;
 
@@ -130,6 +131,15 @@ impl Signer {
         &self.origin
     }
 
+    /// The credential that all requests show alike, where it is one: `Some(None)` is a target that wants none.
+    pub fn constant(&self) -> Option<Option<Credential>> {
+        match &self.auth {
+            Auth::None => Some(None),
+            Auth::Header(name, value) => Some(Some(Credential::new(self.origin.clone(), [(name.clone(), value.clone())]))),
+            Auth::Query(..) | Auth::Kept(_) | Auth::Token(_) | Auth::Aws(_) | Auth::Oci(_) => None,
+        }
+    }
+
     /// Authenticates a request; its address, headers and body must be final.
     pub async fn sign(&self, upstream: &Upstream, request: &mut UpstreamRequest) -> Result<(), SignError> {
         if request.origin != self.origin {
@@ -142,9 +152,10 @@ impl Signer {
                 return Ok(());
             }
             Auth::Header(name, value) => vec![(name.clone(), value.clone())],
-            Auth::Kept(kept) => kept.headers(upstream).await?,
-            Auth::Token(tokens) => tokens.headers(upstream).await?,
-            Auth::Aws(aws) => aws.headers(upstream, request).await?,
+            // Boxed, for most requests need none of it and would carry its room about.
+            Auth::Kept(kept) => Box::pin(kept.headers(upstream)).await?,
+            Auth::Token(tokens) => Box::pin(tokens.headers(upstream)).await?,
+            Auth::Aws(aws) => Box::pin(aws.headers(upstream, request)).await?,
             Auth::Oci(oci) => oci.headers(request)?,
         };
         request.credential = Some(Credential::new(self.origin.clone(), headers));

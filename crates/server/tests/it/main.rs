@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod app;
+mod checks;
 mod commands;
 mod documents;
 mod doors;
@@ -12,5 +13,8 @@ mod logging;
 mod managed;
 mod market;
 mod models;
+mod people;
 mod reloading;
+mod routing;
 mod tidy;
+mod upstream;
