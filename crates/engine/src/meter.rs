@@ -1,5 +1,7 @@
 //! What a call took: events to usage, usage to cost, cost to a record.
 
+mod attempt;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,8 @@ use charge::End;
 /// An answer under way is written down this often.
 const CHECKPOINT_TOKENS: u64 = 256;
 const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
+
+pub use attempt::Attempt;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,29 +96,6 @@ pub struct Record {
     pub first_content: Option<Duration>,
     /// Spent in the gateway itself before the first byte was sent to a provider.
     pub overhead: Option<Duration>,
-}
-
-/// One attempt of a call at one deployment.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// Where.
-    pub deployment: Arc<Deployment>,
-    /// What went wrong; `None`: nothing, or the caller left.
-    pub failure: Option<Failure>,
-    /// The status the provider answered with, where it failed by one.
-    pub answered: Option<u16>,
-    /// From the request's head to its beginning.
-    pub began: Duration,
-    /// What it took.
-    pub took: Duration,
-    /// What the provider reported.
-    pub usage: Option<Usage>,
-    /// The cost by the catalog's prices.
-    pub cost: Option<PicoUsd>,
-    /// Whether the provider may charge for it although it reported nothing.
-    pub maybe_billed: bool,
-    /// Whether it was begun before another one had answered, and lost or won against it.
-    pub hedge: bool,
 }
 
 /// Takes records. Must not block.
