@@ -143,7 +143,9 @@ impl Dispatch<'_> {
                 record.overhead.get_or_insert(overhead);
             });
         }
-        self.worker.upstream.send(request).await.map_err(Error::dial)
+        let reply = self.worker.upstream.send(request).await.map_err(Error::dial)?;
+        reach.signer.answered(reply.status);
+        Ok(reply)
     }
 
     /// The deadlines at that target.

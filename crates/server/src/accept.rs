@@ -24,6 +24,7 @@ use crate::auth::Caller;
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
 use crate::router::{Info, Match, Route, Row};
+use crate::trust::Denial;
 use crate::{default_model, explain, health, market, models, page};
 
 pub(crate) type Answered = Response<AnswerBody>;
@@ -113,7 +114,14 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
 async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
     let keys = acceptor.app.keys.load_full();
     let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
-    authz::enter(row.policy, acceptor.router.below(parts.uri.path()), &caller)?;
+    if let Err(refused) = authz::enter(row.policy, acceptor.router.below(parts.uri.path()), &caller) {
+        // Calls of models are in their own log.
+        if let (Some(trust), Route::Admin(_)) = (&acceptor.app.trust, row.route) {
+            let (caller, action, route) = (caller.as_ref(), parts.method.as_str(), row.path);
+            trust.denied(Denial { caller, action, route, asked: None, from, request_id: &crate::id::mint() }).await;
+        }
+        return Err(refused);
+    }
     Ok(caller)
 }
 

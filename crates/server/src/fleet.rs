@@ -153,7 +153,7 @@ fn deployment(
     let provider = catalog
         .provider(&provider_id)
         .ok_or_else(|| format!("there is no provider `{provider_id}`; `switchboard models --providers` lists them"))?;
-    let ingredients = Ingredients { deployment: &named, provider, environment: &config.environment };
+    let ingredients = Ingredients { deployment: &named, provider, environment: &config.environment, elsewhere: &config.elsewhere };
     let spec = Spec {
         provider: provider.id.clone(),
         model: model.into_owned(),

@@ -33,3 +33,4 @@ pub mod resilience;
 pub mod router;
 pub mod serve;
 pub mod transport;
+pub mod trust;

@@ -31,6 +31,7 @@ use crate::reload::{Reload, Reloading, needs_restart};
 use crate::resilience;
 use crate::router::Router;
 use crate::transport::{self, BadTransport};
+use crate::trust::{Trust, TrustError};
 
 /// A gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,9 @@ pub enum StartError {
     /// The user's model cards cannot be used.
     #[error(transparent)]
     Overlay(#[from] OverlayError),
+    /// Secrets cannot be kept.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The settings of connections to providers cannot be used.
     #[error(transparent)]
     Transport(#[from] BadTransport),
@@ -100,6 +104,7 @@ impl Gate {
         let health = Registry::default();
         let foundation = memory::open(&config)?;
         let books = Books::open(&config, foundation.store.as_ref())?;
+        let trust = foundation.store.as_ref().map(|store| Trust::open(&config, store)).transpose()?.flatten().map(Arc::new);
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
@@ -114,6 +119,7 @@ impl Gate {
             catalog: ArcSwap::new(catalog),
             keys: ArcSwap::from_pointee(Keys::of(&config, &foundation)),
             store: foundation.store.clone(),
+            trust,
             foundation,
             book: books.book.clone(),
             books,

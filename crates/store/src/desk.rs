@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 
 pub use page::{Filter, Order, Page, Seen, Sort};
 
+use crate::audit::Chain;
 use crate::error::StoreError;
 use crate::object::Object;
 use crate::open::{Store, micros};
@@ -52,6 +53,26 @@ pub struct Change {
     pub before: Option<Value>,
     /// What it is.
     pub after: Option<Value>,
+}
+
+/// Who writes, and what the audit log says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Author {
+    /// Who.
+    pub name: String,
+    /// The SHA-256 of the key it is done with, in hex; empty for none.
+    pub key: String,
+    /// From where.
+    pub source: String,
+    /// The id of the request.
+    pub request_id: String,
+}
+
+impl Author {
+    /// Somebody of that name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
 }
 
 /// Hears of every change, after it is committed and before its author is answered.
@@ -137,7 +158,20 @@ impl Store {
         F: Future<Output = Result<T, E>> + Send + 'static,
         W: FnOnce(Desk) -> F + Send + 'static,
     {
-        let (sql, listeners, heard, actor) = (self.sql().clone(), self.listeners().clone(), self.heard().clone(), Arc::from(actor));
+        self.write_as(Author::named(actor), work).await
+    }
+
+    /// The same, with more to be said of who writes.
+    pub async fn write_as<T, E, F, W>(&self, author: Author, work: W) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        W: FnOnce(Desk) -> F + Send + 'static,
+    {
+        let (sql, listeners, heard, actor) =
+            (self.sql().clone(), self.listeners().clone(), self.heard().clone(), Arc::from(author.name.as_str()));
+        let chain = self.chain().cloned();
         let done = self.thread().run(async move {
             let mut transaction = patiently(|| sql.writers.begin()).await?;
             let row = sqlx::query(statement::NEXT).fetch_one(&mut *transaction).await?;
@@ -151,7 +185,7 @@ impl Store {
                 if !changes.is_empty() {
                     heard.made(seq);
                 }
-                commit(transaction, &changes).await.inspect_err(|_| heard.failed(seq))?;
+                commit(transaction, &changes, chain.as_deref(), &author).await.inspect_err(|_| heard.failed(seq))?;
                 listeners.tell(&changes);
             }
             Ok(result)
@@ -177,7 +211,12 @@ where
     Ok(get().await?)
 }
 
-async fn commit(mut transaction: Transaction<'static, Any>, changes: &[Change]) -> Result<(), StoreError> {
+async fn commit(
+    mut transaction: Transaction<'static, Any>,
+    changes: &[Change],
+    chain: Option<&Chain>,
+    author: &Author,
+) -> Result<(), StoreError> {
     if changes.is_empty() {
         return Ok(transaction.rollback().await?);
     }
@@ -185,6 +224,9 @@ async fn commit(mut transaction: Transaction<'static, Any>, changes: &[Change]) 
     for change in changes {
         let insert = sqlx::query(statement::CHANGED).bind(change.seq).bind(&change.kind).bind(&change.id).bind(now);
         insert.execute(&mut *transaction).await?;
+    }
+    if let Some(chain) = chain {
+        chain.witness(&mut transaction, author, changes).await?;
     }
     Ok(transaction.commit().await?)
 }

@@ -22,6 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 
@@ -160,6 +161,16 @@ impl Signer {
         };
         request.credential = Some(Credential::new(self.origin.clone(), headers));
         Ok(())
+    }
+
+    /// Hears how the provider answered: a credential it refused is fetched anew for the next request.
+    pub fn answered(&self, status: StatusCode) {
+        match (&self.auth, status) {
+            (_, StatusCode::UNAUTHORIZED) => self.forget(),
+            // Of a key that is rotated, a provider may also say that it may not do this.
+            (Auth::Kept(kept), StatusCode::FORBIDDEN) => kept.forget(),
+            _ => {}
+        }
     }
 
     /// Forgets a fetched token or key, after the provider refused it.

@@ -3,7 +3,7 @@
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, keys, teams, users};
+use super::{Answer, Request, audit, keys, teams, users};
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +48,8 @@ pub enum Action {
     TeamModelDelete,
     TeamPermissions,
     TeamSetPermissions,
+    AuditList,
+    Audit,
 }
 
 const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -61,7 +63,7 @@ const fn get(path: &'static str, action: Action, policy: Policy, summary: &'stat
 use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
-pub const ROWS: [Row; 40] = [
+pub const ROWS: &[Row] = &[
     post("/key/generate", Action::KeyGenerate, Keys, "GenerateKeyRequest", "Make a key"),
     post("/key/service-account/generate", Action::KeyServiceAccount, Keys, "GenerateKeyRequest", "Make a key of a team and of no user"),
     post("/key/update", Action::KeyUpdate, Keys, "UpdateKeyRequest", "Change a key"),
@@ -108,6 +110,8 @@ pub const ROWS: [Row; 40] = [
         "UpdateTeamMemberPermissionsRequest",
         "Say what members may do with keys",
     ),
+    get("/audit", Action::AuditList, Viewer, "What administrators did and were refused, page by page"),
+    get("/audit/{id}", Action::Audit, Viewer, "One thing that an administrator did"),
 ];
 
 /// Does what a route does.
@@ -152,6 +156,8 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::TeamModelDelete => teams::delete_models(request).await,
         Action::TeamPermissions => teams::permissions(request).await,
         Action::TeamSetPermissions => teams::set_permissions(request).await,
+        Action::AuditList => audit::list(request).await,
+        Action::Audit => audit::one(request).await,
     }
 }
 

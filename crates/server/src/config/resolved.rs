@@ -26,6 +26,7 @@ pub use smart::RouterParams;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::elsewhere::Elsewhere;
 use super::environment::Environment;
 use super::fields::Reader;
 use super::keys::Section;
@@ -51,6 +52,8 @@ pub struct Config {
     pub credentials: Vec<String>,
     /// The environment with `environment_variables` laid over it.
     pub environment: Environment,
+    /// Where secrets that others keep can be read again.
+    pub elsewhere: Elsewhere,
     /// What start-up should say.
     pub notices: Vec<Diagnostic>,
 }
@@ -81,6 +84,7 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
         switchboard,
         credentials: credentials.names(),
         environment: environment.clone(),
+        elsewhere: written.elsewhere.clone(),
         notices: Vec::new(),
     };
     fallback::check_targets(&config, &router.default_fallbacks_at, found);

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod app;
+mod audited;
 mod checks;
 mod commands;
 mod documents;
@@ -14,6 +15,7 @@ mod managed;
 mod market;
 mod models;
 mod people;
+mod references;
 mod reloading;
 mod routing;
 mod tidy;

@@ -39,8 +39,13 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("enable_jwt_auth", Flag, "Accept signed tokens instead of keys.").common().protects(),
     not_yet("litellm_jwtauth", Map, "How tokens are read.").protects(),
     not_yet("enable_oauth2_auth", Flag, "Accept OAuth tokens instead of keys.").protects(),
-    not_yet("key_management_system", Text, "Where secrets are kept.").common(),
-    not_yet("key_management_settings", Map, "How secrets are kept.").common(),
+    honoured(
+        "key_management_system",
+        Text,
+        "Where `os.environ/` is looked up first: `hashicorp_vault`, `aws_secret_manager`, `google_secret_manager` or `azure_key_vault`.",
+    )
+    .common(),
+    honoured("key_management_settings", Map, "How that is done.").common(),
     not_yet("forward_client_headers_to_llm_api", Flag, "Pass `x-` headers of clients on to providers.").common(),
     not_yet("forward_openai_org_id", Flag, "Pass the client's organization on to OpenAI."),
     not_yet("forward_llm_provider_auth_headers", Flag, "Pass the client's provider key on."),
@@ -105,4 +110,22 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("encryption_algorithm", Text, "How secrets in the database are encrypted."),
     ignored("disable_prisma_schema_update", Flag, "The schema is brought up to date by the gateway itself."),
     not_yet("upperbound_key_generate_params", Map, "Older place of the key in `litellm_settings`.").protects(),
+];
+
+pub(super) const KEY_MANAGEMENT: &[Key] = &[
+    honoured("hosted_keys", Texts, "Only these names are looked up there, and all of these are."),
+    honoured("primary_secret_name", Text, "One secret that holds all others as the fields of a JSON object."),
+    honoured("access_mode", Text, "`read_only` unless said; with `write_only` nothing is looked up there."),
+    not_yet("store_virtual_keys", Flag, "Keep virtual keys there too."),
+    not_yet("prefix_for_stored_virtual_keys", Text, "What their names begin with."),
+    not_yet("description", Text, "Description of secrets that are kept there."),
+    not_yet("tags", Map, "Tags of secrets that are kept there."),
+    python("custom_secret_manager", Text, "Python code that keeps secrets."),
+    honoured("aws_region_name", Text, "AWS region."),
+    honoured("aws_role_name", Text, "AWS role to take on."),
+    honoured("aws_session_name", Text, "Name of the session in that role."),
+    honoured("aws_external_id", Secret, "What the role's owner demands to hear."),
+    honoured("aws_profile_name", Text, "Profile of AWS's shared files."),
+    not_yet("aws_web_identity_token", Secret, "Token of a web identity; `AWS_WEB_IDENTITY_TOKEN_FILE` is used."),
+    honoured("aws_sts_endpoint", Text, "Where AWS roles are asked for."),
 ];

@@ -43,6 +43,8 @@ pub struct General {
 impl General {
     pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>, environment: &Environment) -> General {
         let fields = reader.section(Section::General, node);
+        // Its values were used when references were followed; here it is only checked.
+        reader.section(Section::KeyManagement, fields.node("key_management_settings"));
         let written = node.and_then(Node::as_map).and_then(|map| map.get("master_key"));
         let from = |names: [&str; 2]| names.into_iter().find_map(|name| environment.get_non_empty(name)).map(Secret::new);
         let at = node.map_or_else(Location::environment, |node| node.at.clone());
