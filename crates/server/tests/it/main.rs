@@ -13,4 +13,5 @@ mod managed;
 mod market;
 mod models;
 mod reloading;
+mod smart;
 mod tidy;
