@@ -8,14 +8,14 @@ use crate::app::{Reply, TestApp};
 const CONFIG: &str = "
 model_list:
   - model_name: tiny
-    litellm_params: {model: openai/gpt-4o-mini, api_key: k, api_base: 'http://127.0.0.1:9', input_cost_per_token: 1e-7, output_cost_per_token: 4e-7}
+    litellm_params: {model: demo/echo, input_cost_per_token: 1e-7, output_cost_per_token: 4e-7}
     model_info: {local: true}
   - model_name: small
-    litellm_params: {model: openai/gpt-4o-mini, api_key: k, api_base: 'http://127.0.0.1:9', input_cost_per_token: 4e-7, output_cost_per_token: 2e-6}
+    litellm_params: {model: demo/echo, input_cost_per_token: 4e-7, output_cost_per_token: 2e-6}
   - model_name: big
-    litellm_params: {model: openai/gpt-4o, api_key: k, api_base: 'http://127.0.0.1:9', input_cost_per_token: 3e-6, output_cost_per_token: 15e-6}
+    litellm_params: {model: demo/echo, input_cost_per_token: 3e-6, output_cost_per_token: 15e-6}
   - model_name: huge
-    litellm_params: {model: openai/o1, api_key: k, api_base: 'http://127.0.0.1:9', input_cost_per_token: 15e-6, output_cost_per_token: 60e-6}
+    litellm_params: {model: demo/echo, input_cost_per_token: 15e-6, output_cost_per_token: 60e-6}
   - model_name: smart-router
     litellm_params:
       model: auto_router/complexity_router
@@ -31,7 +31,7 @@ switchboard:
 const PROOF: &str = "Prove that there are infinitely many prime numbers.";
 
 fn said(app: &TestApp, model: &str, text: &str) -> Reply {
-    let body = json!({"model": model, "messages": [{"role": "user", "content": text}], "mock_response": "done"});
+    let body = json!({"model": model, "messages": [{"role": "user", "content": text}]});
     app.ask("POST", "/v1/chat/completions").json(&body).send()
 }
 
