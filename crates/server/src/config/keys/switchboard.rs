@@ -21,6 +21,20 @@ pub(super) const KEYS: &[Key] = &[
          load_balance_targets}}`, or a manifest with `integrations`.",
     ),
     honoured(
+        "auto",
+        Map,
+        "What `auto`, `switchboard/auto` and `openrouter/auto` stand for: `{models: {simple, standard, complex, reasoning}}`, each a \
+         name, `{model, params}` or a list of them, by the prices of all models unless said; also `names`, `default_model`, \
+         `allowed_models` and `excluded_models` (with `*`), `max_prompt_usd_per_million`, `max_completion_usd_per_million`, \
+         `sticky_seconds` (3600 unless said, 0: none), `boundaries`, `weights`, `keyword_rules: [{keywords, tier}]`, `enabled`.",
+    ),
+    honoured(
+        "content_rules",
+        List,
+        "Which content may go where: `[{classes, labels}]`. A request that holds one of the classes (`email`, `phone`, `credit_card`, \
+         `iban`, `ssn`, `secret`, `medical`, `financial`, …, or `*`) goes only to deployments with one of the labels.",
+    ),
+    honoured(
         "data_dir",
         Text,
         "Directory for files that the gateway makes itself: its SQLite database, where `database_url` names no other, and the pepper of \
@@ -53,7 +67,7 @@ pub(super) const LIMITS: &[Key] = &[
         "Most bytes of all request bodies in memory at once; 536870912 unless said. Further requests get 503.",
     ),
     honoured("max_header_bytes", Integer, "Largest request head; 65536 unless said."),
-    honoured("max_headers", Count, "Most header lines; 128 unless said."),
+    honoured("max_headers", Count, "Most header lines; 100 unless said, and the fastest at that."),
     honoured("max_connections", Count, "Most client connections at a time; 10000 unless said."),
     honoured("max_requests_in_flight", Count, "Most requests served at a time; no limit unless said."),
 ];
