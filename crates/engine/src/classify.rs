@@ -120,7 +120,7 @@ impl Boundaries {
 }
 
 /// Judges prompts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Classifier {
     /// Where the tiers meet.
     pub boundaries: Boundaries,

@@ -47,5 +47,6 @@ pub mod retry_after;
 pub mod route;
 pub mod scrub;
 pub mod sign;
+pub mod smart;
 pub mod upstream;
 pub mod worker;

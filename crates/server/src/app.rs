@@ -12,7 +12,9 @@ use switchboard_store::Store;
 
 use crate::admin::Refused;
 use crate::auth::{Foundation, Keys};
+use crate::books::Books;
 use crate::config::Config;
+use crate::health::Checks;
 use crate::router::Router;
 use crate::trust::Trust;
 
@@ -20,8 +22,12 @@ use crate::trust::Trust;
 pub struct App {
     /// The engine.
     pub gateway: Gateway,
+    /// Reads requests where a name or a rule asks for it.
+    pub smart: Arc<switchboard_engine::smart::Smart>,
     /// How deployments are doing; outlives changes of the configuration.
     pub health: Registry,
+    /// What checks of deployments have found.
+    pub checks: Checks,
     /// What is known of providers and models.
     pub catalog: ArcSwap<Catalog>,
     /// The configuration in force.
@@ -36,6 +42,8 @@ pub struct App {
     pub trust: crate::trust::Shared,
     /// What every key, team and user has spent.
     pub book: Arc<Book>,
+    /// Where it is written down.
+    pub books: Books,
     /// Whether the gateway is about to stop.
     pub draining: Box<dyn Fn() -> bool + Send + Sync>,
 }

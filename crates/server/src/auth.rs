@@ -97,7 +97,7 @@ impl Keys {
             let message = "Authentication Error, No api key passed in.";
             return Err(Refused::unauthenticated("auth_error", json!("None"), message));
         };
-        let key = crate::digest::of_key(given.as_bytes());
+        let key = crate::digest::sha256(given.as_bytes());
         if same(&key, master) {
             return Ok(self.trusted.clone());
         }

@@ -8,6 +8,7 @@ mod models;
 mod serve;
 mod spelling;
 mod trust;
+mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Command {
     /// What secrets are sealed with
     #[command(subcommand)]
     Secrets(trust::Secrets),
+    /// Check that the ledger is as it must be
+    Verify(verify::Verify),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  switchboard completions bash > /etc/bash_completion.d/switchboard")]
     Completions {
@@ -89,6 +92,7 @@ pub fn run() -> ExitCode {
         Command::Catalog(catalog) => catalog.run(&environment),
         Command::Audit(audit) => audit.run(environment),
         Command::Secrets(secrets) => secrets.run(environment),
+        Command::Verify(verify) => verify.run(environment),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -50,14 +50,16 @@ pub(crate) fn place(config: &Config) -> Option<String> {
     config.switchboard.data_dir.as_ref().map(|folder| folder.join(FILE).display().to_string())
 }
 
+/// The address of the database.
+pub(crate) fn address(config: &Config) -> Option<String> {
+    let own = config.switchboard.data_dir.as_ref().map(|folder| format!("sqlite:{}", folder.join(FILE).display()));
+    config.general.database_url.as_ref().map(|url| url.expose().to_owned()).or(own)
+}
+
 /// A way to the memory, for commands.
 pub(crate) fn reach(config: &Config) -> Result<Option<Store>, MemoryError> {
-    let address = match (&config.general.database_url, &config.switchboard.data_dir) {
-        (Some(url), _) => url.expose().to_owned(),
-        (None, Some(folder)) => format!("sqlite:{}", folder.join(FILE).display()),
-        (None, None) => return Ok(None),
-    };
-    Ok(Some(Store::open(&Settings { address, connections: config.general.database_connections })?))
+    let connections = config.general.database_connections;
+    Ok(address(config).map(|address| Store::open(&Settings { address, connections })).transpose()?)
 }
 
 /// Opens the memory, if there is to be one. Where its database is away, the gateway starts all the same.

@@ -8,6 +8,7 @@ mod page;
 mod statement;
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::any::{AnyArguments, AnyRow};
@@ -142,7 +143,7 @@ impl Store {
     {
         let sql = self.sql().clone();
         let done = self.thread().run(async move {
-            let open = Open::Reading(sql.pool.acquire().await?);
+            let open = Open::Reading(patiently(|| sql.pool.acquire()).await?);
             let drawer = Arc::new(Mutex::new(Drawer { open, changes: Vec::new() }));
             Ok(work(Desk { sql, actor: Arc::from(""), seq: 0, drawer }).await)
         });
@@ -172,7 +173,7 @@ impl Store {
             (self.sql().clone(), self.listeners().clone(), self.heard().clone(), Arc::from(author.name.as_str()));
         let chain = self.chain().cloned();
         let done = self.thread().run(async move {
-            let mut transaction = sql.writers.begin().await?;
+            let mut transaction = patiently(|| sql.writers.begin()).await?;
             let row = sqlx::query(statement::NEXT).fetch_one(&mut *transaction).await?;
             let seq: i64 = row.try_get(0)?;
             let drawer = Arc::new(Mutex::new(Drawer { open: Open::Writing(transaction), changes: Vec::new() }));
@@ -191,6 +192,23 @@ impl Store {
         });
         done.await.map_err(E::from)?
     }
+}
+
+/// How long it is waited before a connection is tried again.
+const AGAIN: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(200)];
+
+/// A connection; a server that has none to spare for a moment, or has closed the one at hand, is asked again.
+async fn patiently<T, F>(get: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    for wait in AGAIN {
+        match get().await {
+            Err(error @ sqlx::Error::Database(_)) if crate::error::is_outage(&error) => tokio::time::sleep(wait).await,
+            result => return Ok(result?),
+        }
+    }
+    Ok(get().await?)
 }
 
 async fn commit(

@@ -15,7 +15,7 @@ const LONGEST: usize = 256;
 
 /// What a conversation is told by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Conversation {
+pub(crate) enum Conversation {
     /// The client's name for it.
     Named(String),
     /// A digest of how it began.
@@ -23,7 +23,7 @@ pub(super) enum Conversation {
 }
 
 /// The session that the client names: `session_id`, `x-session-id`, LiteLLM's names of it.
-pub(super) fn session(call: &Call) -> Option<String> {
+pub(crate) fn session(call: &Call) -> Option<String> {
     let keys = ["session_id", "litellm_session_id"];
     let named = keys.into_iter().find_map(|key| call.text(key));
     let headers = ["x-session-id", "x-litellm-session-id"];
@@ -32,7 +32,7 @@ pub(super) fn session(call: &Call) -> Option<String> {
 }
 
 /// The conversation that a request belongs to.
-pub(super) fn of(call: &Call) -> Option<Conversation> {
+pub(crate) fn of(call: &Call) -> Option<Conversation> {
     if let Some(name) = session(call).or_else(|| call.text("prompt_cache_key")) {
         return Some(Conversation::Named(name));
     }

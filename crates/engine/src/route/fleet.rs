@@ -279,6 +279,14 @@ impl Fleet {
         self.patterns.iter().filter_map(|pattern| Some((format!("{}*{}", pattern.prefix, pattern.suffix), &**pattern.deployments.first()?)))
     }
 
+    /// The names of the virtual models that choose by tier.
+    pub(crate) fn tiered(&self) -> Vec<String> {
+        let tiered = self.virtuals.iter().filter(|(_, model)| model.rule == crate::route::virtual_model::Rule::Complexity);
+        let names: Vec<&str> = tiered.map(|(name, _)| &**name).collect();
+        let aliases = self.aliases.iter().filter(|(_, name)| names.contains(&name.as_str())).map(|(alias, _)| alias.clone());
+        aliases.chain(names.iter().map(|name| (*name).to_owned())).collect()
+    }
+
     /// Every deployment as configured.
     pub fn deployments(&self) -> impl Iterator<Item = &Arc<Deployment>> {
         self.groups.values().chain(self.patterns.iter().map(|pattern| &pattern.deployments)).flat_map(|group| group.iter())

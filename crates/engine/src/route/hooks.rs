@@ -21,6 +21,8 @@ pub struct Guidance {
 pub struct Advice {
     /// The group to use instead of the one asked for.
     pub model: Option<String>,
+    /// Body fields to set on requests that go there: (name, JSON text).
+    pub params: Vec<(String, String)>,
     /// How hard the request is: `simple`, `standard`, `complex`, `reasoning`.
     pub tier: Option<&'static str>,
     /// The kinds of sensitive content in it.

@@ -16,7 +16,7 @@ pub mod affinity;
 pub mod ask;
 mod availability;
 pub mod candidate;
-mod conversation;
+pub(crate) mod conversation;
 mod filter;
 mod fleet;
 pub mod hooks;

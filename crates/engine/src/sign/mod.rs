@@ -29,6 +29,7 @@ use http::uri::PathAndQuery;
 pub(crate) use cached::{Cached, Expiring};
 pub(crate) use encode::percent;
 pub use kept::{Kept, Shape};
+pub use time::rfc3339;
 pub use kind::{Kind, UnknownKind};
 pub use secret::Secret;
 

@@ -3,6 +3,7 @@
 //! The rest of the gateway reads only this. An `Option` here says that something was not configured and that its absence means
 //! something; it is never a default the reader has to supply.
 
+mod checks;
 mod deployment;
 mod fallback;
 mod general;
@@ -10,15 +11,18 @@ mod litellm;
 mod resilience;
 mod router;
 mod routing;
+mod smart;
 mod switchboard;
 mod virtual_model;
 
+pub use checks::{Check, CheckRouting, HealthChecks};
 pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
 pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use general::General;
 pub use litellm::{Callbacks, LitellmSettings};
 pub use resilience::{Counts, Recovery, Resilience};
 pub use router::RouterSettings;
+pub use smart::RouterParams;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
@@ -61,16 +65,16 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
     let top = reader.section(Section::Top, Some(&written.root));
     let general = General::read(&mut reader, top.node("general_settings"), environment);
     let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"));
-    let mut router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
-    let switchboard =
-        SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides, &mut router.settings.routing);
+    let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
+    let mut switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
-    let deployments = match providers {
+    let mut deployments = match providers {
         Some(providers) => deployment::from_environment(providers, environment),
         None => deployment::read_all(&mut reader, &top, &credentials, general.store_model_in_db),
     };
     let aliases = fallback::aliases(&mut reader, &router.fields, &litellm.fields);
     reader.finish();
+    smart::take_routers(&mut deployments, &mut switchboard.smart, found);
     let config = Config {
         deployments,
         aliases,

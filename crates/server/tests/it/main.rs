@@ -3,6 +3,7 @@
 
 mod app;
 mod audited;
+mod checks;
 mod commands;
 mod documents;
 mod doors;
@@ -16,4 +17,6 @@ mod models;
 mod people;
 mod references;
 mod reloading;
+mod routing;
 mod tidy;
+mod upstream;

@@ -40,7 +40,9 @@ impl Managed {
         let place = folder.path().display().to_string();
         let mut variables = vec![("SWITCHBOARD_MASTER_KEY", MASTER), ("SWITCHBOARD_DATA_DIR", &place)];
         variables.extend(database.map(|address| ("DATABASE_URL", address)));
-        let app = TestApp::with(&format!("{MODELS}{yaml}"), &variables);
+        // The server's connections are shared with every other test that runs.
+        let settings = "general_settings: {database_connection_pool_limit: 2}\n";
+        let app = TestApp::with(&format!("{settings}{MODELS}{yaml}"), &variables);
         Self { app, _folder: folder }
     }
 

@@ -21,6 +21,20 @@ pub(super) const KEYS: &[Key] = &[
          load_balance_targets}}`, or a manifest with `integrations`.",
     ),
     honoured(
+        "auto",
+        Map,
+        "What `auto`, `switchboard/auto` and `openrouter/auto` stand for: `{models: {simple, standard, complex, reasoning}}`, each a \
+         name, `{model, params}` or a list of them, by the prices of all models unless said; also `names`, `default_model`, \
+         `allowed_models` and `excluded_models` (with `*`), `max_prompt_usd_per_million`, `max_completion_usd_per_million`, \
+         `sticky_seconds` (3600 unless said, 0: none), `boundaries`, `weights`, `keyword_rules: [{keywords, tier}]`, `enabled`.",
+    ),
+    honoured(
+        "content_rules",
+        List,
+        "Which content may go where: `[{classes, labels}]`. A request that holds one of the classes (`email`, `phone`, `credit_card`, \
+         `iban`, `ssn`, `secret`, `medical`, `financial`, …, or `*`) goes only to deployments with one of the labels.",
+    ),
+    honoured(
         "data_dir",
         Text,
         "Directory for files that the gateway makes itself: its SQLite database, where `database_url` names no other, and the pepper of \

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::checks::Check;
 use crate::config::diagnostic::Location;
 use crate::config::secret::Secret;
 
@@ -39,6 +40,8 @@ pub struct Deployment {
     pub default_params: Map<String, Value>,
     /// Answer given without calling the provider.
     pub mock_response: Option<Value>,
+    /// What it says as a router, where it is one and no place where a model runs.
+    pub router: Option<Box<super::RouterParams>>,
     /// What is known about the model.
     pub model_info: ModelInfo,
     /// Where it stands.
@@ -213,6 +216,8 @@ pub struct ModelInfo {
     pub access_groups: Vec<String>,
     /// What matters when one is chosen.
     pub routing: Routing,
+    /// How it is checked.
+    pub check: Check,
     /// All of it as written, for the echo.
     pub written: Map<String, Value>,
 }

@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use switchboard_engine::route::settings::Settings;
+use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
 use super::general::General;
 use super::resilience::Recovery;
-use super::{routing, virtual_model};
+use super::{routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -43,8 +43,14 @@ pub struct SwitchboardSettings {
     pub data_dir: Option<PathBuf>,
     /// What is done about slow and broken answers.
     pub recovery: Recovery,
+    /// Strategy for requests in OpenRouter's manner. `None`: the engine's own.
+    pub openrouter_strategy: Option<Strategy>,
+    /// Wait that is good enough. `None`: near the best.
+    pub latency_goal: Option<Duration>,
     /// Names that stand for several models.
     pub virtual_models: Vec<VirtualModel>,
+    /// Routing by what requests say.
+    pub smart: switchboard_engine::smart::Settings,
 }
 
 /// An address to listen on, and where it was chosen.
@@ -134,10 +140,8 @@ impl SwitchboardSettings {
         general: &General,
         environment: &Environment,
         overrides: &Overrides,
-        settings: &mut Settings,
     ) -> SwitchboardSettings {
         let fields = reader.section(Section::Switchboard, node);
-        routing::refine(reader, settings, &fields);
         let from_environment = environment.get_non_empty("NUM_WORKERS").and_then(|text| text.trim().parse().ok());
         let workers = overrides.workers.or_else(|| fields.count("workers")).or(from_environment).filter(|count| *count > 0);
         SwitchboardSettings {
@@ -159,7 +163,10 @@ impl SwitchboardSettings {
                 .text("catalog")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
                 .map(PathBuf::from),
+            openrouter_strategy: routing::openrouter_strategy(reader, &fields),
+            latency_goal: fields.milliseconds("latency_goal_ms"),
             virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
+            smart: smart::read(reader, &fields),
         }
     }
 }

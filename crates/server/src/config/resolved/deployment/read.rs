@@ -8,6 +8,7 @@ use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Kind, REQUEST_DEFAULTS, Section};
 use crate::config::load::ProviderKeys;
+use crate::config::resolved::checks::Check;
 use crate::config::secret::Secret;
 use crate::config::yaml::{Entry, Map, Node, Value};
 
@@ -72,6 +73,7 @@ pub(in crate::config) fn from_environment(providers: &[ProviderKeys], environmen
             allowed_openai_params: Vec::new(),
             default_params: serde_json::Map::new(),
             mock_response: None,
+            router: None,
             model_info: ModelInfo { id, ..ModelInfo::default() },
             at,
         });
@@ -111,6 +113,7 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
     read_prices(reader, Section::Params, &fields, &mut prices);
     Some(Deployment {
         model_name: name.to_owned(),
+        router: crate::config::resolved::smart::RouterParams::read(&model, &fields).map(Into::into),
         model,
         connection: connection(reader, &fields),
         limits: limits(&fields),
@@ -207,11 +210,22 @@ fn model_info(fields: &Fields, written: Option<&Node>) -> ModelInfo {
             trains: fields.flag("trains"),
             retains: fields.flag("retains"),
             distillable: fields.flag("distillable"),
-            labels: fields.texts("labels"),
+            labels: labels(fields),
             max_input_tokens: fields.integer("max_input_tokens"),
         },
+        check: Check::read(fields),
         written: written.and_then(Node::as_map).map(Map::to_json).unwrap_or_default(),
     }
+}
+
+/// Its labels; `local: true` is one, and so is each word of `compliance`.
+fn labels(fields: &Fields) -> Vec<String> {
+    let mut labels = fields.texts("labels");
+    labels.extend(fields.texts("compliance"));
+    if fields.flag("local") == Some(true) {
+        labels.push("local".to_owned());
+    }
+    labels
 }
 
 fn api_base(reader: &mut Reader<'_>, fields: &Fields) -> Option<String> {

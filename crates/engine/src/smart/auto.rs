@@ -1,0 +1,186 @@
+//! Names that stand for the models of four tiers.
+
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use switchboard_wire::problem::{Kind, Problem};
+
+use super::pool::{Ceiling, Member, Pool};
+use super::reading::Reader;
+use super::seats::Seats;
+use crate::call::{Call, Content};
+use crate::classify::{Classifier, Tier};
+use crate::error::Error;
+use crate::principal::matches;
+use crate::route::conversation;
+
+/// A model of a tier, and what is different for requests that go there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// The model.
+    pub model: String,
+    /// Body fields to set: (name, JSON text).
+    pub params: Vec<(String, String)>,
+}
+
+/// A name that stands for the models of four tiers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AutoModel {
+    /// Its names.
+    pub names: Vec<String>,
+    /// Whether the operator chose the names; else a model that is really called so goes first.
+    pub explicit: bool,
+    /// The models of each tier, from simple to reasoning, the first choice first. All empty: by the prices of the models there are.
+    pub tiers: [Vec<Choice>; 4],
+    /// The model where no tier has one that may be used.
+    pub default: Option<String>,
+    /// How tiers are told.
+    pub classifier: Classifier,
+    /// Words that decide by themselves.
+    pub words: Vec<(Vec<String>, Tier)>,
+    /// Patterns of the only models that may be chosen; none: any.
+    pub allowed: Vec<String>,
+    /// Patterns of models that may not.
+    pub excluded: Vec<String>,
+    /// The most that a token may cost.
+    pub ceiling: Ceiling,
+    /// How long a conversation keeps its tier after its last request; `None`: it does not.
+    pub sticky: Option<Duration>,
+    /// What explanations call it.
+    pub strategy: &'static str,
+}
+
+impl Default for AutoModel {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            explicit: false,
+            tiers: Default::default(),
+            default: None,
+            classifier: Classifier::default(),
+            words: Vec::new(),
+            allowed: Vec::new(),
+            excluded: Vec::new(),
+            ceiling: Ceiling::default(),
+            sticky: Some(Duration::from_secs(3600)),
+            strategy: "auto",
+        }
+    }
+}
+
+/// What was chosen.
+pub(super) struct Chosen {
+    pub(super) tier: Tier,
+    pub(super) choice: Choice,
+}
+
+/// What OpenRouter's plugin says.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Plugin {
+    #[serde(default)]
+    id: String,
+    enabled: Option<bool>,
+    #[serde(default)]
+    allowed_models: Vec<String>,
+    #[serde(default)]
+    excluded_models: Vec<String>,
+    cost_tier: Option<String>,
+}
+
+const PLUGINS: [&str; 2] = ["auto-router", "auto-beta-router"];
+
+impl Plugin {
+    fn of(call: &Call) -> Option<Self> {
+        let Content::Json(outline) = &call.content else { return None };
+        let plugins: Vec<serde_json::Value> = outline.read(&call.body, "plugins").ok().flatten()?;
+        let plugins = plugins.into_iter().filter_map(|plugin| serde_json::from_value::<Self>(plugin).ok());
+        plugins.into_iter().find(|plugin| PLUGINS.contains(&plugin.id.as_str()) && plugin.enabled != Some(false))
+    }
+
+    /// The highest tier that its cost tier allows.
+    fn most(&self) -> Tier {
+        match self.cost_tier.as_deref() {
+            Some("low" | "minimal") => Tier::Simple,
+            Some("medium" | "standard") => Tier::Standard,
+            Some("high") => Tier::Complex,
+            _ => Tier::Reasoning,
+        }
+    }
+}
+
+impl AutoModel {
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.names.iter().any(|own| own == name)
+    }
+
+    /// The tier of a request, and the model for it.
+    pub(super) fn choose(&self, call: &Call, reader: &Reader<'_>, pool: &Pool, (seats, now): (&Seats, Instant)) -> Result<Chosen, Error> {
+        let plugin = Plugin::of(call).unwrap_or_default();
+        let found = self.tier(reader);
+        let tier = match (self.sticky, conversation::of(call)) {
+            (Some(ttl), Some(conversation)) => seats.raise((&call.principal.key, &self.names, conversation), found, ttl, now),
+            _ => found,
+        };
+        let tier = tier.min(plugin.most());
+        let images = reader.has_images();
+        let may = |member: &Member| {
+            let named = |patterns: &[String]| patterns.iter().any(|pattern| member.fits(pattern));
+            let allowed = |patterns: &[String]| patterns.is_empty() || named(patterns);
+            allowed(&self.allowed)
+                && allowed(&plugin.allowed_models)
+                && !named(&self.excluded)
+                && !named(&plugin.excluded_models)
+                && member.is_within(&self.ceiling)
+                && (member.sees || !images)
+                && self.may_use(call, &member.name)
+        };
+        let choice = self.configured(tier, pool, &may).or_else(|| {
+            let member = if self.is_derived() || !plugin.allowed_models.is_empty() { pool.tier(tier, may) } else { None };
+            member.map(|member| Choice { model: member.name.to_string(), params: Vec::new() })
+        });
+        let choice = choice.or_else(|| self.default.clone().map(|model| Choice { model, params: Vec::new() }));
+        choice.map(|choice| Chosen { tier, choice }).ok_or_else(nothing_matches)
+    }
+
+    fn is_derived(&self) -> bool {
+        self.tiers.iter().all(Vec::is_empty)
+    }
+
+    fn tier(&self, reader: &Reader<'_>) -> Tier {
+        if !self.words.is_empty() {
+            let asked = reader.asked().to_lowercase();
+            let said = |words: &Vec<String>| words.iter().any(|word| asked.contains(&word.to_lowercase()));
+            if let Some((_, tier)) = self.words.iter().find(|(words, _)| said(words)) {
+                return *tier;
+            }
+        }
+        reader.tier(&self.classifier)
+    }
+
+    /// The first model of the tier that may be used; else of the nearest above it, else below.
+    fn configured(&self, tier: Tier, pool: &Pool, may: &impl Fn(&Member) -> bool) -> Option<Choice> {
+        let above = Tier::ALL.into_iter().filter(|other| *other >= tier);
+        let below = Tier::ALL.into_iter().rev().filter(|other| *other < tier);
+        // A name that the pool does not know may be a pattern's match, an alias, a virtual model.
+        let usable = |choice: &&Choice| pool.member(&choice.model).map_or_else(|| self.may_be(&choice.model), may);
+        above.chain(below).find_map(|tier| self.tiers[tier as usize].iter().find(usable).cloned())
+    }
+
+    fn may_be(&self, name: &str) -> bool {
+        let named = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name));
+        (self.allowed.is_empty() || named(&self.allowed)) && !named(&self.excluded)
+    }
+
+    /// Whether the caller may use that model: by its own name, or because it was given this one and no other.
+    fn may_use(&self, call: &Call, model: &str) -> bool {
+        let principal = &call.principal;
+        principal.may_use(model) || principal.allowed.iter().any(|allowed| self.is_named(allowed))
+    }
+}
+
+fn nothing_matches() -> Error {
+    let message = "No models match your request and model restrictions";
+    let mut error = Error::from(Problem::new(Kind::NotFound, message).with_param("model"));
+    error.problem.code = Some("no_matching_model".to_owned());
+    error
+}

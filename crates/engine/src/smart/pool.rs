@@ -1,0 +1,117 @@
+//! The models there are for automatic names, by what they cost: what tiers are made of where nobody says.
+
+use std::sync::Arc;
+
+use switchboard_wire::Operation;
+
+use crate::catalog::Rate;
+use crate::classify::Tier;
+use crate::route::Fleet;
+
+/// Tokens of prompt to one of answer, to compare prices by.
+const PROMPT_TO_ANSWER: u64 = 3;
+
+/// The most that a token may cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ceiling {
+    /// Of the prompt.
+    pub prompt: Option<Rate>,
+    /// Of the answer.
+    pub answer: Option<Rate>,
+}
+
+/// A model that chats.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) name: Arc<str>,
+    /// The slugs it is known by elsewhere, for patterns.
+    pub(super) upstream: String,
+    prompt: Option<Rate>,
+    answer: Option<Rate>,
+    price: Option<i128>,
+    thinks: bool,
+    pub(super) sees: bool,
+}
+
+impl Member {
+    /// Whether a caller's pattern means it.
+    pub(super) fn fits(&self, pattern: &str) -> bool {
+        crate::principal::matches(pattern, &self.name) || crate::principal::matches(pattern, &self.upstream)
+    }
+
+    /// Whether it costs no more. What is not known may be any.
+    pub(super) fn is_within(&self, ceiling: &Ceiling) -> bool {
+        let within = |most: Option<Rate>, price: Option<Rate>| most.is_none_or(|most| price.is_some_and(|price| price <= most));
+        within(ceiling.prompt, self.prompt) && within(ceiling.answer, self.answer)
+    }
+}
+
+/// All of them, the cheapest first, those without a price last.
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    members: Vec<Member>,
+    names: Vec<Arc<str>>,
+    patterns: Vec<(String, String)>,
+}
+
+impl Pool {
+    pub(super) fn of(fleet: &Fleet) -> Self {
+        let mut members: Vec<Member> = Vec::new();
+        let mut names = Vec::new();
+        for (name, deployment) in fleet.names() {
+            names.push(Arc::from(name));
+            // An alias is no further model.
+            let own = deployment.spec.group == name;
+            if !own || !deployment.serves(Operation::Chat) {
+                continue;
+            }
+            let facts = &deployment.facts;
+            let price = facts
+                .input
+                .zip(facts.output)
+                .and_then(|(input, output)| Some(input.times_exact(PROMPT_TO_ANSWER * 1_000_000)?.0 + output.times_exact(1_000_000)?.0));
+            members.push(Member {
+                name: Arc::from(name),
+                upstream: format!("{}/{}", deployment.spec.provider, deployment.spec.model),
+                prompt: facts.input,
+                answer: facts.output,
+                price,
+                thinks: deployment.thinks() == Some(true),
+                sees: deployment.card.as_ref().is_none_or(|card| card.supports.iter().any(|ability| ability == "vision")),
+            });
+        }
+        members.sort_by(|one, other| (one.price.is_none(), one.price, &one.name).cmp(&(other.price.is_none(), other.price, &other.name)));
+        let patterns = fleet.patterns().filter_map(|(pattern, _)| pattern.split_once('*').map(|(a, b)| (a.to_owned(), b.to_owned())));
+        Self { members, names, patterns: patterns.collect() }
+    }
+
+    /// Whether callers can reach something by that name without any of this.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        let fits =
+            |(head, tail): &(String, String)| name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail);
+        self.names.iter().any(|known| **known == *name) || self.patterns.iter().any(fits)
+    }
+
+    /// The member of that name.
+    pub(super) fn member(&self, name: &str) -> Option<&Member> {
+        self.members.iter().find(|member| *member.name == *name)
+    }
+
+    /// The models of a tier among those that `may` be used, as their prices suggest, the fittest first.
+    ///
+    /// The cheapest is for simple requests and the dearest for those that need thought, where it can think; the others stand between,
+    /// a third and two thirds up.
+    pub(super) fn tier(&self, tier: Tier, may: impl Fn(&Member) -> bool) -> Option<&Member> {
+        let usable: Vec<&Member> = self.members.iter().filter(|member| may(member)).collect();
+        let priced = usable.iter().filter(|member| member.price.is_some()).count();
+        let ranked = if priced == 0 { &usable[..] } else { &usable[..priced] };
+        let last = ranked.len().checked_sub(1)?;
+        let at = match tier {
+            Tier::Simple => 0,
+            Tier::Standard => last.div_ceil(3),
+            Tier::Complex => (last * 2).div_ceil(3),
+            Tier::Reasoning => ranked.iter().rposition(|member| member.thinks).unwrap_or(last),
+        };
+        ranked.get(at).copied()
+    }
+}

@@ -1,0 +1,171 @@
+//! What a request says, read from its body in whatever dialect it is written.
+
+use std::cell::OnceCell;
+use std::time::Instant;
+
+use switchboard_wire::Operation;
+use switchboard_wire::chat::{ChatRequest, Message, Part, PartBody, Role};
+
+use crate::call::{Call, Content};
+use crate::classify::{Classifier, Complexity, Prompt, Tier};
+use crate::recognize;
+
+/// How parts begin that a client's program, not its user, put into the user's turn.
+const REMINDERS: [&str; 2] = ["<system-reminder>", "<environment_details>"];
+
+/// What was found in a request.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// How hard it is, and why.
+    pub complexity: Complexity,
+    /// The classes of sensitive content in it, each once.
+    pub classes: Vec<&'static str>,
+    /// Microseconds that finding out took.
+    pub classify_us: u64,
+}
+
+/// Reads a call, each thing at most once and only when asked for.
+pub(super) struct Reader<'a> {
+    call: &'a Call,
+    meaning: OnceCell<Option<Box<ChatRequest>>>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(call: &'a Call) -> Self {
+        Self { call, meaning: OnceCell::new() }
+    }
+
+    /// The tier and the classes.
+    pub(super) fn all(&self) -> Option<Reading> {
+        self.meaning()?;
+        let begun = Instant::now();
+        let complexity = self.complexity(&Classifier::default());
+        let classes = self.classes();
+        Some(Reading { complexity, classes, classify_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX) })
+    }
+
+    /// How hard the request is; one that cannot be read is as hard as most.
+    pub(super) fn tier(&self, classifier: &Classifier) -> Tier {
+        if self.meaning().is_none() { Tier::Standard } else { self.complexity(classifier).tier }
+    }
+
+    fn complexity(&self, classifier: &Classifier) -> Complexity {
+        let Some(request) = self.meaning() else { return classifier.classify(&Prompt::default()) };
+        let asked = request.messages.iter().rposition(|message| message.role == Role::User && !said(message).is_empty());
+        let text = asked.map(|at| said(&request.messages[at])).unwrap_or_default();
+        let media = asked.map_or(0, |at| request.messages[at].parts.iter().filter(|part| is_media(part)).count());
+        let prompt = Prompt {
+            text: &text,
+            context_bytes: self.call.body.len().saturating_sub(text.len()),
+            turns: request.messages.iter().filter(|message| message.role == Role::User).count(),
+            tools: request.tools.len(),
+            media,
+        };
+        classifier.classify(&prompt)
+    }
+
+    /// The user's last words, for rules on words.
+    pub(super) fn asked(&self) -> String {
+        let Some(request) = self.meaning() else { return String::new() };
+        request
+            .messages
+            .iter()
+            .rev()
+            .filter(|message| message.role == Role::User)
+            .map(said)
+            .find(|text| !text.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// Whether the request holds pictures, sound or documents.
+    pub(super) fn has_images(&self) -> bool {
+        let holds = |message: &Message| message.parts.iter().any(|part| matches!(part.body, PartBody::Image(_)));
+        self.meaning().is_some_and(|request| request.messages.iter().any(holds))
+    }
+
+    /// The classes of sensitive content in everything the model would read.
+    pub(super) fn classes(&self) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        let mut see = |text: &str| {
+            for class in recognize::classes(text) {
+                if !found.contains(&class) {
+                    found.push(class);
+                }
+            }
+        };
+        match self.meaning() {
+            Some(request) => {
+                see_parts(&request.system, &mut see);
+                request.messages.iter().for_each(|message| see_parts(&message.parts, &mut see));
+            }
+            None => self.see_strings(&mut see),
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// The strings of a body that is no chat.
+    fn see_strings(&self, see: &mut impl FnMut(&str)) {
+        if let Content::Json(_) = &self.call.content
+            && let Ok(value) = serde_json::from_slice::<serde_json::Value>(&self.call.body.join())
+        {
+            see_values(&value, see);
+        }
+    }
+
+    pub(super) fn meaning(&self) -> Option<&ChatRequest> {
+        let read = || {
+            let is_chat = matches!(self.call.door.operation, Operation::Chat | Operation::CountTokens);
+            let inbound = self.call.door.dialect.inbound().filter(|_| is_chat)?;
+            inbound.read_request(&self.call.head(), &self.call.body.join()).ok().map(Box::new)
+        };
+        self.meaning.get_or_init(read).as_deref()
+    }
+}
+
+/// What a user says in a turn: its text, without what their program added and without results of tools.
+fn said(message: &Message) -> String {
+    let mut text = String::new();
+    for part in &message.parts {
+        if let PartBody::Text { text: piece, .. } = &part.body
+            && !REMINDERS.iter().any(|reminder| piece.trim_start().starts_with(reminder))
+        {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(piece);
+        }
+    }
+    text
+}
+
+fn is_media(part: &Part) -> bool {
+    matches!(part.body, PartBody::Image(_) | PartBody::Audio(_) | PartBody::Video(_) | PartBody::File(_))
+}
+
+fn see_parts(parts: &[Part], see: &mut impl FnMut(&str)) {
+    for part in parts {
+        match &part.body {
+            PartBody::Text { text, .. } => see(text),
+            PartBody::Refusal(text) => see(text),
+            PartBody::Reasoning(thought) => see(&thought.text),
+            PartBody::ToolCall(call) => see(&call.arguments),
+            PartBody::ToolResult(result) => see_parts(&result.parts, see),
+            PartBody::File(file) => {
+                if let switchboard_wire::chat::MediaSource::Text(text) = &file.source {
+                    see(text);
+                }
+            }
+            PartBody::Image(_) | PartBody::Audio(_) | PartBody::Video(_) | PartBody::Hosted(_) => {}
+        }
+    }
+}
+
+fn see_values(value: &serde_json::Value, see: &mut impl FnMut(&str)) {
+    match value {
+        serde_json::Value::String(text) => see(text),
+        serde_json::Value::Array(items) => items.iter().for_each(|item| see_values(item, see)),
+        serde_json::Value::Object(fields) => fields.values().for_each(|field| see_values(field, see)),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
+}
