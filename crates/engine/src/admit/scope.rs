@@ -326,6 +326,25 @@ impl Scope {
         NanoUsd(self.spent.load(Ordering::Relaxed))
     }
 
+    /// What it has spent in the window of that kind that is open now; none where no budget of it has such windows.
+    pub fn spent_in(&self, window: Window, now: Micros) -> Option<NanoUsd> {
+        if window == Window::Lifetime {
+            return Some(self.spent());
+        }
+        let state = self.state();
+        let purse = state.purses.iter().find(|purse| purse.window == window)?;
+        Some(if window.start(now) > purse.start { NanoUsd::ZERO } else { purse.spent })
+    }
+
+    /// Corrects what it has spent, for ever and in the windows that are open.
+    pub(super) fn correct(&self, amount: NanoUsd, now: Micros) {
+        let mut state = self.state();
+        for purse in state.purses.iter_mut().filter(|purse| purse.window.start(now) <= purse.start) {
+            purse.spent = purse.spent.plus(amount);
+        }
+        self.spend(amount);
+    }
+
     /// Adds to what it has spent.
     pub(super) fn spend(&self, amount: NanoUsd) {
         self.spent.fetch_add(amount.0, Ordering::Relaxed);

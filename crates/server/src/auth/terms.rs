@@ -212,7 +212,7 @@ pub fn of(book: &Book, key: &Key, around: &Surroundings, policy: &Policy) -> All
         row: row(&key.budget_id),
         ..Own::default()
     };
-    enter(&mut found, Level::Key, &key.token, own);
+    enter(&mut found, Level::Key, key.account(), own);
     found
 }
 
