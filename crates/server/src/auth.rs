@@ -8,6 +8,7 @@ mod address;
 pub mod caller;
 pub mod directory;
 pub mod guess;
+pub mod guests;
 pub mod mint;
 pub mod resolve;
 pub mod terms;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 use switchboard_engine::admit::{Level, ScopeId, Window};
-use switchboard_store::Money;
+use switchboard_store::{Money, Time};
 use switchboard_store::object::{Budget, Json, Key, Object, Team, User};
 
 use super::form::Form;
@@ -77,6 +77,12 @@ pub(super) fn spent_in(app: &App, level: Level, id: &str, duration: Option<&str>
     Value::Number(Money(app.book.spent(&ScopeId::new(level, id), window)).number())
 }
 
+/// When a budget of that time begins anew.
+fn resets(app: &App, duration: Option<&str>) -> Value {
+    let window = duration.and_then(Window::parse);
+    json!(window.and_then(|window| window.end(window.start(app.book.now()))).map(Time))
+}
+
 /// A key's row, without its hash.
 pub(super) fn key(app: &App, key: &Key, budget: Option<&Budget>) -> Json {
     let mut row = columns(key);
@@ -86,6 +92,7 @@ pub(super) fn key(app: &App, key: &Key, budget: Option<&Budget>) -> Json {
     let duration = key.budget_duration.as_deref().or(budget.and_then(|budget| budget.budget_duration.as_deref()));
     row.insert("spend".to_owned(), spent_in(app, Level::Key, key.account(), duration));
     row.insert("total_spend".to_owned(), spent(app, Level::Key, key.account()));
+    row.insert("budget_reset_at".to_owned(), resets(app, duration));
     usage(app, key, &mut row);
     row.insert("model_spend".to_owned(), json!({}));
     row.insert("soft_budget_cooldown".to_owned(), json!(false));
@@ -134,6 +141,7 @@ pub(super) fn budget(budget: &Budget) -> Value {
 pub(super) fn user(app: &App, user: &User) -> Json {
     let mut row = shape("LiteLLM_UserTable");
     let mut known = columns(user);
+    known.insert("budget_reset_at".to_owned(), resets(app, user.budget_duration.as_deref()));
     known.insert("spend".to_owned(), spent_in(app, Level::User, &user.user_id, user.budget_duration.as_deref()));
     filled(&mut row, &known);
     row
@@ -143,6 +151,7 @@ pub(super) fn user(app: &App, user: &User) -> Json {
 pub(super) fn team(app: &App, team: &Team) -> Json {
     let mut row = shape("LiteLLM_TeamTable");
     let mut known = columns(team);
+    known.insert("budget_reset_at".to_owned(), resets(app, team.budget_duration.as_deref()));
     known.insert("spend".to_owned(), spent_in(app, Level::Team, &team.team_id, team.budget_duration.as_deref()));
     filled(&mut row, &known);
     row

@@ -18,6 +18,7 @@ mod people;
 mod references;
 mod reloading;
 mod routing;
+mod spending;
 mod smart;
 mod tidy;
 mod upstream;
