@@ -5,6 +5,7 @@ use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
 
 use crate::call::{Call, Content};
+use crate::deployment::Reach;
 
 /// Client headers that a provider gets. An organisation or project is not among them: the gateway's credential is used for what its
 /// operator chose.
@@ -35,9 +36,10 @@ const BACKWARD: [&str; 20] = [
 ];
 
 /// Adds the client's headers that a provider may have; those of the row win.
-pub fn forward(client: &HeaderMap, spoken: Option<Dialect>, upstream: &mut HeaderMap) {
+pub fn forward(client: &HeaderMap, reach: &Reach, upstream: &mut HeaderMap) {
     for (name, value) in client {
-        if FORWARD.contains(&name.as_str()) && understands(spoken, name.as_str()) && !upstream.contains_key(name) {
+        let wanted = FORWARD.contains(&name.as_str()) && understands(reach.dialect(), name.as_str());
+        if wanted && !reach.headers.contains_key(name) && !upstream.contains_key(name) {
             upstream.insert(name.clone(), value.clone());
         }
     }

@@ -16,7 +16,7 @@ use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage, deriv
 use crate::health::{Health, Place, Registry};
 use crate::route::traits::{Facts, Traits};
 use crate::sign::{Secret, Signer};
-use crate::upstream::{Origin, Transport};
+use crate::upstream::{Origin, Preset, Transport};
 
 /// A deployment as configured.
 #[derive(Clone, Debug, Default)]
@@ -99,6 +99,8 @@ pub struct Reach {
     pub headers: HeaderMap,
     /// How the credential is shown.
     pub signer: Arc<Signer>,
+    /// The constant headers and the credential, where that is the same for all requests.
+    pub preset: Option<Preset>,
     /// Changes to the body; the model is not among them.
     pub edits: Edits,
 }
@@ -243,11 +245,14 @@ impl Deployment {
             headers.insert(name, value);
         }
         let edits = endpoint.edits(value).map_err(|error| error.to_string())?;
+        let signer = signer(endpoint.auth, &origin)?;
+        let preset = signer.constant().map(|credential| Preset::new(origin.clone(), headers.clone(), credential.as_ref()));
         Ok(Some(Reach {
             operation,
             dialect,
             stream,
-            signer: signer(endpoint.auth, &origin)?,
+            preset: preset.transpose().map_err(|error| error.to_string())?,
+            signer,
             origin,
             path,
             model: endpoint.model.to_owned(),

@@ -104,13 +104,15 @@ impl Dispatch<'_> {
         (body, needed, content_type): (Frames, Vec<(&'static str, String)>, &str),
         meter: Option<&mut Meter>,
     ) -> Result<UpstreamReply, Error> {
-        let mut headers = reach.headers.clone();
+        // Where the credential is constant, so are all headers but what this call adds.
+        let preset = reach.preset.as_ref().filter(|_| self.overrides.is_none_or(Overrides::leave_headers)).cloned();
+        let mut headers = if preset.is_some() { HeaderMap::new() } else { reach.headers.clone() };
         if content_type != JSON
             && let Ok(value) = HeaderValue::try_from(content_type)
         {
             headers.insert(CONTENT_TYPE, value);
         }
-        crate::control::forward(&self.call.headers, reach.dialect(), &mut headers);
+        crate::control::forward(&self.call.headers, reach, &mut headers);
         for (name, value) in needed {
             add(&mut headers, name, &value);
         }
@@ -126,8 +128,13 @@ impl Dispatch<'_> {
         request.timeouts = self.timeouts(target);
         request.caps = if self.call.stream { Caps::STREAM } else { Caps::WHOLE };
         request.transport = target.spec.transport.clone();
-        let signed = reach.signer.sign(&self.worker.upstream, &mut request).await;
-        signed.map_err(|error| Error::credential(&target.provider_name, error))?;
+        match preset {
+            Some(preset) => request.preset = Some(preset),
+            None => {
+                let signed = reach.signer.sign(&self.worker.upstream, &mut request).await;
+                signed.map_err(|error| Error::credential(&target.provider_name, error))?;
+            }
+        }
         let overhead = self.call.received.elapsed();
         if let Some(meter) = meter {
             meter.dispatch()?;
@@ -136,7 +143,9 @@ impl Dispatch<'_> {
                 record.overhead.get_or_insert(overhead);
             });
         }
-        self.worker.upstream.send(request).await.map_err(Error::dial)
+        let reply = self.worker.upstream.send(request).await.map_err(Error::dial)?;
+        reach.signer.answered(reply.status);
+        Ok(reply)
     }
 
     /// The deadlines at that target.

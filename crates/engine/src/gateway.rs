@@ -83,6 +83,13 @@ impl Gateway {
         self.fleet.load().plan_counted(call, counted)
     }
 
+    /// The same, with the expected cost of every target.
+    pub async fn explain(&self, call: &Call) -> Result<Plan, Error> {
+        let mut plan = self.plan(call).await?;
+        plan.estimate(call);
+        Ok(plan)
+    }
+
     /// Takes one call to that deployment and no other.
     pub async fn call_one(&self, call: &Call, worker: &Worker, target: Arc<Deployment>) -> Result<Answer, Error> {
         let plan = Plan::only(target);

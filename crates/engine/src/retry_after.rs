@@ -16,7 +16,9 @@ pub fn hint(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
         .and_then(duration)
         .or_else(|| header("retry-after").and_then(|value| after(value, now)))
         .or_else(|| resets(headers))
-        .or_else(|| delay_in_body(body))?;
+        .or_else(|| dated_resets(headers, now))
+        .or_else(|| delay_in_body(body))
+        .or_else(|| delay_in_words(body))?;
     Some(asked.min(LONGEST))
 }
 
@@ -45,6 +47,81 @@ fn resets(headers: &HeaderMap) -> Option<Duration> {
             (remaining.trim() == "0").then(|| units(reset)).flatten()
         })
         .max()
+}
+
+/// `anthropic-ratelimit-*-reset` of whatever has run out: dates.
+fn dated_resets(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    ["requests", "tokens", "input-tokens", "output-tokens"]
+        .into_iter()
+        .filter_map(|what| {
+            let remaining = headers.get(format!("anthropic-ratelimit-{what}-remaining"))?.to_str().ok()?;
+            let reset = headers.get(format!("anthropic-ratelimit-{what}-reset"))?.to_str().ok()?;
+            (remaining.trim() == "0").then(|| instant(reset)?.duration_since(now).ok()).flatten()
+        })
+        .max()
+}
+
+/// A date as RFC 3339 has it: `2026-11-21T10:00:30Z`, `2026-11-21T12:00:30.5+02:00`.
+fn instant(text: &str) -> Option<SystemTime> {
+    let text = text.trim();
+    let number = |from: usize, to: usize| {
+        text.get(from..to).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))?.parse::<u64>().ok()
+    };
+    let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+    let bytes = text.as_bytes();
+    if marks.iter().any(|(at, mark)| bytes.get(*at) != Some(mark)) || !matches!(bytes.get(10), Some(b'T' | b't' | b' ')) {
+        return None;
+    }
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let rest = &text[19..];
+    let zone = rest.find(['Z', 'z', '+', '-'])?;
+    let fraction = match &rest[..zone] {
+        "" => 0.0,
+        digits => format!("0{digits}").parse::<f64>().ok().filter(|_| digits.starts_with('.'))?,
+    };
+    let offset = match &rest[zone..] {
+        "Z" | "z" => 0,
+        signed => {
+            let (hours, minutes) = signed[1..].split_once(':')?;
+            let seconds = hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60;
+            if signed.starts_with('-') { -seconds } else { seconds }
+        }
+    };
+    // Days since 1970 by the civil calendar, whose year begins in March.
+    let (years, months) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = years * 365 + years / 4 - years / 100 + years / 400 + (153 * months + 2) / 5 + day - 1 - 719_468;
+    let seconds = i64::try_from(days * 86_400 + hour * 3600 + minute * 60 + second).ok()? - offset;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))?.checked_add(duration(fraction)?)
+}
+
+/// The last resort: "try again in 20s", "reset after 2m 13s", "retry in 1.5 seconds".
+fn delay_in_words(body: &[u8]) -> Option<Duration> {
+    const BEFORE: [&str; 6] = ["try again in ", "retry in ", "retry after ", "reset after ", "resets in ", "wait "];
+    let text = std::str::from_utf8(body).ok()?.to_ascii_lowercase();
+    let rest = BEFORE.iter().find_map(|words| text.split_once(words).map(|(_, rest)| rest))?;
+    let mut total: Option<Duration> = None;
+    let mut rest = rest;
+    // Numbers with units, in a row, with or without blanks.
+    loop {
+        rest = rest.trim_start_matches(' ');
+        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(rest.len());
+        let Some(value) = seconds(rest[..digits].trim_end_matches('.')) else { return total };
+        let unit = rest[digits..].trim_start_matches(' ');
+        let word = unit.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(unit.len());
+        let scale = match &unit[..word] {
+            "ms" | "millisecond" | "milliseconds" => 0.001,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+            "h" | "hour" | "hours" => 3600.0,
+            _ => return total,
+        };
+        total = Some(total.unwrap_or_default().checked_add(duration(value * scale)?)?);
+        rest = &unit[word..];
+    }
 }
 
 /// A duration written as numbers with units: `1h2m3.5s`, `120ms`.
@@ -76,31 +153,4 @@ fn delay_in_body(body: &[u8]) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_spelling_is_understood() {
-        let of = |pairs: &[(&'static str, &str)], body: &str| {
-            let mut headers = HeaderMap::new();
-            for (name, value) in pairs {
-                headers.insert(*name, value.parse().expect("a header"));
-            }
-            hint(&headers, body.as_bytes()).map(|wait| wait.as_millis())
-        };
-        assert_eq!(of(&[("retry-after", "20")], ""), Some(20_000));
-        assert_eq!(of(&[("retry-after-ms", "1234")], ""), Some(1234));
-        let date = [("date", "Sat, 21 Nov 2026 10:00:00 GMT"), ("retry-after", "Sat, 21 Nov 2026 10:00:30 GMT")];
-        assert_eq!(of(&date, ""), Some(30_000));
-        assert_eq!(of(&[("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "6m0.5s")], ""), Some(360_500));
-        assert_eq!(of(&[("x-ratelimit-remaining-tokens", "9"), ("x-ratelimit-reset-tokens", "6m0s")], ""), None);
-        assert_eq!(of(&[], r#"{"details":[{"retryDelay": "34s"}]}"#), Some(34_000));
-        assert_eq!(of(&[("retry-after", "999999")], ""), Some(3_600_000));
-        for nonsense in ["NaN", "-5", "inf", "soon", "", "Sat, 21 Nov 1990 10:00:00 GMT"] {
-            assert_eq!(of(&[("retry-after", nonsense)], ""), None, "{nonsense}");
-        }
-        assert_eq!(units("120ms"), Some(Duration::from_millis(120)));
-        assert_eq!(units("1h2m"), Some(Duration::from_secs(3720)));
-        assert_eq!(units("5x"), None);
-    }
-}
+mod tests;

@@ -24,15 +24,16 @@ use crate::auth::Caller;
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
 use crate::router::{Info, Match, Route, Row};
-use crate::{market, models, page};
+use crate::trust::Denial;
+use crate::{default_model, explain, health, market, models, page};
 
-type Answered = Response<AnswerBody>;
+pub(crate) type Answered = Response<AnswerBody>;
 
 /// A request that cannot be answered, and how its client wants to be told.
 pub struct Refusal {
-    error: Error,
-    dialect: Dialect,
-    flavor: Flavor,
+    pub(crate) error: Error,
+    pub(crate) dialect: Dialect,
+    pub(crate) flavor: Flavor,
 }
 
 /// Serves one request.
@@ -67,15 +68,15 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
     let caller = identified(acceptor, &row, &parts, from).await.map_err(|refused| shown(refused, &door))?;
     let principal = caller.principal.clone();
     match route {
-        Route::Models => models::list(&acceptor.app, &principal, &parts).map_err(told),
+        Route::Models => models::list(&acceptor.app, &caller, &parts).map_err(told),
         Route::Market(listing) => {
-            let ask = market::Ask { principal: &principal, parts: &parts, model: path_model.as_deref() };
+            let ask = market::Ask { caller: &caller, parts: &parts, model: path_model.as_deref() };
             market::answer(&acceptor.app, listing, &ask).map_err(told)
         }
-        Route::Model => models::one(&acceptor.app, &principal, &parts, &path_model.unwrap_or_default()).map_err(told),
-        Route::GeminiModels => models::gemini(&acceptor.app, &principal, path_model.as_deref(), parts.uri.query()).map_err(told),
+        Route::Model => models::one(&acceptor.app, &caller, &parts, &path_model.unwrap_or_default()).map_err(told),
+        Route::GeminiModels => models::gemini(&acceptor.app, &caller, path_model.as_deref(), parts.uri.query()).map_err(told),
         Route::Info(document) => {
-            let ask = models::info::Ask { principal: &principal, parts: &parts };
+            let ask = models::info::Ask { caller: &caller, parts: &parts };
             let answered = match document {
                 Info::Models => models::info::all(&acceptor.app, &ask),
                 Info::Paged => models::info::paged(&acceptor.app, &ask),
@@ -83,7 +84,11 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             };
             answered.map_err(told)
         }
-        Route::Page(page) => Ok(Box::pin(page::closed(page, acceptor, &parts)).await),
+        Route::Page(page) => {
+            let ask = health::Ask { caller: &caller, parts: &parts };
+            Box::pin(page::closed(page, acceptor, &ask)).await.map_err(told)
+        }
+        Route::Explain(_) => Box::pin(explain::answer(&acceptor.app, parts, body, (door, caller, received))).await,
         Route::Admin(action) => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let arrived = Arrived { parts, body: frames.into_bytes(), from };
@@ -93,7 +98,7 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
             let (frames, _drawn) = frames.into_parts();
-            let call = draft.call(frames.into_iter().collect(), &acceptor.app).map_err(told)?;
+            let call = draft.call(frames.into(), &acceptor.app).map_err(told)?;
             let call = authz::call::may(call, &caller, &acceptor.app).map_err(|refused| shown(refused, &door))?;
             let answered = acceptor.app.gateway.call(&call, &acceptor.worker).await;
             let answer = answered.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
@@ -109,7 +114,14 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
 async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
     let keys = acceptor.app.keys.load_full();
     let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
-    authz::enter(row.policy, acceptor.router.below(parts.uri.path()), &caller)?;
+    if let Err(refused) = authz::enter(row.policy, acceptor.router.below(parts.uri.path()), &caller) {
+        // Calls of models are in their own log.
+        if let (Some(trust), Route::Admin(_)) = (&acceptor.app.trust, row.route) {
+            let (caller, action, route) = (caller.as_ref(), parts.method.as_str(), row.path);
+            trust.denied(Denial { caller, action, route, asked: None, from, request_id: &crate::id::mint() }).await;
+        }
+        return Err(refused);
+    }
     Ok(caller)
 }
 
@@ -121,7 +133,7 @@ fn address(peer: Peer) -> Option<IpAddr> {
 }
 
 /// A refusal as the client of that door expects it: in LiteLLM's words where the form is OpenAI's, else in the dialect's own.
-fn shown(refused: Refused, door: &Door) -> Refusal {
+pub(crate) fn shown(refused: Refused, door: &Door) -> Refusal {
     let mut error = Error::from(refused.problem());
     let own = matches!(door.dialect, Dialect::Anthropic | Dialect::Gemini) || door.flavor == Flavor::OpenRouter;
     if !own {
@@ -140,6 +152,8 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
         Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::Admin(_) => Ok((plain, path_model, None)),
+        // Its form is known when its body is.
+        Route::Explain(flavor) => Ok((Door { flavor, ..plain }, None, None)),
         Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
         Route::GeminiModels => Ok((gemini, path_model, None)),
         Route::Gemini => {
@@ -165,17 +179,17 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
 }
 
 /// A request on its way to being a call.
-struct Draft {
-    door: Door,
-    principal: Arc<Principal>,
-    headers: HeaderMap,
-    path_model: Option<String>,
-    path_stream: Option<bool>,
-    received: Instant,
+pub(crate) struct Draft {
+    pub(crate) door: Door,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) path_model: Option<String>,
+    pub(crate) path_stream: Option<bool>,
+    pub(crate) received: Instant,
 }
 
 impl Draft {
-    fn call(self, body: Frames, app: &App) -> Result<Call, Problem> {
+    pub(crate) fn call(self, body: Frames, app: &App) -> Result<Call, Problem> {
         let form =
             self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).filter(|kind| kind.starts_with("multipart/form-data"));
         let content = match form {
@@ -193,9 +207,17 @@ impl Draft {
                 (field("model")?, field("stream")?.as_deref() == Some("true"), false)
             }
         };
-        let model_in_path = self.path_model.is_some();
-        let model = self.path_model.or(named).filter(|model| !model.is_empty());
-        let model = model.ok_or_else(|| *Error::model_missing().problem)?;
+        // A list of models may stand for the one: the first is it, as if it stood in the path.
+        let first = || match (&content, &named) {
+            (Content::Json(outline), None) => {
+                outline.read(&body, "models").ok().flatten().and_then(|list: Vec<String>| list.into_iter().next())
+            }
+            _ => None,
+        };
+        let path_model = self.path_model.or_else(first);
+        let model_in_path = path_model.is_some() || named.is_none();
+        let model = path_model.or(named).filter(|model| !model.is_empty());
+        let model = model.or_else(|| default_model::of(self.door.operation, app)).ok_or_else(|| *Error::model_missing().problem)?;
         Ok(Call {
             id: crate::id::mint(),
             door: self.door,
@@ -248,7 +270,7 @@ fn other_method(parts: &http::request::Parts, allowed: &str) -> Answered {
     response
 }
 
-fn body_refusal(error: &crate::edge::BodyError, door: &Door) -> Refusal {
+pub(crate) fn body_refusal(error: &crate::edge::BodyError, door: &Door) -> Refusal {
     let status = error.status();
     let kind = match status {
         StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,

@@ -5,12 +5,16 @@
 //!
 //! [`authz`]: crate::authz
 
+mod audit;
 mod duration;
 pub mod form;
 mod keys;
+mod people;
 mod refused;
 pub mod routes;
 mod rows;
+mod teams;
+mod users;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,6 +23,7 @@ use bytes::Bytes;
 use http::{Response, request};
 use serde_json::Value;
 use switchboard_engine::answer::AnswerBody;
+use switchboard_store::desk::Author;
 use switchboard_store::{Desk, Store};
 
 pub use form::Form;
@@ -27,6 +32,7 @@ pub use routes::Action;
 
 use crate::app::App;
 use crate::auth::Caller;
+use crate::trust::Denial;
 
 /// What every management request has.
 pub struct Request {
@@ -42,6 +48,10 @@ pub struct Request {
     pub path: Vec<String>,
     /// The body; none was sent if there is none.
     pub body: Option<Value>,
+    /// From where.
+    pub from: Option<IpAddr>,
+    /// Its id.
+    pub id: String,
     /// Who says so, where an administrator acts for somebody else (`litellm-changed-by`).
     pub changed_by: Option<String>,
 }
@@ -95,6 +105,16 @@ impl Request {
         self.changed_by.clone().unwrap_or_else(|| self.caller.actor().to_owned())
     }
 
+    /// The same, and what else the audit log says.
+    pub fn author(&self) -> Author {
+        Author {
+            name: self.actor(),
+            key: self.caller.principal.key_hash.clone().unwrap_or_default(),
+            source: crate::trust::source(self.from),
+            request_id: self.id.clone(),
+        }
+    }
+
     /// Reads objects.
     pub async fn read<T, F, W>(&self, work: W) -> Result<T, Refused>
     where
@@ -112,7 +132,11 @@ impl Request {
         F: Future<Output = Result<T, Refused>> + Send + 'static,
         W: FnOnce(Desk) -> F + Send + 'static,
     {
-        self.store.write(&self.actor(), work).await
+        if let Some(trust) = &self.app.trust {
+            // What is done is written down with it, or not done.
+            trust.audit().await?;
+        }
+        self.store.write_as(self.author(), work).await
     }
 
     /// A part of the path.
@@ -141,7 +165,7 @@ pub async fn serve(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern:
 
 async fn answer(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Answer {
     let store = app.store.clone().ok_or_else(Refused::no_store)?;
-    let Arrived { parts, body, .. } = arrived;
+    let Arrived { parts, body, from } = arrived;
     let body = read_body(&body)?;
     let changed_by = parts.headers.get("litellm-changed-by").filter(|_| caller.is_admin());
     let changed_by = changed_by.and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -152,9 +176,19 @@ async fn answer(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &s
         query: crate::query::pairs(parts.uri.query().unwrap_or_default()),
         path: routes::variables(pattern, parts.uri.path()),
         body,
+        from,
+        id: crate::id::mint(),
         changed_by,
     };
-    Box::pin(routes::dispatch(action, &request)).await
+    let answer = Box::pin(routes::dispatch(action, &request)).await;
+    if let (Err(refused), Some(trust)) = (&answer, &app.trust)
+        && matches!(refused.status.as_u16(), 401 | 403)
+    {
+        let asked = request.body.as_ref();
+        let (caller, action) = (request.caller.as_ref(), parts.method.as_str());
+        trust.denied(Denial { caller, action, route: pattern, asked, from, request_id: &request.id }).await;
+    }
+    answer
 }
 
 fn read_body(bytes: &[u8]) -> Result<Option<Value>, Refused> {

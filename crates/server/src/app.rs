@@ -10,9 +10,13 @@ use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::health::Registry;
 use switchboard_store::Store;
 
+use crate::admin::Refused;
 use crate::auth::{Foundation, Keys};
+use crate::books::Books;
 use crate::config::Config;
+use crate::health::Checks;
 use crate::router::Router;
+use crate::trust::Trust;
 
 /// The gateway as the world sees it: one for all workers.
 pub struct App {
@@ -22,6 +26,8 @@ pub struct App {
     pub smart: Arc<switchboard_engine::smart::Smart>,
     /// How deployments are doing; outlives changes of the configuration.
     pub health: Registry,
+    /// What checks of deployments have found.
+    pub checks: Checks,
     /// What is known of providers and models.
     pub catalog: ArcSwap<Catalog>,
     /// The configuration in force.
@@ -32,8 +38,12 @@ pub struct App {
     pub foundation: Foundation,
     /// Where objects are kept, if anywhere.
     pub store: Option<Store>,
+    /// What secrets are sealed with, and the log of what administrators do; none without a database.
+    pub trust: crate::trust::Shared,
     /// What every key, team and user has spent.
     pub book: Arc<Book>,
+    /// Where it is written down.
+    pub books: Books,
     /// Whether the gateway is about to stop.
     pub draining: Box<dyn Fn() -> bool + Send + Sync>,
 }
@@ -42,6 +52,11 @@ impl App {
     /// What is known of providers and models.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.catalog.load_full()
+    }
+
+    /// What secrets are sealed with, and the log of what administrators do.
+    pub fn trust(&self) -> Result<&Trust, Refused> {
+        self.trust.as_deref().ok_or_else(Refused::no_store)
     }
 
     /// The configuration in force.

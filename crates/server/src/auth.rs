@@ -1,8 +1,8 @@
 //! From a request's headers to who is asking.
 //!
-//! A key is known by its SHA-256; nothing else of it is kept. The master key is compared in constant time; a virtual key is found
-//! by its digest in the [`Directory`], which asks the store for what it does not know. Keys that cannot be any are refused before
-//! anything is asked.
+//! A key is known by its SHA-256; nothing else of it is kept, but for what [`crate::digest`] remembers for a while. The master key is
+//! compared in constant time; a virtual key is found by its digest in the [`Directory`], which asks the store for what it does not
+//! know. Keys that cannot be any are refused before anything is asked.
 
 mod address;
 pub mod caller;
@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use ring::digest::SHA256;
 use serde_json::json;
 use switchboard_store::{Store, StoreError, Time};
 
@@ -31,8 +30,7 @@ use guess::Guesses;
 use mint::Pepper;
 use resolve::Groups;
 
-/// The SHA-256 of a key.
-pub type Digest = [u8; 32];
+pub use crate::digest::Digest;
 
 /// How long known keys are believed while the database does not answer.
 pub const PATIENCE: Duration = Duration::from_secs(600);
@@ -99,7 +97,7 @@ impl Keys {
             let message = "Authentication Error, No api key passed in.";
             return Err(Refused::unauthenticated("auth_error", json!("None"), message));
         };
-        let key = digest(given.as_bytes());
+        let key = crate::digest::sha256(given.as_bytes());
         if same(&key, master) {
             return Ok(self.trusted.clone());
         }
@@ -204,9 +202,7 @@ fn bare(value: &str) -> &str {
 
 /// The SHA-256 of a key.
 pub fn digest(bytes: &[u8]) -> Digest {
-    let mut out = [0; 32];
-    out.copy_from_slice(ring::digest::digest(&SHA256, bytes).as_ref());
-    out
+    crate::digest::sha256(bytes)
 }
 
 /// A digest in hex.

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use http::HeaderName;
 use switchboard_engine::catalog::{Auth, Provider};
-use switchboard_engine::sign::{self, Secret, Signer, aws, azure, gcp, oci, token};
+use switchboard_engine::sign::{self, Kept, Secret, Shape, Signer, aws, azure, gcp, oci, token};
 use switchboard_engine::upstream::Origin;
 
 use crate::config::resolved::{Connection, Deployment};
-use crate::config::{Environment, Secret as Configured};
+use crate::config::{Elsewhere, Environment, Secret as Configured};
 
 /// What a credential is made from.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,8 @@ pub struct Ingredients<'a> {
     pub provider: &'a Provider,
     /// The environment.
     pub environment: &'a Environment,
+    /// Where secrets that others keep can be read again.
+    pub elsewhere: &'a Elsewhere,
 }
 
 const IBM_TOKENS: &str = "https://iam.cloud.ibm.com/identity/token";
@@ -50,10 +53,13 @@ impl Ingredients<'_> {
     pub fn signer(&self, auth: &Auth, origin: &Origin) -> Result<Arc<Signer>, String> {
         let auth = match auth {
             Auth::None => Ok(sign::Auth::None),
-            Auth::Bearer => self.keyed(sign::Auth::bearer),
-            Auth::Header(name) => self.keyed(|key| sign::Auth::header(name, key)),
+            Auth::Bearer => self.shaped(Shape::Scheme("Bearer".to_owned())),
+            Auth::Header(name) => match HeaderName::try_from(name.as_str()) {
+                Ok(name) => self.shaped(Shape::Header(name)),
+                Err(_) => self.keyed(|key| sign::Auth::header(name, key)),
+            },
             Auth::Query(name) => self.keyed(|key| Ok(sign::Auth::query(name, key.clone()))),
-            Auth::Scheme(name) => self.keyed(|key| sign::Auth::scheme(name, key)),
+            Auth::Scheme(name) => self.shaped(Shape::Scheme(name.clone())),
             Auth::Aws(service) => self.aws(service),
             Auth::Gcp => self.gcp(),
             Auth::Azure => self.azure(),
@@ -61,6 +67,19 @@ impl Ingredients<'_> {
             Auth::Exchange(flow) => self.exchange(flow),
         }?;
         Ok(Arc::new(Signer::new(origin.clone(), auth)))
+    }
+
+    /// A key in a header; one that somebody else keeps is read again when the provider refuses it.
+    fn shaped(&self, shape: Shape) -> Result<sign::Auth, String> {
+        let configured = self.connection().api_key.as_ref();
+        let reference = configured.and_then(Configured::reference).and_then(|name| self.elsewhere.reference(name));
+        let (Some(key), Some(reference)) = (configured, reference) else {
+            return self.keyed(|key| match &shape {
+                Shape::Scheme(scheme) => sign::Auth::scheme(scheme, key),
+                Shape::Header(name) => sign::Auth::header(name.as_str(), key),
+            });
+        };
+        Ok(sign::Auth::Kept(Kept::new(shape, Secret::from(key.expose()), reference.clone(), sign::system_clock())))
     }
 
     fn keyed(&self, make: impl FnOnce(&Secret) -> Result<sign::Auth, sign::SignError>) -> Result<sign::Auth, String> {
@@ -101,7 +120,7 @@ impl Ingredients<'_> {
                 secret_key: Secret::from(secret.expose()),
                 session_token: own.session_token.as_ref().map(|token| Secret::from(token.expose())),
             }),
-            _ => self.aws_chain(own.profile_name.clone(), endpoints.clone()),
+            _ => aws_chain(self.environment, own.profile_name.clone(), endpoints.clone()),
         };
         if let Some(role) = &own.role_name {
             source = aws::Source::Role {
@@ -114,23 +133,6 @@ impl Ingredients<'_> {
             };
         }
         Ok(sign::Auth::Aws(aws::Aws::new(&region, service, source, sign::system_clock())))
-    }
-
-    fn aws_chain(&self, profile: Option<String>, endpoints: aws::Endpoints) -> aws::Source {
-        let environment = self.environment.clone();
-        let file = |name: &str, usual: &str| {
-            let home = || Some(PathBuf::from(self.environment.get_non_empty("HOME")?).join(".aws").join(usual));
-            self.environment.get_non_empty(name).map(PathBuf::from).or_else(home)
-        };
-        aws::Source::Chain {
-            profile: aws::Profile {
-                credentials_file: file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
-                config_file: file("AWS_CONFIG_FILE", "config"),
-                name: profile.or_else(|| self.environment.get_non_empty("AWS_PROFILE").map(str::to_owned)),
-            },
-            environment: Arc::new(move |name| environment.get(name).map(str::to_owned)),
-            endpoints,
-        }
     }
 
     fn gcp(&self) -> Result<sign::Auth, String> {
@@ -217,5 +219,23 @@ impl Ingredients<'_> {
             other => return Err(format!("provider `{}` trades its key by `{other}`, which is not known", self.provider.id)),
         };
         Ok(sign::Auth::Token(token::Tokens::new(source, sign::system_clock())))
+    }
+}
+
+/// Keys along AWS's usual chain.
+pub(crate) fn aws_chain(environment: &Environment, profile: Option<String>, endpoints: aws::Endpoints) -> aws::Source {
+    let file = |name: &str, usual: &str| {
+        let home = || Some(PathBuf::from(environment.get_non_empty("HOME")?).join(".aws").join(usual));
+        environment.get_non_empty(name).map(PathBuf::from).or_else(home)
+    };
+    let variables = environment.clone();
+    aws::Source::Chain {
+        profile: aws::Profile {
+            credentials_file: file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
+            config_file: file("AWS_CONFIG_FILE", "config"),
+            name: profile.or_else(|| environment.get_non_empty("AWS_PROFILE").map(str::to_owned)),
+        },
+        environment: Arc::new(move |name| variables.get(name).map(str::to_owned)),
+        endpoints,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use switchboard_engine::catalog::{Auth, Catalog};
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::health::Registry;
+use switchboard_engine::route::settings::Settings;
 use switchboard_engine::route::traits::{Pattern, Traits};
 use switchboard_engine::route::{Fallback, Fleet, Names, TryPolicy};
 use switchboard_engine::sign::{Secret, Signer};
@@ -82,9 +83,18 @@ fn names(config: &Config) -> Names {
         default_fallbacks: router.default_fallbacks.iter().map(Fallback::to).collect(),
         max_fallbacks: usize::try_from(router.max_fallbacks).ok(),
         virtual_models: config.switchboard.virtual_models.clone(),
-        settings: router.routing.clone(),
+        settings: settings(config),
         policy: TryPolicy::default(),
     }
+}
+
+/// How deployments are chosen: as the router says, and the gateway's own section beside it.
+fn settings(config: &Config) -> Settings {
+    let own = &config.switchboard;
+    let mut settings = config.router.routing.clone();
+    settings.openrouter = own.openrouter_strategy.unwrap_or(settings.openrouter);
+    settings.args.latency_goal = settings.args.latency_goal.or(own.latency_goal);
+    settings
 }
 
 fn fallbacks(written: &[Written]) -> Vec<(String, Vec<Fallback>)> {
@@ -143,7 +153,7 @@ fn deployment(
     let provider = catalog
         .provider(&provider_id)
         .ok_or_else(|| format!("there is no provider `{provider_id}`; `switchboard models --providers` lists them"))?;
-    let ingredients = Ingredients { deployment: &named, provider, environment: &config.environment };
+    let ingredients = Ingredients { deployment: &named, provider, environment: &config.environment, elsewhere: &config.elsewhere };
     let spec = Spec {
         provider: provider.id.clone(),
         model: model.into_owned(),

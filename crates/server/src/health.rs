@@ -1,58 +1,114 @@
-//! `GET /health`: asks deployments for a word, as LiteLLM's proxy does.
+//! How deployments are, as LiteLLM's proxy tells: `GET /health` asks each for a word, or tells what the checks in the background
+//! found; `/health/latest` and `/health/history` tell what was found before.
 
+pub(crate) mod background;
+mod checks;
+mod probe;
 mod together;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{HeaderMap, Response, StatusCode};
+use http::header::{HeaderName, HeaderValue};
+use http::{Response, StatusCode, request};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
-use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::deployment::Deployment;
-use switchboard_engine::principal::Principal;
-use switchboard_engine::wire::dialect::Flavor;
-use switchboard_engine::wire::frames::Frames;
-use switchboard_engine::wire::outline::Outline;
-use switchboard_engine::wire::{Dialect, Operation};
+use switchboard_engine::wire::problem::{Kind, Problem};
 
 use crate::app::Acceptor;
-use crate::app::unix_seconds;
+use crate::auth::Caller;
 use crate::config::Config;
 use crate::models::document;
 
-/// How long a deployment may take for its word.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Deployments asked at the same time.
-const AT_ONCE: usize = 32;
+pub use checks::Checks;
+use checks::Page;
+use probe::{Outcome, Probe};
 
-/// Asks every deployment, or those of one model, for a word.
-pub(crate) async fn check(acceptor: &Acceptor, wanted: Option<&str>) -> Response<AnswerBody> {
-    let (fleet, config) = (acceptor.app.gateway.fleet(), acceptor.app.config());
-    let is_wanted = |deployment: &&Arc<Deployment>| wanted.is_none_or(|name| deployment.spec.group == name || deployment.spec.id == name);
-    let (mut questions, mut unchecked) = (Vec::new(), Vec::new());
+/// Tells those who may not see where deployments are reached that they were not told.
+const NOTICE: HeaderName = HeaderName::from_static("litellm-health-field-notice");
+
+/// Whoever asks, and how.
+pub(crate) struct Ask<'a> {
+    /// Who.
+    pub(crate) caller: &'a Caller,
+    /// How.
+    pub(crate) parts: &'a request::Parts,
+}
+
+impl Ask<'_> {
+    fn value(&self, name: &str) -> Option<String> {
+        self.parts.uri.query().and_then(|query| crate::query::value(query, name)).filter(|value| !value.is_empty())
+    }
+
+    fn whole(&self, name: &str, usual: usize) -> Result<usize, Problem> {
+        let Some(text) = self.value(name) else { return Ok(usual) };
+        text.parse().map_err(|_| Problem::new(Kind::BadRequest, format!("`{name}` must be a whole number from 0")).with_param(name))
+    }
+
+    fn may_see(&self, outcome: &Outcome) -> bool {
+        self.caller.may_use(&[&outcome.group])
+    }
+}
+
+/// `GET /health`: every deployment, or those of one model.
+pub(crate) async fn check(acceptor: &Acceptor, ask: &Ask<'_>) -> Response<AnswerBody> {
+    let app = &acceptor.app;
+    let (fleet, config) = (app.gateway.fleet(), app.config());
+    let wanted = ask.value("model").or_else(|| ask.value("model_id"));
+    let is_wanted = |deployment: &&Arc<Deployment>| {
+        let spec = &deployment.spec;
+        ask.caller.may_use(&[&spec.group]) && wanted.as_ref().is_none_or(|name| spec.group == *name || spec.id == *name)
+    };
+    let (mut probes, mut found, mut unchecked) = (Vec::new(), Vec::new(), Vec::new());
     for deployment in fleet.deployments().filter(is_wanted) {
-        match question(deployment, &config) {
-            Some((operation, body)) => questions.push((deployment, operation, body)),
-            None => unchecked.push(entry(deployment)),
+        let known = config.general.health_checks.background.then(|| app.checks.latest(&deployment.spec.id)).flatten();
+        match (known, Probe::of(deployment, app, &config, wanted.is_some())) {
+            (Some(known), _) => found.push(known),
+            (None, Some(probe)) => probes.push(probe),
+            (None, None) => unchecked.push(deployment.clone()),
         }
     }
-    let asked = questions.into_iter().map(|(deployment, operation, body)| async move {
-        let word = tokio::time::timeout(PATIENCE, word(acceptor, deployment, operation, body)).await;
-        (deployment, word.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs()))))
-    });
-    let (mut healthy, mut unhealthy) = (Vec::new(), Vec::new());
-    for (deployment, word) in together::all(asked, AT_ONCE).await {
-        let mut entry = entry(deployment);
-        match word {
-            Ok(()) => healthy.push(entry),
-            Err(why) => {
-                entry["error"] = Value::from(why);
-                unhealthy.push(entry);
-            }
-        }
+    let asked = probes.into_iter().map(|probe| probe.run(app, &acceptor.worker));
+    for outcome in together::all(asked, config.general.health_checks.at_once as usize).await {
+        app.checks.add(&outcome);
+        found.push(outcome);
     }
-    let none_left = wanted.is_some() && healthy.is_empty();
+    report(&found, &unchecked, wanted.is_some(), &Telling { ask, config: &config })
+}
+
+/// What an entry may hold.
+struct Telling<'a> {
+    ask: &'a Ask<'a>,
+    config: &'a Config,
+}
+
+impl Telling<'_> {
+    fn entry(&self, model: &str, id: &str) -> Value {
+        let mut entry = json!({"model": model, "model_id": id});
+        let configured = self.config.deployments.iter().find(|configured| configured.model_info.id == id);
+        let base = configured.and_then(|configured| configured.connection.api_base.as_deref()).filter(|_| self.ask.caller.sees_places());
+        if let Some(base) = base {
+            entry["api_base"] = crate::models::info::bare(base).into();
+        }
+        entry
+    }
+
+    fn found(&self, outcome: &Outcome) -> Value {
+        let mut entry = self.entry(&outcome.model, &outcome.id);
+        if let Some(error) = outcome.error.as_deref().filter(|_| self.config.general.health_checks.details) {
+            entry["error"] = error.into();
+        }
+        entry
+    }
+}
+
+fn report(found: &[Outcome], unchecked: &[Arc<Deployment>], wanted: bool, telling: &Telling<'_>) -> Response<AnswerBody> {
+    let entries = |healthy: bool| {
+        let fitting = found.iter().filter(|outcome| outcome.error.is_none() == healthy);
+        fitting.map(|outcome| telling.found(outcome)).collect::<Vec<_>>()
+    };
+    let (healthy, unhealthy) = (entries(true), entries(false));
+    let none_left = wanted && healthy.is_empty();
     let mut value = json!({
         "healthy_count": healthy.len(),
         "unhealthy_count": unhealthy.len(),
@@ -60,61 +116,40 @@ pub(crate) async fn check(acceptor: &Acceptor, wanted: Option<&str>) -> Response
         "unhealthy_endpoints": unhealthy,
     });
     if !unchecked.is_empty() {
-        value["unchecked_endpoints"] = unchecked.into();
+        let list = unchecked.iter().map(|deployment| telling.entry(&probe::shown(deployment), &deployment.spec.id));
+        value["unchecked_endpoints"] = list.collect::<Vec<_>>().into();
     }
     let mut response = document(&value);
     if none_left {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
+    if !telling.ask.caller.sees_places() {
+        response.headers_mut().insert(NOTICE, HeaderValue::from_static("api_base is shown to administrators only"));
+    }
     response
 }
 
-fn entry(deployment: &Deployment) -> Value {
-    json!({"model": format!("{}/{}", deployment.spec.provider, deployment.spec.model), "model_id": deployment.spec.id})
+/// `GET /health/latest`.
+pub(crate) fn latest(acceptor: &Acceptor, ask: &Ask<'_>) -> Response<AnswerBody> {
+    document(&acceptor.app.checks.told_latest(&|outcome| ask.may_see(outcome)))
 }
 
-/// What to ask a deployment, by what it is for: by its configuration, else by its card, else whatever it serves. Images and speech
-/// are not asked for, since each costs money, and patterns name no model; those stay unchecked.
-fn question(deployment: &Deployment, config: &Config) -> Option<(Operation, Value)> {
-    let configured = config.deployments.iter().find(|configured| configured.model_info.id == deployment.spec.id);
-    let mode = configured.and_then(|configured| configured.model_info.mode.as_deref());
-    let mode = mode.or_else(|| deployment.card.as_ref()?.mode.as_deref());
-    let operation = match mode {
-        Some("chat" | "completion" | "responses") => Operation::Chat,
-        Some("embedding") => Operation::Embeddings,
-        Some("rerank") => Operation::Rerank,
-        Some("moderation") => Operation::Moderations,
-        Some(_) => return None,
-        None => [Operation::Chat, Operation::Embeddings, Operation::Rerank].into_iter().find(|operation| deployment.serves(*operation))?,
+/// `GET /health/history`.
+pub(crate) fn history(acceptor: &Acceptor, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
+    let healthy = match ask.value("status_filter").as_deref() {
+        None => None,
+        Some("healthy") => Some(true),
+        Some("unhealthy") => Some(false),
+        Some(_) => {
+            let problem = Problem::new(Kind::BadRequest, "`status_filter` must be `healthy` or `unhealthy`");
+            return Err(problem.with_param("status_filter"));
+        }
     };
-    let body = match operation {
-        Operation::Embeddings | Operation::Moderations => json!({"input": "ok"}),
-        Operation::Rerank => json!({"query": "ok", "documents": ["ok"]}),
-        _ => json!({"max_tokens": 16, "messages": [{"role": "user", "content": "Say ok."}]}),
-    };
-    deployment.serves(operation).then_some((operation, body))
+    let page = Page { model: ask.value("model"), healthy, limit: ask.whole("limit", 100)?, offset: ask.whole("offset", 0)? };
+    Ok(document(&acceptor.app.checks.told_history(&page, &|outcome| ask.may_see(outcome))))
 }
 
-/// A short question to one deployment.
-async fn word(acceptor: &Acceptor, deployment: &Arc<Deployment>, operation: Operation, mut body: Value) -> Result<(), String> {
-    body["model"] = deployment.spec.group.as_str().into();
-    let body = Frames::from(body.to_string().into_bytes());
-    let outline = Outline::scan(&body).map_err(|error| error.to_string())?;
-    let shape = if operation == Operation::Rerank { "cohere" } else { "openai" };
-    let call = Call {
-        id: crate::id::mint(),
-        door: Door { operation, dialect: Dialect::OpenAiChat, flavor: Flavor::OpenAi, shape, array: false },
-        principal: Arc::new(Principal::named("health")),
-        model: deployment.spec.group.clone(),
-        model_in_path: false,
-        stream: false,
-        headers: HeaderMap::new(),
-        body,
-        content: Content::Json(outline),
-        strict: false,
-        received: std::time::Instant::now(),
-        created: unix_seconds(),
-    };
-    let answer = acceptor.app.gateway.call_one(&call, &acceptor.worker, deployment.clone()).await;
-    answer.map(drop).map_err(|error| error.problem.message.clone())
+/// `GET /health/shared-status`.
+pub(crate) fn shared() -> Response<AnswerBody> {
+    document(&json!({"shared_health_check_enabled": false, "message": "Shared health check is not enabled"}))
 }

@@ -4,13 +4,13 @@ use rand::RngCore;
 
 /// A new id: 128 bits from a cryptographic generator, in hex.
 pub(crate) fn mint() -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut bytes = [0; 16];
     rand::rng().fill_bytes(&mut bytes);
-    let mut text = String::with_capacity(32);
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
     }
-    text
+    // Digits are always a text.
+    str::from_utf8(&text).map(str::to_owned).unwrap_or_default()
 }

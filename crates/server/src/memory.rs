@@ -50,6 +50,18 @@ pub(crate) fn place(config: &Config) -> Option<String> {
     config.switchboard.data_dir.as_ref().map(|folder| folder.join(FILE).display().to_string())
 }
 
+/// The address of the database.
+pub(crate) fn address(config: &Config) -> Option<String> {
+    let own = config.switchboard.data_dir.as_ref().map(|folder| format!("sqlite:{}", folder.join(FILE).display()));
+    config.general.database_url.as_ref().map(|url| url.expose().to_owned()).or(own)
+}
+
+/// A way to the memory, for commands.
+pub(crate) fn reach(config: &Config) -> Result<Option<Store>, MemoryError> {
+    let Some(address) = address(config) else { return Ok(None) };
+    Ok(Some(Store::open(&Settings { address, connections: config.general.database_connections })?))
+}
+
 /// Opens the memory, if there is to be one. Where its database is away, the gateway starts all the same.
 pub(crate) fn open(config: &Config) -> Result<Foundation, MemoryError> {
     let general = &config.general;

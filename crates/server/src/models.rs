@@ -11,10 +11,10 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::catalog::ModelCard;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::error::Error;
-use switchboard_engine::principal::Principal;
 use switchboard_engine::wire::problem::Problem;
 
 use crate::app::App;
+use crate::auth::Caller;
 
 /// When models were "created": OpenAI's clients want a number, and LiteLLM gives this one.
 const CREATED: u64 = 1_677_610_602;
@@ -23,6 +23,7 @@ const CREATED_DATE: &str = "2023-02-28T18:56:42Z";
 /// A model that callers can name.
 struct Listed {
     name: String,
+    group: String,
     provider: String,
     card: Option<ModelCard>,
     mode: Option<String>,
@@ -30,11 +31,12 @@ struct Listed {
 
 impl Listed {
     fn of(name: String, deployment: &Deployment) -> Self {
-        Self { name, provider: deployment.spec.provider.clone(), card: deployment.card.clone(), mode: None }
+        let spec = &deployment.spec;
+        Self { name, group: spec.group.clone(), provider: spec.provider.clone(), card: deployment.card.clone(), mode: None }
     }
 
     fn bare(name: String) -> Self {
-        Self { name, provider: "openai".to_owned(), card: None, mode: None }
+        Self { group: name.clone(), name, provider: "openai".to_owned(), card: None, mode: None }
     }
 
     fn mode(&self) -> Option<&str> {
@@ -68,14 +70,14 @@ impl Wanted {
 }
 
 /// Everything callers can name, sorted: groups, aliases, and what patterns stand for.
-fn listed(app: &App, principal: &Principal, wanted: Wanted) -> Vec<Listed> {
+fn listed(app: &App, caller: &Caller, wanted: Wanted) -> Vec<Listed> {
     let mut list = Vec::new();
     if !wanted.only_access_groups {
         list = models(app, wanted.patterns);
-        list.retain(|listed| principal.may_use(&listed.name));
+        list.retain(|listed| caller.may_use(&[&listed.name, &listed.group]));
         // Its own names for models come beside theirs.
-        let own = principal.aliases.iter().filter(|(_, model)| principal.may_use(model));
-        list.extend(own.filter_map(|(alias, model)| Some(Listed { name: alias.clone(), ..find(app, principal, model).ok()? })));
+        let own = caller.principal.aliases.iter();
+        list.extend(own.filter_map(|(alias, model)| Some(Listed { name: alias.clone(), ..find(app, caller, model).ok()? })));
     }
     let config = app.config();
     if wanted.access_groups || wanted.only_access_groups {
@@ -103,7 +105,7 @@ fn models(app: &App, patterns: bool) -> Vec<Listed> {
             // A bare `*` stands for the whole name, provider included.
             let stem = if prefix.is_empty() && suffix.is_empty() { format!("{}/", card.provider) } else { prefix.to_owned() };
             let name = format!("{stem}{}{suffix}", card.model);
-            list.push(Listed { name, provider: deployment.spec.provider.clone(), card: Some(card), mode: None });
+            list.push(Listed { card: Some(card), ..Listed::of(name, deployment) });
         }
     }
     list
@@ -114,8 +116,8 @@ fn is_anthropic(parts: &request::Parts) -> bool {
 }
 
 /// `GET /v1/models`: everything at once for OpenAI's clients, page by page for Anthropic's.
-pub(crate) fn list(app: &App, principal: &Principal, parts: &request::Parts) -> Result<Response<AnswerBody>, Problem> {
-    let list = listed(app, principal, Wanted::of(parts.uri.query()));
+pub(crate) fn list(app: &App, caller: &Caller, parts: &request::Parts) -> Result<Response<AnswerBody>, Problem> {
+    let list = listed(app, caller, Wanted::of(parts.uri.query()));
     if is_anthropic(parts) {
         return page::anthropic(&list, parts.uri.query()).map(|page| document(&page));
     }
@@ -124,28 +126,28 @@ pub(crate) fn list(app: &App, principal: &Principal, parts: &request::Parts) -> 
 }
 
 /// `GET /v1/models/{id}`.
-pub(crate) fn one(app: &App, principal: &Principal, parts: &request::Parts, name: &str) -> Result<Response<AnswerBody>, Problem> {
-    let found = find(app, principal, name)?;
+pub(crate) fn one(app: &App, caller: &Caller, parts: &request::Parts, name: &str) -> Result<Response<AnswerBody>, Problem> {
+    let found = find(app, caller, name)?;
     Ok(document(&if is_anthropic(parts) { anthropic(&found) } else { openai(&found) }))
 }
 
 /// `GET /v1beta/models` and `GET /v1beta/models/{id}`.
-pub(crate) fn gemini(app: &App, principal: &Principal, name: Option<&str>, query: Option<&str>) -> Result<Response<AnswerBody>, Problem> {
+pub(crate) fn gemini(app: &App, caller: &Caller, name: Option<&str>, query: Option<&str>) -> Result<Response<AnswerBody>, Problem> {
     match name {
-        Some(name) => Ok(document(&google(&find(app, principal, name)?))),
-        None => page::gemini(&listed(app, principal, Wanted::default()), query).map(|page| document(&page)),
+        Some(name) => Ok(document(&google(&find(app, caller, name)?))),
+        None => page::gemini(&listed(app, caller, Wanted::default()), query).map(|page| document(&page)),
     }
 }
 
-fn find(app: &App, principal: &Principal, name: &str) -> Result<Listed, Problem> {
+fn find(app: &App, caller: &Caller, name: &str) -> Result<Listed, Problem> {
     let fleet = app.gateway.fleet();
-    let meant = principal.meant(name);
-    if !principal.may_use(meant) {
-        return Err(*Error::model_not_found(name).problem);
-    }
+    let meant = caller.principal.meant(name);
     let (group, deployments) = fleet.find(meant).ok_or_else(|| *Error::model_not_found(name).problem)?;
     let first = deployments.first().ok_or_else(|| *Error::model_not_found(name).problem)?;
     let mut found = Listed::of(name.to_owned(), first);
+    if !caller.may_use(&[meant, &group]) {
+        return Err(*Error::model_not_found(name).problem);
+    }
     let config = app.config();
     let configured = config.deployments.iter().find(|deployment| *deployment.model_name == *group);
     found.mode = configured.and_then(|deployment| deployment.model_info.mode.clone());

@@ -158,6 +158,11 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
     if let Some((body, _)) = body {
         operation["requestBody"] = body.request();
     }
+    if let Route::Explain(_) = row.route {
+        let any =
+            json!({"schema": {"type": "object", "description": "A request in the form of any client.", "additionalProperties": true}});
+        operation["requestBody"] = json!({"required": true, "content": {"application/json": any}});
+    }
     operation["security"] = match row.route {
         Route::Page(page) if page.is_open() => json!([]),
         _ => json!([{"bearer": []}, {"x-api-key": []}, {"api-key": []}, {"x-goog-api-key": []}]),
@@ -198,6 +203,7 @@ fn error(row: &Row) -> &'static str {
 fn document_of(path: &str, route: Route) -> Value {
     let json = |schema: &str| json!({"application/json": {"schema": named(schema)}});
     match route {
+        Route::Explain(_) => json("RouteExplanation"),
         Route::Models => json("ModelList"),
         Route::Market(Listing::Models) => json!({
             "application/json": {"schema": named(catalogue::schema(Listing::Models))},
@@ -217,6 +223,9 @@ fn document_of(path: &str, route: Route) -> Value {
         Route::Page(Page::Alive) => json("Alive"),
         Route::Page(Page::Ready | Page::Details) => json("Readiness"),
         Route::Page(Page::Health) => json("Health"),
+        Route::Page(Page::HealthLatest) => json("HealthLatest"),
+        Route::Page(Page::HealthHistory) => json("HealthHistory"),
+        Route::Page(Page::HealthShared) => json("HealthShared"),
         Route::Page(Page::Test) => json("Tested"),
         Route::Call(_) | Route::Gemini | Route::Admin(_) => json!({}),
     }
@@ -248,7 +257,19 @@ fn parameters(path: &str, route: Route) -> Vec<Value> {
             list.push(query("pageToken", "string", "Where the page begins"));
         }
         Route::Gemini => list.push(query("alt", "string", "`sse` for server-sent events; a streamed answer is a JSON array otherwise")),
-        Route::Page(Page::Health) => list.push(query("model", "string", "Ask the deployments of this model alone")),
+        Route::Explain(_) => {
+            list.push(query("format", "string", "The body's form, where it cannot be told: `openai`, `responses`, `anthropic`, `gemini`"))
+        }
+        Route::Page(Page::Health) => {
+            list.push(query("model", "string", "Ask the deployments of this model alone"));
+            list.push(query("model_id", "string", "Ask this deployment alone"));
+        }
+        Route::Page(Page::HealthHistory) => {
+            list.push(query("model", "string", "Checks of this model or deployment alone"));
+            list.push(query("status_filter", "string", "`healthy` or `unhealthy`"));
+            list.push(query("limit", "integer", "The most to tell; 100 where it is not said"));
+            list.push(query("offset", "integer", "Checks to leave out"));
+        }
         _ => {}
     }
     list

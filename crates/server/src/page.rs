@@ -12,9 +12,10 @@ use http::header::{
 use http::{Response, StatusCode, request};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
+use switchboard_engine::wire::problem::Problem;
 
-use crate::app::Acceptor;
-use crate::app::App;
+use crate::app::{Acceptor, App};
+use crate::health;
 use crate::models::document;
 use crate::router::{Page, rows};
 
@@ -43,19 +44,19 @@ pub(crate) fn open(page: Page, app: &App, parts: &request::Parts) -> Response<An
         Page::OpenApi => document(&crate::openapi::document(&app.config().general.root_path)),
         Page::Routes => document(&routes()),
         Page::Alive => document(&json!("I'm alive!")),
-        Page::Ready | Page::Details | Page::Health | Page::Test => ready(app),
+        _ => ready(app),
     }
 }
 
 /// A page for those with a key.
-pub(crate) async fn closed(page: Page, acceptor: &Acceptor, parts: &request::Parts) -> Response<AnswerBody> {
+pub(crate) async fn closed(page: Page, acceptor: &Acceptor, ask: &health::Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
     match page {
-        Page::Details => details(&acceptor.app),
-        Page::Test => document(&json!({"route": parts.uri.path()})),
-        _ => {
-            let value = |name| parts.uri.query().and_then(|query| crate::query::value(query, name));
-            crate::health::check(acceptor, value("model").or_else(|| value("model_id")).as_deref()).await
-        }
+        Page::Details => Ok(details(&acceptor.app)),
+        Page::Test => Ok(document(&json!({"route": ask.parts.uri.path()}))),
+        Page::HealthLatest => Ok(health::latest(acceptor, ask)),
+        Page::HealthHistory => health::history(acceptor, ask),
+        Page::HealthShared => Ok(health::shared()),
+        _ => Ok(health::check(acceptor, ask).await),
     }
 }
 

@@ -85,6 +85,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("switchboard.timeouts", before.timeouts != after.timeouts),
         ("switchboard.upstream", before.upstream != after.upstream),
         ("switchboard.reload", before.reload != after.reload),
+        ("general_settings.background_health_checks", !old.general.health_checks.background && new.general.health_checks.background),
         ("general_settings.database_url", old.general.database_url != new.general.database_url),
         ("litellm_settings.json_logs", old.litellm.json_logs != new.litellm.json_logs),
         ("SERVER_ROOT_PATH", old.general.root_path != new.general.root_path),

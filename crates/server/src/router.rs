@@ -17,6 +17,8 @@ pub enum Route {
     Call(Door),
     /// A request for a model in Gemini's form: `{model}:{method}`.
     Gemini,
+    /// Where a request would go, and why.
+    Explain(Flavor),
     /// The models there are.
     Models,
     /// A document of OpenRouter's catalogue.
@@ -65,6 +67,12 @@ pub enum Page {
     Details,
     /// Whether its deployments answer.
     Health,
+    /// What checks found last.
+    HealthLatest,
+    /// What checks found before.
+    HealthHistory,
+    /// What gateways tell each other.
+    HealthShared,
     /// Whether a key is good.
     Test,
 }
@@ -74,7 +82,7 @@ impl Page {
     pub fn is_open(self) -> bool {
         match self {
             Page::Home | Page::Docs | Page::Style | Page::OpenApi | Page::Routes | Page::Alive | Page::Ready => true,
-            Page::Details | Page::Health | Page::Test => false,
+            Page::Details | Page::Health | Page::HealthLatest | Page::HealthHistory | Page::HealthShared | Page::Test => false,
         }
     }
 }
@@ -152,7 +160,7 @@ impl Row {
             Route::Call(door) if door.dialect == Dialect::Anthropic => Audience::Anthropic,
             Route::Call(_) => Audience::OpenAi,
             Route::Gemini | Route::GeminiModels => Audience::Gemini,
-            Route::Models | Route::Model | Route::Info(_) => Audience::Everyone,
+            Route::Models | Route::Model | Route::Info(_) | Route::Explain(_) => Audience::Everyone,
             Route::Market(_) => Audience::OpenRouter,
             Route::Page(_) => Audience::Operator,
             Route::Admin(_) => Audience::Administrator,
@@ -174,6 +182,16 @@ const fn models(path: &'static str, route: Route, summary: &'static str) -> Row 
     Row { method: "GET", path, route, policy: Policy::Info, summary, form: "" }
 }
 
+/// Where a request would go, without sending it there.
+const EXPLAIN: Row = Row {
+    method: "POST",
+    path: "/route/explain",
+    route: Route::Explain(Flavor::OpenAi),
+    policy: Policy::Llm,
+    summary: "Where a request of any form would go, and why; nothing is sent there",
+    form: "",
+};
+
 const fn page(path: &'static str, page: Page, policy: Policy, summary: &'static str) -> Row {
     Row { method: "GET", path, route: Route::Page(page), policy, summary, form: "" }
 }
@@ -182,7 +200,7 @@ use Dialect::{Anthropic, OpenAiChat, OpenAiCompletions, OpenAiResponses};
 use Operation::{Chat, CountTokens, Embeddings, ImageEdits, ImageGenerations, Moderations, Rerank, Speech, Transcriptions};
 
 /// Paths that exist under every prefix of [`PREFIXES`].
-pub const SHARED: [Row; 25] = [
+pub const SHARED: [Row; 26] = [
     // OpenAI clients
     call("/chat/completions", Chat, OpenAiChat, "Chat with a model"),
     call("/completions", Chat, OpenAiCompletions, "Complete a text"),
@@ -198,6 +216,7 @@ pub const SHARED: [Row; 25] = [
     call("/messages", Chat, Anthropic, "Chat with a model, in the form of Anthropic's Messages API"),
     call("/messages/count_tokens", CountTokens, Anthropic, "Count the tokens of a request"),
     // all of them
+    EXPLAIN,
     models("/models", Route::Models, "The models there are"),
     models("/models/{*model}", Route::Model, "One model"),
     // OpenRouter's clients
@@ -239,7 +258,7 @@ pub const BY_MODEL: [Row; 8] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 19] = [
+pub const ALONE: [Row; 22] = [
     // Gemini clients
     models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
@@ -274,6 +293,9 @@ pub const ALONE: [Row; 19] = [
     page("/health/readiness", Page::Ready, Policy::Public, "Whether the gateway can serve"),
     page("/health/readiness/details", Page::Details, Policy::Info, "Whether the gateway can serve, and what it is"),
     page("/health", Page::Health, Policy::Info, "Whether the deployments answer: asks each of them"),
+    page("/health/latest", Page::HealthLatest, Policy::Info, "What the checks of deployments found last"),
+    page("/health/history", Page::HealthHistory, Policy::Info, "What the checks of deployments found, the newest first"),
+    page("/health/shared-status", Page::HealthShared, Policy::Info, "Whether gateways share what they know of deployments"),
     page("/test", Page::Test, Policy::Info, "Whether a key is good"),
     page("/routes", Page::Routes, Policy::Public, "Every route, in LiteLLM's form"),
 ];
@@ -360,13 +382,14 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
     let by_model =
         MODEL_PREFIXES.into_iter().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
     let alone = ALONE.into_iter().map(|row| (row.path.to_owned(), row));
-    let admin = crate::admin::routes::ROWS.into_iter().map(|row| (row.path.to_owned(), row));
+    let admin = crate::admin::routes::ROWS.iter().copied().map(|row| (row.path.to_owned(), row));
     shared.chain(by_model).chain(alone).chain(admin)
 }
 
 fn flavored(mut row: Row, flavor: Flavor) -> Row {
     match &mut row.route {
         Route::Call(door) => door.flavor = flavor,
+        Route::Explain(own) => *own = flavor,
         route @ Route::Models if flavor == Flavor::OpenRouter => *route = Route::Market(Listing::Models),
         _ => {}
     }

@@ -6,7 +6,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use switchboard_engine::admit::Admission;
 use switchboard_engine::catalog::Catalog;
 use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::health::Registry;
@@ -18,17 +17,21 @@ use switchboard_engine::upstream::{Settings as UpstreamSettings, Timeouts, Trans
 use crate::accept::serve;
 use crate::app::{Acceptor, App};
 use crate::auth::Keys;
+use crate::books::{Books, BooksError};
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
 use crate::edge::reservoir::Reservoir;
 use crate::edge::settings::BodyLimits;
 use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
+use crate::health::Checks;
+use crate::health::background::Checking;
 use crate::memory::{self, MemoryError};
 use crate::overlay::{self, OverlayError};
 use crate::reload::{Reload, Reloading, needs_restart};
 use crate::resilience;
 use crate::router::Router;
 use crate::transport::{self, BadTransport};
+use crate::trust::{Trust, TrustError};
 
 /// A gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +48,15 @@ pub enum StartError {
     /// What the gateway is to remember has no place.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// What is spent cannot be written down.
+    #[error(transparent)]
+    Books(#[from] BooksError),
     /// The user's model cards cannot be used.
     #[error(transparent)]
     Overlay(#[from] OverlayError),
+    /// Secrets cannot be kept.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The settings of connections to providers cannot be used.
     #[error(transparent)]
     Transport(#[from] BadTransport),
@@ -73,6 +82,7 @@ pub struct Gate {
     demo: Option<Running>,
     demo_base: Option<String>,
     reloading: Option<Reloading>,
+    checking: Option<Checking>,
     log: Option<JoinHandle<()>>,
 }
 
@@ -93,6 +103,8 @@ impl Gate {
         let demo_base = demo.as_ref().and_then(Running::tcp).map(|address| format!("http://{address}/v1"));
         let health = Registry::default();
         let foundation = memory::open(&config)?;
+        let books = Books::open(&config, foundation.store.as_ref())?;
+        let trust = foundation.store.as_ref().map(|store| Trust::open(&config, store)).transpose()?.flatten().map(Arc::new);
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
@@ -100,18 +112,26 @@ impl Gate {
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
         let app = Arc::new(App {
-            gateway: Gateway::new(fleet, Admission::new(bound), recorder, resilience::of(&config)),
+            gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config)),
             smart,
             health,
+            checks: Checks::default(),
             catalog: ArcSwap::new(catalog),
             keys: ArcSwap::from_pointee(Keys::of(&config, &foundation)),
             store: foundation.store.clone(),
+            trust,
             foundation,
-            book: Arc::default(),
+            book: books.book.clone(),
+            books,
             config: ArcSwap::new(config.clone()),
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
         let router = Router::new(&config.general.root_path)?;
+        let checking = config.general.health_checks.background.then(|| {
+            let (config, transport) = (config.clone(), transport.clone());
+            Checking::start(app.clone(), move || worker(&config, &transport))
+        });
+        let checking = checking.transpose()?;
         let shared = app.clone();
         let running = Edge::run(settings(&config), move |_| {
             let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), router: router.clone() };
@@ -120,7 +140,7 @@ impl Gate {
         })?;
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());
-        Ok(Self { app, unusable, running, demo, demo_base, reloading: None, log })
+        Ok(Self { app, unusable, running, demo, demo_base, reloading: None, checking, log })
     }
 
     /// Where it listens.
@@ -180,18 +200,18 @@ impl Gate {
 
     /// Serves until a signal says to stop, then until every answer is complete.
     pub fn wait(self) -> Result<(), edge::BoxError> {
-        let Self { app, running, demo, reloading, log, .. } = self;
+        let Self { app, running, demo, reloading, checking, log, .. } = self;
         let ended = running.wait_with_signals();
-        Remains { app, demo, reloading, log }.end()?;
+        Remains { app, demo, reloading, checking, log }.end()?;
         ended
     }
 
     /// Stops, and waits until every answer is complete.
     pub fn stop(self) -> Result<(), edge::BoxError> {
-        let Self { app, running, demo, reloading, log, .. } = self;
+        let Self { app, running, demo, reloading, checking, log, .. } = self;
         running.shutdown().drain();
         running.wait()?;
-        Remains { app, demo, reloading, log }.end()
+        Remains { app, demo, reloading, checking, log }.end()
     }
 }
 
@@ -200,6 +220,7 @@ struct Remains {
     app: Arc<App>,
     demo: Option<Running>,
     reloading: Option<Reloading>,
+    checking: Option<Checking>,
     log: Option<JoinHandle<()>>,
 }
 
@@ -207,10 +228,12 @@ impl Remains {
     /// Ends every thread, the log last: whoever may still write to it must be gone.
     fn end(self) -> Result<(), edge::BoxError> {
         drop(self.reloading);
+        drop(self.checking);
         if let Some(demo) = self.demo {
             demo.shutdown().drain();
             demo.wait()?;
         }
+        self.app.books.close();
         if let Some(store) = &self.app.store {
             store.close();
         }

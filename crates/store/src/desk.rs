@@ -8,6 +8,7 @@ mod page;
 mod statement;
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use serde_json::Value;
 use sqlx::any::{AnyArguments, AnyRow};
@@ -18,6 +19,7 @@ use tokio::sync::Mutex;
 
 pub use page::{Filter, Order, Page, Seen, Sort};
 
+use crate::audit::Chain;
 use crate::error::StoreError;
 use crate::object::Object;
 use crate::open::{Store, micros};
@@ -51,6 +53,26 @@ pub struct Change {
     pub before: Option<Value>,
     /// What it is.
     pub after: Option<Value>,
+}
+
+/// Who writes, and what the audit log says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Author {
+    /// Who.
+    pub name: String,
+    /// The SHA-256 of the key it is done with, in hex; empty for none.
+    pub key: String,
+    /// From where.
+    pub source: String,
+    /// The id of the request.
+    pub request_id: String,
+}
+
+impl Author {
+    /// Somebody of that name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
 }
 
 /// Hears of every change, after it is committed and before its author is answered.
@@ -121,7 +143,7 @@ impl Store {
     {
         let sql = self.sql().clone();
         let done = self.thread().run(async move {
-            let open = Open::Reading(sql.pool.acquire().await?);
+            let open = Open::Reading(patiently(|| sql.pool.acquire()).await?);
             let drawer = Arc::new(Mutex::new(Drawer { open, changes: Vec::new() }));
             Ok(work(Desk { sql, actor: Arc::from(""), seq: 0, drawer }).await)
         });
@@ -136,9 +158,22 @@ impl Store {
         F: Future<Output = Result<T, E>> + Send + 'static,
         W: FnOnce(Desk) -> F + Send + 'static,
     {
-        let (sql, listeners, heard, actor) = (self.sql().clone(), self.listeners().clone(), self.heard().clone(), Arc::from(actor));
+        self.write_as(Author::named(actor), work).await
+    }
+
+    /// The same, with more to be said of who writes.
+    pub async fn write_as<T, E, F, W>(&self, author: Author, work: W) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        W: FnOnce(Desk) -> F + Send + 'static,
+    {
+        let (sql, listeners, heard, actor) =
+            (self.sql().clone(), self.listeners().clone(), self.heard().clone(), Arc::from(author.name.as_str()));
+        let chain = self.chain().cloned();
         let done = self.thread().run(async move {
-            let mut transaction = sql.writers.begin().await?;
+            let mut transaction = patiently(|| sql.writers.begin()).await?;
             let row = sqlx::query(statement::NEXT).fetch_one(&mut *transaction).await?;
             let seq: i64 = row.try_get(0)?;
             let drawer = Arc::new(Mutex::new(Drawer { open: Open::Writing(transaction), changes: Vec::new() }));
@@ -150,7 +185,7 @@ impl Store {
                 if !changes.is_empty() {
                     heard.made(seq);
                 }
-                commit(transaction, &changes).await.inspect_err(|_| heard.failed(seq))?;
+                commit(transaction, &changes, chain.as_deref(), &author).await.inspect_err(|_| heard.failed(seq))?;
                 listeners.tell(&changes);
             }
             Ok(result)
@@ -159,7 +194,29 @@ impl Store {
     }
 }
 
-async fn commit(mut transaction: Transaction<'static, Any>, changes: &[Change]) -> Result<(), StoreError> {
+/// How long it is waited before a connection is tried again.
+const AGAIN: [Duration; 3] = [Duration::from_millis(20), Duration::from_millis(80), Duration::from_millis(200)];
+
+/// A connection; a server that has none to spare for a moment, or has closed the one at hand, is asked again.
+async fn patiently<T, F>(get: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    for wait in AGAIN {
+        match get().await {
+            Err(error @ sqlx::Error::Database(_)) if crate::error::is_outage(&error) => tokio::time::sleep(wait).await,
+            result => return Ok(result?),
+        }
+    }
+    Ok(get().await?)
+}
+
+async fn commit(
+    mut transaction: Transaction<'static, Any>,
+    changes: &[Change],
+    chain: Option<&Chain>,
+    author: &Author,
+) -> Result<(), StoreError> {
     if changes.is_empty() {
         return Ok(transaction.rollback().await?);
     }
@@ -167,6 +224,9 @@ async fn commit(mut transaction: Transaction<'static, Any>, changes: &[Change]) 
     for change in changes {
         let insert = sqlx::query(statement::CHANGED).bind(change.seq).bind(&change.kind).bind(&change.id).bind(now);
         insert.execute(&mut *transaction).await?;
+    }
+    if let Some(chain) = chain {
+        chain.witness(&mut transaction, author, changes).await?;
     }
     Ok(transaction.commit().await?)
 }
@@ -257,7 +317,7 @@ impl Desk {
             .bind(micros())
             .bind(O::FORM)
             .bind(after.to_string());
-        self.change(upsert, action, O::KIND, id, (before, Some(after))).await
+        self.change(upsert, action, (O::KIND, id), (before, Some(after))).await
     }
 
     /// Deletes an object; what it was is kept among the deleted. Whether it was there.
@@ -267,7 +327,7 @@ impl Desk {
         let keep = keep.bind(self.actor.to_string()).bind(micros()).bind(before.to_string());
         keep.execute(self.drawer.lock().await.open.connection()).await?;
         let delete = sqlx::query(statement::DELETE).bind(O::KIND).bind(id.to_owned());
-        self.change(delete, Action::Deleted, O::KIND, id.to_owned(), (Some(before), None)).await?;
+        self.change(delete, Action::Deleted, (O::KIND, id.to_owned()), (Some(before), None)).await?;
         Ok(true)
     }
 
@@ -282,8 +342,7 @@ impl Desk {
         &self,
         statement: Query<'static, Any, AnyArguments>,
         action: Action,
-        kind: &'static str,
-        id: String,
+        (kind, id): (&'static str, String),
         (before, after): (Option<Value>, Option<Value>),
     ) -> Result<(), StoreError> {
         let mut drawer = self.drawer.lock().await;

@@ -26,14 +26,20 @@ const OLDEST: &str = "SELECT COALESCE(MIN(seq), 0) FROM changes";
 const PRUNE: &str = "DELETE FROM changes WHERE changed_at < $1";
 
 /// What was heard last, and when.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Heard {
-    /// The number of the last change that was heard of.
+    /// The number of the last change that was heard of; none yet: less than any.
     seq: AtomicI64,
-    /// When the database last answered.
+    /// When the database last answered; the start, until it has.
     at: AtomicI64,
     /// Changes made here, which need not be heard of twice.
     own: Mutex<Vec<i64>>,
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self { seq: AtomicI64::new(-1), at: AtomicI64::new(micros()), own: Mutex::default() }
+    }
 }
 
 impl Heard {
@@ -99,7 +105,8 @@ async fn read(store: &crate::open::Ties) -> Result<(), StoreError> {
     let heard: &Arc<Heard> = &store.heard;
     let last: i64 = sqlx::query(LAST).fetch_one(&store.sql.pool).await?.try_get(0)?;
     let before = heard.seq.swap(last, Ordering::AcqRel);
-    if heard.at.swap(micros(), Ordering::AcqRel) == 0 {
+    heard.at.store(micros(), Ordering::Release);
+    if before < 0 {
         // What was read before this may have changed since.
         store.listeners.tell(&[everything(last)]);
         return Ok(());

@@ -17,10 +17,11 @@ use switchboard_engine::admit::{Level, NanoUsd, Openings, ScopeId, Window};
 
 use crate::error::StoreError;
 use crate::open::Store;
+use crate::sql::Sql;
 
 pub use line::LogLine;
 pub use recorder::SpendLog;
-pub use verify::{Finding, Report, verify};
+pub use verify::{Finding, Report, verify, verify_blocking};
 pub use writer::Writer;
 
 /// The level of providers: what they are owed.
@@ -54,9 +55,12 @@ const LONGEST_WINDOW: i64 = 400 * 86_400 * 1_000_000;
 
 /// What every scope has spent in the windows that may still be open: where a gateway begins.
 pub async fn openings(store: &Store, now: i64) -> Result<Openings, StoreError> {
-    let pool = store.sql().pool.clone();
-    let since = now - LONGEST_WINDOW;
-    let rows = store.thread().run(async move { Ok(sqlx::query(OPENINGS).bind(since).fetch_all(&pool).await?) }).await?;
+    let sql = store.sql().clone();
+    store.thread().run(async move { read_openings(&sql, now).await }).await
+}
+
+async fn read_openings(sql: &Sql, now: i64) -> Result<Openings, StoreError> {
+    let rows = sqlx::query(OPENINGS).bind(now - LONGEST_WINDOW).fetch_all(&sql.pool).await?;
     let mut openings: Openings = HashMap::new();
     for row in rows {
         let (level, name, model): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
@@ -66,6 +70,12 @@ pub async fn openings(store: &Store, now: i64) -> Result<Openings, StoreError> {
         openings.entry(id).or_default().push((window, start, NanoUsd(spent)));
     }
     Ok(openings)
+}
+
+/// The same, for a thread that has nothing else to do.
+pub fn openings_blocking(store: &Store, now: i64) -> Result<Openings, StoreError> {
+    let sql = store.sql().clone();
+    store.thread().block(async move { read_openings(&sql, now).await })
 }
 
 /// What a scope has spent, by window and its start, as the database has it.

@@ -15,6 +15,7 @@ pub mod error;
 mod failpoint;
 mod follow;
 pub mod journal;
+pub mod lease;
 pub mod ledger;
 mod migrate;
 pub mod money;

@@ -1,8 +1,9 @@
 //! Opening and closing.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::audit::Chain;
 use crate::desk::{Listener, Listeners};
 use crate::error::StoreError;
 use crate::follow::Heard;
@@ -26,6 +27,7 @@ pub struct Store {
     thread: Arc<Thread>,
     listeners: Listeners,
     heard: Arc<Heard>,
+    chain: Arc<OnceLock<Arc<Chain>>>,
 }
 
 /// What a task on the store's thread holds: not the thread itself, which would then never end.
@@ -45,7 +47,7 @@ impl Store {
             let _on = thread.handle().enter();
             Sql::open(&settings.address, settings.connections)?
         };
-        Ok(Self { sql, thread: Arc::new(thread), listeners: Listeners::default(), heard: Arc::default() })
+        Ok(Self { sql, thread: Arc::new(thread), listeners: Listeners::default(), heard: Arc::default(), chain: Arc::default() })
     }
 
     /// Brings the database to the form this gateway expects.
@@ -62,6 +64,15 @@ impl Store {
     /// Tells `listener` of every change of an object from now on.
     pub fn listen(&self, listener: Arc<dyn Listener>) {
         self.listeners.add(listener);
+    }
+
+    /// Writes every change down from now on. The first log that is given stays.
+    pub(crate) fn witness(&self, chain: Arc<Chain>) {
+        let _ = self.chain.set(chain);
+    }
+
+    pub(crate) fn chain(&self) -> Option<&Arc<Chain>> {
+        self.chain.get()
     }
 
     pub(crate) fn listeners(&self) -> &Listeners {

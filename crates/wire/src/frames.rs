@@ -1,6 +1,7 @@
 //! A body as the frames it arrived in.
 
 use bytes::{Bytes, BytesMut};
+use memchr::memmem::Finder;
 
 /// A byte body kept as the pieces it arrived in, so that a large prompt is never joined or copied.
 #[derive(Clone, Debug, Default)]
@@ -60,14 +61,22 @@ impl Frames {
 
     /// Whether those bytes stand somewhere in the body, across frames too.
     pub fn contains(&self, needle: &[u8]) -> bool {
-        let keep = needle.len().saturating_sub(1);
+        self.has(&Finder::new(needle))
+    }
+
+    /// The same, for what is searched for again and again.
+    pub fn has(&self, needle: &Finder<'_>) -> bool {
+        let keep = needle.needle().len().saturating_sub(1);
         let mut seam: Vec<u8> = Vec::new();
-        for part in &self.parts {
+        for (at, part) in self.parts.iter().enumerate() {
             if !seam.is_empty() {
                 seam.extend_from_slice(&part[..part.len().min(keep)]);
             }
-            if memchr::memmem::find(&seam, needle).is_some() || memchr::memmem::find(part, needle).is_some() {
+            if (!seam.is_empty() && needle.find(&seam).is_some()) || needle.find(part).is_some() {
                 return true;
+            }
+            if at + 1 == self.parts.len() {
+                break;
             }
             if part.len() >= keep {
                 seam = part[part.len() - keep..].to_vec();
@@ -98,6 +107,13 @@ impl Frames {
 
     /// The bytes from `start` to `end` as one slice of memory.
     pub fn slice(&self, start: usize, end: usize) -> Bytes {
+        let mut offset = 0;
+        for part in &self.parts {
+            if start >= offset && end <= offset + part.len() {
+                return part.slice(start - offset..end - offset);
+            }
+            offset += part.len();
+        }
         let mut out = Frames::new();
         self.slice_into(start, end, &mut out);
         out.join()
@@ -109,6 +125,14 @@ impl From<Bytes> for Frames {
         let mut frames = Frames::new();
         frames.push(part);
         frames
+    }
+}
+
+impl From<Vec<Bytes>> for Frames {
+    fn from(mut parts: Vec<Bytes>) -> Self {
+        parts.retain(|part| !part.is_empty());
+        let len = parts.iter().map(Bytes::len).sum();
+        Self { parts, len }
     }
 }
 

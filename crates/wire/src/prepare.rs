@@ -1,5 +1,9 @@
 //! A request for its target: the client's own bytes where the formats agree, a translation where they do not.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use crate::chat::{ChatRequest, Part, PartBody, Role};
 use crate::dialect::{Dialect, Head, Memo, Profile, Written};
 use crate::frames::Frames;
@@ -7,6 +11,9 @@ use crate::loss::Losses;
 use crate::outline::{Edits, Outline};
 use crate::problem::{Kind, Problem, Unsupported};
 use crate::seal::MARK;
+
+/// Where something of this gateway's own stands in a request.
+static OURS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
 
 /// What a request is made from.
 #[derive(Debug)]
@@ -47,7 +54,7 @@ pub struct Route<'a> {
 pub fn prepare(route: &Route<'_>, head: &Head<'_>, source: &Source<'_>) -> Result<Prepared, Problem> {
     let written = match source {
         // What this gateway named or sealed for the client no provider knows: such a request is read even where the formats agree.
-        Source::Bytes(body, outline) if route.from == route.to && !body.contains(MARK.as_bytes()) => {
+        Source::Bytes(body, outline) if route.from == route.to && !body.has(&OURS) => {
             let body = outline.apply(body, route.edits);
             let memo = Memo { vendor: route.profile.vendor.clone(), ..Memo::default() };
             return Ok(Prepared { body, headers: Vec::new(), losses: lost(route.edits, outline), memo });

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::clock::{Clock, MachineClock};
 use super::nano::NanoUsd;
+use super::port::Slot;
 use super::scope::{Level, Scope, ScopeId, Terms};
 use super::window::{Micros, Window};
 
@@ -26,6 +27,7 @@ struct Kept {
     scopes: HashMap<ScopeId, Arc<Scope>>,
     openings: Openings,
     next: u64,
+    shared: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -57,6 +59,12 @@ impl Book {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).openings = openings;
     }
 
+    /// Somebody else decides on money: what was spent before is known there, and here counts only what is spent here. For a
+    /// book that is empty.
+    pub fn share(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).shared = true;
+    }
+
     /// The scope of that id, with those terms from now on. Calls under way keep what they hold.
     ///
     /// Scopes of the proxy, of providers and of deployments are engaged for every call they concern; all others for the principals
@@ -71,7 +79,7 @@ impl Book {
         }
         kept.next += 1;
         let opening = kept.openings.remove(&id).unwrap_or_default();
-        let scope = Arc::new(Scope::new(id.clone(), kept.next, opening));
+        let scope = Arc::new(Scope::new(id.clone(), kept.next, opening, kept.shared));
         scope.set(terms, self.clock.now());
         kept.scopes.insert(id, scope.clone());
         self.make_common(&scope);
@@ -113,6 +121,21 @@ impl Book {
     /// Every scope.
     pub fn all(&self) -> Vec<Arc<Scope>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).scopes.values().cloned().collect()
+    }
+
+    /// What an authority granted is granted no more.
+    pub fn forfeit(&self) {
+        self.all().iter().filter(|scope| scope.has_purses()).for_each(|scope| scope.state().forfeit());
+    }
+
+    /// Takes out what an authority granted and nobody has used since this was last asked.
+    pub fn idle(&self) -> Vec<(Slot, NanoUsd)> {
+        let mut idle = Vec::new();
+        for scope in self.all().iter().filter(|scope| scope.has_purses()) {
+            let taken = scope.state().idle();
+            idle.extend(taken.into_iter().map(|(window, start, free)| (Slot { scope: scope.id.clone(), window, start }, free)));
+        }
+        idle
     }
 
     /// How many there are.

@@ -128,7 +128,10 @@ impl Hold {
     fn try_take(&mut self, targets: &[Arc<Scope>], need: Need, settled: NanoUsd) -> Outcome {
         let now = self.book.now();
         self.join(targets);
-        let limited: Vec<usize> = (0..self.engaged.len()).filter(|at| self.engaged[*at].scope.is_limited()).collect();
+        let concerned = |engaged: &Engaged| {
+            engaged.scope.is_limited() || engaged.booked.is_some() || settled != NanoUsd::ZERO && engaged.scope.has_purses()
+        };
+        let limited: Vec<usize> = (0..self.engaged.len()).filter(|at| concerned(&self.engaged[*at])).collect();
         let mut guards: Vec<MutexGuard<'_, State>> = limited.iter().map(|at| self.engaged[*at].scope.state()).collect();
         let owns: Vec<Own> = limited.iter().map(|at| self.own(*at, settled)).collect();
         if let Some(outcome) = self.judge(&limited, &guards, &owns, (targets, need, now)) {
@@ -141,12 +144,12 @@ impl Hold {
         for ((at, state), own) in limited.iter().zip(&mut guards).zip(&owns) {
             let engaged = &self.engaged[*at];
             let staying = !engaged.of_target || is_among(&engaged.scope, targets);
-            let taken = if staying { need } else { Need::default() };
-            state.take(&taken, own, now);
+            let holds = staying && engaged.scope.is_limited();
+            state.take(&if holds { need } else { Need::default() }, own, now);
             if let (false, Some((admitted, counted))) = (staying, engaged.counted) {
                 state.finish(admitted, &counted, &Need::default());
             }
-            stamps.push(Admitted { at: now, under: state.generation });
+            stamps.push(holds.then_some(Admitted { at: now, under: state.generation }));
             if own.first {
                 standings.extend(state.standings(&engaged.scope.guard()).map(|standing| (engaged.scope.id.level, standing)));
             }
@@ -155,9 +158,9 @@ impl Hold {
         drop(guards);
         for ((at, stamp), own_first) in limited.iter().zip(stamps).zip(owns.iter().map(|own| own.first)) {
             let engaged = &mut self.engaged[*at];
-            engaged.booked = Some(stamp);
-            if engaged.counted.is_none() {
-                engaged.counted = own_first.then_some((stamp, need));
+            engaged.booked = stamp;
+            if own_first {
+                engaged.counted = stamp.map(|stamp| (stamp, need));
             }
         }
         self.standings.extend(standings);
@@ -193,7 +196,7 @@ impl Hold {
         owns: &[Own],
         (targets, need, now): (&[Arc<Scope>], Need, Micros),
     ) -> Option<Outcome> {
-        let leased = self.authority.is_some();
+        let (leased, in_force) = self.authority.as_ref().map_or((false, true), |authority| (true, authority.is_in_force()));
         let (mut asks, mut softly, mut room) = (Vec::new(), None, false);
         for ((at, state), own) in limited.iter().zip(guards).zip(owns) {
             let engaged = &self.engaged[*at];
@@ -203,7 +206,7 @@ impl Hold {
             let scope = &engaged.scope;
             let terms = scope.guard();
             let refused = |why| Refusal { scope: scope.id.clone(), name: self.name_of(&scope.id), why };
-            let view = View { id: &scope.id, terms: &terms, now, lifetime: scope.spent(), leased };
+            let view = View { id: &scope.id, terms: &terms, now, lifetime: scope.spent(), leased, in_force };
             match state.judge(&view, &need, own) {
                 Verdict::Fits => room |= !terms.budgets.is_empty(),
                 Verdict::Refused(why) => return Some(Outcome::Refused(Box::new(refused(why)))),
@@ -226,7 +229,7 @@ impl Hold {
         for at in 0..self.engaged.len() {
             let own = Own { first: false, ..self.own(at, settled) };
             let engaged = &self.engaged[at];
-            if engaged.booked.is_some() || engaged.scope.is_limited() {
+            if engaged.booked.is_some() || engaged.scope.has_purses() {
                 engaged.scope.state().settle(&own);
             }
         }

@@ -57,4 +57,8 @@ pub trait Authority: Send + Sync {
 
     /// Takes back what is no longer needed. Must not block.
     fn give_back(&self, slot: Slot, amount: NanoUsd);
+
+    /// Whether what was granted may still be spent: not where this gateway has not been heard of for so long that others may
+    /// have it by now.
+    fn is_in_force(&self) -> bool;
 }

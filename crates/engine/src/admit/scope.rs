@@ -257,6 +257,8 @@ pub struct Scope {
     pub(super) order: u64,
     terms: ArcSwap<Terms>,
     limited: AtomicBool,
+    /// Whether there is, or ever was, a budget: what is spent is counted for it even while it is away.
+    purses: AtomicBool,
     spent: AtomicI64,
     pub(super) state: Mutex<State>,
     /// What the store knows it spent before this gateway began.
@@ -264,16 +266,17 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub(super) fn new(id: ScopeId, order: u64, opening: Vec<(Window, Micros, NanoUsd)>) -> Self {
+    pub(super) fn new(id: ScopeId, order: u64, opening: Vec<(Window, Micros, NanoUsd)>, shared: bool) -> Self {
         let lifetime = opening.iter().find(|(window, ..)| *window == Window::Lifetime).map_or(NanoUsd::ZERO, |(_, _, spent)| *spent);
         Self {
             id,
             order,
             terms: ArcSwap::default(),
             limited: AtomicBool::new(false),
+            purses: AtomicBool::new(false),
             spent: AtomicI64::new(lifetime.0),
             state: Mutex::default(),
-            opening,
+            opening: if shared { Vec::new() } else { opening },
         }
     }
 
@@ -285,6 +288,7 @@ impl Scope {
     pub(super) fn set(&self, terms: Terms, now: Micros) {
         let mut state = self.state();
         state.follow(&terms, &self.opening, now);
+        self.purses.store(!state.purses.is_empty(), Ordering::Release);
         self.limited.store(!terms.are_empty(), Ordering::Release);
         self.terms.store(Arc::new(terms));
     }
@@ -292,6 +296,10 @@ impl Scope {
     /// Whether anything is limited.
     pub(super) fn is_limited(&self) -> bool {
         self.limited.load(Ordering::Acquire)
+    }
+
+    pub(super) fn has_purses(&self) -> bool {
+        self.purses.load(Ordering::Acquire)
     }
 
     pub(super) fn guard(&self) -> Guard<Arc<Terms>> {

@@ -40,6 +40,8 @@ pub(super) struct Purse {
     pub(super) held: NanoUsd,
     /// What the authority has granted for this window, where there is one: no more than that may be spent and held here.
     pub(super) granted: NanoUsd,
+    /// What was granted and spent when idle money was last looked for.
+    pub(super) seen: NanoUsd,
 }
 
 /// What is counted for one limit.
@@ -82,7 +84,15 @@ impl Purse {
         if start <= self.start {
             return self.clone();
         }
-        Self { start, born: generation, spent: NanoUsd::ZERO, held: NanoUsd::ZERO, granted: NanoUsd::ZERO, ..self.clone() }
+        Self {
+            start,
+            born: generation,
+            spent: NanoUsd::ZERO,
+            held: NanoUsd::ZERO,
+            granted: NanoUsd::ZERO,
+            seen: NanoUsd::ZERO,
+            ..self.clone()
+        }
     }
 }
 
@@ -119,7 +129,15 @@ impl State {
                 let (window, start) = (budget.window, budget.window.start(now));
                 let opened = opening.iter().find(|(kind, begun, _)| (*kind, *begun) == (window, start));
                 let spent = opened.map_or(NanoUsd::ZERO, |(_, _, spent)| *spent);
-                self.purses.push(Purse { window, start, born: generation, spent, held: NanoUsd::ZERO, granted: NanoUsd::ZERO });
+                self.purses.push(Purse {
+                    window,
+                    start,
+                    born: generation,
+                    spent,
+                    held: NanoUsd::ZERO,
+                    granted: NanoUsd::ZERO,
+                    seen: NanoUsd::ZERO,
+                });
             }
         }
         let key = |limit: &Limit| (limit.unit, if limit.unit == Unit::Parallel { 0 } else { micros(limit.within) });
@@ -156,6 +174,7 @@ impl State {
                 Mode::Audit => {}
                 Mode::Enforce if view.leased => {
                     let short = committed.plus(need.money).minus(purse.granted);
+                    let short = if view.in_force { short } else { short.max(need.money) };
                     if short > NanoUsd::ZERO {
                         let slot = Slot { scope: view.id.clone(), window: purse.window, start: purse.start };
                         asks.push(Ask { slot, limit: budget.limit, least: short, source: budget.source });
@@ -237,13 +256,43 @@ impl State {
         })
     }
 
+    /// What was granted is granted no more; what is spent and held stays so.
+    pub(super) fn forfeit(&mut self) {
+        for purse in &mut self.purses {
+            purse.granted = purse.spent.plus(purse.held);
+        }
+    }
+
+    /// Takes out what was granted and has lain idle since it was last asked.
+    pub(super) fn idle(&mut self) -> Vec<(Window, Micros, NanoUsd)> {
+        let mut idle = Vec::new();
+        for purse in &mut self.purses {
+            let free = purse.granted.minus(purse.spent.plus(purse.held));
+            let at_rest = std::mem::replace(&mut purse.seen, purse.granted.plus(purse.spent)) == purse.granted.plus(purse.spent);
+            if free > NanoUsd::ZERO && at_rest {
+                purse.granted = purse.granted.minus(free);
+                purse.seen = purse.granted.plus(purse.spent);
+                idle.push((purse.window, purse.start, free));
+            }
+        }
+        idle
+    }
+
     /// Adds what the authority granted.
     pub(super) fn grant(&mut self, slot: &Slot, amount: NanoUsd) -> bool {
         let purse = self.purses.iter_mut().find(|purse| purse.window == slot.window && purse.start <= slot.start);
         let Some(purse) = purse else { return false };
         if purse.start < slot.start {
             let born = self.generation;
-            *purse = Purse { start: slot.start, born, spent: NanoUsd::ZERO, held: NanoUsd::ZERO, granted: NanoUsd::ZERO, ..purse.clone() };
+            *purse = Purse {
+                start: slot.start,
+                born,
+                spent: NanoUsd::ZERO,
+                held: NanoUsd::ZERO,
+                granted: NanoUsd::ZERO,
+                seen: NanoUsd::ZERO,
+                ..purse.clone()
+            };
         }
         purse.granted = purse.granted.plus(amount);
         true
@@ -288,6 +337,8 @@ pub(super) struct View<'a> {
     pub(super) lifetime: NanoUsd,
     /// Whether only what the authority grants may be spent.
     pub(super) leased: bool,
+    /// Whether it still may.
+    pub(super) in_force: bool,
 }
 
 impl View<'_> {

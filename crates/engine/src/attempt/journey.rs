@@ -18,7 +18,7 @@ use super::step::{self, Class, Step};
 /// The most requests to providers for one call in its own group.
 const MOST: u32 = 4;
 /// The same where the next target is known to be answering others.
-const MOST_PROVEN: u32 = 6;
+const MOST_PROVEN: u32 = 8;
 /// The most in a group that is fallen back to.
 const MOST_FALLBACK: u32 = 2;
 /// The most requests to one target beside the first.
@@ -55,6 +55,8 @@ pub(super) struct Journey {
 struct Place {
     tried: u32,
     struck: bool,
+    /// It cannot be asked this at all.
+    unable: bool,
     soft: bool,
 }
 
@@ -183,18 +185,33 @@ impl Journey {
         if self.repeats.is_some_and(|_| !step::is_repeated(last.failure)) {
             return None;
         }
-        let least = self.least_pause(attempts, plan);
-        let again = |(at, place): &(usize, &Place)| {
-            let target = &plan.targets[*at];
-            let proven = self.repeats.is_some() || is_proven(target, now);
-            !place.struck && place.tried > 0 && proven && (self.repeats.is_some() || place.tried <= MOST_RETRIES)
-        };
-        let (at, _) = self.places.iter().enumerate().filter(again).min_by_key(|(_, place)| place.tried)?;
-        let pause = self.backoff.next(least);
+        let mut order: Vec<(u32, usize)> = Vec::new();
+        for (at, place) in self.places.iter().enumerate().filter(|(_, place)| place.tried > 0) {
+            let worth = match self.repeats {
+                Some(_) => !place.struck,
+                // What is answering others may have slipped, whatever it said.
+                None => place.tried <= MOST_RETRIES && is_proven(&plan.targets[at], now) && !place.unable,
+            };
+            if worth {
+                order.push((place.tried, at));
+            }
+        }
+        if order.is_empty() {
+            return None;
+        }
+        order.sort_unstable();
+        let pause = self.backoff.next(self.least_pause(attempts, plan));
         if pause > LONGEST_WAIT || attempts.left().is_some_and(|left| pause > left) {
             return None;
         }
-        self.turn(attempts, plan, (at, pause), now)
+        let firm = order.iter().find_map(|(_, at)| self.turn(attempts, plan, (*at, pause), now));
+        firm.or_else(|| {
+            let at = self.places.iter().position(|place| place.soft)?;
+            self.places[at].soft = false;
+            let retrying = self.permit(attempts, &plan.targets[at], now)?;
+            let ticket = plan.targets[at].deployment.health.begin_anyway(now);
+            Some(self.take(at, pause, ticket, retrying))
+        })
     }
 
     /// A turn at that target, if it may be asked and there may be another attempt.
@@ -256,6 +273,7 @@ impl Journey {
         let place = self.place(at);
         place.tried += 1;
         place.struck |= step == Step::Strike || matches!(error.retry, Retry::Never);
+        place.unable |= matches!(error.failure, Failure::Unsupported | Failure::Own | Failure::TooLarge);
         let tried = place.tried;
         self.accept_empty |= error.failure == Failure::Empty;
         let rule = overrides.and_then(|overrides| overrides.retry.as_ref()).or(attempts.asked.rule.as_ref());
@@ -399,8 +417,7 @@ fn repeats(attempts: &Attempts<'_>, plan: &Plan) -> Option<u32> {
 
 /// Whether a deployment is answering others right now.
 fn is_proven(target: &Target, now: Instant) -> bool {
-    let view = target.deployment.health.view(now);
-    view.recent_attempts > 0 && view.recent_unanswered * 2 <= view.recent_attempts
+    target.deployment.health.view(now).is_proven()
 }
 
 /// Whole seconds are what clients read; the next one is the first that is late enough.

@@ -41,7 +41,7 @@ pub(super) fn after(error: &Error, target: &Deployment, settings: &Settings, alo
             None => health.limit_until(now + own.or(cooldown.time).unwrap_or(Cooldown::TIME), false),
         }
     }
-    if error.failure == Failure::ModelNotFound && !alone {
+    if error.failure == Failure::ModelNotFound && !alone && !health.view(now).is_proven() {
         health.avoid_until(now + UNKNOWN);
     }
     let borne = cooldown.allowed_fails_policy.get(error.failure).or(cooldown.allowed_fails);

@@ -1,7 +1,9 @@
 //! Whether requests may go to a deployment, and the one that finds out whether they may again.
 //!
-//! Closed, until [`CONSECUTIVE`] attempts in a row fail, or half of at least [`ENOUGH`] within [`SPAN`]. Then open for a penalty that
-//! doubles with each failed trial. Then exactly one request goes through: if it succeeds, traffic comes back over [`RAMP`].
+//! Closed, until [`CONSECUTIVE`] attempts in a row fail, or half of at least [`ENOUGH`] within [`SPAN`]. Where some fail all the time, a
+//! run of failures may be chance, which is the likelier the more there are: it counts once it is longer than chance would have it.
+//! Then open for a penalty that doubles with each failed trial. Then exactly one request goes through: if it succeeds, traffic comes
+//! back over [`RAMP`].
 
 use std::time::Instant;
 
@@ -11,6 +13,8 @@ use super::instant;
 const CONSECUTIVE: u32 = 5;
 /// Attempts within [`SPAN`] before their share of failures counts.
 const ENOUGH: u32 = 20;
+/// A run of failures that is less likely than this is no chance.
+const CHANCE: f64 = 1.0e-6;
 /// Milliseconds over which the share of failures is taken.
 const SPAN: u64 = 10_000;
 /// The first penalty, in milliseconds.
@@ -41,6 +45,8 @@ pub enum Why {
     Quarantined,
     /// The region it is in is failing.
     Region,
+    /// A check of the gateway's own failed.
+    Unwell,
 }
 
 impl Why {
@@ -54,6 +60,7 @@ impl Why {
             Why::RateLimited => "rate_limited",
             Why::Quarantined => "credential_quarantined",
             Why::Region => "region_outage",
+            Why::Unwell => "health_check",
         }
     }
 }
@@ -145,7 +152,6 @@ impl Breaker {
                 let come = at.saturating_sub(since);
                 if come >= RAMP {
                     self.phase = Phase::Closed;
-                    self.penalty = 0;
                     return Ok(false);
                 }
                 // At least a tenth at once, or an idle deployment would hardly come back.
@@ -168,6 +174,7 @@ impl Breaker {
         self.in_a_row = 0;
         if probing && matches!(self.phase, Phase::Probing { .. } | Phase::Open { .. }) {
             self.phase = Phase::Ramping { since: at };
+            self.penalty = 0;
             self.buckets = Default::default();
         }
         self.bucket(at).all += 1;
@@ -183,9 +190,7 @@ impl Breaker {
             Phase::Probing { .. } => probing,
             // What was sent before it opened tells nothing new.
             Phase::Open { .. } => false,
-            Phase::Closed => self.in_a_row >= CONSECUTIVE || self.fails_by_half(at),
-            // Two in a row are enough of one that has just come back.
-            Phase::Ramping { .. } => self.in_a_row >= 2 || self.fails_by_half(at),
+            Phase::Closed | Phase::Ramping { .. } => self.fails(at),
         };
         if opens {
             self.open(at);
@@ -208,11 +213,16 @@ impl Breaker {
         self.in_a_row = 0;
     }
 
-    fn fails_by_half(&self, at: u64) -> bool {
+    fn fails(&self, at: u64) -> bool {
         let first = (at / (SPAN / BUCKETS as u64)).saturating_sub(BUCKETS as u64 - 1);
         let live = self.buckets.iter().filter(|bucket| bucket.number >= first);
         let (all, failed) = live.fold((0, 0), |(all, failed), bucket| (all + bucket.all, failed + bucket.failed));
-        all >= ENOUGH && failed * 2 >= all
+        if all >= ENOUGH && failed * 2 >= all {
+            return true;
+        }
+        let run = self.in_a_row;
+        let (all, failed) = (all.saturating_sub(run), failed.saturating_sub(run));
+        run >= CONSECUTIVE && (all < ENOUGH || (f64::from(failed) / f64::from(all)).powi(run.cast_signed()) < CHANCE)
     }
 
     fn bucket(&mut self, at: u64) -> &mut Bucket {
@@ -224,3 +234,6 @@ impl Breaker {
         bucket
     }
 }
+
+#[cfg(test)]
+mod tests;

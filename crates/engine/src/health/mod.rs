@@ -46,6 +46,8 @@ pub struct Health {
     resting: AtomicU64,
     /// Until when it is only asked where there is nothing else.
     avoided: AtomicU64,
+    /// Until when a check of its own says that it is not well; 0: none does.
+    unwell: AtomicU64,
     /// When it last let a request through early, for all of its group.
     probed: AtomicU64,
     state: Mutex<State>,
@@ -109,6 +111,13 @@ pub struct View {
     pub tokens_this_minute: u64,
 }
 
+impl View {
+    /// Whether the deployment is answering right now.
+    pub fn is_proven(&self) -> bool {
+        self.recent_attempts > 0 && self.recent_unanswered * 2 <= self.recent_attempts
+    }
+}
+
 impl Health {
     /// A deployment of which nothing has been seen.
     pub fn new(shared: Shared) -> Self {
@@ -125,6 +134,7 @@ impl Health {
             in_flight: AtomicU32::new(0),
             resting: AtomicU64::new(0),
             avoided: AtomicU64::new(0),
+            unwell: AtomicU64::new(0),
             probed: AtomicU64::new(0),
             state: Mutex::new(state),
         }
@@ -202,6 +212,11 @@ impl Health {
         self.avoided.fetch_max(millis(until), Ordering::Relaxed);
     }
 
+    /// Says what a check found: not well, which is believed until then, or well.
+    pub fn unwell_until(&self, until: Option<Instant>) {
+        self.unwell.store(until.map_or(0, millis), Ordering::Relaxed);
+    }
+
     /// The credential's rate for this model is used up until then; `told` by the provider, or guessed.
     pub fn limit_until(&self, until: Instant, told: bool) {
         self.shared.limit.used_up(millis(until), told);
@@ -258,8 +273,11 @@ impl Health {
             return Some(Refusal::firm(until, Why::Resting));
         }
         self.shared.refusal(at).or_else(|| {
-            let until = self.avoided.load(Ordering::Relaxed);
-            (until > at).then_some(Refusal::soft(until, Why::Resting))
+            let soft = [(&self.avoided, Why::Resting), (&self.unwell, Why::Unwell)];
+            soft.into_iter().find_map(|(until, why)| {
+                let until = until.load(Ordering::Relaxed);
+                (until > at).then_some(Refusal::soft(until, why))
+            })
         })
     }
 

@@ -202,7 +202,7 @@ impl HashiCorp {
             KeeperError::Sign(error) => error,
             KeeperError::Unreachable(error) => SignError::Unreachable(std::sync::Arc::new(error)),
             KeeperError::Refused(status) => SignError::Refused(status),
-            KeeperError::Unreadable => SignError::Unreadable,
+            KeeperError::Unreadable | KeeperError::Absent => SignError::Unreadable,
             KeeperError::Settings(why) | KeeperError::Name(why) => SignError::Malformed(why),
         };
         let path = format!("/v1/auth/{}/login", segments(mount).map_err(refused)?);

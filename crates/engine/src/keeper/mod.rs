@@ -61,6 +61,9 @@ pub enum KeeperError {
     /// What was given to reach it.
     #[error("the secret manager's settings cannot be used: {0}")]
     Settings(&'static str),
+    /// It has none of that name.
+    #[error("the secret manager has none of that name")]
+    Absent,
     /// There is no name like this.
     #[error("a secret's name may not contain {0}")]
     Name(&'static str),
@@ -196,7 +199,7 @@ impl Reference {
             Self::File(path) => Some(crate::sign::read_secret_file(path)?),
             Self::Kept(keeper, name) => keeper.read(upstream, name).await?,
         };
-        secret.ok_or(KeeperError::Sign(SignError::Missing("the secret manager has none of that name")))
+        secret.ok_or(KeeperError::Absent)
     }
 }
 

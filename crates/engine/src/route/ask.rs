@@ -9,6 +9,7 @@ use switchboard_wire::chat::{ChatRequest, Part, PartBody};
 use crate::call::{Call, Content};
 use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
+use crate::route::hooks::Advice;
 use crate::route::name::Variant;
 use crate::route::wishes::Wishes;
 
@@ -27,6 +28,8 @@ pub struct Ask<'a> {
     pub wishes: &'a Wishes,
     /// What its model's name asks for.
     pub variant: Variant,
+    /// What a classifier found.
+    pub advice: Option<&'a Advice>,
     /// Now.
     pub now: Instant,
     answer: OnceCell<Option<u64>>,
@@ -56,7 +59,7 @@ impl<'a> Ask<'a> {
     /// That call, with those wishes.
     pub fn new(call: &'a Call, wishes: &'a Wishes, variant: Variant, now: Instant) -> Self {
         let (answer, meaning, media) = Default::default();
-        Self { call, wishes, variant, now, answer, meaning, counted: None, wanted: Cell::new(false), media }
+        Self { call, wishes, variant, advice: None, now, answer, meaning, counted: None, wanted: Cell::new(false), media }
     }
 
     /// The same, with its tokens counted.

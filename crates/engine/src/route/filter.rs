@@ -3,7 +3,7 @@
 use crate::deployment::Deployment;
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
-use crate::route::hooks::{Advice, Hooks};
+use crate::route::hooks::Hooks;
 use crate::route::name::Variant;
 use crate::route::plan::Exclusion;
 use crate::route::reason::Reason;
@@ -18,7 +18,6 @@ pub(super) struct Filter<'a, 'b> {
     pub(super) ask: &'a Ask<'b>,
     pub(super) settings: &'a Settings,
     pub(super) hooks: &'a Hooks,
-    pub(super) advice: Option<&'a Advice>,
     /// Whether those over their rates are left out.
     pub(super) keeps_rates: bool,
     /// Whether the request is in OpenRouter's manner: what cannot serve it is left out, not only tried in vain.
@@ -80,7 +79,7 @@ impl Filter<'_, '_> {
         {
             reasons.push(Reason::Budget);
         }
-        if let Some(advice) = self.advice
+        if let Some(advice) = self.ask.advice
             && !advice.labels.is_empty()
             && !advice.labels.iter().any(|label| traits.labels.contains(label))
         {

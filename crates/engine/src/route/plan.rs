@@ -157,6 +157,13 @@ impl From<String> for Fallback {
     }
 }
 
+impl Overrides {
+    /// Whether the headers stay as they would be without them.
+    pub(crate) fn leave_headers(&self) -> bool {
+        self.set_headers.is_empty() && self.remove_headers.is_empty()
+    }
+}
+
 impl Fallback {
     /// A fallback that changes nothing but the model.
     pub fn to(model: impl Into<String>) -> Self {

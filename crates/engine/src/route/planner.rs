@@ -49,6 +49,21 @@ impl Moment {
     }
 }
 
+/// A call, what it asks for beside its model, and what was found out about it.
+struct Request<'a> {
+    call: &'a Call,
+    wishes: &'a Wishes,
+    advice: Option<&'a Advice>,
+}
+
+impl<'a> Request<'a> {
+    fn ask(&self, variant: Variant, moment: &Moment) -> Ask<'a> {
+        let mut ask = Ask::new(self.call, self.wishes, variant, moment.now).with_tokens(moment.tokens);
+        ask.advice = self.advice;
+        ask
+    }
+}
+
 /// Candidates of a name under consideration.
 pub(super) struct Considered {
     pub(super) candidates: Vec<Candidate>,
@@ -81,7 +96,7 @@ impl Fleet {
             if let Some(plan) = self.plain(&found, call) {
                 return Ok(plan);
             }
-            return Ok(self.consider(call, &Wishes::default(), None, found, moment));
+            return Ok(self.consider(&Request { call, wishes: &Wishes::default(), advice: None }, found, moment));
         }
         let wishes = wishes.unwrap_or_default();
         self.plan_wished(call, &wishes, advice, moment)
@@ -92,7 +107,7 @@ impl Fleet {
         let wishes = Wishes::read(call)?.unwrap_or_default();
         let found = self.resolve(call.principal.meant(&fallback.model));
         let found = found.ok_or_else(|| availability::not_found(call, &[&fallback.model]))?;
-        let mut plan = self.consider(call, &wishes, None, found, &mut Moment::now());
+        let mut plan = self.consider(&Request { call, wishes: &wishes, advice: None }, found, &mut Moment::now());
         plan.fallbacks = Arc::default();
         plan.set(&fallback.params);
         Ok(plan)
@@ -138,17 +153,18 @@ impl Fleet {
         let mut found = known.into_iter().map(|(_, found)| found);
         let first = found.next().ok_or_else(|| availability::not_found(call, &names))?;
         let fallbacks = self.wished_fallbacks(call, wishes, &first.group, rest);
+        let request = Request { call, wishes, advice: advice.as_deref() };
         let mut plan = if count > 1 && wishes.is_mixed() {
-            self.consider_together(call, wishes, advice.as_deref(), (first, found.collect()), moment)
+            self.consider_together(&request, (first, found.collect()), moment)
         } else {
-            let mut plan = self.consider(call, wishes, advice.as_deref(), first, moment);
+            let mut plan = self.consider(&request, first, moment);
             // A model that nothing serves is passed over at once.
             for next in found {
                 if !plan.targets.is_empty() {
                     break;
                 }
                 let excluded = std::mem::take(&mut plan.excluded);
-                plan = self.consider(call, wishes, advice.as_deref(), next, moment);
+                plan = self.consider(&request, next, moment);
                 plan.excluded.splice(0..0, excluded);
             }
             plan
@@ -178,14 +194,15 @@ impl Fleet {
         Some(Fallbacks { general, ..(**configured).clone() })
     }
 
-    fn consider(&self, call: &Call, wishes: &Wishes, advice: Option<&Advice>, found: Found, moment: &mut Moment) -> Plan {
-        let ask = Ask::new(call, wishes, found.variant, moment.now).with_tokens(moment.tokens);
+    fn consider(&self, request: &Request<'_>, found: Found, moment: &mut Moment) -> Plan {
+        let Request { call, wishes, .. } = *request;
+        let ask = request.ask(found.variant, moment);
         let (strategy, args) = self.strategy(&found.group, call, wishes, found.variant);
         let mut bonds = Vec::new();
         let considered = match &found.rule {
             Some(rule) => {
-                let mut considered = virtual_order::gather(self, rule, &ask, advice);
-                considered.excluded.extend(self.filter(&ask, advice, strategy).apply(&mut considered.candidates));
+                let mut considered = virtual_order::gather(self, rule, &ask);
+                considered.excluded.extend(self.filter(&ask, strategy).apply(&mut considered.candidates));
                 virtual_order::arrange(&mut considered.candidates, rule, &ask, &mut moment.rng);
                 bonds.extend(virtual_order::bond(self, rule, call));
                 considered
@@ -193,7 +210,7 @@ impl Fleet {
             None => {
                 let candidates = found.deployments.iter().map(|deployment| Candidate::new(deployment, moment.now)).collect();
                 let mut considered = Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() };
-                self.choose(&mut considered, &ask, advice, (strategy, args), &mut moment.rng);
+                self.choose(&mut considered, &ask, (strategy, args), &mut moment.rng);
                 considered
             }
         };
@@ -201,34 +218,21 @@ impl Fleet {
     }
 
     /// Ranks the endpoints of several models together.
-    fn consider_together(
-        &self,
-        call: &Call,
-        wishes: &Wishes,
-        advice: Option<&Advice>,
-        (first, others): (Found, Vec<Found>),
-        moment: &mut Moment,
-    ) -> Plan {
-        let ask = Ask::new(call, wishes, first.variant, moment.now).with_tokens(moment.tokens);
+    fn consider_together(&self, request: &Request<'_>, (first, others): (Found, Vec<Found>), moment: &mut Moment) -> Plan {
+        let Request { call, wishes, .. } = *request;
+        let ask = request.ask(first.variant, moment);
         let (strategy, args) = self.strategy(&first.group, call, wishes, first.variant);
         let deployments = first.deployments.iter().chain(others.iter().flat_map(|found| found.deployments.iter()));
         let candidates = deployments.map(|deployment| Candidate::new(deployment, moment.now)).collect();
         let mut considered = Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() };
-        self.choose(&mut considered, &ask, advice, (strategy, args), &mut moment.rng);
+        self.choose(&mut considered, &ask, (strategy, args), &mut moment.rng);
         self.finish(considered, &ask, first.group, Vec::new())
     }
 
     /// Filters and orders the candidates of one group, or of several taken together.
-    fn choose(
-        &self,
-        considered: &mut Considered,
-        ask: &Ask<'_>,
-        advice: Option<&Advice>,
-        (strategy, args): (Strategy, &Args),
-        rng: &mut Rng,
-    ) {
+    fn choose(&self, considered: &mut Considered, ask: &Ask<'_>, (strategy, args): (Strategy, &Args), rng: &mut Rng) {
         let provider = &ask.wishes.provider;
-        considered.excluded.extend(self.filter(ask, advice, strategy).apply(&mut considered.candidates));
+        considered.excluded.extend(self.filter(ask, strategy).apply(&mut considered.candidates));
         let candidates = &mut considered.candidates;
         let mut given = None;
         if let Some(order) = provider.order.as_ref().filter(|order| !order.is_empty()) {
@@ -257,9 +261,9 @@ impl Fleet {
         }
     }
 
-    fn filter<'a, 'b>(&'a self, ask: &'a Ask<'b>, advice: Option<&'a Advice>, strategy: Strategy) -> Filter<'a, 'b> {
+    fn filter<'a, 'b>(&'a self, ask: &'a Ask<'b>, strategy: Strategy) -> Filter<'a, 'b> {
         let strict = is_openrouter(ask);
-        Filter { ask, settings: &self.settings, hooks: &self.hooks, advice, keeps_rates: strategy.keeps_rates(), strict }
+        Filter { ask, settings: &self.settings, hooks: &self.hooks, keeps_rates: strategy.keeps_rates(), strict }
     }
 
     /// The strategy of a request: its own wish, then its group's, then the manner it is written in.
@@ -337,6 +341,19 @@ impl Fleet {
 }
 
 impl Plan {
+    /// Works out what the call would cost at every target, for telling.
+    pub fn estimate(&mut self, call: &Call) {
+        let wishes = Wishes::default();
+        let ask = Ask::new(call, &wishes, Variant::None, Instant::now());
+        for target in self.targets.iter_mut().filter(|target| target.expected_cost.is_none()) {
+            target.expected_cost = ask.cost(&target.deployment);
+        }
+        for target in self.targets.iter_mut().filter(|target| target.expected_latency.is_none()) {
+            let seen = Candidate::new(&target.deployment, ask.now).latency(call.stream);
+            target.expected_latency = seen.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok());
+        }
+    }
+
     /// Sets those body fields, whatever the client sends, for every target.
     fn set(&mut self, params: &[(String, String)]) {
         if params.is_empty() {

@@ -81,25 +81,23 @@ fn takes_from(deployment: &Deployment, (client, operation, stream): (Dialect, Op
     in_format(spoken, name)
 }
 
+/// The parameters that formats have a place for, by the format's name.
+const FORMATS: [(&str, &[&str]); 6] = [
+    ("openai-responses", &["temperature", "top_p", "top_logprobs", "verbosity"]),
+    ("anthropic", &["temperature", "top_p", "top_k", "stop"]),
+    ("gemini", &["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "seed", "stop"]),
+    ("bedrock", &["temperature", "top_p", "stop"]),
+    ("cohere", &["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "logprobs", "seed", "stop"]),
+    ("ollama", &["temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "stop"]),
+];
+
 /// Whether that format has a place for that parameter.
 fn in_format(dialect: Dialect, name: &str) -> Option<bool> {
-    let known: &[&str] = match dialect {
+    if matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions) {
         // What is no field of OpenAI's own, servers of that format may take or not.
-        Dialect::OpenAiChat | Dialect::OpenAiCompletions => {
-            return (!matches!(name, "top_k" | "min_p" | "top_a" | "repetition_penalty")).then_some(true);
-        }
-        Dialect::OpenAiResponses => &["temperature", "top_p", "top_logprobs", "verbosity"],
-        Dialect::Anthropic => &["temperature", "top_p", "top_k", "stop"],
-        Dialect::Gemini => {
-            &["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "seed", "stop"]
-        }
-        Dialect::Bedrock => &["temperature", "top_p", "stop"],
-        Dialect::Cohere => &["temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "logprobs", "seed", "stop"],
-        Dialect::Ollama => {
-            &["temperature", "top_p", "top_k", "min_p", "frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "stop"]
-        }
-        Dialect::Replicate => return None,
-    };
+        return (!matches!(name, "top_k" | "min_p" | "top_a" | "repetition_penalty")).then_some(true);
+    }
+    let (_, known) = FORMATS.iter().find(|(format, _)| *format == dialect.as_str())?;
     Some(known.contains(&name))
 }
 

@@ -7,7 +7,6 @@ use crate::route::affinity::{Bond, When};
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
 use crate::route::fleet::Fleet;
-use crate::route::hooks::Advice;
 use crate::route::order::{self, Args, Strategy};
 use crate::route::planner::Considered;
 use crate::route::virtual_model::{Identifier, Rule, VirtualModel, VirtualTarget};
@@ -18,9 +17,9 @@ const TIERS: [&[&str]; 4] = [&["simple"], &["standard", "medium"], &["complex"],
 const LATE: i64 = 1 << 40;
 
 /// The deployments of all its targets that the request may go to.
-pub(super) fn gather(fleet: &Fleet, model: &VirtualModel, ask: &Ask<'_>, advice: Option<&Advice>) -> Considered {
+pub(super) fn gather(fleet: &Fleet, model: &VirtualModel, ask: &Ask<'_>) -> Considered {
     let metadata = metadata(ask.call, model);
-    let tier = advice.and_then(|advice| advice.target_tier.or(advice.tier)).unwrap_or("standard");
+    let tier = ask.advice.and_then(|advice| advice.target_tier.or(advice.tier)).unwrap_or("standard");
     let mut candidates = Vec::new();
     for target in &model.targets {
         let fits = target.metadata.iter().all(|(name, value)| metadata.get(name).and_then(|found| found.as_str()) == Some(value));

@@ -22,6 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 
@@ -30,6 +31,7 @@ pub(crate) use encode::percent;
 pub use kept::{Kept, Shape};
 pub use kind::{Kind, UnknownKind};
 pub use secret::Secret;
+pub use time::rfc3339;
 
 use crate::upstream::{Credential, DialError, Origin, Upstream, UpstreamRequest};
 
@@ -130,6 +132,15 @@ impl Signer {
         &self.origin
     }
 
+    /// The credential that all requests show alike, where it is one: `Some(None)` is a target that wants none.
+    pub fn constant(&self) -> Option<Option<Credential>> {
+        match &self.auth {
+            Auth::None => Some(None),
+            Auth::Header(name, value) => Some(Some(Credential::new(self.origin.clone(), [(name.clone(), value.clone())]))),
+            Auth::Query(..) | Auth::Kept(_) | Auth::Token(_) | Auth::Aws(_) | Auth::Oci(_) => None,
+        }
+    }
+
     /// Authenticates a request; its address, headers and body must be final.
     pub async fn sign(&self, upstream: &Upstream, request: &mut UpstreamRequest) -> Result<(), SignError> {
         if request.origin != self.origin {
@@ -142,13 +153,24 @@ impl Signer {
                 return Ok(());
             }
             Auth::Header(name, value) => vec![(name.clone(), value.clone())],
-            Auth::Kept(kept) => kept.headers(upstream).await?,
-            Auth::Token(tokens) => tokens.headers(upstream).await?,
-            Auth::Aws(aws) => aws.headers(upstream, request).await?,
+            // Boxed, for most requests need none of it and would carry its room about.
+            Auth::Kept(kept) => Box::pin(kept.headers(upstream)).await?,
+            Auth::Token(tokens) => Box::pin(tokens.headers(upstream)).await?,
+            Auth::Aws(aws) => Box::pin(aws.headers(upstream, request)).await?,
             Auth::Oci(oci) => oci.headers(request)?,
         };
         request.credential = Some(Credential::new(self.origin.clone(), headers));
         Ok(())
+    }
+
+    /// Hears how the provider answered: a credential it refused is fetched anew for the next request.
+    pub fn answered(&self, status: StatusCode) {
+        match (&self.auth, status) {
+            (_, StatusCode::UNAUTHORIZED) => self.forget(),
+            // Of a key that is rotated, a provider may also say that it may not do this.
+            (Auth::Kept(kept), StatusCode::FORBIDDEN) => kept.forget(),
+            _ => {}
+        }
     }
 
     /// Forgets a fetched token or key, after the provider refused it.

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, PROXY_AUTHORIZATION};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
@@ -18,6 +18,7 @@ use super::error::{DialError, DialFault, Phase, find, is_lost};
 use super::h1::Link;
 use super::h2::Place;
 use super::pool::{Lane, Pool, Ready};
+use super::preset::Headers;
 use super::segments::Segments;
 use super::settings::{Caps, Timeouts};
 use super::{UpstreamReply, io::Traffic};
@@ -26,7 +27,7 @@ use super::{UpstreamReply, io::Traffic};
 pub(crate) struct Outbound {
     pub(crate) method: Method,
     pub(crate) path: PathAndQuery,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Headers,
     pub(crate) body: Segments,
     pub(crate) timeouts: Timeouts,
     pub(crate) caps: Caps,
@@ -47,7 +48,7 @@ type Sent = Result<Response<Incoming>, TrySendError<Request<Segments>>>;
 pub(crate) async fn run(ready: Ready, outbound: &Outbound, pool: &Arc<Pool>, lane: &Lane) -> Result<UpstreamReply, Lost> {
     match ready {
         Ready::Link(link) => on_link(link, outbound, pool, lane).await,
-        Ready::Place(place) => on_place(place, outbound, lane).await,
+        Ready::Place(place) => Box::pin(on_place(place, outbound, lane)).await,
     }
 }
 
@@ -55,14 +56,8 @@ async fn on_link(mut link: Box<Link>, outbound: &Outbound, pool: &Arc<Pool>, lan
     let before = Count::of(link.traffic());
     let request = outbound.for_http1(lane).map_err(Lost::Failed)?;
     let mut answer = pin!(link.sender().try_send_request(request));
-    let mut timer = pin!(sleep_until(outbound.headers_due()));
-    let sent = std::future::poll_fn(|cx| {
-        if let Poll::Ready(sent) = link.poll(cx, |cx| answer.as_mut().poll(cx)) {
-            return Poll::Ready(Some(sent));
-        }
-        timer.as_mut().poll(cx).map(|()| None)
-    })
-    .await;
+    let due = outbound.headers_due();
+    let sent = std::future::poll_fn(|cx| link.poll_until(cx, due, |cx| answer.as_mut().poll(cx))).await;
     let response = before.judge(sent, link.traffic())?;
     let carrier = Carrier::Link(link, Arc::clone(pool), lane.clone());
     outbound.reply(response, carrier, before.reused)
@@ -125,7 +120,7 @@ impl Outbound {
     fn request(&self) -> Request<Segments> {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = self.method.clone();
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = self.headers.all(self.body.len());
         request
     }
 

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::error::{DialError, DialFault, Phase};
 use super::io::{Io, Traffic, Wire};
@@ -29,6 +30,10 @@ pub(crate) struct Link {
     pulse: Arc<Pulse>,
     waker: Waker,
     traffic: Arc<Traffic>,
+    /// The driver had nothing left to do when it was last turned. Until something wakes it, turning it again is no use.
+    settled: bool,
+    /// Kept from exchange to exchange: deadlines only ever move on, and an armed timer that fires early costs less than a new one.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 type Driver = Connection<TokioIo<Io>, Segments>;
@@ -56,10 +61,11 @@ impl Link {
             .await
             .map_err(|error| DialError::new(Phase::Connect, DialFault::Protocol).with(error))?;
         let pulse = Arc::new(Pulse::default());
-        Ok(Self { sender, driver: Some(driver), waker: Waker::from(Arc::clone(&pulse)), pulse, traffic })
+        Ok(Self { sender, driver: Some(driver), waker: Waker::from(Arc::clone(&pulse)), pulse, traffic, settled: false, timer: None })
     }
 
     pub(crate) fn sender(&mut self) -> &mut SendRequest<Segments> {
+        self.settled = false;
         &mut self.sender
     }
 
@@ -72,10 +78,16 @@ impl Link {
         self.pulse.serve(cx.waker());
         let mut inner = Context::from_waker(&self.waker);
         for _ in 0..TURNS {
-            self.pulse.begin();
-            turn(&mut self.driver, &mut inner);
-            let result = wanted(&mut inner);
+            let mut due = self.pulse.begin() || !self.settled;
+            // What is there already needs no turn: a short body often comes with its head.
+            let mut result = wanted(&mut inner);
+            if result.is_pending() && due {
+                turn(&mut self.driver, &mut inner);
+                due = false;
+                result = wanted(&mut inner);
+            }
             let woken = self.pulse.end();
+            self.settled = !woken && !due;
             if result.is_ready() || !woken {
                 return result;
             }
@@ -84,11 +96,38 @@ impl Link {
         Poll::Pending
     }
 
+    /// The same, until then: `None` is the deadline.
+    pub(crate) fn poll_until<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        due: Instant,
+        wanted: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<Option<T>> {
+        if let Poll::Ready(result) = self.poll(cx, wanted) {
+            return Poll::Ready(Some(result));
+        }
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if timer.deadline() > due {
+            timer.as_mut().reset(due);
+        }
+        // It wakes through the pulse, for the task that armed it may be long gone.
+        let mut inner = Context::from_waker(&self.waker);
+        while timer.as_mut().poll(&mut inner).is_ready() {
+            if due <= Instant::now() {
+                return Poll::Ready(None);
+            }
+            timer.as_mut().reset(due);
+        }
+        Poll::Pending
+    }
+
     /// Whether the connection can take another request now. Never waits.
     pub(crate) fn is_reusable(&mut self) -> bool {
-        self.pulse.begin();
-        turn(&mut self.driver, &mut Context::from_waker(&self.waker));
-        self.pulse.end();
+        // The socket wakes a driver that waits for nothing but the end; one that has not been woken would say the same again.
+        if self.pulse.begin() || !self.settled || !self.sender.is_ready() {
+            turn(&mut self.driver, &mut Context::from_waker(&self.waker));
+        }
+        self.settled = !self.pulse.end();
         self.driver.is_some() && self.sender.is_ready()
     }
 
@@ -119,8 +158,9 @@ impl Pulse {
         }
     }
 
-    fn begin(&self) {
-        self.state.store(POLLING, Ordering::Release);
+    /// Begins polling; says whether a wake-up came before.
+    fn begin(&self) -> bool {
+        self.state.swap(POLLING, Ordering::AcqRel) & WOKEN != 0
     }
 
     /// Ends polling; says whether a wake-up came meanwhile.

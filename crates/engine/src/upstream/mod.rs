@@ -20,6 +20,7 @@ mod h2;
 mod io;
 mod origin;
 mod pool;
+mod preset;
 mod resolve;
 mod segments;
 mod settings;
@@ -28,7 +29,7 @@ mod transport;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING, USER_AGENT};
+use http::header::HeaderMap;
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 use tokio::time::Instant;
@@ -36,17 +37,17 @@ use tokio::time::Instant;
 pub use body::UpstreamBody;
 pub use error::{DialError, DialFault, Phase};
 pub use origin::{BadOrigin, Credential, Origin, WrongOrigin};
+pub use preset::Preset;
 pub use settings::{Caps, Settings, Timeouts};
 pub use transport::{AddressCheck, Identity, Proxy, Transport, TransportError, TransportSettings, Verify, Versions};
 
 use connect::Spoken;
 use exchange::{Lost, Outbound};
 use pool::{Lane, Pool, Ready};
+use preset::Headers;
 use resolve::Resolver;
 use segments::Segments;
 
-/// What we call ourselves towards providers.
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
 /// How often a request the provider has certainly not handled is sent again.
 const FREE_RETRIES: u32 = 3;
 
@@ -61,6 +62,8 @@ pub struct UpstreamRequest {
     pub path_and_query: PathAndQuery,
     /// Headers other than `host`, `content-length` and the credential.
     pub headers: HeaderMap,
+    /// Headers that every request to this origin has; those of this request win.
+    pub preset: Option<Preset>,
     /// The credential's headers, if the request has one.
     pub credential: Option<Credential>,
     /// The body's pieces, written one after the other.
@@ -81,6 +84,7 @@ impl UpstreamRequest {
             method,
             path_and_query,
             headers: HeaderMap::new(),
+            preset: None,
             credential: None,
             body: Vec::new(),
             timeouts: Timeouts::default(),
@@ -126,7 +130,7 @@ impl Upstream {
             let kept = if fresh { None } else { self.pool.take(&lane) };
             let ready = match kept {
                 Some(ready) => ready,
-                None => self.dial(&lane, timeouts, total).await?,
+                None => Box::pin(self.dial(&lane, timeouts, total)).await?,
             };
             match exchange::run(ready, &outbound, &self.pool, &lane).await {
                 Ok(reply) => return Ok(reply),
@@ -144,17 +148,8 @@ impl Upstream {
 
     /// Puts the headers right and finds the lane.
     fn prepare(&self, request: UpstreamRequest, total: Option<Instant>) -> Result<(Lane, Outbound), DialError> {
-        let mut headers = request.headers;
-        if let Some(credential) = &request.credential {
-            credential.attach(&request.origin, &mut headers).map_err(|error| DialError::new(Phase::Send, DialFault::Policy).with(error))?;
-        }
-        // The message's framing is the connection's business.
-        headers.remove(CONTENT_LENGTH);
-        headers.remove(TRANSFER_ENCODING);
-        headers.remove(CONNECTION);
-        headers.remove(ACCEPT_ENCODING);
-        headers.insert(HOST, request.origin.host_header().clone());
-        headers.entry(USER_AGENT).or_insert(AGENT);
+        let headers = Headers::new(&request.origin, request.preset, request.headers, request.credential.as_ref())
+            .map_err(|error| DialError::new(Phase::Send, DialFault::Policy).with(error))?;
         let transport = request.transport.unwrap_or_else(|| self.transport.clone());
         let outbound = Outbound {
             method: request.method,

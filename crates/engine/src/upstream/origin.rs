@@ -1,7 +1,7 @@
 //! Where a request goes, and the credentials that may go only there.
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -18,6 +18,8 @@ struct Parts {
     port: u16,
     authority: Authority,
     host_header: HeaderValue,
+    /// Of what stands above, so that looking a connection up need not read it again.
+    hash: u64,
 }
 
 /// The text is not an origin we can dial.
@@ -57,6 +59,7 @@ impl Origin {
             return Err(BadOrigin::NotAbsolute);
         }
         Ok(Self(Arc::new(Parts {
+            hash: BuildHasherDefault::<DefaultHasher>::default().hash_one((secure, host, port)),
             secure,
             host: host.into(),
             port,
@@ -106,9 +109,7 @@ impl Eq for Origin {}
 
 impl Hash for Origin {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.host.hash(state);
-        self.0.port.hash(state);
-        self.0.secure.hash(state);
+        state.write_u64(self.0.hash);
     }
 }
 
@@ -128,7 +129,7 @@ impl fmt::Debug for Origin {
 #[derive(Clone)]
 pub struct Credential {
     origin: Origin,
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Arc<[(HeaderName, HeaderValue)]>,
 }
 
 /// A credential was about to be sent to an origin it is not bound to.
@@ -159,7 +160,7 @@ impl Credential {
         if self.origin != *origin {
             return Err(WrongOrigin);
         }
-        for (name, value) in &self.headers {
+        for (name, value) in &*self.headers {
             headers.insert(name.clone(), value.clone());
         }
         Ok(())

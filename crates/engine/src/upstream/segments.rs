@@ -24,6 +24,11 @@ impl Segments {
         Self::from_start(pieces)
     }
 
+    /// The bytes that are left.
+    pub(crate) fn len(&self) -> u64 {
+        self.left
+    }
+
     fn from_start(pieces: Arc<[Bytes]>) -> Self {
         let left = pieces.iter().map(|piece| piece.len() as u64).sum();
         Self { pieces, next: 0, left }

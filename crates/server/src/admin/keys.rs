@@ -8,9 +8,9 @@ mod retire;
 
 pub(super) use change::{block, bulk_update, unblock, update};
 pub(super) use find::{health, info, info_of_many};
-pub(super) use generate::{generate, service_account};
+pub(super) use generate::{answer, generate, new_key, reset_at, service_account};
 pub(super) use list::{aliases, list};
-pub(super) use retire::{delete, regenerate};
+pub(super) use retire::{delete, regenerate, remove};
 
 use switchboard_store::object::Key;
 use switchboard_store::{Desk, StoreError};

@@ -3,7 +3,7 @@
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, keys};
+use super::{Answer, Request, audit, keys, teams, users};
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +22,34 @@ pub enum Action {
     KeyList,
     KeyAliases,
     KeyHealth,
+    UserNew,
+    UserInfo,
+    UserRow,
+    UserUpdate,
+    UserBulkUpdate,
+    UserDelete,
+    UserList,
+    UserRoles,
+    TeamNew,
+    TeamUpdate,
+    TeamPatch,
+    TeamDelete,
+    TeamBlock,
+    TeamUnblock,
+    TeamInfo,
+    TeamOwnMembership,
+    TeamList,
+    TeamPaged,
+    TeamMemberAdd,
+    TeamMemberBulkAdd,
+    TeamMemberUpdate,
+    TeamMemberDelete,
+    TeamModelAdd,
+    TeamModelDelete,
+    TeamPermissions,
+    TeamSetPermissions,
+    AuditList,
+    Audit,
 }
 
 const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -32,10 +60,10 @@ const fn get(path: &'static str, action: Action, policy: Policy, summary: &'stat
     Row { method: "GET", path, route: Route::Admin(action), policy, summary, form: "" }
 }
 
-use Policy::{Info, Keys};
+use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
-pub const ROWS: [Row; 14] = [
+pub const ROWS: &[Row] = &[
     post("/key/generate", Action::KeyGenerate, Keys, "GenerateKeyRequest", "Make a key"),
     post("/key/service-account/generate", Action::KeyServiceAccount, Keys, "GenerateKeyRequest", "Make a key of a team and of no user"),
     post("/key/update", Action::KeyUpdate, Keys, "UpdateKeyRequest", "Change a key"),
@@ -50,6 +78,40 @@ pub const ROWS: [Row; 14] = [
     get("/key/list", Action::KeyList, Info, "Keys, page by page"),
     get("/key/aliases", Action::KeyAliases, Info, "What keys are called"),
     post("/key/health", Action::KeyHealth, Info, "", "Whether the caller's key can be used"),
+    post("/user/new", Action::UserNew, Managed, "NewUserRequest", "Make a user"),
+    get("/user/info", Action::UserInfo, Info, "A user with keys and teams; the caller unless said"),
+    get("/v2/user/info", Action::UserRow, Info, "A user alone"),
+    post("/user/update", Action::UserUpdate, Policy::Admin, "UpdateUserRequest", "Change a user"),
+    post("/user/bulk_update", Action::UserBulkUpdate, Policy::Admin, "BulkUpdateUserRequest", "Change several users"),
+    post("/user/delete", Action::UserDelete, Policy::Admin, "DeleteUserRequest", "Delete users with their keys"),
+    get("/user/list", Action::UserList, Viewer, "Users, page by page"),
+    get("/user/available_roles", Action::UserRoles, Info, "What users may be"),
+    post("/team/new", Action::TeamNew, Managed, "NewTeamRequest", "Make a team"),
+    post("/team/update", Action::TeamUpdate, Managed, "UpdateTeamRequest", "Change a team"),
+    Row { method: "PATCH", ..post("/team/{team_id}", Action::TeamPatch, Managed, "PatchTeamRequest", "Change a team") },
+    post("/team/delete", Action::TeamDelete, Managed, "DeleteTeamRequest", "Delete teams with their keys"),
+    post("/team/block", Action::TeamBlock, Policy::Admin, "BlockTeamRequest", "Block a team"),
+    post("/team/unblock", Action::TeamUnblock, Policy::Admin, "BlockTeamRequest", "Unblock a team"),
+    get("/team/info", Action::TeamInfo, Info, "A team with its keys and members"),
+    get("/team/{team_id}/members/me", Action::TeamOwnMembership, Info, "What the caller has of its own in a team"),
+    get("/team/list", Action::TeamList, Info, "Teams"),
+    get("/v2/team/list", Action::TeamPaged, Info, "Teams, page by page"),
+    post("/team/member_add", Action::TeamMemberAdd, Managed, "TeamMemberAddRequest", "Put somebody into a team"),
+    post("/team/bulk_member_add", Action::TeamMemberBulkAdd, Managed, "BulkTeamMemberAddRequest", "Put several people into a team"),
+    post("/team/member_update", Action::TeamMemberUpdate, Managed, "TeamMemberUpdateRequest", "Change what somebody has in a team"),
+    post("/team/member_delete", Action::TeamMemberDelete, Managed, "TeamMemberDeleteRequest", "Take somebody out of a team"),
+    post("/team/model/add", Action::TeamModelAdd, Policy::Admin, "TeamModelAddRequest", "Let a team use more models"),
+    post("/team/model/delete", Action::TeamModelDelete, Policy::Admin, "TeamModelDeleteRequest", "Let a team use fewer models"),
+    get("/team/permissions_list", Action::TeamPermissions, Managed, "What members may do with keys"),
+    post(
+        "/team/permissions_update",
+        Action::TeamSetPermissions,
+        Managed,
+        "UpdateTeamMemberPermissionsRequest",
+        "Say what members may do with keys",
+    ),
+    get("/audit", Action::AuditList, Viewer, "What administrators did and were refused, page by page"),
+    get("/audit/{id}", Action::Audit, Viewer, "One thing that an administrator did"),
 ];
 
 /// Does what a route does.
@@ -68,6 +130,34 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::KeyList => keys::list(request).await,
         Action::KeyAliases => keys::aliases(request).await,
         Action::KeyHealth => keys::health(request).await,
+        Action::UserNew => users::new(request).await,
+        Action::UserInfo => users::info(request).await,
+        Action::UserRow => users::own_row(request).await,
+        Action::UserUpdate => users::update(request).await,
+        Action::UserBulkUpdate => users::bulk_update(request).await,
+        Action::UserDelete => users::delete(request).await,
+        Action::UserList => users::list(request).await,
+        Action::UserRoles => users::roles(request).await,
+        Action::TeamNew => teams::new(request).await,
+        Action::TeamUpdate => teams::update(request).await,
+        Action::TeamPatch => teams::patch(request).await,
+        Action::TeamDelete => teams::delete(request).await,
+        Action::TeamBlock => teams::block(request).await,
+        Action::TeamUnblock => teams::unblock(request).await,
+        Action::TeamInfo => teams::info(request).await,
+        Action::TeamOwnMembership => teams::own_membership(request).await,
+        Action::TeamList => teams::list(request).await,
+        Action::TeamPaged => teams::paged(request).await,
+        Action::TeamMemberAdd => teams::add(request).await,
+        Action::TeamMemberBulkAdd => teams::add_many(request).await,
+        Action::TeamMemberUpdate => teams::change_member(request).await,
+        Action::TeamMemberDelete => teams::remove_member(request).await,
+        Action::TeamModelAdd => teams::add_models(request).await,
+        Action::TeamModelDelete => teams::delete_models(request).await,
+        Action::TeamPermissions => teams::permissions(request).await,
+        Action::TeamSetPermissions => teams::set_permissions(request).await,
+        Action::AuditList => audit::list(request).await,
+        Action::Audit => audit::one(request).await,
     }
 }
 

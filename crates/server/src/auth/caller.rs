@@ -96,6 +96,16 @@ impl Caller {
         self.role == Some(Role::ProxyAdmin)
     }
 
+    /// Whether it may use the model of those names: its own, and its group's.
+    pub fn may_use(&self, names: &[&str]) -> bool {
+        self.layers.iter().all(|layer| names.iter().any(|name| layer.has(name)))
+    }
+
+    /// Whether it may be told where deployments are reached: administrators may, and everyone at a gateway that asks for no key.
+    pub fn sees_places(&self) -> bool {
+        self.sees_all() || self.credential == Credential::Open
+    }
+
     /// Whether it sees everything.
     pub fn sees_all(&self) -> bool {
         matches!(self.role, Some(Role::ProxyAdmin | Role::ProxyAdminViewer))

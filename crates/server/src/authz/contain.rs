@@ -75,6 +75,20 @@ pub fn within_team(gift: &Key, team: &Team) -> Result<(), Refused> {
     Ok(())
 }
 
+/// Whether what an administrator of a team makes of it is within what it was.
+pub fn team(present: &Team, changed: &Team) -> Result<(), Refused> {
+    let own = &present.models;
+    if *own != changed.models {
+        models("team", &changed.models, own)?;
+    }
+    amount("max_budget", changed.max_budget, present.max_budget)?;
+    amount("tpm_limit", changed.tpm_limit, present.tpm_limit)?;
+    amount("rpm_limit", changed.rpm_limit, present.rpm_limit)?;
+    let same = (&changed.budget_duration, &changed.budget_limits, &changed.model_max_budget, &changed.access_group_ids, changed.blocked)
+        == (&present.budget_duration, &present.budget_limits, &present.model_max_budget, &present.access_group_ids, present.blocked);
+    if same { Ok(()) } else { Err(Refused::forbidden("only an administrator may change the team's budgets, access groups or blocking")) }
+}
+
 fn models(whose: &str, gift: &[String], own: &[String]) -> Result<(), Refused> {
     let everything = |list: &[String]| list.is_empty() || list.iter().any(|name| name == crate::authz::model::ALL || name == "*");
     if everything(own) {

@@ -241,7 +241,9 @@ impl Fields {
     }
 
     pub(super) fn secret(&self, name: &str) -> Option<Secret> {
-        self.node(name).and_then(keys::text).filter(|text| !text.is_empty()).map(Secret::new)
+        let node = self.node(name)?;
+        let text = keys::text(node).filter(|text| !text.is_empty())?;
+        Some(Secret::new(text).through(node.variable.clone()))
     }
 
     pub(super) fn texts(&self, name: &str) -> Vec<String> {

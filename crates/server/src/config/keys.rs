@@ -121,11 +121,13 @@ pub enum Section {
     Upstream,
     /// `switchboard.reload`.
     Reload,
+    /// `general_settings.key_management_settings`.
+    KeyManagement,
 }
 
 impl Section {
     /// Every section, in the order of the documentation.
-    pub const ALL: [Section; 17] = [
+    pub const ALL: [Section; 18] = [
         Section::Top,
         Section::Deployment,
         Section::Params,
@@ -143,6 +145,7 @@ impl Section {
         Section::Timeouts,
         Section::Upstream,
         Section::Reload,
+        Section::KeyManagement,
     ];
 
     /// How messages and headings name the section; empty for the file itself.
@@ -165,6 +168,7 @@ impl Section {
             Section::Timeouts => "switchboard.timeouts",
             Section::Upstream => "switchboard.upstream",
             Section::Reload => "switchboard.reload",
+            Section::KeyManagement => "general_settings.key_management_settings",
         }
     }
 
@@ -188,6 +192,7 @@ impl Section {
             Section::Timeouts => switchboard::TIMEOUTS,
             Section::Upstream => switchboard::UPSTREAM,
             Section::Reload => switchboard::RELOAD,
+            Section::KeyManagement => general::KEY_MANAGEMENT,
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::diagnostic::{Diagnostics, Location};
+use super::elsewhere::Elsewhere;
 use super::environment::Environment;
 use super::raw::{self, Written};
 use super::resolved::{self, Config, TlsFiles};
@@ -118,6 +119,7 @@ impl Loader {
                 root: Node::new(Value::Map(Map::default()), Location::environment()),
                 files: Vec::new(),
                 environment: self.environment.clone(),
+                elsewhere: Elsewhere::default(),
                 incomplete: false,
             },
         };

@@ -8,6 +8,7 @@
 //! Start reading at [`Loader::load`].
 
 mod diagnostic;
+mod elsewhere;
 mod environment;
 mod fields;
 pub mod keys;
@@ -22,6 +23,7 @@ mod watch;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
+pub use elsewhere::Elsewhere;
 pub use environment::Environment;
 pub use keys::render_configuration_markdown;
 pub use load::{Loaded, Loader, Overrides, ProviderKeys, Source};

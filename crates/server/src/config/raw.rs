@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostics, Location};
+use super::elsewhere::{self, Elsewhere};
 use super::environment::Environment;
 use super::keys;
 use super::yaml::{self, Entry, Limits, Map, Node, Value};
 
 /// What starts a reference to an environment variable.
-const REFERENCE: &str = "os.environ/";
+const REFERENCE: &str = elsewhere::ENVIRON;
 
 /// Files one configuration may consist of.
 const MOST_FILES: usize = 256;
@@ -22,6 +23,8 @@ pub struct Written {
     pub files: Vec<PathBuf>,
     /// The environment with `environment_variables` laid over it.
     pub environment: Environment,
+    /// What secret managers and files had of what is named.
+    pub elsewhere: Elsewhere,
     /// A file could not be read, so that anything said about what is in force would be wrong.
     pub incomplete: bool,
 }
@@ -49,8 +52,10 @@ fn finish(root: Map, files: Vec<PathBuf>, environment: &Environment, found: &mut
     let incomplete = found.has_errors();
     let environment = overlay(&mut root, environment, found);
     let mut root = Node::new(Value::Map(root), at);
-    resolve(&mut root, "", &environment, found);
-    Written { root, files, environment, incomplete }
+    let elsewhere = if incomplete { Elsewhere::default() } else { Elsewhere::gather(&root, &environment, found) };
+    let environment = elsewhere.over(&environment);
+    resolve(&mut root, ("", ""), &Known { environment: &environment, elsewhere: &elsewhere }, found);
+    Written { root, files, environment, elsewhere, incomplete }
 }
 
 struct Files<'a> {
@@ -157,7 +162,8 @@ fn overlay(root: &mut Map, environment: &Environment, found: &mut Diagnostics) -
     let Some(entry) = root.entries.iter_mut().find(|entry| entry.name == "environment_variables") else {
         return environment.clone();
     };
-    resolve(&mut entry.node, "environment_variables", environment, found);
+    let nowhere = Elsewhere::default();
+    resolve(&mut entry.node, ("environment_variables", ""), &Known { environment, elsewhere: &nowhere }, found);
     let Value::Map(map) = &entry.node.value else {
         return environment.clone();
     };
@@ -184,21 +190,33 @@ fn overlay(root: &mut Map, environment: &Environment, found: &mut Diagnostics) -
     environment.with(set)
 }
 
+/// Where references are looked up.
+struct Known<'a> {
+    environment: &'a Environment,
+    elsewhere: &'a Elsewhere,
+}
+
 /// Replaces references in every text below `node`. Keys that end in `_ref` name secrets for others and are left alone.
-fn resolve(node: &mut Node, name: &str, environment: &Environment, found: &mut Diagnostics) {
+/// A name comes with the one by which it is judged whether its value is a secret.
+fn resolve(node: &mut Node, (name, judged): (&str, &str), known: &Known<'_>, found: &mut Diagnostics) {
     match &mut node.value {
         Value::Text(_) if name.ends_with("_ref") || node.variable.is_some() => {}
-        Value::Text(text) => match text.trim().strip_prefix(REFERENCE) {
-            Some(variable) => {
-                let variable: Arc<str> = variable.trim().into();
-                node.value = lookup(&variable, &node.at, environment, found);
+        Value::Text(text) => match elsewhere::Written::read(text, elsewhere::holds_secret(judged)) {
+            Some(written) => {
+                let variable: Arc<str> = written.shown().into();
+                node.value = match known.elsewhere.value(&variable) {
+                    Some(value) => Value::Text(value.to_owned()),
+                    None => lookup(&variable, &node.at, known.environment, found),
+                };
                 node.variable = Some(variable);
             }
             None => warn_unexpanded(text, name, &node.at, found),
         },
-        Value::List(items) => items.iter_mut().for_each(|item| resolve(item, name, environment, found)),
+        Value::List(items) => items.iter_mut().for_each(|item| resolve(item, (name, judged), known, found)),
         Value::Map(map) => {
-            map.entries.iter_mut().for_each(|entry| resolve(&mut entry.node, &entry.name, environment, found));
+            map.entries
+                .iter_mut()
+                .for_each(|entry| resolve(&mut entry.node, (&entry.name, elsewhere::inner(judged, &entry.name)), known, found));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Unset => {}
     }

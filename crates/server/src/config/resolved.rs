@@ -3,6 +3,7 @@
 //! The rest of the gateway reads only this. An `Option` here says that something was not configured and that its absence means
 //! something; it is never a default the reader has to supply.
 
+mod checks;
 mod deployment;
 mod fallback;
 mod general;
@@ -14,6 +15,7 @@ mod smart;
 mod switchboard;
 mod virtual_model;
 
+pub use checks::{Check, CheckRouting, HealthChecks};
 pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
 pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use general::General;
@@ -24,6 +26,7 @@ pub use smart::RouterParams;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::elsewhere::Elsewhere;
 use super::environment::Environment;
 use super::fields::Reader;
 use super::keys::Section;
@@ -49,6 +52,8 @@ pub struct Config {
     pub credentials: Vec<String>,
     /// The environment with `environment_variables` laid over it.
     pub environment: Environment,
+    /// Where secrets that others keep can be read again.
+    pub elsewhere: Elsewhere,
     /// What start-up should say.
     pub notices: Vec<Diagnostic>,
 }
@@ -60,9 +65,8 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
     let top = reader.section(Section::Top, Some(&written.root));
     let general = General::read(&mut reader, top.node("general_settings"), environment);
     let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"));
-    let mut router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
-    let mut switchboard =
-        SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides, &mut router.settings.routing);
+    let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
+    let mut switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
     let mut deployments = match providers {
         Some(providers) => deployment::from_environment(providers, environment),
@@ -80,6 +84,7 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
         switchboard,
         credentials: credentials.names(),
         environment: environment.clone(),
+        elsewhere: written.elsewhere.clone(),
         notices: Vec::new(),
     };
     fallback::check_targets(&config, &router.default_fallbacks_at, found);

@@ -1,3 +1,4 @@
+mod elsewhere;
 mod exposure;
 mod golden;
 mod laws;

@@ -22,7 +22,10 @@ fn bad_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<&'static
         (None, _) => None,
         (Some(host), target) => {
             let host = host.as_bytes();
-            if !host.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]%~".contains(byte)) {
+            if !host
+                .iter()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'.' | b'-' | b'_' | b':' | b'[' | b']' | b'%' | b'~'))
+            {
                 return Some("the host is malformed");
             }
             let differs = |target: &Authority| !target.as_str().as_bytes().eq_ignore_ascii_case(host);
@@ -34,7 +37,11 @@ fn bad_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<&'static
 /// Paths are matched as they are written, so what another reader might resolve differently is refused.
 fn bad_path(path: &str) -> Option<&'static str> {
     let bytes = path.as_bytes();
-    if memchr::memchr2(b'%', b'\\', bytes).is_none() && memchr::memmem::find(bytes, b"/.").is_none() {
+    // Most paths have none of the three, many a dot inside a model's name.
+    if memchr::memchr3(b'%', b'\\', b'.', bytes).is_none() {
+        return None;
+    }
+    if memchr::memchr2(b'%', b'\\', bytes).is_none() && !bytes.windows(2).any(|pair| pair == b"/.") {
         return None;
     }
     if bytes.contains(&b'\\') {

@@ -1,99 +1,214 @@
-//! One structured line for each request, written by a thread of its own.
+//! One structured line for each request, written out by a thread of its own.
 //!
-//! What a line holds is listed here and nowhere else: neither prompts nor answers nor keys can get in by accident. The channel is
-//! bounded; a line that does not fit is dropped and counted, and no request waits for the disk.
+//! What a line holds is listed here and nowhere else: neither prompts nor answers nor keys can get in by accident. A line is put together
+//! where the request ended, so that nothing but bytes goes from thread to thread. What waits to be written is bounded; a line that does
+//! not fit is dropped and counted, and no request waits for the disk.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
 use switchboard_engine::meter::{Outcome, Record, Recorder};
-use switchboard_engine::wire::Dialect;
-use switchboard_engine::wire::json::write_object;
+use switchboard_engine::wire::json::write_text;
+use switchboard_engine::wire::reply::Usage;
 
-/// Records that may wait to be written.
-const WAITING: usize = 16_384;
-/// How long lines may be gathered before they are written.
-const GATHER: Duration = Duration::from_millis(50);
+/// Bytes that may wait to be written.
+const WAITING: usize = 16 << 20;
+/// How long lines are gathered before they are written: one write for many requests.
+const GATHER: Duration = Duration::from_millis(100);
+/// After so many gatherings of nothing the writer sleeps until it is woken. While requests come, none of them wakes it.
+const PATIENCE: u32 = 10;
 
-/// Sends records to the writer.
+/// A buffer that once had to hold more than this is given back.
+const KEPT: usize = 1 << 20;
+
+thread_local! {
+    /// Where this thread puts a line together.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Gives lines to the writer.
 #[derive(Debug)]
 pub struct RequestLog {
-    sender: SyncSender<Box<Record>>,
-    dropped: Arc<AtomicU64>,
+    shared: Arc<Shared>,
+    writer: Thread,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    lines: Mutex<Vec<u8>>,
+    dropped: AtomicU64,
+    /// The writer sleeps until it is woken.
+    asleep: AtomicBool,
+    /// No more lines will come.
+    closed: AtomicBool,
 }
 
 impl RequestLog {
     /// Starts a writer to `out`. The thread ends when the log is dropped and everything is written.
     pub fn start(out: impl Write + Send + 'static) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (sender, receiver) = sync_channel(WAITING);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let counted = dropped.clone();
-        let writer = std::thread::Builder::new().name("request-log".to_owned()).spawn(move || write_all(&receiver, out, &counted))?;
-        Ok((Self { sender, dropped }, writer))
+        let shared = Arc::new(Shared::default());
+        let read = shared.clone();
+        let writer = std::thread::Builder::new().name("request-log".to_owned()).spawn(move || write_all(&read, out))?;
+        Ok((Self { shared, writer: writer.thread().clone() }, writer))
+    }
+
+    fn wake(&self) {
+        if self.shared.asleep.swap(false, Ordering::AcqRel) {
+            self.writer.unpark();
+        }
     }
 }
 
 impl Recorder for RequestLog {
     fn record(&self, record: Box<Record>) {
-        if self.sender.try_send(record).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        LINE.with_borrow_mut(|written| {
+            written.clear();
+            line(&record, written);
+            let mut lines = self.shared.lines();
+            if lines.len() + written.len() <= WAITING {
+                lines.extend_from_slice(written);
+            } else {
+                self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        self.wake();
+    }
+}
+
+impl Drop for RequestLog {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
+        self.wake();
+    }
+}
+
+impl Shared {
+    fn lines(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sleeps until there is something to write or nothing will be any more.
+    fn sleep(&self) {
+        self.asleep.store(true, Ordering::Release);
+        // Whatever came before that was said wakes nobody.
+        while self.lines().is_empty() && !self.closed.load(Ordering::Acquire) && self.asleep.load(Ordering::Acquire) {
+            std::thread::park();
+        }
+        self.asleep.store(false, Ordering::Release);
+    }
+}
+
+fn write_all(shared: &Shared, mut out: impl Write) {
+    let mut lines = Vec::new();
+    let mut quiet = PATIENCE;
+    loop {
+        if quiet >= PATIENCE {
+            shared.sleep();
+        }
+        let closed = shared.closed.load(Ordering::Acquire);
+        if !closed {
+            std::thread::sleep(GATHER);
+        }
+        std::mem::swap(&mut *shared.lines(), &mut lines);
+        let missed = shared.dropped.swap(0, Ordering::Relaxed);
+        if missed > 0 {
+            lines.extend_from_slice(format!("{{\"event\":\"log_overflow\",\"dropped\":{missed}}}\n").as_bytes());
+        }
+        quiet = if lines.is_empty() { quiet.saturating_add(1) } else { 0 };
+        // Nobody is left to tell when the log itself cannot be written; the lines are counted as dropped.
+        if !lines.is_empty() && out.write_all(&lines).and_then(|()| out.flush()).is_err() {
+            let lost = memchr::memchr_iter(b'\n', &lines).count() as u64;
+            shared.dropped.fetch_add(missed.saturating_add(lost), Ordering::Relaxed);
+        }
+        lines.clear();
+        lines.shrink_to(KEPT);
+        if closed {
+            return;
         }
     }
 }
 
-fn write_all(receiver: &Receiver<Box<Record>>, mut out: impl Write, dropped: &AtomicU64) {
-    let mut lines = Vec::new();
-    while let Ok(first) = receiver.recv() {
-        // Lines are gathered for a moment: one write for many requests, and no wake-up for each.
-        std::thread::sleep(GATHER);
-        line(&first, &mut lines);
-        for record in receiver.try_iter() {
-            line(&record, &mut lines);
+/// A line under way. A field's `lead` is what stands before its value: comma, name and colon.
+struct Line<'a>(&'a mut Vec<u8>);
+
+impl Line<'_> {
+    fn raw(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    fn text(&mut self, lead: &str, text: &str) {
+        self.raw(lead);
+        write_text(self.0, text);
+    }
+
+    /// A name of ours, in which nothing must be escaped.
+    fn name(&mut self, lead: &str, name: &'static str) {
+        self.raw(lead);
+        self.0.push(b'"');
+        self.raw(name);
+        self.0.push(b'"');
+    }
+
+    fn number(&mut self, lead: &str, number: u64) {
+        self.raw(lead);
+        self.raw(itoa::Buffer::new().format(number));
+    }
+
+    fn tokens(&mut self, usage: &Usage) {
+        self.raw(",\"tokens\":{");
+        let mut between = "\"";
+        for (name, count) in usage.counts() {
+            if let Some(count) = count {
+                self.raw(between);
+                self.raw(name);
+                self.number("\":", count);
+                between = ",\"";
+            }
         }
-        let missed = dropped.swap(0, Ordering::Relaxed);
-        if missed > 0 {
-            lines.extend_from_slice(format!("{{\"event\":\"log_overflow\",\"dropped\":{missed}}}\n").as_bytes());
-        }
-        // Nobody is left to tell when the log itself cannot be written; the lines are counted as dropped.
-        if out.write_all(&lines).and_then(|()| out.flush()).is_err() {
-            let lost = memchr::memchr_iter(b'\n', &lines).count() as u64;
-            dropped.fetch_add(missed.saturating_add(lost), Ordering::Relaxed);
-        }
-        lines.clear();
+        self.raw("}");
     }
 }
 
 fn line(record: &Record, out: &mut Vec<u8>) {
-    write_object(out, |line| {
-        let target = record.deployment.as_deref();
-        line.field("event", "request");
-        line.field("id", &record.id);
-        line.field("key", &record.key);
-        line.field("operation", record.operation.as_str());
-        line.field("dialect", record.dialect.as_str());
-        line.field("model", &record.model);
-        line.option("provider", target.map(|target| &target.spec.provider));
-        line.option("deployment", target.map(|target| &target.spec.id));
-        line.option("spoken", record.spoken.map(Dialect::as_str));
-        line.field("stream", &record.stream);
-        line.field("outcome", outcome(record.outcome));
-        line.field("status", &record.status);
-        line.option("error", record.error.as_deref());
-        line.field("attempts", &record.attempts);
-        line.field("losses", &record.losses);
-        if let Some(usage) = &record.usage {
-            line.object("tokens", |tokens| usage.counts().into_iter().for_each(|(name, count)| tokens.option(name, count)));
-        }
-        line.option("cost_usd", record.cost.map(|cost| cost.to_string()));
-        line.field("duration_us", &micros(record.duration));
-        line.option("first_content_us", record.first_content.map(micros));
-        line.option("overhead_us", record.overhead.map(micros));
-    });
-    out.push(b'\n');
+    let mut line = Line(out);
+    line.text("{\"event\":\"request\",\"id\":", &record.id);
+    line.text(",\"key\":", &record.key);
+    line.name(",\"operation\":", record.operation.as_str());
+    line.name(",\"dialect\":", record.dialect.as_str());
+    line.text(",\"model\":", &record.model);
+    if let Some(target) = record.deployment.as_deref() {
+        line.text(",\"provider\":", &target.spec.provider);
+        line.text(",\"deployment\":", &target.spec.id);
+    }
+    if let Some(spoken) = record.spoken {
+        line.name(",\"spoken\":", spoken.as_str());
+    }
+    line.raw(if record.stream { ",\"stream\":true" } else { ",\"stream\":false" });
+    line.name(",\"outcome\":", outcome(record.outcome));
+    line.number(",\"status\":", record.status.into());
+    if let Some(error) = &record.error {
+        line.text(",\"error\":", error);
+    }
+    line.number(",\"attempts\":", record.attempts.into());
+    line.number(",\"losses\":", record.losses as u64);
+    if let Some(usage) = &record.usage {
+        line.tokens(usage);
+    }
+    if let Some(cost) = record.cost {
+        line.text(",\"cost_usd\":", cost.written().as_str());
+    }
+    line.number(",\"duration_us\":", micros(record.duration));
+    if let Some(first_content) = record.first_content {
+        line.number(",\"first_content_us\":", micros(first_content));
+    }
+    if let Some(overhead) = record.overhead {
+        line.number(",\"overhead_us\":", micros(overhead));
+    }
+    line.raw("}\n");
 }
 
 fn outcome(outcome: Outcome) -> &'static str {

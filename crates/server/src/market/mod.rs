@@ -20,10 +20,10 @@ use http::{Response, request};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::error::Error;
-use switchboard_engine::principal::Principal;
 use switchboard_engine::wire::problem::Problem;
 
 use crate::app::App;
+use crate::auth::Caller;
 use crate::models::document;
 pub(crate) use offer::{Endpoint, Offer};
 use query::Wanted;
@@ -58,7 +58,7 @@ pub enum Listing {
 /// Who asks for a document, and which.
 pub(crate) struct Ask<'a> {
     /// Who.
-    pub(crate) principal: &'a Principal,
+    pub(crate) caller: &'a Caller,
     /// How.
     pub(crate) parts: &'a request::Parts,
     /// The model that the path names.
@@ -70,8 +70,8 @@ pub(crate) fn answer(app: &App, listing: Listing, ask: &Ask<'_>) -> Result<Respo
     let catalog = app.catalog();
     let query = ask.parts.uri.query();
     let now = Instant::now();
-    let ground = tell::Ground { catalog: &catalog, now, is_known: !ask.principal.key.is_empty() };
-    let all = || Offer::all(app).into_iter().filter(|offer| ask.principal.may_use(&offer.id)).collect::<Vec<_>>();
+    let ground = tell::Ground { catalog: &catalog, now };
+    let all = || Offer::all(app).into_iter().filter(|offer| ask.caller.may_use(&offer.names())).collect::<Vec<_>>();
     let chosen = |wanted: &Wanted| choose::choose(all(), wanted, choose::Ground { catalog: &catalog, now });
     let value = match listing {
         Listing::Models => {
@@ -113,8 +113,8 @@ pub(crate) fn answer(app: &App, listing: Listing, ask: &Ask<'_>) -> Result<Respo
 }
 
 fn one(app: &App, ask: &Ask<'_>) -> Result<Offer, Problem> {
-    let meant = ask.principal.meant(ask.model.unwrap_or_default());
-    let found = Some(meant).filter(|name| ask.principal.may_use(name)).and_then(|name| Offer::find(app, name));
+    let meant = ask.caller.principal.meant(ask.model.unwrap_or_default());
+    let found = Offer::find(app, meant).filter(|offer| ask.caller.may_use(&offer.names()));
     found.ok_or_else(|| not_found(ask))
 }
 

@@ -84,6 +84,11 @@ impl Offer {
         &self.endpoints[0]
     }
 
+    /// The names it goes by: its own, and its group's.
+    pub(crate) fn names(&self) -> [&str; 2] {
+        [&self.id, &self.top().deployment.spec.group]
+    }
+
     /// A text that the configuration says of the model.
     pub(crate) fn text(&self, key: &str) -> Option<&str> {
         self.written.get(key)?.as_str()

@@ -16,8 +16,6 @@ use crate::app::unix_seconds;
 pub(super) struct Ground<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) now: Instant,
-    /// Whether the caller is known: others are not told how fast an endpoint is.
-    pub(super) is_known: bool,
 }
 
 /// OpenRouter's `Model`.
@@ -100,7 +98,7 @@ pub(super) fn endpoint(offer: &Offer, endpoint: &Endpoint, ground: Ground<'_>) -
     let named = row.map_or(endpoint.deployment.provider_name.as_str(), provider::name);
     let seen = |window| endpoint.figures(window, ground.now);
     let uptime = |window| seen(window).and_then(|figures| Some(rounded(figures.counts.uptime()? * 100.0)));
-    let half_hour = seen(Window::HalfHour).filter(|_| ground.is_known);
+    let half_hour = seen(Window::HalfHour);
     let caches = card.is_some_and(|card| card.supports("prompt_caching") == Some(true));
     json!({
         "name": format!("{named} | {}", endpoint.model),
@@ -149,7 +147,7 @@ fn status(deployment: &Deployment, now: Instant) -> i8 {
         None => 0,
         Some(Why::Probing | Why::Ramping) => -1,
         Some(Why::Resting | Why::RateLimited) => -2,
-        Some(Why::Open | Why::Region) => -3,
+        Some(Why::Open | Why::Region | Why::Unwell) => -3,
         Some(Why::Quarantined) => -5,
     }
 }

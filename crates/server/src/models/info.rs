@@ -10,13 +10,13 @@ use serde_json::{Map, Number, Value, json};
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::catalog::{ModelCard, derive};
 use switchboard_engine::deployment::Deployment;
-use switchboard_engine::principal::Principal;
 use switchboard_engine::route::supported;
 use switchboard_engine::wire::Operation;
 use switchboard_engine::wire::problem::{Kind, Problem};
 
 use super::document;
 use crate::app::App;
+use crate::auth::Caller;
 use crate::config::Config;
 use crate::config::resolved::Deployment as Configured;
 use crate::market::Offer;
@@ -68,7 +68,7 @@ const NOT_OPENAI: [&str; 7] = ["top_k", "min_p", "top_a", "repetition_penalty", 
 /// Whoever asks, and how.
 pub(crate) struct Ask<'a> {
     /// Who.
-    pub(crate) principal: &'a Principal,
+    pub(crate) caller: &'a Caller,
     /// How.
     pub(crate) parts: &'a request::Parts,
 }
@@ -86,11 +86,6 @@ impl Ask<'_> {
         let Some(text) = self.value(name) else { return Ok(usual) };
         let number = text.parse().ok().filter(|number| *number > 0);
         number.ok_or_else(|| Problem::new(Kind::BadRequest, format!("`{name}` must be a whole number from 1")).with_param(name))
-    }
-
-    /// Whether where deployments are reached may be told.
-    fn is_admin(&self) -> bool {
-        self.principal.key_hash.is_none()
     }
 }
 
@@ -175,7 +170,7 @@ fn sort(list: &mut [(String, Value)], by: &str, downwards: bool) -> Result<(), P
 fn entries(app: &App, ask: &Ask<'_>, fits: &dyn Fn(&Entry<'_>) -> bool) -> Vec<(String, Value)> {
     let (fleet, config) = (app.gateway.fleet(), app.config());
     let mut list = Vec::new();
-    for deployment in fleet.deployments().filter(|deployment| ask.principal.may_use(&deployment.spec.group)) {
+    for deployment in fleet.deployments().filter(|deployment| ask.caller.may_use(&[&deployment.spec.group])) {
         let configured = config.deployments.iter().find(|configured| configured.model_info.id == deployment.spec.id);
         let entry = Entry { deployment, configured };
         if fits(&entry) {
@@ -190,7 +185,7 @@ fn told(entry: &Entry<'_>, ask: &Ask<'_>) -> Value {
     let spec = &entry.deployment.spec;
     json!({
         "model_name": spec.group,
-        "litellm_params": params(entry, ask.is_admin()),
+        "litellm_params": params(entry, ask.caller.sees_places()),
         "model_info": model_info(entry),
     })
 }
@@ -225,7 +220,7 @@ fn params(entry: &Entry<'_>, admin: bool) -> Value {
 }
 
 /// A URL without what may be a credential.
-fn bare(url: &str) -> String {
+pub(crate) fn bare(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or(url);
     match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1))) {
         Some((scheme, rest)) => format!("{scheme}://{rest}"),
@@ -283,10 +278,10 @@ fn openai_params(deployment: &Deployment) -> Vec<&'static str> {
 pub(crate) fn groups(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
     let config = app.config();
     let offers = match ask.value("model_group") {
-        Some(name) => Offer::find(app, ask.principal.meant(&name)).into_iter().collect(),
+        Some(name) => Offer::find(app, ask.caller.principal.meant(&name)).into_iter().collect(),
         None => Offer::all(app),
     };
-    let data: Vec<Value> = offers.iter().filter(|offer| ask.principal.may_use(&offer.id)).map(|offer| group(offer, &config)).collect();
+    let data: Vec<Value> = offers.iter().filter(|offer| ask.caller.may_use(&offer.names())).map(|offer| group(offer, &config)).collect();
     Ok(document(&json!({"data": data})))
 }
 

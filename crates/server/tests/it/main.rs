@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod app;
+mod audited;
+mod checks;
 mod commands;
 mod documents;
 mod doors;
@@ -12,6 +14,10 @@ mod logging;
 mod managed;
 mod market;
 mod models;
+mod people;
+mod references;
 mod reloading;
+mod routing;
 mod smart;
 mod tidy;
+mod upstream;

@@ -25,6 +25,7 @@ pub(crate) fn each(test: impl Fn(&Managed)) {
 }
 
 /// The same with further configuration.
+#[allow(clippy::disallowed_methods, reason = "where the test database is, only the environment says")]
 pub(crate) fn with(yaml: &str, test: impl Fn(&Managed)) {
     test(&Managed::start(yaml, None));
     match std::env::var("TEST_DATABASE_URL") {
@@ -39,7 +40,9 @@ impl Managed {
         let place = folder.path().display().to_string();
         let mut variables = vec![("SWITCHBOARD_MASTER_KEY", MASTER), ("SWITCHBOARD_DATA_DIR", &place)];
         variables.extend(database.map(|address| ("DATABASE_URL", address)));
-        let app = TestApp::with(&format!("{MODELS}{yaml}"), &variables);
+        // The server's connections are shared with every other test that runs.
+        let settings = "general_settings: {database_connection_pool_limit: 2}\n";
+        let app = TestApp::with(&format!("{settings}{MODELS}{yaml}"), &variables);
         Self { app, _folder: folder }
     }
 

@@ -181,3 +181,33 @@ fn names_that_hold_what_paths_hold_are_still_found() {
     assert_eq!(app.get("/v1/models/user/endpoints").status, 404);
     assert_eq!(app.ask("POST", "/v1/models/a/endpoints").send().header("allow"), "GET");
 }
+
+#[test]
+fn what_was_measured_is_told_in_openrouters_units() {
+    let upstream = crate::upstream::Upstream::start();
+    let url = upstream.url();
+    let list = |name: &str, order: &str| {
+        format!("  - {{model_name: {name}, litellm_params: {{model: openai/gpt-4o, api_base: {url}/{order}/v1, api_key: sk-x}}}}\n")
+    };
+    let app = TestApp::of(&format!("model_list:\n{}{}router_settings: {{num_retries: 0}}\n", list("a/slow", "slow"), list("a/bad", "bad")));
+    let chat = |model: &str| {
+        let body = json!({"model": model, "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+        app.ask("POST", "/api/v1/chat/completions").json(&body).send().status.as_u16()
+    };
+    for _ in 0..5 {
+        assert_eq!(chat("a/slow"), 200);
+    }
+    assert!(chat("a/bad") >= 500);
+    let endpoint = |model: &str| app.get(&format!("/api/v1/models/{model}/endpoints")).json()["data"]["endpoints"][0].clone();
+    let slow = endpoint("a/slow");
+    assert_eq!((&slow["uptime_last_5m"], &slow["uptime_last_30m"], &slow["uptime_last_1d"]), (&json!(100.0), &json!(100.0), &json!(100.0)));
+    // The upstream takes 60 ms: a figure in seconds would be far below, one in microseconds far above.
+    let first = slow["latency_last_30m"]["p50"].as_f64().expect("a latency");
+    assert!((55.0..20_000.0).contains(&first), "{slow}");
+    assert!(slow["latency_last_30m"]["p99"].as_f64() >= Some(first));
+    let bad = endpoint("a/bad");
+    assert_eq!((&bad["uptime_last_5m"], &bad["latency_last_30m"]), (&json!(0.0), &Value::Null), "{bad}");
+    for sort in ["latency-low-to-high", "most-popular", "top-weekly"] {
+        assert_eq!(listed(&app, &format!("sort={sort}")), ["a/slow", "a/bad"], "{sort}");
+    }
+}

@@ -7,11 +7,13 @@
 //!
 //! Secrets in what was changed do not get here: their keyed hash does, so that one sees whether they are the same ([`conceal`]).
 
+mod change;
 mod conceal;
 mod query;
 mod verify;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ring::hmac::{self, HMAC_SHA256};
 use serde_json::Value;
@@ -22,7 +24,7 @@ pub use verify::{Fault, Verdict};
 
 use crate::error::StoreError;
 use crate::open::{Store, micros};
-use crate::sql::Kind;
+use crate::sql::{Kind, Sql};
 use crate::vault::{Vault, VaultError, joined};
 
 /// Whether it was done.
@@ -134,11 +136,15 @@ impl std::str::FromStr for Head {
 
 /// The log of a database.
 #[derive(Clone)]
-pub struct Audit(Arc<Inner>);
-
-struct Inner {
+pub struct Audit {
     store: Store,
-    chain: hmac::Key,
+    chain: Arc<Chain>,
+}
+
+/// What rows are bound and secrets concealed with.
+pub struct Chain {
+    kind: Kind,
+    bind: hmac::Key,
     conceal: hmac::Key,
 }
 
@@ -151,35 +157,69 @@ pub(crate) const COLUMNS: &str = "seq, id, at, actor, actor_key, action, outcome
      source, request_id, mac";
 
 impl Audit {
-    /// The log of the vault's database.
+    /// The log of the vault's database. From now on every change of an object is written down in the transaction that makes it.
     pub async fn open(store: &Store, vault: &Vault) -> Result<Self, VaultError> {
-        let chain = vault.purpose_key("audit chain").await?;
+        let bind = vault.purpose_key("audit chain").await?;
         let conceal = vault.purpose_key("audit concealment").await?;
-        Ok(Self(Arc::new(Inner {
-            store: store.clone(),
-            chain: hmac::Key::new(HMAC_SHA256, chain.as_slice()),
-            conceal: hmac::Key::new(HMAC_SHA256, conceal.as_slice()),
-        })))
+        let key = |bytes: &[u8; 32]| hmac::Key::new(HMAC_SHA256, bytes);
+        let chain = Arc::new(Chain { kind: store.sql().kind, bind: key(&bind), conceal: key(&conceal) });
+        store.witness(chain.clone());
+        Ok(Self { store: store.clone(), chain })
     }
 
     /// Writes a deed down. The deed itself is not to happen when this fails.
     pub async fn append(&self, entry: Entry) -> Result<Record, StoreError> {
-        let audit = self.clone();
-        self.0
-            .store
-            .thread()
-            .run(async move {
-                let mut transaction = audit.0.store.sql().writers.begin().await?;
-                let record = audit.append_in(&mut transaction, entry).await?;
-                transaction.commit().await?;
-                Ok(record)
-            })
-            .await
+        let (sql, chain) = (self.store.sql().clone(), self.chain.clone());
+        let work = async move {
+            let mut transaction = sql.writers.begin().await?;
+            let record = chain.append(&mut transaction, entry).await?;
+            transaction.commit().await?;
+            Ok(record)
+        };
+        self.store.thread().run(work).await
     }
 
-    /// The same within the transaction that does the deed, on the store's thread: both happen, or neither.
-    pub async fn append_in(&self, connection: &mut AnyConnection, entry: Entry) -> Result<Record, StoreError> {
-        if self.0.store.sql().kind == Kind::Postgres {
+    /// Where the chain ends now.
+    pub async fn head(&self) -> Result<Head, StoreError> {
+        let sql = self.store.sql().clone();
+        self.store.thread().run(async move { Head::read(&sql).await }).await
+    }
+}
+
+impl Head {
+    async fn read(sql: &Sql) -> Result<Self, StoreError> {
+        let Some(row) = sqlx::query(LAST).fetch_optional(&sql.pool).await? else { return Ok(Head::default()) };
+        Ok(Self { seq: row.try_get(0)?, mac: hex(&row.try_get::<Vec<u8>, _>(1)?) })
+    }
+}
+
+impl Store {
+    /// Tells where the chain ends, as often as that, whenever it grew. What is told is to be kept where whoever writes to the
+    /// database cannot write.
+    pub fn announce(&self, every: Duration, tell: impl Fn(&Head) + Send + 'static) {
+        let sql = self.sql().clone();
+        // It ends with the store's thread, to which it belongs.
+        self.thread().handle().spawn(async move {
+            let mut told = Head::default();
+            loop {
+                tokio::time::sleep(every).await;
+                match Head::read(&sql).await {
+                    Ok(head) if head != told => {
+                        tell(&head);
+                        told = head;
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::debug!(%error, "the end of the audit log cannot be read"),
+                }
+            }
+        });
+    }
+}
+
+impl Chain {
+    /// Writes a deed down within the transaction that does it, on the store's thread: both happen, or neither.
+    pub async fn append(&self, connection: &mut AnyConnection, entry: Entry) -> Result<Record, StoreError> {
+        if self.kind == Kind::Postgres {
             sqlx::query(LOCK).execute(&mut *connection).await?;
         }
         let last = sqlx::query(LAST).fetch_optional(&mut *connection).await?;
@@ -196,7 +236,7 @@ impl Audit {
     }
 
     fn record(&self, seq: i64, former: &[u8], entry: Entry) -> Result<Record, StoreError> {
-        let shown = |value: Option<Value>| value.map(|value| conceal::conceal(&self.0.conceal, value).to_string());
+        let shown = |value: Option<Value>| value.map(|value| conceal::conceal(&self.conceal, value).to_string());
         let mut record = Record {
             seq,
             id: id()?,
@@ -228,20 +268,7 @@ impl Audit {
         let more = [&record.team, &record.source, &record.request_id];
         let parts = [former, seq.as_slice(), at.as_slice(), before.as_slice(), after.as_slice()];
         let parts = parts.into_iter().chain(texts.into_iter().chain(more).map(|text| text.as_bytes()));
-        hmac::sign(&self.0.chain, &joined("audit", parts)).as_ref().to_vec()
-    }
-
-    /// Where the chain ends now.
-    pub async fn head(&self) -> Result<Head, StoreError> {
-        let sql = self.0.store.sql().clone();
-        self.0
-            .store
-            .thread()
-            .run(async move {
-                let Some(row) = sqlx::query(LAST).fetch_optional(&sql.pool).await? else { return Ok(Head::default()) };
-                Ok(Head { seq: row.try_get(0)?, mac: hex(&row.try_get::<Vec<u8>, _>(1)?) })
-            })
-            .await
+        hmac::sign(&self.bind, &joined("audit", parts)).as_ref().to_vec()
     }
 }
 
@@ -278,6 +305,12 @@ fn id() -> Result<String, StoreError> {
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
     let text = hex(&bytes);
     Ok([&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-"))
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Chain")
+    }
 }
 
 impl std::fmt::Debug for Audit {

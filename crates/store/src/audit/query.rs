@@ -24,7 +24,7 @@ pub struct Filter {
     pub from: Option<i64>,
     /// Before, in microseconds since 1970.
     pub until: Option<i64>,
-    /// A text within the id of the object, the actor or the action.
+    /// The id of a row or of an object, who did it, or the key it was done with.
     pub search: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub struct Page {
 /// Every condition holds for all rows where nothing is asked for, so that the statement is one constant.
 const WHERE: &str = "($1 = '' OR actor = $1) AND ($2 = '' OR actor_key = $2) AND ($3 = '' OR action = $3) AND ($4 = '' OR kind = $4) \
      AND ($5 = '' OR object = $5) AND ($6 = '' OR team = $6) AND at >= $7 AND at < $8 \
-     AND ($9 = '' OR lower(object) LIKE $9 ESCAPE '!' OR lower(actor) LIKE $9 ESCAPE '!' OR lower(action) LIKE $9 ESCAPE '!')";
+     AND ($9 = '' OR id = $9 OR object = $9 OR actor = $9 OR actor_key = $9)";
 
 impl SortBy {
     fn column(self) -> &'static str {
@@ -92,7 +92,7 @@ impl Order {
 impl Audit {
     /// The rows of that filter: `size` of them, after `skip` others.
     pub async fn list(&self, filter: Filter, sort: (SortBy, Order), skip: u32, size: u32) -> Result<Page, StoreError> {
-        let sql = self.0.store.sql().clone();
+        let sql = self.store.sql().clone();
         let (by, order) = (sort.0.column(), sort.1.word());
         let rows = format!("SELECT {COLUMNS} FROM audit_log WHERE {WHERE} ORDER BY {by} {order}, seq {order} LIMIT $10 OFFSET $11");
         let count = format!("SELECT COUNT(*) FROM audit_log WHERE {WHERE}");
@@ -103,18 +103,18 @@ impl Audit {
             let records = rows.iter().map(Record::read).collect::<Result<_, _>>()?;
             Ok(Page { records, total: u64::try_from(total.try_get::<i64, _>(0)?).unwrap_or(0) })
         };
-        self.0.store.thread().run(work).await
+        self.store.thread().run(work).await
     }
 
     /// The row of that id.
     pub async fn find(&self, id: String) -> Result<Option<Record>, StoreError> {
-        let sql = self.0.store.sql().clone();
+        let sql = self.store.sql().clone();
         let statement = format!("SELECT {COLUMNS} FROM audit_log WHERE id = $1");
         let work = async move {
             let row = sqlx::query(sqlx::AssertSqlSafe(statement)).bind(id).fetch_optional(&sql.pool).await?;
             row.as_ref().map(Record::read).transpose()
         };
-        self.0.store.thread().run(work).await
+        self.store.thread().run(work).await
     }
 }
 
@@ -124,6 +124,5 @@ fn bound<'q>(filter: &Filter, query: Query<'q>) -> Query<'q> {
     let texts = [&filter.actor, &filter.actor_key, &filter.action, &filter.kind, &filter.object, &filter.team];
     let query = texts.into_iter().fold(query, |query, text| query.bind(text.clone().unwrap_or_default()));
     let query = query.bind(filter.from.unwrap_or(i64::MIN)).bind(filter.until.unwrap_or(i64::MAX));
-    let plain = |text: &String| text.to_lowercase().replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    query.bind(filter.search.as_ref().map(|text| format!("%{}%", plain(text))).unwrap_or_default())
+    query.bind(filter.search.clone().unwrap_or_default())
 }

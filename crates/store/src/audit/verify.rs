@@ -42,7 +42,7 @@ impl Audit {
     /// Reads the whole log and says whether it is as it was written. `kept` are heads that were written down elsewhere.
     pub async fn verify(&self, kept: Vec<Head>) -> Result<Verdict, StoreError> {
         let audit = self.clone();
-        self.0.store.thread().run(async move { audit.walk(&kept).await }).await
+        self.store.thread().run(async move { audit.walk(&kept).await }).await
     }
 
     async fn walk(&self, kept: &[Head]) -> Result<Verdict, StoreError> {
@@ -52,7 +52,7 @@ impl Audit {
         let mut at = i64::MIN;
         loop {
             let query = sqlx::query(sqlx::AssertSqlSafe(statement.clone())).bind(at).bind(BATCH);
-            let rows = query.fetch_all(&self.0.store.sql().pool).await?;
+            let rows = query.fetch_all(&self.store.sql().pool).await?;
             for row in &rows {
                 let Ok(record) = Record::read(row) else {
                     // What cannot even be read was not written by us.
@@ -64,7 +64,7 @@ impl Audit {
                     verdict.fault = Some(if record.seq > expected { Fault::Missing(expected) } else { Fault::Changed(record.seq) });
                     return Ok(verdict);
                 }
-                let mac = self.mac(&former, &record);
+                let mac = self.chain.mac(&former, &record);
                 if mac != record.mac {
                     verdict.fault = Some(Fault::Changed(record.seq));
                     return Ok(verdict);

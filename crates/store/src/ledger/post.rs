@@ -132,7 +132,8 @@ pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Batch, known: &mut H
     crate::failpoint::hit("mid_batch");
     let fresh: Vec<&Posting> =
         batch.postings.iter().filter(|posting| added.contains(&(posting.attempt.clone(), posting.kind.to_owned()))).collect();
-    let unknown = count(&mut on, &fresh, known).await?;
+    let leases = holds_leases(&mut on, instance).await?;
+    let unknown = count(&mut on, &fresh, known, (sql, instance, leases)).await?;
     log(&mut on, &batch.lines).await?;
     let (segment, place) = batch.place;
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
@@ -146,7 +147,12 @@ pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Batch, known: &mut H
 }
 
 /// Adds to the counters what was really added to the ledger.
-async fn count(on: &mut Transaction<'_, Any>, postings: &[&Posting], known: &HashSet<i64>) -> Result<Vec<i64>, StoreError> {
+async fn count(
+    on: &mut Transaction<'_, Any>,
+    postings: &[&Posting],
+    known: &HashSet<i64>,
+    (sql, instance, leases): (&Sql, &str, bool),
+) -> Result<Vec<i64>, StoreError> {
     let mut accounts: BTreeMap<i64, [String; 3]> = BTreeMap::new();
     let mut windows: BTreeMap<(i64, &str, i64), i64> = BTreeMap::new();
     for posting in postings {
@@ -166,10 +172,24 @@ async fn count(on: &mut Transaction<'_, Any>, postings: &[&Posting], known: &Has
     let rows = accounts.into_iter().filter(|(account, _)| !known.contains(account));
     let rows = rows.map(|(account, names)| std::iter::once(account.into()).chain(names.map(Cell::from)).collect()).collect();
     ACCOUNTS.run(on, rows).await?;
+    // What is spent is leased no more. The counters' rows come first, for everybody.
+    let leased: Vec<((i64, String, i64), i64)> = match leases {
+        true => windows.iter().map(|((account, span, start), spent)| ((*account, (*span).to_owned(), *start), *spent)).collect(),
+        false => Vec::new(),
+    };
     let rows =
         windows.into_iter().map(|((account, span, start), spent)| vec![account.into(), span.into(), start.into(), spent.into(), 0.into()]);
     WINDOWS.run(on, rows.collect()).await?;
+    for (slot, spent) in leased {
+        crate::lease::less(on, sql, instance, &slot, spent).await?;
+    }
     Ok(unknown)
+}
+
+/// Whether that gateway has leased anything.
+async fn holds_leases(on: &mut Transaction<'_, Any>, instance: &str) -> Result<bool, StoreError> {
+    const ANY: &str = "SELECT account FROM ledger_leases WHERE instance = $1 LIMIT 1";
+    Ok(sqlx::query(ANY).bind(instance.to_owned()).fetch_optional(&mut **on).await?.is_some())
 }
 
 /// Adds lines to the request log, and to the days' counters what was really added.

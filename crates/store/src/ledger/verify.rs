@@ -8,7 +8,7 @@ use switchboard_engine::admit::Window;
 use super::LIFETIME;
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::sql::Kind;
+use crate::sql::{Kind, Sql};
 
 /// Something is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,20 +38,26 @@ const SANE: i64 = 10_000_000_000_000;
 
 /// Sums the whole ledger and compares it with every counter.
 pub async fn verify(store: &Store) -> Result<Report, StoreError> {
-    let inner = store.clone();
-    store.thread().run(async move { look(&inner).await }).await
+    let sql = store.sql().clone();
+    store.thread().run(async move { look(&sql).await }).await
+}
+
+/// The same, for a thread that has nothing else to do.
+pub fn verify_blocking(store: &Store) -> Result<Report, StoreError> {
+    let sql = store.sql().clone();
+    store.thread().block(async move { look(&sql).await })
 }
 
 type Key = (i64, String, i64);
 
-async fn look(store: &Store) -> Result<Report, StoreError> {
+async fn look(sql: &Sql) -> Result<Report, StoreError> {
     let mut report = Report::default();
     let mut sums: BTreeMap<Key, i64> = BTreeMap::new();
     let (mut credits, mut over) = (0_i128, String::new());
     let mut after = (String::new(), String::new());
     // One look at one state of the database, while gateways go on writing.
-    let mut on = store.sql().pool.begin().await?;
-    if store.sql().kind == Kind::Postgres {
+    let mut on = sql.pool.begin().await?;
+    if sql.kind == Kind::Postgres {
         sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut *on).await?;
     }
     let counters = sqlx::query(COUNTERS).fetch_all(&mut *on).await?;

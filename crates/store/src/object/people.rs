@@ -101,7 +101,7 @@ impl Object for User {
 
     fn columns(&self) -> Columns {
         Columns {
-            name: self.user_email.clone(),
+            name: self.user_email.as_ref().map(|email| email.to_lowercase()),
             user: Some(self.user_id.clone()),
             organization: self.organization_id.clone(),
             created_by: self.created_by.clone(),

@@ -103,11 +103,23 @@ impl Vault {
     ///
     /// Blocks; for the start, never on a worker.
     pub fn open(store: &Store, master: MasterKey, former: Vec<MasterKey>) -> Result<Self, VaultError> {
-        let vault = Self(Arc::new(Inner { store: store.clone(), master, former, keys: RwLock::default() }));
+        let vault = Self::unchecked(store, master, former);
         let checked = vault.clone();
         // Two results in one: the thread speaks in errors of the store.
         store.thread().block(async move { Ok(checked.check().await) })??;
         Ok(vault)
+    }
+
+    /// The same, without blocking.
+    pub async fn reach(store: &Store, master: MasterKey, former: Vec<MasterKey>) -> Result<Self, VaultError> {
+        let vault = Self::unchecked(store, master, former);
+        let checked = vault.clone();
+        vault.run(async move { checked.check().await }).await?;
+        Ok(vault)
+    }
+
+    fn unchecked(store: &Store, master: MasterKey, former: Vec<MasterKey>) -> Self {
+        Self(Arc::new(Inner { store: store.clone(), master, former, keys: RwLock::default() }))
     }
 
     /// Refuses a master key that is not the one this database was sealed with.

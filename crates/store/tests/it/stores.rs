@@ -13,6 +13,17 @@ pub(crate) fn each(test: impl Fn(&Store)) {
     }
 }
 
+/// Settings of an empty PostgreSQL database, where there is one.
+pub(crate) fn postgres() -> Option<Settings> {
+    match std::env::var("TEST_DATABASE_URL") {
+        Ok(address) => Some(Settings { address: schema(&address), connections: 4 }),
+        Err(_) => {
+            println!("skipped on PostgreSQL: TEST_DATABASE_URL is not set");
+            None
+        }
+    }
+}
+
 fn run(settings: &Settings, test: &impl Fn(&Store)) {
     let store = Store::open(settings).expect("an address");
     store.migrate().expect("a database");

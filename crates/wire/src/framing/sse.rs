@@ -59,7 +59,7 @@ pub(super) fn read_frame(raw: Bytes, cut: bool) -> Result<Piece, Malformed> {
     if cut && !is_whole(&piece.payload) {
         piece.payload = Bytes::new();
     }
-    if std::str::from_utf8(&piece.payload).is_err() {
+    if simdutf8::basic::from_utf8(&piece.payload).is_err() {
         return Err(Malformed::new("an event is not valid UTF-8"));
     }
     piece.raw = raw;

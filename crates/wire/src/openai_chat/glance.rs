@@ -1,109 +1,192 @@
 //! What the meter wants of an ordinary answer, without reading the rest.
 //!
-//! Three searches from the end find what is wanted. Anything unusual (an unknown count, a finish reason of a provider's own, no
-//! choices) is left to the full reader.
+//! What is wanted stands at the end: it is searched for there first. Anything unusual (an unknown count, a finish reason of a provider's
+//! own, no choices) is left to the full reader.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use memchr::memmem::{self, FinderRev};
-use serde::Deserialize;
+use memchr::memmem::Finder;
 
 use super::finish::read_finish;
 use crate::dialect::{Glance, Memo};
 use crate::reply::Usage;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tokens {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    total_tokens: u64,
-    #[serde(default)]
-    prompt_tokens_details: Option<PromptTokens>,
-    #[serde(default)]
-    completion_tokens_details: Option<AnswerTokens>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PromptTokens {
-    #[serde(default)]
-    cached_tokens: Option<u64>,
-    #[serde(default)]
-    audio_tokens: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AnswerTokens {
-    #[serde(default)]
-    reasoning_tokens: Option<u64>,
-    #[serde(default)]
-    audio_tokens: Option<u64>,
-    #[serde(default)]
-    accepted_prediction_tokens: Option<u64>,
-    #[serde(default)]
-    rejected_prediction_tokens: Option<u64>,
-}
-
 /// Where an answer's choices begin, its usage and its finish reason. A quote inside a string is escaped, so none of these can be said
 /// by the model.
-const CHOICES: &[u8] = b"\"choices\":";
-static USAGE: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"usage\":"));
-static FINISH: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"finish_reason\":"));
-static TIER: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"service_tier\":"));
+static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"choices\":"));
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\":"));
+static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\":"));
+static TIER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"service_tier\":"));
 
 /// How far from the end the search for a tier goes: it stands beside the usage.
 const TAIL: usize = 512;
+/// How far from the end the other searches go at first: usage and finish reason of most answers stand there.
+const NEAR: usize = 1024;
 
 /// Usage, finish reason and tier of an ordinary answer.
 pub(super) fn glance(body: &Bytes) -> Option<Glance> {
     let body: &[u8] = body.trim_ascii();
-    if !body.starts_with(b"{") || !body.ends_with(b"}") || memmem::find(body, CHOICES).is_none() {
+    if !body.starts_with(b"{") || !body.ends_with(b"}") || CHOICES.find(body).is_none() {
         return None;
     }
-    let finish: Cow<'_, str> = value(body, &FINISH)?.ok()?;
-    if !matches!(&*finish, "stop" | "length" | "tool_calls" | "content_filter") {
-        return None;
-    }
-    let usage = match value::<Tokens>(body, &USAGE) {
-        Some(tokens) => Some(counted(&tokens.ok()?)?),
+    let after_finish = after_last(body, &FINISH)?;
+    let finish = Cursor::new(&body[after_finish..]).text()?;
+    let finish =
+        std::str::from_utf8(finish).ok().filter(|finish| matches!(*finish, "stop" | "length" | "tool_calls" | "content_filter"))?;
+    // Behind the last finish reason stand the usage and the tier of nearly every answer; what is not there is searched for before it.
+    let (before, after) = body.split_at(after_finish);
+    let usage = after_first(after, &USAGE).or_else(|| after_last(before, &USAGE).map(|at| &before[at..]));
+    let usage = match usage {
+        Some(rest) => Some(counts(&mut Cursor::new(rest))?),
         None => None,
     };
-    let tail = &body[body.len().saturating_sub(TAIL)..];
-    let service_tier = value::<Option<String>>(tail, &TIER).and_then(Result::ok).flatten();
-    let finish = read_finish(Some(&finish), None, finish == "tool_calls", &Memo::default());
+    let near = &before[body.len().saturating_sub(TAIL).min(after_finish)..];
+    let tier = after_first(after, &TIER).or_else(|| after_first(near, &TIER)).and_then(|rest| Cursor::new(rest).text());
+    let service_tier = tier.filter(|tier| !tier.contains(&b'\\')).and_then(|tier| String::from_utf8(tier.to_vec()).ok());
+    let finish = read_finish(Some(finish), None, finish == "tool_calls", &Memo::default());
     Some(Glance { usage, finish, service_tier })
 }
 
-/// The value after the last place where the key stands.
-fn value<'a, T: Deserialize<'a>>(body: &'a [u8], key: &FinderRev<'_>) -> Option<serde_json::Result<T>> {
-    let at = key.rfind(body)? + key.needle().len();
-    let mut values = serde_json::Deserializer::from_slice(&body[at..]).into_iter::<T>();
-    values.next()
+/// What stands behind the first place where the key stands.
+fn after_first<'a>(body: &'a [u8], key: &Finder<'_>) -> Option<&'a [u8]> {
+    key.find(body).map(|at| &body[at + key.needle().len()..])
 }
 
-/// The counts, where they add up as OpenAI's do.
-fn counted(tokens: &Tokens) -> Option<Usage> {
-    if tokens.prompt_tokens.checked_add(tokens.completion_tokens) != Some(tokens.total_tokens) {
-        return None;
+/// One past the last place where the key stands.
+fn after_last(body: &[u8], key: &Finder<'_>) -> Option<usize> {
+    let near = body.len().saturating_sub(NEAR);
+    let found = key.find_iter(&body[near..]).last().map(|at| near + at);
+    let found = found.or_else(|| key.find_iter(&body[..body.len().min(near + key.needle().len())]).last());
+    found.map(|at| at + key.needle().len())
+}
+
+/// The counts, where they are the usual ones, each of them once, and add up as OpenAI's do.
+fn counts(cursor: &mut Cursor<'_>) -> Option<Usage> {
+    let mut usage = Usage::default();
+    let mut seen = Once::default();
+    cursor.open()?;
+    while let Some(key) = cursor.key()? {
+        match key {
+            b"prompt_tokens" => usage.input = seen.first(1).and_then(|()| cursor.number()),
+            b"completion_tokens" => usage.output = seen.first(2).and_then(|()| cursor.number()),
+            b"total_tokens" => usage.total = seen.first(4).and_then(|()| cursor.number()),
+            b"prompt_tokens_details" => {
+                seen.first(8)?;
+                details(cursor, &mut [(b"cached_tokens", &mut usage.cache_read), (b"audio_tokens", &mut usage.input_audio)])?;
+            }
+            b"completion_tokens_details" => {
+                seen.first(16)?;
+                let places: &mut [(&[u8], &mut Option<u64>)] = &mut [
+                    (b"reasoning_tokens", &mut usage.reasoning),
+                    (b"audio_tokens", &mut usage.output_audio),
+                    (b"accepted_prediction_tokens", &mut usage.accepted_prediction),
+                    (b"rejected_prediction_tokens", &mut usage.rejected_prediction),
+                ];
+                details(cursor, places)?;
+            }
+            _ => return None,
+        }
     }
-    let prompt = tokens.prompt_tokens_details.as_ref();
-    let answer = tokens.completion_tokens_details.as_ref();
-    Some(Usage {
-        input: Some(tokens.prompt_tokens),
-        output: Some(tokens.completion_tokens),
-        total: Some(tokens.total_tokens),
-        cache_read: prompt.and_then(|prompt| prompt.cached_tokens),
-        input_audio: prompt.and_then(|prompt| prompt.audio_tokens),
-        reasoning: answer.and_then(|answer| answer.reasoning_tokens),
-        output_audio: answer.and_then(|answer| answer.audio_tokens),
-        accepted_prediction: answer.and_then(|answer| answer.accepted_prediction_tokens),
-        rejected_prediction: answer.and_then(|answer| answer.rejected_prediction_tokens),
-        ..Usage::default()
-    })
+    (usage.input?.checked_add(usage.output?) == Some(usage.total?)).then_some(usage)
+}
+
+/// The counts of an object inside the usage, each in its place; `null` says nothing.
+fn details(cursor: &mut Cursor<'_>, places: &mut [(&[u8], &mut Option<u64>)]) -> Option<()> {
+    if cursor.null() {
+        return Some(());
+    }
+    let mut seen = Once::default();
+    cursor.open()?;
+    while let Some(key) = cursor.key()? {
+        let at = places.iter().position(|(name, _)| *name == key)?;
+        seen.first(1 << at)?;
+        *places[at].1 = if cursor.null() { None } else { Some(cursor.number()?) };
+    }
+    Some(())
+}
+
+/// The keys of one object that have been seen, one bit each.
+#[derive(Default)]
+struct Once(u8);
+
+impl Once {
+    fn first(&mut self, key: u8) -> Option<()> {
+        let new = self.0 & key == 0;
+        self.0 |= key;
+        new.then_some(())
+    }
+}
+
+/// A reader of plain JSON: names, whole numbers, objects of them. `None` is anything else.
+struct Cursor<'a> {
+    rest: &'a [u8],
+    fresh: bool,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(rest: &'a [u8]) -> Self {
+        Self { rest, fresh: false }
+    }
+
+    fn skip_space(&mut self) {
+        while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+    }
+
+    fn take(&mut self, byte: u8) -> Option<()> {
+        self.skip_space();
+        let (first, rest) = self.rest.split_first()?;
+        (*first == byte).then(|| self.rest = rest)
+    }
+
+    fn open(&mut self) -> Option<()> {
+        self.fresh = true;
+        self.take(b'{')
+    }
+
+    /// The next key and its colon; `Some(None)` at the end of the object.
+    fn key(&mut self) -> Option<Option<&'a [u8]>> {
+        if self.take(b'}').is_some() {
+            self.fresh = false;
+            return Some(None);
+        }
+        if !std::mem::take(&mut self.fresh) {
+            self.take(b',')?;
+        }
+        let key = self.text()?;
+        self.take(b':')?;
+        Some(Some(key))
+    }
+
+    /// A string up to its first quote: one with escapes comes out as no name that anybody knows.
+    fn text(&mut self) -> Option<&'a [u8]> {
+        self.take(b'"')?;
+        let end = memchr::memchr(b'"', self.rest)?;
+        let text = &self.rest[..end];
+        self.rest = &self.rest[end + 1..];
+        Some(text)
+    }
+
+    fn null(&mut self) -> bool {
+        self.skip_space();
+        let rest = self.rest.strip_prefix(b"null");
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        self.skip_space();
+        let (mut value, mut digits) = (0_u64, 0);
+        while let Some(digit) = self.rest.get(digits).filter(|digit| digit.is_ascii_digit()) {
+            value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+            digits += 1;
+        }
+        let plain = digits > 0 && (digits == 1 || self.rest[0] != b'0');
+        self.rest = &self.rest[digits..];
+        (plain && !matches!(self.rest.first(), Some(b'.' | b'e' | b'E'))).then_some(value)
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +209,22 @@ mod tests {
     }
 
     #[test]
+    fn it_sees_so_wherever_things_stand() {
+        let far = ORDINARY.replace("\"system_fingerprint\":null", &format!("\"padding\":\"{}\"", "x".repeat(4000)));
+        let usage = ORDINARY.split_once("\"usage\":").and_then(|(_, rest)| rest.split_once(",\"service_tier\"")).expect("usage").0;
+        let first = ORDINARY.replace(&format!(",\"usage\":{usage}"), "").replace("{\"id\"", &format!("{{\"usage\":{usage},\"id\""));
+        let spaced = ORDINARY.replace("\":", "\": ").replace("\": ", "\":\n ").replace(",\"", " , \"");
+        let null = ORDINARY.replace("{\"cached_tokens\":4,\"audio_tokens\":0}", "null");
+        let none = ORDINARY.replace(&format!(",\"usage\":{usage}"), "");
+        for body in [far, first, spaced, null, none] {
+            let glance = OpenAiChat.glance(&body.clone().into()).expect("an ordinary answer");
+            let reply = OpenAiChat.read_reply(&Memo::default(), body.as_bytes()).expect("an answer");
+            assert_eq!(glance.usage, reply.usage, "{body}");
+            assert_eq!(glance.finish, reply.finish, "{body}");
+        }
+    }
+
+    #[test]
     fn anything_unusual_is_left_to_the_full_reader() {
         let unusual = [
             ORDINARY.replace("\"total_tokens\":12", "\"total_tokens\":13"),
@@ -133,6 +232,14 @@ mod tests {
             ORDINARY.replace("choices", "answers"),
             ORDINARY.replace("\"finish_reason\":\"stop\"", "\"finish_reason\":null"),
             ORDINARY.replace("\"cached_tokens\":4", "\"cached_tokens\":-4"),
+            ORDINARY.replace("\"cached_tokens\":4", "\"cached_tokens\":4.5"),
+            ORDINARY.replace("\"cached_tokens\":4", "\"cached_tokens\":04"),
+            ORDINARY.replace("\"cached_tokens\":4", "\"cached_tokens\":4,"),
+            ORDINARY.replace("\"cached_tokens\":4", "\"cached_tokens\":4,\"cached_tokens\":4"),
+            ORDINARY.replace("\"cached_tokens\":4", "\"cached_tokens\":99999999999999999999"),
+            ORDINARY.replace("\"cached_tokens\":4", "\"cost\":4"),
+            ORDINARY.replace("\"total_tokens\":12", "\"total\":12"),
+            ORDINARY.replace("\"finish_reason\":\"stop\"", "\"finish_reason\":\"st\\u006fp\""),
             "null".to_owned(),
             "<html>".to_owned(),
         ];

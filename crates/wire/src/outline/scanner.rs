@@ -64,14 +64,27 @@ const BRACKETS: [bool; 256] = {
     table
 };
 
-/// Where the first quote or backslash stands. Most strings of a request are names, too short for a wide search to pay.
+/// Where the first quote or backslash stands. Most strings of a request are names, too short for a wide search to pay: they are read
+/// eight bytes at a time.
 fn string_end(rest: &[u8]) -> Option<usize> {
-    const SHORT: usize = 16;
-    let near = &rest[..rest.len().min(SHORT)];
-    match near.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-        None if rest.len() > SHORT => memchr2(b'"', b'\\', &rest[SHORT..]).map(|found| SHORT + found),
-        found => found,
+    const WORDS: usize = 2;
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    // The high bit of the first byte that is zero, and perhaps of some behind it.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, _) = rest.as_chunks::<8>();
+    let near = &words[..words.len().min(WORDS)];
+    for (at, word) in near.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')));
+        if found != 0 {
+            return Some(at * 8 + found.trailing_zeros() as usize / 8);
+        }
     }
+    let seen = near.len() * 8;
+    let far = &rest[seen..];
+    let found = if far.len() < 8 { far.iter().position(|byte| matches!(byte, b'"' | b'\\')) } else { memchr2(b'"', b'\\', far) };
+    found.map(|found| seen + found)
 }
 
 pub(super) fn check_utf8(body: &Frames) -> Result<(), Malformed> {
@@ -315,6 +328,30 @@ impl<'a> Scanner<'a> {
         match self.skip_space() {
             None => Ok(()),
             Some(_) => Err(self.unexpected("the end of the body")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::string_end;
+
+    #[test]
+    fn the_end_of_a_string_is_found_wherever_it_stands() {
+        for length in 0..40 {
+            for filler in [b'a', 0xff, 0x21, 0x23, 0x5b, 0x5d, 0] {
+                let mut text = vec![filler; length];
+                assert_eq!(string_end(&text), None);
+                for second in (0..length).rev() {
+                    text[second] = b'\\';
+                    for first in 0..second {
+                        let before = std::mem::replace(&mut text[first], b'"');
+                        assert_eq!(string_end(&text), Some(first), "{text:?}");
+                        text[first] = before;
+                    }
+                    assert_eq!(string_end(&text), Some(second), "{text:?}");
+                }
+            }
         }
     }
 }

@@ -138,3 +138,19 @@ proptest::proptest! {
         proptest::prop_assert_eq!(ModelCard::parse(&card.to_line()).unwrap(), card);
     }
 }
+
+#[test]
+fn amounts_are_written_as_the_shortest_decimal() {
+    let written = [
+        (0, "0"),
+        (1, "0.000000000001"),
+        (36_000_000, "0.000036"),
+        (1_000_000_000_000, "1"),
+        (-12_500_000_000_000, "-12.5"),
+        (1_234_567_890_123_456, "1234.567890123456"),
+        (i128::MIN, "-170141183460469231731687303.715884105728"),
+    ];
+    for (pico, text) in written {
+        assert_eq!(PicoUsd(pico).to_string(), text);
+    }
+}

@@ -20,11 +20,13 @@ fn pair() -> Fleet {
     fleet(vec![known, plain], Names::default())
 }
 
+/// Further fields of a body, what is left, what is left out and why.
+type Case = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str)]);
+
 #[test]
 fn every_demand_leaves_out_what_does_not_meet_it() {
     let pair = pair();
-    // (further fields of the body, what is left, what is left out and why)
-    let cases: [(&str, &[&str], &[(&str, &str)]); 18] = [
+    let cases: [Case; 18] = [
         (r#""provider":{"only":["anthropic"]}"#, &["known"], &[("plain", "allowed_providers")]),
         (r#""provider":{"only":["Anthropic/eu-central-1"]}"#, &["known"], &[("plain", "allowed_providers")]),
         (r#""provider":{"only":["anthropic/turbo"]}"#, &[], &[("known", "allowed_providers"), ("plain", "allowed_providers")]),

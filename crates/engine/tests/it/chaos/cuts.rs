@@ -1,1 +1,94 @@
-//! Streams cut anywhere.
+//! Streams cut anywhere: none of them ends as if it were complete, and nothing is said twice.
+
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use switchboard_engine::meter::Outcome;
+use switchboard_engine::route::Names;
+use switchboard_wire::Dialect;
+use tokio::io::AsyncWriteExt;
+
+use super::side_by_side;
+use crate::exchange::rig::{PATIENT, Rig, ask, at_address};
+use crate::exchange::words::{ALL, clean_end, closing, content, opening, text_of_stream};
+use crate::upstream::server::{Server, read_request};
+
+/// What is said when nothing is cut.
+const WORDS: [&str; 8] = ["one ", "two ", "three ", "four ", "five ", "six ", "seven ", "eight "];
+
+fn stream(dialect: Dialect) -> String {
+    let pieces: String = WORDS.iter().map(|word| content(dialect, word)).collect();
+    let done = if dialect == Dialect::OpenAiChat { "data: [DONE]\n\n" } else { "" };
+    let closing = closing(dialect).replace("Hello there", &WORDS.concat());
+    format!("{}{pieces}{closing}{done}", opening(dialect))
+}
+
+/// The last byte that is needed for the answer to be complete.
+fn complete_at(dialect: Dialect, stream: &str) -> usize {
+    let (mark, close) = match dialect {
+        Dialect::Anthropic => ("\"message_stop\"", "}"),
+        Dialect::Gemini => ("finishReason", "\r\n"),
+        Dialect::OpenAiResponses => ("\"type\":\"response.completed\"", "\n\n"),
+        _ => ("\"finish_reason\":\"stop\"", "\n"),
+    };
+    let at = stream.rfind(mark).unwrap();
+    at + stream[at..].find(close).unwrap()
+}
+
+/// A provider whose streams break off after a number of bytes that is drawn anew for each.
+async fn cutting(dialect: Dialect, seed: u64) -> Server {
+    let dice = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
+    let whole = Arc::new(stream(dialect));
+    Server::start(move |mut connection, _| {
+        let (dice, whole) = (dice.clone(), whole.clone());
+        async move {
+            if read_request(&mut connection).await.is_none() {
+                return;
+            }
+            let most = complete_at(dialect, &whole);
+            let (cut, pieces) = {
+                let mut dice = dice.lock().unwrap();
+                (dice.usize(..most), dice.usize(1..4))
+            };
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+            let mut out = head.as_bytes().to_vec();
+            for piece in whole.as_bytes()[..cut].chunks(cut / pieces + 1) {
+                out.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+                out.extend(piece);
+                out.extend(b"\r\n");
+            }
+            // The client may have seen enough.
+            let _ = connection.write_all(&out).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn ten_thousand_cut_streams_end_honestly() {
+    const EACH: usize = 625;
+    let pairs = ALL.into_iter().flat_map(|provider| ALL.into_iter().map(move |client| (provider, client)));
+    side_by_side(pairs.map(|(provider, client)| async move {
+        let server = Rc::new(cutting(provider, 7).await);
+        let said = WORDS.concat();
+        for number in 0..EACH {
+            // One deployment a call: what is looked at is one stream, not what is shut out after many.
+            let rig = Rig::with(vec![at_address(provider, &server.address.to_string())], Names::default(), PATIENT);
+            let mut call = ask(client, true);
+            call.headers.insert("x-litellm-num-retries", http::HeaderValue::from_static("0"));
+            let told = rig.ask(&call).await;
+            let shown = format!("{provider} for {client}, stream {number}: {told:?}");
+            if told.status != 200 {
+                assert_eq!(told.status, 502, "{shown}");
+                assert!(told.json()["error"]["message"].is_string(), "{shown}");
+                continue;
+            }
+            assert!(!told.body.contains(clean_end(client)), "{shown}");
+            assert!(told.body.contains("error"), "{shown}");
+            let text = text_of_stream(client, &told.body);
+            assert!(!text.is_empty() && said.starts_with(&text), "{shown}");
+            assert!(matches!(rig.record().outcome, Outcome::Failed(_)), "{shown}");
+        }
+    }))
+    .await;
+}

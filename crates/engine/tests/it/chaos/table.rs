@@ -78,14 +78,25 @@ const ROWS: [Row; 32] = [
     row(Fault::NoUsage, 200, 1, 1, None),
 ];
 
-/// Deadlines that nothing but silence meets.
-const IMPATIENT: Timeouts = Timeouts { idle: Duration::from_millis(400), ..PATIENT };
+/// Silence is waited out for so long; whatever says something is given its time.
+fn patience(fault: Fault) -> Duration {
+    let is_silent = matches!(fault, Fault::Silent | Fault::HeadThenSilent | Fault::Stall);
+    if is_silent { Duration::from_millis(300) } else { Duration::from_secs(30) }
+}
+
+fn deadlines(fault: Fault) -> Timeouts {
+    // An answer that has begun is waited for at both places.
+    Timeouts { idle: patience(fault), ..PATIENT }
+}
+
+fn failing(fault: Fault, dialect: Dialect, chaos: &Chaos) -> Spec {
+    let timeout = Some(patience(fault));
+    Spec { timeout, stream_timeout: timeout, ..at(dialect, chaos, 0) }
+}
 
 fn at(dialect: Dialect, chaos: &Chaos, number: u32) -> Spec {
-    let patience = Duration::from_millis(400);
     let id = format!("deployment-{number}");
-    let timeout = Some(patience);
-    Spec { id, order: number, timeout, stream_timeout: timeout, ..at_address(dialect, &chaos.address().to_string()) }
+    Spec { id, order: number, ..at_address(dialect, &chaos.address().to_string()) }
 }
 
 fn cells() -> impl Iterator<Item = (&'static Row, Dialect, bool)> {
@@ -112,7 +123,7 @@ async fn alone_every_fault_is_told_as_what_it_is() {
 async fn alone((row, provider, stream): (&'static Row, Dialect, bool), client: Dialect) {
     let shown = format!("{:?} of {provider} for {client}, stream {stream}", row.fault);
     let chaos = Chaos::always(provider, Some(row.fault)).await;
-    let rig = Rig::with(vec![at(provider, &chaos, 0)], Names::default(), IMPATIENT);
+    let rig = Rig::with(vec![failing(row.fault, provider, &chaos)], Names::default(), deadlines(row.fault));
     let told = rig.ask(&ask(client, stream)).await;
     assert!(status_of(row, client, provider).contains(&told.status), "{shown}: {told:?}");
     assert_eq!(chaos.requests(), row.alone, "{shown}: {told:?}");
@@ -142,8 +153,8 @@ async fn among_others((row, provider, stream): (&'static Row, Dialect, bool)) {
     let shown = format!("{:?} of {provider}, stream {stream}", row.fault);
     let chaos = Chaos::always(provider, Some(row.fault)).await;
     let others = [Chaos::always(Dialect::Anthropic, None).await, Chaos::always(Dialect::OpenAiChat, None).await];
-    let specs = vec![at(provider, &chaos, 0), at(Dialect::Anthropic, &others[0], 1), at(Dialect::OpenAiChat, &others[1], 2)];
-    let rig = Rig::with(specs, Names::default(), IMPATIENT);
+    let specs = vec![failing(row.fault, provider, &chaos), at(Dialect::Anthropic, &others[0], 1), at(Dialect::OpenAiChat, &others[1], 2)];
+    let rig = Rig::with(specs, Names::default(), deadlines(row.fault));
     let first = rig.deployment("deployment-0");
     let is_final = matches!(row.status, 400 | 422);
     for number in 0..6 {
@@ -185,7 +196,7 @@ async fn late((fault, provider): (Fault, Dialect), client: Dialect) {
     let shown = format!("{fault:?} of {provider} for {client}");
     let chaos = Chaos::always(provider, Some(fault)).await;
     let spare = Chaos::always(provider, None).await;
-    let rig = Rig::with(vec![at(provider, &chaos, 0), at(provider, &spare, 1)], Names::default(), IMPATIENT);
+    let rig = Rig::with(vec![failing(fault, provider, &chaos), at(provider, &spare, 1)], Names::default(), deadlines(fault));
     let told = rig.ask(&ask(client, true)).await;
     assert_eq!((told.status, chaos.requests(), spare.requests()), (200, 1, 0), "{shown}: {told:?}");
     assert!(text_of_stream(client, &told.body).starts_with("Hello"), "{shown}: {told:?}");
@@ -202,12 +213,12 @@ async fn an_empty_answer_is_asked_for_once_more_and_then_passed_on() {
     side_by_side(cells.map(|(provider, stream)| async move {
         let shown = format!("{provider}, stream {stream}");
         let chaos = Chaos::always(provider, Some(Fault::Empty)).await;
-        let rig = Rig::with(vec![at(provider, &chaos, 0)], Names::default(), IMPATIENT);
+        let rig = Rig::with(vec![at(provider, &chaos, 0)], Names::default(), PATIENT);
         let told = rig.ask(&ask(Dialect::OpenAiChat, stream)).await;
         assert_eq!((told.status, chaos.requests()), (200, 2), "{shown}: {told:?}");
         assert_eq!(told.header("x-switchboard-empty"), Some("1"), "{shown}: {told:?}");
         let spare = Chaos::always(provider, None).await;
-        let rig = Rig::with(vec![at(provider, &chaos, 0), at(provider, &spare, 1)], Names::default(), IMPATIENT);
+        let rig = Rig::with(vec![at(provider, &chaos, 0), at(provider, &spare, 1)], Names::default(), PATIENT);
         let told = rig.ask(&ask(Dialect::OpenAiChat, stream)).await;
         assert_eq!((told.status, chaos.requests(), spare.requests()), (200, 3, 1), "{shown}: {told:?}");
         assert_eq!(told.header("x-switchboard-empty"), None, "{shown}: {told:?}");
@@ -219,7 +230,7 @@ async fn an_empty_answer_is_asked_for_once_more_and_then_passed_on() {
 #[tokio::test]
 async fn a_tenant_cannot_eject_a_model() {
     let chaos = Chaos::start(Dialect::OpenAiChat, std::sync::Arc::new(|number| (number < 600).then_some(Fault::BadRequest))).await;
-    let rig = Rig::with(vec![at(Dialect::OpenAiChat, &chaos, 0)], Names::default(), IMPATIENT);
+    let rig = Rig::with(vec![at(Dialect::OpenAiChat, &chaos, 0)], Names::default(), PATIENT);
     let call = ask(Dialect::OpenAiChat, false);
     for _ in 0..600 {
         assert_eq!(rig.ask(&call).await.status, 400);

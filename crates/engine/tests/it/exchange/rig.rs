@@ -59,10 +59,24 @@ impl Rig {
     }
 
     pub(crate) fn with(specs: Vec<Spec>, names: Names, timeouts: Timeouts) -> Self {
+        Self::of(specs, names, (timeouts, 8, attempt::Settings::default()))
+    }
+
+    /// One for many calls at a time.
+    pub(crate) fn busy(specs: Vec<Spec>, names: Names, timeouts: Timeouts) -> Self {
+        Self::of(specs, names, (timeouts, 1024, attempt::Settings::default()))
+    }
+
+    /// One that tries calls as those settings say.
+    pub(crate) fn trying(specs: Vec<Spec>, names: Names, settings: attempt::Settings) -> Self {
+        Self::of(specs, names, (PATIENT, 8, settings))
+    }
+
+    fn of(specs: Vec<Spec>, names: Names, (timeouts, bound, settings): (Timeouts, usize, attempt::Settings)) -> Self {
         let records: Arc<Memory> = Arc::default();
         let deployments = specs.into_iter().map(build).collect();
         let fleet = Fleet::new(deployments, names, Box::new(|_, _| None));
-        let gateway = Gateway::new(fleet, Admission::new(8), records.clone(), attempt::Settings::default());
+        let gateway = Gateway::new(fleet, Admission::new(bound), records.clone(), settings);
         Self { gateway, worker: Worker { upstream: Upstream::new(Settings::default()), timeouts }, records }
     }
 

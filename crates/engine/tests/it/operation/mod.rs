@@ -20,7 +20,6 @@ use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::error::Error;
 use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::meter::{Record, Recorder};
-use switchboard_engine::principal::Principal;
 use switchboard_engine::route::{Fleet, Names};
 use switchboard_engine::sign::{Auth as Signed, Signer};
 use switchboard_engine::upstream::{Origin, Timeouts};

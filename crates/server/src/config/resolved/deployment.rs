@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::checks::Check;
 use crate::config::diagnostic::Location;
 use crate::config::secret::Secret;
 
@@ -215,6 +216,8 @@ pub struct ModelInfo {
     pub access_groups: Vec<String>,
     /// What matters when one is chosen.
     pub routing: Routing,
+    /// How it is checked.
+    pub check: Check,
     /// All of it as written, for the echo.
     pub written: Map<String, Value>,
 }

@@ -1,6 +1,7 @@
 //! `general_settings`, and the rule that a reachable gateway has a key.
 
 use super::Config;
+use super::checks::HealthChecks;
 use crate::config::diagnostic::{Diagnostics, Location};
 use crate::config::environment::Environment;
 use crate::config::fields::Reader;
@@ -29,6 +30,10 @@ pub struct General {
     pub store_model_in_db: bool,
     /// Largest request body, if this section says.
     pub(super) max_request_bytes: Option<u64>,
+    /// Checks of deployments while nobody asks.
+    pub health_checks: HealthChecks,
+    /// The model of moderation requests that name none.
+    pub moderation_model: Option<String>,
     /// URL at which clients reach the gateway, when it differs from where it listens.
     pub public_base_url: Option<String>,
     /// Path before every route, without a slash at its end; empty for none.
@@ -38,6 +43,8 @@ pub struct General {
 impl General {
     pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>, environment: &Environment) -> General {
         let fields = reader.section(Section::General, node);
+        // Its values were used when references were followed; here it is only checked.
+        reader.section(Section::KeyManagement, fields.node("key_management_settings"));
         let written = node.and_then(Node::as_map).and_then(|map| map.get("master_key"));
         let from = |names: [&str; 2]| names.into_iter().find_map(|name| environment.get_non_empty(name)).map(Secret::new);
         let at = node.map_or_else(Location::environment, |node| node.at.clone());
@@ -55,6 +62,8 @@ impl General {
             key_pepper: from(["SWITCHBOARD_KEY_PEPPER", "SWITCHBOARD_KEY_PEPPER"]),
             store_model_in_db: fields.flag("store_model_in_db").unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
+            health_checks: HealthChecks::read(&fields),
+            moderation_model: fields.text("moderation_model"),
             public_base_url: environment.get_non_empty("PROXY_BASE_URL").map(str::to_owned),
             root_path: if root_path.is_empty() { String::new() } else { format!("/{root_path}") },
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use switchboard_engine::route::settings::Settings;
 
+use super::checks::CheckRouting;
 use super::fallback::{self, Fallback};
 use super::litellm::ReadLitellm;
 use super::resilience::Resilience;
@@ -44,6 +45,8 @@ pub struct RouterSettings {
     pub max_fallbacks: u32,
     /// Retries and rests by the class of the failure.
     pub resilience: Resilience,
+    /// What health checks mean.
+    pub checks: CheckRouting,
     /// How deployments are chosen, in the engine's terms.
     pub routing: Settings,
 }
@@ -86,6 +89,7 @@ impl RouterSettings {
             },
             max_fallbacks: fields.count("max_fallbacks").unwrap_or(5),
             resilience,
+            checks: CheckRouting::read(&fields),
             routing: routing::read(reader, &fields),
         };
         ReadRouter { settings, default_fallbacks_at, fields }

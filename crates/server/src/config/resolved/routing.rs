@@ -66,15 +66,11 @@ pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields) -> Settings {
     }
 }
 
-/// Adds what the gateway's own section says.
-pub(super) fn refine(reader: &mut Reader<'_>, settings: &mut Settings, own: &Fields) {
-    let written = own.node("openrouter_routing_strategy").zip(own.text("openrouter_routing_strategy"));
-    if let Some(strategy) = written.and_then(|(node, name)| named(reader, node, "switchboard.openrouter_routing_strategy", &name)) {
-        settings.openrouter = strategy;
-    }
-    if let Some(goal) = own.milliseconds("latency_goal_ms") {
-        settings.args.latency_goal.get_or_insert(goal);
-    }
+/// The strategy for requests in OpenRouter's manner, where the gateway's own section names one.
+pub(super) fn openrouter_strategy(reader: &mut Reader<'_>, own: &Fields) -> Option<Strategy> {
+    let name = "openrouter_routing_strategy";
+    let (node, text) = own.node(name).zip(own.text(name))?;
+    named(reader, node, &format!("switchboard.{name}"), &text)
 }
 
 fn groups(reader: &mut Reader<'_>, fields: &Fields, args: &Args) -> Vec<StrategyGroup> {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use switchboard_engine::route::settings::Settings;
+use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
 use super::general::General;
@@ -43,6 +43,10 @@ pub struct SwitchboardSettings {
     pub data_dir: Option<PathBuf>,
     /// What is done about slow and broken answers.
     pub recovery: Recovery,
+    /// Strategy for requests in OpenRouter's manner. `None`: the engine's own.
+    pub openrouter_strategy: Option<Strategy>,
+    /// Wait that is good enough. `None`: near the best.
+    pub latency_goal: Option<Duration>,
     /// Names that stand for several models.
     pub virtual_models: Vec<VirtualModel>,
     /// Routing by what requests say.
@@ -136,10 +140,8 @@ impl SwitchboardSettings {
         general: &General,
         environment: &Environment,
         overrides: &Overrides,
-        settings: &mut Settings,
     ) -> SwitchboardSettings {
         let fields = reader.section(Section::Switchboard, node);
-        routing::refine(reader, settings, &fields);
         let from_environment = environment.get_non_empty("NUM_WORKERS").and_then(|text| text.trim().parse().ok());
         let workers = overrides.workers.or_else(|| fields.count("workers")).or(from_environment).filter(|count| *count > 0);
         SwitchboardSettings {
@@ -161,6 +163,8 @@ impl SwitchboardSettings {
                 .text("catalog")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
                 .map(PathBuf::from),
+            openrouter_strategy: routing::openrouter_strategy(reader, &fields),
+            latency_goal: fields.milliseconds("latency_goal_ms"),
             virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
             smart: smart::read(reader, &fields),
         }
@@ -271,7 +275,7 @@ impl ClientLimits {
                 512 << 20,
             ),
             max_header_bytes: positive(reader, &fields, "max_header_bytes", fields.integer("max_header_bytes"), 64 << 10),
-            max_headers: positive(reader, &fields, "max_headers", fields.count("max_headers"), 128),
+            max_headers: positive(reader, &fields, "max_headers", fields.count("max_headers"), 100),
             max_connections: positive(reader, &fields, "max_connections", fields.count("max_connections"), 10_000),
             max_requests_in_flight: fields.count("max_requests_in_flight").filter(|count| *count > 0),
         }

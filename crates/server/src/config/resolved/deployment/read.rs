@@ -8,6 +8,7 @@ use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Kind, REQUEST_DEFAULTS, Section};
 use crate::config::load::ProviderKeys;
+use crate::config::resolved::checks::Check;
 use crate::config::secret::Secret;
 use crate::config::yaml::{Entry, Map, Node, Value};
 
@@ -212,6 +213,7 @@ fn model_info(fields: &Fields, written: Option<&Node>) -> ModelInfo {
             labels: labels(fields),
             max_input_tokens: fields.integer("max_input_tokens"),
         },
+        check: Check::read(fields),
         written: written.and_then(Node::as_map).map(Map::to_json).unwrap_or_default(),
     }
 }

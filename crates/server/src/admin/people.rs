@@ -1,0 +1,146 @@
+//! Users, and their coming into teams and leaving them: what several families of routes do alike.
+
+use serde_json::Value;
+use switchboard_store::object::{Budget, Key, Member, Role, Team, TeamMember, User};
+use switchboard_store::{Desk, Money, StoreError, Time};
+
+use super::form::Form;
+use super::keys;
+use super::refused::Refused;
+
+/// The user of that id or else that address, whatever its case.
+pub(super) async fn find(desk: &Desk, id: Option<&str>, email: Option<&str>) -> Result<Option<User>, StoreError> {
+    match (id, email) {
+        (Some(id), _) => desk.get(id).await,
+        (None, Some(email)) => Ok(desk.named::<User>(&email.to_lowercase()).await?.into_iter().next()),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The same; made where there is none.
+pub(super) async fn found_or_made(desk: &Desk, id: Option<&str>, email: Option<&str>) -> Result<User, Refused> {
+    if let Some(user) = find(desk, id, email).await? {
+        return Ok(user);
+    }
+    let now = Some(Time::now());
+    let user = User {
+        user_id: id.map_or_else(new_id, str::to_owned),
+        user_email: email.map(str::to_owned),
+        user_role: Some(Role::InternalUser),
+        created_by: Some(desk.actor().to_owned()),
+        created_at: now,
+        updated_at: now,
+        ..User::default()
+    };
+    desk.put(&user).await?;
+    Ok(user)
+}
+
+/// A new id in the form LiteLLM's have.
+pub(super) fn new_id() -> String {
+    let hex = crate::id::mint();
+    format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+}
+
+/// What a member of a team is to have of its own there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Portion {
+    pub(super) max_budget: Option<Money>,
+    pub(super) budget_duration: Option<String>,
+    pub(super) allowed_models: Option<Vec<String>>,
+    /// A budget that all members share the terms of.
+    pub(super) budget_id: Option<String>,
+}
+
+impl Portion {
+    pub(super) fn of(form: &Form) -> Self {
+        Self {
+            max_budget: form.money("max_budget_in_team"),
+            budget_duration: form.owned("budget_duration"),
+            allowed_models: form.texts("allowed_models"),
+            budget_id: None,
+        }
+    }
+}
+
+/// Puts somebody into a team. The team itself is written by the caller.
+pub(super) async fn join(desk: &Desk, team: &mut Team, member: &Member, portion: &Portion) -> Result<(User, TeamMember), Refused> {
+    let mut user = found_or_made(desk, member.user_id.as_deref(), member.user_email.as_deref()).await?;
+    if !user.teams.contains(&team.team_id) {
+        user.teams.push(team.team_id.clone());
+        desk.put(&user).await?;
+    }
+    let entry = Member { user_id: Some(user.user_id.clone()), user_email: member.user_email.clone(), role: member.role.clone() };
+    match team.members_with_roles.iter_mut().find(|one| one.user_id.as_deref() == Some(&user.user_id)) {
+        Some(present) => *present = entry,
+        None => team.members_with_roles.push(entry),
+    }
+    let mut membership = TeamMember {
+        user_id: user.user_id.clone(),
+        team_id: team.team_id.clone(),
+        budget_id: portion.budget_id.clone(),
+        allowed_models: portion.allowed_models.clone(),
+        created_at: Some(Time::now()),
+    };
+    if portion.max_budget.is_some() || portion.budget_duration.is_some() {
+        let budget = new_budget(desk, portion.max_budget, portion.budget_duration.as_deref()).await?;
+        membership.budget_id = Some(budget.budget_id);
+    }
+    desk.put(&membership).await?;
+    Ok((user, membership))
+}
+
+/// A budget of a member's own.
+pub(super) async fn new_budget(desk: &Desk, max_budget: Option<Money>, duration: Option<&str>) -> Result<Budget, Refused> {
+    let (now, actor) = (Time::now(), Some(desk.actor().to_owned()));
+    let budget = Budget {
+        budget_id: new_id(),
+        max_budget,
+        budget_duration: duration.map(str::to_owned),
+        budget_reset_at: keys::reset_at(now, duration),
+        created_by: actor.clone(),
+        updated_by: actor,
+        created_at: Some(now),
+        updated_at: Some(now),
+        ..Budget::default()
+    };
+    desk.put(&budget).await?;
+    Ok(budget)
+}
+
+/// Takes somebody out of a team, with its keys there. The team itself is written by the caller.
+pub(super) async fn leave(desk: &Desk, team: &mut Team, user: &str) -> Result<(), Refused> {
+    team.members_with_roles.retain(|member| member.user_id.as_deref() != Some(user));
+    team.members.retain(|member| member != user);
+    team.admins.retain(|member| member != user);
+    if let Some(mut row) = desk.get::<User>(user).await? {
+        row.teams.retain(|one| *one != team.team_id);
+        desk.put(&row).await?;
+    }
+    desk.delete::<TeamMember>(&TeamMember::id_of(&team.team_id, user)).await?;
+    for key in desk.of_team::<Key>(&team.team_id).await? {
+        if key.user_id.as_deref() == Some(user) {
+            keys::remove(desk, &key).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The members a request names: one, or several.
+pub(super) fn members(value: Option<&Value>) -> Vec<Member> {
+    let one = |value: &Value| serde_json::from_value::<Member>(without_nulls(value)).ok();
+    match value {
+        Some(Value::Array(list)) => list.iter().filter_map(one).collect(),
+        Some(value) => one(value).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            Value::Object(map.iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.clone(), value.clone())).collect())
+        }
+        value => value.clone(),
+    }
+}

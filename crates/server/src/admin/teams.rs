@@ -1,0 +1,39 @@
+//! `/team/…`.
+
+mod change;
+mod find;
+mod list;
+mod member;
+mod new;
+
+pub(super) use change::{add_models, block, delete, delete_models, patch, permissions, set_permissions, unblock, update};
+pub(super) use find::{info, membership, memberships, own_membership};
+pub(super) use list::{list, paged};
+pub(super) use member::{add, add_many, change as change_member, remove as remove_member};
+pub(super) use new::new;
+
+use serde_json::json;
+use switchboard_store::Desk;
+use switchboard_store::object::Team;
+
+use super::refused::Refused;
+use crate::auth::Caller;
+use crate::authz::object::{self, Standing};
+
+/// A team that is not there.
+fn missing(id: &str) -> Refused {
+    Refused::new(404, "auth_error", json!("None"), format!("{{'message': 'Team not found, passed team id: {id}.'}}"))
+}
+
+/// The team, for a caller who administers it. To a stranger it is as if the team were not there.
+async fn administered(desk: &Desk, caller: &Caller, id: &str, route: &str) -> Result<Team, Refused> {
+    let not_allowed = || {
+        let message = format!("Call not allowed. User not proxy admin OR team admin. route={route}, team_id={id}");
+        Refused::new(403, "auth_error", json!("None"), message)
+    };
+    match desk.get::<Team>(id).await? {
+        Some(team) if object::of_team(desk, caller, &team).await? == Standing::Admin => Ok(team),
+        None if caller.is_admin() => Err(missing(id)),
+        Some(_) | None => Err(not_allowed()),
+    }
+}

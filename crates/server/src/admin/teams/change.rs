@@ -1,0 +1,217 @@
+//! Changing and deleting teams.
+
+use serde_json::{Value, json};
+use switchboard_store::object::{Key, Team};
+use switchboard_store::{Desk, Time};
+
+use super::new::{only_columns, shared_portion, within_organization};
+use super::{administered, missing};
+use crate::admin::form::Form;
+use crate::admin::{Answer, Refused, Request, keys, people, rows};
+use crate::auth::Caller;
+use crate::authz::contain;
+use crate::authz::object::{self, MEMBER_ROUTES};
+
+/// `POST /team/update`
+pub(in crate::admin) async fn update(request: &Request) -> Answer {
+    let form = request.form("UpdateTeamRequest")?;
+    let id = form.owned("team_id").unwrap_or_default();
+    let team = apply(request, form, id, "/team/update").await?;
+    Ok(json!({"team_id": team.team_id, "data": rows::team(&request.app, &team)}))
+}
+
+/// `PATCH /team/{team_id}`
+pub(in crate::admin) async fn patch(request: &Request) -> Answer {
+    let form = request.form("PatchTeamRequest")?;
+    let team = apply(request, form, request.part(0).to_owned(), "/team/update").await?;
+    Ok(Value::Object(rows::team(&request.app, &team)))
+}
+
+async fn apply(request: &Request, form: Form, id: String, route: &'static str) -> Result<Team, Refused> {
+    rows::amounts(&form)?;
+    let caller = request.caller.clone();
+    let write = request.write(move |desk| async move {
+        let present = administered(&desk, &caller, &id, route).await?;
+        let mut team: Team = rows::merged(&present, &only_columns(&form), &[])?;
+        let metadata = rows::metadata(&form, present.metadata.clone().unwrap_or_default());
+        team.metadata = (present.metadata.is_some() || !metadata.is_empty()).then_some(metadata);
+        keep_shared_budget(&present, &mut team);
+        if form.sent("budget_duration") {
+            team.budget_reset_at = keys::reset_at(Time::now(), form.text("budget_duration"));
+        }
+        within_organization(&desk, &team).await?;
+        within(&desk, &caller, &present, &team).await?;
+        shared_portion(&desk, &form, &mut team).await?;
+        team.updated_at = Some(Time::now());
+        desk.put(&team).await?;
+        Ok(team)
+    });
+    write.await
+}
+
+/// The members' budget is the gateway's own entry: a request that replaces the metadata does not remove it.
+fn keep_shared_budget(present: &Team, team: &mut Team) {
+    const NAME: &str = "team_member_budget_id";
+    let known = present.metadata.as_ref().and_then(|metadata| metadata.get(NAME));
+    match (known, &mut team.metadata) {
+        (Some(known), metadata) => {
+            metadata.get_or_insert_default().insert(NAME.to_owned(), known.clone());
+        }
+        (None, Some(metadata)) => {
+            metadata.remove(NAME);
+        }
+        (None, None) => {}
+    }
+}
+
+/// What an administrator of a team alone may not change: what the team may have.
+async fn within(desk: &Desk, caller: &Caller, present: &Team, team: &Team) -> Result<(), Refused> {
+    if caller.is_admin() {
+        return Ok(());
+    }
+    let by_organization = match &present.organization_id {
+        Some(id) => object::administers_organization(desk, caller, id).await?,
+        None => false,
+    };
+    if team.organization_id != present.organization_id {
+        return Err(Refused::forbidden("only an administrator may move a team to another organization"));
+    }
+    if by_organization {
+        return Ok(());
+    }
+    contain::team(present, team)
+}
+
+/// `POST /team/block`
+pub(in crate::admin) async fn block(request: &Request) -> Answer {
+    set_blocked(request, true).await
+}
+
+/// `POST /team/unblock`
+pub(in crate::admin) async fn unblock(request: &Request) -> Answer {
+    set_blocked(request, false).await
+}
+
+async fn set_blocked(request: &Request, blocked: bool) -> Answer {
+    let form = request.form("BlockTeamRequest")?;
+    changed(request, form.owned("team_id").unwrap_or_default(), "/team/block", move |team| {
+        team.blocked = blocked;
+    })
+    .await
+}
+
+/// `POST /team/model/add`
+pub(in crate::admin) async fn add_models(request: &Request) -> Answer {
+    let form = request.form("TeamModelAddRequest")?;
+    let models = form.texts("models").unwrap_or_default();
+    by_admin(request)?;
+    changed(request, form.owned("team_id").unwrap_or_default(), "/team/model/add", move |team| {
+        for model in models {
+            if !team.models.contains(&model) {
+                team.models.push(model);
+            }
+        }
+    })
+    .await
+}
+
+/// `POST /team/model/delete`
+pub(in crate::admin) async fn delete_models(request: &Request) -> Answer {
+    let form = request.form("TeamModelDeleteRequest")?;
+    let models = form.texts("models").unwrap_or_default();
+    by_admin(request)?;
+    changed(request, form.owned("team_id").unwrap_or_default(), "/team/model/delete", move |team| {
+        let some = !team.models.is_empty();
+        team.models.retain(|model| !models.contains(model));
+        // An empty list would mean every model.
+        if some && team.models.is_empty() {
+            team.models.push(crate::authz::model::NONE.to_owned());
+        }
+    })
+    .await
+}
+
+/// What a team may have is for those above it to say.
+fn by_admin(request: &Request) -> Result<(), Refused> {
+    if request.caller.is_admin() { Ok(()) } else { Err(Refused::forbidden("Call not allowed. User not proxy admin")) }
+}
+
+async fn changed(request: &Request, id: String, route: &'static str, change: impl FnOnce(&mut Team) + Send + 'static) -> Answer {
+    let caller = request.caller.clone();
+    let write = request.write(move |desk| async move {
+        let mut team = administered(&desk, &caller, &id, route).await?;
+        change(&mut team);
+        team.updated_at = Some(Time::now());
+        desk.put(&team).await?;
+        Ok(team)
+    });
+    Ok(Value::Object(rows::team(&request.app, &write.await?)))
+}
+
+/// `POST /team/delete`: with its keys, and everybody's membership.
+pub(in crate::admin) async fn delete(request: &Request) -> Answer {
+    let form = request.form("DeleteTeamRequest")?;
+    let ids = form.texts("team_ids").unwrap_or_default();
+    let (told, caller) = (ids.clone(), request.caller.clone());
+    let write = request.write(move |desk| async move {
+        for id in &ids {
+            if caller.is_admin() && desk.get::<Team>(id).await?.is_none() {
+                return Err(Refused::said(404, &format!("Team not found, passed team_id={id}")));
+            }
+            let mut team = administered(&desk, &caller, id, "/team/delete").await?;
+            for key in desk.of_team::<Key>(id).await? {
+                keys::remove(&desk, &key).await?;
+            }
+            let members: Vec<String> = team.members_with_roles.iter().filter_map(|member| member.user_id.clone()).collect();
+            for member in members {
+                people::leave(&desk, &mut team, &member).await?;
+            }
+            desk.delete::<Team>(id).await?;
+        }
+        Ok(())
+    });
+    write.await?;
+    Ok(json!({"deleted_teams": told}))
+}
+
+/// Everything a team may let its members do with keys.
+const PERMISSIONS: [&str; 12] = [
+    "/key/generate",
+    "/key/service-account/generate",
+    "/key/update",
+    "/key/delete",
+    "/key/info",
+    "/key/regenerate",
+    "/key/{key_id}/regenerate",
+    "/key/list",
+    "/key/block",
+    "/key/unblock",
+    "/key/bulk_update",
+    "/key/health",
+];
+
+/// `GET /team/permissions_list`
+pub(in crate::admin) async fn permissions(request: &Request) -> Answer {
+    let (id, caller) = (request.required("team_id")?.to_owned(), request.caller.clone());
+    let team = request.read(move |desk| async move { administered(&desk, &caller, &id, "/team/permissions_list").await }).await?;
+    let default = || MEMBER_ROUTES.iter().map(|route| (*route).to_owned()).collect();
+    let granted: Vec<String> = team.team_member_permissions.clone().filter(|routes| !routes.is_empty()).unwrap_or_else(default);
+    Ok(json!({"team_id": team.team_id, "team_member_permissions": granted, "all_available_permissions": PERMISSIONS}))
+}
+
+/// `POST /team/permissions_update`
+pub(in crate::admin) async fn set_permissions(request: &Request) -> Answer {
+    let form = request.form("UpdateTeamMemberPermissionsRequest")?;
+    let permissions = form.texts("team_member_permissions").unwrap_or_default();
+    if let Some(unknown) = permissions.iter().find(|route| !PERMISSIONS.contains(&route.as_str())) {
+        let complaint = json!({
+            "type": "enum", "loc": ["body", "team_member_permissions"], "msg": "Input should be a route of key management", "input": unknown,
+        });
+        return Err(Refused::invalid(vec![complaint]));
+    }
+    let id = form.owned("team_id").unwrap_or_default();
+    if id.is_empty() {
+        return Err(missing(&id));
+    }
+    changed(request, id, "/team/permissions_update", move |team| team.team_member_permissions = Some(permissions)).await
+}

@@ -1,0 +1,22 @@
+//! `/user/…`.
+
+mod change;
+mod find;
+mod list;
+mod new;
+
+pub(super) use change::{bulk_update, delete, update};
+pub(super) use find::{info, own_row};
+pub(super) use list::{list, roles};
+pub(super) use new::new;
+
+use serde_json::Value;
+
+use super::refused::Refused;
+
+/// The user whose spend is that of the whole gateway, as LiteLLM has it.
+pub(super) const PROXY: &str = "litellm-proxy-budget";
+
+fn missing(id: &str) -> Refused {
+    Refused::new(404, "internal_server_error", Value::Null, format!("User {id} not found"))
+}

@@ -1,0 +1,120 @@
+//! Changing and deleting users.
+
+use serde_json::{Value, json};
+use switchboard_store::object::{Key, OrganizationMember, Team, User};
+use switchboard_store::{Desk, Time};
+
+use super::find::row;
+use super::missing;
+use super::new::only_columns;
+use crate::admin::form::Form;
+use crate::admin::{Answer, Refused, Request, keys, people, rows};
+
+/// `POST /user/update`
+pub(in crate::admin) async fn update(request: &Request) -> Answer {
+    let user = apply(request, request.form("UpdateUserRequest")?).await?;
+    let mut shown = rows::user(&request.app, &user);
+    shown.insert("user_id".to_owned(), json!(user.user_id));
+    Ok(json!({"user_id": user.user_id, "data": shown}))
+}
+
+async fn apply(request: &Request, form: Form) -> Result<User, Refused> {
+    rows::amounts(&form)?;
+    if form.text("user_id").is_none() && form.text("user_email").is_none() {
+        return Err(Refused::said(400, "Either user_id or user_email must be provided"));
+    }
+    let write = request.write(move |desk| async move {
+        let (id, email) = (form.text("user_id"), form.text("user_email"));
+        let present = match id {
+            Some(id) => row(&desk, id).await?,
+            None => people::find(&desk, None, email).await?,
+        };
+        let present = present.ok_or_else(|| missing(id.or(email).unwrap_or_default()))?;
+        let mut user: User = rows::merged(&present, &only_columns(&form), &[])?;
+        if user.user_email != present.user_email
+            && let Some(email) = &user.user_email
+            && people::find(&desk, None, Some(email)).await?.is_some_and(|other| other.user_id != user.user_id)
+        {
+            return Err(Refused::said(409, &format!("User with email {email} already exists")));
+        }
+        user.metadata = Some(rows::metadata(&form, present.metadata.clone().unwrap_or_default()));
+        if form.sent("budget_duration") {
+            user.budget_reset_at = keys::reset_at(Time::now(), form.text("budget_duration"));
+        }
+        user.created_at = user.created_at.or_else(|| Some(Time::now()));
+        user.updated_at = Some(Time::now());
+        desk.put(&user).await?;
+        Ok(user)
+    });
+    write.await
+}
+
+/// `POST /user/bulk_update`
+pub(in crate::admin) async fn bulk_update(request: &Request) -> Answer {
+    let form = request.form("BulkUpdateUserRequest")?;
+    let items: Vec<Form> = if form.flag("all_users") == Some(true) {
+        let updates =
+            form.object("user_updates").cloned().ok_or_else(|| Refused::said(400, "user_updates must be given with all_users"))?;
+        let all = request.read(|desk| async move { Ok(desk.all::<User>().await?) }).await?;
+        let one = |user: User| {
+            let mut form = Form { fields: updates.clone() };
+            form.put("user_id", json!(user.user_id));
+            form
+        };
+        all.into_iter().map(one).collect()
+    } else {
+        let items = form.get("users").and_then(Value::as_array).cloned().unwrap_or_default();
+        items.iter().map(|item| Form { fields: item.as_object().cloned().unwrap_or_default() }).collect()
+    };
+    if items.is_empty() {
+        return Err(Refused::said(400, "No users provided for update"));
+    }
+    let mut results = Vec::new();
+    for form in items {
+        let (id, email) = (form.owned("user_id"), form.owned("user_email"));
+        results.push(match apply(request, form).await {
+            Ok(user) => {
+                let shown = rows::user(&request.app, &user);
+                json!({"user_id": user.user_id, "user_email": user.user_email, "success": true, "error": null, "updated_user": shown})
+            }
+            Err(refused) => {
+                json!({"user_id": id, "user_email": email, "success": false, "error": refused.message(), "updated_user": null})
+            }
+        });
+    }
+    let done = results.iter().filter(|result| result["success"] == true).count();
+    let failed = results.len() - done;
+    Ok(json!({"total_requested": results.len(), "results": results, "successful_updates": done, "failed_updates": failed}))
+}
+
+/// `POST /user/delete`: with their keys, and out of every team.
+pub(in crate::admin) async fn delete(request: &Request) -> Answer {
+    let form = request.form("DeleteUserRequest")?;
+    let ids = form.texts("user_ids").unwrap_or_default();
+    let write = request.write(move |desk| async move {
+        for id in &ids {
+            let user: Option<User> = desk.get(id).await?;
+            let user = user.ok_or_else(|| Refused::said(404, &format!("User not found, passed user_id={id}")))?;
+            remove(&desk, &user).await?;
+        }
+        Ok(ids.len())
+    });
+    Ok(json!(write.await?))
+}
+
+async fn remove(desk: &Desk, user: &User) -> Result<(), Refused> {
+    for team in &user.teams {
+        if let Some(mut team) = desk.get::<Team>(team).await? {
+            people::leave(desk, &mut team, &user.user_id).await?;
+            desk.put(&team).await?;
+        }
+    }
+    for key in desk.of_user::<Key>(&user.user_id).await? {
+        keys::remove(desk, &key).await?;
+    }
+    for member in desk.of_user::<OrganizationMember>(&user.user_id).await? {
+        desk.delete::<OrganizationMember>(&OrganizationMember::id_of(&member.organization_id, &user.user_id)).await?;
+    }
+    desk.delete::<User>(&user.user_id).await?;
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! Where it is written what money was spent on: the journal beside the gateway, and the ledger in the database.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard_engine::admit::{Admission, Book};
+use switchboard_engine::meter::Recorder;
+use switchboard_store::journal::{BadJournal, Durability, Journal};
+use switchboard_store::lease::Lessor;
+use switchboard_store::ledger::{self, SpendLog, Writer};
+use switchboard_store::sql::Kind;
+use switchboard_store::{Store, StoreError, micros};
+
+use crate::config::Config;
+
+/// How long a start waits until the ledger has what the last gateway left in the journal. With a database that is away the
+/// gateway starts all the same.
+const START: Duration = Duration::from_secs(5);
+/// How long a stop waits for that.
+const STOP: Duration = Duration::from_secs(30);
+const FOLDER: &str = "journal";
+
+/// The books of one gateway. Without a place for files nothing is written, and budgets hold for as long as the gateway runs.
+#[derive(Debug, Default)]
+pub struct Books {
+    /// What every key, team and user has spent.
+    pub book: Arc<Book>,
+    kept: Option<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    journal: Arc<Journal>,
+    writer: Writer,
+    lessor: Option<Arc<Lessor>>,
+}
+
+/// The books cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BooksError {
+    /// The journal cannot.
+    #[error(transparent)]
+    Journal(#[from] BadJournal),
+    /// The ledger in the data directory cannot.
+    #[error("the ledger cannot be read: {0}")]
+    Ledger(#[from] StoreError),
+}
+
+impl Books {
+    /// Opens them, settles what the last gateway left open, and reads what everybody has spent.
+    pub fn open(config: &Config, store: Option<&Store>) -> Result<Self, BooksError> {
+        let (Some(store), Some(folder)) = (store, &config.switchboard.data_dir) else { return Ok(Self::default()) };
+        let (journal, recovered) = Journal::open(&folder.join(FOLDER), Durability::default())?;
+        if recovered.attempts > 0 {
+            tracing::warn!(attempts = recovered.attempts, amount = %recovered.amount, "requests that the last gateway left under way are settled by estimate");
+        }
+        let journal = Arc::new(journal);
+        let writer = Writer::start(store, journal.clone());
+        let book = Arc::new(Book::default());
+        let lessor = (store.sql().kind == Kind::Postgres).then(|| {
+            book.share();
+            Lessor::start(store, journal.instance(), book.clone())
+        });
+        let ready = store.migrate().and_then(|()| writer.flush_blocking(START)).and_then(|()| ledger::openings_blocking(store, micros()));
+        match ready {
+            Ok(openings) => book.open(openings),
+            Err(error) if store.sql().kind == Kind::Sqlite => return Err(error.into()),
+            Err(error) => tracing::error!(%error, "the ledger cannot be read; calls with budgets are refused until it can"),
+        }
+        Ok(Self { book, kept: Some(Kept { journal, writer, lessor }) })
+    }
+
+    /// Admits up to so many calls at a time, by these books.
+    pub fn admission(&self, bound: usize) -> Admission {
+        let admission = Admission::new(bound).with_book(self.book.clone());
+        let Some(kept) = &self.kept else { return admission };
+        let admission = admission.with_journal(kept.journal.clone());
+        match &kept.lessor {
+            Some(lessor) => admission.with_authority(lessor.clone()),
+            None => admission,
+        }
+    }
+
+    /// A recorder that writes to the request log, and hands on.
+    pub fn recorder(&self, next: Arc<dyn Recorder>) -> Arc<dyn Recorder> {
+        match &self.kept {
+            Some(kept) => Arc::new(SpendLog::new(kept.journal.clone(), next)),
+            None => next,
+        }
+    }
+
+    /// What is spent is known to the database when this returns, but for what an outage keeps in the journal.
+    pub fn flush(&self, patience: Duration) {
+        if let Some(kept) = &self.kept
+            && let Err(error) = kept.writer.flush_blocking(patience)
+        {
+            tracing::error!(%error, "the ledger lacks what was spent last; it is in the journal, and the next start carries it over");
+        }
+    }
+
+    /// Writes the last, and gives back what is leased. For a gateway that serves no more.
+    pub fn close(&self) {
+        self.flush(STOP);
+        if let Some(lessor) = self.kept.as_ref().and_then(|kept| kept.lessor.as_ref())
+            && let Err(error) = lessor.end()
+        {
+            tracing::warn!(%error, "leased money could not be given back; it goes back by itself within half a minute");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `POST /v1/route/explain`: where a request would go, and why. Nothing is sent there.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::request::Parts;
+use serde_json::{Number, Value, json};
+use switchboard_engine::call::{Call, Content, Door};
+use switchboard_engine::route::{Exclusion, Plan, Target};
+use switchboard_engine::wire::Dialect;
+use switchboard_engine::wire::frames::Frames;
+use switchboard_engine::wire::outline::Outline;
+use switchboard_engine::wire::problem::{Kind, Problem};
+
+use crate::accept::{Answered, Draft, Refusal, body_refusal, shown};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::authz;
+use crate::edge::RequestBody;
+use crate::models::document;
+
+/// The forms a body may have, by the names that `?format=` takes.
+const FORMATS: [(&str, Dialect); 9] = [
+    ("openai", Dialect::OpenAiChat),
+    ("openai-chat", Dialect::OpenAiChat),
+    ("chat", Dialect::OpenAiChat),
+    ("completions", Dialect::OpenAiCompletions),
+    ("openai-responses", Dialect::OpenAiResponses),
+    ("responses", Dialect::OpenAiResponses),
+    ("anthropic", Dialect::Anthropic),
+    ("messages", Dialect::Anthropic),
+    ("gemini", Dialect::Gemini),
+];
+
+/// Explains one request.
+pub(crate) async fn answer(
+    app: &App,
+    parts: Parts,
+    body: RequestBody,
+    (door, caller, received): (Door, Arc<Caller>, Instant),
+) -> Result<Answered, Refusal> {
+    let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
+    let (frames, _drawn) = body.collect().await.map_err(|error| body_refusal(&error, &door))?.into_parts();
+    let frames: Frames = frames.into_iter().collect();
+    let outline = Outline::scan(&frames).map_err(|malformed| told(malformed.into()))?;
+    let query = |name: &str| parts.uri.query().and_then(|query| crate::query::value(query, name));
+    let dialect = match query("format") {
+        Some(name) => named(&name).map_err(told)?,
+        None => shape(&outline, &parts),
+    };
+    let door = Door { dialect, shape: if dialect == Dialect::Gemini { "gemini" } else { door.shape }, ..door };
+    // Gemini's bodies name no model; its paths do.
+    let path_model = query("model").or_else(|| outline.read(&frames, "model").ok().flatten()).filter(|_| dialect == Dialect::Gemini);
+    let (principal, path_stream) = (caller.principal.clone(), path_model.as_ref().map(|_| false));
+    let draft = Draft { door, principal, headers: parts.headers, path_stream, path_model, received };
+    let call = draft.call(frames, app).map_err(told)?;
+    let call = authz::call::may(call, &caller, app).map_err(|refused| shown(refused, &door))?;
+    let plan = app.gateway.explain(&call).await;
+    let plan = plan.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
+    Ok(document(&explanation(&call, &plan)))
+}
+
+fn named(name: &str) -> Result<Dialect, Problem> {
+    let found = FORMATS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, dialect)| *dialect).ok_or_else(|| {
+        let names: Vec<&str> = FORMATS.iter().map(|(known, _)| *known).collect();
+        Problem::new(Kind::BadRequest, format!("`format` must be one of: {}", names.join(", "))).with_param("format")
+    })
+}
+
+/// The form that a body is in, by the fields that only one form has.
+fn shape(outline: &Outline, parts: &Parts) -> Dialect {
+    let has = |key: &str| outline.get(key).is_some();
+    if has("contents") {
+        Dialect::Gemini
+    } else if !has("messages") && has("input") {
+        Dialect::OpenAiResponses
+    } else if !has("messages") && has("prompt") {
+        Dialect::OpenAiCompletions
+    } else if has("system") || has("stop_sequences") || has("thinking") || parts.headers.contains_key("anthropic-version") {
+        Dialect::Anthropic
+    } else {
+        Dialect::OpenAiChat
+    }
+}
+
+fn explanation(call: &Call, plan: &Plan) -> Value {
+    debug_assert!(matches!(call.content, Content::Json(_)), "a form is not explained");
+    let advice = plan.advice.as_deref();
+    json!({
+        "model": &*plan.group,
+        "tier": advice.and_then(|advice| advice.tier),
+        "classes": advice.and_then(|advice| advice.classes.as_ref()),
+        "classify_us": advice.and_then(|advice| advice.classify_us),
+        "strategy": advice.and_then(|advice| advice.strategy).unwrap_or(plan.strategy),
+        "order": plan.targets.iter().map(target).collect::<Vec<_>>(),
+        "excluded": plan.excluded.iter().map(exclusion).collect::<Vec<_>>(),
+    })
+}
+
+fn target(target: &Target) -> Value {
+    let spec = &target.deployment.spec;
+    // As written: a float would not be the price.
+    let cost = target.expected_cost.and_then(|cost| serde_json::from_str::<Number>(&cost.to_string()).ok());
+    let latency = target.expected_latency.and_then(|latency| Number::from_f64(latency.as_micros() as f64 / 1000.0));
+    json!({
+        "deployment": spec.id,
+        "model": spec.model,
+        "provider": spec.provider,
+        "expected_cost_usd": cost,
+        "expected_latency_ms": latency,
+    })
+}
+
+fn exclusion(exclusion: &Exclusion) -> Value {
+    let reasons: Vec<&str> = exclusion.reasons.iter().map(|reason| reason.as_str()).collect();
+    json!({"deployment": exclusion.deployment.spec.id, "reasons": reasons})
+}

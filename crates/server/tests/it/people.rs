@@ -1,0 +1,187 @@
+//! Users and teams, as LiteLLM's clients manage them.
+
+use serde_json::{Value, json};
+
+use crate::managed::{MASTER, Managed, each};
+
+fn ids(list: &Value) -> Vec<&str> {
+    list.as_array().expect("a list").iter().filter_map(|one| one["user_id"].as_str()).collect()
+}
+
+fn team_ids(gateway: &Managed, user: &str) -> Vec<String> {
+    let info = gateway.get(&format!("/user/info?user_id={user}"));
+    info["teams"].as_array().expect("teams").iter().map(|team| team["team_id"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[test]
+fn a_user_is_made_with_a_key_seen_changed_and_deleted() {
+    each(|gateway| {
+        let made = gateway
+            .post("/user/new", &json!({"user_email": "A@example.com", "user_role": "internal_user", "max_budget": 5, "models": ["good"]}));
+        let (id, key) = (made["user_id"].as_str().expect("an id"), made["key"].as_str().expect("a key"));
+        assert_eq!((&made["user_role"], &made["max_budget"]), (&json!("internal_user"), &json!(5.0)));
+        assert_eq!(gateway.chat(key, "good").status, 200);
+        let denied = gateway.chat(key, "other");
+        assert_eq!((denied.status.as_u16(), &denied.json()["error"]["type"]), (403, &json!("key_model_access_denied")));
+        let info = gateway.as_key(key, "GET", &format!("/user/info?user_id={id}"), &Value::Null).json();
+        assert_eq!((&info["user_info"]["user_email"], info["keys"].as_array().map(Vec::len)), (&json!("A@example.com"), Some(1)));
+        assert_eq!(gateway.as_key(key, "GET", "/user/info?user_id=somebody", &Value::Null).status, 403);
+        assert_eq!(gateway.as_key(key, "GET", "/v2/user/info", &Value::Null).json()["user_id"], id);
+        let taken = gateway.as_key(MASTER, "POST", "/user/new", &json!({"user_email": "a@EXAMPLE.com"}));
+        assert_eq!(taken.status, 409);
+        let updated = gateway.post("/user/update", &json!({"user_email": "a@example.com", "max_budget": 7, "user_alias": "Ann"}));
+        assert_eq!((&updated["user_id"], &updated["data"]["max_budget"]), (&json!(id), &json!(7.0)));
+        let page = gateway.get("/user/list?search=EXAMPLE");
+        assert_eq!((&page["total"], &page["users"][0]["key_count"]), (&json!(1), &json!(1)));
+        assert_eq!(gateway.get("/user/list?role=proxy_admin")["total"], 0);
+        assert_eq!(gateway.post("/user/delete", &json!({"user_ids": [id]})), json!(1));
+        assert_eq!(gateway.chat(key, "good").status, 401);
+        let gone = gateway.as_key(MASTER, "GET", &format!("/user/info?user_id={id}"), &Value::Null);
+        assert_eq!((gone.status.as_u16(), &gone.json()["error"]["message"]), (404, &json!(format!("User {id} not found"))));
+        assert!(gateway.get("/user/info?user_id=litellm-proxy-budget")["user_info"]["spend"].is_number());
+    });
+}
+
+#[test]
+fn an_internal_user_makes_keys_for_itself_alone() {
+    each(|gateway| {
+        let user = |role: &str| gateway.post("/user/new", &json!({"user_role": role}));
+        let (own, other, viewer) = (user("internal_user"), user("internal_user"), user("internal_user_viewer"));
+        let key = own["key"].as_str().expect("a key");
+        let made = gateway.as_key(key, "POST", "/key/generate", &json!({}));
+        assert_eq!((made.status.as_u16(), &made.json()["user_id"]), (200, &own["user_id"]));
+        let theirs = gateway.as_key(key, "POST", "/key/generate", &json!({"user_id": other["user_id"]}));
+        assert_eq!(theirs.status, 403);
+        let given = gateway.as_key(key, "POST", "/key/update", &json!({"key": key, "user_id": other["user_id"]}));
+        assert_eq!(given.status, 403);
+        for (path, body) in [
+            ("/key/update", json!({"key": other["key"], "blocked": true})),
+            ("/key/delete", json!({"keys": [other["key"]]})),
+            ("/key/regenerate", json!({"key": other["key"]})),
+        ] {
+            assert_eq!(gateway.as_key(key, "POST", path, &body).status, 403, "{path}");
+        }
+        assert_eq!(gateway.chat(other["key"].as_str().expect("a key"), "good").status, 200);
+        let refused = gateway.as_key(viewer["key"].as_str().expect("a key"), "POST", "/key/generate", &json!({}));
+        assert_eq!(refused.status, 403);
+        for path in ["/team/new", "/user/new"] {
+            let refused = gateway.as_key(key, "POST", path, &json!({}));
+            assert!(matches!(refused.status.as_u16(), 401 | 403), "{path}: {}", refused.text());
+        }
+        let listed = gateway.as_key(key, "GET", "/key/list?return_full_object=true", &Value::Null).json();
+        assert_eq!(listed["total_count"], 2);
+        assert!(listed["keys"].as_array().expect("keys").iter().all(|key| key["user_id"] == own["user_id"]));
+    });
+}
+
+#[test]
+fn people_come_into_a_team_and_leave_it_with_their_keys() {
+    each(|gateway| {
+        let user = gateway.post("/user/new", &json!({"user_email": "m@example.com", "auto_create_key": false}));
+        assert_eq!(user["key"], "");
+        let team = gateway.post(
+            "/team/new",
+            &json!({"team_alias": "one", "models": ["good"], "members_with_roles": [{"role": "admin", "user_id": "boss"}]}),
+        );
+        let id = team["team_id"].as_str().expect("an id");
+        assert_eq!(ids(&team["members_with_roles"]), ["boss", "default_user_id"]);
+        let added = gateway.post(
+            "/team/member_add",
+            &json!({"team_id": id, "member": {"role": "user", "user_email": "M@example.com"}, "max_budget_in_team": 3}),
+        );
+        let member = user["user_id"].as_str().expect("an id");
+        assert_eq!(ids(&added["updated_users"]), [member]);
+        assert_eq!(added["updated_team_memberships"][0]["litellm_budget_table"]["max_budget"], 3.0);
+        assert_eq!(team_ids(gateway, member), [id]);
+        let again =
+            gateway.as_key(MASTER, "POST", "/team/member_add", &json!({"team_id": id, "member": {"role": "user", "user_id": member}}));
+        assert_eq!((again.status.as_u16(), &again.json()["error"]["type"]), (400, &json!("team_member_already_in_team")));
+        let (key, shared) = (gateway.key(&json!({"team_id": id, "user_id": member})), gateway.key(&json!({"team_id": id})));
+        assert_eq!(gateway.chat(&key, "good").status, 200);
+        let denied = gateway.chat(&key, "other");
+        assert_eq!((denied.status.as_u16(), &denied.json()["error"]["type"]), (403, &json!("team_model_access_denied")));
+        let forbidden =
+            gateway.as_key(&key, "POST", "/team/member_add", &json!({"team_id": id, "member": {"role": "user", "user_id": "x"}}));
+        assert_eq!(forbidden.status, 403);
+        assert!(forbidden.text().contains("not allowed"));
+        let changed =
+            gateway.post("/team/member_update", &json!({"team_id": id, "user_id": member, "role": "admin", "max_budget_in_team": 4242}));
+        assert_eq!(changed["max_budget_in_team"], 4242.0);
+        let info = gateway.get(&format!("/team/info?team_id={id}"));
+        assert_eq!((info["keys"].as_array().map(Vec::len), &info["team_info"]["models"]), (Some(2), &json!(["good"])));
+        gateway.post("/team/member_delete", &json!({"team_id": id, "user_email": "m@example.com"}));
+        assert_eq!(team_ids(gateway, member), Vec::<String>::new());
+        assert_eq!(gateway.chat(&key, "good").json()["error"]["type"], "token_not_found_in_db");
+        assert_eq!(gateway.chat(&shared, "good").status, 200);
+        let nobody = gateway.as_key(MASTER, "POST", "/team/member_delete", &json!({"team_id": id, "user_id": member}));
+        assert_eq!(nobody.status, 400);
+        gateway.post("/team/delete", &json!({"team_ids": [id]}));
+        assert_eq!(gateway.chat(&shared, "good").status, 401);
+        assert_eq!(gateway.as_key(MASTER, "GET", &format!("/team/info?team_id={id}"), &Value::Null).status, 404);
+    });
+}
+
+#[test]
+fn a_team_is_changed_blocked_and_listed() {
+    each(|gateway| {
+        let made = gateway.post(
+            "/team/new",
+            &json!({"team_id": "t1", "team_alias": "a", "metadata": {"x": 1}, "tags": ["red"], "model_aliases": {"cheap": "good"}}),
+        );
+        assert_eq!(made["metadata"], json!({"x": 1, "tags": ["red"]}));
+        let twice = gateway.as_key(MASTER, "POST", "/team/new", &json!({"team_id": "t1"}));
+        assert_eq!(twice.status, 400);
+        let updated = gateway.post("/team/update", &json!({"team_id": "t1", "team_alias": "b", "max_budget": 9}));
+        assert_eq!((&updated["team_id"], &updated["data"]["team_alias"]), (&json!("t1"), &json!("b")));
+        for (field, value) in made.as_object().expect("fields") {
+            if !matches!(field.as_str(), "team_alias" | "max_budget" | "updated_at") {
+                assert_eq!(updated["data"][field], *value, "{field}");
+            }
+        }
+        let key = gateway.key(&json!({"team_id": "t1"}));
+        assert_eq!(gateway.chat(&key, "cheap").status, 200);
+        gateway.post("/team/block", &json!({"team_id": "t1"}));
+        assert_eq!(gateway.chat(&key, "good").status, 401);
+        assert_eq!(gateway.get("/team/info?team_id=t1")["team_info"]["blocked"], true);
+        gateway.post("/team/unblock", &json!({"team_id": "t1"}));
+        assert_eq!(gateway.chat(&key, "good").status, 200);
+        gateway.post("/team/model/add", &json!({"team_id": "t1", "models": ["other"]}));
+        assert_eq!((gateway.chat(&key, "good").status.as_u16(), gateway.chat(&key, "other").status.as_u16()), (403, 200));
+        gateway.post("/team/model/delete", &json!({"team_id": "t1", "models": ["other"]}));
+        assert_eq!(gateway.chat(&key, "other").status, 403);
+        assert_eq!(gateway.get("/team/list")[0]["team_id"], "t1");
+        let page = gateway.get("/v2/team/list?search=B");
+        assert_eq!((&page["total"], &page["teams"][0]["keys_count"]), (&json!(1), &json!(1)));
+        let own = gateway.as_key(&key, "GET", "/team/info", &Value::Null);
+        assert_eq!(own.json()["team_id"], "t1");
+        let (stranger, known) = (gateway.key(&json!({})), "/team/info?team_id=t1");
+        let (foreign, absent) = (
+            gateway.as_key(&stranger, "GET", known, &Value::Null),
+            gateway.as_key(&stranger, "GET", "/team/info?team_id=t2", &Value::Null),
+        );
+        assert_eq!((foreign.status, foreign.text()), (absent.status, absent.text()));
+    });
+}
+
+#[test]
+fn members_make_keys_in_a_team_when_it_lets_them() {
+    each(|gateway| {
+        let user = gateway.post("/user/new", &json!({"user_role": "internal_user"}));
+        let (id, key) = (user["user_id"].as_str().expect("an id"), user["key"].as_str().expect("a key"));
+        gateway.post("/team/new", &json!({"team_id": "t", "models": ["good"]}));
+        gateway.post("/team/member_add", &json!({"team_id": "t", "member": {"role": "user", "user_id": id}}));
+        let make = |body: Value| gateway.as_key(key, "POST", "/key/generate", &body);
+        assert_eq!(make(json!({"team_id": "t"})).status, 403);
+        gateway.post("/team/permissions_update", &json!({"team_id": "t", "team_member_permissions": ["/key/generate"]}));
+        assert_eq!(gateway.get("/team/permissions_list?team_id=t")["team_member_permissions"], json!(["/key/generate"]));
+        assert_eq!(make(json!({"team_id": "t"})).status, 200);
+        assert_eq!(make(json!({"team_id": "t", "models": ["other"]})).status, 403);
+        gateway.post("/team/member_update", &json!({"team_id": "t", "user_id": id, "role": "admin"}));
+        let add = gateway.as_key(key, "POST", "/team/member_add", &json!({"team_id": "t", "member": {"role": "user", "user_id": "new"}}));
+        assert_eq!(add.status, 200, "{}", add.text());
+        let more = gateway.as_key(key, "POST", "/team/update", &json!({"team_id": "t", "models": ["good", "other"]}));
+        assert_eq!(more.status, 403, "{}", more.text());
+        let named = gateway.as_key(key, "POST", "/team/update", &json!({"team_id": "t", "team_alias": "ours"}));
+        assert_eq!(named.status, 200, "{}", named.text());
+    });
+}

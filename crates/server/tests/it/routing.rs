@@ -1,0 +1,178 @@
+//! Where requests go: preferences, errors of availability, and the explanation of both, over HTTP.
+
+use serde_json::{Value, json};
+
+use crate::app::{Ask, TestApp};
+
+const KEY: &str = "sk-9f2c4e81b7d05a63";
+
+/// Two deployments of one name that answer, one that is elsewhere, and a virtual model over them.
+const CONFIG: &str = "\
+model_list:
+  - model_name: m
+    litellm_params: {model: demo/echo, input_cost_per_token: 0.000001, output_cost_per_token: 0.000002}
+    model_info: {id: cheap, region: eu-west-1, trains: false, retains: false, quantization: fp8}
+  - model_name: m
+    litellm_params: {model: demo/echo, input_cost_per_token: 0.000004, output_cost_per_token: 0.000004}
+    model_info: {id: dear, region: us-east-1, trains: true, retains: true, endpoint_tag: turbo}
+  - model_name: other/model-2
+    litellm_params: {model: demo/echo}
+    model_info: {id: other, access_groups: [beta]}
+general_settings: {master_key: sk-9f2c4e81b7d05a63}
+switchboard:
+  virtual_models:
+    - name: best
+      alias: [gpt-4o]
+      routing_config:
+        type: priority-based-routing
+        load_balance_targets:
+          - {target: other/model-2, priority: 1}
+          - {target: m, priority: 0, override_params: {temperature: 0.2}}
+";
+
+fn post<'a>(app: &'a TestApp, path: &str, body: &Value) -> Ask<'a> {
+    app.ask("POST", path).header("authorization", &format!("Bearer {KEY}")).json(body)
+}
+
+fn chat(model: &str, fields: Value) -> Value {
+    let mut body = json!({"model": model, "messages": [{"role": "user", "content": "Hello there"}]});
+    if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
+        body.extend(fields);
+    }
+    body
+}
+
+fn served_by(app: &TestApp, path: &str, body: &Value) -> String {
+    let reply = post(app, path, body).send();
+    assert_eq!(reply.status, 200, "{:?}", reply.body);
+    reply.headers["x-litellm-model-id"].to_str().expect("an id").to_owned()
+}
+
+#[test]
+fn preferences_choose_the_deployment() {
+    let app = TestApp::of(CONFIG);
+    for (fields, id) in [
+        (json!({"provider": {"data_collection": "deny"}}), "cheap"),
+        (json!({"provider": {"zdr": true}}), "cheap"),
+        (json!({"provider": {"only": ["demo/turbo"]}}), "dear"),
+        (json!({"provider": {"order": ["demo/turbo"]}}), "dear"),
+        (json!({"provider": {"ignore": ["demo/eu-west-1"]}}), "dear"),
+        (json!({"provider": {"max_price": {"prompt": "1", "completion": 2}}}), "cheap"),
+        (json!({"provider": {"quantizations": ["fp8"]}}), "cheap"),
+        (json!({"provider": {"sort": "price"}}), "cheap"),
+        (json!({"allowed_model_region": "us"}), "dear"),
+    ] {
+        assert_eq!(served_by(&app, "/api/v1/chat/completions", &chat("m", fields.clone())), id, "{fields}");
+        assert_eq!(served_by(&app, "/v1/chat/completions", &chat("m", fields.clone())), id, "{fields}");
+    }
+    for (model, id) in [("m:floor", "cheap"), ("~other/model-latest", "other"), ("beta", "other"), ("other/model-2-20250101", "other")] {
+        assert_eq!(served_by(&app, "/api/v1/chat/completions", &chat(model, json!({}))), id, "{model}");
+    }
+    let list = json!({"models": ["nothing", "other/model-2"], "messages": [{"role": "user", "content": "hi"}]});
+    assert_eq!(served_by(&app, "/api/v1/chat/completions", &list), "other", "without `model`");
+    let id = served_by(&app, "/v1/chat/completions", &chat("gpt-4o", json!({})));
+    assert!(["cheap", "dear"].contains(&id.as_str()), "the virtual model's first target: {id}");
+}
+
+#[test]
+fn every_client_is_told_why_there_is_nowhere_to_go() {
+    let app = TestApp::of(CONFIG);
+    let preference = json!({"provider": {"only": ["nobody"]}});
+    let anthropic = chat("m", json!({"max_tokens": 9, "provider": {"only": ["nobody"]}}));
+    let responses = json!({"model": "m", "input": "hi", "provider": {"only": ["nobody"]}});
+    let cases = [
+        ("/api/v1/chat/completions", chat("m", preference.clone())),
+        ("/v1/chat/completions", chat("m", preference)),
+        ("/v1/messages", anthropic),
+        ("/v1/responses", responses),
+    ];
+    for (path, body) in cases {
+        let reply = post(&app, path, &body).send();
+        let error = &reply.json()["error"];
+        let availability = &error["availability"];
+        assert_eq!((reply.status.as_u16(), &availability["code"]), (404, &json!("constraint_filtered")), "{path} {error}");
+        assert_eq!(availability["excluded_by"], json!(["allowed_providers"]), "{path}");
+        assert_eq!(availability["requested_models"], json!(["m"]));
+        assert_eq!(availability["retryable"], json!(false));
+        assert_eq!(availability["constraint"]["field"], json!("provider.only"));
+        assert!(!availability["affected_providers"].as_array().expect("a list").is_empty());
+    }
+    // Gemini's form has no place for preferences; an unknown model is told with a reason all the same.
+    let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]});
+    let reply = post(&app, "/v1beta/models/nothing:generateContent", &gemini).send();
+    assert_eq!((reply.status.as_u16(), &reply.json()["error"]["availability"]["code"]), (404, &json!("model_not_found")));
+    let reply = post(&app, "/api/v1/chat/completions", &chat("nothing", json!({}))).send();
+    assert_eq!((reply.status.as_u16(), &reply.json()["error"]["availability"]["code"]), (400, &json!("model_not_found")));
+    let wrong = post(&app, "/v1/chat/completions", &chat("m", json!({"provider": {"sort": "fastest"}}))).send();
+    assert_eq!((wrong.status.as_u16(), &wrong.json()["error"]["param"]), (400, &json!("provider")));
+}
+
+#[test]
+fn a_route_is_explained_in_every_form_without_being_taken() {
+    let app = TestApp::of(CONFIG);
+    let limit = json!({"provider": {"max_price": {"prompt": 1}}});
+    let reply = post(&app, "/v1/route/explain", &chat("m", limit)).send();
+    assert_eq!(reply.status, 200, "{:?}", reply.body);
+    let told = reply.json();
+    let mut keys: Vec<&String> = told.as_object().expect("an object").keys().collect();
+    keys.sort();
+    assert_eq!(keys, ["classes", "classify_us", "excluded", "model", "order", "strategy", "tier"]);
+    assert_eq!(
+        (&told["model"], &told["tier"], &told["classes"], &told["classify_us"]),
+        (&json!("m"), &Value::Null, &Value::Null, &Value::Null)
+    );
+    assert_eq!(told["excluded"], json!([{"deployment": "dear", "reasons": ["max_price"]}]));
+    let first = &told["order"][0];
+    assert_eq!((&first["deployment"], &first["model"], &first["provider"]), (&json!("cheap"), &json!("echo"), &json!("demo")));
+    assert!(first["expected_cost_usd"].as_f64().is_some_and(|cost| cost > 0.0 && cost < 0.01), "{first}");
+    assert_eq!(first.as_object().expect("an object").len(), 5);
+    for (path, body) in [
+        ("/api/v1/route/explain", chat("m:floor", json!({}))),
+        ("/route/explain", json!({"model": "m", "input": "hi"})),
+        ("/v1/route/explain", chat("m", json!({"system": "be brief", "max_tokens": 9}))),
+        ("/v1/route/explain?model=m", json!({"contents": [{"parts": [{"text": "hi"}]}]})),
+        ("/v1/route/explain?format=anthropic", chat("m", json!({}))),
+    ] {
+        let reply = post(&app, path, &body).send();
+        assert_eq!((reply.status.as_u16(), reply.json()["order"].as_array().map(Vec::len)), (200, Some(2)), "{path} {:?}", reply.body);
+    }
+    let floor = post(&app, "/api/v1/route/explain", &chat("m:floor", json!({}))).send().json();
+    assert_eq!((&floor["strategy"], &floor["order"][0]["deployment"]), (&json!("sort:price"), &json!("cheap")));
+    let virtual_model = post(&app, "/v1/route/explain", &chat("gpt-4o", json!({}))).send().json();
+    assert_eq!((&virtual_model["model"], &virtual_model["strategy"]), (&json!("best"), &json!("priority-based-routing")));
+    assert_eq!(virtual_model["order"][2]["deployment"], json!("other"));
+    let none = post(&app, "/v1/route/explain", &chat("m", json!({"provider": {"only": ["x"]}}))).send();
+    assert_eq!((none.status.as_u16(), &none.json()["order"]), (200, &json!([])));
+    assert_eq!(post(&app, "/v1/route/explain", &chat("nothing", json!({}))).send().status, 404);
+    assert_eq!(post(&app, "/v1/route/explain?format=yaml", &chat("m", json!({}))).send().status, 400);
+    assert_eq!(app.ask("POST", "/v1/route/explain").json(&chat("m", json!({}))).send().status, 401);
+    assert!(!app.stop().contains("\"outcome\""), "nothing was asked of a provider");
+}
+
+#[test]
+fn tags_and_strategies_come_from_the_file() {
+    let config = "\
+model_list:
+  - {model_name: m, litellm_params: {model: demo/echo, tags: [free]}, model_info: {id: free}}
+  - {model_name: m, litellm_params: {model: demo/echo, tags: [paid]}, model_info: {id: paid}}
+  - {model_name: c, litellm_params: {model: demo/echo, input_cost_per_token: 2.0e-6, output_cost_per_token: 2.0e-6}, model_info: {id: dear}}
+  - {model_name: c, litellm_params: {model: demo/echo, input_cost_per_token: 1.0e-6, output_cost_per_token: 1.0e-6}, model_info: {id: cheap}}
+  - {model_name: b, litellm_params: {model: demo/echo}, model_info: {id: shut, blocked: true}}
+router_settings:
+  enable_tag_filtering: true
+  routing_strategy: least-busy
+  routing_groups: [{group_name: g, models: [c], routing_strategy: cost-based-routing}]
+  fallbacks: [{b: [{model: c, temperature: 0}]}]
+general_settings: {master_key: sk-9f2c4e81b7d05a63}
+";
+    let app = TestApp::of(config);
+    let path = "/v1/chat/completions";
+    assert_eq!(served_by(&app, path, &chat("m", json!({"metadata": {"tags": ["paid"]}}))), "paid");
+    assert_eq!(served_by(&app, path, &chat("m", json!({"tags": ["free"]}))), "free");
+    let refused = post(&app, path, &chat("m", json!({"tags": ["gold"]}))).send();
+    assert_eq!(refused.status, 401, "{:?}", refused.body);
+    assert_eq!(served_by(&app, path, &chat("c", json!({}))), "cheap");
+    assert_eq!(served_by(&app, path, &chat("b", json!({}))), "cheap", "a blocked deployment's fallback serves");
+    let told = post(&app, "/v1/route/explain", &chat("m", json!({"tags": ["free"]}))).send().json();
+    assert_eq!((&told["strategy"], &told["excluded"][0]["reasons"]), (&json!("least-busy"), &json!(["tags"])));
+}

@@ -1,0 +1,131 @@
+//! A provider on loopback that answers what OpenAI would, and keeps what it was asked.
+//!
+//! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/slow` takes its time.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::json;
+
+/// A running provider. Dropped, it stops.
+pub(crate) struct Upstream {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<(String, String)>>>,
+    stopping: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Upstream {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (asked, stopping) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicBool>::default());
+        let (kept, stop) = (asked.clone(), stopping.clone());
+        let thread = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let kept = kept.clone();
+                std::thread::spawn(move || {
+                    // A client may leave whenever it wants.
+                    let _ = answer(&stream.expect("a connection"), &kept);
+                });
+            }
+        });
+        Self { address, asked, stopping, thread: Some(thread) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Path and body of every request.
+    pub(crate) fn asked(&self) -> Vec<(String, String)> {
+        self.asked.lock().expect("lock").clone()
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        // Wakes it up; that it has gone already says the same.
+        let _ = TcpStream::connect(self.address);
+        self.thread.take().expect("running").join().expect("stopped");
+    }
+}
+
+fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut first = String::new();
+        if reader.read_line(&mut first)? == 0 {
+            return Ok(());
+        }
+        let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            if name.eq_ignore_ascii_case("content-length") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let (status, kind, reply) = reply(&path, &body);
+        asked.lock().expect("lock").push((path, body));
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", reply.len());
+        let mut stream = stream;
+        stream.write_all(&[head.as_bytes(), &reply].concat())?;
+    }
+}
+
+fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
+    const JSON: &str = "application/json";
+    const STREAM: &str = "text/event-stream";
+    if path.starts_with("/bad") {
+        let problem = json!({"error": {"message": "scripted failure", "type": "server_error", "param": null, "code": null}});
+        return ("500 Internal Server Error", JSON, problem.to_string().into_bytes());
+    }
+    if path.starts_with("/slow") {
+        std::thread::sleep(Duration::from_millis(60));
+    }
+    let usage = json!({"prompt_tokens": 5, "completion_tokens": 20, "total_tokens": 25});
+    let chunk = |choices: serde_json::Value, usage: serde_json::Value| {
+        format!(
+            "data: {}\n\n",
+            json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, "usage": usage})
+        )
+    };
+    let value = match path.rsplit('/').next().unwrap_or_default() {
+        "embeddings" => {
+            json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+        }
+        "moderations" => json!({"id": "m", "model": "m", "results": [{"flagged": false}]}),
+        "transcriptions" => json!({"text": "ok"}),
+        "generations" => json!({"created": 1, "data": [{"b64_json": "AA=="}]}),
+        "speech" => return ("200 OK", "audio/mpeg", vec![0; 16]),
+        _ if body.contains("\"stream\":true") => {
+            let text = [
+                chunk(json!([{"index": 0, "delta": {"role": "assistant", "content": "It is"}, "finish_reason": null}]), json!(null)),
+                chunk(json!([{"index": 0, "delta": {"content": " fine."}, "finish_reason": null}]), json!(null)),
+                chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]), json!(null)),
+                chunk(json!([]), usage),
+                "data: [DONE]\n\n".to_owned(),
+            ];
+            return ("200 OK", STREAM, text.concat().into_bytes());
+        }
+        _ => json!({
+            "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+            "choices": [{"index": 0, "finish_reason": "stop", "logprobs": null, "message": {"role": "assistant", "content": "It is fine.", "refusal": null}}],
+        }),
+    };
+    ("200 OK", JSON, value.to_string().into_bytes())
+}

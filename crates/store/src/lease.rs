@@ -1,0 +1,297 @@
+//! Budgets that several gateways share.
+//!
+//! The database alone decides on money. A gateway takes a slice of a budget and spends it without asking; near the limit slices
+//! shrink to what one call needs, so that a call is refused only where the money is not there. A slice that is not used goes back
+//! within seconds, and what a gateway held that is heard of no more goes back when its lease is over. A gateway that cannot reach
+//! the database knows that its leases end, and spends nothing once they may have.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use sqlx::{Any, Row, Transaction};
+use switchboard_engine::admit::port::{Ask, Authority, Grant, Later, Outage, Slot};
+use switchboard_engine::admit::{Book, NanoUsd};
+
+use crate::error::StoreError;
+use crate::ledger::account_of;
+use crate::open::Store;
+use crate::sql::Sql;
+use crate::thread::Thread;
+
+/// How often a gateway says that it lives.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a gateway that says nothing keeps its leases.
+pub const EXPIRY: Duration = Duration::from_secs(30);
+/// A gateway stops this long before others take its leases.
+const MARGIN: Duration = Duration::from_secs(5);
+/// How often what is not used goes back, and the dead are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+/// A slice is at most this part of a budget,
+const SLICE_OF_LIMIT: i64 = 100;
+/// and this part of what is left.
+const SLICE_OF_REST: i64 = 8;
+
+const ACCOUNT: &str = "INSERT INTO ledger_accounts (id, level, name, model) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING";
+const WINDOW: &str = "INSERT INTO ledger_windows (account, span, start, spent, leased) VALUES ($1, $2, $3, 0, 0) ON CONFLICT (account, span, start) DO NOTHING";
+const LOOK_SQLITE: &str = "SELECT spent, leased FROM ledger_windows WHERE account = $1 AND span = $2 AND start = $3";
+const LOOK_POSTGRES: &str = "SELECT spent, leased FROM ledger_windows WHERE account = $1 AND span = $2 AND start = $3 FOR UPDATE";
+const TAKE: &str = "UPDATE ledger_windows SET leased = leased + $4 WHERE account = $1 AND span = $2 AND start = $3";
+const KEEP: &str = "INSERT INTO ledger_leases (instance, account, span, start, amount) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (instance, account, span, start) DO UPDATE SET amount = ledger_leases.amount + excluded.amount";
+const HELD: &str = "SELECT amount FROM ledger_leases WHERE instance = $1 AND account = $2 AND span = $3 AND start = $4";
+const LESS: &str = "UPDATE ledger_leases SET amount = amount - $5 WHERE instance = $1 AND account = $2 AND span = $3 AND start = $4";
+const NOW_SQLITE: &str = "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)";
+const NOW_POSTGRES: &str = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+const BEAT: &str = "UPDATE gateways SET beat_at = $2 WHERE instance = $1";
+const ENTER: &str =
+    "INSERT INTO gateways (instance, beat_at) VALUES ($1, $2) ON CONFLICT (instance) DO UPDATE SET beat_at = excluded.beat_at";
+const DEAD: &str = "SELECT instance FROM gateways WHERE beat_at < $1 ORDER BY instance";
+const BURY: &str = "DELETE FROM gateways WHERE instance = $1 AND beat_at < $2";
+const LEFT: &str = "SELECT account, span, start FROM ledger_leases WHERE instance = $1 ORDER BY account, span, start";
+const FORGET: &str = "DELETE FROM ledger_leases WHERE instance = $1 AND amount = 0";
+
+/// Leases slices of budgets from the database.
+pub struct Lessor {
+    sql: Sql,
+    thread: Arc<Thread>,
+    instance: String,
+    /// When the database last heard of this gateway, in microseconds since it began; negative before it has.
+    heard: AtomicI64,
+    began: Instant,
+    alive: AtomicBool,
+    book: Arc<Book>,
+    myself: Weak<Self>,
+}
+
+impl Lessor {
+    /// Leases for that gateway and those scopes, and keeps the leases for as long as it lives.
+    pub fn start(store: &Store, instance: String, book: Arc<Book>) -> Arc<Self> {
+        let (sql, thread) = (store.sql().clone(), store.thread().clone());
+        let (heard, alive) = (AtomicI64::new(-1), AtomicBool::new(true));
+        let began = Instant::now();
+        let lessor = Arc::new_cyclic(|myself| Self { sql, thread, instance, heard, began, alive, book, myself: myself.clone() });
+        lessor.thread.handle().spawn(keep(Arc::downgrade(&lessor)));
+        lessor
+    }
+
+    /// The database hears of this gateway. Where it has been taken for dead, what it was granted is gone.
+    async fn beat(&self) -> Result<(), StoreError> {
+        let since = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+        if !beat(&self.sql, &self.instance).await? {
+            self.book.forfeit();
+        }
+        self.heard.store(since, Ordering::Release);
+        Ok(())
+    }
+
+    /// Gives everything back: the gateway ends. Blocks.
+    pub fn end(&self) -> Result<(), StoreError> {
+        self.alive.store(false, Ordering::Release);
+        let (sql, instance) = (self.sql.clone(), self.instance.clone());
+        self.thread.block(async move {
+            let mut on = sql.writers.begin().await?;
+            release(&sql, &mut on, &instance).await?;
+            sqlx::query("DELETE FROM gateways WHERE instance = $1").bind(instance).execute(&mut *on).await?;
+            Ok(on.commit().await?)
+        })
+    }
+}
+
+/// Beats, gives back what is idle, and buries the dead.
+async fn keep(lessor: Weak<Lessor>) {
+    let mut since_beat = HEARTBEAT;
+    let mut reachable_since: Option<Instant> = None;
+    loop {
+        {
+            let Some(lessor) = lessor.upgrade().filter(|lessor| lessor.alive.load(Ordering::Acquire)) else { return };
+            if since_beat >= HEARTBEAT || reachable_since.is_none() {
+                match lessor.beat().await {
+                    Ok(()) => {
+                        reachable_since.get_or_insert_with(Instant::now);
+                        since_beat = Duration::ZERO;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "the database does not hear this gateway; its leases will end");
+                        reachable_since = None;
+                    }
+                }
+            }
+            if reachable_since.is_some() {
+                lessor.book.idle().into_iter().for_each(|(slot, amount)| lessor.give_back(slot, amount));
+            }
+            // Who has been away itself does not know who else has.
+            if reachable_since.is_some_and(|since| since.elapsed() >= EXPIRY)
+                && let Err(error) = bury(&lessor.sql).await
+            {
+                tracing::warn!(%error, "the leases of gateways that are gone stay for now");
+            }
+        }
+        tokio::time::sleep(SWEEP).await;
+        since_beat += SWEEP;
+    }
+}
+
+impl Authority for Lessor {
+    fn lease(&self, mut asks: Vec<Ask>) -> Later<'_, Result<Vec<Grant>, Outage>> {
+        Box::pin(async move {
+            // Every gateway takes the rows in one order.
+            let order: Vec<usize> = {
+                let mut order: Vec<usize> = (0..asks.len()).collect();
+                order.sort_by_key(|at| key(&asks[*at].slot));
+                order
+            };
+            asks.sort_by_key(|ask| key(&ask.slot));
+            let (sql, instance, stale) = (self.sql.clone(), self.instance.clone(), !self.is_in_force());
+            let lessor = self.myself.upgrade();
+            let granted = self.thread.run(async move {
+                if let Some(lessor) = lessor.filter(|_| stale) {
+                    lessor.beat().await?;
+                }
+                lease(&sql, &instance, &asks).await
+            });
+            let granted = granted.await;
+            let granted = granted.map_err(|error| {
+                tracing::warn!(%error, "no money can be leased");
+                Outage
+            })?;
+            let mut grants = vec![Grant::default(); granted.len()];
+            order.into_iter().zip(granted).for_each(|(at, grant)| grants[at] = grant);
+            Ok(grants)
+        })
+    }
+
+    fn give_back(&self, slot: Slot, amount: NanoUsd) {
+        let (sql, instance) = (self.sql.clone(), self.instance.clone());
+        self.thread.handle().spawn(async move {
+            if let Err(error) = give_back(&sql, &instance, &slot, amount.0).await {
+                // It goes back when the lease ends.
+                tracing::warn!(%error, scope = %slot.scope, "leased money could not be given back");
+            }
+        });
+    }
+
+    fn is_in_force(&self) -> bool {
+        let heard = self.heard.load(Ordering::Acquire);
+        let now = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let longest = i64::try_from((EXPIRY - MARGIN).as_micros()).unwrap_or(0);
+        heard >= 0 && now - heard < longest
+    }
+}
+
+fn key(slot: &Slot) -> (i64, String, i64) {
+    (account_of(&slot.scope), slot.window.name(), slot.start)
+}
+
+async fn lease(sql: &Sql, instance: &str, asks: &[Ask]) -> Result<Vec<Grant>, StoreError> {
+    let mut on = sql.writers.begin().await?;
+    let mut grants = Vec::with_capacity(asks.len());
+    for ask in asks {
+        let (account, span, start) = key(&ask.slot);
+        let look = sql.either(LOOK_SQLITE, LOOK_POSTGRES);
+        let mut found =
+            sqlx::query(sqlx::AssertSqlSafe(look)).bind(account).bind(span.clone()).bind(start).fetch_optional(&mut *on).await?;
+        if found.is_none() {
+            let scope = &ask.slot.scope;
+            let model = scope.model.as_deref().unwrap_or("").to_owned();
+            let account_row = sqlx::query(ACCOUNT).bind(account).bind(scope.level.as_str()).bind(scope.id.to_string()).bind(model);
+            account_row.execute(&mut *on).await?;
+            sqlx::query(WINDOW).bind(account).bind(span.clone()).bind(start).execute(&mut *on).await?;
+            found = sqlx::query(sqlx::AssertSqlSafe(look)).bind(account).bind(span.clone()).bind(start).fetch_optional(&mut *on).await?;
+        }
+        let (spent, leased): (i64, i64) = match found {
+            Some(row) => (row.try_get(0)?, row.try_get(1)?),
+            None => (0, 0),
+        };
+        let granted = slice(ask, spent, leased);
+        if granted > 0 {
+            sqlx::query(TAKE).bind(account).bind(span.clone()).bind(start).bind(granted).execute(&mut *on).await?;
+            sqlx::query(KEEP).bind(instance).bind(account).bind(span).bind(start).bind(granted).execute(&mut *on).await?;
+        }
+        grants.push(Grant { granted: NanoUsd(granted), spent: NanoUsd(spent), held: NanoUsd(leased) });
+    }
+    on.commit().await?;
+    Ok(grants)
+}
+
+/// How much is granted: a slice where there is plenty, what is needed where there is not, nothing where there is less.
+fn slice(ask: &Ask, spent: i64, leased: i64) -> i64 {
+    let left = ask.limit.0.saturating_sub(spent).saturating_sub(leased);
+    if left < ask.least.0 {
+        return 0;
+    }
+    (ask.limit.0 / SLICE_OF_LIMIT).min(left / SLICE_OF_REST).max(ask.least.0)
+}
+
+async fn give_back(sql: &Sql, instance: &str, slot: &Slot, amount: i64) -> Result<(), StoreError> {
+    let mut on = sql.writers.begin().await?;
+    less(&mut on, sql, instance, &key(slot), amount).await?;
+    Ok(on.commit().await?)
+}
+
+/// A lease is less by so much, or by all there is of it. Whoever changes a lease has the window's row first.
+pub(crate) async fn less(
+    on: &mut Transaction<'_, Any>,
+    sql: &Sql,
+    instance: &str,
+    (account, span, start): &(i64, String, i64),
+    amount: i64,
+) -> Result<(), StoreError> {
+    let look = sqlx::AssertSqlSafe(sql.either(LOOK_SQLITE, LOOK_POSTGRES));
+    sqlx::query(look).bind(*account).bind(span.clone()).bind(*start).fetch_optional(&mut **on).await?;
+    let held = sqlx::query(HELD).bind(instance).bind(*account).bind(span.clone()).bind(*start).fetch_optional(&mut **on).await?;
+    let held: i64 = held.map_or(Ok(0), |row| row.try_get(0))?;
+    let amount = amount.min(held);
+    if amount > 0 {
+        sqlx::query(TAKE).bind(*account).bind(span.clone()).bind(*start).bind(-amount).execute(&mut **on).await?;
+        sqlx::query(LESS).bind(instance).bind(*account).bind(span.clone()).bind(*start).bind(amount).execute(&mut **on).await?;
+    }
+    Ok(())
+}
+
+/// The database hears of the gateway. Whether it knew it still.
+async fn beat(sql: &Sql, instance: &str) -> Result<bool, StoreError> {
+    let mut on = sql.writers.begin().await?;
+    let now = now(sql, &mut on).await?;
+    let known = sqlx::query(BEAT).bind(instance).bind(now).execute(&mut *on).await?.rows_affected() > 0;
+    if !known {
+        sqlx::query(ENTER).bind(instance).bind(now).execute(&mut *on).await?;
+    }
+    on.commit().await?;
+    Ok(known)
+}
+
+async fn now(sql: &Sql, on: &mut Transaction<'_, Any>) -> Result<i64, StoreError> {
+    let now = sqlx::query(sqlx::AssertSqlSafe(sql.either(NOW_SQLITE, NOW_POSTGRES))).fetch_one(&mut **on).await?;
+    Ok(now.try_get(0)?)
+}
+
+/// Gives back what gateways hold that are gone: those the database has not heard of for [`EXPIRY`].
+pub async fn bury(sql: &Sql) -> Result<(), StoreError> {
+    let mut on = sql.writers.begin().await?;
+    let before = now(sql, &mut on).await? - i64::try_from(EXPIRY.as_micros()).unwrap_or(0);
+    let dead: Vec<String> =
+        sqlx::query(DEAD).bind(before).fetch_all(&mut *on).await?.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    for instance in dead {
+        // It may have come back in between.
+        if sqlx::query(BURY).bind(instance.clone()).bind(before).execute(&mut *on).await?.rows_affected() > 0 {
+            release(sql, &mut on, &instance).await?;
+        }
+    }
+    Ok(on.commit().await?)
+}
+
+/// Gives back all that gateway has leased.
+async fn release(sql: &Sql, on: &mut Transaction<'_, Any>, instance: &str) -> Result<(), StoreError> {
+    let rows = sqlx::query(LEFT).bind(instance).fetch_all(&mut **on).await?;
+    for row in &rows {
+        less(on, sql, instance, &(row.try_get(0)?, row.try_get(1)?, row.try_get(2)?), i64::MAX).await?;
+    }
+    sqlx::query(FORGET).bind(instance).execute(&mut **on).await?;
+    Ok(())
+}
+
+impl std::fmt::Debug for Lessor {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Lessor").field("instance", &self.instance).field("in_force", &self.is_in_force()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,188 @@
+//! M2: four gateways on one budget.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Row;
+use switchboard_engine::admit::journal::{AttemptId, Intent, Journal as _};
+use switchboard_engine::admit::port::Authority;
+use switchboard_engine::admit::{Admission, Book, Budget, Level, NanoUsd, Need, Refusal, ScopeId, Terms, Why, Window};
+use switchboard_engine::principal::Principal;
+use switchboard_store::journal::{Durability, Journal};
+use switchboard_store::lease::Lessor;
+use switchboard_store::ledger::{Writer, verify};
+use switchboard_store::{Settings, Store, micros};
+use tempfile::TempDir;
+
+use crate::ledger::{futures, settle};
+use crate::stores::postgres;
+
+const CENT: NanoUsd = NanoUsd(10_000_000);
+const DOLLAR: i64 = 1_000_000_000;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One of several gateways.
+struct Gateway {
+    store: Store,
+    journal: Arc<Journal>,
+    writer: Writer,
+    lessor: Arc<Lessor>,
+    book: Arc<Book>,
+    admission: Admission,
+    _folder: TempDir,
+}
+
+impl Gateway {
+    fn start(settings: &Settings) -> Self {
+        let store = Store::open(settings).expect("an address");
+        store.migrate().expect("a database");
+        let folder = tempfile::tempdir().expect("a folder");
+        let (journal, _) = Journal::open(folder.path(), Durability::Grouped).expect("a journal");
+        let journal = Arc::new(journal);
+        let writer = Writer::start(&store, journal.clone());
+        let book = Arc::new(Book::default());
+        let lessor = Lessor::start(&store, journal.instance(), book.clone());
+        let admission = Admission::new(usize::MAX).with_book(book.clone()).with_authority(lessor.clone());
+        Self { store, journal, writer, lessor, book, admission, _folder: folder }
+    }
+
+    fn principal(&self, limit: i64, window: Window) -> Principal {
+        let terms = Terms { budgets: vec![Budget::new(NanoUsd(limit), window)], ..Terms::default() };
+        let scopes = [(Level::Key, "k"), (Level::Team, "t")].map(|(level, id)| self.book.scope(ScopeId::new(level, id), terms.clone()));
+        Principal { scopes: scopes.to_vec(), ..Principal::named("k") }
+    }
+
+    /// So many calls at once; how many went ahead.
+    fn storm(&self, calls: usize, principal: &Principal) -> usize {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut running = tokio::task::JoinSet::new();
+            for _ in 0..calls {
+                let (admission, principal, journal) = (self.admission.clone(), principal.clone(), self.journal.clone());
+                running.spawn(async move {
+                    let mut hold = admission.hold(&principal, "m");
+                    let taken = hold.take(("p", "d"), Need { money: CENT, ..Need::default() }, NanoUsd::ZERO).await;
+                    if let Err(refusal) = taken {
+                        assert!(matches!(refusal.why, Why::Budget { .. }), "{refusal:?}");
+                        return false;
+                    }
+                    let attempt = AttemptId::mint(micros());
+                    let intent = Intent {
+                        attempt,
+                        call: "call",
+                        at: micros(),
+                        reserved: CENT,
+                        begun: CENT,
+                        lines: &hold.lines(),
+                        provider: "p",
+                        deployment: "d",
+                    };
+                    journal.intend(&intent).expect("a journal");
+                    tokio::task::yield_now().await;
+                    settle(&journal, attempt, CENT.0);
+                    hold.settle(CENT);
+                    true
+                });
+            }
+            let mut admitted = 0;
+            while let Some(done) = running.join_next().await {
+                admitted += usize::from(done.expect("a call"));
+            }
+            admitted
+        })
+    }
+
+    fn counters(&self) -> Vec<(i64, i64)> {
+        let pool = self.store.sql().pool.clone();
+        let rows = async move {
+            let rows = sqlx::query(
+                "SELECT w.spent, w.leased FROM ledger_windows w JOIN ledger_accounts a ON a.id = w.account WHERE a.level <> 'owed' AND w.span = $1 ORDER BY account",
+            );
+            rows.bind("1d").fetch_all(&pool).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        };
+        self.store.thread().block(rows).expect("a database")
+    }
+
+    fn end(self) {
+        self.writer.flush_blocking(PATIENCE).expect("a database");
+        self.lessor.end().expect("a database");
+        self.store.close();
+    }
+}
+
+#[test]
+fn m2_four_gateways_overrun_no_budget_and_refuse_nothing_that_is_there() {
+    for _ in 0..3 {
+        let Some(settings) = postgres() else { return };
+        let gateways: Vec<_> = (0..4).map(|_| Gateway::start(&settings)).collect();
+        let admitted: usize = std::thread::scope(|threads| {
+            let storms: Vec<_> =
+                gateways.iter().map(|gateway| threads.spawn(|| gateway.storm(250, &gateway.principal(DOLLAR, Window::DAILY)))).collect();
+            storms.into_iter().map(|storm| storm.join().expect("a storm")).sum()
+        });
+        for (spent, leased) in gateways[0].counters() {
+            assert!(spent + leased <= DOLLAR, "I3: {spent} + {leased}");
+        }
+        gateways.iter().for_each(|gateway| gateway.writer.flush_blocking(PATIENCE).expect("a database"));
+        let stranded = DOLLAR - i64::try_from(admitted).expect("few") * CENT.0;
+        assert!((0..=DOLLAR / 20).contains(&stranded), "{admitted} were admitted");
+        // What one of them has and does not use goes back, and is there for another.
+        std::thread::sleep(Duration::from_secs(if stranded > 0 { 12 } else { 0 }));
+        let late = gateways[0].storm(250, &gateways[0].principal(DOLLAR, Window::DAILY));
+        assert_eq!(admitted + late, 100);
+        gateways[0].writer.flush_blocking(PATIENCE).expect("a database");
+        assert_eq!(gateways[0].counters(), [(DOLLAR, 0), (DOLLAR, 0)]);
+        let report = futures(verify(&gateways[0].store));
+        assert!(report.is_clean(), "{:?}", report.findings);
+        gateways.into_iter().for_each(Gateway::end);
+    }
+}
+
+/// While its lease lasts a gateway needs no database; then it refuses, and says that it is its own trouble.
+#[test]
+fn without_a_database_a_gateway_spends_what_it_holds() {
+    let Some(settings) = postgres() else { return };
+    let gateway = Gateway::start(&settings);
+    let principal = gateway.principal(100 * DOLLAR, Window::DAILY);
+    assert_eq!(gateway.storm(1, &principal), 1);
+    // The database is gone.
+    let pool = gateway.store.sql().writers.clone();
+    gateway
+        .store
+        .thread()
+        .block(async move {
+            pool.close().await;
+            Ok(())
+        })
+        .expect("closed");
+    // The slice was a hundredth of the budget.
+    let calls = (DOLLAR / CENT.0 - 1) as usize;
+    assert_eq!(gateway.storm(calls, &principal), calls);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let refused = runtime.block_on(async {
+        let mut hold = gateway.admission.hold(&principal, "m");
+        hold.take(("p", "d"), Need { money: CENT, ..Need::default() }, NanoUsd::ZERO).await
+    });
+    let Err(Refusal { why: Why::Unavailable, .. }) = refused else { panic!("{refused:?}") };
+    assert!(gateway.lessor.is_in_force());
+    gateway.store.close();
+}
+
+/// What a gateway held that died goes back when its lease is over.
+#[test]
+fn leases_of_the_dead_go_back() {
+    let Some(settings) = postgres() else { return };
+    let (dead, alive) = (Gateway::start(&settings), Gateway::start(&settings));
+    assert_eq!(dead.storm(1, &dead.principal(100 * DOLLAR, Window::DAILY)), 1);
+    assert!(alive.counters().iter().all(|(_, leased)| *leased > 0), "{:?}", alive.counters());
+    let sql = alive.store.sql().clone();
+    let bury = async move {
+        // Thirty seconds later.
+        sqlx::query("UPDATE gateways SET beat_at = beat_at - 31000000").execute(&sql.writers).await?;
+        switchboard_store::lease::bury(&sql).await
+    };
+    alive.store.thread().block(bury).expect("a database");
+    assert!(alive.counters().iter().all(|(_, leased)| *leased == 0), "{:?}", alive.counters());
+    drop(dead);
+    alive.end();
+}
