@@ -64,6 +64,21 @@ fn content_goes_only_where_it_may() {
 }
 
 #[test]
+fn explanations_tell_tier_and_classes_whatever_the_model_is() {
+    let app = TestApp::of(CONFIG);
+    let explain = |body: &serde_json::Value| app.ask("POST", "/v1/route/explain").json(body).send().json();
+    let told =
+        explain(&json!({"model": "tiny", "messages": [{"role": "user", "content": "Prove by induction that anna@example.org is odd."}]}));
+    assert_eq!((&told["tier"], &told["classes"], &told["model"]), (&json!("reasoning"), &json!(["email"]), &json!("tiny")));
+    assert!(told["classify_us"].is_u64() && told["features"]["reasoning_markers"].is_f64(), "{told}");
+    let told = explain(&json!({"model": "auto", "max_tokens": 9, "system": "be kind", "messages": [{"role": "user", "content": PROOF}]}));
+    assert_eq!((&told["tier"], &told["model"], &told["strategy"]), (&json!("reasoning"), &json!("huge"), &json!("auto")));
+    let told = explain(&json!({"model": "huge", "messages": [{"role": "user", "content": "My card is 4111-1111-1111-1111"}]}));
+    assert_eq!(told["excluded"][0]["reasons"], json!(["content_class"]));
+    assert!(!told.to_string().contains("4111"), "{told}");
+}
+
+#[test]
 fn mistakes_in_the_configuration_are_told() {
     let wrong = "
 model_list:
