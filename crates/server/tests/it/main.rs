@@ -18,5 +18,6 @@ mod people;
 mod references;
 mod reloading;
 mod routing;
+mod smart;
 mod tidy;
 mod upstream;
