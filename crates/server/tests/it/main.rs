@@ -8,6 +8,7 @@ mod commands;
 mod documents;
 mod doors;
 mod edge;
+mod grouping;
 mod info;
 mod keys;
 mod logging;
