@@ -14,6 +14,7 @@ mod people;
 mod refused;
 pub mod routes;
 mod rows;
+mod spend;
 mod teams;
 mod users;
 

@@ -5,9 +5,10 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, teams, users};
+use super::{Answer, Request, audit, grouping, keys, spend, teams, users};
 
 pub use grouping::Grouping;
+pub use spend::Spend;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +56,7 @@ pub enum Action {
     AuditList,
     Audit,
     Grouping(Grouping),
+    Spend(Spend),
 }
 
 pub(super) const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -69,7 +71,7 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(grouping::ROWS)
+    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS)
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -178,6 +180,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::AuditList => audit::list(request).await,
         Action::Audit => audit::one(request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
+        Action::Spend(action) => spend::dispatch(action, request).await,
     }
 }
 

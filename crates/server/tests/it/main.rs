@@ -19,5 +19,6 @@ mod people;
 mod references;
 mod reloading;
 mod routing;
+mod spending;
 mod tidy;
 mod upstream;
