@@ -5,9 +5,10 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, spend, teams, users};
+use super::{Answer, Request, audit, grouping, keys, openrouter, spend, teams, users};
 
 pub use grouping::Grouping;
+pub use openrouter::OpenRouter;
 pub use spend::Spend;
 
 /// What a route does.
@@ -57,6 +58,7 @@ pub enum Action {
     Audit,
     Grouping(Grouping),
     Spend(Spend),
+    OpenRouter(OpenRouter),
 }
 
 pub(super) const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -71,7 +73,7 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS)
+    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -129,7 +131,7 @@ const ROWS: &[Row] = &[
 /// The status of an answer where all goes well.
 pub(super) fn status(action: Action) -> StatusCode {
     match action {
-        Action::Grouping(Grouping::AccessGroupCreate) => StatusCode::CREATED,
+        Action::Grouping(Grouping::AccessGroupCreate) | Action::OpenRouter(OpenRouter::KeyNew) => StatusCode::CREATED,
         Action::Grouping(Grouping::AccessGroupRemove) => StatusCode::NO_CONTENT,
         _ => StatusCode::OK,
     }
@@ -181,6 +183,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::Audit => audit::one(request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
+        Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
     }
 }
 

@@ -15,6 +15,7 @@ mod logging;
 mod managed;
 mod market;
 mod models;
+mod openrouter;
 mod people;
 mod references;
 mod reloading;

@@ -191,8 +191,8 @@ pub struct Days {
     pub entities: Vec<String>,
     /// Not of those.
     pub except: Vec<String>,
-    /// Of that key.
-    pub api_key: Option<String>,
+    /// Of those keys alone, unless there are none.
+    pub keys: Vec<String>,
     /// Served by that model.
     pub model: Option<String>,
     /// From that day on, `YYYY-MM-DD`; empty for the first.
@@ -266,7 +266,7 @@ pub enum SumSort {
 }
 
 const FROM: &str = " FROM daily_spend WHERE entity_type = $1 AND ($2 = 0 OR entity IN ";
-const REST: &str = " AND ($6 IS NULL OR api_key = $6) AND ($7 IS NULL OR model = $7) AND day >= $8 AND day <= $9";
+const REST: &str = " AND ($8 IS NULL OR model = $8) AND day >= $9 AND day <= $10";
 const SUMS: &str = "CAST(COALESCE(SUM(spend), 0) AS BIGINT), CAST(COALESCE(SUM(prompt_tokens), 0) AS BIGINT), \
      CAST(COALESCE(SUM(completion_tokens), 0) AS BIGINT), CAST(COALESCE(SUM(cache_read_tokens), 0) AS BIGINT), \
      CAST(COALESCE(SUM(cache_write_tokens), 0) AS BIGINT), CAST(COALESCE(SUM(requests), 0) AS BIGINT), \
@@ -276,7 +276,7 @@ const SUMS: &str = "CAST(COALESCE(SUM(spend), 0) AS BIGINT), CAST(COALESCE(SUM(p
 fn chosen(store: &Store) -> String {
     let open = store.sql().either("(SELECT value FROM json_each(", "(SELECT json_array_elements_text(");
     let close = store.sql().either("))", "::json))");
-    format!("{FROM}{open}$3{close}) AND ($4 = 0 OR entity NOT IN {open}$5{close}){REST}")
+    format!("{FROM}{open}$3{close}) AND ($4 = 0 OR entity NOT IN {open}$5{close}) AND ($6 = 0 OR api_key IN {open}$7{close}){REST}")
 }
 
 /// Sums of days.
@@ -293,7 +293,7 @@ pub async fn sums(store: &Store, wanted: Days, by: &[By], sort: SumSort, (limit,
         SumSort::Dearest => format!(" ORDER BY SUM(spend) DESC, {tie}"),
         SumSort::Earliest | SumSort::Latest => format!(" ORDER BY {tie}"),
     };
-    let text = format!("SELECT {}, {SUMS}{}{group}{order} LIMIT $10 OFFSET $11", columns.join(", "), chosen(store));
+    let text = format!("SELECT {}, {SUMS}{}{group}{order} LIMIT $11 OFFSET $12", columns.join(", "), chosen(store));
     let pool = store.sql().pool.clone();
     let query = async move {
         let rows = wanted.bind(sqlx::query(AssertSqlSafe(text))).bind(limit).bind(offset).fetch_all(&pool).await?;
@@ -320,7 +320,8 @@ impl Days {
             .bind(list(&self.entities))
             .bind(i64::from(!self.except.is_empty()))
             .bind(list(&self.except))
-            .bind(self.api_key.clone())
+            .bind(i64::from(!self.keys.is_empty()))
+            .bind(list(&self.keys))
             .bind(self.model.clone())
             .bind(self.from.clone())
             .bind(until)

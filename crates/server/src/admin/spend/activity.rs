@@ -65,7 +65,7 @@ async fn allowed(request: &Request, owner: Owner) -> Result<Days, Refused> {
         kind,
         entities: several(request, list),
         except: several(request, except),
-        api_key: text(request, "api_key").map(|key| keys::hash_of(&key)),
+        keys: text(request, "api_key").map(|key| keys::hash_of(&key)).into_iter().collect(),
         model: text(request, "model"),
         from,
         until,

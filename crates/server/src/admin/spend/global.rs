@@ -18,7 +18,7 @@ pub(super) async fn spend(request: &Request) -> Answer {
 /// `GET /global/spend/logs`
 pub(super) async fn logs(request: &Request) -> Answer {
     let api_key = text(request, "api_key").map(|key| key_routes::hash_of(&key));
-    let wanted = Days { api_key, ..days(request, "all")? };
+    let wanted = Days { keys: api_key.into_iter().collect(), ..days(request, "all")? };
     let sums = report::sums(&request.store, wanted, &[By::Day], SumSort::Earliest, (MOST, 0)).await?;
     Ok(sums.iter().map(|sum| json!({"date": sum.day, "spend": dollars(sum.spend)})).collect())
 }
@@ -97,7 +97,7 @@ pub(super) async fn report(request: &Request) -> Answer {
     let group = request.value("group_by").unwrap_or("team");
     if owner.is_some() || api_key.is_some() || group == "api_key" {
         let (kind, entities) = owner.map_or(("all", Vec::new()), |(kind, id)| (kind, vec![id]));
-        return by_key(request, Days { kind, entities, api_key, ..wanted }).await;
+        return by_key(request, Days { kind, entities, keys: api_key.into_iter().collect(), ..wanted }).await;
     }
     let (kind, list, name) = match group {
         "team" => ("team", "teams", "team_name"),

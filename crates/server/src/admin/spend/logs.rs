@@ -105,7 +105,7 @@ async fn by_day(request: &Request) -> Answer {
     let days = Days {
         kind: if user.is_some() { "user" } else { "all" },
         entities: user.into_iter().collect(),
-        api_key: key,
+        keys: key.into_iter().collect(),
         from: day(request, "start_date")?.unwrap_or_default(),
         until: day(request, "end_date")?.unwrap_or_default(),
         ..Days::default()
