@@ -1,6 +1,7 @@
 //! What was done each day.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use switchboard_store::ledger::report::{self, By, Days, Sum, SumSort};
@@ -8,6 +9,7 @@ use switchboard_store::object::{Key, OrganizationMember, Role, Team};
 
 use super::{MOST, Owner, day, days, dollars, several, text};
 use crate::admin::{Answer, Refused, Request, keys};
+use crate::auth::Caller;
 use crate::authz::object::{self, Standing};
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -89,27 +91,7 @@ async fn allowed(request: &Request, owner: Owner) -> Result<Days, Refused> {
         }
         Owner::Team | Owner::Organization => {
             let asked = wanted.entities.clone();
-            let own = request.read(move |desk| async move {
-                let mut own = Vec::new();
-                let Some(user) = caller.user.clone() else { return Ok(own) };
-                let organizations = desk.of_user::<OrganizationMember>(&user).await?;
-                let led = organizations.into_iter().filter(|member| member.user_role == Some(Role::OrgAdmin));
-                let led: Vec<String> = led.map(|member| member.organization_id).collect();
-                if owner == Owner::Organization {
-                    return Ok(led);
-                }
-                let row: Option<switchboard_store::object::User> = desk.get(&user).await?;
-                for team in desk.several::<Team>(&row.map(|row| row.teams).unwrap_or_default()).await? {
-                    if object::of_team(&desk, &caller, &team).await? == Standing::Admin {
-                        own.push(team.team_id);
-                    }
-                }
-                for organization in led {
-                    own.extend(desk.of_organization::<Team>(&organization).await?.into_iter().map(|team| team.team_id));
-                }
-                Ok(own)
-            });
-            let own = own.await?;
+            let own = own(request, caller, owner).await?;
             if own.is_empty() || asked.iter().any(|one| !own.contains(one)) {
                 return Err(refused());
             }
@@ -118,6 +100,31 @@ async fn allowed(request: &Request, owner: Owner) -> Result<Days, Refused> {
         Owner::Tag | Owner::Customer => return Err(refused()),
     }
     Ok(wanted)
+}
+
+/// The teams that a caller leads, or the organizations.
+async fn own(request: &Request, caller: Arc<Caller>, owner: Owner) -> Result<Vec<String>, Refused> {
+    let own = request.read(move |desk| async move {
+        let mut own = Vec::new();
+        let Some(user) = caller.user.clone() else { return Ok(own) };
+        let organizations = desk.of_user::<OrganizationMember>(&user).await?;
+        let led = organizations.into_iter().filter(|member| member.user_role == Some(Role::OrgAdmin));
+        let led: Vec<String> = led.map(|member| member.organization_id).collect();
+        if owner == Owner::Organization {
+            return Ok(led);
+        }
+        let row: Option<switchboard_store::object::User> = desk.get(&user).await?;
+        for team in desk.several::<Team>(&row.map(|row| row.teams).unwrap_or_default()).await? {
+            if object::of_team(&desk, &caller, &team).await? == Standing::Admin {
+                own.push(team.team_id);
+            }
+        }
+        for organization in led {
+            own.extend(desk.of_organization::<Team>(&organization).await?.into_iter().map(|team| team.team_id));
+        }
+        Ok(own)
+    });
+    own.await
 }
 
 /// `GET /…/daily/activity`: a page is so many rows of the days' sums, put together by day.
