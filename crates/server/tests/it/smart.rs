@@ -94,3 +94,26 @@ switchboard:
     assert!(told.contains("there is no tier `middling`"), "{told}");
     assert!(told.contains("`horoscope`, which nothing recognizes"), "{told}");
 }
+
+#[test]
+fn content_goes_no_other_way_after_a_failure() {
+    let app = TestApp::of(
+        "\
+model_list:
+  - model_name: home
+    litellm_params: {model: openai/here, api_base: http://127.0.0.1:9/v1, api_key: k}
+    model_info: {local: true}
+  - model_name: cloud
+    litellm_params: {model: demo/echo}
+router_settings:
+  num_retries: 0
+  fallbacks: [{home: [cloud]}]
+switchboard:
+  content_rules:
+    - {classes: [credit_card], labels: [local]}
+",
+    );
+    assert_eq!(answer(&app, "home", "Hello!"), "cloud");
+    let reply = said(&app, "home", "My card is 4111 1111 1111 1111.");
+    assert_ne!(reply.status, 200, "{}", reply.text());
+}

@@ -4,7 +4,6 @@ use std::fmt;
 
 use super::PicoUsd;
 
-
 impl fmt::Display for PicoUsd {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.written().as_str())
