@@ -1,5 +1,7 @@
 //! What a call took: events to usage, usage to cost, cost to a record.
 
+mod attempt;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,7 @@ use switchboard_wire::{Dialect, Operation};
 
 use crate::admit::{Micros, NanoUsd, Permit, Tab};
 use crate::call::{Call, Door};
-use crate::catalog::{Amount, Component, ModelCard, PicoUsd, Service};
+use crate::catalog::{Component, ModelCard, PicoUsd};
 use crate::clock;
 use crate::deployment::Deployment;
 use crate::error::Error;
@@ -20,6 +22,8 @@ use crate::principal::Principal;
 use crate::route::affinity::Bond;
 
 mod charge;
+mod cost;
+pub use cost::cost;
 
 pub(crate) use charge::Delivered;
 use charge::End;
@@ -27,6 +31,8 @@ use charge::End;
 /// An answer under way is written down this often.
 const CHECKPOINT_TOKENS: u64 = 256;
 const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
+
+pub use attempt::Attempt;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,29 +98,6 @@ pub struct Record {
     pub first_content: Option<Duration>,
     /// Spent in the gateway itself before the first byte was sent to a provider.
     pub overhead: Option<Duration>,
-}
-
-/// One attempt of a call at one deployment.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    /// Where.
-    pub deployment: Arc<Deployment>,
-    /// What went wrong; `None`: nothing, or the caller left.
-    pub failure: Option<Failure>,
-    /// The status the provider answered with, where it failed by one.
-    pub answered: Option<u16>,
-    /// From the request's head to its beginning.
-    pub began: Duration,
-    /// What it took.
-    pub took: Duration,
-    /// What the provider reported.
-    pub usage: Option<Usage>,
-    /// The cost by the catalog's prices.
-    pub cost: Option<PicoUsd>,
-    /// Whether the provider may charge for it although it reported nothing.
-    pub maybe_billed: bool,
-    /// Whether it was begun before another one had answered, and lost or won against it.
-    pub hedge: bool,
 }
 
 /// Takes records. Must not block.
@@ -269,6 +252,11 @@ impl Meter {
             record.first_content = None;
             record.losses = 0;
         });
+    }
+
+    /// The answer is handed on although it is a failure of its deployment.
+    pub fn blame(&mut self, failure: Failure) {
+        self.0.fault = Some((failure, None, true));
     }
 
     /// The attempt under way has failed. `true`: its deployment has been shut out by that.
@@ -454,58 +442,4 @@ impl Drop for Meter {
             self.0.recorder.record(record);
         }
     }
-}
-
-/// What that usage, and what was counted beside tokens, costs by the card's prices; `None` where something used has no known price
-/// or count.
-pub fn cost(card: &ModelCard, usage: Option<&Usage>, counted: &[(Component, u64)], service: Option<&str>) -> Option<PicoUsd> {
-    if card.prices.is_empty() {
-        return None;
-    }
-    let usage = usage.filter(|usage| usage.input.is_some());
-    // A model is paid by tokens or by the piece; searches are paid whatever else is.
-    let pieces = counted.iter().filter(|(component, _)| usage.is_none() || *component == Component::Query);
-    let pieces = pieces.filter(|(component, _)| priced(card, *component)).copied().collect::<Vec<_>>();
-    let usage = usage.filter(|_| pieces.is_empty() || priced(card, Component::Input));
-    if usage.is_none() && pieces.is_empty() {
-        return None;
-    }
-    let tokens = usage.map(|usage| tokens(card, usage)).unwrap_or_default();
-    let amounts: Vec<Amount<'_>> =
-        tokens.into_iter().chain(pieces).map(|(component, quantity)| Amount { component, qualifier: "", quantity }).collect();
-    let service = service.and_then(Service::from_name).unwrap_or_default();
-    card.prices.cost(&amounts, service, usage.and_then(|usage| usage.input).unwrap_or(0)).ok()
-}
-
-/// Whether the component, or what it falls back to, has a price.
-fn priced(card: &ModelCard, component: Component) -> bool {
-    card.prices.base(component).is_some() || component.otherwise().is_some_and(|other| card.prices.base(other).is_some())
-}
-
-/// The components of a usage in tokens.
-fn tokens(card: &ModelCard, usage: &Usage) -> Vec<(Component, u64)> {
-    let count = |value: Option<u64>| value.unwrap_or(0);
-    let (prompt, output) = (count(usage.input), count(usage.output));
-    let hour = count(usage.cache_write_1h);
-    let parts = [
-        (Component::CacheRead, count(usage.cache_read)),
-        (Component::CacheWrite, count(usage.cache_write).saturating_sub(hour)),
-        (Component::CacheWriteHour, hour),
-        (Component::AudioInput, count(usage.input_audio)),
-        (Component::ImageInput, count(usage.input_image)),
-    ];
-    let special: u64 = parts.iter().map(|(_, quantity)| quantity).sum();
-    let answers = [
-        (Component::Reasoning, count(usage.reasoning)),
-        (Component::AudioOutput, count(usage.output_audio)),
-        (Component::ImageOutput, count(usage.output_image)),
-    ];
-    let answered: u64 = answers.iter().map(|(_, quantity)| quantity).sum();
-    let plain = [
-        (Component::Input, prompt.saturating_sub(special)),
-        (Component::Output, output.saturating_sub(answered)),
-        (Component::SearchMedium, count(usage.web_searches)),
-        (Component::Request, u64::from(card.prices.base(Component::Request).is_some())),
-    ];
-    parts.into_iter().chain(answers).chain(plain).collect()
 }

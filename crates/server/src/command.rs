@@ -47,14 +47,14 @@ enum Command {
     Chat(chat::Chat),
     /// Keep the model cards up to date
     Catalog(catalog::Catalog),
-    /// Check that the ledger is as it must be
-    Verify(verify::Verify),
     /// The log of what administrators do
     #[command(subcommand)]
     Audit(trust::Audit),
     /// What secrets are sealed with
     #[command(subcommand)]
     Secrets(trust::Secrets),
+    /// Check that the ledger is as it must be
+    Verify(verify::Verify),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  switchboard completions bash > /etc/bash_completion.d/switchboard")]
     Completions {
@@ -90,9 +90,9 @@ pub fn run() -> ExitCode {
         Command::Models(models) => models.run(&environment),
         Command::Chat(chat) => chat.run(environment),
         Command::Catalog(catalog) => catalog.run(&environment),
-        Command::Verify(verify) => verify.run(environment),
         Command::Audit(audit) => audit.run(environment),
         Command::Secrets(secrets) => secrets.run(environment),
+        Command::Verify(verify) => verify.run(environment),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -58,8 +58,8 @@ pub(crate) fn address(config: &Config) -> Option<String> {
 
 /// A way to the memory, for commands.
 pub(crate) fn reach(config: &Config) -> Result<Option<Store>, MemoryError> {
-    let Some(address) = address(config) else { return Ok(None) };
-    Ok(Some(Store::open(&Settings { address, connections: config.general.database_connections })?))
+    let connections = config.general.database_connections;
+    Ok(address(config).map(|address| Store::open(&Settings { address, connections })).transpose()?)
 }
 
 /// Opens the memory, if there is to be one. Where its database is away, the gateway starts all the same.

@@ -103,8 +103,8 @@ impl Gate {
         let demo_base = demo.as_ref().and_then(Running::tcp).map(|address| format!("http://{address}/v1"));
         let health = Registry::default();
         let foundation = memory::open(&config)?;
-        let books = Books::open(&config, foundation.store.as_ref())?;
         let trust = foundation.store.as_ref().map(|store| Trust::open(&config, store)).transpose()?.flatten().map(Arc::new);
+        let books = Books::open(&config, foundation.store.as_ref())?;
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });

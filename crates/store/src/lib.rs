@@ -12,7 +12,7 @@
 pub mod audit;
 pub mod desk;
 pub mod error;
-mod failpoint;
+pub mod failpoint;
 mod follow;
 pub mod journal;
 pub mod lease;

@@ -230,10 +230,14 @@ impl Hold {
             let own = Own { first: false, ..self.own(at, settled) };
             let engaged = &self.engaged[at];
             if engaged.booked.is_some() || engaged.scope.has_purses() {
-                engaged.scope.state().settle(&own);
+                // Held no longer and spent by now: nobody may look in between.
+                let mut state = engaged.scope.state();
+                state.settle(&own);
+                engaged.scope.spend(settled);
+            } else {
+                engaged.scope.spend(settled);
             }
         }
-        self.spend(settled);
         self.need.money = NanoUsd::ZERO;
     }
 

@@ -10,11 +10,14 @@ fn of(pairs: &[(&'static str, &str)], body: &str) -> Option<u128> {
     hint(&headers, body.as_bytes()).map(|wait| wait.as_millis())
 }
 
+/// Headers, and the milliseconds they ask for.
+type Case = (&'static [(&'static str, &'static str)], Option<u128>);
+
 const DATE: &str = "Sat, 21 Nov 2026 10:00:00 GMT";
 
 #[test]
 fn headers_are_understood_in_every_spelling() {
-    let cases: &[(&[(&str, &str)], Option<u128>)] = &[
+    let cases: &[Case] = &[
         (&[("retry-after", "20")], Some(20_000)),
         (&[("retry-after", " 20 ")], Some(20_000)),
         (&[("retry-after", "0")], Some(0)),

@@ -91,6 +91,9 @@ impl Serve {
         for diagnostic in loaded.diagnostics.iter() {
             voice.tell(diagnostic);
         }
+        if let Some(failpoint) = environment.get_non_empty("SWITCHBOARD_FAILPOINT") {
+            switchboard_store::failpoint::arm(failpoint);
+        }
         let watch = Watch::new(loader, &loaded);
         let Some(config) = loaded.config else { return Ok(ExitCode::from(UNUSABLE)) };
         let (log, writer) = RequestLog::start(std::io::stdout())?;

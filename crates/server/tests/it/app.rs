@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use switchboard_server::config::{Environment, Loader, Overrides, Source, Watch};
+use switchboard_server::config::{Environment, Loaded, Loader, Overrides, Source, Watch};
 use switchboard_server::log::RequestLog;
 use switchboard_server::reload::Reload;
 use switchboard_server::serve::{Applied, Gate, loader};
@@ -100,6 +100,11 @@ impl TestApp {
         let written = self.log.0.lock().expect("lock");
         String::from_utf8(written.clone()).expect("text")
     }
+}
+
+/// What loading that configuration says.
+pub(crate) fn load(yaml: &str) -> Loaded {
+    loader_of(Source::Text { name: "config.yaml".to_owned(), text: yaml.to_owned() }, &[]).load()
 }
 
 fn loader_of(source: Source, variables: &[(&str, &str)]) -> Loader {

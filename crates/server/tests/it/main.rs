@@ -20,6 +20,7 @@ mod people;
 mod references;
 mod reloading;
 mod routing;
+mod smart;
 mod spending;
 mod tidy;
 mod upstream;

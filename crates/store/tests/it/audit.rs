@@ -23,7 +23,7 @@ fn entry(n: usize) -> Entry {
         kind: ["key", "team"][n % 2].to_owned(),
         object: format!("object-{n}"),
         team: format!("team-{}", n % 4),
-        before: (n % 3 != 0).then(|| json!({"n": n, "api_key": "sk-canary-before-0123456789"})),
+        before: (!n.is_multiple_of(3)).then(|| json!({"n": n, "api_key": "sk-canary-before-0123456789"})),
         after: (n % 3 != 2).then(|| json!({"n": n + 1, "token": "sk-canary-after-0123456789"})),
         source: "127.0.0.1".to_owned(),
         request_id: format!("req-{n}"),
@@ -102,7 +102,7 @@ fn a_thousand_ways_to_tamper_are_noticed() {
                     // One more, made from another, with the numbers put right.
                     let column = columns.join(", ").replacen("id", "'new'", 1);
                     run(store, &format!("UPDATE audit_log SET seq = -seq WHERE seq >= {row}"));
-                    run(store, &format!("UPDATE audit_log SET seq = 1 - seq WHERE seq < 0"));
+                    run(store, "UPDATE audit_log SET seq = 1 - seq WHERE seq < 0");
                     format!(
                         "INSERT INTO audit_log (seq, {}, at, request_id, mac) SELECT {row}, {column}, at, request_id, mac FROM kept WHERE seq = {other}",
                         columns.join(", ")

@@ -1,7 +1,5 @@
 //! Everything here runs on SQLite always, and on PostgreSQL where `TEST_DATABASE_URL` says where one is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
-#![allow(clippy::disallowed_methods, reason = "where the databases of tests are, the environment says")]
 
 mod audit;
 mod leases;

@@ -196,15 +196,15 @@ fn a_rotation_survives_being_broken_off() {
     each(|store| {
         let first = vault(store, "one");
         let cells: Vec<Cell> =
-            (0..300).map(|n| Cell::new("credential", format!("c{n}"), "api_key").of(format!("team-{}", n % 7))).collect();
+            (0..100).map(|n| Cell::new("credential", format!("c{n}"), "api_key").of(format!("team-{}", n % 7))).collect();
         for cell in &cells {
             put(&first, cell, &format!("secret of {}", cell.object));
         }
         let both = Vault::open(store, master("two"), vec![master("one")]).expect("both are given");
         let mut rotated = None;
-        for patience in 0..2000_u64 {
+        for patience in 0..200_u64 {
             // The store's thread goes on with what was begun, as a database does; a new rotation begins beside it.
-            match wait(async { tokio::time::timeout(Duration::from_micros(patience * 300), both.rotate()).await }) {
+            match wait(async { tokio::time::timeout(Duration::from_millis(patience * 4), both.rotate()).await }) {
                 Ok(done) => {
                     rotated = Some(done.expect("rotated"));
                     break;

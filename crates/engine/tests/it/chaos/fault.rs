@@ -134,9 +134,13 @@ fn auth(dialect: Dialect) -> (&'static str, &'static str) {
 
 /// What a provider of that dialect does.
 pub(crate) fn act(fault: Fault, dialect: Dialect, stream: bool) -> Act {
+    refusal(fault, dialect).unwrap_or_else(|| answer(fault, dialect, stream))
+}
+
+/// The faults that are statuses.
+fn refusal(fault: Fault, dialect: Dialect) -> Option<Act> {
     let refused = |kind: &'static str, gemini: &'static str| if dialect == Dialect::Gemini { gemini } else { kind };
-    let begun = format!("{}{}", opening(dialect), content(dialect, "Hello"));
-    match fault {
+    Some(match fault {
         Fault::RateLimited => {
             let kind = refused("rate_limit_error", "RESOURCE_EXHAUSTED");
             error_with(dialect, "429 Too Many Requests", (kind, "rate_limit_exceeded"), "retry-after: 20\r\n")
@@ -151,6 +155,22 @@ pub(crate) fn act(fault: Fault, dialect: Dialect, stream: bool) -> Act {
         Fault::Server500 => error(dialect, "500 Internal Server Error", refused("api_error", "INTERNAL"), "x"),
         Fault::Server502 => error(dialect, "502 Bad Gateway", refused("api_error", "INTERNAL"), "x"),
         Fault::Server504 => error(dialect, "504 Gateway Timeout", refused("timeout_error", "DEADLINE_EXCEEDED"), "x"),
+        Fault::Unauthorized => error(dialect, "401 Unauthorized", auth(dialect).0, auth(dialect).1),
+        Fault::Forbidden => error(dialect, "403 Forbidden", refused("permission_error", "PERMISSION_DENIED"), "x"),
+        Fault::NotFound => error(dialect, "404 Not Found", refused("not_found_error", "NOT_FOUND"), "model_not_found"),
+        Fault::BadRequest => error(dialect, "400 Bad Request", refused("invalid_request_error", "INVALID_ARGUMENT"), "x"),
+        Fault::Unprocessable => error(dialect, "422 Unprocessable Entity", refused("invalid_request_error", "INVALID_ARGUMENT"), "x"),
+        Fault::TimeoutStatus => error(dialect, "408 Request Timeout", refused("timeout_error", "DEADLINE_EXCEEDED"), "x"),
+        Fault::Conflict => error(dialect, "409 Conflict", refused("conflict", "ABORTED"), "x"),
+        Fault::TooEarly => error(dialect, "425 Too Early", refused("too_early", "ABORTED"), "x"),
+        _ => return None,
+    })
+}
+
+/// The faults of answers.
+fn answer(fault: Fault, dialect: Dialect, stream: bool) -> Act {
+    let begun = format!("{}{}", opening(dialect), content(dialect, "Hello"));
+    match fault {
         Fault::HangUp => Act::SayAndClose(Vec::new()),
         Fault::HeadThenGone => Act::SayAndClose(chunked(if stream { SSE } else { JSON }, if stream { opening(dialect) } else { "{" })),
         Fault::Silent => Act::SayAndHold(Vec::new()),
@@ -161,9 +181,8 @@ pub(crate) fn act(fault: Fault, dialect: Dialect, stream: bool) -> Act {
             let body = format!("{}{}", opening(dialect), stream_error(dialect, "too many at once"));
             reply("200 OK", SSE, "", &body)
         }
-        Fault::ErrorEvent => panic!("there is no such cell"),
         Fault::Empty => empty(dialect, stream),
-        Fault::ErrorBody => error(dialect, "200 OK", refused("api_error", "INTERNAL"), "x"),
+        Fault::ErrorBody => error(dialect, "200 OK", if dialect == Dialect::Gemini { "INTERNAL" } else { "api_error" }, "x"),
         Fault::Null => reply("200 OK", JSON, "", "null"),
         Fault::Html => reply("200 OK", "text/html", "", "<html>oops</html>"),
         Fault::HtmlError => reply("503 Service Unavailable", "text/html", "", "<html>oops</html>"),
@@ -180,14 +199,6 @@ pub(crate) fn act(fault: Fault, dialect: Dialect, stream: bool) -> Act {
             let (kind, body) = if stream { (SSE, streamed(dialect)) } else { (JSON, whole(dialect).to_owned()) };
             Act::SayAndClose(format!("{}{body}and more", head("200 OK", kind, body.len(), "")).into_bytes())
         }
-        Fault::Unauthorized => error(dialect, "401 Unauthorized", auth(dialect).0, auth(dialect).1),
-        Fault::Forbidden => error(dialect, "403 Forbidden", refused("permission_error", "PERMISSION_DENIED"), "x"),
-        Fault::NotFound => error(dialect, "404 Not Found", refused("not_found_error", "NOT_FOUND"), "model_not_found"),
-        Fault::BadRequest => error(dialect, "400 Bad Request", refused("invalid_request_error", "INVALID_ARGUMENT"), "x"),
-        Fault::Unprocessable => error(dialect, "422 Unprocessable Entity", refused("invalid_request_error", "INVALID_ARGUMENT"), "x"),
-        Fault::TimeoutStatus => error(dialect, "408 Request Timeout", refused("timeout_error", "DEADLINE_EXCEEDED"), "x"),
-        Fault::Conflict => error(dialect, "409 Conflict", refused("conflict", "ABORTED"), "x"),
-        Fault::TooEarly => error(dialect, "425 Too Early", refused("too_early", "ABORTED"), "x"),
         Fault::Redirect => reply("302 Found", JSON, "location: http://127.0.0.1:1/elsewhere\r\n", "moved"),
         Fault::BadStatusLine => Act::SayAndClose(b"nonsense\r\n\r\n".to_vec()),
         Fault::NoUsage => without_usage(dialect, stream),
@@ -199,6 +210,7 @@ pub(crate) fn act(fault: Fault, dialect: Dialect, stream: bool) -> Act {
         }
         Fault::MalformedLate => reply("200 OK", SSE, "", &format!("{begun}{}", malformed(dialect))),
         Fault::ErrorEventLate => reply("200 OK", SSE, "", &format!("{begun}{}", stream_error(dialect, "too many at once"))),
+        _ => panic!("there is no such cell"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cuts;
 mod fault;
+mod policy;
 mod server;
 mod storm;
 mod table;

@@ -126,6 +126,6 @@ proptest::proptest! {
                 }
             }
         }
-        proptest::prop_assert!(in_force == 77 || in_force == 2);
+        proptest::prop_assert!(in_force == 77 || in_force == 0);
     }
 }

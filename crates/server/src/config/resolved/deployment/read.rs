@@ -113,7 +113,7 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
     read_prices(reader, Section::Params, &fields, &mut prices);
     Some(Deployment {
         model_name: name.to_owned(),
-        router: crate::config::resolved::smart::RouterParams::read(&model, &fields).map(Into::into),
+        router: crate::config::resolved::smart::RouterParams::read(&model, &fields),
         model,
         connection: connection(reader, &fields),
         limits: limits(&fields),

@@ -1,0 +1,33 @@
+//! One attempt of a call, as it is recorded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard_wire::reply::Usage;
+
+use crate::catalog::PicoUsd;
+use crate::deployment::Deployment;
+use crate::health::Failure;
+
+/// One attempt of a call at one deployment.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Where.
+    pub deployment: Arc<Deployment>,
+    /// What went wrong; `None`: nothing, or the caller left.
+    pub failure: Option<Failure>,
+    /// The status the provider answered with, where it failed by one.
+    pub answered: Option<u16>,
+    /// From the request's head to its beginning.
+    pub began: Duration,
+    /// What it took.
+    pub took: Duration,
+    /// What the provider reported.
+    pub usage: Option<Usage>,
+    /// The cost by the catalog's prices.
+    pub cost: Option<PicoUsd>,
+    /// Whether the provider may charge for it although it reported nothing.
+    pub maybe_billed: bool,
+    /// Whether it was begun before another one had answered, and lost or won against it.
+    pub hedge: bool,
+}
