@@ -347,16 +347,3 @@ fn sum(row: &AnyRow) -> Result<Sum, StoreError> {
         failed: row.try_get(14)?,
     })
 }
-
-const LARGEST: &str = "SELECT a.name FROM ledger_accounts a JOIN ledger_windows w ON w.account = a.id \
-     WHERE a.level = $1 AND a.model = '' AND w.span = 'lifetime' ORDER BY w.spent DESC, a.name LIMIT $2";
-
-/// Who of a level has spent most, those first.
-pub async fn largest(store: &Store, level: &'static str, limit: i64) -> Result<Vec<String>, StoreError> {
-    let pool = store.sql().pool.clone();
-    let query = async move {
-        let rows = sqlx::query(LARGEST).bind(level).bind(limit).fetch_all(&pool).await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
-    };
-    store.thread().run(query).await
-}

@@ -172,7 +172,9 @@ async fn said(desk: &Desk, form: &Form, key: &mut Key) -> Result<(), Refused> {
 /// `POST /keys`
 pub(super) async fn new(request: &Request) -> Answer {
     let form = form(request, "OpenRouterNewKey")?;
-    let zulu = form.text("expires_at").is_none_or(|text| text.ends_with('Z') || text.ends_with("+00:00"));
+    // The form has it in UTC already: what was sent is asked.
+    let sent = request.body.as_ref().and_then(|body| body["expires_at"].as_str());
+    let zulu = sent.is_none_or(|text| text.ends_with('Z') || text.ends_with("+00:00"));
     if !zulu {
         return Err(Refused::plain(400, "expires_at must be in UTC"));
     }

@@ -1,7 +1,7 @@
 //! Who spent most.
 
 use serde_json::{Value, json};
-use switchboard_store::ledger::report::{self, By, SumSort};
+use switchboard_store::ledger::report::{self, By, Days, SumSort};
 use switchboard_store::object::{Key, User};
 
 use super::{MOST, days, dollars, text};
@@ -12,7 +12,9 @@ const SHOWN: i64 = 1000;
 
 /// `GET /spend/keys`
 pub(super) async fn keys(request: &Request) -> Answer {
-    let ids = report::largest(&request.store, "key", request.number("limit", SHOWN, 1, SHOWN)?).await?;
+    let (all, limit) = (Days { kind: "all", ..Days::default() }, request.number("limit", SHOWN, 1, SHOWN)?);
+    let sums = report::sums(&request.store, all, &[By::Key], SumSort::Dearest, (limit, 0)).await?;
+    let ids: Vec<String> = sums.into_iter().map(|sum| sum.api_key).collect();
     let order = ids.clone();
     let mut keys: Vec<Key> = request.read(move |desk| async move { Ok(desk.several(&ids).await?) }).await?;
     keys.sort_by_key(|key| order.iter().position(|id| *id == key.token));
@@ -23,7 +25,11 @@ pub(super) async fn keys(request: &Request) -> Answer {
 pub(super) async fn users(request: &Request) -> Answer {
     let ids = match text(request, "user_id") {
         Some(user) => vec![user],
-        None => report::largest(&request.store, "user", SHOWN).await?,
+        None => {
+            let all = Days { kind: "user", ..Days::default() };
+            let sums = report::sums(&request.store, all, &[By::Entity], SumSort::Dearest, (SHOWN, 0)).await?;
+            sums.into_iter().map(|sum| sum.entity).collect()
+        }
     };
     let order = ids.clone();
     let mut users: Vec<User> = request.read(move |desk| async move { Ok(desk.several(&ids).await?) }).await?;
