@@ -25,7 +25,7 @@ use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::Caller;
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
-use crate::router::{Info, Match, Route, Row};
+use crate::router::{Match, Route, Row};
 use crate::trust::Denial;
 use crate::{default_model, explain, health, identity, market, models, page};
 
@@ -79,12 +79,7 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
         Route::GeminiModels => models::gemini(&acceptor.app, &caller, path_model.as_deref(), parts.uri.query()).map_err(told),
         Route::Info(document) => {
             let ask = models::info::Ask { caller: &caller, parts: &parts };
-            let answered = match document {
-                Info::Models => models::info::all(&acceptor.app, &ask),
-                Info::Paged => models::info::paged(&acceptor.app, &ask),
-                Info::Groups => models::info::groups(&acceptor.app, &ask),
-            };
-            answered.map_err(told)
+            models::info::answer(&acceptor.app, document, &ask).map_err(told)
         }
         Route::Page(page) => {
             let ask = health::Ask { caller: &caller, parts: &parts };

@@ -85,6 +85,11 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
+    /// Until when it is used up, as the provider said.
+    pub(super) fn told_until(&self) -> u64 {
+        self.told.load(Ordering::Relaxed)
+    }
+
     /// It is used up until then.
     pub(super) fn used_up(&self, until: u64, told: bool) {
         let place = if told { &self.told } else { &self.guessed };

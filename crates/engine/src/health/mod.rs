@@ -11,12 +11,14 @@
 //! | [`latency`] | how long answers take: moving figures for choosing |
 //! | [`window`] | the same over minutes, half hours and days: figures for telling |
 //! | [`credential`] | what deployments that share a credential, a limit or a region share |
+//! | [`peers`] | what gateways tell each other |
 //! | [`registry`] | the health of every deployment, by its id |
 
 pub mod breaker;
 pub mod credential;
 pub mod failure;
 pub mod latency;
+pub mod peers;
 pub mod registry;
 mod ticket;
 pub mod window;
@@ -29,12 +31,14 @@ pub use breaker::{Refusal, Why};
 pub use credential::Shared;
 pub use failure::Failure;
 pub use latency::{Latencies, Recent};
+pub use peers::{Peers, Report};
 pub use registry::{Place, Registry};
 pub use ticket::{Sample, Ticket};
 pub use window::{Counts, Figures, Window};
 
 use breaker::Breaker;
 use latency::Moving;
+use peers::{Abroad, Joined, Rests};
 use window::{Outages, Windows};
 
 /// How a deployment is doing.
@@ -50,6 +54,8 @@ pub struct Health {
     unwell: AtomicU64,
     /// When it last let a request through early, for all of its group.
     probed: AtomicU64,
+    /// Rests that other gateways told of.
+    rests: Rests,
     state: Mutex<State>,
 }
 
@@ -60,6 +66,7 @@ struct State {
     outages: Outages,
     moving: Moving,
     minute: Minute,
+    abroad: Abroad,
     last_error: Option<LastError>,
 }
 
@@ -127,6 +134,7 @@ impl Health {
             outages: Outages::default(),
             moving: Moving::default(),
             minute: Minute::default(),
+            abroad: Abroad::default(),
             last_error: None,
         };
         Self {
@@ -136,6 +144,7 @@ impl Health {
             avoided: AtomicU64::new(0),
             unwell: AtomicU64::new(0),
             probed: AtomicU64::new(0),
+            rests: Rests::default(),
             state: Mutex::new(state),
         }
     }
@@ -156,20 +165,27 @@ impl Health {
         let refusal = self.rest(at);
         let state = self.state();
         let seen = state.outages.of_last_half_minute(at);
-        let counted = seen.attempts - seen.unanswered + seen.failures;
+        let abroad = state.abroad.fresh(at);
+        let attempts = seen.attempts.saturating_add(abroad.attempts);
+        let failures = seen.failures.saturating_add(abroad.failures);
+        let unanswered = seen.unanswered.saturating_add(abroad.unanswered);
+        let counted = attempts.saturating_sub(unanswered).saturating_add(failures);
         let minute = state.minute.at(at);
+        let own =
+            Joined { first_content: state.moving.first_content(at), whole: state.moving.whole(at), per_token: state.moving.per_token() };
+        let took = abroad.join(own, seen.attempts);
         View {
             in_flight: self.in_flight(),
             refusal: refusal.or_else(|| state.breaker.refusal(at)),
-            first_content: state.moving.first_content(at),
-            whole: state.moving.whole(at),
-            per_token: state.moving.per_token(),
-            error_rate: (counted > 0).then(|| f64::from(seen.failures) / f64::from(counted)),
-            recent_attempts: seen.attempts,
-            recent_failures: seen.failures,
-            recent_unanswered: seen.unanswered,
-            requests_this_minute: minute.requests,
-            tokens_this_minute: minute.tokens,
+            first_content: took.first_content,
+            whole: took.whole,
+            per_token: took.per_token,
+            error_rate: (counted > 0).then(|| f64::from(failures) / f64::from(counted)),
+            recent_attempts: attempts,
+            recent_failures: failures,
+            recent_unanswered: unanswered,
+            requests_this_minute: minute.requests.saturating_add(abroad.requests),
+            tokens_this_minute: minute.tokens.saturating_add(abroad.tokens),
         }
     }
 
@@ -272,7 +288,7 @@ impl Health {
         if until > at {
             return Some(Refusal::firm(until, Why::Resting));
         }
-        self.shared.refusal(at).or_else(|| {
+        self.shared.refusal(at).or_else(|| self.rests.refusal(at)).or_else(|| {
             let soft = [(&self.avoided, Why::Resting), (&self.unwell, Why::Unwell)];
             soft.into_iter().find_map(|(until, why)| {
                 let until = until.load(Ordering::Relaxed);

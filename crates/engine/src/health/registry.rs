@@ -69,6 +69,11 @@ impl Registry {
         health
     }
 
+    /// Every deployment that is known, by its id.
+    pub(super) fn all(&self) -> Vec<(String, Arc<Health>)> {
+        self.known().deployments.iter().map(|(id, (_, health))| (id.clone(), health.clone())).collect()
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

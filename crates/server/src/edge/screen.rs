@@ -38,9 +38,7 @@ fn bad_host(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<&'static
 fn bad_path(path: &str) -> Option<&'static str> {
     let bytes = path.as_bytes();
     // Most paths have none of the three, many a dot inside a model's name.
-    if memchr::memchr3(b'%', b'\\', b'.', bytes).is_none() {
-        return None;
-    }
+    memchr::memchr3(b'%', b'\\', b'.', bytes)?;
     if memchr::memchr2(b'%', b'\\', bytes).is_none() && !bytes.windows(2).any(|pair| pair == b"/.") {
         return None;
     }

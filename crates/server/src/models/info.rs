@@ -20,6 +20,7 @@ use crate::auth::Caller;
 use crate::config::Config;
 use crate::config::resolved::Deployment as Configured;
 use crate::market::Offer;
+use crate::router::Info;
 
 /// The abilities that are told of each model, known or not.
 const ABILITIES: [&str; 17] = [
@@ -95,8 +96,17 @@ struct Entry<'a> {
     configured: Option<&'a Configured>,
 }
 
+/// One of these documents.
+pub(crate) fn answer(app: &App, document: Info, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
+    match document {
+        Info::Models => all(app, ask),
+        Info::Paged => paged(app, ask),
+        Info::Groups => Ok(groups(app, ask)),
+    }
+}
+
 /// `GET /model/info`.
-pub(crate) fn all(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
+fn all(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
     let id = ask.value("litellm_model_id");
     let list = entries(app, ask, &|entry| id.as_deref().is_none_or(|id| entry.deployment.spec.id == id));
     match id {
@@ -109,7 +119,7 @@ pub(crate) fn all(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Prob
 }
 
 /// `GET /v2/model/info`.
-pub(crate) fn paged(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
+fn paged(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
     let (page, size) = (ask.whole("page", 1)?, ask.whole("size", 50)?);
     let search = ask.value("search").map(|text| text.to_lowercase());
     let (model, id, group) = (ask.value("model"), ask.value("modelId"), ask.value("access_group"));
@@ -275,14 +285,14 @@ fn openai_params(deployment: &Deployment) -> Vec<&'static str> {
 }
 
 /// `GET /model_group/info`.
-pub(crate) fn groups(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
+fn groups(app: &App, ask: &Ask<'_>) -> Response<AnswerBody> {
     let config = app.config();
     let offers = match ask.value("model_group") {
         Some(name) => Offer::find(app, ask.caller.principal.meant(&name)).into_iter().collect(),
         None => Offer::all(app),
     };
     let data: Vec<Value> = offers.iter().filter(|offer| ask.caller.may_use(&offer.names())).map(|offer| group(offer, &config)).collect();
-    Ok(document(&json!({"data": data})))
+    document(&json!({"data": data}))
 }
 
 /// What a group can do: the most that any of its deployments can.

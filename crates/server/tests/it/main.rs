@@ -1,6 +1,7 @@
 //! Tests of the server over real sockets.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod allowances;
 mod app;
 mod audited;
 mod checks;
@@ -8,12 +9,14 @@ mod commands;
 mod documents;
 mod doors;
 mod edge;
+mod grouping;
 mod info;
 mod keys;
 mod logging;
 mod managed;
 mod market;
 mod models;
+mod openrouter;
 mod people;
 mod references;
 mod reloading;

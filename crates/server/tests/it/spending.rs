@@ -1,174 +1,133 @@
-//! Budgets and limits over HTTP, as holders of keys meet them.
+//! What was spent, as LiteLLM's clients ask for it.
+
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::app::Reply;
 use crate::managed::{MASTER, Managed, with};
 
-/// A model of which every answer costs $0.01, one that is dearer by the token, and one that fails.
-const PRICED: &str = "
-  - {model_name: cent, litellm_params: {model: demo/echo, input_cost_per_request: 0.01}}
-  - {model_name: dear, litellm_params: {model: demo/echo, input_cost_per_token: 0.001, output_cost_per_token: 0.002}}
-  - {model_name: broken, litellm_params: {model: openai/none, api_base: 'http://127.0.0.1:9', api_key: none, input_cost_per_request: 0.01}}
-";
+/// A model whose every token costs a cent.
+const PAID: &str = "  - {model_name: paid, litellm_params: {model: demo/echo, input_cost_per_token: 0.01, output_cost_per_token: 0.01}}\n";
 
-fn priced(test: impl Fn(&Managed)) {
-    with(PRICED, test);
-}
-
-fn told(reply: &Reply) -> (u16, String) {
-    (reply.status.as_u16(), reply.json()["error"]["type"].as_str().unwrap_or_default().to_owned())
-}
-
-fn spend(gateway: &Managed, key: &str) -> f64 {
-    gateway.get(&format!("/key/info?key={key}"))["info"]["spend"].as_f64().expect("spend")
-}
-
-/// So many calls at once; gives how many were answered.
-fn burst(gateway: &Managed, keys: &[String], each: usize) -> usize {
-    std::thread::scope(|scope| {
-        let ask = |key: &String| (0..each).filter(|_| answered(&gateway.chat(key, "cent"))).count();
-        let threads: Vec<_> = keys.iter().map(|key| scope.spawn(move || ask(key))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("asked")).sum()
-    })
-}
-
-fn answered(reply: &Reply) -> bool {
-    assert!(matches!(reply.status.as_u16(), 200 | 422), "{}", reply.text());
-    reply.status == 200
-}
-
-#[test]
-fn a_burst_on_one_key_admits_exactly_what_fits() {
-    priced(|gateway| {
-        let key = gateway.key(&json!({"key_alias": "al", "max_budget": 0.25}));
-        assert_eq!(burst(gateway, &vec![key.clone(); 8], 8), 25);
-        assert_eq!(spend(gateway, &key), 0.25);
-        let refused = gateway.chat(&key, "cent");
-        assert_eq!(told(&refused), (422, "budget_exceeded".to_owned()));
-        let message = format!("Budget has been exceeded! Key=al (sk-...{}) Current cost: 0.25, Max budget: 0.25", &key[key.len() - 4..]);
-        assert_eq!(refused.json()["error"]["message"], message.as_str());
-        assert_eq!(refused.header("x-litellm-key-spend"), "0.25");
-        gateway.post("/key/update", &json!({"key": key, "max_budget": 0.26}));
-        let answer = gateway.chat(&key, "cent");
-        assert_eq!((answer.status.as_u16(), answer.header("x-litellm-key-max-budget")), (200, "0.26"));
-        assert_eq!(answer.header("x-litellm-key-spend"), "0.26");
-        assert_eq!(told(&gateway.chat(&key, "cent")).0, 422);
-    });
-}
-
-#[test]
-fn a_team_a_user_and_a_member_hold_their_keys_together() {
-    priced(|gateway| {
-        gateway.post("/team/new", &json!({"team_id": "t", "team_alias": "crew", "max_budget": 0.05}));
-        let keys: Vec<String> = (0..3).map(|_| gateway.key(&json!({"team_id": "t"}))).collect();
-        assert_eq!(burst(gateway, &keys, 4), 5);
-        let refused = gateway.chat(&keys[0], "cent");
-        let message = refused.json()["error"]["message"].as_str().expect("text").to_owned();
-        assert!(message.starts_with("Budget has been exceeded! Team=crew"), "{message}");
-        assert_eq!(gateway.get("/team/info?team_id=t")["team_info"]["spend"], 0.05);
-        gateway.post("/user/new", &json!({"user_id": "u", "max_budget": 0.03, "auto_create_key": false}));
-        let keys: Vec<String> = (0..2).map(|_| gateway.key(&json!({"user_id": "u"}))).collect();
-        assert_eq!(burst(gateway, &keys, 3), 3);
-        let message = gateway.chat(&keys[0], "cent").json()["error"]["message"].as_str().expect("text").to_owned();
-        assert!(message.starts_with("ExceededBudget: User=u over budget"), "{message}");
-        // A key of a team is held to the team's budget and not to the user's; what it spends is the user's too.
-        gateway.post("/team/update", &json!({"team_id": "t", "max_budget": 1}));
-        let of_team = gateway.key(&json!({"team_id": "t", "user_id": "u"}));
-        assert_eq!(gateway.chat(&of_team, "cent").status, 200);
-        assert_eq!(gateway.get("/user/info?user_id=u")["user_info"]["spend"], 0.04);
-    });
-}
-
-#[test]
-fn windows_models_and_several_budgets_hold() {
-    priced(|gateway| {
-        let daily = gateway.key(&json!({"budget_limits": [{"budget_duration": "1d", "max_budget": 0.02}]}));
-        assert_eq!(burst(gateway, &[daily.clone()], 4), 2);
-        assert_eq!(gateway.get(&format!("/key/info?key={daily}"))["info"]["budget_limits_usage"][0]["current_spend"], 0.02);
-        let model = gateway.key(&json!({"model_max_budget": {"cent": {"budget_limit": 0.02, "time_period": "1d"}}}));
-        assert_eq!(burst(gateway, &[model.clone()], 4), 2);
-        assert_eq!(gateway.chat(&model, "dear").status, 200);
-        let used = gateway.get(&format!("/key/info?key={model}"));
-        assert_eq!(used["info"]["model_max_budget_usage"]["cent"]["current_spend"], 0.02);
-        gateway.post("/budget/new", &json!({"budget_id": "b", "max_budget": 0.03}));
-        let named = gateway.key(&json!({"budget_id": "b"}));
-        assert_eq!(burst(gateway, &[named], 5), 3);
-        let raised = gateway.key(&json!({"max_budget": 0.01}));
-        let more = json!({"key": raised, "temp_budget_increase": 0.02, "temp_budget_expiry": "2099-01-01"});
-        gateway.post("/key/update", &more);
-        assert_eq!(burst(gateway, &[raised], 5), 3);
-    });
-}
-
-#[test]
-fn limits_are_exact_and_told() {
-    priced(|gateway| {
-        let key = gateway.key(&json!({"rpm_limit": 3}));
-        let answers: Vec<Reply> = (0..4).map(|_| gateway.chat(&key, "good")).collect();
-        assert!(answers[..3].iter().all(|answer| answer.status == 200));
-        assert_eq!(answers[0].header("x-ratelimit-api_key-limit-requests"), "3");
-        assert_eq!(answers[0].header("x-ratelimit-api_key-remaining-requests"), "2");
-        assert_eq!(answers[0].header("x-litellm-key-rpm-limit"), "3");
-        let refused = &answers[3];
-        assert_eq!(told(refused), (429, "throttling_error".to_owned()));
-        assert_eq!(refused.header("rate_limit_type"), "requests");
-        assert!(refused.header("reset_at").ends_with(" UTC"));
-        assert!((1..=60).contains(&refused.header("retry-after").parse::<u64>().expect("seconds")));
-        let one = gateway.key(&json!({"model_rpm_limit": {"good": 1}}));
-        let statuses: Vec<u16> = ["good", "good", "other"].map(|model| gateway.chat(&one, model).status.as_u16()).to_vec();
-        assert_eq!(statuses, [200, 429, 200]);
-    });
-}
-
-#[test]
-fn spend_is_the_sum_of_what_answers_cost() {
-    priced(|gateway| {
-        let key = gateway.key(&json!({"max_budget": 10}));
-        let mut cost = 0.0;
-        for model in ["cent", "dear", "cent", "dear", "good"] {
-            let answer = gateway.chat(&key, model);
-            cost += answer.header("x-litellm-response-cost").parse::<f64>().unwrap_or(0.0);
+/// Asks until the answer is as it must be: what is spent reaches the database a moment after the answer.
+fn until(gateway: &Managed, path: &str, good: impl Fn(&Value) -> bool) -> Value {
+    let patience = Instant::now() + Duration::from_secs(20);
+    loop {
+        let found = gateway.get(path);
+        if good(&found) {
+            return found;
         }
-        assert!((spend(gateway, &key) - cost).abs() < 1e-9 && cost > 0.02, "{cost}");
-        let regenerated = gateway.post(&format!("/key/{key}/regenerate"), &json!({}));
-        let fresh = regenerated["key"].as_str().expect("a key");
-        assert!((spend(gateway, fresh) - cost).abs() < 1e-9, "what is spent stays spent");
+        assert!(Instant::now() < patience, "{path}: {found}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn many(value: &Value) -> usize {
+    value.as_array().map_or(0, Vec::len)
+}
+
+#[test]
+fn every_request_is_a_line_and_a_part_of_every_sum() {
+    with(PAID, |gateway| {
+        let user = gateway.post("/user/new", &json!({"user_id": "u", "user_role": "internal_user"}));
+        let own = user["key"].as_str().expect("a key");
+        gateway.post("/team/new", &json!({"team_id": "t", "team_alias": "Team"}));
+        let shared = gateway.key(&json!({"team_id": "t", "tags": ["red"], "key_alias": "shared"}));
+        let reply = gateway.chat(own, "paid");
+        let id = reply.header("x-litellm-call-id").to_owned();
+        assert_eq!(gateway.chat(&shared, "paid").status, 200);
+        assert_eq!(gateway.chat(&shared, "paid").status, 200);
+        let all = until(gateway, "/spend/logs/v2", |page| page["total"] == 3);
+        assert_eq!((many(&all["data"]), &all["total_pages"]), (3, &json!(1)));
+        let line = gateway.get(&format!("/spend/logs?request_id={id}"));
+        let tokens = line[0]["total_tokens"].as_u64().expect("tokens");
+        assert!(tokens > 0);
+        let spent = tokens as f64 / 100.0;
+        let close = |value: &Value, wanted: f64| (value.as_f64().expect("a number") - wanted).abs() < 1e-9;
+        assert!(close(&line[0]["spend"], spent), "{line}");
+        assert_eq!((&line[0]["user"], &line[0]["status"], &line[0]["model_group"]), (&json!("u"), &json!("success"), &json!("paid")));
+        let page = gateway.get("/spend/logs/v2?page=2&page_size=1&sort_by=startTime&sort_order=asc");
+        assert_eq!((many(&page["data"]), &page["total"], &page["total_pages"]), (1, &json!(3), &json!(3)));
+        let range = "start_date=2020-01-01&end_date=2099-01-01";
+        let days = gateway.get(&format!("/spend/logs?{range}"));
+        assert!(close(&days[0]["spend"], 3.0 * spent) && close(&days[0]["users"]["u"], spent), "{days}");
+        assert_eq!(many(&gateway.get(&format!("/spend/logs?{range}&summarize=false"))), 3);
+        assert_eq!(many(&gateway.get("/spend/logs?start_date=2020-01-01&end_date=2020-01-02&summarize=false")), 0);
+        assert_eq!(many(&gateway.get(&format!("/spend/logs?api_key={shared}"))), 2);
+        assert!(close(&gateway.get("/global/spend")["spend"], 3.0 * spent));
+        assert!(close(&gateway.get("/global/spend/logs")[0]["spend"], 3.0 * spent));
+        let keys = gateway.get("/global/spend/keys?limit=1");
+        assert_eq!((many(&keys), &keys[0]["key_alias"]), (1, &json!("shared")));
+        let teams = gateway.get("/global/spend/teams");
+        assert!(close(&teams["total_spend_per_team"][0]["total_spend"], 2.0 * spent) && teams["teams"] == json!(["Team"]));
+        assert!(close(&gateway.get("/global/spend/models")[0]["total_spend"], 3.0 * spent));
+        assert_eq!(gateway.get("/global/spend/provider")[0]["provider"], "demo");
+        assert_eq!(gateway.get("/global/spend/tags")["spend_per_tag"][0]["log_count"], 2);
+        assert_eq!(gateway.get("/spend/tags")[0]["individual_request_tag"], "red");
+        assert_eq!(gateway.get("/spend/keys")[0]["key_alias"], "shared");
+        assert!(gateway.get("/spend/users").as_array().is_some_and(|users| users.iter().any(|user| user["user_id"] == "u")));
+        let report = gateway.get(&format!("/global/spend/report?{range}&group_by=team"));
+        assert_eq!(report[0]["teams"][0]["team_name"], "Team");
+        assert_eq!(report[0]["teams"][0]["metadata"][0]["total_tokens"], 2 * tokens);
+        let by_key = gateway.get(&format!("/global/spend/report?{range}&api_key={shared}"));
+        assert!(close(&by_key[0]["total_cost"], 2.0 * spent) && by_key[0]["model_details"][0]["model"] == "echo");
+        assert_eq!(gateway.as_key(MASTER, "GET", "/global/spend/report", &Value::Null).status, 400);
+        let activity = gateway.get("/global/activity");
+        assert_eq!((&activity["sum_api_requests"], &activity["sum_total_tokens"]), (&json!(3), &json!(3 * tokens)));
+        assert_eq!(gateway.get("/global/activity/model")[0]["model"], "paid");
     });
 }
 
 #[test]
-fn what_is_refused_takes_nothing() {
-    priced(|gateway| {
-        gateway.post("/team/new", &json!({"team_id": "t", "max_budget": 0.02, "rpm_limit": 100}));
-        let (poor, rich) = (gateway.key(&json!({"team_id": "t", "max_budget": 0.001})), gateway.key(&json!({"team_id": "t"})));
-        for _ in 0..5 {
-            assert_eq!(gateway.chat(&poor, "cent").status, 422);
+fn days_are_told_by_their_parts_and_to_those_they_concern() {
+    with(PAID, |gateway| {
+        let user = |id: &str| {
+            let made = gateway.post("/user/new", &json!({"user_id": id, "user_role": "internal_user"}));
+            made["key"].as_str().expect("a key").to_owned()
+        };
+        let (ann, bob) = (user("ann"), user("bob"));
+        gateway
+            .post("/team/new", &json!({"team_id": "t", "team_alias": "Team", "members_with_roles": [{"role": "admin", "user_id": "bob"}]}));
+        let shared = gateway.key(&json!({"team_id": "t", "tags": ["red"]}));
+        for key in [&ann, &ann, &bob, &shared] {
+            assert_eq!(gateway.chat(key, "paid").status, 200);
         }
-        assert!(gateway.chat(&rich, "broken").status.as_u16() >= 500);
-        let answer = gateway.chat(&rich, "cent");
-        assert_eq!((answer.status.as_u16(), answer.header("x-ratelimit-team-remaining-requests")), (200, "98"), "{}", answer.text());
-        assert_eq!(burst(gateway, &[rich], 3), 1);
+        until(gateway, "/spend/logs/v2", |page| page["total"] == 4);
+        let range = "start_date=2020-01-01&end_date=2099-01-01";
+        let all = gateway.get(&format!("/user/daily/activity?{range}"));
+        assert_eq!(all["metadata"]["total_api_requests"], 4);
+        assert_eq!(all["results"][0]["breakdown"]["model_groups"]["paid"]["metrics"]["api_requests"], 4);
+        let as_key = |key: &str, path: &str| gateway.as_key(key, "GET", path, &Value::Null);
+        let own = as_key(&ann, &format!("/user/daily/activity?{range}")).json();
+        assert_eq!(own["results"][0]["metrics"]["successful_requests"], 2);
+        assert_eq!(as_key(&ann, &format!("/user/daily/activity?{range}&user_id=bob")).status, 403);
+        assert_eq!(as_key(&ann, "/spend/logs?user_id=bob").json(), json!([]));
+        assert_eq!(many(&as_key(&ann, "/spend/logs").json()), 2);
+        assert_eq!(as_key(&ann, &format!("/spend/logs?{range}")).json()[0]["users"].as_object().map(|users| users.len()), Some(1));
+        for path in ["/global/spend", "/spend/keys", "/spend/users", "/spend/tags", "/global/activity", "/tag/daily/activity"] {
+            assert_eq!(as_key(&ann, path).status, 403, "{path}");
+        }
+        let team = as_key(&bob, &format!("/team/daily/activity?{range}"));
+        assert_eq!(team.json()["results"][0]["breakdown"]["entities"]["t"]["metadata"]["team_alias"], "Team", "{}", team.text());
+        assert_eq!(as_key(&ann, &format!("/team/daily/activity?{range}")).status, 403);
+        assert_eq!(gateway.get(&format!("/tag/daily/activity?{range}&tags=red"))["metadata"]["total_api_requests"], 1);
+        assert_eq!(gateway.get(&format!("/tag/daily/activity?{range}&tags=blue"))["results"], json!([]));
+        let first = gateway.get(&format!("/user/daily/activity?{range}&page_size=1"));
+        assert_eq!((&first["metadata"]["has_more"], &first["metadata"]["page"]), (&json!(true), &json!(1)));
     });
 }
 
 #[test]
-fn the_whole_gateway_has_a_budget() {
-    let yaml = format!("{PRICED}\nlitellm_settings: {{max_budget: 0.02, budget_duration: 1d}}\n");
-    with(&yaml, |gateway| {
-        let keys = [gateway.key(&json!({})), gateway.key(&json!({}))];
-        assert_eq!(burst(gateway, &keys, 3), 2);
-        assert_eq!(told(&gateway.chat(MASTER, "cent")).0, 422);
-    });
-}
-
-#[test]
-fn openrouters_clients_are_told_in_their_words() {
-    priced(|gateway| {
-        let key = gateway.key(&json!({"max_budget": 0}));
-        let body = json!({"model": "cent", "messages": [{"role": "user", "content": "hello"}]});
-        let refused = gateway.as_key(&key, "POST", "/api/v1/chat/completions", &body);
-        let error: Value = refused.json()["error"].clone();
-        assert_eq!((refused.status.as_u16(), &error["metadata"]["limit_source"]), (402, &json!("openrouter_key_limit")), "{error}");
+fn a_cost_is_told_before_it_is_spent() {
+    with("", |gateway| {
+        let said = gateway.post(
+            "/spend/calculate",
+            &json!({"completion_response": {"model": "gpt-4o-mini", "usage": {"prompt_tokens": 1000, "completion_tokens": 1000}}}),
+        );
+        assert!(said["cost"].as_f64().is_some_and(|cost| cost > 0.0), "{said}");
+        let asked = gateway.post("/spend/calculate", &json!({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}));
+        assert!(asked["cost"].as_f64().is_some_and(|cost| cost > 0.0));
+        assert_eq!(gateway.as_key(MASTER, "POST", "/spend/calculate", &json!({"model": "no such model", "messages": []})).status, 400);
+        assert_eq!(gateway.as_key(MASTER, "POST", "/spend/calculate", &json!({})).status, 400);
     });
 }

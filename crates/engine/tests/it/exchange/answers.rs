@@ -239,7 +239,7 @@ async fn openrouter_clients_get_their_own_shapes() {
     let told = rig.ask(&call).await;
     let error = &told.json()["error"];
     assert_eq!((told.status, error["code"].as_u64()), (400, Some(400)), "{told:?}");
-    assert_eq!(error["metadata"]["provider_name"], "Baseten", "{told:?}");
+    assert_eq!(error["metadata"]["provider_name"], "BaseTen", "{told:?}");
     assert!(error["metadata"]["raw"].to_string().contains(message), "{told:?}");
 }
 
