@@ -14,6 +14,7 @@ mod logging;
 mod managed;
 mod market;
 mod models;
+mod peers;
 mod people;
 mod references;
 mod reloading;
