@@ -15,6 +15,7 @@ use crate::auth::{Foundation, Keys};
 use crate::books::Books;
 use crate::config::Config;
 use crate::health::Checks;
+use crate::peers::Others;
 use crate::router::Router;
 use crate::trust::Trust;
 
@@ -26,6 +27,8 @@ pub struct App {
     pub smart: Arc<switchboard_engine::smart::Smart>,
     /// How deployments are doing; outlives changes of the configuration.
     pub health: Registry,
+    /// The other gateways.
+    pub others: Others,
     /// What checks of deployments have found.
     pub checks: Checks,
     /// What is known of providers and models.

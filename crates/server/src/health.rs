@@ -148,8 +148,3 @@ pub(crate) fn history(acceptor: &Acceptor, ask: &Ask<'_>) -> Result<Response<Ans
     let page = Page { model: ask.value("model"), healthy, limit: ask.whole("limit", 100)?, offset: ask.whole("offset", 0)? };
     Ok(document(&acceptor.app.checks.told_history(&page, &|outcome| ask.may_see(outcome))))
 }
-
-/// `GET /health/shared-status`.
-pub(crate) fn shared() -> Response<AnswerBody> {
-    document(&json!({"shared_health_check_enabled": false, "message": "Shared health check is not enabled"}))
-}

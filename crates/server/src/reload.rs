@@ -86,6 +86,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("switchboard.upstream", before.upstream != after.upstream),
         ("switchboard.reload", before.reload != after.reload),
         ("general_settings.background_health_checks", !old.general.health_checks.background && new.general.health_checks.background),
+        ("router_settings.redis_url", old.redis != new.redis),
         ("general_settings.database_url", old.general.database_url != new.general.database_url),
         ("litellm_settings.json_logs", old.litellm.json_logs != new.litellm.json_logs),
         ("SERVER_ROOT_PATH", old.general.root_path != new.general.root_path),

@@ -13,20 +13,23 @@ use switchboard_engine::meter::Recorder;
 use switchboard_engine::route::hooks::Hooks;
 use switchboard_engine::smart::Smart;
 use switchboard_engine::upstream::{Settings as UpstreamSettings, Timeouts, Transport, Upstream};
+use switchboard_store::redis::BadAddress;
 
 use crate::accept::serve;
 use crate::app::{Acceptor, App};
 use crate::auth::Keys;
 use crate::books::{Books, BooksError};
+use crate::chore::Chore;
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
 use crate::edge::reservoir::Reservoir;
 use crate::edge::settings::BodyLimits;
 use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
 use crate::health::Checks;
-use crate::health::background::Checking;
+use crate::health::background;
 use crate::memory::{self, MemoryError};
 use crate::overlay::{self, OverlayError};
+use crate::peers::Others;
 use crate::reload::{Reload, Reloading, needs_restart};
 use crate::resilience;
 use crate::router::Router;
@@ -57,6 +60,9 @@ pub enum StartError {
     /// Secrets cannot be kept.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The Redis where gateways meet cannot be understood.
+    #[error(transparent)]
+    Redis(#[from] BadAddress),
     /// The settings of connections to providers cannot be used.
     #[error(transparent)]
     Transport(#[from] BadTransport),
@@ -82,7 +88,7 @@ pub struct Gate {
     demo: Option<Running>,
     demo_base: Option<String>,
     reloading: Option<Reloading>,
-    checking: Option<Checking>,
+    chores: Vec<Chore>,
     log: Option<JoinHandle<()>>,
 }
 
@@ -117,6 +123,7 @@ impl Gate {
             gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config)),
             smart,
             health,
+            others: Others::of(&config)?,
             checks: Checks::default(),
             catalog: ArcSwap::new(catalog),
             keys: ArcSwap::from_pointee(Keys::of(&config, &foundation)),
@@ -129,11 +136,7 @@ impl Gate {
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
         let router = Router::new(&config.general.root_path)?;
-        let checking = config.general.health_checks.background.then(|| {
-            let (config, transport) = (config.clone(), transport.clone());
-            Checking::start(app.clone(), move || worker(&config, &transport))
-        });
-        let checking = checking.transpose()?;
+        let chores = chores(&app, &config, &transport)?;
         let shared = app.clone();
         let running = Edge::run(settings(&config), move |_| {
             let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), router: router.clone() };
@@ -142,7 +145,7 @@ impl Gate {
         })?;
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());
-        Ok(Self { app, unusable, running, demo, demo_base, reloading: None, checking, log })
+        Ok(Self { app, unusable, running, demo, demo_base, reloading: None, chores, log })
     }
 
     /// Where it listens.
@@ -203,18 +206,18 @@ impl Gate {
 
     /// Serves until a signal says to stop, then until every answer is complete.
     pub fn wait(self) -> Result<(), edge::BoxError> {
-        let Self { app, running, demo, reloading, checking, log, .. } = self;
+        let Self { app, running, demo, reloading, chores, log, .. } = self;
         let ended = running.wait_with_signals();
-        Remains { app, demo, reloading, checking, log }.end()?;
+        Remains { app, demo, reloading, chores, log }.end()?;
         ended
     }
 
     /// Stops, and waits until every answer is complete.
     pub fn stop(self) -> Result<(), edge::BoxError> {
-        let Self { app, running, demo, reloading, checking, log, .. } = self;
+        let Self { app, running, demo, reloading, chores, log, .. } = self;
         running.shutdown().drain();
         running.wait()?;
-        Remains { app, demo, reloading, checking, log }.end()
+        Remains { app, demo, reloading, chores, log }.end()
     }
 }
 
@@ -223,7 +226,7 @@ struct Remains {
     app: Arc<App>,
     demo: Option<Running>,
     reloading: Option<Reloading>,
-    checking: Option<Checking>,
+    chores: Vec<Chore>,
     log: Option<JoinHandle<()>>,
 }
 
@@ -231,7 +234,7 @@ impl Remains {
     /// Ends every thread, the log last: whoever may still write to it must be gone.
     fn end(self) -> Result<(), edge::BoxError> {
         drop(self.reloading);
-        drop(self.checking);
+        drop(self.chores);
         if let Some(demo) = self.demo {
             demo.shutdown().drain();
             demo.wait()?;
@@ -279,6 +282,14 @@ fn settings(config: &Config) -> edge::Settings {
         drain_timeout: own.timeouts.drain,
         ..edge::Settings::default()
     }
+}
+
+/// What goes on beside requests.
+fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result<Vec<Chore>, StartError> {
+    let (own, transport) = (config.clone(), transport.clone());
+    let check = || background::start(app.clone(), move || worker(&own, &transport));
+    let checking = config.general.health_checks.background.then(check).transpose()?;
+    Ok(app.others.start(&app.health)?.into_iter().chain(checking).collect())
 }
 
 /// One worker's connections to providers.

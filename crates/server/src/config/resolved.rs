@@ -9,6 +9,7 @@ mod deployment;
 mod fallback;
 mod general;
 mod litellm;
+mod redis;
 mod resilience;
 mod router;
 mod routing;
@@ -34,6 +35,7 @@ use super::fields::Reader;
 use super::keys::Section;
 use super::load::{Overrides, ProviderKeys};
 use super::raw::Written;
+use super::secret::Secret;
 
 /// A configuration, ready for use.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub switchboard: SwitchboardSettings,
     /// Names of the entries of `credential_list`; their values are already part of the deployments.
     pub credentials: Vec<String>,
+    /// Where gateways meet to tell each other how deployments are doing, with the password in it.
+    pub redis: Option<Secret>,
     /// The environment with `environment_variables` laid over it.
     pub environment: Environment,
     /// Where secrets that others keep can be read again.
@@ -69,6 +73,7 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
     let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"));
     let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
     let mut switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
+    let redis = redis::address(&router.fields, &general, &litellm.fields, environment);
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
     let mut deployments = match providers {
         Some(providers) => deployment::from_environment(providers, environment),
@@ -85,6 +90,7 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
         litellm: litellm.settings,
         switchboard,
         credentials: credentials.names(),
+        redis,
         environment: environment.clone(),
         elsewhere: written.elsewhere.clone(),
         notices: Vec::new(),

@@ -1,52 +1,19 @@
 //! Checks while nobody asks, on a thread of their own.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Instant;
 
 use switchboard_engine::gateway::Worker;
-use tokio::sync::oneshot;
 
 use super::probe::Probe;
 use super::together;
 use crate::app::App;
+use crate::chore::Chore;
 use crate::config::Config;
 
-/// Checks until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Checking {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Checking {
-    /// Begins, with connections of its own.
-    pub(crate) fn start(app: Arc<App>, worker: impl FnOnce() -> Worker + Send + 'static) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel();
-        let check = move || {
-            runtime.block_on(async move {
-                let worker = worker();
-                tokio::select! {
-                    _ = stopped => {}
-                    () = rounds(&app, &worker) => {}
-                }
-            });
-        };
-        let thread = std::thread::Builder::new().name("health-checks".to_owned()).spawn(check)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Checking {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread of health checks panicked");
-        }
-    }
+/// Begins to check, with connections of its own.
+pub(crate) fn start(app: Arc<App>, worker: impl FnOnce() -> Worker + Send + 'static) -> std::io::Result<Chore> {
+    Chore::start("health-checks", move || async move { rounds(&app, &worker()).await })
 }
 
 async fn rounds(app: &App, worker: &Worker) {

@@ -17,6 +17,7 @@ mod managed;
 mod market;
 mod models;
 mod openrouter;
+mod peers;
 mod people;
 mod references;
 mod reloading;

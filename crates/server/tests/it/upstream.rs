@@ -1,6 +1,7 @@
 //! A provider on loopback that answers what OpenAI would, and keeps what it was asked.
 //!
-//! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/slow` takes its time.
+//! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/limited` with 429 for a minute,
+//! `/slow` takes its time.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -93,6 +94,10 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     if path.starts_with("/bad") {
         let problem = json!({"error": {"message": "scripted failure", "type": "server_error", "param": null, "code": null}});
         return ("500 Internal Server Error", JSON, problem.to_string().into_bytes());
+    }
+    if path.starts_with("/limited") {
+        let problem = json!({"error": {"message": "scripted limit", "type": "rate_limit_error", "param": null, "code": null}});
+        return ("429 Too Many Requests\r\nretry-after: 60", JSON, problem.to_string().into_bytes());
     }
     if path.starts_with("/slow") {
         std::thread::sleep(Duration::from_millis(60));

@@ -6,5 +6,6 @@ mod leases;
 mod ledger;
 mod objects;
 mod opening;
+mod peers;
 mod stores;
 mod vault;

@@ -20,7 +20,12 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("failure_callback", Texts, "What is told about requests that failed.").common(),
     not_yet("service_callbacks", Texts, "What is told about the gateway's own services."),
     not_yet("cache", Flag, "Cache answers.").common(),
-    not_yet("cache_params", Map, "Settings of the cache.").common(),
+    honoured(
+        "cache_params",
+        Map,
+        "Settings of the cache, of which there is none yet. With `type: redis`, gateways tell each other there how deployments are doing.",
+    )
+    .common(),
     ignored("set_verbose", Flag, "Use `SWITCHBOARD_LOG`.").common(),
     honoured("json_logs", Flag, "Write logs as JSON, also to a terminal."),
     not_yet("turn_off_message_logging", Flag, "Keep messages out of logs.").protects(),
