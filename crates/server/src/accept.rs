@@ -98,19 +98,24 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             let call = draft.call(frames.into(), &acceptor.app).map_err(told)?;
             let call = authz::call::may(call, &caller, &acceptor.app).map_err(|refused| shown(refused, &door))?;
             let call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
-            let answered = acceptor.app.gateway.call(&call, &acceptor.worker).await;
-            let answer = match answered {
-                Ok(answer) => answer,
-                Err(error) => {
-                    let mut refused = refuse(&Refusal { error, dialect: door.dialect, flavor: door.flavor });
-                    refused.headers_mut().extend(figures::key(&call.principal, NanoUsd::ZERO));
-                    return Ok(refused);
-                }
-            };
+            Ok(called(acceptor, &call).await)
+        }
+    }
+}
+
+/// What comes of a call. Whoever is refused is told too what its key has spent.
+async fn called(acceptor: &Acceptor, call: &Call) -> Answered {
+    match acceptor.app.gateway.call(call, &acceptor.worker).await {
+        Ok(answer) => {
             let mut response = Response::new(answer.body);
             *response.status_mut() = answer.status;
             *response.headers_mut() = answer.headers;
-            Ok(response)
+            response
+        }
+        Err(error) => {
+            let mut refused = refuse(&Refusal { error, dialect: call.door.dialect, flavor: call.door.flavor });
+            refused.headers_mut().extend(figures::key(&call.principal, NanoUsd::ZERO));
+            refused
         }
     }
 }

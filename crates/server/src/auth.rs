@@ -83,7 +83,18 @@ impl Keys {
         foundation.directory.forget_all();
         let Foundation { store, directory, guesses, pepper, book } = foundation.clone();
         let policy = Policy { user_on_team_keys: config.general.budget_of_user_on_team_keys };
-        Self { master, trusted, store, directory, guesses, pepper, groups: Arc::new(groups(config)), book, policy, header: config.general.key_header.clone() }
+        Self {
+            master,
+            trusted,
+            store,
+            directory,
+            guesses,
+            pepper,
+            groups: Arc::new(groups(config)),
+            book,
+            policy,
+            header: config.general.key_header.clone(),
+        }
     }
 
     /// The SHA-256 of the master key.

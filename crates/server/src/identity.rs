@@ -20,7 +20,7 @@ const LONGEST: usize = 512;
 const MOST_TAGS: usize = 32;
 
 /// The call with what it says of itself: its customer, its tags, and their budgets.
-pub async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> {
+pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> {
     let config = app.config();
     let said = &config.general.customers;
     let customer = customer(&call, &said.headers);

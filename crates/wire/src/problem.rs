@@ -169,7 +169,18 @@ impl Problem {
     /// A problem of that kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { kind, message, param: None, code: None, retry_after: None, status: None, provider: None, raw: None, availability: None, limit_source: None }
+        Self {
+            kind,
+            message,
+            param: None,
+            code: None,
+            retry_after: None,
+            status: None,
+            provider: None,
+            raw: None,
+            availability: None,
+            limit_source: None,
+        }
     }
 
     /// Names the field at fault.

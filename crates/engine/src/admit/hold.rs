@@ -137,9 +137,8 @@ impl Hold {
     fn try_take(&mut self, targets: &[Arc<Scope>], need: Need, settled: NanoUsd) -> Outcome {
         let now = self.book.now();
         self.join(targets);
-        let concerned = |engaged: &Engaged| {
-            engaged.is_limited() || engaged.booked.is_some() || settled != NanoUsd::ZERO && engaged.scope.has_purses()
-        };
+        let concerned =
+            |engaged: &Engaged| engaged.is_limited() || engaged.booked.is_some() || settled != NanoUsd::ZERO && engaged.scope.has_purses();
         let limited: Vec<usize> = (0..self.engaged.len()).filter(|at| concerned(&self.engaged[*at])).collect();
         let mut guards: Vec<MutexGuard<'_, State>> = limited.iter().map(|at| self.engaged[*at].scope.state()).collect();
         let owns: Vec<Own> = limited.iter().map(|at| self.own(*at, settled)).collect();
@@ -183,7 +182,14 @@ impl Hold {
     fn join(&mut self, targets: &[Arc<Scope>]) {
         for scope in targets {
             if !self.engaged.iter().any(|engaged| Arc::ptr_eq(&engaged.scope, scope)) {
-                self.engaged.push(Engaged { scope: scope.clone(), of_target: true, only_counts: false, booked: None, counted: None, joins: true });
+                self.engaged.push(Engaged {
+                    scope: scope.clone(),
+                    of_target: true,
+                    only_counts: false,
+                    booked: None,
+                    counted: None,
+                    joins: true,
+                });
             }
         }
         self.engaged.sort_by_key(|engaged| engaged.scope.order);

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 use switchboard_engine::admit::{Level, ScopeId, Window};
-use switchboard_store::{Money, Time};
 use switchboard_store::object::{Budget, Json, Key, Object, Team, User};
+use switchboard_store::{Money, Time};
 
 use super::form::Form;
 use super::refused::Refused;

@@ -7,7 +7,7 @@ use crate::managed::{MASTER, Managed, with};
 
 /// A model of which every answer costs $0.01, one that is dearer by the token, and one that fails.
 const PRICED: &str = "
-  - {model_name: cent, litellm_params: {model: demo/echo, input_cost_per_request: 0.01, input_cost_per_token: 0, output_cost_per_token: 0}}
+  - {model_name: cent, litellm_params: {model: demo/echo, input_cost_per_request: 0.01}}
   - {model_name: dear, litellm_params: {model: demo/echo, input_cost_per_token: 0.001, output_cost_per_token: 0.002}}
   - {model_name: broken, litellm_params: {model: openai/none, api_base: 'http://127.0.0.1:9', api_key: none, input_cost_per_request: 0.01, input_cost_per_token: 0, output_cost_per_token: 0}}
 ";
@@ -84,10 +84,10 @@ fn a_team_a_user_and_a_member_hold_their_keys_together() {
 fn windows_models_and_several_budgets_hold() {
     priced(|gateway| {
         let daily = gateway.key(&json!({"budget_limits": [{"budget_duration": "1d", "max_budget": 0.02}]}));
-        assert_eq!(burst(gateway, &[daily.clone()], 4), 2);
+        assert_eq!(burst(gateway, std::slice::from_ref(&daily), 4), 2);
         assert_eq!(gateway.get(&format!("/key/info?key={daily}"))["info"]["budget_limits_usage"][0]["current_spend"], 0.02);
         let model = gateway.key(&json!({"model_max_budget": {"cent": {"budget_limit": 0.02, "time_period": "1d"}}}));
-        assert_eq!(burst(gateway, &[model.clone()], 4), 2);
+        assert_eq!(burst(gateway, std::slice::from_ref(&model), 4), 2);
         assert_eq!(gateway.chat(&model, "dear").status, 200);
         let used = gateway.get(&format!("/key/info?key={model}"));
         assert_eq!(used["info"]["model_max_budget_usage"]["cent"]["current_spend"], 0.02);
