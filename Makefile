@@ -7,7 +7,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CONFIG ?=
 
-.PHONY: help run test lint bench bless clean-local
+.PHONY: help run test test-crash lint bench bless clean-local
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -18,6 +18,10 @@ run: ## build and serve the gateway; CONFIG=file serves that configuration
 
 test: ## run every test: Rust, lints, real clients, recorded traffic
 	@exec python3 scripts/test.py
+
+test-crash: ## kill the gateway fifty times and at ten named places, and compare the books; ITERATIONS=200 for more
+	$(CARGO) build --locked -p switchboard-server
+	SWITCHBOARD_BIN=$(TARGET)/debug/switchboard python3 tests/crash/run.py --iterations $(or $(ITERATIONS),50) --failpoints
 
 lint: ## check format and lints
 	$(CARGO) fmt --all --check

@@ -149,6 +149,13 @@ def node(installed):
     return tally
 
 
+def crash(_):
+    """A few of the crashes of `make test-crash`."""
+    status, text = shown([sys.executable, "tests/crash/run.py", "--iterations", "5"], env=os.environ | {"SWITCHBOARD_BIN": str(gateway())})
+    found = re.search(r"(\d+) passed, (\d+) failed", text)
+    return Tally(int(found.group(1)), int(found.group(2))) if found else one(status or 1)
+
+
 def replay(_):
     """Recorded traffic: one test for each part of the run, thousands of exchanges each."""
     binary = gateway()
@@ -164,4 +171,4 @@ def replay(_):
     return tally
 
 
-PARTS = {"lint": lint, "rust": rust, "python": python, "litellm": litellm, "node": node, "replay": replay}
+PARTS = {"lint": lint, "rust": rust, "python": python, "litellm": litellm, "node": node, "crash": crash, "replay": replay}

@@ -5,7 +5,7 @@ Parts: lints, Rust's own tests, real clients in Python and Node.js, recorded tra
 the clients need is installed into `.local/`, with the versions pinned beside the suites, while Rust builds. A part that cannot run here is skipped, each test by
 name with the reason. Everything stays on loopback and on free ports, and whatever a part starts it stops by its id.
 
-    scripts/test.py [PART …]      PARTS: lint rust python litellm node replay
+    scripts/test.py [PART …]      PARTS: lint rust python litellm node crash replay
 """
 
 import concurrent.futures

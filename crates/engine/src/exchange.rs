@@ -21,6 +21,7 @@ use crate::deployment::Deployment;
 use crate::dispatch::Dispatch;
 use crate::error::Error;
 use crate::figures;
+use crate::health::Failure;
 use crate::judge::{fault, is_empty, reported};
 use crate::meter::Meter;
 use crate::openrouter::{self, Priced};
@@ -90,6 +91,7 @@ impl Exchange<'_> {
                     return Err((Error::empty(), meter));
                 }
                 if empty {
+                    meter.blame(Failure::Empty);
                     headers.insert(EMPTY, HeaderValue::from_static("1"));
                 }
                 let told = reading.usage.clone();
@@ -137,6 +139,7 @@ impl Exchange<'_> {
             if !self.accept_empty {
                 return Err((Error::empty(), stream.into_meter()));
             }
+            stream.meter().blame(Failure::Empty);
             headers.insert(EMPTY, HeaderValue::from_static("1"));
         }
         stream.meter().note(|record| record.status = 200);
@@ -165,6 +168,7 @@ impl Exchange<'_> {
             if !self.accept_empty {
                 return Err((Error::empty(), meter));
             }
+            meter.blame(Failure::Empty);
             headers.insert(EMPTY, HeaderValue::from_static("1"));
         }
         let mut writer = self.writer(inbound, self.stamp());

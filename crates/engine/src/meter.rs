@@ -254,6 +254,11 @@ impl Meter {
         });
     }
 
+    /// The answer is handed on although it is a failure of its deployment.
+    pub fn blame(&mut self, failure: Failure) {
+        self.0.fault = Some((failure, None, true));
+    }
+
     /// The attempt under way has failed. `true`: its deployment has been shut out by that.
     pub fn end(&mut self, error: &Error) -> bool {
         self.0.fault = Some((error.failure, error.answered, error.maybe_billed));

@@ -8,11 +8,14 @@
 mod audit;
 mod duration;
 pub mod form;
+mod grouping;
 mod keys;
+mod openrouter;
 mod people;
 mod refused;
 pub mod routes;
 mod rows;
+mod spend;
 mod teams;
 mod users;
 
@@ -20,7 +23,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, request};
+use http::{Response, StatusCode, request};
 use serde_json::Value;
 use switchboard_engine::answer::AnswerBody;
 use switchboard_store::desk::Author;
@@ -158,9 +161,21 @@ pub struct Arrived {
 /// Answers a management request of a caller who may use the route.
 pub async fn serve(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Response<AnswerBody> {
     match answer(app, caller, action, pattern, arrived).await {
-        Ok(value) => crate::models::document(&value),
+        Ok(value) => answered(action, &value),
         Err(refused) => refused.response(),
     }
+}
+
+fn answered(action: Action, value: &Value) -> Response<AnswerBody> {
+    let status = routes::status(action);
+    if status == StatusCode::NO_CONTENT {
+        let mut response = Response::new(AnswerBody::Whole(None));
+        *response.status_mut() = status;
+        return response;
+    }
+    let mut response = crate::models::document(value);
+    *response.status_mut() = status;
+    response
 }
 
 async fn answer(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Answer {

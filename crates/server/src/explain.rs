@@ -6,7 +6,9 @@ use std::time::Instant;
 use http::request::Parts;
 use serde_json::{Number, Value, json};
 use switchboard_engine::call::{Call, Content, Door};
+use switchboard_engine::classify::Dimension;
 use switchboard_engine::route::{Exclusion, Plan, Target};
+use switchboard_engine::smart::{Reading, Smart};
 use switchboard_engine::wire::Dialect;
 use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
@@ -87,15 +89,30 @@ fn shape(outline: &Outline, parts: &Parts) -> Dialect {
 fn explanation(call: &Call, plan: &Plan) -> Value {
     debug_assert!(matches!(call.content, Content::Json(_)), "a form is not explained");
     let advice = plan.advice.as_deref();
+    // What decided, where something did; else what would have, had it been asked.
+    let reading = Smart::read(call);
+    let told = reading.as_ref();
     json!({
         "model": &*plan.group,
-        "tier": advice.and_then(|advice| advice.tier),
-        "classes": advice.and_then(|advice| advice.classes.as_ref()),
-        "classify_us": advice.and_then(|advice| advice.classify_us),
+        "tier": advice.and_then(|advice| advice.tier).or_else(|| Some(told?.complexity.tier.name())),
+        "classes": advice.and_then(|advice| advice.classes.as_ref()).or_else(|| Some(&told?.classes)),
+        "classify_us": told.map(|reading| reading.classify_us),
+        "score": told.map(|reading| rounded(reading.complexity.score)),
+        "features": told.map(features),
         "strategy": advice.and_then(|advice| advice.strategy).unwrap_or(plan.strategy),
         "order": plan.targets.iter().map(target).collect::<Vec<_>>(),
         "excluded": plan.excluded.iter().map(exclusion).collect::<Vec<_>>(),
     })
+}
+
+/// What the score is made of.
+fn features(reading: &Reading) -> Value {
+    let share = |(dimension, share): &(Dimension, f32)| (dimension.name().to_owned(), rounded(*share));
+    Value::Object(reading.complexity.features.iter().map(share).collect())
+}
+
+fn rounded(share: f32) -> Value {
+    json!((f64::from(share) * 1000.0).round() / 1000.0)
 }
 
 fn target(target: &Target) -> Value {

@@ -382,7 +382,7 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
     let by_model =
         MODEL_PREFIXES.into_iter().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
     let alone = ALONE.into_iter().map(|row| (row.path.to_owned(), row));
-    let admin = crate::admin::routes::ROWS.iter().copied().map(|row| (row.path.to_owned(), row));
+    let admin = crate::admin::routes::rows().copied().map(|row| (row.path.to_owned(), row));
     shared.chain(by_model).chain(alone).chain(admin)
 }
 

@@ -7,6 +7,7 @@
 mod line;
 mod post;
 mod recorder;
+pub mod report;
 mod verify;
 mod writer;
 

@@ -20,6 +20,7 @@ const STEPS: &[Step] = &[
     Step { version: 2, statements: include_str!("../migrations/0002_objects.sql") },
     Step { version: 10, statements: include_str!("../migrations/0010_ledger.sql") },
     Step { version: 11, statements: include_str!("../migrations/0011_leases.sql") },
+    Step { version: 12, statements: include_str!("../migrations/0012_daily_spend_key.sql") },
     Step { version: 20, statements: include_str!("../migrations/0020_vault.sql") },
     Step { version: 21, statements: include_str!("../migrations/0021_audit.sql") },
 ];
@@ -45,6 +46,7 @@ pub(crate) async fn migrate(sql: &Sql, now: i64) -> Result<(), StoreError> {
             };
             transaction.execute(sqlx::AssertSqlSafe(statement)).await?;
         }
+        crate::failpoint::hit("during_migration");
         let applied = sqlx::query("INSERT INTO schema_versions (version, applied_at) VALUES ($1, $2)");
         applied.bind(step.version).bind(now).execute(&mut *transaction).await?;
     }

@@ -158,7 +158,9 @@ impl Attempts<'_> {
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
             let error = match self.once(target, journey, meter).await {
                 Ok((mut answer, whole)) => {
-                    answer.headers.extend(rates);
+                    for (name, value) in rates {
+                        answer.headers.insert(name, value);
+                    }
                     self.sign(&mut answer, &target.deployment, journey);
                     drop(whole);
                     return Ok(answer);

@@ -4,7 +4,11 @@
 //! residue of someone's division), and with this unit every one of them is held as printed. Quantities are integers too, so
 //! a cost is one exact sum, rounded once, up, to [`PicoUsd`].
 
-use std::fmt;
+mod written;
+
+pub use written::Written;
+
+mod bound;
 
 /// Money in units of 1e-12 USD.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,22 +62,6 @@ impl Rate {
         }
     }
 
-    /// What so many units cost, rounded up; the most there can be where it is more than any bill.
-    pub fn cost(self, component: Component, quantity: u64) -> PicoUsd {
-        let per = if component.unit() == Unit::Time { 1000 } else { 1 };
-        let fine = self.times(quantity, per).unwrap_or(i128::MAX / 2);
-        PicoUsd(fine.div_euclid(RATES_PER_PICO) + i128::from(fine.rem_euclid(RATES_PER_PICO) != 0))
-    }
-
-    /// How many units that much money buys; none where they are free.
-    pub fn buys(self, money: PicoUsd) -> Option<u64> {
-        if self.0 <= 0 {
-            return None;
-        }
-        let units = money.0.checked_mul(RATES_PER_PICO)?.div_euclid(self.0).max(0);
-        u64::try_from(units).ok()
-    }
-
     /// The price of `quantity` units, rounded up; `None` when it is larger than any bill.
     pub fn times_exact(self, quantity: u64) -> Option<PicoUsd> {
         let fine = self.0.checked_mul(i128::from(quantity))?;
@@ -95,69 +83,6 @@ impl PicoUsd {
         Some(Self(fine.div_euclid(RATES_PER_PICO) + i128::from(fine.rem_euclid(RATES_PER_PICO) != 0)))
     }
 }
-
-impl fmt::Display for PicoUsd {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.written().as_str())
-    }
-}
-
-impl PicoUsd {
-    /// USD as the shortest plain decimal, without an allocation: every answer tells its cost.
-    pub fn written(self) -> Written {
-        let magnitude = self.0.unsigned_abs();
-        let mut written = Written { text: [0; LONGEST], start: LONGEST };
-        let (mut whole, fraction) = (magnitude / PICOS_PER_USD, magnitude % PICOS_PER_USD);
-        // Below a million million, so that the short division does.
-        let mut fraction = u64::try_from(fraction).unwrap_or_default();
-        if fraction > 0 {
-            let mut decimals = PICO_DECIMALS;
-            while fraction.is_multiple_of(10) {
-                fraction /= 10;
-                decimals -= 1;
-            }
-            for _ in 0..decimals {
-                written.push(b'0' + (fraction % 10) as u8);
-                fraction /= 10;
-            }
-            written.push(b'.');
-        }
-        while whole >= 10 {
-            written.push(b'0' + (whole % 10) as u8);
-            whole /= 10;
-        }
-        written.push(b'0' + (whole % 10) as u8);
-        if self.0 < 0 {
-            written.push(b'-');
-        }
-        written
-    }
-}
-
-const PICOS_PER_USD: u128 = 1_000_000_000_000;
-const PICO_DECIMALS: usize = 12;
-/// An amount has 39 digits at most, a sign and a point.
-const LONGEST: usize = 41;
-
-/// An amount's text, filled from its end.
-#[derive(Clone, Copy, Debug)]
-pub struct Written {
-    text: [u8; LONGEST],
-    start: usize,
-}
-
-impl Written {
-    fn push(&mut self, letter: u8) {
-        self.start -= 1;
-        self.text[self.start] = letter;
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[self.start..]).unwrap_or_default()
-    }
-}
-
 fn parse_decimal(text: &str, shift: i32) -> Option<i128> {
     let (negative, text) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -481,22 +406,6 @@ impl Prices {
         }
         let whole = total.div_euclid(RATES_PER_PICO);
         Ok(PicoUsd(whole + i128::from(total.rem_euclid(RATES_PER_PICO) != 0)))
-    }
-
-    /// The highest price of a component that a prompt of up to that many tokens may meet, whatever the kind and the terms; what
-    /// it falls back to where it has none of its own.
-    pub fn worst(&self, component: Component, prompt: u64) -> Option<Rate> {
-        let mut tried = Some(component);
-        while let Some(component) = tried {
-            let met = |key: &PriceKey| key.component == component && (key.above == 0 || prompt > u64::from(key.above));
-            // What is asked for as it comes is never billed as a batch.
-            let rates = self.0.iter().filter(|(key, _)| met(key) && key.service != Service::Batch).map(|(_, rate)| *rate);
-            if let Some(worst) = rates.max() {
-                return Some(worst);
-            }
-            tried = component.otherwise();
-        }
-        None
     }
 
     fn rate_or_otherwise(&self, amount: &Amount<'_>, service: Service, prompt: u64) -> Option<Rate> {

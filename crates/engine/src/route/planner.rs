@@ -105,9 +105,16 @@ impl Fleet {
     /// What to try for that call in the group of a fallback, in order. A fallback of a fallback has none of its own.
     pub fn plan_fallback(&self, call: &Call, fallback: &Fallback) -> Result<Plan, Error> {
         let wishes = Wishes::read(call)?.unwrap_or_default();
-        let found = self.resolve(call.principal.meant(&fallback.model));
+        let mut moment = Moment::now();
+        // What must not go elsewhere must not go there after a failure either.
+        let advice = match &self.hooks.advisor {
+            Some(advisor) => advisor.advise(call, &fallback.model, moment.now)?,
+            None => None,
+        };
+        let name = advice.as_ref().and_then(|advice| advice.model.as_deref()).unwrap_or(&fallback.model);
+        let found = self.resolve(call.principal.meant(name));
         let found = found.ok_or_else(|| availability::not_found(call, &[&fallback.model]))?;
-        let mut plan = self.consider(&Request { call, wishes: &wishes, advice: None }, found, &mut Moment::now());
+        let mut plan = self.consider(&Request { call, wishes: &wishes, advice: advice.as_ref() }, found, &mut moment);
         plan.fallbacks = Arc::default();
         plan.set(&fallback.params);
         Ok(plan)

@@ -20,7 +20,7 @@ pub struct Reading {
     pub complexity: Complexity,
     /// The classes of sensitive content in it, each once.
     pub classes: Vec<&'static str>,
-    /// Microseconds that finding out took.
+    /// Microseconds that telling how hard it is took.
     pub classify_us: u64,
 }
 
@@ -38,10 +38,11 @@ impl<'a> Reader<'a> {
     /// The tier and the classes.
     pub(super) fn all(&self) -> Option<Reading> {
         self.meaning()?;
+        crate::classify::prepare();
         let begun = Instant::now();
         let complexity = self.complexity(&Classifier::default());
-        let classes = self.classes();
-        Some(Reading { complexity, classes, classify_us: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX) })
+        let classify_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Some(Reading { complexity, classes: self.classes(), classify_us })
     }
 
     /// How hard the request is; one that cannot be read is as hard as most.

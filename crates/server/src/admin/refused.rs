@@ -41,6 +41,11 @@ impl Refused {
         Self::new(status, "internal_server_error", json!("None"), format!("{{'error': {}}}", quoted(message)))
     }
 
+    /// `{"error": {code, message}}`, OpenRouter's form.
+    pub fn plain(status: u16, message: &str) -> Self {
+        Self::with(status, json!({"error": {"code": status, "message": message}}))
+    }
+
     /// 400, where a request contradicts itself or what there is.
     pub fn bad(message: impl Into<String>) -> Self {
         Self::new(400, "bad_request_error", Value::Null, message)

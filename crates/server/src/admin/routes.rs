@@ -1,9 +1,15 @@
 //! The routes of the management API: path, who may use it, and what it does.
 
+use http::StatusCode;
+
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, keys, teams, users};
+use super::{Answer, Request, audit, grouping, keys, openrouter, spend, teams, users};
+
+pub use grouping::Grouping;
+pub use openrouter::OpenRouter;
+pub use spend::Spend;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,20 +56,28 @@ pub enum Action {
     TeamSetPermissions,
     AuditList,
     Audit,
+    Grouping(Grouping),
+    Spend(Spend),
+    OpenRouter(OpenRouter),
 }
 
-const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
+pub(super) const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
     Row { method: "POST", path, route: Route::Admin(action), policy, summary, form }
 }
 
-const fn get(path: &'static str, action: Action, policy: Policy, summary: &'static str) -> Row {
+pub(super) const fn get(path: &'static str, action: Action, policy: Policy, summary: &'static str) -> Row {
     Row { method: "GET", path, route: Route::Admin(action), policy, summary, form: "" }
 }
 
 use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
-pub const ROWS: &[Row] = &[
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
+}
+
+/// Those of keys, users and teams, and of the audit log.
+const ROWS: &[Row] = &[
     post("/key/generate", Action::KeyGenerate, Keys, "GenerateKeyRequest", "Make a key"),
     post("/key/service-account/generate", Action::KeyServiceAccount, Keys, "GenerateKeyRequest", "Make a key of a team and of no user"),
     post("/key/update", Action::KeyUpdate, Keys, "UpdateKeyRequest", "Change a key"),
@@ -114,6 +128,15 @@ pub const ROWS: &[Row] = &[
     get("/audit/{id}", Action::Audit, Viewer, "One thing that an administrator did"),
 ];
 
+/// The status of an answer where all goes well.
+pub(super) fn status(action: Action) -> StatusCode {
+    match action {
+        Action::Grouping(Grouping::AccessGroupCreate) | Action::OpenRouter(OpenRouter::KeyNew) => StatusCode::CREATED,
+        Action::Grouping(Grouping::AccessGroupRemove) => StatusCode::NO_CONTENT,
+        _ => StatusCode::OK,
+    }
+}
+
 /// Does what a route does.
 pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
     match action {
@@ -158,6 +181,9 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::TeamSetPermissions => teams::set_permissions(request).await,
         Action::AuditList => audit::list(request).await,
         Action::Audit => audit::one(request).await,
+        Action::Grouping(action) => grouping::dispatch(action, request).await,
+        Action::Spend(action) => spend::dispatch(action, request).await,
+        Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
     }
 }
 

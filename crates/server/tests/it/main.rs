@@ -1,5 +1,5 @@
 //! Tests of the server over real sockets.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
 mod app;
 mod audited;
@@ -8,17 +8,20 @@ mod commands;
 mod documents;
 mod doors;
 mod edge;
+mod grouping;
 mod info;
 mod keys;
 mod logging;
 mod managed;
 mod market;
 mod models;
+mod openrouter;
 mod peers;
 mod people;
 mod references;
 mod reloading;
 mod routing;
 mod smart;
+mod spending;
 mod tidy;
 mod upstream;

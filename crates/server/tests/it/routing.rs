@@ -116,10 +116,10 @@ fn a_route_is_explained_in_every_form_without_being_taken() {
     let told = reply.json();
     let mut keys: Vec<&String> = told.as_object().expect("an object").keys().collect();
     keys.sort();
-    assert_eq!(keys, ["classes", "classify_us", "excluded", "model", "order", "strategy", "tier"]);
+    assert_eq!(keys, ["classes", "classify_us", "excluded", "features", "model", "order", "score", "strategy", "tier"]);
     assert_eq!(
-        (&told["model"], &told["tier"], &told["classes"], &told["classify_us"]),
-        (&json!("m"), &Value::Null, &Value::Null, &Value::Null)
+        (&told["model"], &told["tier"], &told["classes"], told["classify_us"].is_u64()),
+        (&json!("m"), &json!("simple"), &json!([]), true)
     );
     assert_eq!(told["excluded"], json!([{"deployment": "dear", "reasons": ["max_price"]}]));
     let first = &told["order"][0];

@@ -64,6 +64,21 @@ fn content_goes_only_where_it_may() {
 }
 
 #[test]
+fn explanations_tell_tier_and_classes_whatever_the_model_is() {
+    let app = TestApp::of(CONFIG);
+    let explain = |body: &serde_json::Value| app.ask("POST", "/v1/route/explain").json(body).send().json();
+    let told =
+        explain(&json!({"model": "tiny", "messages": [{"role": "user", "content": "Prove by induction that anna@example.org is odd."}]}));
+    assert_eq!((&told["tier"], &told["classes"], &told["model"]), (&json!("reasoning"), &json!(["email"]), &json!("tiny")));
+    assert!(told["classify_us"].is_u64() && told["features"]["reasoning_markers"].is_f64(), "{told}");
+    let told = explain(&json!({"model": "auto", "max_tokens": 9, "system": "be kind", "messages": [{"role": "user", "content": PROOF}]}));
+    assert_eq!((&told["tier"], &told["model"], &told["strategy"]), (&json!("reasoning"), &json!("huge"), &json!("auto")));
+    let told = explain(&json!({"model": "huge", "messages": [{"role": "user", "content": "My card is 4111-1111-1111-1111"}]}));
+    assert_eq!(told["excluded"][0]["reasons"], json!(["content_class"]));
+    assert!(!told.to_string().contains("4111"), "{told}");
+}
+
+#[test]
 fn mistakes_in_the_configuration_are_told() {
     let wrong = "
 model_list:
@@ -78,4 +93,27 @@ switchboard:
     let told = loaded.diagnostics.to_string();
     assert!(told.contains("there is no tier `middling`"), "{told}");
     assert!(told.contains("`horoscope`, which nothing recognizes"), "{told}");
+}
+
+#[test]
+fn content_goes_no_other_way_after_a_failure() {
+    let app = TestApp::of(
+        "\
+model_list:
+  - model_name: home
+    litellm_params: {model: openai/here, api_base: http://127.0.0.1:9/v1, api_key: k}
+    model_info: {local: true}
+  - model_name: cloud
+    litellm_params: {model: demo/echo}
+router_settings:
+  num_retries: 0
+  fallbacks: [{home: [cloud]}]
+switchboard:
+  content_rules:
+    - {classes: [credit_card], labels: [local]}
+",
+    );
+    assert_eq!(answer(&app, "home", "Hello!"), "cloud");
+    let reply = said(&app, "home", "My card is 4111 1111 1111 1111.");
+    assert_ne!(reply.status, 200, "{}", reply.text());
 }

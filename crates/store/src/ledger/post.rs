@@ -135,6 +135,7 @@ pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Batch, known: &mut H
     let leases = holds_leases(&mut on, instance).await?;
     let unknown = count(&mut on, &fresh, known, (sql, instance, leases)).await?;
     log(&mut on, &batch.lines).await?;
+    crate::failpoint::hit("before_position");
     let (segment, place) = batch.place;
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     if segment > 0 {

@@ -1,0 +1,39 @@
+//! The most that something can cost, and what money buys.
+
+use super::{Component, PicoUsd, PriceKey, Prices, RATES_PER_PICO, Rate, Service, Unit};
+
+impl Rate {
+    /// What so many units cost, rounded up; the most there can be where it is more than any bill.
+    pub fn cost(self, component: Component, quantity: u64) -> PicoUsd {
+        let per = if component.unit() == Unit::Time { 1000 } else { 1 };
+        let fine = self.times(quantity, per).unwrap_or(i128::MAX / 2);
+        PicoUsd(fine.div_euclid(RATES_PER_PICO) + i128::from(fine.rem_euclid(RATES_PER_PICO) != 0))
+    }
+
+    /// How many units that much money buys; none where they are free.
+    pub fn buys(self, money: PicoUsd) -> Option<u64> {
+        if self.0 <= 0 {
+            return None;
+        }
+        let units = money.0.checked_mul(RATES_PER_PICO)?.div_euclid(self.0).max(0);
+        u64::try_from(units).ok()
+    }
+}
+
+impl Prices {
+    /// The highest price of a component that a prompt of up to that many tokens may meet, whatever the kind and the terms; what
+    /// it falls back to where it has none of its own.
+    pub fn worst(&self, component: Component, prompt: u64) -> Option<Rate> {
+        let mut tried = Some(component);
+        while let Some(component) = tried {
+            let met = |key: &PriceKey| key.component == component && (key.above == 0 || prompt > u64::from(key.above));
+            // What is asked for as it comes is never billed as a batch.
+            let rates = self.0.iter().filter(|(key, _)| met(key) && key.service != Service::Batch).map(|(_, rate)| *rate);
+            if let Some(worst) = rates.max() {
+                return Some(worst);
+            }
+            tried = component.otherwise();
+        }
+        None
+    }
+}

@@ -1,0 +1,105 @@
+//! What keys have used, and single requests.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+use switchboard_engine::admit::{NanoUsd, Window};
+use switchboard_store::ledger::LogLine;
+use switchboard_store::ledger::report::{self, By, Days, SumSort};
+use switchboard_store::{Money, Store, Time};
+
+use super::said;
+use crate::admin::Refused;
+
+/// An amount as answers write it.
+pub(super) fn dollars(nano: i64) -> Value {
+    Value::Number(Money(NanoUsd(nano)).number())
+}
+
+/// The day of a time.
+pub(super) fn day(time: Time) -> String {
+    time.to_string().chars().take(10).collect()
+}
+
+/// What a key has used, in nano-dollars.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usage {
+    pub(super) whole: i64,
+    pub(super) daily: i64,
+    pub(super) weekly: i64,
+    pub(super) monthly: i64,
+}
+
+/// What those keys have used: ever, today, this week and this month, in UTC.
+pub(super) async fn of(store: &Store, keys: &[String]) -> Result<HashMap<String, Usage>, Refused> {
+    let mut used: HashMap<String, Usage> = HashMap::new();
+    if keys.is_empty() {
+        return Ok(used);
+    }
+    let now = Time::now();
+    let begin = |window: Window| day(Time(window.start(now.0)));
+    type Part = fn(&mut Usage) -> &mut i64;
+    let windows: [(String, Part); 4] = [
+        (String::new(), |usage| &mut usage.whole),
+        (begin(Window::DAILY), |usage| &mut usage.daily),
+        (begin(Window::WEEKLY), |usage| &mut usage.weekly),
+        (begin(Window::MONTHLY), |usage| &mut usage.monthly),
+    ];
+    for (from, part) in windows {
+        let wanted = Days { kind: "all", keys: keys.to_vec(), from, ..Days::default() };
+        for sum in report::sums(store, wanted, &[By::Key], SumSort::Dearest, (i64::from(u32::MAX), 0)).await? {
+            *part(used.entry(sum.api_key).or_default()) = sum.spend;
+        }
+    }
+    Ok(used)
+}
+
+/// A request as OpenRouter tells of one.
+pub(super) fn generation(line: &LogLine) -> Value {
+    let milliseconds = |from: i64, to: i64| (to - from).max(0) / 1000;
+    let first = line.first_content_at.unwrap_or(line.ended_at);
+    let spend = dollars(line.spend);
+    let usage = said(&line.metadata, "usage");
+    let api = match line.call_type.as_str() {
+        "aembedding" => "embeddings",
+        "arerank" => "rerank",
+        _ => "completions",
+    };
+    let mut row = json!({
+        "id": line.request_id, "request_id": line.request_id, "session_id": line.session_id, "model": line.model_group,
+        "provider_name": line.provider, "api_type": api, "created_at": Time(line.started_at),
+        "streamed": said(&line.metadata, "streamed"), "cancelled": said(&line.metadata, "cancelled"),
+        "latency": milliseconds(line.started_at, first), "generation_time": milliseconds(first, line.ended_at),
+        "finish_reason": said(&line.metadata, "finish_reason"), "native_finish_reason": said(&line.metadata, "finish_reason"),
+        "tokens_prompt": line.prompt_tokens, "tokens_completion": line.completion_tokens,
+        "native_tokens_prompt": line.prompt_tokens, "native_tokens_completion": line.completion_tokens,
+        "native_tokens_reasoning": usage["reasoning"], "native_tokens_cached": line.cache_read_tokens, "usage": spend,
+        "total_cost": spend, "is_byok": false, "origin": "", "external_user": line.end_user, "data_region": "global",
+    });
+    for name in UNKNOWN {
+        row[name] = Value::Null;
+    }
+    row
+}
+
+/// Fields of a request that are not written down here.
+const UNKNOWN: [&str; 18] = [
+    "upstream_id",
+    "provider_responses",
+    "router",
+    "moderation_latency",
+    "native_tokens_completion_images",
+    "num_media_prompt",
+    "num_media_completion",
+    "num_input_audio_prompt",
+    "num_search_results",
+    "num_fetches",
+    "web_search_engine",
+    "upstream_inference_cost",
+    "cache_discount",
+    "http_referer",
+    "user_agent",
+    "app_id",
+    "preset_id",
+    "service_tier",
+];

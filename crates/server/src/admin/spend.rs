@@ -1,0 +1,151 @@
+//! What was spent: `/spend/…`, `/global/…` and `/…/daily/activity`.
+//!
+//! Those who see everything see everything; everybody else what their own user, or else their own key, has spent. It is read from
+//! the request log and the days' sums, which follow the ledger within a moment.
+
+mod activity;
+mod calculate;
+mod global;
+mod logs;
+mod owners;
+
+use serde_json::Value;
+use switchboard_engine::admit::NanoUsd;
+use switchboard_store::ledger::report::Days;
+use switchboard_store::{Money, Time};
+
+use super::routes::{Action, get, post};
+use super::{Answer, Refused, Request};
+use crate::authz::Policy::{self, Info, Viewer};
+use crate::router::Row;
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is the route it is named after")]
+pub enum Spend {
+    Logs,
+    LogsPaged,
+    Keys,
+    Users,
+    Tags,
+    Calculate,
+    Global,
+    GlobalLogs,
+    GlobalKeys,
+    GlobalTeams,
+    GlobalModels,
+    GlobalProvider,
+    GlobalTags,
+    GlobalReport,
+    Activity,
+    ActivityByModel,
+    Daily(Owner),
+}
+
+/// Whose days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is what it is named after")]
+pub enum Owner {
+    User,
+    Team,
+    Tag,
+    Organization,
+    Customer,
+}
+
+const fn shown(path: &'static str, action: Spend, policy: Policy, summary: &'static str) -> Row {
+    get(path, Action::Spend(action), policy, summary)
+}
+
+/// The routes.
+pub(super) const ROWS: &[Row] = &[
+    shown("/spend/logs", Spend::Logs, Info, "Requests with what they cost, or sums of days"),
+    shown("/spend/logs/v2", Spend::LogsPaged, Info, "Requests with what they cost, page by page"),
+    shown("/spend/logs/ui", Spend::LogsPaged, Info, "Requests with what they cost, page by page"),
+    shown("/spend/keys", Spend::Keys, Viewer, "Keys, those that spent most first"),
+    shown("/spend/users", Spend::Users, Viewer, "Users, those that spent most first"),
+    shown("/spend/tags", Spend::Tags, Viewer, "What each tag has spent"),
+    post("/spend/calculate", Action::Spend(Spend::Calculate), Info, "SpendCalculateRequest", "What a request or an answer costs"),
+    shown("/global/spend", Spend::Global, Viewer, "What was spent in thirty days"),
+    shown("/global/spend/logs", Spend::GlobalLogs, Viewer, "What was spent on each of thirty days"),
+    shown("/global/spend/keys", Spend::GlobalKeys, Viewer, "The keys that spent most in thirty days"),
+    shown("/global/spend/teams", Spend::GlobalTeams, Viewer, "What teams spent on each of thirty days"),
+    shown("/global/spend/models", Spend::GlobalModels, Viewer, "The models that cost most in thirty days"),
+    shown("/global/spend/provider", Spend::GlobalProvider, Viewer, "What each provider cost"),
+    shown("/global/spend/tags", Spend::GlobalTags, Viewer, "What each tag has spent"),
+    shown("/global/spend/report", Spend::GlobalReport, Viewer, "What was spent each day by team, customer or key"),
+    shown("/global/activity", Spend::Activity, Viewer, "Requests and tokens of each day"),
+    shown("/global/activity/model", Spend::ActivityByModel, Viewer, "Requests and tokens of each day by model"),
+    shown("/user/daily/activity", Spend::Daily(Owner::User), Info, "What users did each day"),
+    shown("/team/daily/activity", Spend::Daily(Owner::Team), Info, "What teams did each day"),
+    shown("/tag/daily/activity", Spend::Daily(Owner::Tag), Viewer, "What was done each day under a tag"),
+    shown("/organization/daily/activity", Spend::Daily(Owner::Organization), Info, "What organizations did each day"),
+    shown("/customer/daily/activity", Spend::Daily(Owner::Customer), Viewer, "What was done each day for customers"),
+    shown("/end_user/daily/activity", Spend::Daily(Owner::Customer), Viewer, "What was done each day for customers"),
+];
+
+/// Does what a route does.
+pub(super) async fn dispatch(action: Spend, request: &Request) -> Answer {
+    match action {
+        Spend::Logs => logs::logs(request).await,
+        Spend::LogsPaged => logs::paged(request).await,
+        Spend::Keys => owners::keys(request).await,
+        Spend::Users => owners::users(request).await,
+        Spend::Tags => owners::tags(request).await,
+        Spend::Calculate => calculate::calculate(request),
+        Spend::Global => global::spend(request).await,
+        Spend::GlobalLogs => global::logs(request).await,
+        Spend::GlobalKeys => global::keys(request).await,
+        Spend::GlobalTeams => global::teams(request).await,
+        Spend::GlobalModels => global::models(request).await,
+        Spend::GlobalProvider => global::provider(request).await,
+        Spend::GlobalTags => global::tags(request).await,
+        Spend::GlobalReport => global::report(request).await,
+        Spend::Activity => activity::activity(request).await,
+        Spend::ActivityByModel => activity::by_model(request).await,
+        Spend::Daily(owner) => activity::daily(request, owner).await,
+    }
+}
+
+/// An amount as answers write it.
+fn dollars(nano: i64) -> Value {
+    Value::Number(Money(NanoUsd(nano)).number())
+}
+
+/// The most rows that an answer without pages has.
+const MOST: i64 = 10_000;
+
+/// The days a request asks for, `YYYY-MM-DD`; without any, the last thirty.
+fn days(request: &Request, kind: &'static str) -> Result<Days, Refused> {
+    let from = day(request, "start_date")?.unwrap_or_else(|| of(Time::now().plus_seconds(-30 * 86_400)));
+    let until = day(request, "end_date")?.unwrap_or_else(|| of(Time::now()));
+    Ok(Days { kind, from, until, ..Days::default() })
+}
+
+/// The day of a time.
+fn of(time: Time) -> String {
+    time.to_string().chars().take(10).collect()
+}
+
+/// A day of the query.
+fn day(request: &Request, name: &str) -> Result<Option<String>, Refused> {
+    Ok(time(request, name)?.map(of))
+}
+
+/// A time of the query.
+fn time(request: &Request, name: &str) -> Result<Option<Time>, Refused> {
+    let Some(text) = request.value(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let wrong = || Refused::said(400, &format!("Invalid {name}: '{text}'. Write YYYY-MM-DD or YYYY-MM-DD HH:MM:SS"));
+    Time::parse(text).map(Some).ok_or_else(wrong)
+}
+
+/// A value of the query that is not empty.
+fn text(request: &Request, name: &str) -> Option<String> {
+    request.value(name).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Values of a list in the query, separated by commas.
+fn several(request: &Request, name: &str) -> Vec<String> {
+    let list = text(request, name).unwrap_or_default();
+    list.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect()
+}

@@ -1,0 +1,168 @@
+//! The request log.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use switchboard_store::Time;
+use switchboard_store::desk::Order;
+use switchboard_store::ledger::LogLine;
+use switchboard_store::ledger::report::{self, By, Days, LineSort, Lines, SumSort};
+
+use super::{MOST, day, dollars, text, time};
+use crate::admin::{Answer, Refused, Request, keys};
+
+/// A line as LiteLLM's table of spend logs has it.
+pub(super) fn shown(line: &LogLine) -> Value {
+    json!({
+        "request_id": line.request_id, "call_type": line.call_type, "api_key": line.api_key.clone().unwrap_or_default(),
+        "spend": dollars(line.spend), "total_tokens": line.prompt_tokens + line.completion_tokens,
+        "prompt_tokens": line.prompt_tokens, "completion_tokens": line.completion_tokens, "startTime": Time(line.started_at),
+        "endTime": Time(line.ended_at), "completionStartTime": line.first_content_at.map(Time),
+        "request_duration_ms": (line.ended_at - line.started_at) / 1000, "model": line.model, "model_id": line.model_id,
+        "model_group": line.model_group, "custom_llm_provider": line.provider, "api_base": line.api_base, "user": line.user_id,
+        "metadata": metadata(line), "cache_hit": "False", "cache_key": null, "request_tags": line.tags, "team_id": line.team_id,
+        "organization_id": line.organization_id, "end_user": line.end_user, "requester_ip_address": null, "messages": {},
+        "response": {}, "session_id": line.session_id, "status": line.status, "mcp_namespaced_tool_name": null, "agent_id": null,
+        "proxy_server_request": {}, "litellm_call_id": line.request_id, "created_at": Time(line.ended_at),
+        "updated_at": Time(line.ended_at),
+    })
+}
+
+fn metadata(line: &LogLine) -> Map<String, Value> {
+    let mut said = line.metadata.clone();
+    let own = [
+        ("user_api_key", json!(line.api_key)),
+        ("user_api_key_user_id", json!(line.user_id)),
+        ("user_api_key_team_id", json!(line.team_id)),
+        ("user_api_key_org_id", json!(line.organization_id)),
+        ("user_api_key_project_id", json!(line.project_id)),
+        ("litellm_call_id", json!(line.request_id)),
+        ("status", json!(line.status)),
+        (
+            "additional_usage_values",
+            json!({"cache_read_input_tokens": line.cache_read_tokens, "cache_creation_input_tokens": line.cache_write_tokens}),
+        ),
+    ];
+    said.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    said
+}
+
+/// What the request asks for, within what its caller may see.
+fn wanted(request: &Request) -> Result<Lines, Refused> {
+    let caller = &request.caller;
+    let own = (!caller.sees_all()).then(|| {
+        let key = caller.principal.key_hash.clone().unwrap_or_else(|| caller.principal.key.clone());
+        (caller.user.clone(), Some(key))
+    });
+    let whole = |name: &str| request.value(name).is_some_and(|value| value.len() == 10);
+    let from = time(request, "start_date")?.map_or(i64::MIN, |time| time.0);
+    // A day is meant with all of it.
+    let until = time(request, "end_date")?.map(|time| if whole("end_date") { time.plus_seconds(86_400) } else { time });
+    Ok(Lines {
+        request_id: text(request, "request_id"),
+        api_key: text(request, "api_key").map(|key| keys::hash_of(&key)),
+        user: text(request, "user_id"),
+        team: text(request, "team_id"),
+        customer: text(request, "end_user"),
+        session: text(request, "session_id"),
+        model: text(request, "model"),
+        model_group: text(request, "model_group"),
+        model_id: text(request, "model_id"),
+        status: text(request, "status_filter"),
+        from,
+        until: until.map_or(i64::MAX, |time| time.0),
+        least: amount(request, "min_spend")?.unwrap_or(i64::MIN),
+        most: amount(request, "max_spend")?.unwrap_or(i64::MAX),
+        own,
+    })
+}
+
+fn amount(request: &Request, name: &str) -> Result<Option<i64>, Refused> {
+    let Some(text) = request.value(name).filter(|text| !text.is_empty()) else { return Ok(None) };
+    let amount = switchboard_engine::admit::NanoUsd::parse(text);
+    amount.map(|amount| Some(amount.0)).ok_or_else(|| Refused::said(400, &format!("{name} must be a number of dollars")))
+}
+
+/// `GET /spend/logs`
+pub(super) async fn logs(request: &Request) -> Answer {
+    let dated = text(request, "start_date").is_some() && text(request, "end_date").is_some();
+    let summed = request.value("summarize").is_none() || request.flag("summarize");
+    if dated && summed && text(request, "request_id").is_none() {
+        return by_day(request).await;
+    }
+    let lines = report::lines(&request.store, wanted(request)?, (LineSort::Started, Order::Descending), (MOST, 0)).await?;
+    Ok(lines.iter().map(shown).collect())
+}
+
+/// The sums of each day: all of it, and by user, model and key.
+async fn by_day(request: &Request) -> Answer {
+    let caller = &request.caller;
+    let user = if caller.sees_all() { text(request, "user_id") } else { caller.user.clone() };
+    let mut key = text(request, "api_key").map(|key| keys::hash_of(&key));
+    if !caller.sees_all() && user.is_none() {
+        key = caller.principal.key_hash.clone().or_else(|| Some(caller.principal.key.clone()));
+    }
+    let days = Days {
+        kind: if user.is_some() { "user" } else { "all" },
+        entities: user.into_iter().collect(),
+        keys: key.into_iter().collect(),
+        from: day(request, "start_date")?.unwrap_or_default(),
+        until: day(request, "end_date")?.unwrap_or_default(),
+        ..Days::default()
+    };
+    let store = &request.store;
+    let parts = report::sums(store, days.clone(), &[By::Day, By::Key, By::Model], SumSort::Earliest, (MOST, 0)).await?;
+    let users = Days { kind: "user", ..days };
+    let users = report::sums(store, users, &[By::Day, By::Entity], SumSort::Earliest, (MOST, 0)).await?;
+    #[derive(Default)]
+    struct Day {
+        spend: i64,
+        keys: BTreeMap<String, i64>,
+        models: BTreeMap<String, i64>,
+        users: BTreeMap<String, i64>,
+    }
+    let mut found: BTreeMap<String, Day> = BTreeMap::new();
+    for part in parts {
+        let day = found.entry(part.day).or_default();
+        day.spend += part.spend;
+        *day.keys.entry(part.api_key).or_default() += part.spend;
+        *day.models.entry(part.model).or_default() += part.spend;
+    }
+    for part in users {
+        *found.entry(part.day).or_default().users.entry(part.entity).or_default() += part.spend;
+    }
+    let money = |sums: BTreeMap<String, i64>| sums.into_iter().map(|(name, sum)| (name, dollars(sum))).collect::<Map<_, _>>();
+    let rows = found.into_iter().map(|(date, day)| {
+        let mut row = money(day.keys);
+        row.insert("startTime".to_owned(), json!(date));
+        row.insert("spend".to_owned(), dollars(day.spend));
+        row.insert("users".to_owned(), Value::Object(money(day.users)));
+        row.insert("models".to_owned(), Value::Object(money(day.models)));
+        Value::Object(row)
+    });
+    Ok(rows.collect())
+}
+
+/// `GET /spend/logs/v2`
+pub(super) async fn paged(request: &Request) -> Answer {
+    let (page, size) = (request.number("page", 1, 1, i64::from(u32::MAX))?, request.number("page_size", 50, 1, 100)?);
+    let sort = match request.value("sort_by").unwrap_or("startTime") {
+        "startTime" => LineSort::Started,
+        "endTime" => LineSort::Ended,
+        "spend" => LineSort::Spend,
+        "total_tokens" => LineSort::Tokens,
+        "model" => LineSort::Model,
+        other => {
+            return Err(Refused::said(
+                400,
+                &format!("Invalid sort_by: {other}. Must be one of: spend, total_tokens, startTime, endTime, model"),
+            ));
+        }
+    };
+    let order = if request.value("sort_order") == Some("asc") { Order::Ascending } else { Order::Descending };
+    let wanted = wanted(request)?;
+    let total = report::count(&request.store, wanted.clone()).await?;
+    let lines = report::lines(&request.store, wanted, (sort, order), (size, (page - 1) * size)).await?;
+    let rows: Vec<Value> = lines.iter().map(shown).collect();
+    Ok(json!({"data": rows, "total": total, "page": page, "page_size": size, "total_pages": (total + size - 1) / size}))
+}
