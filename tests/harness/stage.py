@@ -29,6 +29,11 @@ def configuration(upstream):
     models.append(deployment("scripted-responses", "openai/responses/m", f"{upstream}/ok/v1"))
     models += [deployment(f"{name}-{status}", f"{name}/m", f"{upstream}/status-{status}{base}")
                for name, base in BASES.items() for status in STATUSES]
+    # One model at two providers, to choose between: the second is cheaper and cannot follow a schema.
+    models.append(deployment("market/pair", "openai/gpt-4o-mini", f"{upstream}/first/v1"))
+    models.append(deployment("market/pair", "deepinfra/meta-llama/Meta-Llama-3.1-8B-Instruct", f"{upstream}/second/v1"))
+    models.append(deployment("market/embed", "openai/text-embedding-3-small", f"{upstream}/ok/v1"))
+    models.append(deployment("market/paint", "openai/gpt-image-1", f"{upstream}/ok/v1"))
     return {
         "model_list": models,
         "router_settings": {"num_retries": 0, "disable_cooldowns": True},

@@ -56,3 +56,28 @@ def test_errors(gateway, key, model, kind):
 def test_bad_key(gateway):
     with pytest.raises(litellm.AuthenticationError):
         call(gateway, "sk-wrong", "demo/echo")
+
+
+@pytest.fixture(scope="module")
+def proxy(gateway, key):
+    """LiteLLM's client for the management of its proxy."""
+    from litellm.proxy.client import Client
+    return Client(base_url=gateway.url, api_key=key)
+
+
+def test_client_models(proxy):
+    listed = {model["id"]: model for model in proxy.models.list()}
+    assert listed["market/pair"]["mode"] == "chat"
+    told = {entry["model_info"]["id"]: entry for entry in proxy.models.info() if entry["model_name"] == "market/pair"}
+    assert {entry["model_info"]["litellm_provider"] for entry in told.values()} == {"openai", "deepinfra"}
+    assert all("api_key" not in entry["litellm_params"] for entry in told.values())
+
+
+def test_client_model_groups(proxy):
+    groups = {group["model_group"]: group for group in proxy.model_groups.info()}
+    assert groups["market/pair"]["providers"] == ["deepinfra", "openai"]
+    assert groups["market/pair"]["supports_function_calling"]
+
+
+def test_client_health(proxy):
+    assert proxy.health.get_readiness()["status"] == "healthy"

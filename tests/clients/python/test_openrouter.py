@@ -59,7 +59,7 @@ def test_models(client):
     listed = client.models.list()
     models = {model.id: model for model in listed.result.data}
     assert "demo/echo" in models
-    assert models["demo/echo"].links.details.endswith("/demo/echo")
+    assert models["demo/echo"].links.details.endswith("/models/demo/echo/endpoints")
 
 
 def test_errors(gateway, client):

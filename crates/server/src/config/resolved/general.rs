@@ -54,6 +54,9 @@ impl General {
         let fields = reader.section(Section::General, node);
         // Its values were used when references were followed; here it is only checked.
         reader.section(Section::KeyManagement, fields.node("key_management_settings"));
+        if let Some(node) = fields.node("coordination_redis") {
+            reader.warn_unset_within("general_settings.coordination_redis", node);
+        }
         let written = node.and_then(Node::as_map).and_then(|map| map.get("master_key"));
         let from = |names: [&str; 2]| names.into_iter().find_map(|name| environment.get_non_empty(name)).map(Secret::new);
         let at = node.map_or_else(Location::environment, |node| node.at.clone());

@@ -65,6 +65,9 @@ impl ProxyBudget {
 impl LitellmSettings {
     pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>) -> ReadLitellm {
         let fields = reader.section(Section::Litellm, node);
+        if let Some(node) = fields.node("cache_params") {
+            reader.warn_unset_within("litellm_settings.cache_params", node);
+        }
         let settings = LitellmSettings {
             drop_params: fields.flag("drop_params"),
             request_timeout: fields.seconds("request_timeout").unwrap_or(REQUEST_TIMEOUT),

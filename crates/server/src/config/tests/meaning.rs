@@ -140,9 +140,12 @@ fn a_wrong_value_is_an_error_with_its_place_and_without_the_value() {
 
 #[test]
 fn keys_without_effect_are_named_in_one_notice() {
-    let loaded = load_text("router_settings: {weights: {m: 1}}\nlitellm_settings: {cache: true}");
+    let loaded = load_text("router_settings: {weights: {m: 1}, default_priority: 1}\nlitellm_settings: {cache: true}");
     let notices: Vec<_> = loaded.diagnostics.notices().map(|notice| notice.message.clone()).collect();
-    assert_eq!(notices, ["accepted, no effect yet: `litellm_settings.cache`, `router_settings.weights`"]);
+    assert_eq!(
+        notices,
+        ["accepted, no effect yet: `litellm_settings.cache`, `router_settings.default_priority`, `router_settings.weights`"]
+    );
 }
 
 #[test]
@@ -200,4 +203,21 @@ fn a_key_in_the_wrong_section_is_told_where_it_belongs() {
         found.contains("`master_key` is not a known key\n  --> config.yaml:2:1\n  = hint: it belongs to `general_settings`"),
         "{found}"
     );
+}
+
+#[test]
+fn the_redis_of_all_gateways_may_stand_in_three_places() {
+    for (yaml, expected) in [
+        ("router_settings: {redis_host: h, redis_port: 7, redis_password: 'p@ss'}", Some("redis://:p%40ss@h:7/0")),
+        ("router_settings: {redis_url: 'rediss://u:p@h:1/2'}", Some("rediss://u:p@h:1/2")),
+        ("general_settings: {coordination_redis: {host: c, ssl: true, db: 3}}", Some("rediss://:w@c:6379/3")),
+        ("litellm_settings: {cache_params: {type: redis, host: k, port: 6380}}", Some("redis://:w@k:6380/0")),
+        ("litellm_settings: {cache_params: {type: redis}}", Some("redis://:w@env:6379/0")),
+        ("litellm_settings: {cache_params: {type: s3, host: k}}", None),
+        ("router_settings: {num_retries: 1}", None),
+    ] {
+        let environment = Environment::from_iter([("REDIS_HOST", "env"), ("REDIS_PASSWORD", "w")]);
+        let config = load_text_in(yaml, environment).config.expect("a configuration");
+        assert_eq!(config.redis.as_ref().map(|address| address.expose()), expected, "{yaml}");
+    }
 }
