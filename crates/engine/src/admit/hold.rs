@@ -115,7 +115,8 @@ impl Hold {
                 short = Some(refused(
                     ask,
                     Why::Budget {
-                        spent: grant.spent,
+                        // What was spent here may not have reached the authority yet.
+                        spent: grant.spent.max(self.spent_here(ask)),
                         held: grant.held,
                         limit: ask.limit,
                         needs: ask.least,
@@ -127,6 +128,12 @@ impl Hold {
             }
         }
         short.map_or(Ok(()), Err)
+    }
+
+    /// What this gateway has spent of what is asked for.
+    fn spent_here(&self, ask: &Ask) -> NanoUsd {
+        let engaged = self.engaged.iter().find(|engaged| engaged.scope.id == ask.slot.scope);
+        engaged.and_then(|engaged| engaged.scope.spent_in(ask.slot.window, self.book.now())).unwrap_or_default()
     }
 
     fn name_of(&self, id: &ScopeId) -> String {
