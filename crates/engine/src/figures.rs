@@ -4,10 +4,17 @@ use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::admit::{Level, Mode, NanoUsd, Unit};
+use crate::catalog::PicoUsd;
 use crate::meter::Meter;
+use crate::principal::Principal;
 
 const COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
 const DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");
+const KEY_SPEND: HeaderName = HeaderName::from_static("x-litellm-key-spend");
+const KEY_BUDGET: HeaderName = HeaderName::from_static("x-litellm-key-max-budget");
+const KEY_TOKENS: HeaderName = HeaderName::from_static("x-litellm-key-tpm-limit");
+const KEY_REQUESTS: HeaderName = HeaderName::from_static("x-litellm-key-rpm-limit");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-litellm-overhead-duration-ms");
 
 /// What a whole answer took.
@@ -19,8 +26,34 @@ pub(crate) fn whole(headers: &mut HeaderMap, meter: &Meter) {
     overhead(headers, meter);
 }
 
-/// What the gateway itself took before the provider was asked.
+/// How far the limits are used, and what the key has spent with this answer.
+fn allowance(headers: &mut HeaderMap, meter: &Meter) {
+    headers.extend(meter.tab().map(|tab| tab.headers()).unwrap_or_default());
+    let cost = meter.cost().map_or(NanoUsd::ZERO, NanoUsd::from_pico);
+    headers.extend(meter.principal().map(|principal| key(principal, cost)).unwrap_or_default());
+}
+
+/// What a key has spent and may spend; nothing for who has none. `more` is not in the books yet.
+pub fn key(principal: &Principal, more: NanoUsd) -> Vec<(HeaderName, HeaderValue)> {
+    let Some(scope) = principal.scopes.iter().find(|scope| scope.id.level == Level::Key && scope.id.model.is_none()) else {
+        return Vec::new();
+    };
+    let terms = scope.terms();
+    let money = |amount: NanoUsd| HeaderValue::from_str(PicoUsd(i128::from(amount.0) * 1000).written().as_str()).ok();
+    let count = |unit| terms.limits.iter().find(|limit| limit.unit == unit).map(|limit| HeaderValue::from(limit.amount));
+    let budget = terms.budgets.iter().find(|budget| budget.mode == Mode::Enforce);
+    let told = [
+        (KEY_SPEND, money(scope.spent().plus(more))),
+        (KEY_BUDGET, budget.and_then(|budget| money(budget.limit))),
+        (KEY_TOKENS, count(Unit::Tokens)),
+        (KEY_REQUESTS, count(Unit::Requests)),
+    ];
+    told.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// What the gateway itself took before the provider was asked, and what stands on every answer.
 pub(crate) fn overhead(headers: &mut HeaderMap, meter: &Meter) {
+    allowance(headers, meter);
     headers.extend(meter.overhead().and_then(millis).map(|millis| (OVERHEAD, millis)));
 }
 

@@ -31,7 +31,7 @@ mod dispatch;
 pub mod egress;
 pub mod error;
 mod exchange;
-mod figures;
+pub mod figures;
 pub mod gateway;
 pub mod health;
 mod judge;

@@ -188,6 +188,11 @@ impl Meter {
         }
     }
 
+    /// Who asks.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.0.record.as_ref().map(|record| record.principal.as_ref())
+    }
+
     /// Writes down what the attempt under way has cost by now.
     fn checkpoint(&mut self) {
         self.0.checkpoint = (self.0.delivered.pieces, Instant::now());

@@ -44,6 +44,8 @@ pub struct Principal {
     /// Whose limits and budgets every one of its requests must fit in, and whose spend it adds to. A scope of one model is
     /// engaged for requests of that model alone.
     pub scopes: Vec<Arc<Scope>>,
+    /// Whose spend it adds to without being held to their limits.
+    pub counted: Vec<Arc<Scope>>,
     /// What the key, its team or a policy says of routing.
     pub guidance: Option<Arc<Guidance>>,
 }

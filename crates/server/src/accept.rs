@@ -8,9 +8,11 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
+use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::error::Error;
+use switchboard_engine::figures;
 use switchboard_engine::principal::Principal;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::frames::Frames;
@@ -25,7 +27,7 @@ use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
 use crate::router::{Match, Route, Row};
 use crate::trust::Denial;
-use crate::{default_model, explain, health, market, models, page};
+use crate::{default_model, explain, health, identity, market, models, page};
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -95,12 +97,25 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             let (frames, _drawn) = frames.into_parts();
             let call = draft.call(frames.into(), &acceptor.app).map_err(told)?;
             let call = authz::call::may(call, &caller, &acceptor.app).map_err(|refused| shown(refused, &door))?;
-            let answered = acceptor.app.gateway.call(&call, &acceptor.worker).await;
-            let answer = answered.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
+            let call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
+            Ok(called(acceptor, &call).await)
+        }
+    }
+}
+
+/// What comes of a call. Whoever is refused is told too what its key has spent.
+async fn called(acceptor: &Acceptor, call: &Call) -> Answered {
+    match acceptor.app.gateway.call(call, &acceptor.worker).await {
+        Ok(answer) => {
             let mut response = Response::new(answer.body);
             *response.status_mut() = answer.status;
             *response.headers_mut() = answer.headers;
-            Ok(response)
+            response
+        }
+        Err(error) => {
+            let mut refused = refuse(&Refusal { error, dialect: call.door.dialect, flavor: call.door.flavor });
+            refused.headers_mut().extend(figures::key(&call.principal, NanoUsd::ZERO));
+            refused
         }
     }
 }

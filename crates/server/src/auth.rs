@@ -8,8 +8,10 @@ mod address;
 pub mod caller;
 pub mod directory;
 pub mod guess;
+pub mod guests;
 pub mod mint;
 pub mod resolve;
+pub mod terms;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -19,6 +21,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde_json::json;
+use switchboard_engine::admit::Book;
 use switchboard_store::{Store, StoreError, Time};
 
 pub use caller::{Caller, Credential};
@@ -29,6 +32,7 @@ use crate::config::Config;
 use guess::Guesses;
 use mint::Pepper;
 use resolve::Groups;
+use terms::Policy;
 
 pub use crate::digest::Digest;
 
@@ -45,6 +49,10 @@ pub struct Keys {
     guesses: Arc<Guesses>,
     pepper: Option<Pepper>,
     groups: Arc<Groups>,
+    book: Arc<Book>,
+    policy: Policy,
+    /// A header of the configuration's own that may hold a key.
+    header: Option<String>,
 }
 
 /// What a configuration alone does not give: it stays when the configuration changes.
@@ -58,6 +66,8 @@ pub struct Foundation {
     pub guesses: Arc<Guesses>,
     /// What proofs of keys are made with.
     pub pepper: Option<Pepper>,
+    /// What everybody has spent, and may spend.
+    pub book: Arc<Book>,
 }
 
 /// Headers that may hold a key besides `authorization`, in order of preference.
@@ -71,8 +81,20 @@ impl Keys {
         let trusted = Arc::new(Caller::trusted(if master.is_some() { Credential::Master } else { Credential::Open }));
         // What callers may use depends on groups of models that the configuration names.
         foundation.directory.forget_all();
-        let Foundation { store, directory, guesses, pepper } = foundation.clone();
-        Self { master, trusted, store, directory, guesses, pepper, groups: Arc::new(groups(config)) }
+        let Foundation { store, directory, guesses, pepper, book } = foundation.clone();
+        let policy = Policy { user_on_team_keys: config.general.budget_of_user_on_team_keys };
+        Self {
+            master,
+            trusted,
+            store,
+            directory,
+            guesses,
+            pepper,
+            groups: Arc::new(groups(config)),
+            book,
+            policy,
+            header: config.general.key_header.clone(),
+        }
     }
 
     /// The SHA-256 of the master key.
@@ -93,7 +115,7 @@ impl Keys {
     /// Who sends that request, or why nobody may.
     pub async fn caller(&self, headers: &HeaderMap, query: Option<&str>, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
         let Some(master) = &self.master else { return Ok(self.trusted.clone()) };
-        let Some(given) = presented(headers, query) else {
+        let Some(given) = presented(headers, query, self.header.as_deref()) else {
             let message = "Authentication Error, No api key passed in.";
             return Err(Refused::unauthenticated("auth_error", json!("None"), message));
         };
@@ -105,6 +127,11 @@ impl Keys {
             // What became of it since, nobody could tell.
             Some(Some(_)) if self.store.as_ref().is_some_and(|store| store.silence() > PATIENCE) => {
                 return Err(StoreError::Silent.into());
+            }
+            // A raise of its budget has ended, or the like.
+            Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => {
+                self.directory.forget_key(&hex(&key));
+                self.guessed(&given, key, from).await?
             }
             Some(Some(known)) => known,
             // Somebody who goes on using a deleted key is no guesser.
@@ -138,6 +165,7 @@ impl Keys {
 
     async fn read(&self, store: &Store, given: &str, key: Digest) -> Result<Option<Caller>, Refused> {
         let (hash, groups, pepper) = (hex(&key), self.groups.clone(), self.pepper.clone());
+        let (book, policy) = (self.book.clone(), self.policy.clone());
         let proof = pepper.map(|pepper| pepper.proof(given));
         store
             .read(move |desk| async move {
@@ -148,7 +176,8 @@ impl Keys {
                     return Ok(None);
                 }
                 let around = resolve::surroundings(&desk, &key).await?;
-                Ok(Some(resolve::caller(&key, &around, &groups)))
+                let allowance = terms::of(&book, &key, &around, &policy);
+                Ok(Some(resolve::caller(&key, &around, &groups, allowance)))
             })
             .await
     }
@@ -184,9 +213,9 @@ fn groups(config: &Config) -> Groups {
 }
 
 /// The key a request shows.
-fn presented<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Option<Cow<'a, str>> {
+fn presented<'a>(headers: &'a HeaderMap, query: Option<&str>, own: Option<&str>) -> Option<Cow<'a, str>> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
-    let first = text(FIRST).map(bare);
+    let first = own.and_then(text).or_else(|| text(FIRST)).map(bare);
     let bearer = || text(AUTHORIZATION.as_str()).map(bare);
     let named = first.or_else(bearer).or_else(|| HEADERS.into_iter().find_map(text)).map(Cow::Borrowed);
     named.or_else(|| crate::query::value(query?, "key").map(Cow::Owned))
@@ -245,6 +274,9 @@ mod tests {
             guesses: foundation.guesses,
             pepper: None,
             groups: Arc::default(),
+            book: Arc::default(),
+            policy: Policy::default(),
+            header: None,
         }
     }
 

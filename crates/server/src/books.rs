@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_engine::admit::{Admission, Book};
+use switchboard_engine::admit::{Admission, Book, Budget, Level, ScopeId, Terms};
 use switchboard_engine::meter::Recorder;
 use switchboard_store::journal::{BadJournal, Durability, Journal};
 use switchboard_store::lease::Lessor;
@@ -68,6 +68,13 @@ impl Books {
             Err(error) => tracing::error!(%error, "the ledger cannot be read; calls with budgets are refused until it can"),
         }
         Ok(Self { book, kept: Some(Kept { journal, writer, lessor }) })
+    }
+
+    /// Keeps the whole gateway within what that configuration says, from now on.
+    pub fn follow(&self, config: &Config) {
+        let said = &config.litellm.budget;
+        let budgets = said.limit.map(|limit| Budget::new(limit, said.window)).into_iter().collect();
+        self.book.scope(ScopeId::new(Level::Proxy, ""), Terms { name: "litellm-proxy-budget".to_owned(), budgets, ..Terms::default() });
     }
 
     /// Admits up to so many calls at a time, by these books.

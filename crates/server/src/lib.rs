@@ -21,6 +21,7 @@ mod explain;
 pub mod fleet;
 pub mod health;
 mod id;
+mod identity;
 pub mod log;
 mod market;
 pub mod memory;

@@ -108,9 +108,11 @@ impl Gate {
         let demo = needs_demo(&config).then(crate::demo::start).transpose()?;
         let demo_base = demo.as_ref().and_then(Running::tcp).map(|address| format!("http://{address}/v1"));
         let health = Registry::default();
-        let foundation = memory::open(&config)?;
+        let mut foundation = memory::open(&config)?;
         let trust = foundation.store.as_ref().map(|store| Trust::open(&config, store)).transpose()?.flatten().map(Arc::new);
         let books = Books::open(&config, foundation.store.as_ref())?;
+        foundation.book = books.book.clone();
+        books.follow(&config);
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
@@ -175,6 +177,7 @@ impl Gate {
             app.gateway.replace(fleet);
             app.gateway.configure(resilience::of(&config));
             app.catalog.store(catalog);
+            app.books.follow(&config);
             app.keys.store(Arc::new(Keys::of(&config, &app.foundation)));
             app.config.store(config);
             Ok(Applied { unusable, restart })

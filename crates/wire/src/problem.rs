@@ -129,6 +129,8 @@ pub struct Problem {
     pub raw: Option<String>,
     /// Why there was nowhere to go, where that is what went wrong.
     pub availability: Option<Box<Availability>>,
+    /// Whose budget it is, in the words of OpenRouter's clients, where one is spent.
+    pub limit_source: Option<&'static str>,
 }
 
 /// Why no endpoint could serve a request, for machines: OpenRouter's `error.availability`.
@@ -167,7 +169,18 @@ impl Problem {
     /// A problem of that kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { kind, message, param: None, code: None, retry_after: None, status: None, provider: None, raw: None, availability: None }
+        Self {
+            kind,
+            message,
+            param: None,
+            code: None,
+            retry_after: None,
+            status: None,
+            provider: None,
+            raw: None,
+            availability: None,
+            limit_source: None,
+        }
     }
 
     /// Names the field at fault.

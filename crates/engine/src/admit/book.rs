@@ -118,6 +118,23 @@ impl Book {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).scopes.get(id).cloned()
     }
 
+    /// What the scope of that id has spent in the window of that kind that is open now, as far as this gateway knows.
+    pub fn spent(&self, id: &ScopeId, window: Window) -> NanoUsd {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scope) = kept.scopes.get(id) {
+            return scope.spent_in(window, self.clock.now()).unwrap_or_else(|| scope.spent());
+        }
+        let start = window.start(self.clock.now());
+        let opening = kept.openings.get(id).into_iter().flatten().find(|(kind, begun, _)| (*kind, *begun) == (window, start));
+        opening.map_or(NanoUsd::ZERO, |(_, _, spent)| *spent)
+    }
+
+    /// Corrects what the scope of that id has spent by that much.
+    pub fn correct(&self, id: &ScopeId, amount: NanoUsd) {
+        let scope = self.find(id).unwrap_or_else(|| self.scope(id.clone(), Terms::default()));
+        scope.correct(amount, self.clock.now());
+    }
+
     /// Every scope.
     pub fn all(&self) -> Vec<Arc<Scope>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).scopes.values().cloned().collect()

@@ -6,7 +6,7 @@ use super::book::Book;
 use super::nano::NanoUsd;
 use super::port::{Ask, Authority};
 use super::refusal::{Refusal, Why};
-use super::scope::{Level, Scope, ScopeId};
+use super::scope::{Scope, ScopeId};
 use super::state::{Admitted, Need, Own, Standing, State, Verdict, View};
 use super::window::{Micros, Window};
 
@@ -16,12 +16,20 @@ struct Engaged {
     scope: Arc<Scope>,
     /// It is of the target and not of the caller: the next attempt may have another.
     of_target: bool,
+    /// What is spent is counted, and nothing else.
+    only_counts: bool,
     /// When the money it holds was taken, and under which terms; none where nothing was limited.
     booked: Option<Admitted>,
     /// When the call was counted, under which terms, and as how many tokens; none where nothing was limited.
     counted: Option<(Admitted, Need)>,
     /// It is being tried and nothing is taken of it yet.
     joins: bool,
+}
+
+impl Engaged {
+    fn is_limited(&self) -> bool {
+        !self.only_counts && self.scope.is_limited()
+    }
 }
 
 /// What a call has taken of every scope it is in. Dropping it gives everything back; what was spent must be said before.
@@ -33,7 +41,7 @@ pub struct Hold {
     admitted: bool,
     need: Need,
     used: Need,
-    standings: Vec<(Level, Standing)>,
+    standings: Vec<(&'static str, Standing)>,
 }
 
 /// What came of an attempt to take.
@@ -54,8 +62,9 @@ pub struct Line {
 
 impl Hold {
     /// A hold on nothing yet, for a call with those scopes.
-    pub(super) fn new(book: Arc<Book>, authority: Option<Arc<dyn Authority>>, scopes: Vec<Arc<Scope>>) -> Self {
-        let engaged = scopes.into_iter().map(|scope| Engaged { scope, of_target: false, booked: None, counted: None, joins: false });
+    pub(super) fn new(book: Arc<Book>, authority: Option<Arc<dyn Authority>>, scopes: Vec<Arc<Scope>>, counted: Vec<Arc<Scope>>) -> Self {
+        let engage = |only_counts| move |scope| Engaged { scope, of_target: false, only_counts, booked: None, counted: None, joins: false };
+        let engaged = scopes.into_iter().map(engage(false)).chain(counted.into_iter().map(engage(true)));
         Self {
             engaged: engaged.collect(),
             book,
@@ -72,7 +81,7 @@ impl Hold {
     pub fn is_limited(&self, provider: &str, deployment: &str) -> bool {
         let mut targets = Vec::new();
         self.book.of_target(provider, deployment, &mut targets);
-        targets.iter().any(|scope| scope.is_limited()) || self.engaged.iter().any(|engaged| engaged.scope.is_limited())
+        targets.iter().any(|scope| scope.is_limited()) || self.engaged.iter().any(Engaged::is_limited)
     }
 
     /// Takes what an attempt at that target needs, in every scope or in none; what the attempt before held is given back in the
@@ -128,9 +137,8 @@ impl Hold {
     fn try_take(&mut self, targets: &[Arc<Scope>], need: Need, settled: NanoUsd) -> Outcome {
         let now = self.book.now();
         self.join(targets);
-        let concerned = |engaged: &Engaged| {
-            engaged.scope.is_limited() || engaged.booked.is_some() || settled != NanoUsd::ZERO && engaged.scope.has_purses()
-        };
+        let concerned =
+            |engaged: &Engaged| engaged.is_limited() || engaged.booked.is_some() || settled != NanoUsd::ZERO && engaged.scope.has_purses();
         let limited: Vec<usize> = (0..self.engaged.len()).filter(|at| concerned(&self.engaged[*at])).collect();
         let mut guards: Vec<MutexGuard<'_, State>> = limited.iter().map(|at| self.engaged[*at].scope.state()).collect();
         let owns: Vec<Own> = limited.iter().map(|at| self.own(*at, settled)).collect();
@@ -144,14 +152,14 @@ impl Hold {
         for ((at, state), own) in limited.iter().zip(&mut guards).zip(&owns) {
             let engaged = &self.engaged[*at];
             let staying = !engaged.of_target || is_among(&engaged.scope, targets);
-            let holds = staying && engaged.scope.is_limited();
+            let holds = staying && engaged.is_limited();
             state.take(&if holds { need } else { Need::default() }, own, now);
             if let (false, Some((admitted, counted))) = (staying, engaged.counted) {
                 state.finish(admitted, &counted, &Need::default());
             }
             stamps.push(holds.then_some(Admitted { at: now, under: state.generation }));
-            if own.first {
-                standings.extend(state.standings(&engaged.scope.guard()).map(|standing| (engaged.scope.id.level, standing)));
+            if own.first && !engaged.only_counts {
+                standings.extend(state.standings(&engaged.scope.guard()).map(|standing| (engaged.scope.id.descriptor(), standing)));
             }
         }
         self.spend(settled);
@@ -174,7 +182,14 @@ impl Hold {
     fn join(&mut self, targets: &[Arc<Scope>]) {
         for scope in targets {
             if !self.engaged.iter().any(|engaged| Arc::ptr_eq(&engaged.scope, scope)) {
-                self.engaged.push(Engaged { scope: scope.clone(), of_target: true, booked: None, counted: None, joins: true });
+                self.engaged.push(Engaged {
+                    scope: scope.clone(),
+                    of_target: true,
+                    only_counts: false,
+                    booked: None,
+                    counted: None,
+                    joins: true,
+                });
             }
         }
         self.engaged.sort_by_key(|engaged| engaged.scope.order);
@@ -200,7 +215,7 @@ impl Hold {
         let (mut asks, mut softly, mut room) = (Vec::new(), None, false);
         for ((at, state), own) in limited.iter().zip(guards).zip(owns) {
             let engaged = &self.engaged[*at];
-            if engaged.of_target && !is_among(&engaged.scope, targets) {
+            if engaged.only_counts || engaged.of_target && !is_among(&engaged.scope, targets) {
                 continue;
             }
             let scope = &engaged.scope;
@@ -259,7 +274,7 @@ impl Hold {
     }
 
     /// How far the limits were used when the call was admitted.
-    pub fn standings(&self) -> &[(Level, Standing)] {
+    pub fn standings(&self) -> &[(&'static str, Standing)] {
         &self.standings
     }
 

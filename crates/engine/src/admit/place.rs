@@ -80,7 +80,8 @@ impl Admission {
     pub fn hold(&self, principal: &Principal, model: &str) -> Hold {
         let mut scopes: Vec<_> = principal.scopes.iter().filter(|scope| scope.covers(model)).cloned().collect();
         self.book.common(model, &mut scopes);
-        Hold::new(self.book.clone(), self.authority.clone(), scopes)
+        let counted = principal.counted.iter().filter(|scope| scope.covers(model)).cloned().collect();
+        Hold::new(self.book.clone(), self.authority.clone(), scopes, counted)
     }
 
     /// The running account of a call.

@@ -102,7 +102,7 @@ impl Refusal {
                 let resets = resets_at.map(|at| format!(". Limit resets at: {}", utc(at))).unwrap_or_default();
                 let message = format!(
                     "Rate limit exceeded for {}: {}. Limit type: {}. Current limit: {limit}, Remaining: {remaining}{resets}",
-                    self.scope.level.as_str(),
+                    self.scope.descriptor(),
                     self.scope.id,
                     unit.as_str(),
                 );
@@ -120,6 +120,7 @@ impl Refusal {
     /// LiteLLM's words for a spent budget; they differ from level to level.
     fn budget_words(&self, spent: NanoUsd, limit: NanoUsd, window: Window) -> String {
         let (name, id) = (&self.name, &self.scope.id);
+        let (spent, limit) = (dollars(spent), dollars(limit));
         match (&self.scope.model, self.scope.level) {
             (Some(model), _) => {
                 format!("ExceededBudget: {} {name} over budget for model={model}. Spend={spent}, Budget={limit}", self.subject())
@@ -184,9 +185,15 @@ impl From<Refusal> for Error {
         let own = matches!(refusal.scope.level, Level::Provider | Level::Deployment);
         let retry = if own || matches!(refusal.why, Why::Budget { .. }) { Retry::Next } else { Retry::Never };
         let origin = if matches!(refusal.why, Why::Unavailable) { Origin::Gateway } else { Origin::Caller };
-        let problem = refusal.problem();
+        let problem = Problem { limit_source: refusal.limit_source(), ..refusal.problem() };
         Error { refusal: Some(Box::new(refusal)), ..Error::new(problem, origin, retry) }
     }
+}
+
+/// Dollars as LiteLLM writes them, with a decimal point at least.
+fn dollars(amount: NanoUsd) -> String {
+    let text = amount.to_string();
+    if text.contains('.') { text } else { format!("{text}.0") }
 }
 
 /// A time as LiteLLM writes it.
@@ -223,9 +230,9 @@ mod tests {
         };
         let (status, code, message) = told(&id, budget(Window::Lifetime));
         assert_eq!((status, code.as_str()), (422, "budget_exceeded"));
-        assert_eq!(message, "Budget has been exceeded! Key=al (sk-...dget) Current cost: 2, Max budget: 1");
+        assert_eq!(message, "Budget has been exceeded! Key=al (sk-...dget) Current cost: 2.0, Max budget: 1.0");
         let (_, _, message) = told(&id, budget(Window::DAILY));
-        assert_eq!(message, "ExceededBudget: Key over 1d budget. Spend=2, Budget=1");
+        assert_eq!(message, "ExceededBudget: Key over 1d budget. Spend=2.0, Budget=1.0");
         let at = 1_795_242_000_000_000;
         let why = Why::Limit { unit: Unit::Requests, limit: 1, remaining: 0, resets_at: Some(at), retry_after: Duration::from_secs(60) };
         let (status, code, message) = told(&id, why);

@@ -117,6 +117,17 @@ impl ScopeId {
     }
 }
 
+impl ScopeId {
+    /// What LiteLLM calls it in headers and messages.
+    pub fn descriptor(&self) -> &'static str {
+        match (self.level, &self.model) {
+            (Level::Key, Some(_)) => "model_per_key",
+            (Level::Team, Some(_)) => "model_per_team",
+            (level, _) => level.as_str(),
+        }
+    }
+}
+
 impl fmt::Display for ScopeId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:{}", self.level.as_str(), self.id)?;
@@ -313,6 +324,25 @@ impl Scope {
     /// All it has ever spent, as far as this gateway knows.
     pub fn spent(&self) -> NanoUsd {
         NanoUsd(self.spent.load(Ordering::Relaxed))
+    }
+
+    /// What it has spent in the window of that kind that is open now; none where no budget of it has such windows.
+    pub fn spent_in(&self, window: Window, now: Micros) -> Option<NanoUsd> {
+        if window == Window::Lifetime {
+            return Some(self.spent());
+        }
+        let state = self.state();
+        let purse = state.purses.iter().find(|purse| purse.window == window)?;
+        Some(if window.start(now) > purse.start { NanoUsd::ZERO } else { purse.spent })
+    }
+
+    /// Corrects what it has spent, for ever and in the windows that are open.
+    pub(super) fn correct(&self, amount: NanoUsd, now: Micros) {
+        let mut state = self.state();
+        for purse in state.purses.iter_mut().filter(|purse| purse.window.start(now) <= purse.start) {
+            purse.spent = purse.spent.plus(amount);
+        }
+        self.spend(amount);
     }
 
     /// Adds to what it has spent.

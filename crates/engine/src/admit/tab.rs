@@ -11,7 +11,7 @@ use super::hold::Hold;
 use super::journal::{AttemptId, Ending, Intent, Journal, Settlement};
 use super::nano::NanoUsd;
 use super::refusal::{Refusal, Why};
-use super::scope::{Level, Unit};
+use super::scope::Unit;
 use super::state::Standing;
 use super::window::Micros;
 use crate::call::{Call, Content};
@@ -226,7 +226,7 @@ impl Open {
     }
 }
 
-fn rate_headers(standings: &[(Level, Standing)], now: Micros) -> Vec<(HeaderName, HeaderValue)> {
+fn rate_headers(standings: &[(&'static str, Standing)], now: Micros) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
     let mut add = |name: String, value: String| {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
@@ -234,7 +234,7 @@ fn rate_headers(standings: &[(Level, Standing)], now: Micros) -> Vec<(HeaderName
         }
     };
     for (level, standing) in standings {
-        let (level, unit) = (level.as_str(), standing.unit.as_str());
+        let unit = standing.unit.as_str();
         add(format!("x-ratelimit-{level}-limit-{unit}"), standing.limit.to_string());
         add(format!("x-ratelimit-{level}-remaining-{unit}"), standing.remaining.to_string());
     }

@@ -168,7 +168,7 @@ impl Clock {
     }
 
     /// No rest of others is longer than an hour, whatever their clocks say.
-    fn from_unix(self, unix: u64) -> u64 {
+    fn of_unix(self, unix: u64) -> u64 {
         self.at.saturating_add(unix).saturating_sub(self.unix).min(self.at + 60 * MINUTE)
     }
 }
@@ -206,7 +206,7 @@ impl Health {
     fn learn(&self, reports: &[&Report], clock: Clock) {
         let latest = |of: fn(&Report) -> Option<u64>| {
             let until = reports.iter().filter_map(|report| of(report)).max();
-            until.map_or(0, |until| clock.from_unix(until))
+            until.map_or(0, |until| clock.of_unix(until))
         };
         let rests = &self.rests;
         rests.resting.store(latest(|report| report.resting_until), Ordering::Relaxed);

@@ -18,7 +18,9 @@ pub fn cost(card: &ModelCard, usage: Option<&Usage>, counted: &[(Component, u64)
     if usage.is_none() && pieces.is_empty() {
         return None;
     }
-    let tokens = usage.map(|usage| tokens(card, usage)).unwrap_or_default();
+    // A model that is paid by the call has no price for tokens.
+    let by_call = !priced(card, Component::Input) && priced(card, Component::Request);
+    let tokens = usage.map(|usage| if by_call { vec![(Component::Request, 1)] } else { tokens(card, usage) }).unwrap_or_default();
     let amounts: Vec<Amount<'_>> =
         tokens.into_iter().chain(pieces).map(|(component, quantity)| Amount { component, qualifier: "", quantity }).collect();
     let service = service.and_then(Service::from_name).unwrap_or_default();

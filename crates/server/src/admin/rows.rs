@@ -3,9 +3,9 @@
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
-use switchboard_engine::admit::{Level, NanoUsd, ScopeId};
-use switchboard_store::Money;
+use switchboard_engine::admit::{Level, ScopeId, Window};
 use switchboard_store::object::{Budget, Json, Key, Object, Team, User};
+use switchboard_store::{Money, Time};
 
 use super::form::Form;
 use super::refused::Refused;
@@ -68,23 +68,61 @@ pub(super) fn filled(shape: &mut Json, from: &Json) {
 
 /// What a scope has spent.
 pub(super) fn spent(app: &App, level: Level, id: &str) -> Value {
-    let spent = app.book.find(&ScopeId::new(level, id)).map_or(NanoUsd::ZERO, |scope| scope.spent());
-    Value::Number(Money(spent).number())
+    spent_in(app, level, id, None)
+}
+
+/// What a scope has spent in the present time of its budget; all it ever has where its budget is for ever.
+pub(super) fn spent_in(app: &App, level: Level, id: &str, duration: Option<&str>) -> Value {
+    let window = duration.and_then(Window::parse).unwrap_or(Window::Lifetime);
+    Value::Number(Money(app.book.spent(&ScopeId::new(level, id), window)).number())
+}
+
+/// When a budget of that time begins anew.
+fn resets(app: &App, duration: Option<&str>) -> Value {
+    let window = duration.and_then(Window::parse);
+    json!(window.and_then(|window| window.end(window.start(app.book.now()))).map(Time))
 }
 
 /// A key's row, without its hash.
 pub(super) fn key(app: &App, key: &Key, budget: Option<&Budget>) -> Json {
     let mut row = columns(key);
     row.remove("verifier");
+    row.remove("account");
     row.remove("token");
-    let spend = spent(app, Level::Key, &key.token);
-    row.insert("spend".to_owned(), spend.clone());
-    row.insert("total_spend".to_owned(), spend);
+    let duration = key.budget_duration.as_deref().or(budget.and_then(|budget| budget.budget_duration.as_deref()));
+    row.insert("spend".to_owned(), spent_in(app, Level::Key, key.account(), duration));
+    row.insert("total_spend".to_owned(), spent(app, Level::Key, key.account()));
+    row.insert("budget_reset_at".to_owned(), resets(app, duration));
+    usage(app, key, &mut row);
     row.insert("model_spend".to_owned(), json!({}));
     row.insert("soft_budget_cooldown".to_owned(), json!(false));
     row.insert("org_id".to_owned(), json!(key.organization_id));
     row.insert("litellm_budget_table".to_owned(), budget.map_or(Value::Null, self::budget));
     row
+}
+
+/// How far the key's budgets of one model and its several budgets are spent, where it has any.
+fn usage(app: &App, key: &Key, row: &mut Json) {
+    let money = |id: &ScopeId, window| Value::Number(Money(app.book.spent(id, window)).number());
+    let own = ScopeId::new(Level::Key, key.account());
+    if !key.model_max_budget.is_empty() {
+        let used = key.model_max_budget.iter().map(|(model, said)| {
+            let of = |names: [&str; 2]| names.into_iter().find_map(|name| said.get(name)).cloned().unwrap_or_default();
+            let (limit, period) = (of(["budget_limit", "max_budget"]), of(["time_period", "budget_duration"]));
+            let window = period.as_str().and_then(Window::parse).unwrap_or(Window::Lifetime);
+            let spent = money(&own.clone().of_model(model.as_str()), window);
+            (model.clone(), json!({"current_spend": spent, "budget_limit": limit, "time_period": period}))
+        });
+        row.insert("model_max_budget_usage".to_owned(), Value::Object(used.collect()));
+    }
+    if let Some(several) = key.budget_limits.as_ref().filter(|several| !several.is_empty()) {
+        let used = several.iter().map(|entry| {
+            let window = entry.budget_duration.as_deref().and_then(Window::parse).unwrap_or(Window::Lifetime);
+            let spent = money(&own, window);
+            json!({"budget_duration": entry.budget_duration, "max_budget": entry.max_budget, "current_spend": spent})
+        });
+        row.insert("budget_limits_usage".to_owned(), Value::Array(used.collect()));
+    }
 }
 
 /// A key's row with its hash.
@@ -103,7 +141,8 @@ pub(super) fn budget(budget: &Budget) -> Value {
 pub(super) fn user(app: &App, user: &User) -> Json {
     let mut row = shape("LiteLLM_UserTable");
     let mut known = columns(user);
-    known.insert("spend".to_owned(), spent(app, Level::User, &user.user_id));
+    known.insert("budget_reset_at".to_owned(), resets(app, user.budget_duration.as_deref()));
+    known.insert("spend".to_owned(), spent_in(app, Level::User, &user.user_id, user.budget_duration.as_deref()));
     filled(&mut row, &known);
     row
 }
@@ -112,7 +151,8 @@ pub(super) fn user(app: &App, user: &User) -> Json {
 pub(super) fn team(app: &App, team: &Team) -> Json {
     let mut row = shape("LiteLLM_TeamTable");
     let mut known = columns(team);
-    known.insert("spend".to_owned(), spent(app, Level::Team, &team.team_id));
+    known.insert("budget_reset_at".to_owned(), resets(app, team.budget_duration.as_deref()));
+    known.insert("spend".to_owned(), spent_in(app, Level::Team, &team.team_id, team.budget_duration.as_deref()));
     filled(&mut row, &known);
     row
 }

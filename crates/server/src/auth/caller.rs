@@ -44,6 +44,8 @@ pub struct Caller {
     pub layers: Vec<Layer>,
     /// When the key ends.
     pub expires: Option<Time>,
+    /// When something of its allowance ends, so that it must be read again.
+    pub until: Option<Time>,
     /// Why it is refused outright.
     pub barred: Option<Barred>,
     /// Parameters each call must have.
@@ -85,6 +87,7 @@ impl Caller {
             routes: Vec::new(),
             layers: Vec::new(),
             expires: None,
+            until: None,
             barred: None,
             enforced_params: Vec::new(),
             addresses: Vec::new(),

@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use switchboard_store::desk::{Change, Listener};
-use switchboard_store::object::{FormerKey, Key, Object, Organization, Project, Team, TeamMember, User};
+use switchboard_store::object::{Budget, Customer, FormerKey, Key, Object, Organization, Project, Tag, Team, TeamMember, User};
 use tokio::sync::OnceCell;
 
 use super::caller::Caller;
+use super::guests::Guests;
 use super::{Digest, digest_of_hex};
 use crate::admin::Refused;
 
@@ -40,6 +41,8 @@ struct Entries {
 pub struct Directory {
     shards: Vec<Shard>,
     flights: Mutex<HashMap<Digest, Flight>>,
+    /// Customers and tags that calls name.
+    pub guests: Guests,
     /// Counts what was forgotten: what was read before may be out of date.
     forgotten: AtomicU64,
 }
@@ -47,7 +50,7 @@ pub struct Directory {
 impl Default for Directory {
     fn default() -> Self {
         let shards = std::iter::repeat_with(Shard::default).take(SHARDS).collect();
-        Self { shards, flights: Mutex::default(), forgotten: AtomicU64::new(0) }
+        Self { shards, flights: Mutex::default(), guests: Guests::default(), forgotten: AtomicU64::new(0) }
     }
 }
 
@@ -105,7 +108,8 @@ impl Directory {
         self.forget(|_| true);
     }
 
-    fn forget_key(&self, hash: &str) {
+    /// Forgets one.
+    pub fn forget_key(&self, hash: &str) {
         let Some(key) = digest_of_hex(hash) else { return };
         self.forgotten.fetch_add(1, Ordering::AcqRel);
         let mut shard = self.shard(&key).write().unwrap_or_else(PoisonError::into_inner);
@@ -162,7 +166,12 @@ impl Listener for Directory {
                     let member = caller.team.as_deref().zip(caller.user.as_deref());
                     member.is_some_and(|(team, user)| TeamMember::id_of(team, user) == *id)
                 }),
-                // Budgets, access groups and what else keys may be built from: seldom, and perhaps in any of them.
+                Customer::KIND | Tag::KIND => self.guests.forget(),
+                Budget::KIND => {
+                    self.guests.forget();
+                    self.forget(|_| true);
+                }
+                // Access groups and what else keys may be built from: seldom, and perhaps in any of them.
                 _ => self.forget(|_| true),
             }
         }

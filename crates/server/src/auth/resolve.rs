@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use switchboard_engine::principal::Principal;
-use switchboard_store::object::{AccessGroup, FormerKey, Json, Key, Organization, Project, Role, Team, TeamMember, User};
+use switchboard_store::object::{AccessGroup, Budget, FormerKey, Json, Key, Organization, Project, Role, Team, TeamMember, User};
 use switchboard_store::{Desk, StoreError, Time};
 
 use super::caller::{Barred, Caller, Credential};
+use super::terms::Allowance;
 use crate::authz::model::{self, Layer, Whose};
 
 /// Groups of models by name, as the configuration writes them.
@@ -29,6 +30,8 @@ pub struct Surroundings {
     pub organization: Option<Organization>,
     /// Groups of models made by administrators.
     pub groups: Vec<AccessGroup>,
+    /// Budgets that any of them names.
+    pub budgets: Vec<Budget>,
 }
 
 /// The key of that SHA-256, which may be one that was regenerated a while ago.
@@ -68,11 +71,21 @@ pub async fn surroundings(desk: &Desk, key: &Key) -> Result<Surroundings, StoreE
     let mut groups = key.access_group_ids.clone();
     groups.extend(around.team.iter().filter_map(|team| team.access_group_ids.clone()).flatten());
     around.groups = desk.several(&groups).await?;
+    let named = [
+        key.budget_id.clone(),
+        around.member.as_ref().and_then(|member| member.budget_id.clone()),
+        around.project.as_ref().and_then(|project| project.budget_id.clone()),
+        around.organization.as_ref().and_then(|organization| organization.budget_id.clone()),
+    ];
+    let named: Vec<String> = named.into_iter().flatten().collect();
+    if !named.is_empty() {
+        around.budgets = desk.several(&named).await?;
+    }
     Ok(around)
 }
 
 /// The caller that a key and what stands around it make.
-pub fn caller(key: &Key, around: &Surroundings, groups: &Groups) -> Caller {
+pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allowance) -> Caller {
     let organization = around.organization.as_ref().map(|organization| organization.organization_id.clone());
     let blocked = |team: &Team| team.blocked;
     let barred = match () {
@@ -83,7 +96,8 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups) -> Caller {
     };
     let layers = layers(key, around, groups);
     Caller {
-        principal: Arc::new(principal(key, around, &layers)),
+        until: allowance.until,
+        principal: Arc::new(Principal { scopes: allowance.scopes, counted: allowance.counted, ..principal(key, around, &layers) }),
         credential: Credential::Key,
         role: role(key, around),
         user: key.user_id.clone(),

@@ -4,6 +4,7 @@
 //! something; it is never a default the reader has to supply.
 
 mod checks;
+mod customers;
 mod deployment;
 mod fallback;
 mod general;
@@ -17,10 +18,11 @@ mod switchboard;
 mod virtual_model;
 
 pub use checks::{Check, CheckRouting, HealthChecks};
+pub use customers::Customers;
 pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
 pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use general::General;
-pub use litellm::{Callbacks, LitellmSettings};
+pub use litellm::{Callbacks, LitellmSettings, ProxyBudget};
 pub use resilience::{Counts, Recovery, Resilience};
 pub use router::RouterSettings;
 pub use smart::RouterParams;

@@ -22,6 +22,9 @@ pub struct Key {
     /// The key, shortened: `sk-...abcd`.
     pub key_name: Option<String>,
     pub key_alias: Option<String>,
+    /// Under which hash its spend is counted, where it has been regenerated: what is spent stays spent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     pub expires: Option<Time>,
     pub models: Vec<String>,
     pub aliases: BTreeMap<String, String>,
@@ -64,6 +67,13 @@ pub struct Key {
     pub rotation_interval: Option<String>,
     pub last_rotation_at: Option<Time>,
     pub key_rotation_at: Option<Time>,
+}
+
+impl Key {
+    /// Under which hash its spend is counted.
+    pub fn account(&self) -> &str {
+        self.account.as_deref().unwrap_or(&self.token)
+    }
 }
 
 impl Object for Key {

@@ -300,10 +300,13 @@ pub(crate) fn write_error(object: &mut json::Object<'_>, problem: &Problem, flav
 fn write_words(error: &mut json::Object<'_>, problem: &Problem, flavor: Flavor, status: u16) {
     match flavor {
         Flavor::OpenAi => {
+            // What a gateway says of its own limits, LiteLLM's clients look for in the type.
+            let own = problem.code.as_deref().filter(|code| matches!(*code, "throttling_error" | "budget_exceeded"));
+            let code = problem.code.as_ref().filter(|_| own.is_none()).cloned();
             error.field("message", &problem.message);
-            error.field("type", openai_type(problem.kind));
+            error.field("type", own.unwrap_or(openai_type(problem.kind)));
             error.field("param", &problem.param);
-            error.field("code", &problem.code.clone().unwrap_or_else(|| status.to_string()));
+            error.field("code", &code.unwrap_or_else(|| status.to_string()));
         }
         Flavor::OpenRouter => {
             error.field("code", &status);
@@ -311,6 +314,7 @@ fn write_words(error: &mut json::Object<'_>, problem: &Problem, flavor: Flavor, 
             error.object("metadata", |metadata| {
                 let length = problem.code.as_deref() == Some("context_length_exceeded");
                 metadata.field("error_type", if length { "context_length_exceeded" } else { openrouter_type(problem.kind).0 });
+                metadata.option("limit_source", problem.limit_source.as_ref());
                 metadata.option("provider_name", problem.provider.as_ref());
                 metadata.option("provider_code", problem.code.as_ref().filter(|_| problem.provider.is_some()));
                 metadata.option("raw", problem.raw.as_ref());

@@ -2,6 +2,7 @@
 
 use super::Config;
 use super::checks::HealthChecks;
+use super::customers::Customers;
 use crate::config::diagnostic::{Diagnostics, Location};
 use crate::config::environment::Environment;
 use crate::config::fields::Reader;
@@ -26,6 +27,12 @@ pub struct General {
     pub database_connections: u32,
     /// What proofs of keys are made with, beside the database.
     pub key_pepper: Option<Secret>,
+    /// A user's budget also counts for keys of teams.
+    pub budget_of_user_on_team_keys: bool,
+    /// Who the customer of a caller is.
+    pub customers: Customers,
+    /// A header that holds a key, before all others.
+    pub key_header: Option<String>,
     /// Models may come from the database.
     pub store_model_in_db: bool,
     /// Largest request body, if this section says.
@@ -65,6 +72,9 @@ impl General {
             database_url: fields.secret("database_url").or_else(|| from(["SWITCHBOARD_DATABASE_URL", "DATABASE_URL"])),
             database_connections: fields.count("database_connection_pool_limit").unwrap_or(10).clamp(1, 1000),
             key_pepper: from(["SWITCHBOARD_KEY_PEPPER", "SWITCHBOARD_KEY_PEPPER"]),
+            budget_of_user_on_team_keys: fields.flag("apply_user_budget_to_team_keys").unwrap_or(false),
+            customers: Customers::read(&fields),
+            key_header: fields.text("litellm_key_header_name").map(|name| name.to_ascii_lowercase()),
             store_model_in_db: fields.flag("store_model_in_db").unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
             health_checks: HealthChecks::read(&fields),

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use switchboard_engine::admit::{NanoUsd, Window};
+
 use crate::config::fields::{Fields, Reader};
-use crate::config::keys::Section;
+use crate::config::keys::{self, Section};
 use crate::config::yaml::Node;
 
 /// How requests are treated.
@@ -16,6 +18,8 @@ pub struct LitellmSettings {
     pub request_timeout: Duration,
     /// Write logs as JSON, also to a terminal.
     pub json_logs: bool,
+    /// What the whole gateway may spend.
+    pub budget: ProxyBudget,
     /// What is told about requests, by name: every request, those that succeeded, those that failed.
     pub callbacks: Callbacks,
 }
@@ -31,6 +35,15 @@ pub struct Callbacks {
     pub failure: Vec<String>,
 }
 
+/// What the whole gateway may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProxyBudget {
+    /// How much; none is no limit.
+    pub limit: Option<NanoUsd>,
+    /// In what time.
+    pub window: Window,
+}
+
 /// The settings, and the fields the router falls back to.
 pub(super) struct ReadLitellm {
     pub(super) settings: LitellmSettings,
@@ -39,6 +52,15 @@ pub(super) struct ReadLitellm {
 
 /// What existing installations expect when nothing is said.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(6000);
+
+impl ProxyBudget {
+    fn read(fields: &Fields) -> Self {
+        // As written, so that no cent is lost on the way through a float.
+        let limit = fields.node("max_budget").and_then(keys::decimal).and_then(NanoUsd::parse).filter(|limit| *limit > NanoUsd::ZERO);
+        let window = fields.text("budget_duration").and_then(|text| Window::parse(&text)).unwrap_or(Window::Lifetime);
+        Self { limit, window }
+    }
+}
 
 impl LitellmSettings {
     pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>) -> ReadLitellm {
@@ -50,6 +72,7 @@ impl LitellmSettings {
             drop_params: fields.flag("drop_params"),
             request_timeout: fields.seconds("request_timeout").unwrap_or(REQUEST_TIMEOUT),
             json_logs: fields.flag("json_logs").unwrap_or(false),
+            budget: ProxyBudget::read(&fields),
             callbacks: Callbacks {
                 every: fields.texts("callbacks"),
                 success: fields.texts("success_callback"),

@@ -1,0 +1,260 @@
+//! From rows to what they allow: budgets and limits of a key and of everything that stands around it.
+//!
+//! Every object a key belongs to has a scope, limited or not: what is spent is counted for all of them. A limit that an object has
+//! itself goes before the one of the budget it names (`budget_id`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use switchboard_engine::admit::{self, Book, Level, Limit, Scope, ScopeId, Terms, Unit, Window};
+use switchboard_store::object::{Budget, BudgetLimit, Customer, Json, Key, Object, Tag, TeamMember};
+use switchboard_store::{Money, Time};
+
+use super::resolve::Surroundings;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// What the configuration says of budgets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// A user's budget also counts for keys of teams.
+    pub user_on_team_keys: bool,
+}
+
+/// The scopes of a key.
+#[derive(Debug, Default)]
+pub struct Allowance {
+    /// Whose budgets and limits hold.
+    pub scopes: Vec<Arc<Scope>>,
+    /// Whose spend is counted, and nothing else.
+    pub counted: Vec<Arc<Scope>>,
+    /// When something of it ends, and it must be looked at again.
+    pub until: Option<Time>,
+}
+
+/// The limits of one object, wherever it has them from.
+#[derive(Default)]
+struct Own<'a> {
+    name: String,
+    max_budget: Option<Money>,
+    soft_budget: Option<Money>,
+    duration: Option<&'a str>,
+    several: &'a [BudgetLimit],
+    requests: Option<u64>,
+    tokens: Option<u64>,
+    tokens_of_day: Option<u64>,
+    parallel: Option<u64>,
+    model_budgets: Option<&'a Json>,
+    metadata: Option<&'a Json>,
+    /// Limits by model that are columns and not metadata: of requests, of tokens.
+    by_model: [Option<&'a Json>; 2],
+    row: Option<&'a Budget>,
+}
+
+/// An amount that is more for a while.
+fn raised(amount: Money, more: Option<Money>, expiry: Option<Time>, until: &mut Option<Time>) -> Money {
+    let (Some(more), Some(expiry)) = (more, expiry) else { return amount };
+    if expiry <= Time::now() {
+        return amount;
+    }
+    *until = Some(until.map_or(expiry, |until| until.min(expiry)));
+    Money(amount.0.plus(more.0))
+}
+
+impl Own<'_> {
+    /// What holds for every model, and what for one alone.
+    fn terms(&self, until: &mut Option<Time>) -> (Terms, BTreeMap<String, Terms>) {
+        let row = self.row;
+        let text = |name: &str| self.metadata.and_then(|metadata| metadata.get(name));
+        let window = self.duration.or(row.and_then(|row| row.budget_duration.as_deref())).and_then(Window::parse);
+        let window = window.unwrap_or(Window::Lifetime);
+        let mut budgets = Vec::new();
+        if let Some(most) = self.max_budget.or(row.and_then(|row| row.max_budget)) {
+            let (more, expiry) = (text("temp_budget_increase").and_then(money), text("temp_budget_expiry").and_then(time));
+            let most = raised(most, more, expiry, until);
+            let most = raised(most, row.and_then(|row| row.temp_budget_increase), row.and_then(|row| row.temp_budget_expiry), until);
+            budgets.push(admit::Budget::new(most.0, window));
+        }
+        if let Some(soft) = self.soft_budget.or(row.and_then(|row| row.soft_budget)) {
+            budgets.push(admit::Budget::soft(soft.0, window));
+        }
+        for entry in self.several {
+            let window = entry.budget_duration.as_deref().and_then(Window::parse).unwrap_or(Window::Lifetime);
+            budgets.extend(entry.max_budget.map(|most| admit::Budget::new(most.0, window)));
+        }
+        let of_day = |amount| Limit { unit: Unit::Tokens, amount, within: DAY };
+        let limits = [
+            self.requests.or(row.and_then(|row| row.rpm_limit)).map(Limit::rpm),
+            self.tokens.or(row.and_then(|row| row.tpm_limit)).map(Limit::tpm),
+            self.tokens_of_day.or(row.and_then(|row| row.tpd_limit)).map(of_day),
+            self.parallel.or(row.and_then(|row| row.max_parallel_requests)).map(Limit::parallel),
+        ];
+        let limits = limits.into_iter().flatten().collect();
+        let terms = Terms { name: self.name.clone(), budgets, limits, parent: None };
+        (terms, self.models())
+    }
+
+    /// What holds for one model alone.
+    fn models(&self) -> BTreeMap<String, Terms> {
+        let mut models: BTreeMap<String, Terms> = BTreeMap::new();
+        let mut of = |model: &str, budget: Option<admit::Budget>, limit: Option<Limit>| {
+            let terms = models.entry(model.to_owned()).or_insert_with(|| Terms { name: self.name.clone(), ..Terms::default() });
+            terms.budgets.extend(budget);
+            terms.limits.extend(limit);
+        };
+        let budgets = self.model_budgets.filter(|map| !map.is_empty()).or(self.row.and_then(|row| row.model_max_budget.as_ref()));
+        for (model, said) in budgets.into_iter().flatten() {
+            let first = |names: [&str; 2]| names.into_iter().find_map(|name| said.get(name).filter(|value| !value.is_null()));
+            let most = first(["budget_limit", "max_budget"]).or(said.as_number().map(|_| said)).and_then(money);
+            let window = first(["time_period", "budget_duration"]).and_then(Value::as_str).and_then(Window::parse);
+            let budget = most.map(|most| admit::Budget::new(most.0, window.unwrap_or(Window::Lifetime)));
+            if budget.is_some() {
+                of(model, budget, None);
+            }
+        }
+        let minute = |unit| move |amount| Limit { unit, amount, within: Duration::from_secs(60) };
+        let metadata = |name: &str| self.metadata.and_then(|metadata| metadata.get(name)).and_then(Value::as_object);
+        let kinds = [
+            (self.by_model[0], Unit::Requests),
+            (self.by_model[1], Unit::Tokens),
+            (metadata("model_rpm_limit"), Unit::Requests),
+            (metadata("model_tpm_limit"), Unit::Tokens),
+            (metadata("model_itpm_limit"), Unit::InputTokens),
+            (metadata("model_otpm_limit"), Unit::OutputTokens),
+        ];
+        for (limits, unit) in kinds {
+            for (model, amount) in limits.into_iter().flatten() {
+                if let Some(amount) = amount.as_u64() {
+                    of(model, None, Some(minute(unit)(amount)));
+                }
+            }
+        }
+        models
+    }
+}
+
+fn money(value: &Value) -> Option<Money> {
+    Money::of(value.as_number()?)
+}
+
+fn time(value: &Value) -> Option<Time> {
+    Time::parse(value.as_str()?)
+}
+
+/// Enters an object's scopes in the book: its own, and one for each model it says something of. A model it no longer speaks of is
+/// limited no more, since no principal lists its scope.
+fn entered(book: &Book, id: &ScopeId, own: &Own<'_>, until: &mut Option<Time>) -> Vec<Arc<Scope>> {
+    let (terms, models) = own.terms(until);
+    let mut scopes = vec![book.scope(id.clone(), terms)];
+    scopes.extend(models.into_iter().map(|(model, terms)| book.scope(id.clone().of_model(model), terms)));
+    scopes
+}
+
+/// The scopes of a key and of everything around it.
+pub fn of(book: &Book, key: &Key, around: &Surroundings, policy: &Policy) -> Allowance {
+    let mut found = Allowance::default();
+    let row = |id: &Option<String>| id.as_ref().and_then(|id| around.budgets.iter().find(|budget| budget.budget_id == *id));
+    let enter = |found: &mut Allowance, level, id: &str, own: Own<'_>| {
+        let scopes = entered(book, &ScopeId::new(level, id), &own, &mut found.until);
+        found.scopes.extend(scopes);
+    };
+    let several = |list: &'_ Option<Vec<BudgetLimit>>| -> Vec<BudgetLimit> { list.clone().unwrap_or_default() };
+    if let Some(one) = &around.organization {
+        let name = one.organization_alias.clone().unwrap_or_else(|| one.organization_id.clone());
+        let own = Own { name, metadata: Some(&one.metadata), row: row(&one.budget_id), ..Own::default() };
+        enter(&mut found, Level::Organization, &one.organization_id, own);
+    }
+    if let Some(one) = &around.team {
+        let own = Own {
+            name: one.team_alias.clone().unwrap_or_else(|| one.team_id.clone()),
+            max_budget: one.max_budget,
+            soft_budget: one.soft_budget,
+            duration: one.budget_duration.as_deref(),
+            several: &several(&one.budget_limits),
+            requests: one.rpm_limit,
+            tokens: one.tpm_limit,
+            tokens_of_day: one.tpd_limit,
+            parallel: one.max_parallel_requests,
+            model_budgets: one.model_max_budget.as_ref(),
+            metadata: one.metadata.as_ref(),
+            ..Own::default()
+        };
+        enter(&mut found, Level::Team, &one.team_id, own);
+    }
+    if let (Some(team), Some(user)) = (&key.team_id, &key.user_id) {
+        let row = around.member.as_ref().and_then(|member| row(&member.budget_id));
+        enter(&mut found, Level::TeamMember, &TeamMember::id_of(team, user), Own { name: user.clone(), row, ..Own::default() });
+    }
+    if let Some(one) = &around.project {
+        let own = Own {
+            name: one.project_alias.clone().unwrap_or_else(|| one.project_id.clone()),
+            metadata: one.metadata.as_ref(),
+            by_model: [one.model_rpm_limit.as_ref(), one.model_tpm_limit.as_ref()],
+            row: row(&one.budget_id),
+            ..Own::default()
+        };
+        enter(&mut found, Level::Project, &one.project_id, own);
+    }
+    user(book, key, around, policy, &mut found);
+    let own = Own {
+        name: key_name(key),
+        max_budget: key.max_budget,
+        duration: key.budget_duration.as_deref(),
+        several: &several(&key.budget_limits),
+        requests: key.rpm_limit,
+        tokens: key.tpm_limit,
+        tokens_of_day: key.tpd_limit,
+        parallel: key.max_parallel_requests,
+        model_budgets: Some(&key.model_max_budget),
+        metadata: Some(&key.metadata),
+        row: row(&key.budget_id),
+        ..Own::default()
+    };
+    enter(&mut found, Level::Key, key.account(), own);
+    found
+}
+
+/// The key's user: what it spends is counted wherever it spends it, and its budget holds for its own keys.
+fn user(book: &Book, key: &Key, around: &Surroundings, policy: &Policy, found: &mut Allowance) {
+    let Some(id) = &key.user_id else { return };
+    let scope = ScopeId::new(Level::User, id.as_str());
+    let several = around.user.as_ref().and_then(|one| one.budget_limits.clone()).unwrap_or_default();
+    let own = around.user.as_ref().map_or_else(Own::default, |one| Own {
+        name: one.user_alias.clone().or_else(|| one.user_email.clone()).unwrap_or_else(|| one.user_id.clone()),
+        max_budget: one.max_budget,
+        duration: one.budget_duration.as_deref(),
+        several: &several,
+        requests: one.rpm_limit,
+        tokens: one.tpm_limit,
+        parallel: one.max_parallel_requests,
+        model_budgets: one.model_max_budget.as_ref(),
+        metadata: one.metadata.as_ref(),
+        ..Own::default()
+    });
+    let scopes = entered(book, &scope, &own, &mut found.until);
+    if key.team_id.is_none() || policy.user_on_team_keys {
+        found.scopes.extend(scopes);
+    } else {
+        found.counted.extend(scopes);
+    }
+}
+
+/// What a refusal calls a key.
+fn key_name(key: &Key) -> String {
+    let short = key.key_name.as_deref().unwrap_or("sk-...");
+    key.key_alias.as_ref().map_or_else(|| short.to_owned(), |alias| format!("{alias} ({short})"))
+}
+
+/// The scopes of a customer.
+pub fn of_customer(book: &Book, customer: &Customer, row: Option<&Budget>, until: &mut Option<Time>) -> Vec<Arc<Scope>> {
+    let own = Own { name: customer.user_id.clone(), row, ..Own::default() };
+    entered(book, &ScopeId::new(Level::Customer, customer.id()), &own, until)
+}
+
+/// The scopes of a tag.
+pub fn of_tag(book: &Book, tag: &Tag, row: Option<&Budget>, until: &mut Option<Time>) -> Vec<Arc<Scope>> {
+    let own = Own { name: tag.name.clone(), row, ..Own::default() };
+    entered(book, &ScopeId::new(Level::Tag, tag.id()), &own, until)
+}

@@ -1,0 +1,91 @@
+//! For whom a call is made, and under which tags, as the call itself says.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::Value;
+use switchboard_engine::call::{Call, Content};
+use switchboard_engine::principal::Principal;
+
+use crate::admin::Refused;
+use crate::app::App;
+use crate::auth::guests::Guest;
+
+/// Headers that name a customer, whatever the configuration says.
+const CUSTOMER: [&str; 2] = ["x-litellm-customer-id", "x-litellm-end-user-id"];
+const TAGS: &str = "x-litellm-tags";
+/// Longer names are nobody's.
+const LONGEST: usize = 512;
+/// The most tags of one call.
+const MOST_TAGS: usize = 32;
+
+/// The call with what it says of itself: its customer, its tags, and their budgets.
+pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> {
+    let config = app.config();
+    let said = &config.general.customers;
+    let customer = customer(&call, &said.headers);
+    if said.enforced && customer.is_none() {
+        return Err(Refused::said(400, "'user' param not passed in. 'enforce_user_param'=True"));
+    }
+    let mut tags = if said.refuses_tags { Vec::new() } else { tags(&call) };
+    tags.retain(|tag| !call.principal.tags.contains(tag));
+    if customer.is_none() && tags.is_empty() && call.principal.tags.is_empty() {
+        return Ok(call);
+    }
+    let mut principal = Principal::clone(&call.principal);
+    principal.tags.extend(tags);
+    if let Some(store) = &app.store {
+        let named = principal.tags.iter().cloned().map(Guest::Tag).chain(customer.clone().map(Guest::Customer));
+        for guest in named.collect::<Vec<_>>() {
+            let known = app.foundation.directory.guests.find(store, &app.book, guest).await?;
+            if known.blocked {
+                let message = format!("User blocked from making LLM API Calls. User={}", customer.unwrap_or_default());
+                return Err(Refused::said(400, &message));
+            }
+            principal.scopes.extend(known.scopes);
+        }
+    }
+    principal.customer = customer;
+    call.principal = Arc::new(principal);
+    Ok(call)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty() && text.len() <= LONGEST)
+}
+
+/// The customer a call names: in a header, else in the body's `user`, or in Anthropic's `metadata.user_id`.
+fn customer(call: &Call, headers: &[String]) -> Option<String> {
+    let mut named = CUSTOMER.into_iter().chain(headers.iter().map(String::as_str));
+    if let Some(customer) = named.find_map(|name| text(&call.headers, name)) {
+        return Some(customer.to_owned());
+    }
+    let Content::Json(outline) = &call.content else { return None };
+    let user: Option<Value> = outline.read(&call.body, "user").ok().flatten();
+    let of_metadata = || {
+        let metadata: Option<Value> = outline.read(&call.body, "metadata").ok().flatten();
+        Some(metadata?.get("user_id")?.as_str()?.to_owned())
+    };
+    let user = user.and_then(|user| user.as_str().map(str::to_owned)).or_else(of_metadata);
+    user.filter(|user| !user.is_empty() && user.len() <= LONGEST)
+}
+
+/// The tags a call bears: in a header, in `tags`, in `metadata.tags` or `litellm_metadata.tags`.
+fn tags(call: &Call) -> Vec<String> {
+    let header = text(&call.headers, TAGS).unwrap_or_default();
+    let mut tags: Vec<String> = header.split(',').map(|tag| tag.trim().to_owned()).collect();
+    if let Content::Json(outline) = &call.content {
+        let read = |name: &str| outline.read::<Value>(&call.body, name).ok().flatten();
+        let nested = ["metadata", "litellm_metadata"].into_iter().filter_map(|name| read(name)?.get("tags").cloned());
+        for list in read("tags").into_iter().chain(nested) {
+            tags.extend(crate::auth::resolve::texts(Some(&list)));
+        }
+    }
+    let mut seen = Vec::new();
+    for tag in tags {
+        if !tag.is_empty() && tag.len() <= LONGEST && !seen.contains(&tag) && seen.len() < MOST_TAGS {
+            seen.push(tag);
+        }
+    }
+    seen
+}
