@@ -42,6 +42,8 @@ class Gateway:
         path = pathlib.Path(self.folder.name) / "config.yaml"
         path.write_text(json.dumps(config))  # JSON is YAML
         inherited = {name: os.environ[name] for name in ("PATH", "HOME", "RUST_LOG", "RUST_BACKTRACE") if name in os.environ}
+        # What it remembers is its own, and goes with it.
+        inherited["SWITCHBOARD_DATA_DIR"] = str(pathlib.Path(self.folder.name) / "data")
         self.log = open(pathlib.Path(self.folder.name) / "requests.log", "wb")
         self.process = subprocess.Popen(
             [str(binary()), "serve", "--config", str(path), "--host", "127.0.0.1", "--port", "0"],

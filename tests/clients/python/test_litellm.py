@@ -79,5 +79,6 @@ def test_client_model_groups(proxy):
     assert groups["market/pair"]["supports_function_calling"]
 
 
-def test_client_health(proxy):
-    assert proxy.health.get_readiness()["status"] == "healthy"
+def test_client_health(gateway, key):
+    from litellm.proxy.client.health import HealthManagementClient
+    assert HealthManagementClient(base_url=gateway.url, api_key=key).get_readiness()["status"] == "healthy"

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use switchboard_engine::catalog::Catalog;
+use switchboard_engine::catalog::{Catalog, Component};
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::health::{Figures, Why, Window};
 
@@ -99,7 +99,7 @@ pub(super) fn endpoint(offer: &Offer, endpoint: &Endpoint, ground: Ground<'_>) -
     let seen = |window| endpoint.figures(window, ground.now);
     let uptime = |window| seen(window).and_then(|figures| Some(rounded(figures.counts.uptime()? * 100.0)));
     let half_hour = seen(Window::HalfHour);
-    let caches = card.is_some_and(|card| card.supports("prompt_caching") == Some(true));
+    let parameters = endpoint.parameters();
     json!({
         "name": format!("{named} | {}", endpoint.model),
         "model_id": offer.id,
@@ -112,8 +112,9 @@ pub(super) fn endpoint(offer: &Offer, endpoint: &Endpoint, ground: Ground<'_>) -
         "max_prompt_tokens": card.and_then(|card| card.max_input_tokens),
         "max_completion_tokens": card.and_then(|card| card.max_output_tokens),
         "pricing": pricing::of(card),
-        "supported_parameters": endpoint.parameters(),
-        "supports_implicit_caching": caches,
+        "supports_tool_choice": tool_choice(endpoint, &parameters),
+        "supported_parameters": parameters,
+        "supports_implicit_caching": caches_unasked(endpoint),
         "status": status(&endpoint.deployment, ground.now),
         "uptime_last_5m": uptime(Window::FiveMinutes),
         "uptime_last_30m": uptime(Window::HalfHour),
@@ -121,6 +122,19 @@ pub(super) fn endpoint(offer: &Offer, endpoint: &Endpoint, ground: Ground<'_>) -
         "latency_last_30m": half_hour.as_ref().and_then(latency),
         "throughput_last_30m": half_hour.as_ref().and_then(throughput),
     })
+}
+
+/// What of `tool_choice` it takes: whoever takes tools takes the free choice and none.
+fn tool_choice(endpoint: &Endpoint, parameters: &[&str]) -> Value {
+    let tools = parameters.contains(&"tools");
+    let choice = endpoint.card.as_ref().is_some_and(|card| card.supports("tool_choice") == Some(true));
+    json!({"auto": tools, "none": tools, "function": choice, "required": choice})
+}
+
+/// Whether it caches without being asked: where writing to the cache has a price, it is for callers to ask for.
+fn caches_unasked(endpoint: &Endpoint) -> bool {
+    let caches = endpoint.card.as_ref().is_some_and(|card| card.supports("prompt_caching") == Some(true));
+    caches && endpoint.rate(Component::CacheWrite).is_none()
 }
 
 /// Milliseconds to the first token, by percentile.
