@@ -3,6 +3,7 @@
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::Dialect;
+use switchboard_wire::chat::ChatRequest;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Edits;
 use switchboard_wire::prepare::{self, Prepared, Source};
@@ -10,6 +11,7 @@ use switchboard_wire::problem::{Kind, Problem};
 
 use crate::admit::cap_key;
 use crate::asked::Asked;
+use crate::attempt::settings::Settings;
 use crate::call::{Call, Content};
 use crate::deployment::{Deployment, JSON, Reach};
 use crate::error::{Error, Retry};
@@ -29,6 +31,8 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) worker: &'a Worker,
     /// What the caller asks of the way it is tried.
     pub(crate) asked: &'a Asked,
+    /// How the operator wants it to be tried.
+    pub(crate) settings: &'a Settings,
     /// What this target changes.
     pub(crate) overrides: Option<&'a Overrides>,
     /// Whether another model answers than the one asked for, which the answer then says.
@@ -52,6 +56,17 @@ impl Dispatch<'_> {
 
     /// The request as the target wants it.
     pub(crate) fn prepare(&self, target: &Deployment, (spoken, reach): (Dialect, &Reach), cap: Option<u64>) -> Result<Prepared, Error> {
+        self.prepare_as(None, target, (spoken, reach), cap)
+    }
+
+    /// The same of what the request has become.
+    pub(crate) fn prepare_as(
+        &self,
+        rewritten: Option<&ChatRequest>,
+        target: &Deployment,
+        (spoken, reach): (Dialect, &Reach),
+        cap: Option<u64>,
+    ) -> Result<Prepared, Error> {
         let call = self.call;
         let Content::Json(outline) = &call.content else {
             return Err(Problem::new(Kind::BadRequest, "the request's body must be JSON").into());
@@ -63,7 +78,8 @@ impl Dispatch<'_> {
             edits.set.push((key.to_owned(), cap.to_string()));
         }
         let route = prepare::Route { from: call.door.dialect, to: spoken, profile: &target.profile, edits: &edits };
-        let prepared = prepare::prepare(&route, &call.head(), &Source::Bytes(&call.body, outline)).map_err(untaken)?;
+        let prepared = prepare::prepare(&route, &call.head(), &rewritten.map_or(Source::Bytes(&call.body, outline), Source::Rewritten))
+            .map_err(untaken)?;
         if call.strict && !prepared.losses.is_empty() {
             let message = format!("{} cannot take: {}", target.spec.model, prepared.losses);
             let param = prepared.losses.list().first().map(|loss| loss.field.to_string()).unwrap_or_default();

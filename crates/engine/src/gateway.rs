@@ -1,12 +1,13 @@
 //! The gateway: what is known to all workers, and the journey of one call.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::admit::{Admission, Micros, NanoUsd};
-use crate::answer::Answer;
+use crate::answer::{Answer, StreamBody};
 use crate::asked::Asked;
 use crate::attempt::{Attempts, Budget, Settings};
 use crate::call::Call;
@@ -53,6 +54,11 @@ impl Gateway {
         self.fleet.store(Arc::new(fleet));
     }
 
+    /// How calls are tried now.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
     /// How many calls are in flight.
     pub fn in_flight(&self) -> usize {
         self.admission.in_flight()
@@ -60,7 +66,24 @@ impl Gateway {
 
     /// Takes one call from its plan to its answer. Whatever happens is recorded, once.
     pub async fn call(&self, call: &Call, worker: &Worker) -> Result<Answer, Error> {
+        self.tried(call, worker, self.meter(call)).await
+    }
+
+    /// The same, where the client may have a status before there is an answer.
+    pub(crate) async fn call_shown(&self, call: &Call, worker: &Worker, shown: Arc<AtomicBool>) -> Result<Answer, Error> {
         let mut meter = self.meter(call);
+        meter.shown(shown);
+        self.tried(call, worker, meter).await
+    }
+
+    /// Gives a stream that broke off another provider's rest, where one has it.
+    pub(crate) async fn go_on(&self, call: &Call, worker: &Worker, stream: &mut StreamBody) {
+        let Ok(plan) = self.plan(call).await else { return };
+        let (asked, settings) = (Asked::of(call), self.settings.load_full());
+        self.attempts((call, &asked), worker, &settings).go_on(&plan, stream).await;
+    }
+
+    async fn tried(&self, call: &Call, worker: &Worker, mut meter: Meter) -> Result<Answer, Error> {
         let mut failed = |error| {
             meter.fail(&error, &call.door);
             error
@@ -100,7 +123,8 @@ impl Gateway {
     }
 
     fn attempts<'a>(&'a self, (call, asked): (&'a Call, &'a Asked), worker: &'a Worker, settings: &'a Settings) -> Attempts<'a> {
-        Attempts { call, asked, worker, fleet: &self.fleet, settings, budget: &self.budget, in_flight: self.admission.in_flight() }
+        let (admission, in_flight) = (&self.admission, self.admission.in_flight());
+        Attempts { call, asked, worker, fleet: &self.fleet, settings, admission, budget: &self.budget, in_flight }
     }
 
     fn meter(&self, call: &Call) -> Meter {
@@ -130,6 +154,7 @@ impl Gateway {
             duration: Duration::ZERO,
             first_content: None,
             overhead: None,
+            continued: 0,
         };
         Meter::new(record, call.received, self.recorder.clone())
     }

@@ -24,6 +24,8 @@ pub struct Settings {
     pub early_headers_after: Option<Duration>,
     /// Whether a text that breaks off is continued by another deployment.
     pub continue_streams: bool,
+    /// How long a stream may only show that it is still open; `None`: five minutes.
+    pub silence: Option<Duration>,
 }
 
 /// When a deployment rests, beside its breaker.

@@ -139,7 +139,7 @@ impl Told {
     }
 }
 
-async fn told(call: &Call, answered: Result<Answer, Error>) -> Told {
+pub(crate) async fn told(call: &Call, answered: Result<Answer, Error>) -> Told {
     match answered {
         Ok(answer) => {
             let (status, headers) = (answer.status.as_u16(), answer.headers);
