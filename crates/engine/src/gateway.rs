@@ -13,8 +13,10 @@ use crate::attempt::{Attempts, Budget, Settings};
 use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::meter::{Meter, Outcome, Record, Recorder};
+use crate::meter::{Meter, Outcome, Record, Recorder, Served};
 use crate::route::{Fleet, Plan};
+use crate::service::repeated::{Archive, Shelf};
+use crate::service::shared::Board;
 pub use crate::worker::Worker;
 
 /// What is known to all workers.
@@ -24,13 +26,23 @@ pub struct Gateway {
     recorder: Arc<dyn Recorder>,
     settings: ArcSwap<Settings>,
     budget: Budget,
+    board: Board,
+    shelf: Shelf,
+    archive: Option<Arc<dyn Archive>>,
 }
 
 impl Gateway {
     /// A gateway over that fleet.
     pub fn new(fleet: Fleet, admission: Admission, recorder: Arc<dyn Recorder>, settings: Settings) -> Self {
         let (fleet, settings) = (ArcSwap::from_pointee(fleet), ArcSwap::from_pointee(settings));
-        Self { fleet, admission, recorder, settings, budget: Budget::default() }
+        let (budget, board, shelf) = (Budget::default(), Board::default(), Shelf::default());
+        Self { fleet, admission, recorder, settings, budget, board, shelf, archive: None }
+    }
+
+    /// With a place where answers are kept for those who ask again.
+    #[must_use]
+    pub fn with_archive(self, archive: Option<Arc<dyn Archive>>) -> Self {
+        Self { archive, ..self }
     }
 
     /// Replaces how calls are tried; calls under way keep theirs.
@@ -57,6 +69,47 @@ impl Gateway {
     /// How calls are tried now.
     pub(crate) fn settings(&self) -> Arc<Settings> {
         self.settings.load_full()
+    }
+
+    /// The calls that may be joined.
+    pub(crate) fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The answers that are kept here.
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// Where else answers are kept.
+    pub(crate) fn archive(&self) -> Option<&Arc<dyn Archive>> {
+        self.archive.as_ref()
+    }
+
+    /// Watches a call that gets the answer of one under way. It is admitted like any other.
+    pub(crate) async fn follower(&self, call: &Call) -> Result<Meter, Error> {
+        let mut meter = self.meter(call);
+        meter.note(|record| record.served = Served::Shared);
+        let mut tab = self.admission.tab(call);
+        let admitted = match self.admission.admit() {
+            Ok(permit) => tab.join().await.map(|()| permit),
+            Err(error) => Err(error),
+        };
+        match admitted {
+            Ok(permit) => meter.hold(Some(permit), tab),
+            Err(error) => {
+                meter.fail(&error, &call.door);
+                return Err(error);
+            }
+        }
+        Ok(meter)
+    }
+
+    /// Watches a call that gets an answer that was kept.
+    pub(crate) fn repeated(&self, call: &Call) -> Meter {
+        let mut meter = self.meter(call);
+        meter.note(|record| record.served = Served::Repeated);
+        meter
     }
 
     /// How many calls are in flight.
@@ -155,6 +208,7 @@ impl Gateway {
             first_content: None,
             overhead: None,
             continued: 0,
+            served: Served::Asked,
         };
         Meter::new(record, call.received, self.recorder.clone())
     }

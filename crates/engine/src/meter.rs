@@ -104,6 +104,31 @@ pub struct Record {
     pub overhead: Option<Duration>,
     /// How often another provider was asked for the rest of an answer that had broken off.
     pub continued: u32,
+    /// Whose answer it got.
+    pub served: Served,
+}
+
+/// Whose answer a call got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Served {
+    /// Its own: a provider was asked for it.
+    #[default]
+    Asked,
+    /// That of an identical call that was under way.
+    Shared,
+    /// One that was kept.
+    Repeated,
+}
+
+impl Served {
+    /// Its name in logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Served::Asked => "asked",
+            Served::Shared => "shared",
+            Served::Repeated => "repeated",
+        }
+    }
 }
 
 /// Takes records. Must not block.
@@ -477,7 +502,7 @@ impl Drop for Meter {
         }
         self.join_others();
         if let Some(mut record) = self.0.record.take() {
-            record.cost = cost;
+            record.cost = if record.served == Served::Asked { cost } else { Some(PicoUsd(0)) };
             record.first_content = self.0.begun.or(record.first_content);
             if self.0.shown.as_ref().is_some_and(|shown| shown.load(Ordering::Relaxed)) {
                 record.status = 200;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::health::Failure;
+use crate::service;
 
 /// How the operator wants calls to be tried. What is `None` is not configured, and the loop's own rule holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Settings {
     pub continue_streams: bool,
     /// How long a stream may only show that it is still open; `None`: five minutes.
     pub silence: Option<Duration>,
+    /// What is done for calls beside taking them to a provider.
+    pub service: service::Settings,
 }
 
 /// When a deployment rests, beside its breaker.

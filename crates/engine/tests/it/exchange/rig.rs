@@ -18,6 +18,7 @@ use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::meter::{Record, Recorder};
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::{Fleet, Names};
+use switchboard_engine::service::repeated::Archive;
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::{Settings, Timeouts, Upstream};
 use switchboard_wire::dialect::Flavor;
@@ -89,6 +90,22 @@ impl Rig {
         assert!(!shown.contains(PROMPT), "{shown}");
         assert!(!records[0].error.as_deref().unwrap_or_default().contains(KEY), "{shown}");
         records[0].clone()
+    }
+
+    /// Every record.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.records.0.lock().unwrap().clone()
+    }
+
+    /// Keeps answers there too.
+    pub(crate) fn archive(&mut self, archive: Arc<dyn Archive>) {
+        let empty = Gateway::new(
+            Fleet::new(Vec::new(), Names::default(), Box::new(|_, _| None)),
+            Admission::new(0),
+            self.records.clone(),
+            attempt::Settings::default(),
+        );
+        self.gateway = std::mem::replace(&mut self.gateway, empty).with_archive(Some(archive));
     }
 
     /// The deployment of that id.

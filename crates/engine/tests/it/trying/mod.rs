@@ -1,13 +1,16 @@
-//! How calls are tried beyond the first attempt: hedged, begun early, continued.
+//! How calls are served beyond one attempt after the other: hedged, begun early, continued, shared, repeated.
 
 mod early;
 mod hedge;
 mod region;
+mod repeated;
 mod resume;
+mod shared;
 mod silence;
 
 use std::sync::Arc;
 
+use switchboard_engine::answer::Answer;
 use switchboard_engine::call::Call;
 use switchboard_engine::deployment::Spec;
 use switchboard_engine::gateway::{Gateway, Worker};
@@ -42,6 +45,12 @@ pub(crate) async fn serve(rig: &Arc<Rig>, call: &Call) -> Told {
     assert!(service::is_wanted(&rig.gateway, call));
     let ground = Owned { rig: rig.clone(), call: call.clone() };
     told(call, service::serve(Arc::new(ground)).await).await
+}
+
+/// The same, up to the answer's head.
+async fn open(rig: &Arc<Rig>, call: &Call) -> Answer {
+    let ground = Owned { rig: rig.clone(), call: call.clone() };
+    service::serve(Arc::new(ground)).await.unwrap()
 }
 
 /// A deployment with that id, the lower the number the sooner it is tried.
