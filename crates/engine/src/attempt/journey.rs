@@ -122,8 +122,9 @@ impl Journey {
         !self.over
     }
 
-    pub(super) fn accepts_empty(&self) -> bool {
-        self.accept_empty
+    /// Whether an answer without content is one: after another such, and where nobody else may be asked.
+    pub(super) fn accepts_empty(&self, plan: &Plan) -> bool {
+        self.accept_empty || self.repeats.is_some() && self.made >= self.most && (self.is_fallback || plan.fallbacks.is_empty())
     }
 
     /// Retries within groups, and other groups gone to.

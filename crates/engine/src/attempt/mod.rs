@@ -156,7 +156,7 @@ impl Attempts<'_> {
                 continue;
             }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
-            let error = match self.once(target, journey, meter).await {
+            let error = match self.once(plan, target, journey, meter).await {
                 Ok((mut answer, whole)) => {
                     for (name, value) in rates {
                         answer.headers.insert(name, value);
@@ -181,7 +181,7 @@ impl Attempts<'_> {
     }
 
     /// One request to one target.
-    async fn once(&self, target: &Target, journey: &Journey, mut meter: Meter) -> Result<Made, (Error, Meter)> {
+    async fn once(&self, plan: &Plan, target: &Target, journey: &Journey, mut meter: Meter) -> Result<Made, (Error, Meter)> {
         let dispatch = Dispatch {
             call: self.call,
             worker: self.worker,
@@ -212,7 +212,7 @@ impl Attempts<'_> {
             Ok(reply) => reply,
             Err(error) => return Err((error, meter)),
         };
-        let exchange = Exchange { dispatch, target, spoken, memo, due, accept_empty: journey.accepts_empty() };
+        let exchange = Exchange { dispatch, target, spoken, memo, due, accept_empty: journey.accepts_empty(plan) };
         exchange.answer(reply, meter).await.map(|(mut answer, whole)| {
             if let Some(cap) = cap {
                 add(&mut answer.headers, "x-switchboard-max-tokens", &cap.to_string());
