@@ -222,6 +222,10 @@ pub(crate) fn stamp(call: &Call, model: &str, provider: Option<String>) -> Stamp
 const EMPTY: HeaderName = HeaderName::from_static("x-switchboard-empty");
 
 fn has_no_content(reply: &ChatReply) -> bool {
+    // One that is still to be made in the background has none yet.
+    if matches!(reply.finish.raw.as_deref(), Some("queued" | "in_progress")) {
+        return false;
+    }
     !events_of(reply).iter().any(is_content)
 }
 

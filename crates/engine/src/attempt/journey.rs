@@ -142,8 +142,10 @@ impl Journey {
     }
 
     /// How the next attempt is to be made.
-    pub(super) fn manner(&self) -> Manner {
-        Manner { other_model: self.is_fallback, accept_empty: self.accept_empty }
+    pub(super) fn manner(&self, plan: &Plan) -> Manner {
+        // An answer without content is one after another such, and where nobody else may be asked.
+        let last = self.repeats.is_some() && self.made >= self.most && (self.is_fallback || plan.fallbacks.is_empty());
+        Manner { other_model: self.is_fallback, accept_empty: self.accept_empty || last }
     }
 
     /// Another target, to be asked while the one at that place has not answered; `None`: there is none, or enough are under way.

@@ -168,7 +168,7 @@ impl Attempts<'_> {
             }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
             let made = match race::after(self, plan, target) {
-                None => race::placed(at, self.once(target, journey.manner(), meter).await),
+                None => race::placed(at, self.once(target, journey.manner(plan), meter).await),
                 Some(after) => Box::pin(race::run(self, plan, journey, (at, after), meter)).await,
             };
             drop(retrying);

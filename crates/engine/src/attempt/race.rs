@@ -53,7 +53,7 @@ pub(super) async fn run(
     (at, after): (usize, Duration),
     mut meter: Meter,
 ) -> Ended {
-    let manner = journey.manner();
+    let manner = journey.manner(plan);
     let target = &plan.targets[at];
     let Some(race) = Race::of(&mut meter) else { return placed(at, attempts.once(target, manner, meter).await) };
     let mut first = Box::pin(attempts.once(target, manner, meter));

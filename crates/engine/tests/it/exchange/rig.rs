@@ -250,5 +250,6 @@ pub(crate) fn call(dialect: Dialect, stream: bool, body: &str) -> Call {
         strict: false,
         received: Instant::now(),
         created: 1_700_000_000,
+        mentioned: Default::default(),
     }
 }
