@@ -23,7 +23,7 @@ pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Pric
 pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use general::General;
 pub use litellm::{Callbacks, LitellmSettings, ProxyBudget};
-pub use resilience::{Counts, Recovery, Resilience};
+pub use resilience::{AnswerStore, Counts, Recovery, Resilience};
 pub use router::RouterSettings;
 pub use smart::RouterParams;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
