@@ -29,6 +29,7 @@ mod people;
 mod references;
 mod reloading;
 mod routing;
+mod service;
 mod smart;
 mod spending;
 mod tidy;
