@@ -27,7 +27,8 @@ lint: ## check format and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
-bench: ## measure against a bare proxy; see bench/README.md
+bench: ## measure against a bare proxy, and the routing decision; see bench/README.md
+	$(CARGO) bench --locked -p switchboard-bench --bench routing
 	$(CARGO) build --release --locked -p switchboard-server -p switchboard-bench
 	$(TARGET)/release/switchboard-bench measure --gateway $(TARGET)/release/switchboard --out $(TARGET)/bench
 
