@@ -42,49 +42,45 @@ async fn provider(authority: &Authority, dialect: Dialect, fault: Fault, seen: &
         async move {
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+            let mut answers = tokio::task::JoinSet::new();
             while let Some(Ok((request, mut respond))) = connection.accept().await {
                 seen.fetch_add(1, Ordering::SeqCst);
-                let streamed = request.uri().path().contains("stream") || stream_asked(request).await;
                 let fault = (number == 0).then_some(fault);
                 match fault {
-                    Some(Fault::Refused) => {
-                        respond.send_reset(h2::Reason::REFUSED_STREAM);
-                        continue;
+                    Some(Fault::Refused) => respond.send_reset(h2::Reason::REFUSED_STREAM),
+                    Some(Fault::Reset) => respond.send_reset(h2::Reason::INTERNAL_ERROR),
+                    Some(Fault::GoAway) => connection.abrupt_shutdown(h2::Reason::INTERNAL_ERROR),
+                    Some(Fault::GoAwayGracefully | Fault::ResetLate) | None => {
+                        if fault == Some(Fault::GoAwayGracefully) {
+                            connection.graceful_shutdown();
+                        }
+                        // The connection is driven on while the answer is given.
+                        answers.spawn(answer(request, respond, dialect, fault == Some(Fault::ResetLate)));
                     }
-                    Some(Fault::Reset) => {
-                        respond.send_reset(h2::Reason::INTERNAL_ERROR);
-                        continue;
-                    }
-                    Some(Fault::GoAway) => {
-                        connection.abrupt_shutdown(h2::Reason::INTERNAL_ERROR);
-                        continue;
-                    }
-                    Some(Fault::GoAwayGracefully) => connection.graceful_shutdown(),
-                    Some(Fault::ResetLate) | None => {}
-                }
-                let kind = if streamed { sse(dialect) } else { "application/json" };
-                let head = Response::builder().header("content-type", kind).body(()).unwrap();
-                // The client may have gone.
-                let Ok(mut body) = respond.send_response(head, false) else { continue };
-                let said = [opening(dialect), content(dialect, "Hello")].concat();
-                let parts = match (streamed, fault) {
-                    (false, _) => vec![whole(dialect).replace("Hello there", "Hello").into_bytes()],
-                    (true, _) => vec![said, closing(dialect, "Hello")],
-                };
-                let last = parts.len() - 1;
-                for (at, part) in parts.into_iter().enumerate() {
-                    if fault == Some(Fault::ResetLate) && at == last {
-                        // What was sent before it is to arrive.
-                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                        body.send_reset(h2::Reason::INTERNAL_ERROR);
-                        break;
-                    }
-                    let _ = body.send_data(Bytes::from(part), at == last);
                 }
             }
         }
     })
     .await
+}
+
+async fn answer(request: http::Request<h2::RecvStream>, mut respond: h2::server::SendResponse<Bytes>, dialect: Dialect, reset: bool) {
+    let streamed = request.uri().path().contains("stream") || stream_asked(request).await;
+    let kind = if streamed { sse(dialect) } else { "application/json" };
+    let head = Response::builder().header("content-type", kind).body(()).unwrap();
+    // The client may have gone.
+    let Ok(mut body) = respond.send_response(head, false) else { return };
+    if !streamed {
+        let _ = body.send_data(whole(dialect).replace("Hello there", "Hello").into(), true);
+        return;
+    }
+    let _ = body.send_data([opening(dialect), content(dialect, "Hello")].concat().into(), false);
+    if reset {
+        // What was sent before it is to arrive.
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        return body.send_reset(h2::Reason::INTERNAL_ERROR);
+    }
+    let _ = body.send_data(closing(dialect, "Hello").into(), true);
 }
 
 async fn stream_asked(request: http::Request<h2::RecvStream>) -> bool {

@@ -29,7 +29,11 @@ pub(super) const KEYS: &[Key] = &[
     honoured("content_policy_fallbacks", List, "Models to try when a provider's filter refuses."),
     honoured("default_fallbacks", Texts, "Models to try when a model without fallbacks of its own fails."),
     honoured("max_fallbacks", Count, "Most fallbacks tried for one request; 5 unless said."),
-    not_yet("enable_weighted_failover", Flag, "Choose among the remaining deployments by weight after a failure."),
+    honoured(
+        "enable_weighted_failover",
+        Flag,
+        "Choose among the remaining deployments by weight after a failure, before other models are tried; so in any case.",
+    ),
     honoured("enable_pre_call_checks", Flag, "Leave out deployments that cannot take the request, such as one with too small a context.")
         .common(),
     honoured(
@@ -65,7 +69,11 @@ pub(super) const KEYS: &[Key] = &[
     ),
     honoured("health_check_staleness_threshold", Seconds, "Age at which a health check no longer counts; twice the interval unless said."),
     honoured("health_check_ignore_transient_errors", Flag, "Rate limits and timeouts of health checks say nothing."),
-    not_yet("weights", Any, "Weights of deployments, per model."),
+    honoured(
+        "weights",
+        Any,
+        "Weights that hold instead of the deployments' own: `{model: {deployment: 0.7}}`, a deployment by its id or its model.",
+    ),
     ignored("set_verbose", Flag, "Use `SWITCHBOARD_LOG`."),
     ignored("debug_level", Text, "Use `RUST_LOG`."),
 ];

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use switchboard_engine::route::settings::Settings;
+use switchboard_engine::route::weights::Weights;
 
 use super::checks::CheckRouting;
 use super::fallback::{self, Fallback};
@@ -49,6 +50,8 @@ pub struct RouterSettings {
     pub checks: CheckRouting,
     /// How deployments are chosen, in the engine's terms.
     pub routing: Settings,
+    /// Weights that hold instead of the deployments' own.
+    pub weights: Weights,
 }
 
 /// The settings, and the fields the aliases are read from.
@@ -91,6 +94,7 @@ impl RouterSettings {
             resilience,
             checks: CheckRouting::read(&fields),
             routing: routing::read(reader, &fields),
+            weights: routing::weights(reader, &fields),
         };
         ReadRouter { settings, default_fallbacks_at, fields }
     }
