@@ -5,11 +5,12 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, openrouter, proof, spend, teams, users};
+use super::{Answer, Request, audit, grouping, keys, openrouter, proof, scim, spend, teams, users};
 
 pub use grouping::Grouping;
 pub use openrouter::OpenRouter;
 pub use proof::Proof;
+pub use scim::Scim;
 pub use spend::Spend;
 
 /// What a route does.
@@ -58,6 +59,7 @@ pub enum Action {
     AuditList,
     Audit,
     Proof(Proof),
+    Scim(Scim),
     Grouping(Grouping),
     Spend(Spend),
     OpenRouter(OpenRouter),
@@ -75,7 +77,7 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(proof::ROWS).chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
+    ROWS.iter().chain(proof::ROWS).chain(scim::ROWS).chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -135,6 +137,7 @@ pub(super) fn status(action: Action) -> StatusCode {
     match action {
         Action::Grouping(Grouping::AccessGroupCreate) | Action::OpenRouter(OpenRouter::KeyNew) => StatusCode::CREATED,
         Action::Grouping(Grouping::AccessGroupRemove) => StatusCode::NO_CONTENT,
+        Action::Scim(action) => scim::status(action),
         _ => StatusCode::OK,
     }
 }
@@ -184,6 +187,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::AuditList => audit::list(request).await,
         Action::Audit => audit::one(request).await,
         Action::Proof(action) => proof::dispatch(action, request).await,
+        Action::Scim(action) => scim::dispatch(action, request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
