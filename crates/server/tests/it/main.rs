@@ -17,6 +17,7 @@ mod documents;
 mod doors;
 mod edge;
 mod grouping;
+mod identity;
 mod info;
 mod keys;
 mod logging;

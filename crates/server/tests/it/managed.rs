@@ -16,7 +16,7 @@ model_list:
 /// A gateway with a master key and an empty database.
 pub(crate) struct Managed {
     pub(crate) app: TestApp,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Runs a test on each kind of database there is here.
@@ -36,14 +36,27 @@ pub(crate) fn with(yaml: &str, test: impl Fn(&Managed)) {
 
 impl Managed {
     fn start(yaml: &str, database: Option<&str>) -> Self {
+        // The server's connections are shared with every other test that runs.
+        let settings = "general_settings: {database_connection_pool_limit: 2}\n";
+        Self::of(&format!("{settings}{MODELS}{yaml}"), &database.map(|address| ("DATABASE_URL", address)).into_iter().collect::<Vec<_>>())
+    }
+
+    /// With those lines of `general_settings` and those variables, on SQLite.
+    pub(crate) fn signing_in(general: &str, variables: &[(&str, &str)]) -> Self {
+        Self::of(&format!("general_settings:\n  database_connection_pool_limit: 2\n{general}{MODELS}"), variables)
+    }
+
+    fn of(yaml: &str, more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let place = folder.path().display().to_string();
         let mut variables = vec![("SWITCHBOARD_MASTER_KEY", MASTER), ("SWITCHBOARD_DATA_DIR", &place)];
-        variables.extend(database.map(|address| ("DATABASE_URL", address)));
-        // The server's connections are shared with every other test that runs.
-        let settings = "general_settings: {database_connection_pool_limit: 2}\n";
-        let app = TestApp::with(&format!("{settings}{MODELS}{yaml}"), &variables);
-        Self { app, _folder: folder }
+        variables.extend(more);
+        Self { app: TestApp::with(yaml, &variables), folder }
+    }
+
+    /// Where its files are.
+    pub(crate) fn place(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Asks as the holder of that key.
