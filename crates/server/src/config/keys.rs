@@ -4,6 +4,7 @@
 //! notices, "did you mean" and `docs/configuration.md` all come from these rows; a key without a row is unknown.
 
 mod general;
+mod jwt;
 mod litellm;
 mod markdown;
 mod model;
@@ -123,11 +124,15 @@ pub enum Section {
     Reload,
     /// `general_settings.key_management_settings`.
     KeyManagement,
+    /// `general_settings.litellm_jwtauth`.
+    JwtAuth,
+    /// An entry of `litellm_jwtauth.issuers`.
+    JwtIssuer,
 }
 
 impl Section {
     /// Every section, in the order of the documentation.
-    pub const ALL: [Section; 18] = [
+    pub const ALL: [Section; 20] = [
         Section::Top,
         Section::Deployment,
         Section::Params,
@@ -146,6 +151,8 @@ impl Section {
         Section::Upstream,
         Section::Reload,
         Section::KeyManagement,
+        Section::JwtAuth,
+        Section::JwtIssuer,
     ];
 
     /// How messages and headings name the section; empty for the file itself.
@@ -169,6 +176,8 @@ impl Section {
             Section::Upstream => "switchboard.upstream",
             Section::Reload => "switchboard.reload",
             Section::KeyManagement => "general_settings.key_management_settings",
+            Section::JwtAuth => "general_settings.litellm_jwtauth",
+            Section::JwtIssuer => "general_settings.litellm_jwtauth.issuers[]",
         }
     }
 
@@ -193,6 +202,8 @@ impl Section {
             Section::Upstream => switchboard::UPSTREAM,
             Section::Reload => switchboard::RELOAD,
             Section::KeyManagement => general::KEY_MANAGEMENT,
+            Section::JwtAuth => jwt::KEYS,
+            Section::JwtIssuer => jwt::ISSUER,
         }
     }
 
