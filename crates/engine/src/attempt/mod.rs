@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::{HeaderName, HeaderValue};
-use switchboard_wire::Operation;
-use switchboard_wire::prepare::Prepared;
+use switchboard_wire::prepare::{Prepared, Source};
+use switchboard_wire::{Dialect, Operation};
 use tokio::time::Instant;
 
 pub use budget::Budget;
@@ -38,10 +38,12 @@ use crate::answer::Answer;
 use crate::asked::Asked;
 use crate::call::Call;
 use crate::clock;
-use crate::deployment::{Deployment, JSON};
+use crate::deployment::{Deployment, JSON, Reach};
 use crate::dispatch::{Dispatch, add};
 use crate::error::Error;
 use crate::exchange::{Exchange, Made};
+use crate::health::Failure;
+use crate::media::Brought;
 use crate::meter::Meter;
 use crate::operation;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
@@ -69,6 +71,8 @@ pub struct Attempts<'a> {
     pub budget: &'a Budget,
     /// The calls in flight.
     pub in_flight: usize,
+    /// The media that were brought for it.
+    pub brought: Brought,
 }
 
 impl Attempts<'_> {
@@ -200,7 +204,11 @@ impl Attempts<'_> {
         let cap = meter.tab().and_then(Tab::cap);
         let prepared = match dispatch.prepare(target, (spoken, reach), cap) {
             Ok(prepared) => prepared,
-            Err(error) => return Err((error, meter)),
+            // What the target cannot look up itself may be brought to it; few calls come here.
+            Err(error) => match Box::pin(self.prepare_with_media(&dispatch, target, (spoken, reach), cap, error)).await {
+                Ok(prepared) => prepared,
+                Err(error) => return Err((error, meter)),
+            },
         };
         meter.note(|record| {
             record.spoken = Some(spoken);
@@ -222,6 +230,25 @@ impl Attempts<'_> {
             }
             (answer, whole)
         })
+    }
+
+    /// The request with the media that the target takes only as bytes, where that is why it was refused.
+    async fn prepare_with_media(
+        &self,
+        dispatch: &Dispatch<'_>,
+        target: &Deployment,
+        (spoken, reach): (Dialect, &Reach),
+        cap: Option<u64>,
+        refused: Error,
+    ) -> Result<Prepared, Error> {
+        let (Some(media), Some(outbound)) = (&self.settings.media, spoken.outbound()) else { return Err(refused) };
+        if refused.failure != Failure::Unsupported {
+            return Err(refused);
+        }
+        match media.bring(self.call, self.worker, outbound, (&self.brought, self.left())).await? {
+            Some(request) => dispatch.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request)),
+            None => Err(refused),
+        }
     }
 
     /// The headers that say where an answer came from.

@@ -121,13 +121,15 @@ pub enum Section {
     Upstream,
     /// `switchboard.reload`.
     Reload,
+    /// `switchboard.media`.
+    Media,
     /// `general_settings.key_management_settings`.
     KeyManagement,
 }
 
 impl Section {
     /// Every section, in the order of the documentation.
-    pub const ALL: [Section; 18] = [
+    pub const ALL: [Section; 19] = [
         Section::Top,
         Section::Deployment,
         Section::Params,
@@ -145,6 +147,7 @@ impl Section {
         Section::Timeouts,
         Section::Upstream,
         Section::Reload,
+        Section::Media,
         Section::KeyManagement,
     ];
 
@@ -168,6 +171,7 @@ impl Section {
             Section::Timeouts => "switchboard.timeouts",
             Section::Upstream => "switchboard.upstream",
             Section::Reload => "switchboard.reload",
+            Section::Media => "switchboard.media",
             Section::KeyManagement => "general_settings.key_management_settings",
         }
     }
@@ -192,6 +196,7 @@ impl Section {
             Section::Timeouts => switchboard::TIMEOUTS,
             Section::Upstream => switchboard::UPSTREAM,
             Section::Reload => switchboard::RELOAD,
+            Section::Media => switchboard::MEDIA,
             Section::KeyManagement => general::KEY_MANAGEMENT,
         }
     }
