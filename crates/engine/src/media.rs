@@ -7,14 +7,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memmem::Finder;
 use switchboard_wire::chat::{ChatRequest, MediaSource};
-use switchboard_wire::dialect::Outbound;
-use switchboard_wire::media::{Medium, each_wanted, type_of};
+use switchboard_wire::media::{Medium, Taker, each_wanted, type_of};
 use switchboard_wire::prepare;
 use switchboard_wire::problem::{Kind, Problem};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -30,6 +30,9 @@ use crate::worker::Worker;
 const AT_ONCE: usize = 4;
 /// What the bytes of all calls are counted in.
 const UNIT: u64 = 1024;
+
+/// What a request with a web address holds, however its slashes are written.
+static WEB: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"http"));
 
 /// How media are fetched.
 #[derive(Clone, Debug)]
@@ -75,9 +78,12 @@ impl Media {
         &self,
         call: &Call,
         worker: &Worker,
-        target: &dyn Outbound,
+        target: Taker<'_>,
         (brought, left): (&Brought, Option<Duration>),
     ) -> Result<Option<ChatRequest>, Error> {
+        if !call.body.has(&WEB) {
+            return Ok(None);
+        }
         let Ok(mut request) = prepare::read(call.door.dialect, &call.head(), &call.body) else { return Ok(None) };
         let mut wanted: Vec<Wanted> = Vec::new();
         each_wanted(&mut request, target, &mut |medium, media| {
@@ -136,7 +142,7 @@ impl Brought {
 }
 
 /// Puts what was brought where its URLs stand.
-fn insert(request: &mut ChatRequest, target: &dyn Outbound, brought: &Brought) -> Result<(), Error> {
+fn insert(request: &mut ChatRequest, target: Taker<'_>, brought: &Brought) -> Result<(), Error> {
     let mut failed = None;
     each_wanted(request, target, &mut |medium, media| {
         let MediaSource::Url(url) = &media.source else { return };

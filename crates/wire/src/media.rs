@@ -41,21 +41,30 @@ impl Medium {
     }
 }
 
+/// A target's way with media.
+#[derive(Clone, Copy)]
+pub struct Taker<'a> {
+    /// The dialect it speaks.
+    pub outbound: &'a dyn Outbound,
+    /// Whether it looks up no web address although its dialect has a place for them.
+    pub only_bytes: bool,
+}
+
 /// Calls `each` for every medium at a web address that the target takes only as bytes.
-pub fn each_wanted(request: &mut ChatRequest, target: &dyn Outbound, each: &mut dyn FnMut(Medium, &mut Media)) {
+pub fn each_wanted(request: &mut ChatRequest, target: Taker<'_>, each: &mut dyn FnMut(Medium, &mut Media)) {
     wanted_of(&mut request.system, target, each);
     for message in &mut request.messages {
         wanted_of(&mut message.parts, target, each);
     }
 }
 
-fn wanted_of(parts: &mut [Part], target: &dyn Outbound, each: &mut dyn FnMut(Medium, &mut Media)) {
+fn wanted_of(parts: &mut [Part], target: Taker<'_>, each: &mut dyn FnMut(Medium, &mut Media)) {
     for part in parts {
         if let PartBody::ToolResult(result) = &mut part.body {
             wanted_of(&mut result.parts, target, each);
             continue;
         }
-        if url_of(part).is_none_or(|url| !is_web(url)) || !target.wants_bytes(part) {
+        if url_of(part).is_none_or(|url| !is_web(url)) || !(target.only_bytes || target.outbound.wants_bytes(part)) {
             continue;
         }
         match &mut part.body {

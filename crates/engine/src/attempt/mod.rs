@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::{HeaderName, HeaderValue};
+use switchboard_wire::media::Taker;
 use switchboard_wire::prepare::{Prepared, Source};
 use switchboard_wire::{Dialect, Operation};
 use tokio::time::Instant;
@@ -203,9 +204,9 @@ impl Attempts<'_> {
         };
         let cap = meter.tab().and_then(Tab::cap);
         let prepared = match dispatch.prepare(target, (spoken, reach), cap) {
-            Ok(prepared) => prepared,
+            Ok(prepared) if !target.bytes_only.contains(&spoken) => prepared,
             // What the target cannot look up itself may be brought to it; few calls come here.
-            Err(error) => match Box::pin(self.prepare_with_media(&dispatch, target, (spoken, reach), cap, error)).await {
+            tried => match Box::pin(self.prepare_with_media(&dispatch, target, (spoken, reach), cap, tried)).await {
                 Ok(prepared) => prepared,
                 Err(error) => return Err((error, meter)),
             },
@@ -232,22 +233,23 @@ impl Attempts<'_> {
         })
     }
 
-    /// The request with the media that the target takes only as bytes, where that is why it was refused.
+    /// The request with the media that the target takes only as bytes; as it was tried where there are none.
     async fn prepare_with_media(
         &self,
         dispatch: &Dispatch<'_>,
         target: &Deployment,
         (spoken, reach): (Dialect, &Reach),
         cap: Option<u64>,
-        refused: Error,
+        tried: Result<Prepared, Error>,
     ) -> Result<Prepared, Error> {
-        let (Some(media), Some(outbound)) = (&self.settings.media, spoken.outbound()) else { return Err(refused) };
-        if refused.failure != Failure::Unsupported {
-            return Err(refused);
+        let (Some(media), Some(outbound)) = (&self.settings.media, spoken.outbound()) else { return tried };
+        if tried.as_ref().is_err_and(|error| error.failure != Failure::Unsupported) {
+            return tried;
         }
-        match media.bring(self.call, self.worker, outbound, (&self.brought, self.left())).await? {
+        let taker = Taker { outbound, only_bytes: target.bytes_only.contains(&spoken) };
+        match media.bring(self.call, self.worker, taker, (&self.brought, self.left())).await? {
             Some(request) => dispatch.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request)),
-            None => Err(refused),
+            None => tried,
         }
     }
 

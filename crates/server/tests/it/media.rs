@@ -125,8 +125,15 @@ fn bytes_are_brought_to_who_takes_only_bytes() {
     assert_eq!(sent["contents"][0]["parts"][1]["inlineData"], json!({"mimeType": "image/png", "data": base64(PNG)}), "{sent}");
     ask(&app, "ollama", &image(&host.url("/moved")));
     let sent = last(&upstream);
+    // It takes OpenAI's form too, in which it takes only bytes.
+    let url = format!("data:image/png;base64,{}", base64(PNG));
+    assert_eq!(sent["messages"][0]["content"][1]["image_url"]["url"], json!(url), "{sent}");
+    let source = json!({"type": "url", "url": host.url("/a.png")});
+    let body = json!({"model": "ollama", "max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]});
+    app.ask("POST", "/v1/messages").json(&body).send();
+    let sent = last(&upstream);
     assert_eq!(sent["messages"][0]["images"], json!([base64(PNG)]), "{sent}");
-    assert_eq!(host.asked(), ["/a.png", "/a.png", "/moved", "/a.png"]);
+    assert_eq!(host.asked(), ["/a.png", "/a.png", "/moved", "/a.png", "/a.png"]);
 }
 
 #[test]

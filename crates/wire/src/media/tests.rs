@@ -33,10 +33,10 @@ fn media(url: &str) -> Media {
     Media::new(MediaSource::Url(url.to_owned()), None)
 }
 
-fn wanted(dialect: Dialect, parts: Vec<Part>) -> Vec<(Medium, String)> {
+fn wanted(dialect: Dialect, only_bytes: bool, parts: Vec<Part>) -> Vec<(Medium, String)> {
     let mut request = ChatRequest { messages: vec![Message::new(Role::User, parts)], ..ChatRequest::default() };
     let mut found = Vec::new();
-    each_wanted(&mut request, dialect.outbound().expect("an outbound half"), &mut |medium, media| {
+    each_wanted(&mut request, Taker { outbound: dialect.outbound().expect("an outbound half"), only_bytes }, &mut |medium, media| {
         let MediaSource::Url(url) = &media.source else { panic!("no URL") };
         found.push((medium, url.clone()));
     });
@@ -58,7 +58,7 @@ fn only_what_the_target_does_not_look_up_is_wanted() {
             Part::new(PartBody::ToolResult(result)),
         ]
     };
-    let kinds = |dialect| wanted(dialect, parts()).into_iter().map(|(medium, _)| medium).collect::<Vec<_>>();
+    let kinds = |dialect| wanted(dialect, false, parts()).into_iter().map(|(medium, _)| medium).collect::<Vec<_>>();
     use Medium::{Audio, Document, Image, Video};
     assert_eq!(kinds(Dialect::Bedrock), [Image, Document, Audio, Video, Image]);
     assert_eq!(kinds(Dialect::Gemini), [Image, Document, Audio, Image]);
@@ -68,4 +68,5 @@ fn only_what_the_target_does_not_look_up_is_wanted() {
     assert_eq!(kinds(Dialect::Anthropic), []);
     assert_eq!(kinds(Dialect::Cohere), []);
     assert_eq!(kinds(Dialect::Replicate), []);
+    assert_eq!(wanted(Dialect::Anthropic, true, parts()).len(), 5, "whatever stands at a web address");
 }

@@ -62,6 +62,7 @@ mod reasoning;
 mod reply;
 #[cfg(test)]
 pub(crate) mod tests;
+mod sweep;
 pub(crate) mod text;
 pub(crate) mod usage;
 mod write_events;
