@@ -12,6 +12,7 @@ use crate::attempt::{Attempts, Budget, Settings};
 use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
+use crate::media::Brought;
 use crate::meter::{Meter, Outcome, Record, Recorder};
 use crate::route::{Fleet, Plan};
 pub use crate::worker::Worker;
@@ -100,7 +101,8 @@ impl Gateway {
     }
 
     fn attempts<'a>(&'a self, (call, asked): (&'a Call, &'a Asked), worker: &'a Worker, settings: &'a Settings) -> Attempts<'a> {
-        Attempts { call, asked, worker, fleet: &self.fleet, settings, budget: &self.budget, in_flight: self.admission.in_flight() }
+        let in_flight = self.admission.in_flight();
+        Attempts { call, asked, worker, fleet: &self.fleet, settings, budget: &self.budget, in_flight, brought: Brought::default() }
     }
 
     fn meter(&self, call: &Call) -> Meter {

@@ -7,7 +7,8 @@
 //! 3. **peek**: the body's top-level keys are found ([`wire::outline`]), never the whole read;
 //! 4. **plan** ([`route`]): the model's name becomes a list of deployments;
 //! 5. **admit** ([`admit`]): limits and budgets are taken, or the call is refused;
-//! 6. **prepare** ([`wire::prepare`]): the body for the target, verbatim where the formats agree;
+//! 6. **prepare** ([`wire::prepare`]): the body for the target, verbatim where the formats agree, with media brought that the target
+//!    does not look up itself ([`media`]);
 //! 7. **send** ([`upstream`], [`sign`]): the only place that dials a provider;
 //! 8. **judge** ([`attempt`], [`error`]): an answer, another try, or the end;
 //! 9. **relay** ([`answer`], [`wire::relay`]): the answer on its way, with a tap for the meter;
@@ -36,6 +37,7 @@ pub mod gateway;
 pub mod health;
 mod judge;
 pub mod keeper;
+pub mod media;
 pub mod meter;
 mod openrouter;
 mod operation;

@@ -3,11 +3,11 @@
 use std::pin::Pin;
 use std::task::Poll;
 
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// Drives all of them, `at_once` at a time, and gives what they made in their order. The first error ends it: what is still under
 /// way is dropped, and with it cancelled.
-pub(super) async fn all<'a, T, E>(futures: impl Iterator<Item = Boxed<'a, Result<T, E>>>, at_once: usize) -> Result<Vec<T>, E> {
+pub(crate) async fn all<'a, T, E>(futures: impl Iterator<Item = Boxed<'a, Result<T, E>>>, at_once: usize) -> Result<Vec<T>, E> {
     let mut waiting = futures.enumerate();
     let mut running: Vec<(usize, Boxed<'a, Result<T, E>>)> = waiting.by_ref().take(at_once.max(1)).collect();
     let mut done: Vec<(usize, T)> = Vec::new();
