@@ -254,6 +254,7 @@ impl Draft {
             strict,
             received: self.received,
             created: unix_seconds(),
+            mentioned: Default::default(),
         })
     }
 }

@@ -122,6 +122,8 @@ pub enum Section {
     Upstream,
     /// `switchboard.reload`.
     Reload,
+    /// `switchboard.media`.
+    Media,
     /// `general_settings.key_management_settings`.
     KeyManagement,
     /// `general_settings.litellm_jwtauth`.
@@ -132,7 +134,7 @@ pub enum Section {
 
 impl Section {
     /// Every section, in the order of the documentation.
-    pub const ALL: [Section; 20] = [
+    pub const ALL: &[Section] = &[
         Section::Top,
         Section::Deployment,
         Section::Params,
@@ -150,6 +152,7 @@ impl Section {
         Section::Timeouts,
         Section::Upstream,
         Section::Reload,
+        Section::Media,
         Section::KeyManagement,
         Section::JwtAuth,
         Section::JwtIssuer,
@@ -175,6 +178,7 @@ impl Section {
             Section::Timeouts => "switchboard.timeouts",
             Section::Upstream => "switchboard.upstream",
             Section::Reload => "switchboard.reload",
+            Section::Media => "switchboard.media",
             Section::KeyManagement => "general_settings.key_management_settings",
             Section::JwtAuth => "general_settings.litellm_jwtauth",
             Section::JwtIssuer => "general_settings.litellm_jwtauth.issuers[]",
@@ -201,6 +205,7 @@ impl Section {
             Section::Timeouts => switchboard::TIMEOUTS,
             Section::Upstream => switchboard::UPSTREAM,
             Section::Reload => switchboard::RELOAD,
+            Section::Media => switchboard::MEDIA,
             Section::KeyManagement => general::KEY_MANAGEMENT,
             Section::JwtAuth => jwt::KEYS,
             Section::JwtIssuer => jwt::ISSUER,
