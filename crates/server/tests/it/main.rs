@@ -31,6 +31,7 @@ mod people;
 mod references;
 mod reloading;
 mod routing;
+mod security;
 mod smart;
 mod spending;
 mod tidy;

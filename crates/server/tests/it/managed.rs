@@ -46,17 +46,22 @@ impl Managed {
         Self::of(&format!("general_settings:\n  database_connection_pool_limit: 2\n{general}{MODELS}"), variables)
     }
 
+    /// The same with further entries of `model_list`.
+    pub(crate) fn with_models(general: &str, models: &str, variables: &[(&str, &str)]) -> Self {
+        Self::of(&format!("general_settings:\n  database_connection_pool_limit: 2\n{general}{MODELS}{models}"), variables)
+    }
+
+    /// Stops; gives the folder with its files, and what was written to the request log.
+    pub(crate) fn stop(self) -> (tempfile::TempDir, String) {
+        (self.folder, self.app.stop())
+    }
+
     fn of(yaml: &str, more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let place = folder.path().display().to_string();
         let mut variables = vec![("SWITCHBOARD_MASTER_KEY", MASTER), ("SWITCHBOARD_DATA_DIR", &place)];
         variables.extend(more);
         Self { app: TestApp::with(yaml, &variables), folder }
-    }
-
-    /// Where its files are.
-    pub(crate) fn place(&self) -> &std::path::Path {
-        self.folder.path()
     }
 
     /// Asks as the holder of that key.
