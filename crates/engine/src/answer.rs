@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::call::Door;
 use crate::error::Error;
+use crate::experiment::shadow::Tap;
 use crate::judge::{is_empty, reported};
 use crate::meter::Meter;
 use crate::upstream::UpstreamBody;
@@ -35,6 +36,22 @@ pub enum AnswerBody {
     Whole(Option<Bytes>),
     /// Under way.
     Stream(Box<StreamBody>),
+}
+
+impl Answer {
+    /// The same, heard by that tap too.
+    #[must_use]
+    pub(crate) fn tapped(mut self, mut tap: Box<Tap>) -> Self {
+        match &mut self.body {
+            AnswerBody::Whole(Some(body)) => {
+                tap.pass(body);
+                tap.end();
+            }
+            AnswerBody::Whole(None) => {}
+            AnswerBody::Stream(stream) => stream.tap = Some(tap),
+        }
+        self
+    }
 }
 
 /// An answer broke off that has no way to say so: its connection must.
@@ -87,12 +104,13 @@ pub struct StreamBody {
     scratch: Vec<Bytes>,
     ended: bool,
     broken: Option<Box<Error>>,
+    tap: Option<Box<Tap>>,
 }
 
 impl StreamBody {
     /// A stream at its beginning. Without a relay the bytes pass unread (audio).
     pub fn new(upstream: UpstreamBody, relay: Option<Relay>, meter: Meter, door: Door) -> Self {
-        Self { upstream, relay, meter, door, queue: VecDeque::new(), queued: 0, scratch: Vec::new(), ended: false, broken: None }
+        Self { upstream, relay, meter, door, queue: VecDeque::new(), queued: 0, scratch: Vec::new(), ended: false, broken: None, tap: None }
     }
 
     /// Reads until the first content is there: up to here nothing has been shown to the client, and a failure can still become
@@ -210,10 +228,16 @@ impl StreamBody {
             }
         }
         if let Some(chunk) = self.next_chunk() {
+            if let Some(tap) = &mut self.tap {
+                tap.pass(&chunk);
+            }
             return Poll::Ready(Some(Ok(chunk)));
         }
         if !self.ended {
             return Poll::Pending;
+        }
+        if let Some(tap) = self.tap.take().filter(|_| self.broken.is_none()) {
+            tap.end();
         }
         Poll::Ready(self.broken.take().map(|error| self.last_words(&error)))
     }

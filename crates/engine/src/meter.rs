@@ -23,6 +23,7 @@ use crate::route::affinity::Bond;
 
 mod charge;
 mod cost;
+mod decision;
 pub use cost::cost;
 
 pub(crate) use charge::Delivered;
@@ -33,6 +34,7 @@ const CHECKPOINT_TOKENS: u64 = 256;
 const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
 
 pub use attempt::Attempt;
+pub use decision::Decision;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +100,8 @@ pub struct Record {
     pub first_content: Option<Duration>,
     /// Spent in the gateway itself before the first byte was sent to a provider.
     pub overhead: Option<Duration>,
+    /// Who chose the model, where it was not the caller.
+    pub decision: Option<Box<Decision>>,
 }
 
 /// Takes records. Must not block.
@@ -439,6 +443,9 @@ impl Drop for Meter {
         self.close();
         if let Some(mut record) = self.0.record.take() {
             record.cost = cost;
+            if let Some(decision) = &mut record.decision {
+                decision.compare(record.usage.as_ref(), &self.0.counted, self.0.service.as_deref());
+            }
             record.duration = self.0.received.elapsed();
             if let Some(deployment) = record.deployment.as_ref().filter(|_| record.outcome == Outcome::Complete) {
                 let now = self.0.received + record.duration;
