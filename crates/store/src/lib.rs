@@ -12,6 +12,7 @@
 pub mod audit;
 pub mod desk;
 pub mod error;
+pub mod experiment;
 pub mod failpoint;
 mod follow;
 pub mod journal;
@@ -24,6 +25,7 @@ mod open;
 pub mod peers;
 pub mod redis;
 mod rows;
+pub mod savings;
 pub mod sql;
 pub mod thread;
 pub mod time;

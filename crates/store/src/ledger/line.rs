@@ -58,6 +58,32 @@ pub struct LogLine {
     pub session_id: Option<String>,
     /// Everything else, as JSON.
     pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// Its part in an experiment. Counted when the line is added; what is shown of it stands in the metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    /// What it would have cost elsewhere; the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saving: Option<Saving>,
+}
+
+/// A request's part in an experiment.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// The experiment.
+    pub experiment: String,
+    /// The arm.
+    pub arm: String,
+    /// `live`, `shadow` or `judge`.
+    pub role: String,
+}
+
+/// What a request would have cost if nothing had chosen its model.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Saving {
+    /// The group it would have gone to.
+    pub reference: String,
+    /// What it would have cost there, in nano-dollars.
+    pub cost: i64,
 }
 
 pub(super) const LOGS: Insert = Insert {

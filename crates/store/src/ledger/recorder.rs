@@ -7,6 +7,7 @@ use switchboard_engine::meter::{Outcome, Record, Recorder};
 use switchboard_engine::wire::Operation;
 
 use super::line::LogLine;
+use super::routed;
 use crate::journal::Journal;
 
 /// Writes every call to the journal, and hands it on.
@@ -63,6 +64,8 @@ fn line(record: &Record) -> LogLine {
         tags: principal.tags.clone(),
         session_id: record.session.clone(),
         metadata: metadata(record),
+        part: routed::part(record),
+        saving: routed::saving(record),
     }
 }
 
@@ -96,6 +99,7 @@ fn metadata(record: &Record) -> Map<String, Value> {
     say("estimated", json!(record.estimated));
     say("finish_reason", json!(record.finish.map(|reason| format!("{reason:?}").to_ascii_lowercase())));
     say("overhead_us", json!(record.overhead.map(|overhead| u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX))));
+    routed::say(record, &mut say);
     if let Some(usage) = &record.usage {
         let counts = usage.counts().into_iter().filter_map(|(name, count)| Some((name.to_owned(), json!(count?))));
         say("usage", Value::Object(counts.collect()));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
 mod audit;
+mod experiments;
 mod leases;
 mod ledger;
 mod objects;
