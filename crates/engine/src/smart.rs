@@ -114,6 +114,13 @@ impl Smart {
     }
 }
 
+impl Smart {
+    /// What the user of a call said last; empty where that cannot be read.
+    pub fn asked(call: &Call) -> String {
+        Reader::new(call).asked()
+    }
+}
+
 impl State {
     /// The automatic model of that name, and its place.
     fn auto(&self, name: &str) -> Option<(usize, &AutoModel)> {
@@ -144,7 +151,7 @@ impl Advisor for Smart {
             advice.classes = Some(classes);
         }
         if let Some((place, auto)) = auto {
-            let found = auto.oracle.as_ref().and_then(|oracle| self.answers.find(&oracle.key(meant, &reader)));
+            let found = auto.asks(&reader).and_then(|oracle| self.answers.find(&oracle.key(meant, &reader)));
             let Chosen { tier, choice, told_by } = auto.choose(call, &reader, &state.pool, (&self.seats, now, found))?;
             advice.tier = tier.map(crate::classify::Tier::name);
             advice.model = Some(choice.model);
@@ -168,8 +175,11 @@ impl Advisor for Smart {
         let experiments = self.experiments.load();
         let arm = experiments.iter().find(|running| running.experiment.model == meant).and_then(|running| compared(running, call).model);
         let meant = arm.as_deref().unwrap_or(meant);
-        let oracle = state.auto(meant)?.1.oracle.as_ref()?;
-        oracle.question(call, (meant, &Reader::new(call)), &self.answers)
+        let auto = state.auto(meant)?.1;
+        let reader = Reader::new(call);
+        // Most automatic names ask nobody: for them nothing is read.
+        auto.oracle.as_ref()?;
+        auto.asks(&reader)?.question(call, (meant, &reader), &self.answers)
     }
 }
 

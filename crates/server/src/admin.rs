@@ -7,6 +7,7 @@
 
 mod audit;
 mod duration;
+mod experiments;
 pub mod form;
 mod grouping;
 mod keys;

@@ -36,4 +36,5 @@ pub mod resilience;
 pub mod router;
 pub mod serve;
 pub mod transport;
+mod trials;
 pub mod trust;

@@ -33,13 +33,21 @@ const RELEASE: &str = "UPDATE feedback SET experiment = NULL, arm = NULL WHERE e
 /// All that are kept.
 pub async fn list(store: &Store) -> Result<Vec<Row>, StoreError> {
     let pool = store.sql().pool.clone();
-    let query = async move {
-        let rows = sqlx::query(LIST).fetch_all(&pool).await?;
-        rows.iter()
-            .map(|row| Ok(Row { name: row.try_get(0)?, document: row.try_get(1)?, state: row.try_get(2)?, version: row.try_get(3)? }))
-            .collect()
-    };
-    store.thread().run(query).await
+    store.thread().run(async move { read(&pool).await }).await
+}
+
+/// The same, for a thread that has nothing else to do. There may be no tables yet: they are made first.
+pub fn list_blocking(store: &Store) -> Result<Vec<Row>, StoreError> {
+    store.migrate()?;
+    let pool = store.sql().pool.clone();
+    store.thread().block(async move { read(&pool).await })
+}
+
+async fn read(pool: &sqlx::AnyPool) -> Result<Vec<Row>, StoreError> {
+    let rows = sqlx::query(LIST).fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| Ok(Row { name: row.try_get(0)?, document: row.try_get(1)?, state: row.try_get(2)?, version: row.try_get(3)? }))
+        .collect()
 }
 
 /// Writes one, if it is still as its writer knew it: of version 0 if there was none. Says whether it was.

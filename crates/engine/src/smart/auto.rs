@@ -139,7 +139,10 @@ impl AutoModel {
                 None => self.tier(reader),
             },
             Some(Toward::Tier(tier)) => tier,
-            None => self.tier(reader),
+            None => match self.default.clone().filter(|_| self.asks(reader).is_some_and(|oracle| oracle.or_default)) {
+                Some(model) => return self.named(call, pool, (model, told_by)),
+                None => self.tier(reader),
+            },
         };
         let tier = match (self.sticky, conversation::of(call)) {
             (Some(ttl), Some(conversation)) => seats.raise((&call.principal.key, &self.names, conversation), found, ttl, now),
@@ -187,19 +190,29 @@ impl AutoModel {
         self.reference.clone().or_else(configured).or_else(derived)
     }
 
+    /// What is asked about a request, if anything is: words decide without, and what is told to be easy may be believed.
+    pub(super) fn asks(&self, reader: &Reader<'_>) -> Option<&Oracle> {
+        let oracle = self.oracle.as_ref()?;
+        let believed = oracle.above.is_some_and(|most| self.tier(reader) <= most);
+        (!believed && self.word(reader).is_none()).then_some(oracle)
+    }
+
+    /// The tier that words decide.
+    fn word(&self, reader: &Reader<'_>) -> Option<Tier> {
+        if self.words.is_empty() {
+            return None;
+        }
+        let asked = reader.asked().to_lowercase();
+        let said = |words: &Vec<String>| words.iter().any(|word| asked.contains(&word.to_lowercase()));
+        self.words.iter().find(|(words, _)| said(words)).map(|(_, tier)| *tier)
+    }
+
     fn is_derived(&self) -> bool {
         self.tiers.iter().all(Vec::is_empty)
     }
 
     fn tier(&self, reader: &Reader<'_>) -> Tier {
-        if !self.words.is_empty() {
-            let asked = reader.asked().to_lowercase();
-            let said = |words: &Vec<String>| words.iter().any(|word| asked.contains(&word.to_lowercase()));
-            if let Some((_, tier)) = self.words.iter().find(|(words, _)| said(words)) {
-                return *tier;
-            }
-        }
-        reader.tier(&self.classifier)
+        self.word(reader).unwrap_or_else(|| reader.tier(&self.classifier))
     }
 
     /// The first model of the tier that may be used; else of the nearest above it, else below.

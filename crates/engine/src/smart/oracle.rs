@@ -44,6 +44,10 @@ pub struct Oracle {
     pub timeout: Duration,
     /// What it is asked.
     pub means: Means,
+    /// The hardest tier that is believed when it is told locally: only harder requests are asked about. `None`: all are.
+    pub above: Option<Tier>,
+    /// Whether what nobody could tell goes to the default model, not where it would go by what is told locally.
+    pub or_default: bool,
 }
 
 /// What a model is asked.

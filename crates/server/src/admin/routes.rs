@@ -5,8 +5,9 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, openrouter, spend, teams, users};
+use super::{Answer, Request, audit, experiments, grouping, keys, openrouter, spend, teams, users};
 
+pub use experiments::Experiments;
 pub use grouping::Grouping;
 pub use openrouter::OpenRouter;
 pub use spend::Spend;
@@ -59,6 +60,7 @@ pub enum Action {
     Grouping(Grouping),
     Spend(Spend),
     OpenRouter(OpenRouter),
+    Experiments(Experiments),
 }
 
 pub(super) const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -73,7 +75,7 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
+    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS).chain(experiments::ROWS)
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -184,6 +186,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::Grouping(action) => grouping::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
+        Action::Experiments(action) => experiments::dispatch(action, request).await,
     }
 }
 
