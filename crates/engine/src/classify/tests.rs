@@ -38,6 +38,7 @@ fn read(file: &str, tier: Option<Tier>, payloads: &HashMap<&str, &str>) -> Vec<L
         // One in three of the first prompts, and all of the last file, played no part in choosing words and weights.
         let set = match at {
             _ if file == HELD_OUT => "held out, written last",
+            _ if file == FRESH => "fresh",
             2..90 if at % 3 == 2 => "held out",
             _ => "tuned on",
         };
@@ -47,12 +48,15 @@ fn read(file: &str, tier: Option<Tier>, payloads: &HashMap<&str, &str>) -> Vec<L
 }
 
 const HELD_OUT: &str = "held_out.tsv";
+/// Written after everything was tuned, and measured before anything was changed for them.
+const FRESH: &str = "fresh.tsv";
 
 fn labelled() -> Vec<Labelled> {
     let payloads = std::fs::read_to_string(fixtures().join("payloads.txt")).unwrap();
     let payloads: HashMap<&str, &str> =
         payloads.split("== ").filter_map(|part| part.split_once('\n')).map(|(name, text)| (name.trim(), text.trim_end())).collect();
     let mut all = read(HELD_OUT, None, &payloads);
+    all.extend(read(FRESH, None, &payloads));
     for tier in Tier::ALL {
         all.extend(read(&format!("{}.tsv", tier.name()), Some(tier), &payloads));
     }
@@ -94,7 +98,7 @@ fn agrees_with_the_labels() {
             tallies.entry(name).or_default().add(one.tier, found.tier);
         }
         matrix[one.tier as usize][found.tier as usize] += 1;
-        if one.tier != found.tier && one.set == "tuned on" {
+        if one.tier != found.tier && matches!(one.set, "tuned on" | "fresh") {
             let start: String = one.text.chars().take(110).collect();
             println!("{} → {} {:.2} {:?} | {}", one.tier.name(), found.tier.name(), found.score, found.features, start.replace('\n', "⏎"));
         }

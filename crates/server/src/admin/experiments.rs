@@ -38,7 +38,13 @@ const fn one(method: &'static str, action: Experiments, form: &'static str, summ
 /// The routes.
 pub(super) const ROWS: &[Row] = &[
     get("/v1/experiments", Action::Experiments(Experiments::List), Viewer, "Experiments, and what their arms have come to"),
-    post("/v1/experiments", Action::Experiments(Experiments::Make), Admin, "ExperimentRequest", "Begin an experiment, or change what it is"),
+    post(
+        "/v1/experiments",
+        Action::Experiments(Experiments::Make),
+        Admin,
+        "ExperimentRequest",
+        "Begin an experiment, or change what it is",
+    ),
     get("/v1/experiments/{name}", Action::Experiments(Experiments::One), Viewer, "An experiment, and what its arms have come to"),
     one("PATCH", Experiments::Change, "ExperimentChange", "Pause, resume or stop an experiment, say who wins, or set shares"),
     one("DELETE", Experiments::Remove, "", "Remove an experiment that was made over the API"),
@@ -114,7 +120,8 @@ async fn change(request: &Request) -> Answer {
     let before = find(request, request.part(0)).await?;
     let mut state = before.state.clone().begun();
     if let Some(status) = form.text("status") {
-        state.status = serde_json::from_value(json!(status)).map_err(|_| Refused::bad("`status` may be running, paused, stopped or won"))?;
+        state.status =
+            serde_json::from_value(json!(status)).map_err(|_| Refused::bad("`status` may be running, paused, stopped or won"))?;
         if state.status == Status::Running {
             state.winner = None;
         }

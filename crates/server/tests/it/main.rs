@@ -16,6 +16,7 @@ mod commands;
 mod documents;
 mod doors;
 mod edge;
+mod experiments;
 mod grouping;
 mod info;
 mod keys;

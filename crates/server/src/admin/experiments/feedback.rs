@@ -79,7 +79,8 @@ fn score(form: &Form) -> Result<Option<(String, i64)>, Refused> {
     let most = form.get("max_score").map_or(Some(1.0), Value::as_f64).filter(|most| most.is_finite() && *most > 0.0);
     let most = most.ok_or_else(|| Refused::said(400, "`max_score` must be a number above 0"))?;
     let score = given.as_f64().filter(|score| (0.0..=most).contains(score));
-    let score = score.ok_or_else(|| Refused::said(400, &format!("`score` must be a number from 0 to {most}; `max_score` says what is best")))?;
+    let score =
+        score.ok_or_else(|| Refused::said(400, &format!("`score` must be a number from 0 to {most}; `max_score` says what is best")))?;
     #[expect(clippy::cast_possible_truncation, reason = "between 0 and ten thousand")]
     let reward = (score / most * WHOLE).round() as i64;
     let text = if (most - 1.0).abs() < f64::EPSILON { given.to_string() } else { format!("{given}/{most}") };

@@ -55,7 +55,11 @@ pub(super) const PARAMS: &[Key] = &[
     not_yet("allow_client_keepalive_override", Flag, "Let callers choose the keep-alive interval."),
     not_yet("guardrails", Texts, "Guardrails applied to this deployment.").protects(),
     not_yet("prompt_id", Text, "Stored prompt put before each request."),
-    honoured("auto_router_config", Any, "Rules of an automatic router: `routes: [{name, utterances, score_threshold}]`, as JSON text or a map."),
+    honoured(
+        "auto_router_config",
+        Any,
+        "Rules of an automatic router: `routes: [{name, utterances, score_threshold}]`, as JSON text or a map.",
+    ),
     honoured("auto_router_config_path", Text, "File with the rules of an automatic router."),
     honoured("auto_router_default_model", Text, "Model an automatic router falls back to."),
     honoured("auto_router_embedding_model", Text, "Embedding model of an automatic router."),

@@ -128,8 +128,7 @@ impl ExperimentForm {
             Some(OneOrMany::Many(many)) => many.clone(),
         };
         let read = |name: &String| {
-            Sticky::from_name(name)
-                .ok_or_else(|| format!("`sticky_by` may be session, user, key, request or header:NAME, not `{name}`"))
+            Sticky::from_name(name).ok_or_else(|| format!("`sticky_by` may be session, user, key, request or header:NAME, not `{name}`"))
         };
         Ok(Experiment {
             name: self.name.clone(),
