@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 use sqlx::{Any, Transaction};
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::experiment::Role;
 use switchboard_engine::meter::{Outcome, Record};
 
-use super::line::{LogLine, Part, Saving, day};
+use super::line::{Part, Passing, Saving, day};
 use crate::error::StoreError;
 use crate::money::Money;
 use crate::rows::{Cell, Insert};
@@ -40,12 +40,12 @@ struct Arm {
 }
 
 /// Adds lines to the counters of arms and of savings.
-pub(super) async fn count<'a>(on: &mut Transaction<'_, Any>, lines: impl Iterator<Item = &'a LogLine>) -> Result<(), StoreError> {
+pub(super) async fn count<'a>(on: &mut Transaction<'_, Any>, lines: impl Iterator<Item = &'a Passing>) -> Result<(), StoreError> {
     let mut arms: BTreeMap<[&str; 3], Arm> = BTreeMap::new();
     let mut savings: BTreeMap<[String; 7], [i64; 3]> = BTreeMap::new();
     for line in lines {
         if let Some(part) = &line.part {
-            arms.entry([&part.experiment, &part.arm, &part.role]).or_default().add(line);
+            arms.entry([&part.experiment, &part.arm, &part.role]).or_default().add(line, part);
         }
         if let Some(saving) = &line.saving {
             let text = |part: &Option<String>| part.clone().unwrap_or_default();
@@ -67,15 +67,14 @@ pub(super) async fn count<'a>(on: &mut Transaction<'_, Any>, lines: impl Iterato
 }
 
 impl Arm {
-    fn add(&mut self, line: &LogLine) {
+    fn add(&mut self, line: &Passing, part: &Part) {
         let spend = i128::from(line.spend);
         self.requests += 1;
         self.failed += i64::from(line.status != "success");
         self.spend = self.spend.saturating_add(line.spend);
         self.spend_squares += spend * spend;
         // A client that went away says nothing of how long an answer takes.
-        let whole = line.status == "success" && line.metadata.get("cancelled") != Some(&Value::Bool(true));
-        if whole {
+        if part.whole && line.status == "success" {
             let took = (line.ended_at - line.started_at).max(0) / 1000;
             self.timed += 1;
             self.latency += took;
@@ -94,7 +93,8 @@ impl Arm {
 /// The part that a call had in an experiment.
 pub(super) fn part(record: &Record) -> Option<Part> {
     let trial = record.decision.as_ref()?.trial.as_ref()?;
-    Some(Part { experiment: trial.experiment.to_string(), arm: trial.arm.to_string(), role: trial.role.as_str().to_owned() })
+    let (experiment, arm, role) = (trial.experiment.to_string(), trial.arm.to_string(), trial.role.as_str().to_owned());
+    Some(Part { experiment, arm, role, whole: record.outcome == Outcome::Complete })
 }
 
 /// What it would have cost elsewhere; known where it was answered in full.
@@ -105,34 +105,64 @@ pub(super) fn saving(record: &Record) -> Option<Saving> {
     Some(Saving { reference, cost: NanoUsd::from_pico(cost).0 })
 }
 
-/// Says both, and who chose the model.
-pub(super) fn say(record: &Record, say: &mut impl FnMut(&str, Value)) {
-    let Some(decision) = &record.decision else { return };
-    let mut said = json!({"strategy": decision.strategy, "model_group": &*decision.group});
-    let mut add = |name: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            said[name] = json!(value);
-        }
-    };
-    add("tier", decision.tier);
-    add("classified_by", decision.told_by);
-    if let Some(trial) = &decision.trial {
-        add("experiment", Some(&trial.experiment));
-        add("arm", Some(&trial.arm));
-        add("role", Some(trial.role.as_str()));
-        add("of_request_id", trial.of.as_deref());
-        if trial.role == Role::Shadow {
-            say("is_silent_experiment", json!(true));
-        }
-    }
-    say("routing_decision", said);
-    if let Some(saving) = saving(record) {
-        let dollars = |nano: i64| Value::Number(Money(NanoUsd(nano)).number());
-        let saved = json!({
-            "reference_model": saving.reference,
-            "reference_cost": dollars(saving.cost),
-            "saved": dollars(saving.cost.saturating_sub(record.charged.0)),
+/// What the metadata of a line says of it.
+#[derive(Serialize)]
+pub(super) struct Decided<'a> {
+    routing_decision: Routing<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_silent_experiment: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    autorouter_savings: Option<Savings>,
+}
+
+/// Who chose the model, and why.
+#[derive(Serialize)]
+struct Routing<'a> {
+    strategy: &'static str,
+    model_group: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classified_by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    experiment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arm: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_request_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Savings {
+    reference_model: String,
+    reference_cost: Money,
+    saved: Money,
+}
+
+impl<'a> Decided<'a> {
+    pub(super) fn of(record: &'a Record) -> Option<Self> {
+        let decision = record.decision.as_ref()?;
+        let trial = decision.trial.as_ref();
+        let savings = saving(record).map(|saving| Savings {
+            reference_cost: Money(NanoUsd(saving.cost)),
+            saved: Money(NanoUsd(saving.cost).minus(record.charged)),
+            reference_model: saving.reference,
         });
-        say("autorouter_savings", saved);
+        Some(Self {
+            routing_decision: Routing {
+                strategy: decision.strategy,
+                model_group: &decision.group,
+                tier: decision.tier,
+                classified_by: decision.told_by,
+                experiment: trial.map(|trial| &*trial.experiment),
+                arm: trial.map(|trial| &*trial.arm),
+                role: trial.map(|trial| trial.role.as_str()),
+                of_request_id: trial.and_then(|trial| trial.of.as_deref()),
+            },
+            is_silent_experiment: trial.filter(|trial| trial.role == Role::Shadow).map(|_| true),
+            autorouter_savings: savings,
+        })
     }
 }

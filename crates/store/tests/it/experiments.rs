@@ -25,7 +25,7 @@ fn line(number: i64, arm: &str, spend: i64) -> LogLine {
         team_id: Some("t".to_owned()),
         model: "cheap".to_owned(),
         model_group: "auto".to_owned(),
-        part: Some(Part { experiment: "e".to_owned(), arm: arm.to_owned(), role: "live".to_owned() }),
+        part: Some(Part { experiment: "e".to_owned(), arm: arm.to_owned(), role: "live".to_owned(), whole: true }),
         saving: Some(Saving { reference: "dear".to_owned(), cost: spend * 5 }),
         ..LogLine::default()
     }
