@@ -92,6 +92,8 @@ pub fn question(call: &Call, operation: Operation, (model, name): (&str, &str), 
 pub async fn whole(answer: Answer) -> Option<Bytes> {
     match answer.body {
         AnswerBody::Whole(body) => body,
-        AnswerBody::Stream(_) | AnswerBody::Made(_) => Limited::new(answer.body, LONGEST).collect().await.ok().map(http_body_util::Collected::to_bytes),
+        AnswerBody::Stream(_) | AnswerBody::Made(_) => {
+            Limited::new(answer.body, LONGEST).collect().await.ok().map(http_body_util::Collected::to_bytes)
+        }
     }
 }

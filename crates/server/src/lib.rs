@@ -35,6 +35,7 @@ pub mod reload;
 pub mod resilience;
 pub mod router;
 pub mod serve;
+mod served;
 pub mod sso;
 pub mod transport;
 mod trials;

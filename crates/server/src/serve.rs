@@ -1,6 +1,5 @@
 //! From a configuration to a running gateway, and back to nothing without losing an answer.
 
-use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -33,6 +32,7 @@ use crate::peers::Others;
 use crate::reload::{Reload, Reloading, needs_restart};
 use crate::resilience;
 use crate::router::Router;
+use crate::served;
 use crate::transport::{self, BadTransport};
 use crate::trials::{self, Mirrored, Trials};
 use crate::trust::{Trust, TrustError};
@@ -121,7 +121,8 @@ impl Gate {
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
         let app = Arc::new(App {
-            gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config)),
+            gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config))
+                .with_archive(served::archive(&config, foundation.store.as_ref())?),
             smart,
             trials: Trials::open(foundation.store.as_ref()),
             health,
@@ -143,7 +144,7 @@ impl Gate {
         let shared = app.clone();
         let running = Edge::run(settings(&config), move |_| {
             let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), router: router.clone() };
-            let acceptor = Rc::new(acceptor);
+            let acceptor = Arc::new(acceptor);
             Ok(move |request| serve(acceptor.clone(), request))
         })?;
         // Only this thread sets it, once.
