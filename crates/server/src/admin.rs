@@ -7,12 +7,13 @@
 
 mod audit;
 mod duration;
+mod experiments;
 pub mod form;
 mod grouping;
 mod keys;
 mod openrouter;
-mod proof;
 pub(crate) mod people;
+mod proof;
 mod refused;
 pub mod routes;
 mod rows;

@@ -34,6 +34,7 @@ use crate::resilience;
 use crate::router::Router;
 use crate::served;
 use crate::transport::{self, BadTransport};
+use crate::trials::{self, Mirrored, Trials};
 use crate::trust::{Trust, TrustError};
 
 /// A gateway could not start.
@@ -123,6 +124,7 @@ impl Gate {
             gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config))
                 .with_archive(served::archive(&config, foundation.store.as_ref())?),
             smart,
+            trials: Trials::open(foundation.store.as_ref()),
             health,
             others: Others::of(&config)?,
             checks: Checks::default(),
@@ -136,6 +138,7 @@ impl Gate {
             config: ArcSwap::new(config.clone()),
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
+        app.trials.apply(&app, &config);
         let router = Router::new(&config.general.root_path)?;
         let chores = chores(&app, &config, &transport)?;
         let shared = app.clone();
@@ -175,6 +178,7 @@ impl Gate {
                 restart.push("the built-in model");
             }
             app.smart.replace(config.switchboard.smart.clone(), &fleet);
+            app.trials.apply(&app, &config);
             app.gateway.replace(fleet);
             app.gateway.configure(resilience::of(&config));
             app.catalog.store(catalog);
@@ -288,10 +292,15 @@ fn settings(config: &Config) -> edge::Settings {
 
 /// What goes on beside requests.
 fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result<Vec<Chore>, StartError> {
-    let (own, transport) = (config.clone(), transport.clone());
+    let (own, transport, again) = (config.clone(), transport.clone(), transport.clone());
     let check = || background::start(app.clone(), move || worker(&own, &transport));
     let checking = config.general.health_checks.background.then(check).transpose()?;
-    Ok(app.others.start(&app.health)?.into_iter().chain(checking).collect())
+    let following = app.store.is_some().then(|| trials::start(app.clone())).transpose()?;
+    let (mirrored, inbox) = Mirrored::new();
+    app.gateway.reflect_to(Arc::new(mirrored));
+    let (own, transport) = (config.clone(), again);
+    let reflecting = trials::reflect(app.clone(), inbox, move || worker(&own, &transport))?;
+    Ok(app.others.start(&app.health)?.into_iter().chain(checking).chain(following).chain([reflecting]).collect())
 }
 
 /// One worker's connections to providers.

@@ -8,6 +8,7 @@ mod line;
 mod post;
 mod recorder;
 pub mod report;
+mod routed;
 mod verify;
 mod writer;
 
@@ -21,7 +22,7 @@ use crate::error::StoreError;
 use crate::open::Store;
 use crate::sql::Sql;
 
-pub use line::LogLine;
+pub use line::{LogLine, Part, Saving};
 pub use recorder::SpendLog;
 pub use verify::{Finding, Report, verify, verify_blocking};
 pub use writer::Writer;

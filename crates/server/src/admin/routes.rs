@@ -5,8 +5,9 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, openrouter, proof, scim, spend, teams, users};
+use super::{Answer, Request, audit, experiments, grouping, keys, openrouter, proof, scim, spend, teams, users};
 
+pub use experiments::Experiments;
 pub use grouping::Grouping;
 pub use openrouter::OpenRouter;
 pub use proof::Proof;
@@ -63,6 +64,7 @@ pub enum Action {
     Grouping(Grouping),
     Spend(Spend),
     OpenRouter(OpenRouter),
+    Experiments(Experiments),
 }
 
 pub(super) const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -77,7 +79,9 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(proof::ROWS).chain(scim::ROWS).chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
+    let others: [&'static [Row]; 6] =
+        [proof::ROWS, scim::ROWS, grouping::ROWS, spend::ROWS, openrouter::ROWS, experiments::ROWS];
+    ROWS.iter().chain(others.into_iter().flatten())
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -191,6 +195,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::Grouping(action) => grouping::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
+        Action::Experiments(action) => experiments::dispatch(action, request).await,
     }
 }
 
