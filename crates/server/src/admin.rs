@@ -10,6 +10,7 @@ mod duration;
 pub mod form;
 mod grouping;
 mod keys;
+mod models;
 mod openrouter;
 mod people;
 mod refused;

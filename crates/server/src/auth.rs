@@ -10,6 +10,7 @@ pub mod directory;
 pub mod guess;
 pub mod guests;
 pub mod mint;
+pub mod owned;
 pub mod resolve;
 pub mod terms;
 
@@ -24,6 +25,7 @@ use serde_json::json;
 use switchboard_engine::admit::Book;
 use switchboard_store::{Store, StoreError, Time};
 
+pub(crate) use address::has as is_in;
 pub use caller::{Caller, Credential};
 pub use directory::Directory;
 
@@ -31,6 +33,7 @@ use crate::admin::Refused;
 use crate::config::Config;
 use guess::Guesses;
 use mint::Pepper;
+use owned::Owned;
 use resolve::Groups;
 use terms::Policy;
 
@@ -49,10 +52,13 @@ pub struct Keys {
     guesses: Arc<Guesses>,
     pepper: Option<Pepper>,
     groups: Arc<Groups>,
+    owned: Arc<Owned>,
     book: Arc<Book>,
     policy: Policy,
     /// A header of the configuration's own that may hold a key.
     header: Option<String>,
+    /// The addresses that may ask; none means all.
+    addresses: Vec<String>,
 }
 
 /// What a configuration alone does not give: it stays when the configuration changes.
@@ -91,9 +97,11 @@ impl Keys {
             guesses,
             pepper,
             groups: Arc::new(groups(config)),
+            owned: Arc::new(Owned::of(config)),
             book,
             policy,
             header: config.general.key_header.clone(),
+            addresses: config.general.addresses.clone(),
         }
     }
 
@@ -114,6 +122,9 @@ impl Keys {
 
     /// Who sends that request, or why nobody may.
     pub async fn caller(&self, headers: &HeaderMap, query: Option<&str>, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
+        if !self.addresses.is_empty() && !from.is_some_and(|from| self.addresses.iter().any(|allowed| is_in(allowed, from))) {
+            return Err(Refused::forbidden("Access forbidden: IP address not allowed."));
+        }
         let Some(master) = &self.master else { return Ok(self.trusted.clone()) };
         let Some(given) = presented(headers, query, self.header.as_deref()) else {
             let message = "Authentication Error, No api key passed in.";
@@ -165,7 +176,7 @@ impl Keys {
 
     async fn read(&self, store: &Store, given: &str, key: Digest) -> Result<Option<Caller>, Refused> {
         let (hash, groups, pepper) = (hex(&key), self.groups.clone(), self.pepper.clone());
-        let (book, policy) = (self.book.clone(), self.policy.clone());
+        let (book, policy, owned) = (self.book.clone(), self.policy.clone(), self.owned.clone());
         let proof = pepper.map(|pepper| pepper.proof(given));
         store
             .read(move |desk| async move {
@@ -177,7 +188,7 @@ impl Keys {
                 }
                 let around = resolve::surroundings(&desk, &key).await?;
                 let allowance = terms::of(&book, &key, &around, &policy);
-                Ok(Some(resolve::caller(&key, &around, &groups, allowance)))
+                Ok(Some(Caller { owned, ..resolve::caller(&key, &around, &groups, allowance) }))
             })
             .await
     }
@@ -274,9 +285,11 @@ mod tests {
             guesses: foundation.guesses,
             pepper: None,
             groups: Arc::default(),
+            owned: Arc::default(),
             book: Arc::default(),
             policy: Policy::default(),
             header: None,
+            addresses: Vec::new(),
         }
     }
 

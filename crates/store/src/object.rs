@@ -6,6 +6,7 @@
 mod grouping;
 mod key;
 mod people;
+mod stored;
 mod team;
 
 use serde::Serialize;
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
 pub use key::{FormerKey, Key};
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
+pub use stored::{Credential, Model, Setting};
 pub use team::Team;
 
 use crate::money::Money;

@@ -5,9 +5,10 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, openrouter, spend, teams, users};
+use super::{Answer, Request, audit, grouping, keys, models, openrouter, spend, teams, users};
 
 pub use grouping::Grouping;
+pub use models::Models;
 pub use openrouter::OpenRouter;
 pub use spend::Spend;
 
@@ -57,6 +58,7 @@ pub enum Action {
     AuditList,
     Audit,
     Grouping(Grouping),
+    Models(Models),
     Spend(Spend),
     OpenRouter(OpenRouter),
 }
@@ -73,7 +75,7 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
+    ROWS.iter().chain(grouping::ROWS).chain(models::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -182,13 +184,19 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::AuditList => audit::list(request).await,
         Action::Audit => audit::one(request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
+        Action::Models(action) => models::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
     }
 }
 
-/// The variable parts of a path, in their order.
+/// The variable parts of a path, in their order. One that takes several parts (`{*name}`) is the only one of its path.
 pub(super) fn variables(pattern: &str, path: &str) -> Vec<String> {
+    if let Some((before, after)) = pattern.split_once("{*").and_then(|(before, rest)| Some((before, rest.split_once('}')?.1))) {
+        let from = path.find(before).map_or(0, |at| at + before.len());
+        let whole = path.get(from..).unwrap_or_default();
+        return vec![crate::query::decode(whole.strip_suffix(after).unwrap_or(whole))];
+    }
     let pairs = pattern.split('/').rev().zip(path.split('/').rev());
     let mut found: Vec<String> = pairs.filter(|(part, _)| part.starts_with('{')).map(|(_, value)| crate::query::decode(value)).collect();
     found.reverse();

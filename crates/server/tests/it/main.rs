@@ -31,5 +31,7 @@ mod reloading;
 mod routing;
 mod smart;
 mod spending;
+mod stored_models;
+mod stored_settings;
 mod tidy;
 mod upstream;

@@ -7,6 +7,9 @@ use crate::app::{Reply, TestApp};
 
 pub(crate) const MASTER: &str = "sk-master-of-tests-0123456789abcdef";
 
+const PEPPER: &str = "a-pepper-of-tests-0123456789abcdef";
+const SEAL: &str = "a-sealing-key-of-tests-0123456789abcdef";
+
 const MODELS: &str = "
 model_list:
   - {model_name: good, litellm_params: {model: demo/echo}, model_info: {access_groups: [friends]}}
@@ -16,7 +19,9 @@ model_list:
 /// A gateway with a master key and an empty database.
 pub(crate) struct Managed {
     pub(crate) app: TestApp,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
+    yaml: String,
+    database: Option<String>,
 }
 
 /// Runs a test on each kind of database there is here.
@@ -34,16 +39,42 @@ pub(crate) fn with(yaml: &str, test: impl Fn(&Managed)) {
     }
 }
 
+/// Runs a test that stops and starts its gateway.
+#[allow(clippy::disallowed_methods, reason = "where the test database is, only the environment says")]
+pub(crate) fn owned(test: impl Fn(Managed)) {
+    test(Managed::start("", None));
+    match std::env::var("TEST_DATABASE_URL") {
+        Ok(address) => test(Managed::start("", Some(&schema(&address)))),
+        Err(_) => println!("skipped on PostgreSQL: TEST_DATABASE_URL is not set"),
+    }
+}
+
 impl Managed {
     fn start(yaml: &str, database: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let place = folder.path().display().to_string();
-        let mut variables = vec![("SWITCHBOARD_MASTER_KEY", MASTER), ("SWITCHBOARD_DATA_DIR", &place)];
-        variables.extend(database.map(|address| ("DATABASE_URL", address)));
-        // The server's connections are shared with every other test that runs.
-        let settings = "general_settings: {database_connection_pool_limit: 2}\n";
-        let app = TestApp::with(&format!("{settings}{MODELS}{yaml}"), &variables);
-        Self { app, _folder: folder }
+        let app = begun(yaml, database, folder.path());
+        Self { app, folder, yaml: yaml.to_owned(), database: database.map(str::to_owned) }
+    }
+
+    /// The same after a stop and a start.
+    pub(crate) fn restarted(&mut self) {
+        let nothing = TestApp::of("");
+        drop(std::mem::replace(&mut self.app, nothing));
+        self.app = begun(&self.yaml, self.database.as_deref(), self.folder.path());
+    }
+
+    /// Another gateway on the same database, where gateways can share one.
+    pub(crate) fn another(&self) -> Option<Self> {
+        self.database.as_deref().map(|database| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let app = begun(&self.yaml, Some(database), folder.path());
+            Self { app, folder, yaml: self.yaml.clone(), database: Some(database.to_owned()) }
+        })
+    }
+
+    /// Where it keeps its files.
+    pub(crate) fn place(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Asks as the holder of that key.
@@ -76,6 +107,20 @@ impl Managed {
         let body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
         self.as_key(key, "POST", "/v1/chat/completions", &body)
     }
+}
+
+fn begun(yaml: &str, database: Option<&str>, folder: &std::path::Path) -> TestApp {
+    let place = folder.display().to_string();
+    let mut variables = vec![("SWITCHBOARD_MASTER_KEY", MASTER), ("SWITCHBOARD_DATA_DIR", place.as_str())];
+    // Gateways that share a database share what proves and seals.
+    variables.extend([("SWITCHBOARD_KEY_PEPPER", PEPPER), ("SWITCHBOARD_SEALING_KEY", SEAL)]);
+    variables.extend(database.map(|address| ("DATABASE_URL", address)));
+    // The server's connections are shared with every other test that runs.
+    let settings = match yaml.contains("general_settings: {") {
+        true => yaml.replacen("general_settings: {", "general_settings: {database_connection_pool_limit: 2, ", 1),
+        false => format!("general_settings: {{database_connection_pool_limit: 2}}\n{yaml}"),
+    };
+    TestApp::with(&format!("{MODELS}{settings}"), &variables)
 }
 
 /// The same server with a schema of the test's own.
