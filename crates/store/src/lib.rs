@@ -14,6 +14,7 @@ pub mod desk;
 pub mod error;
 pub mod failpoint;
 mod follow;
+pub mod foreign;
 pub mod journal;
 pub mod lease;
 pub mod ledger;
