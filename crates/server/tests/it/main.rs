@@ -17,6 +17,7 @@ mod documents;
 mod doors;
 mod edge;
 mod grouping;
+mod importing;
 mod info;
 mod keys;
 mod logging;

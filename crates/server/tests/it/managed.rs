@@ -72,6 +72,11 @@ impl Managed {
         })
     }
 
+    /// What a command must be told to mean this gateway.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        variables(self.database.as_deref(), self.folder.path())
+    }
+
     /// Where it keeps its files.
     pub(crate) fn place(&self) -> &std::path::Path {
         self.folder.path()
@@ -109,22 +114,32 @@ impl Managed {
     }
 }
 
-fn begun(yaml: &str, database: Option<&str>, folder: &std::path::Path) -> TestApp {
+/// The environment of a gateway of tests.
+fn variables(database: Option<&str>, folder: &std::path::Path) -> Vec<(String, String)> {
     let place = folder.display().to_string();
-    let mut variables = vec![("SWITCHBOARD_MASTER_KEY", MASTER), ("SWITCHBOARD_DATA_DIR", place.as_str())];
     // Gateways that share a database share what proves and seals.
-    variables.extend([("SWITCHBOARD_KEY_PEPPER", PEPPER), ("SWITCHBOARD_SEALING_KEY", SEAL)]);
+    let mut variables = vec![
+        ("SWITCHBOARD_MASTER_KEY", MASTER),
+        ("SWITCHBOARD_DATA_DIR", place.as_str()),
+        ("SWITCHBOARD_KEY_PEPPER", PEPPER),
+        ("SWITCHBOARD_SEALING_KEY", SEAL),
+    ];
     variables.extend(database.map(|address| ("DATABASE_URL", address)));
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn begun(yaml: &str, database: Option<&str>, folder: &std::path::Path) -> TestApp {
+    let variables = variables(database, folder);
+    let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     // The server's connections are shared with every other test that runs.
-    let settings = match yaml.contains("general_settings: {") {
-        true => yaml.replacen("general_settings: {", "general_settings: {database_connection_pool_limit: 2, ", 1),
-        false => format!("general_settings: {{database_connection_pool_limit: 2}}\n{yaml}"),
-    };
-    TestApp::with(&format!("{MODELS}{settings}"), &variables)
+    const SETTINGS: &str = "general_settings: {";
+    let own = yaml.lines().find_map(|line| line.strip_prefix(SETTINGS)).map_or("}".to_owned(), |rest| format!(", {rest}"));
+    let rest: String = yaml.lines().filter(|line| !line.starts_with(SETTINGS)).map(|line| format!("{line}\n")).collect();
+    TestApp::with(&format!("{SETTINGS}database_connection_pool_limit: 2{own}\n{MODELS}{rest}"), &variables)
 }
 
 /// The same server with a schema of the test's own.
-fn schema(address: &str) -> String {
+pub(crate) fn schema(address: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("s{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
