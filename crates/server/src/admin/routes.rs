@@ -5,11 +5,12 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, models, openrouter, spend, teams, users};
+use super::{Answer, Request, audit, grouping, keys, models, openrouter, proof, spend, teams, users};
 
 pub use grouping::Grouping;
 pub use models::Models;
 pub use openrouter::OpenRouter;
+pub use proof::Proof;
 pub use spend::Spend;
 
 /// What a route does.
@@ -57,6 +58,7 @@ pub enum Action {
     TeamSetPermissions,
     AuditList,
     Audit,
+    Proof(Proof),
     Grouping(Grouping),
     Models(Models),
     Spend(Spend),
@@ -75,7 +77,7 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(grouping::ROWS).chain(models::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
+    ROWS.iter().chain(proof::ROWS).chain(grouping::ROWS).chain(models::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -183,6 +185,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::TeamSetPermissions => teams::set_permissions(request).await,
         Action::AuditList => audit::list(request).await,
         Action::Audit => audit::one(request).await,
+        Action::Proof(action) => proof::dispatch(action, request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
         Action::Models(action) => models::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,

@@ -20,6 +20,10 @@ pub enum Credential {
     Master,
     /// A virtual key.
     Key,
+    /// A signed token.
+    Token,
+    /// The cookie of somebody who is signed in.
+    Session,
 }
 
 /// Somebody who asks, known.
@@ -55,6 +59,8 @@ pub struct Caller {
     pub addresses: Vec<String>,
     /// Models that teams have to themselves.
     pub owned: Arc<Owned>,
+    /// The same in other teams of its token, where this one may not use a model.
+    pub others: Vec<Arc<Caller>>,
 }
 
 /// Why a caller is refused outright.
@@ -66,6 +72,8 @@ pub enum Barred {
     Team,
     /// Its project is.
     Project,
+    /// Its user is no longer active.
+    User,
 }
 
 /// The user that the master key acts as.
@@ -76,7 +84,7 @@ impl Caller {
     pub fn trusted(credential: Credential) -> Self {
         let (name, role) = match credential {
             Credential::Open => ("open", None),
-            Credential::Master | Credential::Key => ("master", Some(Role::ProxyAdmin)),
+            Credential::Master | Credential::Key | Credential::Token | Credential::Session => ("master", Some(Role::ProxyAdmin)),
         };
         let user = role.map(|_| ADMIN.to_owned());
         Self {
@@ -95,6 +103,7 @@ impl Caller {
             enforced_params: Vec::new(),
             addresses: Vec::new(),
             owned: Arc::default(),
+            others: Vec::new(),
         }
     }
 
@@ -165,6 +174,7 @@ impl Barred {
         let message = match self {
             Barred::Key => "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.",
             Barred::Team => "Authentication Error, Team is blocked. Update via `/team/unblock` if you're an admin.",
+            Barred::User => "Authentication Error, User is deactivated. It is activated again where it was provisioned.",
             Barred::Project => "Authentication Error, Project is blocked. Update via `/project/update` if you're an admin.",
         };
         Refused::unauthenticated("auth_error", serde_json::json!("None"), message)

@@ -22,6 +22,7 @@ mod info;
 mod keys;
 mod logging;
 mod managed;
+mod media;
 mod market;
 mod models;
 mod openrouter;
