@@ -2,6 +2,7 @@
 
 mod attempt;
 mod race;
+mod served;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +38,7 @@ const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
 pub use attempt::Attempt;
 use race::Lane;
 pub(crate) use race::Race;
+pub use served::Served;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,29 +108,6 @@ pub struct Record {
     pub continued: u32,
     /// Whose answer it got.
     pub served: Served,
-}
-
-/// Whose answer a call got.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Served {
-    /// Its own: a provider was asked for it.
-    #[default]
-    Asked,
-    /// That of an identical call that was under way.
-    Shared,
-    /// One that was kept.
-    Repeated,
-}
-
-impl Served {
-    /// Its name in logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Served::Asked => "asked",
-            Served::Shared => "shared",
-            Served::Repeated => "repeated",
-        }
-    }
 }
 
 /// Takes records. Must not block.

@@ -38,5 +38,6 @@ pub mod resilience;
 pub mod router;
 pub mod serve;
 pub mod sso;
+mod served;
 pub mod transport;
 pub mod trust;

@@ -1,6 +1,5 @@
 //! From a configuration to a running gateway, and back to nothing without losing an answer.
 
-use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -34,6 +33,7 @@ use crate::peers::Others;
 use crate::reload::{Reload, Reloading};
 use crate::resilience;
 use crate::router::Router;
+use crate::served;
 use crate::transport::{self, BadTransport};
 use crate::trust::{Trust, TrustError};
 
@@ -128,7 +128,8 @@ impl Gate {
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
         let app = Arc::new(App {
-            gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config)),
+            gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config))
+                .with_archive(served::archive(&config, foundation.store.as_ref())?),
             smart,
             health,
             others: Others::of(&config)?,
@@ -150,7 +151,7 @@ impl Gate {
         let shared = app.clone();
         let running = Edge::run(settings(&config), move |_| {
             let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), router: router.clone() };
-            let acceptor = Rc::new(acceptor);
+            let acceptor = Arc::new(acceptor);
             Ok(move |request| serve(acceptor.clone(), request))
         })?;
         // Only this thread sets it, once.

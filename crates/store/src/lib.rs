@@ -9,6 +9,7 @@
 //!
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
+pub mod archive;
 pub mod audit;
 pub mod desk;
 pub mod error;
@@ -30,6 +31,7 @@ pub mod thread;
 pub mod time;
 pub mod vault;
 
+pub use archive::{RedisArchive, SqlArchive};
 pub use desk::Desk;
 pub use error::StoreError;
 pub use money::Money;

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::Poll;
 
-pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Drives all of them, `at_once` at a time, and gives what they made in their order. The first error ends it: what is still under
 /// way is dropped, and with it cancelled.

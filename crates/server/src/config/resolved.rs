@@ -28,7 +28,7 @@ pub use general::General;
 pub use jwt::{ClaimFields, Grant, Issuer, JwtAuth};
 pub use litellm::{Callbacks, LitellmSettings, ProxyBudget};
 pub use media::MediaSettings;
-pub use resilience::{Counts, Recovery, Resilience};
+pub use resilience::{AnswerStore, Counts, Recovery, Resilience};
 pub use router::RouterSettings;
 pub use sign_in::{IdentityProvider, Newcomer, SignIn};
 pub use smart::RouterParams;

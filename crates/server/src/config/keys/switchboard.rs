@@ -1,7 +1,7 @@
 //! Keys of the gateway's own section, `switchboard`. Every duration and size carries its unit in the name.
 
 use super::Kind::{Count, Flag, Integer, List, Map, Secret, Text, Texts};
-use super::{Key, honoured, not_yet};
+use super::{Key, honoured};
 
 pub(super) const KEYS: &[Key] = &[
     honoured("listen", Texts, "Addresses to listen on; `127.0.0.1:4000` unless `HOST` or `PORT` say otherwise."),
@@ -46,13 +46,48 @@ pub(super) const KEYS: &[Key] = &[
         Text,
         "File with further model cards, as `switchboard catalog update` writes it; `SWITCHBOARD_CATALOG` unless said.",
     ),
-    not_yet("hedging", Flag, "Ask a second deployment when the first one is slower than 95 of 100 of its answers were."),
-    not_yet("hedge_after_ms", Integer, "Least time before a second deployment is asked; 50 unless said."),
-    not_yet("early_headers_after_ms", Integer, "Send the headers of a stream after so long without content; not at all unless said."),
-    not_yet("continue_streams", Flag, "Let another deployment continue a text that breaks off."),
-    not_yet("coalesce_requests", Flag, "Let identical requests of one key that are under way share one request to the provider."),
-    not_yet("idempotency_ttl_ms", Integer, "For answers to requests with an `Idempotency-Key` to be kept; 600000 unless said."),
-    not_yet("idempotency_max_bytes", Integer, "Most bytes of such answers that are kept; 67108864 unless said."),
+    honoured(
+        "hedging",
+        Flag,
+        "Ask a second deployment when the first one is slower than 95 of 100 of its answers were, and take the first answer. Both may be \
+         charged. A request's header `x-switchboard-hedge` says otherwise.",
+    ),
+    honoured(
+        "hedge_after_ms",
+        Integer,
+        "Least time before a second deployment is asked; 50 unless said. If it is said, it also holds where nothing is known of the \
+         first one, which else is waited for.",
+    ),
+    honoured(
+        "early_headers_after_ms",
+        Integer,
+        "Send the headers of a stream after so long without content, and keep-alive comments; what fails after that is an error event. \
+         Not at all unless said.",
+    ),
+    honoured(
+        "continue_streams",
+        Flag,
+        "Let another deployment continue a plain text that breaks off. A request's header `x-switchboard-continue` says otherwise.",
+    ),
+    honoured("stream_silence_timeout_ms", Integer, "For a stream to send nothing but keep-alives; 300000 unless said."),
+    honoured(
+        "coalesce_requests",
+        Flag,
+        "Let identical requests of one key that are under way at once share one request to the provider. A request's header \
+         `x-switchboard-coalesce` says otherwise.",
+    ),
+    honoured(
+        "idempotency_ttl_ms",
+        Integer,
+        "For answers to requests with an `Idempotency-Key` to be kept; 600000 unless said, 0: not at all.",
+    ),
+    honoured("idempotency_max_bytes", Integer, "Most bytes of such answers in memory; 67108864 unless said."),
+    honoured(
+        "idempotency_store",
+        Text,
+        "Where such answers are kept beside memory, in the clear: `memory` (nowhere else), `database`, `redis`, or `auto`: in Redis where \
+         one is configured, else in the database where there is one.",
+    ),
 ];
 
 pub(super) const TLS: &[Key] = &[

@@ -170,7 +170,7 @@ impl SwitchboardSettings {
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_DATA_DIR").map(str::to_owned))
                 .map(PathBuf::from)
                 .or_else(|| overrides.data_dir.clone().filter(|_| general.master_key.is_some())),
-            recovery: Recovery::read(&fields),
+            recovery: Recovery::read(reader, &fields),
             catalog: fields
                 .text("catalog")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
