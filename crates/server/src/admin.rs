@@ -11,6 +11,7 @@ mod experiments;
 pub mod form;
 mod grouping;
 mod keys;
+mod models;
 mod openrouter;
 pub(crate) mod people;
 mod proof;
