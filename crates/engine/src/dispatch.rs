@@ -3,7 +3,6 @@
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::Dialect;
-use switchboard_wire::chat::ChatRequest;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Edits;
 use switchboard_wire::prepare::{self, Prepared, Source};
@@ -56,21 +55,21 @@ impl Dispatch<'_> {
 
     /// The request as the target wants it.
     pub(crate) fn prepare(&self, target: &Deployment, (spoken, reach): (Dialect, &Reach), cap: Option<u64>) -> Result<Prepared, Error> {
-        self.prepare_as(None, target, (spoken, reach), cap)
+        let Content::Json(outline) = &self.call.content else {
+            return Err(Problem::new(Kind::BadRequest, "the request's body must be JSON").into());
+        };
+        self.prepare_from(target, (spoken, reach), cap, &Source::Bytes(&self.call.body, outline))
     }
 
-    /// The same of what the request has become.
-    pub(crate) fn prepare_as(
+    /// The same from that source.
+    pub(crate) fn prepare_from(
         &self,
-        rewritten: Option<&ChatRequest>,
         target: &Deployment,
         (spoken, reach): (Dialect, &Reach),
         cap: Option<u64>,
+        source: &Source<'_>,
     ) -> Result<Prepared, Error> {
         let call = self.call;
-        let Content::Json(outline) = &call.content else {
-            return Err(Problem::new(Kind::BadRequest, "the request's body must be JSON").into());
-        };
         let mut edits = reach.edits.clone();
         self.edit(&mut edits, target, spoken, reach);
         if let (Some(cap), Some(key)) = (cap, cap_key(spoken, target.profile.max_completion_tokens == Some(true))) {
@@ -78,8 +77,7 @@ impl Dispatch<'_> {
             edits.set.push((key.to_owned(), cap.to_string()));
         }
         let route = prepare::Route { from: call.door.dialect, to: spoken, profile: &target.profile, edits: &edits };
-        let prepared = prepare::prepare(&route, &call.head(), &rewritten.map_or(Source::Bytes(&call.body, outline), Source::Rewritten))
-            .map_err(untaken)?;
+        let prepared = prepare::prepare(&route, &call.head(), source).map_err(untaken)?;
         if call.strict && !prepared.losses.is_empty() {
             let message = format!("{} cannot take: {}", target.spec.model, prepared.losses);
             let param = prepared.losses.list().first().map(|loss| loss.field.to_string()).unwrap_or_default();

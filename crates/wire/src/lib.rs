@@ -28,6 +28,7 @@ pub mod gemini;
 pub mod grammar;
 pub mod json;
 pub mod loss;
+pub mod media;
 pub mod multipart;
 pub mod ollama;
 pub mod openai_chat;

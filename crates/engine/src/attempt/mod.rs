@@ -30,8 +30,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::{HeaderName, HeaderValue};
-use switchboard_wire::Operation;
-use switchboard_wire::prepare::Prepared;
+use switchboard_wire::media::Taker;
+use switchboard_wire::prepare::{Prepared, Source};
+use switchboard_wire::{Dialect, Operation};
 use tokio::time::Instant;
 
 pub use budget::Budget;
@@ -42,10 +43,12 @@ use crate::answer::{Answer, StreamBody};
 use crate::asked::Asked;
 use crate::call::Call;
 use crate::clock;
-use crate::deployment::{Deployment, JSON};
+use crate::deployment::{Deployment, JSON, Reach};
 use crate::dispatch::{Dispatch, add};
 use crate::error::Error;
 use crate::exchange::{Exchange, Made};
+use crate::health::Failure;
+use crate::media::Brought;
 use crate::meter::Meter;
 use crate::operation;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
@@ -75,6 +78,8 @@ pub struct Attempts<'a> {
     pub budget: &'a Budget,
     /// The calls in flight.
     pub in_flight: usize,
+    /// The media that were brought for it.
+    pub brought: Brought,
 }
 
 impl Attempts<'_> {
@@ -225,8 +230,12 @@ impl Attempts<'_> {
         };
         let cap = meter.tab().and_then(Tab::cap);
         let prepared = match dispatch.prepare(target, (spoken, reach), cap) {
-            Ok(prepared) => prepared,
-            Err(error) => return Err((error, meter)),
+            Ok(prepared) if !target.bytes_only.contains(&spoken) => prepared,
+            // What the target cannot look up itself may be brought to it; few calls come here.
+            tried => match Box::pin(self.prepare_with_media(&dispatch, target, (spoken, reach), cap, tried)).await {
+                Ok(prepared) => prepared,
+                Err(error) => return Err((error, meter)),
+            },
         };
         meter.note(|record| {
             record.spoken = Some(spoken);
@@ -248,6 +257,26 @@ impl Attempts<'_> {
             }
             (answer, whole)
         })
+    }
+
+    /// The request with the media that the target takes only as bytes; as it was tried where there are none.
+    async fn prepare_with_media(
+        &self,
+        dispatch: &Dispatch<'_>,
+        target: &Deployment,
+        (spoken, reach): (Dialect, &Reach),
+        cap: Option<u64>,
+        tried: Result<Prepared, Error>,
+    ) -> Result<Prepared, Error> {
+        let (Some(media), Some(outbound)) = (&self.settings.media, spoken.outbound()) else { return tried };
+        if tried.as_ref().is_err_and(|error| error.failure != Failure::Unsupported) {
+            return tried;
+        }
+        let taker = Taker { outbound, only_bytes: target.bytes_only.contains(&spoken) };
+        match media.bring(self.call, self.worker, taker, (&self.brought, self.left())).await? {
+            Some(request) => dispatch.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request)),
+            None => tried,
+        }
     }
 
     /// The headers that say where an answer came from.

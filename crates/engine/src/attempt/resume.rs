@@ -5,7 +5,7 @@
 
 use switchboard_wire::Dialect;
 use switchboard_wire::chat::{ChatRequest, Message, Part, PartBody, Role};
-use switchboard_wire::prepare::{self, Prepared};
+use switchboard_wire::prepare::{self, Prepared, Source};
 
 use super::{Attempts, rest};
 use crate::admit::Tab;
@@ -95,7 +95,7 @@ async fn ask(
     let request = told(request, said, telling);
     let failed = |error| (error, telling);
     let cap = stream.meter().tab().and_then(Tab::cap);
-    let prepared = dispatch.prepare_as(Some(&request), target, (spoken, reach), cap).map_err(failed)?;
+    let prepared = dispatch.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request)).map_err(failed)?;
     let Prepared { body, headers, losses: _, memo } = prepared;
     let reply = dispatch.send(target, reach, (body, headers, JSON), Some(stream.meter())).await.map_err(failed)?;
     let Some(outbound) = spoken.outbound() else { return Err(failed(Error::internal("a dialect has no such half"))) };

@@ -3,9 +3,11 @@
 use std::pin::Pin;
 use std::task::Poll;
 
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// Drives all of them, `at_once` at a time, and gives what they made in their order. The first error ends it: what is still under
 /// way is dropped, and with it cancelled.
-pub(super) async fn all<F, T, E>(futures: impl Iterator<Item = F>, at_once: usize) -> Result<Vec<T>, E>
+pub(crate) async fn all<F, T, E>(futures: impl Iterator<Item = F>, at_once: usize) -> Result<Vec<T>, E>
 where
     F: Future<Output = Result<T, E>> + Unpin,
 {
