@@ -307,6 +307,7 @@ impl Meter {
             usage,
             cost,
             hedge,
+            shut_out: shut,
         });
         shut
     }

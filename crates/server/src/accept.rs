@@ -25,9 +25,9 @@ use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::Caller;
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
-use crate::router::{Match, Route, Row};
+use crate::router::{Match, Page, Route, Row};
 use crate::trust::Denial;
-use crate::{default_model, explain, health, identity, market, models, page};
+use crate::{default_model, explain, health, identity, market, metrics, models, page};
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -63,6 +63,9 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
         && row.policy == Policy::Public
     {
         return Ok(page::open(page, &acceptor.app, &parts));
+    }
+    if route == Route::Page(Page::Metrics) && !acceptor.app.config.load().litellm.metrics.require_auth {
+        return Ok(metrics::page(&acceptor.app).await);
     }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };

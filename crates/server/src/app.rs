@@ -47,6 +47,8 @@ pub struct App {
     pub book: Arc<Book>,
     /// Where it is written down.
     pub books: Books,
+    /// What is counted; none where nothing is.
+    pub metrics: Option<Arc<crate::metrics::Metrics>>,
     /// Whether the gateway is about to stop.
     pub draining: Box<dyn Fn() -> bool + Send + Sync>,
 }

@@ -25,6 +25,7 @@ mod identity;
 pub mod log;
 mod market;
 pub mod memory;
+pub mod metrics;
 mod models;
 pub mod openapi;
 pub mod overlay;

@@ -28,6 +28,7 @@ use crate::fleet;
 use crate::health::Checks;
 use crate::health::background;
 use crate::memory::{self, MemoryError};
+use crate::metrics::Metrics;
 use crate::overlay::{self, OverlayError};
 use crate::peers::Others;
 use crate::reload::{Reload, Reloading, needs_restart};
@@ -119,6 +120,8 @@ impl Gate {
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
+        let metrics = config.switchboard.metrics.enabled.then(|| Arc::new(Metrics::new(&config, recorder.clone())));
+        let recorder = metrics.clone().map_or(recorder, |metrics| metrics);
         let app = Arc::new(App {
             gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config)),
             smart,
@@ -133,6 +136,7 @@ impl Gate {
             book: books.book.clone(),
             books,
             config: ArcSwap::new(config.clone()),
+            metrics,
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
         let router = Router::new(&config.general.root_path)?;
@@ -178,6 +182,7 @@ impl Gate {
             app.gateway.configure(resilience::of(&config));
             app.catalog.store(catalog);
             app.books.follow(&config);
+            app.metrics.iter().for_each(|metrics| metrics.follow(&config));
             app.keys.store(Arc::new(Keys::of(&config, &app.foundation)));
             app.config.store(config);
             Ok(Applied { unusable, restart })

@@ -256,6 +256,15 @@ impl State {
         })
     }
 
+    /// The same, seen at that time: what is over counts no more.
+    pub(super) fn standings_at(&self, terms: &Terms, now: Micros) -> Vec<Standing> {
+        let fresh = |standing: Standing| match standing.resets_at {
+            Some(at) if at <= now => Standing { remaining: standing.limit, resets_at: None, ..standing },
+            _ => standing,
+        };
+        self.standings(terms).map(fresh).collect()
+    }
+
     /// What was granted is granted no more; what is spent and held stays so.
     pub(super) fn forfeit(&mut self) {
         for purse in &mut self.purses {

@@ -30,4 +30,6 @@ pub struct Attempt {
     pub maybe_billed: bool,
     /// Whether it was begun before another one had answered, and lost or won against it.
     pub hedge: bool,
+    /// Whether its deployment was shut out by it.
+    pub shut_out: bool,
 }

@@ -9,6 +9,7 @@ mod deployment;
 mod fallback;
 mod general;
 mod litellm;
+mod metrics;
 mod redis;
 mod resilience;
 mod router;
@@ -23,6 +24,7 @@ pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Pric
 pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use general::General;
 pub use litellm::{Callbacks, LitellmSettings, ProxyBudget};
+pub use metrics::{MetricsSettings, OwnMetrics};
 pub use resilience::{Counts, Recovery, Resilience};
 pub use router::RouterSettings;
 pub use smart::RouterParams;

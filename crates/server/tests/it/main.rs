@@ -22,6 +22,7 @@ mod keys;
 mod logging;
 mod managed;
 mod market;
+mod metrics;
 mod models;
 mod openrouter;
 mod peers;

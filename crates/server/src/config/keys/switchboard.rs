@@ -45,6 +45,12 @@ pub(super) const KEYS: &[Key] = &[
         Text,
         "File with further model cards, as `switchboard catalog update` writes it; `SWITCHBOARD_CATALOG` unless said.",
     ),
+    honoured("metrics", Flag, "Count for Prometheus, and show it at `/metrics`; true unless said."),
+    honoured(
+        "metrics_max_label_sets",
+        Count,
+        "Most sets of labels that are counted apart; 10000 unless said. What has no room is counted together, with the label `other`.",
+    ),
     not_yet("hedging", Flag, "Ask a second deployment when the first one is slower than 95 of 100 of its answers were."),
     not_yet("hedge_after_ms", Integer, "Least time before a second deployment is asked; 50 unless said."),
     not_yet("early_headers_after_ms", Integer, "Send the headers of a stream after so long without content; not at all unless said."),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use switchboard_engine::admit::{NanoUsd, Window};
 
+use super::metrics::MetricsSettings;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Section};
 use crate::config::yaml::Node;
@@ -22,6 +23,8 @@ pub struct LitellmSettings {
     pub budget: ProxyBudget,
     /// What is told about requests, by name: every request, those that succeeded, those that failed.
     pub callbacks: Callbacks,
+    /// What is shown of metrics, and to whom.
+    pub metrics: MetricsSettings,
 }
 
 /// Names of callbacks, as written.
@@ -73,6 +76,7 @@ impl LitellmSettings {
             request_timeout: fields.seconds("request_timeout").unwrap_or(REQUEST_TIMEOUT),
             json_logs: fields.flag("json_logs").unwrap_or(false),
             budget: ProxyBudget::read(&fields),
+            metrics: MetricsSettings::read(&fields),
             callbacks: Callbacks {
                 every: fields.texts("callbacks"),
                 success: fields.texts("success_callback"),

@@ -8,6 +8,7 @@ use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
 use super::general::General;
+use super::metrics::OwnMetrics;
 use super::resilience::Recovery;
 use super::{routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
@@ -49,6 +50,8 @@ pub struct SwitchboardSettings {
     pub latency_goal: Option<Duration>,
     /// Names that stand for several models.
     pub virtual_models: Vec<VirtualModel>,
+    /// What is counted for Prometheus.
+    pub metrics: OwnMetrics,
     /// Routing by what requests say.
     pub smart: switchboard_engine::smart::Settings,
 }
@@ -166,6 +169,7 @@ impl SwitchboardSettings {
             openrouter_strategy: routing::openrouter_strategy(reader, &fields),
             latency_goal: fields.milliseconds("latency_goal_ms"),
             virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
+            metrics: OwnMetrics::read(&fields),
             smart: smart::read(reader, &fields),
         }
     }
