@@ -22,6 +22,7 @@ pub mod fleet;
 pub mod health;
 mod id;
 mod identity;
+pub mod limits;
 pub mod log;
 mod market;
 pub mod memory;

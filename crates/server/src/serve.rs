@@ -27,6 +27,7 @@ use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
 use crate::health::Checks;
 use crate::health::background;
+use crate::limits::Limits;
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
 use crate::overlay::{self, OverlayError};
@@ -117,13 +118,14 @@ impl Gate {
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
+        let limits = Limits::of(&config)?;
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
         let metrics = config.switchboard.metrics.enabled.then(|| Arc::new(Metrics::new(&config, recorder.clone())));
         let recorder = metrics.clone().map_or(recorder, |metrics| metrics);
         let app = Arc::new(App {
-            gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config)),
+            gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(recorder), resilience::of(&config)),
             smart,
             health,
             others: Others::of(&config)?,
@@ -136,6 +138,7 @@ impl Gate {
             book: books.book.clone(),
             books,
             config: ArcSwap::new(config.clone()),
+            limits,
             metrics,
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
@@ -182,6 +185,7 @@ impl Gate {
             app.gateway.configure(resilience::of(&config));
             app.catalog.store(catalog);
             app.books.follow(&config);
+            app.limits.follow(&config);
             app.metrics.iter().for_each(|metrics| metrics.follow(&config));
             app.keys.store(Arc::new(Keys::of(&config, &app.foundation)));
             app.config.store(config);
@@ -294,7 +298,8 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result
     let (own, transport) = (config.clone(), transport.clone());
     let check = || background::start(app.clone(), move || worker(&own, &transport));
     let checking = config.general.health_checks.background.then(check).transpose()?;
-    Ok(app.others.start(&app.health)?.into_iter().chain(checking).collect())
+    let limits = app.limits.start(&app.book)?;
+    Ok(app.others.start(&app.health)?.into_iter().chain(limits).chain(checking).collect())
 }
 
 /// One worker's connections to providers.

@@ -17,6 +17,7 @@ mod follow;
 pub mod journal;
 pub mod lease;
 pub mod ledger;
+pub mod limits;
 mod migrate;
 pub mod money;
 pub mod object;
@@ -31,6 +32,7 @@ pub mod vault;
 
 pub use desk::Desk;
 pub use error::StoreError;
+pub use limits::RedisLimits;
 pub use money::Money;
 pub use open::{Settings, Store, micros};
 pub use peers::RedisPeers;

@@ -39,6 +39,13 @@ pub enum Unanswered {
 #[error("the address of Redis cannot be understood: {0}; write `redis://[:PASSWORD@]HOST:PORT/DATABASE`")]
 pub struct BadAddress(String);
 
+impl BadAddress {
+    /// Of what the library said: its category, since its message may repeat the address, and with it the password.
+    pub(crate) fn of(error: &RedisError) -> Self {
+        Self(error.category().to_owned())
+    }
+}
+
 /// A connection to Redis that is made when it is needed, shared by whoever uses it on one runtime.
 #[derive(Debug)]
 pub struct Redis {
@@ -56,8 +63,7 @@ struct State {
 impl Redis {
     /// A way to the Redis at that address; nothing is asked of it yet.
     pub fn new(address: &str) -> Result<Self, BadAddress> {
-        // What the library says may repeat the address, and with it the password.
-        let client = Client::open(address).map_err(|error| BadAddress(error.category().to_owned()))?;
+        let client = Client::open(address).map_err(|error| BadAddress::of(&error))?;
         Ok(Self { client, state: Mutex::default() })
     }
 

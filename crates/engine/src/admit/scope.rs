@@ -313,6 +313,11 @@ impl Scope {
         self.purses.load(Ordering::Acquire)
     }
 
+    /// Whether there is, or a moment ago was, something counted for a limit.
+    pub(super) fn has_limits(&self) -> bool {
+        !self.guard().limits.is_empty()
+    }
+
     pub(super) fn guard(&self) -> Guard<Arc<Terms>> {
         self.terms.load()
     }

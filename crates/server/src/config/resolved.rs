@@ -8,6 +8,7 @@ mod customers;
 mod deployment;
 mod fallback;
 mod general;
+mod limits;
 mod litellm;
 mod metrics;
 mod redis;
@@ -23,6 +24,7 @@ pub use customers::Customers;
 pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
 pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use general::General;
+pub use limits::LimitSettings;
 pub use litellm::{Callbacks, LitellmSettings, ProxyBudget};
 pub use metrics::{MetricsSettings, OwnMetrics};
 pub use resilience::{Counts, Recovery, Resilience};
@@ -58,6 +60,8 @@ pub struct Config {
     pub credentials: Vec<String>,
     /// Where gateways meet to tell each other how deployments are doing, with the password in it.
     pub redis: Option<Secret>,
+    /// What is there for these gateways alone (`cache_params.namespace`).
+    pub redis_namespace: Option<String>,
     /// The environment with `environment_variables` laid over it.
     pub environment: Environment,
     /// Where secrets that others keep can be read again.
@@ -76,6 +80,7 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
     let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
     let mut switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
     let redis = redis::address(&router.fields, &general, &litellm.fields, environment);
+    let redis_namespace = redis::namespace(&router.fields, &litellm.fields);
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
     let mut deployments = match providers {
         Some(providers) => deployment::from_environment(providers, environment),
@@ -93,6 +98,7 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
         switchboard,
         credentials: credentials.names(),
         redis,
+        redis_namespace,
         environment: environment.clone(),
         elsewhere: written.elsewhere.clone(),
         notices: Vec::new(),

@@ -27,6 +27,9 @@ pub(super) fn write(page: &mut Page, app: &App, calls: &[CallRow], standing: &St
         info.put(&[("version", env!("CARGO_PKG_VERSION"))], Value::Number(1.0));
         page.add(&info);
     }
+    if let Some(is_shared) = app.limits.is_shared() {
+        page.one("switchboard_limits_shared", "Whether limits are shared with other gateways now", Kind::Gauge, f64::from(is_shared));
+    }
     let sets = page.metric("switchboard_metrics_label_sets", "Label sets that are counted", Kind::Gauge);
     let lost = page.metric("switchboard_metrics_overflow", "What was counted as `other`, for want of room for more labels", Kind::Counter);
     if let (Some(mut sets), Some(mut lost)) = (sets, lost) {

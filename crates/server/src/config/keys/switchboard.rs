@@ -45,6 +45,12 @@ pub(super) const KEYS: &[Key] = &[
         Text,
         "File with further model cards, as `switchboard catalog update` writes it; `SWITCHBOARD_CATALOG` unless said.",
     ),
+    honoured(
+        "limits_without_redis",
+        Text,
+        "What becomes of limits that gateways share while Redis does not answer: `local_share` (the default: each gateway keeps to its \
+         part), `closed` or `open`.",
+    ),
     honoured("metrics", Flag, "Count for Prometheus, and show it at `/metrics`; true unless said."),
     honoured(
         "metrics_max_label_sets",
