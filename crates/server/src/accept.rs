@@ -22,12 +22,12 @@ use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::admin::{self, Arrived, Refused};
 use crate::app::{Acceptor, App, unix_seconds};
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential, session};
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
 use crate::router::{Match, Page, Route, Row};
 use crate::trust::Denial;
-use crate::{default_model, explain, health, identity, market, metrics, models, page};
+use crate::{default_model, explain, health, identity, market, metrics, models, page, sso};
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -67,6 +67,15 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
     if route == Route::Page(Page::Metrics) && !acceptor.app.config.load().litellm.metrics.require_auth {
         return Ok(metrics::page(&acceptor.app).await);
     }
+    if let Route::SignIn(step) = route
+        && row.policy == Policy::Public
+    {
+        let (app, from) = (acceptor.app.clone(), address(body.peer()));
+        let read = body.collect_within(sso::LONGEST_BODY).await;
+        let frames = read.map_err(|error| refusal(parts.uri.path(), Problem::new(Kind::TooLarge, error.to_string())))?;
+        let visit = sso::Visit { app, parts, body: frames.into_bytes(), from };
+        return Ok(Box::pin(sso::serve(&visit, step)).await);
+    }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
     let from = address(body.peer());
@@ -88,6 +97,7 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             let ask = health::Ask { caller: &caller, parts: &parts };
             Box::pin(page::closed(page, acceptor, &ask)).await.map_err(told)
         }
+        Route::SignIn(_) => Ok(sso::told(&caller, &parts)),
         Route::Explain(_) => Box::pin(explain::answer(&acceptor.app, parts, body, (door, caller, received))).await,
         Route::Admin(action) => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
@@ -127,6 +137,9 @@ async fn called(acceptor: &Acceptor, call: &Call) -> Answered {
 async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
     let keys = acceptor.app.keys.load_full();
     let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
+    if caller.credential == Credential::Session {
+        session::guard(parts)?;
+    }
     if let Err(refused) = authz::enter(row.policy, acceptor.router.below(parts.uri.path()), &caller) {
         // Calls of models are in their own log.
         if let (Some(trust), Route::Admin(_)) = (&acceptor.app.trust, row.route) {
@@ -164,7 +177,7 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
         Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => {
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
-        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::Admin(_) => Ok((plain, path_model, None)),
+        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::SignIn(_) | Route::Admin(_) => Ok((plain, path_model, None)),
         // Its form is known when its body is.
         Route::Explain(flavor) => Ok((Door { flavor, ..plain }, None, None)),
         Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
@@ -244,6 +257,7 @@ impl Draft {
             strict,
             received: self.received,
             created: unix_seconds(),
+            mentioned: Default::default(),
         })
     }
 }

@@ -2,16 +2,21 @@
 //!
 //! A key is known by its SHA-256; nothing else of it is kept, but for what [`crate::digest`] remembers for a while. The master key is
 //! compared in constant time; a virtual key is found by its digest in the [`Directory`], which asks the store for what it does not
-//! know. Keys that cannot be any are refused before anything is asked.
+//! know. Keys that cannot be any are refused before anything is asked. Where signed tokens are accepted ([`token`]), one may stand
+//! wherever a key may; a browser that sends no key may have a session ([`session`]). Both are remembered like keys.
 
 mod address;
 pub mod caller;
 pub mod directory;
+pub(crate) mod fetch;
 pub mod guess;
 pub mod guests;
 pub mod mint;
+pub mod password;
 pub mod resolve;
+pub mod session;
 pub mod terms;
+pub mod token;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -22,6 +27,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde_json::json;
 use switchboard_engine::admit::Book;
+use switchboard_engine::upstream::Transport;
 use switchboard_store::{Store, StoreError, Time};
 
 pub use caller::{Caller, Credential};
@@ -29,7 +35,12 @@ pub use directory::Directory;
 
 use crate::admin::Refused;
 use crate::config::Config;
+use crate::config::resolved::JwtAuth;
 use guess::Guesses;
+use session::Stamps;
+use token::issuer::Places;
+use token::principal::{Around, Means};
+use token::{TokenError, Verifier, claims};
 use mint::Pepper;
 use resolve::Groups;
 use terms::Policy;
@@ -48,11 +59,20 @@ pub struct Keys {
     directory: Arc<Directory>,
     guesses: Arc<Guesses>,
     pepper: Option<Pepper>,
-    groups: Arc<Groups>,
-    book: Arc<Book>,
-    policy: Policy,
+    around: Around,
+    /// Signed tokens, where they are accepted.
+    tokens: Option<Tokens>,
+    /// Fingerprints of what people sign in with.
+    stamps: Stamps,
     /// A header of the configuration's own that may hold a key.
     header: Option<String>,
+}
+
+/// What signed tokens are read with.
+#[derive(Debug)]
+struct Tokens {
+    verifier: Verifier,
+    settings: Arc<JwtAuth>,
 }
 
 /// What a configuration alone does not give: it stays when the configuration changes.
@@ -68,6 +88,10 @@ pub struct Foundation {
     pub pepper: Option<Pepper>,
     /// What everybody has spent, and may spend.
     pub book: Arc<Book>,
+    /// Where keys of issuers are, and those that were found.
+    pub places: Arc<Places>,
+    /// Sign-ins that have come back from their identity provider.
+    pub returned: Arc<crate::sso::Returned>,
 }
 
 /// Headers that may hold a key besides `authorization`, in order of preference.
@@ -81,8 +105,13 @@ impl Keys {
         let trusted = Arc::new(Caller::trusted(if master.is_some() { Credential::Master } else { Credential::Open }));
         // What callers may use depends on groups of models that the configuration names.
         foundation.directory.forget_all();
-        let Foundation { store, directory, guesses, pepper, book } = foundation.clone();
+        let Foundation { store, directory, guesses, pepper, book, places, .. } = foundation.clone();
         let policy = Policy { user_on_team_keys: config.general.budget_of_user_on_team_keys };
+        let tokens = config.general.jwt.as_ref().map(|settings| {
+            // What it is made of has been looked at by whoever starts the gateway.
+            let transport = crate::transport::of(config).unwrap_or_else(|_| Transport::default());
+            Tokens { verifier: Verifier::new(settings, &places, transport), settings: Arc::new(settings.clone()) }
+        });
         Self {
             master,
             trusted,
@@ -90,9 +119,9 @@ impl Keys {
             directory,
             guesses,
             pepper,
-            groups: Arc::new(groups(config)),
-            book,
-            policy,
+            around: Around { groups: Arc::new(groups(config)), book, policy },
+            tokens,
+            stamps: Stamps::of(config),
             header: config.general.key_header.clone(),
         }
     }
@@ -109,13 +138,21 @@ impl Keys {
 
     /// Groups of models by name.
     pub fn groups(&self) -> &Arc<Groups> {
-        &self.groups
+        &self.around.groups
+    }
+
+    /// Fingerprints of what people sign in with.
+    pub fn stamps(&self) -> &Stamps {
+        &self.stamps
     }
 
     /// Who sends that request, or why nobody may.
     pub async fn caller(&self, headers: &HeaderMap, query: Option<&str>, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
         let Some(master) = &self.master else { return Ok(self.trusted.clone()) };
         let Some(given) = presented(headers, query, self.header.as_deref()) else {
+            if let Some(secret) = session::cookie(headers) {
+                return self.of_session(secret, from).await;
+            }
             let message = "Authentication Error, No api key passed in.";
             return Err(Refused::unauthenticated("auth_error", json!("None"), message));
         };
@@ -131,13 +168,53 @@ impl Keys {
             // A raise of its budget has ended, or the like.
             Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => {
                 self.directory.forget_key(&hex(&key));
-                self.guessed(&given, key, from).await?
+                self.look_up(&given, key, from).await?
             }
             Some(Some(known)) => known,
             // Somebody who goes on using a deleted key is no guesser.
             Some(None) => return Err(unknown(&given, &key)),
-            None => self.guessed(&given, key, from).await?,
+            None => self.look_up(&given, key, from).await?,
         };
+        caller.admit(Time::now(), from).map(|()| caller)
+    }
+
+    /// The holder of what is not known yet.
+    async fn look_up(&self, given: &str, key: Digest, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
+        match &self.tokens {
+            // Nobody guesses signatures: whoever comes with an old token is not counted as one who tries keys.
+            Some(tokens) if Verifier::may_be_token(given) => {
+                let store = self.store.as_ref().ok_or_else(Refused::no_store)?;
+                let read = || self.of_token(tokens, store, given);
+                self.directory.find(key, read).await?.ok_or_else(|| unknown(given, &key))
+            }
+            Some(_) | None => self.guessed(given, key, from).await,
+        }
+    }
+
+    async fn of_token(&self, tokens: &Tokens, store: &Store, given: &str) -> Result<Option<Caller>, Refused> {
+        let (said, issuer) = tokens.verifier.claims(given).await.map_err(disbelieved)?;
+        let bearer = claims::read(&tokens.settings, &issuer.fields, &said)?;
+        let name = said.get("iss").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let means = Means { settings: tokens.settings.clone(), around: self.around.clone() };
+        token::principal::caller(store, means, bearer, name).await.map(Some)
+    }
+
+    /// The holder of a session, by its secret.
+    pub async fn of_session(&self, secret: &str, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
+        let over = || Refused::unauthenticated("expired_session", json!("None"), "Authentication Error, the session is over; sign in again");
+        let store = self.store.as_ref().ok_or_else(over)?;
+        let id = digest(secret.as_bytes());
+        match self.directory.known(&id) {
+            Some(Some(_)) if store.silence() > PATIENCE => return Err(StoreError::Silent.into()),
+            Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => self.directory.forget_key(&hex(&id)),
+            Some(Some(_)) | None => {}
+            Some(None) => return Err(over()),
+        }
+        let read = || {
+            let (hash, stamps, around) = (hex(&id), self.stamps.clone(), self.around.clone());
+            store.read(move |desk| async move { session::caller(&desk, &hash, &stamps, &around).await })
+        };
+        let caller = self.directory.find(id, read).await?.ok_or_else(over)?;
         caller.admit(Time::now(), from).map(|()| caller)
     }
 
@@ -164,8 +241,8 @@ impl Keys {
     }
 
     async fn read(&self, store: &Store, given: &str, key: Digest) -> Result<Option<Caller>, Refused> {
-        let (hash, groups, pepper) = (hex(&key), self.groups.clone(), self.pepper.clone());
-        let (book, policy) = (self.book.clone(), self.policy.clone());
+        let (hash, pepper) = (hex(&key), self.pepper.clone());
+        let Around { groups, book, policy } = self.around.clone();
         let proof = pepper.map(|pepper| pepper.proof(given));
         store
             .soon(move |desk| async move {
@@ -180,6 +257,17 @@ impl Keys {
                 Ok(Some(resolve::caller(&key, &around, &groups, allowance)))
             })
             .await
+    }
+}
+
+/// The refusal of a token. That an issuer's keys cannot be had is not its sender's fault.
+fn disbelieved(error: TokenError) -> Refused {
+    match error {
+        TokenError::Away(_) => {
+            let message = "The keys of the token's issuer cannot be fetched at the moment; try again soon";
+            Refused::new(503, "identity_provider_unavailable", serde_json::Value::Null, message).after(1)
+        }
+        error => Refused::unauthenticated("auth_error", json!("None"), format!("Authentication Error, {error}")),
     }
 }
 
@@ -273,9 +361,9 @@ mod tests {
             directory: foundation.directory,
             guesses: foundation.guesses,
             pepper: None,
-            groups: Arc::default(),
-            book: Arc::default(),
-            policy: Policy::default(),
+            around: Around { groups: Arc::default(), book: Arc::default(), policy: Policy::default() },
+            tokens: None,
+            stamps: Stamps::default(),
             header: None,
         }
     }

@@ -37,5 +37,6 @@ pub mod reload;
 pub mod resilience;
 pub mod router;
 pub mod serve;
+pub mod sso;
 pub mod transport;
 pub mod trust;

@@ -1,6 +1,10 @@
 //! From the configuration as meant to how the engine tries calls.
 
+use std::collections::HashMap;
+
 use switchboard_engine::attempt::{ByClass, Cooldown, Hedging, Settings};
+use switchboard_engine::egress::Policy;
+use switchboard_engine::media::Media;
 
 use crate::config::Config;
 use crate::config::resolved::Counts;
@@ -23,8 +27,29 @@ pub fn of(config: &Config) -> Settings {
         },
         hedging: own.hedging.then_some(Hedging { least: own.hedge_after, unknown: None }),
         early_headers_after: own.early_headers_after,
+        media: media(config),
         continue_streams: own.continue_streams,
+        silence: None,
+        service: switchboard_engine::service::Settings::default(),
     }
+}
+
+/// How media at URLs are fetched, with the authorities that are trusted for providers.
+fn media(config: &Config) -> Option<Media> {
+    let own = Some(&config.switchboard.media).filter(|own| own.fetch)?;
+    let policy = Policy {
+        only: own.hosts.clone(),
+        ports: own.ports.clone(),
+        plain: own.allow_http,
+        internal: own.private_hosts.clone(),
+        redirects: own.max_redirects,
+        bytes: own.max_bytes,
+        time: own.timeout,
+        // A file that cannot be read has stopped the start.
+        extra_roots: config.switchboard.upstream.ca_file.as_deref().and_then(|file| std::fs::read(file).ok()),
+        hosts: HashMap::new(),
+    };
+    Some(Media::new(policy, own.max_urls, own.max_bytes_in_flight))
 }
 
 fn by_class(counts: &Counts) -> ByClass {

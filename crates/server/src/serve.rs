@@ -22,7 +22,7 @@ use crate::books::{Books, BooksError};
 use crate::chore::Chore;
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
 use crate::edge::reservoir::Reservoir;
-use crate::edge::settings::BodyLimits;
+use crate::edge::settings::{BodyLimits, ClientAuthorities};
 use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
 use crate::health::Checks;
@@ -271,10 +271,11 @@ fn settings(config: &Config) -> edge::Settings {
     let own = &config.switchboard;
     edge::Settings {
         listen: own.listen.iter().map(|listen| edge::Address::Tcp(listen.address)).collect(),
-        tls: own
-            .tls
-            .as_ref()
-            .map(|files| edge::settings::TlsFiles { certificate: files.certificate_file.clone(), key: files.private_key_file.clone() }),
+        tls: own.tls.as_ref().map(|files| edge::settings::TlsFiles {
+            certificate: files.certificate_file.clone(),
+            key: files.private_key_file.clone(),
+            clients: files.client_ca_file.clone().map(|authorities| ClientAuthorities { authorities, optional: files.client_optional }),
+        }),
         workers: own.workers as usize,
         max_connections: own.limits.max_connections as usize,
         header_timeout: own.timeouts.header_read,

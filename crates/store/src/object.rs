@@ -4,6 +4,7 @@
 //! an object: money has one place, the ledger.
 
 mod grouping;
+mod identity;
 mod key;
 mod people;
 mod team;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
+pub use identity::{JwtKeyMapping, Password, Session};
 pub use key::{FormerKey, Key};
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
 pub use team::Team;

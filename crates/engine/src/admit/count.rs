@@ -72,6 +72,9 @@ impl Count {
     /// Whether a call fits.
     pub(super) fn judge(&self, limit: &Limit, need: &Need, view: &View<'_>) -> Fit {
         let (now, used, need) = (view.now, self.used_at(view.now), need.of(limit.unit));
+        if need == 0 && limit.unit != Unit::InputTokens && limit.unit != Unit::OutputTokens && limit.unit != Unit::Tokens {
+            return Fit::Fits;
+        }
         let wanted = used.saturating_add(need);
         let Some(company) = view.company else {
             return if wanted <= limit.amount { Fit::Fits } else { Fit::Over(self.why(limit, used, now)) };
@@ -129,7 +132,7 @@ impl Count {
     pub(super) fn finish(&mut self, reserved: &Need, used: &Need) {
         match self.unit {
             Unit::Requests => {}
-            Unit::Parallel => self.used = self.used.saturating_sub(1),
+            Unit::Parallel => self.used = self.used.saturating_sub(reserved.of(Unit::Parallel)),
             unit => self.used = self.used.saturating_sub(reserved.of(unit)).saturating_add(used.of(unit)),
         }
     }

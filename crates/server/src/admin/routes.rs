@@ -5,10 +5,11 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, openrouter, spend, teams, users};
+use super::{Answer, Request, audit, grouping, keys, openrouter, proof, spend, teams, users};
 
 pub use grouping::Grouping;
 pub use openrouter::OpenRouter;
+pub use proof::Proof;
 pub use spend::Spend;
 
 /// What a route does.
@@ -56,6 +57,7 @@ pub enum Action {
     TeamSetPermissions,
     AuditList,
     Audit,
+    Proof(Proof),
     Grouping(Grouping),
     Spend(Spend),
     OpenRouter(OpenRouter),
@@ -73,7 +75,7 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
+    ROWS.iter().chain(proof::ROWS).chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -181,6 +183,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::TeamSetPermissions => teams::set_permissions(request).await,
         Action::AuditList => audit::list(request).await,
         Action::Audit => audit::one(request).await,
+        Action::Proof(action) => proof::dispatch(action, request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,

@@ -19,6 +19,10 @@ pub enum Credential {
     Master,
     /// A virtual key.
     Key,
+    /// A signed token.
+    Token,
+    /// The cookie of somebody who is signed in.
+    Session,
 }
 
 /// Somebody who asks, known.
@@ -52,6 +56,8 @@ pub struct Caller {
     pub enforced_params: Vec<String>,
     /// Addresses the key may be used from; none means all.
     pub addresses: Vec<String>,
+    /// The same in other teams of its token, where this one may not use a model.
+    pub others: Vec<Arc<Caller>>,
 }
 
 /// Why a caller is refused outright.
@@ -63,6 +69,8 @@ pub enum Barred {
     Team,
     /// Its project is.
     Project,
+    /// Its user is no longer active.
+    User,
 }
 
 /// The user that the master key acts as.
@@ -73,7 +81,7 @@ impl Caller {
     pub fn trusted(credential: Credential) -> Self {
         let (name, role) = match credential {
             Credential::Open => ("open", None),
-            Credential::Master | Credential::Key => ("master", Some(Role::ProxyAdmin)),
+            Credential::Master | Credential::Key | Credential::Token | Credential::Session => ("master", Some(Role::ProxyAdmin)),
         };
         let user = role.map(|_| ADMIN.to_owned());
         Self {
@@ -91,6 +99,7 @@ impl Caller {
             barred: None,
             enforced_params: Vec::new(),
             addresses: Vec::new(),
+            others: Vec::new(),
         }
     }
 
@@ -141,6 +150,7 @@ impl Barred {
         let message = match self {
             Barred::Key => "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.",
             Barred::Team => "Authentication Error, Team is blocked. Update via `/team/unblock` if you're an admin.",
+            Barred::User => "Authentication Error, User is deactivated. It is activated again where it was provisioned.",
             Barred::Project => "Authentication Error, Project is blocked. Update via `/project/update` if you're an admin.",
         };
         Refused::unauthenticated("auth_error", serde_json::json!("None"), message)

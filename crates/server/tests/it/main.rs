@@ -22,6 +22,7 @@ mod keys;
 mod line;
 mod logging;
 mod managed;
+mod media;
 mod market;
 mod metrics;
 mod models;

@@ -94,6 +94,7 @@ pub(super) const PARAMS: &[Key] = &[
     honoured("azure_password", Secret, "Password of the Entra user."),
     honoured("watsonx_region_name", Text, "Region of watsonx."),
     honoured("project_id", Text, "Project of watsonx."),
+    honoured("ssl_certificate", Text, "PEM file with the certificate that is shown to the provider, and its key."),
     honoured("ssl_verify", FlagOrText, "Whether the provider's certificate is checked, or the file with the authority to trust."),
     not_yet("s3_bucket_name", Text, "Bucket for batch files of Bedrock."),
     not_yet("s3_region_name", Text, "Region of the bucket."),

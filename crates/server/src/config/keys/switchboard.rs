@@ -12,6 +12,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured("timeouts", Map, "Bounds on how long clients may take."),
     honoured("upstream", Map, "Connections to providers."),
     honoured("reload", Map, "How changes of the configuration are noticed."),
+    honoured("media", Map, "Images, documents and sound at URLs, fetched for providers that take only bytes."),
     honoured("latency_goal_ms", Integer, "Wait that the strategy `switchboard` keeps to where it can; near the best unless said."),
     honoured("openrouter_routing_strategy", Text, "Strategy for requests in OpenRouter's manner; `switchboard` unless said."),
     honoured(
@@ -69,6 +70,8 @@ pub(super) const KEYS: &[Key] = &[
 pub(super) const TLS: &[Key] = &[
     honoured("certificate_file", Text, "PEM file with the certificate chain."),
     honoured("private_key_file", Text, "PEM file with the private key."),
+    honoured("client_ca_file", Text, "PEM file with the authorities of client certificates; with it, a client without one is refused."),
+    honoured("client_certificate", Text, "`required`, or `optional`: a client without a certificate is let in; `required` unless said."),
 ];
 
 pub(super) const LIMITS: &[Key] = &[
@@ -99,10 +102,25 @@ pub(super) const UPSTREAM: &[Key] = &[
     honoured("pool_idle_timeout_ms", Integer, "For an idle connection to a provider to be kept; 60000 unless said."),
     honoured("max_idle_connections_per_host", Count, "Idle connections kept per provider and worker; 64 unless said."),
     honoured("ca_file", Text, "PEM file with further authorities to trust."),
+    honoured("client_certificate_file", Text, "PEM file with the certificate chain that is shown to providers that ask for one."),
+    honoured("client_key_file", Text, "PEM file with its key; the same file unless said."),
     honoured("proxy_url", Secret, "Proxy for connections to providers; `HTTPS_PROXY` unless said."),
 ];
 
 pub(super) const RELOAD: &[Key] = &[
     honoured("enabled", Flag, "Use a changed configuration without a restart; true unless said."),
     honoured("poll_interval_ms", Integer, "How often the files are looked at; 2000 unless said."),
+];
+
+pub(super) const MEDIA: &[Key] = &[
+    honoured("fetch", Flag, "Whether media at URLs are fetched at all; true unless said. Providers that look up URLs get the URL."),
+    honoured("hosts", Texts, "The only hosts that may be asked, as `name` or `.suffix`; any public one unless said."),
+    honoured("private_hosts", Texts, "Hosts that may be asked although their addresses are not public, as `name` or `.suffix`."),
+    honoured("ports", List, "Ports that may be asked; `[443]` unless said, and 80 with `allow_http`."),
+    honoured("allow_http", Flag, "Whether plain `http` may be asked."),
+    honoured("max_redirects", Count, "How many redirects are followed, each judged like the first URL; 3 unless said."),
+    honoured("max_urls", Count, "Most URLs fetched for one request; 20 unless said."),
+    honoured("max_bytes", Integer, "Most bytes of one of them; 20971520 unless said."),
+    honoured("max_bytes_in_flight", Integer, "Most bytes of all media in memory at once; 268435456 unless said."),
+    honoured("timeout_ms", Integer, "Longest time for one of them; 10000 unless said."),
 ];

@@ -6,6 +6,7 @@ mod read;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use crate::config::diagnostic::Location;
 use crate::config::secret::Secret;
 
 pub(super) use credential::Credentials;
-pub(super) use read::{from_environment, read_all};
+pub(super) use read::{from_environment, read_all, ssl_verify};
 
 /// One place where a model runs.
 #[derive(Clone)]
@@ -80,6 +81,8 @@ pub struct Connection {
     pub extra_body: Map<String, Value>,
     /// Whether and by whom the provider's certificate must be signed.
     pub ssl_verify: Option<SslVerify>,
+    /// PEM file with the certificate that is shown to the provider, and its key.
+    pub ssl_certificate: Option<PathBuf>,
     /// For Bedrock and SageMaker.
     pub aws: Aws,
     /// For Vertex.

@@ -3,6 +3,8 @@
 use super::Config;
 use super::checks::HealthChecks;
 use super::customers::Customers;
+use super::jwt::JwtAuth;
+use super::sign_in::SignIn;
 use crate::config::diagnostic::{Diagnostics, Location};
 use crate::config::environment::Environment;
 use crate::config::fields::Reader;
@@ -31,6 +33,10 @@ pub struct General {
     pub budget_of_user_on_team_keys: bool,
     /// Who the customer of a caller is.
     pub customers: Customers,
+    /// Signed tokens in place of keys, if they are accepted.
+    pub jwt: Option<JwtAuth>,
+    /// Who may sign in to the dashboard.
+    pub sign_in: SignIn,
     /// A header that holds a key, before all others.
     pub key_header: Option<String>,
     /// Models may come from the database.
@@ -76,6 +82,8 @@ impl General {
             key_pepper: from(["SWITCHBOARD_KEY_PEPPER", "SWITCHBOARD_KEY_PEPPER"]),
             budget_of_user_on_team_keys: fields.flag("apply_user_budget_to_team_keys").unwrap_or(false),
             customers: Customers::read(&fields),
+            jwt: JwtAuth::read(reader, &fields, environment),
+            sign_in: SignIn::read(&fields, environment),
             key_header: fields.text("litellm_key_header_name").map(|name| name.to_ascii_lowercase()),
             store_model_in_db: fields.flag("store_model_in_db").unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),

@@ -144,6 +144,7 @@ fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
         extra_headers: headers(reader, fields),
         extra_body: fields.map("extra_body").map(Map::to_json).unwrap_or_default(),
         ssl_verify: fields.node("ssl_verify").map(ssl_verify),
+        ssl_certificate: fields.text("ssl_certificate").map(Into::into),
         aws: aws(fields),
         vertex: Vertex {
             project: fields.text("vertex_project").or_else(|| fields.text("vertex_ai_project")),
@@ -260,7 +261,7 @@ fn headers(reader: &mut Reader<'_>, fields: &Fields) -> Vec<(String, Secret)> {
     headers
 }
 
-fn ssl_verify(node: &Node) -> SslVerify {
+pub(in crate::config::resolved) fn ssl_verify(node: &Node) -> SslVerify {
     match (keys::flag(node), keys::text(node)) {
         (Some(false), _) => SslVerify::Off,
         (None, Some(path)) => SslVerify::File(path.to_owned()),
