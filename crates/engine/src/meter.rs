@@ -2,6 +2,7 @@
 
 mod attempt;
 mod race;
+mod served;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,7 @@ use crate::route::affinity::Bond;
 
 mod charge;
 mod cost;
+mod decision;
 pub use cost::cost;
 
 pub(crate) use charge::Delivered;
@@ -35,8 +37,10 @@ const CHECKPOINT_TOKENS: u64 = 256;
 const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
 
 pub use attempt::Attempt;
+pub use decision::Decision;
 use race::Lane;
 pub(crate) use race::Race;
+pub use served::Served;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,33 +106,12 @@ pub struct Record {
     pub first_content: Option<Duration>,
     /// Spent in the gateway itself before the first byte was sent to a provider.
     pub overhead: Option<Duration>,
+    /// Who chose the model, where it was not the caller.
+    pub decision: Option<Box<Decision>>,
     /// How often another provider was asked for the rest of an answer that had broken off.
     pub continued: u32,
     /// Whose answer it got.
     pub served: Served,
-}
-
-/// Whose answer a call got.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Served {
-    /// Its own: a provider was asked for it.
-    #[default]
-    Asked,
-    /// That of an identical call that was under way.
-    Shared,
-    /// One that was kept.
-    Repeated,
-}
-
-impl Served {
-    /// Its name in logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Served::Asked => "asked",
-            Served::Shared => "shared",
-            Served::Repeated => "repeated",
-        }
-    }
 }
 
 /// Takes records. Must not block.
@@ -507,6 +490,9 @@ impl Drop for Meter {
             record.first_content = self.0.begun.or(record.first_content);
             if self.0.shown.as_ref().is_some_and(|shown| shown.load(Ordering::Relaxed)) {
                 record.status = 200;
+            }
+            if let Some(decision) = &mut record.decision {
+                decision.compare(record.usage.as_ref(), &self.0.counted, self.0.service.as_deref());
             }
             record.duration = self.0.received.elapsed();
             if let Some(deployment) = record.deployment.as_ref().filter(|_| record.outcome == Outcome::Complete) {

@@ -1,7 +1,6 @@
 //! From an HTTP request to a call, and from its answer to an HTTP response.
 
 use std::net::IpAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +13,7 @@ use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::error::Error;
 use switchboard_engine::figures;
 use switchboard_engine::principal::Principal;
+use switchboard_engine::service;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
@@ -26,6 +26,7 @@ use crate::auth::{Caller, Credential, session};
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
 use crate::router::{Match, Page, Route, Row};
+use crate::served::Served;
 use crate::trust::Denial;
 use crate::{default_model, explain, health, identity, market, metrics, models, page, sso};
 
@@ -39,7 +40,7 @@ pub struct Refusal {
 }
 
 /// Serves one request.
-pub async fn serve(acceptor: Rc<Acceptor>, request: Request<RequestBody>) -> Answered {
+pub async fn serve(acceptor: Arc<Acceptor>, request: Request<RequestBody>) -> Answered {
     let received = Instant::now();
     match answer(&acceptor, request, received).await {
         Ok(answered) => answered,
@@ -47,7 +48,7 @@ pub async fn serve(acceptor: Rc<Acceptor>, request: Request<RequestBody>) -> Ans
     }
 }
 
-async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
+async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
     let (parts, body) = request.into_parts();
     let (row, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
         Match::Found(row, model) => (row, model),
@@ -111,14 +112,21 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             let call = draft.call(frames.into(), &acceptor.app).map_err(told)?;
             let call = authz::call::may(call, &caller, &acceptor.app).map_err(|refused| shown(refused, &door))?;
             let call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
-            Ok(called(acceptor, &call).await)
+            Ok(called(acceptor, call).await)
         }
     }
 }
 
 /// What comes of a call. Whoever is refused is told too what its key has spent.
-async fn called(acceptor: &Acceptor, call: &Call) -> Answered {
-    match acceptor.app.gateway.call(call, &acceptor.worker).await {
+async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
+    let gateway = &acceptor.app.gateway;
+    let (door, principal) = (call.door, call.principal.clone());
+    let answered = if service::is_wanted(gateway, &call) {
+        Box::pin(service::serve(Arc::new(Served { acceptor: acceptor.clone(), call }))).await
+    } else {
+        gateway.call(&call, &acceptor.worker).await
+    };
+    match answered {
         Ok(answer) => {
             let mut response = Response::new(answer.body);
             *response.status_mut() = answer.status;
@@ -126,8 +134,8 @@ async fn called(acceptor: &Acceptor, call: &Call) -> Answered {
             response
         }
         Err(error) => {
-            let mut refused = refuse(&Refusal { error, dialect: call.door.dialect, flavor: call.door.flavor });
-            refused.headers_mut().extend(figures::key(&call.principal, NanoUsd::ZERO));
+            let mut refused = refuse(&Refusal { error, dialect: door.dialect, flavor: door.flavor });
+            refused.headers_mut().extend(figures::key(&principal, NanoUsd::ZERO));
             refused
         }
     }
@@ -177,7 +185,9 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
         Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => {
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
-        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::SignIn(_) | Route::Admin(_) => Ok((plain, path_model, None)),
+        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::SignIn(_) | Route::Admin(_) => {
+            Ok((plain, path_model, None))
+        }
         // Its form is known when its body is.
         Route::Explain(flavor) => Ok((Door { flavor, ..plain }, None, None)),
         Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),

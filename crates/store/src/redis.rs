@@ -44,6 +44,11 @@ impl BadAddress {
     pub(crate) fn of(error: &RedisError) -> Self {
         Self(error.category().to_owned())
     }
+
+    /// There is no thread on which to speak to it.
+    pub(crate) fn thread(error: &std::io::Error) -> Self {
+        Self(format!("no thread could be started: {error}"))
+    }
 }
 
 /// A connection to Redis that is made when it is needed, shared by whoever uses it on one runtime.

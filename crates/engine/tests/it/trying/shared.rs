@@ -117,7 +117,8 @@ async fn who_leaves_leaves_the_others() {
     // When all have left the provider is left too.
     let (rig, upstream) = one(Act::Hold, coalescing()).await;
     let gone = || tokio::time::timeout(Duration::from_millis(80), serve(&rig, &request));
-    tokio::join!(gone(), gone(), upstream.left());
+    let (one_left, other_left, ()) = tokio::join!(gone(), gone(), upstream.left());
+    assert!(one_left.is_err() && other_left.is_err());
     assert_eq!(rig.records().len(), 2);
     assert!(rig.records().iter().all(|record| record.outcome == Outcome::Cancelled));
 }

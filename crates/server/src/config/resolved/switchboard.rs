@@ -12,7 +12,7 @@ use super::limits::LimitSettings;
 use super::media::MediaSettings;
 use super::metrics::OwnMetrics;
 use super::resilience::Recovery;
-use super::{routing, smart, virtual_model};
+use super::{experiment, routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -60,6 +60,8 @@ pub struct SwitchboardSettings {
     pub metrics: OwnMetrics,
     /// Routing by what requests say.
     pub smart: switchboard_engine::smart::Settings,
+    /// Names that stand for several models, to find out which does best.
+    pub experiments: Vec<std::sync::Arc<switchboard_engine::experiment::Experiment>>,
 }
 
 /// An address to listen on, and where it was chosen.
@@ -176,7 +178,7 @@ impl SwitchboardSettings {
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_DATA_DIR").map(str::to_owned))
                 .map(PathBuf::from)
                 .or_else(|| overrides.data_dir.clone().filter(|_| general.master_key.is_some())),
-            recovery: Recovery::read(&fields),
+            recovery: Recovery::read(reader, &fields),
             catalog: fields
                 .text("catalog")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
@@ -187,6 +189,7 @@ impl SwitchboardSettings {
             limit_rules: LimitSettings::read(reader, &fields, general),
             metrics: OwnMetrics::read(&fields),
             smart: smart::read(reader, &fields),
+            experiments: experiment::read_all(reader, fields.list("experiments")),
         }
     }
 }
