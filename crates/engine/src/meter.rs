@@ -342,6 +342,7 @@ impl Meter {
             usage,
             cost,
             hedge,
+            shut_out: shut,
             outrun,
         });
         shut
