@@ -55,8 +55,7 @@ fn history(deployment: &Deployment, number: usize) {
     for answer in 0..20 {
         let took = Duration::from_millis(100 + 10 * (number as u64 % 11) + answer);
         let began = now.checked_sub(took).unwrap();
-        let sample =
-            Sample { streamed: true, first_content: Some(took / 2), output_tokens: Some(100), tokens: 300, ..Sample::default() };
+        let sample = Sample { streamed: true, first_content: Some(took / 2), output_tokens: Some(100), tokens: 300, ..Sample::default() };
         deployment.health.begin_anyway(began).finish(&sample, now);
     }
 }
