@@ -30,20 +30,21 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let (asked, keys, stopping) = (Asked::default(), Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
-        let (kept, shown, stop) = (asked.clone(), keys.clone(), stopping.clone());
+        let gate: Arc<(Mutex<bool>, Condvar)> = Arc::default();
+        let (kept, shown, stop, held) = (asked.clone(), keys.clone(), stopping.clone(), gate.clone());
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let (kept, shown) = (kept.clone(), shown.clone());
+                let (kept, shown, held) = (kept.clone(), shown.clone(), held.clone());
                 std::thread::spawn(move || {
                     // A client may leave whenever it wants.
-                    let _ = answer(&stream.expect("a connection"), &kept, &shown);
+                    let _ = answer(&stream.expect("a connection"), (&kept, &shown), &held);
                 });
             }
         });
-        Self { address, asked, keys, stopping, thread: Some(thread) }
+        Self { address, asked, keys, stopping, gate, thread: Some(thread) }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -53,6 +54,12 @@ impl Upstream {
     /// The `authorization` of every request that had one.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.keys.lock().expect("lock").clone()
+    }
+
+    /// Lets go of what is held, and holds nothing from now on.
+    pub(crate) fn let_go(&self) {
+        *self.gate.0.lock().expect("lock") = true;
+        self.gate.1.notify_all();
     }
 
     /// Path and body of every request.
@@ -71,7 +78,11 @@ impl Drop for Upstream {
     }
 }
 
-fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>, keys: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn answer(
+    stream: &TcpStream,
+    (asked, keys): (&Mutex<Vec<(String, String)>>, &Mutex<Vec<String>>),
+    gate: &(Mutex<bool>, Condvar),
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut first = String::new();
