@@ -6,6 +6,7 @@
 //! [`authz`]: crate::authz
 
 mod audit;
+mod defaults;
 mod duration;
 pub mod form;
 mod grouping;
@@ -19,6 +20,7 @@ pub mod routes;
 mod rows;
 mod spend;
 mod teams;
+mod tools;
 mod users;
 
 use std::net::IpAddr;

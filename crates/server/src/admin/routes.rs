@@ -5,13 +5,14 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, models, openrouter, proof, spend, teams, users};
+use super::{Answer, Request, audit, grouping, keys, models, openrouter, proof, spend, teams, tools, users};
 
 pub use grouping::Grouping;
 pub use models::Models;
 pub use openrouter::OpenRouter;
 pub use proof::Proof;
 pub use spend::Spend;
+pub use tools::Tool;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +64,7 @@ pub enum Action {
     Models(Models),
     Spend(Spend),
     OpenRouter(OpenRouter),
+    Tool(Tool),
 }
 
 pub(super) const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -77,7 +79,7 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(proof::ROWS).chain(grouping::ROWS).chain(models::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
+    ROWS.iter().chain(proof::ROWS).chain(grouping::ROWS).chain(models::ROWS).chain(tools::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -190,6 +192,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::Models(action) => models::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
+        Action::Tool(action) => tools::dispatch(action, request).await,
     }
 }
 
