@@ -26,6 +26,8 @@ pub struct App {
     pub gateway: Gateway,
     /// Reads requests where a name or a rule asks for it.
     pub smart: Arc<switchboard_engine::smart::Smart>,
+    /// Experiments, as the database last said they stand.
+    pub(crate) trials: crate::trials::Trials,
     /// How deployments are doing; outlives changes of the configuration.
     pub health: Registry,
     /// The other gateways.

@@ -35,6 +35,7 @@ use crate::resilience;
 use crate::router::Router;
 use crate::served;
 use crate::transport::{self, BadTransport};
+use crate::trials::{self, Mirrored, Trials};
 use crate::trust::{Trust, TrustError};
 
 /// A gateway could not start.
@@ -131,6 +132,7 @@ impl Gate {
             gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config))
                 .with_archive(served::archive(&config, foundation.store.as_ref())?),
             smart,
+            trials: Trials::open(foundation.store.as_ref()),
             health,
             others: Others::of(&config)?,
             checks: Checks::default(),
@@ -145,6 +147,7 @@ impl Gate {
             live,
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
+        app.trials.apply(&app, &config);
         let router = Router::new(&config.general.root_path)?;
         let mut chores = chores(&app, &config, &transport)?;
         chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
@@ -180,6 +183,7 @@ impl Gate {
         move |config| {
             let needs_demo = demo_base.is_none() && needs_demo(&config);
             let mut applied = app.live.rebase(&app, demo_base.as_deref(), config)?;
+            app.trials.apply(&app, &app.config());
             if needs_demo {
                 applied.restart.push("the built-in model");
             }
@@ -290,10 +294,15 @@ fn settings(config: &Config) -> edge::Settings {
 
 /// What goes on beside requests.
 fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result<Vec<Chore>, StartError> {
-    let (own, transport) = (config.clone(), transport.clone());
+    let (own, transport, again) = (config.clone(), transport.clone(), transport.clone());
     let check = || background::start(app.clone(), move || worker(&own, &transport));
     let checking = config.general.health_checks.background.then(check).transpose()?;
-    Ok(app.others.start(&app.health)?.into_iter().chain(checking).collect())
+    let following = app.store.is_some().then(|| trials::start(app.clone())).transpose()?;
+    let (mirrored, inbox) = Mirrored::new();
+    app.gateway.reflect_to(Arc::new(mirrored));
+    let (own, transport) = (config.clone(), again);
+    let reflecting = trials::reflect(app.clone(), inbox, move || worker(&own, &transport))?;
+    Ok(app.others.start(&app.health)?.into_iter().chain(checking).chain(following).chain([reflecting]).collect())
 }
 
 /// One worker's connections to providers.

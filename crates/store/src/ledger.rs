@@ -9,6 +9,7 @@ mod line;
 mod post;
 mod recorder;
 pub mod report;
+mod routed;
 mod verify;
 mod writer;
 
@@ -23,7 +24,7 @@ use crate::open::Store;
 use crate::sql::Sql;
 
 pub use carry::{Balance, carry_blocking};
-pub use line::LogLine;
+pub use line::{LogLine, Part, Saving};
 pub use recorder::SpendLog;
 pub use verify::{Finding, Report, verify, verify_blocking};
 pub use writer::Writer;

@@ -5,12 +5,14 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, models, openrouter, proof, spend, teams, tools, users};
+use super::{Answer, Request, audit, experiments, grouping, keys, models, openrouter, proof, scim, spend, teams, tools, users};
 
+pub use experiments::Experiments;
 pub use grouping::Grouping;
 pub use models::Models;
 pub use openrouter::OpenRouter;
 pub use proof::Proof;
+pub use scim::Scim;
 pub use spend::Spend;
 pub use tools::Tool;
 
@@ -60,11 +62,13 @@ pub enum Action {
     AuditList,
     Audit,
     Proof(Proof),
+    Scim(Scim),
     Grouping(Grouping),
     Models(Models),
     Spend(Spend),
     OpenRouter(OpenRouter),
     Tool(Tool),
+    Experiments(Experiments),
 }
 
 pub(super) const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -79,7 +83,9 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(proof::ROWS).chain(grouping::ROWS).chain(models::ROWS).chain(tools::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
+    let others: [&'static [Row]; 8] =
+        [proof::ROWS, scim::ROWS, grouping::ROWS, models::ROWS, tools::ROWS, spend::ROWS, openrouter::ROWS, experiments::ROWS];
+    ROWS.iter().chain(others.into_iter().flatten())
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -139,6 +145,7 @@ pub(super) fn status(action: Action) -> StatusCode {
     match action {
         Action::Grouping(Grouping::AccessGroupCreate) | Action::OpenRouter(OpenRouter::KeyNew) => StatusCode::CREATED,
         Action::Grouping(Grouping::AccessGroupRemove) => StatusCode::NO_CONTENT,
+        Action::Scim(action) => scim::status(action),
         _ => StatusCode::OK,
     }
 }
@@ -188,11 +195,13 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::AuditList => audit::list(request).await,
         Action::Audit => audit::one(request).await,
         Action::Proof(action) => proof::dispatch(action, request).await,
+        Action::Scim(action) => scim::dispatch(action, request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
         Action::Models(action) => models::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
         Action::Tool(action) => tools::dispatch(action, request).await,
+        Action::Experiments(action) => experiments::dispatch(action, request).await,
     }
 }
 

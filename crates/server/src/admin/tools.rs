@@ -8,7 +8,7 @@ use switchboard_store::object::User;
 
 use super::routes::{Action, get, post};
 use super::{Answer, Refused, Request, rows};
-use crate::authz::Policy::{Info, Public, Viewer};
+use crate::authz::Policy::{Info, Viewer};
 use crate::models::info;
 use crate::router::Row;
 
@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Row] = &[
     post("/utils/token_counter", Action::Tool(Do::TokenCounter), Info, "TokenCountRequest", "How many tokens a prompt has, by estimate"),
     post("/cost/estimate", Action::Tool(Do::CostEstimate), Info, "CostEstimateRequest", "What so many tokens of a model cost"),
     get("/get/litellm_model_cost_map", Action::Tool(Do::CostMap), Info, "Every known model with prices, limits and abilities"),
-    get("/public/litellm_model_cost_map", Action::Tool(Do::CostMap), Public, "Every known model with prices, limits and abilities"),
+    get("/public/litellm_model_cost_map", Action::Tool(Do::CostMap), Info, "Every known model with prices, limits and abilities"),
     get("/callbacks/list", Action::Tool(Do::Callbacks), Viewer, "Which callbacks are configured"),
     get("/health/backlog", Action::Tool(Do::Backlog), Info, "How many requests are under way"),
     get("/cache/ping", Action::Tool(Do::CachePing), Viewer, "Whether the cache answers"),

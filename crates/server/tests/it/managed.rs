@@ -21,7 +21,7 @@ pub(crate) struct Managed {
     pub(crate) app: TestApp,
     folder: tempfile::TempDir,
     yaml: String,
-    database: Option<String>,
+    more: Vec<(String, String)>,
 }
 
 /// Runs a test on each kind of database there is here.
@@ -51,30 +51,58 @@ pub(crate) fn owned(test: impl Fn(Managed)) {
 
 impl Managed {
     fn start(yaml: &str, database: Option<&str>) -> Self {
+        // The server's connections are shared with every other test that runs.
+        const SETTINGS: &str = "general_settings: {";
+        let own = yaml.lines().find_map(|line| line.strip_prefix(SETTINGS)).map_or("}".to_owned(), |rest| format!(", {rest}"));
+        let rest: String = yaml.lines().filter(|line| !line.starts_with(SETTINGS)).map(|line| format!("{line}\n")).collect();
+        // Gateways that share a database share what proves and seals.
+        let shared = [("SWITCHBOARD_KEY_PEPPER", PEPPER), ("SWITCHBOARD_SEALING_KEY", SEAL)];
+        let more = shared.into_iter().chain(database.map(|address| ("DATABASE_URL", address)));
+        Self::of(&format!("{SETTINGS}database_connection_pool_limit: 2{own}\n{MODELS}{rest}"), &more.collect::<Vec<_>>())
+    }
+
+    /// With those lines of `general_settings` and those variables, on SQLite.
+    pub(crate) fn signing_in(general: &str, variables: &[(&str, &str)]) -> Self {
+        Self::of(&format!("general_settings:\n  database_connection_pool_limit: 2\n{general}{MODELS}"), variables)
+    }
+
+    /// The same with further entries of `model_list`.
+    pub(crate) fn with_models(general: &str, models: &str, variables: &[(&str, &str)]) -> Self {
+        Self::of(&format!("general_settings:\n  database_connection_pool_limit: 2\n{general}{MODELS}{models}"), variables)
+    }
+
+    fn of(yaml: &str, more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let app = begun(yaml, database, folder.path());
-        Self { app, folder, yaml: yaml.to_owned(), database: database.map(str::to_owned) }
+        let more: Vec<_> = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let app = begun(yaml, &variables(&more, folder.path()));
+        Self { app, folder, yaml: yaml.to_owned(), more }
+    }
+
+    /// Stops; gives the folder with its files, and what was written to the request log.
+    pub(crate) fn stop(self) -> (tempfile::TempDir, String) {
+        (self.folder, self.app.stop())
     }
 
     /// The same after a stop and a start.
     pub(crate) fn restarted(&mut self) {
         let nothing = TestApp::of("");
         drop(std::mem::replace(&mut self.app, nothing));
-        self.app = begun(&self.yaml, self.database.as_deref(), self.folder.path());
+        self.app = begun(&self.yaml, &self.environment());
     }
 
     /// Another gateway on the same database, where gateways can share one.
     pub(crate) fn another(&self) -> Option<Self> {
-        self.database.as_deref().map(|database| {
+        let shares = self.more.iter().any(|(name, _)| name == "DATABASE_URL");
+        shares.then(|| {
             let folder = tempfile::tempdir().expect("a folder");
-            let app = begun(&self.yaml, Some(database), folder.path());
-            Self { app, folder, yaml: self.yaml.clone(), database: Some(database.to_owned()) }
+            let app = begun(&self.yaml, &variables(&self.more, folder.path()));
+            Self { app, folder, yaml: self.yaml.clone(), more: self.more.clone() }
         })
     }
 
     /// What a command must be told to mean this gateway.
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
-        variables(self.database.as_deref(), self.folder.path())
+        variables(&self.more, self.folder.path())
     }
 
     /// Where it keeps its files.
@@ -115,27 +143,14 @@ impl Managed {
 }
 
 /// The environment of a gateway of tests.
-fn variables(database: Option<&str>, folder: &std::path::Path) -> Vec<(String, String)> {
-    let place = folder.display().to_string();
-    // Gateways that share a database share what proves and seals.
-    let mut variables = vec![
-        ("SWITCHBOARD_MASTER_KEY", MASTER),
-        ("SWITCHBOARD_DATA_DIR", place.as_str()),
-        ("SWITCHBOARD_KEY_PEPPER", PEPPER),
-        ("SWITCHBOARD_SEALING_KEY", SEAL),
-    ];
-    variables.extend(database.map(|address| ("DATABASE_URL", address)));
-    variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+fn variables(more: &[(String, String)], folder: &std::path::Path) -> Vec<(String, String)> {
+    let own = [("SWITCHBOARD_MASTER_KEY", MASTER.to_owned()), ("SWITCHBOARD_DATA_DIR", folder.display().to_string())];
+    own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(more.iter().cloned()).collect()
 }
 
-fn begun(yaml: &str, database: Option<&str>, folder: &std::path::Path) -> TestApp {
-    let variables = variables(database, folder);
+fn begun(yaml: &str, variables: &[(String, String)]) -> TestApp {
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    // The server's connections are shared with every other test that runs.
-    const SETTINGS: &str = "general_settings: {";
-    let own = yaml.lines().find_map(|line| line.strip_prefix(SETTINGS)).map_or("}".to_owned(), |rest| format!(", {rest}"));
-    let rest: String = yaml.lines().filter(|line| !line.starts_with(SETTINGS)).map(|line| format!("{line}\n")).collect();
-    TestApp::with(&format!("{SETTINGS}database_connection_pool_limit: 2{own}\n{MODELS}{rest}"), &variables)
+    TestApp::with(yaml, &variables)
 }
 
 /// The same server with a schema of the test's own.
