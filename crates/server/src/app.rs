@@ -15,6 +15,7 @@ use crate::auth::{Foundation, Keys};
 use crate::books::Books;
 use crate::config::Config;
 use crate::health::Checks;
+use crate::live::Live;
 use crate::peers::Others;
 use crate::router::Router;
 use crate::trust::Trust;
@@ -37,6 +38,8 @@ pub struct App {
     pub catalog: ArcSwap<Catalog>,
     /// The configuration in force.
     pub config: ArcSwap<Config>,
+    /// What puts it in force, with what the database adds.
+    pub live: Live,
     /// Who may come in.
     pub keys: ArcSwap<Keys>,
     /// What keys stand on that stays when the configuration changes.

@@ -22,6 +22,8 @@ pub mod fleet;
 pub mod health;
 mod id;
 mod identity;
+pub mod import;
+pub mod live;
 pub mod log;
 mod market;
 pub mod memory;

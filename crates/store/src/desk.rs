@@ -5,6 +5,7 @@
 //! which they are committed, so that another gateway that reads on from the last number it saw misses none.
 
 mod page;
+mod secret;
 mod statement;
 
 use std::sync::{Arc, PoisonError, RwLock};

@@ -4,6 +4,7 @@
 //! carried twice adds nothing the second time. Rows of counters are touched in the order of their keys, whoever touches them, so
 //! that gateways that share a database do not wait for each other in circles.
 
+mod carry;
 mod line;
 mod post;
 mod recorder;
@@ -22,6 +23,7 @@ use crate::error::StoreError;
 use crate::open::Store;
 use crate::sql::Sql;
 
+pub use carry::{Balance, carry_blocking};
 pub use line::{LogLine, Part, Saving};
 pub use recorder::SpendLog;
 pub use verify::{Finding, Report, verify, verify_blocking};

@@ -16,6 +16,7 @@ pub mod error;
 pub mod experiment;
 pub mod failpoint;
 mod follow;
+pub mod foreign;
 pub mod journal;
 pub mod lease;
 pub mod ledger;

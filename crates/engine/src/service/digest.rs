@@ -21,7 +21,7 @@ pub(super) fn request(call: &Call) -> Digest {
 /// The same by that caller and with its wishes.
 pub(super) fn whole(call: &Call) -> Digest {
     let mut context = asked(call);
-    add(&mut context, tenant(&call.principal).as_bytes());
+    add_tenant(&mut context, &call.principal);
     let mut headers: Vec<(&str, &[u8])> = call
         .headers
         .iter()
@@ -39,14 +39,19 @@ pub(super) fn whole(call: &Call) -> Digest {
 /// A name that only that caller knows.
 pub(super) fn named(principal: &Principal, name: &[u8]) -> Digest {
     let mut context = Context::new(&SHA256);
-    add(&mut context, tenant(principal).as_bytes());
+    add_tenant(&mut context, principal);
     add(&mut context, name);
     finish(context)
 }
 
-/// Who may share: one key.
-fn tenant(principal: &Principal) -> &str {
-    principal.key_hash.as_deref().unwrap_or(&principal.key)
+/// Who may share: one key, or where there is none (a signed token, a session) one user in one team.
+fn add_tenant(context: &mut Context, principal: &Principal) {
+    let Principal { key_hash, key, user, team, organization, customer, .. } = principal;
+    let named = key_hash.as_ref().map_or_else(|| vec![Some(key), user.as_ref(), team.as_ref(), organization.as_ref(), customer.as_ref()], |hash| vec![Some(hash)]);
+    for part in named {
+        add(context, &[u8::from(part.is_some())]);
+        add(context, part.map_or(&[], |part| part.as_bytes()));
+    }
 }
 
 fn asked(call: &Call) -> Context {

@@ -58,11 +58,13 @@ pub(super) async fn known(visit: &Visit, provider: &IdentityProvider, claims: &C
 
 async fn settled(desk: &Desk, person: Person, usual: Role, newcomer: &Newcomer) -> Result<User, Refused> {
     let now = Some(Time::now());
+    // An address that nobody vouches for is anybody's.
+    let email = person.email.clone().filter(|_| person.vouched);
     let mut user = match known_here(desk, &person).await? {
         Some(user) => user,
         None => User {
             user_id: person.id.clone(),
-            user_email: person.email.clone(),
+            user_email: email.clone(),
             user_alias: person.name.clone(),
             user_role: Some(usual),
             models: newcomer.models.clone(),
@@ -76,7 +78,7 @@ async fn settled(desk: &Desk, person: Person, usual: Role, newcomer: &Newcomer) 
     let before = user.clone();
     user.sso_user_id = Some(person.id.clone());
     user.user_role = person.role.or(user.user_role).or(Some(usual));
-    user.user_email = user.user_email.or(person.email);
+    user.user_email = user.user_email.or(email);
     if user != before || before.updated_at.is_none() {
         user.updated_at = now;
         desk.put(&user).await?;

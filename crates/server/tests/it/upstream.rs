@@ -13,10 +13,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
+type Asked = Arc<Mutex<Vec<(String, String)>>>;
+
 /// A running provider. Dropped, it stops.
 pub(crate) struct Upstream {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<(String, String)>>>,
+    asked: Asked,
+    keys: Arc<Mutex<Vec<String>>>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -25,25 +28,30 @@ impl Upstream {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (asked, stopping) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicBool>::default());
-        let (kept, stop) = (asked.clone(), stopping.clone());
+        let (asked, keys, stopping) = (Asked::default(), Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
+        let (kept, shown, stop) = (asked.clone(), keys.clone(), stopping.clone());
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let kept = kept.clone();
+                let (kept, shown) = (kept.clone(), shown.clone());
                 std::thread::spawn(move || {
                     // A client may leave whenever it wants.
-                    let _ = answer(&stream.expect("a connection"), &kept);
+                    let _ = answer(&stream.expect("a connection"), &kept, &shown);
                 });
             }
         });
-        Self { address, asked, stopping, thread: Some(thread) }
+        Self { address, asked, keys, stopping, thread: Some(thread) }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The `authorization` of every request that had one.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.keys.lock().expect("lock").clone()
     }
 
     /// Path and body of every request.
@@ -61,7 +69,7 @@ impl Drop for Upstream {
     }
 }
 
-fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>) -> std::io::Result<()> {
+fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>, keys: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut first = String::new();
@@ -76,6 +84,9 @@ fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>) -> std::io::
             let Some((name, value)) = line.split_once(':') else { break };
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().unwrap_or(0);
+            }
+            if name.eq_ignore_ascii_case("authorization") {
+                keys.lock().expect("lock").push(value.trim().to_owned());
             }
         }
         let mut body = vec![0; length];

@@ -64,7 +64,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("allowed_routes", Texts, "Only these routes are served.").protects(),
     not_yet("public_routes", Texts, "Routes that need no key."),
     not_yet("admin_only_routes", Texts, "Routes for administrators only.").protects(),
-    not_yet("allowed_ips", Texts, "Only these addresses may call.").protects(),
+    honoured("allowed_ips", Texts, "Only these addresses may call, single ones or networks such as `10.0.0.0/8`."),
     not_yet("use_x_forwarded_for", Flag, "Take the caller's address from `X-Forwarded-For`."),
     not_yet("trusted_proxy_ranges", Texts, "Proxies whose `X-Forwarded-For` is believed.").protects(),
     not_yet("disable_spend_logs", Flag, "Do not keep a log of requests."),
