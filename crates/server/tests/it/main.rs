@@ -11,6 +11,7 @@
 mod allowances;
 mod app;
 mod audited;
+mod certificates;
 mod checks;
 mod commands;
 mod documents;
@@ -21,8 +22,8 @@ mod info;
 mod keys;
 mod logging;
 mod managed;
-mod media;
 mod market;
+mod media;
 mod models;
 mod openrouter;
 mod peers;
