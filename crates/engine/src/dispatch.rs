@@ -10,6 +10,7 @@ use switchboard_wire::problem::{Kind, Problem};
 
 use crate::admit::cap_key;
 use crate::asked::Asked;
+use crate::attempt::settings::Settings;
 use crate::call::{Call, Content};
 use crate::deployment::{Deployment, JSON, Reach};
 use crate::error::{Error, Retry};
@@ -29,6 +30,8 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) worker: &'a Worker,
     /// What the caller asks of the way it is tried.
     pub(crate) asked: &'a Asked,
+    /// How the operator wants it to be tried.
+    pub(crate) settings: &'a Settings,
     /// What this target changes.
     pub(crate) overrides: Option<&'a Overrides>,
     /// Whether another model answers than the one asked for, which the answer then says.

@@ -5,9 +5,7 @@
 //! within bounds of number, size, time and of what all calls together may hold. What comes must be what the request says it is: a
 //! page that says "not found" is no image.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -51,7 +49,7 @@ impl PartialEq for Media {
 
 /// What was brought for one call: every URL at most once. Its bytes count until the call has ended.
 #[derive(Debug, Default)]
-pub struct Brought(RefCell<Vec<(String, Rc<Held>)>>);
+pub struct Brought(Mutex<Vec<(String, Arc<Held>)>>);
 
 #[derive(Debug)]
 struct Held {
@@ -104,7 +102,7 @@ impl Media {
         let each = wanted.iter().map(|wanted| -> abreast::Boxed<'_, Result<(), Error>> {
             Box::pin(async move {
                 let held = self.fetch(worker, wanted, left).await?;
-                brought.0.borrow_mut().push((wanted.url.clone(), Rc::new(held)));
+                brought.known().push((wanted.url.clone(), Arc::new(held)));
                 Ok(())
             })
         });
@@ -136,8 +134,12 @@ impl Media {
 }
 
 impl Brought {
-    fn of(&self, url: &str) -> Option<Rc<Held>> {
-        self.0.borrow().iter().find(|(known, _)| known == url).map(|(_, held)| held.clone())
+    fn known(&self) -> std::sync::MutexGuard<'_, Vec<(String, Arc<Held>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, url: &str) -> Option<Arc<Held>> {
+        self.known().iter().find(|(known, _)| known == url).map(|(_, held)| held.clone())
     }
 }
 

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use switchboard_engine::attempt::{ByClass, Cooldown, Hedging, Settings};
 use switchboard_engine::egress::Policy;
 use switchboard_engine::media::Media;
+use switchboard_engine::service;
 
 use crate::config::Config;
-use crate::config::resolved::Counts;
+use crate::config::resolved::{Counts, Recovery};
 
 /// How calls are to be tried.
 pub fn of(config: &Config) -> Settings {
@@ -25,10 +26,16 @@ pub fn of(config: &Config) -> Settings {
             allowed_fails: router.allowed_fails,
             allowed_fails_policy: by_class(&resilience.allowed_fails_policy),
         },
-        hedging: own.hedging.then_some(Hedging { least: own.hedge_after, unknown: None }),
+        hedging: own.hedging.then(|| hedging(own)),
         early_headers_after: own.early_headers_after,
         media: media(config),
         continue_streams: own.continue_streams,
+        silence: own.stream_silence_timeout,
+        service: service::Settings {
+            coalesce: own.coalesce_requests,
+            idempotency_ttl: own.idempotency_ttl,
+            idempotency_bytes: own.idempotency_max_bytes,
+        },
     }
 }
 
@@ -48,6 +55,11 @@ fn media(config: &Config) -> Option<Media> {
         hosts: HashMap::new(),
     };
     Some(Media::new(policy, own.max_urls, own.max_bytes_in_flight))
+}
+
+fn hedging(own: &Recovery) -> Hedging {
+    let default = Hedging::default();
+    Hedging { least: own.hedge_after.unwrap_or(default.least), unknown: own.hedge_after }
 }
 
 fn by_class(counts: &Counts) -> ByClass {

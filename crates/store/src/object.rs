@@ -4,8 +4,10 @@
 //! an object: money has one place, the ledger.
 
 mod grouping;
+mod identity;
 mod key;
 mod people;
+mod stored;
 mod team;
 
 use serde::Serialize;
@@ -13,8 +15,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
+pub use identity::{JwtKeyMapping, Password, Session};
 pub use key::{FormerKey, Key};
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
+pub use stored::{Credential, Model, Setting};
 pub use team::Team;
 
 use crate::money::Money;

@@ -46,6 +46,7 @@ pub mod relay;
 pub mod replicate;
 pub mod reply;
 pub mod rerank;
+pub mod resume;
 mod rfc3339;
 pub mod seal;
 pub mod usage;

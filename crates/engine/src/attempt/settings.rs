@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::health::Failure;
 use crate::media::Media;
+use crate::service;
 
 /// How the operator wants calls to be tried. What is `None` is not configured, and the loop's own rule holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +28,10 @@ pub struct Settings {
     pub media: Option<Media>,
     /// Whether a text that breaks off is continued by another deployment.
     pub continue_streams: bool,
+    /// How long a stream may only show that it is still open; `None`: five minutes.
+    pub silence: Option<Duration>,
+    /// What is done for calls beside taking them to a provider.
+    pub service: service::Settings,
 }
 
 /// When a deployment rests, beside its breaker.

@@ -4,6 +4,7 @@
 //! notices, "did you mean" and `docs/configuration.md` all come from these rows; a key without a row is unknown.
 
 mod general;
+mod jwt;
 mod litellm;
 mod markdown;
 mod model;
@@ -125,11 +126,15 @@ pub enum Section {
     Media,
     /// `general_settings.key_management_settings`.
     KeyManagement,
+    /// `general_settings.litellm_jwtauth`.
+    JwtAuth,
+    /// An entry of `litellm_jwtauth.issuers`.
+    JwtIssuer,
 }
 
 impl Section {
     /// Every section, in the order of the documentation.
-    pub const ALL: [Section; 19] = [
+    pub const ALL: &[Section] = &[
         Section::Top,
         Section::Deployment,
         Section::Params,
@@ -149,6 +154,8 @@ impl Section {
         Section::Reload,
         Section::Media,
         Section::KeyManagement,
+        Section::JwtAuth,
+        Section::JwtIssuer,
     ];
 
     /// How messages and headings name the section; empty for the file itself.
@@ -173,6 +180,8 @@ impl Section {
             Section::Reload => "switchboard.reload",
             Section::Media => "switchboard.media",
             Section::KeyManagement => "general_settings.key_management_settings",
+            Section::JwtAuth => "general_settings.litellm_jwtauth",
+            Section::JwtIssuer => "general_settings.litellm_jwtauth.issuers[]",
         }
     }
 
@@ -198,6 +207,8 @@ impl Section {
             Section::Reload => switchboard::RELOAD,
             Section::Media => switchboard::MEDIA,
             Section::KeyManagement => general::KEY_MANAGEMENT,
+            Section::JwtAuth => jwt::KEYS,
+            Section::JwtIssuer => jwt::ISSUER,
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("enable_key_alias_format_validation", Flag, "Check the form of key aliases."),
     not_yet("default_team_settings", List, "Settings per team."),
     not_yet("default_team_params", Map, "What a new team is given unless said."),
-    not_yet("default_internal_user_params", Map, "What a new user is given unless said."),
+    honoured("default_internal_user_params", Map, "What users are given who sign in for the first time."),
     not_yet("max_internal_user_budget", Decimal, "US dollars a user may spend unless said otherwise.").protects(),
     not_yet("internal_user_budget_duration", Text, "Period of that budget."),
     not_yet("max_end_user_budget", Decimal, "US dollars an end user may spend unless said otherwise.").protects(),

@@ -10,7 +10,7 @@ use switchboard_engine::route::virtual_model::VirtualModel;
 use super::general::General;
 use super::media::MediaSettings;
 use super::resilience::Recovery;
-use super::{routing, smart, virtual_model};
+use super::{experiment, routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -54,6 +54,8 @@ pub struct SwitchboardSettings {
     pub virtual_models: Vec<VirtualModel>,
     /// Routing by what requests say.
     pub smart: switchboard_engine::smart::Settings,
+    /// Names that stand for several models, to find out which does best.
+    pub experiments: Vec<std::sync::Arc<switchboard_engine::experiment::Experiment>>,
 }
 
 /// An address to listen on, and where it was chosen.
@@ -170,7 +172,7 @@ impl SwitchboardSettings {
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_DATA_DIR").map(str::to_owned))
                 .map(PathBuf::from)
                 .or_else(|| overrides.data_dir.clone().filter(|_| general.master_key.is_some())),
-            recovery: Recovery::read(&fields),
+            recovery: Recovery::read(reader, &fields),
             catalog: fields
                 .text("catalog")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
@@ -179,6 +181,7 @@ impl SwitchboardSettings {
             latency_goal: fields.milliseconds("latency_goal_ms"),
             virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
             smart: smart::read(reader, &fields),
+            experiments: experiment::read_all(reader, fields.list("experiments")),
         }
     }
 }
