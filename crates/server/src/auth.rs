@@ -37,13 +37,13 @@ use crate::admin::Refused;
 use crate::config::Config;
 use crate::config::resolved::JwtAuth;
 use guess::Guesses;
+use mint::Pepper;
+use resolve::Groups;
 use session::Stamps;
+use terms::Policy;
 use token::issuer::Places;
 use token::principal::{Around, Means};
 use token::{TokenError, Verifier, claims};
-use mint::Pepper;
-use resolve::Groups;
-use terms::Policy;
 
 pub use crate::digest::Digest;
 
@@ -201,7 +201,8 @@ impl Keys {
 
     /// The holder of a session, by its secret.
     pub async fn of_session(&self, secret: &str, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
-        let over = || Refused::unauthenticated("expired_session", json!("None"), "Authentication Error, the session is over; sign in again");
+        let over =
+            || Refused::unauthenticated("expired_session", json!("None"), "Authentication Error, the session is over; sign in again");
         let store = self.store.as_ref().ok_or_else(over)?;
         let id = digest(secret.as_bytes());
         match self.directory.known(&id) {

@@ -35,7 +35,7 @@ pub mod reload;
 pub mod resilience;
 pub mod router;
 pub mod serve;
-pub mod sso;
 mod served;
+pub mod sso;
 pub mod transport;
 pub mod trust;

@@ -23,8 +23,8 @@ use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, SET_COOKIE};
 use http::{Response, StatusCode, request};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
-use switchboard_store::object::Session;
 use switchboard_store::desk::Author;
+use switchboard_store::object::Session;
 
 pub use parcel::Returned;
 
@@ -218,7 +218,9 @@ mod tests {
         for good in ["/ui/", "/ui/?page=keys#x", "/"] {
             assert_eq!(own_place(good), Some(good));
         }
-        for bad in ["", "ui", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nset-cookie: x", "/\u{e9}", "javascript:alert(1)"] {
+        for bad in
+            ["", "ui", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nset-cookie: x", "/\u{e9}", "javascript:alert(1)"]
+        {
             assert_eq!(own_place(bad), None, "{bad}");
         }
     }

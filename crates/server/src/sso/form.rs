@@ -10,7 +10,8 @@ use crate::page::{escape, form_page};
 pub(super) fn page(visit: &Visit, refused: Option<&Refused>) -> Answered {
     let config = visit.app.config();
     let root = escape(&config.general.root_path);
-    let complaint = refused.map(|refused| format!("<p class=\"wrong\" role=\"alert\">{}</p>\n", escape(refused.message()))).unwrap_or_default();
+    let complaint =
+        refused.map(|refused| format!("<p class=\"wrong\" role=\"alert\">{}</p>\n", escape(refused.message()))).unwrap_or_default();
     let elsewhere = match config.general.sign_in.provider {
         Some(_) => format!("<p><a href=\"{root}/sso/key/generate\">Sign in with your organization</a></p>\n"),
         None => String::new(),

@@ -17,7 +17,8 @@ pub(super) async fn from_form(visit: &Visit) -> Result<Answered, Refused> {
     let text = std::str::from_utf8(&visit.body).map_err(|_| Refused::bad("the form is not text"))?;
     let pairs = crate::query::pairs(text);
     let field = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()).unwrap_or_default();
-    let asks_for_page = visit.parts.headers.get("accept").is_some_and(|kinds| kinds.to_str().is_ok_and(|kinds| kinds.contains("text/html")));
+    let asks_for_page =
+        visit.parts.headers.get("accept").is_some_and(|kinds| kinds.to_str().is_ok_and(|kinds| kinds.contains("text/html")));
     let found = authenticated(visit, field("username"), field("password")).await.and_then(|who| admitted(visit, who));
     match found {
         Ok(who) => welcome(visit, who, dashboard(visit), true).await,

@@ -173,13 +173,7 @@ fn check(settings: &JwtAuth, fields: &ClaimFields, claims: &Claims, bearer: &Bea
 }
 
 /// What a token makes of its sender: `team`, `internal_user`, or what its roles are mapped to.
-fn standing<'a>(
-    settings: &JwtAuth,
-    fields: &ClaimFields,
-    claims: &Claims,
-    bearer: &Bearer,
-    mapped: Option<&'a str>,
-) -> Option<&'a str> {
+fn standing<'a>(settings: &JwtAuth, fields: &ClaimFields, claims: &Claims, bearer: &Bearer, mapped: Option<&'a str>) -> Option<&'a str> {
     let allowed = || texts(claims, fields.user_roles.as_ref()).iter().any(|role| settings.user_roles.contains(role));
     match () {
         () if !bearer.teams.is_empty() || bearer.team_alias.is_some() => Some("team"),
@@ -190,7 +184,9 @@ fn standing<'a>(
 
 /// The models and routes that scopes and roles leave.
 fn limit(settings: &JwtAuth, scopes: &[String], standing: Option<&str>, bearer: &mut Bearer) -> Result<(), Refused> {
-    if let Some(grant) = settings.role_permissions.iter().find(|grant| Some(grant.name.as_str()) == standing).filter(|_| settings.enforce_rbac) {
+    if let Some(grant) =
+        settings.role_permissions.iter().find(|grant| Some(grant.name.as_str()) == standing).filter(|_| settings.enforce_rbac)
+    {
         bearer.models.clone_from(&grant.models);
         bearer.routes.clone_from(&grant.routes);
     } else if standing == Some("team") && bearer.user.is_none() {
@@ -205,7 +201,11 @@ fn limit(settings: &JwtAuth, scopes: &[String], standing: Option<&str>, bearer: 
     }
     let united = |pick: fn(&Grant) -> &Vec<String>| -> Vec<String> {
         // One scope without a list gives everything.
-        if given.iter().any(|grant| pick(grant).is_empty()) { Vec::new() } else { given.iter().flat_map(|grant| pick(grant).clone()).collect() }
+        if given.iter().any(|grant| pick(grant).is_empty()) {
+            Vec::new()
+        } else {
+            given.iter().flat_map(|grant| pick(grant).clone()).collect()
+        }
     };
     let (models, routes) = (united(|grant| &grant.models), united(|grant| &grant.routes));
     if !models.is_empty() {

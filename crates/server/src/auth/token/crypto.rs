@@ -21,8 +21,7 @@ pub(super) const ACCEPTED: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 
-static PROVIDER: CryptoProvider =
-    CryptoProvider { signer_factory, verifier_factory, key_utils: KeyUtils::new_unimplemented() };
+static PROVIDER: CryptoProvider = CryptoProvider { signer_factory, verifier_factory, key_utils: KeyUtils::new_unimplemented() };
 
 /// Makes this the way signatures are checked in this process.
 pub(super) fn install() {

@@ -113,7 +113,12 @@ enum Found {
 
 fn administrator(bearer: &Bearer) -> Caller {
     let user = bearer.user.clone().unwrap_or_else(|| ADMIN.to_owned());
-    let principal = Principal { user: Some(user.clone()), user_email: bearer.email.clone(), customer: bearer.customer.clone(), ..Principal::named(NAME) };
+    let principal = Principal {
+        user: Some(user.clone()),
+        user_email: bearer.email.clone(),
+        customer: bearer.customer.clone(),
+        ..Principal::named(NAME)
+    };
     Caller {
         principal: Arc::new(principal),
         user: Some(user),

@@ -68,8 +68,20 @@ fn vectors(forge: &Forge) -> Vec<(String, String)> {
     }
     // Ids of keys that are something else.
     for kid in [
-        json!("../../../dev/null"), json!("' OR '1'='1"), json!("unknown"), json!(""), json!(0), json!(null), json!(["rsa"]), json!({}),
-        json!("rsa\0"), json!("RSA"), json!("http://127.0.0.1/key"), json!("k".repeat(5000)), json!("/etc/passwd"), json!("| id"),
+        json!("../../../dev/null"),
+        json!("' OR '1'='1"),
+        json!("unknown"),
+        json!(""),
+        json!(0),
+        json!(null),
+        json!(["rsa"]),
+        json!({}),
+        json!("rsa\0"),
+        json!("RSA"),
+        json!("http://127.0.0.1/key"),
+        json!("k".repeat(5000)),
+        json!("/etc/passwd"),
+        json!("| id"),
     ] {
         all.push((format!("kid {}", forge::short(&kid)), forge.by_attacker(&json!({"alg": "RS256", "kid": kid}), &good)));
     }
@@ -82,23 +94,48 @@ fn vectors(forge: &Forge) -> Vec<(String, String)> {
     }
     // Claims.
     let wrong: Vec<Value> = [
-        json!("other"), json!("switchboard2"), json!("Switchboard"), json!("switch"), json!([]), json!(["other"]), json!(7), json!(null), json!({}),
+        json!("other"),
+        json!("switchboard2"),
+        json!("Switchboard"),
+        json!("switch"),
+        json!([]),
+        json!(["other"]),
+        json!(7),
+        json!(null),
+        json!({}),
         json!(" switchboard"),
     ]
     .into_iter()
     .map(|aud| with(|claims| claims["aud"] = aud))
     .chain(
         [
-            json!("https://issuer.example/"), json!("https://issuer.example.evil"), json!("HTTPS://issuer.example"), json!("issuer.example"),
-            json!(null), json!(7), json!(["https://other.example"]), json!("http://issuer.example"), json!(""),
+            json!("https://issuer.example/"),
+            json!("https://issuer.example.evil"),
+            json!("HTTPS://issuer.example"),
+            json!("issuer.example"),
+            json!(null),
+            json!(7),
+            json!(["https://other.example"]),
+            json!("http://issuer.example"),
+            json!(""),
         ]
         .into_iter()
         .map(|iss| with(|claims| claims["iss"] = iss)),
     )
     .chain(
-        [json!(unix() - 120), json!(0), json!(-1), json!(null), json!("never"), json!("9999999999"), json!([9_999_999_999_u64]), json!(true), json!(1.5)]
-            .into_iter()
-            .map(|exp| with(|claims| claims["exp"] = exp)),
+        [
+            json!(unix() - 120),
+            json!(0),
+            json!(-1),
+            json!(null),
+            json!("never"),
+            json!("9999999999"),
+            json!([9_999_999_999_u64]),
+            json!(true),
+            json!(1.5),
+        ]
+        .into_iter()
+        .map(|exp| with(|claims| claims["exp"] = exp)),
     )
     .chain([json!(unix() + 120), json!(9_999_999_999_u64)].into_iter().map(|nbf| with(|claims| claims["nbf"] = nbf)))
     .chain([json!(unix() + 120), json!("tomorrow"), json!(1e300)].into_iter().map(|iat| with(|claims| claims["iat"] = iat)))

@@ -242,7 +242,11 @@ fn grants(reader: &mut Reader<'_>, items: &[Node], key: &str) -> Vec<Grant> {
         let empty = Map::default();
         let map = item.as_map().unwrap_or(&empty);
         let Some(name) = map.get(key).and_then(keys::text) else {
-            reader.found.error(&item.at, format!("this entry needs `{key}`"), format!("write `- {{{key}: ..., models: [...], routes: [...]}}`"));
+            reader.found.error(
+                &item.at,
+                format!("this entry needs `{key}`"),
+                format!("write `- {{{key}: ..., models: [...], routes: [...]}}`"),
+            );
             continue;
         };
         let texts = |name: &str| {
