@@ -68,11 +68,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     if let Route::SignIn(step) = route
         && row.policy == Policy::Public
     {
-        let (app, from) = (acceptor.app.clone(), address(body.peer()));
-        let read = body.collect_within(sso::LONGEST_BODY).await;
-        let frames = read.map_err(|error| refusal(parts.uri.path(), Problem::new(Kind::TooLarge, error.to_string())))?;
-        let visit = sso::Visit { app, parts, body: frames.into_bytes(), from };
-        return Ok(Box::pin(sso::serve(&visit, step)).await);
+        return entered(acceptor, step, parts, body).await;
     }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
@@ -112,6 +108,15 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
             Ok(called(acceptor, call).await)
         }
     }
+}
+
+/// A step of signing in, which needs nobody to be known.
+async fn entered(acceptor: &Acceptor, step: sso::Step, parts: http::request::Parts, body: RequestBody) -> Result<Answered, Refusal> {
+    let (app, from) = (acceptor.app.clone(), address(body.peer()));
+    let read = body.collect_within(sso::LONGEST_BODY).await;
+    let frames = read.map_err(|error| refusal(parts.uri.path(), Problem::new(Kind::TooLarge, error.to_string())))?;
+    let visit = sso::Visit { app, parts, body: frames.into_bytes(), from };
+    Ok(Box::pin(sso::serve(&visit, step)).await)
 }
 
 /// What comes of a call. Whoever is refused is told too what its key has spent.
@@ -182,9 +187,7 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
         Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => {
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
-        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::SignIn(_) | Route::Admin(_) => {
-            Ok((plain, path_model, None))
-        }
+        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::SignIn(_) | Route::Admin(_) => Ok((plain, path_model, None)),
         // Its form is known when its body is.
         Route::Explain(flavor) => Ok((Door { flavor, ..plain }, None, None)),
         Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),

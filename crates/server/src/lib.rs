@@ -35,7 +35,7 @@ pub mod reload;
 pub mod resilience;
 pub mod router;
 pub mod serve;
-mod served;
 pub mod sso;
+mod served;
 pub mod transport;
 pub mod trust;
