@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::call::Door;
 use crate::error::Error;
+use crate::experiment::shadow::Tap;
 use crate::judge::{is_empty, reported};
 use crate::meter::Meter;
 use crate::upstream::UpstreamBody;
@@ -78,6 +79,24 @@ impl std::fmt::Debug for dyn Source {
     }
 }
 
+impl Answer {
+    /// The same, heard by that tap too.
+    #[must_use]
+    pub(crate) fn tapped(mut self, mut tap: Box<Tap>) -> Self {
+        match &mut self.body {
+            AnswerBody::Whole(Some(body)) => {
+                tap.pass(body);
+                tap.end();
+            }
+            AnswerBody::Whole(None) => {}
+            AnswerBody::Stream(stream) => stream.tap = Some(tap),
+            // What is made of others is not compared.
+            AnswerBody::Made(_) => {}
+        }
+        self
+    }
+}
+
 /// An answer broke off that has no way to say so: its connection must.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the provider's answer broke off")]
@@ -128,6 +147,7 @@ pub struct StreamBody {
     scratch: Vec<Bytes>,
     ended: bool,
     broken: Option<Box<Error>>,
+    tap: Option<Box<Tap>>,
     /// The client has been told that it broke off.
     failed: bool,
     silence: Silence,
@@ -186,6 +206,7 @@ impl StreamBody {
             failed: false,
             silence: Silence::new(Silence::LONGEST),
             said: None,
+            tap: None,
         }
     }
 
@@ -359,12 +380,20 @@ impl StreamBody {
             }
         }
         if let Some(chunk) = self.next_chunk() {
+            if let Some(tap) = &mut self.tap {
+                tap.pass(&chunk);
+            }
             return Poll::Ready(Part::Bytes(chunk));
         }
         match (self.ended, &self.broken) {
             (false, _) => Poll::Pending,
             (true, Some(_)) => Poll::Ready(Part::Broken),
-            (true, None) => Poll::Ready(Part::End),
+            (true, None) => {
+                if let Some(tap) = self.tap.take() {
+                    tap.end();
+                }
+                Poll::Ready(Part::End)
+            }
         }
     }
 

@@ -67,6 +67,8 @@ pub struct Spec {
     pub guessed: bool,
     /// What must never be shown, wherever a provider may repeat it.
     pub secrets: Vec<Secret>,
+    /// Where copies of the requests that it answers go.
+    pub shadows: Vec<Arc<crate::experiment::Shadow>>,
 }
 
 /// What deployments are built on.

@@ -146,7 +146,12 @@ impl Egress {
         Err(EgressError::Url("leads to other URLs too often"))
     }
 
-    async fn send(&self, upstream: &Upstream, (origin, path): (Origin, PathAndQuery), time: Duration) -> Result<UpstreamReply, EgressError> {
+    async fn send(
+        &self,
+        upstream: &Upstream,
+        (origin, path): (Origin, PathAndQuery),
+        time: Duration,
+    ) -> Result<UpstreamReply, EgressError> {
         let mut request = UpstreamRequest::new(Method::GET, origin, path);
         request.headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         // Some public hosts answer nobody without a name.
@@ -202,7 +207,7 @@ fn is_listed(list: &[String], host: &str) -> bool {
         Some(_) => {
             let (host, allowed) = (host.as_bytes(), allowed.as_bytes());
             host.len() > allowed.len() && host[host.len() - allowed.len()..].eq_ignore_ascii_case(allowed)
-        },
+        }
         None => host.eq_ignore_ascii_case(allowed),
     })
 }

@@ -1,7 +1,7 @@
 //! The gateway: what is known to all workers, and the journey of one call.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -13,8 +13,11 @@ use crate::attempt::{Attempts, Budget, Settings};
 use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
+use crate::experiment::{Mirror, Trial};
 use crate::media::Brought;
-use crate::meter::{Meter, Outcome, Record, Recorder, Served};
+use crate::meter::{Decision, Meter, Outcome, Record, Recorder, Served};
+use crate::reflection;
+use crate::route::hooks::Question;
 use crate::route::{Fleet, Plan};
 use crate::service::repeated::{Archive, Shelf};
 use crate::service::shared::Board;
@@ -27,6 +30,7 @@ pub struct Gateway {
     recorder: Arc<dyn Recorder>,
     settings: ArcSwap<Settings>,
     budget: Budget,
+    mirror: OnceLock<Arc<dyn Mirror>>,
     board: Board,
     shelf: Shelf,
     archive: Option<Arc<dyn Archive>>,
@@ -37,7 +41,7 @@ impl Gateway {
     pub fn new(fleet: Fleet, admission: Admission, recorder: Arc<dyn Recorder>, settings: Settings) -> Self {
         let (fleet, settings) = (ArcSwap::from_pointee(fleet), ArcSwap::from_pointee(settings));
         let (budget, board, shelf) = (Budget::default(), Board::default(), Shelf::default());
-        Self { fleet, admission, recorder, settings, budget, board, shelf, archive: None }
+        Self { fleet, admission, recorder, settings, budget, board, shelf, archive: None, mirror: OnceLock::new() }
     }
 
     /// With a place where answers are kept for those who ask again.
@@ -65,6 +69,11 @@ impl Gateway {
     pub fn replace(&self, mut fleet: Fleet) {
         fleet.inherit(&self.fleet.load());
         self.fleet.store(Arc::new(fleet));
+    }
+
+    /// Copies of requests go there from now on. The first one that is said stays.
+    pub fn reflect_to(&self, mirror: Arc<dyn Mirror>) {
+        let _ = self.mirror.set(mirror);
     }
 
     /// How calls are tried now.
@@ -138,6 +147,11 @@ impl Gateway {
     }
 
     async fn tried(&self, call: &Call, worker: &Worker, mut meter: Meter) -> Result<Answer, Error> {
+        let question = self.fleet.load().question(call);
+        if let Some(question) = question {
+            // Few calls ask anything before they are planned: the others' future stays small.
+            Box::pin(self.inquire(question, worker)).await;
+        }
         let mut failed = |error| {
             meter.fail(&error, &call.door);
             error
@@ -146,6 +160,35 @@ impl Gateway {
         let permit = self.admission.admit().map_err(&mut failed)?;
         meter.hold(Some(permit), self.admission.tab(call));
         meter.bind(std::mem::take(&mut plan.bonds));
+        if let Some(advice) = &plan.advice {
+            meter.note(|record| record.decision = Some(Decision::of(advice, &plan)));
+        }
+        let tap = self.mirror.get().and_then(|mirror| reflection::copies(call, &plan, &**mirror));
+        let (asked, settings) = (Asked::of(call), self.settings.load_full());
+        let answer = self.attempts((call, &asked), worker, &settings).run(&plan, meter).await;
+        match tap {
+            None => answer,
+            Some(tap) => answer.map(|answer| answer.tapped(tap)),
+        }
+    }
+
+    /// Asks a model what a call is. Whatever comes of it, the call goes on.
+    async fn inquire(&self, question: Question, worker: &Worker) {
+        let Question { errand, patience, answer } = question;
+        let asked = async { reflection::whole(self.errand(&errand, worker, None).await.ok()?).await };
+        answer(tokio::time::timeout(patience, asked).await.ok().flatten());
+    }
+
+    /// Takes a call of the gateway's own to its answer. It asks nothing beforehand and has no copies.
+    pub async fn errand(&self, call: &Call, worker: &Worker, trial: Option<Trial>) -> Result<Answer, Error> {
+        let mut meter = self.meter(call);
+        let mut failed = |error| {
+            meter.fail(&error, &call.door);
+            error
+        };
+        let plan = self.plan(call).await.map_err(&mut failed)?;
+        meter.hold(None, self.admission.tab(call));
+        meter.note(|record| record.decision = trial.map(|trial| Decision::of_trial(trial, &plan)));
         let (asked, settings) = (Asked::of(call), self.settings.load_full());
         self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
     }
@@ -209,6 +252,7 @@ impl Gateway {
             duration: Duration::ZERO,
             first_content: None,
             overhead: None,
+            decision: None,
             continued: 0,
             served: Served::Asked,
         };

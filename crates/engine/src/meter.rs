@@ -26,6 +26,7 @@ use crate::route::affinity::Bond;
 
 mod charge;
 mod cost;
+mod decision;
 pub use cost::cost;
 
 pub(crate) use charge::Delivered;
@@ -36,6 +37,7 @@ const CHECKPOINT_TOKENS: u64 = 256;
 const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
 
 pub use attempt::Attempt;
+pub use decision::Decision;
 use race::Lane;
 pub(crate) use race::Race;
 pub use served::Served;
@@ -104,6 +106,8 @@ pub struct Record {
     pub first_content: Option<Duration>,
     /// Spent in the gateway itself before the first byte was sent to a provider.
     pub overhead: Option<Duration>,
+    /// Who chose the model, where it was not the caller.
+    pub decision: Option<Box<Decision>>,
     /// How often another provider was asked for the rest of an answer that had broken off.
     pub continued: u32,
     /// Whose answer it got.
@@ -338,6 +342,7 @@ impl Meter {
             usage,
             cost,
             hedge,
+            shut_out: shut,
             outrun,
         });
         shut
@@ -485,6 +490,9 @@ impl Drop for Meter {
             record.first_content = self.0.begun.or(record.first_content);
             if self.0.shown.as_ref().is_some_and(|shown| shown.load(Ordering::Relaxed)) {
                 record.status = 200;
+            }
+            if let Some(decision) = &mut record.decision {
+                decision.compare(record.usage.as_ref(), &self.0.counted, self.0.service.as_deref());
             }
             record.duration = self.0.received.elapsed();
             if let Some(deployment) = record.deployment.as_ref().filter(|_| record.outcome == Outcome::Complete) {

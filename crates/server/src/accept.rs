@@ -25,10 +25,10 @@ use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::{Caller, Credential, session};
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
-use crate::router::{Match, Route, Row};
+use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
-use crate::{default_model, explain, health, identity, market, models, page, sso};
+use crate::{default_model, explain, health, identity, market, metrics, models, page, sso};
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -64,6 +64,9 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         && row.policy == Policy::Public
     {
         return Ok(page::open(page, &acceptor.app, &parts));
+    }
+    if route == Route::Page(Page::Metrics) && !acceptor.app.config.load().litellm.metrics.require_auth {
+        return Ok(metrics::page(&acceptor.app).await);
     }
     if let Route::SignIn(step) = route
         && row.policy == Policy::Public
@@ -187,7 +190,9 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
         Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => {
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
-        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::SignIn(_) | Route::Admin(_) => Ok((plain, path_model, None)),
+        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::SignIn(_) | Route::Admin(_) => {
+            Ok((plain, path_model, None))
+        }
         // Its form is known when its body is.
         Route::Explain(flavor) => Ok((Door { flavor, ..plain }, None, None)),
         Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),

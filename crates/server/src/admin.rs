@@ -7,12 +7,14 @@
 
 mod audit;
 mod duration;
+mod experiments;
 pub mod form;
 mod grouping;
 mod keys;
+mod models;
 mod openrouter;
-mod proof;
 pub(crate) mod people;
+mod proof;
 mod refused;
 pub mod routes;
 mod rows;

@@ -12,6 +12,7 @@ pub(crate) mod fetch;
 pub mod guess;
 pub mod guests;
 pub mod mint;
+pub mod owned;
 pub mod password;
 pub mod resolve;
 pub mod session;
@@ -30,6 +31,7 @@ use switchboard_engine::admit::Book;
 use switchboard_engine::upstream::Transport;
 use switchboard_store::{Store, StoreError, Time};
 
+pub(crate) use address::has as is_in;
 pub use caller::{Caller, Credential};
 pub use directory::Directory;
 
@@ -38,6 +40,7 @@ use crate::config::Config;
 use crate::config::resolved::JwtAuth;
 use guess::Guesses;
 use mint::Pepper;
+use owned::Owned;
 use resolve::Groups;
 use session::Stamps;
 use terms::Policy;
@@ -66,6 +69,8 @@ pub struct Keys {
     stamps: Stamps,
     /// A header of the configuration's own that may hold a key.
     header: Option<String>,
+    /// The addresses that may ask; none means all.
+    addresses: Vec<String>,
 }
 
 /// What signed tokens are read with.
@@ -119,10 +124,11 @@ impl Keys {
             directory,
             guesses,
             pepper,
-            around: Around { groups: Arc::new(groups(config)), book, policy },
+            around: Around { groups: Arc::new(groups(config)), owned: Arc::new(Owned::of(config)), book, policy },
             tokens,
             stamps: Stamps::of(config),
             header: config.general.key_header.clone(),
+            addresses: config.general.addresses.clone(),
         }
     }
 
@@ -148,6 +154,9 @@ impl Keys {
 
     /// Who sends that request, or why nobody may.
     pub async fn caller(&self, headers: &HeaderMap, query: Option<&str>, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
+        if !self.addresses.is_empty() && !from.is_some_and(|from| self.addresses.iter().any(|allowed| is_in(allowed, from))) {
+            return Err(Refused::forbidden("Access forbidden: IP address not allowed."));
+        }
         let Some(master) = &self.master else { return Ok(self.trusted.clone()) };
         let Some(given) = presented(headers, query, self.header.as_deref()) else {
             if let Some(secret) = session::cookie(headers) {
@@ -242,20 +251,19 @@ impl Keys {
     }
 
     async fn read(&self, store: &Store, given: &str, key: Digest) -> Result<Option<Caller>, Refused> {
-        let (hash, pepper) = (hex(&key), self.pepper.clone());
-        let Around { groups, book, policy } = self.around.clone();
-        let proof = pepper.map(|pepper| pepper.proof(given));
+        let (hash, pepper, given) = (hex(&key), self.pepper.clone(), given.to_owned());
+        let Around { groups, owned, book, policy } = self.around.clone();
         store
-            .read(move |desk| async move {
+            .soon(move |desk| async move {
                 let Some(key) = resolve::key(&desk, &hash).await? else { return Ok(None) };
                 // A row without the right proof was not written by a gateway that knows the pepper.
-                if proof.is_some_and(|proof| key.verifier.as_deref() != Some(proof.as_str())) {
+                if pepper.is_some_and(|pepper| !pepper.proves(key.verifier.as_deref(), &given, &hash)) {
                     tracing::warn!(key = key.key_name, "a key's row does not bear the proof of this gateway's pepper");
                     return Ok(None);
                 }
                 let around = resolve::surroundings(&desk, &key).await?;
                 let allowance = terms::of(&book, &key, &around, &policy);
-                Ok(Some(resolve::caller(&key, &around, &groups, allowance)))
+                Ok(Some(Caller { owned, ..resolve::caller(&key, &around, &groups, allowance) }))
             })
             .await
     }
@@ -362,10 +370,11 @@ mod tests {
             directory: foundation.directory,
             guesses: foundation.guesses,
             pepper: None,
-            around: Around { groups: Arc::default(), book: Arc::default(), policy: Policy::default() },
+            around: Around { groups: Arc::default(), owned: Arc::default(), book: Arc::default(), policy: Policy::default() },
             tokens: None,
             stamps: Stamps::default(),
             header: None,
+            addresses: Vec::new(),
         }
     }
 

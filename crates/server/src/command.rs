@@ -4,6 +4,7 @@ mod catalog;
 mod chat;
 mod check;
 mod client;
+mod import;
 mod models;
 mod serve;
 mod spelling;
@@ -53,6 +54,9 @@ enum Command {
     /// What secrets are sealed with
     #[command(subcommand)]
     Secrets(trust::Secrets),
+    /// Take over what another gateway's database knows
+    #[command(subcommand)]
+    Import(import::Import),
     /// Check that the ledger is as it must be
     Verify(verify::Verify),
     /// Print a completion script for a shell
@@ -92,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Catalog(catalog) => catalog.run(&environment),
         Command::Audit(audit) => audit.run(environment),
         Command::Secrets(secrets) => secrets.run(environment),
+        Command::Import(import) => import.run(environment),
         Command::Verify(verify) => verify.run(environment),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut std::io::stdout());

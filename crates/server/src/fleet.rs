@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use switchboard_engine::catalog::{Auth, Catalog};
 use switchboard_engine::deployment::{Deployment, Spec};
+use switchboard_engine::experiment::Shadow;
 use switchboard_engine::health::Registry;
 use switchboard_engine::route::settings::Settings;
 use switchboard_engine::route::traits::{Pattern, Traits};
@@ -211,6 +212,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         transport: crate::transport::of_deployment(config, connection.ssl_verify.as_ref(), connection.ssl_certificate.as_deref())
             .map_err(|error| error.to_string())?,
         secrets,
+        shadows: named.silent_models.iter().map(|model| Arc::new(Shadow::silent(model))).collect(),
         ..Spec::default()
     })
 }

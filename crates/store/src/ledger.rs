@@ -4,10 +4,12 @@
 //! carried twice adds nothing the second time. Rows of counters are touched in the order of their keys, whoever touches them, so
 //! that gateways that share a database do not wait for each other in circles.
 
+mod carry;
 mod line;
 mod post;
 mod recorder;
 pub mod report;
+mod routed;
 mod verify;
 mod writer;
 
@@ -21,7 +23,8 @@ use crate::error::StoreError;
 use crate::open::Store;
 use crate::sql::Sql;
 
-pub use line::LogLine;
+pub use carry::{Balance, carry_blocking};
+pub use line::{LogLine, Part, Saving};
 pub use recorder::SpendLog;
 pub use verify::{Finding, Report, verify, verify_blocking};
 pub use writer::Writer;

@@ -7,6 +7,7 @@ mod grouping;
 mod identity;
 mod key;
 mod people;
+mod stored;
 mod team;
 
 use serde::Serialize;
@@ -17,6 +18,7 @@ pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
 pub use identity::{JwtKeyMapping, Password, Session};
 pub use key::{FormerKey, Key};
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
+pub use stored::{Credential, Model, Setting};
 pub use team::Team;
 
 use crate::money::Money;

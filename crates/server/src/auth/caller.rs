@@ -7,8 +7,9 @@ use switchboard_engine::principal::Principal;
 use switchboard_store::Time;
 use switchboard_store::object::Role;
 
+use super::owned::Owned;
 use crate::admin::Refused;
-use crate::authz::model::Layer;
+use crate::authz::model::{Layer, Whose};
 
 /// What kind of credential was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Caller {
     pub enforced_params: Vec<String>,
     /// Addresses the key may be used from; none means all.
     pub addresses: Vec<String>,
+    /// Models that teams have to themselves.
+    pub owned: Arc<Owned>,
     /// The same in other teams of its token, where this one may not use a model.
     pub others: Vec<Arc<Caller>>,
 }
@@ -99,6 +102,7 @@ impl Caller {
             barred: None,
             enforced_params: Vec::new(),
             addresses: Vec::new(),
+            owned: Arc::default(),
             others: Vec::new(),
         }
     }
@@ -110,7 +114,27 @@ impl Caller {
 
     /// Whether it may use the model of those names: its own, and its group's.
     pub fn may_use(&self, names: &[&str]) -> bool {
-        self.layers.iter().all(|layer| names.iter().any(|name| layer.has(name)))
+        self.refusing(names).is_none()
+    }
+
+    /// Whose list it is that does not have the model of those names, if any is.
+    pub fn refusing(&self, names: &[&str]) -> Option<Whose> {
+        let owner = names.iter().find_map(|name| self.owned.owner(name));
+        if let Some((team, _)) = owner
+            && self.team.as_deref() != Some(team)
+            && !self.sees_all()
+        {
+            return Some(Whose::Key);
+        }
+        let public = owner.map(|(_, public)| public);
+        let has = |layer: &Layer| names.iter().copied().chain(public).any(|name| layer.has(name));
+        self.layers.iter().find(|layer| !has(layer)).map(|layer| layer.whose)
+    }
+
+    /// The model meant by that name: its team's own, its own alias, else the name.
+    pub fn meant<'a>(&'a self, model: &'a str) -> &'a str {
+        let aliased = self.principal.meant(model);
+        self.owned.group(self.team.as_deref(), aliased).unwrap_or(aliased)
     }
 
     /// Whether it may be told where deployments are reached: administrators may, and everyone at a gateway that asks for no key.

@@ -111,6 +111,7 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allo
         barred,
         enforced_params: texts(key.metadata.get("enforced_params")),
         addresses: texts(key.metadata.get("allowed_ips")),
+        owned: Arc::default(),
         others: Vec::new(),
     }
 }

@@ -211,6 +211,11 @@ fn line(record: &Record, out: &mut Vec<u8>) {
     if let Some(cost) = record.cost {
         line.text(",\"cost_usd\":", cost.written().as_str());
     }
+    if let Some(trial) = record.decision.as_ref().and_then(|decision| decision.trial.as_ref()) {
+        line.text(",\"experiment\":", &trial.experiment);
+        line.text(",\"arm\":", &trial.arm);
+        line.name(",\"role\":", trial.role.as_str());
+    }
     line.number(",\"duration_us\":", micros(record.duration));
     if let Some(first_content) = record.first_content {
         line.number(",\"first_content_us\":", micros(first_content));

@@ -41,8 +41,7 @@ impl Host {
                     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
                     let (status, headers, body) = file(&path);
                     kept.lock().expect("lock").push(path);
-                    let head =
-                        format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n", body.len());
+                    let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n", body.len());
                     // Whoever has had enough may leave.
                     let _ = stream.write_all(&[head.as_bytes(), &body].concat());
                 });
@@ -129,7 +128,8 @@ fn bytes_are_brought_to_who_takes_only_bytes() {
     let url = format!("data:image/png;base64,{}", base64(PNG));
     assert_eq!(sent["messages"][0]["content"][1]["image_url"]["url"], json!(url), "{sent}");
     let source = json!({"type": "url", "url": host.url("/a.png")});
-    let body = json!({"model": "ollama", "max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]});
+    let body =
+        json!({"model": "ollama", "max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]});
     app.ask("POST", "/v1/messages").json(&body).send();
     let sent = last(&upstream);
     assert_eq!(sent["messages"][0]["images"], json!([base64(PNG)]), "{sent}");
@@ -146,7 +146,8 @@ fn documents_and_sound_are_brought_in_every_client_format() {
     let sent = last(&upstream);
     let block = &sent["messages"][0]["content"][1]["document"];
     assert_eq!((&block["format"], &block["source"]["bytes"]), (&json!("pdf"), &json!(base64(PDF))), "{sent}");
-    let input = json!({"model": "gemini", "input": [{"role": "user", "content": [{"type": "input_file", "file_url": host.url("/a.pdf")}]}]});
+    let input =
+        json!({"model": "gemini", "input": [{"role": "user", "content": [{"type": "input_file", "file_url": host.url("/a.pdf")}]}]});
     app.ask("POST", "/v1/responses").json(&input).send();
     let sent = last(&upstream);
     assert_eq!(sent["contents"][0]["parts"][0]["inlineData"], json!({"mimeType": "application/pdf", "data": base64(PDF)}), "{sent}");
@@ -165,7 +166,8 @@ fn who_looks_up_urls_gets_the_url() {
     assert_eq!(ask(&app, "looks-up", &image(&url)).0, StatusCode::OK);
     assert_eq!(last(&upstream)["messages"][0]["content"][1]["image_url"]["url"], json!(url));
     let source = json!({"type": "url", "url": url});
-    let body = json!({"model": "looks-up", "max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]});
+    let body =
+        json!({"model": "looks-up", "max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]});
     app.ask("POST", "/v1/messages").json(&body).send();
     assert_eq!(last(&upstream)["messages"][0]["content"][0]["image_url"]["url"], json!(url));
     assert!(host.asked().is_empty());
@@ -190,7 +192,8 @@ fn what_cannot_be_had_is_a_clear_error_and_reaches_no_provider() {
     }
     // In the words of another API.
     let source = json!({"type": "url", "url": host.url("/none.png")});
-    let body = json!({"model": "ollama", "max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]});
+    let body =
+        json!({"model": "ollama", "max_tokens": 5, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]});
     let reply = app.ask("POST", "/v1/messages").json(&body).send();
     assert_eq!((reply.status, &reply.json()["error"]["type"]), (StatusCode::BAD_REQUEST, &json!("invalid_request_error")));
     assert!(upstream.asked().is_empty());

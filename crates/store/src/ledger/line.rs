@@ -60,6 +60,34 @@ pub struct LogLine<M = Map<String, Value>> {
     pub session_id: Option<String>,
     /// Everything else, as JSON.
     pub metadata: M,
+    /// Its part in an experiment. Counted when the line is added; what is shown of it stands in the metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    /// What it would have cost elsewhere; the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saving: Option<Saving>,
+}
+
+/// A request's part in an experiment.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// The experiment.
+    pub experiment: String,
+    /// The arm.
+    pub arm: String,
+    /// `live`, `shadow` or `judge`.
+    pub role: String,
+    /// Whether it was answered in full, so that its time says how long an answer takes.
+    pub whole: bool,
+}
+
+/// What a request would have cost if nothing had chosen its model.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Saving {
+    /// The group it would have gone to.
+    pub reference: String,
+    /// What it would have cost there, in nano-dollars.
+    pub cost: i64,
 }
 
 /// A line on its way from the journal to the database: what has no column is not looked into.

@@ -206,7 +206,7 @@ async fn log(on: &mut Transaction<'_, Any>, lines: &[Passing]) -> Result<(), Sto
     }
     let rows = days.into_iter().map(|(key, counts)| key.map(Cell::from).into_iter().chain(counts.map(Cell::from)).collect());
     DAILY.run(on, rows.collect()).await?;
-    Ok(())
+    super::routed::count(on, lines.iter().filter(|line| added.contains(&line.request_id))).await
 }
 
 /// How far the journal of that gateway has been carried.

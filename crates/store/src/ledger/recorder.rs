@@ -7,6 +7,8 @@ use switchboard_engine::meter::{Outcome, Record, Recorder};
 use switchboard_engine::wire::Operation;
 use switchboard_engine::wire::reply::Usage;
 
+use super::line::{Part, Saving};
+use super::routed::{self, Decided};
 use crate::journal::Journal;
 
 /// Writes every call to the journal, and hands it on.
@@ -72,6 +74,10 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<&'a str>,
     metadata: Metadata<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<Part>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saving: Option<Saving>,
 }
 
 /// What has no column.
@@ -93,6 +99,8 @@ struct Metadata<'a> {
     finish_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     overhead_us: Option<u64>,
+    #[serde(flatten)]
+    decided: Option<Decided<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Counts<'a>>,
 }
@@ -139,6 +147,8 @@ impl<'a> Written<'a> {
             tags: &principal.tags,
             session_id: record.session.as_deref(),
             metadata: Metadata::of(record),
+            part: routed::part(record),
+            saving: routed::saving(record),
         }
     }
 }
@@ -157,6 +167,7 @@ impl<'a> Metadata<'a> {
             estimated: record.estimated,
             finish_reason: record.finish.map(|reason| format!("{reason:?}").to_ascii_lowercase()),
             overhead_us: record.overhead.map(|overhead| u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX)),
+            decided: Decided::of(record),
             usage: record.usage.as_ref().map(Counts),
         }
     }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod audit;
+mod experiments;
 mod leases;
 mod ledger;
 mod objects;

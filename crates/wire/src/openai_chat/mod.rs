@@ -60,9 +60,9 @@ mod read_messages;
 pub(crate) mod read_request;
 mod reasoning;
 mod reply;
+mod sweep;
 #[cfg(test)]
 pub(crate) mod tests;
-mod sweep;
 pub(crate) mod text;
 pub(crate) mod usage;
 mod write_events;

@@ -10,6 +10,7 @@ use switchboard_store::{Desk, Store, Time};
 use super::claims::Bearer;
 use crate::admin::{Refused, people};
 use crate::auth::caller::{ADMIN, Caller, Credential};
+use crate::auth::owned::Owned;
 use crate::auth::resolve::{self, Groups};
 use crate::auth::terms::{self, Policy};
 use crate::config::resolved::JwtAuth;
@@ -35,6 +36,8 @@ pub struct Means {
 pub struct Around {
     /// Groups of models.
     pub groups: Arc<Groups>,
+    /// Models that teams have to themselves.
+    pub owned: Arc<Owned>,
     /// What everybody has spent.
     pub book: Arc<Book>,
     /// Whose budgets hold.
@@ -88,6 +91,7 @@ async fn mapped(store: &Store, means: &Means, bearer: &Bearer, issuer: String) -
             let around = resolve::surroundings(&desk, &key).await?;
             let allowance = terms::of(&means.around.book, &key, &around, &means.around.policy);
             let caller = resolve::caller(&key, &around, &means.around.groups, allowance);
+            let caller = Caller { owned: means.around.owned.clone(), ..caller };
             let expires = sooner(caller.expires, expires);
             return Ok(Some(Caller { credential: Credential::Token, expires, ..caller }));
         }
@@ -268,7 +272,7 @@ pub(crate) async fn without_key(desk: &Desk, key: &Key, means: &Around) -> Resul
     // All of them have the same empty hash: what one spends is not the others'.
     allowance.scopes.retain(|scope| scope.id.level != Level::Key);
     allowance.counted.retain(|scope| scope.id.level != Level::Key);
-    let caller = resolve::caller(key, &around, &means.groups, allowance);
+    let caller = Caller { owned: means.owned.clone(), ..resolve::caller(key, &around, &means.groups, allowance) };
     let principal = Principal { key_hash: None, ..(*caller.principal).clone() };
     Ok(Caller { principal: Arc::new(principal), ..caller })
 }

@@ -27,7 +27,19 @@ pub(super) const KEYS: &[Key] = &[
         "What `auto`, `switchboard/auto` and `openrouter/auto` stand for: `{models: {simple, standard, complex, reasoning}}`, each a \
          name, `{model, params}` or a list of them, by the prices of all models unless said; also `names`, `default_model`, \
          `allowed_models` and `excluded_models` (with `*`), `max_prompt_usd_per_million`, `max_completion_usd_per_million`, \
-         `sticky_seconds` (3600 unless said, 0: none), `boundaries`, `weights`, `keyword_rules: [{keywords, tier}]`, `enabled`.",
+         `sticky_seconds` (3600 unless said, 0: none), `boundaries`, `weights`, `keyword_rules: [{keywords, tier}]`, `enabled`, \
+         `reference_model` (what savings are counted against; the first choice for `reasoning` unless said), and `classifier`: \
+         `{model, timeout_ms, instructions}` asks a model for the tier, `{embedding_model, timeout_ms, examples: {simple: [...], ...}, \
+         threshold}` compares with examples; where no answer comes in time (800 ms unless said) the gateway tells by itself.",
+    ),
+    honoured(
+        "experiments",
+        List,
+        "Names that stand for several models, to find out which does best: `{name, model, arms: [{model, name, weight, params}]}`; also \
+         `sticky_by` (`session`, `user`, `key`, `request`, `header:NAME`, or several of them; the first three unless said), `traffic` \
+         (share of callers that take part), `adapt: {goal: {quality, cost, latency}, every_seconds, floor, max_step, min_samples, \
+         confidence, tolerance, max_seconds, promote}` (shifts shares to the arm that does best; needs a database), `shadows: [{model, \
+         share, judge, charge_caller, max_concurrent}]` (copies of requests whose answers reach nobody).",
     ),
     honoured(
         "content_rules",
@@ -45,6 +57,18 @@ pub(super) const KEYS: &[Key] = &[
         "catalog",
         Text,
         "File with further model cards, as `switchboard catalog update` writes it; `SWITCHBOARD_CATALOG` unless said.",
+    ),
+    honoured(
+        "limits_without_redis",
+        Text,
+        "What becomes of limits that gateways share while Redis does not answer: `local_share` (the default: each gateway keeps to its \
+         part), `closed` or `open`.",
+    ),
+    honoured("metrics", Flag, "Count for Prometheus, and show it at `/metrics`; true unless said."),
+    honoured(
+        "metrics_max_label_sets",
+        Count,
+        "Most sets of labels that are counted apart; 10000 unless said. What has no room is counted together, with the label `other`.",
     ),
     honoured(
         "hedging",

@@ -41,6 +41,8 @@ pub struct Deployment {
     pub default_params: Map<String, Value>,
     /// Answer given without calling the provider.
     pub mock_response: Option<Value>,
+    /// Models that get a copy of each request it answers.
+    pub silent_models: Vec<String>,
     /// What it says as a router, where it is one and no place where a model runs.
     pub router: Option<Box<super::RouterParams>>,
     /// What is known about the model.

@@ -41,10 +41,16 @@ pub struct General {
     pub key_header: Option<String>,
     /// Models may come from the database.
     pub store_model_in_db: bool,
+    /// Nothing says that they may not.
+    pub may_store_models: bool,
+    /// The addresses that may ask; none means all.
+    pub addresses: Vec<String>,
     /// Largest request body, if this section says.
     pub(super) max_request_bytes: Option<u64>,
     /// Checks of deployments while nobody asks.
     pub health_checks: HealthChecks,
+    /// Requests are refused while limits that gateways share cannot be counted.
+    pub(super) fails_closed: bool,
     /// The Redis where gateways agree.
     pub(super) coordination_redis: Option<Secret>,
     /// The model of moderation requests that name none.
@@ -84,8 +90,11 @@ impl General {
             sign_in: SignIn::read(&fields, environment),
             key_header: fields.text("litellm_key_header_name").map(|name| name.to_ascii_lowercase()),
             store_model_in_db: fields.flag("store_model_in_db").unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
+            may_store_models: fields.flag("store_model_in_db").unwrap_or_else(|| !is_off(environment, "STORE_MODEL_IN_DB")),
+            addresses: fields.texts("allowed_ips"),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
             health_checks: HealthChecks::read(&fields),
+            fails_closed: fields.flag("fail_closed_rate_limit_enforcement").unwrap_or(false),
             coordination_redis: fields.map("coordination_redis").and_then(|map| super::redis::of_map(map, environment)),
             moderation_model: fields.text("moderation_model"),
             public_base_url: environment.get_non_empty("PROXY_BASE_URL").map(str::to_owned),
@@ -96,6 +105,10 @@ impl General {
 
 fn is_on(environment: &Environment, name: &str) -> bool {
     environment.get(name).is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "1"))
+}
+
+fn is_off(environment: &Environment, name: &str) -> bool {
+    environment.get(name).is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "false" | "0"))
 }
 
 /// Without a key, only this machine may reach the gateway; a weak key is allowed, since most existing files have one.

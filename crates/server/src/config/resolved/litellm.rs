@@ -6,6 +6,7 @@ use std::time::Duration;
 use switchboard_engine::admit::{NanoUsd, Window};
 
 use super::deployment::{SslVerify, ssl_verify};
+use super::metrics::MetricsSettings;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Section};
 use crate::config::yaml::Node;
@@ -28,6 +29,8 @@ pub struct LitellmSettings {
     pub budget: ProxyBudget,
     /// What is told about requests, by name: every request, those that succeeded, those that failed.
     pub callbacks: Callbacks,
+    /// What is shown of metrics, and to whom.
+    pub metrics: MetricsSettings,
 }
 
 /// Names of callbacks, as written.
@@ -81,6 +84,7 @@ impl LitellmSettings {
             ssl_verify: fields.node("ssl_verify").map(ssl_verify),
             ssl_certificate: fields.text("ssl_certificate").map(PathBuf::from),
             budget: ProxyBudget::read(&fields),
+            metrics: MetricsSettings::read(&fields),
             callbacks: Callbacks {
                 every: fields.texts("callbacks"),
                 success: fields.texts("success_callback"),

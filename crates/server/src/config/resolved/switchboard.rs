@@ -8,9 +8,11 @@ use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
 use super::general::General;
+use super::limits::LimitSettings;
 use super::media::MediaSettings;
+use super::metrics::OwnMetrics;
 use super::resilience::Recovery;
-use super::{routing, smart, virtual_model};
+use super::{experiment, routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -52,8 +54,14 @@ pub struct SwitchboardSettings {
     pub latency_goal: Option<Duration>,
     /// Names that stand for several models.
     pub virtual_models: Vec<VirtualModel>,
+    /// What limits there are beside those of keys and teams.
+    pub limit_rules: LimitSettings,
+    /// What is counted for Prometheus.
+    pub metrics: OwnMetrics,
     /// Routing by what requests say.
     pub smart: switchboard_engine::smart::Settings,
+    /// Names that stand for several models, to find out which does best.
+    pub experiments: Vec<std::sync::Arc<switchboard_engine::experiment::Experiment>>,
 }
 
 /// An address to listen on, and where it was chosen.
@@ -178,7 +186,10 @@ impl SwitchboardSettings {
             openrouter_strategy: routing::openrouter_strategy(reader, &fields),
             latency_goal: fields.milliseconds("latency_goal_ms"),
             virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
+            limit_rules: LimitSettings::read(reader, &fields, general),
+            metrics: OwnMetrics::read(&fields),
             smart: smart::read(reader, &fields),
+            experiments: experiment::read_all(reader, fields.list("experiments")),
         }
     }
 }

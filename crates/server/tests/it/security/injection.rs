@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use switchboard_server::router::{Row, rows};
 
-use crate::managed::{MASTER, Managed, each};
+use crate::managed::{MASTER, each};
 
 const TEXTS: [&str; 20] = [
     "'",
