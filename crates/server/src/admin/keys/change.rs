@@ -6,7 +6,7 @@ use switchboard_store::{Desk, Time};
 
 use super::generate::{alias_is_free, only_columns, placed, reset_at};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, duration, rows};
+use crate::admin::{Answer, Refused, Request, defaults, duration, rows};
 use crate::auth::Caller;
 use crate::authz::contain::Bounds;
 use crate::authz::object::{self, Standing};
@@ -14,6 +14,7 @@ use crate::authz::object::{self, Standing};
 /// `POST /key/update`
 pub(in crate::admin) async fn update(request: &Request) -> Answer {
     let form = request.form("UpdateKeyRequest")?;
+    defaults::within(&request.app.config(), &form)?;
     let named = named(&form)?;
     let (key, budget) = apply(request, form, named.clone()).await?;
     let mut row = rows::key_with_hash(&request.app, &key, budget.as_ref());
@@ -81,9 +82,8 @@ pub(super) async fn may_change(desk: &Desk, caller: &Caller, key: &Key, route: &
             if let Some(id) = &key.team_id
                 && let Some(team) = desk.get::<Team>(id).await?
                 && object::of_team(desk, caller, &team).await? >= Standing::Member
-                && object::permits(&team, route)
             {
-                return Ok(());
+                return object::permits(&team, route).then_some(()).ok_or_else(|| super::not_permitted(&team, route));
             }
         }
         Standing::Stranger => {}
