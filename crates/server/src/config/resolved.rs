@@ -10,6 +10,7 @@ mod experiment;
 mod fallback;
 mod general;
 mod jwt;
+mod limit_rules;
 mod limits;
 mod litellm;
 mod media;

@@ -36,6 +36,7 @@ mod people;
 mod references;
 mod reloading;
 mod routing;
+mod scopes;
 mod security;
 mod smart;
 mod spending;
