@@ -72,11 +72,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     if let Route::SignIn(step) = route
         && row.policy == Policy::Public
     {
-        let (app, from) = (acceptor.app.clone(), address(body.peer()));
-        let read = body.collect_within(sso::LONGEST_BODY).await;
-        let frames = read.map_err(|error| refusal(parts.uri.path(), Problem::new(Kind::TooLarge, error.to_string())))?;
-        let visit = sso::Visit { app, parts, body: frames.into_bytes(), from };
-        return Ok(Box::pin(sso::serve(&visit, step)).await);
+        return entered(acceptor, step, parts, body).await;
     }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
@@ -116,6 +112,15 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
             Ok(called(acceptor, call).await)
         }
     }
+}
+
+/// A step of signing in, which needs nobody to be known.
+async fn entered(acceptor: &Acceptor, step: sso::Step, parts: http::request::Parts, body: RequestBody) -> Result<Answered, Refusal> {
+    let (app, from) = (acceptor.app.clone(), address(body.peer()));
+    let read = body.collect_within(sso::LONGEST_BODY).await;
+    let frames = read.map_err(|error| refusal(parts.uri.path(), Problem::new(Kind::TooLarge, error.to_string())))?;
+    let visit = sso::Visit { app, parts, body: frames.into_bytes(), from };
+    Ok(Box::pin(sso::serve(&visit, step)).await)
 }
 
 /// What comes of a call. Whoever is refused is told too what its key has spent.

@@ -21,6 +21,9 @@ use crate::health;
 use crate::models::document;
 use crate::router::{Page, rows};
 
+/// The release of LiteLLM whose API this gateway follows.
+const LITELLM: &str = "1.106.2";
+
 const STYLE: &str = include_str!("page/style.css");
 
 /// What browsers may do with a page of ours: show it, and nothing else.
@@ -122,6 +125,8 @@ fn details(app: &App) -> Response<AnswerBody> {
             "db": memory(app),
             "cache": null,
             "switchboard_version": env!("CARGO_PKG_VERSION"),
+            // Whose API this follows; its clients look for it.
+            "litellm_version": LITELLM,
             "success_callbacks": callbacks,
             "deployments": app.gateway.fleet().deployments().count(),
             "requests_in_flight": app.gateway.in_flight(),

@@ -57,9 +57,10 @@ impl<'a> Reader<'a> {
     fn known(&mut self, section: Section, key: &Key, entry: &Entry) -> bool {
         let full = section.name_of(key.name);
         if entry.node.value == Value::Unset {
-            // Without Redis a gateway goes by itself; it need not stay away.
-            let needed = key.effect == Effect::Honoured && !(section == Section::Router && key.name.starts_with("redis_"));
-            self.unset(&full, needed, &entry.node);
+            // A model without its key is left out, and a gateway without its neighbours serves alone; one that lacks what protects it
+            // does not start.
+            let tolerable = matches!(section, Section::Params | Section::Credential | Section::Router | Section::Litellm);
+            self.unset(&full, key.effect == Effect::Honoured && !tolerable, &entry.node);
             return false;
         }
         if !key.kind.accepts(&entry.node) {

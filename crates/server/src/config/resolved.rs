@@ -5,6 +5,7 @@
 
 mod checks;
 mod customers;
+mod defaults;
 mod deployment;
 mod experiment;
 mod fallback;
@@ -27,6 +28,7 @@ mod virtual_model;
 
 pub use checks::{Check, CheckRouting, HealthChecks};
 pub use customers::Customers;
+pub use defaults::Defaults;
 pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
 pub use experiment::ExperimentForm;
 pub use fallback::{Alias, Fallback, FallbackTarget};
@@ -92,7 +94,7 @@ pub(super) fn resolve(origin: &Arc<Origin>, laid: &Laid, found: &mut Diagnostics
     let mut reader = Reader::new(found);
     let top = reader.section(Section::Top, Some(&root));
     let mut general = General::read(&mut reader, top.node("general_settings"), environment);
-    let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"));
+    let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"), &general.most_of_keys);
     general.sign_in.newcomer = Newcomer::read(&litellm.fields);
     let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
     let mut switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);

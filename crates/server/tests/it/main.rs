@@ -11,6 +11,7 @@
 mod allowances;
 mod app;
 mod audited;
+mod certificates;
 mod checks;
 mod commands;
 mod documents;

@@ -109,7 +109,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("mcp_client_side_auth_header_name", Text, "Header that carries the caller's MCP credential."),
     not_yet("encryption_algorithm", Text, "How secrets in the database are encrypted."),
     ignored("disable_prisma_schema_update", Flag, "The schema is brought up to date by the gateway itself."),
-    not_yet("upperbound_key_generate_params", Map, "Older place of the key in `litellm_settings`.").protects(),
+    honoured("upperbound_key_generate_params", Map, "Older place of the key in `litellm_settings`."),
 ];
 
 pub(super) const KEY_MANAGEMENT: &[Key] = &[

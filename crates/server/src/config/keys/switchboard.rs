@@ -19,7 +19,7 @@ pub(super) const KEYS: &[Key] = &[
         "virtual_models",
         List,
         "Names that stand for several models, in TrueFoundry's form: `{name, slug, alias, routing_config: {type, sticky_routing, \
-         load_balance_targets}}`, or a manifest with `integrations`.",
+         classification_strategy, load_balance_targets}}`, or a manifest with `integrations`.",
     ),
     honoured(
         "auto",
