@@ -27,6 +27,7 @@ use crate::fleet;
 use crate::health::Checks;
 use crate::health::background;
 use crate::limits::Limits;
+use crate::limits::alerts::Alerts;
 use crate::live::{self, Live};
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
@@ -123,7 +124,7 @@ impl Gate {
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
-        let limits = Limits::of(&config)?;
+        let limits = Limits::of(&config, &books.book)?;
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
         let (live, wakes) = Live::new(base, laid, unusable.clone());
         if let Some(store) = &foundation.store {
@@ -133,6 +134,8 @@ impl Gate {
         let stopping = shutdown.clone();
         let metrics = config.switchboard.metrics.enabled.then(|| Arc::new(Metrics::new(&config, recorder.clone())));
         let recorder = metrics.clone().map_or(recorder, |metrics| metrics);
+        let alerts = Arc::new(Alerts::new(books.book.clone(), recorder));
+        let recorder: Arc<dyn Recorder> = alerts.clone();
         let app = Arc::new(App {
             gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(recorder), resilience::of(&config))
                 .with_archive(served::archive(&config, foundation.store.as_ref())?),
@@ -150,6 +153,7 @@ impl Gate {
             books,
             config: ArcSwap::new(config.clone()),
             limits,
+            alerts,
             metrics,
             live,
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),

@@ -146,7 +146,13 @@ impl Bound {
             prices.map_or(NanoUsd::ZERO, |prices| NanoUsd::from_pico(PicoUsd(self.fixed(prices).0 + self.answers(prices, output).0)));
         // Limits of tokens are corrected when the answer is known; a model's longest answer would block them for nothing.
         let counted = if self.asked { output } else { output.min(PLAIN_ANSWER) };
-        Need { money, input: self.input, output: counted.saturating_mul(self.choices), beside: false }
+        Need {
+            money,
+            input: self.input,
+            output: counted.saturating_mul(self.choices),
+            beside: false,
+            free: prices.is_some() && money == NanoUsd::ZERO,
+        }
     }
 
     /// How long each answer may be for that much money; none where answers cost nothing, or nothing is left for them.

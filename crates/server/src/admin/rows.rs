@@ -15,13 +15,14 @@ use crate::app::App;
 const SHAPES: &str = include_str!("shapes.json");
 
 /// Fields that a request has beside `metadata` and that are kept in it.
-pub(super) const IN_METADATA: [&str; 24] = [
+pub(super) const IN_METADATA: [&str; 25] = [
     "model_rpm_limit",
     "model_tpm_limit",
     "model_itpm_limit",
     "model_otpm_limit",
     "mcp_rpm_limit",
     "tag_rpm_limit",
+    "budget_fallbacks",
     "rpm_limit_type",
     "tpm_limit_type",
     "guardrails",

@@ -11,6 +11,7 @@ mod experiment;
 mod fallback;
 mod general;
 mod jwt;
+mod limit_rules;
 mod limits;
 mod litellm;
 mod media;

@@ -37,6 +37,7 @@ mod people;
 mod references;
 mod reloading;
 mod routing;
+mod scopes;
 mod security;
 mod service;
 mod smart;

@@ -52,7 +52,12 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("cache_responses", Flag, "Cache answers."),
     not_yet("cache_kwargs", Map, "Settings of that cache."),
     not_yet("caching_groups", List, "Models that share cached answers."),
-    not_yet("provider_budget_config", Map, "US dollars each provider may be paid per period.").protects(),
+    honoured(
+        "provider_budget_config",
+        Map,
+        "US dollars each provider may be paid per period: `{provider: {budget_limit, time_period}}`. Others are asked when it is spent.",
+    )
+    .protects(),
     honoured("routing_groups", List, "Strategies for sets of models: `{group_name, models, routing_strategy, routing_strategy_args}`."),
     not_yet("default_litellm_params", Map, "Parameters of every deployment that does not set its own."),
     not_yet("default_max_parallel_requests", Count, "`max_parallel_requests` of deployments that do not set their own."),
