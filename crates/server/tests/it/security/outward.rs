@@ -34,21 +34,83 @@ impl Canary {
 
     /// Its address in the spellings that filters miss.
     fn urls(&self) -> Vec<String> {
-        let hosts = ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "127.0.0.1.nip.io",
-            "user@127.0.0.1", "api.openai.com@127.0.0.1", "127.0.0.1#@api.openai.com", "localtest.me", "[::ffff:7f00:1]"];
-        hosts.iter().map(|host| format!("http://{}", if host.contains('#') { host.replace("127.0.0.1", &format!("127.0.0.1:{}", self.port)) } else { format!("{host}:{}/v1", self.port) })).collect()
+        let hosts = [
+            "127.0.0.1",
+            "localhost",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0177.0.0.1",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "0.0.0.0",
+            "127.0.0.1.nip.io",
+            "user@127.0.0.1",
+            "api.openai.com@127.0.0.1",
+            "127.0.0.1#@api.openai.com",
+            "localtest.me",
+            "[::ffff:7f00:1]",
+        ];
+        hosts
+            .iter()
+            .map(|host| {
+                format!(
+                    "http://{}",
+                    if host.contains('#') {
+                        host.replace("127.0.0.1", &format!("127.0.0.1:{}", self.port))
+                    } else {
+                        format!("{host}:{}/v1", self.port)
+                    }
+                )
+            })
+            .collect()
     }
 }
 
-const FIELDS: [&str; 18] = ["api_base", "base_url", "api_url", "endpoint", "url", "host", "custom_host", "azure_endpoint", "litellm_params", "provider_base_url",
-    "proxy", "webhook_url", "callback_url", "aws_bedrock_runtime_endpoint", "vertex_location", "region_name", "custom_llm_provider", "api_version"];
-const HEADERS: [&str; 14] = ["host", "x-forwarded-host", "x-portkey-custom-host", "x-portkey-config", "x-api-base", "x-base-url", "openai-base-url", "x-litellm-api-base",
-    "helicone-target-url", "helicone-openai-api-base", "x-target-url", "x-upstream-url", "cf-aig-custom-host", "forwarded"];
+const FIELDS: [&str; 18] = [
+    "api_base",
+    "base_url",
+    "api_url",
+    "endpoint",
+    "url",
+    "host",
+    "custom_host",
+    "azure_endpoint",
+    "litellm_params",
+    "provider_base_url",
+    "proxy",
+    "webhook_url",
+    "callback_url",
+    "aws_bedrock_runtime_endpoint",
+    "vertex_location",
+    "region_name",
+    "custom_llm_provider",
+    "api_version",
+];
+const HEADERS: [&str; 14] = [
+    "host",
+    "x-forwarded-host",
+    "x-portkey-custom-host",
+    "x-portkey-config",
+    "x-api-base",
+    "x-base-url",
+    "openai-base-url",
+    "x-litellm-api-base",
+    "helicone-target-url",
+    "helicone-openai-api-base",
+    "x-target-url",
+    "x-upstream-url",
+    "cf-aig-custom-host",
+    "forwarded",
+];
 
 #[test]
 fn no_request_says_where_the_gateway_goes() {
     let (canary, upstream) = (Canary::start(), Upstream::start());
-    let model = format!("  - {{model_name: far, litellm_params: {{model: openai/m, api_base: {}/good/v1, api_key: sk-upstream-credential}}}}\n", upstream.url());
+    let model = format!(
+        "  - {{model_name: far, litellm_params: {{model: openai/m, api_base: {}/good/v1, api_key: sk-upstream-credential}}}}\n",
+        upstream.url()
+    );
     let gateway = Managed::with_models("", &model, &[]);
     let key = gateway.key(&json!({}));
     let urls = canary.urls();
@@ -119,14 +181,28 @@ fn media_are_never_fetched_from_within() {
 fn what_is_written_through_the_api_resolves_no_reference() {
     // RCEliteLLM: an ordinary user read the server's environment through `os.environ/`.
     let gateway = Managed::signing_in("", &[("CANARY_OF_ENVIRONMENT", "canary-of-the-environment")]);
-    for reference in ["os.environ/CANARY_OF_ENVIRONMENT", "env:CANARY_OF_ENVIRONMENT", "${CANARY_OF_ENVIRONMENT}", "file:/etc/passwd", "vault:secret/x", "{{ environ }}"] {
-        let made = gateway.post("/key/generate", &json!({"key_alias": format!("a {reference}"), "metadata": {"x": reference}, "aliases": {"m": reference}}));
+    for reference in [
+        "os.environ/CANARY_OF_ENVIRONMENT",
+        "env:CANARY_OF_ENVIRONMENT",
+        "${CANARY_OF_ENVIRONMENT}",
+        "file:/etc/passwd",
+        "vault:secret/x",
+        "{{ environ }}",
+    ] {
+        let made = gateway.post(
+            "/key/generate",
+            &json!({"key_alias": format!("a {reference}"), "metadata": {"x": reference}, "aliases": {"m": reference}}),
+        );
         let key = made["key"].as_str().expect("a key");
         let shown = gateway.as_key(key, "GET", "/key/info", &Value::Null);
         let called = gateway.chat(key, "m");
         let listed = gateway.as_key(MASTER, "GET", "/key/list?return_full_object=true", &Value::Null);
         for reply in [&shown, &called, &listed] {
-            assert!(!reply.text().contains("canary-of-the-environment") && !reply.text().contains("root:"), "{reference}: {}", reply.text());
+            assert!(
+                !reply.text().contains("canary-of-the-environment") && !reply.text().contains("root:"),
+                "{reference}: {}",
+                reply.text()
+            );
         }
     }
 }
