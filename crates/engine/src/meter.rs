@@ -64,6 +64,8 @@ pub struct Record {
     pub principal: Arc<Principal>,
     /// When its head arrived, in microseconds since 1970.
     pub started: Micros,
+    /// The provider's id of the answer, as its client saw it.
+    pub answer_id: Option<String>,
     /// The session the caller counts it to.
     pub session: Option<String>,
     /// What was asked for.
@@ -342,6 +344,7 @@ impl Meter {
             usage,
             cost,
             hedge,
+            shut_out: shut,
             outrun,
         });
         shut
@@ -394,6 +397,8 @@ impl Meter {
     /// Sees an event of the answer.
     pub fn see(&mut self, event: &Event) {
         match event {
+            Event::Start { id: Some(id), .. } => self.answered(id),
+            Event::Start { id: None, .. } => {}
             Event::Usage(usage) => self.usage((**usage).clone()),
             Event::End { finish, service_tier } => {
                 self.0.service.clone_from(service_tier);
@@ -409,11 +414,15 @@ impl Meter {
             Event::BlockStart { .. } if is_content(event) => self.content(),
             Event::BlockDelta { .. }
             | Event::BlockStart { .. }
-            | Event::Start { .. }
             | Event::BlockEnd { .. }
             | Event::Fault(_)
             | Event::Unknown(_) => {}
         }
+    }
+
+    /// The answer has that id.
+    pub fn answered(&mut self, id: &str) {
+        self.note(|record| record.answer_id = Some(id.to_owned()));
     }
 
     /// Takes over what a report of usage says.

@@ -59,6 +59,18 @@ pub(super) const KEYS: &[Key] = &[
         "File with further model cards, as `switchboard catalog update` writes it; `SWITCHBOARD_CATALOG` unless said.",
     ),
     honoured(
+        "limits_without_redis",
+        Text,
+        "What becomes of limits that gateways share while Redis does not answer: `local_share` (the default: each gateway keeps to its \
+         part), `closed` or `open`.",
+    ),
+    honoured("metrics", Flag, "Count for Prometheus, and show it at `/metrics`; true unless said."),
+    honoured(
+        "metrics_max_label_sets",
+        Count,
+        "Most sets of labels that are counted apart; 10000 unless said. What has no room is counted together, with the label `other`.",
+    ),
+    honoured(
         "hedging",
         Flag,
         "Ask a second deployment when the first one is slower than 95 of 100 of its answers were, and take the first answer. Both may be \
