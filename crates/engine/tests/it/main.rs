@@ -7,4 +7,5 @@ mod exchange;
 mod keeper;
 mod operation;
 mod trying;
+mod readme;
 mod upstream;
