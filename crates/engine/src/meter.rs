@@ -120,11 +120,6 @@ pub trait Recorder: Send + Sync {
     fn record(&self, record: Box<Record>);
 }
 
-/// Records nothing, for a gateway whose records nobody reads.
-impl Recorder for () {
-    fn record(&self, _: Box<Record>) {}
-}
-
 /// Watches one call. Records it when dropped, however it ends.
 ///
 /// It travels through every step of a call; that it is one pointer keeps the futures of those steps small.

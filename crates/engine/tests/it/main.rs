@@ -6,6 +6,6 @@ mod egress;
 mod exchange;
 mod keeper;
 mod operation;
-mod trying;
 mod readme;
+mod trying;
 mod upstream;
