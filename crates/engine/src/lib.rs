@@ -20,6 +20,7 @@ pub use switchboard_wire as wire;
 
 pub mod admit;
 pub mod answer;
+mod answer_id;
 pub mod asked;
 pub mod attempt;
 pub mod call;
@@ -56,3 +57,5 @@ pub mod sign;
 pub mod smart;
 pub mod upstream;
 pub mod worker;
+
+pub use operation::chat_tokens;

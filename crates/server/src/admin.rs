@@ -6,6 +6,7 @@
 //! [`authz`]: crate::authz
 
 mod audit;
+mod defaults;
 mod duration;
 mod experiments;
 pub mod form;
@@ -21,6 +22,7 @@ mod rows;
 mod scim;
 mod spend;
 mod teams;
+mod tools;
 mod users;
 
 use std::net::IpAddr;

@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, experiments, grouping, keys, models, openrouter, proof, scim, spend, teams, users};
+use super::{Answer, Request, audit, experiments, grouping, keys, models, openrouter, proof, scim, spend, teams, tools, users};
 
 pub use experiments::Experiments;
 pub use grouping::Grouping;
@@ -14,6 +14,7 @@ pub use openrouter::OpenRouter;
 pub use proof::Proof;
 pub use scim::Scim;
 pub use spend::Spend;
+pub use tools::Tool;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +67,7 @@ pub enum Action {
     Models(Models),
     Spend(Spend),
     OpenRouter(OpenRouter),
+    Tool(Tool),
     Experiments(Experiments),
 }
 
@@ -81,8 +83,8 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    let others: [&'static [Row]; 7] =
-        [proof::ROWS, scim::ROWS, grouping::ROWS, models::ROWS, spend::ROWS, openrouter::ROWS, experiments::ROWS];
+    let others: [&'static [Row]; 8] =
+        [proof::ROWS, scim::ROWS, grouping::ROWS, models::ROWS, tools::ROWS, spend::ROWS, openrouter::ROWS, experiments::ROWS];
     ROWS.iter().chain(others.into_iter().flatten())
 }
 
@@ -198,6 +200,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::Models(action) => models::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
+        Action::Tool(action) => tools::dispatch(action, request).await,
         Action::Experiments(action) => experiments::dispatch(action, request).await,
     }
 }

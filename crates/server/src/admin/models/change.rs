@@ -28,7 +28,9 @@ enum Way {
 pub(super) async fn update(request: &Request) -> Answer {
     let form = request.form("UpdateDeployment")?;
     let info = form.object("model_info");
-    let Some(id) = info.and_then(|info| info.get("id")).and_then(Value::as_str).map(str::to_owned) else {
+    // LiteLLM's own client names it beside the facts.
+    let id = info.and_then(|info| info.get("id")).and_then(Value::as_str).or(form.text("id")).map(str::to_owned);
+    let Some(id) = id else {
         let what = if info.is_some() { "model_info.id" } else { "model_info" };
         return Err(Refused::new(400, "auth_error", json!("None"), format!("Authentication Error, {what} not provided")));
     };
@@ -63,13 +65,7 @@ pub(super) async fn patch(request: &Request) -> Answer {
     apply(request, form, id, Way::Patch, missing).await
 }
 
-async fn apply(
-    request: &Request,
-    form: Form,
-    id: String,
-    way: Way,
-    missing: impl Fn(&str) -> Refused + Send + Sync + 'static,
-) -> Answer {
+async fn apply(request: &Request, form: Form, id: String, way: Way, missing: impl Fn(&str) -> Refused + Send + Sync + 'static) -> Answer {
     let (caller, vault) = (request.caller.clone(), vault(request).await?);
     let base = request.app.live.base();
     let write = request.write(move |desk| async move {
@@ -83,7 +79,8 @@ async fn apply(
         detaching(&caller, &sent, &before, way)?;
         rules::credential(&desk, &base.credentials, sent.get("litellm_credential_name"), text(&before, "litellm_credential_name")).await?;
         let params = merged(&before, &sent, way);
-        let news: Json = sent.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(a, b)| (a.clone(), b.clone())).collect();
+        let news: Json =
+            sent.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(a, b)| (a.clone(), b.clone())).collect();
         rules::may_say(&caller, &news, &params)?;
         let mut model = renamed(&desk, &form, &present, &base).await?;
         facts(&mut model, &form, &sent, way, caller.is_admin());
