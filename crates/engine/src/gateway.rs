@@ -272,3 +272,8 @@ impl std::fmt::Debug for Gateway {
         out.debug_struct("Gateway").field("in_flight", &self.in_flight()).finish_non_exhaustive()
     }
 }
+
+/// Records nothing, for a gateway whose records nobody reads.
+impl Recorder for () {
+    fn record(&self, _: Box<Record>) {}
+}

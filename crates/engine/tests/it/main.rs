@@ -6,5 +6,6 @@ mod egress;
 mod exchange;
 mod keeper;
 mod operation;
+mod readme;
 mod trying;
 mod upstream;
