@@ -13,6 +13,7 @@ mod app;
 mod audited;
 mod checks;
 mod commands;
+mod defaults;
 mod documents;
 mod doors;
 mod edge;

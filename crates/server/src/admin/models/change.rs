@@ -86,7 +86,7 @@ async fn apply(
         rules::credential(&desk, &base.credentials, sent.get("litellm_credential_name"), text(&before, "litellm_credential_name")).await?;
         let params = merged(&before, &sent, way);
         let news: Json = sent.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(a, b)| (a.clone(), b.clone())).collect();
-        rules::may_say(&caller, &news, &params)?;
+        rules::may_say(&caller, &sent, &news, &params)?;
         let mut model = renamed(&desk, &form, &present, &base).await?;
         facts(&mut model, &form, &sent, way, caller.is_admin());
         model.blocked = form.flag("blocked").unwrap_or(model.blocked);
