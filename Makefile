@@ -29,6 +29,7 @@ lint: ## check format and lints
 
 bench: ## measure against a bare proxy; see bench/README.md
 	$(CARGO) build --release --locked -p switchboard-server -p switchboard-bench
+	$(CARGO) bench --locked -p switchboard-engine --bench decide
 	$(TARGET)/release/switchboard-bench measure --gateway $(TARGET)/release/switchboard --out $(TARGET)/bench
 
 bless: ## rewrite generated documents and snapshots from the code

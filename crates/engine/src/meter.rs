@@ -30,7 +30,7 @@ mod decision;
 pub use cost::cost;
 
 pub(crate) use charge::Delivered;
-use charge::End;
+use charge::{End, delta_bytes};
 
 /// An answer under way is written down this often.
 const CHECKPOINT_TOKENS: u64 = 256;
@@ -344,6 +344,7 @@ impl Meter {
             usage,
             cost,
             hedge,
+            shut_out: shut,
             outrun,
         });
         shut
@@ -411,11 +412,7 @@ impl Meter {
                 self.content();
             }
             Event::BlockStart { .. } if is_content(event) => self.content(),
-            Event::BlockDelta { .. }
-            | Event::BlockStart { .. }
-            | Event::BlockEnd { .. }
-            | Event::Fault(_)
-            | Event::Unknown(_) => {}
+            Event::BlockDelta { .. } | Event::BlockStart { .. } | Event::BlockEnd { .. } | Event::Fault(_) | Event::Unknown(_) => {}
         }
     }
 
@@ -460,14 +457,6 @@ impl Meter {
         let record = self.0.record.as_deref()?;
         let card = record.deployment.as_ref()?.card.as_ref()?;
         cost(card, record.usage.as_ref(), &self.0.counted, self.0.service.as_deref())
-    }
-}
-
-/// Bytes of content in a piece of an answer.
-fn delta_bytes(delta: &Delta) -> u64 {
-    match delta {
-        Delta::Text(text) | Delta::Arguments(text) | Delta::Transcript(text) => text.len() as u64,
-        Delta::Seal(_) | Delta::Citation(_) | Delta::AudioData(_) => 0,
     }
 }
 

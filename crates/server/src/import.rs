@@ -89,7 +89,17 @@ impl Plan {
             };
         }
         kinds!(
-            budgets, organizations, organization_members, teams, team_members, users, projects, customers, tags, access_groups, keys,
+            budgets,
+            organizations,
+            organization_members,
+            teams,
+            team_members,
+            users,
+            projects,
+            customers,
+            tags,
+            access_groups,
+            keys,
             former_keys
         );
         let models: Vec<Model> = self.taken.models.iter().map(|(model, _)| model.clone()).collect();
@@ -107,7 +117,17 @@ impl Plan {
             ($($field:ident),*) => { $(put(target.store, taken.$field, present)?;)* };
         }
         kinds!(
-            budgets, organizations, organization_members, teams, team_members, users, projects, customers, tags, access_groups, keys,
+            budgets,
+            organizations,
+            organization_members,
+            teams,
+            team_members,
+            users,
+            projects,
+            customers,
+            tags,
+            access_groups,
+            keys,
             former_keys
         );
         sealed(target, taken.models, taken.credentials)?;
@@ -184,7 +204,11 @@ async fn is_there<O: Object>(desk: &Desk, id: &str) -> Result<bool, StoreError> 
 }
 
 /// Models and credentials, with their secrets; those that are there stay.
-fn sealed(target: &Target<'_>, models: Vec<table::Params<Model>>, credentials: Vec<table::Params<switchboard_store::object::Credential>>) -> Result<(), ImportError> {
+fn sealed(
+    target: &Target<'_>,
+    models: Vec<table::Params<Model>>,
+    credentials: Vec<table::Params<switchboard_store::object::Credential>>,
+) -> Result<(), ImportError> {
     let (store, vault) = (target.store.clone(), target.vault.clone());
     let write = async move {
         let done = store.write_as(author(), move |desk| async move {

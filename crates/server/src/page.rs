@@ -60,6 +60,7 @@ pub(crate) async fn closed(page: Page, acceptor: &Acceptor, ask: &health::Ask<'_
         Page::Test => Ok(document(&json!({"route": ask.parts.uri.path()}))),
         Page::HealthLatest => Ok(health::latest(acceptor, ask)),
         Page::HealthHistory => health::history(acceptor, ask),
+        Page::Metrics => Ok(crate::metrics::page(&acceptor.app).await),
         Page::HealthShared => Ok(document(&acceptor.app.others.told())),
         _ => Ok(health::check(acceptor, ask).await),
     }

@@ -8,6 +8,7 @@
 //! | no answer in time, connection lost after the request was written | the prompt, by guess |
 //! | refused by the provider, or never reached it | nothing |
 
+use switchboard_wire::event::Delta;
 use switchboard_wire::reply::Usage;
 
 use super::{Outcome, cost};
@@ -81,5 +82,13 @@ impl End<'_> {
             input: tokens(|usage| usage.input),
             output: tokens(|usage| usage.output),
         }
+    }
+}
+
+/// Bytes of content in a piece of an answer.
+pub(super) fn delta_bytes(delta: &Delta) -> u64 {
+    match delta {
+        Delta::Text(text) | Delta::Arguments(text) | Delta::Transcript(text) => text.len() as u64,
+        Delta::Seal(_) | Delta::Citation(_) | Delta::AudioData(_) => 0,
     }
 }

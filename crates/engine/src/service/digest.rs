@@ -47,7 +47,9 @@ pub(super) fn named(principal: &Principal, name: &[u8]) -> Digest {
 /// Who may share: one key, or where there is none (a signed token, a session) one user in one team.
 fn add_tenant(context: &mut Context, principal: &Principal) {
     let Principal { key_hash, key, user, team, organization, customer, .. } = principal;
-    let named = key_hash.as_ref().map_or_else(|| vec![Some(key), user.as_ref(), team.as_ref(), organization.as_ref(), customer.as_ref()], |hash| vec![Some(hash)]);
+    let named = key_hash
+        .as_ref()
+        .map_or_else(|| vec![Some(key), user.as_ref(), team.as_ref(), organization.as_ref(), customer.as_ref()], |hash| vec![Some(hash)]);
     for part in named {
         add(context, &[u8::from(part.is_some())]);
         add(context, part.map_or(&[], |part| part.as_bytes()));

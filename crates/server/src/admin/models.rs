@@ -103,7 +103,10 @@ pub(super) const ROWS: &[Row] = &[
     admin("/add/allowed_ip", Do::AddAllowedIp, "IpAddress", "Let an address reach the gateway"),
     admin("/delete/allowed_ip", Do::DeleteAllowedIp, "IpAddress", "Let an address no longer reach the gateway"),
     admin("/access_group/new", Do::GroupTagNew, "NewModelGroupRequest", "Put models into a group"),
-    changed("PUT", admin("/access_group/{access_group}/update", Do::GroupTagUpdate, "UpdateModelGroupRequest", "Change what is in a group")),
+    changed(
+        "PUT",
+        admin("/access_group/{access_group}/update", Do::GroupTagUpdate, "UpdateModelGroupRequest", "Change what is in a group"),
+    ),
     changed("DELETE", admin("/access_group/{access_group}/delete", Do::GroupTagDelete, "", "Take every model out of a group")),
 ];
 

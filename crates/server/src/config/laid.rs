@@ -24,16 +24,8 @@ const PLACE: &str = "database";
 /// What starts a reference to an environment variable.
 pub const REFERENCE: &str = "os.environ/";
 /// Variables that no model may name: they open the gateway or what it keeps.
-const OWN: [&str; 8] = [
-    "SWITCHBOARD_",
-    "LITELLM_MASTER_KEY",
-    "LITELLM_SALT_KEY",
-    "LITELLM_LICENSE",
-    "DATABASE_",
-    "REDIS_",
-    "UI_PASSWORD",
-    "STORE_",
-];
+const OWN: [&str; 8] =
+    ["SWITCHBOARD_", "LITELLM_MASTER_KEY", "LITELLM_SALT_KEY", "LITELLM_LICENSE", "DATABASE_", "REDIS_", "UI_PASSWORD", "STORE_"];
 
 /// What a configuration was made from, kept to make it anew with something else laid over it.
 pub(crate) struct Origin {

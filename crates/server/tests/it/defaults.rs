@@ -86,7 +86,12 @@ fn a_member_does_what_its_team_lets_members_do() {
         let of_ann = gateway.key(&json!({"user_id": "ann"}));
         let ask = |key: &str| gateway.as_key(key, "POST", "/key/generate", &json!({"team_id": "crew"}));
         let denied = ask(&of_ann);
-        assert_eq!((denied.status.as_u16(), &denied.json()["error"]["type"]), (401, &json!("team_member_permission_error")), "{}", denied.text());
+        assert_eq!(
+            (denied.status.as_u16(), &denied.json()["error"]["type"]),
+            (401, &json!("team_member_permission_error")),
+            "{}",
+            denied.text()
+        );
         gateway.post("/team/permissions_update", &json!({"team_id": "crew", "team_member_permissions": ["/key/generate", "/key/info"]}));
         assert_eq!(ask(&of_ann).status, 200);
         assert_eq!(gateway.chat(&key, "good").status, 200);

@@ -51,7 +51,8 @@ fn sha256(text: &str) -> String {
 /// Rows of a small company.
 fn rows(upstream: &Upstream) -> Vec<String> {
     let (key, spent, blocked) = (sha256("sk-taken-over-1234"), sha256("sk-spent-over-1234"), sha256("sk-blocked-one-1234"));
-    let params = json!({"model": "openai/m", "api_base": format!("{}/good", upstream.url()), "api_key": NACL, "input_cost_per_token": 1e-6});
+    let params =
+        json!({"model": "openai/m", "api_base": format!("{}/good", upstream.url()), "api_key": NACL, "input_cost_per_token": 1e-6});
     let other = json!({"model": "openai/m", "api_base": format!("{}/good", upstream.url()), "litellm_credential_name": "shared"});
     vec![
         r#"INSERT INTO "LiteLLM_BudgetTable" (budget_id, max_budget, budget_duration, created_by, updated_by) VALUES ('b', 7.5, '30d', 'a', 'a')"#.to_owned(),
@@ -113,10 +114,15 @@ fn keys_people_models_and_spend_are_taken_over() {
     let from = made(&address, &upstream);
     owned(|mut gateway| {
         let look = import(&gateway, &from, SALT, &[]);
-        for line in ["keys: 3 new, 0 changed, 0 here already", "models: 2 new", "nothing was written", "not taken: 1 rows of LiteLLM_SpendLogs"] {
+        for line in
+            ["keys: 3 new, 0 changed, 0 here already", "models: 2 new", "nothing was written", "not taken: 1 rows of LiteLLM_SpendLogs"]
+        {
             assert!(look.contains(line), "{line} in {look}");
         }
-        assert!(look.contains("6.75 USD") && look.contains("sessions of LiteLLM's dashboard") && look.contains("passwords of 1 users"), "{look}");
+        assert!(
+            look.contains("6.75 USD") && look.contains("sessions of LiteLLM's dashboard") && look.contains("passwords of 1 users"),
+            "{look}"
+        );
         assert_eq!(gateway.chat("sk-taken-over-1234", "good").status, 401);
         let wrong = import(&gateway, &from, "sk-another-salt", &[]);
         assert!(wrong.contains("models: 1 new") && wrong.contains("model `taken`: api_key cannot be decrypted"), "{wrong}");
@@ -140,7 +146,10 @@ fn keys_people_models_and_spend_are_taken_over() {
         assert_eq!(gateway.chat("sk-blocked-one-1234", "taken").status, 401);
         assert_eq!(gateway.chat("sk-session-12345678", "taken").status, 401);
         let team = gateway.get("/team/info?team_id=t");
-        assert_eq!((&team["team_info"]["team_alias"], &team["team_info"]["members_with_roles"][0]["user_id"]), (&json!("Crew"), &json!("u")));
+        assert_eq!(
+            (&team["team_info"]["team_alias"], &team["team_info"]["members_with_roles"][0]["user_id"]),
+            (&json!("Crew"), &json!("u"))
+        );
         assert!(spent(&team["team_info"]["spend"]) >= 1.25, "{team}");
         assert_eq!(gateway.get("/user/info?user_id=u")["user_info"]["user_email"], "u@example.com");
         assert_eq!(gateway.get("/organization/info?organization_id=o")["litellm_budget_table"]["max_budget"], 7.5);

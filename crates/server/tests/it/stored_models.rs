@@ -8,7 +8,8 @@ use crate::upstream::Upstream;
 const SECRET: &str = "sk-upstream-secret-0123456789";
 
 fn add(gateway: &Managed, name: &str, upstream: &Upstream, info: &Value) -> Value {
-    let params = json!({"model": "openai/m", "api_base": format!("{}/good", upstream.url()), "api_key": SECRET, "rpm": 500, "max_tokens": 256});
+    let params =
+        json!({"model": "openai/m", "api_base": format!("{}/good", upstream.url()), "api_key": SECRET, "rpm": 500, "max_tokens": 256});
     gateway.post("/model/new", &json!({"model_name": name, "litellm_params": params, "model_info": info}))
 }
 
@@ -87,7 +88,8 @@ fn a_change_touches_what_it_names() {
         assert_eq!(gateway.chat(&key, "renamed").status, 200);
         let config = gateway.get("/model/info")["data"].as_array().expect("a list").clone();
         let of_file = config.iter().find(|one| one["model_name"] == "good").expect("the file's")["model_info"]["id"].clone();
-        let refused = gateway.as_key(MASTER, "PATCH", &format!("/model/{}/update", of_file.as_str().expect("an id")), &json!({"blocked": true}));
+        let refused =
+            gateway.as_key(MASTER, "PATCH", &format!("/model/{}/update", of_file.as_str().expect("an id")), &json!({"blocked": true}));
         assert_eq!((refused.status.as_u16(), refused.text().contains("Cannot edit config-based model")), (400, true), "{}", refused.text());
     });
 }
@@ -180,7 +182,12 @@ fn nobody_adds_a_model_for_everybody_but_an_administrator() {
         assert_eq!(mask, "sk****89", "{shown}");
         assert_eq!(change(json!({"api_base": "https://evil.example.com", "api_key": mask})), 403);
         assert_eq!(change(json!({"api_base": "https://other.example.com", "api_key": "sk-my-own-9876543210"})), 200);
-        let own = gateway.as_key(MASTER, "POST", "/model/new", &json!({"model_name": "x", "litellm_params": {"model": "openai/m", "api_key": "os.environ/SWITCHBOARD_SEALING_KEY"}}));
+        let own = gateway.as_key(
+            MASTER,
+            "POST",
+            "/model/new",
+            &json!({"model_name": "x", "litellm_params": {"model": "openai/m", "api_key": "os.environ/SWITCHBOARD_SEALING_KEY"}}),
+        );
         assert_eq!(own.status, 400);
     });
 }
@@ -205,14 +212,16 @@ fn a_credential_is_shown_masked_and_followed() {
             upstream.keys().last().cloned().unwrap_or_default()
         };
         assert_eq!(used(), format!("Bearer {SECRET}"));
-        let patched = ask("PATCH", "/credentials/team%2Fc", &json!({"credential_values": {"api_key": "sk-another-secret"}, "display_name": null}));
+        let patched =
+            ask("PATCH", "/credentials/team%2Fc", &json!({"credential_values": {"api_key": "sk-another-secret"}, "display_name": null}));
         assert_eq!(patched.status, 200, "{}", patched.text());
         assert_eq!(used(), "Bearer sk-another-secret");
         assert_eq!(gateway.get("/credentials/by_name/team%2Fc")["display_name"], Value::Null);
         assert_eq!(ask("PATCH", "/credentials/team%2Fc", &json!({"credential_name": "d"})).status, 400);
         assert_eq!(ask("DELETE", "/credentials/team%2Fc", &Value::Null).status, 200);
         assert_eq!(ask("GET", "/credentials/by_name/team%2Fc", &Value::Null).status, 404);
-        let keeps = ask("PATCH", &format!("/model/{id}/update"), &json!({"litellm_params": {"litellm_credential_name": "team/c", "rpm": 7}}));
+        let keeps =
+            ask("PATCH", &format!("/model/{id}/update"), &json!({"litellm_params": {"litellm_credential_name": "team/c", "rpm": 7}}));
         assert_eq!(keeps.status, 200, "{}", keeps.text());
         let missing = ask("PATCH", &format!("/model/{id}/update"), &json!({"litellm_params": {"litellm_credential_name": "none"}}));
         assert_eq!((missing.status.as_u16(), &missing.json()["error"]["param"]), (400, &json!("litellm_credential_name")));

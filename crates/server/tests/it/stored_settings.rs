@@ -8,7 +8,10 @@ use crate::upstream::Upstream;
 #[test]
 fn a_setting_is_in_force_at_once_and_after_a_restart() {
     crate::managed::owned(|mut gateway: Managed| {
-        let told = gateway.post("/config/update", &json!({"router_settings": {"num_retries": 7}, "litellm_settings": {"success_callback": ["langfuse"]}}));
+        let told = gateway.post(
+            "/config/update",
+            &json!({"router_settings": {"num_retries": 7}, "litellm_settings": {"success_callback": ["langfuse"]}}),
+        );
         assert!(told["message"].as_str().expect("text").contains("success"));
         let retries = |gateway: &Managed| gateway.get("/router/settings")["current_values"]["num_retries"].clone();
         assert_eq!(retries(&gateway), 7);
@@ -66,7 +69,10 @@ fn models_are_put_into_groups_that_keys_may_name() {
         assert_eq!(changed.json()["models_updated"], 1, "{}", changed.text());
         assert_eq!((gateway.chat(&key, "one").status.as_u16(), gateway.chat(&key, "two").status.as_u16()), (403, 200));
         assert_eq!(gateway.get("/access_group/crew/info")["model_names"], json!(["two"]));
-        assert_eq!(gateway.as_key(MASTER, "POST", "/access_group/new", &json!({"access_group": "crew", "model_names": ["one"]})).status, 409);
+        assert_eq!(
+            gateway.as_key(MASTER, "POST", "/access_group/new", &json!({"access_group": "crew", "model_names": ["one"]})).status,
+            409
+        );
         assert_eq!(gateway.as_key(MASTER, "POST", "/access_group/new", &json!({"access_group": "x", "model_names": ["none"]})).status, 400);
         assert_eq!(gateway.as_key(MASTER, "DELETE", "/access_group/crew/delete", &Value::Null).status, 200);
         assert_eq!(gateway.as_key(MASTER, "GET", "/access_group/crew/info", &Value::Null).status, 404);

@@ -59,7 +59,7 @@ async fn apply(request: &Request, form: Form, named: String) -> Result<(Key, Opt
     let (caller, by_alias) = (request.caller.clone(), form.text("key").is_none());
     let write = request.write(move |desk| async move {
         let found = if by_alias { desk.named::<Key>(&named).await?.pop() } else { super::named(&desk, &named).await? };
-        let present = found.ok_or_else(not_found)?;
+        let present = found.ok_or_else(|| unseen(&caller, "/key/update", not_found()))?;
         may_change(&desk, &caller, &present, "/key/update").await?;
         let key = changed(&desk, &form, &present).await?;
         within(&desk, &caller, &present, &key).await?;
@@ -88,7 +88,16 @@ pub(super) async fn may_change(desk: &Desk, caller: &Caller, key: &Key, route: &
         }
         Standing::Stranger => {}
     }
-    Err(Refused::forbidden(format!("You are not authorized to use {route} on this key")))
+    Err(not_yours(route))
+}
+
+fn not_yours(route: &str) -> Refused {
+    Refused::forbidden(format!("You are not authorized to use {route} on this key"))
+}
+
+/// What is told of a key that is not there: to those who do not see all keys, the same as of one that is not theirs.
+pub(super) fn unseen(caller: &Caller, route: &str, missing: Refused) -> Refused {
+    if caller.sees_all() { missing } else { not_yours(route) }
 }
 
 /// The key as the form wants it.
@@ -155,7 +164,7 @@ async fn set_blocked(request: &Request, blocked: bool) -> Answer {
     let named = form.owned("key").unwrap_or_default();
     let caller = request.caller.clone();
     let write = request.write(move |desk| async move {
-        let mut key = super::named(&desk, &named).await?.ok_or_else(not_found)?;
+        let mut key = super::named(&desk, &named).await?.ok_or_else(|| unseen(&caller, "/key/block", not_found()))?;
         may_change(&desk, &caller, &key, "/key/block").await?;
         key.blocked = Some(blocked);
         (key.updated_at, key.updated_by) = (Some(Time::now()), Some(desk.actor().to_owned()));

@@ -65,13 +65,7 @@ pub(super) async fn patch(request: &Request) -> Answer {
     apply(request, form, id, Way::Patch, missing).await
 }
 
-async fn apply(
-    request: &Request,
-    form: Form,
-    id: String,
-    way: Way,
-    missing: impl Fn(&str) -> Refused + Send + Sync + 'static,
-) -> Answer {
+async fn apply(request: &Request, form: Form, id: String, way: Way, missing: impl Fn(&str) -> Refused + Send + Sync + 'static) -> Answer {
     let (caller, vault) = (request.caller.clone(), vault(request).await?);
     let base = request.app.live.base();
     let write = request.write(move |desk| async move {
@@ -85,7 +79,8 @@ async fn apply(
         detaching(&caller, &sent, &before, way)?;
         rules::credential(&desk, &base.credentials, sent.get("litellm_credential_name"), text(&before, "litellm_credential_name")).await?;
         let params = merged(&before, &sent, way);
-        let news: Json = sent.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(a, b)| (a.clone(), b.clone())).collect();
+        let news: Json =
+            sent.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(a, b)| (a.clone(), b.clone())).collect();
         rules::may_say(&caller, &sent, &news, &params)?;
         let mut model = renamed(&desk, &form, &present, &base).await?;
         facts(&mut model, &form, &sent, way, caller.is_admin());

@@ -39,12 +39,13 @@ fn missing(name: &str) -> Refused {
 
 /// Parameters of a deployment by which it is reached: a credential may be made of them.
 fn of_deployment(params: Json) -> Json {
-    const KEPT: [&str; 8] =
-        ["api_key", "api_base", "base_url", "api_version", "organization", "region_name", "tenant_id", "client_id"];
+    const KEPT: [&str; 8] = ["api_key", "api_base", "base_url", "api_version", "organization", "region_name", "tenant_id", "client_id"];
     let own = ["aws_", "vertex_", "azure_", "watsonx_"];
     params
         .into_iter()
-        .filter(|(name, value)| KEPT.contains(&name.as_str()) || seal::is_secret(name, value) || own.iter().any(|own| name.starts_with(own)))
+        .filter(|(name, value)| {
+            KEPT.contains(&name.as_str()) || seal::is_secret(name, value) || own.iter().any(|own| name.starts_with(own))
+        })
         .filter(|(name, _)| name != "litellm_credential_name" && name != "extra_headers" && name != "extra_body")
         .collect()
 }

@@ -46,7 +46,9 @@ pub(super) async fn new(request: &Request) -> Answer {
     let key = key(&kind)?;
     if targets.is_empty() || model.is_empty() {
         let message = "Value error, fallback_models must name at least one model";
-        return Err(Refused::invalid(vec![json!({"type": "value_error", "loc": ["body", "fallback_models"], "msg": message, "input": []})]));
+        return Err(Refused::invalid(vec![
+            json!({"type": "value_error", "loc": ["body", "fallback_models"], "msg": message, "input": []}),
+        ]));
     }
     let known = names(request);
     let is_known = |name: &String| known.contains(name) || request.app.gateway.fleet().find(name).is_some();

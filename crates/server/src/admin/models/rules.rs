@@ -160,7 +160,9 @@ pub(super) fn stays(name: &str, value: &Value) -> bool {
         "client_id",
         "mock_response",
     ];
-    seal::is_secret(name, value) || REACH.contains(&name) || ["aws_", "vertex_", "azure_", "watsonx_", "oci_"].iter().any(|own| name.starts_with(own))
+    seal::is_secret(name, value)
+        || REACH.contains(&name)
+        || ["aws_", "vertex_", "azure_", "watsonx_", "oci_"].iter().any(|own| name.starts_with(own))
 }
 
 #[cfg(test)]
@@ -187,7 +189,9 @@ mod tests {
 
     #[test]
     fn the_gateways_own_variables_are_named_by_no_model() {
-        for (name, may) in [("OPENAI_API_KEY", true), ("SWITCHBOARD_SEALING_KEY", false), ("DATABASE_URL", false), ("LITELLM_SALT_KEY", false)] {
+        for (name, may) in
+            [("OPENAI_API_KEY", true), ("SWITCHBOARD_SEALING_KEY", false), ("DATABASE_URL", false), ("LITELLM_SALT_KEY", false)]
+        {
             assert_eq!(may_name(name), may, "{name}");
         }
     }

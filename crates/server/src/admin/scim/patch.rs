@@ -162,9 +162,17 @@ mod tests {
             (json!([{"op": "replace", "path": "active", "value": false}]), "/active", json!(false)),
             (json!([{"op": "Replace", "value": {"active": "False"}}]), "/active", json!("False")),
             (json!([{"op": "Replace", "value": {"name.familyName": "B"}}]), "/name", json!({"givenName": "A", "familyName": "B"})),
-            (json!([{"op": "replace", "path": "urn:ietf:params:scim:schemas:core:2.0:User:name.givenName", "value": "C"}]), "/name/givenName", json!("C")),
+            (
+                json!([{"op": "replace", "path": "urn:ietf:params:scim:schemas:core:2.0:User:name.givenName", "value": "C"}]),
+                "/name/givenName",
+                json!("C"),
+            ),
             (json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "x@y.z"}]), "/emails/0/value", json!("x@y.z")),
-            (json!([{"op": "add", "path": "emails[type eq \"home\"].value", "value": "h@y.z"}]), "/emails/1", json!({"type": "home", "value": "h@y.z"})),
+            (
+                json!([{"op": "add", "path": "emails[type eq \"home\"].value", "value": "h@y.z"}]),
+                "/emails/1",
+                json!({"type": "home", "value": "h@y.z"}),
+            ),
             (json!([{"op": "remove", "path": "name.givenName"}]), "/name", json!({})),
         ] {
             assert_eq!(after(user.clone(), operations.clone()).pointer(place), Some(&expected), "{operations}");

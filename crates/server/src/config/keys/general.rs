@@ -81,7 +81,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("use_redis_transaction_buffer", Flag, "Collect spending in Redis."),
     not_yet("user_api_key_cache_ttl", Seconds, "How long a looked-up key is believed."),
     not_yet("allow_requests_on_db_unavailable", Flag, "Serve known keys while the database is away."),
-    not_yet("fail_closed_rate_limit_enforcement", Flag, "Refuse when limits cannot be counted.").protects(),
+    honoured("fail_closed_rate_limit_enforcement", Flag, "As `switchboard.limits_without_redis: closed`.").protects(),
     honoured("coordination_redis", Map, "Redis for agreement between gateways: `{host, port, password, db, ssl}` or `{url}`."),
     not_yet("maximum_spend_logs_retention_period", Text, "Age at which log rows are deleted."),
     not_yet("maximum_spend_logs_retention_interval", Text, "How often old log rows are deleted."),

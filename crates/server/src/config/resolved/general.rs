@@ -51,6 +51,8 @@ pub struct General {
     pub(super) max_request_bytes: Option<u64>,
     /// Checks of deployments while nobody asks.
     pub health_checks: HealthChecks,
+    /// Requests are refused while limits that gateways share cannot be counted.
+    pub(super) fails_closed: bool,
     /// The Redis where gateways agree.
     pub(super) coordination_redis: Option<Secret>,
     /// The model of moderation requests that name none.
@@ -95,6 +97,7 @@ impl General {
             most_of_keys: fields.map("upperbound_key_generate_params").map(crate::config::yaml::Map::to_json).unwrap_or_default(),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
             health_checks: HealthChecks::read(&fields),
+            fails_closed: fields.flag("fail_closed_rate_limit_enforcement").unwrap_or(false),
             coordination_redis: fields.map("coordination_redis").and_then(|map| super::redis::of_map(map, environment)),
             moderation_model: fields.text("moderation_model"),
             public_base_url: environment.get_non_empty("PROXY_BASE_URL").map(str::to_owned),

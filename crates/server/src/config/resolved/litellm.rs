@@ -7,6 +7,7 @@ use switchboard_engine::admit::{NanoUsd, Window};
 
 use super::defaults::Defaults;
 use super::deployment::{SslVerify, ssl_verify};
+use super::metrics::MetricsSettings;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Section};
 use crate::config::yaml::Node;
@@ -31,6 +32,8 @@ pub struct LitellmSettings {
     pub defaults: Defaults,
     /// What is told about requests, by name: every request, those that succeeded, those that failed.
     pub callbacks: Callbacks,
+    /// What is shown of metrics, and to whom.
+    pub metrics: MetricsSettings,
 }
 
 /// Names of callbacks, as written.
@@ -72,7 +75,11 @@ impl ProxyBudget {
 }
 
 impl LitellmSettings {
-    pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>, most_of_keys: &serde_json::Map<String, serde_json::Value>) -> ReadLitellm {
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        node: Option<&Node>,
+        most_of_keys: &serde_json::Map<String, serde_json::Value>,
+    ) -> ReadLitellm {
         let fields = reader.section(Section::Litellm, node);
         if let Some(node) = fields.node("cache_params") {
             reader.warn_unset_within("litellm_settings.cache_params", node);
@@ -84,6 +91,7 @@ impl LitellmSettings {
             ssl_verify: fields.node("ssl_verify").map(ssl_verify),
             ssl_certificate: fields.text("ssl_certificate").map(PathBuf::from),
             budget: ProxyBudget::read(&fields),
+            metrics: MetricsSettings::read(&fields),
             defaults: Defaults::read(&fields, most_of_keys),
             callbacks: Callbacks {
                 every: fields.texts("callbacks"),

@@ -135,7 +135,8 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>, signer: &Signer, base: &st
     reader.read_exact(&mut body).expect("a body");
     let (status, answer) = answer(&first, &authorization, &body, (state, signer, base));
     let answer = answer.to_string();
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", answer.len());
+    let head =
+        format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", answer.len());
     let _ = stream.write_all(format!("{head}{answer}").as_bytes());
 }
 

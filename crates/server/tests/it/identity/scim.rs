@@ -39,7 +39,8 @@ fn a_user_is_provisioned_changed_deactivated_and_removed() {
         assert_eq!(gateway.get(&format!("/user/info?user_id={id}"))["user_info"]["user_email"], "ann@example.com");
         let path = format!("/Users/{id}");
         assert_eq!(expect(gateway, "GET", &path, &Value::Null, 200)["name"]["familyName"], "Other");
-        for filter in ["userName%20eq%20%22ANN@example.com%22", "externalId%20eq%20%22e-1%22", "emails.value%20eq%20%22ann@example.com%22"] {
+        for filter in ["userName%20eq%20%22ANN@example.com%22", "externalId%20eq%20%22e-1%22", "emails.value%20eq%20%22ann@example.com%22"]
+        {
             let found = expect(gateway, "GET", &format!("/Users?filter={filter}"), &Value::Null, 200);
             assert_eq!((&found["totalResults"], &found["Resources"][0]["id"]), (&json!(1), &json!(id)), "{filter}");
         }
@@ -113,7 +114,9 @@ fn lists_are_cut_where_the_provider_asks() {
         expect(&gateway, "POST", "/Users", &json!({"userName": format!("u{number}")}), 201);
     }
     let page = |query: &str| expect(&gateway, "GET", &format!("/Users?{query}"), &Value::Null, 200);
-    for (query, first, count) in [("startIndex=1&count=3", "u0", 3), ("startIndex=4&count=3", "u3", 3), ("startIndex=3&count=4", "u2", 4), ("startIndex=7", "u6", 1)] {
+    for (query, first, count) in
+        [("startIndex=1&count=3", "u0", 3), ("startIndex=4&count=3", "u3", 3), ("startIndex=3&count=4", "u2", 4), ("startIndex=7", "u6", 1)]
+    {
         let page = page(query);
         assert_eq!((&page["totalResults"], &page["Resources"][0]["id"]), (&json!(7), &json!(first)), "{query}");
         assert_eq!(page["itemsPerPage"], count, "{query}");

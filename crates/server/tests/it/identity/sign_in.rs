@@ -93,7 +93,10 @@ fn the_administrator_signs_in_works_and_signs_out() {
     let form = gateway.get("/sso/readiness");
     assert_eq!(form["sso_configured"], false);
     let page = gateway.app.get("/sso/key/generate");
-    assert!(page.text().contains("<form method=\"post\" action=\"/login\">") && page.header("content-security-policy").contains("form-action 'self'"));
+    assert!(
+        page.text().contains("<form method=\"post\" action=\"/login\">")
+            && page.header("content-security-policy").contains("form-action 'self'")
+    );
     let filled = gateway.app.ask("POST", "/login").body("username=boss&password=a+long%20password").send();
     assert_eq!((filled.status.as_u16(), filled.header("location")), (303, "/ui/?login=success"));
 }
@@ -262,7 +265,11 @@ fn nobody_takes_over_an_account_by_an_address() {
     assert_eq!(come_back(&mut boss, &provider, &vouched, |_, _| {}).0.status, 303);
     assert_eq!(boss.get("/session").json()["user_id"], "boss");
     let second = json!({"sub": "2", "preferred_username": "c", "email": "boss@example.com", "email_verified": true});
-    assert_eq!(come_back(&mut Browser::new(&gateway), &provider, &second, |_, _| {}).0.status, 401, "that address signs in as somebody else");
+    assert_eq!(
+        come_back(&mut Browser::new(&gateway), &provider, &second, |_, _| {}).0.status,
+        401,
+        "that address signs in as somebody else"
+    );
 }
 
 #[test]

@@ -54,8 +54,13 @@ fn echo() -> String {
             let status: u16 = said.split('/').nth(1).and_then(|part| part.parse().ok()).unwrap_or(500);
             let header = said.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization")).unwrap_or_default();
             let key = header.rsplit(' ').next().unwrap_or_default();
-            let body = json!({"error": {"message": format!("Incorrect API key provided: {key}. You sent {header}"), "type": "x", "code": key}}).to_string();
-            let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nx-key: {key}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            let body =
+                json!({"error": {"message": format!("Incorrect API key provided: {key}. You sent {header}"), "type": "x", "code": key}})
+                    .to_string();
+            let head = format!(
+                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nx-key: {key}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
             let _ = stream.write_all(format!("{head}{body}").as_bytes());
         }
     });
@@ -82,11 +87,14 @@ fn secrets_are_in_no_answer_no_log_and_no_file() {
     gateway.post("/user/new", &json!({"user_id": "u", "user_email": "u@example.com", "password": PASSWORD}));
     let login = gateway.app.ask("POST", "/v2/login").json(&json!({"username": "admin", "password": PASSWORD})).send();
     let session = login.header("set-cookie").split([';', '=']).nth(1).expect("a cookie").to_owned();
-    let canaries: Vec<String> =
-        [PROVIDER_KEY, MASTER, &key, &spent, PASSWORD, PROMPT, QUERY_KEY, WRONG_KEY, TOKEN, &session].iter().map(|text| (*text).to_owned()).collect();
+    let canaries: Vec<String> = [PROVIDER_KEY, MASTER, &key, &spent, PASSWORD, PROMPT, QUERY_KEY, WRONG_KEY, TOKEN, &session]
+        .iter()
+        .map(|text| (*text).to_owned())
+        .collect();
     let mut leaks = Vec::new();
     let mut look = |what: &str, reply: &crate::app::Reply| {
-        let headers: String = reply.headers.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap_or_default())).collect();
+        let headers: String =
+            reply.headers.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap_or_default())).collect();
         let mut text = format!("{headers}{}", reply.text()).into_bytes();
         text.extend_from_slice(b"\n");
         for canary in found(&text, &canaries) {
@@ -99,7 +107,8 @@ fn secrets_are_in_no_answer_no_log_and_no_file() {
         let path = path.split('/').map(|part| if part.starts_with('{') { "absent" } else { part }).collect::<Vec<_>>().join("/");
         for (credential, query) in [(key.as_str(), ""), (WRONG_KEY, ""), (TOKEN, ""), (spent.as_str(), ""), ("", QUERY_KEY)] {
             let path = if query.is_empty() { path.clone() } else { format!("{path}?key={query}") };
-            let mut ask = gateway.app.ask(row.method, &path).header("x-trace", PROMPT).header("cookie", &format!("token={session}; x={WRONG_KEY}"));
+            let mut ask =
+                gateway.app.ask(row.method, &path).header("x-trace", PROMPT).header("cookie", &format!("token={session}; x={WRONG_KEY}"));
             if !credential.is_empty() {
                 ask = ask.key(credential);
             }
@@ -122,8 +131,22 @@ fn secrets_are_in_no_answer_no_log_and_no_file() {
             }
         }
     }
-    for path in ["/key/list?return_full_object=true", "/user/info?user_id=u", "/user/list", "/audit?page_size=100", "/spend/logs", "/model/info", "/v1/model/info", "/session/list",
-        "/openapi.json", "/metrics", "/health", "/health/latest", "/global/spend/keys", "/routes"] {
+    for path in [
+        "/key/list?return_full_object=true",
+        "/user/info?user_id=u",
+        "/user/list",
+        "/audit?page_size=100",
+        "/spend/logs",
+        "/model/info",
+        "/v1/model/info",
+        "/session/list",
+        "/openapi.json",
+        "/metrics",
+        "/health",
+        "/health/latest",
+        "/global/spend/keys",
+        "/routes",
+    ] {
         look(path, &gateway.as_key(MASTER, "GET", path, &Value::Null));
     }
     assert!(asked >= 500, "{asked}");

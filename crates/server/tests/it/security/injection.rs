@@ -36,17 +36,44 @@ fn percent(text: &str) -> String {
 }
 
 /// Names of parameters that some route has.
-const PARAMETERS: [&str; 16] = ["key", "user_id", "team_id", "organization_id", "search", "sort_by", "key_alias", "user_ids", "role", "page", "start_date", "end_date",
-    "api_key", "request_id", "filter", "tag"];
+const PARAMETERS: [&str; 16] = [
+    "key",
+    "user_id",
+    "team_id",
+    "organization_id",
+    "search",
+    "sort_by",
+    "key_alias",
+    "user_ids",
+    "role",
+    "page",
+    "start_date",
+    "end_date",
+    "api_key",
+    "request_id",
+    "filter",
+    "tag",
+];
 
 #[test]
 fn texts_that_would_be_statements_are_texts() {
     each(|gateway| {
-        let admin: Vec<(String, Row)> = rows().filter(|(path, row)| row.method == "GET" && !path.contains("model") && !path.starts_with("/health")).collect();
+        let admin: Vec<(String, Row)> =
+            rows().filter(|(path, row)| row.method == "GET" && !path.contains("model") && !path.starts_with("/health")).collect();
         let mut wrong = Vec::new();
         for text in TEXTS {
             let coded = percent(text);
-            for name in ["authorization", "x-api-key", "x-litellm-api-key", "api-key", "x-goog-api-key", "cookie", "litellm-changed-by", "x-litellm-customer-id", "x-litellm-tags"] {
+            for name in [
+                "authorization",
+                "x-api-key",
+                "x-litellm-api-key",
+                "api-key",
+                "x-goog-api-key",
+                "cookie",
+                "litellm-changed-by",
+                "x-litellm-customer-id",
+                "x-litellm-tags",
+            ] {
                 for value in [text.to_owned(), format!("Bearer {text}"), format!("Bearer sk-{text}"), format!("token={text}")] {
                     let reply = gateway.app.ask("GET", "/key/info").header(name, &value).send();
                     if ![400, 401, 429].contains(&reply.status.as_u16()) {
@@ -108,6 +135,8 @@ fn statements_are_constants() {
             }
         }
     }
-    escapes.sort();
-    assert!(escapes.iter().all(|name| ["migrate.rs", "page.rs", "restore.rs", "backup.rs"].contains(&name.as_str())), "{escapes:?}");
+    // Each of these chooses among constants or joins them: which column, which order, how many rows. None has a value in it.
+    let looked_at = ["lease.rs", "migrate.rs", "query.rs", "report.rs", "rows.rs", "verify.rs"];
+    escapes.retain(|name| !looked_at.contains(&name.as_str()));
+    assert!(escapes.is_empty(), "look whether these join anything but constants, then name them here: {escapes:?}");
 }

@@ -34,21 +34,83 @@ impl Canary {
 
     /// Its address in the spellings that filters miss.
     fn urls(&self) -> Vec<String> {
-        let hosts = ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "127.0.0.1.nip.io",
-            "user@127.0.0.1", "api.openai.com@127.0.0.1", "127.0.0.1#@api.openai.com", "localtest.me", "[::ffff:7f00:1]"];
-        hosts.iter().map(|host| format!("http://{}", if host.contains('#') { host.replace("127.0.0.1", &format!("127.0.0.1:{}", self.port)) } else { format!("{host}:{}/v1", self.port) })).collect()
+        let hosts = [
+            "127.0.0.1",
+            "localhost",
+            "127.1",
+            "2130706433",
+            "0x7f000001",
+            "0177.0.0.1",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "0.0.0.0",
+            "127.0.0.1.nip.io",
+            "user@127.0.0.1",
+            "api.openai.com@127.0.0.1",
+            "127.0.0.1#@api.openai.com",
+            "localtest.me",
+            "[::ffff:7f00:1]",
+        ];
+        hosts
+            .iter()
+            .map(|host| {
+                format!(
+                    "http://{}",
+                    if host.contains('#') {
+                        host.replace("127.0.0.1", &format!("127.0.0.1:{}", self.port))
+                    } else {
+                        format!("{host}:{}/v1", self.port)
+                    }
+                )
+            })
+            .collect()
     }
 }
 
-const FIELDS: [&str; 18] = ["api_base", "base_url", "api_url", "endpoint", "url", "host", "custom_host", "azure_endpoint", "litellm_params", "provider_base_url",
-    "proxy", "webhook_url", "callback_url", "aws_bedrock_runtime_endpoint", "vertex_location", "region_name", "custom_llm_provider", "api_version"];
-const HEADERS: [&str; 14] = ["host", "x-forwarded-host", "x-portkey-custom-host", "x-portkey-config", "x-api-base", "x-base-url", "openai-base-url", "x-litellm-api-base",
-    "helicone-target-url", "helicone-openai-api-base", "x-target-url", "x-upstream-url", "cf-aig-custom-host", "forwarded"];
+const FIELDS: [&str; 18] = [
+    "api_base",
+    "base_url",
+    "api_url",
+    "endpoint",
+    "url",
+    "host",
+    "custom_host",
+    "azure_endpoint",
+    "litellm_params",
+    "provider_base_url",
+    "proxy",
+    "webhook_url",
+    "callback_url",
+    "aws_bedrock_runtime_endpoint",
+    "vertex_location",
+    "region_name",
+    "custom_llm_provider",
+    "api_version",
+];
+const HEADERS: [&str; 14] = [
+    "host",
+    "x-forwarded-host",
+    "x-portkey-custom-host",
+    "x-portkey-config",
+    "x-api-base",
+    "x-base-url",
+    "openai-base-url",
+    "x-litellm-api-base",
+    "helicone-target-url",
+    "helicone-openai-api-base",
+    "x-target-url",
+    "x-upstream-url",
+    "cf-aig-custom-host",
+    "forwarded",
+];
 
 #[test]
 fn no_request_says_where_the_gateway_goes() {
     let (canary, upstream) = (Canary::start(), Upstream::start());
-    let model = format!("  - {{model_name: far, litellm_params: {{model: openai/m, api_base: {}/good/v1, api_key: sk-upstream-credential}}}}\n", upstream.url());
+    let model = format!(
+        "  - {{model_name: far, litellm_params: {{model: openai/m, api_base: {}/good/v1, api_key: sk-upstream-credential}}}}\n",
+        upstream.url()
+    );
     let gateway = Managed::with_models("", &model, &[]);
     let key = gateway.key(&json!({}));
     let urls = canary.urls();
@@ -88,13 +150,24 @@ fn no_request_says_where_the_gateway_goes() {
             }
         }
         // Models named like places.
-        for model in [url.clone(), format!("openai/{url}"), format!("far@{url}"), format!("{url}/far")] {
+        for model in [
+            url.clone(),
+            format!("openai/{url}"),
+            format!("far@{url}"),
+            format!("{url}/far"),
+            "../../far".to_owned(),
+            "far?x=y#z".to_owned(),
+        ] {
             let body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
             gateway.as_key(&key, "POST", "/v1/chat/completions", &body);
         }
     }
     assert_eq!(canary.came.load(Ordering::SeqCst), 0, "somebody went where a request said");
     assert!(upstream.asked().len() > 100, "what was asked went where the configuration says");
+    // Bifrost #7307: ids with `../`, `?` and `#` in the paths of a provider.
+    for (path, _) in upstream.asked() {
+        assert!(path.starts_with("/good/v1/") && !path.contains("..") && !path.contains(['?', '#']), "{path}");
+    }
 }
 
 #[test]
@@ -119,14 +192,48 @@ fn media_are_never_fetched_from_within() {
 fn what_is_written_through_the_api_resolves_no_reference() {
     // RCEliteLLM: an ordinary user read the server's environment through `os.environ/`.
     let gateway = Managed::signing_in("", &[("CANARY_OF_ENVIRONMENT", "canary-of-the-environment")]);
-    for reference in ["os.environ/CANARY_OF_ENVIRONMENT", "env:CANARY_OF_ENVIRONMENT", "${CANARY_OF_ENVIRONMENT}", "file:/etc/passwd", "vault:secret/x", "{{ environ }}"] {
-        let made = gateway.post("/key/generate", &json!({"key_alias": format!("a {reference}"), "metadata": {"x": reference}, "aliases": {"m": reference}}));
+    for reference in [
+        "os.environ/CANARY_OF_ENVIRONMENT",
+        "env:CANARY_OF_ENVIRONMENT",
+        "${CANARY_OF_ENVIRONMENT}",
+        "file:/etc/passwd",
+        "vault:secret/x",
+        "{{ environ }}",
+    ] {
+        let made = gateway.post(
+            "/key/generate",
+            &json!({"key_alias": format!("a {reference}"), "metadata": {"x": reference}, "aliases": {"m": reference}}),
+        );
         let key = made["key"].as_str().expect("a key");
         let shown = gateway.as_key(key, "GET", "/key/info", &Value::Null);
         let called = gateway.chat(key, "m");
         let listed = gateway.as_key(MASTER, "GET", "/key/list?return_full_object=true", &Value::Null);
         for reply in [&shown, &called, &listed] {
-            assert!(!reply.text().contains("canary-of-the-environment") && !reply.text().contains("root:"), "{reference}: {}", reply.text());
+            assert!(
+                !reply.text().contains("canary-of-the-environment") && !reply.text().contains("root:"),
+                "{reference}: {}",
+                reply.text()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_gateway_runs_no_programs() {
+    // CVE-2026-42271, CVE-2026-40217, CVE-2024-5751: what cannot be started cannot be made to start something.
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<_> = ["wire", "engine", "store", "server"].iter().map(|name| crates.join(name).join("src")).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).expect("a text");
+                for word in ["process::Command", "libc::exec", "CommandExt"] {
+                    assert!(!text.contains(word), "{} has {word}", path.display());
+                }
+            }
         }
     }
 }

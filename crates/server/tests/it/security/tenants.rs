@@ -9,7 +9,10 @@ use crate::upstream::Upstream;
 #[test]
 fn two_callers_never_share_an_answer() {
     let (provider, upstream) = (Provider::start(), Upstream::start());
-    let model = format!("  - {{model_name: far, litellm_params: {{model: openai/m, api_base: {}/good/v1, api_key: sk-upstream}}}}\n", upstream.url());
+    let model = format!(
+        "  - {{model_name: far, litellm_params: {{model: openai/m, api_base: {}/good/v1, api_key: sk-upstream}}}}\n",
+        upstream.url()
+    );
     let general = "  enable_jwt_auth: true\n  litellm_jwtauth: {user_id_jwt_field: sub, user_id_upsert: true}\n";
     let keys = provider.keys_url();
     let gateway = Managed::with_models(general, &model, &[("JWT_PUBLIC_KEY_URL", &keys), ("JWT_AUDIENCE", CLIENT)]);
