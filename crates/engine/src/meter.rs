@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use switchboard_wire::event::{Delta, Event};
+use switchboard_wire::event::Event;
 use switchboard_wire::problem::Kind;
 use switchboard_wire::relay::is_content;
 use switchboard_wire::reply::{Reason, Usage};

@@ -51,7 +51,7 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::Callbacks => Ok(callbacks(request)),
         Do::Backlog => Ok(json!({"in_flight_requests": request.app.gateway.in_flight()})),
         Do::CachePing => {
-            Err(Refused::new(503, "ServiceUnavailableError", Value::Null, "Cache not initialized. This gateway has no cache of answers"))
+            Err(Refused::new(404, "not_found_error", Value::Null, "Cache not initialized. This gateway has no cache of answers"))
         }
         Do::UserFilter => users(request).await,
     }
