@@ -123,12 +123,13 @@ def python(installed):
     """The Python clients, but for LiteLLM's."""
     suite = str(PYTHON_SUITE.relative_to(ROOT))
     names = [name for name in python_names("test_*.py") if "test_litellm" not in name]
-    return pytest(installed, [suite, f"--ignore={suite}/test_litellm.py"], names)
+    return pytest(installed, [suite, f"--ignore-glob={suite}/test_litellm*.py"], names)
 
 
 def litellm(installed):
-    """LiteLLM's SDK, in an environment of its own."""
-    return pytest(installed, [str(PYTHON_SUITE.relative_to(ROOT) / "test_litellm.py")], python_names("test_litellm.py"))
+    """LiteLLM's SDK and its client of the proxy, in an environment of their own."""
+    files = sorted(PYTHON_SUITE.glob("test_litellm*.py"))
+    return pytest(installed, [str(path.relative_to(ROOT)) for path in files], python_names("test_litellm*.py"))
 
 
 def node(installed):

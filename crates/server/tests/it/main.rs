@@ -14,6 +14,7 @@ mod audited;
 mod certificates;
 mod checks;
 mod commands;
+mod defaults;
 mod documents;
 mod doors;
 mod edge;

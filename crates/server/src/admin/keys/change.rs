@@ -14,7 +14,6 @@ use crate::authz::object::{self, Standing};
 /// `POST /key/update`
 pub(in crate::admin) async fn update(request: &Request) -> Answer {
     let form = request.form("UpdateKeyRequest")?;
-    defaults::within(&request.app.config(), &form)?;
     let named = named(&form)?;
     let (key, budget) = apply(request, form, named.clone()).await?;
     let mut row = rows::key_with_hash(&request.app, &key, budget.as_ref());
@@ -56,6 +55,7 @@ fn not_found() -> Refused {
 
 async fn apply(request: &Request, form: Form, named: String) -> Result<(Key, Option<Budget>), Refused> {
     rows::amounts(&form)?;
+    defaults::within(&request.app.config(), &form)?;
     let (caller, by_alias) = (request.caller.clone(), form.text("key").is_none());
     let write = request.write(move |desk| async move {
         let found = if by_alias { desk.named::<Key>(&named).await?.pop() } else { super::named(&desk, &named).await? };
