@@ -12,7 +12,7 @@ use crate::attempt::{Attempts, Budget, Settings};
 use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::meter::{Meter, Outcome, Record, Recorder};
+use crate::meter::{Client, Meter, Outcome, Record, Recorder};
 use crate::route::{Fleet, Plan};
 pub use crate::worker::Worker;
 
@@ -120,7 +120,11 @@ impl Gateway {
             status: 499,
             usage: None,
             finish: None,
+            native_finish: None,
             cost: None,
+            bill: None,
+            service: None,
+            client: Client::of(&call.headers),
             charged: NanoUsd::ZERO,
             estimated: false,
             attempts: 0,

@@ -48,5 +48,6 @@ pub mod route;
 pub mod scrub;
 pub mod sign;
 pub mod smart;
+pub mod tariff;
 pub mod upstream;
 pub mod worker;

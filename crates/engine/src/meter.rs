@@ -8,22 +8,23 @@ use std::time::{Duration, Instant};
 use switchboard_wire::event::{Delta, Event};
 use switchboard_wire::problem::Kind;
 use switchboard_wire::relay::is_content;
-use switchboard_wire::reply::{Reason, Usage};
+use switchboard_wire::reply::{Finish, Reason, Usage};
 use switchboard_wire::{Dialect, Operation};
 
 use crate::admit::{Micros, NanoUsd, Permit, Tab};
 use crate::call::{Call, Door};
-use crate::catalog::{Component, ModelCard, PicoUsd};
+use crate::catalog::{Component, PicoUsd};
 use crate::clock;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::health::{Failure, Sample, Ticket};
 use crate::principal::Principal;
 use crate::route::affinity::Bond;
+use crate::tariff::Tariff;
 
 mod charge;
 mod cost;
-pub use cost::cost;
+pub use cost::{Bill, Parts, bill, cost};
 
 pub(crate) use charge::Delivered;
 use charge::End;
@@ -32,7 +33,7 @@ use charge::End;
 const CHECKPOINT_TOKENS: u64 = 256;
 const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, Client};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +79,16 @@ pub struct Record {
     pub usage: Option<Usage>,
     /// Whether the answer ended in words, tool calls, at a limit, ….
     pub finish: Option<Reason>,
-    /// The cost by the catalog's prices; `None` where usage or price is unknown.
+    /// The same in the provider's words.
+    pub native_finish: Option<String>,
+    /// What it costs; `None` where usage or price is unknown.
     pub cost: Option<PicoUsd>,
+    /// How that came about.
+    pub bill: Option<Bill>,
+    /// The terms of service the provider says it served under.
+    pub service: Option<String>,
+    /// What its client says of itself: address of its page, name, program.
+    pub client: Client,
     /// What the ledger holds for it: the sum of its attempts.
     pub charged: NanoUsd,
     /// Whether any of that is a guess.
@@ -188,6 +197,11 @@ impl Meter {
         }
     }
 
+    /// When the call began.
+    pub fn began(&self) -> Micros {
+        self.0.record.as_ref().map_or(0, |record| record.started)
+    }
+
     /// Who asks.
     pub fn principal(&self) -> Option<&Principal> {
         self.0.record.as_ref().map(|record| record.principal.as_ref())
@@ -197,12 +211,16 @@ impl Meter {
     fn checkpoint(&mut self) {
         self.0.checkpoint = (self.0.delivered.pieces, Instant::now());
         if let (Some(tab), Some(end)) = (&self.0.tab, self.standing()) {
-            tab.checkpoint(end.charge(self.card()).amount);
+            tab.checkpoint(end.charge(&self.tariff()).amount);
         }
     }
 
-    fn card(&self) -> Option<&ModelCard> {
-        self.deployment()?.card.as_ref()
+    /// What the attempt under way is charged by.
+    pub fn tariff(&self) -> Tariff<'_> {
+        let Some(record) = self.0.record.as_deref() else { return Tariff::default() };
+        let Some(target) = record.deployment.as_deref() else { return Tariff::default() };
+        let listed = || Tariff::listed(target.card.as_ref());
+        self.0.tab.as_ref().map_or_else(listed, |tab| tab.tariffs().of(target, record.started))
     }
 
     /// How the attempt stands now.
@@ -221,7 +239,8 @@ impl Meter {
 
     /// The attempt under way is over, and what it cost is settled. Once for each attempt, whoever says so first.
     pub fn conclude(&mut self) {
-        let Some(charge) = self.0.tab.as_ref().filter(|tab| tab.is_sent()).and_then(|_| Some(self.standing()?.charge(self.card()))) else {
+        let Some(charge) = self.0.tab.as_ref().filter(|tab| tab.is_sent()).and_then(|_| Some(self.standing()?.charge(&self.tariff())))
+        else {
             return;
         };
         if let Some(tab) = &mut self.0.tab {
@@ -363,6 +382,7 @@ impl Meter {
                 self.0.service.clone_from(service_tier);
                 self.note(|record| {
                     record.finish = Some(finish.reason);
+                    record.native_finish.clone_from(&finish.raw);
                     record.outcome = Outcome::Complete;
                 });
             }
@@ -391,10 +411,11 @@ impl Meter {
     }
 
     /// The answer was complete.
-    pub fn complete(&mut self, reason: Option<Reason>, service: Option<String>) {
+    pub fn complete(&mut self, finish: Option<Finish>, service: Option<String>) {
         self.0.service = service;
         self.note(|record| {
-            record.finish = reason;
+            record.finish = finish.as_ref().map(|finish| finish.reason);
+            record.native_finish = finish.and_then(|finish| finish.raw);
             record.outcome = Outcome::Complete;
         });
     }
@@ -413,9 +434,13 @@ impl Meter {
 
     /// The cost so far, where usage and prices are known.
     pub fn cost(&self) -> Option<PicoUsd> {
+        self.bill().map(|bill| bill.charged.pico())
+    }
+
+    /// The same with how it came about.
+    pub fn bill(&self) -> Option<Bill> {
         let record = self.0.record.as_deref()?;
-        let card = record.deployment.as_ref()?.card.as_ref()?;
-        cost(card, record.usage.as_ref(), &self.0.counted, self.0.service.as_deref())
+        bill(&self.tariff(), record.usage.as_ref(), &self.0.counted, self.0.service.as_deref())
     }
 }
 
@@ -429,7 +454,8 @@ fn delta_bytes(delta: &Delta) -> u64 {
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        let cost = self.cost();
+        let bill = self.bill();
+        let service = self.0.service.take();
         self.conclude();
         if let Some(tab) = &mut self.0.tab {
             tab.finish();
@@ -438,7 +464,8 @@ impl Drop for Meter {
         }
         self.close();
         if let Some(mut record) = self.0.record.take() {
-            record.cost = cost;
+            record.cost = bill.map(|bill| bill.charged.pico());
+            (record.bill, record.service) = (bill, service);
             record.duration = self.0.received.elapsed();
             if let Some(deployment) = record.deployment.as_ref().filter(|_| record.outcome == Outcome::Complete) {
                 let now = self.0.received + record.duration;

@@ -12,6 +12,7 @@ use switchboard_store::sql::Kind;
 use switchboard_store::{Store, StoreError, micros};
 
 use crate::config::Config;
+use crate::prices::PriceLists;
 
 /// How long a start waits until the ledger has what the last gateway left in the journal. With a database that is away the
 /// gateway starts all the same.
@@ -25,6 +26,8 @@ const FOLDER: &str = "journal";
 pub struct Books {
     /// What every key, team and user has spent.
     pub book: Arc<Book>,
+    /// What calls are charged by.
+    pub prices: Arc<PriceLists>,
     kept: Option<Kept>,
 }
 
@@ -67,11 +70,12 @@ impl Books {
             Err(error) if store.sql().kind == Kind::Sqlite => return Err(error.into()),
             Err(error) => tracing::error!(%error, "the ledger cannot be read; calls with budgets are refused until it can"),
         }
-        Ok(Self { book, kept: Some(Kept { journal, writer, lessor }) })
+        Ok(Self { book, prices: Arc::default(), kept: Some(Kept { journal, writer, lessor }) })
     }
 
     /// Keeps the whole gateway within what that configuration says, from now on.
     pub fn follow(&self, config: &Config) {
+        self.prices.follow(config);
         let said = &config.litellm.budget;
         let budgets = said.limit.map(|limit| Budget::new(limit, said.window)).into_iter().collect();
         self.book.scope(ScopeId::new(Level::Proxy, ""), Terms { name: "litellm-proxy-budget".to_owned(), budgets, ..Terms::default() });
@@ -79,7 +83,7 @@ impl Books {
 
     /// Admits up to so many calls at a time, by these books.
     pub fn admission(&self, bound: usize) -> Admission {
-        let admission = Admission::new(bound).with_book(self.book.clone());
+        let admission = Admission::new(bound).with_book(self.book.clone()).with_tariffs(self.prices.tariffs().clone());
         let Some(kept) = &self.kept else { return admission };
         let admission = admission.with_journal(kept.journal.clone());
         match &kept.lessor {
@@ -93,6 +97,19 @@ impl Books {
         match &self.kept {
             Some(kept) => Arc::new(SpendLog::new(kept.journal.clone(), next)),
             None => next,
+        }
+    }
+
+    /// The gateway's own name among those that share a database.
+    pub fn instance(&self) -> String {
+        self.kept.as_ref().map(|kept| kept.journal.instance()).unwrap_or_default()
+    }
+
+    /// What is spent by now is known to the database when this returns.
+    pub async fn settled(&self, patience: Duration) -> Result<(), StoreError> {
+        match &self.kept {
+            Some(kept) => kept.writer.flush(patience).await,
+            None => Ok(()),
         }
     }
 

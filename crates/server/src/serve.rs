@@ -35,6 +35,7 @@ use crate::resilience;
 use crate::router::Router;
 use crate::transport::{self, BadTransport};
 use crate::trust::{Trust, TrustError};
+use crate::{credits, prices};
 
 /// A gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +136,13 @@ impl Gate {
             config: ArcSwap::new(config.clone()),
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
+        if let Some(store) = &app.store {
+            store.listen(app.books.prices.clone());
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            if let Err(error) = runtime.block_on(prices::refresh(&app)) {
+                tracing::warn!(%error, "dated prices and credits are not known yet");
+            }
+        }
         let router = Router::new(&config.general.root_path)?;
         let chores = chores(&app, &config, &transport)?;
         let shared = app.clone();
@@ -178,6 +186,7 @@ impl Gate {
             app.gateway.configure(resilience::of(&config));
             app.catalog.store(catalog);
             app.books.follow(&config);
+            app.books.prices.apply(&app.catalog(), app.gateway.fleet().deployments().map(Arc::as_ref));
             app.keys.store(Arc::new(Keys::of(&config, &app.foundation)));
             app.config.store(config);
             Ok(Applied { unusable, restart })
@@ -289,7 +298,9 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result
     let (own, transport) = (config.clone(), transport.clone());
     let check = || background::start(app.clone(), move || worker(&own, &transport));
     let checking = config.general.health_checks.background.then(check).transpose()?;
-    Ok(app.others.start(&app.health)?.into_iter().chain(checking).collect())
+    let watched = app.clone();
+    let credits = app.store.is_some().then(|| Chore::start("credits", move || credits::watch(watched))).transpose()?;
+    Ok(app.others.start(&app.health)?.into_iter().chain(checking).chain(credits).collect())
 }
 
 /// One worker's connections to providers.

@@ -10,6 +10,7 @@
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
 pub mod audit;
+pub mod backup;
 pub mod desk;
 pub mod error;
 pub mod failpoint;

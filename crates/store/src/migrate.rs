@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     Step { version: 12, statements: include_str!("../migrations/0012_daily_spend_key.sql") },
     Step { version: 20, statements: include_str!("../migrations/0020_vault.sql") },
     Step { version: 21, statements: include_str!("../migrations/0021_audit.sql") },
+    Step { version: 50, statements: include_str!("../migrations/0050_ledger_basis.sql") },
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)";
@@ -58,6 +59,11 @@ pub(crate) async fn migrate(sql: &Sql, now: i64) -> Result<(), StoreError> {
         Some(&found) if found > known + 1 => Err(StoreError::TooNew { found, known }),
         _ => Ok(()),
     }
+}
+
+/// The versions this gateway knows.
+pub(crate) fn known() -> impl Iterator<Item = i64> {
+    STEPS.iter().map(|step| step.version)
 }
 
 /// The statements of a file, without its comments.

@@ -5,6 +5,7 @@
 
 mod grouping;
 mod key;
+mod money;
 mod people;
 mod team;
 
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 
 pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
 pub use key::{FormerKey, Key};
+pub use money::{CreditAccount, CreditEntry, CreditExpiry, DatedPrice, GATEWAY};
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
 pub use team::Team;
 

@@ -5,10 +5,12 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, openrouter, spend, teams, users};
+use super::{Answer, Request, audit, credits, grouping, keys, openrouter, prices, spend, spent, teams, users};
 
+pub use credits::Credits;
 pub use grouping::Grouping;
 pub use openrouter::OpenRouter;
+pub use prices::Prices;
 pub use spend::Spend;
 
 /// What a route does.
@@ -58,7 +60,13 @@ pub enum Action {
     Audit,
     Grouping(Grouping),
     Spend(Spend),
+    Credits(Credits),
+    Prices(Prices),
     OpenRouter(OpenRouter),
+    KeyResetSpend,
+    TeamResetSpend,
+    UserResetSpend,
+    GlobalResetSpend,
 }
 
 pub(super) const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -73,7 +81,7 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
+    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS).chain(credits::ROWS).chain(prices::ROWS).chain(openrouter::ROWS)
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -87,6 +95,10 @@ const ROWS: &[Row] = &[
     post("/key/unblock", Action::KeyUnblock, Keys, "BlockKeyRequest", "Unblock a key"),
     post("/key/regenerate", Action::KeyRegenerate, Keys, "RegenerateKeyRequest", "Put a new key in the place of one"),
     post("/key/{key}/regenerate", Action::KeyRegenerate, Keys, "RegenerateKeyRequest", "Put a new key in the place of one"),
+    post("/key/{key}/reset_spend", Action::KeyResetSpend, Keys, "ResetSpendRequest", "Set back what a key has spent"),
+    post("/team/{team_id}/reset_spend", Action::TeamResetSpend, Policy::Admin, "ResetSpendRequest", "Set back what a team has spent"),
+    post("/user/{user_id}/reset_spend", Action::UserResetSpend, Policy::Admin, "ResetSpendRequest", "Set back what a user has spent"),
+    post("/global/spend/reset", Action::GlobalResetSpend, Policy::Admin, "", "Set back what every key and team has spent"),
     get("/key/info", Action::KeyInfo, Info, "One key; the caller's own unless said"),
     post("/v2/key/info", Action::KeyInfoOfMany, Info, "KeyInfoRequest", "Several keys"),
     get("/key/list", Action::KeyList, Info, "Keys, page by page"),
@@ -183,6 +195,12 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::Audit => audit::one(request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
+        Action::Credits(action) => credits::dispatch(action, request).await,
+        Action::Prices(action) => prices::dispatch(action, request).await,
+        Action::KeyResetSpend => spent::reset_key(request).await,
+        Action::TeamResetSpend => spent::reset_team(request).await,
+        Action::UserResetSpend => spent::reset_user(request).await,
+        Action::GlobalResetSpend => spent::reset_all(request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
     }
 }

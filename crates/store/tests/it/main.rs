@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
 mod audit;
+mod backup;
 mod leases;
 mod ledger;
+mod money;
 mod objects;
 mod opening;
 mod peers;

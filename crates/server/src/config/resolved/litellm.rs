@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use switchboard_engine::admit::{NanoUsd, Window};
 
+use super::costs::Costs;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Section};
 use crate::config::yaml::Node;
@@ -20,6 +21,8 @@ pub struct LitellmSettings {
     pub json_logs: bool,
     /// What the whole gateway may spend.
     pub budget: ProxyBudget,
+    /// What is taken off list prices and laid on.
+    pub costs: Costs,
     /// What is told about requests, by name: every request, those that succeeded, those that failed.
     pub callbacks: Callbacks,
 }
@@ -73,6 +76,7 @@ impl LitellmSettings {
             request_timeout: fields.seconds("request_timeout").unwrap_or(REQUEST_TIMEOUT),
             json_logs: fields.flag("json_logs").unwrap_or(false),
             budget: ProxyBudget::read(&fields),
+            costs: Costs::read(reader, &fields),
             callbacks: Callbacks {
                 every: fields.texts("callbacks"),
                 success: fields.texts("success_callback"),
