@@ -18,6 +18,8 @@ const MINUTES_OF_DAY: i64 = 1_440;
 /// The one zone whose weekdays price lists name beside UTC, by its name and its distance in minutes; it has no summer time.
 const CHINA: (&str, i64) = ("Asia/Shanghai", 480);
 const WHOLE: i128 = 1_000_000_000;
+/// Of a factor that is the product of two.
+const SQUARE: i128 = WHOLE * WHOLE;
 
 /// What is taken off a list price, and what is laid on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,21 +48,24 @@ impl Markup {
         owed.more(self.margin)?.plus(Exact::of(self.fixed)?)
     }
 
-    /// No less than what is charged for that list price, in nano-dollars: for what is held.
+    /// What is charged for that list price, in nano-dollars, rounded up: for what is held.
     pub fn above(&self, list: i64) -> i64 {
-        let up = |amount: i128, share: i128| (amount * share).div_euclid(WHOLE) + i128::from((amount * share).rem_euclid(WHOLE) != 0);
-        let owed = up(i128::from(list), WHOLE - i128::from(self.discount.billionths()));
-        let charged = up(owed, WHOLE + i128::from(self.margin.billionths())) + self.fixed.0.div_euclid(1_000) + 1;
-        if self.is_none() { list } else { i64::try_from(charged).unwrap_or(i64::MAX) }
+        let (share, fixed) = self.share();
+        let exact = i128::from(list).saturating_mul(share).saturating_add(fixed);
+        i64::try_from(exact.div_euclid(SQUARE) + i128::from(exact.rem_euclid(SQUARE) != 0)).unwrap_or(i64::MAX)
     }
 
     /// The list price for which no more than that is charged, in nano-dollars.
     pub fn below(&self, charged: i64) -> i64 {
-        let left = (i128::from(charged) - self.fixed.0.div_euclid(1_000) - 1).max(0);
-        let owed = (left * WHOLE).div_euclid(WHOLE + i128::from(self.margin.billionths()));
-        let share = WHOLE - i128::from(self.discount.billionths());
-        let list = if share > 0 { (owed * WHOLE).div_euclid(share) } else { i128::MAX };
-        if self.is_none() { charged } else { i64::try_from(list).unwrap_or(i64::MAX) }
+        let (share, fixed) = self.share();
+        let left = i128::from(charged).saturating_mul(SQUARE).saturating_sub(fixed).max(0);
+        if share == 0 { i64::MAX } else { i64::try_from(left.div_euclid(share)).unwrap_or(i64::MAX) }
+    }
+
+    /// Discount and margin as one factor, and what is fixed in nano-dollars, both in parts of [`SQUARE`].
+    fn share(&self) -> (i128, i128) {
+        let share = (WHOLE - i128::from(self.discount.billionths())) * (WHOLE + i128::from(self.margin.billionths()));
+        (share, self.fixed.0.saturating_mul(SQUARE / 1_000))
     }
 }
 
@@ -101,7 +106,7 @@ impl Table {
         let dated = (!self.dated.is_empty())
             .then(|| self.prices(deployment, at).or_else(|| self.prices(&format!("{provider}/{model}"), at)))
             .flatten();
-        Tariff { card, dated, markup: self.markup(provider), at }
+        Tariff { card, dated, markup: self.markup(provider), at: Some(at) }
     }
 }
 
@@ -134,7 +139,8 @@ pub struct Tariff<'a> {
     dated: Option<Arc<Prices>>,
     /// What is taken off and laid on.
     pub markup: Markup,
-    at: i64,
+    /// When; none where it is asked for no call.
+    at: Option<i64>,
 }
 
 /// A price list, wherever it is from.
@@ -173,7 +179,7 @@ impl<'a> Tariff<'a> {
     pub fn service(&self, told: Option<&str>) -> Service {
         let hours = || {
             let card = self.card?;
-            let minute = self.at.div_euclid(MINUTE);
+            let minute = self.at?.div_euclid(MINUTE);
             let ahead = if card.off_peak_zone.as_deref() == Some(CHINA.0) { CHINA.1 } else { 0 };
             // 1970 began on a Thursday; weeks begin on Mondays.
             let weekday = u8::try_from(((minute + ahead).div_euclid(MINUTES_OF_DAY) + 3).rem_euclid(7) + 1).ok()?;
@@ -205,9 +211,9 @@ mod tests {
         assert_eq!(markup.charged(owed).map(Exact::pico), Some(PicoUsd(1_026_500_000_000)));
         for list in [0, 1, 7, 999, 1_000_000_000, 77_777_777_777] {
             let exact = markup.owed(Exact::of(PicoUsd(i128::from(list) * 1_000)).expect("money")).and_then(|owed| markup.charged(owed));
-            let charged = exact.expect("money").pico().0.div_euclid(1_000);
-            assert!(i128::from(markup.above(list)) >= charged, "{list}");
-            assert!(markup.below(markup.above(list)) >= list - 2 && markup.above(markup.below(1_000_000)) <= 1_000_003, "{list}");
+            let charged = crate::admit::NanoUsd::from_pico(exact.expect("money").pico()).0;
+            assert_eq!(markup.above(list), charged, "{list}");
+            assert!(markup.below(charged) >= list && markup.above(markup.below(1_000_000)) <= 1_000_000, "{list}");
         }
         assert_eq!((Markup::default().above(5), Markup::default().below(5)), (5, 5));
     }

@@ -204,6 +204,7 @@ async fn answer(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &s
         let wishes = app.book.wishes();
         if answer.is_ok() && !wishes.is_empty() && spent::learn(&request, wishes).await.is_ok() {
             answer = Box::pin(routes::dispatch(action, &request)).await;
+            app.book.wishes();
         }
     }
     if let (Err(refused), Some(trust)) = (&answer, &app.trust)

@@ -19,7 +19,6 @@ use crate::prices::PriceLists;
 const START: Duration = Duration::from_secs(5);
 /// How long a stop waits for that.
 const STOP: Duration = Duration::from_secs(30);
-const FOLDER: &str = "journal";
 
 /// The books of one gateway. Without a place for files nothing is written, and budgets hold for as long as the gateway runs.
 #[derive(Debug, Default)]
@@ -53,7 +52,7 @@ impl Books {
     /// Opens them, settles what the last gateway left open, and reads what everybody has spent.
     pub fn open(config: &Config, store: Option<&Store>) -> Result<Self, BooksError> {
         let (Some(store), Some(folder)) = (store, &config.switchboard.data_dir) else { return Ok(Self::default()) };
-        let (journal, recovered) = Journal::open(&folder.join(FOLDER), Durability::default())?;
+        let (journal, recovered) = Journal::open(&folder.join(crate::memory::JOURNAL), Durability::default())?;
         if recovered.attempts > 0 {
             tracing::warn!(attempts = recovered.attempts, amount = %recovered.amount, "requests that the last gateway left under way are settled by estimate");
         }

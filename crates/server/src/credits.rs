@@ -134,8 +134,7 @@ async fn expire(app: &Arc<App>, expiry: CreditExpiry) -> Result<(), StoreError> 
     });
     let (Some(account), entries) = read.await? else { return Ok(()) };
     let spent = balance(app, &account).await?.spent;
-    let before: i64 = entries.iter().filter(|entry| entry.expires_at.is_some_and(|at| at <= expiry.expires_at)).map(|e| e.amount.0.0).sum();
-    let left = NanoUsd(before).minus(spent);
+    let left = CreditEntry::left(&entries, &expiry.entry_id, spent);
     if left <= NanoUsd::ZERO {
         return Ok(());
     }

@@ -33,6 +33,7 @@ mod page;
 pub mod peers;
 pub mod prices;
 mod query;
+pub mod reconcile;
 pub mod reload;
 mod reprice;
 pub mod resilience;

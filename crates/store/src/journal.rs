@@ -236,6 +236,16 @@ impl std::fmt::Debug for Journal {
     }
 }
 
+/// Whether a gateway writes to the journal in that folder.
+pub fn is_taken(folder: &Path) -> bool {
+    file::is_taken(folder)
+}
+
+/// How many attempts the journal in that folder has an intent of and no settlement.
+pub fn open_attempts(folder: &Path) -> std::io::Result<usize> {
+    Ok(unsettled(folder)?.len())
+}
+
 /// The attempts that have an intent and no settlement.
 fn unsettled(folder: &Path) -> std::io::Result<HashMap<AttemptId, Kept>> {
     let mut open = HashMap::new();

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
 pub use key::{FormerKey, Key};
-pub use money::{CreditAccount, CreditEntry, CreditExpiry, DatedPrice, GATEWAY};
+pub use money::{CreditAccount, CreditEntry, CreditExpiry, DatedPrice, GATEWAY, WITHDRAWAL};
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
 pub use team::Team;
 

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -27,18 +26,16 @@ pub struct Book {
 struct Kept {
     scopes: HashMap<ScopeId, Arc<Scope>>,
     openings: Openings,
-    /// What the database said was spent, and when, where others spend too.
-    told: HashMap<ScopeId, (Instant, Vec<(Window, Micros, NanoUsd)>)>,
-    /// Whose spend was asked for and is not known well enough.
+    /// What the database said last was spent, where others spend too.
+    told: Openings,
+    /// Whose spend was asked for.
     wishes: HashSet<ScopeId>,
     next: u64,
     shared: bool,
 }
 
-/// What the database said is remembered of no more scopes than these,
+/// What the database said is remembered of no more scopes than these.
 const MOST_TOLD: usize = 16_384;
-/// and believed for so long.
-const BELIEVED: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Debug, Default)]
 struct Common {
@@ -132,11 +129,10 @@ impl Book {
     pub fn spent(&self, id: &ScopeId, window: Window) -> NanoUsd {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.shared {
-            let told = kept.told.get(id);
-            if told.is_none_or(|(at, _)| at.elapsed() > BELIEVED) && kept.wishes.len() < MOST_TOLD {
+            if kept.wishes.len() < MOST_TOLD {
                 kept.wishes.insert(id.clone());
             }
-            if let Some((_, told)) = kept.told.get(id) {
+            if let Some(told) = kept.told.get(id) {
                 let start = window.start(self.clock.now());
                 let found = told.iter().find(|(kind, begun, _)| (*kind, *begun) == (window, start));
                 return found.map_or(NanoUsd::ZERO, |(_, _, spent)| *spent);
@@ -150,7 +146,7 @@ impl Book {
         opening.map_or(NanoUsd::ZERO, |(_, _, spent)| *spent)
     }
 
-    /// Whose spend was asked for since this was asked last, and is not known well enough: the database must be asked.
+    /// Whose spend was asked for since this was asked last: the database knows it better.
     pub fn wishes(&self) -> Vec<ScopeId> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut kept.wishes).into_iter().collect()
@@ -171,13 +167,12 @@ impl Book {
         if kept.told.len() + spends.len() > MOST_TOLD {
             kept.told.clear();
         }
-        let now = Instant::now();
         for (id, spent) in spends {
             let whole = spent.iter().find(|(window, ..)| *window == Window::Lifetime).map_or(NanoUsd::ZERO, |(_, _, spent)| *spent);
             if let (Some(scope), Some(before)) = (kept.scopes.get(&id), before.get(&id)) {
                 scope.spend(whole.minus(*before));
             }
-            kept.told.insert(id, (now, spent));
+            kept.told.insert(id, spent);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::{Level, NanoUsd, Withheld};
-use switchboard_store::object::{CreditAccount, CreditEntry, Team, User};
+use switchboard_store::object::{CreditAccount, CreditEntry, Team, User, WITHDRAWAL};
 use switchboard_store::{Desk, Money, Time};
 
 use super::form::Form;
@@ -87,8 +87,16 @@ async fn put(request: &Request, kind: &'static str) -> Answer {
         return Err(Refused::said(400, "expires_at must be in the future"));
     }
     let owner = named(|name| form.text(name))?;
+    let read = request.read(move |desk| async move {
+        let id = account_of(&desk, owner).await?;
+        Ok((desk.get::<CreditAccount>(&id).await?, id))
+    });
+    let (present, account_id) = read.await?;
+    let spent_before = match &present {
+        Some(account) => Money(credits::balance(&request.app, account).await?.spent),
+        None => Money::default(),
+    };
     let write = request.write(move |desk| async move {
-        let account_id = account_of(&desk, owner).await?;
         let reference = form.owned("reference");
         let entry_id = reference.as_ref().map_or_else(crate::id::mint, |reference| format!("{account_id}/{kind}/{reference}"));
         let entry = CreditEntry {
@@ -97,6 +105,7 @@ async fn put(request: &Request, kind: &'static str) -> Answer {
             kind: kind.to_owned(),
             amount,
             expires_at: expires,
+            spent_before,
             reference,
             note: form.owned("note"),
             actor: Some(desk.actor().to_owned()),
@@ -133,7 +142,7 @@ async fn withdraw(request: &Request) -> Answer {
         let entry = CreditEntry {
             entry_id: crate::id::mint(),
             account_id: id,
-            kind: "withdrawal".to_owned(),
+            kind: WITHDRAWAL.to_owned(),
             amount,
             note,
             actor: Some(desk.actor().to_owned()),

@@ -34,6 +34,16 @@ pub(crate) fn with(yaml: &str, test: impl Fn(&Managed)) {
     }
 }
 
+/// The address of an empty database that several gateways can share; none without PostgreSQL.
+#[allow(clippy::disallowed_methods, reason = "where the test database is, only the environment says")]
+pub(crate) fn shared_database() -> Option<String> {
+    let address = std::env::var("TEST_DATABASE_URL").ok();
+    if address.is_none() {
+        println!("skipped: TEST_DATABASE_URL is not set");
+    }
+    address.map(|address| schema(&address))
+}
+
 impl Managed {
     fn start(yaml: &str, database: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use switchboard_engine::meter::{Outcome, Record, Recorder};
+use switchboard_engine::catalog::Exact;
+use switchboard_engine::meter::{Attempt, Bill, Outcome, Record, Recorder};
 use switchboard_engine::wire::Operation;
 
 use super::line::LogLine;
@@ -95,12 +96,61 @@ fn metadata(record: &Record) -> Map<String, Value> {
     say("attempts", json!(record.attempts));
     say("estimated", json!(record.estimated));
     say("finish_reason", json!(record.finish.map(|reason| format!("{reason:?}").to_ascii_lowercase())));
+    say("native_finish_reason", json!(record.native_finish));
+    say("service_tier", json!(record.service));
+    say("http_referer", json!(record.client.referer));
+    say("app_title", json!(record.client.title));
+    say("user_agent", json!(record.client.agent));
+    say("provider_responses", providers(record));
+    if let Some(bill) = &record.bill {
+        say("cost_breakdown", breakdown(bill));
+    }
     say("overhead_us", json!(record.overhead.map(|overhead| u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX))));
     if let Some(usage) = &record.usage {
         let counts = usage.counts().into_iter().filter_map(|(name, count)| Some((name.to_owned(), json!(count?))));
         say("usage", Value::Object(counts.collect()));
     }
     said
+}
+
+/// How a cost came about, under LiteLLM's names.
+fn breakdown(bill: &Bill) -> Value {
+    let parts = &bill.parts;
+    let mut said = Map::new();
+    let all = [
+        ("input_cost", parts.input),
+        ("output_cost", parts.output),
+        ("tool_usage_cost", parts.tools),
+        ("cache_read_cost", parts.cache_read),
+        ("cache_creation_cost", parts.cache_write),
+        ("reasoning_cost", parts.reasoning),
+        ("original_cost", bill.list),
+        ("discount_amount", bill.discount()),
+        ("margin_total_amount", bill.margin()),
+        ("upstream_cost", bill.owed),
+        ("total_cost", bill.charged),
+    ];
+    for (name, cost) in
+        all.into_iter().filter(|(name, cost)| *cost != Exact::ZERO || matches!(*name, "input_cost" | "output_cost" | "total_cost"))
+    {
+        let number = cost.pico().written().as_str().parse::<f64>().ok().and_then(serde_json::Number::from_f64);
+        said.insert(name.to_owned(), number.map_or(Value::Null, Value::Number));
+    }
+    Value::Object(said)
+}
+
+/// Who was asked, in order, and what came of it, under OpenRouter's names.
+fn providers(record: &Record) -> Value {
+    let one = |attempt: &Attempt| {
+        let target = &attempt.deployment;
+        let status = attempt.answered.or_else(|| attempt.failure.is_none().then_some(200));
+        let latency = u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX);
+        json!({
+            "provider_name": target.provider_name, "endpoint_id": target.spec.id, "model_permaslug": target.spec.model, "status": status,
+            "latency": latency, "is_byok": false,
+        })
+    };
+    if record.tried.is_empty() { Value::Null } else { record.tried.iter().map(one).collect() }
 }
 
 impl std::fmt::Debug for SpendLog {

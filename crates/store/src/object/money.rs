@@ -74,6 +74,8 @@ pub struct CreditEntry {
     pub amount: Money,
     /// Until when it can be spent.
     pub expires_at: Option<Time>,
+    /// What had gone out of the account before: that was not taken from this.
+    pub spent_before: Money,
     /// The number of a payment, or whatever names it elsewhere.
     pub reference: Option<String>,
     /// Why.
@@ -83,6 +85,33 @@ pub struct CreditEntry {
     /// When.
     pub created_at: Time,
 }
+
+impl CreditEntry {
+    /// What is left of the entry of that id when that much has gone out of the account. Of several entries the one that expires
+    /// first is spent first, from the moment it was put in.
+    pub fn left(entries: &[CreditEntry], id: &str, spent: NanoUsd) -> NanoUsd {
+        let mut put: Vec<&CreditEntry> = entries.iter().filter(|entry| entry.kind != WITHDRAWAL).collect();
+        put.sort_by_key(|entry| (entry.spent_before.0, entry.created_at));
+        let mut left: Vec<(&CreditEntry, i64)> = Vec::with_capacity(put.len());
+        for (at, entry) in put.iter().enumerate() {
+            left.push((entry, entry.amount.0.0));
+            // What went out until the next was put in.
+            let until = put.get(at + 1).map_or(spent.0, |next| next.spent_before.0.0.min(spent.0));
+            let mut out = (until - entry.spent_before.0.0).max(0);
+            let mut order: Vec<usize> = (0..left.len()).collect();
+            order.sort_by_key(|at| (left[*at].0.expires_at.is_none(), left[*at].0.expires_at, left[*at].0.created_at));
+            for at in order {
+                let taken = left[at].1.min(out);
+                left[at].1 -= taken;
+                out -= taken;
+            }
+        }
+        left.iter().find(|(entry, _)| entry.entry_id == id).map_or(NanoUsd::ZERO, |(_, left)| NanoUsd(*left))
+    }
+}
+
+/// The kind of an entry that takes out.
+pub const WITHDRAWAL: &str = "withdrawal";
 
 impl Object for CreditEntry {
     const KIND: &'static str = "credit_entry";
@@ -152,5 +181,29 @@ impl Object for DatedPrice {
     fn columns(&self) -> Columns {
         let (name, expires) = (Some(self.model.clone()), self.effective_until);
         Columns { name, expires, created_by: self.created_by.clone(), created: self.created_at, ..Columns::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_expires_first_is_spent_first() {
+        let entry = |id: &str, amount: i64, before: i64, expires: Option<i64>| CreditEntry {
+            entry_id: id.to_owned(),
+            kind: "grant".to_owned(),
+            amount: Money(NanoUsd(amount)),
+            spent_before: Money(NanoUsd(before)),
+            expires_at: expires.map(Time),
+            ..CreditEntry::default()
+        };
+        let all = [entry("bought", 100, 0, None), entry("late", 30, 40, Some(900)), entry("soon", 20, 50, Some(500))];
+        let left = |spent: i64| ["bought", "late", "soon"].map(|id| CreditEntry::left(&all, id, NanoUsd(spent)).0);
+        assert_eq!(left(40), [60, 30, 20], "before there was anything else");
+        assert_eq!(left(50), [60, 20, 20]);
+        assert_eq!(left(65), [60, 20, 5]);
+        assert_eq!(left(85), [60, 5, 0]);
+        assert_eq!(left(95), [55, 0, 0]);
     }
 }
