@@ -8,15 +8,19 @@
 mod audit;
 mod credits;
 mod duration;
+mod experiments;
 pub mod form;
 mod grouping;
 mod keys;
+mod models;
 mod openrouter;
-mod people;
+pub(crate) mod people;
 mod prices;
+mod proof;
 mod refused;
 pub mod routes;
 mod rows;
+mod scim;
 mod spend;
 mod spent;
 mod teams;
@@ -164,9 +168,17 @@ pub struct Arrived {
 /// Answers a management request of a caller who may use the route.
 pub async fn serve(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Response<AnswerBody> {
     match answer(app, caller, action, pattern, arrived).await {
-        Ok(value) => answered(action, &value),
-        Err(refused) => refused.response(),
+        Ok(value) => typed(action, answered(action, &value)),
+        Err(refused) => typed(action, refused.response()),
     }
+}
+
+/// SCIM has a media type of its own.
+fn typed(action: Action, mut response: Response<AnswerBody>) -> Response<AnswerBody> {
+    if let Action::Scim(_) = action {
+        response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/scim+json"));
+    }
+    response
 }
 
 fn answered(action: Action, value: &Value) -> Response<AnswerBody> {

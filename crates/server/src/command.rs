@@ -6,6 +6,7 @@ mod chat;
 mod check;
 mod client;
 mod database;
+mod import;
 mod models;
 mod reconcile;
 mod reprice;
@@ -57,6 +58,9 @@ enum Command {
     /// What secrets are sealed with
     #[command(subcommand)]
     Secrets(trust::Secrets),
+    /// Take over what another gateway's database knows
+    #[command(subcommand)]
+    Import(import::Import),
     /// Check that the ledger is as it must be
     Verify(verify::Verify),
     /// Copy everything a gateway remembers into a folder
@@ -104,6 +108,7 @@ pub fn run() -> ExitCode {
         Command::Catalog(catalog) => catalog.run(&environment),
         Command::Audit(audit) => audit.run(environment),
         Command::Secrets(secrets) => secrets.run(environment),
+        Command::Import(import) => import.run(environment),
         Command::Verify(verify) => verify.run(environment),
         Command::Backup(backup) => backup.run(environment),
         Command::Restore(restore) => restore.run(environment),

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::wire::problem::Problem;
 
+pub(crate) use html::escape;
+
 use crate::app::{Acceptor, App};
 use crate::health;
 use crate::models::document;
@@ -70,6 +72,16 @@ pub(crate) fn base(app: &App, parts: &request::Parts) -> String {
     let host = host.or_else(|| parts.headers.get(http::header::HOST)?.to_str().ok()).unwrap_or("127.0.0.1:4000");
     let secure = config.switchboard.tls.is_some() || config.switchboard.behind_tls_proxy;
     format!("{}://{host}{}", if secure { "https" } else { "http" }, config.general.root_path)
+}
+
+/// A page with a form that is sent to this gateway.
+pub(crate) fn form_page(root: &str, title: &str, content: &str) -> Response<AnswerBody> {
+    let mut response = html(html::page(title, content).replace("href=\"style.css\"", &format!("href=\"{root}/style.css\"")));
+    let policy = SAFETY[0].1.replace("form-action 'none'", "form-action 'self'");
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        response.headers_mut().insert(HeaderName::from_static("content-security-policy"), policy);
+    }
+    response
 }
 
 /// Whether the gateway can serve. A deployment that fails is its own matter; only a stop makes the whole unready.

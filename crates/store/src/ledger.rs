@@ -6,15 +6,18 @@
 
 mod adjust;
 mod attempts;
+mod carry;
 mod line;
 mod post;
 mod recorder;
 pub mod report;
 mod reprice;
+mod routed;
 mod seal;
 mod verify;
 mod writer;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use sqlx::Row;
@@ -26,7 +29,8 @@ use crate::sql::Sql;
 
 pub use adjust::{Correction, correct};
 pub use attempts::{Attempted, Attempts, attempts};
-pub use line::LogLine;
+pub use carry::{Balance, carry_blocking};
+pub use line::{LogLine, Part, Saving};
 pub use recorder::SpendLog;
 pub use reprice::{Changed, reprice};
 pub use verify::{Finding, Report, verify, verify_blocking};
@@ -49,10 +53,28 @@ pub(crate) fn account(level: &str, name: &str, model: &str) -> i64 {
         text.extend_from_slice(part.as_bytes());
         text.push(0);
     }
-    let digest = ring::digest::digest(&ring::digest::SHA256, &text);
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&digest.as_ref()[..8]);
-    i64::from_be_bytes(bytes) & i64::MAX
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(number) = known.get(&text) {
+            return *number;
+        }
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        let digest = ring::digest::digest(&ring::digest::SHA256, &text);
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&digest.as_ref()[..8]);
+        let number = i64::from_be_bytes(bytes) & i64::MAX;
+        known.insert(text, number);
+        number
+    })
+}
+
+/// Numbers of accounts that a thread remembers.
+const MOST_KNOWN: usize = 8_192;
+
+thread_local! {
+    /// The same few accounts come again and again, and a digest of each would be most of what posting them takes.
+    static KNOWN: RefCell<HashMap<Vec<u8>, i64>> = RefCell::default();
 }
 
 /// The number of a scope's account.

@@ -4,9 +4,11 @@
 //! an object: money has one place, the ledger.
 
 mod grouping;
+mod identity;
 mod key;
 mod money;
 mod people;
+mod stored;
 mod team;
 
 use serde::Serialize;
@@ -14,9 +16,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
+pub use identity::{JwtKeyMapping, Password, Session};
 pub use key::{FormerKey, Key};
 pub use money::{CreditAccount, CreditEntry, CreditExpiry, DatedPrice, GATEWAY, WITHDRAWAL};
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
+pub use stored::{Credential, Model, Setting};
 pub use team::Team;
 
 use crate::money::Money;

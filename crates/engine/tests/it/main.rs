@@ -7,4 +7,5 @@ mod exchange;
 mod keeper;
 mod operation;
 mod prices;
+mod trying;
 mod upstream;

@@ -5,12 +5,18 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, credits, grouping, keys, openrouter, prices, spend, spent, teams, users};
+use super::{
+    Answer, Request, audit, credits, experiments, grouping, keys, models, openrouter, prices, proof, scim, spend, spent, teams, users,
+};
 
 pub use credits::Credits;
+pub use experiments::Experiments;
 pub use grouping::Grouping;
+pub use models::Models;
 pub use openrouter::OpenRouter;
 pub use prices::Prices;
+pub use proof::Proof;
+pub use scim::Scim;
 pub use spend::Spend;
 
 /// What a route does.
@@ -58,7 +64,10 @@ pub enum Action {
     TeamSetPermissions,
     AuditList,
     Audit,
+    Proof(Proof),
+    Scim(Scim),
     Grouping(Grouping),
+    Models(Models),
     Spend(Spend),
     Credits(Credits),
     Prices(Prices),
@@ -67,6 +76,7 @@ pub enum Action {
     TeamResetSpend,
     UserResetSpend,
     GlobalResetSpend,
+    Experiments(Experiments),
 }
 
 pub(super) const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -81,7 +91,18 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS).chain(credits::ROWS).chain(prices::ROWS).chain(openrouter::ROWS)
+    let others: [&'static [Row]; 9] = [
+        proof::ROWS,
+        scim::ROWS,
+        grouping::ROWS,
+        models::ROWS,
+        spend::ROWS,
+        credits::ROWS,
+        prices::ROWS,
+        openrouter::ROWS,
+        experiments::ROWS,
+    ];
+    ROWS.iter().chain(others.into_iter().flatten())
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -145,6 +166,7 @@ pub(super) fn status(action: Action) -> StatusCode {
     match action {
         Action::Grouping(Grouping::AccessGroupCreate) | Action::OpenRouter(OpenRouter::KeyNew) => StatusCode::CREATED,
         Action::Grouping(Grouping::AccessGroupRemove) => StatusCode::NO_CONTENT,
+        Action::Scim(action) => scim::status(action),
         _ => StatusCode::OK,
     }
 }
@@ -193,7 +215,10 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::TeamSetPermissions => teams::set_permissions(request).await,
         Action::AuditList => audit::list(request).await,
         Action::Audit => audit::one(request).await,
+        Action::Proof(action) => proof::dispatch(action, request).await,
+        Action::Scim(action) => scim::dispatch(action, request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
+        Action::Models(action) => models::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::Credits(action) => credits::dispatch(action, request).await,
         Action::Prices(action) => prices::dispatch(action, request).await,
@@ -202,11 +227,17 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::UserResetSpend => spent::reset_user(request).await,
         Action::GlobalResetSpend => spent::reset_all(request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
+        Action::Experiments(action) => experiments::dispatch(action, request).await,
     }
 }
 
-/// The variable parts of a path, in their order.
+/// The variable parts of a path, in their order. One that takes several parts (`{*name}`) is the only one of its path.
 pub(super) fn variables(pattern: &str, path: &str) -> Vec<String> {
+    if let Some((before, after)) = pattern.split_once("{*").and_then(|(before, rest)| Some((before, rest.split_once('}')?.1))) {
+        let from = path.find(before).map_or(0, |at| at + before.len());
+        let whole = path.get(from..).unwrap_or_default();
+        return vec![crate::query::decode(whole.strip_suffix(after).unwrap_or(whole))];
+    }
     let pairs = pattern.split('/').rev().zip(path.split('/').rev());
     let mut found: Vec<String> = pairs.filter(|(part, _)| part.starts_with('{')).map(|(_, value)| crate::query::decode(value)).collect();
     found.reverse();

@@ -1,7 +1,8 @@
 //! A provider on loopback that answers what OpenAI would, and keeps what it was asked.
 //!
 //! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/limited` with 429 for a minute,
-//! `/slow` takes its time.
+//! `/slow` takes its time, `/dead` more than anybody has. `/thinks` calls every request one for thought, `/marks` marks two answers
+//! alike, `/vectors` tells code from other texts.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,10 +13,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
+type Asked = Arc<Mutex<Vec<(String, String)>>>;
+
 /// A running provider. Dropped, it stops.
 pub(crate) struct Upstream {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<(String, String)>>>,
+    asked: Asked,
+    keys: Arc<Mutex<Vec<String>>>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -24,25 +28,30 @@ impl Upstream {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (asked, stopping) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicBool>::default());
-        let (kept, stop) = (asked.clone(), stopping.clone());
+        let (asked, keys, stopping) = (Asked::default(), Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
+        let (kept, shown, stop) = (asked.clone(), keys.clone(), stopping.clone());
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let kept = kept.clone();
+                let (kept, shown) = (kept.clone(), shown.clone());
                 std::thread::spawn(move || {
                     // A client may leave whenever it wants.
-                    let _ = answer(&stream.expect("a connection"), &kept);
+                    let _ = answer(&stream.expect("a connection"), &kept, &shown);
                 });
             }
         });
-        Self { address, asked, stopping, thread: Some(thread) }
+        Self { address, asked, keys, stopping, thread: Some(thread) }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The `authorization` of every request that had one.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.keys.lock().expect("lock").clone()
     }
 
     /// Path and body of every request.
@@ -60,7 +69,7 @@ impl Drop for Upstream {
     }
 }
 
-fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>) -> std::io::Result<()> {
+fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>, keys: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut first = String::new();
@@ -75,6 +84,9 @@ fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>) -> std::io::
             let Some((name, value)) = line.split_once(':') else { break };
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().unwrap_or(0);
+            }
+            if name.eq_ignore_ascii_case("authorization") {
+                keys.lock().expect("lock").push(value.trim().to_owned());
             }
         }
         let mut body = vec![0; length];
@@ -102,6 +114,9 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     if path.starts_with("/slow") {
         std::thread::sleep(Duration::from_millis(60));
     }
+    if path.starts_with("/dead") {
+        std::thread::sleep(Duration::from_secs(5));
+    }
     let usage = json!({"prompt_tokens": 5, "completion_tokens": 20, "total_tokens": 25});
     let chunk = |choices: serde_json::Value, usage: serde_json::Value| {
         format!(
@@ -110,6 +125,14 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
         )
     };
     let value = match path.rsplit('/').next().unwrap_or_default() {
+        "embeddings" if path.starts_with("/vectors") => {
+            let asked: serde_json::Value = serde_json::from_str(body).expect("JSON");
+            let vector =
+                |text: &serde_json::Value| if text.as_str().is_some_and(|text| text.contains("code")) { [1.0, 0.1] } else { [0.1, 1.0] };
+            let texts = asked["input"].as_array().expect("texts").iter().enumerate();
+            let data: Vec<_> = texts.map(|(at, text)| json!({"object": "embedding", "index": at, "embedding": vector(text)})).collect();
+            json!({"object": "list", "model": "m", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+        }
         "embeddings" => {
             json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": 1, "total_tokens": 1}})
         }
@@ -127,10 +150,16 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
             ];
             return ("200 OK", STREAM, text.concat().into_bytes());
         }
-        _ => json!({
-            "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
-            "choices": [{"index": 0, "finish_reason": "stop", "logprobs": null, "message": {"role": "assistant", "content": "It is fine.", "refusal": null}}],
-        }),
+        _ if path.starts_with("/thinks") => said("Reasoning.", &usage),
+        _ if path.starts_with("/marks") => said("{\"first\": 6, \"second\": 6}", &usage),
+        _ => said("It is fine.", &usage),
     };
     ("200 OK", JSON, value.to_string().into_bytes())
+}
+
+fn said(text: &str, usage: &serde_json::Value) -> serde_json::Value {
+    json!({
+        "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+        "choices": [{"index": 0, "finish_reason": "stop", "logprobs": null, "message": {"role": "assistant", "content": text, "refusal": null}}],
+    })
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use switchboard_engine::catalog::Exact;
 use switchboard_engine::meter::{Attempt, Bill, Outcome, Record, Recorder};
 use switchboard_engine::wire::Operation;
+use switchboard_engine::wire::reply::Usage;
 
-use super::line::LogLine;
+use super::line::{Part, Saving};
+use super::routed::{self, Decided};
 use crate::journal::Journal;
 
 /// Writes every call to the journal, and hands it on.
@@ -25,45 +28,171 @@ impl SpendLog {
 
 impl Recorder for SpendLog {
     fn record(&self, record: Box<Record>) {
-        if let Ok(line) = serde_json::to_vec(&line(&record)) {
-            self.journal.log(&line);
+        let mut text = Vec::with_capacity(1024);
+        match serde_json::to_writer(&mut text, &Written::of(&record)) {
+            Ok(()) => self.journal.log(&text),
+            Err(error) => tracing::error!(%error, "a line of the request log cannot be written"),
         }
         self.next.record(record);
     }
 }
 
-fn line(record: &Record) -> LogLine {
-    let principal = &record.principal;
-    let target = record.deployment.as_deref();
-    let usage = record.usage.clone().unwrap_or_default();
-    let count = |count: Option<u64>| i64::try_from(count.unwrap_or(0)).unwrap_or(i64::MAX);
-    let micros = |duration: std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-    LogLine {
-        request_id: record.id.clone(),
-        call_type: call_type(record.operation).to_owned(),
-        status: if matches!(record.outcome, Outcome::Complete | Outcome::Cancelled) { "success" } else { "failure" }.to_owned(),
-        spend: record.charged.0,
-        prompt_tokens: count(usage.input),
-        completion_tokens: count(usage.output),
-        cache_read_tokens: count(usage.cache_read),
-        cache_write_tokens: count(usage.cache_write),
-        started_at: record.started,
-        ended_at: record.started + micros(record.duration),
-        first_content_at: record.first_content.map(|first| record.started + micros(first)),
-        api_key: Some(principal.key_hash.clone().unwrap_or_else(|| record.key.clone())),
-        model: target.map_or_else(|| record.model.clone(), |target| target.spec.model.clone()),
-        model_id: target.map(|target| target.spec.id.clone()),
-        model_group: record.model.clone(),
-        provider: target.map(|target| target.spec.provider.clone()),
-        api_base: target.and_then(|target| target.spec.base.clone()),
-        user_id: principal.user.clone(),
-        team_id: principal.team.clone(),
-        organization_id: principal.organization.clone(),
-        project_id: principal.project.clone(),
-        end_user: principal.customer.clone(),
-        tags: principal.tags.clone(),
-        session_id: record.session.clone(),
-        metadata: metadata(record),
+/// A [`LogLine`](super::LogLine) as it is written, of what the record holds.
+#[derive(Serialize)]
+struct Written<'a> {
+    request_id: &'a str,
+    call_type: &'static str,
+    status: &'static str,
+    spend: i64,
+    prompt_tokens: i64,
+    completion_tokens: i64,
+    cache_read_tokens: i64,
+    cache_write_tokens: i64,
+    started_at: i64,
+    ended_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_content_at: Option<i64>,
+    api_key: &'a str,
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_id: Option<&'a str>,
+    model_group: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_base: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_user: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    tags: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<&'a str>,
+    metadata: Metadata<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<Part>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saving: Option<Saving>,
+}
+
+/// What has no column.
+#[derive(Serialize)]
+struct Metadata<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_api_key_alias: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_api_key_team_alias: Option<&'a str>,
+    dialect: &'static str,
+    streamed: bool,
+    cancelled: bool,
+    http_status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    attempts: u32,
+    estimated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    native_finish_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_referer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_responses: Option<Providers<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_breakdown: Option<Breakdown<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overhead_us: Option<u64>,
+    #[serde(flatten)]
+    decided: Option<Decided<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Counts<'a>>,
+}
+
+/// The counts that a provider gave.
+struct Counts<'a>(&'a Usage);
+
+impl Serialize for Counts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.counts().into_iter().filter_map(|(name, count)| Some((name, count?))))
+    }
+}
+
+impl<'a> Written<'a> {
+    fn of(record: &'a Record) -> Self {
+        let principal = &*record.principal;
+        let target = record.deployment.as_deref();
+        let usage = record.usage.as_ref();
+        let count = |pick: fn(&Usage) -> Option<u64>| i64::try_from(usage.and_then(pick).unwrap_or(0)).unwrap_or(i64::MAX);
+        let micros = |duration: std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Self {
+            request_id: &record.id,
+            call_type: call_type(record.operation),
+            status: if matches!(record.outcome, Outcome::Complete | Outcome::Cancelled) { "success" } else { "failure" },
+            spend: record.charged.0,
+            prompt_tokens: count(|usage| usage.input),
+            completion_tokens: count(|usage| usage.output),
+            cache_read_tokens: count(|usage| usage.cache_read),
+            cache_write_tokens: count(|usage| usage.cache_write),
+            started_at: record.started,
+            ended_at: record.started + micros(record.duration),
+            first_content_at: record.first_content.map(|first| record.started + micros(first)),
+            api_key: principal.key_hash.as_deref().unwrap_or(&record.key),
+            model: target.map_or(&record.model, |target| &target.spec.model),
+            model_id: target.map(|target| &*target.spec.id),
+            model_group: &record.model,
+            provider: target.map(|target| &*target.spec.provider),
+            api_base: target.and_then(|target| target.spec.base.as_deref()),
+            user_id: principal.user.as_deref(),
+            team_id: principal.team.as_deref(),
+            organization_id: principal.organization.as_deref(),
+            project_id: principal.project.as_deref(),
+            end_user: principal.customer.as_deref(),
+            tags: &principal.tags,
+            session_id: record.session.as_deref(),
+            metadata: Metadata::of(record),
+            part: routed::part(record),
+            saving: routed::saving(record),
+        }
+    }
+}
+
+impl<'a> Metadata<'a> {
+    fn of(record: &'a Record) -> Self {
+        Self {
+            user_api_key_alias: record.principal.key_alias.as_deref(),
+            user_api_key_team_alias: record.principal.team_alias.as_deref(),
+            dialect: record.dialect.as_str(),
+            streamed: record.stream,
+            cancelled: record.outcome == Outcome::Cancelled,
+            http_status: record.status,
+            error: record.error.as_deref(),
+            attempts: record.attempts,
+            estimated: record.estimated,
+            finish_reason: record.finish.map(|reason| format!("{reason:?}").to_ascii_lowercase()),
+            native_finish_reason: record.native_finish.as_deref(),
+            service_tier: record.service.as_deref(),
+            http_referer: record.client.referer.as_deref(),
+            app_title: record.client.title.as_deref(),
+            user_agent: record.client.agent.as_deref(),
+            provider_responses: (!record.tried.is_empty()).then_some(Providers(&record.tried)),
+            cost_breakdown: record.bill.as_ref().map(Breakdown),
+            overhead_us: record.overhead.map(|overhead| u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX)),
+            decided: Decided::of(record),
+            usage: record.usage.as_ref().map(Counts),
+        }
     }
 }
 
@@ -78,79 +207,62 @@ fn call_type(operation: Operation) -> &'static str {
     }
 }
 
-/// What has no column.
-fn metadata(record: &Record) -> Map<String, Value> {
-    let mut said = Map::new();
-    let mut say = |name: &str, value: Value| {
-        if !value.is_null() {
-            said.insert(name.to_owned(), value);
-        }
-    };
-    say("user_api_key_alias", json!(record.principal.key_alias));
-    say("user_api_key_team_alias", json!(record.principal.team_alias));
-    say("dialect", json!(record.dialect.as_str()));
-    say("streamed", json!(record.stream));
-    say("cancelled", json!(record.outcome == Outcome::Cancelled));
-    say("http_status", json!(record.status));
-    say("error", json!(record.error));
-    say("attempts", json!(record.attempts));
-    say("estimated", json!(record.estimated));
-    say("finish_reason", json!(record.finish.map(|reason| format!("{reason:?}").to_ascii_lowercase())));
-    say("native_finish_reason", json!(record.native_finish));
-    say("service_tier", json!(record.service));
-    say("http_referer", json!(record.client.referer));
-    say("app_title", json!(record.client.title));
-    say("user_agent", json!(record.client.agent));
-    say("provider_responses", providers(record));
-    if let Some(bill) = &record.bill {
-        say("cost_breakdown", breakdown(bill));
-    }
-    say("overhead_us", json!(record.overhead.map(|overhead| u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX))));
-    if let Some(usage) = &record.usage {
-        let counts = usage.counts().into_iter().filter_map(|(name, count)| Some((name.to_owned(), json!(count?))));
-        say("usage", Value::Object(counts.collect()));
-    }
-    said
-}
-
 /// How a cost came about, under LiteLLM's names.
-fn breakdown(bill: &Bill) -> Value {
-    let parts = &bill.parts;
-    let mut said = Map::new();
-    let all = [
-        ("input_cost", parts.input),
-        ("output_cost", parts.output),
-        ("tool_usage_cost", parts.tools),
-        ("cache_read_cost", parts.cache_read),
-        ("cache_creation_cost", parts.cache_write),
-        ("reasoning_cost", parts.reasoning),
-        ("original_cost", bill.list),
-        ("discount_amount", bill.discount()),
-        ("margin_total_amount", bill.margin()),
-        ("upstream_cost", bill.owed),
-        ("total_cost", bill.charged),
-    ];
-    for (name, cost) in
-        all.into_iter().filter(|(name, cost)| *cost != Exact::ZERO || matches!(*name, "input_cost" | "output_cost" | "total_cost"))
-    {
-        let number = cost.pico().written().as_str().parse::<f64>().ok().and_then(serde_json::Number::from_f64);
-        said.insert(name.to_owned(), number.map_or(Value::Null, Value::Number));
+struct Breakdown<'a>(&'a Bill);
+
+impl Serialize for Breakdown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Breakdown(bill) = self;
+        let parts = &bill.parts;
+        let always = [("input_cost", parts.input), ("output_cost", parts.output), ("total_cost", bill.charged)];
+        let some = [
+            ("tool_usage_cost", parts.tools),
+            ("cache_read_cost", parts.cache_read),
+            ("cache_creation_cost", parts.cache_write),
+            ("reasoning_cost", parts.reasoning),
+            ("discount_amount", bill.discount()),
+            ("margin_total_amount", bill.margin()),
+        ];
+        let mut map = serializer.serialize_map(None)?;
+        let mut say = |name: &str, cost: Exact| {
+            let number = cost.pico().written().as_str().parse::<f64>().unwrap_or_default();
+            map.serialize_entry(name, &number)
+        };
+        for (name, cost) in always.into_iter().chain(some.into_iter().filter(|(_, cost)| *cost != Exact::ZERO)) {
+            say(name, cost)?;
+        }
+        if !bill.markup.is_none() {
+            say("original_cost", bill.list)?;
+            say("upstream_cost", bill.owed)?;
+        }
+        map.end()
     }
-    Value::Object(said)
 }
 
 /// Who was asked, in order, and what came of it, under OpenRouter's names.
-fn providers(record: &Record) -> Value {
-    let one = |attempt: &Attempt| {
-        let target = &attempt.deployment;
-        let status = attempt.answered.or_else(|| attempt.failure.is_none().then_some(200));
-        let latency = u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX);
-        json!({
-            "provider_name": target.provider_name, "endpoint_id": target.spec.id, "model_permaslug": target.spec.model, "status": status,
-            "latency": latency, "is_byok": false,
-        })
-    };
-    if record.tried.is_empty() { Value::Null } else { record.tried.iter().map(one).collect() }
+struct Providers<'a>(&'a [Attempt]);
+
+#[derive(Serialize)]
+struct Provider<'a> {
+    provider_name: &'a str,
+    endpoint_id: &'a str,
+    model_permaslug: &'a str,
+    status: Option<u16>,
+    latency: u64,
+    is_byok: bool,
+}
+
+impl Serialize for Providers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|attempt| Provider {
+            provider_name: &attempt.deployment.provider_name,
+            endpoint_id: &attempt.deployment.spec.id,
+            model_permaslug: &attempt.deployment.spec.model,
+            status: attempt.answered.or_else(|| attempt.failure.is_none().then_some(200)),
+            latency: u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX),
+            is_byok: false,
+        }))
+    }
 }
 
 impl std::fmt::Debug for SpendLog {

@@ -1,8 +1,10 @@
 //! Everything here runs on SQLite always, and on PostgreSQL where `TEST_DATABASE_URL` says where one is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
+mod answers;
 mod audit;
 mod backup;
+mod experiments;
 mod leases;
 mod ledger;
 mod money;
