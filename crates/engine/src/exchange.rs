@@ -188,7 +188,7 @@ impl Exchange<'_> {
 
     fn writer(&self, inbound: &dyn Inbound, stamp: Stamp, meter: &Meter) -> Box<dyn EventWriter> {
         let writer = inbound.event_writer(stamp);
-        if openrouter::is_wanted(self.dispatch.call) { Box::new(Priced::new(writer, self.target.clone(), meter)) } else { writer }
+        if openrouter::is_told_at_the_end(self.dispatch.call) { Box::new(Priced::new(writer, self.target.clone(), meter)) } else { writer }
     }
 
     /// Whether the stream may go on elsewhere: then all of it is written here, as one.

@@ -24,10 +24,16 @@ pub(crate) fn is_wanted(call: &Call) -> bool {
     call.door.flavor == Flavor::OpenRouter && told.contains(&call.door.dialect)
 }
 
-/// Whether an answer in the client's own dialect must be written anew because OpenRouter's clients want more in it. Streams of
-/// several choices, or with probabilities, are not: events hold neither.
+/// Whether the cost is told when the answer ends: the first event of Anthropic's streams has a usage, and cannot wait for it.
+pub(crate) fn is_told_at_the_end(call: &Call) -> bool {
+    is_wanted(call) && call.door.dialect != Dialect::Anthropic
+}
+
+/// Whether an answer in the client's own dialect must be written anew because OpenRouter's clients want more in it. Only chat
+/// completions are: other forms have more than is understood of them. Streams of several choices, or with probabilities, are not:
+/// events hold neither.
 pub(crate) fn is_rewritten(call: &Call, target: &Deployment) -> bool {
-    is_wanted(call) && target.spec.provider != OPENROUTER && !(call.stream && (has_choices(call) || has_probabilities(call)))
+    is_wanted(call) && call.door.dialect == Dialect::OpenAiChat && target.spec.provider != OPENROUTER && !(call.stream && (has_choices(call) || has_probabilities(call)))
 }
 
 fn has_choices(call: &Call) -> bool {
