@@ -33,6 +33,7 @@ lint: ## check format and lints
 
 bench: ## measure against a bare proxy; see bench/README.md
 	$(CARGO) build --release --locked -p switchboard-server -p switchboard-bench
+	$(CARGO) bench --locked -p switchboard-engine --bench decide
 	$(TARGET)/release/switchboard-bench measure --gateway $(TARGET)/release/switchboard --out $(TARGET)/bench
 	SWITCHBOARD_BIN=$(TARGET)/release/switchboard python3 bench/keys.py
 	$(CARGO) bench --locked -p switchboard-store --bench settle

@@ -7,6 +7,7 @@
 mod book;
 mod bound;
 mod clock;
+mod count;
 mod hold;
 pub mod journal;
 mod nano;
@@ -14,6 +15,7 @@ mod place;
 pub mod port;
 mod refusal;
 mod scope;
+pub mod share;
 mod state;
 mod tab;
 mod window;

@@ -14,6 +14,7 @@ use switchboard_wire::relay::{Output, Relay, is_content};
 use switchboard_wire::reply::ChatReply;
 use tokio::time::Instant;
 
+use crate::answer_id;
 use crate::answer::{Answer, AnswerBody, StreamBody};
 use crate::call::{Call, Door};
 use crate::control;
@@ -105,6 +106,9 @@ impl Exchange<'_> {
         };
         if let Some(usage) = glance.usage {
             meter.usage(usage);
+        }
+        if let Some(id) = answer_id::of(&body) {
+            meter.answered(id);
         }
         meter.content();
         meter.complete(Some(glance.finish), glance.service_tier);

@@ -231,6 +231,7 @@ impl Gateway {
             key: call.principal.key.clone(),
             principal: call.principal.clone(),
             started: self.admission.book().now() - Micros::try_from(call.received.elapsed().as_micros()).unwrap_or(0),
+            answer_id: None,
             session: session(call),
             operation: call.door.operation,
             dialect: call.door.dialect,

@@ -20,6 +20,7 @@ pub use switchboard_wire as wire;
 
 pub mod admit;
 pub mod answer;
+mod answer_id;
 pub mod asked;
 pub mod attempt;
 pub mod call;
@@ -57,3 +58,5 @@ pub mod smart;
 pub mod tariff;
 pub mod upstream;
 pub mod worker;
+
+pub use operation::chat_tokens;

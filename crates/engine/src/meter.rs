@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use switchboard_wire::event::{Delta, Event};
+use switchboard_wire::event::Event;
 use switchboard_wire::relay::is_content;
 use switchboard_wire::reply::{Finish, Reason, Usage};
 
@@ -30,7 +30,7 @@ mod record;
 pub use cost::{Bill, Parts, bill, cost};
 
 pub(crate) use charge::Delivered;
-use charge::End;
+use charge::{End, delta_bytes};
 
 /// An answer under way is written down this often.
 const CHECKPOINT_TOKENS: u64 = 256;
@@ -275,6 +275,7 @@ impl Meter {
             usage,
             cost,
             hedge,
+            shut_out: shut,
             outrun,
         });
         shut
@@ -327,6 +328,8 @@ impl Meter {
     /// Sees an event of the answer.
     pub fn see(&mut self, event: &Event) {
         match event {
+            Event::Start { id: Some(id), .. } => self.answered(id),
+            Event::Start { id: None, .. } => {}
             Event::Usage(usage) => self.usage((**usage).clone()),
             Event::End { finish, service_tier } => {
                 self.0.service.clone_from(service_tier);
@@ -343,11 +346,15 @@ impl Meter {
             Event::BlockStart { .. } if is_content(event) => self.content(),
             Event::BlockDelta { .. }
             | Event::BlockStart { .. }
-            | Event::Start { .. }
             | Event::BlockEnd { .. }
             | Event::Fault(_)
             | Event::Unknown(_) => {}
         }
+    }
+
+    /// The answer has that id.
+    pub fn answered(&mut self, id: &str) {
+        self.note(|record| record.answer_id = Some(id.to_owned()));
     }
 
     /// Takes over what a report of usage says.
@@ -391,14 +398,6 @@ impl Meter {
     pub fn bill(&self) -> Option<Bill> {
         let record = self.0.record.as_deref()?;
         bill(&self.tariff(), record.usage.as_ref(), &self.0.counted, self.0.service.as_deref())
-    }
-}
-
-/// Bytes of content in a piece of an answer.
-fn delta_bytes(delta: &Delta) -> u64 {
-    match delta {
-        Delta::Text(text) | Delta::Arguments(text) | Delta::Transcript(text) => text.len() as u64,
-        Delta::Seal(_) | Delta::Citation(_) | Delta::AudioData(_) => 0,
     }
 }
 

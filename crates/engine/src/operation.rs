@@ -17,6 +17,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use switchboard_wire::dialect::Head;
 use switchboard_wire::embed::Target;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::loss::Losses;
@@ -45,6 +46,12 @@ use crate::upstream::{UpstreamBody, UpstreamReply};
 pub(crate) async fn tokens(call: &Call) -> Option<u64> {
     let inbound = call.door.dialect.inbound().filter(|_| call.door.operation == Operation::Chat)?;
     let request = inbound.read_request(&call.head(), &call.body.join()).ok()?;
+    tokio::task::spawn_blocking(move || estimate::tokens(&request)).await.ok().flatten()
+}
+
+/// The tokens of a chat in OpenAI's form, by estimate; `None` where it cannot be read.
+pub async fn chat_tokens(body: Vec<u8>) -> Option<u64> {
+    let request = Dialect::OpenAiChat.inbound()?.read_request(&Head::default(), &body).ok()?;
     tokio::task::spawn_blocking(move || estimate::tokens(&request)).await.ok().flatten()
 }
 

@@ -28,7 +28,7 @@ const SILENT: &str = "silent";
 pub(crate) fn copies(call: &Call, plan: &Plan, mirror: &dyn Mirror) -> Option<Box<Tap>> {
     let advised = plan.advice.as_ref().map_or(&[][..], |advice| &advice.shadows);
     let silent = plan.targets.first().map_or(&[][..], |target| &target.deployment.spec.shadows);
-    if advised.is_empty() && silent.is_empty() {
+    if advised.is_empty() && silent.is_empty() || call.door.operation != Operation::Chat {
         return None;
     }
     let trial = plan.advice.as_ref().and_then(|advice| advice.trial.as_ref());

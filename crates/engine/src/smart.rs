@@ -34,11 +34,13 @@ pub use pool::Ceiling;
 pub use reading::Reading;
 
 use crate::call::Call;
+use crate::classify::Tier;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::experiment::{Role, Running, Trial};
 use crate::route::Fleet;
 use crate::route::hooks::{Advice, Advisor, Question};
+use crate::route::virtual_model::VirtualModel;
 use auto::Chosen;
 use oracle::Answers;
 use pool::Pool;
@@ -63,13 +65,21 @@ pub struct Smart {
     answers: Arc<Answers>,
 }
 
+/// A virtual model that chooses by tier.
+#[derive(Debug)]
+struct Tiered {
+    name: String,
+    model: Arc<VirtualModel>,
+    reference: Option<Arc<Deployment>>,
+}
+
 /// The settings, and what follows from them and the fleet.
 #[derive(Debug, Default)]
 struct State {
     settings: Settings,
     pool: Pool,
-    /// Virtual models that choose by tier.
-    tiered: Vec<String>,
+    /// Virtual models that choose by tier, and where their hardest requests go.
+    tiered: Vec<Tiered>,
     /// Where the requests of each automatic model would go without it.
     references: Vec<Option<Arc<Deployment>>>,
     /// Whether any automatic model asks another.
@@ -94,8 +104,9 @@ impl Smart {
         }
         let pool = Pool::of(fleet);
         let references = settings.auto.iter().map(|auto| fleet.find(&auto.reference(&pool)?)?.1.first().cloned()).collect();
-        let asks = settings.auto.iter().any(|auto| auto.oracle.is_some());
-        self.state.store(Arc::new(State { tiered: fleet.tiered(), references, asks, pool, settings }));
+        let tiered: Vec<Tiered> = fleet.tiered().into_iter().map(|(name, model)| Tiered::of(name, model, fleet)).collect();
+        let asks = settings.auto.iter().any(|auto| auto.oracle.is_some()) || tiered.iter().any(|one| one.model.classification.is_some());
+        self.state.store(Arc::new(State { tiered, references, asks, pool, settings }));
     }
 
     /// The experiments there are from now on, with their present shares.
@@ -138,8 +149,8 @@ impl Advisor for Smart {
         let arm = drawn.as_ref().and_then(|advice| advice.model.clone());
         let meant = arm.as_deref().unwrap_or(meant);
         let auto = state.auto(meant);
-        let tiered = state.tiered.iter().any(|name| name == meant);
-        if auto.is_none() && !tiered && drawn.is_none() && state.settings.content.is_empty() {
+        let tiered = state.tiered.iter().find(|tiered| tiered.name == meant);
+        if auto.is_none() && tiered.is_none() && drawn.is_none() && state.settings.content.is_empty() {
             return Ok(None);
         }
         let begun = Instant::now();
@@ -153,14 +164,16 @@ impl Advisor for Smart {
         if let Some((place, auto)) = auto {
             let found = auto.asks(&reader).and_then(|oracle| self.answers.find(&oracle.key(meant, &reader)));
             let Chosen { tier, choice, told_by } = auto.choose(call, &reader, &state.pool, (&self.seats, now, found))?;
-            advice.tier = tier.map(crate::classify::Tier::name);
+            advice.tier = tier.map(Tier::name);
             advice.model = Some(choice.model);
             advice.params.extend(choice.params);
             advice.strategy = advice.strategy.or(Some(auto.strategy));
             advice.told_by = Some(told_by);
             advice.reference = state.references.get(place).cloned().flatten();
-        } else if tiered {
-            advice.tier = Some(reader.tier(&crate::classify::Classifier::default()).name());
+        } else if let Some(tiered) = tiered {
+            let (tier, told_by) = tiered.tier(&reader, &self.answers);
+            (advice.tier, advice.told_by) = (Some(tier.name()), Some(told_by));
+            advice.reference.clone_from(&tiered.reference);
         }
         advice.classify_us = u64::try_from(begun.elapsed().as_micros()).ok();
         Ok(Some(advice))
@@ -175,11 +188,32 @@ impl Advisor for Smart {
         let experiments = self.experiments.load();
         let arm = experiments.iter().find(|running| running.experiment.model == meant).and_then(|running| compared(running, call).model);
         let meant = arm.as_deref().unwrap_or(meant);
-        let auto = state.auto(meant)?.1;
         let reader = Reader::new(call);
+        let Some((_, auto)) = state.auto(meant) else {
+            let tiered = state.tiered.iter().find(|tiered| tiered.name == meant)?;
+            let oracle = &tiered.model.classification.as_ref()?.oracle;
+            return oracle.question(call, (meant, &reader), &self.answers);
+        };
         // Most automatic names ask nobody: for them nothing is read.
         auto.oracle.as_ref()?;
         auto.asks(&reader)?.question(call, (meant, &reader), &self.answers)
+    }
+}
+
+impl Tiered {
+    fn of(name: String, model: Arc<VirtualModel>, fleet: &Fleet) -> Self {
+        let reference = model.hardest().and_then(|hardest| fleet.find(hardest)?.1.first().cloned());
+        Self { name, model, reference }
+    }
+
+    /// The tier of a request, and what told it.
+    fn tier(&self, reader: &Reader<'_>, answers: &Answers) -> (Tier, &'static str) {
+        let local = || reader.tier(&crate::classify::Classifier::default());
+        let Some(classification) = &self.model.classification else { return (local(), "local") };
+        match answers.find(&classification.oracle.key(&self.name, reader)) {
+            Some(Toward::Tier(tier)) => (tier, classification.oracle.told_by()),
+            Some(Toward::Model(_) | Toward::Default) | None => (classification.default_tier.unwrap_or_else(local), "local"),
+        }
     }
 }
 

@@ -25,10 +25,10 @@ use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::{Caller, Credential, session};
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
-use crate::router::{Match, Route, Row};
+use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
-use crate::{default_model, explain, health, identity, market, models, page, sso};
+use crate::{default_model, explain, health, identity, market, metrics, models, page, sso};
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -65,14 +65,13 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     {
         return Ok(page::open(page, &acceptor.app, &parts));
     }
+    if route == Route::Page(Page::Metrics) && !acceptor.app.config.load().litellm.metrics.require_auth {
+        return Ok(metrics::page(&acceptor.app).await);
+    }
     if let Route::SignIn(step) = route
         && row.policy == Policy::Public
     {
-        let (app, from) = (acceptor.app.clone(), address(body.peer()));
-        let read = body.collect_within(sso::LONGEST_BODY).await;
-        let frames = read.map_err(|error| refusal(parts.uri.path(), Problem::new(Kind::TooLarge, error.to_string())))?;
-        let visit = sso::Visit { app, parts, body: frames.into_bytes(), from };
-        return Ok(Box::pin(sso::serve(&visit, step)).await);
+        return entered(acceptor, step, parts, body).await;
     }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
@@ -112,6 +111,15 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
             Ok(called(acceptor, call).await)
         }
     }
+}
+
+/// A step of signing in, which needs nobody to be known.
+async fn entered(acceptor: &Acceptor, step: sso::Step, parts: http::request::Parts, body: RequestBody) -> Result<Answered, Refusal> {
+    let (app, from) = (acceptor.app.clone(), address(body.peer()));
+    let read = body.collect_within(sso::LONGEST_BODY).await;
+    let frames = read.map_err(|error| refusal(parts.uri.path(), Problem::new(Kind::TooLarge, error.to_string())))?;
+    let visit = sso::Visit { app, parts, body: frames.into_bytes(), from };
+    Ok(Box::pin(sso::serve(&visit, step)).await)
 }
 
 /// What comes of a call. Whoever is refused is told too what its key has spent.

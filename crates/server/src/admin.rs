@@ -7,6 +7,7 @@
 
 mod audit;
 mod credits;
+mod defaults;
 mod duration;
 mod experiments;
 pub mod form;
@@ -24,6 +25,7 @@ mod scim;
 mod spend;
 mod spent;
 mod teams;
+mod tools;
 mod users;
 
 use std::net::IpAddr;

@@ -52,6 +52,10 @@ pub struct App {
     pub book: Arc<Book>,
     /// Where it is written down.
     pub books: Books,
+    /// Limits that other gateways have too.
+    pub limits: crate::limits::Limits,
+    /// What is counted; none where nothing is.
+    pub metrics: Option<Arc<crate::metrics::Metrics>>,
     /// Whether the gateway is about to stop.
     pub draining: Box<dyn Fn() -> bool + Send + Sync>,
 }

@@ -14,7 +14,7 @@ pub mod route;
 use switchboard_store::object::Role;
 
 use crate::admin::Refused;
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential};
 
 /// Who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,11 +33,14 @@ pub enum Policy {
     Viewer,
     /// Administrators of the gateway.
     Admin,
+    /// Those who see everything, and keys made for it: whose list of routes names this one.
+    Metrics,
 }
 
 impl Policy {
     /// Every policy.
-    pub const ALL: [Policy; 7] = [Policy::Public, Policy::Llm, Policy::Info, Policy::Keys, Policy::Managed, Policy::Viewer, Policy::Admin];
+    pub const ALL: [Policy; 8] =
+        [Policy::Public, Policy::Llm, Policy::Info, Policy::Keys, Policy::Managed, Policy::Viewer, Policy::Admin, Policy::Metrics];
 
     /// Whether a caller of that role may use a route of this policy. None: a key of nobody.
     pub fn admits(self, role: Option<Role>) -> bool {
@@ -45,7 +48,7 @@ impl Policy {
             Policy::Public | Policy::Llm | Policy::Info => true,
             Policy::Keys => matches!(role, Some(Role::ProxyAdmin | Role::OrgAdmin | Role::InternalUser)),
             Policy::Managed => matches!(role, Some(Role::ProxyAdmin | Role::OrgAdmin | Role::InternalUser | Role::InternalUserViewer)),
-            Policy::Viewer => matches!(role, Some(Role::ProxyAdmin | Role::ProxyAdminViewer)),
+            Policy::Viewer | Policy::Metrics => matches!(role, Some(Role::ProxyAdmin | Role::ProxyAdminViewer)),
             Policy::Admin => role == Some(Role::ProxyAdmin),
         }
     }
@@ -54,11 +57,13 @@ impl Policy {
 /// Lets a caller in at a route, or says why not.
 pub fn enter(policy: Policy, path: &str, caller: &Caller) -> Result<(), Refused> {
     route::allowed(policy, path, &caller.routes)?;
-    if policy.admits(caller.role) {
+    let made_for_it = || caller.credential == Credential::Open || caller.routes.iter().any(|route| route.starts_with("/metrics"));
+    if policy.admits(caller.role) || policy == Policy::Metrics && made_for_it() {
         return Ok(());
     }
     let (role, user) = (caller.role.map_or("unknown", Role::as_str), caller.user.as_deref().map_or("None", masked));
-    if policy == Policy::Viewer || matches!(caller.role, Some(Role::InternalUserViewer | Role::ProxyAdminViewer)) {
+    if matches!(policy, Policy::Viewer | Policy::Metrics) || matches!(caller.role, Some(Role::InternalUserViewer | Role::ProxyAdminViewer))
+    {
         return Err(Refused::forbidden(format!("user not allowed to access this route, role= {role}. Trying to access: {path}")));
     }
     let message = format!(

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use switchboard_engine::catalog::{Auth, Provider};
 use switchboard_engine::sign::{self, Kept, Secret, Shape, Signer, aws, azure, gcp, oci, token};
 use switchboard_engine::upstream::Origin;
@@ -143,14 +143,14 @@ impl Ingredients<'_> {
         let usual = || Some(format!("{}/.config/gcloud/application_default_credentials.json", self.environment.get_non_empty("HOME")?));
         let named = self.environment.get_non_empty("GOOGLE_APPLICATION_CREDENTIALS").map(str::to_owned);
         let tokens = match given.or(named) {
-            Some(text) if text.trim_start().starts_with('{') => gcp::from_file(&text, sign::system_clock()),
+            Some(text) if text.trim_start().starts_with('{') => gcp::from_file(&text, &self.lookup(), sign::system_clock()),
             Some(path) => {
                 let text =
                     std::fs::read_to_string(&path).map_err(|error| format!("the credential file `{path}` cannot be read: {error}"))?;
-                gcp::from_file(&text, sign::system_clock())
+                gcp::from_file(&text, &self.lookup(), sign::system_clock())
             }
             None => match usual().and_then(|path| std::fs::read_to_string(path).ok()) {
-                Some(text) => gcp::from_file(&text, sign::system_clock()),
+                Some(text) => gcp::from_file(&text, &self.lookup(), sign::system_clock()),
                 None => Ok(gcp::from_metadata(gcp::METADATA_URL, sign::system_clock())),
             },
         };
@@ -210,15 +210,51 @@ impl Ingredients<'_> {
         Ok(sign::Auth::Oci(signer))
     }
 
-    /// A key that is traded for a token: IBM's, or an OAuth client of the row's own token URL.
+    /// A key that is traded for a token: IBM's, or the way the provider's row says.
     fn exchange(&self, flow: &str) -> Result<sign::Auth, String> {
-        let key = self.key().ok_or_else(|| self.missing("an API key", &self.provider.key_env))?;
-        let url = self.provider.token_url.as_deref();
+        let Some(key) = self.key() else {
+            let token = self.provider.token_env.iter().find_map(|name| self.variable(name));
+            let token = token.ok_or_else(|| self.missing("an API key", &self.provider.key_env))?;
+            return sign::Auth::bearer(&token).map_err(|error| error.to_string());
+        };
+        let row = &self.provider.exchange;
+        let url = row.url_env.iter().find_map(|name| self.environment.get_non_empty(name)).or(self.provider.token_url.as_deref());
         let source = match flow {
             "ibm-iam" | "watsonx" => token::watsonx(url.unwrap_or(IBM_TOKENS), key),
+            "form" => token::Source::Traded(self.traded(url, &key, Some(self.fields()))?),
+            "get" => token::Source::Traded(self.traded(url, &key, None)?),
             other => return Err(format!("provider `{}` trades its key by `{other}`, which is not known", self.provider.id)),
         };
         Ok(sign::Auth::Token(token::Tokens::new(source, sign::system_clock())))
+    }
+
+    fn traded(&self, url: Option<&str>, key: &Secret, form: Option<Vec<(String, String)>>) -> Result<token::Traded, String> {
+        let (id, row) = (&self.provider.id, &self.provider.exchange);
+        let url = url.ok_or_else(|| format!("provider `{id}` names no `token_url`"))?.to_owned();
+        let mut value =
+            HeaderValue::try_from(format!("{} {}", row.scheme, key.reveal())).map_err(|_| "the key holds characters a header cannot")?;
+        value.set_sensitive(true);
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::USER_AGENT, HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION"))));
+        for (name, value) in self.provider.headers.iter().chain(&row.headers) {
+            let name = HeaderName::try_from(name).map_err(|_| format!("provider `{id}`: `{name}` is no header name"))?;
+            headers.insert(name, HeaderValue::try_from(value).map_err(|_| format!("provider `{id}`: a header cannot be sent"))?);
+        }
+        let request_id = row.request_id.as_ref().map(HeaderName::try_from).transpose();
+        let request_id = request_id.map_err(|_| format!("provider `{id}`: `request_id` is no header name"))?;
+        Ok(token::Traded { url, key: value, headers, request_id, form })
+    }
+
+    /// The fields of the exchange's form: the environment's, else the row's.
+    fn fields(&self) -> Vec<(String, String)> {
+        let row = &self.provider.exchange;
+        let own = |name: &String| row.fields_env.get(name).and_then(|variable| self.environment.get_non_empty(variable));
+        row.fields.iter().map(|(name, value)| (name.clone(), own(name).unwrap_or(value).to_owned())).collect()
+    }
+
+    fn lookup(&self) -> sign::Lookup {
+        let variables = self.environment.clone();
+        Arc::new(move |name| variables.get(name).map(str::to_owned))
     }
 }
 
@@ -233,6 +269,7 @@ pub(crate) fn aws_chain(environment: &Environment, profile: Option<String>, endp
         profile: aws::Profile {
             credentials_file: file("AWS_SHARED_CREDENTIALS_FILE", "credentials"),
             config_file: file("AWS_CONFIG_FILE", "config"),
+            sign_ins: environment.get_non_empty("HOME").map(|home| PathBuf::from(home).join(".aws/sso/cache")),
             name: profile.or_else(|| environment.get_non_empty("AWS_PROFILE").map(str::to_owned)),
         },
         environment: Arc::new(move |name| variables.get(name).map(str::to_owned)),

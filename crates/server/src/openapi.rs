@@ -229,6 +229,7 @@ fn document_of(path: &str, route: Route) -> Value {
         Route::GeminiModels if path.contains("{*model}") => json("GeminiModel"),
         Route::GeminiModels => json("GeminiModelList"),
         Route::Page(Page::Home | Page::Docs) => json!({"text/html": {"schema": {"type": "string"}}}),
+        Route::Page(Page::Metrics) => json!({"text/plain": {"schema": {"type": "string"}}}),
         Route::Page(Page::Style) => json!({"text/css": {"schema": {"type": "string"}}}),
         Route::Page(Page::OpenApi) => json!({"application/json": {"schema": {"type": "object"}}}),
         Route::Page(Page::Routes) => json("Routes"),
@@ -316,7 +317,7 @@ mod tests {
             for path in paths {
                 let operation = &document["paths"][&path][row.method.to_ascii_lowercase()];
                 assert!(operation["summary"].is_string(), "{} {path}", row.method);
-                let body = if matches!(row.route, Route::Admin(_)) { !row.form.is_empty() } else { row.method == "POST" };
+                let body = if matches!(row.route, Route::Admin(_)) { !row.form.is_empty() } else { row.method == "POST" && row.path != "/logout" };
                 assert_eq!(operation["requestBody"].is_object(), body, "{path}");
                 let named = operation["parameters"].as_array().expect("parameters").iter().any(|one| one["in"] == "path");
                 assert_eq!(named, path.contains('{'), "{path}");

@@ -21,6 +21,9 @@ use crate::health;
 use crate::models::document;
 use crate::router::{Page, rows};
 
+/// The release of LiteLLM whose API this gateway follows.
+const LITELLM: &str = "1.106.2";
+
 const STYLE: &str = include_str!("page/style.css");
 
 /// What browsers may do with a page of ours: show it, and nothing else.
@@ -57,6 +60,7 @@ pub(crate) async fn closed(page: Page, acceptor: &Acceptor, ask: &health::Ask<'_
         Page::Test => Ok(document(&json!({"route": ask.parts.uri.path()}))),
         Page::HealthLatest => Ok(health::latest(acceptor, ask)),
         Page::HealthHistory => health::history(acceptor, ask),
+        Page::Metrics => Ok(crate::metrics::page(&acceptor.app).await),
         Page::HealthShared => Ok(document(&acceptor.app.others.told())),
         _ => Ok(health::check(acceptor, ask).await),
     }
@@ -121,6 +125,8 @@ fn details(app: &App) -> Response<AnswerBody> {
             "db": memory(app),
             "cache": null,
             "switchboard_version": env!("CARGO_PKG_VERSION"),
+            // Whose API this follows; its clients look for it.
+            "litellm_version": LITELLM,
             "success_callbacks": callbacks,
             "deployments": app.gateway.fleet().deployments().count(),
             "requests_in_flight": app.gateway.in_flight(),

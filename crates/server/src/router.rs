@@ -78,6 +78,8 @@ pub enum Page {
     HealthShared,
     /// Whether a key is good.
     Test,
+    /// What is counted, for Prometheus.
+    Metrics,
 }
 
 impl Page {
@@ -85,7 +87,9 @@ impl Page {
     pub fn is_open(self) -> bool {
         match self {
             Page::Home | Page::Docs | Page::Style | Page::OpenApi | Page::Routes | Page::Alive | Page::Ready => true,
-            Page::Details | Page::Health | Page::HealthLatest | Page::HealthHistory | Page::HealthShared | Page::Test => false,
+            Page::Details | Page::Health | Page::HealthLatest | Page::HealthHistory | Page::HealthShared | Page::Test | Page::Metrics => {
+                false
+            }
         }
     }
 }
@@ -261,7 +265,7 @@ pub const BY_MODEL: [Row; 8] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 22] = [
+pub const ALONE: [Row; 24] = [
     // Gemini clients
     models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
@@ -299,6 +303,8 @@ pub const ALONE: [Row; 22] = [
     page("/health/latest", Page::HealthLatest, Policy::Info, "What the checks of deployments found last"),
     page("/health/history", Page::HealthHistory, Policy::Info, "What the checks of deployments found, the newest first"),
     page("/health/shared-status", Page::HealthShared, Policy::Info, "Whether gateways share what they know of deployments"),
+    page("/metrics", Page::Metrics, Policy::Metrics, "What is counted, in Prometheus' text format"),
+    page("/metrics/", Page::Metrics, Policy::Metrics, "The same"),
     page("/test", Page::Test, Policy::Info, "Whether a key is good"),
     page("/routes", Page::Routes, Policy::Public, "Every route, in LiteLLM's form"),
 ];

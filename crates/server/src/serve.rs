@@ -26,8 +26,10 @@ use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
 use crate::health::Checks;
 use crate::health::background;
+use crate::limits::Limits;
 use crate::live::{self, Live};
 use crate::memory::{self, MemoryError};
+use crate::metrics::Metrics;
 use crate::overlay::{self, OverlayError};
 use crate::peers::Others;
 use crate::reload::{Reload, Reloading};
@@ -122,6 +124,7 @@ impl Gate {
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
+        let limits = Limits::of(&config)?;
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
         let (live, wakes) = Live::new(base, laid, unusable.clone());
         if let Some(store) = &foundation.store {
@@ -129,8 +132,10 @@ impl Gate {
         }
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
+        let metrics = config.switchboard.metrics.enabled.then(|| Arc::new(Metrics::new(&config, recorder.clone())));
+        let recorder = metrics.clone().map_or(recorder, |metrics| metrics);
         let app = Arc::new(App {
-            gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config))
+            gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(recorder), resilience::of(&config))
                 .with_archive(served::archive(&config, foundation.store.as_ref())?),
             smart,
             trials: Trials::open(foundation.store.as_ref()),
@@ -145,6 +150,8 @@ impl Gate {
             book: books.book.clone(),
             books,
             config: ArcSwap::new(config.clone()),
+            limits,
+            metrics,
             live,
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
@@ -308,12 +315,13 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result
     let checking = config.general.health_checks.background.then(check).transpose()?;
     let watched = app.clone();
     let credits = app.store.is_some().then(|| Chore::start("credits", move || credits::watch(watched))).transpose()?;
+    let limits = app.limits.start(&app.book)?;
     let following = app.store.is_some().then(|| trials::start(app.clone())).transpose()?;
     let (mirrored, inbox) = Mirrored::new();
     app.gateway.reflect_to(Arc::new(mirrored));
     let (own, transport) = (config.clone(), again);
     let reflecting = trials::reflect(app.clone(), inbox, move || worker(&own, &transport))?;
-    Ok(app.others.start(&app.health)?.into_iter().chain(checking).chain(following).chain(credits).chain([reflecting]).collect())
+    Ok(app.others.start(&app.health)?.into_iter().chain(limits).chain(checking).chain(following).chain(credits).chain([reflecting]).collect())
 }
 
 /// One worker's connections to providers.

@@ -134,7 +134,24 @@ pub struct Desk {
     drawer: Arc<Mutex<Drawer>>,
 }
 
+/// The longest a request waits for what it must know of its caller.
+const SOON: std::time::Duration = std::time::Duration::from_secs(2);
+
 impl Store {
+    /// Reads, for a request that cannot wait long.
+    pub async fn soon<T, E, F, W>(&self, work: W) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        W: FnOnce(Desk) -> F + Send + 'static,
+    {
+        match tokio::time::timeout(SOON, self.read(work)).await {
+            Ok(read) => read,
+            Err(_) => Err(StoreError::Silent.into()),
+        }
+    }
+
     /// Reads.
     pub async fn read<T, E, F, W>(&self, work: W) -> Result<T, E>
     where

@@ -50,7 +50,13 @@ impl StoreError {
 /// Whether that is the database's trouble, and not the statement's.
 pub(crate) fn is_outage(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => true,
+        // A connection that ends in the middle of its own beginning is told as broken protocol.
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
         // Classes 08 (connection), 53 (resources), 57 (operator intervention: the server is stopping or starting).
         sqlx::Error::Database(refusal) => {
             refusal.code().is_some_and(|code| code.starts_with("08") || code.starts_with("53") || code.starts_with("57"))

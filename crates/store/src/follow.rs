@@ -14,6 +14,7 @@ use crate::error::StoreError;
 use crate::open::{Store, micros};
 
 /// How often it is read whether something changed.
+const PATIENCE: Duration = Duration::from_secs(10);
 const EVERY: Duration = Duration::from_millis(500);
 /// How long changes are kept for other gateways.
 const KEPT: i64 = 3_600_000_000;
@@ -88,7 +89,8 @@ async fn run(store: &crate::open::Ties, mut migrated: bool) {
                 Err(error) => tracing::debug!(%error, "the database is still away"),
             }
         }
-        if migrated && let Err(error) = read(store).await {
+        // A connection of which nothing is heard must not keep this from trying another one.
+        if migrated && let Err(error) = tokio::time::timeout(PATIENCE, read(store)).await.unwrap_or(Err(StoreError::Silent)) {
             tracing::debug!(%error, "changes cannot be read");
         }
         rounds += 1;

@@ -27,6 +27,10 @@ pub const EXPIRY: Duration = Duration::from_secs(30);
 const MARGIN: Duration = Duration::from_secs(5);
 /// How often what is not used goes back, and the dead are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
+/// The longest a request waits for money,
+const PATIENCE: Duration = Duration::from_secs(2);
+/// and how long nobody asks after that, in microseconds.
+const PAUSE: i64 = 1_000_000;
 /// A slice is at most this part of a budget,
 const SLICE_OF_LIMIT: i64 = 100;
 /// and this part of what is left.
@@ -58,6 +62,8 @@ pub struct Lessor {
     /// When the database last heard of this gateway, in microseconds since it began; negative before it has.
     heard: AtomicI64,
     began: Instant,
+    /// Until when the database is not asked, since it did not answer; in microseconds since this began.
+    alone: AtomicI64,
     alive: AtomicBool,
     book: Arc<Book>,
     myself: Weak<Self>,
@@ -68,20 +74,25 @@ impl Lessor {
     pub fn start(store: &Store, instance: String, book: Arc<Book>) -> Arc<Self> {
         let (sql, thread) = (store.sql().clone(), store.thread().clone());
         let (heard, alive) = (AtomicI64::new(-1), AtomicBool::new(true));
-        let began = Instant::now();
-        let lessor = Arc::new_cyclic(|myself| Self { sql, thread, instance, heard, began, alive, book, myself: myself.clone() });
+        let (began, alone) = (Instant::now(), AtomicI64::new(0));
+        let lessor = Arc::new_cyclic(|myself| Self { sql, thread, instance, heard, began, alone, alive, book, myself: myself.clone() });
         lessor.thread.handle().spawn(keep(Arc::downgrade(&lessor)));
         lessor
     }
 
     /// The database hears of this gateway. Where it has been taken for dead, what it was granted is gone.
     async fn beat(&self) -> Result<(), StoreError> {
-        let since = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let since = self.elapsed();
         if !beat(&self.sql, &self.instance).await? {
             self.book.forfeit();
         }
         self.heard.store(since, Ordering::Release);
         Ok(())
+    }
+
+    /// Microseconds since this began.
+    fn elapsed(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX)
     }
 
     /// Gives everything back: the gateway ends. Blocks.
@@ -149,6 +160,9 @@ impl Drop for Untaken {
 impl Authority for Lessor {
     fn lease(&self, mut asks: Vec<Ask>) -> Later<'_, Result<Vec<Grant>, Outage>> {
         Box::pin(async move {
+            if self.elapsed() < self.alone.load(Ordering::Acquire) {
+                return Err(Outage);
+            }
             // Every gateway takes the rows in one order.
             let order: Vec<usize> = {
                 let mut order: Vec<usize> = (0..asks.len()).collect();
@@ -166,9 +180,10 @@ impl Authority for Lessor {
                 let slots = asks.into_iter().map(|ask| ask.slot).zip(granted.iter().map(|grant| grant.granted)).collect();
                 Ok((granted, Untaken { lessor, slots }))
             });
-            let granted = granted.await;
+            let granted = tokio::time::timeout(PATIENCE, granted).await.unwrap_or(Err(StoreError::Silent));
             let (granted, mut untaken) = granted.map_err(|error| {
                 tracing::warn!(%error, "no money can be leased");
+                self.alone.store(self.elapsed().saturating_add(PAUSE), Ordering::Release);
                 Outage
             })?;
             untaken.slots.clear();
@@ -190,7 +205,7 @@ impl Authority for Lessor {
 
     fn is_in_force(&self) -> bool {
         let heard = self.heard.load(Ordering::Acquire);
-        let now = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let now = self.elapsed();
         let longest = i64::try_from((EXPIRY - MARGIN).as_micros()).unwrap_or(0);
         heard >= 0 && now - heard < longest
     }

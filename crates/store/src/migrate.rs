@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     Step { version: 20, statements: include_str!("../migrations/0020_vault.sql") },
     Step { version: 21, statements: include_str!("../migrations/0021_audit.sql") },
     Step { version: 50, statements: include_str!("../migrations/0050_ledger_basis.sql") },
+    Step { version: 60, statements: include_str!("../migrations/0060_answer_ids.sql") },
     Step { version: 80, statements: include_str!("../migrations/0080_kept_answers.sql") },
     Step { version: 90, statements: include_str!("../migrations/0090_experiments.sql") },
     Step { version: 91, statements: include_str!("../migrations/0091_savings.sql") },

@@ -40,6 +40,11 @@ pub enum Unanswered {
 pub struct BadAddress(String);
 
 impl BadAddress {
+    /// Of what the library said: its category, since its message may repeat the address, and with it the password.
+    pub(crate) fn of(error: &RedisError) -> Self {
+        Self(error.category().to_owned())
+    }
+
     /// There is no thread on which to speak to it.
     pub(crate) fn thread(error: &std::io::Error) -> Self {
         Self(format!("no thread could be started: {error}"))
@@ -63,8 +68,7 @@ struct State {
 impl Redis {
     /// A way to the Redis at that address; nothing is asked of it yet.
     pub fn new(address: &str) -> Result<Self, BadAddress> {
-        // What the library says may repeat the address, and with it the password.
-        let client = Client::open(address).map_err(|error| BadAddress(error.category().to_owned()))?;
+        let client = Client::open(address).map_err(|error| BadAddress::of(&error))?;
         Ok(Self { client, state: Mutex::default() })
     }
 

@@ -148,7 +148,7 @@ def test_bad_key(gateway):
 
 
 def test_unknown_model(client):
-    with pytest.raises(openai.NotFoundError) as caught:
+    with pytest.raises(openai.BadRequestError) as caught:  # as LiteLLM's proxy tells it
         client.chat.completions.create(model="no-such-model", messages=said("hi"))
     assert caught.value.code == "model_not_found"
     assert "no-such-model" in caught.value.message

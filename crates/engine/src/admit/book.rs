@@ -9,6 +9,7 @@ use super::clock::{Clock, MachineClock};
 use super::nano::NanoUsd;
 use super::port::Slot;
 use super::scope::{Level, Scope, ScopeId, Terms};
+use super::share::{Draw, Drawn, Places, Surplus};
 use super::window::{Micros, Window};
 
 /// What scopes had spent in which windows when this gateway began.
@@ -210,6 +211,28 @@ impl Book {
             idle.extend(taken.into_iter().map(|(window, start, free)| (Slot { scope: scope.id.clone(), window, start }, free)));
         }
         idle
+    }
+
+    /// Takes out what was drawn of limits and nobody has used since this was last asked, and tells what places are held.
+    pub fn tend(&self) -> (Vec<Surplus>, Vec<Places>) {
+        let (now, mut idle, mut held) = (self.clock.now(), Vec::new(), Vec::new());
+        for scope in self.all().iter().filter(|scope| scope.has_limits()) {
+            scope.state().tend(&scope.id, now, &mut idle, &mut held);
+        }
+        (idle, held)
+    }
+
+    /// What was used of limits while nobody could be asked, and is to be counted with what others use.
+    pub fn debts(&self) -> Vec<Draw> {
+        let now = self.clock.now();
+        self.all().iter().filter(|scope| scope.has_limits()).flat_map(|scope| scope.state().debts(&scope.id, now)).collect()
+    }
+
+    /// Adds what was drawn of a limit.
+    pub fn receive(&self, draw: &Draw, drawn: &Drawn) {
+        if let Some(scope) = self.find(&draw.pool.scope) {
+            scope.state().receive(&draw.pool, drawn, self.clock.now());
+        }
     }
 
     /// How many there are.

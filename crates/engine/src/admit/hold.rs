@@ -4,10 +4,11 @@ use std::sync::{Arc, MutexGuard};
 
 use super::book::Book;
 use super::nano::NanoUsd;
-use super::port::{Ask, Authority};
+use super::port::{Ask, Authority, Outage};
 use super::refusal::{Refusal, Why};
 use super::scope::{Scope, ScopeId};
-use super::state::{Admitted, Need, Own, Standing, State, Verdict, View};
+use super::share::{Company, Draw, Shares};
+use super::state::{Admitted, Need, Own, Standing, State, Verdict, View, Wants};
 use super::window::{Micros, Window};
 
 /// One scope a call is in.
@@ -41,6 +42,7 @@ impl Engaged {
 pub struct Hold {
     book: Arc<Book>,
     authority: Option<Arc<dyn Authority>>,
+    shares: Option<Arc<dyn Shares>>,
     engaged: Vec<Engaged>,
     at: Micros,
     admitted: bool,
@@ -51,11 +53,14 @@ pub struct Hold {
     standings: Vec<(&'static str, Standing)>,
 }
 
+/// Who else has a say: on money, and on limits.
+pub(super) type Others = (Option<Arc<dyn Authority>>, Option<Arc<dyn Shares>>);
+
 /// What came of an attempt to take.
 enum Outcome {
     Taken,
     Refused(Box<Refusal>),
-    Short(Vec<Ask>),
+    Short(Wants),
 }
 
 /// One line a settlement adds to: a scope and the windows in which it counts.
@@ -69,13 +74,14 @@ pub struct Line {
 
 impl Hold {
     /// A hold on nothing yet, for a call with those scopes.
-    pub(super) fn new(book: Arc<Book>, authority: Option<Arc<dyn Authority>>, scopes: Vec<Arc<Scope>>, counted: Vec<Arc<Scope>>) -> Self {
+    pub(super) fn new(book: Arc<Book>, (authority, shares): Others, scopes: Vec<Arc<Scope>>, counted: Vec<Arc<Scope>>) -> Self {
         let engage = |only_counts| move |scope| Engaged { scope, of_target: false, only_counts, booked: None, counted: None, joins: false };
         let engaged = scopes.into_iter().map(engage(false)).chain(counted.into_iter().map(engage(true)));
         Self {
             engaged: engaged.collect(),
             book,
             authority,
+            shares,
             at: 0,
             admitted: false,
             beside: false,
@@ -105,13 +111,34 @@ impl Hold {
         let mut targets = Vec::new();
         self.book.of_target(provider, deployment, &mut targets);
         let need = Need { beside: self.beside, ..need };
+        let mut company = self.shares.as_ref().map(|shares| shares.company());
         loop {
-            match self.try_take(&targets, need, settled) {
+            let wants = match self.try_take(&targets, (need, settled), company) {
                 Outcome::Taken => return Ok(()),
                 Outcome::Refused(refusal) => return Err(*refusal),
-                Outcome::Short(asks) => self.ask(asks).await?,
+                Outcome::Short(wants) => wants,
+            };
+            if let (false, Some(company)) = (wants.draws.is_empty(), &mut company) {
+                company.is_up = self.draw(wants.draws).await.is_ok();
+            }
+            if !wants.asks.is_empty() {
+                self.ask(wants.asks).await?;
             }
         }
+    }
+
+    /// Draws slices of limits that gateways share. What is drawn stays here, for this call or others.
+    async fn draw(&self, draws: Vec<Draw>) -> Result<(), Outage> {
+        let Some(shares) = &self.shares else { return Err(Outage) };
+        let drawn = shares.draw(draws.clone()).await?;
+        let now = self.book.now();
+        for (draw, drawn) in draws.iter().zip(&drawn) {
+            match self.engaged.iter().find(|engaged| engaged.scope.id == draw.pool.scope) {
+                Some(engaged) => engaged.scope.state().receive(&draw.pool, drawn, now),
+                None => self.book.receive(draw, drawn),
+            }
+        }
+        Ok(())
     }
 
     /// Asks the authority for more.
@@ -164,7 +191,7 @@ impl Hold {
         engaged.map(|engaged| engaged.scope.guard().name.clone()).filter(|name| !name.is_empty()).unwrap_or_else(|| id.id.to_string())
     }
 
-    fn try_take(&mut self, targets: &[Arc<Scope>], need: Need, settled: NanoUsd) -> Outcome {
+    fn try_take(&mut self, targets: &[Arc<Scope>], (need, settled): (Need, NanoUsd), company: Option<Company>) -> Outcome {
         let now = self.book.now();
         self.join(targets);
         let concerned =
@@ -172,7 +199,7 @@ impl Hold {
         let limited: Vec<usize> = (0..self.engaged.len()).filter(|at| concerned(&self.engaged[*at])).collect();
         let mut guards: Vec<MutexGuard<'_, State>> = limited.iter().map(|at| self.engaged[*at].scope.state()).collect();
         let owns: Vec<Own> = limited.iter().map(|at| self.own(*at, settled)).collect();
-        if let Some(outcome) = self.judge(&limited, &guards, &owns, (targets, need, now)) {
+        if let Some(outcome) = self.judge(&limited, &guards, &owns, (targets, need, now, company)) {
             drop(guards);
             self.engaged.retain(|engaged| !engaged.joins);
             return outcome;
@@ -183,7 +210,7 @@ impl Hold {
             let engaged = &self.engaged[*at];
             let staying = !engaged.of_target || is_among(&engaged.scope, targets);
             let holds = staying && engaged.is_limited();
-            state.take(&if holds { engaged.share(need) } else { Need::default() }, own, now);
+            state.take(&if holds { engaged.share(need) } else { Need::default() }, own, (now, company.as_ref()));
             if let (false, Some((admitted, counted))) = (staying, engaged.counted) {
                 state.finish(admitted, &counted, &Need::default());
             }
@@ -239,10 +266,10 @@ impl Hold {
         limited: &[usize],
         guards: &[MutexGuard<'_, State>],
         owns: &[Own],
-        (targets, need, now): (&[Arc<Scope>], Need, Micros),
+        (targets, need, now, company): (&[Arc<Scope>], Need, Micros, Option<Company>),
     ) -> Option<Outcome> {
         let (leased, in_force) = self.authority.as_ref().map_or((false, true), |authority| (true, authority.is_in_force()));
-        let (mut asks, mut softly, mut room) = (Vec::new(), None, false);
+        let (mut wants, mut softly, mut room) = (Wants::default(), None, false);
         for ((at, state), own) in limited.iter().zip(guards).zip(owns) {
             let engaged = &self.engaged[*at];
             if engaged.only_counts || engaged.of_target && !is_among(&engaged.scope, targets) {
@@ -251,17 +278,20 @@ impl Hold {
             let scope = &engaged.scope;
             let terms = scope.guard();
             let refused = |why| Refusal { scope: scope.id.clone(), name: self.name_of(&scope.id), why };
-            let view = View { id: &scope.id, terms: &terms, now, lifetime: scope.spent(), leased, in_force };
+            let view = View { id: &scope.id, terms: &terms, now, lifetime: scope.spent(), leased, in_force, company };
             match state.judge(&view, &engaged.share(need), own) {
                 Verdict::Fits => room |= !terms.budgets.is_empty(),
                 Verdict::Refused(why) => return Some(Outcome::Refused(Box::new(refused(why)))),
-                Verdict::Short(more) => asks.extend(more),
+                Verdict::Short(more) => {
+                    wants.asks.extend(more.asks);
+                    wants.draws.extend(more.draws);
+                }
                 Verdict::Softly(why) => softly = softly.or_else(|| Some(refused(why))),
             }
         }
         match softly {
             Some(refusal) if !room => Some(Outcome::Refused(Box::new(refusal))),
-            _ if !asks.is_empty() => Some(Outcome::Short(asks)),
+            _ if !wants.is_empty() => Some(Outcome::Short(wants)),
             _ => None,
         }
     }
@@ -337,10 +367,17 @@ impl Drop for Hold {
             return;
         }
         self.settle(NanoUsd::ZERO);
+        let mut surplus = Vec::new();
         for engaged in &self.engaged {
-            if let Some((admitted, counted)) = &engaged.counted {
-                engaged.scope.state().finish(*admitted, counted, &self.used);
+            let Some((admitted, counted)) = &engaged.counted else { continue };
+            let mut state = engaged.scope.state();
+            state.finish(*admitted, counted, &self.used);
+            if self.shares.is_some() {
+                state.vacate(&engaged.scope.id, &engaged.scope.guard(), &mut surplus);
             }
+        }
+        if let Some(shares) = self.shares.as_ref().filter(|_| !surplus.is_empty()) {
+            shares.give_back(surplus);
         }
     }
 }

@@ -9,6 +9,7 @@ use super::book::Book;
 use super::hold::Hold;
 use super::journal::Journal;
 use super::port::Authority;
+use super::share::Shares;
 use super::tab::Tab;
 use crate::call::Call;
 use crate::error::{Error, Origin, Retry};
@@ -24,6 +25,7 @@ pub struct Admission {
     authority: Option<Arc<dyn Authority>>,
     journal: Option<Arc<dyn Journal>>,
     tariffs: Arc<Tariffs>,
+    shares: Option<Arc<dyn Shares>>,
 }
 
 /// A place among the calls in flight. Dropping it gives it back.
@@ -35,7 +37,7 @@ pub struct Permit {
 impl Admission {
     /// Admits up to `bound` calls at a time.
     pub fn new(bound: usize) -> Self {
-        Self { in_flight: Arc::default(), bound, book: Arc::default(), authority: None, journal: None, tariffs: Arc::default() }
+        Self { in_flight: Arc::default(), bound, book: Arc::default(), authority: None, journal: None, tariffs: Arc::default(), shares: None }
     }
 
     /// With those scopes.
@@ -48,6 +50,12 @@ impl Admission {
     #[must_use]
     pub fn with_authority(self, authority: Arc<dyn Authority>) -> Self {
         Self { authority: Some(authority), ..self }
+    }
+
+    /// With others who have the same limits.
+    #[must_use]
+    pub fn with_shares(self, shares: Arc<dyn Shares>) -> Self {
+        Self { shares: Some(shares), ..self }
     }
 
     /// With somebody who writes down what money is spent on.
@@ -104,7 +112,7 @@ impl Admission {
         let mut scopes: Vec<_> = principal.scopes.iter().filter(|scope| scope.covers(model)).cloned().collect();
         self.book.common(model, &mut scopes);
         let counted = principal.counted.iter().filter(|scope| scope.covers(model)).cloned().collect();
-        Hold::new(self.book.clone(), self.authority.clone(), scopes, counted)
+        Hold::new(self.book.clone(), (self.authority.clone(), self.shares.clone()), scopes, counted)
     }
 
     /// The running account of a call.

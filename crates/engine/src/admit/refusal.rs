@@ -56,6 +56,8 @@ pub enum Why {
     },
     /// Whoever decides on money cannot be asked. The caller has done nothing wrong.
     Unavailable,
+    /// The other gateways cannot be asked how far a limit is used.
+    Unshared,
 }
 
 impl Why {
@@ -64,7 +66,7 @@ impl Why {
         match self {
             Why::Budget { spent, held, limit, .. } => spent.plus(*held) < *limit,
             Why::Limit { unit, remaining, .. } => *remaining > 0 && !matches!(unit, Unit::Requests | Unit::Parallel),
-            Why::Unavailable => false,
+            Why::Unavailable | Why::Unshared => false,
         }
     }
 
@@ -73,7 +75,7 @@ impl Why {
         match self {
             Why::Budget { spent, held, limit, needs, .. } => held.0 > 0 && spent.plus(*needs) <= *limit,
             Why::Limit { limit, .. } => *limit > 0,
-            Why::Unavailable => true,
+            Why::Unavailable | Why::Unshared => true,
         }
     }
 }
@@ -110,11 +112,17 @@ impl Refusal {
                 Problem { retry_after: Some(*retry_after), ..problem }
             }
             Why::Unavailable => {
-                let message = "the gateway cannot ask whoever decides on budgets; try again soon";
-                let problem = Problem::new(Kind::Overloaded, message).with_code("budget_store_unavailable");
-                Problem { retry_after: Some(Duration::from_secs(1)), ..problem }
+                Self::unasked("the gateway cannot ask whoever decides on budgets; try again soon", "budget_store_unavailable")
+            }
+            Why::Unshared => {
+                Self::unasked("the gateway cannot ask the others how far a limit is used; try again soon", "limit_store_unavailable")
             }
         }
+    }
+
+    /// Somebody cannot be asked.
+    fn unasked(message: &str, code: &str) -> Problem {
+        Problem { retry_after: Some(Duration::from_secs(1)), ..Problem::new(Kind::Overloaded, message).with_code(code) }
     }
 
     /// LiteLLM's words for a spent budget; they differ from level to level.
@@ -185,7 +193,7 @@ impl From<Refusal> for Error {
         // Another deployment may be cheaper, or have another provider's budget; more requests a minute it cannot have.
         let own = matches!(refusal.scope.level, Level::Provider | Level::Deployment);
         let retry = if own || matches!(refusal.why, Why::Budget { .. }) { Retry::Next } else { Retry::Never };
-        let origin = if matches!(refusal.why, Why::Unavailable) { Origin::Gateway } else { Origin::Caller };
+        let origin = if matches!(refusal.why, Why::Unavailable | Why::Unshared) { Origin::Gateway } else { Origin::Caller };
         let problem = Problem { limit_source: refusal.limit_source(), ..refusal.problem() };
         Error { refusal: Some(Box::new(refusal)), ..Error::new(problem, origin, retry) }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 
 use super::nano::NanoUsd;
-use super::state::State;
+use super::state::{Standing, State};
 use super::window::{Micros, Window};
 
 /// What kind of thing a scope is.
@@ -317,6 +317,11 @@ impl Scope {
         self.purses.load(Ordering::Acquire)
     }
 
+    /// Whether there is, or a moment ago was, something counted for a limit.
+    pub(super) fn has_limits(&self) -> bool {
+        !self.guard().limits.is_empty()
+    }
+
     pub(super) fn guard(&self) -> Guard<Arc<Terms>> {
         self.terms.load()
     }
@@ -338,6 +343,12 @@ impl Scope {
         let state = self.state();
         let purse = state.purses.iter().find(|purse| purse.window == window)?;
         Some(if window.start(now) > purse.start { NanoUsd::ZERO } else { purse.spent })
+    }
+
+    /// How far its limits are used.
+    pub fn standings(&self, now: Micros) -> Vec<Standing> {
+        let (terms, state) = (self.guard(), self.state());
+        state.standings_at(&terms, now)
     }
 
     /// Corrects what it has spent, for ever and in those of its windows that are open.

@@ -1,9 +1,11 @@
 //! What a scope has given out.
 
+use super::count::{Count, Fit};
 use super::nano::NanoUsd;
 use super::port::{Ask, Slot};
 use super::refusal::Why;
 use super::scope::{Budget, Limit, Mode, ScopeId, Source, Terms, Unit};
+use super::share::{Company, Draw, Drawn, Places, Pool, Surplus};
 use super::window::{Micros, Window, micros};
 
 /// What one attempt may take at most.
@@ -44,16 +46,6 @@ pub(super) struct Purse {
     pub(super) granted: NanoUsd,
     /// What was granted and spent when idle money was last looked for.
     pub(super) seen: NanoUsd,
-}
-
-/// What is counted for one limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Count {
-    pub(super) unit: Unit,
-    pub(super) within: Micros,
-    pub(super) born: u64,
-    pub(super) opened: Micros,
-    pub(super) used: u64,
 }
 
 /// What a scope has given out.
@@ -98,27 +90,31 @@ impl Purse {
     }
 }
 
-impl Count {
-    /// Whether its window is over, or has not begun.
-    fn is_over(&self, now: Micros) -> bool {
-        self.unit != Unit::Parallel && now >= self.opened.saturating_add(self.within)
-    }
-
-    fn used_at(&self, now: Micros) -> u64 {
-        if self.is_over(now) { 0 } else { self.used }
-    }
-}
-
 /// What a scope says to a call.
 pub(super) enum Verdict {
     /// It fits.
     Fits,
     /// It does not.
     Refused(Why),
-    /// It may, if the authority gives more.
-    Short(Vec<Ask>),
+    /// It may, if others give more.
+    Short(Wants),
     /// A budget that refuses only where no other has room has none.
     Softly(Why),
+}
+
+/// What a call needs of others before it fits.
+#[derive(Debug, Default)]
+pub(super) struct Wants {
+    /// Money, of the authority.
+    pub(super) asks: Vec<Ask>,
+    /// Limits, of what gateways share.
+    pub(super) draws: Vec<Draw>,
+}
+
+impl Wants {
+    pub(super) fn is_empty(&self) -> bool {
+        self.asks.is_empty() && self.draws.is_empty()
+    }
 }
 
 impl State {
@@ -147,7 +143,7 @@ impl State {
         for limit in &terms.limits {
             let (unit, within) = key(limit);
             if !self.counts.iter().any(|count| (count.unit, count.within) == (unit, within)) {
-                self.counts.push(Count { unit, within, born: generation, opened: Micros::MIN / 2, used: 0 });
+                self.counts.push(Count::new(unit, within, generation));
             }
         }
     }
@@ -155,13 +151,16 @@ impl State {
     /// Whether a call fits. `first` says that it is new, and not the next attempt of one that was admitted; `own` is what it
     /// holds already and would give back.
     pub(super) fn judge(&self, view: &View<'_>, need: &Need, own: &Own) -> Verdict {
-        if own.first
-            && let Some(why) = view.terms.limits.iter().find_map(|limit| self.over(limit, need, view.now))
-        {
-            return Verdict::Refused(why);
+        let mut wants = Wants::default();
+        for limit in view.terms.limits.iter().filter(|_| own.first) {
+            let Some(count) = self.counts.iter().find(|count| count.is_of(limit)) else { continue };
+            match count.judge(limit, need, view) {
+                Fit::Fits => {}
+                Fit::Over(why) => return Verdict::Refused(why),
+                Fit::Short(draw) => wants.draws.push(draw),
+            }
         }
         let mut softly = None;
-        let mut asks = Vec::new();
         for budget in &view.terms.budgets {
             let Some(purse) = self.purses.iter().find(|purse| purse.window == budget.window) else { continue };
             let purse = purse.at(view.now, self.generation);
@@ -179,7 +178,7 @@ impl State {
                     let short = if view.in_force { short } else { short.max(need.money) };
                     if short > NanoUsd::ZERO {
                         let slot = Slot { scope: view.id.clone(), window: purse.window, start: purse.start };
-                        asks.push(Ask { slot, limit: budget.limit, least: short, source: budget.source });
+                        wants.asks.push(Ask { slot, limit: budget.limit, least: short, source: budget.source });
                     }
                 }
                 _ if fits => {}
@@ -188,27 +187,14 @@ impl State {
             }
         }
         match softly {
-            _ if !asks.is_empty() => Verdict::Short(asks),
+            _ if !wants.is_empty() => Verdict::Short(wants),
             Some(why) => Verdict::Softly(why),
             None => Verdict::Fits,
         }
     }
 
-    fn over(&self, limit: &Limit, need: &Need, now: Micros) -> Option<Why> {
-        let count = self.counts.iter().find(|count| fits_limit(count, limit))?;
-        let used = count.used_at(now);
-        if used.saturating_add(need.of(limit.unit)) <= limit.amount {
-            return None;
-        }
-        let resets_at = (count.unit != Unit::Parallel).then(|| if count.is_over(now) { now } else { count.opened } + count.within);
-        let retry_after = resets_at.map_or(1_000_000, |at| at - now);
-        let retry_after = std::time::Duration::from_micros(u64::try_from(retry_after).unwrap_or(0));
-        let remaining = limit.amount.saturating_sub(used);
-        Some(Why::Limit { unit: limit.unit, limit: limit.amount, remaining, resets_at, retry_after })
-    }
-
     /// Takes what was judged to fit.
-    pub(super) fn take(&mut self, need: &Need, own: &Own, now: Micros) {
+    pub(super) fn take(&mut self, need: &Need, own: &Own, (now, company): (Micros, Option<&Company>)) {
         let generation = self.generation;
         for purse in &mut self.purses {
             if purse.window.start(now) > purse.start {
@@ -218,12 +204,7 @@ impl State {
             purse.held = purse.held.plus(need.money);
         }
         if own.first {
-            for count in &mut self.counts {
-                if count.is_over(now) {
-                    (count.opened, count.used, count.born) = (now, 0, generation);
-                }
-                count.used = count.used.saturating_add(need.of(count.unit));
-            }
+            self.counts.iter_mut().for_each(|count| count.take(need, company, (now, generation)));
         }
     }
 
@@ -236,26 +217,61 @@ impl State {
 
     /// The call is over: its place is free, and of the tokens it took only those it used are counted.
     pub(super) fn finish(&mut self, admitted: Admitted, reserved: &Need, used: &Need) {
+        let concerned = |count: &&mut Count| count.born <= admitted.under && count.opened <= admitted.at;
+        self.counts.iter_mut().filter(concerned).for_each(|count| count.finish(reserved, used));
+    }
+
+    /// Adds what was drawn of a limit.
+    pub(super) fn receive(&mut self, pool: &Pool, drawn: &Drawn, now: Micros) {
+        let generation = self.generation;
+        let count = self.counts.iter_mut().find(|count| (count.unit, count.within) == (pool.unit, pool.within));
+        if let Some(count) = count {
+            count.receive(drawn, (now, generation));
+        }
+    }
+
+    /// What was used while nobody could be asked.
+    pub(super) fn debts(&self, id: &ScopeId, now: Micros) -> Vec<Draw> {
+        let owed = |count: &Count| {
+            let pool = Pool { scope: id.clone(), unit: count.unit, within: count.within };
+            Some(Draw { pool, limit: None, least: count.debt(now) }).filter(|draw| draw.least > 0)
+        };
+        self.counts.iter().filter_map(owed).collect()
+    }
+
+    /// Takes out places that are free and that others may want.
+    pub(super) fn vacate(&mut self, id: &ScopeId, terms: &Terms, into: &mut Vec<Surplus>) {
+        for count in self.counts.iter_mut().filter(|count| count.unit == Unit::Parallel) {
+            let Some(limit) = terms.limits.iter().find(|limit| limit.unit == Unit::Parallel) else { continue };
+            let amount = count.vacate(limit.amount);
+            into.extend((amount > 0).then(|| surplus(id, count, amount)));
+        }
+    }
+
+    /// Takes out what was drawn and has lain idle, and tells what places are held.
+    pub(super) fn tend(&mut self, id: &ScopeId, now: Micros, idle: &mut Vec<Surplus>, held: &mut Vec<Places>) {
         for count in &mut self.counts {
-            if count.born > admitted.under || count.opened > admitted.at {
-                continue;
-            }
-            match count.unit {
-                Unit::Requests => {}
-                Unit::Parallel => count.used = count.used.saturating_sub(reserved.of(Unit::Parallel)),
-                unit => count.used = count.used.saturating_sub(reserved.of(unit)).saturating_add(used.of(unit)),
+            let amount = count.idle(now);
+            idle.extend((amount > 0).then(|| surplus(id, count, amount)));
+            if count.unit == Unit::Parallel && count.drawn.granted > 0 {
+                let Surplus { pool, .. } = surplus(id, count, 0);
+                held.push(Places { pool, held: count.drawn.granted });
             }
         }
     }
 
     /// How far each limit is used.
     pub(super) fn standings<'a>(&'a self, terms: &'a Terms) -> impl Iterator<Item = Standing> + 'a {
-        terms.limits.iter().filter_map(|limit| {
-            let count = self.counts.iter().find(|count| fits_limit(count, limit))?;
-            let resets_at = (count.unit != Unit::Parallel).then(|| count.opened + count.within);
-            let remaining = limit.amount.saturating_sub(count.used);
-            Some(Standing { unit: limit.unit, limit: limit.amount, remaining, resets_at })
-        })
+        terms.limits.iter().filter_map(|limit| Some(self.counts.iter().find(|count| count.is_of(limit))?.standing(limit)))
+    }
+
+    /// The same, seen at that time: what is over counts no more.
+    pub(super) fn standings_at(&self, terms: &Terms, now: Micros) -> Vec<Standing> {
+        let fresh = |standing: Standing| match standing.resets_at {
+            Some(at) if at <= now => Standing { remaining: standing.limit, resets_at: None, ..standing },
+            _ => standing,
+        };
+        self.standings(terms).map(fresh).collect()
     }
 
     /// What was granted for windows of that kind and is neither spent nor held.
@@ -320,8 +336,9 @@ impl Purse {
     }
 }
 
-fn fits_limit(count: &Count, limit: &Limit) -> bool {
-    count.unit == limit.unit && (limit.unit == Unit::Parallel || count.within == micros(limit.within))
+fn surplus(id: &ScopeId, count: &Count, amount: u64) -> Surplus {
+    let pool = Pool { scope: id.clone(), unit: count.unit, within: count.within };
+    Surplus { pool, amount, window: count.drawn.window }
 }
 
 fn why(budget: &Budget, start: Micros, (spent, held): (NanoUsd, NanoUsd), need: &Need) -> Why {
@@ -347,6 +364,8 @@ pub(super) struct View<'a> {
     pub(super) leased: bool,
     /// Whether it still may.
     pub(super) in_force: bool,
+    /// The gateways that share limits; none where this one has them for itself.
+    pub(super) company: Option<Company>,
 }
 
 impl View<'_> {

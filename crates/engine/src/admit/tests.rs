@@ -11,6 +11,7 @@ use super::*;
 use crate::principal::Principal;
 
 mod model;
+mod share;
 
 const NOW: Micros = 1_795_242_000_000_000;
 const CENT: NanoUsd = NanoUsd(10_000_000);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
@@ -27,6 +28,8 @@ pub struct Provider {
     pub token_env: Vec<String>,
     /// Where a short-lived token is fetched, for [`Auth::Exchange`].
     pub token_url: Option<String>,
+    /// How the key is traded there.
+    pub exchange: Exchange,
     /// The placeholders of `base` and `paths`, other than `{model}`.
     pub variables: BTreeMap<String, Variable>,
     /// Chat dialects it speaks, the preferred one first.
@@ -87,8 +90,26 @@ pub struct Provider {
     pub company: Company,
 }
 
+/// How a key is traded for a short-lived token, for the flows `exchange:form` and `exchange:get`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Exchange {
+    /// The scheme the key is shown by.
+    pub scheme: String,
+    /// The fields of the form.
+    pub fields: BTreeMap<String, String>,
+    /// Environment variables which replace fields.
+    pub fields_env: BTreeMap<String, String>,
+    /// Constant headers, beside those of the row.
+    pub headers: BTreeMap<String, String>,
+    /// A header that wants a UUID of its own for every request.
+    pub request_id: Option<String>,
+    /// Environment variables which replace the address, first set wins.
+    pub url_env: Vec<String>,
+}
+
 /// Who runs a provider, and what they publish of themselves. What is not known is absent.
-#[derive(Clone, Debug, PartialEq, Eq, Default, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Company {
     /// The country of its headquarters, ISO 3166-1.

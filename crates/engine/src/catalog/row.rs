@@ -6,7 +6,7 @@ use serde::Deserialize;
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
-use super::provider::{Company, Edits, Place, Provider, RowError, Rule, StreamUsage, Variable};
+use super::provider::{Company, Edits, Exchange, Place, Provider, RowError, Rule, StreamUsage, Variable};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +22,8 @@ struct Row {
     #[serde(default)]
     token_env: Vec<String>,
     token_url: Option<String>,
+    #[serde(default)]
+    exchange: Exchange,
     #[serde(default)]
     variables: BTreeMap<String, VariableRow>,
     #[serde(default)]
@@ -163,6 +165,7 @@ impl Row {
             key_env: self.key_env,
             token_env: self.token_env,
             token_url: self.token_url,
+            exchange: self.exchange,
             variables: self.variables.into_iter().map(|(name, row)| (name, row.resolve())).collect(),
             chat: dialects(&self.chat)?,
             shapes,

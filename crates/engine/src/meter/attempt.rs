@@ -30,6 +30,8 @@ pub struct Attempt {
     pub maybe_billed: bool,
     /// Whether it was begun while another one was under way, because that one was slow.
     pub hedge: bool,
+    /// Whether its deployment was shut out by it.
+    pub shut_out: bool,
     /// Whether it was given up because the other one was quicker.
     pub outrun: bool,
 }

@@ -8,6 +8,7 @@
 //! | no answer in time, connection lost after the request was written | the prompt, by guess |
 //! | refused by the provider, or never reached it | nothing |
 
+use switchboard_wire::event::Delta;
 use switchboard_wire::reply::Usage;
 
 use super::{Outcome, bill};
@@ -91,5 +92,13 @@ impl End<'_> {
     fn basis(&self, usage: Option<&Usage>) -> Basis {
         let counts = usage.into_iter().flat_map(Usage::counts).filter_map(|(name, count)| Some((name, count.filter(|count| *count > 0)?)));
         Basis { counts: counts.collect(), pieces: self.counted.to_vec(), service: self.service.map(str::to_owned) }
+    }
+}
+
+/// Bytes of content in a piece of an answer.
+pub(super) fn delta_bytes(delta: &Delta) -> u64 {
+    match delta {
+        Delta::Text(text) | Delta::Arguments(text) | Delta::Transcript(text) => text.len() as u64,
+        Delta::Seal(_) | Delta::Citation(_) | Delta::AudioData(_) => 0,
     }
 }

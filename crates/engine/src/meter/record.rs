@@ -35,6 +35,8 @@ pub struct Record {
     pub principal: Arc<Principal>,
     /// When its head arrived, in microseconds since 1970.
     pub started: Micros,
+    /// The provider's id of the answer, as its client saw it.
+    pub answer_id: Option<String>,
     /// The session the caller counts it to.
     pub session: Option<String>,
     /// What was asked for.

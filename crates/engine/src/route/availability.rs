@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use http::StatusCode;
+use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::problem::{Availability, Constraint, Kind, Problem};
 
@@ -50,6 +51,12 @@ impl Plan {
 pub(super) fn not_found(call: &Call, names: &[&str]) -> Error {
     let mut error = Error::model_not_found(names.first().copied().unwrap_or(&call.model));
     if call.door.flavor == Flavor::OpenRouter {
+        error.problem.status = Some(StatusCode::BAD_REQUEST);
+    } else if !matches!(call.door.dialect, Dialect::Anthropic | Dialect::Gemini) {
+        // As LiteLLM's clients know it.
+        let name = names.first().copied().unwrap_or(&call.model);
+        error.problem.message =
+            format!("Invalid model name passed in model={name}. Call `/v1/models` to view available models for your key.");
         error.problem.status = Some(StatusCode::BAD_REQUEST);
     }
     error.problem.availability = Some(Box::new(Availability {

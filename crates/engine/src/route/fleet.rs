@@ -279,12 +279,15 @@ impl Fleet {
         self.patterns.iter().filter_map(|pattern| Some((format!("{}*{}", pattern.prefix, pattern.suffix), &**pattern.deployments.first()?)))
     }
 
-    /// The names of the virtual models that choose by tier.
-    pub(crate) fn tiered(&self) -> Vec<String> {
-        let tiered = self.virtuals.iter().filter(|(_, model)| model.rule == crate::route::virtual_model::Rule::Complexity);
-        let names: Vec<&str> = tiered.map(|(name, _)| &**name).collect();
-        let aliases = self.aliases.iter().filter(|(_, name)| names.contains(&name.as_str())).map(|(alias, _)| alias.clone());
-        aliases.chain(names.iter().map(|name| (*name).to_owned())).collect()
+    /// The virtual models that choose by tier, by all their names.
+    pub(crate) fn tiered(&self) -> Vec<(String, Arc<VirtualModel>)> {
+        let is_tiered = |model: &Arc<VirtualModel>| model.rule == crate::route::virtual_model::Rule::Complexity;
+        let own = self.virtuals.iter().filter(|(_, model)| is_tiered(model)).map(|(name, model)| (name.to_string(), model.clone()));
+        let aliases = self.aliases.iter().filter_map(|(alias, name)| {
+            let model = self.virtuals.get(name.as_str()).filter(|model| is_tiered(model))?;
+            Some((alias.clone(), model.clone()))
+        });
+        aliases.chain(own).collect()
     }
 
     /// Every deployment as configured.

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::classify::Tier;
 use crate::route::plan::{Overrides, Sla};
+use crate::smart::Oracle;
 
 /// A name that stands for several models.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +20,25 @@ pub struct VirtualModel {
     pub targets: Vec<VirtualTarget>,
     /// Keeps a session with its target.
     pub sticky: Option<Sticky>,
+    /// What is asked how hard a request is, for [`Rule::Complexity`]; `None`: it is told locally.
+    pub classification: Option<Classification>,
+}
+
+/// What is asked how hard a request is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classification {
+    /// What is asked.
+    pub oracle: Oracle,
+    /// The tier where no answer comes; `None`: it is told locally.
+    pub default_tier: Option<Tier>,
+}
+
+impl VirtualModel {
+    /// The model of the hardest requests.
+    pub(crate) fn hardest(&self) -> Option<&str> {
+        let tier = |target: &&VirtualTarget| target.tier.as_deref().and_then(Tier::from_name);
+        self.targets.iter().max_by_key(tier).map(|target| target.model.as_str())
+    }
 }
 
 /// How a target is chosen.

@@ -1,20 +1,20 @@
 //! Where AWS keys come from: given, or found along AWS's usual chain.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::Method;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 
+pub use super::aws_profile::Profile;
 use super::cached::Expiring;
 use super::token::{ask, get, read_file};
 use super::{Clock, Lookup, Secret, SignError, aws, encode, secret_value, time};
 use crate::upstream::{Credential, Origin, Upstream, UpstreamRequest};
 
 /// What the audit log calls us where nothing else is said.
-const SESSION: &str = "switchboard";
+pub(super) const SESSION: &str = "switchboard";
 
 /// A key pair, with the session token of temporary ones.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct Keys {
 pub enum Source {
     /// These keys.
     Static(Keys),
-    /// The first of: environment, web identity, profile, container, machine.
+    /// The first of: environment, web identity, profile (keys, a sign-in, a program), container, machine.
     Chain {
         /// The environment's variables.
         environment: Lookup,
@@ -40,6 +40,8 @@ pub enum Source {
         /// Where the services of AWS are reached.
         endpoints: Endpoints,
     },
+    /// A profile's own keys, sign-in or program.
+    Profile(Profile, Endpoints),
     /// Keys of a role, asked for with other keys.
     Role {
         /// Who asks.
@@ -57,17 +59,6 @@ pub enum Source {
     },
 }
 
-/// AWS's shared files.
-#[derive(Clone, Debug, Default)]
-pub struct Profile {
-    /// `~/.aws/credentials`
-    pub credentials_file: Option<PathBuf>,
-    /// `~/.aws/config`
-    pub config_file: Option<PathBuf>,
-    /// The section; `None` means `default`.
-    pub name: Option<String>,
-}
-
 /// Where AWS's own services are reached.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
@@ -77,6 +68,8 @@ pub struct Endpoints {
     pub container: String,
     /// The metadata server of a machine.
     pub machine: String,
+    /// The portal that gives keys to who has signed in; `None`: that of the region where they did.
+    pub portal: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +81,7 @@ struct Answer {
     expiration: Option<String>,
 }
 
-type Found = Expiring<Keys>;
+pub(super) type Found = Expiring<Keys>;
 
 // === impl Endpoints ===
 
@@ -100,6 +93,7 @@ impl Endpoints {
             sts: format!("https://sts.{region}.{domain}"),
             container: "http://169.254.170.2".to_owned(),
             machine: "http://169.254.169.254".to_owned(),
+            portal: None,
         }
     }
 }
@@ -112,8 +106,12 @@ impl Source {
             Self::Static(keys) => Ok(lasting(keys.clone())),
             Self::Chain { environment, profile, endpoints } => match profile.role(environment, region, endpoints)? {
                 Some(role) => role.assume(upstream, clock).await,
-                None => chain(upstream, environment, profile, endpoints).await,
+                None => chain(upstream, environment, profile, (endpoints, clock())).await,
             },
+            Self::Profile(profile, endpoints) => {
+                let found = profile.fetch(upstream, endpoints, clock()).await?;
+                found.ok_or(SignError::Missing("the role's `source_profile` has no keys"))
+            }
             Self::Role { .. } => self.assume(upstream, clock).await,
         }
     }
@@ -148,13 +146,19 @@ impl fmt::Debug for Source {
         f.write_str(match self {
             Self::Static(_) => "Static",
             Self::Chain { .. } => "Chain",
+            Self::Profile(..) => "Profile",
             Self::Role { .. } => "Role",
         })
     }
 }
 
 /// The first source that is set up answers; one that is set up and fails is an error, not skipped.
-async fn chain(upstream: &Upstream, environment: &Lookup, profile: &Profile, endpoints: &Endpoints) -> Result<Found, SignError> {
+async fn chain(
+    upstream: &Upstream,
+    environment: &Lookup,
+    profile: &Profile,
+    (endpoints, now): (&Endpoints, std::time::SystemTime),
+) -> Result<Found, SignError> {
     if let (Some(access_key), Some(secret_key)) = (environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY")) {
         return Ok(lasting(Keys {
             access_key,
@@ -166,8 +170,8 @@ async fn chain(upstream: &Upstream, environment: &Lookup, profile: &Profile, end
         let session = environment("AWS_ROLE_SESSION_NAME");
         return web_identity(upstream, endpoints, &file, &role, session).await;
     }
-    if let Some(keys) = profile.read()? {
-        return Ok(lasting(keys));
+    if let Some(found) = profile.fetch(upstream, endpoints, now).await? {
+        return Ok(found);
     }
     if let Some(found) = container(upstream, environment, endpoints).await? {
         return Ok(found);
@@ -241,7 +245,7 @@ fn form_headers() -> HeaderMap {
     headers
 }
 
-fn lasting(value: Keys) -> Found {
+pub(super) fn lasting(value: Keys) -> Found {
     Expiring { value, expires: None }
 }
 
@@ -272,102 +276,10 @@ fn read_sts(answer: &[u8]) -> Result<Found, SignError> {
     ending(keys, value("Expiration"))
 }
 
-fn ending(value: Keys, expiration: Option<&str>) -> Result<Found, SignError> {
+pub(super) fn ending(value: Keys, expiration: Option<&str>) -> Result<Found, SignError> {
     let expires = match expiration {
         Some(text) => Some(time::read_rfc3339(text).ok_or(SignError::Unreadable)?),
         None => None,
     };
     Ok(Expiring { value, expires })
-}
-
-// === impl Profile ===
-
-impl Profile {
-    /// The role the section names, with the keys of its `source_profile`. The environment's own keys come first.
-    fn role(&self, environment: &Lookup, region: &str, endpoints: &Endpoints) -> Result<Option<Source>, SignError> {
-        let web = environment("AWS_WEB_IDENTITY_TOKEN_FILE").is_some();
-        if web || environment("AWS_ACCESS_KEY_ID").is_some() {
-            return Ok(None);
-        }
-        for (text, section) in self.sections()? {
-            let value = |key| entry(&text, &section, key).map(str::to_owned);
-            let (Some(role), Some(source)) = (value("role_arn"), value("source_profile")) else {
-                continue;
-            };
-            let named = Self { name: Some(source), ..self.clone() };
-            let missing = SignError::Missing("the role's `source_profile` has no keys");
-            return Ok(Some(Source::Role {
-                base: Box::new(Source::Static(named.read()?.ok_or(missing)?)),
-                role,
-                external_id: value("external_id"),
-                session: value("role_session_name").unwrap_or_else(|| SESSION.to_owned()),
-                region: region.to_owned(),
-                endpoints: endpoints.clone(),
-            }));
-        }
-        Ok(None)
-    }
-
-    /// The section's keys; `None` where no file has them.
-    fn read(&self) -> Result<Option<Keys>, SignError> {
-        for (text, section) in self.sections()? {
-            let value = |key| entry(&text, &section, key);
-            if let (Some(access), Some(secret)) = (value("aws_access_key_id"), value("aws_secret_access_key")) {
-                return Ok(Some(Keys {
-                    access_key: access.to_owned(),
-                    secret_key: secret.into(),
-                    session_token: value("aws_session_token").map(Secret::from),
-                }));
-            }
-        }
-        match &self.name {
-            Some(_) => Err(SignError::Missing("the AWS profile has no keys")),
-            None => Ok(None),
-        }
-    }
-
-    /// The files' texts and what the profile's section is called in each.
-    fn sections(&self) -> Result<Vec<(String, String)>, SignError> {
-        let name = self.name.as_deref().unwrap_or("default");
-        let mut sections = Vec::new();
-        let exists = |file: &&PathBuf| file.exists();
-        if let Some(file) = self.credentials_file.as_ref().filter(exists) {
-            sections.push((read_file(file)?, name.to_owned()));
-        }
-        if let Some(file) = self.config_file.as_ref().filter(exists) {
-            let text = read_file(file)?;
-            sections.push((text.clone(), format!("profile {name}")));
-            sections.push((text, name.to_owned()));
-        }
-        Ok(sections)
-    }
-}
-
-/// One entry of one section of an INI file.
-fn entry<'a>(text: &'a str, section: &str, key: &str) -> Option<&'a str> {
-    let mut inside = false;
-    for line in text.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            inside = name.trim() == section;
-        } else if inside
-            && let Some((found, value)) = line.split_once('=')
-            && found.trim() == key
-        {
-            return Some(value.trim());
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sections_are_kept_apart() {
-        let text = "[default]\na = 1\n# b = 3\n[profile other]\nb=2\n";
-        assert_eq!(entry(text, "default", "a"), Some("1"));
-        assert_eq!(entry(text, "default", "b"), None);
-        assert_eq!(entry(text, "profile other", "b"), Some("2"));
-    }
 }

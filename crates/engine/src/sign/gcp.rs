@@ -14,8 +14,9 @@ use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::external::External;
 use super::token::{Form, Source, Tokens};
-use super::{Clock, Secret, SignError, secret_value, time};
+use super::{Clock, Lookup, Secret, SignError, secret_value, time};
 
 /// The scope every Google AI API accepts.
 pub const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -50,15 +51,17 @@ struct File {
     quota_project_id: Option<String>,
 }
 
-/// Tokens by a credential file's text: a service account's key or a user's (`authorized_user`).
-pub fn from_file(text: &str, clock: Clock) -> Result<Tokens, SignError> {
+/// Tokens by a credential file's text: a service account's key, a user's (`authorized_user`), or one that says how another's token is
+/// traded (`external_account`). What AWS's credentials are taken from is the environment.
+pub fn from_file(text: &str, environment: &Lookup, clock: Clock) -> Result<Tokens, SignError> {
     let file: File = serde_json::from_str(text).map_err(|_| SignError::Malformed("the file is no Google credential"))?;
     let quota = file.quota_project_id.clone();
     let source = match file.kind.as_str() {
         "service_account" => Source::ServiceAccount(ServiceAccount::of(file)?),
         "authorized_user" => user(file)?,
+        "external_account" => Source::External(Box::new(External::of(text, environment.clone())?)),
         _ => {
-            return Err(SignError::Malformed("use a `service_account` or `authorized_user` credential file"));
+            return Err(SignError::Malformed("use a `service_account`, `authorized_user` or `external_account` credential file"));
         }
     };
     let tokens = Tokens::new(source, clock);

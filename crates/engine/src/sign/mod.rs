@@ -7,9 +7,11 @@
 
 pub mod aws;
 mod aws_credentials;
+mod aws_profile;
 pub mod azure;
 mod cached;
 mod encode;
+pub mod external;
 pub mod gcp;
 mod kept;
 mod kind;

@@ -8,13 +8,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::Method;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use serde::Deserialize;
 
 use super::cached::{Cached, Expiring};
+use super::external::External;
 use super::gcp::ServiceAccount;
-use super::{Clock, Secret, SignError, encode, secret_value};
+use super::{Clock, Secret, SignError, encode, secret_value, time};
 use crate::upstream::{Caps, Origin, Timeouts, Upstream, UpstreamRequest};
 
 /// A token endpoint's answer is at most this long.
@@ -54,6 +55,10 @@ pub enum Source {
     },
     /// A Google service account's signed assertion.
     ServiceAccount(ServiceAccount),
+    /// Another's token, which Google takes for one of its own.
+    External(Box<External>),
+    /// A long-lived key, traded the way its provider's row says.
+    Traded(Traded),
 }
 
 /// A form for a token endpoint.
@@ -67,6 +72,21 @@ pub struct Form {
     pub basic: Option<(String, Secret)>,
 }
 
+/// How a long-lived key is traded for a token.
+#[derive(Debug)]
+pub struct Traded {
+    /// The token endpoint.
+    pub url: String,
+    /// The key, with the scheme it is shown by.
+    pub key: HeaderValue,
+    /// Further headers.
+    pub headers: HeaderMap,
+    /// A header that wants an id of its own for every request, in the form of a UUID.
+    pub request_id: Option<HeaderName>,
+    /// The fields of the form that is posted; `None`: the endpoint is asked by GET.
+    pub form: Option<Vec<(String, String)>>,
+}
+
 /// A clock whose `Debug` is quiet.
 struct Ticker(Clock);
 
@@ -78,9 +98,16 @@ impl std::fmt::Debug for Ticker {
 
 #[derive(Deserialize)]
 struct Answer {
+    #[serde(alias = "token", alias = "tok")]
     access_token: String,
     expires_in: Option<Seconds>,
+    /// When it ends, in Unix time: seconds, or milliseconds where that would be in a far future.
+    #[serde(alias = "exp")]
+    expires_at: Option<u64>,
 }
+
+/// As seconds this is in the year 5138, as milliseconds in 1973.
+const MILLISECONDS_FROM: u64 = 100_000_000_000;
 
 /// Azure's metadata service writes the number as text.
 #[derive(Deserialize)]
@@ -110,10 +137,12 @@ impl Tokens {
             let asked_at = now();
             let answer = self.source.ask(upstream, asked_at).await?;
             let answer: Answer = serde_json::from_slice(&answer).map_err(|_| SignError::Unreadable)?;
-            let lifetime = match answer.expires_in {
-                Some(Seconds::Number(seconds)) => seconds,
-                Some(Seconds::Text(text)) => text.parse().map_err(|_| SignError::Unreadable)?,
-                None => ASSUMED_LIFETIME,
+            let ends = answer.expires_at.map(|at| if at < MILLISECONDS_FROM { at } else { at / 1000 });
+            let lifetime = match (answer.expires_in, ends) {
+                (Some(Seconds::Number(seconds)), _) => seconds,
+                (Some(Seconds::Text(text)), _) => text.parse().map_err(|_| SignError::Unreadable)?,
+                (None, Some(end)) => end.saturating_sub(time::unix(asked_at)),
+                (None, None) => ASSUMED_LIFETIME,
             };
             Ok(Expiring {
                 value: secret_value(&format!("Bearer {}", answer.access_token))?,
@@ -149,6 +178,8 @@ impl Source {
                 };
                 form.post(upstream, &[("assertion", &assertion)]).await
             }
+            Self::External(external) => external.token(upstream, now).await,
+            Self::Traded(traded) => traded.ask(upstream).await,
         }
     }
 }
@@ -165,6 +196,28 @@ impl Form {
         let body = encode::form(fields).into();
         ask(upstream, Method::POST, &self.url, headers, body).await
     }
+}
+
+impl Traded {
+    async fn ask(&self, upstream: &Upstream) -> Result<Bytes, SignError> {
+        let mut headers = self.headers.clone();
+        headers.insert(AUTHORIZATION, self.key.clone());
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(name) = &self.request_id {
+            headers.insert(name.clone(), secret_value(&uuid())?);
+        }
+        let Some(fields) = &self.form else { return get(upstream, &self.url, headers).await };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let body = encode::form(fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        ask(upstream, Method::POST, &self.url, headers, body.into()).await
+    }
+}
+
+/// A random UUID, version 4.
+fn uuid() -> String {
+    let bits = fastrand::u128(..) & !(0xf << 76 | 0x3 << 62) | (0x4 << 76 | 0x2 << 62);
+    let hex = format!("{bits:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 /// IBM Cloud's exchange of an API key for a token. The public endpoint is `https://iam.cloud.ibm.com/identity/token`.
@@ -215,4 +268,18 @@ pub(crate) async fn ask(upstream: &Upstream, method: Method, url: &str, headers:
         return Err(SignError::Refused(reply.status.as_u16()));
     }
     reply.body.collect().await.map_err(reach)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ids_are_random_uuids() {
+        for _ in 0..100 {
+            let id = super::uuid();
+            let parts: Vec<&str> = id.split('-').collect();
+            assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+            assert!(parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']), "{id}");
+        }
+        assert_ne!(super::uuid(), super::uuid());
+    }
 }

@@ -92,6 +92,7 @@ pub(super) const ROWS: &[Row] = &[
     shown("/organization/info", Do::OrganizationInfo, Info, "An organization with its members and teams"),
     post("/organization/info", Action::Grouping(Do::OrganizationInfoOfMany), Info, "OrganizationRequest", "Several organizations"),
     shown("/organization/list", Do::OrganizationList, Info, "Organizations"),
+    post("/organization/list", Action::Grouping(Do::OrganizationList), Info, "", "Organizations, as older clients ask"),
     post(
         "/organization/member_add",
         Action::Grouping(Do::OrganizationMemberAdd),

@@ -16,9 +16,24 @@ pub(super) use retire::{delete, regenerate, remove};
 use switchboard_store::object::{Key, Team};
 use switchboard_store::{Desk, StoreError};
 
-use super::Refused;
+use super::refused::Refused;
 use crate::auth::{Caller, digest, hex};
-use crate::authz::object::{self, Standing};
+use crate::authz::object::{self, MEMBER_ROUTES, Standing};
+
+/// The refusal of somebody whose team does not let its members use that route.
+pub(super) fn not_permitted(team: &Team, route: &str) -> Refused {
+    let granted = team.team_member_permissions.clone().filter(|routes| !routes.is_empty());
+    let granted = granted.unwrap_or_else(|| MEMBER_ROUTES.iter().map(|route| (*route).to_owned()).collect());
+    let listed: Vec<String> = granted.iter().map(|route| format!("'{route}'")).collect();
+    let message = format!(
+        "Team member does not have permissions for endpoint: {route}. You only have access to the following endpoints: [{}] for team {}. To \
+         create keys for this team, please ask your proxy admin to check the team member permission settings and update the settings to \
+         allow team member users to create keys.",
+        listed.join(", "),
+        team.team_id
+    );
+    Refused::unauthenticated("team_member_permission_error", route.into(), message)
+}
 
 /// The hash by which a key is named, be it by itself or by its hash.
 pub(super) fn hash_of(named: &str) -> String {

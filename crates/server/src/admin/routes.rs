@@ -6,7 +6,7 @@ use crate::authz::Policy;
 use crate::router::{Route, Row};
 
 use super::{
-    Answer, Request, audit, credits, experiments, grouping, keys, models, openrouter, prices, proof, scim, spend, spent, teams, users,
+    Answer, Request, audit, credits, experiments, grouping, keys, models, openrouter, prices, proof, scim, spend, spent, teams, tools, users,
 };
 
 pub use credits::Credits;
@@ -18,6 +18,7 @@ pub use prices::Prices;
 pub use proof::Proof;
 pub use scim::Scim;
 pub use spend::Spend;
+pub use tools::Tool;
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +77,7 @@ pub enum Action {
     TeamResetSpend,
     UserResetSpend,
     GlobalResetSpend,
+    Tool(Tool),
     Experiments(Experiments),
 }
 
@@ -91,11 +93,12 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    let others: [&'static [Row]; 9] = [
+    let others: [&'static [Row]; 10] = [
         proof::ROWS,
         scim::ROWS,
         grouping::ROWS,
         models::ROWS,
+        tools::ROWS,
         spend::ROWS,
         credits::ROWS,
         prices::ROWS,
@@ -227,6 +230,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::UserResetSpend => spent::reset_user(request).await,
         Action::GlobalResetSpend => spent::reset_all(request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
+        Action::Tool(action) => tools::dispatch(action, request).await,
         Action::Experiments(action) => experiments::dispatch(action, request).await,
     }
 }

@@ -60,7 +60,7 @@ impl Guests {
         loop {
             let before = self.forgotten.load(Ordering::Acquire);
             let (book, asked) = (book.clone(), guest.clone());
-            let found = store.read(move |desk| async move { read(&desk, &book, &asked).await }).await?;
+            let found = store.soon(move |desk| async move { read(&desk, &book, &asked).await }).await?;
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             // Something changed while it was read: perhaps this.
             if self.forgotten.load(Ordering::Acquire) != before {

@@ -135,7 +135,7 @@ pub fn is_active(user: &User) -> bool {
 
 fn role(key: &Key, around: &Surroundings) -> Option<Role> {
     let admin = || key.user_id.as_deref() == Some(super::caller::ADMIN) && around.user.is_none();
-    around.user.as_ref().map(|user| user.user_role.unwrap_or_default()).or_else(|| admin().then_some(Role::ProxyAdmin))
+    around.user.as_ref().map(|user| user.user_role.unwrap_or(Role::InternalUser)).or_else(|| admin().then_some(Role::ProxyAdmin))
 }
 
 fn principal(key: &Key, around: &Surroundings, layers: &[Layer]) -> Principal {

@@ -57,7 +57,10 @@ impl<'a> Reader<'a> {
     fn known(&mut self, section: Section, key: &Key, entry: &Entry) -> bool {
         let full = section.name_of(key.name);
         if entry.node.value == Value::Unset {
-            self.unset(&full, key.effect == Effect::Honoured, &entry.node);
+            // A model without its key is left out, and a gateway without its neighbours serves alone; one that lacks what protects it
+            // does not start.
+            let tolerable = matches!(section, Section::Params | Section::Credential | Section::Router | Section::Litellm);
+            self.unset(&full, key.effect == Effect::Honoured && !tolerable, &entry.node);
             return false;
         }
         if !key.kind.accepts(&entry.node) {
@@ -104,7 +107,9 @@ impl<'a> Reader<'a> {
         let is_off = entry.node.is_absent() || keys::flag(&entry.node) == Some(false) && key.kind == Kind::Flag;
         let is_empty =
             entry.node.as_list().is_some_and(<[Node]>::is_empty) || entry.node.as_map().is_some_and(|map| map.entries.is_empty());
-        if is_default || is_empty || is_off && !defaults_to_on(key.name) {
+        let is_served = key.name.contains("callback")
+            && keys::texts(&entry.node).is_some_and(|names| !names.is_empty() && names.iter().all(|name| *name == "prometheus"));
+        if is_served || is_default || is_empty || is_off && !defaults_to_on(key.name) {
             return;
         }
         self.first.get_or_insert_with(|| entry.at.clone());

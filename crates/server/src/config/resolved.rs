@@ -6,13 +6,16 @@
 mod checks;
 mod costs;
 mod customers;
+mod defaults;
 mod deployment;
 mod experiment;
 mod fallback;
 mod general;
 mod jwt;
+mod limits;
 mod litellm;
 mod media;
+mod metrics;
 mod oracle;
 mod redis;
 mod resilience;
@@ -26,13 +29,16 @@ mod virtual_model;
 pub use checks::{Check, CheckRouting, HealthChecks};
 pub use costs::Costs;
 pub use customers::Customers;
+pub use defaults::Defaults;
 pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
 pub use experiment::ExperimentForm;
 pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use general::General;
 pub use jwt::{ClaimFields, Grant, Issuer, JwtAuth};
+pub use limits::LimitSettings;
 pub use litellm::{Callbacks, LitellmSettings, ProxyBudget};
 pub use media::MediaSettings;
+pub use metrics::{MetricsSettings, OwnMetrics};
 pub use resilience::{AnswerStore, Counts, Recovery, Resilience};
 pub use router::RouterSettings;
 pub use sign_in::{IdentityProvider, Newcomer, SignIn};
@@ -68,6 +74,8 @@ pub struct Config {
     pub credentials: Vec<String>,
     /// Where gateways meet to tell each other how deployments are doing, with the password in it.
     pub redis: Option<Secret>,
+    /// What is there for these gateways alone (`cache_params.namespace`).
+    pub redis_namespace: Option<String>,
     /// The environment with `environment_variables` laid over it.
     pub environment: Environment,
     /// Where secrets that others keep can be read again.
@@ -87,11 +95,12 @@ pub(super) fn resolve(origin: &Arc<Origin>, laid: &Laid, found: &mut Diagnostics
     let mut reader = Reader::new(found);
     let top = reader.section(Section::Top, Some(&root));
     let mut general = General::read(&mut reader, top.node("general_settings"), environment);
-    let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"));
+    let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"), &general.most_of_keys);
     general.sign_in.newcomer = Newcomer::read(&litellm.fields);
     let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
     let mut switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
     let redis = redis::address(&router.fields, &general, &litellm.fields, environment);
+    let redis_namespace = redis::namespace(&router.fields, &litellm.fields);
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
     let mut deployments = providers.as_ref().map(|providers| deployment::from_environment(providers, environment)).unwrap_or_default();
     deployments.extend(deployment::read_all(&mut reader, &top, &credentials, general.store_model_in_db));
@@ -107,6 +116,7 @@ pub(super) fn resolve(origin: &Arc<Origin>, laid: &Laid, found: &mut Diagnostics
         switchboard,
         credentials: credentials.names(),
         redis,
+        redis_namespace,
         environment: environment.clone(),
         elsewhere: written.elsewhere.clone(),
         notices: Vec::new(),

@@ -100,7 +100,7 @@ impl<S: Service> Protocols<S> {
             }
             Version::Http2 => {
                 pulse.idle();
-                let io = TokioIo::new(Guarded::new(socket, Gate::open(), Rc::clone(&pulse), prefix));
+                let io = TokioIo::new(Guarded::new(socket, Gate::open(), Rc::clone(&pulse), prefix).over_http2());
                 drive(self.http2.serve_connection(io, service), &pulse).await
             }
         };

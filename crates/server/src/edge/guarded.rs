@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::{
     gate::{Gate, Part},
+    noise::Noise,
     pulse::Pulse,
 };
 
@@ -34,6 +35,8 @@ pub(super) enum Socket {
 pub(super) struct Guarded {
     socket: Socket,
     gate: Gate,
+    /// Over HTTP/2.
+    noise: Option<Noise>,
     pulse: Rc<Pulse>,
     /// Bytes read to tell the protocols apart, to be read again.
     prefix: Vec<u8>,
@@ -43,7 +46,21 @@ pub(super) struct Guarded {
 
 impl Guarded {
     pub(super) fn new(socket: Socket, gate: Gate, pulse: Rc<Pulse>, prefix: Vec<u8>) -> Self {
-        Self { socket, gate, pulse, prefix, refused: false, discarded: 0 }
+        Self { socket, gate, noise: None, pulse, prefix, refused: false, discarded: 0 }
+    }
+
+    /// The same, with HTTP/2 frames counted that ask for nothing.
+    pub(super) fn over_http2(self) -> Self {
+        Self { noise: Some(Noise::new()), ..self }
+    }
+
+    /// What went out, or would not.
+    fn wrote(&mut self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.pulse.wrote(wrote.is_pending());
+        if let (Some(noise), Poll::Ready(Ok(bytes))) = (&mut self.noise, &wrote) {
+            noise.sent(*bytes);
+        }
+        wrote
     }
 
     /// Reads and forgets what the client still sends: closing with unread input would reset the connection, and the
@@ -83,6 +100,11 @@ impl AsyncRead for Guarded {
             ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
         }
         let fresh = &mut buf.filled_mut()[before..];
+        if let Some(noise) = &mut this.noise
+            && let Err(error) = noise.received(fresh, this.pulse.now())
+        {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, error)));
+        }
         if let Err(refused) = this.gate.read(fresh) {
             tracing::debug!(peer = ?this.pulse.peer, "refused the framing of a request");
             fresh[refused.at] = 0;
@@ -103,15 +125,13 @@ impl AsyncWrite for Guarded {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let wrote = Pin::new(&mut this.socket).poll_write(cx, buf);
-        this.pulse.wrote(wrote.is_pending());
-        wrote
+        this.wrote(wrote)
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let wrote = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
-        this.pulse.wrote(wrote.is_pending());
-        wrote
+        this.wrote(wrote)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -41,6 +41,7 @@ mod connection;
 mod gate;
 mod guarded;
 mod listen;
+mod noise;
 mod pulse;
 pub mod reservoir;
 mod screen;

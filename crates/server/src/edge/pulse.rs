@@ -119,6 +119,11 @@ impl Pulse {
         }
     }
 
+    /// The tick.
+    pub(super) fn now(&self) -> u32 {
+        self.clock.get()
+    }
+
     /// The socket took bytes, or would not.
     pub(super) fn wrote(&self, blocked: bool) {
         if !blocked {

@@ -268,7 +268,7 @@ fn model_info(entry: &Entry<'_>) -> Value {
 }
 
 /// What a card says, by the names of LiteLLM's price list; what it does not say is null.
-fn facts(card: Option<&ModelCard>) -> Map<String, Value> {
+pub(crate) fn facts(card: Option<&ModelCard>) -> Map<String, Value> {
     let mut told: Map<String, Value> = PRICES.iter().map(|name| ((*name).to_owned(), Value::Null)).collect();
     let limit = |of: fn(&ModelCard) -> Option<u64>| Value::from(card.and_then(of));
     told.insert("max_tokens".to_owned(), limit(|card| card.max_tokens));
@@ -287,7 +287,7 @@ fn facts(card: Option<&ModelCard>) -> Map<String, Value> {
 }
 
 /// The parameters of OpenAI's chat that it is known to take.
-fn openai_params(deployment: &Deployment) -> Vec<&'static str> {
+pub(crate) fn openai_params(deployment: &Deployment) -> Vec<&'static str> {
     let known = supported(deployment).into_iter().filter(|name| !NOT_OPENAI.contains(name));
     let sending = SENDING.into_iter().filter(|_| deployment.serves(Operation::Chat));
     known.chain(sending).collect()

@@ -114,7 +114,7 @@ fn who_may_not_come_in_is_told_so() {
 #[test]
 fn what_is_not_there_is_told_so() {
     let app = TestApp::of(CONFIG);
-    let expected = ["404 invalid_request_error", "404 error:not_found_error", "404 404:NOT_FOUND"];
+    let expected = ["400 invalid_request_error", "404 error:not_found_error", "404 404:NOT_FOUND"];
     check("no such model", answers(|door| door.ask(&app, "nope").key(KEY)), expected);
     for (method, path, allow) in [
         ("GET", "/v1/chat/completions", "POST"),

@@ -321,6 +321,30 @@ fn examples_tell_where_a_request_goes() {
 }
 
 #[test]
+fn virtual_models_ask_too_and_savings_count_for_them() {
+    let upstream = Upstream::start();
+    let url = upstream.url();
+    let of = |order: &str| {
+        TestApp::of(&format!(
+            "{TIERS}  - {{model_name: sage, litellm_params: {{model: openai/s, api_base: '{url}/{order}/v1', api_key: k}}}}
+switchboard:
+  virtual_models:
+    - name: auto
+      routing_config:
+        type: complexity-based-routing
+        classification_strategy: {{type: llm-classifier, model: sage, timeout_ms: 5000, fallback_strategy: {{type: static, default_tier: complex}}}}
+        load_balance_targets: [{{target: tiny, tier: simple}}, {{target: huge, tier: complex}}]
+"
+        ))
+    };
+    assert_eq!((group(&of("thinks"), "Hello!"), upstream.asked().len()), ("huge".into(), 1));
+    assert_eq!(group(&of("bad"), "Hello!"), "huge", "where nobody answers the static tier holds");
+    let body = json!({"model": "auto", "messages": [{"role": "user", "content": "Hello"}]});
+    let told = of("bad").ask("POST", "/v1/route/explain").json(&body).send().json();
+    assert_eq!(told["savings"]["reference_model"], "huge", "{told}");
+}
+
+#[test]
 fn mistakes_in_experiments_are_told() {
     let told = |experiment: &str| {
         let yaml = format!("{TIERS}switchboard:\n  experiments:\n    - {experiment}\n");

@@ -39,14 +39,26 @@ pub(crate) fn with(yaml: &str, test: impl Fn(&Managed)) {
     }
 }
 
+/// So many gateways with one database between them, at that address or in a schema of their own; none where there is none.
+pub(crate) fn together(yaml: &str, count: usize, through: impl Fn(&str) -> String) -> Vec<Managed> {
+    let Some(address) = database() else { return Vec::new() };
+    let address = through(&schema(&address));
+    (0..count).map(|_| Managed::start(yaml, Some(&address))).collect()
+}
+
 /// The address of an empty database that several gateways can share; none without PostgreSQL.
-#[allow(clippy::disallowed_methods, reason = "where the test database is, only the environment says")]
 pub(crate) fn shared_database() -> Option<String> {
+    database().map(|address| schema(&address))
+}
+
+/// Where the test database is.
+#[allow(clippy::disallowed_methods, reason = "where the test database is, only the environment says")]
+pub(crate) fn database() -> Option<String> {
     let address = std::env::var("TEST_DATABASE_URL").ok();
     if address.is_none() {
         println!("skipped: TEST_DATABASE_URL is not set");
     }
-    address.map(|address| schema(&address))
+    address
 }
 
 /// Runs a test that stops and starts its gateway.

@@ -58,6 +58,8 @@ pub struct LogLine<M = Map<String, Value>> {
     pub tags: Vec<String>,
     /// The session.
     pub session_id: Option<String>,
+    /// The provider's id of the answer.
+    pub answer_id: Option<String>,
     /// Everything else, as JSON.
     pub metadata: M,
     /// Its part in an experiment. Counted when the line is added; what is shown of it stands in the metadata.
@@ -94,8 +96,8 @@ pub struct Saving {
 pub(crate) type Passing = LogLine<Box<RawValue>>;
 
 pub(super) const LOGS: Insert = Insert {
-    head: "INSERT INTO spend_logs (request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata)",
-    width: 23,
+    head: "INSERT INTO spend_logs (request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata, answer_id)",
+    width: 24,
     tail: "ON CONFLICT (request_id) DO NOTHING RETURNING request_id",
 };
 
@@ -137,6 +139,7 @@ impl Passing {
             tags(&self.tags).into(),
             self.session_id.clone().into(),
             self.metadata.get().into(),
+            self.answer_id.clone().into(),
         ]
     }
 }

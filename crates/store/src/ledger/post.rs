@@ -24,7 +24,7 @@ const WINDOWS: Insert = Insert {
     width: 5,
     tail: "ON CONFLICT (account, span, start) DO UPDATE SET spent = ledger_windows.spent + excluded.spent",
 };
-const RELOG: &str = "UPDATE spend_logs SET spend = spend + $2 WHERE request_id = $1 RETURNING request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata";
+const RELOG: &str = "UPDATE spend_logs SET spend = spend + $2 WHERE request_id = $1 RETURNING request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata, answer_id";
 const POSITION: &str = "INSERT INTO ledger_positions (instance, segment, place) VALUES ($1, $2, $3) ON CONFLICT (instance) DO UPDATE SET segment = excluded.segment, place = excluded.place";
 
 /// A row of the ledger to be added.

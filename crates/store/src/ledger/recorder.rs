@@ -75,6 +75,8 @@ struct Written<'a> {
     tags: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer_id: Option<&'a str>,
     metadata: Metadata<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<Part>,
@@ -162,6 +164,7 @@ impl<'a> Written<'a> {
             end_user: principal.customer.as_deref(),
             tags: &principal.tags,
             session_id: record.session.as_deref(),
+        answer_id: record.answer_id.as_deref(),
             metadata: Metadata::of(record),
             part: routed::part(record),
             saving: routed::saving(record),

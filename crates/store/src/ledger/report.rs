@@ -86,7 +86,7 @@ pub enum LineSort {
 
 macro_rules! condition {
     () => {
-        " FROM spend_logs WHERE ($1 IS NULL OR request_id = $1) AND ($2 IS NULL OR api_key = $2) AND ($3 IS NULL OR user_id = $3) \
+        " FROM spend_logs WHERE ($1 IS NULL OR request_id = $1 OR answer_id = $1) AND ($2 IS NULL OR api_key = $2) AND ($3 IS NULL OR user_id = $3) \
          AND ($4 IS NULL OR team_id = $4) AND ($5 IS NULL OR end_user = $5) AND ($6 IS NULL OR session_id = $6) \
          AND ($7 IS NULL OR model = $7) AND ($8 IS NULL OR model_group = $8) AND ($9 IS NULL OR model_id = $9) \
          AND ($10 IS NULL OR status = $10) AND started_at >= $11 AND started_at < $12 AND spend >= $13 AND spend <= $14 \
@@ -97,7 +97,7 @@ macro_rules! condition {
 const COUNT: &str = concat!("SELECT COUNT(*)", condition!());
 const SELECT: &str = concat!(
     "SELECT request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, \
-     model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata",
+     model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata, answer_id",
     condition!()
 );
 
@@ -175,6 +175,7 @@ pub(super) fn line(row: &AnyRow) -> Result<LogLine, StoreError> {
         project_id: row.try_get(18)?,
         end_user: row.try_get(19)?,
         session_id: row.try_get(21)?,
+        answer_id: row.try_get(23)?,
         ..LogLine::default()
     };
     line.tags = serde_json::from_str(&tags).map_err(unread)?;

@@ -19,7 +19,7 @@ fn target(model: &str) -> VirtualTarget {
 
 fn over(rule: Rule, targets: Vec<VirtualTarget>, sticky: Option<Sticky>) -> Fleet {
     let group = |id: &str| deployment(id, |spec| spec.group = format!("x/{id}"));
-    let model = VirtualModel { name: "v".into(), aliases: vec!["gpt-4o".into()], rule, targets, sticky };
+    let model = VirtualModel { name: "v".into(), aliases: vec!["gpt-4o".into()], rule, targets, sticky, classification: None };
     fleet(vec![group("a"), group("b"), group("c")], Names { virtual_models: vec![model], ..Names::default() })
 }
 

@@ -151,7 +151,7 @@ async fn a_service_account_signs_for_its_token() {
     let answer = r#"{"access_token":"ya29","expires_in":3599,"token_type":"Bearer"}"#;
     let (server, seen) = endpoint(&[("/token", answer)]).await;
     let url = format!("http://{}/token", server.address);
-    let tokens = gcp::from_file(&service_account(&url), clock(1_000_000).0).unwrap();
+    let tokens = gcp::from_file(&service_account(&url), &environment(&[]), clock(1_000_000).0).unwrap();
     let value = signed(Auth::Token(tokens), "authorization").await.unwrap();
     assert_eq!(value, "Bearer ya29");
     let seen = seen.lock().unwrap();
@@ -174,7 +174,7 @@ async fn a_token_is_fetched_once_and_again_before_it_ends() {
     let (server, issued) = issuer().await;
     let url = format!("http://{}/token", server.address);
     let (clock, hand) = clock(1_000_000);
-    let tokens = gcp::from_file(&service_account(&url), clock).unwrap();
+    let tokens = gcp::from_file(&service_account(&url), &environment(&[]), clock).unwrap();
     let origin = plain("127.0.0.1:1".parse().unwrap());
     let signer = Arc::new(Signer::new(origin, Auth::Token(tokens)));
     let upstream = Arc::new(client());
@@ -213,7 +213,7 @@ async fn googles_other_sources_are_asked_their_way() {
         "refresh_token": "r", "token_uri": format!("{base}/token"), "quota_project_id": "p",
     });
     let clock = clock(0).0;
-    let tokens = gcp::from_file(&user.to_string(), Arc::clone(&clock)).unwrap();
+    let tokens = gcp::from_file(&user.to_string(), &environment(&[]), Arc::clone(&clock)).unwrap();
     let project = signed(Auth::Token(tokens), "x-goog-user-project").await.unwrap();
     assert_eq!(project, "p");
     let tokens = gcp::from_metadata(&format!("{base}/metadata"), clock);

@@ -24,7 +24,7 @@ pub(super) fn model(fields: &'static [Field], value: &Value, place: &mut Vec<Val
                 out.insert(field.name.clone(), check(&field.kind, value, place, complaints));
             }
             None if field.required => {
-                complain(complaints, place, "missing", "Field required", value);
+                complain(complaints, place, "missing", "Field required", &known(fields, given));
             }
             None => {}
         }
@@ -83,8 +83,27 @@ fn at_place<T>(step: Value, place: &mut Vec<Value>, work: impl FnOnce(&mut Vec<V
 }
 
 fn complain(complaints: &mut Vec<Value>, place: &[Value], kind: &str, message: &str, input: &Value) -> Value {
-    complaints.push(json!({"type": kind, "loc": place, "msg": message, "input": input}));
+    let name = place.iter().rev().find_map(Value::as_str).unwrap_or_default();
+    complaints.push(json!({"type": kind, "loc": place, "msg": message, "input": masked(name, input)}));
     Value::Null
+}
+
+/// What was sent of the fields there are: what nobody asked for is not said back.
+fn known(fields: &[Field], given: &Map<String, Value>) -> Value {
+    let asked = |name: &String| fields.iter().any(|field| field.name == *name);
+    Value::Object(given.iter().filter(|(name, _)| asked(name)).map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+/// What was sent, as it may be said back: proxies and browsers keep answers.
+fn masked(name: &str, input: &Value) -> Value {
+    let is_secret =
+        ["password", "secret", "api_key"].iter().any(|word| name.contains(word)) || ["key", "keys", "token", "new_key"].contains(&name);
+    match input {
+        Value::String(text) if is_secret || text.starts_with("sk-") => json!("****"),
+        Value::Array(items) => items.iter().map(|item| masked(name, item)).collect(),
+        Value::Object(map) => Value::Object(map.iter().map(|(name, value)| (name.clone(), masked(name, value))).collect()),
+        plain => plain.clone(),
+    }
 }
 
 fn integer(value: &Value, place: &[Value], complaints: &mut Vec<Value>) -> Value {

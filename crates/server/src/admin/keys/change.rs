@@ -6,7 +6,7 @@ use switchboard_store::{Desk, Money, Time};
 
 use super::generate::{alias_is_free, only_columns, placed, reset_at};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, duration, rows, spent};
+use crate::admin::{Answer, Refused, Request, defaults, duration, rows, spent};
 use crate::auth::Caller;
 use crate::authz::contain::Bounds;
 use crate::authz::object::{self, Standing};
@@ -14,6 +14,7 @@ use crate::authz::object::{self, Standing};
 /// `POST /key/update`
 pub(in crate::admin) async fn update(request: &Request) -> Answer {
     let form = request.form("UpdateKeyRequest")?;
+    defaults::within(&request.app.config(), &form)?;
     let named = named(&form)?;
     let (key, budget) = apply(request, form, named.clone()).await?;
     let mut row = rows::key_with_hash(&request.app, &key, budget.as_ref());
@@ -61,7 +62,7 @@ async fn apply(request: &Request, form: Form, named: String) -> Result<(Key, Opt
     }
     let write = request.write(move |desk| async move {
         let found = if by_alias { desk.named::<Key>(&named).await?.pop() } else { super::named(&desk, &named).await? };
-        let present = found.ok_or_else(not_found)?;
+        let present = found.ok_or_else(|| unseen(&caller, "/key/update", not_found()))?;
         may_change(&desk, &caller, &present, "/key/update").await?;
         let key = changed(&desk, &form, &present).await?;
         within(&desk, &caller, &present, &key).await?;
@@ -91,14 +92,22 @@ pub(super) async fn may_change(desk: &Desk, caller: &Caller, key: &Key, route: &
             if let Some(id) = &key.team_id
                 && let Some(team) = desk.get::<Team>(id).await?
                 && object::of_team(desk, caller, &team).await? >= Standing::Member
-                && object::permits(&team, route)
             {
-                return Ok(());
+                return object::permits(&team, route).then_some(()).ok_or_else(|| super::not_permitted(&team, route));
             }
         }
         Standing::Stranger => {}
     }
-    Err(Refused::forbidden(format!("You are not authorized to use {route} on this key")))
+    Err(not_yours(route))
+}
+
+fn not_yours(route: &str) -> Refused {
+    Refused::forbidden(format!("You are not authorized to use {route} on this key"))
+}
+
+/// What is told of a key that is not there: to those who do not see all keys, the same as of one that is not theirs.
+pub(super) fn unseen(caller: &Caller, route: &str, missing: Refused) -> Refused {
+    if caller.sees_all() { missing } else { not_yours(route) }
 }
 
 /// The key as the form wants it.
@@ -165,7 +174,7 @@ async fn set_blocked(request: &Request, blocked: bool) -> Answer {
     let named = form.owned("key").unwrap_or_default();
     let caller = request.caller.clone();
     let write = request.write(move |desk| async move {
-        let mut key = super::named(&desk, &named).await?.ok_or_else(not_found)?;
+        let mut key = super::named(&desk, &named).await?.ok_or_else(|| unseen(&caller, "/key/block", not_found()))?;
         may_change(&desk, &caller, &key, "/key/block").await?;
         key.blocked = Some(blocked);
         (key.updated_at, key.updated_by) = (Some(Time::now()), Some(desk.actor().to_owned()));

@@ -18,11 +18,12 @@ pub(in crate::admin) async fn info(request: &Request) -> Answer {
             Some(key) => (key, false),
             None => match desk.deleted::<Key>(&hash).await?.into_iter().next().filter(|_| caller.sees_all()) {
                 Some(key) => (key, true),
-                None => return Err(missing()),
+                None if caller.sees_all() => return Err(missing()),
+                None => return Err(not_yours()),
             },
         };
         if object::of_key(&desk, &caller, &key).await? == Standing::Stranger {
-            return Err(Refused::forbidden("You are not allowed to access this key's info. Your role does not have permission"));
+            return Err(not_yours());
         }
         let budget: Option<Budget> = match &key.budget_id {
             Some(id) => desk.get(id).await?,
@@ -34,6 +35,11 @@ pub(in crate::admin) async fn info(request: &Request) -> Answer {
     let mut info = rows::key(&request.app, &key, budget.as_ref());
     info.insert("status".to_owned(), json!(status(&key, deleted)));
     Ok(json!({"key": named, "info": info}))
+}
+
+/// Also of what is not there, for those who do not see all keys.
+fn not_yours() -> Refused {
+    Refused::forbidden("You are not allowed to access this key's info. Your role does not have permission")
 }
 
 fn missing() -> Refused {

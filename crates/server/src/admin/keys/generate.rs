@@ -9,7 +9,7 @@ use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
 use crate::admin::rows::{self, IN_METADATA};
-use crate::admin::{Answer, Refused, Request, duration, spent};
+use crate::admin::{Answer, Refused, Request, defaults, duration, spent};
 use crate::app::App;
 use crate::auth::{Caller, digest, hex, mint};
 use crate::authz::contain::{self, Bounds};
@@ -47,6 +47,7 @@ enum Owner {
 
 async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
     let (app, caller) = (request.app.clone(), request.caller.clone());
+    let form = defaults::for_key(&app.config(), form)?;
     let made = request.write(move |desk| async move {
         let form = owned(&desk, &caller, form, owner).await?;
         let (secret, key, budget) = new_key(&desk, &app, &form).await?;
@@ -82,8 +83,7 @@ async fn owned(desk: &Desk, caller: &Caller, mut form: Form, owner: Owner) -> Re
         let standing = object::of_team(desk, caller, team).await?;
         let may = standing == Standing::Admin || standing == Standing::Member && object::permits(team, "/key/generate");
         if !may {
-            let message = format!("Team member does not have permissions for endpoint: /key/generate of team {}", team.team_id);
-            return Err(Refused::forbidden(message));
+            return Err(super::not_permitted(team, "/key/generate"));
         }
         if standing == Standing::Admin {
             if owner == Owner::Caller && form.text("user_id").is_none() {

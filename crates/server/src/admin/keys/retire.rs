@@ -4,7 +4,7 @@ use serde_json::json;
 use switchboard_store::object::{FormerKey, Key};
 use switchboard_store::{Desk, Time};
 
-use super::change::may_change;
+use super::change::{may_change, unseen};
 use super::generate::{answer, only_columns};
 use super::hash_of;
 use crate::admin::form::Form;
@@ -34,7 +34,7 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
             found.extend(desk.named::<Key>(&alias).await?);
         }
         if found.is_empty() {
-            return Err(Refused::said(404, "No keys found"));
+            return Err(unseen(&caller, "/key/delete", Refused::said(404, "No keys found")));
         }
         for key in &found {
             may_change(&desk, &caller, key, "/key/delete").await?;
@@ -69,7 +69,7 @@ pub(in crate::admin) async fn regenerate(request: &Request) -> Answer {
     let named = named.ok_or_else(|| Refused::said(400, "No key passed in."))?;
     let (caller, app) = (request.caller.clone(), request.app.clone());
     let write = request.write(move |desk| async move {
-        let missing = || Refused::said(404, &format!("Key {} not found.", mint::short(&named)));
+        let missing = || unseen(&caller, "/key/regenerate", Refused::said(404, &format!("Key {} not found.", mint::short(&named))));
         let present = super::named(&desk, &named).await?.ok_or_else(missing)?;
         may_change(&desk, &caller, &present, "/key/regenerate").await?;
         let secret = form.owned("new_key").unwrap_or_else(mint::key);

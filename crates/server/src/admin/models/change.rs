@@ -28,7 +28,9 @@ enum Way {
 pub(super) async fn update(request: &Request) -> Answer {
     let form = request.form("UpdateDeployment")?;
     let info = form.object("model_info");
-    let Some(id) = info.and_then(|info| info.get("id")).and_then(Value::as_str).map(str::to_owned) else {
+    // LiteLLM's own client names it beside the facts.
+    let id = info.and_then(|info| info.get("id")).and_then(Value::as_str).or(form.text("id")).map(str::to_owned);
+    let Some(id) = id else {
         let what = if info.is_some() { "model_info.id" } else { "model_info" };
         return Err(Refused::new(400, "auth_error", json!("None"), format!("Authentication Error, {what} not provided")));
     };

@@ -85,7 +85,7 @@ pub(super) fn generation(line: &LogLine) -> Value {
         "num_search_results": usage["web_searches"], "num_fetches": usage["web_fetches"], "usage": spend, "total_cost": spend,
         "upstream_inference_cost": costs.get("upstream_cost").or(costs.get("total_cost")), "is_byok": false, "origin": line.metadata.get("http_referer").cloned().unwrap_or_else(|| json!("")),
         "http_referer": told("http_referer"), "user_agent": told("user_agent"), "service_tier": told("service_tier"),
-        "external_user": line.end_user, "data_region": "global", "workspace_id": line.team_id.as_deref().unwrap_or("default"),
+        "upstream_id": line.answer_id, "external_user": line.end_user, "data_region": "global", "workspace_id": line.team_id.as_deref().unwrap_or("default"),
     });
     if let (Some(row), Value::Object(more)) = (row.as_object_mut(), more) {
         row.extend(more);
@@ -109,8 +109,7 @@ fn finish_of(reason: &Value) -> Value {
 }
 
 /// Fields of a request that are not written down here.
-const UNKNOWN: [&str; 10] = [
-    "upstream_id",
+const UNKNOWN: [&str; 9] = [
     "router",
     "moderation_latency",
     "num_media_prompt",

@@ -137,7 +137,7 @@ pub(super) async fn new(request: &Request) -> Answer {
             created_at: now,
             ..User::default()
         };
-        Ok(replaced(&desk, user, &resource).await?)
+        replaced(&desk, user, &resource).await
     });
     let (user, teams) = write.await?;
     Ok(shown(request, &user, &teams))

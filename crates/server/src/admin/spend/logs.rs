@@ -14,7 +14,7 @@ use crate::admin::{Answer, Refused, Request, keys};
 /// A line as LiteLLM's table of spend logs has it.
 pub(super) fn shown(line: &LogLine) -> Value {
     json!({
-        "request_id": line.request_id, "call_type": line.call_type, "api_key": line.api_key.clone().unwrap_or_default(),
+        "request_id": line.answer_id.as_ref().unwrap_or(&line.request_id), "call_type": line.call_type, "api_key": line.api_key.clone().unwrap_or_default(),
         "spend": dollars(line.spend), "total_tokens": line.prompt_tokens + line.completion_tokens,
         "prompt_tokens": line.prompt_tokens, "completion_tokens": line.completion_tokens, "startTime": Time(line.started_at),
         "endTime": Time(line.ended_at), "completionStartTime": line.first_content_at.map(Time),

@@ -7,13 +7,13 @@ use switchboard_store::{Desk, Time};
 use crate::admin::form::Form;
 use crate::admin::people::{self, Portion};
 use crate::admin::rows::{self, IN_METADATA};
-use crate::admin::{Answer, Refused, Request, keys};
+use crate::admin::{Answer, Refused, Request, defaults, keys};
 use crate::auth::Caller;
 use crate::authz::object::administers_organization;
 
 /// `POST /team/new`
 pub(in crate::admin) async fn new(request: &Request) -> Answer {
-    let form = request.form("NewTeamRequest")?;
+    let form = defaults::for_team(&request.app.config(), request.form("NewTeamRequest")?);
     rows::amounts(&form)?;
     let caller = request.caller.clone();
     let write = request.write(move |desk| async move {

@@ -7,13 +7,13 @@ use switchboard_store::{Desk, Time};
 use crate::admin::form::Form;
 use crate::admin::people::{self, Portion};
 use crate::admin::rows::{self, IN_METADATA};
-use crate::admin::{Answer, Refused, Request, keys};
+use crate::admin::{Answer, Refused, Request, defaults, keys};
 use crate::auth::{Caller, password};
 use crate::authz::object::administers_organization;
 
 /// `POST /user/new`
 pub(in crate::admin) async fn new(request: &Request) -> Answer {
-    let form = request.form("NewUserRequest")?;
+    let form = defaults::for_user(&request.app.config(), request.form("NewUserRequest")?);
     rows::amounts(&form)?;
     let (caller, app) = (request.caller.clone(), request.app.clone());
     let password = hashed(&form).await?;

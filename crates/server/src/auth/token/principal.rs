@@ -156,7 +156,7 @@ async fn found(desk: &Desk, means: &Means, bearer: &Bearer, writes: Writes) -> R
     };
     if let Some(user) = &user
         && (settings.sync || settings.join_teams)
-        && !agree(desk, settings, bearer, user, &mut teams, may).await?
+        && !agree(desk, (settings, bearer), user, &mut teams, may).await?
     {
         return Ok(Found::Lacking);
     }
@@ -192,7 +192,7 @@ async fn user(desk: &Desk, settings: &JwtAuth, bearer: &Bearer, may: bool) -> Re
 }
 
 /// Whether the user's role and teams are as the token says; makes them so where it may.
-async fn agree(desk: &Desk, settings: &JwtAuth, bearer: &Bearer, user: &User, teams: &mut [Team], may: bool) -> Result<bool, Refused> {
+async fn agree(desk: &Desk, (settings, bearer): (&JwtAuth, &Bearer), user: &User, teams: &mut [Team], may: bool) -> Result<bool, Refused> {
     let role = bearer.role.as_deref().and_then(Role::from_name).filter(|_| settings.sync);
     let wrong_role = role.is_some_and(|role| user.user_role != Some(role));
     let outside = teams.iter().any(|team| team.member(&user.user_id).is_none());

@@ -27,36 +27,58 @@ fn with(change: impl FnOnce(&mut Value)) -> Value {
     claims
 }
 
+type Vectors = Vec<(String, String)>;
+
 /// Everything an attacker may send, with what it is.
-fn vectors(forge: &Forge) -> Vec<(String, String)> {
-    let mut all: Vec<(String, String)> = Vec::new();
+fn vectors(forge: &Forge) -> Vectors {
+    let parts = [unsigned, shared, confused, broken, key_ids, brought, claimed, deformed];
     let good = claims("attacker");
-    // No signature at all, in every spelling.
+    parts.into_iter().flat_map(|part: fn(&Forge, &Value) -> Vectors| part(forge, &good)).collect()
+}
+
+/// No signature at all, in every spelling.
+fn unsigned(forge: &Forge, good: &Value) -> Vectors {
+    let mut all = Vectors::new();
     for alg in ["none", "None", "NONE", "nOnE", "NonE", "", " ", "null", "HS256 ", "plain"] {
         for signature in ["AA", "e30", "none"] {
-            all.push((format!("alg {alg:?}"), forge.with_signature(&json!({"alg": alg, "typ": "JWT", "kid": "rsa"}), &good, signature)));
+            all.push((format!("alg {alg:?}"), forge.with_signature(&json!({"alg": alg, "typ": "JWT", "kid": "rsa"}), good, signature)));
         }
     }
-    // A shared secret made of what everybody may know.
+    all
+}
+
+/// A shared secret made of what everybody may know.
+fn shared(forge: &Forge, good: &Value) -> Vectors {
+    let mut all = Vectors::new();
     for alg in ["HS256", "HS384", "HS512"] {
         for (what, secret) in forge.public_texts() {
             for kid in ["rsa", "ec", "ed"] {
-                all.push((format!("{alg} with {what} as {kid}"), forge.hmac(alg, kid, &good, &secret)));
+                all.push((format!("{alg} with {what} as {kid}"), forge.hmac(alg, kid, good, &secret)));
             }
         }
     }
-    // Another algorithm than the key's.
+    all
+}
+
+/// Another algorithm than the key's.
+fn confused(forge: &Forge, good: &Value) -> Vectors {
+    let mut all = Vectors::new();
     for alg in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "ES256K"] {
         for (kid, own) in [("rsa", "RS256"), ("ec", "ES256"), ("ed", "EdDSA"), ("rsa-for-encryption", ""), ("rsa-only-ps", "PS256")] {
             // What was signed with the right key in the wrong way, and the other way round.
             if alg != own && !(kid == "rsa" && ["RS384", "RS512", "PS256", "PS384", "PS512"].contains(&alg)) {
-                all.push((format!("{alg} with the key {kid}"), forge.signed_as(alg, kid, &good)));
+                all.push((format!("{alg} with the key {kid}"), forge.signed_as(alg, kid, good)));
             }
         }
     }
-    // Broken signatures.
+    all
+}
+
+/// Broken signatures.
+fn broken(forge: &Forge, good: &Value) -> Vectors {
+    let mut all = Vectors::new();
     for kid in ["rsa", "ec", "ed"] {
-        let token = forge.good(kid, &good);
+        let token = forge.good(kid, good);
         let (head, signature) = token.rsplit_once('.').expect("a token");
         for (what, signature) in forge::broken(signature) {
             all.push((format!("{what} by {kid}"), format!("{head}.{signature}")));
@@ -66,7 +88,12 @@ fn vectors(forge: &Forge) -> Vec<(String, String)> {
         let parts: Vec<&str> = token.split('.').collect();
         all.push((format!("another payload by {kid}"), format!("{}.{}.{}", parts[0], forge::encode(&claims("admin")), parts[2])));
     }
-    // Ids of keys that are something else.
+    all
+}
+
+/// Ids of keys that are something else.
+fn key_ids(forge: &Forge, good: &Value) -> Vectors {
+    let mut all = Vectors::new();
     for kid in [
         json!("../../../dev/null"),
         json!("' OR '1'='1"),
@@ -83,16 +110,26 @@ fn vectors(forge: &Forge) -> Vec<(String, String)> {
         json!("/etc/passwd"),
         json!("| id"),
     ] {
-        all.push((format!("kid {}", forge::short(&kid)), forge.by_attacker(&json!({"alg": "RS256", "kid": kid}), &good)));
+        all.push((format!("kid {}", forge::short(&kid)), forge.by_attacker(&json!({"alg": "RS256", "kid": kid}), good)));
     }
-    // Keys that the token brings along.
+    all
+}
+
+/// Keys that the token brings along.
+fn brought(forge: &Forge, good: &Value) -> Vectors {
+    let mut all = Vectors::new();
     for header in forge.bringing_keys() {
-        all.push((format!("header {}", forge::short(&header)), forge.by_attacker(&header, &good)));
+        all.push((format!("header {}", forge::short(&header)), forge.by_attacker(&header, good)));
     }
     for crit in [json!(["b64"]), json!([]), json!(["exp"]), json!("exp")] {
-        all.push((format!("crit {crit}"), forge.with_header(&json!({"alg": "RS256", "kid": "rsa", "crit": crit, "b64": false}), &good)));
+        all.push((format!("crit {crit}"), forge.with_header(&json!({"alg": "RS256", "kid": "rsa", "crit": crit, "b64": false}), good)));
     }
-    // Claims.
+    all
+}
+
+/// Claims.
+fn claimed(forge: &Forge, good: &Value) -> Vectors {
+    let mut all = Vectors::new();
     let wrong: Vec<Value> = [
         json!("other"),
         json!("switchboard2"),
@@ -144,8 +181,13 @@ fn vectors(forge: &Forge) -> Vec<(String, String)> {
     for claims in wrong {
         all.push((format!("claims {claims}"), forge.good("rsa", &claims)));
     }
-    // Things of another form.
-    let token = forge.good("ec", &good);
+    all
+}
+
+/// Things of another form.
+fn deformed(forge: &Forge, good: &Value) -> Vectors {
+    let mut all = Vectors::new();
+    let token = forge.good("ec", good);
     let parts: Vec<&str> = token.split('.').collect();
     for odd in [
         format!("{}.{}", parts[0], parts[1]),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use switchboard_engine::keeper::{Engine, HashiCorp, Keeper, KeyVault, Login, SecretManager, SecretsManager, Settings};
-use switchboard_engine::sign::{Secret as Shown, aws, azure, gcp, system_clock, token};
+use switchboard_engine::sign::{Lookup, Secret as Shown, aws, azure, gcp, system_clock, token};
 use switchboard_engine::upstream::{Identity, Transport, TransportSettings};
 
 use crate::config::diagnostic::Diagnostics;
@@ -221,7 +221,9 @@ fn google(environment: &Environment) -> Result<Keeper, String> {
     let tokens = match environment.get_non_empty("GOOGLE_APPLICATION_CREDENTIALS") {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| format!("the credential file `{path}` cannot be read: {error}"))?;
-            gcp::from_file(&text, system_clock()).map_err(|error| error.to_string())?
+            let variables = environment.clone();
+            let lookup: Lookup = Arc::new(move |name| variables.get(name).map(str::to_owned));
+            gcp::from_file(&text, &lookup, system_clock()).map_err(|error| error.to_string())?
         }
         None => gcp::from_metadata(gcp::METADATA_URL, system_clock()),
     };

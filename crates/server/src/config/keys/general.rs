@@ -81,7 +81,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("use_redis_transaction_buffer", Flag, "Collect spending in Redis."),
     not_yet("user_api_key_cache_ttl", Seconds, "How long a looked-up key is believed."),
     not_yet("allow_requests_on_db_unavailable", Flag, "Serve known keys while the database is away."),
-    not_yet("fail_closed_rate_limit_enforcement", Flag, "Refuse when limits cannot be counted.").protects(),
+    honoured("fail_closed_rate_limit_enforcement", Flag, "As `switchboard.limits_without_redis: closed`.").protects(),
     honoured("coordination_redis", Map, "Redis for agreement between gateways: `{host, port, password, db, ssl}` or `{url}`."),
     not_yet("maximum_spend_logs_retention_period", Text, "Age at which log rows are deleted."),
     not_yet("maximum_spend_logs_retention_interval", Text, "How often old log rows are deleted."),
@@ -109,7 +109,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("mcp_client_side_auth_header_name", Text, "Header that carries the caller's MCP credential."),
     not_yet("encryption_algorithm", Text, "How secrets in the database are encrypted."),
     ignored("disable_prisma_schema_update", Flag, "The schema is brought up to date by the gateway itself."),
-    not_yet("upperbound_key_generate_params", Map, "Older place of the key in `litellm_settings`.").protects(),
+    honoured("upperbound_key_generate_params", Map, "Older place of the key in `litellm_settings`."),
 ];
 
 pub(super) const KEY_MANAGEMENT: &[Key] = &[

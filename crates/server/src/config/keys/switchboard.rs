@@ -19,7 +19,7 @@ pub(super) const KEYS: &[Key] = &[
         "virtual_models",
         List,
         "Names that stand for several models, in TrueFoundry's form: `{name, slug, alias, routing_config: {type, sticky_routing, \
-         load_balance_targets}}`, or a manifest with `integrations`.",
+         classification_strategy, load_balance_targets}}`, or a manifest with `integrations`.",
     ),
     honoured(
         "auto",
@@ -57,6 +57,18 @@ pub(super) const KEYS: &[Key] = &[
         "catalog",
         Text,
         "File with further model cards, as `switchboard catalog update` writes it; `SWITCHBOARD_CATALOG` unless said.",
+    ),
+    honoured(
+        "limits_without_redis",
+        Text,
+        "What becomes of limits that gateways share while Redis does not answer: `local_share` (the default: each gateway keeps to its \
+         part), `closed` or `open`.",
+    ),
+    honoured("metrics", Flag, "Count for Prometheus, and show it at `/metrics`; true unless said."),
+    honoured(
+        "metrics_max_label_sets",
+        Count,
+        "Most sets of labels that are counted apart; 10000 unless said. What has no room is counted together, with the label `other`.",
     ),
     honoured(
         "hedging",

@@ -45,10 +45,14 @@ pub struct General {
     pub may_store_models: bool,
     /// The addresses that may ask; none means all.
     pub addresses: Vec<String>,
+    /// The most that a new key may be given, where it stood in older files.
+    pub(super) most_of_keys: serde_json::Map<String, serde_json::Value>,
     /// Largest request body, if this section says.
     pub(super) max_request_bytes: Option<u64>,
     /// Checks of deployments while nobody asks.
     pub health_checks: HealthChecks,
+    /// Requests are refused while limits that gateways share cannot be counted.
+    pub(super) fails_closed: bool,
     /// The Redis where gateways agree.
     pub(super) coordination_redis: Option<Secret>,
     /// The model of moderation requests that name none.
@@ -90,8 +94,10 @@ impl General {
             store_model_in_db: fields.flag("store_model_in_db").unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
             may_store_models: fields.flag("store_model_in_db").unwrap_or_else(|| !is_off(environment, "STORE_MODEL_IN_DB")),
             addresses: fields.texts("allowed_ips"),
+            most_of_keys: fields.map("upperbound_key_generate_params").map(crate::config::yaml::Map::to_json).unwrap_or_default(),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
             health_checks: HealthChecks::read(&fields),
+            fails_closed: fields.flag("fail_closed_rate_limit_enforcement").unwrap_or(false),
             coordination_redis: fields.map("coordination_redis").and_then(|map| super::redis::of_map(map, environment)),
             moderation_model: fields.text("moderation_model"),
             public_base_url: environment.get_non_empty("PROXY_BASE_URL").map(str::to_owned),

@@ -6,13 +6,15 @@ use std::time::Duration;
 use switchboard_engine::admit::{NanoUsd, Window};
 
 use super::costs::Costs;
+use super::defaults::Defaults;
 use super::deployment::{SslVerify, ssl_verify};
+use super::metrics::MetricsSettings;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Section};
 use crate::config::yaml::Node;
 
 /// How requests are treated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LitellmSettings {
     /// Leave out parameters a provider does not take. `None`: the file does not say, so nothing is left out, and a caller may
     /// still ask for it.
@@ -29,8 +31,12 @@ pub struct LitellmSettings {
     pub budget: ProxyBudget,
     /// What is taken off list prices and laid on.
     pub costs: Costs,
+    /// What new keys, users and teams are given.
+    pub defaults: Defaults,
     /// What is told about requests, by name: every request, those that succeeded, those that failed.
     pub callbacks: Callbacks,
+    /// What is shown of metrics, and to whom.
+    pub metrics: MetricsSettings,
 }
 
 /// Names of callbacks, as written.
@@ -72,7 +78,7 @@ impl ProxyBudget {
 }
 
 impl LitellmSettings {
-    pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>) -> ReadLitellm {
+    pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>, most_of_keys: &serde_json::Map<String, serde_json::Value>) -> ReadLitellm {
         let fields = reader.section(Section::Litellm, node);
         if let Some(node) = fields.node("cache_params") {
             reader.warn_unset_within("litellm_settings.cache_params", node);
@@ -85,6 +91,8 @@ impl LitellmSettings {
             ssl_certificate: fields.text("ssl_certificate").map(PathBuf::from),
             budget: ProxyBudget::read(&fields),
             costs: Costs::read(reader, &fields),
+            metrics: MetricsSettings::read(&fields),
+            defaults: Defaults::read(&fields, most_of_keys),
             callbacks: Callbacks {
                 every: fields.texts("callbacks"),
                 success: fields.texts("success_callback"),

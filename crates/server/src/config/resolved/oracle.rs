@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 use switchboard_engine::classify::Tier;
+use switchboard_engine::route::virtual_model::Classification;
 use switchboard_engine::smart::{Means, Oracle, Route, Toward};
 
 /// How long an answer is waited for unless said.
@@ -141,4 +142,41 @@ pub(super) fn semantic(written: &Value, embedding_model: Option<&str>, whys: &mu
     let routes: Vec<Route> = form.routes.into_iter().map(route).collect();
     let timeout = Duration::from_secs(5);
     (!routes.is_empty()).then_some(Oracle { model, timeout, means: Means::Nearest(routes), above: None, or_default: true })
+}
+
+/// TrueFoundry's `classification_strategy`.
+#[derive(Deserialize)]
+pub(super) struct StrategyForm {
+    #[serde(rename = "type")]
+    kind: String,
+    model: Option<String>,
+    timeout_ms: Option<u64>,
+    fallback_strategy: Option<FallbackForm>,
+}
+
+#[derive(Deserialize)]
+struct FallbackForm {
+    default_tier: Option<String>,
+}
+
+impl StrategyForm {
+    /// What is asked, if anything is; or what is wrong.
+    pub(super) fn classification(self) -> Result<Option<Classification>, String> {
+        match self.kind.as_str() {
+            "heuristic" => Ok(None),
+            "llm-classifier" => {
+                let model = self.model.ok_or("`classification_strategy` needs a `model`")?;
+                let mut whys = Vec::new();
+                let fallback = self.fallback_strategy.and_then(|form| form.default_tier);
+                let default_tier = fallback.as_deref().and_then(|name| tier(name, &mut whys));
+                if let Some(why) = whys.pop() {
+                    return Err(why);
+                }
+                let timeout = self.timeout_ms.map_or(PATIENCE, Duration::from_millis);
+                let oracle = Oracle { model, timeout, means: Means::Words(None), above: None, or_default: false };
+                Ok(Some(Classification { oracle, default_tier }))
+            }
+            other => Err(format!("`classification_strategy.type` may be heuristic or llm-classifier, not `{other}`")),
+        }
+    }
 }

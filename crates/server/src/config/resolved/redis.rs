@@ -24,6 +24,12 @@ pub(super) fn address(router: &Fields, general: &General, litellm: &Fields, envi
     })
 }
 
+/// What keeps installations apart that have a Redis in common.
+pub(super) fn namespace(router: &Fields, litellm: &Fields) -> Option<String> {
+    let said = |map: Option<&Map>| map?.get("namespace").and_then(keys::text).map(str::to_owned);
+    said(router.map("cache_kwargs")).or_else(|| said(litellm.map("cache_params"))).filter(|text| !text.is_empty())
+}
+
 /// The parts of an address beside the host.
 #[derive(Default)]
 struct Parts<'a> {

@@ -8,7 +8,9 @@ use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
 use super::general::General;
+use super::limits::LimitSettings;
 use super::media::MediaSettings;
+use super::metrics::OwnMetrics;
 use super::resilience::Recovery;
 use super::{experiment, routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
@@ -52,6 +54,10 @@ pub struct SwitchboardSettings {
     pub latency_goal: Option<Duration>,
     /// Names that stand for several models.
     pub virtual_models: Vec<VirtualModel>,
+    /// What limits there are beside those of keys and teams.
+    pub limit_rules: LimitSettings,
+    /// What is counted for Prometheus.
+    pub metrics: OwnMetrics,
     /// Routing by what requests say.
     pub smart: switchboard_engine::smart::Settings,
     /// Names that stand for several models, to find out which does best.
@@ -180,6 +186,8 @@ impl SwitchboardSettings {
             openrouter_strategy: routing::openrouter_strategy(reader, &fields),
             latency_goal: fields.milliseconds("latency_goal_ms"),
             virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
+            limit_rules: LimitSettings::read(reader, &fields, general),
+            metrics: OwnMetrics::read(&fields),
             smart: smart::read(reader, &fields),
             experiments: experiment::read_all(reader, fields.list("experiments")),
         }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use switchboard_engine::route::virtual_model::{Identifier, Rule, Sticky, VirtualModel, VirtualTarget};
 use switchboard_engine::route::{Overrides, RetryRule, Sla};
 
+use super::oracle::StrategyForm;
 use super::routing::parse;
 use crate::config::fields::Reader;
 use crate::config::yaml::Node;
@@ -39,6 +40,7 @@ struct Routing {
     #[serde(rename = "type")]
     kind: String,
     sticky_routing: Option<StickyForm>,
+    classification_strategy: Option<StrategyForm>,
     load_balance_targets: Vec<Target>,
 }
 
@@ -147,7 +149,8 @@ fn read(form: Form, prefix: Option<&str>) -> Result<VirtualModel, String> {
     if targets.is_empty() {
         return Err(format!("`{name}` has no `load_balance_targets`"));
     }
-    Ok(VirtualModel { name, aliases, rule, targets, sticky: routing.sticky_routing.map(sticky) })
+    let classification = routing.classification_strategy.map(StrategyForm::classification).transpose()?.flatten();
+    Ok(VirtualModel { name, aliases, rule, targets, sticky: routing.sticky_routing.map(sticky), classification })
 }
 
 fn target(form: Target) -> Result<VirtualTarget, String> {

@@ -1,5 +1,8 @@
 //! The HTTP edge over loopback sockets.
 
+mod conformance;
+mod floods;
+mod frames;
 mod hazards;
 mod protocols;
 mod smuggling;

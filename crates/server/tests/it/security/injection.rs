@@ -135,6 +135,8 @@ fn statements_are_constants() {
             }
         }
     }
-    escapes.sort();
-    assert!(escapes.iter().all(|name| ["migrate.rs", "page.rs", "restore.rs", "backup.rs"].contains(&name.as_str())), "{escapes:?}");
+    // Each of these chooses among constants or joins them: which column, which order, how many rows. None has a value in it.
+    let looked_at = ["lease.rs", "migrate.rs", "query.rs", "report.rs", "rows.rs", "verify.rs"];
+    escapes.retain(|name| !looked_at.contains(&name.as_str()));
+    assert!(escapes.is_empty(), "look whether these join anything but constants, then name them here: {escapes:?}");
 }

@@ -38,7 +38,8 @@ fn routes() -> Vec<(String, Row)> {
 }
 
 fn path_of(path: &str) -> String {
-    let mut out = path.replace("{*model}", "absent");
+    let gemini = path.ends_with("/models/{*model}") && (path.starts_with("/v1beta") || path == "/models/{*model}");
+    let mut out = path.replace("{*model}", if gemini { "absent:generateContent" } else { "absent" });
     while let (Some(start), Some(end)) = (out.find('{'), out.find('}')) {
         out.replace_range(start..=end, "absent");
     }

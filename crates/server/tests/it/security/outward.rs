@@ -150,13 +150,17 @@ fn no_request_says_where_the_gateway_goes() {
             }
         }
         // Models named like places.
-        for model in [url.clone(), format!("openai/{url}"), format!("far@{url}"), format!("{url}/far")] {
+        for model in [url.clone(), format!("openai/{url}"), format!("far@{url}"), format!("{url}/far"), "../../far".to_owned(), "far?x=y#z".to_owned()] {
             let body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
             gateway.as_key(&key, "POST", "/v1/chat/completions", &body);
         }
     }
     assert_eq!(canary.came.load(Ordering::SeqCst), 0, "somebody went where a request said");
     assert!(upstream.asked().len() > 100, "what was asked went where the configuration says");
+    // Bifrost #7307: ids with `../`, `?` and `#` in the paths of a provider.
+    for (path, _) in upstream.asked() {
+        assert!(path.starts_with("/good/v1/") && !path.contains("..") && !path.contains(['?', '#']), "{path}");
+    }
 }
 
 #[test]
@@ -203,6 +207,26 @@ fn what_is_written_through_the_api_resolves_no_reference() {
                 "{reference}: {}",
                 reply.text()
             );
+        }
+    }
+}
+
+#[test]
+fn the_gateway_runs_no_programs() {
+    // CVE-2026-42271, CVE-2026-40217, CVE-2024-5751: what cannot be started cannot be made to start something.
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut folders: Vec<_> = ["wire", "engine", "store", "server"].iter().map(|name| crates.join(name).join("src")).collect();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).expect("a text");
+                for word in ["process::Command", "libc::exec", "CommandExt"] {
+                    assert!(!text.contains(word), "{} has {word}", path.display());
+                }
+            }
         }
     }
 }

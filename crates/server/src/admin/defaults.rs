@@ -1,0 +1,70 @@
+//! `default_key_generate_params`, `upperbound_key_generate_params` and the like, on requests that make something.
+
+use serde_json::{Map, Value};
+
+use super::duration;
+use super::form::Form;
+use super::refused::Refused;
+use crate::config::Config;
+
+/// A JSON object.
+type Json = Map<String, Value>;
+
+/// Puts in what a request does not say. An empty list or map says nothing.
+fn fill(form: &mut Form, defaults: &Json, but: &[&str]) {
+    for (name, value) in defaults.iter().filter(|(name, _)| !but.contains(&name.as_str())) {
+        let said = form.get(name).is_some_and(|sent| match sent {
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+            _ => true,
+        });
+        if !said {
+            form.put(name, value.clone());
+        }
+    }
+}
+
+/// A request for a key with what it does not say, within the most that it may.
+pub(super) fn for_key(config: &Config, mut form: Form) -> Result<Form, Refused> {
+    fill(&mut form, &config.litellm.defaults.key, &[]);
+    within(config, &form)?;
+    fill(&mut form, &config.litellm.defaults.most, &[]);
+    Ok(form)
+}
+
+/// Refuses what is more than a key may be given.
+pub(super) fn within(config: &Config, form: &Form) -> Result<(), Refused> {
+    for (name, most) in &config.litellm.defaults.most {
+        let Some(sent) = form.get(name) else { continue };
+        let measured = |value: &Value| match value {
+            Value::String(text) => duration::seconds(text).map(|seconds| seconds as f64),
+            value => value.as_f64(),
+        };
+        if let (Some(wanted), Some(limit)) = (measured(sent), measured(most))
+            && wanted > limit
+        {
+            let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let message = format!("{name} is over max limit set in config - user_value={}; max_value={}", shown(sent), shown(most));
+            return Err(Refused::said(400, &message));
+        }
+    }
+    Ok(())
+}
+
+/// A request for a user with what it does not say.
+pub(super) fn for_user(config: &Config, mut form: Form) -> Form {
+    let defaults = &config.litellm.defaults;
+    if form.text("user_role") != Some("proxy_admin") {
+        fill(&mut form, &defaults.user, &["available_teams"]);
+    }
+    if form.text("user_role") == Some("internal_user") {
+        fill(&mut form, &defaults.internal_user, &[]);
+    }
+    form
+}
+
+/// A request for a team with what it does not say.
+pub(super) fn for_team(config: &Config, mut form: Form) -> Form {
+    fill(&mut form, &config.litellm.defaults.team, &[]);
+    form
+}

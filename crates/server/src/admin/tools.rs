@@ -1,0 +1,178 @@
+//! What LiteLLM's clients ask beside managing: prices, parameters, counts of tokens, what is switched on.
+
+use serde_json::{Map, Value, json};
+use switchboard_engine::catalog::{ModelCard, derive};
+use switchboard_engine::meter;
+use switchboard_engine::wire::reply::Usage;
+use switchboard_store::object::User;
+
+use super::routes::{Action, get, post};
+use super::{Answer, Refused, Request, rows};
+use crate::authz::Policy::{Info, Viewer};
+use crate::models::info;
+use crate::router::Row;
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is the route it is named after")]
+pub enum Tool {
+    SupportedParams,
+    TokenCounter,
+    CostEstimate,
+    CostMap,
+    Callbacks,
+    Backlog,
+    CachePing,
+    UserFilter,
+}
+
+use Tool as Do;
+
+/// The routes.
+pub(super) const ROWS: &[Row] = &[
+    get("/utils/supported_openai_params", Action::Tool(Do::SupportedParams), Info, "The parameters of OpenAI's chat that a model takes"),
+    post("/utils/token_counter", Action::Tool(Do::TokenCounter), Info, "TokenCountRequest", "How many tokens a prompt has, by estimate"),
+    post("/cost/estimate", Action::Tool(Do::CostEstimate), Info, "CostEstimateRequest", "What so many tokens of a model cost"),
+    get("/get/litellm_model_cost_map", Action::Tool(Do::CostMap), Info, "Every known model with prices, limits and abilities"),
+    get("/public/litellm_model_cost_map", Action::Tool(Do::CostMap), Info, "Every known model with prices, limits and abilities"),
+    get("/callbacks/list", Action::Tool(Do::Callbacks), Viewer, "Which callbacks are configured"),
+    get("/health/backlog", Action::Tool(Do::Backlog), Info, "How many requests are under way"),
+    get("/cache/ping", Action::Tool(Do::CachePing), Viewer, "Whether the cache answers"),
+    get("/user/filter/ui", Action::Tool(Do::UserFilter), Viewer, "Users by part of their id or address"),
+];
+
+/// Does what a route does.
+pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
+    match action {
+        Do::SupportedParams => supported(request),
+        Do::TokenCounter => count(request).await,
+        Do::CostEstimate => estimate(request),
+        Do::CostMap => Ok(cost_map(request)),
+        Do::Callbacks => Ok(callbacks(request)),
+        Do::Backlog => Ok(json!({"in_flight_requests": request.app.gateway.in_flight()})),
+        Do::CachePing => Err(Refused::new(503, "ServiceUnavailableError", Value::Null, "Cache not initialized. This gateway has no cache of answers")),
+        Do::UserFilter => users(request).await,
+    }
+}
+
+/// The first deployment of a model that the caller may use.
+fn supported(request: &Request) -> Answer {
+    let name = request.required("model")?;
+    let fleet = request.app.gateway.fleet();
+    let meant = request.caller.meant(name);
+    let found = fleet.find(meant).filter(|(group, _)| request.caller.may_use(&[meant, group]));
+    let unknown = || Refused::detail(400, json!({"error": format!("Could not map model={name}")}));
+    let (_, deployments) = found.ok_or_else(unknown)?;
+    let first = deployments.first().ok_or_else(unknown)?;
+    Ok(json!({"supported_openai_params": info::openai_params(first)}))
+}
+
+/// `POST /utils/token_counter`
+async fn count(request: &Request) -> Answer {
+    let form = request.form("TokenCountRequest")?;
+    let messages = match (form.get("messages").or(form.get("contents")), form.text("prompt")) {
+        (Some(messages), _) => messages.clone(),
+        (None, Some(prompt)) => json!([{"role": "user", "content": prompt}]),
+        (None, None) => return Err(Refused::detail(400, json!("prompt or messages or contents must be provided"))),
+    };
+    let model = form.text("model").unwrap_or_default().to_owned();
+    let mut body = json!({"model": model, "messages": messages});
+    if let Some(tools) = form.get("tools") {
+        body["tools"] = tools.clone();
+    }
+    let counted = switchboard_engine::chat_tokens(body.to_string().into_bytes()).await;
+    let total = counted.ok_or_else(|| Refused::detail(400, json!("the messages cannot be read")))?;
+    let fleet = request.app.gateway.fleet();
+    let used = fleet.find(request.caller.meant(&model)).and_then(|(_, group)| group.first().map(|first| first.spec.model.clone()));
+    Ok(json!({
+        "total_tokens": total,
+        "request_model": model,
+        "model_used": used.unwrap_or_else(|| model.clone()),
+        "tokenizer_type": "estimate",
+        "original_response": null,
+        "error": false,
+        "error_message": null,
+        "status_code": null,
+    }))
+}
+
+/// The card of a model by a name that callers use.
+fn card(request: &Request, name: &str) -> Option<ModelCard> {
+    let (fleet, catalog) = (request.app.gateway.fleet(), request.app.catalog());
+    let served = fleet.find(request.caller.meant(name)).and_then(|(_, group)| group.iter().find_map(|one| one.card.clone()));
+    served.or_else(|| {
+        let found = catalog.lookup(name)?;
+        catalog.model(&found.provider, &found.model)
+    })
+}
+
+/// `POST /cost/estimate`
+fn estimate(request: &Request) -> Answer {
+    let form = request.form("CostEstimateRequest")?;
+    let name = form.owned("model").unwrap_or_default();
+    let unknown = || Refused::detail(404, json!({"error": format!("Model '{name}' not found, or no price is known for it")}));
+    let card = card(request, &name).ok_or_else(unknown)?;
+    let (input, output) = (form.count("input_tokens").unwrap_or(0), form.count("output_tokens").unwrap_or(0));
+    // Shown, never added up: numbers of dollars as JSON has them.
+    let cost = |usage: Usage| meter::cost(&card, Some(&usage), &[], None).and_then(|cost| cost.to_string().parse::<f64>().ok());
+    let of_input = cost(Usage { input: Some(input), output: Some(0), ..Usage::default() }).ok_or_else(unknown)?;
+    let both = cost(Usage { input: Some(input), output: Some(output), ..Usage::default() }).ok_or_else(unknown)?;
+    let of_output = both - of_input;
+    let times = |name: &str, share: f64| form.count(name).map(|requests| requests as f64 * share);
+    Ok(json!({
+        "model": name,
+        "input_tokens": input,
+        "output_tokens": output,
+        "num_requests_per_day": form.get("num_requests_per_day"),
+        "num_requests_per_month": form.get("num_requests_per_month"),
+        "cost_per_request": both,
+        "input_cost_per_request": of_input,
+        "output_cost_per_request": of_output,
+        "margin_cost_per_request": 0.0,
+        "daily_cost": times("num_requests_per_day", both),
+        "daily_input_cost": times("num_requests_per_day", of_input),
+        "daily_output_cost": times("num_requests_per_day", of_output),
+        "monthly_cost": times("num_requests_per_month", both),
+        "monthly_input_cost": times("num_requests_per_month", of_input),
+        "monthly_output_cost": times("num_requests_per_month", of_output),
+        "provider": card.provider,
+    }))
+}
+
+/// `GET /get/litellm_model_cost_map`: by the names of LiteLLM's list, those that are known alone.
+fn cost_map(request: &Request) -> Value {
+    let catalog = request.app.catalog();
+    let mut map = Map::new();
+    for card in catalog.models() {
+        let mut told = info::facts(Some(&card));
+        told.retain(|_, value| !value.is_null());
+        told.insert("litellm_provider".to_owned(), card.provider.clone().into());
+        told.extend(derive::listed_prices(&card).filter_map(|(name, usd)| Some((name, serde_json::from_str(&usd).ok()?))));
+        let whole = format!("{}/{}", card.provider, card.model);
+        // A bare name is the one that a request without a provider means.
+        let bare = catalog.lookup(&card.model).is_some_and(|found| found.provider == card.provider && found.model == card.model);
+        if bare {
+            map.insert(card.model.clone(), Value::Object(told.clone()));
+        }
+        map.insert(whole, Value::Object(told));
+    }
+    Value::Object(map)
+}
+
+/// `GET /callbacks/list`
+fn callbacks(request: &Request) -> Value {
+    let config = request.app.config();
+    let named = &config.litellm.callbacks;
+    json!({"success": named.success, "failure": named.failure, "success_and_failure": named.every})
+}
+
+/// `GET /user/filter/ui`
+async fn users(request: &Request) -> Answer {
+    let part = |name: &str| request.value(name).filter(|text| !text.is_empty()).map(str::to_lowercase);
+    let (id, email) = (part("user_id"), part("user_email"));
+    let read = request.read(move |desk| async move { Ok::<_, Refused>(desk.all::<User>().await?) });
+    let has = |text: Option<&str>, part: &Option<String>| part.as_ref().is_none_or(|part| text.is_some_and(|text| text.to_lowercase().contains(part)));
+    let found = read.await?.into_iter().filter(|user| has(Some(&user.user_id), &id) && has(user.user_email.as_deref(), &email));
+    const MOST: usize = 50;
+    Ok(found.take(MOST).map(|user| Value::Object(rows::user(&request.app, &user))).collect())
+}

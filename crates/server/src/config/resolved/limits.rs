@@ -1,0 +1,36 @@
+//! What limits there are beside those of keys and teams, and what becomes of them in an outage.
+
+use switchboard_engine::admit::share::Without;
+
+use super::general::General;
+use crate::config::fields::{Fields, Reader};
+
+/// Limits of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// What is done while Redis, where limits are shared, cannot be reached.
+    pub without_redis: Without,
+}
+
+impl LimitSettings {
+    pub(super) fn read(reader: &mut Reader<'_>, own: &Fields, general: &General) -> Self {
+        Self { without_redis: without_redis(reader, own, general.fails_closed) }
+    }
+}
+
+fn without_redis(reader: &mut Reader<'_>, own: &Fields, closed: bool) -> Without {
+    let said = own.text("limits_without_redis");
+    match said.as_deref() {
+        None if closed => Without::Closed,
+        None | Some("local_share") => Without::Share,
+        Some("closed") => Without::Closed,
+        Some("open") => Without::Open,
+        Some(other) => {
+            let message = format!("`switchboard.limits_without_redis` cannot be `{other}`");
+            if let Some(node) = own.node("limits_without_redis") {
+                reader.found.error(&node.at, message, "write `local_share`, `closed` or `open`");
+            }
+            Without::Share
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What is counted for Prometheus, and who is shown it.
+
+use super::super::fields::Fields;
+use crate::config::keys;
+use crate::config::yaml::Node;
+use crate::metrics::text::Group;
+
+/// What LiteLLM's settings say of metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// Whether a key is needed to see them.
+    pub require_auth: bool,
+    /// Whether customers are a label.
+    pub customers: bool,
+    /// Paths into a key's metadata that are labels.
+    pub metadata_labels: Vec<String>,
+    /// Which metrics are kept with which labels. Empty: all of them.
+    pub groups: Vec<Group>,
+}
+
+/// What the gateway's own settings say of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnMetrics {
+    /// Whether anything is counted.
+    pub enabled: bool,
+    /// Sets of labels before the rest is counted together.
+    pub max_label_sets: u32,
+}
+
+/// Sets of labels unless said: some megabytes, and a page that Prometheus takes.
+const LABEL_SETS: u32 = 10_000;
+
+impl MetricsSettings {
+    pub(super) fn read(fields: &Fields) -> Self {
+        let wanted = fields.flag("enable_end_user_cost_tracking_prometheus_only").unwrap_or(false);
+        let refused = fields.flag("disable_end_user_cost_tracking_prometheus_only").unwrap_or(false);
+        Self {
+            require_auth: fields.flag("require_auth_for_metrics_endpoint").unwrap_or(true),
+            customers: wanted && !refused,
+            metadata_labels: fields.texts("custom_prometheus_metadata_labels"),
+            groups: fields.node("prometheus_metrics_config").and_then(Node::as_list).unwrap_or_default().iter().filter_map(group).collect(),
+        }
+    }
+}
+
+fn group(node: &Node) -> Option<Group> {
+    let map = node.as_map()?;
+    let texts = |name: &str| map.get(name).and_then(keys::texts).map(|texts| texts.into_iter().map(str::to_owned).collect());
+    Some(Group { metrics: texts("metrics")?, labels: texts("include_labels") })
+}
+
+impl OwnMetrics {
+    pub(super) fn read(fields: &Fields) -> Self {
+        Self {
+            enabled: fields.flag("metrics").unwrap_or(true),
+            max_label_sets: fields.count("metrics_max_label_sets").unwrap_or(LABEL_SETS),
+        }
+    }
+}
