@@ -169,8 +169,15 @@ impl Bound {
 
     /// What everything but the answers costs.
     fn fixed(&self, prices: &Prices) -> PicoUsd {
-        let mut parts =
-            [Component::Input, Component::CacheRead, Component::CacheWrite, Component::AudioInput, Component::ImageInput].to_vec();
+        let mut parts = [
+            Component::Input,
+            Component::CacheRead,
+            Component::CacheWrite,
+            Component::AudioInput,
+            Component::ImageInput,
+            Component::VideoInput,
+        ]
+        .to_vec();
         if self.long_cache {
             parts.push(Component::CacheWriteHour);
         }
@@ -270,3 +277,6 @@ pub fn cap_key(dialect: Dialect, newer: bool) -> Option<&'static str> {
         Dialect::Gemini | Dialect::Bedrock | Dialect::Ollama | Dialect::Replicate => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -276,6 +276,12 @@ impl State {
         self.standings(terms).map(fresh).collect()
     }
 
+    /// What was granted for windows of that kind and is neither spent nor held.
+    pub(super) fn free(&self, window: Window) -> NanoUsd {
+        let purse = self.purses.iter().find(|purse| purse.window == window);
+        purse.map_or(NanoUsd::ZERO, |purse| purse.granted.minus(purse.spent.plus(purse.held)).max(NanoUsd::ZERO))
+    }
+
     /// What was granted is granted no more; what is spent and held stays so.
     pub(super) fn forfeit(&mut self) {
         for purse in &mut self.purses {

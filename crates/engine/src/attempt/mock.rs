@@ -9,7 +9,7 @@ use switchboard_wire::Operation;
 use switchboard_wire::assemble::events_of;
 use switchboard_wire::chat::Part;
 use switchboard_wire::problem::{Kind, Problem};
-use switchboard_wire::reply::{ChatReply, Reason};
+use switchboard_wire::reply::{ChatReply, Finish, Reason};
 
 use super::Attempts;
 use super::journey::Journey;
@@ -94,7 +94,7 @@ fn answer(call: &Call, text: &str, mut meter: Meter) -> (Answer, Meter) {
         }
     }
     meter.content();
-    meter.complete(Some(Reason::Stop), None);
+    meter.complete(Some(Finish { reason: Reason::Stop, ..Finish::default() }), None);
     meter.note(|record| record.status = 200);
     figures::whole(&mut headers, &meter);
     (Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(out.freeze())) }, meter)

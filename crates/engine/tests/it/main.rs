@@ -7,5 +7,6 @@ mod exchange;
 mod keeper;
 mod operation;
 mod readme;
+mod prices;
 mod trying;
 mod upstream;
