@@ -19,6 +19,7 @@ mod doors;
 mod edge;
 mod experiments;
 mod grouping;
+mod hostile;
 mod identity;
 mod importing;
 mod info;
