@@ -21,6 +21,7 @@ mod edge;
 mod experiments;
 mod failures;
 mod grouping;
+mod hostile;
 mod identity;
 mod importing;
 mod info;
