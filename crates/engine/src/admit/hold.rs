@@ -149,8 +149,9 @@ impl Hold {
         let granted = authority.lease(asks.clone()).await.map_err(|_| unavailable)?;
         let mut short = None;
         for (ask, grant) in asks.iter().zip(&granted) {
+            // A target's scope is no longer among those of the call while nothing is taken of it.
             if grant.granted > NanoUsd::ZERO
-                && let Some(scope) = self.engaged.iter().find(|engaged| engaged.scope.id == ask.slot.scope).map(|engaged| &engaged.scope)
+                && let Some(scope) = self.book.find(&ask.slot.scope)
             {
                 scope.state().grant(&ask.slot, grant.granted);
             }
