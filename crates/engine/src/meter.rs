@@ -348,11 +348,6 @@ impl Meter {
         }
     }
 
-    /// The answer has that id.
-    pub fn answered(&mut self, id: &str) {
-        self.note(|record| record.answer_id = Some(id.to_owned()));
-    }
-
     /// Takes over what a report of usage says.
     pub fn usage(&mut self, usage: Usage) {
         self.note(|record| record.usage.get_or_insert_default().merge(usage));

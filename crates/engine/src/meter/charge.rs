@@ -102,3 +102,10 @@ pub(super) fn delta_bytes(delta: &Delta) -> u64 {
         Delta::Seal(_) | Delta::Citation(_) | Delta::AudioData(_) => 0,
     }
 }
+
+impl super::Meter {
+    /// The answer has that id.
+    pub fn answered(&mut self, id: &str) {
+        self.note(|record| record.answer_id = Some(id.to_owned()));
+    }
+}

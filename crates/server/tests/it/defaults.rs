@@ -122,8 +122,12 @@ fn what_clients_ask_beside_managing() {
         assert_eq!(get(&key, "/cache/ping").status, 403);
         let health = |key: &str| gateway.as_key(key, "POST", "/key/health", &json!({})).json();
         assert_eq!(health(&key), json!({"key": "healthy", "logging_callbacks": null}));
-        let logged = gateway.key(&json!({"metadata": {"logging": [{"callback_name": "langfuse", "callback_type": "success", "callback_vars": {}}]}}));
-        assert_eq!((&health(&logged)["key"], &health(&logged)["logging_callbacks"]["callbacks"]), (&json!("unhealthy"), &json!(["langfuse"])));
+        let logged = gateway
+            .key(&json!({"metadata": {"logging": [{"callback_name": "langfuse", "callback_type": "success", "callback_vars": {}}]}}));
+        assert_eq!(
+            (&health(&logged)["key"], &health(&logged)["logging_callbacks"]["callbacks"]),
+            (&json!("unhealthy"), &json!(["langfuse"]))
+        );
         gateway.post("/user/new", &json!({"user_id": "ann", "user_email": "Ann@example.com", "auto_create_key": false}));
         let found = |part: &str| gateway.get(&format!("/user/filter/ui?user_email={part}")).as_array().expect("a list").len();
         assert_eq!((found("ann@"), found("nobody@")), (1, 0));
