@@ -143,7 +143,7 @@ fn a_route_is_explained_in_every_form_without_being_taken() {
     assert_eq!(virtual_model["order"][2]["deployment"], json!("other"));
     let none = post(&app, "/v1/route/explain", &chat("m", json!({"provider": {"only": ["x"]}}))).send();
     assert_eq!((none.status.as_u16(), &none.json()["order"]), (200, &json!([])));
-    assert_eq!(post(&app, "/v1/route/explain", &chat("nothing", json!({}))).send().status, 404);
+    assert_eq!(post(&app, "/v1/route/explain", &chat("nothing", json!({}))).send().status, 400);
     assert_eq!(post(&app, "/v1/route/explain?format=yaml", &chat("m", json!({}))).send().status, 400);
     assert_eq!(app.ask("POST", "/v1/route/explain").json(&chat("m", json!({}))).send().status, 401);
     assert!(!app.stop().contains("\"outcome\""), "nothing was asked of a provider");
