@@ -164,7 +164,7 @@ impl<'a> Written<'a> {
             end_user: principal.customer.as_deref(),
             tags: &principal.tags,
             session_id: record.session.as_deref(),
-        answer_id: record.answer_id.as_deref(),
+            answer_id: record.answer_id.as_deref(),
             metadata: Metadata::of(record),
             part: routed::part(record),
             saving: routed::saving(record),

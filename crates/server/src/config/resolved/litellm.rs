@@ -78,7 +78,11 @@ impl ProxyBudget {
 }
 
 impl LitellmSettings {
-    pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>, most_of_keys: &serde_json::Map<String, serde_json::Value>) -> ReadLitellm {
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        node: Option<&Node>,
+        most_of_keys: &serde_json::Map<String, serde_json::Value>,
+    ) -> ReadLitellm {
         let fields = reader.section(Section::Litellm, node);
         if let Some(node) = fields.node("cache_params") {
             reader.warn_unset_within("litellm_settings.cache_params", node);
