@@ -33,7 +33,10 @@ pub(crate) fn is_told_at_the_end(call: &Call) -> bool {
 /// completions are: other forms have more than is understood of them. Streams of several choices, or with probabilities, are not:
 /// events hold neither.
 pub(crate) fn is_rewritten(call: &Call, target: &Deployment) -> bool {
-    is_wanted(call) && call.door.dialect == Dialect::OpenAiChat && target.spec.provider != OPENROUTER && !(call.stream && (has_choices(call) || has_probabilities(call)))
+    is_wanted(call)
+        && call.door.dialect == Dialect::OpenAiChat
+        && target.spec.provider != OPENROUTER
+        && !(call.stream && (has_choices(call) || has_probabilities(call)))
 }
 
 fn has_choices(call: &Call) -> bool {

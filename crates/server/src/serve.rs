@@ -325,7 +325,16 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result
     app.gateway.reflect_to(Arc::new(mirrored));
     let (own, transport) = (config.clone(), again);
     let reflecting = trials::reflect(app.clone(), inbox, move || worker(&own, &transport))?;
-    Ok(app.others.start(&app.health)?.into_iter().chain(limits).chain(checking).chain(following).chain(credits).chain([reflecting]).collect())
+    Ok(app
+        .others
+        .start(&app.health)?
+        .into_iter()
+        .chain(limits)
+        .chain(checking)
+        .chain(following)
+        .chain(credits)
+        .chain([reflecting])
+        .collect())
 }
 
 /// One worker's connections to providers.

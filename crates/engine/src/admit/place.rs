@@ -37,7 +37,15 @@ pub struct Permit {
 impl Admission {
     /// Admits up to `bound` calls at a time.
     pub fn new(bound: usize) -> Self {
-        Self { in_flight: Arc::default(), bound, book: Arc::default(), authority: None, journal: None, tariffs: Arc::default(), shares: None }
+        Self {
+            in_flight: Arc::default(),
+            bound,
+            book: Arc::default(),
+            authority: None,
+            journal: None,
+            tariffs: Arc::default(),
+            shares: None,
+        }
     }
 
     /// With those scopes.

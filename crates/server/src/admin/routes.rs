@@ -6,7 +6,8 @@ use crate::authz::Policy;
 use crate::router::{Route, Row};
 
 use super::{
-    Answer, Request, audit, credits, experiments, grouping, keys, models, openrouter, prices, proof, scim, spend, spent, teams, tools, users,
+    Answer, Request, audit, credits, experiments, grouping, keys, models, openrouter, prices, proof, scim, spend, spent, teams, tools,
+    users,
 };
 
 pub use credits::Credits;

@@ -65,7 +65,17 @@ fn a_gateway_comes_back_from_its_backup() {
     std::fs::write(at("export.csv"), "date,model,cost\n2020-01-02,echo,1\n").expect("written");
     let (database, export) = (database(&second), at("export.csv"));
     let compared = run(&[
-        "reconcile", "--database-url", &database, "--provider", "demo", "--export", &export, "--from", "2020-01-01", "--to", "2098-01-01",
+        "reconcile",
+        "--database-url",
+        &database,
+        "--provider",
+        "demo",
+        "--export",
+        &export,
+        "--from",
+        "2020-01-01",
+        "--to",
+        "2098-01-01",
     ]);
     let said = String::from_utf8_lossy(&compared.stdout).into_owned();
     assert!(!compared.status.success() && said.contains("missing_in_ledger") && said.contains("missing_in_export"), "{said}");
