@@ -128,7 +128,7 @@ fn brought(forge: &Forge, good: &Value) -> Vectors {
 }
 
 /// Claims.
-fn claimed(forge: &Forge, good: &Value) -> Vectors {
+fn claimed(forge: &Forge, _: &Value) -> Vectors {
     let mut all = Vectors::new();
     let wrong: Vec<Value> = [
         json!("other"),
