@@ -89,7 +89,7 @@ test("openai errors", async () => {
   const stranger = new OpenAI({ baseURL: `${gateway}/v1`, apiKey: "sk-wrong", maxRetries: 0 });
   const ask = (who, model, messages = said("hi")) => who.chat.completions.create({ model, messages });
   await assert.rejects(ask(stranger, "demo/echo"), OpenAI.AuthenticationError);
-  await assert.rejects(ask(client, "no-such-model"), OpenAI.NotFoundError);
+  await assert.rejects(ask(client, "no-such-model"), OpenAI.BadRequestError);
   await assert.rejects(ask(client, "demo/echo", []), OpenAI.BadRequestError);
   for (const provider of ["openai", "anthropic", "gemini"]) {
     await assert.rejects(ask(client, `${provider}-400`), OpenAI.BadRequestError);

@@ -66,7 +66,7 @@ def test_embeddings(gateway, key):
     assert len(embeddings.embed_query("hello")) == 8
 
 
-@pytest.mark.parametrize(("model", "name"), [("no-such-model", "NotFoundError"), ("openai-429", "RateLimitError"), ("anthropic-429", "RateLimitError"),
+@pytest.mark.parametrize(("model", "name"), [("no-such-model", "APIStatusError"), ("openai-429", "RateLimitError"), ("anthropic-429", "RateLimitError"),
                                              ("gemini-400", "BadRequestError"), ("openai-500", "InternalServerError")])
 def test_errors(connect, model, name):
     with pytest.raises((getattr(openai, name), getattr(anthropic, name))):

@@ -46,7 +46,7 @@ def test_embeddings(gateway, key):
 
 
 @pytest.mark.parametrize(("model", "kind"), [
-    ("no-such-model", "BadRequestError"), ("openai-429", "RateLimitError"), ("anthropic-400", "BadRequestError"), ("gemini-500", "BadGatewayError"),
+    ("no-such-model", "NotFoundError"), ("openai-429", "RateLimitError"), ("anthropic-400", "BadRequestError"), ("gemini-500", "BadGatewayError"),
 ])
 def test_errors(gateway, key, model, kind):
     with pytest.raises(getattr(litellm, kind)):
