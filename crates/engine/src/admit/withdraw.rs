@@ -27,7 +27,7 @@ impl Admission {
     /// Takes that much out of a scope, all or nothing. `reason` says under which name it is booked.
     pub async fn withdraw(&self, scope: Arc<Scope>, amount: NanoUsd, (call, reason): (&str, &str)) -> Result<(), Withheld> {
         const PAYER: &str = "gateway";
-        let mut hold = Hold::new(self.book().clone(), self.authority().cloned(), vec![scope], Vec::new());
+        let mut hold = Hold::new(self.book().clone(), (self.authority().cloned(), None), vec![scope], Vec::new());
         let need = Need { money: amount, ..Need::default() };
         hold.take((PAYER, reason), need, NanoUsd::ZERO).await.map_err(|refusal| Withheld::Refused(Box::new(refusal)))?;
         let now = self.book().now();
