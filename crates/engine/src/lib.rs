@@ -39,6 +39,7 @@ pub mod keeper;
 pub mod meter;
 mod openrouter;
 mod operation;
+pub mod own;
 mod patience;
 pub mod principal;
 mod profile;

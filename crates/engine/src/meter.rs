@@ -11,7 +11,7 @@ use switchboard_wire::relay::is_content;
 use switchboard_wire::reply::{Reason, Usage};
 use switchboard_wire::{Dialect, Operation};
 
-use crate::admit::{Micros, NanoUsd, Permit, Tab};
+use crate::admit::{Charge, Micros, NanoUsd, Permit, Tab};
 use crate::call::{Call, Door};
 use crate::catalog::{Component, ModelCard, PicoUsd};
 use crate::clock;
@@ -120,6 +120,8 @@ struct Watch {
     ticket: Option<Ticket>,
     fault: Option<(Failure, Option<u16>, bool)>,
     hedge: bool,
+    /// The attempt is made with a key of the caller's; whether that counts in budgets.
+    own: Option<bool>,
     bonds: Vec<Bond>,
     delivered: Delivered,
     /// Whether the provider may bill the attempt although it failed.
@@ -142,6 +144,7 @@ impl Meter {
             ticket: None,
             fault: None,
             hedge: false,
+            own: None,
             bonds: Vec::new(),
             delivered: Delivered::default(),
             maybe_billed: false,
@@ -161,12 +164,17 @@ impl Meter {
         self.conclude();
         self.begin(target, ticket);
         let Some(tab) = &mut self.0.tab else { return Ok(()) };
-        let opened = tab.open(call, target).await;
+        let opened = tab.open(call, target, self.0.own == Some(false)).await;
         if opened.is_err() {
             // The target has not been asked: nothing is to be learnt of it.
             self.0.ticket = None;
         }
         opened
+    }
+
+    /// The next attempt is made with a key of the caller's, or (none) with the gateway's; whether what it costs counts in budgets.
+    pub fn bring(&mut self, own: Option<bool>) {
+        self.0.own = own;
     }
 
     /// The attempt is about to be sent: that is written down before it is.
@@ -197,7 +205,8 @@ impl Meter {
     fn checkpoint(&mut self) {
         self.0.checkpoint = (self.0.delivered.pieces, Instant::now());
         if let (Some(tab), Some(end)) = (&self.0.tab, self.standing()) {
-            tab.checkpoint(end.charge(self.card()).amount);
+            let amount = end.charge(self.card()).amount;
+            tab.checkpoint(if self.0.own == Some(false) { NanoUsd::ZERO } else { amount });
         }
     }
 
@@ -224,6 +233,8 @@ impl Meter {
         let Some(charge) = self.0.tab.as_ref().filter(|tab| tab.is_sent()).and_then(|_| Some(self.standing()?.charge(self.card()))) else {
             return;
         };
+        // What a caller's own key is billed, its provider bills the caller.
+        let charge = if self.0.own == Some(false) { Charge { amount: NanoUsd::ZERO, ..charge } } else { charge };
         if let Some(tab) = &mut self.0.tab {
             tab.close(charge);
         }
@@ -291,7 +302,9 @@ impl Meter {
             output_tokens: count(|usage| usage.output),
             tokens: count(|usage| usage.input).unwrap_or(0) + count(|usage| usage.output).unwrap_or(0),
         };
-        let shut = if fault.is_some() || record.outcome == Outcome::Complete {
+        let own = self.0.own.is_some();
+        let of_key = own && fault.is_some_and(|(failure, ..)| crate::own::is_of_key(failure));
+        let shut = if !of_key && (fault.is_some() || record.outcome == Outcome::Complete) {
             ticket.finish(&sample, now)
         } else {
             drop(ticket);
@@ -307,6 +320,7 @@ impl Meter {
             usage,
             cost,
             hedge,
+            own,
         });
         shut
     }

@@ -20,7 +20,7 @@ use crate::error::StoreError;
 use crate::open::Store;
 use crate::sql::Sql;
 
-pub use line::LogLine;
+pub use line::{BYOK_COST, LogLine};
 pub use recorder::SpendLog;
 pub use verify::{Finding, Report, verify, verify_blocking};
 pub use writer::Writer;

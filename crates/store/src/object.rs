@@ -5,6 +5,7 @@
 
 mod grouping;
 mod key;
+mod openrouter;
 mod people;
 mod team;
 
@@ -14,6 +15,9 @@ use serde_json::{Map, Value};
 
 pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
 pub use key::{FormerKey, Key};
+pub use openrouter::{
+    AuthCode, BuiltinFilter, ContentFilter, GuardedKey, GuardedMember, Guardrail, ProviderKey, Workspace, WorkspaceBudget,
+};
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
 pub use team::Team;
 

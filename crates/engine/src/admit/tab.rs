@@ -47,6 +47,8 @@ struct Open {
     cap: Option<u64>,
     /// Tokens of the prompt, by guess.
     prompt: u64,
+    /// It is paid for by the caller's own key.
+    free: bool,
 }
 
 /// What an attempt came to.
@@ -69,7 +71,8 @@ impl Tab {
     }
 
     /// Takes what an attempt at that target may need. What the attempt before held is given back in the same step.
-    pub async fn open(&mut self, call: &Call, target: &Arc<Deployment>) -> Result<(), Error> {
+    /// `free`: it is paid for by the caller's own key, and money does not matter.
+    pub async fn open(&mut self, call: &Call, target: &Arc<Deployment>, free: bool) -> Result<(), Error> {
         let place = (target.spec.provider.as_str(), target.spec.id.as_str());
         let bytes = call.body.len() as u64;
         let mut open = Open {
@@ -78,9 +81,10 @@ impl Tab {
             sent: false,
             cap: None,
             prompt: bytes.div_ceil(BYTES_OF_TOKEN),
+            free,
         };
         let settled = std::mem::take(&mut self.unspent);
-        let prices = target.card.as_ref().map(|card| &card.prices).filter(|prices| !prices.is_empty());
+        let prices = target.card.as_ref().map(|card| &card.prices).filter(|prices| !free && !prices.is_empty());
         let taken = if self.hold.is_limited(place.0, place.1) {
             self.fit(call, target, prices, settled).await
         } else {
@@ -221,7 +225,7 @@ impl Open {
     /// What the prompt costs, by guess.
     fn prompt_cost(&self) -> NanoUsd {
         use crate::catalog::Component;
-        let rate = self.target.card.as_ref().and_then(|card| card.prices.base(Component::Input));
+        let rate = self.target.card.as_ref().filter(|_| !self.free).and_then(|card| card.prices.base(Component::Input));
         rate.map_or(NanoUsd::ZERO, |rate| NanoUsd::from_pico(rate.cost(Component::Input, self.prompt)))
     }
 }

@@ -44,6 +44,7 @@ use crate::error::Error;
 use crate::exchange::{Exchange, Made};
 use crate::meter::Meter;
 use crate::operation;
+use crate::own;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
 use crate::worker::Worker;
 
@@ -102,7 +103,8 @@ impl Attempts<'_> {
             if journey.counts().1 as usize >= most {
                 break;
             }
-            let Ok(next) = self.fleet.load().plan_fallback(self.call, &fallback) else { continue };
+            let Ok(mut next) = self.fleet.load().plan_fallback(self.call, &fallback) else { continue };
+            own::arrange(&mut next, self.call);
             if journey.has_seen(&next.group) {
                 continue;
             }
@@ -151,6 +153,7 @@ impl Attempts<'_> {
                 tokio::time::sleep(pause).await;
             }
             let target = &plan.targets[at];
+            meter.bring(target.own.as_deref().map(|_| self.call.principal.own_keys_count()));
             if let Err(error) = meter.enter(self.call, &target.deployment, ticket).await {
                 journey.failed(self, plan, at, error);
                 continue;
@@ -174,7 +177,10 @@ impl Attempts<'_> {
             if meter.end(&error) {
                 tracing::warn!(deployment = %target.deployment.spec.id, failure = error.failure.as_str(), "shut out after failures");
             }
-            rest::after(&error, &target.deployment, self.settings, journey.is_alone(plan), clock::now());
+            // What is wrong with a key of the caller's is not the deployment's fault.
+            if target.own.is_none() || !own::is_of_key(error.failure) {
+                rest::after(&error, &target.deployment, self.settings, journey.is_alone(plan), clock::now());
+            }
             journey.failed(self, plan, at, error);
         }
         Err(meter)
@@ -187,6 +193,7 @@ impl Attempts<'_> {
             worker: self.worker,
             asked: self.asked,
             overrides: target.overrides.as_deref(),
+            own: target.own.as_deref(),
             other_model: journey.has_fallen_back(),
         };
         let target = &target.deployment;

@@ -30,4 +30,6 @@ pub struct Attempt {
     pub maybe_billed: bool,
     /// Whether it was begun before another one had answered, and lost or won against it.
     pub hedge: bool,
+    /// Whether it was made with a key of the caller's.
+    pub own: bool,
 }

@@ -54,6 +54,6 @@ impl Candidate {
 
     pub(super) fn into_target(self, stream: bool) -> Target {
         let latency = self.latency(stream).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        Target { deployment: self.deployment, overrides: self.overrides, expected_cost: self.cost, expected_latency: latency }
+        Target { deployment: self.deployment, overrides: self.overrides, expected_cost: self.cost, expected_latency: latency, own: None }
     }
 }

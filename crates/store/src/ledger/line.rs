@@ -60,6 +60,9 @@ pub struct LogLine {
     pub metadata: serde_json::Map<String, serde_json::Value>,
 }
 
+/// Under which name the metadata of a line has what a key of the caller's own was billed, in nano-dollars.
+pub const BYOK_COST: &str = "byok_cost";
+
 pub(super) const LOGS: Insert = Insert {
     head: "INSERT INTO spend_logs (request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata)",
     width: 23,
@@ -129,7 +132,13 @@ impl LogLine {
             1 - success,
         ];
         let day = day(self.started_at);
-        std::iter::once(("all", "")).chain(named).chain(tagged).map(move |(kind, entity)| {
+        // Every request is in some workspace; the one without a name is that of keys without a team.
+        let workspace = ("workspace", self.team_id.as_deref().unwrap_or(""));
+        // What a key of the caller's own was billed stands apart: nobody here spent it.
+        let own = self.metadata.get(BYOK_COST).and_then(serde_json::Value::as_i64);
+        let own = own.map(|cost| ("byok", "", [cost, counts[1], counts[2], counts[3], counts[4], 1, success, 1 - success]));
+        let all = [("all", ""), workspace].into_iter().chain(named).chain(tagged).map(move |(kind, entity)| (kind, entity, counts));
+        all.chain(own).map(move |(kind, entity, counts)| {
             let text = |part: Option<&str>| part.unwrap_or("").to_owned();
             let key = [
                 day.clone(),

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
+use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::meter::{Outcome, Record, Recorder};
 use switchboard_engine::wire::Operation;
 
-use super::line::LogLine;
+use super::line::{BYOK_COST, LogLine};
 use crate::journal::Journal;
 
 /// Writes every call to the journal, and hands it on.
@@ -96,11 +97,20 @@ fn metadata(record: &Record) -> Map<String, Value> {
     say("estimated", json!(record.estimated));
     say("finish_reason", json!(record.finish.map(|reason| format!("{reason:?}").to_ascii_lowercase())));
     say("overhead_us", json!(record.overhead.map(|overhead| u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX))));
+    if record.tried.iter().any(|attempt| attempt.own) {
+        say(BYOK_COST, json!(own_cost(record)));
+    }
     if let Some(usage) = &record.usage {
         let counts = usage.counts().into_iter().filter_map(|(name, count)| Some((name.to_owned(), json!(count?))));
         say("usage", Value::Object(counts.collect()));
     }
     said
+}
+
+/// What the caller's own keys were billed, as far as prices are known.
+fn own_cost(record: &Record) -> i64 {
+    let costs = record.tried.iter().filter(|attempt| attempt.own).filter_map(|attempt| attempt.cost);
+    costs.fold(NanoUsd::ZERO, |sum, cost| sum.plus(NanoUsd::from_pico(cost))).0
 }
 
 impl std::fmt::Debug for SpendLog {
