@@ -97,6 +97,10 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             let (frames, _drawn) = frames.into_parts();
             let call = draft.call(frames.into(), &acceptor.app).map_err(told)?;
             let call = authz::call::may(call, &caller, &acceptor.app).map_err(|refused| shown(refused, &door))?;
+            let call = match &caller.filters {
+                Some(filters) => filters.applied(call).map_err(|refused| shown(refused, &door))?,
+                None => call,
+            };
             let call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
             Ok(called(acceptor, &call).await)
         }

@@ -11,6 +11,7 @@ pub mod guess;
 pub mod guests;
 pub mod mint;
 pub mod resolve;
+pub mod rules;
 pub mod terms;
 
 use std::borrow::Cow;
@@ -50,6 +51,8 @@ pub struct Keys {
     pepper: Option<Pepper>,
     groups: Arc<Groups>,
     book: Arc<Book>,
+    trust: crate::trust::Shared,
+    unsealed: Arc<rules::Unsealed>,
     policy: Policy,
     /// A header of the configuration's own that may hold a key.
     header: Option<String>,
@@ -68,6 +71,10 @@ pub struct Foundation {
     pub pepper: Option<Pepper>,
     /// What everybody has spent, and may spend.
     pub book: Arc<Book>,
+    /// What secrets are sealed with.
+    pub trust: crate::trust::Shared,
+    /// Keys of providers that are open already.
+    pub unsealed: Arc<rules::Unsealed>,
 }
 
 /// Headers that may hold a key besides `authorization`, in order of preference.
@@ -81,7 +88,7 @@ impl Keys {
         let trusted = Arc::new(Caller::trusted(if master.is_some() { Credential::Master } else { Credential::Open }));
         // What callers may use depends on groups of models that the configuration names.
         foundation.directory.forget_all();
-        let Foundation { store, directory, guesses, pepper, book } = foundation.clone();
+        let Foundation { store, directory, guesses, pepper, book, trust, unsealed } = foundation.clone();
         let policy = Policy { user_on_team_keys: config.general.budget_of_user_on_team_keys };
         Self {
             master,
@@ -92,6 +99,8 @@ impl Keys {
             pepper,
             groups: Arc::new(groups(config)),
             book,
+            trust,
+            unsealed,
             policy,
             header: config.general.key_header.clone(),
         }
@@ -167,7 +176,7 @@ impl Keys {
         let (hash, groups, pepper) = (hex(&key), self.groups.clone(), self.pepper.clone());
         let (book, policy) = (self.book.clone(), self.policy.clone());
         let proof = pepper.map(|pepper| pepper.proof(given));
-        store
+        let read = store
             .read(move |desk| async move {
                 let Some(key) = resolve::key(&desk, &hash).await? else { return Ok(None) };
                 // A row without the right proof was not written by a gateway that knows the pepper.
@@ -177,9 +186,16 @@ impl Keys {
                 }
                 let around = resolve::surroundings(&desk, &key).await?;
                 let allowance = terms::of(&book, &key, &around, &policy);
-                Ok(Some(resolve::caller(&key, &around, &groups, allowance)))
+                let rules = rules::Rules::read(&desk, &key).await?;
+                Ok::<_, Refused>(Some((resolve::caller(&key, &around, &groups, allowance), rules)))
             })
-            .await
+            .await?;
+        let Some((mut caller, mut rules)) = read else { return Ok(None) };
+        rules.unseal(self.trust.as_deref(), &self.unsealed).await?;
+        caller.filters = crate::guard::Filters::of(&rules.filters());
+        caller.kept_share = rules.kept_share();
+        rules.bind(Arc::make_mut(&mut caller.principal), &self.book);
+        Ok(Some(caller))
     }
 }
 
@@ -275,6 +291,8 @@ mod tests {
             pepper: None,
             groups: Arc::default(),
             book: Arc::default(),
+            trust: None,
+            unsealed: Arc::default(),
             policy: Policy::default(),
             header: None,
         }

@@ -19,6 +19,7 @@ pub mod digest;
 pub mod edge;
 mod explain;
 pub mod fleet;
+pub mod guard;
 pub mod health;
 mod id;
 mod identity;

@@ -110,6 +110,7 @@ impl Gate {
         let health = Registry::default();
         let mut foundation = memory::open(&config)?;
         let trust = foundation.store.as_ref().map(|store| Trust::open(&config, store)).transpose()?.flatten().map(Arc::new);
+        foundation.trust.clone_from(&trust);
         let books = Books::open(&config, foundation.store.as_ref())?;
         foundation.book = books.book.clone();
         books.follow(&config);

@@ -52,6 +52,10 @@ pub struct Caller {
     pub enforced_params: Vec<String>,
     /// Addresses the key may be used from; none means all.
     pub addresses: Vec<String>,
+    /// What must not be in its requests.
+    pub filters: Option<Arc<crate::guard::Filters>>,
+    /// The share of its requests that is kept with their answers.
+    pub kept_share: f64,
 }
 
 /// Why a caller is refused outright.
@@ -91,6 +95,8 @@ impl Caller {
             barred: None,
             enforced_params: Vec::new(),
             addresses: Vec::new(),
+            filters: None,
+            kept_share: 0.0,
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use switchboard_store::desk::{Change, Listener};
-use switchboard_store::object::{Budget, Customer, FormerKey, Key, Object, Organization, Project, Tag, Team, TeamMember, User};
+use switchboard_store::object::{AuthCode, Budget, Customer, FormerKey, Key, Object, Organization, Project, Tag, Team, TeamMember, User};
 use tokio::sync::OnceCell;
 
 use super::caller::Caller;
@@ -158,6 +158,8 @@ impl Listener for Directory {
             let is = |one: &Option<String>| one.as_deref() == Some(id.as_str());
             match kind.as_str() {
                 Key::KIND | FormerKey::KIND => self.forget_key(id),
+                // No key is made of it.
+                AuthCode::KIND => {}
                 Team::KIND => self.forget(|caller| is(&caller.team)),
                 User::KIND => self.forget(|caller| is(&caller.user)),
                 Project::KIND => self.forget(|caller| is(&caller.project)),
