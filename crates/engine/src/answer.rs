@@ -1,5 +1,7 @@
 //! What a call ends in when it goes well: a whole body, or a stream under way.
 
+mod copied;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,6 +12,8 @@ use http_body::{Body, Frame};
 use switchboard_wire::problem::Fault;
 use switchboard_wire::relay::Relay;
 use tokio::time::{Instant, Sleep};
+
+pub use copied::{Copied, Then};
 
 use crate::call::Door;
 use crate::error::Error;
@@ -35,6 +39,8 @@ pub enum AnswerBody {
     Whole(Option<Bytes>),
     /// Under way.
     Stream(Box<StreamBody>),
+    /// Under way, and a copy is kept.
+    Copied(Box<Copied>),
 }
 
 /// An answer broke off that has no way to say so: its connection must.
@@ -50,6 +56,7 @@ impl Body for AnswerBody {
         match self.get_mut() {
             AnswerBody::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
             AnswerBody::Stream(stream) => stream.poll(ctx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
+            AnswerBody::Copied(stream) => stream.poll(ctx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
         }
     }
 
@@ -60,7 +67,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> http_body::SizeHint {
         match self {
             AnswerBody::Whole(body) => http_body::SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
-            AnswerBody::Stream(_) => http_body::SizeHint::default(),
+            AnswerBody::Stream(_) | AnswerBody::Copied(_) => http_body::SizeHint::default(),
         }
     }
 }

@@ -20,14 +20,14 @@ use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::admin::{self, Arrived, Refused};
+use crate::admin::{self, Action, Arrived, Refused};
 use crate::app::{Acceptor, App, unix_seconds};
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential};
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
 use crate::router::{Match, Route, Row};
 use crate::trust::Denial;
-use crate::{default_model, explain, health, identity, market, models, page};
+use crate::{consent, default_model, explain, health, identity, keep, market, models, page};
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -67,6 +67,10 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
     let from = address(body.peer());
+    if route == Route::Consent {
+        let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
+        return Ok(Box::pin(consent::answer(&acceptor.app, &parts, &frames.into_bytes(), from)).await);
+    }
     let caller = identified(acceptor, &row, &parts, from).await.map_err(|refused| shown(refused, &door))?;
     let principal = caller.principal.clone();
     match route {
@@ -91,6 +95,8 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             let arrived = Arrived { parts, body: frames.into_bytes(), from };
             Ok(Box::pin(admin::serve(&acceptor.app, caller, action, row.path, arrived)).await)
         }
+        // It has been answered above, without a key.
+        Route::Consent => Err(told(Problem::new(Kind::NotFound, "there is nothing here"))),
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
@@ -102,7 +108,8 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
                 None => call,
             };
             let call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
-            Ok(called(acceptor, &call).await)
+            let answered = called(acceptor, &call).await;
+            Ok(keep::watched(&acceptor.app, &caller, &call, answered))
         }
     }
 }
@@ -126,6 +133,9 @@ async fn called(acceptor: &Acceptor, call: &Call) -> Answered {
 
 /// Who asks, if they may use that route.
 async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
+    if row.policy == Policy::Public {
+        return Ok(Arc::new(Caller::trusted(Credential::Open)));
+    }
     let keys = acceptor.app.keys.load_full();
     let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
     if let Err(refused) = authz::enter(row.policy, acceptor.router.below(parts.uri.path()), &caller) {
@@ -134,7 +144,10 @@ async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts
             let (caller, action, route) = (caller.as_ref(), parts.method.as_str(), row.path);
             trust.denied(Denial { caller, action, route, asked: None, from, request_id: &crate::id::mint() }).await;
         }
-        return Err(refused);
+        return Err(match row.route {
+            Route::Admin(Action::OpenRouter(_)) => Refused::plain(403, "Only management keys can perform this operation"),
+            _ => refused,
+        });
     }
     Ok(caller)
 }
@@ -165,7 +178,8 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
         Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => {
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
-        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::Admin(_) => Ok((plain, path_model, None)),
+        Route::Admin(Action::OpenRouter(_)) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
+        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::Admin(_) | Route::Consent => Ok((plain, path_model, None)),
         // Its form is known when its body is.
         Route::Explain(flavor) => Ok((Door { flavor, ..plain }, None, None)),
         Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),

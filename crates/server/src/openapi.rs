@@ -216,7 +216,7 @@ fn document_of(path: &str, route: Route) -> Value {
         Route::Info(Info::Groups) => json("ModelGroupList"),
         Route::GeminiModels if path.contains("{*model}") => json("GeminiModel"),
         Route::GeminiModels => json("GeminiModelList"),
-        Route::Page(Page::Home | Page::Docs) => json!({"text/html": {"schema": {"type": "string"}}}),
+        Route::Consent | Route::Page(Page::Home | Page::Docs) => json!({"text/html": {"schema": {"type": "string"}}}),
         Route::Page(Page::Style) => json!({"text/css": {"schema": {"type": "string"}}}),
         Route::Page(Page::OpenApi) => json!({"application/json": {"schema": {"type": "object"}}}),
         Route::Page(Page::Routes) => json("Routes"),

@@ -4,6 +4,8 @@ mod docs;
 mod home;
 mod html;
 
+pub(crate) use html::escape;
+
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
@@ -143,6 +145,11 @@ pub(crate) fn preflight() -> Response<AnswerBody> {
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
     response
+}
+
+/// A page of somebody else's content, in our frame.
+pub(crate) fn whole(title: &str, content: &str) -> Response<AnswerBody> {
+    html(html::page(title, content))
 }
 
 fn html(page: String) -> Response<AnswerBody> {

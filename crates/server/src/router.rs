@@ -31,6 +31,8 @@ pub enum Route {
     Info(Info),
     /// A page or a document of the gateway's own.
     Page(Page),
+    /// Where somebody lets an application have a key.
+    Consent,
     /// The management API.
     Admin(Action),
 }
@@ -161,7 +163,7 @@ impl Row {
             Route::Call(_) => Audience::OpenAi,
             Route::Gemini | Route::GeminiModels => Audience::Gemini,
             Route::Models | Route::Model | Route::Info(_) | Route::Explain(_) => Audience::Everyone,
-            Route::Market(_) => Audience::OpenRouter,
+            Route::Market(_) | Route::Consent => Audience::OpenRouter,
             Route::Page(_) => Audience::Operator,
             Route::Admin(_) => Audience::Administrator,
         }
@@ -258,7 +260,7 @@ pub const BY_MODEL: [Row; 8] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 22] = [
+pub const ALONE: [Row; 24] = [
     // Gemini clients
     models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
@@ -283,6 +285,23 @@ pub const ALONE: [Row; 22] = [
     models("/v1/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
     models("/v2/model/info", Route::Info(Info::Paged), "The deployments, page by page"),
     models("/model_group/info", Route::Info(Info::Groups), "What each model can do, over all its deployments"),
+    // OpenRouter's clients
+    Row {
+        method: "GET",
+        path: "/auth",
+        route: Route::Consent,
+        policy: Policy::Public,
+        form: "",
+        summary: "Where somebody lets an application have a key",
+    },
+    Row {
+        method: "POST",
+        path: "/auth",
+        route: Route::Consent,
+        policy: Policy::Public,
+        form: "",
+        summary: "What that page sends",
+    },
     // everyone
     page("/", Page::Home, Policy::Public, "What this is"),
     page("/docs", Page::Docs, Policy::Public, "The API, for people"),

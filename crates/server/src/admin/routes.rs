@@ -131,7 +131,8 @@ const ROWS: &[Row] = &[
 /// The status of an answer where all goes well.
 pub(super) fn status(action: Action) -> StatusCode {
     match action {
-        Action::Grouping(Grouping::AccessGroupCreate) | Action::OpenRouter(OpenRouter::KeyNew) => StatusCode::CREATED,
+        Action::Grouping(Grouping::AccessGroupCreate) => StatusCode::CREATED,
+        Action::OpenRouter(action) if openrouter::creates(action) => StatusCode::CREATED,
         Action::Grouping(Grouping::AccessGroupRemove) => StatusCode::NO_CONTENT,
         _ => StatusCode::OK,
     }

@@ -32,7 +32,12 @@ pub fn cell(key: &ProviderKey) -> Cell {
 
 /// The guardrail of a workspace itself, by an id that follows from the workspace's.
 pub fn default_guardrail(workspace: &str) -> String {
-    let hex = super::hex(&crate::digest::sha256(format!("default guardrail of {workspace}").as_bytes()));
+    uuid_of(&format!("default guardrail of {workspace}"))
+}
+
+/// An id in the form of a UUID that follows from a text.
+pub fn uuid_of(text: &str) -> String {
+    let hex = super::hex(&crate::digest::sha256(text.as_bytes()));
     format!("{}-{}-5{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 

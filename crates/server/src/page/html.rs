@@ -1,7 +1,7 @@
 //! Text inside HTML.
 
 /// The text, with everything that HTML would read as markup written otherwise.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

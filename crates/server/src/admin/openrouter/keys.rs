@@ -7,8 +7,10 @@ use switchboard_store::object::Key;
 use switchboard_store::{Desk, Time};
 
 use super::usage::{self, Usage, dollars};
+use super::workspaces;
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, keys};
+use crate::auth::rules::DEFAULT_WORKSPACE;
 
 /// Keys on a page, as OpenRouter's clients expect.
 const PAGE: i64 = 100;
@@ -49,10 +51,10 @@ fn figures(key: &Key, used: Usage) -> serde_json::Map<String, Value> {
         ("usage_daily", dollars(used.daily)),
         ("usage_weekly", dollars(used.weekly)),
         ("usage_monthly", dollars(used.monthly)),
-        ("byok_usage", json!(0)),
-        ("byok_usage_daily", json!(0)),
-        ("byok_usage_weekly", json!(0)),
-        ("byok_usage_monthly", json!(0)),
+        ("byok_usage", dollars(used.byok[0])),
+        ("byok_usage_daily", dollars(used.byok[1])),
+        ("byok_usage_weekly", dollars(used.byok[2])),
+        ("byok_usage_monthly", dollars(used.byok[3])),
         ("creator_user_id", json!(key.user_id.as_ref().or(key.created_by.as_ref()))),
         ("expires_at", json!(key.expires)),
     ];
@@ -70,7 +72,7 @@ fn shown(key: &Key, used: Usage) -> Value {
         ("disabled", json!(key.blocked == Some(true))),
         ("created_at", json!(key.created_at)),
         ("updated_at", json!(changed)),
-        ("workspace_id", json!(key.team_id.as_deref().unwrap_or("default"))),
+        ("workspace_id", json!(key.team_id.as_deref().unwrap_or(DEFAULT_WORKSPACE))),
     ];
     row.extend(values.into_iter().map(|(name, value)| (name.to_owned(), value)));
     Value::Object(row)
@@ -104,16 +106,22 @@ pub(super) async fn own(request: &Request) -> Answer {
 pub(super) async fn list(request: &Request) -> Answer {
     let offset = request.number("offset", 0, 0, i64::from(u32::MAX)).map_err(|_| Refused::plain(400, "offset must be a number"))?;
     let disabled = request.flag("include_disabled");
-    let team = request.value("workspace_id").filter(|id| !id.is_empty() && *id != "default").map(str::to_owned);
+    let place = request.value("workspace_id").filter(|id| !id.is_empty()).map(str::to_owned);
     let read = request.read(move |desk| async move {
-        let filter = Filter { team, ..Filter::default() };
+        let place = match place {
+            Some(name) => Some(workspaces::find(&desk, &name).await?.id().to_owned()),
+            None => None,
+        };
+        let apart = place.as_deref() == Some(DEFAULT_WORKSPACE);
+        let filter = Filter { team: place.filter(|_| !apart), ..Filter::default() };
         let (mut found, mut number, mut skip) = (Vec::new(), 1, offset);
         // What is disabled stands in no column: pages are read until one is full.
         loop {
             let page = Page { number, size: PAGE, sort: Sort::Created, order: Order::Descending };
             let (keys, _) = desk.page::<Key>(&filter, page).await?;
             let last = keys.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
-            for key in keys.into_iter().filter(|key| disabled || key.blocked != Some(true)) {
+            let wanted = |key: &Key| (disabled || key.blocked != Some(true)) && !(apart && key.team_id.is_some());
+            for key in keys.into_iter().filter(wanted) {
                 if skip > 0 {
                     skip -= 1;
                 } else if found.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
@@ -182,9 +190,13 @@ pub(super) async fn new(request: &Request) -> Answer {
     let write = request.write(move |desk| async move {
         let (secret, mut key, _) = keys::new_key(&desk, &app, &Form::default()).await?;
         key.user_id = form.owned("creator_user_id");
-        key.team_id = form.owned("workspace_id").filter(|id| id != "default");
+        let place = workspaces::named(&desk, form.text("workspace_id")).await?;
+        key.team_id = Some(place.id().to_owned()).filter(|id| id != DEFAULT_WORKSPACE);
         key.expires = form.time("expires_at");
         said(&desk, &form, &mut key).await?;
+        if key.expires.is_some_and(|at| at <= Time::now()) {
+            return Err(Refused::plain(400, "expires_at must be in the future"));
+        }
         desk.put(&key).await?;
         Ok((secret, key))
     });

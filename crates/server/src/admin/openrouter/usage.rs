@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::{NanoUsd, Window};
-use switchboard_store::ledger::LogLine;
+use switchboard_store::ledger::{BYOK_COST, LogLine};
 use switchboard_store::ledger::report::{self, By, Days, SumSort};
 use switchboard_store::{Money, Store, Time};
 
 use super::said;
 use crate::admin::Refused;
+use crate::auth::rules::DEFAULT_WORKSPACE;
 
 /// An amount as answers write it.
 pub(super) fn dollars(nano: i64) -> Value {
@@ -28,6 +29,8 @@ pub(super) struct Usage {
     pub(super) daily: i64,
     pub(super) weekly: i64,
     pub(super) monthly: i64,
+    /// What keys of providers that it brought along were billed, for the same times.
+    pub(super) byok: [i64; 4],
 }
 
 /// What those keys have used: ever, today, this week and this month, in UTC.
@@ -39,14 +42,19 @@ pub(super) async fn of(store: &Store, keys: &[String]) -> Result<HashMap<String,
     let now = Time::now();
     let begin = |window: Window| day(Time(window.start(now.0)));
     type Part = fn(&mut Usage) -> &mut i64;
-    let windows: [(String, Part); 4] = [
-        (String::new(), |usage| &mut usage.whole),
-        (begin(Window::DAILY), |usage| &mut usage.daily),
-        (begin(Window::WEEKLY), |usage| &mut usage.weekly),
-        (begin(Window::MONTHLY), |usage| &mut usage.monthly),
+    let (daily, weekly, monthly) = (begin(Window::DAILY), begin(Window::WEEKLY), begin(Window::MONTHLY));
+    let parts: [(&'static str, &str, Part); 8] = [
+        ("all", "", |usage| &mut usage.whole),
+        ("all", &daily, |usage| &mut usage.daily),
+        ("all", &weekly, |usage| &mut usage.weekly),
+        ("all", &monthly, |usage| &mut usage.monthly),
+        ("byok", "", |usage| &mut usage.byok[0]),
+        ("byok", &daily, |usage| &mut usage.byok[1]),
+        ("byok", &weekly, |usage| &mut usage.byok[2]),
+        ("byok", &monthly, |usage| &mut usage.byok[3]),
     ];
-    for (from, part) in windows {
-        let wanted = Days { kind: "all", keys: keys.to_vec(), from, ..Days::default() };
+    for (kind, from, part) in parts {
+        let wanted = Days { kind, keys: keys.to_vec(), from: from.to_owned(), ..Days::default() };
         for sum in report::sums(store, wanted, &[By::Key], SumSort::Dearest, (i64::from(u32::MAX), 0)).await? {
             *part(used.entry(sum.api_key).or_default()) = sum.spend;
         }
@@ -59,6 +67,8 @@ pub(super) fn generation(line: &LogLine) -> Value {
     let milliseconds = |from: i64, to: i64| (to - from).max(0) / 1000;
     let first = line.first_content_at.unwrap_or(line.ended_at);
     let spend = dollars(line.spend);
+    let byok = line.metadata.get(BYOK_COST).and_then(Value::as_i64);
+    let workspace = line.team_id.as_deref().unwrap_or(DEFAULT_WORKSPACE);
     let usage = said(&line.metadata, "usage");
     let api = match line.call_type.as_str() {
         "aembedding" => "embeddings",
@@ -74,7 +84,8 @@ pub(super) fn generation(line: &LogLine) -> Value {
         "tokens_prompt": line.prompt_tokens, "tokens_completion": line.completion_tokens,
         "native_tokens_prompt": line.prompt_tokens, "native_tokens_completion": line.completion_tokens,
         "native_tokens_reasoning": usage["reasoning"], "native_tokens_cached": line.cache_read_tokens, "usage": spend,
-        "total_cost": spend, "is_byok": false, "origin": "", "external_user": line.end_user, "data_region": "global",
+        "total_cost": spend, "is_byok": byok.is_some(), "origin": "", "workspace_id": workspace,
+        "upstream_inference_cost": byok.map(dollars), "external_user": line.end_user, "data_region": "global",
     });
     for name in UNKNOWN {
         row[name] = Value::Null;
@@ -83,7 +94,7 @@ pub(super) fn generation(line: &LogLine) -> Value {
 }
 
 /// Fields of a request that are not written down here.
-const UNKNOWN: [&str; 18] = [
+const UNKNOWN: [&str; 17] = [
     "upstream_id",
     "provider_responses",
     "router",
@@ -95,7 +106,6 @@ const UNKNOWN: [&str; 18] = [
     "num_search_results",
     "num_fetches",
     "web_search_engine",
-    "upstream_inference_cost",
     "cache_discount",
     "http_referer",
     "user_agent",

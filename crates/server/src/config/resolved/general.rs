@@ -33,6 +33,8 @@ pub struct General {
     pub customers: Customers,
     /// A header that holds a key, before all others.
     pub key_header: Option<String>,
+    /// Whether what is asked and answered is kept.
+    pub stores_prompts: bool,
     /// Models may come from the database.
     pub store_model_in_db: bool,
     /// Largest request body, if this section says.
@@ -74,6 +76,7 @@ impl General {
             key_pepper: from(["SWITCHBOARD_KEY_PEPPER", "SWITCHBOARD_KEY_PEPPER"]),
             budget_of_user_on_team_keys: fields.flag("apply_user_budget_to_team_keys").unwrap_or(false),
             customers: Customers::read(&fields),
+            stores_prompts: fields.flag("store_prompts_in_spend_logs").unwrap_or(false),
             key_header: fields.text("litellm_key_header_name").map(|name| name.to_ascii_lowercase()),
             store_model_in_db: fields.flag("store_model_in_db").unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
