@@ -11,6 +11,7 @@ pub mod form;
 mod grouping;
 mod keys;
 mod openrouter;
+mod ownership;
 mod people;
 mod refused;
 pub mod routes;

@@ -4,6 +4,7 @@ mod catalog;
 mod chat;
 mod check;
 mod client;
+mod gitops;
 mod models;
 mod serve;
 mod spelling;
@@ -55,6 +56,10 @@ enum Command {
     Secrets(trust::Secrets),
     /// Check that the ledger is as it must be
     Verify(verify::Verify),
+    /// Say what files would change in the running gateway
+    Plan(gitops::Plan),
+    /// Make the running gateway as files say
+    Apply(gitops::Apply),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  switchboard completions bash > /etc/bash_completion.d/switchboard")]
     Completions {
@@ -93,6 +98,8 @@ pub fn run() -> ExitCode {
         Command::Audit(audit) => audit.run(environment),
         Command::Secrets(secrets) => secrets.run(environment),
         Command::Verify(verify) => verify.run(environment),
+        Command::Plan(plan) => plan.run(&environment),
+        Command::Apply(apply) => apply.run(&environment),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -6,6 +6,7 @@
 mod grouping;
 mod key;
 mod openrouter;
+mod owned;
 mod people;
 mod team;
 
@@ -18,6 +19,7 @@ pub use key::{FormerKey, Key};
 pub use openrouter::{
     AuthCode, BuiltinFilter, ContentFilter, GuardedKey, GuardedMember, Guardrail, ProviderKey, Workspace, WorkspaceBudget,
 };
+pub use owned::Owned;
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
 pub use team::Team;
 

@@ -245,11 +245,13 @@ impl Journey {
             return Some(None);
         }
         let proven = is_proven(target, now);
+        // After a key of the caller's own has failed, the gateway's is a first attempt.
+        let another_key = target.own.is_none() && attempts.call.principal.own_keys.is_some();
         let most = if proven && self.repeats.is_none() && !self.is_fallback { MOST_PROVEN.max(self.most) } else { self.most };
         if self.made >= most {
             return None;
         }
-        if proven || target.deployment.health.view(now).recent_attempts == 0 {
+        if proven || another_key || target.deployment.health.view(now).recent_attempts == 0 {
             return Some(None);
         }
         attempts.budget.take(attempts.in_flight).map(Some)

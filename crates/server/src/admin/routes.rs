@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, openrouter, spend, teams, users};
+use super::{Answer, Request, audit, grouping, keys, openrouter, ownership, spend, teams, users};
 
 pub use grouping::Grouping;
 pub use openrouter::OpenRouter;
@@ -56,6 +56,9 @@ pub enum Action {
     TeamSetPermissions,
     AuditList,
     Audit,
+    OwnershipList,
+    OwnershipClaim,
+    OwnershipRelease,
     Grouping(Grouping),
     Spend(Spend),
     OpenRouter(OpenRouter),
@@ -126,6 +129,9 @@ const ROWS: &[Row] = &[
     ),
     get("/audit", Action::AuditList, Viewer, "What administrators did and were refused, page by page"),
     get("/audit/{id}", Action::Audit, Viewer, "One thing that an administrator did"),
+    get("/ownership", Action::OwnershipList, Viewer, "Who has charge of which objects, by files"),
+    post("/ownership", Action::OwnershipClaim, Policy::Admin, "OwnershipRequest", "Take charge of an object"),
+    post("/ownership/release", Action::OwnershipRelease, Policy::Admin, "OwnershipRequest", "Give up the charge of an object"),
 ];
 
 /// The status of an answer where all goes well.
@@ -182,6 +188,9 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::TeamSetPermissions => teams::set_permissions(request).await,
         Action::AuditList => audit::list(request).await,
         Action::Audit => audit::one(request).await,
+        Action::OwnershipList => ownership::list(request).await,
+        Action::OwnershipClaim => ownership::claim(request).await,
+        Action::OwnershipRelease => ownership::release(request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use switchboard_store::desk::{Change, Listener};
-use switchboard_store::object::{AuthCode, Budget, Customer, FormerKey, Key, Object, Organization, Project, Tag, Team, TeamMember, User};
+use switchboard_store::object::{AuthCode, Budget, Customer, FormerKey, Key, Object, Organization, Owned, Project, Tag, Team, TeamMember, User};
 use tokio::sync::OnceCell;
 
 use super::caller::Caller;
@@ -159,7 +159,7 @@ impl Listener for Directory {
             match kind.as_str() {
                 Key::KIND | FormerKey::KIND => self.forget_key(id),
                 // No key is made of it.
-                AuthCode::KIND => {}
+                AuthCode::KIND | Owned::KIND => {}
                 Team::KIND => self.forget(|caller| is(&caller.team)),
                 User::KIND => self.forget(|caller| is(&caller.user)),
                 Project::KIND => self.forget(|caller| is(&caller.project)),

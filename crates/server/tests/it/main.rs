@@ -11,12 +11,15 @@
 mod allowances;
 mod app;
 mod audited;
+mod broker;
 mod checks;
 mod commands;
 mod documents;
 mod doors;
 mod edge;
+mod gitops;
 mod grouping;
+mod guardrails;
 mod info;
 mod keys;
 mod logging;

@@ -16,6 +16,7 @@ use serde_json::json;
 pub(crate) struct Upstream {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<(String, String)>>>,
+    keys: Arc<Mutex<Vec<String>>>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -25,24 +26,30 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let (asked, stopping) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicBool>::default());
-        let (kept, stop) = (asked.clone(), stopping.clone());
+        let keys = Arc::<Mutex<Vec<String>>>::default();
+        let (kept, stop, shown) = (asked.clone(), stopping.clone(), keys.clone());
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let kept = kept.clone();
+                let (kept, shown) = (kept.clone(), shown.clone());
                 std::thread::spawn(move || {
                     // A client may leave whenever it wants.
-                    let _ = answer(&stream.expect("a connection"), &kept);
+                    let _ = answer(&stream.expect("a connection"), &kept, &shown);
                 });
             }
         });
-        Self { address, asked, stopping, thread: Some(thread) }
+        Self { address, asked, keys, stopping, thread: Some(thread) }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The credential of every request.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.keys.lock().expect("lock").clone()
     }
 
     /// Path and body of every request.
@@ -60,7 +67,7 @@ impl Drop for Upstream {
     }
 }
 
-fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>) -> std::io::Result<()> {
+fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>, keys: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut first = String::new();
@@ -68,7 +75,7 @@ fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>) -> std::io::
             return Ok(());
         }
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-        let mut length = 0;
+        let (mut length, mut key) = (0, String::new());
         loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
@@ -76,16 +83,26 @@ fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>) -> std::io::
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().unwrap_or(0);
             }
+            if name.eq_ignore_ascii_case("authorization") {
+                value.trim().clone_into(&mut key);
+            }
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let body = String::from_utf8_lossy(&body).into_owned();
-        let (status, kind, reply) = reply(&path, &body);
+        let (status, kind, reply) = if key.contains("refused") { refusal() } else { reply(&path, &body) };
+        keys.lock().expect("lock").push(key);
         asked.lock().expect("lock").push((path, body));
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", reply.len());
         let mut stream = stream;
         stream.write_all(&[head.as_bytes(), &reply].concat())?;
     }
+}
+
+/// Whoever shows a key that says so is refused.
+fn refusal() -> (&'static str, &'static str, Vec<u8>) {
+    let problem = json!({"error": {"message": "Incorrect API key provided", "type": "invalid_request_error", "param": null, "code": "invalid_api_key"}});
+    ("401 Unauthorized", "application/json", problem.to_string().into_bytes())
 }
 
 fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {

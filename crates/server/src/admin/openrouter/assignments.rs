@@ -67,7 +67,7 @@ pub(super) async fn assign_keys(request: &Request) -> Answer {
     let write = request.write(move |desk| async move {
         let guardrail = guardrail(&desk, &id).await?;
         for hash in &hashes {
-            let key: Key = desk.get(hash).await?.ok_or_else(|| Refused::plain(404, &format!("API key {hash} not found")))?;
+            let key: Key = desk.get(hash).await?.ok_or_else(|| Refused::plain(404, "API key not found: name keys by their hash"))?;
             let guarded = GuardedKey {
                 id: people::new_id(),
                 key_hash: key.account().to_owned(),

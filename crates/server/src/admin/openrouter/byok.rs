@@ -71,7 +71,7 @@ async fn said(desk: &Desk, form: &Form, key: &mut ProviderKey) -> Result<(), Ref
     }
     for hash in key.allowed_api_key_hashes.iter().flatten() {
         if desk.get::<Key>(hash).await?.is_none() {
-            return Err(Refused::plain(400, &format!("API key {hash} not found")));
+            return Err(Refused::plain(400, "API key not found: name keys by their hash"));
         }
     }
     if key.allowed_api_key_hashes.as_ref().is_some_and(Vec::is_empty) {
