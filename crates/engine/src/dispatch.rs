@@ -34,6 +34,8 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) overrides: Option<&'a Overrides>,
     /// The caller's own key for this target.
     pub(crate) own: Option<&'a OwnKey>,
+    /// How the answer comes about, where the client wants to be told.
+    pub(crate) told: Option<&'a str>,
     /// Whether another model answers than the one asked for, which the answer then says.
     pub(crate) other_model: bool,
 }

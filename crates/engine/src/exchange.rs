@@ -24,7 +24,7 @@ use crate::figures;
 use crate::health::Failure;
 use crate::judge::{fault, is_empty, reported};
 use crate::meter::Meter;
-use crate::openrouter::{self, Priced};
+use crate::openrouter::{self, Priced, Telling};
 use crate::upstream::UpstreamReply;
 
 /// A request that has been sent, waiting for its reply.
@@ -184,8 +184,16 @@ impl Exchange<'_> {
     }
 
     fn writer(&self, inbound: &dyn Inbound, stamp: Stamp) -> Box<dyn EventWriter> {
+        let (call, model) = (self.dispatch.call, stamp.model.clone());
         let writer = inbound.event_writer(stamp);
-        if openrouter::is_wanted(self.dispatch.call) { Box::new(Priced::new(writer, self.target.clone())) } else { writer }
+        if !openrouter::is_wanted(call) {
+            return writer;
+        }
+        let writer: Box<dyn EventWriter> = Box::new(Priced::new(writer, self.target.clone()));
+        match self.dispatch.told {
+            Some(told) => Box::new(Telling::new(writer, call, &model, told)),
+            None => writer,
+        }
     }
 
     fn stamp(&self) -> Stamp {

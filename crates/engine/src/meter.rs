@@ -354,6 +354,11 @@ impl Meter {
         self.0.record.as_ref().map_or(0, |record| record.attempts)
     }
 
+    /// The attempts that are over.
+    pub fn tried(&self) -> &[Attempt] {
+        self.0.record.as_ref().map_or(&[], |record| record.tried.as_slice())
+    }
+
     /// Where the call is being served.
     pub fn deployment(&self) -> Option<&Arc<Deployment>> {
         self.0.record.as_ref()?.deployment.as_ref()

@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use switchboard_engine::answer::{AnswerBody, Copied};
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::wire::Operation;
 use switchboard_engine::wire::dialect::Memo;
-use switchboard_engine::wire::event::{BlockKind, Delta, Event};
+use switchboard_engine::wire::event::{BlockKind, Delta, Event, EventWriter};
 use switchboard_engine::wire::relay::{Output, Relay};
 use switchboard_store::vault::Cell;
 use zeroize::Zeroizing;
@@ -136,7 +136,8 @@ fn said(door: Door, stream: bool, body: &Bytes) -> Said {
         _ => {}
     };
     if stream {
-        let output = Output::Verbatim { hide_usage: false, epilogue: b"" };
+        // What passes verbatim is read for its usage alone.
+        let output = Output::Written(Box::new(Nothing));
         let mut relay = Relay::new(outbound.framing(), outbound.event_reader(Memo::default()), output);
         let mut passed = Vec::new();
         // A stream that broke off has said what it has said.
@@ -147,6 +148,13 @@ fn said(door: Door, stream: bool, body: &Bytes) -> Said {
         switchboard_engine::wire::assemble::events_of(&reply).iter().for_each(see);
     }
     said
+}
+
+/// Writes nothing: what is read is heard elsewhere.
+struct Nothing;
+
+impl EventWriter for Nothing {
+    fn write(&mut self, _: &Event, _: &mut BytesMut) {}
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub use budget::Budget;
 pub use settings::{ByClass, Cooldown, Hedging, Settings};
 
 use crate::admit::Tab;
-use crate::answer::Answer;
+use crate::answer::{Answer, AnswerBody};
 use crate::asked::Asked;
 use crate::call::Call;
 use crate::clock;
@@ -43,6 +43,7 @@ use crate::dispatch::{Dispatch, add};
 use crate::error::Error;
 use crate::exchange::{Exchange, Made};
 use crate::meter::Meter;
+use crate::openrouter;
 use crate::operation;
 use crate::own;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
@@ -159,8 +160,12 @@ impl Attempts<'_> {
                 continue;
             }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
-            let error = match self.once(target, journey, meter).await {
+            let told = openrouter::metadata(self.call, plan, at, journey.has_fallen_back(), &meter);
+            let error = match self.once(target, journey, told.as_deref(), meter).await {
                 Ok((mut answer, whole)) => {
+                    if let (AnswerBody::Whole(Some(body)), Some(told)) = (&mut answer.body, &told) {
+                        *body = openrouter::told(body, told);
+                    }
                     for (name, value) in rates {
                         answer.headers.insert(name, value);
                     }
@@ -187,13 +192,14 @@ impl Attempts<'_> {
     }
 
     /// One request to one target.
-    async fn once(&self, target: &Target, journey: &Journey, mut meter: Meter) -> Result<Made, (Error, Meter)> {
+    async fn once(&self, target: &Target, journey: &Journey, told: Option<&str>, mut meter: Meter) -> Result<Made, (Error, Meter)> {
         let dispatch = Dispatch {
             call: self.call,
             worker: self.worker,
             asked: self.asked,
             overrides: target.overrides.as_deref(),
             own: target.own.as_deref(),
+            told,
             other_model: journey.has_fallen_back(),
         };
         let target = &target.deployment;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
@@ -86,7 +87,7 @@ pub struct Provider {
 }
 
 /// Who runs a provider, and what they publish of themselves. What is not known is absent.
-#[derive(Clone, Debug, PartialEq, Eq, Default, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Company {
     /// The country of its headquarters, ISO 3166-1.

@@ -261,6 +261,7 @@ fn activity_of(sum: &Sum, own: &[Sum], split: bool) -> Value {
         "date": sum.day, "model": sum.model_group, "model_permaslug": sum.model, "endpoint_id": format!("{}/{}", sum.provider, sum.model),
         "provider_name": sum.provider, "usage": usage::dollars(sum.spend), "byok_usage_inference": usage::dollars(byok),
         "requests": sum.requests, "prompt_tokens": sum.prompt_tokens, "completion_tokens": sum.completion_tokens, "reasoning_tokens": 0,
+        "cached_tokens": sum.cache_read_tokens,
     });
     if split {
         row["workspace_id"] = json!(if sum.entity.is_empty() { DEFAULT_WORKSPACE } else { &sum.entity });

@@ -2,7 +2,7 @@
 //! brings along.
 //!
 //! A key is under its own guardrail, its user's, and its workspace's, all at once: what one of them forbids, none allows. Each has
-//! a budget of its own, which a key or a member has for itself and a workspace as a whole.
+//! a budget of its own, which every key and every member under it has for itself; a workspace has budgets as a whole.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,7 +68,12 @@ impl Rules {
         {
             rules.add(desk, &guarded.guardrail_id, user).await?;
         }
-        rules.add(desk, &default_guardrail(place), "").await?;
+        // That of the workspace holds for the key and, over all their keys, for the member.
+        let default = default_guardrail(place);
+        rules.add(desk, &default, key.account()).await?;
+        if let Some(user) = &key.user_id {
+            rules.add(desk, &default, user).await?;
+        }
         let mut keys: Vec<ProviderKey> = desk.of_team(place).await?;
         let allowed = |list: &Option<Vec<String>>, one: Option<&str>| list.as_ref().is_none_or(|list| list.iter().any(|id| Some(id.as_str()) == one));
         keys.retain(|own| !own.disabled && allowed(&own.allowed_api_key_hashes, Some(&key.token)) && allowed(&own.allowed_user_ids, key.user_id.as_deref()));
@@ -115,7 +120,7 @@ impl Rules {
             counts |= guardrail.include_byok_in_budgets;
             let window = guardrail.reset_interval.as_deref().and_then(Window::parse).unwrap_or(Window::Lifetime);
             let budgets = guardrail.limit_usd.map(|limit| admit::Budget::new(limit.0, window)).into_iter().collect();
-            let id = if whose.is_empty() { guardrail.id.clone() } else { format!("{}/{whose}", guardrail.id) };
+            let id = format!("{}/{whose}", guardrail.id);
             scopes.push(book.scope(ScopeId::new(Level::Guardrail, id), Terms { name: guardrail.name.clone(), budgets, ..Terms::default() }));
             guidance.rules.push(rule(guardrail));
         }

@@ -111,7 +111,8 @@ fn a_workspaces_own_key_goes_first_and_costs_its_budget_nothing() {
         // One that is refused is passed over, and the gateway's own is none the worse for it.
         gateway.as_key(MASTER, "PATCH", &path, &json!({"key": "sk-refused-0123456789"}));
         for _ in 0..4 {
-            assert_eq!(gateway.chat(&key, "m").status, 200);
+            let reply = gateway.chat(&key, "m");
+            assert_eq!(reply.status, 200, "{} {:?}", reply.text(), shown());
         }
         assert_eq!(shown().iter().filter(|key| *key == "Bearer sk-gateways").count(), 4, "{:?}", shown());
         // One that is only to be fallen back to comes last; one that is for others, not at all.
@@ -138,7 +139,7 @@ fn what_is_asked_and_answered_is_kept_where_its_workspace_says_so() {
             let mut body = body.clone();
             body["stream"] = json!(stream);
             let reply = gateway.as_key(&key, "POST", "/api/v1/chat/completions", &body);
-            assert_eq!(reply.status, 200, "{}", reply.text());
+            assert_eq!(reply.status, 200, "{} {:?}", reply.text(), shown());
             reply.header("x-litellm-call-id").to_owned()
         };
         let content = |key: &str, id: &str| gateway.as_key(key, "GET", &format!("/api/v1/generation/content?id={id}"), &Value::Null);

@@ -63,11 +63,11 @@ fn a_guardrails_budget_is_each_keys_own_and_the_refusal_says_so() {
     with(MODELS, |gateway| {
         let keys = [gateway.key(&json!({})), gateway.key(&json!({}))];
         let hashes: Vec<String> = keys.iter().map(|key| hash_of(key)).collect();
-        let body = json!({"name": "Little", "limit_usd": 0.5, "reset_interval": "monthly"});
+        let body = json!({"name": "Little", "limit_usd": 3, "reset_interval": "monthly"});
         let id = send(gateway, "POST", "/guardrails", &body, 201)["data"]["id"].as_str().expect("an id").to_owned();
         send(gateway, "POST", &format!("/guardrails/{id}/assignments/keys"), &json!({"key_hashes": hashes}), 200);
         let mut last = (200, Value::Null);
-        for _ in 0..20 {
+        for _ in 0..60 {
             last = ask(gateway, &keys[0], "lab/paid", "one two three four five");
             if last.0 != 200 {
                 break;

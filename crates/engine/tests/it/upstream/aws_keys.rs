@@ -104,3 +104,59 @@ async fn a_profile_may_name_a_role() {
     let value = header(&head, "authorization").unwrap();
     assert!(value.contains("Credential=AKIA1/"), "{value}");
 }
+
+/// The name under which `aws sso login` keeps the token of a session called `work`.
+const SIGN_IN: &str = "e274eeff768c6396088ec6eb091f4bf4d47ab1e0.json";
+const PORTAL_KEYS: &str =
+    r#"{"roleCredentials":{"accessKeyId":"ASIA3","secretAccessKey":"s","sessionToken":"tok","expiration":1893456000000}}"#;
+
+#[tokio::test]
+async fn a_sign_in_gives_the_keys_of_its_role() {
+    let path = "/federation/credentials?role_name=Read%20Only&account_id=123456789012";
+    let (server, seen) = endpoint(&[(path, PORTAL_KEYS), ("/", STS)]).await;
+    let folder = std::env::temp_dir().join(format!("switchboard-sso-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let sign_in = |expires: &str| {
+        let text = format!(r#"{{"startUrl":"https://x.awsapps.com/start","region":"eu-west-1","accessToken":"sso-token","expiresAt":"{expires}"}}"#);
+        std::fs::write(folder.join(SIGN_IN), text).unwrap();
+    };
+    let profile = |name: &str| Profile {
+        config_file: Some(write_file(
+            "sso",
+            "[profile dev]\nsso_session = work\nsso_account_id = 123456789012\nsso_role_name = Read Only\n\
+             [sso-session work]\nsso_region = eu-west-1\nsso_start_url = https://x.awsapps.com/start\n\
+             [profile further]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = dev\n",
+        )),
+        sign_ins: Some(folder.clone()),
+        name: Some(name.to_owned()),
+        ..Profile::default()
+    };
+    sign_in("2020-09-14T00:00:00Z");
+    assert_eq!(found(&server, &[], profile("dev")).await.unwrap(), "ASIA3");
+    let (head, _) = seen.lock().unwrap().pop().unwrap();
+    assert_eq!(header(&head, "x-amz-sso_bearer_token"), Some("sso-token"));
+    // A role may be asked for with them.
+    assert_eq!(found(&server, &[], profile("further")).await.unwrap(), "ASIA1");
+    sign_in("2020-09-13T00:00:00Z");
+    let over = found(&server, &[], profile("dev")).await.unwrap_err();
+    assert!(over.to_string().contains("aws sso login"), "{over}");
+    std::fs::remove_file(folder.join(SIGN_IN)).unwrap();
+    assert!(matches!(found(&server, &[], profile("dev")).await, Err(SignError::Missing(_))));
+    std::fs::remove_dir(&folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_program_may_print_keys() {
+    let (server, _) = endpoint(&[]).await;
+    let profile = |command: &str, name: &str| Profile {
+        config_file: Some(write_file(name, &format!("[default]\ncredential_process = {command}\n"))),
+        ..Profile::default()
+    };
+    let printed = write_file("printed", r#"{"Version":1,"AccessKeyId":"ASIA4","SecretAccessKey":"s","Expiration":"2030-01-01T00:00:00Z"}"#);
+    let command = format!("/bin/cat '{}'", printed.display());
+    assert_eq!(found(&server, &[], profile(&command, "process")).await.unwrap(), "ASIA4");
+    let other = write_file("other-version", r#"{"Version":2,"AccessKeyId":"A","SecretAccessKey":"s"}"#);
+    for command in [format!("/bin/cat {}", other.display()), "/bin/false".to_owned(), "/nowhere/at/all".to_owned(), "/bin/echo no".to_owned()] {
+        found(&server, &[], profile(&command, "process-bad")).await.unwrap_err();
+    }
+}

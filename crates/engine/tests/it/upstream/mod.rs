@@ -2,6 +2,7 @@
 
 mod aws_keys;
 mod bodies;
+mod federation;
 mod pooling;
 pub(crate) mod server;
 mod signing;

@@ -20,6 +20,10 @@ fn shown(key: &ProviderKey) -> Value {
     for name in ["created_by", "updated_at", "revision"] {
         row.remove(name);
     }
+    // What nobody can say of a key here: it is neither bound to a region nor the only one for its provider.
+    for (name, value) in [("declared_region", Value::Null), ("declared_zdr", Value::Null), ("is_byok_only", json!(false)), ("is_required", json!(false))] {
+        row.insert(name.to_owned(), value);
+    }
     Value::Object(row)
 }
 

@@ -1,7 +1,7 @@
 //! Keys, known by their hash.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::Window;
+use switchboard_engine::admit::{Level, Window};
 use switchboard_store::desk::{Filter, Order, Page, Sort};
 use switchboard_store::object::Key;
 use switchboard_store::{Desk, Time};
@@ -70,6 +70,8 @@ fn shown(key: &Key, used: Usage) -> Value {
         ("hash", json!(key.token)),
         (NAME, json!(name)),
         ("disabled", json!(key.blocked == Some(true))),
+        ("external_user", Value::Null),
+        ("last_used_at", json!(key.last_active)),
         ("created_at", json!(key.created_at)),
         ("updated_at", json!(changed)),
         ("workspace_id", json!(key.team_id.as_deref().unwrap_or(DEFAULT_WORKSPACE))),
@@ -97,9 +99,59 @@ pub(super) async fn own(request: &Request) -> Answer {
     row.insert("is_free_tier".to_owned(), json!(false));
     row.insert("is_management_key".to_owned(), json!(manages));
     row.insert("is_provisioning_key".to_owned(), json!(manages));
+    let budgets = budgets(request, &key);
+    let tightest = budgets.iter().min_by(|a, b| left(a).total_cmp(&left(b))).cloned();
+    let free = json!({"limit": -1, "remaining": -1, "used": 0});
+    for (name, value) in [
+        ("budgets", json!(budgets)),
+        ("effective_budget", json!(tightest)),
+        ("allowed_data_regions", json!(["global"])),
+        ("free_model_daily_requests", free),
+        ("organization_id", json!(caller.organization)),
+        ("workspace_id", json!(caller.team.as_deref().unwrap_or(DEFAULT_WORKSPACE))),
+    ] {
+        row.insert(name.to_owned(), value);
+    }
     let note = "This field is deprecated and safe to ignore.";
     row.insert("rate_limit".to_owned(), json!({"requests": -1, "interval": "10s", "note": note}));
     Ok(json!({"data": row}))
+}
+
+fn left(budget: &Value) -> f64 {
+    budget["remaining_usd"].as_f64().unwrap_or(f64::MAX)
+}
+
+/// Every budget that a call with the caller's key must fit in: of guardrails, of the workspace, and the key's own.
+fn budgets(request: &Request, key: &Key) -> Vec<Value> {
+    let mut rows = Vec::new();
+    let order = [Level::Guardrail, Level::Workspace, Level::Key];
+    let scopes = |level| request.caller.principal.scopes.iter().filter(move |scope| scope.id.level == level && scope.id.model.is_none());
+    for scope in order.into_iter().flat_map(scopes) {
+        let (guardrail, whose) = scope.id.id.split_once('/').unwrap_or((&scope.id.id, ""));
+        let (name, guardrail) = match scope.id.level {
+            Level::Guardrail if whose == key.account() => ("api_key", Some(guardrail)),
+            Level::Guardrail => ("member", Some(guardrail)),
+            Level::Workspace => ("workspace", None),
+            _ => ("key_limit", None),
+        };
+        for budget in &scope.terms().budgets {
+            let now = Time::now();
+            let spent = scope.spent_in(budget.window, now.0).unwrap_or_default();
+            let interval = match budget.window {
+                Window::Days(1) => Some("daily"),
+                Window::Weeks(1) => Some("weekly"),
+                Window::Months(1) => Some("monthly"),
+                _ => None,
+            };
+            rows.push(json!({
+                "scope": name, "budget_id": null, "guardrail_id": guardrail,
+                "include_byok": request.caller.principal.own_keys_count(), "limit_usd": dollars(budget.limit.0),
+                "spend_usd": dollars(spent.0), "remaining_usd": dollars((budget.limit.0 - spent.0).max(0)), "reset_interval": interval,
+                "resets_at": budget.window.end(budget.window.start(now.0)).map(Time),
+            }));
+        }
+    }
+    rows
 }
 
 /// `GET /keys`

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use switchboard_engine::keeper::{Engine, HashiCorp, Keeper, KeyVault, Login, SecretManager, SecretsManager, Settings};
-use switchboard_engine::sign::{Secret as Shown, aws, azure, gcp, system_clock, token};
+use switchboard_engine::sign::{Lookup, Secret as Shown, aws, azure, gcp, system_clock, token};
 use switchboard_engine::upstream::{Identity, Transport, TransportSettings};
 
 use crate::config::diagnostic::Diagnostics;
