@@ -158,3 +158,17 @@ impl EventWriter for Priced {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_one_more_field_of_an_object() {
+        let add = |body: &'static str| String::from_utf8(told(&Bytes::from_static(body.as_bytes()), "{\"a\":1}").to_vec()).expect("text");
+        assert_eq!(add("{\"id\":\"x\"}\n"), "{\"id\":\"x\",\"openrouter_metadata\":{\"a\":1}}");
+        assert_eq!(add("{}"), "{\"openrouter_metadata\":{\"a\":1}}");
+        assert_eq!(add("[1]"), "[1]");
+        assert_eq!(add("RIFF}"), "RIFF}");
+    }
+}
