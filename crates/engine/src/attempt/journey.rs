@@ -8,6 +8,7 @@ use switchboard_wire::problem::Kind;
 use crate::clock;
 use crate::error::{Error, Origin, Retry};
 use crate::health::{Failure, Refusal, Ticket, Why};
+use crate::own;
 use crate::route::{Exclusion, Plan, Reason, Target};
 
 use super::Attempts;
@@ -275,7 +276,9 @@ impl Journey {
         let place = self.place(at);
         place.tried += 1;
         place.struck |= step == Step::Strike || matches!(error.retry, Retry::Never);
-        place.unable |= matches!(error.failure, Failure::Unsupported | Failure::Own | Failure::TooLarge);
+        // A key of the caller's own that is refused once is refused again.
+        let refused = target.own.is_some() && own::is_of_key(error.failure);
+        place.unable |= refused || matches!(error.failure, Failure::Unsupported | Failure::Own | Failure::TooLarge);
         let tried = place.tried;
         self.accept_empty |= error.failure == Failure::Empty;
         let rule = overrides.and_then(|overrides| overrides.retry.as_ref()).or(attempts.asked.rule.as_ref());
