@@ -77,6 +77,10 @@ def recorded(source, row=None, options=""):
     name = mark(row, client, options)
     stream = bool(row["stream"])
     body = dict(source["request_body"])
+    if row is not source:
+        # Wishes of providers that the exchange was recorded with: the one that answers here is another.
+        for wish in ("provider", "models"):
+            body.pop(wish, None)
     if client is not Gemini:
         body["model"] = name
     if stream and client is not Gemini:

@@ -5,18 +5,23 @@ mod copied;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
+use switchboard_wire::event::{Event, EventReader};
+use switchboard_wire::framing::Framing;
 use switchboard_wire::problem::Fault;
 use switchboard_wire::relay::Relay;
+use switchboard_wire::resume::Said;
 use tokio::time::{Instant, Sleep};
 
 pub use copied::{Copied, Then};
 
 use crate::call::Door;
 use crate::error::Error;
+use crate::experiment::shadow::Tap;
 use crate::judge::{is_empty, reported};
 use crate::meter::Meter;
 use crate::upstream::UpstreamBody;
@@ -39,8 +44,61 @@ pub enum AnswerBody {
     Whole(Option<Bytes>),
     /// Under way.
     Stream(Box<StreamBody>),
-    /// Under way, and a copy is kept.
-    Copied(Box<Copied>),
+    /// Made of others: begun early, continued elsewhere, shared or repeated.
+    Made(Box<dyn Source>),
+}
+
+/// Where the bytes of an answer come from.
+pub trait Source: Send {
+    /// The next bytes, if there are any; `None`: the answer is over.
+    fn poll_next(&mut self, ctx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>>;
+
+    /// Whether it has ended in a failure, which the bytes may have told the client.
+    fn has_failed(&self) -> bool;
+}
+
+impl AnswerBody {
+    /// The next bytes, if there are any; `None`: the answer is over.
+    pub(crate) fn poll_next(&mut self, ctx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        match self {
+            AnswerBody::Whole(body) => Poll::Ready(body.take().map(Ok)),
+            AnswerBody::Stream(stream) => stream.poll(ctx),
+            AnswerBody::Made(source) => source.poll_next(ctx),
+        }
+    }
+
+    /// Whether it has ended in a failure.
+    pub(crate) fn has_failed(&self) -> bool {
+        match self {
+            AnswerBody::Whole(_) => false,
+            AnswerBody::Stream(stream) => stream.has_failed(),
+            AnswerBody::Made(source) => source.has_failed(),
+        }
+    }
+}
+
+impl std::fmt::Debug for dyn Source {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Source")
+    }
+}
+
+impl Answer {
+    /// The same, heard by that tap too.
+    #[must_use]
+    pub(crate) fn tapped(mut self, mut tap: Box<Tap>) -> Self {
+        match &mut self.body {
+            AnswerBody::Whole(Some(body)) => {
+                tap.pass(body);
+                tap.end();
+            }
+            AnswerBody::Whole(None) => {}
+            AnswerBody::Stream(stream) => stream.tap = Some(tap),
+            // What is made of others is not compared.
+            AnswerBody::Made(_) => {}
+        }
+        self
+    }
 }
 
 /// An answer broke off that has no way to say so: its connection must.
@@ -53,11 +111,7 @@ impl Body for AnswerBody {
     type Error = BrokenOff;
 
     fn poll_frame(self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match self.get_mut() {
-            AnswerBody::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
-            AnswerBody::Stream(stream) => stream.poll(ctx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
-            AnswerBody::Copied(stream) => stream.poll(ctx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data))),
-        }
+        self.get_mut().poll_next(ctx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -67,7 +121,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> http_body::SizeHint {
         match self {
             AnswerBody::Whole(body) => http_body::SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64)),
-            AnswerBody::Stream(_) | AnswerBody::Copied(_) => http_body::SizeHint::default(),
+            AnswerBody::Stream(_) | AnswerBody::Made(_) => http_body::SizeHint::default(),
         }
     }
 }
@@ -76,6 +130,9 @@ impl Body for AnswerBody {
 const TOGETHER: usize = 16 * 1024;
 /// Reading ahead of the client stops here: the upstream feels the client's pace.
 const AHEAD: usize = 64 * 1024;
+
+/// Tells who reads the stream that another provider goes on with it.
+const RESUMED: &[u8] = b": continued by another provider\n\n";
 
 /// More than this without any content is no answer.
 const HELD_BACK: usize = 4 * 1024 * 1024;
@@ -94,12 +151,107 @@ pub struct StreamBody {
     scratch: Vec<Bytes>,
     ended: bool,
     broken: Option<Box<Error>>,
+    tap: Option<Box<Tap>>,
+    /// The client has been told that it broke off.
+    failed: bool,
+    silence: Silence,
+    /// What the client has been told, where the stream may go on elsewhere.
+    said: Option<Box<Said>>,
+}
+
+/// How long a stream has only shown that it is still open.
+struct Silence {
+    longest: Duration,
+    alive: u64,
+    since: Instant,
+}
+
+impl Silence {
+    /// A stream that says nothing may keep its client waiting so long, whatever else it sends.
+    const LONGEST: Duration = Duration::from_secs(300);
+
+    fn new(longest: Duration) -> Self {
+        Self { longest, alive: 0, since: Instant::now() }
+    }
+
+    /// Whether it has lasted too long.
+    fn goes_on(&mut self, alive: u64) -> bool {
+        let now = Instant::now();
+        if alive != self.alive {
+            (self.alive, self.since) = (alive, now);
+        }
+        now.saturating_duration_since(self.since) > self.longest
+    }
+}
+
+/// What a stream has for its client.
+pub(crate) enum Part {
+    /// Bytes.
+    Bytes(Bytes),
+    /// It broke off, and the client has not been told.
+    Broken,
+    /// It is over.
+    End,
 }
 
 impl StreamBody {
     /// A stream at its beginning. Without a relay the bytes pass unread (audio).
     pub fn new(upstream: UpstreamBody, relay: Option<Relay>, meter: Meter, door: Door) -> Self {
-        Self { upstream, relay, meter, door, queue: VecDeque::new(), queued: 0, scratch: Vec::new(), ended: false, broken: None }
+        Self {
+            upstream,
+            relay,
+            meter,
+            door,
+            queue: VecDeque::new(),
+            queued: 0,
+            scratch: Vec::new(),
+            ended: false,
+            broken: None,
+            failed: false,
+            silence: Silence::new(Silence::LONGEST),
+            said: None,
+            tap: None,
+        }
+    }
+
+    /// The same with another bound on how long it may only show that it is still open.
+    pub(crate) fn silent_for(self, longest: Option<Duration>) -> Self {
+        Self { silence: Silence::new(longest.unwrap_or(Silence::LONGEST)), ..self }
+    }
+
+    /// The same, keeping what it says, so that it may go on elsewhere. Its relay must write what it shows.
+    pub(crate) fn resumable(self) -> Self {
+        Self { said: Some(Box::default()), ..self }
+    }
+
+    /// Whether it keeps what it says.
+    pub(crate) fn is_resumable(&self) -> bool {
+        self.said.is_some()
+    }
+
+    /// What broke it, and the text it may go on from; `None`: it cannot.
+    pub(crate) fn loose_end(&self) -> Option<(&Error, &str)> {
+        Some((self.broken.as_deref()?, self.said.as_deref()?.text()?))
+    }
+
+    /// The attempt that broke off is over; whether another one follows is not known yet.
+    pub(crate) fn settle_broken(&mut self) {
+        if let Some(error) = &self.broken {
+            self.meter.end(error);
+            self.meter.go_on();
+        }
+    }
+
+    /// Goes on with another provider's stream.
+    pub(crate) fn resume(&mut self, upstream: UpstreamBody, framing: Framing, reader: Box<dyn EventReader>) {
+        let (Some(relay), Some(said)) = (&mut self.relay, &self.said) else { return };
+        relay.resume(framing, reader, said.splice());
+        self.upstream = upstream;
+        (self.ended, self.broken) = (false, None);
+        if !self.door.array {
+            self.queued += RESUMED.len();
+            self.queue.push_back(Bytes::from_static(RESUMED));
+        }
     }
 
     /// Reads until the first content is there: up to here nothing has been shown to the client, and a failure can still become
@@ -159,7 +311,7 @@ impl StreamBody {
         };
         let result = match frame {
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(chunk) => self.take_chunk(chunk).map_err(|fault| Box::new(self.judged(*fault))),
+                Ok(chunk) => self.take_chunk(chunk),
                 Err(_) => Ok(()),
             },
             Some(Err(error)) => {
@@ -183,13 +335,19 @@ impl StreamBody {
         Poll::Ready(())
     }
 
-    fn take_chunk(&mut self, chunk: Bytes) -> Result<(), Box<Fault>> {
+    fn take_chunk(&mut self, chunk: Bytes) -> Result<(), Box<Error>> {
         match &mut self.relay {
             Some(relay) => {
                 let pieces = memchr::memchr_iter(b'\n', &chunk).count() as u64 / LINES_OF_PIECE;
-                relay.push(chunk, &mut |event| self.meter.see(event), &mut self.scratch).map_err(Box::new)?;
+                let pushed = relay.push(chunk, &mut tap(&mut self.meter, &mut self.said), &mut self.scratch);
+                if let Err(fault) = pushed {
+                    return Err(Box::new(self.judged(fault)));
+                }
                 if relay.has_content() {
                     self.meter.pass(pieces.max(1));
+                    if self.silence.goes_on(relay.alive()) && !relay.has_ended() {
+                        return Err(Box::new(Error::stalled()));
+                    }
                 }
                 Ok(())
             }
@@ -202,7 +360,7 @@ impl StreamBody {
 
     fn finish(&mut self) -> Result<(), Box<Fault>> {
         match &mut self.relay {
-            Some(relay) => relay.finish(&mut |event| self.meter.see(event), &mut self.scratch).map_err(Box::new),
+            Some(relay) => relay.finish(&mut tap(&mut self.meter, &mut self.said), &mut self.scratch).map_err(Box::new),
             None => {
                 self.meter.complete(None, None);
                 Ok(())
@@ -211,18 +369,36 @@ impl StreamBody {
     }
 
     fn poll(&mut self, ctx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {
+        self.poll_part(ctx).map(|part| match part {
+            Part::Bytes(bytes) => Some(Ok(bytes)),
+            Part::Broken => self.last_words(),
+            Part::End => None,
+        })
+    }
+
+    /// What it has for the client. What broke it is kept until its last words are asked for.
+    pub(crate) fn poll_part(&mut self, ctx: &mut Context<'_>) -> Poll<Part> {
         while !self.ended && self.queued < AHEAD {
             if self.poll_upstream(ctx).is_pending() {
                 break;
             }
         }
         if let Some(chunk) = self.next_chunk() {
-            return Poll::Ready(Some(Ok(chunk)));
+            if let Some(tap) = &mut self.tap {
+                tap.pass(&chunk);
+            }
+            return Poll::Ready(Part::Bytes(chunk));
         }
-        if !self.ended {
-            return Poll::Pending;
+        match (self.ended, &self.broken) {
+            (false, _) => Poll::Pending,
+            (true, Some(_)) => Poll::Ready(Part::Broken),
+            (true, None) => {
+                if let Some(tap) = self.tap.take() {
+                    tap.end();
+                }
+                Poll::Ready(Part::End)
+            }
         }
-        Poll::Ready(self.broken.take().map(|error| self.last_words(&error)))
     }
 
     /// What is ready, small pieces as one.
@@ -251,11 +427,28 @@ impl StreamBody {
     }
 
     /// The error event that ends a broken stream: never a clean end.
-    fn last_words(&mut self, error: &Error) -> Result<Bytes, BrokenOff> {
-        self.meter.break_off(error);
-        match (&mut self.relay, self.door.dialect.inbound()) {
+    pub(crate) fn last_words(&mut self) -> Option<Result<Bytes, BrokenOff>> {
+        let error = self.broken.take()?;
+        self.failed = true;
+        self.meter.break_off(&error);
+        Some(match (&mut self.relay, self.door.dialect.inbound()) {
             (Some(relay), Some(inbound)) => Ok(relay.break_off(&error.problem, inbound, self.door.flavor)),
             _ => Err(BrokenOff),
+        })
+    }
+
+    /// Whether the client has been told that it broke off.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
+    }
+}
+
+/// Shows events to the meter, and to what keeps the text.
+fn tap<'a>(meter: &'a mut Meter, said: &'a mut Option<Box<Said>>) -> impl FnMut(&Event) + 'a {
+    move |event| {
+        meter.see(event);
+        if let Some(said) = said {
+            said.see(event);
         }
     }
 }

@@ -33,6 +33,10 @@ pub struct Asked {
     pub context_window_fallbacks: Option<Vec<Fallback>>,
     /// The same when a content filter refuses.
     pub content_policy_fallbacks: Option<Vec<Fallback>>,
+    /// Whether another deployment is asked when the first one is slow.
+    pub hedge: Option<bool>,
+    /// Whether a text that breaks off is continued by another deployment.
+    pub resume: Option<bool>,
     /// An answer or a failure to be made up.
     pub mock: Option<Box<Mock>>,
 }
@@ -113,6 +117,8 @@ impl Asked {
                 "x-tfy-request-timeout" => self.timeout = millis().or(self.timeout),
                 "x-tfy-ttft-timeout-ms" => self.stream_timeout = millis().or(self.stream_timeout),
                 "x-tfy-retry-config" => self.rule = rule(value).or(self.rule.take()),
+                "x-switchboard-hedge" => self.hedge = switch(value).or(self.hedge),
+                "x-switchboard-continue" => self.resume = switch(value).or(self.resume),
                 // The SDKs of OpenAI and Anthropic say how long they wait.
                 "x-stainless-timeout" => self.patience = seconds(),
                 _ => {}
@@ -138,6 +144,15 @@ fn is_read(key: &str) -> bool {
             | "mock_testing_content_policy_fallbacks"
             | "mock_testing_rate_limit_error"
     )
+}
+
+/// `true`, `false`, and what else headers say for them.
+pub(crate) fn switch(value: &str) -> Option<bool> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" | "enabled" => Some(true),
+        "false" | "0" | "off" | "no" | "disabled" => Some(false),
+        _ => None,
+    }
 }
 
 /// A number of seconds, or the text of one.

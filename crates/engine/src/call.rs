@@ -1,5 +1,7 @@
 //! One client request, once known.
 
+pub mod mentions;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +13,8 @@ use switchboard_wire::outline::Outline;
 use switchboard_wire::{Dialect, Operation};
 
 use crate::principal::Principal;
+
+use mentions::{Mentioned, Mentions};
 
 /// The door a request came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,8 @@ pub struct Call {
     pub received: Instant,
     /// Unix seconds at that time.
     pub created: u64,
+    /// What its body speaks of, once somebody has asked.
+    pub mentioned: Mentioned,
 }
 
 impl Call {
@@ -73,6 +79,11 @@ impl Call {
             path_stream: self.model_in_path.then_some(self.stream),
             headers: Some(&self.headers),
         }
+    }
+
+    /// What the body speaks of beside text, without having been read.
+    pub fn mentions(&self) -> Mentions {
+        self.mentioned.by(&self.body)
     }
 
     /// The body's top-level value of that key as a string.

@@ -67,6 +67,8 @@ pub struct Spec {
     pub guessed: bool,
     /// What must never be shown, wherever a provider may repeat it.
     pub secrets: Vec<Secret>,
+    /// Where copies of the requests that it answers go.
+    pub shadows: Vec<Arc<crate::experiment::Shadow>>,
 }
 
 /// What deployments are built on.
@@ -124,6 +126,8 @@ pub struct Deployment {
     pub ask_usage: bool,
     /// Whether the provider is a gateway itself.
     pub gateway: bool,
+    /// The dialects in which it looks up no web addresses.
+    pub bytes_only: Vec<Dialect>,
     /// The headers of answers that say where they came from.
     pub marks: HeaderMap,
     /// What choosing must know of it.
@@ -167,6 +171,7 @@ impl Deployment {
             profile,
             ask_usage: provider.stream_usage == StreamUsage::Option,
             gateway: provider.gateway,
+            bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, card.as_ref(), &spec.traits),
             card,
             marks: marks(&spec),
@@ -204,6 +209,7 @@ impl Deployment {
             profile: Profile::default(),
             ask_usage: false,
             gateway: provider.gateway,
+            bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, None, &spec.traits),
             marks: marks(&spec),
             health: Arc::default(),

@@ -10,6 +10,7 @@ use switchboard_wire::problem::{Kind, Problem};
 
 use crate::admit::cap_key;
 use crate::asked::Asked;
+use crate::attempt::settings::Settings;
 use crate::call::{Call, Content};
 use crate::deployment::{Deployment, JSON, Reach};
 use crate::error::{Error, Retry};
@@ -30,6 +31,8 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) worker: &'a Worker,
     /// What the caller asks of the way it is tried.
     pub(crate) asked: &'a Asked,
+    /// How the operator wants it to be tried.
+    pub(crate) settings: &'a Settings,
     /// What this target changes.
     pub(crate) overrides: Option<&'a Overrides>,
     /// The caller's own key for this target.
@@ -57,10 +60,21 @@ impl Dispatch<'_> {
 
     /// The request as the target wants it.
     pub(crate) fn prepare(&self, target: &Deployment, (spoken, reach): (Dialect, &Reach), cap: Option<u64>) -> Result<Prepared, Error> {
-        let call = self.call;
-        let Content::Json(outline) = &call.content else {
+        let Content::Json(outline) = &self.call.content else {
             return Err(Problem::new(Kind::BadRequest, "the request's body must be JSON").into());
         };
+        self.prepare_from(target, (spoken, reach), cap, &Source::Bytes(&self.call.body, outline))
+    }
+
+    /// The same from that source.
+    pub(crate) fn prepare_from(
+        &self,
+        target: &Deployment,
+        (spoken, reach): (Dialect, &Reach),
+        cap: Option<u64>,
+        source: &Source<'_>,
+    ) -> Result<Prepared, Error> {
+        let call = self.call;
         let mut edits = reach.edits.clone();
         self.edit(&mut edits, target, spoken, reach);
         if let (Some(cap), Some(key)) = (cap, cap_key(spoken, target.profile.max_completion_tokens == Some(true))) {
@@ -68,7 +82,7 @@ impl Dispatch<'_> {
             edits.set.push((key.to_owned(), cap.to_string()));
         }
         let route = prepare::Route { from: call.door.dialect, to: spoken, profile: &target.profile, edits: &edits };
-        let prepared = prepare::prepare(&route, &call.head(), &Source::Bytes(&call.body, outline)).map_err(untaken)?;
+        let prepared = prepare::prepare(&route, &call.head(), source).map_err(untaken)?;
         if call.strict && !prepared.losses.is_empty() {
             let message = format!("{} cannot take: {}", target.spec.model, prepared.losses);
             let param = prepared.losses.list().first().map(|loss| loss.field.to_string()).unwrap_or_default();

@@ -2,36 +2,45 @@
 //!
 //! Such a fetch must never reach what only this machine can reach. A name may resolve to anything, at any moment, so the check is
 //! where the connection is made: every resolved address is asked about, the connection goes to the very address that was checked,
-//! and the peer is asked once more. No redirect is followed, no credential sent, no proxy used, and size and time are bounded.
+//! and the peer is asked once more. No redirect is followed unless the policy says how many, and then each is judged anew; no
+//! credential is sent, no proxy used, and size and time are bounded.
 //!
 //! What an operator wrote into the configuration is not fetched through here; that is trusted to name hosts within.
 
 mod public;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION, USER_AGENT};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, StatusCode};
 
 use crate::upstream::{
-    AddressCheck, Caps, DialError, DialFault, Origin, Phase, Timeouts, Transport, TransportSettings, Upstream, UpstreamRequest,
+    AddressCheck, Caps, DialError, DialFault, Origin, Phase, Timeouts, Transport, TransportSettings, Upstream, UpstreamReply,
+    UpstreamRequest,
 };
 pub use public::is_public;
 
 /// What may be fetched, and how much of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// The only hosts that may be asked, names or `.suffix`; `None`: any public one.
+    pub only: Option<Vec<String>>,
     /// Ports that may be asked for.
     pub ports: Vec<u16>,
     /// Whether plain `http` may be.
     pub plain: bool,
     /// Hosts that an operator allows although their addresses are not public: names, or `.suffix`.
     pub internal: Vec<String>,
+    /// How many redirects are followed; where they lead is judged like the first URL.
+    pub redirects: u8,
     /// The most bytes.
     pub bytes: u64,
     /// The longest time, from the first look-up to the last byte.
@@ -45,9 +54,11 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
+            only: None,
             ports: vec![443],
             plain: false,
             internal: Vec::new(),
+            redirects: 0,
             bytes: 20 << 20,
             time: Duration::from_secs(10),
             extra_roots: None,
@@ -74,6 +85,9 @@ pub enum EgressError {
     /// The host is not one of the public network.
     #[error("the URL's host is not a public one")]
     NotPublic,
+    /// The host is none of those that an operator lets be asked.
+    #[error("the URL's host is not one that may be asked")]
+    NotAllowed,
     /// Somebody answered, but not with the thing itself.
     #[error("the URL answered with status {0}")]
     Status(u16),
@@ -106,22 +120,46 @@ impl Egress {
         Self { policy: Arc::new(policy), outside, inside }
     }
 
+    /// What it is bound to.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// The body of a URL.
     pub async fn get(&self, upstream: &Upstream, url: &str) -> Result<Fetched, EgressError> {
-        let (origin, path) = self.read(url)?;
+        let end = Instant::now() + self.policy.time;
+        let mut url = Cow::Borrowed(url);
+        for _ in 0..=self.policy.redirects {
+            let (origin, path) = self.read(&url)?;
+            let reply = self.send(upstream, (origin.clone(), path), end.saturating_duration_since(Instant::now())).await?;
+            if reply.status == StatusCode::OK {
+                let content_type = reply.headers.get(CONTENT_TYPE).cloned();
+                let body = reply.body.collect().await.map_err(refused)?;
+                return Ok(Fetched { content_type, body });
+            }
+            let place = reply.headers.get(LOCATION).filter(|_| reply.status.is_redirection()).and_then(|place| place.to_str().ok());
+            match place.filter(|_| self.policy.redirects > 0) {
+                Some(place) => url = Cow::Owned(joined(&origin, place)),
+                None => return Err(EgressError::Status(reply.status.as_u16())),
+            }
+        }
+        Err(EgressError::Url("leads to other URLs too often"))
+    }
+
+    async fn send(
+        &self,
+        upstream: &Upstream,
+        (origin, path): (Origin, PathAndQuery),
+        time: Duration,
+    ) -> Result<UpstreamReply, EgressError> {
         let mut request = UpstreamRequest::new(Method::GET, origin, path);
         request.headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        // Some public hosts answer nobody without a name.
+        request.headers.insert(USER_AGENT, HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION"))));
         request.transport = Some(if self.is_internal(request.origin.host()) { self.inside.clone() } else { self.outside.clone() });
         request.caps = Caps { body: self.policy.bytes, ..Caps::WHOLE };
-        let time = self.policy.time;
         request.timeouts = Timeouts { connect: time, first_byte: time, idle: time, total: Some(time) };
-        let reply = upstream.send(request).await.map_err(refused)?;
-        if reply.status != StatusCode::OK {
-            return Err(EgressError::Status(reply.status.as_u16()));
-        }
-        let content_type = reply.headers.get(CONTENT_TYPE).cloned();
-        let body = reply.body.collect().await.map_err(refused)?;
-        Ok(Fetched { content_type, body })
+        upstream.send(request).await.map_err(refused)
     }
 
     /// The URL, if it is of a kind that may be fetched at all.
@@ -140,6 +178,9 @@ impl Egress {
         // Numbers in other forms than four decimal ones are how filters are fooled.
         let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
         let numeric = last.bytes().all(|digit| digit.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
+        if self.policy.only.as_ref().is_some_and(|only| !is_listed(only, host)) {
+            return Err(EgressError::NotAllowed);
+        }
         match host.parse::<IpAddr>() {
             Ok(address) if !is_public(address) && !self.is_internal(host) => Err(EgressError::NotPublic),
             Ok(_) => Ok(()),
@@ -150,10 +191,33 @@ impl Egress {
     }
 
     fn is_internal(&self, host: &str) -> bool {
-        self.policy.internal.iter().any(|allowed| match allowed.strip_prefix('.') {
-            Some(_) => host.len() > allowed.len() && host.ends_with(allowed.as_str()),
-            None => host.eq_ignore_ascii_case(allowed),
-        })
+        is_listed(&self.policy.internal, host)
+    }
+}
+
+impl PartialEq for Egress {
+    fn eq(&self, other: &Self) -> bool {
+        self.policy == other.policy
+    }
+}
+
+/// Whether a host is one of those: names, or `.suffix` for all below it.
+fn is_listed(list: &[String], host: &str) -> bool {
+    list.iter().any(|allowed| match allowed.strip_prefix('.') {
+        Some(_) => {
+            let (host, allowed) = (host.as_bytes(), allowed.as_bytes());
+            host.len() > allowed.len() && host[host.len() - allowed.len()..].eq_ignore_ascii_case(allowed)
+        }
+        None => host.eq_ignore_ascii_case(allowed),
+    })
+}
+
+/// Where a redirect from that origin leads.
+fn joined(origin: &Origin, place: &str) -> String {
+    match place {
+        _ if place.starts_with("//") => format!("{}:{place}", if origin.is_secure() { "https" } else { "http" }),
+        _ if place.starts_with('/') => format!("{origin}{place}"),
+        _ => place.to_owned(),
     }
 }
 

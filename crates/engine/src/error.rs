@@ -98,6 +98,13 @@ impl Error {
         Self { problem, origin, retry, failure, answered: None, maybe_billed: false, verbatim: None, refusal: None, source: None }
     }
 
+    /// The same for another one who is told of it.
+    pub(crate) fn again(&self) -> Self {
+        let (problem, verbatim, refusal) = (self.problem.clone(), self.verbatim.clone(), self.refusal.clone());
+        let Self { origin, retry, failure, answered, maybe_billed, .. } = *self;
+        Self { problem, origin, retry, failure, answered, maybe_billed, verbatim, refusal, source: None }
+    }
+
     /// The same as that kind of failure.
     #[must_use]
     pub fn of(self, failure: Failure) -> Self {

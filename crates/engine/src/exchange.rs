@@ -25,6 +25,7 @@ use crate::health::Failure;
 use crate::judge::{fault, is_empty, reported};
 use crate::meter::Meter;
 use crate::openrouter::{self, Priced, Telling};
+use crate::purity;
 use crate::upstream::UpstreamReply;
 
 /// A request that has been sent, waiting for its reply.
@@ -125,7 +126,8 @@ impl Exchange<'_> {
         let mut headers = control::backward(&reply.headers);
         let stamp = self.stamp();
         let rewritten = openrouter::is_rewritten(self.dispatch.call, self.target);
-        let output = if rewritten || self.spoken != door.dialect || framing != outbound.framing() && !door.array {
+        let resumable = self.is_resumable();
+        let output = if resumable || rewritten || self.spoken != door.dialect || framing != outbound.framing() && !door.array {
             Output::Written(self.writer(inbound, stamp))
         } else if door.array {
             Output::Array
@@ -133,7 +135,8 @@ impl Exchange<'_> {
             Output::Verbatim { hide_usage: inbound.asks_for_usage() && !stamp.stream_usage, epilogue: inbound.epilogue() }
         };
         let relay = Relay::new(framing, outbound.event_reader(self.memo.clone()), output);
-        let stream = Box::new(StreamBody::new(reply.body, Some(relay), meter, door));
+        let stream = StreamBody::new(reply.body, Some(relay), meter, door).silent_for(self.dispatch.settings.silence);
+        let stream = Box::new(if resumable { stream.resumable() } else { stream });
         let mut stream = stream.until_content(self.due).await?;
         if stream.is_empty() {
             if !self.accept_empty {
@@ -196,6 +199,12 @@ impl Exchange<'_> {
         }
     }
 
+    /// Whether the stream may go on elsewhere: then all of it is written here, as one.
+    fn is_resumable(&self) -> bool {
+        let Dispatch { call, asked, settings, .. } = self.dispatch;
+        asked.resume.unwrap_or(settings.continue_streams) && purity::is_plain_text(call)
+    }
+
     fn stamp(&self) -> Stamp {
         // After a fallback the answer names the model that really answered.
         let model = if self.dispatch.other_model { &self.target.spec.group } else { &self.dispatch.call.model };
@@ -221,10 +230,14 @@ pub(crate) fn stamp(call: &Call, model: &str, provider: Option<String>) -> Stamp
 const EMPTY: HeaderName = HeaderName::from_static("x-switchboard-empty");
 
 fn has_no_content(reply: &ChatReply) -> bool {
+    // One that is still to be made in the background has none yet.
+    if matches!(reply.finish.raw.as_deref(), Some("queued" | "in_progress")) {
+        return false;
+    }
     !events_of(reply).iter().any(is_content)
 }
 
-fn framing_of(outbound: &dyn Outbound, headers: &HeaderMap) -> Option<Framing> {
+pub(crate) fn framing_of(outbound: &dyn Outbound, headers: &HeaderMap) -> Option<Framing> {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     outbound.framing_of(kind)
 }

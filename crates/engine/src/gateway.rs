@@ -1,19 +1,26 @@
 //! The gateway: what is known to all workers, and the journey of one call.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::admit::{Admission, Micros, NanoUsd};
-use crate::answer::Answer;
+use crate::answer::{Answer, StreamBody};
 use crate::asked::Asked;
 use crate::attempt::{Attempts, Budget, Settings};
 use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::meter::{Meter, Outcome, Record, Recorder};
+use crate::experiment::{Mirror, Trial};
+use crate::media::Brought;
+use crate::meter::{Decision, Meter, Outcome, Record, Recorder, Served};
+use crate::reflection;
+use crate::route::hooks::Question;
 use crate::route::{Fleet, Plan};
+use crate::service::repeated::{Archive, Shelf};
+use crate::service::shared::Board;
 pub use crate::worker::Worker;
 
 /// What is known to all workers.
@@ -23,13 +30,24 @@ pub struct Gateway {
     recorder: Arc<dyn Recorder>,
     settings: ArcSwap<Settings>,
     budget: Budget,
+    mirror: OnceLock<Arc<dyn Mirror>>,
+    board: Board,
+    shelf: Shelf,
+    archive: Option<Arc<dyn Archive>>,
 }
 
 impl Gateway {
     /// A gateway over that fleet.
     pub fn new(fleet: Fleet, admission: Admission, recorder: Arc<dyn Recorder>, settings: Settings) -> Self {
         let (fleet, settings) = (ArcSwap::from_pointee(fleet), ArcSwap::from_pointee(settings));
-        Self { fleet, admission, recorder, settings, budget: Budget::default() }
+        let (budget, board, shelf) = (Budget::default(), Board::default(), Shelf::default());
+        Self { fleet, admission, recorder, settings, budget, board, shelf, archive: None, mirror: OnceLock::new() }
+    }
+
+    /// With a place where answers are kept for those who ask again.
+    #[must_use]
+    pub fn with_archive(self, archive: Option<Arc<dyn Archive>>) -> Self {
+        Self { archive, ..self }
     }
 
     /// Replaces how calls are tried; calls under way keep theirs.
@@ -53,6 +71,57 @@ impl Gateway {
         self.fleet.store(Arc::new(fleet));
     }
 
+    /// Copies of requests go there from now on. The first one that is said stays.
+    pub fn reflect_to(&self, mirror: Arc<dyn Mirror>) {
+        let _ = self.mirror.set(mirror);
+    }
+
+    /// How calls are tried now.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// The calls that may be joined.
+    pub(crate) fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The answers that are kept here.
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// Where else answers are kept.
+    pub(crate) fn archive(&self) -> Option<&Arc<dyn Archive>> {
+        self.archive.as_ref()
+    }
+
+    /// Watches a call that gets the answer of one under way. It is admitted like any other.
+    pub(crate) async fn follower(&self, call: &Call) -> Result<Meter, Error> {
+        let mut meter = self.meter(call);
+        meter.note(|record| record.served = Served::Shared);
+        let mut tab = self.admission.tab(call);
+        let admitted = match self.admission.admit() {
+            Ok(permit) => tab.join().await.map(|()| permit),
+            Err(error) => Err(error),
+        };
+        match admitted {
+            Ok(permit) => meter.hold(Some(permit), tab),
+            Err(error) => {
+                meter.fail(&error, &call.door);
+                return Err(error);
+            }
+        }
+        Ok(meter)
+    }
+
+    /// Watches a call that gets an answer that was kept.
+    pub(crate) fn repeated(&self, call: &Call) -> Meter {
+        let mut meter = self.meter(call);
+        meter.note(|record| record.served = Served::Repeated);
+        meter
+    }
+
     /// How many calls are in flight.
     pub fn in_flight(&self) -> usize {
         self.admission.in_flight()
@@ -60,7 +129,29 @@ impl Gateway {
 
     /// Takes one call from its plan to its answer. Whatever happens is recorded, once.
     pub async fn call(&self, call: &Call, worker: &Worker) -> Result<Answer, Error> {
+        self.tried(call, worker, self.meter(call)).await
+    }
+
+    /// The same, where the client may have a status before there is an answer.
+    pub(crate) async fn call_shown(&self, call: &Call, worker: &Worker, shown: Arc<AtomicBool>) -> Result<Answer, Error> {
         let mut meter = self.meter(call);
+        meter.shown(shown);
+        self.tried(call, worker, meter).await
+    }
+
+    /// Gives a stream that broke off another provider's rest, where one has it.
+    pub(crate) async fn go_on(&self, call: &Call, worker: &Worker, stream: &mut StreamBody) {
+        let Ok(plan) = self.plan(call).await else { return };
+        let (asked, settings) = (Asked::of(call), self.settings.load_full());
+        self.attempts((call, &asked), worker, &settings).go_on(&plan, stream).await;
+    }
+
+    async fn tried(&self, call: &Call, worker: &Worker, mut meter: Meter) -> Result<Answer, Error> {
+        let question = self.fleet.load().question(call);
+        if let Some(question) = question {
+            // Few calls ask anything before they are planned: the others' future stays small.
+            Box::pin(self.inquire(question, worker)).await;
+        }
         let mut failed = |error| {
             meter.fail(&error, &call.door);
             error
@@ -69,6 +160,35 @@ impl Gateway {
         let permit = self.admission.admit().map_err(&mut failed)?;
         meter.hold(Some(permit), self.admission.tab(call));
         meter.bind(std::mem::take(&mut plan.bonds));
+        if let Some(advice) = &plan.advice {
+            meter.note(|record| record.decision = Some(Decision::of(advice, &plan)));
+        }
+        let tap = self.mirror.get().and_then(|mirror| reflection::copies(call, &plan, &**mirror));
+        let (asked, settings) = (Asked::of(call), self.settings.load_full());
+        let answer = self.attempts((call, &asked), worker, &settings).run(&plan, meter).await;
+        match tap {
+            None => answer,
+            Some(tap) => answer.map(|answer| answer.tapped(tap)),
+        }
+    }
+
+    /// Asks a model what a call is. Whatever comes of it, the call goes on.
+    async fn inquire(&self, question: Question, worker: &Worker) {
+        let Question { errand, patience, answer } = question;
+        let asked = async { reflection::whole(self.errand(&errand, worker, None).await.ok()?).await };
+        answer(tokio::time::timeout(patience, asked).await.ok().flatten());
+    }
+
+    /// Takes a call of the gateway's own to its answer. It asks nothing beforehand and has no copies.
+    pub async fn errand(&self, call: &Call, worker: &Worker, trial: Option<Trial>) -> Result<Answer, Error> {
+        let mut meter = self.meter(call);
+        let mut failed = |error| {
+            meter.fail(&error, &call.door);
+            error
+        };
+        let plan = self.plan(call).await.map_err(&mut failed)?;
+        meter.hold(None, self.admission.tab(call));
+        meter.note(|record| record.decision = trial.map(|trial| Decision::of_trial(trial, &plan)));
         let (asked, settings) = (Asked::of(call), self.settings.load_full());
         self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
     }
@@ -101,7 +221,9 @@ impl Gateway {
     }
 
     fn attempts<'a>(&'a self, (call, asked): (&'a Call, &'a Asked), worker: &'a Worker, settings: &'a Settings) -> Attempts<'a> {
-        Attempts { call, asked, worker, fleet: &self.fleet, settings, budget: &self.budget, in_flight: self.admission.in_flight() }
+        let (fleet, budget, admission) = (&self.fleet, &self.budget, &self.admission);
+        let (in_flight, brought) = (admission.in_flight(), Brought::default());
+        Attempts { call, asked, worker, fleet, settings, admission, budget, in_flight, brought }
     }
 
     fn meter(&self, call: &Call) -> Meter {
@@ -131,6 +253,9 @@ impl Gateway {
             duration: Duration::ZERO,
             first_content: None,
             overhead: None,
+            decision: None,
+            continued: 0,
+            served: Served::Asked,
         };
         Meter::new(record, call.received, self.recorder.clone())
     }

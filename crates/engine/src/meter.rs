@@ -1,8 +1,11 @@
 //! What a call took: events to usage, usage to cost, cost to a record.
 
 mod attempt;
+mod race;
+mod served;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use switchboard_wire::event::{Delta, Event};
@@ -23,6 +26,7 @@ use crate::route::affinity::Bond;
 
 mod charge;
 mod cost;
+mod decision;
 pub use cost::cost;
 
 pub(crate) use charge::Delivered;
@@ -33,6 +37,10 @@ const CHECKPOINT_TOKENS: u64 = 256;
 const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
 
 pub use attempt::Attempt;
+pub use decision::Decision;
+use race::Lane;
+pub(crate) use race::Race;
+pub use served::Served;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +106,12 @@ pub struct Record {
     pub first_content: Option<Duration>,
     /// Spent in the gateway itself before the first byte was sent to a provider.
     pub overhead: Option<Duration>,
+    /// Who chose the model, where it was not the caller.
+    pub decision: Option<Box<Decision>>,
+    /// How often another provider was asked for the rest of an answer that had broken off.
+    pub continued: u32,
+    /// Whose answer it got.
+    pub served: Served,
 }
 
 /// Takes records. Must not block.
@@ -119,7 +133,11 @@ struct Watch {
     counted: Vec<(Component, u64)>,
     ticket: Option<Ticket>,
     fault: Option<(Failure, Option<u16>, bool)>,
-    hedge: bool,
+    lane: Option<Lane>,
+    /// Whether the client had a status before there was an answer.
+    shown: Option<Arc<AtomicBool>>,
+    /// When the client had the first content, of an answer that more than one provider gave.
+    begun: Option<Duration>,
     /// The attempt is made with a key of the caller's; whether that counts in budgets.
     own: Option<bool>,
     bonds: Vec<Bond>,
@@ -143,7 +161,9 @@ impl Meter {
             counted: Vec::new(),
             ticket: None,
             fault: None,
-            hedge: false,
+            lane: None,
+            shown: None,
+            begun: None,
             own: None,
             bonds: Vec::new(),
             delivered: Delivered::default(),
@@ -181,6 +201,18 @@ impl Meter {
     pub fn dispatch(&mut self) -> Result<(), Error> {
         self.0.checkpoint = (0, Instant::now());
         self.0.tab.as_mut().map_or(Ok(()), Tab::dispatch)
+    }
+
+    /// The client may have a status before there is an answer: then that is the one it had.
+    pub(crate) fn shown(&mut self, shown: Arc<AtomicBool>) {
+        self.0.shown = Some(shown);
+    }
+
+    /// Another attempt goes on with the answer of the one that ended.
+    pub(crate) fn go_on(&mut self) {
+        let Watch { record: Some(record), begun, .. } = &mut *self.0 else { return };
+        *begun = begun.or(record.first_content);
+        record.continued += 1;
     }
 
     /// The account of the call.
@@ -288,7 +320,8 @@ impl Meter {
     fn close(&mut self) -> bool {
         let Some(ticket) = self.0.ticket.take() else { return false };
         let cost = self.cost();
-        let (now, received, fault, hedge) = (clock::now(), self.0.received, self.0.fault.take(), self.0.hedge);
+        let (now, received, fault) = (clock::now(), self.0.received, self.0.fault.take());
+        let (hedge, outrun) = self.0.lane.as_ref().map_or((false, false), |lane| (lane.is_hedge(), lane.has_lost() && fault.is_none()));
         let Some(record) = &mut self.0.record else { return false };
         let Some(deployment) = record.deployment.clone() else { return false };
         let (began, usage) = (ticket.began(), record.usage.clone());
@@ -307,7 +340,9 @@ impl Meter {
         let shut = if !of_key && (fault.is_some() || record.outcome == Outcome::Complete) {
             ticket.finish(&sample, now)
         } else {
-            drop(ticket);
+            if outrun {
+                ticket.outrun(record.stream, now);
+            }
             false
         };
         record.tried.push(Attempt {
@@ -321,6 +356,7 @@ impl Meter {
             cost,
             hedge,
             own,
+            outrun,
         });
         shut
     }
@@ -453,11 +489,29 @@ impl Drop for Meter {
         if let Some(tab) = &mut self.0.tab {
             tab.finish();
             let (charged, estimated) = tab.charged();
-            self.note(|record| (record.charged, record.estimated) = (charged, estimated));
+            self.note(|record| {
+                record.charged = record.charged.plus(charged);
+                record.estimated |= estimated;
+            });
         }
         self.close();
+        let Watch { record, tab, lane, bonds, _permit: permit, .. } = &mut *self.0;
+        if let Some(lane) = lane.take_if(|lane| lane.leaves()) {
+            if let Some(record) = record.take() {
+                lane.leave(record, (tab.take(), permit.take()), std::mem::take(bonds));
+            }
+            return;
+        }
+        self.join_others();
         if let Some(mut record) = self.0.record.take() {
-            record.cost = cost;
+            record.cost = if record.served == Served::Asked { cost } else { Some(PicoUsd(0)) };
+            record.first_content = self.0.begun.or(record.first_content);
+            if self.0.shown.as_ref().is_some_and(|shown| shown.load(Ordering::Relaxed)) {
+                record.status = 200;
+            }
+            if let Some(decision) = &mut record.decision {
+                decision.compare(record.usage.as_ref(), &self.0.counted, self.0.service.as_deref());
+            }
             record.duration = self.0.received.elapsed();
             if let Some(deployment) = record.deployment.as_ref().filter(|_| record.outcome == Outcome::Complete) {
                 let now = self.0.received + record.duration;

@@ -5,7 +5,7 @@
 //! [`wire::count`](switchboard_wire::count) are used. An operation that is written differently and has no translation is not
 //! served, and the caller is told which and where.
 
-mod abreast;
+pub(crate) mod abreast;
 mod count;
 mod embed;
 pub(crate) mod estimate;

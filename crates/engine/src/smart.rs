@@ -8,9 +8,14 @@
 //!   carry one of its labels.
 //!
 //! What is found is advice to planning ([`crate::route::hooks`]), which chooses among deployments as for any other request.
+//!
+//! Two more things may come first. A name may stand for the arms of an experiment ([`crate::experiment`]). And an automatic model may
+//! want to ask a cheap model, or an embedding, what a request is ([`oracle`]): the answer is kept under a digest of the request, and
+//! where there is none in time, what is told here in microseconds holds.
 
 mod auto;
 mod content;
+pub mod oracle;
 mod pool;
 mod reading;
 mod seats;
@@ -24,14 +29,18 @@ use arc_swap::ArcSwap;
 
 pub use auto::{AutoModel, Choice};
 pub use content::ContentRule;
+pub use oracle::{Means, Oracle, Route, Toward};
 pub use pool::Ceiling;
 pub use reading::Reading;
 
 use crate::call::Call;
+use crate::deployment::Deployment;
 use crate::error::Error;
+use crate::experiment::{Role, Running, Trial};
 use crate::route::Fleet;
-use crate::route::hooks::{Advice, Advisor};
+use crate::route::hooks::{Advice, Advisor, Question};
 use auto::Chosen;
+use oracle::Answers;
 use pool::Pool;
 use reading::Reader;
 use seats::Seats;
@@ -50,6 +59,8 @@ pub struct Settings {
 pub struct Smart {
     state: ArcSwap<State>,
     seats: Seats,
+    experiments: ArcSwap<Vec<Running>>,
+    answers: Arc<Answers>,
 }
 
 /// The settings, and what follows from them and the fleet.
@@ -59,6 +70,10 @@ struct State {
     pool: Pool,
     /// Virtual models that choose by tier.
     tiered: Vec<String>,
+    /// Where the requests of each automatic model would go without it.
+    references: Vec<Option<Arc<Deployment>>>,
+    /// Whether any automatic model asks another.
+    asks: bool,
 }
 
 impl Smart {
@@ -77,7 +92,20 @@ impl Smart {
         if !settings.content.is_empty() {
             crate::recognize::prepare();
         }
-        self.state.store(Arc::new(State { pool: Pool::of(fleet), tiered: fleet.tiered(), settings }));
+        let pool = Pool::of(fleet);
+        let references = settings.auto.iter().map(|auto| fleet.find(&auto.reference(&pool)?)?.1.first().cloned()).collect();
+        let asks = settings.auto.iter().any(|auto| auto.oracle.is_some());
+        self.state.store(Arc::new(State { tiered: fleet.tiered(), references, asks, pool, settings }));
+    }
+
+    /// The experiments there are from now on, with their present shares.
+    pub fn compare(&self, experiments: Vec<Running>) {
+        self.experiments.store(Arc::new(experiments));
+    }
+
+    /// The experiments there are.
+    pub fn experiments(&self) -> Arc<Vec<Running>> {
+        self.experiments.load_full()
     }
 
     /// What a request says of itself, whether or not anything asks for it; `None` where it cannot be read.
@@ -86,33 +114,82 @@ impl Smart {
     }
 }
 
+impl Smart {
+    /// What the user of a call said last; empty where that cannot be read.
+    pub fn asked(call: &Call) -> String {
+        Reader::new(call).asked()
+    }
+}
+
+impl State {
+    /// The automatic model of that name, and its place.
+    fn auto(&self, name: &str) -> Option<(usize, &AutoModel)> {
+        let mut autos = self.settings.auto.iter().enumerate();
+        autos.find(|(_, auto)| auto.is_named(name) && (auto.explicit || !self.pool.knows(name)))
+    }
+}
+
 impl Advisor for Smart {
     fn advise(&self, call: &Call, model: &str, now: Instant) -> Result<Option<Advice>, Error> {
         let state = self.state.load();
+        let experiments = self.experiments.load();
         let meant = call.principal.meant(model);
-        let auto = state.settings.auto.iter().find(|auto| auto.is_named(meant) && (auto.explicit || !state.pool.knows(meant)));
+        let drawn = experiments.iter().find(|running| running.experiment.model == meant).map(|running| compared(running, call));
+        let arm = drawn.as_ref().and_then(|advice| advice.model.clone());
+        let meant = arm.as_deref().unwrap_or(meant);
+        let auto = state.auto(meant);
         let tiered = state.tiered.iter().any(|name| name == meant);
-        if auto.is_none() && !tiered && state.settings.content.is_empty() {
+        if auto.is_none() && !tiered && drawn.is_none() && state.settings.content.is_empty() {
             return Ok(None);
         }
         let begun = Instant::now();
         let reader = Reader::new(call);
-        let mut advice = Advice::default();
+        let mut advice = drawn.unwrap_or_default();
         if let Some(rules) = Some(&state.settings.content).filter(|rules| !rules.is_empty()) {
             let classes = reader.classes();
             advice.labels = content::demanded(rules, &classes).unwrap_or_default();
             advice.classes = Some(classes);
         }
-        if let Some(auto) = auto {
-            let Chosen { tier, choice } = auto.choose(call, &reader, &state.pool, (&self.seats, now))?;
-            advice.tier = Some(tier.name());
+        if let Some((place, auto)) = auto {
+            let found = auto.asks(&reader).and_then(|oracle| self.answers.find(&oracle.key(meant, &reader)));
+            let Chosen { tier, choice, told_by } = auto.choose(call, &reader, &state.pool, (&self.seats, now, found))?;
+            advice.tier = tier.map(crate::classify::Tier::name);
             advice.model = Some(choice.model);
-            advice.params = choice.params;
-            advice.strategy = Some(auto.strategy);
+            advice.params.extend(choice.params);
+            advice.strategy = advice.strategy.or(Some(auto.strategy));
+            advice.told_by = Some(told_by);
+            advice.reference = state.references.get(place).cloned().flatten();
         } else if tiered {
             advice.tier = Some(reader.tier(&crate::classify::Classifier::default()).name());
         }
         advice.classify_us = u64::try_from(begun.elapsed().as_micros()).ok();
         Ok(Some(advice))
     }
+
+    fn question(&self, call: &Call) -> Option<Question> {
+        let state = self.state.load();
+        if !state.asks {
+            return None;
+        }
+        let meant = call.principal.meant(&call.model);
+        let experiments = self.experiments.load();
+        let arm = experiments.iter().find(|running| running.experiment.model == meant).and_then(|running| compared(running, call).model);
+        let meant = arm.as_deref().unwrap_or(meant);
+        let auto = state.auto(meant)?.1;
+        let reader = Reader::new(call);
+        // Most automatic names ask nobody: for them nothing is read.
+        auto.oracle.as_ref()?;
+        auto.asks(&reader)?.question(call, (meant, &reader), &self.answers)
+    }
+}
+
+/// What an experiment makes of a call.
+fn compared(running: &Running, call: &Call) -> Advice {
+    let (experiment, draw) = (&running.experiment, running.draw(call));
+    let Some(arm) = experiment.arms.get(draw.arm) else { return Advice::default() };
+    let name = Arc::from(experiment.name.as_str());
+    let trial = draw.counts.then(|| Trial { experiment: name, arm: arm.name.clone(), role: Role::Live, of: None });
+    let shadows = if draw.counts { experiment.shadows.clone() } else { Vec::new() };
+    let (model, params) = (Some(arm.model.clone()), arm.params.clone());
+    Advice { model, params, strategy: Some("experiment"), trial, shadows, ..Advice::default() }
 }

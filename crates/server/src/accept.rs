@@ -1,7 +1,6 @@
 //! From an HTTP request to a call, and from its answer to an HTTP response.
 
 use std::net::IpAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +13,7 @@ use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::error::Error;
 use switchboard_engine::figures;
 use switchboard_engine::principal::Principal;
+use switchboard_engine::service;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
@@ -22,12 +22,13 @@ use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::admin::{self, Action, Arrived, Refused};
 use crate::app::{Acceptor, App, unix_seconds};
-use crate::auth::{Caller, Credential};
+use crate::auth::{Caller, Credential, session};
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
 use crate::router::{Match, Route, Row};
+use crate::served::Served;
 use crate::trust::Denial;
-use crate::{consent, default_model, explain, health, identity, keep, market, models, page};
+use crate::{consent, default_model, explain, health, identity, keep, market, models, page, sso};
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -39,7 +40,7 @@ pub struct Refusal {
 }
 
 /// Serves one request.
-pub async fn serve(acceptor: Rc<Acceptor>, request: Request<RequestBody>) -> Answered {
+pub async fn serve(acceptor: Arc<Acceptor>, request: Request<RequestBody>) -> Answered {
     let received = Instant::now();
     match answer(&acceptor, request, received).await {
         Ok(answered) => answered,
@@ -47,7 +48,7 @@ pub async fn serve(acceptor: Rc<Acceptor>, request: Request<RequestBody>) -> Ans
     }
 }
 
-async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
+async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
     let (parts, body) = request.into_parts();
     let (row, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
         Match::Found(row, model) => (row, model),
@@ -63,6 +64,15 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
         && row.policy == Policy::Public
     {
         return Ok(page::open(page, &acceptor.app, &parts));
+    }
+    if let Route::SignIn(step) = route
+        && row.policy == Policy::Public
+    {
+        let (app, from) = (acceptor.app.clone(), address(body.peer()));
+        let read = body.collect_within(sso::LONGEST_BODY).await;
+        let frames = read.map_err(|error| refusal(parts.uri.path(), Problem::new(Kind::TooLarge, error.to_string())))?;
+        let visit = sso::Visit { app, parts, body: frames.into_bytes(), from };
+        return Ok(Box::pin(sso::serve(&visit, step)).await);
     }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
@@ -89,6 +99,7 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
             let ask = health::Ask { caller: &caller, parts: &parts };
             Box::pin(page::closed(page, acceptor, &ask)).await.map_err(told)
         }
+        Route::SignIn(_) => Ok(sso::told(&caller, &parts)),
         Route::Explain(_) => Box::pin(explain::answer(&acceptor.app, parts, body, (door, caller, received))).await,
         Route::Admin(action) => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
@@ -108,15 +119,26 @@ async fn answer(acceptor: &Acceptor, request: Request<RequestBody>, received: In
                 None => call,
             };
             let call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
-            let answered = called(acceptor, &call).await;
-            Ok(keep::watched(&acceptor.app, &caller, &call, answered))
+            let page = keep::page(&acceptor.app, &caller, &call);
+            let answered = called(acceptor, call).await;
+            Ok(match page {
+                Some(page) => page.watch(answered),
+                None => answered,
+            })
         }
     }
 }
 
 /// What comes of a call. Whoever is refused is told too what its key has spent.
-async fn called(acceptor: &Acceptor, call: &Call) -> Answered {
-    match acceptor.app.gateway.call(call, &acceptor.worker).await {
+async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
+    let gateway = &acceptor.app.gateway;
+    let (door, principal) = (call.door, call.principal.clone());
+    let answered = if service::is_wanted(gateway, &call) {
+        Box::pin(service::serve(Arc::new(Served { acceptor: acceptor.clone(), call }))).await
+    } else {
+        gateway.call(&call, &acceptor.worker).await
+    };
+    match answered {
         Ok(answer) => {
             let mut response = Response::new(answer.body);
             *response.status_mut() = answer.status;
@@ -124,8 +146,8 @@ async fn called(acceptor: &Acceptor, call: &Call) -> Answered {
             response
         }
         Err(error) => {
-            let mut refused = refuse(&Refusal { error, dialect: call.door.dialect, flavor: call.door.flavor });
-            refused.headers_mut().extend(figures::key(&call.principal, NanoUsd::ZERO));
+            let mut refused = refuse(&Refusal { error, dialect: door.dialect, flavor: door.flavor });
+            refused.headers_mut().extend(figures::key(&principal, NanoUsd::ZERO));
             refused
         }
     }
@@ -138,6 +160,9 @@ async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts
     }
     let keys = acceptor.app.keys.load_full();
     let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
+    if caller.credential == Credential::Session {
+        session::guard(parts)?;
+    }
     if let Err(refused) = authz::enter(row.policy, acceptor.router.below(parts.uri.path()), &caller) {
         // Calls of models are in their own log.
         if let (Some(trust), Route::Admin(_)) = (&acceptor.app.trust, row.route) {
@@ -179,7 +204,9 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
         Route::Admin(Action::OpenRouter(_)) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
-        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::Admin(_) | Route::Consent => Ok((plain, path_model, None)),
+        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::SignIn(_) | Route::Admin(_) | Route::Consent => {
+            Ok((plain, path_model, None))
+        }
         // Its form is known when its body is.
         Route::Explain(flavor) => Ok((Door { flavor, ..plain }, None, None)),
         Route::Market(_) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
@@ -259,6 +286,7 @@ impl Draft {
             strict,
             received: self.received,
             created: unix_seconds(),
+            mentioned: Default::default(),
         })
     }
 }

@@ -7,15 +7,19 @@
 
 mod audit;
 mod duration;
+mod experiments;
 pub mod form;
 mod grouping;
 mod keys;
+mod models;
 mod openrouter;
 mod ownership;
-mod people;
+pub(crate) mod people;
+mod proof;
 mod refused;
 pub mod routes;
 mod rows;
+mod scim;
 mod spend;
 mod teams;
 mod users;
@@ -163,10 +167,18 @@ pub struct Arrived {
 /// Answers a management request of a caller who may use the route.
 pub async fn serve(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Response<AnswerBody> {
     match answer(app, caller, action, pattern, arrived).await {
-        Ok(value) => answered(action, &value),
+        Ok(value) => typed(action, answered(action, &value)),
         Err(refused) if matches!(action, Action::OpenRouter(_)) => refused.in_openrouters_form().response(),
-        Err(refused) => refused.response(),
+        Err(refused) => typed(action, refused.response()),
     }
+}
+
+/// SCIM has a media type of its own.
+fn typed(action: Action, mut response: Response<AnswerBody>) -> Response<AnswerBody> {
+    if let Action::Scim(_) = action {
+        response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/scim+json"));
+    }
+    response
 }
 
 fn answered(action: Action, value: &Value) -> Response<AnswerBody> {

@@ -15,6 +15,7 @@ use crate::auth::{Foundation, Keys};
 use crate::books::Books;
 use crate::config::Config;
 use crate::health::Checks;
+use crate::live::Live;
 use crate::peers::Others;
 use crate::router::Router;
 use crate::trust::Trust;
@@ -25,6 +26,8 @@ pub struct App {
     pub gateway: Gateway,
     /// Reads requests where a name or a rule asks for it.
     pub smart: Arc<switchboard_engine::smart::Smart>,
+    /// Experiments, as the database last said they stand.
+    pub(crate) trials: crate::trials::Trials,
     /// How deployments are doing; outlives changes of the configuration.
     pub health: Registry,
     /// The other gateways.
@@ -35,6 +38,8 @@ pub struct App {
     pub catalog: ArcSwap<Catalog>,
     /// The configuration in force.
     pub config: ArcSwap<Config>,
+    /// What puts it in force, with what the database adds.
+    pub live: Live,
     /// Who may come in.
     pub keys: ArcSwap<Keys>,
     /// What keys stand on that stays when the configuration changes.

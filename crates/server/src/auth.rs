@@ -2,17 +2,23 @@
 //!
 //! A key is known by its SHA-256; nothing else of it is kept, but for what [`crate::digest`] remembers for a while. The master key is
 //! compared in constant time; a virtual key is found by its digest in the [`Directory`], which asks the store for what it does not
-//! know. Keys that cannot be any are refused before anything is asked.
+//! know. Keys that cannot be any are refused before anything is asked. Where signed tokens are accepted ([`token`]), one may stand
+//! wherever a key may; a browser that sends no key may have a session ([`session`]). Both are remembered like keys.
 
 mod address;
 pub mod caller;
 pub mod directory;
+pub(crate) mod fetch;
 pub mod guess;
 pub mod guests;
 pub mod mint;
+pub mod owned;
+pub mod password;
 pub mod resolve;
 pub mod rules;
+pub mod session;
 pub mod terms;
+pub mod token;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -23,17 +29,25 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde_json::json;
 use switchboard_engine::admit::Book;
+use switchboard_engine::upstream::Transport;
 use switchboard_store::{Store, StoreError, Time};
 
+pub(crate) use address::has as is_in;
 pub use caller::{Caller, Credential};
 pub use directory::Directory;
 
 use crate::admin::Refused;
 use crate::config::Config;
+use crate::config::resolved::JwtAuth;
 use guess::Guesses;
 use mint::Pepper;
+use owned::Owned;
 use resolve::Groups;
+use session::Stamps;
 use terms::Policy;
+use token::issuer::Places;
+use token::principal::{Around, Means};
+use token::{TokenError, Verifier, claims};
 
 pub use crate::digest::Digest;
 
@@ -49,13 +63,24 @@ pub struct Keys {
     directory: Arc<Directory>,
     guesses: Arc<Guesses>,
     pepper: Option<Pepper>,
-    groups: Arc<Groups>,
-    book: Arc<Book>,
+    around: Around,
     trust: crate::trust::Shared,
     unsealed: Arc<rules::Unsealed>,
-    policy: Policy,
+    /// Signed tokens, where they are accepted.
+    tokens: Option<Tokens>,
+    /// Fingerprints of what people sign in with.
+    stamps: Stamps,
     /// A header of the configuration's own that may hold a key.
     header: Option<String>,
+    /// The addresses that may ask; none means all.
+    addresses: Vec<String>,
+}
+
+/// What signed tokens are read with.
+#[derive(Debug)]
+struct Tokens {
+    verifier: Verifier,
+    settings: Arc<JwtAuth>,
 }
 
 /// What a configuration alone does not give: it stays when the configuration changes.
@@ -75,6 +100,10 @@ pub struct Foundation {
     pub trust: crate::trust::Shared,
     /// Keys of providers that are open already.
     pub unsealed: Arc<rules::Unsealed>,
+    /// Where keys of issuers are, and those that were found.
+    pub places: Arc<Places>,
+    /// Sign-ins that have come back from their identity provider.
+    pub returned: Arc<crate::sso::Returned>,
 }
 
 /// Headers that may hold a key besides `authorization`, in order of preference.
@@ -88,8 +117,13 @@ impl Keys {
         let trusted = Arc::new(Caller::trusted(if master.is_some() { Credential::Master } else { Credential::Open }));
         // What callers may use depends on groups of models that the configuration names.
         foundation.directory.forget_all();
-        let Foundation { store, directory, guesses, pepper, book, trust, unsealed } = foundation.clone();
+        let Foundation { store, directory, guesses, pepper, book, places, trust, unsealed, .. } = foundation.clone();
         let policy = Policy { user_on_team_keys: config.general.budget_of_user_on_team_keys };
+        let tokens = config.general.jwt.as_ref().map(|settings| {
+            // What it is made of has been looked at by whoever starts the gateway.
+            let transport = crate::transport::of(config).unwrap_or_else(|_| Transport::default());
+            Tokens { verifier: Verifier::new(settings, &places, transport), settings: Arc::new(settings.clone()) }
+        });
         Self {
             master,
             trusted,
@@ -97,12 +131,13 @@ impl Keys {
             directory,
             guesses,
             pepper,
-            groups: Arc::new(groups(config)),
-            book,
+            around: Around { groups: Arc::new(groups(config)), owned: Arc::new(Owned::of(config)), book, policy },
             trust,
             unsealed,
-            policy,
+            tokens,
+            stamps: Stamps::of(config),
             header: config.general.key_header.clone(),
+            addresses: config.general.addresses.clone(),
         }
     }
 
@@ -118,13 +153,24 @@ impl Keys {
 
     /// Groups of models by name.
     pub fn groups(&self) -> &Arc<Groups> {
-        &self.groups
+        &self.around.groups
+    }
+
+    /// Fingerprints of what people sign in with.
+    pub fn stamps(&self) -> &Stamps {
+        &self.stamps
     }
 
     /// Who sends that request, or why nobody may.
     pub async fn caller(&self, headers: &HeaderMap, query: Option<&str>, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
+        if !self.addresses.is_empty() && !from.is_some_and(|from| self.addresses.iter().any(|allowed| is_in(allowed, from))) {
+            return Err(Refused::forbidden("Access forbidden: IP address not allowed."));
+        }
         let Some(master) = &self.master else { return Ok(self.trusted.clone()) };
         let Some(given) = presented(headers, query, self.header.as_deref()) else {
+            if let Some(secret) = session::cookie(headers) {
+                return self.of_session(secret, from).await;
+            }
             let message = "Authentication Error, No api key passed in.";
             return Err(Refused::unauthenticated("auth_error", json!("None"), message));
         };
@@ -140,13 +186,54 @@ impl Keys {
             // A raise of its budget has ended, or the like.
             Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => {
                 self.directory.forget_key(&hex(&key));
-                self.guessed(&given, key, from).await?
+                self.look_up(&given, key, from).await?
             }
             Some(Some(known)) => known,
             // Somebody who goes on using a deleted key is no guesser.
             Some(None) => return Err(unknown(&given, &key)),
-            None => self.guessed(&given, key, from).await?,
+            None => self.look_up(&given, key, from).await?,
         };
+        caller.admit(Time::now(), from).map(|()| caller)
+    }
+
+    /// The holder of what is not known yet.
+    async fn look_up(&self, given: &str, key: Digest, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
+        match &self.tokens {
+            // Nobody guesses signatures: whoever comes with an old token is not counted as one who tries keys.
+            Some(tokens) if Verifier::may_be_token(given) => {
+                let store = self.store.as_ref().ok_or_else(Refused::no_store)?;
+                let read = || self.of_token(tokens, store, given);
+                self.directory.find(key, read).await?.ok_or_else(|| unknown(given, &key))
+            }
+            Some(_) | None => self.guessed(given, key, from).await,
+        }
+    }
+
+    async fn of_token(&self, tokens: &Tokens, store: &Store, given: &str) -> Result<Option<Caller>, Refused> {
+        let (said, issuer) = tokens.verifier.claims(given).await.map_err(disbelieved)?;
+        let bearer = claims::read(&tokens.settings, &issuer.fields, &said)?;
+        let name = said.get("iss").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let means = Means { settings: tokens.settings.clone(), around: self.around.clone() };
+        token::principal::caller(store, means, bearer, name).await.map(Some)
+    }
+
+    /// The holder of a session, by its secret.
+    pub async fn of_session(&self, secret: &str, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
+        let over =
+            || Refused::unauthenticated("expired_session", json!("None"), "Authentication Error, the session is over; sign in again");
+        let store = self.store.as_ref().ok_or_else(over)?;
+        let id = digest(secret.as_bytes());
+        match self.directory.known(&id) {
+            Some(Some(_)) if store.silence() > PATIENCE => return Err(StoreError::Silent.into()),
+            Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => self.directory.forget_key(&hex(&id)),
+            Some(Some(_)) | None => {}
+            Some(None) => return Err(over()),
+        }
+        let read = || {
+            let (hash, stamps, around) = (hex(&id), self.stamps.clone(), self.around.clone());
+            store.read(move |desk| async move { session::caller(&desk, &hash, &stamps, &around).await })
+        };
+        let caller = self.directory.find(id, read).await?.ok_or_else(over)?;
         caller.admit(Time::now(), from).map(|()| caller)
     }
 
@@ -173,29 +260,38 @@ impl Keys {
     }
 
     async fn read(&self, store: &Store, given: &str, key: Digest) -> Result<Option<Caller>, Refused> {
-        let (hash, groups, pepper) = (hex(&key), self.groups.clone(), self.pepper.clone());
-        let (book, policy) = (self.book.clone(), self.policy.clone());
-        let proof = pepper.map(|pepper| pepper.proof(given));
+        let (hash, pepper, given) = (hex(&key), self.pepper.clone(), given.to_owned());
+        let Around { groups, owned, book, policy } = self.around.clone();
         let read = store
             .read(move |desk| async move {
                 let Some(key) = resolve::key(&desk, &hash).await? else { return Ok(None) };
                 // A row without the right proof was not written by a gateway that knows the pepper.
-                if proof.is_some_and(|proof| key.verifier.as_deref() != Some(proof.as_str())) {
+                if pepper.is_some_and(|pepper| !pepper.proves(key.verifier.as_deref(), &given, &hash)) {
                     tracing::warn!(key = key.key_name, "a key's row does not bear the proof of this gateway's pepper");
                     return Ok(None);
                 }
                 let around = resolve::surroundings(&desk, &key).await?;
                 let allowance = terms::of(&book, &key, &around, &policy);
                 let rules = rules::Rules::read(&desk, &key).await?;
-                Ok::<_, Refused>(Some((resolve::caller(&key, &around, &groups, allowance), rules)))
+                let caller = Caller { owned, ..resolve::caller(&key, &around, &groups, allowance) };
+                Ok::<_, Refused>(Some((caller, rules)))
             })
             .await?;
         let Some((mut caller, mut rules)) = read else { return Ok(None) };
         rules.unseal(self.trust.as_deref(), &self.unsealed).await?;
-        caller.filters = crate::guard::Filters::of(&rules.filters());
-        caller.kept_share = rules.kept_share();
-        rules.bind(Arc::make_mut(&mut caller.principal), &self.book);
+        rules.govern(&mut caller, &self.around.book);
         Ok(Some(caller))
+    }
+}
+
+/// The refusal of a token. That an issuer's keys cannot be had is not its sender's fault.
+fn disbelieved(error: TokenError) -> Refused {
+    match error {
+        TokenError::Away(_) => {
+            let message = "The keys of the token's issuer cannot be fetched at the moment; try again soon";
+            Refused::new(503, "identity_provider_unavailable", serde_json::Value::Null, message).after(1)
+        }
+        error => Refused::unauthenticated("auth_error", json!("None"), format!("Authentication Error, {error}")),
     }
 }
 
@@ -289,12 +385,13 @@ mod tests {
             directory: foundation.directory,
             guesses: foundation.guesses,
             pepper: None,
-            groups: Arc::default(),
-            book: Arc::default(),
+            around: Around { groups: Arc::default(), owned: Arc::default(), book: Arc::default(), policy: Policy::default() },
             trust: None,
             unsealed: Arc::default(),
-            policy: Policy::default(),
+            tokens: None,
+            stamps: Stamps::default(),
             header: None,
+            addresses: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ mod chat;
 mod check;
 mod client;
 mod gitops;
+mod import;
 mod models;
 mod serve;
 mod spelling;
@@ -54,6 +55,9 @@ enum Command {
     /// What secrets are sealed with
     #[command(subcommand)]
     Secrets(trust::Secrets),
+    /// Take over what another gateway's database knows
+    #[command(subcommand)]
+    Import(import::Import),
     /// Check that the ledger is as it must be
     Verify(verify::Verify),
     /// Say what files would change in the running gateway
@@ -97,6 +101,7 @@ pub fn run() -> ExitCode {
         Command::Catalog(catalog) => catalog.run(&environment),
         Command::Audit(audit) => audit.run(environment),
         Command::Secrets(secrets) => secrets.run(environment),
+        Command::Import(import) => import.run(environment),
         Command::Verify(verify) => verify.run(environment),
         Command::Plan(plan) => plan.run(&environment),
         Command::Apply(apply) => apply.run(&environment),

@@ -48,7 +48,9 @@ fn wrong(callback: Option<&str>, challenge: Option<&str>, method: Option<&str>) 
         return Some("The application wants the answer at an address that is neither https nor on this machine.");
     }
     if callback.is_none() && challenge.is_none() {
-        return Some("The application says neither where the answer goes (<code>callback_url</code>) nor how it proves who it is (<code>code_challenge</code>).");
+        return Some(
+            "The application says neither where the answer goes (<code>callback_url</code>) nor how it proves who it is (<code>code_challenge</code>).",
+        );
     }
     method.filter(|method| !matches!(*method, "S256" | "plain")).map(|_| "<code>code_challenge_method</code> must be S256 or plain.")
 }
@@ -125,7 +127,9 @@ fn shown(status: StatusCode, callback: Option<&str>, content: &str) -> Response<
     *response.status_mut() = status;
     let uri = callback.filter(|url| codes::is_safe(url)).and_then(|url| url.parse::<http::Uri>().ok());
     let origin = uri.and_then(|uri| Some(format!(" {}://{}", uri.scheme_str()?, uri.authority()?))).unwrap_or_default();
-    let policy = format!("default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'{origin}");
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'{origin}"
+    );
     let headers = response.headers_mut();
     if let Ok(policy) = HeaderValue::try_from(policy) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);

@@ -6,7 +6,9 @@ use std::time::Instant;
 use http::request::Parts;
 use serde_json::{Number, Value, json};
 use switchboard_engine::call::{Call, Content, Door};
+use switchboard_engine::catalog::PicoUsd;
 use switchboard_engine::classify::Dimension;
+use switchboard_engine::route::hooks::Advice;
 use switchboard_engine::route::{Exclusion, Plan, Target};
 use switchboard_engine::smart::{Reading, Smart};
 use switchboard_engine::wire::Dialect;
@@ -99,10 +101,25 @@ fn explanation(call: &Call, plan: &Plan) -> Value {
         "classify_us": told.map(|reading| reading.classify_us),
         "score": told.map(|reading| rounded(reading.complexity.score)),
         "features": told.map(features),
+        "classified_by": advice.and_then(|advice| advice.told_by),
+        "experiment": advice.and_then(|advice| advice.trial.as_ref()).map(|trial| json!({"name": &*trial.experiment, "arm": &*trial.arm})),
+        "savings": advice.and_then(|advice| savings(advice, plan)),
         "strategy": advice.and_then(|advice| advice.strategy).unwrap_or(plan.strategy),
         "order": plan.targets.iter().map(target).collect::<Vec<_>>(),
         "excluded": plan.excluded.iter().map(exclusion).collect::<Vec<_>>(),
     })
+}
+
+/// What the reference would cost, and what is saved against it.
+fn savings(advice: &Advice, plan: &Plan) -> Option<Value> {
+    let reference = advice.reference.as_ref()?;
+    let saved = advice.reference_cost.zip(plan.targets.first().and_then(|target| target.expected_cost));
+    let number = |cost: PicoUsd| serde_json::from_str::<Number>(&cost.to_string()).ok();
+    Some(json!({
+        "reference_model": reference.spec.group,
+        "reference_cost_usd": advice.reference_cost.and_then(number),
+        "expected_saving_usd": saved.and_then(|(reference, cost)| number(PicoUsd(reference.0 - cost.0))),
+    }))
 }
 
 /// What the score is made of.

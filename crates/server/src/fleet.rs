@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use switchboard_engine::catalog::{Auth, Catalog};
 use switchboard_engine::deployment::{Deployment, Spec};
+use switchboard_engine::experiment::Shadow;
 use switchboard_engine::health::Registry;
 use switchboard_engine::route::settings::Settings;
 use switchboard_engine::route::traits::{Pattern, Traits};
 use switchboard_engine::route::{Fallback, Fleet, Names, TryPolicy};
 use switchboard_engine::sign::{Secret, Signer};
-use switchboard_engine::upstream::{Origin, Transport, TransportSettings, Verify};
+use switchboard_engine::upstream::Origin;
 
 use crate::config::Location;
-use crate::config::resolved::{Config, Deployment as Configured, Fallback as Written, FallbackTarget, SslVerify};
+use crate::config::resolved::{Config, Deployment as Configured, Fallback as Written, FallbackTarget};
 use crate::credential::Ingredients;
 
 /// What could not be made into a deployment, and why.
@@ -208,8 +209,10 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         stream_timeout: named.limits.stream_timeout.or(config.router.stream_timeout),
         num_retries: named.limits.num_retries.or(named.limits.max_retries),
         cooldown_time: named.limits.cooldown_time,
-        transport: transport(connection.ssl_verify.as_ref())?,
+        transport: crate::transport::of_deployment(config, connection.ssl_verify.as_ref(), connection.ssl_certificate.as_deref())
+            .map_err(|error| error.to_string())?,
         secrets,
+        shadows: named.silent_models.iter().map(|model| Arc::new(Shadow::silent(model))).collect(),
         ..Spec::default()
     })
 }
@@ -258,20 +261,6 @@ fn values(named: &Configured) -> BTreeMap<String, String> {
     let own = pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
     let other = named.default_params.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
     other.chain(own).collect()
-}
-
-fn transport(verify: Option<&SslVerify>) -> Result<Option<Transport>, String> {
-    let settings = match verify {
-        None | Some(SslVerify::System) => return Ok(None),
-        Some(SslVerify::Off) => TransportSettings { verify: Verify::Nothing, ..TransportSettings::default() },
-        Some(SslVerify::File(path)) => {
-            let pem = std::fs::read(path).map_err(|error| format!("the certificate file `{path}` cannot be read: {error}"))?;
-            TransportSettings { extra_roots: Some(pem), ..TransportSettings::default() }
-        }
-    };
-    let transport = Transport::new(settings);
-    transport.check().map_err(|error| error.to_string())?;
-    Ok(Some(transport))
 }
 
 /// The built-in model, for a first look and for tests.

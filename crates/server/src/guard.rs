@@ -39,8 +39,20 @@ static INSTRUCTIONS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 
 /// Keys of requests below which text stands.
 const PLACES: [&str; 14] = [
-    "messages", "content", "text", "input", "prompt", "system", "instructions", "contents", "parts", "systemInstruction",
-    "system_instruction", "output", "query", "documents",
+    "messages",
+    "content",
+    "text",
+    "input",
+    "prompt",
+    "system",
+    "instructions",
+    "contents",
+    "parts",
+    "systemInstruction",
+    "system_instruction",
+    "output",
+    "query",
+    "documents",
 ];
 
 /// What is done where something is found.
@@ -204,7 +216,9 @@ impl Filter {
         match &self.sought {
             Sought::Pattern(regex) => places(regex),
             Sought::Instructions => INSTRUCTIONS.as_ref().map(places).unwrap_or_default(),
-            Sought::Kind(kind) => recognize::find(text, Some(&[kind])).into_iter().map(|found| (found.span.start, found.span.end)).collect(),
+            Sought::Kind(kind) => {
+                recognize::find(text, Some(&[kind])).into_iter().map(|found| (found.span.start, found.span.end)).collect()
+            }
         }
     }
 }

@@ -35,27 +35,11 @@ pub(crate) fn cell(id: &str) -> Cell {
     Cell::new(KIND, id, "content")
 }
 
-/// The answer as it goes out; a copy is kept where that is wanted.
-pub(crate) fn watched(app: &Arc<App>, caller: &Caller, call: &Call, mut answered: Answered) -> Answered {
+/// What is to be kept of a call, if anything is.
+pub(crate) fn page(app: &Arc<App>, caller: &Caller, call: &Call) -> Option<Page> {
     let share = if app.config().general.stores_prompts { 1.0 } else { caller.kept_share };
-    if share <= 0.0 || rand::random::<f64>() >= share || call.body.len() > LONGEST || app.trust.is_none() {
-        return answered;
-    }
-    let page = Page { app: app.clone(), id: call.id.clone(), door: call.door, stream: call.stream, input: input(call) };
-    let status = answered.status().as_u16();
-    let body = std::mem::replace(answered.body_mut(), AnswerBody::Whole(None));
-    *answered.body_mut() = match body {
-        AnswerBody::Whole(body) => {
-            page.keep(status, body.as_ref());
-            AnswerBody::Whole(body)
-        }
-        AnswerBody::Stream(stream) => {
-            let then = move |copy: Option<Vec<u8>>| page.keep(status, copy.map(Bytes::from).as_ref());
-            AnswerBody::Copied(Box::new(Copied::new(stream, LONGEST, Box::new(then))))
-        }
-        copied @ AnswerBody::Copied(_) => copied,
-    };
-    answered
+    let wanted = share > 0.0 && rand::random::<f64>() < share && call.body.len() <= LONGEST && app.trust.is_some();
+    wanted.then(|| Page { app: app.clone(), id: call.id.clone(), door: call.door, stream: call.stream, input: input(call) })
 }
 
 /// What was asked, as OpenRouter tells it: a list of messages, or one text.
@@ -72,7 +56,7 @@ fn input(call: &Call) -> Value {
 }
 
 /// One generation that is to be kept.
-struct Page {
+pub(crate) struct Page {
     app: Arc<App>,
     id: String,
     door: Door,
@@ -81,6 +65,23 @@ struct Page {
 }
 
 impl Page {
+    /// The answer as it goes out, of which a copy is kept.
+    pub(crate) fn watch(self, mut answered: Answered) -> Answered {
+        let status = answered.status().as_u16();
+        let body = std::mem::replace(answered.body_mut(), AnswerBody::Whole(None));
+        *answered.body_mut() = match body {
+            AnswerBody::Whole(body) => {
+                self.keep(status, body.as_ref());
+                AnswerBody::Whole(body)
+            }
+            under_way => {
+                let then = move |copy: Option<Vec<u8>>| self.keep(status, copy.map(Bytes::from).as_ref());
+                Copied::of(under_way, LONGEST, Box::new(then))
+            }
+        };
+        answered
+    }
+
     /// Keeps it, beside whatever else goes on.
     fn keep(self, status: u16, body: Option<&Bytes>) {
         let Some(store) = self.app.store.clone() else { return };
@@ -165,17 +166,16 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_whole_or_streamed() {
-        let door = Door {
-            operation: Operation::Chat,
-            dialect: Dialect::OpenAiChat,
-            flavor: Flavor::OpenRouter,
-            shape: "openai",
-            array: false,
-        };
+        let door =
+            Door { operation: Operation::Chat, dialect: Dialect::OpenAiChat, flavor: Flavor::OpenRouter, shape: "openai", array: false };
         let whole = r#"{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"Hello","reasoning":"Hm"}}]}"#;
         let wanted = Said { text: Some("Hello".to_owned()), reasoning: Some("Hm".to_owned()) };
         assert_eq!(said(door, false, &Bytes::from(whole)), wanted);
-        let chunk = |delta: &str| format!(r#"data: {{"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{{"index":0,"delta":{delta}}}]}}"#);
+        let chunk = |delta: &str| {
+            format!(
+                r#"data: {{"id":"x","object":"chat.completion.chunk","created":1,"model":"m","choices":[{{"index":0,"delta":{delta}}}]}}"#
+            )
+        };
         let parts = [chunk(r#"{"role":"assistant","reasoning":"Hm"}"#), chunk(r#"{"content":"Hel"}"#), chunk(r#"{"content":"lo"}"#)];
         let streamed = format!("{}\n\n", parts.join("\n\n"));
         assert_eq!(said(door, true, &Bytes::from(streamed)), wanted);

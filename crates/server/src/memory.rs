@@ -62,6 +62,22 @@ pub(crate) fn reach(config: &Config) -> Result<Option<Store>, MemoryError> {
     Ok(address(config).map(|address| Store::open(&Settings { address, connections })).transpose()?)
 }
 
+/// What proofs of keys are made with, for commands: the same as the gateway's.
+pub(crate) fn pepper(config: &Config) -> Result<Option<Pepper>, MemoryError> {
+    let general = &config.general;
+    if let Some(pepper) = &general.key_pepper {
+        return Ok(Some(Pepper::new(pepper.expose().as_bytes())));
+    }
+    let Some(folder) = config.switchboard.data_dir.as_ref().filter(|_| general.database_url.is_none()) else { return Ok(None) };
+    let failed = |place: &Path| {
+        let place = place.to_owned();
+        |source| MemoryError::Directory { place, source }
+    };
+    fs::create_dir_all(folder).map_err(failed(folder))?;
+    let file = folder.join(PEPPER);
+    Ok(Some(Pepper::new(&kept(&file).map_err(failed(&file))?)))
+}
+
 /// Opens the memory, if there is to be one. Where its database is away, the gateway starts all the same.
 pub(crate) fn open(config: &Config) -> Result<Foundation, MemoryError> {
     let general = &config.general;

@@ -75,6 +75,10 @@ fn listed(app: &App, caller: &Caller, wanted: Wanted) -> Vec<Listed> {
     if !wanted.only_access_groups {
         list = models(app, wanted.patterns);
         list.retain(|listed| caller.may_use(&[&listed.name, &listed.group]));
+        // A team sees its models by the names it gave them.
+        list.retain(|listed| caller.sees_all() || caller.owned.owner(&listed.group).is_none());
+        let of_team = caller.owned.of_team(caller.team.as_deref()).map(|(public, _)| public);
+        list.extend(of_team.filter_map(|public| find(app, caller, public).ok()));
         // Its own names for models come beside theirs.
         let own = caller.principal.aliases.iter();
         list.extend(own.filter_map(|(alias, model)| Some(Listed { name: alias.clone(), ..find(app, caller, model).ok()? })));
@@ -141,7 +145,7 @@ pub(crate) fn gemini(app: &App, caller: &Caller, name: Option<&str>, query: Opti
 
 fn find(app: &App, caller: &Caller, name: &str) -> Result<Listed, Problem> {
     let fleet = app.gateway.fleet();
-    let meant = caller.principal.meant(name);
+    let meant = caller.meant(name);
     let (group, deployments) = fleet.find(meant).ok_or_else(|| *Error::model_not_found(name).problem)?;
     let first = deployments.first().ok_or_else(|| *Error::model_not_found(name).problem)?;
     let mut found = Listed::of(name.to_owned(), first);

@@ -8,8 +8,10 @@ use serde_json::{Map, Value, json};
 use switchboard_engine::call::Door;
 use switchboard_engine::wire::{Dialect, Operation};
 
+use crate::authz::Policy;
 use crate::market::Listing;
 use crate::router::{Audience, Info, Page, Route, Row, rows};
+use crate::sso::Step;
 
 const SCHEMAS: &str = include_str!("openapi/schemas.json");
 
@@ -163,8 +165,18 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
             json!({"schema": {"type": "object", "description": "A request in the form of any client.", "additionalProperties": true}});
         operation["requestBody"] = json!({"required": true, "content": {"application/json": any}});
     }
+    let login = json!({"schema": {
+        "type": "object", "required": ["username", "password"],
+        "properties": {"username": {"type": "string"}, "password": {"type": "string"}},
+    }});
+    match row.route {
+        Route::SignIn(Step::Login) => operation["requestBody"] = json!({"content": {"application/x-www-form-urlencoded": login}}),
+        Route::SignIn(Step::LoginJson) => operation["requestBody"] = json!({"content": {"application/json": login}}),
+        _ => {}
+    }
     operation["security"] = match row.route {
         Route::Page(page) if page.is_open() => json!([]),
+        Route::SignIn(_) if row.policy == Policy::Public => json!([]),
         _ => json!([{"bearer": []}, {"x-api-key": []}, {"api-key": []}, {"x-goog-api-key": []}]),
     };
     operation
@@ -227,6 +239,8 @@ fn document_of(path: &str, route: Route) -> Value {
         Route::Page(Page::HealthHistory) => json("HealthHistory"),
         Route::Page(Page::HealthShared) => json("HealthShared"),
         Route::Page(Page::Test) => json("Tested"),
+        Route::SignIn(Step::Begin | Step::Callback | Step::Form | Step::Login) => json!({"text/html": {"schema": {"type": "string"}}}),
+        Route::SignIn(_) => json!({"application/json": {"schema": {"type": "object"}}}),
         Route::Call(_) | Route::Gemini | Route::Admin(_) => json!({}),
     }
 }

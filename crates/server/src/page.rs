@@ -74,6 +74,16 @@ pub(crate) fn base(app: &App, parts: &request::Parts) -> String {
     format!("{}://{host}{}", if secure { "https" } else { "http" }, config.general.root_path)
 }
 
+/// A page with a form that is sent to this gateway.
+pub(crate) fn form_page(root: &str, title: &str, content: &str) -> Response<AnswerBody> {
+    let mut response = html(html::page(title, content).replace("href=\"style.css\"", &format!("href=\"{root}/style.css\"")));
+    let policy = SAFETY[0].1.replace("form-action 'none'", "form-action 'self'");
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        response.headers_mut().insert(HeaderName::from_static("content-security-policy"), policy);
+    }
+    response
+}
+
 /// Whether the gateway can serve. A deployment that fails is its own matter; only a stop makes the whole unready.
 fn ready(app: &App) -> Response<AnswerBody> {
     if (app.draining)() {

@@ -1,9 +1,14 @@
 //! From the configuration as meant to how the engine tries calls.
 
+use std::collections::HashMap;
+
 use switchboard_engine::attempt::{ByClass, Cooldown, Hedging, Settings};
+use switchboard_engine::egress::Policy;
+use switchboard_engine::media::Media;
+use switchboard_engine::service;
 
 use crate::config::Config;
-use crate::config::resolved::Counts;
+use crate::config::resolved::{Counts, Recovery};
 
 /// How calls are to be tried.
 pub fn of(config: &Config) -> Settings {
@@ -21,10 +26,40 @@ pub fn of(config: &Config) -> Settings {
             allowed_fails: router.allowed_fails,
             allowed_fails_policy: by_class(&resilience.allowed_fails_policy),
         },
-        hedging: own.hedging.then_some(Hedging { least: own.hedge_after, unknown: None }),
+        hedging: own.hedging.then(|| hedging(own)),
         early_headers_after: own.early_headers_after,
+        media: media(config),
         continue_streams: own.continue_streams,
+        silence: own.stream_silence_timeout,
+        service: service::Settings {
+            coalesce: own.coalesce_requests,
+            idempotency_ttl: own.idempotency_ttl,
+            idempotency_bytes: own.idempotency_max_bytes,
+        },
     }
+}
+
+/// How media at URLs are fetched, with the authorities that are trusted for providers.
+fn media(config: &Config) -> Option<Media> {
+    let own = Some(&config.switchboard.media).filter(|own| own.fetch)?;
+    let policy = Policy {
+        only: own.hosts.clone(),
+        ports: own.ports.clone(),
+        plain: own.allow_http,
+        internal: own.private_hosts.clone(),
+        redirects: own.max_redirects,
+        bytes: own.max_bytes,
+        time: own.timeout,
+        // A file that cannot be read has stopped the start.
+        extra_roots: config.switchboard.upstream.ca_file.as_deref().and_then(|file| std::fs::read(file).ok()),
+        hosts: HashMap::new(),
+    };
+    Some(Media::new(policy, own.max_urls, own.max_bytes_in_flight))
+}
+
+fn hedging(own: &Recovery) -> Hedging {
+    let default = Hedging::default();
+    Hedging { least: own.hedge_after.unwrap_or(default.least), unknown: own.hedge_after }
 }
 
 fn by_class(counts: &Counts) -> ByClass {

@@ -9,6 +9,7 @@ use switchboard_engine::wire::{Dialect, Operation};
 use crate::admin::Action;
 use crate::authz::Policy;
 use crate::market::Listing;
+use crate::sso;
 
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Route {
     Page(Page),
     /// Where somebody lets an application have a key.
     Consent,
+    /// A step of signing in.
+    SignIn(sso::Step),
     /// The management API.
     Admin(Action),
 }
@@ -164,7 +167,7 @@ impl Row {
             Route::Gemini | Route::GeminiModels => Audience::Gemini,
             Route::Models | Route::Model | Route::Info(_) | Route::Explain(_) => Audience::Everyone,
             Route::Market(_) | Route::Consent => Audience::OpenRouter,
-            Route::Page(_) => Audience::Operator,
+            Route::Page(_) | Route::SignIn(_) => Audience::Operator,
             Route::Admin(_) => Audience::Administrator,
         }
     }
@@ -294,14 +297,7 @@ pub const ALONE: [Row; 24] = [
         form: "",
         summary: "Where somebody lets an application have a key",
     },
-    Row {
-        method: "POST",
-        path: "/auth",
-        route: Route::Consent,
-        policy: Policy::Public,
-        form: "",
-        summary: "What that page sends",
-    },
+    Row { method: "POST", path: "/auth", route: Route::Consent, policy: Policy::Public, form: "", summary: "What that page sends" },
     // everyone
     page("/", Page::Home, Policy::Public, "What this is"),
     page("/docs", Page::Docs, Policy::Public, "The API, for people"),
@@ -402,7 +398,8 @@ pub fn rows() -> impl Iterator<Item = (String, Row)> {
         MODEL_PREFIXES.into_iter().flat_map(|prefix| BY_MODEL.into_iter().map(move |row| (format!("{prefix}{}", row.path), row)));
     let alone = ALONE.into_iter().map(|row| (row.path.to_owned(), row));
     let admin = crate::admin::routes::rows().copied().map(|row| (row.path.to_owned(), row));
-    shared.chain(by_model).chain(alone).chain(admin)
+    let sign_in = sso::ROWS.iter().map(|row| (row.path.to_owned(), *row));
+    shared.chain(by_model).chain(alone).chain(sign_in).chain(admin)
 }
 
 fn flavored(mut row: Row, flavor: Flavor) -> Row {

@@ -1,6 +1,5 @@
 //! From a configuration to a running gateway, and back to nothing without losing an answer.
 
-use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,18 +21,21 @@ use crate::books::{Books, BooksError};
 use crate::chore::Chore;
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
 use crate::edge::reservoir::Reservoir;
-use crate::edge::settings::BodyLimits;
+use crate::edge::settings::{BodyLimits, ClientAuthorities};
 use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
 use crate::health::Checks;
 use crate::health::background;
+use crate::live::{self, Live};
 use crate::memory::{self, MemoryError};
 use crate::overlay::{self, OverlayError};
 use crate::peers::Others;
-use crate::reload::{Reload, Reloading, needs_restart};
+use crate::reload::{Reload, Reloading};
 use crate::resilience;
 use crate::router::Router;
+use crate::served;
 use crate::transport::{self, BadTransport};
+use crate::trials::{self, Mirrored, Trials};
 use crate::trust::{Trust, TrustError};
 
 /// A gateway could not start.
@@ -102,7 +104,8 @@ pub fn loader(source: Source, overrides: Overrides, environment: Environment) ->
 impl Gate {
     /// Starts a gateway that records to `recorder`; `log` is the recorder's thread, to be waited for at the end.
     pub fn start(config: Config, recorder: Arc<dyn Recorder>, log: Option<JoinHandle<()>>) -> Result<Self, StartError> {
-        let config = Arc::new(config);
+        let base = Arc::new(config);
+        let config = base.clone();
         let catalog = overlay::catalog(config.switchboard.catalog.as_deref())?;
         let transport = transport::of(&config)?;
         let demo = needs_demo(&config).then(crate::demo::start).transpose()?;
@@ -111,6 +114,8 @@ impl Gate {
         let mut foundation = memory::open(&config)?;
         let trust = foundation.store.as_ref().map(|store| Trust::open(&config, store)).transpose()?.flatten().map(Arc::new);
         foundation.trust.clone_from(&trust);
+        let laid = live::at_start(foundation.store.as_ref(), trust.as_ref());
+        let config = live::over(&config, &laid);
         let books = Books::open(&config, foundation.store.as_ref())?;
         foundation.book = books.book.clone();
         books.follow(&config);
@@ -118,11 +123,17 @@ impl Gate {
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
+        let (live, wakes) = Live::new(base, laid, unusable.clone());
+        if let Some(store) = &foundation.store {
+            store.listen(live.ear());
+        }
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
         let app = Arc::new(App {
-            gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config)),
+            gateway: Gateway::new(fleet, books.admission(bound), books.recorder(recorder), resilience::of(&config))
+                .with_archive(served::archive(&config, foundation.store.as_ref())?),
             smart,
+            trials: Trials::open(foundation.store.as_ref()),
             health,
             others: Others::of(&config)?,
             checks: Checks::default(),
@@ -134,14 +145,17 @@ impl Gate {
             book: books.book.clone(),
             books,
             config: ArcSwap::new(config.clone()),
+            live,
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
+        app.trials.apply(&app, &config);
         let router = Router::new(&config.general.root_path)?;
-        let chores = chores(&app, &config, &transport)?;
+        let mut chores = chores(&app, &config, &transport)?;
+        chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
         let shared = app.clone();
         let running = Edge::run(settings(&config), move |_| {
             let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), router: router.clone() };
-            let acceptor = Rc::new(acceptor);
+            let acceptor = Arc::new(acceptor);
             Ok(move |request| serve(acceptor.clone(), request))
         })?;
         // Only this thread sets it, once.
@@ -168,20 +182,13 @@ impl Gate {
     pub fn reloader(&self) -> impl Fn(Arc<Config>) -> Result<Applied, OverlayError> + Send + 'static {
         let (app, demo_base) = (self.app.clone(), self.demo_base.clone());
         move |config| {
-            let catalog = overlay::catalog(config.switchboard.catalog.as_deref())?;
-            let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &app.health);
-            let mut restart = needs_restart(&app.config(), &config);
-            if demo_base.is_none() && needs_demo(&config) {
-                restart.push("the built-in model");
+            let needs_demo = demo_base.is_none() && needs_demo(&config);
+            let mut applied = app.live.rebase(&app, demo_base.as_deref(), config)?;
+            app.trials.apply(&app, &app.config());
+            if needs_demo {
+                applied.restart.push("the built-in model");
             }
-            app.smart.replace(config.switchboard.smart.clone(), &fleet);
-            app.gateway.replace(fleet);
-            app.gateway.configure(resilience::of(&config));
-            app.catalog.store(catalog);
-            app.books.follow(&config);
-            app.keys.store(Arc::new(Keys::of(&config, &app.foundation)));
-            app.config.store(config);
-            Ok(Applied { unusable, restart })
+            Ok(applied)
         }
     }
 
@@ -263,10 +270,11 @@ fn settings(config: &Config) -> edge::Settings {
     let own = &config.switchboard;
     edge::Settings {
         listen: own.listen.iter().map(|listen| edge::Address::Tcp(listen.address)).collect(),
-        tls: own
-            .tls
-            .as_ref()
-            .map(|files| edge::settings::TlsFiles { certificate: files.certificate_file.clone(), key: files.private_key_file.clone() }),
+        tls: own.tls.as_ref().map(|files| edge::settings::TlsFiles {
+            certificate: files.certificate_file.clone(),
+            key: files.private_key_file.clone(),
+            clients: files.client_ca_file.clone().map(|authorities| ClientAuthorities { authorities, optional: files.client_optional }),
+        }),
         workers: own.workers as usize,
         max_connections: own.limits.max_connections as usize,
         header_timeout: own.timeouts.header_read,
@@ -287,10 +295,15 @@ fn settings(config: &Config) -> edge::Settings {
 
 /// What goes on beside requests.
 fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result<Vec<Chore>, StartError> {
-    let (own, transport) = (config.clone(), transport.clone());
+    let (own, transport, again) = (config.clone(), transport.clone(), transport.clone());
     let check = || background::start(app.clone(), move || worker(&own, &transport));
     let checking = config.general.health_checks.background.then(check).transpose()?;
-    Ok(app.others.start(&app.health)?.into_iter().chain(checking).collect())
+    let following = app.store.is_some().then(|| trials::start(app.clone())).transpose()?;
+    let (mirrored, inbox) = Mirrored::new();
+    app.gateway.reflect_to(Arc::new(mirrored));
+    let (own, transport) = (config.clone(), again);
+    let reflecting = trials::reflect(app.clone(), inbox, move || worker(&own, &transport))?;
+    Ok(app.others.start(&app.health)?.into_iter().chain(checking).chain(following).chain([reflecting]).collect())
 }
 
 /// One worker's connections to providers.

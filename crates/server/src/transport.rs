@@ -1,10 +1,15 @@
-//! How connections to providers are carried, from the configuration: authorities to trust, and the proxy to go through.
+//! How connections to providers are carried, from the configuration: authorities to trust, the certificate
+//! to show, and the proxy to go through.
+
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use http::HeaderValue;
-use switchboard_engine::upstream::{Origin, Proxy, Transport, TransportSettings};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use switchboard_engine::upstream::{Identity, Origin, Proxy, Transport, TransportSettings, Verify};
 
 use crate::config::Config;
+use crate::config::resolved::SslVerify;
 
 /// The settings of `switchboard.upstream` cannot be used. Names no value: a proxy's URL may hold a password.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +17,22 @@ pub enum BadTransport {
     /// The authorities cannot be read.
     #[error("`switchboard.upstream.ca_file` cannot be read: {0}")]
     AuthorityFile(std::io::Error),
+    /// A file of authorities cannot be read.
+    #[error("`{path}` cannot be read: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
+    },
+    /// The gateway's own certificate cannot be used.
+    #[error("the certificate or the key in `{path}` cannot be used: {source}")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: rustls_pki_types::pem::Error,
+    },
     /// The authorities, or the TLS settings as a whole, are refused.
     #[error("`switchboard.upstream` cannot be used: {0}")]
     Refused(#[from] switchboard_engine::upstream::TransportError),
@@ -22,15 +43,67 @@ pub enum BadTransport {
 
 /// The transport of every connection to a provider that has none of its own.
 pub fn of(config: &Config) -> Result<Transport, BadTransport> {
-    let own = &config.switchboard.upstream;
-    let extra_roots = own.ca_file.as_deref().map(std::fs::read).transpose().map_err(BadTransport::AuthorityFile)?;
-    let proxy = own.proxy_url.as_ref().map(|url| proxy(url.expose(), bypassed(config))).transpose()?;
-    let check = extra_roots.is_some();
-    let transport = Transport::new(TransportSettings { extra_roots, proxy, ..TransportSettings::default() });
+    let settings = settings(config, config.litellm.ssl_verify.clone().or_else(|| verify_of(config)).as_ref(), None)?;
+    let check = settings.extra_roots.is_some() || settings.identity.is_some();
+    let transport = Transport::new(settings);
     if check {
         transport.check()?;
     }
     Ok(transport)
+}
+
+/// The transport of a deployment; `None`: that of all others.
+pub fn of_deployment(config: &Config, verify: Option<&SslVerify>, certificate: Option<&Path>) -> Result<Option<Transport>, BadTransport> {
+    if verify.is_none() && certificate.is_none() {
+        return Ok(None);
+    }
+    let transport = Transport::new(settings(config, verify, certificate)?);
+    transport.check()?;
+    Ok(Some(transport))
+}
+
+/// What is set for all, but for who is believed and who we say we are.
+fn settings(config: &Config, verify: Option<&SslVerify>, certificate: Option<&Path>) -> Result<TransportSettings, BadTransport> {
+    let own = &config.switchboard.upstream;
+    let mut extra_roots = own.ca_file.as_deref().map(std::fs::read).transpose().map_err(BadTransport::AuthorityFile)?;
+    if let Some(SslVerify::File(path)) = verify {
+        let pem = std::fs::read(path).map_err(|source| BadTransport::Unreadable { path: path.into(), source })?;
+        extra_roots.get_or_insert_default().extend(pem);
+    }
+    let general = config.litellm.ssl_certificate.clone();
+    let general = general.or_else(|| config.environment.get_non_empty("SSL_CERTIFICATE").map(PathBuf::from));
+    let identity = match (certificate, &own.client_certificate_file) {
+        (Some(both), _) => Some(identity(both, both)?),
+        (None, Some(chain)) => Some(identity(chain, own.client_key_file.as_ref().unwrap_or(chain))?),
+        (None, None) => general.map(|both| identity(&both, &both)).transpose()?,
+    };
+    Ok(TransportSettings {
+        verify: if verify == Some(&SslVerify::Off) { Verify::Nothing } else { Verify::Full },
+        extra_roots,
+        identity,
+        proxy: own.proxy_url.as_ref().map(|url| proxy(url.expose(), bypassed(config))).transpose()?,
+        ..TransportSettings::default()
+    })
+}
+
+/// What `SSL_VERIFY` says.
+fn verify_of(config: &Config) -> Option<SslVerify> {
+    Some(match config.environment.get_non_empty("SSL_VERIFY")?.trim() {
+        word if word.eq_ignore_ascii_case("false") => SslVerify::Off,
+        word if word.eq_ignore_ascii_case("true") => SslVerify::System,
+        path => SslVerify::File(path.to_owned()),
+    })
+}
+
+/// Our own certificate: the chain and the key, which may stand in one file.
+fn identity(chain: &Path, key: &Path) -> Result<Identity, BadTransport> {
+    let unusable = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BadTransport::Certificate { path, source }
+    };
+    let certificates = CertificateDer::pem_file_iter(chain).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unusable(chain))?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(unusable(key))?;
+    Ok(Identity { chain: certificates, key })
 }
 
 /// Hosts reached directly: this machine, and what `NO_PROXY` says.

@@ -5,6 +5,7 @@
 //! which they are committed, so that another gateway that reads on from the last number it saw misses none.
 
 mod page;
+mod secret;
 mod statement;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,6 +25,7 @@ use crate::error::StoreError;
 use crate::object::Object;
 use crate::open::{Store, micros};
 use crate::sql::Sql;
+use crate::time::Time;
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,6 +297,19 @@ impl Desk {
     /// What was deleted of that kind under that id, the latest first.
     pub async fn deleted<O: Object>(&self, id: &str) -> Result<Vec<O>, StoreError> {
         self.rows(sqlx::query(statement::DELETED).bind(O::KIND).bind(id.to_owned())).await
+    }
+
+    /// When the object was written or used last.
+    pub async fn touched<O: Object>(&self, id: &str) -> Result<Option<Time>, StoreError> {
+        let row = self.row(sqlx::query(statement::TOUCHED).bind(O::KIND).bind(id.to_owned())).await?;
+        row.map(|row| Ok(Time(row.try_get(0)?))).transpose()
+    }
+
+    /// Says that the object is used now. That changes nothing of it: nobody is told, and nothing is logged.
+    pub async fn touch<O: Object>(&self, id: &str) -> Result<(), StoreError> {
+        let touch = sqlx::query(statement::TOUCH).bind(O::KIND).bind(id.to_owned()).bind(micros());
+        touch.execute(&self.sql.writers).await?;
+        Ok(())
     }
 
     /// Writes an object, whether it is there or not.

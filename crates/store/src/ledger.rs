@@ -4,13 +4,16 @@
 //! carried twice adds nothing the second time. Rows of counters are touched in the order of their keys, whoever touches them, so
 //! that gateways that share a database do not wait for each other in circles.
 
+mod carry;
 mod line;
 mod post;
 mod recorder;
 pub mod report;
+mod routed;
 mod verify;
 mod writer;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use sqlx::Row;
@@ -20,7 +23,8 @@ use crate::error::StoreError;
 use crate::open::Store;
 use crate::sql::Sql;
 
-pub use line::{BYOK_COST, LogLine};
+pub use carry::{Balance, carry_blocking};
+pub use line::{BYOK_COST, LogLine, Part, Saving};
 pub use recorder::SpendLog;
 pub use verify::{Finding, Report, verify, verify_blocking};
 pub use writer::Writer;
@@ -38,10 +42,28 @@ pub(crate) fn account(level: &str, name: &str, model: &str) -> i64 {
         text.extend_from_slice(part.as_bytes());
         text.push(0);
     }
-    let digest = ring::digest::digest(&ring::digest::SHA256, &text);
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&digest.as_ref()[..8]);
-    i64::from_be_bytes(bytes) & i64::MAX
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(number) = known.get(&text) {
+            return *number;
+        }
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        let digest = ring::digest::digest(&ring::digest::SHA256, &text);
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&digest.as_ref()[..8]);
+        let number = i64::from_be_bytes(bytes) & i64::MAX;
+        known.insert(text, number);
+        number
+    })
+}
+
+/// Numbers of accounts that a thread remembers.
+const MOST_KNOWN: usize = 8_192;
+
+thread_local! {
+    /// The same few accounts come again and again, and a digest of each would be most of what posting them takes.
+    static KNOWN: RefCell<HashMap<Vec<u8>, i64>> = RefCell::default();
 }
 
 /// The number of a scope's account.

@@ -9,11 +9,14 @@
 //!
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
+pub mod archive;
 pub mod audit;
 pub mod desk;
 pub mod error;
+pub mod experiment;
 pub mod failpoint;
 mod follow;
+pub mod foreign;
 pub mod journal;
 pub mod lease;
 pub mod ledger;
@@ -24,11 +27,13 @@ mod open;
 pub mod peers;
 pub mod redis;
 mod rows;
+pub mod savings;
 pub mod sql;
 pub mod thread;
 pub mod time;
 pub mod vault;
 
+pub use archive::{RedisArchive, SqlArchive};
 pub use desk::Desk;
 pub use error::StoreError;
 pub use money::Money;

@@ -23,6 +23,9 @@ const STEPS: &[Step] = &[
     Step { version: 12, statements: include_str!("../migrations/0012_daily_spend_key.sql") },
     Step { version: 20, statements: include_str!("../migrations/0020_vault.sql") },
     Step { version: 21, statements: include_str!("../migrations/0021_audit.sql") },
+    Step { version: 80, statements: include_str!("../migrations/0080_kept_answers.sql") },
+    Step { version: 90, statements: include_str!("../migrations/0090_experiments.sql") },
+    Step { version: 91, statements: include_str!("../migrations/0091_savings.sql") },
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)";

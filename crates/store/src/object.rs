@@ -4,10 +4,12 @@
 //! an object: money has one place, the ledger.
 
 mod grouping;
+mod identity;
 mod key;
 mod openrouter;
 mod owned;
 mod people;
+mod stored;
 mod team;
 
 use serde::Serialize;
@@ -15,12 +17,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
+pub use identity::{JwtKeyMapping, Password, Session};
 pub use key::{FormerKey, Key};
 pub use openrouter::{
     AuthCode, BuiltinFilter, ContentFilter, GuardedKey, GuardedMember, Guardrail, ProviderKey, Workspace, WorkspaceBudget,
 };
 pub use owned::Owned;
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
+pub use stored::{Credential, Model, Setting};
 pub use team::Team;
 
 use crate::money::Money;

@@ -39,6 +39,13 @@ pub enum Unanswered {
 #[error("the address of Redis cannot be understood: {0}; write `redis://[:PASSWORD@]HOST:PORT/DATABASE`")]
 pub struct BadAddress(String);
 
+impl BadAddress {
+    /// There is no thread on which to speak to it.
+    pub(crate) fn thread(error: &std::io::Error) -> Self {
+        Self(format!("no thread could be started: {error}"))
+    }
+}
+
 /// A connection to Redis that is made when it is needed, shared by whoever uses it on one runtime.
 #[derive(Debug)]
 pub struct Redis {

@@ -62,11 +62,13 @@ impl Insert {
     /// Adds rows, and gives what the statement returns.
     pub(crate) async fn run(&self, on: &mut Transaction<'_, Any>, rows: Vec<Vec<Cell>>) -> Result<Vec<AnyRow>, StoreError> {
         let mut returned = Vec::new();
+        // SQLite looks a parameter's number up among all of a statement's; where none has one, there is nothing to look up.
+        let numbered = on.backend_name() != "SQLite";
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
             let left = rows.len();
             let size = SIZES.into_iter().find(|size| *size <= left).unwrap_or(1);
-            let mut query = sqlx::query(AssertSqlSafe(self.statement(size)));
+            let mut query = sqlx::query(AssertSqlSafe(self.statement(size, numbered)));
             for cell in rows.by_ref().take(size).flatten() {
                 query = match cell {
                     Cell::Text(text) => query.bind(text),
@@ -81,8 +83,9 @@ impl Insert {
     }
 
     /// The statement for that many rows: of constants alone.
-    fn statement(&self, size: usize) -> String {
-        let mut text = String::with_capacity(self.head.len() + self.tail.len() + size * self.width * 6);
+    fn statement(&self, size: usize, numbered: bool) -> String {
+        let mut text = String::with_capacity(self.head.len() + self.tail.len() + size * self.width * 8);
+        let mut number = itoa::Buffer::new();
         text.push_str(self.head);
         text.push_str(" VALUES ");
         for row in 0..size {
@@ -91,8 +94,12 @@ impl Insert {
                 if column > 0 {
                     text.push_str(", ");
                 }
-                text.push('$');
-                text.push_str(&(row * self.width + column + 1).to_string());
+                if numbered {
+                    text.push('$');
+                    text.push_str(number.format(row * self.width + column + 1));
+                } else {
+                    text.push('?');
+                }
             }
             text.push(')');
         }

@@ -9,7 +9,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Part};
 use crate::event::{EventReader, EventWriter};
 use crate::framing::Framing;
 use crate::loss::Losses;
@@ -249,6 +249,11 @@ pub trait Outbound: Sync {
 
     /// Writes a request.
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported>;
+
+    /// Whether it takes that medium only as bytes, so that one at a web address must be fetched first. Not asked about other parts.
+    fn wants_bytes(&self, _part: &Part) -> bool {
+        false
+    }
 
     /// Edits that a request already in this dialect needs, e.g. to have usage reported in streams.
     fn metering_edits(&self, _outline: &crate::outline::Outline, _body: &crate::frames::Frames) -> crate::outline::Edits {

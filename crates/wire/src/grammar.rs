@@ -49,6 +49,11 @@ impl Grammar {
         Ok(())
     }
 
+    /// What broke off goes on.
+    pub fn resume(&mut self) {
+        self.ended = false;
+    }
+
     /// Whether the stream came to its end.
     pub fn ended(&self) -> bool {
         self.ended

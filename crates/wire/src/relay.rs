@@ -7,6 +7,7 @@ use crate::event::{BlockKind, Delta, Event, EventReader, EventWriter};
 use crate::framing::{Framer, Framing, Piece};
 use crate::grammar::Grammar;
 use crate::problem::{Fault, Problem};
+use crate::resume::Splice;
 
 /// How frames reach the client.
 pub enum Output {
@@ -36,6 +37,9 @@ pub struct Relay {
     done_marker: bool,
     array_open: bool,
     passed: u64,
+    /// Frames that said anything, be it as little as that a block begins.
+    alive: u64,
+    splice: Option<Splice>,
     /// What the last frame lacks to be complete, if something is to follow it.
     terminator: &'static [u8],
 }
@@ -62,6 +66,8 @@ impl Relay {
             done_marker: false,
             array_open: false,
             passed: 0,
+            alive: 0,
+            splice: None,
             terminator: b"",
         }
     }
@@ -74,6 +80,19 @@ impl Relay {
     /// Whether the answer is complete.
     pub fn has_ended(&self) -> bool {
         self.stage == Stage::Ended
+    }
+
+    /// How much was said so far: a stream that only shows that it is still open does not make it grow.
+    pub fn alive(&self) -> u64 {
+        self.alive
+    }
+
+    /// Goes on with another provider's stream. Only what is written here can: see [`Output::Written`].
+    pub fn resume(&mut self, framing: Framing, reader: Box<dyn EventReader>, splice: Splice) {
+        (self.framer, self.reader, self.splice) = (Framer::new(framing), reader, Some(splice));
+        (self.stage, self.done_marker) = (Stage::Content, false);
+        self.grammar.resume();
+        self.events.clear();
     }
 
     /// Takes what arrived and gives what the client is to get. After `Err` the stream is over; `out` holds what came before.
@@ -99,8 +118,7 @@ impl Relay {
         if self.stage != Stage::Ended {
             let mut events = std::mem::take(&mut self.events);
             self.reader.eof(&mut events);
-            let told = self.tell(&events, seen, out);
-            events.clear();
+            let told = self.tell_joined(&mut events, seen, out);
             self.events = events;
             told?;
         }
@@ -169,17 +187,28 @@ impl Relay {
         let verbatim = !matches!(self.output, Output::Written(_));
         let whole = matches!(piece.payload.last(), Some(b'}'));
         if verbatim && whole && self.stage == Stage::Content && self.reader.skim(piece.frame()) {
+            self.alive += 1;
             return Ok(self.pass(piece, false, out));
         }
         let mut events = std::mem::take(&mut self.events);
         let read = self.reader.read(piece.frame(), &mut events);
-        let told = self.tell(&events, seen, out);
         let only_usage = !events.is_empty() && events.iter().all(|event| matches!(event, Event::Usage(_)));
-        events.clear();
+        self.alive += u64::from(events.iter().any(|event| !matches!(event, Event::Usage(_) | Event::Unknown(_))));
+        let told = self.tell_joined(&mut events, seen, out);
         self.events = events;
         told?;
         read.map_err(|malformed| Fault::protocol(&malformed.to_string()))?;
         Ok(self.pass(piece, only_usage, out))
+    }
+
+    /// Shows events, as they follow what another provider said before, and leaves none of them.
+    fn tell_joined(&mut self, events: &mut Vec<Event>, seen: &mut dyn FnMut(&Event), out: &mut Vec<Bytes>) -> Result<(), Fault> {
+        if let Some(splice) = &mut self.splice {
+            *events = splice.join(std::mem::take(events)).inspect_err(|_| self.stage = Stage::Broken)?;
+        }
+        let told = self.tell(events, seen, out);
+        events.clear();
+        told
     }
 
     /// Shows events to the meter and to the writer.

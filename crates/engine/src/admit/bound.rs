@@ -4,6 +4,9 @@
 //! Only where it does not is the prompt counted, with a vocabulary, and the count taken times 1.15. What cannot be seen in the
 //! body (an answer of before that the provider keeps, the results of a search it makes) is taken for as long as the model reads.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use switchboard_wire::chat::ChatRequest;
@@ -11,7 +14,7 @@ use switchboard_wire::{Dialect, Operation};
 
 use super::nano::NanoUsd;
 use super::state::Need;
-use crate::call::{Call, Content};
+use crate::call::{Call, Content, mentions};
 use crate::catalog::{Component, PicoUsd, Prices, Rate};
 use crate::deployment::Deployment;
 use crate::operation::estimate::{media, tokens};
@@ -29,11 +32,14 @@ const PLAIN_ANSWER: u64 = 1_000;
 /// A count by the vocabulary is taken times this many per cent.
 const MARGIN_PERCENT: u64 = 115;
 
-/// Words in a body behind which stands more than their bytes.
-const REFERENCES: [&[u8]; 8] =
-    [b"_url\"", b"\"url\"", b"file_id\"", b"fileUri\"", b"file_uri\"", b"fileId\"", b"s3Location\"", b"\"video\""];
-const KEPT: [&[u8]; 4] = [b"\"previous_response_id\"", b"\"conversation\"", b"\"cachedContent\"", b"\"container\""];
-const SEARCH: [&[u8]; 6] = [b"web_search", b"web_fetch", b"googleSearch", b"google_search", b"file_search", b"\"plugins\""];
+/// Fields of a body behind which stands more than their bytes.
+const KEPT: [&str; 5] = ["previous_response_id", "conversation", "cachedContent", "cached_content", "container"];
+/// Fields in which a search may be asked for.
+const SEARCHING: [&str; 3] = ["web_search_options", "plugins", "extra_body"];
+/// The words by which a tool that searches is known.
+const SEARCH: [&str; 5] = ["web_search", "web_fetch", "googleSearch", "google_search", "file_search"];
+
+static SEARCHES_FOR: LazyLock<[Finder<'static>; 5]> = LazyLock::new(|| SEARCH.map(Finder::new));
 
 /// The most a call can take of each thing that has a price.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,14 +93,15 @@ impl Bound {
     pub fn of(call: &Call, target: &Deployment) -> Self {
         let body = &call.body;
         let caps = caps(call);
-        let any = |words: &[&[u8]]| words.iter().any(|word| body.contains(word));
+        let mentions = call.mentions();
+        let has = |key: &str| matches!(&call.content, Content::Json(outline) if outline.get(key).is_some());
         let card = target.card.as_ref();
         let window = card.and_then(|card| card.max_input_tokens.or(card.max_tokens)).unwrap_or(UNSEEN);
-        let searches = any(&SEARCH) || call.model.ends_with(":online");
+        let searches = searches(call) || call.model.ends_with(":online");
         let bytes = body.len() as u64 + FRAME;
         let input = match () {
-            () if searches || any(&KEPT) => window.max(bytes),
-            () if any(&REFERENCES) => bytes.saturating_add(MEDIUM.saturating_mul(references(call))),
+            () if searches || KEPT.into_iter().any(has) => window.max(bytes),
+            () if mentions.references() => bytes.saturating_add(MEDIUM.saturating_mul(references(call))),
             () => bytes,
         };
         let asked = caps.output();
@@ -110,7 +117,7 @@ impl Bound {
             asked: asked.is_some(),
             choices: caps.choices(),
             searches,
-            long_cache: body.contains(b"\"1h\""),
+            long_cache: mentions.long_cache(),
             pieces: pieces(call, &caps),
         }
     }
@@ -139,7 +146,7 @@ impl Bound {
             prices.map_or(NanoUsd::ZERO, |prices| NanoUsd::from_pico(PicoUsd(self.fixed(prices).0 + self.answers(prices, output).0)));
         // Limits of tokens are corrected when the answer is known; a model's longest answer would block them for nothing.
         let counted = if self.asked { output } else { output.min(PLAIN_ANSWER) };
-        Need { money, input: self.input, output: counted.saturating_mul(self.choices) }
+        Need { money, input: self.input, output: counted.saturating_mul(self.choices), beside: false }
     }
 
     /// How long each answer may be for that much money; none where answers cost nothing, or nothing is left for them.
@@ -215,8 +222,15 @@ fn caps(call: &Call) -> Caps {
 
 /// How many things a body points at.
 fn references(call: &Call) -> u64 {
-    let body = call.body.join();
-    REFERENCES.iter().map(|word| memchr::memmem::find_iter(&body, word).count() as u64).sum()
+    mentions::references(&call.body.join())
+}
+
+/// Whether the provider may be asked to search.
+fn searches(call: &Call) -> bool {
+    let Content::Json(outline) = &call.content else { return false };
+    let named = |word: &[u8]| SEARCHES_FOR.iter().any(|search| search.find(word).is_some());
+    let tools = || outline.get("tools").is_some_and(|entry| named(&call.body.slice(entry.value.start, entry.value.end)));
+    SEARCHING.into_iter().any(|key| outline.get(key).is_some()) || tools()
 }
 
 /// What an operation that is no chat takes beside tokens.

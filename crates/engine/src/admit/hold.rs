@@ -30,6 +30,11 @@ impl Engaged {
     fn is_limited(&self) -> bool {
         !self.only_counts && self.scope.is_limited()
     }
+
+    /// What of that is its own: a target's limits count every request to it, a caller's every call.
+    fn share(&self, need: Need) -> Need {
+        Need { beside: need.beside && !self.of_target, ..need }
+    }
 }
 
 /// What a call has taken of every scope it is in. Dropping it gives everything back; what was spent must be said before.
@@ -39,6 +44,8 @@ pub struct Hold {
     engaged: Vec<Engaged>,
     at: Micros,
     admitted: bool,
+    /// It is for a second attempt of a call that has a hold already.
+    beside: bool,
     need: Need,
     used: Need,
     standings: Vec<(&'static str, Standing)>,
@@ -71,10 +78,18 @@ impl Hold {
             authority,
             at: 0,
             admitted: false,
+            beside: false,
             need: Need::default(),
             used: Need::default(),
             standings: Vec::new(),
         }
+    }
+
+    /// For a second attempt beside the first one: it takes money and tokens like any other, and counts as no call of its own.
+    #[must_use]
+    pub(super) fn beside(mut self) -> Self {
+        self.beside = true;
+        self
     }
 
     /// Whether anything at all limits the call at that target: if not, nobody need know what it may cost.
@@ -89,6 +104,7 @@ impl Hold {
     pub async fn take(&mut self, (provider, deployment): (&str, &str), need: Need, settled: NanoUsd) -> Result<(), Refusal> {
         let mut targets = Vec::new();
         self.book.of_target(provider, deployment, &mut targets);
+        let need = Need { beside: self.beside, ..need };
         loop {
             match self.try_take(&targets, need, settled) {
                 Outcome::Taken => return Ok(()),
@@ -160,7 +176,7 @@ impl Hold {
             let engaged = &self.engaged[*at];
             let staying = !engaged.of_target || is_among(&engaged.scope, targets);
             let holds = staying && engaged.is_limited();
-            state.take(&if holds { need } else { Need::default() }, own, now);
+            state.take(&if holds { engaged.share(need) } else { Need::default() }, own, now);
             if let (false, Some((admitted, counted))) = (staying, engaged.counted) {
                 state.finish(admitted, &counted, &Need::default());
             }
@@ -175,7 +191,7 @@ impl Hold {
             let engaged = &mut self.engaged[*at];
             engaged.booked = stamp;
             if own_first {
-                engaged.counted = stamp.map(|stamp| (stamp, need));
+                engaged.counted = stamp.map(|stamp| (stamp, engaged.share(need)));
             }
         }
         self.standings.extend(standings);
@@ -229,7 +245,7 @@ impl Hold {
             let terms = scope.guard();
             let refused = |why| Refusal { scope: scope.id.clone(), name: self.name_of(&scope.id), why };
             let view = View { id: &scope.id, terms: &terms, now, lifetime: scope.spent(), leased, in_force };
-            match state.judge(&view, &need, own) {
+            match state.judge(&view, &engaged.share(need), own) {
                 Verdict::Fits => room |= !terms.budgets.is_empty(),
                 Verdict::Refused(why) => return Some(Outcome::Refused(Box::new(refused(why)))),
                 Verdict::Short(more) => asks.extend(more),

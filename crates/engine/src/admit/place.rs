@@ -86,8 +86,17 @@ impl Admission {
 
     /// The running account of a call.
     pub fn tab(&self, call: &Call) -> Tab {
+        self.tab_over(self.hold(&call.principal, &call.model), call)
+    }
+
+    /// The account of a second attempt of a call that has an account already.
+    pub(crate) fn tab_beside(&self, call: &Call) -> Tab {
+        self.tab_over(self.hold(&call.principal, &call.model).beside(), call)
+    }
+
+    fn tab_over(&self, hold: Hold, call: &Call) -> Tab {
         let book = self.book.clone();
-        Tab::new(self.hold(&call.principal, &call.model), self.journal.clone(), &call.id, Box::new(move || book.now()))
+        Tab::new(hold, self.journal.clone(), &call.id, Box::new(move || book.now()))
     }
 }
 

@@ -15,13 +15,15 @@ pub struct Need {
     pub input: u64,
     /// Tokens of the answer.
     pub output: u64,
+    /// It is for a second attempt beside the first one: one call has both, and is counted once.
+    pub beside: bool,
 }
 
 impl Need {
     /// How much of that unit it takes.
     pub fn of(&self, unit: Unit) -> u64 {
         match unit {
-            Unit::Requests | Unit::Parallel => 1,
+            Unit::Requests | Unit::Parallel => u64::from(!self.beside),
             Unit::Tokens => self.input.saturating_add(self.output),
             Unit::InputTokens => self.input,
             Unit::OutputTokens => self.output,
@@ -240,7 +242,7 @@ impl State {
             }
             match count.unit {
                 Unit::Requests => {}
-                Unit::Parallel => count.used = count.used.saturating_sub(1),
+                Unit::Parallel => count.used = count.used.saturating_sub(reserved.of(Unit::Parallel)),
                 unit => count.used = count.used.saturating_sub(reserved.of(unit)).saturating_add(used.of(unit)),
             }
         }

@@ -101,6 +101,11 @@ impl Tab {
         Ok(())
     }
 
+    /// Counts a call that another one's answer serves: it asks no target, and costs nothing.
+    pub(crate) async fn join(&mut self) -> Result<(), Error> {
+        Ok(self.hold.take(("", ""), super::Need::default(), NanoUsd::ZERO).await?)
+    }
+
     /// Takes by the cheapest bound that fits: the body's bytes, then the prompt counted, then a shorter answer. Gives the longest
     /// answer there is money for, where that is shorter than what was asked for.
     async fn fit(

@@ -23,6 +23,7 @@ fn asked(body: &str, headers: &[(&'static str, &str)]) -> Asked {
         strict: false,
         received: Instant::now(),
         created: 0,
+        mentioned: Default::default(),
     };
     Asked::of(&call)
 }

@@ -61,6 +61,15 @@ struct Place {
     soft: bool,
 }
 
+/// How one attempt is made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// Another model answers than the one asked for.
+    pub(super) other_model: bool,
+    /// An answer without any content is taken as it is.
+    pub(super) accept_empty: bool,
+}
+
 /// Where to go next.
 pub(super) struct Turn {
     pub(super) at: usize,
@@ -115,16 +124,8 @@ impl Journey {
         self.groups.contains(group)
     }
 
-    pub(super) fn has_fallen_back(&self) -> bool {
-        self.is_fallback
-    }
-
     pub(super) fn may_fall_back(&self) -> bool {
         !self.over
-    }
-
-    pub(super) fn accepts_empty(&self) -> bool {
-        self.accept_empty
     }
 
     /// Retries within groups, and other groups gone to.
@@ -139,6 +140,38 @@ impl Journey {
     /// Whether there is nowhere else to go.
     pub(super) fn is_alone(&self, plan: &Plan) -> bool {
         plan.targets.len() < 2 && plan.fallbacks.is_empty()
+    }
+
+    /// How the next attempt is to be made.
+    pub(super) fn manner(&self, plan: &Plan) -> Manner {
+        // An answer without content is one after another such, and where nobody else may be asked.
+        let last = self.repeats.is_some() && self.made >= self.most && (self.is_fallback || plan.fallbacks.is_empty());
+        Manner { other_model: self.is_fallback, accept_empty: self.accept_empty || last }
+    }
+
+    /// Another target, to be asked while the one at that place has not answered; `None`: there is none, or enough are under way.
+    pub(super) fn beside(&mut self, attempts: &Attempts<'_>, plan: &Plan, at: usize) -> Option<Turn> {
+        if self.made >= MOST || !plan.policy.allow_fallbacks || attempts.left().is_some_and(|left| left.is_zero()) {
+            return None;
+        }
+        // Whatever is known of a target: that the first one is slow may have a reason that is everywhere.
+        let retrying = attempts.budget.take(attempts.in_flight)?;
+        let now = clock::now();
+        while self.cursor < plan.targets.len() {
+            let next = self.cursor;
+            self.cursor += 1;
+            if next == at || self.is_out_of_question(plan, next) {
+                continue;
+            }
+            match plan.targets[next].deployment.health.begin(now) {
+                Ok(ticket) => {
+                    self.made += 1;
+                    return Some(Turn { at: next, pause: Duration::ZERO, ticket, retrying: Some(retrying) });
+                }
+                Err(refusal) => self.place(next).soft = refusal.soft,
+            }
+        }
+        None
     }
 
     /// Where to go next in this group; `None`: nowhere.

@@ -10,6 +10,8 @@
 //! | [`journey`] | how far one call has come, and where it goes next |
 //! | [`step`] | what a failure means for what follows |
 //! | [`backoff`], [`budget`] | the pause before a retry, and how many there may be |
+//! | [`resume`] | another target for the rest of a text |
+//! | [`race`] | a second target beside one that is slow |
 //! | [`mock`] | answers and failures that a caller wants made up |
 //! | [`rest`] | which deployments, credentials and limits rest after a failure |
 
@@ -17,7 +19,9 @@ mod backoff;
 pub mod budget;
 mod journey;
 mod mock;
+mod race;
 mod rest;
+mod resume;
 pub mod settings;
 mod step;
 
@@ -26,22 +30,25 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::{HeaderName, HeaderValue};
-use switchboard_wire::Operation;
-use switchboard_wire::prepare::Prepared;
+use switchboard_wire::media::Taker;
+use switchboard_wire::prepare::{Prepared, Source};
+use switchboard_wire::{Dialect, Operation};
 use tokio::time::Instant;
 
 pub use budget::Budget;
 pub use settings::{ByClass, Cooldown, Hedging, Settings};
 
-use crate::admit::Tab;
-use crate::answer::{Answer, AnswerBody};
+use crate::admit::{Admission, Tab};
+use crate::answer::{Answer, AnswerBody, StreamBody};
 use crate::asked::Asked;
 use crate::call::Call;
 use crate::clock;
-use crate::deployment::{Deployment, JSON};
+use crate::deployment::{Deployment, JSON, Reach};
 use crate::dispatch::{Dispatch, add};
 use crate::error::Error;
 use crate::exchange::{Exchange, Made};
+use crate::health::Failure;
+use crate::media::Brought;
 use crate::meter::Meter;
 use crate::openrouter;
 use crate::operation;
@@ -49,7 +56,7 @@ use crate::own;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
 use crate::worker::Worker;
 
-use journey::{Journey, Turn};
+use journey::{Journey, Manner, Turn};
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
@@ -67,10 +74,14 @@ pub struct Attempts<'a> {
     pub fleet: &'a ArcSwap<Fleet>,
     /// How the operator wants it to be tried.
     pub settings: &'a Settings,
+    /// What admits them.
+    pub admission: &'a Admission,
     /// The retries in flight.
     pub budget: &'a Budget,
     /// The calls in flight.
     pub in_flight: usize,
+    /// The media that were brought for it.
+    pub brought: Brought,
 }
 
 impl Attempts<'_> {
@@ -95,6 +106,11 @@ impl Attempts<'_> {
         };
         // Few calls come here: the first group's future stays small.
         Box::pin(self.fall_back(plan, journey, meter)).await
+    }
+
+    /// Gives a stream that broke off another target's rest, where one has it.
+    pub(crate) async fn go_on(&self, plan: &Plan, stream: &mut StreamBody) {
+        resume::go_on(self, plan, stream).await;
     }
 
     /// Tries the groups to fall back to, and in the end what was passed over because it rests.
@@ -160,47 +176,61 @@ impl Attempts<'_> {
                 continue;
             }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
-            let told = openrouter::metadata(self.call, plan, at, journey.has_fallen_back(), &meter);
-            let error = match self.once(target, journey, told.as_deref(), meter).await {
-                Ok((mut answer, whole)) => {
-                    if let (AnswerBody::Whole(Some(body)), Some(told)) = (&mut answer.body, &told) {
+            let manner = journey.manner(plan);
+            let told = openrouter::metadata(self.call, plan, at, manner.other_model, &meter);
+            let made = match race::after(self, plan, target) {
+                None => race::placed(at, self.once(target, manner, told.as_deref(), meter).await),
+                Some(after) => Box::pin(race::run(self, plan, journey, (at, after), meter)).await,
+            };
+            drop(retrying);
+            match made {
+                Ok((found, (mut answer, whole))) => {
+                    // Of one that was quicker than the first, it is not known how it came about.
+                    if let (AnswerBody::Whole(Some(body)), Some(told)) = (&mut answer.body, told.as_ref().filter(|_| found == at)) {
                         *body = openrouter::told(body, told);
                     }
                     for (name, value) in rates {
                         answer.headers.insert(name, value);
                     }
-                    self.sign(&mut answer, &target.deployment, journey);
+                    self.sign(&mut answer, &plan.targets[at].deployment, journey);
                     drop(whole);
                     return Ok(answer);
                 }
-                Err((error, returned)) => {
+                Err((failure, returned)) => {
                     meter = returned;
-                    error
+                    if let Some(failure) = failure {
+                        self.failed(plan, journey, failure, &mut meter);
+                    }
                 }
-            };
-            drop(retrying);
-            if meter.end(&error) {
-                tracing::warn!(deployment = %target.deployment.spec.id, failure = error.failure.as_str(), "shut out after failures");
             }
-            // What is wrong with a key of the caller's is not the deployment's fault.
-            if target.own.is_none() || !own::is_of_key(error.failure) {
-                rest::after(&error, &target.deployment, self.settings, journey.is_alone(plan), clock::now());
-            }
-            journey.failed(self, plan, at, error);
         }
         Err(meter)
     }
 
+    /// Draws the consequences of an attempt that failed.
+    fn failed(&self, plan: &Plan, journey: &mut Journey, (at, error): (usize, Error), meter: &mut Meter) {
+        let deployment = &plan.targets[at].deployment;
+        if meter.end(&error) {
+            tracing::warn!(deployment = %deployment.spec.id, failure = error.failure.as_str(), "shut out after failures");
+        }
+        // What is wrong with a key of the caller's is not the deployment's fault.
+        if plan.targets[at].own.is_none() || !own::is_of_key(error.failure) {
+            rest::after(&error, deployment, self.settings, journey.is_alone(plan), clock::now());
+        }
+        journey.failed(self, plan, at, error);
+    }
+
     /// One request to one target.
-    async fn once(&self, target: &Target, journey: &Journey, told: Option<&str>, mut meter: Meter) -> Result<Made, (Error, Meter)> {
+    async fn once(&self, target: &Target, manner: Manner, told: Option<&str>, mut meter: Meter) -> Result<Made, (Error, Meter)> {
         let dispatch = Dispatch {
             call: self.call,
             worker: self.worker,
             asked: self.asked,
+            settings: self.settings,
             overrides: target.overrides.as_deref(),
             own: target.own.as_deref(),
             told,
-            other_model: journey.has_fallen_back(),
+            other_model: manner.other_model,
         };
         let target = &target.deployment;
         if self.call.door.operation != Operation::Chat {
@@ -212,8 +242,12 @@ impl Attempts<'_> {
         };
         let cap = meter.tab().and_then(Tab::cap);
         let prepared = match dispatch.prepare(target, (spoken, reach), cap) {
-            Ok(prepared) => prepared,
-            Err(error) => return Err((error, meter)),
+            Ok(prepared) if !target.bytes_only.contains(&spoken) => prepared,
+            // What the target cannot look up itself may be brought to it; few calls come here.
+            tried => match Box::pin(self.prepare_with_media(&dispatch, target, (spoken, reach), cap, tried)).await {
+                Ok(prepared) => prepared,
+                Err(error) => return Err((error, meter)),
+            },
         };
         meter.note(|record| {
             record.spoken = Some(spoken);
@@ -225,7 +259,7 @@ impl Attempts<'_> {
             Ok(reply) => reply,
             Err(error) => return Err((error, meter)),
         };
-        let exchange = Exchange { dispatch, target, spoken, memo, due, accept_empty: journey.accepts_empty() };
+        let exchange = Exchange { dispatch, target, spoken, memo, due, accept_empty: manner.accept_empty };
         exchange.answer(reply, meter).await.map(|(mut answer, whole)| {
             if let Some(cap) = cap {
                 add(&mut answer.headers, "x-switchboard-max-tokens", &cap.to_string());
@@ -235,6 +269,26 @@ impl Attempts<'_> {
             }
             (answer, whole)
         })
+    }
+
+    /// The request with the media that the target takes only as bytes; as it was tried where there are none.
+    async fn prepare_with_media(
+        &self,
+        dispatch: &Dispatch<'_>,
+        target: &Deployment,
+        (spoken, reach): (Dialect, &Reach),
+        cap: Option<u64>,
+        tried: Result<Prepared, Error>,
+    ) -> Result<Prepared, Error> {
+        let (Some(media), Some(outbound)) = (&self.settings.media, spoken.outbound()) else { return tried };
+        if tried.as_ref().is_err_and(|error| error.failure != Failure::Unsupported) {
+            return tried;
+        }
+        let taker = Taker { outbound, only_bytes: target.bytes_only.contains(&spoken) };
+        match media.bring(self.call, self.worker, taker, (&self.brought, self.left())).await? {
+            Some(request) => dispatch.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request)),
+            None => tried,
+        }
     }
 
     /// The headers that say where an answer came from.

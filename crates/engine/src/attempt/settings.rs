@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::health::Failure;
+use crate::media::Media;
+use crate::service;
 
 /// How the operator wants calls to be tried. What is `None` is not configured, and the loop's own rule holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,8 +24,14 @@ pub struct Settings {
     pub hedging: Option<Hedging>,
     /// After how long without content a stream's headers are sent all the same.
     pub early_headers_after: Option<Duration>,
+    /// How media at URLs are brought to targets that take only bytes; `None`: not at all.
+    pub media: Option<Media>,
     /// Whether a text that breaks off is continued by another deployment.
     pub continue_streams: bool,
+    /// How long a stream may only show that it is still open; `None`: five minutes.
+    pub silence: Option<Duration>,
+    /// What is done for calls beside taking them to a provider.
+    pub service: service::Settings,
 }
 
 /// When a deployment rests, beside its breaker.

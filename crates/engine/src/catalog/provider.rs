@@ -64,6 +64,8 @@ pub struct Provider {
     pub cards_of: Option<String>,
     /// Is a gateway itself: fields that steer one (`provider`, `models`, …) go on to it.
     pub gateway: bool,
+    /// The dialects in which it looks up no web addresses, although they have a place for them.
+    pub bytes_only: Vec<Dialect>,
     /// Runs on the user's own machines and needs no key.
     pub local: bool,
     /// Whether it may train on what it is sent; `None`: not known, which counts as yes.

@@ -49,6 +49,8 @@ struct Row {
     usage: Option<String>,
     reasoning_field: Option<String>,
     #[serde(default)]
+    bytes_only: Vec<String>,
+    #[serde(default)]
     model_prefixes: Vec<String>,
     #[serde(default)]
     aliases: Vec<String>,
@@ -183,6 +185,7 @@ impl Row {
             authors: self.authors,
             bare_rank: self.bare_rank,
             cards_of: self.cards_of,
+            bytes_only: dialects(&self.bytes_only)?,
             gateway: self.gateway,
             local: self.local,
             trains: self.trains,

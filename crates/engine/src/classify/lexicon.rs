@@ -1,5 +1,6 @@
 //! The words that say what is wanted, and the one pass that finds them.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -35,10 +36,12 @@ pub(super) enum Group {
     Riddle,
     Puzzle,
     Constraint,
+    /// Something that is large whatever is said of it.
+    Heavy,
 }
 
 /// How many groups there are.
-const GROUPS: usize = 22;
+const GROUPS: usize = 23;
 
 impl Group {
     const ALL: [(&'static str, Self); GROUPS] = [
@@ -64,6 +67,7 @@ impl Group {
         ("riddle", Self::Riddle),
         ("puzzle", Self::Puzzle),
         ("constraint", Self::Constraint),
+        ("heavy", Self::Heavy),
     ];
 
     /// Whether its markers name what is to be done, rather than what with.
@@ -87,6 +91,8 @@ impl Group {
 #[derive(Clone, Copy, Debug)]
 struct Marker {
     group: Group,
+    /// What else it speaks for.
+    also: Option<Group>,
     /// Whether a word of a script with spaces must begin, and end, where the phrase does.
     begins: bool,
     ends: bool,
@@ -114,7 +120,8 @@ pub(super) fn prepare() {
 impl Lexicon {
     fn read(table: &str) -> Self {
         let mut phrases: Vec<String> = Vec::new();
-        let mut markers = Vec::new();
+        let mut known: HashMap<String, usize> = HashMap::new();
+        let mut markers: Vec<Marker> = Vec::new();
         let mut group = None;
         for line in table.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
@@ -128,8 +135,17 @@ impl Lexicon {
                 let begins = spaced(phrase.chars().next());
                 let ends = phrase.len() == written.len() && spaced(phrase.chars().next_back());
                 for spelling in spellings(phrase) {
-                    phrases.push(spelling);
-                    markers.push(Marker { group, begins, ends });
+                    match known.get(&spelling).and_then(|at| markers.get_mut(*at)) {
+                        Some(marker) => {
+                            // Some say two things; of the others the first holds.
+                            marker.also = marker.also.or(Some(group).filter(|group| matches!(group, Group::Heavy | Group::Riddle)));
+                        }
+                        None => {
+                            known.insert(spelling.clone(), phrases.len());
+                            phrases.push(spelling);
+                            markers.push(Marker { group, also: None, begins, ends });
+                        }
+                    }
                 }
             }
         }
@@ -184,6 +200,45 @@ fn without_accent(letter: char) -> char {
     }
 }
 
+/// Where what is asked begins behind a sentence that only says who is to answer: "You are a mathematician. Say hello."
+fn behind_persona(piece: &str) -> usize {
+    const OPENERS: [&str; 14] = [
+        "you are a",
+        "you're a",
+        "imagine you are",
+        "assume the role",
+        "du bist ein",
+        "sie sind ein",
+        "tu es un",
+        "vous êtes un",
+        "eres un",
+        "você é um",
+        "sei un",
+        "ты ",
+        "你是",
+        "あなたは",
+    ];
+    let start = piece.len() - piece.trim_start().len();
+    let head: String = piece[start..].chars().take(24).collect::<String>().to_lowercase();
+    if !OPENERS.iter().any(|opener| head.starts_with(opener)) {
+        return 0;
+    }
+    let end = piece[start..].char_indices().find(|(_, letter)| matches!(letter, '.' | '!' | '\n' | '。' | '！'));
+    let Some((at, letter)) = end else { return 0 };
+    let behind = start + at + letter.len_utf8();
+    if piece[behind..].trim().is_empty() { 0 } else { behind }
+}
+
+/// Whether what follows is just what is not wanted: "do not prove anything".
+fn is_denied(before: &str) -> bool {
+    const DENIALS: [&str; 18] = [
+        "not", "don't", "dont", "no", "never", "without", "ohne", "nicht", "keine", "keinen", "sans", "pas", "sin", "sem", "senza", "не",
+        "без", "nie",
+    ];
+    let word = before.trim_end().rsplit(|letter: char| letter.is_whitespace() || letter == ',').next().unwrap_or_default();
+    DENIALS.iter().any(|denial| word.eq_ignore_ascii_case(denial))
+}
+
 /// What the ask says, by group.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sightings {
@@ -202,8 +257,7 @@ impl Sightings {
         let mut seen: Vec<u32> = Vec::with_capacity(32);
         for piece in &anatomy.ask {
             let mut material = false;
-            let mut at = 0;
-            let mut from = 0;
+            let (mut at, mut from) = (0, behind_persona(piece));
             while let Some(met) = automaton.find(Input::new(*piece).range(from..)) {
                 let Some(marker) = lexicon.markers.get(met.pattern().as_usize()) else { break };
                 if !marker.stands(piece, met.range()) {
@@ -218,18 +272,24 @@ impl Sightings {
                 }
                 at = met.end();
                 from = at;
-                found.note(marker.group, met.pattern().as_u32(), &mut seen);
+                if matches!(marker.group, Group::Prove | Group::Stepwise) && is_denied(&piece[..met.start()]) {
+                    continue;
+                }
+                found.note(*marker, met.pattern().as_u32(), &mut seen);
             }
         }
         found
     }
 
-    fn note(&mut self, group: Group, pattern: u32, seen: &mut Vec<u32>) {
+    fn note(&mut self, marker: Marker, pattern: u32, seen: &mut Vec<u32>) {
         if seen.contains(&pattern) {
             return;
         }
         seen.push(pattern);
-        self.counts[group as usize] = self.counts[group as usize].saturating_add(1);
+        let group = marker.group;
+        for group in [Some(group), marker.also].into_iter().flatten() {
+            self.counts[group as usize] = self.counts[group as usize].saturating_add(1);
+        }
         if group.is_intent() && self.lead.is_none() {
             self.lead = Some(group);
         }

@@ -38,6 +38,8 @@ fn read(file: &str, tier: Option<Tier>, payloads: &HashMap<&str, &str>) -> Vec<L
         // One in three of the first prompts, and all of the last file, played no part in choosing words and weights.
         let set = match at {
             _ if file == HELD_OUT => "held out, written last",
+            _ if file == FRESH => "fresh",
+            _ if file == AFTER => "after the last change",
             2..90 if at % 3 == 2 => "held out",
             _ => "tuned on",
         };
@@ -47,12 +49,18 @@ fn read(file: &str, tier: Option<Tier>, payloads: &HashMap<&str, &str>) -> Vec<L
 }
 
 const HELD_OUT: &str = "held_out.tsv";
+/// Written after everything was tuned, and measured before anything was changed for them.
+const FRESH: &str = "fresh.tsv";
+/// Written after the last change, and followed by none.
+const AFTER: &str = "after.tsv";
 
 fn labelled() -> Vec<Labelled> {
     let payloads = std::fs::read_to_string(fixtures().join("payloads.txt")).unwrap();
     let payloads: HashMap<&str, &str> =
         payloads.split("== ").filter_map(|part| part.split_once('\n')).map(|(name, text)| (name.trim(), text.trim_end())).collect();
     let mut all = read(HELD_OUT, None, &payloads);
+    all.extend(read(FRESH, None, &payloads));
+    all.extend(read(AFTER, None, &payloads));
     for tier in Tier::ALL {
         all.extend(read(&format!("{}.tsv", tier.name()), Some(tier), &payloads));
     }
@@ -94,7 +102,7 @@ fn agrees_with_the_labels() {
             tallies.entry(name).or_default().add(one.tier, found.tier);
         }
         matrix[one.tier as usize][found.tier as usize] += 1;
-        if one.tier != found.tier && one.set == "tuned on" {
+        if one.tier != found.tier && matches!(one.set, "tuned on" | "fresh") {
             let start: String = one.text.chars().take(110).collect();
             println!("{} → {} {:.2} {:?} | {}", one.tier.name(), found.tier.name(), found.score, found.features, start.replace('\n', "⏎"));
         }
@@ -108,7 +116,9 @@ fn agrees_with_the_labels() {
     }
     println!("labelled (down) against found (across): {matrix:?}");
     report_saving(&all, &classifier);
-    for (set, least) in [("tuned on", 0.9), ("held out", 0.8), ("held out, written last", 0.75)] {
+    for (set, least) in
+        [("tuned on", 0.9), ("held out", 0.8), ("held out, written last", 0.75), ("fresh", 0.75), ("after the last change", 0.75)]
+    {
         let (exact, near) = tallies[set].shares();
         assert!(exact >= least && near >= 0.90, "{set}: {exact:.3} exact, {near:.3} within one tier");
     }

@@ -159,6 +159,12 @@ fn lead(anatomy: &Anatomy<'_>, seen: &Sightings) -> Option<Group> {
         Some(Group::Transform) if anatomy.code_lines >= 8 && seen.count(Group::Code) >= 2 && seen.has(Group::Technical) => {
             Some(Group::Build)
         }
+        // To write a number in Roman numerals is to turn one into the other.
+        Some(Group::Compose)
+            if seen.has(Group::Transform) && anatomy.words <= 9 && !seen.has(Group::Artefact) && !seen.has(Group::Code) =>
+        {
+            Some(Group::Transform)
+        }
         lead => lead,
     }
 }
@@ -177,6 +183,8 @@ fn plain(sum: &mut Sum<'_>, prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &S
     }
     match lead {
         Some(Group::Transform) => sum.add(Dimension::SimpleIndicators, -0.15),
+        // What code does is explained, not looked up.
+        Some(Group::Lookup) if !asks && anatomy.code_lines > 0 => sum.add(Dimension::Writing, 0.10),
         Some(Group::Lookup) if !asks && words <= 16 => sum.add(Dimension::SimpleIndicators, -0.06),
         _ => {}
     }
@@ -241,7 +249,10 @@ fn large(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Optio
         _ if words < 10 && build < 0.1 => 0.6,
         _ => 1.0,
     };
-    sum.add(Dimension::Engineering, build + (scope + depth + shown) * factor);
+    // A compiler is large whatever is said of it, where one is to be made.
+    let made = matches!(lead, Some(Group::Compose | Group::Build)) && seen.has(Group::Heavy);
+    let heavy = if made { rising(seen.count(Group::Heavy), 0.18, 0.03, 0.24) } else { 0.0 };
+    sum.add(Dimension::Engineering, build + heavy + (scope + depth + shown) * factor);
     sum.add(Dimension::TechnicalTerms, terms * factor);
     sum.add(Dimension::MultiStep, if words >= 12 { steps * factor } else { 0.0 });
 }
@@ -260,6 +271,7 @@ fn thought(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Opt
     let people = anatomy.letters >= 3 || anatomy.cast >= 3 && lead != Some(Group::Compose);
     let letters = if people && anatomy.code_lines == 0 && !seen.has(Group::Technical) { 0.30 } else { 0.0 };
     // To be asked for steps or an answer with mathematics in it says more than either.
+    let equation = if anatomy.symbols >= 4 && show > 0.0 && seen.has(Group::Maths) { 0.10 } else { 0.0 };
     let asked = show + steps > 0.0 || lead == Some(Group::Lookup) && seen.count(Group::Maths) >= 2;
     let together = if asked && (maths + symbols > 0.0) { 0.18 } else { 0.0 };
     let programs = seen.has(Group::Code) && matches!(lead, Some(Group::Compose)) && !seen.has(Group::Prove);
@@ -274,7 +286,7 @@ fn thought(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Opt
         _ => 1.0,
     };
     sum.add(Dimension::ReasoningMarkers, (prove + show + steps + together) * factor);
-    sum.add(Dimension::Mathematics, (maths + symbols) * factor);
+    sum.add(Dimension::Mathematics, (maths + symbols + equation) * factor);
     sum.add(Dimension::Puzzle, (riddle + letters) * factor + word_problem(anatomy, seen));
 }
 

@@ -106,6 +106,15 @@ impl Moving {
         self.latencies.add(Recent { at, per_token: took.per_token.or(took.whole), first_content: took.first_content });
     }
 
+    /// An attempt had not answered by then, and was given up.
+    pub(crate) fn outrun(&mut self, streamed: bool, waited: f64, at: u64) {
+        let peak = if streamed { &mut self.first_content } else { &mut self.whole };
+        // It tells of a time only where that is longer than what is known.
+        if peak.get(at).is_none_or(|known| known < waited) {
+            peak.add(waited, at);
+        }
+    }
+
     /// An attempt ran into a timeout.
     pub(crate) fn timed_out(&mut self, streamed: bool, waited: f64, at: u64) {
         if streamed {

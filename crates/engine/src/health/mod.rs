@@ -273,9 +273,11 @@ impl Health {
         self.state().windows.figures(window, millis(now))
     }
 
-    /// The 95th percentile of the time to first content over five minutes; worked out anew every few seconds at most.
-    pub fn slow_first_content(&self, now: Instant) -> Option<Duration> {
-        self.state().windows.slow_first_content(millis(now))
+    /// The 95th percentile over five minutes of the time to the first content of a stream, or of a whole answer; worked out anew every
+    /// few seconds at most.
+    pub fn slow(&self, streamed: bool, now: Instant) -> Option<Duration> {
+        let slow = self.state().windows.slow(millis(now));
+        if streamed { slow.first_content } else { slow.whole }
     }
 
     /// The latest failure.

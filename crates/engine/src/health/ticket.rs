@@ -61,6 +61,13 @@ impl Ticket {
         }
     }
 
+    /// It was given up because another one was quicker: that it took at least so long is known, and that is all.
+    pub fn outrun(self, streamed: bool, now: Instant) {
+        let at = millis(now);
+        let waited = now.saturating_duration_since(self.began).as_secs_f64();
+        self.health.state().moving.outrun(streamed, waited, at);
+    }
+
     /// Says what became of it. `true`: the deployment has been shut out by it.
     pub fn finish(mut self, sample: &Sample<'_>, now: Instant) -> bool {
         self.finished = true;

@@ -16,8 +16,10 @@ const ERROR: f64 = 0.03;
 const BINS: u32 = 384;
 /// Shorter times than this are this.
 const SMALLEST: f64 = 1.0e-4;
-/// Milliseconds for which the slow end of the first content is not worked out anew.
+/// Milliseconds for which the slow end of answers is not worked out anew.
 const FRESH: u64 = 5_000;
+/// The same while nothing is known.
+const UNKNOWN: u64 = 200;
 
 /// How far to look back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +171,16 @@ pub(crate) struct Windows {
     fives: Ring,
     halves: Ring,
     day: Ring,
-    slow: Option<(u64, Option<Duration>)>,
+    slow: Option<(u64, Slow)>,
+}
+
+/// What 95 of 100 answers are quicker than.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Slow {
+    /// To the first content of a stream.
+    pub(crate) first_content: Option<Duration>,
+    /// As a whole.
+    pub(crate) whole: Option<Duration>,
 }
 
 impl Default for Windows {
@@ -221,14 +232,16 @@ impl Windows {
         sum.0
     }
 
-    pub(crate) fn slow_first_content(&mut self, at: u64) -> Option<Duration> {
-        if let Some((known_at, slow)) = self.slow
-            && known_at + FRESH > at
-        {
-            return slow;
+    pub(crate) fn slow(&mut self, at: u64) -> Slow {
+        if let Some((known_at, slow)) = self.slow {
+            let fresh = if slow.first_content.is_some() || slow.whole.is_some() { FRESH } else { UNKNOWN };
+            if known_at + fresh > at {
+                return slow;
+            }
         }
-        let seconds = self.figures(Window::FiveMinutes, at).first_content(0.95);
-        let slow = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let figures = self.figures(Window::FiveMinutes, at);
+        let time = |seconds: Option<f64>| Duration::try_from_secs_f64(seconds?).ok();
+        let slow = Slow { first_content: time(figures.first_content(0.95)), whole: time(figures.whole(0.95)) };
         self.slow = Some((at, slow));
         slow
     }

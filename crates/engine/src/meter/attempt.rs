@@ -28,8 +28,10 @@ pub struct Attempt {
     pub cost: Option<PicoUsd>,
     /// Whether the provider may charge for it although it reported nothing.
     pub maybe_billed: bool,
-    /// Whether it was begun before another one had answered, and lost or won against it.
+    /// Whether it was begun while another one was under way, because that one was slow.
     pub hedge: bool,
     /// Whether it was made with a key of the caller's.
     pub own: bool,
+    /// Whether it was given up because the other one was quicker.
+    pub outrun: bool,
 }

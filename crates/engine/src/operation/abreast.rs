@@ -3,18 +3,21 @@
 use std::pin::Pin;
 use std::task::Poll;
 
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Drives all of them, `at_once` at a time, and gives what they made in their order. The first error ends it: what is still under
 /// way is dropped, and with it cancelled.
-pub(super) async fn all<'a, T, E>(futures: impl Iterator<Item = Boxed<'a, Result<T, E>>>, at_once: usize) -> Result<Vec<T>, E> {
+pub(crate) async fn all<F, T, E>(futures: impl Iterator<Item = F>, at_once: usize) -> Result<Vec<T>, E>
+where
+    F: Future<Output = Result<T, E>> + Unpin,
+{
     let mut waiting = futures.enumerate();
-    let mut running: Vec<(usize, Boxed<'a, Result<T, E>>)> = waiting.by_ref().take(at_once.max(1)).collect();
+    let mut running: Vec<(usize, F)> = waiting.by_ref().take(at_once.max(1)).collect();
     let mut done: Vec<(usize, T)> = Vec::new();
     while !running.is_empty() {
         let (at, made) = std::future::poll_fn(|ctx| {
             for (slot, (_, future)) in running.iter_mut().enumerate() {
-                if let Poll::Ready(made) = future.as_mut().poll(ctx) {
+                if let Poll::Ready(made) = Pin::new(future).poll(ctx) {
                     return Poll::Ready((slot, made));
                 }
             }
@@ -34,6 +37,8 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+
+    type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
     #[tokio::test]
     async fn order_bound_and_errors_hold() {

@@ -77,7 +77,7 @@ async fn ask(
     let first = bodies.next().ok_or_else(|| Error::internal("a request was written as nothing"))?;
     let answered = step.ask(reach, step.edited(first, reach)?, dialect, Some(meter)).await?;
     let (headers, mut joined) = read(answered)?;
-    let rest = bodies.map(|body| -> std::pin::Pin<Box<dyn Future<Output = Result<EmbedReply, Error>>>> {
+    let rest = bodies.map(|body| -> std::pin::Pin<Box<dyn Future<Output = Result<EmbedReply, Error>> + Send>> {
         Box::pin(async move { read(step.ask(reach, step.edited(body, reach)?, dialect, None).await?).map(|(_, reply)| reply) })
     });
     for reply in abreast::all(rest, AT_ONCE).await? {

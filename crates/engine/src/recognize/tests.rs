@@ -1,5 +1,6 @@
 //! Generated texts with and without what is looked for.
 
+mod fresh;
 mod generate;
 mod near_miss;
 

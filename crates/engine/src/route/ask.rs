@@ -52,9 +52,6 @@ pub struct Media {
     pub file: bool,
 }
 
-/// How content beside text begins in the formats that clients write.
-const SIGNS: [&[u8]; 8] = [b"image", b"input_audio", b"video_url", b"\"file", b"input_file", b"\"document\"", b"inlineData", b"fileData"];
-
 impl<'a> Ask<'a> {
     /// That call, with those wishes.
     pub fn new(call: &'a Call, wishes: &'a Wishes, variant: Variant, now: Instant) -> Self {
@@ -117,7 +114,7 @@ impl<'a> Ask<'a> {
     /// The kinds of content it holds beside text. Read only where its bytes say that there may be some.
     pub fn media(&self) -> Media {
         *self.media.get_or_init(|| {
-            if !SIGNS.iter().any(|sign| self.call.body.contains(sign)) {
+            if !self.call.mentions().media() {
                 return Media::default();
             }
             let mut media = Media::default();

@@ -1,10 +1,13 @@
 //! What other rooms tell planning: who asks, what a classifier found, what money is left.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::call::Call;
+use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
 use crate::error::Error;
+use crate::experiment::{Shadow, Trial};
 use crate::principal;
 use crate::route::wishes::Provider;
 
@@ -72,12 +75,37 @@ pub struct Advice {
     pub strategy: Option<&'static str>,
     /// The tier that a virtual model's targets are chosen by; the one above unless said.
     pub target_tier: Option<&'static str>,
+    /// What told the tier or the model: `local`, `model`, `embedding`.
+    pub told_by: Option<&'static str>,
+    /// Where the request would have gone if nothing had chosen.
+    pub reference: Option<Arc<Deployment>>,
+    /// What it would cost there, where that was asked for.
+    pub reference_cost: Option<PicoUsd>,
+    /// Its part in an experiment.
+    pub trial: Option<Trial>,
+    /// Where copies of it may go.
+    pub shadows: Vec<Arc<Shadow>>,
+}
+
+/// What must be asked of a model before a call can be planned well.
+pub struct Question {
+    /// What is asked.
+    pub errand: Call,
+    /// How long the call waits for an answer.
+    pub patience: Duration,
+    /// Takes the answer's body; none where there was none in time.
+    pub answer: Box<dyn FnOnce(Option<bytes::Bytes>) + Send>,
 }
 
 /// Looks at requests before they are planned.
 pub trait Advisor: Send + Sync {
     /// What it finds for that call; `None` where it has nothing to say, which must cost next to nothing.
     fn advise(&self, call: &Call, model: &str, now: Instant) -> Result<Option<Advice>, Error>;
+
+    /// What it would like to know of a model before it is asked; `None` where it can tell by itself, which must cost next to nothing.
+    fn question(&self, _call: &Call) -> Option<Question> {
+        None
+    }
 }
 
 /// Knows what money is left for providers and deployments.

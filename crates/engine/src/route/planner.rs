@@ -17,7 +17,7 @@ use crate::route::candidate::Candidate;
 use crate::route::conversation;
 use crate::route::filter::Filter;
 use crate::route::fleet::{Fleet, Found};
-use crate::route::hooks::Advice;
+use crate::route::hooks::{Advice, Question};
 use crate::route::name::Variant;
 use crate::route::order::{self, Args, Strategy};
 use crate::route::plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, Target};
@@ -75,6 +75,11 @@ impl Fleet {
     /// What to try for that call, in order. Targets are empty where none may serve it: [`Plan::refusal`] says why.
     pub fn plan(&self, call: &Call) -> Result<Plan, Error> {
         self.plan_at(call, &mut Moment::now())
+    }
+
+    /// What must be asked of a model before that call can be planned well; for most calls nothing.
+    pub fn question(&self, call: &Call) -> Option<Question> {
+        self.hooks.advisor.as_ref()?.question(call)
     }
 
     /// The same, where the tokens of the call have been counted.
@@ -356,6 +361,9 @@ impl Plan {
         let ask = Ask::new(call, &wishes, Variant::None, Instant::now());
         for target in self.targets.iter_mut().filter(|target| target.expected_cost.is_none()) {
             target.expected_cost = ask.cost(&target.deployment);
+        }
+        if let Some(advice) = &mut self.advice {
+            advice.reference_cost = advice.reference.as_ref().and_then(|reference| ask.cost(reference));
         }
         for target in self.targets.iter_mut().filter(|target| target.expected_latency.is_none()) {
             let seen = Candidate::new(&target.deployment, ask.now).latency(call.stream);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use switchboard_wire::problem::{Kind, Problem};
 
+use super::oracle::{Oracle, Toward};
 use super::pool::{Ceiling, Member, Pool};
 use super::reading::Reader;
 use super::seats::Seats;
@@ -36,6 +37,10 @@ pub struct AutoModel {
     pub default: Option<String>,
     /// How tiers are told.
     pub classifier: Classifier,
+    /// What is asked first.
+    pub oracle: Option<Oracle>,
+    /// The model that savings are counted against; else the first choice for requests that need thought.
+    pub reference: Option<String>,
     /// Words that decide by themselves.
     pub words: Vec<(Vec<String>, Tier)>,
     /// Patterns of the only models that may be chosen; none: any.
@@ -58,6 +63,8 @@ impl Default for AutoModel {
             tiers: Default::default(),
             default: None,
             classifier: Classifier::default(),
+            oracle: None,
+            reference: None,
             words: Vec::new(),
             allowed: Vec::new(),
             excluded: Vec::new(),
@@ -70,8 +77,10 @@ impl Default for AutoModel {
 
 /// What was chosen.
 pub(super) struct Chosen {
-    pub(super) tier: Tier,
+    /// None where the model was found by itself.
+    pub(super) tier: Option<Tier>,
     pub(super) choice: Choice,
+    pub(super) told_by: &'static str,
 }
 
 /// What OpenRouter's plugin says.
@@ -114,9 +123,27 @@ impl AutoModel {
     }
 
     /// The tier of a request, and the model for it.
-    pub(super) fn choose(&self, call: &Call, reader: &Reader<'_>, pool: &Pool, (seats, now): (&Seats, Instant)) -> Result<Chosen, Error> {
+    pub(super) fn choose(
+        &self,
+        call: &Call,
+        reader: &Reader<'_>,
+        pool: &Pool,
+        (seats, now, answer): (&Seats, Instant, Option<Toward>),
+    ) -> Result<Chosen, Error> {
         let plugin = Plugin::of(call).unwrap_or_default();
-        let found = self.tier(reader);
+        let told_by = if answer.is_some() { self.oracle.as_ref().map_or("local", Oracle::told_by) } else { "local" };
+        let found = match answer {
+            Some(Toward::Model(model)) => return self.named(call, pool, (model, told_by)),
+            Some(Toward::Default) => match self.default.clone() {
+                Some(model) => return self.named(call, pool, (model, told_by)),
+                None => self.tier(reader),
+            },
+            Some(Toward::Tier(tier)) => tier,
+            None => match self.default.clone().filter(|_| self.asks(reader).is_some_and(|oracle| oracle.or_default)) {
+                Some(model) => return self.named(call, pool, (model, told_by)),
+                None => self.tier(reader),
+            },
+        };
         let tier = match (self.sticky, conversation::of(call)) {
             (Some(ttl), Some(conversation)) => seats.raise((&call.principal.key, &self.names, conversation), found, ttl, now),
             _ => found,
@@ -139,7 +166,45 @@ impl AutoModel {
             member.map(|member| Choice { model: member.name.to_string(), params: Vec::new() })
         });
         let choice = choice.or_else(|| self.default.clone().map(|model| Choice { model, params: Vec::new() }));
-        choice.map(|choice| Chosen { tier, choice }).ok_or_else(nothing_matches)
+        choice.map(|choice| Chosen { tier: Some(tier), choice, told_by }).ok_or_else(nothing_matches)
+    }
+
+    /// A model that was found by itself, if it may be used; else the one for all that is left.
+    fn named(&self, call: &Call, pool: &Pool, (model, told_by): (String, &'static str)) -> Result<Chosen, Error> {
+        let may = |name: &String| {
+            let bound = pool.member(name).is_none_or(|member| member.is_within(&self.ceiling));
+            bound && self.may_be(name) && self.may_use(call, name)
+        };
+        let model = Some(model).filter(may).or_else(|| self.default.clone()).ok_or_else(nothing_matches)?;
+        Ok(Chosen { tier: None, choice: Choice { model, params: Vec::new() }, told_by })
+    }
+
+    /// The model that savings are counted against.
+    pub(super) fn reference(&self, pool: &Pool) -> Option<String> {
+        let configured = || self.tiers.iter().rev().find_map(|choices| choices.first()).map(|choice| choice.model.clone());
+        let named = |patterns: &[String], member: &Member| patterns.iter().any(|pattern| member.fits(pattern));
+        let may = |member: &Member| {
+            (self.allowed.is_empty() || named(&self.allowed, member)) && !named(&self.excluded, member) && member.is_within(&self.ceiling)
+        };
+        let derived = || pool.tier(Tier::Reasoning, may).map(|member| member.name.to_string());
+        self.reference.clone().or_else(configured).or_else(derived)
+    }
+
+    /// What is asked about a request, if anything is: words decide without, and what is told to be easy may be believed.
+    pub(super) fn asks(&self, reader: &Reader<'_>) -> Option<&Oracle> {
+        let oracle = self.oracle.as_ref()?;
+        let believed = oracle.above.is_some_and(|most| self.tier(reader) <= most);
+        (!believed && self.word(reader).is_none()).then_some(oracle)
+    }
+
+    /// The tier that words decide.
+    fn word(&self, reader: &Reader<'_>) -> Option<Tier> {
+        if self.words.is_empty() {
+            return None;
+        }
+        let asked = reader.asked().to_lowercase();
+        let said = |words: &Vec<String>| words.iter().any(|word| asked.contains(&word.to_lowercase()));
+        self.words.iter().find(|(words, _)| said(words)).map(|(_, tier)| *tier)
     }
 
     fn is_derived(&self) -> bool {
@@ -147,14 +212,7 @@ impl AutoModel {
     }
 
     fn tier(&self, reader: &Reader<'_>) -> Tier {
-        if !self.words.is_empty() {
-            let asked = reader.asked().to_lowercase();
-            let said = |words: &Vec<String>| words.iter().any(|word| asked.contains(&word.to_lowercase()));
-            if let Some((_, tier)) = self.words.iter().find(|(words, _)| said(words)) {
-                return *tier;
-            }
-        }
-        reader.tier(&self.classifier)
+        self.word(reader).unwrap_or_else(|| reader.tier(&self.classifier))
     }
 
     /// The first model of the tier that may be used; else of the nearest above it, else below.

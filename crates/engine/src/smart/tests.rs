@@ -68,6 +68,7 @@ fn call_of(door: Door, body: &Value) -> Call {
         strict: false,
         received: Instant::now(),
         created: 0,
+        mentioned: Default::default(),
     }
 }
 

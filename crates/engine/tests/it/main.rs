@@ -6,4 +6,5 @@ mod egress;
 mod exchange;
 mod keeper;
 mod operation;
+mod trying;
 mod upstream;

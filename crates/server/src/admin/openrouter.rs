@@ -18,8 +18,8 @@ use switchboard_store::ledger::report::{self, By, Days, LineSort, Lines, Sum, Su
 use super::form::Form;
 use super::routes::{Action, get, post};
 use super::{Answer, Refused, Request};
-use crate::authz::Policy::{Admin, Info, Keys, Public, Viewer};
 use crate::auth::rules::DEFAULT_WORKSPACE;
+use crate::authz::Policy::{Admin, Info, Keys, Public, Viewer};
 use crate::router::Row;
 
 /// What a route does.
@@ -128,8 +128,19 @@ pub(super) const ROWS: &[Row] = &[
     by("DELETE", made("/api/v1/workspaces/{id}", Do::WorkspaceDelete, "", "Delete a workspace without active keys")),
     seen("/api/v1/workspaces/{id}/budgets", Do::WorkspaceBudgets, "What a workspace may spend"),
     seen("/api/v1/workspaces/{id}/budgets/{interval}", Do::WorkspaceBudget, "What a workspace may spend in a time"),
-    by("PUT", made("/api/v1/workspaces/{id}/budgets/{interval}", Do::WorkspaceBudgetSet, "OpenRouterBudget", "Say what a workspace may spend in a time")),
-    by("DELETE", made("/api/v1/workspaces/{id}/budgets/{interval}", Do::WorkspaceBudgetDelete, "", "Let a workspace spend without limit in a time")),
+    by(
+        "PUT",
+        made(
+            "/api/v1/workspaces/{id}/budgets/{interval}",
+            Do::WorkspaceBudgetSet,
+            "OpenRouterBudget",
+            "Say what a workspace may spend in a time",
+        ),
+    ),
+    by(
+        "DELETE",
+        made("/api/v1/workspaces/{id}/budgets/{interval}", Do::WorkspaceBudgetDelete, "", "Let a workspace spend without limit in a time"),
+    ),
     seen("/api/v1/workspaces/{id}/members", Do::WorkspaceMembers, "Who is in a workspace"),
     made("/api/v1/workspaces/{id}/members/add", Do::WorkspaceMembersAdd, "OpenRouterUserIds", "Put users into a workspace"),
     made("/api/v1/workspaces/{id}/members/remove", Do::WorkspaceMembersRemove, "OpenRouterUserIds", "Take users out of a workspace"),
@@ -255,7 +266,9 @@ async fn activity(request: &Request) -> Answer {
 }
 
 fn activity_of(sum: &Sum, own: &[Sum], split: bool) -> Value {
-    let same = |other: &&Sum| (&other.day, &other.model_group, &other.model, &other.provider) == (&sum.day, &sum.model_group, &sum.model, &sum.provider);
+    let same = |other: &&Sum| {
+        (&other.day, &other.model_group, &other.model, &other.provider) == (&sum.day, &sum.model_group, &sum.model, &sum.provider)
+    };
     let byok = own.iter().find(same).map_or(0, |own| own.spend);
     let mut row = json!({
         "date": sum.day, "model": sum.model_group, "model_permaslug": sum.model, "endpoint_id": format!("{}/{}", sum.provider, sum.model),

@@ -9,7 +9,7 @@ use super::keys;
 use super::refused::Refused;
 
 /// The user of that id or else that address, whatever its case.
-pub(super) async fn find(desk: &Desk, id: Option<&str>, email: Option<&str>) -> Result<Option<User>, StoreError> {
+pub(crate) async fn find(desk: &Desk, id: Option<&str>, email: Option<&str>) -> Result<Option<User>, StoreError> {
     match (id, email) {
         (Some(id), _) => desk.get(id).await,
         (None, Some(email)) => Ok(desk.named::<User>(&email.to_lowercase()).await?.into_iter().next()),
@@ -18,7 +18,7 @@ pub(super) async fn find(desk: &Desk, id: Option<&str>, email: Option<&str>) -> 
 }
 
 /// The same; made where there is none.
-pub(super) async fn found_or_made(desk: &Desk, id: Option<&str>, email: Option<&str>) -> Result<User, Refused> {
+pub(crate) async fn found_or_made(desk: &Desk, id: Option<&str>, email: Option<&str>) -> Result<User, Refused> {
     if let Some(user) = find(desk, id, email).await? {
         return Ok(user);
     }
@@ -37,19 +37,19 @@ pub(super) async fn found_or_made(desk: &Desk, id: Option<&str>, email: Option<&
 }
 
 /// A new id in the form LiteLLM's have.
-pub(super) fn new_id() -> String {
+pub(crate) fn new_id() -> String {
     let hex = crate::id::mint();
     format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
 
 /// What a member of a team is to have of its own there.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Portion {
-    pub(super) max_budget: Option<Money>,
-    pub(super) budget_duration: Option<String>,
-    pub(super) allowed_models: Option<Vec<String>>,
+pub(crate) struct Portion {
+    pub(crate) max_budget: Option<Money>,
+    pub(crate) budget_duration: Option<String>,
+    pub(crate) allowed_models: Option<Vec<String>>,
     /// A budget that all members share the terms of.
-    pub(super) budget_id: Option<String>,
+    pub(crate) budget_id: Option<String>,
 }
 
 impl Portion {
@@ -64,7 +64,7 @@ impl Portion {
 }
 
 /// Puts somebody into a team. The team itself is written by the caller.
-pub(super) async fn join(desk: &Desk, team: &mut Team, member: &Member, portion: &Portion) -> Result<(User, TeamMember), Refused> {
+pub(crate) async fn join(desk: &Desk, team: &mut Team, member: &Member, portion: &Portion) -> Result<(User, TeamMember), Refused> {
     let mut user = found_or_made(desk, member.user_id.as_deref(), member.user_email.as_deref()).await?;
     if !user.teams.contains(&team.team_id) {
         user.teams.push(team.team_id.clone());
@@ -109,7 +109,7 @@ pub(super) async fn new_budget(desk: &Desk, max_budget: Option<Money>, duration:
 }
 
 /// Takes somebody out of a team, with its keys there. The team itself is written by the caller.
-pub(super) async fn leave(desk: &Desk, team: &mut Team, user: &str) -> Result<(), Refused> {
+pub(crate) async fn leave(desk: &Desk, team: &mut Team, user: &str) -> Result<(), Refused> {
     team.members_with_roles.retain(|member| member.user_id.as_deref() != Some(user));
     team.members.retain(|member| member != user);
     team.admins.retain(|member| member != user);

@@ -98,7 +98,8 @@ impl Refused {
         self.body["error"]["message"].as_str().unwrap_or_default()
     }
 
-    fn with(status: u16, body: Value) -> Self {
+    /// That body.
+    pub(super) fn with(status: u16, body: Value) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self { status, body: Box::new(body), retry_after: None }
     }

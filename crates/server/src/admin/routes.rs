@@ -5,10 +5,14 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, grouping, keys, openrouter, ownership, spend, teams, users};
+use super::{Answer, Request, audit, experiments, grouping, keys, models, openrouter, ownership, proof, scim, spend, teams, users};
 
+pub use experiments::Experiments;
 pub use grouping::Grouping;
+pub use models::Models;
 pub use openrouter::OpenRouter;
+pub use proof::Proof;
+pub use scim::Scim;
 pub use spend::Spend;
 
 /// What a route does.
@@ -59,9 +63,13 @@ pub enum Action {
     OwnershipList,
     OwnershipClaim,
     OwnershipRelease,
+    Proof(Proof),
+    Scim(Scim),
     Grouping(Grouping),
+    Models(Models),
     Spend(Spend),
     OpenRouter(OpenRouter),
+    Experiments(Experiments),
 }
 
 pub(super) const fn post(path: &'static str, action: Action, policy: Policy, form: &'static str, summary: &'static str) -> Row {
@@ -76,7 +84,9 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    ROWS.iter().chain(grouping::ROWS).chain(spend::ROWS).chain(openrouter::ROWS)
+    let others: [&'static [Row]; 7] =
+        [proof::ROWS, scim::ROWS, grouping::ROWS, models::ROWS, spend::ROWS, openrouter::ROWS, experiments::ROWS];
+    ROWS.iter().chain(others.into_iter().flatten())
 }
 
 /// Those of keys, users and teams, and of the audit log.
@@ -140,6 +150,7 @@ pub(super) fn status(action: Action) -> StatusCode {
         Action::Grouping(Grouping::AccessGroupCreate) => StatusCode::CREATED,
         Action::OpenRouter(action) if openrouter::creates(action) => StatusCode::CREATED,
         Action::Grouping(Grouping::AccessGroupRemove) => StatusCode::NO_CONTENT,
+        Action::Scim(action) => scim::status(action),
         _ => StatusCode::OK,
     }
 }
@@ -191,14 +202,23 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::OwnershipList => ownership::list(request).await,
         Action::OwnershipClaim => ownership::claim(request).await,
         Action::OwnershipRelease => ownership::release(request).await,
+        Action::Proof(action) => proof::dispatch(action, request).await,
+        Action::Scim(action) => scim::dispatch(action, request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
+        Action::Models(action) => models::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
+        Action::Experiments(action) => experiments::dispatch(action, request).await,
     }
 }
 
-/// The variable parts of a path, in their order.
+/// The variable parts of a path, in their order. One that takes several parts (`{*name}`) is the only one of its path.
 pub(super) fn variables(pattern: &str, path: &str) -> Vec<String> {
+    if let Some((before, after)) = pattern.split_once("{*").and_then(|(before, rest)| Some((before, rest.split_once('}')?.1))) {
+        let from = path.find(before).map_or(0, |at| at + before.len());
+        let whole = path.get(from..).unwrap_or_default();
+        return vec![crate::query::decode(whole.strip_suffix(after).unwrap_or(whole))];
+    }
     let pairs = pattern.split('/').rev().zip(path.split('/').rev());
     let mut found: Vec<String> = pairs.filter(|(part, _)| part.starts_with('{')).map(|(_, value)| crate::query::decode(value)).collect();
     found.reverse();

@@ -5,7 +5,7 @@ mod find;
 mod list;
 mod new;
 
-pub(super) use change::{bulk_update, delete, update};
+pub(super) use change::{bulk_update, delete, remove, update};
 pub(super) use find::{info, own_row};
 pub(super) use list::{list, roles};
 pub(super) use new::new;

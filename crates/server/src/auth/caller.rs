@@ -7,8 +7,9 @@ use switchboard_engine::principal::Principal;
 use switchboard_store::Time;
 use switchboard_store::object::Role;
 
+use super::owned::Owned;
 use crate::admin::Refused;
-use crate::authz::model::Layer;
+use crate::authz::model::{Layer, Whose};
 
 /// What kind of credential was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub enum Credential {
     Master,
     /// A virtual key.
     Key,
+    /// A signed token.
+    Token,
+    /// The cookie of somebody who is signed in.
+    Session,
 }
 
 /// Somebody who asks, known.
@@ -56,6 +61,10 @@ pub struct Caller {
     pub filters: Option<Arc<crate::guard::Filters>>,
     /// The share of its requests that is kept with their answers.
     pub kept_share: f64,
+    /// Models that teams have to themselves.
+    pub owned: Arc<Owned>,
+    /// The same in other teams of its token, where this one may not use a model.
+    pub others: Vec<Arc<Caller>>,
 }
 
 /// Why a caller is refused outright.
@@ -67,6 +76,8 @@ pub enum Barred {
     Team,
     /// Its project is.
     Project,
+    /// Its user is no longer active.
+    User,
 }
 
 /// The user that the master key acts as.
@@ -77,7 +88,7 @@ impl Caller {
     pub fn trusted(credential: Credential) -> Self {
         let (name, role) = match credential {
             Credential::Open => ("open", None),
-            Credential::Master | Credential::Key => ("master", Some(Role::ProxyAdmin)),
+            Credential::Master | Credential::Key | Credential::Token | Credential::Session => ("master", Some(Role::ProxyAdmin)),
         };
         let user = role.map(|_| ADMIN.to_owned());
         Self {
@@ -97,6 +108,8 @@ impl Caller {
             addresses: Vec::new(),
             filters: None,
             kept_share: 0.0,
+            owned: Arc::default(),
+            others: Vec::new(),
         }
     }
 
@@ -107,7 +120,27 @@ impl Caller {
 
     /// Whether it may use the model of those names: its own, and its group's.
     pub fn may_use(&self, names: &[&str]) -> bool {
-        self.layers.iter().all(|layer| names.iter().any(|name| layer.has(name)))
+        self.refusing(names).is_none()
+    }
+
+    /// Whose list it is that does not have the model of those names, if any is.
+    pub fn refusing(&self, names: &[&str]) -> Option<Whose> {
+        let owner = names.iter().find_map(|name| self.owned.owner(name));
+        if let Some((team, _)) = owner
+            && self.team.as_deref() != Some(team)
+            && !self.sees_all()
+        {
+            return Some(Whose::Key);
+        }
+        let public = owner.map(|(_, public)| public);
+        let has = |layer: &Layer| names.iter().copied().chain(public).any(|name| layer.has(name));
+        self.layers.iter().find(|layer| !has(layer)).map(|layer| layer.whose)
+    }
+
+    /// The model meant by that name: its team's own, its own alias, else the name.
+    pub fn meant<'a>(&'a self, model: &'a str) -> &'a str {
+        let aliased = self.principal.meant(model);
+        self.owned.group(self.team.as_deref(), aliased).unwrap_or(aliased)
     }
 
     /// Whether it may be told where deployments are reached: administrators may, and everyone at a gateway that asks for no key.
@@ -147,6 +180,7 @@ impl Barred {
         let message = match self {
             Barred::Key => "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.",
             Barred::Team => "Authentication Error, Team is blocked. Update via `/team/unblock` if you're an admin.",
+            Barred::User => "Authentication Error, User is deactivated. It is activated again where it was provisioned.",
             Barred::Project => "Authentication Error, Project is blocked. Update via `/project/update` if you're an admin.",
         };
         Refused::unauthenticated("auth_error", serde_json::json!("None"), message)

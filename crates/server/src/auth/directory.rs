@@ -6,15 +6,18 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use switchboard_store::desk::{Change, Listener};
-use switchboard_store::object::{AuthCode, Budget, Customer, FormerKey, Key, Object, Organization, Owned, Project, Tag, Team, TeamMember, User};
+use switchboard_store::object::{
+    AuthCode, Budget, Customer, FormerKey, JwtKeyMapping, Key, Object, Organization, Owned, Password, Project, Session, Tag, Team,
+    TeamMember, User,
+};
 use tokio::sync::OnceCell;
 
-use super::caller::Caller;
+use super::caller::{Caller, Credential};
 use super::guests::Guests;
 use super::{Digest, digest_of_hex};
 use crate::admin::Refused;
@@ -45,12 +48,14 @@ pub struct Directory {
     pub guests: Guests,
     /// Counts what was forgotten: what was read before may be out of date.
     forgotten: AtomicU64,
+    /// Whether some key stands for a token.
+    lends: AtomicBool,
 }
 
 impl Default for Directory {
     fn default() -> Self {
         let shards = std::iter::repeat_with(Shard::default).take(SHARDS).collect();
-        Self { shards, flights: Mutex::default(), guests: Guests::default(), forgotten: AtomicU64::new(0) }
+        Self { shards, flights: Mutex::default(), guests: Guests::default(), forgotten: AtomicU64::new(0), lends: AtomicBool::new(false) }
     }
 }
 
@@ -88,6 +93,9 @@ impl Directory {
         loop {
             let before = self.forgotten.load(Ordering::Acquire);
             let caller = read().await?.map(Arc::new);
+            if caller.as_ref().is_some_and(|caller| caller.credential == Credential::Token && caller.principal.key_hash.is_some()) {
+                self.lends.store(true, Ordering::Relaxed);
+            }
             let mut shard = self.shard(&key).write().unwrap_or_else(PoisonError::into_inner);
             // Something changed while it was read: perhaps this.
             if self.forgotten.load(Ordering::Acquire) != before {
@@ -115,6 +123,13 @@ impl Directory {
         let mut shard = self.shard(&key).write().unwrap_or_else(PoisonError::into_inner);
         shard.known.remove(&key);
         shard.absent.remove(&key);
+    }
+
+    /// Forgets tokens that a key stands for.
+    fn forget_lent(&self, hash: &str) {
+        if self.lends.load(Ordering::Relaxed) {
+            self.forget(|caller| caller.credential == Credential::Token && caller.principal.key_hash.as_deref() == Some(hash));
+        }
     }
 
     fn forget(&self, which: impl Fn(&Caller) -> bool) {
@@ -157,10 +172,16 @@ impl Listener for Directory {
         for Change { kind, id, .. } in changes {
             let is = |one: &Option<String>| one.as_deref() == Some(id.as_str());
             match kind.as_str() {
-                Key::KIND | FormerKey::KIND => self.forget_key(id),
+                Key::KIND => {
+                    self.forget_key(id);
+                    self.forget_lent(id);
+                }
+                FormerKey::KIND | Session::KIND => self.forget_key(id),
                 // No key is made of it.
                 AuthCode::KIND | Owned::KIND => {}
-                Team::KIND => self.forget(|caller| is(&caller.team)),
+                Password::KIND => self.forget(|caller| caller.credential == Credential::Session && is(&caller.user)),
+                JwtKeyMapping::KIND => self.forget(|caller| caller.credential == Credential::Token),
+                Team::KIND => self.forget(|caller| is(&caller.team) || caller.others.iter().any(|other| is(&other.team))),
                 User::KIND => self.forget(|caller| is(&caller.user)),
                 Project::KIND => self.forget(|caller| is(&caller.project)),
                 Organization::KIND => self.forget(|caller| is(&caller.organization)),
@@ -183,7 +204,6 @@ impl Listener for Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::caller::Credential;
     use std::cell::Cell;
 
     fn block<T>(future: impl Future<Output = T>) -> T {

@@ -14,6 +14,8 @@ pub const SHORTEST: usize = 16;
 /// Longer than anybody's key.
 const LONGEST: usize = 512;
 const PREFIX: &str = "sk-";
+/// How the proof of a key begins that was known by its SHA-256 alone.
+const BY_HASH: &str = "sha256:";
 const PUBLIC: usize = 12;
 const SECRET: usize = 43;
 const CHECK: usize = 6;
@@ -61,6 +63,17 @@ impl Pepper {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
+    /// What the row of a key may bear that is known by its SHA-256 alone, since another gateway made it.
+    pub fn proof_of_hash(&self, hash: &str) -> String {
+        format!("{BY_HASH}{}", super::hex(hmac::sign(&self.0, format!("{BY_HASH}{hash}").as_bytes()).as_ref()))
+    }
+
+    /// Whether a row's proof is right for that key and its SHA-256.
+    pub fn proves(&self, proof: Option<&str>, key: &str, hash: &str) -> bool {
+        let right = |expected: String| proof.is_some_and(|proof| crate::digest::same(proof.as_bytes(), expected.as_bytes()));
+        right(self.proof(key)) || right(self.proof_of_hash(hash))
+    }
+
     /// What the row of that key must bear.
     pub fn proof(&self, key: &str) -> String {
         super::hex(hmac::sign(&self.0, key.as_bytes()).as_ref())
@@ -86,6 +99,19 @@ mod tests {
         guessed.replace_range(20..21, if &made[20..21] == "A" { "B" } else { "A" });
         assert!(!may_be_key(&guessed));
         assert_ne!(key(), made);
+    }
+
+    #[test]
+    fn a_row_is_proven_by_the_key_or_by_its_hash_and_by_nothing_else() {
+        let pepper = Pepper::new(b"a pepper of tests");
+        let (key, hash) = ("sk-1234-5678", "aa");
+        for proof in [pepper.proof(key), pepper.proof_of_hash(hash)] {
+            assert!(pepper.proves(Some(&proof), key, hash));
+            assert!(!pepper.proves(Some(&proof), "sk-another", "bb"));
+            assert!(!Pepper::new(b"another").proves(Some(&proof), key, hash));
+        }
+        assert!(!pepper.proves(None, key, hash));
+        assert!(!pepper.proves(Some(&pepper.proof(hash)), key, hash));
     }
 
     #[test]

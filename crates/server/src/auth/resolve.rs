@@ -92,6 +92,7 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allo
         () if key.blocked == Some(true) => Some(Barred::Key),
         () if around.team.as_ref().is_some_and(blocked) => Some(Barred::Team),
         () if around.project.as_ref().is_some_and(|project| project.blocked) => Some(Barred::Project),
+        () if around.user.as_ref().is_some_and(|user| !is_active(user)) => Some(Barred::User),
         () => None,
     };
     let layers = layers(key, around, groups);
@@ -112,7 +113,14 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allo
         addresses: texts(key.metadata.get("allowed_ips")),
         filters: None,
         kept_share: 0.0,
+        owned: Arc::default(),
+        others: Vec::new(),
     }
+}
+
+/// Whether a user has not been deactivated by whoever provisions users.
+pub fn is_active(user: &User) -> bool {
+    metadata(&user.metadata, "scim_active") != Some(&Value::Bool(false))
 }
 
 fn role(key: &Key, around: &Surroundings) -> Option<Role> {

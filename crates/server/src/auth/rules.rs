@@ -17,6 +17,7 @@ use switchboard_store::object::{GuardedKey, GuardedMember, Guardrail, Key, Provi
 use switchboard_store::vault::Cell;
 use switchboard_store::{Desk, StoreError};
 
+use super::caller::Caller;
 use crate::admin::Refused;
 use crate::trust::Trust;
 
@@ -70,13 +71,20 @@ impl Rules {
         }
         // That of the workspace holds for the key and, over all their keys, for the member.
         let default = default_guardrail(place);
-        rules.add(desk, &default, key.account()).await?;
+        if !key.account().is_empty() {
+            rules.add(desk, &default, key.account()).await?;
+        }
         if let Some(user) = &key.user_id {
             rules.add(desk, &default, user).await?;
         }
         let mut keys: Vec<ProviderKey> = desk.of_team(place).await?;
-        let allowed = |list: &Option<Vec<String>>, one: Option<&str>| list.as_ref().is_none_or(|list| list.iter().any(|id| Some(id.as_str()) == one));
-        keys.retain(|own| !own.disabled && allowed(&own.allowed_api_key_hashes, Some(&key.token)) && allowed(&own.allowed_user_ids, key.user_id.as_deref()));
+        let allowed =
+            |list: &Option<Vec<String>>, one: Option<&str>| list.as_ref().is_none_or(|list| list.iter().any(|id| Some(id.as_str()) == one));
+        keys.retain(|own| {
+            !own.disabled
+                && allowed(&own.allowed_api_key_hashes, Some(&key.token))
+                && allowed(&own.allowed_user_ids, key.user_id.as_deref())
+        });
         keys.sort_by_key(|own| own.sort_order);
         rules.keys = keys;
         Ok(rules)
@@ -97,7 +105,9 @@ impl Rules {
             let at_hand = known.0.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
             let secret = match at_hand {
                 Some(secret) => Some(secret),
-                None => trust.vault().await?.get(cell(key)).await?.and_then(|opened| Some(Secret::from(std::str::from_utf8(&opened).ok()?))),
+                None => {
+                    trust.vault().await?.get(cell(key)).await?.and_then(|opened| Some(Secret::from(std::str::from_utf8(&opened).ok()?)))
+                }
             };
             let Some(secret) = secret else {
                 tracing::error!(key = %key.id, provider = %key.provider, "the sealed key of a provider is missing");
@@ -111,8 +121,15 @@ impl Rules {
         Ok(())
     }
 
+    /// Has them hold for a caller.
+    pub fn govern(self, caller: &mut Caller, book: &Book) {
+        caller.filters = crate::guard::Filters::of(&self.filters());
+        caller.kept_share = self.kept_share();
+        self.bind(Arc::make_mut(&mut caller.principal), book);
+    }
+
     /// Has them hold for a principal.
-    pub fn bind(self, principal: &mut Principal, book: &Book) {
+    fn bind(self, principal: &mut Principal, book: &Book) {
         let mut scopes: Vec<Arc<Scope>> = Vec::new();
         let mut guidance = Guidance::default();
         let mut counts = self.workspace.as_ref().is_some_and(|workspace| workspace.include_byok_in_budgets);
@@ -121,7 +138,8 @@ impl Rules {
             let window = guardrail.reset_interval.as_deref().and_then(Window::parse).unwrap_or(Window::Lifetime);
             let budgets = guardrail.limit_usd.map(|limit| admit::Budget::new(limit.0, window)).into_iter().collect();
             let id = format!("{}/{whose}", guardrail.id);
-            scopes.push(book.scope(ScopeId::new(Level::Guardrail, id), Terms { name: guardrail.name.clone(), budgets, ..Terms::default() }));
+            scopes
+                .push(book.scope(ScopeId::new(Level::Guardrail, id), Terms { name: guardrail.name.clone(), budgets, ..Terms::default() }));
             guidance.rules.push(rule(guardrail));
         }
         if let Some(workspace) = &self.workspace {

@@ -6,17 +6,24 @@ use super::model;
 use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::Caller;
+use crate::auth::owned::Owned;
 
 /// The call, if its caller may make it; the caller's own name for a model replaced by the model's.
 pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> {
-    let meant = caller.principal.meant(&call.model);
+    let meant = caller.meant(&call.model);
     if meant != call.model {
         call.model = meant.to_owned();
     }
-    if !caller.layers.is_empty() {
+    if !caller.layers.is_empty() || *caller.owned != Owned::default() {
         let found = app.gateway.fleet().find(&call.model);
         let group = found.as_ref().map_or(call.model.as_str(), |(group, _)| group);
-        model::check(caller, &[call.model.as_str(), group])?;
+        let names = [call.model.as_str(), group];
+        // A token that names several teams is used as the first that has the model.
+        let other = caller.others.iter().find(|other| other.barred.is_none() && other.may_use(&names));
+        match (model::check(caller, &names), other) {
+            (Err(_), Some(other)) => call.principal = other.principal.clone(),
+            (checked, _) => checked?,
+        }
     }
     enforced(&call, caller)?;
     Ok(call)

@@ -45,9 +45,10 @@ impl Bounds {
             if !within(&gift.allowed_routes, &own.allowed_routes) {
                 return Err(Refused::forbidden("allowed_routes of the new key must be among those of your own key"));
             }
-            // A key of the caller's own without a team stands for the caller; another key's bounds are the team's.
-            if own.team_id == gift.team_id && gift.team_id.is_none() {
-                models("key", &gift.models, &own.models)?;
+            // A key stands for the caller where it is used: alone, or in its team. Elsewhere the other team's bounds hold.
+            if own.team_id == gift.team_id {
+                let whole_team = own.models.iter().any(|name| name == crate::authz::model::TEAM);
+                models("key", &gift.models, if whole_team { &[] } else { &own.models })?;
                 amount("max_budget", gift.max_budget, own.max_budget)?;
                 limits(gift, (own.tpm_limit, own.rpm_limit, own.max_parallel_requests))?;
             }
@@ -115,3 +116,6 @@ fn limits(gift: &Key, (tpm, rpm, parallel): (Option<u64>, Option<u64>, Option<u6
     amount("rpm_limit", gift.rpm_limit, rpm)?;
     amount("max_parallel_requests", gift.max_parallel_requests, parallel)
 }
+
+#[cfg(test)]
+mod tests;

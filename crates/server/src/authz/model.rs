@@ -70,16 +70,15 @@ impl Layer {
 
 /// Refuses a model that one of the caller's lists does not have. `names` are the names it goes by: its own, and its group's.
 pub fn check(caller: &Caller, names: &[&str]) -> Result<(), Refused> {
-    let refusing = caller.layers.iter().find(|layer| !names.iter().any(|name| layer.has(name)));
-    let (Some(layer), Some(model)) = (refusing, names.first()) else { return Ok(()) };
-    Err(denied(layer.whose, model))
+    let (Some(whose), Some(model)) = (caller.refusing(names), names.first()) else { return Ok(()) };
+    Err(denied(whose, model))
 }
 
 /// The refusal of a model.
 pub fn denied(whose: Whose, model: &str) -> Refused {
     let message = format!(
-        "The requested model '{model}' is not available for this API key, or the model name is invalid. Ask for `/v1/models` to see \
-         which are"
+        "The requested model '{model}' is not available for this API key, or the model name is invalid. Check the models available to \
+         you and try again."
     );
     Refused::new(403, whose.kind(), json!("model"), message)
 }

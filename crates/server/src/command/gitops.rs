@@ -151,8 +151,13 @@ impl Common {
             return Ok(None);
         }
         let key = match &self.key_file {
-            Some(path) => Some(std::fs::read_to_string(path).map_err(|error| format!("the key file cannot be read: {error}"))?.trim().to_owned()),
-            None => ["SWITCHBOARD_MASTER_KEY", "LITELLM_MASTER_KEY"].into_iter().find_map(|name| environment.get_non_empty(name)).map(str::to_owned),
+            Some(path) => {
+                Some(std::fs::read_to_string(path).map_err(|error| format!("the key file cannot be read: {error}"))?.trim().to_owned())
+            }
+            None => ["SWITCHBOARD_MASTER_KEY", "LITELLM_MASTER_KEY"]
+                .into_iter()
+                .find_map(|name| environment.get_non_empty(name))
+                .map(str::to_owned),
         };
         let url = self.url.as_deref().or_else(|| environment.get_non_empty("SWITCHBOARD_URL")).unwrap_or("http://127.0.0.1:4000");
         let client = Client::new(url, key.as_deref(), Transport::default())?;

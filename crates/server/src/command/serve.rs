@@ -69,6 +69,9 @@ pub(super) struct Serve {
     /// PEM file with the certificate chain
     #[arg(long, value_name = "FILE", requires = "ssl_keyfile_path")]
     ssl_certfile_path: Option<PathBuf>,
+    /// PEM file with the authorities of client certificates; clients must then show one
+    #[arg(long, value_name = "FILE", requires = "ssl_certfile_path")]
+    ssl_ca_certs: Option<PathBuf>,
     /// Say more
     #[arg(long)]
     debug: bool,
@@ -131,7 +134,12 @@ impl Serve {
             drop_params: self.drop_params.then_some(true),
             request_timeout: self.request_timeout,
             keep_alive: self.keepalive_timeout,
-            tls: files.map(|(certificate_file, private_key_file)| TlsFiles { certificate_file, private_key_file }),
+            tls: files.map(|(certificate_file, private_key_file)| TlsFiles {
+                certificate_file,
+                private_key_file,
+                client_ca_file: self.ssl_ca_certs.clone(),
+                client_optional: false,
+            }),
             data_dir: Some(crate::memory::usual_place(environment)),
         }
     }

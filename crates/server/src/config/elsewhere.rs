@@ -213,8 +213,8 @@ pub(super) fn inner<'a>(outer: &'a str, name: &'a str) -> &'a str {
 }
 
 /// Whether a key of that name holds a secret.
-pub(super) fn holds_secret(name: &str) -> bool {
-    let declared = || Section::ALL.into_iter().filter_map(|section| section.find(name)).any(|key| key.kind == super::keys::Kind::Secret);
+pub(crate) fn holds_secret(name: &str) -> bool {
+    let declared = || Section::ALL.iter().filter_map(|section| section.find(name)).any(|key| key.kind == super::keys::Kind::Secret);
     matches!(name, "credential_values" | "extra_headers" | "vertex_credentials") || declared()
 }
 

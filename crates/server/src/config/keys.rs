@@ -4,6 +4,7 @@
 //! notices, "did you mean" and `docs/configuration.md` all come from these rows; a key without a row is unknown.
 
 mod general;
+mod jwt;
 mod litellm;
 mod markdown;
 mod model;
@@ -121,13 +122,19 @@ pub enum Section {
     Upstream,
     /// `switchboard.reload`.
     Reload,
+    /// `switchboard.media`.
+    Media,
     /// `general_settings.key_management_settings`.
     KeyManagement,
+    /// `general_settings.litellm_jwtauth`.
+    JwtAuth,
+    /// An entry of `litellm_jwtauth.issuers`.
+    JwtIssuer,
 }
 
 impl Section {
     /// Every section, in the order of the documentation.
-    pub const ALL: [Section; 18] = [
+    pub const ALL: &[Section] = &[
         Section::Top,
         Section::Deployment,
         Section::Params,
@@ -145,7 +152,10 @@ impl Section {
         Section::Timeouts,
         Section::Upstream,
         Section::Reload,
+        Section::Media,
         Section::KeyManagement,
+        Section::JwtAuth,
+        Section::JwtIssuer,
     ];
 
     /// How messages and headings name the section; empty for the file itself.
@@ -168,7 +178,10 @@ impl Section {
             Section::Timeouts => "switchboard.timeouts",
             Section::Upstream => "switchboard.upstream",
             Section::Reload => "switchboard.reload",
+            Section::Media => "switchboard.media",
             Section::KeyManagement => "general_settings.key_management_settings",
+            Section::JwtAuth => "general_settings.litellm_jwtauth",
+            Section::JwtIssuer => "general_settings.litellm_jwtauth.issuers[]",
         }
     }
 
@@ -192,7 +205,10 @@ impl Section {
             Section::Timeouts => switchboard::TIMEOUTS,
             Section::Upstream => switchboard::UPSTREAM,
             Section::Reload => switchboard::RELOAD,
+            Section::Media => switchboard::MEDIA,
             Section::KeyManagement => general::KEY_MANAGEMENT,
+            Section::JwtAuth => jwt::KEYS,
+            Section::JwtIssuer => jwt::ISSUER,
         }
     }
 

@@ -1,11 +1,13 @@
 //! From a file and the environment to a [`Config`].
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::{Diagnostics, Location};
 use super::elsewhere::Elsewhere;
 use super::environment::Environment;
+use super::laid::{Laid, Origin};
 use super::raw::{self, Written};
 use super::resolved::{self, Config, TlsFiles};
 use super::yaml::{Map, Node, Value};
@@ -56,7 +58,7 @@ pub struct Overrides {
 
 impl Overrides {
     /// Lays over a configuration what neither listening nor workers are: those are read with the file.
-    fn apply(&self, config: &mut Config) {
+    pub(super) fn apply(&self, config: &mut Config) {
         if self.drop_params.is_some() {
             config.litellm.drop_params = self.drop_params;
         }
@@ -126,9 +128,11 @@ impl Loader {
         if written.incomplete {
             return Loaded { config: None, diagnostics, files: written.files };
         }
-        let mut config = resolved::resolve(&written, &self.overrides, self.providers(), &mut diagnostics);
+        let mut files = written.files.clone();
+        let providers = self.providers().map(<[ProviderKeys]>::to_vec);
+        let origin = Arc::new(Origin { written, overrides: self.overrides.clone(), providers });
+        let mut config = resolved::resolve(&origin, &Laid::default(), &mut diagnostics);
         self.overrides.apply(&mut config);
-        let mut files = written.files;
         files.extend(config.switchboard.catalog.clone());
         let config = Some(config).filter(|_| !diagnostics.has_errors());
         Loaded { config, diagnostics, files }

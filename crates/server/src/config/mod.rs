@@ -12,6 +12,7 @@ mod elsewhere;
 mod environment;
 mod fields;
 pub mod keys;
+mod laid;
 mod load;
 pub mod raw;
 mod report;
@@ -24,8 +25,10 @@ pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 pub use elsewhere::Elsewhere;
+pub(crate) use elsewhere::holds_secret;
 pub use environment::Environment;
 pub use keys::render_configuration_markdown;
+pub use laid::{Laid, REFERENCE, may_name};
 pub use load::{Loaded, Loader, Overrides, ProviderKeys, Source};
 pub use report::report;
 pub use resolved::Config;

@@ -6,13 +6,18 @@
 mod checks;
 mod customers;
 mod deployment;
+mod experiment;
 mod fallback;
 mod general;
+mod jwt;
 mod litellm;
+mod media;
+mod oracle;
 mod redis;
 mod resilience;
 mod router;
 mod routing;
+mod sign_in;
 mod smart;
 mod switchboard;
 mod virtual_model;
@@ -20,21 +25,26 @@ mod virtual_model;
 pub use checks::{Check, CheckRouting, HealthChecks};
 pub use customers::Customers;
 pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
+pub use experiment::ExperimentForm;
 pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use general::General;
+pub use jwt::{ClaimFields, Grant, Issuer, JwtAuth};
 pub use litellm::{Callbacks, LitellmSettings, ProxyBudget};
-pub use resilience::{Counts, Recovery, Resilience};
+pub use media::MediaSettings;
+pub use resilience::{AnswerStore, Counts, Recovery, Resilience};
 pub use router::RouterSettings;
+pub use sign_in::{IdentityProvider, Newcomer, SignIn};
 pub use smart::RouterParams;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
+
+use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::elsewhere::Elsewhere;
 use super::environment::Environment;
 use super::fields::Reader;
 use super::keys::Section;
-use super::load::{Overrides, ProviderKeys};
-use super::raw::Written;
+use super::laid::{Laid, Origin};
 use super::secret::Secret;
 
 /// A configuration, ready for use.
@@ -62,23 +72,27 @@ pub struct Config {
     pub elsewhere: Elsewhere,
     /// What start-up should say.
     pub notices: Vec<Diagnostic>,
+    /// What it was made from.
+    pub(super) origin: Arc<Origin>,
 }
 
-/// Types what is written. `providers` are given when nothing is, so that the environment decides which models there are.
-pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Option<&[ProviderKeys]>, found: &mut Diagnostics) -> Config {
-    let environment = &written.environment;
+/// Types what is written, with something laid over it. Where the origin names providers nothing is written, and the environment
+/// decides which models there are.
+pub(super) fn resolve(origin: &Arc<Origin>, laid: &Laid, found: &mut Diagnostics) -> Config {
+    let Origin { written, overrides, providers } = &**origin;
+    let (root, environment) = laid.over(written);
+    let environment = &environment;
     let mut reader = Reader::new(found);
-    let top = reader.section(Section::Top, Some(&written.root));
-    let general = General::read(&mut reader, top.node("general_settings"), environment);
+    let top = reader.section(Section::Top, Some(&root));
+    let mut general = General::read(&mut reader, top.node("general_settings"), environment);
     let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"));
+    general.sign_in.newcomer = Newcomer::read(&litellm.fields);
     let router = RouterSettings::read(&mut reader, top.node("router_settings"), &litellm);
     let mut switchboard = SwitchboardSettings::read(&mut reader, top.node("switchboard"), &general, environment, overrides);
     let redis = redis::address(&router.fields, &general, &litellm.fields, environment);
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
-    let mut deployments = match providers {
-        Some(providers) => deployment::from_environment(providers, environment),
-        None => deployment::read_all(&mut reader, &top, &credentials, general.store_model_in_db),
-    };
+    let mut deployments = providers.as_ref().map(|providers| deployment::from_environment(providers, environment)).unwrap_or_default();
+    deployments.extend(deployment::read_all(&mut reader, &top, &credentials, general.store_model_in_db));
     let aliases = fallback::aliases(&mut reader, &router.fields, &litellm.fields);
     reader.finish();
     smart::take_routers(&mut deployments, &mut switchboard.smart, found);
@@ -94,6 +108,7 @@ pub(super) fn resolve(written: &Written, overrides: &Overrides, providers: Optio
         environment: environment.clone(),
         elsewhere: written.elsewhere.clone(),
         notices: Vec::new(),
+        origin: origin.clone(),
     };
     fallback::check_targets(&config, &router.default_fallbacks_at, found);
     general::check_exposure(&config, found);

@@ -36,6 +36,7 @@
 
 mod answer;
 mod body;
+mod client_certificate;
 mod connection;
 mod gate;
 mod guarded;
@@ -104,7 +105,7 @@ impl Edge {
         S: Service,
         F: Fn(usize) -> Result<S, BoxError> + Send + Sync + 'static,
     {
-        let certificates = settings.tls.as_ref().map(|tls| Certificates::load(&tls.certificate, &tls.key)).transpose()?;
+        let certificates = settings.tls.as_ref().map(|tls| Certificates::load(tls)).transpose()?;
         let mut bound = listen::bind_all(&settings)?;
         let addresses = bound.iter().map(|listener| listener.address.clone()).collect();
         let shutdown = Shutdown::new(settings.drain_timeout, settings.hasty_drain_timeout);

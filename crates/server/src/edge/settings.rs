@@ -78,6 +78,17 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+    /// Whose certificates clients must show. `None`: none are asked for.
+    pub clients: Option<ClientAuthorities>,
+}
+
+/// Whose certificates clients must show.
+#[derive(Clone, Debug)]
+pub struct ClientAuthorities {
+    /// The authorities, in PEM.
+    pub authorities: PathBuf,
+    /// Whether a client without a certificate is let in all the same; one with a certificate of somebody else's never is.
+    pub optional: bool,
 }
 
 /// A place to listen: `127.0.0.1:4000`, `[::]:4000` or `unix:/run/switchboard.sock`.

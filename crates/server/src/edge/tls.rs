@@ -1,4 +1,4 @@
-//! The certificate, replaceable while running.
+//! The certificate, and the authorities of clients' certificates, replaceable while running.
 
 use std::{
     path::{Path, PathBuf},
@@ -10,22 +10,25 @@ use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
     crypto::ring,
-    server::{ClientHello, ResolvesServerCert},
+    server::{ClientHello, NoClientAuth, ResolvesServerCert},
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
+use super::client_certificate::{Verifier, Verifying};
+use super::settings::TlsFiles;
+
 /// The certificate chain and key being served, and the files they come from.
 #[derive(Debug)]
 pub struct Certificates {
-    certificate: PathBuf,
-    key: PathBuf,
+    files: TlsFiles,
     current: ArcSwap<CertifiedKey>,
+    clients: Option<Arc<Verifier>>,
     read_at: Mutex<Stamps>,
 }
 
-/// When the two files were last changed, as far as the system says.
-type Stamps = [Option<SystemTime>; 2];
+/// When the files were last changed, as far as the system says.
+type Stamps = [Option<SystemTime>; 3];
 
 /// Why a certificate cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -46,30 +49,44 @@ pub enum CertificateError {
         /// What is wrong.
         source: rustls::Error,
     },
+    /// The authorities of clients' certificates cannot be used.
+    #[error("cannot use the authorities of clients' certificates in `{path}`: {source}")]
+    Authorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: rustls::server::VerifierBuilderError,
+    },
     /// TLS cannot be set up.
     #[error("cannot set up TLS: {0}")]
     Setup(#[source] rustls::Error),
 }
 
 impl Certificates {
-    /// Reads a chain and its key.
+    /// Reads a chain, its key and the authorities.
     ///
     /// # Errors
     ///
     /// When a file cannot be read, or the key does not fit the certificate.
-    pub fn load(certificate: &Path, key: &Path) -> Result<Arc<Self>, CertificateError> {
-        let stamps = stamps(certificate, key);
-        let current = ArcSwap::from_pointee(read(certificate, key)?);
-        Ok(Arc::new(Self { certificate: certificate.to_owned(), key: key.to_owned(), current, read_at: Mutex::new(stamps) }))
+    pub fn load(files: &TlsFiles) -> Result<Arc<Self>, CertificateError> {
+        let stamps = stamps(files);
+        let current = ArcSwap::from_pointee(read(&files.certificate, &files.key)?);
+        let clients = files.clients.as_ref().map(Verifier::load).transpose()?;
+        Ok(Arc::new(Self { files: files.clone(), current, clients, read_at: Mutex::new(stamps) }))
     }
 
-    /// Reads the files again. New connections get the new certificate; on failure the old one stays.
+    /// Reads the files again. New connections get the new certificate, and are judged by the new authorities; on failure the old
+    /// ones stay.
     ///
     /// # Errors
     ///
     /// As [`load`](Self::load).
     pub fn reload(&self) -> Result<(), CertificateError> {
-        self.current.store(Arc::new(read(&self.certificate, &self.key)?));
+        let current = read(&self.files.certificate, &self.files.key)?;
+        if let (Some(clients), Some(files)) = (&self.clients, &self.files.clients) {
+            clients.reload(files)?;
+        }
+        self.current.store(Arc::new(current));
         Ok(())
     }
 
@@ -79,17 +96,21 @@ impl Certificates {
     ///
     /// As [`load`](Self::load). The same broken files are reported once.
     pub fn reload_if_changed(&self) -> Result<(), CertificateError> {
-        let now = stamps(&self.certificate, &self.key);
+        let now = stamps(&self.files);
         let before = std::mem::replace(&mut *self.read_at.lock().unwrap_or_else(PoisonError::into_inner), now);
         if before == now { Ok(()) } else { self.reload() }
     }
 
     /// What a worker needs to accept connections.
     pub(super) fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, CertificateError> {
+        let verifier: Arc<dyn rustls::server::danger::ClientCertVerifier> = match &self.clients {
+            Some(clients) => Arc::new(Verifying(Arc::clone(clients))),
+            None => Arc::new(NoClientAuth),
+        };
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(CertificateError::Setup)?
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(Resolver(Arc::clone(self))));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
@@ -105,9 +126,11 @@ impl ResolvesServerCert for Resolver {
     }
 }
 
-fn stamps(certificate: &Path, key: &Path) -> Stamps {
+fn stamps(files: &TlsFiles) -> Stamps {
     // a file that is gone has no stamp; reading it says why
-    [certificate, key].map(|path| std::fs::metadata(path).and_then(|found| found.modified()).ok())
+    let clients = files.clients.as_ref().map(|clients| &clients.authorities);
+    [Some(&files.certificate), Some(&files.key), clients]
+        .map(|path| path.and_then(|path| std::fs::metadata(path).and_then(|found| found.modified()).ok()))
 }
 
 fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, CertificateError> {

@@ -138,6 +138,7 @@ impl Probe {
             strict: false,
             received: Instant::now(),
             created: unix_seconds(),
+            mentioned: Default::default(),
         })
     }
 

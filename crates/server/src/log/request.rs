@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
-use switchboard_engine::meter::{Outcome, Record, Recorder};
+use switchboard_engine::meter::{Outcome, Record, Recorder, Served};
 use switchboard_engine::wire::json::write_text;
 use switchboard_engine::wire::reply::Usage;
 
@@ -195,11 +195,26 @@ fn line(record: &Record, out: &mut Vec<u8>) {
     }
     line.number(",\"attempts\":", record.attempts.into());
     line.number(",\"losses\":", record.losses as u64);
+    // What is not so for nearly every request is only said where it is.
+    if record.served != Served::Asked {
+        line.name(",\"served\":", record.served.as_str());
+    }
+    if record.continued > 0 {
+        line.number(",\"continued\":", record.continued.into());
+    }
+    if record.tried.iter().any(|attempt| attempt.hedge) {
+        line.raw(",\"hedged\":true");
+    }
     if let Some(usage) = &record.usage {
         line.tokens(usage);
     }
     if let Some(cost) = record.cost {
         line.text(",\"cost_usd\":", cost.written().as_str());
+    }
+    if let Some(trial) = record.decision.as_ref().and_then(|decision| decision.trial.as_ref()) {
+        line.text(",\"experiment\":", &trial.experiment);
+        line.text(",\"arm\":", &trial.arm);
+        line.name(",\"role\":", trial.role.as_str());
     }
     line.number(",\"duration_us\":", micros(record.duration));
     if let Some(first_content) = record.first_content {

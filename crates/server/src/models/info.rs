@@ -3,6 +3,7 @@
 //! Of a deployment's parameters only those are told that can hold no credential; where it is reached is for administrators.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::{Response, request};
@@ -94,6 +95,8 @@ impl Ask<'_> {
 struct Entry<'a> {
     deployment: &'a Deployment,
     configured: Option<&'a Configured>,
+    /// The parameters that were sent over the API, if it was.
+    shown: Option<&'a Map<String, Value>>,
 }
 
 /// One of these documents.
@@ -111,7 +114,7 @@ fn all(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
     let list = entries(app, ask, &|entry| id.as_deref().is_none_or(|id| entry.deployment.spec.id == id));
     match id {
         Some(id) if list.is_empty() => {
-            let message = format!("there is no deployment with the id `{id}`, or the key may not use it");
+            let message = format!("{{'error': 'Model id = {id} not found on litellm proxy'}}");
             Err(Problem::new(Kind::BadRequest, message).with_param("litellm_model_id"))
         }
         _ => Ok(document(&json!({"data": list.into_iter().map(|(_, told)| told).collect::<Vec<_>>()}))),
@@ -179,10 +182,12 @@ fn sort(list: &mut [(String, Value)], by: &str, downwards: bool) -> Result<(), P
 /// The deployments that the caller may use and that fit, by name, each as it is told.
 fn entries(app: &App, ask: &Ask<'_>, fits: &dyn Fn(&Entry<'_>) -> bool) -> Vec<(String, Value)> {
     let (fleet, config) = (app.gateway.fleet(), app.config());
+    let by_id: HashMap<&str, &Configured> = config.deployments.iter().map(|one| (one.model_info.id.as_str(), one)).collect();
+    let shown = app.live.shown();
     let mut list = Vec::new();
     for deployment in fleet.deployments().filter(|deployment| ask.caller.may_use(&[&deployment.spec.group])) {
-        let configured = config.deployments.iter().find(|configured| configured.model_info.id == deployment.spec.id);
-        let entry = Entry { deployment, configured };
+        let configured = by_id.get(deployment.spec.id.as_str()).copied();
+        let entry = Entry { deployment, configured, shown: shown.get(&deployment.spec.id) };
         if fits(&entry) {
             list.push((deployment.spec.group.clone(), told(&entry, ask)));
         }
@@ -203,6 +208,10 @@ fn told(entry: &Entry<'_>, ask: &Ask<'_>) -> Value {
 /// The parameters that can hold no credential.
 fn params(entry: &Entry<'_>, admin: bool) -> Value {
     let spec = &entry.deployment.spec;
+    if let Some(shown) = entry.shown {
+        let places = ["api_base", "base_url"];
+        return shown.iter().filter(|(name, _)| admin || !places.contains(&name.as_str())).map(|(a, b)| (a.clone(), b.clone())).collect();
+    }
     let Some(configured) = entry.configured else { return json!({"model": format!("{}/{}", spec.provider, spec.model)}) };
     let (connection, limits) = (&configured.connection, &configured.limits);
     let seconds = |time: Option<std::time::Duration>| time.map(|time| json!(time.as_secs_f64()));
@@ -254,7 +263,7 @@ fn model_info(entry: &Entry<'_>) -> Value {
         told.insert("access_groups".to_owned(), json!(configured.model_info.access_groups));
     }
     told.insert("id".to_owned(), deployment.spec.id.as_str().into());
-    told.insert("db_model".to_owned(), false.into());
+    told.insert("db_model".to_owned(), entry.shown.is_some().into());
     told.into()
 }
 
@@ -288,7 +297,7 @@ fn openai_params(deployment: &Deployment) -> Vec<&'static str> {
 fn groups(app: &App, ask: &Ask<'_>) -> Response<AnswerBody> {
     let config = app.config();
     let offers = match ask.value("model_group") {
-        Some(name) => Offer::find(app, ask.caller.principal.meant(&name)).into_iter().collect(),
+        Some(name) => Offer::find(app, ask.caller.meant(&name)).into_iter().collect(),
         None => Offer::all(app),
     };
     let data: Vec<Value> = offers.iter().filter(|offer| ask.caller.may_use(&offer.names())).map(|offer| group(offer, &config)).collect();

@@ -21,7 +21,7 @@ pub(super) fn render(base: &str) -> String {
     let models: Vec<String> = MODEL_PREFIXES.iter().map(|prefix| code(prefix)).collect();
     for audience in Audience::ALL {
         let shared = SHARED.iter().map(|row| (format!("/v1{}", row.path), row));
-        let alone = ALONE.iter().chain(routes::rows()).map(|row| (row.path.to_owned(), row));
+        let alone = ALONE.iter().chain(crate::sso::ROWS).chain(routes::rows()).map(|row| (row.path.to_owned(), row));
         let rows: Vec<(String, &Row)> = match audience {
             Audience::Azure => BY_MODEL.iter().map(|row| (format!("/openai/deployments/{{model}}{}", row.path), row)).collect(),
             audience => shared.chain(alone).filter(|(_, row)| row.audience() == audience).collect(),

@@ -42,7 +42,12 @@ fn a_code_is_traded_once_for_a_key_that_can_only_call() {
         assert_eq!(gateway.as_key(key, "POST", "/key/generate", &json!({})).status, 403);
         let own = gateway.as_key(key, "GET", "/api/v1/key", &Value::Null).json();
         assert_eq!((&own["data"]["limit"], &own["data"]["limit_reset"]), (&json!(3.0), &json!("monthly")));
-        for bad in [json!({"callback_url": "http://app.example"}), json!({"callback_url": "javascript:x"}), json!({}), json!({"callback_url": "https://a.b", "limit": -1})] {
+        for bad in [
+            json!({"callback_url": "http://app.example"}),
+            json!({"callback_url": "javascript:x"}),
+            json!({}),
+            json!({"callback_url": "https://a.b", "limit": -1}),
+        ] {
             assert_eq!(gateway.as_key(&anns, "POST", "/api/v1/auth/keys/code", &bad).status, 400, "{bad}");
         }
         let nobodys = gateway.key(&json!({}));
@@ -53,15 +58,22 @@ fn a_code_is_traded_once_for_a_key_that_can_only_call() {
 #[test]
 fn the_page_asks_for_a_key_and_leads_back_with_a_code() {
     with("", |gateway| {
-        let page = gateway.app.get("/auth?callback_url=http%3A%2F%2Flocalhost%3A3000%2Fcb%3Fa%3D1&code_challenge=plain-text&code_challenge_method=plain");
+        let page = gateway
+            .app
+            .get("/auth?callback_url=http%3A%2F%2Flocalhost%3A3000%2Fcb%3Fa%3D1&code_challenge=plain-text&code_challenge_method=plain");
         assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
-        assert!(page.text().contains("localhost wants to use models") && page.header("content-security-policy").contains("form-action 'self' http://localhost:3000"));
+        assert!(
+            page.text().contains("localhost wants to use models")
+                && page.header("content-security-policy").contains("form-action 'self' http://localhost:3000")
+        );
         assert_eq!(gateway.app.get("/auth").status, 400);
         assert_eq!(gateway.app.get("/auth?callback_url=http://evil.example").status, 400);
         let odd = gateway.app.get("/auth?callback_url=https://x.example/&key_label=%3Cscript%3E");
         assert!(!odd.text().contains("<script>"), "{}", odd.text());
         let send = |key: &str| {
-            let form = format!("callback_url=http%3A%2F%2Flocalhost%3A3000%2Fcb%3Fa%3D1&code_challenge=plain-text&code_challenge_method=plain&key={key}");
+            let form = format!(
+                "callback_url=http%3A%2F%2Flocalhost%3A3000%2Fcb%3Fa%3D1&code_challenge=plain-text&code_challenge_method=plain&key={key}"
+            );
             gateway.app.ask("POST", "/auth").header("content-type", "application/x-www-form-urlencoded").body(form).send()
         };
         assert_eq!(send("sk-wrong").status, 401);

@@ -88,7 +88,8 @@ fn what_files_say_is_made_once_and_a_second_run_changes_nothing() {
         assert_eq!((gateway.chat(ci, "good").status.as_u16(), gateway.chat(SECRET, "good").status.as_u16()), (200, 200));
         let team = gateway.get("/team/list");
         let team = team.as_array().expect("teams").iter().find(|team| team["team_alias"] == "lab").expect("the team").clone();
-        let members: Vec<(&Value, &Value)> = team["members_with_roles"].as_array().expect("members").iter().map(|one| (&one["user_id"], &one["role"])).collect();
+        let members: Vec<(&Value, &Value)> =
+            team["members_with_roles"].as_array().expect("members").iter().map(|one| (&one["user_id"], &one["role"])).collect();
         assert_eq!(members, [(&json!("ann"), &json!("admin")), (&json!("bob"), &json!("user"))]);
         let info = gateway.get(&format!("/key/info?key={ci}"))["info"].clone();
         assert_eq!((&info["team_id"], &info["max_budget"], &info["metadata"]["purpose"]), (&team["team_id"], &json!(2.0), &json!("tests")));

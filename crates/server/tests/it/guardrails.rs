@@ -30,7 +30,13 @@ fn a_guardrail_holds_for_the_keys_and_members_it_is_assigned_to() {
     with(MODELS, |gateway| {
         let (key, free) = (gateway.key(&json!({})), gateway.key(&json!({})));
         let hash = hash_of(&key);
-        let made = send(gateway, "POST", "/guardrails", &json!({"name": "Lab", "allowed_models": ["lab/*"], "ignored_models": ["lab/other"]}), 201);
+        let made = send(
+            gateway,
+            "POST",
+            "/guardrails",
+            &json!({"name": "Lab", "allowed_models": ["lab/*"], "ignored_models": ["lab/other"]}),
+            201,
+        );
         let id = made["data"]["id"].as_str().expect("an id").to_owned();
         assert_eq!(ask(gateway, &key, "good", "hello").0, 200, "it holds for nobody yet");
         let path = format!("/guardrails/{id}/assignments/keys");
@@ -52,7 +58,8 @@ fn a_guardrail_holds_for_the_keys_and_members_it_is_assigned_to() {
         let anns = gateway.key(&json!({"user_id": "ann"}));
         send(gateway, "POST", &format!("/guardrails/{id}/assignments/members"), &json!({"member_user_ids": ["ann"]}), 200);
         assert_eq!(ask(gateway, &anns, "good", "hello").0, 404);
-        let removed = send(gateway, "POST", &format!("/guardrails/{id}/assignments/members/remove"), &json!({"member_user_ids": ["ann"]}), 200);
+        let removed =
+            send(gateway, "POST", &format!("/guardrails/{id}/assignments/members/remove"), &json!({"member_user_ids": ["ann"]}), 200);
         assert_eq!(removed, json!({"unassigned_count": 1}));
         assert_eq!(ask(gateway, &anns, "good", "hello").0, 200);
     });

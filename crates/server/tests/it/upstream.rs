@@ -1,7 +1,8 @@
 //! A provider on loopback that answers what OpenAI would, and keeps what it was asked.
 //!
 //! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/limited` with 429 for a minute,
-//! `/slow` takes its time.
+//! `/slow` takes its time, `/dead` more than anybody has. `/thinks` calls every request one for thought, `/marks` marks two answers
+//! alike, `/vectors` tells code from other texts.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,10 +13,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
+type Asked = Arc<Mutex<Vec<(String, String)>>>;
+
 /// A running provider. Dropped, it stops.
 pub(crate) struct Upstream {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<(String, String)>>>,
+    asked: Asked,
     keys: Arc<Mutex<Vec<String>>>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -25,9 +28,8 @@ impl Upstream {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (asked, stopping) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicBool>::default());
-        let keys = Arc::<Mutex<Vec<String>>>::default();
-        let (kept, stop, shown) = (asked.clone(), stopping.clone(), keys.clone());
+        let (asked, keys, stopping) = (Asked::default(), Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
+        let (kept, shown, stop) = (asked.clone(), keys.clone(), stopping.clone());
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::Relaxed) {
@@ -47,7 +49,7 @@ impl Upstream {
         format!("http://{}", self.address)
     }
 
-    /// The credential of every request.
+    /// The `authorization` of every request that had one.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.keys.lock().expect("lock").clone()
     }
@@ -85,13 +87,13 @@ fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>, keys: &Mutex
             }
             if name.eq_ignore_ascii_case("authorization") {
                 value.trim().clone_into(&mut key);
+                keys.lock().expect("lock").push(key.clone());
             }
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let body = String::from_utf8_lossy(&body).into_owned();
         let (status, kind, reply) = if key.contains("refused") { refusal() } else { reply(&path, &body) };
-        keys.lock().expect("lock").push(key);
         asked.lock().expect("lock").push((path, body));
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", reply.len());
         let mut stream = stream;
@@ -119,6 +121,9 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     if path.starts_with("/slow") {
         std::thread::sleep(Duration::from_millis(60));
     }
+    if path.starts_with("/dead") {
+        std::thread::sleep(Duration::from_secs(5));
+    }
     let usage = json!({"prompt_tokens": 5, "completion_tokens": 20, "total_tokens": 25});
     let chunk = |choices: serde_json::Value, usage: serde_json::Value| {
         format!(
@@ -127,6 +132,14 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
         )
     };
     let value = match path.rsplit('/').next().unwrap_or_default() {
+        "embeddings" if path.starts_with("/vectors") => {
+            let asked: serde_json::Value = serde_json::from_str(body).expect("JSON");
+            let vector =
+                |text: &serde_json::Value| if text.as_str().is_some_and(|text| text.contains("code")) { [1.0, 0.1] } else { [0.1, 1.0] };
+            let texts = asked["input"].as_array().expect("texts").iter().enumerate();
+            let data: Vec<_> = texts.map(|(at, text)| json!({"object": "embedding", "index": at, "embedding": vector(text)})).collect();
+            json!({"object": "list", "model": "m", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+        }
         "embeddings" => {
             json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": 1, "total_tokens": 1}})
         }
@@ -144,10 +157,16 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
             ];
             return ("200 OK", STREAM, text.concat().into_bytes());
         }
-        _ => json!({
-            "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
-            "choices": [{"index": 0, "finish_reason": "stop", "logprobs": null, "message": {"role": "assistant", "content": "It is fine.", "refusal": null}}],
-        }),
+        _ if path.starts_with("/thinks") => said("Reasoning.", &usage),
+        _ if path.starts_with("/marks") => said("{\"first\": 6, \"second\": 6}", &usage),
+        _ => said("It is fine.", &usage),
     };
     ("200 OK", JSON, value.to_string().into_bytes())
+}
+
+fn said(text: &str, usage: &serde_json::Value) -> serde_json::Value {
+    json!({
+        "id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+        "choices": [{"index": 0, "finish_reason": "stop", "logprobs": null, "message": {"role": "assistant", "content": text, "refusal": null}}],
+    })
 }

@@ -24,3 +24,5 @@ document = excluded.document";
 pub(super) const KEEP: &str = "\
 INSERT INTO deleted_objects (deletion, kind, id, deleted_by, deleted_at, document) VALUES ($1, $2, $3, $4, $5, $6)";
 pub(super) const DELETE: &str = "DELETE FROM objects WHERE kind = $1 AND id = $2";
+pub(super) const TOUCH: &str = "UPDATE objects SET updated_at = $3 WHERE kind = $1 AND id = $2";
+pub(super) const TOUCHED: &str = "SELECT updated_at FROM objects WHERE kind = $1 AND id = $2";

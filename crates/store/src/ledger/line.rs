@@ -1,13 +1,15 @@
 //! The line of a request in the log.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::rows::{Cell, Insert};
 
 /// One request, as LiteLLM's spend logs have it. Times are microseconds since 1970, money is nano-dollars.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
-pub struct LogLine {
+pub struct LogLine<M = Map<String, Value>> {
     /// The call's id.
     pub request_id: String,
     /// What was asked for (`acompletion`, `aembedding`, …).
@@ -57,11 +59,44 @@ pub struct LogLine {
     /// The session.
     pub session_id: Option<String>,
     /// Everything else, as JSON.
-    pub metadata: serde_json::Map<String, serde_json::Value>,
+    pub metadata: M,
+    /// Its part in an experiment. Counted when the line is added; what is shown of it stands in the metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    /// What it would have cost elsewhere; the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saving: Option<Saving>,
+    /// What keys of the caller's own were billed for it, in nano-dollars; the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub byok_cost: Option<i64>,
 }
 
 /// Under which name the metadata of a line has what a key of the caller's own was billed, in nano-dollars.
 pub const BYOK_COST: &str = "byok_cost";
+/// A request's part in an experiment.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// The experiment.
+    pub experiment: String,
+    /// The arm.
+    pub arm: String,
+    /// `live`, `shadow` or `judge`.
+    pub role: String,
+    /// Whether it was answered in full, so that its time says how long an answer takes.
+    pub whole: bool,
+}
+
+/// What a request would have cost if nothing had chosen its model.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Saving {
+    /// The group it would have gone to.
+    pub reference: String,
+    /// What it would have cost there, in nano-dollars.
+    pub cost: i64,
+}
+
+/// A line on its way from the journal to the database: what has no column is not looked into.
+pub(crate) type Passing = LogLine<Box<RawValue>>;
 
 pub(super) const LOGS: Insert = Insert {
     head: "INSERT INTO spend_logs (request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata)",
@@ -81,7 +116,7 @@ pub(super) type DayKey = [String; 8];
 /// A day's counters: spend, four kinds of tokens, requests, those that succeeded, those that failed.
 pub(super) type DayCounts = [i64; 8];
 
-impl LogLine {
+impl Passing {
     pub(super) fn cells(&self) -> Vec<Cell> {
         vec![
             self.request_id.clone().into(),
@@ -104,9 +139,9 @@ impl LogLine {
             self.organization_id.clone().into(),
             self.project_id.clone().into(),
             self.end_user.clone().into(),
-            serde_json::to_string(&self.tags).unwrap_or_else(|_| "[]".to_owned()).into(),
+            tags(&self.tags).into(),
             self.session_id.clone().into(),
-            serde_json::to_string(&self.metadata).unwrap_or_else(|_| "{}".to_owned()).into(),
+            self.metadata.get().into(),
         ]
     }
 
@@ -135,8 +170,7 @@ impl LogLine {
         // Every request is in some workspace; the one without a name is that of keys without a team.
         let workspace = ("workspace", self.team_id.as_deref().unwrap_or(""));
         // What a key of the caller's own was billed stands apart: nobody here spent it.
-        let own = self.metadata.get(BYOK_COST).and_then(serde_json::Value::as_i64);
-        let own = own.map(|cost| ("byok", "", [cost, counts[1], counts[2], counts[3], counts[4], 1, success, 1 - success]));
+        let own = self.byok_cost.map(|cost| ("byok", "", [cost, counts[1], counts[2], counts[3], counts[4], 1, success, 1 - success]));
         let all = [("all", ""), workspace].into_iter().chain(named).chain(tagged).map(move |(kind, entity)| (kind, entity, counts));
         all.chain(own).map(move |(kind, entity, counts)| {
             let text = |part: Option<&str>| part.unwrap_or("").to_owned();
@@ -152,6 +186,13 @@ impl LogLine {
             ];
             (key, counts)
         })
+    }
+}
+
+fn tags(tags: &[String]) -> String {
+    match tags {
+        [] => "[]".to_owned(),
+        tags => serde_json::to_string(tags).unwrap_or_else(|_| "[]".to_owned()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use sqlx::{Any, Row, Transaction};
 use switchboard_engine::admit::journal::AttemptId;
 
-use super::line::{DAILY, DayCounts, DayKey, LOGS, LogLine};
+use super::line::{DAILY, DayCounts, DayKey, LOGS, Passing};
 use super::{LIFETIME, OWED, account};
 use crate::error::StoreError;
 use crate::journal::frame::{Kept, Settled};
@@ -110,7 +110,7 @@ impl Debit {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) postings: Vec<Posting>,
-    pub(crate) lines: Vec<LogLine>,
+    pub(crate) lines: Vec<Passing>,
     /// How far the journal has been read.
     pub(crate) place: (u64, u64),
 }
@@ -194,19 +194,19 @@ async fn holds_leases(on: &mut Transaction<'_, Any>, instance: &str) -> Result<b
 }
 
 /// Adds lines to the request log, and to the days' counters what was really added.
-async fn log(on: &mut Transaction<'_, Any>, lines: &[LogLine]) -> Result<(), StoreError> {
+async fn log(on: &mut Transaction<'_, Any>, lines: &[Passing]) -> Result<(), StoreError> {
     let mut added = HashSet::new();
-    for row in LOGS.run(on, lines.iter().map(LogLine::cells).collect()).await? {
+    for row in LOGS.run(on, lines.iter().map(Passing::cells).collect()).await? {
         added.insert(row.try_get::<String, _>(0)?);
     }
     let mut days: BTreeMap<DayKey, DayCounts> = BTreeMap::new();
-    for (key, counts) in lines.iter().filter(|line| added.contains(&line.request_id)).flat_map(LogLine::days) {
+    for (key, counts) in lines.iter().filter(|line| added.contains(&line.request_id)).flat_map(Passing::days) {
         let sums = days.entry(key).or_default();
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
     let rows = days.into_iter().map(|(key, counts)| key.map(Cell::from).into_iter().chain(counts.map(Cell::from)).collect());
     DAILY.run(on, rows.collect()).await?;
-    Ok(())
+    super::routed::count(on, lines.iter().filter(|line| added.contains(&line.request_id))).await
 }
 
 /// How far the journal of that gateway has been carried.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::meter::{Outcome, Record, Recorder};
 use switchboard_engine::wire::Operation;
+use switchboard_engine::wire::reply::Usage;
 
-use super::line::{BYOK_COST, LogLine};
+use super::line::{Part, Saving};
+use super::routed::{self, Decided};
 use crate::journal::Journal;
 
 /// Writes every call to the journal, and hands it on.
@@ -25,46 +27,166 @@ impl SpendLog {
 
 impl Recorder for SpendLog {
     fn record(&self, record: Box<Record>) {
-        if let Ok(line) = serde_json::to_vec(&line(&record)) {
-            self.journal.log(&line);
+        let mut text = Vec::with_capacity(1024);
+        match serde_json::to_writer(&mut text, &Written::of(&record)) {
+            Ok(()) => self.journal.log(&text),
+            Err(error) => tracing::error!(%error, "a line of the request log cannot be written"),
         }
         self.next.record(record);
     }
 }
 
-fn line(record: &Record) -> LogLine {
-    let principal = &record.principal;
-    let target = record.deployment.as_deref();
-    let usage = record.usage.clone().unwrap_or_default();
-    let count = |count: Option<u64>| i64::try_from(count.unwrap_or(0)).unwrap_or(i64::MAX);
-    let micros = |duration: std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-    LogLine {
-        request_id: record.id.clone(),
-        call_type: call_type(record.operation).to_owned(),
-        status: if matches!(record.outcome, Outcome::Complete | Outcome::Cancelled) { "success" } else { "failure" }.to_owned(),
-        spend: record.charged.0,
-        prompt_tokens: count(usage.input),
-        completion_tokens: count(usage.output),
-        cache_read_tokens: count(usage.cache_read),
-        cache_write_tokens: count(usage.cache_write),
-        started_at: record.started,
-        ended_at: record.started + micros(record.duration),
-        first_content_at: record.first_content.map(|first| record.started + micros(first)),
-        api_key: Some(principal.key_hash.clone().unwrap_or_else(|| record.key.clone())),
-        model: target.map_or_else(|| record.model.clone(), |target| target.spec.model.clone()),
-        model_id: target.map(|target| target.spec.id.clone()),
-        model_group: record.model.clone(),
-        provider: target.map(|target| target.spec.provider.clone()),
-        api_base: target.and_then(|target| target.spec.base.clone()),
-        user_id: principal.user.clone(),
-        team_id: principal.team.clone(),
-        organization_id: principal.organization.clone(),
-        project_id: principal.project.clone(),
-        end_user: principal.customer.clone(),
-        tags: principal.tags.clone(),
-        session_id: record.session.clone(),
-        metadata: metadata(record),
+/// A [`LogLine`](super::LogLine) as it is written, of what the record holds.
+#[derive(Serialize)]
+struct Written<'a> {
+    request_id: &'a str,
+    call_type: &'static str,
+    status: &'static str,
+    spend: i64,
+    prompt_tokens: i64,
+    completion_tokens: i64,
+    cache_read_tokens: i64,
+    cache_write_tokens: i64,
+    started_at: i64,
+    ended_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_content_at: Option<i64>,
+    api_key: &'a str,
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_id: Option<&'a str>,
+    model_group: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_base: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_user: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    tags: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<&'a str>,
+    metadata: Metadata<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<Part>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saving: Option<Saving>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    byok_cost: Option<i64>,
+}
+
+/// What has no column.
+#[derive(Serialize)]
+struct Metadata<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_api_key_alias: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_api_key_team_alias: Option<&'a str>,
+    dialect: &'static str,
+    streamed: bool,
+    cancelled: bool,
+    http_status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    attempts: u32,
+    estimated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overhead_us: Option<u64>,
+    /// [`super::line::BYOK_COST`]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    byok_cost: Option<i64>,
+    #[serde(flatten)]
+    decided: Option<Decided<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Counts<'a>>,
+}
+
+/// The counts that a provider gave.
+struct Counts<'a>(&'a Usage);
+
+impl Serialize for Counts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.counts().into_iter().filter_map(|(name, count)| Some((name, count?))))
     }
+}
+
+impl<'a> Written<'a> {
+    fn of(record: &'a Record) -> Self {
+        let principal = &*record.principal;
+        let target = record.deployment.as_deref();
+        let usage = record.usage.as_ref();
+        let count = |pick: fn(&Usage) -> Option<u64>| i64::try_from(usage.and_then(pick).unwrap_or(0)).unwrap_or(i64::MAX);
+        let micros = |duration: std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Self {
+            request_id: &record.id,
+            call_type: call_type(record.operation),
+            status: if matches!(record.outcome, Outcome::Complete | Outcome::Cancelled) { "success" } else { "failure" },
+            spend: record.charged.0,
+            prompt_tokens: count(|usage| usage.input),
+            completion_tokens: count(|usage| usage.output),
+            cache_read_tokens: count(|usage| usage.cache_read),
+            cache_write_tokens: count(|usage| usage.cache_write),
+            started_at: record.started,
+            ended_at: record.started + micros(record.duration),
+            first_content_at: record.first_content.map(|first| record.started + micros(first)),
+            api_key: principal.key_hash.as_deref().unwrap_or(&record.key),
+            model: target.map_or(&record.model, |target| &target.spec.model),
+            model_id: target.map(|target| &*target.spec.id),
+            model_group: &record.model,
+            provider: target.map(|target| &*target.spec.provider),
+            api_base: target.and_then(|target| target.spec.base.as_deref()),
+            user_id: principal.user.as_deref(),
+            team_id: principal.team.as_deref(),
+            organization_id: principal.organization.as_deref(),
+            project_id: principal.project.as_deref(),
+            end_user: principal.customer.as_deref(),
+            tags: &principal.tags,
+            session_id: record.session.as_deref(),
+            metadata: Metadata::of(record),
+            part: routed::part(record),
+            saving: routed::saving(record),
+            byok_cost: own_cost(record),
+        }
+    }
+}
+
+impl<'a> Metadata<'a> {
+    fn of(record: &'a Record) -> Self {
+        Self {
+            user_api_key_alias: record.principal.key_alias.as_deref(),
+            user_api_key_team_alias: record.principal.team_alias.as_deref(),
+            dialect: record.dialect.as_str(),
+            streamed: record.stream,
+            cancelled: record.outcome == Outcome::Cancelled,
+            http_status: record.status,
+            error: record.error.as_deref(),
+            attempts: record.attempts,
+            estimated: record.estimated,
+            finish_reason: record.finish.map(|reason| format!("{reason:?}").to_ascii_lowercase()),
+            overhead_us: record.overhead.map(|overhead| u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX)),
+            byok_cost: own_cost(record),
+            decided: Decided::of(record),
+            usage: record.usage.as_ref().map(Counts),
+        }
+    }
+}
+
+/// What the caller's own keys were billed, as far as prices are known; none where none was used.
+fn own_cost(record: &Record) -> Option<i64> {
+    let mut own = record.tried.iter().filter(|attempt| attempt.own).peekable();
+    own.peek()?;
+    let costs = own.filter_map(|attempt| attempt.cost);
+    Some(costs.fold(NanoUsd::ZERO, |sum, cost| sum.plus(NanoUsd::from_pico(cost))).0)
 }
 
 /// LiteLLM's names of what a call is asked for.
@@ -76,41 +198,6 @@ fn call_type(operation: Operation) -> &'static str {
         Operation::Moderations => "amoderation",
         other => other.as_str(),
     }
-}
-
-/// What has no column.
-fn metadata(record: &Record) -> Map<String, Value> {
-    let mut said = Map::new();
-    let mut say = |name: &str, value: Value| {
-        if !value.is_null() {
-            said.insert(name.to_owned(), value);
-        }
-    };
-    say("user_api_key_alias", json!(record.principal.key_alias));
-    say("user_api_key_team_alias", json!(record.principal.team_alias));
-    say("dialect", json!(record.dialect.as_str()));
-    say("streamed", json!(record.stream));
-    say("cancelled", json!(record.outcome == Outcome::Cancelled));
-    say("http_status", json!(record.status));
-    say("error", json!(record.error));
-    say("attempts", json!(record.attempts));
-    say("estimated", json!(record.estimated));
-    say("finish_reason", json!(record.finish.map(|reason| format!("{reason:?}").to_ascii_lowercase())));
-    say("overhead_us", json!(record.overhead.map(|overhead| u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX))));
-    if record.tried.iter().any(|attempt| attempt.own) {
-        say(BYOK_COST, json!(own_cost(record)));
-    }
-    if let Some(usage) = &record.usage {
-        let counts = usage.counts().into_iter().filter_map(|(name, count)| Some((name.to_owned(), json!(count?))));
-        say("usage", Value::Object(counts.collect()));
-    }
-    said
-}
-
-/// What the caller's own keys were billed, as far as prices are known.
-fn own_cost(record: &Record) -> i64 {
-    let costs = record.tried.iter().filter(|attempt| attempt.own).filter_map(|attempt| attempt.cost);
-    costs.fold(NanoUsd::ZERO, |sum, cost| sum.plus(NanoUsd::from_pico(cost))).0
 }
 
 impl std::fmt::Debug for SpendLog {

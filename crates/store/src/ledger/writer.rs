@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::line::LogLine;
+use super::line::Passing;
 use super::post::{Batch, Open, Posting, position, post};
 use crate::error::StoreError;
 use crate::journal::frame::{self, Entry};
@@ -172,7 +172,7 @@ impl Carrier {
             match entry {
                 Entry::Log(line) => {
                     if place > carried {
-                        match serde_json::from_slice::<LogLine>(&line) {
+                        match serde_json::from_slice::<Passing>(&line) {
                             Ok(line) => batch.lines.push(line),
                             Err(error) => tracing::error!(%error, "a line of the request log cannot be read"),
                         }

@@ -143,7 +143,7 @@ fn m6_what_is_carried_again_adds_nothing() {
             let attempt = AttemptId::mint(micros());
             intend(&journal, attempt, 1);
             settle(&journal, attempt, 10);
-            let line = LogLine { request_id: attempt.to_string(), status: "success".into(), spend: 10, ..LogLine::default() };
+            let line: LogLine = LogLine { request_id: attempt.to_string(), status: "success".into(), spend: 10, ..LogLine::default() };
             journal.log(&serde_json::to_vec(&line).unwrap());
         }
         for _ in 0..5 {

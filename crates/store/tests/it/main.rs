@@ -1,7 +1,9 @@
 //! Everything here runs on SQLite always, and on PostgreSQL where `TEST_DATABASE_URL` says where one is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
+mod answers;
 mod audit;
+mod experiments;
 mod leases;
 mod ledger;
 mod objects;

@@ -38,7 +38,7 @@ mod write_tools;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Part};
 use crate::dialect::{Dialect, Memo, Outbound, Profile, Written};
 use crate::event::EventReader;
 use crate::framing::Framing;
@@ -64,6 +64,10 @@ impl Outbound for Bedrock {
     fn path(&self, model: &str, stream: bool) -> String {
         let action = if stream { "converse-stream" } else { "converse" };
         format!("/model/{}/{action}", names::path_segment(model))
+    }
+
+    fn wants_bytes(&self, _part: &Part) -> bool {
+        true
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

@@ -51,7 +51,7 @@ pub use count::{read_count_reply, read_count_request, write_count_reply, write_c
 
 use http::{HeaderMap, StatusCode};
 
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Part};
 use crate::dialect::{Flavor, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::event::{EventReader, EventWriter};
 use crate::framing::Framing;
@@ -105,6 +105,11 @@ impl Outbound for Gemini {
         let model = percent_encoded(model.strip_prefix("models/").unwrap_or(model));
         let method = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
         format!("/models/{model}:{method}")
+    }
+
+    fn wants_bytes(&self, part: &Part) -> bool {
+        let looked_up = |url: &str| read_parts::is_youtube(url) || read_parts::is_stored_file(url);
+        part.extra.from() != Some(crate::Dialect::Gemini) && !crate::media::url_of(part).is_some_and(looked_up)
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

@@ -29,7 +29,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Part, PartBody};
 use crate::dialect::{Dialect, Memo, Outbound, Profile, Written};
 use crate::event::EventReader;
 use crate::framing::Framing;
@@ -53,6 +53,10 @@ impl Outbound for Ollama {
 
     fn path(&self, _model: &str, _stream: bool) -> String {
         "/api/chat".to_owned()
+    }
+
+    fn wants_bytes(&self, part: &Part) -> bool {
+        matches!(part.body, PartBody::Image(_))
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

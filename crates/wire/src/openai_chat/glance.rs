@@ -1,64 +1,33 @@
-//! What the meter wants of an ordinary answer, without reading the rest.
+//! What the meter wants of an ordinary answer, in one pass and without making anything of the rest.
 //!
-//! What is wanted stands at the end: it is searched for there first. Anything unusual (an unknown count, a finish reason of a provider's
-//! own, no choices) is left to the full reader.
-
-use std::sync::LazyLock;
+//! The pass also says whether the answer is whole ([`sweep`]). Anything unusual (an unknown count, a finish reason of a provider's
+//! own, choices that ended differently, no choices) is left to the full reader.
 
 use bytes::Bytes;
-use memchr::memmem::Finder;
 
 use super::finish::read_finish;
+use super::sweep::sweep;
 use crate::dialect::{Glance, Memo};
 use crate::reply::Usage;
-
-/// Where an answer's choices begin, its usage and its finish reason. A quote inside a string is escaped, so none of these can be said
-/// by the model.
-static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"choices\":"));
-static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\":"));
-static FINISH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"finish_reason\":"));
-static TIER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"service_tier\":"));
-
-/// How far from the end the search for a tier goes: it stands beside the usage.
-const TAIL: usize = 512;
-/// How far from the end the other searches go at first: usage and finish reason of most answers stand there.
-const NEAR: usize = 1024;
 
 /// Usage, finish reason and tier of an ordinary answer.
 pub(super) fn glance(body: &Bytes) -> Option<Glance> {
     let body: &[u8] = body.trim_ascii();
-    if !body.starts_with(b"{") || !body.ends_with(b"}") || CHOICES.find(body).is_none() {
+    let places = sweep(body)?;
+    let finish = Cursor::new(&body[places.finishes.first.filter(|_| places.choices)?..]).text()?;
+    if places.finishes.further.iter().any(|at| Cursor::new(&body[*at..]).text() != Some(finish)) {
         return None;
     }
-    let after_finish = after_last(body, &FINISH)?;
-    let finish = Cursor::new(&body[after_finish..]).text()?;
     let finish =
         std::str::from_utf8(finish).ok().filter(|finish| matches!(*finish, "stop" | "length" | "tool_calls" | "content_filter"))?;
-    // Behind the last finish reason stand the usage and the tier of nearly every answer; what is not there is searched for before it.
-    let (before, after) = body.split_at(after_finish);
-    let usage = after_first(after, &USAGE).or_else(|| after_last(before, &USAGE).map(|at| &before[at..]));
-    let usage = match usage {
-        Some(rest) => Some(counts(&mut Cursor::new(rest))?),
+    let usage = match places.usage {
+        Some(at) => Some(counts(&mut Cursor::new(&body[at..]))?),
         None => None,
     };
-    let near = &before[body.len().saturating_sub(TAIL).min(after_finish)..];
-    let tier = after_first(after, &TIER).or_else(|| after_first(near, &TIER)).and_then(|rest| Cursor::new(rest).text());
+    let tier = places.tier.and_then(|at| Cursor::new(&body[at..]).text());
     let service_tier = tier.filter(|tier| !tier.contains(&b'\\')).and_then(|tier| String::from_utf8(tier.to_vec()).ok());
     let finish = read_finish(Some(finish), None, finish == "tool_calls", &Memo::default());
     Some(Glance { usage, finish, service_tier })
-}
-
-/// What stands behind the first place where the key stands.
-fn after_first<'a>(body: &'a [u8], key: &Finder<'_>) -> Option<&'a [u8]> {
-    key.find(body).map(|at| &body[at + key.needle().len()..])
-}
-
-/// One past the last place where the key stands.
-fn after_last(body: &[u8], key: &Finder<'_>) -> Option<usize> {
-    let near = body.len().saturating_sub(NEAR);
-    let found = key.find_iter(&body[near..]).last().map(|at| near + at);
-    let found = found.or_else(|| key.find_iter(&body[..body.len().min(near + key.needle().len())]).last());
-    found.map(|at| at + key.needle().len())
 }
 
 /// The counts, where they are the usual ones, each of them once, and add up as OpenAI's do.

@@ -60,6 +60,7 @@ mod read_messages;
 pub(crate) mod read_request;
 mod reasoning;
 mod reply;
+mod sweep;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod text;
@@ -70,7 +71,7 @@ pub(crate) mod write_request;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Part, PartBody};
 use crate::dialect::{Flavor, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::event::{EventReader, EventWriter};
 use crate::fields::Fields;
@@ -136,6 +137,13 @@ impl Outbound for OpenAiChat {
 
     fn path(&self, _model: &str, _stream: bool) -> String {
         "/chat/completions".to_owned()
+    }
+
+    fn wants_bytes(&self, part: &Part) -> bool {
+        // Some providers have types of their own for media at URLs, which readers note.
+        let noted = part.extra.noted(crate::Dialect::OpenAiChat, "type").is_some();
+        let native = part.extra.from() == Some(crate::Dialect::OpenAiChat);
+        !noted && (matches!(part.body, PartBody::Audio(_)) || matches!(part.body, PartBody::File(_)) && !native)
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

@@ -53,7 +53,7 @@ mod tests;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Part, PartBody};
 use crate::dialect::{Dialect, Flavor, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::event::{EventReader, EventWriter};
 use crate::framing::Framing;
@@ -104,6 +104,10 @@ impl Outbound for OpenAiResponses {
 
     fn path(&self, _model: &str, _stream: bool) -> String {
         "/responses".to_owned()
+    }
+
+    fn wants_bytes(&self, part: &Part) -> bool {
+        matches!(part.body, PartBody::Audio(_))
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

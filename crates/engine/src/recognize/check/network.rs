@@ -113,7 +113,9 @@ pub(super) fn trunk(text: &str, met: Range<usize>) -> Option<Range<usize>> {
     let social = groups.iter().map(|group| group.len()).eq([3, 2, 4]);
     let decimal = written.contains('.') && groups.len() == 2;
     let zeroes = all.get(1).is_none_or(|digit| *digit == 0);
-    ((9..=12).contains(&all.len()) && !dated && !social && !decimal && !zeroes).then_some(met)
+    // Numbers of a lottery, not pairs of a telephone's: those are five.
+    let drawn = groups.len() > 5 && groups.iter().all(|group| group.len() <= 2);
+    ((9..=12).contains(&all.len()) && !drawn && !dated && !social && !decimal && !zeroes).then_some(met)
 }
 
 /// A mobile number of eleven digits that begins as such numbers do.

@@ -78,6 +78,7 @@ fn ask(model: &str, fields: &str) -> Call {
         strict: false,
         received: Instant::now(),
         created: 0,
+        mentioned: Default::default(),
     }
 }
 

@@ -64,7 +64,10 @@ fn a_callers_own_key_comes_first_and_one_to_fall_back_to_last() {
         told.collect::<Vec<_>>()
     };
     assert_eq!(arranged(vec![key("+a", "anthropic", false, None)]), ["claude+a", "gpt", "claude"]);
-    assert_eq!(arranged(vec![key("+o", "openai", true, None), key("+a", "anthropic", false, None)]), ["claude+a", "gpt", "claude", "gpt+o"]);
+    assert_eq!(
+        arranged(vec![key("+o", "openai", true, None), key("+a", "anthropic", false, None)]),
+        ["claude+a", "gpt", "claude", "gpt+o"]
+    );
     assert_eq!(arranged(vec![key("+o", "openai", false, Some("openai/gpt-4o"))]), ["gpt+o", "gpt", "claude"]);
     assert_eq!(arranged(vec![key("+o", "openai", false, Some("other"))]), ["gpt", "claude"]);
 }

@@ -54,6 +54,15 @@ async fn repetitions_are_as_many_as_were_asked_for() {
 }
 
 #[tokio::test]
+async fn an_empty_answer_is_passed_on_where_no_repetition_is_wanted() {
+    let chaos = Chaos::always(OPENAI, Some(Fault::Empty)).await;
+    let settings = Settings { num_retries: Some(0), ..Settings::default() };
+    let rig = Rig::trying(vec![at("m", 0, &chaos)], Names::default(), settings);
+    let told = rig.ask(&asking("", &[])).await;
+    assert_eq!((told.status, told.header("x-switchboard-empty"), chaos.requests()), (200, Some("1"), 1), "{told:?}");
+}
+
+#[tokio::test]
 async fn repetitions_go_by_the_class_of_the_failure() {
     let policy = ByClass { rate_limit: Some(0), internal: Some(3), ..ByClass::default() };
     for (fault, wanted) in [(Fault::Server500, 4), (Fault::RateLimitedForAWhile, 1)] {

@@ -6,5 +6,5 @@ mod failures;
 pub(crate) mod rig;
 mod rows;
 mod streams;
-mod upstream;
+pub(crate) mod upstream;
 pub(crate) mod words;

@@ -18,6 +18,7 @@ use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::meter::{Record, Recorder};
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::{Fleet, Names};
+use switchboard_engine::service::repeated::Archive;
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::{Settings, Timeouts, Upstream};
 use switchboard_wire::dialect::Flavor;
@@ -91,6 +92,22 @@ impl Rig {
         records[0].clone()
     }
 
+    /// Every record.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        self.records.0.lock().unwrap().clone()
+    }
+
+    /// Keeps answers there too.
+    pub(crate) fn archive(&mut self, archive: Arc<dyn Archive>) {
+        let empty = Gateway::new(
+            Fleet::new(Vec::new(), Names::default(), Box::new(|_, _| None)),
+            Admission::new(0),
+            self.records.clone(),
+            attempt::Settings::default(),
+        );
+        self.gateway = std::mem::replace(&mut self.gateway, empty).with_archive(Some(archive));
+    }
+
     /// The deployment of that id.
     pub(crate) fn deployment(&self, id: &str) -> Arc<Deployment> {
         self.gateway.fleet().deployments().find(|deployment| deployment.spec.id == id).unwrap().clone()
@@ -139,7 +156,7 @@ impl Told {
     }
 }
 
-async fn told(call: &Call, answered: Result<Answer, Error>) -> Told {
+pub(crate) async fn told(call: &Call, answered: Result<Answer, Error>) -> Told {
     match answered {
         Ok(answer) => {
             let (status, headers) = (answer.status.as_u16(), answer.headers);
@@ -233,5 +250,6 @@ pub(crate) fn call(dialect: Dialect, stream: bool, body: &str) -> Call {
         strict: false,
         received: Instant::now(),
         created: 1_700_000_000,
+        mentioned: Default::default(),
     }
 }

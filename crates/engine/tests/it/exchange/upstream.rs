@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -22,6 +23,8 @@ pub(crate) enum Act {
     HangUp,
     /// Says nothing.
     Hold,
+    /// Waits, then does that.
+    After(Duration, Box<Act>),
     /// Sends the head, then the piece again and again.
     Flood(Vec<u8>, Vec<u8>),
 }
@@ -34,6 +37,7 @@ impl std::fmt::Debug for Act {
             Act::HangUp => ("hangs up", b""),
             Act::Hold => ("holds", b""),
             Act::Flood(head, _) => ("floods after", head),
+            Act::After(..) => ("waits", b""),
         };
         write!(out, "{what} {:?}", String::from_utf8_lossy(bytes))
     }
@@ -107,7 +111,19 @@ async fn serve(mut stream: TcpStream, seen: &Seen, acts: &Mutex<VecDeque<Act>>) 
         let mut acts = acts.lock().unwrap();
         if acts.len() > 1 { acts.pop_front().unwrap() } else { acts[0].clone() }
     };
+    perform(act, &mut stream, seen).await;
+}
+
+async fn perform(act: Act, stream: &mut TcpStream, seen: &Seen) {
     match act {
+        Act::After(pause, act) => {
+            let mut first = [0; 1];
+            tokio::select! {
+                () = tokio::time::sleep(pause) => Box::pin(perform(*act, stream, seen)).await,
+                // Nothing more is sent by a client: it has left.
+                _ = stream.read(&mut first) => seen.left.notify_one(),
+            }
+        }
         // The client may have gone: what it saw is what the tests look at.
         Act::Say(bytes) => {
             let _ = stream.write_all(&bytes).await;
@@ -116,11 +132,11 @@ async fn serve(mut stream: TcpStream, seen: &Seen, acts: &Mutex<VecDeque<Act>>) 
         Act::HangUp => {}
         Act::SayAndHold(bytes) => {
             stream.write_all(&bytes).await.unwrap();
-            until_closed(&mut stream).await;
+            until_closed(stream).await;
             seen.left.notify_one();
         }
         Act::Hold => {
-            until_closed(&mut stream).await;
+            until_closed(stream).await;
             seen.left.notify_one();
         }
         Act::Flood(head, piece) => {

@@ -149,5 +149,6 @@ fn call(operation: Operation, body: &Value) -> Call {
         strict: false,
         received: Instant::now(),
         created: 0,
+        mentioned: Default::default(),
     }
 }

@@ -117,7 +117,9 @@ async fn a_sign_in_gives_the_keys_of_its_role() {
     let folder = std::env::temp_dir().join(format!("switchboard-sso-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let sign_in = |expires: &str| {
-        let text = format!(r#"{{"startUrl":"https://x.awsapps.com/start","region":"eu-west-1","accessToken":"sso-token","expiresAt":"{expires}"}}"#);
+        let text = format!(
+            r#"{{"startUrl":"https://x.awsapps.com/start","region":"eu-west-1","accessToken":"sso-token","expiresAt":"{expires}"}}"#
+        );
         std::fs::write(folder.join(SIGN_IN), text).unwrap();
     };
     let profile = |name: &str| Profile {
@@ -156,7 +158,9 @@ async fn a_program_may_print_keys() {
     let command = format!("/bin/cat '{}'", printed.display());
     assert_eq!(found(&server, &[], profile(&command, "process")).await.unwrap(), "ASIA4");
     let other = write_file("other-version", r#"{"Version":2,"AccessKeyId":"A","SecretAccessKey":"s"}"#);
-    for command in [format!("/bin/cat {}", other.display()), "/bin/false".to_owned(), "/nowhere/at/all".to_owned(), "/bin/echo no".to_owned()] {
+    for command in
+        [format!("/bin/cat {}", other.display()), "/bin/false".to_owned(), "/nowhere/at/all".to_owned(), "/bin/echo no".to_owned()]
+    {
         found(&server, &[], profile(&command, "process-bad")).await.unwrap_err();
     }
 }

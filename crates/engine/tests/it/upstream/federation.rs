@@ -100,11 +100,8 @@ async fn awss_token_is_a_signed_question() {
     });
     let mut file = external(&base, source);
     file["subject_token_type"] = json!("urn:ietf:params:aws:token-type:aws4_request");
-    let own = [
-        ("AWS_REGION", "eu-west-1".to_owned()),
-        ("AWS_ACCESS_KEY_ID", "AKIA8".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "s".to_owned()),
-    ];
+    let own =
+        [("AWS_REGION", "eu-west-1".to_owned()), ("AWS_ACCESS_KEY_ID", "AKIA8".to_owned()), ("AWS_SECRET_ACCESS_KEY", "s".to_owned())];
     for (variables, region, key) in [(&[][..], "us-east-2", "ASIA9"), (&own[..], "eu-west-1", "AKIA8")] {
         let tokens = gcp::from_file(&file.to_string(), &environment(variables), clock(1_600_000_000).0).unwrap();
         assert_eq!(signed(Auth::Token(tokens), "authorization").await.unwrap(), "Bearer sts-token");
@@ -155,13 +152,7 @@ async fn a_key_is_traded_as_its_row_says() {
         request_id: Some(HeaderName::from_static("rquid")),
         form: Some(vec![("scope".to_owned(), "PERSONAL".to_owned())]),
     };
-    let get = Traded {
-        url: format!("{base}/token"),
-        key: HeaderValue::from_static("token gho"),
-        headers,
-        request_id: None,
-        form: None,
-    };
+    let get = Traded { url: format!("{base}/token"), key: HeaderValue::from_static("token gho"), headers, request_id: None, form: None };
     for (traded, token) in [(form, "Bearer short-1"), (get, "Bearer short-2")] {
         let tokens = Tokens::new(Source::Traded(traded), clock(1_600_000_000).0);
         assert_eq!(signed(Auth::Token(tokens), "authorization").await.unwrap(), token);

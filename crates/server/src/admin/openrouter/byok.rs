@@ -21,7 +21,9 @@ fn shown(key: &ProviderKey) -> Value {
         row.remove(name);
     }
     // What nobody can say of a key here: it is neither bound to a region nor the only one for its provider.
-    for (name, value) in [("declared_region", Value::Null), ("declared_zdr", Value::Null), ("is_byok_only", json!(false)), ("is_required", json!(false))] {
+    for (name, value) in
+        [("declared_region", Value::Null), ("declared_zdr", Value::Null), ("is_byok_only", json!(false)), ("is_required", json!(false))]
+    {
         row.insert(name.to_owned(), value);
     }
     Value::Object(row)
@@ -44,7 +46,8 @@ fn provider(app: &App, name: &str) -> Result<String, Refused> {
     let row = catalog.providers().find(|row| row.names().any(|known| plain(known) == plain(name)));
     let row = row.ok_or_else(|| Refused::plain(400, &format!("there is no provider `{name}` in this gateway's catalogue")))?;
     if !own::takes_keys(&row.auth) {
-        let message = format!("provider `{name}` takes no plain key (it wants `{}`); its credentials belong into the configuration", row.auth);
+        let message =
+            format!("provider `{name}` takes no plain key (it wants `{}`); its credentials belong into the configuration", row.auth);
         return Err(Refused::plain(400, &message));
     }
     Ok(name.to_owned())

@@ -28,11 +28,12 @@ pub(crate) fn is_safe(url: &str) -> bool {
     let host = uri.host().unwrap_or_default();
     let clean = !url.contains(['#', '\r', '\n', ' ']) && !uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
     let local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-    clean && match uri.scheme_str() {
-        Some("https") => !host.is_empty(),
-        Some("http") => local,
-        _ => false,
-    }
+    clean
+        && match uri.scheme_str() {
+            Some("https") => !host.is_empty(),
+            Some("http") => local,
+            _ => false,
+        }
 }
 
 /// A number for an application that is known by where its codes go.
@@ -50,7 +51,8 @@ async fn gift(desk: &Desk, caller: &Caller, form: &Form) -> Result<Key, Refused>
         Some(id) => Some(desk.get(id).await?.ok_or_else(|| Refused::plain(400, "Workspace not found"))?),
         None => None,
     };
-    let member = team.as_ref().is_none_or(|team| caller.user.as_deref().is_some_and(|user| team.member(user).is_some()) || caller.team == team_id);
+    let member =
+        team.as_ref().is_none_or(|team| caller.user.as_deref().is_some_and(|user| team.member(user).is_some()) || caller.team == team_id);
     if !member && !caller.is_admin() {
         return Err(Refused::plain(403, "You are not a member of this workspace"));
     }
@@ -60,7 +62,11 @@ async fn gift(desk: &Desk, caller: &Caller, form: &Form) -> Result<Key, Refused>
     };
     let own = own.unwrap_or_default();
     let routes: Vec<String> = ROUTES.iter().map(|route| (*route).to_owned()).collect();
-    let routes = if own.allowed_routes.is_empty() { routes } else { routes.into_iter().filter(|route| own.allowed_routes.contains(route)).collect() };
+    let routes = if own.allowed_routes.is_empty() {
+        routes
+    } else {
+        routes.into_iter().filter(|route| own.allowed_routes.contains(route)).collect()
+    };
     if routes.is_empty() {
         return Err(Refused::plain(403, "A key that may not call models cannot give one that may"));
     }
@@ -70,7 +76,8 @@ async fn gift(desk: &Desk, caller: &Caller, form: &Form) -> Result<Key, Refused>
         Some(id) => desk.get(id).await?,
         None => None,
     };
-    let models = if own.models.is_empty() && team.is_none() { user.map(|user| user.models).unwrap_or_default() } else { own.models.clone() };
+    let models =
+        if own.models.is_empty() && team.is_none() { user.map(|user| user.models).unwrap_or_default() } else { own.models.clone() };
     let expires = form.time("expires_at");
     let mut key = Key {
         user_id,

@@ -142,7 +142,10 @@ pub(super) async fn update(request: &Request) -> Answer {
         let own = of_workspace(&desk, &id).await?;
         let present = known.or_else(|| own.clone()).ok_or_else(not_found)?;
         if own.is_some() && form.text("name").is_some_and(|name| name != present.name) {
-            return Err(Refused::plain(400, "The name of a workspace's default guardrail follows from the workspace and cannot be changed"));
+            return Err(Refused::plain(
+                400,
+                "The name of a workspace's default guardrail follows from the workspace and cannot be changed",
+            ));
         }
         let mut guardrail = said(&present, &form)?;
         sound(&guardrail)?;

@@ -158,7 +158,8 @@ async fn said(desk: &Desk, form: &Form, place: &mut Place) -> Result<(), Refused
         own.io_logging_sampling_rate = Some(rate);
     }
     if form.sent("io_logging_api_key_ids") {
-        own.io_logging_api_key_ids = form.get("io_logging_api_key_ids").and_then(Value::as_array).map(|ids| ids.iter().filter_map(Value::as_i64).collect());
+        own.io_logging_api_key_ids =
+            form.get("io_logging_api_key_ids").and_then(Value::as_array).map(|ids| ids.iter().filter_map(Value::as_i64).collect());
     }
     Ok(())
 }

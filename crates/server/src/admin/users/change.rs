@@ -6,9 +6,10 @@ use switchboard_store::{Desk, Time};
 
 use super::find::row;
 use super::missing;
-use super::new::only_columns;
+use super::new::{hashed, only_columns};
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, keys, people, rows};
+use crate::auth::password;
 
 /// `POST /user/update`
 pub(in crate::admin) async fn update(request: &Request) -> Answer {
@@ -23,6 +24,7 @@ async fn apply(request: &Request, form: Form) -> Result<User, Refused> {
     if form.text("user_id").is_none() && form.text("user_email").is_none() {
         return Err(Refused::said(400, "Either user_id or user_email must be provided"));
     }
+    let password = hashed(&form).await?;
     let write = request.write(move |desk| async move {
         let (id, email) = (form.text("user_id"), form.text("user_email"));
         let present = match id {
@@ -40,6 +42,9 @@ async fn apply(request: &Request, form: Form) -> Result<User, Refused> {
         user.metadata = Some(rows::metadata(&form, present.metadata.clone().unwrap_or_default()));
         if form.sent("budget_duration") {
             user.budget_reset_at = keys::reset_at(Time::now(), form.text("budget_duration"));
+        }
+        if let Some(password) = password {
+            password::keep(&desk, &user.user_id, password).await?;
         }
         user.created_at = user.created_at.or_else(|| Some(Time::now()));
         user.updated_at = Some(Time::now());
@@ -102,7 +107,8 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
     Ok(json!(write.await?))
 }
 
-async fn remove(desk: &Desk, user: &User) -> Result<(), Refused> {
+pub(in crate::admin) async fn remove(desk: &Desk, user: &User) -> Result<(), Refused> {
+    password::forget(desk, &user.user_id).await?;
     for team in &user.teams {
         if let Some(mut team) = desk.get::<Team>(team).await? {
             people::leave(desk, &mut team, &user.user_id).await?;

@@ -8,7 +8,7 @@ use crate::admin::form::Form;
 use crate::admin::people::{self, Portion};
 use crate::admin::rows::{self, IN_METADATA};
 use crate::admin::{Answer, Refused, Request, keys};
-use crate::auth::Caller;
+use crate::auth::{Caller, password};
 use crate::authz::object::administers_organization;
 
 /// `POST /user/new`
@@ -16,10 +16,14 @@ pub(in crate::admin) async fn new(request: &Request) -> Answer {
     let form = request.form("NewUserRequest")?;
     rows::amounts(&form)?;
     let (caller, app) = (request.caller.clone(), request.app.clone());
+    let password = hashed(&form).await?;
     let write = request.write(move |desk| async move {
         may_make(&desk, &caller, &form).await?;
         let mut user = fresh(&desk, &form).await?;
         desk.put(&user).await?;
+        if let Some(password) = password {
+            password::keep(&desk, &user.user_id, password).await?;
+        }
         join_organizations(&desk, &form, &user).await?;
         for (team, member, portion) in wanted_teams(&form, &user) {
             let found: Option<Team> = desk.get(&team).await?;
@@ -36,6 +40,14 @@ pub(in crate::admin) async fn new(request: &Request) -> Answer {
     });
     let (user, key, form) = write.await?;
     Ok(shown(request, &user, key, &form))
+}
+
+/// The password a request sets, as it is kept.
+pub(super) async fn hashed(form: &Form) -> Result<Option<String>, Refused> {
+    match form.text("password") {
+        Some(given) => password::hashed(given).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 async fn may_make(desk: &Desk, caller: &Caller, form: &Form) -> Result<(), Refused> {

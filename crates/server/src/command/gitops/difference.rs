@@ -104,7 +104,15 @@ pub(super) fn plan(wanted: &Wanted, state: &State, rules: Rules) -> Plan {
                 (Some(_), true) => Deed::Delete,
                 (Some(_), false) => Deed::Leave,
             };
-            steps.push(Step { kind, name: name.clone(), deed, changes: Vec::new(), secrets: Map::new(), moves: Vec::new(), mark: mark.clone() });
+            steps.push(Step {
+                kind,
+                name: name.clone(),
+                deed,
+                changes: Vec::new(),
+                secrets: Map::new(),
+                moves: Vec::new(),
+                mark: mark.clone(),
+            });
         }
     }
     Plan { steps }
@@ -160,7 +168,10 @@ fn changes(object: &Object, own: Option<&Mark>, row: &Map<String, Value>, state:
             found.push(Change { field: field.clone(), before, after: value.clone() });
         }
     }
-    let gone = own.into_iter().flat_map(|mark| &mark.fields).filter(|field| !object.fields.contains_key(*field) && !object.secrets.contains_key(*field));
+    let gone = own
+        .into_iter()
+        .flat_map(|mark| &mark.fields)
+        .filter(|field| !object.fields.contains_key(*field) && !object.secrets.contains_key(*field));
     for field in gone.filter(|field| !kind.once.contains(&field.as_str()) && !kind.apart.contains(&field.as_str())) {
         let before = field_of(row, field);
         let after = if before.is_array() { Value::Array(Vec::new()) } else { Value::Null };

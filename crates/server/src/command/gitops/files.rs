@@ -121,7 +121,11 @@ impl Reading<'_> {
                 None if entry.name == "owner" => self.owned_by(&entry.node),
                 None => {
                     let known: Vec<&str> = KINDS.iter().map(|kind| kind.section).collect();
-                    self.found.error(&entry.at, format!("`{}` is no section", entry.name), format!("sections are owner, {}", known.join(", ")));
+                    self.found.error(
+                        &entry.at,
+                        format!("`{}` is no section", entry.name),
+                        format!("sections are owner, {}", known.join(", ")),
+                    );
                 }
             }
         }
@@ -159,7 +163,11 @@ impl Reading<'_> {
 
     fn object(&mut self, kind: &'static Kind, node: &Node, folder: &Path) -> Option<Object> {
         let Some(map) = node.as_map() else {
-            self.found.error(&node.at, format!("a {} must be a map, not {}", kind.name, node.kind()), format!("begin with `{}:`", kind.named));
+            self.found.error(
+                &node.at,
+                format!("a {} must be a map, not {}", kind.name, node.kind()),
+                format!("begin with `{}:`", kind.named),
+            );
             return None;
         };
         let name = [kind.named, kind.alias].into_iter().find_map(|field| map.get(field)?.as_text()).filter(|name| !name.is_empty());
@@ -174,7 +182,8 @@ impl Reading<'_> {
                 parts.insert(*part, items.iter().map(Node::to_json).collect());
                 continue;
             }
-            let field = kind.references.iter().find(|(written, ..)| *written == entry.name).map_or(entry.name.as_str(), |(_, field, _)| field);
+            let field =
+                kind.references.iter().find(|(written, ..)| *written == entry.name).map_or(entry.name.as_str(), |(_, field, _)| field);
             if !knows(kind, field) {
                 let hint = "see docs/gitops.md and /docs for the fields there are";
                 self.found.error(&entry.at, format!("a {} has no field `{}`", kind.name, entry.name), hint);

@@ -49,7 +49,8 @@ fn read(reference: &Value, folder: &Path, environment: &Environment) -> Result<S
         return found.ok_or_else(|| format!("the variable `{name}` is not set"));
     }
     let path = folder.join(text("file").unwrap_or_default());
-    let found = std::fs::read_to_string(&path).map_err(|error| format!("the secret's file `{}` cannot be read: {error}", path.display()))?;
+    let found =
+        std::fs::read_to_string(&path).map_err(|error| format!("the secret's file `{}` cannot be read: {error}", path.display()))?;
     let found = found.trim().to_owned();
     if found.is_empty() { Err(format!("the secret's file `{}` is empty", path.display())) } else { Ok(found) }
 }
@@ -105,7 +106,10 @@ mod tests {
         std::fs::write(folder.path().join("key"), "sk-from-file\n").expect("written");
         let environment = Environment::from_iter([("NAME", "sk-from-variable")]);
         let read = |value: Value| resolved(&value, folder.path(), &environment);
-        assert_eq!(read(json!({"a": {"env": "NAME"}, "b": [{"file": "key"}]})), Ok(json!({"a": "sk-from-variable", "b": ["sk-from-file"]})));
+        assert_eq!(
+            read(json!({"a": {"env": "NAME"}, "b": [{"file": "key"}]})),
+            Ok(json!({"a": "sk-from-variable", "b": ["sk-from-file"]}))
+        );
         assert!(read(json!({"env": "OTHER"})).is_err() && read(json!({"file": "none"})).is_err());
     }
 

@@ -48,7 +48,12 @@ impl State {
         let own = |kind: &Kind| state.marks.iter().any(|((name, _), mark)| name == kind.name && mark.owner == wanted.owner);
         let matters = |kind: &&Kind| {
             let named = wanted.objects.iter().any(|object| object.kind == *kind);
-            named || own(kind) || wanted.objects.iter().any(|object| object.kind.references.iter().any(|(.., to)| *to == kind.name) || object.kind.parts().iter().any(|(field, _)| *field == kind.section))
+            named
+                || own(kind)
+                || wanted.objects.iter().any(|object| {
+                    object.kind.references.iter().any(|(.., to)| *to == kind.name)
+                        || object.kind.parts().iter().any(|(field, _)| *field == kind.section)
+                })
         };
         let kinds: Vec<&'static Kind> = KINDS.iter().filter(matters).collect();
         for kind in kinds {
@@ -98,7 +103,9 @@ impl State {
             Some(name) => match self.id(to, name) {
                 Some(id) => (Value::String(id), true),
                 // It may be an id already.
-                None => (value.clone(), self.rows.iter().any(|((kind, _), row)| *kind == to.name && id_of(to, row).as_deref() == Some(name))),
+                None => {
+                    (value.clone(), self.rows.iter().any(|((kind, _), row)| *kind == to.name && id_of(to, row).as_deref() == Some(name)))
+                }
             },
             None => (value.clone(), true),
         };

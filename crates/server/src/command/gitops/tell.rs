@@ -25,7 +25,10 @@ pub(super) fn summary(plan: &Plan, done: bool) -> String {
     let count = |deed| plan.count(deed);
     let (made, changed, gone) = (count(Deed::Create), count(Deed::Change), count(Deed::Delete));
     if count(Deed::Conflict) > 0 {
-        return format!("{} in the way: made elsewhere, or by files of another owner. Rename them here, or take them over with --adopt.", objects(count(Deed::Conflict)));
+        return format!(
+            "{} in the way: made elsewhere, or by files of another owner. Rename them here, or take them over with --adopt.",
+            objects(count(Deed::Conflict))
+        );
     }
     let left = match count(Deed::Leave) {
         0 => String::new(),

@@ -1,7 +1,7 @@
 //! Keys of the gateway's own section, `switchboard`. Every duration and size carries its unit in the name.
 
 use super::Kind::{Count, Flag, Integer, List, Map, Secret, Text, Texts};
-use super::{Key, honoured, not_yet};
+use super::{Key, honoured};
 
 pub(super) const KEYS: &[Key] = &[
     honoured("listen", Texts, "Addresses to listen on; `127.0.0.1:4000` unless `HOST` or `PORT` say otherwise."),
@@ -12,6 +12,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured("timeouts", Map, "Bounds on how long clients may take."),
     honoured("upstream", Map, "Connections to providers."),
     honoured("reload", Map, "How changes of the configuration are noticed."),
+    honoured("media", Map, "Images, documents and sound at URLs, fetched for providers that take only bytes."),
     honoured("latency_goal_ms", Integer, "Wait that the strategy `switchboard` keeps to where it can; near the best unless said."),
     honoured("openrouter_routing_strategy", Text, "Strategy for requests in OpenRouter's manner; `switchboard` unless said."),
     honoured(
@@ -26,7 +27,19 @@ pub(super) const KEYS: &[Key] = &[
         "What `auto`, `switchboard/auto` and `openrouter/auto` stand for: `{models: {simple, standard, complex, reasoning}}`, each a \
          name, `{model, params}` or a list of them, by the prices of all models unless said; also `names`, `default_model`, \
          `allowed_models` and `excluded_models` (with `*`), `max_prompt_usd_per_million`, `max_completion_usd_per_million`, \
-         `sticky_seconds` (3600 unless said, 0: none), `boundaries`, `weights`, `keyword_rules: [{keywords, tier}]`, `enabled`.",
+         `sticky_seconds` (3600 unless said, 0: none), `boundaries`, `weights`, `keyword_rules: [{keywords, tier}]`, `enabled`, \
+         `reference_model` (what savings are counted against; the first choice for `reasoning` unless said), and `classifier`: \
+         `{model, timeout_ms, instructions}` asks a model for the tier, `{embedding_model, timeout_ms, examples: {simple: [...], ...}, \
+         threshold}` compares with examples; where no answer comes in time (800 ms unless said) the gateway tells by itself.",
+    ),
+    honoured(
+        "experiments",
+        List,
+        "Names that stand for several models, to find out which does best: `{name, model, arms: [{model, name, weight, params}]}`; also \
+         `sticky_by` (`session`, `user`, `key`, `request`, `header:NAME`, or several of them; the first three unless said), `traffic` \
+         (share of callers that take part), `adapt: {goal: {quality, cost, latency}, every_seconds, floor, max_step, min_samples, \
+         confidence, tolerance, max_seconds, promote}` (shifts shares to the arm that does best; needs a database), `shadows: [{model, \
+         share, judge, charge_caller, max_concurrent}]` (copies of requests whose answers reach nobody).",
     ),
     honoured(
         "content_rules",
@@ -45,18 +58,55 @@ pub(super) const KEYS: &[Key] = &[
         Text,
         "File with further model cards, as `switchboard catalog update` writes it; `SWITCHBOARD_CATALOG` unless said.",
     ),
-    not_yet("hedging", Flag, "Ask a second deployment when the first one is slower than 95 of 100 of its answers were."),
-    not_yet("hedge_after_ms", Integer, "Least time before a second deployment is asked; 50 unless said."),
-    not_yet("early_headers_after_ms", Integer, "Send the headers of a stream after so long without content; not at all unless said."),
-    not_yet("continue_streams", Flag, "Let another deployment continue a text that breaks off."),
-    not_yet("coalesce_requests", Flag, "Let identical requests of one key that are under way share one request to the provider."),
-    not_yet("idempotency_ttl_ms", Integer, "For answers to requests with an `Idempotency-Key` to be kept; 600000 unless said."),
-    not_yet("idempotency_max_bytes", Integer, "Most bytes of such answers that are kept; 67108864 unless said."),
+    honoured(
+        "hedging",
+        Flag,
+        "Ask a second deployment when the first one is slower than 95 of 100 of its answers were, and take the first answer. Both may be \
+         charged. A request's header `x-switchboard-hedge` says otherwise.",
+    ),
+    honoured(
+        "hedge_after_ms",
+        Integer,
+        "Least time before a second deployment is asked; 50 unless said. If it is said, it also holds where nothing is known of the \
+         first one, which else is waited for.",
+    ),
+    honoured(
+        "early_headers_after_ms",
+        Integer,
+        "Send the headers of a stream after so long without content, and keep-alive comments; what fails after that is an error event. \
+         Not at all unless said.",
+    ),
+    honoured(
+        "continue_streams",
+        Flag,
+        "Let another deployment continue a plain text that breaks off. A request's header `x-switchboard-continue` says otherwise.",
+    ),
+    honoured("stream_silence_timeout_ms", Integer, "For a stream to send nothing but keep-alives; 300000 unless said."),
+    honoured(
+        "coalesce_requests",
+        Flag,
+        "Let identical requests of one key that are under way at once share one request to the provider. A request's header \
+         `x-switchboard-coalesce` says otherwise.",
+    ),
+    honoured(
+        "idempotency_ttl_ms",
+        Integer,
+        "For answers to requests with an `Idempotency-Key` to be kept; 600000 unless said, 0: not at all.",
+    ),
+    honoured("idempotency_max_bytes", Integer, "Most bytes of such answers in memory; 67108864 unless said."),
+    honoured(
+        "idempotency_store",
+        Text,
+        "Where such answers are kept beside memory, in the clear: `memory` (nowhere else), `database`, `redis`, or `auto`: in Redis where \
+         one is configured, else in the database where there is one.",
+    ),
 ];
 
 pub(super) const TLS: &[Key] = &[
     honoured("certificate_file", Text, "PEM file with the certificate chain."),
     honoured("private_key_file", Text, "PEM file with the private key."),
+    honoured("client_ca_file", Text, "PEM file with the authorities of client certificates; with it, a client without one is refused."),
+    honoured("client_certificate", Text, "`required`, or `optional`: a client without a certificate is let in; `required` unless said."),
 ];
 
 pub(super) const LIMITS: &[Key] = &[
@@ -87,10 +137,25 @@ pub(super) const UPSTREAM: &[Key] = &[
     honoured("pool_idle_timeout_ms", Integer, "For an idle connection to a provider to be kept; 60000 unless said."),
     honoured("max_idle_connections_per_host", Count, "Idle connections kept per provider and worker; 64 unless said."),
     honoured("ca_file", Text, "PEM file with further authorities to trust."),
+    honoured("client_certificate_file", Text, "PEM file with the certificate chain that is shown to providers that ask for one."),
+    honoured("client_key_file", Text, "PEM file with its key; the same file unless said."),
     honoured("proxy_url", Secret, "Proxy for connections to providers; `HTTPS_PROXY` unless said."),
 ];
 
 pub(super) const RELOAD: &[Key] = &[
     honoured("enabled", Flag, "Use a changed configuration without a restart; true unless said."),
     honoured("poll_interval_ms", Integer, "How often the files are looked at; 2000 unless said."),
+];
+
+pub(super) const MEDIA: &[Key] = &[
+    honoured("fetch", Flag, "Whether media at URLs are fetched at all; true unless said. Providers that look up URLs get the URL."),
+    honoured("hosts", Texts, "The only hosts that may be asked, as `name` or `.suffix`; any public one unless said."),
+    honoured("private_hosts", Texts, "Hosts that may be asked although their addresses are not public, as `name` or `.suffix`."),
+    honoured("ports", List, "Ports that may be asked; `[443]` unless said, and 80 with `allow_http`."),
+    honoured("allow_http", Flag, "Whether plain `http` may be asked."),
+    honoured("max_redirects", Count, "How many redirects are followed, each judged like the first URL; 3 unless said."),
+    honoured("max_urls", Count, "Most URLs fetched for one request; 20 unless said."),
+    honoured("max_bytes", Integer, "Most bytes of one of them; 20971520 unless said."),
+    honoured("max_bytes_in_flight", Integer, "Most bytes of all media in memory at once; 268435456 unless said."),
+    honoured("timeout_ms", Integer, "Longest time for one of them; 10000 unless said."),
 ];

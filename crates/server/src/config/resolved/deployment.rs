@@ -6,6 +6,7 @@ mod read;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use crate::config::diagnostic::Location;
 use crate::config::secret::Secret;
 
 pub(super) use credential::Credentials;
-pub(super) use read::{from_environment, read_all};
+pub(super) use read::{from_environment, read_all, ssl_verify};
 
 /// One place where a model runs.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct Deployment {
     pub default_params: Map<String, Value>,
     /// Answer given without calling the provider.
     pub mock_response: Option<Value>,
+    /// Models that get a copy of each request it answers.
+    pub silent_models: Vec<String>,
     /// What it says as a router, where it is one and no place where a model runs.
     pub router: Option<Box<super::RouterParams>>,
     /// What is known about the model.
@@ -80,6 +83,8 @@ pub struct Connection {
     pub extra_body: Map<String, Value>,
     /// Whether and by whom the provider's certificate must be signed.
     pub ssl_verify: Option<SslVerify>,
+    /// PEM file with the certificate that is shown to the provider, and its key.
+    pub ssl_certificate: Option<PathBuf>,
     /// For Bedrock and SageMaker.
     pub aws: Aws,
     /// For Vertex.

@@ -3,6 +3,8 @@
 use super::Config;
 use super::checks::HealthChecks;
 use super::customers::Customers;
+use super::jwt::JwtAuth;
+use super::sign_in::SignIn;
 use crate::config::diagnostic::{Diagnostics, Location};
 use crate::config::environment::Environment;
 use crate::config::fields::Reader;
@@ -31,12 +33,20 @@ pub struct General {
     pub budget_of_user_on_team_keys: bool,
     /// Who the customer of a caller is.
     pub customers: Customers,
+    /// Signed tokens in place of keys, if they are accepted.
+    pub jwt: Option<JwtAuth>,
+    /// Who may sign in to the dashboard.
+    pub sign_in: SignIn,
     /// A header that holds a key, before all others.
     pub key_header: Option<String>,
     /// Whether what is asked and answered is kept.
     pub stores_prompts: bool,
     /// Models may come from the database.
     pub store_model_in_db: bool,
+    /// Nothing says that they may not.
+    pub may_store_models: bool,
+    /// The addresses that may ask; none means all.
+    pub addresses: Vec<String>,
     /// Largest request body, if this section says.
     pub(super) max_request_bytes: Option<u64>,
     /// Checks of deployments while nobody asks.
@@ -77,8 +87,12 @@ impl General {
             budget_of_user_on_team_keys: fields.flag("apply_user_budget_to_team_keys").unwrap_or(false),
             customers: Customers::read(&fields),
             stores_prompts: fields.flag("store_prompts_in_spend_logs").unwrap_or(false),
+            jwt: JwtAuth::read(reader, &fields, environment),
+            sign_in: SignIn::read(&fields, environment),
             key_header: fields.text("litellm_key_header_name").map(|name| name.to_ascii_lowercase()),
             store_model_in_db: fields.flag("store_model_in_db").unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
+            may_store_models: fields.flag("store_model_in_db").unwrap_or_else(|| !is_off(environment, "STORE_MODEL_IN_DB")),
+            addresses: fields.texts("allowed_ips"),
             max_request_bytes: megabytes.map(|size| (size * 1024.0 * 1024.0) as u64),
             health_checks: HealthChecks::read(&fields),
             coordination_redis: fields.map("coordination_redis").and_then(|map| super::redis::of_map(map, environment)),
@@ -91,6 +105,10 @@ impl General {
 
 fn is_on(environment: &Environment, name: &str) -> bool {
     environment.get(name).is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "1"))
+}
+
+fn is_off(environment: &Environment, name: &str) -> bool {
+    environment.get(name).is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "false" | "0"))
 }
 
 /// Without a key, only this machine may reach the gateway; a weak key is allowed, since most existing files have one.

@@ -1,9 +1,11 @@
 //! `litellm_settings`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use switchboard_engine::admit::{NanoUsd, Window};
 
+use super::deployment::{SslVerify, ssl_verify};
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Section};
 use crate::config::yaml::Node;
@@ -18,6 +20,10 @@ pub struct LitellmSettings {
     pub request_timeout: Duration,
     /// Write logs as JSON, also to a terminal.
     pub json_logs: bool,
+    /// Whether and by whom providers' certificates must be signed. `None`: by the authorities of the system.
+    pub ssl_verify: Option<SslVerify>,
+    /// PEM file with the certificate that is shown to providers, and its key.
+    pub ssl_certificate: Option<PathBuf>,
     /// What the whole gateway may spend.
     pub budget: ProxyBudget,
     /// What is told about requests, by name: every request, those that succeeded, those that failed.
@@ -72,6 +78,8 @@ impl LitellmSettings {
             drop_params: fields.flag("drop_params"),
             request_timeout: fields.seconds("request_timeout").unwrap_or(REQUEST_TIMEOUT),
             json_logs: fields.flag("json_logs").unwrap_or(false),
+            ssl_verify: fields.node("ssl_verify").map(ssl_verify),
+            ssl_certificate: fields.text("ssl_certificate").map(PathBuf::from),
             budget: ProxyBudget::read(&fields),
             callbacks: Callbacks {
                 every: fields.texts("callbacks"),

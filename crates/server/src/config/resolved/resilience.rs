@@ -78,30 +78,66 @@ fn whole(node: &Node) -> Option<u32> {
 pub struct Recovery {
     /// Whether a second deployment is asked when the first one is slower than it usually is.
     pub hedging: bool,
-    /// The least time before that.
-    pub hedge_after: Duration,
+    /// The least time before that, and the time itself where nothing is known of the first one. `None`: the least is the engine's own.
+    pub hedge_after: Option<Duration>,
     /// After how long without content a stream's headers are sent all the same. `None`: never.
     pub early_headers_after: Option<Duration>,
     /// Whether a text that breaks off is continued by another deployment.
     pub continue_streams: bool,
+    /// How long a stream may only show that it is still open. `None`: as long as the engine's own bound.
+    pub stream_silence_timeout: Option<Duration>,
     /// Whether identical requests of one key that are under way share one request to the provider.
     pub coalesce_requests: bool,
     /// How long answers to requests with an `Idempotency-Key` are kept. Zero: not at all.
     pub idempotency_ttl: Duration,
     /// Most bytes of them that are kept.
     pub idempotency_max_bytes: u64,
+    /// Where they are kept beside memory.
+    pub idempotency_store: AnswerStore,
+}
+
+/// Where answers are kept beside memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnswerStore {
+    /// In Redis, if there is one, else in the database, if there is one.
+    #[default]
+    Auto,
+    /// Nowhere.
+    Memory,
+    /// In the database.
+    Database,
+    /// In Redis.
+    Redis,
 }
 
 impl Recovery {
-    pub(super) fn read(fields: &Fields) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields) -> Self {
         Self {
             hedging: fields.flag("hedging").unwrap_or(false),
-            hedge_after: fields.milliseconds("hedge_after_ms").unwrap_or(Duration::from_millis(50)),
+            hedge_after: fields.milliseconds("hedge_after_ms"),
+            stream_silence_timeout: fields.milliseconds("stream_silence_timeout_ms").filter(|longest| !longest.is_zero()),
             early_headers_after: fields.milliseconds("early_headers_after_ms").filter(|after| !after.is_zero()),
             continue_streams: fields.flag("continue_streams").unwrap_or(false),
             coalesce_requests: fields.flag("coalesce_requests").unwrap_or(false),
             idempotency_ttl: fields.milliseconds("idempotency_ttl_ms").unwrap_or(Duration::from_secs(600)),
             idempotency_max_bytes: fields.integer("idempotency_max_bytes").unwrap_or(64 << 20),
+            idempotency_store: store(reader, fields),
+        }
+    }
+}
+
+fn store(reader: &mut Reader<'_>, fields: &Fields) -> AnswerStore {
+    match fields.text("idempotency_store").as_deref() {
+        None | Some("auto") => AnswerStore::Auto,
+        Some("memory") => AnswerStore::Memory,
+        Some("database") => AnswerStore::Database,
+        Some("redis") => AnswerStore::Redis,
+        Some(other) => {
+            if let Some(node) = fields.node("idempotency_store") {
+                let message = format!("`switchboard.idempotency_store` cannot be `{other}`");
+                reader.found.error(&node.at, message, "write `auto`, `memory`, `database` or `redis`");
+            }
+            AnswerStore::Auto
         }
     }
 }

@@ -10,6 +10,7 @@ use switchboard_engine::recognize;
 use switchboard_engine::smart::{AutoModel, Ceiling, Choice, ContentRule, Settings};
 
 use super::Deployment;
+use super::oracle::{self, ClassifierForm, LitellmClassifier};
 use super::routing::parse;
 use crate::config::diagnostic::{Diagnostics, Location};
 use crate::config::fields::{Fields, Reader};
@@ -44,6 +45,8 @@ struct Form {
     boundaries: BoundariesForm,
     weights: std::collections::BTreeMap<String, f32>,
     keyword_rules: Vec<KeywordRule>,
+    classifier: Option<ClassifierForm>,
+    reference_model: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -115,6 +118,9 @@ struct LitellmForm {
     default_model: Option<String>,
     keyword_tier_rules: Vec<KeywordRule>,
     session_affinity_ttl_seconds: Option<u64>,
+    savings_baseline_model: Option<String>,
+    #[serde(flatten)]
+    classifier: LitellmClassifier,
 }
 
 /// An entry of `switchboard.content_rules`.
@@ -176,6 +182,8 @@ fn own(form: Form, whys: &mut Vec<String>) -> AutoModel {
         tiers: tiers(form.models, whys),
         default: form.default_model,
         classifier: Classifier { boundaries: boundaries(&form.boundaries), weights },
+        oracle: form.classifier.and_then(|classifier| classifier.oracle(whys)),
+        reference: form.reference_model,
         words: words(form.keyword_rules, whys),
         allowed: form.allowed_models,
         excluded: form.excluded_models,
@@ -233,18 +241,39 @@ pub struct RouterParams {
     pub complexity: Option<Value>,
     /// `auto_router_default_model`, or that of its configuration.
     pub default_model: Option<String>,
+    /// `auto_router_config`, as written or as it stands in its file.
+    pub semantic: Option<Value>,
+    /// `auto_router_embedding_model`.
+    pub embedding_model: Option<String>,
 }
 
 impl RouterParams {
     /// Of those parameters, where the model is a router.
-    pub(super) fn read(model: &str, fields: &Fields) -> Option<Box<Self>> {
+    pub(super) fn read(model: &str, reader: &mut Reader<'_>, fields: &Fields) -> Option<Box<Self>> {
         model.starts_with(ROUTER).then(|| {
             let complexity = fields.node("complexity_router_config").map(crate::config::yaml::Node::to_json);
             Box::new(Self {
+                semantic: semantic(reader, fields),
+                embedding_model: fields.text("auto_router_embedding_model"),
                 complexity,
                 default_model: fields.text("complexity_router_default_model").or_else(|| fields.text("auto_router_default_model")),
             })
         })
+    }
+}
+
+/// The rules of a semantic router, where they stand: in the configuration, or in a file beside it.
+fn semantic(reader: &mut Reader<'_>, fields: &Fields) -> Option<Value> {
+    if let Some(node) = fields.node("auto_router_config") {
+        return Some(node.to_json());
+    }
+    let (path, node) = (fields.text("auto_router_config_path")?, fields.node("auto_router_config_path")?);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Some(Value::String(text)),
+        Err(error) => {
+            reader.found.error(&node.at, format!("`auto_router_config_path`: cannot read `{path}`: {error}"), "name a JSON file");
+            None
+        }
     }
 }
 
@@ -280,15 +309,20 @@ fn router(name: &str, params: &RouterParams, whys: &mut Vec<String>) -> AutoMode
             weights = dimensions.iter().fold(weights, |weights, dimension| weights.with(*dimension, weight / usual));
         }
     }
+    let semantic = params.semantic.as_ref().and_then(|written| oracle::semantic(written, params.embedding_model.as_deref(), whys));
+    let strategy = if semantic.is_some() { "auto_router" } else { "complexity_router" };
+    let oracle = semantic.or_else(|| form.classifier.oracle(whys));
     AutoModel {
         names: vec![name.to_owned()],
         explicit: true,
         tiers: tiers(form.tiers, whys),
         default: form.default_model.or_else(|| params.default_model.clone()),
         classifier: Classifier { boundaries: boundaries(&form.tier_boundaries), weights },
+        oracle,
+        reference: form.savings_baseline_model,
         words: words(form.keyword_tier_rules, whys),
         sticky: sticky(form.session_affinity_ttl_seconds),
-        strategy: "complexity_router",
+        strategy,
         ..AutoModel::default()
     }
 }

@@ -8,8 +8,9 @@ use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
 use super::general::General;
+use super::media::MediaSettings;
 use super::resilience::Recovery;
-use super::{routing, smart, virtual_model};
+use super::{experiment, routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -37,6 +38,8 @@ pub struct SwitchboardSettings {
     pub upstream: UpstreamSettings,
     /// How changes are noticed.
     pub reload: ReloadSettings,
+    /// Media at URLs.
+    pub media: MediaSettings,
     /// Further model cards, laid over the embedded ones. `None`: only those.
     pub catalog: Option<PathBuf>,
     /// Where files are kept that the gateway makes itself. `None`: it makes none, and remembers nothing.
@@ -51,6 +54,8 @@ pub struct SwitchboardSettings {
     pub virtual_models: Vec<VirtualModel>,
     /// Routing by what requests say.
     pub smart: switchboard_engine::smart::Settings,
+    /// Names that stand for several models, to find out which does best.
+    pub experiments: Vec<std::sync::Arc<switchboard_engine::experiment::Experiment>>,
 }
 
 /// An address to listen on, and where it was chosen.
@@ -69,6 +74,10 @@ pub struct TlsFiles {
     pub certificate_file: PathBuf,
     /// PEM file with the private key.
     pub private_key_file: PathBuf,
+    /// PEM file with the authorities of client certificates. `None`: none is asked for.
+    pub client_ca_file: Option<PathBuf>,
+    /// Whether a client may have no certificate where authorities are named.
+    pub client_optional: bool,
 }
 
 /// Bounds on what clients may send.
@@ -118,6 +127,10 @@ pub struct UpstreamSettings {
     pub max_idle_connections_per_host: u32,
     /// Further authorities to trust. `None`: those of the system.
     pub ca_file: Option<PathBuf>,
+    /// The certificate chain that is shown. `None`: none.
+    pub client_certificate_file: Option<PathBuf>,
+    /// Its key. `None`: it stands in the same file.
+    pub client_key_file: Option<PathBuf>,
     /// Proxy to use, perhaps with a password in it. `None`: none.
     pub proxy_url: Option<Secret>,
 }
@@ -153,12 +166,13 @@ impl SwitchboardSettings {
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),
             reload: ReloadSettings::read(reader, fields.node("reload")),
+            media: MediaSettings::read(reader, fields.node("media")),
             data_dir: fields
                 .text("data_dir")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_DATA_DIR").map(str::to_owned))
                 .map(PathBuf::from)
                 .or_else(|| overrides.data_dir.clone().filter(|_| general.master_key.is_some())),
-            recovery: Recovery::read(&fields),
+            recovery: Recovery::read(reader, &fields),
             catalog: fields
                 .text("catalog")
                 .or_else(|| environment.get_non_empty("SWITCHBOARD_CATALOG").map(str::to_owned))
@@ -167,6 +181,7 @@ impl SwitchboardSettings {
             latency_goal: fields.milliseconds("latency_goal_ms"),
             virtual_models: virtual_model::read_all(reader, fields.list("virtual_models")),
             smart: smart::read(reader, &fields),
+            experiments: experiment::read_all(reader, fields.list("experiments")),
         }
     }
 }
@@ -232,8 +247,20 @@ fn host_address(host: &str) -> Option<IpAddr> {
 fn tls(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<TlsFiles> {
     let node = node?;
     let fields = reader.section(Section::Tls, Some(node));
+    let client_ca_file = fields.text("client_ca_file").map(PathBuf::from);
+    let client_optional = match fields.text("client_certificate").as_deref() {
+        None | Some("required") => false,
+        Some("optional") => true,
+        Some(_) => {
+            let hint = "write `client_certificate: required` or `client_certificate: optional`";
+            reader.found.error(&node.at, "`switchboard.tls.client_certificate` is neither `required` nor `optional`", hint);
+            false
+        }
+    };
     match (fields.text("certificate_file"), fields.text("private_key_file")) {
-        (Some(certificate), Some(key)) => Some(TlsFiles { certificate_file: certificate.into(), private_key_file: key.into() }),
+        (Some(certificate), Some(key)) => {
+            Some(TlsFiles { certificate_file: certificate.into(), private_key_file: key.into(), client_ca_file, client_optional })
+        }
         (None, None) if node.as_map().is_none_or(|map| map.entries.is_empty()) => None,
         _ => {
             let hint = "set both `certificate_file` and `private_key_file`";
@@ -306,6 +333,8 @@ impl UpstreamSettings {
             pool_idle_timeout: millis(reader, &fields, "pool_idle_timeout_ms", 60_000),
             max_idle_connections_per_host: fields.count("max_idle_connections_per_host").unwrap_or(64),
             ca_file: fields.text("ca_file").map(PathBuf::from),
+            client_certificate_file: fields.text("client_certificate_file").map(PathBuf::from),
+            client_key_file: fields.text("client_key_file").map(PathBuf::from),
             proxy_url: fields.secret("proxy_url").or_else(|| proxy.map(Secret::new)),
         }
     }

@@ -119,7 +119,7 @@ async fn tls(
 #[tokio::test]
 async fn tls_speaks_both_protocols_and_reloads_its_certificate() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let files = TlsFiles { certificate: scratch("cert.pem"), key: scratch("key.pem") };
+    let files = TlsFiles { certificate: scratch("cert.pem"), key: scratch("key.pem"), clients: None };
     let first = certify(&files);
     let house = start(switchboard_server::edge::Settings { tls: Some(files.clone()), ..settings() });
     let address = house.running.tcp().expect("address");

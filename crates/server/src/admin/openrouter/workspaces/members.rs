@@ -38,7 +38,8 @@ async fn rows(desk: &Desk, place: &Place) -> Result<Vec<Row>, Refused> {
     let Some(team) = &place.team else {
         // Everybody is in the default one.
         let all: Vec<User> = desk.all().await?;
-        let row = |user: User| Row { place: id.clone(), admin: manages(&user), since: user.created_at.unwrap_or_default(), user: user.user_id };
+        let row =
+            |user: User| Row { place: id.clone(), admin: manages(&user), since: user.created_at.unwrap_or_default(), user: user.user_id };
         return Ok(all.into_iter().map(row).collect());
     };
     let mut found = Vec::new();
@@ -72,7 +73,8 @@ pub(in crate::admin::openrouter) async fn add_members(request: &Request) -> Answ
     let write = request.write(move |desk| async move {
         let mut place = find(&desk, &id).await?;
         for user in &users {
-            let known: User = desk.get(user).await?.ok_or_else(|| Refused::plain(400, &format!("User {user} is not a member of the organization")))?;
+            let known: User =
+                desk.get(user).await?.ok_or_else(|| Refused::plain(400, &format!("User {user} is not a member of the organization")))?;
             let role = if manages(&known) { "admin" } else { "user" };
             let Some(team) = &mut place.team else { continue };
             if team.member(user).is_none() {

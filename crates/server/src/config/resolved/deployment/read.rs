@@ -73,6 +73,7 @@ pub(in crate::config) fn from_environment(providers: &[ProviderKeys], environmen
             allowed_openai_params: Vec::new(),
             default_params: serde_json::Map::new(),
             mock_response: None,
+            silent_models: Vec::new(),
             router: None,
             model_info: ModelInfo { id, ..ModelInfo::default() },
             at,
@@ -113,7 +114,7 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
     read_prices(reader, Section::Params, &fields, &mut prices);
     Some(Deployment {
         model_name: name.to_owned(),
-        router: crate::config::resolved::smart::RouterParams::read(&model, &fields),
+        router: crate::config::resolved::smart::RouterParams::read(&model, reader, &fields),
         model,
         connection: connection(reader, &fields),
         limits: limits(&fields),
@@ -123,6 +124,7 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
         allowed_openai_params: fields.texts("allowed_openai_params"),
         default_params: default_params(reader, &fields),
         mock_response: fields.node("mock_response").map(Node::to_json),
+        silent_models: fields.texts("silent_model"),
         model_info: model_info(&info_fields, info),
         at: at.clone(),
     })
@@ -144,6 +146,7 @@ fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
         extra_headers: headers(reader, fields),
         extra_body: fields.map("extra_body").map(Map::to_json).unwrap_or_default(),
         ssl_verify: fields.node("ssl_verify").map(ssl_verify),
+        ssl_certificate: fields.text("ssl_certificate").map(Into::into),
         aws: aws(fields),
         vertex: Vertex {
             project: fields.text("vertex_project").or_else(|| fields.text("vertex_ai_project")),
@@ -260,7 +263,7 @@ fn headers(reader: &mut Reader<'_>, fields: &Fields) -> Vec<(String, Secret)> {
     headers
 }
 
-fn ssl_verify(node: &Node) -> SslVerify {
+pub(in crate::config::resolved) fn ssl_verify(node: &Node) -> SslVerify {
     match (keys::flag(node), keys::text(node)) {
         (Some(false), _) => SslVerify::Off,
         (None, Some(path)) => SslVerify::File(path.to_owned()),

@@ -1,0 +1,127 @@
+//! A second target beside one that is slow: whichever has something to say first answers, and the other one is given up.
+//!
+//! It is asked when the first one has taken longer than 95 of 100 of its answers did, where the retry budget has room, and only for
+//! what is nothing but inference: an effect that is wanted once must not come about twice. Both attempts are held for, recorded and
+//! charged as what their providers will bill.
+
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+
+use super::journey::{Journey, Manner, Turn};
+use super::{Attempts, Hedging};
+use crate::clock;
+use crate::error::Error;
+use crate::exchange::Made;
+use crate::meter::{Meter, Race};
+use crate::purity;
+use crate::route::{Plan, Target};
+
+/// Says that two targets were asked, and which of them answered.
+const HEDGED: HeaderName = HeaderName::from_static("x-switchboard-hedged");
+
+/// An attempt that made an answer, and where; or the meter, with a failure that nobody has drawn the consequences of yet.
+pub(super) type Ended = Result<(usize, Made), (Option<(usize, Error)>, Meter)>;
+/// The same of an attempt whose place is known.
+type Attempted = Result<Made, (Error, Meter)>;
+
+/// After how long without an answer of that target another one is asked too; `None`: not at all.
+pub(super) fn after(attempts: &Attempts<'_>, plan: &Plan, target: &Target) -> Option<Duration> {
+    let hedging = match attempts.asked.hedge {
+        Some(false) => return None,
+        Some(true) => attempts.settings.hedging.unwrap_or_default(),
+        None => attempts.settings.hedging?,
+    };
+    if plan.targets.len() < 2 || plan.strategy == Plan::ONLY || !purity::is_mere_inference(attempts.call) {
+        return None;
+    }
+    wait(&hedging, target, attempts.call.stream)
+}
+
+fn wait(hedging: &Hedging, target: &Target, streamed: bool) -> Option<Duration> {
+    let slow = target.deployment.health.slow(streamed, clock::now()).or(hedging.unknown)?;
+    Some(slow.max(hedging.least))
+}
+
+/// Makes one attempt, and another one beside it when it is slow.
+pub(super) async fn run(
+    attempts: &Attempts<'_>,
+    plan: &Plan,
+    journey: &mut Journey,
+    (at, after): (usize, Duration),
+    mut meter: Meter,
+) -> Ended {
+    let manner = journey.manner(plan);
+    let target = &plan.targets[at];
+    let Some(race) = Race::of(&mut meter) else { return placed(at, attempts.once(target, manner, None, meter).await) };
+    let mut first = Box::pin(attempts.once(target, manner, None, meter));
+    if let Ok(ended) = tokio::time::timeout(after, &mut first).await {
+        return placed(at, ended);
+    }
+    let Some(turn) = journey.beside(attempts, plan, at) else { return placed(at, first.await) };
+    let beside = turn.at;
+    // Declared after the first one, it is dropped before it: see `Lane::leaves`.
+    let mut second = Box::pin(second(attempts, plan, (turn, manner), race.clone()));
+    let ended = std::future::poll_fn(|ctx| {
+        if let Poll::Ready(ended) = first.as_mut().poll(ctx) {
+            return Poll::Ready((true, ended));
+        }
+        second.as_mut().poll(ctx).map(|ended| (false, ended))
+    });
+    match ended.await {
+        (true, Ok(made)) => {
+            race.first_wins();
+            drop(second);
+            Ok((at, marked(made, "lost")))
+        }
+        (false, Ok(made)) => {
+            race.second_wins();
+            drop(first);
+            Ok((beside, marked(made, "won")))
+        }
+        (true, Err((error, mut meter))) => {
+            attempts.failed(plan, journey, (at, error), &mut meter);
+            match second.await {
+                Ok(made) => {
+                    race.second_wins();
+                    drop(meter);
+                    Ok((beside, marked(made, "won")))
+                }
+                Err((error, mut other)) => {
+                    attempts.failed(plan, journey, (beside, error), &mut other);
+                    Err((None, meter))
+                }
+            }
+        }
+        (false, Err((error, mut other))) => {
+            attempts.failed(plan, journey, (beside, error), &mut other);
+            drop(other);
+            placed(at, first.await)
+        }
+    }
+}
+
+/// The attempt beside the first one, with what it may take of budgets and limits.
+async fn second(attempts: &Attempts<'_>, plan: &Plan, (turn, manner): (Turn, Manner), race: Arc<Race>) -> Attempted {
+    let Turn { at, ticket, retrying, .. } = turn;
+    let target = &plan.targets[at];
+    let mut meter = race.second(attempts.admission.tab_beside(attempts.call));
+    meter.bring(target.own.as_deref().map(|_| attempts.call.principal.own_keys_count()));
+    if let Err(error) = meter.enter(attempts.call, &target.deployment, ticket).await {
+        return Err((error, meter));
+    }
+    let made = attempts.once(target, manner, None, meter).await;
+    drop(retrying);
+    made
+}
+
+pub(super) fn placed(at: usize, ended: Attempted) -> Ended {
+    ended.map(|made| (at, made)).map_err(|(error, meter)| (Some((at, error)), meter))
+}
+
+fn marked((mut answer, whole): Made, how: &'static str) -> Made {
+    answer.headers.insert(HEDGED, HeaderValue::from_static(how));
+    (answer, whole)
+}

@@ -1,0 +1,288 @@
+//! What is in force: the configuration that was read, with what the database adds.
+//!
+//! Models, credentials and settings made over the API are objects like all others. Whenever one changes, here or at another
+//! gateway, they are read again on a thread of their own and laid over the configuration of the file; a changed file is laid under
+//! them. Whoever wrote waits until it is in force here; other gateways follow as soon as they hear of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use serde_json::{Map, Value, json};
+use switchboard_store::desk::{Change, Listener};
+use switchboard_store::object::{Credential, Model, Object, Setting};
+use switchboard_store::vault::{Vault, VaultError};
+use switchboard_store::{Desk, Store, StoreError};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+use crate::admin::Refused;
+use crate::app::App;
+use crate::auth::Keys;
+use crate::chore::Chore;
+use crate::config::{Config, Laid};
+use crate::fleet::{self, Unusable};
+use crate::overlay::{self, OverlayError};
+use crate::reload::needs_restart;
+use crate::resilience;
+use crate::serve::Applied;
+use crate::trust::Trust;
+
+pub mod seal;
+
+/// Somebody who waits for what was written to be in force, if anybody does.
+type Waiting = Option<oneshot::Sender<()>>;
+
+/// What is in force.
+#[derive(Debug)]
+pub struct Live {
+    state: Mutex<State>,
+    /// Of each model of the database, the parameters that hold no secret.
+    shown: ArcSwap<HashMap<String, Map<String, Value>>>,
+    queue: UnboundedSender<Waiting>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The configuration as it was read.
+    base: Arc<Config>,
+    laid: Laid,
+    unusable: Vec<Unusable>,
+}
+
+/// The other end of the queue.
+#[derive(Debug)]
+pub(crate) struct Wakes(UnboundedReceiver<Waiting>);
+
+impl Live {
+    /// Of a configuration that was read, with that laid over it.
+    pub(crate) fn new(base: Arc<Config>, laid: Laid, unusable: Vec<Unusable>) -> (Self, Wakes) {
+        let (queue, wakes) = unbounded_channel();
+        let shown = ArcSwap::from_pointee(shown(&laid));
+        (Self { state: Mutex::new(State { base, laid, unusable }), shown, queue }, Wakes(wakes))
+    }
+
+    /// Waits until everything that was written before is in force here.
+    pub async fn renewed(&self) {
+        let (done, waits) = oneshot::channel();
+        // A gateway that stops renews nothing more.
+        if self.queue.send(Some(done)).is_ok() {
+            let _ = waits.await;
+        }
+    }
+
+    /// Has it read again.
+    fn wake(&self) {
+        // A gateway that stops reads nothing more.
+        let _ = self.queue.send(None);
+    }
+
+    /// Hears of changes.
+    pub(crate) fn ear(&self) -> Arc<dyn Listener> {
+        Arc::new(Ear(self.queue.clone()))
+    }
+
+    /// The configuration as it was read, without what the database adds.
+    pub fn base(&self) -> Arc<Config> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).base.clone()
+    }
+
+    /// Of each model of the database, by its id, the parameters that hold no secret.
+    pub fn shown(&self) -> Arc<HashMap<String, Map<String, Value>>> {
+        self.shown.load_full()
+    }
+
+    /// What could not be made into a deployment.
+    pub fn unusable(&self) -> Vec<Unusable> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).unusable.clone()
+    }
+
+    /// Puts another configuration in force, with what the database adds.
+    pub(crate) fn rebase(&self, app: &App, demo: Option<&str>, base: Arc<Config>) -> Result<Applied, OverlayError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let applied = take(app, demo, over(&base, &state.laid))?;
+        state.base = base;
+        state.unusable.clone_from(&applied.unusable);
+        Ok(applied)
+    }
+
+    /// Puts in force what the database has now.
+    fn relay(&self, app: &App, demo: Option<&str>, laid: Laid) -> Result<(), OverlayError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.laid == laid {
+            return Ok(());
+        }
+        let applied = take(app, demo, over(&state.base, &laid))?;
+        tracing::info!(models = laid.models.len(), credentials = laid.credentials.len(), "what the database adds is in force");
+        for unusable in applied.unusable.iter().filter(|one| !state.unusable.contains(one)) {
+            tracing::warn!(at = %unusable.at, "`{}` is left out: {}", unusable.model_name, unusable.why);
+        }
+        self.shown.store(Arc::new(shown(&laid)));
+        state.laid = laid;
+        state.unusable = applied.unusable;
+        Ok(())
+    }
+}
+
+/// A configuration with that laid over it. What is wrong with a part leaves that part out.
+pub(crate) fn over(base: &Arc<Config>, laid: &Laid) -> Arc<Config> {
+    if laid.is_empty() {
+        return base.clone();
+    }
+    let (config, found) = base.with(laid);
+    for wrong in found.errors() {
+        tracing::warn!("something in the database has no effect: {}", wrong.message);
+    }
+    Arc::new(config)
+}
+
+fn shown(laid: &Laid) -> HashMap<String, Map<String, Value>> {
+    let one = |entry: &Map<String, Value>| {
+        let (id, params) = (entry.get("model_info")?.get("id")?.as_str()?, entry.get("litellm_params")?.as_object()?);
+        Some((id.to_owned(), seal::apart(params.clone()).0))
+    };
+    laid.models.iter().filter_map(one).collect()
+}
+
+/// Puts a whole configuration in force.
+fn take(app: &App, demo: Option<&str>, config: Arc<Config>) -> Result<Applied, OverlayError> {
+    let catalog = overlay::catalog(config.switchboard.catalog.as_deref())?;
+    let (fleet, unusable) = fleet::build(&config, &catalog, demo, &app.health);
+    let restart = needs_restart(&app.config(), &config);
+    app.smart.replace(config.switchboard.smart.clone(), &fleet);
+    app.gateway.replace(fleet);
+    app.gateway.configure(resilience::of(&config));
+    app.catalog.store(catalog);
+    app.books.follow(&config);
+    app.keys.store(Arc::new(Keys::of(&config, &app.foundation)));
+    app.config.store(config);
+    Ok(Applied { unusable, restart })
+}
+
+struct Ear(UnboundedSender<Waiting>);
+
+impl Listener for Ear {
+    fn changed(&self, changes: &[Change]) {
+        let concerns = |change: &Change| [Model::KIND, Credential::KIND, Setting::KIND, "*"].contains(&change.kind.as_str());
+        if changes.iter().any(concerns) {
+            // A gateway that stops hears nothing more.
+            let _ = self.0.send(None);
+        }
+    }
+}
+
+/// Follows what the database has, until the chore is dropped.
+pub(crate) fn follow(app: Arc<App>, demo: Option<String>, mut wakes: Wakes) -> std::io::Result<Chore> {
+    // What changed between the first reading and now was heard by nobody.
+    app.live.wake();
+    Chore::start("live", move || async move {
+        while let Some(first) = wakes.0.recv().await {
+            let mut waiting: Vec<_> = first.into_iter().collect();
+            while let Ok(more) = wakes.0.try_recv() {
+                waiting.extend(more);
+            }
+            renew(&app, demo.as_deref()).await;
+            for one in waiting {
+                // Whoever has gone need not be told.
+                let _ = one.send(());
+            }
+        }
+    })
+}
+
+async fn renew(app: &App, demo: Option<&str>) {
+    let Some(store) = &app.store else { return };
+    let laid = match read(store, app.trust.as_deref()).await {
+        Ok(laid) => laid,
+        Err(refused) => return tracing::error!("what the database adds cannot be read: {}", refused.message()),
+    };
+    if let Err(error) = app.live.relay(app, demo, laid) {
+        tracing::error!(%error, "what the database adds cannot be put in force");
+    }
+}
+
+/// What the database adds, at the start. Where it is away, nothing yet: it is heard of when it is back.
+pub(crate) fn at_start(store: Option<&Store>, trust: Option<&Arc<Trust>>) -> Laid {
+    let Some(store) = store else { return Laid::default() };
+    let (own, trust) = (store.clone(), trust.cloned());
+    let read = store.thread().block(async move {
+        let vault = match &trust {
+            Some(trust) => trust.vault().await.ok().cloned(),
+            None => None,
+        };
+        own.read(move |desk| async move { gathered(&desk, vault.as_ref()).await }).await
+    });
+    read.unwrap_or_else(|error: StoreError| {
+        tracing::warn!(%error, "what the database adds to the configuration is not known yet");
+        Laid::default()
+    })
+}
+
+async fn read(store: &Store, trust: Option<&Trust>) -> Result<Laid, Refused> {
+    let vault = match trust {
+        Some(trust) => Some(trust.vault().await?.clone()),
+        None => None,
+    };
+    store.read(move |desk| async move { gathered(&desk, vault.as_ref()).await.map_err(Refused::from) }).await
+}
+
+async fn gathered(desk: &Desk, vault: Option<&Vault>) -> Result<Laid, StoreError> {
+    let mut laid = Laid::default();
+    for model in desk.all::<Model>().await? {
+        match seal::params(desk, vault, &model).await {
+            Ok(params) => laid.models.push(entry(model, params)),
+            Err(error) => cannot_open("model", &model.model_id, error)?,
+        }
+    }
+    for credential in desk.all::<Credential>().await? {
+        match seal::values(desk, vault, &credential).await {
+            Ok(values) => {
+                let row = json!({"credential_name": credential.credential_name, "credential_values": values});
+                laid.credentials.extend(row.as_object().cloned());
+            }
+            Err(error) => cannot_open("credential", &credential.credential_name, error)?,
+        }
+    }
+    for setting in desk.all::<Setting>().await? {
+        match seal::setting(desk, vault, &setting).await {
+            Ok(values) if setting.section == seal::VARIABLES => {
+                let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                laid.variables.extend(values.into_iter().map(|(name, value)| (name, text(value))));
+            }
+            Ok(values) => {
+                laid.settings.insert(setting.section, values);
+            }
+            Err(error) => cannot_open("setting", &setting.section, error)?,
+        }
+    }
+    Ok(laid)
+}
+
+/// One that cannot be opened is left out; that the database is away is another matter.
+fn cannot_open(kind: &str, id: &str, error: VaultError) -> Result<(), StoreError> {
+    match error {
+        VaultError::Store(error) => Err(error),
+        error => {
+            tracing::error!(%error, kind, id, "its secrets do not open; it is left out");
+            Ok(())
+        }
+    }
+}
+
+/// A model as an entry of `model_list`.
+fn entry(model: Model, params: Map<String, Value>) -> Map<String, Value> {
+    let mut info = model.model_info;
+    info.insert("id".to_owned(), model.model_id.into());
+    info.insert("db_model".to_owned(), true.into());
+    info.insert("blocked".to_owned(), model.blocked.into());
+    let mut stamp = |name: &str, value: Value| info.insert(name.to_owned(), value);
+    stamp("created_at", json!(model.created_at));
+    stamp("created_by", json!(model.created_by));
+    stamp("updated_at", json!(model.updated_at));
+    stamp("updated_by", json!(model.updated_by));
+    let mut entry = Map::new();
+    entry.insert("model_name".to_owned(), model.model_name.into());
+    entry.insert("litellm_params".to_owned(), params.into());
+    entry.insert("model_info".to_owned(), info.into());
+    entry
+}

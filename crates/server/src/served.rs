@@ -1,0 +1,49 @@
+//! A call and what it stands on for as long as its answer is under way; and where answers are kept for those who ask again.
+
+use std::sync::Arc;
+
+use switchboard_engine::call::Call;
+use switchboard_engine::gateway::{Gateway, Worker};
+use switchboard_engine::service::Ground;
+use switchboard_engine::service::repeated::Archive;
+use switchboard_store::redis::BadAddress;
+use switchboard_store::{RedisArchive, SqlArchive, Store};
+
+use crate::app::Acceptor;
+use crate::config::Config;
+use crate::config::resolved::AnswerStore;
+
+/// A call on its worker.
+pub(crate) struct Served {
+    pub(crate) acceptor: Arc<Acceptor>,
+    pub(crate) call: Call,
+}
+
+impl Ground for Served {
+    fn gateway(&self) -> &Gateway {
+        &self.acceptor.app.gateway
+    }
+
+    fn worker(&self) -> &Worker {
+        &self.acceptor.worker
+    }
+
+    fn call(&self) -> &Call {
+        &self.call
+    }
+}
+
+/// Where answers are kept beside memory: where the configuration says; else in Redis, where gateways meet there; else in the database,
+/// where there is one.
+pub(crate) fn archive(config: &Config, store: Option<&Store>) -> Result<Option<Arc<dyn Archive>>, BadAddress> {
+    let recovery = &config.switchboard.recovery;
+    if recovery.idempotency_ttl.is_zero() {
+        return Ok(None);
+    }
+    let redis = config.redis.as_ref().filter(|_| matches!(recovery.idempotency_store, AnswerStore::Auto | AnswerStore::Redis));
+    if let Some(address) = redis {
+        return Ok(Some(Arc::new(RedisArchive::new(address.expose())?)));
+    }
+    let store = store.filter(|_| matches!(recovery.idempotency_store, AnswerStore::Auto | AnswerStore::Database));
+    Ok(store.map(|store| Arc::new(SqlArchive::new(store)) as Arc<dyn Archive>))
+}

@@ -1,0 +1,195 @@
+//! Signed tokens in place of keys.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::issuer::{CLIENT, Provider, unix};
+use crate::app::Reply;
+use crate::managed::{MASTER, Managed};
+
+const FIELDS: &str = "user_id_jwt_field: sub, user_email_jwt_field: email, user_id_upsert: true, team_ids_jwt_field: groups, \
+                      end_user_id_jwt_field: customer, jwt_client_id_field: azp";
+
+fn gateway(provider: &Provider, more: &str) -> Managed {
+    let yaml = format!("  enable_jwt_auth: true\n  litellm_jwtauth: {{{FIELDS}{more}}}\n");
+    let keys = provider.keys_url();
+    Managed::signing_in(&yaml, &[("JWT_PUBLIC_KEY_URL", &keys), ("JWT_AUDIENCE", CLIENT), ("JWT_ISSUER", &provider.url)])
+}
+
+fn status(gateway: &Managed, token: &str) -> u16 {
+    gateway.chat(token, "good").status.as_u16()
+}
+
+fn message(reply: &Reply) -> String {
+    reply.json()["error"]["message"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_token_is_its_user() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, "");
+    let token = provider.token(&json!({"sub": "ann", "email": "ann@example.com"}));
+    let reply = gateway.chat(&token, "good");
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let made = gateway.get("/user/info?user_id=ann");
+    assert_eq!((&made["user_info"]["user_email"], &made["user_info"]["user_role"]), (&json!("ann@example.com"), &json!("internal_user")));
+    // It may what its user may, and no more.
+    assert_eq!(gateway.as_key(&token, "GET", "/user/info", &Value::Null).json()["user_id"], "ann");
+    assert_eq!(gateway.as_key(&token, "GET", "/user/list", &Value::Null).status, 403);
+    assert_eq!(gateway.as_key(&token, "POST", "/team/new", &json!({})).status, 401);
+    gateway.post("/user/update", &json!({"user_id": "ann", "models": ["other"]}));
+    assert_eq!(gateway.chat(&token, "good").status, 403, "the user is followed at once");
+    // Nor does it name who is the gateway's own.
+    for reserved in ["default_user_id", "litellm-proxy-budget"] {
+        let token = provider.token(&json!({"sub": reserved}));
+        assert_eq!(gateway.as_key(&token, "GET", "/user/list", &Value::Null).status, 403, "{reserved}");
+    }
+    assert_eq!(provider.state.lock().expect("lock").key_asks, 1);
+}
+
+#[test]
+fn an_administrators_token_manages_and_calls_no_models() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, "");
+    let token = provider.token(&json!({"sub": "root", "scope": "openid litellm_proxy_admin"}));
+    assert_eq!(gateway.as_key(&token, "POST", "/team/new", &json!({"team_id": "t"})).status, 200);
+    assert_eq!(status(&gateway, &token), 403);
+    let near = provider.token(&json!({"sub": "root", "scope": "litellm_proxy_admin2 xlitellm_proxy_admin"}));
+    assert_eq!(gateway.as_key(&near, "POST", "/team/new", &json!({})).status, 401);
+}
+
+#[test]
+fn bad_tokens_open_nothing_and_break_nothing() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, "");
+    let header = json!({"alg": "ES256", "kid": "one"});
+    let with = |more: Value| provider.token(&more);
+    let hs = |secret: &[u8]| {
+        let message = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(json!({"alg": "HS256", "kid": "one"}).to_string()),
+            URL_SAFE_NO_PAD.encode(provider.claims(&json!({"sub": "x"})).to_string())
+        );
+        let tag = ring::hmac::sign(&ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret), message.as_bytes());
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref()))
+    };
+    let good = with(json!({"sub": "x"}));
+    let (head, _) = good.rsplit_once('.').expect("a token");
+    let stranger = Provider::start();
+    for (what, token) in [
+        ("expired", with(json!({"sub": "x", "exp": unix() - 120}))),
+        ("without an end", provider.signed(&header, &json!({"sub": "x", "iss": provider.url, "aud": CLIENT}))),
+        ("for others", with(json!({"sub": "x", "aud": "others"}))),
+        ("by others", with(json!({"sub": "x", "iss": "https://others"}))),
+        ("before its time", with(json!({"sub": "x", "nbf": unix() + 600}))),
+        ("from the future", with(json!({"sub": "x", "iat": unix() + 600}))),
+        ("signed by a stranger", stranger.signed(&header, &provider.claims(&json!({"sub": "x"})))),
+        ("with an unknown key", provider.signed(&json!({"alg": "ES256", "kid": "two"}), &provider.claims(&json!({"sub": "x"})))),
+        ("none", format!("{}.{}.AA", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), head.split_once('.').expect("parts").1)),
+        ("alg confusion", hs(&provider.public())),
+        ("alg confusion with the set", hs(b"one")),
+        ("cut", head.to_owned() + ".AAAA"),
+        ("huge", format!("{}.{}.{}", "A".repeat(9000), "B".repeat(9000), "C".repeat(90))),
+        ("larger than any header", format!("{}.B.C", "A".repeat(60_000))),
+    ] {
+        for path in ["/v1/models", "/key/info"] {
+            let reply = gateway.app.ask("GET", path).key(&token).send();
+            let status = reply.status.as_u16();
+            assert!(status == 401 || what.starts_with("larger") && matches!(status, 400 | 413 | 431), "{what} {path}: {status}");
+        }
+    }
+    // Whoever comes with bad tokens is no guesser of keys: good ones are heard.
+    assert_eq!(status(&gateway, &good), 200);
+    assert!(provider.state.lock().expect("lock").key_asks <= 2, "unknown keys make nobody ask again and again");
+}
+
+#[test]
+fn trouble_with_an_issuer_is_never_a_401() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, "");
+    let token = provider.token(&json!({"sub": "ann"}));
+    provider.set_down(true);
+    let reply = gateway.chat(&token, "good");
+    assert_eq!((reply.status.as_u16(), reply.header("retry-after")), (503, "1"), "{}", reply.text());
+    // A virtual key needs no issuer.
+    let key = gateway.key(&json!({}));
+    assert_eq!(status(&gateway, &key), 200);
+    provider.set_down(false);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while status(&gateway, &token) == 503 {
+        assert!(std::time::Instant::now() < deadline, "the keys are asked for again");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    provider.set_down(true);
+    assert_eq!(status(&gateway, &token), 200);
+    assert_eq!(status(&gateway, &provider.token(&json!({"sub": "bob"}))), 200, "what is known is believed");
+}
+
+#[test]
+fn a_token_of_teams_is_used_in_the_first_that_has_the_model() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, ", upsert_sso_user_to_team: true");
+    gateway.post("/team/new", &json!({"team_id": "one", "models": ["other"]}));
+    gateway.post("/team/new", &json!({"team_id": "two", "models": ["good"]}));
+    let token = provider.token(&json!({"sub": "ann", "groups": ["one", "two"]}));
+    for model in ["good", "other"] {
+        let reply = gateway.chat(&token, model);
+        assert_eq!(reply.status, 200, "{model}: {}", reply.text());
+    }
+    let teams = gateway.get("/user/info?user_id=ann")["teams"].as_array().expect("teams").len();
+    assert_eq!(teams, 2, "the user was put into them");
+    gateway.post("/team/update", &json!({"team_id": "two", "models": ["other"]}));
+    assert_eq!(status(&gateway, &token), 403, "a change of the second team is heard too");
+    let nowhere = gateway.chat(&provider.token(&json!({"sub": "ann", "groups": ["none"]})), "good");
+    assert_eq!(nowhere.status, 403);
+    assert!(message(&nowhere).contains("Team doesn't exist in db"), "{}", nowhere.text());
+}
+
+#[test]
+fn a_virtual_key_stands_for_tokens_with_its_claim() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, ", unregistered_jwt_client_behavior: reject");
+    let key = gateway.key(&json!({"models": ["good"]}));
+    let token = provider.token(&json!({"sub": "app", "azp": "client-1"}));
+    assert_eq!(status(&gateway, &token), 403, "no key is mapped");
+    let new = json!({"jwt_claim_name": "azp", "jwt_claim_value": "client-1", "key": key, "description": "an app"});
+    let made = gateway.post("/jwt/key/mapping/new", &new);
+    assert_eq!((&made["is_active"], &made["jwt_issuer"]), (&json!(true), &Value::Null));
+    assert!(!made.to_string().contains(&key));
+    assert_eq!(gateway.as_key(MASTER, "POST", "/jwt/key/mapping/new", &new).status, 409);
+    assert_eq!(gateway.as_key(MASTER, "POST", "/jwt/key/mapping/new", &json!({"jwt_claim_name": "a", "jwt_claim_value": "b"})).status, 400);
+    let strange = json!({"jwt_claim_name": "a", "jwt_claim_value": "b", "key": "sk-none"});
+    assert_eq!(gateway.as_key(MASTER, "POST", "/jwt/key/mapping/new", &strange).status, 400);
+    assert_eq!(status(&gateway, &token), 200);
+    assert_eq!(gateway.chat(&token, "other").status, 403, "as the key may not");
+    let id = made["id"].as_str().expect("an id");
+    gateway.post("/jwt/key/mapping/update", &json!({"id": id, "is_active": false}));
+    assert_eq!(status(&gateway, &token), 403);
+    gateway.post("/jwt/key/mapping/update", &json!({"id": id, "is_active": true}));
+    assert_eq!(status(&gateway, &token), 200);
+    gateway.post("/key/block", &json!({"key": key}));
+    assert_eq!(status(&gateway, &token), 401, "what becomes of the key is heard at once");
+    gateway.post("/key/unblock", &json!({"key": key}));
+    let listed = gateway.get("/jwt/key/mapping/list");
+    assert_eq!((&listed["total_count"], &listed["mappings"][0]["id"]), (&json!(1), &json!(id)));
+    assert_eq!(gateway.get(&format!("/jwt/key/mapping/info?id={id}"))["description"], "an app");
+    assert_eq!(gateway.post("/jwt/key/mapping/delete", &json!({"id": id})), json!({"status": "success"}));
+    assert_eq!(gateway.as_key(MASTER, "POST", "/jwt/key/mapping/delete", &json!({"id": id})).status, 404);
+    assert_eq!(status(&gateway, &token), 403);
+}
+
+#[test]
+fn several_issuers_each_have_their_own_claims() {
+    let (one, other) = (Provider::start(), Provider::start());
+    let (first, second) = (format!("{{issuer: {}, audience: a, user_id_jwt_field: sub}}", one.url), &other.url);
+    let second = format!("{{issuer: {second}, jwks_url: {second}/keys, audience: b, user_id_jwt_field: uid}}");
+    let yaml = format!("  enable_jwt_auth: true\n  litellm_jwtauth: {{user_id_upsert: true, issuers: [{first}, {second}]}}\n");
+    let gateway = Managed::signing_in(&yaml, &[]);
+    let who = |token: &str| gateway.as_key(token, "GET", "/user/info", &Value::Null).json()["user_id"].clone();
+    assert_eq!(who(&one.token(&json!({"aud": "a", "sub": "ann", "uid": "not"}))), "ann");
+    assert_eq!(who(&other.token(&json!({"aud": "b", "sub": "not", "uid": "bob"}))), "bob");
+    for crossed in [one.token(&json!({"aud": "b", "sub": "x"})), one.token(&json!({"iss": other.url, "aud": "b", "uid": "x"}))] {
+        assert_eq!(status(&gateway, &crossed), 401);
+    }
+}

@@ -1,0 +1,171 @@
+//! Secrets are nowhere but where they must be (S1, S2; LiteLLM #30670, #31620, #5762, #8075, #15799, #25203, GHSA-69x8-hrgq-fjj8).
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use serde_json::{Value, json};
+use switchboard_server::router::rows;
+
+use crate::managed::{MASTER, Managed};
+
+const PROVIDER_KEY: &str = "sk-canary-provider-7f3a9c51";
+const PASSWORD: &str = "canary password 52c1";
+const PROMPT: &str = "canary-prompt-6d20e8";
+const QUERY_KEY: &str = "sk-canary-in-query-19c4e7d2";
+const WRONG_KEY: &str = "sk-canary-wrong-key-88b1";
+const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.Y2FuYXJ5LXRva2Vu.c2lnbmF0dXJlLWNhbmFyeQ";
+
+/// Everything this process logs, from all its tests.
+fn logged() -> Arc<Mutex<Vec<u8>>> {
+    static LOG: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();
+    #[derive(Clone)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("lock").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let kept = LOG.get_or_init(|| {
+        let kept = Kept(Arc::default());
+        let writer = kept.clone();
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG);
+        // Where somebody else has set one, there is nothing to look at.
+        let _ = subscriber.with_writer(move || writer.clone()).try_init();
+        kept.0
+    });
+    kept.clone()
+}
+
+/// A provider that says back everything it was told, with that status.
+fn echo() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    // It ends with the process of the tests.
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = vec![0; 65_536];
+            let read = stream.read(&mut request).unwrap_or(0);
+            let said = String::from_utf8_lossy(&request[..read]).into_owned();
+            let status: u16 = said.split('/').nth(1).and_then(|part| part.parse().ok()).unwrap_or(500);
+            let header = said.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization")).unwrap_or_default();
+            let key = header.rsplit(' ').next().unwrap_or_default();
+            let body =
+                json!({"error": {"message": format!("Incorrect API key provided: {key}. You sent {header}"), "type": "x", "code": key}})
+                    .to_string();
+            let head = format!(
+                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\nx-key: {key}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    url
+}
+
+fn found(text: &[u8], canaries: &[String]) -> Vec<String> {
+    let has = |needle: &str| memchr::memmem::find(text, needle.as_bytes()).is_some();
+    canaries.iter().filter(|canary| has(canary)).cloned().collect()
+}
+
+#[test]
+fn secrets_are_in_no_answer_no_log_and_no_file() {
+    let log = logged();
+    let upstream = echo();
+    let statuses = [400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529];
+    let models: Vec<String> = statuses
+        .iter()
+        .map(|status| format!("  - {{model_name: e{status}, litellm_params: {{model: openai/m, api_base: {upstream}/{status}/v1, api_key: {PROVIDER_KEY}}}}}\n"))
+        .collect();
+    let gateway = Managed::with_models("", &models.concat(), &[("UI_PASSWORD", PASSWORD)]);
+    let key = gateway.key(&json!({"key_alias": "seen", "max_budget": 0.000_001}));
+    let spent = gateway.key(&json!({"max_budget": 0}));
+    gateway.post("/user/new", &json!({"user_id": "u", "user_email": "u@example.com", "password": PASSWORD}));
+    let login = gateway.app.ask("POST", "/v2/login").json(&json!({"username": "admin", "password": PASSWORD})).send();
+    let session = login.header("set-cookie").split([';', '=']).nth(1).expect("a cookie").to_owned();
+    let canaries: Vec<String> = [PROVIDER_KEY, MASTER, &key, &spent, PASSWORD, PROMPT, QUERY_KEY, WRONG_KEY, TOKEN, &session]
+        .iter()
+        .map(|text| (*text).to_owned())
+        .collect();
+    let mut leaks = Vec::new();
+    let mut look = |what: &str, reply: &crate::app::Reply| {
+        let headers: String =
+            reply.headers.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap_or_default())).collect();
+        let mut text = format!("{headers}{}", reply.text()).into_bytes();
+        text.extend_from_slice(b"\n");
+        for canary in found(&text, &canaries) {
+            leaks.push(format!("{canary} in the answer to {what}: {}", reply.text()));
+        }
+    };
+    let mut asked = 0;
+    for (path, row) in rows() {
+        let path = path.replace("{*model}", "e500:generateContent").replace("{model}", "e500");
+        let path = path.split('/').map(|part| if part.starts_with('{') { "absent" } else { part }).collect::<Vec<_>>().join("/");
+        for (credential, query) in [(key.as_str(), ""), (WRONG_KEY, ""), (TOKEN, ""), (spent.as_str(), ""), ("", QUERY_KEY)] {
+            let path = if query.is_empty() { path.clone() } else { format!("{path}?key={query}") };
+            let mut ask =
+                gateway.app.ask(row.method, &path).header("x-trace", PROMPT).header("cookie", &format!("token={session}; x={WRONG_KEY}"));
+            if !credential.is_empty() {
+                ask = ask.key(credential);
+            }
+            let body = json!({"model": "e500", "messages": [{"role": "user", "content": PROMPT}], "api_key": WRONG_KEY, "key": WRONG_KEY, "password": PASSWORD});
+            let reply = if row.method == "GET" { ask.send() } else { ask.json(&body).send() };
+            asked += 1;
+            // What stands in a request's own body may be said back by a provider or an echo, never what it proves itself with.
+            look(&format!("{} {path}", row.method), &reply);
+        }
+    }
+    for status in statuses {
+        let model = format!("e{status}");
+        for path in ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/embeddings", "/v1/completions"] {
+            for stream in [false, true] {
+                let body = json!({"model": model, "messages": [{"role": "user", "content": PROMPT}], "input": PROMPT, "prompt": PROMPT, "max_tokens": 5, "stream": stream});
+                for credential in [key.as_str(), MASTER] {
+                    look(&format!("{path} {model}"), &gateway.as_key(credential, "POST", path, &body));
+                    asked += 1;
+                }
+            }
+        }
+    }
+    for path in [
+        "/key/list?return_full_object=true",
+        "/user/info?user_id=u",
+        "/user/list",
+        "/audit?page_size=100",
+        "/spend/logs",
+        "/model/info",
+        "/v1/model/info",
+        "/session/list",
+        "/openapi.json",
+        "/metrics",
+        "/health",
+        "/health/latest",
+        "/global/spend/keys",
+        "/routes",
+    ] {
+        look(path, &gateway.as_key(MASTER, "GET", path, &Value::Null));
+    }
+    assert!(asked >= 500, "{asked}");
+    // Time for what is written behind.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let (place, request_log) = gateway.stop();
+    for canary in found(request_log.as_bytes(), &canaries) {
+        leaks.push(format!("{canary} in the request log"));
+    }
+    for canary in found(&log.lock().expect("lock"), &canaries) {
+        leaks.push(format!("{canary} in the log"));
+    }
+    for entry in std::fs::read_dir(place.path()).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            for canary in found(&std::fs::read(&path).expect("a file"), &canaries) {
+                leaks.push(format!("{canary} in {}", path.display()));
+            }
+        }
+    }
+    assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks[..leaks.len().min(20)].join("\n"));
+}

@@ -1,0 +1,196 @@
+//! What is not one's own is as if it were not there (A3; CVE-2026-12799, GHSA-qqcv-vg9f-5rr3), and no field of any request makes
+//! somebody more than they are (A4; CVE-2026-47101, CVE-2026-47102).
+
+use serde_json::{Value, json};
+
+use crate::managed::{MASTER, Managed};
+
+/// Two people who have nothing to do with each other, and what the first has.
+fn strangers(gateway: &Managed) -> (String, Vec<(&'static str, String)>) {
+    for (user, team, organization) in [("mine", "team-mine", "org-mine"), ("theirs", "team-theirs", "org-theirs")] {
+        gateway.post("/user/new", &json!({"user_id": user, "user_role": "internal_user", "auto_create_key": false}));
+        gateway.post("/organization/new", &json!({"organization_id": organization, "organization_alias": organization}));
+        let members = json!([{"user_id": user, "role": "admin"}]);
+        gateway.post("/team/new", &json!({"team_id": team, "organization_id": organization, "members_with_roles": members}));
+    }
+    let key = gateway.key(&json!({"user_id": "mine"}));
+    let theirs = gateway.post("/key/generate", &json!({"user_id": "theirs", "team_id": "team-theirs"}));
+    let hash = theirs["token"].as_str().expect("a hash").to_owned();
+    let named = vec![("KEY", hash), ("TEAM", "team-theirs".to_owned()), ("USER", "theirs".to_owned()), ("ORG", "org-theirs".to_owned())];
+    (key, named)
+}
+
+/// Requests that name an object, with the place of its id.
+fn requests() -> Vec<(&'static str, &'static str, Value)> {
+    let get = |path| ("GET", path, Value::Null);
+    vec![
+        get("/key/info?key=KEY"),
+        get("/team/info?team_id=TEAM"),
+        get("/team/TEAM/members/me"),
+        get("/team/permissions_list?team_id=TEAM"),
+        get("/user/info?user_id=USER"),
+        get("/v2/user/info?user_id=USER"),
+        get("/organization/info?organization_id=ORG"),
+        get("/api/v1/keys/KEY"),
+        ("POST", "/v2/key/info", json!({"keys": ["KEY"]})),
+        ("POST", "/key/update", json!({"key": "KEY", "max_budget": 1})),
+        ("POST", "/key/delete", json!({"keys": ["KEY"]})),
+        ("POST", "/key/block", json!({"key": "KEY"})),
+        ("POST", "/key/unblock", json!({"key": "KEY"})),
+        ("POST", "/key/regenerate", json!({"key": "KEY"})),
+        ("POST", "/key/KEY/regenerate", json!({})),
+        ("POST", "/team/update", json!({"team_id": "TEAM", "team_alias": "x"})),
+        ("PATCH", "/team/TEAM", json!({"team_alias": "x"})),
+        ("POST", "/team/delete", json!({"team_ids": ["TEAM"]})),
+        ("POST", "/team/member_add", json!({"team_id": "TEAM", "member": {"user_id": "mine", "role": "admin"}})),
+        ("POST", "/team/member_update", json!({"team_id": "TEAM", "user_id": "mine", "role": "admin"})),
+        ("POST", "/team/member_delete", json!({"team_id": "TEAM", "user_id": "mine"})),
+        ("POST", "/team/permissions_update", json!({"team_id": "TEAM", "team_member_permissions": ["/key/generate"]})),
+        ("PATCH", "/api/v1/keys/KEY", json!({"name": "x"})),
+        ("DELETE", "/api/v1/keys/KEY", Value::Null),
+    ]
+}
+
+#[test]
+fn what_is_somebody_elses_is_as_if_it_were_not_there() {
+    let gateway = Managed::signing_in("", &[]);
+    let (key, named) = strangers(&gateway);
+    let mut wrong = Vec::new();
+    for (method, path, body) in requests() {
+        let answer = |ids: &[(&str, String)]| {
+            let put = |text: &str| ids.iter().fold(text.to_owned(), |text, (name, id)| text.replace(name, id));
+            let body: Value = serde_json::from_str(&put(&body.to_string())).expect("JSON");
+            let reply = gateway.as_key(&key, method, &put(path), &body);
+            // What the asker said may be said back.
+            let text = ids.iter().fold(reply.text().to_owned(), |text, (name, id)| text.replace(id, name));
+            let headers: Vec<String> = reply.headers.keys().map(|name| name.to_string()).collect();
+            (reply.status.as_u16(), text, headers)
+        };
+        let absent: Vec<(&str, String)> = named
+            .iter()
+            .map(|(name, id)| (*name, if *name == "KEY" { "f".repeat(64) } else { format!("{}-absent-0", id.trim_end_matches("theirs")) }))
+            .collect();
+        let (foreign, absent) = (answer(&named), answer(&absent));
+        if foreign != absent || foreign.0 == 200 && !foreign.1.contains("[]") {
+            wrong.push(format!("{method} {path}: foreign {foreign:?}\n    absent {absent:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Nor do lists tell of it.
+    for path in [
+        "/key/list?return_full_object=true",
+        "/key/list?user_id=theirs",
+        "/key/list?team_id=team-theirs",
+        "/key/aliases",
+        "/team/list",
+        "/v2/team/list",
+        "/organization/list",
+        "/project/list",
+        "/spend/logs",
+        "/user/daily/activity?start_date=2020-01-01&end_date=2030-01-01",
+        "/api/v1/keys",
+    ] {
+        let reply = gateway.as_key(&key, "GET", path, &Value::Null);
+        for secret in ["team-theirs", "org-theirs", &named[0].1] {
+            assert!(!reply.text().contains(secret) || path.contains(secret), "{path}: {}", reply.text());
+        }
+    }
+}
+
+/// Everything a request of that route may hold, with a value that would make its sender more than they are.
+fn fields(gateway: &Managed, path: &str) -> Vec<(String, Value)> {
+    let document = gateway.app.get("/openapi.json").json();
+    let schema = &document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    let properties = schema["properties"].as_object().unwrap_or_else(|| panic!("{path} has no fields: {schema}"));
+    properties.iter().map(|(name, schema)| (name.clone(), hostile(name, schema))).collect()
+}
+
+fn hostile(name: &str, schema: &Value) -> Value {
+    let text = schema.to_string();
+    match name {
+        "models" | "allowed_models" => json!(["*"]),
+        "allowed_routes" => json!(["management_routes", "/scim/*"]),
+        "user_id" | "created_by" | "updated_by" => json!("default_user_id"),
+        "team_id" => json!("team-theirs"),
+        "organization_id" | "org_id" => json!("org-theirs"),
+        "user_role" | "role" => json!("proxy_admin"),
+        "members_with_roles" => json!([{"user_id": "mine", "role": "admin"}, {"user_id": "default_user_id", "role": "admin"}]),
+        "metadata" => json!({"user_role": "proxy_admin", "scim_active": true, "team_member_budget_id": "x", "temp_budget_increase": 1000}),
+        "duration" | "budget_duration" => json!("30d"),
+        "temp_budget_expiry" => json!("2040-01-01T00:00:00Z"),
+        _ if text.contains("boolean") => json!(true),
+        _ if text.contains("\"integer\"") || text.contains("\"number\"") => json!(1_000_000),
+        _ if text.contains("\"array\"") => json!(["*"]),
+        _ if text.contains("\"object\"") => json!({"x": "y"}),
+        _ => json!("x"),
+    }
+}
+
+fn user(gateway: &Managed, id: &str) -> Value {
+    let mut row = gateway.get(&format!("/user/info?user_id={id}"))["user_info"].clone();
+    row["updated_at"] = Value::Null;
+    row
+}
+
+#[test]
+fn no_field_makes_somebody_more_than_they_are() {
+    let gateway = Managed::signing_in("", &[]);
+    let (_, _) = strangers(&gateway);
+    gateway.post("/user/update", &json!({"user_id": "mine", "models": ["good"], "max_budget": 10}));
+    let own = gateway.post("/key/generate", &json!({"user_id": "mine", "models": ["good"], "max_budget": 5}));
+    let (key, hash) = (own["key"].as_str().expect("a key"), own["token"].as_str().expect("a hash"));
+    let before = user(&gateway, "mine");
+    let mut tried = 0;
+    for path in
+        ["/key/update", "/key/generate", "/team/update", "/user/update", "/user/new", "/team/new", "/organization/new", "/budget/new"]
+    {
+        for (name, value) in fields(&gateway, path) {
+            let mut body = match path {
+                "/key/update" => json!({"key": hash}),
+                "/team/update" => json!({"team_id": "team-mine"}),
+                "/user/update" => json!({"user_id": "mine"}),
+                _ => json!({}),
+            };
+            let id = body.as_object().expect("an object").keys().next() == Some(&name);
+            if id {
+                continue;
+            }
+            body[&name] = value.clone();
+            let reply = gateway.as_key(key, "POST", path, &body);
+            tried += 1;
+            assert!(!reply.status.is_server_error(), "{path} {name}: {}", reply.text());
+            if path == "/key/generate" && reply.status == 200 {
+                within(&reply.json(), path, &name);
+            }
+            let row = gateway.get(&format!("/key/info?key={hash}"))["info"].clone();
+            within(&row, path, &name);
+            assert_eq!(user(&gateway, "mine"), before, "{path} {name} changed the user");
+            let team = gateway.get("/team/info?team_id=team-mine")["team_info"].clone();
+            assert_eq!(
+                (&team["organization_id"], &team["max_budget"], &team["blocked"]),
+                (&json!("org-mine"), &Value::Null, &json!(false)),
+                "{path} {name}"
+            );
+        }
+    }
+    assert!(tried > 150, "{tried}");
+    assert_eq!(gateway.as_key(key, "GET", "/user/list", &Value::Null).status, 403);
+    assert_eq!(gateway.as_key(MASTER, "GET", "/user/info?user_id=mine", &Value::Null).json()["user_info"]["user_role"], "internal_user");
+}
+
+/// Whether a key of the user with ten dollars and one model is within that.
+fn within(row: &Value, path: &str, name: &str) {
+    let said = format!("{path} {name}: {row}");
+    assert!(row["user_id"] == "mine" || row["user_id"].is_null() && row["team_id"] == "team-mine", "{said}");
+    assert!(row["team_id"].is_null() || row["team_id"] == "team-mine", "{said}");
+    assert!(row["organization_id"].is_null() || row["organization_id"] == "org-mine", "{said}");
+    if row["team_id"].is_null() {
+        assert!(
+            row["models"]
+                .as_array()
+                .is_some_and(|models| models.iter().all(|model| ["good", "no-default-models"].contains(&model.as_str().unwrap_or("")))),
+            "{said}"
+        );
+        assert!(row["max_budget"].as_f64().is_none_or(|budget| budget <= 10.0), "{said}");
+    }
+}
