@@ -52,7 +52,7 @@ def test_keys(gateway, client):
     with pytest.raises(errors.UnauthorizedResponseError):
         bearer(gateway, made.key).chat.send(model="demo/echo", messages=said("hi"))
     assert made.data.hash in [one.hash for one in client.api_keys.list(include_disabled="true").data]
-    assert client.api_keys.delete(hash=made.data.hash).deleted
+    assert client.api_keys.delete(hash=made.data.hash)
     with pytest.raises(errors.NotFoundResponseError):
         client.api_keys.get(hash=made.data.hash)
 
@@ -76,11 +76,11 @@ def test_workspaces(client):
     budget = client.workspaces.set_budget(workspace_ref=made.id, interval="monthly", limit_usd=10)
     assert budget.data.limit_usd == 10 and budget.data.reset_interval == "monthly"
     assert [one.limit_usd for one in client.workspaces.list_budgets(workspace_ref=made.id).data] == [10]
-    assert client.workspaces.delete_budget(workspace_ref=made.id, interval="monthly").deleted
+    assert client.workspaces.delete_budget(workspace_ref=made.id, interval="monthly")
     assert client.workspaces.list_members(id=made.id).result.data is not None
     assert made.id in [one.id for one in client.workspaces.list().result.data]
     assert client.organization.list_members().result.total_count >= 0
-    assert client.workspaces.delete(id=made.id).deleted
+    assert client.workspaces.delete(id=made.id)
 
 
 def test_guardrails(gateway, client):
@@ -96,7 +96,7 @@ def test_guardrails(gateway, client):
     assert client.guardrails.update(id=made.id, limit_usd=None).data.limit_usd is None
     assert client.guardrails.bulk_unassign_keys(id=made.id, key_hashes=[key.data.hash]).unassigned_count == 1
     assert made.id in [one.id for one in client.guardrails.list().result.data]
-    assert client.guardrails.delete(id=made.id).deleted
+    assert client.guardrails.delete(id=made.id)
     with pytest.raises(errors.NotFoundResponseError):
         client.guardrails.get(id=made.id)
 
@@ -108,7 +108,7 @@ def test_keys_of_providers(client, gateway, scripted):
     bearer(gateway, key.key).chat.send(model="market/pair", messages=said("hi"), provider={"only": ["openai"]})
     assert client.byok.update(id=made.id, name="Named").data.name == "Named"
     assert made.id in [one.id for one in client.byok.list(provider="openai").result.data]
-    assert client.byok.delete(id=made.id).deleted
+    assert client.byok.delete(id=made.id)
 
 
 def test_sign_in(gateway, client):
