@@ -36,13 +36,17 @@ fn rules_exclude_models_whatever_leads_to_them() {
 
 #[test]
 fn retention_is_a_matter_of_who_makes_the_model() {
-    let keeps_nothing = |spec: &mut Spec| spec.traits.retains = Some(false);
-    let fleet = fleet(vec![deployment("gpt", |spec| spec.model = "gpt-4o".to_owned()), claude(keeps_nothing)], Names::default());
+    let private = |spec: &mut Spec| (spec.traits.retains, spec.traits.trains) = (Some(false), Some(false));
+    let open = |spec: &mut Spec| {
+        spec.model = "gpt-4o".to_owned();
+        (spec.traits.retains, spec.traits.trains) = (Some(true), Some(true));
+    };
+    let fleet = fleet(vec![deployment("gpt", open), claude(private)], Names::default());
     let rule = |unretained| Rule { unretained, ..Rule::default() };
     assert_eq!(ids(&plan(&fleet, &under(vec![rule(vec!["anthropic"])], ""))).len(), 2);
     assert_eq!(excluded(&plan(&fleet, &under(vec![rule(vec!["openai"])], ""))), [("gpt", vec!["data_policy:zdr"])]);
     let trained = Rule { no_paid_training: true, ..Rule::default() };
-    assert_eq!(plan(&fleet, &under(vec![trained], "")).targets.len(), 0, "what is not known counts as training");
+    assert_eq!(excluded(&plan(&fleet, &under(vec![trained], ""))), [("gpt", vec!["data_policy:training"])]);
 }
 
 #[test]
