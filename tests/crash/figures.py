@@ -234,6 +234,8 @@ class Provider:
                 self.asked[mark] = time.monotonic()
                 stream = json.loads(body).get("stream")
                 gone = asyncio.ensure_future(reader.read(1))
+                # That the gateway reset the connection is what is waited for.
+                gone.add_done_callback(lambda task: task.cancelled() or task.exception())
                 finished = await self._answer(writer, mark, stream, gone)
                 if not finished:
                     self.left[mark] = time.monotonic()
@@ -409,7 +411,8 @@ async def d4(folder, _count):
             status, _headers, _text = await ask(gateway.port, "POST", "/v1/chat/completions", chat("cent"), json.loads(text)["key"])
             wrong.expect(status == 200, f"the new key is answered {status}")
     finally:
-        wrong.expect(gateway.stop() == 0, "it did not end with 0")
+        # The cable is carried by this loop.
+        wrong.expect(await asyncio.to_thread(gateway.stop) == 0, "it did not end with 0")
     return wrong
 
 

@@ -66,7 +66,8 @@ const KEY_FILE: &str = "SWITCHBOARD_SEALING_KEY_FILE";
 const FORMER: &str = "SWITCHBOARD_FORMER_SEALING_KEY";
 const FORMER_FILE: &str = "SWITCHBOARD_FORMER_SEALING_KEY_FILE";
 const SALT: &str = "LITELLM_SALT_KEY";
-const OWN_FILE: &str = "sealing.key";
+/// The file with the key that a gateway made for itself.
+pub(crate) const OWN_FILE: &str = "sealing.key";
 
 impl Trust {
     /// What that configuration says. Looks whether the key is the right one, unless the database is away. None where there is no key

@@ -1,5 +1,6 @@
 //! What money costs: CPU per request for budgets, limits, reservation, journal and settlement, and settlements a second carried to
-//! the database. `cargo bench -p switchboard-store --bench settle`; with `TEST_DATABASE_URL` on PostgreSQL too, by leases.
+//! the database. `cargo bench -p switchboard-store --bench settle`; with an address of PostgreSQL behind `--` there too,
+//! by leases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, missing_docs)]
 
 use std::sync::Arc;
@@ -22,8 +23,8 @@ const GOAL_MICROS: f64 = 15.0;
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     run(&format!("sqlite:{}", folder.path().join("s.db").display()));
-    match std::env::var("TEST_DATABASE_URL") {
-        Ok(address) => {
+    match std::env::args().find(|argument| argument.starts_with("postgres")) {
+        Some(address) => {
             let name = format!("bench_{}", std::process::id());
             let store = Store::open(&Settings { address: address.clone(), connections: 1 }).expect("an address");
             let (sql, made) = (store.sql().clone(), format!("CREATE SCHEMA {name}"));
@@ -36,7 +37,7 @@ fn main() {
             let joined = if address.contains('?') { '&' } else { '?' };
             run(&format!("{address}{joined}options=-c%20search_path%3D{name}"));
         }
-        Err(_) => println!("PostgreSQL: not measured, TEST_DATABASE_URL is not set"),
+        None => println!("PostgreSQL: not measured, no address of one is given"),
     }
 }
 
@@ -141,7 +142,7 @@ fn request_all(admission: &Admission, journal: &Arc<Journal>, principals: &[Prin
 /// What the gateway does for the money of one request.
 fn request(admission: &Admission, journal: &Arc<Journal>, principal: &Principal) {
     let mut hold = admission.hold(principal, "gpt-4o-mini");
-    let (need, amount) = (Need { money: NanoUsd(500_000), input: 300, output: 500 }, NanoUsd(123_456));
+    let (need, amount) = (Need { money: NanoUsd(500_000), input: 300, output: 500, ..Need::default() }, NanoUsd(123_456));
     {
         let mut taking = Box::pin(hold.take(("openai", "d"), need, NanoUsd::ZERO));
         let waker = std::task::Waker::noop();

@@ -17,9 +17,9 @@ Examples:
   switchboard backup -c config.yaml --to /backups/monday
   switchboard backup --database-url postgresql://… --to /backups/monday
 
-Works while gateways run. The folder holds the database, the journal, the pepper that keys are proven with, and a manifest with a
-digest of each file. Whoever has it can open the gateway: keep it as you keep keys. Secrets in it stay sealed with the master key,
-which is not in it.")]
+Works while gateways run. The folder holds the database, the journal, the pepper that keys are proven with, the key that secrets are
+sealed with where the gateway made it itself (one from the environment is not in it), and a manifest with a digest of each file.
+Whoever has it can open the gateway: keep it as you keep keys.")]
 pub(super) struct Backup {
     #[command(flatten)]
     database: Database,

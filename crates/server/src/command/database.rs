@@ -8,7 +8,7 @@ use switchboard_store::backup::Beside;
 
 use super::complain;
 use crate::config::{Config, Environment, Overrides, Source};
-use crate::{memory, serve};
+use crate::{memory, serve, trust};
 
 #[derive(Debug, Args)]
 pub(super) struct Database {
@@ -58,8 +58,9 @@ impl Found {
     /// What lies beside the database.
     pub(super) fn beside(&self) -> Beside {
         let Some(folder) = &self.folder else { return Beside::default() };
-        let named = |name: &str| vec![(name.to_owned(), folder.join(name))];
-        Beside { folders: named(memory::JOURNAL), files: named(memory::PEPPER) }
+        let named = |name: &str| (name.to_owned(), folder.join(name));
+        // A sealing key lies there only where the gateway made one for itself.
+        Beside { folders: vec![named(memory::JOURNAL)], files: vec![named(memory::PEPPER), named(trust::OWN_FILE)] }
     }
 
     /// Whether a gateway works on those files now.

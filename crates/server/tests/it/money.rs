@@ -87,7 +87,8 @@ fn openrouters_clients_are_told_the_cost_in_answers_and_streams() {
         assert_eq!(last["choices"], json!([]), "{last}");
         check(&last["usage"]);
         let id = whole.header("x-litellm-call-id").to_owned();
-        let found = crate::spending::until(gateway, &format!("/api/v1/generation?id={id}"), |found| found["data"]["id"] == id.as_str());
+        crate::spending::until(gateway, "/spend/logs/v2", |page| page["total"] == 2);
+        let found = gateway.get(&format!("/api/v1/generation?id={id}"));
         let data = &found["data"];
         assert_eq!((&data["finish_reason"], &data["streamed"], &data["api_type"]), (&json!("stop"), &json!(false), &json!("completions")));
         assert_eq!(data["native_tokens_prompt"], usage["prompt_tokens"]);
