@@ -14,8 +14,8 @@ use switchboard_wire::relay::{Output, Relay, is_content};
 use switchboard_wire::reply::ChatReply;
 use tokio::time::Instant;
 
-use crate::answer_id;
 use crate::answer::{Answer, AnswerBody, StreamBody};
+use crate::answer_id;
 use crate::call::{Call, Door};
 use crate::control;
 use crate::deployment::Deployment;

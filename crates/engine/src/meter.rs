@@ -412,11 +412,7 @@ impl Meter {
                 self.content();
             }
             Event::BlockStart { .. } if is_content(event) => self.content(),
-            Event::BlockDelta { .. }
-            | Event::BlockStart { .. }
-            | Event::BlockEnd { .. }
-            | Event::Fault(_)
-            | Event::Unknown(_) => {}
+            Event::BlockDelta { .. } | Event::BlockStart { .. } | Event::BlockEnd { .. } | Event::Fault(_) | Event::Unknown(_) => {}
         }
     }
 
