@@ -43,7 +43,7 @@ pub(crate) fn is_plain_text(call: &Call) -> bool {
     let several = outline
         .read::<Box<serde_json::value::RawValue>>(&call.body, "generationConfig")
         .is_ok_and(|config| config.is_some_and(|config| config.get().contains("candidateCount")));
-    has_no_effect(call) && !several && !more_than_one && !beside.iter().any(|key| any(&key))
+    has_no_effect(call) && !several && !more_than_one && !beside.iter().any(any)
 }
 
 /// Whether that call does nothing but have a model speak. In doubt it does more.

@@ -247,7 +247,7 @@ impl Attempts<'_> {
         let prepared = match dispatch.prepare(target, (spoken, reach), cap) {
             Ok(prepared) if !target.bytes_only.contains(&spoken) => prepared,
             // What the target cannot look up itself may be brought to it; few calls come here.
-            tried => match Box::pin(self.prepare_with_media(&dispatch, target, (spoken, reach), cap, tried)).await {
+            tried => match Box::pin(self.prepare_with_media((&dispatch, target), (spoken, reach), cap, tried)).await {
                 Ok(prepared) => prepared,
                 Err(error) => return Err((error, meter)),
             },
@@ -277,8 +277,7 @@ impl Attempts<'_> {
     /// The request with the media that the target takes only as bytes; as it was tried where there are none.
     async fn prepare_with_media(
         &self,
-        dispatch: &Dispatch<'_>,
-        target: &Deployment,
+        (dispatch, target): (&Dispatch<'_>, &Deployment),
         (spoken, reach): (Dialect, &Reach),
         cap: Option<u64>,
         tried: Result<Prepared, Error>,
