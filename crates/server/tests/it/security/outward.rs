@@ -150,7 +150,14 @@ fn no_request_says_where_the_gateway_goes() {
             }
         }
         // Models named like places.
-        for model in [url.clone(), format!("openai/{url}"), format!("far@{url}"), format!("{url}/far"), "../../far".to_owned(), "far?x=y#z".to_owned()] {
+        for model in [
+            url.clone(),
+            format!("openai/{url}"),
+            format!("far@{url}"),
+            format!("{url}/far"),
+            "../../far".to_owned(),
+            "far?x=y#z".to_owned(),
+        ] {
             let body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
             gateway.as_key(&key, "POST", "/v1/chat/completions", &body);
         }
