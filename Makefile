@@ -7,7 +7,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CONFIG ?=
 
-.PHONY: help run test test-crash lint bench bless clean-local
+.PHONY: help run test test-crash figures lint bench bless clean-local
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -23,14 +23,21 @@ test-crash: ## kill the gateway fifty times and at ten named places, and compare
 	$(CARGO) build --locked -p switchboard-server
 	SWITCHBOARD_BIN=$(TARGET)/debug/switchboard python3 tests/crash/run.py --iterations $(or $(ITERATIONS),50) --failpoints
 
+figures: ## money over HTTP: bursts, stops, leavers, a database that is away; FIGURES="m1 m5" for some of them
+	$(CARGO) build --locked -p switchboard-server
+	SWITCHBOARD_BIN=$(TARGET)/debug/switchboard python3 tests/crash/figures.py $(FIGURES)
+
 lint: ## check format and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
-bench: ## measure against a bare proxy; see bench/README.md
+bench: ## measure against a bare proxy, and the routing decision; see bench/README.md
+	$(CARGO) bench --locked -p switchboard-bench --bench routing
 	$(CARGO) build --release --locked -p switchboard-server -p switchboard-bench
 	$(CARGO) bench --locked -p switchboard-engine --bench decide
 	$(TARGET)/release/switchboard-bench measure --gateway $(TARGET)/release/switchboard --out $(TARGET)/bench
+	SWITCHBOARD_BIN=$(TARGET)/release/switchboard python3 bench/keys.py
+	$(CARGO) bench --locked -p switchboard-store --bench settle
 
 bless: ## rewrite generated documents and snapshots from the code
 	BLESS=1 INSTA_UPDATE=always $(CARGO) test --workspace --locked

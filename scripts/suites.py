@@ -123,12 +123,13 @@ def python(installed):
     """The Python clients, but for LiteLLM's."""
     suite = str(PYTHON_SUITE.relative_to(ROOT))
     names = [name for name in python_names("test_*.py") if "test_litellm" not in name]
-    return pytest(installed, [suite, f"--ignore={suite}/test_litellm.py"], names)
+    return pytest(installed, [suite, f"--ignore-glob={suite}/test_litellm*.py"], names)
 
 
 def litellm(installed):
-    """LiteLLM's SDK, in an environment of its own."""
-    return pytest(installed, [str(PYTHON_SUITE.relative_to(ROOT) / "test_litellm.py")], python_names("test_litellm.py"))
+    """LiteLLM's SDK and its client of the proxy, in an environment of their own."""
+    files = sorted(PYTHON_SUITE.glob("test_litellm*.py"))
+    return pytest(installed, [str(path.relative_to(ROOT)) for path in files], python_names("test_litellm*.py"))
 
 
 def node(installed):
@@ -150,10 +151,13 @@ def node(installed):
 
 
 def crash(_):
-    """A few of the crashes of `make test-crash`."""
-    status, text = shown([sys.executable, "tests/crash/run.py", "--iterations", "5"], env=os.environ | {"SWITCHBOARD_BIN": str(gateway())})
-    found = re.search(r"(\d+) passed, (\d+) failed", text)
-    return Tally(int(found.group(1)), int(found.group(2))) if found else one(status or 1)
+    """A few of the crashes of `make test-crash`, and the figures of `make figures` with fewer clients."""
+    tally = Tally()
+    for command in (["tests/crash/run.py", "--iterations", "5"], ["tests/crash/figures.py", "m5", "m8", "d4", "d5", "--count", "100"]):
+        status, text = shown([sys.executable, *command], env=os.environ | {"SWITCHBOARD_BIN": str(gateway())})
+        found = re.search(r"(\d+) passed, (\d+) failed", text)
+        tally += Tally(int(found.group(1)), int(found.group(2))) if found else one(status or 1)
+    return tally
 
 
 def replay(_):

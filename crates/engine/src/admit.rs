@@ -19,6 +19,7 @@ pub mod share;
 mod state;
 mod tab;
 mod window;
+mod withdraw;
 
 #[cfg(test)]
 mod tests;
@@ -34,3 +35,4 @@ pub use scope::{Budget, Level, Limit, Mode, Scope, ScopeId, Source, Terms, Unit}
 pub use state::{Need, Standing};
 pub use tab::{Charge, Tab};
 pub use window::{Micros, Window, date};
+pub use withdraw::Withheld;

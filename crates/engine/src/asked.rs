@@ -79,6 +79,10 @@ impl Asked {
             let seconds = || outline.read::<Seconds>(&call.body, key).ok().flatten().and_then(Seconds::duration);
             let flag = || outline.read::<bool>(&call.body, key).ok().flatten() == Some(true);
             match key {
+                "router_settings_override" => {
+                    let said: Option<Override> = outline.read(&call.body, key).ok().flatten();
+                    self.override_by(said.unwrap_or_default());
+                }
                 "num_retries" => self.retries = outline.read(&call.body, key).ok().flatten(),
                 "timeout" | "request_timeout" => self.timeout = seconds().or(self.timeout),
                 "stream_timeout" => self.stream_timeout = seconds(),
@@ -93,6 +97,12 @@ impl Asked {
                 _ => {}
             }
         }
+    }
+
+    fn override_by(&mut self, said: Override) {
+        self.retries = said.num_retries.or(self.retries);
+        self.timeout = said.timeout.and_then(Seconds::duration).or(self.timeout);
+        self.stream_timeout = said.stream_timeout.and_then(Seconds::duration).or(self.stream_timeout);
     }
 
     fn make_up(&mut self, wanted: bool, mock: Mock) {
@@ -132,6 +142,7 @@ fn is_read(key: &str) -> bool {
     matches!(
         key,
         "num_retries"
+            | "router_settings_override"
             | "timeout"
             | "request_timeout"
             | "stream_timeout"
@@ -153,6 +164,14 @@ pub(crate) fn switch(value: &str) -> Option<bool> {
         "false" | "0" | "off" | "no" | "disabled" => Some(false),
         _ => None,
     }
+}
+
+/// What a request says instead of the router's settings, as far as it says how often and how long.
+#[derive(Default, Deserialize)]
+struct Override {
+    num_retries: Option<u32>,
+    timeout: Option<Seconds>,
+    stream_timeout: Option<Seconds>,
 }
 
 /// A number of seconds, or the text of one.

@@ -3,13 +3,14 @@
 pub mod mentions;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
 use switchboard_wire::dialect::{Flavor, Head};
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Outline;
+use switchboard_wire::problem::Malformed;
 use switchboard_wire::{Dialect, Operation};
 
 use crate::principal::Principal;
@@ -72,6 +73,29 @@ pub struct Call {
 }
 
 impl Call {
+    /// A chat request in that dialect, from nobody in particular. Its body names the model, and whether it wants a stream.
+    pub fn chat(dialect: Dialect, body: impl Into<Bytes>) -> Result<Self, Malformed> {
+        let body = Frames::from(body.into());
+        let outline = Outline::scan(&body)?;
+        let model = outline.read(&body, "model")?.ok_or_else(|| Malformed::new("the request names no `model`"))?;
+        let stream = outline.read(&body, "stream")?.unwrap_or(false);
+        Ok(Self {
+            id: format!("call-{:032x}", fastrand::u128(..)),
+            door: Door { operation: Operation::Chat, dialect, flavor: Flavor::OpenAi, shape: "openai", array: false },
+            principal: Arc::default(),
+            model,
+            model_in_path: false,
+            stream,
+            headers: HeaderMap::new(),
+            body,
+            content: Content::Json(outline),
+            strict: false,
+            received: Instant::now(),
+            created: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs()),
+            mentioned: Mentioned::default(),
+        })
+    }
+
     /// What stands beside the body, for the readers of `wire`.
     pub fn head(&self) -> Head<'_> {
         Head {

@@ -29,7 +29,7 @@ pub use endpoint::{Ask, Endpoint, UrlError};
 pub use lookup::Found;
 pub use model::{CardError, ModelCard};
 pub use off_peak::is_off_peak;
-pub use price::{Amount, Component, CostError, PicoUsd, Prices, Rate, Service};
+pub use price::{Amount, Component, CostError, Exact, PicoUsd, Prices, Rate, Service, Share};
 pub(crate) use provider::matches;
 pub use provider::{Edits, Provider, RowError, Rule, StreamUsage, Variable};
 

@@ -63,6 +63,8 @@ pub struct Spec {
     pub cooldown_time: Option<Duration>,
     /// How it is connected, where that differs from the rule.
     pub transport: Option<Transport>,
+    /// The text of every chat's answer, made up here; one that names one of LiteLLM's exceptions is that failure.
+    pub mock: Option<String>,
     /// Whether the caller's own words named the model (wildcards).
     pub guessed: bool,
     /// What must never be shown, wherever a provider may repeat it.

@@ -14,8 +14,8 @@ use switchboard_wire::relay::{Output, Relay, is_content};
 use switchboard_wire::reply::ChatReply;
 use tokio::time::Instant;
 
-use crate::answer_id;
 use crate::answer::{Answer, AnswerBody, StreamBody};
+use crate::answer_id;
 use crate::call::{Call, Door};
 use crate::control;
 use crate::deployment::Deployment;
@@ -98,7 +98,7 @@ impl Exchange<'_> {
                 }
                 let told = reading.usage.clone();
                 if let Some(usage) = reading.usage.as_mut().filter(|_| openrouter::is_wanted(call)) {
-                    openrouter::add_cost(usage, self.target, reading.service_tier.as_deref());
+                    openrouter::add_cost(usage, &meter.tariff(), reading.service_tier.as_deref());
                 }
                 let body = if same { body } else { inbound.write_reply(&reading, &self.stamp()).into() };
                 (Glance { usage: told, finish: reading.finish, service_tier: reading.service_tier }, body)
@@ -111,7 +111,7 @@ impl Exchange<'_> {
             meter.answered(id);
         }
         meter.content();
-        meter.complete(Some(glance.finish.reason), glance.service_tier);
+        meter.complete(Some(glance.finish), glance.service_tier);
         meter.note(|record| record.status = 200);
         let mut answer = Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(body)) };
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -132,7 +132,7 @@ impl Exchange<'_> {
         let rewritten = openrouter::is_rewritten(self.dispatch.call, self.target);
         let resumable = self.is_resumable();
         let output = if resumable || rewritten || self.spoken != door.dialect || framing != outbound.framing() && !door.array {
-            Output::Written(self.writer(inbound, stamp))
+            Output::Written(self.writer(inbound, stamp, &meter))
         } else if door.array {
             Output::Array
         } else {
@@ -178,7 +178,7 @@ impl Exchange<'_> {
             meter.blame(Failure::Empty);
             headers.insert(EMPTY, HeaderValue::from_static("1"));
         }
-        let mut writer = self.writer(inbound, self.stamp());
+        let mut writer = self.writer(inbound, self.stamp(), &meter);
         let mut out = BytesMut::new();
         for event in events_of(&reading) {
             meter.see(&event);
@@ -190,9 +190,9 @@ impl Exchange<'_> {
         Ok((Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(out.freeze())) }, Some(meter)))
     }
 
-    fn writer(&self, inbound: &dyn Inbound, stamp: Stamp) -> Box<dyn EventWriter> {
+    fn writer(&self, inbound: &dyn Inbound, stamp: Stamp, meter: &Meter) -> Box<dyn EventWriter> {
         let writer = inbound.event_writer(stamp);
-        if openrouter::is_wanted(self.dispatch.call) { Box::new(Priced::new(writer, self.target.clone())) } else { writer }
+        if openrouter::is_told_at_the_end(self.dispatch.call) { Box::new(Priced::new(writer, self.target.clone(), meter)) } else { writer }
     }
 
     /// Whether the stream may go on elsewhere: then all of it is written here, as one.

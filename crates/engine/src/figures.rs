@@ -5,11 +5,21 @@ use std::time::Duration;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::admit::{Level, Mode, NanoUsd, Unit};
-use crate::catalog::PicoUsd;
-use crate::meter::Meter;
+use crate::catalog::{Exact, PicoUsd};
+use crate::meter::{Bill, Meter};
 use crate::principal::Principal;
 
 const COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
+const LIST: HeaderName = HeaderName::from_static("x-litellm-response-cost-original");
+const DISCOUNT: HeaderName = HeaderName::from_static("x-litellm-response-cost-discount-amount");
+const MARGIN: HeaderName = HeaderName::from_static("x-litellm-response-cost-margin-amount");
+const MARGIN_SHARE: HeaderName = HeaderName::from_static("x-litellm-response-cost-margin-percent");
+const INPUT: HeaderName = HeaderName::from_static("x-litellm-response-cost-input");
+const OUTPUT: HeaderName = HeaderName::from_static("x-litellm-response-cost-output");
+const CACHE_READ: HeaderName = HeaderName::from_static("x-litellm-response-cost-cache-read");
+const CACHE_WRITE: HeaderName = HeaderName::from_static("x-litellm-response-cost-cache-creation");
+const REASONING: HeaderName = HeaderName::from_static("x-litellm-response-cost-reasoning");
+const TOOLS: HeaderName = HeaderName::from_static("x-litellm-response-cost-tool-usage");
 const DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");
 const KEY_SPEND: HeaderName = HeaderName::from_static("x-litellm-key-spend");
 const KEY_BUDGET: HeaderName = HeaderName::from_static("x-litellm-key-max-budget");
@@ -19,18 +29,37 @@ const OVERHEAD: HeaderName = HeaderName::from_static("x-litellm-overhead-duratio
 
 /// What a whole answer took.
 pub(crate) fn whole(headers: &mut HeaderMap, meter: &Meter) {
-    if let Some(cost) = meter.cost().and_then(|cost| HeaderValue::from_str(cost.written().as_str()).ok()) {
-        headers.insert(COST, cost);
+    let bill = meter.bill();
+    if let Some(bill) = &bill {
+        costs(headers, bill);
     }
     headers.extend(millis(meter.elapsed()).map(|millis| (DURATION, millis)));
-    overhead(headers, meter);
+    told(headers, meter, bill.map_or(NanoUsd::ZERO, |bill| NanoUsd::from_pico(bill.charged.pico())));
 }
 
-/// How far the limits are used, and what the key has spent with this answer.
-fn allowance(headers: &mut HeaderMap, meter: &Meter) {
-    headers.extend(meter.tab().map(|tab| tab.headers()).unwrap_or_default());
-    let cost = meter.cost().map_or(NanoUsd::ZERO, NanoUsd::from_pico);
-    headers.extend(meter.principal().map(|principal| key(principal, cost)).unwrap_or_default());
+/// What it cost, and how that came about.
+fn costs(headers: &mut HeaderMap, bill: &Bill) {
+    let parts = &bill.parts;
+    let always = [
+        (COST, bill.charged.pico()),
+        (LIST, bill.list.pico()),
+        (DISCOUNT, bill.discount().pico()),
+        (MARGIN, bill.margin().pico()),
+        (MARGIN_SHARE, bill.margin_share().as_money()),
+        (INPUT, parts.input.pico()),
+        (OUTPUT, parts.output.pico()),
+        (TOOLS, parts.tools.pico()),
+    ];
+    let some = [(CACHE_READ, parts.cache_read), (CACHE_WRITE, parts.cache_write), (REASONING, parts.reasoning)];
+    let some = some.into_iter().filter(|(_, cost)| *cost != Exact::ZERO).map(|(name, cost)| (name, cost.pico()));
+    headers.reserve(always.len() + 4);
+    for (name, cost) in always.into_iter().chain(some) {
+        // As other gateways write a number, so that nobody takes nothing for a whole number.
+        let value = if cost == PicoUsd(0) { Ok(HeaderValue::from_static("0.0")) } else { HeaderValue::from_str(cost.written().as_str()) };
+        if let Ok(value) = value {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// What a key has spent and may spend; nothing for who has none. `more` is not in the books yet.
@@ -53,7 +82,14 @@ pub fn key(principal: &Principal, more: NanoUsd) -> Vec<(HeaderName, HeaderValue
 
 /// What the gateway itself took before the provider was asked, and what stands on every answer.
 pub(crate) fn overhead(headers: &mut HeaderMap, meter: &Meter) {
-    allowance(headers, meter);
+    let cost = meter.cost().map_or(NanoUsd::ZERO, NanoUsd::from_pico);
+    told(headers, meter, cost);
+}
+
+/// How far the limits are used, what the key has spent with this answer, and what the gateway itself took.
+fn told(headers: &mut HeaderMap, meter: &Meter, cost: NanoUsd) {
+    headers.extend(meter.tab().map(|tab| tab.headers()).unwrap_or_default());
+    headers.extend(meter.principal().map(|principal| key(principal, cost)).unwrap_or_default());
     headers.extend(meter.overhead().and_then(millis).map(|millis| (OVERHEAD, millis)));
 }
 

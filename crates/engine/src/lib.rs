@@ -55,6 +55,7 @@ pub mod scrub;
 pub mod service;
 pub mod sign;
 pub mod smart;
+pub mod tariff;
 pub mod upstream;
 pub mod worker;
 

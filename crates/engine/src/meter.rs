@@ -9,25 +9,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use switchboard_wire::event::Event;
-use switchboard_wire::problem::Kind;
 use switchboard_wire::relay::is_content;
-use switchboard_wire::reply::{Reason, Usage};
-use switchboard_wire::{Dialect, Operation};
+use switchboard_wire::reply::{Finish, Reason, Usage};
 
-use crate::admit::{Micros, NanoUsd, Permit, Tab};
+use crate::admit::{Micros, Permit, Tab};
 use crate::call::{Call, Door};
-use crate::catalog::{Component, ModelCard, PicoUsd};
+use crate::catalog::{Component, PicoUsd};
 use crate::clock;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::health::{Failure, Sample, Ticket};
 use crate::principal::Principal;
 use crate::route::affinity::Bond;
+use crate::tariff::Tariff;
 
 mod charge;
 mod cost;
 mod decision;
-pub use cost::cost;
+mod record;
+pub use cost::{Bill, Parts, bill, cost};
 
 pub(crate) use charge::Delivered;
 use charge::{End, delta_bytes};
@@ -36,91 +36,12 @@ use charge::{End, delta_bytes};
 const CHECKPOINT_TOKENS: u64 = 256;
 const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, Client};
 pub use decision::Decision;
 use race::Lane;
 pub(crate) use race::Race;
+pub use record::{Outcome, Record, Recorder};
 pub use served::Served;
-
-/// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The answer was complete.
-    Complete,
-    /// The client went away before the answer was complete.
-    Cancelled,
-    /// It failed in that way.
-    Failed(Kind),
-}
-
-/// One finished call, for logs, metrics and the ledger. Holds neither prompts nor secrets.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// The call's id.
-    pub id: String,
-    /// The key's public name.
-    pub key: String,
-    /// Who asked.
-    pub principal: Arc<Principal>,
-    /// When its head arrived, in microseconds since 1970.
-    pub started: Micros,
-    /// The provider's id of the answer, as its client saw it.
-    pub answer_id: Option<String>,
-    /// The session the caller counts it to.
-    pub session: Option<String>,
-    /// What was asked for.
-    pub operation: Operation,
-    /// How the client writes.
-    pub dialect: Dialect,
-    /// The model asked for.
-    pub model: String,
-    /// Where it was served.
-    pub deployment: Option<Arc<Deployment>>,
-    /// How the provider was spoken to.
-    pub spoken: Option<Dialect>,
-    /// Whether it was streamed.
-    pub stream: bool,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// The status the client got.
-    pub status: u16,
-    /// What the provider reported.
-    pub usage: Option<Usage>,
-    /// Whether the answer ended in words, tool calls, at a limit, ….
-    pub finish: Option<Reason>,
-    /// The cost by the catalog's prices; `None` where usage or price is unknown.
-    pub cost: Option<PicoUsd>,
-    /// What the ledger holds for it: the sum of its attempts.
-    pub charged: NanoUsd,
-    /// Whether any of that is a guess.
-    pub estimated: bool,
-    /// Requests sent to providers.
-    pub attempts: u32,
-    /// The attempts one by one, the last one last; also those in which nothing could be sent.
-    pub tried: Vec<Attempt>,
-    /// Fields that could not be carried.
-    pub losses: usize,
-    /// Why it failed: in our own words, or as the code a provider gave. What providers say may hold a prompt.
-    pub error: Option<String>,
-    /// From the request's head to the answer's end.
-    pub duration: Duration,
-    /// From the request's head to the first content.
-    pub first_content: Option<Duration>,
-    /// Spent in the gateway itself before the first byte was sent to a provider.
-    pub overhead: Option<Duration>,
-    /// Who chose the model, where it was not the caller.
-    pub decision: Option<Box<Decision>>,
-    /// How often another provider was asked for the rest of an answer that had broken off.
-    pub continued: u32,
-    /// Whose answer it got.
-    pub served: Served,
-}
-
-/// Takes records. Must not block.
-pub trait Recorder: Send + Sync {
-    /// Takes one record.
-    fn record(&self, record: Box<Record>);
-}
 
 /// Watches one call. Records it when dropped, however it ends.
 ///
@@ -222,6 +143,11 @@ impl Meter {
         }
     }
 
+    /// When the call began.
+    pub fn began(&self) -> Micros {
+        self.0.record.as_ref().map_or(0, |record| record.started)
+    }
+
     /// Who asks.
     pub fn principal(&self) -> Option<&Principal> {
         self.0.record.as_ref().map(|record| record.principal.as_ref())
@@ -231,12 +157,16 @@ impl Meter {
     fn checkpoint(&mut self) {
         self.0.checkpoint = (self.0.delivered.pieces, Instant::now());
         if let (Some(tab), Some(end)) = (&self.0.tab, self.standing()) {
-            tab.checkpoint(end.charge(self.card()).amount);
+            tab.checkpoint(end.charge(&self.tariff()).amount);
         }
     }
 
-    fn card(&self) -> Option<&ModelCard> {
-        self.deployment()?.card.as_ref()
+    /// What the attempt under way is charged by.
+    pub fn tariff(&self) -> Tariff<'_> {
+        let Some(record) = self.0.record.as_deref() else { return Tariff::default() };
+        let Some(target) = record.deployment.as_deref() else { return Tariff::default() };
+        let listed = || Tariff::listed(target.card.as_ref());
+        self.0.tab.as_ref().map_or_else(listed, |tab| tab.tariffs().of(target, record.started))
     }
 
     /// How the attempt stands now.
@@ -255,7 +185,8 @@ impl Meter {
 
     /// The attempt under way is over, and what it cost is settled. Once for each attempt, whoever says so first.
     pub fn conclude(&mut self) {
-        let Some(charge) = self.0.tab.as_ref().filter(|tab| tab.is_sent()).and_then(|_| Some(self.standing()?.charge(self.card()))) else {
+        let Some(charge) = self.0.tab.as_ref().filter(|tab| tab.is_sent()).and_then(|_| Some(self.standing()?.charge(&self.tariff())))
+        else {
             return;
         };
         if let Some(tab) = &mut self.0.tab {
@@ -404,6 +335,7 @@ impl Meter {
                 self.0.service.clone_from(service_tier);
                 self.note(|record| {
                     record.finish = Some(finish.reason);
+                    record.native_finish.clone_from(&finish.raw);
                     record.outcome = Outcome::Complete;
                 });
             }
@@ -412,17 +344,8 @@ impl Meter {
                 self.content();
             }
             Event::BlockStart { .. } if is_content(event) => self.content(),
-            Event::BlockDelta { .. }
-            | Event::BlockStart { .. }
-            | Event::BlockEnd { .. }
-            | Event::Fault(_)
-            | Event::Unknown(_) => {}
+            Event::BlockDelta { .. } | Event::BlockStart { .. } | Event::BlockEnd { .. } | Event::Fault(_) | Event::Unknown(_) => {}
         }
-    }
-
-    /// The answer has that id.
-    pub fn answered(&mut self, id: &str) {
-        self.note(|record| record.answer_id = Some(id.to_owned()));
     }
 
     /// Takes over what a report of usage says.
@@ -436,10 +359,11 @@ impl Meter {
     }
 
     /// The answer was complete.
-    pub fn complete(&mut self, reason: Option<Reason>, service: Option<String>) {
+    pub fn complete(&mut self, finish: Option<Finish>, service: Option<String>) {
         self.0.service = service;
         self.note(|record| {
-            record.finish = reason;
+            record.finish = finish.as_ref().map(|finish| finish.reason);
+            record.native_finish = finish.and_then(|finish| finish.raw);
             record.outcome = Outcome::Complete;
         });
     }
@@ -458,15 +382,20 @@ impl Meter {
 
     /// The cost so far, where usage and prices are known.
     pub fn cost(&self) -> Option<PicoUsd> {
+        self.bill().map(|bill| bill.charged.pico())
+    }
+
+    /// The same with how it came about.
+    pub fn bill(&self) -> Option<Bill> {
         let record = self.0.record.as_deref()?;
-        let card = record.deployment.as_ref()?.card.as_ref()?;
-        cost(card, record.usage.as_ref(), &self.0.counted, self.0.service.as_deref())
+        bill(&self.tariff(), record.usage.as_ref(), &self.0.counted, self.0.service.as_deref())
     }
 }
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        let cost = self.cost();
+        let bill = self.bill();
+        let service = self.0.service.take();
         self.conclude();
         if let Some(tab) = &mut self.0.tab {
             tab.finish();
@@ -486,7 +415,8 @@ impl Drop for Meter {
         }
         self.join_others();
         if let Some(mut record) = self.0.record.take() {
-            record.cost = if record.served == Served::Asked { cost } else { Some(PicoUsd(0)) };
+            record.cost = if record.served == Served::Asked { bill.map(|bill| bill.charged.pico()) } else { Some(PicoUsd(0)) };
+            (record.bill, record.service) = (bill.filter(|_| record.served == Served::Asked), service);
             record.first_content = self.0.begun.or(record.first_content);
             if self.0.shown.as_ref().is_some_and(|shown| shown.load(Ordering::Relaxed)) {
                 record.status = 200;

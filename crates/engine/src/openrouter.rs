@@ -6,24 +6,37 @@ use bytes::BytesMut;
 use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::{Event, EventWriter};
-use switchboard_wire::reply::Usage;
+use switchboard_wire::reply::{Bill, Usage};
 
+use crate::admit::Micros;
 use crate::call::{Call, Content};
+use crate::catalog::Exact;
 use crate::deployment::Deployment;
-use crate::meter;
+use crate::meter::{self, Meter};
+use crate::tariff::{Tariff, Tariffs};
 
 /// The row whose answers are in OpenRouter's form already.
 const OPENROUTER: &str = "openrouter";
 
 /// Whether a client of that call gets answers with what only OpenRouter's have.
 pub(crate) fn is_wanted(call: &Call) -> bool {
-    call.door.flavor == Flavor::OpenRouter && call.door.dialect == Dialect::OpenAiChat
+    let told = [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::OpenAiCompletions];
+    call.door.flavor == Flavor::OpenRouter && told.contains(&call.door.dialect)
 }
 
-/// Whether an answer in the client's own dialect must be written anew because OpenRouter's clients want more in it. Streams of
-/// several choices, or with probabilities, are not: events hold neither.
+/// Whether the cost is told when the answer ends: the first event of Anthropic's streams has a usage, and cannot wait for it.
+pub(crate) fn is_told_at_the_end(call: &Call) -> bool {
+    is_wanted(call) && call.door.dialect != Dialect::Anthropic
+}
+
+/// Whether an answer in the client's own dialect must be written anew because OpenRouter's clients want more in it. Only chat
+/// completions are: other forms have more than is understood of them. Streams of several choices, or with probabilities, are not:
+/// events hold neither.
 pub(crate) fn is_rewritten(call: &Call, target: &Deployment) -> bool {
-    is_wanted(call) && target.spec.provider != OPENROUTER && !(call.stream && (has_choices(call) || has_probabilities(call)))
+    is_wanted(call)
+        && call.door.dialect == Dialect::OpenAiChat
+        && target.spec.provider != OPENROUTER
+        && !(call.stream && (has_choices(call) || has_probabilities(call)))
 }
 
 fn has_choices(call: &Call) -> bool {
@@ -38,26 +51,32 @@ fn has_probabilities(call: &Call) -> bool {
     wanted == Some(true)
 }
 
-/// Adds the cost by the catalog's prices where the provider tells none and it can be known.
-pub(crate) fn add_cost(usage: &mut Usage, target: &Deployment, service: Option<&str>) {
-    if usage.cost.is_none()
-        && let Some(card) = &target.card
-    {
-        usage.cost = meter::cost(card, Some(usage), &[], service).map(|cost| cost.to_string());
+/// Adds the cost where the provider tells none and it can be known, with its parts.
+pub(crate) fn add_cost(usage: &mut Usage, tariff: &Tariff<'_>, service: Option<&str>) {
+    if usage.cost.is_some() {
+        return;
     }
+    let Some(bill) = meter::bill(tariff, Some(usage), &[], service) else { return };
+    let written = |cost: Exact| cost.pico().written().as_str().to_owned();
+    usage.cost = Some(written(bill.charged));
+    usage.bill =
+        Some(Box::new(Bill { upstream: written(bill.owed), prompt: written(bill.parts.input), answer: written(bill.parts.output) }));
 }
 
 /// A writer that is told the cost before the answer ends.
 pub(crate) struct Priced {
     inner: Box<dyn EventWriter>,
     target: Arc<Deployment>,
+    tariffs: Arc<Tariffs>,
+    at: Micros,
     usage: Option<Usage>,
 }
 
 impl Priced {
-    /// Tells `inner` what answers of that target cost.
-    pub(crate) fn new(inner: Box<dyn EventWriter>, target: Arc<Deployment>) -> Self {
-        Self { inner, target, usage: None }
+    /// Tells `inner` what answers of that target cost to the call of that meter.
+    pub(crate) fn new(inner: Box<dyn EventWriter>, target: Arc<Deployment>, meter: &Meter) -> Self {
+        let tariffs = meter.tab().map(|tab| tab.tariffs().clone()).unwrap_or_default();
+        Self { inner, target, tariffs, at: meter.began(), usage: None }
     }
 }
 
@@ -67,7 +86,7 @@ impl EventWriter for Priced {
             Event::Usage(usage) => self.usage.get_or_insert_default().merge((**usage).clone()),
             Event::End { service_tier, .. } => {
                 if let Some(mut usage) = self.usage.take() {
-                    add_cost(&mut usage, &self.target, service_tier.as_deref());
+                    add_cost(&mut usage, &self.tariffs.of(&self.target, self.at), service_tier.as_deref());
                     self.inner.write(&Event::Usage(Box::new(usage)), out);
                 }
             }

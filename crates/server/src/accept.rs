@@ -25,6 +25,7 @@ use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::{Caller, Credential, session};
 use crate::authz::{self, Policy};
 use crate::edge::{Peer, RequestBody};
+use crate::limits::instead;
 use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
@@ -129,7 +130,10 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
     let answered = if service::is_wanted(gateway, &call) {
         Box::pin(service::serve(Arc::new(Served { acceptor: acceptor.clone(), call }))).await
     } else {
-        gateway.call(&call, &acceptor.worker).await
+        match gateway.call(&call, &acceptor.worker).await {
+            Err(error) if error.refusal.is_some() => Box::pin(instead::ask(acceptor, &call, error)).await,
+            answered => answered,
+        }
     };
     match answered {
         Ok(answer) => {

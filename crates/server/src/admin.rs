@@ -6,6 +6,7 @@
 //! [`authz`]: crate::authz
 
 mod audit;
+mod credits;
 mod defaults;
 mod duration;
 mod experiments;
@@ -15,12 +16,14 @@ mod keys;
 mod models;
 mod openrouter;
 pub(crate) mod people;
+mod prices;
 mod proof;
 mod refused;
 pub mod routes;
 mod rows;
 mod scim;
 mod spend;
+mod spent;
 mod teams;
 mod tools;
 mod users;
@@ -209,7 +212,15 @@ async fn answer(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &s
         id: crate::id::mint(),
         changed_by,
     };
-    let answer = Box::pin(routes::dispatch(action, &request)).await;
+    let mut answer = Box::pin(routes::dispatch(action, &request)).await;
+    if parts.method == http::Method::GET && app.book.is_shared() {
+        // What was shown may lack what other gateways have spent: once the database has been asked, it is shown again.
+        let wishes = app.book.wishes();
+        if answer.is_ok() && !wishes.is_empty() && spent::learn(&request, wishes).await.is_ok() {
+            answer = Box::pin(routes::dispatch(action, &request)).await;
+            app.book.wishes();
+        }
+    }
     if let (Err(refused), Some(trust)) = (&answer, &app.trust)
         && matches!(refused.status.as_u16(), 401 | 403)
     {

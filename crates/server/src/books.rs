@@ -12,19 +12,21 @@ use switchboard_store::sql::Kind;
 use switchboard_store::{Store, StoreError, micros};
 
 use crate::config::Config;
+use crate::prices::PriceLists;
 
 /// How long a start waits until the ledger has what the last gateway left in the journal. With a database that is away the
 /// gateway starts all the same.
 const START: Duration = Duration::from_secs(5);
 /// How long a stop waits for that.
 const STOP: Duration = Duration::from_secs(30);
-const FOLDER: &str = "journal";
 
 /// The books of one gateway. Without a place for files nothing is written, and budgets hold for as long as the gateway runs.
 #[derive(Debug, Default)]
 pub struct Books {
     /// What every key, team and user has spent.
     pub book: Arc<Book>,
+    /// What calls are charged by.
+    pub prices: Arc<PriceLists>,
     kept: Option<Kept>,
 }
 
@@ -50,7 +52,7 @@ impl Books {
     /// Opens them, settles what the last gateway left open, and reads what everybody has spent.
     pub fn open(config: &Config, store: Option<&Store>) -> Result<Self, BooksError> {
         let (Some(store), Some(folder)) = (store, &config.switchboard.data_dir) else { return Ok(Self::default()) };
-        let (journal, recovered) = Journal::open(&folder.join(FOLDER), Durability::default())?;
+        let (journal, recovered) = Journal::open(&folder.join(crate::memory::JOURNAL), Durability::default())?;
         if recovered.attempts > 0 {
             tracing::warn!(attempts = recovered.attempts, amount = %recovered.amount, "requests that the last gateway left under way are settled by estimate");
         }
@@ -67,11 +69,12 @@ impl Books {
             Err(error) if store.sql().kind == Kind::Sqlite => return Err(error.into()),
             Err(error) => tracing::error!(%error, "the ledger cannot be read; calls with budgets are refused until it can"),
         }
-        Ok(Self { book, kept: Some(Kept { journal, writer, lessor }) })
+        Ok(Self { book, prices: Arc::default(), kept: Some(Kept { journal, writer, lessor }) })
     }
 
     /// Keeps the whole gateway within what that configuration says, from now on.
     pub fn follow(&self, config: &Config) {
+        self.prices.follow(config);
         let said = &config.litellm.budget;
         let budgets = said.limit.map(|limit| Budget::new(limit, said.window)).into_iter().collect();
         self.book.scope(ScopeId::new(Level::Proxy, ""), Terms { name: "litellm-proxy-budget".to_owned(), budgets, ..Terms::default() });
@@ -79,7 +82,7 @@ impl Books {
 
     /// Admits up to so many calls at a time, by these books.
     pub fn admission(&self, bound: usize) -> Admission {
-        let admission = Admission::new(bound).with_book(self.book.clone());
+        let admission = Admission::new(bound).with_book(self.book.clone()).with_tariffs(self.prices.tariffs().clone());
         let Some(kept) = &self.kept else { return admission };
         let admission = admission.with_journal(kept.journal.clone());
         match &kept.lessor {
@@ -93,6 +96,19 @@ impl Books {
         match &self.kept {
             Some(kept) => Arc::new(SpendLog::new(kept.journal.clone(), next)),
             None => next,
+        }
+    }
+
+    /// The gateway's own name among those that share a database.
+    pub fn instance(&self) -> String {
+        self.kept.as_ref().map(|kept| kept.journal.instance()).unwrap_or_default()
+    }
+
+    /// What is spent by now is known to the database when this returns.
+    pub async fn settled(&self, patience: Duration) -> Result<(), StoreError> {
+        match &self.kept {
+            Some(kept) => kept.writer.flush(patience).await,
+            None => Ok(()),
         }
     }
 

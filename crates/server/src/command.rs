@@ -1,11 +1,15 @@
 //! The commands.
 
+mod backup;
 mod catalog;
 mod chat;
 mod check;
 mod client;
+mod database;
 mod import;
 mod models;
+mod reconcile;
+mod reprice;
 mod serve;
 mod spelling;
 mod trust;
@@ -59,6 +63,14 @@ enum Command {
     Import(import::Import),
     /// Check that the ledger is as it must be
     Verify(verify::Verify),
+    /// Copy everything a gateway remembers into a folder
+    Backup(backup::Backup),
+    /// Bring back what was backed up
+    Restore(backup::Restore),
+    /// Reckon a period again at the prices that hold for it now
+    Reprice(reprice::Reprice),
+    /// Compare the ledger with a provider's invoice or usage export
+    Reconcile(reconcile::Reconcile),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  switchboard completions bash > /etc/bash_completion.d/switchboard")]
     Completions {
@@ -98,6 +110,10 @@ pub fn run() -> ExitCode {
         Command::Secrets(secrets) => secrets.run(environment),
         Command::Import(import) => import.run(environment),
         Command::Verify(verify) => verify.run(environment),
+        Command::Backup(backup) => backup.run(environment),
+        Command::Restore(restore) => restore.run(environment),
+        Command::Reprice(reprice) => reprice.run(environment),
+        Command::Reconcile(reconcile) => reconcile.run(environment),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -94,20 +94,28 @@ fn explanation(call: &Call, plan: &Plan) -> Value {
     // What decided, where something did; else what would have, had it been asked.
     let reading = Smart::read(call);
     let told = reading.as_ref();
-    json!({
+    let mut explained = json!({
         "model": &*plan.group,
         "tier": advice.and_then(|advice| advice.tier).or_else(|| Some(told?.complexity.tier.name())),
         "classes": advice.and_then(|advice| advice.classes.as_ref()).or_else(|| Some(&told?.classes)),
         "classify_us": told.map(|reading| reading.classify_us),
         "score": told.map(|reading| rounded(reading.complexity.score)),
         "features": told.map(features),
-        "classified_by": advice.and_then(|advice| advice.told_by),
-        "experiment": advice.and_then(|advice| advice.trial.as_ref()).map(|trial| json!({"name": &*trial.experiment, "arm": &*trial.arm})),
-        "savings": advice.and_then(|advice| savings(advice, plan)),
         "strategy": advice.and_then(|advice| advice.strategy).unwrap_or(plan.strategy),
         "order": plan.targets.iter().map(target).collect::<Vec<_>>(),
         "excluded": plan.excluded.iter().map(exclusion).collect::<Vec<_>>(),
-    })
+    });
+    // Said of those requests alone whose model was chosen for them.
+    let mut add = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            explained[name] = value;
+        }
+    };
+    add("classified_by", advice.and_then(|advice| advice.told_by).map(Value::from));
+    add("savings", advice.and_then(|advice| savings(advice, plan)));
+    let trial = advice.and_then(|advice| advice.trial.as_ref());
+    add("experiment", trial.map(|trial| json!({"name": &*trial.experiment, "arm": &*trial.arm})));
+    explained
 }
 
 /// What the reference would cost, and what is saved against it.

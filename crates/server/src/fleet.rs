@@ -190,7 +190,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
     }
     let mut secrets: Vec<Secret> = ingredients.key().into_iter().collect();
     secrets.extend(connection.extra_headers.iter().map(|(_, value)| Secret::from(value.expose())));
-    Ok(Spec {
+    let spec = Spec {
         id: named.model_info.id.clone(),
         group: named.model_name.clone(),
         base: demo.or_else(|| connection.api_base.clone()).or_else(|| connection.aws.bedrock_runtime_endpoint.clone()),
@@ -201,6 +201,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         remove: named.additional_drop_params.clone(),
         base_model: named.model_info.base_model.clone(),
         weight: named.limits.weight,
+        mock: named.mock_response.as_ref().map(made_up),
         known: json(&named.model_info.written),
         prices: named.prices.iter().map(|(name, price)| (name.clone(), price.as_str().to_owned())).collect(),
         traits: traits(named)?,
@@ -214,7 +215,15 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         secrets,
         shadows: named.silent_models.iter().map(|model| Arc::new(Shadow::silent(model))).collect(),
         ..Spec::default()
-    })
+    };
+    // What the router says of a deployment's weight comes before what it says itself.
+    let weight = config.router.weights.of(&spec).or(spec.weight);
+    Ok(Spec { weight, ..spec })
+}
+
+/// The text of an answer that is made up.
+fn made_up(said: &serde_json::Value) -> String {
+    said.as_str().map_or_else(|| said.to_string(), str::to_owned)
 }
 
 /// What the configuration says that matters when a deployment is chosen.

@@ -10,6 +10,7 @@ use switchboard_engine::principal::Principal;
 use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::guests::Guest;
+use crate::limits;
 
 /// Headers that name a customer, whatever the configuration says.
 const CUSTOMER: [&str; 2] = ["x-litellm-customer-id", "x-litellm-end-user-id"];
@@ -30,7 +31,8 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
     }
     let mut tags = if said.refuses_tags { Vec::new() } else { tags(&call) };
     tags.retain(|tag| !call.principal.tags.contains(tag));
-    if customer.is_none() && tags.is_empty() && call.principal.tags.is_empty() {
+    let rules = app.limits.rules();
+    if customer.is_none() && tags.is_empty() && call.principal.tags.is_empty() && rules.are_empty() {
         return Ok(call);
     }
     let mut principal = Principal::clone(&call.principal);
@@ -47,7 +49,12 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
         }
     }
     principal.customer = customer;
+    principal.scopes.extend(limits::tags::scopes(&app.book, &principal));
     call.principal = Arc::new(principal);
+    if !rules.are_empty() {
+        let held = rules.scopes(&app.book, &call);
+        Arc::make_mut(&mut call.principal).scopes.extend(held);
+    }
     Ok(call)
 }
 

@@ -317,7 +317,8 @@ mod tests {
             for path in paths {
                 let operation = &document["paths"][&path][row.method.to_ascii_lowercase()];
                 assert!(operation["summary"].is_string(), "{} {path}", row.method);
-                let body = if matches!(row.route, Route::Admin(_)) { !row.form.is_empty() } else { row.method == "POST" && row.path != "/logout" };
+                let body =
+                    if matches!(row.route, Route::Admin(_)) { !row.form.is_empty() } else { row.method == "POST" && row.path != "/logout" };
                 assert_eq!(operation["requestBody"].is_object(), body, "{path}");
                 let named = operation["parameters"].as_array().expect("parameters").iter().any(|one| one["in"] == "path");
                 assert_eq!(named, path.contains('{'), "{path}");

@@ -27,6 +27,7 @@ use crate::fleet;
 use crate::health::Checks;
 use crate::health::background;
 use crate::limits::Limits;
+use crate::limits::alerts::Alerts;
 use crate::live::{self, Live};
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
@@ -39,6 +40,7 @@ use crate::served;
 use crate::transport::{self, BadTransport};
 use crate::trials::{self, Mirrored, Trials};
 use crate::trust::{Trust, TrustError};
+use crate::{credits, prices};
 
 /// A gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +125,7 @@ impl Gate {
         let (fleet, unusable) = fleet::build(&config, &catalog, demo_base.as_deref(), &health);
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
-        let limits = Limits::of(&config)?;
+        let limits = Limits::of(&config, &books.book)?;
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
         let (live, wakes) = Live::new(base, laid, unusable.clone());
         if let Some(store) = &foundation.store {
@@ -133,6 +135,8 @@ impl Gate {
         let stopping = shutdown.clone();
         let metrics = config.switchboard.metrics.enabled.then(|| Arc::new(Metrics::new(&config, recorder.clone())));
         let recorder = metrics.clone().map_or(recorder, |metrics| metrics);
+        let alerts = Arc::new(Alerts::new(books.book.clone(), recorder));
+        let recorder: Arc<dyn Recorder> = alerts.clone();
         let app = Arc::new(App {
             gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(recorder), resilience::of(&config))
                 .with_archive(served::archive(&config, foundation.store.as_ref())?),
@@ -150,10 +154,18 @@ impl Gate {
             books,
             config: ArcSwap::new(config.clone()),
             limits,
+            alerts,
             metrics,
             live,
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
+        if let Some(store) = &app.store {
+            store.listen(app.books.prices.clone());
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            if let Err(error) = runtime.block_on(prices::refresh(&app)) {
+                tracing::warn!(%error, "dated prices and credits are not known yet");
+            }
+        }
         app.trials.apply(&app, &config);
         let router = Router::new(&config.general.root_path)?;
         let mut chores = chores(&app, &config, &transport)?;
@@ -194,6 +206,7 @@ impl Gate {
             if needs_demo {
                 applied.restart.push("the built-in model");
             }
+            app.books.prices.apply(&app.catalog(), app.gateway.fleet().deployments().map(Arc::as_ref));
             Ok(applied)
         }
     }
@@ -304,13 +317,24 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result
     let (own, transport, again) = (config.clone(), transport.clone(), transport.clone());
     let check = || background::start(app.clone(), move || worker(&own, &transport));
     let checking = config.general.health_checks.background.then(check).transpose()?;
+    let watched = app.clone();
+    let credits = app.store.is_some().then(|| Chore::start("credits", move || credits::watch(watched))).transpose()?;
     let limits = app.limits.start(&app.book)?;
     let following = app.store.is_some().then(|| trials::start(app.clone())).transpose()?;
     let (mirrored, inbox) = Mirrored::new();
     app.gateway.reflect_to(Arc::new(mirrored));
     let (own, transport) = (config.clone(), again);
     let reflecting = trials::reflect(app.clone(), inbox, move || worker(&own, &transport))?;
-    Ok(app.others.start(&app.health)?.into_iter().chain(limits).chain(checking).chain(following).chain([reflecting]).collect())
+    Ok(app
+        .others
+        .start(&app.health)?
+        .into_iter()
+        .chain(limits)
+        .chain(checking)
+        .chain(following)
+        .chain(credits)
+        .chain([reflecting])
+        .collect())
 }
 
 /// One worker's connections to providers.

@@ -54,7 +54,8 @@ impl Foreign {
             let mut read = Vec::with_capacity(rows.len());
             for row in rows {
                 let text: String = row.try_get(0)?;
-                let unreadable = |error: serde_json::Error| StoreError::Unreadable { what: "row of another database", source: error.into() };
+                let unreadable =
+                    |error: serde_json::Error| StoreError::Unreadable { what: "row of another database", source: error.into() };
                 read.push(serde_json::from_str(&text).map_err(unreadable)?);
             }
             Ok(read)

@@ -23,7 +23,7 @@ use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::journal::{AttemptId, Intent, Journal as Port, JournalClosed, Settlement};
 
 use file::Segments;
-pub use frame::{Entry, Kept};
+pub use frame::{Entry, Kept, Reckoned};
 pub(crate) use read::Reader;
 
 /// How long a record may wait for the disk.
@@ -110,9 +110,8 @@ impl Journal {
         let mut recovered = Recovered::default();
         for (attempt, kept) in open {
             let amount = NanoUsd(kept.last.max(kept.intent.begun));
-            let (input, output) = (0, 0);
             crate::failpoint::hit("during_recovery");
-            self.write(&frame::settled(attempt, kept.intent.at, amount, true, (input, output)))?;
+            self.write(&frame::recovered(attempt, kept.intent.at, amount))?;
             recovered.attempts += 1;
             recovered.amount = recovered.amount.plus(amount);
         }
@@ -209,8 +208,8 @@ impl Port for Journal {
 
     fn settle(&self, settlement: &Settlement<'_>) {
         crate::failpoint::hit("before_settlement");
-        let Settlement { attempt, at, amount, estimated, tokens, .. } = *settlement;
-        if self.write(&frame::settled(attempt, at, amount, estimated, tokens)).is_err() {
+        let Settlement { attempt, amount, .. } = *settlement;
+        if self.write(&frame::settled(settlement)).is_err() {
             tracing::error!(%attempt, %amount, "a settlement could not be written; the next start will settle it by estimate");
         }
         crate::failpoint::hit("after_settlement");
@@ -235,6 +234,16 @@ impl std::fmt::Debug for Journal {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Journal").field("written", &self.written()).finish_non_exhaustive()
     }
+}
+
+/// Whether a gateway writes to the journal in that folder.
+pub fn is_taken(folder: &Path) -> bool {
+    file::is_taken(folder)
+}
+
+/// How many attempts the journal in that folder has an intent of and no settlement.
+pub fn open_attempts(folder: &Path) -> std::io::Result<usize> {
+    Ok(unsettled(folder)?.len())
 }
 
 /// The attempts that have an intent and no settlement.

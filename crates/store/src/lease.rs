@@ -142,6 +142,21 @@ async fn keep(lessor: Weak<Lessor>) {
     }
 }
 
+/// What was granted to a call that may have gone by then. Dropped with anything in it, that goes back at once.
+struct Untaken {
+    lessor: Option<Arc<Lessor>>,
+    slots: Vec<(Slot, NanoUsd)>,
+}
+
+impl Drop for Untaken {
+    fn drop(&mut self) {
+        let Some(lessor) = &self.lessor else { return };
+        for (slot, amount) in self.slots.drain(..).filter(|(_, amount)| *amount > NanoUsd::ZERO) {
+            lessor.give_back(slot, amount);
+        }
+    }
+}
+
 impl Authority for Lessor {
     fn lease(&self, mut asks: Vec<Ask>) -> Later<'_, Result<Vec<Grant>, Outage>> {
         Box::pin(async move {
@@ -158,17 +173,20 @@ impl Authority for Lessor {
             let (sql, instance, stale) = (self.sql.clone(), self.instance.clone(), !self.is_in_force());
             let lessor = self.myself.upgrade();
             let granted = self.thread.run(async move {
-                if let Some(lessor) = lessor.filter(|_| stale) {
+                if let Some(lessor) = lessor.as_ref().filter(|_| stale) {
                     lessor.beat().await?;
                 }
-                lease(&sql, &instance, &asks).await
+                let granted = lease(&sql, &instance, &asks).await?;
+                let slots = asks.into_iter().map(|ask| ask.slot).zip(granted.iter().map(|grant| grant.granted)).collect();
+                Ok((granted, Untaken { lessor, slots }))
             });
             let granted = tokio::time::timeout(PATIENCE, granted).await.unwrap_or(Err(StoreError::Silent));
-            let granted = granted.map_err(|error| {
+            let (granted, mut untaken) = granted.map_err(|error| {
                 tracing::warn!(%error, "no money can be leased");
                 self.alone.store(self.elapsed().saturating_add(PAUSE), Ordering::Release);
                 Outage
             })?;
+            untaken.slots.clear();
             let mut grants = vec![Grant::default(); granted.len()];
             order.into_iter().zip(granted).for_each(|(at, grant)| grants[at] = grant);
             Ok(grants)

@@ -4,12 +4,16 @@
 //! carried twice adds nothing the second time. Rows of counters are touched in the order of their keys, whoever touches them, so
 //! that gateways that share a database do not wait for each other in circles.
 
+mod adjust;
+mod attempts;
 mod carry;
 mod line;
 mod post;
 mod recorder;
 pub mod report;
+mod reprice;
 mod routed;
+mod seal;
 mod verify;
 mod writer;
 
@@ -23,14 +27,21 @@ use crate::error::StoreError;
 use crate::open::Store;
 use crate::sql::Sql;
 
+pub use adjust::{Correction, correct};
+pub use attempts::{Attempted, Attempts, attempts};
 pub use carry::{Balance, carry_blocking};
 pub use line::{LogLine, Part, Saving};
 pub use recorder::SpendLog;
+pub use reprice::{Changed, reprice};
 pub use verify::{Finding, Report, verify, verify_blocking};
 pub use writer::Writer;
 
 /// The level of providers: what they are owed.
 pub(crate) const OWED: &str = "owed";
+/// What is left of what callers are charged when providers have been paid.
+pub(crate) const MARGIN: &str = "gateway/margin";
+/// What a row is called that says what an attempt cost.
+pub(crate) const SETTLE: &str = "settle";
 /// The name of the window that never ends.
 pub(crate) const LIFETIME: &str = "lifetime";
 
@@ -99,6 +110,29 @@ async fn read_openings(sql: &Sql, now: i64) -> Result<Openings, StoreError> {
 pub fn openings_blocking(store: &Store, now: i64) -> Result<Openings, StoreError> {
     let sql = store.sql().clone();
     store.thread().block(async move { read_openings(&sql, now).await })
+}
+
+const SEVERAL: &str =
+    "SELECT account, span, start, spent, leased FROM ledger_windows WHERE account IN (SELECT CAST(value AS BIGINT) FROM json_each($1))";
+const SEVERAL_POSTGRES: &str = "SELECT account, span, start, spent, leased FROM ledger_windows WHERE account IN (SELECT CAST(json_array_elements_text($1::json) AS BIGINT))";
+
+/// What those scopes have spent, in every window there is of them, and what gateways have leased of their lifetime's money.
+pub async fn spends(store: &Store, scopes: &[ScopeId]) -> Result<(Openings, HashMap<ScopeId, NanoUsd>), StoreError> {
+    let by_account: HashMap<i64, ScopeId> = scopes.iter().map(|scope| (account_of(scope), scope.clone())).collect();
+    let mut found: Openings = scopes.iter().map(|scope| (scope.clone(), Vec::new())).collect();
+    let mut leased = HashMap::new();
+    let list = serde_json::Value::from(by_account.keys().copied().collect::<Vec<i64>>()).to_string();
+    let (pool, text) = (store.sql().pool.clone(), store.sql().either(SEVERAL, SEVERAL_POSTGRES).to_owned());
+    let rows = store.thread().run(async move { Ok(sqlx::query(sqlx::AssertSqlSafe(text)).bind(list).fetch_all(&pool).await?) }).await?;
+    for row in rows {
+        let (account, span, start, spent): (i64, String, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+        let (Some(scope), Some(window)) = (by_account.get(&account), Window::parse(&span)) else { continue };
+        if window == Window::Lifetime {
+            leased.insert(scope.clone(), NanoUsd(row.try_get(4)?));
+        }
+        found.entry(scope.clone()).or_default().push((window, start, NanoUsd(spent)));
+    }
+    Ok((found, leased))
 }
 
 /// What a scope has spent, by window and its start, as the database has it.

@@ -11,6 +11,7 @@
 
 pub mod archive;
 pub mod audit;
+pub mod backup;
 pub mod desk;
 pub mod error;
 pub mod experiment;

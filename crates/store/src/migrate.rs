@@ -23,6 +23,7 @@ const STEPS: &[Step] = &[
     Step { version: 12, statements: include_str!("../migrations/0012_daily_spend_key.sql") },
     Step { version: 20, statements: include_str!("../migrations/0020_vault.sql") },
     Step { version: 21, statements: include_str!("../migrations/0021_audit.sql") },
+    Step { version: 50, statements: include_str!("../migrations/0050_ledger_basis.sql") },
     Step { version: 60, statements: include_str!("../migrations/0060_answer_ids.sql") },
     Step { version: 80, statements: include_str!("../migrations/0080_kept_answers.sql") },
     Step { version: 90, statements: include_str!("../migrations/0090_experiments.sql") },
@@ -62,6 +63,11 @@ pub(crate) async fn migrate(sql: &Sql, now: i64) -> Result<(), StoreError> {
         Some(&found) if found > known + 1 => Err(StoreError::TooNew { found, known }),
         _ => Ok(()),
     }
+}
+
+/// The versions this gateway knows.
+pub(crate) fn known() -> impl Iterator<Item = i64> {
+    STEPS.iter().map(|step| step.version)
 }
 
 /// The statements of a file, without its comments.

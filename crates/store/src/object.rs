@@ -6,6 +6,7 @@
 mod grouping;
 mod identity;
 mod key;
+mod money;
 mod people;
 mod stored;
 mod team;
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
 pub use identity::{JwtKeyMapping, Password, Session};
 pub use key::{FormerKey, Key};
+pub use money::{CreditAccount, CreditEntry, CreditExpiry, DatedPrice, GATEWAY, WITHDRAWAL};
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
 pub use stored::{Credential, Model, Setting};
 pub use team::Team;

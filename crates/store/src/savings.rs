@@ -1,6 +1,6 @@
 //! What choosing models for requests has saved.
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row;
 
 use crate::error::StoreError;
 use crate::open::Store;
@@ -67,27 +67,26 @@ pub struct Sum {
     pub reference: i64,
 }
 
-const CHOSEN: &str = " FROM daily_savings WHERE day >= $1 AND day <= $2 AND ($3 IS NULL OR api_key = $3) AND ($4 IS NULL OR team_id = $4) \
-     AND ($5 IS NULL OR user_id = $5) AND ($6 = 0 OR user_id = $7 OR api_key = $8)";
-const SUMS: &str = "CAST(COALESCE(SUM(requests), 0) AS BIGINT), CAST(COALESCE(SUM(spend), 0) AS BIGINT), \
-     CAST(COALESCE(SUM(reference_spend), 0) AS BIGINT)";
+const SUMS: &str = "SELECT CASE WHEN $9 = 1 THEN day ELSE '' END AS c1, CASE WHEN $10 = 1 THEN api_key ELSE '' END AS c2, \
+     CASE WHEN $11 = 1 THEN team_id ELSE '' END AS c3, CASE WHEN $12 = 1 THEN user_id ELSE '' END AS c4, \
+     CASE WHEN $13 = 1 THEN model_group ELSE '' END AS c5, CASE WHEN $14 = 1 THEN model ELSE '' END AS c6, \
+     CASE WHEN $15 = 1 THEN reference ELSE '' END AS c7, CAST(SUM(requests) AS BIGINT), CAST(SUM(spend) AS BIGINT), \
+     CAST(SUM(reference_spend) AS BIGINT) FROM daily_savings WHERE day >= $1 AND day <= $2 AND ($3 IS NULL OR api_key = $3) \
+     AND ($4 IS NULL OR team_id = $4) AND ($5 IS NULL OR user_id = $5) AND ($6 = 0 OR user_id = $7 OR api_key = $8) \
+     GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 1, 2, 3, 4, 5, 6, 7 LIMIT $16";
 
-/// Sums of savings.
+/// Sums of savings; none where there is nothing to be summed.
 pub async fn sums(store: &Store, wanted: Wanted, by: &[By], limit: i64) -> Result<Vec<Sum>, StoreError> {
-    let columns: Vec<&str> = By::ALL.iter().map(|(one, _, column)| if by.contains(one) { *column } else { "''" }).collect();
-    let grouped: Vec<&str> = By::ALL.iter().filter(|(one, ..)| by.contains(one)).map(|(_, _, column)| *column).collect();
-    let group = match grouped.is_empty() {
-        true => String::new(),
-        false => format!(" GROUP BY {0} ORDER BY {0}", grouped.join(", ")),
-    };
-    let text = format!("SELECT {}, {SUMS}{CHOSEN}{group} LIMIT $9", columns.join(", "));
+    let grouped = By::ALL.map(|(one, ..)| i64::from(by.contains(&one)));
     let pool = store.sql().pool.clone();
     let query = async move {
         let until = if wanted.until.is_empty() { "9999-12-31".to_owned() } else { wanted.until };
         let own = i64::from(wanted.own.is_some());
         let (user, key) = wanted.own.unwrap_or_default();
-        let query = sqlx::query(AssertSqlSafe(text)).bind(wanted.from).bind(until).bind(wanted.api_key).bind(wanted.team);
-        let rows = query.bind(wanted.user).bind(own).bind(user).bind(key).bind(limit).fetch_all(&pool).await?;
+        let query = sqlx::query(SUMS).bind(wanted.from).bind(until).bind(wanted.api_key).bind(wanted.team);
+        let query = query.bind(wanted.user).bind(own).bind(user).bind(key);
+        let query = grouped.into_iter().fold(query, |query, by| query.bind(by));
+        let rows = query.bind(limit).fetch_all(&pool).await?;
         let mut sums = Vec::with_capacity(rows.len());
         for row in rows {
             let mut sum = Sum { requests: row.try_get(7)?, spend: row.try_get(8)?, reference: row.try_get(9)?, ..Sum::default() };

@@ -36,6 +36,7 @@ pub const STEERING: &[&str] = &[
     "drop_params",
     "additional_drop_params",
     "allowed_openai_params",
+    "router_settings_override",
     "mock_response",
     "mock_tool_calls",
     "mock_timeout",

@@ -220,6 +220,20 @@ pub struct Fault {
     pub raw: Bytes,
 }
 
+/// The most that is told of an error in words alone.
+const MAX_WORDS: usize = 1000;
+
+/// What a provider says that answers with an error in no form of its own: its words, unless they are a page that something in front
+/// of it made.
+pub(crate) fn in_words(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let text = text.trim();
+    match text.is_empty() || text.starts_with('<') {
+        true => "the provider reported an error without a message".to_owned(),
+        false => text.chars().take(MAX_WORDS).collect(),
+    }
+}
+
 impl Fault {
     /// A failure the gateway saw itself (a cut stream, say), not one the provider reported.
     pub fn seen(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {

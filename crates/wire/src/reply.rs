@@ -69,6 +69,17 @@ impl Finish {
     }
 }
 
+/// What a gateway makes of a cost, in US dollars, as decimals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bill {
+    /// What the provider is paid.
+    pub upstream: String,
+    /// By the price list: the prompt.
+    pub prompt: String,
+    /// By the price list: the answer.
+    pub answer: String,
+}
+
 /// What an answer took, in tokens. What the provider did not say is `None`, never zero.
 ///
 /// `input` counts all of the prompt, cached parts included; `output` counts all that was generated, thoughts included. Dialects
@@ -119,6 +130,8 @@ pub struct Usage {
     pub web_fetches: Option<u64>,
     /// What the provider says it costs, in its own currency unit, digits as sent.
     pub cost: Option<String>,
+    /// How a cost that was reckoned here came about.
+    pub bill: Option<Box<Bill>>,
     /// The usage object as sent, for the dialect it came from.
     pub raw: Option<(Dialect, Box<RawValue>)>,
 }
@@ -151,6 +164,35 @@ impl Usage {
         ]
     }
 
+    /// Sets the count of that name; one that is not known is nothing.
+    pub fn set(&mut self, name: &str, count: u64) {
+        let field = match name {
+            "input" => &mut self.input,
+            "output" => &mut self.output,
+            "total" => &mut self.total,
+            "cache_read" => &mut self.cache_read,
+            "cache_write" => &mut self.cache_write,
+            "cache_write_5m" => &mut self.cache_write_5m,
+            "cache_write_1h" => &mut self.cache_write_1h,
+            "reasoning" => &mut self.reasoning,
+            "input_text" => &mut self.input_text,
+            "input_audio" => &mut self.input_audio,
+            "input_image" => &mut self.input_image,
+            "input_video" => &mut self.input_video,
+            "input_document" => &mut self.input_document,
+            "input_tool" => &mut self.input_tool,
+            "output_text" => &mut self.output_text,
+            "output_audio" => &mut self.output_audio,
+            "output_image" => &mut self.output_image,
+            "accepted_prediction" => &mut self.accepted_prediction,
+            "rejected_prediction" => &mut self.rejected_prediction,
+            "web_searches" => &mut self.web_searches,
+            "web_fetches" => &mut self.web_fetches,
+            _ => return,
+        };
+        *field = Some(count);
+    }
+
     /// Takes over what a later report says; what it does not say stays.
     pub fn merge(&mut self, later: Usage) {
         macro_rules! newer {
@@ -159,7 +201,7 @@ impl Usage {
         newer!(input, output, total, cache_read, cache_write, cache_write_5m, cache_write_1h, reasoning);
         newer!(input_text, input_audio, input_image, input_video, input_document, input_tool);
         newer!(output_text, output_audio, output_image, accepted_prediction, rejected_prediction);
-        newer!(web_searches, web_fetches, cost, raw);
+        newer!(web_searches, web_fetches, cost, bill, raw);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The one place where every scope is kept once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -27,9 +27,16 @@ pub struct Book {
 struct Kept {
     scopes: HashMap<ScopeId, Arc<Scope>>,
     openings: Openings,
+    /// What the database said last was spent, where others spend too.
+    told: Openings,
+    /// Whose spend was asked for.
+    wishes: HashSet<ScopeId>,
     next: u64,
     shared: bool,
 }
+
+/// What the database said is remembered of no more scopes than these.
+const MOST_TOLD: usize = 16_384;
 
 #[derive(Clone, Debug, Default)]
 struct Common {
@@ -121,7 +128,17 @@ impl Book {
 
     /// What the scope of that id has spent in the window of that kind that is open now, as far as this gateway knows.
     pub fn spent(&self, id: &ScopeId, window: Window) -> NanoUsd {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.shared {
+            if kept.wishes.len() < MOST_TOLD {
+                kept.wishes.insert(id.clone());
+            }
+            if let Some(told) = kept.told.get(id) {
+                let start = window.start(self.clock.now());
+                let found = told.iter().find(|(kind, begun, _)| (*kind, *begun) == (window, start));
+                return found.map_or(NanoUsd::ZERO, |(_, _, spent)| *spent);
+            }
+        }
         if let Some(scope) = kept.scopes.get(id) {
             return scope.spent_in(window, self.clock.now()).unwrap_or_else(|| scope.spent());
         }
@@ -130,10 +147,50 @@ impl Book {
         opening.map_or(NanoUsd::ZERO, |(_, _, spent)| *spent)
     }
 
-    /// Corrects what the scope of that id has spent by that much.
-    pub fn correct(&self, id: &ScopeId, amount: NanoUsd) {
+    /// Whose spend was asked for since this was asked last: the database knows it better.
+    pub fn wishes(&self) -> Vec<ScopeId> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut kept.wishes).into_iter().collect()
+    }
+
+    /// Whether others spend too, so that what is known here is not all.
+    pub fn is_shared(&self) -> bool {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).shared
+    }
+
+    /// Learns from the database what everybody together has spent, where others spend too. `before` is what was known here when
+    /// all of it had been written there.
+    pub fn learn(&self, spends: Openings, before: &HashMap<ScopeId, NanoUsd>) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if !kept.shared {
+            return;
+        }
+        if kept.told.len() + spends.len() > MOST_TOLD {
+            kept.told.clear();
+        }
+        for (id, spent) in spends {
+            let whole = spent.iter().find(|(window, ..)| *window == Window::Lifetime).map_or(NanoUsd::ZERO, |(_, _, spent)| *spent);
+            if let (Some(scope), Some(before)) = (kept.scopes.get(&id), before.get(&id)) {
+                scope.spend(whole.minus(*before));
+            }
+            kept.told.insert(id, spent);
+        }
+    }
+
+    /// All that is known here to have been spent by that scope.
+    pub fn known(&self, id: &ScopeId) -> Option<NanoUsd> {
+        self.find(id).map(|scope| scope.spent())
+    }
+
+    /// What calls under way hold of that scope's money at most.
+    pub fn held(&self, id: &ScopeId) -> NanoUsd {
+        self.find(id).map_or(NanoUsd::ZERO, |scope| scope.state().purses.iter().map(|purse| purse.held).max().unwrap_or_default())
+    }
+
+    /// Corrects what the scope of that id has spent by that much: for ever and, of its windows, in those that are open and named.
+    pub fn correct(&self, id: &ScopeId, amount: NanoUsd, windows: &[Window]) {
         let scope = self.find(id).unwrap_or_else(|| self.scope(id.clone(), Terms::default()));
-        scope.correct(amount, self.clock.now());
+        scope.correct(amount, self.clock.now(), windows);
     }
 
     /// Every scope.

@@ -146,7 +146,13 @@ impl Bound {
             prices.map_or(NanoUsd::ZERO, |prices| NanoUsd::from_pico(PicoUsd(self.fixed(prices).0 + self.answers(prices, output).0)));
         // Limits of tokens are corrected when the answer is known; a model's longest answer would block them for nothing.
         let counted = if self.asked { output } else { output.min(PLAIN_ANSWER) };
-        Need { money, input: self.input, output: counted.saturating_mul(self.choices), beside: false }
+        Need {
+            money,
+            input: self.input,
+            output: counted.saturating_mul(self.choices),
+            beside: false,
+            free: prices.is_some() && money == NanoUsd::ZERO,
+        }
     }
 
     /// How long each answer may be for that much money; none where answers cost nothing, or nothing is left for them.
@@ -163,8 +169,15 @@ impl Bound {
 
     /// What everything but the answers costs.
     fn fixed(&self, prices: &Prices) -> PicoUsd {
-        let mut parts =
-            [Component::Input, Component::CacheRead, Component::CacheWrite, Component::AudioInput, Component::ImageInput].to_vec();
+        let mut parts = [
+            Component::Input,
+            Component::CacheRead,
+            Component::CacheWrite,
+            Component::AudioInput,
+            Component::ImageInput,
+            Component::VideoInput,
+        ]
+        .to_vec();
         if self.long_cache {
             parts.push(Component::CacheWriteHour);
         }
@@ -264,3 +277,6 @@ pub fn cap_key(dialect: Dialect, newer: bool) -> Option<&'static str> {
         Dialect::Gemini | Dialect::Bedrock | Dialect::Ollama | Dialect::Replicate => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -149,8 +149,9 @@ impl Hold {
         let granted = authority.lease(asks.clone()).await.map_err(|_| unavailable)?;
         let mut short = None;
         for (ask, grant) in asks.iter().zip(&granted) {
+            // A target's scope is no longer among those of the call while nothing is taken of it.
             if grant.granted > NanoUsd::ZERO
-                && let Some(scope) = self.engaged.iter().find(|engaged| engaged.scope.id == ask.slot.scope).map(|engaged| &engaged.scope)
+                && let Some(scope) = self.book.find(&ask.slot.scope)
             {
                 scope.state().grant(&ask.slot, grant.granted);
             }
@@ -160,7 +161,8 @@ impl Hold {
                     Why::Budget {
                         // What was spent here may not have reached the authority yet.
                         spent: grant.spent.max(self.spent_here(ask)),
-                        held: grant.held,
+                        // What lies here unused is granted already, and is this call's to take.
+                        held: grant.held.minus(self.free_here(ask)).max(NanoUsd::ZERO),
                         limit: ask.limit,
                         needs: ask.least,
                         window: ask.slot.window,
@@ -177,6 +179,12 @@ impl Hold {
     fn spent_here(&self, ask: &Ask) -> NanoUsd {
         let engaged = self.engaged.iter().find(|engaged| engaged.scope.id == ask.slot.scope);
         engaged.and_then(|engaged| engaged.scope.spent_in(ask.slot.window, self.book.now())).unwrap_or_default()
+    }
+
+    /// What was granted here of what is asked for, and neither spent nor held.
+    fn free_here(&self, ask: &Ask) -> NanoUsd {
+        let engaged = self.engaged.iter().find(|engaged| engaged.scope.id == ask.slot.scope);
+        engaged.map_or(NanoUsd::ZERO, |engaged| engaged.scope.state().free(ask.slot.window))
     }
 
     fn name_of(&self, id: &ScopeId) -> String {

@@ -3,6 +3,7 @@
 use super::hold::Line;
 use super::nano::NanoUsd;
 use super::window::Micros;
+use crate::catalog::Component;
 
 /// The id of one attempt: 48 bits of milliseconds and 80 of chance, so that ids sort by time and nobody guesses one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -56,6 +57,17 @@ pub enum Ending {
     Void,
 }
 
+/// From what an amount was reckoned, so that it can be reckoned again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Basis {
+    /// Counts of the provider's report by name, or those that were guessed; none of them zero.
+    pub counts: Vec<(&'static str, u64)>,
+    /// What was counted beside tokens.
+    pub pieces: Vec<(Component, u64)>,
+    /// The terms of service the provider says it served under.
+    pub service: Option<String>,
+}
+
 /// What an attempt cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settlement<'a> {
@@ -67,8 +79,14 @@ pub struct Settlement<'a> {
     pub at: Micros,
     /// How it ended.
     pub ending: Ending,
-    /// What it cost.
+    /// What is charged for it.
     pub amount: NanoUsd,
+    /// What the provider is owed; the rest is the margin.
+    pub owed: NanoUsd,
+    /// From what both were reckoned.
+    pub basis: &'a Basis,
+    /// The model, in the provider's words.
+    pub model: &'a str,
     /// Whether that is a guess, since nobody reported what was used.
     pub estimated: bool,
     /// What it held.

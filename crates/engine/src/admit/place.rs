@@ -14,6 +14,7 @@ use super::tab::Tab;
 use crate::call::Call;
 use crate::error::{Error, Origin, Retry};
 use crate::principal::Principal;
+use crate::tariff::Tariffs;
 
 /// Admits calls.
 #[derive(Clone)]
@@ -23,6 +24,7 @@ pub struct Admission {
     book: Arc<Book>,
     authority: Option<Arc<dyn Authority>>,
     journal: Option<Arc<dyn Journal>>,
+    tariffs: Arc<Tariffs>,
     shares: Option<Arc<dyn Shares>>,
 }
 
@@ -35,7 +37,15 @@ pub struct Permit {
 impl Admission {
     /// Admits up to `bound` calls at a time.
     pub fn new(bound: usize) -> Self {
-        Self { in_flight: Arc::default(), bound, book: Arc::default(), authority: None, journal: None, shares: None }
+        Self {
+            in_flight: Arc::default(),
+            bound,
+            book: Arc::default(),
+            authority: None,
+            journal: None,
+            tariffs: Arc::default(),
+            shares: None,
+        }
     }
 
     /// With those scopes.
@@ -60,6 +70,27 @@ impl Admission {
     #[must_use]
     pub fn with_journal(self, journal: Arc<dyn Journal>) -> Self {
         Self { journal: Some(journal), ..self }
+    }
+
+    /// With those prices.
+    #[must_use]
+    pub fn with_tariffs(self, tariffs: Arc<Tariffs>) -> Self {
+        Self { tariffs, ..self }
+    }
+
+    /// What everything is charged by.
+    pub fn tariffs(&self) -> &Arc<Tariffs> {
+        &self.tariffs
+    }
+
+    /// Who decides on money, where that is somebody else.
+    pub(super) fn authority(&self) -> Option<&Arc<dyn Authority>> {
+        self.authority.as_ref()
+    }
+
+    /// Who writes down what money is spent on.
+    pub(super) fn journal(&self) -> Option<&Arc<dyn Journal>> {
+        self.journal.as_ref()
     }
 
     /// Where every scope is kept.
@@ -104,7 +135,7 @@ impl Admission {
 
     fn tab_over(&self, hold: Hold, call: &Call) -> Tab {
         let book = self.book.clone();
-        Tab::new(hold, self.journal.clone(), &call.id, Box::new(move || book.now()))
+        Tab::new(hold, self.journal.clone(), self.tariffs.clone(), &call.id, Box::new(move || book.now()))
     }
 }
 

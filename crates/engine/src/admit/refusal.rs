@@ -161,6 +161,7 @@ impl Refusal {
             Level::Guardrail => "Guardrail",
             Level::Provider => "Provider",
             Level::Deployment => "Deployment",
+            Level::Credits => "Credits",
             Level::Rule => "Rule",
         }
     }

@@ -42,13 +42,15 @@ pub enum Level {
     Provider,
     /// A deployment.
     Deployment,
+    /// Prepaid credits; the id is the level's name and whose they are.
+    Credits,
     /// One share of a rule; the id is the rule's and what it is counted by.
     Rule,
 }
 
 impl Level {
     /// Every level.
-    pub const ALL: [Level; 15] = [
+    pub const ALL: [Level; 16] = [
         Level::Proxy,
         Level::Organization,
         Level::Workspace,
@@ -63,6 +65,7 @@ impl Level {
         Level::Guardrail,
         Level::Provider,
         Level::Deployment,
+        Level::Credits,
         Level::Rule,
     ];
 
@@ -83,6 +86,7 @@ impl Level {
             Level::Guardrail => "guardrail",
             Level::Provider => "provider",
             Level::Deployment => "deployment",
+            Level::Credits => "credits",
             Level::Rule => "rule",
         }
     }
@@ -347,10 +351,11 @@ impl Scope {
         state.standings_at(&terms, now)
     }
 
-    /// Corrects what it has spent, for ever and in the windows that are open.
-    pub(super) fn correct(&self, amount: NanoUsd, now: Micros) {
+    /// Corrects what it has spent, for ever and in those of its windows that are open.
+    pub(super) fn correct(&self, amount: NanoUsd, now: Micros, windows: &[Window]) {
         let mut state = self.state();
-        for purse in state.purses.iter_mut().filter(|purse| purse.window.start(now) <= purse.start) {
+        let concerned = |window: Window| window == Window::Lifetime || windows.contains(&window);
+        for purse in state.purses.iter_mut().filter(|purse| concerned(purse.window) && purse.window.start(now) <= purse.start) {
             purse.spent = purse.spent.plus(amount);
         }
         self.spend(amount);

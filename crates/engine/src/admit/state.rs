@@ -19,6 +19,8 @@ pub struct Need {
     pub output: u64,
     /// It is for a second attempt beside the first one: one call has both, and is counted once.
     pub beside: bool,
+    /// It is known to cost nothing, so that no budget need have anything left.
+    pub free: bool,
 }
 
 impl Need {
@@ -170,10 +172,10 @@ impl State {
             let spent = view.spent(&purse).plus(settled);
             let held = purse.held.minus(mine);
             let committed = spent.plus(held);
-            let fits = committed.plus(need.money) <= budget.limit && (need.money > NanoUsd::ZERO || committed < budget.limit);
+            let fits = need.free || committed.plus(need.money) <= budget.limit && (need.money > NanoUsd::ZERO || committed < budget.limit);
             match budget.mode {
                 Mode::Audit => {}
-                Mode::Enforce if view.leased => {
+                Mode::Enforce if view.leased && !need.free => {
                     let short = committed.plus(need.money).minus(purse.granted);
                     let short = if view.in_force { short } else { short.max(need.money) };
                     if short > NanoUsd::ZERO {
@@ -272,6 +274,12 @@ impl State {
             _ => standing,
         };
         self.standings(terms).map(fresh).collect()
+    }
+
+    /// What was granted for windows of that kind and is neither spent nor held.
+    pub(super) fn free(&self, window: Window) -> NanoUsd {
+        let purse = self.purses.iter().find(|purse| purse.window == window);
+        purse.map_or(NanoUsd::ZERO, |purse| purse.granted.minus(purse.spent.plus(purse.held)).max(NanoUsd::ZERO))
     }
 
     /// What was granted is granted no more; what is spent and held stays so.

@@ -8,16 +8,17 @@ use switchboard_wire::{Operation, prepare};
 
 use super::bound::{Bound, cap_key};
 use super::hold::Hold;
-use super::journal::{AttemptId, Ending, Intent, Journal, Settlement};
+use super::journal::{AttemptId, Basis, Ending, Intent, Journal, Settlement};
 use super::nano::NanoUsd;
 use super::refusal::{Refusal, Why};
 use super::scope::Unit;
-use super::state::Standing;
+use super::state::{Need, Standing};
 use super::window::Micros;
 use crate::call::{Call, Content};
-use crate::catalog::Prices;
+use crate::catalog::Component;
 use crate::deployment::Deployment;
 use crate::error::{Error, Origin, Retry};
+use crate::tariff::{Tariff, Tariffs};
 
 /// Shorter answers than this are no use: a call that could have no longer one is refused.
 const SHORTEST: u64 = 16;
@@ -30,6 +31,7 @@ const BYTES_OF_TOKEN: u64 = 4;
 pub struct Tab {
     hold: Hold,
     journal: Option<Arc<dyn Journal>>,
+    tariffs: Arc<Tariffs>,
     call: String,
     now: Box<dyn Fn() -> Micros + Send>,
     open: Option<Open>,
@@ -50,22 +52,32 @@ struct Open {
 }
 
 /// What an attempt came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Charge {
     /// What it cost.
     pub amount: NanoUsd,
+    /// What of that the provider is owed, and what it gave as a discount besides.
+    pub owed: NanoUsd,
     /// Whether that is a guess.
     pub estimated: bool,
     /// Tokens of the prompt.
     pub input: u64,
     /// Tokens of the answer.
     pub output: u64,
+    /// From what it was reckoned.
+    pub basis: Basis,
 }
 
 impl Tab {
-    pub(super) fn new(hold: Hold, journal: Option<Arc<dyn Journal>>, call: &str, now: Box<dyn Fn() -> Micros + Send>) -> Self {
+    pub(super) fn new(
+        hold: Hold,
+        journal: Option<Arc<dyn Journal>>,
+        tariffs: Arc<Tariffs>,
+        call: &str,
+        now: Box<dyn Fn() -> Micros + Send>,
+    ) -> Self {
         let call = call.to_owned();
-        Self { hold, journal, call, now, open: None, unspent: NanoUsd::ZERO, charged: NanoUsd::ZERO, estimated: false }
+        Self { hold, journal, tariffs, call, now, open: None, unspent: NanoUsd::ZERO, charged: NanoUsd::ZERO, estimated: false }
     }
 
     /// Takes what an attempt at that target may need. What the attempt before held is given back in the same step.
@@ -80,11 +92,11 @@ impl Tab {
             prompt: bytes.div_ceil(BYTES_OF_TOKEN),
         };
         let settled = std::mem::take(&mut self.unspent);
-        let prices = target.card.as_ref().map(|card| &card.prices).filter(|prices| !prices.is_empty());
         let taken = if self.hold.is_limited(place.0, place.1) {
-            self.fit(call, target, prices, settled).await
+            let tariffs = self.tariffs.clone();
+            self.fit(call, target, &tariffs.of(target, (self.now)()), settled).await
         } else {
-            self.hold.take(place, super::Need::default(), settled).await.map(|()| None).map_err(Box::new)
+            self.hold.take(place, Need::default(), settled).await.map(|()| None).map_err(Box::new)
         };
         match taken {
             Ok(cap) => open.cap = cap,
@@ -108,26 +120,31 @@ impl Tab {
         &mut self,
         call: &Call,
         target: &Arc<Deployment>,
-        prices: Option<&Prices>,
+        tariff: &Tariff<'_>,
         settled: NanoUsd,
     ) -> Result<Option<u64>, Box<Refusal>> {
         let place = (target.spec.provider.as_str(), target.spec.id.as_str());
+        let prices = tariff.prices();
+        let need = |bound: &Bound| {
+            let need = bound.need(prices.as_deref());
+            Need { money: if prices.is_some() { NanoUsd(tariff.markup.above(need.money.0)) } else { need.money }, ..need }
+        };
         let bound = Bound::of(call, target);
-        let Err(first) = self.hold.take(place, bound.need(prices), settled).await else { return Ok(None) };
+        let Err(first) = self.hold.take(place, need(&bound), settled).await else { return Ok(None) };
         if !first.why.is_by_size() {
             return Err(Box::new(first));
         }
         let bound = counted(call, bound).await;
-        let Err(refusal) = self.hold.take(place, bound.need(prices), settled).await else { return Ok(None) };
-        let (Why::Budget { spent, held, limit, .. }, Some(prices)) = (&refusal.why, prices) else { return Err(Box::new(refusal)) };
+        let Err(refusal) = self.hold.take(place, need(&bound), settled).await else { return Ok(None) };
+        let (Why::Budget { spent, held, limit, .. }, Some(list)) = (&refusal.why, &prices) else { return Err(Box::new(refusal)) };
         let newer = target.profile.max_completion_tokens == Some(true);
         let settable = target.dialect_for(call.door.dialect).and_then(|spoken| cap_key(spoken, newer)).is_some();
         if bound.asked || !settable || call.door.operation != Operation::Chat {
             return Err(Box::new(refusal));
         }
-        let left = limit.minus(*spent).minus(*held);
-        let Some(cap) = bound.affordable(prices, left).filter(|cap| *cap >= SHORTEST) else { return Err(Box::new(refusal)) };
-        self.hold.take(place, bound.within(cap).need(Some(prices)), settled).await.map_err(Box::new)?;
+        let left = NanoUsd(tariff.markup.below(limit.minus(*spent).minus(*held).0));
+        let Some(cap) = bound.affordable(list, left).filter(|cap| *cap >= SHORTEST) else { return Err(Box::new(refusal)) };
+        self.hold.take(place, need(&bound.within(cap)), settled).await.map_err(Box::new)?;
         Ok(Some(cap))
     }
 
@@ -141,7 +158,7 @@ impl Tab {
                 call: &self.call,
                 at: (self.now)(),
                 reserved: self.hold.need().money,
-                begun: open.prompt_cost(),
+                begun: open.prompt_cost(&self.tariffs.of(&open.target, (self.now)())),
                 lines: &lines,
                 provider: &open.target.spec.provider,
                 deployment: &open.target.spec.id,
@@ -153,6 +170,11 @@ impl Tab {
         }
         open.sent = true;
         Ok(())
+    }
+
+    /// What everything is charged by.
+    pub fn tariffs(&self) -> &Arc<Tariffs> {
+        &self.tariffs
     }
 
     /// The longest answer there is money for, where the caller gave no limit and the budget does.
@@ -188,6 +210,9 @@ impl Tab {
                 at: (self.now)(),
                 ending,
                 amount,
+                owed: charge.owed,
+                basis: &charge.basis,
+                model: &open.target.spec.model,
                 estimated: charge.estimated,
                 reserved: self.hold.need().money,
                 lines: &self.hold.lines(),
@@ -224,10 +249,10 @@ impl Tab {
 
 impl Open {
     /// What the prompt costs, by guess.
-    fn prompt_cost(&self) -> NanoUsd {
-        use crate::catalog::Component;
-        let rate = self.target.card.as_ref().and_then(|card| card.prices.base(Component::Input));
-        rate.map_or(NanoUsd::ZERO, |rate| NanoUsd::from_pico(rate.cost(Component::Input, self.prompt)))
+    fn prompt_cost(&self, tariff: &Tariff<'_>) -> NanoUsd {
+        let rate = tariff.prices().and_then(|prices| prices.base(Component::Input));
+        let cost = rate.map(|rate| NanoUsd::from_pico(rate.cost(Component::Input, self.prompt)));
+        cost.filter(|cost| *cost > NanoUsd::ZERO).map_or(NanoUsd::ZERO, |cost| NanoUsd(tariff.markup.above(cost.0)))
     }
 }
 

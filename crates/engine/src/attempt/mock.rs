@@ -9,14 +9,15 @@ use switchboard_wire::Operation;
 use switchboard_wire::assemble::events_of;
 use switchboard_wire::chat::Part;
 use switchboard_wire::problem::{Kind, Problem};
-use switchboard_wire::reply::{ChatReply, Reason};
+use switchboard_wire::reply::{ChatReply, Finish, Reason};
 
 use super::Attempts;
 use super::journey::Journey;
 use crate::answer::{Answer, AnswerBody};
 use crate::asked::Mock;
+use crate::call::Call;
 use crate::error::{Error, Origin, Retry};
-use crate::exchange::{stamp, stream_headers};
+use crate::exchange::{Made, stamp, stream_headers};
 use crate::figures;
 use crate::health::Failure;
 use crate::meter::Meter;
@@ -29,7 +30,7 @@ pub(super) async fn make(attempts: &Attempts<'_>, mock: &Mock, journey: &mut Jou
     let (failure, kind, code) = match mock {
         Mock::Response(text) => match named(text) {
             Some(failure) => failure,
-            None if attempts.call.door.operation == Operation::Chat => return Ok(answer(attempts, text, meter)),
+            None if attempts.call.door.operation == Operation::Chat => return Ok(answer(attempts.call, text, meter).0),
             None => (Failure::Request, Kind::BadRequest, "mock_not_supported"),
         },
         Mock::Timeout => {
@@ -41,10 +42,25 @@ pub(super) async fn make(attempts: &Attempts<'_>, mock: &Mock, journey: &mut Jou
         Mock::ContentPolicyFallbacks => (Failure::ContentPolicy, Kind::Filtered, "content_filter"),
         Mock::RateLimit => (Failure::RateLimited, Kind::RateLimited, "rate_limit_exceeded"),
     };
-    let message = format!("this failure of the model `{}` was asked for and is made up", attempts.call.model);
-    let problem = Problem::new(kind, message).with_code(code);
-    journey.note(Error::new(problem, Origin::Provider, Retry::Next).of(failure));
+    journey.note(failed(attempts.call, (failure, kind, code)));
     Err(meter)
+}
+
+/// What a deployment says whose answers are made up.
+pub(super) fn instead(call: &Call, text: &str, meter: Meter) -> Result<Made, (Error, Meter)> {
+    match named(text) {
+        Some(failure) => Err((failed(call, failure), meter)),
+        None => {
+            let (answer, meter) = answer(call, text, meter);
+            Ok((answer, Some(meter)))
+        }
+    }
+}
+
+fn failed(call: &Call, (failure, kind, code): (Failure, Kind, &'static str)) -> Error {
+    let message = format!("this failure of the model `{}` was asked for and is made up", call.model);
+    let problem = Problem::new(kind, message).with_code(code);
+    Error::new(problem, Origin::Provider, Retry::Next).of(failure)
 }
 
 /// The texts that stand for one of LiteLLM's exceptions.
@@ -61,8 +77,7 @@ fn named(text: &str) -> Option<(Failure, Kind, &'static str)> {
 }
 
 /// An answer with that text, in the client's words. What it would have taken is not made up.
-fn answer(attempts: &Attempts<'_>, text: &str, mut meter: Meter) -> Answer {
-    let call = attempts.call;
+fn answer(call: &Call, text: &str, mut meter: Meter) -> (Answer, Meter) {
     let part = Part::text(text);
     let reply = ChatReply { model: Some(call.model.clone()), parts: vec![part], ..ChatReply::default() };
     let mut headers = HeaderMap::new();
@@ -79,8 +94,8 @@ fn answer(attempts: &Attempts<'_>, text: &str, mut meter: Meter) -> Answer {
         }
     }
     meter.content();
-    meter.complete(Some(Reason::Stop), None);
+    meter.complete(Some(Finish { reason: Reason::Stop, ..Finish::default() }), None);
     meter.note(|record| record.status = 200);
     figures::whole(&mut headers, &meter);
-    Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(out.freeze())) }
+    (Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(out.freeze())) }, meter)
 }

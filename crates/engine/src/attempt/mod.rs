@@ -218,6 +218,9 @@ impl Attempts<'_> {
             other_model: manner.other_model,
         };
         let target = &target.deployment;
+        if let Some(text) = target.spec.mock.as_deref().filter(|_| self.call.door.operation == Operation::Chat) {
+            return mock::instead(self.call, text, meter);
+        }
         if self.call.door.operation != Operation::Chat {
             return Box::pin(operation::run(dispatch, target, meter)).await;
         }

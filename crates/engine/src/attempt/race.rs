@@ -90,13 +90,13 @@ pub(super) async fn run(
                     Ok((beside, marked(made, "won")))
                 }
                 Err((error, mut other)) => {
-                    attempts.failed(plan, journey, (beside, error), &mut other);
+                    lost(attempts, plan, journey, (beside, error), &mut other);
                     Err((None, meter))
                 }
             }
         }
         (false, Err((error, mut other))) => {
-            attempts.failed(plan, journey, (beside, error), &mut other);
+            lost(attempts, plan, journey, (beside, error), &mut other);
             drop(other);
             placed(at, first.await)
         }
@@ -114,6 +114,13 @@ async fn second(attempts: &Attempts<'_>, plan: &Plan, (turn, manner): (Turn, Man
     let made = attempts.once(target, manner, meter).await;
     drop(retrying);
     made
+}
+
+/// Draws the consequences of a second attempt that failed. That there was no room for two in a budget says nothing of the first one.
+fn lost(attempts: &Attempts<'_>, plan: &Plan, journey: &mut Journey, (at, error): (usize, Error), meter: &mut Meter) {
+    if error.refusal.is_none() {
+        attempts.failed(plan, journey, (at, error), meter);
+    }
 }
 
 pub(super) fn placed(at: usize, ended: Attempted) -> Ended {

@@ -206,7 +206,7 @@ fn read_price(card: &mut ModelCard, field: &str, raw: &RawValue, place: Place) -
 }
 
 /// Sets a price by the name and in the unit that price lists use (USD per token, second or piece). `false`: it is no price.
-pub(crate) fn set_price(card: &mut ModelCard, field: &str, usd: &str) -> bool {
+pub fn set_price(card: &mut ModelCard, field: &str, usd: &str) -> bool {
     let key = price_key(field, Place { above: 0, service: Service::Standard });
     let price = key.zip(Rate::parse(usd).ok());
     price.map(|(key, rate)| card.prices.set(key, rate)).is_some()

@@ -9,6 +9,9 @@ mod written;
 pub use written::Written;
 
 mod bound;
+mod exact;
+
+pub use exact::{Exact, Share};
 
 /// Money in units of 1e-12 USD.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -385,38 +388,15 @@ impl Prices {
     /// The price that holds for a prompt of that many tokens: of the bands the prompt reaches, the highest; within it the
     /// terms asked for, else the standard ones.
     pub fn rate(&self, component: Component, qualifier: &str, service: Service, prompt: u64) -> Option<Rate> {
-        let holds = |key: &PriceKey| {
-            key.component == component
-                && key.qualifier == qualifier
-                && (key.above == 0 || prompt > u64::from(key.above))
-                && (key.service == service || key.service == Service::Standard)
-        };
-        let best = self.0.iter().filter(|(key, _)| holds(key)).max_by_key(|(key, _)| (key.above, key.service == service));
-        best.map(|(_, rate)| *rate)
+        self.of_service(component, qualifier, service, prompt).map(|(rate, _)| rate)
     }
 
     /// What a call cost. `prompt` is the number of all prompt tokens, cached ones included: it chooses the length band.
     pub fn cost(&self, amounts: &[Amount<'_>], service: Service, prompt: u64) -> Result<PicoUsd, CostError> {
-        let mut total: i128 = 0;
-        for amount in amounts.iter().filter(|amount| amount.quantity > 0) {
-            let rate = self.rate_or_otherwise(amount, service, prompt).ok_or(CostError::Unpriced(amount.component))?;
-            let per = if amount.component.unit() == Unit::Time { 1000 } else { 1 };
-            let part = rate.times(amount.quantity, per).ok_or(CostError::OutOfRange)?;
-            total = total.checked_add(part).ok_or(CostError::OutOfRange)?;
+        let mut total = Exact::ZERO;
+        for amount in amounts {
+            total = total.plus(self.exact(amount, service, prompt)?).ok_or(CostError::OutOfRange)?;
         }
-        let whole = total.div_euclid(RATES_PER_PICO);
-        Ok(PicoUsd(whole + i128::from(total.rem_euclid(RATES_PER_PICO) != 0)))
-    }
-
-    fn rate_or_otherwise(&self, amount: &Amount<'_>, service: Service, prompt: u64) -> Option<Rate> {
-        let mut component = Some(amount.component);
-        while let Some(tried) = component {
-            let exact = self.rate(tried, amount.qualifier, service, prompt);
-            if let Some(rate) = exact.or_else(|| self.rate(tried, "", service, prompt)) {
-                return Some(rate);
-            }
-            component = tried.otherwise();
-        }
-        None
+        Ok(total.pico())
     }
 }

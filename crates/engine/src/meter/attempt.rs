@@ -35,3 +35,30 @@ pub struct Attempt {
     /// Whether it was given up because the other one was quicker.
     pub outrun: bool,
 }
+
+/// What a client says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// The address of its page.
+    pub referer: Option<String>,
+    /// What it calls itself.
+    pub title: Option<String>,
+    /// Its program.
+    pub agent: Option<String>,
+}
+
+impl Client {
+    /// What those headers say.
+    pub fn of(headers: &http::HeaderMap) -> Self {
+        const LONGEST: usize = 256;
+        let said = |names: [&str; 2]| {
+            let value = names.into_iter().find_map(|name| headers.get(name)?.to_str().ok())?;
+            Some(value.chars().take(LONGEST).collect())
+        };
+        Self {
+            referer: said(["http-referer", "referer"]),
+            title: said(["x-openrouter-title", "x-title"]),
+            agent: said(["user-agent", "user-agent"]),
+        }
+    }
+}

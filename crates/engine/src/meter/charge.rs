@@ -11,9 +11,11 @@
 use switchboard_wire::event::Delta;
 use switchboard_wire::reply::Usage;
 
-use super::{Outcome, cost};
+use super::{Outcome, bill};
+use crate::admit::journal::Basis;
 use crate::admit::{Charge, NanoUsd};
-use crate::catalog::{Component, ModelCard};
+use crate::catalog::Component;
+use crate::tariff::Tariff;
 
 /// No attempt costs more: what says so is a mistake, and is told.
 const SANE: NanoUsd = NanoUsd(10_000_000_000_000);
@@ -50,38 +52,46 @@ pub(crate) struct End<'a> {
 }
 
 impl End<'_> {
-    /// What it is charged at those prices.
-    pub(crate) fn charge(&self, card: Option<&ModelCard>) -> Charge {
+    /// What it is charged by that tariff.
+    pub(crate) fn charge(&self, tariff: &Tariff<'_>) -> Charge {
         let complete = self.outcome == Outcome::Complete;
         let reported = self.usage.filter(|usage| usage.input.is_some() || usage.output.is_some());
         if complete && (reported.is_some() || !self.counted.is_empty()) {
-            return self.by_report(card, reported, false);
+            return self.by_report(tariff, reported, false);
         }
         match (self.outcome, reported) {
             (Outcome::Failed(_), None) if self.delivered.tokens() == 0 && !self.maybe_billed => Charge::default(),
-            (Outcome::Failed(_), Some(usage)) if self.delivered.tokens() == 0 => self.by_report(card, Some(usage), false),
+            (Outcome::Failed(_), Some(usage)) if self.delivered.tokens() == 0 => self.by_report(tariff, Some(usage), false),
             (_, reported) => {
                 let told = reported.cloned().unwrap_or_default();
                 let output = told.output.unwrap_or(0).max(self.delivered.tokens());
                 let usage = Usage { input: Some(told.input.unwrap_or(self.prompt)), output: Some(output), ..told };
-                self.by_report(card, Some(&usage), true)
+                self.by_report(tariff, Some(&usage), true)
             }
         }
     }
 
-    fn by_report(&self, card: Option<&ModelCard>, usage: Option<&Usage>, estimated: bool) -> Charge {
-        let priced = card.and_then(|card| cost(card, usage, self.counted, self.service));
-        let amount = priced.map_or(NanoUsd::ZERO, NanoUsd::from_pico);
+    fn by_report(&self, tariff: &Tariff<'_>, usage: Option<&Usage>, estimated: bool) -> Charge {
+        let bill = bill(tariff, usage, self.counted, self.service).unwrap_or_default();
+        let amount = NanoUsd::from_pico(bill.charged.pico());
         if amount > SANE {
             tracing::error!(%amount, "an attempt seems to cost more than any can; the price of its model must be wrong");
         }
         let tokens = |count: fn(&Usage) -> Option<u64>| usage.and_then(count).unwrap_or(0);
         Charge {
             amount: amount.clamp(NanoUsd::ZERO, SANE),
+            owed: NanoUsd::from_pico(bill.owed.pico()).clamp(NanoUsd::ZERO, SANE),
             estimated,
             input: tokens(|usage| usage.input),
             output: tokens(|usage| usage.output),
+            basis: self.basis(usage),
         }
+    }
+
+    /// From what it was reckoned, so that it can be reckoned again at other prices.
+    fn basis(&self, usage: Option<&Usage>) -> Basis {
+        let counts = usage.into_iter().flat_map(Usage::counts).filter_map(|(name, count)| Some((name, count.filter(|count| *count > 0)?)));
+        Basis { counts: counts.collect(), pieces: self.counted.to_vec(), service: self.service.map(str::to_owned) }
     }
 }
 
@@ -90,5 +100,12 @@ pub(super) fn delta_bytes(delta: &Delta) -> u64 {
     match delta {
         Delta::Text(text) | Delta::Arguments(text) | Delta::Transcript(text) => text.len() as u64,
         Delta::Seal(_) | Delta::Citation(_) | Delta::AudioData(_) => 0,
+    }
+}
+
+impl super::Meter {
+    /// The answer has that id.
+    pub fn answered(&mut self, id: &str) {
+        self.note(|record| record.answer_id = Some(id.to_owned()));
     }
 }

@@ -1,61 +1,159 @@
-//! From usage to cost, by the prices of a card.
+//! From usage to cost: what was used of what has a price, and what that comes to.
 
 use switchboard_wire::reply::Usage;
 
-use crate::catalog::{Amount, Component, ModelCard, PicoUsd, Service};
+use crate::catalog::{Amount, Component, Exact, ModelCard, PicoUsd, Prices, Service, Share};
+use crate::tariff::{Markup, Tariff};
+
+/// What an answer costs, and how that came about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bill {
+    /// By the price list.
+    pub list: Exact,
+    /// To the provider: less the discount.
+    pub owed: Exact,
+    /// To the caller: with the margin.
+    pub charged: Exact,
+    /// What was taken off and laid on.
+    pub markup: Markup,
+    /// Of the list price: what the parts come to.
+    pub parts: Parts,
+}
+
+/// The parts of a list price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// All of the prompt, with what was read from and written to caches.
+    pub input: Exact,
+    /// All of the answer, with the thoughts.
+    pub output: Exact,
+    /// Of the prompt: read from a cache.
+    pub cache_read: Exact,
+    /// Of the prompt: written to a cache.
+    pub cache_write: Exact,
+    /// Of the answer: thoughts.
+    pub reasoning: Exact,
+    /// Searches and other tools of the provider.
+    pub tools: Exact,
+}
+
+impl Bill {
+    /// What was taken off.
+    pub fn discount(&self) -> Exact {
+        self.list.minus(self.owed)
+    }
+
+    /// What was laid on.
+    pub fn margin(&self) -> Exact {
+        self.charged.minus(self.owed)
+    }
+
+    /// The share that was laid on.
+    pub fn margin_share(&self) -> Share {
+        self.markup.margin
+    }
+}
+
+impl Parts {
+    fn add(&mut self, component: Component, cost: Exact) -> Option<()> {
+        use Component as C;
+        let to = |sum: &mut Exact| sum.plus(cost).map(|total| *sum = total);
+        match component {
+            C::CacheRead | C::ExplicitCacheRead | C::AudioCacheRead | C::ImageCacheRead => {
+                to(&mut self.cache_read)?;
+                to(&mut self.input)
+            }
+            C::CacheWrite | C::CacheWriteHour | C::AudioCacheWrite => {
+                to(&mut self.cache_write)?;
+                to(&mut self.input)
+            }
+            C::Reasoning => {
+                to(&mut self.reasoning)?;
+                to(&mut self.output)
+            }
+            C::Output | C::AudioOutput | C::ImageOutput | C::VideoOutput => to(&mut self.output),
+            C::OutputImage | C::OutputPixel | C::OutputCharacter | C::OutputTime | C::OutputVideoTime => to(&mut self.output),
+            C::SearchLow | C::SearchMedium | C::SearchHigh | C::MapsQuery | C::CodeSession | C::GuardrailUnit => to(&mut self.tools),
+            _ => to(&mut self.input),
+        }
+    }
+}
 
 /// What that usage, and what was counted beside tokens, costs by the card's prices; `None` where something used has no known price
 /// or count.
 pub fn cost(card: &ModelCard, usage: Option<&Usage>, counted: &[(Component, u64)], service: Option<&str>) -> Option<PicoUsd> {
-    if card.prices.is_empty() {
-        return None;
-    }
+    bill(&Tariff::listed(Some(card)), usage, counted, service).map(|bill| bill.list.pico())
+}
+
+/// What it costs by a tariff.
+pub fn bill(tariff: &Tariff<'_>, usage: Option<&Usage>, counted: &[(Component, u64)], service: Option<&str>) -> Option<Bill> {
+    let list = tariff.prices()?;
+    let prices: &Prices = &list;
     let usage = usage.filter(|usage| usage.input.is_some());
     // A model is paid by tokens or by the piece; searches are paid whatever else is.
-    let pieces = counted.iter().filter(|(component, _)| usage.is_none() || *component == Component::Query);
-    let pieces = pieces.filter(|(component, _)| priced(card, *component)).copied().collect::<Vec<_>>();
-    let usage = usage.filter(|_| pieces.is_empty() || priced(card, Component::Input));
-    if usage.is_none() && pieces.is_empty() {
+    let paid = |(component, _): &&(Component, u64)| (usage.is_none() || *component == Component::Query) && priced(prices, *component);
+    let pieces = || counted.iter().filter(paid);
+    let usage = usage.filter(|_| pieces().next().is_none() || priced(prices, Component::Input));
+    if usage.is_none() && pieces().next().is_none() {
         return None;
     }
     // A model that is paid by the call has no price for tokens.
-    let by_call = !priced(card, Component::Input) && priced(card, Component::Request);
-    let tokens = usage.map(|usage| if by_call { vec![(Component::Request, 1)] } else { tokens(card, usage) }).unwrap_or_default();
-    let amounts: Vec<Amount<'_>> =
-        tokens.into_iter().chain(pieces).map(|(component, quantity)| Amount { component, qualifier: "", quantity }).collect();
-    let service = service.and_then(Service::from_name).unwrap_or_default();
-    card.prices.cost(&amounts, service, usage.and_then(|usage| usage.input).unwrap_or(0)).ok()
+    let by_call = !priced(prices, Component::Input) && priced(prices, Component::Request);
+    let tokens: &[(Component, u64)] = match usage {
+        None => &[],
+        Some(_) if by_call => &[(Component::Request, 1)],
+        Some(usage) => &tokens(prices, usage),
+    };
+    let service = tariff.service(service);
+    let prompt = usage.and_then(|usage| usage.input).unwrap_or(0);
+    sum(prices, tokens.iter().chain(pieces()), (service, prompt), tariff.markup)
+}
+
+fn sum<'a>(
+    prices: &Prices,
+    used: impl Iterator<Item = &'a (Component, u64)>,
+    (service, prompt): (Service, u64),
+    markup: Markup,
+) -> Option<Bill> {
+    let (mut list, mut parts) = (Exact::ZERO, Parts::default());
+    for (component, quantity) in used {
+        let amount = Amount { component: *component, qualifier: "", quantity: *quantity };
+        let cost = prices.exact(&amount, service, prompt).ok()?;
+        list = list.plus(cost)?;
+        parts.add(*component, cost)?;
+    }
+    let owed = markup.owed(list)?;
+    Some(Bill { list, owed, charged: markup.charged(owed)?, markup, parts })
 }
 
 /// Whether the component, or what it falls back to, has a price.
-fn priced(card: &ModelCard, component: Component) -> bool {
-    card.prices.base(component).is_some() || component.otherwise().is_some_and(|other| card.prices.base(other).is_some())
+fn priced(prices: &Prices, component: Component) -> bool {
+    prices.base(component).is_some() || component.otherwise().is_some_and(|other| prices.base(other).is_some())
 }
 
 /// The components of a usage in tokens.
-fn tokens(card: &ModelCard, usage: &Usage) -> Vec<(Component, u64)> {
+fn tokens(prices: &Prices, usage: &Usage) -> [(Component, u64); 13] {
     let count = |value: Option<u64>| value.unwrap_or(0);
     let (prompt, output) = (count(usage.input), count(usage.output));
     let hour = count(usage.cache_write_1h);
-    let parts = [
-        (Component::CacheRead, count(usage.cache_read)),
-        (Component::CacheWrite, count(usage.cache_write).saturating_sub(hour)),
+    let (read, written) = (count(usage.cache_read), count(usage.cache_write));
+    let (audio, image, video) = (count(usage.input_audio), count(usage.input_image), count(usage.input_video));
+    let special = [read, written.max(hour), audio, image, video].into_iter().fold(0, u64::saturating_add);
+    let (thoughts, sound, images) = (count(usage.reasoning), count(usage.output_audio), count(usage.output_image));
+    let answered = [thoughts, sound, images].into_iter().fold(0, u64::saturating_add);
+    [
+        (Component::CacheRead, read),
+        (Component::CacheWrite, written.saturating_sub(hour)),
         (Component::CacheWriteHour, hour),
-        (Component::AudioInput, count(usage.input_audio)),
-        (Component::ImageInput, count(usage.input_image)),
-    ];
-    let special: u64 = parts.iter().map(|(_, quantity)| quantity).sum();
-    let answers = [
-        (Component::Reasoning, count(usage.reasoning)),
-        (Component::AudioOutput, count(usage.output_audio)),
-        (Component::ImageOutput, count(usage.output_image)),
-    ];
-    let answered: u64 = answers.iter().map(|(_, quantity)| quantity).sum();
-    let plain = [
+        (Component::AudioInput, audio),
+        (Component::ImageInput, image),
+        (Component::VideoInput, video),
         (Component::Input, prompt.saturating_sub(special)),
+        (Component::Reasoning, thoughts),
+        (Component::AudioOutput, sound),
+        (Component::ImageOutput, images),
         (Component::Output, output.saturating_sub(answered)),
         (Component::SearchMedium, count(usage.web_searches)),
-        (Component::Request, u64::from(card.prices.base(Component::Request).is_some())),
-    ];
-    parts.into_iter().chain(answers).chain(plain).collect()
+        (Component::Request, u64::from(prices.base(Component::Request).is_some())),
+    ]
 }

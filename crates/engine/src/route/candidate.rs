@@ -53,7 +53,8 @@ impl Candidate {
     }
 
     pub(super) fn into_target(self, stream: bool) -> Target {
-        let latency = self.latency(stream).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        // A cast holds at its bounds; what checks them costs more than all else here.
+        let latency = self.latency(stream).map(|seconds| Duration::from_nanos((seconds * 1.0e9) as u64));
         Target { deployment: self.deployment, overrides: self.overrides, expected_cost: self.cost, expected_latency: latency }
     }
 }

@@ -34,6 +34,7 @@ mod tests;
 pub mod traits;
 pub mod virtual_model;
 mod virtual_order;
+pub mod weights;
 pub mod wishes;
 
 pub use fleet::{Expand, Fleet, Group, Names};

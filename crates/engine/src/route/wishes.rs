@@ -10,6 +10,7 @@ use switchboard_wire::problem::{Kind, Problem};
 use crate::call::{Call, Content};
 use crate::catalog::Rate;
 use crate::route::plan::Fallback;
+use crate::route::weights::Weights;
 
 /// What a request asks for. All of it may be absent, and mostly is.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Wishes {
     pub fallbacks: Option<Vec<Fallback>>,
     /// Whether there is to be no fallback at all.
     pub disable_fallbacks: bool,
+    /// Weights of deployments (LiteLLM's `router_settings_override`).
+    pub weights: Weights,
     /// The region that the caller's data must stay in (LiteLLM's `allowed_model_region`).
     pub region: Option<String>,
 }
@@ -187,7 +190,7 @@ impl TryFrom<BTreeMap<String, Box<RawValue>>> for MaxPrice {
 
 /// The keys of a body that this reads.
 fn is_wish(key: &str) -> bool {
-    matches!(key, "models" | "provider" | "route" | "fallbacks" | "disable_fallbacks" | "allowed_model_region")
+    matches!(key, "models" | "provider" | "route" | "fallbacks" | "disable_fallbacks" | "allowed_model_region" | "router_settings_override")
 }
 
 /// A fallback as a client writes it.
@@ -231,6 +234,12 @@ impl Wishes {
         }
         if read("allowed_model_region").is_some() {
             wishes.region = take(call, outline, "allowed_model_region")?;
+        }
+        if let Some(key) = read("router_settings_override") {
+            let said: Option<serde_json::Value> = take(call, outline, key)?;
+            let weights = said.as_ref().and_then(|said| said.get("weights")).filter(|weights| !weights.is_null());
+            let read = |weights| Weights::read(weights).map_err(|why| wrong(key, &why));
+            wishes.weights = weights.map(read).transpose()?.unwrap_or_default();
         }
         wishes.check()?;
         Ok(Some(Box::new(wishes)))

@@ -6,5 +6,7 @@ mod egress;
 mod exchange;
 mod keeper;
 mod operation;
+mod readme;
+mod prices;
 mod trying;
 mod upstream;

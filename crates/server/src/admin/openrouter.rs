@@ -4,9 +4,11 @@ mod keys;
 mod usage;
 
 use serde_json::{Value, json};
-use switchboard_store::Time;
+use switchboard_engine::admit::NanoUsd;
 use switchboard_store::desk::Order;
 use switchboard_store::ledger::report::{self, By, Days, LineSort, Lines, Sum, SumSort};
+use switchboard_store::object::{CreditAccount, GATEWAY};
+use switchboard_store::{Money, Time};
 
 use super::routes::{Action, get, post};
 use super::{Answer, Refused, Request};
@@ -65,10 +67,18 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
     }
 }
 
-/// `GET /credits`: nothing is bought here yet.
+/// `GET /credits`: what everybody together has bought and used. Where there is an account of everybody's, it is that; else all
+/// accounts together, and all that was spent.
 async fn credits(request: &Request) -> Answer {
+    let accounts: Vec<CreditAccount> = request.read(|desk| async move { Ok(desk.all().await?) }).await?;
+    if let Some(account) = accounts.iter().find(|account| account.account_id == GATEWAY) {
+        let balance = crate::credits::balance(&request.app, account).await?;
+        return Ok(json!({"data": {"total_credits": account.granted, "total_usage": Money(balance.spent)}}));
+    }
+    let bought = accounts.iter().fold(NanoUsd::ZERO, |sum, account| sum.plus(account.granted.0));
+    request.app.books.settled(std::time::Duration::from_secs(5)).await?;
     let sums = report::sums(&request.store, Days { kind: "all", ..Days::default() }, &[], SumSort::Dearest, (1, 0)).await?;
-    Ok(json!({"data": {"total_credits": 0, "total_usage": usage::dollars(sums.first().map_or(0, |sum| sum.spend))}}))
+    Ok(json!({"data": {"total_credits": Money(bought), "total_usage": usage::dollars(sums.first().map_or(0, |sum| sum.spend))}}))
 }
 
 /// `GET /activity`: the last thirty days that are over.

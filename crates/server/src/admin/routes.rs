@@ -5,12 +5,17 @@ use http::StatusCode;
 use crate::authz::Policy;
 use crate::router::{Route, Row};
 
-use super::{Answer, Request, audit, experiments, grouping, keys, models, openrouter, proof, scim, spend, teams, tools, users};
+use super::{
+    Answer, Request, audit, credits, experiments, grouping, keys, models, openrouter, prices, proof, scim, spend, spent, teams, tools,
+    users,
+};
 
+pub use credits::Credits;
 pub use experiments::Experiments;
 pub use grouping::Grouping;
 pub use models::Models;
 pub use openrouter::OpenRouter;
+pub use prices::Prices;
 pub use proof::Proof;
 pub use scim::Scim;
 pub use spend::Spend;
@@ -66,7 +71,13 @@ pub enum Action {
     Grouping(Grouping),
     Models(Models),
     Spend(Spend),
+    Credits(Credits),
+    Prices(Prices),
     OpenRouter(OpenRouter),
+    KeyResetSpend,
+    TeamResetSpend,
+    UserResetSpend,
+    GlobalResetSpend,
     Tool(Tool),
     Experiments(Experiments),
 }
@@ -83,8 +94,18 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    let others: [&'static [Row]; 8] =
-        [proof::ROWS, scim::ROWS, grouping::ROWS, models::ROWS, tools::ROWS, spend::ROWS, openrouter::ROWS, experiments::ROWS];
+    let others: [&'static [Row]; 10] = [
+        proof::ROWS,
+        scim::ROWS,
+        grouping::ROWS,
+        models::ROWS,
+        tools::ROWS,
+        spend::ROWS,
+        credits::ROWS,
+        prices::ROWS,
+        openrouter::ROWS,
+        experiments::ROWS,
+    ];
     ROWS.iter().chain(others.into_iter().flatten())
 }
 
@@ -99,6 +120,10 @@ const ROWS: &[Row] = &[
     post("/key/unblock", Action::KeyUnblock, Keys, "BlockKeyRequest", "Unblock a key"),
     post("/key/regenerate", Action::KeyRegenerate, Keys, "RegenerateKeyRequest", "Put a new key in the place of one"),
     post("/key/{key}/regenerate", Action::KeyRegenerate, Keys, "RegenerateKeyRequest", "Put a new key in the place of one"),
+    post("/key/{key}/reset_spend", Action::KeyResetSpend, Keys, "ResetSpendRequest", "Set back what a key has spent"),
+    post("/team/{team_id}/reset_spend", Action::TeamResetSpend, Policy::Admin, "ResetSpendRequest", "Set back what a team has spent"),
+    post("/user/{user_id}/reset_spend", Action::UserResetSpend, Policy::Admin, "ResetSpendRequest", "Set back what a user has spent"),
+    post("/global/spend/reset", Action::GlobalResetSpend, Policy::Admin, "", "Set back what every key and team has spent"),
     get("/key/info", Action::KeyInfo, Info, "One key; the caller's own unless said"),
     post("/v2/key/info", Action::KeyInfoOfMany, Info, "KeyInfoRequest", "Several keys"),
     get("/key/list", Action::KeyList, Info, "Keys, page by page"),
@@ -199,6 +224,12 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::Grouping(action) => grouping::dispatch(action, request).await,
         Action::Models(action) => models::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,
+        Action::Credits(action) => credits::dispatch(action, request).await,
+        Action::Prices(action) => prices::dispatch(action, request).await,
+        Action::KeyResetSpend => spent::reset_key(request).await,
+        Action::TeamResetSpend => spent::reset_team(request).await,
+        Action::UserResetSpend => spent::reset_user(request).await,
+        Action::GlobalResetSpend => spent::reset_all(request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
         Action::Tool(action) => tools::dispatch(action, request).await,
         Action::Experiments(action) => experiments::dispatch(action, request).await,

@@ -15,13 +15,14 @@ use crate::app::App;
 const SHAPES: &str = include_str!("shapes.json");
 
 /// Fields that a request has beside `metadata` and that are kept in it.
-pub(super) const IN_METADATA: [&str; 24] = [
+pub(super) const IN_METADATA: [&str; 25] = [
     "model_rpm_limit",
     "model_tpm_limit",
     "model_itpm_limit",
     "model_otpm_limit",
     "mcp_rpm_limit",
     "tag_rpm_limit",
+    "budget_fallbacks",
     "rpm_limit_type",
     "tpm_limit_type",
     "guardrails",
@@ -88,10 +89,11 @@ pub(super) fn key(app: &App, key: &Key, budget: Option<&Budget>) -> Json {
     let mut row = columns(key);
     row.remove("verifier");
     row.remove("account");
+    row.remove("spend_reset");
     row.remove("token");
     let duration = key.budget_duration.as_deref().or(budget.and_then(|budget| budget.budget_duration.as_deref()));
     row.insert("spend".to_owned(), spent_in(app, Level::Key, key.account(), duration));
-    row.insert("total_spend".to_owned(), spent(app, Level::Key, key.account()));
+    row.insert("total_spend".to_owned(), super::spent::total(&spent(app, Level::Key, key.account()), key.spend_reset));
     row.insert("budget_reset_at".to_owned(), resets(app, duration));
     usage(app, key, &mut row);
     row.insert("model_spend".to_owned(), json!({}));

@@ -50,7 +50,9 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::CostMap => Ok(cost_map(request)),
         Do::Callbacks => Ok(callbacks(request)),
         Do::Backlog => Ok(json!({"in_flight_requests": request.app.gateway.in_flight()})),
-        Do::CachePing => Err(Refused::new(503, "ServiceUnavailableError", Value::Null, "Cache not initialized. This gateway has no cache of answers")),
+        Do::CachePing => {
+            Err(Refused::new(404, "not_found_error", Value::Null, "Cache not initialized. This gateway has no cache of answers"))
+        }
         Do::UserFilter => users(request).await,
     }
 }
@@ -171,7 +173,9 @@ async fn users(request: &Request) -> Answer {
     let part = |name: &str| request.value(name).filter(|text| !text.is_empty()).map(str::to_lowercase);
     let (id, email) = (part("user_id"), part("user_email"));
     let read = request.read(move |desk| async move { Ok::<_, Refused>(desk.all::<User>().await?) });
-    let has = |text: Option<&str>, part: &Option<String>| part.as_ref().is_none_or(|part| text.is_some_and(|text| text.to_lowercase().contains(part)));
+    let has = |text: Option<&str>, part: &Option<String>| {
+        part.as_ref().is_none_or(|part| text.is_some_and(|text| text.to_lowercase().contains(part)))
+    };
     let found = read.await?.into_iter().filter(|user| has(Some(&user.user_id), &id) && has(user.user_email.as_deref(), &email));
     const MOST: usize = 50;
     Ok(found.take(MOST).map(|user| Value::Object(rows::user(&request.app, &user))).collect())

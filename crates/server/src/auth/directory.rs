@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use switchboard_engine::admit::Level;
 use switchboard_store::desk::{Change, Listener};
 use switchboard_store::object::{
-    Budget, Customer, FormerKey, JwtKeyMapping, Key, Object, Organization, Password, Project, Session, Tag, Team, TeamMember, User,
+    Budget, CreditAccount, CreditEntry, CreditExpiry, Customer, DatedPrice, FormerKey, JwtKeyMapping, Key, Object, Organization, Password,
+    Project, Session, Tag, Team, TeamMember, User,
 };
 use tokio::sync::OnceCell;
 
@@ -139,6 +141,22 @@ impl Directory {
         }
     }
 
+    /// Forgets everybody whose calls an account pays for.
+    fn forget_owner(&self, account: &str) {
+        let owner = crate::credits::owner(account);
+        let is = |one: &Option<String>| one.as_deref() == Some(&*owner.id);
+        match owner.level {
+            Level::Team => self.forget(|caller| is(&caller.team)),
+            Level::User => self.forget(|caller| is(&caller.user)),
+            Level::Organization => self.forget(|caller| is(&caller.organization)),
+            // A key that was regenerated is known under another hash than its account's.
+            Level::Key => {
+                self.forget(|caller| caller.principal.scopes.iter().any(|scope| scope.id.level == Level::Key && scope.id.id == owner.id))
+            }
+            _ => {}
+        }
+    }
+
     fn shard(&self, key: &Digest) -> &Shard {
         &self.shards[usize::from(key[0]) % SHARDS]
     }
@@ -186,6 +204,9 @@ impl Listener for Directory {
                     let member = caller.team.as_deref().zip(caller.user.as_deref());
                     member.is_some_and(|(team, user)| TeamMember::id_of(team, user) == *id)
                 }),
+                CreditAccount::KIND => self.forget_owner(id),
+                // They say nothing of what a key may.
+                CreditEntry::KIND | CreditExpiry::KIND | DatedPrice::KIND => {}
                 Customer::KIND | Tag::KIND => self.guests.forget(),
                 Budget::KIND => {
                     self.guests.forget();

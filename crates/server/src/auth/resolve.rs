@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+use switchboard_engine::admit::Level;
 use switchboard_engine::principal::Principal;
-use switchboard_store::object::{AccessGroup, Budget, FormerKey, Json, Key, Organization, Project, Role, Team, TeamMember, User};
+use switchboard_store::object::{
+    AccessGroup, Budget, CreditAccount, FormerKey, Json, Key, Organization, Project, Role, Team, TeamMember, User,
+};
 use switchboard_store::{Desk, StoreError, Time};
 
 use super::caller::{Barred, Caller, Credential};
@@ -32,6 +35,8 @@ pub struct Surroundings {
     pub groups: Vec<AccessGroup>,
     /// Budgets that any of them names.
     pub budgets: Vec<Budget>,
+    /// Prepaid credits of any of them.
+    pub credits: Vec<CreditAccount>,
 }
 
 /// The key of that SHA-256, which may be one that was regenerated a while ago.
@@ -81,6 +86,13 @@ pub async fn surroundings(desk: &Desk, key: &Key) -> Result<Surroundings, StoreE
     if !named.is_empty() {
         around.budgets = desk.several(&named).await?;
     }
+    let accounts = crate::credits::ids(&[
+        (Level::Key, Some(key.account())),
+        (Level::Team, key.team_id.as_deref()),
+        (Level::User, key.user_id.as_deref()),
+        (Level::Organization, around.organization.as_ref().map(|organization| organization.organization_id.as_str())),
+    ]);
+    around.credits = desk.several(&accounts).await?;
     Ok(around)
 }
 

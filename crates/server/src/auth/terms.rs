@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 use switchboard_engine::admit::{self, Book, Level, Limit, Scope, ScopeId, Terms, Unit, Window};
-use switchboard_store::object::{Budget, BudgetLimit, Customer, Json, Key, Object, Tag, TeamMember};
+use switchboard_store::object::{Budget, BudgetLimit, CreditAccount, Customer, Json, Key, Object, Tag, TeamMember};
 use switchboard_store::{Money, Time};
 
 use super::resolve::Surroundings;
+use crate::credits;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -213,6 +214,11 @@ pub fn of(book: &Book, key: &Key, around: &Surroundings, policy: &Policy) -> All
         ..Own::default()
     };
     enter(&mut found, Level::Key, key.account(), own);
+    // As with budgets, a user's credits are for its own keys.
+    let holds = |account: &&CreditAccount| {
+        credits::owner(&account.account_id).level != Level::User || key.team_id.is_none() || policy.user_on_team_keys
+    };
+    found.scopes.extend(around.credits.iter().filter(holds).map(|account| credits::scope(book, account)));
     found
 }
 

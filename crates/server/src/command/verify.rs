@@ -1,14 +1,15 @@
 //! `switchboard verify`: whether the ledger is as it must be.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use switchboard_store::{Settings, Store, ledger};
+use switchboard_store::ledger::{self, Report};
+use switchboard_store::{Store, journal};
 
+use super::database::Database;
 use super::{Outcome, UNUSABLE, complain, say};
-use crate::config::{Environment, Overrides, Source};
-use crate::{memory, serve};
+use crate::config::Environment;
+use crate::memory;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -16,44 +17,38 @@ Examples:
   switchboard verify -c config.yaml
   switchboard verify --database-url sqlite:/var/lib/switchboard/switchboard.db
 
-Sums the whole ledger and compares it with every counter, while gateways go on writing. Ends with 0 when all is as it must be,
-else with 1.")]
+Sums the whole ledger and compares it with every counter, lease, seal and line of the request log, while gateways go on writing.
+Where no gateway runs, the journal is looked at too: nothing may be left open in it. Ends with 0 when all is as it must be, else
+with 1. The audit log is checked by `switchboard audit verify`.")]
 pub(super) struct Verify {
-    /// Configuration file, as for `serve`
-    #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The database, where no configuration names it
-    #[arg(long, value_name = "URL", conflicts_with = "config")]
-    database_url: Option<String>,
+    #[command(flatten)]
+    database: Database,
 }
 
 impl Verify {
     pub(super) fn run(self, environment: Environment) -> Outcome {
-        let Some(address) = self.address(environment) else {
-            complain("error: this gateway remembers nothing: it has neither a master key nor a database");
-            return Ok(ExitCode::from(UNUSABLE));
-        };
-        let store = Store::open(&Settings { address, connections: 2 })?;
-        let report = ledger::verify_blocking(&store)?;
+        let Some(found) = self.database.find(environment) else { return Ok(ExitCode::from(UNUSABLE)) };
+        let store = Store::open(&found.settings)?;
+        let report = ledger::verify_blocking(&store);
         store.close();
-        for finding in &report.findings {
-            say(&format!("{}: {}", finding.invariant, finding.what));
+        let report = report?;
+        let resting = found.folder.as_ref().filter(|_| !found.is_in_use()).map(|folder| folder.join(memory::JOURNAL));
+        let open = resting.filter(|folder| folder.exists()).map(|folder| journal::open_attempts(&folder)).transpose()?.unwrap_or(0);
+        if open > 0 {
+            say(&format!("note: {open} attempts were under way when the gateway ended; its next start settles them"));
         }
-        let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-        let (rows, counters) = (counted(report.rows, "row"), counted(report.counters, "counter"));
-        complain(&format!("{rows}, {counters}, {}", counted(report.findings.len() as u64, "finding")));
-        Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(told(&report))
     }
+}
 
-    fn address(&self, environment: Environment) -> Option<String> {
-        if let Some(address) = &self.database_url {
-            return Some(address.clone());
-        }
-        let overrides = Overrides { data_dir: Some(memory::usual_place(&environment)), ..Overrides::default() };
-        let loaded = serve::loader(Source::choose(self.config.clone(), &environment), overrides, environment).load();
-        for diagnostic in loaded.diagnostics.errors() {
-            complain(&diagnostic.to_string());
-        }
-        memory::address(&loaded.config?)
+/// Says what was found.
+pub(super) fn told(report: &Report) -> ExitCode {
+    for finding in &report.findings {
+        say(&format!("{}: {}", finding.invariant, finding.what));
     }
+    let counted = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (rows, counters) = (counted(report.rows, "row"), counted(report.counters, "counter"));
+    let (seals, findings) = (counted(report.seals, "seal"), counted(report.findings.len() as u64, "finding"));
+    complain(&format!("{rows}, {counters}, {seals}, {findings}"));
+    if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -4,6 +4,7 @@
 //! something; it is never a default the reader has to supply.
 
 mod checks;
+mod costs;
 mod customers;
 mod defaults;
 mod deployment;
@@ -11,6 +12,7 @@ mod experiment;
 mod fallback;
 mod general;
 mod jwt;
+mod limit_rules;
 mod limits;
 mod litellm;
 mod media;
@@ -26,6 +28,7 @@ mod switchboard;
 mod virtual_model;
 
 pub use checks::{Check, CheckRouting, HealthChecks};
+pub use costs::Costs;
 pub use customers::Customers;
 pub use defaults::Defaults;
 pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};

@@ -54,8 +54,18 @@ impl TestApp {
         Self::start(Source::File(path.to_owned()), &[])
     }
 
+    /// Of that configuration, on so many threads.
+    pub(crate) fn on_threads(yaml: &str, workers: u32) -> Self {
+        let source = Source::Text { name: "config.yaml".to_owned(), text: yaml.to_owned() };
+        let overrides = Overrides { host: Some("127.0.0.1".to_owned()), port: Some(0), workers: Some(workers), ..Overrides::default() };
+        Self::loaded(loader(source, overrides, Environment::from_iter(std::iter::empty::<(&str, &str)>())).load())
+    }
+
     fn start(source: Source, variables: &[(&str, &str)]) -> Self {
-        let loaded = loader_of(source, variables).load();
+        Self::loaded(loader_of(source, variables).load())
+    }
+
+    fn loaded(loaded: Loaded) -> Self {
         let config = loaded.config.unwrap_or_else(|| panic!("{}", loaded.diagnostics));
         let log = Written::default();
         let (recorder, writer) = RequestLog::start(log.clone()).expect("a log");

@@ -126,5 +126,5 @@ fn moderation_needs_no_model() {
     assert_eq!(asked_for(&["guard"], ""), (200, "guard".to_owned()));
     assert_eq!(asked_for(&["guard", "strict"], "general_settings: {moderation_model: strict}\n"), (200, "strict".to_owned()));
     assert_eq!(asked_for(&["guard", "omni-moderation-latest"], ""), (200, "omni-moderation-latest".to_owned()));
-    assert_eq!(asked_for(&["guard", "strict"], "").0, 404);
+    assert_eq!(asked_for(&["guard", "strict"], "").0, 400);
 }

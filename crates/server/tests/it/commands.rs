@@ -15,7 +15,7 @@ fn switchboard(arguments: &[&str]) -> Command {
     command
 }
 
-fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     switchboard(arguments).output().expect("it runs")
 }
 

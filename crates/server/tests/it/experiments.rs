@@ -77,7 +77,8 @@ fn feedback_comes_from_those_it_concerns_and_counts_for_the_arm() {
         gateway.post("/team/new", &json!({"team_id": "t"}));
         let (own, stranger) = (gateway.key(&json!({"team_id": "t"})), gateway.key(&json!({})));
         let colleague = gateway.key(&json!({"team_id": "t"}));
-        let id = ask(gateway, &own, "s").header("x-litellm-call-id").to_owned();
+        let answered = ask(gateway, &own, "s");
+        let id = answered.header("x-litellm-call-id").to_owned();
         let say = |key: &str, body: Value| gateway.as_key(key, "POST", "/v1/feedback", &body);
         let said = say(&own, json!({"generation_id": id, "score": 0.8, "comment": "good"})).json();
         assert_eq!((&said["reward"], &said["source"], &said["experiment"]), (&json!(0.8), &json!("caller"), &json!("prices")), "{said}");
@@ -85,6 +86,8 @@ fn feedback_comes_from_those_it_concerns_and_counts_for_the_arm() {
         assert_eq!((&said["reward"], &said["source"]), (&json!(0.0), &json!("team")));
         let said = say(MASTER, json!({"generation_id": id, "score": 4, "max_score": 5, "user": "eve"})).json();
         assert_eq!((&said["reward"], &said["source"], &said["score"]), (&json!(0.8), &json!("admin"), &json!("4/5")), "{said}");
+        let by_answer = say(&own, json!({"id": answered.json()["id"], "score": 0.8})).json();
+        assert_eq!(by_answer["generation_id"], json!(id), "the id that the answer has is as good: {by_answer}");
         assert_eq!(say(&stranger, json!({"generation_id": id, "thumbs": "up"})).status, 404);
         assert_eq!(say(&own, json!({"generation_id": "nothing", "thumbs": "up"})).status, 404);
         for wrong in [

@@ -20,7 +20,7 @@ fn every_request_is_one_line_without_prompts_answers_and_keys() {
     let streamed = ask(said("echo", true));
     assert!(streamed.text().contains("data: [DONE]"), "{}", streamed.text());
     assert_ne!(ask(said("broken", false)).status, 200);
-    assert_eq!(ask(said("unknown-model", false)).status, 404);
+    assert_eq!(ask(said("unknown-model", false)).status, 400);
     let log = app.stop();
     for private in ["private", "sk-9f2c4e81b7d05a63", "sk-provider-key-77", "You said"] {
         assert!(!log.contains(private), "{private} in {log}");
@@ -31,7 +31,7 @@ fn every_request_is_one_line_without_prompts_answers_and_keys() {
     assert_eq!(facts[0], "\"echo\" 200 \"complete\"");
     assert_eq!(facts[1], "\"echo\" 200 \"complete\"");
     assert!(facts[2].starts_with("\"broken\" 5"), "{}", facts[2]);
-    assert_eq!(facts[3], "\"unknown-model\" 404 \"not_found\"");
+    assert_eq!(facts[3], "\"unknown-model\" 400 \"not_found\"");
     for line in &lines {
         assert_eq!((&line["event"], &line["key"]), (&json!("request"), &json!("master")), "{line}");
         assert!(line["duration_us"].is_number() && line["id"].is_string(), "{line}");

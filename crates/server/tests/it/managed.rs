@@ -46,6 +46,11 @@ pub(crate) fn together(yaml: &str, count: usize, through: impl Fn(&str) -> Strin
     (0..count).map(|_| Managed::start(yaml, Some(&address))).collect()
 }
 
+/// The address of an empty database that several gateways can share; none without PostgreSQL.
+pub(crate) fn shared_database() -> Option<String> {
+    database().map(|address| schema(&address))
+}
+
 /// Where the test database is.
 #[allow(clippy::disallowed_methods, reason = "where the test database is, only the environment says")]
 pub(crate) fn database() -> Option<String> {

@@ -171,7 +171,7 @@ fn members_make_keys_in_a_team_when_it_lets_them() {
         gateway.post("/team/new", &json!({"team_id": "t", "models": ["good"]}));
         gateway.post("/team/member_add", &json!({"team_id": "t", "member": {"role": "user", "user_id": id}}));
         let make = |body: Value| gateway.as_key(key, "POST", "/key/generate", &body);
-        assert_eq!(make(json!({"team_id": "t"})).status, 403);
+        assert_eq!(make(json!({"team_id": "t"})).status, 401);
         gateway.post("/team/permissions_update", &json!({"team_id": "t", "team_member_permissions": ["/key/generate"]}));
         assert_eq!(gateway.get("/team/permissions_list?team_id=t")["team_member_permissions"], json!(["/key/generate"]));
         assert_eq!(make(json!({"team_id": "t"})).status, 200);

@@ -116,7 +116,21 @@ fn a_route_is_explained_in_every_form_without_being_taken() {
     let told = reply.json();
     let mut keys: Vec<&String> = told.as_object().expect("an object").keys().collect();
     keys.sort();
-    assert_eq!(keys, ["classes", "classify_us", "excluded", "features", "model", "order", "score", "strategy", "tier"]);
+    let fields = [
+        "classes",
+        "classified_by",
+        "classify_us",
+        "excluded",
+        "experiment",
+        "features",
+        "model",
+        "order",
+        "savings",
+        "score",
+        "strategy",
+        "tier",
+    ];
+    assert_eq!(keys, fields);
     assert_eq!(
         (&told["model"], &told["tier"], &told["classes"], told["classify_us"].is_u64()),
         (&json!("m"), &json!("simple"), &json!([]), true)
@@ -143,7 +157,7 @@ fn a_route_is_explained_in_every_form_without_being_taken() {
     assert_eq!(virtual_model["order"][2]["deployment"], json!("other"));
     let none = post(&app, "/v1/route/explain", &chat("m", json!({"provider": {"only": ["x"]}}))).send();
     assert_eq!((none.status.as_u16(), &none.json()["order"]), (200, &json!([])));
-    assert_eq!(post(&app, "/v1/route/explain", &chat("nothing", json!({}))).send().status, 404);
+    assert_eq!(post(&app, "/v1/route/explain", &chat("nothing", json!({}))).send().status, 400);
     assert_eq!(post(&app, "/v1/route/explain?format=yaml", &chat("m", json!({}))).send().status, 400);
     assert_eq!(app.ask("POST", "/v1/route/explain").json(&chat("m", json!({}))).send().status, 401);
     assert!(!app.stop().contains("\"outcome\""), "nothing was asked of a provider");

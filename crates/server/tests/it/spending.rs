@@ -10,7 +10,7 @@ use crate::managed::{MASTER, Managed, with};
 const PAID: &str = "  - {model_name: paid, litellm_params: {model: demo/echo, input_cost_per_token: 0.01, output_cost_per_token: 0.01}}\n";
 
 /// Asks until the answer is as it must be: what is spent reaches the database a moment after the answer.
-fn until(gateway: &Managed, path: &str, good: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn until(gateway: &Managed, path: &str, good: impl Fn(&Value) -> bool) -> Value {
     let patience = Instant::now() + Duration::from_secs(20);
     loop {
         let found = gateway.get(path);

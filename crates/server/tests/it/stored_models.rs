@@ -171,6 +171,16 @@ fn nobody_adds_a_model_for_everybody_but_an_administrator() {
         assert_eq!(status(json!({"model": "openai/m", "api_key": "os.environ/OPENAI_API_KEY"})), 403);
         assert_eq!(status(json!({"model": "openai/m", "api_key": "mine", "api_base": "http://169.254.169.254/"})), 403);
         assert_eq!(status(json!({"model": "openai/m", "api_key": "mine", "vertex_credentials": "/etc/passwd"})), 403);
+        // A key that an administrator put in goes where the administrator said, even if its mask comes back.
+        let given = gateway.post("/model/new", &of_team(json!({"model": "openai/m", "api_key": "sk-the-companys-own-0123456789"})));
+        let at = format!("/model/{}/update", given["model_id"].as_str().expect("an id"));
+        let change = |params: Value| gateway.as_key(boss, "PATCH", &at, &json!({"litellm_params": params})).status.as_u16();
+        assert_eq!(change(json!({"rpm": 5})), 200);
+        assert_eq!(change(json!({"api_base": "https://evil.example.com"})), 403);
+        let mask = &given["litellm_params"]["api_key"];
+        assert_eq!(mask, "sk****89", "{given}");
+        assert_eq!(change(json!({"api_base": "https://evil.example.com", "api_key": mask})), 403);
+        assert_eq!(change(json!({"api_base": "https://other.example.com", "api_key": "sk-my-own-9876543210"})), 200);
         let own = gateway.as_key(
             MASTER,
             "POST",

@@ -1,13 +1,13 @@
 //! A provider on loopback that answers what OpenAI would, and keeps what it was asked.
 //!
 //! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/limited` with 429 for a minute,
-//! `/slow` takes its time, `/dead` more than anybody has. `/thinks` calls every request one for thought, `/marks` marks two answers
-//! alike, `/vectors` tells code from other texts.
+//! `/slow` takes its time, `/held` until it is let go, `/dead` more than anybody has. `/thinks` calls every request one for thought,
+//! `/marks` marks two answers alike, `/vectors` tells code from other texts.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ pub(crate) struct Upstream {
     asked: Asked,
     keys: Arc<Mutex<Vec<String>>>,
     stopping: Arc<AtomicBool>,
+    gate: Arc<(Mutex<bool>, Condvar)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -29,20 +30,21 @@ impl Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let (asked, keys, stopping) = (Asked::default(), Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
-        let (kept, shown, stop) = (asked.clone(), keys.clone(), stopping.clone());
+        let gate: Arc<(Mutex<bool>, Condvar)> = Arc::default();
+        let (kept, shown, stop, held) = (asked.clone(), keys.clone(), stopping.clone(), gate.clone());
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let (kept, shown) = (kept.clone(), shown.clone());
+                let (kept, shown, held) = (kept.clone(), shown.clone(), held.clone());
                 std::thread::spawn(move || {
                     // A client may leave whenever it wants.
-                    let _ = answer(&stream.expect("a connection"), &kept, &shown);
+                    let _ = answer(&stream.expect("a connection"), (&kept, &shown), &held);
                 });
             }
         });
-        Self { address, asked, keys, stopping, thread: Some(thread) }
+        Self { address, asked, keys, stopping, gate, thread: Some(thread) }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -54,6 +56,12 @@ impl Upstream {
         self.keys.lock().expect("lock").clone()
     }
 
+    /// Lets go of what is held, and holds nothing from now on.
+    pub(crate) fn let_go(&self) {
+        *self.gate.0.lock().expect("lock") = true;
+        self.gate.1.notify_all();
+    }
+
     /// Path and body of every request.
     pub(crate) fn asked(&self) -> Vec<(String, String)> {
         self.asked.lock().expect("lock").clone()
@@ -63,13 +71,18 @@ impl Upstream {
 impl Drop for Upstream {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::Relaxed);
+        self.let_go();
         // Wakes it up; that it has gone already says the same.
         let _ = TcpStream::connect(self.address);
         self.thread.take().expect("running").join().expect("stopped");
     }
 }
 
-fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>, keys: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn answer(
+    stream: &TcpStream,
+    (asked, keys): (&Mutex<Vec<(String, String)>>, &Mutex<Vec<String>>),
+    gate: &(Mutex<bool>, Condvar),
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut first = String::new();
@@ -93,7 +106,11 @@ fn answer(stream: &TcpStream, asked: &Mutex<Vec<(String, String)>>, keys: &Mutex
         reader.read_exact(&mut body)?;
         let body = String::from_utf8_lossy(&body).into_owned();
         let (status, kind, reply) = reply(&path, &body);
+        let held = path.starts_with("/held");
         asked.lock().expect("lock").push((path, body));
+        if held {
+            drop(gate.1.wait_while(gate.0.lock().expect("lock"), |open| !*open).expect("lock"));
+        }
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", reply.len());
         let mut stream = stream;
         stream.write_all(&[head.as_bytes(), &reply].concat())?;

@@ -90,6 +90,12 @@ impl Segments {
     }
 }
 
+/// Whether somebody holds the folder's lock.
+pub(super) fn is_taken(folder: &Path) -> bool {
+    let lock = OpenOptions::new().write(true).open(folder.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
 fn create(folder: &Path, number: u64) -> std::io::Result<File> {
     let file = OpenOptions::new().create_new(true).append(true).open(folder.join(format!("{number:010}.journal")))?;
     // That the file is there must outlive a power failure too.

@@ -1,11 +1,12 @@
 //! One record: its length, its checksum, its kind and what it says, as JSON: a newer gateway must read what an older one wrote.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use switchboard_engine::admit::NanoUsd;
-use switchboard_engine::admit::journal::{AttemptId, Intent};
+use switchboard_engine::admit::journal::{AttemptId, Intent, Settlement};
+use switchboard_engine::catalog::Component;
 
 /// An attempt is about to be sent.
 const INTENT: u8 = b'i';
@@ -63,8 +64,66 @@ pub struct Intended {
     pub deployment: String,
 }
 
+/// From what an amount was reckoned: the model, counts, pieces beside them, and terms of service.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Reckoned {
+    /// The provider; the journal has it in the intent.
+    #[serde(rename = "p", default, skip_serializing_if = "String::is_empty")]
+    pub provider: String,
+    /// The model, in the provider's words.
+    #[serde(rename = "m", default)]
+    pub model: String,
+    /// The deployment.
+    #[serde(rename = "d", default, skip_serializing_if = "String::is_empty")]
+    pub deployment: String,
+    /// When the call began.
+    #[serde(rename = "t", default)]
+    pub at: i64,
+    /// Counts of the report.
+    #[serde(rename = "u", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, u64>,
+    /// What was counted beside tokens.
+    #[serde(rename = "c", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pieces: BTreeMap<String, u64>,
+    /// The terms of service.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+}
+
+/// The same, as it is written.
+#[derive(Serialize)]
+struct Reckoning<'a> {
+    m: &'a str,
+    #[serde(serialize_with = "as_map")]
+    u: &'a [(&'static str, u64)],
+    #[serde(serialize_with = "as_named", skip_serializing_if = "<[_]>::is_empty")]
+    c: &'a [(Component, u64)],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    s: Option<&'a str>,
+}
+
+fn as_map<S: Serializer>(pairs: &[(&'static str, u64)], out: S) -> Result<S::Ok, S::Error> {
+    out.collect_map(pairs.iter().copied())
+}
+
+fn as_named<S: Serializer>(pairs: &[(Component, u64)], out: S) -> Result<S::Ok, S::Error> {
+    out.collect_map(pairs.iter().map(|(component, count)| (component.as_str(), count)))
+}
+
+/// What is written when it is over.
+#[derive(Serialize)]
+struct Settling<'a> {
+    t: i64,
+    m: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    o: Option<i64>,
+    e: bool,
+    u: (u64, u64),
+    q: Reckoning<'a>,
+}
+
 /// What was written when it was over.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Settled {
     /// When.
     #[serde(rename = "t")]
@@ -78,6 +137,12 @@ pub struct Settled {
     /// Tokens of the prompt and of the answer.
     #[serde(rename = "u", default)]
     pub tokens: (u64, u64),
+    /// What the provider is owed, where that is not the amount.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub owed: Option<i64>,
+    /// From what it was reckoned.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Reckoned>,
 }
 
 /// One record.
@@ -147,8 +212,16 @@ pub(crate) fn checkpoint(attempt: AttemptId, spent: NanoUsd) -> Vec<u8> {
     of_attempt(CHECKPOINT, attempt, &spent.0)
 }
 
-pub(crate) fn settled(attempt: AttemptId, at: i64, amount: NanoUsd, estimated: bool, tokens: (u64, u64)) -> Vec<u8> {
-    of_attempt(SETTLED, attempt, &Settled { at, amount: amount.0, estimated, tokens })
+/// Settled by what was last known of it.
+pub(crate) fn recovered(attempt: AttemptId, at: i64, amount: NanoUsd) -> Vec<u8> {
+    of_attempt(SETTLED, attempt, &Settled { at, amount: amount.0, estimated: true, tokens: (0, 0), owed: None, basis: None })
+}
+
+pub(crate) fn settled(settlement: &Settlement<'_>) -> Vec<u8> {
+    let Settlement { attempt, at, amount, owed, basis, model, estimated, tokens, .. } = *settlement;
+    let q = Reckoning { m: model, u: &basis.counts, c: &basis.pieces, s: basis.service.as_deref() };
+    let owed = (owed != amount).then_some(owed.0);
+    of_attempt(SETTLED, attempt, &Settling { t: at, m: amount.0, o: owed, e: estimated, u: tokens, q })
 }
 
 fn of_attempt(kind: u8, attempt: AttemptId, said: &impl Serialize) -> Vec<u8> {

@@ -52,7 +52,9 @@ fn postings(source: &str, balance: &Balance, now: i64) -> [Posting; 2] {
     let windows = balance.present.map(|(window, start, _)| vec![(window.name(), start)]).unwrap_or_default();
     let posting = |part: &str, amount: i64, windows: Vec<(String, i64)>| Posting {
         attempt: id(source, &balance.scope, part),
-        kind: KIND,
+        kind: KIND.to_owned(),
+        owed: None,
+        basis: None,
         at: now,
         call: String::new(),
         amount,

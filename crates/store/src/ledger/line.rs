@@ -142,7 +142,9 @@ impl Passing {
             self.answer_id.clone().into(),
         ]
     }
+}
 
+impl<M> LogLine<M> {
     /// The days' counters it adds to.
     pub(super) fn days(&self) -> impl Iterator<Item = (DayKey, DayCounts)> + '_ {
         let entities = [

@@ -6,15 +6,15 @@ use sqlx::{Any, Row, Transaction};
 use switchboard_engine::admit::journal::AttemptId;
 
 use super::line::{DAILY, DayCounts, DayKey, LOGS, Passing};
-use super::{LIFETIME, OWED, account};
+use super::{LIFETIME, MARGIN, OWED, SETTLE, account, seal};
 use crate::error::StoreError;
-use crate::journal::frame::{Kept, Settled};
+use crate::journal::frame::{Kept, Reckoned, Settled};
 use crate::rows::{Cell, Insert};
 use crate::sql::Sql;
 
 const LEDGER: Insert = Insert {
-    head: "INSERT INTO ledger (attempt, kind, at, call, amount, reserved, estimated, debits, credit, input_tokens, output_tokens, reason, actor, instance)",
-    width: 14,
+    head: "INSERT INTO ledger (attempt, kind, at, call, amount, reserved, estimated, debits, credit, input_tokens, output_tokens, reason, actor, instance, owed, basis, batch)",
+    width: 17,
     tail: "ON CONFLICT (attempt, kind) DO NOTHING RETURNING attempt, kind",
 };
 const ACCOUNTS: Insert =
@@ -24,16 +24,19 @@ const WINDOWS: Insert = Insert {
     width: 5,
     tail: "ON CONFLICT (account, span, start) DO UPDATE SET spent = ledger_windows.spent + excluded.spent",
 };
+const RELOG: &str = "UPDATE spend_logs SET spend = spend + $2 WHERE request_id = $1 RETURNING request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata, answer_id";
 const POSITION: &str = "INSERT INTO ledger_positions (instance, segment, place) VALUES ($1, $2, $3) ON CONFLICT (instance) DO UPDATE SET segment = excluded.segment, place = excluded.place";
 
 /// A row of the ledger to be added.
 #[derive(Clone, Debug)]
 pub(crate) struct Posting {
     pub(crate) attempt: String,
-    pub(crate) kind: &'static str,
+    pub(crate) kind: String,
     pub(crate) at: i64,
     pub(crate) call: String,
     pub(crate) amount: i64,
+    /// What of it the provider is owed, where that is not all.
+    pub(crate) owed: Option<i64>,
     pub(crate) reserved: i64,
     pub(crate) estimated: bool,
     /// Whom it counts for: level, id, model, and windows beside the lifetime.
@@ -41,6 +44,8 @@ pub(crate) struct Posting {
     /// Who is owed.
     pub(crate) credit: String,
     pub(crate) tokens: (u64, u64),
+    /// From what it was reckoned, as JSON.
+    pub(crate) basis: Option<String>,
     pub(crate) reason: Option<String>,
     pub(crate) actor: Option<String>,
 }
@@ -62,12 +67,20 @@ impl Posting {
             model: line.model.unwrap_or_default(),
             windows: line.windows,
         };
+        let reckoned = settled.basis.map(|basis| Reckoned {
+            provider: kept.intent.provider.clone(),
+            deployment: kept.intent.deployment.clone(),
+            at: kept.intent.at,
+            ..basis
+        });
         Self {
             attempt: attempt.to_string(),
-            kind: "settle",
+            kind: SETTLE.to_owned(),
             at: settled.at,
             call: kept.intent.call,
             amount: settled.amount,
+            owed: settled.owed,
+            basis: reckoned.and_then(|reckoned| serde_json::to_string(&reckoned).ok()),
             reserved: kept.intent.reserved,
             estimated: settled.estimated,
             debits: kept.intent.lines.into_iter().map(debit).collect(),
@@ -78,12 +91,18 @@ impl Posting {
         }
     }
 
-    fn cells(&self, instance: &str) -> Vec<Cell> {
+    /// What the provider is owed, and what is left of it as the gateway's margin.
+    fn shares(&self) -> (i64, i64) {
+        let owed = self.owed.unwrap_or(self.amount);
+        (owed, self.amount - owed)
+    }
+
+    fn cells(&self, instance: &str, batch: i64) -> Vec<Cell> {
         let debits: Vec<(i64, &[(String, i64)])> = self.debits.iter().map(|debit| (debit.account(), debit.windows.as_slice())).collect();
         let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
         vec![
             self.attempt.clone().into(),
-            self.kind.into(),
+            self.kind.clone().into(),
             self.at.into(),
             self.call.clone().into(),
             self.amount.into(),
@@ -96,6 +115,9 @@ impl Posting {
             self.reason.clone().into(),
             self.actor.clone().into(),
             instance.into(),
+            self.owed.into(),
+            self.basis.clone().into(),
+            batch.into(),
         ]
     }
 }
@@ -124,17 +146,23 @@ impl Batch {
 /// Posts a batch, whole or not at all. `known` are the accounts that the database has.
 pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Batch, known: &mut HashSet<i64>) -> Result<(), StoreError> {
     let mut on = sql.writers.begin().await?;
-    let rows = batch.postings.iter().map(|posting| posting.cells(instance)).collect();
+    let last = seal::last(&mut on, sql, instance).await?;
+    let mut rows: Vec<Vec<Cell>> = batch.postings.iter().map(|posting| posting.cells(instance, last.next())).collect();
     let mut added = HashSet::new();
-    for row in LEDGER.run(&mut on, rows).await? {
+    for row in LEDGER.run(&mut on, rows.clone()).await? {
         added.insert((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?));
     }
     crate::failpoint::hit("mid_batch");
-    let fresh: Vec<&Posting> =
-        batch.postings.iter().filter(|posting| added.contains(&(posting.attempt.clone(), posting.kind.to_owned()))).collect();
+    let is_fresh = |posting: &Posting| added.contains(&(posting.attempt.clone(), posting.kind.clone()));
+    let mut kept = batch.postings.iter().map(is_fresh);
+    rows.retain(|_| kept.next().unwrap_or(false));
+    rows.sort_by(|a, b| key_of(a).cmp(&key_of(b)));
+    seal::seal(&mut on, instance, &last, &rows).await?;
+    let fresh: Vec<&Posting> = batch.postings.iter().filter(|posting| is_fresh(posting)).collect();
     let leases = holds_leases(&mut on, instance).await?;
     let unknown = count(&mut on, &fresh, known, (sql, instance, leases)).await?;
     log(&mut on, &batch.lines).await?;
+    relog(&mut on, &fresh).await?;
     crate::failpoint::hit("before_position");
     let (segment, place) = batch.place;
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
@@ -159,7 +187,13 @@ async fn count(
     for posting in postings {
         let owed = account(OWED, &posting.credit, "");
         accounts.entry(owed).or_insert_with(|| [OWED.to_owned(), posting.credit.clone(), String::new()]);
-        *windows.entry((owed, LIFETIME, 0)).or_default() += posting.amount;
+        let (share, margin) = posting.shares();
+        *windows.entry((owed, LIFETIME, 0)).or_default() += share;
+        if margin != 0 {
+            let ours = account(OWED, MARGIN, "");
+            accounts.entry(ours).or_insert_with(|| [OWED.to_owned(), MARGIN.to_owned(), String::new()]);
+            *windows.entry((ours, LIFETIME, 0)).or_default() += margin;
+        }
         for debit in &posting.debits {
             let account = debit.account();
             accounts.entry(account).or_insert_with(|| [debit.level.clone(), debit.name.clone(), debit.model.clone()]);
@@ -200,13 +234,37 @@ async fn log(on: &mut Transaction<'_, Any>, lines: &[Passing]) -> Result<(), Sto
         added.insert(row.try_get::<String, _>(0)?);
     }
     let mut days: BTreeMap<DayKey, DayCounts> = BTreeMap::new();
-    for (key, counts) in lines.iter().filter(|line| added.contains(&line.request_id)).flat_map(Passing::days) {
+    for (key, counts) in lines.iter().filter(|line| added.contains(&line.request_id)).flat_map(|line| line.days()) {
         let sums = days.entry(key).or_default();
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
     let rows = days.into_iter().map(|(key, counts)| key.map(Cell::from).into_iter().chain(counts.map(Cell::from)).collect());
     DAILY.run(on, rows.collect()).await?;
     super::routed::count(on, lines.iter().filter(|line| added.contains(&line.request_id))).await
+}
+
+/// Lines of the request log whose call was corrected say so, and so do the days' counters.
+async fn relog(on: &mut Transaction<'_, Any>, postings: &[&Posting]) -> Result<(), StoreError> {
+    let mut days: BTreeMap<DayKey, DayCounts> = BTreeMap::new();
+    for posting in postings.iter().filter(|posting| posting.kind != SETTLE && !posting.call.is_empty()) {
+        let row = sqlx::query(RELOG).bind(posting.call.clone()).bind(posting.amount).fetch_optional(&mut **on).await?;
+        let Some(row) = row else { continue };
+        for (key, _) in super::report::line(&row)?.days() {
+            days.entry(key).or_default()[0] += posting.amount;
+        }
+    }
+    let rows = days.into_iter().map(|(key, counts)| key.map(Cell::from).into_iter().chain(counts.map(Cell::from)).collect());
+    DAILY.run(on, rows.collect()).await?;
+    Ok(())
+}
+
+/// A row's key.
+fn key_of(row: &[Cell]) -> [&str; 2] {
+    let text = |at: usize| match row.get(at) {
+        Some(Cell::Text(text)) => text.as_str(),
+        _ => "",
+    };
+    [text(0), text(1)]
 }
 
 /// How far the journal of that gateway has been carried.

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use switchboard_engine::meter::{Outcome, Record, Recorder};
+use switchboard_engine::catalog::Exact;
+use switchboard_engine::meter::{Attempt, Bill, Outcome, Record, Recorder};
 use switchboard_engine::wire::Operation;
 use switchboard_engine::wire::reply::Usage;
 
@@ -100,6 +102,20 @@ struct Metadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     finish_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    native_finish_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_referer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_title: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_responses: Option<Providers<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_breakdown: Option<Breakdown<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     overhead_us: Option<u64>,
     #[serde(flatten)]
     decided: Option<Decided<'a>>,
@@ -148,7 +164,7 @@ impl<'a> Written<'a> {
             end_user: principal.customer.as_deref(),
             tags: &principal.tags,
             session_id: record.session.as_deref(),
-        answer_id: record.answer_id.as_deref(),
+            answer_id: record.answer_id.as_deref(),
             metadata: Metadata::of(record),
             part: routed::part(record),
             saving: routed::saving(record),
@@ -169,6 +185,13 @@ impl<'a> Metadata<'a> {
             attempts: record.attempts,
             estimated: record.estimated,
             finish_reason: record.finish.map(|reason| format!("{reason:?}").to_ascii_lowercase()),
+            native_finish_reason: record.native_finish.as_deref(),
+            service_tier: record.service.as_deref(),
+            http_referer: record.client.referer.as_deref(),
+            app_title: record.client.title.as_deref(),
+            user_agent: record.client.agent.as_deref(),
+            provider_responses: (!record.tried.is_empty()).then_some(Providers(&record.tried)),
+            cost_breakdown: record.bill.as_ref().map(Breakdown),
             overhead_us: record.overhead.map(|overhead| u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX)),
             decided: Decided::of(record),
             usage: record.usage.as_ref().map(Counts),
@@ -184,6 +207,64 @@ fn call_type(operation: Operation) -> &'static str {
         Operation::Rerank => "arerank",
         Operation::Moderations => "amoderation",
         other => other.as_str(),
+    }
+}
+
+/// How a cost came about, under LiteLLM's names.
+struct Breakdown<'a>(&'a Bill);
+
+impl Serialize for Breakdown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Breakdown(bill) = self;
+        let parts = &bill.parts;
+        let always = [("input_cost", parts.input), ("output_cost", parts.output), ("total_cost", bill.charged)];
+        let some = [
+            ("tool_usage_cost", parts.tools),
+            ("cache_read_cost", parts.cache_read),
+            ("cache_creation_cost", parts.cache_write),
+            ("reasoning_cost", parts.reasoning),
+            ("discount_amount", bill.discount()),
+            ("margin_total_amount", bill.margin()),
+        ];
+        let mut map = serializer.serialize_map(None)?;
+        let mut say = |name: &str, cost: Exact| {
+            let number = cost.pico().written().as_str().parse::<f64>().unwrap_or_default();
+            map.serialize_entry(name, &number)
+        };
+        for (name, cost) in always.into_iter().chain(some.into_iter().filter(|(_, cost)| *cost != Exact::ZERO)) {
+            say(name, cost)?;
+        }
+        if !bill.markup.is_none() {
+            say("original_cost", bill.list)?;
+            say("upstream_cost", bill.owed)?;
+        }
+        map.end()
+    }
+}
+
+/// Who was asked, in order, and what came of it, under OpenRouter's names.
+struct Providers<'a>(&'a [Attempt]);
+
+#[derive(Serialize)]
+struct Provider<'a> {
+    provider_name: &'a str,
+    endpoint_id: &'a str,
+    model_permaslug: &'a str,
+    status: Option<u16>,
+    latency: u64,
+    is_byok: bool,
+}
+
+impl Serialize for Providers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|attempt| Provider {
+            provider_name: &attempt.deployment.provider_name,
+            endpoint_id: &attempt.deployment.spec.id,
+            model_permaslug: &attempt.deployment.spec.model,
+            status: attempt.answered.or_else(|| attempt.failure.is_none().then_some(200)),
+            latency: u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX),
+            is_byok: false,
+        }))
     }
 }
 

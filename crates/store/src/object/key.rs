@@ -25,6 +25,9 @@ pub struct Key {
     /// Under which hash its spend is counted, where it has been regenerated: what is spent stays spent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// By how much its spend was set back, all together: what it has ever spent is more by that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spend_reset: Option<Money>,
     pub expires: Option<Time>,
     pub models: Vec<String>,
     pub aliases: BTreeMap<String, String>,

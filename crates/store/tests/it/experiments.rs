@@ -60,7 +60,7 @@ fn arms_and_savings_are_counted_once_whatever_is_carried_twice() {
         assert_eq!((days.len(), days[0].by[0].len(), days[0].by[1].as_str(), days[0].requests), (2, 10, "even", 50));
         let odd = Wanted { own: Some((None, Some("odd".to_owned()))), ..Wanted::default() };
         assert_eq!(sums(odd, &[By::Team])[0].requests, 50);
-        assert_eq!(sums(Wanted { from: "2999-01-01".to_owned(), ..Wanted::default() }, &[])[0].requests, 0);
+        assert!(sums(Wanted { from: "2999-01-01".to_owned(), ..Wanted::default() }, &[]).is_empty());
     });
 }
 

@@ -186,3 +186,33 @@ fn leases_of_the_dead_go_back() {
     drop(dead);
     alive.end();
 }
+
+/// LiteLLM #30522: a request that was cancelled kept its hold. What is granted to a caller who has gone by then goes back at once.
+#[test]
+fn what_nobody_waits_for_goes_back() {
+    let Some(settings) = postgres() else { return };
+    let gateway = Gateway::start(&settings);
+    let principal = gateway.principal(DOLLAR, Window::DAILY);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        for _ in 0..50 {
+            let mut hold = gateway.admission.hold(&principal, "m");
+            let taking = hold.take(("p", "d"), Need { money: CENT, ..Need::default() }, NanoUsd::ZERO);
+            // The caller leaves while the database is asked.
+            let left = tokio::time::timeout(Duration::from_micros(fastrand_micros()), taking).await;
+            drop(left);
+        }
+    });
+    let patience = std::time::Instant::now() + PATIENCE;
+    while gateway.counters().iter().any(|(_, leased)| *leased > 0) && std::time::Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(gateway.counters().iter().all(|(_, leased)| *leased == 0), "{:?}", gateway.counters());
+    assert_eq!(gateway.storm(200, &principal), 100);
+    gateway.end();
+}
+
+/// Some time within which a database may or may not answer.
+fn fastrand_micros() -> u64 {
+    u64::from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos())) % 3000
+}

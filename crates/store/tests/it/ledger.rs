@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Row;
-use switchboard_engine::admit::journal::{AttemptId, Ending, Intent, Journal as _, Settlement};
+use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Intent, Journal as _, Settlement};
 use switchboard_engine::admit::{Level, Line, NanoUsd, ScopeId, Window};
 use switchboard_store::journal::{Durability, Journal};
 use switchboard_store::ledger::{LogLine, Writer, openings, spent, verify};
@@ -24,7 +24,7 @@ fn lines() -> Vec<Line> {
 pub(crate) fn intend(journal: &Journal, attempt: AttemptId, begun: i64) {
     let intent = Intent {
         attempt,
-        call: "call",
+        call: &attempt.to_string(),
         at: micros(),
         reserved: NanoUsd(1000),
         begun: NanoUsd(begun),
@@ -38,10 +38,13 @@ pub(crate) fn intend(journal: &Journal, attempt: AttemptId, begun: i64) {
 pub(crate) fn settle(journal: &Journal, attempt: AttemptId, amount: i64) {
     journal.settle(&Settlement {
         attempt,
-        call: "call",
+        call: &attempt.to_string(),
         at: micros(),
         ending: Ending::Settled,
         amount: NanoUsd(amount),
+        owed: NanoUsd(amount),
+        basis: &Basis { counts: vec![("input", 3), ("output", 4)], ..Basis::default() },
+        model: "gpt-4o-mini",
         estimated: false,
         reserved: NanoUsd(1000),
         lines: &[],
@@ -176,6 +179,9 @@ fn a_wrong_counter_is_found() {
             ("UPDATE ledger_windows SET spent = spent + 1 WHERE span = '1d'", "I4"),
             ("UPDATE ledger_windows SET leased = -1 WHERE span = '1d'", "I2"),
             ("UPDATE ledger SET amount = -5", "I9"),
+            ("UPDATE ledger SET input_tokens = 0", "I13"),
+            ("DELETE FROM ledger_seals", "I13"),
+            ("UPDATE ledger SET at = 0", "I6"),
         ] {
             let pool = store.sql().writers.clone();
             let spoil = async move {

@@ -3,9 +3,11 @@
 
 mod answers;
 mod audit;
+mod backup;
 mod experiments;
 mod leases;
 mod ledger;
+mod money;
 mod objects;
 mod opening;
 mod peers;

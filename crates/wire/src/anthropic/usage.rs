@@ -107,4 +107,9 @@ fn write_counts(out: &mut Object<'_>, usage: Option<&Usage>, service_tier: Optio
         });
     }
     out.option("service_tier", service_tier);
+    // Only where it was reckoned here for a client that asks for it: the format itself has no such field.
+    if let (Some(cost), Some(_)) = (usage.cost.as_deref(), &usage.bill) {
+        out.raw("cost", cost);
+        crate::openai_chat::usage::write_bill(out, usage);
+    }
 }

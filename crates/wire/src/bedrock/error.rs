@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use crate::problem::{Fault, Kind};
+use crate::problem::{Fault, Kind, in_words};
 
 /// The code of a prompt that is too long.
 const TOO_LONG: &str = "context_length_exceeded";
@@ -57,7 +57,7 @@ fn of(name: Option<&str>, otherwise: Kind, bytes: &[u8]) -> Fault {
     let name = name.map(|name| name.split(':').next().unwrap_or_default().rsplit('#').next().unwrap_or_default().to_owned());
     let name = name.filter(|name| !name.is_empty());
     let message = body.message.filter(|text| !text.is_empty()).or(body.original);
-    let message = message.unwrap_or_else(|| String::from_utf8_lossy(bytes).trim().to_owned());
+    let message = message.unwrap_or_else(|| in_words(bytes));
     let kind = name.as_deref().and_then(kind_of).unwrap_or(otherwise);
     let kind = refine(kind, &message);
     let code = if is_too_long(kind, &message) { Some(TOO_LONG.to_owned()) } else { name };

@@ -22,7 +22,7 @@ pub(super) fn read(status: StatusCode, body: &[u8]) -> Fault {
         _ => Kind::of_status(status),
     };
     let said = serde_json::from_slice::<Body>(body).unwrap_or_default();
-    let message = said.message.or(said.error).unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned());
+    let message = said.message.or(said.error).unwrap_or_else(|| crate::problem::in_words(body));
     Fault { status: Some(status), ..of(kind, message, said.error_type, body) }
 }
 

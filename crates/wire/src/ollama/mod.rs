@@ -93,7 +93,7 @@ fn fault(kind: Kind, body: &[u8]) -> Fault {
         Ok(Error::Text(message) | Error::Object { message }) => message,
         Err(_) => said.error.get().to_owned(),
     });
-    let message = said.unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned());
+    let message = said.unwrap_or_else(|| crate::problem::in_words(body));
     let text = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
     let too_long = says(&["exceeds the context", "exceeds maximum context", "context length", "context window", "prompt is too long"]);

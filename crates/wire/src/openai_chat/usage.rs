@@ -92,6 +92,7 @@ pub(crate) fn read_usage(raw: &RawValue) -> Option<Usage> {
         web_searches: first(&[tools.web_search_requests, all.num_search_queries, prompt.web_search_requests]),
         web_fetches: count(tools.web_fetch_requests),
         cost: word(all.cost).or_else(|| word(priced.total_cost)),
+        bill: None,
         raw: Some((HERE, raw.to_owned())),
     };
     add_what_the_total_holds(&mut usage);
@@ -129,7 +130,19 @@ pub(crate) fn write_usage(object: &mut Object<'_>, usage: &Usage, flavor: Flavor
         if let Some(cost) = usage.cost.as_deref().filter(|cost| cost.parse::<serde_json::Number>().is_ok()) {
             out.raw("cost", cost);
         }
+        write_bill(out, usage);
         write_others(out, usage);
+    });
+}
+
+/// How the cost came about, as OpenRouter's clients read it.
+pub(crate) fn write_bill(out: &mut Object<'_>, usage: &Usage) {
+    let Some(bill) = &usage.bill else { return };
+    out.field("is_byok", &false);
+    out.object("cost_details", |details| {
+        details.raw("upstream_inference_cost", &bill.upstream);
+        details.raw("upstream_inference_prompt_cost", &bill.prompt);
+        details.raw("upstream_inference_completions_cost", &bill.answer);
     });
 }
 
@@ -184,7 +197,7 @@ fn write_counts(details: &mut Object<'_>, counts: &[(&str, Option<u64>)], flavor
 
 /// What a provider of this format says beyond the counts we know.
 fn write_others(out: &mut Object<'_>, usage: &Usage) {
-    const WRITTEN: [&str; 9] = [
+    const WRITTEN: [&str; 11] = [
         "prompt_tokens",
         "completion_tokens",
         "total_tokens",
@@ -194,11 +207,15 @@ fn write_others(out: &mut Object<'_>, usage: &Usage) {
         "cache_read_input_tokens",
         "server_tool_use",
         "cost",
+        "is_byok",
+        "cost_details",
     ];
+    // Where the cost was reckoned here, its parts are told; else what the provider says of them.
+    let written = if usage.bill.is_some() { &WRITTEN[..] } else { &WRITTEN[..9] };
     let Some((HERE, raw)) = &usage.raw else { return };
     let Ok(fields) = Fields::nested(raw) else { return };
     for (key, value) in fields.rest(HERE).fields() {
-        if !WRITTEN.contains(&key.as_str()) && value.get() != "null" {
+        if !written.contains(&key.as_str()) && value.get() != "null" {
             out.raw(key, value.get());
         }
     }

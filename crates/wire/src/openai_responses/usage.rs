@@ -86,6 +86,7 @@ pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
         output_image: output.image_tokens,
         output_audio: output.audio_tokens,
         cost: word(counts.cost),
+        bill: None,
         raw: Some((DIALECT, raw.to_owned())),
     })
 }
@@ -124,7 +125,7 @@ fn write_searches(object: &mut Object<'_>, usage: Option<&Usage>) {
 /// stands beside them under the names it has in chat completions.
 pub(super) fn write_usage(object: &mut Object<'_>, usage: Option<&Usage>) {
     let Some(usage) = usage else { return object.raw("usage", "null") };
-    if let Some((DIALECT, raw)) = &usage.raw {
+    if let Some((DIALECT, raw)) = usage.raw.as_ref().filter(|_| usage.bill.is_none()) {
         return object.raw("usage", raw.get());
     }
     let (input, output) = match (usage.input, usage.output) {
@@ -165,5 +166,6 @@ pub(super) fn write_usage(object: &mut Object<'_>, usage: Option<&Usage>) {
         if let Some(cost) = usage.cost.as_deref().filter(|cost| cost.parse::<serde_json::Number>().is_ok()) {
             object.raw("cost", cost);
         }
+        crate::openai_chat::usage::write_bill(object, usage);
     });
 }

@@ -16,7 +16,7 @@ struct Body {
 
 /// Reads an error answer.
 pub(super) fn read(status: StatusCode, body: &[u8]) -> Fault {
-    let message = said(body).unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned());
+    let message = said(body).unwrap_or_else(|| crate::problem::in_words(body));
     Fault { status: Some(status), ..of(Kind::of_status(status), message, body) }
 }
 

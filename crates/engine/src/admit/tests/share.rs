@@ -134,7 +134,7 @@ impl Fleet {
 }
 
 fn tokens(input: u64, output: u64) -> Need {
-    Need { money: NanoUsd::ZERO, input, output }
+    Need { money: NanoUsd::ZERO, input, output, ..Need::default() }
 }
 
 #[test]

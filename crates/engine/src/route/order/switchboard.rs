@@ -9,7 +9,7 @@
 
 use fastrand::Rng;
 
-use super::Args;
+use super::{Args, by_key, rank};
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
 
@@ -42,7 +42,10 @@ pub(super) fn least_cost(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Arg
     }
     let goal = args.latency_goal.map_or((best * SLACK).max(best + UNNOTICED), |goal| goal.as_secs_f64());
     let late = |candidate: &Candidate| candidate.key > goal;
-    candidates.sort_by(|a, b| late(a).cmp(&late(b)).then_with(|| if late(a) { a.key.total_cmp(&b.key) } else { cost(a).cmp(&cost(b)) }));
+    candidates.sort_by_cached_key(|candidate| match late(candidate) {
+        true => (true, i128::from(rank(candidate.key))),
+        false => (false, cost(candidate)),
+    });
     // Where none is within the goal, the fastest lead whatever they cost.
     let within = candidates.iter().filter(|candidate| !late(candidate)).count();
     let Some(least) = candidates.first().filter(|_| within > 0).map(cost) else { return };
@@ -72,5 +75,5 @@ fn lead(leading: &mut [Candidate], rng: &mut Rng) {
     // On a tie the first drawn wins, which is as likely to be either.
     let chosen = if leading[other].key < leading[one].key { other } else { one };
     leading.swap(0, chosen);
-    leading[1..].sort_by(|a, b| a.key.total_cmp(&b.key));
+    by_key(&mut leading[1..]);
 }

@@ -2,10 +2,12 @@
 
 mod cuts;
 mod fault;
+mod http2;
 mod policy;
 mod server;
 mod storm;
 mod table;
+mod words;
 
 use std::future::Future;
 use std::rc::Rc;

@@ -184,6 +184,42 @@ async fn made_up_failures_go_to_the_fallbacks_meant_for_them() {
 }
 
 #[tokio::test]
+async fn a_deployment_may_make_its_answers_up() {
+    let (chaos, spare) = (Chaos::always(OPENAI, None).await, Chaos::always(OPENAI, None).await);
+    let made_up = |text: &str, number, chaos: &Chaos| Spec { mock: Some(text.to_owned()), ..at("m", number, chaos) };
+    let rig = Rig::trying(vec![made_up("made up", 0, &chaos)], Names::default(), Settings::default());
+    let told = rig.ask(&asking("", &[])).await;
+    assert_eq!((told.status, text_of(OPENAI, &told.json()).as_str()), (200, "made up"), "{told:?}");
+    assert_eq!((told.header("x-litellm-model-id"), chaos.requests()), (Some("m-0"), 0));
+    let rig = Rig::trying(vec![made_up("made up", 0, &chaos)], Names::default(), Settings::default());
+    rig.ask(&Call { stream: true, ..asking("", &[]) }).await.says(&["made up", "[DONE]"]);
+    // A failure is that of the deployment: the next one is tried.
+    let specs = vec![made_up("litellm.InternalServerError", 0, &chaos), at("m", 1, &spare)];
+    let rig = Rig::trying(specs, Names::default(), Settings::default());
+    let told = rig.ask(&asking("", &[])).await;
+    assert_eq!((told.status, told.header("x-litellm-model-id"), spare.requests()), (200, Some("m-1"), 1), "{told:?}");
+    assert_eq!((rig.record().attempts, rig.record().tried.len(), chaos.requests()), (1, 2, 0));
+}
+
+#[tokio::test]
+async fn a_request_may_say_what_the_router_is_to_do() {
+    let (one, other) = (Chaos::always(OPENAI, None).await, Chaos::always(OPENAI, None).await);
+    let specs = vec![Spec { order: 0, ..at("m", 0, &one) }, Spec { order: 0, ..at("m", 1, &other) }];
+    let rig = Rig::trying(specs, Names::default(), Settings::default());
+    for _ in 0..40 {
+        let told = rig.ask(&asking(r#","router_settings_override":{"weights":{"m":{"m-1":1,"m-0":0}}}"#, &[])).await;
+        assert_eq!((told.status, told.header("x-litellm-model-id")), (200, Some("m-1")), "{told:?}");
+    }
+    assert_eq!((one.requests(), other.requests()), (0, 40));
+    let told = rig.ask(&asking(r#","router_settings_override":{"weights":{"m-1":-1}}"#, &[])).await;
+    assert_eq!(told.status, 400, "{told:?}");
+    let chaos = Chaos::always(OPENAI, Some(Fault::Server500)).await;
+    let rig = Rig::trying(vec![at("m", 0, &chaos)], Names::default(), Settings::default());
+    assert_eq!(rig.ask(&asking(r#","router_settings_override":{"num_retries":0}"#, &[])).await.status, 502);
+    assert_eq!(chaos.requests(), 1);
+}
+
+#[tokio::test]
 async fn a_limit_that_is_soon_free_is_waited_for() {
     let chaos = Chaos::start(OPENAI, Arc::new(|number| (number == 0).then_some(Fault::RateLimitedForAWhile))).await;
     let rig = Rig::trying(vec![at("m", 0, &chaos)], Names::default(), Settings::default());

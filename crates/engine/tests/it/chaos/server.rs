@@ -71,13 +71,17 @@ async fn serve(stream: TcpStream, dialect: Dialect, books: Arc<Mutex<Books>>, ch
             Some(fault) => act(fault, dialect, streamed),
             None => good(dialect, streamed, nonce(&body)),
         };
-        let (Act::Say(bytes) | Act::SayAndClose(bytes) | Act::SayAndHold(bytes)) = &act;
+        let (Act::Say(bytes) | Act::SayAndClose(bytes) | Act::SayAndHold(bytes) | Act::Flood(bytes, _)) = &act;
         if stream.get_mut().write_all(bytes).await.is_err() {
             return;
         }
         match act {
             Act::Say(_) => {}
             Act::SayAndClose(_) => return,
+            Act::Flood(_, more) => {
+                while stream.get_mut().write_all(&more).await.is_ok() {}
+                return;
+            }
             Act::SayAndHold(_) => {
                 // Until the client goes.
                 let mut rest = [0; 64];

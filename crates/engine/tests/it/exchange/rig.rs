@@ -192,6 +192,7 @@ pub(crate) fn at_address(dialect: Dialect, address: &str) -> Spec {
         Dialect::Anthropic => ("anthropic", "claude-haiku-4-5", ""),
         Dialect::Gemini => ("gemini", "gemini-2.5-pro", "/v1beta"),
         Dialect::OpenAiResponses => ("openai", "o1-pro", "/v1"),
+        Dialect::Bedrock => ("bedrock", "anthropic.claude-3-haiku-20240307-v1:0", ""),
         _ => ("baseten", "some-model", "/v1"),
     };
     Spec {

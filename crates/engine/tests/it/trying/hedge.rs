@@ -193,6 +193,19 @@ async fn budgets_cover_both_attempts() {
     assert!(refused.body.contains("requests") || refused.body.contains("rpm"), "{refused:?}");
 }
 
+/// That there is no room for two says nothing of the first one, which fails or answers as ever.
+#[tokio::test]
+async fn without_room_for_two_there_is_one() {
+    let late = Act::After(Duration::from_millis(150), Box::new(json("200 OK", whole(OPENAI))));
+    let (rig, _first, second) = pair(late, json("200 OK", whole(Dialect::Anthropic))).await;
+    let terms = Terms { budgets: vec![Budget::new(NanoUsd(1), Window::DAILY)], ..Terms::default() };
+    let scope = rig.gateway.admission().book().scope(ScopeId::new(Level::Key, "k"), terms);
+    let principal = Principal { scopes: vec![scope], ..Principal::named("k") };
+    let told = rig.ask(&Call { principal: std::sync::Arc::new(principal), ..ask(OPENAI, false) }).await;
+    assert_eq!((told.status, told.header("x-litellm-model-id"), second.requests().len()), (200, Some("d0"), 0), "{told:?}");
+    assert_eq!(rig.record().tried.len(), 1);
+}
+
 /// A client that leaves while both are under way leaves one record and nothing running.
 #[tokio::test]
 async fn a_client_that_leaves_takes_both_along() {

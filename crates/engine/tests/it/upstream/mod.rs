@@ -7,7 +7,7 @@ mod pooling;
 pub(crate) mod server;
 mod signing;
 mod timing;
-mod tls;
+pub(crate) mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -25,16 +25,16 @@ use tokio_rustls::TlsAcceptor;
 use super::server::{Server, ok, read_request};
 use super::soon;
 
-const NAME: &str = "provider.example";
+pub(crate) const NAME: &str = "provider.example";
 
 /// A certificate for [`NAME`], self-signed, and the acceptor that shows it.
-struct Authority {
-    pem: String,
-    acceptor: TlsAcceptor,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
+    pub(crate) acceptor: TlsAcceptor,
 }
 
 impl Authority {
-    fn new(alpn: &[&str], last_year: i32) -> Self {
+    pub(crate) fn new(alpn: &[&str], last_year: i32) -> Self {
         let mut params = CertificateParams::new([NAME.to_owned()]).unwrap();
         params.not_before = date_time_ymd(2000, 1, 1);
         params.not_after = date_time_ymd(last_year, 1, 1);

@@ -18,10 +18,12 @@ const LONGEST: usize = 4_096;
 /// Bytes of the name of an end user.
 const LONGEST_NAME: usize = 200;
 /// A request is in the log a moment after its answer: so often it is looked for, and so long between.
-const LOOKS: u32 = 30;
+const LOOKS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Digits of an id of ours.
 const ID: usize = 32;
+/// Providers may give the same id to several answers: so many of them are looked at.
+const SAME: i64 = 20;
 /// The whole of a rating.
 const WHOLE: f64 = 10_000.0;
 
@@ -29,7 +31,7 @@ const WHOLE: f64 = 10_000.0;
 pub(super) async fn say(request: &Request) -> Answer {
     let form = request.form("FeedbackRequest")?;
     let id = ["generation_id", "request_id", "id"].into_iter().find_map(|name| form.text(name)).filter(|id| !id.is_empty());
-    let id = id.ok_or_else(|| Refused::said(400, "`generation_id` must name the answer: its header `x-litellm-call-id`"))?;
+    let id = id.ok_or_else(|| Refused::said(400, "`generation_id` must name the answer: its `id`, or its header `x-litellm-call-id`"))?;
     let (score, thumbs) = (score(&form)?, thumbs(&form)?);
     let comment = form.owned("comment").filter(|comment| !comment.is_empty());
     if comment.as_ref().is_some_and(|comment| comment.len() > LONGEST) {
@@ -38,8 +40,7 @@ pub(super) async fn say(request: &Request) -> Answer {
     if score.is_none() && thumbs.is_none() && comment.is_none() {
         return Err(Refused::said(400, "say something: `score`, `thumbs` or `comment`"));
     }
-    let line = find(request, id).await?;
-    let source = standing(request, &line).await?.ok_or_else(|| unknown(id))?;
+    let (line, source) = concerned(request, id).await?;
     let reward = score.as_ref().map(|(_, reward)| *reward).or_else(|| thumbs.map(|up| if up { 10_000 } else { 0 }));
     let decided = |name: &str| line.metadata.get("routing_decision").and_then(|said| said.get(name)?.as_str()).map(str::to_owned);
     let said = experiment::say(
@@ -108,20 +109,27 @@ fn thumbs(form: &Form) -> Result<Option<bool>, Refused> {
     up.map(Some).ok_or_else(|| Refused::said(400, "`thumbs` may be `up` or `down`"))
 }
 
-/// The line of a request that may only just be over.
-async fn find(request: &Request, id: &str) -> Result<LogLine, Refused> {
+/// The request of that id, or of an answer of that id, of which the caller may speak, and as what.
+async fn concerned(request: &Request, id: &str) -> Result<(LogLine, &'static str), Refused> {
+    for line in find(request, id).await? {
+        if let Some(source) = standing(request, &line).await? {
+            return Ok((line, source));
+        }
+    }
+    Err(unknown(id))
+}
+
+/// The lines of a request that may only just be over, the latest first.
+async fn find(request: &Request, id: &str) -> Result<Vec<LogLine>, Refused> {
     // Answers that are written here have ids with a word before ours.
     let own = id.len().checked_sub(ID).and_then(|at| id.get(at..)).filter(|tail| tail.bytes().all(|digit| digit.is_ascii_hexdigit()));
-    for look in 0..LOOKS {
+    for _ in 0..LOOKS {
         for id in [Some(id), own.filter(|own| *own != id)].into_iter().flatten() {
             let wanted = Lines { request_id: Some(id.to_owned()), ..Lines::default() };
-            if let Some(line) = report::lines(&request.store, wanted, (LineSort::Started, Order::Descending), (1, 0)).await?.pop() {
-                return Ok(line);
+            let lines = report::lines(&request.store, wanted, (LineSort::Started, Order::Descending), (SAME, 0)).await?;
+            if !lines.is_empty() {
+                return Ok(lines);
             }
-        }
-        if own.is_none() && look > 0 {
-            // No id of ours: it will not come.
-            break;
         }
         tokio::time::sleep(PAUSE).await;
     }

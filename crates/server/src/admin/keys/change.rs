@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 use switchboard_store::object::{Budget, Key, Team};
-use switchboard_store::{Desk, Time};
+use switchboard_store::{Desk, Money, Time};
 
 use super::generate::{alias_is_free, only_columns, placed, reset_at};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, defaults, duration, rows};
+use crate::admin::{Answer, Refused, Request, defaults, duration, rows, spent};
 use crate::auth::Caller;
 use crate::authz::contain::Bounds;
 use crate::authz::object::{self, Standing};
@@ -14,7 +14,6 @@ use crate::authz::object::{self, Standing};
 /// `POST /key/update`
 pub(in crate::admin) async fn update(request: &Request) -> Answer {
     let form = request.form("UpdateKeyRequest")?;
-    defaults::within(&request.app.config(), &form)?;
     let named = named(&form)?;
     let (key, budget) = apply(request, form, named.clone()).await?;
     let mut row = rows::key_with_hash(&request.app, &key, budget.as_ref());
@@ -56,7 +55,11 @@ fn not_found() -> Refused {
 
 async fn apply(request: &Request, form: Form, named: String) -> Result<(Key, Option<Budget>), Refused> {
     rows::amounts(&form)?;
-    let (caller, by_alias) = (request.caller.clone(), form.text("key").is_none());
+    defaults::within(&request.app.config(), &form)?;
+    let (caller, by_alias, spend) = (request.caller.clone(), form.text("key").is_none(), spent::wanted(&form));
+    if spend.is_some() && !caller.is_admin() {
+        return Err(Refused::forbidden("only an administrator may say what a key has spent"));
+    }
     let write = request.write(move |desk| async move {
         let found = if by_alias { desk.named::<Key>(&named).await?.pop() } else { super::named(&desk, &named).await? };
         let present = found.ok_or_else(|| unseen(&caller, "/key/update", not_found()))?;
@@ -70,7 +73,14 @@ async fn apply(request: &Request, form: Form, named: String) -> Result<(Key, Opt
         };
         Ok::<_, Refused>((key, budget))
     });
-    write.await
+    let (mut key, budget): (Key, Option<Budget>) = write.await?;
+    if let Some(spend) = spend {
+        let of_budget = budget.as_ref().and_then(|budget| budget.budget_duration.as_deref());
+        let duration = key.budget_duration.as_deref().or(of_budget);
+        let before = spent::set_key(request, &key, duration, spend, "/key/update").await?;
+        key.spend_reset = Some(Money(key.spend_reset.unwrap_or_default().0.plus(before.minus(spend))));
+    }
+    Ok((key, budget))
 }
 
 /// Refuses who may not change that key by that route.

@@ -78,6 +78,14 @@ pub(in crate::admin) async fn info_of_many(request: &Request) -> Answer {
 
 /// `POST /key/health`: whether the caller's own key, and what its metadata asks for, can be used.
 pub(in crate::admin) async fn health(request: &Request) -> Answer {
-    let _ = request;
-    Ok(json!({"key": "healthy", "logging_callbacks": null}))
+    let own = request.caller.principal.key_hash.clone().unwrap_or_default();
+    let read = request.read(move |desk| async move { Ok::<_, Refused>(desk.get::<Key>(&own).await?) });
+    let key = read.await?;
+    let wanted = key.as_ref().and_then(|key| key.metadata.get("logging")).and_then(Value::as_array);
+    let names: Vec<&Value> = wanted.into_iter().flatten().filter_map(|one| one.get("callback_name")).collect();
+    if names.is_empty() {
+        return Ok(json!({"key": "healthy", "logging_callbacks": null}));
+    }
+    let details = "This gateway calls none of the callbacks that keys name; its own are named in its configuration.";
+    Ok(json!({"key": "unhealthy", "logging_callbacks": {"callbacks": names, "status": "unhealthy", "details": details}}))
 }

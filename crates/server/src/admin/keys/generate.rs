@@ -9,7 +9,7 @@ use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
 use crate::admin::rows::{self, IN_METADATA};
-use crate::admin::{Answer, Refused, Request, defaults, duration};
+use crate::admin::{Answer, Refused, Request, defaults, duration, spent};
 use crate::app::App;
 use crate::auth::{Caller, digest, hex, mint};
 use crate::authz::contain::{self, Bounds};
@@ -62,6 +62,9 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
         Ok::<_, Refused>((secret, key, budget, form))
     });
     let (secret, key, budget, form) = made.await?;
+    if let Some(spend) = spent::wanted(&form).filter(|_| request.caller.is_admin()) {
+        spent::set_key(request, &key, key.budget_duration.as_deref(), spend, "/key/generate").await?;
+    }
     Ok(answer("GenerateKeyResponse", &secret, &key, budget.as_ref(), &form))
 }
 

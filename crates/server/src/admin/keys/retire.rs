@@ -8,7 +8,7 @@ use super::change::{may_change, unseen};
 use super::generate::{answer, only_columns};
 use super::hash_of;
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, duration, rows};
+use crate::admin::{Answer, Refused, Request, defaults, duration, rows};
 use crate::auth::{Caller, digest, hex, mint};
 use crate::authz::contain::Bounds;
 
@@ -64,6 +64,7 @@ pub(in crate::admin) async fn regenerate(request: &Request) -> Answer {
         None => Form::default(),
     };
     rows::amounts(&form)?;
+    defaults::within(&request.app.config(), &form)?;
     let part = (!request.part(0).is_empty()).then(|| request.part(0).to_owned());
     let named = part.or_else(|| request.value("key").map(str::to_owned)).or_else(|| form.owned("key"));
     let named = named.ok_or_else(|| Refused::said(400, "No key passed in."))?;

@@ -81,7 +81,7 @@ async fn apply(request: &Request, form: Form, id: String, way: Way, missing: imp
         let params = merged(&before, &sent, way);
         let news: Json =
             sent.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(a, b)| (a.clone(), b.clone())).collect();
-        rules::may_say(&caller, &news, &params)?;
+        rules::may_say(&caller, &sent, &news, &params)?;
         let mut model = renamed(&desk, &form, &present, &base).await?;
         facts(&mut model, &form, &sent, way, caller.is_admin());
         model.blocked = form.flag("blocked").unwrap_or(model.blocked);

@@ -21,7 +21,7 @@ pub(super) async fn new(request: &Request) -> Answer {
     if form.flag("blocked").is_some() && !request.caller.is_admin() {
         return Err(Refused::new(403, "auth_error", json!("blocked"), "Only proxy admins can set a model's blocked flag."));
     }
-    rules::may_say(&request.caller, &params, &params)?;
+    rules::may_say(&request.caller, &params, &params, &params)?;
     let model = made(request, &form)?;
     rules::can_be(&model, &params)?;
     let (vault, credentials) = (vault(request).await?, request.app.live.base().credentials.clone());

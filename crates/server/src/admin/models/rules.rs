@@ -37,8 +37,8 @@ pub(super) async fn may_write(desk: &Desk, caller: &Caller, team: Option<&str>) 
 }
 
 /// Refuses parameters that a caller may not write. Whoever administers a team alone brings a key of their own: the gateway's
-/// environment, files and credentials are not theirs, nor is the network around it.
-pub(super) fn may_say(caller: &Caller, params: &Json, whole: &Json) -> Result<(), Refused> {
+/// environment, files and credentials are not theirs, nor is the network around it. `params` is what of `sent` is new.
+pub(super) fn may_say(caller: &Caller, sent: &Json, params: &Json, whole: &Json) -> Result<(), Refused> {
     let mut names = Vec::new();
     references(&Value::Object(params.clone()), &mut names);
     if let Some(own) = names.iter().find(|name| !may_name(name)) {
@@ -57,7 +57,8 @@ pub(super) fn may_say(caller: &Caller, params: &Json, whole: &Json) -> Result<()
     if !names.is_empty() {
         return forbid("name environment variables", "litellm_params");
     }
-    const PLACES: [&str; 9] = [
+    const PLACES: [&str; 10] = [
+        "aws_bedrock_runtime_endpoint",
         "aws_profile_name",
         "aws_role_name",
         "aws_web_identity_token",
@@ -80,7 +81,16 @@ pub(super) fn may_say(caller: &Caller, params: &Json, whole: &Json) -> Result<()
     {
         return forbid("set an `api_base` that is not a public https address", "api_base");
     }
-    Ok(())
+    // Secrets that somebody else put in go where they went.
+    let elsewhere = params.iter().find(|(name, value)| stays(name, value) && !seal::is_secret(name, value));
+    let kept = whole.iter().any(|(name, value)| {
+        let hidden = seal::is_secret(name, value) || name == "litellm_credential_name" && !value.is_null();
+        hidden && sent.get(name) != Some(value)
+    });
+    match elsewhere {
+        Some((name, _)) if kept => forbid(&format!("change `{name}` without sending the secrets anew"), name),
+        _ => Ok(()),
+    }
 }
 
 /// Whether an address is one that the world can reach too.

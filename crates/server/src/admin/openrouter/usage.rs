@@ -59,47 +59,64 @@ pub(super) fn generation(line: &LogLine) -> Value {
     let milliseconds = |from: i64, to: i64| (to - from).max(0) / 1000;
     let first = line.first_content_at.unwrap_or(line.ended_at);
     let spend = dollars(line.spend);
-    let usage = said(&line.metadata, "usage");
+    let told = |name: &str| said(&line.metadata, name);
+    let (usage, costs, finish) = (told("usage"), told("cost_breakdown"), told("finish_reason"));
+    let native = line.metadata.get("native_finish_reason").cloned().unwrap_or_else(|| finish.clone());
     let api = match line.call_type.as_str() {
         "aembedding" => "embeddings",
         "arerank" => "rerank",
+        "image_generations" | "image_edits" | "aimage_generation" => "image",
+        "speech" | "aspeech" => "tts",
+        "transcriptions" | "atranscription" => "stt",
         _ => "completions",
     };
     let mut row = json!({
         "id": line.request_id, "request_id": line.request_id, "session_id": line.session_id, "model": line.model_group,
-        "provider_name": line.provider, "api_type": api, "created_at": Time(line.started_at),
-        "streamed": said(&line.metadata, "streamed"), "cancelled": said(&line.metadata, "cancelled"),
+        "provider_name": line.provider, "provider_responses": told("provider_responses"), "api_type": api,
+        "created_at": Time(line.started_at), "streamed": told("streamed"), "cancelled": told("cancelled"),
         "latency": milliseconds(line.started_at, first), "generation_time": milliseconds(first, line.ended_at),
-        "finish_reason": said(&line.metadata, "finish_reason"), "native_finish_reason": said(&line.metadata, "finish_reason"),
+        "finish_reason": finish_of(&finish), "native_finish_reason": native,
         "tokens_prompt": line.prompt_tokens, "tokens_completion": line.completion_tokens,
         "native_tokens_prompt": line.prompt_tokens, "native_tokens_completion": line.completion_tokens,
-        "native_tokens_reasoning": usage["reasoning"], "native_tokens_cached": line.cache_read_tokens, "usage": spend,
-        "total_cost": spend, "is_byok": false, "origin": "", "external_user": line.end_user, "data_region": "global",
+        "native_tokens_reasoning": usage["reasoning"], "native_tokens_cached": line.cache_read_tokens,
     });
+    let more = json!({
+        "native_tokens_completion_images": usage["output_image"], "num_input_audio_prompt": usage["input_audio"],
+        "num_search_results": usage["web_searches"], "num_fetches": usage["web_fetches"], "usage": spend, "total_cost": spend,
+        "upstream_inference_cost": costs.get("upstream_cost").or(costs.get("total_cost")), "is_byok": false, "origin": line.metadata.get("http_referer").cloned().unwrap_or_else(|| json!("")),
+        "http_referer": told("http_referer"), "user_agent": told("user_agent"), "service_tier": told("service_tier"),
+        "upstream_id": line.answer_id, "external_user": line.end_user, "data_region": "global", "workspace_id": line.team_id.as_deref().unwrap_or("default"),
+    });
+    if let (Some(row), Value::Object(more)) = (row.as_object_mut(), more) {
+        row.extend(more);
+    }
     for name in UNKNOWN {
         row[name] = Value::Null;
     }
     row
 }
 
+/// The reason in the words of OpenRouter's clients.
+fn finish_of(reason: &Value) -> Value {
+    match reason.as_str() {
+        Some("stop" | "stopsequence" | "pause" | "other") => json!("stop"),
+        Some("toolcalls") => json!("tool_calls"),
+        Some("contentfilter" | "refusal") => json!("content_filter"),
+        Some("length") => json!("length"),
+        Some("error") => json!("error"),
+        _ => Value::Null,
+    }
+}
+
 /// Fields of a request that are not written down here.
-const UNKNOWN: [&str; 18] = [
-    "upstream_id",
-    "provider_responses",
+const UNKNOWN: [&str; 9] = [
     "router",
     "moderation_latency",
-    "native_tokens_completion_images",
     "num_media_prompt",
     "num_media_completion",
-    "num_input_audio_prompt",
-    "num_search_results",
-    "num_fetches",
     "web_search_engine",
-    "upstream_inference_cost",
-    "cache_discount",
-    "http_referer",
-    "user_agent",
     "app_id",
     "preset_id",
-    "service_tier",
+    "response_cache_source_id",
+    "cache_discount",
 ];

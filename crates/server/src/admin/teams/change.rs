@@ -1,13 +1,14 @@
 //! Changing and deleting teams.
 
 use serde_json::{Value, json};
+use switchboard_engine::admit::{Level, ScopeId};
 use switchboard_store::object::{Key, Team};
 use switchboard_store::{Desk, Time};
 
 use super::new::{only_columns, shared_portion, within_organization};
 use super::{administered, missing};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, keys, people, rows};
+use crate::admin::{Answer, Refused, Request, keys, people, rows, spent};
 use crate::auth::Caller;
 use crate::authz::contain;
 use crate::authz::object::{self, MEMBER_ROUTES};
@@ -29,7 +30,10 @@ pub(in crate::admin) async fn patch(request: &Request) -> Answer {
 
 async fn apply(request: &Request, form: Form, id: String, route: &'static str) -> Result<Team, Refused> {
     rows::amounts(&form)?;
-    let caller = request.caller.clone();
+    let (caller, spend) = (request.caller.clone(), spent::wanted(&form));
+    if spend.is_some() && !caller.is_admin() {
+        return Err(Refused::forbidden("only an administrator may say what a team has spent"));
+    }
     let write = request.write(move |desk| async move {
         let present = administered(&desk, &caller, &id, route).await?;
         let mut team: Team = rows::merged(&present, &only_columns(&form), &[])?;
@@ -46,7 +50,12 @@ async fn apply(request: &Request, form: Form, id: String, route: &'static str) -
         desk.put(&team).await?;
         Ok(team)
     });
-    write.await
+    let team: Team = write.await?;
+    if let Some(spend) = spend {
+        let id = ScopeId::new(Level::Team, team.team_id.as_str());
+        spent::set(request, &id, team.budget_duration.as_deref(), spend, "/team/update").await?;
+    }
+    Ok(team)
 }
 
 /// The members' budget is the gateway's own entry: a request that replaces the metadata does not remove it.

@@ -1,6 +1,7 @@
 //! Changing and deleting users.
 
 use serde_json::{Value, json};
+use switchboard_engine::admit::{Level, ScopeId};
 use switchboard_store::object::{Key, OrganizationMember, Team, User};
 use switchboard_store::{Desk, Time};
 
@@ -8,7 +9,7 @@ use super::find::row;
 use super::missing;
 use super::new::{hashed, only_columns};
 use crate::admin::form::Form;
-use crate::admin::{Answer, Refused, Request, keys, people, rows};
+use crate::admin::{Answer, Refused, Request, keys, people, rows, spent};
 use crate::auth::password;
 
 /// `POST /user/update`
@@ -24,6 +25,7 @@ async fn apply(request: &Request, form: Form) -> Result<User, Refused> {
     if form.text("user_id").is_none() && form.text("user_email").is_none() {
         return Err(Refused::said(400, "Either user_id or user_email must be provided"));
     }
+    let spend = spent::wanted(&form);
     let password = hashed(&form).await?;
     let write = request.write(move |desk| async move {
         let (id, email) = (form.text("user_id"), form.text("user_email"));
@@ -51,7 +53,12 @@ async fn apply(request: &Request, form: Form) -> Result<User, Refused> {
         desk.put(&user).await?;
         Ok(user)
     });
-    write.await
+    let user: User = write.await?;
+    if let Some(spend) = spend {
+        let id = ScopeId::new(Level::User, user.user_id.as_str());
+        spent::set(request, &id, user.budget_duration.as_deref(), spend, "/user/update").await?;
+    }
+    Ok(user)
 }
 
 /// `POST /user/bulk_update`

@@ -29,7 +29,11 @@ pub(super) const KEYS: &[Key] = &[
     honoured("content_policy_fallbacks", List, "Models to try when a provider's filter refuses."),
     honoured("default_fallbacks", Texts, "Models to try when a model without fallbacks of its own fails."),
     honoured("max_fallbacks", Count, "Most fallbacks tried for one request; 5 unless said."),
-    not_yet("enable_weighted_failover", Flag, "Choose among the remaining deployments by weight after a failure."),
+    honoured(
+        "enable_weighted_failover",
+        Flag,
+        "Choose among the remaining deployments by weight after a failure, before other models are tried; so in any case.",
+    ),
     honoured("enable_pre_call_checks", Flag, "Leave out deployments that cannot take the request, such as one with too small a context.")
         .common(),
     honoured(
@@ -48,7 +52,12 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("cache_responses", Flag, "Cache answers."),
     not_yet("cache_kwargs", Map, "Settings of that cache."),
     not_yet("caching_groups", List, "Models that share cached answers."),
-    not_yet("provider_budget_config", Map, "US dollars each provider may be paid per period.").protects(),
+    honoured(
+        "provider_budget_config",
+        Map,
+        "US dollars each provider may be paid per period: `{provider: {budget_limit, time_period}}`. Others are asked when it is spent.",
+    )
+    .protects(),
     honoured("routing_groups", List, "Strategies for sets of models: `{group_name, models, routing_strategy, routing_strategy_args}`."),
     not_yet("default_litellm_params", Map, "Parameters of every deployment that does not set its own."),
     not_yet("default_max_parallel_requests", Count, "`max_parallel_requests` of deployments that do not set their own."),
@@ -65,7 +74,11 @@ pub(super) const KEYS: &[Key] = &[
     ),
     honoured("health_check_staleness_threshold", Seconds, "Age at which a health check no longer counts; twice the interval unless said."),
     honoured("health_check_ignore_transient_errors", Flag, "Rate limits and timeouts of health checks say nothing."),
-    not_yet("weights", Any, "Weights of deployments, per model."),
+    honoured(
+        "weights",
+        Any,
+        "Weights that hold instead of the deployments' own: `{model: {deployment: 0.7}}`, a deployment by its id or its model.",
+    ),
     ignored("set_verbose", Flag, "Use `SWITCHBOARD_LOG`."),
     ignored("debug_level", Text, "Use `RUST_LOG`."),
 ];

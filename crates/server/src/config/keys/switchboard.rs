@@ -64,6 +64,13 @@ pub(super) const KEYS: &[Key] = &[
         "What becomes of limits that gateways share while Redis does not answer: `local_share` (the default: each gateway keeps to its \
          part), `closed` or `open`.",
     ),
+    honoured(
+        "limit_rules",
+        List,
+        "Limits and budgets by rule, in TrueFoundry's form: `{id, when: {subjects, models, metadata}, limit_to, unit, \
+         rate_limit_applies_per}`, manifests with `rules`, or `{name, when, limits, applies_to, mode}`. Every rule that a request matches \
+         holds for it.",
+    ),
     honoured("metrics", Flag, "Count for Prometheus, and show it at `/metrics`; true unless said."),
     honoured(
         "metrics_max_label_sets",

@@ -165,6 +165,8 @@ pub struct Limits {
     pub tpm: Option<u64>,
     /// Requests at a time.
     pub max_parallel_requests: Option<u32>,
+    /// What may be spent here.
+    pub budget: Option<switchboard_engine::admit::Budget>,
     /// Longest time for one request.
     pub timeout: Option<Duration>,
     /// Longest wait for a streamed answer to begin.

@@ -3,18 +3,25 @@
 use switchboard_engine::admit::share::Without;
 
 use super::general::General;
+use super::limit_rules;
 use crate::config::fields::{Fields, Reader};
+use crate::limits::rules::Rule;
 
 /// Limits of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LimitSettings {
     /// What is done while Redis, where limits are shared, cannot be reached.
     pub without_redis: Without,
+    /// Limits and budgets by rule.
+    pub rules: Vec<Rule>,
 }
 
 impl LimitSettings {
     pub(super) fn read(reader: &mut Reader<'_>, own: &Fields, general: &General) -> Self {
-        Self { without_redis: without_redis(reader, own, general.fails_closed) }
+        Self {
+            without_redis: without_redis(reader, own, general.fails_closed),
+            rules: limit_rules::read_all(reader, own.list("limit_rules")),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use switchboard_engine::admit::{NanoUsd, Window};
 
+use super::costs::Costs;
 use super::defaults::Defaults;
 use super::deployment::{SslVerify, ssl_verify};
 use super::metrics::MetricsSettings;
@@ -28,6 +29,8 @@ pub struct LitellmSettings {
     pub ssl_certificate: Option<PathBuf>,
     /// What the whole gateway may spend.
     pub budget: ProxyBudget,
+    /// What is taken off list prices and laid on.
+    pub costs: Costs,
     /// What new keys, users and teams are given.
     pub defaults: Defaults,
     /// What is told about requests, by name: every request, those that succeeded, those that failed.
@@ -75,7 +78,11 @@ impl ProxyBudget {
 }
 
 impl LitellmSettings {
-    pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>, most_of_keys: &serde_json::Map<String, serde_json::Value>) -> ReadLitellm {
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        node: Option<&Node>,
+        most_of_keys: &serde_json::Map<String, serde_json::Value>,
+    ) -> ReadLitellm {
         let fields = reader.section(Section::Litellm, node);
         if let Some(node) = fields.node("cache_params") {
             reader.warn_unset_within("litellm_settings.cache_params", node);
@@ -87,6 +94,7 @@ impl LitellmSettings {
             ssl_verify: fields.node("ssl_verify").map(ssl_verify),
             ssl_certificate: fields.text("ssl_certificate").map(PathBuf::from),
             budget: ProxyBudget::read(&fields),
+            costs: Costs::read(reader, &fields),
             metrics: MetricsSettings::read(&fields),
             defaults: Defaults::read(&fields, most_of_keys),
             callbacks: Callbacks {

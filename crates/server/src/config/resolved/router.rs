@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use switchboard_engine::admit::Budget;
 use switchboard_engine::route::settings::Settings;
+use switchboard_engine::route::weights::Weights;
 
 use super::checks::CheckRouting;
 use super::fallback::{self, Fallback};
@@ -11,8 +13,9 @@ use super::resilience::Resilience;
 use super::routing;
 use crate::config::diagnostic::Location;
 use crate::config::fields::{Fields, Reader};
-use crate::config::keys::Section;
+use crate::config::keys::{self, Section};
 use crate::config::yaml::Node;
+use crate::limits::places;
 
 /// How deployments are chosen and what happens when one fails.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,12 +46,16 @@ pub struct RouterSettings {
     pub default_fallbacks: Vec<String>,
     /// Most fallbacks tried for one request.
     pub max_fallbacks: u32,
+    /// What providers may be paid.
+    pub provider_budgets: Vec<(String, Budget)>,
     /// Retries and rests by the class of the failure.
     pub resilience: Resilience,
     /// What health checks mean.
     pub checks: CheckRouting,
     /// How deployments are chosen, in the engine's terms.
     pub routing: Settings,
+    /// Weights that hold instead of the deployments' own.
+    pub weights: Weights,
 }
 
 /// The settings, and the fields the aliases are read from.
@@ -88,10 +95,29 @@ impl RouterSettings {
                 some => some,
             },
             max_fallbacks: fields.count("max_fallbacks").unwrap_or(5),
+            provider_budgets: provider_budgets(reader, &fields),
             resilience,
             checks: CheckRouting::read(&fields),
             routing: routing::read(reader, &fields),
+            weights: routing::weights(reader, &fields),
         };
         ReadRouter { settings, default_fallbacks_at, fields }
     }
+}
+
+/// LiteLLM's `{provider: {budget_limit, time_period}}`; its own limits' names do as well.
+fn provider_budgets(reader: &mut Reader<'_>, fields: &Fields) -> Vec<(String, Budget)> {
+    let mut budgets = Vec::new();
+    for entry in fields.map("provider_budget_config").into_iter().flat_map(|map| &map.entries) {
+        let said = |names: [&str; 2]| names.into_iter().find_map(|name| entry.node.as_map()?.get(name));
+        let limit = said(["budget_limit", "max_budget"]).and_then(keys::decimal);
+        match places::budget(limit, said(["time_period", "budget_duration"]).and_then(keys::text)) {
+            Some(budget) => budgets.push((entry.name.clone(), budget)),
+            None => {
+                let message = format!("`router_settings.provider_budget_config.{}` says no amount", entry.name);
+                reader.found.error(&entry.at, message, "write `{budget_limit: 100, time_period: 1d}`");
+            }
+        }
+    }
+    budgets
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use switchboard_engine::route::order::{Args, Strategy};
 use switchboard_engine::route::settings::{AffinitySettings, Settings, StrategyGroup, TagRule};
+use switchboard_engine::route::weights::Weights;
 
 use crate::config::fields::{Fields, Reader};
 use crate::config::yaml::Node;
@@ -71,6 +72,15 @@ pub(super) fn openrouter_strategy(reader: &mut Reader<'_>, own: &Fields) -> Opti
     let name = "openrouter_routing_strategy";
     let (node, text) = own.node(name).zip(own.text(name))?;
     named(reader, node, &format!("switchboard.{name}"), &text)
+}
+
+/// `weights`.
+pub(super) fn weights(reader: &mut Reader<'_>, fields: &Fields) -> Weights {
+    let Some(node) = fields.node("weights").filter(|node| !node.is_absent()) else { return Weights::default() };
+    Weights::read(&node.to_json()).unwrap_or_else(|why| {
+        reader.found.error(&node.at, format!("`router_settings.weights`: {why}"), "write `{model: {deployment: 0.7, other: 0.3}}`");
+        Weights::default()
+    })
 }
 
 fn groups(reader: &mut Reader<'_>, fields: &Fields, args: &Args) -> Vec<StrategyGroup> {

@@ -90,7 +90,7 @@ fn texts_that_would_be_statements_are_texts() {
                 }
                 for path in [format!("{path}?{}", query.join("&")), path] {
                     let reply = gateway.as_key(MASTER, "GET", &path, &Value::Null);
-                    if reply.status == 500 {
+                    if reply.status.is_server_error() {
                         wrong.push(format!("{path}: {} {}", reply.status, reply.text()));
                     }
                 }
@@ -135,8 +135,8 @@ fn statements_are_constants() {
             }
         }
     }
-    // Each of these chooses among constants or joins them: which column, which order, how many rows. None has a value in it, but for
-    // `foreign.rs`, which the command line alone uses: names of tables, quoted.
+    // Each of these chooses among constants or joins them: which column, which order, how many rows. None has a value in it;
+    // `foreign` quotes the names of tables and of the schema that whoever runs the import names.
     let looked_at = ["foreign.rs", "lease.rs", "migrate.rs", "query.rs", "report.rs", "rows.rs", "savings.rs", "verify.rs"];
     escapes.retain(|name| !looked_at.contains(&name.as_str()));
     assert!(escapes.is_empty(), "look whether these join anything but constants, then name them here: {escapes:?}");

@@ -11,6 +11,7 @@ use crate::config::load::ProviderKeys;
 use crate::config::resolved::checks::Check;
 use crate::config::secret::Secret;
 use crate::config::yaml::{Entry, Map, Node, Value};
+use crate::limits::places;
 
 /// All of `model_list`.
 pub(in crate::config) fn read_all(reader: &mut Reader<'_>, top: &Fields, credentials: &Credentials, has_database: bool) -> Vec<Deployment> {
@@ -187,6 +188,7 @@ fn limits(fields: &Fields) -> Limits {
         rpm: fields.integer("rpm"),
         tpm: fields.integer("tpm"),
         max_parallel_requests: fields.count("max_parallel_requests"),
+        budget: places::budget(fields.node("max_budget").and_then(keys::decimal), fields.text("budget_duration").as_deref()),
         timeout: fields.seconds("timeout"),
         stream_timeout: fields.seconds("stream_timeout"),
         max_retries: fields.count("max_retries"),

@@ -1,0 +1,102 @@
+//! How long it takes to decide where a call goes: a group of 50 deployments, each with a history, by every strategy.
+//!
+//! The goal is 5 µs in the median. Nothing is sent anywhere; what is timed is [`Fleet::plan`], from the call to the ordered targets.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs, reason = "a bench fails by panicking, and measures real time")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use http::HeaderMap;
+use switchboard_engine::call::{Call, Content, Door};
+use switchboard_engine::catalog::{Auth, Catalog};
+use switchboard_engine::deployment::{Deployment, Spec};
+use switchboard_engine::health::{Registry, Sample};
+use switchboard_engine::principal::Principal;
+use switchboard_engine::route::order::Strategy;
+use switchboard_engine::route::settings::Settings;
+use switchboard_engine::route::{Fleet, Names};
+use switchboard_engine::sign::{self, Secret, Signer};
+use switchboard_engine::upstream::Origin;
+use switchboard_engine::wire::dialect::Flavor;
+use switchboard_engine::wire::frames::Frames;
+use switchboard_engine::wire::outline::Outline;
+use switchboard_engine::wire::{Dialect, Operation};
+
+/// Deployments of the group.
+const GROUP: usize = 50;
+
+fn deployment(number: usize, registry: &Registry) -> Deployment {
+    let secret = Secret::from(format!("key-{number}").as_str());
+    let spec = Spec {
+        id: format!("deployment-{number}"),
+        group: "m".to_owned(),
+        provider: "openai".to_owned(),
+        model: "gpt-4o-mini".to_owned(),
+        base: Some(format!("http://127.0.0.1:{}/v1", 2000 + number)),
+        weight: Some(1.0 + (number % 7) as f64),
+        prices: vec![("input_cost_per_token".to_owned(), format!("0.00000{}", 1 + number % 9))],
+        secrets: vec![secret.clone()],
+        ..Spec::default()
+    };
+    let signer = |_: &Auth, origin: &Origin| {
+        let auth = sign::Auth::bearer(&secret).map_err(|error| error.to_string())?;
+        Ok(Arc::new(Signer::new(origin.clone(), auth)))
+    };
+    let mut deployment = Deployment::build(spec, Catalog::embedded(), &|_| None, &signer).unwrap();
+    deployment.join(registry);
+    deployment
+}
+
+/// Some answers, and the times they took.
+fn history(deployment: &Deployment, number: usize) {
+    let now = Instant::now();
+    for answer in 0..20 {
+        let took = Duration::from_millis(100 + 10 * (number as u64 % 11) + answer);
+        let began = now.checked_sub(took).unwrap();
+        let sample = Sample { streamed: true, first_content: Some(took / 2), output_tokens: Some(100), tokens: 300, ..Sample::default() };
+        deployment.health.begin_anyway(began).finish(&sample, now);
+    }
+}
+
+fn fleet(strategy: Strategy) -> Fleet {
+    let registry = Registry::default();
+    let deployments: Vec<Deployment> = (0..GROUP).map(|number| deployment(number, &registry)).collect();
+    deployments.iter().enumerate().for_each(|(number, deployment)| history(deployment, number));
+    let settings = Settings { strategy, ..Settings::default() };
+    Fleet::new(deployments, Names { settings, ..Names::default() }, Box::new(|_, _| None))
+}
+
+fn call() -> Call {
+    let body = r#"{"model":"m","temperature":0.2,"messages":[{"role":"user","content":"Where does this go?"}],"max_tokens":200}"#;
+    let body = Frames::from(body.as_bytes().to_vec());
+    Call {
+        id: "call".to_owned(),
+        door: Door { operation: Operation::Chat, dialect: Dialect::OpenAiChat, flavor: Flavor::OpenAi, shape: "openai", array: false },
+        principal: Arc::new(Principal::named("key")),
+        model: "m".to_owned(),
+        model_in_path: false,
+        stream: false,
+        headers: HeaderMap::new(),
+        content: Content::Json(Outline::scan(&body).unwrap()),
+        body,
+        strict: false,
+        received: Instant::now(),
+        created: 0,
+        mentioned: Default::default(),
+    }
+}
+
+fn decisions(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decision_of_50");
+    let call = call();
+    for strategy in Strategy::NAMED {
+        let fleet = fleet(strategy);
+        group.bench_function(strategy.as_str(), |bench| bench.iter(|| fleet.plan(black_box(&call)).unwrap()));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, decisions);
+criterion_main!(benches);

@@ -1,0 +1,58 @@
+//! Money that is taken out for good without a call: credits that are paid back, or that have expired.
+//!
+//! It is taken as a call takes it, held and then spent, so that no call can have it too.
+
+use std::sync::Arc;
+
+use super::hold::Hold;
+use super::journal::{AttemptId, Basis, Ending, Intent, JournalClosed, Settlement};
+use super::nano::NanoUsd;
+use super::place::Admission;
+use super::refusal::Refusal;
+use super::scope::Scope;
+use super::state::Need;
+
+/// Money could not be taken out.
+#[derive(Debug, thiserror::Error)]
+pub enum Withheld {
+    /// It is not there, or calls under way hold it.
+    #[error("the money is not there")]
+    Refused(Box<Refusal>),
+    /// It could not be written down.
+    #[error(transparent)]
+    Journal(#[from] JournalClosed),
+}
+
+impl Admission {
+    /// Takes that much out of a scope, all or nothing. `reason` says under which name it is booked.
+    pub async fn withdraw(&self, scope: Arc<Scope>, amount: NanoUsd, (call, reason): (&str, &str)) -> Result<(), Withheld> {
+        const PAYER: &str = "gateway";
+        let mut hold = Hold::new(self.book().clone(), (self.authority().cloned(), None), vec![scope], Vec::new());
+        let need = Need { money: amount, ..Need::default() };
+        hold.take((PAYER, reason), need, NanoUsd::ZERO).await.map_err(|refusal| Withheld::Refused(Box::new(refusal)))?;
+        let now = self.book().now();
+        let (attempt, lines) = (AttemptId::mint(now), hold.lines());
+        if let Some(journal) = self.journal() {
+            let (provider, deployment) = (PAYER, reason);
+            journal.intend(&Intent { attempt, call, at: now, reserved: amount, begun: amount, lines: &lines, provider, deployment })?;
+            journal.settle(&Settlement {
+                attempt,
+                call,
+                at: now,
+                ending: Ending::Settled,
+                amount,
+                owed: amount,
+                basis: &Basis::default(),
+                model: "",
+                estimated: false,
+                reserved: amount,
+                lines: &lines,
+                provider,
+                deployment,
+                tokens: (0, 0),
+            });
+        }
+        hold.settle(amount);
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! `/prices/…`: prices that have a date, and a period reckoned again.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Number, Value, json};
+use switchboard_engine::catalog::derive::{listed_prices, set_price};
+use switchboard_engine::catalog::{ModelCard, PicoUsd};
+use switchboard_store::ledger::Attempts;
+use switchboard_store::object::DatedPrice;
+use switchboard_store::{Money, Time};
+
+use super::routes::{Action, get, post};
+use super::{Answer, Refused, Request};
+use crate::authz::Policy::{Admin, Viewer};
+use crate::router::Row;
+use crate::{prices, reprice};
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is the route it is named after")]
+pub enum Prices {
+    New,
+    List,
+    Delete,
+    Reprice,
+}
+
+use Prices as Do;
+
+/// The routes.
+pub(super) const ROWS: &[Row] = &[
+    post("/prices/new", Action::Prices(Do::New), Admin, "PriceNewRequest", "Prices of a model from a date on"),
+    get("/prices/list", Action::Prices(Do::List), Viewer, "Prices that have a date"),
+    post("/prices/delete", Action::Prices(Do::Delete), Admin, "PriceDeleteRequest", "Prices that have a date hold no more"),
+    post("/spend/reprice", Action::Prices(Do::Reprice), Admin, "RepriceRequest", "Reckon a period again at the prices that hold"),
+];
+
+/// Does what a route does.
+pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
+    match action {
+        Do::New => new(request).await,
+        Do::List => list(request).await,
+        Do::Delete => delete(request).await,
+        Do::Reprice => again(request).await,
+    }
+}
+
+/// A price that is so many times the one before is taken for a mistake in its unit.
+const ABSURD: i128 = 100;
+
+async fn new(request: &Request) -> Answer {
+    let form = request.form("PriceNewRequest")?;
+    let model = form.owned("model").unwrap_or_default();
+    let said = form.object("prices").cloned().unwrap_or_default();
+    let named: Option<BTreeMap<String, Number>> =
+        said.iter().map(|(name, value)| Some((name.clone(), value.as_number()?.clone()))).collect();
+    let named = named.filter(|named| !named.is_empty());
+    let named = named.ok_or_else(|| Refused::said(400, "prices must be numbers of dollars by name, such as input_cost_per_token"))?;
+    let (from, until) = (form.time("effective_from").unwrap_or_default(), form.time("effective_until"));
+    if until.is_some_and(|until| until <= from) {
+        return Err(Refused::said(400, "effective_until must be after effective_from"));
+    }
+    let app = &request.app;
+    let fleet = app.gateway.fleet();
+    let of_deployment = fleet.deployments().find(|deployment| deployment.spec.id == model).and_then(|deployment| deployment.card.clone());
+    let present = of_deployment.or_else(|| prices::card(&app.catalog(), &model));
+    if present.is_none() && !model.contains('/') {
+        return Err(Refused::said(400, "model must be provider/model, or the id of a deployment"));
+    }
+    check(&named, present.as_ref(), form.flag("force") == Some(true))?;
+    let note = form.owned("note");
+    let write = request.write(move |desk| async move {
+        let price = DatedPrice {
+            price_id: crate::id::mint(),
+            model,
+            effective_from: from,
+            effective_until: until,
+            prices: named,
+            note,
+            created_by: Some(desk.actor().to_owned()),
+            created_at: Time::now(),
+        };
+        desk.put(&price).await?;
+        Ok::<_, Refused>(price)
+    });
+    let price = write.await?;
+    prices::refresh(app).await?;
+    Ok(json!(price))
+}
+
+/// Refuses names that mean nothing, negative prices, and such as are absurdly higher than those that hold.
+fn check(named: &BTreeMap<String, Number>, present: Option<&ModelCard>, force: bool) -> Result<(), Refused> {
+    let known: BTreeMap<String, String> = present.map(|card| listed_prices(card).collect()).unwrap_or_default();
+    for (name, usd) in named {
+        let usd = usd.to_string();
+        if usd.starts_with('-') || !set_price(&mut ModelCard::default(), name, &usd) {
+            return Err(Refused::said(400, &format!("`{name}: {usd}` is no price")));
+        }
+        let value = |text: &str| PicoUsd::parse(text).map(|pico| pico.0);
+        if let (Some(now), Some(new)) = (known.get(name).and_then(|text| value(text)), value(&usd))
+            && now > 0
+            && new > now.saturating_mul(ABSURD)
+            && !force
+        {
+            let now = &known[name];
+            let message =
+                format!("`{name}` would be {usd}, more than a hundred times the {now} that holds; send force: true if that is meant");
+            return Err(Refused::said(400, &message));
+        }
+    }
+    Ok(())
+}
+
+async fn list(request: &Request) -> Answer {
+    let mut all: Vec<DatedPrice> = request.read(|desk| async move { Ok(desk.all().await?) }).await?;
+    all.sort_by(|a, b| (&a.model, a.effective_from).cmp(&(&b.model, b.effective_from)));
+    Ok(json!({"data": all}))
+}
+
+async fn delete(request: &Request) -> Answer {
+    let form = request.form("PriceDeleteRequest")?;
+    let id = form.owned("price_id").unwrap_or_default();
+    let told = id.clone();
+    let gone = request.write(move |desk| async move { Ok::<_, Refused>(desk.delete::<DatedPrice>(&id).await?) }).await?;
+    if !gone {
+        return Err(Refused::said(404, "there is no such price"));
+    }
+    prices::refresh(&request.app).await?;
+    Ok(json!({"deleted": told}))
+}
+
+async fn again(request: &Request) -> Answer {
+    let form = request.form("RepriceRequest")?;
+    let (from, until) = (form.time("start_date").unwrap_or_default(), form.time("end_date").unwrap_or_default());
+    let wanted = Attempts { from: from.0, until: until.0, provider: form.owned("provider"), model: form.owned("model") };
+    let dry = form.flag("dry_run") == Some(true);
+    let changed = reprice::of_app(&request.app, &wanted, (&request.actor(), dry)).await?;
+    let money = |nano: i64| Value::Number(Money(switchboard_engine::admit::NanoUsd(nano)).number());
+    Ok(json!({
+        "attempts": changed.attempts, "repriced": changed.reckoned, "changed": changed.changed, "spend_difference": money(changed.amount),
+        "provider_difference": money(changed.owed), "dry_run": dry,
+    }))
+}

@@ -1,0 +1,171 @@
+//! What scopes have spent, where other gateways spend too; and setting that to another amount.
+//!
+//! One gateway alone knows it by itself. Where several share a database, it is asked before anything is shown: what this gateway has
+//! spent is written there first.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
+use switchboard_store::Money;
+use switchboard_store::ledger::{self, Correction};
+use switchboard_store::object::{Key, Team, TeamMember, User};
+
+use super::form::Form;
+use super::{Answer, Refused, Request, keys, rows};
+
+/// How long it is waited until the database has what was spent here.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// On whose account what is set back is set off: nobody's who is owed anything.
+const SET_OFF: &str = "gateway/spend reset";
+
+/// Learns what those scopes have spent.
+pub(super) async fn learn(request: &Request, scopes: Vec<ScopeId>) -> Result<(), Refused> {
+    let book = &request.app.book;
+    if !book.is_shared() || scopes.is_empty() {
+        return Ok(());
+    }
+    let before: HashMap<ScopeId, NanoUsd> = scopes.iter().filter_map(|id| Some((id.clone(), book.known(id)?))).collect();
+    request.app.books.settled(PATIENCE).await?;
+    let (spends, _) = ledger::spends(&request.store, &scopes).await?;
+    book.learn(spends, &before);
+    Ok(())
+}
+
+/// Sets what a scope has spent in the present time of its budget; gives what it was.
+pub(super) async fn set(request: &Request, id: &ScopeId, duration: Option<&str>, to: NanoUsd, why: &str) -> Result<NanoUsd, Refused> {
+    let window = duration.and_then(Window::parse).unwrap_or(Window::Lifetime);
+    learn(request, vec![id.clone()]).await?;
+    let book = &request.app.book;
+    let present = book.spent(id, window);
+    let amount = to.minus(present);
+    if amount == NanoUsd::ZERO {
+        return Ok(present);
+    }
+    let windows: Vec<Window> = Some(window).filter(|window| *window != Window::Lifetime).into_iter().collect();
+    let correction = Correction {
+        scope: id.clone(),
+        windows: windows.iter().map(|window| (*window, window.start(book.now()))).collect(),
+        amount,
+        credit: SET_OFF.to_owned(),
+        reason: why.to_owned(),
+        actor: request.actor(),
+    };
+    ledger::correct(&request.store, &request.app.books.instance(), vec![correction]).await?;
+    if book.is_shared() {
+        learn(request, vec![id.clone()]).await?;
+    } else {
+        book.correct(id, amount, &windows);
+    }
+    Ok(present)
+}
+
+/// What a form wants to have been spent, if it says so.
+pub(super) fn wanted(form: &Form) -> Option<NanoUsd> {
+    form.money("spend").map(|money| money.0)
+}
+
+/// Sets what a key has spent, and remembers by how much that was set back.
+pub(super) async fn set_key(request: &Request, key: &Key, duration: Option<&str>, to: NanoUsd, why: &str) -> Result<NanoUsd, Refused> {
+    let before = set(request, &ScopeId::new(Level::Key, key.account()), duration, to, why).await?;
+    let (token, back) = (key.token.clone(), before.minus(to));
+    let write = request.write(move |desk| async move {
+        if let Some(mut key) = desk.get::<Key>(&token).await? {
+            let sum = key.spend_reset.unwrap_or_default().0.plus(back);
+            key.spend_reset = (sum != NanoUsd::ZERO).then_some(Money(sum));
+            desk.put(&key).await?;
+        }
+        Ok::<_, Refused>(())
+    });
+    write.await?;
+    Ok(before)
+}
+
+/// `reset_to` of a request: no less than nothing, and no more than what was spent.
+fn target(form: &Form, present: NanoUsd) -> Result<NanoUsd, Refused> {
+    let to = form.money("reset_to").map(|money| money.0).filter(|to| *to >= NanoUsd::ZERO);
+    let to = to.ok_or_else(|| Refused::said(400, "reset_to must be >= 0"))?;
+    if to > present {
+        return Err(Refused::said(400, &format!("reset_to ({to}) must be <= current spend ({present})")));
+    }
+    Ok(to)
+}
+
+/// `POST /key/{key}/reset_spend`
+pub(super) async fn reset_key(request: &Request) -> Answer {
+    let (form, named, caller) = (request.form("ResetSpendRequest")?, request.part(0).to_owned(), request.caller.clone());
+    let read = request.read(move |desk| async move {
+        let missing = || Refused::said(404, "Key not found");
+        let key = keys::named(&desk, &named).await?.ok_or_else(missing)?;
+        keys::may_reset(&desk, &caller, &key).await?;
+        let budget = match &key.budget_id {
+            Some(id) => desk.get::<switchboard_store::object::Budget>(id).await?,
+            None => None,
+        };
+        Ok((key, budget))
+    });
+    let (key, budget) = read.await?;
+    learn(request, vec![ScopeId::new(Level::Key, key.account())]).await?;
+    let duration = key.budget_duration.clone().or_else(|| budget.as_ref().and_then(|budget| budget.budget_duration.clone()));
+    let window = duration.as_deref().and_then(Window::parse).unwrap_or(Window::Lifetime);
+    let present = request.app.book.spent(&ScopeId::new(Level::Key, key.account()), window);
+    let to = target(&form, present)?;
+    let before = set_key(request, &key, duration.as_deref(), to, "reset_spend").await?;
+    let row = rows::key(&request.app, &key, budget.as_ref());
+    Ok(json!({
+        "key_hash": key.token, "spend": Money(to), "previous_spend": Money(before), "max_budget": key.max_budget,
+        "budget_reset_at": row.get("budget_reset_at"),
+    }))
+}
+
+/// `POST /team/{team_id}/reset_spend`
+pub(super) async fn reset_team(request: &Request) -> Answer {
+    let (form, id) = (request.form("ResetSpendRequest")?, request.part(0).to_owned());
+    let team: Option<Team> = request.read(move |desk| async move { Ok(desk.get(&id).await?) }).await?;
+    let team = team.ok_or_else(|| Refused::said(404, &format!("Team not found, passed team_id={}", request.part(0))))?;
+    let own = ScopeId::new(Level::Team, team.team_id.as_str());
+    reset_one(request, &form, own, team.budget_duration.as_deref(), ("team_id", team.team_id.clone())).await
+}
+
+/// `POST /user/{user_id}/reset_spend`
+pub(super) async fn reset_user(request: &Request) -> Answer {
+    let (form, id) = (request.form("ResetSpendRequest")?, request.part(0).to_owned());
+    let user: Option<User> = request.read(move |desk| async move { Ok(desk.get(&id).await?) }).await?;
+    let user = user.ok_or_else(|| Refused::said(404, &format!("User not found, passed user_id={}", request.part(0))))?;
+    let own = ScopeId::new(Level::User, user.user_id.as_str());
+    reset_one(request, &form, own, user.budget_duration.as_deref(), ("user_id", user.user_id.clone())).await
+}
+
+async fn reset_one(request: &Request, form: &Form, id: ScopeId, duration: Option<&str>, named: (&str, String)) -> Answer {
+    learn(request, vec![id.clone()]).await?;
+    let window = duration.and_then(Window::parse).unwrap_or(Window::Lifetime);
+    let to = target(form, request.app.book.spent(&id, window))?;
+    let before = set(request, &id, duration, to, "reset_spend").await?;
+    Ok(json!({named.0: named.1, "spend": Money(to), "previous_spend": Money(before)}))
+}
+
+/// `POST /global/spend/reset`: every key, team and member of a team begins at nothing. The request log stays.
+pub(super) async fn reset_all(request: &Request) -> Answer {
+    let all =
+        request.read(|desk| async move { Ok((desk.all::<Key>().await?, desk.all::<Team>().await?, desk.all::<TeamMember>().await?)) });
+    let (keys, teams, members) = all.await?;
+    for key in keys {
+        set_key(request, &key, key.budget_duration.as_deref(), NanoUsd::ZERO, "global reset").await?;
+    }
+    for team in teams {
+        let id = ScopeId::new(Level::Team, team.team_id.as_str());
+        set(request, &id, team.budget_duration.as_deref(), NanoUsd::ZERO, "global reset").await?;
+    }
+    for member in members {
+        let id = ScopeId::new(Level::TeamMember, TeamMember::id_of(&member.team_id, &member.user_id));
+        set(request, &id, None, NanoUsd::ZERO, "global reset").await?;
+    }
+    Ok(json!({"message": "Spend for all API Keys and Teams reset successfully", "status": "success"}))
+}
+
+/// What a row shows as ever spent: with what was set back.
+pub(super) fn total(spent: &Value, reset: Option<Money>) -> Value {
+    let nano = spent.as_number().and_then(|number| NanoUsd::parse(&number.to_string())).unwrap_or_default();
+    json!(Money(nano.plus(reset.unwrap_or_default().0)))
+}

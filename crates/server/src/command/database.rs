@@ -1,0 +1,69 @@
+//! Which database a command works on, and what lies beside it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use switchboard_store::Settings;
+use switchboard_store::backup::Beside;
+
+use super::complain;
+use crate::config::{Config, Environment, Overrides, Source};
+use crate::{memory, serve};
+
+#[derive(Debug, Args)]
+pub(super) struct Database {
+    /// Configuration file, as for `serve`
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The database, where no configuration names it
+    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    database_url: Option<String>,
+}
+
+/// What a command works on.
+pub(super) struct Found {
+    /// The database.
+    pub(super) settings: Settings,
+    /// Where the gateway keeps its files.
+    pub(super) folder: Option<PathBuf>,
+    /// The configuration, where it was read.
+    pub(super) config: Option<Config>,
+}
+
+impl Database {
+    /// The database; none where nothing is remembered. What is wrong with the configuration has been said.
+    pub(super) fn find(&self, environment: Environment) -> Option<Found> {
+        if let Some(address) = &self.database_url {
+            // A database in a file has its gateway's files beside it.
+            let file = address.strip_prefix("sqlite:").map(|path| PathBuf::from(path.split('?').next().unwrap_or(path)));
+            let folder = file.and_then(|file| file.parent().map(PathBuf::from));
+            return Some(Found { settings: Settings { address: address.clone(), connections: 2 }, folder, config: None });
+        }
+        let overrides = Overrides { data_dir: Some(memory::usual_place(&environment)), ..Overrides::default() };
+        let loaded = serve::loader(Source::choose(self.config.clone(), &environment), overrides, environment).load();
+        for diagnostic in loaded.diagnostics.errors() {
+            complain(&diagnostic.to_string());
+        }
+        let config = loaded.config?;
+        let Some(address) = memory::address(&config) else {
+            complain("error: this gateway remembers nothing: it has neither a master key nor a database");
+            return None;
+        };
+        let folder = config.switchboard.data_dir.clone();
+        Some(Found { settings: Settings { address, connections: 2 }, folder, config: Some(config) })
+    }
+}
+
+impl Found {
+    /// What lies beside the database.
+    pub(super) fn beside(&self) -> Beside {
+        let Some(folder) = &self.folder else { return Beside::default() };
+        let named = |name: &str| vec![(name.to_owned(), folder.join(name))];
+        Beside { folders: named(memory::JOURNAL), files: named(memory::PEPPER) }
+    }
+
+    /// Whether a gateway works on those files now.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.folder.as_ref().is_some_and(|folder| switchboard_store::journal::is_taken(&folder.join(memory::JOURNAL)))
+    }
+}

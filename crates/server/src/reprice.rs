@@ -1,0 +1,82 @@
+//! A period reckoned again at the prices that hold for it now.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::catalog::{Catalog, Component, ModelCard};
+use switchboard_engine::meter::bill;
+use switchboard_engine::tariff::Tariffs;
+use switchboard_engine::wire::reply::Usage;
+use switchboard_store::journal::Reckoned;
+use switchboard_store::ledger::{self, Attempted, Attempts, Changed};
+use switchboard_store::{Store, StoreError};
+
+use crate::app::App;
+
+/// What the gateway that runs charges by; what is corrected is corrected in its memory too.
+pub(crate) async fn of_app(app: &App, wanted: &Attempts, (actor, dry): (&str, bool)) -> Result<Changed, StoreError> {
+    let Some(store) = &app.store else { return Ok(Changed::default()) };
+    app.books.settled(Duration::from_secs(30)).await?;
+    let fleet = app.gateway.fleet();
+    let cards = fleet.deployments().filter_map(|deployment| Some((deployment.spec.id.clone(), deployment.card.clone()?))).collect();
+    let (catalog, tariffs) = (app.catalog(), app.books.prices.tariffs().clone());
+    let changed = run(store, &app.books.instance(), wanted, (actor, dry), &Sheets { catalog, cards, tariffs }).await?;
+    if !dry && !app.book.is_shared() {
+        for (id, windows, amount) in &changed.scopes {
+            let windows: Vec<_> =
+                windows.iter().filter(|(window, start)| window.start(app.book.now()) == *start).map(|(window, _)| *window).collect();
+            app.book.correct(id, *amount, &windows);
+        }
+    }
+    Ok(changed)
+}
+
+/// Where prices are.
+pub(crate) struct Sheets {
+    pub(crate) catalog: Arc<Catalog>,
+    /// By deployment.
+    pub(crate) cards: HashMap<String, ModelCard>,
+    pub(crate) tariffs: Arc<Tariffs>,
+}
+
+pub(crate) async fn run(
+    store: &Store,
+    instance: &str,
+    wanted: &Attempts,
+    who: (&str, bool),
+    sheets: &Sheets,
+) -> Result<Changed, StoreError> {
+    let listed: std::cell::RefCell<HashMap<(String, String), Option<ModelCard>>> = Default::default();
+    let price = |one: &Attempted| {
+        let basis = one.basis.as_ref()?;
+        let card = sheets.cards.get(&basis.deployment).cloned().or_else(|| {
+            let key = (basis.provider.clone(), basis.model.clone());
+            listed.borrow_mut().entry(key).or_insert_with(|| sheets.catalog.model(&basis.provider, &basis.model)).clone()
+        });
+        reckoned(basis, card.as_ref(), &sheets.tariffs)
+    };
+    ledger::reprice(store, instance, wanted, who, price).await
+}
+
+/// What that is charged, and what is owed; none where its price is not known.
+fn reckoned(basis: &Reckoned, card: Option<&ModelCard>, tariffs: &Tariffs) -> Option<(i64, i64)> {
+    let table = tariffs.table();
+    let tariff = table.of((&basis.provider, &basis.model, &basis.deployment), card, basis.at);
+    let mut usage = Usage::default();
+    for (name, count) in &basis.counts {
+        usage.set(name, *count);
+    }
+    let pieces: Option<Vec<(Component, u64)>> =
+        basis.pieces.iter().map(|(name, count)| Some((Component::from_name(name)?, *count))).collect();
+    let pieces = pieces?;
+    // A count of nothing is not written down.
+    usage.input.get_or_insert(0);
+    let usage = (!basis.counts.is_empty()).then_some(usage);
+    if usage.is_none() && pieces.is_empty() {
+        return None;
+    }
+    let bill = bill(&tariff, usage.as_ref(), &pieces, basis.service.as_deref())?;
+    Some((NanoUsd::from_pico(bill.charged.pico()).0, NanoUsd::from_pico(bill.owed.pico()).0))
+}

@@ -1,0 +1,82 @@
+//! The drill: what is backed up comes back, opens with the same keys, and is as it must be.
+
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::commands::run;
+use crate::managed::MASTER;
+
+const MODELS: &str = "
+model_list:
+  - {model_name: cent, litellm_params: {model: demo/echo, input_cost_per_request: 0.01}}
+";
+
+fn gateway(folder: &std::path::Path) -> TestApp {
+    let place = folder.display().to_string();
+    TestApp::with(MODELS, &[("SWITCHBOARD_MASTER_KEY", MASTER), ("SWITCHBOARD_DATA_DIR", &place)])
+}
+
+fn post(app: &TestApp, key: &str, path: &str, body: &Value) -> Value {
+    let reply = app.ask("POST", path).key(key).json(body).send();
+    assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+    reply.json()
+}
+
+fn chat(app: &TestApp, key: &str) {
+    post(app, key, "/v1/chat/completions", &json!({"model": "cent", "messages": [{"role": "user", "content": "hello"}]}));
+}
+
+fn spend(app: &TestApp, key: &str) -> Value {
+    app.ask("GET", &format!("/key/info?key={key}")).key(MASTER).send().json()["info"]["spend"].clone()
+}
+
+fn well(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    said
+}
+
+#[test]
+fn a_gateway_comes_back_from_its_backup() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (first, second) = (folder.path().join("one"), folder.path().join("two"));
+    let database = |folder: &std::path::Path| format!("sqlite:{}", folder.join("switchboard.db").display());
+    let app = gateway(&first);
+    let key = post(&app, MASTER, "/key/generate", &json!({"max_budget": 0.05}))["key"].as_str().expect("a key").to_owned();
+    (0..3).for_each(|_| chat(&app, &key));
+    // While it runs.
+    well(&["backup", "--database-url", &database(&first), "--to", &at("backup")]);
+    chat(&app, &key);
+    assert!(!run(&["restore", "--database-url", &database(&first), "--from", &at("backup"), "--force"]).status.success(), "it runs");
+    app.stop();
+    assert!(well(&["verify", "--database-url", &database(&first)]).contains("0 findings"));
+    assert!(well(&["restore", "--check", "--from", &at("backup")]).contains("whole"));
+    well(&["restore", "--database-url", &database(&second), "--from", &at("backup")]);
+    let again = gateway(&second);
+    assert_eq!(spend(&again, &key), 0.03);
+    chat(&again, &key);
+    assert_eq!(spend(&again, &key), 0.04);
+    again.stop();
+    assert!(well(&["verify", "--database-url", &database(&second)]).contains("0 findings"));
+    let dry = well(&["reprice", "--database-url", &database(&second), "--from", "2020-01-01", "--to", "2098-01-01", "--dry-run"]);
+    assert!(dry.starts_with("4 attempts"), "{dry}");
+    std::fs::write(at("export.csv"), "date,model,cost\n2020-01-02,echo,1\n").expect("written");
+    let (database, export) = (database(&second), at("export.csv"));
+    let compared = run(&[
+        "reconcile",
+        "--database-url",
+        &database,
+        "--provider",
+        "demo",
+        "--export",
+        &export,
+        "--from",
+        "2020-01-01",
+        "--to",
+        "2098-01-01",
+    ]);
+    let said = String::from_utf8_lossy(&compared.stdout).into_owned();
+    assert!(!compared.status.success() && said.contains("missing_in_ledger") && said.contains("missing_in_export"), "{said}");
+}

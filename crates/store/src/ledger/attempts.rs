@@ -1,0 +1,125 @@
+//! The ledger attempt by attempt: what each cost, corrections included, and from what that was reckoned.
+
+use std::collections::HashMap;
+
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::SETTLE;
+use crate::error::StoreError;
+use crate::journal::frame::Reckoned;
+use crate::open::Store;
+
+/// Which attempts are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    /// That began no earlier.
+    pub from: i64,
+    /// That began earlier than this.
+    pub until: i64,
+    /// Of that provider.
+    pub provider: Option<String>,
+    /// Of that model, in the provider's words.
+    pub model: Option<String>,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempted {
+    /// Its id.
+    pub attempt: String,
+    /// Its call.
+    pub call: String,
+    /// When it was over.
+    pub at: i64,
+    /// What it cost the caller, corrections included.
+    pub amount: i64,
+    /// What its provider is owed, corrections included.
+    pub owed: i64,
+    /// Whether that is a guess.
+    pub estimated: bool,
+    /// How often it was corrected.
+    pub corrections: u64,
+    /// Tokens of the prompt and of the answer.
+    pub tokens: (u64, u64),
+    /// From what it was reckoned; not known of attempts that ended with their gateway.
+    pub basis: Option<Reckoned>,
+    /// Who is debited, as the ledger has it: accounts and windows.
+    pub(super) debits: String,
+    pub(super) credit: i64,
+}
+
+const PAGE: &str = "SELECT attempt, kind, call, at, amount, owed, estimated, input_tokens, output_tokens, basis, debits, credit FROM ledger WHERE attempt >= $1 AND attempt < $2 AND (attempt > $3 OR (attempt = $3 AND kind > $4)) ORDER BY attempt, kind LIMIT 2000";
+
+/// Gives every attempt of that time to `each`, in the order in which they began.
+pub async fn attempts(store: &Store, wanted: &Attempts, mut each: impl FnMut(Attempted)) -> Result<(), StoreError> {
+    let (from, until) = (bound(wanted.from), bound(wanted.until));
+    let mut after = (String::new(), String::new());
+    let mut open: Option<Attempted> = None;
+    let mut early: HashMap<String, (i64, i64, u64)> = HashMap::new();
+    loop {
+        let (pool, page, text) = (store.sql().pool.clone(), after.clone(), (from.clone(), until.clone()));
+        let rows = store.thread().run(async move {
+            let query = sqlx::query(PAGE).bind(text.0).bind(text.1).bind(page.0).bind(page.1);
+            Ok(query.fetch_all(&pool).await?)
+        });
+        let rows = rows.await?;
+        let Some(last) = rows.last() else { break };
+        after = (last.try_get(0)?, last.try_get(1)?);
+        for row in &rows {
+            let (attempt, kind): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            if open.as_ref().is_some_and(|open| open.attempt != attempt) {
+                early.clear();
+                open.take().into_iter().filter(|one| wanted.holds(one)).for_each(&mut each);
+            }
+            let (amount, owed): (i64, Option<i64>) = (row.try_get(4)?, row.try_get(5)?);
+            let owed = owed.unwrap_or(amount);
+            if kind == SETTLE {
+                let mut found = read(row, attempt.clone(), (amount, owed))?;
+                // Corrections sort before what they correct.
+                if let Some((amount, owed, count)) = early.remove(&attempt) {
+                    (found.amount, found.owed, found.corrections) = (found.amount + amount, found.owed + owed, count);
+                }
+                open = Some(found);
+            } else {
+                let sums = early.entry(attempt).or_default();
+                *sums = (sums.0 + amount, sums.1 + owed, sums.2 + 1);
+            }
+        }
+    }
+    open.take().into_iter().filter(|one| wanted.holds(one)).for_each(&mut each);
+    Ok(())
+}
+
+/// The least id of an attempt that begins then.
+fn bound(at: i64) -> String {
+    format!("{:012x}", u64::try_from(at / 1000).unwrap_or(0).min((1 << 48) - 1))
+}
+
+fn read(row: &AnyRow, attempt: String, (amount, owed): (i64, i64)) -> Result<Attempted, StoreError> {
+    let (estimated, input, output): (i64, i64, i64) = (row.try_get(6)?, row.try_get(7)?, row.try_get(8)?);
+    let basis: Option<String> = row.try_get(9)?;
+    let count = |tokens: i64| u64::try_from(tokens).unwrap_or(0);
+    Ok(Attempted {
+        attempt,
+        call: row.try_get(2)?,
+        at: row.try_get(3)?,
+        amount,
+        owed,
+        estimated: estimated != 0,
+        corrections: 0,
+        tokens: (count(input), count(output)),
+        basis: basis.and_then(|text| serde_json::from_str(&text).ok()),
+        debits: row.try_get(10)?,
+        credit: row.try_get(11)?,
+    })
+}
+
+impl Attempts {
+    fn holds(&self, one: &Attempted) -> bool {
+        let said = |wanted: &Option<String>, found: fn(&Reckoned) -> &str| {
+            wanted.as_deref().is_none_or(|wanted| one.basis.as_ref().is_some_and(|basis| found(basis) == wanted))
+        };
+        said(&self.provider, |basis| &basis.provider) && said(&self.model, |basis| &basis.model)
+    }
+}

@@ -1,0 +1,92 @@
+//! Seals over the ledger's rows.
+//!
+//! Each gateway seals the rows of a batch as it posts them: the digest of the rows, in their order, and of the seal before. Whoever
+//! changes or removes a row afterwards breaks its seal and, by renewing it, all that follow.
+
+use ring::digest::{Context, SHA256};
+use sqlx::{Any, Row, Transaction};
+
+use crate::error::StoreError;
+use crate::open::micros;
+use crate::rows::Cell;
+use crate::sql::{Kind, Sql};
+
+/// Gateways seal one after another only with themselves.
+const ALONE: &str = "SELECT pg_advisory_xact_lock(728394651, hashtext($1))";
+const LAST: &str = "SELECT batch, digest FROM ledger_seals WHERE instance = $1 ORDER BY batch DESC LIMIT 1";
+const SEAL: &str = "INSERT INTO ledger_seals (instance, batch, sealed_at, rows, digest) VALUES ($1, $2, $3, $4, $5)";
+
+/// A gateway's last seal.
+#[derive(Debug, Default)]
+pub(super) struct Last {
+    batch: i64,
+    digest: String,
+}
+
+impl Last {
+    /// The seal that comes next.
+    pub(super) fn next(&self) -> i64 {
+        self.batch + 1
+    }
+}
+
+/// The last seal of that gateway, to be followed by nobody else's until the transaction is over.
+pub(super) async fn last(on: &mut Transaction<'_, Any>, sql: &Sql, instance: &str) -> Result<Last, StoreError> {
+    if sql.kind == Kind::Postgres {
+        sqlx::query(ALONE).bind(instance.to_owned()).execute(&mut **on).await?;
+    }
+    let row = sqlx::query(LAST).bind(instance.to_owned()).fetch_optional(&mut **on).await?;
+    row.map_or(Ok(Last::default()), |row| Ok(Last { batch: row.try_get(0)?, digest: row.try_get(1)? }))
+}
+
+/// Seals the rows, which are in the order of their keys.
+pub(super) async fn seal(on: &mut Transaction<'_, Any>, instance: &str, last: &Last, rows: &[Vec<Cell>]) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut sum = Sum::default();
+    rows.iter().for_each(|row| sum.add(row));
+    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let digest = sum.after(&last.digest);
+    let seal = sqlx::query(SEAL).bind(instance.to_owned()).bind(last.next()).bind(micros()).bind(count).bind(digest);
+    seal.execute(&mut **on).await?;
+    Ok(())
+}
+
+/// The digest of the rows of one batch.
+#[derive(Clone)]
+pub(super) struct Sum {
+    rows: Context,
+    /// How many there are.
+    pub(super) count: i64,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self { rows: Context::new(&SHA256), count: 0 }
+    }
+}
+
+impl Sum {
+    /// Adds a row.
+    pub(super) fn add(&mut self, row: &[Cell]) {
+        for cell in row {
+            let text = match cell {
+                Cell::Text(text) | Cell::MaybeText(Some(text)) => format!("t{}:{text}", text.len()),
+                Cell::Integer(number) | Cell::MaybeInteger(Some(number)) => format!("i{number};"),
+                Cell::MaybeText(None) | Cell::MaybeInteger(None) => "n".to_owned(),
+            };
+            self.rows.update(text.as_bytes());
+        }
+        self.count += 1;
+    }
+
+    /// The seal over them, after that one.
+    pub(super) fn after(self, before: &str) -> String {
+        let mut chained = Context::new(&SHA256);
+        chained.update(before.as_bytes());
+        chained.update(self.rows.finish().as_ref());
+        let digest = chained.finish();
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

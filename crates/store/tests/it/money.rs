@@ -1,0 +1,135 @@
+//! What is reckoned again, put right and set off: rows are added, never changed.
+
+use std::sync::Arc;
+
+use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Journal as _, Settlement};
+use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
+use switchboard_store::journal::{Durability, Journal};
+use switchboard_store::ledger::{Attempts, Correction, LogLine, Writer, correct, report, reprice, spends, verify};
+use switchboard_store::{Store, micros};
+
+use crate::ledger::{futures, intend, settle};
+use crate::stores::each;
+
+fn carried(store: &Store, work: impl FnOnce(&Journal)) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (journal, _) = Journal::open(folder.path(), Durability::Grouped).expect("a journal");
+    work(&journal);
+    let writer = Writer::start(store, Arc::new(journal));
+    writer.flush_blocking(std::time::Duration::from_secs(20)).expect("a database");
+}
+
+fn of_key(store: &Store) -> Vec<(Window, i64, NanoUsd)> {
+    let key = ScopeId::new(Level::Key, "k");
+    let (mut found, _) = futures(spends(store, std::slice::from_ref(&key)));
+    let mut found = found.remove(&key).expect("asked for");
+    found.sort();
+    found
+}
+
+fn clean(store: &Store) {
+    assert_eq!(futures(verify(store)).findings, []);
+}
+
+#[test]
+fn a_period_is_reckoned_again_once() {
+    each(|store| {
+        carried(store, |journal| {
+            for amount in [10, 20, 30] {
+                let attempt = AttemptId::mint(micros());
+                intend(journal, attempt, 1);
+                settle(journal, attempt, amount);
+                let line = LogLine {
+                    request_id: attempt.to_string(),
+                    status: "success".into(),
+                    spend: amount,
+                    started_at: micros(),
+                    ..LogLine::default()
+                };
+                journal.log(&serde_json::to_vec(&line).expect("a line"));
+            }
+        });
+        let wanted = Attempts { from: micros() - 60_000_000, until: micros() + 60_000_000, ..Attempts::default() };
+        let double = |one: &switchboard_store::ledger::Attempted| {
+            assert_eq!(one.basis.as_ref().map(|basis| (basis.model.as_str(), basis.counts["input"])), Some(("gpt-4o-mini", 3)));
+            let settled = if one.corrections > 0 { one.amount / 2 } else { one.amount };
+            Some((settled * 2, settled))
+        };
+        let dry = futures(reprice(store, "i", &wanted, ("me", true), double));
+        assert_eq!((dry.attempts, dry.changed, dry.amount), (3, 3, 60));
+        assert_eq!(of_key(store)[0].2, NanoUsd(60), "nothing was written");
+        let done = futures(reprice(store, "i", &wanted, ("me", false), double));
+        assert_eq!((done.changed, done.amount, done.owed), (3, 60, 0));
+        let day = Window::DAILY.start(micros());
+        assert_eq!(of_key(store), [(Window::Lifetime, 0, NanoUsd(120)), (Window::DAILY, day, NanoUsd(120))]);
+        let again = futures(reprice(store, "i", &wanted, ("me", false), double));
+        assert_eq!((again.attempts, again.changed), (3, 0), "once is enough");
+        let sums =
+            futures(report::sums(store, report::Days { kind: "all", ..report::Days::default() }, &[], report::SumSort::Dearest, (1, 0)));
+        assert_eq!((sums[0].spend, sums[0].requests), (120, 3));
+        clean(store);
+    });
+}
+
+#[test]
+fn what_is_laid_on_is_the_gateways_and_not_the_providers() {
+    each(|store| {
+        carried(store, |journal| {
+            let attempt = AttemptId::mint(micros());
+            intend(journal, attempt, 1);
+            journal.settle(&Settlement {
+                attempt,
+                call: "call",
+                at: micros(),
+                ending: Ending::Settled,
+                amount: NanoUsd(110),
+                owed: NanoUsd(95),
+                basis: &Basis::default(),
+                model: "m",
+                estimated: false,
+                reserved: NanoUsd(1000),
+                lines: &[],
+                provider: "openai",
+                deployment: "d",
+                tokens: (3, 4),
+            });
+        });
+        let pool = store.sql().pool.clone();
+        let owed = store.thread().block(async move {
+            let text = "SELECT a.name, w.spent FROM ledger_windows w JOIN ledger_accounts a ON a.id = w.account WHERE a.level = 'owed' ORDER BY a.name";
+            let rows = sqlx::query(text).fetch_all(&pool).await?;
+            let row = |row: &sqlx::any::AnyRow| {
+                use sqlx::Row;
+                (row.get::<String, _>(0), row.get::<i64, _>(1))
+            };
+            Ok(rows.iter().map(row).collect::<Vec<_>>())
+        });
+        assert_eq!(owed.expect("rows"), [("gateway/margin".to_owned(), 15), ("openai/d".to_owned(), 95)]);
+        assert_eq!(of_key(store)[0].2, NanoUsd(110));
+        clean(store);
+    });
+}
+
+/// A wrong charge is put right by a row that says so (LiteLLM #20615: a row deleted by hand).
+#[test]
+fn a_wrong_charge_is_put_right_by_a_row() {
+    each(|store| {
+        carried(store, |journal| {
+            let attempt = AttemptId::mint(micros());
+            intend(journal, attempt, 1);
+            settle(journal, attempt, 76_000_000_000);
+        });
+        let day = Window::DAILY.start(micros());
+        let correction = Correction {
+            scope: ScopeId::new(Level::Key, "k"),
+            windows: vec![(Window::DAILY, day)],
+            amount: NanoUsd(-76_000_000_000),
+            credit: "gateway/corrections".to_owned(),
+            reason: "a price had the wrong unit".to_owned(),
+            actor: "me".to_owned(),
+        };
+        futures(correct(store, "i", vec![correction]));
+        assert_eq!(of_key(store), [(Window::Lifetime, 0, NanoUsd(0)), (Window::DAILY, day, NanoUsd(0))]);
+        clean(store);
+    });
+}
