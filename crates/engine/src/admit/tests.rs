@@ -166,7 +166,7 @@ fn m14_refusals_change_nothing() {
             )
         };
         let principal = Principal { scopes: vec![others(Level::Team), scope.clone(), others(Level::User)], ..Principal::named("k") };
-        let need = Need { money: NanoUsd(CENT.0 + 1), input: 8, output: 8, beside: false };
+        let need = Need { money: NanoUsd(CENT.0 + 1), input: 8, output: 8, ..Need::default() };
         let before = counters(&admission);
         for _ in 0..10_000 {
             assert!(take(&admission, &principal, need).is_err(), "{scope:?}");
@@ -221,9 +221,9 @@ fn m13_tokens_per_minute_are_exact_and_used_up() {
 fn a_call_over_a_window_s_end_corrects_the_window_it_began_in() {
     let (admission, clock) = admission();
     let principal = key(&admission, Terms { limits: vec![Limit::tpm(1_000), Limit::parallel(2)], ..budget(DOLLAR, Window::Seconds(60)) });
-    let mut hold = take(&admission, &principal, Need { money: CENT, input: 500, output: 500, beside: false }).expect("it fits");
+    let mut hold = take(&admission, &principal, Need { money: CENT, input: 500, output: 500, ..Need::default() }).expect("it fits");
     clock.advance(Duration::from_secs(61));
-    let other = take(&admission, &principal, Need { money: CENT, input: 500, output: 400, beside: false }).expect("a new window");
+    let other = take(&admission, &principal, Need { money: CENT, input: 500, output: 400, ..Need::default() }).expect("a new window");
     hold.used(1, 1);
     hold.settle(CENT);
     drop(hold);

@@ -6,7 +6,7 @@ mod egress;
 mod exchange;
 mod keeper;
 mod operation;
-mod readme;
 mod prices;
+mod readme;
 mod trying;
 mod upstream;

@@ -160,7 +160,7 @@ impl Run {
         let now_at = self.clock.now();
         match step {
             Step::Take { caller, money, tokens } => {
-                let need = Need { money: NanoUsd(money), input: tokens, output: 0, beside: false };
+                let need = Need { money: NanoUsd(money), input: tokens, output: 0, ..Need::default() };
                 let scopes = CALLERS[caller];
                 let fits = self.model.fits((&self.live, now_at), scopes, &need, None);
                 let before = counters(&self.admission);
