@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use switchboard_wire::event::Event;
 use switchboard_wire::relay::is_content;
-use switchboard_wire::reply::{Finish, Reason, Usage};
+use switchboard_wire::reply::{Finish, Usage};
 
 use crate::admit::{Charge, Micros, NanoUsd, Permit, Tab};
 use crate::call::{Call, Door};

@@ -262,7 +262,7 @@ impl Keys {
     async fn read(&self, store: &Store, given: &str, key: Digest) -> Result<Option<Caller>, Refused> {
         let (hash, pepper, given) = (hex(&key), self.pepper.clone(), given.to_owned());
         let Around { groups, owned, book, policy } = self.around.clone();
-        store
+        let read = store
             .soon(move |desk| async move {
                 let Some(key) = resolve::key(&desk, &hash).await? else { return Ok(None) };
                 // A row without the right proof was not written by a gateway that knows the pepper.
