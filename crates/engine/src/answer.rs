@@ -1,5 +1,7 @@
 //! What a call ends in when it goes well: a whole body, or a stream under way.
 
+mod copied;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,6 +16,8 @@ use switchboard_wire::problem::Fault;
 use switchboard_wire::relay::Relay;
 use switchboard_wire::resume::Said;
 use tokio::time::{Instant, Sleep};
+
+pub use copied::{Copied, Then};
 
 use crate::call::Door;
 use crate::error::Error;

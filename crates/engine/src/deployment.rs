@@ -103,6 +103,8 @@ pub struct Reach {
     pub headers: HeaderMap,
     /// How the credential is shown.
     pub signer: Arc<Signer>,
+    /// The form a credential has there.
+    pub auth: Auth,
     /// The constant headers and the credential, where that is the same for all requests.
     pub preset: Option<Preset>,
     /// Changes to the body; the model is not among them.
@@ -261,6 +263,7 @@ impl Deployment {
             stream,
             preset: preset.transpose().map_err(|error| error.to_string())?,
             signer,
+            auth: endpoint.auth.clone(),
             origin,
             path,
             model: endpoint.model.to_owned(),

@@ -16,6 +16,7 @@ use crate::deployment::{Deployment, JSON, Reach};
 use crate::error::{Error, Retry};
 use crate::health::Failure;
 use crate::meter::Meter;
+use crate::own::OwnKey;
 use crate::patience;
 use crate::route::Overrides;
 use crate::upstream::{Caps, Timeouts, UpstreamReply, UpstreamRequest};
@@ -34,6 +35,10 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) settings: &'a Settings,
     /// What this target changes.
     pub(crate) overrides: Option<&'a Overrides>,
+    /// The caller's own key for this target.
+    pub(crate) own: Option<&'a OwnKey>,
+    /// How the answer comes about, where the client wants to be told.
+    pub(crate) told: Option<&'a str>,
     /// Whether another model answers than the one asked for, which the answer then says.
     pub(crate) other_model: bool,
 }
@@ -119,7 +124,8 @@ impl Dispatch<'_> {
         meter: Option<&mut Meter>,
     ) -> Result<UpstreamReply, Error> {
         // Where the credential is constant, so are all headers but what this call adds.
-        let preset = reach.preset.as_ref().filter(|_| self.overrides.is_none_or(Overrides::leave_headers)).cloned();
+        let shared = self.own.is_none() && self.overrides.is_none_or(Overrides::leave_headers);
+        let preset = reach.preset.as_ref().filter(|_| shared).cloned();
         let mut headers = if preset.is_some() { HeaderMap::new() } else { reach.headers.clone() };
         if content_type != JSON
             && let Ok(value) = HeaderValue::try_from(content_type)
@@ -142,9 +148,13 @@ impl Dispatch<'_> {
         request.timeouts = self.timeouts(target);
         request.caps = if self.call.stream { Caps::STREAM } else { Caps::WHOLE };
         request.transport = target.spec.transport.clone();
-        match preset {
-            Some(preset) => request.preset = Some(preset),
-            None => {
+        match (preset, self.own) {
+            (_, Some(own)) => {
+                let signed = own.sign(reach, &self.worker.upstream, &mut request).await;
+                signed.map_err(|error| Error::credential(&target.provider_name, error))?;
+            }
+            (Some(preset), None) => request.preset = Some(preset),
+            (None, None) => {
                 let signed = reach.signer.sign(&self.worker.upstream, &mut request).await;
                 signed.map_err(|error| Error::credential(&target.provider_name, error))?;
             }
@@ -158,7 +168,9 @@ impl Dispatch<'_> {
             });
         }
         let reply = self.worker.upstream.send(request).await.map_err(Error::dial)?;
-        reach.signer.answered(reply.status);
+        if self.own.is_none() {
+            reach.signer.answered(reply.status);
+        }
         Ok(reply)
     }
 

@@ -195,12 +195,13 @@ impl Gateway {
 
     /// What to try for that call, in order; nothing is sent anywhere.
     pub async fn plan(&self, call: &Call) -> Result<Plan, Error> {
-        let plan = self.fleet.load().plan(call)?;
-        if !plan.uncounted {
-            return Ok(plan);
+        let mut plan = self.fleet.load().plan(call)?;
+        if plan.uncounted {
+            let counted = Box::pin(crate::operation::tokens(call)).await;
+            plan = self.fleet.load().plan_counted(call, counted)?;
         }
-        let counted = Box::pin(crate::operation::tokens(call)).await;
-        self.fleet.load().plan_counted(call, counted)
+        crate::own::arrange(&mut plan, call);
+        Ok(plan)
     }
 
     /// The same, with the expected cost of every target.

@@ -43,6 +43,7 @@ pub mod media;
 pub mod meter;
 mod openrouter;
 mod operation;
+pub mod own;
 mod patience;
 pub mod principal;
 mod profile;

@@ -12,7 +12,7 @@ use switchboard_wire::event::Event;
 use switchboard_wire::relay::is_content;
 use switchboard_wire::reply::{Finish, Reason, Usage};
 
-use crate::admit::{Micros, Permit, Tab};
+use crate::admit::{Charge, Micros, NanoUsd, Permit, Tab};
 use crate::call::{Call, Door};
 use crate::catalog::{Component, PicoUsd};
 use crate::clock;
@@ -27,6 +27,7 @@ mod charge;
 mod cost;
 mod decision;
 mod record;
+mod view;
 pub use cost::{Bill, Parts, bill, cost};
 
 pub(crate) use charge::Delivered;
@@ -61,6 +62,8 @@ struct Watch {
     shown: Option<Arc<AtomicBool>>,
     /// When the client had the first content, of an answer that more than one provider gave.
     begun: Option<Duration>,
+    /// The attempt is made with a key of the caller's; whether that counts in budgets.
+    own: Option<bool>,
     bonds: Vec<Bond>,
     delivered: Delivered,
     /// Whether the provider may bill the attempt although it failed.
@@ -85,6 +88,7 @@ impl Meter {
             lane: None,
             shown: None,
             begun: None,
+            own: None,
             bonds: Vec::new(),
             delivered: Delivered::default(),
             maybe_billed: false,
@@ -104,7 +108,7 @@ impl Meter {
         self.conclude();
         self.begin(target, ticket);
         let Some(tab) = &mut self.0.tab else { return Ok(()) };
-        let opened = tab.open(call, target).await;
+        let opened = tab.open(call, target, self.0.own == Some(false)).await;
         if opened.is_err() {
             // The target has not been asked: nothing is to be learnt of it.
             self.0.ticket = None;
@@ -157,7 +161,8 @@ impl Meter {
     fn checkpoint(&mut self) {
         self.0.checkpoint = (self.0.delivered.pieces, Instant::now());
         if let (Some(tab), Some(end)) = (&self.0.tab, self.standing()) {
-            tab.checkpoint(end.charge(&self.tariff()).amount);
+            let amount = end.charge(&self.tariff()).amount;
+            tab.checkpoint(if self.0.own == Some(false) { NanoUsd::ZERO } else { amount });
         }
     }
 
@@ -189,6 +194,8 @@ impl Meter {
         else {
             return;
         };
+        // What a caller's own key is billed, its provider bills the caller.
+        let charge = if self.0.own == Some(false) { Charge { amount: NanoUsd::ZERO, ..charge } } else { charge };
         if let Some(tab) = &mut self.0.tab {
             tab.close(charge);
         }
@@ -257,7 +264,9 @@ impl Meter {
             output_tokens: count(|usage| usage.output),
             tokens: count(|usage| usage.input).unwrap_or(0) + count(|usage| usage.output).unwrap_or(0),
         };
-        let shut = if fault.is_some() || record.outcome == Outcome::Complete {
+        let own = self.0.own.is_some();
+        let of_key = own && fault.is_some_and(|(failure, ..)| crate::own::is_of_key(failure));
+        let shut = if !of_key && (fault.is_some() || record.outcome == Outcome::Complete) {
             ticket.finish(&sample, now)
         } else {
             if outrun {
@@ -276,6 +285,7 @@ impl Meter {
             cost,
             hedge,
             shut_out: shut,
+            own,
             outrun,
         });
         shut
@@ -298,21 +308,6 @@ impl Meter {
             record.outcome = Outcome::Failed(error.problem.kind);
             record.error = Some(error.for_log());
         });
-    }
-
-    /// Why the answer ended, and what it took.
-    pub fn finish(&self) -> (Option<Reason>, Option<&Usage>) {
-        self.0.record.as_ref().map_or((None, None), |record| (record.finish, record.usage.as_ref()))
-    }
-
-    /// Requests sent to providers so far.
-    pub fn attempts(&self) -> u32 {
-        self.0.record.as_ref().map_or(0, |record| record.attempts)
-    }
-
-    /// Where the call is being served.
-    pub fn deployment(&self) -> Option<&Arc<Deployment>> {
-        self.0.record.as_ref()?.deployment.as_ref()
     }
 
     /// Since the request's head arrived.
@@ -378,11 +373,6 @@ impl Meter {
                 ticket.content(now);
             }
         }
-    }
-
-    /// The cost so far, where usage and prices are known.
-    pub fn cost(&self) -> Option<PicoUsd> {
-        self.bill().map(|bill| bill.charged.pico())
     }
 
     /// The same with how it came about.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::admit::Scope;
+use crate::own::OwnKeys;
 use crate::route::hooks::Guidance;
 
 /// Who asks: everything the engine must know of it, found once and kept for as long as the key stays as it is.
@@ -48,6 +49,8 @@ pub struct Principal {
     pub counted: Vec<Arc<Scope>>,
     /// What the key, its team or a policy says of routing.
     pub guidance: Option<Arc<Guidance>>,
+    /// Keys of providers that the caller brings along.
+    pub own_keys: Option<Arc<OwnKeys>>,
 }
 
 impl Principal {
@@ -59,6 +62,11 @@ impl Principal {
     /// The model meant by that name: its own alias for it, else the name.
     pub fn meant<'a>(&'a self, model: &'a str) -> &'a str {
         self.aliases.get(model).map_or(model, String::as_str)
+    }
+
+    /// Whether what its own keys spend counts in its budgets.
+    pub fn own_keys_count(&self) -> bool {
+        self.own_keys.as_ref().is_some_and(|own| own.counts)
     }
 
     /// Whether it may use that model.

@@ -20,7 +20,7 @@ use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
-use crate::admin::{self, Arrived, Refused};
+use crate::admin::{self, Action, Arrived, Refused};
 use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::{Caller, Credential, session};
 use crate::authz::{self, Policy};
@@ -29,7 +29,7 @@ use crate::limits::instead;
 use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
-use crate::{default_model, explain, health, identity, market, metrics, models, page, sso};
+use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, sso};
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -77,6 +77,10 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
     let from = address(body.peer());
+    if route == Route::Consent {
+        let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
+        return Ok(Box::pin(consent::answer(&acceptor.app, &parts, &frames.into_bytes(), from)).await);
+    }
     let caller = identified(acceptor, &row, &parts, from).await.map_err(|refused| shown(refused, &door))?;
     let principal = caller.principal.clone();
     match route {
@@ -102,14 +106,25 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
             let arrived = Arrived { parts, body: frames.into_bytes(), from };
             Ok(Box::pin(admin::serve(&acceptor.app, caller, action, row.path, arrived)).await)
         }
+        // It has been answered above, without a key.
+        Route::Consent => Err(told(Problem::new(Kind::NotFound, "there is nothing here"))),
         Route::Call(_) | Route::Gemini => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
             let (frames, _drawn) = frames.into_parts();
             let call = draft.call(frames.into(), &acceptor.app).map_err(told)?;
             let call = authz::call::may(call, &caller, &acceptor.app).map_err(|refused| shown(refused, &door))?;
+            let call = match &caller.filters {
+                Some(filters) => filters.applied(call).map_err(|refused| shown(refused, &door))?,
+                None => call,
+            };
             let call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
-            Ok(called(acceptor, call).await)
+            let page = keep::page(&acceptor.app, &caller, &call);
+            let answered = called(acceptor, call).await;
+            Ok(match page {
+                Some(page) => page.watch(answered),
+                None => answered,
+            })
         }
     }
 }
@@ -152,6 +167,9 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
 
 /// Who asks, if they may use that route.
 async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
+    if row.policy == Policy::Public {
+        return Ok(Arc::new(Caller::trusted(Credential::Open)));
+    }
     let keys = acceptor.app.keys.load_full();
     let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
     if caller.credential == Credential::Session {
@@ -163,7 +181,10 @@ async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts
             let (caller, action, route) = (caller.as_ref(), parts.method.as_str(), row.path);
             trust.denied(Denial { caller, action, route, asked: None, from, request_id: &crate::id::mint() }).await;
         }
-        return Err(refused);
+        return Err(match row.route {
+            Route::Admin(Action::OpenRouter(_)) => Refused::plain(403, "Only management keys can perform this operation"),
+            _ => refused,
+        });
     }
     Ok(caller)
 }
@@ -194,7 +215,8 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
         Route::Models | Route::Model if parts.headers.contains_key("anthropic-version") => {
             Ok((Door { dialect: Dialect::Anthropic, ..plain }, path_model, None))
         }
-        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::SignIn(_) | Route::Admin(_) => {
+        Route::Admin(Action::OpenRouter(_)) => Ok((Door { flavor: Flavor::OpenRouter, ..plain }, path_model, None)),
+        Route::Models | Route::Model | Route::Info(_) | Route::Page(_) | Route::SignIn(_) | Route::Admin(_) | Route::Consent => {
             Ok((plain, path_model, None))
         }
         // Its form is known when its body is.

@@ -15,6 +15,7 @@ mod grouping;
 mod keys;
 mod models;
 mod openrouter;
+mod ownership;
 pub(crate) mod people;
 mod prices;
 mod proof;
@@ -39,6 +40,7 @@ use switchboard_store::desk::Author;
 use switchboard_store::{Desk, Store};
 
 pub use form::Form;
+pub(crate) use openrouter::codes;
 pub use refused::Refused;
 pub use routes::Action;
 
@@ -171,6 +173,7 @@ pub struct Arrived {
 pub async fn serve(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Response<AnswerBody> {
     match answer(app, caller, action, pattern, arrived).await {
         Ok(value) => typed(action, answered(action, &value)),
+        Err(refused) if matches!(action, Action::OpenRouter(_)) => refused.in_openrouters_form().response(),
         Err(refused) => typed(action, refused.response()),
     }
 }

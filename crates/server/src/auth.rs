@@ -15,6 +15,7 @@ pub mod mint;
 pub mod owned;
 pub mod password;
 pub mod resolve;
+pub mod rules;
 pub mod session;
 pub mod terms;
 pub mod token;
@@ -63,6 +64,8 @@ pub struct Keys {
     guesses: Arc<Guesses>,
     pepper: Option<Pepper>,
     around: Around,
+    trust: crate::trust::Shared,
+    unsealed: Arc<rules::Unsealed>,
     /// Signed tokens, where they are accepted.
     tokens: Option<Tokens>,
     /// Fingerprints of what people sign in with.
@@ -93,6 +96,10 @@ pub struct Foundation {
     pub pepper: Option<Pepper>,
     /// What everybody has spent, and may spend.
     pub book: Arc<Book>,
+    /// What secrets are sealed with.
+    pub trust: crate::trust::Shared,
+    /// Keys of providers that are open already.
+    pub unsealed: Arc<rules::Unsealed>,
     /// Where keys of issuers are, and those that were found.
     pub places: Arc<Places>,
     /// Sign-ins that have come back from their identity provider.
@@ -110,7 +117,7 @@ impl Keys {
         let trusted = Arc::new(Caller::trusted(if master.is_some() { Credential::Master } else { Credential::Open }));
         // What callers may use depends on groups of models that the configuration names.
         foundation.directory.forget_all();
-        let Foundation { store, directory, guesses, pepper, book, places, .. } = foundation.clone();
+        let Foundation { store, directory, guesses, pepper, book, places, trust, unsealed, .. } = foundation.clone();
         let policy = Policy { user_on_team_keys: config.general.budget_of_user_on_team_keys };
         let tokens = config.general.jwt.as_ref().map(|settings| {
             // What it is made of has been looked at by whoever starts the gateway.
@@ -125,6 +132,8 @@ impl Keys {
             guesses,
             pepper,
             around: Around { groups: Arc::new(groups(config)), owned: Arc::new(Owned::of(config)), book, policy },
+            trust,
+            unsealed,
             tokens,
             stamps: Stamps::of(config),
             header: config.general.key_header.clone(),
@@ -263,9 +272,15 @@ impl Keys {
                 }
                 let around = resolve::surroundings(&desk, &key).await?;
                 let allowance = terms::of(&book, &key, &around, &policy);
-                Ok(Some(Caller { owned, ..resolve::caller(&key, &around, &groups, allowance) }))
+                let rules = rules::Rules::read(&desk, &key).await?;
+                let caller = Caller { owned, ..resolve::caller(&key, &around, &groups, allowance) };
+                Ok::<_, Refused>(Some((caller, rules)))
             })
-            .await
+            .await?;
+        let Some((mut caller, mut rules)) = read else { return Ok(None) };
+        rules.unseal(self.trust.as_deref(), &self.unsealed).await?;
+        rules.govern(&mut caller, &self.around.book);
+        Ok(Some(caller))
     }
 }
 
@@ -371,6 +386,8 @@ mod tests {
             guesses: foundation.guesses,
             pepper: None,
             around: Around { groups: Arc::default(), owned: Arc::default(), book: Arc::default(), policy: Policy::default() },
+            trust: None,
+            unsealed: Arc::default(),
             tokens: None,
             stamps: Stamps::default(),
             header: None,

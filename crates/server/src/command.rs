@@ -6,6 +6,7 @@ mod chat;
 mod check;
 mod client;
 mod database;
+mod gitops;
 mod import;
 mod models;
 mod reconcile;
@@ -71,6 +72,10 @@ enum Command {
     Reprice(reprice::Reprice),
     /// Compare the ledger with a provider's invoice or usage export
     Reconcile(reconcile::Reconcile),
+    /// Say what files would change in the running gateway
+    Plan(gitops::Plan),
+    /// Make the running gateway as files say
+    Apply(gitops::Apply),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  switchboard completions bash > /etc/bash_completion.d/switchboard")]
     Completions {
@@ -114,6 +119,8 @@ pub fn run() -> ExitCode {
         Command::Restore(restore) => restore.run(environment),
         Command::Reprice(reprice) => reprice.run(environment),
         Command::Reconcile(reconcile) => reconcile.run(environment),
+        Command::Plan(plan) => plan.run(&environment),
+        Command::Apply(apply) => apply.run(&environment),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "switchboard", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

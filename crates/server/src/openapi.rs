@@ -228,7 +228,7 @@ fn document_of(path: &str, route: Route) -> Value {
         Route::Info(Info::Groups) => json("ModelGroupList"),
         Route::GeminiModels if path.contains("{*model}") => json("GeminiModel"),
         Route::GeminiModels => json("GeminiModelList"),
-        Route::Page(Page::Home | Page::Docs) => json!({"text/html": {"schema": {"type": "string"}}}),
+        Route::Consent | Route::Page(Page::Home | Page::Docs) => json!({"text/html": {"schema": {"type": "string"}}}),
         Route::Page(Page::Metrics) => json!({"text/plain": {"schema": {"type": "string"}}}),
         Route::Page(Page::Style) => json!({"text/css": {"schema": {"type": "string"}}}),
         Route::Page(Page::OpenApi) => json!({"application/json": {"schema": {"type": "object"}}}),

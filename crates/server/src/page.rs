@@ -4,6 +4,8 @@ mod docs;
 mod home;
 mod html;
 
+pub(crate) use html::escape;
+
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
@@ -13,8 +15,6 @@ use http::{Response, StatusCode, request};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::wire::problem::Problem;
-
-pub(crate) use html::escape;
 
 use crate::app::{Acceptor, App};
 use crate::health;
@@ -161,6 +161,11 @@ pub(crate) fn preflight() -> Response<AnswerBody> {
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
     response
+}
+
+/// A page of somebody else's content, in our frame.
+pub(crate) fn whole(title: &str, content: &str) -> Response<AnswerBody> {
+    html(html::page(title, content))
 }
 
 fn html(page: String) -> Response<AnswerBody> {

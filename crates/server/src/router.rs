@@ -32,6 +32,8 @@ pub enum Route {
     Info(Info),
     /// A page or a document of the gateway's own.
     Page(Page),
+    /// Where somebody lets an application have a key.
+    Consent,
     /// A step of signing in.
     SignIn(sso::Step),
     /// The management API.
@@ -168,7 +170,7 @@ impl Row {
             Route::Call(_) => Audience::OpenAi,
             Route::Gemini | Route::GeminiModels => Audience::Gemini,
             Route::Models | Route::Model | Route::Info(_) | Route::Explain(_) => Audience::Everyone,
-            Route::Market(_) => Audience::OpenRouter,
+            Route::Market(_) | Route::Consent => Audience::OpenRouter,
             Route::Page(_) | Route::SignIn(_) => Audience::Operator,
             Route::Admin(_) => Audience::Administrator,
         }
@@ -290,6 +292,16 @@ pub const ALONE: [Row; 24] = [
     models("/v1/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
     models("/v2/model/info", Route::Info(Info::Paged), "The deployments, page by page"),
     models("/model_group/info", Route::Info(Info::Groups), "What each model can do, over all its deployments"),
+    // OpenRouter's clients
+    Row {
+        method: "GET",
+        path: "/auth",
+        route: Route::Consent,
+        policy: Policy::Public,
+        form: "",
+        summary: "Where somebody lets an application have a key",
+    },
+    Row { method: "POST", path: "/auth", route: Route::Consent, policy: Policy::Public, form: "", summary: "What that page sends" },
     // everyone
     page("/", Page::Home, Policy::Public, "What this is"),
     page("/docs", Page::Docs, Policy::Public, "The API, for people"),

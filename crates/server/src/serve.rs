@@ -117,6 +117,7 @@ impl Gate {
         let health = Registry::default();
         let mut foundation = memory::open(&config)?;
         let trust = foundation.store.as_ref().map(|store| Trust::open(&config, store)).transpose()?.flatten().map(Arc::new);
+        foundation.trust.clone_from(&trust);
         let laid = live::at_start(foundation.store.as_ref(), trust.as_ref());
         let config = live::over(&config, &laid);
         let books = Books::open(&config, foundation.store.as_ref())?;

@@ -30,7 +30,7 @@ use crate::sql::Sql;
 pub use adjust::{Correction, correct};
 pub use attempts::{Attempted, Attempts, attempts};
 pub use carry::{Balance, carry_blocking};
-pub use line::{LogLine, Part, Saving};
+pub use line::{BYOK_COST, LogLine, Part, Saving};
 pub use recorder::SpendLog;
 pub use reprice::{Changed, reprice};
 pub use verify::{Finding, Report, verify, verify_blocking};

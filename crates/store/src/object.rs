@@ -7,6 +7,8 @@ mod grouping;
 mod identity;
 mod key;
 mod money;
+mod openrouter;
+mod owned;
 mod people;
 mod stored;
 mod team;
@@ -19,6 +21,10 @@ pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
 pub use identity::{JwtKeyMapping, Password, Session};
 pub use key::{FormerKey, Key};
 pub use money::{CreditAccount, CreditEntry, CreditExpiry, DatedPrice, GATEWAY, WITHDRAWAL};
+pub use openrouter::{
+    AuthCode, BuiltinFilter, ContentFilter, GuardedKey, GuardedMember, Guardrail, ProviderKey, Workspace, WorkspaceBudget,
+};
+pub use owned::Owned;
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
 pub use stored::{Credential, Model, Setting};
 pub use team::Team;

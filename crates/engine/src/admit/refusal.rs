@@ -194,7 +194,11 @@ impl From<Refusal> for Error {
         let own = matches!(refusal.scope.level, Level::Provider | Level::Deployment);
         let retry = if own || matches!(refusal.why, Why::Budget { .. }) { Retry::Next } else { Retry::Never };
         let origin = if matches!(refusal.why, Why::Unavailable | Why::Unshared) { Origin::Gateway } else { Origin::Caller };
-        let problem = Problem { limit_source: refusal.limit_source(), ..refusal.problem() };
+        let mut problem = Problem { limit_source: refusal.limit_source(), ..refusal.problem() };
+        // Budgets that only OpenRouter's API knows are refused as it does.
+        if matches!(refusal.scope.level, Level::Workspace | Level::Guardrail) && matches!(refusal.why, Why::Budget { .. }) {
+            problem.status = Some(StatusCode::FORBIDDEN);
+        }
         Error { refusal: Some(Box::new(refusal)), ..Error::new(problem, origin, retry) }
     }
 }

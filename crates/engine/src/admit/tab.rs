@@ -49,6 +49,8 @@ struct Open {
     cap: Option<u64>,
     /// Tokens of the prompt, by guess.
     prompt: u64,
+    /// It is paid for by the caller's own key.
+    free: bool,
 }
 
 /// What an attempt came to.
@@ -81,7 +83,8 @@ impl Tab {
     }
 
     /// Takes what an attempt at that target may need. What the attempt before held is given back in the same step.
-    pub async fn open(&mut self, call: &Call, target: &Arc<Deployment>) -> Result<(), Error> {
+    /// `free`: it is paid for by the caller's own key, and money does not matter.
+    pub async fn open(&mut self, call: &Call, target: &Arc<Deployment>, free: bool) -> Result<(), Error> {
         let place = (target.spec.provider.as_str(), target.spec.id.as_str());
         let bytes = call.body.len() as u64;
         let mut open = Open {
@@ -90,11 +93,13 @@ impl Tab {
             sent: false,
             cap: None,
             prompt: bytes.div_ceil(BYTES_OF_TOKEN),
+            free,
         };
         let settled = std::mem::take(&mut self.unspent);
         let taken = if self.hold.is_limited(place.0, place.1) {
             let tariffs = self.tariffs.clone();
-            self.fit(call, target, &tariffs.of(target, (self.now)()), settled).await
+            let tariff = if free { Tariff::default() } else { tariffs.of(target, (self.now)()) };
+            self.fit((call, free), target, &tariff, settled).await
         } else {
             self.hold.take(place, Need::default(), settled).await.map(|()| None).map_err(Box::new)
         };
@@ -118,7 +123,7 @@ impl Tab {
     /// answer there is money for, where that is shorter than what was asked for.
     async fn fit(
         &mut self,
-        call: &Call,
+        (call, free): (&Call, bool),
         target: &Arc<Deployment>,
         tariff: &Tariff<'_>,
         settled: NanoUsd,
@@ -127,7 +132,8 @@ impl Tab {
         let prices = tariff.prices();
         let need = |bound: &Bound| {
             let need = bound.need(prices.as_deref());
-            Need { money: if prices.is_some() { NanoUsd(tariff.markup.above(need.money.0)) } else { need.money }, ..need }
+            let money = if prices.is_some() { NanoUsd(tariff.markup.above(need.money.0)) } else { need.money };
+            Need { money, free: need.free || free, ..need }
         };
         let bound = Bound::of(call, target);
         let Err(first) = self.hold.take(place, need(&bound), settled).await else { return Ok(None) };
@@ -250,6 +256,9 @@ impl Tab {
 impl Open {
     /// What the prompt costs, by guess.
     fn prompt_cost(&self, tariff: &Tariff<'_>) -> NanoUsd {
+        if self.free {
+            return NanoUsd::ZERO;
+        }
         let rate = tariff.prices().and_then(|prices| prices.base(Component::Input));
         let cost = rate.map(|rate| NanoUsd::from_pico(rate.cost(Component::Input, self.prompt)));
         cost.filter(|cost| *cost > NanoUsd::ZERO).map_or(NanoUsd::ZERO, |cost| NanoUsd(tariff.markup.above(cost.0)))

@@ -8,6 +8,7 @@ use switchboard_wire::problem::Kind;
 use crate::clock;
 use crate::error::{Error, Origin, Retry};
 use crate::health::{Failure, Refusal, Ticket, Why};
+use crate::own;
 use crate::route::{Exclusion, Plan, Reason, Target};
 
 use super::Attempts;
@@ -278,11 +279,13 @@ impl Journey {
             return Some(None);
         }
         let proven = is_proven(target, now);
+        // After a key of the caller's own has failed, the gateway's is a first attempt.
+        let another_key = target.own.is_none() && attempts.call.principal.own_keys.is_some();
         let most = if proven && self.repeats.is_none() && !self.is_fallback { MOST_PROVEN.max(self.most) } else { self.most };
         if self.made >= most {
             return None;
         }
-        if proven || target.deployment.health.view(now).recent_attempts == 0 {
+        if proven || another_key || target.deployment.health.view(now).recent_attempts == 0 {
             return Some(None);
         }
         attempts.budget.take(attempts.in_flight).map(Some)
@@ -306,7 +309,9 @@ impl Journey {
         let place = self.place(at);
         place.tried += 1;
         place.struck |= step == Step::Strike || matches!(error.retry, Retry::Never);
-        place.unable |= matches!(error.failure, Failure::Unsupported | Failure::Own | Failure::TooLarge);
+        // A key of the caller's own that is refused once is refused again.
+        let refused = target.own.is_some() && own::is_of_key(error.failure);
+        place.unable |= refused || matches!(error.failure, Failure::Unsupported | Failure::Own | Failure::TooLarge);
         let tried = place.tried;
         self.accept_empty |= error.failure == Failure::Empty;
         let rule = overrides.and_then(|overrides| overrides.retry.as_ref()).or(attempts.asked.rule.as_ref());

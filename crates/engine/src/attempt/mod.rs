@@ -39,7 +39,7 @@ pub use budget::Budget;
 pub use settings::{ByClass, Cooldown, Hedging, Settings};
 
 use crate::admit::{Admission, Tab};
-use crate::answer::{Answer, StreamBody};
+use crate::answer::{Answer, AnswerBody, StreamBody};
 use crate::asked::Asked;
 use crate::call::Call;
 use crate::clock;
@@ -50,7 +50,9 @@ use crate::exchange::{Exchange, Made};
 use crate::health::Failure;
 use crate::media::Brought;
 use crate::meter::Meter;
+use crate::openrouter;
 use crate::operation;
+use crate::own;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
 use crate::worker::Worker;
 
@@ -118,7 +120,8 @@ impl Attempts<'_> {
             if journey.counts().1 as usize >= most {
                 break;
             }
-            let Ok(next) = self.fleet.load().plan_fallback(self.call, &fallback) else { continue };
+            let Ok(mut next) = self.fleet.load().plan_fallback(self.call, &fallback) else { continue };
+            own::arrange(&mut next, self.call);
             if journey.has_seen(&next.group) {
                 continue;
             }
@@ -167,18 +170,25 @@ impl Attempts<'_> {
                 tokio::time::sleep(pause).await;
             }
             let target = &plan.targets[at];
+            meter.bring(target.own.as_deref().map(|_| self.call.principal.own_keys_count()));
             if let Err(error) = meter.enter(self.call, &target.deployment, ticket).await {
                 journey.failed(self, plan, at, error);
                 continue;
             }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
+            let manner = journey.manner(plan);
+            let told = openrouter::metadata(self.call, plan, at, manner.other_model, &meter);
             let made = match race::after(self, plan, target) {
-                None => race::placed(at, self.once(target, journey.manner(plan), meter).await),
+                None => race::placed(at, self.once(target, manner, told.as_deref(), meter).await),
                 Some(after) => Box::pin(race::run(self, plan, journey, (at, after), meter)).await,
             };
             drop(retrying);
             match made {
-                Ok((at, (mut answer, whole))) => {
+                Ok((found, (mut answer, whole))) => {
+                    // Of one that was quicker than the first, it is not known how it came about.
+                    if let (AnswerBody::Whole(Some(body)), Some(told)) = (&mut answer.body, told.as_ref().filter(|_| found == at)) {
+                        *body = openrouter::told(body, told);
+                    }
                     for (name, value) in rates {
                         answer.headers.insert(name, value);
                     }
@@ -203,18 +213,23 @@ impl Attempts<'_> {
         if meter.end(&error) {
             tracing::warn!(deployment = %deployment.spec.id, failure = error.failure.as_str(), "shut out after failures");
         }
-        rest::after(&error, deployment, self.settings, journey.is_alone(plan), clock::now());
+        // What is wrong with a key of the caller's is not the deployment's fault.
+        if plan.targets[at].own.is_none() || !own::is_of_key(error.failure) {
+            rest::after(&error, deployment, self.settings, journey.is_alone(plan), clock::now());
+        }
         journey.failed(self, plan, at, error);
     }
 
     /// One request to one target.
-    async fn once(&self, target: &Target, manner: Manner, mut meter: Meter) -> Result<Made, (Error, Meter)> {
+    async fn once(&self, target: &Target, manner: Manner, told: Option<&str>, mut meter: Meter) -> Result<Made, (Error, Meter)> {
         let dispatch = Dispatch {
             call: self.call,
             worker: self.worker,
             asked: self.asked,
             settings: self.settings,
             overrides: target.overrides.as_deref(),
+            own: target.own.as_deref(),
+            told,
             other_model: manner.other_model,
         };
         let target = &target.deployment;

@@ -45,6 +45,7 @@ pub(super) async fn go_on(attempts: &Attempts<'_>, plan: &Plan, stream: &mut Str
         let now = clock::now();
         let Ok(ticket) = target.deployment.health.begin(now) else { continue };
         let Some(retrying) = attempts.budget.take(attempts.in_flight) else { return };
+        stream.meter().bring(target.own.as_deref().map(|_| attempts.call.principal.own_keys_count()));
         if stream.meter().enter(attempts.call, &target.deployment, ticket).await.is_err() {
             continue;
         }
@@ -86,6 +87,8 @@ async fn ask(
         asked: attempts.asked,
         settings: attempts.settings,
         overrides: target.overrides.as_deref(),
+        own: target.own.as_deref(),
+        told: None,
         other_model: false,
     };
     let target = &target.deployment;

@@ -32,6 +32,8 @@ pub struct Attempt {
     pub hedge: bool,
     /// Whether its deployment was shut out by it.
     pub shut_out: bool,
+    /// Whether it was made with a key of the caller's.
+    pub own: bool,
     /// Whether it was given up because the other one was quicker.
     pub outrun: bool,
 }

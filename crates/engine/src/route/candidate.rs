@@ -55,6 +55,6 @@ impl Candidate {
     pub(super) fn into_target(self, stream: bool) -> Target {
         // A cast holds at its bounds; what checks them costs more than all else here.
         let latency = self.latency(stream).map(|seconds| Duration::from_nanos((seconds * 1.0e9) as u64));
-        Target { deployment: self.deployment, overrides: self.overrides, expected_cost: self.cost, expected_latency: latency }
+        Target { deployment: self.deployment, overrides: self.overrides, expected_cost: self.cost, expected_latency: latency, own: None }
     }
 }

@@ -3,7 +3,7 @@
 use crate::deployment::Deployment;
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
-use crate::route::hooks::Hooks;
+use crate::route::hooks::{Hooks, Rule};
 use crate::route::name::Variant;
 use crate::route::plan::Exclusion;
 use crate::route::reason::Reason;
@@ -99,7 +99,8 @@ impl Filter<'_, '_> {
         let wishes = self.ask.wishes;
         // A gateway gets the caller's preferences and keeps them itself.
         let own = Some(&wishes.provider).filter(|_| !deployment.gateway);
-        for provider in [own, guidance.map(|guidance| &guidance.provider)].into_iter().flatten() {
+        let rules = guidance.into_iter().flat_map(|guidance| guidance.rules.iter().map(|rule| &rule.provider));
+        for provider in [own, guidance.map(|guidance| &guidance.provider)].into_iter().flatten().chain(rules) {
             let names = |list: &Vec<String>| list.iter().any(|name| facts.is_named(name));
             say(provider.only.as_ref().is_none_or(names), Reason::AllowedProviders);
             say(!provider.ignore.as_ref().is_some_and(names), Reason::IgnoredProviders);
@@ -109,6 +110,9 @@ impl Filter<'_, '_> {
         }
         for wanted in [wishes.region.as_deref(), guidance.and_then(|guidance| guidance.region.as_deref())].into_iter().flatten() {
             say(facts.region.as_deref().is_some_and(|place| region::is_in(place, wanted)), Reason::Region);
+        }
+        for rule in guidance.into_iter().flat_map(|guidance| &guidance.rules) {
+            hold_rule(deployment, rule, &mut say);
         }
         let free = self.ask.variant != Variant::Free || facts.is_free();
         say(free, Reason::NotFree);
@@ -153,6 +157,16 @@ impl Filter<'_, '_> {
             reasons.push(Reason::Modality);
         }
     }
+}
+
+/// What a rule beside the caller's own wishes says of models and of what becomes of data.
+fn hold_rule(deployment: &Deployment, rule: &Rule, say: &mut impl FnMut(bool, Reason)) {
+    let (spec, facts) = (&deployment.spec, &deployment.facts);
+    let full = format!("{}/{}", spec.provider, spec.model);
+    say(rule.admits(&[&spec.group, &full]), Reason::Access);
+    say(!facts.retains || !rule.wants_no_retention(deployment.profile.vendor.as_deref()), Reason::Retention);
+    let untrained = if facts.is_free() { rule.no_free_training } else { rule.no_paid_training };
+    say(!facts.trains || !untrained, Reason::Training);
 }
 
 /// Whether it costs no more than that. A price that is not known may be any.

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName};
 
 use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
+use crate::own::OwnKey;
 use crate::route::affinity::Bond;
 use crate::route::hooks::Advice;
 use crate::route::reason::Reason;
@@ -45,6 +46,8 @@ pub struct Target {
     pub expected_cost: Option<PicoUsd>,
     /// How long until the answer begins to come; `None` where nothing was measured.
     pub expected_latency: Option<Duration>,
+    /// The caller's own key for it, which is used instead of the gateway's.
+    pub own: Option<Arc<OwnKey>>,
 }
 
 /// What a target of a virtual model, or a fallback with parameters, changes.
@@ -184,7 +187,7 @@ impl Fallbacks {
 impl Target {
     /// That deployment as it is.
     pub fn plain(deployment: Arc<Deployment>) -> Self {
-        Self { deployment, overrides: None, expected_cost: None, expected_latency: None }
+        Self { deployment, overrides: None, expected_cost: None, expected_latency: None, own: None }
     }
 }
 

@@ -287,7 +287,9 @@ impl Fleet {
             Variant::Exacto => Some(By::Exacto),
             _ => None,
         });
-        if let Some(by) = by {
+        let ordered = wishes.provider.order.is_none();
+        let usual = || call.principal.guidance.as_ref().filter(|_| ordered)?.provider.sort?.by;
+        if let Some(by) = by.or_else(usual) {
             return (Strategy::sorting(by), args);
         }
         let fits = |model: &String| crate::catalog::matches(model, group);

@@ -46,6 +46,19 @@ impl Refused {
         Self::with(status, json!({"error": {"code": status, "message": message}}))
     }
 
+    /// The same in OpenRouter's form.
+    #[must_use]
+    pub fn in_openrouters_form(self) -> Self {
+        if self.body["error"]["code"].is_number() {
+            return self;
+        }
+        let invalid = self.status == StatusCode::UNPROCESSABLE_ENTITY;
+        let status = if invalid { StatusCode::BAD_REQUEST } else { self.status };
+        let message = self.body["error"]["message"].as_str().or_else(|| self.body["detail"].as_str());
+        let message = message.filter(|_| !invalid).unwrap_or("Invalid request parameters");
+        Self { retry_after: self.retry_after, ..Self::plain(status.as_u16(), message) }
+    }
+
     /// 400, where a request contradicts itself or what there is.
     pub fn bad(message: impl Into<String>) -> Self {
         Self::new(400, "bad_request_error", Value::Null, message)

@@ -6,8 +6,8 @@ use crate::authz::Policy;
 use crate::router::{Route, Row};
 
 use super::{
-    Answer, Request, audit, credits, experiments, grouping, keys, models, openrouter, prices, proof, scim, spend, spent, teams, tools,
-    users,
+    Answer, Request, audit, credits, experiments, grouping, keys, models, openrouter, ownership, prices, proof, scim, spend, spent, teams,
+    tools, users,
 };
 
 pub use credits::Credits;
@@ -66,6 +66,9 @@ pub enum Action {
     TeamSetPermissions,
     AuditList,
     Audit,
+    OwnershipList,
+    OwnershipClaim,
+    OwnershipRelease,
     Proof(Proof),
     Scim(Scim),
     Grouping(Grouping),
@@ -163,12 +166,16 @@ const ROWS: &[Row] = &[
     ),
     get("/audit", Action::AuditList, Viewer, "What administrators did and were refused, page by page"),
     get("/audit/{id}", Action::Audit, Viewer, "One thing that an administrator did"),
+    get("/ownership", Action::OwnershipList, Viewer, "Who has charge of which objects, by files"),
+    post("/ownership", Action::OwnershipClaim, Policy::Admin, "OwnershipRequest", "Take charge of an object"),
+    post("/ownership/release", Action::OwnershipRelease, Policy::Admin, "OwnershipRequest", "Give up the charge of an object"),
 ];
 
 /// The status of an answer where all goes well.
 pub(super) fn status(action: Action) -> StatusCode {
     match action {
-        Action::Grouping(Grouping::AccessGroupCreate) | Action::OpenRouter(OpenRouter::KeyNew) => StatusCode::CREATED,
+        Action::Grouping(Grouping::AccessGroupCreate) => StatusCode::CREATED,
+        Action::OpenRouter(action) if openrouter::creates(action) => StatusCode::CREATED,
         Action::Grouping(Grouping::AccessGroupRemove) => StatusCode::NO_CONTENT,
         Action::Scim(action) => scim::status(action),
         _ => StatusCode::OK,
@@ -219,6 +226,9 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::TeamSetPermissions => teams::set_permissions(request).await,
         Action::AuditList => audit::list(request).await,
         Action::Audit => audit::one(request).await,
+        Action::OwnershipList => ownership::list(request).await,
+        Action::OwnershipClaim => ownership::claim(request).await,
+        Action::OwnershipRelease => ownership::release(request).await,
         Action::Proof(action) => proof::dispatch(action, request).await,
         Action::Scim(action) => scim::dispatch(action, request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,

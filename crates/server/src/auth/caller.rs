@@ -57,6 +57,10 @@ pub struct Caller {
     pub enforced_params: Vec<String>,
     /// Addresses the key may be used from; none means all.
     pub addresses: Vec<String>,
+    /// What must not be in its requests.
+    pub filters: Option<Arc<crate::guard::Filters>>,
+    /// The share of its requests that is kept with their answers.
+    pub kept_share: f64,
     /// Models that teams have to themselves.
     pub owned: Arc<Owned>,
     /// The same in other teams of its token, where this one may not use a model.
@@ -102,6 +106,8 @@ impl Caller {
             barred: None,
             enforced_params: Vec::new(),
             addresses: Vec::new(),
+            filters: None,
+            kept_share: 0.0,
             owned: Arc::default(),
             others: Vec::new(),
         }

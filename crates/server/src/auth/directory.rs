@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use switchboard_engine::admit::Level;
 use switchboard_store::desk::{Change, Listener};
 use switchboard_store::object::{
-    Budget, CreditAccount, CreditEntry, CreditExpiry, Customer, DatedPrice, FormerKey, JwtKeyMapping, Key, Object, Organization, Password,
-    Project, Session, Tag, Team, TeamMember, User,
+    AuthCode, Budget, CreditAccount, CreditEntry, CreditExpiry, Customer, DatedPrice, FormerKey, JwtKeyMapping, Key, Object, Organization,
+    Owned, Password, Project, Session, Tag, Team, TeamMember, User,
 };
 use tokio::sync::OnceCell;
 
@@ -194,6 +194,8 @@ impl Listener for Directory {
                     self.forget_lent(id);
                 }
                 FormerKey::KIND | Session::KIND => self.forget_key(id),
+                // No key is made of it.
+                AuthCode::KIND | Owned::KIND => {}
                 Password::KIND => self.forget(|caller| caller.credential == Credential::Session && is(&caller.user)),
                 JwtKeyMapping::KIND => self.forget(|caller| caller.credential == Credential::Token),
                 Team::KIND => self.forget(|caller| is(&caller.team) || caller.others.iter().any(|other| is(&other.team))),

@@ -123,6 +123,8 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allo
         barred,
         enforced_params: texts(key.metadata.get("enforced_params")),
         addresses: texts(key.metadata.get("allowed_ips")),
+        filters: None,
+        kept_share: 0.0,
         owned: Arc::default(),
         others: Vec::new(),
     }

@@ -66,10 +66,21 @@ impl Client {
 
     /// Asks for a path below the URL; an answer that is an error is told as one.
     pub(super) async fn ask(&self, path: &str, body: Option<&Value>) -> Result<UpstreamReply, ClientError> {
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        self.send(method, path, body).await
+    }
+
+    /// The same by any method, and the whole answer as JSON; an empty one is nothing.
+    pub(super) async fn json(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, ClientError> {
+        let told = |error: &dyn std::fmt::Display| ClientError::Answer(error.to_string());
+        let bytes = self.send(method, path, body).await?.body.collect().await.map_err(|error| told(&error))?;
+        if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes).map_err(|error| told(&error)) }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<UpstreamReply, ClientError> {
         let whole = format!("{}{path}", self.path);
         let whole = if whole.is_empty() { "/" } else { &whole };
         let path_and_query: PathAndQuery = whole.parse().map_err(|_| ClientError::Url(whole.to_owned()))?;
-        let method = if body.is_some() { Method::POST } else { Method::GET };
         let mut request = UpstreamRequest::new(method, self.origin.clone(), path_and_query);
         request.credential.clone_from(&self.credential);
         let patient = Duration::from_secs(600);

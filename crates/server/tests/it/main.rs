@@ -11,6 +11,7 @@
 mod allowances;
 mod app;
 mod audited;
+mod broker;
 mod certificates;
 mod checks;
 mod commands;
@@ -20,7 +21,9 @@ mod doors;
 mod edge;
 mod experiments;
 mod failures;
+mod gitops;
 mod grouping;
+mod guardrails;
 mod hostile;
 mod identity;
 mod importing;

@@ -90,7 +90,7 @@ fn answer(
             return Ok(());
         }
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-        let mut length = 0;
+        let (mut length, mut key) = (0, String::new());
         loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
@@ -99,13 +99,14 @@ fn answer(
                 length = value.trim().parse().unwrap_or(0);
             }
             if name.eq_ignore_ascii_case("authorization") {
-                keys.lock().expect("lock").push(value.trim().to_owned());
+                value.trim().clone_into(&mut key);
+                keys.lock().expect("lock").push(key.clone());
             }
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let body = String::from_utf8_lossy(&body).into_owned();
-        let (status, kind, reply) = reply(&path, &body);
+        let (status, kind, reply) = if key.contains("refused") { refusal() } else { reply(&path, &body) };
         let held = path.starts_with("/held");
         asked.lock().expect("lock").push((path, body));
         if held {
@@ -115,6 +116,12 @@ fn answer(
         let mut stream = stream;
         stream.write_all(&[head.as_bytes(), &reply].concat())?;
     }
+}
+
+/// Whoever shows a key that says so is refused.
+fn refusal() -> (&'static str, &'static str, Vec<u8>) {
+    let problem = json!({"error": {"message": "Incorrect API key provided", "type": "invalid_request_error", "param": null, "code": "invalid_api_key"}});
+    ("401 Unauthorized", "application/json", problem.to_string().into_bytes())
 }
 
 fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {

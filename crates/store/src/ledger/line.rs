@@ -68,8 +68,13 @@ pub struct LogLine<M = Map<String, Value>> {
     /// What it would have cost elsewhere; the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saving: Option<Saving>,
+    /// What keys of the caller's own were billed for it, in nano-dollars; the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub byok_cost: Option<i64>,
 }
 
+/// Under which name the metadata of a line has what a key of the caller's own was billed, in nano-dollars.
+pub const BYOK_COST: &str = "byok_cost";
 /// A request's part in an experiment.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Part {
@@ -167,7 +172,12 @@ impl<M> LogLine<M> {
             1 - success,
         ];
         let day = day(self.started_at);
-        std::iter::once(("all", "")).chain(named).chain(tagged).map(move |(kind, entity)| {
+        // Every request is in some workspace; the one without a name is that of keys without a team.
+        let workspace = ("workspace", self.team_id.as_deref().unwrap_or(""));
+        // What a key of the caller's own was billed stands apart: nobody here spent it.
+        let own = self.byok_cost.map(|cost| ("byok", "", [cost, counts[1], counts[2], counts[3], counts[4], 1, success, 1 - success]));
+        let all = [("all", ""), workspace].into_iter().chain(named).chain(tagged).map(move |(kind, entity)| (kind, entity, counts));
+        all.chain(own).map(move |(kind, entity, counts)| {
             let text = |part: Option<&str>| part.unwrap_or("").to_owned();
             let key = [
                 day.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::catalog::Exact;
 use switchboard_engine::meter::{Attempt, Bill, Outcome, Record, Recorder};
 use switchboard_engine::wire::Operation;
@@ -82,6 +83,8 @@ struct Written<'a> {
     part: Option<Part>,
     #[serde(skip_serializing_if = "Option::is_none")]
     saving: Option<Saving>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    byok_cost: Option<i64>,
 }
 
 /// What has no column.
@@ -117,6 +120,9 @@ struct Metadata<'a> {
     cost_breakdown: Option<Breakdown<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     overhead_us: Option<u64>,
+    /// [`super::line::BYOK_COST`]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    byok_cost: Option<i64>,
     #[serde(flatten)]
     decided: Option<Decided<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,6 +174,7 @@ impl<'a> Written<'a> {
             metadata: Metadata::of(record),
             part: routed::part(record),
             saving: routed::saving(record),
+            byok_cost: own_cost(record),
         }
     }
 }
@@ -193,10 +200,19 @@ impl<'a> Metadata<'a> {
             provider_responses: (!record.tried.is_empty()).then_some(Providers(&record.tried)),
             cost_breakdown: record.bill.as_ref().map(Breakdown),
             overhead_us: record.overhead.map(|overhead| u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX)),
+            byok_cost: own_cost(record),
             decided: Decided::of(record),
             usage: record.usage.as_ref().map(Counts),
         }
     }
+}
+
+/// What the caller's own keys were billed, as far as prices are known; none where none was used.
+fn own_cost(record: &Record) -> Option<i64> {
+    let mut own = record.tried.iter().filter(|attempt| attempt.own).peekable();
+    own.peek()?;
+    let costs = own.filter_map(|attempt| attempt.cost);
+    Some(costs.fold(NanoUsd::ZERO, |sum, cost| sum.plus(NanoUsd::from_pico(cost))).0)
 }
 
 /// LiteLLM's names of what a call is asked for.

@@ -186,7 +186,7 @@ pub(super) fn line(row: &AnyRow) -> Result<LogLine, StoreError> {
 /// Which sums of days are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Days {
-    /// Of what: `all`, `user`, `team`, `organization`, `end_user` or `tag`.
+    /// Of what: `all`, `user`, `team`, `organization`, `end_user`, `tag`, `workspace`, or `byok` (what callers' own keys were billed).
     pub kind: &'static str,
     /// Of those alone, unless there are none.
     pub entities: Vec<String>,

@@ -96,6 +96,7 @@ const PUT: &str = "INSERT INTO secrets (kind, object, field, tenant, origin, key
 const REVISION: &str = "SELECT revision FROM secrets WHERE kind = $1 AND object = $2 AND field = $3";
 const GET: &str = "SELECT key_version, revision, sealed FROM secrets WHERE kind = $1 AND object = $2 AND field = $3";
 const FIELDS: &str = "SELECT field FROM secrets WHERE kind = $1 AND object = $2 ORDER BY field";
+const REMOVE_OLDER: &str = "DELETE FROM secrets WHERE kind = $1 AND updated_at < $2";
 const REMOVE: &str = "DELETE FROM secrets WHERE kind = $1 AND object = $2";
 
 impl Vault {
@@ -233,6 +234,17 @@ impl Vault {
         let sql = self.0.store.sql().clone();
         self.run(async move {
             sqlx::query(REMOVE).bind(kind).bind(object).execute(&sql.writers).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Forgets every secret of that kind that was kept before so long ago.
+    pub async fn remove_older(&self, kind: &'static str, age: std::time::Duration) -> Result<(), VaultError> {
+        let sql = self.0.store.sql().clone();
+        let before = micros().saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
+        self.run(async move {
+            sqlx::query(REMOVE_OLDER).bind(kind).bind(before).execute(&sql.writers).await?;
             Ok(())
         })
         .await

@@ -3,6 +3,7 @@
 mod filters;
 mod names;
 mod preferences;
+mod rules;
 mod shares;
 mod virtual_models;
 

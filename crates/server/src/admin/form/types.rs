@@ -39,6 +39,11 @@ pub(super) fn form(name: &str) -> &'static [Field] {
     ALL.get_or_init(read).get(name).map_or(&[], Vec::as_slice)
 }
 
+/// Whether that form has a field of that name.
+pub(crate) fn has(form_name: &str, field: &str) -> bool {
+    form(form_name).iter().any(|known| known.name == field)
+}
+
 /// What `forms.json` says; its test sees that it can be read.
 fn written() -> Map<String, Value> {
     serde_json::from_str(FORMS).unwrap_or_default()

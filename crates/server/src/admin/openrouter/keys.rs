@@ -1,14 +1,16 @@
 //! Keys, known by their hash.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::Window;
+use switchboard_engine::admit::{Level, Window};
 use switchboard_store::desk::{Filter, Order, Page, Sort};
 use switchboard_store::object::Key;
 use switchboard_store::{Desk, Time};
 
 use super::usage::{self, Usage, dollars};
+use super::workspaces;
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, keys};
+use crate::auth::rules::DEFAULT_WORKSPACE;
 
 /// Keys on a page, as OpenRouter's clients expect.
 const PAGE: i64 = 100;
@@ -49,10 +51,10 @@ fn figures(key: &Key, used: Usage) -> serde_json::Map<String, Value> {
         ("usage_daily", dollars(used.daily)),
         ("usage_weekly", dollars(used.weekly)),
         ("usage_monthly", dollars(used.monthly)),
-        ("byok_usage", json!(0)),
-        ("byok_usage_daily", json!(0)),
-        ("byok_usage_weekly", json!(0)),
-        ("byok_usage_monthly", json!(0)),
+        ("byok_usage", dollars(used.byok[0])),
+        ("byok_usage_daily", dollars(used.byok[1])),
+        ("byok_usage_weekly", dollars(used.byok[2])),
+        ("byok_usage_monthly", dollars(used.byok[3])),
         ("creator_user_id", json!(key.user_id.as_ref().or(key.created_by.as_ref()))),
         ("expires_at", json!(key.expires)),
     ];
@@ -68,9 +70,11 @@ fn shown(key: &Key, used: Usage) -> Value {
         ("hash", json!(key.token)),
         (NAME, json!(name)),
         ("disabled", json!(key.blocked == Some(true))),
+        ("external_user", Value::Null),
+        ("last_used_at", json!(key.last_active)),
         ("created_at", json!(key.created_at)),
         ("updated_at", json!(changed)),
-        ("workspace_id", json!(key.team_id.as_deref().unwrap_or("default"))),
+        ("workspace_id", json!(key.team_id.as_deref().unwrap_or(DEFAULT_WORKSPACE))),
     ];
     row.extend(values.into_iter().map(|(name, value)| (name.to_owned(), value)));
     Value::Object(row)
@@ -95,25 +99,81 @@ pub(super) async fn own(request: &Request) -> Answer {
     row.insert("is_free_tier".to_owned(), json!(false));
     row.insert("is_management_key".to_owned(), json!(manages));
     row.insert("is_provisioning_key".to_owned(), json!(manages));
+    let budgets = budgets(request, &key);
+    let tightest = budgets.iter().min_by(|a, b| left(a).total_cmp(&left(b))).cloned();
+    let free = json!({"limit": -1, "remaining": -1, "used": 0});
+    for (name, value) in [
+        ("budgets", json!(budgets)),
+        ("effective_budget", json!(tightest)),
+        ("allowed_data_regions", json!(["global"])),
+        ("free_model_daily_requests", free),
+        ("organization_id", json!(caller.organization)),
+        ("workspace_id", json!(caller.team.as_deref().unwrap_or(DEFAULT_WORKSPACE))),
+    ] {
+        row.insert(name.to_owned(), value);
+    }
     let note = "This field is deprecated and safe to ignore.";
     row.insert("rate_limit".to_owned(), json!({"requests": -1, "interval": "10s", "note": note}));
     Ok(json!({"data": row}))
+}
+
+fn left(budget: &Value) -> f64 {
+    budget["remaining_usd"].as_f64().unwrap_or(f64::MAX)
+}
+
+/// Every budget that a call with the caller's key must fit in: of guardrails, of the workspace, and the key's own.
+fn budgets(request: &Request, key: &Key) -> Vec<Value> {
+    let mut rows = Vec::new();
+    let order = [Level::Guardrail, Level::Workspace, Level::Key];
+    let scopes = |level| request.caller.principal.scopes.iter().filter(move |scope| scope.id.level == level && scope.id.model.is_none());
+    for scope in order.into_iter().flat_map(scopes) {
+        let (guardrail, whose) = scope.id.id.split_once('/').unwrap_or((&scope.id.id, ""));
+        let (name, guardrail) = match scope.id.level {
+            Level::Guardrail if whose == key.account() => ("api_key", Some(guardrail)),
+            Level::Guardrail => ("member", Some(guardrail)),
+            Level::Workspace => ("workspace", None),
+            _ => ("key_limit", None),
+        };
+        for budget in &scope.terms().budgets {
+            let now = Time::now();
+            let spent = scope.spent_in(budget.window, now.0).unwrap_or_default();
+            let interval = match budget.window {
+                Window::Days(1) => Some("daily"),
+                Window::Weeks(1) => Some("weekly"),
+                Window::Months(1) => Some("monthly"),
+                _ => None,
+            };
+            rows.push(json!({
+                "scope": name, "budget_id": null, "guardrail_id": guardrail,
+                "include_byok": request.caller.principal.own_keys_count(), "limit_usd": dollars(budget.limit.0),
+                "spend_usd": dollars(spent.0), "remaining_usd": dollars((budget.limit.0 - spent.0).max(0)), "reset_interval": interval,
+                "resets_at": budget.window.end(budget.window.start(now.0)).map(Time),
+            }));
+        }
+    }
+    rows
 }
 
 /// `GET /keys`
 pub(super) async fn list(request: &Request) -> Answer {
     let offset = request.number("offset", 0, 0, i64::from(u32::MAX)).map_err(|_| Refused::plain(400, "offset must be a number"))?;
     let disabled = request.flag("include_disabled");
-    let team = request.value("workspace_id").filter(|id| !id.is_empty() && *id != "default").map(str::to_owned);
+    let place = request.value("workspace_id").filter(|id| !id.is_empty()).map(str::to_owned);
     let read = request.read(move |desk| async move {
-        let filter = Filter { team, ..Filter::default() };
+        let place = match place {
+            Some(name) => Some(workspaces::find(&desk, &name).await?.id().to_owned()),
+            None => None,
+        };
+        let apart = place.as_deref() == Some(DEFAULT_WORKSPACE);
+        let filter = Filter { team: place.filter(|_| !apart), ..Filter::default() };
         let (mut found, mut number, mut skip) = (Vec::new(), 1, offset);
         // What is disabled stands in no column: pages are read until one is full.
         loop {
             let page = Page { number, size: PAGE, sort: Sort::Created, order: Order::Descending };
             let (keys, _) = desk.page::<Key>(&filter, page).await?;
             let last = keys.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
-            for key in keys.into_iter().filter(|key| disabled || key.blocked != Some(true)) {
+            let wanted = |key: &Key| (disabled || key.blocked != Some(true)) && !(apart && key.team_id.is_some());
+            for key in keys.into_iter().filter(wanted) {
                 if skip > 0 {
                     skip -= 1;
                 } else if found.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
@@ -182,9 +242,13 @@ pub(super) async fn new(request: &Request) -> Answer {
     let write = request.write(move |desk| async move {
         let (secret, mut key, _) = keys::new_key(&desk, &app, &Form::default()).await?;
         key.user_id = form.owned("creator_user_id");
-        key.team_id = form.owned("workspace_id").filter(|id| id != "default");
+        let place = workspaces::named(&desk, form.text("workspace_id")).await?;
+        key.team_id = Some(place.id().to_owned()).filter(|id| id != DEFAULT_WORKSPACE);
         key.expires = form.time("expires_at");
         said(&desk, &form, &mut key).await?;
+        if key.expires.is_some_and(|at| at <= Time::now()) {
+            return Err(Refused::plain(400, "expires_at must be in the future"));
+        }
         desk.put(&key).await?;
         Ok((secret, key))
     });

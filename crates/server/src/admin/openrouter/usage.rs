@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::{NanoUsd, Window};
-use switchboard_store::ledger::LogLine;
 use switchboard_store::ledger::report::{self, By, Days, SumSort};
+use switchboard_store::ledger::{BYOK_COST, LogLine};
 use switchboard_store::{Money, Store, Time};
 
 use super::said;
 use crate::admin::Refused;
+use crate::auth::rules::DEFAULT_WORKSPACE;
 
 /// An amount as answers write it.
 pub(super) fn dollars(nano: i64) -> Value {
@@ -28,6 +29,8 @@ pub(super) struct Usage {
     pub(super) daily: i64,
     pub(super) weekly: i64,
     pub(super) monthly: i64,
+    /// What keys of providers that it brought along were billed, for the same times.
+    pub(super) byok: [i64; 4],
 }
 
 /// What those keys have used: ever, today, this week and this month, in UTC.
@@ -39,14 +42,19 @@ pub(super) async fn of(store: &Store, keys: &[String]) -> Result<HashMap<String,
     let now = Time::now();
     let begin = |window: Window| day(Time(window.start(now.0)));
     type Part = fn(&mut Usage) -> &mut i64;
-    let windows: [(String, Part); 4] = [
-        (String::new(), |usage| &mut usage.whole),
-        (begin(Window::DAILY), |usage| &mut usage.daily),
-        (begin(Window::WEEKLY), |usage| &mut usage.weekly),
-        (begin(Window::MONTHLY), |usage| &mut usage.monthly),
+    let (daily, weekly, monthly) = (begin(Window::DAILY), begin(Window::WEEKLY), begin(Window::MONTHLY));
+    let parts: [(&'static str, &str, Part); 8] = [
+        ("all", "", |usage| &mut usage.whole),
+        ("all", &daily, |usage| &mut usage.daily),
+        ("all", &weekly, |usage| &mut usage.weekly),
+        ("all", &monthly, |usage| &mut usage.monthly),
+        ("byok", "", |usage| &mut usage.byok[0]),
+        ("byok", &daily, |usage| &mut usage.byok[1]),
+        ("byok", &weekly, |usage| &mut usage.byok[2]),
+        ("byok", &monthly, |usage| &mut usage.byok[3]),
     ];
-    for (from, part) in windows {
-        let wanted = Days { kind: "all", keys: keys.to_vec(), from, ..Days::default() };
+    for (kind, from, part) in parts {
+        let wanted = Days { kind, keys: keys.to_vec(), from: from.to_owned(), ..Days::default() };
         for sum in report::sums(store, wanted, &[By::Key], SumSort::Dearest, (i64::from(u32::MAX), 0)).await? {
             *part(used.entry(sum.api_key).or_default()) = sum.spend;
         }
@@ -62,6 +70,9 @@ pub(super) fn generation(line: &LogLine) -> Value {
     let told = |name: &str| said(&line.metadata, name);
     let (usage, costs, finish) = (told("usage"), told("cost_breakdown"), told("finish_reason"));
     let native = line.metadata.get("native_finish_reason").cloned().unwrap_or_else(|| finish.clone());
+    let byok = line.metadata.get(BYOK_COST).and_then(Value::as_i64);
+    let workspace = line.team_id.as_deref().unwrap_or(DEFAULT_WORKSPACE);
+    let upstream = byok.map(dollars).or_else(|| costs.get("upstream_cost").or(costs.get("total_cost")).cloned());
     let api = match line.call_type.as_str() {
         "aembedding" => "embeddings",
         "arerank" => "rerank",
@@ -83,9 +94,10 @@ pub(super) fn generation(line: &LogLine) -> Value {
     let more = json!({
         "native_tokens_completion_images": usage["output_image"], "num_input_audio_prompt": usage["input_audio"],
         "num_search_results": usage["web_searches"], "num_fetches": usage["web_fetches"], "usage": spend, "total_cost": spend,
-        "upstream_inference_cost": costs.get("upstream_cost").or(costs.get("total_cost")), "is_byok": false, "origin": line.metadata.get("http_referer").cloned().unwrap_or_else(|| json!("")),
+        "upstream_inference_cost": upstream, "is_byok": byok.is_some(),
+        "origin": line.metadata.get("http_referer").cloned().unwrap_or_else(|| json!("")),
         "http_referer": told("http_referer"), "user_agent": told("user_agent"), "service_tier": told("service_tier"),
-        "upstream_id": line.answer_id, "external_user": line.end_user, "data_region": "global", "workspace_id": line.team_id.as_deref().unwrap_or("default"),
+        "upstream_id": line.answer_id, "external_user": line.end_user, "data_region": "global", "workspace_id": workspace,
     });
     if let (Some(row), Value::Object(more)) = (row.as_object_mut(), more) {
         row.extend(more);

@@ -12,6 +12,7 @@ use crate::admin::{Refused, people};
 use crate::auth::caller::{ADMIN, Caller, Credential};
 use crate::auth::owned::Owned;
 use crate::auth::resolve::{self, Groups};
+use crate::auth::rules::Rules;
 use crate::auth::terms::{self, Policy};
 use crate::config::resolved::JwtAuth;
 
@@ -92,6 +93,8 @@ async fn mapped(store: &Store, means: &Means, bearer: &Bearer, issuer: String) -
             let allowance = terms::of(&means.around.book, &key, &around, &means.around.policy);
             let caller = resolve::caller(&key, &around, &means.around.groups, allowance);
             let caller = Caller { owned: means.around.owned.clone(), ..caller };
+            let mut caller = caller;
+            Rules::read(&desk, &key).await?.govern(&mut caller, &means.around.book);
             let expires = sooner(caller.expires, expires);
             return Ok(Some(Caller { credential: Credential::Token, expires, ..caller }));
         }
@@ -274,5 +277,8 @@ pub(crate) async fn without_key(desk: &Desk, key: &Key, means: &Around) -> Resul
     allowance.counted.retain(|scope| scope.id.level != Level::Key);
     let caller = Caller { owned: means.owned.clone(), ..resolve::caller(key, &around, &means.groups, allowance) };
     let principal = Principal { key_hash: None, ..(*caller.principal).clone() };
-    Ok(Caller { principal: Arc::new(principal), ..caller })
+    let mut caller = Caller { principal: Arc::new(principal), ..caller };
+    // What its user and its workspace are held to, it is held to; keys of providers are for keys.
+    Rules::read(desk, key).await?.govern(&mut caller, &means.book);
+    Ok(caller)
 }

@@ -19,7 +19,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("database_connection_timeout", Seconds, "Longest wait for a connection to the database."),
     not_yet("store_model_in_db", Flag, "Keep models made through the API in the database.").common(),
     not_yet("supported_db_objects", Texts, "What is read from the database besides keys."),
-    not_yet("store_prompts_in_spend_logs", Flag, "Keep messages and answers in the log.").common(),
+    honoured("store_prompts_in_spend_logs", Flag, "Keep what is asked and answered, sealed, for thirty days: `GET /api/v1/generation/content`.").common(),
     not_yet("alerting", Texts, "Where alerts are sent.").common(),
     not_yet("alerting_threshold", Seconds, "Duration from which a request is slow."),
     not_yet("alert_types", Texts, "Which alerts are sent."),

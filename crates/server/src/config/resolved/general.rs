@@ -39,6 +39,8 @@ pub struct General {
     pub sign_in: SignIn,
     /// A header that holds a key, before all others.
     pub key_header: Option<String>,
+    /// Whether what is asked and answered is kept.
+    pub stores_prompts: bool,
     /// Models may come from the database.
     pub store_model_in_db: bool,
     /// Nothing says that they may not.
@@ -88,6 +90,7 @@ impl General {
             key_pepper: from(["SWITCHBOARD_KEY_PEPPER", "SWITCHBOARD_KEY_PEPPER"]),
             budget_of_user_on_team_keys: fields.flag("apply_user_budget_to_team_keys").unwrap_or(false),
             customers: Customers::read(&fields),
+            stores_prompts: fields.flag("store_prompts_in_spend_logs").unwrap_or(false),
             jwt: JwtAuth::read(reader, &fields, environment),
             sign_in: SignIn::read(&fields, environment),
             key_header: fields.text("litellm_key_header_name").map(|name| name.to_ascii_lowercase()),

@@ -1,0 +1,106 @@
+//! Keys of providers that callers bring along.
+//!
+//! A deployment for which the caller has a key comes first, whatever the order asked for, and is called with that key; then come
+//! the deployments as they are, with the gateway's keys; then keys that are only to be fallen back to. What is wrong with a key of
+//! the caller's (it is refused, or used up) is held against nobody else.
+
+use std::sync::Arc;
+
+use http::HeaderName;
+
+use crate::call::Call;
+use crate::catalog::Auth;
+use crate::deployment::{Deployment, Reach};
+use crate::health::Failure;
+use crate::principal;
+use crate::route::{Plan, Target};
+use crate::sign::{self, Secret, SignError, Signer};
+use crate::upstream::{Upstream, UpstreamRequest};
+
+/// The keys a caller brings along.
+#[derive(Clone, Debug, Default)]
+pub struct OwnKeys {
+    /// In the order in which they are tried.
+    pub keys: Vec<Arc<OwnKey>>,
+    /// Whether what they spend counts in the caller's budgets.
+    pub counts: bool,
+}
+
+/// A key of a provider.
+#[derive(Clone, Debug)]
+pub struct OwnKey {
+    /// Its id; never the key.
+    pub id: String,
+    /// The provider's name.
+    pub provider: String,
+    /// The key.
+    pub secret: Secret,
+    /// Only when the gateway's own keys have failed.
+    pub is_fallback: bool,
+    /// The models it is for: names and patterns with `*`. None means every model.
+    pub models: Option<Vec<String>>,
+}
+
+/// Whether such a failure says something of the key alone.
+pub(crate) fn is_of_key(failure: Failure) -> bool {
+    matches!(failure, Failure::Credential | Failure::Quota | Failure::RateLimited)
+}
+
+/// Whether a provider that wants its credential so takes a plain key.
+pub fn takes_keys(auth: &Auth) -> bool {
+    match auth {
+        Auth::Bearer | Auth::Header(_) | Auth::Query(_) | Auth::Scheme(_) | Auth::Azure | Auth::Gcp => true,
+        Auth::Aws(service) => service == "bedrock",
+        Auth::None | Auth::Oci | Auth::Exchange(_) => false,
+    }
+}
+
+impl OwnKey {
+    /// Whether it is for that deployment.
+    pub fn fits(&self, deployment: &Deployment) -> bool {
+        let spec = &deployment.spec;
+        let full = format!("{}/{}", spec.provider, spec.model);
+        let named = |patterns: &Vec<String>| {
+            patterns.iter().any(|pattern| principal::matches(pattern, &spec.group) || principal::matches(pattern, &full))
+        };
+        deployment.facts.is_named(&self.provider) && self.models.as_ref().is_none_or(named)
+    }
+
+    /// Shows it to the provider, as that wants keys to be shown, and to no other origin than the deployment's.
+    pub(crate) async fn sign(&self, reach: &Reach, upstream: &Upstream, request: &mut UpstreamRequest) -> Result<(), SignError> {
+        let auth = match &reach.auth {
+            Auth::Bearer => sign::Auth::bearer(&self.secret)?,
+            Auth::Header(name) => sign::Auth::header(name, &self.secret)?,
+            Auth::Query(name) => sign::Auth::query(name, self.secret.clone()),
+            Auth::Scheme(name) => sign::Auth::scheme(name, &self.secret)?,
+            Auth::Azure => sign::Auth::header("api-key", &self.secret)?,
+            Auth::Gcp => sign::Auth::header("x-goog-api-key", &self.secret)?,
+            Auth::Aws(service) if service == "bedrock" => sign::Auth::bearer(&self.secret)?,
+            Auth::None | Auth::Oci | Auth::Exchange(_) | Auth::Aws(_) => {
+                return Err(SignError::Malformed("the provider takes no plain key"));
+            }
+        };
+        // A constant header of the deployment's may hold the gateway's own key.
+        if let sign::Auth::Header(name, _) = &auth {
+            request.headers.remove::<&HeaderName>(name);
+        }
+        Signer::new(reach.origin.clone(), auth).sign(upstream, request).await
+    }
+}
+
+/// Puts the caller's own keys into a plan.
+pub(crate) fn arrange(plan: &mut Plan, call: &Call) {
+    let Some(own) = call.principal.own_keys.as_ref().filter(|own| !own.keys.is_empty()) else { return };
+    let with = |is_fallback: bool| {
+        let keys = own.keys.iter().filter(move |key| key.is_fallback == is_fallback);
+        keys.flat_map(|key| {
+            let fits = plan.targets.iter().filter(|target| key.fits(&target.deployment));
+            fits.map(|target| Target { own: Some(key.clone()), ..target.clone() }).collect::<Vec<_>>()
+        })
+        .collect::<Vec<_>>()
+    };
+    let (mut targets, last) = (with(false), with(true));
+    targets.append(&mut plan.targets);
+    targets.extend(last);
+    plan.targets = targets;
+}
