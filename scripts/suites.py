@@ -153,7 +153,7 @@ def node(installed):
 def crash(_):
     """A few of the crashes of `make test-crash`, and the figures of `make figures` with fewer clients."""
     tally = Tally()
-    for command in (["tests/crash/run.py", "--iterations", "5"], ["tests/crash/figures.py", "m5", "m8", "d4", "d5", "--count", "100"]):
+    for command in (["tests/crash/run.py", "--iterations", "5"], ["tests/crash/figures.py", "m5", "m8", "d4", "d5", "--count", "100", "--untimed"]):
         status, text = shown([sys.executable, *command], env=os.environ | {"SWITCHBOARD_BIN": str(gateway())})
         found = re.search(r"(\d+) passed, (\d+) failed", text)
         tally += Tally(int(found.group(1)), int(found.group(2))) if found else one(status or 1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The figures of money over HTTP, each a command, on a gateway of its own.
 
-    tests/crash/figures.py [m1] [m2] [m5] [m8] [d4] [d5] [--count N]
+    tests/crash/figures.py [m1] [m2] [m5] [m8] [d4] [d5] [--count N] [--untimed]
 
 - m1: 1,000 requests of $0.01 at once on $1.00: exactly 100 are answered, the ledger has $1.00 (SQLite);
 - m2: the same over four gateways on PostgreSQL (`TEST_DATABASE_URL`), 250 at each;
@@ -153,7 +153,7 @@ class Found(list):
             self.append(what)
 
 
-async def m1(folder, count):
+async def m1(folder, count, timed):
     wrong = Found()
     gateway = Gateway(folder, [CENT])
     try:
@@ -180,7 +180,7 @@ def schema():
     return f"{address}{'&' if '?' in address else '?'}options=-c%20search_path%3D{name}"
 
 
-async def m2(folder, count):
+async def m2(folder, count, timed):
     wrong, address = Found(), schema()
     if address is None:
         print("  skipped: TEST_DATABASE_URL is not set")
@@ -296,7 +296,7 @@ def rows(gateway):
     return found
 
 
-async def m5(folder, count):
+async def m5(folder, count, timed):
     wrong, provider = Found(), await Provider(pieces=60, pause=0.05).start()
     gateway, count = Gateway(folder, [provider.model()]), count or 200
     calls = [asyncio.ensure_future(ask(gateway.port, "POST", "/v1/chat/completions", chat("m", f"mark-{at}-end", stream=True)))
@@ -317,7 +317,7 @@ async def m5(folder, count):
     return wrong + gateway.verify()
 
 
-async def m8(folder, count):
+async def m8(folder, count, timed):
     wrong, provider = Found(), await Provider().start()
     gateway, count, late = Gateway(folder, [provider.model()]), count or 500, {}
 
@@ -337,7 +337,7 @@ async def m8(folder, count):
     found = rows(gateway)
     print(f"  {count} clients left, the provider was asked {len(provider.asked)} times and left early {len(waits)} times, "
           f"99 of 100 within {p99 * 1000:.0f} ms; {len(found)} rows")
-    wrong.expect(p99 <= 0.25, f"the provider was left only after {p99:.3f} s")
+    wrong.expect(p99 <= 0.25 or not timed, f"the provider was left only after {p99:.3f} s")
     wrong.expect(not forgotten, f"{len(forgotten)} requests went on at the provider")
     wrong.expect(len(provider.asked) <= len(found) <= count, f"{len(found)} rows for {len(provider.asked)} requests")
     wrong.expect(all(amount > 0 for _call, amount, _estimated in found), "a row costs nothing")
@@ -376,7 +376,7 @@ class Cable:
             writer.close()
 
 
-async def d4(folder, _count):
+async def d4(folder, _count, timed):
     wrong, address = Found(), schema()
     if address is None:
         print("  skipped: TEST_DATABASE_URL is not set")
@@ -406,7 +406,7 @@ async def d4(folder, _count):
         wrong.expect((True, 200) in statuses, "the master key was not served")
         wrong.expect(all(status != 401 for _mine, status in statuses) and made != 401, f"somebody was told 401: {statuses}, {made}")
         wrong.expect(made == 503, f"making a key was answered {made}")
-        wrong.expect(took is not None and took <= 5, f"keys could be made only after {took} s")
+        wrong.expect(took is not None and (took <= 5 or not timed), f"keys could be made only after {took} s")
         if took is not None:
             status, _headers, _text = await ask(gateway.port, "POST", "/v1/chat/completions", chat("cent"), json.loads(text)["key"])
             wrong.expect(status == 200, f"the new key is answered {status}")
@@ -416,7 +416,7 @@ async def d4(folder, _count):
     return wrong
 
 
-async def d5(folder, count):
+async def d5(folder, count, timed):
     wrong = Found()
     gateway, count = Gateway(folder, [CENT]), count or 1000
     try:
@@ -467,6 +467,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help=", ".join(FIGURES))
     parser.add_argument("--count", type=int)
+    parser.add_argument("--untimed", action="store_true", help="tell how long things took, and do not judge it")
     chosen = parser.parse_args()
     unknown = set(chosen.figures) - set(FIGURES)
     if unknown:
@@ -475,7 +476,7 @@ def main():
     for name in chosen.figures or FIGURES:
         with tempfile.TemporaryDirectory(prefix="switchboard-figure-") as folder:
             print(name, flush=True)
-            wrong = asyncio.run(FIGURES[name](folder, chosen.count))
+            wrong = asyncio.run(FIGURES[name](folder, chosen.count, not chosen.untimed))
         for what in wrong[:10]:
             print(f"  WRONG: {what}", flush=True)
         failed, passed = failed + bool(wrong), passed + (not wrong)

@@ -61,18 +61,14 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         }
     };
     let route = row.route;
-    if let Route::Page(page) = route
-        && row.policy == Policy::Public
-    {
-        return Ok(page::open(page, &acceptor.app, &parts));
-    }
-    if route == Route::Page(Page::Metrics) && !acceptor.app.config.load().litellm.metrics.require_auth {
-        return Ok(metrics::page(&acceptor.app).await);
-    }
-    if let Route::SignIn(step) = route
-        && row.policy == Policy::Public
-    {
-        return entered(acceptor, step, parts, body).await;
+    let is_open = row.policy == Policy::Public;
+    match route {
+        Route::Page(Page::Metrics) if !acceptor.app.config.load().litellm.metrics.require_auth => {
+            return Ok(metrics::page(&acceptor.app).await);
+        }
+        Route::Page(page) if is_open => return Ok(page::open(page, &acceptor.app, &parts)),
+        Route::SignIn(step) if is_open => return entered(acceptor, step, parts, body).await,
+        _ => {}
     }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
@@ -82,7 +78,6 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         return Ok(Box::pin(consent::answer(&acceptor.app, &parts, &frames.into_bytes(), from)).await);
     }
     let caller = identified(acceptor, &row, &parts, from).await.map_err(|refused| shown(refused, &door))?;
-    let principal = caller.principal.clone();
     match route {
         Route::Models => models::list(&acceptor.app, &caller, &parts).map_err(told),
         Route::Market(listing) => {
@@ -109,24 +104,32 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         // It has been answered above, without a key.
         Route::Consent => Err(told(Problem::new(Kind::NotFound, "there is nothing here"))),
         Route::Call(_) | Route::Gemini => {
-            let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
-            let draft = Draft { door, principal, headers: parts.headers, path_model, path_stream, received };
-            let (frames, _drawn) = frames.into_parts();
-            let call = draft.call(frames.into(), &acceptor.app).map_err(told)?;
-            let call = authz::call::may(call, &caller, &acceptor.app).map_err(|refused| shown(refused, &door))?;
-            let call = match &caller.filters {
-                Some(filters) => filters.applied(call).map_err(|refused| shown(refused, &door))?,
-                None => call,
-            };
-            let call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
-            let page = keep::page(&acceptor.app, &caller, &call);
-            let answered = called(acceptor, call).await;
-            Ok(match page {
-                Some(page) => page.watch(answered),
-                None => answered,
-            })
+            let draft = Draft { door, principal: caller.principal.clone(), headers: parts.headers, path_model, path_stream, received };
+            asked(acceptor, &caller, draft, body).await
         }
     }
+}
+
+/// A call of a model.
+async fn asked(acceptor: &Arc<Acceptor>, caller: &Caller, draft: Draft, body: RequestBody) -> Result<Answered, Refusal> {
+    let door = draft.door;
+    let refused = |refused| shown(refused, &door);
+    let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
+    let (frames, _drawn) = frames.into_parts();
+    let drafted = draft.call(frames.into(), &acceptor.app);
+    let call = drafted.map_err(|problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor })?;
+    let call = authz::call::may(call, caller, &acceptor.app).map_err(refused)?;
+    let call = match &caller.filters {
+        Some(filters) => filters.applied(call).map_err(refused)?,
+        None => call,
+    };
+    let call = identity::engaged(call, &acceptor.app).await.map_err(refused)?;
+    let page = keep::page(&acceptor.app, caller, &call);
+    let answered = called(acceptor, call).await;
+    Ok(match page {
+        Some(page) => page.watch(answered),
+        None => answered,
+    })
 }
 
 /// A step of signing in, which needs nobody to be known.

@@ -93,7 +93,7 @@ impl Page {
             if let Err(error) = vault.put(cell(&self.id), text).await {
                 tracing::warn!(%error, call = %self.id, "what was asked and answered could not be kept");
             }
-            if rand::random::<u32>() % SWEEP == 0
+            if rand::random::<u32>().is_multiple_of(SWEEP)
                 && let Err(error) = vault.remove_older(KIND, KEPT).await
             {
                 tracing::warn!(%error, "what was kept long enough could not be wiped");

@@ -135,7 +135,8 @@ fn add(paths: &mut Map<String, Value>, path: String, row: &Row, operation: Value
 /// A name for generated clients: the method and the words of the path.
 fn id(method: &str, path: &str) -> String {
     let words = path.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    [method].into_iter().chain(words).collect::<Vec<_>>().join("_")
+    let again = path.strip_suffix('/').filter(|path| !path.is_empty()).map(|_| "again");
+    [method].into_iter().chain(words).chain(again).collect::<Vec<_>>().join("_")
 }
 
 fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Operation>)>) -> Value {
@@ -169,8 +170,13 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
         "type": "object", "required": ["username", "password"],
         "properties": {"username": {"type": "string"}, "password": {"type": "string"}},
     }});
+    let key = json!({"schema": {
+        "type": "object", "required": ["key", "callback_url"],
+        "properties": {"key": {"type": "string"}, "callback_url": {"type": "string"}}, "additionalProperties": {"type": "string"},
+    }});
     match row.route {
         Route::SignIn(Step::Login) => operation["requestBody"] = json!({"content": {"application/x-www-form-urlencoded": login}}),
+        Route::Consent if row.method == "POST" => operation["requestBody"] = json!({"content": {"application/x-www-form-urlencoded": key}}),
         Route::SignIn(Step::LoginJson) => operation["requestBody"] = json!({"content": {"application/json": login}}),
         _ => {}
     }

@@ -160,23 +160,12 @@ impl Gate {
             live,
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
-        if let Some(store) = &app.store {
-            store.listen(app.books.prices.clone());
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            if let Err(error) = runtime.block_on(prices::refresh(&app)) {
-                tracing::warn!(%error, "dated prices and credits are not known yet");
-            }
-        }
+        learn_prices(&app)?;
         app.trials.apply(&app, &config);
         let router = Router::new(&config.general.root_path)?;
         let mut chores = chores(&app, &config, &transport)?;
         chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
-        let shared = app.clone();
-        let running = Edge::run(settings(&config), move |_| {
-            let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), router: router.clone() };
-            let acceptor = Arc::new(acceptor);
-            Ok(move |request| serve(acceptor.clone(), request))
-        })?;
+        let running = opened(&app, &config, transport, router)?;
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());
         Ok(Self { app, unusable, running, demo, demo_base, reloading: None, chores, log })
@@ -284,6 +273,27 @@ impl Remains {
 /// Whether anything uses the built-in model: a gateway without any deployment does.
 fn needs_demo(config: &Config) -> bool {
     config.deployments.is_empty() || config.deployments.iter().any(|deployment| deployment.model.starts_with("demo/"))
+}
+
+/// Reads the prices and credits that the database has, before anybody calls.
+fn learn_prices(app: &Arc<App>) -> Result<(), StartError> {
+    let Some(store) = &app.store else { return Ok(()) };
+    store.listen(app.books.prices.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if let Err(error) = runtime.block_on(prices::refresh(app)) {
+        tracing::warn!(%error, "dated prices and credits are not known yet");
+    }
+    Ok(())
+}
+
+/// Opens the doors.
+fn opened(app: &Arc<App>, config: &Config, transport: Transport, router: Router) -> Result<Running, StartError> {
+    let shared = app.clone();
+    Ok(Edge::run(settings(config), move |_| {
+        let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), router: router.clone() };
+        let acceptor = Arc::new(acceptor);
+        Ok(move |request| serve(acceptor.clone(), request))
+    })?)
 }
 
 fn settings(config: &Config) -> edge::Settings {

@@ -32,7 +32,7 @@ pub use attempts::{Attempted, Attempts, attempts};
 pub use carry::{Balance, carry_blocking};
 pub use line::{BYOK_COST, LogLine, Part, Saving};
 pub use recorder::SpendLog;
-pub use reprice::{Changed, reprice};
+pub use reprice::{Changed, Difference, reprice};
 pub use verify::{Finding, Report, verify, verify_blocking};
 pub use writer::Writer;
 

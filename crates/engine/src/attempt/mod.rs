@@ -192,7 +192,7 @@ impl Attempts<'_> {
                     for (name, value) in rates {
                         answer.headers.insert(name, value);
                     }
-                    self.sign(&mut answer, &plan.targets[at].deployment, journey);
+                    self.sign(&mut answer, &plan.targets[found].deployment, journey);
                     drop(whole);
                     return Ok(answer);
                 }

@@ -19,6 +19,7 @@ pub use prices::Prices;
 pub use proof::Proof;
 pub use scim::Scim;
 pub use spend::Spend;
+pub use spent::Whose;
 pub use tools::Tool;
 
 /// What a route does.
@@ -77,10 +78,7 @@ pub enum Action {
     Credits(Credits),
     Prices(Prices),
     OpenRouter(OpenRouter),
-    KeyResetSpend,
-    TeamResetSpend,
-    UserResetSpend,
-    GlobalResetSpend,
+    ResetSpend(Whose),
     Tool(Tool),
     Experiments(Experiments),
 }
@@ -123,10 +121,10 @@ const ROWS: &[Row] = &[
     post("/key/unblock", Action::KeyUnblock, Keys, "BlockKeyRequest", "Unblock a key"),
     post("/key/regenerate", Action::KeyRegenerate, Keys, "RegenerateKeyRequest", "Put a new key in the place of one"),
     post("/key/{key}/regenerate", Action::KeyRegenerate, Keys, "RegenerateKeyRequest", "Put a new key in the place of one"),
-    post("/key/{key}/reset_spend", Action::KeyResetSpend, Keys, "ResetSpendRequest", "Set back what a key has spent"),
-    post("/team/{team_id}/reset_spend", Action::TeamResetSpend, Policy::Admin, "ResetSpendRequest", "Set back what a team has spent"),
-    post("/user/{user_id}/reset_spend", Action::UserResetSpend, Policy::Admin, "ResetSpendRequest", "Set back what a user has spent"),
-    post("/global/spend/reset", Action::GlobalResetSpend, Policy::Admin, "", "Set back what every key and team has spent"),
+    post("/key/{key}/reset_spend", Action::ResetSpend(Whose::Key), Keys, "ResetSpendRequest", "Set back what a key has spent"),
+    post("/team/{team_id}/reset_spend", Action::ResetSpend(Whose::Team), Policy::Admin, "ResetSpendRequest", "Set back what a team has spent"),
+    post("/user/{user_id}/reset_spend", Action::ResetSpend(Whose::User), Policy::Admin, "ResetSpendRequest", "Set back what a user has spent"),
+    post("/global/spend/reset", Action::ResetSpend(Whose::Everybody), Policy::Admin, "", "Set back what every key and team has spent"),
     get("/key/info", Action::KeyInfo, Info, "One key; the caller's own unless said"),
     post("/v2/key/info", Action::KeyInfoOfMany, Info, "KeyInfoRequest", "Several keys"),
     get("/key/list", Action::KeyList, Info, "Keys, page by page"),
@@ -236,10 +234,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::Spend(action) => spend::dispatch(action, request).await,
         Action::Credits(action) => credits::dispatch(action, request).await,
         Action::Prices(action) => prices::dispatch(action, request).await,
-        Action::KeyResetSpend => spent::reset_key(request).await,
-        Action::TeamResetSpend => spent::reset_team(request).await,
-        Action::UserResetSpend => spent::reset_user(request).await,
-        Action::GlobalResetSpend => spent::reset_all(request).await,
+        Action::ResetSpend(whose) => spent::reset(whose, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
         Action::Tool(action) => tools::dispatch(action, request).await,
         Action::Experiments(action) => experiments::dispatch(action, request).await,

@@ -92,8 +92,31 @@ fn target(form: &Form, present: NanoUsd) -> Result<NanoUsd, Refused> {
     Ok(to)
 }
 
+/// Whose spend is set back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// A key's.
+    Key,
+    /// A team's.
+    Team,
+    /// A user's.
+    User,
+    /// That of every key and team.
+    Everybody,
+}
+
+/// Sets back what somebody has spent.
+pub(super) async fn reset(whose: Whose, request: &Request) -> Answer {
+    match whose {
+        Whose::Key => reset_key(request).await,
+        Whose::Team => reset_team(request).await,
+        Whose::User => reset_user(request).await,
+        Whose::Everybody => reset_all(request).await,
+    }
+}
+
 /// `POST /key/{key}/reset_spend`
-pub(super) async fn reset_key(request: &Request) -> Answer {
+async fn reset_key(request: &Request) -> Answer {
     let (form, named, caller) = (request.form("ResetSpendRequest")?, request.part(0).to_owned(), request.caller.clone());
     let read = request.read(move |desk| async move {
         let missing = || Refused::said(404, "Key not found");
@@ -120,7 +143,7 @@ pub(super) async fn reset_key(request: &Request) -> Answer {
 }
 
 /// `POST /team/{team_id}/reset_spend`
-pub(super) async fn reset_team(request: &Request) -> Answer {
+async fn reset_team(request: &Request) -> Answer {
     let (form, id) = (request.form("ResetSpendRequest")?, request.part(0).to_owned());
     let team: Option<Team> = request.read(move |desk| async move { Ok(desk.get(&id).await?) }).await?;
     let team = team.ok_or_else(|| Refused::said(404, &format!("Team not found, passed team_id={}", request.part(0))))?;
@@ -129,7 +152,7 @@ pub(super) async fn reset_team(request: &Request) -> Answer {
 }
 
 /// `POST /user/{user_id}/reset_spend`
-pub(super) async fn reset_user(request: &Request) -> Answer {
+async fn reset_user(request: &Request) -> Answer {
     let (form, id) = (request.form("ResetSpendRequest")?, request.part(0).to_owned());
     let user: Option<User> = request.read(move |desk| async move { Ok(desk.get(&id).await?) }).await?;
     let user = user.ok_or_else(|| Refused::said(404, &format!("User not found, passed user_id={}", request.part(0))))?;
@@ -146,7 +169,7 @@ async fn reset_one(request: &Request, form: &Form, id: ScopeId, duration: Option
 }
 
 /// `POST /global/spend/reset`: every key, team and member of a team begins at nothing. The request log stays.
-pub(super) async fn reset_all(request: &Request) -> Answer {
+async fn reset_all(request: &Request) -> Answer {
     let all =
         request.read(|desk| async move { Ok((desk.all::<Key>().await?, desk.all::<Team>().await?, desk.all::<TeamMember>().await?)) });
     let (keys, teams, members) = all.await?;

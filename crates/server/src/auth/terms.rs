@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use switchboard_engine::admit::{self, Book, Level, Limit, Scope, ScopeId, Terms, Unit, Window};
-use switchboard_store::object::{Budget, BudgetLimit, CreditAccount, Customer, Json, Key, Object, Tag, TeamMember};
+use switchboard_store::object::{Budget, BudgetLimit, CreditAccount, Customer, Json, Key, Object, Tag, Team, TeamMember};
 use switchboard_store::{Money, Time};
 
 use super::resolve::Surroundings;
@@ -168,21 +168,7 @@ pub fn of(book: &Book, key: &Key, around: &Surroundings, policy: &Policy) -> All
         enter(&mut found, Level::Organization, &one.organization_id, own);
     }
     if let Some(one) = &around.team {
-        let own = Own {
-            name: one.team_alias.clone().unwrap_or_else(|| one.team_id.clone()),
-            max_budget: one.max_budget,
-            soft_budget: one.soft_budget,
-            duration: one.budget_duration.as_deref(),
-            several: &several(&one.budget_limits),
-            requests: one.rpm_limit,
-            tokens: one.tpm_limit,
-            tokens_of_day: one.tpd_limit,
-            parallel: one.max_parallel_requests,
-            model_budgets: one.model_max_budget.as_ref(),
-            metadata: one.metadata.as_ref(),
-            ..Own::default()
-        };
-        enter(&mut found, Level::Team, &one.team_id, own);
+        enter(&mut found, Level::Team, &one.team_id, of_team(one, &several(&one.budget_limits)));
     }
     if let (Some(team), Some(user)) = (&key.team_id, &key.user_id) {
         let row = around.member.as_ref().and_then(|member| row(&member.budget_id));
@@ -220,6 +206,23 @@ pub fn of(book: &Book, key: &Key, around: &Surroundings, policy: &Policy) -> All
     };
     found.scopes.extend(around.credits.iter().filter(holds).map(|account| credits::scope(book, account)));
     found
+}
+
+fn of_team<'a>(team: &'a Team, several: &'a [BudgetLimit]) -> Own<'a> {
+    Own {
+        name: team.team_alias.clone().unwrap_or_else(|| team.team_id.clone()),
+        max_budget: team.max_budget,
+        soft_budget: team.soft_budget,
+        duration: team.budget_duration.as_deref(),
+        several,
+        requests: team.rpm_limit,
+        tokens: team.tpm_limit,
+        tokens_of_day: team.tpd_limit,
+        parallel: team.max_parallel_requests,
+        model_budgets: team.model_max_budget.as_ref(),
+        metadata: team.metadata.as_ref(),
+        ..Own::default()
+    }
 }
 
 /// The key's user: what it spends is counted wherever it spends it, and its budget holds for its own keys.

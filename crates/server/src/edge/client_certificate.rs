@@ -52,7 +52,7 @@ fn read(files: &ClientAuthorities) -> Result<Authorities, CertificateError> {
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()));
     let builder = if files.optional { builder.allow_unauthenticated() } else { builder };
-    builder.build().map(|verifier| Authorities(verifier)).map_err(unusable)
+    builder.build().map(Authorities).map_err(unusable)
 }
 
 impl ClientCertVerifier for Verifying {

@@ -106,7 +106,7 @@ impl Edge {
         S: Service,
         F: Fn(usize) -> Result<S, BoxError> + Send + Sync + 'static,
     {
-        let certificates = settings.tls.as_ref().map(|tls| Certificates::load(tls)).transpose()?;
+        let certificates = settings.tls.as_ref().map(Certificates::load).transpose()?;
         let mut bound = listen::bind_all(&settings)?;
         let addresses = bound.iter().map(|listener| listener.address.clone()).collect();
         let shutdown = Shutdown::new(settings.drain_timeout, settings.hasty_drain_timeout);

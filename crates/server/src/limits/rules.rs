@@ -89,7 +89,7 @@ impl Rules {
     /// The scopes of all rules that hold for a call.
     pub fn scopes(&self, book: &Book, call: &Call) -> Vec<Arc<Scope>> {
         let subjects = subjects(&call.principal);
-        let metadata = self.rules.iter().any(Rule::asks_metadata).then(|| metadata(call)).unwrap_or_default();
+        let metadata = if self.rules.iter().any(Rule::asks_metadata) { metadata(call) } else { Default::default() };
         let model = [call.model.clone()];
         let of = |(at, rule): (usize, &Rule)| {
             let said = |name: &String| metadata.get(name).cloned().into_iter().collect::<Vec<_>>();

@@ -118,14 +118,11 @@ fn a_route_is_explained_in_every_form_without_being_taken() {
     keys.sort();
     let fields = [
         "classes",
-        "classified_by",
         "classify_us",
         "excluded",
-        "experiment",
         "features",
         "model",
         "order",
-        "savings",
         "score",
         "strategy",
         "tier",

@@ -28,8 +28,11 @@ pub struct Changed {
     /// What providers are owed more, or less.
     pub owed: i64,
     /// What each scope has spent more, or less, by window and its start.
-    pub scopes: Vec<(ScopeId, Vec<(Window, i64)>, NanoUsd)>,
+    pub scopes: Vec<Difference>,
 }
+
+/// A scope, its windows with their starts, and what it has spent more, or less.
+pub type Difference = (ScopeId, Vec<(Window, i64)>, NanoUsd);
 
 /// Attempts that are corrected in one transaction.
 const BATCH: usize = 500;

@@ -8,7 +8,7 @@ use crate::money::Money;
 use crate::time::Time;
 
 /// What a workspace has beside its team, whose id is also its own. A team without one is a workspace with nothing said of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default)]
 #[allow(missing_docs, reason = "the names are those of OpenRouter's API, and say what they are")]
 pub struct Workspace {
@@ -29,30 +29,6 @@ pub struct Workspace {
     pub created_by: Option<String>,
     pub created_at: Option<Time>,
     pub updated_at: Option<Time>,
-}
-
-impl Default for Workspace {
-    fn default() -> Self {
-        Self {
-            id: String::new(),
-            name: None,
-            slug: None,
-            description: None,
-            default_text_model: None,
-            default_image_model: None,
-            default_provider_sort: None,
-            include_byok_in_budgets: false,
-            io_logging_sampling_rate: None,
-            io_logging_api_key_ids: None,
-            is_observability_io_logging_enabled: false,
-            is_observability_broadcast_enabled: false,
-            is_data_discount_logging_enabled: false,
-            budgets: Vec::new(),
-            created_by: None,
-            created_at: None,
-            updated_at: None,
-        }
-    }
 }
 
 /// What a workspace may spend in a time.

@@ -39,7 +39,7 @@ fn a_period_is_reckoned_again_once() {
                 let attempt = AttemptId::mint(micros());
                 intend(journal, attempt, 1);
                 settle(journal, attempt, amount);
-                let line = LogLine {
+                let line: LogLine = LogLine {
                     request_id: attempt.to_string(),
                     status: "success".into(),
                     spend: amount,

@@ -172,6 +172,13 @@ fn rank(key: f64) -> i64 {
     bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
 }
 
+/// One lot of a race in which the least wins with a chance in proportion to the weight; without weight it comes last.
+fn lot(weight: f64, rng: &mut Rng) -> f64 {
+    // The logarithm of 1 - u, which is never that of zero.
+    let time = -(1.0 - rng.f64()).ln();
+    if weight > 0.0 { time / weight } else { f64::MAX / 2.0 * (1.0 + time.min(1.0)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::rank;
@@ -181,11 +188,4 @@ mod tests {
         let keys = [f64::NEG_INFINITY, -2.5, -1.0e-9, -0.0, 0.0, 1.0e-9, 0.5, 7.0, f64::MAX, f64::INFINITY, f64::NAN];
         assert!(keys.is_sorted_by(|a, b| rank(*a) < rank(*b)));
     }
-}
-
-/// One lot of a race in which the least wins with a chance in proportion to the weight; without weight it comes last.
-fn lot(weight: f64, rng: &mut Rng) -> f64 {
-    // The logarithm of 1 - u, which is never that of zero.
-    let time = -(1.0 - rng.f64()).ln();
-    if weight > 0.0 { time / weight } else { f64::MAX / 2.0 * (1.0 + time.min(1.0)) }
 }

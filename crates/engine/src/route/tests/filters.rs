@@ -110,7 +110,7 @@ fn nobody_left_is_told_with_reasons() {
     let error = pair().plan(&Call { model: "m:free".to_owned(), ..free }).expect("a plan").refusal(&openrouter(""), Instant::now());
     assert_eq!(error.problem.availability.expect("why").code, "free_variant_ended");
     let unknown = pair().plan(&ask("nothing", "")).expect_err("no such model");
-    assert_eq!(unknown.problem.status().as_u16(), 404);
+    assert_eq!(unknown.problem.status().as_u16(), 400);
     let mut call = openrouter("");
     call.model = "nothing".to_owned();
     let unknown = pair().plan(&call).expect_err("no such model");

@@ -262,7 +262,7 @@ async fn openrouter_clients_are_told_who_answered_and_what_it_cost() {
     assert_eq!((answer.get("system_fingerprint"), &answer["provider"]), (Some(&serde_json::Value::Null), &"OpenAI".into()), "{told:?}");
     assert_eq!(answer["choices"][0]["native_finish_reason"], "stop", "{told:?}");
     let cost = told.header("x-litellm-response-cost").unwrap();
-    told.says(&[&format!(r#""cost":{cost}}}"#)]);
+    told.says(&[&format!(r#""cost":{cost},"is_byok":false"#)]);
 
     let upstream = Scripted::start(vec![stream(&streamed(Dialect::OpenAiChat))]).await;
     let rig = Rig::new(vec![priced(&upstream)]);

@@ -118,7 +118,10 @@ async fn what_is_not_whole_is_not_kept() {
 
 /// An archive in memory, for two gateways.
 #[derive(Default)]
-struct Shelves(Mutex<HashMap<[u8; 32], ([u8; 32], Option<Bytes>)>>);
+struct Shelves(Mutex<HashMap<[u8; 32], Shelved>>);
+
+/// The request, and its answer once there is one.
+type Shelved = ([u8; 32], Option<Bytes>);
 
 impl Archive for Shelves {
     fn claim(&self, slot: Slot, _: Duration) -> Later<'_, Result<Claim, String>> {

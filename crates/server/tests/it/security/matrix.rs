@@ -10,7 +10,7 @@ use crate::app::Reply;
 use crate::managed::{MASTER, Managed};
 
 /// Routes that need no key. A new one must be written here too, and thought about.
-const PUBLIC: [&str; 15] = [
+const PUBLIC: [&str; 18] = [
     "GET /",
     "GET /docs",
     "GET /style.css",
@@ -27,6 +27,10 @@ const PUBLIC: [&str; 15] = [
     "POST /login",
     "POST /v2/login",
     "POST /logout",
+    // The page on which a key is typed in, and a code in exchange for one.
+    "GET /auth",
+    "POST /auth",
+    "POST /api/v1/auth/keys",
 ];
 
 /// Every route once: the paths that differ by their prefix alone lead to the same.

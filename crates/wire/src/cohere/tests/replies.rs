@@ -165,5 +165,5 @@ fn errors_are_told_apart() {
     assert_eq!(fault(429, r#"{"message":"slow down"}"#), (Kind::RateLimited, text("slow down"), None));
     assert_eq!(fault(498, r#"{"message":"blocked"}"#), (Kind::Filtered, text("blocked"), None));
     assert_eq!(fault(422, r#"{"message":"no","error_type":"X"}"#), (Kind::BadRequest, text("no"), Some(text("X"))));
-    assert_eq!(fault(502, "<html>"), (Kind::Upstream, text("<html>"), None));
+    assert_eq!(fault(502, "<html>"), (Kind::Upstream, text("the provider reported an error without a message"), None));
 }
