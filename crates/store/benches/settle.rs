@@ -1,7 +1,15 @@
 //! What money costs: CPU per request for budgets, limits, reservation, journal and settlement, and settlements a second carried to
 //! the database. `cargo bench -p switchboard-store --bench settle`; with an address of PostgreSQL behind `--` there too,
 //! by leases.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::disallowed_methods, missing_docs, reason = "a bench tells what it finds, and stops where it cannot go on")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a bench tells what it finds, and stops where it cannot go on"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

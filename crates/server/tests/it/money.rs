@@ -82,7 +82,7 @@ fn openrouters_clients_are_told_the_cost_in_answers_and_streams() {
         };
         check(&usage);
         let streamed = ask(true);
-        let last = streamed.text().lines().filter_map(|line| line.strip_prefix("data: ")).filter(|line| *line != "[DONE]").last();
+        let last = streamed.text().lines().filter_map(|line| line.strip_prefix("data: ")).rfind(|line| *line != "[DONE]");
         let last: Value = serde_json::from_str(last.expect("a chunk")).expect("JSON");
         assert_eq!(last["choices"], json!([]), "{last}");
         check(&last["usage"]);

@@ -116,17 +116,7 @@ fn a_route_is_explained_in_every_form_without_being_taken() {
     let told = reply.json();
     let mut keys: Vec<&String> = told.as_object().expect("an object").keys().collect();
     keys.sort();
-    let fields = [
-        "classes",
-        "classify_us",
-        "excluded",
-        "features",
-        "model",
-        "order",
-        "score",
-        "strategy",
-        "tier",
-    ];
+    let fields = ["classes", "classify_us", "excluded", "features", "model", "order", "score", "strategy", "tier"];
     assert_eq!(keys, fields);
     assert_eq!(
         (&told["model"], &told["tier"], &told["classes"], told["classify_us"].is_u64()),

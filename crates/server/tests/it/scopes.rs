@@ -32,13 +32,16 @@ fn call(gateway: &Managed, key: &str, model: &str, more: &Value) -> Reply {
 }
 
 /// So many of that many calls are answered; what the first refusal says.
-fn answered(count: usize, ask: impl Fn() -> Reply) -> (usize, Option<(u16, String, String)>) {
+fn answered(count: usize, ask: impl Fn() -> Reply) -> Answers {
     let replies: Vec<Reply> = (0..count).map(|_| ask()).collect();
     (replies.iter().filter(|reply| reply.status == 200).count(), replies.iter().find(|reply| reply.status != 200).map(told))
 }
 
+/// How many were answered, and the first refusal: status, type and message.
+type Answers = (usize, Option<(u16, String, String)>);
+
 /// A refusal for a spent budget, in those words.
-fn spent(words: &str) -> impl Fn((usize, Option<(u16, String, String)>), usize) + '_ {
+fn spent(words: &str) -> impl Fn(Answers, usize) + '_ {
     move |(count, refused), wanted| {
         let (status, kind, message) = refused.expect("one is refused");
         assert_eq!((count, status, kind.as_str()), (wanted, 422, "budget_exceeded"), "{message}");

@@ -82,7 +82,7 @@ fn credits_are_one_purse_for_all_gateways() {
     let keys: Vec<String> = (0..4).map(|_| key(one, &json!({"team_id": "t"}))).collect();
     let admitted: usize = std::thread::scope(|scope| {
         let ask = |at: usize, key: &String| {
-            let app = if at % 2 == 0 { one } else { two };
+            let app = if at.is_multiple_of(2) { one } else { two };
             (0..8).filter(|_| chat(app, key) == 200).count()
         };
         let threads: Vec<_> = keys.iter().enumerate().map(|(at, key)| scope.spawn(move || ask(at, key))).collect();

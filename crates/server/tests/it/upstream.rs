@@ -78,11 +78,7 @@ impl Drop for Upstream {
     }
 }
 
-fn answer(
-    stream: &TcpStream,
-    (asked, keys): (&Mutex<Vec<(String, String)>>, &Mutex<Vec<String>>),
-    gate: &(Mutex<bool>, Condvar),
-) -> std::io::Result<()> {
+fn answer(stream: &TcpStream, (asked, keys): (&Asked, &Mutex<Vec<String>>), gate: &(Mutex<bool>, Condvar)) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut first = String::new();

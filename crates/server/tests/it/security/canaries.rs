@@ -72,6 +72,88 @@ fn found(text: &[u8], canaries: &[String]) -> Vec<String> {
     canaries.iter().filter(|canary| has(canary)).cloned().collect()
 }
 
+/// Looks for secrets.
+struct Search {
+    canaries: Vec<String>,
+    leaks: Vec<String>,
+    asked: usize,
+}
+
+impl Search {
+    fn look_in(&mut self, what: &str, text: &[u8]) {
+        self.leaks.extend(found(text, &self.canaries).into_iter().map(|canary| format!("{canary} in {what}")));
+    }
+
+    fn look(&mut self, what: &str, reply: &crate::app::Reply) {
+        let headers: String =
+            reply.headers.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap_or_default())).collect();
+        let text = format!("{headers}{}\n", reply.text()).into_bytes();
+        self.look_in(&format!("the answer to {what}: {}", reply.text()), &text);
+    }
+
+    /// Every route, with keys that are good, wrong and spent.
+    fn every_route(&mut self, gateway: &Managed, (key, spent, session): (&str, &str, &str)) {
+        for (path, row) in rows() {
+            let path = path.replace("{*model}", "e500:generateContent").replace("{model}", "e500");
+            let path = path.split('/').map(|part| if part.starts_with('{') { "absent" } else { part }).collect::<Vec<_>>().join("/");
+            for (credential, query) in [(key, ""), (WRONG_KEY, ""), (TOKEN, ""), (spent, ""), ("", QUERY_KEY)] {
+                let path = if query.is_empty() { path.clone() } else { format!("{path}?key={query}") };
+                let mut ask = gateway
+                    .app
+                    .ask(row.method, &path)
+                    .header("x-trace", PROMPT)
+                    .header("cookie", &format!("token={session}; x={WRONG_KEY}"));
+                if !credential.is_empty() {
+                    ask = ask.key(credential);
+                }
+                let body = json!({"model": "e500", "messages": [{"role": "user", "content": PROMPT}], "api_key": WRONG_KEY, "key": WRONG_KEY, "password": PASSWORD});
+                let reply = if row.method == "GET" { ask.send() } else { ask.json(&body).send() };
+                self.asked += 1;
+                // What stands in a request's own body may be said back by a provider or an echo, never what it proves itself with.
+                self.look(&format!("{} {path}", row.method), &reply);
+            }
+        }
+    }
+
+    /// Every way in which a provider fails.
+    fn every_status(&mut self, gateway: &Managed, key: &str, statuses: &[u16]) {
+        for status in statuses {
+            let model = format!("e{status}");
+            for path in ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/embeddings", "/v1/completions"] {
+                for stream in [false, true] {
+                    let body = json!({"model": model, "messages": [{"role": "user", "content": PROMPT}], "input": PROMPT, "prompt": PROMPT, "max_tokens": 5, "stream": stream});
+                    for credential in [key, MASTER] {
+                        self.look(&format!("{path} {model}"), &gateway.as_key(credential, "POST", path, &body));
+                        self.asked += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What administrators are shown.
+    fn every_list(&mut self, gateway: &Managed) {
+        for path in [
+            "/key/list?return_full_object=true",
+            "/user/info?user_id=u",
+            "/user/list",
+            "/audit?page_size=100",
+            "/spend/logs",
+            "/model/info",
+            "/v1/model/info",
+            "/session/list",
+            "/openapi.json",
+            "/metrics",
+            "/health",
+            "/health/latest",
+            "/global/spend/keys",
+            "/routes",
+        ] {
+            self.look(path, &gateway.as_key(MASTER, "GET", path, &Value::Null));
+        }
+    }
+}
+
 #[test]
 fn secrets_are_in_no_answer_no_log_and_no_file() {
     let log = logged();
@@ -91,81 +173,22 @@ fn secrets_are_in_no_answer_no_log_and_no_file() {
         .iter()
         .map(|text| (*text).to_owned())
         .collect();
-    let mut leaks = Vec::new();
-    let mut look = |what: &str, reply: &crate::app::Reply| {
-        let headers: String =
-            reply.headers.iter().map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap_or_default())).collect();
-        let mut text = format!("{headers}{}", reply.text()).into_bytes();
-        text.extend_from_slice(b"\n");
-        for canary in found(&text, &canaries) {
-            leaks.push(format!("{canary} in the answer to {what}: {}", reply.text()));
-        }
-    };
-    let mut asked = 0;
-    for (path, row) in rows() {
-        let path = path.replace("{*model}", "e500:generateContent").replace("{model}", "e500");
-        let path = path.split('/').map(|part| if part.starts_with('{') { "absent" } else { part }).collect::<Vec<_>>().join("/");
-        for (credential, query) in [(key.as_str(), ""), (WRONG_KEY, ""), (TOKEN, ""), (spent.as_str(), ""), ("", QUERY_KEY)] {
-            let path = if query.is_empty() { path.clone() } else { format!("{path}?key={query}") };
-            let mut ask =
-                gateway.app.ask(row.method, &path).header("x-trace", PROMPT).header("cookie", &format!("token={session}; x={WRONG_KEY}"));
-            if !credential.is_empty() {
-                ask = ask.key(credential);
-            }
-            let body = json!({"model": "e500", "messages": [{"role": "user", "content": PROMPT}], "api_key": WRONG_KEY, "key": WRONG_KEY, "password": PASSWORD});
-            let reply = if row.method == "GET" { ask.send() } else { ask.json(&body).send() };
-            asked += 1;
-            // What stands in a request's own body may be said back by a provider or an echo, never what it proves itself with.
-            look(&format!("{} {path}", row.method), &reply);
-        }
-    }
-    for status in statuses {
-        let model = format!("e{status}");
-        for path in ["/v1/chat/completions", "/v1/messages", "/v1/responses", "/v1/embeddings", "/v1/completions"] {
-            for stream in [false, true] {
-                let body = json!({"model": model, "messages": [{"role": "user", "content": PROMPT}], "input": PROMPT, "prompt": PROMPT, "max_tokens": 5, "stream": stream});
-                for credential in [key.as_str(), MASTER] {
-                    look(&format!("{path} {model}"), &gateway.as_key(credential, "POST", path, &body));
-                    asked += 1;
-                }
-            }
-        }
-    }
-    for path in [
-        "/key/list?return_full_object=true",
-        "/user/info?user_id=u",
-        "/user/list",
-        "/audit?page_size=100",
-        "/spend/logs",
-        "/model/info",
-        "/v1/model/info",
-        "/session/list",
-        "/openapi.json",
-        "/metrics",
-        "/health",
-        "/health/latest",
-        "/global/spend/keys",
-        "/routes",
-    ] {
-        look(path, &gateway.as_key(MASTER, "GET", path, &Value::Null));
-    }
-    assert!(asked >= 500, "{asked}");
+    let mut search = Search { canaries, leaks: Vec::new(), asked: 0 };
+    search.every_route(&gateway, (&key, &spent, &session));
+    search.every_status(&gateway, &key, &statuses);
+    search.every_list(&gateway);
+    assert!(search.asked >= 500, "{}", search.asked);
     // Time for what is written behind.
     std::thread::sleep(std::time::Duration::from_millis(300));
     let (place, request_log) = gateway.stop();
-    for canary in found(request_log.as_bytes(), &canaries) {
-        leaks.push(format!("{canary} in the request log"));
-    }
-    for canary in found(&log.lock().expect("lock"), &canaries) {
-        leaks.push(format!("{canary} in the log"));
-    }
+    search.look_in("the request log", request_log.as_bytes());
+    search.look_in("the log", &log.lock().expect("lock"));
     for entry in std::fs::read_dir(place.path()).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_file() {
-            for canary in found(&std::fs::read(&path).expect("a file"), &canaries) {
-                leaks.push(format!("{canary} in {}", path.display()));
-            }
+            search.look_in(&path.display().to_string(), &std::fs::read(&path).expect("a file"));
         }
     }
+    let leaks = search.leaks;
     assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks[..leaks.len().min(20)].join("\n"));
 }

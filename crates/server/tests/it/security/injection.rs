@@ -137,7 +137,8 @@ fn statements_are_constants() {
     }
     // Each of these chooses among constants or joins them: which column, which order, how many rows. None has a value in it;
     // `foreign` quotes the names of tables and of the schema that whoever runs the import names, `tables` those that the database has.
-    let looked_at = ["foreign.rs", "lease.rs", "ledger.rs", "migrate.rs", "query.rs", "report.rs", "rows.rs", "savings.rs", "tables.rs", "verify.rs"];
+    let looked_at =
+        ["foreign.rs", "lease.rs", "ledger.rs", "migrate.rs", "query.rs", "report.rs", "rows.rs", "savings.rs", "tables.rs", "verify.rs"];
     escapes.retain(|name| !looked_at.contains(&name.as_str()));
     assert!(escapes.is_empty(), "look whether these join anything but constants, then name them here: {escapes:?}");
 }
