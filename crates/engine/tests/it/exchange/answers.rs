@@ -271,7 +271,7 @@ async fn openrouter_clients_are_told_who_answered_and_what_it_cost() {
     let frames: Vec<serde_json::Value> = frames.map(|frame| serde_json::from_str(frame).unwrap()).collect();
     let (_, said) = frames.split_last().unwrap();
     let record = rig.record();
-    told.says(&[&format!(r#""cost":{}}}"#, record.cost.unwrap())]);
+    told.says(&[&format!(r#""cost":{},"is_byok":false"#, record.cost.unwrap())]);
     assert_eq!(record.usage.unwrap().cost, None, "the provider told none");
     for frame in said {
         assert!(frame["choices"][0].get("finish_reason").is_some(), "{frame}");

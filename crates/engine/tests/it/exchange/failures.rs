@@ -281,7 +281,7 @@ async fn an_unknown_model_is_recorded_too() {
         let status = if matches!(client, Dialect::Anthropic | Dialect::Gemini) { 404 } else { 400 };
         assert_eq!(told.status, status, "{told:?}");
     }
-    rig.ask(&ask(Dialect::OpenAiChat, false)).await.says(&["`m`", "model_not_found"]);
+    rig.ask(&ask(Dialect::OpenAiChat, false)).await.says(&["model=m", "model_not_found"]);
     let record = rig.record();
     assert_eq!((record.status, record.attempts), (400, 0));
 }
