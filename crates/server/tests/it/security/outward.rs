@@ -219,7 +219,7 @@ fn what_is_written_through_the_api_resolves_no_reference() {
 }
 
 #[test]
-fn the_gateway_runs_no_programs() {
+fn the_gateway_runs_no_program_but_that_of_its_aws_profile() {
     // CVE-2026-42271, CVE-2026-40217, CVE-2024-5751: what cannot be started cannot be made to start something.
     let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut folders: Vec<_> = ["wire", "engine", "store", "server"].iter().map(|name| crates.join(name).join("src")).collect();
@@ -230,7 +230,11 @@ fn the_gateway_runs_no_programs() {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("tests.rs") {
                 let text = std::fs::read_to_string(&path).expect("a text");
-                for word in ["process::Command", "libc::exec", "CommandExt"] {
+                // The one program there is: what the AWS profile of whoever runs the gateway names.
+                if path.ends_with("sign/aws_profile.rs") {
+                    continue;
+                }
+                for word in ["Command::new", "process::Command", "libc::exec", "CommandExt"] {
                     assert!(!text.contains(word), "{} has {word}", path.display());
                 }
             }
