@@ -251,6 +251,8 @@ class Provider:
         except (asyncio.IncompleteReadError, ConnectionError, OSError):
             if mark:
                 self.left.setdefault(mark, time.monotonic())
+        except asyncio.CancelledError:
+            pass  # The figure is over, and with it this provider.
         finally:
             writer.close()
 
