@@ -105,7 +105,8 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Route::Consent => Err(told(Problem::new(Kind::NotFound, "there is nothing here"))),
         Route::Call(_) | Route::Gemini => {
             let draft = Draft { door, principal: caller.principal.clone(), headers: parts.headers, path_model, path_stream, received };
-            asked(acceptor, &caller, draft, body).await
+            // The connection moves what it is given, more than once: the longest journey goes where it stays.
+            Box::pin(asked(acceptor, &caller, draft, body)).await
         }
     }
 }

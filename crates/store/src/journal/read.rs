@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::frame::{self, Entry};
 
-const CHUNK: usize = 256 * 1024;
+const CHUNK: u64 = 256 * 1024;
 
 /// Where a record ends: the number of the file, and the place in it.
 pub(crate) type Place = (u64, u64);
@@ -65,10 +65,7 @@ impl Reader {
         let Some((_, file)) = &mut self.file else { return Ok(false) };
         self.buffer.drain(..self.used);
         self.used = 0;
-        let before = self.buffer.len();
-        self.buffer.resize(before + CHUNK, 0);
-        let read = file.read(&mut self.buffer[before..])?;
-        self.buffer.truncate(before + read);
+        let read = file.take(CHUNK).read_to_end(&mut self.buffer)?;
         Ok(read > 0)
     }
 
