@@ -1,5 +1,6 @@
 //! When all goes well: every client with every provider, and what is kept of it.
 
+use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::deployment::Spec;
 use switchboard_engine::meter::Outcome;
 use switchboard_wire::Dialect;
@@ -277,6 +278,21 @@ async fn openrouter_clients_are_told_who_answered_and_what_it_cost() {
         assert!(frame["choices"][0].get("finish_reason").is_some(), "{frame}");
         assert!(frame["choices"][0].get("native_finish_reason").is_some(), "{frame}");
         assert_eq!(frame["provider"], "OpenAI");
+    }
+}
+
+#[tokio::test]
+async fn what_is_charged_goes_by_the_tier_that_served() {
+    let served = whole(Dialect::OpenAiChat).replacen('{', r#"{"service_tier":"flex","#, 1);
+    for body in [whole(Dialect::OpenAiChat), served.as_str()] {
+        let upstream = Scripted::start(vec![json("200 OK", body)]).await;
+        let rig = Rig::new(vec![Spec { model: "gpt-5-mini".to_owned(), ..priced(&upstream) }]);
+        let told = rig.ask(&ask(Dialect::OpenAiChat, false)).await;
+        let record = rig.record();
+        let shown = told.header("x-litellm-response-cost").unwrap();
+        assert_eq!(shown, record.cost.unwrap().to_string(), "{body}");
+        assert_eq!(record.charged, NanoUsd::from_pico(record.cost.unwrap()), "{body}: what the ledger has is what is told");
+        assert_eq!(record.tried[0].cost, record.cost, "{body}");
     }
 }
 
