@@ -242,13 +242,12 @@ impl Meter {
         self.0.maybe_billed = error.maybe_billed;
         self.note(|record| record.outcome = Outcome::Failed(error.problem.kind));
         self.conclude();
-        self.close()
+        self.close(self.cost())
     }
 
     /// Writes down what became of the attempt under way, and tells the deployment's health.
-    fn close(&mut self) -> bool {
+    fn close(&mut self, cost: Option<PicoUsd>) -> bool {
         let Some(ticket) = self.0.ticket.take() else { return false };
-        let cost = self.cost();
         let (now, received, fault) = (clock::now(), self.0.received, self.0.fault.take());
         let (hedge, outrun) = self.0.lane.as_ref().map_or((false, false), |lane| (lane.is_hedge(), lane.has_lost() && fault.is_none()));
         let Some(record) = &mut self.0.record else { return false };
@@ -385,7 +384,6 @@ impl Meter {
 impl Drop for Meter {
     fn drop(&mut self) {
         let bill = self.bill();
-        let service = self.0.service.take();
         self.conclude();
         if let Some(tab) = &mut self.0.tab {
             tab.finish();
@@ -395,7 +393,7 @@ impl Drop for Meter {
                 record.estimated |= estimated;
             });
         }
-        self.close();
+        self.close(bill.map(|bill| bill.charged.pico()));
         let Watch { record, tab, lane, bonds, _permit: permit, .. } = &mut *self.0;
         if let Some(lane) = lane.take_if(|lane| lane.leaves()) {
             if let Some(record) = record.take() {
@@ -406,7 +404,7 @@ impl Drop for Meter {
         self.join_others();
         if let Some(mut record) = self.0.record.take() {
             record.cost = if record.served == Served::Asked { bill.map(|bill| bill.charged.pico()) } else { Some(PicoUsd(0)) };
-            (record.bill, record.service) = (bill.filter(|_| record.served == Served::Asked), service);
+            record.bill = bill.filter(|_| record.served == Served::Asked);
             record.first_content = self.0.begun.or(record.first_content);
             if self.0.shown.as_ref().is_some_and(|shown| shown.load(Ordering::Relaxed)) {
                 record.status = 200;
@@ -414,6 +412,7 @@ impl Drop for Meter {
             if let Some(decision) = &mut record.decision {
                 decision.compare(record.usage.as_ref(), &self.0.counted, self.0.service.as_deref());
             }
+            record.service = self.0.service.take();
             record.duration = self.0.received.elapsed();
             if let Some(deployment) = record.deployment.as_ref().filter(|_| record.outcome == Outcome::Complete) {
                 let now = self.0.received + record.duration;
