@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::control::{is_steering, is_withheld};
-use switchboard_wire::dialect::{Profile, Thinking};
+use switchboard_wire::half::{Profile, Thinking};
 use switchboard_wire::outline::Edits;
 use switchboard_wire::{Dialect, Operation};
 

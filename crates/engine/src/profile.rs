@@ -1,7 +1,7 @@
 //! What a model can do, from its rows. What they do not say stays unknown.
 
 use switchboard_wire::Dialect;
-use switchboard_wire::dialect::{Profile, Thinking};
+use switchboard_wire::half::{Profile, Thinking};
 
 use crate::catalog::{Catalog, ModelCard, Provider};
 

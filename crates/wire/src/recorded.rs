@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use crate::assemble::Assembly;
 use crate::chat::PartBody;
-use crate::dialect::{Dialect, Head, Memo, Outbound, Profile, Stamp};
+use crate::dialect::Dialect;
 use crate::event::{Event, EventWriter};
 use crate::grammar::Grammar;
+use crate::half::{Head, Memo, Outbound, Profile, Stamp};
 use crate::problem::Fault;
 use crate::relay::{Output, Relay};
 use crate::reply::ChatReply;

@@ -154,7 +154,7 @@ fn token_counts() {
             count::same(dialect, &body, &outline, "other").expect("spliced");
             let chat = count::chat_body(dialect, &body).expect("a chat request");
             if let Some(inbound) = dialect.inbound() {
-                let head = crate::dialect::Head { path_model: Some("m"), ..Default::default() };
+                let head = crate::half::Head { path_model: Some("m"), ..Default::default() };
                 inbound.read_request(&head, &chat.join()).unwrap_or_else(|error| panic!("{api}: {error}"));
             }
         }

@@ -28,9 +28,10 @@ mod tests;
 use http::{HeaderMap, StatusCode};
 
 use crate::chat::ChatRequest;
-use crate::dialect::{Dialect, Memo, Outbound, Profile, Written};
+use crate::dialect::Dialect;
 use crate::event::{Event, EventReader, Frame};
 use crate::framing::Framing;
+use crate::half::{Memo, Outbound, Profile, Written};
 use crate::problem::{Fault, Malformed, Unsupported};
 use crate::reply::ChatReply;
 

@@ -6,10 +6,11 @@ use serde_json::value::RawValue;
 
 use super::HERE;
 use crate::chat::{ChatRequest, Media, MediaSource, OutputFormat, Part, PartBody, Role, ToolChoice};
-use crate::dialect::{Memo, Profile, Written};
 use crate::fields::Fields;
+use crate::half::{Memo, Profile, Written};
 use crate::json;
 use crate::loss::{Losses, Why};
+use crate::pen::{Refusal, knob};
 use crate::problem::Unsupported;
 
 /// Models that share the names of their inputs.
@@ -81,17 +82,10 @@ struct Pen {
     input: Vec<(String, Vec<u8>)>,
     images: Vec<String>,
     losses: Losses,
-    /// The first piece of content that cannot be sent.
-    refused: Option<Unsupported>,
+    refused: Refusal,
 }
 
 impl Pen {
-    fn refuse(&mut self, field: &str, why: &str) {
-        if self.refused.is_none() {
-            self.refused = Some(Unsupported::new(field, HERE, why));
-        }
-    }
-
     fn set<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         let mut json = Vec::new();
         json::write_value(&mut json, value);
@@ -112,15 +106,14 @@ impl Pen {
 /// Writes a request.
 pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let model = profile.model.as_deref().unwrap_or(&request.model);
-    let mut pen = Pen { family: Family::of(model), input: Vec::new(), images: Vec::new(), losses: Losses::new(), refused: None };
+    let mut pen =
+        Pen { family: Family::of(model), input: Vec::new(), images: Vec::new(), losses: Losses::new(), refused: Refusal::new(HERE) };
     refuse_forms(&mut pen, request);
     write_turns(&mut pen, request);
     write_images(&mut pen);
     write_knobs(&mut pen, request, profile);
     write_extra(&mut pen, request);
-    if let Some(refused) = pen.refused {
-        return Err(refused);
-    }
+    pen.refused.into_result()?;
     let body = json::object(|out| {
         out.option("version", version(model));
         out.object("input", |out| {
@@ -135,22 +128,13 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written,
 
 /// What the answer cannot be or hold.
 fn refuse_forms(pen: &mut Pen, request: &ChatRequest) {
-    let sampling = &request.sampling;
     if !request.tools.is_empty() && request.tool_choice != Some(ToolChoice::None) {
-        pen.refuse("tools", "this provider's models take a prompt and know no tools");
+        pen.refused.add("tools", "this provider's models take a prompt and know no tools");
     }
     if !matches!(request.output, OutputFormat::Text) {
-        pen.refuse("response_format", "this provider does not hold its models to JSON");
+        pen.refused.add("response_format", "this provider does not hold its models to JSON");
     }
-    if sampling.n.is_some_and(|n| n > 1) {
-        pen.refuse("n", "this provider gives one answer to a request");
-    }
-    if sampling.logprobs == Some(true) || sampling.top_logprobs.is_some_and(|top| top > 0) {
-        pen.refuse("logprobs", "this provider does not tell likelihoods");
-    }
-    if request.modalities.iter().any(|modality| modality != "text") {
-        pen.refuse("modalities", "this provider answers in text alone");
-    }
+    pen.refused.answers(request, "this provider does not tell likelihoods");
 }
 
 /// The conversation as one prompt.
@@ -219,9 +203,9 @@ fn text_of(pen: &mut Pen, parts: &[Part], field: &str) -> Option<String> {
             }
             PartBody::Reasoning(_) | PartBody::Hosted(_) => pen.losses.add(at, Why::Approximated),
             PartBody::ToolCall(_) | PartBody::ToolResult(_) => {
-                pen.refuse(&at, "this provider's models take a prompt, which cannot hold calls of tools");
+                pen.refused.add(&at, "this provider's models take a prompt, which cannot hold calls of tools");
             }
-            PartBody::Audio(_) | PartBody::Video(_) | PartBody::File(_) => pen.refuse(&at, "this provider takes text and images"),
+            PartBody::Audio(_) | PartBody::Video(_) | PartBody::File(_) => pen.refused.add(&at, "this provider takes text and images"),
         }
     }
     (!texts.is_empty()).then(|| texts.join("\n"))
@@ -229,7 +213,7 @@ fn text_of(pen: &mut Pen, parts: &[Part], field: &str) -> Option<String> {
 
 fn put_aside(pen: &mut Pen, media: &Media, at: &str) {
     if !pen.family.lists_images && !pen.images.is_empty() {
-        return pen.refuse(at, "this model takes one image");
+        return pen.refused.add(at, "this model takes one image");
     }
     match &media.source {
         MediaSource::Url(url) if url.starts_with("https://") || url.starts_with("http://") => pen.images.push(url.clone()),
@@ -237,7 +221,7 @@ fn put_aside(pen: &mut Pen, media: &Media, at: &str) {
             let media_type = media.media_type.as_deref().unwrap_or("application/octet-stream");
             pen.images.push(format!("data:{media_type};base64,{bytes}"));
         }
-        _ => pen.refuse(at, "this provider takes images from URLs or as base64"),
+        _ => pen.refused.add(at, "this provider takes images from URLs or as base64"),
     }
     if media.detail.is_some() {
         pen.losses.dropped("detail");
@@ -277,16 +261,8 @@ fn write_knobs(pen: &mut Pen, request: &ChatRequest, profile: &Profile) {
         Some(_) if pen.family.knobs.is_none() => pen.losses.dropped("verbosity"),
         verbosity => pen.knob("verbosity", verbosity.as_ref()),
     }
-    let lost = [
-        ("top_a", sampling.top_a.is_some()),
-        ("logit_bias", sampling.logit_bias.as_deref().is_some_and(|bias| bias.trim() != "{}")),
-        ("user", request.user.is_some()),
-        ("prompt_cache_key", request.cache_key.is_some()),
-        ("store", request.store == Some(true)),
-        ("metadata", !request.metadata.is_empty()),
-        ("service_tier", request.service_tier.as_deref().is_some_and(|tier| !matches!(tier, "auto" | "default"))),
-    ];
-    lost.into_iter().filter(|(_, is_set)| *is_set).for_each(|(name, _)| pen.losses.dropped(name));
+    knob::lose(&mut pen.losses, [("top_a", sampling.top_a.is_some()), ("logit_bias", knob::is_biased(sampling))]);
+    knob::lose_labels(&mut pen.losses, request, &["verbosity"]);
 }
 
 /// The sequences are one text with commas between them, so none may hold one.
@@ -333,6 +309,6 @@ fn write_extra(pen: &mut Pen, request: &ChatRequest) {
     let Some((_, input)) = request.extra.fields().iter().find(|(key, _)| key == "input") else { return };
     match Fields::nested(input) {
         Ok(fields) => fields.rest(HERE).fields().iter().for_each(|(key, value)| pen.set::<RawValue>(key, value)),
-        Err(_) => pen.refuse("input", "it must be an object"),
+        Err(_) => pen.refused.add("input", "it must be an object"),
     }
 }

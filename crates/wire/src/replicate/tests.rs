@@ -3,9 +3,9 @@ use serde_json::{Value, json};
 
 use super::Replicate;
 use crate::chat::{ChatRequest, Function, Media, MediaSource, Message, OutputFormat, Part, PartBody, Reasoning, Role, Tool, ToolResult};
-use crate::dialect::{Memo, Outbound, Profile};
 use crate::event::{Event, Frame};
 use crate::extra::Extra;
+use crate::half::{Memo, Outbound, Profile};
 use crate::json::raw;
 use crate::problem::{Fault, Kind};
 use crate::recorded::{events, exchanges, text_of};

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{assembled, cut_everywhere, dialect, events_of_stream, normal, summary};
 use crate::assemble::Assembly;
-use crate::dialect::{Head, Inbound, Memo, Outbound, Profile};
 use crate::framing::Framing;
 use crate::grammar::Grammar;
+use crate::half::{Head, Inbound, Memo, Outbound, Profile};
 
 const APIS: [&str; 5] = [
     "gemini.generateContent",

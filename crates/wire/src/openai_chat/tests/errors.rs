@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::control;
-use crate::dialect::{Flavor, Head, Inbound, Memo, Outbound};
+use crate::dialect::Flavor;
 use crate::event::Frame;
 use crate::frames::Frames;
+use crate::half::{Head, Inbound, Memo, Outbound};
 use crate::openai_chat::OpenAiChat;
 use crate::outline::Outline;
 use crate::problem::{Kind, Problem};

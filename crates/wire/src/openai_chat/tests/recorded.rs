@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::support::{exchanges, lines, read_stream};
 use crate::chat::PartBody;
-use crate::dialect::{Head, Inbound, Memo, Outbound};
+use crate::half::{Head, Inbound, Memo, Outbound};
 use crate::openai_chat::OpenAiChat;
 use crate::problem::Fault;
 use crate::reply::ChatReply;

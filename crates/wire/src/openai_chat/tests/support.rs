@@ -4,9 +4,9 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::assemble::Assembly;
-use crate::dialect::{Inbound, Memo, Outbound, Stamp};
 use crate::event::{Event, EventReader};
 use crate::grammar::Grammar;
+use crate::half::{Inbound, Memo, Outbound, Stamp};
 use crate::problem::Fault;
 use crate::relay::{Output, Relay};
 use crate::reply::ChatReply;
