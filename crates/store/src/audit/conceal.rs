@@ -61,7 +61,7 @@ fn hidden(key: &hmac::Key, value: Value) -> Value {
 
 fn mark(key: &hmac::Key, text: &[u8]) -> String {
     let tag = hmac::sign(key, text);
-    format!("hmac:{}", super::hex(tag.as_ref().get(..8).unwrap_or_default()))
+    format!("hmac:{}", hex::encode(tag.as_ref().get(..8).unwrap_or_default()))
 }
 
 fn is_secret(name: &str) -> bool {

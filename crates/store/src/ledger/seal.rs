@@ -7,9 +7,9 @@ use ring::digest::{Context, SHA256};
 use sqlx::{Any, Row, Transaction};
 
 use crate::error::StoreError;
-use crate::open::micros;
 use crate::rows::Cell;
 use crate::sql::{Kind, Sql};
+use crate::time::micros;
 
 /// Gateways seal one after another only with themselves.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(728394651, hashtext($1))";
@@ -86,7 +86,6 @@ impl Sum {
         let mut chained = Context::new(&SHA256);
         chained.update(before.as_bytes());
         chained.update(self.rows.finish().as_ref());
-        let digest = chained.finish();
-        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(chained.finish())
     }
 }

@@ -11,7 +11,7 @@ use crate::admin::form::Form;
 use crate::admin::rows::{self, IN_METADATA};
 use crate::admin::{Answer, Refused, Request, defaults, duration, spent};
 use crate::app::App;
-use crate::auth::{Caller, digest, hex, mint};
+use crate::auth::{Caller, digest, mint};
 use crate::authz::contain::{self, Bounds};
 use crate::authz::object::{self, Standing};
 
@@ -122,7 +122,7 @@ pub(in crate::admin) async fn new_key(desk: &Desk, app: &Arc<App>, form: &Form) 
     };
     let now = Time::now();
     let mut key: Key = rows::merged(&Key::default(), &only_columns(form), &[])?;
-    key.token = hex(&digest(secret.as_bytes()));
+    key.token = hex::encode(&digest(secret.as_bytes()));
     key.verifier = app.keys.load().pepper().map(|pepper| pepper.proof(&secret));
     key.key_name = Some(mint::short(&secret));
     key.metadata = rows::metadata(form, key.metadata);
