@@ -8,6 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::control::{is_steering, is_withheld};
+use switchboard_wire::dialect::Flavor;
 use switchboard_wire::half::{Profile, Thinking};
 use switchboard_wire::outline::Edits;
 use switchboard_wire::{Dialect, Operation};
@@ -128,6 +129,8 @@ pub struct Deployment {
     pub ask_usage: bool,
     /// Whether the provider is a gateway itself.
     pub gateway: bool,
+    /// The API that its answers in OpenAI's formats are made for.
+    pub flavor: Flavor,
     /// The dialects in which it looks up no web addresses.
     pub bytes_only: Vec<Dialect>,
     /// The headers of answers that say where they came from.
@@ -173,6 +176,7 @@ impl Deployment {
             profile,
             ask_usage: provider.stream_usage == StreamUsage::Option,
             gateway: provider.gateway,
+            flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, card.as_ref(), &spec.traits),
             card,
@@ -211,6 +215,7 @@ impl Deployment {
             profile: Profile::default(),
             ask_usage: false,
             gateway: provider.gateway,
+            flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, None, &spec.traits),
             marks: marks(&spec),

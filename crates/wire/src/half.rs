@@ -3,6 +3,8 @@
 //! The inbound half is spoken by clients, the outbound half by providers; some dialects have one alone. What passes through them
 //! besides the meaning is here too: what stands beside a body, what the target can do, what the reader of a reply must remember.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
@@ -72,6 +74,49 @@ pub struct Profile {
     pub vendor: Option<String>,
     /// The most stop sequences it takes.
     pub max_stop: Option<usize>,
+    /// What it calls its inputs, where the API leaves that to the model and this one is unusual.
+    pub inputs: Option<Arc<Inputs>>,
+}
+
+/// What a model calls its inputs, for an API that leaves that to the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inputs {
+    /// The token limit.
+    pub limit: String,
+    /// What stands before the conversation.
+    pub system: String,
+    /// An image.
+    pub image: String,
+    /// Whether that is a list of images.
+    pub lists_images: bool,
+    /// The knobs it has, where all are known.
+    pub knobs: Option<Vec<String>>,
+    /// The effort of reasoning, where it can be told.
+    pub effort: Option<String>,
+    /// The budget of reasoning, where it can be told.
+    pub budget: Option<String>,
+}
+
+impl Default for Inputs {
+    /// The names that most language models use.
+    fn default() -> Self {
+        Self {
+            limit: "max_tokens".to_owned(),
+            system: "system_prompt".to_owned(),
+            image: "image".to_owned(),
+            lists_images: false,
+            knobs: None,
+            effort: None,
+            budget: None,
+        }
+    }
+}
+
+impl Inputs {
+    /// Whether it may have that knob.
+    pub fn knows(&self, knob: &str) -> bool {
+        self.knobs.as_ref().is_none_or(|knobs| knobs.iter().any(|known| known == knob))
+    }
 }
 
 /// How a model is told to think.

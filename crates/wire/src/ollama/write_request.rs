@@ -109,7 +109,7 @@ fn write_think(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest, profi
     // Levels are refused by models that only know on and off.
     let has_levels = match &profile.efforts {
         Some(efforts) => !efforts.is_empty(),
-        None => profile.thinking == Some(Thinking::Effort) || request.model.contains("gpt-oss"),
+        None => profile.thinking == Some(Thinking::Effort),
     };
     let level = match effort {
         "minimal" | "low" => "low",

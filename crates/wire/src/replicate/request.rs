@@ -1,4 +1,4 @@
-//! A request as this API expects it: one prompt, and knobs by the names of the model's family.
+//! A request as this API expects it: one prompt, and knobs by the names the model gives them.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -7,68 +7,15 @@ use serde_json::value::RawValue;
 use super::HERE;
 use crate::chat::{ChatRequest, Media, MediaSource, OutputFormat, Part, PartBody, Role, ToolChoice};
 use crate::fields::Fields;
-use crate::half::{Memo, Profile, Written};
+use crate::half::{Inputs, Memo, Profile, Written};
 use crate::json;
 use crate::loss::{Losses, Why};
 use crate::pen::{Refusal, knob};
 use crate::problem::Unsupported;
 
-/// Models that share the names of their inputs.
-struct Family {
-    limit: &'static str,
-    system: &'static str,
-    image: &'static str,
-    /// Whether `image` is a list.
-    lists_images: bool,
-    /// The knobs of its schema, where one schema holds for the family.
-    knobs: Option<&'static [&'static str]>,
-    effort: Option<&'static str>,
-    budget: Option<&'static str>,
-}
-
-/// What most language models here call their inputs.
-const USUAL: Family =
-    Family { limit: "max_tokens", system: "system_prompt", image: "image", lists_images: false, knobs: None, effort: None, budget: None };
-
 /// Inputs of models that a client may name as it would name them here.
 const OWN: [&str; 7] =
     ["max_new_tokens", "min_new_tokens", "min_tokens", "prompt_template", "length_penalty", "dynamic_thinking", "max_image_resolution"];
-
-impl Family {
-    fn of(model: &str) -> Self {
-        let (owner, name) = model.split_once('/').unwrap_or(("", model));
-        let of_owner = |asked: &str, start: &str| owner == asked && name.starts_with(start);
-        match () {
-            // Its open models are served like anyone's.
-            () if owner == "openai" && !name.starts_with("gpt-oss") => Self {
-                limit: "max_completion_tokens",
-                image: "image_input",
-                lists_images: true,
-                knobs: Some(&["temperature", "top_p", "frequency_penalty", "presence_penalty", "verbosity"]),
-                effort: Some("reasoning_effort"),
-                ..USUAL
-            },
-            () if of_owner("google", "gemini") => Self {
-                limit: "max_output_tokens",
-                system: "system_instruction",
-                image: "images",
-                lists_images: true,
-                knobs: Some(&["temperature", "top_p"]),
-                budget: Some("thinking_budget"),
-                ..USUAL
-            },
-            // Older containers, and those of the community.
-            () if version(model).is_some() || of_owner("meta", "llama-2") || owner == "mistralai" => {
-                Self { limit: "max_new_tokens", ..USUAL }
-            }
-            () => USUAL,
-        }
-    }
-
-    fn knows(&self, knob: &str) -> bool {
-        self.knobs.is_none_or(|knobs| knobs.contains(&knob))
-    }
-}
 
 /// The version in `owner/name:version`.
 pub(super) fn version(model: &str) -> Option<&str> {
@@ -76,8 +23,9 @@ pub(super) fn version(model: &str) -> Option<&str> {
 }
 
 /// A request under way.
-struct Pen {
-    family: Family,
+struct Pen<'a> {
+    /// What the model calls its inputs.
+    names: &'a Inputs,
     /// The inputs, values as JSON text.
     input: Vec<(String, Vec<u8>)>,
     images: Vec<String>,
@@ -85,7 +33,7 @@ struct Pen {
     refused: Refusal,
 }
 
-impl Pen {
+impl Pen<'_> {
     fn set<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         let mut json = Vec::new();
         json::write_value(&mut json, value);
@@ -93,10 +41,10 @@ impl Pen {
         self.input.push((key.to_owned(), json));
     }
 
-    /// A knob, where the family's schema has it.
+    /// A knob, where the model's schema has it.
     fn knob<T: Serialize>(&mut self, key: &'static str, value: Option<&T>) {
         match value {
-            Some(value) if self.family.knows(key) => self.set(key, value),
+            Some(value) if self.names.knows(key) => self.set(key, value),
             Some(_) => self.losses.dropped(key),
             None => {}
         }
@@ -106,8 +54,9 @@ impl Pen {
 /// Writes a request.
 pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let model = profile.model.as_deref().unwrap_or(&request.model);
-    let mut pen =
-        Pen { family: Family::of(model), input: Vec::new(), images: Vec::new(), losses: Losses::new(), refused: Refusal::new(HERE) };
+    let usual = Inputs::default();
+    let names = profile.inputs.as_deref().unwrap_or(&usual);
+    let mut pen = Pen { names, input: Vec::new(), images: Vec::new(), losses: Losses::new(), refused: Refusal::new(HERE) };
     refuse_forms(&mut pen, request);
     write_turns(&mut pen, request);
     write_images(&mut pen);
@@ -127,7 +76,7 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written,
 }
 
 /// What the answer cannot be or hold.
-fn refuse_forms(pen: &mut Pen, request: &ChatRequest) {
+fn refuse_forms(pen: &mut Pen<'_>, request: &ChatRequest) {
     if !request.tools.is_empty() && request.tool_choice != Some(ToolChoice::None) {
         pen.refused.add("tools", "this provider's models take a prompt and know no tools");
     }
@@ -138,10 +87,10 @@ fn refuse_forms(pen: &mut Pen, request: &ChatRequest) {
 }
 
 /// The conversation as one prompt.
-fn write_turns(pen: &mut Pen, request: &ChatRequest) {
+fn write_turns(pen: &mut Pen<'_>, request: &ChatRequest) {
     let system: Vec<String> = text_of(pen, &request.system, "system").into_iter().collect();
     if !system.is_empty() {
-        let key = pen.family.system;
+        let key = &pen.names.system;
         pen.set(key, &system.concat());
     }
     let mut turns: Vec<(Role, String)> = Vec::new();
@@ -187,7 +136,7 @@ fn write_turns(pen: &mut Pen, request: &ChatRequest) {
 }
 
 /// The text of a turn; `None` where it has none. Its images are put aside.
-fn text_of(pen: &mut Pen, parts: &[Part], field: &str) -> Option<String> {
+fn text_of(pen: &mut Pen<'_>, parts: &[Part], field: &str) -> Option<String> {
     let mut texts: Vec<&str> = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let at = format!("{field}.{index}");
@@ -211,8 +160,8 @@ fn text_of(pen: &mut Pen, parts: &[Part], field: &str) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
-fn put_aside(pen: &mut Pen, media: &Media, at: &str) {
-    if !pen.family.lists_images && !pen.images.is_empty() {
+fn put_aside(pen: &mut Pen<'_>, media: &Media, at: &str) {
+    if !pen.names.lists_images && !pen.images.is_empty() {
         return pen.refused.add(at, "this model takes one image");
     }
     match &media.source {
@@ -228,19 +177,19 @@ fn put_aside(pen: &mut Pen, media: &Media, at: &str) {
     }
 }
 
-fn write_images(pen: &mut Pen) {
-    let (key, images) = (pen.family.image, std::mem::take(&mut pen.images));
+fn write_images(pen: &mut Pen<'_>) {
+    let (key, images) = (&pen.names.image, std::mem::take(&mut pen.images));
     match images.as_slice() {
         [] => {}
-        images if pen.family.lists_images => pen.set(key, images),
+        images if pen.names.lists_images => pen.set(key, images),
         [image, ..] => pen.set(key, image),
     }
 }
 
-fn write_knobs(pen: &mut Pen, request: &ChatRequest, profile: &Profile) {
+fn write_knobs(pen: &mut Pen<'_>, request: &ChatRequest, profile: &Profile) {
     let sampling = &request.sampling;
     if let Some(limit) = request.max_output_tokens {
-        let key = pen.family.limit;
+        let key = &pen.names.limit;
         pen.set(key, &limit);
     }
     for (key, value) in [("temperature", &sampling.temperature), ("top_p", &sampling.top_p), ("top_k", &sampling.top_k)] {
@@ -258,7 +207,7 @@ fn write_knobs(pen: &mut Pen, request: &ChatRequest, profile: &Profile) {
     write_reasoning(pen, request);
     match &request.verbosity {
         // No field of most models: one schema must say so.
-        Some(_) if pen.family.knobs.is_none() => pen.losses.dropped("verbosity"),
+        Some(_) if pen.names.knobs.is_none() => pen.losses.dropped("verbosity"),
         verbosity => pen.knob("verbosity", verbosity.as_ref()),
     }
     knob::lose(&mut pen.losses, [("top_a", sampling.top_a.is_some()), ("logit_bias", knob::is_biased(sampling))]);
@@ -266,11 +215,11 @@ fn write_knobs(pen: &mut Pen, request: &ChatRequest, profile: &Profile) {
 }
 
 /// The sequences are one text with commas between them, so none may hold one.
-fn write_stop(pen: &mut Pen, stop: &[String]) {
+fn write_stop(pen: &mut Pen<'_>, stop: &[String]) {
     if stop.is_empty() {
         return;
     }
-    if !pen.family.knows("stop_sequences") {
+    if !pen.names.knows("stop_sequences") {
         return pen.losses.dropped("stop");
     }
     let fit: Vec<&str> = stop.iter().map(String::as_str).filter(|text| !text.is_empty() && !text.contains(',')).collect();
@@ -282,12 +231,12 @@ fn write_stop(pen: &mut Pen, stop: &[String]) {
     }
 }
 
-fn write_reasoning(pen: &mut Pen, request: &ChatRequest) {
+fn write_reasoning(pen: &mut Pen<'_>, request: &ChatRequest) {
     let Some(reasoning) = &request.reasoning else { return };
     let off = reasoning.enabled == Some(false);
     let effort = reasoning.effort.as_deref().or(off.then_some("none"));
     let budget = reasoning.budget_tokens.or((off || effort == Some("none")).then_some(0));
-    match (pen.family.effort, effort, pen.family.budget, budget) {
+    match (&pen.names.effort, effort, &pen.names.budget, budget) {
         (Some(key), Some(effort), ..) => pen.set(key, effort),
         (_, _, Some(key), Some(budget)) => pen.set(key, &budget),
         (..) if effort.is_some() || budget.is_some() || reasoning.adaptive || reasoning.enabled == Some(true) => {
@@ -298,7 +247,7 @@ fn write_reasoning(pen: &mut Pen, request: &ChatRequest) {
 }
 
 /// Inputs in the model's own words win over translated ones.
-fn write_extra(pen: &mut Pen, request: &ChatRequest) {
+fn write_extra(pen: &mut Pen<'_>, request: &ChatRequest) {
     let own = request.extra.fields().iter().filter(|(key, _)| key != "input");
     for (key, value) in own {
         match OWN.contains(&key.as_str()) {
