@@ -26,7 +26,7 @@ use super::{
     pulse::{Exchange, Order, Pulse},
     screen,
     settings::{BodyLimits, Settings},
-    worker::Tasks,
+    tasks::Tasks,
 };
 
 /// What an HTTP/2 client says first.
