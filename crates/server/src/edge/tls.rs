@@ -1,7 +1,7 @@
 //! The certificate, and the authorities of clients' certificates, replaceable while running.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };

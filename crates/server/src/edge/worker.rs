@@ -2,9 +2,8 @@
 
 use std::{
     cell::RefCell,
-    future::{Future, poll_fn},
+    future::poll_fn,
     io,
-    pin::pin,
     rc::Rc,
     sync::{
         Arc,
@@ -19,7 +18,6 @@ use rustls::ServerConfig;
 use tokio::{
     runtime::{Builder, LocalOptions},
     sync::watch,
-    task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, sleep_until},
 };
 use tokio_rustls::TlsAcceptor;
@@ -30,7 +28,7 @@ use super::{
     connection::Protocols,
     guarded::Socket,
     listen::{Listener, Share, is_one_connections_fault},
-    pulse::{Clock, Limits, Order, Peer, Pulse, Stream},
+    pulse::{Clock, Limits, Order, Peer, Pulse},
     shutdown::Stage,
     tasks::Tasks,
 };

@@ -46,6 +46,8 @@ mod reconciling;
 mod references;
 mod reloading;
 mod routing;
+#[path = "../../../store/tests/it/schema.rs"]
+mod schema;
 mod scopes;
 mod security;
 mod service;
