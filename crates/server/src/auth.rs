@@ -121,7 +121,7 @@ impl Keys {
         let policy = Policy { user_on_team_keys: config.general.budget_of_user_on_team_keys };
         let tokens = config.general.jwt.as_ref().map(|settings| {
             // What it is made of has been looked at by whoever starts the gateway.
-            let transport = crate::transport::of(config).unwrap_or_else(|_| Transport::default());
+            let transport = crate::fleet::transport::of(config).unwrap_or_else(|_| Transport::default());
             Tokens { verifier: Verifier::new(settings, &places, transport), settings: Arc::new(settings.clone()) }
         });
         Self {

@@ -171,7 +171,7 @@ fn recorded_streams_are_written_and_read_back() {
 fn recorded_counts_are_read() {
     for row in crate::recorded::rows("corpus.jsonl", |api| api == "gemini.countTokens") {
         let body = row["request_body"].to_string();
-        let request = crate::gemini::read_count_request(&head_of(row), body.as_bytes()).unwrap();
+        let request = crate::gemini::read_count_request(&head_of(&row), body.as_bytes()).unwrap();
         assert!(!request.messages.is_empty());
         if row["status"] == 200 {
             let reply = row["response_body"].as_str().unwrap();
