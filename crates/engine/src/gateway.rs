@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::header::HeaderName;
 
 use crate::admit::{Admission, Micros, NanoUsd};
 use crate::answer::{Answer, StreamBody};
@@ -266,10 +267,15 @@ impl Gateway {
     }
 }
 
+const SESSIONS: [HeaderName; 3] = [
+    HeaderName::from_static("x-litellm-session-id"),
+    HeaderName::from_static("x-session-id"),
+    HeaderName::from_static("x-litellm-trace-id"),
+];
+
 /// The session a caller counts its call to.
 fn session(call: &Call) -> Option<String> {
-    let named = ["x-litellm-session-id", "x-session-id", "x-litellm-trace-id"].into_iter().find_map(|name| call.headers.get(name));
-    named.and_then(|value| value.to_str().ok()).map(str::to_owned)
+    SESSIONS.iter().find_map(|name| call.headers.get(name)).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 impl std::fmt::Debug for Gateway {
