@@ -2,6 +2,7 @@
 
 mod canaries;
 mod foreign;
+mod grid;
 mod injection;
 mod matrix;
 mod outward;
