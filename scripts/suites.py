@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from install import NODE_SUITE, PYTHON_SUITE, ROOT
+from install import CONTRACT, NODE_SUITE, PYTHON_SUITE, ROOT
 
 CARGO = os.environ.get("CARGO", "cargo")
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
@@ -160,6 +160,19 @@ def crash(_):
     return tally
 
 
+def contract(installed):
+    """The whole API against its own document: one test for each operation, some requests each."""
+    suite = str((CONTRACT / "run.py").relative_to(ROOT))
+    if not installed.interpreter:
+        return skip([suite], installed.missing)
+    binary = gateway()
+    if not binary:
+        return Tally(failed=1)
+    status, text = shown([installed.interpreter, suite], env=os.environ | {"SWITCHBOARD_BIN": binary})
+    found = re.search(r"(\d+) passed, (\d+) failed", text)
+    return Tally(int(found.group(1)), int(found.group(2))) if found else one(status or 1)
+
+
 def replay(_):
     """Recorded traffic: one test for each part of the run, thousands of exchanges each."""
     binary = gateway()
@@ -175,4 +188,4 @@ def replay(_):
     return tally
 
 
-PARTS = {"lint": lint, "rust": rust, "python": python, "litellm": litellm, "node": node, "crash": crash, "replay": replay}
+PARTS = {"lint": lint, "rust": rust, "python": python, "litellm": litellm, "node": node, "contract": contract, "crash": crash, "replay": replay}

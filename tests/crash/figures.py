@@ -20,10 +20,13 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from crash import hostile, money, outages
+from crash import clients, hostile, limits, money, outages
 
-FIGURES = {"m1": money.m1, "m2": money.m2, "m5": money.m5, "m8": money.m8, "d4": outages.d4, "d5": outages.d5,
-           "c14": hostile.c14, "s2": hostile.s2, "x2": hostile.x2}
+FIGURES = {
+    "m1": money.m1, "m2": money.m2, "m5": money.m5, "m8": money.m8, "m12": limits.m12, "m13": limits.m13,
+    "d1": outages.d1, "d2": outages.d2, "d3": outages.d3, "d4": outages.d4, "d5": outages.d5,
+    "c1": clients.c1, "c2": clients.c2, "c3": clients.c3, "c8": clients.c8, "c14": hostile.c14, "s2": hostile.s2, "x2": hostile.x2,
+}
 
 
 def main():

@@ -8,13 +8,13 @@ import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
 import services
-from crash.stage import MASTER_KEY, Found, Gateway, Line, ask, asked, binary, chat, schema
+from crash.outages import postgres
+from crash.stage import MASTER_KEY, Found, Gateway, Line, ask, asked, binary, chat
 
 ECHO = {"model_name": "good", "litellm_params": {"model": "demo/echo"}}
 STATEMENTS = [
@@ -41,32 +41,6 @@ def texts(count):
     made = [quote + (statement + " --").format(f"{{}}{quote}") if quote else statement for quote in QUOTES for statement in STATEMENTS] + ODD
     made = made[:: max(1, len(made) // count)][:count] if count < len(made) else made
     return [(f"zq{at}x", text.format(f"zq{at}x") if "{" in text else f"zq{at}x{text}") for at, text in enumerate(made)]
-
-
-@contextlib.contextmanager
-def postgres(*options):
-    """A PostgreSQL of one's own: (address, file of its log); nothing without its programs."""
-    named = os.environ.get("TEST_POSTGRES_BIN")
-    folder = pathlib.Path(named) if named else services.postgres_folder()[0]
-    if folder is None:
-        print("  skipped: there is no PostgreSQL")
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="switchboard-pg-", ignore_cleanup_errors=True) as home:
-        os.chmod(home, 0o755)
-        process, address = services.start_postgres(folder, home, [part for option in options for part in ("-c", option)])
-        try:
-            yield Postgres(process, address, pathlib.Path(home), folder)
-        finally:
-            process.send_signal(services.signal.SIGINT)
-            process.wait()
-
-
-class Postgres:
-    """A running one."""
-
-    def __init__(self, process, address, home, folder):
-        self.process, self.address, self.home, self.folder = process, address, home, folder
 
 
 def requests(document, text):

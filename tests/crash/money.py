@@ -4,18 +4,9 @@ import asyncio
 import pathlib
 import random
 import signal
-import sqlite3
 import time
 
-from crash.stage import CENT, INPUT_NANO, OUTPUT_NANO, PROMPT_TOKENS, Found, Gateway, Provider, ask, asked, barrier, chat, schema
-
-
-async def burst(ports, key, each):
-    gate = barrier(len(ports) * each)
-    calls = [ask(port, "POST", "/v1/chat/completions", chat("cent"), key, gate) for port in ports for _ in range(each)]
-    answers = await asyncio.gather(*calls)
-    statuses = [status for status, _headers, _text in answers]
-    return {status: statuses.count(status) for status in set(statuses)}
+from crash.stage import CENT, INPUT_NANO, OUTPUT_NANO, PROMPT_TOKENS, Found, Gateway, Provider, ask, asked, burst, chat, rows, schema
 
 
 async def m1(folder, count, timed):
@@ -66,13 +57,6 @@ async def m2(folder, count, timed):
         for gateway in gateways:
             wrong.expect(gateway.stop() == 0, "a gateway did not end with 0")
     return wrong + gateways[0].verify(address)
-
-
-def rows(gateway):
-    database = sqlite3.connect(f"file:{gateway.folder / 'data' / 'switchboard.db'}?mode=ro", uri=True)
-    found = database.execute("SELECT call, amount, estimated FROM ledger WHERE kind = 'settle'").fetchall()
-    database.close()
-    return found
 
 
 async def m5(folder, count, timed):

@@ -7,6 +7,7 @@ import pathlib
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -202,8 +203,8 @@ def schema():
 class Provider:
     """Answers slowly, and notes when it was asked and when it was left alone."""
 
-    def __init__(self, pieces=40, pause=0.02):
-        self.pieces, self.pause = pieces, pause
+    def __init__(self, pieces=40, pause=0.02, word="word "):
+        self.pieces, self.pause, self.word = pieces, pause, word
         self.asked, self.left, self.sent = {}, {}, {}
 
     async def start(self):
@@ -249,12 +250,13 @@ class Provider:
         if stream:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         for piece in range(self.pieces):
-            await asyncio.wait([gone], timeout=self.pause)
+            await asyncio.wait([gone], timeout=self.pause) if self.pause else await asyncio.sleep(0)
             if gone.done():
                 return False
             self.sent[mark] = piece + 1
             if stream:
-                self._event(writer, {"choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": None}]})
+                self._event(writer, {"choices": [{"index": 0, "delta": {"content": self.word}, "finish_reason": None}]})
+                await self._drained(writer, gone)
         if stream:
             self._event(writer, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
             self._event(writer, {"choices": [], "usage": usage})
@@ -262,11 +264,19 @@ class Provider:
         else:
             answer = json.dumps({
                 "id": "c", "object": "chat.completion", "created": 1, "model": "gpt-4o-mini", "usage": usage,
-                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "word " * self.pieces}}],
+                "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": self.word * self.pieces}}],
             }).encode()
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(answer), answer))
         await writer.drain()
         return True
+
+    @staticmethod
+    async def _drained(writer, gone):
+        """Until the gateway has taken it, or is gone."""
+        if writer.transport.get_write_buffer_size() > 65536:
+            drained = asyncio.ensure_future(writer.drain())
+            await asyncio.wait([drained, gone], return_when=asyncio.FIRST_COMPLETED)
+            drained.cancel()
 
     @staticmethod
     def _event(writer, said):
@@ -309,3 +319,68 @@ class Cable:
             pass
         finally:
             writer.close()
+
+
+async def burst(ports, key, each):
+    gate = barrier(len(ports) * each)
+    calls = [ask(port, "POST", "/v1/chat/completions", chat("cent"), key, gate) for port in ports for _ in range(each)]
+    answers = await asyncio.gather(*calls)
+    statuses = [status for status, _headers, _text in answers]
+    return {status: statuses.count(status) for status in set(statuses)}
+
+
+def rows(gateway):
+    database = sqlite3.connect(f"file:{gateway.folder / 'data' / 'switchboard.db'}?mode=ro", uri=True)
+    found = database.execute("SELECT call, amount, estimated FROM ledger WHERE kind = 'settle'").fetchall()
+    database.close()
+    return found
+
+
+class Load:
+    """What came of requests at a steady rate: when each was due, how long it took, what it was answered."""
+
+    def __init__(self):
+        self.due, self.took, self.answers, self.hung = [], [], [], 0
+
+    @property
+    def statuses(self):
+        return {status: self.answers.count(status) for status in sorted(set(self.answers))}
+
+    def only(self, *allowed):
+        return set(self.answers) <= set(allowed) and not self.hung
+
+    def between(self, start, end):
+        """How long those took that were due then."""
+        return [took for due, took in zip(self.due, self.took) if start <= due < end]
+
+
+async def steady(port, rate, seconds, keys=(MASTER_KEY,), model="cent", patience=10, load=None):
+    """So many requests a second, due whether or not those before are answered. Times are of the monotonic clock."""
+    load, lines, running = load or Load(), [], set()
+
+    async def one(due, key):
+        line = lines.pop() if lines else Line(port)
+        try:
+            status, _text = await asyncio.wait_for(line.ask("POST", "/v1/chat/completions", chat(model), key), patience)
+        except asyncio.TimeoutError:
+            load.hung += 1
+            return
+        except (ConnectionError, OSError, asyncio.IncompleteReadError):
+            status = 0
+        load.due.append(due)
+        load.took.append(time.monotonic() - due)
+        load.answers.append(status)
+        lines.append(line)
+
+    began = time.monotonic()
+    for at in range(int(rate * seconds)):
+        due = began + at / rate
+        if (wait := due - time.monotonic()) > 0:
+            await asyncio.sleep(wait)
+        task = asyncio.ensure_future(one(due, keys[at % len(keys)]))
+        running.add(task)
+        task.add_done_callback(running.discard)
+    await asyncio.gather(*running)
+    for line in lines:
+        line.close()
+    return load

@@ -227,7 +227,10 @@ async fn answer(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &s
     if let (Err(refused), Some(trust)) = (&answer, &app.trust)
         && matches!(refused.status.as_u16(), 401 | 403)
     {
-        let asked = request.body.as_ref();
+        // What is no field of the route is nobody's to keep.
+        let row = routes::rows().find(|row| row.path == pattern && parts.method == row.method);
+        let asked = request.body.as_ref().zip(row).map(|(body, row)| form::known(row.form, body));
+        let asked = asked.as_ref();
         let (caller, action) = (request.caller.as_ref(), parts.method.as_str());
         trust.denied(Denial { caller, action, route: pattern, asked, from, request_id: &request.id }).await;
     }

@@ -78,7 +78,8 @@ fn fixture(gateway: &Managed, round: usize) -> Fixture {
     };
     let mut ids = HashMap::from([
         (Whose::Own, set("a-one", "member", "orga")),
-        (Whose::Sibling, set("a-two", "peer", "orga")),
+        // Its organization is also the caller's, and changes with the caller's team.
+        (Whose::Sibling, set("a-two", "peer", "no-organization")),
         (Whose::Other, set("b-one", "stranger", "orgb")),
     ]);
     let absent = ["team", "user", "organization", "project"].map(|kind| (kind, named(&format!("no-{kind}"))));
