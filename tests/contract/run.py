@@ -28,7 +28,7 @@ MODELS = [{"model_name": name, "litellm_params": {"model": "demo/echo"}, "model_
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--examples", type=int, default=4, help="requests of an operation, at most")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="switchboard-contract-") as folder, Gateway({"model_list": MODELS}) as gateway:

@@ -1,14 +1,37 @@
 #!/usr/bin/env python3
-"""The figures of money over HTTP, each a command, on a gateway of its own.
+"""The figures over HTTP, each a command, on a gateway of its own.
 
-    tests/crash/figures.py [m1] [m2] [m5] [m8] [d4] [d5] [--count N] [--untimed]
+    tests/crash/figures.py [NAME …] [--count N] [--untimed]
 
+Money (`money.py`)
 - m1: 1,000 requests of $0.01 at once on $1.00: exactly 100 are answered, the ledger has $1.00 (SQLite);
 - m2: the same over four gateways on PostgreSQL (`TEST_DATABASE_URL`), 250 at each;
 - m5: SIGTERM while 200 streams are under way: every answer whole and in the ledger at its price, the gateway ends with 0;
-- m8: 500 clients leave at random points: the provider is left within 250 ms (99 of 100), and each has a row in the ledger;
+- m8: 500 clients leave at random points: the provider is left within 250 ms (99 of 100), and each has a row in the ledger.
+
+Limits (`limits.py`)
+- m12: 1,000 requests at once on a limit of 100: 100 are answered, at one gateway and at three with a Redis between them;
+- m13: tokens, for three minutes (`--count` seconds): never more than the limit, and 97 % of it.
+
+Outages (`outages.py`)
+- d1: Redis is frozen at 500 requests a second: nothing hangs or fails, limits hold, shared again within 2 s;
+- d2: PostgreSQL is away for 60 s (`--count`): who is known is served, nobody is told 401, nothing that was spent is lost;
+- d3: PostgreSQL has no connection to give: 503 with `Retry-After`, never 401;
 - d4: a gateway starts while its database is away, and manages keys within 5 s of its return; nobody is told that a key is wrong;
 - d5: everything that is known of keys is forgotten under load, again and again: every call is answered, none refused.
+
+Clients (`clients.py`, `parsers.py`)
+- c1, c2: 5,000 slow heads, 2,000 slow bodies: closed within 15 s and 25 s, and nobody else feels it;
+- c3: 2,000 readers who take a byte a second: cut after a minute, at most 40 KiB each, each in the ledger;
+- c8: 10,000 connections that idle: what each costs;
+- c10: 2,000 bodies that readers may read differently: what is forwarded all of them read alike.
+
+Attacks and mistakes (`hostile.py`, `starting.py`)
+- c14: deployments that lead back to the gateway: 508 after three hops;
+- x2: 250 texts that would be statements in every parameter, path, body and header, with PostgreSQL's log of statements;
+- s2: raw bytes of databases, logs, dumps and backups hold no secret and no prompt;
+- a11: more than thirty set-ups that are not safe or not possible: none starts;
+- l3: 1,000 configurations with something wrong, loaded under load: nothing ends, what is bad changes nothing.
 
 Without a name all of them run. Ends with `N passed, N failed`.
 """
@@ -20,12 +43,13 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from crash import clients, hostile, limits, money, outages
+from crash import clients, hostile, limits, money, outages, parsers, starting
 
 FIGURES = {
     "m1": money.m1, "m2": money.m2, "m5": money.m5, "m8": money.m8, "m12": limits.m12, "m13": limits.m13,
     "d1": outages.d1, "d2": outages.d2, "d3": outages.d3, "d4": outages.d4, "d5": outages.d5,
-    "c1": clients.c1, "c2": clients.c2, "c3": clients.c3, "c8": clients.c8, "c14": hostile.c14, "s2": hostile.s2, "x2": hostile.x2,
+    "c1": clients.c1, "c2": clients.c2, "c3": clients.c3, "c8": clients.c8, "c10": parsers.c10, "c14": hostile.c14, "s2": hostile.s2, "x2": hostile.x2,
+    "a11": starting.a11, "l3": starting.l3,
 }
 
 

@@ -84,7 +84,7 @@ async def x2(folder, count, timed):
         gateway = await asyncio.to_thread(Gateway, folder, [ECHO], server.address)
         try:
             document = await asked(gateway.port, "GET", "/openapi.json")
-            plain, tried, slowest = {}, 0, 0.0
+            plain, tried, slowest = {}, 0, (0.0, "")
             # What an ordinary word is answered in each place, to compare with.
             for at, (method, path, body) in enumerate(requests(document, "zqplainx")):
                 plain[at] = (await Line(gateway.port).ask(method, path, body))[0]
@@ -100,7 +100,7 @@ async def x2(folder, count, timed):
                     for at, (method, path, body) in enumerate(requests(document, text)):
                         began = time.monotonic()
                         status, said = await line.ask(method, path, body)
-                        slowest, tried = max(slowest, time.monotonic() - began), tried + 1
+                        slowest, tried = max(slowest, (time.monotonic() - began, f"{method} {path.split('?')[0]}")), tried + 1
                         # A text may be refused where a word is not (a name has rules); it may not succeed where a word does not.
                         same = status == plain[at] or status in (400, 404, 409, 413, 422) or (status == 200 and plain[at] in (400, 409, 422))
                         wrong.expect(same and status != 500, f"{method} {path} {text!r}: {status}, a word {plain[at]}: {said[:200]}")
@@ -118,10 +118,10 @@ async def x2(folder, count, timed):
             log = (server.home / "log").read_text("utf-8", "replace")
             statements = log.count("execute ") + log.count("statement: ")
             seen = sorted({found for found in re.findall(r"zq\d+x", log)})
-            print(f"  {count} texts in {tried} requests, {statements} statements logged, {len(seen)} of the texts in one; the slowest request {slowest:.2f} s")
+            print(f"  {count} texts in {tried} requests, {statements} statements logged, {len(seen)} of the texts in one; the slowest {slowest[0]:.2f} s: {slowest[1][:60]}")
             wrong.expect(statements > tried / 4, "the server logs no statements")
             wrong.expect(not seen, f"in the text of statements: {seen[:10]}")
-            wrong.expect(slowest < 4 or not timed, f"a request took {slowest:.2f} s: did something sleep?")
+            wrong.expect(slowest[0] < 4 or not timed, f"{slowest[1]} took {slowest[0]:.2f} s: did something sleep?")
         finally:
             wrong.expect(await asyncio.to_thread(gateway.stop) == 0, "it did not end with 0")
     return wrong

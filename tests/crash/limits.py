@@ -60,17 +60,21 @@ async def m12(folder, count, timed):
 
 async def m13(folder, count, timed):
     """Tokens: never more than the limit in a minute, and nearly all of it where there is enough to do. `count` is seconds."""
-    wrong, seconds, limit = Found(), count or 185, 60_000
+    wrong, seconds = Found(), count or 185
+    # What a slow machine uses up in that time.
+    limit = 60_000 if seconds >= 60 else 20_000
     provider = await Provider(pieces=90, pause=0).start()
     gateway = await asyncio.to_thread(Gateway, folder, [provider.model()])
     try:
         made = await asked(gateway.port, "POST", "/key/generate", {"tpm_limit": limit})
-        # LiteLLM #18730: five requests at once on a limit that has room for one let all of them through.
-        small = await asked(gateway.port, "POST", "/key/generate", {"tpm_limit": 150})
+        # LiteLLM #18730: five requests at once on a limit that has room for one to three let all of them through.
+        small = await asked(gateway.port, "POST", "/key/generate", {"tpm_limit": 300})
         body = chat("m", "mark-0-end", max_tokens=90)
         five = await asyncio.gather(*(Line(gateway.port).ask("POST", "/v1/chat/completions", body, small["key"]) for _ in range(5)))
         statuses = sorted(status for status, _text in five)
-        wrong.expect(statuses.count(200) == 1 and set(statuses) == {200, 429}, f"five at once on a limit for one: {statuses}")
+        wrong.expect(1 <= statuses.count(200) <= 3 and set(statuses) == {200, 429}, f"five at once on a limit for three: {statuses}")
+        if seconds < 60:
+            await into_a_minute()
         windows, refused, other = {}, 0, set()
         end = time.time() + seconds
 

@@ -6,6 +6,7 @@
 //! [`authz`]: crate::authz
 
 mod audit;
+mod cost_map;
 mod credits;
 mod defaults;
 mod duration;
@@ -171,6 +172,9 @@ pub struct Arrived {
 
 /// Answers a management request of a caller who may use the route.
 pub async fn serve(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Response<AnswerBody> {
+    if action == Action::Tool(routes::Tool::CostMap) {
+        return cost_map::response(&app.catalog());
+    }
     match answer(app, caller, action, pattern, arrived).await {
         Ok(value) => typed(action, answered(action, &value)),
         Err(refused) if matches!(action, Action::OpenRouter(_)) => refused.in_openrouters_form().response(),

@@ -5,6 +5,9 @@
 mod catalogue;
 mod managed;
 
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use switchboard_engine::call::Door;
 use switchboard_engine::wire::dialect::Flavor;
@@ -80,6 +83,22 @@ impl Body {
 
 fn named(schema: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+/// The document as it was last written, and below which path: anybody may ask for it, and it is long.
+static WRITTEN: Mutex<Option<(String, Bytes)>> = Mutex::new(None);
+
+/// The OpenAPI document, written.
+pub(crate) fn bytes(root: &str) -> Bytes {
+    let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*written {
+        Some((of, bytes)) if of == root => bytes.clone(),
+        _ => {
+            let bytes = Bytes::from(document(root).to_string());
+            *written = Some((root.to_owned(), bytes.clone()));
+            bytes
+        }
+    }
 }
 
 /// The OpenAPI document of everything the router knows, below that path.
