@@ -26,6 +26,12 @@ Clients (`clients.py`, `parsers.py`)
 - c8: 10,000 connections that idle: what each costs;
 - c10: 2,000 bodies that readers may read differently: what is forwarded all of them read alike.
 
+Providers (`providers.py`)
+- u7: 100,000 requests to a provider that closes idle connections after 1 to 50 ms: none fails;
+- u10: 100,000 answers with nonces, every tenth client leaves: none is another's;
+- u12: answers that are bombs, giants, endless: cut, with at most 32 MiB more memory, and another model answers;
+- u13: 10,000 requests of one tenant that fail by its own fault: nothing is ejected, the other one feels nothing.
+
 Attacks and mistakes (`hostile.py`, `starting.py`)
 - c14: deployments that lead back to the gateway: 508 after three hops;
 - x2: 250 texts that would be statements in every parameter, path, body and header, with PostgreSQL's log of statements;
@@ -43,13 +49,14 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from crash import clients, hostile, limits, money, outages, parsers, starting
+from crash import clients, hostile, limits, money, outages, parsers, providers, starting
 
 FIGURES = {
     "m1": money.m1, "m2": money.m2, "m5": money.m5, "m8": money.m8, "m12": limits.m12, "m13": limits.m13,
     "d1": outages.d1, "d2": outages.d2, "d3": outages.d3, "d4": outages.d4, "d5": outages.d5,
     "c1": clients.c1, "c2": clients.c2, "c3": clients.c3, "c8": clients.c8, "c10": parsers.c10, "c14": hostile.c14, "s2": hostile.s2, "x2": hostile.x2,
     "a11": starting.a11, "l3": starting.l3,
+    "u7": providers.u7, "u10": providers.u10, "u12": providers.u12, "u13": providers.u13,
 }
 
 
