@@ -15,6 +15,7 @@ use switchboard_wire::{Dialect, Operation};
 
 use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage, derive};
 use crate::health::{Health, Place, Registry};
+use crate::hops;
 use crate::route::traits::{Facts, Traits};
 use crate::sign::{Secret, Signer};
 use crate::upstream::{Origin, Preset, Transport};
@@ -254,6 +255,7 @@ impl Deployment {
         let constant = endpoint.headers(value).map_err(|error| error.to_string())?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        headers.insert(hops::HOPS, hops::own());
         for (name, value) in constant.iter().chain(&self.spec.headers) {
             let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
             let value = HeaderValue::try_from(value).map_err(|_| format!("the value of header `{name}` cannot be sent"))?;

@@ -15,6 +15,7 @@ use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::experiment::{Mirror, Trial};
+use crate::hops;
 use crate::media::Brought;
 use crate::meter::{Client, Decision, Meter, Outcome, Record, Recorder, Served};
 use crate::reflection;
@@ -148,6 +149,10 @@ impl Gateway {
     }
 
     async fn tried(&self, call: &Call, worker: &Worker, mut meter: Meter) -> Result<Answer, Error> {
+        if let Err(error) = hops::check(&call.headers) {
+            meter.fail(&error, &call.door);
+            return Err(error);
+        }
         let question = self.fleet.load().question(call);
         if let Some(question) = question {
             // Few calls ask anything before they are planned: the others' future stays small.

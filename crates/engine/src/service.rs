@@ -28,6 +28,7 @@ use crate::asked;
 use crate::call::Call;
 use crate::error::Error;
 use crate::gateway::{Gateway, Worker};
+use crate::hops;
 use crate::purity;
 
 /// A call under way, owned.
@@ -84,7 +85,10 @@ impl Wanted {
         Self {
             early: call.stream && settings.early_headers_after.is_some(),
             going_on: call.stream && said(CONTINUE).unwrap_or(settings.continue_streams),
-            shared: said(COALESCE).unwrap_or(settings.service.coalesce) && purity::is_mere_inference(call),
+            shared: said(COALESCE).unwrap_or(settings.service.coalesce)
+                && purity::is_mere_inference(call)
+                // It would wait for itself.
+                && !hops::was_here(&call.headers),
             repeated: !settings.service.idempotency_ttl.is_zero() && call.headers.contains_key(&repeated::KEY),
         }
     }

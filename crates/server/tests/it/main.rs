@@ -14,6 +14,7 @@ mod audited;
 mod broker;
 mod certificates;
 mod checks;
+mod circles;
 mod commands;
 mod defaults;
 mod documents;
