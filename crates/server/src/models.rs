@@ -74,10 +74,11 @@ fn listed(app: &App, caller: &Caller, wanted: Wanted) -> Vec<Listed> {
     let mut list = Vec::new();
     if !wanted.only_access_groups {
         list = models(app, wanted.patterns);
+        list.extend(of_team_by_pattern(&list, caller));
         list.retain(|listed| caller.may_use(&[&listed.name, &listed.group]));
         // A team sees its models by the names it gave them.
-        list.retain(|listed| caller.sees_all() || caller.owned.owner(&listed.group).is_none());
-        let of_team = caller.owned.of_team(caller.team.as_deref()).map(|(public, _)| public);
+        list.retain(|listed| caller.sees_all() || caller.owned.owner(&listed.name).is_none());
+        let of_team = caller.owned.of_team(caller.team.as_deref()).map(|(public, _)| public).filter(|public| !public.contains('*'));
         list.extend(of_team.filter_map(|public| find(app, caller, public).ok()));
         // Its own names for models come beside theirs.
         let own = caller.principal.aliases.iter();
@@ -86,7 +87,9 @@ fn listed(app: &App, caller: &Caller, wanted: Wanted) -> Vec<Listed> {
     let config = app.config();
     if wanted.access_groups || wanted.only_access_groups {
         let groups = config.deployments.iter().flat_map(|deployment| &deployment.model_info.access_groups);
-        list.extend(groups.map(|group| Listed::bare(group.clone())));
+        // Alone they are what a list of models names; who has no list has no groups of its own.
+        let named = |group: &&String| !wanted.only_access_groups || caller.groups.contains(*group);
+        list.extend(groups.filter(named).map(|group| Listed::bare(group.clone())));
     }
     list.sort_by(|a, b| a.name.cmp(&b.name));
     list.dedup_by(|a, b| a.name == b.name);
@@ -95,6 +98,18 @@ fn listed(app: &App, caller: &Caller, wanted: Wanted) -> Vec<Listed> {
         listed.mode = configured.and_then(|deployment| deployment.model_info.mode.clone());
     }
     list
+}
+
+/// What the caller's team calls by patterns of its own, by the team's names.
+fn of_team_by_pattern(list: &[Listed], caller: &Caller) -> Vec<Listed> {
+    let Some(team) = caller.team.as_deref() else { return Vec::new() };
+    let of_team = |listed: &&Listed| caller.owned.of_pattern(&listed.name).is_some_and(|(owner, _)| owner == team);
+    let public = |listed: &Listed| {
+        let (_, name) = caller.owned.of_pattern(&listed.name)?;
+        let (provider, card, mode) = (listed.provider.clone(), listed.card.clone(), listed.mode.clone());
+        Some(Listed { name: name.to_owned(), group: listed.group.clone(), provider, card, mode })
+    };
+    list.iter().filter(of_team).filter_map(public).collect()
 }
 
 fn models(app: &App, patterns: bool) -> Vec<Listed> {
@@ -146,10 +161,10 @@ pub(crate) fn gemini(app: &App, caller: &Caller, name: Option<&str>, query: Opti
 fn find(app: &App, caller: &Caller, name: &str) -> Result<Listed, Problem> {
     let fleet = app.gateway.fleet();
     let meant = caller.meant(name);
-    let (group, deployments) = fleet.find(meant).ok_or_else(|| *Error::model_not_found(name).problem)?;
+    let (group, deployments) = fleet.find(&meant).ok_or_else(|| *Error::model_not_found(name).problem)?;
     let first = deployments.first().ok_or_else(|| *Error::model_not_found(name).problem)?;
     let mut found = Listed::of(name.to_owned(), first);
-    if !caller.may_use(&[meant, &group]) {
+    if !caller.may_use(&[&meant, &group]) {
         return Err(*Error::model_not_found(name).problem);
     }
     let config = app.config();

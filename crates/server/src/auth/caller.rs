@@ -1,5 +1,6 @@
 //! Who asks, with everything that decides what they may do.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -47,6 +48,8 @@ pub struct Caller {
     pub routes: Vec<String>,
     /// Lists of models, each of which must have what is asked for.
     pub layers: Vec<Layer>,
+    /// Groups of models that its lists name.
+    pub groups: Vec<String>,
     /// When the key ends.
     pub expires: Option<Time>,
     /// When something of its allowance ends, so that it must be read again.
@@ -101,6 +104,7 @@ impl Caller {
             project: None,
             routes: Vec::new(),
             layers: Vec::new(),
+            groups: Vec::new(),
             expires: None,
             until: None,
             barred: None,
@@ -138,9 +142,9 @@ impl Caller {
     }
 
     /// The model meant by that name: its team's own, its own alias, else the name.
-    pub fn meant<'a>(&'a self, model: &'a str) -> &'a str {
+    pub fn meant<'a>(&'a self, model: &'a str) -> Cow<'a, str> {
         let aliased = self.principal.meant(model);
-        self.owned.group(self.team.as_deref(), aliased).unwrap_or(aliased)
+        self.owned.group(self.team.as_deref(), aliased).unwrap_or(Cow::Borrowed(aliased))
     }
 
     /// Whether it may be told where deployments are reached: administrators may, and everyone at a gateway that asks for no key.

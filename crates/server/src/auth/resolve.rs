@@ -119,6 +119,7 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allo
         project: key.project_id.clone(),
         routes: key.allowed_routes.clone(),
         layers,
+        groups: named_groups(key, around, groups),
         expires: key.expires,
         barred,
         enforced_params: texts(key.metadata.get("enforced_params")),
@@ -186,6 +187,13 @@ fn layers(key: &Key, around: &Surroundings, groups: &Groups) -> Vec<Layer> {
         around.project.as_ref().and_then(|project| list(Whose::Project, &project.models)),
     ];
     lists.into_iter().flatten().collect()
+}
+
+/// The groups that the key's list names, or else its team's.
+fn named_groups(key: &Key, around: &Surroundings, groups: &Groups) -> Vec<String> {
+    let of_team = around.team.as_ref().map(|team| &team.models).filter(|_| key.models.is_empty());
+    let listed = of_team.unwrap_or(&key.models).iter();
+    listed.filter(|name| groups.contains_key(*name)).cloned().collect()
 }
 
 /// The texts of a list in metadata.

@@ -12,7 +12,7 @@ use crate::auth::owned::Owned;
 pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> {
     let meant = caller.meant(&call.model);
     if meant != call.model {
-        call.model = meant.to_owned();
+        call.model = meant.into_owned();
     }
     if !caller.layers.is_empty() || *caller.owned != Owned::default() {
         let found = app.gateway.fleet().find(&call.model);

@@ -297,7 +297,7 @@ pub(crate) fn openai_params(deployment: &Deployment) -> Vec<&'static str> {
 fn groups(app: &App, ask: &Ask<'_>) -> Response<AnswerBody> {
     let config = app.config();
     let offers = match ask.value("model_group") {
-        Some(name) => Offer::find(app, ask.caller.meant(&name)).into_iter().collect(),
+        Some(name) => Offer::find(app, &ask.caller.meant(&name)).into_iter().collect(),
         None => Offer::all(app),
     };
     let data: Vec<Value> = offers.iter().filter(|offer| ask.caller.may_use(&offer.names())).map(|offer| group(offer, &config)).collect();
