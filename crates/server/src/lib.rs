@@ -37,6 +37,7 @@ mod models;
 pub mod openapi;
 pub mod overlay;
 mod page;
+mod passing;
 pub mod peers;
 pub mod prices;
 mod query;

@@ -304,6 +304,12 @@ fn groups(app: &App, ask: &Ask<'_>) -> Response<AnswerBody> {
     document(&json!({"data": data}))
 }
 
+/// The same of those models, which everyone may see.
+pub(crate) fn public_groups(app: &App, names: &[String]) -> Vec<Value> {
+    let config = app.config();
+    names.iter().filter_map(|name| Offer::find(app, name)).map(|offer| group(&offer, &config)).collect()
+}
+
 /// What a group can do: the most that any of its deployments can.
 fn group(offer: &Offer, config: &Config) -> Value {
     let cards = || offer.endpoints.iter().filter_map(|endpoint| endpoint.card.as_ref());
@@ -340,7 +346,7 @@ fn group(offer: &Offer, config: &Config) -> Value {
         "rpm": limits(|configured| configured.limits.rpm),
         "supported_openai_params": params,
         "configurable_clientside_auth_params": null,
-        "is_public_model_group": false,
+        "is_public_model_group": config.litellm.public_models.contains(&offer.id),
     });
     for ability in ABILITIES {
         told[format!("supports_{ability}")] = cards().any(|card| card.supports(ability) == Some(true)).into();

@@ -26,7 +26,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("alert_to_webhook_url", Map, "Where each kind of alert is sent."),
     not_yet("alerting_args", Map, "Settings of alerts."),
     not_yet("spend_report_frequency", Text, "How often spending is reported."),
-    not_yet("pass_through_endpoints", List, "Further routes that are passed on as they are.").common(),
+    honoured("pass_through_endpoints", List, "Further routes that are passed on as they are, with a key of the gateway's asked for unless `auth: false`.").common(),
     honoured("background_health_checks", Flag, "Check deployments while nobody asks."),
     honoured("health_check_interval", Seconds, "How often deployments are checked; 300 unless said."),
     honoured("health_check_details", Flag, "Show why checks failed; true unless said."),
