@@ -56,15 +56,15 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(query: Option<&str>) -> Self {
-        let is_on = |name: &str| {
-            let value = query.and_then(|query| crate::query::value(query, name));
-            value.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "1"))
+    fn of(query: Option<&str>, app: &App) -> Self {
+        let said = |name: &str| {
+            let value = query.and_then(|query| crate::query::value(query, name))?;
+            Some(matches!(value.to_ascii_lowercase().as_str(), "true" | "1"))
         };
         Self {
-            patterns: is_on("return_wildcard_routes"),
-            access_groups: is_on("include_model_access_groups"),
-            only_access_groups: is_on("only_model_access_groups"),
+            patterns: said("return_wildcard_routes").unwrap_or_else(|| app.config().general.lists_patterns),
+            access_groups: said("include_model_access_groups").unwrap_or(false),
+            only_access_groups: said("only_model_access_groups").unwrap_or(false),
         }
     }
 }
@@ -136,7 +136,7 @@ fn is_anthropic(parts: &request::Parts) -> bool {
 
 /// `GET /v1/models`: everything at once for OpenAI's clients, page by page for Anthropic's.
 pub(crate) fn list(app: &App, caller: &Caller, parts: &request::Parts) -> Result<Response<AnswerBody>, Problem> {
-    let list = listed(app, caller, Wanted::of(parts.uri.query()));
+    let list = listed(app, caller, Wanted::of(parts.uri.query(), app));
     if is_anthropic(parts) {
         return page::anthropic(&list, parts.uri.query()).map(|page| document(&page));
     }

@@ -94,6 +94,14 @@ pub(super) async fn tag_names(request: &Request) -> Answer {
     Ok(json!({"tag_names": names}))
 }
 
+/// `GET /global/all_end_users`
+pub(super) async fn all_end_users(request: &Request) -> Answer {
+    let wanted = Days { from: EVER.to_owned(), ..days(request, "end_user")? };
+    let sums = report::sums(&request.store, wanted, &[By::Entity], SumSort::Dearest, (MOST, 0)).await?;
+    let names: BTreeSet<&String> = sums.iter().map(|sum| &sum.entity).collect();
+    Ok(json!({"end_users": names}))
+}
+
 /// Before the first day of any gateway.
 const EVER: &str = "2000-01-01";
 
@@ -158,7 +166,7 @@ pub(super) async fn report(request: &Request) -> Answer {
 }
 
 /// Each key with its models.
-async fn by_key(request: &Request, wanted: Days) -> Answer {
+pub(super) async fn by_key(request: &Request, wanted: Days) -> Answer {
     let sums = report::sums(&request.store, wanted, &[By::Key, By::Model], SumSort::Dearest, (MOST, 0)).await?;
     let mut by_key: BTreeMap<String, Vec<&Sum>> = BTreeMap::new();
     for sum in &sums {

@@ -27,6 +27,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("alerting_args", Map, "Settings of alerts."),
     not_yet("spend_report_frequency", Text, "How often spending is reported."),
     honoured("pass_through_endpoints", List, "Further routes that are passed on as they are, with a key of the gateway's asked for unless `auth: false`.").common(),
+    honoured("model_list_return_wildcard_routes", Flag, "List patterns of names beside what they stand for, unless a request says otherwise."),
     honoured("background_health_checks", Flag, "Check deployments while nobody asks."),
     honoured("health_check_interval", Seconds, "How often deployments are checked; 300 unless said."),
     honoured("health_check_details", Flag, "Show why checks failed; true unless said."),
