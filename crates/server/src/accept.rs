@@ -83,7 +83,10 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     }
     let caller = identified(acceptor, &row, &parts, from).await.map_err(|refused| shown(refused, &door))?;
     match route {
-        Route::Models => models::list(&acceptor.app, &caller, &parts).map_err(told),
+        Route::Models => {
+            let customer = identity::customer_list(&parts.headers, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
+            models::list(&acceptor.app, &caller, &parts, customer.as_ref()).map_err(told)
+        }
         Route::Market(listing) => {
             let ask = market::Ask { caller: &caller, parts: &parts, model: path_model.as_deref() };
             market::answer(&acceptor.app, listing, &ask).map_err(told)

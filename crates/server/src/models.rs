@@ -15,6 +15,7 @@ use switchboard_engine::wire::problem::Problem;
 
 use crate::app::App;
 use crate::auth::Caller;
+use crate::authz::model::Layer;
 
 /// When models were "created": OpenAI's clients want a number, and LiteLLM gives this one.
 const CREATED: u64 = 1_677_610_602;
@@ -135,8 +136,10 @@ fn is_anthropic(parts: &request::Parts) -> bool {
 }
 
 /// `GET /v1/models`: everything at once for OpenAI's clients, page by page for Anthropic's.
-pub(crate) fn list(app: &App, caller: &Caller, parts: &request::Parts) -> Result<Response<AnswerBody>, Problem> {
-    let list = listed(app, caller, Wanted::of(parts.uri.query(), app));
+/// `customer`: the models of the customer for whom is asked.
+pub(crate) fn list(app: &App, caller: &Caller, parts: &request::Parts, customer: Option<&Layer>) -> Result<Response<AnswerBody>, Problem> {
+    let mut list = listed(app, caller, Wanted::of(parts.uri.query(), app));
+    list.retain(|listed| customer.is_none_or(|layer| layer.has(&listed.name) || layer.has(&listed.group)));
     if is_anthropic(parts) {
         return page::anthropic(&list, parts.uri.query()).map(|page| document(&page));
     }
@@ -160,7 +163,7 @@ pub(crate) fn gemini(app: &App, caller: &Caller, name: Option<&str>, query: Opti
 
 fn find(app: &App, caller: &Caller, name: &str) -> Result<Listed, Problem> {
     let fleet = app.gateway.fleet();
-    let meant = caller.meant(name);
+    let meant = caller.meant_whole(name, |name| fleet.whole_name(name));
     let (group, deployments) = fleet.find(&meant).ok_or_else(|| *Error::model_not_found(name).problem)?;
     let first = deployments.first().ok_or_else(|| *Error::model_not_found(name).problem)?;
     let mut found = Listed::of(name.to_owned(), first);

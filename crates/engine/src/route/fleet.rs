@@ -187,11 +187,16 @@ impl Fleet {
 
     /// By a name without a provider, where patterns have names with one.
     fn completed(&self, name: &str) -> Option<Found> {
+        self.pattern(&self.whole_name(name)?, Variant::None)
+    }
+
+    /// A name with the provider whose it is before it, where it names none and there are patterns.
+    pub fn whole_name(&self, name: &str) -> Option<String> {
         if name.contains('/') || self.patterns.is_empty() {
             return None;
         }
         let provider = self.whose.as_ref()?(name)?;
-        self.pattern(&format!("{provider}/{name}"), Variant::None)
+        Some(format!("{provider}/{name}"))
     }
 
     /// Whether the name leads to a gateway, which has variants of its own.

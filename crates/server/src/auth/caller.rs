@@ -137,7 +137,9 @@ impl Caller {
             return Some(Whose::Key);
         }
         let public = owner.map(|(_, public)| public);
-        let has = |layer: &Layer| names.iter().copied().chain(public).any(|name| layer.has(name));
+        // Groups of models name a pattern's group, not what is below it.
+        let base = names.iter().find_map(|name| self.owned.base(name));
+        let has = |layer: &Layer| names.iter().copied().chain(public).chain(base).any(|name| layer.has(name));
         self.layers.iter().find(|layer| !has(layer)).map(|layer| layer.whose)
     }
 
@@ -145,6 +147,16 @@ impl Caller {
     pub fn meant<'a>(&'a self, model: &'a str) -> Cow<'a, str> {
         let aliased = self.principal.meant(model);
         self.owned.group(self.team.as_deref(), aliased).unwrap_or(Cow::Borrowed(aliased))
+    }
+
+    /// The same, where the name's provider is known too (`whole`): a team's pattern may have it with its provider alone.
+    pub fn meant_whole<'a>(&'a self, model: &'a str, whole: impl FnOnce(&str) -> Option<String>) -> Cow<'a, str> {
+        let meant = self.meant(model);
+        if !matches!(meant, Cow::Borrowed(_)) || !self.owned.has_patterns(self.team.as_deref()) {
+            return meant;
+        }
+        let whole = whole(&meant).and_then(|whole| self.owned.group(self.team.as_deref(), &whole).map(Cow::into_owned));
+        whole.map_or(meant, Cow::Owned)
     }
 
     /// Whether it may be told where deployments are reached: administrators may, and everyone at a gateway that asks for no key.

@@ -60,6 +60,16 @@ impl Owned {
         (public.contains('*') && matches(public, name)).then_some((team.as_str(), name))
     }
 
+    /// The pattern's group that a group is below.
+    pub fn base<'a>(&self, group: &'a str) -> Option<&'a str> {
+        self.of_pattern(group).and(group.split_once('/')).map(|(base, _)| base)
+    }
+
+    /// Whether a team calls models by patterns.
+    pub fn has_patterns(&self, team: Option<&str>) -> bool {
+        self.of_team(team).any(|(public, _)| public.contains('*'))
+    }
+
     /// What a team calls its models, and the names of their groups.
     pub fn of_team(&self, team: Option<&str>) -> impl Iterator<Item = (&String, &String)> {
         team.and_then(|team| self.teams.get(team)).into_iter().flatten()

@@ -10,7 +10,7 @@ use crate::auth::owned::Owned;
 
 /// The call, if its caller may make it; the caller's own name for a model replaced by the model's.
 pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> {
-    let meant = caller.meant(&call.model);
+    let meant = caller.meant_whole(&call.model, |name| app.gateway.fleet().whole_name(name));
     if meant != call.model {
         call.model = meant.into_owned();
     }

@@ -89,6 +89,13 @@ pub fn check(caller: &Caller, names: &[&str]) -> Result<(), Refused> {
 
 /// The refusal of a model.
 pub fn denied(whose: Whose, model: &str) -> Refused {
+    if whose == Whose::Customer {
+        let message = format!(
+            "The requested model '{model}' is not in the allowed models for this customer. Check the models this customer can use and \
+             try again."
+        );
+        return Refused::new(403, whose.kind(), json!("model"), message);
+    }
     let message = format!(
         "The requested model '{model}' is not available for this API key, or the model name is invalid. Check the models available to \
          you and try again. ({} not allowed to access model)",
