@@ -15,6 +15,7 @@ use switchboard_wire::{Dialect, Operation};
 
 use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage, derive};
 use crate::health::{Health, Place, Registry};
+use crate::hops;
 use crate::route::traits::{Facts, Traits};
 use crate::sign::{Secret, Signer};
 use crate::upstream::{Origin, Preset, Transport};
@@ -225,6 +226,24 @@ impl Deployment {
         }
     }
 
+    /// A place that is no model's, of that price.
+    pub fn outside(spec: Spec, card: ModelCard) -> Self {
+        Self {
+            provider_name: spec.provider.clone(),
+            chat: Vec::new(),
+            card: Some(card),
+            profile: Profile::default(),
+            ask_usage: false,
+            gateway: false,
+            bytes_only: Vec::new(),
+            facts: Facts::default(),
+            marks: marks(&spec),
+            health: Arc::default(),
+            reaches: Vec::new(),
+            spec,
+        }
+    }
+
     /// Takes over what is known of its health, and shares with others what they have in common.
     pub fn join(&mut self, registry: &Registry) {
         let secrets = self.secrets();
@@ -254,6 +273,7 @@ impl Deployment {
         let constant = endpoint.headers(value).map_err(|error| error.to_string())?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        headers.insert(hops::HOPS, hops::own());
         for (name, value) in constant.iter().chain(&self.spec.headers) {
             let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
             let value = HeaderValue::try_from(value).map_err(|_| format!("the value of header `{name}` cannot be sent"))?;

@@ -115,7 +115,7 @@ impl Exchange<'_> {
         meter.note(|record| record.status = 200);
         let mut answer = Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(body)) };
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        figures::whole(&mut answer.headers, &meter);
+        figures::whole(&mut answer.headers, &mut meter);
         Ok((answer, Some(meter)))
     }
 

@@ -81,7 +81,7 @@ pub(crate) async fn run(dispatch: Dispatch<'_>, target: &Arc<Deployment>, mut me
         Product::Whole(mut headers, body) => {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
             meter.complete(None, None);
-            figures::whole(&mut headers, &meter);
+            figures::whole(&mut headers, &mut meter);
             (headers, AnswerBody::Whole(Some(body)), Some(meter))
         }
         Product::Passing(headers, passing) => {

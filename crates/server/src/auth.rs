@@ -169,7 +169,7 @@ impl Keys {
         let Some(master) = &self.master else { return Ok(self.trusted.clone()) };
         let Some(given) = presented(headers, query, self.header.as_deref()) else {
             if let Some(secret) = session::cookie(headers) {
-                return self.of_session(secret, from).await;
+                return Box::pin(self.of_session(secret, from)).await;
             }
             let message = "Authentication Error, No api key passed in.";
             return Err(Refused::unauthenticated("auth_error", json!("None"), message));
@@ -186,12 +186,13 @@ impl Keys {
             // A raise of its budget has ended, or the like.
             Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => {
                 self.directory.forget_key(&hex::encode(&key));
-                self.look_up(&given, key, from).await?
+                Box::pin(self.look_up(&given, key, from)).await?
             }
             Some(Some(known)) => known,
             // Somebody who goes on using a deleted key is no guesser.
             Some(None) => return Err(unknown(&given, &key)),
-            None => self.look_up(&given, key, from).await?,
+            // Who is known is known at once: the way there is not carried along with every call.
+            None => Box::pin(self.look_up(&given, key, from)).await?,
         };
         caller.admit(Time::now(), from).map(|()| caller)
     }

@@ -56,5 +56,9 @@ pub(super) async fn may_reset(desk: &Desk, caller: &Caller, key: &Key) -> Result
     {
         return Ok(());
     }
-    Err(Refused::forbidden("You are not authorized to reset this key's spend"))
+    // Of what is not theirs, nobody learns that it is there.
+    Err(match object::of_key(desk, caller, key).await? {
+        Standing::Stranger => Refused::said(404, "Key not found"),
+        _ => Refused::forbidden("You are not authorized to reset this key's spend"),
+    })
 }
