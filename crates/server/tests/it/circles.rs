@@ -17,7 +17,9 @@ fn gateway(port: u16, models: &str) -> TestApp {
 }
 
 fn leading(name: &str, model: &str, port: u16) -> String {
-    format!("  - {{model_name: {name}, litellm_params: {{model: openai/{model}, api_base: 'http://127.0.0.1:{port}/v1', api_key: sk-x}}}}\n")
+    format!(
+        "  - {{model_name: {name}, litellm_params: {{model: openai/{model}, api_base: 'http://127.0.0.1:{port}/v1', api_key: sk-x}}}}\n"
+    )
 }
 
 fn chat(app: &TestApp, model: &str, stream: bool, hops: Option<&str>) -> Reply {
@@ -48,10 +50,7 @@ fn c14_a_circle_of_one_is_left_after_three_hops() {
     ] {
         let port = port();
         let models = leading("round", next, port) + &leading("other", "round", port);
-        let app = TestApp::at_port(
-            &format!("model_list:\n{models}router_settings: {{model_group_alias: {{nick: round}}}}\n{more}"),
-            port,
-        );
+        let app = TestApp::at_port(&format!("model_list:\n{models}router_settings: {{model_group_alias: {{nick: round}}}}\n{more}"), port);
         for stream in [false, true] {
             let reply = chat(&app, asked, stream, None);
             assert_eq!((reply.status.as_u16(), &reply.json()["error"]["code"]), (508, &json!("request_loop")), "{}", reply.text());
@@ -65,7 +64,8 @@ fn c14_a_circle_of_one_is_left_after_three_hops() {
 #[test]
 fn c14_a_circle_tells_against_nobody() {
     let (upstream, port) = (Upstream::start(), port());
-    let good = format!("  - {{model_name: good, litellm_params: {{model: openai/m, api_base: {}/good/v1, api_key: sk-x}}}}\n", upstream.url());
+    let good =
+        format!("  - {{model_name: good, litellm_params: {{model: openai/m, api_base: {}/good/v1, api_key: sk-x}}}}\n", upstream.url());
     let app = gateway(port, &(leading("round", "round", port) + &good + &leading("chain", "good", port)));
     for _ in 0..30 {
         assert_eq!(chat(&app, "round", false, None).status, 508);
