@@ -56,7 +56,8 @@ fn fixture(gateway: &Managed, round: usize) -> Fixture {
     }
     let admins = json!({"organization_id": named("orga"), "member": {"user_id": named("oadmin"), "role": "org_admin"}});
     gateway.post("/organization/member_add", &admins);
-    let people = |list: &[(&str, &str)]| -> Value { list.iter().map(|(user, role)| json!({"user_id": named(user), "role": role})).collect() };
+    let people =
+        |list: &[(&str, &str)]| -> Value { list.iter().map(|(user, role)| json!({"user_id": named(user), "role": role})).collect() };
     for (team, organization, members) in [
         ("a-one", "orga", people(&[("tadmin", "admin"), ("member", "user"), ("looker", "user")])),
         ("a-two", "orga", people(&[("peer", "admin")])),
@@ -65,7 +66,8 @@ fn fixture(gateway: &Managed, round: usize) -> Fixture {
         gateway.post("/team/new", &json!({"team_id": named(team), "organization_id": named(organization), "members_with_roles": members}));
     }
     let set = |team: &str, user: &str, organization: &str| {
-        let made = gateway.post("/key/generate", &json!({"team_id": named(team), "user_id": named(user), "key_alias": named(&format!("key-{user}"))}));
+        let made = gateway
+            .post("/key/generate", &json!({"team_id": named(team), "user_id": named(user), "key_alias": named(&format!("key-{user}"))}));
         let project = gateway.post("/project/new", &json!({"team_id": named(team), "project_id": named(&format!("project-{user}"))}));
         let text = |value: &Value| value.as_str().expect("an id").to_owned();
         Ids::from([
@@ -166,7 +168,9 @@ fn ask(gateway: &Managed, document: &Value, (path, row): (&str, &Row), key: &str
     let new = ["/new", "/generate", "/audit"].iter().any(|end| path.ends_with(end));
     let organizations = path.starts_with("/organization") || path == "/team/new";
     let own = path.split('/').nth(1).unwrap_or_default();
-    let skip = |name: &str| new && (name == format!("{own}_id") || name == "key" && own == "key") || name.starts_with("organization") && !organizations;
+    let skip = |name: &str| {
+        new && (name == format!("{own}_id") || name == "key" && own == "key") || name.starts_with("organization") && !organizations
+    };
     let mut place = path.replace("{*model}", "absent");
     while let (Some(start), Some(end)) = (place.find('{'), place.find('}')) {
         let name = &place[start + 1..end];
@@ -176,8 +180,9 @@ fn ask(gateway: &Managed, document: &Value, (path, row): (&str, &Row), key: &str
     }
     let schema = &document["paths"][path][row.method.to_ascii_lowercase()]["requestBody"]["content"]["application/json"]["schema"];
     let Some(properties) = schema["properties"].as_object() else {
-        let mut query: Vec<String> =
-            [("key", "key"), ("team_id", "team"), ("user_id", "user"), ("project_id", "project")].map(|(name, kind)| format!("{name}={}", ids[kind])).to_vec();
+        let mut query: Vec<String> = [("key", "key"), ("team_id", "team"), ("user_id", "user"), ("project_id", "project")]
+            .map(|(name, kind)| format!("{name}={}", ids[kind]))
+            .to_vec();
         query.extend(organizations.then(|| format!("organization_id={}", ids["organization"])));
         return gateway.as_key(key, row.method, &format!("{place}?{}", query.join("&")), &Value::Null);
     };
@@ -229,14 +234,27 @@ fn nobody_finds_or_changes_what_is_not_theirs() {
             let outside = !matches!(name, "proxy_admin" | "proxy_admin_viewer" | "org_admin");
             let alike = |one: Whose, other: Whose| is_volatile(&path) || answers[&one] == answers[&other];
             if !name.starts_with("proxy_admin") && !alike(Whose::Other, Whose::Absent) {
-                wrong.push(format!("{name} at {} {path}: other {:?}, absent {:?}", row.method, answers[&Whose::Other], answers[&Whose::Absent]));
+                wrong.push(format!(
+                    "{name} at {} {path}: other {:?}, absent {:?}",
+                    row.method,
+                    answers[&Whose::Other],
+                    answers[&Whose::Absent]
+                ));
             }
             // An organization is the same for its teams.
             if outside && !path.starts_with("/organization") && path != "/team/new" && !alike(Whose::Sibling, Whose::Absent) {
-                wrong.push(format!("{name} at {} {path}: sibling {:?}, absent {:?}", row.method, answers[&Whose::Sibling], answers[&Whose::Absent]));
+                wrong.push(format!(
+                    "{name} at {} {path}: sibling {:?}, absent {:?}",
+                    row.method,
+                    answers[&Whose::Sibling],
+                    answers[&Whose::Absent]
+                ));
             }
             differing += usize::from(outside && answers[&Whose::Own] != answers[&Whose::Absent]);
-            if row.method != "GET" && name == "proxy_admin_viewer" && state(&gateway, &stage.ids[&Whose::Sibling]) != stage.states[&Whose::Sibling] {
+            if row.method != "GET"
+                && name == "proxy_admin_viewer"
+                && state(&gateway, &stage.ids[&Whose::Sibling]) != stage.states[&Whose::Sibling]
+            {
                 wrong.push(format!("{} {path} changed a sibling team's objects", row.method));
             }
             if row.method != "GET" && name == "org_admin" && state(&gateway, &stage.ids[&Whose::Other]) != stage.states[&Whose::Other] {
@@ -251,4 +269,3 @@ fn nobody_finds_or_changes_what_is_not_theirs() {
     assert!(wrong.is_empty(), "{} cells of {cells}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(cells > 4000 && differing > 50, "{cells} cells, {differing} tell one's own from nothing");
 }
-
