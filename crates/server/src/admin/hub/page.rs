@@ -94,7 +94,8 @@ fn sorted(request: &Request, rows: &mut [Value]) -> Result<(), Refused> {
 
 /// The address of another page of the same list.
 fn link(request: &Request, path: &str, page: usize) -> String {
-    let kept = request.query.iter().filter(|(name, _)| name != "page");
+    // A key in the address is nobody's to write down.
+    let kept = request.query.iter().filter(|(name, _)| !["page", "key"].contains(&name.as_str()));
     let kept: String = kept.map(|(name, value)| format!("{}={}&", encode(name), encode(value))).collect();
     format!("{path}?{kept}page={page}")
 }
