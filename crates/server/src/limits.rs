@@ -5,6 +5,7 @@ pub(crate) mod instead;
 pub(crate) mod places;
 pub mod rules;
 pub(crate) mod tags;
+pub(crate) mod waiting;
 
 use std::sync::Arc;
 

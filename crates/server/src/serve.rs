@@ -26,8 +26,8 @@ use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
 use crate::health::Checks;
 use crate::health::background;
-use crate::limits::Limits;
 use crate::limits::alerts::Alerts;
+use crate::limits::{Limits, waiting};
 use crate::live::{self, Live};
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
@@ -166,6 +166,7 @@ impl Gate {
         let mut chores = chores(&app, &config, &transport)?;
         chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
         let running = opened(&app, &config, transport, router)?;
+        chores.push(waiting::close(app.clone(), running.shutdown())?);
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());
         Ok(Self { app, unusable, running, demo, demo_base, reloading: None, chores, log })

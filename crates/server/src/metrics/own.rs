@@ -27,6 +27,8 @@ pub(super) fn write(page: &mut Page, app: &App, calls: &[CallRow], standing: &St
         info.put(&[("version", env!("CARGO_PKG_VERSION"))], Value::Number(1.0));
         page.add(&info);
     }
+    let waiting = u64::try_from(app.gateway.queue().waiting()).unwrap_or(u64::MAX);
+    page.one("switchboard_requests_waiting", "Requests that wait for their turn", Kind::Gauge, number(waiting));
     page.one("switchboard_soft_budgets_crossed", "Soft budgets that were spent", Kind::Counter, number(app.alerts.crossed()));
     if let Some(is_shared) = app.limits.is_shared() {
         page.one("switchboard_limits_shared", "Whether limits are shared with other gateways now", Kind::Gauge, f64::from(is_shared));

@@ -272,7 +272,7 @@ impl Report {
             if counted != spent {
                 self.find("I4", format!("{level} `{name}` has spent {spent} ({span} from {start}), and its rows say {counted}"));
             }
-            if let Some(window) = Window::parse(&span).filter(|window| window.start(start) != start) {
+            if let Some(window) = Window::read(&span).filter(|window| window.start(start) != start) {
                 self.find("I11", format!("{level} `{name}` has a window {} that begins at {start}", window.name()));
             }
         }

@@ -11,6 +11,7 @@ use super::general::General;
 use super::limits::LimitSettings;
 use super::media::MediaSettings;
 use super::metrics::OwnMetrics;
+use super::queue::QueueSettings;
 use super::resilience::Recovery;
 use super::{experiment, routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
@@ -40,6 +41,8 @@ pub struct SwitchboardSettings {
     pub upstream: UpstreamSettings,
     /// How changes are noticed.
     pub reload: ReloadSettings,
+    /// How requests wait where there is no capacity.
+    pub queue: QueueSettings,
     /// Media at URLs.
     pub media: MediaSettings,
     /// Further model cards, laid over the embedded ones. `None`: only those.
@@ -172,6 +175,7 @@ impl SwitchboardSettings {
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),
             reload: ReloadSettings::read(reader, fields.node("reload")),
+            queue: QueueSettings::read(reader, fields.node("queue")),
             media: MediaSettings::read(reader, fields.node("media")),
             data_dir: fields
                 .text("data_dir")
