@@ -1,6 +1,5 @@
 //! Limits on requests, tokens and requests at one time: shared with the other gateways where the configuration names a Redis.
 
-pub mod alerts;
 pub(crate) mod instead;
 pub(crate) mod places;
 pub mod rules;

@@ -3,6 +3,7 @@
 //! The rest of the gateway reads only this. An `Option` here says that something was not configured and that its absence means
 //! something; it is never a default the reader has to supply.
 
+mod alerting;
 mod checks;
 mod costs;
 mod customers;
@@ -28,6 +29,7 @@ mod smart;
 mod switchboard;
 mod virtual_model;
 
+pub use alerting::{AlertSettings, Alerting};
 pub use checks::{Check, CheckRouting, HealthChecks};
 pub use costs::Costs;
 pub use customers::Customers;

@@ -194,7 +194,8 @@ pub(super) const ALERTS: &[Key] = &[
     honoured("private_hosts", Texts, "Hosts that may be told although their addresses are not public, as `name` or `.suffix`."),
     honoured("timeout_ms", Integer, "Longest time for one attempt to tell; 5000 unless said."),
     honoured("max_attempts", Count, "Most attempts to tell; 4 unless said, with growing pauses."),
-    honoured("max_queued", Integer, "Most alerts that wait to be told; 1000 unless said. What has no room is counted and dropped."),
+    honoured("key_expiry_hours", Count, "How many hours before a key expires that is told; 24 unless said."),
+    honoured("max_queued", Count, "Most alerts that wait to be told; 1000 unless said. What has no room is counted and dropped."),
 ];
 
 pub(super) const MEDIA: &[Key] = &[

@@ -7,6 +7,7 @@ use std::time::Duration;
 use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
+use super::alerting::AlertSettings;
 use super::general::General;
 use super::limits::LimitSettings;
 use super::media::MediaSettings;
@@ -43,6 +44,8 @@ pub struct SwitchboardSettings {
     pub reload: ReloadSettings,
     /// How requests wait where there is no capacity.
     pub queue: QueueSettings,
+    /// How alerts are told.
+    pub alerts: AlertSettings,
     /// Media at URLs.
     pub media: MediaSettings,
     /// Further model cards, laid over the embedded ones. `None`: only those.
@@ -175,6 +178,7 @@ impl SwitchboardSettings {
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),
             reload: ReloadSettings::read(reader, fields.node("reload")),
+            alerts: AlertSettings::read(reader, fields.node("alerts"), environment),
             queue: QueueSettings::read(reader, fields.node("queue")),
             media: MediaSettings::read(reader, fields.node("media")),
             data_dir: fields
