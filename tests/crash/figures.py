@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The figures of money over HTTP, each a command, on a gateway of its own.
 
-    tests/crash/figures.py [m1] [m2] [m5] [m8] [d4] [d5] [--count N] [--untimed]
+    tests/crash/figures.py [m1] [m2] [m3] [m5] [m6] [m8] [m11] [m14] [m15] [d4] [d5] [--count N] [--untimed]
 
 - m1: 1,000 requests of $0.01 at once on $1.00: exactly 100 are answered, the ledger has $1.00 (SQLite);
 - m2: the same over four gateways on PostgreSQL (`TEST_DATABASE_URL`), 250 at each;
+- m3, m6, m11, m14, m15: what stays behind (`neutral.py`);
 - m5: SIGTERM while 200 streams are under way: every answer whole and in the ledger at its price, the gateway ends with 0;
 - m8: 500 clients leave at random points: the provider is left within 250 ms (99 of 100), and each has a row in the ledger;
 - d4: a gateway starts while its database is away, and manages keys within 5 s of its return; nobody is told that a key is wrong;
@@ -31,8 +32,9 @@ import time
 import urllib.parse
 import uuid
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1]), str(pathlib.Path(__file__).resolve().parent)]
 from harness.gateway import MASTER_KEY, binary
+import neutral
 
 CENT = {"model_name": "cent", "litellm_params": {"model": "demo/echo", "input_cost_per_request": 0.01}}
 INPUT_NANO, OUTPUT_NANO, PROMPT_TOKENS = 150, 600, 10
@@ -78,14 +80,15 @@ class Gateway:
         return [] if ran.returncode == 0 else (ran.stdout + ran.stderr).strip().splitlines()
 
 
-async def ask(port, method, path, body=None, key=MASTER_KEY, gate=None, leave=None):
+async def ask(port, method, path, body=None, key=MASTER_KEY, gate=None, leave=None, headers=None):
     """Status, headers and body; `gate` is waited for between connecting and asking, `leave` seconds later the client is gone."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         if gate:
             await gate()
         text = json.dumps(body).encode() if body is not None else b""
-        head = f"{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\nconnection: close\r\n\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {len(text)}\r\nconnection: close\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items()) + "\r\n"
         writer.write(head.encode() + text)
         await writer.drain()
         if leave is not None:
@@ -466,7 +469,12 @@ async def d5(folder, count, timed):
     return wrong + gateway.verify()
 
 
-FIGURES = {"m1": m1, "m2": m2, "m5": m5, "m8": m8, "d4": d4, "d5": d5}
+def behind(figure):
+    """The same figure with the tools of this file."""
+    return lambda folder, count, timed: figure(sys.modules[__name__], folder, count, timed)
+
+
+FIGURES = {"m1": m1, "m2": m2, "m5": m5, "m8": m8, "d4": d4, "d5": d5} | {name: behind(figure) for name, figure in neutral.FIGURES.items()}
 
 
 def main():

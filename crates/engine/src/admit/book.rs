@@ -258,6 +258,12 @@ impl Book {
         }
     }
 
+    /// The most places that any scope has given out to calls under way.
+    pub fn places(&self) -> u64 {
+        let all = self.all();
+        all.iter().filter(|scope| scope.has_limits()).map(|scope| scope.state().places()).max().unwrap_or(0)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).scopes.len()

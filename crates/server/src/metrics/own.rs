@@ -27,6 +27,10 @@ pub(super) fn write(page: &mut Page, app: &App, calls: &[CallRow], standing: &St
         info.put(&[("version", env!("CARGO_PKG_VERSION"))], Value::Number(1.0));
         page.add(&info);
     }
+    let attempts: u64 = app.gateway.fleet().deployments().map(|deployment| u64::from(deployment.health.in_flight())).sum();
+    page.one("switchboard_attempts_in_flight", "Attempts at deployments under way", Kind::Gauge, number(attempts));
+    let places = app.book.places();
+    page.one("switchboard_places_in_use", "Most places that any key, team or deployment has given out", Kind::Gauge, number(places));
     let waiting = u64::try_from(app.gateway.queue().waiting()).unwrap_or(u64::MAX);
     page.one("switchboard_requests_waiting", "Requests that wait for their turn", Kind::Gauge, number(waiting));
     let counts = &app.alerts.counts;
