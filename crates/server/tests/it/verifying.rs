@@ -10,7 +10,8 @@ const CENT: &str = "  - {model_name: cent, litellm_params: {model: demo/echo, in
 
 fn verify(gateway: &Managed, more: &[&str]) -> (bool, String) {
     let database = format!("sqlite:{}", gateway.place().join("switchboard.db").display());
-    let ran = Command::new(env!("CARGO_BIN_EXE_switchboard")).args(["verify", "--database-url", &database]).args(more).output().expect("ran");
+    let ran =
+        Command::new(env!("CARGO_BIN_EXE_switchboard")).args(["verify", "--database-url", &database]).args(more).output().expect("ran");
     (ran.status.success(), format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr)))
 }
 

@@ -49,7 +49,8 @@ pub(super) async fn books(store: &Store, provider: &str, export: &Path, report: 
         let kind = serde_json::to_value(one.kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
         let cost = |cost: Option<switchboard_store::Money>| cost.map_or_else(|| "no cost".to_owned(), |cost| format!("{} USD", cost.0));
         let sides = (cost(one.ledger.cost), cost(one.export.cost));
-        report.find("I14", format!("{provider} {} on {}: {kind}; the ledger says {}, the provider {}", one.model, one.day, sides.0, sides.1));
+        report
+            .find("I14", format!("{provider} {} on {}: {kind}; the ledger says {}, the provider {}", one.model, one.day, sides.0, sides.1));
     }
     Ok(())
 }
