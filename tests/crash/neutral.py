@@ -1,13 +1,4 @@
-"""Figures of money that are about what stays behind: nothing, after a mixture, after refusals, at the end of a window.
-
-- m3: after thousands of mixed requests, of which every tenth is left and every twentieth fails, nothing is held: the whole rest of a
-  budget can be spent, to the cent;
-- m6: a thousand requests with one and the same `x-request-id`, and settlements that are carried twice: as many rows, and each paid once;
-- m11: windows of two seconds at several gateways with one database: in each as much is admitted as fits, no more and no less;
-- m14: refusals of nine kinds, again and again, change no counter;
-- m15: after a mixture of leavers, failures and late answers every place is free, and limits on requests at one time let as many in
-  as before.
-"""
+"""M3, M6, M11, M14, M15: what stays behind of a mixture, of refusals, at the end of a window."""
 
 import asyncio
 import collections
@@ -17,6 +8,8 @@ import random
 import sqlite3
 import subprocess
 import time
+
+from crash import stage
 
 MIXED = 5_000
 REFUSED = 200
@@ -71,7 +64,7 @@ class Moody:
         return [{"model_name": "moody", "litellm_params": params | limits}]
 
 
-async def mixture(kit, port, key, count, at_once=64):
+async def mixture(port, key, count, at_once=64):
     """So many requests, as they come; how often each status was seen, and how many left."""
     slots, seen = asyncio.Semaphore(at_once), collections.Counter()
     dice = random.Random(7)
@@ -82,7 +75,7 @@ async def mixture(kit, port, key, count, at_once=64):
         leave = dice.choice([0.001, 0.01, 0.03]) if dice.random() < 0.1 else None
         async with slots:
             try:
-                answer = await kit.ask(port, "POST", "/v1/chat/completions", kit.chat("moody", mood), key, leave=leave)
+                answer = await stage.ask(port, "POST", "/v1/chat/completions", stage.chat("moody", mood), key, leave=leave)
             except (ConnectionError, OSError, IndexError):
                 answer = None
             seen[answer[0] if answer else "left"] += 1
@@ -91,10 +84,10 @@ async def mixture(kit, port, key, count, at_once=64):
     return seen
 
 
-async def quiet(kit, port):
+async def quiet(port):
     """The numbers of a gateway that is at rest, or None."""
     for _ in range(150):
-        _status, _headers, text = await kit.ask(port, "GET", "/metrics")
+        _status, _headers, text = await stage.ask(port, "GET", "/metrics")
         numbers = {}
         for line in text.decode().splitlines():
             name, _, value = line.partition(" ")
@@ -106,22 +99,22 @@ async def quiet(kit, port):
     return numbers
 
 
-async def m3(kit, folder, count, timed):
-    wrong, provider = kit.Found(), await Moody().start()
-    gateway = kit.Gateway(folder, provider.models())
+async def m3(folder, count, timed):
+    wrong, provider = stage.Found(), await Moody().start()
+    gateway = stage.Gateway(folder, provider.models())
     try:
         count = count or MIXED
-        made = await kit.asked(gateway.port, "POST", "/key/generate", {"max_budget": 1000.0})
+        made = await stage.asked(gateway.port, "POST", "/key/generate", {"max_budget": 1000.0})
         began = time.monotonic()
-        seen = await mixture(kit, gateway.port, made["key"], count)
+        seen = await mixture(gateway.port, made["key"], count)
         wrong.expect(not {402, 422, 429} & set(seen), f"somebody was refused: {dict(seen)}")
-        held = await quiet(kit, gateway.port)
+        held = await quiet(gateway.port)
         wrong.expect(held is None, f"still in use: {held}")
-        spent = (await kit.asked(gateway.port, "GET", "/key/info?key=" + made["key"]))["info"]["spend"]
+        spent = (await stage.asked(gateway.port, "GET", "/key/info?key=" + made["key"]))["info"]["spend"]
         # What is left must be there to the cent: a phantom hold of one request would be missed here.
         left = 7
-        await kit.asked(gateway.port, "POST", "/key/update", {"key": made["key"], "max_budget": round(spent + left * 0.01, 2)})
-        statuses = [(await kit.ask(gateway.port, "POST", "/v1/chat/completions", kit.chat("moody", "mood-good"), made["key"]))[0] for _ in range(left + 1)]
+        await stage.asked(gateway.port, "POST", "/key/update", {"key": made["key"], "max_budget": round(spent + left * 0.01, 2)})
+        statuses = [(await stage.ask(gateway.port, "POST", "/v1/chat/completions", stage.chat("moody", "mood-good"), made["key"]))[0] for _ in range(left + 1)]
         print(f"  {dict(seen)} in {time.monotonic() - began:.0f} s, spent {spent}; then {statuses}")
         wrong.expect(statuses == [200] * left + [422], f"of the last {left} cents: {statuses}")
     finally:
@@ -129,30 +122,32 @@ async def m3(kit, folder, count, timed):
     return wrong + gateway.verify()
 
 
-async def m6(kit, folder, count, timed):
-    wrong, provider = kit.Found(), await Moody().start()
-    gateway, count = kit.Gateway(folder, provider.models()), count or 1000
-    made = await kit.asked(gateway.port, "POST", "/key/generate", {"max_budget": 1000.0})
+async def m6(folder, count, timed):
+    wrong, provider = stage.Found(), await Moody().start()
+    gateway, count = stage.Gateway(folder, provider.models()), count or 1000
+    made = await stage.asked(gateway.port, "POST", "/key/generate", {"max_budget": 1000.0})
     slots = asyncio.Semaphore(64)
 
     async def forged():
         async with slots:
-            status, _headers, _text = await kit.ask(
-                gateway.port, "POST", "/v1/chat/completions", kit.chat("moody", "mood-good"), made["key"],
-                headers={"x-request-id": "one-and-the-same", "x-litellm-call-id": "one-and-the-same"})
-            return status
+            line = stage.Line(gateway.port, made["key"])
+            same = (("x-request-id", "one-and-the-same"), ("x-litellm-call-id", "one-and-the-same"))
+            try:
+                return (await line.ask("POST", "/v1/chat/completions", stage.chat("moody", "mood-good"), headers=same))[0]
+            finally:
+                line.close()
 
     statuses = collections.Counter(await asyncio.gather(*(forged() for _ in range(count))))
-    spent = (await kit.asked(gateway.port, "GET", "/key/info?key=" + made["key"]))["info"]["spend"]
+    spent = (await stage.asked(gateway.port, "GET", "/key/info?key=" + made["key"]))["info"]["spend"]
     wrong.expect(gateway.stop() == 0, "it did not end with 0")
-    once = kit.rows(gateway)
+    once = stage.rows(gateway)
     # The journal is carried again: what is in the ledger is not written twice.
     journal = pathlib.Path(gateway.folder) / "data" / "journal"
     kept = sum(1 for _ in journal.rglob("*")) if journal.exists() else 0
-    again = kit.Gateway(folder, provider.models())
-    after = (await kit.asked(again.port, "GET", "/key/info?key=" + made["key"]))["info"]["spend"]
+    again = stage.Gateway(folder, provider.models())
+    after = (await stage.asked(again.port, "GET", "/key/info?key=" + made["key"]))["info"]["spend"]
     wrong.expect(again.stop() == 0, "it did not end with 0 after a second start")
-    twice = kit.rows(again)
+    twice = stage.rows(again)
     print(f"  {dict(statuses)}, {len(once)} rows, spent {spent}; after another start ({kept} files of the journal) {len(twice)} rows, spent {after}")
     wrong.expect(statuses == {200: count}, f"answers: {dict(statuses)}")
     wrong.expect(len(once) == len(twice) == count, f"{len(once)} rows, then {len(twice)}")
@@ -160,23 +155,23 @@ async def m6(kit, folder, count, timed):
     return wrong + again.verify()
 
 
-async def m11(kit, folder, count, timed):
-    wrong, address = kit.Found(), kit.schema()
+async def m11(folder, count, timed):
+    wrong, address = stage.Found(), stage.schema()
     if address is None:
         print("  skipped: TEST_DATABASE_URL is not set")
         return wrong
     windows, fits = count or 10, 5
-    gateways = [kit.Gateway(pathlib.Path(folder) / str(at), [kit.CENT], address, workers=1) for at in range(3)]
+    gateways = [stage.Gateway(pathlib.Path(folder) / str(at), [stage.CENT], address, workers=1) for at in range(3)]
     dead = None
     try:
-        made = await kit.asked(gateways[0].port, "POST", "/key/generate", {"max_budget": fits * 0.01, "budget_duration": "2s"})
+        made = await stage.asked(gateways[0].port, "POST", "/key/generate", {"max_budget": fits * 0.01, "budget_duration": "2s"})
         admitted, stop, late = collections.Counter(), time.time() + 2 * windows, []
 
         async def ask_on(gateway):
             while time.time() < stop and gateway is not dead:
                 sent = time.time()
                 try:
-                    status, _headers, _text = await kit.ask(gateway.port, "POST", "/v1/chat/completions", kit.chat("cent"), made["key"])
+                    status, _headers, _text = await stage.ask(gateway.port, "POST", "/v1/chat/completions", stage.chat("cent"), made["key"])
                 except (ConnectionError, OSError, IndexError):
                     continue
                 if status == 200:
@@ -206,7 +201,7 @@ async def m11(kit, folder, count, timed):
         for gateway in gateways:
             code = gateway.stop()
             wrong.expect(code == 0 or gateway is dead, "a gateway did not end with 0")
-    again = kit.Gateway(pathlib.Path(folder) / "2", [kit.CENT], address, workers=1)
+    again = stage.Gateway(pathlib.Path(folder) / "2", [stage.CENT], address, workers=1)
     wrong.expect(again.stop() == 0, "the killed one did not end with 0 after another start")
     return wrong + gateways[0].verify(address)
 
@@ -220,29 +215,29 @@ def counters(gateway):
     return windows, number
 
 
-async def m14(kit, folder, count, timed):
-    wrong, provider = kit.Found(), await Moody().start()
-    gateway, count = kit.Gateway(folder, provider.models() + [kit.CENT]), count or REFUSED
+async def m14(folder, count, timed):
+    wrong, provider = stage.Found(), await Moody().start()
+    gateway, count = stage.Gateway(folder, provider.models() + [stage.CENT]), count or REFUSED
     try:
         async def key(**said):
-            return (await kit.asked(gateway.port, "POST", "/key/generate", said))["key"]
+            return (await stage.asked(gateway.port, "POST", "/key/generate", said))["key"]
 
         async def answered(key, model="cent", **more):
-            return (await kit.ask(gateway.port, "POST", "/v1/chat/completions", kit.chat(model, **more), key))[0]
+            return (await stage.ask(gateway.port, "POST", "/v1/chat/completions", stage.chat(model, **more), key))[0]
 
         spent, poor = await key(max_budget=0.01), await key(max_budget=0.001)
         quick, wordy = await key(rpm_limit=1), await key(tpm_limit=1)
         narrow, blocked = await key(models=["other"]), await key()
         expired, single = await key(duration="1s"), await key(model_max_budget={"cent": {"budget_limit": 0.001, "time_period": "1d"}})
         wrong.expect(await answered(spent) == 200 and await answered(quick) == 200, "the first call of a key was refused")
-        await kit.asked(gateway.port, "POST", "/key/block", {"key": blocked})
+        await stage.asked(gateway.port, "POST", "/key/block", {"key": blocked})
         await asyncio.sleep(1.5)
         kinds = {
             "budget spent": (spent, "cent"), "budget too small": (poor, "cent"), "requests a minute": (quick, "cent"),
             "tokens a minute": (wordy, "cent"), "model not allowed": (narrow, "cent"), "blocked": (blocked, "cent"),
             "expired": (expired, "cent"), "budget of a model": (single, "cent"), "no such key": ("sk-" + "0" * 32, "cent"),
         }
-        await quiet(kit, gateway.port)
+        await quiet(gateway.port)
         await asyncio.sleep(0.5)
         before, told = counters(gateway), {}
         slots = asyncio.Semaphore(32)
@@ -257,7 +252,7 @@ async def m14(kit, folder, count, timed):
             if time.monotonic() - began > 40 and name == "requests a minute":
                 print("  too slow: its minute is over")
             await asyncio.gather(*(refused(name, one, model) for _ in range(count)))
-        held = await quiet(kit, gateway.port)
+        held = await quiet(gateway.port)
         await asyncio.sleep(0.5)
         after = counters(gateway)
         print(f"  {count} refusals each: " + ", ".join(f"{name} {dict(seen)}" for name, seen in told.items()))
@@ -269,20 +264,20 @@ async def m14(kit, folder, count, timed):
     return wrong + gateway.verify()
 
 
-async def m15(kit, folder, count, timed):
-    wrong, provider = kit.Found(), await Moody().start()
-    gateway, count = kit.Gateway(folder, provider.models(max_parallel_requests=100)), count or MIXED
+async def m15(folder, count, timed):
+    wrong, provider = stage.Found(), await Moody().start()
+    gateway, count = stage.Gateway(folder, provider.models(max_parallel_requests=100)), count or MIXED
     try:
-        made = await kit.asked(gateway.port, "POST", "/key/generate", {"max_parallel_requests": 64})
-        seen = await mixture(kit, gateway.port, made["key"], count)
-        held = await quiet(kit, gateway.port)
+        made = await stage.asked(gateway.port, "POST", "/key/generate", {"max_parallel_requests": 64})
+        seen = await mixture(gateway.port, made["key"], count)
+        held = await quiet(gateway.port)
         wrong.expect(held is None, f"still in use: {held}")
         # Exactly as many get in as before.
-        gate = kit.barrier(80)
-        calls = [kit.ask(gateway.port, "POST", "/v1/chat/completions", kit.chat("moody", "mood-slow"), made["key"], gate) for _ in range(80)]
+        gate = stage.barrier(80)
+        calls = [stage.ask(gateway.port, "POST", "/v1/chat/completions", stage.chat("moody", "mood-slow"), made["key"], gate) for _ in range(80)]
         burst = collections.Counter(answer[0] for answer in await asyncio.gather(*calls))
-        looked = subprocess.run([str(kit.binary()), "verify", "--database-url", gateway.address, "--gateway", f"http://127.0.0.1:{gateway.port}",
-                                 "--key", kit.MASTER_KEY], capture_output=True, text=True)
+        looked = subprocess.run([str(stage.binary()), "verify", "--database-url", gateway.address, "--gateway", f"http://127.0.0.1:{gateway.port}",
+                                 "--key", stage.MASTER_KEY], capture_output=True, text=True)
         print(f"  {dict(seen)}; then of 80 at once {dict(burst)}")
         wrong.expect(burst[200] >= 64 and set(burst) <= {200, 429}, f"of 80 at once: {dict(burst)}")
         wrong.expect(looked.returncode == 0, f"verify: {looked.stdout}{looked.stderr}")
@@ -290,5 +285,3 @@ async def m15(kit, folder, count, timed):
         wrong.expect(gateway.stop() == 0, "it did not end with 0")
     return wrong + gateway.verify()
 
-
-FIGURES = {"m3": m3, "m6": m6, "m11": m11, "m14": m14, "m15": m15}

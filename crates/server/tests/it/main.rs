@@ -16,6 +16,7 @@ mod broker;
 mod calendars;
 mod certificates;
 mod checks;
+mod circles;
 mod commands;
 mod defaults;
 mod documents;
@@ -49,6 +50,8 @@ mod reconciling;
 mod references;
 mod reloading;
 mod routing;
+#[path = "../../../store/tests/it/schema.rs"]
+mod schema;
 mod scopes;
 mod security;
 mod service;

@@ -10,7 +10,7 @@ use switchboard_store::ledger::{Attempts, Report};
 
 use crate::command::Failure;
 use crate::command::client::Client;
-use crate::reconcile::{Columns, Unit, read, reconcile};
+use crate::money::reconcile::{Columns, Unit, read, reconcile};
 
 /// Looks that are taken: a request may come or go between the numbers of one of them.
 const LOOKS: u32 = 3;

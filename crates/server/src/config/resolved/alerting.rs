@@ -59,7 +59,7 @@ impl Alerting {
             sinks: general.texts("alerting"),
             types: general.node("alert_types").map(|_| general.texts("alert_types")),
             urls: urls.iter().map(|entry| (entry.name.clone(), several(&entry.node))).collect(),
-            outage_ttl: args.and_then(|args| args.get("outage_alert_ttl")).and_then(crate::config::fields::seconds).unwrap_or(HOUR),
+            outage_ttl: args.and_then(|args| args.get("outage_alert_ttl")).and_then(keys::seconds).unwrap_or(HOUR),
         }
     }
 }
