@@ -226,6 +226,25 @@ impl Deployment {
         }
     }
 
+    /// A place that is no model's, of that price.
+    pub fn outside(spec: Spec, card: ModelCard) -> Self {
+        Self {
+            provider_name: spec.provider.clone(),
+            chat: Vec::new(),
+            card: Some(card),
+            profile: Profile::default(),
+            ask_usage: false,
+            gateway: false,
+            flavor: Flavor::default(),
+            bytes_only: Vec::new(),
+            facts: Facts::default(),
+            marks: marks(&spec),
+            health: Arc::default(),
+            reaches: Vec::new(),
+            spec,
+        }
+    }
+
     /// Takes over what is known of its health, and shares with others what they have in common.
     pub fn join(&mut self, registry: &Registry) {
         let secrets = self.secrets();

@@ -267,7 +267,7 @@ impl Gateway {
         Attempts { call, asked, worker, fleet, settings, admission, budget, in_flight, brought, place: None }
     }
 
-    fn meter(&self, call: &Call) -> Meter {
+    pub(crate) fn meter(&self, call: &Call) -> Meter {
         let record = Record {
             id: call.id.clone(),
             key: call.principal.key.clone(),

@@ -45,6 +45,7 @@ pub mod meter;
 mod openrouter;
 mod operation;
 pub mod own;
+mod passing;
 mod patience;
 pub mod principal;
 mod profile;

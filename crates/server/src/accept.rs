@@ -29,7 +29,7 @@ use crate::limits::instead;
 use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
-use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, sso};
+use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, passing, sso};
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -56,6 +56,10 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(page::preflight()),
         Match::OtherMethod(allowed) => return Ok(other_method(&parts, &allowed)),
         Match::Nothing => {
+            if let Some(passage) = passing::find(&acceptor.app, &parts.method, acceptor.router.below(parts.uri.path())) {
+                let from = address(body.peer());
+                return Box::pin(passing::serve(acceptor, passage, (parts, body), (from, received))).await;
+            }
             let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
             return Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)));
         }
@@ -79,7 +83,10 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     }
     let caller = identified(acceptor, &row, &parts, from).await.map_err(|refused| shown(refused, &door))?;
     match route {
-        Route::Models => models::list(&acceptor.app, &caller, &parts).map_err(told),
+        Route::Models => {
+            let customer = identity::customer_list(&parts.headers, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
+            models::list(&acceptor.app, &caller, &parts, customer.as_ref()).map_err(told)
+        }
         Route::Market(listing) => {
             let ask = market::Ask { caller: &caller, parts: &parts, model: path_model.as_deref() };
             market::answer(&acceptor.app, listing, &ask).map_err(told)
@@ -99,7 +106,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Route::Admin(action) => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let arrived = Arrived { parts, body: frames.into_bytes(), from };
-            Ok(Box::pin(admin::serve(&acceptor.app, caller, action, row.path, arrived)).await)
+            Ok(Box::pin(admin::serve(acceptor, caller, action, row.path, arrived)).await)
         }
         // It has been answered above, without a key.
         Route::Consent => Err(told(Problem::new(Kind::NotFound, "there is nothing here"))),

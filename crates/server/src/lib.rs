@@ -35,6 +35,7 @@ mod models;
 pub mod money;
 pub mod openapi;
 mod page;
+mod passing;
 pub mod peers;
 mod query;
 pub mod reload;

@@ -21,13 +21,21 @@ pub async fn claim(store: &Store, name: String, now: Micros) -> Result<bool, Sto
 /// It could not be told: another gateway may.
 pub async fn withdraw(store: &Store, name: String) -> Result<(), StoreError> {
     let pool = store.sql().writers.clone();
-    store.thread().run(async move { Ok(drop(sqlx::query(WITHDRAW).bind(name).execute(&pool).await?)) }).await
+    let statement = async move {
+        sqlx::query(WITHDRAW).bind(name).execute(&pool).await?;
+        Ok(())
+    };
+    store.thread().run(statement).await
 }
 
 /// What was told before that time need no longer be known.
 pub async fn forget(store: &Store, before: Micros) -> Result<(), StoreError> {
     let pool = store.sql().writers.clone();
-    store.thread().run(async move { Ok(drop(sqlx::query(FORGET).bind(before).execute(&pool).await?)) }).await
+    let statement = async move {
+        sqlx::query(FORGET).bind(before).execute(&pool).await?;
+        Ok(())
+    };
+    store.thread().run(statement).await
 }
 
 /// The keys that expire after the one time and not after the other, the first first; a thousand at most.

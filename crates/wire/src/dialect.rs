@@ -101,10 +101,12 @@ pub enum Operation {
     Speech,
     /// Text from audio.
     Transcriptions,
+    /// Whatever an operator lets be passed on; no model's.
+    PassThrough,
 }
 
 impl Operation {
-    /// Every operation.
+    /// Every operation that models serve.
     pub const ALL: [Operation; 9] = [
         Operation::Chat,
         Operation::CountTokens,
@@ -129,6 +131,7 @@ impl Operation {
             Operation::ImageEdits => "image_edits",
             Operation::Speech => "speech",
             Operation::Transcriptions => "transcriptions",
+            Operation::PassThrough => "pass_through",
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The laws of the line. There is no time in it: what becomes free is said.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 
 use super::line::Line;

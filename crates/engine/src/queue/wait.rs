@@ -157,9 +157,11 @@ impl<'a> Waiter<'a> {
         }
         // Money does not come by itself.
         let passes = |reason: &&str| *reason != Reason::Budget.as_str();
-        let full = error.problem.availability.as_ref().is_some_and(|availability| {
-            availability.code == "capacity_exhausted" && availability.excluded_by.iter().any(|reason| passes(reason))
-        });
+        let full = error
+            .problem
+            .availability
+            .as_ref()
+            .is_some_and(|availability| availability.code == "capacity_exhausted" && availability.excluded_by.iter().any(passes));
         (full || error.origin == Origin::Provider && error.failure == Failure::RateLimited).then(|| (self.model(), look))
     }
 

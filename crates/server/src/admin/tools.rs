@@ -62,7 +62,7 @@ fn supported(request: &Request) -> Answer {
     let name = request.required("model")?;
     let fleet = request.app.gateway.fleet();
     let meant = request.caller.meant(name);
-    let found = fleet.find(meant).filter(|(group, _)| request.caller.may_use(&[meant, group]));
+    let found = fleet.find(&meant).filter(|(group, _)| request.caller.may_use(&[&meant, group]));
     let unknown = || Refused::detail(400, json!({"error": format!("Could not map model={name}")}));
     let (_, deployments) = found.ok_or_else(unknown)?;
     let first = deployments.first().ok_or_else(unknown)?;
@@ -85,7 +85,7 @@ async fn count(request: &Request) -> Answer {
     let counted = switchboard_engine::chat_tokens(body.to_string().into_bytes()).await;
     let total = counted.ok_or_else(|| Refused::detail(400, json!("the messages cannot be read")))?;
     let fleet = request.app.gateway.fleet();
-    let used = fleet.find(request.caller.meant(&model)).and_then(|(_, group)| group.first().map(|first| first.spec.model.clone()));
+    let used = fleet.find(&request.caller.meant(&model)).and_then(|(_, group)| group.first().map(|first| first.spec.model.clone()));
     Ok(json!({
         "total_tokens": total,
         "request_model": model,
@@ -101,7 +101,7 @@ async fn count(request: &Request) -> Answer {
 /// The card of a model by a name that callers use.
 fn card(request: &Request, name: &str) -> Option<ModelCard> {
     let (fleet, catalog) = (request.app.gateway.fleet(), request.app.catalog());
-    let served = fleet.find(request.caller.meant(name)).and_then(|(_, group)| group.iter().find_map(|one| one.card.clone()));
+    let served = fleet.find(&request.caller.meant(name)).and_then(|(_, group)| group.iter().find_map(|one| one.card.clone()));
     served.or_else(|| {
         let found = catalog.lookup(name)?;
         catalog.model(&found.provider, &found.model)

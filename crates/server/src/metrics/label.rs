@@ -292,5 +292,6 @@ fn route(operation: Operation, dialect: Dialect) -> &'static str {
         (Operation::ImageEdits, _) => "/images/edits",
         (Operation::Speech, _) => "/audio/speech",
         (Operation::Transcriptions, _) => "/audio/transcriptions",
+        (Operation::PassThrough, _) => "/pass_through",
     }
 }

@@ -80,6 +80,7 @@ pub struct Tag {
     pub description: Option<String>,
     pub models: Vec<String>,
     pub model_info: Option<Json>,
+    pub team_id: Option<String>,
     pub budget_id: Option<String>,
     pub created_by: Option<String>,
     pub created_at: Option<Time>,

@@ -74,17 +74,9 @@ fn what_a_row_forgot_of_its_terms_the_log_knows() {
                 let attempt = AttemptId::mint(micros());
                 intend(journal, attempt, 1);
                 settle(journal, attempt, 16_750);
-                let metadata = serde_json::json!({"service_tier": "flex"});
-                let line: LogLine = LogLine {
-                    request_id: attempt.to_string(),
-                    status: status.into(),
-                    spend: 16_750,
-                    started_at: micros(),
-                    model_id: Some(deployment.into()),
-                    metadata: metadata.as_object().expect("an object").clone(),
-                    ..LogLine::default()
-                };
-                journal.log(&serde_json::to_vec(&line).expect("a line"));
+                let (id, times, metadata) = (attempt.to_string(), (micros(), micros()), r#"{"service_tier": "flex"}"#);
+                let (spend, model_id) = (16_750, Some(deployment));
+                journal.log(&Passing { request_id: &id, status, spend, times, model_id, metadata, ..Passing::default() });
             }
         });
         let wanted = Attempts { from: micros() - 60_000_000, until: micros() + 60_000_000, ..Attempts::default() };

@@ -258,9 +258,6 @@ pub(super) async fn placed(desk: &Desk, key: &mut Key) -> Result<(), Refused> {
     if let Some(id) = &key.project_id {
         let project: Option<Project> = desk.get(id).await?;
         let project = project.ok_or_else(|| Refused::said(400, &format!("Project not found, passed project_id={id}")))?;
-        if key.team_id.is_none() {
-            key.team_id = project.team_id.clone();
-        }
         if key.team_id != project.team_id {
             return Err(Refused::said(400, "the project does not belong to the key's team"));
         }

@@ -1,12 +1,14 @@
 //! `general_settings`, and the rule that a reachable gateway has a key.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::Config;
 use super::alerting::Alerting;
 use super::checks::HealthChecks;
 use super::customers::Customers;
 use super::jwt::JwtAuth;
+use super::pass_through::{self, PassThrough};
 use super::sign_in::SignIn;
 use crate::config::diagnostic::{Diagnostics, Location};
 use crate::config::environment::Environment;
@@ -62,6 +64,10 @@ pub struct General {
     pub(super) fails_closed: bool,
     /// The Redis where gateways agree.
     pub(super) coordination_redis: Option<Secret>,
+    /// Further routes, passed on as they are.
+    pub pass_through: Vec<Arc<PassThrough>>,
+    /// Lists of models have patterns too.
+    pub lists_patterns: bool,
     /// The model of moderation requests that name none.
     pub moderation_model: Option<String>,
     /// URL at which clients reach the gateway, when it differs from where it listens.
@@ -108,6 +114,8 @@ impl General {
             health_checks: HealthChecks::read(&fields),
             fails_closed: fields.flag("fail_closed_rate_limit_enforcement").unwrap_or(false),
             coordination_redis: fields.map("coordination_redis").and_then(|map| super::redis::of_map(map, environment)),
+            pass_through: pass_through::read_all(reader, fields.list("pass_through_endpoints"), environment),
+            lists_patterns: fields.flag("model_list_return_wildcard_routes").unwrap_or(false),
             moderation_model: fields.text("moderation_model"),
             public_base_url: environment.get_non_empty("PROXY_BASE_URL").map(str::to_owned),
             root_path: if root_path.is_empty() { String::new() } else { format!("/{root_path}") },
