@@ -7,9 +7,9 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::Dialect;
 use switchboard_wire::assemble::events_of;
-use switchboard_wire::dialect::{Glance, Inbound, Memo, Outbound, Stamp};
 use switchboard_wire::event::EventWriter;
 use switchboard_wire::framing::Framing;
+use switchboard_wire::half::{Glance, Inbound, Memo, Outbound, Stamp};
 use switchboard_wire::relay::{Output, Relay, is_content};
 use switchboard_wire::reply::ChatReply;
 use tokio::time::Instant;
@@ -115,7 +115,7 @@ impl Exchange<'_> {
         meter.note(|record| record.status = 200);
         let mut answer = Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(body)) };
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        figures::whole(&mut answer.headers, &meter);
+        figures::whole(&mut answer.headers, &mut meter);
         Ok((answer, Some(meter)))
     }
 

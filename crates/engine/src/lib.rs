@@ -37,6 +37,7 @@ pub mod experiment;
 pub mod figures;
 pub mod gateway;
 pub mod health;
+mod hops;
 mod judge;
 pub mod keeper;
 pub mod media;

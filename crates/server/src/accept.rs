@@ -68,10 +68,10 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     let is_open = row.policy == Policy::Public;
     match route {
         Route::Page(Page::Metrics) if !acceptor.app.config.load().litellm.metrics.require_auth => {
-            return Ok(metrics::page(&acceptor.app).await);
+            return Ok(Box::pin(metrics::page(&acceptor.app)).await);
         }
         Route::Page(page) if is_open => return Ok(page::open(page, &acceptor.app, &parts)),
-        Route::SignIn(step) if is_open => return entered(acceptor, step, parts, body).await,
+        Route::SignIn(step) if is_open => return Box::pin(entered(acceptor, step, parts, body)).await,
         _ => {}
     }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
@@ -190,7 +190,8 @@ async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts
         // Calls of models are in their own log.
         if let (Some(trust), Route::Admin(_)) = (&acceptor.app.trust, row.route) {
             let (caller, action, route) = (caller.as_ref(), parts.method.as_str(), row.path);
-            trust.denied(Denial { caller, action, route, asked: None, from, request_id: &crate::id::mint() }).await;
+            let request_id = &crate::id::mint();
+            Box::pin(trust.denied(Denial { caller, action, route, asked: None, from, request_id })).await;
         }
         return Err(match row.route {
             Route::Admin(Action::OpenRouter(_)) => Refused::plain(403, "Only management keys can perform this operation"),

@@ -7,6 +7,7 @@
 
 mod audit;
 mod compliance;
+mod cost_map;
 mod credits;
 mod defaults;
 mod diagnosis;
@@ -176,6 +177,9 @@ pub struct Arrived {
 
 /// Answers a management request of a caller who may use the route.
 pub async fn serve(acceptor: &Arc<Acceptor>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Response<AnswerBody> {
+    if action == Action::Tool(routes::Tool::CostMap) {
+        return cost_map::response(&acceptor.app.catalog());
+    }
     match answer(acceptor, caller, action, pattern, arrived).await {
         Ok(value) => typed(action, answered(action, &value)),
         Err(refused) if matches!(action, Action::OpenRouter(_)) => refused.in_openrouters_form().response(),
@@ -234,7 +238,10 @@ async fn answer(acceptor: &Arc<Acceptor>, caller: Arc<Caller>, action: Action, p
     if let (Err(refused), Some(trust)) = (&answer, &app.trust)
         && matches!(refused.status.as_u16(), 401 | 403)
     {
-        let asked = request.body.as_ref();
+        // What is no field of the route is nobody's to keep.
+        let row = routes::rows().find(|row| row.path == pattern && parts.method == row.method);
+        let asked = request.body.as_ref().zip(row).map(|(body, row)| form::known(row.form, body));
+        let asked = asked.as_ref();
         let (caller, action) = (request.caller.as_ref(), parts.method.as_str());
         trust.denied(Denial { caller, action, route: pattern, asked, from, request_id: &request.id }).await;
     }

@@ -1,5 +1,10 @@
 //! From the configuration as meant to the deployments the engine serves.
 
+pub mod credential;
+pub mod overlay;
+pub mod resilience;
+pub mod transport;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -16,7 +21,7 @@ use switchboard_engine::upstream::Origin;
 
 use crate::config::Location;
 use crate::config::resolved::{Config, Deployment as Configured, Fallback as Written, FallbackTarget};
-use crate::credential::Ingredients;
+use crate::fleet::credential::Ingredients;
 
 /// What could not be made into a deployment, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -225,7 +230,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         stream_timeout: named.limits.stream_timeout.or(config.router.stream_timeout),
         num_retries: named.limits.num_retries.or(named.limits.max_retries),
         cooldown_time: named.limits.cooldown_time,
-        transport: crate::transport::of_deployment(config, connection.ssl_verify.as_ref(), connection.ssl_certificate.as_deref())
+        transport: crate::fleet::transport::of_deployment(config, connection.ssl_verify.as_ref(), connection.ssl_certificate.as_deref())
             .map_err(|error| error.to_string())?,
         secrets,
         shadows: named.silent_models.iter().map(|model| Arc::new(Shadow::silent(model))).collect(),

@@ -235,7 +235,12 @@ fn google(listed: &Listed) -> Value {
 
 /// A JSON document as an answer. It may depend on who asks and when, so nobody keeps it.
 pub(crate) fn document(value: &Value) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::Whole(Some(Bytes::from(value.to_string()))));
+    written(Bytes::from(value.to_string()))
+}
+
+/// The same of one that is written already.
+pub(crate) fn written(json: Bytes) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::Whole(Some(json)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -191,7 +191,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// The status of an answer where all goes well.
-pub(super) fn status(action: Action) -> StatusCode {
+pub(crate) fn status(action: Action) -> StatusCode {
     match action {
         Action::Grouping(Grouping::AccessGroupCreate) => StatusCode::CREATED,
         Action::OpenRouter(action) if openrouter::creates(action) => StatusCode::CREATED,

@@ -1,13 +1,13 @@
 //! What LiteLLM's clients ask beside managing: prices, parameters, counts of tokens, what is switched on.
 
-use serde_json::{Map, Value, json};
-use switchboard_engine::catalog::{ModelCard, derive};
+use serde_json::{Value, json};
+use switchboard_engine::catalog::ModelCard;
 use switchboard_engine::meter;
 use switchboard_engine::wire::reply::Usage;
 use switchboard_store::object::User;
 
 use super::routes::{Action, get, post};
-use super::{Answer, Refused, Request, rows};
+use super::{Answer, Refused, Request, cost_map, rows};
 use crate::authz::Policy::{Info, Viewer};
 use crate::models::info;
 use crate::router::Row;
@@ -47,7 +47,7 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::SupportedParams => supported(request),
         Do::TokenCounter => count(request).await,
         Do::CostEstimate => estimate(request),
-        Do::CostMap => Ok(cost_map(request)),
+        Do::CostMap => Ok(cost_map::of(&request.app.catalog())),
         Do::Callbacks => Ok(callbacks(request)),
         Do::Backlog => Ok(json!({"in_flight_requests": request.app.gateway.in_flight()})),
         Do::CachePing => {
@@ -139,26 +139,6 @@ fn estimate(request: &Request) -> Answer {
         "monthly_output_cost": times("num_requests_per_month", of_output),
         "provider": card.provider,
     }))
-}
-
-/// `GET /get/litellm_model_cost_map`: by the names of LiteLLM's list, those that are known alone.
-fn cost_map(request: &Request) -> Value {
-    let catalog = request.app.catalog();
-    let mut map = Map::new();
-    for card in catalog.models() {
-        let mut told = info::facts(Some(&card));
-        told.retain(|_, value| !value.is_null());
-        told.insert("litellm_provider".to_owned(), card.provider.clone().into());
-        told.extend(derive::listed_prices(&card).filter_map(|(name, usd)| Some((name, serde_json::from_str(&usd).ok()?))));
-        let whole = format!("{}/{}", card.provider, card.model);
-        // A bare name is the one that a request without a provider means.
-        let bare = catalog.lookup(&card.model).is_some_and(|found| found.provider == card.provider && found.model == card.model);
-        if bare {
-            map.insert(card.model.clone(), Value::Object(told.clone()));
-        }
-        map.insert(whole, Value::Object(told));
-    }
-    Value::Object(map)
 }
 
 /// `GET /callbacks/list`

@@ -86,7 +86,7 @@ pub async fn surroundings(desk: &Desk, key: &Key) -> Result<Surroundings, StoreE
     if !named.is_empty() {
         around.budgets = desk.several(&named).await?;
     }
-    let accounts = crate::credits::ids(&[
+    let accounts = crate::money::credits::ids(&[
         (Level::Key, Some(key.account())),
         (Level::Team, key.team_id.as_deref()),
         (Level::User, key.user_id.as_deref()),

@@ -14,6 +14,7 @@ mod audited;
 mod broker;
 mod certificates;
 mod checks;
+mod circles;
 mod commands;
 mod compatible;
 mod defaults;
@@ -49,6 +50,8 @@ mod reconciling;
 mod references;
 mod reloading;
 mod routing;
+#[path = "../../../store/tests/it/schema.rs"]
+mod schema;
 mod scopes;
 mod security;
 mod service;

@@ -30,6 +30,7 @@ pub(super) fn shown(line: &LogLine) -> Value {
 
 fn metadata(line: &LogLine) -> Map<String, Value> {
     let mut said = line.metadata.clone();
+    let count = |name: &str| said.get("usage").and_then(|usage| usage.get(name)).and_then(Value::as_u64).unwrap_or(0);
     let own = [
         ("user_api_key", json!(line.api_key)),
         ("user_api_key_user_id", json!(line.user_id)),
@@ -40,7 +41,7 @@ fn metadata(line: &LogLine) -> Map<String, Value> {
         ("status", json!(line.status)),
         (
             "additional_usage_values",
-            json!({"cache_read_input_tokens": line.cache_read_tokens, "cache_creation_input_tokens": line.cache_write_tokens}),
+            json!({"cache_read_input_tokens": count("cache_read"), "cache_creation_input_tokens": count("cache_write")}),
         ),
     ];
     if line.status == "failure" {

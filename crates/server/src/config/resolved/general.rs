@@ -1,5 +1,6 @@
 //! `general_settings`, and the rule that a reachable gateway has a key.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Config;
@@ -118,6 +119,29 @@ impl General {
     }
 }
 
+/// Shorter peppers are no secrets.
+const SHORTEST_PEPPER: usize = 16;
+
+/// What would not be what it looks like: a list of addresses that none is on, a secret that is none.
+fn check_meaning(general: &General, found: &mut Diagnostics) {
+    let at = &general.master_key_at;
+    for entry in general.addresses.iter().filter(|entry| !is_network(entry)) {
+        let message = format!("`{entry}` in `general_settings.allowed_ips` is neither an address nor a network");
+        found.error(at, message, "write `192.0.2.1` or `192.0.2.0/24`");
+    }
+    if general.key_pepper.as_ref().is_some_and(|pepper| pepper.expose().len() < SHORTEST_PEPPER) {
+        let message = format!("SWITCHBOARD_KEY_PEPPER is shorter than {SHORTEST_PEPPER} characters");
+        found.error(at, message, "make one with `openssl rand -hex 32`");
+    }
+}
+
+fn is_network(entry: &str) -> bool {
+    let (address, bits) = entry.trim().split_once('/').map_or((entry.trim(), None), |(address, bits)| (address, Some(bits)));
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    bits.is_none_or(|bits| bits.parse::<u32>().is_ok_and(|bits| bits <= most))
+}
+
 fn is_on(environment: &Environment, name: &str) -> bool {
     environment.get(name).is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "1"))
 }
@@ -129,6 +153,7 @@ fn is_off(environment: &Environment, name: &str) -> bool {
 /// Without a key, only this machine may reach the gateway; a weak key is allowed, since most existing files have one.
 pub(super) fn check_exposure(config: &Config, found: &mut Diagnostics) {
     let general = &config.general;
+    check_meaning(general, found);
     if general.master_key_is_invalid {
         return;
     }
