@@ -235,6 +235,7 @@ impl Deployment {
             profile: Profile::default(),
             ask_usage: false,
             gateway: false,
+            flavor: Flavor::OpenAi,
             bytes_only: Vec::new(),
             facts: Facts::default(),
             marks: marks(&spec),

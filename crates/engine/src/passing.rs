@@ -69,7 +69,7 @@ fn answered(reply: UpstreamReply, mut meter: Meter, call: &Call) -> Answer {
     meter.content();
     meter.note(|record| record.status = status.as_u16());
     let mut headers = shown(reply.headers);
-    figures::whole(&mut headers, &meter);
+    figures::whole(&mut headers, &mut meter);
     let body = StreamBody::new(reply.body, None, meter, call.door);
     Answer { status, headers, body: AnswerBody::Stream(Box::new(body)) }
 }
