@@ -235,7 +235,7 @@ impl Deployment {
             profile: Profile::default(),
             ask_usage: false,
             gateway: false,
-            flavor: Flavor::OpenAi,
+            flavor: Flavor::default(),
             bytes_only: Vec::new(),
             facts: Facts::default(),
             marks: marks(&spec),

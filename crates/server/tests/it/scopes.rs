@@ -115,7 +115,7 @@ fn teams_and_users_have_limits_of_every_kind() {
         let (count, refused) = answered(150, || gateway.chat(&key, "free"));
         let (status, _, message) = refused.expect("one is refused");
         assert!(count * 4 <= 300 && status == 429 && message.contains("Limit type: tokens"), "{count} {message}");
-        let kinds = json!({"metadata": {"model_itpm_limit": {"free": 10}, "model_otpm_limit": {"cent": 5}}});
+        let kinds = json!({"metadata": {"model_itpm_limit": {"free": 2}, "model_otpm_limit": {"cent": 5}}});
         let key = gateway.key(&kinds);
         let (status, _, message) = told(&gateway.chat(&key, "free"));
         assert!(status == 429 && message.contains("input_tokens"), "{message}");
