@@ -293,7 +293,8 @@ fn a_tag_of_a_team_comes_from_its_keys_alone() {
         gateway.post("/tag/new", &json!({"name": "theirs", "team_id": "t"}));
         let owner = || gateway.post("/tag/info", &json!({"names": ["theirs"]}))["theirs"]["team_id"].clone();
         assert_eq!(owner(), "t");
-        let [theirs, others, nobodys] = [json!({"team_id": "t"}), json!({"team_id": "other"}), json!({})].map(|fields| gateway.key(&fields));
+        let [theirs, others, nobodys] =
+            [json!({"team_id": "t"}), json!({"team_id": "other"}), json!({})].map(|fields| gateway.key(&fields));
         let call = |key: &str, tag: &str| {
             let body = json!({"model": "good", "metadata": {"tags": [tag]}, "messages": [{"role": "user", "content": "x"}]});
             gateway.as_key(key, "POST", "/v1/chat/completions", &body)
@@ -302,7 +303,11 @@ fn a_tag_of_a_team_comes_from_its_keys_alone() {
         for key in [&others, &nobodys] {
             let refused = call(key, "theirs");
             assert_eq!(refused.status, 403);
-            assert!(refused.text().contains("Tag 'theirs' is owned by team 't' and can only be sent by keys of that team"), "{}", refused.text());
+            assert!(
+                refused.text().contains("Tag 'theirs' is owned by team 't' and can only be sent by keys of that team"),
+                "{}",
+                refused.text()
+            );
             assert_eq!(call(key, "anybodys").status, 200);
         }
         let claimed = gateway.as_key(&others, "POST", "/tag/update", &json!({"name": "theirs", "team_id": "other"}));
