@@ -25,7 +25,7 @@ use crate::figures;
 use crate::health::Failure;
 use crate::judge::{fault, is_empty, reported};
 use crate::meter::Meter;
-use crate::openrouter::{self, Priced, Telling};
+use crate::openrouter::{self, Priced};
 use crate::purity;
 use crate::upstream::UpstreamReply;
 
@@ -191,16 +191,11 @@ impl Exchange<'_> {
     }
 
     fn writer(&self, inbound: &dyn Inbound, stamp: Stamp, meter: &Meter) -> Box<dyn EventWriter> {
-        let (call, model) = (self.dispatch.call, stamp.model.clone());
         let writer = inbound.event_writer(stamp);
-        if !openrouter::is_told_at_the_end(call) {
-            return writer;
+        if openrouter::is_told_at_the_end(self.dispatch.call) {
+            return Box::new(Priced::new(writer, self.target.clone(), meter));
         }
-        let writer: Box<dyn EventWriter> = Box::new(Priced::new(writer, self.target.clone(), meter));
-        match self.dispatch.told {
-            Some(told) => Box::new(Telling::new(writer, call, &model, told)),
-            None => writer,
-        }
+        writer
     }
 
     /// Whether the stream may go on elsewhere: then all of it is written here, as one.

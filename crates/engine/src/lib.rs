@@ -41,6 +41,7 @@ mod judge;
 pub mod keeper;
 pub mod media;
 pub mod meter;
+pub mod online;
 mod openrouter;
 mod operation;
 pub mod own;

@@ -39,7 +39,7 @@ pub use budget::Budget;
 pub use settings::{ByClass, Cooldown, Hedging, Settings};
 
 use crate::admit::{Admission, Tab};
-use crate::answer::{Answer, AnswerBody, StreamBody};
+use crate::answer::{Answer, StreamBody};
 use crate::asked::Asked;
 use crate::call::Call;
 use crate::clock;
@@ -50,7 +50,7 @@ use crate::exchange::{Exchange, Made};
 use crate::health::Failure;
 use crate::media::Brought;
 use crate::meter::Meter;
-use crate::openrouter;
+use crate::openrouter::Account;
 use crate::operation;
 use crate::own;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
@@ -177,17 +177,17 @@ impl Attempts<'_> {
             }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
             let manner = journey.manner(plan);
-            let told = openrouter::metadata(self.call, plan, at, manner.other_model, &meter);
+            let account = Account::of(self.call, plan, manner.other_model, &meter);
             let made = match race::after(self, plan, target) {
-                None => race::placed(at, self.once(target, manner, told.as_deref(), meter).await),
+                None => race::placed(at, self.once(target, manner, meter).await),
                 Some(after) => Box::pin(race::run(self, plan, journey, (at, after), meter)).await,
             };
             drop(retrying);
             match made {
                 Ok((found, (mut answer, whole))) => {
-                    // Of one that was quicker than the first, it is not known how it came about.
-                    if let (AnswerBody::Whole(Some(body)), Some(told)) = (&mut answer.body, told.as_ref().filter(|_| found == at)) {
-                        *body = openrouter::told(body, told);
+                    if let Some(mut account) = account {
+                        account.answered(plan, found);
+                        answer = answer.with_account(account, self.call.stream);
                     }
                     for (name, value) in rates {
                         answer.headers.insert(name, value);
@@ -221,7 +221,7 @@ impl Attempts<'_> {
     }
 
     /// One request to one target.
-    async fn once(&self, target: &Target, manner: Manner, told: Option<&str>, mut meter: Meter) -> Result<Made, (Error, Meter)> {
+    async fn once(&self, target: &Target, manner: Manner, mut meter: Meter) -> Result<Made, (Error, Meter)> {
         let dispatch = Dispatch {
             call: self.call,
             worker: self.worker,
@@ -229,7 +229,6 @@ impl Attempts<'_> {
             settings: self.settings,
             overrides: target.overrides.as_deref(),
             own: target.own.as_deref(),
-            told,
             other_model: manner.other_model,
         };
         let target = &target.deployment;

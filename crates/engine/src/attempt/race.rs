@@ -55,8 +55,8 @@ pub(super) async fn run(
 ) -> Ended {
     let manner = journey.manner(plan);
     let target = &plan.targets[at];
-    let Some(race) = Race::of(&mut meter) else { return placed(at, attempts.once(target, manner, None, meter).await) };
-    let mut first = Box::pin(attempts.once(target, manner, None, meter));
+    let Some(race) = Race::of(&mut meter) else { return placed(at, attempts.once(target, manner, meter).await) };
+    let mut first = Box::pin(attempts.once(target, manner, meter));
     if let Ok(ended) = tokio::time::timeout(after, &mut first).await {
         return placed(at, ended);
     }
@@ -112,7 +112,7 @@ async fn second(attempts: &Attempts<'_>, plan: &Plan, (turn, manner): (Turn, Man
     if let Err(error) = meter.enter(attempts.call, &target.deployment, ticket).await {
         return Err((error, meter));
     }
-    let made = attempts.once(target, manner, None, meter).await;
+    let made = attempts.once(target, manner, meter).await;
     drop(retrying);
     made
 }

@@ -57,7 +57,10 @@ pub(super) async fn go_on(attempts: &Attempts<'_>, plan: &Plan, stream: &mut Str
         }
         drop(retrying);
         match ended {
-            Ok(()) => return,
+            Ok(()) => {
+                stream.goes_on(target);
+                return;
+            }
             Err((error, _)) => {
                 stream.meter().end(&error);
                 rest::after(&error, &target.deployment, attempts.settings, false, clock::now());
@@ -88,7 +91,6 @@ async fn ask(
         settings: attempts.settings,
         overrides: target.overrides.as_deref(),
         own: target.own.as_deref(),
-        told: None,
         other_model: false,
     };
     let target = &target.deployment;

@@ -282,8 +282,13 @@ pub(crate) struct Seen {
 impl Outages {
     const SLOT: u64 = 5_000;
 
+    /// The number of the slot of that time.
+    pub(crate) fn slot(at: u64) -> u64 {
+        at / Self::SLOT
+    }
+
     pub(crate) fn add(&mut self, failure: Option<Failure>, at: u64) {
-        let number = at / Self::SLOT;
+        let number = Self::slot(at);
         let slot = &mut self.slots[(number % 6) as usize];
         if slot.0 != number {
             *slot = (number, Seen::default());
@@ -294,7 +299,7 @@ impl Outages {
     }
 
     pub(crate) fn of_last_half_minute(&self, at: u64) -> Seen {
-        let newest = at / Self::SLOT;
+        let newest = Self::slot(at);
         let mut sum = Seen::default();
         for (_, seen) in self.slots.iter().filter(|(number, _)| number + 6 > newest) {
             sum.attempts += seen.attempts;

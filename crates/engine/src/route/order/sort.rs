@@ -29,7 +29,7 @@ pub(super) fn exacto(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Args, r
     candidates.sort_by(|a, b| {
         let lacks =
             |candidate: &Candidate| candidate.deployment.card.as_ref().is_some_and(|card| card.supports("function_calling") != Some(true));
-        let failing = |candidate: &Candidate| candidate.view.error_rate.unwrap_or(0.0);
+        let failing = |candidate: &Candidate| candidate.view.error_rate().unwrap_or(0.0);
         lacks(a).cmp(&lacks(b)).then(failing(a).total_cmp(&failing(b)))
     });
 }

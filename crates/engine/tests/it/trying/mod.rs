@@ -1,5 +1,6 @@
 //! How calls are served beyond one attempt after the other: hedged, begun early, continued, shared, repeated.
 
+mod account;
 mod early;
 mod hedge;
 mod region;
