@@ -58,6 +58,7 @@ pub mod service;
 pub mod sign;
 pub mod smart;
 pub mod tariff;
+mod tool_calls;
 pub mod upstream;
 pub mod worker;
 

@@ -124,7 +124,7 @@ impl Spoken {
             let body: Vec<u8> = self.chunks.concat();
             return outbound.read_reply(&Memo::default(), &body).ok().map(|reply| text_of(&reply));
         }
-        let output = Output::Verbatim { hide_usage: false, epilogue: b"" };
+        let output = Output::Verbatim { hide_usage: false, epilogue: b"", rename: None };
         let mut relay = Relay::new(outbound.framing(), outbound.event_reader(Memo::default()), output);
         let (mut assembly, mut out) = (Assembly::new(), Vec::new());
         for chunk in &self.chunks {

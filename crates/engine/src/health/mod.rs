@@ -294,6 +294,14 @@ impl Health {
         self.state().windows.figures(window, millis(now))
     }
 
+    /// The share of answers of the last day with a tool call at fault, of those with tool calls; of few, as if they were more, since one
+    /// fault of one call says little.
+    pub fn tool_faults(&self, now: Instant) -> Option<f64> {
+        const FEW: u64 = 10;
+        let counts = self.state().windows.counts(Window::Day, millis(now));
+        (counts.called_tools > 0).then(|| counts.tools_at_fault as f64 / counts.called_tools.max(FEW) as f64)
+    }
+
     /// The 95th percentile over five minutes of the time to the first content of a stream, or of a whole answer; worked out anew every
     /// few seconds at most.
     pub fn slow(&self, streamed: bool, now: Instant) -> Option<Duration> {

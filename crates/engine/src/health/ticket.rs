@@ -29,6 +29,8 @@ pub struct Sample<'a> {
     pub output_tokens: Option<u64>,
     /// Tokens of prompt and answer together.
     pub tokens: u64,
+    /// Whether a tool call of the answer was at fault; `None`: it has none, or nobody looked.
+    pub tools_at_fault: Option<bool>,
 }
 
 impl Ticket {
@@ -90,6 +92,9 @@ impl Ticket {
         let mut state = self.health.changing(at);
         state.breaker.succeeded(at, self.probing);
         state.windows.succeeded(took, sample.tokens, at);
+        if let Some(at_fault) = sample.tools_at_fault {
+            state.windows.called_tools(at_fault, at);
+        }
         state.outages.add(None, at);
         state.moving.add(took, at);
         let minute = state.minute.turn(at);

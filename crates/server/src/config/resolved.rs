@@ -18,6 +18,7 @@ mod litellm;
 mod media;
 mod metrics;
 mod oracle;
+mod preset;
 mod redis;
 mod resilience;
 mod router;

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 pub use cell::Cell;
 pub(crate) use cell::joined;
-pub use master::{KeyFileError, MasterKey};
+pub use master::{KeyFileError, MasterKey, Sealer};
 pub use rotate::Rotated;
 
 use crate::error::StoreError;
