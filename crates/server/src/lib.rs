@@ -39,7 +39,7 @@ pub mod overlay;
 mod page;
 pub mod peers;
 pub mod preset;
-mod prices;
+pub mod prices;
 mod query;
 pub mod reconcile;
 pub mod reload;

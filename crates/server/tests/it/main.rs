@@ -42,6 +42,7 @@ mod openrouter;
 mod outages;
 mod peers;
 mod people;
+mod presets;
 mod reconciling;
 mod references;
 mod reloading;
