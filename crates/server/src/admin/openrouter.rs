@@ -80,6 +80,7 @@ pub enum OpenRouter {
     PresetOfMessages,
     PresetOfResponses,
     Feedback,
+    Coinbase,
 }
 
 use OpenRouter as Do;
@@ -166,6 +167,7 @@ pub(super) const ROWS: &[Row] = &[
     made("/api/v1/presets/{slug}/messages", Do::PresetOfMessages, "", "Keep a request's settings as a preset"),
     made("/api/v1/presets/{slug}/responses", Do::PresetOfResponses, "", "Keep a request's settings as a preset"),
     made("/api/v1/generation/feedback", Do::Feedback, "OpenRouterFeedback", "Say what was wrong with an answer"),
+    made("/api/v1/credits/coinbase", Do::Coinbase, "", "Gone, as it is at OpenRouter"),
 ];
 
 /// Does what a route does.
@@ -220,6 +222,7 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::PresetOfMessages => presets::keep(request, Dialect::Anthropic).await,
         Do::PresetOfResponses => presets::keep(request, Dialect::OpenAiResponses).await,
         Do::Feedback => feedback::say(request).await,
+        Do::Coinbase => Err(Refused::plain(410, "The Coinbase APIs used by this endpoint have been deprecated")),
     }
 }
 
