@@ -185,14 +185,15 @@ impl Attempts<'_> {
             drop(retrying);
             match made {
                 Ok((found, (mut answer, whole))) => {
+                    let target = found.beyond.as_deref().unwrap_or(&plan.targets[found.at]);
                     if let Some(mut account) = account {
-                        account.answered(plan, found);
+                        account.answered(plan, target);
                         answer = answer.with_account(account, self.call.stream);
                     }
                     for (name, value) in rates {
                         answer.headers.insert(name, value);
                     }
-                    self.sign(&mut answer, &plan.targets[found].deployment, journey);
+                    self.sign(&mut answer, &target.deployment, journey);
                     drop(whole);
                     return Ok(answer);
                 }
@@ -209,15 +210,20 @@ impl Attempts<'_> {
 
     /// Draws the consequences of an attempt that failed.
     fn failed(&self, plan: &Plan, journey: &mut Journey, (at, error): (usize, Error), meter: &mut Meter) {
-        let deployment = &plan.targets[at].deployment;
-        if meter.end(&error) {
+        self.settle(&plan.targets[at], &error, journey.is_alone(plan), meter);
+        journey.failed(self, plan, at, error);
+    }
+
+    /// Tells the target's health of an attempt that failed.
+    fn settle(&self, target: &Target, error: &Error, alone: bool, meter: &mut Meter) {
+        let deployment = &target.deployment;
+        if meter.end(error) {
             tracing::warn!(deployment = %deployment.spec.id, failure = error.failure.as_str(), "shut out after failures");
         }
         // What is wrong with a key of the caller's is not the deployment's fault.
-        if plan.targets[at].own.is_none() || !own::is_of_key(error.failure) {
-            rest::after(&error, deployment, self.settings, journey.is_alone(plan), clock::now());
+        if target.own.is_none() || !own::is_of_key(error.failure) {
+            rest::after(error, deployment, self.settings, alone, clock::now());
         }
-        journey.failed(self, plan, at, error);
     }
 
     /// One request to one target.

@@ -3,6 +3,8 @@
 //! It is put in where the bytes leave for the client, so that it is told whether they were written here or pass as they came, with one
 //! choice or with several, of whichever target answered first, and after another one went on with a text that broke off.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use switchboard_wire::Dialect;
@@ -13,7 +15,7 @@ use switchboard_wire::outline::Outline;
 use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::meter::Meter;
-use crate::route::Plan;
+use crate::route::{Plan, Target};
 
 /// The headers with which clients ask how an answer came about.
 const ASKED: [&str; 2] = ["x-openrouter-metadata", "x-openrouter-experimental-metadata"];
@@ -61,16 +63,15 @@ impl Account {
         Some(Self { told, head, dialect: call.door.dialect })
     }
 
-    /// The target at that place of the plan has answered.
-    pub(crate) fn answered(&mut self, plan: &Plan, at: usize) {
-        let Some(target) = plan.targets.get(at) else { return };
-        let own = target.own.is_some();
+    /// That target of the plan has answered, or one of a group that answers for it.
+    pub(crate) fn answered(&mut self, plan: &Plan, target: &Target) {
+        let at = plan.targets.iter().position(|one| Arc::ptr_eq(&one.deployment, &target.deployment));
         if let Some(available) = self.told["endpoints"]["available"].as_array_mut() {
             for (place, one) in available.iter_mut().enumerate() {
-                one["selected"] = Value::from(place == at);
+                one["selected"] = Value::from(Some(place) == at);
             }
         }
-        self.attempt(&target.deployment, own);
+        self.attempt(&target.deployment, target.own.is_some());
     }
 
     /// The target that was answering broke off, and that one goes on.
