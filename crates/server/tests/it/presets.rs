@@ -36,7 +36,7 @@ fn asked(upstream: &Upstream) -> Value {
 
 fn openrouter(gateway: &Managed, key: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
     let reply = gateway.as_key(key, method, &format!("/api/v1{path}"), body);
-    (reply.status, reply.json())
+    (reply.status.as_u16(), reply.json())
 }
 
 #[test]
