@@ -7,7 +7,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CONFIG ?=
 
-.PHONY: help run test test-crash figures lint bench bless clean-local
+.PHONY: help run test test-crash figures contract lint bench bless clean-local
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -23,13 +23,17 @@ test-crash: ## kill the gateway fifty times and at ten named places, and compare
 	$(CARGO) build --locked -p switchboard-server
 	SWITCHBOARD_BIN=$(TARGET)/debug/switchboard python3 tests/crash/run.py --iterations $(or $(ITERATIONS),50) --failpoints
 
-figures: ## money over HTTP: bursts, stops, leavers, a database that is away; FIGURES="m1 m5" for some of them
+figures: ## money, limits, outages, attacks over HTTP at full scale; FIGURES="m1 x2" for some of them
 	$(CARGO) build --locked -p switchboard-server
 	SWITCHBOARD_BIN=$(TARGET)/debug/switchboard python3 tests/crash/figures.py $(FIGURES)
 
 lint: ## check format and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+contract: ## ask the API what its own document allows, 10,000 times; EXAMPLES=30 for each operation
+	$(CARGO) build --locked -p switchboard-server
+	SWITCHBOARD_BIN=$(TARGET)/debug/switchboard python3 scripts/contract.py --examples $(or $(EXAMPLES),30)
 
 bench: ## measure against a bare proxy, and the routing decision; see bench/README.md
 	$(CARGO) bench --locked -p switchboard-bench --bench routing

@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 LOCAL = ROOT / ".local"
 PYTHON_SUITE = ROOT / "tests" / "clients" / "python"
 NODE_SUITE = ROOT / "tests" / "clients" / "node"
+CONTRACT = ROOT / "tests" / "contract"
 OLDEST_PYTHON, OLDEST_NODE = (3, 11), 20
 MINUTES = 15
 
@@ -54,11 +55,11 @@ def from_system(*packages):
     return quietly(["apt-get", "update"], env=environment) or quietly(["apt-get", "install", "-y", "--no-install-recommends", *packages], env=environment)
 
 
-def python(name, requirements):
-    """A virtual environment with the pinned packages."""
+def python(name, wanted):
+    """A virtual environment with the packages that a file pins."""
     if sys.version_info < OLDEST_PYTHON:
         return Installed(None, f"Python {'.'.join(map(str, OLDEST_PYTHON))} or newer is needed")
-    folder, wanted = LOCAL / name, PYTHON_SUITE / requirements
+    folder = LOCAL / name
     interpreter = folder / "bin" / "python"
     done, stamp = stamped(folder, wanted)
     if done and interpreter.exists():
@@ -106,7 +107,8 @@ def node():
 
 
 NEEDS = {
-    "python": lambda: python("python", "requirements.txt"),
-    "litellm": lambda: python("python-litellm", "requirements-litellm.txt"),
+    "python": lambda: python("python", PYTHON_SUITE / "requirements.txt"),
+    "litellm": lambda: python("python-litellm", PYTHON_SUITE / "requirements-litellm.txt"),
     "node": node,
+    "contract": lambda: python("python-contract", CONTRACT / "requirements.txt"),
 }

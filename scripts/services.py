@@ -100,7 +100,7 @@ def answers(port, process):
     return False
 
 
-def start_postgres(folder, home):
+def start_postgres(folder, home, more=()):
     """A server with an empty database: (process, address)."""
     user = ordinary_user()
     identity = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
@@ -110,7 +110,7 @@ def start_postgres(folder, home):
     if why:
         raise OSError(why)
     port = free_port()
-    options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home}", "-c", "max_connections=300", "-c", "fsync=off"]
+    options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={home}", "-c", "max_connections=300", "-c", "fsync=off", *more]
     with open(os.path.join(home, "log"), "ab") as log:
         process = subprocess.Popen([str(folder / "postgres"), "-D", f"{home}/db", "-p", str(port), *options],
                                    stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=home, **identity)

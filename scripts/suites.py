@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from install import NODE_SUITE, PYTHON_SUITE, ROOT
+from install import CONTRACT, NODE_SUITE, PYTHON_SUITE, ROOT
 
 CARGO = os.environ.get("CARGO", "cargo")
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
@@ -153,11 +153,28 @@ def node(installed):
 def crash(_):
     """A few of the crashes of `make test-crash`, and the figures of `make figures` with fewer clients."""
     tally = Tally()
-    for command in (["tests/crash/run.py", "--iterations", "5"], ["tests/crash/figures.py", "m5", "m8", "d4", "d5", "--count", "100", "--untimed"]):
+    # Each with what a busy machine does within seconds; `make figures` has them at full scale.
+    few = {"100": ["m5", "m8", "d4", "d5", "d3"], "3": ["x2"], "12": ["m13"], "6": ["d2"], "60": ["d1", "l3"], "300": ["m12", "c1", "c10"],
+           "500": ["c8"], "1": ["c14", "s2", "a11"]}
+    figures = [["tests/crash/figures.py", *names, "--count", count, "--untimed"] for count, names in few.items()]
+    for command in (["tests/crash/run.py", "--iterations", "5"], *figures):
         status, text = shown([sys.executable, *command], env=os.environ | {"SWITCHBOARD_BIN": str(gateway())})
         found = re.search(r"(\d+) passed, (\d+) failed", text)
         tally += Tally(int(found.group(1)), int(found.group(2))) if found else one(status or 1)
     return tally
+
+
+def contract(installed):
+    """The whole API against its own document: one test for each operation, some requests each."""
+    suite = str((CONTRACT / "run.py").relative_to(ROOT))
+    if not installed.interpreter:
+        return skip([suite], installed.missing)
+    binary = gateway()
+    if not binary:
+        return Tally(failed=1)
+    status, text = shown([installed.interpreter, suite], env=os.environ | {"SWITCHBOARD_BIN": binary})
+    found = re.search(r"(\d+) passed, (\d+) failed", text)
+    return Tally(int(found.group(1)), int(found.group(2))) if found else one(status or 1)
 
 
 def replay(_):
@@ -175,4 +192,4 @@ def replay(_):
     return tally
 
 
-PARTS = {"lint": lint, "rust": rust, "python": python, "litellm": litellm, "node": node, "crash": crash, "replay": replay}
+PARTS = {"lint": lint, "rust": rust, "python": python, "litellm": litellm, "node": node, "contract": contract, "crash": crash, "replay": replay}

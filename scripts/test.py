@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Runs every test there is and ends with one line: `N passed, N failed, N skipped`.
 
-Parts: lints, Rust's own tests, real clients in Python and Node.js, recorded traffic. PostgreSQL and Redis are started for them, and what
+Parts: lints, Rust's own tests, real clients in Python and Node.js, the API against its own document, crashes, recorded traffic. PostgreSQL and Redis are started for them, and what
 the clients need is installed into `.local/`, with the versions pinned beside the suites, while Rust builds. A part that cannot run here is skipped, each test by
 name with the reason. Everything stays on loopback and on free ports, and whatever a part starts it stops by its id.
 
-    scripts/test.py [PART …]      PARTS: lint rust python litellm node crash replay
+    scripts/test.py [PART …]      PARTS: lint rust python litellm node contract crash replay
 """
 
 import concurrent.futures

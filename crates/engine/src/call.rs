@@ -7,8 +7,9 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use switchboard_wire::dialect::{Flavor, Head};
+use switchboard_wire::dialect::Flavor;
 use switchboard_wire::frames::Frames;
+use switchboard_wire::half::Head;
 use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::problem::Malformed;
 use switchboard_wire::{Dialect, Operation};

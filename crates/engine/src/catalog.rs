@@ -31,7 +31,7 @@ pub use model::{CardError, ModelCard};
 pub use off_peak::is_off_peak;
 pub use price::{Amount, Component, CostError, Exact, PicoUsd, Prices, Rate, Service, Share};
 pub(crate) use provider::matches;
-pub use provider::{Edits, Provider, RowError, Rule, StreamUsage, Variable};
+pub use provider::{Edits, Made, Provider, RowError, Rule, StreamUsage, Variable};
 
 use endpoint::DefaultPaths;
 use lookup::PlainNames;

@@ -8,12 +8,14 @@ use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::control::{is_steering, is_withheld};
-use switchboard_wire::dialect::{Profile, Thinking};
+use switchboard_wire::dialect::Flavor;
+use switchboard_wire::half::{Profile, Thinking};
 use switchboard_wire::outline::Edits;
 use switchboard_wire::{Dialect, Operation};
 
 use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage, derive};
 use crate::health::{Health, Place, Registry};
+use crate::hops;
 use crate::route::traits::{Facts, Traits};
 use crate::sign::{Secret, Signer};
 use crate::upstream::{Origin, Preset, Transport};
@@ -128,6 +130,8 @@ pub struct Deployment {
     pub ask_usage: bool,
     /// Whether the provider is a gateway itself.
     pub gateway: bool,
+    /// The API that its answers in OpenAI's formats are made for.
+    pub flavor: Flavor,
     /// The dialects in which it looks up no web addresses.
     pub bytes_only: Vec<Dialect>,
     /// The headers of answers that say where they came from.
@@ -175,6 +179,7 @@ impl Deployment {
             profile,
             ask_usage: provider.stream_usage == StreamUsage::Option,
             gateway: provider.gateway,
+            flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, card.as_ref(), &spec.traits),
             card,
@@ -214,8 +219,29 @@ impl Deployment {
             profile: Profile::default(),
             ask_usage: false,
             gateway: provider.gateway,
+            flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, None, &spec.traits),
+            marks: marks(&spec),
+            health: Arc::default(),
+            reaches: Vec::new(),
+            served: 0,
+            spec,
+        }
+    }
+
+    /// A place that is no model's, of that price.
+    pub fn outside(spec: Spec, card: ModelCard) -> Self {
+        Self {
+            provider_name: spec.provider.clone(),
+            chat: Vec::new(),
+            card: Some(card),
+            profile: Profile::default(),
+            ask_usage: false,
+            gateway: false,
+            flavor: Flavor::default(),
+            bytes_only: Vec::new(),
+            facts: Facts::default(),
             marks: marks(&spec),
             health: Arc::default(),
             reaches: Vec::new(),
@@ -253,6 +279,7 @@ impl Deployment {
         let constant = endpoint.headers(value).map_err(|error| error.to_string())?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        headers.insert(hops::HOPS, hops::own());
         for (name, value) in constant.iter().chain(&self.spec.headers) {
             let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
             let value = HeaderValue::try_from(value).map_err(|_| format!("the value of header `{name}` cannot be sent"))?;

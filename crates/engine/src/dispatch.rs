@@ -135,6 +135,7 @@ impl Dispatch<'_> {
             headers.insert(CONTENT_TYPE, value);
         }
         crate::control::forward(&self.call.headers, reach, &mut headers);
+        crate::hops::pass_on(&self.call.headers, &mut headers);
         for (name, value) in needed {
             add(&mut headers, name, &value);
         }

@@ -8,6 +8,7 @@ use switchboard_wire::problem::{Fault, Kind, Problem};
 
 use crate::admit::Refusal;
 use crate::health::Failure;
+use crate::hops;
 use crate::upstream::{DialError, DialFault, Phase};
 
 /// A longer code of a provider is no code but a text.
@@ -198,6 +199,9 @@ impl Error {
 
     /// A provider answered with an error. `guessed` says that the model's name is the caller's own and not an operator's.
     pub fn provider(fault: Fault, provider: &str, guessed: bool) -> Self {
+        if fault.status == Some(StatusCode::LOOP_DETECTED) || fault.code.as_deref() == Some(hops::CODE) {
+            return hops::refusal();
+        }
         let conflict = fault.status.is_some_and(|status| matches!(status.as_u16(), 409 | 425));
         let (kind, retry, own) = match fault.kind {
             // A state that passes.

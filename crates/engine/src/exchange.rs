@@ -7,9 +7,10 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::Dialect;
 use switchboard_wire::assemble::events_of;
-use switchboard_wire::dialect::{Flavor, Glance, Inbound, Memo, Outbound, Stamp};
+use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::EventWriter;
 use switchboard_wire::framing::Framing;
+use switchboard_wire::half::{Glance, Inbound, Memo, Outbound, Stamp};
 use switchboard_wire::relay::{Output, Relay, is_content};
 use switchboard_wire::rename::{self, Renamer};
 use switchboard_wire::reply::{ChatReply, Reason};
@@ -131,7 +132,7 @@ impl Exchange<'_> {
         meter.note(|record| record.status = 200);
         let mut answer = Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(body)) };
         answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        figures::whole(&mut answer.headers, &meter);
+        figures::whole(&mut answer.headers, &mut meter);
         Ok((answer, Some(meter)))
     }
 

@@ -28,8 +28,8 @@ const KEY_REQUESTS: HeaderName = HeaderName::from_static("x-litellm-key-rpm-limi
 const OVERHEAD: HeaderName = HeaderName::from_static("x-litellm-overhead-duration-ms");
 
 /// What a whole answer took.
-pub(crate) fn whole(headers: &mut HeaderMap, meter: &Meter) {
-    let bill = meter.bill();
+pub(crate) fn whole(headers: &mut HeaderMap, meter: &mut Meter) {
+    let bill = meter.reckon();
     if let Some(bill) = &bill {
         costs(headers, bill);
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::header::HeaderName;
 
 use crate::admit::{Admission, Micros, NanoUsd};
 use crate::answer::{Answer, StreamBody};
@@ -14,6 +15,7 @@ use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::experiment::{Mirror, Trial};
+use crate::hops;
 use crate::media::Brought;
 use crate::meter::{Client, Decision, Meter, Outcome, Record, Recorder, Served};
 use crate::reflection;
@@ -147,6 +149,10 @@ impl Gateway {
     }
 
     async fn tried(&self, call: &Call, worker: &Worker, mut meter: Meter) -> Result<Answer, Error> {
+        if let Err(error) = hops::check(&call.headers) {
+            meter.fail(&error, &call.door);
+            return Err(error);
+        }
         let question = self.fleet.load().question(call);
         if let Some(question) = question {
             // Few calls ask anything before they are planned: the others' future stays small.
@@ -226,7 +232,7 @@ impl Gateway {
         Attempts { call, asked, worker, fleet, settings, admission, budget, in_flight, brought }
     }
 
-    fn meter(&self, call: &Call) -> Meter {
+    pub(crate) fn meter(&self, call: &Call) -> Meter {
         let record = Record {
             id: call.id.clone(),
             key: call.principal.key.clone(),
@@ -266,10 +272,15 @@ impl Gateway {
     }
 }
 
+const SESSIONS: [HeaderName; 3] = [
+    HeaderName::from_static("x-litellm-session-id"),
+    HeaderName::from_static("x-session-id"),
+    HeaderName::from_static("x-litellm-trace-id"),
+];
+
 /// The session a caller counts its call to.
 fn session(call: &Call) -> Option<String> {
-    let named = ["x-litellm-session-id", "x-session-id", "x-litellm-trace-id"].into_iter().find_map(|name| call.headers.get(name));
-    named.and_then(|value| value.to_str().ok()).map(str::to_owned)
+    SESSIONS.iter().find_map(|name| call.headers.get(name)).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 impl std::fmt::Debug for Gateway {

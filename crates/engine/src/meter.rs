@@ -56,6 +56,8 @@ struct Watch {
     received: Instant,
     service: Option<String>,
     counted: Vec<(Component, u64)>,
+    /// The bill of what is known so far, once it has been asked for.
+    billed: Option<Option<Bill>>,
     ticket: Option<Ticket>,
     fault: Option<(Failure, Option<u16>, bool)>,
     lane: Option<Lane>,
@@ -85,6 +87,7 @@ impl Meter {
             received,
             service: None,
             counted: Vec::new(),
+            billed: None,
             ticket: None,
             fault: None,
             lane: None,
@@ -185,6 +188,7 @@ impl Meter {
             usage: record.usage.as_ref(),
             counted: &self.0.counted,
             service: self.0.service.as_deref(),
+            billed: self.0.billed.flatten(),
             delivered: self.0.delivered,
             prompt: self.0.tab.as_ref().map_or(0, Tab::prompt),
             maybe_billed: self.0.maybe_billed,
@@ -218,7 +222,7 @@ impl Meter {
 
     /// Another attempt begins: what an earlier one reported is not this one's.
     pub fn begin(&mut self, target: &Arc<Deployment>, ticket: Ticket) {
-        self.0.service = None;
+        (self.0.service, self.0.billed) = (None, None);
         self.0.counted.clear();
         self.0.fault = None;
         self.0.tools = None;
@@ -333,6 +337,7 @@ impl Meter {
             Event::Usage(usage) => self.usage((**usage).clone()),
             Event::End { finish, service_tier } => {
                 self.0.service.clone_from(service_tier);
+                self.0.billed = None;
                 self.note(|record| {
                     record.finish = Some(finish.reason);
                     record.native_finish.clone_from(&finish.raw);
@@ -367,17 +372,19 @@ impl Meter {
 
     /// Takes over what a report of usage says.
     pub fn usage(&mut self, usage: Usage) {
+        self.0.billed = None;
         self.note(|record| record.usage.get_or_insert_default().merge(usage));
     }
 
     /// Takes over a count of something that is no token (searches, images, milliseconds of sound, characters).
     pub fn count(&mut self, component: Component, quantity: u64) {
+        self.0.billed = None;
         self.0.counted.push((component, quantity));
     }
 
     /// The answer was complete.
     pub fn complete(&mut self, finish: Option<Finish>, service: Option<String>) {
-        self.0.service = service;
+        (self.0.service, self.0.billed) = (service, None);
         self.note(|record| {
             record.finish = finish.as_ref().map(|finish| finish.reason);
             record.native_finish = finish.and_then(|finish| finish.raw);
@@ -399,14 +406,24 @@ impl Meter {
 
     /// The same with how it came about.
     pub fn bill(&self) -> Option<Bill> {
+        if let Some(known) = self.0.billed {
+            return known;
+        }
         let record = self.0.record.as_deref()?;
         bill(&self.tariff(), record.usage.as_ref(), &self.0.counted, self.0.service.as_deref())
+    }
+
+    /// The same, to be asked for again.
+    pub(crate) fn reckon(&mut self) -> Option<Bill> {
+        let bill = self.bill();
+        self.0.billed = Some(bill);
+        bill
     }
 }
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        let bill = self.bill();
+        let bill = self.reckon();
         self.conclude();
         if let Some(tab) = &mut self.0.tab {
             tab.finish();

@@ -19,9 +19,6 @@ use crate::tariff::{Tariff, Tariffs};
 
 pub(crate) use account::{Account, Telling};
 
-/// The row whose answers are in OpenRouter's form already.
-const OPENROUTER: &str = "openrouter";
-
 /// Whether a client of that call gets answers with what only OpenRouter's have.
 pub(crate) fn is_wanted(call: &Call) -> bool {
     let told = [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::OpenAiCompletions];
@@ -39,7 +36,7 @@ pub(crate) fn is_told_at_the_end(call: &Call) -> bool {
 pub(crate) fn is_rewritten(call: &Call, target: &Deployment) -> bool {
     is_wanted(call)
         && call.door.dialect == Dialect::OpenAiChat
-        && target.spec.provider != OPENROUTER
+        && target.flavor != Flavor::OpenRouter
         && !(call.stream && (has_choices(call) || has_probabilities(call)))
 }
 

@@ -17,9 +17,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use switchboard_wire::dialect::Head;
 use switchboard_wire::embed::Target;
 use switchboard_wire::frames::Frames;
+use switchboard_wire::half::Head;
 use switchboard_wire::loss::Losses;
 use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::problem::{Fault, Kind, Problem, Unsupported};
@@ -81,7 +81,7 @@ pub(crate) async fn run(dispatch: Dispatch<'_>, target: &Arc<Deployment>, mut me
         Product::Whole(mut headers, body) => {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
             meter.complete(None, None);
-            figures::whole(&mut headers, &meter);
+            figures::whole(&mut headers, &mut meter);
             (headers, AnswerBody::Whole(Some(body)), Some(meter))
         }
         Product::Passing(headers, passing) => {

@@ -1,9 +1,10 @@
 //! What a model can do, from its rows. What they do not say stays unknown.
 
 use switchboard_wire::Dialect;
-use switchboard_wire::dialect::{Profile, Thinking};
+use switchboard_wire::half::{Profile, Thinking};
+use switchboard_wire::seal::ANTHROPIC;
 
-use crate::catalog::{Catalog, ModelCard, Provider};
+use crate::catalog::{Catalog, Made, ModelCard, Provider};
 
 /// The efforts that every model knows which is told to think by one; of the others a card says which it knows.
 const EFFORTS: [(&str, &str, bool); 7] = [
@@ -19,14 +20,15 @@ const EFFORTS: [(&str, &str, bool); 7] = [
 /// The profile of that model at that provider.
 pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard>, model: &str) -> Profile {
     let knows = |ability: &str| knows(card?, ability);
-    let vendor = vendor(catalog, provider, model);
-    let is = |name: &str| vendor.as_deref() == Some(name);
+    let maker = maker(catalog, provider, model);
+    let vendor = maker.and_then(|maker| maker.authors.first().cloned());
+    let made = maker.and_then(|maker| maker.made(model));
     let native_schema = knows("native_structured_output");
     let schema = knows("response_schema");
     let json_schema = if provider.chat.contains(&Dialect::Bedrock) {
         // Bedrock may take a schema where the maker's own flag says no, or nothing.
         knows("bedrock_native_structured_output").or(native_schema)
-    } else if is("anthropic") {
+    } else if vendor.as_deref() == Some(ANTHROPIC) {
         // What a price list calls a schema may be a tool that was made to look like one.
         native_schema
     } else {
@@ -35,15 +37,15 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
     Profile {
         model: Some(model.to_owned()),
         max_output_tokens: card.and_then(|card| card.max_output_tokens.or(card.max_tokens)),
-        thinking: thinking(card, model, is("openai")),
+        thinking: thinking(card, made),
         efforts: card.and_then(efforts),
         json_schema,
         sampling: knows("sampling_params"),
-        // OpenAI's own thinking models refuse the old name; open models of theirs are served by others, who know it.
-        max_completion_tokens: (is("openai") && knows("reasoning") == Some(true) && !model.contains("oss")).then_some(true),
+        max_completion_tokens: (made.is_some_and(|made| made.newer_limit) && knows("reasoning") == Some(true)).then_some(true),
         reasoning_field: provider.reasoning_field.clone(),
         vendor,
         max_stop: None,
+        inputs: provider.inputs_of(model).cloned(),
     }
 }
 
@@ -52,16 +54,13 @@ fn knows(card: &ModelCard, ability: &str) -> Option<bool> {
     if has(&card.supports) { Some(true) } else { has(&card.lacks).then_some(false) }
 }
 
-fn thinking(card: Option<&ModelCard>, model: &str, openai: bool) -> Option<Thinking> {
+fn thinking(card: Option<&ModelCard>, made: Option<&Made>) -> Option<Thinking> {
     let knows = |ability: &str| knows(card?, ability);
     match (knows("reasoning"), knows("adaptive_thinking"), knows("legacy_thinking")) {
         (Some(false), _, _) => Some(Thinking::Never),
         (_, Some(true), _) => Some(Thinking::Adaptive),
         (_, _, Some(true)) => Some(Thinking::Budget),
-        // From the third generation on it is told a level, and wants its signatures back.
-        _ if model.contains("gemini-3") => Some(Thinking::Effort),
-        (Some(true), _, _) if openai => Some(Thinking::Effort),
-        _ => None,
+        (thinks, _, _) => made.filter(|made| made.presumed || thinks == Some(true))?.thinking,
     }
 }
 
@@ -75,20 +74,15 @@ fn efforts(card: &ModelCard) -> Option<Vec<String>> {
     told.then(|| known.map(|(effort, ..)| (*effort).to_owned()).collect())
 }
 
-/// Who makes the model, whoever serves it: the author in its name, else the family its name tells, else the provider where that
+/// Who makes the model, whoever serves it: the author in its name, else whose models have such names, else the provider where that
 /// makes models.
-fn vendor(catalog: &Catalog, provider: &Provider, model: &str) -> Option<String> {
-    let authored = |part: &str| {
-        let maker = catalog.providers().find(|maker| maker.authors.iter().any(|author| author == part))?;
-        maker.authors.first().cloned()
-    };
-    let author = model.split_once('/').and_then(|(author, _)| authored(author));
-    let dotted = || model.split('.').find_map(|part| matches!(part, "anthropic" | "openai" | "google").then(|| part.to_owned()));
-    let family = || {
-        let families = [("claude", "anthropic"), ("gemini", "google"), ("gpt-", "openai")];
-        families.into_iter().find(|(name, _)| model.contains(name)).map(|(_, vendor)| vendor.to_owned())
-    };
-    author.or_else(dotted).or_else(family).or_else(|| provider.authors.first().cloned())
+fn maker<'a>(catalog: &'a Catalog, provider: &'a Provider, model: &str) -> Option<&'a Provider> {
+    let author = |name: &str| catalog.providers().find(|maker| maker.authors.iter().any(|author| author == name));
+    let slashed = model.split_once('/').and_then(|(name, _)| author(name));
+    let dotted = || model.split('.').find_map(author);
+    let named = || catalog.providers().find(|maker| maker.has_made(model));
+    let own = || Some(provider).filter(|provider| !provider.authors.is_empty());
+    slashed.or_else(dotted).or_else(named).or_else(own)
 }
 
 #[cfg(test)]
@@ -112,6 +106,7 @@ mod tests {
             ("bedrock/us.anthropic.claude-opus-4-6-v1", "anthropic"),
             ("vertex_ai/claude-opus-4-6", "anthropic"),
             ("databricks/databricks-claude-opus-4-6", "anthropic"),
+            ("bedrock/meta.llama3-3-70b-instruct-v1:0", "meta"),
             ("vertex_ai/gemini-2.5-pro", "google"),
             ("mistral/mistral-large-latest", "mistralai"),
         ];
@@ -134,5 +129,24 @@ mod tests {
         assert_eq!(profile("gemini/gemini-3-flash-preview").thinking, Some(Thinking::Effort));
         assert_eq!(profile("anthropic/claude-haiku-4-5").json_schema, Some(true));
         assert_eq!(profile("ollama/some-model").efforts, None);
+    }
+
+    #[test]
+    fn what_names_alone_tell_is_in_the_rows() {
+        assert_eq!(profile("groq/openai/gpt-oss-120b").max_completion_tokens, None, "open models are served by others");
+        assert_eq!(profile("ollama/gpt-oss:20b").thinking, Some(Thinking::Effort));
+        let limit = |model: &str| profile(model).inputs.map_or_else(|| "max_tokens".to_owned(), |inputs| inputs.limit.clone());
+        let limits = [
+            ("replicate/openai/gpt-5", "max_completion_tokens"),
+            ("replicate/openai/gpt-oss-20b", "max_tokens"),
+            ("replicate/google/gemini-2.5-flash", "max_output_tokens"),
+            ("replicate/someone/something:5797a9", "max_new_tokens"),
+            ("replicate/mistralai/mistral-7b", "max_new_tokens"),
+            ("replicate/meta/llama-2-70b-chat", "max_new_tokens"),
+            ("replicate/meta/meta-llama-3-8b-instruct", "max_tokens"),
+        ];
+        for (model, wanted) in limits {
+            assert_eq!(limit(model), wanted, "{model}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! text itself is never part of a finding, so that none of it can reach a log.
 
 mod check;
+mod joint;
 mod rules;
 #[cfg(test)]
 mod tests;

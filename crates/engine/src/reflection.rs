@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body_util::{BodyExt, Limited};
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::frames::Frames;
@@ -16,6 +15,7 @@ use crate::call::{Call, Content, Door};
 use crate::clock;
 use crate::experiment::shadow::Tap;
 use crate::experiment::{Job, Mirror, Trial};
+use crate::hops;
 use crate::principal::Principal;
 use crate::route::Plan;
 
@@ -57,7 +57,7 @@ fn copy(call: &Call, model: &str, charges_caller: bool) -> Call {
     } else {
         ours("switchboard-shadow", call)
     };
-    let headers = if charges_caller { call.headers.clone() } else { HeaderMap::new() };
+    let headers = if charges_caller { call.headers.clone() } else { hops::carried(&call.headers) };
     Call { id: format!("{}-shadow", call.id), principal, model: model.to_owned(), model_in_path: true, headers, ..call.clone() }
 }
 
@@ -78,7 +78,7 @@ pub fn question(call: &Call, operation: Operation, (model, name): (&str, &str), 
         model: model.to_owned(),
         model_in_path: false,
         stream: false,
-        headers: HeaderMap::new(),
+        headers: hops::carried(&call.headers),
         body,
         content,
         strict: false,

@@ -21,13 +21,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use http::header::HeaderMap;
+use http::header::{HeaderMap, HeaderName};
 
 use crate::answer::{Answer, AnswerBody};
 use crate::asked;
 use crate::call::Call;
 use crate::error::Error;
 use crate::gateway::{Gateway, Worker};
+use crate::hops;
 use crate::purity;
 
 /// A call under way, owned.
@@ -65,6 +66,9 @@ impl Default for Settings {
     }
 }
 
+const CONTINUE: HeaderName = HeaderName::from_static("x-switchboard-continue");
+const COALESCE: HeaderName = HeaderName::from_static("x-switchboard-coalesce");
+
 /// What is wanted of a call beside its answer.
 #[derive(Clone, Copy, Debug, Default)]
 struct Wanted {
@@ -77,11 +81,14 @@ struct Wanted {
 impl Wanted {
     fn of(gateway: &Gateway, call: &Call) -> Self {
         let settings = gateway.settings();
-        let said = |name: &str| call.headers.get(name).and_then(|value| value.to_str().ok()).and_then(asked::switch);
+        let said = |name: HeaderName| call.headers.get(name).and_then(|value| value.to_str().ok()).and_then(asked::switch);
         Self {
             early: call.stream && settings.early_headers_after.is_some(),
-            going_on: call.stream && said("x-switchboard-continue").unwrap_or(settings.continue_streams),
-            shared: said("x-switchboard-coalesce").unwrap_or(settings.service.coalesce) && purity::is_mere_inference(call),
+            going_on: call.stream && said(CONTINUE).unwrap_or(settings.continue_streams),
+            shared: said(COALESCE).unwrap_or(settings.service.coalesce)
+                && purity::is_mere_inference(call)
+                // It would wait for itself.
+                && !hops::was_here(&call.headers),
             repeated: !settings.service.idempotency_ttl.is_zero() && call.headers.contains_key(&repeated::KEY),
         }
     }

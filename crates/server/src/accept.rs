@@ -30,7 +30,7 @@ use crate::limits::instead;
 use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
-use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, preset, sso};
+use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, passing, preset, sso};
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -57,6 +57,10 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(page::preflight()),
         Match::OtherMethod(allowed) => return Ok(other_method(&parts, &allowed)),
         Match::Nothing => {
+            if let Some(passage) = passing::find(&acceptor.app, &parts.method, acceptor.router.below(parts.uri.path())) {
+                let from = address(body.peer());
+                return Box::pin(passing::serve(acceptor, passage, (parts, body), (from, received))).await;
+            }
             let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
             return Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)));
         }
@@ -65,10 +69,10 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     let is_open = row.policy == Policy::Public;
     match route {
         Route::Page(Page::Metrics) if !acceptor.app.config.load().litellm.metrics.require_auth => {
-            return Ok(metrics::page(&acceptor.app).await);
+            return Ok(Box::pin(metrics::page(&acceptor.app)).await);
         }
         Route::Page(page) if is_open => return Ok(page::open(page, &acceptor.app, &parts)),
-        Route::SignIn(step) if is_open => return entered(acceptor, step, parts, body).await,
+        Route::SignIn(step) if is_open => return Box::pin(entered(acceptor, step, parts, body)).await,
         _ => {}
     }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
@@ -80,7 +84,10 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     }
     let caller = identified(acceptor, &row, &parts, from).await.map_err(|refused| shown(refused, &door))?;
     match route {
-        Route::Models => models::list(&acceptor.app, &caller, &parts).map_err(told),
+        Route::Models => {
+            let customer = identity::customer_list(&parts.headers, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
+            models::list(&acceptor.app, &caller, &parts, customer.as_ref()).map_err(told)
+        }
         Route::Market(listing) => {
             let ask = market::Ask { caller: &caller, parts: &parts, model: path_model.as_deref() };
             market::answer(&acceptor.app, listing, &ask).map_err(told)
@@ -100,7 +107,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Route::Admin(action) => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let arrived = Arrived { parts, body: frames.into_bytes(), from };
-            Ok(Box::pin(admin::serve(&acceptor.app, caller, action, row.path, arrived)).await)
+            Ok(Box::pin(admin::serve(acceptor, caller, action, row.path, arrived)).await)
         }
         // It has been answered above, without a key.
         Route::Consent => Err(told(Problem::new(Kind::NotFound, "there is nothing here"))),
@@ -198,7 +205,8 @@ async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts
         // Calls of models are in their own log.
         if let (Some(trust), Route::Admin(_)) = (&acceptor.app.trust, row.route) {
             let (caller, action, route) = (caller.as_ref(), parts.method.as_str(), row.path);
-            trust.denied(Denial { caller, action, route, asked: None, from, request_id: &crate::id::mint() }).await;
+            let request_id = &crate::id::mint();
+            Box::pin(trust.denied(Denial { caller, action, route, asked: None, from, request_id })).await;
         }
         return Err(match row.route {
             Route::Admin(Action::OpenRouter(_)) => Refused::plain(403, "Only management keys can perform this operation"),

@@ -6,12 +6,16 @@
 //! [`authz`]: crate::authz
 
 mod audit;
+mod compliance;
+mod cost_map;
 mod credits;
 mod defaults;
+mod diagnosis;
 mod duration;
 mod experiments;
 pub mod form;
 mod grouping;
+mod hub;
 mod keys;
 mod models;
 mod openrouter;
@@ -44,7 +48,7 @@ pub(crate) use openrouter::codes;
 pub use refused::Refused;
 pub use routes::Action;
 
-use crate::app::App;
+use crate::app::{Acceptor, App};
 use crate::auth::Caller;
 use crate::trust::Denial;
 
@@ -64,6 +68,8 @@ pub struct Request {
     pub body: Option<Value>,
     /// From where.
     pub from: Option<IpAddr>,
+    /// The worker it came in at, to ask others with; none where the gateway asks itself.
+    pub acceptor: Option<Arc<Acceptor>>,
     /// Its id.
     pub id: String,
     /// Who says so, where an administrator acts for somebody else (`litellm-changed-by`).
@@ -170,8 +176,11 @@ pub struct Arrived {
 }
 
 /// Answers a management request of a caller who may use the route.
-pub async fn serve(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Response<AnswerBody> {
-    match answer(app, caller, action, pattern, arrived).await {
+pub async fn serve(acceptor: &Arc<Acceptor>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Response<AnswerBody> {
+    if action == Action::Tool(routes::Tool::CostMap) {
+        return cost_map::response(&acceptor.app.catalog());
+    }
+    match answer(acceptor, caller, action, pattern, arrived).await {
         Ok(value) => typed(action, answered(action, &value)),
         Err(refused) if matches!(action, Action::OpenRouter(_)) => refused.in_openrouters_form().response(),
         Err(refused) => typed(action, refused.response()),
@@ -198,7 +207,8 @@ fn answered(action: Action, value: &Value) -> Response<AnswerBody> {
     response
 }
 
-async fn answer(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Answer {
+async fn answer(acceptor: &Arc<Acceptor>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Answer {
+    let app = &acceptor.app;
     let store = app.store.clone().ok_or_else(Refused::no_store)?;
     let Arrived { parts, body, from } = arrived;
     let body = read_body(&body)?;
@@ -212,6 +222,7 @@ async fn answer(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &s
         path: routes::variables(pattern, parts.uri.path()),
         body,
         from,
+        acceptor: Some(acceptor.clone()),
         id: crate::id::mint(),
         changed_by,
     };
@@ -227,7 +238,10 @@ async fn answer(app: &Arc<App>, caller: Arc<Caller>, action: Action, pattern: &s
     if let (Err(refused), Some(trust)) = (&answer, &app.trust)
         && matches!(refused.status.as_u16(), 401 | 403)
     {
-        let asked = request.body.as_ref();
+        // What is no field of the route is nobody's to keep.
+        let row = routes::rows().find(|row| row.path == pattern && parts.method == row.method);
+        let asked = request.body.as_ref().zip(row).map(|(body, row)| form::known(row.form, body));
+        let asked = asked.as_ref();
         let (caller, action) = (request.caller.as_ref(), parts.method.as_str());
         trust.denied(Denial { caller, action, route: pattern, asked, from, request_id: &request.id }).await;
     }

@@ -12,10 +12,10 @@ use switchboard_store::Store;
 
 use crate::admin::Refused;
 use crate::auth::{Foundation, Keys};
-use crate::books::Books;
 use crate::config::Config;
 use crate::health::Checks;
 use crate::live::Live;
+use crate::money::books::Books;
 use crate::peers::Others;
 use crate::router::Router;
 use crate::trust::Trust;

@@ -121,7 +121,7 @@ impl Keys {
         let policy = Policy { user_on_team_keys: config.general.budget_of_user_on_team_keys };
         let tokens = config.general.jwt.as_ref().map(|settings| {
             // What it is made of has been looked at by whoever starts the gateway.
-            let transport = crate::transport::of(config).unwrap_or_else(|_| Transport::default());
+            let transport = crate::fleet::transport::of(config).unwrap_or_else(|_| Transport::default());
             Tokens { verifier: Verifier::new(settings, &places, transport), settings: Arc::new(settings.clone()) }
         });
         Self {
@@ -169,7 +169,7 @@ impl Keys {
         let Some(master) = &self.master else { return Ok(self.trusted.clone()) };
         let Some(given) = presented(headers, query, self.header.as_deref()) else {
             if let Some(secret) = session::cookie(headers) {
-                return self.of_session(secret, from).await;
+                return Box::pin(self.of_session(secret, from)).await;
             }
             let message = "Authentication Error, No api key passed in.";
             return Err(Refused::unauthenticated("auth_error", json!("None"), message));
@@ -185,13 +185,14 @@ impl Keys {
             }
             // A raise of its budget has ended, or the like.
             Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => {
-                self.directory.forget_key(&hex(&key));
-                self.look_up(&given, key, from).await?
+                self.directory.forget_key(&hex::encode(&key));
+                Box::pin(self.look_up(&given, key, from)).await?
             }
             Some(Some(known)) => known,
             // Somebody who goes on using a deleted key is no guesser.
             Some(None) => return Err(unknown(&given, &key)),
-            None => self.look_up(&given, key, from).await?,
+            // Who is known is known at once: the way there is not carried along with every call.
+            None => Box::pin(self.look_up(&given, key, from)).await?,
         };
         caller.admit(Time::now(), from).map(|()| caller)
     }
@@ -225,12 +226,12 @@ impl Keys {
         let id = digest(secret.as_bytes());
         match self.directory.known(&id) {
             Some(Some(_)) if store.silence() > PATIENCE => return Err(StoreError::Silent.into()),
-            Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => self.directory.forget_key(&hex(&id)),
+            Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => self.directory.forget_key(&hex::encode(&id)),
             Some(Some(_)) | None => {}
             Some(None) => return Err(over()),
         }
         let read = || {
-            let (hash, stamps, around) = (hex(&id), self.stamps.clone(), self.around.clone());
+            let (hash, stamps, around) = (hex::encode(&id), self.stamps.clone(), self.around.clone());
             store.read(move |desk| async move { session::caller(&desk, &hash, &stamps, &around).await })
         };
         let caller = self.directory.find(id, read).await?.ok_or_else(over)?;
@@ -260,7 +261,7 @@ impl Keys {
     }
 
     async fn read(&self, store: &Store, given: &str, key: Digest) -> Result<Option<Caller>, Refused> {
-        let (hash, pepper, given) = (hex(&key), self.pepper.clone(), given.to_owned());
+        let (hash, pepper, given) = (hex::encode(&key), self.pepper.clone(), given.to_owned());
         let Around { groups, owned, book, policy } = self.around.clone();
         let read = store
             .soon(move |desk| async move {
@@ -305,7 +306,7 @@ fn unknown(given: &str, key: &Digest) -> Refused {
         "Authentication Error, Invalid proxy server token passed. Received API Key = {}, Key Hash (Token) ={}. Unable to find token in \
          cache or `LiteLLM_VerificationTokenTable`",
         mint::short(given),
-        hex(key)
+        hex::encode(key)
     );
     Refused::unauthenticated("token_not_found_in_db", json!("key"), message)
 }
@@ -346,23 +347,10 @@ pub fn digest(bytes: &[u8]) -> Digest {
     crate::digest::sha256(bytes)
 }
 
-/// A digest in hex.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
-}
-
 /// The digest that was written in hex.
 pub fn digest_of_hex(text: &str) -> Option<Digest> {
-    let bytes = text.as_bytes();
     let mut out = [0; 32];
-    if bytes.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in out.iter_mut().zip(bytes.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
+    hex::decode_to_slice(text, &mut out).ok()?;
     Some(out)
 }
 
@@ -422,7 +410,7 @@ mod tests {
     #[test]
     fn a_digest_comes_back_from_hex() {
         let digest = digest(b"sk-1234");
-        assert_eq!(digest_of_hex(&hex(&digest)), Some(digest));
+        assert_eq!(digest_of_hex(&hex::encode(&digest)), Some(digest));
         assert_eq!(digest_of_hex("88"), None);
         assert_eq!(digest_of_hex(&"g".repeat(64)), None);
     }

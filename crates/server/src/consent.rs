@@ -85,6 +85,7 @@ async fn code(app: &Arc<App>, key: &str, asked: &[(&str, &str)], from: Option<st
         path: Vec::new(),
         body: None,
         from,
+        acceptor: None,
         id: crate::id::mint(),
         changed_by: None,
     };

@@ -1,5 +1,11 @@
 //! From the configuration as meant to the deployments the engine serves.
 
+pub mod credential;
+pub mod overlay;
+pub mod resilience;
+pub mod transport;
+
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +21,7 @@ use switchboard_engine::upstream::Origin;
 
 use crate::config::Location;
 use crate::config::resolved::{Config, Deployment as Configured, Fallback as Written, FallbackTarget};
-use crate::credential::Ingredients;
+use crate::fleet::credential::Ingredients;
 
 /// What could not be made into a deployment, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +40,8 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, r
     let mut unusable = Vec::new();
     let demo = demo.map(str::to_owned);
     for configured in &config.deployments {
+        let named = reachable(configured);
+        let configured = named.as_ref();
         let made = if configured.model_name.contains('*') {
             pattern(configured, catalog)
         } else {
@@ -56,8 +64,9 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, r
     let by_id: HashMap<String, Configured> = config
         .deployments
         .iter()
+        .map(reachable)
         .filter(|configured| configured.model_name.contains('*'))
-        .map(|configured| (configured.model_info.id.clone(), configured.clone()))
+        .map(|configured| (configured.model_info.id.clone(), configured.into_owned()))
         .collect();
     let (config_again, catalog_again, demo_again) = (config.clone(), catalog.clone(), demo.clone());
     let registry = registry.clone();
@@ -67,7 +76,18 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, r
         made.join(&registry);
         Some(made)
     };
-    (Fleet::new(deployments, names(config), Box::new(expand)), unusable)
+    let catalog = catalog.clone();
+    let whose = move |name: &str| catalog.lookup(name).map(|found| found.provider);
+    (Fleet::new(deployments, names(config), Box::new(expand)).completing(Box::new(whose)), unusable)
+}
+
+/// The same by the name under which callers reach it: what a team calls by a pattern is a pattern, below a name that is the team's.
+fn reachable(configured: &Configured) -> Cow<'_, Configured> {
+    let public = configured.model_info.written.get("team_public_model_name").and_then(serde_json::Value::as_str);
+    match public.filter(|public| public.contains('*') && !configured.model_name.contains('*')) {
+        Some(public) => Cow::Owned(Configured { model_name: format!("{}/{public}", configured.model_name), ..configured.clone() }),
+        None => Cow::Borrowed(configured),
+    }
 }
 
 /// The name of the built-in model.
@@ -110,7 +130,7 @@ fn fallbacks(written: &[Written]) -> Vec<(String, Vec<Fallback>)> {
 }
 
 /// The provider and the model behind its prefix; a bare name is one the catalog knows, else OpenAI's.
-pub fn split<'a>(catalog: &Catalog, configured: &'a Configured) -> (String, std::borrow::Cow<'a, str>) {
+pub fn split<'a>(catalog: &Catalog, configured: &'a Configured) -> (String, Cow<'a, str>) {
     let model = configured.model.as_str();
     if let Some(provider) = &configured.connection.provider {
         let bare = model.strip_prefix(provider.as_str()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(model);
@@ -215,7 +235,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         stream_timeout: named.limits.stream_timeout.or(config.router.stream_timeout),
         num_retries: named.limits.num_retries.or(named.limits.max_retries),
         cooldown_time: named.limits.cooldown_time,
-        transport: crate::transport::of_deployment(config, connection.ssl_verify.as_ref(), connection.ssl_certificate.as_deref())
+        transport: crate::fleet::transport::of_deployment(config, connection.ssl_verify.as_ref(), connection.ssl_certificate.as_deref())
             .map_err(|error| error.to_string())?,
         secrets,
         shadows: named.silent_models.iter().map(|model| Arc::new(Shadow::silent(model))).collect(),

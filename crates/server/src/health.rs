@@ -22,7 +22,8 @@ use crate::models::document;
 
 pub use checks::Checks;
 use checks::Page;
-use probe::{Outcome, Probe};
+pub(crate) use probe::Outcome;
+use probe::Probe;
 
 /// Tells those who may not see where deployments are reached that they were not told.
 const NOTICE: HeaderName = HeaderName::from_static("litellm-health-field-notice");
@@ -74,6 +75,15 @@ pub(crate) async fn check(acceptor: &Acceptor, ask: &Ask<'_>) -> Response<Answer
         found.push(outcome);
     }
     report(&found, &unchecked, wanted.is_some(), &Telling { ask, config: &config })
+}
+
+/// Asks a deployment for a word, which need not be one of the fleet's.
+pub(crate) async fn once(target: &Arc<Deployment>, acceptor: &Acceptor, config: &Config) -> Result<(), String> {
+    let probe = Probe::of(target, &acceptor.app, config, true).ok_or("there is no question for a model of that mode")?;
+    match probe.run(&acceptor.app, &acceptor.worker).await.error {
+        None => Ok(()),
+        Some(error) => Err(error),
+    }
 }
 
 /// What an entry may hold.

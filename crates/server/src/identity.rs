@@ -9,7 +9,8 @@ use switchboard_engine::principal::Principal;
 
 use crate::admin::Refused;
 use crate::app::App;
-use crate::auth::guests::Guest;
+use crate::auth::guests::{Guest, Known};
+use crate::authz::model::{self, Layer, Whose};
 use crate::limits;
 
 /// Headers that name a customer, whatever the configuration says.
@@ -36,14 +37,27 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
         return Ok(call);
     }
     let mut principal = Principal::clone(&call.principal);
-    principal.tags.extend(tags);
+    principal.tags.extend(tags.iter().cloned());
     if let Some(store) = &app.store {
         let named = principal.tags.iter().cloned().map(Guest::Tag).chain(customer.clone().map(Guest::Customer));
-        for guest in named.collect::<Vec<_>>() {
-            let known = app.foundation.directory.guests.find(store, &app.book, guest).await?;
+        for named in named.collect::<Vec<_>>() {
+            let known = app.foundation.directory.guests.find(store, &app.book, named.clone()).await?;
             if known.blocked {
                 let message = format!("User blocked from making LLM API Calls. User={}", customer.unwrap_or_default());
                 return Err(Refused::said(400, &message));
+            }
+            if let (Guest::Tag(tag), Some(team)) = (&named, &known.team)
+                && tags.contains(tag)
+                && principal.team.as_ref() != Some(team)
+            {
+                let message = format!("Tag '{tag}' is owned by team '{team}' and can only be sent by keys of that team");
+                return Err(Refused::forbidden(message));
+            }
+            if let Some(layer) = layer(&known, app) {
+                let group = app.gateway.fleet().find(&call.model).map(|(group, _)| group);
+                if !layer.has(&call.model) && !group.is_some_and(|group| layer.has(&group)) {
+                    return Err(model::denied(layer.whose, &call.model));
+                }
             }
             principal.scopes.extend(known.scopes);
         }
@@ -56,6 +70,25 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
         Arc::make_mut(&mut call.principal).scopes.extend(held);
     }
     Ok(call)
+}
+
+/// The list of models that a customer has, groups replaced by what is in them.
+fn layer(known: &Known, app: &App) -> Option<Layer> {
+    if known.models.is_empty() {
+        return None;
+    }
+    let keys = app.keys.load();
+    let members = |name: &str| keys.groups().get(name).cloned().unwrap_or_default();
+    Layer::of(Whose::Customer, &model::expanded(&known.models, members))
+}
+
+/// The same of the customer that a request's headers name, for what lists models.
+pub(crate) async fn customer_list(headers: &HeaderMap, app: &App) -> Result<Option<Layer>, Refused> {
+    let config = app.config();
+    let mut names = CUSTOMER.into_iter().chain(config.general.customers.headers.iter().map(String::as_str));
+    let (Some(customer), Some(store)) = (names.find_map(|name| text(headers, name)), &app.store) else { return Ok(None) };
+    let known = app.foundation.directory.guests.find(store, &app.book, Guest::Customer(customer.to_owned())).await?;
+    Ok(layer(&known, app))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -76,6 +76,6 @@ fn share(config: &Config, address: &Secret) -> Result<RedisLimits, BadAddress> {
     let namespace = config.redis_namespace.as_deref().unwrap_or_default();
     let master = config.general.master_key.as_ref().map_or("", |key| key.expose());
     let digest = sha256(format!("limits of {master} in {namespace}").as_bytes());
-    let space: String = digest[..SPACE].iter().map(|byte| format!("{byte:02x}")).collect();
+    let space = hex::encode(&digest[..SPACE]);
     RedisLimits::new(address.expose(), crate::id::mint(), space)
 }

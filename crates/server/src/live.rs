@@ -21,10 +21,10 @@ use crate::app::App;
 use crate::auth::Keys;
 use crate::chore::Chore;
 use crate::config::{Config, Laid};
+use crate::fleet::overlay::{self, OverlayError};
+use crate::fleet::resilience;
 use crate::fleet::{self, Unusable};
-use crate::overlay::{self, OverlayError};
 use crate::reload::needs_restart;
-use crate::resilience;
 use crate::serve::Applied;
 use crate::trust::Trust;
 

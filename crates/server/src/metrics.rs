@@ -83,7 +83,7 @@ impl Metrics {
         let config = app.config();
         let (calls, attempts) = (self.calls.rows(), self.attempts.rows());
         let shown = Shown {
-            master: app.keys.load().master().map(|digest| hex(digest)),
+            master: app.keys.load().master().map(|digest| hex::encode(digest)),
             customers: self.customers.load(Ordering::Relaxed),
             metadata: config.litellm.metrics.metadata_labels.clone(),
         };
@@ -123,10 +123,6 @@ fn nothing(status: StatusCode) -> Response<AnswerBody> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl std::fmt::Debug for Metrics {

@@ -15,6 +15,7 @@ use switchboard_engine::wire::problem::Problem;
 
 use crate::app::App;
 use crate::auth::Caller;
+use crate::authz::model::Layer;
 
 /// When models were "created": OpenAI's clients want a number, and LiteLLM gives this one.
 const CREATED: u64 = 1_677_610_602;
@@ -56,15 +57,15 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(query: Option<&str>) -> Self {
-        let is_on = |name: &str| {
-            let value = query.and_then(|query| crate::query::value(query, name));
-            value.is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "1"))
+    fn of(query: Option<&str>, app: &App) -> Self {
+        let said = |name: &str| {
+            let value = query.and_then(|query| crate::query::value(query, name))?;
+            Some(matches!(value.to_ascii_lowercase().as_str(), "true" | "1"))
         };
         Self {
-            patterns: is_on("return_wildcard_routes"),
-            access_groups: is_on("include_model_access_groups"),
-            only_access_groups: is_on("only_model_access_groups"),
+            patterns: said("return_wildcard_routes").unwrap_or_else(|| app.config().general.lists_patterns),
+            access_groups: said("include_model_access_groups").unwrap_or(false),
+            only_access_groups: said("only_model_access_groups").unwrap_or(false),
         }
     }
 }
@@ -74,10 +75,11 @@ fn listed(app: &App, caller: &Caller, wanted: Wanted) -> Vec<Listed> {
     let mut list = Vec::new();
     if !wanted.only_access_groups {
         list = models(app, wanted.patterns);
+        list.extend(of_team_by_pattern(&list, caller));
         list.retain(|listed| caller.may_use(&[&listed.name, &listed.group]));
         // A team sees its models by the names it gave them.
-        list.retain(|listed| caller.sees_all() || caller.owned.owner(&listed.group).is_none());
-        let of_team = caller.owned.of_team(caller.team.as_deref()).map(|(public, _)| public);
+        list.retain(|listed| caller.sees_all() || caller.owned.owner(&listed.name).is_none());
+        let of_team = caller.owned.of_team(caller.team.as_deref()).map(|(public, _)| public).filter(|public| !public.contains('*'));
         list.extend(of_team.filter_map(|public| find(app, caller, public).ok()));
         // Its own names for models come beside theirs.
         let own = caller.principal.aliases.iter();
@@ -86,7 +88,9 @@ fn listed(app: &App, caller: &Caller, wanted: Wanted) -> Vec<Listed> {
     let config = app.config();
     if wanted.access_groups || wanted.only_access_groups {
         let groups = config.deployments.iter().flat_map(|deployment| &deployment.model_info.access_groups);
-        list.extend(groups.map(|group| Listed::bare(group.clone())));
+        // Alone they are what a list of models names; who has no list has no groups of its own.
+        let named = |group: &&String| !wanted.only_access_groups || caller.groups.contains(*group);
+        list.extend(groups.filter(named).map(|group| Listed::bare(group.clone())));
     }
     list.sort_by(|a, b| a.name.cmp(&b.name));
     list.dedup_by(|a, b| a.name == b.name);
@@ -95,6 +99,18 @@ fn listed(app: &App, caller: &Caller, wanted: Wanted) -> Vec<Listed> {
         listed.mode = configured.and_then(|deployment| deployment.model_info.mode.clone());
     }
     list
+}
+
+/// What the caller's team calls by patterns of its own, by the team's names.
+fn of_team_by_pattern(list: &[Listed], caller: &Caller) -> Vec<Listed> {
+    let Some(team) = caller.team.as_deref() else { return Vec::new() };
+    let of_team = |listed: &&Listed| caller.owned.of_pattern(&listed.name).is_some_and(|(owner, _)| owner == team);
+    let public = |listed: &Listed| {
+        let (_, name) = caller.owned.of_pattern(&listed.name)?;
+        let (provider, card, mode) = (listed.provider.clone(), listed.card.clone(), listed.mode.clone());
+        Some(Listed { name: name.to_owned(), group: listed.group.clone(), provider, card, mode })
+    };
+    list.iter().filter(of_team).filter_map(public).collect()
 }
 
 fn models(app: &App, patterns: bool) -> Vec<Listed> {
@@ -120,8 +136,10 @@ fn is_anthropic(parts: &request::Parts) -> bool {
 }
 
 /// `GET /v1/models`: everything at once for OpenAI's clients, page by page for Anthropic's.
-pub(crate) fn list(app: &App, caller: &Caller, parts: &request::Parts) -> Result<Response<AnswerBody>, Problem> {
-    let list = listed(app, caller, Wanted::of(parts.uri.query()));
+/// `customer`: the models of the customer for whom is asked.
+pub(crate) fn list(app: &App, caller: &Caller, parts: &request::Parts, customer: Option<&Layer>) -> Result<Response<AnswerBody>, Problem> {
+    let mut list = listed(app, caller, Wanted::of(parts.uri.query(), app));
+    list.retain(|listed| customer.is_none_or(|layer| layer.has(&listed.name) || layer.has(&listed.group)));
     if is_anthropic(parts) {
         return page::anthropic(&list, parts.uri.query()).map(|page| document(&page));
     }
@@ -145,11 +163,11 @@ pub(crate) fn gemini(app: &App, caller: &Caller, name: Option<&str>, query: Opti
 
 fn find(app: &App, caller: &Caller, name: &str) -> Result<Listed, Problem> {
     let fleet = app.gateway.fleet();
-    let meant = caller.meant(name);
-    let (group, deployments) = fleet.find(meant).ok_or_else(|| *Error::model_not_found(name).problem)?;
+    let meant = caller.meant_whole(name, |name| fleet.whole_name(name));
+    let (group, deployments) = fleet.find(&meant).ok_or_else(|| *Error::model_not_found(name).problem)?;
     let first = deployments.first().ok_or_else(|| *Error::model_not_found(name).problem)?;
     let mut found = Listed::of(name.to_owned(), first);
-    if !caller.may_use(&[meant, &group]) {
+    if !caller.may_use(&[&meant, &group]) {
         return Err(*Error::model_not_found(name).problem);
     }
     let config = app.config();
@@ -207,7 +225,12 @@ fn google(listed: &Listed) -> Value {
 
 /// A JSON document as an answer. It may depend on who asks and when, so nobody keeps it.
 pub(crate) fn document(value: &Value) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::Whole(Some(Bytes::from(value.to_string()))));
+    written(Bytes::from(value.to_string()))
+}
+
+/// The same of one that is written already.
+pub(crate) fn written(json: Bytes) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::Whole(Some(json)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

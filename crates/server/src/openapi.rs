@@ -3,9 +3,14 @@
 //! Paths, methods and summaries are the router's rows; what a body holds is written in `schemas.json`, by name.
 
 mod catalogue;
+mod managed;
 
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use switchboard_engine::call::Door;
+use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::authz::Policy;
@@ -55,6 +60,8 @@ impl Body {
             (Operation::ImageGenerations, _) => Self::json("ImageRequest", "ImageReply"),
             (Operation::ImageEdits, _) => Self { form: true, ..Self::json("ImageEditForm", "ImageReply") },
             (Operation::Speech, _) => Self { form: false, request: "SpeechRequest", reply: None, event: None },
+            // Such routes are an operator's own and stand in no document.
+            (Operation::PassThrough, _) => Self { form: false, request: "", reply: None, event: None },
             (Operation::Transcriptions, _) => Self { form: true, ..Self::json("TranscriptionForm", "TranscriptionReply") },
         }
     }
@@ -80,11 +87,27 @@ fn named(schema: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{schema}")})
 }
 
+/// The document as it was last written, and below which path: anybody may ask for it, and it is long.
+static WRITTEN: Mutex<Option<(String, Bytes)>> = Mutex::new(None);
+
+/// The OpenAPI document, written.
+pub(crate) fn bytes(root: &str) -> Bytes {
+    let mut written = WRITTEN.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*written {
+        Some((of, bytes)) if of == root => bytes.clone(),
+        _ => {
+            let bytes = Bytes::from(document(root).to_string());
+            *written = Some((root.to_owned(), bytes.clone()));
+            bytes
+        }
+    }
+}
+
 /// The OpenAPI document of everything the router knows, below that path.
 pub fn document(root: &str) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for (path, row) in rows() {
-        let shown = path.replace("{*model}", "{model}");
+        let shown = path.replace("{*", "{");
         let shown = if shown.is_empty() { "/".to_owned() } else { shown };
         match row.route {
             Route::Gemini => {
@@ -142,8 +165,8 @@ fn id(method: &str, path: &str) -> String {
 fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Operation>)>) -> Value {
     let by_model = path.contains("{model}") && !matches!(row.route, Route::Model | Route::GeminiModels | Route::Gemini);
     let audience = if by_model { Audience::Azure } else { row.audience() };
-    if let Route::Admin(_) = row.route {
-        return managed(path, row, summary);
+    if let Route::Admin(action) = row.route {
+        return managed::operation(path, row, action, summary);
     }
     let (content, error) = match body {
         Some((body, operation)) => (body.reply(operation), error(row)),
@@ -158,6 +181,12 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
             "default": {"description": "An error, in the caller's format", "content": {"application/json": {"schema": named(error)}}},
         },
     });
+    match row.route {
+        // How its deployments are is also its status.
+        Route::Page(Page::Health) => operation["responses"]["503"] = operation["responses"]["200"].clone(),
+        Route::Consent => operation["responses"]["default"]["content"]["text/html"] = json!({"schema": {"type": "string"}}),
+        _ => {}
+    }
     if let Some((body, _)) = body {
         operation["requestBody"] = body.request();
     }
@@ -188,31 +217,17 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
     operation
 }
 
-/// An operation of the management API: what it takes is one of its forms.
-fn managed(path: &str, row: &Row, summary: &str) -> Value {
-    let parts = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let parameters: Vec<Value> =
-        parts.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})).collect();
-    let mut operation = json!({
-        "summary": summary,
-        "tags": [row.audience().title()],
-        "parameters": parameters,
-        "responses": {
-            "200": {"description": "The answer", "content": {"application/json": {"schema": {}}}},
-            "default": {"description": "An error", "content": {"application/json": {"schema": named("OpenAIError")}}},
-        },
-        "security": [{"bearer": []}, {"x-api-key": []}],
-    });
-    if !row.form.is_empty() {
-        operation["requestBody"] = json!({"content": {"application/json": {"schema": crate::admin::form::document(row.form)}}});
-    }
-    operation
-}
-
 fn error(row: &Row) -> &'static str {
+    let flavor = match row.route {
+        Route::Call(door) => door.flavor,
+        Route::Explain(flavor) => flavor,
+        _ => Flavor::OpenAi,
+    };
     match row.audience() {
         Audience::Anthropic => "AnthropicError",
         Audience::Gemini => "GeminiError",
+        Audience::OpenRouter => "OpenRouterError",
+        _ if flavor == Flavor::OpenRouter => "OpenRouterError",
         _ => "OpenAIError",
     }
 }
@@ -315,7 +330,7 @@ mod tests {
     fn every_route_is_described_and_every_reference_leads_somewhere() {
         let document = document("");
         for (path, row) in rows() {
-            let shown = path.replace("{*model}", "{model}");
+            let shown = path.replace("{*", "{");
             let paths = match row.route {
                 Route::Gemini => GEMINI.iter().map(|(method, ..)| format!("{shown}:{method}")).collect(),
                 _ => vec![shown],

@@ -18,7 +18,7 @@ use switchboard_engine::wire::problem::Problem;
 
 use crate::app::{Acceptor, App};
 use crate::health;
-use crate::models::document;
+use crate::models::{document, written};
 use crate::router::{Page, rows};
 
 /// The release of LiteLLM whose API this gateway follows.
@@ -46,7 +46,7 @@ pub(crate) fn open(page: Page, app: &App, parts: &request::Parts) -> Response<An
         Page::Home => html(home::render(&base(app, parts))),
         Page::Docs => html(docs::render(&base(app, parts))),
         Page::Style => style(),
-        Page::OpenApi => document(&crate::openapi::document(&app.config().general.root_path)),
+        Page::OpenApi => written(crate::openapi::bytes(&app.config().general.root_path)),
         Page::Routes => document(&routes()),
         Page::Alive => document(&json!("I'm alive!")),
         _ => ready(app),

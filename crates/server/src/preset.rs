@@ -94,8 +94,7 @@ fn with(mut call: Call, model: Option<String>, settings: &Settings) -> Result<Ca
             Dialect::Anthropic => edits.default.push(("system".to_owned(), json!(prompt).to_string())),
             Dialect::OpenAiResponses => edits.default.push(("instructions".to_owned(), json!(prompt).to_string())),
             Dialect::OpenAiChat => {
-                let messages: Vec<Value> =
-                    outline.read(&call.body, "messages").map_err(|error| wrong(error.into()))?.unwrap_or_default();
+                let messages: Vec<Value> = outline.read(&call.body, "messages").map_err(|error| wrong(error.into()))?.unwrap_or_default();
                 let instructed = messages.iter().any(|message| matches!(message["role"].as_str(), Some("system" | "developer")));
                 if !instructed {
                     let mut all = vec![json!({"role": "system", "content": prompt})];

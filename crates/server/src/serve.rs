@@ -17,13 +17,15 @@ use switchboard_store::redis::BadAddress;
 use crate::accept::serve;
 use crate::app::{Acceptor, App};
 use crate::auth::Keys;
-use crate::books::{Books, BooksError};
 use crate::chore::Chore;
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
 use crate::edge::reservoir::Reservoir;
 use crate::edge::settings::{BodyLimits, ClientAuthorities};
 use crate::edge::{self, Edge, Running, Shutdown};
 use crate::fleet;
+use crate::fleet::overlay::{self, OverlayError};
+use crate::fleet::resilience;
+use crate::fleet::transport::{self, BadTransport};
 use crate::health::Checks;
 use crate::health::background;
 use crate::limits::Limits;
@@ -31,16 +33,14 @@ use crate::limits::alerts::Alerts;
 use crate::live::{self, Live};
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
-use crate::overlay::{self, OverlayError};
+use crate::money::books::{Books, BooksError};
+use crate::money::{credits, prices};
 use crate::peers::Others;
 use crate::reload::{Reload, Reloading};
-use crate::resilience;
 use crate::router::Router;
 use crate::served;
-use crate::transport::{self, BadTransport};
 use crate::trials::{self, Mirrored, Trials};
 use crate::trust::{Trust, TrustError};
-use crate::{credits, prices};
 
 /// A gateway could not start.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,9 @@
     reason = "a bench tells what it finds, and stops where it cannot go on"
 )]
 
+#[path = "../tests/it/schema.rs"]
+mod schema;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,17 +36,7 @@ fn main() {
     run(&format!("sqlite:{}", folder.path().join("s.db").display()));
     match std::env::args().find(|argument| argument.starts_with("postgres")) {
         Some(address) => {
-            let name = format!("bench_{}", std::process::id());
-            let store = Store::open(&Settings { address: address.clone(), connections: 1 }).expect("an address");
-            let (sql, made) = (store.sql().clone(), format!("CREATE SCHEMA {name}"));
-            let done = store.thread().block(async move {
-                sqlx::query(sqlx::AssertSqlSafe(made)).execute(&sql.writers).await?;
-                Ok(())
-            });
-            done.expect("a schema");
-            store.close();
-            let joined = if address.contains('?') { '&' } else { '?' };
-            run(&format!("{address}{joined}options=-c%20search_path%3D{name}"));
+            run(&schema::own(&address));
         }
         None => println!("PostgreSQL: not measured, no address of one is given"),
     }

@@ -12,14 +12,14 @@ use std::time::Duration;
 use redis::{ExistenceCheck, RedisError, Script, SetExpiry, SetOptions, Value};
 use sqlx::Row;
 use switchboard_engine::admit::port::Later;
-use switchboard_engine::service::digest::Digest;
 use switchboard_engine::service::repeated::{Archive, Claim, Slot};
 
 use crate::error::StoreError;
-use crate::open::{Store, micros};
+use crate::open::Store;
 use crate::redis::{BadAddress, Redis};
 use crate::sql::Sql;
 use crate::thread::Thread;
+use crate::time::micros;
 
 pub use sealed::SealedArchive;
 
@@ -70,7 +70,11 @@ impl Archive for SqlArchive {
     fn keep(&self, slot: Slot, answer: bytes::Bytes, time: Duration) {
         let sql = self.sql.clone();
         self.spawn(async move {
-            let keep = sqlx::query(KEEP).bind(hex(&slot.name)).bind(hex(&slot.request)).bind(answer.to_vec()).bind(after(micros(), time));
+            let keep = sqlx::query(KEEP)
+                .bind(hex::encode(&slot.name))
+                .bind(hex::encode(&slot.request))
+                .bind(answer.to_vec())
+                .bind(after(micros(), time));
             keep.execute(&sql.writers).await?;
             Ok(())
         });
@@ -79,14 +83,14 @@ impl Archive for SqlArchive {
     fn release(&self, slot: Slot) {
         let sql = self.sql.clone();
         self.spawn(async move {
-            sqlx::query(RELEASE).bind(hex(&slot.name)).bind(hex(&slot.request)).execute(&sql.writers).await?;
+            sqlx::query(RELEASE).bind(hex::encode(&slot.name)).bind(hex::encode(&slot.request)).execute(&sql.writers).await?;
             Ok(())
         });
     }
 }
 
 async fn claim(sql: &Sql, slot: Slot, (now, time): (i64, Duration), sweeps: bool) -> Result<Claim, StoreError> {
-    let (name, request) = (hex(&slot.name), hex(&slot.request));
+    let (name, request) = (hex::encode(&slot.name), hex::encode(&slot.request));
     if sweeps {
         sqlx::query(OLD).bind(now).execute(&sql.writers).await?;
     }
@@ -106,15 +110,6 @@ async fn claim(sql: &Sql, slot: Slot, (now, time): (i64, Duration), sweeps: bool
 
 fn after(now: i64, time: Duration) -> i64 {
     now.saturating_add(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
-}
-
-fn hex(digest: &Digest) -> String {
-    use std::fmt::Write;
-    digest.iter().fold(String::with_capacity(64), |mut out, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }
 
 /// In Redis: the request's digest, and behind it the answer, once there is one.
@@ -189,7 +184,7 @@ async fn claim_in(mut connection: redis::aio::MultiplexedConnection, slot: Slot,
 }
 
 fn key(slot: &Slot) -> String {
-    format!("switchboard:answer:{}", hex(&slot.name))
+    format!("switchboard:answer:{}", hex::encode(&slot.name))
 }
 
 fn millis(time: Duration) -> u64 {

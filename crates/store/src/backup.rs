@@ -304,6 +304,6 @@ fn part(folder: &Path, name: &str, rows: Option<u64>) -> Result<Part, BackupErro
         sum.update(&buffer[..read]);
         bytes += read as u64;
     }
-    let sha256 = sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encode(sum.finish());
     Ok(Part { path: name.to_owned(), bytes, sha256, rows })
 }

@@ -8,7 +8,8 @@ use sqlx::any::AnyRow;
 use switchboard_engine::experiment::Tally;
 
 use crate::error::StoreError;
-use crate::open::{Store, micros};
+use crate::open::Store;
+use crate::time::micros;
 
 /// An experiment as it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,15 +3,17 @@
 //! A task on the store's thread reads the number of the last change twice a second and, where it grew, what changed. Changes are
 //! numbered in the order in which they are committed, so what was read once need not be read again.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::Row;
 
-use crate::desk::{Action, Change};
+use crate::change::{Action, Change};
 use crate::error::StoreError;
-use crate::open::{Store, micros};
+use crate::heard::Heard;
+use crate::open::Store;
+use crate::time::micros;
 
 /// How often it is read whether something changed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,35 +27,6 @@ const LAST: &str = "SELECT seq FROM change_counter WHERE one = 1";
 const SINCE: &str = "SELECT seq, kind, id FROM changes WHERE seq > $1 ORDER BY seq";
 const OLDEST: &str = "SELECT COALESCE(MIN(seq), 0) FROM changes";
 const PRUNE: &str = "DELETE FROM changes WHERE changed_at < $1";
-
-/// What was heard last, and when.
-#[derive(Debug)]
-pub(crate) struct Heard {
-    /// The number of the last change that was heard of; none yet: less than any.
-    seq: AtomicI64,
-    /// When the database last answered; the start, until it has.
-    at: AtomicI64,
-    /// Changes made here, which need not be heard of twice.
-    own: Mutex<Vec<i64>>,
-}
-
-impl Default for Heard {
-    fn default() -> Self {
-        Self { seq: AtomicI64::new(-1), at: AtomicI64::new(micros()), own: Mutex::default() }
-    }
-}
-
-impl Heard {
-    /// Remembers a change that is about to be made here.
-    pub(crate) fn made(&self, seq: i64) {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).push(seq);
-    }
-
-    /// Forgets one that was not made: its number will be another's.
-    pub(crate) fn failed(&self, seq: i64) {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).retain(|own| *own != seq);
-    }
-}
 
 impl Store {
     /// Brings the database to the form this gateway expects and, from then on, hears what others write. Where the database is
@@ -104,7 +77,7 @@ async fn run(store: &crate::open::Ties, mut migrated: bool) {
 }
 
 async fn read(store: &crate::open::Ties) -> Result<(), StoreError> {
-    let heard: &Arc<Heard> = &store.heard;
+    let heard: &Heard = &store.heard;
     let last: i64 = sqlx::query(LAST).fetch_one(&store.sql.pool).await?.try_get(0)?;
     let before = heard.seq.swap(last, Ordering::AcqRel);
     heard.at.store(micros(), Ordering::Release);

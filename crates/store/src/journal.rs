@@ -23,8 +23,10 @@ use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::journal::{AttemptId, Intent, Journal as Port, JournalClosed, Settlement};
 
 use file::Segments;
-pub use frame::{Entry, Kept, Reckoned};
+pub use frame::{Entry, Kept};
 pub(crate) use read::Reader;
+
+use crate::ledger::Passing;
 
 /// How long a record may wait for the disk.
 const GROUP: Duration = Duration::from_millis(5);
@@ -138,8 +140,8 @@ impl Journal {
     }
 
     /// Writes a line of the request log.
-    pub fn log(&self, line: &[u8]) {
-        if let Err(error) = self.write(&frame::framed(frame::LOG, line)) {
+    pub fn log(&self, line: &Passing<'_>) {
+        if let Err(error) = self.write(&frame::logged(line)) {
             tracing::warn!(%error, "a line of the request log is lost");
         }
     }

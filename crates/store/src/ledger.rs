@@ -28,9 +28,9 @@ use crate::open::Store;
 use crate::sql::Sql;
 
 pub use adjust::{Correction, correct};
-pub use attempts::{Attempted, Attempts, attempts};
+pub use attempts::{Attempted, Attempts, Reckoned, attempts};
 pub use carry::{Balance, carry_blocking};
-pub use line::{BYOK_COST, LogLine, Part, Saving};
+pub use line::{BYOK_COST, LogLine, Part, Passing, Saving};
 pub use recorder::SpendLog;
 pub use reprice::{Changed, Difference, reprice};
 pub use verify::{Finding, Report, verify, verify_blocking};

@@ -6,6 +6,7 @@
 mod grouping;
 mod identity;
 mod key;
+mod kind;
 mod money;
 mod openrouter;
 mod owned;

@@ -1,15 +1,15 @@
 //! Opening and closing.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::audit::Chain;
-use crate::desk::{Listener, Listeners};
+use crate::audit::chain::Chain;
+use crate::change::{Listener, Listeners};
 use crate::error::StoreError;
-use crate::follow::Heard;
+use crate::heard::Heard;
 use crate::migrate::migrate;
 use crate::sql::Sql;
 use crate::thread::Thread;
+use crate::time::micros;
 
 /// Where memory is.
 #[derive(Clone, Debug)]
@@ -104,10 +104,4 @@ impl Store {
         }
         self.thread.stop();
     }
-}
-
-/// Microseconds since 1970.
-pub fn micros() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

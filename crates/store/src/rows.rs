@@ -1,44 +1,51 @@
 //! Many rows at once, in the words of both databases.
 
-use sqlx::any::AnyRow;
-use sqlx::{Any, AssertSqlSafe, Transaction};
+use std::borrow::Cow;
+
+use sqlx::{Any, AssertSqlSafe, Connection, Transaction};
 
 use crate::error::StoreError;
 
 /// A value of a row. That there is none must be said of what there is none.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Cell {
-    Text(String),
+pub(crate) enum Cell<'a> {
+    Text(Cow<'a, str>),
     Integer(i64),
-    MaybeText(Option<String>),
+    MaybeText(Option<Cow<'a, str>>),
     MaybeInteger(Option<i64>),
 }
 
-impl From<&str> for Cell {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text.into())
     }
 }
 
-impl From<String> for Cell {
+impl From<String> for Cell<'_> {
     fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Cell<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<i64> for Cell {
+impl From<i64> for Cell<'_> {
     fn from(number: i64) -> Self {
         Self::Integer(number)
     }
 }
 
-impl From<Option<String>> for Cell {
-    fn from(text: Option<String>) -> Self {
-        Self::MaybeText(text)
+impl<'a> From<Option<&'a str>> for Cell<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        Self::MaybeText(text.map(Cow::Borrowed))
     }
 }
 
-impl From<Option<i64>> for Cell {
+impl From<Option<i64>> for Cell<'_> {
     fn from(number: Option<i64>) -> Self {
         Self::MaybeInteger(number)
     }
@@ -59,27 +66,42 @@ pub(crate) struct Insert {
 }
 
 impl Insert {
-    /// Adds rows, and gives what the statement returns.
-    pub(crate) async fn run(&self, on: &mut Transaction<'_, Any>, rows: Vec<Vec<Cell>>) -> Result<Vec<AnyRow>, StoreError> {
-        let mut returned = Vec::new();
+    /// Adds rows; how many it touched.
+    pub(crate) async fn run(&self, on: &mut Transaction<'_, Any>, rows: &[Vec<Cell<'_>>]) -> Result<u64, StoreError> {
         // SQLite looks a parameter's number up among all of a statement's; where none has one, there is nothing to look up.
         let numbered = on.backend_name() != "SQLite";
-        let mut rows = rows.into_iter().peekable();
-        while rows.peek().is_some() {
-            let left = rows.len();
-            let size = SIZES.into_iter().find(|size| *size <= left).unwrap_or(1);
+        let (mut left, mut touched) = (rows, 0);
+        while !left.is_empty() {
+            let size = SIZES.into_iter().find(|size| *size <= left.len()).unwrap_or(1);
+            let (some, others) = left.split_at(size);
+            left = others;
             let mut query = sqlx::query(AssertSqlSafe(self.statement(size, numbered)));
-            for cell in rows.by_ref().take(size).flatten() {
+            for cell in some.iter().flatten() {
                 query = match cell {
-                    Cell::Text(text) => query.bind(text),
-                    Cell::Integer(number) => query.bind(number),
-                    Cell::MaybeText(text) => query.bind(text),
-                    Cell::MaybeInteger(number) => query.bind(number),
+                    Cell::Text(text) => query.bind(&**text),
+                    Cell::Integer(number) => query.bind(*number),
+                    Cell::MaybeText(text) => query.bind(text.as_deref()),
+                    Cell::MaybeInteger(number) => query.bind(*number),
                 };
             }
-            returned.extend(query.fetch_all(&mut **on).await?);
+            touched += query.execute(&mut **on).await?.rows_affected();
         }
-        Ok(returned)
+        Ok(touched)
+    }
+
+    /// Adds rows that may be there; which of them were not. Almost always none was: only where some were is each looked at.
+    pub(crate) async fn add(&self, on: &mut Transaction<'_, Any>, rows: &[Vec<Cell<'_>>]) -> Result<Vec<bool>, StoreError> {
+        let mut trial = (**on).begin().await?;
+        if self.run(&mut trial, rows).await? == rows.len() as u64 {
+            trial.commit().await?;
+            return Ok(vec![true; rows.len()]);
+        }
+        trial.rollback().await?;
+        let mut added = Vec::with_capacity(rows.len());
+        for row in rows {
+            added.push(self.run(on, std::slice::from_ref(row)).await? > 0);
+        }
+        Ok(added)
     }
 
     /// The statement for that many rows: of constants alone.

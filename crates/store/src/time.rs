@@ -1,11 +1,18 @@
 //! Points in time as the APIs write them.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 const MICROS: i64 = 1_000_000;
 const DAY: i64 = 86_400;
+
+/// Microseconds since 1970.
+pub fn micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
 
 /// A point in time: microseconds since 1970. Written as `2026-11-21T02:09:31.015091Z`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,7 +21,7 @@ pub struct Time(pub i64);
 impl Time {
     /// Now.
     pub fn now() -> Self {
-        Self(crate::open::micros())
+        Self(micros())
     }
 
     /// So many seconds later, or earlier.

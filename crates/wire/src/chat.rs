@@ -385,6 +385,18 @@ pub struct Reasoning {
     pub exclude: Option<bool>,
 }
 
+impl Reasoning {
+    /// Whether the model is told not to think.
+    pub fn is_off(&self) -> bool {
+        self.enabled == Some(false) || self.effort.as_deref() == Some("none") || self.budget_tokens == Some(0)
+    }
+
+    /// Whether the model is told to think: there may be a summary wanted of thoughts that nobody asks for.
+    pub fn is_wanted(&self) -> bool {
+        !self.is_off() && (self.enabled == Some(true) || self.adaptive || self.effort.is_some() || self.budget_tokens.is_some())
+    }
+}
+
 /// The form of the answer.
 #[derive(Clone, Debug, Default)]
 pub enum OutputFormat {

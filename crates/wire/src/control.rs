@@ -3,7 +3,7 @@
 use crate::dialect::Dialect;
 
 /// Fields that steer a gateway (OpenRouter's, LiteLLM's and our own names). They are read where the gateway decides, kept in
-/// `Extra`, and removed before a provider sees the request, since most providers refuse fields they do not know.
+/// `Extra`, and removed before a provider that is no gateway sees the request, since most providers refuse fields they do not know.
 ///
 /// `metadata` is not among them: it is a field of OpenAI's too, and what a gateway reads in it (`metadata.tags`) is a label there.
 pub const STEERING: &[&str] = &[
@@ -37,13 +37,6 @@ pub const STEERING: &[&str] = &[
     "additional_drop_params",
     "allowed_openai_params",
     "router_settings_override",
-    "mock_response",
-    "mock_tool_calls",
-    "mock_timeout",
-    "mock_testing_fallbacks",
-    "mock_testing_context_fallbacks",
-    "mock_testing_content_policy_fallbacks",
-    "mock_testing_rate_limit_error",
     "litellm_metadata",
     "litellm_session_id",
     "litellm_trace_id",
@@ -61,18 +54,30 @@ pub const STEERING: &[&str] = &[
     "prompt_id",
     "prompt_variables",
     "prompt_version",
-    "custom_llm_provider",
-    "api_base",
-    "base_url",
-    "api_key",
-    "api_version",
-    "extra_headers",
-    "extra_body",
     "enable_json_schema_validation",
     "merge_reasoning_content_in_choices",
     "priority",
     "keepalive_seconds",
     "spend_logs_metadata",
+];
+
+/// Fields that steer this gateway alone, even where the provider is a gateway itself and knows such fields: they say where a request
+/// goes, by which credential, or that none is to be made at all.
+pub const WITHHELD: &[&str] = &[
+    "api_key",
+    "api_base",
+    "base_url",
+    "api_version",
+    "custom_llm_provider",
+    "extra_headers",
+    "extra_body",
+    "mock_response",
+    "mock_tool_calls",
+    "mock_timeout",
+    "mock_testing_fallbacks",
+    "mock_testing_context_fallbacks",
+    "mock_testing_content_policy_fallbacks",
+    "mock_testing_rate_limit_error",
 ];
 
 /// Whether that top-level field of a request is for the gateway and not for a provider of that dialect.
@@ -99,29 +104,10 @@ pub fn is_steering(dialect: Dialect, key: &str) -> bool {
         Dialect::OpenAiResponses => key != "max_tool_calls",
         Dialect::Gemini | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama | Dialect::Replicate => false,
     };
-    steered && STEERING.contains(&key)
+    steered && (STEERING.contains(&key) || WITHHELD.contains(&key))
 }
-
-/// Of [`STEERING`], what says where a request goes, by which credential, or that none is to be made at all: it is for this gateway
-/// alone, even where the provider is a gateway itself and knows such fields.
-pub const WITHHELD: &[&str] = &[
-    "api_key",
-    "api_base",
-    "base_url",
-    "api_version",
-    "custom_llm_provider",
-    "extra_headers",
-    "extra_body",
-    "mock_response",
-    "mock_tool_calls",
-    "mock_timeout",
-    "mock_testing_fallbacks",
-    "mock_testing_context_fallbacks",
-    "mock_testing_content_policy_fallbacks",
-    "mock_testing_rate_limit_error",
-];
 
 /// Whether that top-level field of a request stays here although the provider is a gateway that speaks that dialect.
 pub fn is_withheld(dialect: Dialect, key: &str) -> bool {
-    is_steering(dialect, key) && WITHHELD.contains(&key)
+    WITHHELD.contains(&key) && is_steering(dialect, key)
 }

@@ -8,7 +8,7 @@
 //! Nothing is dropped silently. What the meaning does not know stays in [`extra`] for the dialect it came from, what only one
 //! vendor can open stays in [`seal`], what a target cannot carry is a [`loss`] or, where it is content, refused.
 //!
-//! Start reading at [`dialect`], then [`prepare`] (requests) and [`relay`] (streams).
+//! Start reading at [`dialect`] and [`half`], then [`prepare`] (requests) and [`relay`] (streams).
 
 pub mod anthropic;
 pub mod assemble;
@@ -26,6 +26,7 @@ pub mod frames;
 pub mod framing;
 pub mod gemini;
 pub mod grammar;
+pub mod half;
 pub mod json;
 pub mod loss;
 pub mod media;
@@ -35,6 +36,7 @@ pub mod openai_chat;
 pub mod openai_completions;
 pub mod openai_responses;
 pub mod outline;
+mod pen;
 pub mod prepare;
 pub mod problem;
 #[cfg(test)]

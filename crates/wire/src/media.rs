@@ -4,7 +4,7 @@
 //! missing is brought by the gateway. This file says what is missing and judges what was brought; the fetching is done by others.
 
 use crate::chat::{ChatRequest, Media, MediaSource, Part, PartBody};
-use crate::dialect::Outbound;
+use crate::half::Outbound;
 
 /// What kind of medium is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

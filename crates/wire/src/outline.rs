@@ -1,7 +1,8 @@
 //! One JSON object, one level deep, found in frames that are never joined.
 //!
 //! The scan checks what a gateway must not leave to chance: valid UTF-8, bounded depth, balanced brackets, and no key twice at the
-//! top level. Two parsers that disagree on which of two `model` keys counts would be a way around an allow-list.
+//! top level. Two parsers that disagree on which of two `model` keys counts would be a way around an allow-list; there are some to
+//! whom `Model` is one.
 
 use std::borrow::Cow;
 

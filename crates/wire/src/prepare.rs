@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use crate::chat::{ChatRequest, Part, PartBody, Role};
-use crate::dialect::{Dialect, Head, Memo, Profile, Written};
+use crate::dialect::Dialect;
 use crate::frames::Frames;
+use crate::half::{Head, Memo, Profile, Written};
 use crate::loss::Losses;
 use crate::outline::{Edits, Outline};
 use crate::problem::{Kind, Problem, Unsupported};

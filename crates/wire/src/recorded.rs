@@ -1,18 +1,20 @@
 //! For tests: recorded exchanges where they are at hand, and streams that arrive in every possible way.
 
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::assemble::Assembly;
 use crate::chat::PartBody;
-use crate::dialect::{Dialect, Head, Memo, Outbound, Profile, Stamp};
+use crate::dialect::Dialect;
 use crate::event::{Event, EventWriter};
 use crate::grammar::Grammar;
+use crate::half::{Head, Memo, Outbound, Profile, Stamp};
 use crate::problem::Fault;
 use crate::relay::{Output, Relay};
 use crate::reply::ChatReply;
@@ -29,32 +31,34 @@ pub(crate) struct Exchange {
     pub(crate) neutral: Value,
 }
 
-/// The recorded exchanges of that API; none, and a line that says so, where the recordings are not at hand.
+/// Where recordings are: beside the repository, or beside the folder of its work trees.
+const PLACES: [&str; 2] = ["/../../../shared/conformance", "/../../../../shared/conformance"];
+
+/// The rows of that file about APIs of those names; none, and a line that says so, where the recordings are not at hand.
+pub(crate) fn rows(file: &str, wanted: impl Fn(&str) -> bool) -> Vec<Value> {
+    #[derive(Deserialize)]
+    struct Row<'a> {
+        #[serde(borrow)]
+        api: Cow<'a, str>,
+    }
+    let paths = PLACES.map(|place| Path::new(&[env!("CARGO_MANIFEST_DIR"), place].concat()).join(file));
+    let Some(text) = paths.iter().find_map(|path| std::fs::read_to_string(path).ok()) else {
+        println!("skipped: no recordings at {}", paths[0].display());
+        return Vec::new();
+    };
+    let is_wanted = |line: &&str| wanted(&serde_json::from_str::<Row<'_>>(line).expect("a JSON line").api);
+    text.lines().filter(is_wanted).map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+}
+
+/// The recorded exchanges of that API.
 pub(crate) fn exchanges(api: &str) -> Vec<Exchange> {
-    lines("corpus.jsonl", api).map(|line| exchange(&line)).collect()
+    rows("corpus.jsonl", |name| name == api).iter().map(exchange).collect()
 }
 
 /// A plain reading of the recorded answers of that API, by the exchange's id.
 pub(crate) fn readings(api: &str) -> Vec<(String, Value)> {
-    let lines = lines("oracle.jsonl", api).filter(|line| !line["direct"].is_null());
-    lines.map(|line| (line["id"].as_str().unwrap_or_default().to_owned(), line["direct"].clone())).collect()
-}
-
-/// The lines of that file that are about that API.
-fn lines(file: &str, api: &str) -> impl Iterator<Item = Value> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance")).join(file);
-    let reader = match std::fs::File::open(&path) {
-        Ok(file) => Some(BufReader::new(file)),
-        Err(_) => {
-            println!("skipped: no recordings at {}", path.display());
-            None
-        }
-    };
-    let quoted = format!("\"{api}\"");
-    let lines = reader.into_iter().flat_map(|reader| reader.lines().map_while(Result::ok));
-    let lines = lines.filter(move |line| line.contains(&quoted)).map(|line| serde_json::from_str::<Value>(&line).expect("a JSON line"));
-    let api = api.to_owned();
-    lines.filter(move |line| line["api"] == api)
+    let rows = rows("oracle.jsonl", |name| name == api).into_iter().filter(|row| !row["direct"].is_null());
+    rows.map(|row| (row["id"].as_str().unwrap_or_default().to_owned(), row["direct"].clone())).collect()
 }
 
 fn exchange(line: &Value) -> Exchange {
@@ -174,7 +178,9 @@ pub(crate) fn thoughts_of(reply: &ChatReply) -> String {
 pub(crate) fn calls_of(reply: &ChatReply) -> Vec<Value> {
     let calls = reply.parts.iter().filter_map(|part| match &part.body {
         PartBody::ToolCall(call) => {
-            let arguments = serde_json::from_str(&call.arguments).unwrap_or(Value::String(call.arguments.clone()));
+            // No arguments are those of a call that takes none.
+            let text = if call.arguments.is_empty() { "{}" } else { &call.arguments };
+            let arguments = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
             Some(serde_json::json!({"name": call.name, "arguments": arguments}))
         }
         _ => None,

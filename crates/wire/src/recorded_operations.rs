@@ -7,26 +7,16 @@ use crate::dialect::{Dialect, Operation};
 use crate::embed::{Encoding, Shape, Target};
 use crate::frames::Frames;
 use crate::outline::Outline;
+use crate::recorded::rows;
 use crate::{count, rerank, usage};
 
 /// The exchanges whose API is one of those, as (api, status, request, answer).
 fn exchanges(apis: &[&str]) -> Vec<(String, u64, Value, Vec<u8>)> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance/corpus.jsonl");
-    let other = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/conformance/corpus.jsonl");
-    let Some(corpus) = [path, other].iter().find_map(|path| std::fs::read_to_string(path).ok()) else {
-        eprintln!("skipped: the recorded exchanges are not on this machine");
-        return Vec::new();
-    };
-    let wanted = |line: &&str| apis.iter().any(|api| line.contains(&format!("\"{api}\"")));
-    let lines = corpus.lines().filter(wanted).map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
-    let of_api = lines.filter(|line| apis.contains(&line["api"].as_str().unwrap_or_default()));
     let exchange = |line: Value| {
         let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
         (text("api"), line["status"].as_u64().unwrap_or(0), line["request_body"].clone(), text("response_body").into_bytes())
     };
-    let found: Vec<_> = of_api.map(exchange).collect();
-    assert!(!found.is_empty(), "none recorded of {apis:?}");
-    found
+    rows("corpus.jsonl", |api| apis.contains(&api)).into_iter().map(exchange).collect()
 }
 
 #[test]
@@ -154,7 +144,7 @@ fn token_counts() {
             count::same(dialect, &body, &outline, "other").expect("spliced");
             let chat = count::chat_body(dialect, &body).expect("a chat request");
             if let Some(inbound) = dialect.inbound() {
-                let head = crate::dialect::Head { path_model: Some("m"), ..Default::default() };
+                let head = crate::half::Head { path_model: Some("m"), ..Default::default() };
                 inbound.read_request(&head, &chat.join()).unwrap_or_else(|error| panic!("{api}: {error}"));
             }
         }

@@ -3,7 +3,8 @@
 use crate::anthropic::Anthropic;
 use crate::bedrock::Bedrock;
 use crate::cohere::Cohere;
-use crate::dialect::{Dialect, Inbound, Outbound};
+use crate::dialect::Dialect;
+use crate::half::{Inbound, Outbound};
 use crate::ollama::Ollama;
 use crate::openai_responses::OpenAiResponses;
 use crate::replicate::Replicate;

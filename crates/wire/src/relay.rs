@@ -2,10 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::dialect::{Flavor, Inbound};
+use crate::dialect::Flavor;
 use crate::event::{BlockKind, Delta, Event, EventReader, EventWriter};
 use crate::framing::{Framer, Framing, Piece};
 use crate::grammar::Grammar;
+use crate::half::Inbound;
 use crate::problem::{Fault, Problem};
 use crate::rename::Renamer;
 use crate::resume::Splice;

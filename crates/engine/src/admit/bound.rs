@@ -13,6 +13,7 @@ use switchboard_wire::chat::ChatRequest;
 use switchboard_wire::{Dialect, Operation};
 
 use super::nano::NanoUsd;
+use super::scope::Unit;
 use super::state::Need;
 use crate::call::{Call, Content, mentions};
 use crate::catalog::{Component, PicoUsd, Prices, Rate};
@@ -58,6 +59,10 @@ pub struct Bound {
     long_cache: bool,
     /// Things that are no tokens.
     pieces: Vec<(Component, u64)>,
+    /// Tokens of the prompt as limits count them, without what money is held for besides; none before it was counted.
+    told: Option<u64>,
+    /// The answer that limits take where the caller gives no bound, when that is less than the plain one.
+    assumed: Option<u64>,
 }
 
 /// The keys of a body by which an answer is bounded, in every dialect.
@@ -119,6 +124,8 @@ impl Bound {
             searches,
             long_cache: mentions.long_cache(),
             pieces: pieces(call, &caps),
+            told: None,
+            assumed: None,
         }
     }
 
@@ -127,7 +134,9 @@ impl Bound {
     pub fn counted(mut self, request: &ChatRequest) -> Self {
         if let Some(count) = tokens(request) {
             let tokens = count.saturating_mul(MARGIN_PERCENT).div_ceil(100).saturating_add(FRAME);
-            self.input = self.input.min(tokens.saturating_add(MEDIUM.saturating_mul(media(request))));
+            let media = MEDIUM.saturating_mul(media(request));
+            self.told = Some(self.input.min(count.saturating_add(media)));
+            self.input = self.input.min(tokens.saturating_add(media));
         }
         self
     }
@@ -145,14 +154,26 @@ impl Bound {
         let money =
             prices.map_or(NanoUsd::ZERO, |prices| NanoUsd::from_pico(PicoUsd(self.fixed(prices).0 + self.answers(prices, output).0)));
         // Limits of tokens are corrected when the answer is known; a model's longest answer would block them for nothing.
-        let counted = if self.asked { output } else { output.min(PLAIN_ANSWER) };
+        let counted = if self.asked { output } else { output.min(self.assumed.unwrap_or(PLAIN_ANSWER)) };
         Need {
             money,
-            input: self.input,
+            input: self.told.unwrap_or(self.input),
             output: counted.saturating_mul(self.choices),
             beside: false,
             free: prices.is_some() && money == NanoUsd::ZERO,
         }
+    }
+
+    /// The same with no longer answers than a limit of tokens has room for, where the caller gave them no bound; none where it did, or
+    /// where there is no room for the shortest.
+    pub fn assuming(&self, unit: Unit, remaining: u64, shortest: u64) -> Option<Self> {
+        let left = match unit {
+            Unit::Tokens => remaining.checked_sub(self.told.unwrap_or(self.input))?,
+            Unit::OutputTokens => remaining,
+            Unit::Requests | Unit::Parallel | Unit::InputTokens => return None,
+        };
+        let each = Some(left / self.choices).filter(|each| !self.asked && *each >= shortest)?;
+        Some(Self { assumed: Some(each), ..self.clone() })
     }
 
     /// How long each answer may be for that much money; none where answers cost nothing, or nothing is left for them.

@@ -142,6 +142,11 @@ impl Tab {
         }
         let bound = counted(call, bound).await;
         let Err(refusal) = self.hold.take(place, need(&bound), settled).await else { return Ok(None) };
+        if let Why::Limit { unit, remaining, .. } = refusal.why
+            && let Some(shorter) = bound.assuming(unit, remaining, SHORTEST)
+        {
+            return self.hold.take(place, need(&shorter), settled).await.map(|()| None).map_err(Box::new);
+        }
         let (Why::Budget { spent, held, limit, .. }, Some(list)) = (&refusal.why, &prices) else { return Err(Box::new(refusal)) };
         let newer = target.profile.max_completion_tokens == Some(true);
         let settable = target.dialect_for(call.door.dialect).and_then(|spoken| cap_key(spoken, newer)).is_some();

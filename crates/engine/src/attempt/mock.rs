@@ -96,6 +96,6 @@ fn answer(call: &Call, text: &str, mut meter: Meter) -> (Answer, Meter) {
     meter.content();
     meter.complete(Some(Finish { reason: Reason::Stop, ..Finish::default() }), None);
     meter.note(|record| record.status = 200);
-    figures::whole(&mut headers, &meter);
+    figures::whole(&mut headers, &mut meter);
     (Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(out.freeze())) }, meter)
 }

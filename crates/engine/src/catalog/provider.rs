@@ -1,12 +1,14 @@
 //! A provider as a row: where it is, what it speaks, how it wants its key, and where it differs from the rule.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
+use switchboard_wire::dialect::Flavor;
+use switchboard_wire::half::{Inputs, Thinking};
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
-use super::row;
 
 /// One provider, embedded or written by the user.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +62,12 @@ pub struct Provider {
     pub price_names: Vec<String>,
     /// Author names (the `meta-llama` of `meta-llama/llama-3.3-70b`) whose models this provider makes itself.
     pub authors: Vec<String>,
+    /// Its models, by what their names tell wherever they are served; the first match applies.
+    pub makes: Vec<Made>,
+    /// What models call their inputs, where that is left to them, by model pattern; the first match applies.
+    pub inputs: Vec<(Vec<String>, Arc<Inputs>)>,
+    /// The API that its answers in OpenAI's formats are made for.
+    pub flavor: Flavor,
     /// Who wins a model name without prefix: the lowest rank. `None` never wins one.
     pub bare_rank: Option<u8>,
     /// The provider whose model cards hold here too.
@@ -189,6 +197,19 @@ pub struct Rule {
     pub edits: Edits,
 }
 
+/// Models of one maker, and what is known of them from their names alone.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Made {
+    /// Model patterns; none: all others that the maker is known to make.
+    pub models: Vec<String>,
+    /// How those that can think are told to, where their cards do not say so.
+    pub thinking: Option<Thinking>,
+    /// Whether they are taken to think where no card says that they can.
+    pub presumed: bool,
+    /// Whether those that think want the newer name of the token limit.
+    pub newer_limit: bool,
+}
+
 /// How a provider reports usage at the end of an OpenAI-shaped stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum StreamUsage {
@@ -218,11 +239,6 @@ pub enum RowError {
 }
 
 impl Provider {
-    /// Reads rows, one TOML table per provider.
-    pub fn parse_rows(toml: &str) -> Result<Vec<Provider>, RowError> {
-        row::parse(toml)
-    }
-
     /// Whether it serves the operation for any model.
     pub fn supports(&self, operation: Operation) -> bool {
         match operation {
@@ -234,6 +250,21 @@ impl Provider {
     /// The exception that holds for a model, if there is one.
     pub fn rule(&self, model: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.models.iter().any(|pattern| matches(pattern, model)))
+    }
+
+    /// Whether that model's name tells that this provider made it.
+    pub fn has_made(&self, model: &str) -> bool {
+        self.makes.iter().any(|made| made.models.iter().any(|pattern| matches(pattern, model)))
+    }
+
+    /// What the name of a model of this maker's tells.
+    pub fn made(&self, model: &str) -> Option<&Made> {
+        self.makes.iter().find(|made| made.models.is_empty() || made.models.iter().any(|pattern| matches(pattern, model)))
+    }
+
+    /// What that model calls its inputs, where it is unusual.
+    pub fn inputs_of(&self, model: &str) -> Option<&Arc<Inputs>> {
+        self.inputs.iter().find(|(models, _)| models.iter().any(|pattern| matches(pattern, model))).map(|(_, inputs)| inputs)
     }
 
     /// The chat dialects a model of this provider can be reached by, the preferred one first.

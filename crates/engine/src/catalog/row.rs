@@ -1,12 +1,15 @@
 //! A provider row as written, and its one conversion to what is meant.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
+use switchboard_wire::dialect::Flavor;
+use switchboard_wire::half::{Inputs, Thinking};
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
-use super::provider::{Company, Edits, Exchange, Place, Provider, RowError, Rule, StreamUsage, Variable};
+use super::provider::{Company, Edits, Exchange, Made, Place, Provider, RowError, Rule, StreamUsage, Variable};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +63,12 @@ struct Row {
     price_names: Vec<String>,
     #[serde(default)]
     authors: Vec<String>,
+    #[serde(default)]
+    makes: Vec<MadeRow>,
+    #[serde(default)]
+    inputs: Vec<InputsRow>,
+    #[serde(default)]
+    flavor: FlavorRow,
     bare_rank: Option<u8>,
     cards_of: Option<String>,
     #[serde(default)]
@@ -131,6 +140,48 @@ struct RuleRow {
     edits: EditsRow,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MadeRow {
+    #[serde(default)]
+    models: Vec<String>,
+    thinking: Option<ThinkingRow>,
+    #[serde(default)]
+    presumed: bool,
+    #[serde(default)]
+    newer_limit: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ThinkingRow {
+    Effort,
+    Budget,
+    Adaptive,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InputsRow {
+    models: Vec<String>,
+    limit: Option<String>,
+    system: Option<String>,
+    image: Option<String>,
+    #[serde(default)]
+    lists_images: bool,
+    knobs: Option<Vec<String>>,
+    effort: Option<String>,
+    budget: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum FlavorRow {
+    #[default]
+    OpenAi,
+    OpenRouter,
+}
+
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
 enum StreamUsageRow {
@@ -140,10 +191,12 @@ enum StreamUsageRow {
     Never,
 }
 
-/// Reads every row of a document.
-pub(super) fn parse(text: &str) -> Result<Vec<Provider>, RowError> {
-    let rows: BTreeMap<String, Row> = toml::from_str(text).map_err(|error| RowError::Toml(error.to_string().trim_end().to_owned()))?;
-    rows.into_iter().map(|(id, row)| row.resolve(&id).map_err(|why| RowError::Field { provider: id, why })).collect()
+impl Provider {
+    /// Reads rows, one TOML table per provider.
+    pub fn parse_rows(text: &str) -> Result<Vec<Provider>, RowError> {
+        let rows: BTreeMap<String, Row> = toml::from_str(text).map_err(|error| RowError::Toml(error.to_string().trim_end().to_owned()))?;
+        rows.into_iter().map(|(id, row)| row.resolve(&id).map_err(|why| RowError::Field { provider: id, why })).collect()
+    }
 }
 
 // === impl Row ===
@@ -186,6 +239,12 @@ impl Row {
             slug: self.slug,
             price_names: self.price_names,
             authors: self.authors,
+            makes: self.makes.into_iter().map(MadeRow::resolve).collect(),
+            inputs: self.inputs.into_iter().map(InputsRow::resolve).collect(),
+            flavor: match self.flavor {
+                FlavorRow::OpenAi => Flavor::OpenAi,
+                FlavorRow::OpenRouter => Flavor::OpenRouter,
+            },
             bare_rank: self.bare_rank,
             cards_of: self.cards_of,
             bytes_only: dialects(&self.bytes_only)?,
@@ -263,6 +322,33 @@ impl RuleRow {
             paths: self.paths,
             edits: self.edits.resolve(),
         })
+    }
+}
+
+impl MadeRow {
+    fn resolve(self) -> Made {
+        let thinking = self.thinking.map(|thinking| match thinking {
+            ThinkingRow::Effort => Thinking::Effort,
+            ThinkingRow::Budget => Thinking::Budget,
+            ThinkingRow::Adaptive => Thinking::Adaptive,
+        });
+        Made { models: self.models, thinking, presumed: self.presumed, newer_limit: self.newer_limit }
+    }
+}
+
+impl InputsRow {
+    fn resolve(self) -> (Vec<String>, Arc<Inputs>) {
+        let usual = Inputs::default();
+        let inputs = Inputs {
+            limit: self.limit.unwrap_or(usual.limit),
+            system: self.system.unwrap_or(usual.system),
+            image: self.image.unwrap_or(usual.image),
+            lists_images: self.lists_images,
+            knobs: self.knobs,
+            effort: self.effort,
+            budget: self.budget,
+        };
+        (self.models, Arc::new(inputs))
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use switchboard_wire::Dialect;
 use switchboard_wire::assemble::Assembly;
 use switchboard_wire::chat::PartBody;
-use switchboard_wire::dialect::Memo;
+use switchboard_wire::half::Memo;
 use switchboard_wire::relay::{Output, Relay};
 use switchboard_wire::reply::ChatReply;
 use tokio::sync::oneshot;

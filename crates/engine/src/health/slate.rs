@@ -52,7 +52,8 @@ impl Slate {
         if before & 1 == 1 || self.version.load(Ordering::Relaxed) != before {
             return None;
         }
-        let [first_value, first_at, whole_value, whole_at, per_token, counts, others, tokens, minute, oldest, streamed, whole, slot] = words;
+        let [first_value, first_at, whole_value, whole_at, per_token, counts, others, tokens, minute, oldest, streamed, whole, slot] =
+            words;
         // The last word is nothing while the state must be asked.
         let slot = slot.checked_sub(1)?;
         let plain = Plain {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::header::{HeaderMap, HeaderName, REFERER, USER_AGENT};
 use switchboard_wire::reply::Usage;
 
 use crate::catalog::PicoUsd;
@@ -49,18 +50,18 @@ pub struct Client {
     pub agent: Option<String>,
 }
 
+const PAGES: [HeaderName; 2] = [HeaderName::from_static("http-referer"), REFERER];
+const TITLES: [HeaderName; 2] = [HeaderName::from_static("x-openrouter-title"), HeaderName::from_static("x-title")];
+/// Bytes of what a client says of itself that are kept; a header that is text is ASCII.
+const LONGEST: usize = 256;
+
 impl Client {
     /// What those headers say.
-    pub fn of(headers: &http::HeaderMap) -> Self {
-        const LONGEST: usize = 256;
-        let said = |names: [&str; 2]| {
-            let value = names.into_iter().find_map(|name| headers.get(name)?.to_str().ok())?;
-            Some(value.chars().take(LONGEST).collect())
+    pub fn of(headers: &HeaderMap) -> Self {
+        let said = |names: &[HeaderName]| {
+            let value = names.iter().find_map(|name| headers.get(name)?.to_str().ok())?;
+            Some(value[..value.len().min(LONGEST)].to_owned())
         };
-        Self {
-            referer: said(["http-referer", "referer"]),
-            title: said(["x-openrouter-title", "x-title"]),
-            agent: said(["user-agent", "user-agent"]),
-        }
+        Self { referer: said(&PAGES), title: said(&TITLES), agent: said(&[USER_AGENT]) }
     }
 }

@@ -11,7 +11,7 @@
 use switchboard_wire::event::Delta;
 use switchboard_wire::reply::Usage;
 
-use super::{Outcome, bill};
+use super::{Bill, Outcome, bill};
 use crate::admit::journal::Basis;
 use crate::admit::{Charge, NanoUsd};
 use crate::catalog::Component;
@@ -44,6 +44,8 @@ pub(crate) struct End<'a> {
     pub(crate) usage: Option<&'a Usage>,
     pub(crate) counted: &'a [(Component, u64)],
     pub(crate) service: Option<&'a str>,
+    /// What the report comes to, where that is known.
+    pub(crate) billed: Option<Bill>,
     pub(crate) delivered: Delivered,
     /// Tokens of the prompt, by guess.
     pub(crate) prompt: u64,
@@ -72,7 +74,8 @@ impl End<'_> {
     }
 
     fn by_report(&self, tariff: &Tariff<'_>, usage: Option<&Usage>, estimated: bool) -> Charge {
-        let bill = bill(tariff, usage, self.counted, self.service).unwrap_or_default();
+        let billed = self.billed.filter(|_| !estimated);
+        let bill = billed.or_else(|| bill(tariff, usage, self.counted, self.service)).unwrap_or_default();
         let amount = NanoUsd::from_pico(bill.charged.pico());
         if amount > SANE {
             tracing::error!(%amount, "an attempt seems to cost more than any can; the price of its model must be wrong");

@@ -278,9 +278,17 @@ mod tests {
         let chat = ": ping\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"message_stop [DONE]\"}}]}\n\n";
         let responses = "event: x\ndata: {\"type\":\"x\",\"delta\":\"response.completed\"}\r\n\r\n";
         let cases = [
-            (Dialect::OpenAiChat, format!("{chat}data: [DONE]\n\n"), format!("{chat}data: {{\"choices\":[],\"id\":\"i\",{told}}}\n\ndata: [DONE]\n\n")),
+            (
+                Dialect::OpenAiChat,
+                format!("{chat}data: [DONE]\n\n"),
+                format!("{chat}data: {{\"choices\":[],\"id\":\"i\",{told}}}\n\ndata: [DONE]\n\n"),
+            ),
             // What ends without its empty line is told all the same.
-            (Dialect::OpenAiChat, format!("{chat}data: [DONE]"), format!("{chat}data: {{\"choices\":[],\"id\":\"i\",{told}}}\n\ndata: [DONE]")),
+            (
+                Dialect::OpenAiChat,
+                format!("{chat}data: [DONE]"),
+                format!("{chat}data: {{\"choices\":[],\"id\":\"i\",{told}}}\n\ndata: [DONE]"),
+            ),
             (
                 Dialect::Anthropic,
                 format!("{chat}event: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n"),
@@ -289,7 +297,9 @@ mod tests {
             (
                 Dialect::OpenAiResponses,
                 format!("{responses}data: {{\"type\":\"response.completed\",\"response\":{{\"id\":\"r\"}},\"sequence_number\":3}}\n\n"),
-                format!("{responses}data: {{\"type\":\"response.completed\",\"response\":{{\"id\":\"r\",{told}}},\"sequence_number\":3}}\n\n"),
+                format!(
+                    "{responses}data: {{\"type\":\"response.completed\",\"response\":{{\"id\":\"r\",{told}}},\"sequence_number\":3}}\n\n"
+                ),
             ),
         ];
         for (dialect, stream, expected) in cases {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::Finding;
 use super::check::{self, Check};
+use super::joint::{joins, joins_after, joins_before};
 
 const TABLE: &str = include_str!("rules.toml");
 /// The kind of spans that later rules are to be kept from.
@@ -181,37 +182,12 @@ fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
     one.start < other.end && other.start < one.end
 }
 
-/// Whether what begins there goes on to the left: a letter, a digit, or a sign that joins digits.
-pub(super) fn joins_before(text: &str, start: usize) -> bool {
-    let mut before = text[..start].chars().rev();
-    match before.next() {
-        Some(letter) if joins(letter) => true,
-        Some('-' | '.' | '/' | '+') => before.next().is_some_and(|letter| letter.is_ascii_digit()),
-        _ => false,
-    }
-}
-
-/// Whether what ends there goes on to the right.
-pub(super) fn joins_after(text: &str, end: usize) -> bool {
-    let mut after = text[end..].chars();
-    match after.next() {
-        Some(letter) if joins(letter) => true,
-        Some('-' | '.' | '/') => after.next().is_some_and(|letter| letter.is_ascii_digit()),
-        _ => false,
-    }
-}
-
 /// Whether more digits stand beside it, one sign away.
 fn has_neighbour(text: &str, span: &Range<usize>) -> bool {
     let digit = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_digit());
     let sign = |letter: Option<char>| matches!(letter, Some(' ' | '-' | '.' | '/'));
     let (mut before, mut after) = (text[..span.start].chars().rev(), text[span.end..].chars());
     sign(before.next()) && digit(before.next()) || sign(after.next()) && digit(after.next())
-}
-
-/// Whether a letter belongs to a word of a script that sets words apart.
-fn joins(letter: char) -> bool {
-    letter == '_' || (letter.is_alphanumeric() && (letter as u32) < 0x2E80 && !('\u{0590}'..='\u{0DFF}').contains(&letter))
 }
 
 /// Whether one of the words stands in that part of the text, as a word.

@@ -17,6 +17,9 @@ pub type Group = Arc<[Arc<Deployment>]>;
 /// Makes the deployment of a model that only a pattern knows: (the pattern's deployment, the text its `*` stands for).
 pub type Expand = dyn Fn(&Deployment, &str) -> Option<Deployment> + Send + Sync;
 
+/// Whose a model is that is named without its provider.
+pub type Whose = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Every deployment there is, and the names by which callers reach them.
 pub struct Fleet {
     groups: BTreeMap<Arc<str>, Group>,
@@ -29,6 +32,7 @@ pub struct Fleet {
     fallbacks: HashMap<String, Arc<Fallbacks>>,
     default_fallbacks: Arc<Fallbacks>,
     expand: Box<Expand>,
+    whose: Option<Box<Whose>>,
     expanded: Mutex<HashMap<Arc<str>, Group>>,
     pub(super) policy: Arc<TryPolicy>,
     pub(super) settings: Settings,
@@ -111,6 +115,7 @@ impl Fleet {
             fallbacks,
             default_fallbacks,
             expand,
+            whose: None,
             expanded: Mutex::default(),
             policy: Arc::new(names.policy),
             settings: names.settings,
@@ -124,6 +129,12 @@ impl Fleet {
     pub fn with_hooks(mut self, hooks: Hooks) -> Self {
         self.hooks = hooks;
         self
+    }
+
+    /// The same, which completes names without a provider where a pattern has them with it.
+    #[must_use]
+    pub fn completing(self, whose: Box<Whose>) -> Self {
+        Self { whose: Some(whose), ..self }
     }
 
     /// Takes over what another fleet remembers and was told.
@@ -145,7 +156,7 @@ impl Fleet {
     }
 
     /// What a name stands for: an alias, a group, a virtual model, a pattern's match, a variant, a family's newest, a dated or an
-    /// undated form, an access group; in that order.
+    /// undated form, an access group, a pattern's match with the provider before it; in that order.
     pub(super) fn resolve(&self, name: &str) -> Option<Found> {
         if let Some(found) = self.named(name, Variant::None) {
             return Some(found);
@@ -158,7 +169,8 @@ impl Fleet {
                 return base;
             }
         }
-        self.pattern(name, Variant::None).or_else(|| self.loosely(name, Variant::None))
+        let known = self.pattern(name, Variant::None).or_else(|| self.loosely(name, Variant::None));
+        known.or_else(|| self.completed(name))
     }
 
     fn named(&self, name: &str, variant: Variant) -> Option<Found> {
@@ -175,6 +187,20 @@ impl Fleet {
     fn pattern(&self, name: &str, variant: Variant) -> Option<Found> {
         let (group, deployments) = self.expanded(name)?;
         Some(Found { group, deployments, variant, rule: None })
+    }
+
+    /// By a name without a provider, where patterns have names with one.
+    fn completed(&self, name: &str) -> Option<Found> {
+        self.pattern(&self.whole_name(name)?, Variant::None)
+    }
+
+    /// A name with the provider whose it is before it, where it names none and there are patterns.
+    pub fn whole_name(&self, name: &str) -> Option<String> {
+        if name.contains('/') || self.patterns.is_empty() {
+            return None;
+        }
+        let provider = self.whose.as_ref()?(name)?;
+        Some(format!("{provider}/{name}"))
     }
 
     /// Whether the name leads to a gateway, which has variants of its own.

@@ -204,7 +204,14 @@ impl TryFrom<BTreeMap<String, Box<RawValue>>> for MaxPrice {
 fn is_wish(key: &str) -> bool {
     matches!(
         key,
-        "models" | "provider" | "route" | "plugins" | "fallbacks" | "disable_fallbacks" | "allowed_model_region" | "router_settings_override"
+        "models"
+            | "provider"
+            | "route"
+            | "plugins"
+            | "fallbacks"
+            | "disable_fallbacks"
+            | "allowed_model_region"
+            | "router_settings_override"
     )
 }
 

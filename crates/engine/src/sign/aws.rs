@@ -80,10 +80,10 @@ pub(crate) fn sign(
         payload_hash(&request.body),
     );
     let scope = format!("{day}/{region}/{service}/aws4_request");
-    let hash = encode::hex(digest::digest(&SHA256, canonical.as_bytes()).as_ref());
+    let hash = hex::encode(digest::digest(&SHA256, canonical.as_bytes()).as_ref());
     let text = format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{hash}");
     let key = signing_key(&keys.secret_key, [day, region, service]);
-    let signature = encode::hex(hmac::sign(&key, text.as_bytes()).as_ref());
+    let signature = hex::encode(hmac::sign(&key, text.as_bytes()).as_ref());
     let value = format!("AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}", keys.access_key);
     added.push((AUTHORIZATION, secret_value(&value)?));
     Ok(added)
@@ -100,7 +100,7 @@ fn signing_key(secret: &Secret, scope: [&str; 3]) -> hmac::Key {
 fn payload_hash(body: &[Bytes]) -> String {
     let mut hash = digest::Context::new(&SHA256);
     body.iter().for_each(|piece| hash.update(piece));
-    encode::hex(hash.finish().as_ref())
+    hex::encode(hash.finish().as_ref())
 }
 
 /// The signed headers' names, joined, and their lines.

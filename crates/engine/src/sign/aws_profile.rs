@@ -155,7 +155,7 @@ impl Profile {
     fn sign_in(&self, key: &str, now: SystemTime) -> Result<Secret, SignError> {
         let again = SignError::Missing("the AWS sign-in is missing or over; run `aws sso login`");
         let folder = self.sign_ins.as_ref().ok_or_else(|| again.clone())?;
-        let name = encode::hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes()).as_ref());
+        let name = hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes()).as_ref());
         let text = match read_file(&folder.join(format!("{name}.json"))) {
             Ok(text) => text,
             Err(SignError::File(error)) if error.kind() == std::io::ErrorKind::NotFound => return Err(again),

@@ -1,7 +1,5 @@
 //! Percent and hexadecimal text, as signatures want it.
 
-use std::fmt::Write;
-
 /// Percent-encodes everything but unreserved characters (RFC 3986).
 pub(crate) fn percent(text: &str) -> String {
     percent_except(text.as_bytes(), b"")
@@ -36,16 +34,6 @@ pub(crate) fn unpercent(text: &str) -> Vec<u8> {
             .and_then(|pair| u8::from_str_radix(pair, 16).ok());
         out.push(pair.unwrap_or(*byte));
         at += if pair.is_some() { 3 } else { 1 };
-    }
-    out
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(out, "{byte:02x}");
     }
     out
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
-use switchboard_wire::dialect::Memo;
+use switchboard_wire::half::Memo;
 use switchboard_wire::{Dialect, Operation};
 
 use super::reading::Reader;

@@ -16,6 +16,7 @@ use super::error::{DialError, DialFault, Phase, is_lost};
 use super::h1::Link;
 use super::h2::Place;
 use super::pool::{Lane, Pool};
+use super::settings::Caps;
 
 /// The body of an [`UpstreamReply`](super::UpstreamReply).
 ///
@@ -68,8 +69,12 @@ impl UpstreamBody {
         body
     }
 
-    /// Reads the whole body.
+    /// Reads the whole body. Bytes that are held are bounded as such, also where a stream was asked for.
     pub async fn collect(mut self) -> Result<Bytes, DialError> {
+        self.left = self.left.min(Caps::WHOLE.body);
+        if self.size_hint().lower() > self.left {
+            return Err(self.fail(DialError::new(Phase::Body, DialFault::TooLarge)));
+        }
         let mut whole: Vec<u8> = Vec::new();
         let mut first = Bytes::new();
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {

@@ -9,7 +9,7 @@ use super::form::Form;
 use super::routes::{Action, get, post};
 use super::{Answer, Refused, Request, duration, keys};
 use crate::authz::Policy::{Admin, Viewer};
-use crate::credits;
+use crate::money::credits;
 use crate::router::Row;
 
 /// What a route does.

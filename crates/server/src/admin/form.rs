@@ -22,6 +22,12 @@ pub struct Form {
     pub fields: Map<String, Value>,
 }
 
+/// The fields of a body that the form of that name has.
+pub(super) fn known(name: &str, body: &Value) -> Value {
+    let fields = body.as_object().into_iter().flatten().filter(|(field, _)| has(name, field));
+    Value::Object(fields.map(|(field, value)| (field.clone(), value.clone())).collect())
+}
+
 impl Form {
     /// Reads a body as the form of that name.
     pub fn read(name: &'static str, body: Option<&Value>) -> Result<Self, Refused> {

@@ -17,7 +17,7 @@ use switchboard_store::object::{Key, Team};
 use switchboard_store::{Desk, StoreError};
 
 use super::refused::Refused;
-use crate::auth::{Caller, digest, hex};
+use crate::auth::{Caller, digest};
 use crate::authz::object::{self, MEMBER_ROUTES, Standing};
 
 /// The refusal of somebody whose team does not let its members use that route.
@@ -37,7 +37,7 @@ pub(super) fn not_permitted(team: &Team, route: &str) -> Refused {
 
 /// The hash by which a key is named, be it by itself or by its hash.
 pub(super) fn hash_of(named: &str) -> String {
-    if named.starts_with("sk-") { hex(&digest(named.as_bytes())) } else { named.to_owned() }
+    if named.starts_with("sk-") { hex::encode(&digest(named.as_bytes())) } else { named.to_owned() }
 }
 
 /// The key that is named by itself, by its hash or by its alias.
@@ -56,5 +56,9 @@ pub(super) async fn may_reset(desk: &Desk, caller: &Caller, key: &Key) -> Result
     {
         return Ok(());
     }
-    Err(Refused::forbidden("You are not authorized to reset this key's spend"))
+    // Of what is not theirs, nobody learns that it is there.
+    Err(match object::of_key(desk, caller, key).await? {
+        Standing::Stranger => Refused::said(404, "Key not found"),
+        _ => Refused::forbidden("You are not authorized to reset this key's spend"),
+    })
 }

@@ -6,9 +6,10 @@ mod credentials;
 mod delete;
 mod fallbacks;
 mod new;
+mod passing;
 mod rename;
-mod rules;
-mod settings;
+pub(super) mod rules;
+pub(super) mod settings;
 mod tags;
 
 use serde_json::{Map, Value, json};
@@ -56,6 +57,11 @@ pub enum Models {
     GroupTagNew,
     GroupTagUpdate,
     GroupTagDelete,
+    PassThroughList,
+    PassThroughOfTeam,
+    PassThroughNew,
+    PassThroughUpdate,
+    PassThroughDelete,
 }
 
 use Models as Do;
@@ -102,6 +108,11 @@ pub(super) const ROWS: &[Row] = &[
     shown("/get/allowed_ips", Do::AllowedIps, Viewer, "The addresses that may reach the gateway"),
     admin("/add/allowed_ip", Do::AddAllowedIp, "IpAddress", "Let an address reach the gateway"),
     admin("/delete/allowed_ip", Do::DeleteAllowedIp, "IpAddress", "Let an address no longer reach the gateway"),
+    shown("/config/pass_through_endpoint", Do::PassThroughList, Viewer, "The routes that are passed on as they are"),
+    shown("/config/pass_through_endpoint/team/{team_id}", Do::PassThroughOfTeam, Viewer, "Those of them that a team may use"),
+    admin("/config/pass_through_endpoint", Do::PassThroughNew, "PassThroughGenericEndpoint", "Add a route that is passed on"),
+    admin("/config/pass_through_endpoint/{endpoint_id}", Do::PassThroughUpdate, "PassThroughGenericEndpoint", "Change such a route"),
+    changed("DELETE", admin("/config/pass_through_endpoint", Do::PassThroughDelete, "", "Delete such a route")),
     admin("/access_group/new", Do::GroupTagNew, "NewModelGroupRequest", "Put models into a group"),
     changed(
         "PUT",
@@ -143,6 +154,11 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::GroupTagNew => tags::new(request).await,
         Do::GroupTagUpdate => tags::update(request).await,
         Do::GroupTagDelete => tags::delete(request).await,
+        Do::PassThroughList => passing::list(request).await,
+        Do::PassThroughOfTeam => passing::of_team(request).await,
+        Do::PassThroughNew => passing::new(request).await,
+        Do::PassThroughUpdate => passing::update(request).await,
+        Do::PassThroughDelete => passing::delete(request).await,
     }
 }
 
@@ -150,7 +166,7 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
 type Json = Map<String, Value>;
 
 /// What is said where models may not be stored.
-fn may_store(request: &Request) -> Result<(), Refused> {
+pub(super) fn may_store(request: &Request) -> Result<(), Refused> {
     if request.app.config().general.may_store_models {
         return Ok(());
     }
@@ -159,7 +175,7 @@ fn may_store(request: &Request) -> Result<(), Refused> {
 }
 
 /// What secrets are sealed with.
-async fn vault(request: &Request) -> Result<Vault, Refused> {
+pub(super) async fn vault(request: &Request) -> Result<Vault, Refused> {
     Ok(request.app.trust()?.vault().await?.clone())
 }
 

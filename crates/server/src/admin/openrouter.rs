@@ -256,7 +256,7 @@ fn cut<T>(request: &Request, all: &[T], shown: impl Fn(&T) -> Value) -> Answer {
 async fn credits(request: &Request) -> Answer {
     let accounts: Vec<CreditAccount> = request.read(|desk| async move { Ok(desk.all().await?) }).await?;
     if let Some(account) = accounts.iter().find(|account| account.account_id == GATEWAY) {
-        let balance = crate::credits::balance(&request.app, account).await?;
+        let balance = crate::money::credits::balance(&request.app, account).await?;
         return Ok(json!({"data": {"total_credits": account.granted, "total_usage": Money(balance.spent)}}));
     }
     let bought = accounts.iter().fold(NanoUsd::ZERO, |sum, account| sum.plus(account.granted.0));

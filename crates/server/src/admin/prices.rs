@@ -12,8 +12,8 @@ use switchboard_store::{Money, Time};
 use super::routes::{Action, get, post};
 use super::{Answer, Refused, Request};
 use crate::authz::Policy::{Admin, Viewer};
+use crate::money::{prices, reprice};
 use crate::router::Row;
-use crate::{prices, reprice};
 
 /// What a route does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,13 +6,16 @@ use crate::authz::Policy;
 use crate::router::{Route, Row};
 
 use super::{
-    Answer, Request, audit, credits, experiments, grouping, keys, models, openrouter, ownership, prices, proof, scim, spend, spent, teams,
-    tools, users,
+    Answer, Request, audit, compliance, credits, diagnosis, experiments, grouping, hub, keys, models, openrouter, ownership, prices, proof,
+    scim, spend, spent, teams, tools, users,
 };
 
+pub use compliance::Compliance;
 pub use credits::Credits;
+pub use diagnosis::Diagnosis;
 pub use experiments::Experiments;
 pub use grouping::Grouping;
+pub use hub::Hub;
 pub use models::Models;
 pub use openrouter::OpenRouter;
 pub use prices::Prices;
@@ -80,6 +83,9 @@ pub enum Action {
     OpenRouter(OpenRouter),
     ResetSpend(Whose),
     Tool(Tool),
+    Hub(Hub),
+    Diagnosis(Diagnosis),
+    Compliance(Compliance),
     Experiments(Experiments),
 }
 
@@ -95,7 +101,7 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    let others: [&'static [Row]; 10] = [
+    let others: [&'static [Row]; 13] = [
         proof::ROWS,
         scim::ROWS,
         grouping::ROWS,
@@ -106,6 +112,9 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         prices::ROWS,
         openrouter::ROWS,
         experiments::ROWS,
+        hub::ROWS,
+        diagnosis::ROWS,
+        compliance::ROWS,
     ];
     ROWS.iter().chain(others.into_iter().flatten())
 }
@@ -182,7 +191,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// The status of an answer where all goes well.
-pub(super) fn status(action: Action) -> StatusCode {
+pub(crate) fn status(action: Action) -> StatusCode {
     match action {
         Action::Grouping(Grouping::AccessGroupCreate) => StatusCode::CREATED,
         Action::OpenRouter(action) if openrouter::creates(action) => StatusCode::CREATED,
@@ -249,6 +258,9 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::ResetSpend(whose) => spent::reset(whose, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
         Action::Tool(action) => tools::dispatch(action, request).await,
+        Action::Hub(action) => hub::dispatch(action, request).await,
+        Action::Diagnosis(action) => diagnosis::dispatch(action, request).await,
+        Action::Compliance(action) => compliance::dispatch(action, request),
         Action::Experiments(action) => experiments::dispatch(action, request).await,
     }
 }

@@ -8,7 +8,9 @@ mod calculate;
 mod global;
 mod logs;
 mod owners;
+mod scoped;
 
+pub(super) use scoped::Scope;
 use serde_json::Value;
 use switchboard_engine::admit::NanoUsd;
 use switchboard_store::ledger::report::Days;
@@ -37,9 +39,18 @@ pub enum Spend {
     GlobalProvider,
     GlobalTags,
     GlobalReport,
+    GlobalEndUsers,
+    GlobalRefresh,
+    GlobalTagNames,
     Activity,
     ActivityByModel,
     Daily(Owner),
+    Aggregated(Owner),
+    LogsOfSession,
+    AllEndUsers,
+    Exceptions,
+    ExceptionsByDeployment,
+    Report(Scope),
 }
 
 /// Whose days.
@@ -74,8 +85,34 @@ pub(super) const ROWS: &[Row] = &[
     shown("/global/spend/provider", Spend::GlobalProvider, Viewer, "What each provider cost"),
     shown("/global/spend/tags", Spend::GlobalTags, Viewer, "What each tag has spent"),
     shown("/global/spend/report", Spend::GlobalReport, Viewer, "What was spent each day by team, customer or key"),
+    post("/global/spend/end_users", Action::Spend(Spend::GlobalEndUsers), Viewer, "", "The customers that spent most"),
+    post("/global/spend/refresh", Action::Spend(Spend::GlobalRefresh), Policy::Admin, "", "Bring sums up to date, which they always are"),
+    shown("/global/spend/all_tag_names", Spend::GlobalTagNames, Viewer, "Every tag that something was spent under"),
     shown("/global/activity", Spend::Activity, Viewer, "Requests and tokens of each day"),
     shown("/global/activity/model", Spend::ActivityByModel, Viewer, "Requests and tokens of each day by model"),
+    shown("/global/activity/exceptions", Spend::Exceptions, Viewer, "Failed requests of each day"),
+    shown("/global/activity/exceptions/deployment", Spend::ExceptionsByDeployment, Viewer, "Failed requests of each day by deployment"),
+    shown("/global/all_end_users", Spend::AllEndUsers, Viewer, "Every customer that something was spent for"),
+    shown("/spend/logs/session/ui", Spend::LogsOfSession, Info, "Requests of a session with what they cost, page by page"),
+    shown("/key/spend/report", Spend::Report(Scope::Key), Info, "What a key spent, by model"),
+    shown("/user/spend/report", Spend::Report(Scope::User), Info, "What a user spent, by key and model"),
+    shown("/team/spend/report", Spend::Report(Scope::Team), Info, "What a team spent, by key and model"),
+    shown("/organization/spend/report", Spend::Report(Scope::Organization), Info, "What an organization spent, by key and model"),
+    shown("/user/daily/activity/aggregated", Spend::Aggregated(Owner::User), Info, "What users did, all days at once"),
+    shown("/team/daily/activity/aggregated", Spend::Aggregated(Owner::Team), Info, "What teams did, all days at once"),
+    shown("/tag/daily/activity/aggregated", Spend::Aggregated(Owner::Tag), Viewer, "What was done under a tag, all days at once"),
+    shown(
+        "/organization/daily/activity/aggregated",
+        Spend::Aggregated(Owner::Organization),
+        Info,
+        "What organizations did, all days at once",
+    ),
+    shown(
+        "/customer/daily/activity/aggregated",
+        Spend::Aggregated(Owner::Customer),
+        Viewer,
+        "What was done for customers, all days at once",
+    ),
     shown("/user/daily/activity", Spend::Daily(Owner::User), Info, "What users did each day"),
     shown("/team/daily/activity", Spend::Daily(Owner::Team), Info, "What teams did each day"),
     shown("/tag/daily/activity", Spend::Daily(Owner::Tag), Viewer, "What was done each day under a tag"),
@@ -101,9 +138,18 @@ pub(super) async fn dispatch(action: Spend, request: &Request) -> Answer {
         Spend::GlobalProvider => global::provider(request).await,
         Spend::GlobalTags => global::tags(request).await,
         Spend::GlobalReport => global::report(request).await,
+        Spend::GlobalEndUsers => global::end_users(request).await,
+        Spend::GlobalRefresh => Ok(serde_json::json!({"status": "success", "message": "Sums of days follow the ledger by themselves"})),
+        Spend::GlobalTagNames => global::tag_names(request).await,
         Spend::Activity => activity::activity(request).await,
         Spend::ActivityByModel => activity::by_model(request).await,
-        Spend::Daily(owner) => activity::daily(request, owner).await,
+        Spend::Daily(owner) => activity::daily(request, owner, false).await,
+        Spend::Aggregated(owner) => activity::daily(request, owner, true).await,
+        Spend::LogsOfSession => logs::of_session(request).await,
+        Spend::AllEndUsers => global::all_end_users(request).await,
+        Spend::Exceptions => activity::exceptions(request).await,
+        Spend::ExceptionsByDeployment => activity::exceptions_by_deployment(request).await,
+        Spend::Report(scope) => scoped::report(request, scope).await,
     }
 }
 

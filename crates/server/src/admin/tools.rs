@@ -1,13 +1,13 @@
 //! What LiteLLM's clients ask beside managing: prices, parameters, counts of tokens, what is switched on.
 
-use serde_json::{Map, Value, json};
-use switchboard_engine::catalog::{ModelCard, derive};
+use serde_json::{Value, json};
+use switchboard_engine::catalog::ModelCard;
 use switchboard_engine::meter;
 use switchboard_engine::wire::reply::Usage;
 use switchboard_store::object::User;
 
 use super::routes::{Action, get, post};
-use super::{Answer, Refused, Request, rows};
+use super::{Answer, Refused, Request, cost_map, rows};
 use crate::authz::Policy::{Info, Viewer};
 use crate::models::info;
 use crate::router::Row;
@@ -47,7 +47,7 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::SupportedParams => supported(request),
         Do::TokenCounter => count(request).await,
         Do::CostEstimate => estimate(request),
-        Do::CostMap => Ok(cost_map(request)),
+        Do::CostMap => Ok(cost_map::of(&request.app.catalog())),
         Do::Callbacks => Ok(callbacks(request)),
         Do::Backlog => Ok(json!({"in_flight_requests": request.app.gateway.in_flight()})),
         Do::CachePing => {
@@ -62,7 +62,7 @@ fn supported(request: &Request) -> Answer {
     let name = request.required("model")?;
     let fleet = request.app.gateway.fleet();
     let meant = request.caller.meant(name);
-    let found = fleet.find(meant).filter(|(group, _)| request.caller.may_use(&[meant, group]));
+    let found = fleet.find(&meant).filter(|(group, _)| request.caller.may_use(&[&meant, group]));
     let unknown = || Refused::detail(400, json!({"error": format!("Could not map model={name}")}));
     let (_, deployments) = found.ok_or_else(unknown)?;
     let first = deployments.first().ok_or_else(unknown)?;
@@ -85,7 +85,7 @@ async fn count(request: &Request) -> Answer {
     let counted = switchboard_engine::chat_tokens(body.to_string().into_bytes()).await;
     let total = counted.ok_or_else(|| Refused::detail(400, json!("the messages cannot be read")))?;
     let fleet = request.app.gateway.fleet();
-    let used = fleet.find(request.caller.meant(&model)).and_then(|(_, group)| group.first().map(|first| first.spec.model.clone()));
+    let used = fleet.find(&request.caller.meant(&model)).and_then(|(_, group)| group.first().map(|first| first.spec.model.clone()));
     Ok(json!({
         "total_tokens": total,
         "request_model": model,
@@ -101,7 +101,7 @@ async fn count(request: &Request) -> Answer {
 /// The card of a model by a name that callers use.
 fn card(request: &Request, name: &str) -> Option<ModelCard> {
     let (fleet, catalog) = (request.app.gateway.fleet(), request.app.catalog());
-    let served = fleet.find(request.caller.meant(name)).and_then(|(_, group)| group.iter().find_map(|one| one.card.clone()));
+    let served = fleet.find(&request.caller.meant(name)).and_then(|(_, group)| group.iter().find_map(|one| one.card.clone()));
     served.or_else(|| {
         let found = catalog.lookup(name)?;
         catalog.model(&found.provider, &found.model)
@@ -139,26 +139,6 @@ fn estimate(request: &Request) -> Answer {
         "monthly_output_cost": times("num_requests_per_month", of_output),
         "provider": card.provider,
     }))
-}
-
-/// `GET /get/litellm_model_cost_map`: by the names of LiteLLM's list, those that are known alone.
-fn cost_map(request: &Request) -> Value {
-    let catalog = request.app.catalog();
-    let mut map = Map::new();
-    for card in catalog.models() {
-        let mut told = info::facts(Some(&card));
-        told.retain(|_, value| !value.is_null());
-        told.insert("litellm_provider".to_owned(), card.provider.clone().into());
-        told.extend(derive::listed_prices(&card).filter_map(|(name, usd)| Some((name, serde_json::from_str(&usd).ok()?))));
-        let whole = format!("{}/{}", card.provider, card.model);
-        // A bare name is the one that a request without a provider means.
-        let bare = catalog.lookup(&card.model).is_some_and(|found| found.provider == card.provider && found.model == card.model);
-        if bare {
-            map.insert(card.model.clone(), Value::Object(told.clone()));
-        }
-        map.insert(whole, Value::Object(told));
-    }
-    Value::Object(map)
 }
 
 /// `GET /callbacks/list`

@@ -1,5 +1,6 @@
 //! Who asks, with everything that decides what they may do.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -47,6 +48,8 @@ pub struct Caller {
     pub routes: Vec<String>,
     /// Lists of models, each of which must have what is asked for.
     pub layers: Vec<Layer>,
+    /// Groups of models that its lists name.
+    pub groups: Vec<String>,
     /// When the key ends.
     pub expires: Option<Time>,
     /// When something of its allowance ends, so that it must be read again.
@@ -101,6 +104,7 @@ impl Caller {
             project: None,
             routes: Vec::new(),
             layers: Vec::new(),
+            groups: Vec::new(),
             expires: None,
             until: None,
             barred: None,
@@ -133,14 +137,26 @@ impl Caller {
             return Some(Whose::Key);
         }
         let public = owner.map(|(_, public)| public);
-        let has = |layer: &Layer| names.iter().copied().chain(public).any(|name| layer.has(name));
+        // Groups of models name a pattern's group, not what is below it.
+        let base = names.iter().find_map(|name| self.owned.base(name));
+        let has = |layer: &Layer| names.iter().copied().chain(public).chain(base).any(|name| layer.has(name));
         self.layers.iter().find(|layer| !has(layer)).map(|layer| layer.whose)
     }
 
     /// The model meant by that name: its team's own, its own alias, else the name.
-    pub fn meant<'a>(&'a self, model: &'a str) -> &'a str {
+    pub fn meant<'a>(&'a self, model: &'a str) -> Cow<'a, str> {
         let aliased = self.principal.meant(model);
-        self.owned.group(self.team.as_deref(), aliased).unwrap_or(aliased)
+        self.owned.group(self.team.as_deref(), aliased).unwrap_or(Cow::Borrowed(aliased))
+    }
+
+    /// The same, where the name's provider is known too (`whole`): a team's pattern may have it with its provider alone.
+    pub fn meant_whole<'a>(&'a self, model: &'a str, whole: impl FnOnce(&str) -> Option<String>) -> Cow<'a, str> {
+        let meant = self.meant(model);
+        if !matches!(meant, Cow::Borrowed(_)) || !self.owned.has_patterns(self.team.as_deref()) {
+            return meant;
+        }
+        let whole = whole(&meant).and_then(|whole| self.owned.group(self.team.as_deref(), &whole).map(Cow::into_owned));
+        whole.map_or(meant, Cow::Owned)
     }
 
     /// Whether it may be told where deployments are reached: administrators may, and everyone at a gateway that asks for no key.

@@ -153,7 +153,7 @@ impl Directory {
 
     /// Forgets everybody whose calls an account pays for.
     fn forget_owner(&self, account: &str) {
-        let owner = crate::credits::owner(account);
+        let owner = crate::money::credits::owner(account);
         let is = |one: &Option<String>| one.as_deref() == Some(&*owner.id);
         match owner.level {
             Level::Team => self.forget(|caller| is(&caller.team)),
@@ -255,7 +255,7 @@ mod tests {
             }
         });
         assert_eq!(reads.get(), 1);
-        directory.forget_key(&crate::auth::hex(&key));
+        directory.forget_key(&hex::encode(&key));
         assert!(directory.known(&key).is_none());
         block(async { assert!(directory.find(key, read).await.expect("found").is_some()) });
         assert_eq!(reads.get(), 2);

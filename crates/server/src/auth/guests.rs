@@ -32,6 +32,10 @@ pub struct Known {
     pub scopes: Vec<Arc<Scope>>,
     /// Whether it is blocked.
     pub blocked: bool,
+    /// The models it may use; none means all.
+    pub models: Vec<String>,
+    /// The team to which it belongs alone.
+    pub team: Option<String>,
     /// When it must be read again.
     until: Option<Time>,
 }
@@ -82,11 +86,13 @@ async fn read(desk: &Desk, book: &Book, guest: &Guest) -> Result<Known, StoreErr
             let Some(customer) = desk.get::<Customer>(id).await? else { return Ok(known) };
             let row = budget(desk, customer.budget_id.as_deref()).await?;
             known.blocked = customer.blocked;
+            known.models.clone_from(&customer.models);
             known.scopes = terms::of_customer(book, &customer, row.as_ref(), &mut known.until);
         }
         Guest::Tag(name) => {
             let Some(tag) = desk.get::<Tag>(name).await? else { return Ok(known) };
             let row = budget(desk, tag.budget_id.as_deref()).await?;
+            known.team.clone_from(&tag.team_id);
             known.scopes = terms::of_tag(book, &tag, row.as_ref(), &mut known.until);
         }
     }

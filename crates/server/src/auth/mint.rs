@@ -65,7 +65,7 @@ impl Pepper {
 
     /// What the row of a key may bear that is known by its SHA-256 alone, since another gateway made it.
     pub fn proof_of_hash(&self, hash: &str) -> String {
-        format!("{BY_HASH}{}", super::hex(hmac::sign(&self.0, format!("{BY_HASH}{hash}").as_bytes()).as_ref()))
+        format!("{BY_HASH}{}", hex::encode(hmac::sign(&self.0, format!("{BY_HASH}{hash}").as_bytes()).as_ref()))
     }
 
     /// Whether a row's proof is right for that key and its SHA-256.
@@ -76,7 +76,7 @@ impl Pepper {
 
     /// What the row of that key must bear.
     pub fn proof(&self, key: &str) -> String {
-        super::hex(hmac::sign(&self.0, key.as_bytes()).as_ref())
+        hex::encode(hmac::sign(&self.0, key.as_bytes()).as_ref())
     }
 }
 

@@ -1,8 +1,12 @@
 //! Models that teams have to themselves: each team calls its own by a name of its choice, and nobody else can.
+//!
+//! Such a name may be a pattern (`openai/*`). The models it stands for are groups below the team's own: `group/openai/gpt-4o`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
+use switchboard_engine::principal::matches;
 
 use crate::config::Config;
 
@@ -30,14 +34,40 @@ impl Owned {
         owned
     }
 
-    /// The group that a team means by that name.
-    pub fn group(&self, team: Option<&str>, name: &str) -> Option<&str> {
-        self.teams.get(team?)?.get(name).map(String::as_str)
+    /// The group that a team means by that name: its own of that name, else the longest pattern's.
+    pub fn group(&self, team: Option<&str>, name: &str) -> Option<Cow<'_, str>> {
+        let own = self.teams.get(team?)?;
+        if let Some(group) = own.get(name) {
+            return Some(Cow::Borrowed(group));
+        }
+        let patterns = own.iter().filter(|(public, _)| public.contains('*') && matches(public, name));
+        let (_, group) = patterns.max_by_key(|(public, _)| public.len())?;
+        Some(Cow::Owned(format!("{group}/{name}")))
     }
 
     /// Whose group that is, and what that team calls it.
-    pub fn owner(&self, group: &str) -> Option<(&str, &str)> {
-        self.groups.get(group).map(|(team, public)| (team.as_str(), public.as_str()))
+    pub fn owner<'a>(&'a self, group: &'a str) -> Option<(&'a str, &'a str)> {
+        if let Some((team, public)) = self.groups.get(group) {
+            return Some((team, public));
+        }
+        self.of_pattern(group)
+    }
+
+    /// The same of a group below a pattern.
+    pub fn of_pattern<'a>(&'a self, group: &'a str) -> Option<(&'a str, &'a str)> {
+        let (base, name) = group.split_once('/')?;
+        let (team, public) = self.groups.get(base)?;
+        (public.contains('*') && matches(public, name)).then_some((team.as_str(), name))
+    }
+
+    /// The pattern's group that a group is below.
+    pub fn base<'a>(&self, group: &'a str) -> Option<&'a str> {
+        self.of_pattern(group).and(group.split_once('/')).map(|(base, _)| base)
+    }
+
+    /// Whether a team calls models by patterns.
+    pub fn has_patterns(&self, team: Option<&str>) -> bool {
+        self.of_team(team).any(|(public, _)| public.contains('*'))
     }
 
     /// What a team calls its models, and the names of their groups.

@@ -86,7 +86,7 @@ pub async fn surroundings(desk: &Desk, key: &Key) -> Result<Surroundings, StoreE
     if !named.is_empty() {
         around.budgets = desk.several(&named).await?;
     }
-    let accounts = crate::credits::ids(&[
+    let accounts = crate::money::credits::ids(&[
         (Level::Key, Some(key.account())),
         (Level::Team, key.team_id.as_deref()),
         (Level::User, key.user_id.as_deref()),
@@ -119,6 +119,7 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allo
         project: key.project_id.clone(),
         routes: key.allowed_routes.clone(),
         layers,
+        groups: named_groups(key, around, groups),
         expires: key.expires,
         barred,
         enforced_params: texts(key.metadata.get("enforced_params")),
@@ -169,9 +170,10 @@ fn layers(key: &Key, around: &Surroundings, groups: &Groups) -> Vec<Layer> {
     let list = |whose: Whose, models: &[String]| Layer::of(whose, &model::expanded(models, members));
     let team = around.team.as_ref().map(|team| team.models.clone()).unwrap_or_default();
     let mut own = key.models.clone();
-    if own.iter().any(|name| name == model::TEAM) {
-        own.retain(|name| name != model::TEAM);
-        own = if team.is_empty() { Vec::new() } else { [own, team.clone()].concat() };
+    // What the team has is for the team's own list to say.
+    let inherits = |models: &[String]| models.iter().any(|name| name == model::TEAM);
+    if inherits(&own) {
+        own = Vec::new();
     }
     // What a group assigned to the key or the team has, is added to lists that limit.
     let added: Vec<String> = around.groups.iter().flat_map(|group| group.access_model_names.clone()).collect();
@@ -183,9 +185,16 @@ fn layers(key: &Key, around: &Surroundings, groups: &Groups) -> Vec<Layer> {
         around.member.as_ref().and_then(|member| list(Whose::Member, member.allowed_models.as_deref()?)),
         user.and_then(|user| list(Whose::User, &user.models)),
         around.organization.as_ref().and_then(|organization| list(Whose::Organization, &organization.models)),
-        around.project.as_ref().and_then(|project| list(Whose::Project, &project.models)),
+        around.project.as_ref().filter(|project| !inherits(&project.models)).and_then(|project| list(Whose::Project, &project.models)),
     ];
     lists.into_iter().flatten().collect()
+}
+
+/// The groups that the key's list names, or else its team's.
+fn named_groups(key: &Key, around: &Surroundings, groups: &Groups) -> Vec<String> {
+    let of_team = around.team.as_ref().map(|team| &team.models).filter(|_| key.models.is_empty());
+    let listed = of_team.unwrap_or(&key.models).iter();
+    listed.filter(|name| groups.contains_key(*name)).cloned().collect()
 }
 
 /// The texts of a list in metadata.

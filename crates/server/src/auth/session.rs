@@ -18,8 +18,8 @@ use switchboard_store::object::{Key, Password, Role, Session, User};
 use switchboard_store::{Desk, StoreError, Time};
 
 use super::caller::{Caller, Credential};
+use super::digest;
 use super::token::principal;
-use super::{digest, hex};
 use crate::admin::Refused;
 use crate::config::Config;
 
@@ -70,7 +70,7 @@ impl Stamps {
         let sign_in = &config.general.sign_in;
         let master = config.general.master_key.as_ref().map_or("", |key| key.expose());
         let key = hmac::Key::new(hmac::HMAC_SHA256, master.as_bytes());
-        let stamp = |text: String| hex(hmac::sign(&key, text.as_bytes()).as_ref())[..32].to_owned();
+        let stamp = |text: String| hex::encode(hmac::sign(&key, text.as_bytes()).as_ref())[..32].to_owned();
         let password = sign_in.password.as_ref().map_or(master, |password| password.expose());
         let provider = sign_in.provider.as_ref().map(|provider| (&provider.id, &provider.client_id, &provider.token, &provider.issuer));
         Self {
@@ -84,7 +84,7 @@ impl Stamps {
         match method {
             Way::Root => self.root.clone(),
             Way::Sso => self.sso.clone(),
-            Way::Password => password_hash.map(|hash| hex(&digest(hash.as_bytes()))[..32].to_owned()).unwrap_or_default(),
+            Way::Password => password_hash.map(|hash| hex::encode(&digest(hash.as_bytes()))[..32].to_owned()).unwrap_or_default(),
         }
     }
 }
@@ -117,7 +117,7 @@ pub async fn open(desk: &Desk, who: &SignedIn) -> Result<String, StoreError> {
     rand::rng().fill_bytes(&mut bytes);
     let secret = URL_SAFE_NO_PAD.encode(bytes);
     let session = Session {
-        id: hex(&digest(secret.as_bytes())),
+        id: hex::encode(&digest(secret.as_bytes())),
         user_id: who.user_id.clone(),
         user_email: who.user_email.clone(),
         role: who.role,
@@ -190,7 +190,7 @@ pub fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The word that belongs to a session: whoever reads it has read an answer of ours, which pages of others cannot.
 pub fn csrf(secret: &str) -> String {
-    hex(&digest(format!("csrf {secret}").as_bytes()))
+    hex::encode(&digest(format!("csrf {secret}").as_bytes()))
 }
 
 /// Refuses what a page of somebody else's may have made a browser send.

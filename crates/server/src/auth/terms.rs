@@ -13,7 +13,7 @@ use switchboard_store::object::{Budget, BudgetLimit, CreditAccount, Customer, Js
 use switchboard_store::{Money, Time};
 
 use super::resolve::Surroundings;
-use crate::credits;
+use crate::money::credits;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

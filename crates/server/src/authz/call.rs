@@ -10,9 +10,9 @@ use crate::auth::owned::Owned;
 
 /// The call, if its caller may make it; the caller's own name for a model replaced by the model's.
 pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> {
-    let meant = caller.meant(&call.model);
+    let meant = caller.meant_whole(&call.model, |name| app.gateway.fleet().whole_name(name));
     if meant != call.model {
-        call.model = meant.to_owned();
+        call.model = meant.into_owned();
     }
     if !caller.layers.is_empty() || *caller.owned != Owned::default() {
         let found = app.gateway.fleet().find(&call.model);

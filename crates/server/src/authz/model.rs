@@ -33,6 +33,19 @@ pub enum Whose {
 }
 
 impl Whose {
+    /// What LiteLLM called it before its refusals became more general; clients look for those words.
+    fn noun(self) -> &'static str {
+        match self {
+            Whose::Key => "key",
+            Whose::Team => "team",
+            Whose::Member => "Team member",
+            Whose::User => "user",
+            Whose::Organization => "org",
+            Whose::Project => "project",
+            Whose::Customer => "customer",
+        }
+    }
+
     fn kind(self) -> &'static str {
         match self {
             Whose::Key => "key_model_access_denied",
@@ -76,9 +89,17 @@ pub fn check(caller: &Caller, names: &[&str]) -> Result<(), Refused> {
 
 /// The refusal of a model.
 pub fn denied(whose: Whose, model: &str) -> Refused {
+    if whose == Whose::Customer {
+        let message = format!(
+            "The requested model '{model}' is not in the allowed models for this customer. Check the models this customer can use and \
+             try again."
+        );
+        return Refused::new(403, whose.kind(), json!("model"), message);
+    }
     let message = format!(
         "The requested model '{model}' is not available for this API key, or the model name is invalid. Check the models available to \
-         you and try again."
+         you and try again. ({} not allowed to access model)",
+        whose.noun()
     );
     Refused::new(403, whose.kind(), json!("model"), message)
 }

@@ -11,7 +11,8 @@ use switchboard_engine::catalog::derive::{Derivation, derive};
 use super::client::Client;
 use super::{Outcome, say};
 use crate::config::{Environment, Overrides, Source};
-use crate::{overlay, serve, transport};
+use crate::fleet::{overlay, transport};
+use crate::serve;
 
 /// LiteLLM's public price list.
 const LIST: &str = "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json";

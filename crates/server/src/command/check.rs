@@ -10,7 +10,8 @@ use switchboard_engine::health::Registry;
 
 use super::{Outcome, UNUSABLE, complain, say};
 use crate::config::{Environment, Overrides, Severity, Source, report};
-use crate::{fleet, overlay, serve, transport};
+use crate::fleet::{self, overlay, transport};
+use crate::serve;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

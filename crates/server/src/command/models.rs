@@ -12,7 +12,7 @@ use switchboard_engine::catalog::{Catalog, ModelCard, Provider};
 use self::table::Table;
 use super::{Outcome, UNUSABLE, complain, say};
 use crate::config::Environment;
-use crate::overlay;
+use crate::fleet::overlay;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -12,7 +12,7 @@ use super::database::Database;
 use super::reprice::time;
 use super::{Outcome, UNUSABLE, say};
 use crate::config::Environment;
-use crate::reconcile::{Columns, Report, Unit, read, reconcile};
+use crate::money::reconcile::{Columns, Report, Unit, read, reconcile};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -95,7 +95,7 @@ impl Reconcile {
 fn told(report: &Report) {
     for one in &report.differences {
         let count = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), |count| count.to_string());
-        let side = |sum: &crate::reconcile::Sum| {
+        let side = |sum: &crate::money::reconcile::Sum| {
             let cost = sum.cost.map_or_else(|| "-".to_owned(), |cost| cost.0.to_string());
             format!("{cost} USD, {} in, {} out, {} requests", count(sum.input_tokens), count(sum.output_tokens), count(sum.requests))
         };

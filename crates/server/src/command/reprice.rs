@@ -13,8 +13,9 @@ use switchboard_store::{Store, Time};
 use super::database::Database;
 use super::{Outcome, UNUSABLE, complain, say};
 use crate::config::Environment;
-use crate::prices::PriceLists;
-use crate::{fleet, overlay, reprice};
+use crate::fleet::{self, overlay};
+use crate::money::prices::PriceLists;
+use crate::money::reprice;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

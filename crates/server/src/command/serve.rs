@@ -12,8 +12,8 @@ use super::{Outcome, UNUSABLE, version};
 use crate::config::resolved::TlsFiles;
 use crate::config::{Environment, Overrides, Source, Watch};
 use crate::fleet::Unusable;
+use crate::fleet::overlay::OverlayError;
 use crate::log::{RequestLog, Voice};
-use crate::overlay::OverlayError;
 use crate::reload::Reload;
 use crate::serve::{Applied, Gate, loader};
 

@@ -8,9 +8,6 @@ use super::keys::{self, Effect, Key, Kind, Section};
 use super::secret::Secret;
 use super::yaml::{Entry, Map, Node, Value};
 
-/// Longest duration taken from a file: thirty years, far from what any clock arithmetic overflows at.
-const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
-
 /// Collects findings while sections are read.
 pub(super) struct Reader<'a> {
     pub(super) found: &'a mut Diagnostics,
@@ -278,11 +275,11 @@ impl Fields {
     }
 
     pub(super) fn seconds(&self, name: &str) -> Option<Duration> {
-        self.node(name).and_then(seconds)
+        self.node(name).and_then(keys::seconds)
     }
 
     pub(super) fn milliseconds(&self, name: &str) -> Option<Duration> {
-        self.integer(name).map(|millis| Duration::from_millis(millis).min(LONGEST))
+        self.integer(name).map(|millis| Duration::from_millis(millis).min(keys::LONGEST))
     }
 
     pub(super) fn map(&self, name: &str) -> Option<&Map> {
@@ -297,10 +294,4 @@ impl Fields {
     pub(super) fn entries(&self) -> &[Entry] {
         &self.map.entries
     }
-}
-
-/// A duration written as a number of seconds.
-pub(super) fn seconds(node: &Node) -> Option<Duration> {
-    let number: f64 = keys::decimal(node)?.parse().ok()?;
-    Duration::try_from_secs_f64(number).ok().map(|duration| duration.min(LONGEST))
 }

@@ -12,11 +12,14 @@ mod other;
 mod params;
 mod router;
 mod switchboard;
+
 #[cfg(test)]
 mod tests;
 
 pub use markdown::render_configuration_markdown;
 pub(super) use params::REQUEST_DEFAULTS;
+
+use std::time::Duration;
 
 use super::yaml::{Node, Value};
 
@@ -307,7 +310,7 @@ impl Kind {
             Kind::Integer => whole(node).is_some_and(|number| u64::try_from(number).is_ok()),
             Kind::Signed => whole(node).is_some_and(|number| i64::try_from(number).is_ok()),
             Kind::Decimal => decimal(node).is_some_and(|number| !number.starts_with('-')),
-            Kind::Seconds => super::fields::seconds(node).is_some(),
+            Kind::Seconds => seconds(node).is_some(),
             Kind::Text | Kind::Secret => text(node).is_some(),
             Kind::Texts => texts(node).is_some(),
             Kind::FlagOrText => flag(node).is_some() || text(node).is_some(),
@@ -363,4 +366,13 @@ pub(super) fn whole(node: &Node) -> Option<i128> {
 pub(super) fn decimal(node: &Node) -> Option<&str> {
     let text = text(node)?.trim();
     serde_json::from_str::<serde_json::Number>(text).ok().map(|_| text)
+}
+
+/// Longest duration taken from a file: thirty years, far from what any clock arithmetic overflows at.
+pub(super) const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+/// A duration written as a number of seconds.
+pub(super) fn seconds(node: &Node) -> Option<Duration> {
+    let number: f64 = decimal(node)?.parse().ok()?;
+    Duration::try_from_secs_f64(number).ok().map(|duration| duration.min(LONGEST))
 }

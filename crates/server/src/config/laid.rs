@@ -20,7 +20,9 @@ use super::resolved::{self, Config};
 use super::yaml::{Entry, Map, Node, Value};
 
 /// Where all of it stands, as messages name it.
-const PLACE: &str = "database";
+pub(super) const PLACE: &str = "database";
+/// The key of `general_settings` whose list grows by what is laid over it.
+const PASSED_ON: &str = "pass_through_endpoints";
 /// What starts a reference to an environment variable.
 pub const REFERENCE: &str = "os.environ/";
 /// Variables that no model may name: they open the gateway or what it keeps.
@@ -65,7 +67,12 @@ impl Laid {
         for (name, values) in &self.settings {
             let mut section = root.get(name).and_then(Node::as_map).cloned().unwrap_or_default();
             for (key, value) in values {
-                section.insert(entry(key, node(value, &environment)));
+                let mut made = node(value, &environment);
+                if let (PASSED_ON, Value::List(items)) = (key.as_str(), &mut made.value) {
+                    // They come beside those of the file; of two with the same path the later one counts.
+                    items.splice(0..0, section.get(key).and_then(Node::as_list).unwrap_or_default().iter().cloned());
+                }
+                section.insert(entry(key, made));
             }
             root.insert(entry(name, Node::new(Value::Map(section), place())));
         }
@@ -194,6 +201,14 @@ impl Config {
         resolved::resolve(&origin, laid, &mut found);
         let first = found.errors().find(|one| &*one.at.file == PLACE)?;
         Some(first.hint.as_ref().map_or_else(|| first.message.clone(), |hint| format!("{}; {hint}", first.message)))
+    }
+
+    /// The parameters of the deployment of that id, as the file has them. They may be secrets.
+    pub fn params_in_file(&self, id: &str) -> Option<Json> {
+        let at = &self.deployments.iter().find(|deployment| deployment.model_info.id == id)?.at;
+        let list = self.origin.written.root.as_map()?.get("model_list")?.as_list()?;
+        let entry = list.iter().find(|entry| entry.at == *at)?;
+        Some(entry.as_map()?.get("litellm_params")?.as_map()?.to_json())
     }
 
     /// What the file says for a key of a section. It may be a secret.

@@ -14,8 +14,8 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject};
 
+use super::certificate_error::CertificateError;
 use super::settings::ClientAuthorities;
-use super::tls::CertificateError;
 
 /// The authorities in force.
 #[derive(Debug)]

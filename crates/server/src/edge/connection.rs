@@ -26,7 +26,7 @@ use super::{
     pulse::{Exchange, Order, Pulse},
     screen,
     settings::{BodyLimits, Settings},
-    worker::Tasks,
+    tasks::Tasks,
 };
 
 /// What an HTTP/2 client says first.
@@ -101,7 +101,8 @@ impl<S: Service> Protocols<S> {
             Version::Http2 => {
                 pulse.idle();
                 let io = TokioIo::new(Guarded::new(socket, Gate::open(), Rc::clone(&pulse), prefix).over_http2());
-                drive(self.http2.serve_connection(io, service), &pulse).await
+                // few connections are, and those that are not need no room for it
+                Box::pin(drive(self.http2.serve_connection(io, service), &pulse)).await
             }
         };
         if let Err(error) = ended {
@@ -153,7 +154,8 @@ impl<S: Service> Protocols<S> {
         let body = RequestBody::new(incoming, &head.headers, self.body.clone(), Rc::clone(pulse));
         let service = Rc::clone(&self.service);
         let tasks = (version == Version::Http2).then(|| Rc::clone(&self.tasks));
-        async move {
+        // the connection keeps room for what it is given, also while it idles and while an answer streams
+        Box::pin(async move {
             // an HTTP/2 stream's future is first polled by its own task
             exchange.runs_on(tasks.and_then(|tasks| tasks.take_current()));
             if let Some(reason) = refusal {
@@ -161,7 +163,7 @@ impl<S: Service> Protocols<S> {
             }
             let response = service.call(Request::from_parts(head, body)).await;
             Ok(response.map(|body| Answer::Served { body, exchange }))
-        }
+        })
     }
 }
 

@@ -36,6 +36,7 @@
 
 mod answer;
 mod body;
+mod certificate_error;
 mod client_certificate;
 mod connection;
 mod gate;
@@ -48,6 +49,7 @@ mod screen;
 mod service;
 pub mod settings;
 mod shutdown;
+mod tasks;
 mod tls;
 mod worker;
 
@@ -77,7 +79,7 @@ pub enum StartError {
     NoAddress,
     /// The certificate or its key could not be used.
     #[error(transparent)]
-    Certificate(#[from] tls::CertificateError),
+    Certificate(#[from] certificate_error::CertificateError),
     /// A worker thread or its runtime could not be started.
     #[error("cannot start a worker: {0}")]
     Worker(#[source] std::io::Error),

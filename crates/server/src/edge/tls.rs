@@ -1,7 +1,7 @@
 //! The certificate, and the authorities of clients' certificates, replaceable while running.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
@@ -15,6 +15,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
+use super::certificate_error::CertificateError;
 use super::client_certificate::{Verifier, Verifying};
 use super::settings::TlsFiles;
 
@@ -29,38 +30,6 @@ pub struct Certificates {
 
 /// When the files were last changed, as far as the system says.
 type Stamps = [Option<SystemTime>; 3];
-
-/// Why a certificate cannot be served.
-#[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
-    /// The file cannot be read or holds no such item.
-    #[error("cannot read `{path}`: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: rustls_pki_types::pem::Error,
-    },
-    /// The key and certificate do not work, or not together.
-    #[error("cannot use the certificate `{path}`: {source}")]
-    Unusable {
-        /// The certificate's file.
-        path: PathBuf,
-        /// What is wrong.
-        source: rustls::Error,
-    },
-    /// The authorities of clients' certificates cannot be used.
-    #[error("cannot use the authorities of clients' certificates in `{path}`: {source}")]
-    Authorities {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: rustls::server::VerifierBuilderError,
-    },
-    /// TLS cannot be set up.
-    #[error("cannot set up TLS: {0}")]
-    Setup(#[source] rustls::Error),
-}
 
 impl Certificates {
     /// Reads a chain, its key and the authorities.

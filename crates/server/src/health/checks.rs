@@ -37,6 +37,14 @@ impl Checks {
         self.kept().latest.get(id).map(|(_, outcome)| outcome.clone())
     }
 
+    /// The latest of each name that callers use.
+    pub(crate) fn latest_by_group(&self) -> BTreeMap<String, Outcome> {
+        let kept = self.kept();
+        let mut latest: Vec<&(u64, Outcome)> = kept.latest.values().collect();
+        latest.sort_by_key(|(number, _)| *number);
+        latest.into_iter().map(|(_, outcome)| (outcome.group.clone(), outcome.clone())).collect()
+    }
+
     /// LiteLLM's `/health/latest`, of the deployments that are `visible`.
     pub(super) fn told_latest(&self, visible: &dyn Fn(&Outcome) -> bool) -> Value {
         let kept = self.kept();

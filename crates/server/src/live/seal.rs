@@ -31,7 +31,7 @@ pub fn is_secret(name: &str, value: &Value) -> bool {
     let lower = name.to_ascii_lowercase();
     let address = || value.as_str().is_some_and(|text| text.contains("://") && text.contains('@'));
     crate::config::holds_secret(name)
-        || matches!(name, "extra_headers" | "extra_body" | "headers")
+        || matches!(name, "extra_headers" | "extra_body" | "headers" | "pass_through_endpoints")
         || TELLING.iter().any(|part| lower.contains(part))
         || address()
 }

@@ -114,7 +114,7 @@ pub(crate) fn answer(app: &App, listing: Listing, ask: &Ask<'_>) -> Result<Respo
 
 fn one(app: &App, ask: &Ask<'_>) -> Result<Offer, Problem> {
     let meant = ask.caller.meant(ask.model.unwrap_or_default());
-    let found = Offer::find(app, meant).filter(|offer| ask.caller.may_use(&offer.names()));
+    let found = Offer::find(app, &meant).filter(|offer| ask.caller.may_use(&offer.names()));
     found.ok_or_else(|| not_found(ask))
 }
 

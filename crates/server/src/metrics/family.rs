@@ -2,128 +2,76 @@
 
 use switchboard_engine::meter::Outcome;
 
-use super::label::{Label, Labelled, Shown};
+use super::label::{Label, Labelled, Labels, Shown};
 use super::row::{AttemptRow, CallRow, Histogram, Latencies, Tokens};
 use super::text::{Kind, Page, Value, dollars, number};
 
-use Label::{
-    ApiBase, ApiKeyAlias, ApiProvider, EndUser, ExceptionClass, ExceptionStatus, FallbackModel, HashedApiKey, LitellmModelName, Model,
-    ModelGroup, ModelId, OrgAlias, OrgId, RequestedModel, Route, StatusCode, Team, TeamAlias, User, UserEmail,
-};
+use Label::*;
 
 /// One metric: what it says of a row, where it says anything.
 struct Family<R: 'static> {
     name: &'static str,
     help: &'static str,
     kind: Kind,
-    /// In the order of their names.
-    labels: &'static [Label],
+    labels: Labels,
     value: fn(&R) -> Option<Value>,
 }
 
-/// Labels of what is told of a holder's calls.
-const HOLDER: &[Label] =
-    &[ApiKeyAlias, ApiProvider, EndUser, HashedApiKey, Model, ModelId, OrgAlias, OrgId, RequestedModel, Team, TeamAlias, User, UserEmail];
-const HOLDER_BRIEF: &[Label] =
-    &[ApiKeyAlias, ApiProvider, EndUser, HashedApiKey, Model, ModelId, RequestedModel, Team, TeamAlias, User, UserEmail];
-const LATENCY: &[Label] =
-    &[ApiKeyAlias, ApiProvider, EndUser, HashedApiKey, Model, ModelGroup, ModelId, OrgAlias, OrgId, RequestedModel, Team, TeamAlias, User];
-const PLACE: &[Label] = &[ApiBase, ApiKeyAlias, ApiProvider, HashedApiKey, LitellmModelName, ModelGroup, ModelId];
-const ATTEMPT: &[Label] =
-    &[ApiBase, ApiKeyAlias, ApiProvider, HashedApiKey, LitellmModelName, ModelGroup, ModelId, RequestedModel, Team, TeamAlias];
-const FALLBACK: &[Label] =
-    &[ApiKeyAlias, ExceptionClass, ExceptionStatus, FallbackModel, HashedApiKey, ModelId, RequestedModel, Team, TeamAlias];
+// Who asked.
+const KEY: Labels = Labels::of(&[ApiKeyAlias, HashedApiKey]);
+const TEAM: Labels = Labels::of(&[Team, TeamAlias]);
+const ORGANIZATION: Labels = Labels::of(&[OrgAlias, OrgId]);
+const CALLER: Labels = KEY.and(TEAM).with(&[EndUser, User]);
+// What came of a call.
+const CALL: Labels = CALLER.and(ORGANIZATION).with(&[ApiProvider, ModelId, RequestedModel, Route, UserEmail]);
+const FAULT: Labels = Labels::of(&[ExceptionClass, ExceptionStatus]);
+const USE: Labels = CALLER.with(&[ApiProvider, Model, ModelId, RequestedModel, UserEmail]);
+const SPENT: Labels = USE.and(ORGANIZATION);
+const LATENCY: Labels = CALLER.and(ORGANIZATION).with(&[ApiProvider, Model, ModelGroup, ModelId, RequestedModel]);
+// What came of an attempt.
+const PLACE: Labels = KEY.with(&[ApiBase, ApiProvider, LitellmModelName, ModelGroup, ModelId]);
+const ATTEMPT: Labels = PLACE.and(TEAM).with(&[RequestedModel]);
+const FALLBACK: Labels = KEY.and(TEAM).and(FAULT).with(&[FallbackModel, ModelId, RequestedModel]);
 
-const fn counter(
-    name: &'static str,
-    help: &'static str,
-    labels: &'static [Label],
-    value: fn(&CallRow) -> Option<Value>,
-) -> Family<CallRow> {
+const fn counter(name: &'static str, help: &'static str, labels: Labels, value: fn(&CallRow) -> Option<Value>) -> Family<CallRow> {
     Family { name, help, kind: Kind::Counter, labels, value }
 }
 
-const fn latency(
-    name: &'static str,
-    help: &'static str,
-    labels: &'static [Label],
-    value: fn(&CallRow) -> Option<Value>,
-) -> Family<CallRow> {
+const fn latency(name: &'static str, help: &'static str, labels: Labels, value: fn(&CallRow) -> Option<Value>) -> Family<CallRow> {
     Family { name, help, kind: Kind::Histogram, labels, value }
 }
 
 const CALLS: [Family<CallRow>; 18] = [
-    counter(
-        "litellm_proxy_total_requests_metric",
-        "Requests of clients, whatever came of them",
-        &[
-            ApiKeyAlias,
-            ApiProvider,
-            EndUser,
-            HashedApiKey,
-            ModelId,
-            OrgAlias,
-            OrgId,
-            RequestedModel,
-            Route,
-            StatusCode,
-            Team,
-            TeamAlias,
-            User,
-            UserEmail,
-        ],
-        |row| Some(Value::Number(number(row.calls))),
-    ),
-    counter(
-        "litellm_proxy_failed_requests_metric",
-        "Requests of clients that were not answered",
-        &[
-            ApiKeyAlias,
-            ApiProvider,
-            EndUser,
-            ExceptionClass,
-            ExceptionStatus,
-            HashedApiKey,
-            ModelId,
-            OrgAlias,
-            OrgId,
-            RequestedModel,
-            Route,
-            Team,
-            TeamAlias,
-            User,
-            UserEmail,
-        ],
-        |row| matches!(row.outcome, Outcome::Failed(_)).then(|| Value::Number(number(row.calls))),
-    ),
+    counter("litellm_proxy_total_requests_metric", "Requests of clients, whatever came of them", CALL.with(&[StatusCode]), |row| {
+        Some(Value::Number(number(row.calls)))
+    }),
+    counter("litellm_proxy_failed_requests_metric", "Requests of clients that were not answered", CALL.and(FAULT), |row| {
+        matches!(row.outcome, Outcome::Failed(_)).then(|| Value::Number(number(row.calls)))
+    }),
     counter(
         "litellm_llm_api_failed_requests_metric",
         "Requests that failed at a provider (deprecated)",
-        &[ApiKeyAlias, EndUser, HashedApiKey, Model, ModelId, Team, TeamAlias, User],
+        CALLER.with(&[Model, ModelId]),
         |row| row.failure.map(|_| Value::Number(number(row.calls))),
     ),
-    counter("litellm_requests_metric", "Requests that were answered", HOLDER, |row| answered(row, row.calls)),
-    counter("litellm_spend_metric", "US dollars spent", HOLDER, |row| (row.spend != 0).then(|| Value::Number(dollars(row.spend)))),
-    counter("litellm_total_tokens_metric", "Tokens of prompts and answers", HOLDER, |row| {
+    counter("litellm_requests_metric", "Requests that were answered", SPENT, |row| answered(row, row.calls)),
+    counter("litellm_spend_metric", "US dollars spent", SPENT, |row| (row.spend != 0).then(|| Value::Number(dollars(row.spend)))),
+    counter("litellm_total_tokens_metric", "Tokens of prompts and answers", SPENT, |row| {
         tokens(row, |tokens| tokens.input.saturating_add(tokens.output))
     }),
-    counter("litellm_input_tokens_metric", "Tokens of prompts", HOLDER, |row| tokens(row, |tokens| tokens.input)),
-    counter("litellm_output_tokens_metric", "Tokens of answers", HOLDER, |row| tokens(row, |tokens| tokens.output)),
-    counter("litellm_input_cached_tokens_metric", "Tokens of prompts that were read from a cache", HOLDER_BRIEF, |row| {
+    counter("litellm_input_tokens_metric", "Tokens of prompts", SPENT, |row| tokens(row, |tokens| tokens.input)),
+    counter("litellm_output_tokens_metric", "Tokens of answers", SPENT, |row| tokens(row, |tokens| tokens.output)),
+    counter("litellm_input_cached_tokens_metric", "Tokens of prompts that were read from a cache", USE, |row| {
         some(row, |tokens| tokens.cache_read)
     }),
-    counter("litellm_input_cache_creation_tokens_metric", "Tokens of prompts that were written to a cache", HOLDER_BRIEF, |row| {
+    counter("litellm_input_cache_creation_tokens_metric", "Tokens of prompts that were written to a cache", USE, |row| {
         some(row, |tokens| tokens.cache_write)
     }),
-    counter("litellm_input_audio_tokens_metric", "Tokens of prompts that are sound", HOLDER_BRIEF, |row| {
-        some(row, |tokens| tokens.input_audio)
-    }),
-    counter("litellm_output_reasoning_tokens_metric", "Tokens of answers that are thoughts", HOLDER_BRIEF, |row| {
+    counter("litellm_input_audio_tokens_metric", "Tokens of prompts that are sound", USE, |row| some(row, |tokens| tokens.input_audio)),
+    counter("litellm_output_reasoning_tokens_metric", "Tokens of answers that are thoughts", USE, |row| {
         some(row, |tokens| tokens.reasoning)
     }),
-    counter("litellm_output_audio_tokens_metric", "Tokens of answers that are sound", HOLDER_BRIEF, |row| {
-        some(row, |tokens| tokens.output_audio)
-    }),
+    counter("litellm_output_audio_tokens_metric", "Tokens of answers that are sound", USE, |row| some(row, |tokens| tokens.output_audio)),
     latency("litellm_request_total_latency_metric", "Seconds from a request to the end of its answer", LATENCY, |row| {
         took(row, |latencies| &latencies.total)
     }),
@@ -137,7 +85,7 @@ const CALLS: [Family<CallRow>; 18] = [
     latency(
         "litellm_deployment_latency_per_output_token",
         "Seconds at the provider for each token of the answer",
-        &[ApiBase, ApiKeyAlias, ApiProvider, HashedApiKey, LitellmModelName, ModelGroup, ModelId, OrgAlias, OrgId, Team, TeamAlias],
+        PLACE.and(TEAM).and(ORGANIZATION),
         |row| took(row, |latencies| &latencies.per_token),
     ),
 ];
@@ -162,12 +110,7 @@ fn took(row: &CallRow, pick: fn(&Latencies) -> &Histogram) -> Option<Value> {
     histogram.buckets.iter().any(|count| *count > 0).then_some(Value::Distribution(*histogram))
 }
 
-const fn tried(
-    name: &'static str,
-    help: &'static str,
-    labels: &'static [Label],
-    value: fn(&AttemptRow) -> Option<Value>,
-) -> Family<AttemptRow> {
+const fn tried(name: &'static str, help: &'static str, labels: Labels, value: fn(&AttemptRow) -> Option<Value>) -> Family<AttemptRow> {
     Family { name, help, kind: Kind::Counter, labels, value }
 }
 
@@ -176,29 +119,13 @@ const ATTEMPTS: [Family<AttemptRow>; 6] = [
     tried("litellm_deployment_success_responses", "Requests that a deployment answered", ATTEMPT, |row| {
         (row.failure.is_none() && !row.is_left).then(|| Value::Number(number(row.attempts)))
     }),
-    tried(
-        "litellm_deployment_failure_responses",
-        "Requests that a deployment did not answer",
-        &[
-            ApiBase,
-            ApiKeyAlias,
-            ApiProvider,
-            ExceptionClass,
-            ExceptionStatus,
-            HashedApiKey,
-            LitellmModelName,
-            ModelGroup,
-            ModelId,
-            RequestedModel,
-            Team,
-            TeamAlias,
-        ],
-        |row| row.failure.map(|_| Value::Number(number(row.attempts))),
-    ),
+    tried("litellm_deployment_failure_responses", "Requests that a deployment did not answer", ATTEMPT.and(FAULT), |row| {
+        row.failure.map(|_| Value::Number(number(row.attempts)))
+    }),
     tried(
         "litellm_deployment_cooled_down",
         "How often a deployment was made to rest",
-        &[ApiBase, ApiProvider, ExceptionStatus, LitellmModelName, ModelId],
+        Labels::of(&[ApiBase, ApiProvider, ExceptionStatus, LitellmModelName, ModelId]),
         |row| (row.rests > 0).then(|| Value::Number(number(row.rests))),
     ),
     tried("litellm_deployment_successful_fallbacks", "Requests that another model answered", FALLBACK, |row| {
@@ -219,7 +146,7 @@ fn project<R: Labelled>(page: &mut Page, shown: &Shown, family: &Family<R>, rows
     let Some(mut metric) = page.metric(family.name, family.help, family.kind) else { return };
     for row in rows {
         let Some(value) = (family.value)(row) else { continue };
-        let said: Vec<_> = family.labels.iter().map(|label| (label.name(), shown.read(row, *label))).collect();
+        let said: Vec<_> = family.labels.iter().map(|label| (label.name(), shown.read(row, label))).collect();
         let mut labels: Vec<(&str, &str)> = said.iter().map(|(name, said)| (*name, said.as_deref().unwrap_or("None"))).collect();
         let further = shown.further(row.principal());
         if !further.is_empty() {
@@ -237,9 +164,13 @@ mod tests {
 
     #[test]
     fn labels_stand_in_the_order_of_their_names() {
-        let all = CALLS.iter().map(|family| family.labels).chain(ATTEMPTS.iter().map(|family| family.labels));
-        for labels in all {
-            assert!(labels.windows(2).all(|pair| pair[0].name() < pair[1].name()), "{labels:?}");
-        }
+        assert!(Label::ALL.windows(2).all(|pair| pair[0].name() < pair[1].name()));
+    }
+
+    #[test]
+    fn a_metric_has_the_labels_of_its_parts() {
+        let names: Vec<&str> = PLACE.and(TEAM).iter().map(Label::name).collect();
+        let wanted = ["api_base", "api_key_alias", "api_provider", "hashed_api_key", "litellm_model_name", "model_group", "model_id"];
+        assert_eq!(names, [&wanted[..], &["team", "team_alias"]].concat());
     }
 }

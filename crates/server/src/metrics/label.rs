@@ -12,59 +12,82 @@ use switchboard_engine::wire::{Dialect, Operation};
 
 use super::row::{AttemptRow, CallRow};
 
-/// LiteLLM's labels, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the name says it")]
-pub enum Label {
-    ApiBase,
-    ApiKeyAlias,
-    ApiProvider,
-    EndUser,
-    ExceptionClass,
-    ExceptionStatus,
-    FallbackModel,
-    HashedApiKey,
-    LitellmModelName,
-    Model,
-    ModelGroup,
-    ModelId,
-    OrgAlias,
-    OrgId,
-    RequestedModel,
-    Route,
-    StatusCode,
-    Team,
-    TeamAlias,
-    User,
-    UserEmail,
+/// Declares the labels, one row for each.
+macro_rules! labels {
+    ($($label:ident $name:literal,)*) => {
+        /// LiteLLM's labels, in the order of their names.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[allow(missing_docs, reason = "the name says it")]
+        pub enum Label {
+            $($label,)*
+        }
+
+        impl Label {
+            /// Every label.
+            pub const ALL: &'static [Label] = &[$(Label::$label,)*];
+
+            /// Its name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Label::$label => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Label {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Label::ApiBase => "api_base",
-            Label::ApiKeyAlias => "api_key_alias",
-            Label::ApiProvider => "api_provider",
-            Label::EndUser => "end_user",
-            Label::ExceptionClass => "exception_class",
-            Label::ExceptionStatus => "exception_status",
-            Label::FallbackModel => "fallback_model",
-            Label::HashedApiKey => "hashed_api_key",
-            Label::LitellmModelName => "litellm_model_name",
-            Label::Model => "model",
-            Label::ModelGroup => "model_group",
-            Label::ModelId => "model_id",
-            Label::OrgAlias => "org_alias",
-            Label::OrgId => "org_id",
-            Label::RequestedModel => "requested_model",
-            Label::Route => "route",
-            Label::StatusCode => "status_code",
-            Label::Team => "team",
-            Label::TeamAlias => "team_alias",
-            Label::User => "user",
-            Label::UserEmail => "user_email",
+labels! {
+    ApiBase "api_base",
+    ApiKeyAlias "api_key_alias",
+    ApiProvider "api_provider",
+    EndUser "end_user",
+    ExceptionClass "exception_class",
+    ExceptionStatus "exception_status",
+    FallbackModel "fallback_model",
+    HashedApiKey "hashed_api_key",
+    LitellmModelName "litellm_model_name",
+    Model "model",
+    ModelGroup "model_group",
+    ModelId "model_id",
+    OrgAlias "org_alias",
+    OrgId "org_id",
+    RequestedModel "requested_model",
+    Route "route",
+    StatusCode "status_code",
+    Team "team",
+    TeamAlias "team_alias",
+    User "user",
+    UserEmail "user_email",
+}
+
+/// Which labels a metric has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Labels(u32);
+
+impl Labels {
+    /// Those labels.
+    pub const fn of(list: &[Label]) -> Self {
+        Self(0).with(list)
+    }
+
+    /// These and those labels.
+    pub const fn with(mut self, list: &[Label]) -> Self {
+        let mut at = 0;
+        while at < list.len() {
+            self.0 |= 1 << list[at] as u32;
+            at += 1;
         }
+        self
+    }
+
+    /// The labels of both.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The labels, in the order of their names.
+    pub fn iter(self) -> impl Iterator<Item = Label> {
+        Label::ALL.iter().copied().filter(move |label| self.0 & (1 << *label as u32) != 0)
     }
 }
 
@@ -269,5 +292,6 @@ fn route(operation: Operation, dialect: Dialect) -> &'static str {
         (Operation::ImageEdits, _) => "/images/edits",
         (Operation::Speech, _) => "/audio/speech",
         (Operation::Transcriptions, _) => "/audio/transcriptions",
+        (Operation::PassThrough, _) => "/pass_through",
     }
 }

@@ -297,11 +297,17 @@ pub(crate) fn openai_params(deployment: &Deployment) -> Vec<&'static str> {
 fn groups(app: &App, ask: &Ask<'_>) -> Response<AnswerBody> {
     let config = app.config();
     let offers = match ask.value("model_group") {
-        Some(name) => Offer::find(app, ask.caller.meant(&name)).into_iter().collect(),
+        Some(name) => Offer::find(app, &ask.caller.meant(&name)).into_iter().collect(),
         None => Offer::all(app),
     };
     let data: Vec<Value> = offers.iter().filter(|offer| ask.caller.may_use(&offer.names())).map(|offer| group(offer, &config)).collect();
     document(&json!({"data": data}))
+}
+
+/// The same of those models, which everyone may see.
+pub(crate) fn public_groups(app: &App, names: &[String]) -> Vec<Value> {
+    let config = app.config();
+    names.iter().filter_map(|name| Offer::find(app, name)).map(|offer| group(&offer, &config)).collect()
 }
 
 /// What a group can do: the most that any of its deployments can.
@@ -340,7 +346,7 @@ fn group(offer: &Offer, config: &Config) -> Value {
         "rpm": limits(|configured| configured.limits.rpm),
         "supported_openai_params": params,
         "configurable_clientside_auth_params": null,
-        "is_public_model_group": false,
+        "is_public_model_group": config.litellm.public_models.contains(&offer.id),
     });
     for ability in ABILITIES {
         told[format!("supports_{ability}")] = cards().any(|card| card.supports(ability) == Some(true)).into();

@@ -20,7 +20,7 @@ const LEEWAY: f64 = 60.0;
 
 /// What the provider says of who came back with that code.
 pub(super) async fn claims(visit: &Visit, provider: &IdentityProvider, parcel: &Parcel, code: &str) -> Result<Claims, Refused> {
-    let transport = crate::transport::of(&visit.app.config()).unwrap_or_else(|_| Transport::default());
+    let transport = crate::fleet::transport::of(&visit.app.config()).unwrap_or_else(|_| Transport::default());
     let tokens = redeemed(&transport, provider, parcel, code).await?;
     let identity = match tokens.get("id_token").and_then(Value::as_str) {
         Some(token) => Some(identity(visit, provider, parcel, token).await?),
@@ -99,7 +99,7 @@ async fn signed(visit: &Visit, provider: &IdentityProvider, keys: &str, token: &
         fields: ClaimFields::default(),
     };
     let belief = Belief { ttl: std::time::Duration::from_secs(600), patience: std::time::Duration::from_secs(24 * 3600) };
-    let transport = crate::transport::of(&visit.app.config()).unwrap_or_else(|_| Transport::default());
+    let transport = crate::fleet::transport::of(&visit.app.config()).unwrap_or_else(|_| Transport::default());
     let verifier = Verifier::of(vec![issuer], &visit.app.foundation.places, belief, transport);
     match verifier.claims(token).await {
         Ok((claims, _)) => Ok(claims),

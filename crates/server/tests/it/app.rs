@@ -61,6 +61,13 @@ impl TestApp {
         Self::loaded(loader(source, overrides, Environment::from_iter(std::iter::empty::<(&str, &str)>())).load())
     }
 
+    /// Of that configuration, at that port.
+    pub(crate) fn at_port(yaml: &str, port: u16) -> Self {
+        let source = Source::Text { name: "config.yaml".to_owned(), text: yaml.to_owned() };
+        let overrides = Overrides { host: Some("127.0.0.1".to_owned()), port: Some(port), workers: Some(1), ..Overrides::default() };
+        Self::loaded(loader(source, overrides, Environment::from_iter(std::iter::empty::<(&str, &str)>())).load())
+    }
+
     fn start(source: Source, variables: &[(&str, &str)]) -> Self {
         Self::loaded(loader_of(source, variables).load())
     }

@@ -6,7 +6,8 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use switchboard_store::{Settings, Store};
 
-use crate::managed::{MASTER, Managed, owned, schema};
+use crate::managed::{MASTER, Managed, owned};
+use crate::schema;
 use crate::upstream::Upstream;
 
 const SALT: &str = "sk-salt-of-tests";
@@ -79,7 +80,7 @@ fn rows(upstream: &Upstream) -> Vec<String> {
 
 /// The address and the schema of such a database.
 fn made(address: &str, upstream: &Upstream) -> (String, String) {
-    let own = schema(address);
+    let own = schema::own(address);
     let name = own.rsplit_once("%3D").expect("a schema").1.to_owned();
     let store = Store::open(&Settings { address: own, connections: 1 }).expect("an address");
     let (sql, statements) = (store.sql().clone(), rows(upstream));

@@ -1,9 +1,9 @@
 //! Gateways that remember: on SQLite always, on PostgreSQL where `TEST_DATABASE_URL` says where one is.
 
 use serde_json::{Value, json};
-use switchboard_store::{Settings, Store};
 
 use crate::app::{Reply, TestApp};
+use crate::schema;
 
 pub(crate) const MASTER: &str = "sk-master-of-tests-0123456789abcdef";
 
@@ -34,7 +34,7 @@ pub(crate) fn each(test: impl Fn(&Managed)) {
 pub(crate) fn with(yaml: &str, test: impl Fn(&Managed)) {
     test(&Managed::start(yaml, None));
     match std::env::var("TEST_DATABASE_URL") {
-        Ok(address) => test(&Managed::start(yaml, Some(&schema(&address)))),
+        Ok(address) => test(&Managed::start(yaml, Some(&schema::own(&address)))),
         Err(_) => println!("skipped on PostgreSQL: TEST_DATABASE_URL is not set"),
     }
 }
@@ -42,13 +42,13 @@ pub(crate) fn with(yaml: &str, test: impl Fn(&Managed)) {
 /// So many gateways with one database between them, at that address or in a schema of their own; none where there is none.
 pub(crate) fn together(yaml: &str, count: usize, through: impl Fn(&str) -> String) -> Vec<Managed> {
     let Some(address) = database() else { return Vec::new() };
-    let address = through(&schema(&address));
+    let address = through(&schema::own(&address));
     (0..count).map(|_| Managed::start(yaml, Some(&address))).collect()
 }
 
 /// The address of an empty database that several gateways can share; none without PostgreSQL.
 pub(crate) fn shared_database() -> Option<String> {
-    database().map(|address| schema(&address))
+    database().map(|address| schema::own(&address))
 }
 
 /// Where the test database is.
@@ -66,7 +66,7 @@ pub(crate) fn database() -> Option<String> {
 pub(crate) fn owned(test: impl Fn(Managed)) {
     test(Managed::start("", None));
     match std::env::var("TEST_DATABASE_URL") {
-        Ok(address) => test(Managed::start("", Some(&schema(&address)))),
+        Ok(address) => test(Managed::start("", Some(&schema::own(&address)))),
         Err(_) => println!("skipped on PostgreSQL: TEST_DATABASE_URL is not set"),
     }
 }
@@ -173,21 +173,4 @@ fn variables(more: &[(String, String)], folder: &std::path::Path) -> Vec<(String
 fn begun(yaml: &str, variables: &[(String, String)]) -> TestApp {
     let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     TestApp::with(yaml, &variables)
-}
-
-/// The same server with a schema of the test's own.
-pub(crate) fn schema(address: &str) -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("s{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let store = Store::open(&Settings { address: address.to_owned(), connections: 1 }).expect("an address");
-    let (sql, made) = (store.sql().clone(), format!("CREATE SCHEMA {name}"));
-    let done = store.thread().block(async move {
-        sqlx::query(sqlx::AssertSqlSafe(made)).execute(&sql.writers).await?;
-        Ok(())
-    });
-    done.expect("a schema");
-    store.close();
-    let joined = if address.contains('?') { '&' } else { '?' };
-    format!("{address}{joined}options=-c%20search_path%3D{name}")
 }

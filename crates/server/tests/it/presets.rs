@@ -44,7 +44,8 @@ fn a_preset_is_kept_by_version_and_says_what_a_request_does_not() {
     let upstream = Upstream::start();
     with(&models(&upstream.url()), |gateway| {
         let ask = |method: &str, path: &str, body: &Value| openrouter(gateway, MASTER, method, path, body);
-        let first = json!({"model": "a/plain", "temperature": 0.1, "messages": [{"role": "system", "content": "Be brief."}], "stream": true});
+        let first =
+            json!({"model": "a/plain", "temperature": 0.1, "messages": [{"role": "system", "content": "Be brief."}], "stream": true});
         let (status, made) = ask("POST", "/presets/writer/chat/completions", &first);
         assert_eq!((status, &made["data"]["designated_version"]["version"]), (200, &json!(1)), "{made}");
         assert_eq!(made["data"]["designated_version"]["config"], json!({"model": "a/plain", "temperature": 0.1}));
@@ -56,11 +57,18 @@ fn a_preset_is_kept_by_version_and_says_what_a_request_does_not() {
         assert_eq!((&sent["temperature"], &sent["messages"][0]["content"]), (&json!(0.1), &json!("Be brief.")), "{sent}");
         assert!(sent.get("preset").is_none() && sent["model"] == "p", "{sent}");
         // A new version holds at once; what the request says wins.
-        let (_, made) = ask("POST", "/presets/writer/messages", &json!({"model": "a/plain", "system": "Be long.", "temperature": 0.5, "max_tokens": 9}));
+        let (_, made) = ask(
+            "POST",
+            "/presets/writer/messages",
+            &json!({"model": "a/plain", "system": "Be long.", "temperature": 0.5, "max_tokens": 9}),
+        );
         assert_eq!(made["data"]["designated_version"]["version"], 2);
         assert_eq!(chat(&json!({"preset": "writer", "temperature": 1, "messages": said("hi")})).0, 200);
         let sent = asked(&upstream);
-        assert_eq!((&sent["temperature"], &sent["max_tokens"], &sent["messages"][0]["content"]), (&json!(1), &json!(9), &json!("Be long.")));
+        assert_eq!(
+            (&sent["temperature"], &sent["max_tokens"], &sent["messages"][0]["content"]),
+            (&json!(1), &json!(9), &json!("Be long."))
+        );
         let (_, versions) = ask("GET", "/presets/writer/versions", &Value::Null);
         assert_eq!((&versions["total_count"], &versions["data"][0]["version"]), (&json!(2), &json!(1)), "{versions}");
         assert_eq!(ask("GET", "/presets/writer/versions/1", &Value::Null).1["data"]["system_prompt"], "Be brief.");
@@ -74,7 +82,8 @@ fn a_preset_is_kept_by_version_and_says_what_a_request_does_not() {
         assert_eq!(asked(&upstream)["messages"][0]["content"], "Be shared.");
         // A preset is no way round a list of models.
         let barred = gateway.key(&json!({"models": ["a/searches"]}));
-        let (status, told) = openrouter(gateway, &barred, "POST", "/chat/completions", &json!({"model": "@preset/writer", "messages": said("hi")}));
+        let (status, told) =
+            openrouter(gateway, &barred, "POST", "/chat/completions", &json!({"model": "@preset/writer", "messages": said("hi")}));
         assert!(matches!(status, 401 | 403), "{status} {told}");
     });
 }
@@ -108,7 +117,10 @@ fn complaints_are_kept_with_what_else_is_thought_of_an_answer() {
         let (status, told) = say(&json!({"generation_id": id, "category": "incorrect_response", "comment": "Twice the same."}));
         assert_eq!((status, &told), (200, &json!({"data": {"success": true}})));
         let kept = gateway.get(&format!("/v1/feedback?generation_id={id}"));
-        assert_eq!((&kept["data"][0]["comment"], &kept["data"][0]["thumbs"]), (&json!("incorrect_response: Twice the same."), &json!("down")));
+        assert_eq!(
+            (&kept["data"][0]["comment"], &kept["data"][0]["thumbs"]),
+            (&json!("incorrect_response: Twice the same."), &json!("down"))
+        );
         assert_eq!(say(&json!({"generation_id": id, "category": "mood"})).0, 400);
         assert_eq!(say(&json!({"generation_id": "call-none", "category": "other"})).0, 404);
     });

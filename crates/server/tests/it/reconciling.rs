@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Intent, Journal as _, Settlement};
-use switchboard_server::reconcile::{Kind, Line, Sum, reconcile};
+use switchboard_server::money::reconcile::{Kind, Line, Sum, reconcile};
 use switchboard_store::journal::{Durability, Journal};
 use switchboard_store::ledger::{Attempts, Writer};
 use switchboard_store::{Money, Settings, Store, Time};

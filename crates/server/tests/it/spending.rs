@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::managed::{MASTER, Managed, with};
+use crate::upstream::Upstream;
 
 /// A model whose every token costs a cent.
 const PAID: &str = "  - {model_name: paid, litellm_params: {model: demo/echo, input_cost_per_token: 0.01, output_cost_per_token: 0.01}}\n";
@@ -129,5 +130,21 @@ fn a_cost_is_told_before_it_is_spent() {
         assert!(asked["cost"].as_f64().is_some_and(|cost| cost > 0.0));
         assert_eq!(gateway.as_key(MASTER, "POST", "/spend/calculate", &json!({"model": "no such model", "messages": []})).status, 400);
         assert_eq!(gateway.as_key(MASTER, "POST", "/spend/calculate", &json!({})).status, 400);
+    });
+}
+
+#[test]
+fn what_was_read_from_a_cache_is_told() {
+    let upstream = Upstream::start();
+    let models =
+        format!("  - {{model_name: m, litellm_params: {{model: openai/m, api_key: sk-x, api_base: {}/cached/v1}}}}\n", upstream.url());
+    with(&models, |gateway| {
+        let reply = gateway.chat(MASTER, "m");
+        until(gateway, "/spend/logs/v2", |page| page["total"] == 1);
+        let id = reply.header("x-litellm-call-id");
+        let line = gateway.get(&format!("/spend/logs?request_id={id}"));
+        let told = &line[0]["metadata"]["additional_usage_values"];
+        assert_eq!(told, &json!({"cache_read_input_tokens": 3, "cache_creation_input_tokens": 0}), "{line}");
+        assert_eq!(gateway.get(&format!("/api/v1/generation?id={id}"))["data"]["native_tokens_cached"], 3);
     });
 }

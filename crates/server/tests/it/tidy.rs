@@ -35,6 +35,28 @@ const PROVIDERS: &[&str] = &[
     "jina",
 ];
 
+/// How families of models begin their names.
+const FAMILIES: &[&str] = &[
+    "claude",
+    "gpt-",
+    "chatgpt",
+    "gemini-1",
+    "gemini-2",
+    "gemini-3",
+    "gemma",
+    "llama-",
+    "mistral-",
+    "mixtral",
+    "nova-",
+    "qwen",
+    "command-r",
+    "grok-",
+    "phi-",
+    "o1",
+    "o3",
+    "o4-",
+];
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -137,6 +159,25 @@ fn providers_are_rows() {
         }
     }
     assert!(named.is_empty(), "code names providers:\n{}", named.join("\n"));
+}
+
+#[test]
+fn what_a_models_name_tells_is_in_the_catalog() {
+    let mut named = Vec::new();
+    for (path, text) in crates() {
+        // Converse passes on what it has no words for in those of the model's family.
+        let of_bedrock = path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("bedrock"));
+        let shipped = path.components().any(|part| part.as_os_str() == "src");
+        if is_test(&path) || of_bedrock || !shipped {
+            continue;
+        }
+        for line in code(&text).lines().filter(|line| !line.trim_start().starts_with("//")) {
+            if FAMILIES.iter().any(|family| line.to_ascii_lowercase().contains(&format!("\"{family}"))) {
+                named.push(format!("{}: {}", shown(&path), line.trim()));
+            }
+        }
+    }
+    assert!(named.is_empty(), "code names models:\n{}", named.join("\n"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/limited` with 429 for a minute,
 //! `/slow` takes its time, `/held` until it is let go, `/dead` more than anybody has. `/thinks` calls every request one for thought,
-//! `/marks` marks two answers alike, `/vectors` tells code from other texts.
+//! `/marks` marks two answers alike, `/vectors` tells code from other texts, `/cached` had some of every prompt in its cache.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -137,7 +137,10 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     if path.starts_with("/dead") {
         std::thread::sleep(Duration::from_secs(5));
     }
-    let usage = json!({"prompt_tokens": 5, "completion_tokens": 20, "total_tokens": 25});
+    let mut usage = json!({"prompt_tokens": 5, "completion_tokens": 20, "total_tokens": 25});
+    if path.starts_with("/cached") {
+        usage["prompt_tokens_details"] = json!({"cached_tokens": 3});
+    }
     let chunk = |choices: serde_json::Value, usage: serde_json::Value| {
         format!(
             "data: {}\n\n",

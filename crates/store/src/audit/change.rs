@@ -3,8 +3,8 @@
 use serde_json::Value;
 use sqlx::AnyConnection;
 
-use super::{Chain, Entry, Outcome};
-use crate::desk::{Action, Author, Change};
+use super::chain::{Chain, Entry, Outcome};
+use crate::change::{Action, Author, Change};
 use crate::error::StoreError;
 
 impl Chain {

@@ -6,8 +6,25 @@ use serde_json::Value;
 /// Names whose values are secrets wherever they stand: a name that has one of these words in it.
 const WORDS: [&str; 10] =
     ["api_key", "secret", "password", "passwd", "credential", "private", "access_key", "authorization", "cookie", "webhook_url"];
-/// Names that are secrets as a whole.
-const NAMES: [&str; 9] = ["key", "token", "keys", "tokens", "verifier", "pepper", "auth_value", "bearer", "dsn"];
+/// Names that are secrets as a whole, and those of what models are asked and say.
+const NAMES: [&str; 16] = [
+    "key",
+    "token",
+    "keys",
+    "tokens",
+    "verifier",
+    "code_verifier",
+    "pepper",
+    "auth_value",
+    "bearer",
+    "dsn",
+    "messages",
+    "prompt",
+    "contents",
+    "system",
+    "input",
+    "completion_response",
+];
 /// Endings that make a name one.
 const ENDINGS: [&str; 4] = ["_token", "_key", "_dsn", "_tokens"];
 /// Names that look like one of those and are none.
@@ -61,7 +78,7 @@ fn hidden(key: &hmac::Key, value: Value) -> Value {
 
 fn mark(key: &hmac::Key, text: &[u8]) -> String {
     let tag = hmac::sign(key, text);
-    format!("hmac:{}", super::hex(tag.as_ref().get(..8).unwrap_or_default()))
+    format!("hmac:{}", hex::encode(tag.as_ref().get(..8).unwrap_or_default()))
 }
 
 fn is_secret(name: &str) -> bool {

@@ -2,7 +2,8 @@
 
 use sqlx::Row;
 
-use super::{Audit, COLUMNS, Record};
+use super::chain::COLUMNS;
+use super::{Audit, Record};
 use crate::error::StoreError;
 
 /// Which rows.

@@ -1,6 +1,7 @@
 //! Whether the log is as it was written.
 
-use super::{Audit, COLUMNS, Head, Record, hex};
+use super::chain::COLUMNS;
+use super::{Audit, Head, Record};
 use crate::error::StoreError;
 
 /// What a look at the whole log found.
@@ -69,7 +70,7 @@ impl Audit {
                     verdict.fault = Some(Fault::Changed(record.seq));
                     return Ok(verdict);
                 }
-                let head = Head { seq: record.seq, mac: hex(&mac) };
+                let head = Head { seq: record.seq, mac: hex::encode(&mac) };
                 if let Some(other) = kept.iter().find(|kept| kept.seq == head.seq && kept.mac != head.mac) {
                     verdict.fault = Some(Fault::CutOff(other.seq));
                     return Ok(verdict);

@@ -1,105 +1,127 @@
-//! One record: its length, its checksum, its kind and what it says, as JSON: a newer gateway must read what an older one wrote.
+//! One record: its length, its checksum, its kind, and what it says.
+//!
+//! What it says is its fields in their order, without names ([postcard](https://postcard.jamesmunns.com)): every call writes three
+//! records while its caller waits, and a thread reads them again. So the fields of a kind never change: what is to say more is
+//! another kind, beside the one that older gateways wrote.
 
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize, Serializer};
 use switchboard_engine::admit::NanoUsd;
-use switchboard_engine::admit::journal::{AttemptId, Intent, Settlement};
+use switchboard_engine::admit::journal::{AttemptId, Basis, Intent, Settlement};
 use switchboard_engine::catalog::Component;
 
+use crate::ledger::Passing;
+
 /// An attempt is about to be sent.
-const INTENT: u8 = b'i';
+const INTENT: u8 = b'I';
 /// It has cost so much by now.
-const CHECKPOINT: u8 = b'c';
+const CHECKPOINT: u8 = b'C';
 /// It is over.
-const SETTLED: u8 = b's';
+const SETTLED: u8 = b'S';
 /// A line of the request log.
-pub(crate) const LOG: u8 = b'l';
+const LOG: u8 = b'L';
 /// Length and checksum.
 pub(crate) const HEAD: usize = 8;
 /// Nothing we write is longer: a longer length is damage.
 pub(crate) const LONGEST: usize = 1 << 20;
+/// Most records fit in so many bytes.
+const USUAL: usize = 768;
 
 /// Whom an attempt counts for: a scope's level, id and model, and the windows with their starts.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Line {
     /// The level's name.
-    #[serde(rename = "v")]
     pub level: String,
     /// The scope's id.
-    #[serde(rename = "i")]
     pub id: String,
     /// The model it is for alone.
-    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Windows beside the lifetime.
-    #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<(String, i64)>,
 }
 
+/// The same, as it is written.
+#[derive(Serialize)]
+struct Lined<'a> {
+    level: &'a str,
+    id: &'a str,
+    model: Option<&'a str>,
+    windows: Windows<'a>,
+}
+
+struct Windows<'a>(&'a switchboard_engine::admit::Line);
+
+impl Serialize for Windows<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq(self.0.windows.iter().map(|(window, start)| (window.name(), start)))
+    }
+}
+
 /// What was written of an attempt before it was sent.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Intended {
     /// The call.
-    #[serde(rename = "c")]
     pub call: String,
     /// When.
-    #[serde(rename = "t")]
     pub at: i64,
     /// What it held.
-    #[serde(rename = "r")]
     pub reserved: i64,
     /// What the prompt costs.
-    #[serde(rename = "b")]
     pub begun: i64,
     /// Whom it counts for.
-    #[serde(rename = "l", default)]
     pub lines: Vec<Line>,
     /// Who is owed.
-    #[serde(rename = "p")]
     pub provider: String,
     /// By which deployment.
-    #[serde(rename = "d")]
     pub deployment: String,
 }
 
+/// The same, as it is written.
+#[derive(Serialize)]
+struct Intending<'a> {
+    call: &'a str,
+    at: i64,
+    reserved: i64,
+    begun: i64,
+    #[serde(serialize_with = "as_lines")]
+    lines: &'a [switchboard_engine::admit::Line],
+    provider: &'a str,
+    deployment: &'a str,
+}
+
+fn as_lines<S: Serializer>(lines: &[switchboard_engine::admit::Line], out: S) -> Result<S::Ok, S::Error> {
+    out.collect_seq(lines.iter().map(|line| Lined {
+        level: line.scope.level.as_str(),
+        id: &line.scope.id,
+        model: line.scope.model.as_deref(),
+        windows: Windows(line),
+    }))
+}
+
 /// From what an amount was reckoned: the model, counts, pieces beside them, and terms of service.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Reckoned {
-    /// The provider; the journal has it in the intent.
-    #[serde(rename = "p", default, skip_serializing_if = "String::is_empty")]
-    pub provider: String,
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+pub struct Used {
     /// The model, in the provider's words.
-    #[serde(rename = "m", default)]
     pub model: String,
-    /// The deployment.
-    #[serde(rename = "d", default, skip_serializing_if = "String::is_empty")]
-    pub deployment: String,
-    /// When the call began.
-    #[serde(rename = "t", default)]
-    pub at: i64,
     /// Counts of the report.
-    #[serde(rename = "u", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub counts: BTreeMap<String, u64>,
     /// What was counted beside tokens.
-    #[serde(rename = "c", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pieces: BTreeMap<String, u64>,
     /// The terms of service.
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
 }
 
 /// The same, as it is written.
 #[derive(Serialize)]
-struct Reckoning<'a> {
-    m: &'a str,
+struct Using<'a> {
+    model: &'a str,
     #[serde(serialize_with = "as_map")]
-    u: &'a [(&'static str, u64)],
-    #[serde(serialize_with = "as_named", skip_serializing_if = "<[_]>::is_empty")]
-    c: &'a [(Component, u64)],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    s: Option<&'a str>,
+    counts: &'a [(&'static str, u64)],
+    #[serde(serialize_with = "as_named")]
+    pieces: &'a [(Component, u64)],
+    service: Option<&'a str>,
 }
 
 fn as_map<S: Serializer>(pairs: &[(&'static str, u64)], out: S) -> Result<S::Ok, S::Error> {
@@ -110,39 +132,27 @@ fn as_named<S: Serializer>(pairs: &[(Component, u64)], out: S) -> Result<S::Ok, 
     out.collect_map(pairs.iter().map(|(component, count)| (component.as_str(), count)))
 }
 
-/// What is written when it is over.
-#[derive(Serialize)]
-struct Settling<'a> {
-    t: i64,
-    m: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    o: Option<i64>,
-    e: bool,
-    u: (u64, u64),
-    q: Reckoning<'a>,
+impl<'a> Using<'a> {
+    fn of(model: &'a str, basis: &'a Basis) -> Self {
+        Self { model, counts: &basis.counts, pieces: &basis.pieces, service: basis.service.as_deref() }
+    }
 }
 
-/// What was written when it was over.
+/// What is written when an attempt is over.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub struct Settled {
+pub struct Settled<U = Used> {
     /// When.
-    #[serde(rename = "t")]
     pub at: i64,
     /// What it cost.
-    #[serde(rename = "m")]
     pub amount: i64,
     /// Whether that is a guess.
-    #[serde(rename = "e", default)]
     pub estimated: bool,
     /// Tokens of the prompt and of the answer.
-    #[serde(rename = "u", default)]
     pub tokens: (u64, u64),
     /// What the provider is owed, where that is not the amount.
-    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub owed: Option<i64>,
     /// From what it was reckoned.
-    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
-    pub basis: Option<Reckoned>,
+    pub used: Option<U>,
 }
 
 /// One record.
@@ -154,8 +164,8 @@ pub enum Entry {
     Checkpoint(AttemptId, i64),
     /// It is over.
     Settled(AttemptId, Settled),
-    /// A line of the request log.
-    Log(Vec<u8>),
+    /// A line of the request log: a [`Passing`].
+    Log(Box<[u8]>),
 }
 
 /// An attempt that is not over.
@@ -190,22 +200,9 @@ pub(crate) fn follow(open: &mut HashMap<AttemptId, Kept>, entry: Entry, segment:
 }
 
 pub(crate) fn intended(intent: &Intent<'_>) -> Vec<u8> {
-    let line = |line: &switchboard_engine::admit::Line| Line {
-        level: line.scope.level.as_str().to_owned(),
-        id: line.scope.id.to_string(),
-        model: line.scope.model.as_deref().map(str::to_owned),
-        windows: line.windows.iter().map(|(window, start)| (window.name(), *start)).collect(),
-    };
-    let intended = Intended {
-        call: intent.call.to_owned(),
-        at: intent.at,
-        reserved: intent.reserved.0,
-        begun: intent.begun.0,
-        lines: intent.lines.iter().map(line).collect(),
-        provider: intent.provider.to_owned(),
-        deployment: intent.deployment.to_owned(),
-    };
-    of_attempt(INTENT, intent.attempt, &intended)
+    let Intent { attempt, call, at, lines, provider, deployment, .. } = *intent;
+    let intending = Intending { call, at, reserved: intent.reserved.0, begun: intent.begun.0, lines, provider, deployment };
+    of_attempt(INTENT, attempt, &intending)
 }
 
 pub(crate) fn checkpoint(attempt: AttemptId, spent: NanoUsd) -> Vec<u8> {
@@ -214,35 +211,37 @@ pub(crate) fn checkpoint(attempt: AttemptId, spent: NanoUsd) -> Vec<u8> {
 
 /// Settled by what was last known of it.
 pub(crate) fn recovered(attempt: AttemptId, at: i64, amount: NanoUsd) -> Vec<u8> {
-    of_attempt(SETTLED, attempt, &Settled { at, amount: amount.0, estimated: true, tokens: (0, 0), owed: None, basis: None })
+    let settled = Settled::<Using<'_>> { at, amount: amount.0, estimated: true, tokens: (0, 0), owed: None, used: None };
+    of_attempt(SETTLED, attempt, &settled)
 }
 
 pub(crate) fn settled(settlement: &Settlement<'_>) -> Vec<u8> {
     let Settlement { attempt, at, amount, owed, basis, model, estimated, tokens, .. } = *settlement;
-    let q = Reckoning { m: model, u: &basis.counts, c: &basis.pieces, s: basis.service.as_deref() };
     let owed = (owed != amount).then_some(owed.0);
-    of_attempt(SETTLED, attempt, &Settling { t: at, m: amount.0, o: owed, e: estimated, u: tokens, q })
+    of_attempt(SETTLED, attempt, &Settled { at, amount: amount.0, estimated, tokens, owed, used: Some(Using::of(model, basis)) })
+}
+
+pub(crate) fn logged(line: &Passing<'_>) -> Vec<u8> {
+    framed(LOG, &[], line)
 }
 
 fn of_attempt(kind: u8, attempt: AttemptId, said: &impl Serialize) -> Vec<u8> {
-    let mut body = Vec::with_capacity(256);
-    body.extend_from_slice(&attempt.0.to_be_bytes());
-    // Plain structs of strings and numbers are always written.
-    let _ = serde_json::to_writer(&mut body, said);
-    framed(kind, &body)
+    framed(kind, &attempt.0.to_be_bytes(), said)
 }
 
 /// A record of that kind.
-pub(crate) fn framed(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len() + 1).unwrap_or(u32::MAX);
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(&[kind]);
-    sum.update(body);
-    let mut frame = Vec::with_capacity(HEAD + 1 + body.len());
-    frame.extend_from_slice(&length.to_le_bytes());
-    frame.extend_from_slice(&sum.finalize().to_le_bytes());
+fn framed(kind: u8, id: &[u8], said: &impl Serialize) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(USUAL);
+    frame.extend_from_slice(&[0; HEAD]);
     frame.push(kind);
-    frame.extend_from_slice(body);
+    frame.extend_from_slice(id);
+    // Plain structs of strings and numbers are always written.
+    let mut frame = postcard::to_extend(said, frame).unwrap_or_default();
+    if let Some((head, body)) = frame.split_at_mut_checked(HEAD) {
+        let (length, sum) = head.split_at_mut(4);
+        length.copy_from_slice(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes());
+        sum.copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+    }
     frame
 }
 
@@ -259,14 +258,14 @@ pub(crate) fn first(bytes: &[u8]) -> Option<(Option<Entry>, usize)> {
 fn entry(body: &[u8]) -> Option<Entry> {
     let (kind, said) = body.split_first()?;
     if *kind == LOG {
-        return Some(Entry::Log(said.to_vec()));
+        return Some(Entry::Log(said.into()));
     }
     let (id, said) = said.split_at_checked(16)?;
     let attempt = AttemptId(u128::from_be_bytes(id.try_into().ok()?));
     match *kind {
-        INTENT => Some(Entry::Intent(attempt, Box::new(serde_json::from_slice(said).ok()?))),
-        CHECKPOINT => Some(Entry::Checkpoint(attempt, serde_json::from_slice(said).ok()?)),
-        SETTLED => Some(Entry::Settled(attempt, serde_json::from_slice(said).ok()?)),
+        INTENT => Some(Entry::Intent(attempt, Box::new(postcard::from_bytes(said).ok()?))),
+        CHECKPOINT => Some(Entry::Checkpoint(attempt, postcard::from_bytes(said).ok()?)),
+        SETTLED => Some(Entry::Settled(attempt, postcard::from_bytes(said).ok()?)),
         _ => None,
     }
 }

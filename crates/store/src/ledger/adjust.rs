@@ -7,7 +7,8 @@ use switchboard_engine::admit::{NanoUsd, ScopeId, Window};
 
 use super::post::{Batch, Debit, Posting, post};
 use crate::error::StoreError;
-use crate::open::{Store, micros};
+use crate::open::Store;
+use crate::time::micros;
 
 /// What a row of a correction is called.
 pub(super) const ADJUST: &str = "adjust";

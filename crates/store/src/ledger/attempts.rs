@@ -1,14 +1,40 @@
 //! The ledger attempt by attempt: what each cost, corrections included, and from what that was reckoned.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
 use super::SETTLE;
 use crate::error::StoreError;
-use crate::journal::frame::Reckoned;
 use crate::open::Store;
+
+/// From what an amount was reckoned: the model, counts, pieces beside them, and terms of service.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Reckoned {
+    /// The provider.
+    #[serde(rename = "p", default, skip_serializing_if = "String::is_empty")]
+    pub provider: String,
+    /// The model, in the provider's words.
+    #[serde(rename = "m", default)]
+    pub model: String,
+    /// The deployment.
+    #[serde(rename = "d", default, skip_serializing_if = "String::is_empty")]
+    pub deployment: String,
+    /// When the call began.
+    #[serde(rename = "t", default)]
+    pub at: i64,
+    /// Counts of the report.
+    #[serde(rename = "u", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<String, u64>,
+    /// What was counted beside tokens.
+    #[serde(rename = "c", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pieces: BTreeMap<String, u64>,
+    /// The terms of service.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+}
 
 /// Which attempts are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! The line of a request in the log.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::rows::{Cell, Insert};
 
 /// One request, as LiteLLM's spend logs have it. Times are microseconds since 1970, money is nano-dollars.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(default)]
-pub struct LogLine<M = Map<String, Value>> {
+#[derive(Clone, Debug, Default)]
+pub struct LogLine {
     /// The call's id.
     pub request_id: String,
     /// What was asked for (`acompletion`, `aembedding`, …).
@@ -22,10 +22,6 @@ pub struct LogLine<M = Map<String, Value>> {
     pub prompt_tokens: i64,
     /// Tokens of the answer.
     pub completion_tokens: i64,
-    /// Of the prompt: read from a cache.
-    pub cache_read_tokens: i64,
-    /// Of the prompt: written to a cache.
-    pub cache_write_tokens: i64,
     /// When its head arrived.
     pub started_at: i64,
     /// When it was over.
@@ -60,16 +56,64 @@ pub struct LogLine<M = Map<String, Value>> {
     pub session_id: Option<String>,
     /// The provider's id of the answer.
     pub answer_id: Option<String>,
+    /// Everything else.
+    pub metadata: Map<String, Value>,
+}
+
+/// The same on its way from a call to the database: what is known of it, where it stands. Its fields are written to the journal in
+/// this order, and never change.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct Passing<'a> {
+    /// The call's id.
+    pub request_id: &'a str,
+    /// What was asked for.
+    pub call_type: &'a str,
+    /// `success` or `failure`.
+    pub status: &'a str,
+    /// What it cost.
+    pub spend: i64,
+    /// Tokens: of the prompt, of the answer, read from a cache, written to one.
+    pub tokens: [i64; 4],
+    /// When its head arrived, and when it was over.
+    pub times: (i64, i64),
+    /// When the first content came.
+    pub first_content_at: Option<i64>,
+    /// The SHA-256 of the key, or the name of what stands for one.
+    pub api_key: Option<&'a str>,
+    /// The model that served it.
+    pub model: &'a str,
+    /// The deployment.
+    pub model_id: Option<&'a str>,
+    /// The model asked for.
+    pub model_group: &'a str,
+    /// The provider.
+    pub provider: Option<&'a str>,
+    /// The provider's address.
+    pub api_base: Option<&'a str>,
+    /// The user.
+    pub user_id: Option<&'a str>,
+    /// The team.
+    pub team_id: Option<&'a str>,
+    /// The organization.
+    pub organization_id: Option<&'a str>,
+    /// The project.
+    pub project_id: Option<&'a str>,
+    /// The customer.
+    pub end_user: Option<&'a str>,
+    /// Tags.
+    #[serde(borrow)]
+    pub tags: Vec<&'a str>,
+    /// The session.
+    pub session_id: Option<&'a str>,
+    /// The provider's id of the answer.
+    pub answer_id: Option<&'a str>,
     /// Everything else, as JSON.
-    pub metadata: M,
+    pub metadata: &'a str,
     /// Its part in an experiment. Counted when the line is added; what is shown of it stands in the metadata.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
     /// What it would have cost elsewhere; the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub saving: Option<Saving>,
     /// What keys of the caller's own were billed for it, in nano-dollars; the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub byok_cost: Option<i64>,
 }
 
@@ -97,13 +141,10 @@ pub struct Saving {
     pub cost: i64,
 }
 
-/// A line on its way from the journal to the database: what has no column is not looked into.
-pub(crate) type Passing = LogLine<Box<RawValue>>;
-
 pub(super) const LOGS: Insert = Insert {
     head: "INSERT INTO spend_logs (request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata, answer_id)",
     width: 24,
-    tail: "ON CONFLICT (request_id) DO NOTHING RETURNING request_id",
+    tail: "ON CONFLICT (request_id) DO NOTHING",
 };
 
 pub(super) const DAILY: Insert = Insert {
@@ -112,97 +153,94 @@ pub(super) const DAILY: Insert = Insert {
     tail: "ON CONFLICT (day, entity_type, entity, api_key, model, model_group, provider, endpoint) DO UPDATE SET spend = daily_spend.spend + excluded.spend, prompt_tokens = daily_spend.prompt_tokens + excluded.prompt_tokens, completion_tokens = daily_spend.completion_tokens + excluded.completion_tokens, cache_read_tokens = daily_spend.cache_read_tokens + excluded.cache_read_tokens, cache_write_tokens = daily_spend.cache_write_tokens + excluded.cache_write_tokens, requests = daily_spend.requests + excluded.requests, succeeded = daily_spend.succeeded + excluded.succeeded, failed = daily_spend.failed + excluded.failed",
 };
 
-/// What a day's counter is kept by.
-pub(super) type DayKey = [String; 8];
+/// What a day's counter is kept by: the day, whose it is, and what was asked.
+pub(super) type DayKey<'a> = (i64, [&'a str; 7]);
 
 /// A day's counters: spend, four kinds of tokens, requests, those that succeeded, those that failed.
 pub(super) type DayCounts = [i64; 8];
 
-impl Passing {
-    pub(super) fn cells(&self) -> Vec<Cell> {
-        vec![
-            self.request_id.clone().into(),
-            self.call_type.clone().into(),
-            self.status.clone().into(),
-            self.spend.into(),
-            self.prompt_tokens.into(),
-            self.completion_tokens.into(),
-            self.started_at.into(),
-            self.ended_at.into(),
-            self.first_content_at.into(),
-            self.api_key.clone().into(),
-            self.model.clone().into(),
-            self.model_id.clone().into(),
-            self.model_group.clone().into(),
-            self.provider.clone().into(),
-            self.api_base.clone().into(),
-            self.user_id.clone().into(),
-            self.team_id.clone().into(),
-            self.organization_id.clone().into(),
-            self.project_id.clone().into(),
-            self.end_user.clone().into(),
-            tags(&self.tags).into(),
-            self.session_id.clone().into(),
-            self.metadata.get().into(),
-            self.answer_id.clone().into(),
-        ]
-    }
+/// A day's counter as a row.
+pub(super) fn day_cells<'a>(((day, key), counts): (DayKey<'a>, DayCounts)) -> Vec<Cell<'a>> {
+    let texts = std::iter::once(Cell::from(date_of(day))).chain(key.map(Cell::from));
+    texts.chain(counts.map(Cell::from)).collect()
 }
 
-impl<M> LogLine<M> {
+impl<'a> Passing<'a> {
+    pub(super) fn cells(&self) -> Vec<Cell<'a>> {
+        let [prompt, completion, ..] = self.tokens;
+        vec![
+            self.request_id.into(),
+            self.call_type.into(),
+            self.status.into(),
+            self.spend.into(),
+            prompt.into(),
+            completion.into(),
+            self.times.0.into(),
+            self.times.1.into(),
+            self.first_content_at.into(),
+            self.api_key.into(),
+            self.model.into(),
+            self.model_id.into(),
+            self.model_group.into(),
+            self.provider.into(),
+            self.api_base.into(),
+            self.user_id.into(),
+            self.team_id.into(),
+            self.organization_id.into(),
+            self.project_id.into(),
+            self.end_user.into(),
+            tags(&self.tags).into(),
+            self.session_id.into(),
+            self.metadata.into(),
+            self.answer_id.into(),
+        ]
+    }
+
     /// The days' counters it adds to.
-    pub(super) fn days(&self) -> impl Iterator<Item = (DayKey, DayCounts)> + '_ {
+    pub(super) fn days(&self) -> impl Iterator<Item = (DayKey<'a>, DayCounts)> + '_ {
         let entities = [
-            ("user", self.user_id.as_deref()),
-            ("team", self.team_id.as_deref()),
-            ("organization", self.organization_id.as_deref()),
-            ("end_user", self.end_user.as_deref()),
+            // Every request is in some workspace; the one without a name is that of keys without a team.
+            ("all", Some("")),
+            ("workspace", Some(self.team_id.unwrap_or(""))),
+            ("user", self.user_id),
+            ("team", self.team_id),
+            ("organization", self.organization_id),
+            ("end_user", self.end_user),
         ];
         let named = entities.into_iter().filter_map(|(kind, id)| Some((kind, id?)));
-        let tagged = self.tags.iter().map(|tag| ("tag", tag.as_str()));
+        let tagged = self.tags.iter().map(|tag| ("tag", *tag));
         let success = i64::from(self.status == "success");
-        let counts = [
-            self.spend,
-            self.prompt_tokens,
-            self.completion_tokens,
-            self.cache_read_tokens,
-            self.cache_write_tokens,
-            1,
-            success,
-            1 - success,
-        ];
-        let day = day(self.started_at);
-        // Every request is in some workspace; the one without a name is that of keys without a team.
-        let workspace = ("workspace", self.team_id.as_deref().unwrap_or(""));
+        let [prompt, completion, read, written] = self.tokens;
+        let counts = move |spend: i64| [spend, prompt, completion, read, written, 1, success, 1 - success];
         // What a key of the caller's own was billed stands apart: nobody here spent it.
-        let own = self.byok_cost.map(|cost| ("byok", "", [cost, counts[1], counts[2], counts[3], counts[4], 1, success, 1 - success]));
-        let all = [("all", ""), workspace].into_iter().chain(named).chain(tagged).map(move |(kind, entity)| (kind, entity, counts));
+        let own = self.byok_cost.map(|cost| ("byok", "", counts(cost)));
+        let spend = self.spend;
+        let all = named.chain(tagged).map(move |(kind, entity)| (kind, entity, counts(spend)));
+        let day = self.times.0.div_euclid(DAY);
         all.chain(own).map(move |(kind, entity, counts)| {
-            let text = |part: Option<&str>| part.unwrap_or("").to_owned();
-            let key = [
-                day.clone(),
-                kind.to_owned(),
-                entity.to_owned(),
-                text(self.api_key.as_deref()),
-                self.model.clone(),
-                self.model_group.clone(),
-                text(self.provider.as_deref()),
-                self.call_type.clone(),
-            ];
-            (key, counts)
+            let (key, provider) = (self.api_key.unwrap_or(""), self.provider.unwrap_or(""));
+            ((day, [kind, entity, key, self.model, self.model_group, provider, self.call_type]), counts)
         })
     }
 }
 
-fn tags(tags: &[String]) -> String {
+fn tags(tags: &[&str]) -> Cow<'static, str> {
     match tags {
-        [] => "[]".to_owned(),
-        tags => serde_json::to_string(tags).unwrap_or_else(|_| "[]".to_owned()),
+        [] => "[]".into(),
+        tags => serde_json::to_string(tags).map_or("[]".into(), Cow::Owned),
     }
 }
+
+/// Microseconds.
+const DAY: i64 = 86_400_000_000;
 
 /// The day of a time, `YYYY-MM-DD` in UTC.
 pub(crate) fn day(at: i64) -> String {
     let (year, month, day) = switchboard_engine::admit::date(at);
     format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// The same of a day since 1970.
+fn date_of(number: i64) -> String {
+    day(number.saturating_mul(DAY))
 }

@@ -2,20 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use sqlx::any::AnyRow;
 use sqlx::{Any, Row, Transaction};
 use switchboard_engine::admit::journal::AttemptId;
 
-use super::line::{DAILY, DayCounts, DayKey, LOGS, Passing};
+use super::attempts::Reckoned;
+use super::line::{DAILY, DayCounts, DayKey, LOGS, Passing, day_cells};
 use super::{LIFETIME, MARGIN, OWED, SETTLE, account, seal};
 use crate::error::StoreError;
-use crate::journal::frame::{Kept, Reckoned, Settled};
+use crate::journal::frame::{Kept, Settled, Used};
 use crate::rows::{Cell, Insert};
 use crate::sql::Sql;
 
 const LEDGER: Insert = Insert {
     head: "INSERT INTO ledger (attempt, kind, at, call, amount, reserved, estimated, debits, credit, input_tokens, output_tokens, reason, actor, instance, owed, basis, batch)",
     width: 17,
-    tail: "ON CONFLICT (attempt, kind) DO NOTHING RETURNING attempt, kind",
+    tail: "ON CONFLICT (attempt, kind) DO NOTHING",
 };
 const ACCOUNTS: Insert =
     Insert { head: "INSERT INTO ledger_accounts (id, level, name, model)", width: 4, tail: "ON CONFLICT (id) DO NOTHING" };
@@ -24,7 +26,7 @@ const WINDOWS: Insert = Insert {
     width: 5,
     tail: "ON CONFLICT (account, span, start) DO UPDATE SET spent = ledger_windows.spent + excluded.spent",
 };
-const RELOG: &str = "UPDATE spend_logs SET spend = spend + $2 WHERE request_id = $1 RETURNING request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata, answer_id";
+const RELOG: &str = "UPDATE spend_logs SET spend = spend + $2 WHERE request_id = $1 RETURNING call_type, started_at, api_key, model, model_group, provider, user_id, team_id, organization_id, end_user, tags";
 const POSITION: &str = "INSERT INTO ledger_positions (instance, segment, place) VALUES ($1, $2, $3) ON CONFLICT (instance) DO UPDATE SET segment = excluded.segment, place = excluded.place";
 
 /// A row of the ledger to be added.
@@ -67,11 +69,14 @@ impl Posting {
             model: line.model.unwrap_or_default(),
             windows: line.windows,
         };
-        let reckoned = settled.basis.map(|basis| Reckoned {
+        let reckoned = settled.used.map(|Used { model, counts, pieces, service }| Reckoned {
             provider: kept.intent.provider.clone(),
             deployment: kept.intent.deployment.clone(),
             at: kept.intent.at,
-            ..basis
+            model,
+            counts,
+            pieces,
+            service,
         });
         Self {
             attempt: attempt.to_string(),
@@ -97,14 +102,14 @@ impl Posting {
         (owed, self.amount - owed)
     }
 
-    fn cells(&self, instance: &str, batch: i64) -> Vec<Cell> {
+    fn cells<'a>(&'a self, instance: &'a str, batch: i64) -> Vec<Cell<'a>> {
         let debits: Vec<(i64, &[(String, i64)])> = self.debits.iter().map(|debit| (debit.account(), debit.windows.as_slice())).collect();
         let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
         vec![
-            self.attempt.clone().into(),
-            self.kind.clone().into(),
+            self.attempt.as_str().into(),
+            self.kind.as_str().into(),
             self.at.into(),
-            self.call.clone().into(),
+            self.call.as_str().into(),
             self.amount.into(),
             self.reserved.into(),
             i64::from(self.estimated).into(),
@@ -112,11 +117,11 @@ impl Posting {
             account(OWED, &self.credit, "").into(),
             count(self.tokens.0).into(),
             count(self.tokens.1).into(),
-            self.reason.clone().into(),
-            self.actor.clone().into(),
+            self.reason.as_deref().into(),
+            self.actor.as_deref().into(),
             instance.into(),
             self.owed.into(),
-            self.basis.clone().into(),
+            self.basis.as_deref().into(),
             batch.into(),
         ]
     }
@@ -132,7 +137,8 @@ impl Debit {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) postings: Vec<Posting>,
-    pub(crate) lines: Vec<Passing>,
+    /// Lines of the request log, as the journal has them.
+    pub(crate) lines: Vec<Box<[u8]>>,
     /// How far the journal has been read.
     pub(crate) place: (u64, u64),
 }
@@ -147,18 +153,14 @@ impl Batch {
 pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Batch, known: &mut HashSet<i64>) -> Result<(), StoreError> {
     let mut on = sql.writers.begin().await?;
     let last = seal::last(&mut on, sql, instance).await?;
-    let mut rows: Vec<Vec<Cell>> = batch.postings.iter().map(|posting| posting.cells(instance, last.next())).collect();
-    let mut added = HashSet::new();
-    for row in LEDGER.run(&mut on, rows.clone()).await? {
-        added.insert((row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?));
-    }
+    let mut postings: Vec<&Posting> = batch.postings.iter().collect();
+    postings.sort_by(|a, b| (&a.attempt, &a.kind).cmp(&(&b.attempt, &b.kind)));
+    let mut rows: Vec<Vec<Cell<'_>>> = postings.iter().map(|posting| posting.cells(instance, last.next())).collect();
+    let added = LEDGER.add(&mut on, &rows).await?;
     crate::failpoint::hit("mid_batch");
-    let is_fresh = |posting: &Posting| added.contains(&(posting.attempt.clone(), posting.kind.clone()));
-    let mut kept = batch.postings.iter().map(is_fresh);
-    rows.retain(|_| kept.next().unwrap_or(false));
-    rows.sort_by(|a, b| key_of(a).cmp(&key_of(b)));
+    let fresh: Vec<&Posting> = kept(postings, &added);
+    rows = kept(rows, &added);
     seal::seal(&mut on, instance, &last, &rows).await?;
-    let fresh: Vec<&Posting> = batch.postings.iter().filter(|posting| is_fresh(posting)).collect();
     let leases = holds_leases(&mut on, instance).await?;
     let unknown = count(&mut on, &fresh, known, (sql, instance, leases)).await?;
     log(&mut on, &batch.lines).await?;
@@ -182,21 +184,21 @@ async fn count(
     known: &HashSet<i64>,
     (sql, instance, leases): (&Sql, &str, bool),
 ) -> Result<Vec<i64>, StoreError> {
-    let mut accounts: BTreeMap<i64, [String; 3]> = BTreeMap::new();
+    let mut accounts: BTreeMap<i64, [&str; 3]> = BTreeMap::new();
     let mut windows: BTreeMap<(i64, &str, i64), i64> = BTreeMap::new();
     for posting in postings {
         let owed = account(OWED, &posting.credit, "");
-        accounts.entry(owed).or_insert_with(|| [OWED.to_owned(), posting.credit.clone(), String::new()]);
+        accounts.entry(owed).or_insert_with(|| [OWED, &posting.credit, ""]);
         let (share, margin) = posting.shares();
         *windows.entry((owed, LIFETIME, 0)).or_default() += share;
         if margin != 0 {
             let ours = account(OWED, MARGIN, "");
-            accounts.entry(ours).or_insert_with(|| [OWED.to_owned(), MARGIN.to_owned(), String::new()]);
+            accounts.entry(ours).or_insert_with(|| [OWED, MARGIN, ""]);
             *windows.entry((ours, LIFETIME, 0)).or_default() += margin;
         }
         for debit in &posting.debits {
             let account = debit.account();
-            accounts.entry(account).or_insert_with(|| [debit.level.clone(), debit.name.clone(), debit.model.clone()]);
+            accounts.entry(account).or_insert_with(|| [&debit.level, &debit.name, &debit.model]);
             *windows.entry((account, LIFETIME, 0)).or_default() += posting.amount;
             for (span, start) in &debit.windows {
                 *windows.entry((account, span, *start)).or_default() += posting.amount;
@@ -205,16 +207,18 @@ async fn count(
     }
     let unknown: Vec<i64> = accounts.keys().filter(|account| !known.contains(account)).copied().collect();
     let rows = accounts.into_iter().filter(|(account, _)| !known.contains(account));
-    let rows = rows.map(|(account, names)| std::iter::once(account.into()).chain(names.map(Cell::from)).collect()).collect();
-    ACCOUNTS.run(on, rows).await?;
+    let rows: Vec<_> = rows.map(|(account, names)| std::iter::once(account.into()).chain(names.map(Cell::from)).collect()).collect();
+    ACCOUNTS.run(on, &rows).await?;
     // What is spent is leased no more. The counters' rows come first, for everybody.
     let leased: Vec<((i64, String, i64), i64)> = match leases {
         true => windows.iter().map(|((account, span, start), spent)| ((*account, (*span).to_owned(), *start), *spent)).collect(),
         false => Vec::new(),
     };
-    let rows =
-        windows.into_iter().map(|((account, span, start), spent)| vec![account.into(), span.into(), start.into(), spent.into(), 0.into()]);
-    WINDOWS.run(on, rows.collect()).await?;
+    let cells = |((account, span, start), spent): ((i64, _, i64), i64)| {
+        vec![account.into(), Cell::from(span), start.into(), spent.into(), 0.into()]
+    };
+    let rows: Vec<Vec<Cell<'_>>> = windows.into_iter().map(cells).collect();
+    WINDOWS.run(on, &rows).await?;
     for (slot, spent) in leased {
         crate::lease::less(on, sql, instance, &slot, spent).await?;
     }
@@ -228,43 +232,75 @@ async fn holds_leases(on: &mut Transaction<'_, Any>, instance: &str) -> Result<b
 }
 
 /// Adds lines to the request log, and to the days' counters what was really added.
-async fn log(on: &mut Transaction<'_, Any>, lines: &[Passing]) -> Result<(), StoreError> {
-    let mut added = HashSet::new();
-    for row in LOGS.run(on, lines.iter().map(Passing::cells).collect()).await? {
-        added.insert(row.try_get::<String, _>(0)?);
+async fn log(on: &mut Transaction<'_, Any>, lines: &[Box<[u8]>]) -> Result<(), StoreError> {
+    let lines: Vec<Passing<'_>> = lines.iter().filter_map(|line| read(line)).collect();
+    let rows: Vec<Vec<Cell<'_>>> = lines.iter().map(Passing::cells).collect();
+    let lines = kept(lines, &LOGS.add(on, &rows).await?);
+    let rows = summed(lines.iter().flat_map(Passing::days));
+    DAILY.run(on, &rows).await?;
+    super::routed::count(on, &lines).await
+}
+
+fn read(line: &[u8]) -> Option<Passing<'_>> {
+    match postcard::from_bytes(line) {
+        Ok(line) => Some(line),
+        Err(error) => {
+            tracing::error!(%error, "a line of the request log cannot be read");
+            None
+        }
     }
-    let mut days: BTreeMap<DayKey, DayCounts> = BTreeMap::new();
-    for (key, counts) in lines.iter().filter(|line| added.contains(&line.request_id)).flat_map(|line| line.days()) {
+}
+
+/// What is added to the days' counters, a row for each.
+fn summed<'a>(counted: impl Iterator<Item = (DayKey<'a>, DayCounts)>) -> Vec<Vec<Cell<'a>>> {
+    let mut days: BTreeMap<DayKey<'a>, DayCounts> = BTreeMap::new();
+    for (key, counts) in counted {
         let sums = days.entry(key).or_default();
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
-    let rows = days.into_iter().map(|(key, counts)| key.map(Cell::from).into_iter().chain(counts.map(Cell::from)).collect());
-    DAILY.run(on, rows.collect()).await?;
-    super::routed::count(on, lines.iter().filter(|line| added.contains(&line.request_id))).await
+    days.into_iter().map(day_cells).collect()
 }
 
 /// Lines of the request log whose call was corrected say so, and so do the days' counters.
 async fn relog(on: &mut Transaction<'_, Any>, postings: &[&Posting]) -> Result<(), StoreError> {
-    let mut days: BTreeMap<DayKey, DayCounts> = BTreeMap::new();
+    let mut corrected = Vec::new();
     for posting in postings.iter().filter(|posting| posting.kind != SETTLE && !posting.call.is_empty()) {
-        let row = sqlx::query(RELOG).bind(posting.call.clone()).bind(posting.amount).fetch_optional(&mut **on).await?;
-        let Some(row) = row else { continue };
-        for (key, _) in super::report::line(&row)?.days() {
-            days.entry(key).or_default()[0] += posting.amount;
+        let row = sqlx::query(RELOG).bind(posting.call.as_str()).bind(posting.amount).fetch_optional(&mut **on).await?;
+        if let Some(row) = row {
+            let tags: Vec<String> = serde_json::from_str(row.try_get(10)?).unwrap_or_default();
+            corrected.push((row, tags, posting.amount));
         }
     }
-    let rows = days.into_iter().map(|(key, counts)| key.map(Cell::from).into_iter().chain(counts.map(Cell::from)).collect());
-    DAILY.run(on, rows.collect()).await?;
+    let mut lines = Vec::with_capacity(corrected.len());
+    for (row, tags, amount) in &corrected {
+        lines.push((logged(row, tags)?, *amount));
+    }
+    let rows = summed(lines.iter().flat_map(|(line, amount)| line.days().map(|(key, _)| (key, [*amount, 0, 0, 0, 0, 0, 0, 0]))));
+    DAILY.run(on, &rows).await?;
     Ok(())
 }
 
-/// A row's key.
-fn key_of(row: &[Cell]) -> [&str; 2] {
-    let text = |at: usize| match row.get(at) {
-        Some(Cell::Text(text)) => text.as_str(),
-        _ => "",
-    };
-    [text(0), text(1)]
+/// A line as far as days' counters are kept by it.
+fn logged<'a>(row: &'a AnyRow, tags: &'a [String]) -> Result<Passing<'a>, StoreError> {
+    Ok(Passing {
+        call_type: row.try_get(0)?,
+        times: (row.try_get(1)?, 0),
+        api_key: row.try_get(2)?,
+        model: row.try_get(3)?,
+        model_group: row.try_get(4)?,
+        provider: row.try_get(5)?,
+        user_id: row.try_get(6)?,
+        team_id: row.try_get(7)?,
+        organization_id: row.try_get(8)?,
+        end_user: row.try_get(9)?,
+        tags: tags.iter().map(String::as_str).collect(),
+        ..Passing::default()
+    })
+}
+
+/// Those of some that were added.
+fn kept<T>(all: Vec<T>, added: &[bool]) -> Vec<T> {
+    all.into_iter().zip(added).filter_map(|(one, added)| added.then_some(one)).collect()
 }
 
 /// How far the journal of that gateway has been carried.

@@ -150,7 +150,7 @@ pub async fn count(store: &Store, wanted: Lines) -> Result<i64, StoreError> {
     store.thread().run(async move { Ok(wanted.bind(sqlx::query(COUNT)).fetch_one(&pool).await?.try_get(0)?) }).await
 }
 
-pub(super) fn line(row: &AnyRow) -> Result<LogLine, StoreError> {
+fn line(row: &AnyRow) -> Result<LogLine, StoreError> {
     let unread = |source: serde_json::Error| StoreError::Unreadable { what: "a line of the request log", source: Box::new(source) };
     let (tags, metadata): (String, String) = (row.try_get(20)?, row.try_get(22)?);
     let mut line = LogLine {

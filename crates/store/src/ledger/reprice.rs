@@ -12,7 +12,8 @@ use super::adjust::{ADJUST, write};
 use super::attempts::{Attempted, Attempts, attempts};
 use super::post::{Debit, Posting};
 use crate::error::StoreError;
-use crate::open::{Store, micros};
+use crate::open::Store;
+use crate::time::micros;
 
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

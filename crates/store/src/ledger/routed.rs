@@ -7,6 +7,7 @@ use sqlx::{Any, Transaction};
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::experiment::Role;
 use switchboard_engine::meter::{Outcome, Record};
+use switchboard_engine::wire::json::Object;
 
 use super::line::{Part, Passing, Saving, day};
 use crate::error::StoreError;
@@ -40,34 +41,37 @@ struct Arm {
 }
 
 /// Adds lines to the counters of arms and of savings.
-pub(super) async fn count<'a>(on: &mut Transaction<'_, Any>, lines: impl Iterator<Item = &'a Passing>) -> Result<(), StoreError> {
+pub(super) async fn count(on: &mut Transaction<'_, Any>, lines: &[Passing<'_>]) -> Result<(), StoreError> {
     let mut arms: BTreeMap<[&str; 3], Arm> = BTreeMap::new();
-    let mut savings: BTreeMap<[String; 7], [i64; 3]> = BTreeMap::new();
+    let mut savings: BTreeMap<(String, [&str; 6]), [i64; 3]> = BTreeMap::new();
     for line in lines {
         if let Some(part) = &line.part {
             arms.entry([&part.experiment, &part.arm, &part.role]).or_default().add(line, part);
         }
         if let Some(saving) = &line.saving {
-            let text = |part: &Option<String>| part.clone().unwrap_or_default();
-            let (key, team, user) = (text(&line.api_key), text(&line.team_id), text(&line.user_id));
-            let key = [day(line.started_at), key, team, user, line.model_group.clone(), line.model.clone(), saving.reference.clone()];
+            let [key, team, user] = [line.api_key, line.team_id, line.user_id].map(Option::unwrap_or_default);
+            let key = (day(line.times.0), [key, team, user, line.model_group, line.model, &saving.reference]);
             let sums = savings.entry(key).or_default();
             sums.iter_mut().zip([1, line.spend, saving.cost]).for_each(|(sum, more)| *sum = sum.saturating_add(more));
         }
     }
     if !arms.is_empty() {
-        let rows = arms.into_iter().map(|(key, arm)| key.map(Cell::from).into_iter().chain(arm.cells()).collect());
-        ARMS.run(on, rows.collect()).await?;
+        let rows: Vec<Vec<Cell<'_>>> =
+            arms.into_iter().map(|(key, arm)| key.map(Cell::from).into_iter().chain(arm.cells()).collect()).collect();
+        ARMS.run(on, &rows).await?;
     }
     if !savings.is_empty() {
-        let rows = savings.into_iter().map(|(key, sums)| key.map(Cell::from).into_iter().chain(sums.map(Cell::from)).collect());
-        SAVINGS.run(on, rows.collect()).await?;
+        let cells = |((day, key), sums): ((String, [_; 6]), [i64; 3])| {
+            std::iter::once(Cell::from(day)).chain(key.map(Cell::from)).chain(sums.map(Cell::from)).collect()
+        };
+        let rows: Vec<Vec<Cell<'_>>> = savings.into_iter().map(cells).collect();
+        SAVINGS.run(on, &rows).await?;
     }
     Ok(())
 }
 
 impl Arm {
-    fn add(&mut self, line: &Passing, part: &Part) {
+    fn add(&mut self, line: &Passing<'_>, part: &Part) {
         let spend = i128::from(line.spend);
         self.requests += 1;
         self.failed += i64::from(line.status != "success");
@@ -75,7 +79,7 @@ impl Arm {
         self.spend_squares += spend * spend;
         // A client that went away says nothing of how long an answer takes.
         if part.whole && line.status == "success" {
-            let took = (line.ended_at - line.started_at).max(0) / 1000;
+            let took = (line.times.1 - line.times.0).max(0) / 1000;
             self.timed += 1;
             self.latency += took;
             self.latency_squares += i128::from(took) * i128::from(took);
@@ -83,7 +87,7 @@ impl Arm {
     }
 
     /// Its counters, squares of money in square micro-dollars.
-    fn cells(self) -> [Cell; 7] {
+    fn cells(self) -> [Cell<'static>; 7] {
         let fit = |squares: i128| i64::try_from(squares.min(MOST)).unwrap_or(i64::MAX);
         [self.requests, self.failed, self.spend, fit(self.spend_squares / 1_000_000), self.timed, self.latency, fit(self.latency_squares)]
             .map(Cell::from)
@@ -106,12 +110,9 @@ pub(super) fn saving(record: &Record) -> Option<Saving> {
 }
 
 /// What the metadata of a line says of it.
-#[derive(Serialize)]
 pub(super) struct Decided<'a> {
     routing_decision: Routing<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     is_silent_experiment: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     autorouter_savings: Option<Savings>,
 }
 
@@ -164,5 +165,11 @@ impl<'a> Decided<'a> {
             is_silent_experiment: trial.filter(|trial| trial.role == Role::Shadow).map(|_| true),
             autorouter_savings: savings,
         })
+    }
+
+    pub(super) fn write(&self, out: &mut Object<'_>) {
+        out.field("routing_decision", &self.routing_decision);
+        out.option("is_silent_experiment", self.is_silent_experiment);
+        out.option("autorouter_savings", self.autorouter_savings.as_ref());
     }
 }

@@ -7,9 +7,9 @@ use ring::digest::{Context, SHA256};
 use sqlx::{Any, Row, Transaction};
 
 use crate::error::StoreError;
-use crate::open::micros;
 use crate::rows::Cell;
 use crate::sql::{Kind, Sql};
+use crate::time::micros;
 
 /// Gateways seal one after another only with themselves.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(728394651, hashtext($1))";
@@ -40,7 +40,7 @@ pub(super) async fn last(on: &mut Transaction<'_, Any>, sql: &Sql, instance: &st
 }
 
 /// Seals the rows, which are in the order of their keys.
-pub(super) async fn seal(on: &mut Transaction<'_, Any>, instance: &str, last: &Last, rows: &[Vec<Cell>]) -> Result<(), StoreError> {
+pub(super) async fn seal(on: &mut Transaction<'_, Any>, instance: &str, last: &Last, rows: &[Vec<Cell<'_>>]) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -57,27 +57,40 @@ pub(super) async fn seal(on: &mut Transaction<'_, Any>, instance: &str, last: &L
 #[derive(Clone)]
 pub(super) struct Sum {
     rows: Context,
+    /// What a row says, one after another.
+    text: String,
     /// How many there are.
     pub(super) count: i64,
 }
 
 impl Default for Sum {
     fn default() -> Self {
-        Self { rows: Context::new(&SHA256), count: 0 }
+        Self { rows: Context::new(&SHA256), text: String::new(), count: 0 }
     }
 }
 
 impl Sum {
     /// Adds a row.
-    pub(super) fn add(&mut self, row: &[Cell]) {
+    pub(super) fn add(&mut self, row: &[Cell<'_>]) {
+        let (text, mut number) = (&mut self.text, itoa::Buffer::new());
+        text.clear();
         for cell in row {
-            let text = match cell {
-                Cell::Text(text) | Cell::MaybeText(Some(text)) => format!("t{}:{text}", text.len()),
-                Cell::Integer(number) | Cell::MaybeInteger(Some(number)) => format!("i{number};"),
-                Cell::MaybeText(None) | Cell::MaybeInteger(None) => "n".to_owned(),
-            };
-            self.rows.update(text.as_bytes());
+            match cell {
+                Cell::Text(said) | Cell::MaybeText(Some(said)) => {
+                    text.push('t');
+                    text.push_str(number.format(said.len()));
+                    text.push(':');
+                    text.push_str(said);
+                }
+                Cell::Integer(whole) | Cell::MaybeInteger(Some(whole)) => {
+                    text.push('i');
+                    text.push_str(number.format(*whole));
+                    text.push(';');
+                }
+                Cell::MaybeText(None) | Cell::MaybeInteger(None) => text.push('n'),
+            }
         }
+        self.rows.update(self.text.as_bytes());
         self.count += 1;
     }
 
@@ -86,7 +99,6 @@ impl Sum {
         let mut chained = Context::new(&SHA256);
         chained.update(before.as_bytes());
         chained.update(self.rows.finish().as_ref());
-        let digest = chained.finish();
-        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(chained.finish())
     }
 }

@@ -191,9 +191,9 @@ impl Sums {
 
     fn seal(&mut self, row: &AnyRow) -> Result<(), StoreError> {
         let Some(batch) = row.try_get::<Option<i64>, _>(16)? else { return Ok(()) };
-        let text = |at: usize| row.try_get::<String, _>(at).map(Cell::Text);
+        let text = |at: usize| row.try_get::<&str, _>(at).map(Cell::from);
         let whole = |at: usize| row.try_get::<i64, _>(at).map(Cell::Integer);
-        let maybe = |at: usize| row.try_get::<Option<String>, _>(at).map(Cell::MaybeText);
+        let maybe = |at: usize| row.try_get::<Option<&str>, _>(at).map(Cell::from);
         let cells = [
             text(0)?,
             text(1)?,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::line::Passing;
 use super::post::{Batch, Open, Posting, position, post};
 use crate::error::StoreError;
 use crate::journal::frame::{self, Entry};
@@ -172,10 +171,7 @@ impl Carrier {
             match entry {
                 Entry::Log(line) => {
                     if place > carried {
-                        match serde_json::from_slice::<Passing>(&line) {
-                            Ok(line) => batch.lines.push(line),
-                            Err(error) => tracing::error!(%error, "a line of the request log cannot be read"),
-                        }
+                        batch.lines.push(line);
                     }
                 }
                 entry => {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Columns, Json, Object};
+use super::Json;
 use crate::money::Money;
 use crate::time::Time;
 
@@ -31,18 +31,6 @@ pub struct Budget {
     pub updated_at: Option<Time>,
 }
 
-impl Object for Budget {
-    const KIND: &'static str = "budget";
-
-    fn id(&self) -> String {
-        self.budget_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns { created_by: self.created_by.clone(), created: self.created_at.unwrap_or_default(), ..Columns::default() }
-    }
-}
-
 /// Somebody for whom callers ask: their customer, their end user.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -58,18 +46,6 @@ pub struct Customer {
     pub object_permission: Option<Value>,
     pub object_permission_id: Option<String>,
     pub created_at: Option<Time>,
-}
-
-impl Object for Customer {
-    const KIND: &'static str = "customer";
-
-    fn id(&self) -> String {
-        self.user_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns { name: self.alias.clone(), created: self.created_at.unwrap_or_default(), ..Columns::default() }
-    }
 }
 
 /// A project within a team.
@@ -95,25 +71,6 @@ pub struct Project {
     pub updated_at: Option<Time>,
 }
 
-impl Object for Project {
-    const KIND: &'static str = "project";
-
-    fn id(&self) -> String {
-        self.project_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: self.project_alias.clone(),
-            team: self.team_id.clone(),
-            project: Some(self.project_id.clone()),
-            created_by: self.created_by.clone(),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
-    }
-}
-
 /// A mark on requests that has a budget or chooses deployments.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -123,27 +80,11 @@ pub struct Tag {
     pub description: Option<String>,
     pub models: Vec<String>,
     pub model_info: Option<Json>,
+    pub team_id: Option<String>,
     pub budget_id: Option<String>,
     pub created_by: Option<String>,
     pub created_at: Option<Time>,
     pub updated_at: Option<Time>,
-}
-
-impl Object for Tag {
-    const KIND: &'static str = "tag";
-
-    fn id(&self) -> String {
-        self.name.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: Some(self.name.clone()),
-            created_by: self.created_by.clone(),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
-    }
 }
 
 /// Models under one name, assigned to teams and keys.
@@ -163,21 +104,4 @@ pub struct AccessGroup {
     pub updated_by: Option<String>,
     pub created_at: Option<Time>,
     pub updated_at: Option<Time>,
-}
-
-impl Object for AccessGroup {
-    const KIND: &'static str = "access_group";
-
-    fn id(&self) -> String {
-        self.access_group_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: Some(self.access_group_name.clone()),
-            created_by: self.created_by.clone(),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Columns, Object, Role};
+use super::Role;
 use crate::time::Time;
 
 /// A virtual key that stands for whoever has a signed token with that claim.
@@ -37,23 +37,6 @@ impl JwtKeyMapping {
     }
 }
 
-impl Object for JwtKeyMapping {
-    const KIND: &'static str = "jwt_key_mapping";
-
-    fn id(&self) -> String {
-        self.id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: Some(self.name()),
-            created_by: self.created_by.clone(),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
-    }
-}
-
 /// Somebody who is signed in. Of the secret that the browser holds, only the SHA-256 is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -76,18 +59,6 @@ pub struct Session {
     pub expires_at: Time,
 }
 
-impl Object for Session {
-    const KIND: &'static str = "session";
-
-    fn id(&self) -> String {
-        self.id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns { user: Some(self.user_id.clone()), expires: Some(self.expires_at), created: self.created_at, ..Columns::default() }
-    }
-}
-
 /// A person's password, hashed. It is no part of the user, so that nothing that shows users can show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -98,16 +69,4 @@ pub struct Password {
     pub password_hash: String,
     /// Since when.
     pub created_at: Time,
-}
-
-impl Object for Password {
-    const KIND: &'static str = "password";
-
-    fn id(&self) -> String {
-        self.user_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns { user: Some(self.user_id.clone()), created: self.created_at, ..Columns::default() }
-    }
 }

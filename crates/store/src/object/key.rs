@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{BudgetLimit, Columns, Json, Object};
+use super::{BudgetLimit, Json};
 use crate::money::Money;
 use crate::time::Time;
 
@@ -79,27 +79,6 @@ impl Key {
     }
 }
 
-impl Object for Key {
-    const KIND: &'static str = "key";
-
-    fn id(&self) -> String {
-        self.token.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: self.key_alias.clone(),
-            user: self.user_id.clone(),
-            team: self.team_id.clone(),
-            organization: self.organization_id.clone(),
-            project: self.project_id.clone(),
-            created_by: self.created_by.clone(),
-            expires: self.expires,
-            created: self.created_at.unwrap_or_default(),
-        }
-    }
-}
-
 /// The SHA-256 that a key had before it was regenerated, and how long it still opens.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FormerKey {
@@ -114,16 +93,4 @@ pub struct FormerKey {
     pub revoke_at: Time,
     /// Since when it is a former one.
     pub created_at: Time,
-}
-
-impl Object for FormerKey {
-    const KIND: &'static str = "former_key";
-
-    fn id(&self) -> String {
-        self.token.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns { name: Some(self.active_token.clone()), expires: Some(self.revoke_at), created: self.created_at, ..Columns::default() }
-    }
 }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use switchboard_engine::admit::{Level, NanoUsd, ScopeId};
 
-use super::{Columns, Object};
 use crate::money::Money;
 use crate::time::Time;
 
@@ -45,18 +44,6 @@ impl CreditAccount {
     /// What is left of it when that much has been spent.
     pub fn balance(&self, spent: NanoUsd) -> NanoUsd {
         self.granted.0.minus(spent)
-    }
-}
-
-impl Object for CreditAccount {
-    const KIND: &'static str = "credit_account";
-
-    fn id(&self) -> String {
-        self.account_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns { created: self.created_at, ..Columns::default() }
     }
 }
 
@@ -113,19 +100,6 @@ impl CreditEntry {
 /// The kind of an entry that takes out.
 pub const WITHDRAWAL: &str = "withdrawal";
 
-impl Object for CreditEntry {
-    const KIND: &'static str = "credit_entry";
-
-    fn id(&self) -> String {
-        self.entry_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        let (name, expires) = (Some(self.account_id.clone()), self.expires_at);
-        Columns { name, expires, created_by: self.actor.clone(), created: self.created_at, ..Columns::default() }
-    }
-}
-
 /// An entry that is going to expire.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreditExpiry {
@@ -135,18 +109,6 @@ pub struct CreditExpiry {
     pub account_id: String,
     /// When.
     pub expires_at: Time,
-}
-
-impl Object for CreditExpiry {
-    const KIND: &'static str = "credit_expiry";
-
-    fn id(&self) -> String {
-        self.entry_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns { name: Some(self.account_id.clone()), expires: Some(self.expires_at), created: self.expires_at, ..Columns::default() }
-    }
 }
 
 /// Prices of a model that hold from a date on.
@@ -169,19 +131,6 @@ pub struct DatedPrice {
     pub created_by: Option<String>,
     /// When it was entered.
     pub created_at: Time,
-}
-
-impl Object for DatedPrice {
-    const KIND: &'static str = "price";
-
-    fn id(&self) -> String {
-        self.price_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        let (name, expires) = (Some(self.model.clone()), self.effective_until);
-        Columns { name, expires, created_by: self.created_by.clone(), created: self.created_at, ..Columns::default() }
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Columns, Object};
 use crate::money::Money;
 use crate::time::Time;
 
@@ -42,24 +41,6 @@ pub struct WorkspaceBudget {
     pub limit_usd: Money,
     pub created_at: Time,
     pub updated_at: Time,
-}
-
-impl Object for Workspace {
-    const KIND: &'static str = "workspace";
-
-    fn id(&self) -> String {
-        self.id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: self.slug.clone(),
-            team: Some(self.id.clone()),
-            created_by: self.created_by.clone(),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
-    }
 }
 
 /// Rules for what is asked with a key, by a member, or in a workspace.
@@ -117,24 +98,6 @@ pub struct BuiltinFilter {
     pub scan_scope: Option<String>,
 }
 
-impl Object for Guardrail {
-    const KIND: &'static str = "guardrail";
-
-    fn id(&self) -> String {
-        self.id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: Some(self.name.clone()),
-            team: self.workspace_id.clone(),
-            created_by: self.created_by.clone(),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
-    }
-}
-
 /// The one guardrail of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -147,23 +110,6 @@ pub struct GuardedKey {
     pub created_at: Time,
 }
 
-impl Object for GuardedKey {
-    const KIND: &'static str = "guarded_key";
-
-    fn id(&self) -> String {
-        self.key_hash.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: Some(self.guardrail_id.clone()),
-            created_by: self.assigned_by.clone(),
-            created: self.created_at,
-            ..Columns::default()
-        }
-    }
-}
-
 /// The one guardrail of a member.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -174,24 +120,6 @@ pub struct GuardedMember {
     pub guardrail_id: String,
     pub assigned_by: Option<String>,
     pub created_at: Time,
-}
-
-impl Object for GuardedMember {
-    const KIND: &'static str = "guarded_member";
-
-    fn id(&self) -> String {
-        self.user_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: Some(self.guardrail_id.clone()),
-            user: Some(self.user_id.clone()),
-            created_by: self.assigned_by.clone(),
-            created: self.created_at,
-            ..Columns::default()
-        }
-    }
 }
 
 /// A key of a provider's that a workspace brings along. The key itself is in the vault.
@@ -218,24 +146,6 @@ pub struct ProviderKey {
     pub updated_at: Option<Time>,
 }
 
-impl Object for ProviderKey {
-    const KIND: &'static str = "provider_key";
-
-    fn id(&self) -> String {
-        self.id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: Some(self.provider.clone()),
-            team: Some(self.workspace_id.clone()),
-            created_by: self.created_by.clone(),
-            created: self.created_at,
-            ..Columns::default()
-        }
-    }
-}
-
 /// A code that an application trades for a key, once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -254,22 +164,4 @@ pub struct AuthCode {
     /// Until when it can be traded.
     pub until: Time,
     pub created_at: Time,
-}
-
-impl Object for AuthCode {
-    const KIND: &'static str = "auth_code";
-
-    fn id(&self) -> String {
-        self.digest.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            user: self.user_id.clone(),
-            team: self.team_id.clone(),
-            expires: Some(self.until),
-            created: self.created_at,
-            ..Columns::default()
-        }
-    }
 }

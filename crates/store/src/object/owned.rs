@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Columns, Object, joined};
+use super::joined;
 use crate::time::Time;
 
 /// The mark of one object.
@@ -29,17 +29,5 @@ impl Owned {
     /// The id of the mark of that object.
     pub fn id_of(kind: &str, name: &str) -> String {
         joined(kind, name)
-    }
-}
-
-impl Object for Owned {
-    const KIND: &'static str = "owned";
-
-    fn id(&self) -> String {
-        Self::id_of(&self.kind, &self.name)
-    }
-
-    fn columns(&self) -> Columns {
-        Columns { name: Some(self.owner.clone()), created: self.created_at, ..Columns::default() }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{BudgetLimit, Columns, Json, Object, joined};
+use super::{BudgetLimit, Json, joined};
 use crate::money::Money;
 use crate::time::Time;
 
@@ -92,25 +92,6 @@ pub struct User {
     pub updated_at: Option<Time>,
 }
 
-impl Object for User {
-    const KIND: &'static str = "user";
-
-    fn id(&self) -> String {
-        self.user_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: self.user_email.as_ref().map(|email| email.to_lowercase()),
-            user: Some(self.user_id.clone()),
-            organization: self.organization_id.clone(),
-            created_by: self.created_by.clone(),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
-    }
-}
-
 /// Somebody who belongs to a team, as the team lists it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -141,24 +122,6 @@ impl TeamMember {
     }
 }
 
-impl Object for TeamMember {
-    const KIND: &'static str = "team_member";
-
-    fn id(&self) -> String {
-        Self::id_of(&self.team_id, &self.user_id)
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: self.budget_id.clone(),
-            user: Some(self.user_id.clone()),
-            team: Some(self.team_id.clone()),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
-    }
-}
-
 /// An organization.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -175,24 +138,6 @@ pub struct Organization {
     pub updated_by: Option<String>,
     pub created_at: Option<Time>,
     pub updated_at: Option<Time>,
-}
-
-impl Object for Organization {
-    const KIND: &'static str = "organization";
-
-    fn id(&self) -> String {
-        self.organization_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: self.organization_alias.clone(),
-            organization: Some(self.organization_id.clone()),
-            created_by: self.created_by.clone(),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
-    }
 }
 
 /// Somebody who belongs to an organization.
@@ -212,23 +157,5 @@ impl OrganizationMember {
     /// The id of that user's membership in that organization.
     pub fn id_of(organization: &str, user: &str) -> String {
         joined(organization, user)
-    }
-}
-
-impl Object for OrganizationMember {
-    const KIND: &'static str = "organization_member";
-
-    fn id(&self) -> String {
-        Self::id_of(&self.organization_id, &self.user_id)
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: self.budget_id.clone(),
-            user: Some(self.user_id.clone()),
-            organization: Some(self.organization_id.clone()),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
     }
 }

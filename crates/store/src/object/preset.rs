@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Columns, Json, Object};
+use super::Json;
 use crate::time::Time;
 
 /// A name for settings of requests, in one workspace.
@@ -24,24 +24,6 @@ pub struct Preset {
     pub status_updated_at: Option<Time>,
 }
 
-impl Object for Preset {
-    const KIND: &'static str = "preset";
-
-    fn id(&self) -> String {
-        self.id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: Some(self.slug.clone()),
-            team: self.workspace_id.clone(),
-            created_by: self.creator_user_id.clone(),
-            created: self.created_at,
-            ..Columns::default()
-        }
-    }
-}
-
 /// The settings as they were said at one time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -55,21 +37,4 @@ pub struct PresetVersion {
     pub config: Json,
     pub created_at: Time,
     pub updated_at: Time,
-}
-
-impl Object for PresetVersion {
-    const KIND: &'static str = "preset_version";
-
-    fn id(&self) -> String {
-        self.id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: Some(self.preset_id.clone()),
-            created_by: Some(self.creator_id.clone()),
-            created: self.created_at,
-            ..Columns::default()
-        }
-    }
 }

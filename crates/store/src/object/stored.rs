@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Columns, Json, Object};
+use super::Json;
 use crate::time::Time;
 
 /// A deployment that was added over the API.
@@ -40,24 +40,6 @@ impl Model {
     }
 }
 
-impl Object for Model {
-    const KIND: &'static str = "model";
-
-    fn id(&self) -> String {
-        self.model_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: Some(self.model_name.clone()),
-            team: self.team().map(str::to_owned),
-            created_by: self.created_by.clone(),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
-    }
-}
-
 /// Values for models that refer to them by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -74,23 +56,6 @@ pub struct Credential {
     pub updated_by: Option<String>,
 }
 
-impl Object for Credential {
-    const KIND: &'static str = "credential";
-
-    fn id(&self) -> String {
-        self.credential_name.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: Some(self.credential_name.clone()),
-            created_by: self.created_by.clone(),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
-    }
-}
-
 /// A section of the configuration, as far as it was set over the API.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -105,16 +70,4 @@ pub struct Setting {
     pub updated_at: Option<Time>,
     /// By whom.
     pub updated_by: Option<String>,
-}
-
-impl Object for Setting {
-    const KIND: &'static str = "setting";
-
-    fn id(&self) -> String {
-        self.section.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns { name: Some(self.section.clone()), created_by: self.updated_by.clone(), ..Columns::default() }
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{BudgetLimit, Columns, Json, Member, Object};
+use super::{BudgetLimit, Json, Member};
 use crate::money::Money;
 use crate::time::Time;
 
@@ -58,24 +58,5 @@ impl Team {
     /// Whether that user administers it.
     pub fn is_admin(&self, user: &str) -> bool {
         self.member(user).is_some_and(|member| member.role == "admin")
-    }
-}
-
-impl Object for Team {
-    const KIND: &'static str = "team";
-
-    fn id(&self) -> String {
-        self.team_id.clone()
-    }
-
-    fn columns(&self) -> Columns {
-        Columns {
-            name: self.team_alias.clone(),
-            team: Some(self.team_id.clone()),
-            organization: self.organization_id.clone(),
-            created_by: self.created_by.clone(),
-            created: self.created_at.unwrap_or_default(),
-            ..Columns::default()
-        }
     }
 }

@@ -5,7 +5,8 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use super::VaultError;
+use super::error::VaultError;
+use crate::error::StoreError;
 
 /// A key for sealing.
 pub(super) type Key = Zeroizing<[u8; 32]>;
@@ -70,6 +71,11 @@ pub(super) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, VaultError>
     let mut bytes = Zeroizing::new([0; N]);
     SystemRandom::new().fill(bytes.as_mut_slice()).map_err(|_| VaultError::NoRandomness)?;
     Ok(bytes)
+}
+
+/// Random bytes, for ids.
+pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StoreError> {
+    random().map(|bytes| *bytes).map_err(|error| StoreError::Unreadable { what: "random number", source: error.into() })
 }
 
 /// Seals.

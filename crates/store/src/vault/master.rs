@@ -62,7 +62,7 @@ impl MasterKey {
         }
         let key = derived(text.as_bytes(), "seal")?;
         let check = derived(text.as_bytes(), "check")?;
-        let fingerprint = check.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = hex::encode(&check[..16]);
         Ok(Self { key, fingerprint })
     }
 
@@ -86,7 +86,7 @@ impl MasterKey {
         let failed = |source| KeyFileError::File { path: path.to_owned(), source };
         if !path.exists() {
             let bytes = random::<32>().map_err(|source| KeyFileError::Unusable { path: path.to_owned(), source })?;
-            let text: Zeroizing<String> = Zeroizing::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+            let text: Zeroizing<String> = Zeroizing::new(hex::encode(bytes.as_slice()));
             let beside = path.with_extension(format!("{}.new", std::process::id()));
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(failed)?;
             let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());

@@ -8,7 +8,8 @@
 //! A gateway that comes with another master key than the database was sealed with does not start. Keys are changed while
 //! gateways run ([`Vault::rotate`]): old and new are readable until everything is sealed anew.
 
-mod cell;
+pub(crate) mod cell;
+mod error;
 mod master;
 mod rotate;
 
@@ -20,53 +21,17 @@ use sqlx::{AnyConnection, Row};
 use zeroize::Zeroizing;
 
 pub use cell::Cell;
-pub(crate) use cell::joined;
+pub use error::VaultError;
 pub use master::{KeyFileError, MasterKey, Sealer};
 pub use rotate::Rotated;
 
-use crate::error::StoreError;
-use crate::open::{Store, micros};
+use crate::open::Store;
 use crate::sql::Kind;
-use cell::Key;
+use crate::time::micros;
+use cell::{Key, joined};
 
 /// A secret that was opened. Its memory is overwritten when it is dropped; it is never printed.
 pub type Opened = Zeroizing<Vec<u8>>;
-
-/// Something cannot be sealed or opened. Names no secret.
-#[derive(Debug, thiserror::Error)]
-pub enum VaultError {
-    /// The database was sealed with another master key.
-    #[error(
-        "the database is sealed with another master key ({found}) than this one ({given}); give the gateway the former key, or both to rotate"
-    )]
-    WrongMaster {
-        /// The fingerprint of the key it was sealed with.
-        found: String,
-        /// The fingerprint of the key that was given.
-        given: String,
-    },
-    /// The master key is short.
-    #[error("a master key needs at least 16 characters; make one with `openssl rand -hex 32`")]
-    WeakMaster,
-    /// It was sealed for another place, with another key, or it was changed.
-    #[error("what is sealed does not open here")]
-    DoesNotOpen,
-    /// Longer than anything can be sealed.
-    #[error("this is too long to be sealed")]
-    TooLong,
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers")]
-    NoRandomness,
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<sqlx::Error> for VaultError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
 
 /// The secrets of a database, and the keys they are sealed with.
 #[derive(Clone)]
@@ -306,11 +271,6 @@ impl Vault {
     async fn run<T: Send + 'static>(&self, work: impl Future<Output = Result<T, VaultError>> + Send + 'static) -> Result<T, VaultError> {
         self.0.store.thread().run(async move { Ok(work.await) }).await?
     }
-}
-
-/// Random bytes, for ids.
-pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N], StoreError> {
-    cell::random().map(|bytes| *bytes).map_err(|error| StoreError::Unreadable { what: "random number", source: error.into() })
 }
 
 /// What the seal around a data key vouches for.

@@ -2,10 +2,10 @@
 //!
 //! Everything is done in small steps that stand for themselves, so that a rotation that was broken off goes on where it was.
 
+use crate::time::micros;
 use sqlx::{AnyConnection, Row};
 
 use super::{Cell, Vault, VaultError, cell, wrapping};
-use crate::open::micros;
 
 /// What a rotation did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

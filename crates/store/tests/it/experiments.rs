@@ -5,38 +5,38 @@ use std::time::Duration;
 
 use switchboard_store::experiment::{self, Feedback, Row, Said};
 use switchboard_store::journal::{Durability, Journal};
-use switchboard_store::ledger::{LogLine, Part, Saving, Writer};
+use switchboard_store::ledger::{Part, Passing, Saving, Writer};
 use switchboard_store::savings::{self, By, Wanted};
 use switchboard_store::{Store, micros};
 
 use crate::ledger::futures;
 use crate::stores::each;
 
-fn line(number: i64, arm: &str, spend: i64) -> LogLine {
-    let started_at = 1_790_000_000_000_000;
-    LogLine {
-        request_id: format!("r{number}"),
-        call_type: "acompletion".to_owned(),
-        status: if number % 10 == 9 { "failure" } else { "success" }.to_owned(),
+fn line<'a>(id: &'a str, number: i64, arm: &str, spend: i64) -> Passing<'a> {
+    let began = 1_790_000_000_000_000;
+    Passing {
+        request_id: id,
+        call_type: "acompletion",
+        status: if number % 10 == 9 { "failure" } else { "success" },
         spend,
-        started_at,
-        ended_at: started_at + 250_000,
-        api_key: Some(if number % 2 == 0 { "even" } else { "odd" }.to_owned()),
-        team_id: Some("t".to_owned()),
-        model: "cheap".to_owned(),
-        model_group: "auto".to_owned(),
+        times: (began, began + 250_000),
+        api_key: Some(if number % 2 == 0 { "even" } else { "odd" }),
+        team_id: Some("t"),
+        model: "cheap",
+        model_group: "auto",
+        metadata: "{}",
         part: Some(Part { experiment: "e".to_owned(), arm: arm.to_owned(), role: "live".to_owned(), whole: true }),
         saving: Some(Saving { reference: "dear".to_owned(), cost: spend * 5 }),
-        ..LogLine::default()
+        ..Passing::default()
     }
 }
 
-fn carry(store: &Store, lines: &[LogLine]) {
+fn carry(store: &Store, lines: &[Passing<'_>]) {
     let folder = tempfile::tempdir().expect("a folder");
     let (journal, _) = Journal::open(folder.path(), Durability::Grouped).expect("a journal");
     let journal = Arc::new(journal);
     for line in lines {
-        journal.log(&serde_json::to_vec(line).expect("a line"));
+        journal.log(line);
     }
     let writer = Writer::start(store, journal);
     writer.flush_blocking(Duration::from_secs(20)).expect("a database");
@@ -45,7 +45,9 @@ fn carry(store: &Store, lines: &[LogLine]) {
 #[test]
 fn arms_and_savings_are_counted_once_whatever_is_carried_twice() {
     each(|store| {
-        let lines: Vec<LogLine> = (0..100).map(|number| line(number, if number < 60 { "a" } else { "b" }, 2_000_000)).collect();
+        let ids: Vec<String> = (0..100).map(|number| format!("r{number}")).collect();
+        let lines: Vec<Passing<'_>> =
+            (0..).zip(&ids).map(|(number, id)| line(id, number, if number < 60 { "a" } else { "b" }, 2_000_000)).collect();
         carry(store, &lines);
         carry(store, &lines);
         let figures = futures(experiment::figures(store, Some("e".to_owned())));
@@ -81,7 +83,7 @@ fn whoever_writes_says_what_they_knew() {
 #[test]
 fn one_feedback_of_each_author_counts_for_the_arm() {
     each(|store| {
-        carry(store, &[line(1, "a", 1_000_000)]);
+        carry(store, &[line("r1", 1, "a", 1_000_000)]);
         let said = |author: &str, reward: Option<i64>, comment: Option<&str>| Feedback {
             request_id: "r1".to_owned(),
             author: author.to_owned(),

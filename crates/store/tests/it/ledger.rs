@@ -8,7 +8,7 @@ use sqlx::Row;
 use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Intent, Journal as _, Settlement};
 use switchboard_engine::admit::{Level, Line, NanoUsd, ScopeId, Window};
 use switchboard_store::journal::{Durability, Journal};
-use switchboard_store::ledger::{LogLine, Writer, openings, spent, verify};
+use switchboard_store::ledger::{Passing, Writer, openings, spent, verify};
 use switchboard_store::{Store, micros};
 
 use crate::stores::each;
@@ -146,8 +146,8 @@ fn m6_what_is_carried_again_adds_nothing() {
             let attempt = AttemptId::mint(micros());
             intend(&journal, attempt, 1);
             settle(&journal, attempt, 10);
-            let line: LogLine = LogLine { request_id: attempt.to_string(), status: "success".into(), spend: 10, ..LogLine::default() };
-            journal.log(&serde_json::to_vec(&line).unwrap());
+            let id = attempt.to_string();
+            journal.log(&Passing { request_id: &id, status: "success", spend: 10, metadata: "{}", ..Passing::default() });
         }
         for _ in 0..5 {
             carry(store, &journal);

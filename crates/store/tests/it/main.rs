@@ -11,5 +11,6 @@ mod money;
 mod objects;
 mod opening;
 mod peers;
+mod schema;
 mod stores;
 mod vault;

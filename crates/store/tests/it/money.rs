@@ -5,7 +5,7 @@ use std::sync::Arc;
 use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Journal as _, Settlement};
 use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
 use switchboard_store::journal::{Durability, Journal};
-use switchboard_store::ledger::{Attempts, Correction, LogLine, Writer, correct, report, reprice, spends, verify};
+use switchboard_store::ledger::{Attempts, Correction, Passing, Writer, correct, report, reprice, spends, verify};
 use switchboard_store::{Store, micros};
 
 use crate::ledger::{futures, intend, settle};
@@ -39,14 +39,8 @@ fn a_period_is_reckoned_again_once() {
                 let attempt = AttemptId::mint(micros());
                 intend(journal, attempt, 1);
                 settle(journal, attempt, amount);
-                let line: LogLine = LogLine {
-                    request_id: attempt.to_string(),
-                    status: "success".into(),
-                    spend: amount,
-                    started_at: micros(),
-                    ..LogLine::default()
-                };
-                journal.log(&serde_json::to_vec(&line).expect("a line"));
+                let (id, times) = (attempt.to_string(), (micros(), micros()));
+                journal.log(&Passing { request_id: &id, status: "success", spend: amount, times, metadata: "{}", ..Passing::default() });
             }
         });
         let wanted = Attempts { from: micros() - 60_000_000, until: micros() + 60_000_000, ..Attempts::default() };

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::error;
 use super::write_request::write;
 use crate::chat::ChatRequest;
-use crate::dialect::{Profile, Written};
+use crate::half::{Profile, Written};
 use crate::json;
 use crate::problem::{Fault, Unsupported};
 

@@ -14,7 +14,7 @@
 //! | server tools' blocks, unknown blocks | [`Hosted`](crate::chat::Hosted) | as sent; another vendor's are left out, a loss |
 //! | `document`, `search_result` | [`PartBody::File`](crate::chat::PartBody) | PDF, plain text, URL or file; else refused |
 //! | `max_tokens` | `max_output_tokens` | required: the model's limit or 4096, approximated |
-//! | `thinking`, `output_config.effort` | [`Reasoning`](crate::chat::Reasoning) | by the model's [`Thinking`](crate::dialect::Thinking); effort ↔ budget approximated |
+//! | `thinking`, `output_config.effort` | [`Reasoning`](crate::chat::Reasoning) | by the model's [`Thinking`](crate::half::Thinking); effort ↔ budget approximated |
 //! | `output_config.format`, `output_format` | [`OutputFormat`](crate::chat::OutputFormat) | native, or a forced tool; JSON without a schema as an instruction |
 //! | `metadata.user_id` | `user` | other metadata is lost |
 //! | `temperature`, `top_p`, `top_k` | sampling | to 1 at most; none while thinking; one of the first two |
@@ -40,7 +40,7 @@ mod read_request;
 mod reply;
 mod schema;
 mod stop;
-mod thinking;
+pub(crate) mod thinking;
 mod usage;
 mod write_blocks;
 mod write_events;
@@ -55,9 +55,10 @@ use http::{HeaderMap, StatusCode};
 pub use count_tokens::{read_count_tokens_reply, write_count_tokens_reply, write_count_tokens_request};
 
 use crate::chat::ChatRequest;
-use crate::dialect::{Dialect, Flavor, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::dialect::{Dialect, Flavor};
 use crate::event::{EventReader, EventWriter};
 use crate::framing::Framing;
+use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
 

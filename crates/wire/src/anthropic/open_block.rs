@@ -1,15 +1,17 @@
 //! Blocks of a stream that have begun and not ended.
 
+use std::borrow::Cow;
+
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::HERE;
 use super::read_blocks::{hosted, read_block, read_citation};
-use super::read_events::ChunkDelta;
 use super::reply::is_input;
 use crate::chat::{PartBody, Thought};
-use crate::dialect::Memo;
 use crate::event::{BlockKind, Delta, Event};
 use crate::fields::Fields;
+use crate::half::Memo;
 use crate::json;
 use crate::problem::Malformed;
 use crate::seal::{ANTHROPIC, SealKind, Sealed};
@@ -34,6 +36,25 @@ pub(super) struct Pieces {
     input: String,
     texts: Vec<(String, String)>,
     values: Vec<(String, Box<RawValue>)>,
+}
+
+/// A delta of a block or of the message. Plain text takes this one pass; what else it holds is read from the payload again.
+#[derive(Deserialize)]
+pub(super) struct ChunkDelta<'a> {
+    #[serde(rename = "type", borrow, default)]
+    pub(super) kind: Cow<'a, str>,
+    #[serde(default)]
+    pub(super) text: String,
+    #[serde(default)]
+    pub(super) thinking: String,
+    #[serde(default)]
+    pub(super) partial_json: String,
+    #[serde(default)]
+    pub(super) signature: String,
+    #[serde(borrow)]
+    pub(super) citation: Option<&'a RawValue>,
+    pub(super) stop_reason: Option<String>,
+    pub(super) stop_sequence: Option<String>,
 }
 
 impl Open {

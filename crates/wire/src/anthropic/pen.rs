@@ -1,13 +1,15 @@
 //! What the request writer keeps at hand.
 
-use super::names::Names;
 use super::{BETA, HERE};
 use crate::chat::ChatRequest;
-use crate::dialect::Profile;
 use crate::extra::Extra;
+use crate::half::Profile;
 use crate::loss::Losses;
-use crate::problem::Unsupported;
+use crate::pen::{Names, Refusal, knob};
 use crate::seal::ANTHROPIC;
+
+/// The longest name the API takes.
+const LONGEST: usize = 128;
 
 /// The state of a request under way.
 pub(super) struct Pen<'a> {
@@ -23,8 +25,7 @@ pub(super) struct Pen<'a> {
     pub(super) betas: Vec<String>,
     /// The tool that stands for the JSON answer.
     pub(super) json_tool: Option<String>,
-    /// The first piece of content that cannot be sent.
-    pub(super) refused: Option<Unsupported>,
+    pub(super) refused: Refusal,
 }
 
 impl<'a> Pen<'a> {
@@ -34,23 +35,16 @@ impl<'a> Pen<'a> {
             native: request.extra.from() == Some(HERE),
             counting,
             losses: Losses::new(),
-            names: Names::new(request),
+            names: Names::new(request, LONGEST),
             betas: Vec::new(),
             json_tool: None,
-            refused: None,
+            refused: Refusal::new(HERE),
         }
     }
 
     /// Who makes the model.
     pub(super) fn vendor(&self) -> &str {
         self.profile.vendor.as_deref().unwrap_or(ANTHROPIC)
-    }
-
-    /// Refuses content; the first refusal is the one told.
-    pub(super) fn refuse(&mut self, field: &str, why: &str) {
-        if self.refused.is_none() {
-            self.refused = Some(Unsupported::new(field, HERE, why));
-        }
     }
 
     /// Opts into what the client opted into, as written.
@@ -72,10 +66,6 @@ impl<'a> Pen<'a> {
 
     /// Records the fields of another dialect as lost.
     pub(super) fn lose(&mut self, extra: &Extra) {
-        if extra.from() != Some(HERE) {
-            for (key, _) in extra.fields() {
-                self.losses.dropped(key.clone());
-            }
-        }
+        knob::lose_foreign(&mut self.losses, extra, HERE);
     }
 }

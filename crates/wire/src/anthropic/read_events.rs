@@ -8,12 +8,12 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::open_block::Open;
+use super::open_block::{ChunkDelta, Open};
 use super::usage::Counts;
 use super::{error, reply, stop};
 use crate::assemble::events_of;
-use crate::dialect::Memo;
 use crate::event::{Event, EventReader, Frame};
+use crate::half::Memo;
 use crate::json;
 use crate::problem::{Fault, Malformed};
 use crate::reply::Finish;
@@ -35,25 +35,6 @@ struct Chunk<'a> {
     error: Option<&'a RawValue>,
     /// Amazon's envelope: an event's payload in base64.
     bytes: Option<String>,
-}
-
-/// A delta of a block or of the message. Plain text takes this one pass; what else it holds is read from the payload again.
-#[derive(Deserialize)]
-pub(super) struct ChunkDelta<'a> {
-    #[serde(rename = "type", borrow, default)]
-    pub(super) kind: Cow<'a, str>,
-    #[serde(default)]
-    pub(super) text: String,
-    #[serde(default)]
-    pub(super) thinking: String,
-    #[serde(default)]
-    pub(super) partial_json: String,
-    #[serde(default)]
-    pub(super) signature: String,
-    #[serde(borrow)]
-    pub(super) citation: Option<&'a RawValue>,
-    stop_reason: Option<String>,
-    stop_sequence: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 use super::read_blocks::{read_content, take_cache};
 use super::{BETA, HERE};
 use crate::chat::{ChatRequest, Function, Hosted, JsonSchema, Message, OutputFormat, Reasoning, Role, Tool, ToolChoice};
-use crate::dialect::Head;
 use crate::extra::Extra;
 use crate::fields::Fields;
+use crate::half::Head;
 use crate::json;
 use crate::problem::Malformed;
 

@@ -2,12 +2,12 @@
 
 use super::HERE;
 use super::pen::Pen;
-use crate::chat::{ChatRequest, PartBody, Reasoning, Role, ToolChoice};
-use crate::dialect::{Profile, Thinking};
-use crate::loss::Why;
+use crate::chat::{ChatRequest, Message, PartBody, Reasoning, Role, Thought, ToolChoice};
+use crate::half::{Profile, Thinking};
+use crate::loss::{Losses, Why};
 
-/// The least budget the API takes.
-const LEAST: u64 = 1024;
+/// The least budget Claude takes.
+pub(crate) const LEAST: u64 = 1024;
 
 /// The limit that is sent where the client named none and the model's is not known: the API requires one.
 pub(super) const FLOOR: u64 = 4096;
@@ -51,7 +51,7 @@ pub(super) fn plan(pen: &mut Pen<'_>, request: &ChatRequest, forced: bool) -> Pl
         Some(reasoning) => translate(pen, reasoning),
         None => Plan::default(),
     };
-    if !pen.native && plan.thinks() && (forced || is_refused(&plan, request)) {
+    if !pen.native && plan.thinks() && (forced || forbids(&plan, request)) {
         plan.mode = None;
         pen.losses.add("reasoning", Why::Approximated);
     }
@@ -72,14 +72,11 @@ fn native(reasoning: &Reasoning) -> Plan {
 
 fn translate(pen: &mut Pen<'_>, reasoning: &Reasoning) -> Plan {
     let kind = pen.profile.thinking;
-    let effort = reasoning.effort.as_deref();
-    let off = reasoning.enabled == Some(false) || effort == Some("none") || reasoning.budget_tokens == Some(0);
-    if off {
+    if reasoning.is_off() {
         // Elsewhere silence means the same.
         return Plan { mode: (kind == Some(Thinking::Adaptive)).then_some(Mode::Disabled), ..Plan::default() };
     }
-    let wanted = reasoning.enabled == Some(true) || reasoning.adaptive || effort.is_some() || reasoning.budget_tokens.is_some();
-    if !wanted {
+    if !reasoning.is_wanted() {
         return Plan::default();
     }
     match kind {
@@ -93,26 +90,19 @@ fn translate(pen: &mut Pen<'_>, reasoning: &Reasoning) -> Plan {
             Plan { mode: Some(Mode::Adaptive(display)), effort: fit_effort(pen, reasoning), max_tokens: 0 }
         }
         Some(Thinking::Budget) | None => {
-            let budget = reasoning.budget_tokens.unwrap_or_else(|| {
-                pen.losses.add("reasoning.effort", Why::Approximated);
-                BUDGETS.iter().find(|(name, _)| Some(*name) == effort).map_or(2048, |(_, budget)| *budget)
-            });
-            if budget < LEAST {
-                pen.losses.add("reasoning.max_tokens", Why::Clamped);
-            }
-            Plan { mode: Some(Mode::Enabled(Some(budget.max(LEAST)), None)), ..Plan::default() }
+            let budget = budget_of(reasoning, &mut pen.losses);
+            Plan { mode: Some(Mode::Enabled(Some(budget), None)), ..Plan::default() }
         }
     }
 }
 
 /// The effort, or the one nearest to the budget, as far as the model knows it.
 fn fit_effort(pen: &mut Pen<'_>, reasoning: &Reasoning) -> Option<String> {
-    let from_budget = |budget: u64| BUDGETS.iter().rev().find(|(_, least)| budget >= *least).map_or("low", |(name, _)| *name);
     let wanted = match (&reasoning.effort, reasoning.budget_tokens) {
         (Some(effort), _) => effort.clone(),
         (None, Some(budget)) => {
             pen.losses.add("reasoning.max_tokens", Why::Approximated);
-            from_budget(budget).to_owned()
+            effort_of(budget).to_owned()
         }
         (None, None) => return None,
     };
@@ -130,24 +120,8 @@ fn fit_effort(pen: &mut Pen<'_>, reasoning: &Reasoning) -> Option<String> {
     below.chain(above).find(|(name, _)| known(pen.profile, name)).map(|(name, _)| (*name).to_owned())
 }
 
-/// Whether the API refuses to think in this conversation: under a forced call, before an answer that has begun, and, with a
-/// budget, amid calls whose thoughts are gone.
-fn is_refused(plan: &Plan, request: &ChatRequest) -> bool {
-    if matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Tool(_) | ToolChoice::Among(_, true))) {
-        return true;
-    }
-    let turns = || request.messages.iter().rev().filter(|message| message.role != Role::System);
-    if turns().next().is_some_and(|message| message.role == Role::Assistant) {
-        return true;
-    }
-    if !matches!(plan.mode, Some(Mode::Enabled(..))) {
-        return false;
-    }
-    let is_result = |body: &PartBody| matches!(body, PartBody::ToolResult(_));
-    let mut answered = turns().skip_while(|message| message.parts.iter().any(|part| is_result(&part.body)));
-    let amid = turns().next().is_some_and(|message| message.parts.iter().any(|part| is_result(&part.body)));
-    let is_sealed = |body: &PartBody| matches!(body, PartBody::Reasoning(thought) if thought.seal.is_some());
-    amid && answered.next().is_some_and(|message| !message.parts.first().is_some_and(|part| is_sealed(&part.body)))
+fn forbids(plan: &Plan, request: &ChatRequest) -> bool {
+    is_forbidden(request, matches!(plan.mode, Some(Mode::Enabled(..))), |thought| thought.seal.is_some())
 }
 
 /// The token limit, which is required and above the budget.
@@ -185,4 +159,45 @@ fn shrink(pen: &mut Pen<'_>, plan: &mut Plan) {
     } else {
         plan.mode = None;
     }
+}
+
+// === what Claude asks for wherever it runs ===
+
+/// The budget, or the one an effort stands for.
+pub(crate) fn budget_of(reasoning: &Reasoning, losses: &mut Losses) -> u64 {
+    let budget = reasoning.budget_tokens.unwrap_or_else(|| {
+        losses.add("reasoning.effort", Why::Approximated);
+        let effort = reasoning.effort.as_deref();
+        BUDGETS.iter().find(|(name, _)| Some(*name) == effort).map_or(2048, |(_, budget)| *budget)
+    });
+    if budget < LEAST {
+        losses.add("reasoning.max_tokens", Why::Clamped);
+    }
+    budget.max(LEAST)
+}
+
+/// The effort a budget stands for.
+pub(crate) fn effort_of(budget: u64) -> &'static str {
+    BUDGETS.iter().rev().find(|(_, least)| budget >= *least).map_or("low", |(name, _)| *name)
+}
+
+/// Whether Claude refuses to think in this conversation: under a forced call, before an answer that has begun, and, with a budget,
+/// amid calls whose thoughts are gone or sealed by others.
+pub(crate) fn is_forbidden(request: &ChatRequest, budgeted: bool, is_own: impl Fn(&Thought) -> bool) -> bool {
+    if matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Tool(_) | ToolChoice::Among(_, true))) {
+        return true;
+    }
+    let turns = || request.messages.iter().rev().filter(|message| message.role != Role::System);
+    if turns().next().is_some_and(|message| message.role == Role::Assistant) {
+        return true;
+    }
+    if !budgeted {
+        return false;
+    }
+    let holds_result = |message: &Message| message.parts.iter().any(|part| matches!(part.body, PartBody::ToolResult(_)));
+    let mut answered = turns().skip_while(|message| holds_result(message));
+    let amid = turns().next().is_some_and(holds_result);
+    let begins_sealed =
+        |message: &Message| matches!(message.parts.first().map(|part| &part.body), Some(PartBody::Reasoning(thought)) if is_own(thought));
+    amid && answered.next().is_some_and(|message| !begins_sealed(message))
 }

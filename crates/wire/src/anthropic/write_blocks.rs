@@ -194,16 +194,16 @@ fn write_part(out: &mut Array<'_>, pen: &mut Pen<'_>, part: &Part) {
                 source.write(out);
                 end(out);
             }),
-            None => pen.refuse("messages.content.image", "this image is neither of a known type nor at a web address"),
+            None => pen.refused.add("messages.content.image", "this image is neither of a known type nor at a web address"),
         },
         PartBody::File(media) => write_document(out, pen, part, media),
-        PartBody::Audio(_) => pen.refuse("messages.content.audio", "this provider takes no sound"),
-        PartBody::Video(_) => pen.refuse("messages.content.video", "this provider takes no moving pictures"),
+        PartBody::Audio(_) => pen.refused.add("messages.content.audio", "this provider takes no sound"),
+        PartBody::Video(_) => pen.refused.add("messages.content.video", "this provider takes no moving pictures"),
         PartBody::Reasoning(thought) => out.object(|out| write_thought(out, pen, thought)),
         PartBody::ToolCall(call) => out.object(|out| {
             out.field("type", "tool_use");
             out.field("id", &names::id(&call.id));
-            out.field("name", &pen.names.sent(&call.name));
+            out.field("name", &pen.names.tool(&call.name));
             out.raw("input", &input_of(call));
             end(out);
         }),
@@ -346,7 +346,7 @@ fn write_document(out: &mut Array<'_>, pen: &mut Pen<'_>, part: &Part, media: &M
     let kept = |key: &str| part.extra.of(HERE).iter().any(|(known, _)| known == key);
     let source = if kept("source") { None } else { document_source(pen, media) };
     if source.is_none() && !kept("source") {
-        pen.refuse("messages.content.file", "this provider takes documents as PDF or plain text, or at a web address");
+        pen.refused.add("messages.content.file", "this provider takes documents as PDF or plain text, or at a web address");
         return;
     }
     out.object(|out| {

@@ -6,16 +6,17 @@ use super::pen::Pen;
 use super::thinking::{Mode, Plan, plan};
 use super::{BETA, HERE, schema, write_blocks, write_tools};
 use crate::chat::{ChatRequest, JsonSchema, OutputFormat};
-use crate::dialect::{Memo, Profile, Written};
+use crate::half::{Memo, Profile, Written};
 use crate::json::{self, Object};
 use crate::loss::Why;
+use crate::pen::knob;
 use crate::problem::Unsupported;
 
 /// Writes a request for an answer or, `counting`, for a count of its tokens, which takes only what counts.
 pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) -> Result<Written, Unsupported> {
     let mut pen = Pen::new(request, profile, counting);
     pen.client_betas(request);
-    refuse_choices(&mut pen, request);
+    pen.refused.answers(request, "this provider does not tell the likelihood of tokens");
     choose_json_tool(&mut pen, request);
     let forced = pen.json_tool.is_some();
     let plan = plan(&mut pen, request, forced);
@@ -37,9 +38,7 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) ->
         write_extra(out, &mut pen, request);
     });
     let Pen { losses, names, betas, json_tool, refused, .. } = pen;
-    if let Some(refused) = refused {
-        return Err(refused);
-    }
+    refused.into_result()?;
     let headers = if betas.is_empty() { Vec::new() } else { vec![(BETA, betas.join(","))] };
     let memo = Memo { renamed: names.into_renamed(), json_tool, vendor: profile.vendor.clone(), stop: Vec::new() };
     Ok(Written { body: Bytes::from(body), headers, losses, memo })
@@ -48,20 +47,6 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) ->
 /// Whether the request holds that field as sent, which then is what is written.
 fn is_kept(request: &ChatRequest, key: &str) -> bool {
     request.extra.of(HERE).iter().any(|(known, _)| known == key)
-}
-
-/// Several answers and likelihoods are content the API cannot give.
-fn refuse_choices(pen: &mut Pen<'_>, request: &ChatRequest) {
-    let sampling = &request.sampling;
-    if sampling.n.is_some_and(|n| n > 1) {
-        pen.refuse("n", "this provider gives one answer to a request");
-    }
-    if sampling.logprobs == Some(true) || sampling.top_logprobs.is_some_and(|top| top > 0) {
-        pen.refuse("logprobs", "this provider does not tell the likelihood of tokens");
-    }
-    if request.modalities.iter().any(|modality| modality != "text") {
-        pen.refuse("modalities", "this provider answers in text alone");
-    }
 }
 
 /// Models that take no schema are made to call a tool that has it.
@@ -132,23 +117,12 @@ fn write_knobs(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, p
         Some(_) => pen.losses.dropped("service_tier"),
         None => {}
     }
-    if request.verbosity.is_some() {
-        pen.losses.dropped("verbosity");
-    }
-    if request.cache_key.is_some() {
-        pen.losses.dropped("prompt_cache_key");
-    }
-    if request.store == Some(true) {
-        pen.losses.dropped("store");
-    }
-    if !request.metadata.is_empty() {
-        pen.losses.dropped("metadata");
-    }
+    knob::lose_labels(&mut pen.losses, request, &["user", "service_tier"]);
 }
 
 fn write_sampling(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, plan: &Plan) {
     let sampling = &request.sampling;
-    lose_sampling(pen, request);
+    knob::lose_rare(&mut pen.losses, sampling);
     if pen.native {
         out.option("temperature", sampling.temperature.as_ref());
         out.option("top_p", sampling.top_p.as_ref());
@@ -186,40 +160,13 @@ fn write_sampling(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest
     }
 }
 
-/// Knobs the API has not; one that says what is so anyway is no loss.
-fn lose_sampling(pen: &mut Pen<'_>, request: &ChatRequest) {
-    let sampling = &request.sampling;
-    let knobs = [
-        ("min_p", &sampling.min_p, 0.0),
-        ("top_a", &sampling.top_a, 0.0),
-        ("frequency_penalty", &sampling.frequency_penalty, 0.0),
-        ("presence_penalty", &sampling.presence_penalty, 0.0),
-        ("repetition_penalty", &sampling.repetition_penalty, 1.0),
-    ];
-    for (name, value, neutral) in knobs {
-        if value.as_ref().is_some_and(|value| value.as_f64() != Some(neutral)) {
-            pen.losses.dropped(name);
-        }
-    }
-    if sampling.seed.is_some() {
-        pen.losses.dropped("seed");
-    }
-    if sampling.logit_bias.as_deref().is_some_and(|bias| bias.trim() != "{}") {
-        pen.losses.dropped("logit_bias");
-    }
-}
-
 fn write_stop(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     let all = &request.sampling.stop;
-    // The API refuses stop sequences of nothing but white space.
-    let mut stop: Vec<&String> = all.iter().filter(|text| pen.native || !text.trim().is_empty()).collect();
-    if stop.len() < all.len() {
-        pen.losses.dropped("stop");
-    }
-    if let Some(most) = pen.profile.max_stop.filter(|most| stop.len() > *most) {
-        stop.truncate(most);
-        pen.losses.add("stop", Why::Clamped);
-    }
+    // The API refuses stop sequences of nothing but white space; its own client's are the client's affair.
+    let stop: Vec<&String> = match pen.native {
+        true => knob::stops(&mut pen.losses, all, pen.profile.max_stop).iter().collect(),
+        false => knob::visible_stops(&mut pen.losses, all, pen.profile.max_stop),
+    };
     if !stop.is_empty() {
         out.field("stop_sequences", &stop);
     }

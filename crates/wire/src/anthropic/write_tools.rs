@@ -55,7 +55,7 @@ fn write_tool(out: &mut Array<'_>, pen: &mut Pen<'_>, tool: &Tool) {
     match tool {
         Tool::Function(function) => out.object(|out| write_function(out, pen, function)),
         Tool::Custom { name, .. } => {
-            pen.refuse("tools", &format!("`{name}` takes free text, and this provider's tools take JSON alone"));
+            pen.refused.add("tools", &format!("`{name}` takes free text, and this provider's tools take JSON alone"));
         }
         Tool::Hosted(hosted) if hosted.from == HERE => {
             if let Some((_, beta)) = BETAS.iter().find(|(start, _)| hosted.kind.starts_with(start)) {
@@ -68,13 +68,13 @@ fn write_tool(out: &mut Array<'_>, pen: &mut Pen<'_>, tool: &Tool) {
             out.object(|out| write_web_search(out, &hosted.raw));
         }
         Tool::Hosted(Hosted { kind, .. }) => {
-            pen.refuse("tools", &format!("`{kind}` is a tool that another provider runs"));
+            pen.refused.add("tools", &format!("`{kind}` is a tool that another provider runs"));
         }
     }
 }
 
 fn write_function(out: &mut Object<'_>, pen: &mut Pen<'_>, function: &Function) {
-    out.field("name", &pen.names.sent(&function.name));
+    out.field("name", &pen.names.tool(&function.name));
     out.option("description", function.description.as_ref());
     schema::write_input(out, function.parameters.as_deref());
     match function.strict {
@@ -158,7 +158,7 @@ fn write_choice(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, 
         };
         out.field("type", kind);
         if let ToolChoice::Tool(name) = choice {
-            out.field("name", &pen.names.sent(name));
+            out.field("name", &pen.names.tool(name));
         }
         if kind != "none" {
             out.option("disable_parallel_tool_use", serial.filter(|serial| *serial || pen.native));

@@ -10,7 +10,7 @@
 //! | `messages[]` | `messages`, neighbours of one role merged | a turn of the user's is put first where there is none |
 //! | `text` | `Text`, `Refusal` | blank text is not allowed and left out |
 //! | `image`, `video`, `audio`, `document` | media as base64 or in S3 | other URLs and file ids: refused |
-//! | `toolUse`, `toolResult` | calls and results; names and ids in the API's alphabet, see [`Memo::renamed`](crate::dialect::Memo) | free text as input is wrapped in an object |
+//! | `toolUse`, `toolResult` | calls and results; names and ids in the API's alphabet, see [`Memo::renamed`](crate::half::Memo) | free text as input is wrapped in an object |
 //! | `reasoningContent` | thoughts that the model's vendor sealed | others are left out: approximated |
 //! | `cachePoint` | `Part::cache`, `Function::cache` | dropped for models without prompt caches |
 //! | `inferenceConfig` | token limit, temperature, `top_p`, stop sequences | temperatures above 1 are clamped |
@@ -39,9 +39,10 @@ mod write_tools;
 use http::{HeaderMap, StatusCode};
 
 use crate::chat::{ChatRequest, Part};
-use crate::dialect::{Dialect, Memo, Outbound, Profile, Written};
+use crate::dialect::Dialect;
 use crate::event::EventReader;
 use crate::framing::Framing;
+use crate::half::{Memo, Outbound, Profile, Written};
 use crate::problem::{Fault, Unsupported};
 use crate::reply::ChatReply;
 use crate::seal;

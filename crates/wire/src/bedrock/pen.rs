@@ -5,11 +5,11 @@ use serde::Serialize;
 use super::HERE;
 use super::names::Names;
 use crate::chat::{CacheMark, ChatRequest};
-use crate::dialect::Profile;
 use crate::extra::Extra;
+use crate::half::Profile;
 use crate::json::{self, Object};
 use crate::loss::{Losses, Why};
-use crate::problem::Unsupported;
+use crate::pen::{Refusal, knob};
 
 /// Models that share the words in which Converse passes on what it has no words for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,7 @@ pub(super) struct Pen<'a> {
     pub(super) betas: Vec<String>,
     /// The tool that stands for the JSON answer.
     pub(super) json_tool: Option<String>,
-    /// The first piece of content that cannot be sent.
-    pub(super) refused: Option<Unsupported>,
+    pub(super) refused: Refusal,
 }
 
 impl<'a> Pen<'a> {
@@ -73,14 +72,7 @@ impl<'a> Pen<'a> {
             additional: Vec::new(),
             betas: Vec::new(),
             json_tool: None,
-            refused: None,
-        }
-    }
-
-    /// Refuses content; the first refusal is the one told.
-    pub(super) fn refuse(&mut self, field: &str, why: &str) {
-        if self.refused.is_none() {
-            self.refused = Some(Unsupported::new(field, HERE, why));
+            refused: Refusal::new(HERE),
         }
     }
 
@@ -111,11 +103,7 @@ impl<'a> Pen<'a> {
 
     /// Records the fields of another dialect as lost.
     pub(super) fn lose(&mut self, extra: &Extra) {
-        if extra.from() != Some(HERE) {
-            for (key, _) in extra.fields() {
-                self.losses.dropped(key.clone());
-            }
-        }
+        knob::lose_foreign(&mut self.losses, extra, HERE);
     }
 
     /// A cache point, where the model has caches: `tools` says whether it stands among tools.

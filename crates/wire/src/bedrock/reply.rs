@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 
 use super::{HERE, error, sealer};
 use crate::chat::{Citation, Hosted, Media, MediaSource, Part, PartBody, Thought, ToolCall};
-use crate::dialect::Memo;
 use crate::extra::Extra;
 use crate::fields::Fields;
+use crate::half::Memo;
 use crate::problem::{Fault, Malformed};
 use crate::reply::{ChatReply, Finish, Reason, Usage};
 use crate::seal::Sealed;

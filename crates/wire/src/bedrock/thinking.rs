@@ -1,15 +1,14 @@
 //! Whether and how much the model is told to think, in each family's own words.
 
 use super::pen::{Family, Pen};
-use crate::chat::{ChatRequest, PartBody, Reasoning, Role, ToolChoice};
-use crate::dialect::Thinking;
+use crate::anthropic::thinking::{LEAST, budget_of, effort_of, is_forbidden};
+use crate::chat::{ChatRequest, Reasoning};
+use crate::half::Thinking;
 use crate::loss::Why;
+use crate::seal::ANTHROPIC;
 
-/// The least budget Claude takes.
-const LEAST: u64 = 1024;
-
-/// Budgets by effort, lowest first.
-const BUDGETS: [(&str, u64); 6] = [("minimal", LEAST), ("low", 1024), ("medium", 2048), ("high", 4096), ("xhigh", 8192), ("max", 16384)];
+/// The efforts, lowest first.
+const EFFORTS: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
 
 /// What thinking means for the rest of the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,11 +22,10 @@ pub(super) struct Plan {
 /// Writes the thinking into the additional fields. `forced`: the answer must be a tool's call.
 pub(super) fn write(pen: &mut Pen<'_>, request: &ChatRequest, forced: bool) -> Plan {
     let Some(reasoning) = &request.reasoning else { return Plan::default() };
-    let effort = reasoning.effort.as_deref();
-    if reasoning.enabled == Some(false) || effort == Some("none") || reasoning.budget_tokens == Some(0) {
+    if reasoning.is_off() {
         return switch_off(pen);
     }
-    if !(reasoning.enabled == Some(true) || reasoning.adaptive || effort.is_some() || reasoning.budget_tokens.is_some()) {
+    if !reasoning.is_wanted() {
         return Plan::default();
     }
     if pen.profile.thinking == Some(Thinking::Never) {
@@ -70,7 +68,7 @@ fn claude(pen: &mut Pen<'_>, request: &ChatRequest, reasoning: &Reasoning, force
             pen.beta("effort-2025-11-24");
             Plan::default()
         }
-        _ if forced || is_refused(pen, request) => {
+        _ if forced || forbids(pen, request) => {
             pen.losses.add("reasoning", Why::Approximated);
             Plan::default()
         }
@@ -98,15 +96,7 @@ fn claude(pen: &mut Pen<'_>, request: &ChatRequest, reasoning: &Reasoning, force
 
 /// The budget, which must stay below the token limit.
 fn budget(pen: &mut Pen<'_>, request: &ChatRequest, reasoning: &Reasoning) -> Option<u64> {
-    let wanted = reasoning.budget_tokens.unwrap_or_else(|| {
-        pen.losses.add("reasoning.effort", Why::Approximated);
-        let effort = reasoning.effort.as_deref();
-        BUDGETS.iter().find(|(name, _)| Some(*name) == effort).map_or(2048, |(_, budget)| *budget)
-    });
-    if wanted < LEAST {
-        pen.losses.add("reasoning.max_tokens", Why::Clamped);
-    }
-    let wanted = wanted.max(LEAST);
+    let wanted = budget_of(reasoning, &mut pen.losses);
     match request.max_output_tokens {
         Some(limit) if limit <= LEAST => {
             pen.losses.add("reasoning", Why::Approximated);
@@ -137,40 +127,24 @@ fn fit_effort(pen: &mut Pen<'_>, reasoning: &Reasoning, usual: &[&'static str]) 
         (Some(effort), _) => effort,
         (None, Some(budget)) => {
             pen.losses.add("reasoning.max_tokens", Why::Approximated);
-            BUDGETS.iter().rev().find(|(_, least)| budget >= *least).map_or("low", |(name, _)| *name)
+            effort_of(budget)
         }
         (None, None) => "medium",
     };
     let efforts = pen.profile.efforts.as_ref();
     let knows = |name: &&str| efforts.map_or(usual.contains(name), |efforts| efforts.iter().any(|effort| effort == name));
-    let place = BUDGETS.iter().position(|(name, _)| *name == wanted);
-    if let Some((name, _)) = place.map(|place| BUDGETS[place]).filter(|(name, _)| knows(name)) {
+    let place = EFFORTS.iter().position(|name| *name == wanted);
+    if let Some(name) = place.map(|place| EFFORTS[place]).filter(knows) {
         return name;
     }
     pen.losses.add("reasoning.effort", Why::Clamped);
     let place = place.unwrap_or(2);
-    let nearest = BUDGETS[..place].iter().rev().chain(&BUDGETS[place..]).map(|(name, _)| *name).find(|name| knows(name));
+    let nearest = EFFORTS[..place].iter().rev().chain(&EFFORTS[place..]).copied().find(knows);
     nearest.unwrap_or("medium")
 }
 
-/// Whether Claude refuses to think in this conversation: under a forced call, before an answer that has begun, and, with a budget,
-/// amid calls whose thoughts are gone.
-fn is_refused(pen: &Pen<'_>, request: &ChatRequest) -> bool {
-    if matches!(request.tool_choice, Some(ToolChoice::Required | ToolChoice::Tool(_) | ToolChoice::Among(_, true))) {
-        return true;
-    }
-    let turns = || request.messages.iter().rev().filter(|message| message.role != Role::System);
-    if turns().next().is_some_and(|message| message.role == Role::Assistant) {
-        return true;
-    }
-    if pen.profile.thinking == Some(Thinking::Adaptive) {
-        return false;
-    }
-    let is_result = |body: &PartBody| matches!(body, PartBody::ToolResult(_));
-    let mut answered = turns().skip_while(|message| message.parts.iter().any(|part| is_result(&part.body)));
-    let amid = turns().next().is_some_and(|message| message.parts.iter().any(|part| is_result(&part.body)));
-    let own = super::sealer(Some("anthropic"));
-    let is_sealed =
-        |body: &PartBody| matches!(body, PartBody::Reasoning(thought) if thought.seal.as_ref().is_some_and(|seal| seal.vendor == own));
-    amid && answered.next().is_some_and(|message| !message.parts.first().is_some_and(|part| is_sealed(&part.body)))
+fn forbids(pen: &Pen<'_>, request: &ChatRequest) -> bool {
+    let own = super::sealer(Some(ANTHROPIC));
+    let budgeted = pen.profile.thinking != Some(Thinking::Adaptive);
+    is_forbidden(request, budgeted, |thought| thought.seal.as_ref().is_some_and(|seal| seal.vendor == own))
 }

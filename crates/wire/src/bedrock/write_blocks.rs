@@ -47,7 +47,7 @@ fn write_system_part(blocks: &mut Vec<Vec<u8>>, pen: &mut Pen<'_>, part: &Part, 
     match &part.body {
         PartBody::Text { text, .. } if text.trim().is_empty() => return,
         PartBody::Text { text, .. } => blocks.push(json::object(|out| out.field("text", text))),
-        _ => pen.refuse(at, "this provider takes only text as instructions"),
+        _ => pen.refused.add(at, "this provider takes only text as instructions"),
     }
     pen.lose(&part.extra);
     blocks.extend(part.cache.as_ref().and_then(|mark| pen.cache_point(mark, false)));
@@ -182,7 +182,7 @@ fn write_thought(pen: &mut Pen<'_>, thought: &Thought, at: &str) -> Option<Vec<u
 }
 
 fn write_call(pen: &mut Pen<'_>, call: &ToolCall, at: &str) -> Vec<u8> {
-    let name = pen.names.tool(&call.name).into_owned();
+    let name = pen.names.tools.tool(&call.name).into_owned();
     let text = call.arguments.trim();
     let is_object = text.starts_with('{') && serde_json::from_str::<&RawValue>(text).is_ok();
     if !is_object && !text.is_empty() {
@@ -210,7 +210,7 @@ fn write_result(pen: &mut Pen<'_>, result: &ToolResult, at: &str) -> Vec<u8> {
             PartBody::Text { text, .. } if text.trim().is_empty() => {}
             PartBody::Text { text, .. } => blocks.push(json::object(|out| out.field("text", text))),
             PartBody::Image(_) | PartBody::Video(_) | PartBody::File(_) => blocks.extend(write_part(pen, part, &field)),
-            _ => pen.refuse(&field, "this provider takes text, images, videos and documents as a tool's result"),
+            _ => pen.refused.add(&field, "this provider takes text, images, videos and documents as a tool's result"),
         }
     }
     json::object(|out| {

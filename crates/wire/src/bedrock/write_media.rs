@@ -54,7 +54,7 @@ impl Block {
 /// Writes a medium as a block, or refuses it.
 pub(super) fn write(pen: &mut Pen<'_>, block: Block, media: &Media, part: &Part, at: &str) -> Option<Vec<u8>> {
     let Some(format) = format_of(block, media) else {
-        pen.refuse(at, &format_refusal(block, media));
+        pen.refused.add(at, &format_refusal(block, media));
         return None;
     };
     let source = write_source(pen, block, media, at)?;
@@ -100,11 +100,11 @@ fn write_source(pen: &mut Pen<'_>, block: Block, media: &Media, at: &str) -> Opt
         MediaSource::Text(text) if block == Block::Document => json::object(|out| out.field("bytes", &STANDARD.encode(text))),
         MediaSource::Url(url) if is_s3(url) => json::object(|out| out.object("s3Location", |out| out.field("uri", url))),
         MediaSource::Url(_) => {
-            pen.refuse(at, NO_URLS);
+            pen.refused.add(at, NO_URLS);
             return None;
         }
         MediaSource::FileId(_) | MediaSource::Text(_) => {
-            pen.refuse(at, NO_FILE_STORE);
+            pen.refused.add(at, NO_FILE_STORE);
             return None;
         }
     };

@@ -7,10 +7,12 @@ use super::pen::{Family, Pen};
 use super::thinking::{self, Plan};
 use super::{HERE, write_blocks, write_tools};
 use crate::chat::{ChatRequest, Number, OutputFormat};
-use crate::dialect::{Dialect, Memo, Profile, Written};
+use crate::dialect::Dialect;
 use crate::fields::Fields;
+use crate::half::{Memo, Profile, Written};
 use crate::json::{self, Object};
 use crate::loss::Why;
+use crate::pen::knob;
 use crate::problem::Unsupported;
 use crate::seal::ANTHROPIC;
 
@@ -40,9 +42,9 @@ const BETAS: [&str; 12] = [
 /// Writes a request.
 pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let mut pen = Pen::new(request, profile);
-    refuse_answers(&mut pen, request);
+    pen.refused.answers(request, "this provider does not tell the likelihood of tokens");
     if matches!(request.output, OutputFormat::JsonSchema(_)) && profile.json_schema != Some(true) {
-        pen.json_tool = Some(pen.names.free("json_answer"));
+        pen.json_tool = Some(pen.names.tools.free("json_answer"));
         pen.losses.add("response_format", Why::Approximated);
     }
     let forced = pen.json_tool.is_some();
@@ -59,30 +61,14 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written,
     });
     let family = pen.family;
     let Pen { losses, names, json_tool, refused, .. } = pen;
-    if let Some(refused) = refused {
-        return Err(refused);
-    }
+    refused.into_result()?;
     let vendor = if family == Family::Claude { Some(ANTHROPIC.to_owned()) } else { profile.vendor.clone() };
-    let memo = Memo { renamed: names.into_renamed(), json_tool, vendor, stop: request.sampling.stop.clone() };
+    let memo = Memo { renamed: names.tools.into_renamed(), json_tool, vendor, stop: request.sampling.stop.clone() };
     Ok(Written { body: Bytes::from(body), headers: Vec::new(), losses, memo })
 }
 
-/// Several answers, likelihoods and sound are content the API cannot give.
-fn refuse_answers(pen: &mut Pen<'_>, request: &ChatRequest) {
-    let sampling = &request.sampling;
-    if sampling.n.is_some_and(|n| n > 1) {
-        pen.refuse("n", "this provider gives one answer to a request");
-    }
-    if sampling.logprobs == Some(true) || sampling.top_logprobs.is_some_and(|top| top > 0) {
-        pen.refuse("logprobs", "this provider does not tell the likelihood of tokens");
-    }
-    if request.modalities.iter().any(|modality| modality != "text") {
-        pen.refuse("modalities", "this provider answers in text alone");
-    }
-}
-
 fn write_inference(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, plan: Plan) {
-    lose_sampling(pen, request);
+    knob::lose_rare(&mut pen.losses, &request.sampling);
     let limit = request.max_output_tokens.filter(|_| !plan.unlimited);
     if limit.is_none() && request.max_output_tokens.is_some() {
         pen.losses.dropped("max_tokens");
@@ -91,7 +77,8 @@ fn write_inference(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatReques
     let temperature = temperature(pen, request, fixed);
     let top_p = top_p(pen, request, fixed, temperature.is_some());
     top_k(pen, request, fixed);
-    let stop = stop(pen, request);
+    // The API refuses stop sequences of nothing but white space.
+    let stop = knob::visible_stops(&mut pen.losses, &request.sampling.stop, pen.profile.max_stop);
     if limit.is_none() && temperature.is_none() && top_p.is_none() && stop.is_empty() {
         return;
     }
@@ -146,43 +133,6 @@ fn top_k(pen: &mut Pen<'_>, request: &ChatRequest, fixed: bool) {
     }
 }
 
-fn stop<'a>(pen: &mut Pen<'_>, request: &'a ChatRequest) -> Vec<&'a String> {
-    let all = &request.sampling.stop;
-    // The API refuses stop sequences of nothing but white space.
-    let mut stop: Vec<&String> = all.iter().filter(|text| !text.trim().is_empty()).collect();
-    if stop.len() < all.len() {
-        pen.losses.dropped("stop");
-    }
-    if let Some(most) = pen.profile.max_stop.filter(|most| stop.len() > *most) {
-        stop.truncate(most);
-        pen.losses.add("stop", Why::Clamped);
-    }
-    stop
-}
-
-/// Knobs the API has not; one that says what is so anyway is no loss.
-fn lose_sampling(pen: &mut Pen<'_>, request: &ChatRequest) {
-    let sampling = &request.sampling;
-    let knobs = [
-        ("min_p", &sampling.min_p, 0.0),
-        ("top_a", &sampling.top_a, 0.0),
-        ("frequency_penalty", &sampling.frequency_penalty, 0.0),
-        ("presence_penalty", &sampling.presence_penalty, 0.0),
-        ("repetition_penalty", &sampling.repetition_penalty, 1.0),
-    ];
-    for (name, value, neutral) in knobs {
-        if value.as_ref().is_some_and(|value| value.as_f64() != Some(neutral)) {
-            pen.losses.dropped(name);
-        }
-    }
-    if sampling.seed.is_some() {
-        pen.losses.dropped("seed");
-    }
-    if sampling.logit_bias.as_deref().is_some_and(|bias| bias.trim() != "{}") {
-        pen.losses.dropped("logit_bias");
-    }
-}
-
 fn write_output(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     let schema = match &request.output {
         OutputFormat::Text => return,
@@ -216,15 +166,7 @@ fn write_knobs(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     if !request.metadata.is_empty() && !sent("requestMetadata") {
         write_metadata(out, pen, &request.metadata);
     }
-    let lost = [
-        ("user", request.user.is_some()),
-        ("verbosity", request.verbosity.is_some()),
-        ("prompt_cache_key", request.cache_key.is_some()),
-        ("store", request.store == Some(true)),
-    ];
-    for (name, _) in lost.into_iter().filter(|(_, is_set)| *is_set) {
-        pen.losses.dropped(name);
-    }
+    knob::lose_labels(&mut pen.losses, request, &["metadata", "service_tier"]);
 }
 
 /// Labels, as far as the API's alphabet goes.
@@ -272,7 +214,7 @@ fn add_beta(pen: &mut Pen<'_>, name: &str) {
 }
 
 fn add_fields(pen: &mut Pen<'_>, value: &RawValue) {
-    let Ok(fields) = Fields::nested(value) else { return pen.refuse(ADDITIONAL, "it must be an object") };
+    let Ok(fields) = Fields::nested(value) else { return pen.refused.add(ADDITIONAL, "it must be an object") };
     for (key, value) in fields.rest(HERE).fields() {
         pen.add_raw(key, value.get().as_bytes().to_vec());
     }

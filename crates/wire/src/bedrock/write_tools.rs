@@ -32,7 +32,7 @@ pub(super) fn write(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatReque
         // The API refuses calls in the conversation without tools beside it.
         pen.losses.add("tools", Why::Approximated);
         for name in used {
-            let name = pen.names.tool(name).into_owned();
+            let name = pen.names.tools.tool(name).into_owned();
             specs.push(write_spec(&name, None, EMPTY, None));
         }
     }
@@ -82,7 +82,7 @@ fn offered(pen: &mut Pen<'_>, request: &ChatRequest, in_use: bool) -> Vec<Vec<u8
         match tool {
             Tool::Function(function) if is_among(request, &function.name) => write_function(&mut specs, pen, function),
             Tool::Function(_) => {}
-            Tool::Custom { .. } => pen.refuse(&format!("tools.{at}"), "this provider knows no tools that take free text"),
+            Tool::Custom { .. } => pen.refused.add(&format!("tools.{at}"), "this provider knows no tools that take free text"),
             Tool::Hosted(hosted) => write_hosted(&mut specs, pen, hosted, at),
         }
     }
@@ -98,7 +98,7 @@ fn is_among(request: &ChatRequest, name: &str) -> bool {
 
 fn write_function(specs: &mut Vec<Vec<u8>>, pen: &mut Pen<'_>, function: &Function) {
     pen.lose(&function.extra);
-    let name = pen.names.tool(&function.name).into_owned();
+    let name = pen.names.tools.tool(&function.name).into_owned();
     let schema = function.parameters.as_ref().map(|raw| raw.get().trim()).filter(|schema| !matches!(*schema, "null" | "{}"));
     let mut strict = function.strict.filter(|strict| *strict);
     if strict.is_some() && pen.profile.json_schema != Some(true) {
@@ -131,7 +131,7 @@ fn write_hosted(specs: &mut Vec<Vec<u8>>, pen: &mut Pen<'_>, hosted: &Hosted, at
         pen.beta(beta);
         add_claude_tool(pen, hosted.raw.get());
     } else {
-        pen.refuse(&format!("tools.{at}"), &format!("this provider does not run the tool `{}`", hosted.kind));
+        pen.refused.add(&format!("tools.{at}"), &format!("this provider does not run the tool `{}`", hosted.kind));
     }
 }
 
@@ -153,7 +153,7 @@ fn write_choice(pen: &mut Pen<'_>, request: &ChatRequest, only_json_tool: bool) 
     let choice = match (&pen.json_tool, &request.tool_choice) {
         (Some(name), _) if only_json_tool => tool(name),
         (_, Some(ToolChoice::Tool(name))) => {
-            let name = pen.names.tool(name).into_owned();
+            let name = pen.names.tools.tool(name).into_owned();
             tool(&name)
         }
         (Some(_), _) | (None, Some(ToolChoice::Required | ToolChoice::Among(_, true))) => any(),

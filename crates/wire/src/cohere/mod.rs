@@ -31,9 +31,10 @@ mod write_request;
 use http::{HeaderMap, StatusCode};
 
 use crate::chat::ChatRequest;
-use crate::dialect::{Dialect, Memo, Outbound, Profile, Written};
+use crate::dialect::Dialect;
 use crate::event::EventReader;
 use crate::framing::Framing;
+use crate::half::{Memo, Outbound, Profile, Written};
 use crate::problem::{Fault, Unsupported};
 use crate::reply::ChatReply;
 

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::error;
 use super::reply::{Call, arguments, finish, read_citations, read_usage};
-use crate::dialect::Memo;
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
+use crate::half::Memo;
 use crate::problem::{Fault, Malformed};
 
 /// Reads the stream's events.

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::{HERE, error};
 use crate::chat::{Citation, Part, PartBody, Thought, ToolCall};
-use crate::dialect::Memo;
 use crate::fields::Fields;
+use crate::half::Memo;
 use crate::problem::{Fault, Malformed};
 use crate::reply::{ChatReply, Finish, Reason, Usage};
 

@@ -4,24 +4,19 @@ use super::HERE;
 use crate::chat::{ChatRequest, Media, MediaSource, Message, Part, PartBody, Role, ToolCall, ToolResult};
 use crate::json::{Array, Object};
 use crate::loss::{Losses, Why};
-use crate::problem::Unsupported;
+use crate::pen::{Refusal, knob};
 
 /// What the request writer keeps at hand.
-#[derive(Default)]
 pub(super) struct Pen<'a> {
     pub(super) losses: Losses,
     /// Documents of plain text, which have a place of their own.
     pub(super) documents: Vec<&'a Media>,
-    /// The first piece of content that cannot be sent.
-    pub(super) refused: Option<Unsupported>,
+    pub(super) refused: Refusal,
 }
 
 impl Pen<'_> {
-    /// Refuses content; the first refusal is the one told.
-    pub(super) fn refuse(&mut self, field: &str, why: &str) {
-        if self.refused.is_none() {
-            self.refused = Some(Unsupported::new(field, HERE, why));
-        }
+    pub(super) fn new() -> Self {
+        Self { losses: Losses::new(), documents: Vec::new(), refused: Refusal::new(HERE) }
     }
 }
 
@@ -33,9 +28,7 @@ pub(super) fn write<'a>(out: &mut Object<'_>, pen: &mut Pen<'a>, request: &'a Ch
             if message.name.is_some() {
                 pen.losses.dropped(format!("messages.{at}.name"));
             }
-            if message.extra.from() != Some(HERE) {
-                message.extra.fields().iter().for_each(|(key, _)| pen.losses.dropped(key.clone()));
-            }
+            knob::lose_foreign(&mut pen.losses, &message.extra, HERE);
             let field = format!("messages.{at}.content");
             match message.role {
                 Role::System => write_turn(out, pen, "system", &message.parts.iter().collect::<Vec<_>>(), &field),
@@ -98,7 +91,7 @@ fn pieces<'a>(pen: &mut Pen<'a>, parts: &[&'a Part], field: &str) -> Vec<Piece<'
                 pen.documents.push(media);
             }
             PartBody::Hosted(_) | PartBody::Reasoning(_) => pen.losses.add(at, Why::Approximated),
-            _ => pen.refuse(&at, "this provider takes text, images and documents of plain text"),
+            _ => pen.refused.add(&at, "this provider takes text, images and documents of plain text"),
         }
     }
     pieces
@@ -180,7 +173,7 @@ fn write_result<'a>(out: &mut Array<'_>, pen: &mut Pen<'a>, result: &'a ToolResu
     for (index, part) in result.parts.iter().enumerate() {
         match &part.body {
             PartBody::Text { text, .. } => texts.push(Piece::Text(text)),
-            _ => pen.refuse(&format!("{field}.content.{index}"), "this provider takes only text as a tool's result"),
+            _ => pen.refused.add(&format!("{field}.content.{index}"), "this provider takes only text as a tool's result"),
         }
     }
     if texts.is_empty() {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::keys::Keys;
 use super::read_request::read_body;
 use crate::chat::ChatRequest;
-use crate::dialect::Head;
+use crate::half::Head;
 use crate::json;
 use crate::problem::Malformed;
 

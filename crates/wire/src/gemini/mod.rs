@@ -52,9 +52,10 @@ pub use count::{read_count_reply, read_count_request, write_count_reply, write_c
 use http::{HeaderMap, StatusCode};
 
 use crate::chat::{ChatRequest, Part};
-use crate::dialect::{Flavor, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::dialect::Flavor;
 use crate::event::{EventReader, EventWriter};
 use crate::framing::Framing;
+use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
 

@@ -11,8 +11,9 @@ use super::answer::{Answer, AnswerPart, Candidate, FunctionCall, PromptFeedback,
 use super::citation::{count_fetches, read_citations, read_grounding};
 use super::{error, token};
 use crate::chat::{Hosted, Media, MediaSource};
-use crate::dialect::{Dialect, Memo};
+use crate::dialect::Dialect;
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
+use crate::half::Memo;
 use crate::json;
 use crate::problem::{Fault, Malformed};
 use crate::reply::{Finish, Reason, Usage};

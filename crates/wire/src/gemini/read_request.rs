@@ -6,8 +6,9 @@ use super::keys::{Keys, items};
 use super::read_parts::Turns;
 use super::schema;
 use crate::chat::{ChatRequest, Function, Hosted, JsonSchema, OutputFormat, Reasoning, Tool, ToolChoice};
-use crate::dialect::{Dialect, Head};
+use crate::dialect::Dialect;
 use crate::extra::Extra;
+use crate::half::Head;
 use crate::problem::Malformed;
 
 /// Where the fields of `generationConfig` that the meaning does not know are kept in [`Extra`].

@@ -2,7 +2,8 @@
 
 use super::read_request::THINKING;
 use crate::chat::{ChatRequest, Reasoning};
-use crate::dialect::{Dialect, Profile, Thinking};
+use crate::dialect::Dialect;
+use crate::half::{Profile, Thinking};
 use crate::json::Object;
 use crate::loss::{Losses, Why};
 

@@ -30,9 +30,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::chat::{ChatRequest, Part, PartBody};
-use crate::dialect::{Dialect, Memo, Outbound, Profile, Written};
+use crate::dialect::Dialect;
 use crate::event::EventReader;
 use crate::framing::Framing;
+use crate::half::{Memo, Outbound, Profile, Written};
 use crate::problem::{Fault, Kind, Unsupported};
 use crate::reply::ChatReply;
 

@@ -6,22 +6,17 @@ use super::HERE;
 use crate::chat::{ChatRequest, MediaSource, Message, Part, PartBody, Role, ToolCall, ToolResult};
 use crate::json::{Array, Object};
 use crate::loss::{Losses, Why};
-use crate::problem::Unsupported;
+use crate::pen::{Refusal, knob};
 
 /// What the request writer keeps at hand.
-#[derive(Default)]
 pub(super) struct Pen {
     pub(super) losses: Losses,
-    /// The first piece of content that cannot be sent.
-    pub(super) refused: Option<Unsupported>,
+    pub(super) refused: Refusal,
 }
 
 impl Pen {
-    /// Refuses content; the first refusal is the one told.
-    pub(super) fn refuse(&mut self, field: &str, why: &str) {
-        if self.refused.is_none() {
-            self.refused = Some(Unsupported::new(field, HERE, why));
-        }
+    pub(super) fn new() -> Self {
+        Self { losses: Losses::new(), refused: Refusal::new(HERE) }
     }
 }
 
@@ -34,9 +29,7 @@ pub(super) fn write(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest) 
             if message.name.is_some() {
                 pen.losses.dropped(format!("messages.{at}.name"));
             }
-            if message.extra.from() != Some(HERE) {
-                message.extra.fields().iter().for_each(|(key, _)| pen.losses.dropped(key.clone()));
-            }
+            knob::lose_foreign(&mut pen.losses, &message.extra, HERE);
             let field = format!("messages.{at}.content");
             for (index, part) in message.parts.iter().enumerate() {
                 if let PartBody::ToolResult(result) = &part.body {
@@ -78,20 +71,20 @@ fn gather<'a>(pen: &mut Pen, parts: &[&'a Part], field: &str) -> Pieces<'a> {
             PartBody::Text { text, .. } | PartBody::Refusal(text) => pieces.texts.push(text),
             PartBody::Image(media) => match &media.source {
                 MediaSource::Base64(bytes) => pieces.images.push(bytes),
-                _ => pen.refuse(&at, "this provider takes images as base64, not from URLs or file stores"),
+                _ => pen.refused.add(&at, "this provider takes images as base64, not from URLs or file stores"),
             },
             PartBody::File(media) => match &media.source {
                 MediaSource::Text(text) => {
                     pen.losses.add(at, Why::Approximated);
                     pieces.texts.push(text);
                 }
-                _ => pen.refuse(&at, "this provider takes no documents"),
+                _ => pen.refused.add(&at, "this provider takes no documents"),
             },
             PartBody::Reasoning(thought) if thought.seal.is_none() => pieces.thoughts.push(&thought.text),
             PartBody::Reasoning(_) | PartBody::Hosted(_) => pen.losses.add(at, Why::Approximated),
             PartBody::ToolCall(call) => pieces.calls.push(call),
             PartBody::Audio(_) | PartBody::Video(_) | PartBody::ToolResult(_) => {
-                pen.refuse(&at, "this provider takes text and images");
+                pen.refused.add(&at, "this provider takes text and images");
             }
         }
     }

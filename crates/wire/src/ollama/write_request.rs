@@ -5,11 +5,12 @@ use serde_json::value::RawValue;
 
 use super::HERE;
 use super::write_messages::{self, Pen};
-use crate::chat::{ChatRequest, Function, OutputFormat, Tool, ToolChoice};
-use crate::dialect::{Memo, Profile, Thinking, Written};
+use crate::chat::{ChatRequest, OutputFormat, ToolChoice};
 use crate::fields::Fields;
+use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Object};
 use crate::loss::Why;
+use crate::pen::{function, knob};
 use crate::problem::Unsupported;
 
 /// The API's own fields, which a client of another dialect may add to its request.
@@ -43,8 +44,8 @@ const OPTIONS: [&str; 22] = [
 
 /// Writes a request.
 pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
-    let mut pen = Pen::default();
-    refuse_answers(&mut pen, request);
+    let mut pen = Pen::new();
+    pen.refused.answers(request, "the likelihoods this provider tells cannot be translated");
     let body = json::object(|out| {
         if !request.model.is_empty() {
             out.field("model", &request.model);
@@ -59,32 +60,17 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written,
         }
         write_think(out, &mut pen, request, profile);
         write_options(out, &mut pen, request, profile);
-        lose_knobs(&mut pen, request);
+        knob::lose_labels(&mut pen.losses, request, &[]);
         write_extra(out, &mut pen, request);
     });
-    if let Some(refused) = pen.refused {
-        return Err(refused);
-    }
+    pen.refused.into_result()?;
     let memo = Memo { vendor: profile.vendor.clone(), stop: request.sampling.stop.clone(), ..Memo::default() };
     Ok(Written { body: Bytes::from(body), headers: Vec::new(), losses: pen.losses, memo })
 }
 
-/// Several answers, likelihoods and sound are content the API cannot give.
-fn refuse_answers(pen: &mut Pen, request: &ChatRequest) {
-    let sampling = &request.sampling;
-    if sampling.n.is_some_and(|n| n > 1) {
-        pen.refuse("n", "this provider gives one answer to a request");
-    }
-    if sampling.logprobs == Some(true) || sampling.top_logprobs.is_some_and(|top| top > 0) {
-        pen.refuse("logprobs", "the likelihoods this provider tells cannot be translated");
-    }
-    if request.modalities.iter().any(|modality| modality != "text") {
-        pen.refuse("modalities", "this provider answers in text alone");
-    }
-}
-
 fn write_tools(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest) {
-    let functions = functions(pen, request);
+    let functions = function::offered(&mut pen.losses, &mut pen.refused, request, HERE);
+    knob::lose(&mut pen.losses, [("tools.strict", functions.iter().any(|function| function.strict == Some(true)))]);
     // Calls in the conversation need no tools beside it.
     if functions.is_empty() || request.tool_choice == Some(ToolChoice::None) {
         return;
@@ -97,49 +83,7 @@ fn write_tools(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest) {
     if request.parallel_tools == Some(false) {
         pen.losses.dropped("parallel_tool_calls");
     }
-    out.array("tools", |out| {
-        for function in functions {
-            out.object(|out| {
-                out.field("type", "function");
-                out.object("function", |out| {
-                    out.field("name", &function.name);
-                    out.option("description", function.description.as_ref());
-                    let schema = function.parameters.as_ref().map(|raw| raw.get()).filter(|schema| *schema != "null");
-                    out.raw("parameters", schema.unwrap_or(r#"{"type":"object","properties":{}}"#));
-                });
-            });
-        }
-    });
-}
-
-/// The tools to offer: all, or those that may be called, which the API cannot say otherwise.
-fn functions<'a>(pen: &mut Pen, request: &'a ChatRequest) -> Vec<&'a Function> {
-    let is_chosen = |name: &String| match &request.tool_choice {
-        Some(ToolChoice::Tool(chosen)) => name == chosen,
-        Some(ToolChoice::Among(chosen, _)) => chosen.contains(name),
-        Some(ToolChoice::Auto | ToolChoice::None | ToolChoice::Required) | None => true,
-    };
-    let mut functions = Vec::new();
-    for (at, tool) in request.tools.iter().enumerate() {
-        match tool {
-            Tool::Function(function) if is_chosen(&function.name) => functions.push(function),
-            Tool::Function(_) => pen.losses.add("tools", Why::Approximated),
-            Tool::Custom { .. } => pen.refuse(&format!("tools.{at}"), "this provider knows no tools that take free text"),
-            Tool::Hosted(hosted) => pen.refuse(&format!("tools.{at}"), &format!("this provider does not run the tool `{}`", hosted.kind)),
-        }
-    }
-    for function in &functions {
-        if function.strict == Some(true) {
-            pen.losses.dropped("tools.strict");
-        }
-        if function.cache.is_some() {
-            pen.losses.dropped("cache_control");
-        }
-        if function.extra.from() != Some(HERE) {
-            function.extra.fields().iter().for_each(|(key, _)| pen.losses.dropped(key.clone()));
-        }
-    }
-    functions
+    out.array("tools", |out| functions.iter().for_each(|function| function::write(out, function)));
 }
 
 fn write_think(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest, profile: &Profile) {
@@ -148,11 +92,10 @@ fn write_think(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest, profi
     }
     let Some(reasoning) = &request.reasoning else { return };
     let effort = reasoning.effort.as_deref();
-    if reasoning.enabled == Some(false) || effort == Some("none") || reasoning.budget_tokens == Some(0) {
+    if reasoning.is_off() {
         return out.field("think", &false);
     }
-    let wanted = reasoning.enabled == Some(true) || reasoning.adaptive || effort.is_some() || reasoning.budget_tokens.is_some();
-    if !wanted {
+    if !reasoning.is_wanted() {
         return;
     }
     // The API refuses to make a model think that cannot.
@@ -166,7 +109,7 @@ fn write_think(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest, profi
     // Levels are refused by models that only know on and off.
     let has_levels = match &profile.efforts {
         Some(efforts) => !efforts.is_empty(),
-        None => profile.thinking == Some(Thinking::Effort) || request.model.contains("gpt-oss"),
+        None => profile.thinking == Some(Thinking::Effort),
     };
     let level = match effort {
         "minimal" | "low" => "low",
@@ -201,11 +144,8 @@ fn write_options(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest, pro
     add("presence_penalty", number(&sampling.presence_penalty));
     add("repeat_penalty", number(&sampling.repetition_penalty));
     add("seed", number(&sampling.seed));
-    let most = profile.max_stop.unwrap_or(usize::MAX).min(sampling.stop.len());
-    if most < sampling.stop.len() {
-        pen.losses.add("stop", Why::Clamped);
-    }
-    if let Some(stop) = sampling.stop.get(..most).filter(|stop| !stop.is_empty()) {
+    let stop = knob::stops(&mut pen.losses, &sampling.stop, profile.max_stop);
+    if !stop.is_empty() {
         let mut value = Vec::new();
         json::write_value(&mut value, stop);
         add("stop", Some(value));
@@ -213,9 +153,7 @@ fn write_options(out: &mut Object<'_>, pen: &mut Pen, request: &ChatRequest, pro
     if sampling.top_a.is_some() {
         pen.losses.dropped("top_a");
     }
-    if sampling.logit_bias.as_deref().is_some_and(|bias| bias.trim() != "{}") {
-        pen.losses.dropped("logit_bias");
-    }
+    knob::lose(&mut pen.losses, [("logit_bias", knob::is_biased(sampling))]);
     add_options(pen, &mut options, request);
     if options.is_empty() {
         return;
@@ -239,23 +177,9 @@ fn add_options(pen: &mut Pen, options: &mut Vec<(String, Vec<u8>)>, request: &Ch
         } else if key == "options" {
             match Fields::nested(value) {
                 Ok(fields) => fields.rest(HERE).fields().iter().for_each(|(key, value)| set(key, value)),
-                Err(_) => pen.refuse("options", "it must be an object"),
+                Err(_) => pen.refused.add("options", "it must be an object"),
             }
         }
-    }
-}
-
-fn lose_knobs(pen: &mut Pen, request: &ChatRequest) {
-    let lost = [
-        ("user", request.user.is_some()),
-        ("verbosity", request.verbosity.is_some()),
-        ("prompt_cache_key", request.cache_key.is_some()),
-        ("store", request.store == Some(true)),
-        ("metadata", !request.metadata.is_empty()),
-        ("service_tier", request.service_tier.as_deref().is_some_and(|tier| !matches!(tier, "auto" | "default"))),
-    ];
-    for (name, _) in lost.into_iter().filter(|(_, is_set)| *is_set) {
-        pen.losses.dropped(name);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why an answer ended, in this format's words.
 
-use crate::dialect::Memo;
+use crate::half::Memo;
 use crate::reply::{Finish, Reason};
 
 /// Reads a finish reason. `calls`: whether the answer calls tools, which not every provider then says.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::finish::read_finish;
 use super::sweep::sweep;
-use crate::dialect::{Glance, Memo};
+use crate::half::{Glance, Memo};
 use crate::reply::Usage;
 
 /// Usage, finish reason and tier of an ordinary answer.
@@ -168,7 +168,7 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
     use super::super::OpenAiChat;
-    use crate::dialect::{Memo, Outbound};
+    use crate::half::{Memo, Outbound};
 
     const ORDINARY: &str = r#"{"id":"a","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant",
         "content":"hi","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":3,

@@ -72,11 +72,12 @@ pub(crate) mod write_request;
 use http::{HeaderMap, StatusCode};
 
 use crate::chat::{ChatRequest, Part, PartBody};
-use crate::dialect::{Flavor, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::dialect::Flavor;
 use crate::event::{EventReader, EventWriter};
 use crate::fields::Fields;
 use crate::frames::Frames;
 use crate::framing::Framing;
+use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::outline::{Edits, Outline};
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
@@ -154,7 +155,7 @@ impl Outbound for OpenAiChat {
         metering_edits(outline, body)
     }
 
-    fn glance(&self, body: &bytes::Bytes) -> Option<crate::dialect::Glance> {
+    fn glance(&self, body: &bytes::Bytes) -> Option<crate::half::Glance> {
         glance::glance(body)
     }
 

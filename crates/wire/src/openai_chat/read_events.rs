@@ -15,9 +15,9 @@ use super::text::{count, string, word};
 use super::usage::read_usage;
 use super::{citations, error, read_messages, reply};
 use crate::chat::{Citation, Media, MediaSource, Part, PartBody};
-use crate::dialect::Memo;
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
 use crate::fields::Fields;
+use crate::half::Memo;
 use crate::problem::{Fault, Malformed};
 use crate::seal::{GOOGLE, Sealed};
 

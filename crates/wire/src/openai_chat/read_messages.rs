@@ -5,10 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::read_request::read_cache;
 use super::text::{arguments, string, word};
 use super::{citations, media, reasoning};
-use crate::chat::{ChatRequest, Media, MediaSource, Message, Part, PartBody, Role, Thought, ToolCall, ToolResult};
+use crate::chat::{CacheMark, ChatRequest, Media, MediaSource, Message, Part, PartBody, Role, Thought, ToolCall, ToolResult};
 use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::fields::Fields;
@@ -452,4 +451,13 @@ pub(super) fn call_seal(raw: &RawValue) -> Option<Sealed> {
         (None, Some(google)) => call_seal(google),
         (None, None) => None,
     }
+}
+
+/// A `cache_control`, on a part, a message or a tool.
+pub(super) fn read_cache(fields: &mut Fields<'_>) -> Result<Option<CacheMark>, Malformed> {
+    #[derive(Deserialize)]
+    struct Mark {
+        ttl: Option<String>,
+    }
+    Ok(fields.take::<Mark>("cache_control")?.map(|mark| CacheMark { ttl: mark.ttl }))
 }

@@ -3,11 +3,12 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::read_messages::read_messages;
+use super::read_messages::{read_cache, read_messages};
 use crate::chat::{CacheMark, ChatRequest, Function, Hosted, JsonSchema, OutputFormat, Reasoning, Sampling, Tool, ToolChoice};
-use crate::dialect::{Dialect, Head};
+use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::fields::Fields;
+use crate::half::Head;
 use crate::problem::Malformed;
 
 const HERE: Dialect = Dialect::OpenAiChat;
@@ -261,15 +262,6 @@ fn read_function(raw: &RawValue, cache: Option<CacheMark>) -> Result<Function, M
         cache: cache.or(inner),
         extra: fields.rest(HERE),
     })
-}
-
-/// A `cache_control`, on a part, a message or a tool.
-pub(super) fn read_cache(fields: &mut Fields<'_>) -> Result<Option<CacheMark>, Malformed> {
-    #[derive(Deserialize)]
-    struct Mark {
-        ttl: Option<String>,
-    }
-    Ok(fields.take::<Mark>("cache_control")?.map(|mark| CacheMark { ttl: mark.ttl }))
 }
 
 fn read_choice(raw: &RawValue) -> Result<ToolChoice, Malformed> {

@@ -279,7 +279,7 @@ mod tests {
 
     use super::super::OpenAiChat;
     use super::{special, sweep};
-    use crate::dialect::{Memo, Outbound};
+    use crate::half::{Memo, Outbound};
 
     const ANSWER: &str = r#"{"id":"a","object":"chat.completion","created":1764000000,"model":"m","choices":[{"index":0,"message":{"role":
         "assistant","content":"h\u00e9 \ud83d\ude00 \"x\"\n","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":

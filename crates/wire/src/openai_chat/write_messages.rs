@@ -2,7 +2,8 @@
 
 use super::{citations, media, reasoning};
 use crate::chat::{CacheMark, ChatRequest, Media, MediaSource, Message, Part, PartBody, Role, Thought, ToolCall, ToolResult};
-use crate::dialect::{Dialect, Profile};
+use crate::dialect::Dialect;
+use crate::half::Profile;
 use crate::json::{self, Object};
 use crate::loss::{Losses, Why};
 use crate::problem::Unsupported;

@@ -4,10 +4,12 @@ use bytes::Bytes;
 
 use super::write_messages::write_messages;
 use crate::chat::{ChatRequest, Function, OutputFormat, Reasoning, Tool, ToolChoice};
-use crate::dialect::{Dialect, Memo, Profile, Thinking, Written};
+use crate::dialect::Dialect;
 use crate::fields::Fields;
+use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Array, Object};
 use crate::loss::{Losses, Why};
+use crate::pen::effort;
 use crate::problem::Unsupported;
 
 const HERE: Dialect = Dialect::OpenAiChat;
@@ -107,19 +109,6 @@ fn write_limit(object: &mut Object<'_>, request: &ChatRequest, profile: &Profile
     object.option(if newer { "max_completion_tokens" } else { "max_tokens" }, request.max_output_tokens);
 }
 
-const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
-
-/// The nearest effort the model knows; of two equally near, the smaller.
-fn nearest_effort(wanted: &str, known: &[String]) -> Option<String> {
-    let place = |effort: &str| EFFORTS.iter().position(|name| *name == effort);
-    let at = place(wanted)?;
-    known
-        .iter()
-        .filter_map(|effort| Some((place(effort)?, effort)))
-        .min_by_key(|(found, _)| (found.abs_diff(at), *found))
-        .map(|(_, effort)| effort.clone())
-}
-
 /// The effort a budget stands for.
 fn effort_of_budget(tokens: u64) -> &'static str {
     match tokens {
@@ -153,9 +142,9 @@ fn known_effort(wanted: Option<&str>, profile: &Profile, losses: &mut Losses) ->
     let wanted = wanted?;
     match &profile.efforts {
         Some(known) if !known.iter().any(|effort| effort == wanted) => {
-            let nearest = nearest_effort(wanted, known);
+            let nearest = effort::nearest(wanted, known);
             losses.add("reasoning_effort", if nearest.is_some() { Why::Clamped } else { Why::NoEquivalent });
-            nearest
+            nearest.map(str::to_owned)
         }
         _ => Some(wanted.to_owned()),
     }

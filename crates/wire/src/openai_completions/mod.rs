@@ -22,12 +22,13 @@ use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 
 use crate::chat::{ChatRequest, Message, Part, PartBody, Role};
-use crate::dialect::{Dialect, Flavor, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::dialect::{Dialect, Flavor};
 use crate::event::{EventReader, EventWriter};
 use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::frames::Frames;
 use crate::framing::Framing;
+use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::json;
 use crate::loss::Losses;
 use crate::openai_chat::read_request::{read_knobs, read_model, read_stop};

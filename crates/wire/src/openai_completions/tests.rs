@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::OpenAiCompletions;
 use crate::assemble::events_of;
 use crate::chat::{Part, PartBody};
-use crate::dialect::{Head, Inbound, Memo, Outbound, Profile, Stamp};
+use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp};
 use crate::openai_chat::tests::support::{all_events, assembled, exchanges, written};
 use crate::reply::{ChatReply, Finish, Reason, Usage};
 

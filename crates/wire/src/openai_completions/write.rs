@@ -3,8 +3,9 @@
 use bytes::BytesMut;
 
 use crate::chat::PartBody;
-use crate::dialect::{Dialect, Flavor, Stamp};
+use crate::dialect::{Dialect, Flavor};
 use crate::event::{BlockKind, Delta, Event, EventWriter};
+use crate::half::Stamp;
 use crate::json::{self, Object};
 use crate::openai_chat::finish::write_finish;
 use crate::openai_chat::usage::write_usage;

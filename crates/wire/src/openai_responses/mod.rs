@@ -54,9 +54,10 @@ mod tests;
 use http::{HeaderMap, StatusCode};
 
 use crate::chat::{ChatRequest, Part, PartBody};
-use crate::dialect::{Dialect, Flavor, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::dialect::{Dialect, Flavor};
 use crate::event::{EventReader, EventWriter};
 use crate::framing::Framing;
+use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::openai_chat;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;

@@ -14,8 +14,8 @@ use super::reply::{Seen, read_finish, read_time};
 use super::stream_event::{Answer, Wire, is_delta, read_answer, text_of};
 use super::usage::{read_searches, read_usage};
 use crate::chat::{Part, PartBody};
-use crate::dialect::Memo;
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
+use crate::half::Memo;
 use crate::problem::{Fault, Malformed};
 use crate::seal::OPENAI;
 

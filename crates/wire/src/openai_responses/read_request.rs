@@ -8,9 +8,10 @@ use super::items::{OF_MESSAGE, kind_of, mark, quoted, read_item};
 use crate::chat::{
     ChatRequest, Function, Hosted, JsonSchema, Message, OutputFormat, Part, PartBody, Reasoning, Role, Tool, ToolChoice, ToolResult,
 };
-use crate::dialect::{Dialect, Head};
+use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::fields::Fields;
+use crate::half::Head;
 use crate::json;
 use crate::problem::{Malformed, Unsupported};
 use crate::seal::{OPENAI, Sealed};

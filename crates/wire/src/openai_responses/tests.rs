@@ -7,10 +7,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::assemble::Assembly;
-use crate::dialect::{Dialect, Head, Memo, Profile, Stamp};
+use crate::dialect::Dialect;
 use crate::event::{Event, EventReader};
 use crate::framing::Framing;
 use crate::grammar::Grammar;
+use crate::half::{Head, Memo, Profile, Stamp};
 use crate::problem::Fault;
 use crate::relay::{Output, Relay};
 use crate::reply::ChatReply;

@@ -8,19 +8,17 @@ use super::items::OF_MESSAGE;
 use super::write_content::unsupported;
 use super::write_input::write_input;
 use crate::chat::{ChatRequest, Function, OutputFormat, Part, PartBody, Reasoning, Tool, ToolChoice};
-use crate::dialect::{Memo, Profile, Thinking, Written};
 use crate::extra::Extra;
 use crate::fields::Fields;
+use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Array, Object};
 use crate::loss::{Losses, Why};
+use crate::pen::effort;
 use crate::problem::Unsupported;
 use crate::seal::OPENAI;
 
 /// The smallest limit the API takes.
 const MIN_OUTPUT_TOKENS: u64 = 16;
-
-/// The efforts, from none to most.
-const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
 /// Writes a request.
 pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
@@ -209,11 +207,11 @@ fn of_budget(budget: u64) -> &'static str {
 /// The nearest effort that the model knows.
 fn clamp(effort: String, profile: &Profile, losses: &mut Losses) -> String {
     let Some(known) = profile.efforts.as_ref().filter(|known| !known.is_empty() && !known.contains(&effort)) else { return effort };
-    let rank = |name: &str| EFFORTS.iter().position(|known| *known == name);
-    let Some(wanted) = rank(&effort) else { return effort };
-    let nearest = known.iter().filter_map(|name| rank(name)).min_by_key(|at| at.abs_diff(wanted));
+    if !effort::is_known(&effort) {
+        return effort;
+    }
     losses.add("reasoning.effort", Why::Clamped);
-    nearest.map_or(effort, |at| EFFORTS[at].to_owned())
+    effort::nearest(&effort, known).map_or(effort, str::to_owned)
 }
 
 fn write_reasoning(object: &mut Object<'_>, knobs: Option<&Knobs>, extra: &Extra) {

@@ -10,6 +10,15 @@ use super::{Entry, MAX_DEPTH, Outline, Span};
 use crate::frames::Frames;
 use crate::problem::Malformed;
 
+/// A key as readers take it to whom case does not matter, such as everything that Go's `encoding/json` reads.
+fn folded(key: &str) -> impl Iterator<Item = char> {
+    key.chars().map(|letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        letter => letter.to_ascii_lowercase(),
+    })
+}
+
 /// The names of keys that most requests and answers have, so that they need not be copied.
 fn everyday(key: &[u8]) -> Option<&'static str> {
     Some(match key {
@@ -178,9 +187,15 @@ impl<'a> Scanner<'a> {
             self.at += 1;
             return Ok(outline);
         }
+        let mut ascii = true;
         loop {
             let entry = self.entry()?;
-            if outline.get(&entry.key).is_some() {
+            ascii &= entry.key.is_ascii();
+            let twice = match ascii {
+                true => outline.entries.iter().any(|known| known.key.eq_ignore_ascii_case(&entry.key)),
+                false => outline.entries.iter().any(|known| folded(&known.key).eq(folded(&entry.key))),
+            };
+            if twice {
                 return Err(Malformed::field(&entry.key, "the key is there twice"));
             }
             outline.entries.push(entry);

@@ -118,3 +118,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_in_two_spellings_is_there_twice() {
+    for other in ["model", "Model", "MODEL", "mod\\u0065l", "\\u004dodel"] {
+        let body = format!("{{\"model\":\"a\",\"x\":1,\"{other}\":\"b\"}}");
+        assert!(Outline::scan(&frames(&body, 7)).is_err(), "{body}");
+    }
+    for (one, other) in [("max_tokens", "max_to\u{212a}ens"), ("stop", "\u{17f}top"), ("\u{17f}top", "Stop")] {
+        let body = format!("{{\"{one}\":1,\"{other}\":2}}");
+        assert!(Outline::scan(&frames(&body, 1000)).is_err(), "{body}");
+    }
+    assert!(Outline::scan(&frames(r#"{"model":"a","models":["b"],"mode":1,"é":2,"É":3}"#, 5)).is_ok());
+}

@@ -7,14 +7,16 @@
 //! |---|---|---|
 //! | path | model `owner/name`; a community model `owner/name:version` is asked for by `version` in the body | |
 //! | `input.prompt` | the turns; one user's turn is its text, more are labelled `User:`, `Assistant:`, `System:` and end in `Assistant:` | `messages`: approximated |
-//! | `input.system_prompt` (Gemini: `system_instruction`) | what stands before the conversation | |
-//! | `input.image` (OpenAI: `image_input[]`, Gemini: `images[]`) | images, as URL or data URI | a second one where there is one place: refused |
-//! | `input.max_tokens`, `max_new_tokens`, `max_completion_tokens`, `max_output_tokens` | token limit, by the model's family | |
+//! | `input.system_prompt` or its like | what stands before the conversation | |
+//! | `input.image` or its like, which may be a list | images, as URL or data URI | a second one where there is one place: refused |
+//! | `input.max_tokens` or its like | token limit | |
 //! | `input.stop_sequences` | stop sequences, joined by commas | one that holds a comma: left out |
-//! | other `input` | `sampling`; for some families reasoning and verbosity | what the family's schema lacks: dropped |
+//! | other `input` | `sampling`; of some models reasoning and verbosity | what the model's schema lacks: dropped |
 //! | a client's `input` | goes into `input` as it is and wins | |
 //! | `output` | text, whole or in pieces | |
 //! | `metrics` | `Usage` | |
+//!
+//! What a model calls its inputs is in its [`Profile`], from the provider's row; where it is not, the usual names are.
 //!
 //! Tools, other media and JSON answers have no place here and are refused. Thoughts are left out. A provider waits at most a minute
 //! (`Prefer: wait`); what is not finished then is a failure, for nothing here may wait longer. Nothing streams.
@@ -28,9 +30,10 @@ mod tests;
 use http::{HeaderMap, StatusCode};
 
 use crate::chat::ChatRequest;
-use crate::dialect::{Dialect, Memo, Outbound, Profile, Written};
+use crate::dialect::Dialect;
 use crate::event::{Event, EventReader, Frame};
 use crate::framing::Framing;
+use crate::half::{Memo, Outbound, Profile, Written};
 use crate::problem::{Fault, Malformed, Unsupported};
 use crate::reply::ChatReply;
 

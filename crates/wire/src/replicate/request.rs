@@ -1,4 +1,4 @@
-//! A request as this API expects it: one prompt, and knobs by the names of the model's family.
+//! A request as this API expects it: one prompt, and knobs by the names the model gives them.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -6,68 +6,16 @@ use serde_json::value::RawValue;
 
 use super::HERE;
 use crate::chat::{ChatRequest, Media, MediaSource, OutputFormat, Part, PartBody, Role, ToolChoice};
-use crate::dialect::{Memo, Profile, Written};
 use crate::fields::Fields;
+use crate::half::{Inputs, Memo, Profile, Written};
 use crate::json;
 use crate::loss::{Losses, Why};
+use crate::pen::{Refusal, knob};
 use crate::problem::Unsupported;
-
-/// Models that share the names of their inputs.
-struct Family {
-    limit: &'static str,
-    system: &'static str,
-    image: &'static str,
-    /// Whether `image` is a list.
-    lists_images: bool,
-    /// The knobs of its schema, where one schema holds for the family.
-    knobs: Option<&'static [&'static str]>,
-    effort: Option<&'static str>,
-    budget: Option<&'static str>,
-}
-
-/// What most language models here call their inputs.
-const USUAL: Family =
-    Family { limit: "max_tokens", system: "system_prompt", image: "image", lists_images: false, knobs: None, effort: None, budget: None };
 
 /// Inputs of models that a client may name as it would name them here.
 const OWN: [&str; 7] =
     ["max_new_tokens", "min_new_tokens", "min_tokens", "prompt_template", "length_penalty", "dynamic_thinking", "max_image_resolution"];
-
-impl Family {
-    fn of(model: &str) -> Self {
-        let (owner, name) = model.split_once('/').unwrap_or(("", model));
-        let of_owner = |asked: &str, start: &str| owner == asked && name.starts_with(start);
-        match () {
-            // Its open models are served like anyone's.
-            () if owner == "openai" && !name.starts_with("gpt-oss") => Self {
-                limit: "max_completion_tokens",
-                image: "image_input",
-                lists_images: true,
-                knobs: Some(&["temperature", "top_p", "frequency_penalty", "presence_penalty", "verbosity"]),
-                effort: Some("reasoning_effort"),
-                ..USUAL
-            },
-            () if of_owner("google", "gemini") => Self {
-                limit: "max_output_tokens",
-                system: "system_instruction",
-                image: "images",
-                lists_images: true,
-                knobs: Some(&["temperature", "top_p"]),
-                budget: Some("thinking_budget"),
-                ..USUAL
-            },
-            // Older containers, and those of the community.
-            () if version(model).is_some() || of_owner("meta", "llama-2") || owner == "mistralai" => {
-                Self { limit: "max_new_tokens", ..USUAL }
-            }
-            () => USUAL,
-        }
-    }
-
-    fn knows(&self, knob: &str) -> bool {
-        self.knobs.is_none_or(|knobs| knobs.contains(&knob))
-    }
-}
 
 /// The version in `owner/name:version`.
 pub(super) fn version(model: &str) -> Option<&str> {
@@ -75,23 +23,17 @@ pub(super) fn version(model: &str) -> Option<&str> {
 }
 
 /// A request under way.
-struct Pen {
-    family: Family,
+struct Pen<'a> {
+    /// What the model calls its inputs.
+    names: &'a Inputs,
     /// The inputs, values as JSON text.
     input: Vec<(String, Vec<u8>)>,
     images: Vec<String>,
     losses: Losses,
-    /// The first piece of content that cannot be sent.
-    refused: Option<Unsupported>,
+    refused: Refusal,
 }
 
-impl Pen {
-    fn refuse(&mut self, field: &str, why: &str) {
-        if self.refused.is_none() {
-            self.refused = Some(Unsupported::new(field, HERE, why));
-        }
-    }
-
+impl Pen<'_> {
     fn set<T: Serialize + ?Sized>(&mut self, key: &str, value: &T) {
         let mut json = Vec::new();
         json::write_value(&mut json, value);
@@ -99,10 +41,10 @@ impl Pen {
         self.input.push((key.to_owned(), json));
     }
 
-    /// A knob, where the family's schema has it.
+    /// A knob, where the model's schema has it.
     fn knob<T: Serialize>(&mut self, key: &'static str, value: Option<&T>) {
         match value {
-            Some(value) if self.family.knows(key) => self.set(key, value),
+            Some(value) if self.names.knows(key) => self.set(key, value),
             Some(_) => self.losses.dropped(key),
             None => {}
         }
@@ -112,15 +54,15 @@ impl Pen {
 /// Writes a request.
 pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let model = profile.model.as_deref().unwrap_or(&request.model);
-    let mut pen = Pen { family: Family::of(model), input: Vec::new(), images: Vec::new(), losses: Losses::new(), refused: None };
+    let usual = Inputs::default();
+    let names = profile.inputs.as_deref().unwrap_or(&usual);
+    let mut pen = Pen { names, input: Vec::new(), images: Vec::new(), losses: Losses::new(), refused: Refusal::new(HERE) };
     refuse_forms(&mut pen, request);
     write_turns(&mut pen, request);
     write_images(&mut pen);
     write_knobs(&mut pen, request, profile);
     write_extra(&mut pen, request);
-    if let Some(refused) = pen.refused {
-        return Err(refused);
-    }
+    pen.refused.into_result()?;
     let body = json::object(|out| {
         out.option("version", version(model));
         out.object("input", |out| {
@@ -134,30 +76,21 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written,
 }
 
 /// What the answer cannot be or hold.
-fn refuse_forms(pen: &mut Pen, request: &ChatRequest) {
-    let sampling = &request.sampling;
+fn refuse_forms(pen: &mut Pen<'_>, request: &ChatRequest) {
     if !request.tools.is_empty() && request.tool_choice != Some(ToolChoice::None) {
-        pen.refuse("tools", "this provider's models take a prompt and know no tools");
+        pen.refused.add("tools", "this provider's models take a prompt and know no tools");
     }
     if !matches!(request.output, OutputFormat::Text) {
-        pen.refuse("response_format", "this provider does not hold its models to JSON");
+        pen.refused.add("response_format", "this provider does not hold its models to JSON");
     }
-    if sampling.n.is_some_and(|n| n > 1) {
-        pen.refuse("n", "this provider gives one answer to a request");
-    }
-    if sampling.logprobs == Some(true) || sampling.top_logprobs.is_some_and(|top| top > 0) {
-        pen.refuse("logprobs", "this provider does not tell likelihoods");
-    }
-    if request.modalities.iter().any(|modality| modality != "text") {
-        pen.refuse("modalities", "this provider answers in text alone");
-    }
+    pen.refused.answers(request, "this provider does not tell likelihoods");
 }
 
 /// The conversation as one prompt.
-fn write_turns(pen: &mut Pen, request: &ChatRequest) {
+fn write_turns(pen: &mut Pen<'_>, request: &ChatRequest) {
     let system: Vec<String> = text_of(pen, &request.system, "system").into_iter().collect();
     if !system.is_empty() {
-        let key = pen.family.system;
+        let key = &pen.names.system;
         pen.set(key, &system.concat());
     }
     let mut turns: Vec<(Role, String)> = Vec::new();
@@ -203,7 +136,7 @@ fn write_turns(pen: &mut Pen, request: &ChatRequest) {
 }
 
 /// The text of a turn; `None` where it has none. Its images are put aside.
-fn text_of(pen: &mut Pen, parts: &[Part], field: &str) -> Option<String> {
+fn text_of(pen: &mut Pen<'_>, parts: &[Part], field: &str) -> Option<String> {
     let mut texts: Vec<&str> = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let at = format!("{field}.{index}");
@@ -219,17 +152,17 @@ fn text_of(pen: &mut Pen, parts: &[Part], field: &str) -> Option<String> {
             }
             PartBody::Reasoning(_) | PartBody::Hosted(_) => pen.losses.add(at, Why::Approximated),
             PartBody::ToolCall(_) | PartBody::ToolResult(_) => {
-                pen.refuse(&at, "this provider's models take a prompt, which cannot hold calls of tools");
+                pen.refused.add(&at, "this provider's models take a prompt, which cannot hold calls of tools");
             }
-            PartBody::Audio(_) | PartBody::Video(_) | PartBody::File(_) => pen.refuse(&at, "this provider takes text and images"),
+            PartBody::Audio(_) | PartBody::Video(_) | PartBody::File(_) => pen.refused.add(&at, "this provider takes text and images"),
         }
     }
     (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
-fn put_aside(pen: &mut Pen, media: &Media, at: &str) {
-    if !pen.family.lists_images && !pen.images.is_empty() {
-        return pen.refuse(at, "this model takes one image");
+fn put_aside(pen: &mut Pen<'_>, media: &Media, at: &str) {
+    if !pen.names.lists_images && !pen.images.is_empty() {
+        return pen.refused.add(at, "this model takes one image");
     }
     match &media.source {
         MediaSource::Url(url) if url.starts_with("https://") || url.starts_with("http://") => pen.images.push(url.clone()),
@@ -237,26 +170,26 @@ fn put_aside(pen: &mut Pen, media: &Media, at: &str) {
             let media_type = media.media_type.as_deref().unwrap_or("application/octet-stream");
             pen.images.push(format!("data:{media_type};base64,{bytes}"));
         }
-        _ => pen.refuse(at, "this provider takes images from URLs or as base64"),
+        _ => pen.refused.add(at, "this provider takes images from URLs or as base64"),
     }
     if media.detail.is_some() {
         pen.losses.dropped("detail");
     }
 }
 
-fn write_images(pen: &mut Pen) {
-    let (key, images) = (pen.family.image, std::mem::take(&mut pen.images));
+fn write_images(pen: &mut Pen<'_>) {
+    let (key, images) = (&pen.names.image, std::mem::take(&mut pen.images));
     match images.as_slice() {
         [] => {}
-        images if pen.family.lists_images => pen.set(key, images),
+        images if pen.names.lists_images => pen.set(key, images),
         [image, ..] => pen.set(key, image),
     }
 }
 
-fn write_knobs(pen: &mut Pen, request: &ChatRequest, profile: &Profile) {
+fn write_knobs(pen: &mut Pen<'_>, request: &ChatRequest, profile: &Profile) {
     let sampling = &request.sampling;
     if let Some(limit) = request.max_output_tokens {
-        let key = pen.family.limit;
+        let key = &pen.names.limit;
         pen.set(key, &limit);
     }
     for (key, value) in [("temperature", &sampling.temperature), ("top_p", &sampling.top_p), ("top_k", &sampling.top_k)] {
@@ -274,27 +207,19 @@ fn write_knobs(pen: &mut Pen, request: &ChatRequest, profile: &Profile) {
     write_reasoning(pen, request);
     match &request.verbosity {
         // No field of most models: one schema must say so.
-        Some(_) if pen.family.knobs.is_none() => pen.losses.dropped("verbosity"),
+        Some(_) if pen.names.knobs.is_none() => pen.losses.dropped("verbosity"),
         verbosity => pen.knob("verbosity", verbosity.as_ref()),
     }
-    let lost = [
-        ("top_a", sampling.top_a.is_some()),
-        ("logit_bias", sampling.logit_bias.as_deref().is_some_and(|bias| bias.trim() != "{}")),
-        ("user", request.user.is_some()),
-        ("prompt_cache_key", request.cache_key.is_some()),
-        ("store", request.store == Some(true)),
-        ("metadata", !request.metadata.is_empty()),
-        ("service_tier", request.service_tier.as_deref().is_some_and(|tier| !matches!(tier, "auto" | "default"))),
-    ];
-    lost.into_iter().filter(|(_, is_set)| *is_set).for_each(|(name, _)| pen.losses.dropped(name));
+    knob::lose(&mut pen.losses, [("top_a", sampling.top_a.is_some()), ("logit_bias", knob::is_biased(sampling))]);
+    knob::lose_labels(&mut pen.losses, request, &["verbosity"]);
 }
 
 /// The sequences are one text with commas between them, so none may hold one.
-fn write_stop(pen: &mut Pen, stop: &[String]) {
+fn write_stop(pen: &mut Pen<'_>, stop: &[String]) {
     if stop.is_empty() {
         return;
     }
-    if !pen.family.knows("stop_sequences") {
+    if !pen.names.knows("stop_sequences") {
         return pen.losses.dropped("stop");
     }
     let fit: Vec<&str> = stop.iter().map(String::as_str).filter(|text| !text.is_empty() && !text.contains(',')).collect();
@@ -306,12 +231,12 @@ fn write_stop(pen: &mut Pen, stop: &[String]) {
     }
 }
 
-fn write_reasoning(pen: &mut Pen, request: &ChatRequest) {
+fn write_reasoning(pen: &mut Pen<'_>, request: &ChatRequest) {
     let Some(reasoning) = &request.reasoning else { return };
     let off = reasoning.enabled == Some(false);
     let effort = reasoning.effort.as_deref().or(off.then_some("none"));
     let budget = reasoning.budget_tokens.or((off || effort == Some("none")).then_some(0));
-    match (pen.family.effort, effort, pen.family.budget, budget) {
+    match (&pen.names.effort, effort, &pen.names.budget, budget) {
         (Some(key), Some(effort), ..) => pen.set(key, effort),
         (_, _, Some(key), Some(budget)) => pen.set(key, &budget),
         (..) if effort.is_some() || budget.is_some() || reasoning.adaptive || reasoning.enabled == Some(true) => {
@@ -322,7 +247,7 @@ fn write_reasoning(pen: &mut Pen, request: &ChatRequest) {
 }
 
 /// Inputs in the model's own words win over translated ones.
-fn write_extra(pen: &mut Pen, request: &ChatRequest) {
+fn write_extra(pen: &mut Pen<'_>, request: &ChatRequest) {
     let own = request.extra.fields().iter().filter(|(key, _)| key != "input");
     for (key, value) in own {
         match OWN.contains(&key.as_str()) {
@@ -333,6 +258,6 @@ fn write_extra(pen: &mut Pen, request: &ChatRequest) {
     let Some((_, input)) = request.extra.fields().iter().find(|(key, _)| key == "input") else { return };
     match Fields::nested(input) {
         Ok(fields) => fields.rest(HERE).fields().iter().for_each(|(key, value)| pen.set::<RawValue>(key, value)),
-        Err(_) => pen.refuse("input", "it must be an object"),
+        Err(_) => pen.refused.add("input", "it must be an object"),
     }
 }

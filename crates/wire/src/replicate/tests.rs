@@ -1,11 +1,13 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::Replicate;
 use crate::chat::{ChatRequest, Function, Media, MediaSource, Message, OutputFormat, Part, PartBody, Reasoning, Role, Tool, ToolResult};
-use crate::dialect::{Memo, Outbound, Profile};
 use crate::event::{Event, Frame};
 use crate::extra::Extra;
+use crate::half::{Inputs, Memo, Outbound, Profile};
 use crate::json::raw;
 use crate::problem::{Fault, Kind};
 use crate::recorded::{events, exchanges, text_of};
@@ -20,7 +22,22 @@ fn ask(text: &str) -> ChatRequest {
 }
 
 fn at(model: &str) -> Profile {
-    Profile { model: Some(model.to_owned()), ..Profile::default() }
+    let list = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    let image = |name: &str| Inputs { image: name.to_owned(), lists_images: true, ..Inputs::default() };
+    let inputs = match model.split('/').next() {
+        Some("efforts") => {
+            Some(Inputs { effort: Some("reasoning_effort".to_owned()), knobs: list(&["verbosity"]), ..image("image_input") })
+        }
+        Some("budgets") => Some(Inputs {
+            limit: "max_output_tokens".to_owned(),
+            system: "system_instruction".to_owned(),
+            budget: Some("thinking_budget".to_owned()),
+            knobs: list(&["top_p"]),
+            ..image("images")
+        }),
+        _ => None,
+    };
+    Profile { model: Some(model.to_owned()), inputs: inputs.map(Arc::new), ..Profile::default() }
 }
 
 fn write(request: &ChatRequest, model: &str) -> (Value, String) {
@@ -66,25 +83,25 @@ fn more_turns_are_labelled() {
 fn a_community_model_is_named_by_its_version() {
     let request = ChatRequest { max_output_tokens: Some(9), ..ask("Hi") };
     let (body, _) = write(&request, "someone/something:5797a9");
-    assert_eq!(body, json!({"version": "5797a9", "input": {"prompt": "Hi", "max_new_tokens": 9}}));
+    assert_eq!(body, json!({"version": "5797a9", "input": {"prompt": "Hi", "max_tokens": 9}}));
     assert_eq!(Replicate.path("someone/something:5797a9", false), "/predictions");
     assert_eq!(Replicate.path("meta/meta-llama-3-8b-instruct", true), "/models/meta/meta-llama-3-8b-instruct/predictions");
 }
 
 #[test]
-fn families_have_names_of_their_own() {
+fn models_have_names_of_their_own() {
     let image = |source| Part::new(PartBody::Image(Media::new(source, Some("image/png".to_owned()))));
     let mut request = ChatRequest { max_output_tokens: Some(9), verbosity: Some("low".to_owned()), ..ask("look") };
     request.system = vec![Part::text("S")];
     request.messages[0].parts.push(image(MediaSource::Url("https://x/y.png".to_owned())));
     request.sampling.seed = Some(7.into());
     request.reasoning = Some(Reasoning { effort: Some("low".to_owned()), ..Reasoning::default() });
-    let (body, losses) = write(&request, "openai/gpt-5");
-    let own = json!({"system_prompt": "S", "prompt": "look", "image_input": ["https://x/y.png"], "max_completion_tokens": 9,
+    let (body, losses) = write(&request, "efforts/model");
+    let own = json!({"system_prompt": "S", "prompt": "look", "image_input": ["https://x/y.png"], "max_tokens": 9,
         "reasoning_effort": "low", "verbosity": "low"});
     assert_eq!((&body["input"], losses.as_str()), (&own, "seed"));
     request.messages[0].parts.push(image(MediaSource::Base64("AAAA".to_owned())));
-    let (body, losses) = write(&request, "google/gemini-2.5-flash");
+    let (body, losses) = write(&request, "budgets/model");
     let own = json!({"system_instruction": "S", "prompt": "look", "images": ["https://x/y.png", "data:image/png;base64,AAAA"],
         "max_output_tokens": 9});
     assert_eq!((&body["input"], losses.as_str()), (&own, "seed, reasoning, verbosity"));

@@ -4,10 +4,11 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use switchboard_wire::Dialect;
 use switchboard_wire::assemble::Assembly;
-use switchboard_wire::dialect::{Flavor, Inbound, Memo, Outbound, Stamp};
+use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::{Event, EventReader};
 use switchboard_wire::framing::{Framer, Framing};
 use switchboard_wire::grammar::Grammar;
+use switchboard_wire::half::{Inbound, Memo, Outbound, Stamp};
 use switchboard_wire::problem::Fault;
 use switchboard_wire::reply::ChatReply;
 

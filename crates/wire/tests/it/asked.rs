@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use switchboard_wire::chat::{ChatRequest, Media, MediaSource, OutputFormat, Part, PartBody, Role, Tool, ToolChoice};
-use switchboard_wire::dialect::Memo;
+use switchboard_wire::half::Memo;
 
 use crate::meaning::Meaning;
 

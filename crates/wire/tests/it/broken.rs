@@ -4,9 +4,10 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use memchr::memmem;
 use switchboard_wire::Dialect;
-use switchboard_wire::dialect::{Flavor, Head, Memo};
+use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::{Delta, Event};
 use switchboard_wire::framing::Framing;
+use switchboard_wire::half::{Head, Memo};
 use switchboard_wire::problem::{Kind, Problem};
 use switchboard_wire::relay::{Output, Relay};
 

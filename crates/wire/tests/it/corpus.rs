@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use switchboard_wire::Dialect;
-use switchboard_wire::dialect::Head;
 use switchboard_wire::framing::Framing;
+use switchboard_wire::half::Head;
 
 /// One exchange with a provider.
 pub(crate) struct Exchange {

@@ -1,8 +1,8 @@
 //! Content that only the client's own dialect knows.
 
 use switchboard_wire::Dialect;
-use switchboard_wire::dialect::{Head, Profile};
 use switchboard_wire::frames::Frames;
+use switchboard_wire::half::{Head, Profile};
 use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::prepare::{Prepared, Route, Source, prepare};
 use switchboard_wire::problem::{Kind, Problem};

@@ -26,6 +26,26 @@ fn our_own_exchanges_keep_their_meaning() {
     let ledger = Ledger::of(corpus::fixtures(), &HashMap::new());
     let wrong = unexplained(&ledger);
     assert!(wrong.is_empty(), "{} exceptions:\n{}", wrong.len(), wrong.join("\n"));
+    every_pair_is_travelled(&ledger);
+}
+
+/// No pair of formats is left out by accident, neither on the way there nor on the way back.
+fn every_pair_is_travelled(ledger: &Ledger) {
+    let clients = || Dialect::ALL.into_iter().filter(|dialect| dialect.inbound().is_some());
+    for provider in Dialect::ALL.into_iter().filter(|dialect| dialect.outbound().is_some()) {
+        for client in clients().filter(|client| *client != provider) {
+            let sent = ledger.roads.get(&(client, provider)).is_some_and(|road| road.total > 0);
+            assert!(sent, "no request from {client} to {provider}");
+        }
+        if provider == Dialect::Replicate {
+            continue;
+        }
+        let answers = ledger.passages.iter().filter(|(api, _)| ledger.apis[*api].contains_key(provider.as_str()));
+        let reached: Vec<Dialect> = answers.flat_map(|(_, scores)| scores.keys().copied()).collect();
+        for client in clients() {
+            assert!(reached.contains(&client), "no answer of {provider} for {client}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 use switchboard_wire::Dialect;
 use switchboard_wire::chat::PartBody;
-use switchboard_wire::dialect::Memo;
+use switchboard_wire::half::Memo;
 use switchboard_wire::reply::ChatReply;
 
 use crate::answers::{Answer, stamp};

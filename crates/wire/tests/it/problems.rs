@@ -2,8 +2,9 @@
 
 use http::HeaderMap;
 use switchboard_wire::Dialect;
-use switchboard_wire::dialect::{Flavor, Memo};
+use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::Event;
+use switchboard_wire::half::Memo;
 use switchboard_wire::problem::{Kind, Problem};
 
 use crate::answers::{client_framing, clients, events};

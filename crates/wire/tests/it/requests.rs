@@ -2,7 +2,7 @@
 
 use switchboard_wire::Dialect;
 use switchboard_wire::chat::ChatRequest;
-use switchboard_wire::dialect::{Head, Memo, Profile, Written};
+use switchboard_wire::half::{Head, Memo, Profile, Written};
 
 use crate::asked;
 use crate::corpus::Exchange;

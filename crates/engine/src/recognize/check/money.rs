@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{luhn, numbers, weighted};
-use crate::recognize::rules::{joins_after, joins_before};
+use crate::recognize::joint::{joins_after, joins_before};
 
 /// How long the IBANs of a country are.
 #[rustfmt::skip]

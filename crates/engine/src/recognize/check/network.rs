@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use super::digits;
-use crate::recognize::rules::{joins_after, joins_before};
+use crate::recognize::joint::{joins_after, joins_before};
 
 /// Endings of files that are no endings of hosts.
 const FILES: [&str; 22] = [

@@ -27,8 +27,7 @@ pub(super) fn sort(standings: &mut [Standing]) {
 
 /// Sorts by that rank, the least first; what ties keeps its order.
 pub(super) fn by_rank(candidates: &mut [Candidate], rank: impl Fn(&Candidate) -> i64) {
-    let mut standings: Vec<Standing> =
-        candidates.iter().enumerate().map(|(at, candidate)| Standing::new(rank(candidate), 0, at)).collect();
+    let mut standings: Vec<Standing> = candidates.iter().enumerate().map(|(at, candidate)| Standing::new(rank(candidate), 0, at)).collect();
     sort(&mut standings);
     place(candidates, &standings);
 }
@@ -78,8 +77,9 @@ mod tests {
 
     #[test]
     fn standings_go_by_rank_then_lot_then_place() {
-        let mut standings: Vec<Standing> =
-            [(3, 0, 0), (-1, 7, 1), (-1, 2, 2), (i64::MIN, 9, 3), (i64::MAX, 0, 4), (3, 0, 5)].map(|(rank, lot, at)| Standing::new(rank, lot, at)).into();
+        let mut standings: Vec<Standing> = [(3, 0, 0), (-1, 7, 1), (-1, 2, 2), (i64::MIN, 9, 3), (i64::MAX, 0, 4), (3, 0, 5)]
+            .map(|(rank, lot, at)| Standing::new(rank, lot, at))
+            .into();
         sort(&mut standings);
         assert_eq!(standings.iter().map(Standing::at).collect::<Vec<_>>(), [3, 2, 1, 0, 5, 4]);
     }

@@ -109,7 +109,9 @@ async fn whoever_goes_on_with_a_text_is_told_of_too() {
 async fn several_choices_of_one_stream_pass_and_tell_it() {
     let dialect = Dialect::OpenAiChat;
     let chunk = |index: u32| {
-        let choice = |rest: &str| format!("data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[{{\"index\":{index},{rest}}}]}}\n\n");
+        let choice = |rest: &str| {
+            format!("data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[{{\"index\":{index},{rest}}}]}}\n\n")
+        };
         format!("{}{}", choice(r#""delta":{"content":"hi"},"finish_reason":null"#), choice(r#""delta":{},"finish_reason":"stop""#))
     };
     let both = format!("{}{}data: [DONE]\n\n", chunk(0), chunk(1));

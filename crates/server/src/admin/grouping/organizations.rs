@@ -189,7 +189,8 @@ async fn seen(desk: &Desk, caller: &Caller, id: &str) -> Result<Option<Organizat
 pub(super) async fn info(request: &Request) -> Answer {
     let (id, caller) = (request.required("organization_id")?.to_owned(), request.caller.clone());
     let read = request.read(move |desk| async move {
-        let organization = seen(&desk, &caller, &id).await?.ok_or_else(|| missing(&id))?;
+        let gone = || Refused::detail(404, json!({"error": "Organization not found"}));
+        let organization = seen(&desk, &caller, &id).await?.ok_or_else(gone)?;
         whole(&desk, organization).await
     });
     Ok(shown(&request.app, &read.await?))

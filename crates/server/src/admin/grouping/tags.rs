@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use switchboard_engine::admit::Level;
-use switchboard_store::object::{Budget, Tag};
+use switchboard_store::object::{Budget, Tag, Team};
 use switchboard_store::{Desk, Time};
 
 use super::terms;
@@ -52,7 +52,7 @@ pub(super) async fn update(request: &Request) -> Answer {
 
 async fn put(desk: &Desk, form: &Form, tag: Tag) -> Result<(Tag, Option<Budget>), Refused> {
     let mut own = Form::default();
-    for name in ["description", "models", "model_info"] {
+    for name in ["description", "models", "model_info", "team_id"] {
         if let Some(value) = form.fields.get(name) {
             own.fields.insert(name.to_owned(), value.clone());
         }
@@ -61,6 +61,11 @@ async fn put(desk: &Desk, form: &Form, tag: Tag) -> Result<(Tag, Option<Budget>)
     let mut tag: Tag = rows::merged(&tag, &own, &[])?;
     tag.budget_id = budget.as_ref().map(|budget| budget.budget_id.clone());
     tag.updated_at = Some(Time::now());
+    if let Some(team) = &tag.team_id
+        && desk.get::<Team>(team).await?.is_none()
+    {
+        return Err(Refused::detail(404, json!({"error": format!("Team not found, passed team_id={team}")})));
+    }
     desk.put(&tag).await?;
     Ok((tag, budget))
 }

@@ -128,6 +128,11 @@ async fn changed(desk: &Desk, form: &Form, present: &Key) -> Result<Key, Refused
     if key.key_alias != present.key_alias {
         alias_is_free(desk, key.key_alias.as_deref(), &key.token).await?;
     }
+    if let (Some(before), Some(after)) = (&present.project_id, &key.project_id)
+        && before != after
+    {
+        return Err(Refused::said(400, "a key does not go from one project to another; take it out of its project first"));
+    }
     placed(desk, &mut key).await?;
     (key.updated_at, key.settings_updated_at, key.updated_by) = (Some(now), Some(now), Some(desk.actor().to_owned()));
     Ok(key)

@@ -13,12 +13,15 @@ pub(in crate::admin) async fn info(request: &Request) -> Answer {
     let own = request.caller.principal.key_hash.clone();
     let named = request.value("key").map(str::to_owned).or(own).unwrap_or_default();
     let (hash, caller) = (hash_of(&named), request.caller.clone());
+    let is_hash = hash == named;
     let read = request.read(move |desk| async move {
         let (key, deleted) = match desk.get::<Key>(&hash).await? {
             Some(key) => (key, false),
             None => match desk.deleted::<Key>(&hash).await?.into_iter().next().filter(|_| caller.sees_all()) {
                 Some(key) => (key, true),
                 None if caller.sees_all() => return Err(missing()),
+                // Who knows the whole key learns as much by using it; a hash alone tells nobody what is there.
+                None if !is_hash => return Err(missing()),
                 None => return Err(not_yours()),
             },
         };
@@ -76,6 +79,10 @@ pub(in crate::admin) async fn info_of_many(request: &Request) -> Answer {
     Ok(json!({"key": named, "info": info}))
 }
 
+/// What callbacks of LiteLLM's look for. Nothing of it is read here, whatever the environment holds.
+const VARIABLES: [(&str, &str); 3] =
+    [("gcs_bucket", "GCS_BUCKET_NAME"), ("langfuse", "LANGFUSE_PUBLIC_KEY"), ("langsmith", "LANGSMITH_API_KEY")];
+
 /// `POST /key/health`: whether the caller's own key, and what its metadata asks for, can be used.
 pub(in crate::admin) async fn health(request: &Request) -> Answer {
     let own = request.caller.principal.key_hash.clone().unwrap_or_default();
@@ -86,6 +93,9 @@ pub(in crate::admin) async fn health(request: &Request) -> Answer {
     if names.is_empty() {
         return Ok(json!({"key": "healthy", "logging_callbacks": null}));
     }
-    let details = "This gateway calls none of the callbacks that keys name; its own are named in its configuration.";
+    let unset = names.iter().filter_map(|name| VARIABLES.iter().find(|(callback, _)| Some(*callback) == name.as_str()));
+    let unset: Vec<String> = unset.map(|(_, variable)| format!("{variable} is not set in the environment")).collect();
+    let ours = "this gateway calls none of the callbacks that keys name; its own are named in its configuration".to_owned();
+    let details = [unset, vec![ours]].concat().join("; ");
     Ok(json!({"key": "unhealthy", "logging_callbacks": {"callbacks": names, "status": "unhealthy", "details": details}}))
 }

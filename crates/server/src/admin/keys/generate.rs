@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::Window;
-use switchboard_store::object::{Budget, Key, Project, Team};
+use switchboard_store::object::{Budget, Key, Organization, Project, Team};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
 use crate::admin::rows::{self, IN_METADATA};
 use crate::admin::{Answer, Refused, Request, defaults, duration, spent};
 use crate::app::App;
-use crate::auth::{Caller, digest, hex, mint};
+use crate::auth::{Caller, digest, mint};
 use crate::authz::contain::{self, Bounds};
 use crate::authz::object::{self, Standing};
 
@@ -70,17 +70,21 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
 
 /// Settles whose the key is to be, or refuses who may not make such a one.
 async fn owned(desk: &Desk, caller: &Caller, mut form: Form, owner: Owner) -> Result<Form, Refused> {
+    in_project(desk, caller, &mut form).await?;
+    let missing = |id: &str| Refused::said(400, &format!("Unable to find team object in database. Team id: {id}"));
     let team: Option<Team> = match form.text("team_id") {
-        Some(id) => {
-            Some(desk.get(id).await?.ok_or_else(|| Refused::said(400, &format!("Unable to find team object in database. Team id: {id}")))?)
-        }
+        Some(id) => Some(desk.get(id).await?.ok_or_else(|| missing(id))?),
         None => None,
     };
     if caller.is_admin() {
         return Ok(form);
     }
+    in_organization(desk, caller, team.as_ref(), &form).await?;
     if let Some(team) = &team {
         let standing = object::of_team(desk, caller, team).await?;
+        if standing == Standing::Stranger {
+            return Err(missing(&team.team_id));
+        }
         let may = standing == Standing::Admin || standing == Standing::Member && object::permits(team, "/key/generate");
         if !may {
             return Err(super::not_permitted(team, "/key/generate"));
@@ -103,6 +107,42 @@ async fn owned(desk: &Desk, caller: &Caller, mut form: Form, owner: Owner) -> Re
     Ok(form)
 }
 
+/// A key of a project is one of its team: whoever may not make that may not make this.
+async fn in_project(desk: &Desk, caller: &Caller, form: &mut Form) -> Result<(), Refused> {
+    if caller.is_admin() {
+        return Ok(());
+    }
+    let Some(id) = form.owned("project_id") else { return Ok(()) };
+    let missing = || Refused::said(400, &format!("Project not found, passed project_id={id}"));
+    let project: Project = desk.get(&id).await?.ok_or_else(missing)?;
+    let team: Option<Team> = match &project.team_id {
+        Some(team) => desk.get(team).await?,
+        None => None,
+    };
+    let team = team.ok_or_else(missing)?;
+    if object::of_team(desk, caller, &team).await? == Standing::Stranger {
+        return Err(missing());
+    }
+    if form.text("team_id").is_none() {
+        form.put("team_id", team.team_id);
+    }
+    Ok(())
+}
+
+/// An organization pays for the keys in it: it is that of the team, or one that the caller belongs to.
+async fn in_organization(desk: &Desk, caller: &Caller, team: Option<&Team>, form: &Form) -> Result<(), Refused> {
+    let Some(id) = form.text("organization_id") else { return Ok(()) };
+    let missing = || Refused::said(400, &format!("Organization not found, passed organization_id={id}"));
+    if let Some(team) = team {
+        return if team.organization_id.as_deref() == Some(id) { Ok(()) } else { Err(missing()) };
+    }
+    let organization: Organization = desk.get(id).await?.ok_or_else(missing)?;
+    match object::of_organization(desk, caller, &organization).await? {
+        Standing::Stranger => Err(missing()),
+        _ => Ok(()),
+    }
+}
+
 /// A team's administrator makes keys for members of the team.
 fn member_of(team: &Team, form: Form) -> Result<Form, Refused> {
     match form.text("user_id") {
@@ -122,7 +162,7 @@ pub(in crate::admin) async fn new_key(desk: &Desk, app: &Arc<App>, form: &Form) 
     };
     let now = Time::now();
     let mut key: Key = rows::merged(&Key::default(), &only_columns(form), &[])?;
-    key.token = hex(&digest(secret.as_bytes()));
+    key.token = hex::encode(&digest(secret.as_bytes()));
     key.verifier = app.keys.load().pepper().map(|pepper| pepper.proof(&secret));
     key.key_name = Some(mint::short(&secret));
     key.metadata = rows::metadata(form, key.metadata);
@@ -218,9 +258,6 @@ pub(super) async fn placed(desk: &Desk, key: &mut Key) -> Result<(), Refused> {
     if let Some(id) = &key.project_id {
         let project: Option<Project> = desk.get(id).await?;
         let project = project.ok_or_else(|| Refused::said(400, &format!("Project not found, passed project_id={id}")))?;
-        if key.team_id.is_none() {
-            key.team_id = project.team_id.clone();
-        }
         if key.team_id != project.team_id {
             return Err(Refused::said(400, "the project does not belong to the key's team"));
         }

@@ -17,7 +17,7 @@ fn refused(status: u16, message: &str) -> Refused {
 }
 
 /// Whether the caller may write a model of that team, or of everybody's.
-pub(super) async fn may_write(desk: &Desk, caller: &Caller, team: Option<&str>) -> Result<Option<Team>, Refused> {
+pub(in crate::admin) async fn may_write(desk: &Desk, caller: &Caller, team: Option<&str>) -> Result<Option<Team>, Refused> {
     let role = caller.role.map_or("None", switchboard_store::object::Role::as_str);
     let not_allowed = || {
         refused(
@@ -38,7 +38,7 @@ pub(super) async fn may_write(desk: &Desk, caller: &Caller, team: Option<&str>) 
 
 /// Refuses parameters that a caller may not write. Whoever administers a team alone brings a key of their own: the gateway's
 /// environment, files and credentials are not theirs, nor is the network around it. `params` is what of `sent` is new.
-pub(super) fn may_say(caller: &Caller, sent: &Json, params: &Json, whole: &Json) -> Result<(), Refused> {
+pub(in crate::admin) fn may_say(caller: &Caller, sent: &Json, params: &Json, whole: &Json) -> Result<(), Refused> {
     let mut names = Vec::new();
     references(&Value::Object(params.clone()), &mut names);
     if let Some(own) = names.iter().find(|name| !may_name(name)) {

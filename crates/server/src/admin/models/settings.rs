@@ -14,7 +14,7 @@ use crate::live::seal;
 
 /// A section that can be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Section {
+pub(in crate::admin) enum Section {
     General,
     Litellm,
     Router,
@@ -63,7 +63,7 @@ pub(super) fn in_file(request: &Request, section: Section, key: &str) -> Option<
 }
 
 /// Changes what is set in a section, and waits until it is in force.
-pub(super) async fn change<T: Send + 'static>(
+pub(in crate::admin) async fn change<T: Send + 'static>(
     request: &Request,
     section: Section,
     change: impl FnOnce(&mut Json) -> Result<T, Refused> + Send + 'static,
@@ -87,7 +87,7 @@ pub(super) async fn change<T: Send + 'static>(
 }
 
 /// What is set in a section over the API.
-async fn set(request: &Request, section: Section) -> Result<Json, Refused> {
+pub(in crate::admin) async fn set(request: &Request, section: Section) -> Result<Json, Refused> {
     let vault = vault(request).await?;
     let read = request.read(move |desk| async move {
         match desk.get::<Setting>(section.name()).await? {

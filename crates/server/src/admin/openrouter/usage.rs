@@ -89,7 +89,7 @@ pub(super) fn generation(line: &LogLine) -> Value {
         "finish_reason": finish_of(&finish), "native_finish_reason": native,
         "tokens_prompt": line.prompt_tokens, "tokens_completion": line.completion_tokens,
         "native_tokens_prompt": line.prompt_tokens, "native_tokens_completion": line.completion_tokens,
-        "native_tokens_reasoning": usage["reasoning"], "native_tokens_cached": line.cache_read_tokens,
+        "native_tokens_reasoning": usage["reasoning"], "native_tokens_cached": usage["cache_read"],
     });
     let more = json!({
         "native_tokens_completion_images": usage["output_image"], "num_input_audio_prompt": usage["input_audio"],

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use switchboard_store::ledger::report::{self, By, Days, Sum, SumSort};
+use switchboard_store::Time;
+use switchboard_store::desk::Order;
+use switchboard_store::ledger::LogLine;
+use switchboard_store::ledger::report::{self, By, Days, LineSort, Lines, Sum, SumSort};
 use switchboard_store::object::{Key, OrganizationMember, Role, Team};
 
-use super::{MOST, Owner, day, days, dollars, several, text};
+use super::{MOST, Owner, day, days, dollars, of, several, text, time};
 use crate::admin::{Answer, Refused, Request, keys};
 use crate::auth::Caller;
 use crate::authz::object::{self, Standing};
@@ -49,6 +52,52 @@ pub(super) async fn by_model(request: &Request) -> Answer {
         Value::Object(row)
     };
     Ok(models.into_iter().map(row).collect())
+}
+
+/// Requests that a rate limit refused, with their days.
+async fn throttled(request: &Request) -> Result<Vec<(String, LogLine)>, Refused> {
+    let (Some(from), Some(until)) = (time(request, "start_date")?, time(request, "end_date")?) else {
+        return Err(Refused::detail(400, json!({"error": "Please provide start_date and end_date"})));
+    };
+    let wanted = Lines {
+        model_group: Some(request.required("model_group")?.to_owned()),
+        status: Some("failure".to_owned()),
+        from: from.0,
+        until: until.plus_seconds(86_400).0,
+        ..Lines::default()
+    };
+    let lines = report::lines(&request.store, wanted, (LineSort::Started, Order::Ascending), (MOST, 0)).await?;
+    let throttled = lines.into_iter().filter(|line| line.metadata.get("http_status") == Some(&json!(429)));
+    Ok(throttled.map(|line| (of(Time(line.started_at)), line)).collect())
+}
+
+fn by_day<'a>(days: impl Iterator<Item = &'a String>) -> Map<String, Value> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    days.for_each(|day| *counts.entry(day).or_default() += 1);
+    let rows: Vec<Value> = counts.iter().map(|(day, count)| json!({"date": short(day), "num_rate_limit_exceptions": count})).collect();
+    let sum = counts.values().sum::<u64>();
+    Map::from_iter([("daily_data".to_owned(), json!(rows)), ("sum_num_rate_limit_exceptions".to_owned(), json!(sum))])
+}
+
+/// `GET /global/activity/exceptions`
+pub(super) async fn exceptions(request: &Request) -> Answer {
+    let lines = throttled(request).await?;
+    Ok(Value::Object(by_day(lines.iter().map(|(day, _)| day))))
+}
+
+/// `GET /global/activity/exceptions/deployment`
+pub(super) async fn exceptions_by_deployment(request: &Request) -> Answer {
+    let lines = throttled(request).await?;
+    let mut places: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+    for (day, line) in &lines {
+        places.entry(line.api_base.as_deref().unwrap_or_default()).or_default().push(day);
+    }
+    let row = |(place, days): (&str, Vec<&String>)| {
+        let mut row = by_day(days.into_iter());
+        row.insert("api_base".to_owned(), json!(place));
+        Value::Object(row)
+    };
+    Ok(places.into_iter().map(row).collect())
 }
 
 /// Which days a caller may see of what it asks for.
@@ -128,8 +177,12 @@ async fn own(request: &Request, caller: Arc<Caller>, owner: Owner) -> Result<Vec
 }
 
 /// `GET /…/daily/activity`: a page is so many rows of the days' sums, put together by day.
-pub(super) async fn daily(request: &Request, owner: Owner) -> Answer {
-    let (page, size) = (request.number("page", 1, 1, i64::from(u32::MAX))?, request.number("page_size", 50, 1, 1000)?);
+/// `whole`: all of them at once.
+pub(super) async fn daily(request: &Request, owner: Owner, whole: bool) -> Answer {
+    let (page, size) = match whole {
+        true => (1, MOST),
+        false => (request.number("page", 1, 1, i64::from(u32::MAX))?, request.number("page_size", 50, 1, 1000)?),
+    };
     let wanted = allowed(request, owner).await?;
     let total = report::count_days(&request.store, wanted.clone()).await?;
     let by = [By::Day, By::Entity, By::Key, By::Model, By::Group, By::Provider, By::Endpoint];

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
+use switchboard_store::Time;
 use switchboard_store::ledger::report::{self, By, Days, Sum, SumSort};
 use switchboard_store::object::{Key, Team};
 
-use super::{MOST, day, days, dollars, several, text};
+use super::{MOST, day, days, dollars, of, several, text};
 use crate::admin::{Answer, Refused, Request, keys as key_routes};
 
 /// `GET /global/spend`
@@ -85,6 +86,39 @@ pub(super) async fn tags(request: &Request) -> Answer {
     Ok(json!({"spend_per_tag": sums.iter().map(row).collect::<Vec<_>>()}))
 }
 
+/// `GET /global/spend/all_tag_names`
+pub(super) async fn tag_names(request: &Request) -> Answer {
+    let wanted = Days { from: EVER.to_owned(), ..days(request, "tag")? };
+    let sums = report::sums(&request.store, wanted, &[By::Entity], SumSort::Dearest, (MOST, 0)).await?;
+    let names: BTreeSet<&String> = sums.iter().map(|sum| &sum.entity).collect();
+    Ok(json!({"tag_names": names}))
+}
+
+/// `GET /global/all_end_users`
+pub(super) async fn all_end_users(request: &Request) -> Answer {
+    let wanted = Days { from: EVER.to_owned(), ..days(request, "end_user")? };
+    let sums = report::sums(&request.store, wanted, &[By::Entity], SumSort::Dearest, (MOST, 0)).await?;
+    let names: BTreeSet<&String> = sums.iter().map(|sum| &sum.entity).collect();
+    Ok(json!({"end_users": names}))
+}
+
+/// Before the first day of any gateway.
+const EVER: &str = "2000-01-01";
+
+/// `POST /global/spend/end_users`
+pub(super) async fn end_users(request: &Request) -> Answer {
+    const TOP: i64 = 100;
+    let sent = |name: &str| request.body.as_ref()?.get(name)?.as_str().map(str::to_owned);
+    let date = |name: &str| sent(name).and_then(|text| Time::parse(&text)).map(of);
+    let mut wanted = days(request, "end_user")?;
+    wanted.from = date("startTime").unwrap_or(wanted.from);
+    wanted.until = date("endTime").unwrap_or(wanted.until);
+    wanted.keys = sent("api_key").map(|key| key_routes::hash_of(&key)).into_iter().collect();
+    let sums = report::sums(&request.store, wanted, &[By::Entity], SumSort::Dearest, (TOP, 0)).await?;
+    let row = |sum: &Sum| json!({"end_user": sum.entity, "total_count": sum.requests, "total_spend": dollars(sum.spend)});
+    Ok(sums.iter().map(row).collect())
+}
+
 /// `GET /global/spend/report`
 pub(super) async fn report(request: &Request) -> Answer {
     let (Some(from), Some(until)) = (day(request, "start_date")?, day(request, "end_date")?) else {
@@ -132,7 +166,7 @@ pub(super) async fn report(request: &Request) -> Answer {
 }
 
 /// Each key with its models.
-async fn by_key(request: &Request, wanted: Days) -> Answer {
+pub(super) async fn by_key(request: &Request, wanted: Days) -> Answer {
     let sums = report::sums(&request.store, wanted, &[By::Key, By::Model], SumSort::Dearest, (MOST, 0)).await?;
     let mut by_key: BTreeMap<String, Vec<&Sum>> = BTreeMap::new();
     for sum in &sums {

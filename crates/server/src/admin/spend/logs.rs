@@ -30,6 +30,7 @@ pub(super) fn shown(line: &LogLine) -> Value {
 
 fn metadata(line: &LogLine) -> Map<String, Value> {
     let mut said = line.metadata.clone();
+    let count = |name: &str| said.get("usage").and_then(|usage| usage.get(name)).and_then(Value::as_u64).unwrap_or(0);
     let own = [
         ("user_api_key", json!(line.api_key)),
         ("user_api_key_user_id", json!(line.user_id)),
@@ -40,11 +41,33 @@ fn metadata(line: &LogLine) -> Map<String, Value> {
         ("status", json!(line.status)),
         (
             "additional_usage_values",
-            json!({"cache_read_input_tokens": line.cache_read_tokens, "cache_creation_input_tokens": line.cache_write_tokens}),
+            json!({"cache_read_input_tokens": count("cache_read"), "cache_creation_input_tokens": count("cache_write")}),
         ),
     ];
+    if line.status == "failure" {
+        said.insert("error_information".to_owned(), error(line));
+    }
     said.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
     said
+}
+
+/// What a failed request was told, by the names of LiteLLM's exceptions.
+fn error(line: &LogLine) -> Value {
+    let status = line.metadata.get("http_status").and_then(Value::as_u64).unwrap_or(0);
+    let class = match status {
+        400 => "BadRequestError",
+        401 => "AuthenticationError",
+        403 => "PermissionDeniedError",
+        404 => "NotFoundError",
+        408 | 504 => "Timeout",
+        422 => "BudgetExceededError",
+        429 => "RateLimitError",
+        502 => "BadGatewayError",
+        503 => "ServiceUnavailableError",
+        _ => "InternalServerError",
+    };
+    let message = line.metadata.get("error").cloned().unwrap_or_default();
+    json!({"error_code": status.to_string(), "error_class": class, "llm_provider": line.provider, "error_message": message})
 }
 
 /// What the request asks for, within what its caller may see.
@@ -141,6 +164,12 @@ async fn by_day(request: &Request) -> Answer {
         Value::Object(row)
     });
     Ok(rows.collect())
+}
+
+/// `GET /spend/logs/session/ui`
+pub(super) async fn of_session(request: &Request) -> Answer {
+    request.required("session_id")?;
+    paged(request).await
 }
 
 /// `GET /spend/logs/v2`

@@ -98,6 +98,10 @@ pub(in crate::admin) async fn add_many(request: &Request) -> Answer {
     let id = form.owned("team_id").unwrap_or_default();
     let mut members = people::members(form.get("members"));
     if form.flag("all_users") == Some(true) {
+        // Who there is besides their team is not for its administrators to know.
+        if !request.caller.is_admin() {
+            return Err(Refused::forbidden("only an administrator may put all users into a team"));
+        }
         let all = request.read(|desk| async move { Ok(desk.all::<User>().await?) }).await?;
         members.extend(all.into_iter().map(|user| Member {
             user_id: Some(user.user_id),

@@ -1,9 +1,13 @@
 //! `general_settings`, and the rule that a reachable gateway has a key.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use super::Config;
 use super::checks::HealthChecks;
 use super::customers::Customers;
 use super::jwt::JwtAuth;
+use super::pass_through::{self, PassThrough};
 use super::sign_in::SignIn;
 use crate::config::diagnostic::{Diagnostics, Location};
 use crate::config::environment::Environment;
@@ -57,6 +61,10 @@ pub struct General {
     pub(super) fails_closed: bool,
     /// The Redis where gateways agree.
     pub(super) coordination_redis: Option<Secret>,
+    /// Further routes, passed on as they are.
+    pub pass_through: Vec<Arc<PassThrough>>,
+    /// Lists of models have patterns too.
+    pub lists_patterns: bool,
     /// The model of moderation requests that name none.
     pub moderation_model: Option<String>,
     /// URL at which clients reach the gateway, when it differs from where it listens.
@@ -102,11 +110,36 @@ impl General {
             health_checks: HealthChecks::read(&fields),
             fails_closed: fields.flag("fail_closed_rate_limit_enforcement").unwrap_or(false),
             coordination_redis: fields.map("coordination_redis").and_then(|map| super::redis::of_map(map, environment)),
+            pass_through: pass_through::read_all(reader, fields.list("pass_through_endpoints"), environment),
+            lists_patterns: fields.flag("model_list_return_wildcard_routes").unwrap_or(false),
             moderation_model: fields.text("moderation_model"),
             public_base_url: environment.get_non_empty("PROXY_BASE_URL").map(str::to_owned),
             root_path: if root_path.is_empty() { String::new() } else { format!("/{root_path}") },
         }
     }
+}
+
+/// Shorter peppers are no secrets.
+const SHORTEST_PEPPER: usize = 16;
+
+/// What would not be what it looks like: a list of addresses that none is on, a secret that is none.
+fn check_meaning(general: &General, found: &mut Diagnostics) {
+    let at = &general.master_key_at;
+    for entry in general.addresses.iter().filter(|entry| !is_network(entry)) {
+        let message = format!("`{entry}` in `general_settings.allowed_ips` is neither an address nor a network");
+        found.error(at, message, "write `192.0.2.1` or `192.0.2.0/24`");
+    }
+    if general.key_pepper.as_ref().is_some_and(|pepper| pepper.expose().len() < SHORTEST_PEPPER) {
+        let message = format!("SWITCHBOARD_KEY_PEPPER is shorter than {SHORTEST_PEPPER} characters");
+        found.error(at, message, "make one with `openssl rand -hex 32`");
+    }
+}
+
+fn is_network(entry: &str) -> bool {
+    let (address, bits) = entry.trim().split_once('/').map_or((entry.trim(), None), |(address, bits)| (address, Some(bits)));
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    bits.is_none_or(|bits| bits.parse::<u32>().is_ok_and(|bits| bits <= most))
 }
 
 fn is_on(environment: &Environment, name: &str) -> bool {
@@ -120,6 +153,7 @@ fn is_off(environment: &Environment, name: &str) -> bool {
 /// Without a key, only this machine may reach the gateway; a weak key is allowed, since most existing files have one.
 pub(super) fn check_exposure(config: &Config, found: &mut Diagnostics) {
     let general = &config.general;
+    check_meaning(general, found);
     if general.master_key_is_invalid {
         return;
     }

@@ -168,6 +168,10 @@ fn issuers(reader: &mut Reader<'_>, fields: &Fields, environment: &Environment, 
         found.extend(issuer(reader, node, &own));
     }
     for (place, url) in urls.iter().enumerate() {
+        if !url.starts_with("https://") && !url.starts_with("http://") {
+            let message = format!("`{url}` in JWT_PUBLIC_KEY_URL is no address of keys");
+            reader.found.error(at, message, "write `https://…`");
+        }
         // As many names as places: each place speaks for its own name alone.
         let names = match names.get(place) {
             Some(name) if names.len() == urls.len() => vec![name.clone()],

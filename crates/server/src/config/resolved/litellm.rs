@@ -37,6 +37,10 @@ pub struct LitellmSettings {
     pub callbacks: Callbacks,
     /// What is shown of metrics, and to whom.
     pub metrics: MetricsSettings,
+    /// Models that everyone may see.
+    pub public_models: Vec<String>,
+    /// Links shown beside them, by their title.
+    pub public_links: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Names of callbacks, as written.
@@ -97,6 +101,8 @@ impl LitellmSettings {
             costs: Costs::read(reader, &fields),
             metrics: MetricsSettings::read(&fields),
             defaults: Defaults::read(&fields, most_of_keys),
+            public_models: fields.texts("public_model_groups"),
+            public_links: fields.map("public_model_groups_links").map(crate::config::yaml::Map::to_json).unwrap_or_default(),
             callbacks: Callbacks {
                 every: fields.texts("callbacks"),
                 success: fields.texts("success_callback"),

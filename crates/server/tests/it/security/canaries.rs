@@ -15,6 +15,19 @@ const PROMPT: &str = "canary-prompt-6d20e8";
 const QUERY_KEY: &str = "sk-canary-in-query-19c4e7d2";
 const WRONG_KEY: &str = "sk-canary-wrong-key-88b1";
 const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.Y2FuYXJ5LXRva2Vu.c2lnbmF0dXJlLWNhbmFyeQ";
+const WRONG_PASSWORD: &str = "canary wrong password 9e07";
+const GOOGLE_KEY: &str = "sk-canary-google-header-5aa1";
+const BASIC: &str = "Y2FuYXJ5LXVzZXI6Y2FuYXJ5LXBhc3N3b3Jk";
+const AWS_SECRET: &str = "canaryAwsSecret/x9Qd+7yKmT2eLwZbV4nHcRfPgA";
+const UPSTREAM_HEADER: &str = "canary-upstream-header-3c80";
+const STORED_KEY: &str = "sk-canary-stored-model-d4f9";
+const CREDENTIAL: &str = "sk-canary-credential-2b6e";
+const BROUGHT_KEY: &str = "sk-canary-brought-along-71c0";
+const PEPPER: &str = "canary-pepper-0123456789abcdef-0a";
+const SEAL: &str = "canary-sealing-0123456789abcdef-1b";
+const CLIENT_SECRET: &str = "canary-client-secret-8d12";
+const REDIS_PASSWORD: &str = "canary-redis-password-47fe";
+const CODE_VERIFIER: &str = "canary-code-verifier-0123456789-0123456789-0123456789";
 
 /// Everything this process logs, from all its tests.
 fn logged() -> Arc<Mutex<Vec<u8>>> {
@@ -102,11 +115,13 @@ impl Search {
                     .app
                     .ask(row.method, &path)
                     .header("x-trace", PROMPT)
+                    .header("x-goog-api-key", GOOGLE_KEY)
+                    .header("proxy-authorization", &format!("Basic {BASIC}"))
                     .header("cookie", &format!("token={session}; x={WRONG_KEY}"));
                 if !credential.is_empty() {
                     ask = ask.key(credential);
                 }
-                let body = json!({"model": "e500", "messages": [{"role": "user", "content": PROMPT}], "api_key": WRONG_KEY, "key": WRONG_KEY, "password": PASSWORD});
+                let body = json!({"model": "e500", "messages": [{"role": "user", "content": PROMPT}], "api_key": WRONG_KEY, "key": WRONG_KEY, "password": WRONG_PASSWORD, "username": "admin", "code": WRONG_KEY, "code_verifier": CODE_VERIFIER});
                 let reply = if row.method == "GET" { ask.send() } else { ask.json(&body).send() };
                 self.asked += 1;
                 // What stands in a request's own body may be said back by a provider or an echo, never what it proves itself with.
@@ -131,6 +146,19 @@ impl Search {
         }
     }
 
+    /// The raw bytes of every file below that folder.
+    fn every_file(&mut self, when: &str, folder: &std::path::Path) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match std::fs::read(&path) {
+                Ok(bytes) => self.look_in(&format!("{} {when}", path.display()), &bytes),
+                Err(_) if path.is_dir() => self.every_file(when, &path),
+                // What is done with is removed.
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{}", path.display()),
+            }
+        }
+    }
+
     /// What administrators are shown.
     fn every_list(&mut self, gateway: &Managed) {
         for path in [
@@ -148,6 +176,18 @@ impl Search {
             "/health/latest",
             "/global/spend/keys",
             "/routes",
+            "/credentials",
+            "/credentials/by_name/kept",
+            "/v2/model/info",
+            "/model_group/info",
+            "/config/list?config_type=general_settings",
+            "/router/settings",
+            "/get/config/callbacks",
+            "/api/v1/byok",
+            "/api/v1/keys",
+            "/spend/logs/v2",
+            "/ownership",
+            "/health/readiness/details",
         ] {
             self.look(path, &gateway.as_key(MASTER, "GET", path, &Value::Null));
         }
@@ -163,32 +203,81 @@ fn secrets_are_in_no_answer_no_log_and_no_file() {
         .iter()
         .map(|status| format!("  - {{model_name: e{status}, litellm_params: {{model: openai/m, api_base: {upstream}/{status}/v1, api_key: {PROVIDER_KEY}}}}}\n"))
         .collect();
-    let gateway = Managed::with_models("", &models.concat(), &[("UI_PASSWORD", PASSWORD)]);
+    // Secrets of operators, of all kinds.
+    let more = format!(
+        "  - {{model_name: cloud, litellm_params: {{model: bedrock/us.amazon.nova-lite-v1:0, aws_region_name: us-east-1, \
+         aws_access_key_id: AKIACANARY, aws_secret_access_key: {AWS_SECRET}, aws_bedrock_runtime_endpoint: {upstream}/500}}}}\n  \
+         - {{model_name: headed, litellm_params: {{model: openai/m, api_base: {upstream}/500/v1, api_key: k, extra_headers: {{x-secret: {UPSTREAM_HEADER}}}}}}}\n\
+         router_settings: {{redis_url: 'redis://:{REDIS_PASSWORD}@127.0.0.1:1/0'}}\n"
+    );
+    let variables = [
+        ("UI_PASSWORD", PASSWORD),
+        ("SWITCHBOARD_KEY_PEPPER", PEPPER),
+        ("SWITCHBOARD_SEALING_KEY", SEAL),
+        ("GENERIC_CLIENT_ID", "canary"),
+        ("GENERIC_CLIENT_SECRET", CLIENT_SECRET),
+        ("GENERIC_AUTHORIZATION_ENDPOINT", "http://127.0.0.1:1/a"),
+        ("GENERIC_TOKEN_ENDPOINT", "http://127.0.0.1:1/t"),
+        ("GENERIC_USERINFO_ENDPOINT", "http://127.0.0.1:1/u"),
+    ];
+    let gateway = Managed::with_models("", &format!("{}{more}", models.concat()), &variables);
+    gateway.post("/credentials", &json!({"credential_name": "kept", "credential_values": {"api_key": CREDENTIAL, "api_base": format!("{upstream}/500/v1")}, "credential_info": {}}));
+    let stored = json!({"model": "openai/m", "api_base": format!("{upstream}/500/v1"), "api_key": STORED_KEY});
+    gateway.post("/model/new", &json!({"model_name": "stored", "litellm_params": stored}));
+    gateway
+        .post("/model/new", &json!({"model_name": "by-name", "litellm_params": {"model": "openai/m", "litellm_credential_name": "kept"}}));
+    let brought = gateway.as_key(MASTER, "POST", "/api/v1/byok", &json!({"provider": "openai", "key": BROUGHT_KEY}));
+    assert!(brought.status.is_success(), "{}", brought.text());
     let key = gateway.key(&json!({"key_alias": "seen", "max_budget": 0.000_001}));
+    let (rotated, deleted, blocked) = (gateway.key(&json!({})), gateway.key(&json!({})), gateway.key(&json!({})));
+    let rotating = gateway.post("/key/regenerate", &json!({"key": rotated}))["key"].as_str().expect("a key").to_owned();
+    gateway.post("/key/delete", &json!({"keys": [deleted]}));
+    gateway.post("/key/block", &json!({"key": blocked}));
     let spent = gateway.key(&json!({"max_budget": 0}));
     gateway.post("/user/new", &json!({"user_id": "u", "user_email": "u@example.com", "password": PASSWORD}));
     let login = gateway.app.ask("POST", "/v2/login").json(&json!({"username": "admin", "password": PASSWORD})).send();
     let session = login.header("set-cookie").split([';', '=']).nth(1).expect("a cookie").to_owned();
-    let canaries: Vec<String> = [PROVIDER_KEY, MASTER, &key, &spent, PASSWORD, PROMPT, QUERY_KEY, WRONG_KEY, TOKEN, &session]
-        .iter()
-        .map(|text| (*text).to_owned())
-        .collect();
+    let callers = [&key, &spent, &rotated, &rotating, &deleted, &blocked, &session].map(|text| text.as_str());
+    let told = [PASSWORD, WRONG_PASSWORD, PROMPT, QUERY_KEY, WRONG_KEY, GOOGLE_KEY, BASIC, TOKEN, CODE_VERIFIER];
+    let operators = [
+        PROVIDER_KEY,
+        MASTER,
+        AWS_SECRET,
+        UPSTREAM_HEADER,
+        STORED_KEY,
+        CREDENTIAL,
+        BROUGHT_KEY,
+        PEPPER,
+        SEAL,
+        CLIENT_SECRET,
+        REDIS_PASSWORD,
+    ];
+    let canaries: Vec<String> = callers.iter().chain(&told).chain(&operators).map(|text| (*text).to_owned()).collect();
+    assert!(canaries.len() >= 20, "{}", canaries.len());
     let mut search = Search { canaries, leaks: Vec::new(), asked: 0 };
     search.every_route(&gateway, (&key, &spent, &session));
     search.every_status(&gateway, &key, &statuses);
+    for credential in [&rotated, &rotating, &deleted, &blocked] {
+        for (path, model) in [
+            ("/v1/chat/completions", "stored"),
+            ("/v1/messages", "by-name"),
+            ("/v1/responses", "cloud"),
+            ("/v1/chat/completions", "headed"),
+        ] {
+            let body = json!({"model": model, "messages": [{"role": "user", "content": PROMPT}], "input": PROMPT, "max_tokens": 5});
+            search.look(path, &gateway.as_key(credential, "POST", path, &body));
+        }
+    }
     search.every_list(&gateway);
+    // What is on the disk while it runs: the database, what was not carried into it yet, the journal.
+    search.every_file("while it runs", gateway.place());
     assert!(search.asked >= 500, "{}", search.asked);
     // Time for what is written behind.
     std::thread::sleep(std::time::Duration::from_millis(300));
     let (place, request_log) = gateway.stop();
     search.look_in("the request log", request_log.as_bytes());
     search.look_in("the log", &log.lock().expect("lock"));
-    for entry in std::fs::read_dir(place.path()).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_file() {
-            search.look_in(&path.display().to_string(), &std::fs::read(&path).expect("a file"));
-        }
-    }
+    search.every_file("after its end", place.path());
     let leaks = search.leaks;
     assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks[..leaks.len().min(20)].join("\n"));
 }

@@ -1,6 +1,9 @@
 //! No field and no header of a request decides where the gateway goes, nor with what credential (S6, X1; CVE-2024-6587,
 //! CVE-2025-66405 and its incomplete fixes, Bifrost GHSA-w98g-5w9p-p3rc).
 
+#[path = "../../../../engine/tests/it/egress/corpus.rs"]
+mod corpus;
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,38 +35,11 @@ impl Canary {
         Self { port, came }
     }
 
-    /// Its address in the spellings that filters miss.
+    /// Its address in every spelling known from attacks, and addresses that must never be asked at all.
     fn urls(&self) -> Vec<String> {
-        let hosts = [
-            "127.0.0.1",
-            "localhost",
-            "127.1",
-            "2130706433",
-            "0x7f000001",
-            "0177.0.0.1",
-            "[::1]",
-            "[::ffff:127.0.0.1]",
-            "0.0.0.0",
-            "127.0.0.1.nip.io",
-            "user@127.0.0.1",
-            "api.openai.com@127.0.0.1",
-            "127.0.0.1#@api.openai.com",
-            "localtest.me",
-            "[::ffff:7f00:1]",
-        ];
-        hosts
-            .iter()
-            .map(|host| {
-                format!(
-                    "http://{}",
-                    if host.contains('#') {
-                        host.replace("127.0.0.1", &format!("127.0.0.1:{}", self.port))
-                    } else {
-                        format!("{host}:{}/v1", self.port)
-                    }
-                )
-            })
-            .collect()
+        let urls = corpus::urls(self.port);
+        assert!(urls.len() >= 200, "{}", urls.len());
+        urls
     }
 }
 
@@ -136,18 +112,24 @@ fn no_request_says_where_the_gateway_goes() {
         let reply = ask.json(&body).send();
         assert!(reply.status.as_u16() < 600);
     }
-    // One by one, on one route.
-    for url in &urls {
+    // Each of them in every field and every header, on one route.
+    let chat = |key: &str| gateway.app.ask("POST", "/v1/chat/completions").key(key);
+    for (at, url) in urls.iter().enumerate() {
+        let plain = json!({"model": "far", "messages": [{"role": "user", "content": "hello"}]});
+        let mut body = plain.clone();
         for field in FIELDS {
-            let mut body = json!({"model": "far", "messages": [{"role": "user", "content": "hello"}]});
-            body[field] = json!(url);
-            gateway.as_key(&key, "POST", "/v1/chat/completions", &body);
+            body[field] = if field == "litellm_params" { json!({"api_base": url, "base_url": url}) } else { json!(url) };
         }
-        for header in HEADERS {
-            let body = json!({"model": "far", "messages": [{"role": "user", "content": "hello"}]});
-            if !url.contains('#') {
-                gateway.app.ask("POST", "/v1/chat/completions").key(&key).header(header, url).json(&body).send();
-            }
+        chat(&key).json(&body).send();
+        // One by one, where another field might hide what this one does: some for each of them.
+        body = plain.clone();
+        let field = FIELDS[at % FIELDS.len()];
+        body[field] = json!(url);
+        chat(&key).json(&body).send();
+        if url.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+            chat(&key).header(HEADERS[at % HEADERS.len()], url).json(&plain).send();
+            let all = HEADERS.iter().skip(1).fold(chat(&key), |ask, header| ask.header(header, url));
+            all.json(&plain).send();
         }
         // Models named like places.
         for model in [
@@ -172,20 +154,52 @@ fn no_request_says_where_the_gateway_goes() {
 
 #[test]
 fn media_are_never_fetched_from_within() {
-    let canary = Canary::start();
-    let gateway = Managed::signing_in("", &[]);
+    let (canary, upstream) = (Canary::start(), Upstream::start());
+    let model = |name: &str, model: &str, path: &str| {
+        let place = upstream.url();
+        format!("  - {{model_name: {name}, litellm_params: {{model: {model}, api_base: {place}{path}, api_key: k}}}}\n")
+    };
+    // One that takes only bytes, one that looks URLs up itself, one within the gateway.
+    // What its provider answers in other forms is nonsense, which need not be asked for twice.
+    let models =
+        model("bytes", "ollama_chat/llava", "") + &model("looks-up", "openai/m", "/good/v1") + "litellm_settings: {num_retries: 0}\n";
+    let gateway = Managed::with_models("", &models, &[]);
     let key = gateway.key(&json!({}));
-    for url in canary.urls() {
-        let part = json!([{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}, {"type": "file", "file": {"file_url": url}}]);
-        let body = json!({"model": "good", "messages": [{"role": "user", "content": part}]});
+    for (at, url) in canary.urls().iter().enumerate() {
+        // Whoever takes only bytes has them brought: that is where somebody would go.
+        let model = ["bytes", "bytes", "looks-up", "good"][at % 4];
+        let parts = json!([{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}, {"type": "file", "file": {"file_url": url}}]);
+        let spoken = json!([{"type": "input_audio", "input_audio": {"url": url}}, {"type": "video_url", "video_url": {"url": url}}]);
         for path in ["/v1/chat/completions", "/api/v1/chat/completions"] {
-            gateway.as_key(&key, "POST", path, &body);
+            for content in [&parts, &spoken] {
+                gateway.as_key(&key, "POST", path, &json!({"model": model, "messages": [{"role": "user", "content": content}]}));
+            }
         }
-        let source = json!([{"type": "image", "source": {"type": "url", "url": url}}]);
-        let body = json!({"model": "good", "max_tokens": 5, "messages": [{"role": "user", "content": source}]});
-        gateway.as_key(&key, "POST", "/v1/messages", &body);
+        let source =
+            json!([{"type": "image", "source": {"type": "url", "url": url}}, {"type": "document", "source": {"type": "url", "url": url}}]);
+        gateway.as_key(
+            &key,
+            "POST",
+            "/v1/messages",
+            &json!({"model": model, "max_tokens": 5, "messages": [{"role": "user", "content": source}]}),
+        );
+        let input =
+            json!([{"role": "user", "content": [{"type": "input_image", "image_url": url}, {"type": "input_file", "file_url": url}]}]);
+        gateway.as_key(&key, "POST", "/v1/responses", &json!({"model": model, "input": input}));
+        let contents = json!([{"role": "user", "parts": [{"fileData": {"fileUri": url, "mimeType": "image/png"}}]}]);
+        gateway.as_key(&key, "POST", &format!("/v1beta/models/{model}:generateContent"), &json!({"contents": contents}));
+        gateway.as_key(&key, "POST", "/v1/embeddings", &json!({"model": model, "input": [{"image": url}], "image": url}));
+        let where_to = json!({"callback_url": url, "webhook": url, "code_challenge": "x"});
+        gateway.as_key(&key, "POST", "/api/v1/auth/keys/code", &where_to);
     }
     assert_eq!(canary.came.load(Ordering::SeqCst), 0);
+    // It is the address that is refused: where an operator allows it, somebody comes.
+    let port = canary.port;
+    let allowed = format!("switchboard: {{media: {{allow_http: true, private_hosts: [127.0.0.1], ports: [{port}]}}}}\n");
+    let gateway = Managed::with_models("", &format!("{models}{allowed}"), &[]);
+    let look = json!([{"type": "image_url", "image_url": {"url": format!("http://127.0.0.1:{port}/a.png")}}]);
+    gateway.as_key(MASTER, "POST", "/v1/chat/completions", &json!({"model": "bytes", "messages": [{"role": "user", "content": look}]}));
+    assert!(canary.came.load(Ordering::SeqCst) > 0, "nothing was fetched at all");
 }
 
 #[test]

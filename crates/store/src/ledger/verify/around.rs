@@ -39,7 +39,7 @@ pub(super) async fn look(on: &mut Transaction<'_, Any>, report: &mut Report) -> 
 
 /// I3: what is spent and leased of a key's, team's or user's budget is no more than the budget.
 async fn limits(on: &mut Transaction<'_, Any>, leased: &[sqlx::any::AnyRow], report: &mut Report) -> Result<(), StoreError> {
-    let rows = sqlx::query(LIMITED).bind(crate::open::micros() - LATELY).fetch_all(&mut **on).await?;
+    let rows = sqlx::query(LIMITED).bind(crate::time::micros() - LATELY).fetch_all(&mut **on).await?;
     for row in rows {
         let (kind, id, document): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let Ok(document) = serde_json::from_str::<Value>(&document) else { continue };

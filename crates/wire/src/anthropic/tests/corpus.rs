@@ -6,9 +6,9 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use super::*;
+use crate::recorded::rows;
 use crate::reply::Reason;
 
-const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance");
 const APIS: [&str; 6] = [
     "anthropic.messages",
     "vertex.anthropic.messages",
@@ -18,16 +18,9 @@ const APIS: [&str; 6] = [
     "anthropic.count_tokens",
 ];
 
-/// The lines of a file of the corpus for our APIs; `None`, and a printed line, where it is not at hand.
+/// The rows of a file of the corpus for our APIs; `None` where it is not at hand.
 fn lines(file: &str) -> Option<Vec<Value>> {
-    let folder = SHARED;
-    let Ok(text) = std::fs::read_to_string(format!("{folder}/{file}")) else {
-        println!("skipped: {folder}/{file} is not there");
-        return None;
-    };
-    let is_ours =
-        |line: &&str| APIS.iter().any(|api| line.contains(&format!("\"api\": \"{api}\"")) || line.contains(&format!("\"api\":\"{api}\"")));
-    Some(text.lines().filter(is_ours).map(|line| serde_json::from_str(line).unwrap()).collect())
+    Some(rows(file, |api| APIS.contains(&api))).filter(|rows| !rows.is_empty())
 }
 
 fn body(exchange: &Value) -> Vec<u8> {

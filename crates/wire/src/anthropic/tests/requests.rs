@@ -8,7 +8,8 @@ use crate::chat::{
     CacheMark, Function, Hosted, JsonSchema, Media, MediaSource, Message, OutputFormat, Part, Reasoning, Role, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
-use crate::dialect::{Dialect, Thinking};
+use crate::dialect::Dialect;
+use crate::half::Thinking;
 use crate::loss::{Loss, Why};
 use crate::seal::{OPENAI, Sealed};
 

@@ -3,7 +3,7 @@ use serde_json::Value;
 
 use crate::bedrock::Bedrock;
 use crate::chat::{Part, PartBody};
-use crate::dialect::{Memo, Outbound, Profile};
+use crate::half::{Memo, Outbound, Profile};
 use crate::problem::Kind;
 use crate::recorded::{Exchange, assemble, calls_of, check_clients, exchanges, readings, text_of, thoughts_of, written};
 use crate::reply::ChatReply;

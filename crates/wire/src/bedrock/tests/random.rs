@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use crate::bedrock::Bedrock;
-use crate::dialect::{Memo, Outbound};
 use crate::event::Frame;
+use crate::half::{Memo, Outbound};
 use crate::recorded::events;
 
 use super::replies::{STREAM, stream};

@@ -2,9 +2,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::bedrock::Bedrock;
 use crate::chat::{PartBody, ToolCall};
-use crate::dialect::{Memo, Outbound};
 use crate::event::{Event, Frame};
 use crate::framing::write_aws_message;
+use crate::half::{Memo, Outbound};
 use crate::problem::Kind;
 use crate::recorded::{assemble, check_cuts, events, text_of, thoughts_of};
 use crate::reply::Reason;

@@ -5,8 +5,9 @@ use crate::chat::{
     CacheMark, ChatRequest, Function, Hosted, JsonSchema, Media, MediaSource, Message, OutputFormat, Part, PartBody, Reasoning, Role,
     Thought, Tool, ToolCall, ToolChoice, ToolResult,
 };
-use crate::dialect::{Dialect, Outbound, Profile, Thinking, Written};
+use crate::dialect::Dialect;
 use crate::extra::Extra;
+use crate::half::{Outbound, Profile, Thinking, Written};
 use crate::json::raw;
 use crate::seal::Sealed;
 

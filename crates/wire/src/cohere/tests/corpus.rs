@@ -2,7 +2,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::cohere::Cohere;
-use crate::dialect::{Memo, Outbound, Profile};
+use crate::half::{Memo, Outbound, Profile};
 use crate::problem::Kind;
 use crate::recorded::{assemble, calls_of, check_clients, exchanges, readings, text_of, thoughts_of, written};
 use crate::reply::ChatReply;

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::replies::{REPLY, STREAM, stream};
 use crate::cohere::Cohere;
-use crate::dialect::{Memo, Outbound};
 use crate::event::Frame;
+use crate::half::{Memo, Outbound};
 use crate::recorded::events;
 
 proptest! {

@@ -2,7 +2,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::chat::{Citation, PartBody};
 use crate::cohere::Cohere;
-use crate::dialect::{Memo, Outbound};
+use crate::half::{Memo, Outbound};
 use crate::problem::Kind;
 use crate::recorded::{assemble, check_cuts, text_of};
 use crate::reply::Reason;

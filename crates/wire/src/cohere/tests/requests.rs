@@ -5,8 +5,9 @@ use crate::chat::{
     ToolChoice, ToolResult,
 };
 use crate::cohere::Cohere;
-use crate::dialect::{Dialect, Outbound, Profile, Thinking};
+use crate::dialect::Dialect;
 use crate::extra::Extra;
+use crate::half::{Outbound, Profile, Thinking};
 use crate::json::raw;
 
 fn ask(text: &str) -> ChatRequest {

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::{assembled, cut_everywhere, dialect, events_of_stream, normal, stamp, summary, written};
 use crate::assemble::events_of;
 use crate::chat::{MediaSource, PartBody};
-use crate::dialect::{Flavor, Head, Inbound, Memo, Outbound, Profile};
+use crate::dialect::Flavor;
 use crate::event::{Event, Frame};
 use crate::framing::Framing;
+use crate::half::{Head, Inbound, Memo, Outbound, Profile};
 use crate::problem::{Kind, Problem};
 use crate::reply::Reason;
 

@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::Gemini;
 use crate::assemble::Assembly;
-use crate::chat::PartBody;
-use crate::dialect::{Inbound, Memo, Outbound, Stamp};
 use crate::event::Event;
 use crate::framing::Framing;
+use crate::half::{Inbound, Memo, Outbound, Stamp};
 use crate::problem::Fault;
+use crate::recorded::{calls_of, text_of, thoughts_of};
 use crate::relay::{Output, Relay};
 use crate::reply::ChatReply;
 
@@ -76,18 +76,8 @@ fn written(events: &[Event], json_array: bool) -> Vec<u8> {
 
 /// A plain reading of an answer.
 fn summary(reply: &ChatReply) -> Value {
-    let (mut text, mut reasoning, mut calls) = (String::new(), String::new(), Vec::new());
-    for part in &reply.parts {
-        match &part.body {
-            PartBody::Text { text: more, .. } => text.push_str(more),
-            PartBody::Reasoning(thought) => reasoning.push_str(&thought.text),
-            PartBody::ToolCall(call) => {
-                calls.push(json!({"name": call.name, "arguments": serde_json::from_str::<Value>(&call.arguments).unwrap()}));
-            }
-            _ => {}
-        }
-    }
-    json!({"text": text, "reasoning": reasoning, "tool_calls": calls, "finish": reply.finish.raw})
+    let (text, reasoning) = (text_of(reply), thoughts_of(reply));
+    json!({"text": text, "reasoning": reasoning, "tool_calls": calls_of(reply), "finish": reply.finish.raw})
 }
 
 /// A request in the one form of several that mean the same.

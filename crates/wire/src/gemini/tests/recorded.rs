@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{assembled, cut_everywhere, dialect, events_of_stream, normal, summary};
 use crate::assemble::Assembly;
-use crate::dialect::{Head, Inbound, Memo, Outbound, Profile};
 use crate::framing::Framing;
 use crate::grammar::Grammar;
+use crate::half::{Head, Inbound, Memo, Outbound, Profile};
 
 const APIS: [&str; 5] = [
     "gemini.generateContent",
@@ -19,18 +19,12 @@ const APIS: [&str; 5] = [
     "pydantic-gateway.vertex.generateContent",
 ];
 
-fn rows(file: &str) -> Option<Vec<Value>> {
-    let path = format!("{}/../../../shared/conformance/{file}", env!("CARGO_MANIFEST_DIR"));
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("skipped: no recorded exchanges at {path}");
-        return None;
-    };
-    Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+fn rows(file: &str) -> Vec<Value> {
+    crate::recorded::rows(file, |api| APIS.contains(&api))
 }
 
 fn exchanges() -> Vec<Value> {
-    let of_ours = |row: &Value| APIS.contains(&row["api"].as_str().unwrap_or_default());
-    rows("corpus.jsonl").unwrap_or_default().into_iter().filter(of_ours).collect()
+    rows("corpus.jsonl")
 }
 
 fn head_of(row: &Value) -> Head<'_> {
@@ -80,7 +74,7 @@ fn recorded_requests_are_read_and_come_back() {
 #[test]
 fn recorded_answers_are_read() {
     let oracle: BTreeMap<String, Value> =
-        rows("oracle.jsonl").unwrap_or_default().into_iter().map(|row| (row["id"].as_str().unwrap().to_owned(), row)).collect();
+        rows("oracle.jsonl").into_iter().map(|row| (row["id"].as_str().unwrap().to_owned(), row)).collect();
     let mut failures = Vec::new();
     for row in exchanges() {
         let id = row["id"].as_str().unwrap();
@@ -175,9 +169,9 @@ fn recorded_streams_are_written_and_read_back() {
 
 #[test]
 fn recorded_counts_are_read() {
-    for row in rows("corpus.jsonl").unwrap_or_default().iter().filter(|row| row["api"] == "gemini.countTokens") {
+    for row in crate::recorded::rows("corpus.jsonl", |api| api == "gemini.countTokens") {
         let body = row["request_body"].to_string();
-        let request = crate::gemini::read_count_request(&head_of(row), body.as_bytes()).unwrap();
+        let request = crate::gemini::read_count_request(&head_of(&row), body.as_bytes()).unwrap();
         assert!(!request.messages.is_empty());
         if row["status"] == 200 {
             let reply = row["response_body"].as_str().unwrap();

@@ -7,7 +7,7 @@ use crate::chat::{
     ChatRequest, Function, JsonSchema, Media, MediaSource, Message, OutputFormat, Part, PartBody, Reasoning, Role, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
-use crate::dialect::{Head, Inbound, Outbound, Profile, Thinking};
+use crate::half::{Head, Inbound, Outbound, Profile, Thinking};
 use crate::json::raw;
 use crate::seal::Sealed;
 

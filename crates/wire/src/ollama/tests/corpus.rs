@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::dialect::{Memo, Outbound, Profile};
+use crate::half::{Memo, Outbound, Profile};
 use crate::ollama::Ollama;
 use crate::recorded::{assemble, calls_of, check_clients, exchanges, readings, text_of, thoughts_of, written};
 use crate::reply::{ChatReply, Reason};

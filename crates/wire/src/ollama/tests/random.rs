@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::replies::{LINES, REPLY};
-use crate::dialect::{Memo, Outbound};
 use crate::event::Frame;
+use crate::half::{Memo, Outbound};
 use crate::ollama::Ollama;
 use crate::recorded::events;
 

@@ -1,7 +1,7 @@
 use http::{HeaderMap, StatusCode};
 
 use crate::chat::PartBody;
-use crate::dialect::{Memo, Outbound};
+use crate::half::{Memo, Outbound};
 use crate::ollama::Ollama;
 use crate::problem::Kind;
 use crate::recorded::{assemble, calls_of, check_cuts, text_of, thoughts_of};

@@ -4,8 +4,9 @@ use crate::chat::{
     ChatRequest, Function, JsonSchema, Media, MediaSource, Message, OutputFormat, Part, PartBody, Reasoning, Role, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
-use crate::dialect::{Dialect, Outbound, Profile, Thinking};
+use crate::dialect::Dialect;
 use crate::extra::Extra;
+use crate::half::{Outbound, Profile, Thinking};
 use crate::json::raw;
 use crate::ollama::Ollama;
 use crate::seal::Sealed;

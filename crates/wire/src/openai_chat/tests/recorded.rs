@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::support::{exchanges, lines, read_stream};
-use crate::chat::PartBody;
-use crate::dialect::{Head, Inbound, Memo, Outbound};
+use super::support::{exchanges, read_stream};
+use crate::half::{Head, Inbound, Memo, Outbound};
 use crate::openai_chat::OpenAiChat;
 use crate::problem::Fault;
+use crate::recorded::{calls_of, rows, text_of, thoughts_of};
 use crate::reply::ChatReply;
 
 pub(super) fn is_chat(api: &str) -> bool {
@@ -19,23 +19,6 @@ pub(super) fn is_chat(api: &str) -> bool {
 pub(super) fn read(exchange: &Value) -> Result<ChatReply, Fault> {
     let body = exchange["response_body"].as_str().unwrap().as_bytes();
     if exchange["stream"] == true { read_stream(&OpenAiChat, body) } else { OpenAiChat.read_reply(&Memo::default(), body) }
-}
-
-fn summary(reply: &ChatReply) -> Value {
-    let (mut text, mut reasoning, mut calls) = (String::new(), String::new(), Vec::new());
-    for part in &reply.parts {
-        match &part.body {
-            PartBody::Text { text: more, .. } => text.push_str(more),
-            PartBody::Reasoning(thought) => reasoning.push_str(&thought.text),
-            PartBody::ToolCall(call) => {
-                let text = if call.arguments.is_empty() { "{}" } else { &call.arguments };
-                let arguments: Value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-                calls.push(json!({"name": call.name, "arguments": arguments}));
-            }
-            _ => {}
-        }
-    }
-    json!({"text": text, "reasoning": reasoning, "calls": calls})
 }
 
 #[test]
@@ -53,7 +36,7 @@ fn every_recorded_request_is_accepted() {
 #[test]
 fn every_recorded_answer_is_read_as_the_oracle_reads_it() {
     let oracle: HashMap<String, Value> =
-        lines("oracle.jsonl").into_iter().map(|line| (line["id"].as_str().unwrap().to_owned(), line)).collect();
+        rows("oracle.jsonl", is_chat).into_iter().map(|line| (line["id"].as_str().unwrap().to_owned(), line)).collect();
     let mut wrong = Vec::new();
     for exchange in exchanges(is_chat) {
         let id = exchange["id"].as_str().unwrap();
@@ -73,21 +56,20 @@ fn every_recorded_answer_is_read_as_the_oracle_reads_it() {
             }
         };
         let Some(direct) = oracle.get(id).map(|line| &line["direct"]).filter(|direct| direct.is_object()) else { continue };
-        let found = summary(&reply);
         let mut compare = |what: &str, found: &Value, wanted: &Value| {
             if found != wanted && !(wanted.is_null() && (found == "" || found == 0)) {
                 let cut = |value: &Value| value.to_string().chars().take(300).collect::<String>();
                 wrong.push(format!("{id} {} {what}: found {} wanted {}", exchange["api"], cut(found), cut(wanted)));
             }
         };
-        compare("text", &found["text"], &direct["text"]);
+        compare("text", &json!(text_of(&reply)), &direct["text"]);
         // The direct reading looks at `reasoning_content` and `reasoning` alone.
         if direct["reasoning"] != "" {
-            compare("reasoning", &found["reasoning"], &direct["reasoning"]);
+            compare("reasoning", &json!(thoughts_of(&reply)), &direct["reasoning"]);
         }
         // Two calls in one index, which the direct reading joins.
         if !exchange["api"].as_str().unwrap().starts_with("cerebras") {
-            compare("calls", &found["calls"], &direct["tool_calls"]);
+            compare("calls", &json!(calls_of(&reply)), &direct["tool_calls"]);
         }
         let Some(usage) = reply.usage else { continue };
         if let Some(sent) = direct["usage"].as_object() {

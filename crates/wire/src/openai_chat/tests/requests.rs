@@ -6,7 +6,8 @@ use super::support::exchanges;
 use crate::chat::{
     ChatRequest, Hosted, JsonSchema, Media, MediaSource, Message, OutputFormat, Part, PartBody, Reasoning, Role, Thought, Tool, ToolResult,
 };
-use crate::dialect::{Dialect, Head, Inbound, Outbound, Profile, Thinking, Written};
+use crate::dialect::Dialect;
+use crate::half::{Head, Inbound, Outbound, Profile, Thinking, Written};
 use crate::openai_chat::OpenAiChat;
 use crate::seal::{ANTHROPIC, Sealed};
 

@@ -4,26 +4,17 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::assemble::Assembly;
-use crate::dialect::{Inbound, Memo, Outbound, Stamp};
 use crate::event::{Event, EventReader};
 use crate::grammar::Grammar;
+use crate::half::{Inbound, Memo, Outbound, Stamp};
 use crate::problem::Fault;
+use crate::recorded::rows;
 use crate::relay::{Output, Relay};
 use crate::reply::ChatReply;
 
-pub(crate) const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance/");
-
-/// The recorded exchanges that pass the filter; none (and a line that says so) where there are none.
+/// The recorded exchanges of APIs of those names.
 pub(crate) fn exchanges(wanted: impl Fn(&str) -> bool) -> Vec<Value> {
-    lines("corpus.jsonl").into_iter().filter(|exchange| exchange["api"].as_str().is_some_and(&wanted)).collect()
-}
-
-pub(crate) fn lines(name: &str) -> Vec<Value> {
-    let Ok(text) = std::fs::read_to_string(format!("{SHARED}{name}")) else {
-        eprintln!("skipped: no recorded exchanges at {SHARED}");
-        return Vec::new();
-    };
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    rows("corpus.jsonl", wanted)
 }
 
 /// The events of a stream, read in pieces of that size.

@@ -1,22 +1,14 @@
 //! Every recorded exchange of this API, where the recordings are at hand.
 
-use std::path::PathBuf;
-
 use super::*;
 use crate::chat::{Message, PartBody, Role, Thought};
 use crate::problem::Kind;
+use crate::recorded::rows;
 use http::{HeaderMap, StatusCode};
 
-/// The recorded exchanges of all APIs whose names end so; none, with a word about it, where there are no recordings.
+/// The recorded exchanges of all APIs whose names end so.
 fn all(file: &str, ends: &str) -> Vec<Value> {
-    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance")).join(file);
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        println!("skipped: no recordings at {}", path.display());
-        return Vec::new();
-    };
-    let all = text.lines().filter(|line| line.contains(&format!("{ends}\"")));
-    let all = all.map(|line| serde_json::from_str::<Value>(line).expect("a recording"));
-    all.filter(|exchange| exchange["api"].as_str().is_some_and(|api| api.ends_with(ends))).collect()
+    rows(file, |api| api.ends_with(ends))
 }
 
 fn exchanges(file: &str) -> Vec<Value> {

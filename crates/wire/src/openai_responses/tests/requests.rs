@@ -4,9 +4,9 @@ use super::*;
 use crate::chat::{
     ChatRequest, Function, Hosted, Media, MediaSource, Message, Part, PartBody, Reasoning, Role, Thought, Tool, ToolCall, ToolResult,
 };
-use crate::dialect::Thinking;
 use crate::extra::Extra;
 use crate::frames::Frames;
+use crate::half::Thinking;
 use crate::json;
 use crate::outline::{Edits, Outline};
 use crate::prepare::{Route, Source, prepare};

@@ -16,10 +16,7 @@ pub(super) fn identity(model_name: &str, params: &Node, copy: usize) -> String {
         let _ = write!(text, "#{copy}");
     }
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex::encode(digest)
 }
 
 /// One text per value, whatever the order of keys.

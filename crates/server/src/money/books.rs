@@ -12,7 +12,7 @@ use switchboard_store::sql::Kind;
 use switchboard_store::{Store, StoreError, micros};
 
 use crate::config::Config;
-use crate::prices::PriceLists;
+use crate::money::prices::PriceLists;
 
 /// How long a start waits until the ledger has what the last gateway left in the journal. With a database that is away the
 /// gateway starts all the same.

@@ -9,8 +9,7 @@ use switchboard_engine::catalog::{Catalog, Component, ModelCard};
 use switchboard_engine::meter::bill;
 use switchboard_engine::tariff::Tariffs;
 use switchboard_engine::wire::reply::Usage;
-use switchboard_store::journal::Reckoned;
-use switchboard_store::ledger::{self, Attempted, Attempts, Changed};
+use switchboard_store::ledger::{self, Attempted, Attempts, Changed, Reckoned};
 use switchboard_store::{Store, StoreError};
 
 use crate::app::App;

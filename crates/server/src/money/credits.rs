@@ -94,7 +94,7 @@ pub(crate) async fn watch(app: Arc<App>) {
     let mut round: u32 = 0;
     loop {
         if app.books.prices.is_stirred()
-            && let Err(error) = crate::prices::refresh(&app).await
+            && let Err(error) = crate::money::prices::refresh(&app).await
         {
             tracing::debug!(%error, "prices cannot be read");
         }

@@ -100,7 +100,7 @@ pub async fn refresh(app: &App) -> Result<(), StoreError> {
     let lists = &app.books.prices;
     lists.read(store).await.inspect_err(|_| lists.stir())?;
     lists.apply(&app.catalog(), app.gateway.fleet().deployments().map(Arc::as_ref));
-    crate::credits::follow_gateway(app).await.inspect_err(|_| lists.stir())
+    crate::money::credits::follow_gateway(app).await.inspect_err(|_| lists.stir())
 }
 
 /// The card of `provider/model`.

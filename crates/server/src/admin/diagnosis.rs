@@ -1,0 +1,223 @@
+//! Looking into the gateway: whether a model could be reached, what is told about requests, what providers may still be paid.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use switchboard_engine::admit::{Level, Micros, ScopeId};
+use switchboard_engine::health::Registry;
+
+use super::models::{rules, vault};
+use super::routes::{Action, get, post};
+use super::{Answer, Refused, Request};
+use crate::authz::Policy::{Admin, Info, Viewer};
+use crate::config::Laid;
+use crate::config::resolved::Deployment;
+use crate::live::seal;
+use crate::router::Row;
+use crate::{fleet, health};
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is the route it is named after")]
+pub enum Diagnosis {
+    TestConnection,
+    Services,
+    License,
+    ActiveCallbacks,
+    ProviderBudgets,
+}
+
+use Diagnosis as Do;
+
+/// The routes.
+pub(super) const ROWS: &[Row] = &[
+    // Whose model it is decides who may try it, which the body says.
+    post(
+        "/health/test_connection",
+        Action::Diagnosis(Do::TestConnection),
+        Info,
+        "ConnectionTestRequest",
+        "Whether a model could be reached",
+    ),
+    get("/health/services", Action::Diagnosis(Do::Services), Admin, "Whether something that is told about requests answers"),
+    get("/health/license", Action::Diagnosis(Do::License), Viewer, "Which features there are: all of them"),
+    get("/active/callbacks", Action::Diagnosis(Do::ActiveCallbacks), Viewer, "What is told about requests"),
+    get("/settings", Action::Diagnosis(Do::ActiveCallbacks), Viewer, "What is told about requests"),
+    get("/provider/budgets", Action::Diagnosis(Do::ProviderBudgets), Viewer, "What providers may be paid, and were"),
+];
+
+/// Does what a route does.
+pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
+    match action {
+        Do::TestConnection => test(request).await,
+        Do::Services => services(request),
+        Do::License => Ok(license()),
+        Do::ActiveCallbacks => Ok(callbacks(request)),
+        Do::ProviderBudgets => budgets(request),
+    }
+}
+
+/// A JSON object.
+type Json = Map<String, Value>;
+
+/// `POST /health/test_connection`: a deployment as sent, with what is known of the one it names where nothing is said, is asked for a
+/// word.
+async fn test(request: &Request) -> Answer {
+    let form = request.form("ConnectionTestRequest")?;
+    let sent: Json = form.object("litellm_params").cloned().unwrap_or_default().into_iter().filter(|(_, value)| !value.is_null()).collect();
+    let info = form.object("model_info").cloned().unwrap_or_default();
+    let team = info.get("team_id").and_then(Value::as_str).map(str::to_owned);
+    let caller = request.caller.clone();
+    request.read(move |desk| async move { rules::may_write(&desk, &caller, team.as_deref()).await.map(|_| ()) }).await?;
+    if refers(&Value::Object(sent.clone())) || refers(&Value::Object(info.clone())) {
+        return Err(Refused::detail(400, json!({"error": "os.environ/ references are not allowed in the request"})));
+    }
+    let config = request.app.config();
+    let name = sent.get("model").and_then(Value::as_str).unwrap_or_default();
+    let id = info.get("id").and_then(Value::as_str);
+    let known = config.deployments.iter().find(|one| Some(one.model_info.id.as_str()) == id);
+    let known = known.or_else(|| config.deployments.iter().find(|one| id.is_none() && (one.model_name == name || one.model == name)));
+    // Whoever sends the request decides where what is sent goes; what is kept goes only where it went.
+    let redirected = known.is_some() && ["api_base", "base_url"].into_iter().any(|place| sent.contains_key(place));
+    let mut params = match known.filter(|_| !redirected && sent.get("litellm_credential_name").is_none()) {
+        Some(known) => stored(request, known).await?,
+        None => Json::new(),
+    };
+    params.extend(sent.clone());
+    if let Some(known) = known.filter(|known| known.model_name == name) {
+        params.insert("model".to_owned(), known.model.clone().into());
+    }
+    rules::may_say(&request.caller, &sent, &sent, &params)?;
+    if let Some(mode) = form.text("mode").filter(|mode| *mode != "anthropic_messages") {
+        params.remove("mode");
+        let mut info = info.clone();
+        info.insert("mode".to_owned(), mode.into());
+        return asked(request, params, info).await;
+    }
+    asked(request, params, info).await
+}
+
+fn refers(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.starts_with(crate::config::REFERENCE),
+        Value::Array(items) => items.iter().any(refers),
+        Value::Object(map) => map.values().any(refers),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The parameters of a deployment that is known, as they were written, secrets among them.
+async fn stored(request: &Request, known: &Deployment) -> Result<Json, Refused> {
+    if let Some(written) = request.app.live.base().params_in_file(&known.model_info.id) {
+        return Ok(written);
+    }
+    let (vault, id) = (vault(request).await?, known.model_info.id.clone());
+    let read = request.read(move |desk| async move {
+        match desk.get::<switchboard_store::object::Model>(&id).await? {
+            Some(model) => Ok(seal::params(&desk, Some(&vault), &model).await?),
+            None => Ok::<_, Refused>(Json::new()),
+        }
+    });
+    read.await
+}
+
+/// Asks a deployment made for the question.
+async fn asked(request: &Request, params: Json, mut info: Json) -> Answer {
+    const NAME: &str = "test_connection";
+    let shown: Json =
+        params.iter().filter(|(name, value)| !seal::is_secret(name, value)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    info.insert("id".to_owned(), NAME.into());
+    info.remove("team_id");
+    let entry = json!({"model_name": NAME, "litellm_params": params, "model_info": info});
+    let laid = Laid { models: entry.as_object().cloned().into_iter().collect(), ..Laid::default() };
+    let (config, found) = request.app.live.base().with(&laid);
+    let failed = |error: String| {
+        let mut result = shown.clone();
+        result.insert("error".to_owned(), error.into());
+        Ok(json!({"status": "error", "result": result}))
+    };
+    if let Some(wrong) = found.errors().next() {
+        return failed(wrong.message.clone());
+    }
+    let config = Arc::new(config);
+    let (fleet, unusable) = fleet::build(&config, &request.app.catalog(), None, &Registry::default());
+    if let Some(why) = unusable.into_iter().find(|one| one.model_name == NAME) {
+        return failed(why.why);
+    }
+    let Some((_, group)) = fleet.find(NAME) else { return failed("the model cannot be reached".to_owned()) };
+    let (Some(target), Some(acceptor)) = (group.first(), &request.acceptor) else { return failed("nobody can be asked".to_owned()) };
+    match health::once(target, acceptor, &config).await {
+        Ok(()) => Ok(json!({"status": "success", "result": shown})),
+        Err(error) => failed(error),
+    }
+}
+
+/// `GET /health/services`: this gateway tells nobody but Prometheus and its log.
+fn services(request: &Request) -> Answer {
+    let service = request.required("service")?;
+    let config = request.app.config();
+    let named = &config.litellm.callbacks;
+    let configured = named.every.iter().chain(&named.success).chain(&named.failure).any(|name| name == service);
+    match service {
+        "prometheus" if request.app.metrics.is_some() => Ok(json!({"status": "healthy", "message": "`/metrics` is served"})),
+        service if configured => Err(Refused::detail(
+            422,
+            json!({"error": format!("`{service}` is configured, and this gateway does not call it; it writes a log and serves `/metrics`")}),
+        )),
+        service => Err(Refused::detail(400, json!({"error": format!("Service must be in list. Service={service} is not configured")}))),
+    }
+}
+
+/// `GET /health/license`: there is no edition that has less.
+fn license() -> Value {
+    json!({
+        "has_license": true,
+        "license_type": "enterprise",
+        "expiration_date": null,
+        "allowed_features": [],
+        "limits": {"max_users": null, "max_teams": null},
+    })
+}
+
+/// `GET /active/callbacks`
+fn callbacks(request: &Request) -> Value {
+    let config = request.app.config();
+    let named = &config.litellm.callbacks;
+    let all: Vec<&String> = named.every.iter().chain(&named.failure).chain(&named.success).collect();
+    json!({
+        "alerting": "None",
+        "litellm.callbacks": named.every,
+        "litellm.input_callback": [],
+        "litellm.failure_callback": named.failure,
+        "litellm.success_callback": named.success,
+        "litellm._async_success_callback": [],
+        "litellm._async_failure_callback": [],
+        "litellm._async_input_callback": [],
+        "all_litellm_callbacks": all,
+        "num_callbacks": all.len(),
+        "num_alerting": 0,
+        "litellm.request_timeout": config.litellm.request_timeout.as_secs_f64(),
+    })
+}
+
+/// `GET /provider/budgets`
+fn budgets(request: &Request) -> Answer {
+    let config = request.app.config();
+    if config.router.provider_budgets.is_empty() {
+        let message = "No provider budget config found. Please set a provider budget config in the router settings.";
+        return Err(Refused::new(500, "internal_server_error", json!("None"), message));
+    }
+    let book = &request.app.book;
+    let rows = config.router.provider_budgets.iter().map(|(provider, budget)| {
+        let spent = book.spent(&ScopeId::new(Level::Provider, provider.as_str()), budget.window);
+        let end: Option<Micros> = budget.window.end(budget.window.start(book.now()));
+        let row = json!({
+            "budget_limit": switchboard_store::Money(budget.limit).number(),
+            "time_period": budget.window.name(),
+            "spend": switchboard_store::Money(spent).number(),
+            "budget_reset_at": end.map(|end| switchboard_engine::sign::rfc3339(u64::try_from(end / 1_000_000).unwrap_or(0))),
+        });
+        (provider.clone(), row)
+    });
+    Ok(json!({"providers": rows.collect::<Json>()}))
+}

@@ -1,0 +1,14 @@
+//! What the writers of requests share.
+//!
+//! Each writer keeps its state at hand in a `Pen` of its own; these are the pieces that several of them are made of: content that the
+//! target cannot take ([`Refusal`]), knobs that it lacks ([`knob`]), names in its alphabet ([`Names`]), the functions it may be offered
+//! ([`function`]) and the efforts it knows ([`effort`]). The pieces know the meaning and no dialect.
+
+pub(crate) mod effort;
+pub(crate) mod function;
+pub(crate) mod knob;
+mod name;
+mod refusal;
+
+pub(crate) use name::{Names, is_word, plain, unused};
+pub(crate) use refusal::Refusal;
