@@ -101,7 +101,7 @@ fn a_search_is_the_providers_own_or_refused() {
         let sent = asked(&upstream);
         assert_eq!((&sent["web_search_options"], sent.get("plugins")), (&json!({"search_context_size": "low"}), None), "{sent}");
         let (status, told) = chat(&json!({"model": "a/plain:online", "messages": said("news?")}));
-        assert_eq!((status, &told["error"]["metadata"]["availability"]["excluded_by"]), (404, &json!(["web_search"])), "{told}");
+        assert_eq!((status, &told["error"]["availability"]["excluded_by"]), (404, &json!(["web_search"])), "{told}");
         let (status, told) = chat(&json!({"model": "a/searches", "plugins": [{"id": "web", "engine": "exa"}], "messages": said("x")}));
         assert!(status == 400 && told.to_string().contains("exa"), "{status} {told}");
     });

@@ -26,6 +26,8 @@ fn m10_what_is_held_is_no_less_than_what_it_costs() {
             searches: count("web_searches") > 0,
             long_cache: count("cache_write_1h") > 0,
             pieces: Vec::new(),
+            told: None,
+            assumed: None,
         };
         let held = bound.need(Some(&card.prices)).money;
         if held.0 < nano.parse().expect("an amount") {
