@@ -68,7 +68,7 @@ impl Ticket {
     pub fn unsent(mut self) {
         self.finished = true;
         let at = millis(self.began);
-        let mut state = self.health.state();
+        let mut state = self.health.changing(at);
         let minute = state.minute.turn(at.max(millis(crate::clock::now())));
         // In the next minute, its request is no longer counted.
         if minute.number == at / 60_000 {
