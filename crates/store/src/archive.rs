@@ -71,8 +71,8 @@ impl Archive for SqlArchive {
         let sql = self.sql.clone();
         self.spawn(async move {
             let keep = sqlx::query(KEEP)
-                .bind(hex::encode(&slot.name))
-                .bind(hex::encode(&slot.request))
+                .bind(hex::encode(slot.name))
+                .bind(hex::encode(slot.request))
                 .bind(answer.to_vec())
                 .bind(after(micros(), time));
             keep.execute(&sql.writers).await?;
@@ -83,14 +83,14 @@ impl Archive for SqlArchive {
     fn release(&self, slot: Slot) {
         let sql = self.sql.clone();
         self.spawn(async move {
-            sqlx::query(RELEASE).bind(hex::encode(&slot.name)).bind(hex::encode(&slot.request)).execute(&sql.writers).await?;
+            sqlx::query(RELEASE).bind(hex::encode(slot.name)).bind(hex::encode(slot.request)).execute(&sql.writers).await?;
             Ok(())
         });
     }
 }
 
 async fn claim(sql: &Sql, slot: Slot, (now, time): (i64, Duration), sweeps: bool) -> Result<Claim, StoreError> {
-    let (name, request) = (hex::encode(&slot.name), hex::encode(&slot.request));
+    let (name, request) = (hex::encode(slot.name), hex::encode(slot.request));
     if sweeps {
         sqlx::query(OLD).bind(now).execute(&sql.writers).await?;
     }
@@ -184,7 +184,7 @@ async fn claim_in(mut connection: redis::aio::MultiplexedConnection, slot: Slot,
 }
 
 fn key(slot: &Slot) -> String {
-    format!("switchboard:answer:{}", hex::encode(&slot.name))
+    format!("switchboard:answer:{}", hex::encode(slot.name))
 }
 
 fn millis(time: Duration) -> u64 {
