@@ -42,6 +42,7 @@ mod judge;
 pub mod keeper;
 pub mod media;
 pub mod meter;
+pub mod online;
 mod openrouter;
 mod operation;
 pub mod own;
@@ -60,6 +61,7 @@ pub mod service;
 pub mod sign;
 pub mod smart;
 pub mod tariff;
+mod tool_calls;
 pub mod upstream;
 pub mod worker;
 

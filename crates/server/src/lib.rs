@@ -37,6 +37,7 @@ pub mod openapi;
 mod page;
 mod passing;
 pub mod peers;
+pub mod preset;
 mod query;
 pub mod reload;
 pub mod router;

@@ -3,6 +3,8 @@
 //! A slot is claimed before its request is made, so that of several gateways one makes it; a claim that nobody follows up ends by
 //! itself. What is written at the end of an answer is handed over and not waited for.
 
+mod sealed;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -18,6 +20,8 @@ use crate::redis::{BadAddress, Redis};
 use crate::sql::Sql;
 use crate::thread::Thread;
 use crate::time::micros;
+
+pub use sealed::SealedArchive;
 
 /// How often what is too old is looked for, in microseconds.
 const SWEEP: i64 = 60_000_000;

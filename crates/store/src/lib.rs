@@ -38,7 +38,7 @@ pub mod thread;
 pub mod time;
 pub mod vault;
 
-pub use archive::{RedisArchive, SqlArchive};
+pub use archive::{RedisArchive, SealedArchive, SqlArchive};
 pub use desk::Desk;
 pub use error::StoreError;
 pub use limits::RedisLimits;

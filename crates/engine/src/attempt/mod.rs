@@ -39,7 +39,7 @@ pub use budget::Budget;
 pub use settings::{ByClass, Cooldown, Hedging, Settings};
 
 use crate::admit::{Admission, Tab};
-use crate::answer::{Answer, AnswerBody, StreamBody};
+use crate::answer::{Answer, StreamBody};
 use crate::asked::Asked;
 use crate::call::Call;
 use crate::clock;
@@ -50,7 +50,7 @@ use crate::exchange::{Exchange, Made};
 use crate::health::Failure;
 use crate::media::Brought;
 use crate::meter::Meter;
-use crate::openrouter;
+use crate::openrouter::Account;
 use crate::operation;
 use crate::own;
 use crate::queue::Place;
@@ -199,22 +199,23 @@ impl<'a> Attempts<'a> {
             }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
             let manner = journey.manner(plan);
-            let told = openrouter::metadata(self.call, plan, at, manner.other_model, &meter);
+            let account = Account::of(self.call, plan, manner.other_model, &meter);
             let made = match race::after(self, plan, target) {
-                None => race::placed(at, self.once(target, manner, told.as_deref(), meter).await),
+                None => race::placed(at, self.once(target, manner, meter).await),
                 Some(after) => Box::pin(race::run(self, plan, journey, (at, after), meter)).await,
             };
             drop(retrying);
             match made {
                 Ok((found, (mut answer, whole))) => {
-                    // Of one that was quicker than the first, it is not known how it came about.
-                    if let (AnswerBody::Whole(Some(body)), Some(told)) = (&mut answer.body, told.as_ref().filter(|_| found == at)) {
-                        *body = openrouter::told(body, told);
+                    let target = found.beyond.as_deref().unwrap_or(&plan.targets[found.at]);
+                    if let Some(mut account) = account {
+                        account.answered(plan, target);
+                        answer = answer.with_account(account, self.call.stream);
                     }
                     for (name, value) in rates {
                         answer.headers.insert(name, value);
                     }
-                    self.sign(&mut answer, &plan.targets[found].deployment, journey);
+                    self.sign(&mut answer, &target.deployment, journey);
                     drop(whole);
                     return Ok(answer);
                 }
@@ -231,19 +232,24 @@ impl<'a> Attempts<'a> {
 
     /// Draws the consequences of an attempt that failed.
     fn failed(&self, plan: &Plan, journey: &mut Journey, (at, error): (usize, Error), meter: &mut Meter) {
-        let deployment = &plan.targets[at].deployment;
-        if meter.end(&error) {
-            tracing::warn!(deployment = %deployment.spec.id, failure = error.failure.as_str(), "shut out after failures");
-        }
-        // What is wrong with a key of the caller's is not the deployment's fault.
-        if plan.targets[at].own.is_none() || !own::is_of_key(error.failure) {
-            rest::after(&error, deployment, self.settings, journey.is_alone(plan), clock::now());
-        }
+        self.settle(&plan.targets[at], &error, journey.is_alone(plan), meter);
         journey.failed(self, plan, at, error);
     }
 
+    /// Tells the target's health of an attempt that failed.
+    fn settle(&self, target: &Target, error: &Error, alone: bool, meter: &mut Meter) {
+        let deployment = &target.deployment;
+        if meter.end(error) {
+            tracing::warn!(deployment = %deployment.spec.id, failure = error.failure.as_str(), "shut out after failures");
+        }
+        // What is wrong with a key of the caller's is not the deployment's fault.
+        if target.own.is_none() || !own::is_of_key(error.failure) {
+            rest::after(error, deployment, self.settings, alone, clock::now());
+        }
+    }
+
     /// One request to one target.
-    async fn once(&self, target: &Target, manner: Manner, told: Option<&str>, mut meter: Meter) -> Result<Made, (Error, Meter)> {
+    async fn once(&self, target: &Target, manner: Manner, mut meter: Meter) -> Result<Made, (Error, Meter)> {
         let dispatch = Dispatch {
             call: self.call,
             worker: self.worker,
@@ -251,7 +257,6 @@ impl<'a> Attempts<'a> {
             settings: self.settings,
             overrides: target.overrides.as_deref(),
             own: target.own.as_deref(),
-            told,
             other_model: manner.other_model,
         };
         let target = &target.deployment;

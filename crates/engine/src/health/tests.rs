@@ -24,7 +24,7 @@ fn a_view_tells_what_was_seen() {
     ticket.finish(&sample, at(start, 1200));
     let view = health.view(at(start, 1200));
     assert_eq!((view.in_flight, view.requests_this_minute > 0, view.tokens_this_minute), (0, true, 31));
-    assert_eq!(view.first_content, Some(0.2));
+    assert_eq!(view.first_content(), Some(0.2));
     assert!((view.per_token.expect("known") - 0.1).abs() < 1e-9);
     let figures = health.figures(Window::FiveMinutes, at(start, 1300));
     assert_eq!((figures.counts.succeeded, figures.counts.uptime()), (1, Some(1.0)));

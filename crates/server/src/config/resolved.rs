@@ -20,6 +20,7 @@ mod media;
 mod metrics;
 mod oracle;
 mod pass_through;
+mod preset;
 mod queue;
 mod redis;
 mod resilience;

@@ -87,3 +87,13 @@ fn c14_a_circle_tells_against_nobody() {
     }
     assert_eq!(chat(&app, "chain", false, None).status, 200);
 }
+
+#[test]
+fn c14_what_passes_as_it_is_passes_no_circle() {
+    let port = port();
+    let passing =
+        format!("general_settings:\n  pass_through_endpoints:\n    - {{path: /round, target: 'http://127.0.0.1:{port}/round'}}\n");
+    let app = TestApp::at_port(&passing, port);
+    let reply = app.ask("POST", "/round").json(&json!({"x": 1})).send();
+    assert_eq!((reply.status.as_u16(), &reply.json()["error"]["code"]), (508, &json!("request_loop")), "{}", reply.text());
+}

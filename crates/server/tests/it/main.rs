@@ -48,6 +48,7 @@ mod outages;
 mod passing;
 mod peers;
 mod people;
+mod presets;
 mod queueing;
 mod reconciling;
 mod references;

@@ -35,6 +35,12 @@ pub(super) const KEYS: &[Key] = &[
          threshold}` compares with examples; where no answer comes in time (800 ms unless said) the gateway tells by itself.",
     ),
     honoured(
+        "presets",
+        List,
+        "Settings of requests that callers name by `@preset/slug`, in OpenRouter's way: `{slug, system_prompt, model, models, provider, \
+         temperature, tools, ...}`. What a request says itself wins. Presets of the database come first.",
+    ),
+    honoured(
         "experiments",
         List,
         "Names that stand for several models, to find out which does best: `{name, model, arms: [{model, name, weight, params}]}`; also \
@@ -118,7 +124,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured(
         "idempotency_store",
         Text,
-        "Where such answers are kept beside memory, in the clear: `memory` (nowhere else), `database`, `redis`, or `auto`: in Redis where \
+        "Where such answers are kept beside memory, sealed where there is a key to seal with: `memory` (nowhere else), `database`, `redis`, or `auto`: in Redis where \
          one is configured, else in the database where there is one.",
     ),
 ];

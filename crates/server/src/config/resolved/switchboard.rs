@@ -14,7 +14,7 @@ use super::media::MediaSettings;
 use super::metrics::OwnMetrics;
 use super::queue::QueueSettings;
 use super::resilience::Recovery;
-use super::{experiment, routing, smart, virtual_model};
+use super::{experiment, preset, routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -66,6 +66,8 @@ pub struct SwitchboardSettings {
     pub metrics: OwnMetrics,
     /// Routing by what requests say.
     pub smart: switchboard_engine::smart::Settings,
+    /// Settings that requests may name.
+    pub presets: Vec<crate::preset::Preset>,
     /// Names that stand for several models, to find out which does best.
     pub experiments: Vec<std::sync::Arc<switchboard_engine::experiment::Experiment>>,
 }
@@ -197,6 +199,7 @@ impl SwitchboardSettings {
             limit_rules: LimitSettings::read(reader, &fields, general),
             metrics: OwnMetrics::read(&fields),
             smart: smart::read(reader, &fields),
+            presets: preset::read_all(reader, fields.list("presets")),
             experiments: experiment::read_all(reader, fields.list("experiments")),
         }
     }

@@ -208,7 +208,7 @@ fn secrets_are_in_no_answer_no_log_and_no_file() {
         "  - {{model_name: cloud, litellm_params: {{model: bedrock/us.amazon.nova-lite-v1:0, aws_region_name: us-east-1, \
          aws_access_key_id: AKIACANARY, aws_secret_access_key: {AWS_SECRET}, aws_bedrock_runtime_endpoint: {upstream}/500}}}}\n  \
          - {{model_name: headed, litellm_params: {{model: openai/m, api_base: {upstream}/500/v1, api_key: k, extra_headers: {{x-secret: {UPSTREAM_HEADER}}}}}}}\n\
-         router_settings: {{redis_url: 'redis://:{REDIS_PASSWORD}@127.0.0.1:1/0'}}\n"
+         router_settings: {{redis_url: 'redis://:{REDIS_PASSWORD}@127.0.0.1:1/0'}}\nlitellm_settings: {{num_retries: 0}}\n"
     );
     let variables = [
         ("UI_PASSWORD", PASSWORD),
