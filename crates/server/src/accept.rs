@@ -55,14 +55,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Match::Found(row, model) => (row, model),
         Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(page::preflight()),
         Match::OtherMethod(allowed) => return Ok(other_method(&parts, &allowed)),
-        Match::Nothing => {
-            if let Some(passage) = passing::find(&acceptor.app, &parts.method, acceptor.router.below(parts.uri.path())) {
-                let from = address(body.peer());
-                return Box::pin(passing::serve(acceptor, passage, (parts, body), (from, received))).await;
-            }
-            let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
-            return Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)));
-        }
+        Match::Nothing => return Box::pin(elsewhere(acceptor, parts, body, received)).await,
     };
     let route = row.route;
     let is_open = row.policy == Policy::Public;
@@ -116,6 +109,21 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
             Box::pin(asked(acceptor, &caller, draft, body)).await
         }
     }
+}
+
+/// What no route leads to: what an operator lets be passed on, or nothing.
+async fn elsewhere(
+    acceptor: &Arc<Acceptor>,
+    parts: http::request::Parts,
+    body: RequestBody,
+    received: Instant,
+) -> Result<Answered, Refusal> {
+    if let Some(passage) = passing::find(&acceptor.app, &parts.method, acceptor.router.below(parts.uri.path())) {
+        let from = address(body.peer());
+        return passing::serve(acceptor, passage, (parts, body), (from, received)).await;
+    }
+    let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
+    Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)))
 }
 
 /// A call of a model.

@@ -244,7 +244,7 @@ mod tests {
             }
         });
         assert_eq!(reads.get(), 1);
-        directory.forget_key(&hex::encode(&key));
+        directory.forget_key(&hex::encode(key));
         assert!(directory.known(&key).is_none());
         block(async { assert!(directory.find(key, read).await.expect("found").is_some()) });
         assert_eq!(reads.get(), 2);
