@@ -50,6 +50,7 @@ mod patience;
 pub mod principal;
 mod profile;
 mod purity;
+pub mod queue;
 pub mod recognize;
 pub mod reflection;
 pub mod retry_after;

@@ -112,9 +112,11 @@ impl Meter {
         self.begin(target, ticket);
         let Some(tab) = &mut self.0.tab else { return Ok(()) };
         let opened = tab.open(call, target, self.0.own == Some(false)).await;
-        if opened.is_err() {
+        if opened.is_err()
+            && let Some(ticket) = self.0.ticket.take()
+        {
             // The target has not been asked: nothing is to be learnt of it.
-            self.0.ticket = None;
+            ticket.unsent();
         }
         opened
     }

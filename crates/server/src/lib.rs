@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod admin;
+pub mod alerts;
 pub mod app;
 pub mod auth;
 pub mod authz;

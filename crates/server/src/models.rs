@@ -120,15 +120,25 @@ fn models(app: &App, patterns: bool) -> Vec<Listed> {
         if patterns {
             list.push(Listed::of(pattern.clone(), deployment));
         }
-        let (prefix, suffix) = pattern.split_once('*').unwrap_or((&pattern, ""));
         for card in catalog.models_of(&deployment.spec.provider) {
-            // A bare `*` stands for the whole name, provider included.
-            let stem = if prefix.is_empty() && suffix.is_empty() { format!("{}/", card.provider) } else { prefix.to_owned() };
-            let name = format!("{stem}{}{suffix}", card.model);
-            list.push(Listed { card: Some(card), ..Listed::of(name, deployment) });
+            if let Some(name) = standing_for(&pattern, deployment, &card) {
+                list.push(Listed { card: Some(card), ..Listed::of(name, deployment) });
+            }
         }
     }
     list
+}
+
+/// The name by which callers reach a model of the catalog through a pattern; none when the pattern does not lead to it.
+pub(crate) fn standing_for(pattern: &str, deployment: &Deployment, card: &ModelCard) -> Option<String> {
+    let (prefix, suffix) = pattern.split_once('*').unwrap_or((pattern, ""));
+    let captured = match deployment.spec.model.split_once('*') {
+        Some((start, end)) => card.model.strip_prefix(start)?.strip_suffix(end)?,
+        None => &card.model,
+    };
+    // A bare `*` stands for the whole name, provider included.
+    let stem = if prefix.is_empty() && suffix.is_empty() { format!("{}/", card.provider) } else { prefix.to_owned() };
+    Some(format!("{stem}{captured}{suffix}"))
 }
 
 fn is_anthropic(parts: &request::Parts) -> bool {

@@ -9,6 +9,7 @@
 //!
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
+pub mod alert;
 pub mod archive;
 pub mod audit;
 pub mod backup;

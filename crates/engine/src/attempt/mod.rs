@@ -53,6 +53,7 @@ use crate::meter::Meter;
 use crate::openrouter;
 use crate::operation;
 use crate::own;
+use crate::queue::Place;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
 use crate::worker::Worker;
 
@@ -82,11 +83,27 @@ pub struct Attempts<'a> {
     pub in_flight: usize,
     /// The media that were brought for it.
     pub brought: Brought,
+    /// Its place in the line, where it waits for its turn.
+    pub(crate) place: Option<&'a Place<'a>>,
 }
 
-impl Attempts<'_> {
+impl<'a> Attempts<'a> {
+    /// The same for a call whose turn it is.
+    #[must_use]
+    pub(crate) fn in_line(self, place: &'a Place<'a>) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
     /// Tries the plan's targets, in order, then those of its fallbacks.
     pub async fn run(&self, plan: &Plan, meter: Meter) -> Result<Answer, Error> {
+        self.go(plan, meter).await.map_err(|(error, mut meter)| {
+            meter.fail(&error, &self.call.door);
+            error
+        })
+    }
+
+    /// The same; the meter of a call that has failed comes back.
+    pub(crate) async fn go(&self, plan: &Plan, meter: Meter) -> Result<Answer, (Error, Meter)> {
         let reconsidered;
         let plan = match plan.reconsidered() {
             Some(plan) => {
@@ -114,7 +131,7 @@ impl Attempts<'_> {
     }
 
     /// Tries the groups to fall back to, and in the end what was passed over because it rests.
-    async fn fall_back(&self, plan: &Plan, mut journey: Journey, mut meter: Meter) -> Result<Answer, Error> {
+    async fn fall_back(&self, plan: &Plan, mut journey: Journey, mut meter: Meter) -> Result<Answer, (Error, Meter)> {
         let most = if plan.fallbacks.max == 0 { Fallbacks::MOST } else { plan.fallbacks.max };
         for fallback in self.fallbacks(plan, &journey) {
             if journey.counts().1 as usize >= most {
@@ -131,7 +148,8 @@ impl Attempts<'_> {
                 Err(meter) => meter,
             };
         }
-        if let Some(at) = journey.last_resort(self, plan) {
+        // Who waits in line waits there.
+        if let Some(at) = journey.last_resort(self, plan).filter(|at| self.place.is_none() || *at <= clock::now()) {
             tokio::time::sleep_until(at.into()).await;
             journey.enter(self, plan, false);
             meter = match self.group(plan, &mut journey, meter).await {
@@ -139,9 +157,7 @@ impl Attempts<'_> {
                 Err(meter) => meter,
             };
         }
-        let error = journey.into_error(self, plan);
-        meter.fail(&error, &self.call.door);
-        Err(error)
+        Err((journey.into_error(self, plan), meter))
     }
 
     /// Where to go after what has gone wrong: what is meant for that kind of failure, then what is meant for any.
@@ -172,8 +188,14 @@ impl Attempts<'_> {
             let target = &plan.targets[at];
             meter.bring(target.own.as_deref().map(|_| self.call.principal.own_keys_count()));
             if let Err(error) = meter.enter(self.call, &target.deployment, ticket).await {
+                if error.refusal.as_ref().is_some_and(|refusal| refusal.is_of_target()) {
+                    journey.unsent();
+                }
                 journey.failed(self, plan, at, error);
                 continue;
+            }
+            if let Some(place) = self.place {
+                place.admitted();
             }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
             let manner = journey.manner(plan);

@@ -61,6 +61,21 @@ impl Ticket {
         }
     }
 
+    /// Nothing was sent: it is as if it had not begun.
+    pub fn unsent(mut self) {
+        self.finished = true;
+        let at = millis(self.began);
+        let mut state = self.health.state();
+        let minute = state.minute.turn(at.max(millis(crate::clock::now())));
+        // In the next minute, its request is no longer counted.
+        if minute.number == at / 60_000 {
+            minute.requests = minute.requests.saturating_sub(1);
+        }
+        if self.probing {
+            state.breaker.undecided(at);
+        }
+    }
+
     /// It was given up because another one was quicker: that it took at least so long is known, and that is all.
     pub fn outrun(self, streamed: bool, now: Instant) {
         let at = millis(now);

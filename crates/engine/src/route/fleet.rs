@@ -151,6 +151,11 @@ impl Fleet {
         }
     }
 
+    /// The group that a name stands for; the name itself where there is none.
+    pub(crate) fn group_of(&self, name: &str) -> Arc<str> {
+        self.resolve(name).map_or_else(|| name.into(), |found| found.group)
+    }
+
     /// What a name stands for: an alias, a group, a virtual model, a pattern's match, a variant, a family's newest, a dated or an
     /// undated form, an access group, a pattern's match with the provider before it; in that order.
     pub(super) fn resolve(&self, name: &str) -> Option<Found> {

@@ -205,8 +205,7 @@ fn budgets(request: &Request) -> Answer {
     let config = request.app.config();
     if config.router.provider_budgets.is_empty() {
         let message = "No provider budget config found. Please set a provider budget config in the router settings.";
-        // LiteLLM says 500, although nothing is broken.
-        return Err(Refused::new(404, "not_found_error", json!("None"), message));
+        return Err(Refused::new(400, "bad_request_error", json!("None"), message));
     }
     let book = &request.app.book;
     let rows = config.router.provider_budgets.iter().map(|(provider, budget)| {

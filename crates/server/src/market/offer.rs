@@ -11,6 +11,7 @@ use switchboard_engine::wire::Operation;
 
 use crate::app::App;
 use crate::config::Config;
+use crate::models;
 
 /// A model that callers can name.
 pub(crate) struct Offer {
@@ -44,12 +45,9 @@ impl Offer {
         let mut offers: Vec<Offer> =
             fleet.groups().filter_map(|(name, group)| Offer::new(name.to_owned(), own(&group, &config), &config)).collect();
         for (pattern, group) in fleet.pattern_groups() {
-            let (prefix, suffix) = pattern.split_once('*').unwrap_or((&pattern, ""));
             let Some(first) = group.first() else { continue };
             for card in catalog.models_of(&first.spec.provider) {
-                // A bare `*` stands for the whole name, provider included.
-                let stem = if prefix.is_empty() && suffix.is_empty() { format!("{}/", card.provider) } else { prefix.to_owned() };
-                let name = format!("{stem}{}{suffix}", card.model);
+                let Some(name) = models::standing_for(&pattern, first, &card) else { continue };
                 let endpoints = match fleet.known(&name) {
                     Some(known) => own(&known, &config),
                     None => group.iter().map(|deployment| Endpoint::of_pattern(deployment, &card, &catalog)).collect(),

@@ -82,7 +82,10 @@ fn a_connection_is_tried_before_it_is_kept() {
         let bad = test(json!({"model": "openai/m", "api_base": url("bad"), "api_key": "k"}));
         assert_eq!(bad["status"], "error");
         assert!(bad["result"]["error"].as_str().is_some_and(|error| !error.is_empty()), "{bad}");
-        assert_eq!(test(json!({"model": "good"}))["status"], "success", "one that is configured is tried as it is");
+        let known = json!({"model": "openai/known", "api_base": url("good"), "api_key": "sk-known-0123456789"});
+        gateway.post("/model/new", &json!({"model_name": "known", "litellm_params": known}));
+        assert_eq!(test(json!({"model": "known"}))["status"], "success", "one that is configured is tried as it is");
+        assert_eq!(upstream.keys().last().map(String::as_str), Some("Bearer sk-known-0123456789"));
         assert_eq!(test(json!({"model": "nobody/m"}))["status"], "error");
         let refers = json!({"litellm_params": {"model": "openai/m", "api_key": "os.environ/HOME"}});
         assert_eq!(gateway.as_key(MASTER, "POST", "/health/test_connection", &refers).status, 400);
@@ -118,7 +121,7 @@ fn what_providers_may_be_paid_is_told() {
         assert_eq!((&row["budget_limit"], &row["time_period"], &row["spend"]), (&json!(5.0), &json!("1d"), &json!(0.0)));
         assert!(row["budget_reset_at"].is_string(), "{row}");
     });
-    each(|gateway| assert_eq!(gateway.as_key(MASTER, "GET", "/provider/budgets", &Value::Null).status, 404));
+    each(|gateway| assert_eq!(gateway.as_key(MASTER, "GET", "/provider/budgets", &Value::Null).status, 400));
 }
 
 #[test]

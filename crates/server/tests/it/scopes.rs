@@ -108,14 +108,14 @@ fn teams_and_users_have_limits_of_every_kind() {
         let refused = gateway.chat(&keys[0], "free");
         assert_eq!(refused.header("rate_limit_type"), "requests");
         assert!((1..=60).contains(&refused.header("retry-after").parse::<u64>().expect("seconds")));
-        gateway.post("/user/new", &json!({"user_id": "u", "tpm_limit": 1300, "auto_create_key": false}));
+        gateway.post("/user/new", &json!({"user_id": "u", "tpm_limit": 300, "auto_create_key": false}));
         let key = gateway.key(&json!({"user_id": "u"}));
         let first = gateway.chat(&key, "free");
-        assert_eq!((first.status.as_u16(), first.header("x-ratelimit-user-limit-tokens")), (200, "1300"), "{}", first.text());
+        assert_eq!((first.status.as_u16(), first.header("x-ratelimit-user-limit-tokens")), (200, "300"), "{}", first.text());
         let (count, refused) = answered(150, || gateway.chat(&key, "free"));
         let (status, _, message) = refused.expect("one is refused");
-        assert!(count * 4 <= 1300 && status == 429 && message.contains("Limit type: tokens"), "{count} {message}");
-        let kinds = json!({"metadata": {"model_itpm_limit": {"free": 10}, "model_otpm_limit": {"cent": 5}}});
+        assert!(count * 4 <= 300 && status == 429 && message.contains("Limit type: tokens"), "{count} {message}");
+        let kinds = json!({"metadata": {"model_itpm_limit": {"free": 2}, "model_otpm_limit": {"cent": 5}}});
         let key = gateway.key(&kinds);
         let (status, _, message) = told(&gateway.chat(&key, "free"));
         assert!(status == 429 && message.contains("input_tokens"), "{message}");

@@ -92,10 +92,10 @@ fn sorted(request: &Request, rows: &mut [Value]) -> Result<(), Refused> {
     Ok(())
 }
 
-/// The address of another page of the same list.
+/// The address of another page of the same list: of the query what these lists ask for, and nothing that somebody proves himself with.
 fn link(request: &Request, path: &str, page: usize) -> String {
-    // A key in the address is nobody's to write down.
-    let kept = request.query.iter().filter(|(name, _)| !["page", "key"].contains(&name.as_str()));
+    let asks = |name: &str| name.starts_with("filter[") || ["page_size", "sort", "q", "search"].contains(&name);
+    let kept = request.query.iter().filter(|(name, _)| asks(name));
     let kept: String = kept.map(|(name, value)| format!("{}={}&", encode(name), encode(value))).collect();
     format!("{path}?{kept}page={page}")
 }

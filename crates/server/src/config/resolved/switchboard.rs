@@ -7,10 +7,12 @@ use std::time::Duration;
 use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
+use super::alerting::AlertSettings;
 use super::general::General;
 use super::limits::LimitSettings;
 use super::media::MediaSettings;
 use super::metrics::OwnMetrics;
+use super::queue::QueueSettings;
 use super::resilience::Recovery;
 use super::{experiment, routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
@@ -40,6 +42,10 @@ pub struct SwitchboardSettings {
     pub upstream: UpstreamSettings,
     /// How changes are noticed.
     pub reload: ReloadSettings,
+    /// How requests wait where there is no capacity.
+    pub queue: QueueSettings,
+    /// How alerts are told.
+    pub alerts: AlertSettings,
     /// Media at URLs.
     pub media: MediaSettings,
     /// Further model cards, laid over the embedded ones. `None`: only those.
@@ -172,6 +178,8 @@ impl SwitchboardSettings {
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),
             reload: ReloadSettings::read(reader, fields.node("reload")),
+            alerts: AlertSettings::read(reader, fields.node("alerts"), environment),
+            queue: QueueSettings::read(reader, fields.node("queue")),
             media: MediaSettings::read(reader, fields.node("media")),
             data_dir: fields
                 .text("data_dir")

@@ -11,13 +11,6 @@ use crate::managed::{MASTER, Managed};
 
 /// Routes that need no key. A new one must be written here too, and thought about.
 const PUBLIC: [&str; 24] = [
-    // What the operator shows to everybody: models made public, names of providers, the fields of their forms.
-    "GET /public/model_hub",
-    "GET /public/model_hub/info",
-    "GET /public/providers",
-    "GET /public/providers/fields",
-    "GET /public/v1/model_hub",
-    "GET /public/v1/model_hub/{facet}",
     "GET /",
     "GET /docs",
     "GET /style.css",
@@ -26,6 +19,13 @@ const PUBLIC: [&str; 24] = [
     "GET /health/liveliness",
     "GET /health/liveness",
     "GET /health/readiness",
+    // What an administrator shows to everyone.
+    "GET /public/model_hub",
+    "GET /public/model_hub/info",
+    "GET /public/providers",
+    "GET /public/providers/fields",
+    "GET /public/v1/model_hub",
+    "GET /public/v1/model_hub/{facet}",
     // Ways in.
     "GET /sso/key/generate",
     "GET /sso/callback",
