@@ -25,6 +25,8 @@ fn m10_what_is_held_is_no_less_than_what_it_costs() {
             choices: 1,
             searches: count("web_searches") > 0,
             long_cache: count("cache_write_1h") > 0,
+            told: None,
+            assumed: None,
             pieces: Vec::new(),
             told: None,
             assumed: None,
