@@ -9,6 +9,14 @@ Money (`money.py`)
 - m5: SIGTERM while 200 streams are under way: every answer whole and in the ledger at its price, the gateway ends with 0;
 - m8: 500 clients leave at random points: the provider is left within 250 ms (99 of 100), and each has a row in the ledger.
 
+What stays behind (`neutral.py`)
+- m3: after 5,000 requests, of which every tenth is left and every twentieth fails, nothing is held: the rest of a budget can be spent to
+  the cent;
+- m6: 1,000 requests with one and the same `x-request-id`, and a journal that is carried twice: a row each, and each paid once;
+- m11: windows of two seconds at three gateways, one of which is killed at a boundary: in none is more admitted than fits;
+- m14: 200 refusals of each of nine kinds change no counter;
+- m15: after a mixture as in m3 every place is free, by the gateway's own numbers and by `switchboard verify --gateway`.
+
 Limits (`limits.py`)
 - m12: 1,000 requests at once on a limit of 100: 100 are answered, at one gateway and at three with a Redis between them;
 - m13: tokens, for three minutes (`--count` seconds): never more than the limit, and 97 % of it.
@@ -49,10 +57,11 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from crash import clients, hostile, limits, money, outages, parsers, providers, starting
+from crash import clients, hostile, limits, money, neutral, outages, parsers, providers, starting
 
 FIGURES = {
-    "m1": money.m1, "m2": money.m2, "m5": money.m5, "m8": money.m8, "m12": limits.m12, "m13": limits.m13,
+    "m1": money.m1, "m2": money.m2, "m5": money.m5, "m8": money.m8, "m3": neutral.m3, "m6": neutral.m6, "m11": neutral.m11, "m14": neutral.m14, "m15": neutral.m15,
+    "m12": limits.m12, "m13": limits.m13,
     "d1": outages.d1, "d2": outages.d2, "d3": outages.d3, "d4": outages.d4, "d5": outages.d5,
     "c1": clients.c1, "c2": clients.c2, "c3": clients.c3, "c8": clients.c8, "c10": parsers.c10, "c14": hostile.c14, "s2": hostile.s2, "x2": hostile.x2,
     "a11": starting.a11, "l3": starting.l3,

@@ -44,15 +44,17 @@ class Scripted:
 
     async def _serve(self, reader, writer):
         self.opened += 1
+        used = False
         try:
             while True:
-                idle = random.uniform(*self.closes) if self.closes else None
+                # A connection that was just opened does not idle.
+                idle = random.uniform(*self.closes) if self.closes and used else None
                 head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), idle)
                 body = await reader.readexactly(int(re.search(rb"content-length: (\d+)", head.lower()).group(1)))
                 request = json.loads(body)
                 said = request["messages"][0]["content"]
                 await getattr(self, "_" + said.split()[0].replace("-", "_"), self._echo)(writer, said, request.get("stream"))
-                self.answered += 1
+                self.answered, used = self.answered + 1, True
         except (asyncio.IncompleteReadError, asyncio.TimeoutError, ConnectionError, OSError):
             pass
         except asyncio.CancelledError:

@@ -1,6 +1,8 @@
 //! How long it takes to decide: what a request is, what it holds, which arm it gets, where it goes. Prints medians.
 //!
-//! No library measures here: the tree of dependencies is built cold in every check, and medians of many rounds say enough.
+//! No library measures here: the tree of dependencies is built cold in every check, and medians of many rounds say enough. An argument
+//! chooses the measurements whose name holds it, so that one of them can be looked at alone (under `callgrind`, with
+//! `--toggle-collect=decide::measured`, where a busy machine makes times worthless).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a program for people that measure")]
 
 use std::hint::black_box;
@@ -14,6 +16,7 @@ use switchboard_engine::catalog::{Auth, Catalog};
 use switchboard_engine::classify::{Classifier, Prompt};
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::experiment::{Arm, Experiment, Running, Sticky};
+use switchboard_engine::health::Sample;
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::settings::Settings;
@@ -29,13 +32,23 @@ use switchboard_engine::{classify, recognize};
 const ROUNDS: usize = 301;
 const DEPLOYMENTS: usize = 50;
 
+/// What is measured, under a name of its own for whoever counts its instructions.
+#[inline(never)]
+fn measured(work: &mut dyn FnMut()) {
+    work();
+}
+
 /// The median of rounds of so many calls.
 fn measure(name: &str, goal: Option<Duration>, calls: u32, mut work: impl FnMut()) {
+    let mut chosen = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).peekable();
+    if chosen.peek().is_some() && !chosen.any(|part| name.contains(&part)) {
+        return;
+    }
     (0..calls * 3).for_each(|_| work());
     let mut rounds: Vec<Duration> = (0..ROUNDS)
         .map(|_| {
             let begun = Instant::now();
-            (0..calls).for_each(|_| work());
+            (0..calls).for_each(|_| measured(&mut work));
             begun.elapsed() / calls
         })
         .collect();
@@ -57,7 +70,16 @@ fn deployment(number: usize) -> Deployment {
         ..Spec::default()
     };
     let signer = |_: &Auth, origin: &Origin| Ok(Arc::new(Signer::new(origin.clone(), sign::Auth::None)));
-    Deployment::build(spec, Catalog::embedded(), &|_| None, &signer).expect("a deployment")
+    let deployment = Deployment::build(spec, Catalog::embedded(), &|_| None, &signer).expect("a deployment");
+    // Some answers, and the times they took.
+    let now = Instant::now();
+    for answer in 0..20 {
+        let took = Duration::from_millis(100 + 10 * (number as u64 % 11) + answer);
+        let began = now.checked_sub(took).expect("a while ago");
+        let sample = Sample { output_tokens: Some(100), tokens: 300, ..Sample::default() };
+        let _ = deployment.health.begin_anyway(began).finish(&sample, now);
+    }
+    deployment
 }
 
 fn call() -> Call {
@@ -119,8 +141,8 @@ fn main() {
         black_box(running.draw(black_box(&call)));
     });
     let at_most = Some(Duration::from_micros(5));
-    for strategy in ["simple-shuffle", "least-busy", "latency-based-routing", "cost-based-routing", "switchboard"] {
-        let Some(by) = Strategy::from_name(strategy) else { continue };
+    for by in Strategy::NAMED {
+        let strategy = by.as_str();
         let names = Names { settings: Settings { strategy: by, ..Settings::default() }, ..Names::default() };
         let fleet = Fleet::new((0..DEPLOYMENTS).map(deployment).collect(), names, Box::new(|_, _| None));
         measure(&format!("plan for {DEPLOYMENTS} deployments by {strategy}"), at_most, 50, || {

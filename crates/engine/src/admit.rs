@@ -6,6 +6,7 @@
 
 mod book;
 mod bound;
+mod calendar;
 mod clock;
 mod count;
 mod hold;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use book::{Book, Openings};
 pub use bound::{Bound, cap_key};
+pub use calendar::{BadCalendar, Calendar, Span};
 pub use clock::{Clock, HandClock, MachineClock};
 pub use hold::{Hold, Line};
 pub use nano::NanoUsd;

@@ -24,6 +24,8 @@ use crate::error::Error;
 use crate::experiment::shadow::Tap;
 use crate::judge::{is_empty, reported};
 use crate::meter::Meter;
+use crate::openrouter::{Account, Telling};
+use crate::route::Target;
 use crate::upstream::UpstreamBody;
 
 /// The answer to one call.
@@ -84,6 +86,18 @@ impl std::fmt::Debug for dyn Source {
 }
 
 impl Answer {
+    /// The same, telling how it came about.
+    #[must_use]
+    pub(crate) fn with_account(mut self, account: Account, streamed: bool) -> Self {
+        match &mut self.body {
+            AnswerBody::Whole(Some(body)) if streamed => *body = Telling::new(account).whole(body),
+            AnswerBody::Whole(Some(body)) => *body = account.tell(body),
+            AnswerBody::Stream(stream) => stream.telling = Some(Box::new(Telling::new(account))),
+            AnswerBody::Whole(None) | AnswerBody::Made(_) => {}
+        }
+        self
+    }
+
     /// The same, heard by that tap too.
     #[must_use]
     pub(crate) fn tapped(mut self, mut tap: Box<Tap>) -> Self {
@@ -152,6 +166,7 @@ pub struct StreamBody {
     ended: bool,
     broken: Option<Box<Error>>,
     tap: Option<Box<Tap>>,
+    telling: Option<Box<Telling>>,
     /// The client has been told that it broke off.
     failed: bool,
     silence: Silence,
@@ -211,6 +226,7 @@ impl StreamBody {
             silence: Silence::new(Silence::LONGEST),
             said: None,
             tap: None,
+            telling: None,
         }
     }
 
@@ -251,6 +267,13 @@ impl StreamBody {
         if !self.door.array {
             self.queued += RESUMED.len();
             self.queue.push_back(Bytes::from_static(RESUMED));
+        }
+    }
+
+    /// That target is giving the rest.
+    pub(crate) fn goes_on(&mut self, target: &Target) {
+        if let Some(telling) = &mut self.telling {
+            telling.account.goes_on(&target.deployment, target.own.is_some());
         }
     }
 
@@ -378,16 +401,27 @@ impl StreamBody {
 
     /// What it has for the client. What broke it is kept until its last words are asked for.
     pub(crate) fn poll_part(&mut self, ctx: &mut Context<'_>) -> Poll<Part> {
-        while !self.ended && self.queued < AHEAD {
-            if self.poll_upstream(ctx).is_pending() {
-                break;
+        loop {
+            while !self.ended && self.queued < AHEAD {
+                if self.poll_upstream(ctx).is_pending() {
+                    break;
+                }
             }
-        }
-        if let Some(chunk) = self.next_chunk() {
+            let Some(chunk) = self.next_chunk() else { break };
             if let Some(tap) = &mut self.tap {
                 tap.pass(&chunk);
             }
-            return Poll::Ready(Part::Bytes(chunk));
+            let Some(telling) = &mut self.telling else { return Poll::Ready(Part::Bytes(chunk)) };
+            // The beginning of an event may wait for its end.
+            let chunk = telling.pass(chunk);
+            if !chunk.is_empty() {
+                return Poll::Ready(Part::Bytes(chunk));
+            }
+        }
+        if self.ended
+            && let Some(rest) = self.telling.as_mut().and_then(|telling| telling.rest())
+        {
+            return Poll::Ready(Part::Bytes(rest));
         }
         match (self.ended, &self.broken) {
             (false, _) => Poll::Pending,

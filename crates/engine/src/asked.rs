@@ -37,6 +37,8 @@ pub struct Asked {
     pub hedge: Option<bool>,
     /// Whether a text that breaks off is continued by another deployment.
     pub resume: Option<bool>,
+    /// Who goes first where calls wait for capacity: lower first.
+    pub priority: Option<u8>,
     /// An answer or a failure to be made up.
     pub mock: Option<Box<Mock>>,
 }
@@ -86,6 +88,7 @@ impl Asked {
                 "num_retries" => self.retries = outline.read(&call.body, key).ok().flatten(),
                 "timeout" | "request_timeout" => self.timeout = seconds().or(self.timeout),
                 "stream_timeout" => self.stream_timeout = seconds(),
+                "priority" => self.priority = outline.read(&call.body, key).ok().flatten().map(priority),
                 "context_window_fallbacks" => self.context_window_fallbacks = fallbacks(call, outline, key),
                 "content_policy_fallbacks" => self.content_policy_fallbacks = fallbacks(call, outline, key),
                 "mock_response" => self.mock = outline.read(&call.body, key).ok().flatten().map(|text| Box::new(Mock::Response(text))),
@@ -124,6 +127,7 @@ impl Asked {
                 "x-litellm-timeout" => self.timeout = seconds().or(self.timeout),
                 "x-litellm-stream-timeout" => self.stream_timeout = seconds().or(self.stream_timeout),
                 "x-litellm-num-retries" => self.retries = value.trim().parse().ok().or(self.retries),
+                "x-litellm-priority" => self.priority = value.trim().parse().ok().map(priority).or(self.priority),
                 "x-tfy-request-timeout" => self.timeout = millis().or(self.timeout),
                 "x-tfy-ttft-timeout-ms" => self.stream_timeout = millis().or(self.stream_timeout),
                 "x-tfy-retry-config" => self.rule = rule(value).or(self.rule.take()),
@@ -146,6 +150,7 @@ fn is_read(key: &str) -> bool {
             | "timeout"
             | "request_timeout"
             | "stream_timeout"
+            | "priority"
             | "context_window_fallbacks"
             | "content_policy_fallbacks"
             | "mock_response"
@@ -155,6 +160,11 @@ fn is_read(key: &str) -> bool {
             | "mock_testing_content_policy_fallbacks"
             | "mock_testing_rate_limit_error"
     )
+}
+
+/// LiteLLM's priorities go from 0, the first, to 255.
+fn priority(said: i64) -> u8 {
+    u8::try_from(said.clamp(0, 255)).unwrap_or(u8::MAX)
 }
 
 /// `true`, `false`, and what else headers say for them.

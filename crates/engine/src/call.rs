@@ -10,7 +10,7 @@ use http::HeaderMap;
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::half::Head;
-use switchboard_wire::outline::Outline;
+use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::problem::Malformed;
 use switchboard_wire::{Dialect, Operation};
 
@@ -95,6 +95,22 @@ impl Call {
             created: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs()),
             mentioned: Mentioned::default(),
         })
+    }
+
+    /// The same with another body: what its client would have sent, had it written so.
+    pub fn with_body(mut self, body: Frames) -> Result<Self, Malformed> {
+        self.content = Content::Json(Outline::scan(&body)?);
+        (self.body, self.mentioned) = (body, Mentioned::default());
+        Ok(self)
+    }
+
+    /// The same with those edits of its body.
+    pub fn edited(self, edits: &Edits) -> Result<Self, Malformed> {
+        let body = match &self.content {
+            Content::Json(outline) if !edits.is_empty() => outline.apply(&self.body, edits),
+            Content::Json(_) | Content::Form(_) => return Ok(self),
+        };
+        self.with_body(body)
     }
 
     /// What stands beside the body, for the readers of `wire`.

@@ -141,6 +141,8 @@ pub struct Deployment {
     /// How it is doing.
     pub health: Arc<Health>,
     reaches: Vec<Reach>,
+    /// The operations it serves, one bit each.
+    served: u32,
 }
 
 /// What bodies are, unless a call says otherwise.
@@ -184,6 +186,7 @@ impl Deployment {
             marks: marks(&spec),
             health: Arc::default(),
             reaches: Vec::new(),
+            served: 0,
             spec,
         };
         let asks = Operation::ALL.into_iter().flat_map(|operation| match operation {
@@ -195,7 +198,7 @@ impl Deployment {
         for (operation, dialect) in asks.collect::<Vec<_>>() {
             for stream in [false, true] {
                 match deployment.reach_for((operation, dialect, stream), &ground) {
-                    Ok(Some(reach)) => deployment.reaches.push(reach),
+                    Ok(Some(reach)) => deployment.add(reach),
                     Ok(None) => {}
                     Err(why) => failure = Some(why),
                 }
@@ -222,6 +225,7 @@ impl Deployment {
             marks: marks(&spec),
             health: Arc::default(),
             reaches: Vec::new(),
+            served: 0,
             spec,
         }
     }
@@ -241,6 +245,7 @@ impl Deployment {
             marks: marks(&spec),
             health: Arc::default(),
             reaches: Vec::new(),
+            served: 0,
             spec,
         }
     }
@@ -351,10 +356,14 @@ impl Deployment {
 
     /// Whether it serves that operation.
     pub fn serves(&self, operation: Operation) -> bool {
+        self.served & bit(operation) != 0
+    }
+
+    fn add(&mut self, reach: Reach) {
         // Tokens are counted here where the provider does not.
-        let asked =
-            |reach: &Reach| reach.operation == operation || operation == Operation::CountTokens && reach.operation == Operation::Chat;
-        self.reaches.iter().any(asked)
+        let counts = if reach.operation == Operation::Chat { bit(Operation::CountTokens) } else { 0 };
+        self.served |= bit(reach.operation) | counts;
+        self.reaches.push(reach);
     }
 
     /// The dialect to speak to it with a client of that dialect: the client's own where it can, else its preferred one.
@@ -400,6 +409,10 @@ fn marks(spec: &Spec) -> HeaderMap {
     let named = [("x-litellm-model-id", &spec.id), ("x-litellm-model-group", &spec.group), ("x-switchboard-provider", &spec.provider)];
     let fit = named.into_iter().filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)));
     fit.collect()
+}
+
+fn bit(operation: Operation) -> u32 {
+    1 << operation as u32
 }
 
 /// The dialects that a provider speaks for this model: not every model is served on every path.

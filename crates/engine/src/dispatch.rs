@@ -16,6 +16,7 @@ use crate::deployment::{Deployment, JSON, Reach};
 use crate::error::{Error, Retry};
 use crate::health::Failure;
 use crate::meter::Meter;
+use crate::online;
 use crate::own::OwnKey;
 use crate::patience;
 use crate::route::Overrides;
@@ -37,8 +38,6 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) overrides: Option<&'a Overrides>,
     /// The caller's own key for this target.
     pub(crate) own: Option<&'a OwnKey>,
-    /// How the answer comes about, where the client wants to be told.
-    pub(crate) told: Option<&'a str>,
     /// Whether another model answers than the one asked for, which the answer then says.
     pub(crate) other_model: bool,
 }
@@ -48,6 +47,9 @@ impl Dispatch<'_> {
     pub(crate) fn choose<'t>(&self, target: &'t Deployment) -> Result<(Dialect, &'t Reach), Error> {
         let operation = self.call.door.operation;
         let spoken = target.dialect_for(self.call.door.dialect);
+        // Where a provider has both, models that search do so in the newer form.
+        let newer = spoken == Some(Dialect::OpenAiChat) && online::is_wanted(self.call);
+        let spoken = target.chat.iter().copied().find(|dialect| newer && *dialect == Dialect::OpenAiResponses).or(spoken);
         let reach = spoken.and_then(|spoken| target.reach(operation, Some(spoken), self.call.stream));
         match (spoken, reach) {
             (Some(spoken), Some(reach)) => Ok((spoken, reach)),

@@ -1,4 +1,4 @@
-//! Fetching what somebody else named: an image's URL, an issuer's keys.
+//! Fetching what somebody else named: an image's URL, an issuer's keys. Also bringing something there.
 //!
 //! Such a fetch must never reach what only this machine can reach. A name may resolve to anything, at any moment, so the check is
 //! where the connection is made: every resolved address is asked about, the connection goes to the very address that was checked,
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, StatusCode};
 
@@ -146,13 +146,25 @@ impl Egress {
         Err(EgressError::Url("leads to other URLs too often"))
     }
 
+    /// Brings something to a URL. No redirect is followed, and of the answer only the status is looked at.
+    pub async fn post(&self, upstream: &Upstream, url: &str, (headers, body): (HeaderMap, Bytes)) -> Result<(), EgressError> {
+        let (origin, path) = self.read(url)?;
+        let mut request = UpstreamRequest::new(Method::POST, origin, path);
+        (request.headers, request.body) = (headers, vec![body]);
+        let status = self.sent(upstream, request, self.policy.time).await?.status;
+        if status.is_success() { Ok(()) } else { Err(EgressError::Status(status.as_u16())) }
+    }
+
     async fn send(
         &self,
         upstream: &Upstream,
         (origin, path): (Origin, PathAndQuery),
         time: Duration,
     ) -> Result<UpstreamReply, EgressError> {
-        let mut request = UpstreamRequest::new(Method::GET, origin, path);
+        self.sent(upstream, UpstreamRequest::new(Method::GET, origin, path), time).await
+    }
+
+    async fn sent(&self, upstream: &Upstream, mut request: UpstreamRequest, time: Duration) -> Result<UpstreamReply, EgressError> {
         request.headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         // Some public hosts answer nobody without a name.
         request.headers.insert(USER_AGENT, HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION"))));

@@ -7,11 +7,13 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::Dialect;
 use switchboard_wire::assemble::events_of;
+use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::EventWriter;
 use switchboard_wire::framing::Framing;
 use switchboard_wire::half::{Glance, Inbound, Memo, Outbound, Stamp};
 use switchboard_wire::relay::{Output, Relay, is_content};
-use switchboard_wire::reply::ChatReply;
+use switchboard_wire::rename::{self, Renamer};
+use switchboard_wire::reply::{ChatReply, Reason};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, AnswerBody, StreamBody};
@@ -25,8 +27,9 @@ use crate::figures;
 use crate::health::Failure;
 use crate::judge::{fault, is_empty, reported};
 use crate::meter::Meter;
-use crate::openrouter::{self, Priced, Telling};
+use crate::openrouter::{self, Priced};
 use crate::purity;
+use crate::tool_calls::ToolCalls;
 use crate::upstream::UpstreamReply;
 
 /// A request that has been sent, waiting for its reply.
@@ -46,7 +49,7 @@ pub(crate) type Made = (Answer, Option<Meter>);
 
 impl Exchange<'_> {
     /// Makes the answer of the reply.
-    pub(crate) async fn answer(self, reply: UpstreamReply, meter: Meter) -> Result<Made, (Error, Meter)> {
+    pub(crate) async fn answer(self, reply: UpstreamReply, mut meter: Meter) -> Result<Made, (Error, Meter)> {
         let call = self.dispatch.call;
         let (Some(outbound), Some(inbound)) = (self.spoken.outbound(), call.door.dialect.inbound()) else {
             return Err((Error::internal("a dialect has no such half"), meter));
@@ -54,6 +57,7 @@ impl Exchange<'_> {
         if !reply.status.is_success() {
             return Err((Box::pin(fault(self.target, self.spoken, &call.door, reply)).await, meter));
         }
+        meter.watch_tools(ToolCalls::of(call));
         if !call.stream {
             return self.whole(reply, meter, (outbound, inbound)).await;
         }
@@ -79,7 +83,13 @@ impl Exchange<'_> {
         let glance =
             if same { outbound.glance(&body).filter(|glance| !is_empty(glance.finish.reason, glance.usage.as_ref())) } else { None };
         let (glance, body) = match glance {
-            Some(glance) => (glance, body),
+            Some(glance) => {
+                if glance.finish.reason == Reason::ToolCalls && meter.watches_tools() {
+                    let reading = outbound.read_reply(&self.memo, &body);
+                    reading.iter().flat_map(events_of).for_each(|event| meter.see_tools(&event));
+                }
+                (glance, body)
+            }
             None => {
                 let mut reading = match outbound.read_reply(&self.memo, &body) {
                     Ok(reading) => reading,
@@ -96,13 +106,20 @@ impl Exchange<'_> {
                     meter.blame(Failure::Empty);
                     headers.insert(EMPTY, HeaderValue::from_static("1"));
                 }
+                if meter.watches_tools() {
+                    events_of(&reading).iter().for_each(|event| meter.see_tools(event));
+                }
                 let told = reading.usage.clone();
                 if let Some(usage) = reading.usage.as_mut().filter(|_| openrouter::is_wanted(call)) {
                     openrouter::add_cost(usage, &meter.tariff(), reading.service_tier.as_deref());
                 }
                 let body = if same { body } else { inbound.write_reply(&reading, &self.stamp()).into() };
-                (Glance { usage: told, finish: reading.finish, service_tier: reading.service_tier }, body)
+                (Glance { usage: told, finish: reading.finish, service_tier: reading.service_tier, model: None }, body)
             }
+        };
+        let body = match self.shown_model().filter(|_| same) {
+            Some(name) => rename::whole(call.door.dialect, &body, name, glance.model),
+            None => body,
         };
         if let Some(usage) = glance.usage {
             meter.usage(usage);
@@ -122,7 +139,7 @@ impl Exchange<'_> {
     async fn stream(
         self,
         reply: UpstreamReply,
-        meter: Meter,
+        mut meter: Meter,
         (outbound, inbound): (&dyn Outbound, &dyn Inbound),
         framing: Framing,
     ) -> Result<Made, (Error, Meter)> {
@@ -136,9 +153,19 @@ impl Exchange<'_> {
         } else if door.array {
             Output::Array
         } else {
-            Output::Verbatim { hide_usage: inbound.asks_for_usage() && !stamp.stream_usage, epilogue: inbound.epilogue() }
+            Output::Verbatim {
+                hide_usage: inbound.asks_for_usage() && !stamp.stream_usage,
+                epilogue: inbound.epilogue(),
+                rename: self.shown_model().and_then(|name| Renamer::new(door.dialect, name)).map(Box::new),
+            }
         };
-        let relay = Relay::new(framing, outbound.event_reader(self.memo.clone()), output);
+        let mut relay = Relay::new(framing, outbound.event_reader(self.memo.clone()), output);
+        if meter.watches_tools() && !relay.is_written() {
+            match ToolCalls::is_sampled() {
+                true => relay = relay.unskimmed(),
+                false => meter.watch_tools(None),
+            }
+        }
         let stream = StreamBody::new(reply.body, Some(relay), meter, door).silent_for(self.dispatch.settings.silence);
         let stream = Box::new(if resumable { stream.resumable() } else { stream });
         let mut stream = stream.until_content(self.due).await?;
@@ -191,16 +218,11 @@ impl Exchange<'_> {
     }
 
     fn writer(&self, inbound: &dyn Inbound, stamp: Stamp, meter: &Meter) -> Box<dyn EventWriter> {
-        let (call, model) = (self.dispatch.call, stamp.model.clone());
         let writer = inbound.event_writer(stamp);
-        if !openrouter::is_told_at_the_end(call) {
-            return writer;
+        if openrouter::is_told_at_the_end(self.dispatch.call) {
+            return Box::new(Priced::new(writer, self.target.clone(), meter));
         }
-        let writer: Box<dyn EventWriter> = Box::new(Priced::new(writer, self.target.clone(), meter));
-        match self.dispatch.told {
-            Some(told) => Box::new(Telling::new(writer, call, &model, told)),
-            None => writer,
-        }
+        writer
     }
 
     /// Whether the stream may go on elsewhere: then all of it is written here, as one.
@@ -209,9 +231,19 @@ impl Exchange<'_> {
         asked.resume.unwrap_or(settings.continue_streams) && purity::is_plain_text(call)
     }
 
+    /// The model as the answer names it: as it was asked for, after a fallback the group that really answered.
+    fn model(&self) -> &str {
+        if self.dispatch.other_model { &self.target.spec.group } else { &self.dispatch.call.model }
+    }
+
+    /// The same for an answer that passes as it came; `None`: the provider's name for it stays, being OpenRouter's own.
+    fn shown_model(&self) -> Option<&str> {
+        let own = self.dispatch.call.door.flavor == Flavor::OpenRouter && self.target.gateway;
+        (!own).then(|| self.model())
+    }
+
     fn stamp(&self) -> Stamp {
-        // After a fallback the answer names the model that really answered.
-        let model = if self.dispatch.other_model { &self.target.spec.group } else { &self.dispatch.call.model };
+        let model = self.model();
         stamp(self.dispatch.call, model, Some(self.target.provider_name.clone()))
     }
 }

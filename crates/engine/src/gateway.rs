@@ -14,10 +14,13 @@ use crate::attempt::{Attempts, Budget, Settings};
 use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
+use crate::experiment::shadow::Tap;
 use crate::experiment::{Mirror, Trial};
 use crate::hops;
 use crate::media::Brought;
 use crate::meter::{Client, Decision, Meter, Outcome, Record, Recorder, Served};
+use crate::queue::Queue;
+use crate::queue::wait::Waiter;
 use crate::reflection;
 use crate::route::hooks::Question;
 use crate::route::{Fleet, Plan};
@@ -158,24 +161,56 @@ impl Gateway {
             // Few calls ask anything before they are planned: the others' future stays small.
             Box::pin(self.inquire(question, worker)).await;
         }
-        let mut failed = |error| {
-            meter.fail(&error, &call.door);
-            error
+        let (asked, settings) = (Asked::of(call), self.settings.load_full());
+        let waiter = Waiter::of(self, (call, &asked), worker, &settings);
+        let planned = self.plan(call).await.and_then(|plan| self.admit(call, &mut meter).map(|()| plan));
+        let mut plan = match (planned, waiter) {
+            (Err(error), Some(waiter)) if waiter.waits_for(&error) => return Box::pin(waiter.run(meter, Some(error))).await,
+            (Ok(_), Some(waiter)) if waiter.is_late() => return Box::pin(waiter.run(meter, None)).await,
+            (Ok(plan), _) => plan,
+            (Err(error), _) => {
+                meter.fail(&error, &call.door);
+                return Err(error);
+            }
         };
-        let mut plan = self.plan(call).await.map_err(&mut failed)?;
-        let permit = self.admission.admit().map_err(&mut failed)?;
+        let tap = self.ready(call, &mut plan, &mut meter);
+        let (error, mut meter) = match self.attempts((call, &asked), worker, &settings).go(&plan, meter).await {
+            Ok(answer) => {
+                return Ok(match tap {
+                    None => answer,
+                    Some(tap) => answer.tapped(tap),
+                });
+            }
+            Err(failed) => failed,
+        };
+        match waiter {
+            Some(waiter) if waiter.waits_for(&error) => Box::pin(waiter.run(meter, Some(error))).await,
+            _ => {
+                meter.fail(&error, &call.door);
+                Err(error)
+            }
+        }
+    }
+
+    /// The calls that wait for their turn.
+    pub fn queue(&self) -> &Queue {
+        self.admission.book().queue()
+    }
+
+    /// Gives a call a place among those in flight, and an account.
+    pub(crate) fn admit(&self, call: &Call, meter: &mut Meter) -> Result<(), Error> {
+        let permit = self.admission.admit()?;
         meter.hold(Some(permit), self.admission.tab(call));
+        Ok(())
+    }
+
+    /// Notes how a call is planned, just before it is tried; gives where copies of it go.
+    pub(crate) fn ready(&self, call: &Call, plan: &mut Plan, meter: &mut Meter) -> Option<Box<Tap>> {
         meter.bind(std::mem::take(&mut plan.bonds));
         if let Some(advice) = &plan.advice {
-            meter.note(|record| record.decision = Some(Decision::of(advice, &plan)));
+            meter.note(|record| record.decision = Some(Decision::of(advice, plan)));
         }
-        let tap = self.mirror.get().and_then(|mirror| reflection::copies(call, &plan, &**mirror));
-        let (asked, settings) = (Asked::of(call), self.settings.load_full());
-        let answer = self.attempts((call, &asked), worker, &settings).run(&plan, meter).await;
-        match tap {
-            None => answer,
-            Some(tap) => answer.map(|answer| answer.tapped(tap)),
-        }
+        self.mirror.get().and_then(|mirror| reflection::copies(call, plan, &**mirror))
     }
 
     /// Asks a model what a call is. Whatever comes of it, the call goes on.
@@ -226,10 +261,10 @@ impl Gateway {
         self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
     }
 
-    fn attempts<'a>(&'a self, (call, asked): (&'a Call, &'a Asked), worker: &'a Worker, settings: &'a Settings) -> Attempts<'a> {
+    pub(crate) fn attempts<'a>(&'a self, (call, asked): (&'a Call, &'a Asked), worker: &'a Worker, settings: &'a Settings) -> Attempts<'a> {
         let (fleet, budget, admission) = (&self.fleet, &self.budget, &self.admission);
         let (in_flight, brought) = (admission.in_flight(), Brought::default());
-        Attempts { call, asked, worker, fleet, settings, admission, budget, in_flight, brought }
+        Attempts { call, asked, worker, fleet, settings, admission, budget, in_flight, brought, place: None }
     }
 
     pub(crate) fn meter(&self, call: &Call) -> Meter {

@@ -73,7 +73,9 @@ pub(crate) fn pass_on(client: &HeaderMap, upstream: &mut HeaderMap) {
     let mut list: Vec<&str> = marks(client).take(LONGEST).collect();
     if let (false, Ok(own)) = (list.is_empty(), OWN.to_str()) {
         list.push(own);
-        upstream.extend(HeaderValue::try_from(list.join(", ")).ok().map(|value| (HOPS, value)));
+        if let Ok(value) = HeaderValue::try_from(list.join(", ")) {
+            upstream.insert(HOPS, value);
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::health::{Failure, Sample, Ticket};
 use crate::principal::Principal;
 use crate::route::affinity::Bond;
 use crate::tariff::Tariff;
+use crate::tool_calls::ToolCalls;
 
 mod charge;
 mod cost;
@@ -66,6 +67,7 @@ struct Watch {
     begun: Option<Duration>,
     /// The attempt is made with a key of the caller's; whether that counts in budgets.
     own: Option<bool>,
+    tools: Option<Box<ToolCalls>>,
     bonds: Vec<Bond>,
     delivered: Delivered,
     /// Whether the provider may bill the attempt although it failed.
@@ -92,6 +94,7 @@ impl Meter {
             shown: None,
             begun: None,
             own: None,
+            tools: None,
             bonds: Vec::new(),
             delivered: Delivered::default(),
             maybe_billed: false,
@@ -112,9 +115,11 @@ impl Meter {
         self.begin(target, ticket);
         let Some(tab) = &mut self.0.tab else { return Ok(()) };
         let opened = tab.open(call, target, self.0.own == Some(false)).await;
-        if opened.is_err() {
+        if opened.is_err()
+            && let Some(ticket) = self.0.ticket.take()
+        {
             // The target has not been asked: nothing is to be learnt of it.
-            self.0.ticket = None;
+            ticket.unsent();
         }
         opened
     }
@@ -222,6 +227,7 @@ impl Meter {
         (self.0.service, self.0.billed) = (None, None);
         self.0.counted.clear();
         self.0.fault = None;
+        self.0.tools = None;
         self.0.ticket = Some(ticket);
         (self.0.delivered, self.0.maybe_billed) = (Delivered::default(), false);
         self.note(|record| {
@@ -266,6 +272,7 @@ impl Meter {
             first_content,
             output_tokens: count(|usage| usage.output),
             tokens: count(|usage| usage.input).unwrap_or(0) + count(|usage| usage.output).unwrap_or(0),
+            tools_at_fault: self.0.tools.take().and_then(|tools| tools.verdict()),
         };
         let own = self.0.own.is_some();
         let of_key = own && fault.is_some_and(|(failure, ..)| crate::own::is_of_key(failure));
@@ -325,6 +332,7 @@ impl Meter {
 
     /// Sees an event of the answer.
     pub fn see(&mut self, event: &Event) {
+        self.see_tools(event);
         match event {
             Event::Start { id: Some(id), .. } => self.answered(id),
             Event::Start { id: None, .. } => {}
@@ -344,6 +352,23 @@ impl Meter {
             }
             Event::BlockStart { .. } if is_content(event) => self.content(),
             Event::BlockDelta { .. } | Event::BlockStart { .. } | Event::BlockEnd { .. } | Event::Fault(_) | Event::Unknown(_) => {}
+        }
+    }
+
+    /// Watches the tool calls of the attempt under way from now on, or does not.
+    pub(crate) fn watch_tools(&mut self, tools: Option<Box<ToolCalls>>) {
+        self.0.tools = tools;
+    }
+
+    /// Whether tool calls are watched.
+    pub(crate) fn watches_tools(&self) -> bool {
+        self.0.tools.is_some()
+    }
+
+    /// Takes note of an event for its tool calls alone.
+    pub(crate) fn see_tools(&mut self, event: &Event) {
+        if let Some(tools) = &mut self.0.tools {
+            tools.see(event);
         }
     }
 

@@ -1,9 +1,10 @@
 //! What OpenRouter's clients are told beside the answer: what it cost, and, where they ask, how it came about.
 
+mod account;
+
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use serde_json::{Value, json};
+use bytes::BytesMut;
 use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::{Event, EventWriter};
@@ -14,8 +15,9 @@ use crate::call::{Call, Content};
 use crate::catalog::Exact;
 use crate::deployment::Deployment;
 use crate::meter::{self, Meter};
-use crate::route::Plan;
 use crate::tariff::{Tariff, Tariffs};
+
+pub(crate) use account::{Account, Telling};
 
 /// Whether a client of that call gets answers with what only OpenRouter's have.
 pub(crate) fn is_wanted(call: &Call) -> bool {
@@ -62,84 +64,6 @@ pub(crate) fn add_cost(usage: &mut Usage, tariff: &Tariff<'_>, service: Option<&
         Some(Box::new(Bill { upstream: written(bill.owed), prompt: written(bill.parts.input), answer: written(bill.parts.output) }));
 }
 
-/// The headers with which clients ask how an answer came about.
-const ASKED: [&str; 2] = ["x-openrouter-metadata", "x-openrouter-experimental-metadata"];
-/// What ends a stream.
-const DONE: &[u8] = b"data: [DONE]";
-
-/// How the answer of that target of the plan comes about, as JSON, where the client asks for it.
-pub(crate) fn metadata(call: &Call, plan: &Plan, at: usize, fallen_back: bool, meter: &Meter) -> Option<String> {
-    if call.door.flavor != Flavor::OpenRouter {
-        return None;
-    }
-    let asked = ASKED.iter().find_map(|name| call.headers.get(*name))?;
-    if asked.as_bytes() != b"enabled" {
-        return None;
-    }
-    let selected = plan.targets.get(at)?;
-    let strategy = match plan.advice.as_deref() {
-        Some(advice) if advice.model.is_some() => "auto",
-        _ if fallen_back => "fallback",
-        _ if *plan.group != *call.model && call.model.ends_with(":free") => "free",
-        _ if *plan.group != *call.model => "alias",
-        _ => "direct",
-    };
-    let name = |target: &Deployment| (target.provider_name.clone(), target.spec.group.clone());
-    let available = plan.targets.iter().enumerate().map(|(place, target)| {
-        let (provider, model) = name(&target.deployment);
-        json!({"provider": provider, "model": model, "selected": place == at})
-    });
-    // One that never answered has no status of its own; its clients know that as a bad gateway.
-    let before = meter.tried().iter().map(|attempt| {
-        let (provider, model) = name(&attempt.deployment);
-        json!({"provider": provider, "model": model, "status": attempt.answered.unwrap_or(502)})
-    });
-    let (provider, model) = name(&selected.deployment);
-    let attempts: Vec<Value> = before.chain([json!({"provider": provider, "model": model, "status": 200})]).collect();
-    let told = json!({
-        "requested": call.model, "strategy": strategy, "region": selected.deployment.facts.region, "attempt": attempts.len(),
-        "summary": format!("available={}, selected={provider}", plan.targets.len()), "is_byok": selected.own.is_some(),
-        "endpoints": {"total": plan.targets.len() + plan.excluded.len(), "available": available.collect::<Vec<_>>()}, "attempts": attempts,
-    });
-    Some(told.to_string())
-}
-
-/// A whole answer that tells it.
-pub(crate) fn told(body: &Bytes, metadata: &str) -> Bytes {
-    let text = body.trim_ascii_end();
-    let Some(open) = text.strip_suffix(b"}").filter(|_| text.starts_with(b"{")) else { return body.clone() };
-    let joint = if open.trim_ascii_end() == b"{" { "" } else { "," };
-    [open, joint.as_bytes(), b"\"openrouter_metadata\":", metadata.as_bytes(), b"}"].concat().into()
-}
-
-/// A writer of streams that tells it in a last chunk.
-pub(crate) struct Telling {
-    inner: Box<dyn EventWriter>,
-    /// The chunk, but for what stands before it in every chunk.
-    chunk: String,
-}
-
-impl Telling {
-    /// Tells it after what `inner` writes of that call.
-    pub(crate) fn new(inner: Box<dyn EventWriter>, call: &Call, model: &str, metadata: &str) -> Self {
-        let head = json!({"id": call.id, "object": "chat.completion.chunk", "created": call.created, "model": model, "choices": []});
-        let chunk = told(&Bytes::from(head.to_string()), metadata);
-        Self { inner, chunk: format!("data: {}\n\n", String::from_utf8_lossy(&chunk)) }
-    }
-}
-
-impl EventWriter for Telling {
-    fn write(&mut self, event: &Event, out: &mut BytesMut) {
-        let from = out.len();
-        self.inner.write(event, out);
-        if let Some(at) = memchr::memmem::find(&out[from..], DONE) {
-            let tail = out.split_off(from + at);
-            out.extend_from_slice(self.chunk.as_bytes());
-            out.unsplit(tail);
-        }
-    }
-}
-
 /// A writer that is told the cost before the answer ends.
 pub(crate) struct Priced {
     inner: Box<dyn EventWriter>,
@@ -172,19 +96,5 @@ impl EventWriter for Priced {
         if !matches!(event, Event::Usage(_)) {
             self.inner.write(event, out);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_told_is_one_more_field_of_an_object() {
-        let add = |body: &'static str| String::from_utf8(told(&Bytes::from_static(body.as_bytes()), "{\"a\":1}").to_vec()).expect("text");
-        assert_eq!(add("{\"id\":\"x\"}\n"), "{\"id\":\"x\",\"openrouter_metadata\":{\"a\":1}}");
-        assert_eq!(add("{}"), "{\"openrouter_metadata\":{\"a\":1}}");
-        assert_eq!(add("[1]"), "[1]");
-        assert_eq!(add("RIFF}"), "RIFF}");
     }
 }

@@ -16,6 +16,7 @@ use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::figures;
 use crate::gateway::Gateway;
+use crate::hops;
 use crate::meter::{Meter, Outcome};
 use crate::upstream::{UpstreamReply, UpstreamRequest};
 use crate::worker::Worker;
@@ -35,9 +36,18 @@ const KEPT_BACK: [HeaderName; 9] = [
 
 impl Gateway {
     /// Passes a request on to that place, and its answer back.
-    pub async fn pass_on(&self, call: &Call, worker: &Worker, target: &Arc<Deployment>, request: UpstreamRequest) -> Result<Answer, Error> {
+    pub async fn pass_on(
+        &self,
+        call: &Call,
+        worker: &Worker,
+        target: &Arc<Deployment>,
+        mut request: UpstreamRequest,
+    ) -> Result<Answer, Error> {
         let mut meter = self.meter(call);
+        request.headers.insert(hops::HOPS, hops::own());
+        hops::pass_on(&call.headers, &mut request.headers);
         let sent = async {
+            hops::check(&call.headers)?;
             let permit = self.admission().admit()?;
             meter.hold(Some(permit), self.admission().tab(call));
             let ticket = target.health.begin_anyway(clock::now());

@@ -12,6 +12,7 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::error::Error;
 use switchboard_engine::figures;
+use switchboard_engine::online;
 use switchboard_engine::principal::Principal;
 use switchboard_engine::service;
 use switchboard_engine::wire::dialect::Flavor;
@@ -29,7 +30,7 @@ use crate::limits::instead;
 use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
-use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, passing, sso};
+use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, passing, preset, sso};
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -55,14 +56,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Match::Found(row, model) => (row, model),
         Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(page::preflight()),
         Match::OtherMethod(allowed) => return Ok(other_method(&parts, &allowed)),
-        Match::Nothing => {
-            if let Some(passage) = passing::find(&acceptor.app, &parts.method, acceptor.router.below(parts.uri.path())) {
-                let from = address(body.peer());
-                return Box::pin(passing::serve(acceptor, passage, (parts, body), (from, received))).await;
-            }
-            let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
-            return Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)));
-        }
+        Match::Nothing => return Box::pin(elsewhere(acceptor, parts, body, received)).await,
     };
     let route = row.route;
     let is_open = row.policy == Policy::Public;
@@ -118,6 +112,21 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     }
 }
 
+/// What no route leads to: what an operator lets be passed on, or nothing.
+async fn elsewhere(
+    acceptor: &Arc<Acceptor>,
+    parts: http::request::Parts,
+    body: RequestBody,
+    received: Instant,
+) -> Result<Answered, Refusal> {
+    if let Some(passage) = passing::find(&acceptor.app, &parts.method, acceptor.router.below(parts.uri.path())) {
+        let from = address(body.peer());
+        return passing::serve(acceptor, passage, (parts, body), (from, received)).await;
+    }
+    let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
+    Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)))
+}
+
 /// A call of a model.
 async fn asked(acceptor: &Arc<Acceptor>, caller: &Caller, draft: Draft, body: RequestBody) -> Result<Answered, Refusal> {
     let door = draft.door;
@@ -126,7 +135,7 @@ async fn asked(acceptor: &Arc<Acceptor>, caller: &Caller, draft: Draft, body: Re
     let (frames, _drawn) = frames.into_parts();
     let drafted = draft.call(frames.into(), &acceptor.app);
     let call = drafted.map_err(|problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor })?;
-    let call = authz::call::may(call, caller, &acceptor.app).map_err(refused)?;
+    let call = named(call, caller, &acceptor.app).await.map_err(refused)?;
     let call = match &caller.filters {
         Some(filters) => filters.applied(call).map_err(refused)?,
         None => call,
@@ -138,6 +147,20 @@ async fn asked(acceptor: &Arc<Acceptor>, caller: &Caller, draft: Draft, body: Re
         Some(page) => page.watch(answered),
         None => answered,
     })
+}
+
+/// The call as its names mean it: with the settings of its preset, the search it asks for, and a model that its caller may use.
+pub(crate) async fn named(call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> {
+    let call = match preset::is_named(&call) {
+        true => Box::pin(preset::applied(call, caller, app)).await?,
+        false => call,
+    };
+    let call = authz::call::may(call, caller, app)?;
+    if !online::is_wanted(&call) {
+        return Ok(call);
+    }
+    let target = app.gateway.fleet().find(&call.model).and_then(|(_, group)| group.first().cloned());
+    online::applied(call, target.as_deref()).map_err(|problem| Refused::bad(problem.message))
 }
 
 /// A step of signing in, which needs nobody to be known.
@@ -289,7 +312,9 @@ impl Draft {
         // A list of models may stand for the one: the first is it, as if it stood in the path.
         let first = || match (&content, &named) {
             (Content::Json(outline), None) => {
-                outline.read(&body, "models").ok().flatten().and_then(|list: Vec<String>| list.into_iter().next())
+                let list: Option<Vec<String>> = outline.read(&body, "models").ok().flatten();
+                let preset = || outline.read::<String>(&body, "preset").ok().flatten().map(|name| preset::as_model(&name));
+                list.and_then(|list| list.into_iter().next()).or_else(preset)
             }
             _ => None,
         };

@@ -54,8 +54,8 @@ pub struct App {
     pub books: Books,
     /// Limits that other gateways have too.
     pub limits: crate::limits::Limits,
-    /// What is said of soft budgets.
-    pub alerts: Arc<crate::limits::alerts::Alerts>,
+    /// What is told without anybody asking.
+    pub alerts: Arc<crate::alerts::Alerts>,
     /// What is counted; none where nothing is.
     pub metrics: Option<Arc<crate::metrics::Metrics>>,
     /// Whether the gateway is about to stop.

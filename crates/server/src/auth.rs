@@ -185,7 +185,7 @@ impl Keys {
             }
             // A raise of its budget has ended, or the like.
             Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => {
-                self.directory.forget_key(&hex::encode(&key));
+                self.directory.forget_key(&hex::encode(key));
                 Box::pin(self.look_up(&given, key, from)).await?
             }
             Some(Some(known)) => known,
@@ -226,12 +226,12 @@ impl Keys {
         let id = digest(secret.as_bytes());
         match self.directory.known(&id) {
             Some(Some(_)) if store.silence() > PATIENCE => return Err(StoreError::Silent.into()),
-            Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => self.directory.forget_key(&hex::encode(&id)),
+            Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => self.directory.forget_key(&hex::encode(id)),
             Some(Some(_)) | None => {}
             Some(None) => return Err(over()),
         }
         let read = || {
-            let (hash, stamps, around) = (hex::encode(&id), self.stamps.clone(), self.around.clone());
+            let (hash, stamps, around) = (hex::encode(id), self.stamps.clone(), self.around.clone());
             store.read(move |desk| async move { session::caller(&desk, &hash, &stamps, &around).await })
         };
         let caller = self.directory.find(id, read).await?.ok_or_else(over)?;
@@ -261,7 +261,7 @@ impl Keys {
     }
 
     async fn read(&self, store: &Store, given: &str, key: Digest) -> Result<Option<Caller>, Refused> {
-        let (hash, pepper, given) = (hex::encode(&key), self.pepper.clone(), given.to_owned());
+        let (hash, pepper, given) = (hex::encode(key), self.pepper.clone(), given.to_owned());
         let Around { groups, owned, book, policy } = self.around.clone();
         let read = store
             .soon(move |desk| async move {
@@ -410,7 +410,7 @@ mod tests {
     #[test]
     fn a_digest_comes_back_from_hex() {
         let digest = digest(b"sk-1234");
-        assert_eq!(digest_of_hex(&hex::encode(&digest)), Some(digest));
+        assert_eq!(digest_of_hex(&hex::encode(digest)), Some(digest));
         assert_eq!(digest_of_hex("88"), None);
         assert_eq!(digest_of_hex(&"g".repeat(64)), None);
     }

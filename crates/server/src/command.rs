@@ -86,7 +86,10 @@ enum Command {
     Version,
 }
 
-type Outcome = Result<ExitCode, Box<dyn std::error::Error + Send + Sync>>;
+type Outcome = Result<ExitCode, Failure>;
+
+/// Why a command came to nothing.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What was asked for cannot be done as it is written: a configuration with errors, a name that is not known.
 const UNUSABLE: u8 = 64;

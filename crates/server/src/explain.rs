@@ -16,10 +16,9 @@ use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 
-use crate::accept::{Answered, Draft, Refusal, body_refusal, shown};
+use crate::accept::{Answered, Draft, Refusal, body_refusal, named as meant, shown};
 use crate::app::App;
 use crate::auth::Caller;
-use crate::authz;
 use crate::edge::RequestBody;
 use crate::models::document;
 
@@ -58,7 +57,7 @@ pub(crate) async fn answer(
     let (principal, path_stream) = (caller.principal.clone(), path_model.as_ref().map(|_| false));
     let draft = Draft { door, principal, headers: parts.headers, path_stream, path_model, received };
     let call = draft.call(frames, app).map_err(told)?;
-    let call = authz::call::may(call, &caller, app).map_err(|refused| shown(refused, &door))?;
+    let call = meant(call, &caller, app).await.map_err(|refused| shown(refused, &door))?;
     let plan = app.gateway.explain(&call).await;
     let plan = plan.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
     Ok(document(&explanation(&call, &plan)))

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use switchboard_engine::catalog::{Auth, Catalog};
 use switchboard_engine::deployment::{Deployment, Spec};
-use switchboard_engine::experiment::Shadow;
+use switchboard_engine::experiment::{Experiment, Shadow};
 use switchboard_engine::health::Registry;
 use switchboard_engine::route::settings::Settings;
 use switchboard_engine::route::traits::{Pattern, Traits};
@@ -104,9 +104,14 @@ fn names(config: &Config) -> Names {
         default_fallbacks: router.default_fallbacks.iter().map(Fallback::to).collect(),
         max_fallbacks: usize::try_from(router.max_fallbacks).ok(),
         virtual_models: config.switchboard.virtual_models.clone(),
+        trials: config.switchboard.experiments.iter().map(|one| (one.model.clone(), arms(one))).collect(),
         settings: settings(config),
         policy: TryPolicy::default(),
     }
+}
+
+fn arms(experiment: &Experiment) -> Vec<String> {
+    experiment.arms.iter().map(|arm| arm.model.clone()).collect()
 }
 
 /// How deployments are chosen: as the router says, and the gateway's own section beside it.

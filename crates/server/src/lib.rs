@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod admin;
+pub mod alerts;
 pub mod app;
 pub mod auth;
 pub mod authz;
@@ -36,6 +37,7 @@ pub mod openapi;
 mod page;
 mod passing;
 pub mod peers;
+pub mod preset;
 mod query;
 pub mod reload;
 pub mod router;

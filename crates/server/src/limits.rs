@@ -1,10 +1,10 @@
 //! Limits on requests, tokens and requests at one time: shared with the other gateways where the configuration names a Redis.
 
-pub mod alerts;
 pub(crate) mod instead;
 pub(crate) mod places;
 pub mod rules;
 pub(crate) mod tags;
+pub(crate) mod waiting;
 
 use std::sync::Arc;
 

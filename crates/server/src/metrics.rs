@@ -83,7 +83,7 @@ impl Metrics {
         let config = app.config();
         let (calls, attempts) = (self.calls.rows(), self.attempts.rows());
         let shown = Shown {
-            master: app.keys.load().master().map(|digest| hex::encode(digest)),
+            master: app.keys.load().master().map(hex::encode),
             customers: self.customers.load(Ordering::Relaxed),
             metadata: config.litellm.metrics.metadata_labels.clone(),
         };

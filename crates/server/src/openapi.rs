@@ -112,7 +112,15 @@ pub fn document(root: &str) -> Value {
         match row.route {
             Route::Gemini => {
                 for (method, summary, body) in GEMINI {
-                    add(&mut paths, format!("{shown}:{method}"), &row, operation(&path, &row, summary, Some((body, None))));
+                    let mut described = operation(&path, &row, summary, Some((body, None)));
+                    if method == "streamGenerateContent" {
+                        let content = &mut described["responses"]["200"]["content"];
+                        let one = content["application/json"]["schema"].take();
+                        *content = json!({
+                            "application/json": {"schema": {"type": "array", "items": one}}, "text/event-stream": {"schema": one},
+                        });
+                    }
+                    add(&mut paths, format!("{shown}:{method}"), &row, described);
                 }
             }
             Route::Call(door) => {

@@ -209,7 +209,7 @@ use Dialect::{Anthropic, OpenAiChat, OpenAiCompletions, OpenAiResponses};
 use Operation::{Chat, CountTokens, Embeddings, ImageEdits, ImageGenerations, Moderations, Rerank, Speech, Transcriptions};
 
 /// Paths that exist under every prefix of [`PREFIXES`].
-pub const SHARED: [Row; 26] = [
+pub const SHARED: [Row; 27] = [
     // OpenAI clients
     call("/chat/completions", Chat, OpenAiChat, "Chat with a model"),
     call("/completions", Chat, OpenAiCompletions, "Complete a text"),
@@ -217,6 +217,7 @@ pub const SHARED: [Row; 26] = [
     call("/embeddings", Embeddings, OpenAiChat, "Embed texts"),
     call("/moderations", Moderations, OpenAiChat, "Classify content"),
     call("/images/generations", ImageGenerations, OpenAiChat, "Make an image from a text"),
+    call("/images", ImageGenerations, OpenAiChat, "Make an image from a text (OpenRouter's path)"),
     call("/images/edits", ImageEdits, OpenAiChat, "Make an image from images and a text"),
     call("/audio/speech", Speech, OpenAiChat, "Make speech from a text"),
     call("/audio/transcriptions", Transcriptions, OpenAiChat, "Make a text from speech"),

@@ -15,6 +15,7 @@ use switchboard_engine::upstream::{Settings as UpstreamSettings, Timeouts, Trans
 use switchboard_store::redis::BadAddress;
 
 use crate::accept::serve;
+use crate::alerts::{self, Alerts};
 use crate::app::{Acceptor, App};
 use crate::auth::Keys;
 use crate::chore::Chore;
@@ -28,8 +29,7 @@ use crate::fleet::resilience;
 use crate::fleet::transport::{self, BadTransport};
 use crate::health::Checks;
 use crate::health::background;
-use crate::limits::Limits;
-use crate::limits::alerts::Alerts;
+use crate::limits::{Limits, waiting};
 use crate::live::{self, Live};
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
@@ -128,6 +128,7 @@ impl Gate {
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
         let limits = Limits::of(&config, &books.book)?;
         let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
+        let own = base.clone();
         let (live, wakes) = Live::new(base, laid, unusable.clone());
         if let Some(store) = &foundation.store {
             store.listen(live.ear());
@@ -166,6 +167,8 @@ impl Gate {
         let mut chores = chores(&app, &config, &transport)?;
         chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
         let running = opened(&app, &config, transport, router)?;
+        chores.extend(alerts::watch::start(app.clone(), own)?);
+        chores.push(waiting::close(app.clone(), running.shutdown())?);
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());
         Ok(Self { app, unusable, running, demo, demo_base, reloading: None, chores, log })

@@ -6,12 +6,14 @@ use switchboard_engine::call::Call;
 use switchboard_engine::gateway::{Gateway, Worker};
 use switchboard_engine::service::Ground;
 use switchboard_engine::service::repeated::Archive;
-use switchboard_store::redis::BadAddress;
-use switchboard_store::{RedisArchive, SqlArchive, Store};
+use switchboard_store::vault::MasterKey;
+use switchboard_store::{RedisArchive, SealedArchive, SqlArchive, Store};
 
 use crate::app::Acceptor;
 use crate::config::Config;
 use crate::config::resolved::AnswerStore;
+use crate::serve::StartError;
+use crate::trust::{self, TrustError};
 
 /// A call on its worker.
 pub(crate) struct Served {
@@ -34,16 +36,23 @@ impl Ground for Served {
 }
 
 /// Where answers are kept beside memory: where the configuration says; else in Redis, where gateways meet there; else in the database,
-/// where there is one.
-pub(crate) fn archive(config: &Config, store: Option<&Store>) -> Result<Option<Arc<dyn Archive>>, BadAddress> {
+/// where there is one. Sealed, where there is a key to seal with.
+pub(crate) fn archive(config: &Config, store: Option<&Store>) -> Result<Option<Arc<dyn Archive>>, StartError> {
     let recovery = &config.switchboard.recovery;
     if recovery.idempotency_ttl.is_zero() {
         return Ok(None);
     }
     let redis = config.redis.as_ref().filter(|_| matches!(recovery.idempotency_store, AnswerStore::Auto | AnswerStore::Redis));
     if let Some(address) = redis {
-        return Ok(Some(Arc::new(RedisArchive::new(address.expose())?)));
+        return sealed(RedisArchive::new(address.expose())?, trust::master(config, true)?).map(Some);
     }
     let store = store.filter(|_| matches!(recovery.idempotency_store, AnswerStore::Auto | AnswerStore::Database));
-    Ok(store.map(|store| Arc::new(SqlArchive::new(store)) as Arc<dyn Archive>))
+    store.map(|store| sealed(SqlArchive::new(store), trust::master(config, false)?)).transpose()
+}
+
+fn sealed(archive: impl Archive + 'static, master: Option<MasterKey>) -> Result<Arc<dyn Archive>, StartError> {
+    Ok(match master {
+        Some(master) => Arc::new(SealedArchive::new(archive, &master).map_err(TrustError::Vault)?),
+        None => Arc::new(archive),
+    })
 }

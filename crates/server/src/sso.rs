@@ -129,7 +129,7 @@ fn ways(visit: &Visit) -> Answered {
 async fn logout(visit: &Visit) -> Result<Answered, Refused> {
     session::own_origin(&visit.parts)?;
     if let (Some(secret), Some(store)) = (session::cookie(&visit.parts.headers), &visit.app.store) {
-        let id = hex::encode(&digest(secret.as_bytes()));
+        let id = hex::encode(digest(secret.as_bytes()));
         let author = author(visit, "session");
         store.write_as(author, move |desk| async move { Ok::<_, Refused>(desk.delete::<Session>(&id).await?) }).await?;
     }
@@ -143,7 +143,7 @@ async fn logout(visit: &Visit) -> Result<Answered, Refused> {
 /// Begins a session and ends the one the browser had; the answer takes the browser to `to`, or tells it to go there.
 async fn welcome(visit: &Visit, who: SignedIn, to: String, redirect: bool) -> Result<Answered, Refused> {
     let store = visit.app.store.as_ref().ok_or_else(Refused::no_store)?;
-    let former = session::cookie(&visit.parts.headers).map(|secret| hex::encode(&digest(secret.as_bytes())));
+    let former = session::cookie(&visit.parts.headers).map(|secret| hex::encode(digest(secret.as_bytes())));
     let open = move |desk: switchboard_store::Desk| async move {
         if let Some(former) = former {
             desk.delete::<Session>(&former).await?;

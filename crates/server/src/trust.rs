@@ -69,6 +69,15 @@ const SALT: &str = "LITELLM_SALT_KEY";
 /// The file with the key that a gateway made for itself.
 pub(crate) const OWN_FILE: &str = "sealing.key";
 
+/// The key that secrets are sealed with, where there is one; of what gateways share that need not share a database (`shared`), only
+/// where it was given to them: a key that one has made for itself opens nothing elsewhere.
+pub(crate) fn master(config: &Config, shared: bool) -> Result<Option<MasterKey>, TrustError> {
+    if shared && own_place(config).is_some() && Keys::given(&config.environment)?.is_none() {
+        return Ok(None);
+    }
+    Ok(Keys::of(config)?.map(|keys| keys.master))
+}
+
 impl Trust {
     /// What that configuration says. Looks whether the key is the right one, unless the database is away. None where there is no key
     /// and no place for one: then nothing is sealed.
@@ -191,18 +200,21 @@ impl From<VaultError> for Refused {
 }
 
 impl Keys {
+    /// The key that the operator gives.
+    fn given(environment: &Environment) -> Result<Option<MasterKey>, TrustError> {
+        if let Some(key) = variable(environment, KEY)? {
+            return Ok(Some(key));
+        }
+        match file(environment, KEY_FILE)? {
+            Some(key) => Ok(Some(key)),
+            None => variable(environment, SALT),
+        }
+    }
+
     fn of(config: &Config) -> Result<Option<Self>, TrustError> {
         let environment = &config.environment;
         let former = [variable(environment, FORMER)?, file(environment, FORMER_FILE)?].into_iter().flatten().collect();
-        let given = match variable(environment, KEY)? {
-            Some(key) => Some(key),
-            None => file(environment, KEY_FILE)?,
-        };
-        let given = match given {
-            Some(key) => Some(key),
-            None => variable(environment, SALT)?,
-        };
-        let master = match (given, own_place(config)) {
+        let master = match (Self::given(environment)?, own_place(config)) {
             (Some(key), _) => Some(key),
             (None, Some(folder)) => Some(MasterKey::of_file_or_new(&folder.join(OWN_FILE))?),
             // As LiteLLM does: where nothing else is said, the administrator's key seals.

@@ -3,6 +3,8 @@
 //! A slot is claimed before its request is made, so that of several gateways one makes it; a claim that nobody follows up ends by
 //! itself. What is written at the end of an answer is handed over and not waited for.
 
+mod sealed;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -18,6 +20,8 @@ use crate::redis::{BadAddress, Redis};
 use crate::sql::Sql;
 use crate::thread::Thread;
 use crate::time::micros;
+
+pub use sealed::SealedArchive;
 
 /// How often what is too old is looked for, in microseconds.
 const SWEEP: i64 = 60_000_000;
@@ -67,8 +71,8 @@ impl Archive for SqlArchive {
         let sql = self.sql.clone();
         self.spawn(async move {
             let keep = sqlx::query(KEEP)
-                .bind(hex::encode(&slot.name))
-                .bind(hex::encode(&slot.request))
+                .bind(hex::encode(slot.name))
+                .bind(hex::encode(slot.request))
                 .bind(answer.to_vec())
                 .bind(after(micros(), time));
             keep.execute(&sql.writers).await?;
@@ -79,14 +83,14 @@ impl Archive for SqlArchive {
     fn release(&self, slot: Slot) {
         let sql = self.sql.clone();
         self.spawn(async move {
-            sqlx::query(RELEASE).bind(hex::encode(&slot.name)).bind(hex::encode(&slot.request)).execute(&sql.writers).await?;
+            sqlx::query(RELEASE).bind(hex::encode(slot.name)).bind(hex::encode(slot.request)).execute(&sql.writers).await?;
             Ok(())
         });
     }
 }
 
 async fn claim(sql: &Sql, slot: Slot, (now, time): (i64, Duration), sweeps: bool) -> Result<Claim, StoreError> {
-    let (name, request) = (hex::encode(&slot.name), hex::encode(&slot.request));
+    let (name, request) = (hex::encode(slot.name), hex::encode(slot.request));
     if sweeps {
         sqlx::query(OLD).bind(now).execute(&sql.writers).await?;
     }
@@ -180,7 +184,7 @@ async fn claim_in(mut connection: redis::aio::MultiplexedConnection, slot: Slot,
 }
 
 fn key(slot: &Slot) -> String {
-    format!("switchboard:answer:{}", hex::encode(&slot.name))
+    format!("switchboard:answer:{}", hex::encode(slot.name))
 }
 
 fn millis(time: Duration) -> u64 {

@@ -99,7 +99,7 @@ async fn read_openings(sql: &Sql, now: i64) -> Result<Openings, StoreError> {
     for row in rows {
         let (level, name, model): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let (span, start, spent): (String, i64, i64) = (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
-        let (Some(level), Some(window)) = (Level::from_name(&level), Window::parse(&span)) else { continue };
+        let (Some(level), Some(window)) = (Level::from_name(&level), Window::read(&span)) else { continue };
         let id = ScopeId { level, id: name.into(), model: (!model.is_empty()).then(|| model.into()) };
         openings.entry(id).or_default().push((window, start, NanoUsd(spent)));
     }
@@ -126,7 +126,7 @@ pub async fn spends(store: &Store, scopes: &[ScopeId]) -> Result<(Openings, Hash
     let rows = store.thread().run(async move { Ok(sqlx::query(sqlx::AssertSqlSafe(text)).bind(list).fetch_all(&pool).await?) }).await?;
     for row in rows {
         let (account, span, start, spent): (i64, String, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
-        let (Some(scope), Some(window)) = (by_account.get(&account), Window::parse(&span)) else { continue };
+        let (Some(scope), Some(window)) = (by_account.get(&account), Window::read(&span)) else { continue };
         if window == Window::Lifetime {
             leased.insert(scope.clone(), NanoUsd(row.try_get(4)?));
         }
@@ -143,7 +143,7 @@ pub async fn spent(store: &Store, scope: &ScopeId) -> Result<Vec<(Window, i64, N
     for row in rows {
         let span: String = row.try_get(0)?;
         spent.extend(
-            Window::parse(&span).map(|window| Ok::<_, StoreError>((window, row.try_get(1)?, NanoUsd(row.try_get(2)?)))).transpose()?,
+            Window::read(&span).map(|window| Ok::<_, StoreError>((window, row.try_get(1)?, NanoUsd(row.try_get(2)?)))).transpose()?,
         );
     }
     Ok(spent)

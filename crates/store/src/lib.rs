@@ -9,6 +9,7 @@
 //!
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
+pub mod alert;
 pub mod archive;
 pub mod audit;
 pub mod backup;
@@ -37,7 +38,7 @@ pub mod thread;
 pub mod time;
 pub mod vault;
 
-pub use archive::{RedisArchive, SqlArchive};
+pub use archive::{RedisArchive, SealedArchive, SqlArchive};
 pub use desk::Desk;
 pub use error::StoreError;
 pub use limits::RedisLimits;

@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
     Step { version: 80, statements: include_str!("../migrations/0080_kept_answers.sql") },
     Step { version: 90, statements: include_str!("../migrations/0090_experiments.sql") },
     Step { version: 91, statements: include_str!("../migrations/0091_savings.sql") },
+    Step { version: 94, statements: include_str!("../migrations/0094_told_alerts.sql") },
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)";

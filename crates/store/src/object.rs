@@ -11,6 +11,7 @@ mod money;
 mod openrouter;
 mod owned;
 mod people;
+mod preset;
 mod stored;
 mod team;
 
@@ -27,6 +28,7 @@ pub use openrouter::{
 };
 pub use owned::Owned;
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
+pub use preset::{Preset, PresetVersion};
 pub use stored::{Credential, Model, Setting};
 pub use team::Team;
 

@@ -154,6 +154,8 @@ pub struct Glance {
     pub finish: Finish,
     /// The tier that served it.
     pub service_tier: Option<String>,
+    /// Where the model's name stands, with its quotes.
+    pub model: Option<std::ops::Range<usize>>,
 }
 
 /// A request in the target's bytes.

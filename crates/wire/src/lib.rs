@@ -45,6 +45,7 @@ mod recorded;
 mod recorded_operations;
 mod registry;
 pub mod relay;
+pub mod rename;
 pub mod replicate;
 pub mod reply;
 pub mod rerank;

@@ -8,6 +8,7 @@ use crate::framing::{Framer, Framing, Piece};
 use crate::grammar::Grammar;
 use crate::half::Inbound;
 use crate::problem::{Fault, Problem};
+use crate::rename::Renamer;
 use crate::resume::Splice;
 
 /// How frames reach the client.
@@ -19,6 +20,8 @@ pub enum Output {
         hide_usage: bool,
         /// What ends a stream in this dialect.
         epilogue: &'static [u8],
+        /// What puts in another name of the model.
+        rename: Option<Box<Renamer>>,
     },
     /// As the items of one JSON array (Gemini without `alt=sse`).
     Array,
@@ -41,6 +44,8 @@ pub struct Relay {
     /// Frames that said anything, be it as little as that a block begins.
     alive: u64,
     splice: Option<Splice>,
+    /// Whether frames may pass unread.
+    skims: bool,
     /// What the last frame lacks to be complete, if something is to follow it.
     terminator: &'static [u8],
 }
@@ -69,8 +74,20 @@ impl Relay {
             passed: 0,
             alive: 0,
             splice: None,
+            skims: true,
             terminator: b"",
         }
+    }
+
+    /// The same, reading every frame: somebody wants to know more than an end and its usage.
+    #[must_use]
+    pub fn unskimmed(self) -> Self {
+        Self { skims: false, ..self }
+    }
+
+    /// Whether what the client gets is written here.
+    pub fn is_written(&self) -> bool {
+        matches!(self.output, Output::Written(_))
     }
 
     /// Whether content has been seen: from here on the answer belongs to this provider.
@@ -187,7 +204,7 @@ impl Relay {
         self.done_marker |= is_done_marker(&piece.payload);
         let verbatim = !matches!(self.output, Output::Written(_));
         let whole = matches!(piece.payload.last(), Some(b'}'));
-        if verbatim && whole && self.stage == Stage::Content && self.reader.skim(piece.frame()) {
+        if verbatim && whole && self.skims && self.stage == Stage::Content && self.reader.skim(piece.frame()) {
             self.alive += 1;
             return Ok(self.pass(piece, false, out));
         }
@@ -248,14 +265,19 @@ impl Relay {
 
     /// Hands a frame on as it came, where that is what the client gets. Whether it did.
     fn pass(&mut self, piece: Piece, only_usage: bool, out: &mut Vec<Bytes>) -> bool {
-        match self.output {
+        match &mut self.output {
             Output::Written(_) => false,
-            Output::Verbatim { hide_usage, .. } => {
-                let hidden = hide_usage && only_usage;
+            Output::Verbatim { hide_usage, rename, .. } => {
+                let hidden = *hide_usage && only_usage;
                 if !hidden {
                     self.passed += u64::from(!piece.payload.is_empty());
                     if piece.cut {
                         self.terminator = if piece.raw.ends_with(b"\n") { b"\n" } else { b"\n\n" };
+                    }
+                    let renamed = rename.as_mut().filter(|_| !piece.payload.is_empty());
+                    if let Some(parts) = renamed.and_then(|rename| rename.frame(&piece.raw, &piece.payload)) {
+                        out.extend(parts);
+                        return false;
                     }
                     out.push(piece.raw);
                 }

@@ -165,7 +165,7 @@ def problems():
     return problems
 
 
-def test_answers_are_as_specified(gateway, key, problems):
+def test_answers_are_as_specified(gateway, client, key, problems):
     def ask(method, path, template, body=None, status=200, bearer=key):
         data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {bearer}"} if bearer else {})
@@ -212,6 +212,24 @@ def test_answers_are_as_specified(gateway, key, problems):
     ask("GET", "/byok", "/byok")
     ask("GET", f"/byok/{own}", "/byok/{id}")
     ask("PATCH", f"/byok/{own}", "/byok/{id}", {"allowed_models": None})
+    chat = {"model": "demo/echo", "messages": said("hi"), "temperature": 0.5}
+    ask("POST", "/presets/spec/chat/completions", "/presets/{slug}/chat/completions", chat)
+    ask("POST", "/presets/spec/messages", "/presets/{slug}/messages", {"model": "demo/echo", "max_tokens": 5, "messages": said("hi")})
+    ask("POST", "/presets/spec/responses", "/presets/{slug}/responses", {"model": "demo/echo", "input": "hi"})
+    ask("GET", "/presets", "/presets")
+    ask("GET", "/presets/spec", "/presets/{slug}")
+    ask("GET", "/presets/spec/versions", "/presets/{slug}/versions")
+    ask("GET", "/presets/spec/versions/1", "/presets/{slug}/versions/{version}")
+    ask("GET", "/presets/none", "/presets/{slug}", status=404)
+    answered = ask("POST", "/chat/completions", "/chat/completions", chat | {"preset": "spec"})
+    ask("POST", "/messages", "/messages", {"model": "demo/echo", "max_tokens": 50, "messages": said("hi")})
+    ask("POST", "/responses", "/responses", {"model": "demo/echo", "input": "hi"})
+    eventually(lambda: client.generations.get_generation(id=answered["id"]))
+    ask("GET", f"/generation?id={answered['id']}", "/generation")
+    complaint = {"generation_id": answered["id"], "category": "formatting", "comment": "no lists"}
+    ask("POST", "/generation/feedback", "/generation/feedback", complaint)
+    ask("POST", "/generation/feedback", "/generation/feedback", complaint | {"category": "mood"}, 400)
+    ask("POST", "/credits/coinbase", "/credits/coinbase", status=410)
     code = ask("POST", "/auth/keys/code", "/auth/keys/code", {"callback_url": "https://app.example"})["data"]["id"]
     ask("POST", "/auth/keys", "/auth/keys", {"code": code}, bearer=None)
     ask("POST", "/auth/keys", "/auth/keys", {"code": code}, 403, bearer=None)

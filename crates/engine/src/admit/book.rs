@@ -3,14 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::calendar::Calendar;
 use super::clock::{Clock, MachineClock};
 use super::nano::NanoUsd;
 use super::port::Slot;
 use super::scope::{Level, Scope, ScopeId, Terms};
 use super::share::{Draw, Drawn, Places, Surplus};
 use super::window::{Micros, Window};
+use crate::queue::Queue;
 
 /// What scopes had spent in which windows when this gateway began.
 pub type Openings = HashMap<ScopeId, Vec<(Window, Micros, NanoUsd)>>;
@@ -21,6 +23,10 @@ pub struct Book {
     kept: Mutex<Kept>,
     /// Scopes of every call, and of calls to a provider or a deployment: looked up without a lock.
     common: ArcSwap<Common>,
+    /// The calls that wait for what scopes allow.
+    queue: Queue,
+    /// What the windows of budgets keep to.
+    calendar: ArcSwapOption<Calendar>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +60,22 @@ impl Default for Book {
 impl Book {
     /// An empty one.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, kept: Mutex::default(), common: ArcSwap::default() }
+        Self { clock, kept: Mutex::default(), common: ArcSwap::default(), queue: Queue::default(), calendar: ArcSwapOption::empty() }
+    }
+
+    /// The calls that wait for what scopes allow.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// The windows of budgets keep to that calendar from now on; to UTC where there is none.
+    pub fn keep_to(&self, calendar: Option<Calendar>) {
+        self.calendar.store(calendar.map(Arc::new));
+    }
+
+    /// That window as budgets here have it.
+    pub fn local(&self, window: Window) -> Window {
+        window.keeping(self.calendar.load().as_deref().copied())
     }
 
     /// The time by which windows open.
@@ -77,7 +98,8 @@ impl Book {
     ///
     /// Scopes of the proxy, of providers and of deployments are engaged for every call they concern; all others for the principals
     /// that list them.
-    pub fn scope(&self, id: ScopeId, terms: Terms) -> Arc<Scope> {
+    pub fn scope(&self, id: ScopeId, mut terms: Terms) -> Arc<Scope> {
+        terms.budgets.iter_mut().for_each(|budget| budget.window = self.local(budget.window));
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(scope) = kept.scopes.get(&id) {
             if *scope.terms() != terms {
@@ -128,6 +150,7 @@ impl Book {
 
     /// What the scope of that id has spent in the window of that kind that is open now, as far as this gateway knows.
     pub fn spent(&self, id: &ScopeId, window: Window) -> NanoUsd {
+        let window = self.local(window);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.shared {
             if kept.wishes.len() < MOST_TOLD {
@@ -233,6 +256,12 @@ impl Book {
         if let Some(scope) = self.find(&draw.pool.scope) {
             scope.state().receive(&draw.pool, drawn, self.clock.now());
         }
+    }
+
+    /// The most places that any scope has given out to calls under way.
+    pub fn places(&self) -> u64 {
+        let all = self.all();
+        all.iter().filter(|scope| scope.has_limits()).map(|scope| scope.state().places()).max().unwrap_or(0)
     }
 
     /// How many there are.

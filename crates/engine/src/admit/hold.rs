@@ -376,6 +376,8 @@ impl Drop for Hold {
             if self.shares.is_some() {
                 state.vacate(&engaged.scope.id, &engaged.scope.guard(), &mut surplus);
             }
+            drop(state);
+            self.book.queue().freed(&engaged.scope.id);
         }
         if let Some(shares) = self.shares.as_ref().filter(|_| !surplus.is_empty()) {
             shares.give_back(surplus);

@@ -9,6 +9,7 @@ use super::book::Book;
 use super::hold::Hold;
 use super::journal::Journal;
 use super::port::Authority;
+use super::scope::ScopeId;
 use super::share::Shares;
 use super::tab::Tab;
 use crate::call::Call;
@@ -121,6 +122,13 @@ impl Admission {
         self.book.common(model, &mut scopes);
         let counted = principal.counted.iter().filter(|scope| scope.covers(model)).cloned().collect();
         Hold::new(self.book.clone(), (self.authority.clone(), self.shares.clone()), scopes, counted)
+    }
+
+    /// The scopes whose limits a call of that principal to that model must fit in, wherever it goes.
+    pub(crate) fn limiting(&self, principal: &Principal, model: &str) -> Vec<ScopeId> {
+        let mut scopes: Vec<_> = principal.scopes.iter().filter(|scope| scope.covers(model)).cloned().collect();
+        self.book.common(model, &mut scopes);
+        scopes.iter().filter(|scope| scope.has_limits()).map(|scope| scope.id.clone()).collect()
     }
 
     /// The running account of a call.

@@ -81,6 +81,11 @@ impl Why {
 }
 
 impl Refusal {
+    /// Whether it is for want of something that belongs to the target, and another target may have.
+    pub fn is_of_target(&self) -> bool {
+        matches!(self.scope.level, Level::Provider | Level::Deployment)
+    }
+
     fn problem(&self) -> Problem {
         match &self.why {
             Why::Budget { source: Source::Credits, held, .. } => {
@@ -136,7 +141,7 @@ impl Refusal {
             (None, Level::User) => format!("ExceededBudget: User={id} over budget. Spend={spent}, Budget={limit}"),
             (None, Level::Customer) => format!("ExceededBudget: End User={id} over budget. Spend={spent}, Budget={limit}"),
             (None, Level::Key) if window != Window::Lifetime => {
-                format!("ExceededBudget: Key over {} budget. Spend={spent}, Budget={limit}", window.name())
+                format!("ExceededBudget: Key over {} budget. Spend={spent}, Budget={limit}", window.plain().name())
             }
             (None, Level::TeamMember) => {
                 let (team, user) = id.split_once('/').unwrap_or(("", id));
@@ -191,8 +196,7 @@ impl Refusal {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         // Another deployment may be cheaper, or have another provider's budget; more requests a minute it cannot have.
-        let own = matches!(refusal.scope.level, Level::Provider | Level::Deployment);
-        let retry = if own || matches!(refusal.why, Why::Budget { .. }) { Retry::Next } else { Retry::Never };
+        let retry = if refusal.is_of_target() || matches!(refusal.why, Why::Budget { .. }) { Retry::Next } else { Retry::Never };
         let origin = if matches!(refusal.why, Why::Unavailable | Why::Unshared) { Origin::Gateway } else { Origin::Caller };
         let mut problem = Problem { limit_source: refusal.limit_source(), ..refusal.problem() };
         // Budgets that only OpenRouter's API knows are refused as it does.

@@ -262,6 +262,11 @@ impl State {
         }
     }
 
+    /// Places that calls under way have.
+    pub(super) fn places(&self) -> u64 {
+        self.counts.iter().filter(|count| count.unit == Unit::Parallel).map(|count| count.used).max().unwrap_or(0)
+    }
+
     /// How far each limit is used.
     pub(super) fn standings<'a>(&'a self, terms: &'a Terms) -> impl Iterator<Item = Standing> + 'a {
         terms.limits.iter().filter_map(|limit| Some(self.counts.iter().find(|count| count.is_of(limit))?.standing(limit)))

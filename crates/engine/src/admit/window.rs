@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::calendar::{Calendar, Span};
+
 /// Microseconds since 1970, UTC.
 pub type Micros = i64;
 
@@ -12,7 +14,8 @@ const THURSDAY: i64 = 3;
 /// The most months, weeks or days a window may have.
 const MOST: u64 = 10_000;
 
-/// The time a budget is for. Every window of calendar time begins at midnight UTC, as LiteLLM's standardized ones do.
+/// The time a budget is for. Every window of calendar time begins at midnight UTC, as LiteLLM's standardized ones do, unless it keeps
+/// to another calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Window {
     /// For ever.
@@ -25,6 +28,8 @@ pub enum Window {
     Months(u32),
     /// So many seconds at a time, counted from 1970: whole hours begin on the hour.
     Seconds(u32),
+    /// Calendar time in a time zone.
+    Local(Span, Calendar),
 }
 
 impl Window {
@@ -70,6 +75,37 @@ impl Window {
         }
     }
 
+    /// The same in that calendar, where it is calendar time; in UTC where there is none.
+    #[must_use]
+    pub fn keeping(self, calendar: Option<Calendar>) -> Self {
+        let span = match self.plain() {
+            Window::Days(count) => Span::Days(count),
+            Window::Weeks(count) => Span::Weeks(count),
+            Window::Months(count) => Span::Months(count),
+            Window::Lifetime | Window::Seconds(_) | Window::Local(..) => return self,
+        };
+        calendar.map_or(self.plain(), |calendar| Window::Local(span, calendar))
+    }
+
+    /// The same in UTC.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        match self {
+            Window::Local(Span::Days(count), _) => Window::Days(count),
+            Window::Local(Span::Weeks(count), _) => Window::Weeks(count),
+            Window::Local(Span::Months(count), _) => Window::Months(count),
+            Window::Lifetime | Window::Days(_) | Window::Weeks(_) | Window::Months(_) | Window::Seconds(_) => self,
+        }
+    }
+
+    /// The window of that name in the store.
+    pub fn read(name: &str) -> Option<Self> {
+        match name.split_once('@') {
+            None => Self::parse(name),
+            Some((span, calendar)) => Some(Self::parse(span)?.keeping(Some(Calendar::read(calendar)?))),
+        }
+    }
+
     /// When the window around that time began; 0 for a lifetime.
     pub fn start(self, now: Micros) -> Micros {
         match self {
@@ -77,6 +113,7 @@ impl Window {
             Window::Days(count) => aligned(now, i64::from(count.max(1)) * DAY, 0),
             Window::Weeks(count) => aligned(now, i64::from(count.max(1)) * 7 * DAY, -THURSDAY * DAY),
             Window::Seconds(count) => aligned(now, i64::from(count.max(1)) * SECOND, 0),
+            Window::Local(span, calendar) => calendar.start(span, now),
             Window::Months(count) => {
                 let months = month_of(now.div_euclid(DAY));
                 first_day(months - months.rem_euclid(i64::from(count.max(1)))) * DAY
@@ -92,10 +129,11 @@ impl Window {
             Window::Weeks(count) => Some(start + i64::from(count.max(1)) * 7 * DAY),
             Window::Seconds(count) => Some(start + i64::from(count.max(1)) * SECOND),
             Window::Months(count) => Some(first_day(month_of(start.div_euclid(DAY)) + i64::from(count.max(1))) * DAY),
+            Window::Local(span, calendar) => Some(calendar.end(span, start)),
         }
     }
 
-    /// Its name in the store; [`Window::parse`] reads it back.
+    /// Its name in the store; [`Window::read`] reads it back.
     pub fn name(self) -> String {
         match self {
             Window::Lifetime => "lifetime".to_owned(),
@@ -105,6 +143,7 @@ impl Window {
             Window::Weeks(count) => format!("{count}w"),
             Window::Months(count) => format!("{count}mo"),
             Window::Seconds(count) => format!("{count}s"),
+            Window::Local(_, calendar) => format!("{}@{}", self.plain().name(), calendar.name()),
         }
     }
 }

@@ -299,6 +299,14 @@ impl Journey {
         Turn { at, pause, ticket, retrying }
     }
 
+    /// The attempt came to nothing before it was sent, because its target was full: it counts as none.
+    pub(super) fn unsent(&mut self) {
+        self.made = self.made.saturating_sub(1);
+        if self.made > 0 {
+            self.retries = self.retries.saturating_sub(1);
+        }
+    }
+
     /// Notes a failure and what is to follow it.
     pub(super) fn failed(&mut self, attempts: &Attempts<'_>, plan: &Plan, at: usize, error: Error) {
         let target = &plan.targets[at];

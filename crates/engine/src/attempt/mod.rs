@@ -39,7 +39,7 @@ pub use budget::Budget;
 pub use settings::{ByClass, Cooldown, Hedging, Settings};
 
 use crate::admit::{Admission, Tab};
-use crate::answer::{Answer, AnswerBody, StreamBody};
+use crate::answer::{Answer, StreamBody};
 use crate::asked::Asked;
 use crate::call::Call;
 use crate::clock;
@@ -50,9 +50,10 @@ use crate::exchange::{Exchange, Made};
 use crate::health::Failure;
 use crate::media::Brought;
 use crate::meter::Meter;
-use crate::openrouter;
+use crate::openrouter::Account;
 use crate::operation;
 use crate::own;
+use crate::queue::Place;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
 use crate::worker::Worker;
 
@@ -82,11 +83,27 @@ pub struct Attempts<'a> {
     pub in_flight: usize,
     /// The media that were brought for it.
     pub brought: Brought,
+    /// Its place in the line, where it waits for its turn.
+    pub(crate) place: Option<&'a Place<'a>>,
 }
 
-impl Attempts<'_> {
+impl<'a> Attempts<'a> {
+    /// The same for a call whose turn it is.
+    #[must_use]
+    pub(crate) fn in_line(self, place: &'a Place<'a>) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
     /// Tries the plan's targets, in order, then those of its fallbacks.
     pub async fn run(&self, plan: &Plan, meter: Meter) -> Result<Answer, Error> {
+        self.go(plan, meter).await.map_err(|(error, mut meter)| {
+            meter.fail(&error, &self.call.door);
+            error
+        })
+    }
+
+    /// The same; the meter of a call that has failed comes back.
+    pub(crate) async fn go(&self, plan: &Plan, meter: Meter) -> Result<Answer, (Error, Meter)> {
         let reconsidered;
         let plan = match plan.reconsidered() {
             Some(plan) => {
@@ -114,7 +131,7 @@ impl Attempts<'_> {
     }
 
     /// Tries the groups to fall back to, and in the end what was passed over because it rests.
-    async fn fall_back(&self, plan: &Plan, mut journey: Journey, mut meter: Meter) -> Result<Answer, Error> {
+    async fn fall_back(&self, plan: &Plan, mut journey: Journey, mut meter: Meter) -> Result<Answer, (Error, Meter)> {
         let most = if plan.fallbacks.max == 0 { Fallbacks::MOST } else { plan.fallbacks.max };
         for fallback in self.fallbacks(plan, &journey) {
             if journey.counts().1 as usize >= most {
@@ -131,7 +148,8 @@ impl Attempts<'_> {
                 Err(meter) => meter,
             };
         }
-        if let Some(at) = journey.last_resort(self, plan) {
+        // Who waits in line waits there.
+        if let Some(at) = journey.last_resort(self, plan).filter(|at| self.place.is_none() || *at <= clock::now()) {
             tokio::time::sleep_until(at.into()).await;
             journey.enter(self, plan, false);
             meter = match self.group(plan, &mut journey, meter).await {
@@ -139,9 +157,7 @@ impl Attempts<'_> {
                 Err(meter) => meter,
             };
         }
-        let error = journey.into_error(self, plan);
-        meter.fail(&error, &self.call.door);
-        Err(error)
+        Err((journey.into_error(self, plan), meter))
     }
 
     /// Where to go after what has gone wrong: what is meant for that kind of failure, then what is meant for any.
@@ -172,27 +188,34 @@ impl Attempts<'_> {
             let target = &plan.targets[at];
             meter.bring(target.own.as_deref().map(|_| self.call.principal.own_keys_count()));
             if let Err(error) = meter.enter(self.call, &target.deployment, ticket).await {
+                if error.refusal.as_ref().is_some_and(|refusal| refusal.is_of_target()) {
+                    journey.unsent();
+                }
                 journey.failed(self, plan, at, error);
                 continue;
             }
+            if let Some(place) = self.place {
+                place.admitted();
+            }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
             let manner = journey.manner(plan);
-            let told = openrouter::metadata(self.call, plan, at, manner.other_model, &meter);
+            let account = Account::of(self.call, plan, manner.other_model, &meter);
             let made = match race::after(self, plan, target) {
-                None => race::placed(at, self.once(target, manner, told.as_deref(), meter).await),
+                None => race::placed(at, self.once(target, manner, meter).await),
                 Some(after) => Box::pin(race::run(self, plan, journey, (at, after), meter)).await,
             };
             drop(retrying);
             match made {
                 Ok((found, (mut answer, whole))) => {
-                    // Of one that was quicker than the first, it is not known how it came about.
-                    if let (AnswerBody::Whole(Some(body)), Some(told)) = (&mut answer.body, told.as_ref().filter(|_| found == at)) {
-                        *body = openrouter::told(body, told);
+                    let target = found.beyond.as_deref().unwrap_or(&plan.targets[found.at]);
+                    if let Some(mut account) = account {
+                        account.answered(plan, target);
+                        answer = answer.with_account(account, self.call.stream);
                     }
                     for (name, value) in rates {
                         answer.headers.insert(name, value);
                     }
-                    self.sign(&mut answer, &plan.targets[found].deployment, journey);
+                    self.sign(&mut answer, &target.deployment, journey);
                     drop(whole);
                     return Ok(answer);
                 }
@@ -209,19 +232,24 @@ impl Attempts<'_> {
 
     /// Draws the consequences of an attempt that failed.
     fn failed(&self, plan: &Plan, journey: &mut Journey, (at, error): (usize, Error), meter: &mut Meter) {
-        let deployment = &plan.targets[at].deployment;
-        if meter.end(&error) {
-            tracing::warn!(deployment = %deployment.spec.id, failure = error.failure.as_str(), "shut out after failures");
-        }
-        // What is wrong with a key of the caller's is not the deployment's fault.
-        if plan.targets[at].own.is_none() || !own::is_of_key(error.failure) {
-            rest::after(&error, deployment, self.settings, journey.is_alone(plan), clock::now());
-        }
+        self.settle(&plan.targets[at], &error, journey.is_alone(plan), meter);
         journey.failed(self, plan, at, error);
     }
 
+    /// Tells the target's health of an attempt that failed.
+    fn settle(&self, target: &Target, error: &Error, alone: bool, meter: &mut Meter) {
+        let deployment = &target.deployment;
+        if meter.end(error) {
+            tracing::warn!(deployment = %deployment.spec.id, failure = error.failure.as_str(), "shut out after failures");
+        }
+        // What is wrong with a key of the caller's is not the deployment's fault.
+        if target.own.is_none() || !own::is_of_key(error.failure) {
+            rest::after(error, deployment, self.settings, alone, clock::now());
+        }
+    }
+
     /// One request to one target.
-    async fn once(&self, target: &Target, manner: Manner, told: Option<&str>, mut meter: Meter) -> Result<Made, (Error, Meter)> {
+    async fn once(&self, target: &Target, manner: Manner, mut meter: Meter) -> Result<Made, (Error, Meter)> {
         let dispatch = Dispatch {
             call: self.call,
             worker: self.worker,
@@ -229,7 +257,6 @@ impl Attempts<'_> {
             settings: self.settings,
             overrides: target.overrides.as_deref(),
             own: target.own.as_deref(),
-            told,
             other_model: manner.other_model,
         };
         let target = &target.deployment;

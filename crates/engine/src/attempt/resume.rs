@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::exchange::framing_of;
 use crate::health::Failure;
 use crate::judge::fault;
+use crate::own;
 use crate::route::{Plan, Target};
 
 /// How many targets are asked for the rest of one text.
@@ -40,8 +41,9 @@ pub(super) async fn go_on(attempts: &Attempts<'_>, plan: &Plan, stream: &mut Str
     let said = said.to_owned();
     let broken_at = stream.meter().deployment().map(|deployment| deployment.spec.id.clone());
     stream.settle_broken();
-    let others = plan.targets.iter().filter(|target| Some(&target.deployment.spec.id) != broken_at.as_ref());
-    for target in others.take(TARGETS) {
+    let is_other = |target: &&Target| Some(&target.deployment.spec.id) != broken_at.as_ref();
+    let beyond = if plan.targets.iter().filter(is_other).count() < TARGETS { beyond(attempts, plan) } else { Vec::new() };
+    for target in plan.targets.iter().chain(&beyond).filter(is_other).take(TARGETS) {
         let now = clock::now();
         let Ok(ticket) = target.deployment.health.begin(now) else { continue };
         let Some(retrying) = attempts.budget.take(attempts.in_flight) else { return };
@@ -57,13 +59,29 @@ pub(super) async fn go_on(attempts: &Attempts<'_>, plan: &Plan, stream: &mut Str
         }
         drop(retrying);
         match ended {
-            Ok(()) => return,
+            Ok(()) => {
+                stream.goes_on(target);
+                return;
+            }
             Err((error, _)) => {
                 stream.meter().end(&error);
                 rest::after(&error, &target.deployment, attempts.settings, false, clock::now());
             }
         }
     }
+}
+
+/// The targets of the groups that may answer for this one.
+fn beyond(attempts: &Attempts<'_>, plan: &Plan) -> Vec<Target> {
+    if !plan.policy.allow_fallbacks {
+        return Vec::new();
+    }
+    let groups = plan.fallbacks.general.iter().filter_map(|fallback| attempts.fleet.load().plan_fallback(attempts.call, fallback).ok());
+    let targets = groups.flat_map(|mut group| {
+        own::arrange(&mut group, attempts.call);
+        group.targets
+    });
+    targets.take(TARGETS).collect()
 }
 
 /// What the client asked, read.
@@ -88,7 +106,6 @@ async fn ask(
         settings: attempts.settings,
         overrides: target.overrides.as_deref(),
         own: target.own.as_deref(),
-        told: None,
         other_model: false,
     };
     let target = &target.deployment;

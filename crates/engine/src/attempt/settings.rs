@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::health::Failure;
 use crate::media::Media;
+use crate::queue;
 use crate::service;
 
 /// How the operator wants calls to be tried. What is `None` is not configured, and the loop's own rule holds.
@@ -30,6 +31,8 @@ pub struct Settings {
     pub continue_streams: bool,
     /// How long a stream may only show that it is still open; `None`: five minutes.
     pub silence: Option<Duration>,
+    /// How calls wait where there is no capacity.
+    pub queue: queue::Settings,
     /// What is done for calls beside taking them to a provider.
     pub service: service::Settings,
 }

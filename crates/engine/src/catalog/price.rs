@@ -71,6 +71,12 @@ impl Rate {
         Some(PicoUsd(fine.div_euclid(RATES_PER_PICO) + i128::from(fine.rem_euclid(RATES_PER_PICO) != 0)))
     }
 
+    /// The same in pico-dollars, where it is a whole number of them.
+    pub fn whole_pico(self) -> Option<u64> {
+        let whole = u64::try_from(self.0 / RATES_PER_PICO).ok()?;
+        (self.0 % RATES_PER_PICO == 0).then_some(whole)
+    }
+
     /// The price of `quantity` units, in units of 1e-24 USD; `None` when it is larger than any bill.
     fn times(self, quantity: u64, per: u64) -> Option<i128> {
         let total = self.0.checked_mul(i128::from(quantity))?;

@@ -367,7 +367,15 @@ fn is_machine(line: &str) -> bool {
     let level = ["ERROR ", "WARN ", "INFO ", "DEBUG ", "FATAL "].iter().any(|level| line.starts_with(level));
     let thrown =
         line.split([' ', ':']).next().is_some_and(|word| word.contains('.') && (word.ends_with("Exception") || word.ends_with("Error")));
-    dated || clocked || bracketed || frame || trace || level || thrown
+    // What commands and tests print, and what was typed to start them.
+    let printed = ["$ ", "npm ERR!", "npm WARN", "thread '"].iter().any(|start| line.starts_with(start))
+        || line.starts_with("test ") && (line.ends_with(" ok") || line.ends_with(" FAILED"));
+    let called = line.contains("(0x") || line.contains("(*") && line.contains(").");
+    // A line of a summary of differences.
+    let counted = line
+        .split_once(" | ")
+        .is_some_and(|(_, rest)| rest.trim_start().starts_with(|sign: char| sign.is_ascii_digit()) && rest.contains('+'));
+    dated || clocked || bracketed || frame || trace || level || thrown || printed || called || counted
 }
 
 /// Whether a line outside fences looks like code.

@@ -124,8 +124,9 @@ impl Spoken {
             let body: Vec<u8> = self.chunks.concat();
             return outbound.read_reply(&Memo::default(), &body).ok().map(|reply| text_of(&reply));
         }
-        let output = Output::Verbatim { hide_usage: false, epilogue: b"" };
-        let mut relay = Relay::new(outbound.framing(), outbound.event_reader(Memo::default()), output);
+        let output = Output::Verbatim { hide_usage: false, epilogue: b"", rename: None };
+        // All of it is wanted: what passes unread would not be in the text.
+        let mut relay = Relay::new(outbound.framing(), outbound.event_reader(Memo::default()), output).unskimmed();
         let (mut assembly, mut out) = (Assembly::new(), Vec::new());
         for chunk in &self.chunks {
             relay.push(chunk.clone(), &mut |event| assembly.push(event), &mut out).ok()?;

@@ -137,6 +137,11 @@ impl Breaker {
         }
     }
 
+    /// Whether it lets everything through.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
     /// Lets a request through, or says why not. `true`: it is the one that finds out.
     pub(crate) fn enter(&mut self, at: u64) -> Result<bool, Refusal> {
         match self.phase {

@@ -5,18 +5,24 @@ const MEMORY: f64 = 60.0;
 /// How many of the latest latencies are kept.
 const KEPT: usize = 10;
 /// Milliseconds for which they are.
-const LIFE: u64 = 3_600_000;
+pub(super) const LIFE: u64 = 3_600_000;
 /// The seconds that stand for a timeout among them.
 const PENALTY: f64 = 1000.0;
 
 /// An average that follows peaks at once and forgets them slowly, so that a slow deployment is left before many requests have waited.
 #[derive(Clone, Copy, Debug, Default)]
-struct Peak {
-    value: f64,
-    at: u64,
+pub struct Peak {
+    pub(super) value: f64,
+    /// When it was last seen, by [`super::millis`]; 0: never.
+    pub(super) at: u64,
 }
 
 impl Peak {
+    /// One that is that now.
+    pub(super) fn now(value: Option<f64>, at: u64) -> Self {
+        value.map_or_else(Self::default, |value| Self { value, at })
+    }
+
     fn add(&mut self, seconds: f64, at: u64) {
         if seconds > self.value {
             self.value = seconds;
@@ -28,7 +34,7 @@ impl Peak {
     }
 
     /// It fades while nothing is seen, so that a deployment that was slow is tried again.
-    fn get(&self, at: u64) -> Option<f64> {
+    pub(super) fn get(&self, at: u64) -> Option<f64> {
         (self.at != 0).then(|| self.value * decay(at.saturating_sub(self.at)))
     }
 }
@@ -47,11 +53,21 @@ pub struct Recent {
     pub first_content: Option<f64>,
 }
 
+/// Means over the latest latencies, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Means {
+    /// To the first content of streams, where that is known, else per token.
+    pub streamed: Option<f64>,
+    /// Per token of whole answers.
+    pub whole: Option<f64>,
+}
+
 /// The latest latencies, the latest last.
 #[derive(Clone, Debug, Default)]
 pub struct Latencies {
     kept: [Recent; KEPT],
     count: u64,
+    all: Means,
 }
 
 impl Latencies {
@@ -68,10 +84,37 @@ impl Latencies {
         self.iter(now).filter(move |recent| recent.at >= oldest)
     }
 
+    /// The means over those no older than that, and than an hour.
+    pub fn means(&self, now: std::time::Instant, age: std::time::Duration) -> Means {
+        means(self.within(now, age))
+    }
+
+    /// When the oldest was kept, and the means over all.
+    pub(super) fn all(&self) -> (u64, Means) {
+        let oldest = self.kept.iter().map(|recent| recent.at).filter(|at| *at != 0).min();
+        (oldest.unwrap_or(u64::MAX), self.all)
+    }
+
     fn add(&mut self, recent: Recent) {
         self.kept[(self.count % KEPT as u64) as usize] = recent;
         self.count += 1;
+        self.all = means(self.kept.iter().filter(|recent| recent.at != 0));
     }
+}
+
+fn means<'a>(latencies: impl Iterator<Item = &'a Recent>) -> Means {
+    let (mut streamed, mut whole) = ((0.0, 0.0), (0.0, 0.0));
+    let add = |sum: &mut (f64, f64), seconds: Option<f64>| {
+        if let Some(seconds) = seconds {
+            (sum.0, sum.1) = (sum.0 + seconds, sum.1 + 1.0);
+        }
+    };
+    for recent in latencies {
+        add(&mut streamed, recent.first_content.or(recent.per_token));
+        add(&mut whole, recent.per_token);
+    }
+    let mean = |(sum, count): (f64, f64)| (count > 0.0).then(|| sum / count);
+    Means { streamed: mean(streamed), whole: mean(whole) }
 }
 
 /// All moving figures of one deployment.
@@ -125,12 +168,9 @@ impl Moving {
         self.latencies.add(Recent { at, per_token: Some(PENALTY), first_content: streamed.then_some(PENALTY) });
     }
 
-    pub(crate) fn first_content(&self, at: u64) -> Option<f64> {
-        self.first_content.get(at)
-    }
-
-    pub(crate) fn whole(&self, at: u64) -> Option<f64> {
-        self.whole.get(at)
+    /// Of the first content and of whole answers.
+    pub(crate) fn peaks(&self) -> (Peak, Peak) {
+        (self.first_content, self.whole)
     }
 
     pub(crate) fn per_token(&self) -> Option<f64> {

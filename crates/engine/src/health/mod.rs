@@ -1,7 +1,7 @@
 //! How each deployment is doing, from what was seen of it: the ground for choosing, resting and explaining.
 //!
 //! One [`Health`] belongs to one deployment and outlives reloads of the configuration ([`Registry`]). It is read through a
-//! [`View`], one short lock, and written twice a request: when it is sent ([`Health::begin`]) and when it has ended
+//! [`View`], mostly without a lock, and written twice a request: when it is sent ([`Health::begin`]) and when it has ended
 //! ([`Ticket::finish`]). No lock is held across an await, and time is an argument.
 //!
 //! | file | what |
@@ -13,6 +13,7 @@
 //! | [`credential`] | what deployments that share a credential, a limit or a region share |
 //! | [`peers`] | what gateways tell each other |
 //! | [`registry`] | the health of every deployment, by its id |
+//! | [`slate`] | what choosing reads, without a lock |
 
 pub mod breaker;
 pub mod credential;
@@ -20,9 +21,11 @@ pub mod failure;
 pub mod latency;
 pub mod peers;
 pub mod registry;
+mod slate;
 mod ticket;
 pub mod window;
 
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,7 +33,7 @@ use std::time::{Duration, Instant};
 pub use breaker::{Refusal, Why};
 pub use credential::Shared;
 pub use failure::Failure;
-pub use latency::{Latencies, Recent};
+pub use latency::{Latencies, Means, Peak, Recent};
 pub use peers::{Peers, Report};
 pub use registry::{Place, Registry};
 pub use ticket::{Sample, Ticket};
@@ -39,6 +42,7 @@ pub use window::{Counts, Figures, Window};
 use breaker::Breaker;
 use latency::Moving;
 use peers::{Abroad, Joined, Rests};
+use slate::{Plain, Slate};
 use window::{Outages, Windows};
 
 /// How a deployment is doing.
@@ -56,6 +60,7 @@ pub struct Health {
     probed: AtomicU64,
     /// Rests that other gateways told of.
     rests: Rests,
+    slate: Slate,
     state: Mutex<State>,
 }
 
@@ -98,14 +103,10 @@ pub struct View {
     pub in_flight: u32,
     /// Why no request may go there now, where none may.
     pub refusal: Option<Refusal>,
-    /// Seconds to the first content of a stream: peak-sensitive moving average.
-    pub first_content: Option<f64>,
-    /// Seconds a whole answer takes: peak-sensitive moving average.
-    pub whole: Option<f64>,
+    first_content: Peak,
+    whole: Peak,
     /// Seconds for one token of the answer: moving average.
     pub per_token: Option<f64>,
-    /// Share of attempts of the last half minute that failed, rate limits not counted; `None` where there was none.
-    pub error_rate: Option<f64>,
     /// Attempts of the last half minute that had an outcome.
     pub recent_attempts: u32,
     /// Of these, how many failed.
@@ -116,9 +117,27 @@ pub struct View {
     pub requests_this_minute: u32,
     /// Tokens counted in the current minute.
     pub tokens_this_minute: u64,
+    at: u64,
 }
 
 impl View {
+    /// Seconds to the first content of a stream: peak-sensitive moving average.
+    pub fn first_content(&self) -> Option<f64> {
+        self.first_content.get(self.at)
+    }
+
+    /// Seconds a whole answer takes: peak-sensitive moving average.
+    pub fn whole(&self) -> Option<f64> {
+        self.whole.get(self.at)
+    }
+
+    /// Share of attempts of the last half minute that failed, rate limits not counted; `None` where there was none.
+    pub fn error_rate(&self) -> Option<f64> {
+        let answered = self.recent_attempts.saturating_sub(self.recent_unanswered);
+        let counted = answered.saturating_add(self.recent_failures);
+        (counted > 0).then(|| f64::from(self.recent_failures) / f64::from(counted))
+    }
+
     /// Whether the deployment is answering right now.
     pub fn is_proven(&self) -> bool {
         self.recent_attempts > 0 && self.recent_unanswered * 2 <= self.recent_attempts
@@ -145,6 +164,7 @@ impl Health {
             unwell: AtomicU64::new(0),
             probed: AtomicU64::new(0),
             rests: Rests::default(),
+            slate: Slate::default(),
             state: Mutex::new(state),
         }
     }
@@ -161,31 +181,19 @@ impl Health {
 
     /// What choosing needs to know.
     pub fn view(&self, now: Instant) -> View {
-        let at = millis(now);
-        let refusal = self.rest(at);
-        let state = self.state();
-        let seen = state.outages.of_last_half_minute(at);
-        let abroad = state.abroad.fresh(at);
-        let attempts = seen.attempts.saturating_add(abroad.attempts);
-        let failures = seen.failures.saturating_add(abroad.failures);
-        let unanswered = seen.unanswered.saturating_add(abroad.unanswered);
-        let counted = attempts.saturating_sub(unanswered).saturating_add(failures);
-        let minute = state.minute.at(at);
-        let own =
-            Joined { first_content: state.moving.first_content(at), whole: state.moving.whole(at), per_token: state.moving.per_token() };
-        let took = abroad.join(own, seen.attempts);
-        View {
-            in_flight: self.in_flight(),
-            refusal: refusal.or_else(|| state.breaker.refusal(at)),
-            first_content: took.first_content,
-            whole: took.whole,
-            per_token: took.per_token,
-            error_rate: (counted > 0).then(|| f64::from(failures) / f64::from(counted)),
-            recent_attempts: attempts,
-            recent_failures: failures,
-            recent_unanswered: unanswered,
-            requests_this_minute: minute.requests.saturating_add(abroad.requests),
-            tokens_this_minute: minute.tokens.saturating_add(abroad.tokens),
+        self.view_at(millis(now))
+    }
+
+    /// The same at that time of [`millis`], which is worked out once for all deployments of a group.
+    pub(crate) fn view_at(&self, at: u64) -> View {
+        let (refusal, in_flight) = (self.rest(at), self.in_flight());
+        match self.slate.read(at) {
+            Some(plain) => plain.view(at, refusal, in_flight),
+            None => {
+                // The next reader shall not need the lock.
+                let state = self.changing(at);
+                state.view(at, refusal, in_flight)
+            }
         }
     }
 
@@ -203,7 +211,7 @@ impl Health {
             return Err(refusal);
         }
         let probing = {
-            let mut state = self.state();
+            let mut state = self.changing(at);
             let probing = state.breaker.enter(at)?;
             state.minute.turn(at).requests += 1;
             probing
@@ -214,7 +222,8 @@ impl Health {
 
     /// Sends a request there whatever is known against it (the only deployment, or a call that names it).
     pub fn begin_anyway(self: &Arc<Self>, now: Instant) -> Ticket {
-        self.state().minute.turn(millis(now)).requests += 1;
+        let at = millis(now);
+        self.changing(at).minute.turn(at).requests += 1;
         Ticket::new(self.clone(), now, false)
     }
 
@@ -240,7 +249,8 @@ impl Health {
 
     /// Ends the breaker's penalty now, so that the next request finds out. `false`: one is doing so already.
     pub fn open_early(&self, now: Instant) -> bool {
-        self.state().breaker.open_early(millis(now))
+        let at = millis(now);
+        self.changing(at).breaker.open_early(at)
     }
 
     /// Whether a second has passed since this was last true: the clock of a group all of whose deployments are shut out.
@@ -252,8 +262,9 @@ impl Health {
 
     /// Adds tokens to those of this minute.
     pub fn add_tokens(&self, tokens: u64, now: Instant) {
-        let mut state = self.state();
-        let minute = state.minute.turn(millis(now));
+        let at = millis(now);
+        let mut state = self.changing(at);
+        let minute = state.minute.turn(at);
         minute.tokens = minute.tokens.saturating_add(tokens);
     }
 
@@ -261,6 +272,16 @@ impl Health {
     pub fn failures_this_minute(&self, now: Instant) -> (u32, u32) {
         let minute = self.state().minute.at(millis(now));
         (minute.failed, minute.answered)
+    }
+
+    /// The means over the latest latencies that are no older than that, and than an hour.
+    pub fn means(&self, now: Instant, age: Duration) -> Means {
+        let at = millis(now);
+        let longest = u64::try_from(age.as_millis()).unwrap_or(u64::MAX).min(latency::LIFE);
+        match self.slate.read(at) {
+            Some(Plain { latest: (oldest, means), .. }) if oldest >= at.saturating_sub(longest) => means,
+            _ => self.state().moving.latencies().means(now, age),
+        }
     }
 
     /// The latest latencies, for strategies that work on a list of them.
@@ -273,10 +294,19 @@ impl Health {
         self.state().windows.figures(window, millis(now))
     }
 
+    /// The share of answers of the last day with a tool call at fault, of those with tool calls; of few, as if they were more, since one
+    /// fault of one call says little.
+    pub fn tool_faults(&self, now: Instant) -> Option<f64> {
+        const FEW: u64 = 10;
+        let counts = self.state().windows.counts(Window::Day, millis(now));
+        (counts.called_tools > 0).then(|| counts.tools_at_fault as f64 / counts.called_tools.max(FEW) as f64)
+    }
+
     /// The 95th percentile over five minutes of the time to the first content of a stream, or of a whole answer; worked out anew every
     /// few seconds at most.
     pub fn slow(&self, streamed: bool, now: Instant) -> Option<Duration> {
-        let slow = self.state().windows.slow(millis(now));
+        let at = millis(now);
+        let slow = self.changing(at).windows.slow(at);
         if streamed { slow.first_content } else { slow.whole }
     }
 
@@ -299,8 +329,93 @@ impl Health {
         })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// The state, for reading.
+    fn state(&self) -> impl Deref<Target = State> {
+        self.lock()
+    }
+
+    /// The state, for changing: what choosing reads of it is written anew afterwards.
+    fn changing(&self, at: u64) -> Changing<'_> {
+        Changing { state: self.lock(), slate: &self.slate, at }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A state that is being changed.
+struct Changing<'a> {
+    state: MutexGuard<'a, State>,
+    slate: &'a Slate,
+    at: u64,
+}
+
+impl Deref for Changing<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Changing<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.slate.write(&self.state, self.at);
+    }
+}
+
+impl State {
+    /// What choosing needs to know of it.
+    fn view(&self, at: u64, refusal: Option<Refusal>, in_flight: u32) -> View {
+        let seen = self.outages.of_last_half_minute(at);
+        let abroad = self.abroad.fresh(at);
+        let minute = self.minute.at(at);
+        let (first_content, whole) = self.moving.peaks();
+        let own = Joined { first_content: first_content.get(at), whole: whole.get(at), per_token: self.moving.per_token() };
+        let (first_content, whole, per_token) = match abroad.join(own, seen.attempts) {
+            None => (first_content, whole, self.moving.per_token()),
+            Some(joined) => (Peak::now(joined.first_content, at), Peak::now(joined.whole, at), joined.per_token),
+        };
+        View {
+            in_flight,
+            refusal: refusal.or_else(|| self.breaker.refusal(at)),
+            first_content,
+            whole,
+            per_token,
+            recent_attempts: seen.attempts.saturating_add(abroad.attempts),
+            recent_failures: seen.failures.saturating_add(abroad.failures),
+            recent_unanswered: seen.unanswered.saturating_add(abroad.unanswered),
+            requests_this_minute: minute.requests.saturating_add(abroad.requests),
+            tokens_this_minute: minute.tokens.saturating_add(abroad.tokens),
+            at,
+        }
+    }
+}
+
+impl Plain {
+    /// What choosing needs to know, of a deployment that is open to all.
+    fn view(self, at: u64, refusal: Option<Refusal>, in_flight: u32) -> View {
+        let minute = self.minute.at(at);
+        View {
+            in_flight,
+            refusal,
+            first_content: self.first_content,
+            whole: self.whole,
+            per_token: self.per_token,
+            recent_attempts: self.seen.attempts,
+            recent_failures: self.seen.failures,
+            recent_unanswered: self.seen.unanswered,
+            requests_this_minute: minute.requests,
+            tokens_this_minute: minute.tokens,
+            at,
+        }
     }
 }
 

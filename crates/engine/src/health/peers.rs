@@ -124,16 +124,19 @@ impl Abroad {
         if self.told.is_some_and(|told| told + FRESH > at) { self } else { Self::default() }
     }
 
-    /// The latencies of all gateways, this one's own among them.
-    pub(super) fn join(&self, own: Joined, attempts: u32) -> Joined {
-        if self.told.is_none() {
-            return own;
-        }
-        Joined {
+    /// Whether others told anything, be it long ago.
+    pub(super) fn is_known(&self) -> bool {
+        self.told.is_some()
+    }
+
+    /// The latencies of all gateways, this one's own among them; `None`: nothing is told that still counts.
+    pub(super) fn join(&self, own: Joined, attempts: u32) -> Option<Joined> {
+        self.told?;
+        Some(Joined {
             first_content: self.first_content.with(own.first_content, attempts),
             whole: self.whole.with(own.whole, attempts),
             per_token: self.per_token.with(own.per_token, attempts),
-        }
+        })
     }
 
     fn add(&mut self, report: &Report, clock: Clock) {
@@ -181,7 +184,7 @@ impl Health {
         let limited = self.shared.limit.told_until();
         let (resting, avoided) = (self.resting.load(Ordering::Relaxed), self.avoided.load(Ordering::Relaxed));
         let state = self.state();
-        let (minute, seen) = (state.minute.at(at), state.outages.of_last_half_minute(at));
+        let (minute, seen, (first_content, whole)) = (state.minute.at(at), state.outages.of_last_half_minute(at), state.moving.peaks());
         let open = state.breaker.refusal(at).filter(|refusal| refusal.why == Why::Open).map_or(0, |refusal| refusal.until);
         let report = Report {
             id: id.to_owned(),
@@ -191,8 +194,8 @@ impl Health {
             attempts: seen.attempts,
             failures: seen.failures,
             unanswered: seen.unanswered,
-            first_content: state.moving.first_content(at),
-            whole: state.moving.whole(at),
+            first_content: first_content.get(at),
+            whole: whole.get(at),
             per_token: state.moving.per_token(),
             resting_until: later(resting),
             limited_until: later(limited),
@@ -214,7 +217,7 @@ impl Health {
         rests.avoided.store(latest(|report| report.avoided_until), Ordering::Relaxed);
         let mut abroad = Abroad { told: (!reports.is_empty()).then_some(clock.at), ..Abroad::default() };
         reports.iter().for_each(|report| abroad.add(report, clock));
-        self.state().abroad = abroad;
+        self.changing(clock.at).abroad = abroad;
     }
 }
 
@@ -287,8 +290,8 @@ mod tests {
         here.learn(&[one.reports(later), two.reports(later)], later);
         let view = of(&here, "d").view(later);
         assert_eq!((view.requests_this_minute, view.tokens_this_minute), (6, 30));
-        assert_eq!((view.recent_attempts, view.recent_failures, view.error_rate), (6, 3, Some(0.5)));
-        assert!(view.whole.is_some_and(|seconds| (seconds - 0.2).abs() < 0.05), "{view:?}");
+        assert_eq!((view.recent_attempts, view.recent_failures, view.error_rate()), (6, 3, Some(0.5)));
+        assert!(view.whole().is_some_and(|seconds| (seconds - 0.2).abs() < 0.05), "{view:?}");
         let view = of(&here, "d").view(later + Duration::from_millis(FRESH + 1));
         assert_eq!((view.recent_attempts, view.requests_this_minute), (2, 2));
     }
@@ -299,9 +302,9 @@ mod tests {
         let ticket = of(&one, "d").begin_anyway(now);
         let _ = ticket.finish(&Sample { output_tokens: Some(5), ..Sample::default() }, now + Duration::from_secs(2));
         let health = of(&here, "d");
-        assert_eq!(health.view(now).whole, None);
+        assert_eq!(health.view(now).whole(), None);
         tell(&one, &here, now + Duration::from_secs(2));
-        assert!(health.view(now + Duration::from_secs(2)).whole.is_some_and(|seconds| (seconds - 2.0).abs() < 0.1));
+        assert!(health.view(now + Duration::from_secs(2)).whole().is_some_and(|seconds| (seconds - 2.0).abs() < 0.1));
     }
 
     #[test]
@@ -321,7 +324,7 @@ mod tests {
         };
         here.learn(&[vec![nonsense.clone(), nonsense]], now);
         let view = health.view(now);
-        assert_eq!((view.whole, view.per_token, view.recent_failures), (None, None, 0));
+        assert_eq!((view.whole(), view.per_token, view.recent_failures), (None, None, 0));
         assert!(health.refusal(now + Duration::from_secs(3700)).is_none());
     }
 }

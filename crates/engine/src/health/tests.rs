@@ -24,7 +24,7 @@ fn a_view_tells_what_was_seen() {
     ticket.finish(&sample, at(start, 1200));
     let view = health.view(at(start, 1200));
     assert_eq!((view.in_flight, view.requests_this_minute > 0, view.tokens_this_minute), (0, true, 31));
-    assert_eq!(view.first_content, Some(0.2));
+    assert_eq!(view.first_content(), Some(0.2));
     assert!((view.per_token.expect("known") - 0.1).abs() < 1e-9);
     let figures = health.figures(Window::FiveMinutes, at(start, 1300));
     assert_eq!((figures.counts.succeeded, figures.counts.uptime()), (1, Some(1.0)));
@@ -61,4 +61,19 @@ fn windows_forget_in_their_time() {
     assert_eq!(up(Window::FiveMinutes, 10), Some(1.0));
     assert_eq!(up(Window::HalfHour, 10), Some(2.0 / 6.0));
     assert_eq!(up(Window::Day, 26 * 60), None);
+}
+
+/// A call that was refused before it was sent is no request of the deployment's, and nobody has left.
+#[test]
+fn what_was_not_sent_leaves_nothing_behind() {
+    let health = Arc::new(Health::default());
+    let now = Instant::now();
+    let before = (health.view(now).requests_this_minute, health.view(now).in_flight, health.figures(Window::Day, now).counts);
+    for _ in 0..3 {
+        health.begin(now).expect("open to all").unsent();
+    }
+    let view = health.view(now);
+    assert_eq!((view.requests_this_minute, view.in_flight, health.figures(Window::Day, now).counts), before);
+    drop(health.begin(now).expect("open to all"));
+    assert_eq!((health.view(now).requests_this_minute, health.figures(Window::Day, now).counts.cancelled), (1, 1));
 }

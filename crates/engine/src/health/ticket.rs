@@ -29,6 +29,8 @@ pub struct Sample<'a> {
     pub output_tokens: Option<u64>,
     /// Tokens of prompt and answer together.
     pub tokens: u64,
+    /// Whether a tool call of the answer was at fault; `None`: it has none, or nobody looked.
+    pub tools_at_fault: Option<bool>,
 }
 
 impl Ticket {
@@ -56,8 +58,24 @@ impl Ticket {
     pub fn content(&mut self, now: Instant) {
         if self.probing {
             self.probing = false;
-            self.health.state().breaker.succeeded(millis(now), true);
+            let at = millis(now);
+            self.health.changing(at).breaker.succeeded(at, true);
             self.health.shared.region.succeeded();
+        }
+    }
+
+    /// Nothing was sent: it is as if it had not begun.
+    pub fn unsent(mut self) {
+        self.finished = true;
+        let at = millis(self.began);
+        let mut state = self.health.changing(at);
+        let minute = state.minute.turn(at.max(millis(crate::clock::now())));
+        // In the next minute, its request is no longer counted.
+        if minute.number == at / 60_000 {
+            minute.requests = minute.requests.saturating_sub(1);
+        }
+        if self.probing {
+            state.breaker.undecided(at);
         }
     }
 
@@ -65,7 +83,7 @@ impl Ticket {
     pub fn outrun(self, streamed: bool, now: Instant) {
         let at = millis(now);
         let waited = now.saturating_duration_since(self.began).as_secs_f64();
-        self.health.state().moving.outrun(streamed, waited, at);
+        self.health.changing(at).moving.outrun(streamed, waited, at);
     }
 
     /// Says what became of it. `true`: the deployment has been shut out by it.
@@ -86,9 +104,12 @@ impl Ticket {
         let shared = &self.health.shared;
         shared.credential.accepted();
         shared.region.succeeded();
-        let mut state = self.health.state();
+        let mut state = self.health.changing(at);
         state.breaker.succeeded(at, self.probing);
         state.windows.succeeded(took, sample.tokens, at);
+        if let Some(at_fault) = sample.tools_at_fault {
+            state.windows.called_tools(at_fault, at);
+        }
         state.outages.add(None, at);
         state.moving.add(took, at);
         let minute = state.minute.turn(at);
@@ -100,7 +121,7 @@ impl Ticket {
         let at = millis(now);
         let mut opened = false;
         {
-            let mut state = self.health.state();
+            let mut state = self.health.changing(at);
             state.windows.failed(failure, sample.tokens, at);
             if failure.counts() {
                 opened = state.breaker.failed(at, self.probing);
@@ -158,7 +179,7 @@ impl Drop for Ticket {
         }
         // Nobody says what time it is when a future is dropped; that the caller left matters to no deadline but a trial's.
         let at = millis(Instant::now().max(self.began));
-        let mut state = self.health.state();
+        let mut state = self.health.changing(at);
         state.windows.cancelled(0, at);
         if self.probing {
             state.breaker.undecided(at);

@@ -43,6 +43,10 @@ pub struct Counts {
     pub cancelled: u64,
     /// Tokens of prompts and answers together.
     pub tokens: u64,
+    /// Answers whose tool calls were looked at.
+    pub called_tools: u64,
+    /// Of these, how many had one that was at fault.
+    pub tools_at_fault: u64,
 }
 
 impl Counts {
@@ -62,6 +66,8 @@ impl Counts {
         self.succeeded += other.succeeded;
         self.cancelled += other.cancelled;
         self.tokens += other.tokens;
+        self.called_tools += other.called_tools;
+        self.tools_at_fault += other.tools_at_fault;
         for (mine, theirs) in self.failed.iter_mut().zip(other.failed) {
             *mine += theirs;
         }
@@ -154,12 +160,11 @@ impl Ring {
         }
     }
 
-    fn sum(&self, minute: u64, into: &mut Tally) {
+    /// The tallies that are not too old at that minute.
+    fn within(&self, minute: u64) -> impl Iterator<Item = &Tally> {
         let newest = minute / self.minutes;
         let oldest = (newest + 1).saturating_sub(self.slots.len() as u64);
-        for slot in self.slots.iter().flatten().filter(|slot| (oldest..=newest).contains(&slot.0)) {
-            into.add(&slot.1);
-        }
+        self.slots.iter().flatten().filter(move |slot| (oldest..=newest).contains(&slot.0)).map(|slot| &slot.1)
     }
 }
 
@@ -217,16 +222,45 @@ impl Windows {
         counts.tokens += tokens;
     }
 
-    pub(crate) fn figures(&self, window: Window, at: u64) -> Figures {
-        let minute = at / 60_000;
-        let ring = match window {
+    /// An answer called tools, and what they were like.
+    pub(crate) fn called_tools(&mut self, at_fault: bool, at: u64) {
+        let counts = &mut self.turn(at).counts;
+        counts.called_tools += 1;
+        counts.tools_at_fault += u64::from(at_fault);
+    }
+
+    /// The counts of a window, without its percentiles.
+    pub(crate) fn counts(&self, window: Window, at: u64) -> Counts {
+        let ring = self.ring(window);
+        let mut sum = Counts::default();
+        for tally in ring.within(at / 60_000) {
+            sum.add(&tally.0.counts);
+        }
+        if self.is_within(ring, at / 60_000) {
+            sum.add(&self.current.0.counts);
+        }
+        sum
+    }
+
+    fn ring(&self, window: Window) -> &Ring {
+        match window {
             Window::FiveMinutes => &self.fives,
             Window::HalfHour => &self.halves,
             Window::Day => &self.day,
-        };
+        }
+    }
+
+    /// Whether the current tally is young enough for that ring.
+    fn is_within(&self, ring: &Ring, minute: u64) -> bool {
+        self.minute + ring.minutes * ring.slots.len() as u64 > minute
+    }
+
+    pub(crate) fn figures(&self, window: Window, at: u64) -> Figures {
+        let minute = at / 60_000;
+        let ring = self.ring(window);
         let mut sum = Tally::default();
-        ring.sum(minute, &mut sum);
-        if self.minute + ring.minutes * ring.slots.len() as u64 > minute {
+        ring.within(minute).for_each(|tally| sum.add(tally));
+        if self.is_within(ring, minute) {
             sum.add(&self.current);
         }
         sum.0
@@ -282,8 +316,13 @@ pub(crate) struct Seen {
 impl Outages {
     const SLOT: u64 = 5_000;
 
+    /// The number of the slot of that time.
+    pub(crate) fn slot(at: u64) -> u64 {
+        at / Self::SLOT
+    }
+
     pub(crate) fn add(&mut self, failure: Option<Failure>, at: u64) {
-        let number = at / Self::SLOT;
+        let number = Self::slot(at);
         let slot = &mut self.slots[(number % 6) as usize];
         if slot.0 != number {
             *slot = (number, Seen::default());
@@ -294,7 +333,7 @@ impl Outages {
     }
 
     pub(crate) fn of_last_half_minute(&self, at: u64) -> Seen {
-        let newest = at / Self::SLOT;
+        let newest = Self::slot(at);
         let mut sum = Seen::default();
         for (_, seen) in self.slots.iter().filter(|(number, _)| number + 6 > newest) {
             sum.attempts += seen.attempts;

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
+use switchboard_wire::Dialect;
 use switchboard_wire::control::is_steering;
 use switchboard_wire::embed::{EmbedReply, EmbedRequest, Encoding, Shape};
 use switchboard_wire::problem::{Fault, Kind, Problem};
+use switchboard_wire::rename;
 
 use super::{Product, Step, abreast, spoken, untaken};
 use crate::control;
@@ -54,6 +56,8 @@ async fn same(step: &Step<'_>, reach: &Reach, meter: &mut Meter) -> Result<Produ
         _ => None,
     };
     let body = wanted.and_then(|wanted| Shape::OpenAi.reencode(&body, wanted)).map_or(body, Bytes::from);
+    let asked = if step.dispatch.other_model { &step.target.spec.group } else { &step.call.model };
+    let body = rename::whole(Dialect::OpenAiChat, &body, asked, None);
     Ok(Product::Whole(control::backward(&headers), body))
 }
 

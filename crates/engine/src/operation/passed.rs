@@ -39,7 +39,7 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     }
     if is("text/event-stream") {
         headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        let output = Output::Verbatim { hide_usage: false, epilogue: b"" };
+        let output = Output::Verbatim { hide_usage: false, epilogue: b"", rename: None };
         let relay = Relay::new(Framing::Sse, Box::new(StreamedUsage::default()), output);
         return Ok(Product::Passing(with(headers, kind), Box::new((reply.body, Some(relay)))));
     }

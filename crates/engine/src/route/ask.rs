@@ -105,6 +105,11 @@ impl<'a> Ask<'a> {
     /// What it would cost at that deployment; `None` where a price is not known.
     pub fn cost(&self, deployment: &Deployment) -> Option<PicoUsd> {
         let facts = &deployment.facts;
+        if let Some(whole) = &facts.pico {
+            let times = |price: u64, count: u64| u128::from(price) * u128::from(count);
+            let tokens = times(whole.input, self.input()).checked_add(times(whole.output, self.output()))?;
+            return i128::try_from(tokens.checked_add(u128::from(whole.request))?).ok().map(PicoUsd);
+        }
         let input = facts.input?.times_exact(self.input())?;
         let output = facts.output?.times_exact(self.output())?;
         let request = facts.request.map_or(Some(PicoUsd(0)), |rate| rate.times_exact(1))?;

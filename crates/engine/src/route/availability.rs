@@ -177,6 +177,7 @@ fn constraint(reasons: &[Reason]) -> Option<Constraint> {
         Reason::MaxPrice => ("provider.max_price", "every provider of the model is dearer, or its price is not known"),
         Reason::Quantization => ("provider.quantizations", "no provider of the model has weights of these precisions"),
         Reason::Parameters => ("provider.require_parameters", "no provider of the model takes every parameter sent"),
+        Reason::Search => ("plugins", "no provider of the model is known to search the web by its own means"),
         Reason::Distillation => ("provider.enforce_distillable_text", "no licence of the model is known to allow distillation"),
         Reason::ContextLength => ("messages", "the prompt is longer than any provider of the model takes"),
         Reason::Modality => ("messages", "no provider of the model reads every kind of content in the request"),

@@ -1,11 +1,11 @@
 //! A deployment under consideration.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
-use crate::health::View;
+use crate::health::{self, View};
 use crate::route::plan::{Overrides, Target};
 
 /// A deployment that may serve a request, and what is known of it now.
@@ -35,6 +35,12 @@ impl Candidate {
         Self::seen(deployment, deployment.health.view(now))
     }
 
+    /// Those deployments as they are now.
+    pub(super) fn all<'a>(deployments: impl Iterator<Item = &'a Arc<Deployment>>, now: Instant) -> Vec<Self> {
+        let at = health::millis(now);
+        deployments.map(|deployment| Self::seen(deployment, deployment.health.view_at(at))).collect()
+    }
+
     /// That deployment, doing so.
     pub fn seen(deployment: &Arc<Deployment>, view: View) -> Self {
         let level = i64::from(deployment.spec.order);
@@ -43,7 +49,11 @@ impl Candidate {
 
     /// Seconds until it begins to answer; `None` where nothing was measured.
     pub fn latency(&self, stream: bool) -> Option<f64> {
-        if stream { self.view.first_content.or(self.view.whole) } else { self.view.whole.or(self.view.first_content) }
+        if stream {
+            self.view.first_content().or_else(|| self.view.whole())
+        } else {
+            self.view.whole().or_else(|| self.view.first_content())
+        }
     }
 
     /// The price of a token of prompt and answer together, for comparing.
@@ -52,9 +62,8 @@ impl Candidate {
         Some(facts.input?.raw() + facts.output?.raw())
     }
 
-    pub(super) fn into_target(self, stream: bool) -> Target {
-        // A cast holds at its bounds; what checks them costs more than all else here.
-        let latency = self.latency(stream).map(|seconds| Duration::from_nanos((seconds * 1.0e9) as u64));
-        Target { deployment: self.deployment, overrides: self.overrides, expected_cost: self.cost, expected_latency: latency, own: None }
+    pub(super) fn into_target(self) -> Target {
+        let Self { deployment, overrides, cost, .. } = self;
+        Target { deployment, overrides, expected_cost: cost, expected_latency: None, own: None }
     }
 }

@@ -31,6 +31,7 @@ impl Filter<'_, '_> {
         // Where none serves the operation, the attempt says best what each lacks.
         let operation = self.ask.call.door.operation;
         let some_serve = candidates.iter().any(|candidate| candidate.deployment.serves(operation));
+        let is_picky = self.is_picky();
         let mut excluded = Vec::new();
         let mut at = 0;
         candidates.retain(|candidate| {
@@ -42,7 +43,7 @@ impl Filter<'_, '_> {
             if some_serve && !candidate.deployment.serves(operation) {
                 reasons.push(Reason::Operation);
             }
-            self.hold_against(candidate, &mut reasons);
+            self.hold_against(candidate, is_picky, &mut reasons);
             if reasons.is_empty() {
                 return true;
             }
@@ -62,7 +63,23 @@ impl Filter<'_, '_> {
         Tags::of(call, rule).choose(&traits, rule, agent)
     }
 
-    fn hold_against(&self, candidate: &Candidate, reasons: &mut Vec<Reason>) {
+    /// Whether the caller wants the web searched.
+    fn searches(&self) -> bool {
+        self.ask.wishes.online || self.ask.variant == Variant::Online
+    }
+
+    /// Whether anybody wants anything of providers; most calls want nothing.
+    fn is_picky(&self) -> bool {
+        let wishes = self.ask.wishes;
+        self.ask.call.principal.guidance.is_some()
+            || self.ask.variant != Variant::None
+            || wishes.is_openrouter
+            || wishes.region.is_some()
+            || wishes.online
+            || wishes.provider.is_choosy()
+    }
+
+    fn hold_against(&self, candidate: &Candidate, is_picky: bool, reasons: &mut Vec<Reason>) {
         let deployment = &*candidate.deployment;
         let traits = &deployment.spec.traits;
         if let Some(refusal) = candidate.view.refusal {
@@ -71,7 +88,9 @@ impl Filter<'_, '_> {
         if traits.blocked {
             reasons.push(Reason::Blocked);
         }
-        self.hold_preferences(deployment, reasons);
+        if is_picky {
+            self.hold_preferences(deployment, reasons);
+        }
         self.hold_rates(candidate, reasons);
         self.hold_content(deployment, reasons);
         if let Some(budgets) = &self.hooks.budgets
@@ -116,6 +135,7 @@ impl Filter<'_, '_> {
         }
         let free = self.ask.variant != Variant::Free || facts.is_free();
         say(free, Reason::NotFree);
+        say(!self.searches() || deployment.gateway || support::searches(deployment), Reason::Search);
         say(self.ask.variant != Variant::Thinking || deployment.thinks() != Some(false), Reason::Parameters);
     }
 

@@ -28,6 +28,7 @@ pub struct Fleet {
     hidden: Vec<String>,
     access: BTreeMap<Arc<str>, Group>,
     virtuals: BTreeMap<Arc<str>, Arc<VirtualModel>>,
+    trials: Vec<(String, Vec<String>)>,
     fallbacks: HashMap<String, Arc<Fallbacks>>,
     default_fallbacks: Arc<Fallbacks>,
     expand: Box<Expand>,
@@ -68,6 +69,8 @@ pub struct Names {
     pub max_fallbacks: Option<usize>,
     /// Names that stand for several groups.
     pub virtual_models: Vec<VirtualModel>,
+    /// Names that experiments are reached by, and the groups of their arms: lists show them, and who they lead to is for the advisor.
+    pub trials: Vec<(String, Vec<String>)>,
     /// How deployments are chosen.
     pub settings: Settings,
     /// How targets are tried.
@@ -108,6 +111,7 @@ impl Fleet {
             hidden: names.hidden,
             access,
             virtuals: names.virtual_models.into_iter().map(|one| (Arc::from(one.name.as_str()), Arc::new(one))).collect(),
+            trials: names.trials,
             fallbacks,
             default_fallbacks,
             expand,
@@ -149,6 +153,11 @@ impl Fleet {
             }
             None => Some((found.group, found.deployments)),
         }
+    }
+
+    /// The group that a name stands for; the name itself where there is none.
+    pub(crate) fn group_of(&self, name: &str) -> Arc<str> {
+        self.resolve(name).map_or_else(|| name.into(), |found| found.group)
     }
 
     /// What a name stands for: an alias, a group, a virtual model, a pattern's match, a variant, a family's newest, a dated or an
@@ -268,7 +277,11 @@ impl Fleet {
             let group = self.groups.get(name.as_str()).and_then(|group| group.first());
             Some((alias.as_str(), &**group.or_else(|| first(self.virtuals.get(name.as_str())?))?))
         });
-        let mut names: Vec<_> = own.chain(virtuals).chain(aliases).collect();
+        let trials = self.trials.iter().filter_map(|(name, arms)| {
+            let first = arms.iter().find_map(|arm| self.groups.get(arm.as_str())?.first());
+            Some((name.as_str(), &**first?))
+        });
+        let mut names: Vec<_> = own.chain(virtuals).chain(aliases).chain(trials).collect();
         names.sort_by_key(|(name, _)| *name);
         names.dedup_by_key(|(name, _)| *name);
         names
@@ -287,7 +300,12 @@ impl Fleet {
             let group = self.groups.get(name.as_str()).cloned();
             Some((alias.as_str(), group.or_else(|| Some(all(self.virtuals.get(name.as_str())?)))?))
         });
-        own.chain(virtuals).chain(aliases).filter(|(_, group)| !group.is_empty())
+        let trials = self.trials.iter().filter(|(name, _)| !self.groups.contains_key(name.as_str()) && !self.aliases.contains_key(name));
+        let trials = trials.map(move |(name, arms)| {
+            let groups = arms.iter().filter_map(|arm| self.groups.get(arm.as_str()));
+            (name.as_str(), groups.flat_map(|group| group.iter().cloned()).collect::<Group>())
+        });
+        own.chain(virtuals).chain(aliases).chain(trials).filter(|(_, group)| !group.is_empty())
     }
 
     /// The patterns among the names, as written, with all their deployments.

@@ -44,7 +44,7 @@ pub struct Target {
     pub overrides: Option<Arc<Overrides>>,
     /// What the call may cost there; `None` where no price is known.
     pub expected_cost: Option<PicoUsd>,
-    /// How long until the answer begins to come; `None` where nothing was measured.
+    /// How long until the answer begins to come; `None` where nothing was measured, or nobody has asked ([`Plan::estimate`]).
     pub expected_latency: Option<Duration>,
     /// The caller's own key for it, which is used instead of the gateway's.
     pub own: Option<Arc<OwnKey>>,

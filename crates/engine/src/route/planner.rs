@@ -220,7 +220,7 @@ impl Fleet {
                 considered
             }
             None => {
-                let candidates = found.deployments.iter().map(|deployment| Candidate::new(deployment, moment.now)).collect();
+                let candidates = Candidate::all(found.deployments.iter(), moment.now);
                 let mut considered = Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() };
                 self.choose(&mut considered, &ask, (strategy, args), &mut moment.rng);
                 considered
@@ -235,7 +235,7 @@ impl Fleet {
         let ask = request.ask(first.variant, moment);
         let (strategy, args) = self.strategy(&first.group, call, wishes, first.variant);
         let deployments = first.deployments.iter().chain(others.iter().flat_map(|found| found.deployments.iter()));
-        let candidates = deployments.map(|deployment| Candidate::new(deployment, moment.now)).collect();
+        let candidates = Candidate::all(deployments, moment.now);
         let mut considered = Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() };
         self.choose(&mut considered, &ask, (strategy, args), &mut moment.rng);
         self.finish(considered, &ask, first.group, Vec::new())
@@ -312,10 +312,9 @@ impl Fleet {
         {
             considered.candidates[..=at].rotate_right(1);
         }
-        let stream = ask.call.stream;
         Plan {
             strategy: considered.strategy,
-            targets: considered.candidates.into_iter().map(|candidate| candidate.into_target(stream)).collect(),
+            targets: considered.candidates.into_iter().map(Candidate::into_target).collect(),
             excluded: considered.excluded,
             fallbacks: self.fallbacks_of(&group).clone(),
             policy: self.policy.clone(),

@@ -31,6 +31,8 @@ pub enum Reason {
     ContextLength,
     /// It does not take a parameter that the caller insists on.
     Parameters,
+    /// It cannot search the web, and the caller wants it searched.
+    Search,
     /// It does not read a kind of content that the request holds.
     Modality,
     /// Its licence does not allow distillation.
@@ -68,6 +70,7 @@ impl Reason {
             Reason::Quantization => "quantization",
             Reason::ContextLength => "context_length",
             Reason::Parameters => "require_parameters",
+            Reason::Search => "web_search",
             Reason::Modality => "modality",
             Reason::Distillation => "distillable_text",
             Reason::Tags => "tags",

@@ -50,6 +50,11 @@ pub(super) fn lacks_preferred(deployment: &Deployment, ask: &Ask<'_>) -> bool {
     PREFERRED.iter().filter(|name| ask.has(name)).any(|name| takes(deployment, ask, name) == Some(false))
 }
 
+/// Whether the model is known to search the web by its provider's means.
+pub(super) fn searches(deployment: &Deployment) -> bool {
+    deployment.card.as_ref().is_some_and(|card| card.supports("web_search") == Some(true))
+}
+
 /// The parameters that a chat at that deployment is known to take, in OpenRouter's words, of a client of OpenAI's format.
 pub fn supported(deployment: &Deployment) -> Vec<&'static str> {
     let takes = |name: &str| takes_from(deployment, (Dialect::OpenAiChat, Operation::Chat, false), name) == Some(true);

@@ -72,6 +72,8 @@ pub struct Facts {
     pub cache_read: Option<Rate>,
     /// The price of a request.
     pub request: Option<Rate>,
+    /// The same of tokens and requests in whole pico-dollars, as nearly all prices are.
+    pub pico: Option<Pico>,
     /// The price of an image read.
     pub image: Option<Rate>,
     /// The price of a token of sound read.
@@ -82,20 +84,40 @@ pub struct Facts {
     pub max_output: Option<u64>,
 }
 
+/// Prices in whole pico-dollars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pico {
+    /// Of a token of the prompt.
+    pub input: u64,
+    /// Of a token of the answer.
+    pub output: u64,
+    /// Of a request.
+    pub request: u64,
+}
+
+impl Pico {
+    fn of(input: Option<Rate>, output: Option<Rate>, request: Option<Rate>) -> Option<Self> {
+        let whole = |rate: Rate| rate.whole_pico();
+        Some(Self { input: whole(input?)?, output: whole(output?)?, request: request.map_or(Some(0), whole)? })
+    }
+}
+
 impl Facts {
     /// What follows from these.
     pub fn of(provider: &Provider, card: Option<&ModelCard>, traits: &Traits) -> Self {
         let price = |component| card.and_then(|card| card.prices.base(component));
+        let (input, output, request) = (price(Component::Input), price(Component::Output), price(Component::Request));
         Self {
             slugs: provider.names().map(str::to_owned).collect(),
             variant: traits.variant.clone().or_else(|| traits.region.clone()),
             region: traits.region.clone(),
             trains: traits.trains.or(provider.trains).unwrap_or(!provider.local),
             retains: traits.retains.or(provider.retains).unwrap_or(!provider.local),
-            input: price(Component::Input),
-            output: price(Component::Output),
+            input,
+            output,
             cache_read: price(Component::CacheRead),
-            request: price(Component::Request),
+            request,
+            pico: Pico::of(input, output, request),
             image: price(Component::InputImage),
             audio: price(Component::AudioInput),
             max_input: traits.max_input_tokens.or_else(|| card?.max_input_tokens),

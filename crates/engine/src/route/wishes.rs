@@ -9,6 +9,7 @@ use switchboard_wire::problem::{Kind, Problem};
 
 use crate::call::{Call, Content};
 use crate::catalog::Rate;
+use crate::online;
 use crate::route::plan::Fallback;
 use crate::route::weights::Weights;
 
@@ -27,6 +28,8 @@ pub struct Wishes {
     pub disable_fallbacks: bool,
     /// Weights of deployments (LiteLLM's `router_settings_override`).
     pub weights: Weights,
+    /// Whether the provider is to search the web (OpenRouter's plugin).
+    pub online: bool,
     /// The region that the caller's data must stay in (LiteLLM's `allowed_model_region`).
     pub region: Option<String>,
 }
@@ -106,6 +109,15 @@ pub struct Sort {
     pub by: Option<By>,
     /// Across models or not.
     pub partition: Partition,
+}
+
+impl Provider {
+    /// Whether it may leave any endpoint out.
+    pub fn is_choosy(&self) -> bool {
+        let lists = self.only.is_some() || self.ignore.is_some() || self.quantizations.is_some();
+        let rules = self.require_parameters.is_some() || self.zdr.is_some() || self.enforce_distillable_text.is_some();
+        lists || rules || self.data_collection.is_some() || self.max_price.is_some()
+    }
 }
 
 #[derive(Deserialize)]
@@ -190,7 +202,17 @@ impl TryFrom<BTreeMap<String, Box<RawValue>>> for MaxPrice {
 
 /// The keys of a body that this reads.
 fn is_wish(key: &str) -> bool {
-    matches!(key, "models" | "provider" | "route" | "fallbacks" | "disable_fallbacks" | "allowed_model_region" | "router_settings_override")
+    matches!(
+        key,
+        "models"
+            | "provider"
+            | "route"
+            | "plugins"
+            | "fallbacks"
+            | "disable_fallbacks"
+            | "allowed_model_region"
+            | "router_settings_override"
+    )
 }
 
 /// A fallback as a client writes it.
@@ -225,6 +247,7 @@ impl Wishes {
             let by = wishes.provider.sort.and_then(|sort| sort.by);
             wishes.provider.sort = Some(Sort { by, partition: Partition::None });
         }
+        wishes.online = read("plugins").is_some() && online::is_wanted(call);
         if let Some(key) = read("fallbacks") {
             let forms: Option<Vec<FallbackForm>> = take(call, outline, key)?;
             wishes.fallbacks = forms.map(|forms| forms.into_iter().map(FallbackForm::read).collect::<Result<_, _>>()).transpose()?;

@@ -1,6 +1,6 @@
 //! `/v1/experiments`, `/v1/feedback` and `/v1/savings`: which model does best, by whose word, and what choosing saves.
 
-mod feedback;
+pub(super) mod feedback;
 mod figures;
 mod savings;
 

@@ -37,7 +37,7 @@ pub(super) fn not_permitted(team: &Team, route: &str) -> Refused {
 
 /// The hash by which a key is named, be it by itself or by its hash.
 pub(super) fn hash_of(named: &str) -> String {
-    if named.starts_with("sk-") { hex::encode(&digest(named.as_bytes())) } else { named.to_owned() }
+    if named.starts_with("sk-") { hex::encode(digest(named.as_bytes())) } else { named.to_owned() }
 }
 
 /// The key that is named by itself, by its hash or by its alias.

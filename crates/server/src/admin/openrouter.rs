@@ -4,13 +4,16 @@ mod assignments;
 mod byok;
 pub(crate) mod codes;
 mod content;
+mod feedback;
 mod guardrails;
 mod keys;
+mod presets;
 mod usage;
 mod workspaces;
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::wire::Dialect;
 use switchboard_store::desk::Order;
 use switchboard_store::ledger::LogLine;
 use switchboard_store::ledger::report::{self, By, Days, LineSort, Lines, Sum, SumSort};
@@ -69,6 +72,15 @@ pub enum OpenRouter {
     WorkspaceMembersAdd,
     WorkspaceMembersRemove,
     OrganizationMembers,
+    Presets,
+    PresetOne,
+    PresetVersions,
+    PresetVersion,
+    PresetOfChat,
+    PresetOfMessages,
+    PresetOfResponses,
+    Feedback,
+    Coinbase,
 }
 
 use OpenRouter as Do;
@@ -147,6 +159,15 @@ pub(super) const ROWS: &[Row] = &[
     made("/api/v1/workspaces/{id}/members/add", Do::WorkspaceMembersAdd, "OpenRouterUserIds", "Put users into a workspace"),
     made("/api/v1/workspaces/{id}/members/remove", Do::WorkspaceMembersRemove, "OpenRouterUserIds", "Take users out of a workspace"),
     seen("/api/v1/organization/members", Do::OrganizationMembers, "Every user"),
+    seen("/api/v1/presets", Do::Presets, "Presets, the latest first"),
+    seen("/api/v1/presets/{slug}", Do::PresetOne, "One preset, as it holds"),
+    seen("/api/v1/presets/{slug}/versions", Do::PresetVersions, "The versions of a preset"),
+    seen("/api/v1/presets/{slug}/versions/{version}", Do::PresetVersion, "One version of a preset"),
+    made("/api/v1/presets/{slug}/chat/completions", Do::PresetOfChat, "", "Keep a request's settings as a preset"),
+    made("/api/v1/presets/{slug}/messages", Do::PresetOfMessages, "", "Keep a request's settings as a preset"),
+    made("/api/v1/presets/{slug}/responses", Do::PresetOfResponses, "", "Keep a request's settings as a preset"),
+    made("/api/v1/generation/feedback", Do::Feedback, "OpenRouterFeedback", "Say what was wrong with an answer"),
+    made("/api/v1/credits/coinbase", Do::Coinbase, "", "Gone, as it is at OpenRouter"),
 ];
 
 /// Does what a route does.
@@ -193,6 +214,15 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::WorkspaceMembersAdd => workspaces::add_members(request).await,
         Do::WorkspaceMembersRemove => workspaces::remove_members(request).await,
         Do::OrganizationMembers => workspaces::organization(request).await,
+        Do::Presets => presets::list(request).await,
+        Do::PresetOne => presets::one(request).await,
+        Do::PresetVersions => presets::history(request).await,
+        Do::PresetVersion => presets::version(request).await,
+        Do::PresetOfChat => presets::keep(request, Dialect::OpenAiChat).await,
+        Do::PresetOfMessages => presets::keep(request, Dialect::Anthropic).await,
+        Do::PresetOfResponses => presets::keep(request, Dialect::OpenAiResponses).await,
+        Do::Feedback => feedback::say(request).await,
+        Do::Coinbase => Err(Refused::plain(410, "The Coinbase APIs used by this endpoint have been deprecated")),
     }
 }
 

@@ -84,7 +84,7 @@ fn shown(mapping: &JwtKeyMapping) -> Value {
 fn token(form: &Form) -> Result<Option<String>, Refused> {
     match (form.text("key"), form.text("token")) {
         (Some(_), Some(_)) => Err(told(400, "Provide exactly one of `key` (the plaintext virtual key) or `token` (its SHA-256 hash).")),
-        (Some(key), None) => Ok(Some(hex::encode(&digest(key.as_bytes())))),
+        (Some(key), None) => Ok(Some(hex::encode(digest(key.as_bytes())))),
         (None, Some(hash)) if hash.len() == 64 && hash.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) => {
             Ok(Some(hash.to_owned()))
         }

@@ -202,6 +202,7 @@ pub(crate) fn status(action: Action) -> StatusCode {
 }
 
 /// Does what a route does.
+#[expect(clippy::too_many_lines, reason = "a table: one line for each action")]
 pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
     match action {
         Action::KeyGenerate => keys::generate(request).await,

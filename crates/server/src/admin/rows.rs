@@ -80,7 +80,7 @@ pub(super) fn spent_in(app: &App, level: Level, id: &str, duration: Option<&str>
 
 /// When a budget of that time begins anew.
 fn resets(app: &App, duration: Option<&str>) -> Value {
-    let window = duration.and_then(Window::parse);
+    let window = duration.and_then(Window::parse).map(|window| app.book.local(window));
     json!(window.and_then(|window| window.end(window.start(app.book.now()))).map(Time))
 }
 

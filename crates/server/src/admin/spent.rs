@@ -35,9 +35,9 @@ pub(super) async fn learn(request: &Request, scopes: Vec<ScopeId>) -> Result<(),
 
 /// Sets what a scope has spent in the present time of its budget; gives what it was.
 pub(super) async fn set(request: &Request, id: &ScopeId, duration: Option<&str>, to: NanoUsd, why: &str) -> Result<NanoUsd, Refused> {
-    let window = duration.and_then(Window::parse).unwrap_or(Window::Lifetime);
     learn(request, vec![id.clone()]).await?;
     let book = &request.app.book;
+    let window = book.local(duration.and_then(Window::parse).unwrap_or(Window::Lifetime));
     let present = book.spent(id, window);
     let amount = to.minus(present);
     if amount == NanoUsd::ZERO {

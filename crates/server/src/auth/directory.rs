@@ -14,7 +14,7 @@ use switchboard_engine::admit::Level;
 use switchboard_store::desk::{Change, Listener};
 use switchboard_store::object::{
     AuthCode, Budget, CreditAccount, CreditEntry, CreditExpiry, Customer, DatedPrice, FormerKey, JwtKeyMapping, Key, Object, Organization,
-    Owned, Password, Project, Session, Tag, Team, TeamMember, User,
+    Owned, Password, Preset, PresetVersion, Project, Session, Tag, Team, TeamMember, User,
 };
 use tokio::sync::OnceCell;
 
@@ -22,6 +22,7 @@ use super::caller::{Caller, Credential};
 use super::guests::Guests;
 use super::{Digest, digest_of_hex};
 use crate::admin::Refused;
+use crate::preset::Presets;
 
 const SHARDS: usize = 64;
 /// The most keys of one shard that are kept, and the most that are known not to be.
@@ -47,6 +48,8 @@ pub struct Directory {
     flights: Mutex<HashMap<Digest, Flight>>,
     /// Customers and tags that calls name.
     pub guests: Guests,
+    /// Presets that calls name.
+    pub(crate) presets: Presets,
     /// Counts what was forgotten: what was read before may be out of date.
     forgotten: AtomicU64,
     /// Whether some key stands for a token.
@@ -56,7 +59,14 @@ pub struct Directory {
 impl Default for Directory {
     fn default() -> Self {
         let shards = std::iter::repeat_with(Shard::default).take(SHARDS).collect();
-        Self { shards, flights: Mutex::default(), guests: Guests::default(), forgotten: AtomicU64::new(0), lends: AtomicBool::new(false) }
+        Self {
+            shards,
+            flights: Mutex::default(),
+            guests: Guests::default(),
+            presets: Presets::default(),
+            forgotten: AtomicU64::new(0),
+            lends: AtomicBool::new(false),
+        }
     }
 }
 
@@ -210,6 +220,7 @@ impl Listener for Directory {
                 // They say nothing of what a key may.
                 CreditEntry::KIND | CreditExpiry::KIND | DatedPrice::KIND => {}
                 Customer::KIND | Tag::KIND => self.guests.forget(),
+                Preset::KIND | PresetVersion::KIND => self.presets.forget(),
                 Budget::KIND => {
                     self.guests.forget();
                     self.forget(|_| true);
@@ -244,7 +255,7 @@ mod tests {
             }
         });
         assert_eq!(reads.get(), 1);
-        directory.forget_key(&hex::encode(&key));
+        directory.forget_key(&hex::encode(key));
         assert!(directory.known(&key).is_none());
         block(async { assert!(directory.find(key, read).await.expect("found").is_some()) });
         assert_eq!(reads.get(), 2);

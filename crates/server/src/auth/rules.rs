@@ -38,7 +38,7 @@ pub fn default_guardrail(workspace: &str) -> String {
 
 /// An id in the form of a UUID that follows from a text.
 pub fn uuid_of(text: &str) -> String {
-    let hex = hex::encode(&crate::digest::sha256(text.as_bytes()));
+    let hex = hex::encode(crate::digest::sha256(text.as_bytes()));
     format!("{}-{}-5{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
 }
 

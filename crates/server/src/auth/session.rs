@@ -84,7 +84,7 @@ impl Stamps {
         match method {
             Way::Root => self.root.clone(),
             Way::Sso => self.sso.clone(),
-            Way::Password => password_hash.map(|hash| hex::encode(&digest(hash.as_bytes()))[..32].to_owned()).unwrap_or_default(),
+            Way::Password => password_hash.map(|hash| hex::encode(digest(hash.as_bytes()))[..32].to_owned()).unwrap_or_default(),
         }
     }
 }
@@ -117,7 +117,7 @@ pub async fn open(desk: &Desk, who: &SignedIn) -> Result<String, StoreError> {
     rand::rng().fill_bytes(&mut bytes);
     let secret = URL_SAFE_NO_PAD.encode(bytes);
     let session = Session {
-        id: hex::encode(&digest(secret.as_bytes())),
+        id: hex::encode(digest(secret.as_bytes())),
         user_id: who.user_id.clone(),
         user_email: who.user_email.clone(),
         role: who.role,
@@ -190,7 +190,7 @@ pub fn value<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The word that belongs to a session: whoever reads it has read an answer of ours, which pages of others cannot.
 pub fn csrf(secret: &str) -> String {
-    hex::encode(&digest(format!("csrf {secret}").as_bytes()))
+    hex::encode(digest(format!("csrf {secret}").as_bytes()))
 }
 
 /// Refuses what a page of somebody else's may have made a browser send.

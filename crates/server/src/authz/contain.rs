@@ -45,13 +45,11 @@ impl Bounds {
             if !within(&gift.allowed_routes, &own.allowed_routes) {
                 return Err(Refused::forbidden("allowed_routes of the new key must be among those of your own key"));
             }
-            // A key stands for the caller where it is used: alone, or in its team. Elsewhere the other team's bounds hold.
-            if own.team_id == gift.team_id {
-                let whole_team = own.models.iter().any(|name| name == crate::authz::model::TEAM);
-                models("key", &gift.models, if whole_team { &[] } else { &own.models })?;
-                amount("max_budget", gift.max_budget, own.max_budget)?;
-                limits(gift, (own.tpm_limit, own.rpm_limit, own.max_parallel_requests))?;
-            }
+            // Into whatever team: who has only a limited key in hand gives no broader one, whoever it is that holds it.
+            let whole_team = own.models.iter().any(|name| name == crate::authz::model::TEAM);
+            models("key", &gift.models, if whole_team { &[] } else { &own.models })?;
+            amount("max_budget", gift.max_budget, own.max_budget)?;
+            limits(gift, (own.tpm_limit, own.rpm_limit, own.max_parallel_requests))?;
             if own.expires.is_some_and(|own| gift.expires.is_none_or(|gift| gift > own)) {
                 return Err(Refused::forbidden("the new key must not outlive your own key"));
             }
@@ -64,6 +62,21 @@ impl Bounds {
             within_team(gift, team)?;
         }
         Ok(())
+    }
+}
+
+impl Bounds {
+    /// Whether what becomes of a key is within them. What it had before from others, in a team that is not the giver's key's, may stay.
+    pub fn hold_change(&self, present: &Key, changed: &Key) -> Result<(), Refused> {
+        let said = |key: &Key| (key.models.clone(), key.max_budget, key.tpm_limit, key.rpm_limit, key.max_parallel_requests);
+        let elsewhere = |own: &&Key| own.team_id != changed.team_id && said(present) == said(changed);
+        match self.key.as_ref().filter(elsewhere) {
+            Some(own) => {
+                let key = Key { allowed_routes: own.allowed_routes.clone(), expires: own.expires, ..Key::default() };
+                Self { key: Some(key), user: self.user.clone(), team: self.team.clone() }.hold(changed)
+            }
+            None => self.hold(changed),
+        }
     }
 }
 

@@ -127,6 +127,10 @@ pub enum Section {
     Reload,
     /// `switchboard.media`.
     Media,
+    /// `switchboard.queue`.
+    Queue,
+    /// `switchboard.alerts`.
+    Alerts,
     /// `general_settings.key_management_settings`.
     KeyManagement,
     /// `general_settings.litellm_jwtauth`.
@@ -156,6 +160,8 @@ impl Section {
         Section::Upstream,
         Section::Reload,
         Section::Media,
+        Section::Queue,
+        Section::Alerts,
         Section::KeyManagement,
         Section::JwtAuth,
         Section::JwtIssuer,
@@ -182,6 +188,8 @@ impl Section {
             Section::Upstream => "switchboard.upstream",
             Section::Reload => "switchboard.reload",
             Section::Media => "switchboard.media",
+            Section::Queue => "switchboard.queue",
+            Section::Alerts => "switchboard.alerts",
             Section::KeyManagement => "general_settings.key_management_settings",
             Section::JwtAuth => "general_settings.litellm_jwtauth",
             Section::JwtIssuer => "general_settings.litellm_jwtauth.issuers[]",
@@ -209,6 +217,8 @@ impl Section {
             Section::Upstream => switchboard::UPSTREAM,
             Section::Reload => switchboard::RELOAD,
             Section::Media => switchboard::MEDIA,
+            Section::Queue => switchboard::QUEUE,
+            Section::Alerts => switchboard::ALERTS,
             Section::KeyManagement => general::KEY_MANAGEMENT,
             Section::JwtAuth => jwt::KEYS,
             Section::JwtIssuer => jwt::ISSUER,

@@ -3,6 +3,7 @@
 //! The rest of the gateway reads only this. An `Option` here says that something was not configured and that its absence means
 //! something; it is never a default the reader has to supply.
 
+mod alerting;
 mod checks;
 mod costs;
 mod customers;
@@ -19,6 +20,8 @@ mod media;
 mod metrics;
 mod oracle;
 mod pass_through;
+mod preset;
+mod queue;
 mod redis;
 mod resilience;
 mod router;
@@ -28,6 +31,7 @@ mod smart;
 mod switchboard;
 mod virtual_model;
 
+pub use alerting::{AlertSettings, Alerting};
 pub use checks::{Check, CheckRouting, HealthChecks};
 pub use costs::Costs;
 pub use customers::Customers;
@@ -42,6 +46,7 @@ pub use litellm::{Callbacks, LitellmSettings, ProxyBudget};
 pub use media::MediaSettings;
 pub use metrics::{MetricsSettings, OwnMetrics};
 pub use pass_through::PassThrough;
+pub use queue::QueueSettings;
 pub use resilience::{AnswerStore, Counts, Recovery, Resilience};
 pub use router::RouterSettings;
 pub use sign_in::{IdentityProvider, Newcomer, SignIn};

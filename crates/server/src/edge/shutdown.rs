@@ -70,6 +70,19 @@ impl Shutdown {
         }
     }
 
+    /// Waits until running answers will be cut at another time than that; none as long as nothing was said.
+    pub async fn another(&self, known: Option<Instant>) -> Option<Instant> {
+        let mut stage = self.subscribe();
+        // The sender lives in this handle.
+        let _ = stage
+            .wait_for(|stage| match *stage {
+                Stage::Serving => false,
+                Stage::Draining { until } => known != Some(until),
+            })
+            .await;
+        self.deadline()
+    }
+
     pub(super) fn subscribe(&self) -> watch::Receiver<Stage> {
         self.stage.subscribe()
     }

@@ -35,6 +35,10 @@ use super::{
 
 /// How often the certificate's files are looked at.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(10);
+/// How often a worker that has nothing left to do looks whether the others have.
+const LOOK: Duration = Duration::from_millis(5);
+/// How long cutting takes at most.
+const CUT: Duration = Duration::from_secs(1);
 /// The first and longest pause after accepting failed for want of resources.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
@@ -239,7 +243,7 @@ impl<S: Service> Worker<S> {
                 Stage::Serving => Instant::now(),
             };
             tokio::select! {
-                () = poll_fn(|cx| self.tasks.poll_reap(cx)) => return,
+                () = poll_fn(|cx| self.tasks.poll_reap(cx)) => return self.others(until).await,
                 () = sleep_until(until.into()) => break,
                 // the sender lives as long as the shared state, so this only ever is a change
                 _ = stage.changed() => {}
@@ -248,6 +252,16 @@ impl<S: Service> Worker<S> {
         tracing::warn!(worker = self.number, "cut what was still running at the end of the drain");
         self.tasks.abort_all();
         poll_fn(|cx| self.tasks.poll_reap(cx)).await;
+        // The others cut theirs at the same moment.
+        self.others(Instant::now() + CUT).await;
+    }
+
+    /// Waits until no worker has a connection left, or until then. An answer that several share may be driven by any of them, while its
+    /// connection and its timers are of the one that began it.
+    async fn others(&self, until: Instant) {
+        while self.shared.open.load(Ordering::Relaxed) > 0 && Instant::now() < until {
+            sleep(LOOK).await;
+        }
     }
 }
 

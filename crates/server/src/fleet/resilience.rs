@@ -31,6 +31,7 @@ pub fn of(config: &Config) -> Settings {
         media: media(config),
         continue_streams: own.continue_streams,
         silence: own.stream_silence_timeout,
+        queue: config.switchboard.queue.with(router),
         service: service::Settings {
             coalesce: own.coalesce_requests,
             idempotency_ttl: own.idempotency_ttl,

@@ -1,10 +1,14 @@
-//! Budgets of providers and of deployments, as the configuration has them.
+//! Budgets of providers, and budgets and limits of deployments, as the configuration has them.
+//!
+//! A deployment's requests and tokens a minute are limits only where the operator wants them kept; else they are hints for routing.
+//! Where they are limits, gateways that share a Redis share them as they share those of keys.
 
 use std::collections::HashMap;
 
-use switchboard_engine::admit::{Book, Budget, Level, ScopeId, Terms};
+use switchboard_engine::admit::{Book, Budget, Level, Limit, ScopeId, Terms};
 
 use crate::config::Config;
+use crate::config::resolved::Deployment;
 
 /// Keeps providers and deployments within what that configuration says, from now on; those of which it says nothing are free.
 pub(super) fn follow(book: &Book, config: &Config) {
@@ -14,10 +18,12 @@ pub(super) fn follow(book: &Book, config: &Config) {
         wanted.insert(ScopeId::new(Level::Provider, provider.as_str()), terms);
     }
     for deployment in &config.deployments {
-        let Some(budget) = deployment.limits.budget else { continue };
         let id = deployment.model_info.id.as_str();
-        let terms = Terms { name: id.to_owned(), budgets: vec![budget], ..Terms::default() };
-        wanted.insert(ScopeId::new(Level::Deployment, id), terms);
+        let budgets = deployment.limits.budget.into_iter().collect();
+        let terms = Terms { name: id.to_owned(), budgets, limits: limits(deployment, config), ..Terms::default() };
+        if !terms.are_empty() {
+            wanted.insert(ScopeId::new(Level::Deployment, id), terms);
+        }
     }
     let of_place = |level: Level| matches!(level, Level::Provider | Level::Deployment);
     for scope in book.all().iter().filter(|scope| of_place(scope.id.level) && !wanted.contains_key(&scope.id)) {
@@ -26,6 +32,15 @@ pub(super) fn follow(book: &Book, config: &Config) {
     for (id, terms) in wanted {
         book.scope(id, terms);
     }
+}
+
+/// The limits that a deployment is kept to.
+fn limits(deployment: &Deployment, config: &Config) -> Vec<Limit> {
+    let said = &deployment.limits;
+    let kept = config.router.routing.keeps_rates(&deployment.model_name);
+    let rates = [said.rpm.map(Limit::rpm), said.tpm.map(Limit::tpm)].into_iter().flatten().filter(|_| kept);
+    let places = said.max_parallel_requests.map(|most| Limit::parallel(most.into()));
+    rates.chain(places).collect()
 }
 
 /// A budget as the configuration writes one.

@@ -27,6 +27,20 @@ pub(super) fn write(page: &mut Page, app: &App, calls: &[CallRow], standing: &St
         info.put(&[("version", env!("CARGO_PKG_VERSION"))], Value::Number(1.0));
         page.add(&info);
     }
+    let attempts: u64 = app.gateway.fleet().deployments().map(|deployment| u64::from(deployment.health.in_flight())).sum();
+    page.one("switchboard_attempts_in_flight", "Attempts at deployments under way", Kind::Gauge, number(attempts));
+    let places = app.book.places();
+    page.one("switchboard_places_in_use", "Most places that any key, team or deployment has given out", Kind::Gauge, number(places));
+    let waiting = u64::try_from(app.gateway.queue().waiting()).unwrap_or(u64::MAX);
+    page.one("switchboard_requests_waiting", "Requests that wait for their turn", Kind::Gauge, number(waiting));
+    let counts = &app.alerts.counts;
+    for (name, help, count) in [
+        ("switchboard_alerts_told", "Alerts that were told", &counts.told),
+        ("switchboard_alerts_failed", "Alerts that could not be told", &counts.failed),
+        ("switchboard_alerts_dropped", "Alerts there was no room for", &counts.dropped),
+    ] {
+        page.one(name, help, Kind::Counter, number(count.load(std::sync::atomic::Ordering::Relaxed)));
+    }
     page.one("switchboard_soft_budgets_crossed", "Soft budgets that were spent", Kind::Counter, number(app.alerts.crossed()));
     if let Some(is_shared) = app.limits.is_shared() {
         page.one("switchboard_limits_shared", "Whether limits are shared with other gateways now", Kind::Gauge, f64::from(is_shared));

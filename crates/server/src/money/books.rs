@@ -75,6 +75,7 @@ impl Books {
     /// Keeps the whole gateway within what that configuration says, from now on.
     pub fn follow(&self, config: &Config) {
         self.prices.follow(config);
+        self.book.keep_to(config.litellm.calendar);
         let said = &config.litellm.budget;
         let budgets = said.limit.map(|limit| Budget::new(limit, said.window)).into_iter().collect();
         self.book.scope(ScopeId::new(Level::Proxy, ""), Terms { name: "litellm-proxy-budget".to_owned(), budgets, ..Terms::default() });

@@ -11,6 +11,8 @@ use switchboard_engine::admit::{Book, Budget, Level, Mode, NanoUsd, Scope, Scope
 use switchboard_store::object::{CreditAccount, CreditEntry, CreditExpiry, GATEWAY};
 use switchboard_store::{Desk, Money, StoreError, Time, ledger};
 
+use crate::alerts::Note;
+use crate::alerts::alert::Alert;
 use crate::app::App;
 
 /// How often it is looked for what has expired.
@@ -173,6 +175,7 @@ async fn alert(app: &Arc<App>) -> Result<(), StoreError> {
         });
         if claimed.await? {
             tracing::warn!(account = %account.account_id, balance = %left, "the balance of prepaid credits is low");
+            app.alerts.note(Note::Said(Box::new(Alert::low_balance(&account, left))));
         }
     }
     Ok(())

@@ -17,7 +17,9 @@ fn gateway(port: u16, models: &str) -> TestApp {
 }
 
 fn leading(name: &str, model: &str, port: u16) -> String {
-    format!("  - {{model_name: {name}, litellm_params: {{model: openai/{model}, api_base: 'http://127.0.0.1:{port}/v1', api_key: sk-x}}}}\n")
+    format!(
+        "  - {{model_name: {name}, litellm_params: {{model: openai/{model}, api_base: 'http://127.0.0.1:{port}/v1', api_key: sk-x}}}}\n"
+    )
 }
 
 fn chat(app: &TestApp, model: &str, stream: bool, hops: Option<&str>) -> Reply {
@@ -48,10 +50,7 @@ fn c14_a_circle_of_one_is_left_after_three_hops() {
     ] {
         let port = port();
         let models = leading("round", next, port) + &leading("other", "round", port);
-        let app = TestApp::at_port(
-            &format!("model_list:\n{models}router_settings: {{model_group_alias: {{nick: round}}}}\n{more}"),
-            port,
-        );
+        let app = TestApp::at_port(&format!("model_list:\n{models}router_settings: {{model_group_alias: {{nick: round}}}}\n{more}"), port);
         for stream in [false, true] {
             let reply = chat(&app, asked, stream, None);
             assert_eq!((reply.status.as_u16(), &reply.json()["error"]["code"]), (508, &json!("request_loop")), "{}", reply.text());
@@ -65,7 +64,8 @@ fn c14_a_circle_of_one_is_left_after_three_hops() {
 #[test]
 fn c14_a_circle_tells_against_nobody() {
     let (upstream, port) = (Upstream::start(), port());
-    let good = format!("  - {{model_name: good, litellm_params: {{model: openai/m, api_base: {}/good/v1, api_key: sk-x}}}}\n", upstream.url());
+    let good =
+        format!("  - {{model_name: good, litellm_params: {{model: openai/m, api_base: {}/good/v1, api_key: sk-x}}}}\n", upstream.url());
     let app = gateway(port, &(leading("round", "round", port) + &good + &leading("chain", "good", port)));
     for _ in 0..30 {
         assert_eq!(chat(&app, "round", false, None).status, 508);
@@ -86,4 +86,14 @@ fn c14_a_circle_tells_against_nobody() {
         assert_eq!(chat(&app, "chain", false, Some(&all_but_one)).status, 508);
     }
     assert_eq!(chat(&app, "chain", false, None).status, 200);
+}
+
+#[test]
+fn c14_what_passes_as_it_is_passes_no_circle() {
+    let port = port();
+    let passing =
+        format!("general_settings:\n  pass_through_endpoints:\n    - {{path: /round, target: 'http://127.0.0.1:{port}/round'}}\n");
+    let app = TestApp::at_port(&passing, port);
+    let reply = app.ask("POST", "/round").json(&json!({"x": 1})).send();
+    assert_eq!((reply.status.as_u16(), &reply.json()["error"]["code"]), (508, &json!("request_loop")), "{}", reply.text());
 }

@@ -22,7 +22,7 @@ fn ask(gateway: &Managed, key: &str, model: &str, text: &str) -> (u16, Value) {
 }
 
 fn hash_of(key: &str) -> String {
-    hex::encode(&switchboard_server::auth::digest(key.as_bytes()))
+    hex::encode(switchboard_server::auth::digest(key.as_bytes()))
 }
 
 #[test]

@@ -8,10 +8,12 @@
     reason = "a test fails by panicking, and where services are, the environment says"
 )]
 
+mod alerting;
 mod allowances;
 mod app;
 mod audited;
 mod broker;
+mod calendars;
 mod certificates;
 mod checks;
 mod circles;
@@ -46,6 +48,8 @@ mod outages;
 mod passing;
 mod peers;
 mod people;
+mod presets;
+mod queueing;
 mod reconciling;
 mod references;
 mod reloading;
@@ -62,3 +66,4 @@ mod stored_models;
 mod stored_settings;
 mod tidy;
 mod upstream;
+mod verifying;

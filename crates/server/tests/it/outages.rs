@@ -175,3 +175,36 @@ fn d2_known_keys_are_served_without_postgresql() {
     let made = |key: &str| gateway.get(&format!("/key/info?key={key}"))["info"]["spend"].as_f64().expect("spend");
     assert!(made(&paid) > 0.0);
 }
+
+/// What a deployment takes in a minute is one number for all gateways, where the operator wants it kept.
+#[test]
+fn three_gateways_keep_to_a_deployments_rate() {
+    let Some(redis) = redis() else { return };
+    let meeting = meet(&redis, "").replace("cache_kwargs", "optional_pre_call_checks: [enforce_model_rate_limits], cache_kwargs");
+    let yaml = format!("  - {{model_name: rated, litellm_params: {{model: demo/echo, rpm: 40}}}}\n{meeting}");
+    let gateways = together(&yaml, 3, str::to_owned);
+    let Some(first) = gateways.first() else { return };
+    gateways.iter().for_each(|gateway| until("they meet", || shares(gateway, true)));
+    let key = first.key(&json!({}));
+    let statuses = |each: usize| {
+        let asked = std::thread::scope(|scope| {
+            let ask = |gateway| {
+                let key = &key;
+                move || (0..each).map(|_| Managed::chat(gateway, key, "rated").status.as_u16()).collect::<Vec<_>>()
+            };
+            let threads: Vec<_> = gateways.iter().map(|gateway| scope.spawn(ask(gateway))).collect();
+            threads.into_iter().flat_map(|thread| thread.join().expect("asked")).collect::<Vec<_>>()
+        });
+        assert!(asked.iter().all(|status| matches!(status, 200 | 429)), "{asked:?}");
+        asked.iter().filter(|status| **status == 200).count()
+    };
+    // Each alone would admit twenty of these.
+    let mut answered = statuses(20);
+    assert!((30..=40).contains(&answered), "{answered}");
+    until("the rest is used too", || {
+        answered += statuses(1);
+        assert!(answered <= 40, "{answered}");
+        answered == 40
+    });
+    assert_eq!(statuses(5), 0);
+}

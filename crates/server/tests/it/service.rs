@@ -64,6 +64,37 @@ fn identical_requests_on_all_threads_are_one() {
     }
 }
 
+/// The client that began a call has gone, and with it all that its thread had to do, when the gateway stops: whoever joined from another
+/// thread gets the answer all the same.
+#[test]
+fn who_joined_a_call_gets_its_answer_also_at_a_stop() {
+    // Which thread a connection comes to is not for the client to choose.
+    for _ in 0..6 {
+        let upstream = Upstream::start();
+        let app = TestApp::on_threads(&config(&[format!("{}/held", upstream.url())], "  coalesce_requests: true\n"), 2);
+        std::thread::scope(|threads| {
+            let mut first = std::net::TcpStream::connect(app.address()).expect("connected");
+            let text = chat(false).to_string();
+            let head = format!(
+                "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {}\r\n\r\n{text}",
+                text.len()
+            );
+            std::io::Write::write_all(&mut first, head.as_bytes()).expect("written");
+            wait_until("it is under way", || upstream.asked().len() == 1);
+            let joined = threads.spawn(|| ask(&app, &chat(false), &[]));
+            wait_until("both are", || app.gate().app.gateway.in_flight() == 2);
+            drop(first);
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            app.gate().shutdown().drain();
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            upstream.let_go();
+            let reply = joined.join().expect("an answer");
+            assert_eq!((reply.status.as_u16(), upstream.asked().len()), (200, 1), "{reply:?}");
+        });
+        app.stop();
+    }
+}
+
 #[test]
 fn an_answer_survives_a_restart() {
     let (upstream, folder) = (Upstream::start(), Folder::new("repeated"));

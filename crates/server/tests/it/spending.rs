@@ -136,7 +136,8 @@ fn a_cost_is_told_before_it_is_spent() {
 #[test]
 fn what_was_read_from_a_cache_is_told() {
     let upstream = Upstream::start();
-    let models = format!("  - {{model_name: m, litellm_params: {{model: openai/m, api_key: sk-x, api_base: {}/cached/v1}}}}\n", upstream.url());
+    let models =
+        format!("  - {{model_name: m, litellm_params: {{model: openai/m, api_key: sk-x, api_base: {}/cached/v1}}}}\n", upstream.url());
     with(&models, |gateway| {
         let reply = gateway.chat(MASTER, "m");
         until(gateway, "/spend/logs/v2", |page| page["total"] == 1);

@@ -75,7 +75,9 @@ pub struct Attempted {
     pub(super) credit: i64,
 }
 
-const PAGE: &str = "SELECT attempt, kind, call, at, amount, owed, estimated, input_tokens, output_tokens, basis, debits, credit FROM ledger WHERE attempt >= $1 AND attempt < $2 AND (attempt > $3 OR (attempt = $3 AND kind > $4)) ORDER BY attempt, kind LIMIT 2000";
+/// Where the log of requests has them.
+const SERVICE: &str = "service_tier";
+const PAGE: &str = "SELECT attempt, kind, call, at, amount, owed, estimated, input_tokens, output_tokens, basis, debits, credit, (SELECT metadata FROM spend_logs WHERE request_id = call AND LOWER(status) = 'success') AS told, (SELECT model_id FROM spend_logs WHERE request_id = call) AS served FROM ledger WHERE attempt >= $1 AND attempt < $2 AND (attempt > $3 OR (attempt = $3 AND kind > $4)) ORDER BY attempt, kind LIMIT 2000";
 
 /// Gives every attempt of that time to `each`, in the order in which they began.
 pub async fn attempts(store: &Store, wanted: &Attempts, mut each: impl FnMut(Attempted)) -> Result<(), StoreError> {
@@ -126,6 +128,10 @@ fn read(row: &AnyRow, attempt: String, (amount, owed): (i64, i64)) -> Result<Att
     let (estimated, input, output): (i64, i64, i64) = (row.try_get(6)?, row.try_get(7)?, row.try_get(8)?);
     let basis: Option<String> = row.try_get(9)?;
     let count = |tokens: i64| u64::try_from(tokens).unwrap_or(0);
+    let mut basis: Option<Reckoned> = basis.and_then(|text| serde_json::from_str(&text).ok());
+    if let Some(basis) = basis.as_mut().filter(|basis| basis.service.is_none()) {
+        basis.service = served(row, &basis.deployment)?;
+    }
     Ok(Attempted {
         attempt,
         call: row.try_get(2)?,
@@ -135,10 +141,19 @@ fn read(row: &AnyRow, attempt: String, (amount, owed): (i64, i64)) -> Result<Att
         estimated: estimated != 0,
         corrections: 0,
         tokens: (count(input), count(output)),
-        basis: basis.and_then(|text| serde_json::from_str(&text).ok()),
+        basis,
         debits: row.try_get(10)?,
         credit: row.try_get(11)?,
     })
+}
+
+/// The terms of service by which that deployment answered, as the log of requests has them: rows of the ledger that were written while
+/// they were forgotten before settlement do not have them.
+fn served(row: &AnyRow, deployment: &str) -> Result<Option<String>, StoreError> {
+    let (told, by): (Option<String>, Option<String>) = (row.try_get(12)?, row.try_get(13)?);
+    let Some(told) = told.filter(|told| by.as_deref() == Some(deployment) && told.contains(SERVICE)) else { return Ok(None) };
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap_or_default();
+    Ok(told.get(SERVICE).and_then(serde_json::Value::as_str).map(str::to_owned))
 }
 
 impl Attempts {

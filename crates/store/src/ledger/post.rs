@@ -214,7 +214,9 @@ async fn count(
         true => windows.iter().map(|((account, span, start), spent)| ((*account, (*span).to_owned(), *start), *spent)).collect(),
         false => Vec::new(),
     };
-    let cells = |((account, span, start), spent): ((i64, _, i64), i64)| vec![account.into(), Cell::from(span), start.into(), spent.into(), 0.into()];
+    let cells = |((account, span, start), spent): ((i64, _, i64), i64)| {
+        vec![account.into(), Cell::from(span), start.into(), spent.into(), 0.into()]
+    };
     let rows: Vec<Vec<Cell<'_>>> = windows.into_iter().map(cells).collect();
     WINDOWS.run(on, &rows).await?;
     for (slot, spent) in leased {

@@ -75,7 +75,7 @@ pub async fn reprice(
                     id: debit.name.as_str().into(),
                     model: (!debit.model.is_empty()).then(|| debit.model.as_str().into()),
                 };
-                let windows = debit.windows.iter().filter_map(|(span, start)| Some((Window::parse(span)?, *start))).collect();
+                let windows = debit.windows.iter().filter_map(|(span, start)| Some((Window::read(span)?, *start))).collect();
                 *scopes.entry((id, windows)).or_default() += amount - one.amount;
             }
         }

@@ -56,7 +56,8 @@ pub(super) async fn count(on: &mut Transaction<'_, Any>, lines: &[Passing<'_>]) 
         }
     }
     if !arms.is_empty() {
-        let rows: Vec<Vec<Cell<'_>>> = arms.into_iter().map(|(key, arm)| key.map(Cell::from).into_iter().chain(arm.cells()).collect()).collect();
+        let rows: Vec<Vec<Cell<'_>>> =
+            arms.into_iter().map(|(key, arm)| key.map(Cell::from).into_iter().chain(arm.cells()).collect()).collect();
         ARMS.run(on, &rows).await?;
     }
     if !savings.is_empty() {

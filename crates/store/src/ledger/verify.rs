@@ -15,7 +15,8 @@
 //! | I11 | windows begin where the calendar says | every counter |
 //! | I13 | no row was changed or removed | seals; the audit log has a check of its own |
 //!
-//! I12 (places in use) lives in memory alone, and I14 (the provider's own books) needs the provider: both are looked at by tests.
+//! I12 (places in use) lives in the memory of gateways alone, and I14 (the provider's own books) needs the provider: the command looks
+//! at them where it is told of a gateway, or of a provider's export.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -224,7 +225,8 @@ impl Report {
         self.findings.is_empty()
     }
 
-    fn find(&mut self, invariant: &'static str, what: String) {
+    /// Notes something that is not as it must be.
+    pub fn find(&mut self, invariant: &'static str, what: String) {
         if self.findings.iter().filter(|finding| finding.invariant == invariant).count() < TOLD {
             self.findings.push(Finding { invariant, what });
         }
@@ -272,7 +274,7 @@ impl Report {
             if counted != spent {
                 self.find("I4", format!("{level} `{name}` has spent {spent} ({span} from {start}), and its rows say {counted}"));
             }
-            if let Some(window) = Window::parse(&span).filter(|window| window.start(start) != start) {
+            if let Some(window) = Window::read(&span).filter(|window| window.start(start) != start) {
                 self.find("I11", format!("{level} `{name}` has a window {} that begins at {start}", window.name()));
             }
         }

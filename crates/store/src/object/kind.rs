@@ -113,6 +113,8 @@ kinds! {
     }
     ProviderKey "provider_key" |it| it.id => { name: it.provider, team: it.workspace_id, created_by: it.created_by, created: it.created_at }
     AuthCode "auth_code" |it| it.digest => { user: it.user_id, team: it.team_id, expires: it.until, created: it.created_at }
+    Preset "preset" |it| it.id => { name: it.slug, team: it.workspace_id, created_by: it.creator_user_id, created: it.created_at }
+    PresetVersion "preset_version" |it| it.id => { name: it.preset_id, created_by: it.creator_id, created: it.created_at }
     Owned "owned" |it| Owned::id_of(&it.kind, &it.name) => { name: it.owner, created: it.created_at }
 }
 

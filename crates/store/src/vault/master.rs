@@ -10,7 +10,7 @@ use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use zeroize::Zeroizing;
 
 use super::VaultError;
-use super::cell::{Key, random};
+use super::cell::{Key, open, random, seal};
 
 /// The least a key must be long.
 const SHORTEST: usize = 16;
@@ -106,6 +106,11 @@ impl MasterKey {
         &self.fingerprint
     }
 
+    /// What seals for one purpose of the gateway's own, beside the vault: what must open without a database, and only for a while.
+    pub fn sealer(&self, purpose: &str) -> Result<Sealer, VaultError> {
+        Ok(Sealer(derived(self.key.as_slice(), purpose)?))
+    }
+
     pub(super) fn key(&self) -> &Key {
         &self.key
     }
@@ -114,6 +119,28 @@ impl MasterKey {
 impl fmt::Debug for MasterKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "MasterKey({})", self.fingerprint)
+    }
+}
+
+/// Seals and opens with a key of its own.
+#[derive(Clone)]
+pub struct Sealer(Key);
+
+impl Sealer {
+    /// Seals that, to be opened where the same is said of what it is for.
+    pub fn seal(&self, context: &[u8], plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+        seal(&self.0, context, plain)
+    }
+
+    /// Opens what was sealed for that.
+    pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+        open(&self.0, context, sealed)
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Sealer")
     }
 }
 

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 pub use cell::Cell;
 pub use error::VaultError;
-pub use master::{KeyFileError, MasterKey};
+pub use master::{KeyFileError, MasterKey, Sealer};
 pub use rotate::Rotated;
 
 use crate::open::Store;

@@ -65,6 +65,33 @@ fn a_period_is_reckoned_again_once() {
     });
 }
 
+/// Rows that were written while the terms of service were forgotten before settlement: the log of requests has them.
+#[test]
+fn what_a_row_forgot_of_its_terms_the_log_knows() {
+    each(|store| {
+        carried(store, |journal| {
+            for (deployment, status) in [("d", "success"), ("another", "success"), ("d", "failure")] {
+                let attempt = AttemptId::mint(micros());
+                intend(journal, attempt, 1);
+                settle(journal, attempt, 16_750);
+                let (id, times, metadata) = (attempt.to_string(), (micros(), micros()), r#"{"service_tier": "flex"}"#);
+                let (spend, model_id) = (16_750, Some(deployment));
+                journal.log(&Passing { request_id: &id, status, spend, times, model_id, metadata, ..Passing::default() });
+            }
+        });
+        let wanted = Attempts { from: micros() - 60_000_000, until: micros() + 60_000_000, ..Attempts::default() };
+        let by_terms = |one: &switchboard_store::ledger::Attempted| match one.basis.as_ref()?.service.as_deref() {
+            Some("flex") => Some((8_375, 8_375)),
+            _ => Some((16_750, 16_750)),
+        };
+        let done = futures(reprice(store, "i", &wanted, ("me", false), by_terms));
+        assert_eq!((done.attempts, done.changed, done.amount), (3, 1, -8_375), "where that deployment answered, and nowhere else");
+        assert_eq!(of_key(store)[0].2, NanoUsd(16_750 * 2 + 8_375));
+        assert_eq!(futures(reprice(store, "i", &wanted, ("me", true), by_terms)).changed, 0);
+        clean(store);
+    });
+}
+
 #[test]
 fn what_is_laid_on_is_the_gateways_and_not_the_providers() {
     each(|store| {

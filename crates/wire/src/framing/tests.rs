@@ -129,7 +129,7 @@ fn chat(outer: &[u8], size: usize) -> (String, Option<crate::problem::Fault>) {
     use crate::event::{Delta, Event};
     let outbound = crate::Dialect::OpenAiChat.outbound().expect("providers speak it");
     let framing = outbound.framing_of("application/vnd.amazon.eventstream").expect("a stream");
-    let output = crate::relay::Output::Verbatim { hide_usage: false, epilogue: b"" };
+    let output = crate::relay::Output::Verbatim { hide_usage: false, epilogue: b"", rename: None };
     let mut relay = crate::relay::Relay::new(framing, outbound.event_reader(crate::half::Memo::default()), output);
     let (mut text, mut out) = (String::new(), Vec::new());
     let mut seen = |event: &Event| {

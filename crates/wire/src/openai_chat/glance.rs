@@ -12,6 +12,7 @@ use crate::reply::Usage;
 
 /// Usage, finish reason and tier of an ordinary answer.
 pub(super) fn glance(body: &Bytes) -> Option<Glance> {
+    let blank = body.len() - body.trim_ascii_start().len();
     let body: &[u8] = body.trim_ascii();
     let places = sweep(body)?;
     let finish = Cursor::new(&body[places.finishes.first.filter(|_| places.choices)?..]).text()?;
@@ -27,7 +28,13 @@ pub(super) fn glance(body: &Bytes) -> Option<Glance> {
     let tier = places.tier.and_then(|at| Cursor::new(&body[at..]).text());
     let service_tier = tier.filter(|tier| !tier.contains(&b'\\')).and_then(|tier| String::from_utf8(tier.to_vec()).ok());
     let finish = read_finish(Some(finish), None, finish == "tool_calls", &Memo::default());
-    Some(Glance { usage, finish, service_tier })
+    // A name that is written with escapes is looked for by whoever wants it.
+    let model = places.model.and_then(|at| {
+        let start = at + body[at..].len() - body[at..].trim_ascii_start().len();
+        let name = Cursor::new(&body[start..]).text().filter(|name| !name.contains(&b'\\'))?;
+        Some(blank + start..blank + start + name.len() + 2)
+    });
+    Some(Glance { usage, finish, service_tier, model })
 }
 
 /// The counts, where they are the usual ones, each of them once, and add up as OpenAI's do.

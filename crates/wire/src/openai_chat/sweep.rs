@@ -12,6 +12,8 @@ pub(super) struct Places {
     pub(super) usage: Option<usize>,
     /// The tier that served it.
     pub(super) tier: Option<usize>,
+    /// The model's name.
+    pub(super) model: Option<usize>,
     /// Why each choice ended, in their order.
     pub(super) finishes: Finishes,
 }
@@ -162,6 +164,7 @@ impl Sweep<'_> {
             b"choices" => (!std::mem::replace(&mut self.places.choices, true)).then_some(()),
             b"usage" => once(&mut self.places.usage),
             b"service_tier" => once(&mut self.places.tier),
+            b"model" => once(&mut self.places.model),
             _ => Some(()),
         }
     }

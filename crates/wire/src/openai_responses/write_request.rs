@@ -1,6 +1,7 @@
 //! A request, written for a provider.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use super::DIALECT;
 use super::items::OF_MESSAGE;
@@ -8,6 +9,7 @@ use super::write_content::unsupported;
 use super::write_input::write_input;
 use crate::chat::{ChatRequest, Function, OutputFormat, Part, PartBody, Reasoning, Tool, ToolChoice};
 use crate::extra::Extra;
+use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Array, Object};
 use crate::loss::{Losses, Why};
@@ -268,7 +270,7 @@ fn write_tools(tools: &[Tool], losses: &mut Losses) -> Result<String, Unsupporte
                 Tool::Hosted(hosted) if hosted.from == DIALECT => array.raw(hosted.raw.get()),
                 Tool::Hosted(hosted) if is_web_search(&hosted.kind) => {
                     losses.add(format!("tools.{}", hosted.kind), Why::Approximated);
-                    array.raw(r#"{"type":"web_search"}"#);
+                    array.object(|object| write_web_search(object, &hosted.raw));
                 }
                 Tool::Hosted(hosted) => {
                     let why = format!("the tool `{}` runs only at its own provider", hosted.kind);
@@ -278,6 +280,33 @@ fn write_tools(tools: &[Tool], losses: &mut Losses) -> Result<String, Unsupporte
         }
     });
     refused.map_or_else(|| Ok(String::from_utf8(out).unwrap_or_default()), Err)
+}
+
+/// Writes a web search of another format's: which sites count and where the user is are said alike or nearly so.
+fn write_web_search(object: &mut Object<'_>, raw: &RawValue) {
+    object.field("type", "web_search");
+    let Ok(mut fields) = Fields::nested(raw) else { return };
+    let sites = fields.take_raw("allowed_domains");
+    if let Some(filters) = fields.take_raw("filters") {
+        object.raw("filters", filters.get());
+    } else if let Some(sites) = sites {
+        object.object("filters", |filters| filters.raw("allowed_domains", sites.get()));
+    }
+    if let Some(size) = fields.take_raw("search_context_size") {
+        object.raw("search_context_size", size.get());
+    }
+    let Some(Ok(mut place)) = fields.take_raw("user_location").map(Fields::nested) else { return };
+    if let Some(Ok(inner)) = place.take_raw("approximate").map(Fields::nested) {
+        place = inner;
+    }
+    object.object("user_location", |out| {
+        out.field("type", "approximate");
+        for key in ["city", "region", "country", "timezone"] {
+            if let Some(value) = place.take_raw(key).filter(|raw| raw.get() != "null") {
+                out.raw(key, value.get());
+            }
+        }
+    });
 }
 
 /// Whether another format's tool is its web search.

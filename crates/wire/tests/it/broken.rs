@@ -42,7 +42,7 @@ fn output(dialect: Dialect, dice: &mut Dice) -> Output {
     let mut clients: Vec<_> = answers::clients().collect();
     let (_, inbound, _) = clients.swap_remove(dice.below(clients.len()));
     match dice.below(2) {
-        0 => Output::Verbatim { hide_usage: false, epilogue: dialect.inbound().map_or(b"", |inbound| inbound.epilogue()) },
+        0 => Output::Verbatim { hide_usage: false, epilogue: dialect.inbound().map_or(b"", |inbound| inbound.epilogue()), rename: None },
         _ => Output::Written(inbound.event_writer(stamp())),
     }
 }
@@ -163,7 +163,7 @@ fn broken_bodies_break_nothing() {
 fn ended_with(tail: &str) -> (String, bool) {
     let dialect = Dialect::OpenAiChat;
     let (outbound, inbound) = (dialect.outbound().expect("spoken"), dialect.inbound().expect("spoken"));
-    let output = Output::Verbatim { hide_usage: false, epilogue: inbound.epilogue() };
+    let output = Output::Verbatim { hide_usage: false, epilogue: inbound.epilogue(), rename: None };
     let mut relay = Relay::new(Framing::Sse, outbound.event_reader(Memo::default()), output);
     let mut out = Vec::new();
     let mut result = relay.push(Bytes::copy_from_slice([FIRST, tail].concat().as_bytes()), &mut |_| {}, &mut out);

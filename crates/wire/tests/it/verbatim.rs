@@ -104,7 +104,7 @@ pub(crate) fn stream(exchange: &Exchange, answer: &Answer) -> Vec<String> {
         wanted.extend_from_slice(epilogue(answer.dialect));
     }
     for cut in Cut::ALL {
-        let output = Output::Verbatim { hide_usage: false, epilogue: epilogue(answer.dialect) };
+        let output = Output::Verbatim { hide_usage: false, epilogue: epilogue(answer.dialect), rename: None };
         let passed = relayed(framing, answer.dialect, output, &pieces(&exchange.response, cut, framing, &mut dice));
         let same = if answer.result.is_ok() { passed.bytes == wanted } else { wanted.starts_with(&passed.bytes) };
         if !same {
@@ -137,7 +137,7 @@ fn hidden(exchange: &Exchange, answer: &Answer, framing: Framing) -> Option<Stri
     if !answer.dialect.inbound().is_some_and(Inbound::asks_for_usage) {
         return None;
     }
-    let output = Output::Verbatim { hide_usage: true, epilogue: b"" };
+    let output = Output::Verbatim { hide_usage: true, epilogue: b"", rename: None };
     let passed = relayed(framing, answer.dialect, output, std::slice::from_ref(&exchange.response));
     let mut rest = passed.bytes.as_slice();
     let mut framer = Framer::new(framing);

@@ -13,7 +13,7 @@ const SHARE: f64 = 0.2;
 
 /// Whether it had a significant outage in the last half minute.
 pub(super) fn is_out(candidate: &Candidate) -> bool {
-    candidate.view.recent_failures >= FAILURES && candidate.view.error_rate.is_some_and(|rate| rate >= SHARE)
+    candidate.view.recent_failures >= FAILURES && candidate.view.error_rate().is_some_and(|rate| rate >= SHARE)
 }
 
 /// By chance in proportion to one over the square of the price; what costs nothing comes before what does, what has no known price
@@ -27,5 +27,7 @@ pub(super) fn inverse_square(candidates: &mut [Candidate], _: &Ask<'_>, _: &Args
         candidate.key = key;
     }
     by_key(candidates);
-    candidates.sort_by_key(is_out);
+    if candidates.iter().any(is_out) {
+        candidates.sort_by_key(is_out);
+    }
 }

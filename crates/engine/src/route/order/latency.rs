@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::{Args, by_key};
+use super::{Args, by_rank_or_chance, rank};
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
 use crate::route::plan::Sla;
@@ -18,33 +18,19 @@ pub(super) fn lowest(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Args, r
     for candidate in candidates.iter_mut() {
         candidate.key = mean(candidate, ask, args).unwrap_or(0.0);
     }
-    rng.shuffle(candidates);
     let lowest = candidates.iter().map(|candidate| candidate.key).fold(f64::INFINITY, f64::min);
     let bound = lowest + lowest * args.lowest_latency_buffer;
-    for candidate in candidates.iter_mut().filter(|candidate| candidate.key <= bound) {
-        candidate.key = 0.0;
-    }
-    by_key(candidates);
+    by_rank_or_chance(candidates, rng, |candidate| rank(if candidate.key <= bound { 0.0 } else { candidate.key }));
 }
 
 /// The mean of the latest latencies: to the first content of streams, per token of whole answers.
 fn mean(candidate: &Candidate, ask: &Ask<'_>, args: &Args) -> Option<f64> {
-    let (mut sum, mut count) = (0.0, 0.0);
-    candidate.deployment.health.recent(&mut |latencies| {
-        for recent in latencies.within(ask.now, args.ttl) {
-            let seconds = if ask.call.stream { recent.first_content.or(recent.per_token) } else { recent.per_token };
-            if let Some(seconds) = seconds {
-                sum += seconds;
-                count += 1.0;
-            }
-        }
-    });
-    (count > 0.0).then(|| sum / count)
+    let means = candidate.deployment.health.means(ask.now, args.ttl);
+    if ask.call.stream { means.streamed } else { means.whole }
 }
 
 /// By chance among those whose time per token is within [`ALIKE`] of the fastest, then the others, the faster first.
 pub(crate) fn fastest_alike(candidates: &mut [Candidate], ask: &Ask<'_>, _: &Args, rng: &mut Rng) {
-    rng.shuffle(candidates);
     for candidate in candidates.iter_mut() {
         let mut seen = 0;
         candidate.deployment.health.recent(&mut |latencies| seen = latencies.iter(ask.now).count());
@@ -52,10 +38,7 @@ pub(crate) fn fastest_alike(candidates: &mut [Candidate], ask: &Ask<'_>, _: &Arg
     }
     let measured = candidates.iter().map(|candidate| candidate.key).filter(|key| *key > 0.0);
     let fastest = measured.fold(f64::INFINITY, f64::min);
-    for candidate in candidates.iter_mut().filter(|candidate| candidate.key <= fastest * ALIKE) {
-        candidate.key = 0.0;
-    }
-    by_key(candidates);
+    by_rank_or_chance(candidates, rng, |candidate| rank(if candidate.key <= fastest * ALIKE { 0.0 } else { candidate.key }));
 }
 
 /// Whether it has kept, of late, to the times it must keep to.
@@ -64,5 +47,5 @@ pub(crate) fn within_sla(candidate: &Candidate, sla: &Sla) -> bool {
         (Some(seen), Some(most)) => seen <= most.as_secs_f64(),
         _ => true,
     };
-    within(candidate.view.per_token, sla.time_per_output_token) && within(candidate.view.first_content, sla.time_to_first_token)
+    within(candidate.view.per_token, sla.time_per_output_token) && within(candidate.view.first_content(), sla.time_to_first_token)
 }

@@ -9,6 +9,7 @@ mod load;
 mod price;
 mod shuffle;
 mod sort;
+mod standing;
 mod switchboard;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::route::candidate::Candidate;
 use crate::route::wishes::By;
 
 pub(crate) use latency::{fastest_alike, within_sla};
+use standing::{by_key, by_rank, by_rank_or_chance, rank};
 
 /// What a strategy looks like.
 pub type Order = fn(&mut [Candidate], &Ask<'_>, &Args, &mut Rng);
@@ -160,32 +162,9 @@ pub(super) fn arrange_by(candidates: &mut [Candidate], order: Order, ask: &Ask<'
     }
 }
 
-/// Sorts by the key, the least first; what ties keeps its order.
-fn by_key(candidates: &mut [Candidate]) {
-    // Candidates are large: what is sorted are their keys, and each is moved once.
-    candidates.sort_by_cached_key(|candidate| rank(candidate.key));
-}
-
-/// A number whose order is that of [`f64::total_cmp`].
-fn rank(key: f64) -> i64 {
-    let bits = key.to_bits().cast_signed();
-    bits ^ ((bits >> 63).cast_unsigned() >> 1).cast_signed()
-}
-
 /// One lot of a race in which the least wins with a chance in proportion to the weight; without weight it comes last.
 fn lot(weight: f64, rng: &mut Rng) -> f64 {
     // The logarithm of 1 - u, which is never that of zero.
     let time = -(1.0 - rng.f64()).ln();
     if weight > 0.0 { time / weight } else { f64::MAX / 2.0 * (1.0 + time.min(1.0)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::rank;
-
-    #[test]
-    fn ranks_are_in_the_order_of_the_numbers() {
-        let keys = [f64::NEG_INFINITY, -2.5, -1.0e-9, -0.0, 0.0, 1.0e-9, 0.5, 7.0, f64::MAX, f64::INFINITY, f64::NAN];
-        assert!(keys.is_sorted_by(|a, b| rank(*a) < rank(*b)));
-    }
 }

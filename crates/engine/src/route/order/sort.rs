@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::{Args, by_key};
+use super::{Args, by_key, rank};
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
 
@@ -22,14 +22,13 @@ pub(super) fn latency(candidates: &mut [Candidate], ask: &Ask<'_>, _: &Args, _: 
     by_key(candidates);
 }
 
-/// Those first that call tools without fault. Faults of tool calls are not measured apart: failures of any kind stand for them, then
-/// what the catalog says of tools, then throughput.
+/// Those first whose model is known to call tools, of these those with the fewest faults in it, then with the fewest of any kind, then by throughput.
+/// Where no faults were seen yet, it may be tried.
 pub(super) fn exacto(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Args, rng: &mut Rng) {
     throughput(candidates, ask, args, rng);
-    candidates.sort_by(|a, b| {
-        let lacks =
-            |candidate: &Candidate| candidate.deployment.card.as_ref().is_some_and(|card| card.supports("function_calling") != Some(true));
-        let failing = |candidate: &Candidate| candidate.view.error_rate.unwrap_or(0.0);
-        lacks(a).cmp(&lacks(b)).then(failing(a).total_cmp(&failing(b)))
+    candidates.sort_by_cached_key(|candidate| {
+        let lacks = candidate.deployment.card.as_ref().is_some_and(|card| card.supports("function_calling") != Some(true));
+        let faults = candidate.deployment.health.tool_faults(ask.now).unwrap_or(0.0);
+        (lacks, rank(faults), rank(candidate.view.error_rate().unwrap_or(0.0)))
     });
 }

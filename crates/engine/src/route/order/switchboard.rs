@@ -9,7 +9,8 @@
 
 use fastrand::Rng;
 
-use super::{Args, by_key, rank};
+use super::standing::{self, Standing};
+use super::{Args, rank};
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
 
@@ -18,13 +19,12 @@ const SLACK: f64 = 2.0;
 /// A difference of waits that no one notices, in seconds.
 const UNNOTICED: f64 = 0.05;
 /// Costs within this share of the least are alike: hundredths.
-const EDGE: i128 = 5;
+const EDGE: i64 = 5;
 /// What is left of the share of successes of a deployment that fails every time.
 const LEAST: f64 = 0.02;
 
 /// The least expected cost under a latency goal.
 pub(super) fn least_cost(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Args, rng: &mut Rng) {
-    rng.shuffle(candidates);
     let mut best = f64::INFINITY;
     for candidate in candidates.iter_mut() {
         let measured = candidate.latency(ask.call.stream);
@@ -41,39 +41,48 @@ pub(super) fn least_cost(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Arg
         candidate.key = wait(candidate, best);
     }
     let goal = args.latency_goal.map_or((best * SLACK).max(best + UNNOTICED), |goal| goal.as_secs_f64());
-    let late = |candidate: &Candidate| candidate.key > goal;
-    candidates.sort_by_cached_key(|candidate| match late(candidate) {
-        true => (true, i128::from(rank(candidate.key))),
-        false => (false, cost(candidate)),
-    });
+    // What ties comes by chance. Costs and waits are positive: below zero there is room for those within the goal.
+    let standing = |(at, candidate): (usize, &Candidate)| {
+        let rank = if candidate.key > goal { rank(candidate.key) } else { i64::MIN + cost(candidate) };
+        Standing::new(rank, rng.u32(..), at)
+    };
+    let mut standings: Vec<Standing> = candidates.iter().enumerate().map(standing).collect();
+    standing::sort(&mut standings);
     // Where none is within the goal, the fastest lead whatever they cost.
-    let within = candidates.iter().filter(|candidate| !late(candidate)).count();
-    let Some(least) = candidates.first().filter(|_| within > 0).map(cost) else { return };
-    let bound = least.saturating_add(least / (100 / EDGE));
-    let leading = candidates[..within].iter().take_while(|candidate| cost(candidate) <= bound).count();
-    lead(&mut candidates[..leading], rng);
+    let within = candidates.iter().filter(|candidate| candidate.key <= goal).count();
+    if within > 0 {
+        let least = cost(&candidates[standings[0].at()]);
+        let bound = least.saturating_add(least / (100 / EDGE));
+        let leading = standings[..within].iter().take_while(|standing| cost(&candidates[standing.at()]) <= bound).count();
+        lead(&mut standings[..leading], candidates, rng);
+    }
+    standing::place(candidates, &standings);
 }
 
 fn wait(candidate: &Candidate, seconds: f64) -> f64 {
-    let successes = (1.0 - candidate.view.error_rate.unwrap_or(0.0)).max(LEAST);
+    let successes = (1.0 - candidate.view.error_rate().unwrap_or(0.0)).max(LEAST);
     seconds * f64::from(candidate.view.in_flight.saturating_add(1)) / (successes * successes)
 }
 
-/// An unknown price is the dearest.
-fn cost(candidate: &Candidate) -> i128 {
-    candidate.cost.map_or(i128::MAX, |cost| cost.0)
+/// Its cost in pico-dollars. An unknown price is the dearest.
+fn cost(candidate: &Candidate) -> i64 {
+    candidate.cost.map_or(i64::MAX, |cost| i64::try_from(cost.0.max(0)).unwrap_or(i64::MAX))
 }
 
 /// Draws two and puts the one with the shorter wait first; the others by wait.
-fn lead(leading: &mut [Candidate], rng: &mut Rng) {
+fn lead(leading: &mut [Standing], candidates: &[Candidate], rng: &mut Rng) {
     let count = leading.len();
     if count < 2 {
         return;
     }
+    let key = |standing: &Standing| candidates[standing.at()].key;
     let one = rng.usize(..count);
     let other = (one + 1 + rng.usize(..count - 1)) % count;
     // On a tie the first drawn wins, which is as likely to be either.
-    let chosen = if leading[other].key < leading[one].key { other } else { one };
+    let chosen = if key(&leading[other]) < key(&leading[one]) { other } else { one };
     leading.swap(0, chosen);
-    by_key(&mut leading[1..]);
+    for standing in &mut leading[1..] {
+        *standing = Standing::new(rank(key(standing)), rng.u32(..), standing.at());
+    }
+    standing::sort(&mut leading[1..]);
 }

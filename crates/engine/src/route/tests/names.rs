@@ -55,6 +55,35 @@ fn variants_choose_the_order() {
 }
 
 #[test]
+fn exacto_goes_by_the_faults_of_tool_calls() {
+    let fleet = fleet(["a", "b", "c"].map(|id| deployment(id, |_| ())).into(), Names::default());
+    let now = Instant::now() + Duration::from_secs(10);
+    for (id, faulty) in [("a", 5), ("b", 1)] {
+        for number in 0..20 {
+            let sample = Sample { tools_at_fault: Some(number < faulty), ..Sample::default() };
+            health_of(&fleet, id).health.begin_anyway(now).finish(&sample, now);
+        }
+    }
+    // One fault of one call says less than five of twenty.
+    let sample = Sample { tools_at_fault: Some(true), ..Sample::default() };
+    health_of(&fleet, "c").health.begin_anyway(now).finish(&sample, now);
+    let plan = fleet.plan_at(&ask("m:exacto", ""), &mut Moment { now, ..moment(1) }).expect("a plan");
+    assert_eq!(ids(&plan), ["b", "c", "a"]);
+}
+
+#[test]
+fn a_search_goes_where_the_model_is_known_to_search() {
+    let searching = deployment("searches", |spec| spec.known = vec![("supports_web_search".to_owned(), "true".to_owned())]);
+    let fleet = fleet(vec![deployment("plain", |_| ()), searching], Names::default());
+    for (name, fields) in [("m:online", ""), ("m", r#""plugins":[{"id":"web"}]"#)] {
+        let plan = plan(&fleet, &ask(name, fields));
+        assert_eq!((ids(&plan), excluded(&plan)), (vec!["searches"], vec![("plain", vec!["web_search"])]), "{name} {fields}");
+    }
+    let off = plan(&fleet, &ask("m", r#""plugins":[{"id":"web","enabled":false},{"id":"response-healing"}]"#));
+    assert_eq!(off.targets.len(), 2);
+}
+
+#[test]
 fn patterns_are_expanded_without_their_variant() {
     let pattern = group("wild", "openai/*");
     let expand = |pattern: &Deployment, captured: &str| {

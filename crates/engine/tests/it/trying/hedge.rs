@@ -229,3 +229,32 @@ async fn a_client_that_leaves_takes_both_along() {
     let record = rig.record();
     assert_eq!((record.outcome, record.attempts, record.tried.len()), (Outcome::Cancelled, 2, 2), "{record:?}");
 }
+
+/// A group of one deployment, and another to fall back to.
+async fn groups(first: Act, second: Act, settings: Settings) -> (Rig, Scripted, Scripted) {
+    let (first, second) = (Scripted::start(vec![first]).await, Scripted::start(vec![second]).await);
+    let mut spare = numbered(1, OPENAI, &second);
+    spare.group = "spare".to_owned();
+    let names = Names { fallbacks: vec![("m".to_owned(), vec!["spare".into()])], ..Names::default() };
+    (Rig::trying(vec![numbered(0, OPENAI, &first), spare], names, settings), first, second)
+}
+
+#[tokio::test]
+async fn where_a_group_has_no_other_the_one_it_falls_back_to_has() {
+    for streams in [true, false] {
+        let good = if streams { stream(&streamed(OPENAI)) } else { json("200 OK", whole(OPENAI)) };
+        let (rig, first, second) = groups(Act::Hold, good, hedging()).await;
+        let told = rig.ask(&ask(OPENAI, streams)).await;
+        assert_eq!((told.header("x-switchboard-hedged"), told.header("x-litellm-model-id")), (Some("won"), Some("d1")), "{told:?}");
+        // It is told which model it was.
+        told.says(&["\"model\":\"spare\""]);
+        first.left().await;
+        assert_eq!((first.requests().len(), second.requests().len()), (1, 1));
+    }
+    // Whoever wants no fallback gets none.
+    let slow = Act::After(Duration::from_millis(150), Box::new(json("200 OK", whole(OPENAI))));
+    let (rig, _first, second) = groups(slow, Act::Hold, hedging()).await;
+    let body = r#"{"model":"m","disable_fallbacks":true,"messages":[{"role":"user","content":"hi"}]}"#;
+    let told = rig.ask(&call(OPENAI, false, body)).await;
+    assert_eq!((told.status, told.header("x-switchboard-hedged"), second.requests().len()), (200, None, 0), "{told:?}");
+}

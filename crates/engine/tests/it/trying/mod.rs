@@ -1,5 +1,7 @@
 //! How calls are served beyond one attempt after the other: hedged, begun early, continued, shared, repeated.
 
+mod account;
+mod compared;
 mod early;
 mod hedge;
 mod region;

@@ -140,3 +140,17 @@ async fn only_who_asks_for_it_gets_it_and_only_after_a_fault() {
     rig.worker.timeouts.idle = Duration::from_millis(200);
     assert_eq!(text_of_stream(openai, &serve(&Arc::new(rig), &ask(openai, true)).await.body), "one two");
 }
+
+#[tokio::test]
+async fn a_group_to_fall_back_to_may_go_on_too() {
+    let dialect = Dialect::OpenAiChat;
+    let acts = (broken(dialect, &["one ", "two"]), complete(dialect, &[" three"]));
+    let upstreams = (Scripted::start(vec![acts.0]).await, Scripted::start(vec![acts.1]).await);
+    let mut spare = numbered(1, dialect, &upstreams.1);
+    spare.group = "spare".to_owned();
+    let names = Names { fallbacks: vec![("m".to_owned(), vec!["spare".into()])], ..Names::default() };
+    let rig = Arc::new(Rig::trying(vec![numbered(0, dialect, &upstreams.0), spare], names, continuing()));
+    let told = serve(&rig, &ask(dialect, true)).await;
+    assert_eq!(text_of_stream(dialect, &told.body), "one two three", "{told:?}");
+    told.says(&[clean_end(dialect)]);
+}

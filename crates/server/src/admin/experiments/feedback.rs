@@ -40,27 +40,46 @@ pub(super) async fn say(request: &Request) -> Answer {
     if score.is_none() && thumbs.is_none() && comment.is_none() {
         return Err(Refused::said(400, "say something: `score`, `thumbs` or `comment`"));
     }
-    let (line, source) = concerned(request, id).await?;
     let reward = score.as_ref().map(|(_, reward)| *reward).or_else(|| thumbs.map(|up| if up { 10_000 } else { 0 }));
+    let opinion = Feedback {
+        author: author(request, &form)?,
+        reward,
+        score: score.map(|(text, _)| text),
+        thumbs: thumbs.map(|up| if up { "up" } else { "down" }.to_owned()),
+        comment,
+        ..Feedback::default()
+    };
+    Ok(shown(&keep(request, id, opinion).await?))
+}
+
+/// A complaint of that category. What is wrong with an answer itself counts against it; that it was slow or dear does not.
+pub(in crate::admin) async fn complain(request: &Request, id: &str, category: &str, comment: Option<&str>) -> Result<(), Refused> {
+    let principal = &request.caller.principal;
+    let bad = matches!(category, "incoherence" | "incorrect_response" | "formatting");
+    let opinion = Feedback {
+        author: principal.key_hash.clone().unwrap_or_else(|| principal.key.clone()),
+        reward: bad.then_some(0),
+        thumbs: bad.then(|| "down".to_owned()),
+        comment: Some(comment.map_or_else(|| category.to_owned(), |comment| format!("{category}: {comment}"))),
+        ..Feedback::default()
+    };
+    keep(request, id, opinion).await.map(|_| ())
+}
+
+/// Keeps an opinion of the request of that id, of which the caller may speak.
+async fn keep(request: &Request, id: &str, opinion: Feedback) -> Result<Feedback, Refused> {
+    let (line, source) = concerned(request, id).await?;
     let decided = |name: &str| line.metadata.get("routing_decision").and_then(|said| said.get(name)?.as_str()).map(str::to_owned);
-    let said = experiment::say(
-        &request.store,
-        Feedback {
-            request_id: line.request_id.clone(),
-            author: author(request, &form)?,
-            source: source.to_owned(),
-            reward,
-            score: score.map(|(text, _)| text),
-            thumbs: thumbs.map(|up| if up { "up" } else { "down" }.to_owned()),
-            comment,
-            experiment: decided("experiment"),
-            arm: decided("arm"),
-            model: line.model.clone(),
-            model_group: line.model_group.clone(),
-            ..Feedback::default()
-        },
-    );
-    Ok(shown(&said.await?))
+    let said = Feedback {
+        request_id: line.request_id.clone(),
+        source: source.to_owned(),
+        experiment: decided("experiment"),
+        arm: decided("arm"),
+        model: line.model.clone(),
+        model_group: line.model_group.clone(),
+        ..opinion
+    };
+    Ok(experiment::say(&request.store, said).await?)
 }
 
 /// Who speaks: the key, and the end user it names, so that several people behind one key count each for themselves.

@@ -42,6 +42,9 @@ fn wrong(parameter: &str, detail: String) -> Refused {
     Refused::detail(400, json!({"title": "Invalid query parameter", "status": 400, "detail": detail, "parameter": parameter}))
 }
 
+/// Whether a row with those values is wanted.
+type Fits<'a> = Box<dyn Fn(&BTreeSet<String>) -> bool + 'a>;
+
 /// The rows that the query asks for.
 fn wanted(request: &Request, rows: Vec<Value>) -> Result<Vec<Value>, Refused> {
     let mut rows = rows;
@@ -50,7 +53,7 @@ fn wanted(request: &Request, rows: Vec<Value>) -> Result<Vec<Value>, Refused> {
         let (field, operator) = rest.split_once(']').unwrap_or((rest, ""));
         let operator = operator.trim_start_matches('[').trim_end_matches(']');
         let several: Vec<&str> = value.split(',').collect();
-        let fits: Box<dyn Fn(&BTreeSet<String>) -> bool> = match (field, operator) {
+        let fits: Fits<'_> = match (field, operator) {
             ("mode", "" | "eq") => Box::new(move |has| has.contains(value)),
             ("mode" | "providers" | "features", "in") => Box::new(move |has| several.iter().any(|one| has.contains(*one))),
             ("providers", "" | "contains") => Box::new(move |has| has.iter().any(|one| one.contains(value.as_str()))),

@@ -161,7 +161,7 @@ async fn within(desk: &Desk, caller: &Caller, present: &Key, key: &Key) -> Resul
             return Err(Refused::forbidden("only an administrator of the team may move a key into it"));
         }
     }
-    bounds.hold(key)
+    bounds.hold_change(present, key)
 }
 
 /// `POST /key/block`

@@ -162,7 +162,7 @@ pub(in crate::admin) async fn new_key(desk: &Desk, app: &Arc<App>, form: &Form) 
     };
     let now = Time::now();
     let mut key: Key = rows::merged(&Key::default(), &only_columns(form), &[])?;
-    key.token = hex::encode(&digest(secret.as_bytes()));
+    key.token = hex::encode(digest(secret.as_bytes()));
     key.verifier = app.keys.load().pepper().map(|pepper| pepper.proof(&secret));
     key.key_name = Some(mint::short(&secret));
     key.metadata = rows::metadata(form, key.metadata);

@@ -112,7 +112,7 @@ fn renewed(desk: &Desk, form: &Form, present: &Key, secret: &str) -> Result<Key,
         key.expires = form.text("duration").map(|text| duration::after(now, text)).transpose()?;
     }
     key.account = Some(present.account().to_owned());
-    key.token = hex::encode(&digest(secret.as_bytes()));
+    key.token = hex::encode(digest(secret.as_bytes()));
     key.key_name = Some(mint::short(secret));
     key.rotation_count += 1;
     key.last_rotation_at = Some(now);

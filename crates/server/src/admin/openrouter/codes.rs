@@ -147,7 +147,7 @@ pub(crate) async fn made(request: &Request, form: Form) -> Result<String, Refuse
         key.metadata.insert("name".to_owned(), json!(label));
         let now = Time::now();
         let code = AuthCode {
-            digest: hex::encode(&digest(told.as_bytes())),
+            digest: hex::encode(digest(told.as_bytes())),
             challenge: form.owned("code_challenge"),
             method: form.owned("code_challenge_method"),
             callback_url: callback,
@@ -192,7 +192,7 @@ pub(super) async fn exchange(request: &Request) -> Answer {
     let form = form(request, "OpenRouterExchange")?;
     let app = request.app.clone();
     let write = request.write(move |desk| async move {
-        let sum = hex::encode(&digest(form.text("code").unwrap_or_default().as_bytes()));
+        let sum = hex::encode(digest(form.text("code").unwrap_or_default().as_bytes()));
         let code: AuthCode = desk.get(&sum).await?.ok_or_else(unknown)?;
         if code.until < Time::now() {
             return Err(unknown());

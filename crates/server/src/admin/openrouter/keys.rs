@@ -137,7 +137,7 @@ fn budgets(request: &Request, key: &Key) -> Vec<Value> {
         for budget in &scope.terms().budgets {
             let now = Time::now();
             let spent = scope.spent_in(budget.window, now.0).unwrap_or_default();
-            let interval = match budget.window {
+            let interval = match budget.window.plain() {
                 Window::Days(1) => Some("daily"),
                 Window::Weeks(1) => Some("weekly"),
                 Window::Months(1) => Some("monthly"),

@@ -53,6 +53,22 @@ fn numbers() -> impl Strategy<Value = Numbers> {
     (0..16_u8, 0..16_u8, 0..20_u8, 0..20_u8, 0..20_u8)
 }
 
+/// A team's administrator who comes with a limited key of the administrator's own makes no broader one of the team.
+#[test]
+fn a_personal_key_bounds_what_is_made_of_a_team() {
+    let own = key((1, 0, 10, 5, 0), false);
+    let team = Some(Team { team_id: "t".to_owned(), models: texts(&MODELS, 15), ..Team::default() });
+    let bounds = Bounds { key: Some(own), user: None, team };
+    assert!(bounds.hold(&key((1, 0, 10, 5, 0), true)).is_ok());
+    for broader in [(3, 0, 10, 5, 0), (0, 0, 10, 5, 0), (1, 0, 11, 5, 0), (1, 0, 0, 5, 0), (1, 0, 10, 6, 0), (1, 0, 10, 0, 0)] {
+        assert!(bounds.hold(&key(broader, true)).is_err(), "{broader:?}");
+        // What an administrator gave may keep its bounds where something else of it is changed.
+        let (present, named) = (key(broader, true), Key { key_alias: Some("n".to_owned()), ..key(broader, true) });
+        assert!(bounds.hold_change(&present, &named).is_ok(), "{broader:?}");
+        assert!(bounds.hold_change(&key((1, 0, 10, 5, 0), true), &named).is_err(), "{broader:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
 

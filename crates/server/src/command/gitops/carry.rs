@@ -85,7 +85,7 @@ impl Carrier<'_> {
         if let Some(value) = body.remove("value") {
             // A key is what it is; another secret is another key under the same name.
             let secret = value.as_str().unwrap_or_default().to_owned();
-            let same = hex::encode(&digest(secret.as_bytes())) == id;
+            let same = hex::encode(digest(secret.as_bytes())) == id;
             if !same {
                 let answer = self.client.json(Method::POST, "/key/regenerate", Some(&json!({"key": id, "new_key": secret}))).await?;
                 let row = made(kind, answer);

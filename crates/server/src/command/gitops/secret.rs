@@ -57,7 +57,7 @@ fn read(reference: &Value, folder: &Path, environment: &Environment) -> Result<S
 /// What tells whether a secret changed, and nothing else of it: bound to whose it is, so that equal secrets look different.
 pub(super) fn digest(owner: &str, kind: &str, name: &str, value: &Value) -> String {
     let text = format!("switchboard gitops\n{owner}\n{kind}\n{name}\n{value}");
-    hex::encode(&crate::auth::digest(text.as_bytes()))
+    hex::encode(crate::auth::digest(text.as_bytes()))
 }
 
 /// Where generated keys are written: a file that only its owner can read.

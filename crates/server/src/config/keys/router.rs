@@ -61,8 +61,13 @@ pub(super) const KEYS: &[Key] = &[
     honoured("routing_groups", List, "Strategies for sets of models: `{group_name, models, routing_strategy, routing_strategy_args}`."),
     not_yet("default_litellm_params", Map, "Parameters of every deployment that does not set its own."),
     not_yet("default_max_parallel_requests", Count, "`max_parallel_requests` of deployments that do not set their own."),
-    not_yet("default_priority", Count, "Priority of requests that do not say theirs."),
-    ignored("polling_interval", Decimal, "There is no queue that is polled."),
+    honoured(
+        "default_priority",
+        Count,
+        "Priority of requests that do not say theirs, from 0, the first, to 255. With it, every request waits where there is no capacity; \
+         see `switchboard.queue`.",
+    ),
+    honoured("polling_interval", Seconds, "How often the first in line looks for what other gateways free; 0.05 unless said."),
     ignored("client_ttl", Decimal, "Connections are pooled per provider, not per client object."),
     honoured("deployment_affinity_ttl_seconds", Seconds, "How long a caller stays with a deployment."),
     not_yet("model_group_affinity_config", ListOrMap, "Which models keep callers with a deployment."),

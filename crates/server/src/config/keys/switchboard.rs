@@ -13,6 +13,8 @@ pub(super) const KEYS: &[Key] = &[
     honoured("upstream", Map, "Connections to providers."),
     honoured("reload", Map, "How changes of the configuration are noticed."),
     honoured("media", Map, "Images, documents and sound at URLs, fetched for providers that take only bytes."),
+    honoured("queue", Map, "How requests wait where a limit or every deployment is used up, instead of being refused at once."),
+    honoured("alerts", Map, "How webhooks are told; what is told, and to whom, say `alerting`, `alert_types` and `alerting_args`."),
     honoured("latency_goal_ms", Integer, "Wait that the strategy `switchboard` keeps to where it can; near the best unless said."),
     honoured("openrouter_routing_strategy", Text, "Strategy for requests in OpenRouter's manner; `switchboard` unless said."),
     honoured(
@@ -31,6 +33,12 @@ pub(super) const KEYS: &[Key] = &[
          `reference_model` (what savings are counted against; the first choice for `reasoning` unless said), and `classifier`: \
          `{model, timeout_ms, instructions}` asks a model for the tier, `{embedding_model, timeout_ms, examples: {simple: [...], ...}, \
          threshold}` compares with examples; where no answer comes in time (800 ms unless said) the gateway tells by itself.",
+    ),
+    honoured(
+        "presets",
+        List,
+        "Settings of requests that callers name by `@preset/slug`, in OpenRouter's way: `{slug, system_prompt, model, models, provider, \
+         temperature, tools, ...}`. What a request says itself wins. Presets of the database come first.",
     ),
     honoured(
         "experiments",
@@ -116,7 +124,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured(
         "idempotency_store",
         Text,
-        "Where such answers are kept beside memory, in the clear: `memory` (nowhere else), `database`, `redis`, or `auto`: in Redis where \
+        "Where such answers are kept beside memory, sealed where there is a key to seal with: `memory` (nowhere else), `database`, `redis`, or `auto`: in Redis where \
          one is configured, else in the database where there is one.",
     ),
 ];
@@ -164,6 +172,36 @@ pub(super) const UPSTREAM: &[Key] = &[
 pub(super) const RELOAD: &[Key] = &[
     honoured("enabled", Flag, "Use a changed configuration without a restart; true unless said."),
     honoured("poll_interval_ms", Integer, "How often the files are looked at; 2000 unless said."),
+];
+
+pub(super) const QUEUE: &[Key] = &[
+    honoured(
+        "enabled",
+        Flag,
+        "`true`: every request waits; `false`: none does. Unless said, those that name a `priority` (0 to 255, lower first; in the body, \
+         or as `x-litellm-priority`), and all of them with `router_settings.default_priority`.",
+    ),
+    honoured("max_wait_ms", Integer, "Longest wait; 30000 unless said, and never longer than the request's own `timeout`."),
+    honoured("max_waiting", Integer, "Most requests that wait; 1000 unless said. The tenant with most of them gives way first."),
+    honoured(
+        "strict_priority",
+        Flag,
+        "Let priorities come before the turns of tenants (teams, and keys without one). Unless said, tenants take turns, and priorities \
+         decide within a tenant.",
+    ),
+];
+
+pub(super) const ALERTS: &[Key] = &[
+    honoured(
+        "webhook_secret",
+        Secret,
+        "Secret that webhooks are signed with, as `x-switchboard-signature: t=…,v1=…`; `SWITCHBOARD_WEBHOOK_SECRET` unless said.",
+    ),
+    honoured("private_hosts", Texts, "Hosts that may be told although their addresses are not public, as `name` or `.suffix`."),
+    honoured("timeout_ms", Integer, "Longest time for one attempt to tell; 5000 unless said."),
+    honoured("max_attempts", Count, "Most attempts to tell; 4 unless said, with growing pauses."),
+    honoured("key_expiry_hours", Count, "How many hours before a key expires that is told; 24 unless said."),
+    honoured("max_queued", Count, "Most alerts that wait to be told; 1000 unless said. What has no room is counted and dropped."),
 ];
 
 pub(super) const MEDIA: &[Key] = &[

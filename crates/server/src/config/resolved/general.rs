@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Config;
+use super::alerting::Alerting;
 use super::checks::HealthChecks;
 use super::customers::Customers;
 use super::jwt::JwtAuth;
@@ -45,6 +46,8 @@ pub struct General {
     pub key_header: Option<String>,
     /// Whether what is asked and answered is kept.
     pub stores_prompts: bool,
+    /// Who is told of what happens.
+    pub alerting: Alerting,
     /// Models may come from the database.
     pub store_model_in_db: bool,
     /// Nothing says that they may not.
@@ -101,6 +104,7 @@ impl General {
             stores_prompts: fields.flag("store_prompts_in_spend_logs").unwrap_or(false),
             jwt: JwtAuth::read(reader, &fields, environment),
             sign_in: SignIn::read(&fields, environment),
+            alerting: Alerting::read(reader, &fields),
             key_header: fields.text("litellm_key_header_name").map(|name| name.to_ascii_lowercase()),
             store_model_in_db: fields.flag("store_model_in_db").unwrap_or_else(|| is_on(environment, "STORE_MODEL_IN_DB")),
             may_store_models: fields.flag("store_model_in_db").unwrap_or_else(|| !is_off(environment, "STORE_MODEL_IN_DB")),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use switchboard_engine::admit::{NanoUsd, Window};
+use switchboard_engine::admit::{BadCalendar, Calendar, NanoUsd, Window};
 
 use super::costs::Costs;
 use super::defaults::Defaults;
@@ -29,6 +29,8 @@ pub struct LitellmSettings {
     pub ssl_certificate: Option<PathBuf>,
     /// What the whole gateway may spend.
     pub budget: ProxyBudget,
+    /// What the days, weeks and months of budgets keep to. `None`: UTC.
+    pub calendar: Option<Calendar>,
     /// What is taken off list prices and laid on.
     pub costs: Costs,
     /// What new keys, users and teams are given.
@@ -81,6 +83,22 @@ impl ProxyBudget {
     }
 }
 
+/// The calendar of budgets (`timezone`, `budget_reset_time`).
+fn calendar(reader: &mut Reader<'_>, fields: &Fields) -> Option<Calendar> {
+    let (zone, begins) = (fields.text("timezone"), fields.text("budget_reset_time"));
+    Calendar::of(zone.as_deref(), begins.as_deref()).unwrap_or_else(|error| {
+        let name = if matches!(error, BadCalendar::Zone(_)) { "timezone" } else { "budget_reset_time" };
+        if let Some(node) = fields.node(name) {
+            reader.found.error(
+                &node.at,
+                format!("`litellm_settings.{name}`: {error}"),
+                "budgets would begin anew at another time than is meant",
+            );
+        }
+        None
+    })
+}
+
 impl LitellmSettings {
     pub(super) fn read(
         reader: &mut Reader<'_>,
@@ -92,6 +110,7 @@ impl LitellmSettings {
             reader.warn_unset_within("litellm_settings.cache_params", node);
         }
         let settings = LitellmSettings {
+            calendar: calendar(reader, &fields),
             drop_params: fields.flag("drop_params"),
             request_timeout: fields.seconds("request_timeout").unwrap_or(REQUEST_TIMEOUT),
             json_logs: fields.flag("json_logs").unwrap_or(false),

@@ -34,6 +34,10 @@ pub struct RouterSettings {
     pub allowed_fails: Option<u32>,
     /// How long it rests. `None`: as the provider says, else a few seconds.
     pub cooldown_time: Option<Duration>,
+    /// Priority of requests that say none; with one, all of them wait where there is no capacity.
+    pub default_priority: Option<u8>,
+    /// How often the first of those that wait looks for what others free. `None`: as often as the engine thinks right.
+    pub polling_interval: Option<Duration>,
     /// Never rest a deployment.
     pub disable_cooldowns: bool,
     /// Models to try when one fails.
@@ -86,6 +90,8 @@ impl RouterSettings {
             stream_timeout: fields.seconds("stream_timeout"),
             allowed_fails: fields.count("allowed_fails").or_else(|| other.count("allowed_fails")),
             cooldown_time: fields.seconds("cooldown_time").or_else(|| other.seconds("cooldown_time")),
+            default_priority: fields.count("default_priority").map(|priority| u8::try_from(priority).unwrap_or(u8::MAX)),
+            polling_interval: fields.seconds("polling_interval"),
             disable_cooldowns: fields.flag("disable_cooldowns").unwrap_or(false),
             fallbacks: fallbacks("fallbacks"),
             context_window_fallbacks: fallbacks("context_window_fallbacks"),

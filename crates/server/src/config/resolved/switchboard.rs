@@ -7,12 +7,14 @@ use std::time::Duration;
 use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::virtual_model::VirtualModel;
 
+use super::alerting::AlertSettings;
 use super::general::General;
 use super::limits::LimitSettings;
 use super::media::MediaSettings;
 use super::metrics::OwnMetrics;
+use super::queue::QueueSettings;
 use super::resilience::Recovery;
-use super::{experiment, routing, smart, virtual_model};
+use super::{experiment, preset, routing, smart, virtual_model};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -40,6 +42,10 @@ pub struct SwitchboardSettings {
     pub upstream: UpstreamSettings,
     /// How changes are noticed.
     pub reload: ReloadSettings,
+    /// How requests wait where there is no capacity.
+    pub queue: QueueSettings,
+    /// How alerts are told.
+    pub alerts: AlertSettings,
     /// Media at URLs.
     pub media: MediaSettings,
     /// Further model cards, laid over the embedded ones. `None`: only those.
@@ -60,6 +66,8 @@ pub struct SwitchboardSettings {
     pub metrics: OwnMetrics,
     /// Routing by what requests say.
     pub smart: switchboard_engine::smart::Settings,
+    /// Settings that requests may name.
+    pub presets: Vec<crate::preset::Preset>,
     /// Names that stand for several models, to find out which does best.
     pub experiments: Vec<std::sync::Arc<switchboard_engine::experiment::Experiment>>,
 }
@@ -172,6 +180,8 @@ impl SwitchboardSettings {
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),
             reload: ReloadSettings::read(reader, fields.node("reload")),
+            alerts: AlertSettings::read(reader, fields.node("alerts"), environment),
+            queue: QueueSettings::read(reader, fields.node("queue")),
             media: MediaSettings::read(reader, fields.node("media")),
             data_dir: fields
                 .text("data_dir")
@@ -189,6 +199,7 @@ impl SwitchboardSettings {
             limit_rules: LimitSettings::read(reader, &fields, general),
             metrics: OwnMetrics::read(&fields),
             smart: smart::read(reader, &fields),
+            presets: preset::read_all(reader, fields.list("presets")),
             experiments: experiment::read_all(reader, fields.list("experiments")),
         }
     }

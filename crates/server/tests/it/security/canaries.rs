@@ -208,7 +208,7 @@ fn secrets_are_in_no_answer_no_log_and_no_file() {
         "  - {{model_name: cloud, litellm_params: {{model: bedrock/us.amazon.nova-lite-v1:0, aws_region_name: us-east-1, \
          aws_access_key_id: AKIACANARY, aws_secret_access_key: {AWS_SECRET}, aws_bedrock_runtime_endpoint: {upstream}/500}}}}\n  \
          - {{model_name: headed, litellm_params: {{model: openai/m, api_base: {upstream}/500/v1, api_key: k, extra_headers: {{x-secret: {UPSTREAM_HEADER}}}}}}}\n\
-         router_settings: {{redis_url: 'redis://:{REDIS_PASSWORD}@127.0.0.1:1/0'}}\n"
+         router_settings: {{redis_url: 'redis://:{REDIS_PASSWORD}@127.0.0.1:1/0'}}\nlitellm_settings: {{num_retries: 0}}\n"
     );
     let variables = [
         ("UI_PASSWORD", PASSWORD),
@@ -224,7 +224,8 @@ fn secrets_are_in_no_answer_no_log_and_no_file() {
     gateway.post("/credentials", &json!({"credential_name": "kept", "credential_values": {"api_key": CREDENTIAL, "api_base": format!("{upstream}/500/v1")}, "credential_info": {}}));
     let stored = json!({"model": "openai/m", "api_base": format!("{upstream}/500/v1"), "api_key": STORED_KEY});
     gateway.post("/model/new", &json!({"model_name": "stored", "litellm_params": stored}));
-    gateway.post("/model/new", &json!({"model_name": "by-name", "litellm_params": {"model": "openai/m", "litellm_credential_name": "kept"}}));
+    gateway
+        .post("/model/new", &json!({"model_name": "by-name", "litellm_params": {"model": "openai/m", "litellm_credential_name": "kept"}}));
     let brought = gateway.as_key(MASTER, "POST", "/api/v1/byok", &json!({"provider": "openai", "key": BROUGHT_KEY}));
     assert!(brought.status.is_success(), "{}", brought.text());
     let key = gateway.key(&json!({"key_alias": "seen", "max_budget": 0.000_001}));
@@ -238,15 +239,31 @@ fn secrets_are_in_no_answer_no_log_and_no_file() {
     let session = login.header("set-cookie").split([';', '=']).nth(1).expect("a cookie").to_owned();
     let callers = [&key, &spent, &rotated, &rotating, &deleted, &blocked, &session].map(|text| text.as_str());
     let told = [PASSWORD, WRONG_PASSWORD, PROMPT, QUERY_KEY, WRONG_KEY, GOOGLE_KEY, BASIC, TOKEN, CODE_VERIFIER];
-    let operators =
-        [PROVIDER_KEY, MASTER, AWS_SECRET, UPSTREAM_HEADER, STORED_KEY, CREDENTIAL, BROUGHT_KEY, PEPPER, SEAL, CLIENT_SECRET, REDIS_PASSWORD];
+    let operators = [
+        PROVIDER_KEY,
+        MASTER,
+        AWS_SECRET,
+        UPSTREAM_HEADER,
+        STORED_KEY,
+        CREDENTIAL,
+        BROUGHT_KEY,
+        PEPPER,
+        SEAL,
+        CLIENT_SECRET,
+        REDIS_PASSWORD,
+    ];
     let canaries: Vec<String> = callers.iter().chain(&told).chain(&operators).map(|text| (*text).to_owned()).collect();
     assert!(canaries.len() >= 20, "{}", canaries.len());
     let mut search = Search { canaries, leaks: Vec::new(), asked: 0 };
     search.every_route(&gateway, (&key, &spent, &session));
     search.every_status(&gateway, &key, &statuses);
     for credential in [&rotated, &rotating, &deleted, &blocked] {
-        for (path, model) in [("/v1/chat/completions", "stored"), ("/v1/messages", "by-name"), ("/v1/responses", "cloud"), ("/v1/chat/completions", "headed")] {
+        for (path, model) in [
+            ("/v1/chat/completions", "stored"),
+            ("/v1/messages", "by-name"),
+            ("/v1/responses", "cloud"),
+            ("/v1/chat/completions", "headed"),
+        ] {
             let body = json!({"model": model, "messages": [{"role": "user", "content": PROMPT}], "input": PROMPT, "max_tokens": 5});
             search.look(path, &gateway.as_key(credential, "POST", path, &body));
         }

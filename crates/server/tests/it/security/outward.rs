@@ -161,7 +161,8 @@ fn media_are_never_fetched_from_within() {
     };
     // One that takes only bytes, one that looks URLs up itself, one within the gateway.
     // What its provider answers in other forms is nonsense, which need not be asked for twice.
-    let models = model("bytes", "ollama_chat/llava", "") + &model("looks-up", "openai/m", "/good/v1") + "litellm_settings: {num_retries: 0}\n";
+    let models =
+        model("bytes", "ollama_chat/llava", "") + &model("looks-up", "openai/m", "/good/v1") + "litellm_settings: {num_retries: 0}\n";
     let gateway = Managed::with_models("", &models, &[]);
     let key = gateway.key(&json!({}));
     for (at, url) in canary.urls().iter().enumerate() {
@@ -174,9 +175,16 @@ fn media_are_never_fetched_from_within() {
                 gateway.as_key(&key, "POST", path, &json!({"model": model, "messages": [{"role": "user", "content": content}]}));
             }
         }
-        let source = json!([{"type": "image", "source": {"type": "url", "url": url}}, {"type": "document", "source": {"type": "url", "url": url}}]);
-        gateway.as_key(&key, "POST", "/v1/messages", &json!({"model": model, "max_tokens": 5, "messages": [{"role": "user", "content": source}]}));
-        let input = json!([{"role": "user", "content": [{"type": "input_image", "image_url": url}, {"type": "input_file", "file_url": url}]}]);
+        let source =
+            json!([{"type": "image", "source": {"type": "url", "url": url}}, {"type": "document", "source": {"type": "url", "url": url}}]);
+        gateway.as_key(
+            &key,
+            "POST",
+            "/v1/messages",
+            &json!({"model": model, "max_tokens": 5, "messages": [{"role": "user", "content": source}]}),
+        );
+        let input =
+            json!([{"role": "user", "content": [{"type": "input_image", "image_url": url}, {"type": "input_file", "file_url": url}]}]);
         gateway.as_key(&key, "POST", "/v1/responses", &json!({"model": model, "input": input}));
         let contents = json!([{"role": "user", "parts": [{"fileData": {"fileUri": url, "mimeType": "image/png"}}]}]);
         gateway.as_key(&key, "POST", &format!("/v1beta/models/{model}:generateContent"), &json!({"contents": contents}));

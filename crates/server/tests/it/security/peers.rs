@@ -34,7 +34,9 @@ fn every_failure_names_a_test_that_is_there() {
             }
         }
         for name in shown.split("figure").skip(1).flat_map(|rest| rest.trim_start_matches('s').split([',', ' ', '|', ';'])) {
-            let is_name = name.len() < 4 && name.starts_with(['a', 'c', 'd', 'l', 'm', 's', 'u', 'x']) && name.ends_with(|last: char| last.is_ascii_digit());
+            let is_name = name.len() < 4
+                && name.starts_with(['a', 'c', 'd', 'l', 'm', 's', 'u', 'x'])
+                && name.ends_with(|last: char| last.is_ascii_digit());
             if is_name {
                 let exists = figures.contains(&format!("async def {name}("));
                 found |= exists;

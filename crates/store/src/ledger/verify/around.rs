@@ -53,11 +53,11 @@ async fn limits(on: &mut Transaction<'_, Any>, leased: &[sqlx::any::AnyRow], rep
             "team" => (Level::Team, id),
             _ => (Level::User, id),
         };
-        let window = document["budget_duration"].as_str().and_then(Window::parse).unwrap_or(Window::Lifetime).name();
+        let window = document["budget_duration"].as_str().and_then(Window::parse).unwrap_or(Window::Lifetime);
         let account = account_of(&ScopeId::new(level, name.as_str()));
         for row in leased {
             let (held, span, spent, leased): (i64, String, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
-            if held == account && span == window && spent + leased > limit.0 {
+            if held == account && Window::read(&span).map(Window::plain) == Some(window) && spent + leased > limit.0 {
                 report.find("I3", format!("{kind} `{name}` has spent {spent} and leased {leased} of {}", limit.0));
             }
         }

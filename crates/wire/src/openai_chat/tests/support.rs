@@ -19,7 +19,7 @@ pub(crate) fn exchanges(wanted: impl Fn(&str) -> bool) -> Vec<Value> {
 
 /// The events of a stream, read in pieces of that size.
 pub(crate) fn events(reader: Box<dyn EventReader>, body: &[u8], piece: usize) -> Result<Vec<Event>, Fault> {
-    let mut relay = Relay::new(crate::framing::Framing::Sse, reader, Output::Verbatim { hide_usage: false, epilogue: b"" });
+    let mut relay = Relay::new(crate::framing::Framing::Sse, reader, Output::Verbatim { hide_usage: false, epilogue: b"", rename: None });
     let (mut seen, mut out) = (Vec::new(), Vec::new());
     let mut told = |event: &Event| seen.push(event.clone());
     for chunk in body.chunks(piece.max(1)) {
