@@ -155,7 +155,7 @@ def crash(_):
     tally = Tally()
     # Each with what a busy machine does within seconds; `make figures` has them at full scale.
     few = {"100": ["m5", "m8", "d4", "d5", "d3"], "3": ["x2"], "12": ["m13"], "6": ["d2"], "60": ["d1", "l3"], "300": ["m12", "c1", "c10"],
-           "500": ["c8"], "1": ["c14", "s2", "a11"]}
+           "500": ["c8", "u7", "u10", "u13"], "1": ["c14", "s2", "a11", "u12"]}
     figures = [["tests/crash/figures.py", *names, "--count", count, "--untimed"] for count, names in few.items()]
     for command in (["tests/crash/run.py", "--iterations", "5"], *figures):
         status, text = shown([sys.executable, *command], env=os.environ | {"SWITCHBOARD_BIN": str(gateway())})

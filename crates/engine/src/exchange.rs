@@ -1,8 +1,9 @@
 //! From a provider's reply to the client's answer, or to the failure it stands for.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::Dialect;
@@ -85,8 +86,7 @@ impl Exchange<'_> {
         let (glance, body) = match glance {
             Some(glance) => {
                 if glance.finish.reason == Reason::ToolCalls && meter.watches_tools() {
-                    let reading = outbound.read_reply(&self.memo, &body);
-                    reading.iter().flat_map(events_of).for_each(|event| meter.see_tools(&event));
+                    outbound.read_reply(&self.memo, &body).iter().for_each(|reading| see_tools(&mut meter, reading));
                 }
                 (glance, body)
             }
@@ -106,9 +106,7 @@ impl Exchange<'_> {
                     meter.blame(Failure::Empty);
                     headers.insert(EMPTY, HeaderValue::from_static("1"));
                 }
-                if meter.watches_tools() {
-                    events_of(&reading).iter().for_each(|event| meter.see_tools(event));
-                }
+                see_tools(&mut meter, &reading);
                 let told = reading.usage.clone();
                 if let Some(usage) = reading.usage.as_mut().filter(|_| openrouter::is_wanted(call)) {
                     openrouter::add_cost(usage, &meter.tariff(), reading.service_tier.as_deref());
@@ -117,10 +115,7 @@ impl Exchange<'_> {
                 (Glance { usage: told, finish: reading.finish, service_tier: reading.service_tier, model: None }, body)
             }
         };
-        let body = match self.shown_model().filter(|_| same) {
-            Some(name) => rename::whole(call.door.dialect, &body, name, glance.model),
-            None => body,
-        };
+        let body = if same { self.named(body, glance.model) } else { body };
         if let Some(usage) = glance.usage {
             meter.usage(usage);
         }
@@ -242,6 +237,14 @@ impl Exchange<'_> {
         (!own).then(|| self.model())
     }
 
+    /// An answer that passes as it came, with that name.
+    fn named(&self, body: Bytes, place: Option<Range<usize>>) -> Bytes {
+        match self.shown_model() {
+            Some(name) => rename::whole(self.dispatch.call.door.dialect, &body, name, place),
+            None => body,
+        }
+    }
+
     fn stamp(&self) -> Stamp {
         let model = self.model();
         stamp(self.dispatch.call, model, Some(self.target.provider_name.clone()))
@@ -264,6 +267,13 @@ pub(crate) fn stamp(call: &Call, model: &str, provider: Option<String>) -> Stamp
 
 /// Marks an answer without any content.
 const EMPTY: HeaderName = HeaderName::from_static("x-switchboard-empty");
+
+/// Looks at the tool calls of an answer that is known as a whole.
+fn see_tools(meter: &mut Meter, reply: &ChatReply) {
+    if meter.watches_tools() {
+        events_of(reply).iter().for_each(|event| meter.see_tools(event));
+    }
+}
 
 fn has_no_content(reply: &ChatReply) -> bool {
     // One that is still to be made in the background has none yet.

@@ -135,9 +135,7 @@ impl Gate {
         }
         let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
         let stopping = shutdown.clone();
-        let metrics = config.switchboard.metrics.enabled.then(|| Arc::new(Metrics::new(&config, recorder.clone())));
-        let recorder = metrics.clone().map_or(recorder, |metrics| metrics);
-        let alerts = Arc::new(Alerts::new(books.book.clone(), recorder));
+        let (metrics, alerts) = watching(&config, &books, recorder);
         let recorder: Arc<dyn Recorder> = alerts.clone();
         let app = Arc::new(App {
             gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(recorder), resilience::of(&config))
@@ -166,8 +164,8 @@ impl Gate {
         let router = Router::new(&config.general.root_path)?;
         let mut chores = chores(&app, &config, &transport)?;
         chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
-        let running = opened(&app, &config, transport, router)?;
         chores.extend(alerts::watch::start(app.clone(), own)?);
+        let running = opened(&app, &config, transport, router)?;
         chores.push(waiting::close(app.clone(), running.shutdown())?);
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());
@@ -271,6 +269,14 @@ impl Remains {
         }
         Ok(())
     }
+}
+
+/// What sees every record, in front of that recorder: what is counted, and what is told.
+fn watching(config: &Config, books: &Books, recorder: Arc<dyn Recorder>) -> (Option<Arc<Metrics>>, Arc<Alerts>) {
+    let metrics = config.switchboard.metrics.enabled.then(|| Arc::new(Metrics::new(config, recorder.clone())));
+    let recorder = metrics.clone().map_or(recorder, |metrics| metrics);
+    let alerts = Arc::new(Alerts::new(books.book.clone(), recorder));
+    (metrics, alerts)
 }
 
 /// Whether anything uses the built-in model: a gateway without any deployment does.

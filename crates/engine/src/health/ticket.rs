@@ -68,8 +68,9 @@ impl Ticket {
     pub fn unsent(mut self) {
         self.finished = true;
         let at = millis(self.began);
-        let mut state = self.health.changing(at);
-        let minute = state.minute.turn(at.max(millis(crate::clock::now())));
+        let now = at.max(millis(crate::clock::now()));
+        let mut state = self.health.changing(now);
+        let minute = state.minute.turn(now);
         // In the next minute, its request is no longer counted.
         if minute.number == at / 60_000 {
             minute.requests = minute.requests.saturating_sub(1);

@@ -195,7 +195,7 @@ impl Telling {
             Dialect::Anthropic => is_of_type(payload, &["message_stop"]).then(|| Told::Instead(with_field(payload, told))),
             Dialect::OpenAiResponses if is_of_type(payload, &["response.completed", "response.incomplete"]) => {
                 let frames = Frames::from(payload.to_vec());
-                let response = Outline::scan(&frames).ok()?.get("response")?.value.clone();
+                let response = Outline::scan(&frames).ok()?.get("response")?.value;
                 let inner = with_field(&payload[response.start..response.end], told);
                 Some(Told::Instead([&payload[..response.start], &inner, &payload[response.end..]].concat().into()))
             }

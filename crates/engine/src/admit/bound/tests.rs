@@ -28,8 +28,6 @@ fn m10_what_is_held_is_no_less_than_what_it_costs() {
             told: None,
             assumed: None,
             pieces: Vec::new(),
-            told: None,
-            assumed: None,
         };
         let held = bound.need(Some(&card.prices)).money;
         if held.0 < nano.parse().expect("an amount") {
