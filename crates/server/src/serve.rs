@@ -74,6 +74,11 @@ pub enum StartError {
     Transport(#[from] BadTransport),
 }
 
+/// One thing in two hands.
+fn twice<T: Clone>(one: T) -> (T, T) {
+    (one.clone(), one)
+}
+
 /// What came of a new configuration.
 #[derive(Debug)]
 pub struct Applied {
@@ -133,8 +138,7 @@ impl Gate {
         if let Some(store) = &foundation.store {
             store.listen(live.ear());
         }
-        let shutdown: Arc<OnceLock<Shutdown>> = Arc::default();
-        let stopping = shutdown.clone();
+        let (shutdown, stopping) = twice(Arc::<OnceLock<Shutdown>>::default());
         let (metrics, alerts) = watching(&config, &books, recorder);
         let recorder: Arc<dyn Recorder> = alerts.clone();
         let app = Arc::new(App {
