@@ -13,10 +13,13 @@ use crate::managed::Managed;
 
 const SECRET: &str = "a-webhook-secret-of-tests";
 
+/// Headers and body.
+type Letter = (Vec<String>, String);
+
 /// A sink that keeps what it is told, headers and body, and fails as often as it is told to.
 struct Sink {
     address: SocketAddr,
-    told: Arc<Mutex<Vec<(Vec<String>, String)>>>,
+    told: Arc<Mutex<Vec<Letter>>>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -39,7 +42,7 @@ impl Sink {
     }
 
     /// What was told, once that many have come.
-    fn told(&self, count: usize) -> Vec<(Vec<String>, String)> {
+    fn told(&self, count: usize) -> Vec<Letter> {
         let began = Instant::now();
         while self.told.lock().expect("lock").len() < count {
             assert!(began.elapsed() < Duration::from_secs(60), "told so far: {:?}", self.told.lock().expect("lock"));
@@ -57,7 +60,7 @@ impl Drop for Sink {
     }
 }
 
-fn read(stream: &TcpStream, fails: bool) -> Option<(Vec<String>, String)> {
+fn read(stream: &TcpStream, fails: bool) -> Option<Letter> {
     let mut reader = BufReader::new(stream);
     let (mut headers, mut length) = (Vec::new(), 0);
     loop {

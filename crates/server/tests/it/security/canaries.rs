@@ -194,12 +194,11 @@ impl Search {
     }
 }
 
-#[test]
-fn secrets_are_in_no_answer_no_log_and_no_file() {
-    let log = logged();
-    let upstream = echo();
-    let statuses = [400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529];
-    let models: Vec<String> = statuses
+const STATUSES: [u16; 15] = [400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529];
+
+/// A gateway with a secret of every kind that an operator has.
+fn entrusted(upstream: &str) -> Managed {
+    let models: Vec<String> = STATUSES
         .iter()
         .map(|status| format!("  - {{model_name: e{status}, litellm_params: {{model: openai/m, api_base: {upstream}/{status}/v1, api_key: {PROVIDER_KEY}}}}}\n"))
         .collect();
@@ -228,6 +227,13 @@ fn secrets_are_in_no_answer_no_log_and_no_file() {
         .post("/model/new", &json!({"model_name": "by-name", "litellm_params": {"model": "openai/m", "litellm_credential_name": "kept"}}));
     let brought = gateway.as_key(MASTER, "POST", "/api/v1/byok", &json!({"provider": "openai", "key": BROUGHT_KEY}));
     assert!(brought.status.is_success(), "{}", brought.text());
+    gateway
+}
+
+#[test]
+fn secrets_are_in_no_answer_no_log_and_no_file() {
+    let log = logged();
+    let gateway = entrusted(&echo());
     let key = gateway.key(&json!({"key_alias": "seen", "max_budget": 0.000_001}));
     let (rotated, deleted, blocked) = (gateway.key(&json!({})), gateway.key(&json!({})), gateway.key(&json!({})));
     let rotating = gateway.post("/key/regenerate", &json!({"key": rotated}))["key"].as_str().expect("a key").to_owned();
@@ -256,7 +262,7 @@ fn secrets_are_in_no_answer_no_log_and_no_file() {
     assert!(canaries.len() >= 20, "{}", canaries.len());
     let mut search = Search { canaries, leaks: Vec::new(), asked: 0 };
     search.every_route(&gateway, (&key, &spent, &session));
-    search.every_status(&gateway, &key, &statuses);
+    search.every_status(&gateway, &key, &STATUSES);
     for credential in [&rotated, &rotating, &deleted, &blocked] {
         for (path, model) in [
             ("/v1/chat/completions", "stored"),
