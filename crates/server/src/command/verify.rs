@@ -33,7 +33,7 @@ pub(super) struct Verify {
     #[arg(long, value_name = "URL")]
     gateway: Option<String>,
     /// The administrator's key of that gateway
-    #[arg(long, value_name = "KEY", env = "SWITCHBOARD_MASTER_KEY", hide_env_values = true, requires = "gateway")]
+    #[arg(long, value_name = "KEY", env = "SWITCHBOARD_MASTER_KEY", hide_env_values = true)]
     key: Option<String>,
     /// Whose books are compared, as the ledger names the provider
     #[arg(long, requires = "books")]

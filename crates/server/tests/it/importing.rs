@@ -157,7 +157,7 @@ fn keys_people_models_and_spend_are_taken_over() {
         let mut verify = Command::new(env!("CARGO_BIN_EXE_switchboard"));
         verify.arg("verify").env_clear().envs(gateway.environment()).env("HOME", gateway.place());
         let verified = verify.output().expect("it runs");
-        assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+        assert!(verified.status.success(), "{verified:?}");
         assert_eq!(gateway.as_key(MASTER, "GET", "/key/info?key=sk-session-12345678", &Value::Null).status, 404);
     });
 }
