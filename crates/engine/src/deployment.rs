@@ -250,11 +250,6 @@ impl Deployment {
         }
     }
 
-    /// Whether that is what the provider itself calls the model, be it with the provider's name before it.
-    pub fn is_called(&self, asked: &str) -> bool {
-        asked.strip_suffix(&*self.spec.model).is_some_and(|before| before.is_empty() || before.ends_with('/'))
-    }
-
     /// Takes over what is known of its health, and shares with others what they have in common.
     pub fn join(&mut self, registry: &Registry) {
         let secrets = self.secrets();

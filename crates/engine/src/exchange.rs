@@ -231,11 +231,10 @@ impl Exchange<'_> {
         if self.dispatch.other_model { &self.target.spec.group } else { &self.dispatch.call.model }
     }
 
-    /// The same for an answer that passes as it came; `None`: the provider's name for it stays, being OpenRouter's own, or since it
-    /// was asked for by that provider's name.
+    /// The same for an answer that passes as it came; `None`: the provider's name for it stays.
     fn shown_model(&self) -> Option<&str> {
         let own = self.dispatch.call.door.flavor == Flavor::OpenRouter && self.target.gateway;
-        Some(self.model()).filter(|asked| !own && !self.target.is_called(asked))
+        (self.dispatch.settings.asked_names && !own).then(|| self.model())
     }
 
     /// An answer that passes as it came, with that name.

@@ -29,6 +29,8 @@ pub struct Settings {
     pub media: Option<Media>,
     /// Whether a text that breaks off is continued by another deployment.
     pub continue_streams: bool,
+    /// Whether answers that pass as they came name the model as it was asked for, not as the provider does.
+    pub asked_names: bool,
     /// How long a stream may only show that it is still open; `None`: five minutes.
     pub silence: Option<Duration>,
     /// How calls wait where there is no capacity.

@@ -57,7 +57,7 @@ async fn same(step: &Step<'_>, reach: &Reach, meter: &mut Meter) -> Result<Produ
     };
     let body = wanted.and_then(|wanted| Shape::OpenAi.reencode(&body, wanted)).map_or(body, Bytes::from);
     let asked = if step.dispatch.other_model { &step.target.spec.group } else { &step.call.model };
-    let body = if step.target.is_called(asked) { body } else { rename::whole(Dialect::OpenAiChat, &body, asked, None) };
+    let body = if step.dispatch.settings.asked_names { rename::whole(Dialect::OpenAiChat, &body, asked, None) } else { body };
     Ok(Product::Whole(control::backward(&headers), body))
 }
 

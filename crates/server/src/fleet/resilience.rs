@@ -30,6 +30,7 @@ pub fn of(config: &Config) -> Settings {
         early_headers_after: own.early_headers_after,
         media: media(config),
         continue_streams: own.continue_streams,
+        asked_names: own.asked_names,
         silence: own.stream_silence_timeout,
         queue: config.switchboard.queue.with(router),
         service: service::Settings {

@@ -1,8 +1,10 @@
 //! When all goes well: every client with every provider, and what is kept of it.
 
 use switchboard_engine::admit::NanoUsd;
+use switchboard_engine::attempt::Settings;
 use switchboard_engine::deployment::Spec;
 use switchboard_engine::meter::Outcome;
+use switchboard_engine::route::Names;
 use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
 
@@ -25,7 +27,7 @@ async fn every_client_gets_whole_answers_of_every_provider() {
         assert_eq!(told.status, 200, "{client} of {provider}: {told:?}");
         assert_eq!(text_of(client, &told.json()), "Hello there");
         if client == provider {
-            assert_eq!(told.body, asked_for(whole(provider)), "the same dialect passes as it came, but for the name");
+            assert_eq!(told.body, whole(provider), "the same dialect passes as it came");
         }
         let (head, body) = upstream.requests().remove(0);
         assert!(head.to_ascii_lowercase().contains(&format!("authorization: bearer {KEY}")), "{head}");
@@ -49,13 +51,28 @@ async fn every_client_gets_streams_of_every_provider() {
         assert_eq!(text_of_stream(client, &told.body), "Hello there", "{client} of {provider}");
         told.says(&[clean_end(client)]);
         if client == provider && provider != Dialect::OpenAiChat {
-            assert_eq!(told.body, asked_for(&streamed(provider)), "the same dialect passes as it came, but for the name");
+            assert_eq!(told.body, streamed(provider), "the same dialect passes as it came");
         }
         let record = rig.record();
         assert_eq!((record.outcome, record.status, record.attempts), (Outcome::Complete, 200, 1), "{client} of {provider}");
         let usage = record.usage.unwrap();
         assert_eq!((usage.input, usage.output), (Some(11), Some(7)), "{client} of {provider}");
         assert!(record.first_content.is_some());
+    }
+}
+
+#[tokio::test]
+async fn the_model_is_named_as_it_was_asked_for_where_that_is_wanted() {
+    let settings = || Settings { asked_names: true, ..Settings::default() };
+    for dialect in ALL {
+        let upstream = Scripted::start(vec![json("200 OK", whole(dialect)), stream(&streamed(dialect))]).await;
+        let rig = Rig::trying(vec![spec(dialect, &upstream)], Names::default(), settings());
+        assert_eq!(rig.ask(&ask(dialect, false)).await.body, asked_for(whole(dialect)), "{dialect}");
+        let told = rig.ask(&ask(dialect, true)).await;
+        if dialect != Dialect::OpenAiChat {
+            assert_eq!(told.body, asked_for(&streamed(dialect)), "{dialect}");
+        }
+        assert!(!told.body.contains("\"model\":\"gpt-4o-mini\""), "{dialect}: {told:?}");
     }
 }
 

@@ -9,13 +9,13 @@ use super::{Rig, call};
 
 #[tokio::test]
 async fn the_same_form_passes_and_vectors_come_as_asked() {
-    let reply = br#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1.0,-2.5]}],"model":"public","usage":{"prompt_tokens":2,"total_tokens":2}}"#;
+    let reply = br#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1.0,-2.5]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":2,"total_tokens":2}}"#;
     let rig = Rig::new("openai", "text-embedding-3-small", |_, _| {
         (200, "application/json", br#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[1.0,-2.5]}],"model":"text-embedding-3-small","usage":{"prompt_tokens":2,"total_tokens":2}}"#.to_vec())
     })
     .await;
     let got = rig.ask(Operation::Embeddings, &json!({"model": "public", "input": [1, 2], "new": {"a": 1}, "fallbacks": []})).await.unwrap();
-    assert_eq!(got.body, reply[..], "untouched but for the name where nothing was asked");
+    assert_eq!(got.body, reply[..], "untouched where nothing was asked");
     assert_eq!(rig.sent(), [("/embeddings".to_owned(), json!({"model": "text-embedding-3-small", "input": [1, 2], "new": {"a": 1}}))]);
     let record = rig.record();
     assert_eq!((record.outcome, record.usage.and_then(|usage| usage.input)), (Outcome::Complete, Some(2)));

@@ -108,6 +108,11 @@ pub(super) const KEYS: &[Key] = &[
         Flag,
         "Let another deployment continue a plain text that breaks off. A request's header `x-switchboard-continue` says otherwise.",
     ),
+    honoured(
+        "answer_with_asked_model",
+        Flag,
+        "Name the model in answers as it was asked for, also where they would pass byte for byte with the provider's name for it.",
+    ),
     honoured("stream_silence_timeout_ms", Integer, "For a stream to send nothing but keep-alives; 300000 unless said."),
     honoured(
         "coalesce_requests",

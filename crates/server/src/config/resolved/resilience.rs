@@ -84,6 +84,8 @@ pub struct Recovery {
     pub early_headers_after: Option<Duration>,
     /// Whether a text that breaks off is continued by another deployment.
     pub continue_streams: bool,
+    /// Whether answers that pass as they came name the model as it was asked for.
+    pub asked_names: bool,
     /// How long a stream may only show that it is still open. `None`: as long as the engine's own bound.
     pub stream_silence_timeout: Option<Duration>,
     /// Whether identical requests of one key that are under way share one request to the provider.
@@ -118,6 +120,7 @@ impl Recovery {
             stream_silence_timeout: fields.milliseconds("stream_silence_timeout_ms").filter(|longest| !longest.is_zero()),
             early_headers_after: fields.milliseconds("early_headers_after_ms").filter(|after| !after.is_zero()),
             continue_streams: fields.flag("continue_streams").unwrap_or(false),
+            asked_names: fields.flag("answer_with_asked_model").unwrap_or(false),
             coalesce_requests: fields.flag("coalesce_requests").unwrap_or(false),
             idempotency_ttl: fields.milliseconds("idempotency_ttl_ms").unwrap_or(Duration::from_secs(600)),
             idempotency_max_bytes: fields.integer("idempotency_max_bytes").unwrap_or(64 << 20),
