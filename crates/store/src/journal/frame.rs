@@ -254,15 +254,23 @@ pub(crate) fn first(bytes: &[u8]) -> Option<(Option<Entry>, usize)> {
     (crc32fast::hash(body) == sum).then(|| (entry(body), HEAD + length))
 }
 
-/// What a record says; none for a kind that only a newer gateway knows.
+/// What a record says; none, and that is told, for one that another version of the gateway wrote and this one cannot read.
 fn entry(body: &[u8]) -> Option<Entry> {
     let (kind, said) = body.split_first()?;
     if *kind == LOG {
         return Some(Entry::Log(said.into()));
     }
+    let entry = of_kind(*kind, said);
+    if entry.is_none() {
+        tracing::error!(kind = %char::from(*kind), "a record of the journal cannot be read; let the version that wrote it carry it over");
+    }
+    entry
+}
+
+fn of_kind(kind: u8, said: &[u8]) -> Option<Entry> {
     let (id, said) = said.split_at_checked(16)?;
     let attempt = AttemptId(u128::from_be_bytes(id.try_into().ok()?));
-    match *kind {
+    match kind {
         INTENT => Some(Entry::Intent(attempt, Box::new(postcard::from_bytes(said).ok()?))),
         CHECKPOINT => Some(Entry::Checkpoint(attempt, postcard::from_bytes(said).ok()?)),
         SETTLED => Some(Entry::Settled(attempt, postcard::from_bytes(said).ok()?)),

@@ -267,7 +267,8 @@ async fn relog(on: &mut Transaction<'_, Any>, postings: &[&Posting]) -> Result<(
     for posting in postings.iter().filter(|posting| posting.kind != SETTLE && !posting.call.is_empty()) {
         let row = sqlx::query(RELOG).bind(posting.call.as_str()).bind(posting.amount).fetch_optional(&mut **on).await?;
         if let Some(row) = row {
-            let tags: Vec<String> = serde_json::from_str(row.try_get(10)?).unwrap_or_default();
+            let unread = |source| StoreError::Unreadable { what: "a line of the request log", source: Box::new(source) };
+            let tags: Vec<String> = serde_json::from_str(row.try_get(10)?).map_err(unread)?;
             corrected.push((row, tags, posting.amount));
         }
     }
