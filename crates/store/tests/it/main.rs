@@ -7,6 +7,7 @@ mod backup;
 mod experiments;
 mod leases;
 mod ledger;
+mod limits;
 mod money;
 mod objects;
 mod opening;
