@@ -29,6 +29,12 @@ class Tally:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
 
 
+# A line by which a part tells of something that failed.
+FAILURE = re.compile(r"test .* FAILED$|FAILED |ERROR |error(\[E\d+\])?: |not ok |\s*WRONG: ")
+# What the parts told of their failures, for the end.
+failures = []
+
+
 def shown(command, **more):
     """Runs a command, shows what it says as it says it, and returns its status and text."""
     print(f"$ {' '.join(map(str, command))}", flush=True)
@@ -37,6 +43,7 @@ def shown(command, **more):
     try:
         for line in process.stdout:
             said.append(line)
+            failures.extend([line.strip()] if FAILURE.match(line) else [])
             print(line, end="", flush=True)
     except BaseException:
         process.terminate()
@@ -157,7 +164,7 @@ def crash(_):
     few = {"100": ["m5", "m8", "d4", "d5", "d3"], "3": ["x2"], "12": ["m13"], "6": ["d2"], "60": ["d1", "l3"], "300": ["m12", "c1", "c10"],
            "500": ["c8", "u7", "u10", "u13"], "1": ["c14", "s2", "a11", "u12"]}
     figures = [["tests/crash/figures.py", *names, "--count", count, "--untimed"] for count, names in few.items()]
-    for command in (["tests/crash/run.py", "--iterations", "5"], *figures):
+    for command in (["tests/crash/run.py", "--iterations", "5", "--untimed"], *figures):
         status, text = shown([sys.executable, *command], env=os.environ | {"SWITCHBOARD_BIN": str(gateway())})
         found = re.search(r"(\d+) passed, (\d+) failed", text)
         tally += Tally(int(found.group(1)), int(found.group(2))) if found else one(status or 1)

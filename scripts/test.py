@@ -19,6 +19,8 @@ import services
 import suites
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+# Of what failed, so many lines are told again at the end, and so much of each.
+SHOWN, WIDE = 10, 160
 
 
 def main():
@@ -43,6 +45,8 @@ def main():
     for name, tally in tallies.items():
         print(f"{name:8} {tally}")
     total = sum(tallies.values(), suites.Tally())
+    for line in suites.failures[:SHOWN]:
+        print(f"  {line[:WIDE]}")
     print(f"{time.monotonic() - began:.0f} s")
     print(total)
     return 1 if total.failed else 0

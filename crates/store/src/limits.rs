@@ -1,8 +1,9 @@
 //! Limits that several gateways share, kept in Redis.
 //!
 //! A gateway draws slices of a window by a script that Redis runs as one step, with Redis' own clock. A slice is what is needed and a
-//! part of what is left, so that slices shrink towards the limit; what of a slice lies idle goes back within seconds. Of requests at
-//! one time each gateway has its places under its own name, and they end with it.
+//! part of what is left, so that slices shrink towards the limit; of wishes that come together only the first is given more than
+//! it needs, and near the limit none, since another gateway may be refused what lies idle here. What does lie idle goes back within
+//! seconds. Of requests at one time each gateway has its places under its own name, and they end with it.
 //!
 //! All that is asked goes through one task with one connection. Whoever asks waits for [`PATIENCE`] at most. After a failure nobody
 //! asks any more until the task has found Redis again, so that a frozen Redis costs the requests under way a few milliseconds, and
@@ -32,6 +33,8 @@ const LIFE: Duration = Duration::from_secs(5);
 const WAITING: usize = 4096;
 /// A slice is this part of what is left, divided by the gateways there are.
 const SLICE: u64 = 4;
+/// A slice is worth drawing where it holds so many calls; where less is left, or half of a limit is used, calls draw what they need.
+const SMALLEST: u64 = 16;
 /// What to do without Redis, in the order of their numbers.
 const ALL: [Without; 3] = [Without::Share, Without::Closed, Without::Open];
 /// Scripts count in floats; these are exact up to here.
@@ -40,11 +43,11 @@ const EXACT: u64 = 1 << 52;
 const DRAW: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local me, slices, lasts = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local me, slices, lasts, smallest = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local whole = function(number) return string.format('%.0f', number) end
-local out = {}
+local out, sliced = {}, {}
 for i, key in ipairs(KEYS) do
-  local at = 1 + i * 3
+  local at = 2 + i * 3
   local within, limit, least = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local opened, taken, mine, left = 1, 0, 0, 0
   if within > 0 then
@@ -64,7 +67,11 @@ for i, key in ipairs(KEYS) do
   end
   local grant = 0
   if limit < 0 then grant = least
-  elseif least <= limit - taken then grant = least + math.floor((limit - taken - least) / slices) end
+  elseif least <= limit - taken then
+    local rest, near = limit - taken - least, math.min(limit / 2, slices * smallest * least)
+    grant = least
+    if rest > near and not sliced[key] then grant, sliced[key] = least + math.floor(rest / slices), true end
+  end
   if grant > 0 then
     taken = taken + grant
     if within > 0 then
@@ -259,7 +266,7 @@ impl RedisLimits {
 
     async fn take(&self, on: &mut MultiplexedConnection, draws: &[Draw]) -> Result<Vec<Drawn>, RedisError> {
         let mut script = self.draw.prepare_invoke();
-        script.arg(&self.name).arg(self.gateways.load(Ordering::Relaxed) * SLICE).arg(micros(PLACES_LAST));
+        script.arg(&self.name).arg(self.gateways.load(Ordering::Relaxed) * SLICE).arg(micros(PLACES_LAST)).arg(SMALLEST);
         for draw in draws {
             let limit = draw.limit.map_or(-1, |limit| limit.min(EXACT).cast_signed());
             script.key(self.key(&draw.pool)).arg(draw.pool.within).arg(limit).arg(draw.least.min(EXACT));
