@@ -5,9 +5,9 @@
 //! it needs, and near the limit none, since another gateway may be refused what lies idle here. What does lie idle goes back within
 //! seconds. Of requests at one time each gateway has its places under its own name, and they end with it.
 //!
-//! All that is asked goes through one task with one connection. Whoever asks waits for [`PATIENCE`] at most. After a failure nobody
-//! asks any more until the task has found Redis again, so that a frozen Redis costs the requests under way a few milliseconds, and
-//! the others nothing.
+//! All that is asked goes through one task with one connection, which waits for an answer for [`PATIENCE`]. When none comes, all who
+//! wait are told at once, and nobody asks any more until the task has found Redis again, so that a frozen Redis costs the requests
+//! under way a few milliseconds, and the others nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,6 +29,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 const PACE: Duration = Duration::from_secs(1);
 /// How long it is there without a word.
 const LIFE: Duration = Duration::from_secs(5);
+/// The longest a call waits for its turn with a Redis that answers.
+const TURN: Duration = Duration::from_millis(500);
+/// How often an answer that is late is looked for once more.
+const LOOKS: usize = 4;
 /// What may wait to be asked.
 const WAITING: usize = 4096;
 /// A slice is this part of what is left, divided by the gateways there are.
@@ -207,8 +211,7 @@ impl RedisLimits {
             // What was used alone is counted before anybody draws again.
             let debts = book.debts();
             if !debts.is_empty() {
-                let drawn = self.take(&mut connection, &debts).await?;
-                debts.iter().zip(&drawn).for_each(|(draw, drawn)| book.receive(draw, drawn));
+                self.take(&mut connection, &debts, book).await?;
             }
             Ok::<_, RedisError>(connection)
         };
@@ -224,22 +227,28 @@ impl RedisLimits {
         let mut pace = tokio::time::interval(PACE);
         loop {
             let done = tokio::select! {
-                _ = pace.tick() => tokio::time::timeout(PATIENCE, self.tend(&mut connection, book)).await,
+                _ = pace.tick() => answered(self.tend(&mut connection, book)).await,
                 job = waiting.recv() => match job {
-                    Some(job) => tokio::time::timeout(PATIENCE, self.run(&mut connection, job, waiting)).await,
+                    Some(job) => answered(self.run(&mut connection, job, waiting, book)).await,
                     None => return "nobody asks any more".to_owned(),
                 },
             };
             match done {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return error.to_string(),
-                Err(_) => return "no answer in time".to_owned(),
+                Some(Ok(())) => {}
+                Some(Err(error)) => return error.to_string(),
+                None => return "no answer in time".to_owned(),
             }
         }
     }
 
     /// Does that job, and what has come in the meantime, in one step each.
-    async fn run(&self, on: &mut MultiplexedConnection, first: Job, waiting: &mut mpsc::Receiver<Job>) -> Result<(), RedisError> {
+    async fn run(
+        &self,
+        on: &mut MultiplexedConnection,
+        first: Job,
+        waiting: &mut mpsc::Receiver<Job>,
+        book: &Book,
+    ) -> Result<(), RedisError> {
         let (mut draws, mut answers, mut surplus) = (Vec::new(), Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(job) = next {
@@ -256,15 +265,16 @@ impl RedisLimits {
         if draws.is_empty() {
             return Ok(());
         }
-        let mut drawn = self.take(on, &draws).await?.into_iter();
+        let mut drawn = self.take(on, &draws, book).await?.into_iter();
         for (count, answer) in answers {
-            // Whoever asked may be gone; what was drawn for it goes back when it has lain idle.
+            // Whoever asked may be gone; what was drawn for it is there for others, or goes back when it has lain idle.
             let _ = answer.send(drawn.by_ref().take(count).collect());
         }
         Ok(())
     }
 
-    async fn take(&self, on: &mut MultiplexedConnection, draws: &[Draw]) -> Result<Vec<Drawn>, RedisError> {
+    /// Draws, and puts what is granted into the book.
+    async fn take(&self, on: &mut MultiplexedConnection, draws: &[Draw], book: &Book) -> Result<Vec<Drawn>, RedisError> {
         let mut script = self.draw.prepare_invoke();
         script.arg(&self.name).arg(self.gateways.load(Ordering::Relaxed) * SLICE).arg(micros(PLACES_LAST)).arg(SMALLEST);
         for draw in draws {
@@ -272,7 +282,9 @@ impl RedisLimits {
             script.key(self.key(&draw.pool)).arg(draw.pool.within).arg(limit).arg(draw.least.min(EXACT));
         }
         let drawn: Vec<(u64, u64, i64, i64)> = script.invoke_async(on).await?;
-        Ok(drawn.into_iter().map(|(granted, taken, window, left)| Drawn { granted, taken, window, left }).collect())
+        let drawn: Vec<Drawn> = drawn.into_iter().map(|(granted, taken, window, left)| Drawn { granted, taken, window, left }).collect();
+        draws.iter().zip(&drawn).for_each(|(draw, drawn)| book.receive(draw, drawn));
+        Ok(drawn)
     }
 
     async fn give(&self, on: &mut MultiplexedConnection, surplus: &[Surplus]) -> Result<(), RedisError> {
@@ -343,7 +355,7 @@ impl Shares for RedisLimits {
             if !self.is_up.load(Ordering::Acquire) || self.jobs.try_send(Job::Draw(draws, answer)).is_err() {
                 return Err(Outage);
             }
-            match tokio::time::timeout(PATIENCE, answered).await {
+            match tokio::time::timeout(TURN, answered).await {
                 Ok(Ok(drawn)) if drawn.len() == count => Ok(drawn),
                 _ => Err(Outage),
             }
@@ -354,6 +366,22 @@ impl Shares for RedisLimits {
         // What cannot be given back ends with its window, or with this gateway's places.
         let _ = self.jobs.try_send(Job::Back(surplus));
     }
+}
+
+/// What Redis answers within [`PATIENCE`]. Where it was this process that had no time, the answer is there and is only not read yet.
+async fn answered<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::pin!(work);
+    if let Ok(done) = tokio::time::timeout(PATIENCE, &mut work).await {
+        return Some(done);
+    }
+    for _ in 0..LOOKS {
+        tokio::select! {
+            biased;
+            done = &mut work => return Some(done),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    None
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -130,15 +130,7 @@ impl Hold {
     /// Draws slices of limits that gateways share. What is drawn stays here, for this call or others.
     async fn draw(&self, draws: Vec<Draw>) -> Result<(), Outage> {
         let Some(shares) = &self.shares else { return Err(Outage) };
-        let drawn = shares.draw(draws.clone()).await?;
-        let now = self.book.now();
-        for (draw, drawn) in draws.iter().zip(&drawn) {
-            match self.engaged.iter().find(|engaged| engaged.scope.id == draw.pool.scope) {
-                Some(engaged) => engaged.scope.state().receive(&draw.pool, drawn, now),
-                None => self.book.receive(draw, drawn),
-            }
-        }
-        Ok(())
+        shares.draw(draws).await.map(drop)
     }
 
     /// Asks the authority for more.

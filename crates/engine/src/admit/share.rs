@@ -103,7 +103,8 @@ pub trait Shares: Send + Sync {
     /// How the gateways stand. Must not block.
     fn company(&self) -> Company;
 
-    /// Draws slices, one answer for each wish. Soon, or not at all.
+    /// Draws slices, one answer for each wish. Soon, or not at all. What was granted is in the book before anybody is answered, in the
+    /// order in which it was granted: who is told that nothing is left must find what others drew here before.
     fn draw(&self, draws: Vec<Draw>) -> Later<'_, Result<Vec<Drawn>, Outage>>;
 
     /// Takes back what is not needed. Must not block.

@@ -20,6 +20,7 @@ struct Common {
 /// One gateway's way there.
 struct Member {
     common: Arc<Common>,
+    book: Arc<Book>,
     rank: usize,
     gateways: usize,
     without: Without,
@@ -76,8 +77,12 @@ impl Shares for Member {
 
     fn draw(&self, draws: Vec<Draw>) -> Later<'_, Result<Vec<Drawn>, Outage>> {
         Box::pin(async move {
-            let up = self.common.is_up.load(Ordering::Relaxed);
-            if up { Ok(draws.iter().map(|draw| self.common.draw(self.rank, self.gateways, draw)).collect()) } else { Err(Outage) }
+            if !self.common.is_up.load(Ordering::Relaxed) {
+                return Err(Outage);
+            }
+            let drawn: Vec<Drawn> = draws.iter().map(|draw| self.common.draw(self.rank, self.gateways, draw)).collect();
+            draws.iter().zip(&drawn).for_each(|(draw, drawn)| self.book.receive(draw, drawn));
+            Ok(drawn)
         })
     }
 
@@ -98,8 +103,9 @@ impl Fleet {
         let is_up = AtomicBool::new(true);
         let common = Arc::new(Common { clock: clock.clone(), windows: Mutex::default(), places: Mutex::default(), is_up });
         let member = |rank| {
-            let shares = Arc::new(Member { common: common.clone(), rank, gateways, without });
-            let admission = Admission::new(usize::MAX).with_book(Arc::new(Book::new(clock.clone()))).with_shares(shares);
+            let book = Arc::new(Book::new(clock.clone()));
+            let shares = Arc::new(Member { common: common.clone(), book: book.clone(), rank, gateways, without });
+            let admission = Admission::new(usize::MAX).with_book(book).with_shares(shares);
             let principal = key(&admission, Terms { limits: limits.to_vec(), ..Terms::default() });
             (admission, principal)
         };
