@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
+use switchboard_wire::complete;
 use switchboard_wire::event::{Event, EventReader};
 use switchboard_wire::framing::Framing;
 use switchboard_wire::problem::Fault;
@@ -19,12 +20,12 @@ use tokio::time::{Instant, Sleep};
 
 pub use copied::{Copied, Then};
 
-use crate::call::Door;
+use crate::call::{Call, Door};
 use crate::error::Error;
 use crate::experiment::shadow::Tap;
 use crate::judge::{is_empty, reported};
 use crate::meter::Meter;
-use crate::openrouter::{Account, Telling};
+use crate::openrouter::{self, Account, Telling};
 use crate::route::Target;
 use crate::upstream::UpstreamBody;
 
@@ -86,13 +87,26 @@ impl std::fmt::Debug for dyn Source {
 }
 
 impl Answer {
-    /// The same, telling how it came about.
+    /// The same as OpenRouter's clients know it: with what its specification requires, and telling how it came about.
     #[must_use]
-    pub(crate) fn with_account(mut self, account: Account, streamed: bool) -> Self {
+    pub(crate) fn for_openrouter(mut self, account: Option<Account>, call: &Call) -> Self {
+        if !openrouter::is_specified(call) {
+            return self;
+        }
+        let dialect = call.door.dialect;
         match &mut self.body {
-            AnswerBody::Whole(Some(body)) if streamed => *body = Telling::new(account).whole(body),
-            AnswerBody::Whole(Some(body)) => *body = account.tell(body),
-            AnswerBody::Stream(stream) => stream.telling = Some(Box::new(Telling::new(account))),
+            AnswerBody::Whole(Some(body)) if call.stream => {
+                if let Some(telling) = Telling::new(account, dialect) {
+                    *body = telling.whole(body);
+                }
+            }
+            AnswerBody::Whole(Some(body)) => {
+                *body = complete::whole(dialect, body);
+                if let Some(account) = account {
+                    *body = account.tell(body);
+                }
+            }
+            AnswerBody::Stream(stream) => stream.telling = Telling::new(account, dialect).map(Box::new),
             AnswerBody::Whole(None) | AnswerBody::Made(_) => {}
         }
         self
@@ -272,8 +286,8 @@ impl StreamBody {
 
     /// That target is giving the rest.
     pub(crate) fn goes_on(&mut self, target: &Target) {
-        if let Some(telling) = &mut self.telling {
-            telling.account.goes_on(&target.deployment, target.own.is_some());
+        if let Some(account) = self.telling.as_mut().and_then(|telling| telling.account.as_mut()) {
+            account.goes_on(&target.deployment, target.own.is_some());
         }
     }
 

@@ -15,6 +15,7 @@ pub mod assemble;
 pub mod bedrock;
 pub mod chat;
 pub mod cohere;
+pub mod complete;
 pub mod control;
 pub mod count;
 pub mod dialect;

@@ -115,7 +115,7 @@ impl<'a> Attempts<'a> {
         let mut journey = Journey::new(self, plan);
         let made = match &self.asked.mock {
             None => self.group(plan, &mut journey, meter).await,
-            Some(mock) => Box::pin(mock::make(self, mock, &mut journey, meter)).await,
+            Some(mock) => Box::pin(mock::make(self, mock, &mut journey, meter)).await.map(|answer| answer.for_openrouter(None, self.call)),
         };
         let meter = match made {
             Ok(answer) => return Ok(answer),
@@ -208,10 +208,8 @@ impl<'a> Attempts<'a> {
             match made {
                 Ok((found, (mut answer, whole))) => {
                     let target = found.beyond.as_deref().unwrap_or(&plan.targets[found.at]);
-                    if let Some(mut account) = account {
-                        account.answered(plan, target);
-                        answer = answer.with_account(account, self.call.stream);
-                    }
+                    let account = account.map(|account| account.answered(plan, target));
+                    answer = answer.for_openrouter(account, self.call);
                     for (name, value) in rates {
                         answer.headers.insert(name, value);
                     }

@@ -13,8 +13,18 @@ struct Labelled {
     tier: Tier,
     language: String,
     kind: String,
+    before: String,
     text: String,
     set: &'static str,
+}
+
+impl Labelled {
+    fn prompt(&self) -> Prompt<'_> {
+        let is_conversation = !self.before.is_empty() && !self.before.starts_with("system:");
+        let turns = if is_conversation { self.before.split(" ¶ ").count() / 2 + 1 } else { 1 };
+        let tools = if self.before.contains("Tools:") { 4 } else { 0 };
+        Prompt { context_bytes: self.before.len(), turns, tools, ..Prompt::new(&self.text) }
+    }
 }
 
 /// The prompts of one file; in that of the held-out ones the tier stands first.
@@ -41,10 +51,14 @@ fn read(file: &str, tier: Option<Tier>, payloads: &HashMap<&str, &str>) -> Vec<L
             _ if file == FRESH => "fresh",
             _ if file == AFTER => "after the last change",
             _ if file == KINDS => "kinds not met before",
+            _ if file == WIDE => "wide",
             2..90 if at % 3 == 2 => "held out",
             _ => "tuned on",
         };
-        all.push(Labelled { tier, language: language.to_owned(), kind: kind.to_owned(), text, set });
+        // What was said before, and the instructions, stand before the last "¶".
+        let (before, text) = text.rsplit_once(" ¶ ").unwrap_or(("", &text));
+        let (before, text) = (before.to_owned(), text.to_owned());
+        all.push(Labelled { tier, language: language.to_owned(), kind: kind.to_owned(), before, text, set });
     }
     all
 }
@@ -58,6 +72,9 @@ const AFTER: &str = "after.tsv";
 /// Of kinds that no other file has: logs, mails, homework, parts to play, transcripts of agents. Labelled before they were first judged.
 const KINDS: &str = "kinds.tsv";
 
+/// Of everything at once, in nine languages, with conversations and instructions. Labelled, and kept, before they were first judged.
+const WIDE: &str = "wide.tsv";
+
 fn labelled() -> Vec<Labelled> {
     let payloads = std::fs::read_to_string(fixtures().join("payloads.txt")).unwrap();
     let payloads: HashMap<&str, &str> =
@@ -66,6 +83,7 @@ fn labelled() -> Vec<Labelled> {
     all.extend(read(FRESH, None, &payloads));
     all.extend(read(AFTER, None, &payloads));
     all.extend(read(KINDS, None, &payloads));
+    all.extend(read(WIDE, None, &payloads));
     for tier in Tier::ALL {
         all.extend(read(&format!("{}.tsv", tier.name()), Some(tier), &payloads));
     }
@@ -100,14 +118,14 @@ fn agrees_with_the_labels() {
     let mut tallies: HashMap<String, Tally> = HashMap::new();
     let mut matrix = [[0_u32; 4]; 4];
     for one in &all {
-        let found = classifier.classify(&Prompt::new(&one.text));
+        let found = classifier.classify(&one.prompt());
         for name in
             [one.set.to_owned(), format!("language {}", one.language), format!("kind {}", one.kind), format!("tier {}", one.tier.name())]
         {
             tallies.entry(name).or_default().add(one.tier, found.tier);
         }
         matrix[one.tier as usize][found.tier as usize] += 1;
-        if one.tier != found.tier && matches!(one.set, "tuned on" | "fresh" | "kinds not met before") {
+        if one.tier != found.tier && matches!(one.set, "tuned on" | "fresh" | "kinds not met before" | "wide") {
             let start: String = one.text.chars().take(110).collect();
             println!("{} → {} {:.2} {:?} | {}", one.tier.name(), found.tier.name(), found.score, found.features, start.replace('\n', "⏎"));
         }
@@ -128,6 +146,7 @@ fn agrees_with_the_labels() {
         ("fresh", 0.75),
         ("after the last change", 0.75),
         ("kinds not met before", 0.75),
+        ("wide", 0.75),
     ] {
         let (exact, near) = tallies[set].shares();
         assert!(exact >= least && near >= 0.90, "{set}: {exact:.3} exact, {near:.3} within one tier");
@@ -142,7 +161,7 @@ fn report_saving(all: &[Labelled], classifier: &Classifier) {
     const ANSWERS: [u64; 4] = [60, 400, 1500, 3000];
     let (mut routed, mut top) = (0, 0);
     for one in all {
-        let tier = classifier.classify(&Prompt::new(&one.text)).tier;
+        let tier = classifier.classify(&one.prompt()).tier;
         let input = one.text.len() as u64 / 4;
         let cost = |prices: (u64, u64)| input * prices.0 + ANSWERS[one.tier as usize] * prices.1;
         routed += cost(PRICES[tier as usize]);

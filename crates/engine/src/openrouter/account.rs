@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use switchboard_wire::Dialect;
+use switchboard_wire::complete;
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Outline;
@@ -31,7 +32,6 @@ const LONGEST: usize = 8 * 1024 * 1024;
 pub(crate) struct Account {
     told: Value,
     head: Value,
-    dialect: Dialect,
 }
 
 impl Account {
@@ -60,11 +60,12 @@ impl Account {
         });
         let object = if call.door.dialect == Dialect::OpenAiCompletions { "text_completion" } else { "chat.completion.chunk" };
         let head = json!({"id": call.id, "object": object, "created": call.created, "model": call.model, "choices": []});
-        Some(Self { told, head, dialect: call.door.dialect })
+        Some(Self { told, head })
     }
 
-    /// That target of the plan has answered, or one of a group that answers for it.
-    pub(crate) fn answered(&mut self, plan: &Plan, target: &Target) {
+    /// The same once that target of the plan has answered, or one of a group that answers for it.
+    #[must_use]
+    pub(crate) fn answered(mut self, plan: &Plan, target: &Target) -> Self {
         let at = plan.targets.iter().position(|one| Arc::ptr_eq(&one.deployment, &target.deployment));
         if let Some(available) = self.told["endpoints"]["available"].as_array_mut() {
             for (place, one) in available.iter_mut().enumerate() {
@@ -72,6 +73,7 @@ impl Account {
             }
         }
         self.attempt(&target.deployment, target.own.is_some());
+        self
     }
 
     /// The target that was answering broke off, and that one goes on.
@@ -117,18 +119,21 @@ fn with_field(body: &[u8], told: &Value) -> Bytes {
     [open, format!("{joint}\"{FIELD}\":{told}}}").as_bytes()].concat().into()
 }
 
-/// Puts it into a stream on its way to the client, event by event.
+/// Puts it into a stream on its way to the client, event by event, and into the events what the specification requires of them.
 #[derive(Debug)]
 pub(crate) struct Telling {
-    pub(crate) account: Account,
+    pub(crate) account: Option<Account>,
+    dialect: Dialect,
     /// The beginning of an event whose end has not come yet.
     held: BytesMut,
     done: bool,
 }
 
 impl Telling {
-    pub(crate) fn new(account: Account) -> Self {
-        Self { account, held: BytesMut::new(), done: false }
+    /// For a stream of that dialect; `None`: it may pass as it is.
+    pub(crate) fn new(account: Option<Account>, dialect: Dialect) -> Option<Self> {
+        let works = account.is_some() || complete::has_events(dialect);
+        works.then(|| Self { account, dialect, held: BytesMut::new(), done: false })
     }
 
     /// A stream that is known as a whole.
@@ -166,29 +171,35 @@ impl Telling {
     }
 
     fn event(&mut self, event: &[u8], out: &mut BytesMut) {
-        let told = payload(event).and_then(|(from, to)| self.told(&event[from..to]).map(|told| (from, to, told)));
-        match told {
-            None => out.extend_from_slice(event),
-            Some((from, to, Told::Instead(payload))) => {
-                self.done = true;
-                out.extend_from_slice(&event[..from]);
-                out.extend_from_slice(&payload);
-                out.extend_from_slice(&event[to..]);
-            }
-            Some((.., Told::Before(payload))) => {
-                self.done = true;
+        let Some((from, to)) = payload(event) else { return out.extend_from_slice(event) };
+        let filled = complete::event(self.dialect, &event[from..to]);
+        let payload = filled.as_deref().unwrap_or(&event[from..to]);
+        let told = self.told(payload);
+        self.done |= told.is_some();
+        let instead = match &told {
+            Some(Told::Before(payload)) => {
                 out.extend_from_slice(b"data: ");
-                out.extend_from_slice(&payload);
+                out.extend_from_slice(payload);
                 out.extend_from_slice(b"\n\n");
-                out.extend_from_slice(event);
+                None
+            }
+            Some(Told::Instead(payload)) => Some(payload),
+            None => filled.as_ref(),
+        };
+        match instead {
+            None => out.extend_from_slice(event),
+            Some(payload) => {
+                out.extend_from_slice(&event[..from]);
+                out.extend_from_slice(payload);
+                out.extend_from_slice(&event[to..]);
             }
         }
     }
 
     /// What an event with that payload becomes, if it is the one that tells.
     fn told(&self, payload: &[u8]) -> Option<Told> {
-        let Account { told, head, dialect } = &self.account;
-        match dialect {
+        let Account { told, head } = self.account.as_ref()?;
+        match self.dialect {
             Dialect::OpenAiChat | Dialect::OpenAiCompletions => {
                 (payload.trim_ascii() == DONE).then(|| Told::Before(with_field(head.to_string().as_bytes(), told)))
             }
@@ -249,7 +260,7 @@ mod tests {
 
     fn telling(dialect: Dialect) -> Telling {
         let head = json!({"id": "i", "choices": []});
-        Telling::new(Account { told: json!({"a": 1}), head, dialect })
+        Telling::new(Some(Account { told: json!({"a": 1}), head }), dialect).expect("there is something to tell")
     }
 
     /// The stream as the client gets it, in pieces of that length.
@@ -308,6 +319,19 @@ mod tests {
                 assert_eq!(got, expected, "{dialect:?} in pieces of {length}");
             }
         }
+    }
+
+    #[test]
+    fn events_get_what_the_specification_requires_of_them() {
+        let delta = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"message_delta\"}}\n\n";
+        let stream = format!("event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{}}}}\n\n{delta}");
+        for length in [1, 5, 4096] {
+            let mut telling = Telling::new(None, Dialect::Anthropic).expect("events may lack something");
+            let pieces = stream.as_bytes().chunks(length).map(|piece| telling.pass(Bytes::copy_from_slice(piece)));
+            let out = String::from_utf8(pieces.collect::<Vec<_>>().concat()).expect("text");
+            assert!(out.contains("\"delta\":{\"container\":null,") && out.ends_with(delta), "{out}");
+        }
+        assert!(Telling::new(None, Dialect::OpenAiChat).is_none());
     }
 
     #[test]

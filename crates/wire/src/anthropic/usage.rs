@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::HERE;
 use crate::json::Object;
+use crate::openai_chat::usage as openai_chat;
 use crate::problem::Malformed;
 use crate::reply::Usage;
 
@@ -110,6 +111,6 @@ fn write_counts(out: &mut Object<'_>, usage: Option<&Usage>, service_tier: Optio
     // Only where it was reckoned here for a client that asks for it: the format itself has no such field.
     if let (Some(cost), Some(_)) = (usage.cost.as_deref(), &usage.bill) {
         out.raw("cost", cost);
-        crate::openai_chat::usage::write_bill(out, usage);
+        openai_chat::write_bill(out, usage, openai_chat::PARTS);
     }
 }

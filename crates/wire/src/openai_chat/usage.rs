@@ -130,19 +130,22 @@ pub(crate) fn write_usage(object: &mut Object<'_>, usage: &Usage, flavor: Flavor
         if let Some(cost) = usage.cost.as_deref().filter(|cost| cost.parse::<serde_json::Number>().is_ok()) {
             out.raw("cost", cost);
         }
-        write_bill(out, usage);
+        write_bill(out, usage, PARTS);
         write_others(out, usage);
     });
 }
 
-/// How the cost came about, as OpenRouter's clients read it.
-pub(crate) fn write_bill(out: &mut Object<'_>, usage: &Usage) {
+/// What OpenRouter calls the cost of the prompt, and of the answer.
+pub(crate) const PARTS: [&str; 2] = ["upstream_inference_prompt_cost", "upstream_inference_completions_cost"];
+
+/// How the cost came about, as OpenRouter's clients read it, with what the format calls its parts.
+pub(crate) fn write_bill(out: &mut Object<'_>, usage: &Usage, [prompt, answer]: [&str; 2]) {
     let Some(bill) = &usage.bill else { return };
     out.field("is_byok", &false);
     out.object("cost_details", |details| {
         details.raw("upstream_inference_cost", &bill.upstream);
-        details.raw("upstream_inference_prompt_cost", &bill.prompt);
-        details.raw("upstream_inference_completions_cost", &bill.answer);
+        details.raw(prompt, &bill.prompt);
+        details.raw(answer, &bill.answer);
     });
 }
 

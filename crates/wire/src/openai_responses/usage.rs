@@ -8,6 +8,9 @@ use crate::json::Object;
 use crate::openai_chat::text::word;
 use crate::reply::Usage;
 
+/// What OpenRouter calls the cost of the input, and of the output.
+const PARTS: [&str; 2] = ["upstream_inference_input_cost", "upstream_inference_output_cost"];
+
 #[derive(Deserialize, Default)]
 struct Counts<'a> {
     input_tokens: Option<u64>,
@@ -166,6 +169,6 @@ pub(super) fn write_usage(object: &mut Object<'_>, usage: Option<&Usage>) {
         if let Some(cost) = usage.cost.as_deref().filter(|cost| cost.parse::<serde_json::Number>().is_ok()) {
             object.raw("cost", cost);
         }
-        crate::openai_chat::usage::write_bill(object, usage);
+        crate::openai_chat::usage::write_bill(object, usage, PARTS);
     });
 }

@@ -57,6 +57,13 @@ fn finds_what_was_written_later() {
     judge("sensitive_kinds.tsv");
 }
 
+/// Made by a program, in the places where such things stand: tables, tickets, queries, calls, files; some lines hold two kinds.
+/// Labelled, and kept, before they were first judged.
+#[test]
+fn finds_what_was_made_last() {
+    judge("sensitive_wide.tsv");
+}
+
 fn judge(file: &str) {
     let table = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(file)).unwrap();
     let mut rng = Rng::with_seed(21);
@@ -67,7 +74,7 @@ fn judge(file: &str) {
         let found = classes(&text);
         for kind in STRUCTURED {
             let tally = tallies.entry(kind).or_default();
-            match (wanted == kind, found.contains(&kind)) {
+            match (wanted.split(',').any(|wanted| wanted == kind), found.contains(&kind)) {
                 (true, true) => tally.found += 1,
                 (true, false) => {
                     tally.missed += 1;
