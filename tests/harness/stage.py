@@ -27,6 +27,8 @@ def configuration(upstream):
     models = [{"model_name": "demo/echo", "litellm_params": {"model": "demo/echo"}}]
     models += [deployment(f"scripted-{name}", f"{name}/m", f"{upstream}/ok{base}") for name, base in BASES.items()]
     models.append(deployment("scripted-responses", "openai/responses/m", f"{upstream}/ok/v1"))
+    models += [deployment(f"streamed-{name}", f"{name}/m", f"{upstream}/stream{base}") for name, base in BASES.items()]
+    models.append(deployment("streamed-responses", "openai/responses/m", f"{upstream}/stream/v1"))
     models += [deployment(f"{name}-{status}", f"{name}/m", f"{upstream}/status-{status}{base}")
                for name, base in BASES.items() for status in STATUSES]
     # One model at two providers, to choose between: the second is cheaper and cannot follow a schema.
@@ -34,6 +36,9 @@ def configuration(upstream):
     models.append(deployment("market/pair", "deepinfra/meta-llama/Meta-Llama-3.1-8B-Instruct", f"{upstream}/second/v1"))
     models.append(deployment("market/embed", "openai/text-embedding-3-small", f"{upstream}/ok/v1"))
     models.append(deployment("market/paint", "openai/gpt-image-1", f"{upstream}/ok/v1"))
+    models.append(deployment("market/rank", "cohere/rerank-v3.5", f"{upstream}/ok"))
+    models.append(deployment("market/speak", "openai/tts-1", f"{upstream}/ok/v1"))
+    models.append(deployment("market/hear", "openai/gpt-4o-mini-transcribe", f"{upstream}/ok/v1"))
     return {
         "model_list": models,
         "router_settings": {"num_retries": 0, "disable_cooldowns": True},

@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
-use switchboard_wire::complete;
+use switchboard_wire::dialect::Flavor;
+use switchboard_wire::{Operation, complete};
 use switchboard_wire::event::{Event, EventReader};
 use switchboard_wire::framing::Framing;
 use switchboard_wire::problem::Fault;
@@ -25,7 +26,7 @@ use crate::error::Error;
 use crate::experiment::shadow::Tap;
 use crate::judge::{is_empty, reported};
 use crate::meter::Meter;
-use crate::openrouter::{self, Account, Telling};
+use crate::openrouter::{Account, Telling};
 use crate::route::Target;
 use crate::upstream::UpstreamBody;
 
@@ -90,11 +91,13 @@ impl Answer {
     /// The same as OpenRouter's clients know it: with what its specification requires, and telling how it came about.
     #[must_use]
     pub(crate) fn for_openrouter(mut self, account: Option<Account>, call: &Call) -> Self {
-        if !openrouter::is_specified(call) {
+        if call.door.flavor != Flavor::OpenRouter {
             return self;
         }
         let dialect = call.door.dialect;
         match &mut self.body {
+            AnswerBody::Whole(Some(body)) if call.door.operation == Operation::ImageGenerations => *body = complete::pictures(body),
+            _ if call.door.operation != Operation::Chat => {}
             AnswerBody::Whole(Some(body)) if call.stream => {
                 if let Some(telling) = Telling::new(account, dialect) {
                     *body = telling.whole(body);

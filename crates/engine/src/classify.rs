@@ -7,12 +7,16 @@
 //! 2. [`lexicon`]: one pass over the ask finds markers of fourteen kinds in some twenty languages (`markers.txt`).
 //! 3. [`weigh`]: the markers and the shape of the text become named contributions to a score between 0 and 1, and the score a tier.
 //!
+//! What only carries on ("yes, please") is as hard as what it carries on with, and chatter before a plain question ([`turn`]) is not
+//! counted.
+//!
 //! It knows nothing of models or prices. It is a guess, and says why it guesses so.
 
 mod anatomy;
 mod lexicon;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod weigh;
 
 pub use weigh::{Dimension, Weights};
@@ -70,6 +74,10 @@ pub struct Prompt<'a> {
     pub tools: usize,
     /// Images and other media in the last message.
     pub media: usize,
+    /// What the user said in the turn before.
+    pub earlier: &'a str,
+    /// The end of what was answered to that.
+    pub offer: &'a str,
 }
 
 impl<'a> Prompt<'a> {
@@ -131,7 +139,23 @@ pub struct Classifier {
 impl Classifier {
     /// Judges one prompt.
     pub fn classify(&self, prompt: &Prompt<'_>) -> Complexity {
-        let anatomy = Anatomy::of(prompt.text);
+        let own = self.judge(prompt, prompt.text);
+        if turn::goes_on(prompt.text) {
+            let [earlier, offer] = [prompt.earlier, prompt.offer].map(|text| self.judge(prompt, text));
+            // An offer is worded as it comes; only one of much work says more than what it answers.
+            let before = [Some(earlier), Some(offer).filter(|offer| offer.tier >= Tier::Complex)].into_iter().flatten();
+            return before.fold(own, |harder, one| if one.score > harder.score { one } else { harder });
+        }
+        if own.tier == Tier::Simple {
+            return own;
+        }
+        // What is asked in the end may be less than it took to come to it.
+        let last = turn::last_words(prompt.text).into_iter().map(|words| self.judge(prompt, words));
+        last.into_iter().find(|plain| plain.tier == Tier::Simple).unwrap_or(own)
+    }
+
+    fn judge(&self, prompt: &Prompt<'_>, text: &str) -> Complexity {
+        let anatomy = Anatomy::of(text);
         let sightings = Sightings::of(&anatomy);
         let (score, features) = weigh::weigh(prompt, &anatomy, &sightings, &self.weights);
         Complexity { tier: self.boundaries.tier(score), score, features }
@@ -141,4 +165,5 @@ impl Classifier {
 /// Builds the tables that the first classification would otherwise wait for.
 pub fn prepare() {
     lexicon::prepare();
+    turn::prepare();
 }

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::{Event, EventWriter};
 use switchboard_wire::reply::{Bill, Usage};
-use switchboard_wire::{Dialect, Operation};
+use switchboard_wire::Dialect;
 
 use crate::admit::Micros;
 use crate::call::{Call, Content};
@@ -23,11 +23,6 @@ pub(crate) use account::{Account, Telling};
 pub(crate) fn is_wanted(call: &Call) -> bool {
     let told = [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Anthropic, Dialect::OpenAiCompletions];
     call.door.flavor == Flavor::OpenRouter && told.contains(&call.door.dialect)
-}
-
-/// Whether answers to that call are those of OpenRouter's specification.
-pub(crate) fn is_specified(call: &Call) -> bool {
-    call.door.flavor == Flavor::OpenRouter && call.door.operation == Operation::Chat
 }
 
 /// Whether the cost is told when the answer ends: the first event of Anthropic's streams has a usage, and cannot wait for it.

@@ -14,7 +14,7 @@ use crate::outline::{Edits, Outline};
 
 /// What an object must have.
 struct Shape {
-    /// Its fields, and what stands for each of which nothing was said.
+    /// Its fields, and what stands for each of which nothing was said; empty: it is left out, and may not be `null`.
     fields: &'static [(&'static str, &'static str)],
     /// The fields that are objects, or lists of them, with shapes of their own.
     within: &'static [(&'static str, Within)],
@@ -31,6 +31,8 @@ enum Within {
 }
 
 const NULL: &str = "null";
+/// Where nothing was said there is nothing.
+const LEFT_OUT: &str = "";
 /// Without any other caller, a tool was called by the model itself.
 const DIRECT: &str = r#"{"type":"direct"}"#;
 
@@ -103,6 +105,7 @@ static RESPONSE: Shape = Shape {
         ("tool_choice", "\"auto\""),
         ("tools", "[]"),
         ("top_p", NULL),
+        ("usage", LEFT_OUT),
     ],
     within: &[],
 };
@@ -118,6 +121,28 @@ pub fn whole(dialect: Dialect, body: &Bytes) -> Bytes {
         _ => return body.clone(),
     };
     filled(shape, body).unwrap_or_else(|| body.clone())
+}
+
+/// An answer with pictures, whose tokens are counted there under the names they have in chat completions.
+pub fn pictures(body: &Bytes) -> Bytes {
+    let counted = |usage: &[u8]| {
+        let frames = Frames::from(Bytes::copy_from_slice(usage));
+        let outline = Outline::scan(&frames).ok()?;
+        let same = |key: &str, other: &str| {
+            let value = outline.get(other)?.value;
+            Some((key.to_owned(), String::from_utf8(usage[value.start..value.end].to_vec()).ok()?))
+        };
+        let default = [same("prompt_tokens", "input_tokens")?, same("completion_tokens", "output_tokens")?].into();
+        String::from_utf8(outline.apply(&frames, &Edits { default, ..Edits::default() }).join().to_vec()).ok()
+    };
+    let with_counts = || {
+        let frames = Frames::from(body.clone());
+        let outline = Outline::scan(&frames).ok()?;
+        let value = outline.get("usage")?.value;
+        let set = vec![("usage".to_owned(), counted(&body[value.start..value.end])?)];
+        Some(outline.apply(&frames, &Edits { set, ..Edits::default() }).join())
+    };
+    with_counts().unwrap_or_else(|| body.clone())
 }
 
 /// Whether events of that dialect's streams may lack anything.
@@ -155,19 +180,24 @@ fn kind_of(object: &[u8]) -> Option<String> {
 fn filled(shape: &Shape, object: &[u8]) -> Option<Bytes> {
     let frames = Frames::from(Bytes::copy_from_slice(object));
     let outline = Outline::scan(&frames).ok()?;
-    let missing = shape.fields.iter().filter(|(key, _)| outline.get(key).is_none());
-    let default: Vec<(String, String)> = missing.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let mut set = Vec::new();
+    let (mut default, mut remove, mut set) = (Vec::new(), Vec::new(), Vec::new());
+    for (key, value) in shape.fields {
+        match outline.get(key) {
+            None if *value != LEFT_OUT => default.push(((*key).to_owned(), (*value).to_owned())),
+            Some(entry) if *value == LEFT_OUT && object[entry.value.start..entry.value.end] == *NULL.as_bytes() => {
+                remove.push((*key).to_owned());
+            }
+            _ => {}
+        }
+    }
     for (key, within) in shape.within {
         let Some(entry) = outline.get(key) else { continue };
         if let Some(value) = filled_within(within, &object[entry.value.start..entry.value.end]) {
             set.push(((*key).to_owned(), String::from_utf8(value.to_vec()).ok()?));
         }
     }
-    if default.is_empty() && set.is_empty() {
-        return None;
-    }
-    Some(outline.apply(&frames, &Edits { default, set, ..Edits::default() }).join())
+    let edits = Edits { default, remove, set, ..Edits::default() };
+    (!edits.is_empty()).then(|| outline.apply(&frames, &edits).join())
 }
 
 fn filled_within(within: &Within, value: &[u8]) -> Option<Bytes> {
@@ -240,6 +270,16 @@ mod tests {
     }
 
     #[test]
+    fn tokens_of_pictures_are_told_under_both_names() {
+        let body = Bytes::from_static(b"{\"data\":[],\"usage\":{\"input_tokens\":5,\"output_tokens\":8}}");
+        let found: Value = serde_json::from_slice(&pictures(&body)).expect("JSON");
+        assert_eq!(found["usage"], json!({"input_tokens": 5, "output_tokens": 8, "prompt_tokens": 5, "completion_tokens": 8}));
+        for same in ["{\"data\":[]}", "{\"usage\":{\"output_tokens\":8}}", "{\"usage\":null}", "no JSON"] {
+            assert_eq!(pictures(&Bytes::from_static(same.as_bytes())), same);
+        }
+    }
+
+    #[test]
     fn events_that_begin_and_end_are_filled_and_no_others() {
         let read = |dialect, event_: &Value| -> Option<Value> {
             event(dialect, event_.to_string().as_bytes()).map(|bytes| serde_json::from_slice(&bytes).expect("JSON"))
@@ -255,6 +295,8 @@ mod tests {
         assert_eq!(read(Dialect::Anthropic, &says), None);
         let response = json!({"type": "response.created", "response": {"id": "r"}});
         assert_eq!(read(Dialect::OpenAiResponses, &response).expect("filled")["response"]["parallel_tool_calls"], true);
+        let begun = read(Dialect::OpenAiResponses, &json!({"type": "response.created", "response": {"id": "r", "usage": null}}));
+        assert_eq!(begun.expect("filled")["response"].get("usage"), None);
         assert_eq!(read(Dialect::OpenAiResponses, &json!({"type": "response.output_text.delta", "delta": "x"})), None);
         assert_eq!(read(Dialect::OpenAiChat, &json!({"object": "chat.completion.chunk"})), None);
     }

@@ -53,3 +53,10 @@ def replay(recorded):
     from harness.upstream import Upstream
     with Upstream() as upstream:
         yield upstream
+
+
+@pytest.fixture(scope="session")
+def specification():
+    """OpenRouter's; what asks for it is skipped where it is not."""
+    from specification import Specification
+    return Specification()

@@ -38,10 +38,20 @@ pub(super) enum Group {
     Constraint,
     /// Something that is large whatever is said of it.
     Heavy,
+    /// How many, how old, how far.
+    Quantity,
+    /// Something of a few lines, whatever it is about.
+    Small,
+    /// What was read is to be told in fewer words.
+    Digest,
+    /// It is about what the caller runs.
+    Own,
+    /// How something is done, rather than how it works.
+    Howto,
 }
 
 /// How many groups there are.
-const GROUPS: usize = 23;
+const GROUPS: usize = 28;
 
 impl Group {
     const ALL: [(&'static str, Self); GROUPS] = [
@@ -68,7 +78,17 @@ impl Group {
         ("puzzle", Self::Puzzle),
         ("constraint", Self::Constraint),
         ("heavy", Self::Heavy),
+        ("quantity", Self::Quantity),
+        ("small", Self::Small),
+        ("digest", Self::Digest),
+        ("own", Self::Own),
+        ("howto", Self::Howto),
     ];
+
+    /// Whether its markers may speak for another group too: those that say what sort of thing is asked for.
+    fn goes_along(self) -> bool {
+        matches!(self, Self::Heavy | Self::Riddle | Self::Quantity | Self::Small | Self::Digest | Self::Own | Self::Howto)
+    }
 
     /// Whether its markers name what is to be done, rather than what with.
     fn is_intent(self) -> bool {
@@ -138,7 +158,7 @@ impl Lexicon {
                     match known.get(&spelling).and_then(|at| markers.get_mut(*at)) {
                         Some(marker) => {
                             // Some say two things; of the others the first holds.
-                            marker.also = marker.also.or(Some(group).filter(|group| matches!(group, Group::Heavy | Group::Riddle)));
+                            marker.also = marker.also.or(Some(group).filter(|group| group.goes_along()));
                         }
                         None => {
                             known.insert(spelling.clone(), phrases.len());

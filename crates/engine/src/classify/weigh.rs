@@ -134,6 +134,16 @@ pub(super) fn weigh(prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &Sightings
         sum.scale(&LARGE, 0.3);
         sum.scale(&THOUGHT, 0.3);
     }
+    if is_small(seen, lead, anatomy) {
+        sum.scale(&THOUGHT, 0.0);
+        let most = (0.33 - sum.of(&PLAIN)).max(0.02);
+        sum.cap(&LARGE, most);
+    }
+    if anatomy.words <= 150 && is_bare(seen, anatomy) {
+        // A long story makes no large task.
+        let most = (0.34 - sum.of(&PLAIN)).max(0.02);
+        sum.cap(&LARGE, most);
+    }
     sum.cap(&PLAIN, 0.33);
     let thought = sum.of(&THOUGHT);
     if thought >= 0.30 {
@@ -148,6 +158,26 @@ pub(super) fn weigh(prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &Sightings
     let score = sum.shares.iter().sum::<f32>().clamp(0.0, 1.0);
     let features = Dimension::ALL.iter().map(|(_, dimension)| (*dimension, sum.shares[*dimension as usize]));
     (score, features.filter(|(_, share)| share.abs() > 0.000_5).collect())
+}
+
+/// Whether what is wanted is small whatever it is about: a few lines, or what was read in fewer words.
+fn is_small(seen: &Sightings, lead: Option<Group>, anatomy: &Anatomy<'_>) -> bool {
+    let little = match lead {
+        Some(Group::Compose | Group::Explain | Group::How) => seen.has(Group::Small) || seen.has(Group::Digest),
+        Some(Group::Edit | Group::Lookup) => seen.has(Group::Digest),
+        None => seen.has(Group::Digest) || seen.has(Group::Small) && seen.has(Group::Artefact),
+        _ => false,
+    };
+    let more = [Group::Build, Group::Prove, Group::Riddle, Group::Heavy].into_iter().any(|group| seen.has(group));
+    let listed = seen.count(Group::Constraint) >= 2 && anatomy.commas >= 4;
+    little && !more && !listed && seen.count(Group::Scope) <= 2
+}
+
+/// Whether nothing in it speaks of a large task but its length.
+fn is_bare(seen: &Sightings, anatomy: &Anatomy<'_>) -> bool {
+    const LARGER: [Group; 7] =
+        [Group::Build, Group::Scope, Group::Depth, Group::Technical, Group::Domain, Group::Heavy, Group::Code];
+    anatomy.items < 4 && anatomy.code_lines + anatomy.machine_lines == 0 && !LARGER.into_iter().any(|group| seen.has(group))
 }
 
 /// What is asked for first; a lookup of how something is translated is a translation.
@@ -181,20 +211,27 @@ fn plain(sum: &mut Sum<'_>, prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &S
     if anatomy.code_lines + anatomy.machine_lines > 0 {
         sum.add(Dimension::Code, 0.06);
     }
+    let thinks = seen.has(Group::Prove) || seen.has(Group::Riddle) || word_problem(anatomy, seen) > 0.0;
     match lead {
+        // To turn code into other code is to write some.
+        Some(Group::Transform) if anatomy.code_lines > 0 || seen.count(Group::Code) >= 2 => sum.add(Dimension::Writing, 0.06),
         Some(Group::Transform) => sum.add(Dimension::SimpleIndicators, -0.15),
         // What code does is explained, not looked up.
         Some(Group::Lookup) if !asks && anatomy.code_lines > 0 => sum.add(Dimension::Writing, 0.10),
-        Some(Group::Lookup) if !asks && words <= 16 => sum.add(Dimension::SimpleIndicators, -0.06),
+        Some(Group::Lookup) if !asks && !thinks && words <= 16 => sum.add(Dimension::SimpleIndicators, -0.06),
+        // One line of a language or a tool is looked up.
+        Some(Group::How) if seen.has(Group::Howto) && seen.has(Group::Code) && words <= 12 && anatomy.commas <= 1 && !thinks => {
+            sum.add(Dimension::SimpleIndicators, -0.21);
+        }
         _ => {}
     }
-    if seen.has(Group::Trivial) {
+    if seen.has(Group::Trivial) && !thinks {
         sum.add(Dimension::SimpleIndicators, -0.16);
     }
     if seen.has(Group::Greeting) && words <= 8 && !asks {
         sum.add(Dimension::SimpleIndicators, -0.12);
     }
-    if lead.is_none() && words > 8 {
+    if lead.is_none() && words > 8 && !named {
         // Something is wanted that no marker names.
         sum.add(Dimension::Writing, 0.08);
     }
@@ -239,12 +276,16 @@ fn large(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Optio
         + if anatomy.items >= 3 { 0.06 } else { 0.0 };
     let much = anatomy.code_lines >= 8 || anatomy.machine_lines >= 4 || anatomy.shown > 3000 && seen.has(Group::Build);
     let shown = if much { 0.08 } else { 0.0 };
-    let evidence = scope + depth + terms + shown;
+    let listed = if anatomy.commas >= 3 { 0.05 } else { 0.0 };
+    let evidence = scope + depth + terms + shown + listed;
     let build = rising(seen.count(Group::Build), 0.14, 0.04, 0.22);
     // "Develop" alone says little: what is developed says the rest.
     let build = if evidence >= 0.05 { build } else { build.min(0.07) };
     // A question about a large thing is not a large task, unless it is itself long.
+    // Why what one runs behaves as it does is no question for a textbook.
+    let own = matches!(lead, Some(Group::How | Group::Explain) | None) && seen.has(Group::Own) && seen.count(Group::Technical) >= 2;
     let factor = match lead {
+        _ if own => 1.0,
         Some(Group::How | Group::Explain | Group::Lookup) if build < 0.1 && words < 25 => 0.45,
         _ if words < 10 && build < 0.1 => 0.6,
         _ => 1.0,
@@ -252,15 +293,18 @@ fn large(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Optio
     // A compiler is large whatever is said of it, where one is to be made.
     let made = matches!(lead, Some(Group::Compose | Group::Build)) && seen.has(Group::Heavy);
     let heavy = if made { rising(seen.count(Group::Heavy), 0.18, 0.03, 0.24) } else { 0.0 };
-    sum.add(Dimension::Engineering, build + heavy + (scope + depth + shown) * factor);
+    let own = if own { 0.12 } else { 0.0 };
+    sum.add(Dimension::Engineering, build + heavy + own + (scope + depth + shown) * factor);
     sum.add(Dimension::TechnicalTerms, terms * factor);
     sum.add(Dimension::MultiStep, if words >= 12 { steps * factor } else { 0.0 });
 }
 
 fn thought(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Option<Group>) {
-    let prove = rising(seen.count(Group::Prove), 0.52, 0.06, 0.62);
+    let prove = rising(seen.count(Group::Prove), 0.53, 0.06, 0.62);
     let show = rising(seen.count(Group::Show), 0.16, 0.08, 0.26);
-    let steps = rising(seen.count(Group::Stepwise), 0.10, 0.05, 0.2);
+    // To be told to think is decoration, unless it is said twice of something that is no plain question.
+    let urged = seen.count(Group::Stepwise) >= 2 && anatomy.words >= 14 && !matches!(lead, Some(Group::Lookup | Group::Transform));
+    let steps = if urged && !seen.has(Group::Trivial) { 0.50 } else { rising(seen.count(Group::Stepwise), 0.10, 0.05, 0.2) };
     let maths = rising(seen.count(Group::Maths), 0.20, 0.10, 0.45);
     let symbols = match anatomy.symbols {
         0 | 1 => 0.0,
@@ -271,15 +315,16 @@ fn thought(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Opt
     let people = anatomy.letters >= 3 || anatomy.cast >= 3 && lead != Some(Group::Compose);
     let letters = if people && anatomy.code_lines == 0 && !seen.has(Group::Technical) { 0.30 } else { 0.0 };
     // To be asked for steps or an answer with mathematics in it says more than either.
-    let equation = if anatomy.symbols >= 4 && show > 0.0 && seen.has(Group::Maths) { 0.10 } else { 0.0 };
-    let asked = show + steps > 0.0 || lead == Some(Group::Lookup) && seen.count(Group::Maths) >= 2;
+    let equation = if anatomy.symbols >= 4 && (show > 0.0 || lead.is_none() || seen.count(Group::Maths) >= 2) && seen.has(Group::Maths) { 0.10 } else { 0.0 };
+    let counted = (seen.has(Group::Quantity) || anatomy.numbers >= 4) && seen.has(Group::Maths) && anatomy.numbers >= 2 && lead != Some(Group::Transform);
+    let asked = show + steps > 0.0 || counted || lead == Some(Group::Lookup) && seen.count(Group::Maths) >= 2;
     let together = if asked && (maths + symbols > 0.0) { 0.18 } else { 0.0 };
     let programs = seen.has(Group::Code) && matches!(lead, Some(Group::Compose)) && !seen.has(Group::Prove);
     // Talk about proofs is not a proof.
     let factor = match lead {
         _ if programs => 0.3,
         Some(Group::Explain | Group::Compose | Group::How)
-            if !seen.has(Group::Prove) && !seen.has(Group::Riddle) && anatomy.symbols < 2 =>
+            if !seen.has(Group::Prove) && !seen.has(Group::Riddle) && !urged && anatomy.symbols < 2 =>
         {
             0.5
         }
@@ -298,5 +343,10 @@ fn word_problem(anatomy: &Anatomy<'_>, seen: &Sightings) -> f32 {
     if anatomy.numbers < 2 || !tells || !asks || anatomy.words > 120 || speaks_of_more.into_iter().any(|group| seen.has(group)) {
         return 0.0;
     }
-    if anatomy.numbers >= 3 { 0.44 } else { 0.36 }
+    match anatomy.numbers {
+        // A story, and then how many of what it told of.
+        2.. if seen.has(Group::Quantity) && anatomy.sentences >= 2 => 0.54,
+        2 => 0.36,
+        _ => 0.44,
+    }
 }

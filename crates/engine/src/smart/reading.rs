@@ -54,6 +54,9 @@ impl<'a> Reader<'a> {
         let Some(request) = self.meaning() else { return classifier.classify(&Prompt::default()) };
         let asked = request.messages.iter().rposition(|message| message.role == Role::User && !said(message).is_empty());
         let text = asked.map(|at| said(&request.messages[at])).unwrap_or_default();
+        let before = asked.map(|at| &request.messages[..at]).unwrap_or_default();
+        let last = |role| before.iter().rev().filter(|message| message.role == role).map(said).find(|text| !text.is_empty());
+        let (earlier, answered) = (last(Role::User).unwrap_or_default(), last(Role::Assistant).unwrap_or_default());
         let media = asked.map_or(0, |at| request.messages[at].parts.iter().filter(|part| is_media(part)).count());
         let prompt = Prompt {
             text: &text,
@@ -61,6 +64,8 @@ impl<'a> Reader<'a> {
             turns: request.messages.iter().filter(|message| message.role == Role::User).count(),
             tools: request.tools.len(),
             media,
+            earlier: &earlier,
+            offer: answered.rsplit("\n\n").next().unwrap_or_default(),
         };
         classifier.classify(&prompt)
     }

@@ -324,7 +324,7 @@ fn activity_of(sum: &Sum, own: &[Sum], split: bool) -> Value {
 
 /// `GET /generation`
 async fn generation(request: &Request) -> Answer {
-    Ok(json!({"data": usage::generation(&line_of(request).await?)}))
+    Ok(json!({"data": usage::generation(&line_of(request).await?, &request.app.catalog())}))
 }
 
 /// The request that is named by its id, if it is the caller's business.

@@ -173,7 +173,7 @@ fn asked(attempt: &Attempt, out: &mut Object<'_>) {
     out.text("model_permaslug", &attempt.deployment.spec.model);
     out.field("status", &attempt.answered.or_else(|| attempt.failure.is_none().then_some(200)));
     out.number("latency", u64::try_from(attempt.took.as_millis()).unwrap_or(u64::MAX));
-    out.raw("is_byok", "false");
+    out.raw("is_byok", if attempt.own { "true" } else { "false" });
 }
 
 impl std::fmt::Debug for SpendLog {

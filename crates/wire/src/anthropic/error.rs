@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
+use crate::dialect::Flavor;
 use crate::json;
 use crate::problem::{Fault, Kind, Problem};
 
@@ -73,20 +74,20 @@ fn kind_of_exception(name: &str) -> Option<Kind> {
 }
 
 /// Writes an error in place of an answer.
-pub(super) fn write(problem: &Problem) -> (StatusCode, Vec<u8>) {
+pub(super) fn write(problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>) {
     let (_, status) = row(problem.kind);
-    (problem.status.unwrap_or(status), body(problem))
+    (problem.status.unwrap_or(status), body(problem, flavor))
 }
 
 /// Writes an error inside a stream.
 pub(super) fn write_event(problem: &Problem) -> Vec<u8> {
     let mut out = b"event: error\ndata: ".to_vec();
-    out.extend_from_slice(&body(problem));
+    out.extend_from_slice(&body(problem, Flavor::OpenAi));
     out.extend_from_slice(b"\n\n");
     out
 }
 
-fn body(problem: &Problem) -> Vec<u8> {
+fn body(problem: &Problem, flavor: Flavor) -> Vec<u8> {
     let (word, _) = row(problem.kind);
     json::object(|out| {
         out.field("type", "error");
@@ -95,6 +96,10 @@ fn body(problem: &Problem) -> Vec<u8> {
             out.field("message", &problem.message);
             out.option("availability", problem.availability.as_deref());
         });
+        // OpenRouter's clients expect the field; what would stand in it is the vendor's own.
+        if flavor == Flavor::OpenRouter {
+            out.raw("request_id", "null");
+        }
     })
 }
 

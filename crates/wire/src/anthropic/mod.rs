@@ -82,8 +82,8 @@ impl Inbound for Anthropic {
         Box::new(write_events::Writer::new(stamp))
     }
 
-    fn write_problem(&self, problem: &Problem, _flavor: Flavor) -> (StatusCode, Vec<u8>) {
-        error::write(problem)
+    fn write_problem(&self, problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>) {
+        error::write(problem, flavor)
     }
 
     fn write_stream_problem(&self, problem: &Problem, _flavor: Flavor, _events: u64) -> Vec<u8> {

@@ -13,6 +13,7 @@ use super::send::{Sender, names, part_added, place_of, write_part};
 use super::usage::write_usage_and_searches;
 use super::write_content::write_annotation;
 use crate::chat::{Hosted, Media, Part, PartBody, Thought, ToolCall};
+use crate::dialect::Flavor;
 use crate::event::{BlockKind, Delta, Event, EventWriter};
 use crate::extra::Extra;
 use crate::half::Stamp;
@@ -410,6 +411,11 @@ impl Writer {
         let Slot { part, index, place, .. } = self.slots[slot];
         self.slots[slot].told = true;
         let Some(item) = self.items.iter().find(|item| item.place == place) else { return };
+        // OpenRouter's specification has these of what is said alone.
+        let said = !matches!(&item.parts[part].body, PartBody::Reasoning(thought) if !thought.summary);
+        if self.stamp.flavor == Flavor::OpenRouter && !said {
+            return;
+        }
         let piece = write_part(&item.parts[part]);
         let (_, key) = names(&item.parts[part]);
         self.sender.send(out, name, |object| {

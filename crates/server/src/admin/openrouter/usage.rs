@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::{NanoUsd, Window};
+use switchboard_engine::catalog::Catalog;
 use switchboard_store::ledger::report::{self, By, Days, SumSort};
 use switchboard_store::ledger::{BYOK_COST, LogLine};
 use switchboard_store::{Money, Store, Time};
@@ -63,7 +64,7 @@ pub(super) async fn of(store: &Store, keys: &[String]) -> Result<HashMap<String,
 }
 
 /// A request as OpenRouter tells of one.
-pub(super) fn generation(line: &LogLine) -> Value {
+pub(super) fn generation(line: &LogLine, catalog: &Catalog) -> Value {
     let milliseconds = |from: i64, to: i64| (to - from).max(0) / 1000;
     let first = line.first_content_at.unwrap_or(line.ended_at);
     let spend = dollars(line.spend);
@@ -81,9 +82,11 @@ pub(super) fn generation(line: &LogLine) -> Value {
         "transcriptions" | "atranscription" => "stt",
         _ => "completions",
     };
+    let listed = |id: &str| catalog.provider(id).map_or_else(|| id.to_owned(), |row| row.listed_name().to_owned());
+    let provider = line.provider.as_deref().map(listed);
     let mut row = json!({
         "id": line.request_id, "request_id": line.request_id, "session_id": line.session_id, "model": line.model_group,
-        "provider_name": line.provider, "provider_responses": told("provider_responses"), "api_type": api,
+        "provider_name": provider, "provider_responses": told("provider_responses"), "api_type": api,
         "created_at": Time(line.started_at), "streamed": told("streamed"), "cancelled": told("cancelled"),
         "latency": milliseconds(line.started_at, first), "generation_time": milliseconds(first, line.ended_at),
         "finish_reason": finish_of(&finish), "native_finish_reason": native,
