@@ -11,12 +11,12 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
 use switchboard_wire::dialect::Flavor;
-use switchboard_wire::{Operation, complete};
 use switchboard_wire::event::{Event, EventReader};
 use switchboard_wire::framing::Framing;
 use switchboard_wire::problem::Fault;
 use switchboard_wire::relay::Relay;
 use switchboard_wire::resume::Said;
+use switchboard_wire::{Operation, complete};
 use tokio::time::{Instant, Sleep};
 
 pub use copied::{Copied, Then};

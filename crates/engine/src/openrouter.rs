@@ -5,10 +5,10 @@ mod account;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::{Event, EventWriter};
 use switchboard_wire::reply::{Bill, Usage};
-use switchboard_wire::Dialect;
 
 use crate::admit::Micros;
 use crate::call::{Call, Content};

@@ -9,11 +9,60 @@ use super::lexicon::{Group, Sightings};
 
 /// What only carries on with what was said.
 const ONWARD: [&str; 54] = [
-    "yes", "yes please", "yeah", "yep", "sure", "ok", "okay", "go ahead", "go on", "please do", "do it", "do that", "continue", "proceed",
-    "sounds good", "let's do it", "let's go", "carry on", "keep going", "try again", "again", "and then", "next", "ja", "ja bitte", "gerne",
-    "weiter", "mach weiter", "mach das", "oui", "vas-y", "continue s'il te plaît", "d'accord", "sí", "si", "adelante", "continúa", "sigue",
-    "sim", "pode continuar", "sì", "vai avanti", "да", "давай", "продолжай", "是的", "好的", "继续", "はい", "お願いします", "続けて",
-    "نعم", "تابع", "हाँ",
+    "yes",
+    "yes please",
+    "yeah",
+    "yep",
+    "sure",
+    "ok",
+    "okay",
+    "go ahead",
+    "go on",
+    "please do",
+    "do it",
+    "do that",
+    "continue",
+    "proceed",
+    "sounds good",
+    "let's do it",
+    "let's go",
+    "carry on",
+    "keep going",
+    "try again",
+    "again",
+    "and then",
+    "next",
+    "ja",
+    "ja bitte",
+    "gerne",
+    "weiter",
+    "mach weiter",
+    "mach das",
+    "oui",
+    "vas-y",
+    "continue s'il te plaît",
+    "d'accord",
+    "sí",
+    "si",
+    "adelante",
+    "continúa",
+    "sigue",
+    "sim",
+    "pode continuar",
+    "sì",
+    "vai avanti",
+    "да",
+    "давай",
+    "продолжай",
+    "是的",
+    "好的",
+    "继续",
+    "はい",
+    "お願いします",
+    "続けて",
+    "نعم",
+    "تابع",
+    "हाँ",
 ];
 /// What ends a conversation rather than carrying on with it.
 const CLOSING: [&str; 10] = ["thank", "thx", "cheers", "danke", "merci", "gracias", "obrigad", "grazie", "спасибо", "no"];
@@ -37,10 +86,36 @@ pub(super) fn goes_on(text: &str) -> bool {
 
 /// What turns from one thing to another.
 const ASIDES: [&str; 30] = [
-    "anyway", "what i wanted to ask", "all i wanted to ask", "all i want to know", "i only want to know", "just kidding", "ok kidding",
-    "jokes aside", "unrelated:", "unrelated question", "off topic", "by the way,", "btw,", "but first,", "übrigens", "jedenfalls",
-    "eigentlich wollte ich nur", "was ich fragen wollte", "bref,", "en fait je voulais", "en fin,", "lo que quería preguntar", "enfim,",
-    "comunque,", "кстати,", "короче,", "总之", "顺便问", "ところで", "على أي حال",
+    "anyway",
+    "what i wanted to ask",
+    "all i wanted to ask",
+    "all i want to know",
+    "i only want to know",
+    "just kidding",
+    "ok kidding",
+    "jokes aside",
+    "unrelated:",
+    "unrelated question",
+    "off topic",
+    "by the way,",
+    "btw,",
+    "but first,",
+    "übrigens",
+    "jedenfalls",
+    "eigentlich wollte ich nur",
+    "was ich fragen wollte",
+    "bref,",
+    "en fait je voulais",
+    "en fin,",
+    "lo que quería preguntar",
+    "enfim,",
+    "comunque,",
+    "кстати,",
+    "короче,",
+    "总之",
+    "顺便问",
+    "ところで",
+    "على أي حال",
 ];
 static ASIDE: LazyLock<Option<AhoCorasick>> =
     LazyLock::new(|| AhoCorasickBuilder::new().match_kind(MatchKind::LeftmostLongest).ascii_case_insensitive(true).build(ASIDES).ok());
@@ -57,8 +132,22 @@ const CHATTER: usize = 60;
 const ARTICLE: usize = 300;
 /// Words of a question that wants a judgement rather than a fact.
 const JUDGES: [&str; 16] = [
-    "best", "should", "would", "could", "recommend", "suggest", "improve", "wrong", "why", "how do", "how can", "what if", "explain", "cause",
-    "maximi", "minimi",
+    "best",
+    "should",
+    "would",
+    "could",
+    "recommend",
+    "suggest",
+    "improve",
+    "wrong",
+    "why",
+    "how do",
+    "how can",
+    "what if",
+    "explain",
+    "cause",
+    "maximi",
+    "minimi",
 ];
 /// Words of people who speak of themselves, or to somebody.
 const PERSONAL: [&str; 40] = [
@@ -92,7 +181,8 @@ fn behind_aside(text: &str) -> Option<&str> {
 /// The last sentence, and what stands before it.
 fn last_sentence(text: &str) -> Option<(&str, &str)> {
     let body = text.trim_end_matches(['?', '？', '؟']);
-    let (at, mark) = body.char_indices().rfind(|(_, letter)| matches!(letter, '.' | '!' | '?' | '\n' | ':' | '。' | '！' | '？' | '।' | '：'))?;
+    let (at, mark) =
+        body.char_indices().rfind(|(_, letter)| matches!(letter, '.' | '!' | '?' | '\n' | ':' | '。' | '！' | '？' | '।' | '：'))?;
     let from = at + mark.len_utf8();
     Some((&text[..at], text[from..].trim_start()))
 }
@@ -100,12 +190,22 @@ fn last_sentence(text: &str) -> Option<(&str, &str)> {
 fn stands_alone(before: &str, question: &str) -> bool {
     let lower = question.to_lowercase();
     let plain = question.len() <= PLAIN && !JUDGES.iter().any(|word| lower.contains(word));
-    plain && before.len() >= CHATTER && (before.len() >= ARTICLE || is_personal(before)) && is_chatter(before, question)
+    plain
+        && before.len() >= CHATTER
+        && (is_part(before, question) || (before.len() >= ARTICLE || is_personal(before)) && is_chatter(before, question))
 }
 
 fn is_personal(text: &str) -> bool {
     let mut words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '\'').filter(|word| !word.is_empty());
     words.any(|word| PERSONAL.iter().any(|known| word.eq_ignore_ascii_case(known))) || text.contains(['我', '私', '僕'])
+}
+
+/// Whether what stands before a plain question only says as whom to answer it: "As an architect of large systems, tell me: …".
+fn is_part(before: &str, question: &str) -> bool {
+    const OPENERS: [&str; 10] = ["as a ", "as an ", "as the ", "you are ", "you're ", "imagine you", "als ", "en tant ", "como ", "come "];
+    let head: String = before.chars().take(12).collect::<String>().to_lowercase();
+    let opens = OPENERS.iter().any(|opener| head.starts_with(opener)) && !before.trim_end_matches('.').contains(['.', '!', '\n']);
+    opens && Sightings::of(&Anatomy::of(question)).lead == Some(Group::Lookup)
 }
 
 /// Whether nothing is asked before the question, and nothing told that it must be worked out from.

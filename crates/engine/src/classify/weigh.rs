@@ -175,8 +175,7 @@ fn is_small(seen: &Sightings, lead: Option<Group>, anatomy: &Anatomy<'_>) -> boo
 
 /// Whether nothing in it speaks of a large task but its length.
 fn is_bare(seen: &Sightings, anatomy: &Anatomy<'_>) -> bool {
-    const LARGER: [Group; 7] =
-        [Group::Build, Group::Scope, Group::Depth, Group::Technical, Group::Domain, Group::Heavy, Group::Code];
+    const LARGER: [Group; 7] = [Group::Build, Group::Scope, Group::Depth, Group::Technical, Group::Domain, Group::Heavy, Group::Code];
     anatomy.items < 4 && anatomy.code_lines + anatomy.machine_lines == 0 && !LARGER.into_iter().any(|group| seen.has(group))
 }
 
@@ -315,8 +314,15 @@ fn thought(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Opt
     let people = anatomy.letters >= 3 || anatomy.cast >= 3 && lead != Some(Group::Compose);
     let letters = if people && anatomy.code_lines == 0 && !seen.has(Group::Technical) { 0.30 } else { 0.0 };
     // To be asked for steps or an answer with mathematics in it says more than either.
-    let equation = if anatomy.symbols >= 4 && (show > 0.0 || lead.is_none() || seen.count(Group::Maths) >= 2) && seen.has(Group::Maths) { 0.10 } else { 0.0 };
-    let counted = (seen.has(Group::Quantity) || anatomy.numbers >= 4) && seen.has(Group::Maths) && anatomy.numbers >= 2 && lead != Some(Group::Transform);
+    let equation = if anatomy.symbols >= 4 && (show > 0.0 || lead.is_none() || seen.count(Group::Maths) >= 2) && seen.has(Group::Maths) {
+        0.10
+    } else {
+        0.0
+    };
+    let counted = (seen.has(Group::Quantity) || anatomy.numbers >= 4 || lead.is_none() && !seen.has(Group::Technical))
+        && seen.has(Group::Maths)
+        && anatomy.numbers >= 2
+        && lead != Some(Group::Transform);
     let asked = show + steps > 0.0 || counted || lead == Some(Group::Lookup) && seen.count(Group::Maths) >= 2;
     let together = if asked && (maths + symbols > 0.0) { 0.18 } else { 0.0 };
     let programs = seen.has(Group::Code) && matches!(lead, Some(Group::Compose)) && !seen.has(Group::Prove);
