@@ -149,7 +149,7 @@ class Scripted:
                 body = self.rfile.read(size) if size else b""
                 path = self.path.split("?")[0]
                 is_json = (self.headers.get("content-type") or "application/json").startswith("application/json")
-                read = json.loads(body or b"{}") if is_json else {}
+                read = json.loads(body or b"{}") if is_json else {"form": body.decode("latin-1")}
                 asked.append((path, {name.lower(): value for name, value in self.headers.items()}, read))
                 if path.startswith("/stream/") and (read.get("stream") or ":streamGenerateContent" in path):
                     return self.stream(streamed(path))

@@ -11,6 +11,7 @@ mod embed;
 pub(crate) mod estimate;
 mod passed;
 mod rerank;
+mod sound;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@
 //! text itself is never part of a finding, so that none of it can reach a log.
 
 mod check;
+mod folded;
 mod joint;
 mod rules;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod vocabulary;
 
 use std::ops::Range;
 
+use folded::Folded;
 use rules::Rules;
 
 /// Something that was found: its kind and where it stands, in bytes.
@@ -41,8 +43,10 @@ pub fn kinds() -> Vec<&'static str> {
 /// Everything of those kinds (all where `None`) in the text, in the order of the text.
 pub fn find(text: &str, wanted: Option<&[&str]>) -> Vec<Finding> {
     let is_wanted = |kind: &str| wanted.is_none_or(|wanted| wanted.contains(&kind));
-    let mut findings = Rules::builtin().find(text);
-    findings.extend(vocabulary::find(text));
+    let folded = Folded::of(text);
+    let mut findings = Rules::builtin().find(&folded.text);
+    findings.extend(vocabulary::find(&folded.text));
+    findings.iter_mut().for_each(|finding| finding.span = folded.original(finding.span.clone()));
     findings.retain(|finding| is_wanted(finding.kind));
     findings.sort_by_key(|finding| (finding.span.start, finding.span.end));
     findings

@@ -65,6 +65,26 @@ def test_credits_and_generation(gateway, client):
     assert found.data.model == "demo/echo" and found.data.native_tokens_prompt > 0 and not found.data.is_byok
 
 
+def test_presets(client):
+    made = client.presets.create_presets_chat_completions(slug="sdk", model="demo/echo", messages=said("hi"), temperature=0.5)
+    assert made.data.slug == "sdk"
+    client.presets.create_presets_messages(slug="sdk", model="demo/echo", messages=said("hi"), max_tokens=5)
+    client.presets.create_presets_responses(slug="sdk", model="demo/echo", input="hi")
+    assert "sdk" in [one.slug for one in client.presets.list().result.data]
+    assert client.presets.get(slug="sdk").data.slug == "sdk"
+    assert len(client.presets.list_versions(slug="sdk").result.data) == 3
+    assert client.presets.get_version(slug="sdk", version="1").data
+    assert client.chat.send(model="@preset/sdk", messages=said("hi")).choices[0].message.content == "You said: hi"
+
+
+def test_activity_and_feedback(client):
+    answer = client.chat.send(model="market/pair", messages=said("hi"))
+    told = eventually(lambda: client.generations.get_generation(id=answer.id)).data
+    assert told.provider_name in ("OpenAI", "DeepInfra") and told.provider_responses[0].provider_name == told.provider_name
+    assert client.generations.submit_feedback(generation_id=answer.id, category="formatting").data.success
+    assert client.analytics.get_user_activity(request={}).data is not None
+
+
 def test_workspaces(client):
     made = client.workspaces.create(name="Lab", slug="lab-of-sdk", default_provider_sort="price").data
     assert client.workspaces.get(id="lab-of-sdk").data.id == made.id

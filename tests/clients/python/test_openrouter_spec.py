@@ -109,6 +109,7 @@ def test_other_operations(ask, gateway, key, specification):
         b"--x", b'content-disposition: form-data; name="model"', b"", b"market/hear",
         b"--x", b'content-disposition: form-data; name="file"; filename="a.wav"', b"content-type: audio/wav", b"", b"RIFF", b"--x--", b""])
     ask("POST", "/audio/transcriptions", body=form, headers={"content-type": "multipart/form-data; boundary=x"})
+    ask("POST", "/audio/transcriptions", body={"model": "market/hear", "input_audio": {"data": "UklGRg==", "format": "wav"}})
     status, headers, sound = call(gateway, "POST", "/audio/speech", {"model": "market/speak", "input": "hi", "voice": "alloy"}, key)
     assert status == 200 and headers["content-type"].startswith("audio/") and sound
     specification.seen.add(("post", "/audio/speech"))

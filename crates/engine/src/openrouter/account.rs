@@ -287,6 +287,10 @@ mod tests {
     fn streams_tell_it_where_they_end_however_they_are_cut() {
         let told = "\"openrouter_metadata\":{\"a\":1}";
         let chat = ": ping\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"message_stop [DONE]\"}}]}\n\n";
+        // It lacks nothing, so that nothing is filled in.
+        let response = complete::whole(Dialect::OpenAiResponses, &Bytes::from_static(b"{\"id\":\"r\"}"));
+        let response = std::str::from_utf8(&response).expect("text");
+        let open = response.strip_suffix('}').expect("an object");
         let responses = "event: x\ndata: {\"type\":\"x\",\"delta\":\"response.completed\"}\r\n\r\n";
         let cases = [
             (
@@ -307,9 +311,9 @@ mod tests {
             ),
             (
                 Dialect::OpenAiResponses,
-                format!("{responses}data: {{\"type\":\"response.completed\",\"response\":{{\"id\":\"r\"}},\"sequence_number\":3}}\n\n"),
+                format!("{responses}data: {{\"type\":\"response.completed\",\"response\":{response},\"sequence_number\":3}}\n\n"),
                 format!(
-                    "{responses}data: {{\"type\":\"response.completed\",\"response\":{{\"id\":\"r\",{told}}},\"sequence_number\":3}}\n\n"
+                    "{responses}data: {{\"type\":\"response.completed\",\"response\":{open},{told}}},\"sequence_number\":3}}\n\n"
                 ),
             ),
         ];

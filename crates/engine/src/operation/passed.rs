@@ -2,6 +2,7 @@
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use switchboard_wire::Operation;
+use switchboard_wire::dialect::Flavor;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::framing::Framing;
 use switchboard_wire::multipart;
@@ -9,7 +10,7 @@ use switchboard_wire::problem::Problem;
 use switchboard_wire::relay::{Output, Relay};
 use switchboard_wire::usage::{StreamedUsage, of_answer};
 
-use super::{Product, Step, note, spoken};
+use super::{Product, Step, note, sound, spoken};
 use crate::call::Content;
 use crate::catalog::Component;
 use crate::control;
@@ -55,6 +56,12 @@ fn with(mut headers: HeaderMap, kind: HeaderValue) -> HeaderMap {
 /// The body for the target and its content type.
 fn prepare(step: &Step<'_>, reach: &Reach) -> Result<(Frames, String), Error> {
     let call = step.call;
+    if call.door.operation == Operation::Transcriptions
+        && step.target.flavor != Flavor::OpenRouter
+        && let Some(form) = sound::form(call, &reach.model)?
+    {
+        return Ok(form);
+    }
     match &call.content {
         Content::Json(outline) => Ok((step.spliced(outline, reach), "application/json".to_owned())),
         Content::Form(kind) => {

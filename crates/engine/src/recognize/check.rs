@@ -69,7 +69,7 @@ pub(super) fn named(name: &str) -> Option<Check> {
         "account" => money::account,
         "isbn" => of_signs!(money::is_isbn),
         "luhn" => of_signs!(luhn),
-        "ssn" => of_signs!(identity::is_ssn),
+        "ssn" => identity::ssn,
         "mrz" => identity::mrz,
         "passport" => identity::passport,
         "date" => identity::date,

@@ -205,7 +205,8 @@ fn stands_near(text: &str, window: Range<usize>, words: &[String]) -> bool {
     let lower = text[window].to_lowercase();
     words.iter().any(|word| {
         lower.match_indices(word.as_str()).any(|(at, _)| {
-            let letter = |letter: Option<char>| letter.is_some_and(joins);
+            // `employee_ssn` says what `ssn` does.
+            let letter = |letter: Option<char>| letter.is_some_and(|letter| letter != '_' && joins(letter));
             let opens = word.starts_with(joins) && letter(lower[..at].chars().next_back());
             let closes = word.ends_with(joins) && letter(lower[at + word.len()..].chars().next());
             !opens && !closes

@@ -4,8 +4,16 @@ use std::ops::Range;
 
 use super::{is_day, luhn, numbers, spelled, weighted};
 
+/// American, and no piece of a longer number of goods: "555-12-9087-B".
+pub(super) fn ssn(text: &str, met: Range<usize>) -> Option<Range<usize>> {
+    let signs: Vec<u8> = text[met.clone()].bytes().filter(u8::is_ascii_digit).collect();
+    let mut after = text[met.end..].chars();
+    let goes_on = after.next() == Some('-') && after.next().is_some_and(|letter| letter.is_ascii_alphanumeric());
+    (!goes_on && is_ssn(&signs)).then_some(met)
+}
+
 /// American: no area 000, 666 or 9xx, no empty group, none that were printed in advertisements.
-pub(super) fn is_ssn(signs: &[u8]) -> bool {
+fn is_ssn(signs: &[u8]) -> bool {
     let digits = numbers(signs);
     let [area, group, serial] = [0..3, 3..5, 5..9].map(|part| digits.get(part).map_or(0, spelled));
     let printed = matches!((area, group, serial), (78, 5, 1120) | (219, 9, 9999));
