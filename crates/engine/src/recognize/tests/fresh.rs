@@ -64,6 +64,12 @@ fn finds_what_was_made_last() {
     judge("sensitive_wide.tsv");
 }
 
+/// The same once more, after the changes that the last ones led to.
+#[test]
+fn finds_what_was_made_after_the_last_change() {
+    judge("sensitive_once_more.tsv");
+}
+
 fn judge(file: &str) {
     let table = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(file)).unwrap();
     let mut rng = Rng::with_seed(21);
