@@ -81,7 +81,7 @@ def test_activity_and_feedback(client):
     answer = client.chat.send(model="market/pair", messages=said("hi"))
     told = eventually(lambda: client.generations.get_generation(id=answer.id)).data
     assert told.provider_name in ("OpenAI", "DeepInfra") and told.provider_responses[0].provider_name == told.provider_name
-    assert client.generations.submit_feedback(generation_id=answer.id, category="formatting").data.success
+    assert client.generations.submit_feedback(generation_id=answer.id, category="formatting").data.SUCCESS
     assert client.analytics.get_user_activity(request={}).data is not None
 
 

@@ -115,6 +115,10 @@ pub(super) fn endpoint(offer: &Offer, endpoint: &Endpoint, ground: Ground<'_>) -
         "supports_tool_choice": tool_choice(endpoint, &parameters),
         "supported_parameters": parameters,
         "supports_implicit_caching": caches_unasked(endpoint),
+        // Newer than the specification, and its SDK does not read an endpoint without them. Nobody has declared any of it.
+        "native_tools": {},
+        "service_tier": null,
+        "supports_diarization": false,
         "status": status(&endpoint.deployment, ground.now),
         "uptime_last_5m": uptime(Window::FiveMinutes),
         "uptime_last_30m": uptime(Window::HalfHour),
