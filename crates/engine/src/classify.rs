@@ -4,7 +4,7 @@
 //!
 //! 1. [`anatomy`]: the text is cut into what the caller asks in their own words and what they only show (code, logs, quotations,
 //!    pasted articles). A long article with a short question is a short question.
-//! 2. [`lexicon`]: one pass over the ask finds markers of twenty-eight kinds in some twenty languages (`markers.txt`).
+//! 2. [`lexicon`]: one pass over the ask finds markers of twenty-nine kinds in some twenty languages (`markers.txt`).
 //! 3. [`weigh`]: the markers and the shape of the text become named contributions to a score between 0 and 1, and the score a tier.
 //!
 //! What only carries on ("yes, please") is as hard as what it carries on with, and chatter before a plain question ([`turn`]) is not

@@ -406,10 +406,13 @@ fn is_code(line: &str) -> bool {
         "</",
         "<div",
     ];
+    const OPENERS: [&str; 9] = ["for ", "while ", "if ", "elif ", "else:", "with ", "try:", "except", "class "];
     let ends = line.ends_with(['{', '}', ';']) || line.ends_with("):") || line.ends_with(");") || line.ends_with("=>");
     let signs = line.bytes().filter(|byte| matches!(byte, b'(' | b')' | b'{' | b'}' | b'=' | b';' | b'<' | b'[')).count();
     let starts = STARTS.iter().any(|start| line.starts_with(start));
+    let opens = line.ends_with(':') && OPENERS.iter().any(|start| line.starts_with(start)) && line.len() < 100;
     (ends && signs >= 1 && line.len() < 160)
         || (starts && signs >= 2)
+        || (opens && line.contains([' ', ':']) && !line.contains(['.', ',', '?']))
         || (line.len() <= 2 && matches!(line, "{" | "}" | "};" | ")" | ");" | "]"))
 }

@@ -48,10 +48,12 @@ pub(super) enum Group {
     Own,
     /// How something is done, rather than how it works.
     Howto,
+    /// A number in words.
+    Number,
 }
 
 /// How many groups there are.
-const GROUPS: usize = 28;
+const GROUPS: usize = 29;
 
 impl Group {
     const ALL: [(&'static str, Self); GROUPS] = [
@@ -83,6 +85,7 @@ impl Group {
         ("digest", Self::Digest),
         ("own", Self::Own),
         ("howto", Self::Howto),
+        ("number", Self::Number),
     ];
 
     /// Whether its markers may speak for another group too: those that say what sort of thing is asked for.

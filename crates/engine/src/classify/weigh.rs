@@ -346,10 +346,11 @@ fn word_problem(anatomy: &Anatomy<'_>, seen: &Sightings) -> f32 {
     let speaks_of_more = [Group::Compose, Group::Explain, Group::Code, Group::Technical, Group::Build, Group::Transform];
     let tells = anatomy.words >= 12 && anatomy.sentences >= 2 || anatomy.words >= 16;
     let asks = anatomy.questions > 0 || seen.has(Group::Show);
-    if anatomy.numbers < 2 || !tells || !asks || anatomy.words > 120 || speaks_of_more.into_iter().any(|group| seen.has(group)) {
+    let numbers = anatomy.numbers + usize::from(seen.count(Group::Number));
+    if numbers < 2 || !tells || !asks || anatomy.words > 120 || speaks_of_more.into_iter().any(|group| seen.has(group)) {
         return 0.0;
     }
-    match anatomy.numbers {
+    match numbers {
         // A story, and then how many of what it told of.
         2.. if seen.has(Group::Quantity) && anatomy.sentences >= 2 => 0.54,
         2 => 0.36,

@@ -312,9 +312,7 @@ mod tests {
             (
                 Dialect::OpenAiResponses,
                 format!("{responses}data: {{\"type\":\"response.completed\",\"response\":{response},\"sequence_number\":3}}\n\n"),
-                format!(
-                    "{responses}data: {{\"type\":\"response.completed\",\"response\":{open},{told}}},\"sequence_number\":3}}\n\n"
-                ),
+                format!("{responses}data: {{\"type\":\"response.completed\",\"response\":{open},{told}}},\"sequence_number\":3}}\n\n"),
             ),
         ];
         for (dialect, stream, expected) in cases {
