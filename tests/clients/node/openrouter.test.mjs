@@ -1,6 +1,6 @@
 // OpenRouter's SDK against the gateway's OpenRouter face, `/api/v1`.
 
-import { OpenRouter, tool } from "@openrouter/sdk";
+import { OpenRouter } from "@openrouter/sdk";
 import * as errors from "@openrouter/sdk/models/errors";
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -63,12 +63,15 @@ for (const model of ["demo/echo", "scripted-anthropic", "streamed-responses", "s
 
 test("openrouter callModel runs tools until there is an answer", async () => {
   const heard = [];
-  const look = tool({
-    name: "weather",
-    description: "Tells the weather",
-    inputSchema: z.object({ city: z.string() }),
-    execute: async (input) => (heard.push(input.city), { said: "rain" }),
-  });
+  const look = {
+    type: "function",
+    function: {
+      name: "weather",
+      description: "Tells the weather",
+      inputSchema: z.object({ city: z.string() }),
+      execute: async (input) => (heard.push(input.city), { said: "rain" }),
+    },
+  };
   const text = await router.callModel({ model: "demo/echo", input: "Oslo", tools: [look] }).getText();
   assert.deepEqual(heard, ["Oslo"]);
   assert.match(text, /rain/);

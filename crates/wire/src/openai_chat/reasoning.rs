@@ -221,10 +221,11 @@ fn format_of(vendor: &str) -> String {
 
 /// Writes a thought, or a piece of one, as `reasoning_details`.
 pub(super) fn write_details(out: &mut Array<'_>, thought: &Thought, index: usize) {
-    let format = thought.seal.as_ref().map_or_else(|| "unknown".to_owned(), |seal| format_of(&seal.vendor));
+    // A piece of a stream does not know its vendor until the seal comes, and clients that join pieces keep what was said first.
+    let format = thought.seal.as_ref().map(|seal| format_of(&seal.vendor));
     let tail = |object: &mut Object<'_>| {
         object.field("id", &thought.id);
-        object.field("format", &format);
+        object.option("format", format.as_ref());
         object.field("index", &index);
     };
     let signature = thought.seal.as_ref().filter(|seal| seal.kind == SealKind::Signature);
