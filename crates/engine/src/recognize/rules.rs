@@ -58,7 +58,13 @@ struct Rule {
 /// The compiled table.
 pub(super) struct Rules(Vec<Rule>);
 
-static BUILTIN: LazyLock<Rules> = LazyLock::new(|| Rules::read(TABLE).unwrap_or(Rules(Vec::new())));
+static BUILTIN: LazyLock<Rules> = LazyLock::new(|| {
+    Rules::read(TABLE).unwrap_or_else(|error| {
+        // It comes with the program, whose tests read it; a build with fewer features of the library may still be unable to.
+        tracing::error!(%error, "the recognisers cannot be read: no personal, financial or secret data will be found");
+        Rules(Vec::new())
+    })
+});
 
 /// Why a table of rules cannot be used.
 #[derive(Debug, thiserror::Error)]

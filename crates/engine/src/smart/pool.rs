@@ -62,7 +62,9 @@ impl Pool {
             names.push(Arc::from(name));
             // An alias is no further model.
             let own = deployment.spec.group == name;
-            if !own || !deployment.serves(Operation::Chat) {
+            // A provider that chats may have models that only hear, speak or paint.
+            let chats = deployment.card.as_ref().and_then(|card| card.operation()).is_none_or(|operation| operation == Operation::Chat);
+            if !own || !chats || !deployment.serves(Operation::Chat) {
                 continue;
             }
             let facts = &deployment.facts;
