@@ -10,23 +10,21 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
-use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::{Event, EventReader};
 use switchboard_wire::framing::Framing;
 use switchboard_wire::problem::Fault;
 use switchboard_wire::relay::Relay;
 use switchboard_wire::resume::Said;
-use switchboard_wire::{Operation, complete};
 use tokio::time::{Instant, Sleep};
 
 pub use copied::{Copied, Then};
 
-use crate::call::{Call, Door};
+use crate::call::Door;
 use crate::error::Error;
 use crate::experiment::shadow::Tap;
 use crate::judge::{is_empty, reported};
 use crate::meter::Meter;
-use crate::openrouter::{Account, Telling};
+use crate::openrouter::Telling;
 use crate::route::Target;
 use crate::upstream::UpstreamBody;
 
@@ -88,33 +86,6 @@ impl std::fmt::Debug for dyn Source {
 }
 
 impl Answer {
-    /// The same as OpenRouter's clients know it: with what its specification requires, and telling how it came about.
-    #[must_use]
-    pub(crate) fn for_openrouter(mut self, account: Option<Account>, call: &Call) -> Self {
-        if call.door.flavor != Flavor::OpenRouter {
-            return self;
-        }
-        let dialect = call.door.dialect;
-        match &mut self.body {
-            AnswerBody::Whole(Some(body)) if call.door.operation == Operation::ImageGenerations => *body = complete::pictures(body),
-            _ if call.door.operation != Operation::Chat => {}
-            AnswerBody::Whole(Some(body)) if call.stream => {
-                if let Some(telling) = Telling::new(account, dialect) {
-                    *body = telling.whole(body);
-                }
-            }
-            AnswerBody::Whole(Some(body)) => {
-                *body = complete::whole(dialect, body);
-                if let Some(account) = account {
-                    *body = account.tell(body);
-                }
-            }
-            AnswerBody::Stream(stream) => stream.telling = Telling::new(account, dialect).map(Box::new),
-            AnswerBody::Whole(None) | AnswerBody::Made(_) => {}
-        }
-        self
-    }
-
     /// The same, heard by that tap too.
     #[must_use]
     pub(crate) fn tapped(mut self, mut tap: Box<Tap>) -> Self {
@@ -183,7 +154,7 @@ pub struct StreamBody {
     ended: bool,
     broken: Option<Box<Error>>,
     tap: Option<Box<Tap>>,
-    telling: Option<Box<Telling>>,
+    pub(crate) telling: Option<Box<Telling>>,
     /// The client has been told that it broke off.
     failed: bool,
     silence: Silence,

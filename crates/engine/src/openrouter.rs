@@ -1,6 +1,7 @@
 //! What OpenRouter's clients are told beside the answer: what it cost, and, where they ask, how it came about.
 
 mod account;
+mod specified;
 
 use std::sync::Arc;
 

@@ -1,0 +1,37 @@
+//! Answers as OpenRouter's specification has them.
+
+use switchboard_wire::dialect::Flavor;
+use switchboard_wire::{Operation, complete};
+
+use super::{Account, Telling};
+use crate::answer::{Answer, AnswerBody};
+use crate::call::Call;
+
+impl Answer {
+    /// The same as OpenRouter's clients know it: with what its specification requires, and telling how it came about.
+    #[must_use]
+    pub(crate) fn for_openrouter(mut self, account: Option<Account>, call: &Call) -> Self {
+        if call.door.flavor != Flavor::OpenRouter {
+            return self;
+        }
+        let dialect = call.door.dialect;
+        match &mut self.body {
+            AnswerBody::Whole(Some(body)) if call.door.operation == Operation::ImageGenerations => *body = complete::pictures(body),
+            _ if call.door.operation != Operation::Chat => {}
+            AnswerBody::Whole(Some(body)) if call.stream => {
+                if let Some(telling) = Telling::new(account, dialect) {
+                    *body = telling.whole(body);
+                }
+            }
+            AnswerBody::Whole(Some(body)) => {
+                *body = complete::whole(dialect, body);
+                if let Some(account) = account {
+                    *body = account.tell(body);
+                }
+            }
+            AnswerBody::Stream(stream) => stream.telling = Telling::new(account, dialect).map(Box::new),
+            AnswerBody::Whole(None) | AnswerBody::Made(_) => {}
+        }
+        self
+    }
+}
