@@ -30,8 +30,8 @@ Outages (`outages.py`)
 
 Clients (`clients.py`, `parsers.py`)
 - c1, c2: 5,000 slow heads, 2,000 slow bodies: closed within 15 s and 25 s, and nobody else feels it;
-- c3: 2,000 readers who take a byte a second: cut after a minute, at most 40 KiB each, each in the ledger;
-- c8: 10,000 connections that idle: what each costs;
+- c3: 2,000 readers who take a byte a second: cut after a minute, what each costs, each in the ledger;
+- c8: 10,000 connections that idle: at most 10 KiB each, and nobody else feels them;
 - c10: 2,000 bodies that readers may read differently: what is forwarded all of them read alike.
 
 Providers (`providers.py`)
