@@ -141,9 +141,10 @@ impl Body for AnswerBody {
 }
 
 /// Frames up to this size are written together.
-const TOGETHER: usize = 16 * 1024;
-/// Reading ahead of the client stops here: the upstream feels the client's pace.
-const AHEAD: usize = 64 * 1024;
+const TOGETHER: usize = 8 * 1024;
+/// Reading ahead of the client stops here: the upstream feels the client's pace. What is read ahead of a thousand clients who do not
+/// read is a thousand times this.
+const AHEAD: usize = 8 * 1024;
 
 /// Tells who reads the stream that another provider goes on with it.
 const RESUMED: &[u8] = b": continued by another provider\n\n";
@@ -213,7 +214,7 @@ impl StreamBody {
     /// A stream at its beginning. Without a relay the bytes pass unread (audio).
     pub fn new(upstream: UpstreamBody, relay: Option<Relay>, meter: Meter, door: Door) -> Self {
         Self {
-            upstream,
+            upstream: upstream.in_pieces(),
             relay,
             meter,
             door,
@@ -262,7 +263,7 @@ impl StreamBody {
     pub(crate) fn resume(&mut self, upstream: UpstreamBody, framing: Framing, reader: Box<dyn EventReader>) {
         let (Some(relay), Some(said)) = (&mut self.relay, &self.said) else { return };
         relay.resume(framing, reader, said.splice());
-        self.upstream = upstream;
+        self.upstream = upstream.in_pieces();
         (self.ended, self.broken) = (false, None);
         if !self.door.array {
             self.queued += RESUMED.len();

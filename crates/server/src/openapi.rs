@@ -59,10 +59,12 @@ impl Body {
             (Operation::Moderations, _) => Self { form: false, request: "ModerationRequest", reply: None, event: None },
             (Operation::ImageGenerations, _) => Self::json("ImageRequest", "ImageReply"),
             (Operation::ImageEdits, _) => Self { form: true, ..Self::json("ImageEditForm", "ImageReply") },
+            (Operation::ImageVariations, _) => Self { form: true, ..Self::json("ImageVariationForm", "ImageReply") },
             (Operation::Speech, _) => Self { form: false, request: "SpeechRequest", reply: None, event: None },
             // Such routes are an operator's own and stand in no document.
             (Operation::PassThrough, _) => Self { form: false, request: "", reply: None, event: None },
             (Operation::Transcriptions, _) => Self { form: true, ..Self::json("TranscriptionForm", "TranscriptionReply") },
+            (Operation::Translations, _) => Self { form: true, ..Self::json("TranslationForm", "TranscriptionReply") },
         }
     }
 

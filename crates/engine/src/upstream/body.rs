@@ -27,6 +27,7 @@ pub struct UpstreamBody {
     carrier: Carrier,
     decoder: Option<Decoder>,
     left: u64,
+    unannounced: u64,
     idle: Duration,
     total: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -47,6 +48,7 @@ pub(crate) enum Carrier {
 /// The limits a body is read under.
 pub(crate) struct Limits {
     pub(crate) body: u64,
+    pub(crate) unannounced: u64,
     pub(crate) idle: Duration,
     pub(crate) total: Option<Instant>,
 }
@@ -58,6 +60,7 @@ impl UpstreamBody {
             carrier,
             decoder,
             left: limits.body,
+            unannounced: limits.unannounced,
             idle: limits.idle,
             total: limits.total,
             timer: None,
@@ -69,10 +72,21 @@ impl UpstreamBody {
         body
     }
 
+    /// The same for whoever takes it piece by piece: no more is read ahead than fits a piece.
+    #[must_use]
+    pub fn in_pieces(mut self) -> Self {
+        if let Carrier::Link(link, ..) = &mut self.carrier {
+            link.traffic().in_pieces(true);
+        }
+        self
+    }
+
     /// Reads the whole body. Bytes that are held are bounded as such, also where a stream was asked for.
     pub async fn collect(mut self) -> Result<Bytes, DialError> {
-        self.left = self.left.min(Caps::WHOLE.body);
-        if self.size_hint().lower() > self.left {
+        let announced = self.size_hint();
+        let most = if announced.exact().is_some() { Caps::WHOLE.body } else { self.unannounced };
+        self.left = self.left.min(most);
+        if announced.lower() > self.left {
             return Err(self.fail(DialError::new(Phase::Body, DialFault::TooLarge)));
         }
         let mut whole: Vec<u8> = Vec::new();
@@ -150,6 +164,7 @@ impl UpstreamBody {
         if let Carrier::Link(mut link, pool, lane) = std::mem::replace(&mut self.carrier, Carrier::Gone)
             && link.is_reusable()
         {
+            link.traffic().in_pieces(false);
             pool.keep(lane, link);
         }
     }
