@@ -13,6 +13,7 @@ What stays behind (`neutral.py`)
 - m3: after 5,000 requests, of which every tenth is left and every twentieth fails, nothing is held: the rest of a budget can be spent to
   the cent;
 - m6: 1,000 requests with one and the same `x-request-id`, and a journal that is carried twice: a row each, and each paid once;
+- m6-commits (`commits.py`): PostgreSQL does what it is told and the answer is lost, 500 times between a COMMIT and its answer: the same;
 - m11: windows of two seconds at three gateways, one of which is killed at a boundary: in none is more admitted than fits;
 - m14: 200 refusals of each of nine kinds change no counter;
 - m15: after a mixture as in m3 every place is free, by the gateway's own numbers and by `switchboard verify --gateway`.
@@ -57,10 +58,10 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from crash import clients, hostile, limits, money, neutral, outages, parsers, providers, starting
+from crash import clients, commits, hostile, limits, money, neutral, outages, parsers, providers, starting
 
 FIGURES = {
-    "m1": money.m1, "m2": money.m2, "m5": money.m5, "m8": money.m8, "m3": neutral.m3, "m6": neutral.m6, "m11": neutral.m11, "m14": neutral.m14, "m15": neutral.m15,
+    "m1": money.m1, "m2": money.m2, "m5": money.m5, "m8": money.m8, "m3": neutral.m3, "m6": neutral.m6, "m6-commits": commits.m6_commits, "m11": neutral.m11, "m14": neutral.m14, "m15": neutral.m15,
     "m12": limits.m12, "m13": limits.m13,
     "d1": outages.d1, "d2": outages.d2, "d3": outages.d3, "d4": outages.d4, "d5": outages.d5,
     "c1": clients.c1, "c2": clients.c2, "c3": clients.c3, "c8": clients.c8, "c10": parsers.c10, "c14": hostile.c14, "s2": hostile.s2, "x2": hostile.x2,

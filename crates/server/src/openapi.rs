@@ -1,7 +1,9 @@
 //! The API document, made from the route table.
 //!
-//! Paths, methods and summaries are the router's rows; what a body holds is written in `schemas.json`, by name.
+//! Paths, methods and summaries are the router's rows; what a body holds is written in `schemas.json`, by name, and what the
+//! management API answers in `answers.json`, by route.
 
+mod answered;
 mod catalogue;
 mod managed;
 
@@ -137,7 +139,8 @@ pub fn document(root: &str) -> Value {
             operation["operationId"] = id(method, path).into();
         }
     }
-    let schemas: Value = serde_json::from_str(SCHEMAS).unwrap_or_default();
+    let mut schemas: Map<String, Value> = serde_json::from_str(SCHEMAS).unwrap_or_default();
+    schemas.extend(answered::schemas());
     let tags: Vec<Value> = Audience::ALL.iter().map(|audience| json!({"name": audience.title()})).collect();
     let key = |header: &str| json!({"type": "apiKey", "in": "header", "name": header});
     json!({
