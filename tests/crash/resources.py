@@ -9,7 +9,7 @@ import signal
 import time
 
 from crash.clients import descriptors, opened, p99, resident
-from crash.stage import CENT, Found, Gateway, Line, Provider, asked, chat, rows, schema, steady
+from crash.stage import CENT, Found, Gateway, Line, Provider, asked, chat, schema, steady
 
 
 def descriptors_of(gateway):
