@@ -62,8 +62,14 @@ fn field(name: &str, kind: &Value) -> Field {
 }
 
 fn kind_of(text: &str) -> Type {
-    if text.contains('|') && !text.starts_with('{') {
-        return Type::Either(text.split('|').map(kind_of).collect());
+    let mut depth = 0_i32;
+    let outside = |letter: char| {
+        depth += i32::from("[{(".contains(letter)) - i32::from("]})".contains(letter));
+        letter == '|' && depth == 0
+    };
+    let kinds: Vec<&str> = text.split(outside).collect();
+    if kinds.len() > 1 {
+        return Type::Either(kinds.into_iter().map(kind_of).collect());
     }
     let inside = |open: char, close: char| text.strip_prefix(open).and_then(|text| text.strip_suffix(close));
     if let Some(inner) = inside('[', ']') {
