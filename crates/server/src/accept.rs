@@ -58,7 +58,11 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Match::OtherMethod(allowed) => return Ok(other_method(&parts, &allowed)),
         Match::Nothing => return Box::pin(elsewhere(acceptor, parts, body, received)).await,
     };
-    let route = row.route;
+    let route = match row.route {
+        // Anthropic's clients say who they are, on OpenRouter's path too.
+        Route::Market(market::Listing::Models) if parts.headers.contains_key("anthropic-version") => Route::Models,
+        route => route,
+    };
     let is_open = row.policy == Policy::Public;
     match route {
         Route::Page(Page::Metrics) if !acceptor.app.config.load().litellm.metrics.require_auth => {

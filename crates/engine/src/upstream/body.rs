@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
@@ -43,6 +43,55 @@ pub(crate) enum Carrier {
     Place(#[expect(dead_code, reason = "held for its drop")] Place),
     /// The body has ended, and the connection is elsewhere.
     Gone,
+}
+
+/// A body that is held as a whole, until it is one. A buffer that grew with it would be held twice whenever it moves.
+#[derive(Default)]
+struct Pieces {
+    pieces: Vec<Bytes>,
+    /// Small ones, put together: each would cost more than it holds, and keep what it was read into.
+    gathering: BytesMut,
+    len: usize,
+}
+
+/// A piece below this size is small.
+const SMALL: usize = 16 * 1024;
+/// Small pieces are gathered into pieces of this size.
+const GATHERED: usize = 64 * 1024;
+
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        let first = self.len == 0;
+        self.len += piece.len();
+        // Most bodies are one piece, whatever its size.
+        if !first && piece.len() < SMALL {
+            self.gathering.extend_from_slice(&piece);
+            if self.gathering.len() >= GATHERED {
+                self.finish();
+            }
+        } else if !piece.is_empty() {
+            self.finish();
+            self.pieces.push(piece);
+        }
+    }
+
+    fn finish(&mut self) {
+        if !self.gathering.is_empty() {
+            self.pieces.push(self.gathering.split().freeze());
+        }
+    }
+
+    fn join(mut self) -> Bytes {
+        self.finish();
+        if self.pieces.len() <= 1 {
+            return self.pieces.pop().unwrap_or_default();
+        }
+        let mut whole = Vec::with_capacity(self.len);
+        for piece in self.pieces {
+            whole.extend_from_slice(&piece);
+        }
+        whole.into()
+    }
 }
 
 /// The limits a body is read under.
@@ -89,22 +138,13 @@ impl UpstreamBody {
         if announced.lower() > self.left {
             return Err(self.fail(DialError::new(Phase::Body, DialFault::TooLarge)));
         }
-        let mut whole: Vec<u8> = Vec::new();
-        let mut first = Bytes::new();
+        let mut pieces = Pieces::default();
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
-            let Ok(data) = frame?.into_data() else {
-                continue;
-            };
-            if whole.is_empty() && first.is_empty() {
-                first = data;
-            } else {
-                if whole.is_empty() {
-                    whole.extend_from_slice(&first);
-                }
-                whole.extend_from_slice(&data);
+            if let Ok(data) = frame?.into_data() {
+                pieces.push(data);
             }
         }
-        Ok(if whole.is_empty() { first } else { whole.into() })
+        Ok(pieces.join())
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
