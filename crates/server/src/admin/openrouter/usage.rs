@@ -77,9 +77,9 @@ pub(super) fn generation(line: &LogLine, catalog: &Catalog) -> Value {
     let api = match line.call_type.as_str() {
         "aembedding" => "embeddings",
         "arerank" => "rerank",
-        "image_generations" | "image_edits" | "aimage_generation" => "image",
+        "image_generations" | "image_edits" | "image_variations" | "aimage_generation" => "image",
         "speech" | "aspeech" => "tts",
-        "transcriptions" | "atranscription" => "stt",
+        "transcriptions" | "translations" | "atranscription" => "stt",
         _ => "completions",
     };
     let listed = |id: &str| catalog.provider(id).map_or_else(|| id.to_owned(), |row| row.listed_name().to_owned());
