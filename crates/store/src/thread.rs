@@ -74,3 +74,26 @@ impl Drop for Thread {
         self.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::Thread;
+
+    #[test]
+    fn a_task_may_be_the_last_to_let_go() {
+        let thread = Arc::new(Thread::start().unwrap());
+        let (held, (go, waits), (done, ended)) = (thread.clone(), tokio::sync::oneshot::channel::<()>(), channel());
+        thread.handle().spawn(async move {
+            let _ = waits.await;
+            drop(held);
+            done.send(()).unwrap();
+        });
+        drop(thread);
+        go.send(()).unwrap();
+        ended.recv_timeout(Duration::from_secs(20)).expect("the task went on");
+    }
+}
