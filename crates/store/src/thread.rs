@@ -58,10 +58,11 @@ impl Thread {
         &self.handle
     }
 
-    /// Ends the thread and waits for it.
+    /// Ends the thread and waits for it; not where a task on it was the last to need it.
     pub fn stop(&self) {
         drop(self.stop.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
         if let Some(thread) = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+            && thread.thread().id() != std::thread::current().id()
             && thread.join().is_err()
         {
             tracing::error!("the store's thread panicked");
