@@ -55,7 +55,11 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     let (row, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
         Match::Found(row, model) => (row, model),
         Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(page::preflight()),
-        Match::OtherMethod(allowed) => return Ok(other_method(&parts, &allowed)),
+        // Below a provider's name are its own paths too.
+        Match::OtherMethod(allowed) if passing::outlet::find(&acceptor.app, &parts.method, acceptor.router.below(parts.uri.path())).is_none() => {
+            return Ok(other_method(&parts, &allowed));
+        }
+        Match::OtherMethod(_) => return Box::pin(elsewhere(acceptor, parts, body, received)).await,
         Match::Nothing => return Box::pin(elsewhere(acceptor, parts, body, received)).await,
     };
     let route = row.route;
@@ -119,9 +123,12 @@ async fn elsewhere(
     body: RequestBody,
     received: Instant,
 ) -> Result<Answered, Refusal> {
-    if let Some(passage) = passing::find(&acceptor.app, &parts.method, acceptor.router.below(parts.uri.path())) {
-        let from = address(body.peer());
+    let (path, from) = (acceptor.router.below(parts.uri.path()), address(body.peer()));
+    if let Some(passage) = passing::find(&acceptor.app, &parts.method, path) {
         return passing::serve(acceptor, passage, (parts, body), (from, received)).await;
+    }
+    if let Some(way) = passing::outlet::find(&acceptor.app, &parts.method, path) {
+        return passing::outlet::serve(acceptor, way, (parts, body), (from, received)).await;
     }
     let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
     Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)))

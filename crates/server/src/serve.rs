@@ -161,6 +161,7 @@ impl Gate {
             alerts,
             metrics,
             live,
+            outlets: crate::passing::outlet::Signers::default(),
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
         learn_prices(&app)?;

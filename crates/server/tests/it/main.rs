@@ -44,6 +44,7 @@ mod metrics;
 mod models;
 mod money;
 mod openrouter;
+mod outlets;
 mod outages;
 mod passing;
 mod peers;
