@@ -110,8 +110,9 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Route::Consent => Err(told(Problem::new(Kind::NotFound, "there is nothing here"))),
         Route::Call(_) | Route::Gemini => {
             let draft = Draft { door, principal: caller.principal.clone(), headers: parts.headers, path_model, path_stream, received };
+            let beside = passing::outlet::beside(acceptor, &parts.method, &parts.uri);
             // The connection moves what it is given, more than once: the longest journey goes where it stays.
-            Box::pin(asked(acceptor, &caller, draft, body)).await
+            Box::pin(asked(acceptor, &caller, (draft, beside), body)).await
         }
     }
 }
@@ -135,13 +136,21 @@ async fn elsewhere(
 }
 
 /// A call of a model.
-async fn asked(acceptor: &Arc<Acceptor>, caller: &Caller, draft: Draft, body: RequestBody) -> Result<Answered, Refusal> {
+async fn asked(
+    acceptor: &Arc<Acceptor>,
+    caller: &Arc<Caller>,
+    (draft, beside): (Draft, Option<passing::outlet::Beside>),
+    body: RequestBody,
+) -> Result<Answered, Refusal> {
     let door = draft.door;
     let refused = |refused| shown(refused, &door);
     let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
     let (frames, _drawn) = frames.into_parts();
     let drafted = draft.call(frames.into(), &acceptor.app);
     let call = drafted.map_err(|problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor })?;
+    if let Some(beside) = beside.filter(|beside| beside.takes(&call, &acceptor.app)) {
+        return beside.pass(acceptor, caller, call).await;
+    }
     let call = named(call, caller, &acceptor.app).await.map_err(refused)?;
     let call = match &caller.filters {
         Some(filters) => filters.applied(call).map_err(refused)?,

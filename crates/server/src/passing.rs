@@ -118,13 +118,19 @@ async fn identified(acceptor: &Acceptor, route: &str, parts: &Parts, from: Optio
         session::guard(parts)?;
     }
     authz::enter(Policy::Pass, acceptor.router.below(parts.uri.path()), &caller)?;
+    listed(&caller, route)?;
+    Ok(caller)
+}
+
+/// Whether the caller's key may use that route, where it lists those it may.
+fn listed(caller: &Caller, route: &str) -> Result<(), Refused> {
     let metadata: Option<Value> = caller.principal.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok());
     let allowed = metadata.as_ref().and_then(|metadata| metadata.get("allowed_passthrough_routes")).and_then(Value::as_array);
     let names = |entry: &Value| entry.as_str().is_some_and(|entry| switchboard_engine::principal::matches(entry, route));
     if allowed.is_some_and(|list| !list.is_empty() && !list.iter().any(names)) {
         return Err(Refused::forbidden(format!("This key may not use the pass-through route {route}")));
     }
-    Ok(caller)
+    Ok(())
 }
 
 /// The request as the place gets it.

@@ -27,7 +27,7 @@ use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
-use super::{DOOR, headers, identified, query, send};
+use super::{DOOR, headers, identified, listed, query, send};
 use crate::accept::{Answered, Refusal, body_refusal, shown};
 use crate::admin::Refused;
 use crate::app::{Acceptor, App, unix_seconds};
@@ -80,6 +80,43 @@ pub(crate) async fn serve(
     let caller = identified(acceptor, &format!("/{}", way.name), &parts, from).await.map_err(told)?;
     let body = body.collect().await.map_err(|error| body_refusal(&error, &DOOR))?.into_bytes();
     pass(acceptor, &way, &caller, (parts, body, received)).await
+}
+
+/// A path of a provider's that is one of the gateway's too: models that are not known here are the provider's.
+pub(crate) struct Beside {
+    way: Way,
+    parts: Parts,
+}
+
+/// Whether that path is a provider's as well.
+pub(crate) fn beside(acceptor: &Acceptor, method: &Method, uri: &Uri) -> Option<Beside> {
+    let path = acceptor.router.below(uri.path());
+    // Every call comes by here, and of the gateway's own paths only these begin with a provider's name.
+    let way = path.starts_with("/openai/v1/").then(|| find(&acceptor.app, method, path)).flatten()?;
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    (parts.method, parts.uri) = (method.clone(), uri.clone());
+    Some(Beside { way, parts })
+}
+
+impl Beside {
+    /// Whether the call is for the provider alone: nobody here serves its model, and there is a credential.
+    pub(crate) fn takes(&self, call: &Call, app: &App) -> bool {
+        let (catalog, config) = (app.catalog(), app.config());
+        let unknown = app.gateway.fleet().find(&call.model).is_none() && !crate::preset::is_named(call);
+        let reached = |outlet: &Outlet<'_>| {
+            let place = Place::of((outlet, &catalog), &self.way, (&self.parts, &config)).ok()?;
+            app.outlets.of(&place, (outlet.provider, &config)).ok()
+        };
+        unknown && catalog.outlet(&self.way.name).and_then(|outlet| reached(&outlet)).is_some()
+    }
+
+    /// Passes it on.
+    pub(crate) async fn pass(self, acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Call) -> Result<Answered, Refusal> {
+        listed(caller, &format!("/{}", self.way.name)).map_err(|refused| shown(refused, &call.door))?;
+        let mut parts = self.parts;
+        parts.headers = call.headers;
+        pass(acceptor, &self.way, caller, (parts, call.body.join(), call.received)).await
+    }
 }
 
 async fn pass(
@@ -295,7 +332,7 @@ fn target(outlet: &Outlet<'_>, catalog: &Catalog, place: &Place, model: &str) ->
         group: model.to_owned(),
         provider: provider.id.clone(),
         model: model.to_owned(),
-        base: Some(format!("{}{}", place.uri.scheme_str().map(|scheme| format!("{scheme}://")).unwrap_or_default() + place.uri.authority().map_or("", |authority| authority.as_str()), place.uri.path())),
+        base: Some(place.uri.to_string().split('?').next().unwrap_or_default().to_owned()),
         ..Spec::default()
     };
     let mut target = Deployment::outside(spec, card);

@@ -23,6 +23,7 @@ mod defaults;
 mod documents;
 mod doors;
 mod edge;
+mod expected;
 mod experiments;
 mod failures;
 mod gitops;

@@ -96,6 +96,23 @@ fn every_provider_is_shown_its_own_credential_at_its_own_paths() {
 }
 
 #[test]
+fn at_a_path_of_both_a_model_that_is_not_known_here_is_the_providers() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let key = gateway.key(&json!({}));
+        let chat = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "hi"}]});
+        let asked = upstream.asked().len();
+        assert_eq!(gateway.as_key(&key, "POST", "/openai/v1/chat/completions", &chat("good")).status, 200);
+        assert_eq!(gateway.as_key(&key, "POST", "/v1/chat/completions", &chat("gpt-4o")).status, 400);
+        assert_eq!(upstream.asked().len(), asked, "these are the gateway's own");
+        let reply = gateway.as_key(&key, "POST", "/openai/v1/chat/completions", &chat("gpt-4o"));
+        assert_eq!((reply.status.as_u16(), upstream.asked().len()), (200, asked + 1), "{}", reply.text());
+        assert_eq!(upstream.keys().last().map(String::as_str), Some("Bearer of-openai"));
+        assert!(line(gateway, reply.header("x-litellm-call-id").into())["spend"].as_f64().is_some_and(|spend| spend > 0.0));
+    });
+}
+
+#[test]
 fn a_stream_reports_its_usage_although_nobody_asked_and_nobody_sees_it() {
     let upstream = Upstream::start();
     with(&variables(&upstream), |gateway| {
