@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::answer::AnswerBody;
@@ -31,6 +31,9 @@ use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
 use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, passing, preset, sso};
+
+/// How long was waited for what did not come.
+const WAITED: HeaderName = HeaderName::from_static("x-litellm-timeout");
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -208,8 +211,13 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
             response
         }
         Err(error) => {
+            // In seconds, as LiteLLM writes them.
+            let waited = error.waited.and_then(|waited| HeaderValue::try_from(format!("{:?}", waited.as_secs_f64())).ok());
             let mut refused = refuse(&Refusal { error, dialect: door.dialect, flavor: door.flavor });
             refused.headers_mut().extend(figures::key(&principal, NanoUsd::ZERO));
+            if let Some(value) = waited {
+                refused.headers_mut().insert(WAITED, value);
+            }
             refused
         }
     }

@@ -16,6 +16,7 @@ mod experiments;
 pub mod form;
 mod grouping;
 mod hub;
+pub(crate) mod invitations;
 mod keys;
 mod models;
 mod openrouter;
@@ -163,6 +164,11 @@ impl Request {
     pub fn part(&self, at: usize) -> &str {
         self.path.get(at).map_or("", String::as_str)
     }
+}
+
+/// A user as the management API shows one.
+pub(crate) fn user_row(app: &App, user: &switchboard_store::object::User) -> Value {
+    Value::Object(rows::user(app, user))
 }
 
 /// What came in besides the route.

@@ -59,6 +59,10 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
                     return Err(model::denied(layer.whose, &call.model));
                 }
             }
+            if known.region.is_some() {
+                let guidance = Arc::make_mut(principal.guidance.get_or_insert_default());
+                guidance.region = known.region.or(guidance.region.take());
+            }
             principal.scopes.extend(known.scopes);
         }
     }

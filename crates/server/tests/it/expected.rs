@@ -34,7 +34,7 @@ fn a_rate_limit_that_is_made_up_is_tried_again() {
 fn a_timeout_that_is_made_up_says_how_long_it_took() {
     with_models("  - {model_name: quick, litellm_params: {model: demo/echo, timeout: 1}}\n", |gateway| {
         let reply = chat(gateway, MASTER, &json!({"model": "quick", "mock_timeout": true, "num_retries": 0}));
-        assert_eq!((reply.status.as_u16(), reply.header("x-litellm-timeout")), (408, "1.0"), "{}", reply.text());
+        assert_eq!((reply.status.as_u16(), reply.header("x-litellm-timeout")), (504, "1.0"), "{}", reply.text());
         let ask = gateway.app.ask("POST", "/chat/completions").key(MASTER).header("x-litellm-timeout", "0.001");
         let body = json!({"model": "quick", "mock_timeout": true, "num_retries": 0, "messages": [{"role": "user", "content": "hello"}]});
         assert_eq!(ask.json(&body).send().header("x-litellm-timeout"), "0.001");
@@ -129,5 +129,77 @@ fn a_callback_comes_and_goes_over_the_api() {
         assert!(gone["message"].is_string() && gone["removed_callback"] == "langfuse", "{gone}");
         let names = gateway.get("/get/config/callbacks")["callbacks"].clone();
         assert!(names.as_array().is_some_and(|names| names.iter().all(|one| one["name"] != "langfuse")), "{names}");
+    });
+}
+
+#[test]
+fn a_team_says_whom_it_wants_told_and_no_secret_is_kept() {
+    each(|gateway| {
+        gateway.post("/team/new", &json!({"team_id": "ours"}));
+        let vars = json!({"langfuse_public_key": "pk-lf-1", "langfuse_secret_key": "sk-lf-secret", "langfuse_host": "https://langfuse.test"});
+        let wanted = json!({"callback_name": "langfuse", "callback_type": "success", "callback_vars": vars});
+        let made = gateway.post("/team/ours/callback", &wanted);
+        assert_eq!((&made["status"], &made["data"]["team_id"]), (&json!("success"), &json!("ours")));
+        assert_eq!(gateway.as_key(MASTER, "POST", "/team/ours/callback", &wanted).status, 400, "it is there already");
+        gateway.post("/team/ours/callback", &json!({"callback_name": "gcs", "callback_vars": {"gcs_bucket_name": "b"}}));
+        let told = gateway.get("/team/ours/callback");
+        assert_eq!(
+            (&told["data"]["success_callbacks"], &told["data"]["failure_callbacks"]),
+            (&json!(["langfuse", "gcs"]), &json!(["gcs"]))
+        );
+        assert_eq!(told["data"]["callback_vars"]["langfuse_secret_key"], "***REDACTED***");
+        assert_eq!(told["data"]["callback_vars"]["langfuse_host"], "https://langfuse.test");
+        let everywhere = format!("{}{}", gateway.get("/team/info?team_id=ours"), gateway.get("/audit?page_size=100"));
+        assert!(!everywhere.contains("sk-lf-secret"), "{everywhere}");
+        let gone = gateway.as_key(MASTER, "DELETE", "/team/ours/callback/langfuse", &Value::Null);
+        assert_eq!((gone.status.as_u16(), gone.json()["data"]["success_callbacks"].clone()), (200, json!(["gcs"])));
+        assert_eq!(gateway.as_key(MASTER, "DELETE", "/team/ours/callback/langfuse", &Value::Null).status, 404);
+        let off = gateway.post("/team/ours/disable_logging", &Value::Null);
+        assert_eq!(off["data"], json!({"team_id": "ours", "success_callbacks": [], "failure_callbacks": []}));
+        assert_eq!(gateway.get("/team/ours/callback")["data"]["success_callbacks"], json!([]));
+        for (method, path) in [("POST", "/team/none/callback"), ("GET", "/team/none/callback"), ("POST", "/team/none/disable_logging")] {
+            let reply = gateway.as_key(MASTER, method, path, &if path.ends_with("callback") && method == "POST" { wanted.clone() } else { Value::Null });
+            assert!(matches!(reply.status.as_u16(), 400 | 404), "{path}: {}", reply.text());
+        }
+        let stranger = gateway.key(&json!({"user_id": "stranger"}));
+        assert!(matches!(gateway.as_key(&stranger, "GET", "/team/ours/callback", &Value::Null).status.as_u16(), 401 | 403));
+    });
+}
+
+#[test]
+fn the_members_of_several_teams_may_do_more_at_once() {
+    each(|gateway| {
+        for team in ["a", "b", "c"] {
+            gateway.post("/team/new", &json!({"team_id": team, "team_member_permissions": ["/key/info"]}));
+        }
+        let told = gateway.post("/team/permissions_bulk_update", &json!({"permissions": ["/key/generate"], "team_ids": ["a", "b"]}));
+        assert_eq!((&told["teams_updated"], &told["permissions_appended"]), (&json!(2), &json!(["/key/generate"])));
+        let of = |team: &str| gateway.get(&format!("/team/permissions_list?team_id={team}"))["team_member_permissions"].clone();
+        assert_eq!((of("a"), of("c")), (json!(["/key/info", "/key/generate"]), json!(["/key/info"])));
+        let all = gateway.post("/team/permissions_bulk_update", &json!({"permissions": ["/key/generate"], "apply_to_all_teams": true}));
+        assert_eq!((&all["teams_updated"], of("c")), (&json!(1), json!(["/key/info", "/key/generate"])));
+        for wrong in [json!({"permissions": ["/key/generate"]}), json!({"permissions": ["/team/new"], "team_ids": ["a"]}), json!({"permissions": ["/key/info"], "team_ids": ["no"]})] {
+            let status = gateway.as_key(MASTER, "POST", "/team/permissions_bulk_update", &wrong).status.as_u16();
+            assert!(matches!(status, 400 | 404 | 422), "{wrong}: {status}");
+        }
+    });
+}
+
+#[test]
+fn of_a_cache_that_is_not_there_nothing_is_made_up() {
+    each(|gateway| {
+        for (method, path, body, status) in [
+            ("GET", "/cache/ping", Value::Null, 503),
+            ("GET", "/cache/redis/info", Value::Null, 503),
+            ("POST", "/cache/flushall", Value::Null, 503),
+            ("POST", "/cache/delete", json!({"keys": ["k"]}), 500),
+            ("POST", "/cache/settings", json!({"cache_settings": {"type": "redis"}}), 400),
+        ] {
+            let reply = gateway.as_key(MASTER, method, path, &body);
+            assert_eq!(reply.status.as_u16(), status, "{path}: {}", reply.text());
+            assert!(reply.text().contains("Cache not initialized"), "{path}: {}", reply.text());
+        }
+        assert_eq!(gateway.get("/cache/settings"), json!({"fields": [], "current_values": {}, "redis_type_descriptions": {}}));
+        assert_eq!(gateway.post("/cache/settings/test", &json!({"cache_settings": {}}))["status"], "failed");
     });
 }

@@ -44,6 +44,7 @@ mod media;
 mod metrics;
 mod models;
 mod money;
+mod onboarding;
 mod openrouter;
 mod outlets;
 mod outages;

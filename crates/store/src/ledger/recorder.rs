@@ -96,6 +96,9 @@ fn metadata(record: &Record, out: &mut Object<'_>) {
     text(out, "http_referer", record.client.referer.as_deref());
     text(out, "app_title", record.client.title.as_deref());
     text(out, "user_agent", record.client.agent.as_deref());
+    if let Some(kept) = &record.kept {
+        out.raw("spend_logs_metadata", kept);
+    }
     if !record.tried.is_empty() {
         out.array("provider_responses", |list| record.tried.iter().for_each(|attempt| list.object(|out| asked(attempt, out))));
     }
