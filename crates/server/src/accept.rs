@@ -32,6 +32,8 @@ use crate::served::Served;
 use crate::trust::Denial;
 use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, passing, preset, sso};
 
+/// What names a request in the log.
+const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 /// How long was waited for what did not come.
 const WAITED: HeaderName = HeaderName::from_static("x-litellm-timeout");
 
@@ -194,7 +196,7 @@ async fn entered(acceptor: &Acceptor, step: sso::Step, parts: http::request::Par
 /// What comes of a call. Whoever is refused is told too what its key has spent.
 async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
     let gateway = &acceptor.app.gateway;
-    let (door, principal) = (call.door, call.principal.clone());
+    let (door, principal, id) = (call.door, call.principal.clone(), HeaderValue::try_from(call.id.as_str()));
     let answered = if service::is_wanted(gateway, &call) {
         Box::pin(service::serve(Arc::new(Served { acceptor: acceptor.clone(), call }))).await
     } else {
@@ -215,6 +217,9 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
             let waited = error.waited.and_then(|waited| HeaderValue::try_from(format!("{:?}", waited.as_secs_f64())).ok());
             let mut refused = refuse(&Refusal { error, dialect: door.dialect, flavor: door.flavor });
             refused.headers_mut().extend(figures::key(&principal, NanoUsd::ZERO));
+            if let Ok(id) = id {
+                refused.headers_mut().insert(CALL_ID, id);
+            }
             if let Some(value) = waited {
                 refused.headers_mut().insert(WAITED, value);
             }

@@ -186,7 +186,10 @@ pub async fn serve(acceptor: &Arc<Acceptor>, caller: Arc<Caller>, action: Action
     if action == Action::Tool(routes::Tool::CostMap) {
         return cost_map::response(&acceptor.app.catalog());
     }
+    let wants_table = matches!(action, Action::Spend(spend::Spend::Export(_)))
+        && crate::query::value(arrived.parts.uri.query().unwrap_or_default(), "format").is_none_or(|format| format != "json");
     match answer(acceptor, caller, action, pattern, arrived).await {
+        Ok(value) if wants_table => spend::table(&value),
         Ok(value) => typed(action, answered(action, &value)),
         Err(refused) if matches!(action, Action::OpenRouter(_)) => refused.in_openrouters_form().response(),
         Err(refused) => typed(action, refused.response()),

@@ -203,3 +203,32 @@ fn of_a_cache_that_is_not_there_nothing_is_made_up() {
         assert_eq!(gateway.post("/cache/settings/test", &json!({"cache_settings": {}}))["status"], "failed");
     });
 }
+
+#[test]
+fn what_was_done_each_day_is_a_table_too() {
+    each(|gateway| {
+        gateway.post("/team/new", &json!({"team_id": "ours", "team_alias": "=ours, all"}));
+        let key = gateway.key(&json!({"team_id": "ours", "key_alias": "one"}));
+        assert_eq!(gateway.chat(&key, "good").status, 200);
+        let days = "start_date=2020-01-01&end_date=2100-01-01";
+        let path = format!("/team/daily/activity/export?{days}&team_ids=ours&export_type=daily_with_keys");
+        let rows = until(gateway, &format!("{path}&format=json"), |rows| rows[0].is_object());
+        assert_eq!(
+            (&rows[0]["entity_id"], &rows[0]["key_alias"], &rows[0]["api_requests"]),
+            (&json!("ours"), &json!("one"), &json!(1))
+        );
+        let table = gateway.as_key(MASTER, "GET", &path, &Value::Null);
+        assert!(table.header("content-type").starts_with("text/csv") && table.header("content-disposition").contains("attachment"));
+        let text = table.text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("date,entity_type,entity_id,entity_alias,api_key,") && lines.len() == 2, "{text}");
+        assert!(lines[1].contains("ours,\"'=ours, all\","), "no program takes it for a formula: {text}");
+        for wrong in ["export_type=weekly", "format=xml"] {
+            assert_eq!(gateway.as_key(MASTER, "GET", &format!("/team/daily/activity/export?{days}&{wrong}"), &Value::Null).status, 422);
+        }
+        assert_eq!(gateway.as_key(&key, "GET", &path, &Value::Null).status, 403);
+        let hits = gateway.get(&format!("/global/activity/cache_hits?{days}"));
+        assert_eq!((&hits[0]["api_key"], &hits[0]["total_rows"], &hits[0]["cache_hit_true_rows"]), (&json!("one"), &json!(1), &json!(0)));
+        assert_eq!(gateway.as_key(MASTER, "GET", "/global/activity/cache_hits", &Value::Null).status, 400);
+    });
+}
