@@ -91,21 +91,10 @@ impl Exchange<'_> {
                 (glance, body)
             }
             None => {
-                let mut reading = match outbound.read_reply(&self.memo, &body) {
+                let mut reading = match self.read(outbound, &body, &mut meter, &mut headers) {
                     Ok(reading) => reading,
-                    Err(fault) => return Err((reported(fault, self.target), meter)),
+                    Err(error) => return Err((error, meter)),
                 };
-                let empty = is_empty(reading.finish.reason, reading.usage.as_ref()) && has_no_content(&reading);
-                if empty && !self.accept_empty {
-                    if let Some(usage) = reading.usage {
-                        meter.usage(usage);
-                    }
-                    return Err((Error::empty(), meter));
-                }
-                if empty {
-                    meter.blame(Failure::Empty);
-                    headers.insert(EMPTY, HeaderValue::from_static("1"));
-                }
                 see_tools(&mut meter, &reading);
                 let told = reading.usage.clone();
                 if let Some(usage) = reading.usage.as_mut().filter(|_| openrouter::is_wanted(call)) {
@@ -189,17 +178,10 @@ impl Exchange<'_> {
             Ok(body) => body,
             Err(error) => return Err((Error::dial(error), meter)),
         };
-        let reading = match outbound.read_reply(&self.memo, &body) {
+        let reading = match self.read(outbound, &body, &mut meter, &mut headers) {
             Ok(reading) => reading,
-            Err(fault) => return Err((reported(fault, self.target), meter)),
+            Err(error) => return Err((error, meter)),
         };
-        if is_empty(reading.finish.reason, reading.usage.as_ref()) && has_no_content(&reading) {
-            if !self.accept_empty {
-                return Err((Error::empty(), meter));
-            }
-            meter.blame(Failure::Empty);
-            headers.insert(EMPTY, HeaderValue::from_static("1"));
-        }
         let mut writer = self.writer(inbound, self.stamp(), &meter);
         let mut out = BytesMut::new();
         for event in events_of(&reading) {
@@ -210,6 +192,21 @@ impl Exchange<'_> {
         stream_headers(&mut headers, &self.dispatch.call.door);
         figures::overhead(&mut headers, &meter);
         Ok((Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(out.freeze())) }, Some(meter)))
+    }
+
+    /// Reads a whole answer. One without any content is a failure, or is marked where nobody else is to be asked.
+    fn read(&self, outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter, headers: &mut HeaderMap) -> Result<ChatReply, Error> {
+        let reading = outbound.read_reply(&self.memo, body).map_err(|fault| reported(fault, self.target))?;
+        if !is_empty(reading.finish.reason, reading.usage.as_ref()) || !has_no_content(&reading) {
+            return Ok(reading);
+        }
+        if !self.accept_empty {
+            reading.usage.into_iter().for_each(|usage| meter.usage(usage));
+            return Err(Error::empty());
+        }
+        meter.blame(Failure::Empty);
+        headers.insert(EMPTY, HeaderValue::from_static("1"));
+        Ok(reading)
     }
 
     fn writer(&self, inbound: &dyn Inbound, stamp: Stamp, meter: &Meter) -> Box<dyn EventWriter> {

@@ -425,6 +425,8 @@ impl Meter {
 
 impl Drop for Meter {
     fn drop(&mut self) {
+        // The settlement and the line of the request log.
+        let _gathered = self.0.tab.as_ref().and_then(Tab::gather);
         let bill = self.reckon();
         self.conclude();
         if let Some(tab) = &mut self.0.tab {

@@ -352,7 +352,7 @@ impl Draft {
         let model = path_model.or(named).filter(|model| !model.is_empty());
         let model = model.or_else(|| default_model::of(self.door.operation, app)).ok_or_else(|| *Error::model_missing().problem)?;
         Ok(Call {
-            id: crate::id::mint(),
+            id: crate::id::of_call(),
             door: self.door,
             principal: self.principal,
             model,

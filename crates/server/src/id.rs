@@ -1,12 +1,26 @@
 //! Ids that nobody can guess.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use rand::RngCore;
 
 /// A new id: 128 bits from a cryptographic generator, in hex.
 pub(crate) fn mint() -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut bytes = [0; 16];
     rand::rng().fill_bytes(&mut bytes);
+    text(bytes)
+}
+
+/// A new id of a call: 48 bits of milliseconds and 80 of chance, so that calls of one time stand together in the log.
+pub(crate) fn of_call() -> String {
+    let millis = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let mut bytes = (millis << 80).to_be_bytes();
+    rand::rng().fill_bytes(&mut bytes[6..]);
+    text(bytes)
+}
+
+fn text(bytes: [u8; 16]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 32];
     for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
         pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);

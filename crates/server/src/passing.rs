@@ -193,7 +193,7 @@ fn call(to: &PassThrough, caller: &Caller, headers: HeaderMap, (body, received):
     let body = Frames::from(body);
     let content = Outline::scan(&body).map_or_else(|_| Content::Form("application/octet-stream".to_owned()), Content::Json);
     Call {
-        id: crate::id::mint(),
+        id: crate::id::of_call(),
         door: DOOR,
         principal: caller.principal.clone(),
         model: to.path.clone(),

@@ -12,6 +12,7 @@ mod file;
 pub(crate) mod frame;
 mod read;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,17 @@ use crate::ledger::Passing;
 
 /// How long a record may wait for the disk.
 const GROUP: Duration = Duration::from_millis(5);
+
+/// What a thread gathers, while it does.
+#[derive(Default)]
+struct Gathering {
+    now: bool,
+    records: Vec<u8>,
+}
+
+thread_local! {
+    static GATHERING: RefCell<Gathering> = RefCell::default();
+}
 
 /// When a record is safe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,6 +159,16 @@ impl Journal {
     }
 
     fn write(&self, frame: &[u8]) -> std::io::Result<()> {
+        let gathered = GATHERING.with_borrow_mut(|gathering| {
+            if gathering.now {
+                gathering.records.extend_from_slice(frame);
+            }
+            gathering.now
+        });
+        if gathered { Ok(()) } else { self.write_now(frame) }
+    }
+
+    fn write_now(&self, frame: &[u8]) -> std::io::Result<()> {
         if self.shared.broken.load(Ordering::Acquire) {
             return Err(std::io::ErrorKind::ReadOnlyFilesystem.into());
         }
@@ -215,6 +237,21 @@ impl Port for Journal {
             tracing::error!(%attempt, %amount, "a settlement could not be written; the next start will settle it by estimate");
         }
         crate::failpoint::hit("after_settlement");
+    }
+
+    fn gather(&self) {
+        GATHERING.with_borrow_mut(|gathering| gathering.now = true);
+    }
+
+    fn release(&self) {
+        GATHERING.with_borrow_mut(|Gathering { now, records }| {
+            *now = false;
+            let written = if records.is_empty() { Ok(()) } else { self.write_now(records) };
+            records.clear();
+            if let Err(error) = written {
+                tracing::error!(%error, "the end of a call could not be written; the next start will settle it by estimate");
+            }
+        });
     }
 }
 

@@ -41,6 +41,10 @@ const SQLITE: &[&str] = &[
     "PRAGMA busy_timeout = 10000",
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -8192",
+    // What a savepoint might take back is kept in memory, and not in a file made for each.
+    "PRAGMA temp_store = MEMORY",
+    // A page that many batches change goes into the database's own file once.
+    "PRAGMA wal_autocheckpoint = 4000",
 ];
 const POSTGRES: &[&str] = &["SET lock_timeout = '2s'", "SET statement_timeout = '30s'", "SET timezone = 'UTC'"];
 

@@ -1,5 +1,9 @@
 //! What is written down before money is spent and after.
 
+use std::sync::Arc;
+
+use rand::RngCore;
+
 use super::hold::Line;
 use super::nano::NanoUsd;
 use super::window::Micros;
@@ -14,9 +18,7 @@ impl AttemptId {
     pub fn mint(now: Micros) -> Self {
         let millis = u128::from(u64::try_from(now / 1000).unwrap_or(0));
         let mut chance = [0; 10];
-        if ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut chance).is_err() {
-            chance.iter_mut().for_each(|byte| *byte = fastrand::u8(..));
-        }
+        rand::rng().fill_bytes(&mut chance);
         Self(chance.iter().fold(millis, |id, byte| id << 8 | u128::from(*byte)))
     }
 }
@@ -114,6 +116,29 @@ pub trait Journal: Send + Sync {
     /// An attempt under way has cost so much by now.
     fn checkpoint(&self, attempt: AttemptId, spent: NanoUsd);
 
-    /// An attempt is over. When this returns, its settlement outlives the process.
+    /// An attempt is over. When this returns, its settlement outlives the process; between [`gather`](Journal::gather) and
+    /// [`release`](Journal::release), when that returns.
     fn settle(&self, settlement: &Settlement<'_>);
+
+    /// What this thread writes from now on may wait for [`release`](Journal::release), to be written at one time.
+    fn gather(&self);
+
+    /// What this thread has gathered is written.
+    fn release(&self);
+}
+
+/// Gathers what this thread writes to a journal, for as long as it is there.
+pub(crate) struct Gathered(Arc<dyn Journal>);
+
+impl Gathered {
+    pub(super) fn new(journal: Arc<dyn Journal>) -> Self {
+        journal.gather();
+        Self(journal)
+    }
+}
+
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        self.0.release();
+    }
 }

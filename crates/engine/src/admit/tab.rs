@@ -8,7 +8,7 @@ use switchboard_wire::{Operation, prepare};
 
 use super::bound::{Bound, cap_key};
 use super::hold::Hold;
-use super::journal::{AttemptId, Basis, Ending, Intent, Journal, Settlement};
+use super::journal::{AttemptId, Basis, Ending, Gathered, Intent, Journal, Settlement};
 use super::nano::NanoUsd;
 use super::refusal::{Refusal, Why};
 use super::scope::Unit;
@@ -208,6 +208,11 @@ impl Tab {
         if let (Some(journal), Some(open)) = (&self.journal, &self.open) {
             journal.checkpoint(open.id, spent);
         }
+    }
+
+    /// What is written of the call's end, from now on and for as long as that is there, is written at one time.
+    pub(crate) fn gather(&self) -> Option<Gathered> {
+        self.journal.clone().map(Gathered::new)
     }
 
     /// The attempt is over and came to that. Once for each.

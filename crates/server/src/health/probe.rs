@@ -126,7 +126,7 @@ impl Probe {
         };
         let shape = if self.operation == Operation::Rerank { "cohere" } else { "openai" };
         Ok(Call {
-            id: crate::id::mint(),
+            id: crate::id::of_call(),
             door: Door { operation: self.operation, dialect: Dialect::OpenAiChat, flavor: Flavor::OpenAi, shape, array: false },
             principal: Arc::new(Principal::named("health")),
             model: group.clone(),

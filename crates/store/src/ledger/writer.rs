@@ -14,11 +14,11 @@ use crate::open::Store;
 use crate::sql::Sql;
 
 /// How often the journal is looked at.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(200);
 /// How long a database that is away is left alone.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The most records of one batch.
-const BATCH: usize = 1024;
+const BATCH: usize = 4096;
 
 /// Carries the journal to the database until it is told to stop.
 #[derive(Debug)]
