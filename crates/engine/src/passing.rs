@@ -114,8 +114,9 @@ async fn answered(mut reply: UpstreamReply, mut meter: Meter, call: &Call) -> Re
     meter.count(Component::Request, 1);
     let status = reply.status;
     meter.note(|record| record.status = status.as_u16());
+    let length = reply.headers.get(CONTENT_LENGTH).cloned();
     let mut headers = shown(std::mem::take(&mut reply.headers));
-    let body = read::answer((&mut headers, reply.body), meter, call).await?;
+    let body = read::answer((&mut headers, length, reply.body), meter, call).await?;
     Ok(Answer { status, headers, body })
 }
 

@@ -61,7 +61,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Match::Found(row, model) => (row, model),
         Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(page::preflight()),
         // Below a provider's name are its own paths too.
-        Match::OtherMethod(allowed) if passing::outlet::find(&acceptor.app, &parts.method, acceptor.router.below(parts.uri.path())).is_none() => {
+        Match::OtherMethod(allowed) if passing::outlet::find(&acceptor.app, &parts, acceptor.router.below(parts.uri.path())).is_none() => {
             return Ok(other_method(&parts, &allowed));
         }
         Match::OtherMethod(_) => return Box::pin(elsewhere(acceptor, parts, body, received)).await,
@@ -114,8 +114,8 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         // It has been answered above, without a key.
         Route::Consent => Err(told(Problem::new(Kind::NotFound, "there is nothing here"))),
         Route::Call(_) | Route::Gemini => {
+            let beside = passing::outlet::beside(acceptor, &parts);
             let draft = Draft { door, principal: caller.principal.clone(), headers: parts.headers, path_model, path_stream, received };
-            let beside = passing::outlet::beside(acceptor, &parts.method, &parts.uri);
             // The connection moves what it is given, more than once: the longest journey goes where it stays.
             Box::pin(asked(acceptor, &caller, (draft, beside), body)).await
         }
@@ -133,7 +133,7 @@ async fn elsewhere(
     if let Some(passage) = passing::find(&acceptor.app, &parts.method, path) {
         return passing::serve(acceptor, passage, (parts, body), (from, received)).await;
     }
-    if let Some(way) = passing::outlet::find(&acceptor.app, &parts.method, path) {
+    if let Some(way) = passing::outlet::find(&acceptor.app, &parts, path) {
         return passing::outlet::serve(acceptor, way, (parts, body), (from, received)).await;
     }
     let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());

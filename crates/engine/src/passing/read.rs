@@ -1,7 +1,7 @@
 //! What an answer that passes as it came has taken of its provider.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::value::RawValue;
 use switchboard_wire::Operation;
 use switchboard_wire::event::Frame;
@@ -49,7 +49,11 @@ pub(super) fn body(call: &Call, target: &Deployment, tab: Option<&Tab>) -> Frame
 }
 
 /// The body of an answer for its client; the meter sees it as it passes.
-pub(super) async fn answer((headers, body): (&mut HeaderMap, UpstreamBody), mut meter: Meter, call: &Call) -> Result<AnswerBody, Error> {
+pub(super) async fn answer(
+    (headers, length, body): (&mut HeaderMap, Option<HeaderValue>, UpstreamBody),
+    mut meter: Meter,
+    call: &Call,
+) -> Result<AnswerBody, Error> {
     let door = call.door;
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let (is_json, is_events) = (kind.starts_with("application/json"), kind.starts_with("text/event-stream"));
@@ -71,6 +75,8 @@ pub(super) async fn answer((headers, body): (&mut HeaderMap, UpstreamBody), mut 
         if relay.is_none() {
             meter.content();
             figures::whole(headers, &mut meter);
+            // Nothing is added and nothing left out.
+            headers.extend(length.map(|length| (CONTENT_LENGTH, length)));
         }
         return Ok(AnswerBody::Stream(Box::new(StreamBody::new(body, relay, meter, door))));
     }

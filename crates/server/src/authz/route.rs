@@ -25,7 +25,7 @@ fn has(entry: &str, policy: Policy, path: &str) -> bool {
     match entry {
         "llm_api_routes" => matches!(policy, Policy::Llm | Policy::Pass) || is_model_list(path),
         "mapped_pass_through_routes" => policy == Policy::Pass,
-        "openai_routes" => policy == Policy::Llm && !is_anthropic(path) && !is_google(path) || is_model_list(path),
+        "openai_routes" => policy == Policy::Llm && !is_anthropic(path) && !is_google(path) || is_model_list(path) || is_object(policy, path),
         "anthropic_routes" => policy == Policy::Llm && is_anthropic(path),
         "google_routes" => policy == Policy::Llm && is_google(path),
         "info_routes" => policy == Policy::Info,
@@ -54,6 +54,11 @@ fn below_prefix(entry: &str, path: &str) -> bool {
 
 fn is_model_list(path: &str) -> bool {
     path == "/models" || path.starts_with("/models/") || path.starts_with("/v1/models")
+}
+
+/// What OpenAI's clients keep at a provider goes by the gateway's own paths.
+fn is_object(policy: Policy, path: &str) -> bool {
+    policy == Policy::Pass && path.starts_with("/v1/")
 }
 
 fn is_anthropic(path: &str) -> bool {

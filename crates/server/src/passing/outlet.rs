@@ -62,11 +62,28 @@ pub(crate) struct Way {
     rest: String,
 }
 
-/// The provider that a path begins with, if one does.
-pub(crate) fn find(app: &App, method: &Method, path: &str) -> Option<Way> {
-    let (name, rest) = path.strip_prefix('/')?.split_once('/')?;
-    let fits = METHODS.contains(method) && !rest.is_empty() && app.catalog.load().outlet(name).is_some();
-    fits.then(|| Way { name: name.to_owned(), rest: rest.to_owned() })
+/// Objects that OpenAI's clients keep at the provider, by how their paths begin. The gateway keeps none of them.
+const OBJECTS: [&str; 11] = [
+    "assistants", "batches", "containers", "conversations", "evals", "files", "fine_tuning", "responses", "threads", "uploads",
+    "vector_stores",
+];
+/// Whose objects are meant, where they are not OpenAI's.
+const WHOSE: &str = "custom-llm-provider";
+
+/// The provider that a path begins with, if one does, or whose objects it names.
+pub(crate) fn find(app: &App, parts: &Parts, path: &str) -> Option<Way> {
+    if !METHODS.contains(&parts.method) {
+        return None;
+    }
+    let catalog = app.catalog.load();
+    let (name, rest) = path.strip_prefix('/')?.split_once('/').unwrap_or((path.get(1..)?, ""));
+    if !rest.is_empty() && catalog.outlet(name).is_some() {
+        return Some(Way { name: name.to_owned(), rest: rest.to_owned() });
+    }
+    let bare = if name == "v1" { rest } else { path.get(1..)? };
+    let kept = bare.split('/').next().is_some_and(|first| OBJECTS.contains(&first));
+    let whose = || parts.headers.get(WHOSE).and_then(|name| name.to_str().ok()).unwrap_or("openai");
+    kept.then(|| Way { name: whose().to_owned(), rest: format!("v1/{bare}") }).filter(|way| catalog.outlet(&way.name).is_some())
 }
 
 /// Passes a request on to its provider.
@@ -89,12 +106,12 @@ pub(crate) struct Beside {
 }
 
 /// Whether that path is a provider's as well.
-pub(crate) fn beside(acceptor: &Acceptor, method: &Method, uri: &Uri) -> Option<Beside> {
-    let path = acceptor.router.below(uri.path());
+pub(crate) fn beside(acceptor: &Acceptor, asked: &Parts) -> Option<Beside> {
+    let path = acceptor.router.below(asked.uri.path());
     // Every call comes by here, and of the gateway's own paths only these begin with a provider's name.
-    let way = path.starts_with("/openai/v1/").then(|| find(&acceptor.app, method, path)).flatten()?;
+    let way = path.starts_with("/openai/v1/").then(|| find(&acceptor.app, asked, path)).flatten()?;
     let (mut parts, ()) = http::Request::new(()).into_parts();
-    (parts.method, parts.uri) = (method.clone(), uri.clone());
+    (parts.method, parts.uri) = (asked.method.clone(), asked.uri.clone());
     Some(Beside { way, parts })
 }
 

@@ -113,6 +113,31 @@ fn at_a_path_of_both_a_model_that_is_not_known_here_is_the_providers() {
 }
 
 #[test]
+fn what_openais_clients_keep_at_the_provider_is_found_there() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let key = gateway.key(&json!({"allowed_routes": ["openai_routes"]}));
+        for (method, path, asked) in [
+            ("GET", "/v1/files", "/good/v1/files"),
+            ("GET", "/files/file-1/content", "/good/v1/files/file-1/content"),
+            ("POST", "/v1/batches/b/cancel", "/good/v1/batches/b/cancel"),
+            ("GET", "/v1/fine_tuning/jobs", "/good/v1/fine_tuning/jobs"),
+            ("DELETE", "/v1/responses/resp_1", "/good/v1/responses/resp_1"),
+            ("POST", "/v1/responses/resp_1/cancel", "/good/v1/responses/resp_1/cancel"),
+        ] {
+            let before = upstream.asked().len();
+            let reply = gateway.as_key(if path.starts_with("/v1/") { &key } else { MASTER }, method, path, &Value::Null);
+            assert_eq!((reply.status.as_u16(), upstream.asked()[before].0.as_str()), (200, asked), "{}", reply.text());
+            assert!(reply.headers.contains_key("content-length"), "{path}");
+            assert_eq!(upstream.keys().last().map(String::as_str), Some("Bearer of-openai"));
+        }
+        assert_eq!(gateway.app.ask("GET", "/v1/files").send().status, 401);
+        let other = gateway.app.ask("GET", "/v1/files").key(MASTER).header("custom-llm-provider", "mistral").send();
+        assert_eq!(other.status, 404, "there is no key for it: {}", other.text());
+    });
+}
+
+#[test]
 fn a_stream_reports_its_usage_although_nobody_asked_and_nobody_sees_it() {
     let upstream = Upstream::start();
     with(&variables(&upstream), |gateway| {
