@@ -19,7 +19,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
-from crash.figures import CENT, Gateway, ask, asked, chat
+from crash.stage import CENT, Gateway, ask, asked, chat
 
 START_SECONDS, MEMORY_MIB = 1.0, 150
 

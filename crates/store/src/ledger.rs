@@ -82,10 +82,13 @@ pub(crate) fn account_of(scope: &ScopeId) -> i64 {
     account(scope.level.as_str(), &scope.id, scope.model.as_deref().unwrap_or(""))
 }
 
-const OPENINGS: &str = "SELECT a.level, a.name, a.model, w.span, w.start, w.spent FROM ledger_windows w JOIN ledger_accounts a ON a.id = w.account WHERE a.level <> 'owed' AND (w.span = 'lifetime' OR w.start >= $1)";
+/// What so many accounts have spent in the last window of each kind, as one text: a row for each would take a second and more where
+/// there are a hundred thousand keys.
+const OPENINGS_SQLITE: &str = "SELECT json_group_array(json_array(a.level, a.name, a.model, w.span, w.start, w.spent)), MAX(a.id) FROM (SELECT id, level, name, model FROM ledger_accounts WHERE id > $1 AND level <> 'owed' ORDER BY id LIMIT 2000) a LEFT JOIN ledger_windows w ON w.account = a.id AND NOT EXISTS (SELECT 1 FROM ledger_windows n WHERE n.account = w.account AND n.span = w.span AND n.start > w.start)";
+const OPENINGS_POSTGRES: &str = "SELECT json_agg(json_build_array(a.level, a.name, a.model, w.span, w.start, w.spent))::text, MAX(a.id) FROM (SELECT id, level, name, model FROM ledger_accounts WHERE id > $1 AND level <> 'owed' ORDER BY id LIMIT 2000) a LEFT JOIN ledger_windows w ON w.account = a.id AND NOT EXISTS (SELECT 1 FROM ledger_windows n WHERE n.account = w.account AND n.span = w.span AND n.start > w.start)";
 const SPENT: &str = "SELECT span, start, spent FROM ledger_windows WHERE account = $1";
-/// No window is longer that is still open.
-const LONGEST_WINDOW: i64 = 400 * 86_400 * 1_000_000;
+/// An account's level, name and model, and of one window its span, its start and what was spent in it.
+type Opening = (String, String, String, Option<String>, Option<i64>, Option<i64>);
 
 /// What every scope has spent in the windows that may still be open: where a gateway begins.
 pub async fn openings(store: &Store, now: i64) -> Result<Openings, StoreError> {
@@ -94,16 +97,25 @@ pub async fn openings(store: &Store, now: i64) -> Result<Openings, StoreError> {
 }
 
 async fn read_openings(sql: &Sql, now: i64) -> Result<Openings, StoreError> {
-    let rows = sqlx::query(OPENINGS).bind(now - LONGEST_WINDOW).fetch_all(&sql.pool).await?;
-    let mut openings: Openings = HashMap::new();
-    for row in rows {
-        let (level, name, model): (String, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        let (span, start, spent): (String, i64, i64) = (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
-        let (Some(level), Some(window)) = (Level::from_name(&level), Window::read(&span)) else { continue };
-        let id = ScopeId { level, id: name.into(), model: (!model.is_empty()).then(|| model.into()) };
-        openings.entry(id).or_default().push((window, start, NanoUsd(spent)));
+    let statement = sql.either(OPENINGS_SQLITE, OPENINGS_POSTGRES);
+    let (mut openings, mut after) = (Openings::new(), -1_i64);
+    loop {
+        let row = sqlx::query(statement).bind(after).fetch_one(&sql.pool).await?;
+        let (text, last): (Option<String>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+        let (Some(text), Some(last)) = (text, last) else { return Ok(openings) };
+        let unread = |source| StoreError::Unreadable { what: "balance", source: Box::new(source) };
+        let accounts: Vec<Opening> = serde_json::from_str(&text).map_err(unread)?;
+        for (level, name, model, span, start, spent) in accounts {
+            let (Some(span), Some(start), Some(spent)) = (span, start, spent) else { continue };
+            let (Some(level), Some(window)) = (Level::from_name(&level), Window::read(&span)) else { continue };
+            // What is over counts no more.
+            if window.end(start).is_none_or(|end| end > now) {
+                let id = ScopeId { level, id: name.into(), model: (!model.is_empty()).then(|| model.into()) };
+                openings.entry(id).or_default().push((window, start, NanoUsd(spent)));
+            }
+        }
+        after = last;
     }
-    Ok(openings)
 }
 
 /// The same, for a thread that has nothing else to do.

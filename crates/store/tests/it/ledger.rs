@@ -108,6 +108,35 @@ fn every_attempt_is_a_row_and_every_counter_their_sum() {
 }
 
 #[test]
+fn a_gateway_begins_with_the_windows_that_are_open_whoever_they_are_of() {
+    const ACCOUNTS: i64 = 2_500;
+    each(|store| {
+        let today = Window::DAILY.start(micros());
+        let fill = |pool: sqlx::AnyPool| async move {
+            let mut on = pool.begin().await?;
+            for at in 0..ACCOUNTS {
+                let named = "INSERT INTO ledger_accounts (id, level, name, model) VALUES ($1, 'api_key', $2, '')";
+                sqlx::query(named).bind(at).bind(format!("key \"{at}\"")).execute(&mut *on).await?;
+                for (span, start, spent) in [("lifetime", 0, 900), ("daily", today - 86_400_000_000, 500), ("daily", today, at)] {
+                    let window = "INSERT INTO ledger_windows (account, span, start, spent, leased) VALUES ($1, $2, $3, $4, 0)";
+                    sqlx::query(window).bind(at).bind(span).bind(start).bind(spent).execute(&mut *on).await?;
+                }
+            }
+            on.commit().await?;
+            Ok(())
+        };
+        store.thread().block(fill(store.sql().writers.clone())).expect("a database");
+        let openings = futures(openings(store, micros()));
+        assert_eq!(openings.len() as i64, ACCOUNTS);
+        for at in [0, 1_999, 2_000, 2_499] {
+            let mut windows = openings[&ScopeId::new(Level::Key, format!("key \"{at}\"").as_str())].clone();
+            windows.sort();
+            assert_eq!(windows, [(Window::Lifetime, 0, NanoUsd(900)), (Window::DAILY, today, NanoUsd(at))]);
+        }
+    });
+}
+
+#[test]
 fn what_was_under_way_is_settled_by_what_was_last_known() {
     each(|store| {
         let folder = tempfile::tempdir().expect("a folder");
