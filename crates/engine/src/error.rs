@@ -98,7 +98,18 @@ impl Error {
     pub fn new(problem: Problem, origin: Origin, retry: Retry) -> Self {
         let failure = if origin == Origin::Provider { Failure::Server } else { Failure::Own };
         let problem = Box::new(problem);
-        Self { problem, origin, retry, failure, answered: None, maybe_billed: false, verbatim: None, refusal: None, waited: None, source: None }
+        Self {
+            problem,
+            origin,
+            retry,
+            failure,
+            answered: None,
+            maybe_billed: false,
+            verbatim: None,
+            refusal: None,
+            waited: None,
+            source: None,
+        }
     }
 
     /// The same for another one who is told of it.

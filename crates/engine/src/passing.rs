@@ -9,9 +9,7 @@ mod read;
 
 use std::sync::Arc;
 
-use http::header::{
-    CONTENT_LENGTH, CONNECTION, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use switchboard_wire::Operation;
 use switchboard_wire::problem::Kind;
 

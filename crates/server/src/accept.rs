@@ -60,12 +60,8 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     let (row, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
         Match::Found(row, model) => (row, model),
         Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(page::preflight()),
-        // Below a provider's name are its own paths too.
-        Match::OtherMethod(allowed) if passing::outlet::find(&acceptor.app, &parts, acceptor.router.below(parts.uri.path())).is_none() => {
-            return Ok(other_method(&parts, &allowed));
-        }
-        Match::OtherMethod(_) => return Box::pin(elsewhere(acceptor, parts, body, received)).await,
-        Match::Nothing => return Box::pin(elsewhere(acceptor, parts, body, received)).await,
+        Match::OtherMethod(allowed) => return Box::pin(elsewhere(acceptor, (parts, body), Some(&allowed), received)).await,
+        Match::Nothing => return Box::pin(elsewhere(acceptor, (parts, body), None, received)).await,
     };
     let route = row.route;
     let is_open = row.policy == Policy::Public;
@@ -122,19 +118,22 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     }
 }
 
-/// What no route leads to: what an operator lets be passed on, or nothing.
+/// What no route leads to, or none of that method: what an operator lets be passed on, a provider's own path, or nothing.
 async fn elsewhere(
     acceptor: &Arc<Acceptor>,
-    parts: http::request::Parts,
-    body: RequestBody,
+    (parts, body): (http::request::Parts, RequestBody),
+    allowed: Option<&str>,
     received: Instant,
 ) -> Result<Answered, Refusal> {
     let (path, from) = (acceptor.router.below(parts.uri.path()), address(body.peer()));
-    if let Some(passage) = passing::find(&acceptor.app, &parts.method, path) {
+    if let Some(passage) = passing::find(&acceptor.app, &parts.method, path).filter(|_| allowed.is_none()) {
         return passing::serve(acceptor, passage, (parts, body), (from, received)).await;
     }
     if let Some(way) = passing::outlet::find(&acceptor.app, &parts, path) {
         return passing::outlet::serve(acceptor, way, (parts, body), (from, received)).await;
+    }
+    if let Some(allowed) = allowed {
+        return Ok(other_method(&parts, allowed));
     }
     let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
     Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)))

@@ -166,11 +166,10 @@ impl Gate {
         });
         learn_prices(&app)?;
         app.trials.apply(&app, &config);
-        let router = Router::new(&config.general.root_path)?;
         let mut chores = chores(&app, &config, &transport)?;
         chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
         chores.extend(alerts::watch::start(app.clone(), own)?);
-        let running = opened(&app, &config, transport, router)?;
+        let running = opened(&app, &config, transport, Router::new(&config.general.root_path)?)?;
         chores.push(waiting::close(app.clone(), running.shutdown())?);
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());

@@ -86,7 +86,12 @@ impl<'a> Outlet<'a> {
             for dialect in chats {
                 for streamed in [true, false] {
                     if let Some(model) = self.path((rule, dialect.as_str(), None), streamed).and_then(|path_of| fit(path_of, path)) {
-                        return Some(Known { operation: Operation::Chat, dialect: Some(*dialect), model, streamed: streamed && self.differs(rule, dialect.as_str()) });
+                        return Some(Known {
+                            operation: Operation::Chat,
+                            dialect: Some(*dialect),
+                            model,
+                            streamed: streamed && self.differs(rule, dialect.as_str()),
+                        });
                     }
                 }
             }
@@ -192,12 +197,22 @@ mod tests {
             ("openai_passthrough", None, "v1/responses", "https://api.openai.com/v1/responses"),
             ("openai", Some("http://here:1"), "v1/files", "http://here:1/v1/files"),
             ("openai", Some("http://here:1/v1/"), "v1/files", "http://here:1/v1/files"),
-            ("gemini", None, "v1beta/models/m:generateContent", "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent"),
+            (
+                "gemini",
+                None,
+                "v1beta/models/m:generateContent",
+                "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent",
+            ),
             ("gemini", None, "v1/models", "https://generativelanguage.googleapis.com/v1/models"),
             ("cohere", None, "v1/chat", "https://api.cohere.com/v1/chat"),
             ("mistral", None, "v1/ocr", "https://api.mistral.ai/v1/ocr"),
             ("groq", None, "openai/v1/models", "https://api.groq.com/openai/v1/models"),
-            ("azure", None, "openai/deployments/d/chat/completions", "https://resource.openai.azure.com/openai/deployments/d/chat/completions"),
+            (
+                "azure",
+                None,
+                "openai/deployments/d/chat/completions",
+                "https://resource.openai.azure.com/openai/deployments/d/chat/completions",
+            ),
             ("bedrock", None, "model/m/converse", "https://bedrock-runtime.region.amazonaws.com/model/m/converse"),
             ("bedrock", None, "agents/a/agentAliases/b", "https://bedrock-agent-runtime.region.amazonaws.com/agents/a/agentAliases/b"),
             ("vertex-ai", None, "v1/projects/p/locations/l", "https://host/v1/projects/p/locations/l"),

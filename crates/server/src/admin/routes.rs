@@ -6,8 +6,8 @@ use crate::authz::Policy;
 use crate::router::{Route, Row};
 
 use super::{
-    Answer, Request, audit, compliance, credits, diagnosis, experiments, grouping, hub, invitations, keys, models, openrouter, ownership, prices, proof,
-    scim, spend, spent, teams, tools, users,
+    Answer, Request, audit, compliance, credits, diagnosis, experiments, grouping, hub, invitations, keys, models, openrouter, ownership,
+    prices, proof, scim, spend, spent, teams, tools, users,
 };
 
 pub use compliance::Compliance;

@@ -98,12 +98,7 @@ pub(super) const ROWS: &[Row] = &[
     shown("/user/daily/activity/export", Spend::Export(Owner::User), Info, "What users did each day, as a table"),
     shown("/team/daily/activity/export", Spend::Export(Owner::Team), Info, "What teams did each day, as a table"),
     shown("/tag/daily/activity/export", Spend::Export(Owner::Tag), Viewer, "What was done each day under a tag, as a table"),
-    shown(
-        "/organization/daily/activity/export",
-        Spend::Export(Owner::Organization),
-        Info,
-        "What organizations did each day, as a table",
-    ),
+    shown("/organization/daily/activity/export", Spend::Export(Owner::Organization), Info, "What organizations did each day, as a table"),
     shown("/customer/daily/activity/export", Spend::Export(Owner::Customer), Viewer, "What was done each day for customers, as a table"),
     shown("/global/activity/exceptions", Spend::Exceptions, Viewer, "Failed requests of each day"),
     shown("/global/activity/exceptions/deployment", Spend::ExceptionsByDeployment, Viewer, "Failed requests of each day by deployment"),

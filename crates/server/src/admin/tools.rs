@@ -49,7 +49,13 @@ pub(super) const ROWS: &[Row] = &[
     get("/cache/redis/info", Action::Tool(Do::CacheRedis), Viewer, "What the cache of answers is kept in; there is none"),
     get("/cache/settings", Action::Tool(Do::CacheSettings), Viewer, "How answers are cached; they are not"),
     post("/cache/settings", Action::Tool(Do::CacheSet), Admin, "CacheSettingsUpdateRequest", "Say how answers are cached; they are not"),
-    post("/cache/settings/test", Action::Tool(Do::CacheTest), Admin, "CacheSettingsUpdateRequest", "Try settings of a cache; there is none"),
+    post(
+        "/cache/settings/test",
+        Action::Tool(Do::CacheTest),
+        Admin,
+        "CacheSettingsUpdateRequest",
+        "Try settings of a cache; there is none",
+    ),
     get("/user/filter/ui", Action::Tool(Do::UserFilter), Viewer, "Users by part of their id or address"),
 ];
 

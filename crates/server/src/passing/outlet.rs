@@ -31,8 +31,8 @@ use super::{DOOR, headers, identified, listed, query, send};
 use crate::accept::{Answered, Refusal, body_refusal, shown};
 use crate::admin::Refused;
 use crate::app::{Acceptor, App, unix_seconds};
-use crate::auth::owned::Owned;
 use crate::auth::Caller;
+use crate::auth::owned::Owned;
 use crate::authz::{call as rules, model};
 use crate::config::resolved::{Connection, Deployment as Configured};
 use crate::config::{Config, Location};
@@ -64,7 +64,16 @@ pub(crate) struct Way {
 
 /// Objects that OpenAI's clients keep at the provider, by how their paths begin. The gateway keeps none of them.
 const OBJECTS: [&str; 11] = [
-    "assistants", "batches", "containers", "conversations", "evals", "files", "fine_tuning", "responses", "threads", "uploads",
+    "assistants",
+    "batches",
+    "containers",
+    "conversations",
+    "evals",
+    "files",
+    "fine_tuning",
+    "responses",
+    "threads",
+    "uploads",
     "vector_stores",
 ];
 /// Whose objects are meant, where they are not OpenAI's.
@@ -150,7 +159,11 @@ async fn pass(
     let door = call.door;
     let told = |refused: Refused| shown(refused, &door);
     let call = admitted(call, &outlet, caller, app).await.map_err(told)?;
-    let place = Place::of((&outlet, &catalog), way, (&parts, &config)).map_err(|problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor })?;
+    let place = Place::of((&outlet, &catalog), way, (&parts, &config)).map_err(|problem| Refusal {
+        error: problem.into(),
+        dialect: door.dialect,
+        flavor: door.flavor,
+    })?;
     let signer = match brought(&parts.headers) {
         true => None,
         false => Some(app.outlets.of(&place, (outlet.provider, &config)).map_err(told)?),
@@ -203,7 +216,9 @@ fn drafted(outlet: &Outlet<'_>, way: &Way, caller: &Caller, (parts, body, receiv
 fn door(provider: &Provider, known: Option<&Known>) -> Door {
     let spoken = known.and_then(|known| known.dialect).or_else(|| provider.chat.first().copied());
     match known {
-        Some(Known { operation: Operation::Chat, dialect: Some(dialect), .. }) => Door { operation: Operation::Chat, dialect: *dialect, ..DOOR },
+        Some(Known { operation: Operation::Chat, dialect: Some(dialect), .. }) => {
+            Door { operation: Operation::Chat, dialect: *dialect, ..DOOR }
+        }
         Some(known) => Door { operation: known.operation, ..DOOR },
         None => Door { dialect: spoken.filter(|spoken| spoken.inbound().is_some()).unwrap_or(Dialect::OpenAiChat), ..DOOR },
     }
@@ -267,7 +282,9 @@ impl Place {
             return Err(Problem::new(Kind::BadRequest, "the path steps aside"));
         }
         let configured = configured(provider, catalog, config);
-        let value = |name: &str| said(&way.rest, name).or_else(|| named(&configured, name)).or_else(|| config.environment.get_non_empty(name).map(str::to_owned));
+        let value = |name: &str| {
+            said(&way.rest, name).or_else(|| named(&configured, name)).or_else(|| config.environment.get_non_empty(name).map(str::to_owned))
+        };
         let own = configured.connection.api_base.clone().or_else(|| configured.connection.aws.bedrock_runtime_endpoint.clone());
         let own = own.or_else(|| provider.base_env.iter().find_map(|name| config.environment.get_non_empty(name).map(str::to_owned)));
         let unreachable = |why: String| Problem::new(Kind::NotFound, format!("nothing can be passed on to {}: {why}", provider.name));

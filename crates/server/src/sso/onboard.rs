@@ -30,7 +30,8 @@ pub(super) async fn open(visit: &Visit) -> Result<Answered, Refused> {
     if visit.app.config().general.master_key.is_none() {
         return Err(begin::no_master());
     }
-    let missing = || Refused::invalid(vec![json!({"type": "missing", "loc": ["query", "invite_link"], "msg": "Field required", "input": null})]);
+    let missing =
+        || Refused::invalid(vec![json!({"type": "missing", "loc": ["query", "invite_link"], "msg": "Field required", "input": null})]);
     let id = crate::query::value(visit.parts.uri.query().unwrap_or_default(), "invite_link").ok_or_else(missing)?;
     let word = secret();
     let kept = hex::encode(digest(word.as_bytes()));
@@ -65,7 +66,9 @@ pub(super) async fn claim(visit: &Visit) -> Result<Answered, Refused> {
     let take = move |desk: Desk| async move {
         let mut invitation = good(&desk, &id).await?;
         if invitation.user_id != user_id {
-            let message = format!("Invalid invitation link. The user id submitted does not match the user id this link is attached to. Got={user_id}");
+            let message = format!(
+                "Invalid invitation link. The user id submitted does not match the user id this link is attached to. Got={user_id}"
+            );
             return Err(refused(&message));
         }
         let now = Time::now();

@@ -46,7 +46,9 @@ fn a_customers_region_decides_where_its_calls_go() {
     let upstream = Upstream::start();
     let url = upstream.url();
     let model = |place: &str, region: &str| {
-        format!("  - {{model_name: both, litellm_params: {{model: openai/{place}, api_key: k, api_base: {url}/good/{place}, region_name: {region}}}}}\n")
+        format!(
+            "  - {{model_name: both, litellm_params: {{model: openai/{place}, api_key: k, api_base: {url}/good/{place}, region_name: {region}}}}}\n"
+        )
     };
     with_models(&(model("here", "eu") + &model("there", "us")), |gateway| {
         gateway.post("/end_user/new", &json!({"user_id": "european", "allowed_model_region": "eu"}));
@@ -136,7 +138,8 @@ fn a_callback_comes_and_goes_over_the_api() {
 fn a_team_says_whom_it_wants_told_and_no_secret_is_kept() {
     each(|gateway| {
         gateway.post("/team/new", &json!({"team_id": "ours"}));
-        let vars = json!({"langfuse_public_key": "pk-lf-1", "langfuse_secret_key": "sk-lf-secret", "langfuse_host": "https://langfuse.test"});
+        let vars =
+            json!({"langfuse_public_key": "pk-lf-1", "langfuse_secret_key": "sk-lf-secret", "langfuse_host": "https://langfuse.test"});
         let wanted = json!({"callback_name": "langfuse", "callback_type": "success", "callback_vars": vars});
         let made = gateway.post("/team/ours/callback", &wanted);
         assert_eq!((&made["status"], &made["data"]["team_id"]), (&json!("success"), &json!("ours")));
@@ -158,7 +161,12 @@ fn a_team_says_whom_it_wants_told_and_no_secret_is_kept() {
         assert_eq!(off["data"], json!({"team_id": "ours", "success_callbacks": [], "failure_callbacks": []}));
         assert_eq!(gateway.get("/team/ours/callback")["data"]["success_callbacks"], json!([]));
         for (method, path) in [("POST", "/team/none/callback"), ("GET", "/team/none/callback"), ("POST", "/team/none/disable_logging")] {
-            let reply = gateway.as_key(MASTER, method, path, &if path.ends_with("callback") && method == "POST" { wanted.clone() } else { Value::Null });
+            let reply = gateway.as_key(
+                MASTER,
+                method,
+                path,
+                &if path.ends_with("callback") && method == "POST" { wanted.clone() } else { Value::Null },
+            );
             assert!(matches!(reply.status.as_u16(), 400 | 404), "{path}: {}", reply.text());
         }
         let stranger = gateway.key(&json!({"user_id": "stranger"}));
@@ -178,7 +186,11 @@ fn the_members_of_several_teams_may_do_more_at_once() {
         assert_eq!((of("a"), of("c")), (json!(["/key/info", "/key/generate"]), json!(["/key/info"])));
         let all = gateway.post("/team/permissions_bulk_update", &json!({"permissions": ["/key/generate"], "apply_to_all_teams": true}));
         assert_eq!((&all["teams_updated"], of("c")), (&json!(1), json!(["/key/info", "/key/generate"])));
-        for wrong in [json!({"permissions": ["/key/generate"]}), json!({"permissions": ["/team/new"], "team_ids": ["a"]}), json!({"permissions": ["/key/info"], "team_ids": ["no"]})] {
+        for wrong in [
+            json!({"permissions": ["/key/generate"]}),
+            json!({"permissions": ["/team/new"], "team_ids": ["a"]}),
+            json!({"permissions": ["/key/info"], "team_ids": ["no"]}),
+        ] {
             let status = gateway.as_key(MASTER, "POST", "/team/permissions_bulk_update", &wrong).status.as_u16();
             assert!(matches!(status, 400 | 404 | 422), "{wrong}: {status}");
         }
@@ -213,10 +225,7 @@ fn what_was_done_each_day_is_a_table_too() {
         let days = "start_date=2020-01-01&end_date=2100-01-01";
         let path = format!("/team/daily/activity/export?{days}&team_ids=ours&export_type=daily_with_keys");
         let rows = until(gateway, &format!("{path}&format=json"), |rows| rows[0].is_object());
-        assert_eq!(
-            (&rows[0]["entity_id"], &rows[0]["key_alias"], &rows[0]["api_requests"]),
-            (&json!("ours"), &json!("one"), &json!(1))
-        );
+        assert_eq!((&rows[0]["entity_id"], &rows[0]["key_alias"], &rows[0]["api_requests"]), (&json!("ours"), &json!("one"), &json!(1)));
         let table = gateway.as_key(MASTER, "GET", &path, &Value::Null);
         assert!(table.header("content-type").starts_with("text/csv") && table.header("content-disposition").contains("attachment"));
         let text = table.text();

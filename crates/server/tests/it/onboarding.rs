@@ -11,7 +11,10 @@ fn invited(gateway: &Managed, user: &str) -> String {
     let email = format!("{user}@here.test");
     gateway.post("/user/new", &json!({"user_id": user, "user_email": email, "user_role": "internal_user", "auto_create_key": false}));
     let invitation = gateway.post("/invitation/new", &json!({"user_id": user}));
-    assert_eq!((&invitation["user_id"], &invitation["is_accepted"], &invitation["accepted_at"]), (&json!(user), &json!(false), &Value::Null));
+    assert_eq!(
+        (&invitation["user_id"], &invitation["is_accepted"], &invitation["accepted_at"]),
+        (&json!(user), &json!(false), &Value::Null)
+    );
     assert!(invitation["expires_at"].is_string() && invitation["created_by"].is_string(), "{invitation}");
     invitation["id"].as_str().expect("an id").to_owned()
 }

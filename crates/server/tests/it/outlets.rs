@@ -77,7 +77,13 @@ fn every_provider_is_shown_its_own_credential_at_its_own_paths() {
             ("GET", "/openai/v1/responses/resp_1", &Value::Null, "/good/v1/responses/resp_1", "Bearer of-openai"),
             ("DELETE", "/openai/v1/responses/resp_1", &Value::Null, "/good/v1/responses/resp_1", "Bearer of-openai"),
             ("GET", "/openai/files?limit=2", &Value::Null, "/good/v1/files?limit=2", "Bearer of-openai"),
-            ("POST", "/gemini/v1beta/models/gemini-2.5-flash:generateContent", &content, "/good/v1beta/models/gemini-2.5-flash:generateContent", "of-google"),
+            (
+                "POST",
+                "/gemini/v1beta/models/gemini-2.5-flash:generateContent",
+                &content,
+                "/good/v1beta/models/gemini-2.5-flash:generateContent",
+                "of-google",
+            ),
         ] {
             let before = upstream.asked().len();
             let reply = gateway.as_key(&key, method, path, body);
@@ -91,7 +97,10 @@ fn every_provider_is_shown_its_own_credential_at_its_own_paths() {
         assert_eq!(reply.status, 200, "{}", reply.text());
         assert!(!upstream.asked()[before].0.contains(&key), "the gateway's key stays here");
         let line = line(gateway, reply.header("x-litellm-call-id").into());
-        assert_eq!((&line["request_tags"], &line["model"], &line["total_tokens"]), (&json!(["a", "b"]), &json!("gemini-2.5-flash"), &json!(25)));
+        assert_eq!(
+            (&line["request_tags"], &line["model"], &line["total_tokens"]),
+            (&json!(["a", "b"]), &json!("gemini-2.5-flash"), &json!(25))
+        );
     });
 }
 

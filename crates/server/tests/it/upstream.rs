@@ -148,16 +148,10 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
         )
     };
     let (path, _query) = path.split_once('?').unwrap_or((path, ""));
+    if let Some(answer) = of_others(path, body) {
+        return answer;
+    }
     let value = match path.rsplit('/').next().unwrap_or_default() {
-        "messages" if body.contains("\"stream\":true") => return ("200 OK", STREAM, anthropic_stream()),
-        "messages" => json!({
-            "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": null,
-            "content": [{"type": "text", "text": "It is fine."}], "usage": {"input_tokens": 5, "output_tokens": 20},
-        }),
-        name if name.ends_with(":generateContent") => json!({
-            "candidates": [{"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": [{"text": "It is fine."}]}}],
-            "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 20, "totalTokenCount": 25},
-        }),
         "embeddings" if path.starts_with("/vectors") => {
             let asked: serde_json::Value = serde_json::from_str(body).expect("JSON");
             let vector =
@@ -188,6 +182,23 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
         _ => said("It is fine.", &usage),
     };
     ("200 OK", JSON, value.to_string().into_bytes())
+}
+
+/// What Anthropic and Google would say, at their paths.
+fn of_others(path: &str, body: &str) -> Option<(&'static str, &'static str, Vec<u8>)> {
+    let value = match path.rsplit('/').next().unwrap_or_default() {
+        "messages" if body.contains("\"stream\":true") => return Some(("200 OK", "text/event-stream", anthropic_stream())),
+        "messages" => json!({
+            "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": null,
+            "content": [{"type": "text", "text": "It is fine."}], "usage": {"input_tokens": 5, "output_tokens": 20},
+        }),
+        name if name.ends_with(":generateContent") => json!({
+            "candidates": [{"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": [{"text": "It is fine."}]}}],
+            "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 20, "totalTokenCount": 25},
+        }),
+        _ => return None,
+    };
+    Some(("200 OK", "application/json", value.to_string().into_bytes()))
 }
 
 /// A message as Anthropic streams it.

@@ -56,6 +56,9 @@ pub(super) async fn by_model(request: &Request) -> Answer {
 
 /// `GET /global/activity/cache_hits`: there is no cache of answers, so every one was generated.
 pub(super) async fn cache_hits(request: &Request) -> Answer {
+    if text(request, "start_date").is_none() || text(request, "end_date").is_none() {
+        return Err(Refused::detail(400, json!({"error": "Please provide start_date and end_date"})));
+    }
     let by = [By::Key, By::Endpoint, By::Model];
     let sums = report::sums(&request.store, days(request, "all")?, &by, SumSort::Dearest, (MOST, 0)).await?;
     let ids: Vec<String> = sums.iter().map(|sum| sum.api_key.clone()).collect();

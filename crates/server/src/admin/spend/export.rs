@@ -1,8 +1,8 @@
 //! `GET /…/daily/activity/export`: the days' sums as a table, for people who reckon elsewhere.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use http::Response;
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value, json};
 use switchboard_engine::answer::AnswerBody;
 use switchboard_store::ledger::report::{self, By, Sum, SumSort};
@@ -14,8 +14,22 @@ use crate::admin::{Answer, Refused, Request};
 
 /// The columns, in their order.
 const COLUMNS: [&str; 16] = [
-    "date", "entity_type", "entity_id", "entity_alias", "api_key", "key_alias", "model", "spend", "api_requests", "successful_requests",
-    "failed_requests", "total_tokens", "prompt_tokens", "completion_tokens", "cache_read_input_tokens", "cache_creation_input_tokens",
+    "date",
+    "entity_type",
+    "entity_id",
+    "entity_alias",
+    "api_key",
+    "key_alias",
+    "model",
+    "spend",
+    "api_requests",
+    "successful_requests",
+    "failed_requests",
+    "total_tokens",
+    "prompt_tokens",
+    "completion_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
 ];
 
 /// The rows: of each day and entity, and of each key or model as `export_type` says.

@@ -4,8 +4,8 @@
 //! is a secret among the variables is not kept at all.
 
 use serde_json::{Map, Value, json};
-use switchboard_store::object::Team;
 use switchboard_store::Time;
+use switchboard_store::object::Team;
 
 use super::administered;
 use crate::admin::{Answer, Refused, Request, rows};
@@ -19,7 +19,11 @@ const FORMER: &str = "callback_settings";
 const SECRET: &str = "***REDACTED***";
 
 /// The team, if the caller administers it; `status` is what those are told who may know that there is none.
-async fn team(request: &Request, change: impl FnOnce(&mut Map<String, Value>, &str) -> Result<(), Refused> + Send + 'static, status: u16) -> Result<Team, Refused> {
+async fn team(
+    request: &Request,
+    change: impl FnOnce(&mut Map<String, Value>, &str) -> Result<(), Refused> + Send + 'static,
+    status: u16,
+) -> Result<Team, Refused> {
     let (id, caller) = (request.part(0).to_owned(), request.caller.clone());
     let write = request.write(move |desk| async move {
         if caller.is_admin() && desk.get::<Team>(&id).await?.is_none() {
@@ -55,9 +59,8 @@ pub(in crate::admin) async fn add(request: &Request) -> Answer {
             }
             let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
             if entries.iter().any(|one| one["callback_name"] == name.as_str() && one["callback_type"] == event.as_str()) {
-                let message = format!(
-                    "callback_name = {name} already exists in team_callback_settings, for team_id = {id} and event = {event}"
-                );
+                let message =
+                    format!("callback_name = {name} already exists in team_callback_settings, for team_id = {id} and event = {event}");
                 return Err(Refused::new(400, "bad_request_error", json!("callback_name"), message));
             }
             if let Some(list) = list.as_array_mut() {
