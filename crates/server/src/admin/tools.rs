@@ -72,7 +72,7 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::CacheFlush | Do::CacheRedis => Err(no_cache(503, "Service Unhealthy", "")),
         Do::CacheDelete => {
             request.form("CacheDeleteRequest")?;
-            Err(no_cache(500, "Cache Delete Failed", ""))
+            Err(no_cache(503, "Cache Delete Failed", ""))
         }
         Do::CacheSettings => Ok(json!({"fields": [], "current_values": {}, "redis_type_descriptions": {}})),
         Do::CacheSet => {

@@ -204,7 +204,7 @@ fn of_a_cache_that_is_not_there_nothing_is_made_up() {
             ("GET", "/cache/ping", Value::Null, 503),
             ("GET", "/cache/redis/info", Value::Null, 503),
             ("POST", "/cache/flushall", Value::Null, 503),
-            ("POST", "/cache/delete", json!({"keys": ["k"]}), 500),
+            ("POST", "/cache/delete", json!({"keys": ["k"]}), 503),
             ("POST", "/cache/settings", json!({"cache_settings": {"type": "redis"}}), 400),
         ] {
             let reply = gateway.as_key(MASTER, method, path, &body);

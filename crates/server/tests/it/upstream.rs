@@ -147,7 +147,6 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
             json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, "usage": usage})
         )
     };
-    let (path, _query) = path.split_once('?').unwrap_or((path, ""));
     if let Some(answer) = of_others(path, body) {
         return answer;
     }
@@ -186,6 +185,7 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
 
 /// What Anthropic and Google would say, at their paths.
 fn of_others(path: &str, body: &str) -> Option<(&'static str, &'static str, Vec<u8>)> {
+    let path = path.split('?').next().unwrap_or_default();
     let value = match path.rsplit('/').next().unwrap_or_default() {
         "messages" if body.contains("\"stream\":true") => return Some(("200 OK", "text/event-stream", anthropic_stream())),
         "messages" => json!({
