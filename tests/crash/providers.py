@@ -221,9 +221,7 @@ async def u12(folder, _count, timed):
                 grew = (most - before) / 1024
                 print(f"  {kind}{', streamed' if stream else ''}: {status} after {time.monotonic() - began:.1f} s, {grew:+.0f} MiB")
                 wrong.expect(status == 200 and b'"model":"echo"' in text, f"{kind}: {status} {text[:200]}")
-                # What has to be held to be understood, and does not say how much it is, may be 64 MiB.
-                most = 72 if kind in ("unannounced", "line") else 32
-                wrong.expect(grew <= most, f"{kind}{', streamed' if stream else ''}: {grew:+.0f} MiB")
+                wrong.expect(grew <= 32, f"{kind}{', streamed' if stream else ''}: {grew:+.0f} MiB")
     finally:
         provider.server.close()
         wrong.expect(await asyncio.to_thread(gateway.stop) == 0, "it did not end with 0")

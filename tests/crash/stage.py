@@ -24,7 +24,7 @@ INPUT_NANO, OUTPUT_NANO, PROMPT_TOKENS = 150, 600, 10
 class Gateway:
     """A gateway on files of its own."""
 
-    def __init__(self, folder, models, database=None, workers=2, port=0, more=None, variables=None):
+    def __init__(self, folder, models, database=None, workers=2, port=0, more=None, variables=None, takeover=False):
         """`more` goes into the configuration, section by section; what it says on stdout is in `requests.log`."""
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ class Gateway:
         environment |= variables or {}
         log = open(self.folder / "requests.log", "ab")
         self.process = subprocess.Popen(
-            [str(binary()), "serve", "--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)],
+            [str(binary()), "serve", "--config", str(path), "--host", "127.0.0.1", "--port", str(port), "--workers", str(workers), *(["--takeover"] if takeover else [])],
             stdout=log, stderr=subprocess.PIPE, env=environment, cwd=self.folder)
         log.close()
         self.port, self.said = None, []

@@ -1,13 +1,13 @@
 //! What a call ends in when it goes well: a whole body, or a stream under way.
 
 mod copied;
+mod waiting;
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame};
 use switchboard_wire::event::{Event, EventReader};
@@ -27,6 +27,7 @@ use crate::meter::Meter;
 use crate::openrouter::{Account, Telling};
 use crate::route::Target;
 use crate::upstream::UpstreamBody;
+use waiting::Waiting;
 
 /// The answer to one call.
 #[derive(Debug)]
@@ -140,10 +141,9 @@ impl Body for AnswerBody {
     }
 }
 
-/// Frames up to this size are written together.
-const TOGETHER: usize = 16 * 1024;
-/// Reading ahead of the client stops here: the upstream feels the client's pace.
-const AHEAD: usize = 64 * 1024;
+/// Reading ahead of the client stops here: the upstream feels the client's pace. What is read ahead of a thousand clients who do not
+/// read is a thousand times this.
+const AHEAD: usize = 8 * 1024;
 
 /// Tells who reads the stream that another provider goes on with it.
 const RESUMED: &[u8] = b": continued by another provider\n\n";
@@ -160,8 +160,7 @@ pub struct StreamBody {
     relay: Option<Relay>,
     meter: Meter,
     door: Door,
-    queue: VecDeque<Bytes>,
-    queued: usize,
+    waiting: Waiting,
     scratch: Vec<Bytes>,
     ended: bool,
     broken: Option<Box<Error>>,
@@ -213,12 +212,11 @@ impl StreamBody {
     /// A stream at its beginning. Without a relay the bytes pass unread (audio).
     pub fn new(upstream: UpstreamBody, relay: Option<Relay>, meter: Meter, door: Door) -> Self {
         Self {
-            upstream,
+            upstream: upstream.in_pieces(),
             relay,
             meter,
             door,
-            queue: VecDeque::new(),
-            queued: 0,
+            waiting: Waiting::default(),
             scratch: Vec::new(),
             ended: false,
             broken: None,
@@ -262,11 +260,10 @@ impl StreamBody {
     pub(crate) fn resume(&mut self, upstream: UpstreamBody, framing: Framing, reader: Box<dyn EventReader>) {
         let (Some(relay), Some(said)) = (&mut self.relay, &self.said) else { return };
         relay.resume(framing, reader, said.splice());
-        self.upstream = upstream;
+        self.upstream = upstream.in_pieces();
         (self.ended, self.broken) = (false, None);
         if !self.door.array {
-            self.queued += RESUMED.len();
-            self.queue.push_back(Bytes::from_static(RESUMED));
+            self.waiting.push(Bytes::from_static(RESUMED));
         }
     }
 
@@ -303,7 +300,7 @@ impl StreamBody {
             if !in_time.await {
                 return Err((Error::late(), self.meter));
             }
-            if self.queued > HELD_BACK && !relay_had_content(&self) {
+            if self.waiting.len() > HELD_BACK && !relay_had_content(&self) {
                 let fault = Fault::protocol("much was sent and no content among it");
                 return Err((self.judged(fault), self.meter));
             }
@@ -348,8 +345,7 @@ impl StreamBody {
             }
         };
         for chunk in self.scratch.drain(..) {
-            self.queued += chunk.len();
-            self.queue.push_back(chunk);
+            self.waiting.push(chunk);
         }
         if let Err(error) = result {
             self.ended = true;
@@ -402,12 +398,12 @@ impl StreamBody {
     /// What it has for the client. What broke it is kept until its last words are asked for.
     pub(crate) fn poll_part(&mut self, ctx: &mut Context<'_>) -> Poll<Part> {
         loop {
-            while !self.ended && self.queued < AHEAD {
+            while !self.ended && self.waiting.len() < AHEAD {
                 if self.poll_upstream(ctx).is_pending() {
                     break;
                 }
             }
-            let Some(chunk) = self.next_chunk() else { break };
+            let Some(chunk) = self.waiting.pop() else { break };
             if let Some(tap) = &mut self.tap {
                 tap.pass(&chunk);
             }
@@ -433,23 +429,6 @@ impl StreamBody {
                 Poll::Ready(Part::End)
             }
         }
-    }
-
-    /// What is ready, small pieces as one.
-    fn next_chunk(&mut self) -> Option<Bytes> {
-        let first = self.queue.pop_front()?;
-        self.queued -= first.len();
-        if self.queue.is_empty() || first.len() >= TOGETHER {
-            return Some(first);
-        }
-        let mut together = BytesMut::with_capacity(TOGETHER.min(first.len() + self.queued));
-        together.extend_from_slice(&first);
-        while let Some(next) = self.queue.front().filter(|next| together.len() + next.len() <= TOGETHER) {
-            together.extend_from_slice(next);
-            self.queued -= next.len();
-            self.queue.pop_front();
-        }
-        Some(together.freeze())
     }
 
     /// What a fault of the stream is to the caller.

@@ -2,11 +2,11 @@
 
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use switchboard_wire::Dialect;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::outline::Edits;
 use switchboard_wire::prepare::{self, Prepared, Source};
 use switchboard_wire::problem::{Kind, Problem};
+use switchboard_wire::{Dialect, Operation};
 
 use crate::admit::cap_key;
 use crate::asked::Asked;
@@ -149,7 +149,11 @@ impl Dispatch<'_> {
         request.headers = headers;
         request.body = body.into_parts();
         request.timeouts = self.timeouts(target);
-        request.caps = if self.call.stream { Caps::STREAM } else { Caps::WHOLE };
+        request.caps = match self.call.door.operation {
+            _ if self.call.stream => Caps::STREAM,
+            Operation::ImageGenerations | Operation::ImageEdits | Operation::ImageVariations => Caps::MEDIA,
+            _ => Caps::WHOLE,
+        };
         request.transport = target.spec.transport.clone();
         match (preset, self.own) {
             (_, Some(own)) => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use memchr::memmem::Finder;
+use switchboard_wire::chat as wire;
 use switchboard_wire::chat::{ChatRequest, MediaSource};
 use switchboard_wire::media::{Medium, Taker, each_wanted, type_of};
 use switchboard_wire::prepare;
@@ -47,6 +48,12 @@ impl PartialEq for Media {
     }
 }
 
+/// Shows each medium of a request that its target wants as bytes.
+pub(crate) type Visit<'a> = &'a mut (dyn FnMut(&mut dyn FnMut(Medium, &mut wire::Media)) + Send);
+
+/// What was brought for the call already, and how long it may still take.
+pub(crate) type Room<'a> = (&'a Brought, Option<Duration>);
+
 /// What was brought for one call: every URL at most once. Its bytes count until the call has ended.
 #[derive(Debug, Default)]
 pub struct Brought(Mutex<Vec<(String, Arc<Held>)>>);
@@ -77,14 +84,20 @@ impl Media {
         call: &Call,
         worker: &Worker,
         target: Taker<'_>,
-        (brought, left): (&Brought, Option<Duration>),
+        room: Room<'_>,
     ) -> Result<Option<ChatRequest>, Error> {
         if !call.body.has(&WEB) {
             return Ok(None);
         }
         let Ok(mut request) = prepare::read(call.door.dialect, &call.head(), &call.body) else { return Ok(None) };
+        let brought = self.bring_into(&mut |each| each_wanted(&mut request, target, each), worker, room).await?;
+        Ok(brought.then_some(request))
+    }
+
+    /// Puts the bytes of all media where they stand that `visit` shows. Says whether there are any.
+    pub(crate) async fn bring_into(&self, visit: Visit<'_>, worker: &Worker, (brought, left): Room<'_>) -> Result<bool, Error> {
         let mut wanted: Vec<Wanted> = Vec::new();
-        each_wanted(&mut request, target, &mut |medium, media| {
+        visit(&mut |medium, media| {
             if let MediaSource::Url(url) = &media.source
                 && !wanted.iter().any(|known| known.url == *url)
             {
@@ -92,7 +105,7 @@ impl Media {
             }
         });
         if wanted.is_empty() {
-            return Ok(None);
+            return Ok(false);
         }
         if wanted.len() > self.most {
             let message = format!("this request names {} media at URLs; at most {} are fetched for it", wanted.len(), self.most);
@@ -107,8 +120,8 @@ impl Media {
             })
         });
         abreast::all(each, AT_ONCE).await?;
-        insert(&mut request, target, brought)?;
-        Ok(Some(request))
+        insert(visit, brought)?;
+        Ok(true)
     }
 
     async fn fetch(&self, worker: &Worker, wanted: &Wanted, left: Option<Duration>) -> Result<Held, Error> {
@@ -144,9 +157,9 @@ impl Brought {
 }
 
 /// Puts what was brought where its URLs stand.
-fn insert(request: &mut ChatRequest, target: Taker<'_>, brought: &Brought) -> Result<(), Error> {
+fn insert(visit: Visit<'_>, brought: &Brought) -> Result<(), Error> {
     let mut failed = None;
-    each_wanted(request, target, &mut |medium, media| {
+    visit(&mut |medium, media| {
         let MediaSource::Url(url) = &media.source else { return };
         let Some(held) = brought.of(url) else { return };
         let served = held.fetched.content_type.as_ref().and_then(|kind| kind.to_str().ok());

@@ -37,6 +37,7 @@ use crate::exchange::Made;
 use crate::figures;
 use crate::health::Failure;
 use crate::judge::fault;
+use crate::media::Room;
 use crate::meter::{Meter, Outcome};
 use crate::scrub;
 use crate::upstream::{UpstreamBody, UpstreamReply};
@@ -64,8 +65,13 @@ enum Product {
 }
 
 /// One request to one target.
-pub(crate) async fn run(dispatch: Dispatch<'_>, target: &Arc<Deployment>, mut meter: Meter) -> Result<Made, (Error, Meter)> {
-    let step = Step { dispatch, call: dispatch.call, target };
+pub(crate) async fn run(
+    dispatch: Dispatch<'_>,
+    target: &Arc<Deployment>,
+    room: Room<'_>,
+    mut meter: Meter,
+) -> Result<Made, (Error, Meter)> {
+    let step = Step { dispatch, call: dispatch.call, target, room };
     let made = match step.call.door.operation {
         Operation::Embeddings => embed::run(&step, &mut meter).await,
         Operation::Rerank => rerank::run(&step, &mut meter).await,
@@ -98,6 +104,8 @@ struct Step<'a> {
     dispatch: Dispatch<'a>,
     call: &'a Call,
     target: &'a Arc<Deployment>,
+    /// For media that have to be brought.
+    room: Room<'a>,
 }
 
 impl<'a> Step<'a> {

@@ -63,7 +63,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Match::OtherMethod(allowed) => return Box::pin(elsewhere(acceptor, (parts, body), Some(&allowed), received)).await,
         Match::Nothing => return Box::pin(elsewhere(acceptor, (parts, body), None, received)).await,
     };
-    let route = row.route;
+    let route = meant(row.route, &parts.headers);
     let is_open = row.policy == Policy::Public;
     match route {
         Route::Page(Page::Metrics) if !acceptor.app.config.load().litellm.metrics.require_auth => {
@@ -115,6 +115,14 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
             // The connection moves what it is given, more than once: the longest journey goes where it stays.
             Box::pin(asked(acceptor, &caller, (draft, beside), body)).await
         }
+    }
+}
+
+/// The route a client means: Anthropic's say who they are, on OpenRouter's path too.
+fn meant(route: Route, headers: &HeaderMap) -> Route {
+    match route {
+        Route::Market(market::Listing::Models) if headers.contains_key("anthropic-version") => Route::Models,
+        route => route,
     }
 }
 

@@ -26,7 +26,7 @@ mod prices;
 mod proof;
 mod refused;
 pub mod routes;
-mod rows;
+pub(crate) mod rows;
 mod scim;
 mod spend;
 mod spent;

@@ -6,11 +6,15 @@ use crate::app::App;
 
 /// What OpenAI takes a moderation request without a model to mean.
 const MODERATION: &str = "omni-moderation-latest";
+/// The only model it makes variations with.
+const VARIATION: &str = "dall-e-2";
 
 /// The model of such a request, where the API lets clients leave it out: the configured one, else the one there is, else OpenAI's.
 pub(crate) fn of(operation: Operation, app: &App) -> Option<String> {
-    if operation != Operation::Moderations {
-        return None;
+    match operation {
+        Operation::Moderations => {}
+        Operation::ImageVariations => return Some(VARIATION.to_owned()),
+        _ => return None,
     }
     let config = app.config();
     if let Some(model) = &config.general.moderation_model {

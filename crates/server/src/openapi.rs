@@ -1,7 +1,9 @@
 //! The API document, made from the route table.
 //!
-//! Paths, methods and summaries are the router's rows; what a body holds is written in `schemas.json`, by name.
+//! Paths, methods and summaries are the router's rows; what a body holds is written in `schemas.json`, by name, and what the
+//! management API answers in `answers.json`, by route.
 
+mod answered;
 mod catalogue;
 mod managed;
 
@@ -59,10 +61,12 @@ impl Body {
             (Operation::Moderations, _) => Self { form: false, request: "ModerationRequest", reply: None, event: None },
             (Operation::ImageGenerations, _) => Self::json("ImageRequest", "ImageReply"),
             (Operation::ImageEdits, _) => Self { form: true, ..Self::json("ImageEditForm", "ImageReply") },
+            (Operation::ImageVariations, _) => Self { form: true, ..Self::json("ImageVariationForm", "ImageReply") },
             (Operation::Speech, _) => Self { form: false, request: "SpeechRequest", reply: None, event: None },
             // Such routes are an operator's own and stand in no document.
             (Operation::PassThrough, _) => Self { form: false, request: "", reply: None, event: None },
             (Operation::Transcriptions, _) => Self { form: true, ..Self::json("TranscriptionForm", "TranscriptionReply") },
+            (Operation::Translations, _) => Self { form: true, ..Self::json("TranslationForm", "TranscriptionReply") },
         }
     }
 
@@ -135,7 +139,8 @@ pub fn document(root: &str) -> Value {
             operation["operationId"] = id(method, path).into();
         }
     }
-    let schemas: Value = serde_json::from_str(SCHEMAS).unwrap_or_default();
+    let mut schemas: Map<String, Value> = serde_json::from_str(SCHEMAS).unwrap_or_default();
+    schemas.extend(answered::schemas());
     let tags: Vec<Value> = Audience::ALL.iter().map(|audience| json!({"name": audience.title()})).collect();
     let key = |header: &str| json!({"type": "apiKey", "in": "header", "name": header});
     json!({

@@ -206,10 +206,12 @@ const fn page(path: &'static str, page: Page, policy: Policy, summary: &'static 
 }
 
 use Dialect::{Anthropic, OpenAiChat, OpenAiCompletions, OpenAiResponses};
-use Operation::{Chat, CountTokens, Embeddings, ImageEdits, ImageGenerations, Moderations, Rerank, Speech, Transcriptions};
+use Operation::{
+    Chat, CountTokens, Embeddings, ImageEdits, ImageGenerations, ImageVariations, Moderations, Rerank, Speech, Transcriptions, Translations,
+};
 
 /// Paths that exist under every prefix of [`PREFIXES`].
-pub const SHARED: [Row; 27] = [
+pub const SHARED: [Row; 29] = [
     // OpenAI clients
     call("/chat/completions", Chat, OpenAiChat, "Chat with a model"),
     call("/completions", Chat, OpenAiCompletions, "Complete a text"),
@@ -219,8 +221,10 @@ pub const SHARED: [Row; 27] = [
     call("/images/generations", ImageGenerations, OpenAiChat, "Make an image from a text"),
     call("/images", ImageGenerations, OpenAiChat, "Make an image from a text (OpenRouter's path)"),
     call("/images/edits", ImageEdits, OpenAiChat, "Make an image from images and a text"),
+    call("/images/variations", ImageVariations, OpenAiChat, "Make images like an image"),
     call("/audio/speech", Speech, OpenAiChat, "Make speech from a text"),
     call("/audio/transcriptions", Transcriptions, OpenAiChat, "Make a text from speech"),
+    call("/audio/translations", Translations, OpenAiChat, "Make an English text from speech"),
     call("/rerank", Rerank, OpenAiChat, "Order documents by relevance"),
     // Anthropic clients
     call("/messages", Chat, Anthropic, "Chat with a model, in the form of Anthropic's Messages API"),
@@ -253,14 +257,16 @@ pub const PREFIXES: [(&str, Flavor); 5] = [
 ];
 
 /// Paths whose model stands in the path, in the forms of Azure and of OpenAI's old engines.
-pub const BY_MODEL: [Row; 8] = [
+pub const BY_MODEL: [Row; 10] = [
     call("/chat/completions", Chat, OpenAiChat, "Chat with a model"),
     call("/completions", Chat, OpenAiCompletions, "Complete a text"),
     call("/embeddings", Embeddings, OpenAiChat, "Embed texts"),
     call("/images/generations", ImageGenerations, OpenAiChat, "Make an image from a text"),
     call("/images/edits", ImageEdits, OpenAiChat, "Make an image from images and a text"),
+    call("/images/variations", ImageVariations, OpenAiChat, "Make images like an image"),
     call("/audio/speech", Speech, OpenAiChat, "Make speech from a text"),
     call("/audio/transcriptions", Transcriptions, OpenAiChat, "Make a text from speech"),
+    call("/audio/translations", Translations, OpenAiChat, "Make an English text from speech"),
     call("/responses", Chat, OpenAiResponses, "Chat with a model, in the form of the Responses API"),
 ];
 

@@ -319,6 +319,7 @@ fn settings(config: &Config) -> edge::Settings {
             clients: files.client_ca_file.clone().map(|authorities| ClientAuthorities { authorities, optional: files.client_optional }),
         }),
         workers: own.workers as usize,
+        takeover: own.takeover,
         max_connections: own.limits.max_connections as usize,
         header_timeout: own.timeouts.header_read,
         idle_timeout: own.timeouts.keep_alive,

@@ -97,17 +97,21 @@ pub enum Operation {
     ImageGenerations,
     /// Images from images and text.
     ImageEdits,
+    /// Images like an image.
+    ImageVariations,
     /// Audio from text.
     Speech,
     /// Text from audio.
     Transcriptions,
+    /// English text from audio in any language.
+    Translations,
     /// Whatever an operator lets be passed on; no model's.
     PassThrough,
 }
 
 impl Operation {
     /// Every operation that models serve.
-    pub const ALL: [Operation; 9] = [
+    pub const ALL: [Operation; 11] = [
         Operation::Chat,
         Operation::CountTokens,
         Operation::Embeddings,
@@ -115,8 +119,10 @@ impl Operation {
         Operation::Moderations,
         Operation::ImageGenerations,
         Operation::ImageEdits,
+        Operation::ImageVariations,
         Operation::Speech,
         Operation::Transcriptions,
+        Operation::Translations,
     ];
 
     /// The name used in provider rows, logs and metrics.
@@ -129,8 +135,10 @@ impl Operation {
             Operation::Moderations => "moderations",
             Operation::ImageGenerations => "image_generations",
             Operation::ImageEdits => "image_edits",
+            Operation::ImageVariations => "image_variations",
             Operation::Speech => "speech",
             Operation::Transcriptions => "transcriptions",
+            Operation::Translations => "translations",
             Operation::PassThrough => "pass_through",
         }
     }

@@ -14,6 +14,16 @@
 //!
 //! A knob without a place is a [`Losses`] entry, an input without one is [`Unsupported`]. Numbers pass as written; OpenAI's
 //! SDKs ask for base64 unless told otherwise, so vectors are packed and unpacked here.
+//!
+//! Media come as content parts (OpenRouter's form), as Jina's and Voyage's bare objects, as texts that are data URLs and, for
+//! Google, as texts that name a file in its storage (both LiteLLM's form). Most providers take bytes only:
+//! [`EmbedRequest::each_wanted`] says what has to be brought for them.
+//!
+//! | media | gemini | vertex `multimodalembedding` | cohere 4 | cohere 3 | titan image, nova | jina | openai | the rest |
+//! |---|---|---|---|---|---|---|---|---|
+//! | image | `inlineData`, `fileData` | `image`, one a call | `inputs` | `images`, one a call | `inputImage`, `image` | `image` | `image_url` | — |
+//! | image and text, one vector | `parts` | — | `content` | — | titan only | — | `content` | — |
+//! | sound, film, PDF | `inlineData`, `fileData` | — | — | — | — | — | film: `video_url` | — |
 
 mod bedrock;
 mod cohere;
@@ -32,8 +42,9 @@ use http::HeaderMap;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-use crate::chat::PartBody;
+use crate::chat::{Media, PartBody};
 use crate::loss::Losses;
+use crate::media::Medium;
 use crate::problem::{Fault, Malformed, Unsupported};
 use crate::reply::Usage;
 
@@ -203,6 +214,20 @@ impl Shape {
         }
     }
 
+    /// Whether providers of that shape look up no web address. Of those who take text only nothing is wanted.
+    fn takes_bytes_only(self) -> bool {
+        match self {
+            Shape::GeminiBatch
+            | Shape::GeminiOne
+            | Shape::VertexPredict
+            | Shape::Cohere
+            | Shape::BedrockCohere
+            | Shape::BedrockTitan
+            | Shape::BedrockNova => true,
+            Shape::OpenAi | Shape::Jina | Shape::Voyage | Shape::Ollama | Shape::Watsonx | Shape::HuggingFace => false,
+        }
+    }
+
     /// The most inputs a provider of that shape takes in one call, where it says so.
     fn most_inputs(self) -> usize {
         match self {
@@ -285,6 +310,18 @@ impl Shape {
 }
 
 impl EmbedRequest {
+    /// Calls `each` for every medium at a web address that a provider of that shape takes only as bytes.
+    pub fn each_wanted(&mut self, shape: Shape, each: &mut dyn FnMut(Medium, &mut Media)) {
+        if !shape.takes_bytes_only() {
+            return;
+        }
+        for input in &mut self.inputs {
+            if let EmbedInput::Parts(parts) = input {
+                input::each_at_web(parts, each);
+            }
+        }
+    }
+
     /// The same for other inputs.
     fn with_inputs(&self, inputs: Vec<EmbedInput>) -> Self {
         Self {

@@ -88,7 +88,8 @@ pub fn url_of(part: &Part) -> Option<&str> {
     }
 }
 
-fn is_web(url: &str) -> bool {
+/// Whether that is a web address.
+pub(crate) fn is_web(url: &str) -> bool {
     let begins = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     begins("https://") || begins("http://")
 }

@@ -157,6 +157,7 @@ fn images_audio_and_moderations() {
         ("openai.images", Operation::ImageGenerations),
         ("xai.images", Operation::ImageGenerations),
         ("openai.moderations", Operation::Moderations),
+        ("openai.audio.translations", Operation::Translations),
         ("venice.audio.transcriptions", Operation::Transcriptions),
         ("openrouter.audio.transcriptions", Operation::Transcriptions),
     ];

@@ -119,9 +119,10 @@ struct Duration {
 /// What a whole answer of that operation took, by its own report.
 pub fn of_answer(operation: Operation, body: &[u8]) -> Spent {
     let Ok(answer) = serde_json::from_slice::<Answer<'_>>(body) else { return Spent::default() };
-    let images = matches!(operation, Operation::ImageGenerations | Operation::ImageEdits);
+    let images = matches!(operation, Operation::ImageGenerations | Operation::ImageEdits | Operation::ImageVariations);
     let told = answer.usage.and_then(|raw| serde_json::from_str::<Duration>(raw.get()).ok()).and_then(|told| told.seconds);
-    let heard = (operation == Operation::Transcriptions).then(|| told.or(answer.duration)).flatten();
+    let sound = matches!(operation, Operation::Transcriptions | Operation::Translations);
+    let heard = sound.then(|| told.or(answer.duration)).flatten();
     Spent {
         usage: answer.usage.and_then(read),
         heard: heard.as_ref().and_then(millis),

@@ -265,7 +265,7 @@ impl<'a> Attempts<'a> {
             return mock::instead(self.call, text, meter);
         }
         if self.call.door.operation != Operation::Chat {
-            return Box::pin(operation::run(dispatch, target, meter)).await;
+            return Box::pin(operation::run(dispatch, target, (&self.brought, self.left()), meter)).await;
         }
         let (spoken, reach) = match dispatch.choose(target) {
             Ok(chosen) => chosen,

@@ -37,8 +37,10 @@ struct Row {
     moderations: Option<String>,
     image_generations: Option<String>,
     image_edits: Option<String>,
+    image_variations: Option<String>,
     speech: Option<String>,
     transcriptions: Option<String>,
+    translations: Option<String>,
     #[serde(default)]
     at: BTreeMap<String, PlaceRow>,
     #[serde(default)]
@@ -273,8 +275,10 @@ impl Row {
             (Operation::Moderations, &self.moderations),
             (Operation::ImageGenerations, &self.image_generations),
             (Operation::ImageEdits, &self.image_edits),
+            (Operation::ImageVariations, &self.image_variations),
             (Operation::Speech, &self.speech),
             (Operation::Transcriptions, &self.transcriptions),
+            (Operation::Translations, &self.translations),
         ]
         .into_iter()
         .filter_map(|(operation, shape)| shape.clone().map(|shape| (operation, shape)))

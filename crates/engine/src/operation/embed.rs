@@ -29,6 +29,13 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     }
     let mut request = door.read_request(&step.call.body.join()).map_err(Problem::from)?;
     request.rest.retain(|(key, _)| !is_steering(step.call.door.dialect, key));
+    if let Some(media) = &step.dispatch.settings.media {
+        let brought = Box::pin(media.bring_into(&mut |each| request.each_wanted(shape, each), step.dispatch.worker, step.room)).await;
+        brought.map_err(|mut error| {
+            error.problem.param = Some("input".into());
+            error
+        })?;
+    }
     let written = shape.write_request(&request, step.written_for(reach)).map_err(untaken)?;
     let mut told = HeaderMap::new();
     step.losses(&written.losses, &mut told, meter)?;

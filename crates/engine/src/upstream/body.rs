@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
@@ -27,6 +27,7 @@ pub struct UpstreamBody {
     carrier: Carrier,
     decoder: Option<Decoder>,
     left: u64,
+    unannounced: u64,
     idle: Duration,
     total: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -44,9 +45,59 @@ pub(crate) enum Carrier {
     Gone,
 }
 
+/// A body that is held as a whole, until it is one. A buffer that grew with it would be held twice whenever it moves.
+#[derive(Default)]
+struct Pieces {
+    pieces: Vec<Bytes>,
+    /// Small ones, put together: each would cost more than it holds, and keep what it was read into.
+    gathering: BytesMut,
+    len: usize,
+}
+
+/// A piece below this size is small.
+const SMALL: usize = 16 * 1024;
+/// Small pieces are gathered into pieces of this size.
+const GATHERED: usize = 64 * 1024;
+
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        let first = self.len == 0;
+        self.len += piece.len();
+        // Most bodies are one piece, whatever its size.
+        if !first && piece.len() < SMALL {
+            self.gathering.extend_from_slice(&piece);
+            if self.gathering.len() >= GATHERED {
+                self.finish();
+            }
+        } else if !piece.is_empty() {
+            self.finish();
+            self.pieces.push(piece);
+        }
+    }
+
+    fn finish(&mut self) {
+        if !self.gathering.is_empty() {
+            self.pieces.push(self.gathering.split().freeze());
+        }
+    }
+
+    fn join(mut self) -> Bytes {
+        self.finish();
+        if self.pieces.len() <= 1 {
+            return self.pieces.pop().unwrap_or_default();
+        }
+        let mut whole = Vec::with_capacity(self.len);
+        for piece in self.pieces {
+            whole.extend_from_slice(&piece);
+        }
+        whole.into()
+    }
+}
+
 /// The limits a body is read under.
 pub(crate) struct Limits {
     pub(crate) body: u64,
+    pub(crate) unannounced: u64,
     pub(crate) idle: Duration,
     pub(crate) total: Option<Instant>,
 }
@@ -58,6 +109,7 @@ impl UpstreamBody {
             carrier,
             decoder,
             left: limits.body,
+            unannounced: limits.unannounced,
             idle: limits.idle,
             total: limits.total,
             timer: None,
@@ -69,28 +121,30 @@ impl UpstreamBody {
         body
     }
 
+    /// The same for whoever takes it piece by piece: no more is read ahead than fits a piece.
+    #[must_use]
+    pub fn in_pieces(mut self) -> Self {
+        if let Carrier::Link(link, ..) = &mut self.carrier {
+            link.traffic().in_pieces(true);
+        }
+        self
+    }
+
     /// Reads the whole body. Bytes that are held are bounded as such, also where a stream was asked for.
     pub async fn collect(mut self) -> Result<Bytes, DialError> {
-        self.left = self.left.min(Caps::WHOLE.body);
-        if self.size_hint().lower() > self.left {
+        let announced = self.size_hint();
+        let most = if announced.exact().is_some() { Caps::WHOLE.body } else { self.unannounced };
+        self.left = self.left.min(most);
+        if announced.lower() > self.left {
             return Err(self.fail(DialError::new(Phase::Body, DialFault::TooLarge)));
         }
-        let mut whole: Vec<u8> = Vec::new();
-        let mut first = Bytes::new();
+        let mut pieces = Pieces::default();
         while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
-            let Ok(data) = frame?.into_data() else {
-                continue;
-            };
-            if whole.is_empty() && first.is_empty() {
-                first = data;
-            } else {
-                if whole.is_empty() {
-                    whole.extend_from_slice(&first);
-                }
-                whole.extend_from_slice(&data);
+            if let Ok(data) = frame?.into_data() {
+                pieces.push(data);
             }
         }
-        Ok(if whole.is_empty() { first } else { whole.into() })
+        Ok(pieces.join())
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
@@ -150,6 +204,7 @@ impl UpstreamBody {
         if let Carrier::Link(mut link, pool, lane) = std::mem::replace(&mut self.carrier, Carrier::Gone)
             && link.is_reusable()
         {
+            link.traffic().in_pieces(false);
             pool.keep(lane, link);
         }
     }

@@ -142,7 +142,7 @@ impl Outbound {
             headers.remove(CONTENT_ENCODING);
             headers.remove(CONTENT_LENGTH);
         }
-        let limits = Limits { body: self.caps.body, idle: self.timeouts.idle, total: self.total };
+        let limits = Limits { body: self.caps.body, unannounced: self.caps.unannounced, idle: self.timeouts.idle, total: self.total };
         Ok(UpstreamReply { status: parts.status, headers, body: UpstreamBody::new(incoming, carrier, decoder, &limits, reused) })
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,9 +15,19 @@ use tokio_rustls::client::TlsStream;
 pub(crate) struct Traffic {
     read: AtomicU64,
     written: AtomicU64,
+    in_pieces: AtomicBool,
 }
 
+/// The most that one read takes for a body that goes on in pieces. The parser's buffer grows with what a read gives, and all of it
+/// is held while any of it waits for a client.
+const PIECE: usize = 8 * 1024;
+
 impl Traffic {
+    /// Whether what is read goes on in pieces.
+    pub(crate) fn in_pieces(&self, pieces: bool) {
+        self.in_pieces.store(pieces, Ordering::Relaxed);
+    }
+
     pub(crate) fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
@@ -31,6 +41,15 @@ impl Traffic {
 pub(crate) enum Wire {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Wire {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
 }
 
 /// A byte stream and its count.
@@ -55,9 +74,15 @@ impl Io {
 impl AsyncRead for Io {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let result = match &mut self.wire {
-            Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        let result = if buffer.remaining() > PIECE && self.traffic.in_pieces.load(Ordering::Relaxed) {
+            // Only a body that comes faster than it goes gets here.
+            let mut piece = ReadBuf::new(buffer.initialize_unfilled_to(PIECE));
+            let result = self.wire.poll_read(cx, &mut piece);
+            let count = piece.filled().len();
+            buffer.advance(count);
+            result
+        } else {
+            self.wire.poll_read(cx, buffer)
         };
         let count = (buffer.filled().len() - before) as u64;
         if count > 0 {

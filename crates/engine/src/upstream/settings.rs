@@ -58,15 +58,19 @@ impl Default for Timeouts {
 pub struct Caps {
     /// Bytes of the body, after any content coding is undone.
     pub body: u64,
+    /// The same for a body that is held as a whole and whose size nobody announced: what is held until it is too much.
+    pub unannounced: u64,
     /// How many bytes one compressed byte may become.
     pub ratio: u32,
 }
 
 impl Caps {
-    /// For a response read as a whole: 64 MiB.
-    pub const WHOLE: Self = Self { body: 64 << 20, ratio: 100 };
+    /// For a response read as a whole: 64 MiB, or 28 MiB that come unannounced.
+    pub const WHOLE: Self = Self { body: 64 << 20, unannounced: 28 << 20, ratio: 100 };
+    /// For a response whose whole is pictures: 64 MiB, announced or not.
+    pub const MEDIA: Self = Self { unannounced: 64 << 20, ..Self::WHOLE };
     /// For a stream: 256 MiB.
-    pub const STREAM: Self = Self { body: 256 << 20, ratio: 100 };
+    pub const STREAM: Self = Self { body: 256 << 20, ..Self::WHOLE };
 }
 
 impl Default for Caps {

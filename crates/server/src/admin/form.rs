@@ -13,7 +13,7 @@ use switchboard_store::{Money, Time};
 use super::refused::Refused;
 
 pub use types::document;
-pub(crate) use types::has;
+pub(crate) use types::{field_schema as field, has, typed};
 
 /// The fields that were sent, of those a request may have.
 #[derive(Clone, Debug, Default)]

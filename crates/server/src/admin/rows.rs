@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 use switchboard_engine::admit::{Level, ScopeId, Window};
-use switchboard_store::object::{Budget, Json, Key, Object, Team, User};
+use switchboard_store::object::{Budget, Customer, Json, Key, Object, Organization, Tag, Team, User};
 use switchboard_store::{Money, Time};
 
 use super::form::Form;
@@ -50,6 +50,45 @@ pub(super) fn shape(name: &str) -> Json {
     all.get(name).and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
+/// The rows that answers show, and the requests that set what is in them.
+pub(crate) const ANSWERED: [(&str, &[&str]); 9] = [
+    ("KeyRow", &["GenerateKeyRequest", "UpdateKeyRequest"]),
+    ("GenerateKeyResponse", &["GenerateKeyRequest"]),
+    ("NewUserResponse", &["NewUserRequest", "GenerateKeyRequest"]),
+    ("UserRow", &["NewUserRequest", "UpdateUserRequest"]),
+    ("TeamRow", &["NewTeamRequest", "UpdateTeamRequest"]),
+    ("BudgetRow", &["BudgetNewRequest"]),
+    ("OrganizationRow", &["NewOrganizationRequest"]),
+    ("CustomerRow", &["NewCustomerRequest"]),
+    ("TagRow", &["TagNewRequest"]),
+];
+
+/// Such a row of a new object.
+pub(crate) fn new(name: &str) -> Json {
+    let with = |mut columns: Json, more: Value| {
+        columns.extend(more.as_object().cloned().unwrap_or_default());
+        columns
+    };
+    match name {
+        "KeyRow" => {
+            let more = json!({"spend": 0, "total_spend": 0, "budget_reset_at": null, "org_id": null, "litellm_budget_table": null});
+            let mut row = with(columns(&Key::default()), more);
+            HIDDEN.iter().for_each(|column| drop(row.remove(*column)));
+            row
+        }
+        "UserRow" => shape("LiteLLM_UserTable"),
+        "TeamRow" => shape("LiteLLM_TeamTable"),
+        "BudgetRow" => columns(&Budget::default()),
+        "OrganizationRow" => with(columns(&Organization::default()), json!({"spend": 0, "litellm_budget_table": null, "members": []})),
+        "CustomerRow" => with(columns(&Customer::default()), json!({"spend": 0, "litellm_budget_table": null})),
+        "TagRow" => with(columns(&Tag::default()), json!({"spend": 0, "litellm_budget_table": null})),
+        other => shape(other),
+    }
+}
+
+/// Columns of keys that are shown to nobody, or only to whom they are named.
+const HIDDEN: [&str; 4] = ["verifier", "account", "spend_reset", "token"];
+
 /// An object's columns.
 pub(super) fn columns<O: Object>(object: &O) -> Json {
     match serde_json::to_value(object) {
@@ -87,10 +126,7 @@ fn resets(app: &App, duration: Option<&str>) -> Value {
 /// A key's row, without its hash.
 pub(super) fn key(app: &App, key: &Key, budget: Option<&Budget>) -> Json {
     let mut row = columns(key);
-    row.remove("verifier");
-    row.remove("account");
-    row.remove("spend_reset");
-    row.remove("token");
+    HIDDEN.iter().for_each(|column| drop(row.remove(*column)));
     let duration = key.budget_duration.as_deref().or(budget.and_then(|budget| budget.budget_duration.as_deref()));
     row.insert("spend".to_owned(), spent_in(app, Level::Key, key.account(), duration));
     row.insert("total_spend".to_owned(), super::spent::total(&spent(app, Level::Key, key.account()), key.spend_reset));

@@ -42,6 +42,9 @@ pub(super) struct Serve {
     /// Threads that serve requests [default: one per processor]
     #[arg(long, alias = "num-workers", value_name = "COUNT")]
     workers: Option<u32>,
+    /// Listen beside a gateway of the same user that is about to be stopped: nobody finds the door closed
+    #[arg(long)]
+    takeover: bool,
     /// Serve this one model, without a file
     #[arg(short, long, value_name = "PROVIDER/MODEL", conflicts_with = "config")]
     model: Option<String>,
@@ -131,6 +134,7 @@ impl Serve {
             host: self.host.clone(),
             port: self.port,
             workers: self.workers,
+            takeover: self.takeover,
             drop_params: self.drop_params.then_some(true),
             request_timeout: self.request_timeout,
             keep_alive: self.keepalive_timeout,

@@ -44,6 +44,8 @@ pub struct Overrides {
     pub port: Option<u16>,
     /// Threads that serve requests.
     pub workers: Option<u32>,
+    /// Listen beside a gateway that is about to end.
+    pub takeover: bool,
     /// Leave out parameters a provider does not take.
     pub drop_params: Option<bool>,
     /// Longest time for one request.

@@ -40,9 +40,15 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project() {
+            // who writes it asks again, or is woken to
+            Projected::Served { exchange, .. } if exchange.holds_back() => Poll::Pending,
             Projected::Served { body, exchange } => {
                 let frame = body.poll_frame(cx);
-                exchange.offered(matches!(frame, Poll::Ready(Some(Ok(_)))));
+                let got = match &frame {
+                    Poll::Ready(Some(Ok(frame))) => Some(frame.data_ref().map_or(0, Bytes::len)),
+                    Poll::Ready(_) | Poll::Pending => None,
+                };
+                exchange.offered(got);
                 frame
             }
             Projected::Refused { text } => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),

@@ -15,7 +15,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
@@ -85,29 +85,47 @@ impl<S: Service> Protocols<S> {
 
     /// Serves a connection until it ends, is drained or is cut.
     pub(super) async fn serve(self: Rc<Self>, socket: Socket, pulse: Rc<Pulse>) {
-        let Some((socket, version, prefix)) = until_ordered(&pulse, self.open(socket)).await.flatten() else {
+        // most connections idle most of the time: what is large is boxed, and exists for as long as it is needed
+        let Some((socket, version, prefix)) = until_ordered(&pulse, Box::pin(self.open(socket))).await.flatten() else {
             return;
         };
-        let this = Rc::clone(&self);
-        let exchanges = Rc::clone(&pulse);
-        let service = service_fn(move |request| this.exchange(request, &exchanges, version));
         let ended = match version {
-            Version::Http1 => {
-                // the first head shares its deadline with the handshake, so that no connection stays longer by dripping
-                let gate = Gate::new(self.max_header_bytes);
-                let io = TokioIo::new(Guarded::new(socket, gate, Rc::clone(&pulse), prefix));
-                drive(self.http1.serve_connection(io, service), &pulse).await
-            }
-            Version::Http2 => {
-                pulse.idle();
-                let io = TokioIo::new(Guarded::new(socket, Gate::open(), Rc::clone(&pulse), prefix).over_http2());
-                // few connections are, and those that are not need no room for it
-                Box::pin(drive(self.http2.serve_connection(io, service), &pulse)).await
-            }
+            Version::Http1 => self.serve_http1(socket, prefix, &pulse).await,
+            Version::Http2 => Box::pin(self.serve_http2(socket, prefix, &pulse)).await,
         };
         if let Err(error) = ended {
             tracing::debug!(peer = ?pulse.peer, %error, "connection ended");
         }
+    }
+
+    /// Speaks HTTP/1. A connection that rests keeps its socket and nothing else: parser and buffers, which are twice eight
+    /// kilobytes, are made anew for its next request.
+    async fn serve_http1(&self, mut socket: Socket, mut prefix: Vec<u8>, pulse: &Rc<Pulse>) -> hyper::Result<()> {
+        loop {
+            // the first head shares its deadline with the handshake, so that no connection stays longer by dripping
+            let guarded = Guarded::new(socket, Gate::new(self.max_header_bytes), Rc::clone(pulse), prefix);
+            let service = service_fn(|request| self.exchange(request, pulse, Version::Http1));
+            let connection = Box::new(self.http1.serve_connection(TokioIo::new(guarded), service));
+            let Some((guarded, rest)) = until_rest(connection, pulse).await? else { return Ok(()) };
+            socket = guarded.into_socket();
+            prefix = rest;
+            if prefix.is_empty() {
+                let Some(next) = until_ordered(pulse, first_bytes(&mut socket)).await.flatten() else {
+                    // TLS says goodbye; nobody may be there to hear it
+                    let _gone = socket.shutdown().await;
+                    return Ok(());
+                };
+                prefix = next;
+            }
+        }
+    }
+
+    async fn serve_http2(&self, socket: Socket, prefix: Vec<u8>, pulse: &Rc<Pulse>) -> hyper::Result<()> {
+        pulse.idle();
+        let io = TokioIo::new(Guarded::new(socket, Gate::open(), Rc::clone(pulse), prefix).over_http2());
+        let service = service_fn(|request| self.exchange(request, pulse, Version::Http2));
+        let connection = pin!(self.http2.serve_connection(io, service));
+        drive(connection, pulse, || false).await.map(|_| ())
     }
 
     /// Shakes hands and finds out which protocol is spoken. `None` if the client went away or talks nonsense.
@@ -210,15 +228,47 @@ where
     }
 }
 
+/// Runs an HTTP/1 connection until it ends, or rests: then gives back what it reads from, and what it has read of the next request.
+async fn until_rest<S, B>(
+    mut connection: Box<http1::Connection<TokioIo<Guarded>, S>>,
+    pulse: &Pulse,
+) -> hyper::Result<Option<(Guarded, Vec<u8>)>>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = B> + Unpin,
+    S::Error: Into<super::BoxError>,
+    B: http_body::Body<Error: Into<super::BoxError>> + 'static,
+{
+    if drive(Pin::new(&mut *connection), pulse, || pulse.is_at_rest()).await? == Ended::Over {
+        return Ok(None);
+    }
+    let parts = connection.into_parts();
+    Ok(Some((parts.io.into_inner(), parts.read_buf.to_vec())))
+}
+
+/// The first bytes of the next request; `None`: there is none.
+async fn first_bytes(socket: &mut Socket) -> Option<Vec<u8>> {
+    let mut first = [0; PREFACE.len()];
+    match socket.read(&mut first).await {
+        Ok(0) | Err(_) => None,
+        Ok(read) => Some(first[..read].to_vec()),
+    }
+}
+
+/// How driving a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Over,
+    AtRest,
+}
+
 /// Polls the connection and carries out orders. Being cut drops it, and with it the handler's futures and the answers.
-async fn drive<C: Drain>(connection: C, pulse: &Pulse) -> hyper::Result<()> {
-    let mut connection = pin!(connection);
+async fn drive<C: Drain>(mut connection: Pin<&mut C>, pulse: &Pulse, is_at_rest: impl Fn() -> bool) -> hyper::Result<Ended> {
     let mut draining = false;
     poll_fn(|cx| {
         pulse.listen(cx.waker());
         loop {
             match pulse.order() {
-                Order::Cut => return Poll::Ready(Ok(())),
+                Order::Cut => return Poll::Ready(Ok(Ended::Over)),
                 Order::Drain if !draining => {
                     draining = true;
                     connection.as_mut().drain();
@@ -226,9 +276,12 @@ async fn drive<C: Drain>(connection: C, pulse: &Pulse) -> hyper::Result<()> {
                 Order::Drain | Order::Serve => {}
             }
             let polled = connection.as_mut().poll(cx);
+            if polled.is_pending() && is_at_rest() {
+                return Poll::Ready(Ok(Ended::AtRest));
+            }
             // the first request, if it just came, was what the drain waited for
             if polled.is_ready() || draining || pulse.order() != Order::Drain {
-                return polled;
+                return polled.map_ok(|()| Ended::Over);
             }
         }
     })

@@ -54,6 +54,11 @@ impl Guarded {
         Self { noise: Some(Noise::new()), ..self }
     }
 
+    /// The socket, where nothing of a message is left.
+    pub(super) fn into_socket(self) -> Socket {
+        self.socket
+    }
+
     /// What went out, or would not.
     fn wrote(&mut self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.pulse.wrote(wrote.is_pending());
@@ -116,7 +121,7 @@ impl AsyncRead for Guarded {
                 Part::Body => Vec::new(),
             };
         }
-        this.pulse.received(this.gate.is_mid_head());
+        this.pulse.received(this.gate.is_mid_head(), !this.gate.is_mid_message());
         Poll::Ready(Ok(()))
     }
 }
@@ -143,6 +148,9 @@ impl AsyncWrite for Guarded {
         let flushed = Pin::new(&mut this.socket).poll_flush(cx);
         // both protocols flush only once everything is written, so a flush that is done means nothing is blocked
         this.pulse.wrote(flushed.is_pending());
+        if flushed.is_ready() {
+            this.pulse.flushed();
+        }
         flushed
     }
 

@@ -18,6 +18,9 @@ use super::{Address, Settings, StartError, guarded::Socket, pulse::Peer};
 const BACKLOG: i32 = 4096;
 /// When a silent TCP peer is first asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+/// What the system takes of an answer beyond what the client has room for: it would take megabytes for a client that does not read.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 64 * 1024;
 
 /// An address being listened on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +94,8 @@ fn open_tcp(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpLi
     // connections inherit these, which saves setting them one by one
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
     if sharing == Sharing::Workers {
         socket.set_reuse_port(true)?;
     }

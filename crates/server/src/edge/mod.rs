@@ -24,6 +24,10 @@
 //! of its worker's clock. Reading and writing update the cells (no clock is read), and a sweep, at most once a second,
 //! finds those that are overdue and tells their task to end. A connection therefore lives up to two ticks longer than its limit.
 //!
+//! **What idles costs little.** A connection that waits for its next request, for a sweep or in a crowd at once, gives back its
+//! parser and buffers and keeps the socket (`connection.rs`). An answer is taken from the service piece by piece, the next when the
+//! last is written: what a client does not read waits where it comes from (`answer.rs`, `pulse.rs`).
+//!
 //! **How the gate works.** The parser joins what it should refuse: it drops a `Content-Length` beside a
 //! `Transfer-Encoding` and takes a bare line feed for a line end. The gate follows the framing of the same bytes, and
 //! where it finds a request it refuses, it ends the input there with a NUL, which the parser answers with 400 and a

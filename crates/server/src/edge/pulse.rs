@@ -12,6 +12,10 @@ use super::settings::Settings;
 
 /// A client that was refused gets this long to read why.
 const LINGER: Duration = Duration::from_secs(2);
+/// A connection that a sweep finds idle rests so many ticks after its last request. One in use may be found so too, once a tick.
+const REST: u32 = 1;
+/// What the protocol may be given of an answer before it has written what it has.
+const AT_ONCE: usize = 8 * 1024;
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +31,22 @@ pub enum Peer {
 pub(super) struct Pulse {
     pub(super) peer: Peer,
     clock: Rc<Clock>,
+    /// Shared by the worker's connections.
+    crowded: Rc<Cell<bool>>,
     waits: Cell<Waits>,
     since: Cell<u32>,
     blocked_since: Cell<Option<u32>>,
     in_flight: Cell<u32>,
     /// No request has come yet.
     unused: Cell<bool>,
+    /// What came in ends where a message ends.
+    between: Cell<bool>,
+    /// It may give back what it needs for a request.
+    may_rest: Cell<bool>,
+    /// Bytes of an answer given to the protocol since it last had written everything.
+    unwritten: Cell<usize>,
+    /// The protocol asked for more of an answer than it may have.
+    held_back: Cell<bool>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
 }
@@ -85,16 +99,21 @@ impl Limits {
 }
 
 impl Pulse {
-    pub(super) fn new(peer: Peer, clock: Rc<Clock>) -> Rc<Self> {
+    pub(super) fn new(peer: Peer, clock: Rc<Clock>, crowded: Rc<Cell<bool>>) -> Rc<Self> {
         let since = Cell::new(clock.get());
         Rc::new(Self {
             peer,
             clock,
+            crowded,
             waits: Cell::new(Waits::Head),
             since,
             blocked_since: Cell::new(None),
             in_flight: Cell::new(0),
             unused: Cell::new(true),
+            between: Cell::new(false),
+            may_rest: Cell::new(false),
+            unwritten: Cell::new(0),
+            held_back: Cell::new(false),
             order: Cell::new(Order::Serve),
             waker: RefCell::new(None),
         })
@@ -110,8 +129,9 @@ impl Pulse {
         self.wait_for(Waits::Request);
     }
 
-    /// Bytes came in, and left the gate inside a head or outside.
-    pub(super) fn received(&self, mid_head: bool) {
+    /// Bytes came in, and left the gate inside a head or outside, inside a message or between two.
+    pub(super) fn received(&self, mid_head: bool, between: bool) {
+        self.between.set(between);
         match (mid_head, self.waits.get()) {
             (true, Waits::Request) => self.wait_for(Waits::Head),
             (false, Waits::Head) => self.wait_for(Waits::Request),
@@ -131,6 +151,25 @@ impl Pulse {
         } else if self.blocked_since.get().is_none() {
             self.blocked_since.set(Some(self.clock.get()));
         }
+    }
+
+    /// The protocol has written everything it had. Whoever held back may go on.
+    pub(super) fn flushed(&self) {
+        self.unwritten.set(0);
+        if self.held_back.take() {
+            self.wake();
+        }
+    }
+
+    /// Whether the connection has waited for its next request for a while and holds nothing of any; in a crowd it need not have
+    /// waited. Asked once nothing is left to do.
+    pub(super) fn is_at_rest(&self) -> bool {
+        (self.may_rest.take() || self.crowded.get())
+            && self.order.get() == Order::Serve
+            && self.in_flight.get() == 0
+            && self.between.get()
+            && self.waits.get() == Waits::Request
+            && self.blocked_since.get().is_none()
     }
 
     /// Our side is closed; the client may still be sending.
@@ -170,9 +209,13 @@ impl Pulse {
     pub(super) fn give(&self, order: Order) {
         if self.order.get() != Order::Cut && self.order.get() != order {
             self.order.set(order);
-            if let Some(waker) = &*self.waker.borrow() {
-                waker.wake_by_ref();
-            }
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
         }
     }
 
@@ -194,6 +237,11 @@ impl Pulse {
                 let drained = self.order.get() == Order::Drain;
                 self.give(if drained { Order::Cut } else { Order::Drain });
                 self.since.set(now);
+            }
+            // told once: a connection that rests waits for bytes alone
+            Waits::Request if now.wrapping_sub(since) == REST && self.between.get() => {
+                self.may_rest.set(true);
+                self.wake();
             }
             _ => {}
         }
@@ -272,10 +320,21 @@ impl Exchange {
         self.stream = stream;
     }
 
-    /// The protocol asked for a piece of the answer, and may have got one. It asks again once that is on its way.
-    pub(super) fn offered(&self, got: bool) {
-        if let Some(stream) = &self.stream {
-            stream.offered_since.set(got.then(|| stream.clock.get()));
+    /// Whether the protocol has to write what it has before it gets more. HTTP/2 has a bound of its own for each stream; HTTP/1
+    /// would take whatever comes, and keep it for a client that reads slowly.
+    pub(super) fn holds_back(&self) -> bool {
+        let full = self.stream.is_none() && self.pulse.unwritten.get() >= AT_ONCE;
+        if full {
+            self.pulse.held_back.set(true);
+        }
+        full
+    }
+
+    /// The protocol asked for a piece of the answer, and may have got one of that size. It asks again once that is on its way.
+    pub(super) fn offered(&self, got: Option<usize>) {
+        match &self.stream {
+            Some(stream) => stream.offered_since.set(got.map(|_| stream.clock.get())),
+            None => self.pulse.unwritten.set(self.pulse.unwritten.get() + got.unwrap_or(0)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One worker: a thread, a runtime, a share of every listener.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::poll_fn,
     io,
     rc::Rc,
@@ -39,6 +39,8 @@ const CERTIFICATE_CHECK: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
 /// How long cutting takes at most.
 const CUT: Duration = Duration::from_secs(1);
+/// More connections than this are a crowd: most of them idle, and what each keeps while it does counts.
+const CROWD: usize = 500;
 /// The first and longest pause after accepting failed for want of resources.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
@@ -118,6 +120,7 @@ struct Worker<S> {
     clock: Rc<Clock>,
     limits: Limits,
     pulses: RefCell<Vec<Rc<Pulse>>>,
+    crowded: Rc<Cell<bool>>,
 }
 
 /// A connection's place among those served; also tells the sweep that the connection is gone.
@@ -139,7 +142,16 @@ impl<S: Service> Worker<S> {
         let tls = shared.tls.clone().map(TlsAcceptor::from);
         let protocols = Rc::new(Protocols::new(service, tls, &shared.settings, Rc::clone(&tasks)));
         let limits = Limits::new(&shared.settings);
-        Self { number, shared, protocols, clock: Rc::clone(&tasks.clock), tasks, limits, pulses: RefCell::default() }
+        Self {
+            number,
+            shared,
+            protocols,
+            clock: Rc::clone(&tasks.clock),
+            tasks,
+            limits,
+            pulses: RefCell::default(),
+            crowded: Rc::default(),
+        }
     }
 
     async fn serve(self, listeners: Vec<Listener>) {
@@ -189,14 +201,17 @@ impl<S: Service> Worker<S> {
     }
 
     fn admit(&self, socket: Socket, peer: Peer) {
-        let pulse = Pulse::new(peer, Rc::clone(&self.clock));
+        let pulse = Pulse::new(peer, Rc::clone(&self.clock), Rc::clone(&self.crowded));
         let open = self.shared.open.fetch_add(1, Ordering::Relaxed);
         let seat = Seat { shared: Arc::clone(&self.shared), pulse: Rc::clone(&pulse) };
         if open >= self.shared.settings.max_connections {
             tracing::debug!(?peer, "too many connections");
             return;
         }
-        self.pulses.borrow_mut().push(Rc::clone(&pulse));
+        let mut pulses = self.pulses.borrow_mut();
+        pulses.push(Rc::clone(&pulse));
+        self.crowded.set(pulses.len() > CROWD);
+        drop(pulses);
         let protocols = Rc::clone(&self.protocols);
         self.tasks.spawn(async move {
             let _seat = seat;
@@ -215,6 +230,7 @@ impl<S: Service> Worker<S> {
                 pulse.sweep(&self.limits);
                 !pulse.is_closed()
             });
+            self.crowded.set(self.pulses.borrow().len() > CROWD);
             self.tasks.sweep(&self.limits);
         }
     }

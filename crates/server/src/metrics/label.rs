@@ -290,8 +290,10 @@ fn route(operation: Operation, dialect: Dialect) -> &'static str {
         (Operation::Moderations, _) => "/moderations",
         (Operation::ImageGenerations, _) => "/images/generations",
         (Operation::ImageEdits, _) => "/images/edits",
+        (Operation::ImageVariations, _) => "/images/variations",
         (Operation::Speech, _) => "/audio/speech",
         (Operation::Transcriptions, _) => "/audio/transcriptions",
+        (Operation::Translations, _) => "/audio/translations",
         (Operation::PassThrough, _) => "/pass_through",
     }
 }

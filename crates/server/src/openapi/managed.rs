@@ -1,8 +1,8 @@
-//! The operations of the management API: what each takes is one of its forms.
+//! The operations of the management API: what each takes is one of its forms, and what it gives one of its answers.
 
 use serde_json::{Map, Value, json};
 
-use super::named;
+use super::{answered, named};
 use crate::admin::routes::{Action, status};
 use crate::router::Row;
 
@@ -19,7 +19,7 @@ pub(super) fn operation(path: &str, row: &Row, action: Action, summary: &str) ->
     let mut answer = json!({"description": "The answer"});
     if done != 204 {
         let kind = if matches!(action, Action::Scim(_)) { SCIM } else { JSON };
-        answer["content"] = json!({kind: {"schema": {}}});
+        answer["content"] = json!({kind: {"schema": answered::of(row.method, path)}});
     }
     let mut operation = json!({
         "summary": summary,

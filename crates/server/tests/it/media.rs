@@ -137,6 +137,40 @@ fn bytes_are_brought_to_who_takes_only_bytes() {
 }
 
 #[test]
+fn images_to_embed_are_brought_too() {
+    let (host, upstream) = (Host::start(), Upstream::start());
+    let url = upstream.url();
+    let config = format!(
+        "model_list:\n  \
+         - {{model_name: titan, litellm_params: {{model: bedrock/amazon.titan-embed-image-v1, aws_region_name: us-east-1, \
+           aws_access_key_id: a, aws_secret_access_key: b, aws_bedrock_runtime_endpoint: {url}}}}}\n  \
+         - {{model_name: cohere, litellm_params: {{model: cohere/embed-v4.0, api_base: {url}, api_key: k}}}}\n  \
+         - {{model_name: looks-up, litellm_params: {{model: jina_ai/jina-clip-v2, api_base: {url}, api_key: k}}}}\n\
+         switchboard: {{media: {}}}\n",
+        allowing(&host)
+    );
+    let app = TestApp::of(&config);
+    let ask = |model: &str, input: Value| {
+        let reply = app.ask("POST", "/v1/embeddings").json(&json!({"model": model, "input": input})).send();
+        (reply.status, reply.json())
+    };
+    ask("titan", json!([{"text": "a cat", "image": host.url("/a.png")}]));
+    assert_eq!(last(&upstream), json!({"inputText": "a cat", "inputImage": base64(PNG)}));
+    ask("cohere", json!([{"content": [{"type": "image_url", "image_url": {"url": host.url("/a.png")}}]}]));
+    let told = format!("data:image/png;base64,{}", base64(PNG));
+    assert_eq!(last(&upstream)["inputs"][0]["content"][0]["image_url"]["url"], json!(told));
+    assert_eq!(host.asked(), ["/a.png", "/a.png"]);
+    ask("looks-up", json!([{"image": host.url("/a.png")}]));
+    assert_eq!(last(&upstream)["input"], json!([{"image": host.url("/a.png")}]));
+    assert_eq!(host.asked().len(), 2, "who looks up URLs gets the URL");
+    let (status, told) = ask("titan", json!([{"image": host.url("/page.png")}]));
+    assert_eq!(
+        (status, &told["error"]["code"], &told["error"]["param"]),
+        (StatusCode::BAD_REQUEST, &json!("invalid_image_url"), &json!("input"))
+    );
+}
+
+#[test]
 fn documents_and_sound_are_brought_in_every_client_format() {
     let (host, upstream) = (Host::start(), Upstream::start());
     let app = TestApp::of(&config(&upstream, &allowing(&host)));

@@ -74,6 +74,9 @@ fn anthropics_and_googles_clients_turn_pages() {
         query = format!("limit=7&after_id={}", reply["last_id"].as_str().expect("an id").replace('/', "%2F"));
     }
     assert_eq!(seen, all);
+    // On OpenRouter's path too, where others get OpenRouter's list.
+    let there = app.ask("GET", "/api/v1/models?limit=2").header("anthropic-version", "2023-06-01").send().json();
+    assert_eq!((names(&there["data"], "id").len(), &there["has_more"]), (2, &json!(true)));
     let wrong = page("limit=0");
     assert_eq!((wrong.status.as_u16(), &wrong.json()["error"]["type"]), (400, &json!("invalid_request_error")));
     let (mut seen, mut query) = (Vec::new(), "pageSize=5".to_owned());

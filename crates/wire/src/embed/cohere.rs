@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::purpose::Vocabulary;
+use super::purpose::{Purpose, Vocabulary};
 use super::vector::Vector;
 use super::{EmbedInput, EmbedReply, Shape, Truncate, Writing, input};
 use crate::chat::PartBody;
@@ -20,6 +20,9 @@ pub(super) fn write_request(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, U
     writing.without(&["title", "user"]);
     writing.without_rest();
     let texts: Option<Vec<&str>> = request.inputs.iter().map(input::plain_text).collect();
+    if texts.is_none() && writing.target.model.contains("-v3") {
+        return write_images(writing);
+    }
     let purpose = match writing.purpose(Vocabulary::Cohere) {
         Some(word) => word,
         None => {
@@ -52,6 +55,34 @@ pub(super) fn write_request(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, U
         out.option("truncate", truncate);
     });
     Ok(vec![body])
+}
+
+/// The third generation has no contents of several parts: an image stands alone, one a call, and its purpose is to be one.
+fn write_images(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, Unsupported> {
+    let request = writing.request;
+    writing.without(&["dimensions", "truncate"]);
+    if request.purpose.as_ref().is_some_and(|purpose| *purpose != Purpose::Image) {
+        writing.dropped("input_type");
+    }
+    let one = |input: &EmbedInput| {
+        let image = match input {
+            EmbedInput::Parts(parts) => match parts.as_slice() {
+                [PartBody::Image(image)] => input::base64(image).and_then(|_| input::url(image)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let image = image.ok_or_else(|| writing.unsupported("this model embeds texts, or images as base64, but not both at once"))?;
+        Ok(json::object(|out| {
+            if writing.shape == Shape::Cohere {
+                out.field("model", writing.target.model);
+            }
+            out.field("images", &[image]);
+            out.field("input_type", "image");
+            out.field("embedding_types", &["float"]);
+        }))
+    };
+    request.inputs.iter().map(one).collect()
 }
 
 fn mixed(writing: &Writing<'_>) -> Result<Vec<serde_json::Value>, Unsupported> {

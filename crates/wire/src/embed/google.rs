@@ -112,13 +112,7 @@ fn part(part: Part) -> Option<PartBody> {
         (None, Some(file)) => Media::new(MediaSource::Url(file.uri), file.kind),
         (None, None) => return None,
     };
-    let kind = media.media_type.as_deref().unwrap_or_default();
-    Some(match kind.split('/').next().unwrap_or_default() {
-        "audio" => PartBody::Audio(media),
-        "video" => PartBody::Video(media),
-        "application" | "text" => PartBody::File(media),
-        _ => PartBody::Image(media),
-    })
+    Some(input::part_of(media))
 }
 
 /// Writes `batchEmbedContents`, or one `embedContent` for each input.
@@ -155,7 +149,10 @@ pub(super) fn write_request(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, U
 
 fn content(writing: &Writing<'_>, input: &EmbedInput) -> Result<String, Unsupported> {
     let parts = match input {
-        EmbedInput::Text(text) => vec![serde_json::json!({ "text": text })],
+        EmbedInput::Text(text) => match input::stored(text) {
+            Some(stored) => vec![part_json(writing, &stored)?],
+            None => vec![serde_json::json!({ "text": text })],
+        },
         EmbedInput::Tokens(_) => return Err(writing.refusal(input)),
         EmbedInput::Parts(parts) => parts.iter().map(|part| part_json(writing, part)).collect::<Result<_, _>>()?,
     };
@@ -298,16 +295,11 @@ fn write_multimodal(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, Unsupport
     writing.without(&["title", "truncate", "input_type"]);
     let mut bodies = Vec::with_capacity(request.inputs.len());
     for input in &request.inputs {
+        let stored = input::plain_text(input).and_then(input::stored);
         let instance = match (input::plain_text(input), input) {
+            (Some(_), _) if stored.is_some() => image(writing, stored.as_slice())?,
             (Some(text), _) => serde_json::json!({ "text": text }),
-            (None, EmbedInput::Parts(parts)) => match parts.as_slice() {
-                [PartBody::Image(image)] => match (&image.source, input::base64(image)) {
-                    (_, Some(data)) => serde_json::json!({ "image": { "bytesBase64Encoded": data } }),
-                    (MediaSource::Url(uri), None) if uri.starts_with("gs://") => serde_json::json!({ "image": { "gcsUri": uri } }),
-                    _ => return Err(writing.unsupported("this provider takes images as base64 or from its own storage")),
-                },
-                _ => return Err(writing.unsupported("this model makes one vector of one text or one image")),
-            },
+            (None, EmbedInput::Parts(parts)) => image(writing, parts)?,
             (None, _) => return Err(writing.refusal(input)),
         };
         bodies.push(json::object(|out| {
@@ -318,6 +310,18 @@ fn write_multimodal(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, Unsupport
         }));
     }
     Ok(bodies)
+}
+
+/// An instance that is one image.
+fn image(writing: &Writing<'_>, parts: &[PartBody]) -> Result<serde_json::Value, Unsupported> {
+    let [PartBody::Image(image)] = parts else {
+        return Err(writing.unsupported("this model makes one vector of one text or one image"));
+    };
+    match (&image.source, input::base64(image)) {
+        (_, Some(data)) => Ok(serde_json::json!({ "image": { "bytesBase64Encoded": data } })),
+        (MediaSource::Url(uri), None) if uri.starts_with("gs://") => Ok(serde_json::json!({ "image": { "gcsUri": uri } })),
+        _ => Err(writing.unsupported("this provider takes images as base64 or from its own storage")),
+    }
 }
 
 #[derive(Deserialize)]

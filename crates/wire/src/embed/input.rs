@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use super::EmbedInput;
 use crate::chat::{Media, MediaSource, PartBody};
+use crate::media::{Medium, is_web};
 use crate::problem::Malformed;
 
 /// A part of a mixed input: OpenRouter's content parts, and Jina's and Voyage's bare ones.
@@ -37,7 +38,7 @@ pub(super) fn read(raw: &RawValue) -> Result<Vec<EmbedInput>, Malformed> {
     let unreadable = |error: serde_json::Error| Malformed::field("input", &error.to_string());
     let text = raw.get();
     let inputs = match text.as_bytes().first() {
-        Some(b'"') => vec![EmbedInput::Text(serde_json::from_str(text).map_err(unreadable)?)],
+        Some(b'"') => vec![said(serde_json::from_str(text).map_err(unreadable)?)],
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(text).map_err(unreadable)?;
             if items.first().is_some_and(|item| item.get().starts_with(|first: char| first.is_ascii_digit())) {
@@ -54,7 +55,7 @@ pub(super) fn read(raw: &RawValue) -> Result<Vec<EmbedInput>, Malformed> {
 fn item(raw: &RawValue) -> Result<EmbedInput, Malformed> {
     let unreadable = |error: serde_json::Error| Malformed::field("input", &error.to_string());
     match raw.get().as_bytes().first() {
-        Some(b'"') => serde_json::from_str(raw.get()).map(EmbedInput::Text).map_err(unreadable),
+        Some(b'"') => serde_json::from_str(raw.get()).map(said).map_err(unreadable),
         Some(b'[') => serde_json::from_str::<Vec<Number>>(raw.get()).map(EmbedInput::Tokens).map_err(unreadable),
         Some(b'{') => {
             let part: Part<'_> = serde_json::from_str(raw.get()).map_err(unreadable)?;
@@ -63,6 +64,62 @@ fn item(raw: &RawValue) -> Result<EmbedInput, Malformed> {
             if parts.is_empty() { Err(Malformed::field("input", "an object holds nothing to embed")) } else { Ok(EmbedInput::Parts(parts)) }
         }
         _ => Err(Malformed::field("input", "must be text, tokens or objects")),
+    }
+}
+
+/// A text; one that is a data URL is a medium, as LiteLLM's clients write them: nobody wants the text of its bytes embedded.
+fn said(text: String) -> EmbedInput {
+    match text.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")) {
+        Some((kind, _)) if kind.contains('/') && !kind.starts_with("text/") => EmbedInput::Parts(vec![part_of(media(&text, kind))]),
+        _ => EmbedInput::Text(text),
+    }
+}
+
+/// The part that a medium of its type is.
+pub(super) fn part_of(media: Media) -> PartBody {
+    let kind = media.media_type.as_deref().unwrap_or_default();
+    match kind.split('/').next().unwrap_or_default() {
+        "audio" => PartBody::Audio(media),
+        "video" => PartBody::Video(media),
+        "application" | "text" => PartBody::File(media),
+        _ => PartBody::Image(media),
+    }
+}
+
+/// A file in Google's storage that a text names, as LiteLLM's clients write it; its type is told by its name.
+pub(super) fn stored(text: &str) -> Option<PartBody> {
+    const KINDS: [(&str, &str); 9] = [
+        ("png", "image/png"),
+        ("jpg", "image/jpeg"),
+        ("jpeg", "image/jpeg"),
+        ("webp", "image/webp"),
+        ("mp3", "audio/mpeg"),
+        ("wav", "audio/wav"),
+        ("mp4", "video/mp4"),
+        ("mov", "video/quicktime"),
+        ("pdf", "application/pdf"),
+    ];
+    if !text.starts_with("gs://") || text.contains(char::is_whitespace) {
+        return None;
+    }
+    let (_, end) = text.rsplit_once('.')?;
+    let (_, kind) = KINDS.into_iter().find(|(known, _)| end.eq_ignore_ascii_case(known))?;
+    Some(part_of(Media::new(MediaSource::Url(text.to_owned()), Some(kind.to_owned()))))
+}
+
+/// What of the parts stands at a web address: the medium and what is expected there.
+pub(super) fn each_at_web(parts: &mut [PartBody], each: &mut dyn FnMut(Medium, &mut Media)) {
+    for part in parts {
+        let (medium, media) = match part {
+            PartBody::Image(media) => (Medium::Image, media),
+            PartBody::Audio(media) => (Medium::Audio, media),
+            PartBody::Video(media) => (Medium::Video, media),
+            PartBody::File(media) => (Medium::Document, media),
+            _ => continue,
+        };
+        if matches!(&media.source, MediaSource::Url(url) if is_web(url)) {
+            each(medium, media);
+        }
     }
 }
 

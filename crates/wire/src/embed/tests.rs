@@ -243,6 +243,59 @@ fn answers_of_every_shape_are_read() {
     assert_eq!(input(&counted), Some(11));
 }
 
+const PIXEL: &str = "data:image/png;base64,iVBORw==";
+
+#[test]
+fn media_reach_those_who_take_them() {
+    let body = |shape, model: &str, input: Value| write(shape, model, &json!({"input": input})).0;
+    let mixed = json!({"content": [{"type": "text", "text": "t"}, {"type": "image_url", "image_url": {"url": PIXEL}}]});
+    let parts = &body(Shape::GeminiBatch, "gemini-embedding-2", json!(["a", PIXEL, mixed]))[0]["requests"];
+    assert_eq!(parts[0]["content"]["parts"], json!([{"text": "a"}]));
+    assert_eq!(parts[1]["content"]["parts"], json!([{"inlineData": {"mimeType": "image/png", "data": "iVBORw=="}}]));
+    assert_eq!(parts[2]["content"]["parts"].as_array().map(Vec::len), Some(2));
+    let stored = &body(Shape::GeminiOne, "gemini-embedding-2", json!("gs://b/a.mp3"))[0]["content"]["parts"];
+    assert_eq!(stored, &json!([{"fileData": {"fileUri": "gs://b/a.mp3", "mimeType": "audio/mpeg"}}]));
+    let said = &body(Shape::GeminiOne, "gemini-embedding-2", json!("gs://b/a.mp3 is a path"))[0]["content"]["parts"];
+    assert_eq!(said[0]["text"], "gs://b/a.mp3 is a path");
+
+    let vertex = body(Shape::VertexPredict, "multimodalembedding@001", json!(["a", PIXEL, "gs://b/a.jpg"]));
+    assert_eq!(vertex[0]["instances"], json!([{"text": "a"}]));
+    assert_eq!(vertex[1]["instances"], json!([{"image": {"bytesBase64Encoded": "iVBORw=="}}]));
+    assert_eq!(vertex[2]["instances"], json!([{"image": {"gcsUri": "gs://b/a.jpg"}}]));
+
+    let titan = body(Shape::BedrockTitan, "amazon.titan-embed-image-v1", json!([PIXEL, mixed]));
+    assert_eq!(titan, [json!({"inputImage": "iVBORw=="}), json!({"inputText": "t", "inputImage": "iVBORw=="})]);
+
+    let newer = body(Shape::Cohere, "embed-v4.0", json!(["a", PIXEL]));
+    assert_eq!(newer[0]["inputs"][1]["content"], json!([{"type": "image_url", "image_url": {"url": PIXEL}}]));
+    let (older, losses) =
+        write(Shape::Cohere, "embed-english-v3.0", &json!({"input": [PIXEL, PIXEL], "dimensions": 8, "input_type": "search_query"}));
+    let one = json!({"model": "embed-english-v3.0", "images": [PIXEL], "input_type": "image", "embedding_types": ["float"]});
+    assert_eq!((older, losses.as_str()), (vec![one.clone(), one], "dimensions, input_type"));
+    let both = read(&json!({"input": ["a", PIXEL]}));
+    assert!(Shape::BedrockCohere.write_request(&both, Target { model: "cohere.embed-english-v3", project: None }).is_err());
+
+    let jina = body(Shape::Jina, "jina-embeddings-v4", json!(["a", PIXEL]));
+    assert_eq!(jina[0]["input"], json!(["a", {"image": "iVBORw=="}]));
+    for shape in [Shape::Voyage, Shape::Ollama, Shape::Watsonx, Shape::HuggingFace] {
+        assert!(shape.write_request(&read(&json!({"input": PIXEL})), TARGET).is_err(), "{shape:?} embeds text");
+    }
+}
+
+#[test]
+fn what_stands_at_a_web_address_is_wanted_as_bytes() {
+    let url = "https://x.test/a.png";
+    let asked = json!({"input": [{"image_url": {"url": url}}, {"content": [{"type": "text", "text": "t"}, {"image": "s3://b/a"}]}, PIXEL]});
+    for (_, shape) in ROWS {
+        let (mut request, mut wanted) = (read(&asked), Vec::new());
+        request.each_wanted(shape, &mut |medium, media| wanted.push((medium, media.clone())));
+        let bytes_only =
+            !matches!(shape, Shape::OpenAi | Shape::Jina | Shape::Voyage | Shape::Ollama | Shape::Watsonx | Shape::HuggingFace);
+        assert_eq!(wanted.len(), usize::from(bytes_only), "{shape:?}");
+        assert!(wanted.iter().all(|(medium, _)| *medium == crate::media::Medium::Image));
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_bytes_break_the_readers(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200), text in "[\\[\\]{}\",:a-z0-9. ]{0,80}") {

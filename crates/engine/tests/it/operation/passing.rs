@@ -53,6 +53,32 @@ async fn a_form_keeps_its_file_and_a_stream_tells_its_usage() {
 }
 
 #[tokio::test]
+async fn translations_and_variations_pass_as_they_are() {
+    let rig = Rig::new("openai", "whisper-1", |_, _| (200, "application/json", br#"{"text":"Good day","duration":1.5}"#.to_vec())).await;
+    let form = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nRIFF\r\n--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\npublic\r\n--B--\r\n";
+    let of = |operation| {
+        let mut call = call(operation, &json!({}));
+        (call.body, call.content) = (Frames::from(form.as_bytes().to_vec()), Content::Form("multipart/form-data; boundary=B".to_owned()));
+        call
+    };
+    let got = rig.call(of(Operation::Translations)).await.unwrap();
+    assert_eq!(got.json()["text"], "Good day");
+    // A second and a half, at the price of a second of sound.
+    assert_eq!(rig.record().cost.map(|cost| cost.to_string()).as_deref(), Some("0.00015"));
+    let paint = Rig::new("openai", "dall-e-2", |_, _| {
+        (200, "application/json", br#"{"created":1,"data":[{"url":"https://x.test/1"},{"url":"https://x.test/2"}]}"#.to_vec())
+    })
+    .await;
+    let got = paint.call(of(Operation::ImageVariations)).await.unwrap();
+    assert_eq!(got.json()["data"][1]["url"], "https://x.test/2");
+    let paths = |rig: &Rig| {
+        rig.seen.lock().unwrap().iter().map(|(path, sent)| (path.clone(), String::from_utf8_lossy(sent).into_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(paths(&rig), [("/audio/translations".to_owned(), form.replace("public", "whisper-1"))]);
+    assert_eq!(paths(&paint), [("/images/variations".to_owned(), form.replace("public", "dall-e-2"))]);
+}
+
+#[tokio::test]
 async fn a_cut_stream_is_no_success() {
     let rig = Rig::new("openai", "gpt-4o-mini-transcribe", |_, _| {
         (200, "text/event-stream", b"data: {\"type\":\"transcript.text.delta\",\"delta\":\"a\"}\n\n".to_vec())

@@ -62,8 +62,14 @@ fn field(name: &str, kind: &Value) -> Field {
 }
 
 fn kind_of(text: &str) -> Type {
-    if text.contains('|') && !text.starts_with('{') {
-        return Type::Either(text.split('|').map(kind_of).collect());
+    let mut depth = 0_i32;
+    let outside = |letter: char| {
+        depth += i32::from("[{(".contains(letter)) - i32::from("]})".contains(letter));
+        letter == '|' && depth == 0
+    };
+    let kinds: Vec<&str> = text.split(outside).collect();
+    if kinds.len() > 1 {
+        return Type::Either(kinds.into_iter().map(kind_of).collect());
     }
     let inside = |open: char, close: char| text.strip_prefix(open).and_then(|text| text.strip_suffix(close));
     if let Some(inner) = inside('[', ']') {
@@ -103,8 +109,28 @@ pub fn document(name: &str) -> Value {
     document
 }
 
+/// A field that is written so, as the API document writes it, and whether it is always there. `form` knows what it names.
+pub(crate) fn field_schema(written: &str, form: &dyn Fn(&str) -> Value) -> (Value, bool) {
+    let field = field("", &Value::from(written));
+    (schema_of(&field.kind, field.nullable, form), field.required)
+}
+
+/// The type that the first of those forms gives to a field of that name, or nothing.
+pub(crate) fn typed(forms: &[&str], name: &str) -> Option<Value> {
+    let field = forms.iter().find_map(|of| form(of).iter().find(|field| field.name == name))?;
+    Some(match schema(&field.kind, false) {
+        Value::Object(any) if any.is_empty() => json!({}),
+        schema => json!({"anyOf": [schema, {"type": "null"}]}),
+    })
+}
+
 fn schema(kind: &Type, nullable: bool) -> Value {
+    schema_of(kind, nullable, &document)
+}
+
+fn schema_of(kind: &Type, nullable: bool, form: &dyn Fn(&str) -> Value) -> Value {
     let named = |name: &str| if nullable { json!([name, "null"]) } else { json!(name) };
+    let schema = |kind: &Type, nullable: bool| schema_of(kind, nullable, form);
     match kind {
         Type::Text => json!({"type": named("string")}),
         Type::Integer => json!({"type": named("integer")}),
@@ -115,7 +141,7 @@ fn schema(kind: &Type, nullable: bool) -> Value {
         Type::List(inner) => json!({"type": named("array"), "items": schema(inner, false)}),
         Type::Object(inner) => json!({"type": named("object"), "additionalProperties": schema(inner, false)}),
         Type::Word(words) => json!({"type": named("string"), "enum": words}),
-        Type::Form(name) => document(name),
+        Type::Form(name) => form(name),
         Type::Either(kinds) => json!({"anyOf": kinds.iter().map(|kind| schema(kind, nullable)).collect::<Vec<_>>()}),
     }
 }

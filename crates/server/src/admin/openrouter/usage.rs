@@ -76,9 +76,9 @@ pub(super) fn generation(line: &LogLine) -> Value {
     let api = match line.call_type.as_str() {
         "aembedding" => "embeddings",
         "arerank" => "rerank",
-        "image_generations" | "image_edits" | "aimage_generation" => "image",
+        "image_generations" | "image_edits" | "image_variations" | "aimage_generation" => "image",
         "speech" | "aspeech" => "tts",
-        "transcriptions" | "atranscription" => "stt",
+        "transcriptions" | "translations" | "atranscription" => "stt",
         _ => "completions",
     };
     let mut row = json!({

@@ -34,6 +34,8 @@ pub struct SwitchboardSettings {
     pub behind_tls_proxy: bool,
     /// Threads that serve requests; at least one.
     pub workers: u32,
+    /// Whether to listen beside a gateway of the same user that is about to end. Said on the command line alone.
+    pub takeover: bool,
     /// Bounds on what clients may send.
     pub limits: ClientLimits,
     /// Bounds on how long clients may take.
@@ -176,6 +178,7 @@ impl SwitchboardSettings {
             tls: overrides.tls.clone().or_else(|| tls(reader, fields.node("tls"))),
             behind_tls_proxy: fields.flag("behind_tls_proxy").unwrap_or(false),
             workers: workers.unwrap_or_else(processors),
+            takeover: overrides.takeover,
             limits: ClientLimits::read(reader, fields.node("limits"), general),
             timeouts: ClientTimeouts::read(reader, fields.node("timeouts")),
             upstream: UpstreamSettings::read(reader, fields.node("upstream"), environment),

@@ -5,6 +5,7 @@ mod floods;
 mod frames;
 mod hazards;
 mod protocols;
+mod resting;
 mod smuggling;
 mod stopping;
 
