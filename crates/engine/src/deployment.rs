@@ -407,7 +407,9 @@ fn is_ours(key: &str) -> bool {
 /// The headers that say where an answer came from; a name that no header can hold is left out.
 fn marks(spec: &Spec) -> HeaderMap {
     let named = [("x-litellm-model-id", &spec.id), ("x-litellm-model-group", &spec.group), ("x-switchboard-provider", &spec.provider)];
-    let fit = named.into_iter().filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)));
+    let region = spec.traits.region.as_ref().map(|region| ("x-litellm-model-region", region));
+    let named = named.into_iter().chain(region);
+    let fit = named.filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)));
     fit.collect()
 }
 

@@ -69,6 +69,8 @@ pub struct Error {
     pub verbatim: Option<Bytes>,
     /// Whose budget or limit was in the way, where one was.
     pub refusal: Option<Box<Refusal>>,
+    /// How long was waited, where that was too long.
+    pub waited: Option<Duration>,
     /// For the log.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -96,14 +98,31 @@ impl Error {
     pub fn new(problem: Problem, origin: Origin, retry: Retry) -> Self {
         let failure = if origin == Origin::Provider { Failure::Server } else { Failure::Own };
         let problem = Box::new(problem);
-        Self { problem, origin, retry, failure, answered: None, maybe_billed: false, verbatim: None, refusal: None, source: None }
+        Self {
+            problem,
+            origin,
+            retry,
+            failure,
+            answered: None,
+            maybe_billed: false,
+            verbatim: None,
+            refusal: None,
+            waited: None,
+            source: None,
+        }
     }
 
     /// The same for another one who is told of it.
     pub(crate) fn again(&self) -> Self {
         let (problem, verbatim, refusal) = (self.problem.clone(), self.verbatim.clone(), self.refusal.clone());
-        let Self { origin, retry, failure, answered, maybe_billed, .. } = *self;
-        Self { problem, origin, retry, failure, answered, maybe_billed, verbatim, refusal, source: None }
+        let Self { origin, retry, failure, answered, maybe_billed, waited, .. } = *self;
+        Self { problem, origin, retry, failure, answered, maybe_billed, verbatim, refusal, waited, source: None }
+    }
+
+    /// The same, and how long was waited for it.
+    #[must_use]
+    pub fn after(self, waited: Duration) -> Self {
+        Self { waited: Some(waited), ..self }
     }
 
     /// The same as that kind of failure.

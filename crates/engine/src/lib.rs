@@ -46,7 +46,7 @@ pub mod online;
 mod openrouter;
 mod operation;
 pub mod own;
-mod passing;
+pub mod passing;
 mod patience;
 pub mod principal;
 mod profile;

@@ -226,7 +226,7 @@ fn spoken(target: &Deployment, shape: &str) -> Dialect {
 }
 
 /// Tells the meter what an answer took.
-fn note(meter: &mut Meter, spent: Spent) {
+pub(crate) fn note(meter: &mut Meter, spent: Spent) {
     if let Some(usage) = spent.usage {
         meter.usage(usage);
     }

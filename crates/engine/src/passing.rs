@@ -1,23 +1,28 @@
-//! Requests that are passed on as they are, to places that are no model's. Nobody reads what is sent or answered.
+//! Requests that are passed on as they are: to places that are no model's, and to a provider's own API.
 //!
 //! Such a request is a call like any other in what it takes of limits and budgets, in the journal, the ledger and the records. It has
-//! one target and one attempt, and costs what one request there costs; a refusal of the place costs nothing.
+//! one target and one attempt; a refusal of the place costs nothing. At a place nobody reads what is sent or answered, and it costs
+//! what one request there costs. What is asked of a provider at a path that the gateway uses too is read beside, for what it took
+//! ([`read`]): its bytes pass as they come.
+
+mod read;
 
 use std::sync::Arc;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use switchboard_wire::Operation;
 use switchboard_wire::problem::Kind;
 
-use crate::answer::{Answer, AnswerBody, StreamBody};
+use crate::answer::{Answer, AnswerBody};
 use crate::call::Call;
 use crate::catalog::Component;
 use crate::clock;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::figures;
 use crate::gateway::Gateway;
 use crate::hops;
 use crate::meter::{Meter, Outcome};
+use crate::sign::Signer;
 use crate::upstream::{UpstreamReply, UpstreamRequest};
 use crate::worker::Worker;
 
@@ -33,55 +38,84 @@ const KEPT_BACK: [HeaderName; 9] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
+/// What names the request in the log.
+const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+
+/// What is sent on.
+#[derive(Debug)]
+pub struct Passing {
+    /// The request as its client wrote it; its body too, where [`Call::door`] says that nobody reads it.
+    pub request: UpstreamRequest,
+    /// What shows the gateway's credential; none where the request has all it needs.
+    pub signer: Option<Arc<Signer>>,
+}
 
 impl Gateway {
     /// Passes a request on to that place, and its answer back.
-    pub async fn pass_on(
-        &self,
-        call: &Call,
-        worker: &Worker,
-        target: &Arc<Deployment>,
-        mut request: UpstreamRequest,
-    ) -> Result<Answer, Error> {
+    pub async fn pass_on(&self, call: &Call, worker: &Worker, target: &Arc<Deployment>, passing: Passing) -> Result<Answer, Error> {
         let mut meter = self.meter(call);
-        request.headers.insert(hops::HOPS, hops::own());
-        hops::pass_on(&call.headers, &mut request.headers);
-        let sent = async {
-            hops::check(&call.headers)?;
-            let permit = self.admission().admit()?;
-            meter.hold(Some(permit), self.admission().tab(call));
-            let ticket = target.health.begin_anyway(clock::now());
-            meter.enter(call, target, ticket).await?;
-            meter.dispatch()?;
-            let overhead = call.received.elapsed();
-            meter.note(|record| {
-                record.attempts += 1;
-                record.overhead.get_or_insert(overhead);
-            });
-            worker.upstream.send(request).await.map_err(Error::dial)
-        };
-        match sent.await {
-            Ok(reply) if reply.status.is_success() => Ok(answered(reply, meter, call)),
+        // What is asked for decides what it may cost; that it was passed on is what is written down.
+        meter.note(|record| record.operation = Operation::PassThrough);
+        let mut answered = match self.send_on(call, worker, (target, passing), &mut meter).await {
+            Ok(reply) if reply.status.is_success() => answered(reply, meter, call).await,
             Ok(reply) => refused(reply, meter, call).await,
             Err(error) => {
                 meter.end(&error);
                 meter.fail(&error, &call.door);
                 Err(error)
             }
+        }?;
+        if let Ok(id) = HeaderValue::from_str(&call.id) {
+            answered.headers.insert(CALL_ID, id);
         }
+        Ok(answered)
+    }
+
+    async fn send_on(
+        &self,
+        call: &Call,
+        worker: &Worker,
+        (target, passing): (&Arc<Deployment>, Passing),
+        meter: &mut Meter,
+    ) -> Result<UpstreamReply, Error> {
+        let Passing { mut request, signer } = passing;
+        request.headers.insert(hops::HOPS, hops::own());
+        hops::pass_on(&call.headers, &mut request.headers);
+        hops::check(&call.headers)?;
+        let permit = self.admission().admit()?;
+        meter.hold(Some(permit), self.admission().tab(call));
+        let ticket = target.health.begin_anyway(clock::now());
+        meter.enter(call, target, ticket).await?;
+        if call.door.operation != Operation::PassThrough {
+            request.body = read::body(call, target, meter.tab()).into_parts();
+        }
+        if let Some(signer) = &signer {
+            let signed = signer.sign(&worker.upstream, &mut request).await;
+            signed.map_err(|error| Error::credential(&target.provider_name, error))?;
+        }
+        meter.dispatch()?;
+        let overhead = call.received.elapsed();
+        meter.note(|record| {
+            record.attempts += 1;
+            record.overhead.get_or_insert(overhead);
+        });
+        let reply = worker.upstream.send(request).await.map_err(Error::dial)?;
+        if let Some(signer) = &signer {
+            signer.answered(reply.status);
+        }
+        Ok(reply)
     }
 }
 
 /// An answer on its way.
-fn answered(reply: UpstreamReply, mut meter: Meter, call: &Call) -> Answer {
+async fn answered(mut reply: UpstreamReply, mut meter: Meter, call: &Call) -> Result<Answer, Error> {
     meter.count(Component::Request, 1);
     let status = reply.status;
-    meter.content();
     meter.note(|record| record.status = status.as_u16());
-    let mut headers = shown(reply.headers);
-    figures::whole(&mut headers, &mut meter);
-    let body = StreamBody::new(reply.body, None, meter, call.door);
-    Answer { status, headers, body: AnswerBody::Stream(Box::new(body)) }
+    let length = reply.headers.get(CONTENT_LENGTH).cloned();
+    let mut headers = shown(std::mem::take(&mut reply.headers));
+    let body = read::answer((&mut headers, length, reply.body), meter, call).await?;
+    Ok(Answer { status, headers, body })
 }
 
 /// What the place says where it does not do what it was asked for, in its own words.

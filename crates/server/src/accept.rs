@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::answer::AnswerBody;
@@ -32,6 +32,11 @@ use crate::served::Served;
 use crate::trust::Denial;
 use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, passing, preset, sso};
 
+/// What names a request in the log.
+const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+/// How long was waited for what did not come.
+const WAITED: HeaderName = HeaderName::from_static("x-litellm-timeout");
+
 pub(crate) type Answered = Response<AnswerBody>;
 
 /// A request that cannot be answered, and how its client wants to be told.
@@ -55,8 +60,8 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     let (row, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
         Match::Found(row, model) => (row, model),
         Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(page::preflight()),
-        Match::OtherMethod(allowed) => return Ok(other_method(&parts, &allowed)),
-        Match::Nothing => return Box::pin(elsewhere(acceptor, parts, body, received)).await,
+        Match::OtherMethod(allowed) => return Box::pin(elsewhere(acceptor, (parts, body), Some(&allowed), received)).await,
+        Match::Nothing => return Box::pin(elsewhere(acceptor, (parts, body), None, received)).await,
     };
     let route = meant(row.route, &parts.headers);
     let is_open = row.policy == Policy::Public;
@@ -105,9 +110,10 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         // It has been answered above, without a key.
         Route::Consent => Err(told(Problem::new(Kind::NotFound, "there is nothing here"))),
         Route::Call(_) | Route::Gemini => {
+            let beside = passing::outlet::beside(acceptor, &parts);
             let draft = Draft { door, principal: caller.principal.clone(), headers: parts.headers, path_model, path_stream, received };
             // The connection moves what it is given, more than once: the longest journey goes where it stays.
-            Box::pin(asked(acceptor, &caller, draft, body)).await
+            Box::pin(asked(acceptor, &caller, (draft, beside), body)).await
         }
     }
 }
@@ -120,29 +126,43 @@ fn meant(route: Route, headers: &HeaderMap) -> Route {
     }
 }
 
-/// What no route leads to: what an operator lets be passed on, or nothing.
+/// What no route leads to, or none of that method: what an operator lets be passed on, a provider's own path, or nothing.
 async fn elsewhere(
     acceptor: &Arc<Acceptor>,
-    parts: http::request::Parts,
-    body: RequestBody,
+    (parts, body): (http::request::Parts, RequestBody),
+    allowed: Option<&str>,
     received: Instant,
 ) -> Result<Answered, Refusal> {
-    if let Some(passage) = passing::find(&acceptor.app, &parts.method, acceptor.router.below(parts.uri.path())) {
-        let from = address(body.peer());
+    let (path, from) = (acceptor.router.below(parts.uri.path()), address(body.peer()));
+    if let Some(passage) = passing::find(&acceptor.app, &parts.method, path).filter(|_| allowed.is_none()) {
         return passing::serve(acceptor, passage, (parts, body), (from, received)).await;
+    }
+    if let Some(way) = passing::outlet::find(&acceptor.app, &parts, path) {
+        return passing::outlet::serve(acceptor, way, (parts, body), (from, received)).await;
+    }
+    if let Some(allowed) = allowed {
+        return Ok(other_method(&parts, allowed));
     }
     let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
     Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)))
 }
 
 /// A call of a model.
-async fn asked(acceptor: &Arc<Acceptor>, caller: &Caller, draft: Draft, body: RequestBody) -> Result<Answered, Refusal> {
+async fn asked(
+    acceptor: &Arc<Acceptor>,
+    caller: &Arc<Caller>,
+    (draft, beside): (Draft, Option<passing::outlet::Beside>),
+    body: RequestBody,
+) -> Result<Answered, Refusal> {
     let door = draft.door;
     let refused = |refused| shown(refused, &door);
     let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
     let (frames, _drawn) = frames.into_parts();
     let drafted = draft.call(frames.into(), &acceptor.app);
     let call = drafted.map_err(|problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor })?;
+    if let Some(beside) = beside.filter(|beside| beside.takes(&call, &acceptor.app)) {
+        return beside.pass(acceptor, caller, call).await;
+    }
     let call = named(call, caller, &acceptor.app).await.map_err(refused)?;
     let call = match &caller.filters {
         Some(filters) => filters.applied(call).map_err(refused)?,
@@ -183,7 +203,7 @@ async fn entered(acceptor: &Acceptor, step: sso::Step, parts: http::request::Par
 /// What comes of a call. Whoever is refused is told too what its key has spent.
 async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
     let gateway = &acceptor.app.gateway;
-    let (door, principal) = (call.door, call.principal.clone());
+    let (door, principal, id) = (call.door, call.principal.clone(), HeaderValue::try_from(call.id.as_str()));
     let answered = if service::is_wanted(gateway, &call) {
         Box::pin(service::serve(Arc::new(Served { acceptor: acceptor.clone(), call }))).await
     } else {
@@ -200,8 +220,16 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
             response
         }
         Err(error) => {
+            // In seconds, as LiteLLM writes them.
+            let waited = error.waited.and_then(|waited| HeaderValue::try_from(format!("{:?}", waited.as_secs_f64())).ok());
             let mut refused = refuse(&Refusal { error, dialect: door.dialect, flavor: door.flavor });
             refused.headers_mut().extend(figures::key(&principal, NanoUsd::ZERO));
+            if let Ok(id) = id {
+                refused.headers_mut().insert(CALL_ID, id);
+            }
+            if let Some(value) = waited {
+                refused.headers_mut().insert(WAITED, value);
+            }
             refused
         }
     }

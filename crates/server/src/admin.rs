@@ -16,6 +16,7 @@ mod experiments;
 pub mod form;
 mod grouping;
 mod hub;
+pub(crate) mod invitations;
 mod keys;
 mod models;
 mod openrouter;
@@ -165,6 +166,11 @@ impl Request {
     }
 }
 
+/// A user as the management API shows one.
+pub(crate) fn user_row(app: &App, user: &switchboard_store::object::User) -> Value {
+    Value::Object(rows::user(app, user))
+}
+
 /// What came in besides the route.
 pub struct Arrived {
     /// The request's head.
@@ -180,7 +186,10 @@ pub async fn serve(acceptor: &Arc<Acceptor>, caller: Arc<Caller>, action: Action
     if action == Action::Tool(routes::Tool::CostMap) {
         return cost_map::response(&acceptor.app.catalog());
     }
+    let wants_table = matches!(action, Action::Spend(spend::Spend::Export(_)))
+        && crate::query::value(arrived.parts.uri.query().unwrap_or_default(), "format").is_none_or(|format| format != "json");
     match answer(acceptor, caller, action, pattern, arrived).await {
+        Ok(value) if wants_table => spend::table(&value),
         Ok(value) => typed(action, answered(action, &value)),
         Err(refused) if matches!(action, Action::OpenRouter(_)) => refused.in_openrouters_form().response(),
         Err(refused) => typed(action, refused.response()),

@@ -58,6 +58,8 @@ pub struct App {
     pub alerts: Arc<crate::alerts::Alerts>,
     /// What is counted; none where nothing is.
     pub metrics: Option<Arc<crate::metrics::Metrics>>,
+    /// What shows the credentials of providers to which requests are passed on.
+    pub(crate) outlets: crate::passing::outlet::Signers,
     /// Whether the gateway is about to stop.
     pub draining: Box<dyn Fn() -> bool + Send + Sync>,
 }

@@ -23,6 +23,8 @@ pub enum Policy {
     Public,
     /// Any key that may call models.
     Llm,
+    /// Any key that may call models, for what is passed on as it is.
+    Pass,
     /// Any key; it is told what concerns itself.
     Info,
     /// Users who may make keys of their own, and those above them; which keys, is asked of the key.
@@ -39,13 +41,22 @@ pub enum Policy {
 
 impl Policy {
     /// Every policy.
-    pub const ALL: [Policy; 8] =
-        [Policy::Public, Policy::Llm, Policy::Info, Policy::Keys, Policy::Managed, Policy::Viewer, Policy::Admin, Policy::Metrics];
+    pub const ALL: [Policy; 9] = [
+        Policy::Public,
+        Policy::Llm,
+        Policy::Pass,
+        Policy::Info,
+        Policy::Keys,
+        Policy::Managed,
+        Policy::Viewer,
+        Policy::Admin,
+        Policy::Metrics,
+    ];
 
     /// Whether a caller of that role may use a route of this policy. None: a key of nobody.
     pub fn admits(self, role: Option<Role>) -> bool {
         match self {
-            Policy::Public | Policy::Llm | Policy::Info => true,
+            Policy::Public | Policy::Llm | Policy::Pass | Policy::Info => true,
             Policy::Keys => matches!(role, Some(Role::ProxyAdmin | Role::OrgAdmin | Role::InternalUser)),
             Policy::Managed => matches!(role, Some(Role::ProxyAdmin | Role::OrgAdmin | Role::InternalUser | Role::InternalUserViewer)),
             Policy::Viewer | Policy::Metrics => matches!(role, Some(Role::ProxyAdmin | Role::ProxyAdminViewer)),

@@ -278,7 +278,7 @@ fn traits(named: &Configured) -> Result<Traits, String> {
 }
 
 /// The settings that URLs may name.
-fn values(named: &Configured) -> BTreeMap<String, String> {
+pub(crate) fn values(named: &Configured) -> BTreeMap<String, String> {
     let connection = &named.connection;
     let pairs = [
         ("api_version", &connection.api_version),

@@ -59,6 +59,10 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
                     return Err(model::denied(layer.whose, &call.model));
                 }
             }
+            if known.region.is_some() {
+                let guidance = Arc::make_mut(principal.guidance.get_or_insert_default());
+                guidance.region = known.region.or(guidance.region.take());
+            }
             principal.scopes.extend(known.scopes);
         }
     }
@@ -95,7 +99,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty() && text.len() <= LONGEST)
 }
 
-/// The customer a call names: in a header, else in the body's `user`, or in Anthropic's `metadata.user_id`.
+/// The customer a call names: in a header, else in the body's `user`, in Anthropic's `metadata.user_id`, or in `litellm_metadata.user`.
 fn customer(call: &Call, headers: &[String]) -> Option<String> {
     let mut named = CUSTOMER.into_iter().chain(headers.iter().map(String::as_str));
     if let Some(customer) = named.find_map(|name| text(&call.headers, name)) {
@@ -103,11 +107,12 @@ fn customer(call: &Call, headers: &[String]) -> Option<String> {
     }
     let Content::Json(outline) = &call.content else { return None };
     let user: Option<Value> = outline.read(&call.body, "user").ok().flatten();
-    let of_metadata = || {
-        let metadata: Option<Value> = outline.read(&call.body, "metadata").ok().flatten();
-        Some(metadata?.get("user_id")?.as_str()?.to_owned())
+    let within = |place: &str, name: &str| {
+        let metadata: Option<Value> = outline.read(&call.body, place).ok().flatten();
+        Some(metadata?.get(name)?.as_str()?.to_owned())
     };
-    let user = user.and_then(|user| user.as_str().map(str::to_owned)).or_else(of_metadata);
+    let user = user.and_then(|user| user.as_str().map(str::to_owned)).or_else(|| within("metadata", "user_id"));
+    let user = user.or_else(|| within("litellm_metadata", "user"));
     user.filter(|user| !user.is_empty() && user.len() <= LONGEST)
 }
 

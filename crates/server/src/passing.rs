@@ -4,6 +4,8 @@
 //! wrote into the file may lead anywhere; what was made over the API never leads to link-local addresses, where clouds tell machines
 //! their credentials. An answer is another origin's page and may not act as one of the gateway's own.
 
+pub(crate) mod outlet;
+
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
@@ -17,6 +19,7 @@ use serde_json::Value;
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::catalog::{ModelCard, derive};
 use switchboard_engine::deployment::{Deployment, Spec};
+use switchboard_engine::passing::Passing;
 use switchboard_engine::upstream::{Caps, Origin, Timeouts, Transport, TransportSettings, UpstreamRequest};
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::frames::Frames;
@@ -81,15 +84,23 @@ pub(crate) async fn serve(
     (parts, body): (Parts, RequestBody),
     (from, received): (Option<IpAddr>, Instant),
 ) -> Result<Answered, Refusal> {
-    let caller = identified(acceptor, &passage.to, &parts, from).await.map_err(|refused| shown(refused, &DOOR))?;
+    let caller = match passage.to.auth {
+        true => identified(acceptor, &passage.to.path, &parts, from).await.map_err(|refused| shown(refused, &DOOR))?,
+        false => Arc::new(Caller::trusted(Credential::Open)),
+    };
     let frames = body.collect().await.map_err(|error| body_refusal(&error, &DOOR))?;
     let body = frames.into_bytes();
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: DOOR.dialect, flavor: DOOR.flavor };
     let request = request(acceptor, &passage, &parts, body.clone()).map_err(told)?;
     let target = Arc::new(place(&passage.to));
     let call = call(&passage.to, &caller, parts.headers, (body, received));
-    let answer = acceptor.app.gateway.pass_on(&call, &acceptor.worker, &target, request).await;
-    let answer = answer.map_err(|error| Refusal { error, dialect: DOOR.dialect, flavor: DOOR.flavor })?;
+    send(acceptor, &call, &target, Passing { request, signer: None }).await
+}
+
+/// Sends a request on, and makes of its answer one of another origin's.
+async fn send(acceptor: &Acceptor, call: &Call, target: &Arc<Deployment>, passing: Passing) -> Result<Answered, Refusal> {
+    let answer = acceptor.app.gateway.pass_on(call, &acceptor.worker, target, passing).await;
+    let answer = answer.map_err(|error| Refusal { error, dialect: call.door.dialect, flavor: call.door.flavor })?;
     let mut response = Response::new(answer.body);
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
@@ -100,23 +111,26 @@ pub(crate) async fn serve(
 }
 
 /// Who asks, if they may.
-async fn identified(acceptor: &Acceptor, to: &PassThrough, parts: &Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
-    if !to.auth {
-        return Ok(Arc::new(Caller::trusted(Credential::Open)));
-    }
+async fn identified(acceptor: &Acceptor, route: &str, parts: &Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
     let keys = acceptor.app.keys.load_full();
     let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
     if caller.credential == Credential::Session {
         session::guard(parts)?;
     }
-    authz::enter(Policy::Llm, acceptor.router.below(parts.uri.path()), &caller)?;
+    authz::enter(Policy::Pass, acceptor.router.below(parts.uri.path()), &caller)?;
+    listed(&caller, route)?;
+    Ok(caller)
+}
+
+/// Whether the caller's key may use that route, where it lists those it may.
+fn listed(caller: &Caller, route: &str) -> Result<(), Refused> {
     let metadata: Option<Value> = caller.principal.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok());
     let allowed = metadata.as_ref().and_then(|metadata| metadata.get("allowed_passthrough_routes")).and_then(Value::as_array);
-    let names = |entry: &Value| entry.as_str().is_some_and(|entry| switchboard_engine::principal::matches(entry, &to.path));
+    let names = |entry: &Value| entry.as_str().is_some_and(|entry| switchboard_engine::principal::matches(entry, route));
     if allowed.is_some_and(|list| !list.is_empty() && !list.iter().any(names)) {
-        return Err(Refused::forbidden(format!("This key may not use the pass-through route {}", to.path)));
+        return Err(Refused::forbidden(format!("This key may not use the pass-through route {route}")));
     }
-    Ok(caller)
+    Ok(())
 }
 
 /// The request as the place gets it.
@@ -127,11 +141,14 @@ fn request(acceptor: &Acceptor, passage: &Passage, parts: &Parts, body: Bytes) -
     let target: http::Uri = to.target.parse().map_err(|_| unreadable())?;
     let path = format!("{}{}", target.path().trim_end_matches('/'), passage.rest);
     let path = if path.is_empty() { "/" } else { &path };
-    let query = query(to, target.query().unwrap_or_default(), parts.uri.query().unwrap_or_default());
+    let query = query(&to.query, target.query().unwrap_or_default(), parts.uri.query().unwrap_or_default());
     let whole = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     let whole = PathAndQuery::try_from(whole).map_err(|_| unreadable())?;
     let mut request = UpstreamRequest::new(parts.method.clone(), origin, whole);
-    request.headers = headers(to, &parts.headers);
+    request.headers = headers(&parts.headers, to.forwards_headers);
+    for (name, value) in &to.headers {
+        request.headers.insert(name.clone(), value.clone());
+    }
     request.body = if body.is_empty() { Vec::new() } else { vec![body] };
     request.timeouts = Timeouts { first_byte: to.timeout, idle: to.timeout, total: Some(to.timeout), ..acceptor.worker.timeouts };
     request.caps = Caps::STREAM;
@@ -140,13 +157,13 @@ fn request(acceptor: &Acceptor, passage: &Passage, parts: &Parts, body: Bytes) -
 }
 
 /// What is asked, by the name of each value: as the client says, else as configured, else as the target has it.
-fn query(to: &PassThrough, own: &str, asked: &str) -> String {
+fn query(set: &[(String, String)], own: &str, asked: &str) -> String {
     let mut pairs = crate::query::pairs(own);
     let mut overlay = |(name, value): (String, String)| {
         pairs.retain(|(known, _)| *known != name);
         pairs.push((name, value));
     };
-    to.query.iter().cloned().for_each(&mut overlay);
+    set.iter().cloned().for_each(&mut overlay);
     // A key of the gateway's stays here.
     let asked = crate::query::pairs(asked).into_iter().filter(|(name, value)| name != "key" || !value.starts_with("sk-"));
     let asked: Vec<(String, String)> = asked.collect();
@@ -156,20 +173,17 @@ fn query(to: &PassThrough, own: &str, asked: &str) -> String {
     written.collect::<Vec<_>>().join("&")
 }
 
-/// The headers that go along: what describes the body, what the client says is for the place, and what the operator adds.
-fn headers(to: &PassThrough, client: &HeaderMap) -> HeaderMap {
+/// The client's headers that go along: what describes the body, and what it says is for the place; or all that tell nothing of it.
+fn headers(client: &HeaderMap, all: bool) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in client {
         let plain = name.as_str();
-        let wanted = matches!(plain, "content-type" | "accept") || to.forwards_headers;
+        let wanted = matches!(plain, "content-type" | "accept") || all;
         if let Some(bare) = plain.strip_prefix(FOR_THE_PLACE).and_then(|bare| bare.parse::<HeaderName>().ok()) {
             headers.insert(bare, value.clone());
         } else if wanted && !OWN.contains(&plain) && !plain.starts_with("x-litellm-") {
             headers.append(name.clone(), value.clone());
         }
-    }
-    for (name, value) in &to.headers {
-        headers.insert(name.clone(), value.clone());
     }
     headers
 }

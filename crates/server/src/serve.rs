@@ -161,15 +161,15 @@ impl Gate {
             alerts,
             metrics,
             live,
+            outlets: crate::passing::outlet::Signers::default(),
             draining: Box::new(move || stopping.get().is_some_and(Shutdown::has_begun)),
         });
         learn_prices(&app)?;
         app.trials.apply(&app, &config);
-        let router = Router::new(&config.general.root_path)?;
         let mut chores = chores(&app, &config, &transport)?;
         chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
         chores.extend(alerts::watch::start(app.clone(), own)?);
-        let running = opened(&app, &config, transport, router)?;
+        let running = opened(&app, &config, transport, Router::new(&config.general.root_path)?)?;
         chores.push(waiting::close(app.clone(), running.shutdown())?);
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());

@@ -13,6 +13,7 @@ mod exchange;
 mod form;
 mod login;
 mod newcomer;
+mod onboard;
 mod parcel;
 
 use std::net::IpAddr;
@@ -54,6 +55,10 @@ pub enum Step {
     Session,
     /// What ways in there are.
     Ways,
+    /// Whom a link invites.
+    Invited,
+    /// The password of whom a link invites.
+    Claim,
 }
 
 const fn row(method: &'static str, path: &'static str, step: Step, policy: Policy, summary: &'static str) -> Row {
@@ -69,6 +74,8 @@ pub const ROWS: &[Row] = &[
     row("POST", "/login", Step::Login, Policy::Public, "Sign in by a password, from a form"),
     row("POST", "/v2/login", Step::LoginJson, Policy::Public, "Sign in by a password, as JSON"),
     row("POST", "/logout", Step::Logout, Policy::Public, "Sign out"),
+    row("GET", "/onboarding/get_token", Step::Invited, Policy::Public, "Open an invitation"),
+    row("POST", "/onboarding/claim_token", Step::Claim, Policy::Public, "Set a password by an invitation, and sign in"),
     row("GET", "/session", Step::Session, Policy::Info, "Who is signed in, and the word that changes need"),
 ];
 
@@ -94,6 +101,8 @@ pub(crate) async fn serve(visit: &Visit, step: Step) -> Answered {
         Step::Login => login::from_form(visit).await,
         Step::LoginJson => login::from_json(visit).await,
         Step::Logout => logout(visit).await,
+        Step::Invited => onboard::open(visit).await,
+        Step::Claim => onboard::claim(visit).await,
         Step::Ways | Step::Session => Ok(ways(visit)),
     };
     let mut response = done.unwrap_or_else(|refused| refused.response());
@@ -142,6 +151,20 @@ async fn logout(visit: &Visit) -> Result<Answered, Refused> {
 
 /// Begins a session and ends the one the browser had; the answer takes the browser to `to`, or tells it to go there.
 async fn welcome(visit: &Visit, who: SignedIn, to: String, redirect: bool) -> Result<Answered, Refused> {
+    let (secret, who) = opened(visit, who).await?;
+    let mut response = match redirect {
+        true => redirected(&to)?,
+        false => crate::models::document(&json!({
+            "redirect_url": format!("{}{to}", crate::page::base(&visit.app, &visit.parts)),
+            "user_id": who.user_id, "user_role": who.role.as_str(), "csrf_token": session::csrf(&secret),
+        })),
+    };
+    cookie(&mut response, COOKIE_NAME, &secret, (session::LONGEST, "Strict"), visit);
+    Ok(response)
+}
+
+/// Begins a session and ends the one the browser had; gives its secret.
+async fn opened(visit: &Visit, who: SignedIn) -> Result<(String, SignedIn), Refused> {
     let store = visit.app.store.as_ref().ok_or_else(Refused::no_store)?;
     let former = session::cookie(&visit.parts.headers).map(|secret| hex::encode(digest(secret.as_bytes())));
     let open = move |desk: switchboard_store::Desk| async move {
@@ -152,15 +175,7 @@ async fn welcome(visit: &Visit, who: SignedIn, to: String, redirect: bool) -> Re
     };
     let (secret, who) = store.write_as(author(visit, "sign-in"), open).await?;
     tracing::info!(user = who.user_id, "somebody signed in");
-    let mut response = match redirect {
-        true => redirected(&to)?,
-        false => crate::models::document(&json!({
-            "redirect_url": format!("{}{to}", crate::page::base(&visit.app, &visit.parts)),
-            "user_id": who.user_id, "user_role": who.role.as_str(), "csrf_token": session::csrf(&secret),
-        })),
-    };
-    cookie(&mut response, COOKIE_NAME, &secret, (session::LONGEST, "Strict"), visit);
-    Ok(response)
+    Ok((secret, who))
 }
 
 fn author(visit: &Visit, name: &str) -> Author {

@@ -133,6 +133,17 @@ impl Journey {
         (self.retries, self.fallbacks)
     }
 
+    /// How many retries there may be.
+    pub(super) fn most_retries(&self) -> u32 {
+        self.repeats.unwrap_or(self.most.saturating_sub(1))
+    }
+
+    /// The first attempt counts as made, and has failed; whether another one may follow it.
+    pub(super) fn tries_again(&mut self, attempts: &Attempts<'_>, plan: &Plan) -> bool {
+        self.made += 1;
+        repeats(attempts, plan) != Some(0)
+    }
+
     pub(super) fn worst(&self) -> Class {
         self.class
     }

@@ -21,12 +21,18 @@ use crate::exchange::{Made, stamp, stream_headers};
 use crate::figures;
 use crate::health::Failure;
 use crate::meter::Meter;
+use crate::route::Plan;
 
 /// A made-up timeout comes after this where the caller says none.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes it up. A failure is one of the group asked for, so that its fallbacks are tried.
-pub(super) async fn make(attempts: &Attempts<'_>, mock: &Mock, journey: &mut Journey, meter: Meter) -> Result<Answer, Meter> {
+pub(super) async fn make(
+    attempts: &Attempts<'_>,
+    plan: &Plan,
+    (mock, journey): (&Mock, &mut Journey),
+    meter: Meter,
+) -> Result<Answer, Meter> {
     let (failure, kind, code) = match mock {
         Mock::Response(text) => match named(text) {
             Some(failure) => failure,
@@ -34,7 +40,7 @@ pub(super) async fn make(attempts: &Attempts<'_>, mock: &Mock, journey: &mut Jou
             None => (Failure::Request, Kind::BadRequest, "mock_not_supported"),
         },
         Mock::Timeout => {
-            tokio::time::sleep(attempts.asked.timeout.unwrap_or(PATIENCE)).await;
+            tokio::time::sleep(patience(attempts, plan)).await;
             (Failure::Timeout, Kind::Timeout, "upstream_timeout")
         }
         Mock::Fallbacks => (Failure::Server, Kind::Upstream, "mock_failure"),
@@ -42,8 +48,20 @@ pub(super) async fn make(attempts: &Attempts<'_>, mock: &Mock, journey: &mut Jou
         Mock::ContentPolicyFallbacks => (Failure::ContentPolicy, Kind::Filtered, "content_filter"),
         Mock::RateLimit => (Failure::RateLimited, Kind::RateLimited, "rate_limit_exceeded"),
     };
-    journey.note(failed(attempts.call, (failure, kind, code)));
+    let error = failed(attempts.call, (failure, kind, code));
+    let error = if *mock == Mock::Timeout { error.after(patience(attempts, plan)) } else { error };
+    journey.note(error);
+    if *mock == Mock::RateLimit && journey.tries_again(attempts, plan) {
+        // Only the first attempt is made up: whoever tries again is answered.
+        return attempts.group(plan, journey, meter).await;
+    }
     Err(meter)
+}
+
+/// How long a made-up timeout takes: as long as the caller or the deployment says.
+fn patience(attempts: &Attempts<'_>, plan: &Plan) -> Duration {
+    let own = || plan.targets.first().and_then(|target| target.deployment.spec.timeout).map(|own| own.min(PATIENCE));
+    attempts.asked.timeout.or_else(own).unwrap_or(PATIENCE)
 }
 
 /// What a deployment says whose answers are made up.

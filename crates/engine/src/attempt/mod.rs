@@ -61,6 +61,7 @@ use journey::{Journey, Manner, Turn};
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
+const MOST_RETRIES: HeaderName = HeaderName::from_static("x-litellm-max-retries");
 const FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
 
 /// One call on its way through its plan.
@@ -115,7 +116,10 @@ impl<'a> Attempts<'a> {
         let mut journey = Journey::new(self, plan);
         let made = match &self.asked.mock {
             None => self.group(plan, &mut journey, meter).await,
-            Some(mock) => Box::pin(mock::make(self, mock, &mut journey, meter)).await.map(|answer| answer.for_openrouter(None, self.call)),
+            Some(mock) => {
+                let made = Box::pin(mock::make(self, plan, (mock, &mut journey), meter)).await;
+                made.map(|answer| answer.for_openrouter(None, self.call))
+            }
         };
         let meter = match made {
             Ok(answer) => return Ok(answer),
@@ -285,6 +289,10 @@ impl<'a> Attempts<'a> {
         let due = Instant::now() + dispatch.timeouts(target).first_byte;
         let reply = match dispatch.send(target, reach, (body, headers, JSON), Some(&mut meter)).await {
             Ok(reply) => reply,
+            Err(error) if error.failure == Failure::Timeout => {
+                let waited = dispatch.timeouts(target);
+                return Err((error.after(waited.total.unwrap_or(waited.first_byte)), meter));
+            }
             Err(error) => return Err((error, meter)),
         };
         let exchange = Exchange { dispatch, target, spoken, memo, due, accept_empty: manner.accept_empty };
@@ -330,6 +338,9 @@ impl<'a> Attempts<'a> {
         }
         let (retries, fallbacks) = journey.counts();
         headers.insert(RETRIES, count(retries));
+        if retries > 0 {
+            headers.insert(MOST_RETRIES, count(journey.most_retries()));
+        }
         headers.insert(FALLBACKS, count(fallbacks));
     }
 

@@ -99,6 +99,27 @@ impl<'a> Endpoint<'a> {
         })
     }
 
+    /// All there is below a base URL of the provider's.
+    pub(super) fn root(provider: &'a Provider, base: &'a str) -> Self {
+        Endpoint {
+            base,
+            base_env: &provider.base_env,
+            path: "",
+            model: "",
+            auth: &provider.auth,
+            headers: pairs(&provider.headers).collect(),
+            edits: Edits::default(),
+            provider,
+        }
+    }
+
+    /// The base URL, placeholders filled.
+    pub(super) fn base_url(&self, value: &dyn Fn(&str) -> Option<String>) -> Result<String, UrlError> {
+        let mut url = String::new();
+        self.fill(self.base, value, 0, &mut url)?;
+        Ok(url)
+    }
+
     /// The URL. `base` is what the user puts in place of the provider's main base URL, if anything; `value` answers for a placeholder by one of its names, from
     /// the deployment's settings or the environment.
     pub fn url(&self, base: Option<&str>, value: &dyn Fn(&str) -> Option<String>) -> Result<String, UrlError> {
@@ -198,12 +219,12 @@ fn place_of(provider: &Provider, ask: Ask<'_>) -> Option<(String, Option<String>
     Some((ask.operation.as_str().to_owned(), Some(shape.to_owned())))
 }
 
-fn own_path<'a>(provider: &'a Provider, rule: Option<&'a Rule>, place: &str, streamed: bool) -> Option<&'a str> {
+pub(super) fn own_path<'a>(provider: &'a Provider, rule: Option<&'a Rule>, place: &str, streamed: bool) -> Option<&'a str> {
     let tables = rule.map(|rule| &rule.paths).into_iter().chain([&provider.paths]);
     tables.into_iter().find_map(|table| pick(table, place, streamed))
 }
 
-fn default_path<'a>(paths: &'a DefaultPaths, place: &str, shape: Option<&str>, streamed: bool) -> Option<&'a str> {
+pub(super) fn default_path<'a>(paths: &'a DefaultPaths, place: &str, shape: Option<&str>, streamed: bool) -> Option<&'a str> {
     match shape {
         None => pick(paths, place, streamed),
         Some(shape) => pick(paths, &format!("{place}/{shape}"), streamed),

@@ -96,6 +96,20 @@ pub struct Provider {
     pub family: Option<String>,
     /// Who runs it.
     pub company: Company,
+    /// Where requests that are passed on as they are go.
+    pub pass: Pass,
+}
+
+/// Where requests that are passed on to a provider as they are go, as far as that is not below its base URL.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pass {
+    /// The base URL that holds instead of the row's.
+    pub base: Option<String>,
+    /// Other names of the route, each with the base URL that it leads to; empty: the same one.
+    pub names: BTreeMap<String, String>,
+    /// Beginnings of paths that are served below another base URL.
+    pub below: BTreeMap<String, String>,
 }
 
 /// How a key is traded for a short-lived token, for the flows `exchange:form` and `exchange:get`.

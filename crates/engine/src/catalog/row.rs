@@ -9,7 +9,7 @@ use switchboard_wire::half::{Inputs, Thinking};
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
-use super::provider::{Company, Edits, Exchange, Made, Place, Provider, RowError, Rule, StreamUsage, Variable};
+use super::provider::{Company, Edits, Exchange, Made, Pass, Place, Provider, RowError, Rule, StreamUsage, Variable};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +89,8 @@ struct Row {
     family: Option<String>,
     #[serde(default)]
     company: Company,
+    #[serde(default)]
+    pass: Pass,
 }
 
 #[derive(Deserialize)]
@@ -210,6 +212,7 @@ impl Row {
         }
         let shapes = self.shapes();
         check_template(&self.base)?;
+        self.pass.base.iter().chain(self.pass.names.values()).chain(self.pass.below.values()).try_for_each(|base| check_template(base))?;
         check_places(self.paths.keys().chain(self.at.keys()))?;
         Ok(Provider {
             id: id.to_owned(),
@@ -260,6 +263,7 @@ impl Row {
             listed_as: self.listed_as,
             family: self.family,
             company: self.company,
+            pass: self.pass,
         })
     }
 

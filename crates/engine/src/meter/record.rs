@@ -39,6 +39,8 @@ pub struct Record {
     pub answer_id: Option<String>,
     /// The session the caller counts it to.
     pub session: Option<String>,
+    /// What the caller wants kept with its line in the log: a JSON object.
+    pub kept: Option<Box<str>>,
     /// What was asked for.
     pub operation: Operation,
     /// How the client writes.

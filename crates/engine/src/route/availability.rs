@@ -47,6 +47,9 @@ impl Plan {
     }
 }
 
+/// What OpenAI's and LiteLLM's clients are told of a name that no model goes by begins so.
+pub const UNKNOWN_MODEL: &str = "Invalid model name passed in model=";
+
 /// No model of that name.
 pub(super) fn not_found(call: &Call, names: &[&str]) -> Error {
     let mut error = Error::model_not_found(names.first().copied().unwrap_or(&call.model));
@@ -55,8 +58,7 @@ pub(super) fn not_found(call: &Call, names: &[&str]) -> Error {
     } else if !matches!(call.door.dialect, Dialect::Anthropic | Dialect::Gemini) {
         // As LiteLLM's clients know it.
         let name = names.first().copied().unwrap_or(&call.model);
-        error.problem.message =
-            format!("Invalid model name passed in model={name}. Call `/v1/models` to view available models for your key.");
+        error.problem.message = format!("{UNKNOWN_MODEL}{name}. Call `/v1/models` to view available models for your key.");
         error.problem.status = Some(StatusCode::BAD_REQUEST);
     }
     error.problem.availability = Some(Box::new(Availability {

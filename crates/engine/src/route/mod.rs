@@ -37,6 +37,7 @@ mod virtual_order;
 pub mod weights;
 pub mod wishes;
 
+pub use availability::UNKNOWN_MODEL;
 pub use fleet::{Expand, Fleet, Group, Names, Whose};
 pub use plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, RetryRule, Sla, Target, TryPolicy};
 pub use planner::Moment;

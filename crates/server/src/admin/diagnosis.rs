@@ -183,7 +183,13 @@ fn license() -> Value {
 fn callbacks(request: &Request) -> Value {
     let config = request.app.config();
     let named = &config.litellm.callbacks;
-    let all: Vec<&String> = named.every.iter().chain(&named.failure).chain(&named.success).collect();
+    // What the gateway tells of itself, beside what is configured.
+    let own = [("spend_logs", true), ("prometheus", request.app.metrics.is_some())]
+        .into_iter()
+        .filter_map(|(name, is_told)| is_told.then_some(name));
+    let configured = named.every.iter().chain(&named.failure).chain(&named.success).map(String::as_str);
+    let mut all: Vec<&str> = own.chain(configured).collect();
+    all.dedup();
     json!({
         "alerting": "None",
         "litellm.callbacks": named.every,

@@ -6,8 +6,8 @@ use crate::authz::Policy;
 use crate::router::{Route, Row};
 
 use super::{
-    Answer, Request, audit, compliance, credits, diagnosis, experiments, grouping, hub, keys, models, openrouter, ownership, prices, proof,
-    scim, spend, spent, teams, tools, users,
+    Answer, Request, audit, compliance, credits, diagnosis, experiments, grouping, hub, invitations, keys, models, openrouter, ownership,
+    prices, proof, scim, spend, spent, teams, tools, users,
 };
 
 pub use compliance::Compliance;
@@ -16,6 +16,7 @@ pub use diagnosis::Diagnosis;
 pub use experiments::Experiments;
 pub use grouping::Grouping;
 pub use hub::Hub;
+pub use invitations::Invitations;
 pub use models::Models;
 pub use openrouter::OpenRouter;
 pub use prices::Prices;
@@ -68,6 +69,11 @@ pub enum Action {
     TeamModelDelete,
     TeamPermissions,
     TeamSetPermissions,
+    TeamAddPermissions,
+    TeamCallbackAdd,
+    TeamCallbackList,
+    TeamCallbackDelete,
+    TeamDisableLogging,
     AuditList,
     Audit,
     OwnershipList,
@@ -84,6 +90,7 @@ pub enum Action {
     ResetSpend(Whose),
     Tool(Tool),
     Hub(Hub),
+    Invitations(Invitations),
     Diagnosis(Diagnosis),
     Compliance(Compliance),
     Experiments(Experiments),
@@ -101,7 +108,7 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    let others: [&'static [Row]; 13] = [
+    let others: [&'static [Row]; 14] = [
         proof::ROWS,
         scim::ROWS,
         grouping::ROWS,
@@ -113,6 +120,7 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
         openrouter::ROWS,
         experiments::ROWS,
         hub::ROWS,
+        invitations::ROWS,
         diagnosis::ROWS,
         compliance::ROWS,
     ];
@@ -183,6 +191,20 @@ const ROWS: &[Row] = &[
         "UpdateTeamMemberPermissionsRequest",
         "Say what members may do with keys",
     ),
+    post(
+        "/team/permissions_bulk_update",
+        Action::TeamAddPermissions,
+        Policy::Admin,
+        "BulkUpdateTeamMemberPermissionsRequest",
+        "Let the members of several teams do more with keys",
+    ),
+    post("/team/{team_id}/callback", Action::TeamCallbackAdd, Managed, "AddTeamCallback", "Note whom a team wants told of its requests"),
+    get("/team/{team_id}/callback", Action::TeamCallbackList, Managed, "Whom a team wants told of its requests"),
+    Row {
+        method: "DELETE",
+        ..post("/team/{team_id}/callback/{callback_name}", Action::TeamCallbackDelete, Managed, "", "Have somebody no longer told")
+    },
+    post("/team/{team_id}/disable_logging", Action::TeamDisableLogging, Managed, "", "Have nobody told of a team's requests"),
     get("/audit", Action::AuditList, Viewer, "What administrators did and were refused, page by page"),
     get("/audit/{id}", Action::Audit, Viewer, "One thing that an administrator did"),
     get("/ownership", Action::OwnershipList, Viewer, "Who has charge of which objects, by files"),
@@ -244,6 +266,11 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::TeamModelDelete => teams::delete_models(request).await,
         Action::TeamPermissions => teams::permissions(request).await,
         Action::TeamSetPermissions => teams::set_permissions(request).await,
+        Action::TeamAddPermissions => teams::add_permissions(request).await,
+        Action::TeamCallbackAdd => teams::add_callback(request).await,
+        Action::TeamCallbackList => teams::callbacks(request).await,
+        Action::TeamCallbackDelete => teams::remove_callback(request).await,
+        Action::TeamDisableLogging => teams::disable_logging(request).await,
         Action::AuditList => audit::list(request).await,
         Action::Audit => audit::one(request).await,
         Action::OwnershipList => ownership::list(request).await,
@@ -259,6 +286,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::ResetSpend(whose) => spent::reset(whose, request).await,
         Action::OpenRouter(action) => openrouter::dispatch(action, request).await,
         Action::Tool(action) => tools::dispatch(action, request).await,
+        Action::Invitations(action) => invitations::dispatch(action, request).await,
         Action::Hub(action) => hub::dispatch(action, request).await,
         Action::Diagnosis(action) => diagnosis::dispatch(action, request).await,
         Action::Compliance(action) => compliance::dispatch(action, request),

@@ -5,11 +5,13 @@
 
 mod activity;
 mod calculate;
+mod export;
 mod global;
 mod logs;
 mod owners;
 mod scoped;
 
+pub(super) use export::table;
 pub(super) use scoped::Scope;
 use serde_json::Value;
 use switchboard_engine::admit::NanoUsd;
@@ -46,6 +48,8 @@ pub enum Spend {
     ActivityByModel,
     Daily(Owner),
     Aggregated(Owner),
+    Export(Owner),
+    CacheHits,
     LogsOfSession,
     AllEndUsers,
     Exceptions,
@@ -90,6 +94,12 @@ pub(super) const ROWS: &[Row] = &[
     shown("/global/spend/all_tag_names", Spend::GlobalTagNames, Viewer, "Every tag that something was spent under"),
     shown("/global/activity", Spend::Activity, Viewer, "Requests and tokens of each day"),
     shown("/global/activity/model", Spend::ActivityByModel, Viewer, "Requests and tokens of each day by model"),
+    shown("/global/activity/cache_hits", Spend::CacheHits, Viewer, "Requests by key, call and model, and how many a cache answered: none"),
+    shown("/user/daily/activity/export", Spend::Export(Owner::User), Info, "What users did each day, as a table"),
+    shown("/team/daily/activity/export", Spend::Export(Owner::Team), Info, "What teams did each day, as a table"),
+    shown("/tag/daily/activity/export", Spend::Export(Owner::Tag), Viewer, "What was done each day under a tag, as a table"),
+    shown("/organization/daily/activity/export", Spend::Export(Owner::Organization), Info, "What organizations did each day, as a table"),
+    shown("/customer/daily/activity/export", Spend::Export(Owner::Customer), Viewer, "What was done each day for customers, as a table"),
     shown("/global/activity/exceptions", Spend::Exceptions, Viewer, "Failed requests of each day"),
     shown("/global/activity/exceptions/deployment", Spend::ExceptionsByDeployment, Viewer, "Failed requests of each day by deployment"),
     shown("/global/all_end_users", Spend::AllEndUsers, Viewer, "Every customer that something was spent for"),
@@ -124,6 +134,8 @@ pub(super) const ROWS: &[Row] = &[
 /// Does what a route does.
 pub(super) async fn dispatch(action: Spend, request: &Request) -> Answer {
     match action {
+        Spend::CacheHits => activity::cache_hits(request).await,
+        Spend::Export(owner) => export::rows(request, owner).await,
         Spend::Logs => logs::logs(request).await,
         Spend::LogsPaged => logs::paged(request).await,
         Spend::Keys => owners::keys(request).await,

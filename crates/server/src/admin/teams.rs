@@ -1,12 +1,14 @@
 //! `/team/…`.
 
+mod callbacks;
 mod change;
 mod find;
 mod list;
 mod member;
 mod new;
 
-pub(super) use change::{add_models, block, delete, delete_models, patch, permissions, set_permissions, unblock, update};
+pub(super) use callbacks::{add as add_callback, disable as disable_logging, list as callbacks, remove as remove_callback};
+pub(super) use change::{add_models, add_permissions, block, delete, delete_models, patch, permissions, set_permissions, unblock, update};
 pub(super) use find::{info, membership, memberships, own_membership};
 pub(super) use list::{list, paged};
 pub(super) use member::{add, add_many, change as change_member, remove as remove_member};

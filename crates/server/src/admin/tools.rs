@@ -8,7 +8,7 @@ use switchboard_store::object::User;
 
 use super::routes::{Action, get, post};
 use super::{Answer, Refused, Request, cost_map, rows};
-use crate::authz::Policy::{Info, Viewer};
+use crate::authz::Policy::{Admin, Info, Viewer};
 use crate::models::info;
 use crate::router::Row;
 
@@ -23,6 +23,12 @@ pub enum Tool {
     Callbacks,
     Backlog,
     CachePing,
+    CacheDelete,
+    CacheFlush,
+    CacheRedis,
+    CacheSettings,
+    CacheSet,
+    CacheTest,
     UserFilter,
 }
 
@@ -37,7 +43,19 @@ pub(super) const ROWS: &[Row] = &[
     get("/public/litellm_model_cost_map", Action::Tool(Do::CostMap), Info, "Every known model with prices, limits and abilities"),
     get("/callbacks/list", Action::Tool(Do::Callbacks), Viewer, "Which callbacks are configured"),
     get("/health/backlog", Action::Tool(Do::Backlog), Info, "How many requests are under way"),
-    get("/cache/ping", Action::Tool(Do::CachePing), Viewer, "Whether the cache answers"),
+    get("/cache/ping", Action::Tool(Do::CachePing), Viewer, "Whether the cache of answers is well; there is none"),
+    post("/cache/delete", Action::Tool(Do::CacheDelete), Admin, "CacheDeleteRequest", "Delete from the cache of answers; there is none"),
+    post("/cache/flushall", Action::Tool(Do::CacheFlush), Admin, "", "Empty the cache of answers; there is none"),
+    get("/cache/redis/info", Action::Tool(Do::CacheRedis), Viewer, "What the cache of answers is kept in; there is none"),
+    get("/cache/settings", Action::Tool(Do::CacheSettings), Viewer, "How answers are cached; they are not"),
+    post("/cache/settings", Action::Tool(Do::CacheSet), Admin, "CacheSettingsUpdateRequest", "Say how answers are cached; they are not"),
+    post(
+        "/cache/settings/test",
+        Action::Tool(Do::CacheTest),
+        Admin,
+        "CacheSettingsUpdateRequest",
+        "Try settings of a cache; there is none",
+    ),
     get("/user/filter/ui", Action::Tool(Do::UserFilter), Viewer, "Users by part of their id or address"),
 ];
 
@@ -50,11 +68,31 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::CostMap => Ok(cost_map::of(&request.app.catalog())),
         Do::Callbacks => Ok(callbacks(request)),
         Do::Backlog => Ok(json!({"in_flight_requests": request.app.gateway.in_flight()})),
-        Do::CachePing => {
-            Err(Refused::new(404, "not_found_error", Value::Null, "Cache not initialized. This gateway has no cache of answers"))
+        Do::CachePing => Err(no_cache(503, "Service Unhealthy", ".Cache parameters: {}.specific_cache_params: {}")),
+        Do::CacheFlush | Do::CacheRedis => Err(no_cache(503, "Service Unhealthy", "")),
+        Do::CacheDelete => {
+            request.form("CacheDeleteRequest")?;
+            Err(no_cache(503, "Cache Delete Failed", ""))
+        }
+        Do::CacheSettings => Ok(json!({"fields": [], "current_values": {}, "redis_type_descriptions": {}})),
+        Do::CacheSet => {
+            request.form("CacheSettingsUpdateRequest")?;
+            Err(Refused::detail(400, json!({"error": NO_CACHE})))
+        }
+        Do::CacheTest => {
+            request.form("CacheSettingsUpdateRequest")?;
+            Ok(json!({"status": "failed", "message": "Cache connection test failed", "error": NO_CACHE}))
         }
         Do::UserFilter => users(request).await,
     }
+}
+
+/// Why nothing of a cache can be told or changed.
+const NO_CACHE: &str = "Cache not initialized. This gateway keeps no cache of answers";
+
+/// That there is no cache, as LiteLLM tells it where none is configured.
+fn no_cache(status: u16, what: &str, more: &str) -> Refused {
+    Refused::detail(status, json!(format!("{what} (503: {NO_CACHE}){more}")))
 }
 
 /// The first deployment of a model that the caller may use.

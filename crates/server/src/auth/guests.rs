@@ -34,6 +34,8 @@ pub struct Known {
     pub blocked: bool,
     /// The models it may use; none means all.
     pub models: Vec<String>,
+    /// The region that its data must stay in.
+    pub region: Option<String>,
     /// The team to which it belongs alone.
     pub team: Option<String>,
     /// When it must be read again.
@@ -87,6 +89,7 @@ async fn read(desk: &Desk, book: &Book, guest: &Guest) -> Result<Known, StoreErr
             let row = budget(desk, customer.budget_id.as_deref()).await?;
             known.blocked = customer.blocked;
             known.models.clone_from(&customer.models);
+            known.region.clone_from(&customer.allowed_model_region);
             known.scopes = terms::of_customer(book, &customer, row.as_ref(), &mut known.until);
         }
         Guest::Tag(name) => {

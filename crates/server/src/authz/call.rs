@@ -29,8 +29,8 @@ pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> 
     Ok(call)
 }
 
-/// Parameters that the key says every call must have: `user`, or `metadata.something`.
-fn enforced(call: &Call, caller: &Caller) -> Result<(), Refused> {
+/// Refuses a call without the parameters that the key says every call must have: `user`, or `metadata.something`.
+pub(crate) fn enforced(call: &Call, caller: &Caller) -> Result<(), Refused> {
     let Content::Json(outline) = &call.content else { return Ok(()) };
     for name in &caller.enforced_params {
         let (top, inner) = name.split_once('.').map_or((name.as_str(), None), |(top, inner)| (top, Some(inner)));

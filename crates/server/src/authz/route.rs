@@ -23,8 +23,11 @@ pub fn allowed(policy: Policy, path: &str, routes: &[String]) -> Result<(), Refu
 fn has(entry: &str, policy: Policy, path: &str) -> bool {
     let family = path.split('/').nth(1).unwrap_or_default();
     match entry {
-        "llm_api_routes" => policy == Policy::Llm || is_model_list(path),
-        "openai_routes" => policy == Policy::Llm && !is_anthropic(path) && !is_google(path) || is_model_list(path),
+        "llm_api_routes" => matches!(policy, Policy::Llm | Policy::Pass) || is_model_list(path),
+        "mapped_pass_through_routes" => policy == Policy::Pass,
+        "openai_routes" => {
+            policy == Policy::Llm && !is_anthropic(path) && !is_google(path) || is_model_list(path) || is_object(policy, path)
+        }
         "anthropic_routes" => policy == Policy::Llm && is_anthropic(path),
         "google_routes" => policy == Policy::Llm && is_google(path),
         "info_routes" => policy == Policy::Info,
@@ -53,6 +56,11 @@ fn below_prefix(entry: &str, path: &str) -> bool {
 
 fn is_model_list(path: &str) -> bool {
     path == "/models" || path.starts_with("/models/") || path.starts_with("/v1/models")
+}
+
+/// What OpenAI's clients keep at a provider goes by the gateway's own paths.
+fn is_object(policy: Policy, path: &str) -> bool {
+    policy == Policy::Pass && path.starts_with("/v1/")
 }
 
 fn is_anthropic(path: &str) -> bool {
@@ -93,6 +101,10 @@ mod tests {
         let may = |entry: &str, policy, path| allowed(policy, path, &[entry.to_owned()]).is_ok();
         assert!(may("llm_api_routes", Policy::Llm, "/v1/chat/completions"));
         assert!(!may("llm_api_routes", Policy::Admin, "/team/new"));
+        assert!(may("llm_api_routes", Policy::Pass, "/anthropic/v1/files"));
+        assert!(may("mapped_pass_through_routes", Policy::Pass, "/anthropic/v1/files"));
+        assert!(!may("openai_routes", Policy::Pass, "/openai/v1/files"));
+        assert!(may("/openai/*", Policy::Pass, "/openai/v1/files"));
         assert!(may("info_routes", Policy::Info, "/key/info"));
         assert!(!may("info_routes", Policy::Llm, "/v1/chat/completions"));
         assert!(may("management_routes", Policy::Keys, "/key/generate"));

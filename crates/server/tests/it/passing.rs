@@ -40,7 +40,7 @@ fn what_is_passed_on_takes_nothing_of_the_gateway_along_and_is_paid_for() {
         let lines = until(gateway, &format!("/spend/logs?api_key={key}"), |lines| lines[0].is_object());
         assert_eq!(
             (&lines[0]["call_type"], &lines[0]["model_group"], &lines[0]["spend"]),
-            (&json!("pass_through"), &json!("/bria"), &json!(0.25))
+            (&json!("pass_through_endpoint"), &json!("/bria"), &json!(0.25))
         );
     });
 }

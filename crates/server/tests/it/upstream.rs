@@ -51,7 +51,7 @@ impl Upstream {
         format!("http://{}", self.address)
     }
 
-    /// The `authorization` of every request that had one.
+    /// The credential of every request that had one, in the order they came.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.keys.lock().expect("lock").clone()
     }
@@ -94,7 +94,7 @@ fn answer(stream: &TcpStream, (asked, keys): (&Asked, &Mutex<Vec<String>>), gate
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().unwrap_or(0);
             }
-            if name.eq_ignore_ascii_case("authorization") {
+            if ["authorization", "x-api-key", "x-goog-api-key", "api-key"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
                 value.trim().clone_into(&mut key);
                 keys.lock().expect("lock").push(key.clone());
             }
@@ -147,6 +147,9 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
             json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, "usage": usage})
         )
     };
+    if let Some(answer) = of_others(path, body) {
+        return answer;
+    }
     let value = match path.rsplit('/').next().unwrap_or_default() {
         "embeddings" if path.starts_with("/vectors") => {
             let asked: serde_json::Value = serde_json::from_str(body).expect("JSON");
@@ -178,6 +181,39 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
         _ => said("It is fine.", &usage),
     };
     ("200 OK", JSON, value.to_string().into_bytes())
+}
+
+/// What Anthropic and Google would say, at their paths.
+fn of_others(path: &str, body: &str) -> Option<(&'static str, &'static str, Vec<u8>)> {
+    let path = path.split('?').next().unwrap_or_default();
+    let value = match path.rsplit('/').next().unwrap_or_default() {
+        "messages" if body.contains("\"stream\":true") => return Some(("200 OK", "text/event-stream", anthropic_stream())),
+        "messages" => json!({
+            "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": null,
+            "content": [{"type": "text", "text": "It is fine."}], "usage": {"input_tokens": 5, "output_tokens": 20},
+        }),
+        name if name.ends_with(":generateContent") => json!({
+            "candidates": [{"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": [{"text": "It is fine."}]}}],
+            "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 20, "totalTokenCount": 25},
+        }),
+        _ => return None,
+    };
+    Some(("200 OK", "application/json", value.to_string().into_bytes()))
+}
+
+/// A message as Anthropic streams it.
+fn anthropic_stream() -> Vec<u8> {
+    let events = [
+        json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
+            "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 5, "output_tokens": 1}}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "It is fine."}}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": {"output_tokens": 20}}),
+        json!({"type": "message_stop"}),
+    ];
+    let written = events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default()));
+    written.collect::<String>().into_bytes()
 }
 
 fn said(text: &str, usage: &serde_json::Value) -> serde_json::Value {

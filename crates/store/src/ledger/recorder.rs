@@ -70,7 +70,8 @@ fn passing<'a>(record: &'a Record, metadata: &'a str) -> Passing<'a> {
         end_user: principal.customer.as_deref(),
         tags: principal.tags.iter().map(|tag| &**tag).collect(),
         session_id: record.session.as_deref(),
-        answer_id: record.answer_id.as_deref(),
+        // Clients find what was passed on by the id that the answer's headers tell.
+        answer_id: record.answer_id.as_deref().filter(|_| record.operation != Operation::PassThrough),
         metadata,
         part: routed::part(record),
         saving: routed::saving(record),
@@ -95,6 +96,9 @@ fn metadata(record: &Record, out: &mut Object<'_>) {
     text(out, "http_referer", record.client.referer.as_deref());
     text(out, "app_title", record.client.title.as_deref());
     text(out, "user_agent", record.client.agent.as_deref());
+    if let Some(kept) = &record.kept {
+        out.raw("spend_logs_metadata", kept);
+    }
     if !record.tried.is_empty() {
         out.array("provider_responses", |list| record.tried.iter().for_each(|attempt| list.object(|out| asked(attempt, out))));
     }
@@ -129,6 +133,7 @@ fn call_type(operation: Operation) -> &'static str {
         Operation::Embeddings => "aembedding",
         Operation::Rerank => "arerank",
         Operation::Moderations => "amoderation",
+        Operation::PassThrough => "pass_through_endpoint",
         other => other.as_str(),
     }
 }

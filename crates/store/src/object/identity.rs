@@ -70,3 +70,31 @@ pub struct Password {
     /// Since when.
     pub created_at: Time,
 }
+
+/// A link by which somebody who has a row sets their first password. Of the link, only the SHA-256 is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Invitation {
+    /// The SHA-256 of the link's id, in hex.
+    pub digest: String,
+    /// Who is invited.
+    pub user_id: String,
+    /// Whether they came.
+    pub is_accepted: bool,
+    /// When they came.
+    pub accepted_at: Option<Time>,
+    /// Until when they may.
+    pub expires_at: Time,
+    /// The SHA-256 of the word that whoever opened the link last was given, in hex.
+    pub word: Option<String>,
+    /// Until when it is good.
+    pub word_until: Option<Time>,
+    /// Since when.
+    pub created_at: Time,
+    /// By whom.
+    pub created_by: String,
+    /// When it was last changed.
+    pub updated_at: Time,
+    /// By whom.
+    pub updated_by: String,
+}

@@ -87,6 +87,12 @@ kinds! {
     Setting "setting" |it| it.section => { name: it.section, created_by: it.updated_by }
     JwtKeyMapping "jwt_key_mapping" |it| it.id => { name: it.name(), created_by: it.created_by, created: it.created_at }
     Session "session" |it| it.id => { user: it.user_id, expires: it.expires_at, created: it.created_at }
+    Invitation "invitation" |it| it.digest => {
+        user: it.user_id,
+        expires: it.expires_at,
+        created_by: it.created_by,
+        created: it.created_at,
+    }
     Password "password" |it| it.user_id => { user: it.user_id, created: it.created_at }
     CreditAccount "credit_account" |it| it.account_id => { created: it.created_at }
     CreditEntry "credit_entry" |it| it.entry_id => {

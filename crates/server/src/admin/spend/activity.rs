@@ -54,6 +54,25 @@ pub(super) async fn by_model(request: &Request) -> Answer {
     Ok(models.into_iter().map(row).collect())
 }
 
+/// `GET /global/activity/cache_hits`: there is no cache of answers, so every one was generated.
+pub(super) async fn cache_hits(request: &Request) -> Answer {
+    if text(request, "start_date").is_none() || text(request, "end_date").is_none() {
+        return Err(Refused::detail(400, json!({"error": "Please provide start_date and end_date"})));
+    }
+    let by = [By::Key, By::Endpoint, By::Model];
+    let sums = report::sums(&request.store, days(request, "all")?, &by, SumSort::Dearest, (MOST, 0)).await?;
+    let ids: Vec<String> = sums.iter().map(|sum| sum.api_key.clone()).collect();
+    let keys: Vec<Key> = request.read(move |desk| async move { Ok(desk.several::<Key>(&ids).await?) }).await?;
+    let row = |sum: &Sum| {
+        let alias = keys.iter().find(|key| key.token == sum.api_key).and_then(|key| key.key_alias.as_deref());
+        json!({
+            "api_key": alias.unwrap_or("Unnamed Key"), "call_type": sum.endpoint, "model": sum.model, "total_rows": sum.requests,
+            "cache_hit_true_rows": 0, "cached_completion_tokens": 0, "generated_completion_tokens": sum.completion_tokens,
+        })
+    };
+    Ok(sums.iter().map(row).collect())
+}
+
 /// Requests that a rate limit refused, with their days.
 async fn throttled(request: &Request) -> Result<Vec<(String, LogLine)>, Refused> {
     let (Some(from), Some(until)) = (time(request, "start_date")?, time(request, "end_date")?) else {
@@ -101,7 +120,7 @@ pub(super) async fn exceptions_by_deployment(request: &Request) -> Answer {
 }
 
 /// Which days a caller may see of what it asks for.
-async fn allowed(request: &Request, owner: Owner) -> Result<Days, Refused> {
+pub(super) async fn allowed(request: &Request, owner: Owner) -> Result<Days, Refused> {
     let (kind, list, except) = match owner {
         Owner::User => ("user", "user_id", ""),
         Owner::Team => ("team", "team_ids", "exclude_team_ids"),
@@ -215,7 +234,7 @@ pub(super) async fn daily(request: &Request, owner: Owner, whole: bool) -> Answe
     Ok(json!({"results": results, "metadata": metadata}))
 }
 
-fn metrics(parts: &[&Sum]) -> Map<String, Value> {
+pub(super) fn metrics(parts: &[&Sum]) -> Map<String, Value> {
     let total = |part: fn(&Sum) -> i64| parts.iter().map(|sum| part(sum)).sum::<i64>();
     let (input, output) = (total(|sum| sum.prompt_tokens), total(|sum| sum.completion_tokens));
     let counts = [

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use switchboard_engine::route::UNKNOWN_MODEL;
 use switchboard_store::Time;
 use switchboard_store::desk::Order;
 use switchboard_store::ledger::LogLine;
@@ -18,7 +19,7 @@ pub(super) fn shown(line: &LogLine) -> Value {
         "spend": dollars(line.spend), "total_tokens": line.prompt_tokens + line.completion_tokens,
         "prompt_tokens": line.prompt_tokens, "completion_tokens": line.completion_tokens, "startTime": Time(line.started_at),
         "endTime": Time(line.ended_at), "completionStartTime": line.first_content_at.map(Time),
-        "request_duration_ms": (line.ended_at - line.started_at) / 1000, "model": line.model, "model_id": line.model_id,
+        "request_duration_ms": (line.ended_at - line.started_at) / 1000, "model": if is_unknown(line) { "unknown-model" } else { &line.model }, "model_id": line.model_id,
         "model_group": line.model_group, "custom_llm_provider": line.provider, "api_base": line.api_base, "user": line.user_id,
         "metadata": metadata(line), "cache_hit": "False", "cache_key": null, "request_tags": line.tags, "team_id": line.team_id,
         "organization_id": line.organization_id, "end_user": line.end_user, "requester_ip_address": null, "messages": {},
@@ -67,7 +68,19 @@ fn error(line: &LogLine) -> Value {
         _ => "InternalServerError",
     };
     let message = line.metadata.get("error").cloned().unwrap_or_default();
-    json!({"error_code": status.to_string(), "error_class": class, "llm_provider": line.provider, "error_message": message})
+    let (class, message) = match is_unknown(line) {
+        true => ("ProxyModelNotFoundError", json!(format!("{UNKNOWN_MODEL}{}", line.model_group))),
+        false => (class, message),
+    };
+    // There are no traces of a program here; clients read the field.
+    json!({
+        "error_code": status.to_string(), "error_class": class, "llm_provider": line.provider, "error_message": message, "traceback": "",
+    })
+}
+
+/// Whether no model goes by the name that was asked for.
+fn is_unknown(line: &LogLine) -> bool {
+    line.status == "failure" && line.provider.is_none() && line.metadata.get("error").and_then(Value::as_str) == Some("model_not_found")
 }
 
 /// What the request asks for, within what its caller may see.

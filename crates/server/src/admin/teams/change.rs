@@ -224,3 +224,46 @@ pub(in crate::admin) async fn set_permissions(request: &Request) -> Answer {
     }
     changed(request, id, "/team/permissions_update", move |team| team.team_member_permissions = Some(permissions)).await
 }
+
+/// `POST /team/permissions_bulk_update`: what members may do besides what they may already.
+pub(in crate::admin) async fn add_permissions(request: &Request) -> Answer {
+    let form = request.form("BulkUpdateTeamMemberPermissionsRequest")?;
+    let permissions = form.texts("permissions").unwrap_or_default();
+    let (all, ids) = (form.flag("apply_to_all_teams") == Some(true), form.texts("team_ids").unwrap_or_default());
+    if all != ids.is_empty() {
+        let message = "Pass either team_ids or apply_to_all_teams=true";
+        return Err(Refused::detail(400, json!({"error": message})));
+    }
+    let added = permissions.clone();
+    let write = request.write(move |desk| async move {
+        let teams: Vec<Team> = if all { desk.all().await? } else { desk.several(&ids).await? };
+        if let Some(missing) = ids.iter().find(|id| teams.iter().all(|team| team.team_id != **id)) {
+            return Err(Refused::detail(404, json!({"error": format!("Team not found, passed team_id={missing}")})));
+        }
+        let mut updated = 0;
+        for mut team in teams {
+            let default = || MEMBER_ROUTES.iter().map(|route| (*route).to_owned()).collect();
+            let mut granted: Vec<String> = team.team_member_permissions.clone().filter(|routes| !routes.is_empty()).unwrap_or_else(default);
+            let count = granted.len();
+            granted.extend(added.iter().filter(|route| !team_has(&team, route)).cloned());
+            if granted.len() > count {
+                team.team_member_permissions = Some(granted);
+                team.updated_at = Some(Time::now());
+                desk.put(&team).await?;
+                updated += 1;
+            }
+        }
+        Ok(updated)
+    });
+    let updated: u64 = write.await?;
+    let message = format!("Successfully updated team member permissions for {updated} teams");
+    Ok(json!({"message": message, "teams_updated": updated, "permissions_appended": permissions}))
+}
+
+/// Whether a team's members may use that route already.
+fn team_has(team: &Team, route: &str) -> bool {
+    match team.team_member_permissions.as_deref().filter(|routes| !routes.is_empty()) {
+        Some(routes) => routes.iter().any(|known| known == route),
+        None => MEMBER_ROUTES.contains(&route),
+    }
+}

@@ -48,7 +48,7 @@ pub(super) const PARAMS: &[Key] = &[
     not_yet("configurable_clientside_auth_params", List, "Which of `api_key` and `api_base` a caller may bring along."),
     not_yet("default_api_key_tpm_limit", Integer, "Tokens per minute for each key that has no limit of its own.").protects(),
     not_yet("default_api_key_rpm_limit", Integer, "Requests per minute for each key that has no limit of its own.").protects(),
-    not_yet("use_in_pass_through", Flag, "Use these credentials on the pass-through routes too."),
+    honoured("use_in_pass_through", Flag, "Use this credential and base URL on the pass-through routes of the provider (`/openai/…`)."),
     not_yet("merge_reasoning_content_in_choices", Flag, "Put reasoning into the content, between `<think>` marks."),
     honoured("silent_model", Texts, "Models that get a copy of each request, whose answers are not used."),
     not_yet("keepalive_seconds", Decimal, "Interval of keep-alive comments in a stream."),

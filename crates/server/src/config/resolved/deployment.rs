@@ -93,6 +93,8 @@ pub struct Connection {
     pub azure: Azure,
     /// For watsonx.
     pub watsonx: Watsonx,
+    /// Whether requests that are passed on to the provider as they are bear this credential and go to this base URL.
+    pub passes: bool,
 }
 
 /// How a provider's certificate is checked.

@@ -63,10 +63,23 @@ pub(in crate::config) fn from_environment(providers: &[ProviderKeys], environmen
         let at = Location::environment();
         let params = Node::new(Value::Text(model.clone()), at.clone());
         let id = super::identity::identity(&model, &params, 0);
+        let connection = Connection { api_key: Some(Secret::new(key)), ..Connection::default() };
         deployments.push(Deployment {
+            model_info: ModelInfo { id, ..ModelInfo::default() },
             model_name: model.clone(),
+            ..Deployment::bare(model, connection, at)
+        });
+    }
+    deployments
+}
+
+impl Deployment {
+    /// A deployment of which nothing is said but how it is reached.
+    pub(crate) fn bare(model: String, connection: Connection, at: Location) -> Self {
+        Self {
+            model_name: String::new(),
             model,
-            connection: Connection { api_key: Some(Secret::new(key)), ..Connection::default() },
+            connection,
             limits: Limits::default(),
             prices: BTreeMap::new(),
             drop_params: None,
@@ -76,11 +89,10 @@ pub(in crate::config) fn from_environment(providers: &[ProviderKeys], environmen
             mock_response: None,
             silent_models: Vec::new(),
             router: None,
-            model_info: ModelInfo { id, ..ModelInfo::default() },
+            model_info: ModelInfo::default(),
             at,
-        });
+        }
     }
-    deployments
 }
 
 /// A list of organizations makes one set of parameters for each.
@@ -164,6 +176,7 @@ fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
             password: fields.secret("azure_password"),
         },
         watsonx: Watsonx { region_name: fields.text("watsonx_region_name"), project_id: fields.text("project_id") },
+        passes: fields.flag("use_in_pass_through").unwrap_or(false),
     }
 }
 

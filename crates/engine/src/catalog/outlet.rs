@@ -1,0 +1,246 @@
+//! A provider as a place to which requests are passed on as they are: where its paths are, and what they say of a request.
+//!
+//! Nobody writes such a request anew, and still most of them are known: their paths are those at which the gateway itself asks the
+//! provider. What is known is read for what it took.
+
+use switchboard_wire::{Dialect, Operation};
+
+use super::Catalog;
+use super::endpoint::{Endpoint, UrlError, default_path, own_path};
+use super::provider::{Provider, Rule};
+
+/// A provider, by the name of a route that leads to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Outlet<'a> {
+    /// The provider.
+    pub provider: &'a Provider,
+    catalog: &'a Catalog,
+    /// The base URL that this name of the route has.
+    base: &'a str,
+}
+
+/// What a path says of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// What is asked for.
+    pub operation: Operation,
+    /// The form it is written in; none where it is no chat.
+    pub dialect: Option<Dialect>,
+    /// The model, where the path names it.
+    pub model: Option<String>,
+    /// Whether the path asks for a stream.
+    pub streamed: bool,
+}
+
+impl Catalog {
+    /// The provider to which a route of that name leads.
+    pub fn outlet(&self, name: &str) -> Option<Outlet<'_>> {
+        let known = |provider| Outlet { provider, catalog: self, base: usual(provider) };
+        let other = || {
+            self.providers().find_map(|provider| {
+                let base = provider.pass.names.get(name)?;
+                let base = if base.is_empty() { usual(provider) } else { base };
+                Some(Outlet { provider, catalog: self, base })
+            })
+        };
+        self.provider(name).map(known).or_else(other)
+    }
+}
+
+/// The base URL below which requests are passed on.
+fn usual(provider: &Provider) -> &str {
+    provider.pass.base.as_deref().unwrap_or(&provider.base)
+}
+
+impl<'a> Outlet<'a> {
+    /// The URL of a path. `own` is what the user puts in place of the base URL, if anything; `value` answers for placeholders.
+    pub fn url(&self, own: Option<&str>, rest: &str, value: &dyn Fn(&str) -> Option<String>) -> Result<String, UrlError> {
+        let elsewhere = self.provider.pass.below.iter().find(|(begin, _)| rest.starts_with(begin.as_str()));
+        let base = match (elsewhere, own) {
+            (Some((_, base)), _) => self.root(base).base_url(value)?,
+            (None, Some(own)) => own.to_owned(),
+            (None, None) => self.root(self.base).base_url(value)?,
+        };
+        if base.is_empty() {
+            return Err(UrlError::NoBase(self.provider.id.clone()));
+        }
+        Ok(joined(&base, rest))
+    }
+
+    /// The constant headers, placeholders filled.
+    pub fn headers(&self, value: &dyn Fn(&str) -> Option<String>) -> Result<Vec<(String, String)>, UrlError> {
+        self.root(self.base).headers(value)
+    }
+
+    fn root(&self, base: &'a str) -> Endpoint<'a> {
+        Endpoint::root(self.provider, base)
+    }
+
+    /// What is known of a request that is posted to that path; none where the gateway never asks there.
+    pub fn known(&self, rest: &str) -> Option<Known> {
+        let path = rest.split('?').next().unwrap_or_default();
+        let provider = self.provider;
+        let rules = || [None].into_iter().chain(provider.rules.iter().map(Some));
+        for rule in rules() {
+            let chats = rule.map_or(&provider.chat, |rule| &rule.chat);
+            for dialect in chats {
+                for streamed in [true, false] {
+                    if let Some(model) = self.path((rule, dialect.as_str(), None), streamed).and_then(|path_of| fit(path_of, path)) {
+                        return Some(Known {
+                            operation: Operation::Chat,
+                            dialect: Some(*dialect),
+                            model,
+                            streamed: streamed && self.differs(rule, dialect.as_str()),
+                        });
+                    }
+                }
+            }
+        }
+        for rule in rules() {
+            for (operation, shape) in rule.map_or(&provider.shapes, |rule| &rule.shapes) {
+                let known = self.path((rule, operation.as_str(), Some(shape)), false).and_then(|path_of| fit(path_of, path));
+                if let Some(model) = known {
+                    return Some(Known { operation: *operation, dialect: None, model, streamed: false });
+                }
+            }
+        }
+        None
+    }
+
+    fn path(&self, (rule, place, shape): (Option<&'a Rule>, &str, Option<&str>), streamed: bool) -> Option<&'a str> {
+        own_path(self.provider, rule, place, streamed).or_else(|| default_path(&self.catalog.paths, place, shape, streamed))
+    }
+
+    /// Whether streams are asked for at a path of their own.
+    fn differs(&self, rule: Option<&'a Rule>, place: &str) -> bool {
+        self.path((rule, place, None), true) != self.path((rule, place, None), false)
+    }
+}
+
+/// A path below a base URL. What the base ends with and the path begins with is said once, and the path's version counts.
+fn joined(base: &str, rest: &str) -> String {
+    let (base, rest) = (base.trim_end_matches('/'), rest.trim_start_matches('/'));
+    let host = base.find("://").map_or(0, |at| at + "://".len());
+    let end = base.get(host..).and_then(|rest| rest.find('/')).map_or(base.len(), |at| host + at);
+    let (origin, below) = base.split_at(end);
+    let own: Vec<&str> = below.split('/').filter(|part| !part.is_empty()).collect();
+    let asked: Vec<&str> = rest.split('/').collect();
+    let common = (1..=own.len().min(asked.len())).rev().find(|count| own[own.len() - count..] == asked[..*count]).unwrap_or(0);
+    let versions = common == 0 && own.last().is_some_and(|last| is_version(last)) && asked.first().is_some_and(|first| is_version(first));
+    let kept = own.len() - if versions { 1 } else { common };
+    own[..kept].iter().chain(&asked).fold(origin.to_owned(), |url, part| url + "/" + part)
+}
+
+/// `v1`, `v1beta`, `v2alpha1`.
+fn is_version(part: &str) -> bool {
+    let mut rest = part.strip_prefix('v').unwrap_or_default().bytes();
+    rest.next().is_some_and(|first| first.is_ascii_digit()) && rest.all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The model that a path names, if it ends as the template does.
+fn fit(template: &str, path: &str) -> Option<Option<String>> {
+    let template = template.split('?').next().unwrap_or_default();
+    let mut parts = path.split('/').rev();
+    let mut model = None;
+    for wanted in template.split('/').filter(|part| !part.is_empty()).rev() {
+        let part = parts.next()?;
+        let Some((before, (name, after))) = wanted.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) else {
+            if part != wanted {
+                return None;
+            }
+            continue;
+        };
+        let said = part.strip_prefix(before)?.strip_suffix(after).filter(|said| !said.is_empty())?;
+        if name == "model" {
+            model = Some(decoded(said));
+        }
+    }
+    Some(model)
+}
+
+/// A segment without its percent signs; one that is broken stays what it is.
+fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%').and_then(|pair| std::str::from_utf8(pair).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(name: &str, own: Option<&str>, rest: &str) -> String {
+        let value = |name: &str| Some(name.to_owned()).filter(|name| matches!(name.as_str(), "region" | "resource" | "host"));
+        Catalog::embedded().outlet(name).expect("a provider").url(own, rest, &value).expect("a URL")
+    }
+
+    #[test]
+    fn a_path_goes_below_the_base_and_nothing_is_said_twice() {
+        for (name, own, rest, expected) in [
+            ("anthropic", None, "v1/messages", "https://api.anthropic.com/v1/messages"),
+            ("openai", None, "v1/assistants", "https://api.openai.com/v1/assistants"),
+            ("openai", None, "assistants?limit=2", "https://api.openai.com/v1/assistants?limit=2"),
+            ("openai_passthrough", None, "v1/responses", "https://api.openai.com/v1/responses"),
+            ("openai", Some("http://here:1"), "v1/files", "http://here:1/v1/files"),
+            ("openai", Some("http://here:1/v1/"), "v1/files", "http://here:1/v1/files"),
+            (
+                "gemini",
+                None,
+                "v1beta/models/m:generateContent",
+                "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent",
+            ),
+            ("gemini", None, "v1/models", "https://generativelanguage.googleapis.com/v1/models"),
+            ("cohere", None, "v1/chat", "https://api.cohere.com/v1/chat"),
+            ("mistral", None, "v1/ocr", "https://api.mistral.ai/v1/ocr"),
+            ("groq", None, "openai/v1/models", "https://api.groq.com/openai/v1/models"),
+            (
+                "azure",
+                None,
+                "openai/deployments/d/chat/completions",
+                "https://resource.openai.azure.com/openai/deployments/d/chat/completions",
+            ),
+            ("bedrock", None, "model/m/converse", "https://bedrock-runtime.region.amazonaws.com/model/m/converse"),
+            ("bedrock", None, "agents/a/agentAliases/b", "https://bedrock-agent-runtime.region.amazonaws.com/agents/a/agentAliases/b"),
+            ("vertex-ai", None, "v1/projects/p/locations/l", "https://host/v1/projects/p/locations/l"),
+            ("eu.assemblyai", None, "v2/transcript", "https://api.eu.assemblyai.com/v2/transcript"),
+        ] {
+            assert_eq!(url(name, own, rest), expected, "{name} {rest}");
+        }
+        assert!(Catalog::embedded().outlet("v1").is_none());
+    }
+
+    #[test]
+    fn what_the_gateway_asks_itself_is_known() {
+        let known = |name: &str, rest: &str| {
+            let known = Catalog::embedded().outlet(name).expect("a provider").known(rest)?;
+            Some((known.operation, known.dialect, known.model, known.streamed))
+        };
+        let chat = |dialect, model: Option<&str>, streamed| Some((Operation::Chat, Some(dialect), model.map(str::to_owned), streamed));
+        assert_eq!(known("anthropic", "v1/messages"), chat(Dialect::Anthropic, None, false));
+        assert_eq!(known("anthropic", "v1/messages/count_tokens"), Some((Operation::CountTokens, None, None, false)));
+        assert_eq!(known("anthropic", "v1/messages/batches"), None);
+        assert_eq!(known("openai", "v1/chat/completions"), chat(Dialect::OpenAiChat, None, false));
+        assert_eq!(known("openai", "v1/embeddings"), Some((Operation::Embeddings, None, None, false)));
+        assert_eq!(known("openai", "v1/files"), None);
+        assert_eq!(known("gemini", "v1beta/models/a%2Fb:generateContent?key=x"), chat(Dialect::Gemini, Some("a/b"), false));
+        assert_eq!(known("gemini", "v1beta/models/m:streamGenerateContent?alt=sse"), chat(Dialect::Gemini, Some("m"), true));
+        let google = "v1/projects/p/locations/l/publishers/google/models/m:generateContent";
+        assert_eq!(known("vertex_ai", google), chat(Dialect::Gemini, Some("m"), false));
+        assert_eq!(known("bedrock", "model/m/converse-stream"), chat(Dialect::Bedrock, Some("m"), true));
+        assert_eq!(known("azure", "openai/deployments/d/chat/completions"), chat(Dialect::OpenAiChat, Some("d"), false));
+    }
+}

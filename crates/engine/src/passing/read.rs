@@ -1,0 +1,119 @@
+//! What an answer that passes as it came has taken of its provider.
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde_json::value::RawValue;
+use switchboard_wire::Operation;
+use switchboard_wire::event::Frame;
+use switchboard_wire::frames::Frames;
+use switchboard_wire::framing::Framing;
+use switchboard_wire::half::{Memo, Outbound};
+use switchboard_wire::outline::Edits;
+use switchboard_wire::relay::{Output, Relay};
+use switchboard_wire::usage::{StreamedUsage, of_answer};
+
+use crate::admit::{Tab, cap_key};
+use crate::answer::{AnswerBody, StreamBody};
+use crate::call::{Call, Content};
+use crate::control;
+use crate::deployment::Deployment;
+use crate::error::Error;
+use crate::exchange::framing_of;
+use crate::figures;
+use crate::meter::Meter;
+use crate::operation;
+use crate::upstream::UpstreamBody;
+
+/// Of a body, what is meant for the gateway alone.
+const OWN: &str = "litellm_metadata";
+
+/// The body as the provider gets it: as it came, without what is for the gateway, told to report what it takes, and bounded where
+/// a budget has no room for more.
+pub(super) fn body(call: &Call, target: &Deployment, tab: Option<&Tab>) -> Frames {
+    let Content::Json(outline) = &call.content else { return call.body.clone() };
+    let mut edits = Edits::default();
+    if outline.get(OWN).is_some() {
+        edits.remove.push(OWN.to_owned());
+    }
+    if call.door.operation == Operation::Chat {
+        let dialect = call.door.dialect;
+        if let Some(outbound) = dialect.outbound().filter(|_| call.stream && target.ask_usage) {
+            edits.set.extend(outbound.metering_edits(outline, &call.body).set);
+        }
+        let newer = outline.get("max_completion_tokens").is_some() || target.profile.max_completion_tokens == Some(true);
+        if let (Some(cap), Some(key)) = (tab.and_then(Tab::cap), cap_key(dialect, newer)) {
+            edits.set.push((key.to_owned(), cap.to_string()));
+        }
+    }
+    if edits.is_empty() { call.body.clone() } else { outline.apply(&call.body, &edits) }
+}
+
+/// The body of an answer for its client; the meter sees it as it passes.
+pub(super) async fn answer(
+    (headers, length, body): (&mut HeaderMap, Option<HeaderValue>, UpstreamBody),
+    mut meter: Meter,
+    call: &Call,
+) -> Result<AnswerBody, Error> {
+    let door = call.door;
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let (is_json, is_events) = (kind.starts_with("application/json"), kind.starts_with("text/event-stream"));
+    let outbound = door.dialect.outbound().filter(|_| door.operation == Operation::Chat);
+    let relay = match (outbound, door.operation) {
+        (_, Operation::PassThrough) => None,
+        (Some(outbound), _) => framing_of(outbound, headers).map(|framing| {
+            let asks = door.dialect.inbound().is_some_and(|inbound| inbound.asks_for_usage());
+            let hide_usage = asks && !control::wants_stream_usage(call);
+            let epilogue = door.dialect.inbound().map_or(&b""[..], |inbound| inbound.epilogue());
+            Relay::new(framing, outbound.event_reader(Memo::default()), Output::Verbatim { hide_usage, epilogue, rename: None })
+        }),
+        (None, _) => is_events.then(|| {
+            let output = Output::Verbatim { hide_usage: false, epilogue: b"", rename: None };
+            Relay::new(Framing::Sse, Box::new(StreamedUsage::default()), output)
+        }),
+    };
+    if relay.is_some() || door.operation == Operation::PassThrough || !is_json {
+        if relay.is_none() {
+            meter.content();
+            figures::whole(headers, &mut meter);
+            // Nothing is added and nothing left out.
+            headers.extend(length.map(|length| (CONTENT_LENGTH, length)));
+        }
+        return Ok(AnswerBody::Stream(Box::new(StreamBody::new(body, relay, meter, door))));
+    }
+    let body = body.collect().await.map_err(|error| {
+        let error = Error::dial(error);
+        meter.end(&error);
+        meter.fail(&error, &door);
+        error
+    })?;
+    meter.content();
+    match outbound {
+        Some(outbound) => whole(outbound, &body, &mut meter),
+        None => {
+            operation::note(&mut meter, of_answer(door.operation, &body));
+            meter.complete(None, None);
+        }
+    }
+    figures::whole(headers, &mut meter);
+    Ok(AnswerBody::Whole(Some(body)))
+}
+
+/// Reads a whole answer to a chat: of one that cannot be read, nothing is known but that it came.
+fn whole(outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter) {
+    if let Some(glance) = outbound.glance(body) {
+        glance.usage.into_iter().for_each(|usage| meter.usage(usage));
+        return meter.complete(Some(glance.finish), glance.service_tier);
+    }
+    if let Ok(reading) = outbound.read_reply(&Memo::default(), body) {
+        reading.usage.into_iter().for_each(|usage| meter.usage(usage));
+        return meter.complete(Some(reading.finish), reading.service_tier);
+    }
+    // A stream may also be one list of its pieces.
+    if let Ok(pieces) = serde_json::from_slice::<Vec<&RawValue>>(body) {
+        let (mut reader, mut events) = (outbound.event_reader(Memo::default()), Vec::new());
+        let read = pieces.iter().take_while(|piece| reader.read(Frame::new(piece.get().as_bytes()), &mut events).is_ok()).count();
+        tracing::debug!(pieces = pieces.len(), read, "an answer is a list of pieces");
+        events.iter().for_each(|event| meter.see(event));
+    }
+    meter.complete(None, None);
+}

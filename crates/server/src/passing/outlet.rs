@@ -1,0 +1,430 @@
+//! `/{provider}/…`: a provider's own API behind the gateway's keys, as LiteLLM's pass-through routes.
+//!
+//! Every provider of the catalogue has such a route by its id and its other names. The path is the provider's; the gateway's key
+//! stays here, and the credential is put in: that of a deployment which says `use_in_pass_through`, else the one that the provider's
+//! row finds in the environment. A caller who shows the gateway's key in `x-litellm-api-key` may bring a credential of its own beside
+//! it. What is asked for at a path that the gateway uses too is read for its model and for what it took, so that lists of models,
+//! budgets and limits hold; of other paths only the model in the body is known.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Method, Uri};
+use switchboard_engine::call::{Call, Content, Door};
+use switchboard_engine::catalog::{Catalog, Known, ModelCard, Outlet, Provider, StreamUsage};
+use switchboard_engine::deployment::{Deployment, Spec};
+use switchboard_engine::passing::Passing;
+use switchboard_engine::sign::Signer;
+use switchboard_engine::upstream::{Caps, Origin, Timeouts, UpstreamRequest};
+use switchboard_engine::wire::frames::Frames;
+use switchboard_engine::wire::outline::Outline;
+use switchboard_engine::wire::problem::{Kind, Problem};
+use switchboard_engine::wire::{Dialect, Operation};
+
+use super::{DOOR, headers, identified, listed, query, send};
+use crate::accept::{Answered, Refusal, body_refusal, shown};
+use crate::admin::Refused;
+use crate::app::{Acceptor, App, unix_seconds};
+use crate::auth::Caller;
+use crate::auth::owned::Owned;
+use crate::authz::{call as rules, model};
+use crate::config::resolved::{Connection, Deployment as Configured};
+use crate::config::{Config, Location};
+use crate::edge::RequestBody;
+use crate::fleet::credential::Ingredients;
+use crate::fleet::{split, transport};
+use crate::{identity, keep};
+
+/// The methods that are passed on.
+const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH];
+/// Existing installations wait as long.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// The header in which a key of the gateway's leaves the others to the provider.
+const OWN_KEY: &str = "x-litellm-api-key";
+/// Headers in which a caller may bring a credential of its own.
+const CREDENTIALS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
+/// Headers that say whose an account is; the gateway's credential is used for what its operator chose.
+const ACCOUNTS: [&str; 3] = ["openai-organization", "openai-project", "x-goog-user-project"];
+/// What LiteLLM's clients of these routes name tags in, and what all others do.
+const TAGS: [HeaderName; 2] = [HeaderName::from_static("tags"), HeaderName::from_static("x-litellm-tags")];
+
+/// A request's way to a provider.
+pub(crate) struct Way {
+    /// The name of the route.
+    name: String,
+    /// The provider's path, without a slash at its beginning.
+    rest: String,
+}
+
+/// Objects that OpenAI's clients keep at the provider, by how their paths begin. The gateway keeps none of them.
+const OBJECTS: [&str; 11] = [
+    "assistants",
+    "batches",
+    "containers",
+    "conversations",
+    "evals",
+    "files",
+    "fine_tuning",
+    "responses",
+    "threads",
+    "uploads",
+    "vector_stores",
+];
+/// Whose objects are meant, where they are not OpenAI's.
+const WHOSE: &str = "custom-llm-provider";
+
+/// The provider that a path begins with, if one does, or whose objects it names.
+pub(crate) fn find(app: &App, parts: &Parts, path: &str) -> Option<Way> {
+    if !METHODS.contains(&parts.method) {
+        return None;
+    }
+    let catalog = app.catalog.load();
+    let (name, rest) = path.strip_prefix('/')?.split_once('/').unwrap_or((path.get(1..)?, ""));
+    if !rest.is_empty() && catalog.outlet(name).is_some() {
+        return Some(Way { name: name.to_owned(), rest: rest.to_owned() });
+    }
+    let bare = if name == "v1" { rest } else { path.get(1..)? };
+    let kept = bare.split('/').next().is_some_and(|first| OBJECTS.contains(&first));
+    let whose = || parts.headers.get(WHOSE).and_then(|name| name.to_str().ok()).unwrap_or("openai");
+    kept.then(|| Way { name: whose().to_owned(), rest: format!("v1/{bare}") }).filter(|way| catalog.outlet(&way.name).is_some())
+}
+
+/// Passes a request on to its provider.
+pub(crate) async fn serve(
+    acceptor: &Arc<Acceptor>,
+    way: Way,
+    (parts, body): (Parts, RequestBody),
+    (from, received): (Option<IpAddr>, Instant),
+) -> Result<Answered, Refusal> {
+    let told = |refused: Refused| shown(refused, &DOOR);
+    let caller = identified(acceptor, &format!("/{}", way.name), &parts, from).await.map_err(told)?;
+    let body = body.collect().await.map_err(|error| body_refusal(&error, &DOOR))?.into_bytes();
+    pass(acceptor, &way, &caller, (parts, body, received)).await
+}
+
+/// A path of a provider's that is one of the gateway's too: models that are not known here are the provider's.
+pub(crate) struct Beside {
+    way: Way,
+    parts: Parts,
+}
+
+/// Whether that path is a provider's as well.
+pub(crate) fn beside(acceptor: &Acceptor, asked: &Parts) -> Option<Beside> {
+    let path = acceptor.router.below(asked.uri.path());
+    // Every call comes by here, and of the gateway's own paths only these begin with a provider's name.
+    let way = path.starts_with("/openai/v1/").then(|| find(&acceptor.app, asked, path)).flatten()?;
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    (parts.method, parts.uri) = (asked.method.clone(), asked.uri.clone());
+    Some(Beside { way, parts })
+}
+
+impl Beside {
+    /// Whether the call is for the provider alone: nobody here serves its model, and there is a credential.
+    pub(crate) fn takes(&self, call: &Call, app: &App) -> bool {
+        let (catalog, config) = (app.catalog(), app.config());
+        let unknown = app.gateway.fleet().find(&call.model).is_none() && !crate::preset::is_named(call);
+        let reached = |outlet: &Outlet<'_>| {
+            let place = Place::of((outlet, &catalog), &self.way, (&self.parts, &config)).ok()?;
+            app.outlets.of(&place, (outlet.provider, &config)).ok()
+        };
+        unknown && catalog.outlet(&self.way.name).and_then(|outlet| reached(&outlet)).is_some()
+    }
+
+    /// Passes it on.
+    pub(crate) async fn pass(self, acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Call) -> Result<Answered, Refusal> {
+        listed(caller, &format!("/{}", self.way.name)).map_err(|refused| shown(refused, &call.door))?;
+        let mut parts = self.parts;
+        parts.headers = call.headers;
+        pass(acceptor, &self.way, caller, (parts, call.body.join(), call.received)).await
+    }
+}
+
+async fn pass(
+    acceptor: &Arc<Acceptor>,
+    way: &Way,
+    caller: &Arc<Caller>,
+    (parts, body, received): (Parts, Bytes, Instant),
+) -> Result<Answered, Refusal> {
+    let app = &acceptor.app;
+    let (catalog, config) = (app.catalog(), app.config());
+    let told = |refused: Refused| shown(refused, &DOOR);
+    let outlet = catalog.outlet(&way.name).ok_or_else(|| told(Refused::plain(404, "there is no such provider")))?;
+    let call = drafted(&outlet, way, caller, (&parts, body, received));
+    let door = call.door;
+    let told = |refused: Refused| shown(refused, &door);
+    let call = admitted(call, &outlet, caller, app).await.map_err(told)?;
+    let place = Place::of((&outlet, &catalog), way, (&parts, &config)).map_err(|problem| Refusal {
+        error: problem.into(),
+        dialect: door.dialect,
+        flavor: door.flavor,
+    })?;
+    let signer = match brought(&parts.headers) {
+        true => None,
+        false => Some(app.outlets.of(&place, (outlet.provider, &config)).map_err(told)?),
+    };
+    let request = place.request(acceptor, (&parts, &call), signer.is_none());
+    let target = Arc::new(target(&outlet, &catalog, &place, &call.model));
+    let page = keep::page(app, caller, &call);
+    let answered = send(acceptor, &call, &target, Passing { request, signer }).await?;
+    Ok(match page {
+        Some(page) => page.watch(answered),
+        None => answered,
+    })
+}
+
+/// The call, as its path and its body tell it.
+fn drafted(outlet: &Outlet<'_>, way: &Way, caller: &Caller, (parts, body, received): (&Parts, Bytes, Instant)) -> Call {
+    let body = Frames::from(body);
+    let content = Outline::scan(&body).map_or_else(|_| Content::Form(form(&parts.headers)), Content::Json);
+    let known = outlet.known(&way.rest).filter(|_| parts.method == Method::POST);
+    // What is read must be JSON where its form is.
+    let known = known.filter(|known| known.operation != Operation::Chat || matches!(content, Content::Json(_)));
+    let said = |key: &str| match &content {
+        Content::Json(outline) => outline.read::<String>(&body, key).ok().flatten(),
+        Content::Form(kind) => switchboard_engine::wire::multipart::field(&body, kind, key).ok().flatten(),
+    };
+    let asked = match &content {
+        Content::Json(outline) => outline.read::<bool>(&body, "stream").ok().flatten().unwrap_or(false),
+        Content::Form(_) => false,
+    };
+    let in_path = known.as_ref().and_then(|known| known.model.clone());
+    let (model_in_path, model) = (in_path.is_some(), in_path.or_else(|| said("model")).unwrap_or_default());
+    Call {
+        id: crate::id::mint(),
+        door: door(outlet.provider, known.as_ref()),
+        principal: caller.principal.clone(),
+        model,
+        model_in_path,
+        stream: asked || known.is_some_and(|known| known.streamed),
+        headers: tagged(&parts.headers),
+        body,
+        content,
+        strict: false,
+        received,
+        created: unix_seconds(),
+        mentioned: Default::default(),
+    }
+}
+
+/// What it is asked for, and how its client is told what goes wrong.
+fn door(provider: &Provider, known: Option<&Known>) -> Door {
+    let spoken = known.and_then(|known| known.dialect).or_else(|| provider.chat.first().copied());
+    match known {
+        Some(Known { operation: Operation::Chat, dialect: Some(dialect), .. }) => {
+            Door { operation: Operation::Chat, dialect: *dialect, ..DOOR }
+        }
+        Some(known) => Door { operation: known.operation, ..DOOR },
+        None => Door { dialect: spoken.filter(|spoken| spoken.inbound().is_some()).unwrap_or(Dialect::OpenAiChat), ..DOOR },
+    }
+}
+
+fn form(headers: &HeaderMap) -> String {
+    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.unwrap_or("application/octet-stream").to_owned()
+}
+
+/// The headers, with tags where all calls have them.
+fn tagged(headers: &HeaderMap) -> HeaderMap {
+    let [named, usual] = TAGS;
+    let mut headers = headers.clone();
+    if let Some(tags) = headers.get(&named).cloned().filter(|_| !headers.contains_key(&usual)) {
+        headers.insert(usual, tags);
+    }
+    headers
+}
+
+/// The call, if its caller may make it: its model is one it may use, guardrails let it pass, and customer and tags are known.
+async fn admitted(mut call: Call, outlet: &Outlet<'_>, caller: &Caller, app: &App) -> Result<Call, Refused> {
+    let whole = format!("{}/{}", outlet.provider.id, call.model);
+    if !caller.layers.is_empty() || *caller.owned != Owned::default() {
+        if call.model.is_empty() {
+            let message = "This key may use certain models alone, and this request names none";
+            return Err(Refused::forbidden(message.to_owned()));
+        }
+        model::check(caller, &[&call.model, &whole])?;
+    }
+    rules::enforced(&call, caller)?;
+    if let Some(filters) = &caller.filters {
+        call = filters.applied(call)?;
+    }
+    if call.model.is_empty() {
+        call.model.clone_from(&outlet.provider.id);
+    }
+    identity::engaged(call, app).await
+}
+
+/// Whether the caller brings a credential of its own, beside the gateway's key.
+fn brought(headers: &HeaderMap) -> bool {
+    let own = headers.get(OWN_KEY).map(HeaderValue::as_bytes);
+    let bare = |value: &[u8]| value.strip_prefix(b"Bearer ").unwrap_or(value).to_vec();
+    own.is_some_and(|own| CREDENTIALS.iter().any(|name| headers.get(*name).is_some_and(|value| bare(value.as_bytes()) != bare(own))))
+}
+
+/// Where a request goes, and what is configured of that place.
+struct Place {
+    configured: Configured,
+    uri: Uri,
+    origin: Origin,
+    /// Headers that the provider's row has.
+    headers: Vec<(String, String)>,
+}
+
+impl Place {
+    fn of((outlet, catalog): (&Outlet<'_>, &Catalog), way: &Way, (parts, config): (&Parts, &Config)) -> Result<Self, Problem> {
+        let provider = outlet.provider;
+        if way.rest.split('/').any(|part| matches!(crate::query::decode(part).as_str(), "." | "..")) {
+            return Err(Problem::new(Kind::BadRequest, "the path steps aside"));
+        }
+        let configured = configured(provider, catalog, config);
+        let value = |name: &str| {
+            said(&way.rest, name).or_else(|| named(&configured, name)).or_else(|| config.environment.get_non_empty(name).map(str::to_owned))
+        };
+        let own = configured.connection.api_base.clone().or_else(|| configured.connection.aws.bedrock_runtime_endpoint.clone());
+        let own = own.or_else(|| provider.base_env.iter().find_map(|name| config.environment.get_non_empty(name).map(str::to_owned)));
+        let unreachable = |why: String| Problem::new(Kind::NotFound, format!("nothing can be passed on to {}: {why}", provider.name));
+        let url = outlet.url(own.as_deref(), &way.rest, &value).map_err(|error| unreachable(error.to_string()))?;
+        let origin = Origin::of(&url).map_err(|error| unreachable(error.to_string()))?;
+        let mut uri: Uri = url.parse().map_err(|_| Problem::new(Kind::BadRequest, "the path cannot be passed on"))?;
+        let asked = query(&[], uri.query().unwrap_or_default(), parts.uri.query().unwrap_or_default());
+        if !asked.is_empty() {
+            let whole = PathAndQuery::try_from(format!("{}?{asked}", uri.path()));
+            let mut pieces = uri.into_parts();
+            pieces.path_and_query = Some(whole.map_err(|_| Problem::new(Kind::BadRequest, "the query cannot be passed on"))?);
+            uri = Uri::from_parts(pieces).map_err(|_| Problem::new(Kind::BadRequest, "the query cannot be passed on"))?;
+        }
+        let headers = outlet.headers(&value).map_err(|error| unreachable(error.to_string()))?;
+        Ok(Self { configured, uri, origin, headers })
+    }
+
+    /// The request as the provider gets it, but for the credential.
+    fn request(&self, acceptor: &Acceptor, (parts, call): (&Parts, &Call), own: bool) -> UpstreamRequest {
+        let whole = self.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let mut request = UpstreamRequest::new(parts.method.clone(), self.origin.clone(), whole);
+        let mut along = headers(&parts.headers, true);
+        for name in ACCOUNTS.into_iter().filter(|_| !own).chain(["tags"]) {
+            along.remove(name);
+        }
+        if own {
+            along.extend(CREDENTIALS.iter().filter_map(|name| Some((HeaderName::from_static(name), parts.headers.get(*name)?.clone()))));
+        }
+        for (name, value) in &self.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+                along.entry(name).or_insert(value);
+            }
+        }
+        for (name, value) in &self.configured.connection.extra_headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value.expose())) {
+                along.insert(name, value);
+            }
+        }
+        request.headers = along;
+        request.body = if call.body.is_empty() { Vec::new() } else { call.body.clone().into_parts() };
+        request.timeouts = Timeouts { first_byte: PATIENCE, idle: PATIENCE, total: None, ..acceptor.worker.timeouts };
+        request.caps = Caps::STREAM;
+        let (connection, config) = (&self.configured.connection, acceptor.app.config());
+        let own = transport::of_deployment(&config, connection.ssl_verify.as_ref(), connection.ssl_certificate.as_deref());
+        request.transport = own.ok().flatten();
+        request
+    }
+}
+
+/// The deployment of that provider whose credential is for this too; else nothing but its row is known.
+fn configured(provider: &Provider, catalog: &Catalog, config: &Config) -> Configured {
+    let fits = |one: &&Configured| one.connection.passes && split(catalog, one).0 == provider.id;
+    let bare = || Configured::bare(provider.id.clone(), Connection::default(), Location::environment());
+    config.deployments.iter().find(fits).cloned().unwrap_or_else(bare)
+}
+
+/// What the path itself says of a placeholder: `locations/here` of `location`, and of `some_location`.
+fn said(rest: &str, name: &str) -> Option<String> {
+    let parts: Vec<&str> = rest.split('/').collect();
+    let fits = |kind: &str| kind.strip_suffix('s').is_some_and(|kind| name == kind || name.ends_with(&format!("_{kind}")));
+    parts.windows(2).find_map(|pair| match pair {
+        [kind, value] if fits(kind) => Some((*value).to_owned()),
+        _ => None,
+    })
+}
+
+/// What the deployment says of a placeholder.
+fn named(configured: &Configured, name: &str) -> Option<String> {
+    crate::fleet::values(configured).get(name).cloned()
+}
+
+/// The place, as budgets, limits and records see it.
+fn target(outlet: &Outlet<'_>, catalog: &Catalog, place: &Place, model: &str) -> Deployment {
+    let provider = outlet.provider;
+    let blank = || ModelCard { provider: provider.id.clone(), model: model.to_owned(), ..ModelCard::default() };
+    let card = catalog.model(&provider.id, model).unwrap_or_else(blank);
+    let spec = Spec {
+        id: format!("pass_through:{}", provider.id),
+        group: model.to_owned(),
+        provider: provider.id.clone(),
+        model: model.to_owned(),
+        base: Some(place.uri.to_string().split('?').next().unwrap_or_default().to_owned()),
+        ..Spec::default()
+    };
+    let mut target = Deployment::outside(spec, card);
+    target.provider_name = provider.listed_name().to_owned();
+    target.ask_usage = provider.stream_usage == StreamUsage::Option;
+    target
+}
+
+/// What shows credentials, kept for as long as the configuration holds: tokens are not fetched for every request.
+#[derive(Default)]
+pub(crate) struct Signers(Mutex<Made>);
+
+#[derive(Default)]
+struct Made {
+    /// The configuration they are of.
+    config: Option<Arc<Config>>,
+    signers: HashMap<(String, String), Arc<Signer>>,
+}
+
+impl Signers {
+    /// What shows that provider's credential at that place.
+    fn of(&self, place: &Place, (provider, config): (&Provider, &Arc<Config>)) -> Result<Arc<Signer>, Refused> {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !made.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, config)) {
+            *made = Made { config: Some(config.clone()), signers: HashMap::new() };
+        }
+        let key = (provider.id.clone(), place.origin.to_string());
+        if let Some(signer) = made.signers.get(&key) {
+            return Ok(signer.clone());
+        }
+        let ingredients =
+            Ingredients { deployment: &place.configured, provider, environment: &config.environment, elsewhere: &config.elsewhere };
+        let signer = ingredients.signer(&provider.auth, &place.origin).map_err(|why| Refused::plain(404, &why))?;
+        made.signers.insert(key, signer.clone());
+        Ok(signer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_says_where_it_is() {
+        let rest = "v1/projects/p/locations/europe-west1/publishers/google/models/m:generateContent";
+        assert_eq!(said(rest, "vertex_location").as_deref(), Some("europe-west1"));
+        assert_eq!(said(rest, "project").as_deref(), Some("p"));
+        assert_eq!(said("model/m/converse", "aws_region_name"), None);
+    }
+
+    #[test]
+    fn a_credential_of_ones_own_stands_beside_the_gateways_key() {
+        let headers = |pairs: &[(&'static str, &str)]| {
+            let value = |text: &str| HeaderValue::try_from(text).expect("a value");
+            pairs.iter().map(|(name, text)| (HeaderName::from_static(name), value(text))).collect::<HeaderMap>()
+        };
+        assert!(brought(&headers(&[(OWN_KEY, "sk-a"), ("authorization", "Bearer ya29")])));
+        assert!(!brought(&headers(&[(OWN_KEY, "Bearer sk-a"), ("authorization", "Bearer sk-a")])));
+        assert!(!brought(&headers(&[("authorization", "Bearer sk-a"), ("x-api-key", "sk-a")])));
+    }
+}

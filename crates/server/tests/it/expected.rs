@@ -1,0 +1,243 @@
+//! What LiteLLM's tests of its proxy expect of calls beside their answers: headers, lines of the log, and what is made up for tests.
+
+use serde_json::{Value, json};
+
+use crate::app::Reply;
+use crate::managed::{MASTER, Managed, each};
+use crate::spending::until;
+use crate::upstream::Upstream;
+
+fn chat(gateway: &Managed, key: &str, more: &Value) -> Reply {
+    let mut body = json!({"model": "good", "messages": [{"role": "user", "content": "hello"}]});
+    body.as_object_mut().expect("fields").extend(more.as_object().cloned().unwrap_or_default());
+    gateway.as_key(key, "POST", "/chat/completions", &body)
+}
+
+fn with_models(models: &str, test: impl Fn(&Managed)) {
+    test(&Managed::with_models("", models, &[]));
+}
+
+#[test]
+fn a_rate_limit_that_is_made_up_is_tried_again() {
+    with_models("  - {model_name: patient, litellm_params: {model: demo/echo, num_retries: 50}}\n", |gateway| {
+        let reply = chat(gateway, MASTER, &json!({"model": "patient", "mock_testing_rate_limit_error": true}));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert_eq!((reply.header("x-litellm-attempted-retries"), reply.header("x-litellm-max-retries")), ("1", "50"));
+        let once = chat(gateway, MASTER, &json!({"model": "patient", "mock_testing_rate_limit_error": true, "num_retries": 0}));
+        assert_eq!(once.status, 429);
+        let plain = chat(gateway, MASTER, &json!({"model": "patient"}));
+        assert_eq!((plain.header("x-litellm-attempted-retries"), plain.headers.contains_key("x-litellm-max-retries")), ("0", false));
+    });
+}
+
+#[test]
+fn a_timeout_that_is_made_up_says_how_long_it_took() {
+    with_models("  - {model_name: quick, litellm_params: {model: demo/echo, timeout: 1}}\n", |gateway| {
+        let reply = chat(gateway, MASTER, &json!({"model": "quick", "mock_timeout": true, "num_retries": 0}));
+        assert_eq!((reply.status.as_u16(), reply.header("x-litellm-timeout")), (504, "1.0"), "{}", reply.text());
+        let ask = gateway.app.ask("POST", "/chat/completions").key(MASTER).header("x-litellm-timeout", "0.001");
+        let body = json!({"model": "quick", "mock_timeout": true, "num_retries": 0, "messages": [{"role": "user", "content": "hello"}]});
+        assert_eq!(ask.json(&body).send().header("x-litellm-timeout"), "0.001");
+    });
+}
+
+#[test]
+fn a_customers_region_decides_where_its_calls_go() {
+    let upstream = Upstream::start();
+    let url = upstream.url();
+    let model = |place: &str, region: &str| {
+        format!(
+            "  - {{model_name: both, litellm_params: {{model: openai/{place}, api_key: k, api_base: {url}/good/{place}, region_name: {region}}}}}\n"
+        )
+    };
+    with_models(&(model("here", "eu") + &model("there", "us")), |gateway| {
+        gateway.post("/end_user/new", &json!({"user_id": "european", "allowed_model_region": "eu"}));
+        for _ in 0..6 {
+            let reply = chat(gateway, MASTER, &json!({"model": "both", "user": "european"}));
+            assert_eq!((reply.status.as_u16(), reply.header("x-litellm-model-region")), (200, "eu"), "{}", reply.text());
+        }
+    });
+}
+
+#[test]
+fn a_model_that_nobody_has_leaves_a_line_in_the_log() {
+    each(|gateway| {
+        let key = gateway.key(&json!({"models": ["good", "non-existent-model"]}));
+        let reply = chat(gateway, &key, &json!({"model": "non-existent-model"}));
+        let id = reply.header("x-litellm-call-id").to_owned();
+        assert_eq!(reply.status, 400);
+        let line = until(gateway, &format!("/spend/logs?request_id={id}"), |lines| lines[0].is_object())[0].clone();
+        let expected = json!({
+            "request_id": id, "model": "unknown-model", "model_group": "non-existent-model", "spend": 0.0, "total_tokens": 0,
+            "prompt_tokens": 0, "completion_tokens": 0, "cache_hit": "False", "response": {},
+        });
+        for (name, value) in expected.as_object().expect("fields") {
+            assert_eq!(&line[name], value, "{name}");
+        }
+        let error = &line["metadata"]["error_information"];
+        assert_eq!((&line["metadata"]["status"], &error["error_code"]), (&json!("failure"), &json!("400")));
+        assert!(error["traceback"].is_string() && line["metadata"]["user_api_key"].is_string(), "{line}");
+        assert!(error["error_message"].as_str().is_some_and(|message| message.contains("non-existent-model")), "{error}");
+        assert_eq!(error["error_class"], "ProxyModelNotFoundError");
+    });
+}
+
+#[test]
+fn what_a_caller_wants_kept_with_its_line_is_kept() {
+    each(|gateway| {
+        let kept = json!({"spend_id": "s-1"});
+        let ask = gateway.app.ask("POST", "/v1/chat/completions").key(MASTER).header("x-litellm-spend-logs-metadata", &kept.to_string());
+        let reply = ask.json(&json!({"model": "good", "messages": [{"role": "user", "content": "hello"}]})).send();
+        let path = |reply: &Reply| format!("/spend/logs?request_id={}", reply.header("x-litellm-call-id"));
+        let lines = until(gateway, &path(&reply), |lines| lines[0].is_object());
+        assert_eq!(lines[0]["metadata"]["spend_logs_metadata"], kept);
+        let said = json!({"metadata": {"spend_logs_metadata": {"owner": "us"}}});
+        let lines = until(gateway, &path(&chat(gateway, MASTER, &said)), |lines| lines[0].is_object());
+        assert_eq!(lines[0]["metadata"]["spend_logs_metadata"], json!({"owner": "us"}));
+    });
+}
+
+#[test]
+fn something_is_always_told_of_requests() {
+    each(|gateway| {
+        let told = gateway.get("/active/callbacks");
+        let all = told["all_litellm_callbacks"].as_array().expect("a list").len();
+        assert!(all > 0 && told["num_callbacks"] == json!(all), "{told}");
+        let strategy = gateway.get("/get/config/callbacks")["router_settings"]["routing_strategy"].clone();
+        for strategy in [json!("latency-based-routing"), strategy] {
+            gateway.post(
+                "/config/update",
+                &json!({
+                    "router_settings": {"routing_strategy": strategy},
+                    "general_settings": {"alert_to_webhook_url": {"llm_exceptions": "a-webhook"}, "alert_types": ["llm_exceptions", "db_exceptions"]},
+                }),
+            );
+        }
+        assert_eq!(gateway.get("/active/callbacks")["num_callbacks"], json!(all));
+    });
+}
+
+#[test]
+fn a_callback_comes_and_goes_over_the_api() {
+    each(|gateway| {
+        gateway.post(
+            "/config/update",
+            &json!({
+                "litellm_settings": {"success_callback": ["langfuse"]},
+                "environment_variables": {"LANGFUSE_PUBLIC_KEY": "p", "LANGFUSE_SECRET_KEY": "s", "LANGFUSE_HOST": "https://langfuse.test"},
+            }),
+        );
+        let gone = gateway.post("/config/callback/delete", &json!({"callback_name": "langfuse"}));
+        assert!(gone["message"].is_string() && gone["removed_callback"] == "langfuse", "{gone}");
+        let names = gateway.get("/get/config/callbacks")["callbacks"].clone();
+        assert!(names.as_array().is_some_and(|names| names.iter().all(|one| one["name"] != "langfuse")), "{names}");
+    });
+}
+
+#[test]
+fn a_team_says_whom_it_wants_told_and_no_secret_is_kept() {
+    each(|gateway| {
+        gateway.post("/team/new", &json!({"team_id": "ours"}));
+        let vars =
+            json!({"langfuse_public_key": "pk-lf-1", "langfuse_secret_key": "sk-lf-secret", "langfuse_host": "https://langfuse.test"});
+        let wanted = json!({"callback_name": "langfuse", "callback_type": "success", "callback_vars": vars});
+        let made = gateway.post("/team/ours/callback", &wanted);
+        assert_eq!((&made["status"], &made["data"]["team_id"]), (&json!("success"), &json!("ours")));
+        assert_eq!(gateway.as_key(MASTER, "POST", "/team/ours/callback", &wanted).status, 400, "it is there already");
+        gateway.post("/team/ours/callback", &json!({"callback_name": "gcs", "callback_vars": {"gcs_bucket_name": "b"}}));
+        let told = gateway.get("/team/ours/callback");
+        assert_eq!(
+            (&told["data"]["success_callbacks"], &told["data"]["failure_callbacks"]),
+            (&json!(["langfuse", "gcs"]), &json!(["gcs"]))
+        );
+        assert_eq!(told["data"]["callback_vars"]["langfuse_secret_key"], "***REDACTED***");
+        assert_eq!(told["data"]["callback_vars"]["langfuse_host"], "https://langfuse.test");
+        let everywhere = format!("{}{}", gateway.get("/team/info?team_id=ours"), gateway.get("/audit?page_size=100"));
+        assert!(!everywhere.contains("sk-lf-secret"), "{everywhere}");
+        let gone = gateway.as_key(MASTER, "DELETE", "/team/ours/callback/langfuse", &Value::Null);
+        assert_eq!((gone.status.as_u16(), gone.json()["data"]["success_callbacks"].clone()), (200, json!(["gcs"])));
+        assert_eq!(gateway.as_key(MASTER, "DELETE", "/team/ours/callback/langfuse", &Value::Null).status, 404);
+        let off = gateway.post("/team/ours/disable_logging", &Value::Null);
+        assert_eq!(off["data"], json!({"team_id": "ours", "success_callbacks": [], "failure_callbacks": []}));
+        assert_eq!(gateway.get("/team/ours/callback")["data"]["success_callbacks"], json!([]));
+        for (method, path) in [("POST", "/team/none/callback"), ("GET", "/team/none/callback"), ("POST", "/team/none/disable_logging")] {
+            let reply = gateway.as_key(
+                MASTER,
+                method,
+                path,
+                &if path.ends_with("callback") && method == "POST" { wanted.clone() } else { Value::Null },
+            );
+            assert!(matches!(reply.status.as_u16(), 400 | 404), "{path}: {}", reply.text());
+        }
+        let stranger = gateway.key(&json!({"user_id": "stranger"}));
+        assert!(matches!(gateway.as_key(&stranger, "GET", "/team/ours/callback", &Value::Null).status.as_u16(), 401 | 403));
+    });
+}
+
+#[test]
+fn the_members_of_several_teams_may_do_more_at_once() {
+    each(|gateway| {
+        for team in ["a", "b", "c"] {
+            gateway.post("/team/new", &json!({"team_id": team, "team_member_permissions": ["/key/info"]}));
+        }
+        let told = gateway.post("/team/permissions_bulk_update", &json!({"permissions": ["/key/generate"], "team_ids": ["a", "b"]}));
+        assert_eq!((&told["teams_updated"], &told["permissions_appended"]), (&json!(2), &json!(["/key/generate"])));
+        let of = |team: &str| gateway.get(&format!("/team/permissions_list?team_id={team}"))["team_member_permissions"].clone();
+        assert_eq!((of("a"), of("c")), (json!(["/key/info", "/key/generate"]), json!(["/key/info"])));
+        let all = gateway.post("/team/permissions_bulk_update", &json!({"permissions": ["/key/generate"], "apply_to_all_teams": true}));
+        assert_eq!((&all["teams_updated"], of("c")), (&json!(1), json!(["/key/info", "/key/generate"])));
+        for wrong in [
+            json!({"permissions": ["/key/generate"]}),
+            json!({"permissions": ["/team/new"], "team_ids": ["a"]}),
+            json!({"permissions": ["/key/info"], "team_ids": ["no"]}),
+        ] {
+            let status = gateway.as_key(MASTER, "POST", "/team/permissions_bulk_update", &wrong).status.as_u16();
+            assert!(matches!(status, 400 | 404 | 422), "{wrong}: {status}");
+        }
+    });
+}
+
+#[test]
+fn of_a_cache_that_is_not_there_nothing_is_made_up() {
+    each(|gateway| {
+        for (method, path, body, status) in [
+            ("GET", "/cache/ping", Value::Null, 503),
+            ("GET", "/cache/redis/info", Value::Null, 503),
+            ("POST", "/cache/flushall", Value::Null, 503),
+            ("POST", "/cache/delete", json!({"keys": ["k"]}), 503),
+            ("POST", "/cache/settings", json!({"cache_settings": {"type": "redis"}}), 400),
+        ] {
+            let reply = gateway.as_key(MASTER, method, path, &body);
+            assert_eq!(reply.status.as_u16(), status, "{path}: {}", reply.text());
+            assert!(reply.text().contains("Cache not initialized"), "{path}: {}", reply.text());
+        }
+        assert_eq!(gateway.get("/cache/settings"), json!({"fields": [], "current_values": {}, "redis_type_descriptions": {}}));
+        assert_eq!(gateway.post("/cache/settings/test", &json!({"cache_settings": {}}))["status"], "failed");
+    });
+}
+
+#[test]
+fn what_was_done_each_day_is_a_table_too() {
+    each(|gateway| {
+        gateway.post("/team/new", &json!({"team_id": "ours", "team_alias": "=ours, all"}));
+        let key = gateway.key(&json!({"team_id": "ours", "key_alias": "one"}));
+        assert_eq!(gateway.chat(&key, "good").status, 200);
+        let days = "start_date=2020-01-01&end_date=2100-01-01";
+        let path = format!("/team/daily/activity/export?{days}&team_ids=ours&export_type=daily_with_keys");
+        let rows = until(gateway, &format!("{path}&format=json"), |rows| rows[0].is_object());
+        assert_eq!((&rows[0]["entity_id"], &rows[0]["key_alias"], &rows[0]["api_requests"]), (&json!("ours"), &json!("one"), &json!(1)));
+        let table = gateway.as_key(MASTER, "GET", &path, &Value::Null);
+        assert!(table.header("content-type").starts_with("text/csv") && table.header("content-disposition").contains("attachment"));
+        let text = table.text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("date,entity_type,entity_id,entity_alias,api_key,") && lines.len() == 2, "{text}");
+        assert!(lines[1].contains("ours,\"'=ours, all\","), "no program takes it for a formula: {text}");
+        for wrong in ["export_type=weekly", "format=xml"] {
+            assert_eq!(gateway.as_key(MASTER, "GET", &format!("/team/daily/activity/export?{days}&{wrong}"), &Value::Null).status, 422);
+        }
+        assert_eq!(gateway.as_key(&key, "GET", &path, &Value::Null).status, 403);
+        let hits = gateway.get(&format!("/global/activity/cache_hits?{days}"));
+        assert_eq!((&hits[0]["api_key"], &hits[0]["total_rows"], &hits[0]["cache_hit_true_rows"]), (&json!("one"), &json!(1), &json!(0)));
+        assert_eq!(gateway.as_key(MASTER, "GET", "/global/activity/cache_hits", &Value::Null).status, 400);
+    });
+}

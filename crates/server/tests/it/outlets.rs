@@ -1,0 +1,227 @@
+//! Providers' own APIs behind the gateway's keys: `/anthropic/…`, `/openai/…` and the like.
+
+use serde_json::{Value, json};
+
+use crate::managed::{MASTER, Managed, with};
+use crate::spending::until;
+use crate::upstream::Upstream;
+
+const MODEL: &str = "claude-sonnet-4-5-20250929";
+
+/// Variables that lead every provider of these tests to that upstream.
+fn variables(upstream: &Upstream) -> String {
+    let url = upstream.url();
+    format!(
+        "environment_variables: {{ANTHROPIC_API_BASE: {url}/good, ANTHROPIC_API_KEY: of-anthropic, OPENAI_API_BASE: {url}/good/v1, \
+         OPENAI_API_KEY: of-openai, GEMINI_API_BASE: {url}/good/v1beta, GEMINI_API_KEY: of-google, COHERE_API_BASE: {url}/bad, \
+         COHERE_API_KEY: of-cohere}}\n"
+    )
+}
+
+fn message(stream: bool) -> Value {
+    json!({
+        "model": MODEL, "max_tokens": 10, "stream": stream, "messages": [{"role": "user", "content": "hi"}],
+        "litellm_metadata": {"tags": ["one", "two"], "user": "somebody"},
+    })
+}
+
+/// The line of the log that a header of an answer names.
+fn line(gateway: &Managed, id: Option<&str>) -> Value {
+    let path = format!("/spend/logs?request_id={}", id.expect("the id of the call"));
+    until(gateway, &path, |lines| lines[0].is_object())[0].clone()
+}
+
+#[test]
+fn a_message_passes_as_it_is_and_is_counted() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let key = gateway.key(&json!({}));
+        for stream in [false, true] {
+            let before = upstream.asked().len();
+            let reply = gateway.as_key(&key, "POST", "/anthropic/v1/messages", &message(stream));
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            match stream {
+                true => assert!(reply.text().ends_with("event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"), "{}", reply.text()),
+                false => assert_eq!(reply.json()["content"][0]["text"], "It is fine."),
+            }
+            let (path, sent) = upstream.asked()[before].clone();
+            assert_eq!(path, "/good/v1/messages");
+            assert!(!sent.contains("litellm_metadata"), "{sent}");
+            assert_eq!(upstream.keys().last().map(String::as_str), Some("of-anthropic"));
+            let line = line(gateway, reply.header("x-litellm-call-id").into());
+            assert_eq!(line["request_id"], reply.header("x-litellm-call-id"));
+            let expected = json!({
+                "call_type": "pass_through_endpoint", "model": MODEL, "custom_llm_provider": "anthropic", "prompt_tokens": 5,
+                "completion_tokens": 20, "total_tokens": 25, "request_tags": ["one", "two"], "end_user": "somebody",
+                "api_base": format!("{}/good/v1/messages", upstream.url()), "status": "success",
+            });
+            for (name, value) in expected.as_object().expect("fields") {
+                assert_eq!(&line[name], value, "{name}");
+            }
+            assert!(line["spend"].as_f64().is_some_and(|spend| spend > 0.0), "{line}");
+            assert!(line["startTime"].as_str() < line["endTime"].as_str());
+        }
+    });
+}
+
+#[test]
+fn every_provider_is_shown_its_own_credential_at_its_own_paths() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let key = gateway.key(&json!({}));
+        let chat = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]});
+        let content = json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]});
+        for (method, path, body, asked, credential) in [
+            ("POST", "/openai_passthrough/v1/chat/completions", &chat, "/good/v1/chat/completions", "Bearer of-openai"),
+            ("POST", "/openai/v1/assistants", &json!({"model": "gpt-4o"}), "/good/v1/assistants", "Bearer of-openai"),
+            ("GET", "/openai/v1/responses/resp_1", &Value::Null, "/good/v1/responses/resp_1", "Bearer of-openai"),
+            ("DELETE", "/openai/v1/responses/resp_1", &Value::Null, "/good/v1/responses/resp_1", "Bearer of-openai"),
+            ("GET", "/openai/files?limit=2", &Value::Null, "/good/v1/files?limit=2", "Bearer of-openai"),
+            (
+                "POST",
+                "/gemini/v1beta/models/gemini-2.5-flash:generateContent",
+                &content,
+                "/good/v1beta/models/gemini-2.5-flash:generateContent",
+                "of-google",
+            ),
+        ] {
+            let before = upstream.asked().len();
+            let reply = gateway.as_key(&key, method, path, body);
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+            assert_eq!(upstream.asked()[before].0, asked);
+            assert_eq!(upstream.keys().last().map(String::as_str), Some(credential), "{path}");
+        }
+        let path = format!("/gemini/v1beta/models/gemini-2.5-flash:generateContent?key={key}");
+        let before = upstream.asked().len();
+        let reply = gateway.app.ask("POST", &path).header("tags", "a, b").json(&content).send();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert!(!upstream.asked()[before].0.contains(&key), "the gateway's key stays here");
+        let line = line(gateway, reply.header("x-litellm-call-id").into());
+        assert_eq!(
+            (&line["request_tags"], &line["model"], &line["total_tokens"]),
+            (&json!(["a", "b"]), &json!("gemini-2.5-flash"), &json!(25))
+        );
+    });
+}
+
+#[test]
+fn at_a_path_of_both_a_model_that_is_not_known_here_is_the_providers() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let key = gateway.key(&json!({}));
+        let chat = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "hi"}]});
+        let asked = upstream.asked().len();
+        assert_eq!(gateway.as_key(&key, "POST", "/openai/v1/chat/completions", &chat("good")).status, 200);
+        assert_eq!(gateway.as_key(&key, "POST", "/v1/chat/completions", &chat("gpt-4o")).status, 400);
+        assert_eq!(upstream.asked().len(), asked, "these are the gateway's own");
+        let reply = gateway.as_key(&key, "POST", "/openai/v1/chat/completions", &chat("gpt-4o"));
+        assert_eq!((reply.status.as_u16(), upstream.asked().len()), (200, asked + 1), "{}", reply.text());
+        assert_eq!(upstream.keys().last().map(String::as_str), Some("Bearer of-openai"));
+        assert!(line(gateway, reply.header("x-litellm-call-id").into())["spend"].as_f64().is_some_and(|spend| spend > 0.0));
+    });
+}
+
+#[test]
+fn what_openais_clients_keep_at_the_provider_is_found_there() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let key = gateway.key(&json!({"allowed_routes": ["openai_routes"]}));
+        for (method, path, asked) in [
+            ("GET", "/v1/files", "/good/v1/files"),
+            ("GET", "/files/file-1/content", "/good/v1/files/file-1/content"),
+            ("POST", "/v1/batches/b/cancel", "/good/v1/batches/b/cancel"),
+            ("GET", "/v1/fine_tuning/jobs", "/good/v1/fine_tuning/jobs"),
+            ("DELETE", "/v1/responses/resp_1", "/good/v1/responses/resp_1"),
+            ("POST", "/v1/responses/resp_1/cancel", "/good/v1/responses/resp_1/cancel"),
+        ] {
+            let before = upstream.asked().len();
+            let reply = gateway.as_key(if path.starts_with("/v1/") { &key } else { MASTER }, method, path, &Value::Null);
+            assert_eq!((reply.status.as_u16(), upstream.asked()[before].0.as_str()), (200, asked), "{}", reply.text());
+            assert!(reply.headers.contains_key("content-length"), "{path}");
+            assert_eq!(upstream.keys().last().map(String::as_str), Some("Bearer of-openai"));
+        }
+        assert_eq!(gateway.app.ask("GET", "/v1/files").send().status, 401);
+        let other = gateway.app.ask("GET", "/v1/files").key(MASTER).header("custom-llm-provider", "mistral").send();
+        assert_eq!(other.status, 404, "there is no key for it: {}", other.text());
+    });
+}
+
+#[test]
+fn a_stream_reports_its_usage_although_nobody_asked_and_nobody_sees_it() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let key = gateway.key(&json!({}));
+        let chat = json!({"model": "gpt-4o", "stream": true, "messages": [{"role": "user", "content": "hi"}]});
+        let before = upstream.asked().len();
+        let reply = gateway.as_key(&key, "POST", "/openai_passthrough/v1/chat/completions", &chat);
+        assert!(upstream.asked()[before].1.contains("include_usage"), "{}", upstream.asked()[before].1);
+        assert!(reply.text().ends_with("data: [DONE]\n\n") && !reply.text().contains("\"total_tokens\""), "{}", reply.text());
+        let line = line(gateway, reply.header("x-litellm-call-id").into());
+        assert_eq!((&line["prompt_tokens"], &line["completion_tokens"]), (&json!(5), &json!(20)));
+    });
+}
+
+#[test]
+fn who_may_not_pass_does_not_and_is_told_so_before_anything_is_asked() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let asked = upstream.asked().len();
+        for path in ["/anthropic/v1/messages", "/assemblyai/v2/transcript", "/eu.assemblyai/v2/transcript"] {
+            assert_eq!(gateway.as_key("sk-12222", "POST", path, &json!({})).status, 401, "{path}");
+            assert_eq!(gateway.app.ask("POST", path).json(&json!({})).send().status, 401, "{path}");
+        }
+        let one = gateway.key(&json!({"models": ["gpt-4o"]}));
+        let refused = gateway.as_key(&one, "POST", "/anthropic/v1/messages", &message(false));
+        assert_eq!((refused.status.as_u16(), refused.json()["type"].clone()), (403, json!("error")), "{}", refused.text());
+        assert_eq!(gateway.as_key(&one, "GET", "/openai/v1/files", &Value::Null).status, 403, "no model is named");
+        let embeds = gateway.key(&json!({"allowed_routes": ["/v1/embeddings"]}));
+        assert_eq!(gateway.as_key(&embeds, "GET", "/openai/v1/files", &Value::Null).status, 403);
+        let poor = gateway.key(&json!({"max_budget": 0.000_000_1}));
+        assert_eq!(gateway.as_key(&poor, "POST", "/anthropic/v1/messages", &message(false)).status, 402);
+        assert_eq!(gateway.as_key(MASTER, "GET", "/anthropic/v1/../../x", &Value::Null).status, 400);
+        assert_eq!(gateway.as_key(MASTER, "GET", "/mistral/v1/models", &Value::Null).status, 404, "there is no key for it");
+        assert_eq!(gateway.as_key(MASTER, "GET", "/nobody/v1/models", &Value::Null).status, 404);
+        assert_eq!(upstream.asked().len(), asked, "nobody was asked");
+        let allowed = gateway.key(&json!({"models": ["anthropic/*"], "allowed_routes": ["mapped_pass_through_routes"]}));
+        assert_eq!(gateway.as_key(&allowed, "POST", "/anthropic/v1/messages", &message(false)).status, 200);
+    });
+}
+
+#[test]
+fn what_a_provider_refuses_is_told_in_its_words() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let key = gateway.key(&json!({}));
+        let reply = gateway.as_key(&key, "POST", "/cohere/v2/chat", &json!({"model": "command-r"}));
+        assert_eq!((reply.status.as_u16(), &reply.json()["error"]["message"]), (500, &json!("scripted failure")));
+        let line = line(gateway, reply.header("x-litellm-call-id").into());
+        assert_eq!((&line["status"], &line["spend"]), (&json!("failure"), &json!(0.0)));
+    });
+}
+
+#[test]
+fn a_callers_own_credential_goes_along_beside_the_gateways_key() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let key = gateway.key(&json!({}));
+        let ask = gateway.app.ask("GET", "/openai/v1/files").header("x-litellm-api-key", &key).header("authorization", "Bearer my-own");
+        assert_eq!(ask.send().status, 200);
+        assert_eq!(upstream.keys().last().map(String::as_str), Some("Bearer my-own"));
+    });
+}
+
+#[test]
+fn a_deployment_lends_its_credential_where_it_says_so() {
+    let upstream = Upstream::start();
+    let lent = format!(
+        "  - {{model_name: a, litellm_params: {{model: anthropic/x, api_key: lent, api_base: \"{}/good\", use_in_pass_through: true}}}}\n\
+         \x20 - {{model_name: b, litellm_params: {{model: mistral/y, api_key: kept, api_base: \"{}/good\"}}}}\n",
+        upstream.url(),
+        upstream.url()
+    );
+    let gateway = Managed::with_models("", &lent, &[]);
+    let reply = gateway.as_key(MASTER, "POST", "/anthropic/v1/messages", &message(false));
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    assert_eq!(upstream.keys().last().map(String::as_str), Some("lent"));
+    assert_eq!(gateway.as_key(MASTER, "GET", "/mistral/v1/models", &Value::Null).status, 404);
+}
