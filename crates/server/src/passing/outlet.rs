@@ -415,6 +415,20 @@ mod tests {
         assert_eq!(said(rest, "vertex_location").as_deref(), Some("europe-west1"));
         assert_eq!(said(rest, "project").as_deref(), Some("p"));
         assert_eq!(said("model/m/converse", "aws_region_name"), None);
+        // Where a credential goes is not the caller's to say.
+        for (rest, name) in [
+            ("hosts/evil.example/v1/x", "host"),
+            ("v1/hosts/evil.example", "databricks_host"),
+            ("api_bases/evil.example", "api_base"),
+            ("resources/evil", "resource"),
+            ("regions/evil", "region"),
+            ("v1/projects/p/locations/evil.example/models", "location"),
+            ("v1/locations/a@evil.example:443/models", "location"),
+            ("v1/locations/evil.example\\/models", "location"),
+            ("v1/locations//models", "location"),
+        ] {
+            assert_eq!(said(rest, name), None, "{rest}");
+        }
     }
 
     #[test]
