@@ -196,7 +196,7 @@ fn drafted(outlet: &Outlet<'_>, way: &Way, caller: &Caller, (parts, body, receiv
     let in_path = known.as_ref().and_then(|known| known.model.clone());
     let (model_in_path, model) = (in_path.is_some(), in_path.or_else(|| said("model")).unwrap_or_default());
     Call {
-        id: crate::id::mint(),
+        id: crate::id::of_call(),
         door: door(outlet.provider, known.as_ref()),
         principal: caller.principal.clone(),
         model,
@@ -341,12 +341,16 @@ fn configured(provider: &Provider, catalog: &Catalog, config: &Config) -> Config
     config.deployments.iter().find(fits).cloned().unwrap_or_else(bare)
 }
 
-/// What the path itself says of a placeholder: `locations/here` of `location`, and of `some_location`.
+/// What the path itself says of a placeholder: `locations/here` of `location`, and of `vertex_location`. Of no other one: the rest of
+/// where a credential goes is not the caller's to say, and a place is a plain word.
 fn said(rest: &str, name: &str) -> Option<String> {
+    if name != "location" && !name.ends_with("_location") {
+        return None;
+    }
+    let is_plain = |value: &str| !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let parts: Vec<&str> = rest.split('/').collect();
-    let fits = |kind: &str| kind.strip_suffix('s').is_some_and(|kind| name == kind || name.ends_with(&format!("_{kind}")));
     parts.windows(2).find_map(|pair| match pair {
-        [kind, value] if fits(kind) => Some((*value).to_owned()),
+        ["locations", value] if is_plain(value) => Some((*value).to_owned()),
         _ => None,
     })
 }
@@ -413,7 +417,6 @@ mod tests {
     fn a_path_says_where_it_is() {
         let rest = "v1/projects/p/locations/europe-west1/publishers/google/models/m:generateContent";
         assert_eq!(said(rest, "vertex_location").as_deref(), Some("europe-west1"));
-        assert_eq!(said(rest, "project").as_deref(), Some("p"));
         assert_eq!(said("model/m/converse", "aws_region_name"), None);
         // Where a credential goes is not the caller's to say.
         for (rest, name) in [
