@@ -197,6 +197,9 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
     match row.route {
         // How its deployments are is also its status.
         Route::Page(Page::Health) => operation["responses"]["503"] = operation["responses"]["200"].clone(),
+        Route::SignIn(Step::Invited | Step::Claim) => {
+            operation["responses"]["default"]["content"]["application/json"]["schema"] = named("ManagementError");
+        }
         Route::Consent => operation["responses"]["default"]["content"]["text/html"] = json!({"schema": {"type": "string"}}),
         _ => {}
     }
@@ -220,6 +223,10 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
         Route::SignIn(Step::Login) => operation["requestBody"] = json!({"content": {"application/x-www-form-urlencoded": login}}),
         Route::Consent if row.method == "POST" => operation["requestBody"] = json!({"content": {"application/x-www-form-urlencoded": key}}),
         Route::SignIn(Step::LoginJson) => operation["requestBody"] = json!({"content": {"application/json": login}}),
+        Route::SignIn(Step::Claim) => {
+            operation["requestBody"] =
+                json!({"required": true, "content": {"application/json": {"schema": crate::admin::form::document("InvitationClaim")}}});
+        }
         _ => {}
     }
     operation["security"] = match row.route {

@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn every_answer_is_some_routes_and_many_routes_have_one() {
         let managed = routes().filter(|(_, row)| matches!(row.route, Route::Admin(_)));
-        let known: Vec<String> = managed.map(|(path, row)| format!("{} {path}", row.method)).collect();
+        let known: Vec<String> = managed.map(|(path, row)| format!("{} {}", row.method, path.replace("{*", "{"))).collect();
         let unknown: Vec<&String> = written("routes").keys().filter(|route| !known.contains(route)).collect();
         assert_eq!(unknown, Vec::<&String>::new());
         assert!(written("routes").len() * 5 > known.len() * 2, "{} of {}", written("routes").len(), known.len());

@@ -118,7 +118,7 @@ fn what_clients_ask_beside_managing() {
         assert!(gateway.get("/get/litellm_model_cost_map")["gpt-4o-mini"]["litellm_provider"].is_string());
         assert!(gateway.get("/callbacks/list")["success"].is_array());
         assert!(gateway.get("/health/backlog")["in_flight_requests"].is_u64());
-        assert_eq!(get(MASTER, "/cache/ping").status, 404);
+        assert_eq!(get(MASTER, "/cache/ping").status, 503);
         assert_eq!(get(&key, "/cache/ping").status, 403);
         let health = |key: &str| gateway.as_key(key, "POST", "/key/health", &json!({})).json();
         assert_eq!(health(&key), json!({"key": "healthy", "logging_callbacks": null}));
