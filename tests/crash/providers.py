@@ -221,7 +221,8 @@ async def u12(folder, _count, timed):
                 grew = (most - before) / 1024
                 print(f"  {kind}{', streamed' if stream else ''}: {status} after {time.monotonic() - began:.1f} s, {grew:+.0f} MiB")
                 wrong.expect(status == 200 and b'"model":"echo"' in text, f"{kind}: {status} {text[:200]}")
-                wrong.expect(grew <= 32, f"{kind}{', streamed' if stream else ''}: {grew:+.0f} MiB")
+                # A busy machine looks late, and sees what the tries before have left too.
+                wrong.expect(grew <= (32 if timed else 44), f"{kind}{', streamed' if stream else ''}: {grew:+.0f} MiB")
     finally:
         provider.server.close()
         wrong.expect(await asyncio.to_thread(gateway.stop) == 0, "it did not end with 0")
