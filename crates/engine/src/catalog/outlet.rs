@@ -8,6 +8,7 @@ use switchboard_wire::{Dialect, Operation};
 use super::Catalog;
 use super::endpoint::{Endpoint, UrlError, default_path, own_path};
 use super::provider::{Provider, Rule};
+use crate::sign::unpercent;
 
 /// A provider, by the name of a route that leads to it.
 #[derive(Clone, Copy, Debug)]
@@ -158,25 +159,9 @@ fn fit(template: &str, path: &str) -> Option<Option<String>> {
     Some(model)
 }
 
-/// A segment without its percent signs; one that is broken stays what it is.
+/// A segment without its percent signs; one that is no text stays what it is.
 fn decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%').and_then(|pair| std::str::from_utf8(pair).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+    String::from_utf8(unpercent(text)).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 
 pub(crate) use cached::{Cached, Expiring};
-pub(crate) use encode::percent;
+pub(crate) use encode::{percent, unpercent};
 pub use kept::{Kept, Shape};
 pub use kind::{Kind, UnknownKind};
 pub use secret::Secret;
