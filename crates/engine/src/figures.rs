@@ -9,6 +9,8 @@ use crate::catalog::{Exact, PicoUsd};
 use crate::meter::{Bill, Meter};
 use crate::principal::Principal;
 
+/// What names a call in the log.
+pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
 const LIST: HeaderName = HeaderName::from_static("x-litellm-response-cost-original");
 const DISCOUNT: HeaderName = HeaderName::from_static("x-litellm-response-cost-discount-amount");

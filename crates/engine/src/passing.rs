@@ -19,6 +19,7 @@ use crate::catalog::Component;
 use crate::clock;
 use crate::deployment::Deployment;
 use crate::error::Error;
+use crate::figures::CALL_ID;
 use crate::gateway::Gateway;
 use crate::hops;
 use crate::meter::{Meter, Outcome};
@@ -38,8 +39,6 @@ const KEPT_BACK: [HeaderName; 9] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
-/// What names the request in the log.
-const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 
 /// What is sent on.
 #[derive(Debug)]

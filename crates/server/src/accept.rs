@@ -32,8 +32,6 @@ use crate::served::Served;
 use crate::trust::Denial;
 use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, passing, preset, sso};
 
-/// What names a request in the log.
-const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 /// How long was waited for what did not come.
 const WAITED: HeaderName = HeaderName::from_static("x-litellm-timeout");
 
@@ -225,7 +223,7 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
             let mut refused = refuse(&Refusal { error, dialect: door.dialect, flavor: door.flavor });
             refused.headers_mut().extend(figures::key(&principal, NanoUsd::ZERO));
             if let Ok(id) = id {
-                refused.headers_mut().insert(CALL_ID, id);
+                refused.headers_mut().insert(figures::CALL_ID, id);
             }
             if let Some(value) = waited {
                 refused.headers_mut().insert(WAITED, value);

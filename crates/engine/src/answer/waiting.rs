@@ -20,6 +20,15 @@ enum Piece {
     Together(BytesMut),
 }
 
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Self::Alone(piece) => piece.len(),
+            Self::Together(pieces) => pieces.len(),
+        }
+    }
+}
+
 impl Waiting {
     /// Bytes altogether.
     pub(super) fn len(&self) -> usize {
@@ -28,21 +37,20 @@ impl Waiting {
 
     pub(super) fn push(&mut self, piece: Bytes) {
         self.len += piece.len();
-        match self.pieces.back_mut() {
-            Some(Piece::Together(last)) if last.len() + piece.len() <= TOGETHER => last.extend_from_slice(&piece),
-            Some(last @ Piece::Alone(_)) => {
-                let Piece::Alone(alone) = &*last else { return };
-                if alone.len() + piece.len() > TOGETHER {
-                    self.pieces.push_back(Piece::Alone(piece));
-                    return;
-                }
-                let mut together = BytesMut::with_capacity((alone.len() + piece.len()).next_power_of_two());
-                together.extend_from_slice(alone);
+        let next = match self.pieces.pop_back_if(|last| last.len() + piece.len() <= TOGETHER) {
+            None => Piece::Alone(piece),
+            Some(Piece::Together(mut together)) => {
                 together.extend_from_slice(&piece);
-                *last = Piece::Together(together);
+                Piece::Together(together)
             }
-            _ => self.pieces.push_back(Piece::Alone(piece)),
-        }
+            Some(Piece::Alone(alone)) => {
+                let mut together = BytesMut::with_capacity((alone.len() + piece.len()).next_power_of_two());
+                together.extend_from_slice(&alone);
+                together.extend_from_slice(&piece);
+                Piece::Together(together)
+            }
+        };
+        self.pieces.push_back(next);
     }
 
     pub(super) fn pop(&mut self) -> Option<Bytes> {

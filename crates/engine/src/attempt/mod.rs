@@ -47,6 +47,7 @@ use crate::deployment::{Deployment, JSON, Reach};
 use crate::dispatch::{Dispatch, add};
 use crate::error::Error;
 use crate::exchange::{Exchange, Made};
+use crate::figures::CALL_ID;
 use crate::health::Failure;
 use crate::media::Brought;
 use crate::meter::Meter;
@@ -59,7 +60,6 @@ use crate::worker::Worker;
 
 use journey::{Journey, Manner, Turn};
 
-const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
 const MOST_RETRIES: HeaderName = HeaderName::from_static("x-litellm-max-retries");
 const FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");

@@ -18,6 +18,7 @@ use crate::answer::{Answer, AnswerBody, BrokenOff, Source};
 use crate::call::Door;
 use crate::error::Error;
 use crate::exchange::stream_headers;
+use crate::figures::CALL_ID;
 
 /// The longest silence of a stream that has begun to wait.
 const PAUSE: Duration = Duration::from_secs(15);
@@ -26,7 +27,6 @@ const PING: &[u8] = b": ping\n\n";
 /// The same within a JSON array that has not begun.
 const BLANK: &[u8] = b"\n";
 
-const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const EARLY: HeaderName = HeaderName::from_static("x-switchboard-early-headers");
 
 /// The answer, if it comes in time; else its headers, and it later.

@@ -22,6 +22,7 @@ use super::{Ground, Pending};
 use crate::answer::{Answer, AnswerBody, BrokenOff, Source};
 use crate::call::Door;
 use crate::error::Error;
+use crate::figures::CALL_ID;
 use crate::meter::{Meter, Outcome};
 
 /// What is kept for members that have not read it yet.
@@ -30,7 +31,6 @@ const KEPT: usize = 1 << 20;
 const MANY: usize = 1024;
 
 const COALESCED: HeaderName = HeaderName::from_static("x-switchboard-coalesced");
-const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
 
 /// The calls that may be joined.
