@@ -189,7 +189,7 @@ pub async fn serve(acceptor: &Arc<Acceptor>, caller: Arc<Caller>, action: Action
     let wants_table = matches!(action, Action::Spend(spend::Spend::Export(_)))
         && crate::query::value(arrived.parts.uri.query().unwrap_or_default(), "format").is_none_or(|format| format != "json");
     match answer(acceptor, caller, action, pattern, arrived).await {
-        Ok(value) if wants_table => spend::table(&value),
+        Ok(value) if wants_table => spend::table(&value).unwrap_or_else(|refused| refused.response()),
         Ok(value) => typed(action, answered(action, &value)),
         Err(refused) if matches!(action, Action::OpenRouter(_)) => refused.in_openrouters_form().response(),
         Err(refused) => typed(action, refused.response()),

@@ -195,6 +195,17 @@ async fn own(request: &Request, caller: Arc<Caller>, owner: Owner) -> Result<Vec
     own.await
 }
 
+/// The keys that sums are of, and the teams where they are of teams.
+pub(super) async fn keys_and_teams(request: &Request, sums: &[Sum], owner: Owner) -> Result<(Vec<Key>, Vec<Team>), Refused> {
+    let ids: Vec<String> = sums.iter().map(|sum| sum.api_key.clone()).collect();
+    let entities: Vec<String> = sums.iter().map(|sum| sum.entity.clone()).collect();
+    let read = request.read(move |desk| async move {
+        let teams: Vec<Team> = if owner == Owner::Team { desk.several(&entities).await? } else { Vec::new() };
+        Ok((desk.several::<Key>(&ids).await?, teams))
+    });
+    read.await
+}
+
 /// `GET /…/daily/activity`: a page is so many rows of the days' sums, put together by day.
 /// `whole`: all of them at once.
 pub(super) async fn daily(request: &Request, owner: Owner, whole: bool) -> Answer {
@@ -206,13 +217,7 @@ pub(super) async fn daily(request: &Request, owner: Owner, whole: bool) -> Answe
     let total = report::count_days(&request.store, wanted.clone()).await?;
     let by = [By::Day, By::Entity, By::Key, By::Model, By::Group, By::Provider, By::Endpoint];
     let sums = report::sums(&request.store, wanted, &by, SumSort::Latest, (size, (page - 1) * size)).await?;
-    let ids: Vec<String> = sums.iter().map(|sum| sum.api_key.clone()).collect();
-    let entities: Vec<String> = sums.iter().map(|sum| sum.entity.clone()).collect();
-    let read = request.read(move |desk| async move {
-        let teams: Vec<Team> = if owner == Owner::Team { desk.several(&entities).await? } else { Vec::new() };
-        Ok((desk.several::<Key>(&ids).await?, teams))
-    });
-    let (keys, teams) = read.await?;
+    let (keys, teams) = keys_and_teams(request, &sums, owner).await?;
     let mut by_day: Vec<(&str, Vec<&Sum>)> = Vec::new();
     for sum in &sums {
         match by_day.last_mut() {

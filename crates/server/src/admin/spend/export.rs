@@ -6,9 +6,8 @@ use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue
 use serde_json::{Map, Value, json};
 use switchboard_engine::answer::AnswerBody;
 use switchboard_store::ledger::report::{self, By, Sum, SumSort};
-use switchboard_store::object::{Key, Team};
 
-use super::activity::{allowed, metrics};
+use super::activity::{allowed, keys_and_teams, metrics};
 use super::{MOST, Owner};
 use crate::admin::{Answer, Refused, Request};
 
@@ -44,13 +43,7 @@ pub(super) async fn rows(request: &Request, owner: Owner) -> Answer {
         return Err(unknown("format", other, "Input should be 'csv' or 'json'"));
     }
     let sums = report::sums(&request.store, allowed(request, owner).await?, by, SumSort::Earliest, (MOST, 0)).await?;
-    let ids: Vec<String> = sums.iter().map(|sum| sum.api_key.clone()).collect();
-    let entities: Vec<String> = sums.iter().map(|sum| sum.entity.clone()).collect();
-    let read = request.read(move |desk| async move {
-        let teams: Vec<Team> = if owner == Owner::Team { desk.several(&entities).await? } else { Vec::new() };
-        Ok((desk.several::<Key>(&ids).await?, teams))
-    });
-    let (keys, teams) = read.await?;
+    let (keys, teams) = keys_and_teams(request, &sums, owner).await?;
     let row = |sum: &Sum| {
         let key = keys.iter().find(|key| key.token == sum.api_key).and_then(|key| key.key_alias.clone());
         let team = teams.iter().find(|team| team.team_id == sum.entity).and_then(|team| team.team_alias.clone());
@@ -85,27 +78,31 @@ fn unknown(name: &str, said: &str, message: &str) -> Refused {
 }
 
 /// The rows as a file of comma-separated values.
-pub(in crate::admin) fn table(rows: &Value) -> Response<AnswerBody> {
-    let mut text = COLUMNS.join(",") + "\r\n";
+pub(in crate::admin) fn table(rows: &Value) -> Result<Response<AnswerBody>, Refused> {
+    let unwritten = |error: &dyn std::fmt::Display| {
+        tracing::error!(%error, "a table cannot be written");
+        Refused::plain(500, "the table cannot be written; ask for `format=json`")
+    };
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    writer.write_record(COLUMNS).map_err(|error| unwritten(&error))?;
     for row in rows.as_array().into_iter().flatten() {
-        text += &COLUMNS.map(|column| cell(&row[column])).join(",");
-        text += "\r\n";
+        writer.write_record(COLUMNS.map(|column| cell(&row[column]))).map_err(|error| unwritten(&error))?;
     }
+    let text = writer.into_inner().map_err(|error| unwritten(&error))?;
     let mut response = Response::new(AnswerBody::Whole(Some(Bytes::from(text))));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"daily_activity.csv\""));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    Ok(response)
 }
 
 /// A value as a cell: no program takes it for a formula.
 fn cell(value: &Value) -> String {
-    let text = match value {
-        Value::Null => return String::new(),
+    match value {
+        Value::Null => String::new(),
         Value::String(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r']) => format!("'{text}"),
         Value::String(text) => text.clone(),
-        other => return other.to_string(),
-    };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+        other => other.to_string(),
+    }
 }
