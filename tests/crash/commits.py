@@ -21,12 +21,7 @@ class Scissors(Cable):
 
     open, cuts, commits, before = False, 0, 0, 0
 
-    async def _carry(self, reader, writer):
-        try:
-            there, back = await asyncio.open_connection(*self.target)
-        except OSError:
-            writer.close()
-            return
+    async def _between(self, reader, writer, there, back):
         cut = asyncio.Event()
         answers = asyncio.ensure_future(self._answers(there, writer, cut))
         try:

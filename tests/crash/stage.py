@@ -307,6 +307,10 @@ class Cable:
         except OSError:
             writer.close()
             return
+        await self._between(reader, writer, there, back)
+
+    async def _between(self, reader, writer, there, back):
+        """Both ways, until both have ended."""
         await asyncio.gather(self._pump(reader, back), self._pump(there, writer))
 
     @staticmethod
