@@ -8,13 +8,13 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use super::calendar::Calendar;
 use super::clock::{Clock, MachineClock};
 use super::nano::NanoUsd;
-use super::port::Slot;
+use super::port::{Past, Slot};
 use super::scope::{Level, Scope, ScopeId, Terms};
 use super::share::{Draw, Drawn, Places, Surplus};
 use super::window::{Micros, Window};
 use crate::queue::Queue;
 
-/// What scopes had spent in which windows when this gateway began.
+/// What scopes have spent in which windows.
 pub type Openings = HashMap<ScopeId, Vec<(Window, Micros, NanoUsd)>>;
 
 /// Every scope there is, once. What a scope has spent stays with it when its terms change.
@@ -32,7 +32,7 @@ pub struct Book {
 #[derive(Debug, Default)]
 struct Kept {
     scopes: HashMap<ScopeId, Arc<Scope>>,
-    openings: Openings,
+    past: Option<Box<dyn Past>>,
     /// What the database said last was spent, where others spend too.
     told: Openings,
     /// Whose spend was asked for.
@@ -84,8 +84,8 @@ impl Book {
     }
 
     /// Takes over what was spent before this gateway began. For scopes that are not in the book yet.
-    pub fn open(&self, openings: Openings) {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).openings = openings;
+    pub fn open(&self, past: impl Past + 'static) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).past = Some(Box::new(past));
     }
 
     /// Somebody else decides on money: what was spent before is known there, and here counts only what is spent here. For a
@@ -108,7 +108,7 @@ impl Book {
             return scope.clone();
         }
         kept.next += 1;
-        let opening = kept.openings.remove(&id).unwrap_or_default();
+        let opening = kept.past.as_ref().map(|past| past.of(&id)).unwrap_or_default();
         let scope = Arc::new(Scope::new(id.clone(), kept.next, opening, kept.shared));
         scope.set(terms, self.clock.now());
         kept.scopes.insert(id, scope.clone());
@@ -166,8 +166,9 @@ impl Book {
             return scope.spent_in(window, self.clock.now()).unwrap_or_else(|| scope.spent());
         }
         let start = window.start(self.clock.now());
-        let opening = kept.openings.get(id).into_iter().flatten().find(|(kind, begun, _)| (*kind, *begun) == (window, start));
-        opening.map_or(NanoUsd::ZERO, |(_, _, spent)| *spent)
+        let past = kept.past.as_ref().map(|past| past.of(id)).unwrap_or_default();
+        let opening = past.into_iter().find(|(kind, begun, _)| (*kind, *begun) == (window, start));
+        opening.map_or(NanoUsd::ZERO, |(_, _, spent)| spent)
     }
 
     /// Whose spend was asked for since this was asked last: the database knows it better.

@@ -62,3 +62,9 @@ pub trait Authority: Send + Sync {
     /// have it by now.
     fn is_in_force(&self) -> bool;
 }
+
+/// What scopes had spent before this gateway began.
+pub trait Past: std::fmt::Debug + Send + Sync {
+    /// What that scope had spent, in each window that was open then, and when the window began.
+    fn of(&self, scope: &ScopeId) -> Vec<(Window, Micros, NanoUsd)>;
+}

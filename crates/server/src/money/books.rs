@@ -7,7 +7,7 @@ use switchboard_engine::admit::{Admission, Book, Budget, Level, ScopeId, Terms};
 use switchboard_engine::meter::Recorder;
 use switchboard_store::journal::{BadJournal, Durability, Journal};
 use switchboard_store::lease::Lessor;
-use switchboard_store::ledger::{self, SpendLog, Writer};
+use switchboard_store::ledger::{Past, SpendLog, Writer};
 use switchboard_store::sql::Kind;
 use switchboard_store::{Store, StoreError, micros};
 
@@ -63,9 +63,9 @@ impl Books {
             book.share();
             Lessor::start(store, journal.instance(), book.clone())
         });
-        let ready = store.migrate().and_then(|()| writer.flush_blocking(START)).and_then(|()| ledger::openings_blocking(store, micros()));
+        let ready = store.migrate().and_then(|()| writer.flush_blocking(START)).and_then(|()| Past::read_blocking(store, micros()));
         match ready {
-            Ok(openings) => book.open(openings),
+            Ok(past) => book.open(past),
             Err(error) if store.sql().kind == Kind::Sqlite => return Err(error.into()),
             Err(error) => tracing::error!(%error, "the ledger cannot be read; calls with budgets are refused until it can"),
         }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use sqlx::Row;
 use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Intent, Journal as _, Settlement};
+use switchboard_engine::admit::port::Past as _;
 use switchboard_engine::admit::{Level, Line, NanoUsd, ScopeId, Window};
 use switchboard_store::journal::{Durability, Journal};
-use switchboard_store::ledger::{Passing, Writer, openings, spent, verify};
+use switchboard_store::ledger::{Passing, Past, Writer, spent, verify};
 use switchboard_store::{Store, micros};
 
 use crate::stores::each;
@@ -102,37 +103,36 @@ fn every_attempt_is_a_row_and_every_counter_their_sum() {
         let day = Window::DAILY.start(micros());
         assert_eq!(key_spent(store), [(Window::Lifetime, 0, all), (Window::DAILY, day, all)]);
         assert_eq!(assert_clean(store), 3000);
-        let openings = futures(openings(store, micros()));
-        assert_eq!(openings[&ScopeId::new(Level::Team, "t")], [(Window::Lifetime, 0, all)]);
+        let past = futures(Past::read(store, micros()));
+        assert_eq!(past.of(&ScopeId::new(Level::Team, "t")), [(Window::Lifetime, 0, all)]);
     });
 }
 
 #[test]
 fn a_gateway_begins_with_the_windows_that_are_open_whoever_they_are_of() {
-    const ACCOUNTS: i64 = 2_500;
+    // More than are read together, and every one of them has a window that is over.
+    const FILL: &str = "INSERT INTO ledger_windows (account, span, start, spent, leased) WITH RECURSIVE n(at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM n WHERE at < 6999) SELECT at, 'lifetime', 0, 900, 0 FROM n UNION ALL SELECT at, '1d', 86400000000, 500, 0 FROM n";
     each(|store| {
-        let today = Window::DAILY.start(micros());
-        let fill = |pool: sqlx::AnyPool| async move {
-            let mut on = pool.begin().await?;
-            for at in 0..ACCOUNTS {
-                let named = "INSERT INTO ledger_accounts (id, level, name, model) VALUES ($1, 'api_key', $2, '')";
-                sqlx::query(named).bind(at).bind(format!("key \"{at}\"")).execute(&mut *on).await?;
-                for (span, start, spent) in [("lifetime", 0, 900), ("daily", today - 86_400_000_000, 500), ("daily", today, at)] {
-                    let window = "INSERT INTO ledger_windows (account, span, start, spent, leased) VALUES ($1, $2, $3, $4, 0)";
-                    sqlx::query(window).bind(at).bind(span).bind(start).bind(spent).execute(&mut *on).await?;
-                }
-            }
-            on.commit().await?;
-            Ok(())
+        let folder = tempfile::tempdir().expect("a folder");
+        let (journal, ..) = open(folder.path());
+        let spend = |amount| {
+            let attempt = AttemptId::mint(micros());
+            intend(&journal, attempt, 1);
+            settle(&journal, attempt, amount);
+            carry(store, &journal);
         };
-        store.thread().block(fill(store.sql().writers.clone())).expect("a database");
-        let openings = futures(openings(store, micros()));
-        assert_eq!(openings.len() as i64, ACCOUNTS);
-        for at in [0, 1_999, 2_000, 2_499] {
-            let mut windows = openings[&ScopeId::new(Level::Key, format!("key \"{at}\"").as_str())].clone();
-            windows.sort();
-            assert_eq!(windows, [(Window::Lifetime, 0, NanoUsd(900)), (Window::DAILY, today, NanoUsd(at))]);
-        }
+        spend(30);
+        let writers = store.sql().writers.clone();
+        store.thread().block(async move { Ok(sqlx::query(FILL).execute(&writers).await?) }).expect("a database");
+        spend(12);
+        let past = futures(Past::read(store, micros()));
+        let day = Window::DAILY.start(micros());
+        let mut key = past.of(&ScopeId::new(Level::Key, "k"));
+        key.sort();
+        assert_eq!(key, [(Window::Lifetime, 0, NanoUsd(42)), (Window::DAILY, day, NanoUsd(42))]);
+        assert_eq!(past.of(&ScopeId::new(Level::Team, "t")), [(Window::Lifetime, 0, NanoUsd(42))]);
+        assert!(past.of(&ScopeId::new(Level::Team, "another")).is_empty());
+        assert_eq!(past.len() as i64, 7_000 + count(store, "SELECT COUNT(*) FROM ledger_windows WHERE account >= 7000"));
     });
 }
 
