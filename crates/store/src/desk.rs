@@ -23,7 +23,9 @@ pub use page::{Filter, Order, Page, Seen, Sort};
 pub use crate::change::{Action, Author, Change, Listener};
 
 use crate::audit::Chain;
+use crate::change::Listeners;
 use crate::error::StoreError;
+use crate::heard::Heard;
 use crate::object::Object;
 use crate::open::Store;
 use crate::sql::Sql;
@@ -85,9 +87,8 @@ impl Store {
     {
         let sql = self.sql().clone();
         let done = self.thread().run(async move {
-            let open = Open::Reading(patiently(|| sql.pool.acquire()).await?);
-            let drawer = Arc::new(Mutex::new(Drawer { open, changes: Vec::new() }));
-            Ok(work(Desk { sql, actor: Arc::from(""), seq: 0, drawer }).await)
+            let desk = Desk::to_read(sql).await?;
+            Ok(work(desk).await)
         });
         done.await.map_err(E::from)?
     }
@@ -111,28 +112,41 @@ impl Store {
         F: Future<Output = Result<T, E>> + Send + 'static,
         W: FnOnce(Desk) -> F + Send + 'static,
     {
-        let (sql, listeners, heard, actor) =
-            (self.sql().clone(), self.listeners().clone(), self.heard().clone(), Arc::from(author.name.as_str()));
-        let chain = self.chain().cloned();
+        let writing = Writing { listeners: self.listeners().clone(), heard: self.heard().clone(), chain: self.chain().cloned(), author };
+        let sql = self.sql().clone();
         let done = self.thread().run(async move {
-            let mut transaction = patiently(|| sql.writers.begin()).await?;
-            let row = sqlx::query(statement::NEXT).fetch_one(&mut *transaction).await?;
-            let seq: i64 = row.try_get(0)?;
-            let drawer = Arc::new(Mutex::new(Drawer { open: Open::Writing(transaction), changes: Vec::new() }));
-            let result = work(Desk { sql, actor, seq, drawer: drawer.clone() }).await;
-            // Nobody else holds it unless `work` let a part of itself escape; then nothing is committed.
-            let Ok(drawer) = Arc::try_unwrap(drawer) else { return Err(StoreError::Stopping) };
-            let Drawer { open: Open::Writing(transaction), changes } = drawer.into_inner() else { return Err(StoreError::Stopping) };
-            if result.is_ok() {
-                if !changes.is_empty() {
-                    heard.made(seq);
-                }
-                commit(transaction, &changes, chain.as_deref(), &author).await.inspect_err(|_| heard.failed(seq))?;
-                listeners.tell(&changes);
-            }
+            let desk = Desk::to_write(sql, &writing.author).await?;
+            let (drawer, seq) = (desk.drawer.clone(), desk.seq);
+            let result = work(desk).await;
+            writing.end(drawer, seq, result.is_ok()).await?;
             Ok(result)
         });
         done.await.map_err(E::from)?
+    }
+}
+
+/// What is left to do when something was written.
+struct Writing {
+    listeners: Listeners,
+    heard: Arc<Heard>,
+    chain: Option<Arc<Chain>>,
+    author: Author,
+}
+
+impl Writing {
+    /// Commits what went well, and tells of it.
+    async fn end(self, drawer: Arc<Mutex<Drawer>>, seq: i64, well: bool) -> Result<(), StoreError> {
+        // Nobody else holds it unless the work let a part of itself escape; then nothing is committed.
+        let Ok(drawer) = Arc::try_unwrap(drawer) else { return Err(StoreError::Stopping) };
+        let Drawer { open: Open::Writing(transaction), changes } = drawer.into_inner() else { return Err(StoreError::Stopping) };
+        if well {
+            if !changes.is_empty() {
+                self.heard.made(seq);
+            }
+            commit(transaction, &changes, self.chain.as_deref(), &self.author).await.inspect_err(|_| self.heard.failed(seq))?;
+            self.listeners.tell(&changes);
+        }
+        Ok(())
     }
 }
 
@@ -174,6 +188,18 @@ async fn commit(
 }
 
 impl Desk {
+    async fn to_read(sql: Sql) -> Result<Self, StoreError> {
+        let open = Open::Reading(patiently(|| sql.pool.acquire()).await?);
+        Ok(Self { sql, actor: Arc::from(""), seq: 0, drawer: Arc::new(Mutex::new(Drawer { open, changes: Vec::new() })) })
+    }
+
+    async fn to_write(sql: Sql, author: &Author) -> Result<Self, StoreError> {
+        let mut transaction = patiently(|| sql.writers.begin()).await?;
+        let row = sqlx::query(statement::NEXT).fetch_one(&mut *transaction).await?;
+        let drawer = Drawer { open: Open::Writing(transaction), changes: Vec::new() };
+        Ok(Self { sql, actor: Arc::from(author.name.as_str()), seq: row.try_get(0)?, drawer: Arc::new(Mutex::new(drawer)) })
+    }
+
     /// Who writes.
     pub fn actor(&self) -> &str {
         &self.actor

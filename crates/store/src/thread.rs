@@ -1,6 +1,7 @@
 //! The thread on which all databases are spoken to.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 
@@ -36,7 +37,12 @@ impl Thread {
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        self.handle.spawn(work).await.map_err(|_| StoreError::Stopping)?
+        let (done, waits) = oneshot::channel();
+        self.spawn(Box::pin(async move {
+            // Whoever asked has gone if nobody hears.
+            let _ = done.send(work.await);
+        }));
+        waits.await.map_err(|_| StoreError::Stopping)?
     }
 
     /// Runs a future on that thread and blocks until it is done; for start and stop, never on a worker.
@@ -46,11 +52,16 @@ impl Thread {
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         let (done, waits) = std::sync::mpsc::sync_channel(1);
-        self.handle.spawn(async move {
+        self.spawn(Box::pin(async move {
             // Whoever asked has gone if nobody hears.
             let _ = done.send(work.await);
-        });
+        }));
         waits.recv().map_err(|_| StoreError::Stopping)?
+    }
+
+    /// One type of task, whatever is done in it: the runtime's code for a task is made for each type, and there are hundreds of them.
+    fn spawn(&self, work: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        self.handle.spawn(work);
     }
 
     /// Where tasks that last as long as the store are spawned.
