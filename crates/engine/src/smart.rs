@@ -96,7 +96,7 @@ impl Smart {
 
     /// Takes over other settings and another fleet; what conversations were given before stays known.
     pub fn replace(&self, settings: Settings, fleet: &Fleet) {
-        if !settings.auto.is_empty() {
+        if settings.auto.iter().any(AutoModel::is_wanted) || !fleet.tiered().is_empty() {
             crate::classify::prepare();
         }
         if !settings.content.is_empty() {

@@ -118,6 +118,12 @@ impl Plugin {
 }
 
 impl AutoModel {
+    /// Whether the operator said anything of it. One that is there of itself is rarely asked for: what it needs is made then, and a
+    /// start is not kept waiting for it.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.explicit || self.default.is_some() || self.tiers.iter().any(|tier| !tier.is_empty())
+    }
+
     pub(super) fn is_named(&self, name: &str) -> bool {
         self.names.iter().any(|own| own == name)
     }
