@@ -155,8 +155,8 @@ async def c3(folder, count, timed):
         cut, each = {mark: at - began for mark, at in provider.left.items()}, (most - before) / count
         found = rows(gateway)
         print(f"  {count} readers: {each:.1f} KiB each, {len(cut)} cut, the last after {max(cut.values(), default=0):.0f} s, {len(found)} rows")
-        # The goal is 40, and not reached: the two parsers' own buffers are as much, and what waits between them comes on top.
-        wrong.expect(count < 500 or each <= 130, f"{each:.1f} KiB for each")
+        # The goal is 40; where there are fewer than 2,000, what the process keeps for itself counts among them.
+        wrong.expect(count < 500 or each <= (40 if count >= 2000 else 60), f"{each:.1f} KiB for each")
         wrong.expect(len(cut) == count, f"{count - len(cut)} were never cut")
     finally:
         wrong.expect(await asyncio.to_thread(gateway.stop) == 0, "it did not end with 0")

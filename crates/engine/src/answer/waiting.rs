@@ -7,6 +7,9 @@ use bytes::{Bytes, BytesMut};
 /// Pieces up to this size together are written together.
 const TOGETHER: usize = 8 * 1024;
 
+/// A piece up to this size is copied where it has to wait.
+const SMALL: usize = 2 * 1024;
+
 /// Pieces in their order. Those that have to wait are put together at once, not only when they go: a piece by itself keeps alive all
 /// that it was read with, which is many times its size.
 #[derive(Default)]
@@ -38,7 +41,8 @@ impl Waiting {
     pub(super) fn push(&mut self, piece: Bytes) {
         self.len += piece.len();
         let next = match self.pieces.pop_back_if(|last| last.len() + piece.len() <= TOGETHER) {
-            None => Piece::Alone(piece),
+            None if self.pieces.is_empty() || piece.len() > SMALL => Piece::Alone(piece),
+            None => Piece::Together(BytesMut::from(&*piece)),
             Some(Piece::Together(mut together)) => {
                 together.extend_from_slice(&piece);
                 Piece::Together(together)
@@ -74,14 +78,17 @@ mod tests {
         waiting.push(alone.clone());
         assert_eq!(waiting.pop().map(|piece| piece.as_ptr()), Some(alone.as_ptr()), "what goes at once is not copied");
         let large = Bytes::from(vec![b'x'; TOGETHER]);
+        let (small, held) = (Bytes::from_static(b"c"), large.as_ptr());
         for piece in [b"a", b"b"] {
             waiting.push(Bytes::from_static(piece));
         }
         waiting.push(large.clone());
-        waiting.push(Bytes::from_static(b"c"));
+        waiting.push(small.clone());
         assert_eq!(waiting.len(), 3 + TOGETHER);
         let pieces: Vec<Bytes> = std::iter::from_fn(|| waiting.pop()).collect();
         assert_eq!(pieces, [Bytes::from_static(b"ab"), large, Bytes::from_static(b"c")]);
+        assert_eq!(pieces[1].as_ptr(), held, "what is large is not copied");
+        assert_ne!(pieces[2].as_ptr(), small.as_ptr(), "what waits behind another keeps alive nothing but itself");
         assert_eq!(waiting.len(), 0);
     }
 }

@@ -98,6 +98,13 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// The same, with no time to idle.
+    pub(super) fn without_idling(&self) -> Self {
+        Self { idle: 0, ..*self }
+    }
+}
+
 impl Pulse {
     pub(super) fn new(peer: Peer, clock: Rc<Clock>, crowded: Rc<Cell<bool>>) -> Rc<Self> {
         let since = Cell::new(clock.get());
@@ -321,9 +328,11 @@ impl Exchange {
     }
 
     /// Whether the protocol has to write what it has before it gets more. HTTP/2 has a bound of its own for each stream; HTTP/1
-    /// would take whatever comes, and keep it for a client that reads slowly.
+    /// would take whatever comes, and keep it for a client that reads slowly. Small pieces would be the worst: each keeps alive all
+    /// that it was read with.
     pub(super) fn holds_back(&self) -> bool {
-        let full = self.stream.is_none() && self.pulse.unwritten.get() >= AT_ONCE;
+        let most = if self.pulse.blocked_since.get().is_some() { 1 } else { AT_ONCE };
+        let full = self.stream.is_none() && self.pulse.unwritten.get() >= most;
         if full {
             self.pulse.held_back.set(true);
         }
@@ -343,5 +352,28 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.pulse.in_flight.set(self.pulse.in_flight.get().saturating_sub(1));
         self.pulse.since.set(self.pulse.clock.get());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_does_not_read_is_given_no_more_pieces_however_small() {
+        let pulse = Pulse::new(Peer::Unix, Rc::default(), Rc::default());
+        let exchange = Exchange::begin(Rc::clone(&pulse));
+        exchange.offered(Some(100));
+        assert!(!exchange.holds_back(), "what is ready is written together");
+        pulse.wrote(true);
+        assert!(exchange.holds_back(), "the socket is full");
+        pulse.wrote(false);
+        pulse.flushed();
+        assert!(!exchange.holds_back());
+        pulse.wrote(true);
+        assert!(!exchange.holds_back(), "nothing waits to be written");
+        pulse.wrote(false);
+        exchange.offered(Some(AT_ONCE));
+        assert!(exchange.holds_back());
     }
 }
