@@ -44,14 +44,15 @@ Providers (`providers.py`)
 Resources (`resources.py`)
 - r1: streams of an event a second, all at once, 2,000 unless `--count` says more: none breaks off, what each costs;
 - r2: twice what the gateway can serve: as much is served as before, the rest refused at once, health answers;
+- r3: three times the memory there may be (256 MiB): nothing is killed or broken off, idle connections, large bodies and calls are given up
+  in this order;
 - r4: a mixture for ten minutes (`--count` seconds): how memory grows in an hour, descriptors come back;
 - r5: 50,000 requests (`--count`) to a provider that is well: all are answered;
 - r6: a tenant at twenty times its limit: the other one feels nothing;
 - r8: 512 descriptors are all there are: no spinning, serving again within a second;
 - l1: ten successors (`--count`) take the port under load (`serve --takeover`): nobody refused, no stream cut.
 
-Shown elsewhere: R3 is not built (there is no ceiling for the whole process; request bodies in memory together have one, C4, and so have
-media). R7: `cargo test -p switchboard-server --test it -- edge::hazards::a_panic_ends_its_connection_only`, and `make test-crash`, which
+Shown elsewhere: R7: `cargo test -p switchboard-server --test it -- edge::hazards::a_panic_ends_its_connection_only`, and `make test-crash`, which
 kills at ten named places. R9: `bench/keys.py --keys 10000` for the start and memory with keys, `switchboard-bench measure --only
 start,memory` without. R1 and R2 against a bare proxy: `switchboard-bench measure --only memory-streams,latency-2000`. L2, L3, L6:
 `cargo test -p switchboard-server --test it -- edge::stopping documents`, and l3 below.
@@ -81,7 +82,7 @@ FIGURES = {
     "d1": outages.d1, "d2": outages.d2, "d3": outages.d3, "d4": outages.d4, "d5": outages.d5,
     "c1": clients.c1, "c2": clients.c2, "c3": clients.c3, "c8": clients.c8, "c10": parsers.c10, "c14": hostile.c14, "s2": hostile.s2, "x2": hostile.x2,
     "a11": starting.a11, "l3": starting.l3,
-    "r1": resources.r1, "r2": resources.r2, "r4": resources.r4, "r5": resources.r5, "r6": resources.r6, "r8": resources.r8, "l1": resources.l1,
+    "r1": resources.r1, "r2": resources.r2, "r3": resources.r3, "r4": resources.r4, "r5": resources.r5, "r6": resources.r6, "r8": resources.r8, "l1": resources.l1,
     "u7": providers.u7, "u10": providers.u10, "u12": providers.u12, "u13": providers.u13,
 }
 

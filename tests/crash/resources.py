@@ -1,4 +1,4 @@
-"""R1, R2, R4, R5, R6, R8, L1: many streams, more load than fits, hours, other tenants, no descriptors, a successor."""
+"""R1, R2, R3, R4, R5, R6, R8, L1: many streams, more load than fits, hours, other tenants, no descriptors, a successor."""
 
 import asyncio
 import collections
@@ -95,6 +95,51 @@ async def r2(folder, count, timed):
         wrong.expect(load.only(200, 429, 503), f"answers: {load.statuses}, {load.hung} hung")
         wrong.expect(not timed or goodput >= 0.85 * peak, f"{goodput:.0f}/s of {peak:.0f}/s")
         wrong.expect(not timed or p99(health) <= 0.1, "health answers late")
+    finally:
+        wrong.expect(await asyncio.to_thread(gateway.stop) == 0, "it did not end with 0")
+    return wrong
+
+
+async def r3(folder, count, timed):
+    """Three times what fits into 256 MiB: streams with prompts of 60 KiB (`count`, 8,000). Nothing is killed or broken off, and what is
+    given up is given up in its order."""
+    wrong, count, most = Found(), descriptors((count or 8000) * 2) // 2, 256
+    provider = await Provider(pieces=20, pause=1.0).start()
+    limits = {"max_connections": count + 1000, "max_memory_bytes": most << 20}
+    gateway = await asyncio.to_thread(Gateway, folder, [provider.model()], more={"switchboard": {"limits": limits}})
+    statuses, broken, late = collections.Counter(), [], []
+    try:
+        async def client(at):
+            line = Line(gateway.port)
+            began = time.monotonic()
+            status, text = await line.ask("POST", "/v1/chat/completions", chat("m", f"mark-{at}-end" + " word" * 12_000, stream=True))
+            statuses[status] += 1
+            if status == 200 and b"data: [DONE]" not in text:
+                broken.append(at)
+            if status != 200:
+                late.append(time.monotonic() - began)
+            line.close()
+
+        running, peak = [], 0
+        for at in range(count):
+            running.append(asyncio.ensure_future(client(at)))
+            if at % 50 == 49:
+                await asyncio.sleep(0.1)
+                peak = max(peak, resident(gateway))
+        ended = asyncio.gather(*running)
+        while not ended.done():
+            await asyncio.sleep(0.5)
+            peak = max(peak, resident(gateway))
+        await ended
+        said = [text for text in gateway.said if "memory is short" in text]
+        order = [step for text in said for step in ("connections", "bodies", "calls") if step in text.split("short:")[1].split(" ")[1:3]]
+        print(f"  {count} streams: {dict(statuses)}, {peak / 1024:.0f} MiB at most, steps {order}, refused within {p99(late) * 1000:.0f} ms (p99)")
+        wrong.expect(gateway.process.poll() is None, "it was killed")
+        wrong.expect(set(statuses) == {200, 503} and not broken, f"answers: {dict(statuses)}, {len(broken)} broken off")
+        wrong.expect(order[:3] == ["connections", "bodies", "calls"], f"the steps were {order}")
+        wrong.expect(peak <= most * 1024, f"{peak / 1024:.0f} MiB")
+        again = await Line(gateway.port).ask("POST", "/v1/chat/completions", chat("m", "mark-0-end"))
+        wrong.expect(again[0] == 200, f"a call afterwards: {again[0]}")
     finally:
         wrong.expect(await asyncio.to_thread(gateway.stop) == 0, "it did not end with 0")
     return wrong

@@ -9,6 +9,7 @@ pub mod alerts;
 pub mod app;
 pub mod auth;
 pub mod authz;
+mod ceiling;
 mod chore;
 pub mod command;
 pub mod config;

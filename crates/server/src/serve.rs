@@ -18,8 +18,10 @@ use crate::accept::serve;
 use crate::alerts::{self, Alerts};
 use crate::app::{Acceptor, App};
 use crate::auth::Keys;
+use crate::ceiling;
 use crate::chore::Chore;
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
+use crate::edge::relief::Relief;
 use crate::edge::reservoir::Reservoir;
 use crate::edge::settings::{BodyLimits, ClientAuthorities};
 use crate::edge::{self, Edge, Running, Shutdown};
@@ -169,7 +171,9 @@ impl Gate {
         let mut chores = chores(&app, &config, &transport)?;
         chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
         chores.extend(alerts::watch::start(app.clone(), own)?);
-        let running = opened(&app, &config, transport, Router::new(&config.general.root_path)?)?;
+        let relief = Relief::default();
+        chores.extend(ceiling::watch(&app, &config, &relief)?);
+        let running = opened(&app, &config, transport, Router::new(&config.general.root_path)?, relief)?;
         chores.push(waiting::close(app.clone(), running.shutdown())?);
         // Only this thread sets it, once.
         let _ = shutdown.set(running.shutdown());
@@ -300,16 +304,16 @@ fn learn_prices(app: &Arc<App>) -> Result<(), StartError> {
 }
 
 /// Opens the doors.
-fn opened(app: &Arc<App>, config: &Config, transport: Transport, router: Router) -> Result<Running, StartError> {
+fn opened(app: &Arc<App>, config: &Config, transport: Transport, router: Router, relief: Relief) -> Result<Running, StartError> {
     let shared = app.clone();
-    Ok(Edge::run(settings(config), move |_| {
+    Ok(Edge::run(settings(config, relief), move |_| {
         let acceptor = Acceptor { worker: worker(&shared.config(), &transport), app: shared.clone(), router: router.clone() };
         let acceptor = Arc::new(acceptor);
         Ok(move |request| serve(acceptor.clone(), request))
     })?)
 }
 
-fn settings(config: &Config) -> edge::Settings {
+fn settings(config: &Config, relief: Relief) -> edge::Settings {
     let own = &config.switchboard;
     edge::Settings {
         listen: own.listen.iter().map(|listen| edge::Address::Tcp(listen.address)).collect(),
@@ -329,9 +333,10 @@ fn settings(config: &Config) -> edge::Settings {
         body: BodyLimits {
             max_bytes: own.limits.max_body_bytes,
             total: own.timeouts.body_read,
-            reservoir: Reservoir::new(own.limits.max_body_bytes_in_flight),
+            reservoir: Reservoir::new(own.limits.max_body_bytes_in_flight).under(relief.clone()),
             ..BodyLimits::default()
         },
+        relief,
         drain_timeout: own.timeouts.drain,
         ..edge::Settings::default()
     }

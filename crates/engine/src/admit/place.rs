@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use switchboard_wire::problem::{Kind, Problem};
 
@@ -17,11 +18,14 @@ use crate::error::{Error, Origin, Retry};
 use crate::principal::Principal;
 use crate::tariff::Tariffs;
 
+/// When it is worth asking again for a place.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Admits calls.
 #[derive(Clone)]
 pub struct Admission {
     in_flight: Arc<AtomicUsize>,
-    bound: usize,
+    bound: Arc<AtomicUsize>,
     book: Arc<Book>,
     authority: Option<Arc<dyn Authority>>,
     journal: Option<Arc<dyn Journal>>,
@@ -40,13 +44,18 @@ impl Admission {
     pub fn new(bound: usize) -> Self {
         Self {
             in_flight: Arc::default(),
-            bound,
+            bound: Arc::new(AtomicUsize::new(bound)),
             book: Arc::default(),
             authority: None,
             journal: None,
             tariffs: Arc::default(),
             shares: None,
         }
+    }
+
+    /// Admits up to so many at a time from now on. Calls under way stay.
+    pub fn keep_to(&self, bound: usize) {
+        self.bound.store(bound, Ordering::Relaxed);
     }
 
     /// With those scopes.
@@ -108,9 +117,9 @@ impl Admission {
     pub fn admit(&self) -> Result<Permit, Error> {
         let taken = self.in_flight.fetch_add(1, Ordering::Relaxed);
         let permit = Permit { in_flight: self.in_flight.clone() };
-        if taken >= self.bound {
-            let problem = Problem::new(Kind::Overloaded, "the gateway has too many requests in flight; try again soon")
-                .with_code("gateway_overloaded");
+        if taken >= self.bound.load(Ordering::Relaxed) {
+            let problem = Problem::new(Kind::Overloaded, "the gateway has too many requests in flight; try again soon");
+            let problem = Problem { retry_after: Some(AGAIN), ..problem.with_code("gateway_overloaded") };
             return Err(Error::new(problem, Origin::Gateway, Retry::Never));
         }
         Ok(permit)

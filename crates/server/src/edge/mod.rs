@@ -48,6 +48,7 @@ mod guarded;
 mod listen;
 mod noise;
 mod pulse;
+pub mod relief;
 pub mod reservoir;
 mod screen;
 mod service;

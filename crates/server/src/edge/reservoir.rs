@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::relief::{Relief, Step};
+
 /// Bodies up to this size are free: there are no more of them than connections.
 const FREE: u64 = 64 * 1024;
 /// The bound unless another is said.
@@ -13,6 +15,7 @@ const CAPACITY: u64 = 512 * 1024 * 1024;
 pub struct Reservoir {
     drawn: Arc<AtomicU64>,
     capacity: u64,
+    relief: Relief,
 }
 
 /// What one body has drawn. Dropping it gives it back.
@@ -26,7 +29,13 @@ impl Reservoir {
     /// A reservoir of that many bytes.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
-        Self { drawn: Arc::default(), capacity }
+        Self { drawn: Arc::default(), capacity, relief: Relief::default() }
+    }
+
+    /// The same, closed while memory is so short.
+    #[must_use]
+    pub fn under(self, relief: Relief) -> Self {
+        Self { relief, ..self }
     }
 
     /// A body that has drawn nothing yet.
@@ -51,7 +60,7 @@ impl Draught {
         let more = bytes - self.bytes;
         let before = self.from.drawn.fetch_add(more, Ordering::Relaxed);
         self.bytes = bytes;
-        before.saturating_add(more) <= self.from.capacity
+        before.saturating_add(more) <= self.from.capacity && !self.from.relief.is_at(Step::Bodies)
     }
 }
 
@@ -66,6 +75,17 @@ impl Drop for Draught {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_bodies_are_refused_while_memory_is_short() {
+        let relief = Relief::default();
+        let reservoir = Reservoir::new(1_000_000).under(relief.clone());
+        for (step, let_in) in [(Step::Idle, true), (Step::Calls, false), (Step::Bodies, false), (Step::None, true)] {
+            relief.set(step);
+            assert!(reservoir.draught().reach(FREE), "{step:?}");
+            assert_eq!(reservoir.draught().reach(FREE + 1), let_in, "{step:?}");
+        }
+    }
 
     #[test]
     fn what_is_drawn_comes_back() {

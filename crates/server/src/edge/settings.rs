@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use super::reservoir::Reservoir;
+use super::{relief::Relief, reservoir::Reservoir};
 
 /// Everything the edge can be told. `Default` holds the figures the gateway ships with and listens nowhere.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Settings {
     pub body: BodyLimits,
     /// Limits on HTTP/2 connections.
     pub http2: Http2Limits,
+    /// How short memory is.
+    pub relief: Relief,
     /// How long running answers may take once a shutdown began.
     pub drain_timeout: Duration,
     /// The same, after a second signal.
@@ -120,6 +122,7 @@ impl Default for Settings {
             max_headers: 100,
             body: BodyLimits::default(),
             http2: Http2Limits::default(),
+            relief: Relief::default(),
             drain_timeout: Duration::from_secs(600),
             hasty_drain_timeout: Duration::from_secs(10),
         }

@@ -29,6 +29,7 @@ use super::{
     guarded::Socket,
     listen::{Listener, Share, is_one_connections_fault},
     pulse::{Clock, Limits, Order, Peer, Pulse},
+    relief::Step,
     shutdown::Stage,
     tasks::Tasks,
 };
@@ -119,6 +120,8 @@ struct Worker<S> {
     tasks: Rc<Tasks>,
     clock: Rc<Clock>,
     limits: Limits,
+    /// While memory is short.
+    pressed: Limits,
     pulses: RefCell<Vec<Rc<Pulse>>>,
     crowded: Rc<Cell<bool>>,
 }
@@ -148,6 +151,7 @@ impl<S: Service> Worker<S> {
             protocols,
             clock: Rc::clone(&tasks.clock),
             tasks,
+            pressed: limits.without_idling(),
             limits,
             pulses: RefCell::default(),
             crowded: Rc::default(),
@@ -226,12 +230,13 @@ impl<S: Service> Worker<S> {
         loop {
             ticks.tick().await;
             self.clock.set(self.clock.get().wrapping_add(1));
+            let limits = if self.shared.settings.relief.is_at(Step::Idle) { &self.pressed } else { &self.limits };
             self.pulses.borrow_mut().retain(|pulse| {
-                pulse.sweep(&self.limits);
+                pulse.sweep(limits);
                 !pulse.is_closed()
             });
             self.crowded.set(self.pulses.borrow().len() > CROWD);
-            self.tasks.sweep(&self.limits);
+            self.tasks.sweep(limits);
         }
     }
 

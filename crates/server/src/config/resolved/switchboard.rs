@@ -111,6 +111,8 @@ pub struct ClientLimits {
     pub max_connections: u32,
     /// Most requests at a time. `None`: no limit.
     pub max_requests_in_flight: Option<u32>,
+    /// Most memory of the whole process. `None`: no limit.
+    pub max_memory_bytes: Option<u64>,
 }
 
 /// Bounds on how long clients may take.
@@ -314,6 +316,8 @@ impl ClientLimits {
     fn read(reader: &mut Reader<'_>, node: Option<&Node>, general: &General) -> ClientLimits {
         let fields = reader.section(Section::Limits, node);
         let body = general.max_request_bytes.unwrap_or(32 << 20);
+        let memory = fields.integer("max_memory_bytes").and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0);
+        let bodies = memory.map_or(512 << 20, |memory| (memory / 4).min(512 << 20));
         ClientLimits {
             max_body_bytes: positive(reader, &fields, "max_body_bytes", fields.integer("max_body_bytes"), body),
             max_body_bytes_in_flight: positive(
@@ -321,12 +325,13 @@ impl ClientLimits {
                 &fields,
                 "max_body_bytes_in_flight",
                 fields.integer("max_body_bytes_in_flight"),
-                512 << 20,
+                bodies,
             ),
             max_header_bytes: positive(reader, &fields, "max_header_bytes", fields.integer("max_header_bytes"), 64 << 10),
             max_headers: positive(reader, &fields, "max_headers", fields.count("max_headers"), 100),
             max_connections: positive(reader, &fields, "max_connections", fields.count("max_connections"), 10_000),
             max_requests_in_flight: fields.count("max_requests_in_flight").filter(|count| *count > 0),
+            max_memory_bytes: memory,
         }
     }
 }
