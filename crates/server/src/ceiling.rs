@@ -28,7 +28,7 @@ const FEW: usize = 16;
 pub(crate) fn watch(app: &Arc<App>, config: &Config, relief: &Relief) -> std::io::Result<Option<Chore>> {
     let own = &config.switchboard.limits;
     let Some(most) = own.max_memory_bytes else { return Ok(None) };
-    let bound = own.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
+    let bound = own.most_in_flight();
     let (app, relief) = (app.clone(), relief.clone());
     let watching = move || async move {
         let mut step = Step::None;

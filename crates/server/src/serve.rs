@@ -134,7 +134,7 @@ impl Gate {
         let smart = Arc::new(Smart::new(config.switchboard.smart.clone(), &fleet));
         let fleet = fleet.with_hooks(Hooks { advisor: Some(smart.clone()), ..Hooks::default() });
         let limits = Limits::of(&config, &books.book)?;
-        let bound = config.switchboard.limits.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize);
+        let (bound, relief) = (config.switchboard.limits.most_in_flight(), Relief::default());
         let own = base.clone();
         let (live, wakes) = Live::new(base, laid, unusable.clone());
         if let Some(store) = &foundation.store {
@@ -168,11 +168,9 @@ impl Gate {
         });
         learn_prices(&app)?;
         app.trials.apply(&app, &config);
-        let mut chores = chores(&app, &config, &transport)?;
+        let mut chores = chores(&app, &config, &transport, &relief)?;
         chores.push(live::follow(app.clone(), demo_base.clone(), wakes)?);
         chores.extend(alerts::watch::start(app.clone(), own)?);
-        let relief = Relief::default();
-        chores.extend(ceiling::watch(&app, &config, &relief)?);
         let running = opened(&app, &config, transport, Router::new(&config.general.root_path)?, relief)?;
         chores.push(waiting::close(app.clone(), running.shutdown())?);
         // Only this thread sets it, once.
@@ -343,7 +341,7 @@ fn settings(config: &Config, relief: Relief) -> edge::Settings {
 }
 
 /// What goes on beside requests.
-fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result<Vec<Chore>, StartError> {
+fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport, relief: &Relief) -> Result<Vec<Chore>, StartError> {
     let (own, transport, again) = (config.clone(), transport.clone(), transport.clone());
     let check = || background::start(app.clone(), move || worker(&own, &transport));
     let checking = config.general.health_checks.background.then(check).transpose()?;
@@ -363,6 +361,7 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result
         .chain(checking)
         .chain(following)
         .chain(credits)
+        .chain(ceiling::watch(app, config, relief)?)
         .chain([reflecting])
         .collect())
 }

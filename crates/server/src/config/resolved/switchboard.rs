@@ -313,10 +313,15 @@ fn millis(reader: &mut Reader<'_>, fields: &Fields, name: &str, default: u64) ->
 }
 
 impl ClientLimits {
+    /// Most requests at a time.
+    pub(crate) fn most_in_flight(&self) -> usize {
+        self.max_requests_in_flight.map_or(usize::MAX, |bound| bound as usize)
+    }
+
     fn read(reader: &mut Reader<'_>, node: Option<&Node>, general: &General) -> ClientLimits {
         let fields = reader.section(Section::Limits, node);
         let body = general.max_request_bytes.unwrap_or(32 << 20);
-        let memory = fields.integer("max_memory_bytes").and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0);
+        let memory = fields.integer("max_memory_bytes").filter(|bytes| *bytes > 0);
         let bodies = memory.map_or(512 << 20, |memory| (memory / 4).min(512 << 20));
         ClientLimits {
             max_body_bytes: positive(reader, &fields, "max_body_bytes", fields.integer("max_body_bytes"), body),
