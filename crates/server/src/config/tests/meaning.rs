@@ -218,3 +218,13 @@ fn the_redis_of_all_gateways_may_stand_in_three_places() {
         assert_eq!(config.redis.as_ref().map(|address| address.expose()), expected, "{yaml}");
     }
 }
+
+#[test]
+fn bodies_in_flight_are_a_part_of_the_memory_there_may_be() {
+    let limits = |text: &str| config(&format!("switchboard: {{limits: {{{text}}}}}")).switchboard.limits;
+    assert_eq!(limits("").max_memory_bytes, None);
+    assert_eq!(limits("").max_body_bytes_in_flight, 512 << 20);
+    assert_eq!(limits("max_memory_bytes: 268435456").max_memory_bytes, Some(256 << 20));
+    assert_eq!(limits("max_memory_bytes: 268435456").max_body_bytes_in_flight, 64 << 20);
+    assert_eq!(limits("max_memory_bytes: 268435456, max_body_bytes_in_flight: 1000").max_body_bytes_in_flight, 1000);
+}
