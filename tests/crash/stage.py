@@ -358,14 +358,14 @@ class Load:
         return [took for due, took in zip(self.due, self.took) if start <= due < end]
 
 
-async def steady(port, rate, seconds, keys=(MASTER_KEY,), model="cent", patience=10, load=None):
+async def steady(port, rate, seconds, keys=(MASTER_KEY,), model="cent", patience=10, load=None, words="hello"):
     """So many requests a second, due whether or not those before are answered. Times are of the monotonic clock."""
     load, lines, running = load or Load(), [], set()
 
     async def one(due, key):
         line = lines.pop() if lines else Line(port)
         try:
-            status, _text = await asyncio.wait_for(line.ask("POST", "/v1/chat/completions", chat(model), key), patience)
+            status, _text = await asyncio.wait_for(line.ask("POST", "/v1/chat/completions", chat(model, words), key), patience)
         except asyncio.TimeoutError:
             load.hung += 1
             return
