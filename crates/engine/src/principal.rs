@@ -34,6 +34,9 @@ pub struct Principal {
     pub customer: Option<String>,
     /// Models it may use: names and patterns with `*`, access groups resolved. Empty means every model.
     pub allowed: Vec<String>,
+    /// Further lists of models (its team's, its user's), each of which must have what it uses. None of them is empty by chance: an
+    /// empty one has nothing.
+    pub also: Vec<Vec<String>>,
     /// Names of its own for models; looked up before `allowed` is.
     pub aliases: BTreeMap<String, String>,
     /// Tags stamped on each of its requests.
@@ -71,7 +74,8 @@ impl Principal {
 
     /// Whether it may use that model.
     pub fn may_use(&self, model: &str) -> bool {
-        self.allowed.is_empty() || self.allowed.iter().any(|pattern| matches(pattern, model))
+        let has = |list: &[String]| list.iter().any(|pattern| matches(pattern, model));
+        (self.allowed.is_empty() || has(&self.allowed)) && self.also.iter().all(|list| has(list))
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod call;
 pub mod contain;
+pub mod gate;
 pub mod model;
 pub mod object;
 pub mod route;

@@ -33,15 +33,21 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
     let mut tags = if said.refuses_tags { Vec::new() } else { tags(&call) };
     tags.retain(|tag| !call.principal.tags.contains(tag));
     let rules = app.limits.rules();
-    if customer.is_none() && tags.is_empty() && call.principal.tags.is_empty() && rules.are_empty() {
+    let of_keys = app.limits.of_keys().scopes(&app.book, &call, app);
+    if customer.is_none() && tags.is_empty() && call.principal.tags.is_empty() && rules.are_empty() && of_keys.is_empty() {
         return Ok(call);
     }
     let mut principal = Principal::clone(&call.principal);
     principal.tags.extend(tags.iter().cloned());
+    principal.scopes.extend(of_keys);
+    let named = principal.tags.iter().cloned().map(Guest::Tag).chain(customer.clone().map(Guest::Customer)).collect::<Vec<_>>();
+    let guests = &app.foundation.directory.guests;
+    if app.store.is_none() {
+        principal.scopes.extend(named.iter().flat_map(|named| guests.configured(&app.book, named)));
+    }
     if let Some(store) = &app.store {
-        let named = principal.tags.iter().cloned().map(Guest::Tag).chain(customer.clone().map(Guest::Customer));
-        for named in named.collect::<Vec<_>>() {
-            let known = app.foundation.directory.guests.find(store, &app.book, named.clone()).await?;
+        for named in named {
+            let known = guests.find(store, &app.book, named.clone()).await?;
             if known.blocked {
                 let message = format!("User blocked from making LLM API Calls. User={}", customer.unwrap_or_default());
                 return Err(Refused::said(400, &message));

@@ -31,7 +31,7 @@ use crate::accept::{Answered, Refusal, body_refusal, shown};
 use crate::admin::Refused;
 use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::{Caller, Credential, session};
-use crate::authz::{self, Policy};
+use crate::authz::{self, Policy, gate};
 use crate::config::resolved::PassThrough;
 use crate::edge::RequestBody;
 
@@ -113,11 +113,14 @@ async fn send(acceptor: &Acceptor, call: &Call, target: &Arc<Deployment>, passin
 /// Who asks, if they may.
 async fn identified(acceptor: &Acceptor, route: &str, parts: &Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
     let keys = acceptor.app.keys.load_full();
+    let (path, routes) = (acceptor.router.below(parts.uri.path()), &keys.gates().routes);
+    gate::served(routes, Policy::Pass, path)?;
     let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
     if caller.credential == Credential::Session {
         session::guard(parts)?;
     }
-    authz::enter(Policy::Pass, acceptor.router.below(parts.uri.path()), &caller)?;
+    authz::enter(Policy::Pass, path, &caller)?;
+    gate::for_admins(routes, (Policy::Pass, path), &caller)?;
     listed(&caller, route)?;
     Ok(caller)
 }
