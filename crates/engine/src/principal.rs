@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::admit::Scope;
+use crate::deployment::Deployment;
 use crate::own::OwnKeys;
 use crate::route::hooks::Guidance;
 
@@ -52,6 +53,8 @@ pub struct Principal {
     pub counted: Vec<Arc<Scope>>,
     /// What the key, its team or a policy says of routing.
     pub guidance: Option<Arc<Guidance>>,
+    /// The place that the caller wants asked instead of the model's own, with a credential of the caller's or none.
+    pub detour: Option<Arc<Deployment>>,
     /// Keys of providers that the caller brings along.
     pub own_keys: Option<Arc<OwnKeys>>,
 }

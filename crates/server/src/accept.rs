@@ -218,6 +218,7 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
             response
         }
         Err(error) => {
+            let error = as_configured(error, door.flavor, &acceptor.app);
             // In seconds, as LiteLLM writes them.
             let waited = error.waited.and_then(|waited| HeaderValue::try_from(format!("{:?}", waited.as_secs_f64())).ok());
             let mut refused = refuse(&Refusal { error, dialect: door.dialect, flavor: door.flavor });
@@ -231,6 +232,16 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
             refused
         }
     }
+}
+
+/// The refusal for a spent budget with the status that the configuration gives it (`budget_exceeded_status_code`).
+pub(crate) fn as_configured(mut error: Error, flavor: Flavor, app: &App) -> Error {
+    let spent = error.problem.kind == Kind::BudgetSpent && error.problem.status.is_none();
+    if spent && flavor != Flavor::OpenRouter {
+        let status = app.config.load().litellm.spending.refused;
+        error.problem.status = Some(status).filter(|status| *status != Kind::BudgetSpent.status());
+    }
+    error
 }
 
 /// Who asks, if they may use that route.

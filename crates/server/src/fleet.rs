@@ -1,6 +1,7 @@
 //! From the configuration as meant to the deployments the engine serves.
 
 pub mod credential;
+pub(crate) mod detour;
 pub mod overlay;
 pub mod resilience;
 pub mod transport;

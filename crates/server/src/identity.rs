@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use serde_json::Value;
+use switchboard_engine::admit::Level;
 use switchboard_engine::call::{Call, Content};
 use switchboard_engine::principal::Principal;
 
@@ -31,6 +32,7 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
         return Err(Refused::said(400, "'user' param not passed in. 'enforce_user_param'=True"));
     }
     let mut tags = if said.refuses_tags { Vec::new() } else { tags(&call) };
+    tags.extend(of_headers(&call.headers, &config.litellm.spending.tag_headers));
     tags.retain(|tag| !call.principal.tags.contains(tag));
     let rules = app.limits.rules();
     let of_keys = app.limits.of_keys().scopes(&app.book, &call, app);
@@ -73,6 +75,9 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
         }
     }
     principal.customer = customer;
+    if !config.litellm.spending.counts_customers {
+        uncounted(&mut principal);
+    }
     principal.scopes.extend(limits::tags::scopes(&app.book, &principal));
     call.principal = Arc::new(principal);
     if !rules.are_empty() {
@@ -80,6 +85,17 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
         Arc::make_mut(&mut call.principal).scopes.extend(held);
     }
     Ok(call)
+}
+
+/// Takes a customer out of what is told and counted of a call. Its limits hold; what it spends, nobody knows.
+fn uncounted(principal: &mut Principal) {
+    principal.customer = None;
+    principal.scopes.retain(|scope| scope.id.level != Level::Customer || scope.terms().budgets.is_empty());
+}
+
+/// The tags that an operator makes of headers.
+fn of_headers(headers: &HeaderMap, names: &[String]) -> Vec<String> {
+    names.iter().filter_map(|name| text(headers, name).map(|value| format!("{name}: {value}"))).take(MOST_TAGS).collect()
 }
 
 /// The list of models that a customer has, groups replaced by what is in them.

@@ -100,7 +100,8 @@ pub(crate) async fn serve(
 /// Sends a request on, and makes of its answer one of another origin's.
 async fn send(acceptor: &Acceptor, call: &Call, target: &Arc<Deployment>, passing: Passing) -> Result<Answered, Refusal> {
     let answer = acceptor.app.gateway.pass_on(call, &acceptor.worker, target, passing).await;
-    let answer = answer.map_err(|error| Refusal { error, dialect: call.door.dialect, flavor: call.door.flavor })?;
+    let told = |error| crate::accept::as_configured(error, call.door.flavor, &acceptor.app);
+    let answer = answer.map_err(|error| Refusal { error: told(error), dialect: call.door.dialect, flavor: call.door.flavor })?;
     let mut response = Response::new(answer.body);
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;

@@ -31,6 +31,7 @@ use crate::health::Checks;
 use crate::health::background;
 use crate::limits::{Limits, waiting};
 use crate::live::{self, Live};
+use crate::log::Discreet;
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
 use crate::money::books::{Books, BooksError};
@@ -139,7 +140,8 @@ impl Gate {
             store.listen(live.ear());
         }
         let (shutdown, stopping) = twice(Arc::<OnceLock<Shutdown>>::default());
-        let (metrics, alerts) = watching(&config, &books, recorder);
+        let discreet = Arc::new(Discreet::new(&config, recorder));
+        let (metrics, alerts) = watching(&config, &books, discreet.clone());
         let recorder: Arc<dyn Recorder> = alerts.clone();
         let app = Arc::new(App {
             gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(recorder), resilience::of(&config))
@@ -156,6 +158,7 @@ impl Gate {
             foundation,
             book: books.book.clone(),
             books,
+            discreet,
             config: ArcSwap::new(config.clone()),
             limits,
             alerts,

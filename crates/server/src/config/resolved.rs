@@ -4,6 +4,7 @@
 //! something; it is never a default the reader has to supply.
 
 mod alerting;
+mod brought;
 mod checks;
 mod costs;
 mod customers;
@@ -35,6 +36,7 @@ mod switchboard;
 mod virtual_model;
 
 pub use alerting::{AlertSettings, Alerting};
+pub use brought::Brought;
 pub use checks::{Check, CheckRouting, HealthChecks};
 pub use costs::Costs;
 pub use customers::Customers;

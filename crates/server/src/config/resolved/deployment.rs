@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use switchboard_engine::route::reserved::Reserved;
 
+use super::brought::Brought;
 use super::checks::Check;
 use crate::config::diagnostic::Location;
 use crate::config::secret::Secret;
@@ -97,6 +98,8 @@ pub struct Connection {
     pub watsonx: Watsonx,
     /// Whether requests that are passed on to the provider as they are bear this credential and go to this base URL.
     pub passes: bool,
+    /// What callers may say instead.
+    pub brought: Brought,
 }
 
 /// How a provider's certificate is checked.

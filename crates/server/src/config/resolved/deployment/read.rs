@@ -8,6 +8,7 @@ use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Kind, REQUEST_DEFAULTS, Section};
 use crate::config::load::ProviderKeys;
+use crate::config::resolved::brought::Brought;
 use crate::config::resolved::checks::Check;
 use crate::config::resolved::reserved;
 use crate::config::secret::Secret;
@@ -178,6 +179,7 @@ fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
         },
         watsonx: Watsonx { region_name: fields.text("watsonx_region_name"), project_id: fields.text("project_id") },
         passes: fields.flag("use_in_pass_through").unwrap_or(false),
+        brought: Brought::read(reader, fields),
     }
 }
 
