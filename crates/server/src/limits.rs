@@ -9,7 +9,7 @@ pub(crate) mod waiting;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use switchboard_engine::admit::share::Shares;
 use switchboard_engine::admit::{Admission, Book};
 use switchboard_store::RedisLimits;
@@ -56,8 +56,8 @@ impl Limits {
     }
 
     /// What each key may ask of a model that says nothing of its own.
-    pub(crate) fn of_keys(&self) -> Arc<OfKeys> {
-        self.of_keys.load_full()
+    pub(crate) fn of_keys(&self) -> Guard<Arc<OfKeys>> {
+        self.of_keys.load()
     }
 
     /// Admission that keeps to them.

@@ -30,6 +30,8 @@ pub struct Policy {
     pub parallel_per_key: Option<u64>,
     /// Which tokens the limits of tokens count.
     pub tokens: Unit,
+    /// What each request of a key must say.
+    pub params_of_all: Vec<String>,
     /// What each request of a service account must say.
     pub params_of_services: Vec<String>,
     /// What a customer may spend who has no budget.
@@ -51,6 +53,7 @@ impl Policy {
             user_on_team_keys: config.general.budget_of_user_on_team_keys,
             parallel_per_key: gates.parallel_per_key,
             tokens: gates.tokens,
+            params_of_all: gates.params_of_all.clone(),
             params_of_services: gates.params_of_services.clone(),
             customer: litellm.spending.customer.map(ever),
             customer_budget_id: litellm.spending.customer_budget_id.clone(),
@@ -194,7 +197,7 @@ fn entered(book: &Book, id: &ScopeId, own: &Own<'_>, counted: Unit, until: &mut 
 /// The scopes of a key and of everything around it.
 pub fn of(book: &Book, key: &Key, around: &Surroundings, policy: &Policy) -> Allowance {
     let of_service = key.metadata.contains_key(SERVICE_ACCOUNT);
-    let params = policy.params_of_services.iter().filter(|_| of_service).cloned().collect();
+    let params = policy.params_of_services.iter().filter(|_| of_service).chain(&policy.params_of_all).cloned().collect();
     let mut found = Allowance { params, ..Allowance::default() };
     let row = |id: &Option<String>| id.as_ref().and_then(|id| around.budgets.iter().find(|budget| budget.budget_id == *id));
     let enter = |found: &mut Allowance, level, id: &str, own: Own<'_>| {

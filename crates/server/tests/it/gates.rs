@@ -93,6 +93,24 @@ fn a_proxy_that_is_trusted_says_who_called() {
 }
 
 #[test]
+fn no_request_sets_what_lets_strangers_in() {
+    with("", |gateway| {
+        for (name, value) in
+            [("public_routes", json!(["/v1/models"])), ("allow_client_side_credentials", json!(true)), ("allowed_routes", json!(["/x"]))]
+        {
+            let body = json!({"field_name": name, "field_value": value, "config_type": "general_settings"});
+            let refused = gateway.as_key(MASTER, "POST", "/config/field/update", &body);
+            assert!(refused.status.is_client_error(), "{name}: {} {}", refused.status, refused.text());
+        }
+        assert_eq!(gateway.app.get("/v1/models").status, 401);
+        let body = json!({"field_name": "max_parallel_requests", "field_value": 3, "config_type": "general_settings"});
+        assert_eq!(gateway.as_key(MASTER, "POST", "/config/field/update", &body).status, 200);
+        let key = gateway.key(&json!({}));
+        assert_eq!(gateway.chat(&key, "good").header("x-ratelimit-api_key-limit-max_parallel_requests"), "3", "at once");
+    });
+}
+
+#[test]
 fn guesses_are_counted_against_whom_a_trusted_proxy_names() {
     with("general_settings: {use_x_forwarded_for: true, trusted_proxy_ranges: [127.0.0.1]}", |gateway| {
         let guess = |who: &str, count: usize| {
@@ -216,6 +234,14 @@ fn service_accounts_must_say_what_the_operator_wants_said() {
         let whole = json!({"user": "u", "metadata": {"generation_name": "g"}});
         assert_eq!(chat(gateway, &robot, "good", &whole).status, 200);
         assert_eq!(gateway.chat(&person, "good").status, 200, "people need not");
+    });
+    with("general_settings: {enforced_params: [user]}", |gateway| {
+        let key = gateway.key(&json!({}));
+        assert_eq!(
+            [chat(gateway, &key, "good", &json!({})), chat(gateway, &key, "good", &json!({"user": "u"}))]
+                .map(|reply| reply.status.as_u16()),
+            [400, 200]
+        );
     });
 }
 

@@ -17,12 +17,12 @@ fn asked(gateway: &Managed, key: &str, model: &str) -> (u16, String) {
 #[test]
 fn a_teams_deployments_are_its_own() {
     let yaml = "
-  - {model_name: shared, litellm_params: {model: demo/echo}, model_info: {id: everybodys}}
-  - {model_name: shared, litellm_params: {model: demo/echo, order: -1}, model_info: {id: kept, team_id: t}}
+  - {model_name: shared, litellm_params: {model: demo/echo, order: 2}, model_info: {id: everybodys}}
+  - {model_name: shared, litellm_params: {model: demo/echo, order: 1}, model_info: {id: kept, team_id: t}}
   - {model_name: alone, litellm_params: {model: demo/echo}, model_info: {id: single, team_id: t}}
   - {model_name: model_name_t_1, litellm_params: {model: demo/echo}, model_info: {id: named, team_id: t, team_public_model_name: ours}}
-  - {model_name: both, litellm_params: {model: demo/echo}, model_info: {id: both-all}}
-  - {model_name: both, litellm_params: {model: demo/echo, order: -1}, model_info: {id: both-t, team_id: t, team_public_model_name: both}}
+  - {model_name: both, litellm_params: {model: demo/echo, order: 2}, model_info: {id: both-all}}
+  - {model_name: both, litellm_params: {model: demo/echo, order: 1}, model_info: {id: both-t, team_id: t, team_public_model_name: both}}
 ";
     with(yaml, |gateway| {
         for team in ["t", "other"] {

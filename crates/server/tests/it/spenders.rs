@@ -268,7 +268,7 @@ fn users_have_the_budget_of_its_older_name_too() {
 #[test]
 fn a_session_may_spend_so_much() {
     set("  max_ui_session_budget: 0.02\n", |gateway| {
-        let entered = gateway.app.ask("POST", "/login").json(&json!({"username": "admin", "password": MASTER})).send();
+        let entered = gateway.app.ask("POST", "/v2/login").json(&json!({"username": "admin", "password": MASTER})).send();
         let set =
             entered.headers.get_all("set-cookie").iter().find_map(|value| value.to_str().ok().filter(|text| text.starts_with("token=")));
         let cookie = set.unwrap_or_else(|| panic!("{} {}", entered.status, entered.text())).split(';').next().expect("a cookie").to_owned();

@@ -41,7 +41,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured("budget_exceeded_status_code", Count, "Status of the answer when a budget is spent; 422 unless said."),
     honoured("upperbound_key_generate_params", Map, "Most a new key may be given."),
     honoured("default_key_generate_params", Map, "What a new key is given unless said."),
-    honoured("key_generation_settings", Map, "Who may make keys: `team_key_generation: {allowed_team_member_roles, required_params}`, `personal_key_generation: {allowed_user_roles, required_params}`. Administrators may make any.").protects(),
+    honoured("key_generation_settings", Map, "Who may make keys: `team_key_generation: {allowed_team_member_roles, required_params}`, `personal_key_generation: {allowed_user_roles, required_params}`. Of teams, administrators may make any.").protects(),
     honoured("enable_key_alias_format_validation", Flag, "Refuse aliases of keys that are not 2 to 255 of `a-zA-Z0-9_-/.@`, with a letter or a digit at both ends."),
     not_yet("default_team_settings", List, "Settings per team."),
     honoured("default_team_params", Map, "What a new team is given unless said."),

@@ -24,6 +24,8 @@ pub struct Gates {
     pub believed_for: Option<Duration>,
     /// Whether models are served while the database cannot say whose a key is.
     pub serves_unverified: bool,
+    /// What each request of a key must say.
+    pub params_of_all: Vec<String>,
     /// What each request of a service account must say.
     pub params_of_services: Vec<String>,
     /// Routes.
@@ -76,6 +78,7 @@ impl Gates {
             tokens,
             believed_for: fields.seconds("user_api_key_cache_ttl"),
             serves_unverified: fields.flag("allow_requests_on_db_unavailable").unwrap_or(false),
+            params_of_all: fields.texts("enforced_params"),
             params_of_services: of_services.into_iter().map(str::to_owned).collect(),
             routes: Routes {
                 served: fields.texts("allowed_routes"),
