@@ -12,6 +12,7 @@ use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::guests::{Guest, Known};
 use crate::authz::model::{self, Layer, Whose};
+use crate::config::Config;
 use crate::limits;
 
 /// Headers that name a customer, whatever the configuration says.
@@ -31,9 +32,7 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
     if said.enforced && customer.is_none() {
         return Err(Refused::said(400, "'user' param not passed in. 'enforce_user_param'=True"));
     }
-    let mut tags = if said.refuses_tags { Vec::new() } else { tags(&call) };
-    tags.extend(of_headers(&call.headers, &config.litellm.spending.tag_headers));
-    tags.retain(|tag| !call.principal.tags.contains(tag));
+    let tags = own_tags(&call, &config);
     let rules = app.limits.rules();
     let of_keys = app.limits.of_keys().scopes(&app.book, &call, app);
     if customer.is_none() && tags.is_empty() && call.principal.tags.is_empty() && rules.are_empty() && of_keys.is_empty() {
@@ -85,6 +84,14 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
         Arc::make_mut(&mut call.principal).scopes.extend(held);
     }
     Ok(call)
+}
+
+/// The tags of a call that are not its key's: those it bears itself, where it may, and those that an operator makes of headers.
+fn own_tags(call: &Call, config: &Config) -> Vec<String> {
+    let mut tags = if config.general.customers.refuses_tags { Vec::new() } else { tags(call) };
+    tags.extend(of_headers(&call.headers, &config.litellm.spending.tag_headers));
+    tags.retain(|tag| !call.principal.tags.contains(tag));
+    tags
 }
 
 /// Takes a customer out of what is told and counted of a call. Its limits hold; what it spends, nobody knows.

@@ -140,11 +140,9 @@ impl Gate {
             store.listen(live.ear());
         }
         let (shutdown, stopping) = twice(Arc::<OnceLock<Shutdown>>::default());
-        let discreet = Arc::new(Discreet::new(&config, recorder));
-        let (metrics, alerts) = watching(&config, &books, discreet.clone());
-        let recorder: Arc<dyn Recorder> = alerts.clone();
+        let (discreet, metrics, alerts) = watching(&config, &books, recorder);
         let app = Arc::new(App {
-            gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(recorder), resilience::of(&config))
+            gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(alerts.clone()), resilience::of(&config))
                 .with_archive(served::archive(&config, foundation.store.as_ref())?),
             smart,
             trials: Trials::open(foundation.store.as_ref()),
@@ -279,11 +277,13 @@ impl Remains {
 }
 
 /// What sees every record, in front of that recorder: what is counted, and what is told.
-fn watching(config: &Config, books: &Books, recorder: Arc<dyn Recorder>) -> (Option<Arc<Metrics>>, Arc<Alerts>) {
+fn watching(config: &Config, books: &Books, recorder: Arc<dyn Recorder>) -> (Arc<Discreet>, Option<Arc<Metrics>>, Arc<Alerts>) {
+    let discreet = Arc::new(Discreet::new(config, recorder));
+    let recorder: Arc<dyn Recorder> = discreet.clone();
     let metrics = config.switchboard.metrics.enabled.then(|| Arc::new(Metrics::new(config, recorder.clone())));
     let recorder = metrics.clone().map_or(recorder, |metrics| metrics);
     let alerts = Arc::new(Alerts::new(books.book.clone(), recorder));
-    (metrics, alerts)
+    (discreet, metrics, alerts)
 }
 
 /// Whether anything uses the built-in model: a gateway without any deployment does.
