@@ -68,18 +68,7 @@ impl OwnKey {
 
     /// Shows it to the provider, as that wants keys to be shown, and to no other origin than the deployment's.
     pub(crate) async fn sign(&self, reach: &Reach, upstream: &Upstream, request: &mut UpstreamRequest) -> Result<(), SignError> {
-        let auth = match &reach.auth {
-            Auth::Bearer => sign::Auth::bearer(&self.secret)?,
-            Auth::Header(name) => sign::Auth::header(name, &self.secret)?,
-            Auth::Query(name) => sign::Auth::query(name, self.secret.clone()),
-            Auth::Scheme(name) => sign::Auth::scheme(name, &self.secret)?,
-            Auth::Azure => sign::Auth::header("api-key", &self.secret)?,
-            Auth::Gcp => sign::Auth::header("x-goog-api-key", &self.secret)?,
-            Auth::Aws(service) if service == "bedrock" => sign::Auth::bearer(&self.secret)?,
-            Auth::None | Auth::Oci | Auth::Exchange(_) | Auth::Aws(_) => {
-                return Err(SignError::Malformed("the provider takes no plain key"));
-            }
-        };
+        let auth = shown(&reach.auth, &self.secret)?;
         // A constant header of the deployment's may hold the gateway's own key.
         if let sign::Auth::Header(name, _) = &auth {
             request.headers.remove::<&HeaderName>(name);
@@ -88,8 +77,27 @@ impl OwnKey {
     }
 }
 
-/// Puts the caller's own keys into a plan.
+/// How a plain key is shown to a provider that wants its credential so.
+pub fn shown(auth: &Auth, key: &Secret) -> Result<sign::Auth, SignError> {
+    match auth {
+        Auth::Bearer => sign::Auth::bearer(key),
+        Auth::Header(name) => sign::Auth::header(name, key),
+        Auth::Query(name) => Ok(sign::Auth::query(name, key.clone())),
+        Auth::Scheme(name) => sign::Auth::scheme(name, key),
+        Auth::Azure => sign::Auth::header("api-key", key),
+        Auth::Gcp => sign::Auth::header("x-goog-api-key", key),
+        Auth::Aws(service) if service == "bedrock" => sign::Auth::bearer(key),
+        Auth::None | Auth::Oci | Auth::Exchange(_) | Auth::Aws(_) => Err(SignError::Malformed("the provider takes no plain key")),
+    }
+}
+
+/// Puts the caller's own keys into a plan; where the caller brings a place along, there is no other.
 pub(crate) fn arrange(plan: &mut Plan, call: &Call) {
+    if let Some(detour) = &call.principal.detour {
+        plan.targets = vec![Target::plain(detour.clone())];
+        plan.fallbacks = Arc::default();
+        return;
+    }
     let Some(own) = call.principal.own_keys.as_ref().filter(|own| !own.keys.is_empty()) else { return };
     let with = |is_fallback: bool| {
         let keys = own.keys.iter().filter(move |key| key.is_fallback == is_fallback);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::admit::Scope;
+use crate::deployment::Deployment;
 use crate::own::OwnKeys;
 use crate::route::hooks::Guidance;
 
@@ -34,6 +35,9 @@ pub struct Principal {
     pub customer: Option<String>,
     /// Models it may use: names and patterns with `*`, access groups resolved. Empty means every model.
     pub allowed: Vec<String>,
+    /// Further lists of models (its team's, its user's), each of which must have what it uses. None of them is empty by chance: an
+    /// empty one has nothing.
+    pub also: Vec<Vec<String>>,
     /// Names of its own for models; looked up before `allowed` is.
     pub aliases: BTreeMap<String, String>,
     /// Tags stamped on each of its requests.
@@ -49,6 +53,8 @@ pub struct Principal {
     pub counted: Vec<Arc<Scope>>,
     /// What the key, its team or a policy says of routing.
     pub guidance: Option<Arc<Guidance>>,
+    /// The place that the caller wants asked instead of the model's own, with a credential of the caller's or none.
+    pub detour: Option<Arc<Deployment>>,
     /// Keys of providers that the caller brings along.
     pub own_keys: Option<Arc<OwnKeys>>,
 }
@@ -71,7 +77,8 @@ impl Principal {
 
     /// Whether it may use that model.
     pub fn may_use(&self, model: &str) -> bool {
-        self.allowed.is_empty() || self.allowed.iter().any(|pattern| matches(pattern, model))
+        let has = |list: &[String]| list.iter().any(|pattern| matches(pattern, model));
+        (self.allowed.is_empty() || has(&self.allowed)) && self.also.iter().all(|list| has(list))
     }
 }
 

@@ -24,7 +24,7 @@ use switchboard_engine::wire::{Dialect, Operation};
 use crate::admin::{self, Action, Arrived, Refused};
 use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::{Caller, Credential, session};
-use crate::authz::{self, Policy};
+use crate::authz::{self, Policy, gate};
 use crate::edge::{Peer, RequestBody};
 use crate::limits::instead;
 use crate::router::{Match, Page, Route, Row};
@@ -73,7 +73,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     }
     let (door, path_model, path_stream) = doors(route, path_model, &parts)?;
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
-    let from = address(body.peer());
+    let from = asker(acceptor, &parts.headers, body.peer());
     if route == Route::Consent {
         let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
         return Ok(Box::pin(consent::answer(&acceptor.app, &parts, &frames.into_bytes(), from)).await);
@@ -131,7 +131,7 @@ async fn elsewhere(
     allowed: Option<&str>,
     received: Instant,
 ) -> Result<Answered, Refusal> {
-    let (path, from) = (acceptor.router.below(parts.uri.path()), address(body.peer()));
+    let (path, from) = (acceptor.router.below(parts.uri.path()), asker(acceptor, &parts.headers, body.peer()));
     if let Some(passage) = passing::find(&acceptor.app, &parts.method, path).filter(|_| allowed.is_none()) {
         return passing::serve(acceptor, passage, (parts, body), (from, received)).await;
     }
@@ -191,7 +191,7 @@ pub(crate) async fn named(call: Call, caller: &Caller, app: &App) -> Result<Call
 
 /// A step of signing in, which needs nobody to be known.
 async fn entered(acceptor: &Acceptor, step: sso::Step, parts: http::request::Parts, body: RequestBody) -> Result<Answered, Refusal> {
-    let (app, from) = (acceptor.app.clone(), address(body.peer()));
+    let (app, from) = (acceptor.app.clone(), asker(acceptor, &parts.headers, body.peer()));
     let read = body.collect_within(sso::LONGEST_BODY).await;
     let frames = read.map_err(|error| refusal(parts.uri.path(), Problem::new(Kind::TooLarge, error.to_string())))?;
     let visit = sso::Visit { app, parts, body: frames.into_bytes(), from };
@@ -218,6 +218,7 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
             response
         }
         Err(error) => {
+            let error = as_configured(error, door.flavor, &acceptor.app);
             // In seconds, as LiteLLM writes them.
             let waited = error.waited.and_then(|waited| HeaderValue::try_from(format!("{:?}", waited.as_secs_f64())).ok());
             let mut refused = refuse(&Refusal { error, dialect: door.dialect, flavor: door.flavor });
@@ -233,17 +234,33 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
     }
 }
 
+/// The refusal for a spent budget with the status that the configuration gives it (`budget_exceeded_status_code`).
+pub(crate) fn as_configured(mut error: Error, flavor: Flavor, app: &App) -> Error {
+    let spent = error.problem.kind == Kind::BudgetSpent && error.problem.status.is_none();
+    if spent && flavor != Flavor::OpenRouter {
+        let status = app.config.load().litellm.spending.refused;
+        error.problem.status = Some(status).filter(|status| *status != Kind::BudgetSpent.status());
+    }
+    error
+}
+
 /// Who asks, if they may use that route.
 async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
     if row.policy == Policy::Public {
         return Ok(Arc::new(Caller::trusted(Credential::Open)));
     }
     let keys = acceptor.app.keys.load_full();
-    let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
+    let (path, routes) = (acceptor.router.below(parts.uri.path()), &keys.gates().routes);
+    gate::served(routes, row.policy, path)?;
+    let caller = match keys.caller(&parts.headers, parts.uri.query(), from).await {
+        // Whoever has no key, or not this one, may come in where none is asked for, if from a place that may ask.
+        Err(refused) if refused.status != StatusCode::FORBIDDEN && gate::is_public(routes, row.policy, path) => Arc::new(Caller::anybody()),
+        found => found?,
+    };
     if caller.credential == Credential::Session {
         session::guard(parts)?;
     }
-    if let Err(refused) = authz::enter(row.policy, acceptor.router.below(parts.uri.path()), &caller) {
+    if let Err(refused) = authz::enter(row.policy, path, &caller).and_then(|()| gate::for_admins(routes, (row.policy, path), &caller)) {
         // Calls of models are in their own log.
         if let (Some(trust), Route::Admin(_)) = (&acceptor.app.trust, row.route) {
             let (caller, action, route) = (caller.as_ref(), parts.method.as_str(), row.path);
@@ -258,11 +275,13 @@ async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts
     Ok(caller)
 }
 
-fn address(peer: Peer) -> Option<IpAddr> {
-    match peer {
+/// The address a request comes from: its connection's other end, or whom a proxy there names that is believed.
+fn asker(acceptor: &Acceptor, headers: &HeaderMap, peer: Peer) -> Option<IpAddr> {
+    let peer = match peer {
         Peer::Tcp(address) => Some(address.ip()),
         Peer::Unix => None,
-    }
+    };
+    acceptor.app.keys.load().gates().proxies.caller(peer, headers)
 }
 
 /// A refusal as the client of that door expects it: in LiteLLM's words where the form is OpenAI's, else in the dialect's own.

@@ -52,6 +52,8 @@ pub struct App {
     pub book: Arc<Book>,
     /// Where it is written down.
     pub books: Books,
+    /// What keeps callers out of the log, where that is wanted.
+    pub discreet: Arc<crate::log::Discreet>,
     /// Limits that other gateways have too.
     pub limits: crate::limits::Limits,
     /// What is told without anybody asking.

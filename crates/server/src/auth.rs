@@ -45,6 +45,8 @@ use owned::Owned;
 use resolve::Groups;
 use session::Stamps;
 use terms::Policy;
+
+use crate::config::resolved::Gates;
 use token::issuer::Places;
 use token::principal::{Around, Means};
 use token::{TokenError, Verifier, claims};
@@ -74,6 +76,10 @@ pub struct Keys {
     header: Option<String>,
     /// The addresses that may ask; none means all.
     addresses: Vec<String>,
+    /// What holds for everybody.
+    gates: Gates,
+    /// Who is let in while the database cannot say whose a key is.
+    unverified: Arc<Caller>,
 }
 
 /// What signed tokens are read with.
@@ -118,7 +124,8 @@ impl Keys {
         // What callers may use depends on groups of models that the configuration names.
         foundation.directory.forget_all();
         let Foundation { store, directory, guesses, pepper, book, places, trust, unsealed, .. } = foundation.clone();
-        let policy = Policy { user_on_team_keys: config.general.budget_of_user_on_team_keys };
+        let policy = Arc::new(Policy::of(config));
+        directory.guests.follow(policy.clone());
         let tokens = config.general.jwt.as_ref().map(|settings| {
             // What it is made of has been looked at by whoever starts the gateway.
             let transport = crate::fleet::transport::of(config).unwrap_or_else(|_| Transport::default());
@@ -138,7 +145,14 @@ impl Keys {
             stamps: Stamps::of(config),
             header: config.general.key_header.clone(),
             addresses: config.general.addresses.clone(),
+            gates: config.general.gates.clone(),
+            unverified: Arc::new(Caller::unverified()),
         }
+    }
+
+    /// What holds for everybody, whatever key they have.
+    pub fn gates(&self) -> &Gates {
+        &self.gates
     }
 
     /// The SHA-256 of the master key.
@@ -180,21 +194,43 @@ impl Keys {
         }
         let caller = match self.directory.known(&key) {
             // What became of it since, nobody could tell.
-            Some(Some(_)) if self.store.as_ref().is_some_and(|store| store.silence() > PATIENCE) => {
-                return Err(StoreError::Silent.into());
-            }
+            Some(Some(_)) if self.is_silent() && !self.gates.serves_unverified => return Err(StoreError::Silent.into()),
             // A raise of its budget has ended, or the like.
             Some(Some(known)) if known.until.is_some_and(|until| until <= Time::now()) => {
                 self.directory.forget_key(&hex::encode(key));
-                Box::pin(self.look_up(&given, key, from)).await?
+                self.vouched(Box::pin(self.look_up(&given, key, from)).await, Some(known))?
             }
             Some(Some(known)) => known,
             // Somebody who goes on using a deleted key is no guesser.
             Some(None) => return Err(unknown(&given, &key)),
             // Who is known is known at once: the way there is not carried along with every call.
-            None => Box::pin(self.look_up(&given, key, from)).await?,
+            None => self.vouched(Box::pin(self.look_up(&given, key, from)).await, None)?,
         };
         caller.admit(Time::now(), from).map(|()| caller)
+    }
+
+    /// Whether the database has not answered for so long that nobody is believed any more.
+    fn is_silent(&self) -> bool {
+        self.store.as_ref().is_some_and(|store| store.silence() > PATIENCE)
+    }
+
+    /// What a look-up found. Where the database is away and the operator would rather serve than know, that is whoever was known
+    /// last, else somebody who may call models and nothing else.
+    fn vouched(&self, found: Result<Arc<Caller>, Refused>, last: Option<Arc<Caller>>) -> Result<Arc<Caller>, Refused> {
+        match found {
+            Err(refused) if self.gates.serves_unverified && refused.is_outage() => {
+                tracing::warn!("a caller is let in whose key cannot be looked up (allow_requests_on_db_unavailable)");
+                Ok(last.unwrap_or_else(|| self.unverified.clone()))
+            }
+            found => found,
+        }
+    }
+
+    /// A caller as it is believed: for so long as the configuration says.
+    fn believed(&self, caller: Caller) -> Caller {
+        let Some(wait) = self.gates.believed_for else { return caller };
+        let end = Time::now().plus_seconds(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX).clamp(1, 86_400));
+        Caller { until: Some(caller.until.map_or(end, |until| until.min(end))), ..caller }
     }
 
     /// The holder of what is not known yet.
@@ -215,7 +251,7 @@ impl Keys {
         let bearer = claims::read(&tokens.settings, &issuer.fields, &said)?;
         let name = said.get("iss").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
         let means = Means { settings: tokens.settings.clone(), around: self.around.clone() };
-        token::principal::caller(store, means, bearer, name).await.map(Some)
+        token::principal::caller(store, means, bearer, name).await.map(|caller| Some(self.believed(caller)))
     }
 
     /// The holder of a session, by its secret.
@@ -281,7 +317,7 @@ impl Keys {
         let Some((mut caller, mut rules)) = read else { return Ok(None) };
         rules.unseal(self.trust.as_deref(), &self.unsealed).await?;
         rules.govern(&mut caller, &self.around.book);
-        Ok(Some(caller))
+        Ok(Some(self.believed(caller)))
     }
 }
 
@@ -373,13 +409,15 @@ mod tests {
             directory: foundation.directory,
             guesses: foundation.guesses,
             pepper: None,
-            around: Around { groups: Arc::default(), owned: Arc::default(), book: Arc::default(), policy: Policy::default() },
+            around: Around { groups: Arc::default(), owned: Arc::default(), book: Arc::default(), policy: Arc::default() },
             trust: None,
             unsealed: Arc::default(),
             tokens: None,
             stamps: Stamps::default(),
             header: None,
             addresses: Vec::new(),
+            gates: Gates::default(),
+            unverified: Arc::new(Caller::unverified()),
         }
     }
 

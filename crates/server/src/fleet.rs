@@ -1,6 +1,7 @@
 //! From the configuration as meant to the deployments the engine serves.
 
 pub mod credential;
+pub(crate) mod detour;
 pub mod overlay;
 pub mod resilience;
 pub mod transport;
@@ -119,6 +120,7 @@ fn settings(config: &Config) -> Settings {
     let own = &config.switchboard;
     let mut settings = config.router.routing.clone();
     settings.openrouter = own.openrouter_strategy.unwrap_or(settings.openrouter);
+    settings.checks_fallbacks = config.general.gates.checks_fallbacks;
     settings.args.latency_goal = settings.args.latency_goal.or(own.latency_goal);
     settings
 }
@@ -271,6 +273,7 @@ fn traits(named: &Configured) -> Result<Traits, String> {
         tpm: limits.tpm,
         max_parallel: limits.max_parallel_requests,
         blocked: said.blocked,
+        reserved: Some(named.model_info.reserved.clone()).filter(|reserved| !reserved.is_nobodys()).map(Box::new),
         access_groups: named.model_info.access_groups.clone(),
         labels: said.labels.clone(),
         max_input_tokens: said.max_input_tokens,

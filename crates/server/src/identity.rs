@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use serde_json::Value;
+use switchboard_engine::admit::Level;
 use switchboard_engine::call::{Call, Content};
 use switchboard_engine::principal::Principal;
 
@@ -11,6 +12,7 @@ use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::guests::{Guest, Known};
 use crate::authz::model::{self, Layer, Whose};
+use crate::config::Config;
 use crate::limits;
 
 /// Headers that name a customer, whatever the configuration says.
@@ -30,18 +32,23 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
     if said.enforced && customer.is_none() {
         return Err(Refused::said(400, "'user' param not passed in. 'enforce_user_param'=True"));
     }
-    let mut tags = if said.refuses_tags { Vec::new() } else { tags(&call) };
-    tags.retain(|tag| !call.principal.tags.contains(tag));
+    let tags = own_tags(&call, &config);
     let rules = app.limits.rules();
-    if customer.is_none() && tags.is_empty() && call.principal.tags.is_empty() && rules.are_empty() {
+    let of_keys = app.limits.of_keys().scopes(&app.book, &call, app);
+    if customer.is_none() && tags.is_empty() && call.principal.tags.is_empty() && rules.are_empty() && of_keys.is_empty() {
         return Ok(call);
     }
     let mut principal = Principal::clone(&call.principal);
     principal.tags.extend(tags.iter().cloned());
+    principal.scopes.extend(of_keys);
+    let named = principal.tags.iter().cloned().map(Guest::Tag).chain(customer.clone().map(Guest::Customer)).collect::<Vec<_>>();
+    let guests = &app.foundation.directory.guests;
+    if app.store.is_none() {
+        principal.scopes.extend(named.iter().flat_map(|named| guests.configured(&app.book, named)));
+    }
     if let Some(store) = &app.store {
-        let named = principal.tags.iter().cloned().map(Guest::Tag).chain(customer.clone().map(Guest::Customer));
-        for named in named.collect::<Vec<_>>() {
-            let known = app.foundation.directory.guests.find(store, &app.book, named.clone()).await?;
+        for named in named {
+            let known = guests.find(store, &app.book, named.clone()).await?;
             if known.blocked {
                 let message = format!("User blocked from making LLM API Calls. User={}", customer.unwrap_or_default());
                 return Err(Refused::said(400, &message));
@@ -67,6 +74,9 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
         }
     }
     principal.customer = customer;
+    if !config.litellm.spending.counts_customers {
+        uncounted(&mut principal);
+    }
     principal.scopes.extend(limits::tags::scopes(&app.book, &principal));
     call.principal = Arc::new(principal);
     if !rules.are_empty() {
@@ -74,6 +84,25 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
         Arc::make_mut(&mut call.principal).scopes.extend(held);
     }
     Ok(call)
+}
+
+/// The tags of a call that are not its key's: those it bears itself, where it may, and those that an operator makes of headers.
+fn own_tags(call: &Call, config: &Config) -> Vec<String> {
+    let mut tags = if config.general.customers.refuses_tags { Vec::new() } else { tags(call) };
+    tags.extend(of_headers(&call.headers, &config.litellm.spending.tag_headers));
+    tags.retain(|tag| !call.principal.tags.contains(tag));
+    tags
+}
+
+/// Takes a customer out of what is told and counted of a call. Its limits hold; what it spends, nobody knows.
+fn uncounted(principal: &mut Principal) {
+    principal.customer = None;
+    principal.scopes.retain(|scope| scope.id.level != Level::Customer || scope.terms().budgets.is_empty());
+}
+
+/// The tags that an operator makes of headers.
+fn of_headers(headers: &HeaderMap, names: &[String]) -> Vec<String> {
+    names.iter().filter_map(|name| text(headers, name).map(|value| format!("{name}: {value}"))).take(MOST_TAGS).collect()
 }
 
 /// The list of models that a customer has, groups replaced by what is in them.

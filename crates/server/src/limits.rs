@@ -1,6 +1,7 @@
 //! Limits on requests, tokens and requests at one time: shared with the other gateways where the configuration names a Redis.
 
 pub(crate) mod instead;
+pub(crate) mod of_keys;
 pub(crate) mod places;
 pub mod rules;
 pub(crate) mod tags;
@@ -8,7 +9,7 @@ pub(crate) mod waiting;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use switchboard_engine::admit::share::Shares;
 use switchboard_engine::admit::{Admission, Book};
 use switchboard_store::RedisLimits;
@@ -17,6 +18,7 @@ use switchboard_store::redis::BadAddress;
 use crate::chore::Chore;
 use crate::config::{Config, Secret};
 use crate::digest::sha256;
+use of_keys::OfKeys;
 use rules::Rules;
 
 /// What gateways of other installations at the same Redis do not share begins with this much of a digest.
@@ -27,13 +29,14 @@ const SPACE: usize = 8;
 pub struct Limits {
     shared: Option<Arc<RedisLimits>>,
     rules: ArcSwap<Rules>,
+    of_keys: ArcSwap<OfKeys>,
 }
 
 impl Limits {
     /// As configured. Gateways share limits where they have the Redis, its namespace and the master key in common.
     pub(crate) fn of(config: &Config, book: &Book) -> Result<Self, BadAddress> {
         let shared = config.redis.as_ref().map(|address| share(config, address)).transpose()?.map(Arc::new);
-        let limits = Self { shared, rules: ArcSwap::default() };
+        let limits = Self { shared, rules: ArcSwap::default(), of_keys: ArcSwap::default() };
         limits.follow(config, book);
         Ok(limits)
     }
@@ -43,12 +46,18 @@ impl Limits {
         let said = &config.switchboard.limit_rules;
         self.shared.iter().for_each(|limits| limits.without(said.without_redis));
         self.rules.store(Arc::new(Rules::new(said.rules.clone())));
+        self.of_keys.store(Arc::new(OfKeys::of(config)));
         places::follow(book, config);
     }
 
     /// The rules in force.
     pub(crate) fn rules(&self) -> Arc<Rules> {
         self.rules.load_full()
+    }
+
+    /// What each key may ask of a model that says nothing of its own.
+    pub(crate) fn of_keys(&self) -> Guard<Arc<OfKeys>> {
+        self.of_keys.load()
     }
 
     /// Admission that keeps to them.

@@ -156,6 +156,7 @@ fn take(app: &App, demo: Option<&str>, config: Arc<Config>) -> Result<Applied, O
     app.books.follow(&config);
     app.limits.follow(&config, &app.book);
     app.metrics.iter().for_each(|metrics| metrics.follow(&config));
+    app.discreet.follow(&config);
     app.keys.store(Arc::new(Keys::of(&config, &app.foundation)));
     app.config.store(config);
     Ok(Applied { unusable, restart })

@@ -86,6 +86,7 @@ impl Metrics {
             master: app.keys.load().master().map(hex::encode),
             customers: self.customers.load(Ordering::Relaxed),
             metadata: config.litellm.metrics.metadata_labels.clone(),
+            tags: config.litellm.metrics.tag_labels.clone(),
         };
         let mut page = Page::new(config.litellm.metrics.groups.clone());
         family::write(&mut page, &shown, &calls, &attempts);

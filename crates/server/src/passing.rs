@@ -31,7 +31,7 @@ use crate::accept::{Answered, Refusal, body_refusal, shown};
 use crate::admin::Refused;
 use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::{Caller, Credential, session};
-use crate::authz::{self, Policy};
+use crate::authz::{self, Policy, gate};
 use crate::config::resolved::PassThrough;
 use crate::edge::RequestBody;
 
@@ -100,7 +100,8 @@ pub(crate) async fn serve(
 /// Sends a request on, and makes of its answer one of another origin's.
 async fn send(acceptor: &Acceptor, call: &Call, target: &Arc<Deployment>, passing: Passing) -> Result<Answered, Refusal> {
     let answer = acceptor.app.gateway.pass_on(call, &acceptor.worker, target, passing).await;
-    let answer = answer.map_err(|error| Refusal { error, dialect: call.door.dialect, flavor: call.door.flavor })?;
+    let told = |error| crate::accept::as_configured(error, call.door.flavor, &acceptor.app);
+    let answer = answer.map_err(|error| Refusal { error: told(error), dialect: call.door.dialect, flavor: call.door.flavor })?;
     let mut response = Response::new(answer.body);
     *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
@@ -113,11 +114,14 @@ async fn send(acceptor: &Acceptor, call: &Call, target: &Arc<Deployment>, passin
 /// Who asks, if they may.
 async fn identified(acceptor: &Acceptor, route: &str, parts: &Parts, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
     let keys = acceptor.app.keys.load_full();
+    let (path, routes) = (acceptor.router.below(parts.uri.path()), &keys.gates().routes);
+    gate::served(routes, Policy::Pass, path)?;
     let caller = keys.caller(&parts.headers, parts.uri.query(), from).await?;
     if caller.credential == Credential::Session {
         session::guard(parts)?;
     }
-    authz::enter(Policy::Pass, acceptor.router.below(parts.uri.path()), &caller)?;
+    authz::enter(Policy::Pass, path, &caller)?;
+    gate::for_admins(routes, (Policy::Pass, path), &caller)?;
     listed(&caller, route)?;
     Ok(caller)
 }

@@ -33,6 +33,7 @@ use crate::health::Checks;
 use crate::health::background;
 use crate::limits::{Limits, waiting};
 use crate::live::{self, Live};
+use crate::log::Discreet;
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
 use crate::money::books::{Books, BooksError};
@@ -141,10 +142,9 @@ impl Gate {
             store.listen(live.ear());
         }
         let (shutdown, stopping) = twice(Arc::<OnceLock<Shutdown>>::default());
-        let (metrics, alerts) = watching(&config, &books, recorder);
-        let recorder: Arc<dyn Recorder> = alerts.clone();
+        let (discreet, metrics, alerts) = watching(&config, &books, recorder);
         let app = Arc::new(App {
-            gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(recorder), resilience::of(&config))
+            gateway: Gateway::new(fleet, limits.admission(books.admission(bound)), books.recorder(alerts.clone()), resilience::of(&config))
                 .with_archive(served::archive(&config, foundation.store.as_ref())?),
             smart,
             trials: Trials::open(foundation.store.as_ref()),
@@ -158,6 +158,7 @@ impl Gate {
             foundation,
             book: books.book.clone(),
             books,
+            discreet,
             config: ArcSwap::new(config.clone()),
             limits,
             alerts,
@@ -278,11 +279,13 @@ impl Remains {
 }
 
 /// What sees every record, in front of that recorder: what is counted, and what is told.
-fn watching(config: &Config, books: &Books, recorder: Arc<dyn Recorder>) -> (Option<Arc<Metrics>>, Arc<Alerts>) {
+fn watching(config: &Config, books: &Books, recorder: Arc<dyn Recorder>) -> (Arc<Discreet>, Option<Arc<Metrics>>, Arc<Alerts>) {
+    let discreet = Arc::new(Discreet::new(config, recorder));
+    let recorder: Arc<dyn Recorder> = discreet.clone();
     let metrics = config.switchboard.metrics.enabled.then(|| Arc::new(Metrics::new(config, recorder.clone())));
     let recorder = metrics.clone().map_or(recorder, |metrics| metrics);
     let alerts = Arc::new(Alerts::new(books.book.clone(), recorder));
-    (metrics, alerts)
+    (discreet, metrics, alerts)
 }
 
 /// Whether anything uses the built-in model: a gateway without any deployment does.

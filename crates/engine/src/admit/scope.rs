@@ -187,11 +187,12 @@ impl Budget {
 }
 
 /// What a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unit {
     /// Requests.
     Requests,
     /// Tokens, in and out.
+    #[default]
     Tokens,
     /// Tokens of prompts.
     InputTokens,

@@ -88,6 +88,9 @@ fn refusal(call: &Call, excluded: &[Exclusion], fallbacks: &[String], now: Insta
     problem.code = Some(verdict.code.to_owned());
     if !openrouter {
         like_litellm(&mut problem, &verdict, &reasons);
+        if reasons == [Reason::AccessWindow] {
+            reserved(&mut problem, call, excluded);
+        }
     }
     problem.retry_after = retry_after.map(std::time::Duration::from_secs);
     let mut providers: Vec<String> = excluded.iter().map(|exclusion| exclusion.deployment.provider_name.clone()).collect();
@@ -160,6 +163,17 @@ fn like_litellm(problem: &mut Problem, verdict: &Verdict, reasons: &[Reason]) {
     } else if verdict.code == "wrong_endpoint" {
         problem.param = Some("model".to_owned());
         problem.code = Some("operation_not_supported".to_owned());
+    }
+}
+
+/// What LiteLLM says of models that are kept for others at this time.
+fn reserved(problem: &mut Problem, call: &Call, excluded: &[Exclusion]) {
+    let reserved = excluded.iter().filter_map(|exclusion| exclusion.deployment.spec.traits.reserved.as_deref());
+    let window = reserved.filter_map(|reserved| reserved.closed_by(&call.principal, jiff::Timestamp::now())).next();
+    problem.kind = Kind::BadRequest;
+    if let Some(window) = window {
+        let (end, zone) = (window.end.strftime("%H:%M"), &window.zone_name);
+        problem.message = format!("Deployment {} is reserved for another team until {end} {zone}", call.model);
     }
 }
 

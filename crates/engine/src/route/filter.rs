@@ -1,5 +1,7 @@
 //! Which candidates may serve a request. Every reason against one is kept, not only the first.
 
+use jiff::Timestamp;
+
 use crate::deployment::Deployment;
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
@@ -87,6 +89,14 @@ impl Filter<'_, '_> {
         }
         if traits.blocked {
             reasons.push(Reason::Blocked);
+        }
+        if let Some(reserved) = &traits.reserved {
+            let principal = &self.ask.call.principal;
+            if !reserved.is_for(principal) {
+                reasons.push(Reason::Access);
+            } else if reserved.closed_by(principal, Timestamp::now()).is_some() {
+                reasons.push(Reason::AccessWindow);
+            }
         }
         if is_picky {
             self.hold_preferences(deployment, reasons);

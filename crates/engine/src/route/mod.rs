@@ -26,6 +26,7 @@ mod plan;
 mod planner;
 mod reason;
 mod region;
+pub mod reserved;
 pub mod settings;
 mod support;
 mod tags;

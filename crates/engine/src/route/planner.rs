@@ -10,6 +10,7 @@ use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::health::Window;
+use crate::principal::Principal;
 use crate::route::affinity::{Bond, When};
 use crate::route::ask::Ask;
 use crate::route::availability;
@@ -90,6 +91,14 @@ impl Fleet {
 
     /// The same, at that time and with those dice.
     pub fn plan_at(&self, call: &Call, moment: &mut Moment) -> Result<Plan, Error> {
+        let mut plan = self.plan_freely(call, moment)?;
+        if self.settings.checks_fallbacks {
+            plan.fallbacks = Arc::new(plan.fallbacks.open_to(&call.principal));
+        }
+        Ok(plan)
+    }
+
+    fn plan_freely(&self, call: &Call, moment: &mut Moment) -> Result<Plan, Error> {
         let wishes = Wishes::read(call)?;
         let advice = match &self.hooks.advisor {
             Some(advisor) => advisor.advise(call, &call.model, moment.now)?.map(Box::new),
@@ -134,7 +143,11 @@ impl Fleet {
             && !self.settings.enforce_rates
             && self.hooks.budgets.is_none()
             && call.principal.guidance.is_none();
-        let open = !traits.blocked && traits.max_parallel.is_none() && found.variant == Variant::None && found.rule.is_none();
+        let open = !traits.blocked
+            && traits.reserved.is_none()
+            && traits.max_parallel.is_none()
+            && found.variant == Variant::None
+            && found.rule.is_none();
         (unruled && open).then(|| Plan {
             group: found.group.clone(),
             strategy: self.strategy(&found.group, call, &Wishes::default(), found.variant).0.as_str(),
@@ -424,6 +437,17 @@ fn holds(candidate: &Candidate, ask: &Ask<'_>, wished: &Preferred, throughput: b
 }
 
 impl Fallbacks {
+    /// Those that the caller could ask for itself.
+    fn open_to(&self, principal: &Principal) -> Self {
+        let open = |list: &[Fallback]| list.iter().filter(|one| principal.may_use(&one.model)).cloned().collect();
+        Self {
+            general: open(&self.general),
+            context_window: open(&self.context_window),
+            content_policy: open(&self.content_policy),
+            max: self.max,
+        }
+    }
+
     /// The same without that group; `all` leaves nothing, since all of them are in the plan already.
     fn without(mut self, group: &str, all: bool) -> Self {
         if all {

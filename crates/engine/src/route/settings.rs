@@ -19,6 +19,8 @@ pub struct Settings {
     pub pre_call_checks: bool,
     /// Leave out deployments over their requests or tokens per minute, whatever the strategy.
     pub enforce_rates: bool,
+    /// Leave out fallbacks of the operator's that a caller could not ask for itself.
+    pub checks_fallbacks: bool,
     /// Route by the tags of requests.
     pub tags: Option<TagRule>,
     /// What a caller or a conversation stays with.
@@ -43,6 +45,7 @@ impl Default for Settings {
             groups: Vec::new(),
             pre_call_checks: false,
             enforce_rates: false,
+            checks_fallbacks: false,
             tags: None,
             affinity: AffinitySettings::default(),
         }

@@ -1,6 +1,7 @@
 //! What choosing must know of a deployment: what the operator says of it, and what follows from the catalog.
 
 use super::region;
+use super::reserved::Reserved;
 use crate::catalog::{Component, ModelCard, Provider, Rate};
 
 /// What is said of a deployment, or of its provider, that matters when one is chosen. What is not said is not known.
@@ -30,6 +31,8 @@ pub struct Traits {
     pub max_parallel: Option<u32>,
     /// Shut by the operator.
     pub blocked: bool,
+    /// For whom it is kept; none where it is for everybody.
+    pub reserved: Option<Box<Reserved>>,
     /// Groups by which keys may be given access.
     pub access_groups: Vec<String>,
     /// Free words of the operator's, such as `local` or `compliant`.

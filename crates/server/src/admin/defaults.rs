@@ -32,8 +32,12 @@ pub(super) fn for_key(config: &Config, mut form: Form) -> Result<Form, Refused> 
     Ok(form)
 }
 
-/// Refuses what is more than a key may be given.
+/// Refuses what is more than a key may be given, and an alias of another form than the configuration wants.
 pub(super) fn within(config: &Config, form: &Form) -> Result<(), Refused> {
+    if config.litellm.defaults.making.checks_aliases && form.text("key_alias").is_some_and(|alias| !is_alias(alias)) {
+        let message = "Invalid key_alias format. Must be 2-255 characters, start/end with alphanumeric, and only contain a-zA-Z0-9_-/.@.";
+        return Err(Refused::new(400, "bad_request_error", "key_alias".into(), message));
+    }
     for (name, most) in &config.litellm.defaults.most {
         let Some(sent) = form.get(name) else { continue };
         let measured = |value: &Value| match value {
@@ -49,6 +53,16 @@ pub(super) fn within(config: &Config, form: &Form) -> Result<(), Refused> {
         }
     }
     Ok(())
+}
+
+/// Whether an alias is of LiteLLM's form.
+fn is_alias(alias: &str) -> bool {
+    let letter = |byte: &u8| byte.is_ascii_alphanumeric();
+    let bytes = alias.as_bytes();
+    (2..=255).contains(&bytes.len())
+        && bytes.first().is_some_and(letter)
+        && bytes.last().is_some_and(letter)
+        && bytes.iter().all(|byte| letter(byte) || b"_-/.@".contains(byte))
 }
 
 /// A request for a user with what it does not say.

@@ -4,6 +4,7 @@ mod change;
 mod find;
 mod generate;
 mod list;
+mod makers;
 mod retire;
 
 pub(super) use change::{block, bulk_update, unblock, update};

@@ -10,6 +10,9 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_store::StoreError;
 
+/// The kind of what is refused because the database cannot be reached.
+const OUTAGE: &str = "database_unavailable";
+
 /// A refusal: a status and a body.
 #[derive(Debug)]
 pub struct Refused {
@@ -93,6 +96,11 @@ impl Refused {
         self
     }
 
+    /// Whether it is the database that is to blame, and may be back soon.
+    pub fn is_outage(&self) -> bool {
+        self.body["error"]["type"] == OUTAGE
+    }
+
     /// What is told, in words.
     pub fn message(&self) -> &str {
         self.body["error"]["message"].as_str().unwrap_or_default()
@@ -150,7 +158,7 @@ impl From<StoreError> for Refused {
         if error.is_outage() {
             tracing::warn!(%error, "the database cannot be asked");
             let message = "The database cannot be reached; try again in a moment";
-            return Self::new(503, "database_unavailable", Value::Null, message).after(1);
+            return Self::new(503, OUTAGE, Value::Null, message).after(1);
         }
         tracing::error!(%error, source = ?std::error::Error::source(&error), "the database refused a statement");
         Self::new(500, "internal_server_error", Value::Null, "The database refused; the gateway's log says why")

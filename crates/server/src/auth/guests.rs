@@ -1,20 +1,26 @@
-//! Customers and tags that calls name: who has a row has a budget.
+//! Customers and tags that calls name: who has a row has a budget, and the configuration may have one for the others.
 //!
-//! What a call names is anybody's word, so only rows are entered in the book, and what is known here is bounded. It is forgotten
-//! with every change of a customer, a tag or a budget.
+//! What a call names is anybody's word. So without a row only those are entered in the book for whom the configuration has a budget,
+//! and of customers so many and no more: those beyond share one budget. What is known here is bounded too, and forgotten with every
+//! change of a customer, a tag or a budget.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use arc_swap::ArcSwap;
 use switchboard_engine::admit::{Book, Scope};
 use switchboard_store::object::{Budget, Customer, Tag};
 use switchboard_store::{Desk, Store, StoreError, Time};
 
-use super::terms;
+use super::terms::{self, Policy};
 
 /// The most that are remembered.
 const KEPT: usize = 16_384;
+/// The most customers without a row that have a budget of their own.
+const STRANGERS: usize = 100_000;
+/// The name of all customers beyond those.
+const OTHERS: &str = "others";
 
 /// What a call may name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,13 +53,49 @@ pub struct Known {
 pub struct Guests {
     known: RwLock<HashMap<Guest, Known>>,
     forgotten: AtomicU64,
+    /// What the configuration says of them.
+    policy: ArcSwap<Policy>,
+    /// Customers without a row that have a budget of their own.
+    strangers: Mutex<HashSet<String>>,
 }
 
 impl Guests {
+    /// Follows another configuration.
+    pub fn follow(&self, policy: Arc<Policy>) {
+        self.policy.store(policy);
+        self.forget();
+    }
+
     /// Forgets all.
     pub fn forget(&self) {
         self.forgotten.fetch_add(1, Ordering::AcqRel);
         self.known.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What is known of one where nothing is kept: what the configuration says.
+    pub fn configured(&self, book: &Book, guest: &Guest) -> Vec<Arc<Scope>> {
+        let policy = self.policy.load();
+        match guest {
+            Guest::Customer(_) if policy.customer.is_some() => {
+                terms::of_customer(book, &self.name(guest, &policy), None, &policy, &mut None)
+            }
+            Guest::Tag(name) if policy.tags.contains_key(name) => terms::of_tag(book, name, None, &policy, &mut None),
+            Guest::Customer(_) | Guest::Tag(_) => Vec::new(),
+        }
+    }
+
+    /// The name under which a customer without a row has its budget.
+    fn name(&self, guest: &Guest, policy: &Policy) -> String {
+        let Guest::Customer(id) = guest else { return String::new() };
+        if policy.customer.is_none() && policy.customer_budget_id.is_none() {
+            return id.clone();
+        }
+        let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
+        if strangers.len() >= STRANGERS && !strangers.contains(id) {
+            return OTHERS.to_owned();
+        }
+        strangers.insert(id.clone());
+        id.clone()
     }
 
     /// What there is to know of one.
@@ -66,7 +108,9 @@ impl Guests {
         loop {
             let before = self.forgotten.load(Ordering::Acquire);
             let (book, asked) = (book.clone(), guest.clone());
-            let found = store.soon(move |desk| async move { read(&desk, &book, &asked).await }).await?;
+            let policy = self.policy.load_full();
+            let named = self.name(&asked, &policy);
+            let found = store.soon(move |desk| async move { read(&desk, &book, (&asked, &named), &policy).await }).await?;
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             // Something changed while it was read: perhaps this.
             if self.forgotten.load(Ordering::Acquire) != before {
@@ -81,22 +125,31 @@ impl Guests {
     }
 }
 
-async fn read(desk: &Desk, book: &Book, guest: &Guest) -> Result<Known, StoreError> {
+async fn read(desk: &Desk, book: &Book, (guest, stranger): (&Guest, &str), policy: &Policy) -> Result<Known, StoreError> {
     let mut known = Known::default();
     match guest {
         Guest::Customer(id) => {
-            let Some(customer) = desk.get::<Customer>(id).await? else { return Ok(known) };
-            let row = budget(desk, customer.budget_id.as_deref()).await?;
-            known.blocked = customer.blocked;
-            known.models.clone_from(&customer.models);
-            known.region.clone_from(&customer.allowed_model_region);
-            known.scopes = terms::of_customer(book, &customer, row.as_ref(), &mut known.until);
+            let customer: Option<Customer> = desk.get(id).await?;
+            let own = customer.as_ref().and_then(|customer| customer.budget_id.as_deref());
+            let mut row = budget(desk, own).await?;
+            if row.is_none() {
+                row = budget(desk, policy.customer_budget_id.as_deref()).await?;
+            }
+            let id = if customer.is_some() { id } else { stranger };
+            if customer.is_some() || row.is_some() || policy.customer.is_some() {
+                known.scopes = terms::of_customer(book, id, row.as_ref(), policy, &mut known.until);
+            }
+            if let Some(customer) = customer {
+                (known.blocked, known.models, known.region) = (customer.blocked, customer.models, customer.allowed_model_region);
+            }
         }
         Guest::Tag(name) => {
-            let Some(tag) = desk.get::<Tag>(name).await? else { return Ok(known) };
-            let row = budget(desk, tag.budget_id.as_deref()).await?;
-            known.team.clone_from(&tag.team_id);
-            known.scopes = terms::of_tag(book, &tag, row.as_ref(), &mut known.until);
+            let tag: Option<Tag> = desk.get(name).await?;
+            let row = budget(desk, tag.as_ref().and_then(|tag| tag.budget_id.as_deref())).await?;
+            if tag.is_some() || policy.tags.contains_key(name) {
+                known.scopes = terms::of_tag(book, name, row.as_ref(), policy, &mut known.until);
+            }
+            known.team = tag.and_then(|tag| tag.team_id);
         }
     }
     Ok(known)

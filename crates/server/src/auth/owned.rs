@@ -29,7 +29,10 @@ impl Owned {
             let (Some(team), Some(public)) = (text("team_id"), text("team_public_model_name")) else { continue };
             let group = deployment.model_name.clone();
             owned.teams.entry(team.clone()).or_default().insert(public.clone(), group.clone());
-            owned.groups.insert(group, (team, public));
+            // A name that others have too is not the team's: its deployments of that name are (`Reserved`).
+            if deployment.model_info.reserved.team.is_none() {
+                owned.groups.insert(group, (team, public));
+            }
         }
         owned
     }

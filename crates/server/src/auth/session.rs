@@ -13,6 +13,7 @@ use http::header::{COOKIE, HOST, ORIGIN};
 use http::{HeaderMap, Method, request};
 use rand::RngCore;
 use ring::hmac;
+use switchboard_engine::admit::{Level, ScopeId, Terms};
 use switchboard_engine::principal::Principal;
 use switchboard_store::object::{Key, Password, Role, Session, User};
 use switchboard_store::{Desk, StoreError, Time};
@@ -22,6 +23,9 @@ use super::digest;
 use super::token::principal;
 use crate::admin::Refused;
 use crate::config::Config;
+
+/// What a refusal calls a session.
+const SESSION: &str = "litellm-dashboard";
 
 /// The cookie.
 pub const COOKIE_NAME: &str = "token";
@@ -165,7 +169,11 @@ pub async fn caller(desk: &Desk, id: &str, stamps: &Stamps, means: &principal::A
     }
     let key = Key { user_id: Some(session.user_id.clone()), expires: Some(session.expires_at), ..Key::default() };
     let caller = principal::without_key(desk, &key, means).await?;
-    let named = Principal { key: "session".to_owned(), ..(*caller.principal).clone() };
+    let mut named = Principal { key: "session".to_owned(), ..(*caller.principal).clone() };
+    if let Some(budget) = means.policy.session {
+        let terms = Terms { name: SESSION.to_owned(), budgets: vec![budget], ..Terms::default() };
+        named.scopes.push(means.book.scope(ScopeId::new(Level::Key, id), terms));
+    }
     Ok(Some(Caller {
         principal: std::sync::Arc::new(named),
         credential: Credential::Session,

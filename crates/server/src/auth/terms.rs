@@ -9,19 +9,58 @@ use std::time::Duration;
 
 use serde_json::Value;
 use switchboard_engine::admit::{self, Book, Level, Limit, Scope, ScopeId, Terms, Unit, Window};
-use switchboard_store::object::{Budget, BudgetLimit, CreditAccount, Customer, Json, Key, Object, Tag, Team, TeamMember};
+use switchboard_store::object::{Budget, BudgetLimit, CreditAccount, Json, Key, Team, TeamMember};
 use switchboard_store::{Money, Time};
 
 use super::resolve::Surroundings;
+use crate::config::Config;
 use crate::money::credits;
+
+/// What the metadata of a service account's keys has.
+const SERVICE_ACCOUNT: &str = "service_account_id";
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// What the configuration says of budgets.
+/// What the configuration says of budgets and limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// A user's budget also counts for keys of teams.
     pub user_on_team_keys: bool,
+    /// Requests at a time of a key that says nothing of its own.
+    pub parallel_per_key: Option<u64>,
+    /// Which tokens the limits of tokens count.
+    pub tokens: Unit,
+    /// What each request of a key must say.
+    pub params_of_all: Vec<String>,
+    /// What each request of a service account must say.
+    pub params_of_services: Vec<String>,
+    /// What a customer may spend who has no budget.
+    pub customer: Option<admit::Budget>,
+    /// The budget of customers without one, by its id; it goes before the amount.
+    pub customer_budget_id: Option<String>,
+    /// What may be spent under tags that have no budget in the database.
+    pub tags: BTreeMap<String, admit::Budget>,
+    /// What somebody may spend while signed in.
+    pub session: Option<admit::Budget>,
+}
+
+impl Policy {
+    /// That of a configuration.
+    pub fn of(config: &Config) -> Self {
+        let (gates, litellm) = (&config.general.gates, &config.litellm);
+        let ever = |amount: admit::NanoUsd| admit::Budget::new(amount, Window::Lifetime);
+        Self {
+            user_on_team_keys: config.general.budget_of_user_on_team_keys,
+            parallel_per_key: gates.parallel_per_key,
+            tokens: gates.tokens,
+            params_of_all: gates.params_of_all.clone(),
+            params_of_services: gates.params_of_services.clone(),
+            customer: litellm.spending.customer.map(ever),
+            customer_budget_id: litellm.spending.customer_budget_id.clone(),
+            tags: litellm.spending.tags.clone(),
+            session: litellm.spending.session.map(ever),
+        }
+    }
 }
 
 /// The scopes of a key.
@@ -33,6 +72,8 @@ pub struct Allowance {
     pub counted: Vec<Arc<Scope>>,
     /// When something of it ends, and it must be looked at again.
     pub until: Option<Time>,
+    /// What each of its requests must say, beside what the key says of that.
+    pub params: Vec<String>,
 }
 
 /// The limits of one object, wherever it has them from.
@@ -66,7 +107,7 @@ fn raised(amount: Money, more: Option<Money>, expiry: Option<Time>, until: &mut 
 
 impl Own<'_> {
     /// What holds for every model, and what for one alone.
-    fn terms(&self, until: &mut Option<Time>) -> (Terms, BTreeMap<String, Terms>) {
+    fn terms(&self, counted: Unit, until: &mut Option<Time>) -> (Terms, BTreeMap<String, Terms>) {
         let row = self.row;
         let text = |name: &str| self.metadata.and_then(|metadata| metadata.get(name));
         let window = self.duration.or(row.and_then(|row| row.budget_duration.as_deref())).and_then(Window::parse);
@@ -85,20 +126,20 @@ impl Own<'_> {
             let window = entry.budget_duration.as_deref().and_then(Window::parse).unwrap_or(Window::Lifetime);
             budgets.extend(entry.max_budget.map(|most| admit::Budget::new(most.0, window)));
         }
-        let of_day = |amount| Limit { unit: Unit::Tokens, amount, within: DAY };
+        let of_day = |amount| Limit { unit: counted, amount, within: DAY };
         let limits = [
             self.requests.or(row.and_then(|row| row.rpm_limit)).map(Limit::rpm),
-            self.tokens.or(row.and_then(|row| row.tpm_limit)).map(Limit::tpm),
+            self.tokens.or(row.and_then(|row| row.tpm_limit)).map(|amount| Limit { unit: counted, ..Limit::tpm(amount) }),
             self.tokens_of_day.or(row.and_then(|row| row.tpd_limit)).map(of_day),
             self.parallel.or(row.and_then(|row| row.max_parallel_requests)).map(Limit::parallel),
         ];
         let limits = limits.into_iter().flatten().collect();
         let terms = Terms { name: self.name.clone(), budgets, limits, parent: None };
-        (terms, self.models())
+        (terms, self.models(counted))
     }
 
     /// What holds for one model alone.
-    fn models(&self) -> BTreeMap<String, Terms> {
+    fn models(&self, counted: Unit) -> BTreeMap<String, Terms> {
         let mut models: BTreeMap<String, Terms> = BTreeMap::new();
         let mut of = |model: &str, budget: Option<admit::Budget>, limit: Option<Limit>| {
             let terms = models.entry(model.to_owned()).or_insert_with(|| Terms { name: self.name.clone(), ..Terms::default() });
@@ -119,9 +160,9 @@ impl Own<'_> {
         let metadata = |name: &str| self.metadata.and_then(|metadata| metadata.get(name)).and_then(Value::as_object);
         let kinds = [
             (self.by_model[0], Unit::Requests),
-            (self.by_model[1], Unit::Tokens),
+            (self.by_model[1], counted),
             (metadata("model_rpm_limit"), Unit::Requests),
-            (metadata("model_tpm_limit"), Unit::Tokens),
+            (metadata("model_tpm_limit"), counted),
             (metadata("model_itpm_limit"), Unit::InputTokens),
             (metadata("model_otpm_limit"), Unit::OutputTokens),
         ];
@@ -146,8 +187,8 @@ fn time(value: &Value) -> Option<Time> {
 
 /// Enters an object's scopes in the book: its own, and one for each model it says something of. A model it no longer speaks of is
 /// limited no more, since no principal lists its scope.
-fn entered(book: &Book, id: &ScopeId, own: &Own<'_>, until: &mut Option<Time>) -> Vec<Arc<Scope>> {
-    let (terms, models) = own.terms(until);
+fn entered(book: &Book, id: &ScopeId, own: &Own<'_>, counted: Unit, until: &mut Option<Time>) -> Vec<Arc<Scope>> {
+    let (terms, models) = own.terms(counted, until);
     let mut scopes = vec![book.scope(id.clone(), terms)];
     scopes.extend(models.into_iter().map(|(model, terms)| book.scope(id.clone().of_model(model), terms)));
     scopes
@@ -155,10 +196,12 @@ fn entered(book: &Book, id: &ScopeId, own: &Own<'_>, until: &mut Option<Time>) -
 
 /// The scopes of a key and of everything around it.
 pub fn of(book: &Book, key: &Key, around: &Surroundings, policy: &Policy) -> Allowance {
-    let mut found = Allowance::default();
+    let of_service = key.metadata.contains_key(SERVICE_ACCOUNT);
+    let params = policy.params_of_services.iter().filter(|_| of_service).chain(&policy.params_of_all).cloned().collect();
+    let mut found = Allowance { params, ..Allowance::default() };
     let row = |id: &Option<String>| id.as_ref().and_then(|id| around.budgets.iter().find(|budget| budget.budget_id == *id));
     let enter = |found: &mut Allowance, level, id: &str, own: Own<'_>| {
-        let scopes = entered(book, &ScopeId::new(level, id), &own, &mut found.until);
+        let scopes = entered(book, &ScopeId::new(level, id), &own, policy.tokens, &mut found.until);
         found.scopes.extend(scopes);
     };
     let several = |list: &'_ Option<Vec<BudgetLimit>>| -> Vec<BudgetLimit> { list.clone().unwrap_or_default() };
@@ -193,7 +236,7 @@ pub fn of(book: &Book, key: &Key, around: &Surroundings, policy: &Policy) -> All
         requests: key.rpm_limit,
         tokens: key.tpm_limit,
         tokens_of_day: key.tpd_limit,
-        parallel: key.max_parallel_requests,
+        parallel: key.max_parallel_requests.or_else(|| row(&key.budget_id)?.max_parallel_requests).or(policy.parallel_per_key),
         model_budgets: Some(&key.model_max_budget),
         metadata: Some(&key.metadata),
         row: row(&key.budget_id),
@@ -242,7 +285,7 @@ fn user(book: &Book, key: &Key, around: &Surroundings, policy: &Policy, found: &
         metadata: one.metadata.as_ref(),
         ..Own::default()
     });
-    let scopes = entered(book, &scope, &own, &mut found.until);
+    let scopes = entered(book, &scope, &own, policy.tokens, &mut found.until);
     if key.team_id.is_none() || policy.user_on_team_keys {
         found.scopes.extend(scopes);
     } else {
@@ -256,14 +299,18 @@ fn key_name(key: &Key) -> String {
     key.key_alias.as_ref().map_or_else(|| short.to_owned(), |alias| format!("{alias} ({short})"))
 }
 
-/// The scopes of a customer.
-pub fn of_customer(book: &Book, customer: &Customer, row: Option<&Budget>, until: &mut Option<Time>) -> Vec<Arc<Scope>> {
-    let own = Own { name: customer.user_id.clone(), row, ..Own::default() };
-    entered(book, &ScopeId::new(Level::Customer, customer.id()), &own, until)
+/// The scopes of a customer, by its own budget or by the one of all who have none.
+pub fn of_customer(book: &Book, id: &str, row: Option<&Budget>, policy: &Policy, until: &mut Option<Time>) -> Vec<Arc<Scope>> {
+    let most = policy.customer.filter(|_| row.is_none()).map(|budget| Money(budget.limit));
+    let own = Own { name: id.to_owned(), max_budget: most, row, ..Own::default() };
+    entered(book, &ScopeId::new(Level::Customer, id), &own, policy.tokens, until)
 }
 
-/// The scopes of a tag.
-pub fn of_tag(book: &Book, tag: &Tag, row: Option<&Budget>, until: &mut Option<Time>) -> Vec<Arc<Scope>> {
-    let own = Own { name: tag.name.clone(), row, ..Own::default() };
-    entered(book, &ScopeId::new(Level::Tag, tag.id()), &own, until)
+/// The scopes of a tag, by its own budget or by the configuration's.
+pub fn of_tag(book: &Book, name: &str, row: Option<&Budget>, policy: &Policy, until: &mut Option<Time>) -> Vec<Arc<Scope>> {
+    let id = ScopeId::new(Level::Tag, name);
+    match policy.tags.get(name).filter(|_| row.is_none()) {
+        Some(budget) => vec![book.scope(id, Terms { name: name.to_owned(), budgets: vec![*budget], ..Terms::default() })],
+        None => entered(book, &id, &Own { name: name.to_owned(), row, ..Own::default() }, policy.tokens, until),
+    }
 }

@@ -1,8 +1,9 @@
 //! What a call of a model must satisfy besides its route.
 
 use switchboard_engine::call::{Call, Content};
+use switchboard_engine::deployment::Deployment;
 
-use super::model;
+use super::{brought, model};
 use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::Caller;
@@ -26,7 +27,25 @@ pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> 
         }
     }
     enforced(&call, caller)?;
-    Ok(call)
+    if app.config.load().litellm.spending.blocks_unpriced {
+        priced(&call.model, app)?;
+    }
+    brought::directed(call, app)
+}
+
+/// Refuses a model of which no deployment has a price, not even that of nothing.
+fn priced(model: &str, app: &App) -> Result<(), Refused> {
+    let Some((_, group)) = app.gateway.fleet().find(model) else { return Ok(()) };
+    let is_priced = |deployment: &Deployment| deployment.card.as_ref().is_some_and(|card| card.prices.iter().next().is_some());
+    if group.is_empty() || group.iter().any(|deployment| is_priced(deployment)) {
+        return Ok(());
+    }
+    let message = format!(
+        "Model '{model}' has no pricing in the cost map, so litellm cannot price the request. Requests for unpriced models are blocked \
+         because 'block_requests_for_models_without_pricing' is enabled. Add pricing (input_cost_per_token/output_cost_per_token) to allow \
+         the request."
+    );
+    Err(Refused::new(403, "model_cost_map_missing", "model".into(), message))
 }
 
 /// Refuses a call without the parameters that the key says every call must have: `user`, or `metadata.something`.

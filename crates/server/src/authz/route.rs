@@ -8,7 +8,7 @@ use crate::admin::Refused;
 
 /// Whether a list of routes has that one. An empty list has every one.
 pub fn allowed(policy: Policy, path: &str, routes: &[String]) -> Result<(), Refused> {
-    if routes.is_empty() || policy == Policy::Public || routes.iter().any(|entry| has(entry, policy, path)) {
+    if routes.is_empty() || policy == Policy::Public || names(routes, policy, path) {
         return Ok(());
     }
     let listed: Vec<String> = routes.iter().map(|route| format!("'{route}'")).collect();
@@ -17,6 +17,11 @@ pub fn allowed(policy: Policy, path: &str, routes: &[String]) -> Result<(), Refu
         listed.join(", ")
     );
     Err(Refused::detail(403, json!(message)))
+}
+
+/// Whether one of those entries stands for that route.
+pub fn names(entries: &[String], policy: Policy, path: &str) -> bool {
+    entries.iter().any(|entry| has(entry, policy, path))
 }
 
 /// Whether an entry stands for that route.

@@ -4,6 +4,7 @@
 //! something; it is never a default the reader has to supply.
 
 mod alerting;
+mod brought;
 mod checks;
 mod costs;
 mod customers;
@@ -11,6 +12,7 @@ mod defaults;
 mod deployment;
 mod experiment;
 mod fallback;
+mod gates;
 mod general;
 mod jwt;
 mod limit_rules;
@@ -23,22 +25,26 @@ mod pass_through;
 mod preset;
 mod queue;
 mod redis;
+mod reserved;
 mod resilience;
 mod router;
 mod routing;
 mod sign_in;
 mod smart;
+mod spending;
 mod switchboard;
 mod virtual_model;
 
 pub use alerting::{AlertSettings, Alerting};
+pub use brought::Brought;
 pub use checks::{Check, CheckRouting, HealthChecks};
 pub use costs::Costs;
 pub use customers::Customers;
-pub use defaults::Defaults;
+pub use defaults::{Defaults, Makers, Making};
 pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
 pub use experiment::ExperimentForm;
 pub use fallback::{Alias, Fallback, FallbackTarget};
+pub use gates::{Gates, Proxies, Routes};
 pub use general::General;
 pub use jwt::{ClaimFields, Grant, Issuer, JwtAuth};
 pub use limits::LimitSettings;
@@ -51,6 +57,7 @@ pub use resilience::{AnswerStore, Counts, Recovery, Resilience};
 pub use router::RouterSettings;
 pub use sign_in::{IdentityProvider, Newcomer, SignIn};
 pub use smart::RouterParams;
+pub use spending::Spending;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
 
 use std::sync::Arc;
@@ -112,6 +119,7 @@ pub(super) fn resolve(origin: &Arc<Origin>, laid: &Laid, found: &mut Diagnostics
     let credentials = deployment::Credentials::read(&mut reader, top.list("credential_list"));
     let mut deployments = providers.as_ref().map(|providers| deployment::from_environment(providers, environment)).unwrap_or_default();
     deployments.extend(deployment::read_all(&mut reader, &top, &credentials, general.store_model_in_db));
+    reserved::settle(&mut deployments);
     let aliases = fallback::aliases(&mut reader, &router.fields, &litellm.fields);
     reader.finish();
     smart::take_routers(&mut deployments, &mut switchboard.smart, found);

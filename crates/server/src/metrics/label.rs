@@ -6,7 +6,7 @@ use http::HeaderName;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::health::Failure;
 use switchboard_engine::meter::Outcome;
-use switchboard_engine::principal::Principal;
+use switchboard_engine::principal::{Principal, matches};
 use switchboard_engine::wire::problem::Kind;
 use switchboard_engine::wire::{Dialect, Operation};
 
@@ -100,6 +100,8 @@ pub struct Shown {
     pub customers: bool,
     /// What of a key's metadata becomes labels: paths into it.
     pub metadata: Vec<String>,
+    /// Which tags become labels: names and patterns.
+    pub tags: Vec<String>,
 }
 
 /// A row of which labels can be read.
@@ -128,9 +130,9 @@ impl Shown {
         said.map(Cow::Borrowed)
     }
 
-    /// The labels that come from metadata, by name.
+    /// The labels that come from metadata and from tags, by name.
     pub fn further(&self, principal: &Principal) -> Vec<(String, String)> {
-        if self.metadata.is_empty() {
+        if self.metadata.is_empty() && self.tags.is_empty() {
             return Vec::new();
         }
         let metadata: serde_json::Value = principal.metadata.as_ref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -140,7 +142,11 @@ impl Shown {
             let value = found.map(|found| found.as_str().map_or_else(|| found.to_string(), str::to_owned));
             (name_of(path), value.unwrap_or_else(|| "None".to_owned()))
         };
-        self.metadata.iter().map(entry).collect()
+        let tag = |wanted: &String| {
+            let is = principal.tags.iter().any(|tag| matches(wanted, tag));
+            (name_of(&format!("tag_{wanted}")), is.to_string())
+        };
+        self.metadata.iter().map(entry).chain(self.tags.iter().map(tag)).collect()
     }
 }
 

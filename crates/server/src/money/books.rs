@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_engine::admit::{Admission, Book, Budget, Level, ScopeId, Terms};
+use switchboard_engine::admit::{Admission, Book, Budget, Level, Limit, ScopeId, Terms};
 use switchboard_engine::meter::Recorder;
 use switchboard_store::journal::{BadJournal, Durability, Journal};
 use switchboard_store::lease::Lessor;
@@ -78,7 +78,9 @@ impl Books {
         self.book.keep_to(config.litellm.calendar);
         let said = &config.litellm.budget;
         let budgets = said.limit.map(|limit| Budget::new(limit, said.window)).into_iter().collect();
-        self.book.scope(ScopeId::new(Level::Proxy, ""), Terms { name: "litellm-proxy-budget".to_owned(), budgets, ..Terms::default() });
+        let limits = config.general.gates.parallel.map(Limit::parallel).into_iter().collect();
+        let terms = Terms { name: "litellm-proxy-budget".to_owned(), budgets, limits, ..Terms::default() };
+        self.book.scope(ScopeId::new(Level::Proxy, ""), terms);
     }
 
     /// Admits up to so many calls at a time, by these books.

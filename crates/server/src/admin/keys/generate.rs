@@ -14,6 +14,9 @@ use crate::app::App;
 use crate::auth::{Caller, digest, mint};
 use crate::authz::contain::{self, Bounds};
 use crate::authz::object::{self, Standing};
+use crate::config::Config;
+
+use super::makers;
 
 /// `POST /key/generate`
 pub(in crate::admin) async fn generate(request: &Request) -> Answer {
@@ -47,9 +50,11 @@ enum Owner {
 
 async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
     let (app, caller) = (request.app.clone(), request.caller.clone());
-    let form = defaults::for_key(&app.config(), form)?;
+    let config = app.config();
+    makers::said(&config, &caller, &form)?;
+    let form = defaults::for_key(&config, form)?;
     let made = request.write(move |desk| async move {
-        let form = owned(&desk, &caller, form, owner).await?;
+        let form = owned(&desk, (&caller, &config), form, owner).await?;
         let (secret, key, budget) = new_key(&desk, &app, &form).await?;
         let team: Option<Team> = match &key.team_id {
             Some(id) => desk.get(id).await?,
@@ -69,13 +74,16 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
 }
 
 /// Settles whose the key is to be, or refuses who may not make such a one.
-async fn owned(desk: &Desk, caller: &Caller, mut form: Form, owner: Owner) -> Result<Form, Refused> {
+async fn owned(desk: &Desk, (caller, config): (&Caller, &Config), mut form: Form, owner: Owner) -> Result<Form, Refused> {
     in_project(desk, caller, &mut form).await?;
     let missing = |id: &str| Refused::said(400, &format!("Unable to find team object in database. Team id: {id}"));
     let team: Option<Team> = match form.text("team_id") {
         Some(id) => Some(desk.get(id).await?.ok_or_else(|| missing(id))?),
         None => None,
     };
+    if team.is_none() {
+        makers::personal(config, caller)?;
+    }
     if caller.is_admin() {
         return Ok(form);
     }
@@ -89,6 +97,7 @@ async fn owned(desk: &Desk, caller: &Caller, mut form: Form, owner: Owner) -> Re
         if !may {
             return Err(super::not_permitted(team, "/key/generate"));
         }
+        makers::of_team(config, caller, team, standing)?;
         if standing == Standing::Admin {
             if owner == Owner::Caller && form.text("user_id").is_none() {
                 form.put("user_id", json!(caller.user));

@@ -43,9 +43,9 @@ impl Section {
     }
 }
 
-/// Keys of `general_settings` that no request sets: who holds an administrator's key could otherwise shut the others out, or lead
-/// the gateway's memory elsewhere.
-const OF_FILE: [&str; 9] = [
+/// Keys of `general_settings` that no request sets: who holds an administrator's key could otherwise shut the others out, let
+/// strangers in, or lead the gateway's memory elsewhere.
+const OF_FILE: [&str; 15] = [
     "master_key",
     "database_url",
     "key_management_system",
@@ -55,6 +55,12 @@ const OF_FILE: [&str; 9] = [
     "coordination_redis",
     "background_health_checks",
     "litellm_key_header_name",
+    "allowed_routes",
+    "public_routes",
+    "use_x_forwarded_for",
+    "trusted_proxy_ranges",
+    "allow_requests_on_db_unavailable",
+    "allow_client_side_credentials",
 ];
 
 /// What the file says for a key.

@@ -13,7 +13,7 @@ use super::{MOST, day, dollars, text, time};
 use crate::admin::{Answer, Refused, Request, keys};
 
 /// A line as LiteLLM's table of spend logs has it.
-pub(super) fn shown(line: &LogLine) -> Value {
+pub(super) fn shown(line: &LogLine, with_client: bool) -> Value {
     json!({
         "request_id": line.answer_id.as_ref().unwrap_or(&line.request_id), "call_type": line.call_type, "api_key": line.api_key.clone().unwrap_or_default(),
         "spend": dollars(line.spend), "total_tokens": line.prompt_tokens + line.completion_tokens,
@@ -21,12 +21,29 @@ pub(super) fn shown(line: &LogLine) -> Value {
         "endTime": Time(line.ended_at), "completionStartTime": line.first_content_at.map(Time),
         "request_duration_ms": (line.ended_at - line.started_at) / 1000, "model": if is_unknown(line) { "unknown-model" } else { &line.model }, "model_id": line.model_id,
         "model_group": line.model_group, "custom_llm_provider": line.provider, "api_base": line.api_base, "user": line.user_id,
-        "metadata": metadata(line), "cache_hit": "False", "cache_key": null, "request_tags": line.tags, "team_id": line.team_id,
+        "metadata": metadata(line), "cache_hit": "False", "cache_key": null, "request_tags": tags(line, with_client), "team_id": line.team_id,
         "organization_id": line.organization_id, "end_user": line.end_user, "requester_ip_address": null, "messages": {},
         "response": {}, "session_id": line.session_id, "status": line.status, "mcp_namespaced_tool_name": null, "agent_id": null,
         "proxy_server_request": {}, "litellm_call_id": line.request_id, "created_at": Time(line.ended_at),
         "updated_at": Time(line.ended_at),
     })
+}
+
+/// The tags of a line: its own, and who the client said it is, by the first word and as a whole. The latter are nobody's to budget:
+/// anybody can call themselves anything.
+fn tags(line: &LogLine, with_client: bool) -> Vec<String> {
+    let mut tags = line.tags.clone();
+    let client = line.metadata.get("user_agent").and_then(Value::as_str).filter(|client| with_client && !client.is_empty());
+    if let Some(client) = client {
+        let first = client.split_once('/').map(|(first, _)| first);
+        tags.extend(first.into_iter().chain([client]).map(|name| format!("User-Agent: {name}")));
+    }
+    tags
+}
+
+/// Whether lines have who the client said it is among their tags.
+fn names_clients(request: &Request) -> bool {
+    request.app.config.load().litellm.spending.tags_clients
 }
 
 fn metadata(line: &LogLine) -> Map<String, Value> {
@@ -127,7 +144,8 @@ pub(super) async fn logs(request: &Request) -> Answer {
         return by_day(request).await;
     }
     let lines = report::lines(&request.store, wanted(request)?, (LineSort::Started, Order::Descending), (MOST, 0)).await?;
-    Ok(lines.iter().map(shown).collect())
+    let with_client = names_clients(request);
+    Ok(lines.iter().map(|line| shown(line, with_client)).collect())
 }
 
 /// The sums of each day: all of it, and by user, model and key.
@@ -205,6 +223,7 @@ pub(super) async fn paged(request: &Request) -> Answer {
     let wanted = wanted(request)?;
     let total = report::count(&request.store, wanted.clone()).await?;
     let lines = report::lines(&request.store, wanted, (sort, order), (size, (page - 1) * size)).await?;
-    let rows: Vec<Value> = lines.iter().map(shown).collect();
+    let with_client = names_clients(request);
+    let rows: Vec<Value> = lines.iter().map(|line| shown(line, with_client)).collect();
     Ok(json!({"data": rows, "total": total, "page": page, "page_size": size, "total_pages": (total + size - 1) / size}))
 }

@@ -42,7 +42,7 @@ pub struct Around {
     /// What everybody has spent.
     pub book: Arc<Book>,
     /// Whose budgets hold.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
 }
 
 /// Who sent a token of that issuer. Users and teams that are not known are made where the settings say so.

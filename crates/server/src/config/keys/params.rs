@@ -45,9 +45,15 @@ pub(super) const PARAMS: &[Key] = &[
     honoured("cache_creation_input_token_cost", Decimal, "Price of one input token written to the provider's cache, in US dollars."),
     honoured("max_budget", Decimal, "US dollars the deployment may spend per `budget_duration`.").protects(),
     honoured("budget_duration", Text, "Period of `max_budget`, such as `1d`."),
-    not_yet("configurable_clientside_auth_params", List, "Which of `api_key` and `api_base` a caller may bring along."),
-    not_yet("default_api_key_tpm_limit", Integer, "Tokens per minute for each key that has no limit of its own.").protects(),
-    not_yet("default_api_key_rpm_limit", Integer, "Requests per minute for each key that has no limit of its own.").protects(),
+    honoured(
+        "configurable_clientside_auth_params",
+        List,
+        "What a caller may bring in the body instead of what stands here: `api_key`, `api_base`, or `{api_base: PATTERN}`; addresses must be public unless a pattern allows them.",
+    ),
+    honoured("default_api_key_tpm_limit", Integer, "Tokens per minute of this model for each key that has no such limit of its own.")
+        .protects(),
+    honoured("default_api_key_rpm_limit", Integer, "Requests per minute of this model for each key that has no such limit of its own.")
+        .protects(),
     honoured("use_in_pass_through", Flag, "Use this credential and base URL on the pass-through routes of the provider (`/openai/…`)."),
     not_yet("merge_reasoning_content_in_choices", Flag, "Put reasoning into the content, between `<think>` marks."),
     honoured("silent_model", Texts, "Models that get a copy of each request, whose answers are not used."),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::config::fields::Fields;
-use crate::config::yaml;
+use crate::config::{keys, yaml};
 
 /// A JSON object.
 type Json = Map<String, Value>;
@@ -21,6 +21,47 @@ pub struct Defaults {
     pub internal_user: Json,
     /// To a team.
     pub team: Json,
+    /// Who may make keys, and of what form.
+    pub making: Making,
+}
+
+/// Who may make keys, and of what form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Making {
+    /// Keys of teams.
+    pub team: Makers,
+    /// Keys of nobody's team.
+    pub personal: Makers,
+    /// Whether aliases must be of LiteLLM's form.
+    pub checks_aliases: bool,
+}
+
+/// Who may make keys of one kind, and what they must say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Makers {
+    /// The roles that may; none said: all.
+    pub roles: Option<Vec<String>>,
+    /// What a request must say.
+    pub params: Vec<String>,
+}
+
+impl Making {
+    fn read(litellm: &Fields) -> Self {
+        let settings = litellm.map("key_generation_settings");
+        let makers = |name: &str, roles: &str| {
+            let said = settings.and_then(|map| map.get(name)).and_then(yaml::Node::as_map);
+            let texts = |name: &str| {
+                let texts = said.and_then(|map| map.get(name)).filter(|node| !node.is_absent()).and_then(keys::texts);
+                texts.map(|texts| texts.into_iter().map(str::to_owned).collect())
+            };
+            Makers { roles: texts(roles), params: texts("required_params").unwrap_or_default() }
+        };
+        Self {
+            team: makers("team_key_generation", "allowed_team_member_roles"),
+            personal: makers("personal_key_generation", "allowed_user_roles"),
+            checks_aliases: litellm.flag("enable_key_alias_format_validation").unwrap_or(false),
+        }
+    }
 }
 
 impl Defaults {
@@ -28,7 +69,13 @@ impl Defaults {
         let map = |name: &str| litellm.map(name).map(yaml::Map::to_json).unwrap_or_default();
         let most = map("upperbound_key_generate_params");
         let mut internal_user = Json::new();
-        for (name, key) in [("max_budget", "max_internal_user_budget"), ("budget_duration", "internal_user_budget_duration")] {
+        let given = [
+            // The older name first: what is said under the newer one replaces it.
+            ("max_budget", "default_max_internal_user_budget"),
+            ("max_budget", "max_internal_user_budget"),
+            ("budget_duration", "internal_user_budget_duration"),
+        ];
+        for (name, key) in given {
             let value = litellm.node(key).map(yaml::Node::to_json);
             internal_user.extend(value.map(|value| (name.to_owned(), value)));
         }
@@ -38,6 +85,7 @@ impl Defaults {
             user: map("default_internal_user_params"),
             internal_user,
             team: map("default_team_params"),
+            making: Making::read(litellm),
         }
     }
 }

@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use switchboard_engine::route::reserved::Reserved;
+
+use super::brought::Brought;
 use super::checks::Check;
 use crate::config::diagnostic::Location;
 use crate::config::secret::Secret;
@@ -95,6 +98,8 @@ pub struct Connection {
     pub watsonx: Watsonx,
     /// Whether requests that are passed on to the provider as they are bear this credential and go to this base URL.
     pub passes: bool,
+    /// What callers may say instead.
+    pub brought: Brought,
 }
 
 /// How a provider's certificate is checked.
@@ -165,6 +170,10 @@ pub struct Limits {
     pub rpm: Option<u64>,
     /// Tokens per minute.
     pub tpm: Option<u64>,
+    /// Requests per minute of each key that has no limit of its own.
+    pub rpm_of_key: Option<u64>,
+    /// Tokens per minute of each such key.
+    pub tpm_of_key: Option<u64>,
     /// Requests at a time.
     pub max_parallel_requests: Option<u32>,
     /// What may be spent here.
@@ -225,6 +234,8 @@ pub struct ModelInfo {
     pub access_groups: Vec<String>,
     /// What matters when one is chosen.
     pub routing: Routing,
+    /// For which teams it is kept.
+    pub reserved: Reserved,
     /// How it is checked.
     pub check: Check,
     /// All of it as written, for the echo.

@@ -7,6 +7,7 @@ use super::Config;
 use super::alerting::Alerting;
 use super::checks::HealthChecks;
 use super::customers::Customers;
+use super::gates::Gates;
 use super::jwt::JwtAuth;
 use super::pass_through::{self, PassThrough};
 use super::sign_in::SignIn;
@@ -34,6 +35,8 @@ pub struct General {
     pub database_connections: u32,
     /// What proofs of keys are made with, beside the database.
     pub key_pepper: Option<Secret>,
+    /// Who may do what, and how much, whoever asks.
+    pub gates: Gates,
     /// A user's budget also counts for keys of teams.
     pub budget_of_user_on_team_keys: bool,
     /// Who the customer of a caller is.
@@ -99,7 +102,10 @@ impl General {
             database_url: fields.secret("database_url").or_else(|| from(["SWITCHBOARD_DATABASE_URL", "DATABASE_URL"])),
             database_connections: fields.count("database_connection_pool_limit").unwrap_or(10).clamp(1, 1000),
             key_pepper: from(["SWITCHBOARD_KEY_PEPPER", "SWITCHBOARD_KEY_PEPPER"]),
-            budget_of_user_on_team_keys: fields.flag("apply_user_budget_to_team_keys").unwrap_or(false),
+            gates: Gates::read(reader, &fields),
+            // Two words for one thing: that it does not count wins, as the narrower wish.
+            budget_of_user_on_team_keys: fields.flag("apply_user_budget_to_team_keys").unwrap_or(false)
+                && !fields.flag("skip_user_budget_on_team_key").unwrap_or(false),
             customers: Customers::read(&fields),
             stores_prompts: fields.flag("store_prompts_in_spend_logs").unwrap_or(false),
             jwt: JwtAuth::read(reader, &fields, environment),
@@ -139,7 +145,7 @@ fn check_meaning(general: &General, found: &mut Diagnostics) {
     }
 }
 
-fn is_network(entry: &str) -> bool {
+pub(super) fn is_network(entry: &str) -> bool {
     let (address, bits) = entry.trim().split_once('/').map_or((entry.trim(), None), |(address, bits)| (address, Some(bits)));
     let Ok(address) = address.parse::<IpAddr>() else { return false };
     let most = if address.is_ipv4() { 32 } else { 128 };

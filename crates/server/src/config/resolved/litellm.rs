@@ -9,6 +9,7 @@ use super::costs::Costs;
 use super::defaults::Defaults;
 use super::deployment::{SslVerify, ssl_verify};
 use super::metrics::MetricsSettings;
+use super::spending::Spending;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Section};
 use crate::config::yaml::Node;
@@ -29,6 +30,10 @@ pub struct LitellmSettings {
     pub ssl_certificate: Option<PathBuf>,
     /// What the whole gateway may spend.
     pub budget: ProxyBudget,
+    /// What those may spend who have no budget of their own, and how spending is told.
+    pub spending: Spending,
+    /// Whether facts about keys are kept out of lines that others may read.
+    pub redacts_keys: bool,
     /// What the days, weeks and months of budgets keep to. `None`: UTC.
     pub calendar: Option<Calendar>,
     /// What is taken off list prices and laid on.
@@ -117,6 +122,8 @@ impl LitellmSettings {
             ssl_verify: fields.node("ssl_verify").map(ssl_verify),
             ssl_certificate: fields.text("ssl_certificate").map(PathBuf::from),
             budget: ProxyBudget::read(&fields),
+            spending: Spending::read(reader, &fields),
+            redacts_keys: fields.flag("redact_user_api_key_info").unwrap_or(false),
             costs: Costs::read(reader, &fields),
             metrics: MetricsSettings::read(&fields),
             defaults: Defaults::read(&fields, most_of_keys),

@@ -14,6 +14,8 @@ pub struct MetricsSettings {
     pub customers: bool,
     /// Paths into a key's metadata that are labels.
     pub metadata_labels: Vec<String>,
+    /// Tags, or patterns of tags, that are labels.
+    pub tag_labels: Vec<String>,
     /// Which metrics are kept with which labels. Empty: all of them.
     pub groups: Vec<Group>,
 }
@@ -36,8 +38,9 @@ impl MetricsSettings {
         let refused = fields.flag("disable_end_user_cost_tracking_prometheus_only").unwrap_or(false);
         Self {
             require_auth: fields.flag("require_auth_for_metrics_endpoint").unwrap_or(true),
-            customers: wanted && !refused,
+            customers: wanted && !refused && !fields.flag("disable_end_user_cost_tracking").unwrap_or(false),
             metadata_labels: fields.texts("custom_prometheus_metadata_labels"),
+            tag_labels: fields.texts("custom_prometheus_tags"),
             groups: fields.node("prometheus_metrics_config").and_then(Node::as_list).unwrap_or_default().iter().filter_map(group).collect(),
         }
     }

@@ -8,7 +8,9 @@ use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Kind, REQUEST_DEFAULTS, Section};
 use crate::config::load::ProviderKeys;
+use crate::config::resolved::brought::Brought;
 use crate::config::resolved::checks::Check;
+use crate::config::resolved::reserved;
 use crate::config::secret::Secret;
 use crate::config::yaml::{Entry, Map, Node, Value};
 use crate::limits::places;
@@ -138,7 +140,7 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
         default_params: default_params(reader, &fields),
         mock_response: fields.node("mock_response").map(Node::to_json),
         silent_models: fields.texts("silent_model"),
-        model_info: model_info(&info_fields, info),
+        model_info: model_info(reader, &info_fields, info),
         at: at.clone(),
     })
 }
@@ -177,6 +179,7 @@ fn connection(reader: &mut Reader<'_>, fields: &Fields) -> Connection {
         },
         watsonx: Watsonx { region_name: fields.text("watsonx_region_name"), project_id: fields.text("project_id") },
         passes: fields.flag("use_in_pass_through").unwrap_or(false),
+        brought: Brought::read(reader, fields),
     }
 }
 
@@ -199,6 +202,8 @@ fn aws(fields: &Fields) -> Aws {
 fn limits(fields: &Fields) -> Limits {
     Limits {
         rpm: fields.integer("rpm"),
+        rpm_of_key: fields.integer("default_api_key_rpm_limit"),
+        tpm_of_key: fields.integer("default_api_key_tpm_limit"),
         tpm: fields.integer("tpm"),
         max_parallel_requests: fields.count("max_parallel_requests"),
         budget: places::budget(fields.node("max_budget").and_then(keys::decimal), fields.text("budget_duration").as_deref()),
@@ -214,7 +219,7 @@ fn limits(fields: &Fields) -> Limits {
     }
 }
 
-fn model_info(fields: &Fields, written: Option<&Node>) -> ModelInfo {
+fn model_info(reader: &mut Reader<'_>, fields: &Fields, written: Option<&Node>) -> ModelInfo {
     ModelInfo {
         id: fields.text("id").unwrap_or_default(),
         mode: fields.text("mode"),
@@ -231,6 +236,7 @@ fn model_info(fields: &Fields, written: Option<&Node>) -> ModelInfo {
             labels: labels(fields),
             max_input_tokens: fields.integer("max_input_tokens"),
         },
+        reserved: reserved::read(reader, fields),
         check: Check::read(fields),
         written: written.and_then(Node::as_map).map(Map::to_json).unwrap_or_default(),
     }

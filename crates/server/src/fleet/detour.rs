@@ -1,0 +1,59 @@
+//! A deployment as a caller wants it: with a credential, or at an address, of the caller's own.
+
+use std::sync::{Arc, LazyLock};
+
+use switchboard_engine::catalog::{Auth, Catalog};
+use switchboard_engine::deployment::{Deployment, Spec};
+use switchboard_engine::egress::is_public;
+use switchboard_engine::own;
+use switchboard_engine::sign::{self, Secret, Signer};
+use switchboard_engine::upstream::{Origin, Transport, TransportSettings};
+
+use crate::config::Config;
+
+/// What a caller brings.
+pub(crate) struct Place {
+    /// A credential.
+    pub(crate) key: Option<Secret>,
+    /// An address.
+    pub(crate) base: Option<String>,
+    /// Whether the operator named that address, so that it may be any.
+    pub(crate) anywhere: bool,
+}
+
+/// Carries connections to addresses that callers name: to the public network alone, whatever a name turns out to mean.
+static OUTSIDE: LazyLock<Transport> =
+    LazyLock::new(|| Transport::new(TransportSettings { address_check: Some(Arc::new(is_public)), ..TransportSettings::default() }));
+
+/// That deployment with what the caller brings, or why there is none.
+pub(crate) fn of(found: &Deployment, place: &Place, catalog: &Catalog, config: &Config) -> Result<Deployment, String> {
+    let mut spec = Spec { id: format!("{}:brought", found.spec.id), shadows: Vec::new(), ..found.spec.clone() };
+    spec.secrets = place.key.iter().cloned().collect();
+    if let Some(base) = &place.base {
+        // Whatever the operator adds to requests may be a credential too.
+        (spec.headers, spec.set) = (Vec::new(), Vec::new());
+        if !place.anywhere {
+            is_outside(base)?;
+            spec.transport = Some(OUTSIDE.clone());
+        }
+        spec.base = Some(base.clone());
+    }
+    let (values, own_base) = (spec.values.clone(), place.base.is_some());
+    let environment = |name: &str| config.environment.get_non_empty(name).filter(|_| !own_base).map(str::to_owned);
+    let value = move |name: &str| values.get(name).cloned().or_else(|| environment(name));
+    let key = place.key.clone();
+    let signer = move |auth: &Auth, origin: &Origin| {
+        let shown = key.as_ref().map_or(Ok(sign::Auth::None), |key| own::shown(auth, key));
+        shown.map(|shown| Arc::new(Signer::new(origin.clone(), shown))).map_err(|error| error.to_string())
+    };
+    Deployment::build(spec, catalog, &value, &signer).map_err(|error| error.to_string())
+}
+
+/// Refuses an address that is not written as one of the public network's: by https, and no number that is inside.
+fn is_outside(base: &str) -> Result<(), String> {
+    let refused = || Err("`api_base` must be a public address, as `https://host/…`".to_owned());
+    let Ok(origin) = Origin::of(base) else { return refused() };
+    let host = origin.host().trim_start_matches('[').trim_end_matches(']');
+    let inside = host.parse::<std::net::IpAddr>().is_ok_and(|address| !is_public(address));
+    if origin.is_secure() && !inside { Ok(()) } else { refused() }
+}

@@ -1,0 +1,285 @@
+//! What those may spend who have no budget of their own, what refusals and tags look like, and who may make keys.
+
+use serde_json::{Value, json};
+
+use crate::app::{Reply, TestApp};
+use crate::managed::{MASTER, Managed, with};
+
+const CENT: &str = "
+  - {model_name: cent, litellm_params: {model: demo/echo, input_cost_per_request: 0.01}}
+  - {model_name: priceless, litellm_params: {model: openai/nobody-knows-it, api_base: 'http://127.0.0.1:9', api_key: none}}
+";
+
+/// Runs a test with those lines of `litellm_settings`.
+fn set(litellm: &str, test: impl Fn(&Managed)) {
+    with(&format!("{CENT}litellm_settings:\n  num_retries: 0\n{litellm}"), test);
+}
+
+fn call(gateway: &Managed, key: &str, headers: &[(&str, &str)], more: &Value) -> Reply {
+    let mut body = json!({"model": "cent", "messages": [{"role": "user", "content": "hello"}]});
+    for (name, value) in more.as_object().expect("an object") {
+        body[name] = value.clone();
+    }
+    let ask = gateway.app.ask("POST", "/v1/chat/completions").key(key).json(&body);
+    headers.iter().fold(ask, |ask, (name, value)| ask.header(name, value)).send()
+}
+
+fn statuses(count: usize, ask: impl Fn() -> Reply) -> Vec<u16> {
+    (0..count).map(|_| ask().status.as_u16()).collect()
+}
+
+fn message(reply: &Reply) -> String {
+    reply.json()["error"]["message"].as_str().unwrap_or_else(|| panic!("no message: {}", reply.text())).to_owned()
+}
+
+#[test]
+fn customers_without_a_budget_have_the_configurations() {
+    set("  max_end_user_budget: 0.02\n", |gateway| {
+        let as_user = |user: &str| call(gateway, MASTER, &[], &json!({"user": user}));
+        assert_eq!(statuses(3, || as_user("nobody")), [200, 200, 422]);
+        assert!(message(&as_user("nobody")).contains("End User=nobody"), "{}", as_user("nobody").text());
+        assert_eq!(as_user("else").status, 200, "each has its own");
+        gateway.post("/customer/new", &json!({"user_id": "known"}));
+        assert_eq!(statuses(3, || as_user("known")), [200, 200, 422], "a row without a budget is none");
+        gateway.post("/customer/new", &json!({"user_id": "rich", "max_budget": 1}));
+        assert_eq!(statuses(3, || as_user("rich")), [200, 200, 200]);
+        assert_eq!(statuses(3, || call(gateway, MASTER, &[], &json!({}))), [200, 200, 200], "who names nobody");
+    });
+    set("  max_end_user_budget_id: small\n  max_end_user_budget: 5\n", |gateway| {
+        gateway.post("/budget/new", &json!({"budget_id": "small", "max_budget": 0.01, "rpm_limit": 30}));
+        let as_user = |user: &str| call(gateway, MASTER, &[], &json!({"user": user}));
+        assert_eq!(statuses(2, || as_user("nobody")), [200, 422]);
+        assert_eq!(as_user("else").header("x-ratelimit-end_user-limit-requests"), "30");
+    });
+}
+
+#[test]
+fn tags_have_budgets_in_the_configuration() {
+    set("  tag_budget_config: {red: {max_budget: 0.02, budget_duration: 1d}, blue: {budget_limit: 0.01, time_period: 1d}}\n", |gateway| {
+        let tagged = |tag: &str| call(gateway, MASTER, &[], &json!({"metadata": {"tags": [tag]}}));
+        assert_eq!(statuses(3, || tagged("red")), [200, 200, 422]);
+        assert!(message(&tagged("red")).contains("Tag=red"), "{}", tagged("red").text());
+        assert_eq!(statuses(2, || tagged("blue")), [200, 422]);
+        assert_eq!(statuses(3, || tagged("green")), [200, 200, 200]);
+    });
+    // The same where nothing is kept.
+    let yaml = format!("model_list:{CENT}litellm_settings: {{tag_budget_config: {{red: {{max_budget: 0.01}}}}}}\n");
+    let app = TestApp::of(&yaml);
+    let body = json!({"model": "cent", "messages": [{"role": "user", "content": "hello"}], "metadata": {"tags": ["red"]}});
+    let ask = || app.ask("POST", "/v1/chat/completions").json(&body).send();
+    assert_eq!(statuses(2, ask), [200, 422]);
+}
+
+#[test]
+fn a_spent_budget_has_the_status_that_is_wanted() {
+    set("  budget_exceeded_status_code: 429\n", |gateway| {
+        let key = gateway.key(&json!({"max_budget": 0.01}));
+        let ask = || call(gateway, &key, &[], &json!({}));
+        assert_eq!(statuses(2, ask), [200, 429]);
+        let told = ask().json();
+        assert_eq!((&told["error"]["type"], &told["error"]["code"]), (&json!("budget_exceeded"), &json!("429")), "{told}");
+    });
+    set("  budget_exceeded_status_code: 200\n", |gateway| {
+        let key = gateway.key(&json!({"max_budget": 0}));
+        assert_eq!(call(gateway, &key, &[], &json!({})).status, 422, "a refusal does not look like an answer");
+    });
+}
+
+#[test]
+fn models_without_a_price_are_refused_where_that_is_wanted() {
+    for (litellm, refused) in [("", false), ("  block_requests_for_models_without_pricing: true\n", true)] {
+        set(litellm, |gateway| {
+            let reply = call(gateway, MASTER, &[], &json!({"model": "priceless"}));
+            assert_eq!(reply.status == 403, refused, "{}", reply.text());
+            if refused {
+                let told = reply.json();
+                assert_eq!((&told["error"]["type"], &told["error"]["param"]), (&json!("model_cost_map_missing"), &json!("model")));
+                assert!(message(&reply).starts_with("Model 'priceless' has no pricing in the cost map"), "{told}");
+            }
+            assert_eq!(call(gateway, MASTER, &[], &json!({})).status, 200);
+        });
+    }
+}
+
+/// The lines of the log, when there are so many.
+fn lines(gateway: &Managed, count: usize) -> Vec<Value> {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    loop {
+        let told = gateway.get("/spend/logs?summarize=false");
+        let lines = told.as_array().expect("a list").clone();
+        if lines.len() >= count {
+            return lines;
+        }
+        assert!(std::time::Instant::now() < end, "{told}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn headers_become_tags() {
+    let agent = ("user-agent", "curl/8.1");
+    set("  extra_spend_tag_headers: [X-Custom-App]\n", |gateway| {
+        gateway.post("/tag/new", &json!({"name": "x-custom-app: shop", "max_budget": 0.01}));
+        let ask = || call(gateway, MASTER, &[("x-custom-app", "shop"), agent], &json!({}));
+        assert_eq!(statuses(2, ask), [200, 422], "they have budgets like others");
+        let line = lines(gateway, 1).pop().expect("a line");
+        assert_eq!(line["request_tags"], json!(["x-custom-app: shop", "User-Agent: curl", "User-Agent: curl/8.1"]), "{line}");
+    });
+    set("  disable_add_user_agent_to_request_tags: true\n", |gateway| {
+        assert_eq!(call(gateway, MASTER, &[agent], &json!({"tags": ["red"]})).status, 200);
+        assert_eq!(lines(gateway, 1)[0]["request_tags"], json!(["red"]));
+    });
+}
+
+#[test]
+fn nobody_counts_customers_where_that_is_not_wanted() {
+    set("  disable_end_user_cost_tracking: true\n  enable_end_user_cost_tracking_prometheus_only: true\n", |gateway| {
+        gateway.post("/customer/new", &json!({"user_id": "c", "max_budget": 0.01}));
+        gateway.post("/customer/new", &json!({"user_id": "b"}));
+        gateway.post("/customer/block", &json!({"user_ids": ["b"]}));
+        let as_user = |user: &str| call(gateway, MASTER, &[], &json!({"user": user}));
+        assert_eq!(statuses(3, || as_user("c")), [200, 200, 200]);
+        assert_eq!(as_user("b").status, 400, "who is blocked stays so");
+        assert!(lines(gateway, 3).iter().all(|line| line["end_user"].is_null() || line["end_user"] == ""));
+        let page = gateway.as_key(MASTER, "GET", "/metrics", &Value::Null);
+        assert!(!page.text().contains("end_user=\"c\""));
+    });
+}
+
+#[test]
+fn tags_become_labels_of_metrics() {
+    set("  custom_prometheus_tags: [prod, 'team-*']\n", |gateway| {
+        assert_eq!(call(gateway, MASTER, &[], &json!({"tags": ["prod", "secret"]})).status, 200);
+        assert_eq!(call(gateway, MASTER, &[], &json!({"tags": ["team-a"]})).status, 200);
+        let page = gateway.as_key(MASTER, "GET", "/metrics", &Value::Null);
+        for labels in ["tag_prod=\"true\",tag_team__=\"false\"", "tag_prod=\"false\",tag_team__=\"true\""] {
+            assert!(page.text().contains(labels), "{labels}: {}", page.text());
+        }
+        assert!(!page.text().contains("secret"));
+    });
+}
+
+#[test]
+fn the_log_says_nothing_of_keys_where_that_is_not_wanted() {
+    let written = |litellm: &str| {
+        let gateway = Managed::with_models("", &format!("{CENT}litellm_settings: {{{litellm}}}\n"), &[]);
+        let key = gateway.key(&json!({}));
+        assert_eq!(gateway.chat(&key, "cent").status, 200);
+        let tail = key[key.len() - 4..].to_owned();
+        (gateway.stop().1, tail)
+    };
+    let (log, tail) = written("");
+    assert!(log.contains(&format!("\"key\":\"sk-...{tail}\"")), "{log}");
+    let (log, tail) = written("redact_user_api_key_info: true");
+    assert!(log.contains("\"key\":\"redacted\"") && !log.contains(&tail), "{log}");
+}
+
+/// A user who makes keys, by a key of its own.
+fn person(gateway: &Managed, user: &str, role: &str) -> String {
+    gateway.post("/user/new", &json!({"user_id": user, "user_role": role, "auto_create_key": false}));
+    gateway.key(&json!({"user_id": user}))
+}
+
+fn refusal(reply: &Reply) -> (u16, String) {
+    (reply.status.as_u16(), message(reply))
+}
+
+#[test]
+fn personal_keys_are_made_by_whom_the_configuration_names() {
+    let making = "  key_generation_settings: {personal_key_generation: {allowed_user_roles: [proxy_admin], required_params: [tags]}}\n";
+    set(making, |gateway| {
+        let make = |key: &str, body: &Value| gateway.as_key(key, "POST", "/key/generate", body);
+        let user = json!({"user_id": "u", "user_role": "internal_user", "auto_create_key": false});
+        gateway.post("/user/new", &user);
+        let key = gateway.key(&json!({"user_id": "u", "tags": ["a"]}));
+        let words = "Personal key creation has been restricted by admin. Allowed roles=['proxy_admin']. Your role=internal_user";
+        assert_eq!(refusal(&make(&key, &json!({"tags": ["a"]}))), (400, words.to_owned()));
+        assert_eq!(refusal(&make(MASTER, &json!({}))), (400, "Required param tags not in data".to_owned()));
+        gateway.post("/team/new", &json!({"team_id": "t"}));
+        assert_eq!(make(MASTER, &json!({"team_id": "t"})).status, 200, "a team's key is another matter");
+    });
+    with("general_settings: {default_team_disabled: true}", |gateway| {
+        let key = person(gateway, "u", "internal_user");
+        let make = |body: &Value| gateway.as_key(&key, "POST", "/key/generate", body);
+        let words = "Personal key creation has been restricted by admin. Allowed roles=['proxy_admin']. Your role=internal_user";
+        assert_eq!(refusal(&make(&json!({}))), (400, words.to_owned()));
+        let members = json!([{"role": "admin", "user_id": "u"}]);
+        gateway.post("/team/new", &json!({"team_id": "t", "members_with_roles": members}));
+        assert_eq!(make(&json!({"team_id": "t"})).status, 200);
+    });
+}
+
+#[test]
+fn keys_of_teams_are_made_by_roles_of_the_team() {
+    let making = "  key_generation_settings: {team_key_generation: {allowed_team_member_roles: [admin], required_params: [key_alias]}}\n";
+    set(making, |gateway| {
+        let (boss, member) = (person(gateway, "boss", "internal_user"), person(gateway, "member", "internal_user"));
+        let members = json!([{"role": "admin", "user_id": "boss"}, {"role": "user", "user_id": "member"}]);
+        gateway.post(
+            "/team/new",
+            &json!({"team_id": "t", "members_with_roles": members, "team_member_permissions": ["/key/generate", "/key/info"]}),
+        );
+        let make = |key: &str, body: &Value| gateway.as_key(key, "POST", "/key/generate", body);
+        let words = "Team member role user not in allowed_team_member_roles=['admin']";
+        assert_eq!(refusal(&make(&member, &json!({"team_id": "t", "key_alias": "m"}))), (400, words.to_owned()));
+        assert_eq!(refusal(&make(&boss, &json!({"team_id": "t"}))), (400, "Required param key_alias not in data".to_owned()));
+        assert_eq!(make(&boss, &json!({"team_id": "t", "key_alias": "b"})).status, 200);
+        assert_eq!(make(MASTER, &json!({"team_id": "t"})).status, 200);
+    });
+}
+
+#[test]
+fn aliases_have_a_form_where_that_is_wanted() {
+    for (litellm, status) in [("", 200), ("  enable_key_alias_format_validation: true\n", 400)] {
+        set(litellm, |gateway| {
+            let make = |alias: &str| gateway.as_key(MASTER, "POST", "/key/generate", &json!({"key_alias": alias}));
+            for alias in ["with space", "-begins", "x", "umlaut-ä"] {
+                let reply = make(alias);
+                assert_eq!(reply.status.as_u16(), status, "{alias}: {}", reply.text());
+                if status == 400 {
+                    assert_eq!(
+                        (&reply.json()["error"]["param"], &reply.json()["error"]["type"]),
+                        (&json!("key_alias"), &json!("bad_request_error"))
+                    );
+                    assert!(message(&reply).starts_with("Invalid key_alias format. Must be 2-255 characters"), "{}", reply.text());
+                }
+            }
+            let good = make("prod/team-a_1@b.c");
+            assert_eq!(good.status, 200);
+            let key = good.json()["key"].clone();
+            let changed = gateway.as_key(MASTER, "POST", "/key/update", &json!({"key": key, "key_alias": "not so!"}));
+            assert_eq!(changed.status.as_u16(), status, "{}", changed.text());
+        });
+    }
+}
+
+#[test]
+fn users_have_the_budget_of_its_older_name_too() {
+    set("  default_max_internal_user_budget: 3\n", |gateway| {
+        let made = gateway.post("/user/new", &json!({"user_role": "internal_user"}));
+        assert_eq!(made["max_budget"], 3.0, "{made}");
+    });
+    set("  default_max_internal_user_budget: 3\n  max_internal_user_budget: 2\n", |gateway| {
+        let made = gateway.post("/user/new", &json!({"user_role": "internal_user"}));
+        assert_eq!(made["max_budget"], 2.0, "{made}");
+    });
+}
+
+#[test]
+fn a_session_may_spend_so_much() {
+    set("  max_ui_session_budget: 0.02\n", |gateway| {
+        let entered = gateway.app.ask("POST", "/v2/login").json(&json!({"username": "admin", "password": MASTER})).send();
+        let set =
+            entered.headers.get_all("set-cookie").iter().find_map(|value| value.to_str().ok().filter(|text| text.starts_with("token=")));
+        let cookie = set.unwrap_or_else(|| panic!("{} {}", entered.status, entered.text())).split(';').next().expect("a cookie").to_owned();
+        let word =
+            gateway.app.ask("GET", "/session").header("cookie", &cookie).send().json()["csrf_token"].as_str().expect("a word").to_owned();
+        let body = json!({"model": "cent", "messages": [{"role": "user", "content": "hello"}]});
+        let ask = || {
+            let ask = gateway.app.ask("POST", "/v1/chat/completions").header("cookie", &cookie).header("x-csrf-token", &word);
+            ask.json(&body).send()
+        };
+        assert_eq!(statuses(3, ask), [200, 200, 422]);
+        assert!(message(&ask()).contains("litellm-dashboard"), "{}", ask().text());
+    });
+}
