@@ -24,6 +24,8 @@ pub struct OwnKeys {
     pub keys: Vec<Arc<OwnKey>>,
     /// Whether what they spend counts in the caller's budgets.
     pub counts: bool,
+    /// A key that takes the place of the gateway's at every target.
+    pub instead: Option<Arc<OwnKey>>,
 }
 
 /// A key of a provider.
@@ -90,7 +92,14 @@ impl OwnKey {
 
 /// Puts the caller's own keys into a plan.
 pub(crate) fn arrange(plan: &mut Plan, call: &Call) {
-    let Some(own) = call.principal.own_keys.as_ref().filter(|own| !own.keys.is_empty()) else { return };
+    let Some(own) = &call.principal.own_keys else { return };
+    if let Some(instead) = &own.instead {
+        plan.targets.iter_mut().for_each(|target| target.own = Some(instead.clone()));
+        return;
+    }
+    if own.keys.is_empty() {
+        return;
+    }
     let with = |is_fallback: bool| {
         let keys = own.keys.iter().filter(move |key| key.is_fallback == is_fallback);
         keys.flat_map(|key| {

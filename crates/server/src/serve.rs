@@ -34,7 +34,7 @@ use crate::live::{self, Live};
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
 use crate::money::books::{Books, BooksError};
-use crate::money::{credits, prices};
+use crate::money::{credits, prices, purge};
 use crate::peers::Others;
 use crate::reload::{Reload, Reloading};
 use crate::router::Router;
@@ -343,7 +343,7 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result
     let check = || background::start(app.clone(), move || worker(&own, &transport));
     let checking = config.general.health_checks.background.then(check).transpose()?;
     let watched = app.clone();
-    let credits = app.store.is_some().then(|| Chore::start("credits", move || credits::watch(watched))).transpose()?;
+    let credits = app.store.is_some().then(|| Chore::start("credits", move || beside(watched))).transpose()?;
     let limits = app.limits.start(&app.book)?;
     let following = app.store.is_some().then(|| trials::start(app.clone())).transpose()?;
     let (mirrored, inbox) = Mirrored::new();
@@ -360,6 +360,11 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport) -> Result
         .chain(credits)
         .chain([reflecting])
         .collect())
+}
+
+/// What is looked after in the database, a few times a minute.
+async fn beside(app: Arc<App>) {
+    tokio::join!(credits::watch(app.clone()), purge::watch(app));
 }
 
 /// One worker's connections to providers.

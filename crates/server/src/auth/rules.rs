@@ -156,7 +156,7 @@ impl Rules {
         }
         counts |= principal_counts(principal);
         let keys: Vec<Arc<OwnKey>> = self.keys.into_iter().filter_map(|key| own(key, &self.opened)).map(Arc::new).collect();
-        principal.own_keys = (!keys.is_empty()).then(|| Arc::new(OwnKeys { keys, counts }));
+        principal.own_keys = (!keys.is_empty()).then(|| Arc::new(OwnKeys { keys, counts, instead: None }));
     }
 
     /// The content filters of all of them.

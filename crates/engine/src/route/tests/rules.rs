@@ -58,7 +58,8 @@ fn a_callers_own_key_comes_first_and_one_to_fall_back_to_last() {
     };
     let arranged = |keys: Vec<Arc<OwnKey>>| {
         let mut call = ask("m", r#""provider":{"order":["openai","anthropic"]}"#);
-        call.principal = Arc::new(Principal { own_keys: Some(Arc::new(OwnKeys { keys, counts: false })), ..Principal::named("k") });
+        call.principal =
+            Arc::new(Principal { own_keys: Some(Arc::new(OwnKeys { keys, counts: false, instead: None })), ..Principal::named("k") });
         let mut plan = plan(&fleet, &call);
         own::arrange(&mut plan, &call);
         let told = plan.targets.iter().map(|target| {
