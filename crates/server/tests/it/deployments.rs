@@ -190,3 +190,18 @@ fn deployments_that_cannot_be_used_are_left_out() {
     let app = gateway(&[broken, entry(&upstream, "good", "", "")], "router_settings: {ignore_invalid_deployments: false}\n");
     assert!((0..4).all(|_| from(&post(&app, &json!({}))) == "good"));
 }
+
+#[test]
+fn prompts_and_answers_have_limits_of_their_own() {
+    let upstream = Upstream::start();
+    let answered = |limits: &str, settings: &str| {
+        let app = gateway(&[entry(&upstream, "good", limits, "")], settings);
+        let ask = || post(&app, &json!({"max_tokens": 20, "num_retries": 0})).status.as_u16();
+        [ask(), ask()]
+    };
+    const KEPT: &str = "router_settings: {optional_pre_call_checks: [enforce_model_rate_limits]}\n";
+    assert_eq!(answered(", otpm: 30", KEPT), [200, 429], "of twenty tokens each");
+    assert_eq!(answered(", otpm: 30", ""), [200, 200], "nobody keeps to it");
+    assert_eq!(answered(", itpm: 1", KEPT)[0], 429);
+    assert_eq!(answered(", itpm: 1000, otpm: 1000", KEPT), [200, 200]);
+}

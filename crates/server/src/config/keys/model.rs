@@ -1,6 +1,6 @@
 //! Keys of the entries of `model_list`, without their parameters.
 
-use super::Kind::{Any, Count, Decimal, Flag, List, Map, Seconds, Text, Texts};
+use super::Kind::{Any, Count, Decimal, Flag, Integer, List, Map, Seconds, Text, Texts};
 use super::{Key, honoured, not_yet};
 
 pub(super) const DEPLOYMENT: &[Key] = &[
@@ -13,6 +13,8 @@ pub(super) const MODEL_INFO: &[Key] = &[
     honoured("id", Text, "Identity of the deployment; without it, a digest of its parameters."),
     honoured("mode", Text, "What the model does, such as `chat` or `embedding`.").common(),
     honoured("base_model", Text, "Model whose prices and limits apply.").common(),
+    honoured("itpm", Integer, "As in `litellm_params`, which wins."),
+    honoured("otpm", Integer, "As in `litellm_params`, which wins."),
     honoured("access_groups", Texts, "Groups by which keys may be given access."),
     honoured("supported_environments", Texts, "Serve the deployment only where `LITELLM_ENVIRONMENT` is one of these."),
     not_yet("team_id", Text, "Only this team may use the deployment.").protects(),

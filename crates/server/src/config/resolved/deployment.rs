@@ -172,6 +172,10 @@ pub struct Limits {
     pub rpm: Option<u64>,
     /// Tokens per minute.
     pub tpm: Option<u64>,
+    /// Tokens of prompts per minute.
+    pub itpm: Option<u64>,
+    /// Tokens of answers per minute.
+    pub otpm: Option<u64>,
     /// Requests at a time.
     pub max_parallel_requests: Option<u32>,
     /// What may be spent here.

@@ -221,6 +221,8 @@ fn limits(reader: &mut Reader<'_>, fields: &Fields, info: &Fields) -> Limits {
         allowed_fails_policy: allowed_fails_policy(reader, info),
         rpm: fields.integer("rpm"),
         tpm: fields.integer("tpm"),
+        itpm: fields.integer("itpm").or_else(|| info.integer("itpm")),
+        otpm: fields.integer("otpm").or_else(|| info.integer("otpm")),
         max_parallel_requests: fields.count("max_parallel_requests"),
         budget: places::budget(fields.node("max_budget").and_then(keys::decimal), fields.text("budget_duration").as_deref()),
         timeout: fields.seconds("timeout"),
