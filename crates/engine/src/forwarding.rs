@@ -33,6 +33,8 @@ const KEYS: [&str; 3] = ["x-litellm-api-key", "x-api-key", "x-goog-api-key"];
 const OURS: [&str; 6] = ["x-switchboard-", "x-stainless", "x-csrf-token", "x-mcp-auth", "x-mcp-servers", "x-mcp-access-groups"];
 /// The one credential among the `x-…` that may go on as a header. A client's `x-api-key` takes the place of the gateway's instead.
 const CREDENTIAL: &str = "x-goog-api-key";
+/// How the tokens of people's subscriptions with Anthropic begin.
+const SUBSCRIPTION: &str = "sk-ant-oat";
 /// What a signature is made over.
 const SIGNED: &str = "x-amz-";
 
@@ -90,6 +92,13 @@ fn shown_elsewhere(headers: &HeaderMap) -> bool {
 /// The client's own key of a provider: `x-api-key`, where the gateway's stands elsewhere.
 pub fn brought_key(headers: &HeaderMap) -> Option<&HeaderValue> {
     headers.get("x-api-key").filter(|_| shown_elsewhere(headers))
+}
+
+/// The token of the client's own subscription with Anthropic, where the gateway's key stands elsewhere.
+pub fn brought_token(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-litellm-api-key")?;
+    let shown = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
+    shown.strip_prefix("Bearer ").filter(|token| token.starts_with(SUBSCRIPTION))
 }
 
 fn speaks_openai(target: &Deployment, reach: &Reach) -> bool {

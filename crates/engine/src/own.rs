@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::call::Call;
 use crate::catalog::Auth;
@@ -24,7 +24,7 @@ pub struct OwnKeys {
     pub keys: Vec<Arc<OwnKey>>,
     /// Whether what they spend counts in the caller's budgets.
     pub counts: bool,
-    /// A key that takes the place of the gateway's at every target.
+    /// A key that takes the place of the gateway's, at every target of its provider; without one, at every target.
     pub instead: Option<Arc<OwnKey>>,
 }
 
@@ -41,7 +41,13 @@ pub struct OwnKey {
     pub is_fallback: bool,
     /// The models it is for: names and patterns with `*`. None means every model.
     pub models: Option<Vec<String>>,
+    /// Whether it is the token of a person's own subscription with Anthropic, which is shown otherwise than a key.
+    pub is_token: bool,
 }
+
+/// What says that a token is one of a subscription.
+const SUBSCRIBED: &str = "oauth-2025-04-20";
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// Whether such a failure says something of the key alone.
 pub(crate) fn is_of_key(failure: Failure) -> bool {
@@ -71,6 +77,11 @@ impl OwnKey {
     /// Shows it to the provider, as that wants keys to be shown, and to no other origin than the deployment's.
     pub(crate) async fn sign(&self, reach: &Reach, upstream: &Upstream, request: &mut UpstreamRequest) -> Result<(), SignError> {
         let auth = match &reach.auth {
+            _ if self.is_token => {
+                request.headers.remove("x-api-key");
+                subscribe(&mut request.headers);
+                sign::Auth::bearer(&self.secret)?
+            }
             Auth::Bearer => sign::Auth::bearer(&self.secret)?,
             Auth::Header(name) => sign::Auth::header(name, &self.secret)?,
             Auth::Query(name) => sign::Auth::query(name, self.secret.clone()),
@@ -90,11 +101,24 @@ impl OwnKey {
     }
 }
 
+/// Says among the betas of a request that its token is one of a subscription.
+fn subscribe(headers: &mut HeaderMap) {
+    let said = headers.get(BETA).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if said.contains(SUBSCRIBED) {
+        return;
+    }
+    let all = if said.is_empty() { SUBSCRIBED.to_owned() } else { format!("{said},{SUBSCRIBED}") };
+    if let Ok(value) = HeaderValue::try_from(all) {
+        headers.insert(BETA, value);
+    }
+}
+
 /// Puts the caller's own keys into a plan.
 pub(crate) fn arrange(plan: &mut Plan, call: &Call) {
     let Some(own) = &call.principal.own_keys else { return };
     if let Some(instead) = &own.instead {
-        plan.targets.iter_mut().for_each(|target| target.own = Some(instead.clone()));
+        let fits = |target: &&mut Target| instead.provider.is_empty() || target.deployment.facts.is_named(&instead.provider);
+        plan.targets.iter_mut().filter(fits).for_each(|target| target.own = Some(instead.clone()));
         return;
     }
     if own.keys.is_empty() {

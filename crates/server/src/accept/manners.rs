@@ -30,10 +30,16 @@ const VENDORS: &str = "-session-id";
 pub(super) fn shaped(call: Call, config: &Config) -> Result<Call, Refused> {
     let manners = &config.general.manners;
     let call = if manners.leave_requests() { call } else { with_usage(of_session(call, manners.sessions)?, manners)? };
-    match forwarding::brought_key(&call.headers).filter(|_| config.general.forwarding.credentials) {
-        Some(value) => Ok(with_key(value.clone(), call)),
-        None => Ok(call),
+    let forwarding = &config.general.forwarding;
+    if forwarding.is_idle() && !forwarding.credentials {
+        return Ok(call);
     }
+    let token = forwarding::brought_token(&call.headers).map(|token| brought(token, true));
+    let key = || forwarding::brought_key(&call.headers).filter(|_| forwarding.credentials)?.to_str().ok().map(|key| brought(key, false));
+    Ok(match token.or_else(key) {
+        Some(key) => with_key(key, call),
+        None => call,
+    })
 }
 
 fn of_session(mut call: Call, sessions: Sessions) -> Result<Call, Refused> {
@@ -87,11 +93,15 @@ fn with_usage(call: Call, manners: &Manners) -> Result<Call, Refused> {
     call.edited(&edits).map_err(|malformed| Refused::bad(malformed.to_string()))
 }
 
+/// A key that is for any provider, or the token of a subscription, which is for its own.
+fn brought(secret: &str, is_token: bool) -> OwnKey {
+    let (id, provider) = if is_token { ("authorization", "anthropic") } else { ("x-api-key", "") };
+    let (id, provider, secret) = (id.to_owned(), provider.to_owned(), Secret::from(secret));
+    OwnKey { id, provider, secret, is_fallback: false, models: None, is_token }
+}
+
 /// The same with a key of its caller's in place of the gateway's.
-fn with_key(value: HeaderValue, mut call: Call) -> Call {
-    let Ok(secret) = value.to_str() else { return call };
-    let key =
-        OwnKey { id: "x-api-key".to_owned(), provider: String::new(), secret: Secret::from(secret), is_fallback: false, models: None };
+fn with_key(key: OwnKey, mut call: Call) -> Call {
     let keys = OwnKeys { keys: Vec::new(), counts: true, instead: Some(Arc::new(key)) };
     call.principal = Arc::new(Principal { own_keys: Some(Arc::new(keys)), ..Principal::clone(&call.principal) });
     call

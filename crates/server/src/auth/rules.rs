@@ -181,7 +181,7 @@ fn principal_counts(principal: &Principal) -> bool {
 
 fn own(key: ProviderKey, opened: &HashMap<String, Secret>) -> Option<OwnKey> {
     let secret = opened.get(&key.id)?.clone();
-    Some(OwnKey { id: key.id, provider: key.provider, secret, is_fallback: key.is_fallback, models: key.allowed_models })
+    Some(OwnKey { id: key.id, provider: key.provider, secret, is_fallback: key.is_fallback, models: key.allowed_models, is_token: false })
 }
 
 fn sort(named: Option<&str>) -> Option<switchboard_engine::route::wishes::Sort> {

@@ -124,3 +124,18 @@ fn a_key_that_a_client_brings_takes_the_place_of_the_gateways() {
     ask(&app, "open", &[BEARER, ("x-api-key", "sk-theirs")]);
     assert_eq!(upstream.header("authorization").as_deref(), Some("Bearer sk-theirs"));
 }
+
+#[test]
+fn a_persons_own_subscription_is_used_where_headers_pass() {
+    let upstream = Upstream::start();
+    let headers = [("x-litellm-api-key", KEY), ("authorization", "Bearer sk-ant-oat01-theirs"), ("anthropic-beta", "beta-1")];
+    let plain = gateway("", &upstream);
+    ask(&plain, "claude", &headers);
+    assert_eq!((upstream.header("x-api-key").as_deref(), upstream.header("authorization")), (Some("sk-own"), None));
+    let app = gateway("general_settings: {forward_client_headers_to_llm_api: true}", &upstream);
+    ask(&app, "claude", &headers);
+    assert_eq!((upstream.header("authorization").as_deref(), upstream.header("x-api-key")), (Some("Bearer sk-ant-oat01-theirs"), None));
+    assert_eq!(upstream.header("anthropic-beta").as_deref(), Some("beta-1,oauth-2025-04-20"));
+    ask(&app, "open", &headers);
+    assert_eq!(upstream.header("authorization").as_deref(), Some("Bearer sk-own"), "it is no other provider's business");
+}

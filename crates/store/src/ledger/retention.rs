@@ -46,7 +46,7 @@ pub const BATCH: i64 = 1000;
 const DELETE: &str =
     "DELETE FROM spend_logs WHERE request_id IN (SELECT request_id FROM spend_logs WHERE started_at < $1 ORDER BY started_at LIMIT $2)";
 /// One gateway at a time; whoever else comes finds it done.
-const ALONE: &str = "SELECT CASE WHEN pg_try_advisory_xact_lock(7283946505) THEN 1 ELSE 0 END";
+const ALONE: &str = "SELECT CASE WHEN pg_try_advisory_xact_lock(728394655, hashtext(CAST(current_schema() AS TEXT))) THEN 1 ELSE 0 END";
 
 /// Deletes the oldest lines from before that time, at most [`BATCH`] of them; how many. `None`: another gateway is about it.
 pub async fn delete_lines(store: &Store, before: i64) -> Result<Option<u64>, StoreError> {

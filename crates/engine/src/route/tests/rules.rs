@@ -54,7 +54,14 @@ fn a_callers_own_key_comes_first_and_one_to_fall_back_to_last() {
     let fleet = fleet(vec![deployment("gpt", |spec| spec.model = "gpt-4o".to_owned()), claude(|_| ())], Names::default());
     let key = |id: &str, provider: &str, is_fallback, models: Option<&str>| {
         let models = models.map(|model| vec![model.to_owned()]);
-        Arc::new(OwnKey { id: id.to_owned(), provider: provider.to_owned(), secret: Secret::from("s"), is_fallback, models })
+        Arc::new(OwnKey {
+            id: id.to_owned(),
+            provider: provider.to_owned(),
+            secret: Secret::from("s"),
+            is_fallback,
+            models,
+            is_token: false,
+        })
     };
     let arranged = |keys: Vec<Arc<OwnKey>>| {
         let mut call = ask("m", r#""provider":{"order":["openai","anthropic"]}"#);
