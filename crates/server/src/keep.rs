@@ -57,7 +57,7 @@ fn is_declined(call: &Call) -> bool {
         Content::Form(_) => false,
     };
     let header = |name: &&str| call.headers.get(*name).is_some_and(|value| !value.is_empty() && value != "false");
-    ["no-log", "turn_off_message_logging"].into_iter().any(said) || DECLINING.iter().any(|name| header(&name))
+    ["no-log", "turn_off_message_logging"].into_iter().any(said) || DECLINING.iter().any(header)
 }
 
 /// What was asked, as OpenRouter tells it: a list of messages, or one text.
