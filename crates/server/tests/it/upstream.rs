@@ -148,7 +148,6 @@ fn refusal() -> (&'static str, &'static str, Vec<u8>) {
 
 fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     const JSON: &str = "application/json";
-    const STREAM: &str = "text/event-stream";
     if path.starts_with("/bad") {
         let problem = json!({"error": {"message": "scripted failure", "type": "server_error", "param": null, "code": null}});
         return ("500 Internal Server Error", JSON, problem.to_string().into_bytes());
@@ -167,12 +166,6 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     if path.starts_with("/cached") {
         usage["prompt_tokens_details"] = json!({"cached_tokens": 3});
     }
-    let chunk = |choices: serde_json::Value, usage: serde_json::Value| {
-        format!(
-            "data: {}\n\n",
-            json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, "usage": usage})
-        )
-    };
     if let Some(answer) = of_others(path, body) {
         return answer;
     }
@@ -192,24 +185,31 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
         "transcriptions" => json!({"text": "ok"}),
         "generations" => json!({"created": 1, "data": [{"b64_json": "AA=="}]}),
         "speech" => return ("200 OK", "audio/mpeg", vec![0; 16]),
-        _ if body.contains("\"stream\":true") => {
-            let thought =
-                json!([{"index": 0, "delta": {"role": "assistant", "content": null, "reasoning_content": "Hm."}, "finish_reason": null}]);
-            let text = [
-                if path.starts_with("/ponders") { chunk(thought, json!(null)) } else { String::new() },
-                chunk(json!([{"index": 0, "delta": {"role": "assistant", "content": "It is"}, "finish_reason": null}]), json!(null)),
-                chunk(json!([{"index": 0, "delta": {"content": " fine."}, "finish_reason": null}]), json!(null)),
-                chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]), json!(null)),
-                chunk(json!([]), usage),
-                "data: [DONE]\n\n".to_owned(),
-            ];
-            return ("200 OK", STREAM, text.concat().into_bytes());
-        }
+        _ if body.contains("\"stream\":true") => return ("200 OK", "text/event-stream", streamed(path, usage)),
         _ if path.starts_with("/thinks") => said("Reasoning.", &usage),
         _ if path.starts_with("/marks") => said("{\"first\": 6, \"second\": 6}", &usage),
         _ => said("It is fine.", &usage),
     };
     ("200 OK", JSON, value.to_string().into_bytes())
+}
+
+/// A chat as OpenAI streams it.
+fn streamed(path: &str, usage: serde_json::Value) -> Vec<u8> {
+    let chunk = |choices: serde_json::Value, usage: serde_json::Value| {
+        let chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, "usage": usage});
+        format!("data: {chunk}\n\n")
+    };
+    let says = |delta: serde_json::Value| chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}]), json!(null));
+    let thought = says(json!({"role": "assistant", "content": null, "reasoning_content": "Hm."}));
+    let text = [
+        if path.starts_with("/ponders") { thought } else { String::new() },
+        says(json!({"role": "assistant", "content": "It is"})),
+        says(json!({"content": " fine."})),
+        chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]), json!(null)),
+        chunk(json!([]), usage),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    text.concat().into_bytes()
 }
 
 /// What Anthropic and Google would say, at their paths.
