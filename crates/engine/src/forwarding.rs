@@ -51,7 +51,8 @@ impl Forwarding {
     pub(crate) fn add(&self, call: &Call, (target, reach): (&Deployment, &Reach), upstream: &mut HeaderMap) {
         if self.every || self.covers(call, target) {
             for (name, value) in call.headers.iter().filter(|(name, _)| self.is_free(name, &call.headers)) {
-                if !reach.headers.contains_key(name) && !upstream.contains_key(name) {
+                // A key of the gateway's may stand in any header.
+                if shown(&call.headers).all(|key| key != bare(value)) && !reach.headers.contains_key(name) && !upstream.contains_key(name) {
                     upstream.insert(name.clone(), value.clone());
                 }
             }
@@ -79,19 +80,29 @@ impl Forwarding {
             return true;
         }
         let kept = KEYS.contains(&text) || OURS.iter().any(|ours| text.starts_with(ours)) || text.starts_with(SIGNED);
-        let brought = || self.credentials && text == CREDENTIAL && shown_elsewhere(all);
+        let brought = || self.credentials && text == CREDENTIAL && is_theirs(CREDENTIAL, all);
         text.starts_with("x-") && self.key_header.as_ref() != Some(name) && (!kept || brought())
     }
 }
 
-/// Whether the gateway's key stands in a header that comes before the providers' own.
-fn shown_elsewhere(headers: &HeaderMap) -> bool {
-    headers.contains_key("x-litellm-api-key") || headers.contains_key(http::header::AUTHORIZATION)
+/// What is shown to the gateway: one of them is its key.
+fn shown(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    ["x-litellm-api-key", "authorization"].into_iter().filter_map(|name| headers.get(name)).map(bare)
+}
+
+fn bare(value: &HeaderValue) -> &[u8] {
+    value.as_bytes().strip_prefix(b"Bearer ").unwrap_or(value.as_bytes())
+}
+
+/// Whether what stands in that header is none of the gateway's keys: one is shown elsewhere, and it is another.
+fn is_theirs(name: &str, headers: &HeaderMap) -> bool {
+    let own = headers.get(name).map(bare);
+    shown(headers).next().is_some() && shown(headers).all(|shown| Some(shown) != own)
 }
 
 /// The client's own key of a provider: `x-api-key`, where the gateway's stands elsewhere.
 pub fn brought_key(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get("x-api-key").filter(|_| shown_elsewhere(headers))
+    headers.get("x-api-key").filter(|_| is_theirs("x-api-key", headers))
 }
 
 /// The token of the client's own subscription with Anthropic, where the gateway's key stands elsewhere.

@@ -66,9 +66,9 @@ fn headers_of_clients_pass_where_they_should() {
         assert_eq!(sent(name), None, "{name}");
     }
     // What the deployment says comes first, and keys of the gateway stay here in whatever header they stand.
-    ask(&app, "told", &[("x-litellm-api-key", KEY), ("x-team", "theirs"), ("x-goog-api-key", "g"), ("x-api-key", "a")]);
+    ask(&app, "told", &[("x-litellm-api-key", KEY), ("x-copy", KEY), ("x-team", "theirs"), ("x-goog-api-key", "g"), ("x-api-key", "a")]);
     assert_eq!(sent("x-team").as_deref(), Some("ours"));
-    for name in ["x-litellm-api-key", "x-goog-api-key", "x-api-key"] {
+    for name in ["x-litellm-api-key", "x-copy", "x-goog-api-key", "x-api-key"] {
         assert_eq!(sent(name), None, "{name}");
     }
 }
@@ -120,6 +120,8 @@ fn a_key_that_a_client_brings_takes_the_place_of_the_gateways() {
     // Where it is the gateway's key itself, it stays.
     ask(&app, "claude", &[("x-api-key", KEY)]);
     assert_eq!(upstream.header("x-api-key").as_deref(), Some("sk-own"));
+    ask(&app, "claude", &[BEARER, ("x-api-key", KEY), ("x-goog-api-key", KEY)]);
+    assert_eq!((upstream.header("x-api-key").as_deref(), upstream.header("x-goog-api-key")), (Some("sk-own"), None), "the same key twice");
     let app = gateway("litellm_settings: {forward_llm_provider_auth_headers: true}", &upstream);
     ask(&app, "open", &[BEARER, ("x-api-key", "sk-theirs")]);
     assert_eq!(upstream.header("authorization").as_deref(), Some("Bearer sk-theirs"));
