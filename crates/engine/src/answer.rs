@@ -1,6 +1,7 @@
 //! What a call ends in when it goes well: a whole body, or a stream under way.
 
 mod copied;
+mod kept_alive;
 mod waiting;
 
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use switchboard_wire::resume::Said;
 use tokio::time::{Instant, Sleep};
 
 pub use copied::{Copied, Then};
+pub(crate) use kept_alive::KeptAlive;
 
 use crate::call::Door;
 use crate::error::Error;
@@ -157,6 +159,7 @@ pub struct StreamBody {
     /// The client has been told that it broke off.
     failed: bool,
     silence: Silence,
+    kept_alive: Option<Box<KeptAlive>>,
     /// What the client has been told, where the stream may go on elsewhere.
     said: Option<Box<Said>>,
 }
@@ -210,6 +213,7 @@ impl StreamBody {
             broken: None,
             failed: false,
             silence: Silence::new(Silence::LONGEST),
+            kept_alive: None,
             said: None,
             tap: None,
             telling: None,
@@ -219,6 +223,11 @@ impl StreamBody {
     /// The same with another bound on how long it may only show that it is still open.
     pub(crate) fn silent_for(self, longest: Option<Duration>) -> Self {
         Self { silence: Silence::new(longest.unwrap_or(Silence::LONGEST)), ..self }
+    }
+
+    /// The same, breaking its silence.
+    pub(crate) fn kept_alive(self, kept_alive: Option<KeptAlive>) -> Self {
+        Self { kept_alive: kept_alive.map(Box::new), ..self }
     }
 
     /// The same, keeping what it says, so that it may go on elsewhere. Its relay must write what it shows.
@@ -395,10 +404,15 @@ impl StreamBody {
             if let Some(tap) = &mut self.tap {
                 tap.pass(&chunk);
             }
-            let Some(telling) = &mut self.telling else { return Poll::Ready(Part::Bytes(chunk)) };
             // The beginning of an event may wait for its end.
-            let chunk = telling.pass(chunk);
+            let chunk = match &mut self.telling {
+                Some(telling) => telling.pass(chunk),
+                None => chunk,
+            };
             if !chunk.is_empty() {
+                if let Some(kept_alive) = &mut self.kept_alive {
+                    kept_alive.passed(&chunk);
+                }
                 return Poll::Ready(Part::Bytes(chunk));
             }
         }
@@ -408,7 +422,10 @@ impl StreamBody {
             return Poll::Ready(Part::Bytes(rest));
         }
         match (self.ended, &self.broken) {
-            (false, _) => Poll::Pending,
+            (false, _) => match &mut self.kept_alive {
+                Some(kept_alive) => kept_alive.poll(ctx).map(Part::Bytes),
+                None => Poll::Pending,
+            },
             (true, Some(_)) => Poll::Ready(Part::Broken),
             (true, None) => {
                 if let Some(tap) = self.tap.take() {

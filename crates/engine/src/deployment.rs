@@ -13,6 +13,7 @@ use switchboard_wire::half::{Profile, Thinking};
 use switchboard_wire::outline::Edits;
 use switchboard_wire::{Dialect, Operation};
 
+use crate::attempt::ByClass;
 use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage, derive};
 use crate::health::{Health, Place, Registry};
 use crate::hops;
@@ -63,6 +64,24 @@ pub struct Spec {
     pub num_retries: Option<u32>,
     /// How long it rests after too many failures, where that differs from the rule.
     pub cooldown_time: Option<Duration>,
+    /// Failures within a minute that it bears, where that differs from the rule.
+    pub allowed_fails: Option<u32>,
+    /// The same by the class of the failure.
+    pub allowed_fails_policy: ByClass,
+    /// Longest times for calls of those service tiers.
+    pub timeout_by_tier: Vec<(String, Duration)>,
+    /// Longest waits for streams of those service tiers to begin.
+    pub stream_timeout_by_tier: Vec<(String, Duration)>,
+    /// Chats go to it in the newer of a vendor's two forms, where it has both.
+    pub newer_form: bool,
+    /// It never answers, for tests.
+    pub mock_timeout: bool,
+    /// Thoughts are shown as part of the text, between marks.
+    pub merge_reasoning: bool,
+    /// Seconds after which a stream that is silent sends a comment; not at all from 0 down.
+    pub keepalive: Option<f64>,
+    /// Whether callers may say how many.
+    pub keepalive_override: bool,
     /// How it is connected, where that differs from the rule.
     pub transport: Option<Transport>,
     /// The text of every chat's answer, made up here; one that names one of LiteLLM's exceptions is that failure.

@@ -19,6 +19,7 @@ use crate::meter::Meter;
 use crate::online;
 use crate::own::OwnKey;
 use crate::patience;
+use crate::repair::Repairs;
 use crate::route::Overrides;
 use crate::upstream::{Caps, Timeouts, UpstreamReply, UpstreamRequest};
 use crate::worker::Worker;
@@ -47,8 +48,8 @@ impl Dispatch<'_> {
     pub(crate) fn choose<'t>(&self, target: &'t Deployment) -> Result<(Dialect, &'t Reach), Error> {
         let operation = self.call.door.operation;
         let spoken = target.dialect_for(self.call.door.dialect);
-        // Where a provider has both, models that search do so in the newer form.
-        let newer = spoken == Some(Dialect::OpenAiChat) && online::is_wanted(self.call);
+        // Where a provider has both, models that search do so in the newer form, and all where the operator wants it.
+        let newer = spoken == Some(Dialect::OpenAiChat) && (target.spec.newer_form || online::is_wanted(self.call));
         let spoken = target.chat.iter().copied().find(|dialect| newer && *dialect == Dialect::OpenAiResponses).or(spoken);
         let reach = spoken.and_then(|spoken| target.reach(operation, Some(spoken), self.call.stream));
         match (spoken, reach) {
@@ -65,7 +66,15 @@ impl Dispatch<'_> {
         let Content::Json(outline) = &self.call.content else {
             return Err(Problem::new(Kind::BadRequest, "the request's body must be JSON").into());
         };
-        self.prepare_from(target, (spoken, reach), cap, &Source::Bytes(&self.call.body, outline))
+        let repairs = self.settings.repairs;
+        if repairs == Repairs::default() {
+            return self.prepare_from(target, (spoken, reach), cap, &Source::Bytes(&self.call.body, outline));
+        }
+        let cap = cap.into_iter().chain(repairs.cap(self.call, target)).min();
+        match repairs.of(self.call, spoken).map_err(untaken)? {
+            Some(request) => self.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request)),
+            None => self.prepare_from(target, (spoken, reach), cap, &Source::Bytes(&self.call.body, outline)),
+        }
     }
 
     /// The same from that source.
@@ -135,6 +144,9 @@ impl Dispatch<'_> {
             headers.insert(CONTENT_TYPE, value);
         }
         crate::control::forward(&self.call.headers, reach, &mut headers);
+        if let Some(forwarding) = &self.settings.forwarding {
+            forwarding.add(self.call, (target, reach), &mut headers);
+        }
         crate::hops::pass_on(&self.call.headers, &mut headers);
         for (name, value) in needed {
             add(&mut headers, name, &value);

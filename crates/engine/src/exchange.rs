@@ -17,7 +17,7 @@ use switchboard_wire::rename::{self, Renamer};
 use switchboard_wire::reply::{ChatReply, Reason};
 use tokio::time::Instant;
 
-use crate::answer::{Answer, AnswerBody, StreamBody};
+use crate::answer::{Answer, AnswerBody, KeptAlive, StreamBody};
 use crate::answer_id;
 use crate::call::{Call, Door};
 use crate::control;
@@ -27,6 +27,7 @@ use crate::error::Error;
 use crate::figures;
 use crate::health::Failure;
 use crate::judge::{fault, is_empty, reported};
+use crate::merged::{self, Merged};
 use crate::meter::Meter;
 use crate::openrouter::{self, Priced};
 use crate::purity;
@@ -132,7 +133,8 @@ impl Exchange<'_> {
         let stamp = self.stamp();
         let rewritten = openrouter::is_rewritten(self.dispatch.call, self.target);
         let resumable = self.is_resumable();
-        let output = if resumable || rewritten || self.spoken != door.dialect || framing != outbound.framing() && !door.array {
+        let merged = merged::is_wanted(self.dispatch.call, &self.target.spec);
+        let output = if resumable || rewritten || merged || self.spoken != door.dialect || framing != outbound.framing() && !door.array {
             Output::Written(self.writer(inbound, stamp, &meter))
         } else if door.array {
             Output::Array
@@ -151,6 +153,7 @@ impl Exchange<'_> {
             }
         }
         let stream = StreamBody::new(reply.body, Some(relay), meter, door).silent_for(self.dispatch.settings.silence);
+        let stream = stream.kept_alive(KeptAlive::of(self.dispatch.call, &self.target.spec));
         let stream = Box::new(if resumable { stream.resumable() } else { stream });
         let mut stream = stream.until_content(self.due).await?;
         if stream.is_empty() {
@@ -210,7 +213,10 @@ impl Exchange<'_> {
     }
 
     fn writer(&self, inbound: &dyn Inbound, stamp: Stamp, meter: &Meter) -> Box<dyn EventWriter> {
-        let writer = inbound.event_writer(stamp);
+        let mut writer = inbound.event_writer(stamp);
+        if merged::is_wanted(self.dispatch.call, &self.target.spec) {
+            writer = Box::new(Merged::new(writer));
+        }
         if openrouter::is_told_at_the_end(self.dispatch.call) {
             return Box::new(Priced::new(writer, self.target.clone(), meter));
         }

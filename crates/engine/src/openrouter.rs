@@ -41,13 +41,13 @@ pub(crate) fn is_rewritten(call: &Call, target: &Deployment) -> bool {
         && !(call.stream && (has_choices(call) || has_probabilities(call)))
 }
 
-fn has_choices(call: &Call) -> bool {
+pub(crate) fn has_choices(call: &Call) -> bool {
     let Content::Json(outline) = &call.content else { return false };
     let count: Option<u64> = outline.read(&call.body, "n").ok().flatten();
     count.is_some_and(|count| count > 1)
 }
 
-fn has_probabilities(call: &Call) -> bool {
+pub(crate) fn has_probabilities(call: &Call) -> bool {
     let Content::Json(outline) = &call.content else { return false };
     let wanted: Option<bool> = outline.read(&call.body, "logprobs").ok().flatten();
     wanted == Some(true)

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::call::Call;
 use crate::catalog::Auth;
@@ -24,6 +24,8 @@ pub struct OwnKeys {
     pub keys: Vec<Arc<OwnKey>>,
     /// Whether what they spend counts in the caller's budgets.
     pub counts: bool,
+    /// A key that takes the place of the gateway's, at every target of its provider; without one, at every target.
+    pub instead: Option<Arc<OwnKey>>,
 }
 
 /// A key of a provider.
@@ -39,7 +41,13 @@ pub struct OwnKey {
     pub is_fallback: bool,
     /// The models it is for: names and patterns with `*`. None means every model.
     pub models: Option<Vec<String>>,
+    /// Whether it is the token of a person's own subscription with Anthropic, which is shown otherwise than a key.
+    pub is_token: bool,
 }
+
+/// What says that a token is one of a subscription.
+const SUBSCRIBED: &str = "oauth-2025-04-20";
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// Whether such a failure says something of the key alone.
 pub(crate) fn is_of_key(failure: Failure) -> bool {
@@ -68,7 +76,13 @@ impl OwnKey {
 
     /// Shows it to the provider, as that wants keys to be shown, and to no other origin than the deployment's.
     pub(crate) async fn sign(&self, reach: &Reach, upstream: &Upstream, request: &mut UpstreamRequest) -> Result<(), SignError> {
-        let auth = shown(&reach.auth, &self.secret)?;
+        let auth = if self.is_token {
+            request.headers.remove("x-api-key");
+            subscribe(&mut request.headers);
+            sign::Auth::bearer(&self.secret)?
+        } else {
+            shown(&reach.auth, &self.secret)?
+        };
         // A constant header of the deployment's may hold the gateway's own key.
         if let sign::Auth::Header(name, _) = &auth {
             request.headers.remove::<&HeaderName>(name);
@@ -91,6 +105,18 @@ pub fn shown(auth: &Auth, key: &Secret) -> Result<sign::Auth, SignError> {
     }
 }
 
+/// Says among the betas of a request that its token is one of a subscription.
+fn subscribe(headers: &mut HeaderMap) {
+    let said = headers.get(BETA).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if said.contains(SUBSCRIBED) {
+        return;
+    }
+    let all = if said.is_empty() { SUBSCRIBED.to_owned() } else { format!("{said},{SUBSCRIBED}") };
+    if let Ok(value) = HeaderValue::try_from(all) {
+        headers.insert(BETA, value);
+    }
+}
+
 /// Puts the caller's own keys into a plan; where the caller brings a place along, there is no other.
 pub(crate) fn arrange(plan: &mut Plan, call: &Call) {
     if let Some(detour) = &call.principal.detour {
@@ -98,7 +124,15 @@ pub(crate) fn arrange(plan: &mut Plan, call: &Call) {
         plan.fallbacks = Arc::default();
         return;
     }
-    let Some(own) = call.principal.own_keys.as_ref().filter(|own| !own.keys.is_empty()) else { return };
+    let Some(own) = &call.principal.own_keys else { return };
+    if let Some(instead) = &own.instead {
+        let fits = |target: &&mut Target| instead.provider.is_empty() || target.deployment.facts.is_named(&instead.provider);
+        plan.targets.iter_mut().filter(fits).for_each(|target| target.own = Some(instead.clone()));
+        return;
+    }
+    if own.keys.is_empty() {
+        return;
+    }
     let with = |is_fallback: bool| {
         let keys = own.keys.iter().filter(move |key| key.is_fallback == is_fallback);
         keys.flat_map(|key| {

@@ -12,16 +12,27 @@ const QUICK: Duration = Duration::from_secs(60);
 /// The same for models that think first, or of which nothing is known.
 const THOUGHTFUL: Duration = Duration::from_secs(300);
 
+/// What is said of the service tier that the call asks for.
+fn of_tier(said: &[(String, Duration)], call: &Call) -> Option<Duration> {
+    if said.is_empty() {
+        return None;
+    }
+    let asked = call.text("service_tier")?;
+    said.iter().find(|(tier, _)| *tier == asked).map(|(_, time)| *time)
+}
+
 /// The deadlines of one attempt: a whole answer may take as long as the call may; a stream must soon begin to say something. What the
 /// caller says comes before what was said of the target, and that before the deployment's and the gateway's own.
 pub(crate) fn of(defaults: Timeouts, call: &Call, asked: &Asked, target: &Deployment, own: Option<Duration>) -> Timeouts {
     let mut timeouts = defaults;
-    let longest = asked.timeout.or(own).or(target.spec.timeout);
+    let spec = &target.spec;
+    let longest = asked.timeout.or(own).or_else(|| of_tier(&spec.timeout_by_tier, call)).or(spec.timeout);
     if call.stream {
         let patience = if target.thinks() == Some(false) { QUICK } else { THOUGHTFUL };
         let patience = longest.unwrap_or(patience).min(patience).min(timeouts.first_byte);
         let asked = asked.stream_timeout.or(asked.timeout).or(own);
-        timeouts.first_byte = asked.or(target.spec.stream_timeout).unwrap_or(patience);
+        let said = || of_tier(&spec.stream_timeout_by_tier, call).or(spec.stream_timeout);
+        timeouts.first_byte = asked.or_else(said).unwrap_or(patience);
     } else if let Some(longest) = longest {
         timeouts.first_byte = longest;
         timeouts.idle = timeouts.idle.max(longest);

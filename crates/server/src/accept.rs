@@ -1,5 +1,7 @@
 //! From an HTTP request to a call, and from its answer to an HTTP response.
 
+mod manners;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -167,6 +169,7 @@ async fn asked(
         None => call,
     };
     let call = identity::engaged(call, &acceptor.app).await.map_err(refused)?;
+    let call = manners::shaped(call, &acceptor.app.config.load()).map_err(refused)?;
     let page = keep::page(&acceptor.app, caller, &call);
     let answered = called(acceptor, call).await;
     Ok(match page {
@@ -212,6 +215,10 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
     };
     match answered {
         Ok(answer) => {
+            let config = acceptor.app.config.load();
+            if let Some(refused) = manners::too_long(&answer.body, &config.general.manners) {
+                return refuse(&shown(refused, &door));
+            }
             let mut response = Response::new(answer.body);
             *response.status_mut() = answer.status;
             *response.headers_mut() = answer.headers;
@@ -229,7 +236,8 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
             if let Some(value) = waited {
                 refused.headers_mut().insert(WAITED, value);
             }
-            refused
+            let names_call = acceptor.app.config.load().general.manners.call_id_in_errors;
+            if names_call { manners::naming_call(refused) } else { refused }
         }
     }
 }
@@ -373,7 +381,9 @@ impl Draft {
         };
         let path_model = self.path_model.or_else(first);
         let model_in_path = path_model.is_some() || named.is_none();
-        let model = path_model.or(named).filter(|model| !model.is_empty());
+        let forced = app.config.load().general.forced.of(self.door.operation).map(str::to_owned);
+        let model_in_path = model_in_path || forced.is_some();
+        let model = forced.or(path_model).or(named).filter(|model| !model.is_empty());
         let model = model.or_else(|| default_model::of(self.door.operation, app)).ok_or_else(|| *Error::model_missing().problem)?;
         Ok(Call {
             id: crate::id::of_call(),

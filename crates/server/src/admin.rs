@@ -11,7 +11,7 @@ mod cost_map;
 mod credits;
 mod defaults;
 mod diagnosis;
-mod duration;
+pub(crate) mod duration;
 mod experiments;
 pub mod form;
 mod grouping;

@@ -37,9 +37,27 @@ pub(crate) fn cell(id: &str) -> Cell {
 
 /// What is to be kept of a call, if anything is.
 pub(crate) fn page(app: &Arc<App>, caller: &Caller, call: &Call) -> Option<Page> {
-    let share = if app.config().general.stores_prompts { 1.0 } else { caller.kept_share };
-    let wanted = share > 0.0 && rand::random::<f64>() < share && call.body.len() <= LONGEST && app.trust.is_some();
+    let config = app.config();
+    let (general, logs) = (&config.general, &config.general.logs);
+    let share = if general.stores_prompts { 1.0 } else { caller.kept_share };
+    if share <= 0.0 || !logs.messages || logs.may_decline && is_declined(call) {
+        return None;
+    }
+    let wanted = rand::random::<f64>() < share && call.body.len() <= LONGEST && app.trust.is_some();
     wanted.then(|| Page { app: app.clone(), id: call.id.clone(), door: call.door, stream: call.stream, input: input(call) })
+}
+
+/// Headers by which LiteLLM's clients keep what they ask out of the log.
+const DECLINING: [&str; 2] = ["x-litellm-enable-message-redaction", "litellm-enable-message-redaction"];
+
+/// Whether the caller wants nothing of it kept.
+fn is_declined(call: &Call) -> bool {
+    let said = |key: &str| match &call.content {
+        Content::Json(outline) => outline.read::<bool>(&call.body, key).ok().flatten() == Some(true),
+        Content::Form(_) => false,
+    };
+    let header = |name: &&str| call.headers.get(*name).is_some_and(|value| !value.is_empty() && value != "false");
+    ["no-log", "turn_off_message_logging"].into_iter().any(said) || DECLINING.iter().any(header)
 }
 
 /// What was asked, as OpenRouter tells it: a list of messages, or one text.

@@ -37,7 +37,7 @@ use crate::log::Discreet;
 use crate::memory::{self, MemoryError};
 use crate::metrics::Metrics;
 use crate::money::books::{Books, BooksError};
-use crate::money::{credits, prices};
+use crate::money::{credits, prices, purge};
 use crate::peers::Others;
 use crate::reload::{Reload, Reloading};
 use crate::router::Router;
@@ -349,7 +349,7 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport, relief: &
     let check = || background::start(app.clone(), move || worker(&own, &transport));
     let checking = config.general.health_checks.background.then(check).transpose()?;
     let watched = app.clone();
-    let credits = app.store.is_some().then(|| Chore::start("credits", move || credits::watch(watched))).transpose()?;
+    let credits = app.store.is_some().then(|| Chore::start("credits", move || beside(watched))).transpose()?;
     let limits = app.limits.start(&app.book)?;
     let following = app.store.is_some().then(|| trials::start(app.clone())).transpose()?;
     let (mirrored, inbox) = Mirrored::new();
@@ -367,6 +367,11 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport, relief: &
         .chain(ceiling::watch(app, config, relief)?)
         .chain([reflecting])
         .collect())
+}
+
+/// What is looked after in the database, a few times a minute.
+async fn beside(app: Arc<App>) {
+    tokio::join!(credits::watch(app.clone()), purge::watch(app));
 }
 
 /// One worker's connections to providers.

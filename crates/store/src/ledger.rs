@@ -13,6 +13,7 @@ mod post;
 mod recorder;
 pub mod report;
 mod reprice;
+mod retention;
 mod routed;
 mod seal;
 mod verify;
@@ -34,6 +35,7 @@ pub use line::{BYOK_COST, LogLine, Part, Passing, Saving};
 pub use past::Past;
 pub use recorder::SpendLog;
 pub use reprice::{Changed, Difference, reprice};
+pub use retention::{BATCH as DELETED_AT_ONCE, Lines, delete_lines};
 pub use verify::{Finding, Report, verify, verify_blocking};
 pub use writer::Writer;
 

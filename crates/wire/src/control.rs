@@ -51,6 +51,7 @@ pub const STEERING: &[&str] = &[
     "s-maxage",
     "no-cache",
     "no-log",
+    "turn_off_message_logging",
     "prompt_id",
     "prompt_variables",
     "prompt_version",

@@ -75,6 +75,12 @@ pub(super) fn instead(call: &Call, text: &str, meter: Meter) -> Result<Made, (Er
     }
 }
 
+/// What a deployment does that never answers: nothing, for as long as that is waited for.
+pub(super) async fn never(call: &Call, (wait, meter): (Duration, Meter)) -> Result<Made, (Error, Meter)> {
+    tokio::time::sleep(wait).await;
+    Err((failed(call, (Failure::Timeout, Kind::Timeout, "upstream_timeout")).after(wait), meter))
+}
+
 fn failed(call: &Call, (failure, kind, code): (Failure, Kind, &'static str)) -> Error {
     let message = format!("this failure of the model `{}` was asked for and is made up", call.model);
     let problem = Problem::new(kind, message).with_code(code);

@@ -265,6 +265,10 @@ impl<'a> Attempts<'a> {
         if let Some(text) = target.spec.mock.as_deref().filter(|_| self.call.door.operation == Operation::Chat) {
             return mock::instead(self.call, text, meter);
         }
+        if target.spec.mock_timeout {
+            let timeouts = dispatch.timeouts(target);
+            return Box::pin(mock::never(self.call, (timeouts.total.unwrap_or(timeouts.first_byte), meter))).await;
+        }
         if self.call.door.operation != Operation::Chat {
             return Box::pin(operation::run(dispatch, target, (&self.brought, self.left()), meter)).await;
         }

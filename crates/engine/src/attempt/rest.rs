@@ -44,9 +44,15 @@ pub(super) fn after(error: &Error, target: &Deployment, settings: &Settings, alo
     if error.failure == Failure::ModelNotFound && !alone && !health.view(now).is_proven() {
         health.avoid_until(now + UNKNOWN);
     }
-    let borne = cooldown.allowed_fails_policy.get(error.failure).or(cooldown.allowed_fails);
+    // What is said of this deployment and this failure holds even where it is the only one, and no fault of its own.
+    let named = target.spec.allowed_fails_policy.get(error.failure);
+    let of_all = cooldown.allowed_fails_policy.get(error.failure).or(cooldown.allowed_fails);
+    let borne = match target.spec.allowed_fails {
+        Some(_) if named.is_none() && alone => None,
+        own => named.or(own).or(of_all),
+    };
     if let Some(borne) = borne
-        && rests_for(error)
+        && (named.is_some() || rests_for(error))
         && health.failures_this_minute(now).0 > borne
     {
         let hint = error.problem.retry_after.map(|hint| hint.min(LONGEST));

@@ -1,11 +1,14 @@
 //! How the operator wants calls to be tried.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::forwarding::Forwarding;
 use crate::health::Failure;
 use crate::media::Media;
 use crate::queue;
+use crate::repair::Repairs;
 use crate::service;
 
 /// How the operator wants calls to be tried. What is `None` is not configured, and the loop's own rule holds.
@@ -37,6 +40,10 @@ pub struct Settings {
     pub queue: queue::Settings,
     /// What is done for calls beside taking them to a provider.
     pub service: service::Settings,
+    /// What of requests is put right.
+    pub repairs: Repairs,
+    /// Which headers of clients are passed on beside the usual ones.
+    pub forwarding: Option<Arc<Forwarding>>,
 }
 
 /// When a deployment rests, beside its breaker.

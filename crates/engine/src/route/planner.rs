@@ -340,7 +340,7 @@ impl Fleet {
 
     /// What the request may stay with: OpenRouter's rule for requests in its manner, and the operator's.
     fn bonds(&self, ask: &Ask<'_>, group: &str) -> Vec<Bond> {
-        let (call, rule) = (ask.call, &self.settings.affinity);
+        let (call, rule) = (ask.call, self.settings.affinity_of(group));
         let key = &call.principal.key;
         let mut bonds = Vec::new();
         if rule.by_prompt

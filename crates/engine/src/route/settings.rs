@@ -1,5 +1,6 @@
 //! How an operator wants deployments to be chosen.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::route::order::{Args, Strategy};
@@ -25,9 +26,19 @@ pub struct Settings {
     pub tags: Option<TagRule>,
     /// What a caller or a conversation stays with.
     pub affinity: AffinitySettings,
+    /// The same of single groups.
+    pub group_affinity: HashMap<String, AffinitySettings>,
 }
 
 impl Settings {
+    /// What calls of that group stay with.
+    pub(crate) fn affinity_of(&self, group: &str) -> &AffinitySettings {
+        match self.group_affinity.is_empty() {
+            true => &self.affinity,
+            false => self.group_affinity.get(group).unwrap_or(&self.affinity),
+        }
+    }
+
     /// Whether deployments of that group are kept to their requests and tokens a minute.
     pub fn keeps_rates(&self, group: &str) -> bool {
         let fits = |own: &&StrategyGroup| own.models.iter().any(|model| crate::catalog::matches(model, group));
@@ -48,6 +59,7 @@ impl Default for Settings {
             checks_fallbacks: false,
             tags: None,
             affinity: AffinitySettings::default(),
+            group_affinity: HashMap::new(),
         }
     }
 }

@@ -12,7 +12,7 @@ pub(super) fn after(now: Time, text: &str) -> Result<Time, Refused> {
 }
 
 /// Its length in seconds; a month counts as thirty days.
-pub(super) fn seconds(text: &str) -> Option<i64> {
+pub(crate) fn seconds(text: &str) -> Option<i64> {
     let text = text.trim();
     let digits = text.find(|letter: char| !letter.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);

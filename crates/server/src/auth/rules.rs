@@ -156,7 +156,7 @@ impl Rules {
         }
         counts |= principal_counts(principal);
         let keys: Vec<Arc<OwnKey>> = self.keys.into_iter().filter_map(|key| own(key, &self.opened)).map(Arc::new).collect();
-        principal.own_keys = (!keys.is_empty()).then(|| Arc::new(OwnKeys { keys, counts }));
+        principal.own_keys = (!keys.is_empty()).then(|| Arc::new(OwnKeys { keys, counts, instead: None }));
     }
 
     /// The content filters of all of them.
@@ -181,7 +181,7 @@ fn principal_counts(principal: &Principal) -> bool {
 
 fn own(key: ProviderKey, opened: &HashMap<String, Secret>) -> Option<OwnKey> {
     let secret = opened.get(&key.id)?.clone();
-    Some(OwnKey { id: key.id, provider: key.provider, secret, is_fallback: key.is_fallback, models: key.allowed_models })
+    Some(OwnKey { id: key.id, provider: key.provider, secret, is_fallback: key.is_fallback, models: key.allowed_models, is_token: false })
 }
 
 fn sort(named: Option<&str>) -> Option<switchboard_engine::route::wishes::Sort> {

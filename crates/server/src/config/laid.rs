@@ -34,6 +34,8 @@ pub(crate) struct Origin {
     pub(super) written: Written,
     pub(super) overrides: Overrides,
     pub(super) providers: Option<Vec<ProviderKeys>>,
+    /// Those that can be used where the file says that keys are enough.
+    pub(super) inferable: Vec<ProviderKeys>,
 }
 
 /// What is laid over a configuration.
@@ -196,7 +198,7 @@ impl Config {
         let root = Node::new(Value::Map(Map::default()), Location::environment());
         let environment = Environment::default();
         let written = Written { root, files: Vec::new(), environment, elsewhere: super::Elsewhere::default(), incomplete: false };
-        let origin = Arc::new(Origin { written, overrides: Overrides::default(), providers: None });
+        let origin = Arc::new(Origin { written, overrides: Overrides::default(), providers: None, inferable: Vec::new() });
         let mut found = Diagnostics::default();
         resolved::resolve(&origin, laid, &mut found);
         let first = found.errors().find(|one| &*one.at.file == PLACE)?;

@@ -132,7 +132,7 @@ impl Loader {
         }
         let mut files = written.files.clone();
         let providers = self.providers().map(<[ProviderKeys]>::to_vec);
-        let origin = Arc::new(Origin { written, overrides: self.overrides.clone(), providers });
+        let origin = Arc::new(Origin { written, overrides: self.overrides.clone(), providers, inferable: self.providers.clone() });
         let mut config = resolved::resolve(&origin, &Laid::default(), &mut diagnostics);
         self.overrides.apply(&mut config);
         files.extend(config.switchboard.catalog.clone());

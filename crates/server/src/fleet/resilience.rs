@@ -1,6 +1,7 @@
 //! From the configuration as meant to how the engine tries calls.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use switchboard_engine::attempt::{ByClass, Cooldown, Hedging, Settings};
 use switchboard_engine::egress::Policy;
@@ -38,6 +39,8 @@ pub fn of(config: &Config) -> Settings {
             idempotency_ttl: own.idempotency_ttl,
             idempotency_bytes: own.idempotency_max_bytes,
         },
+        repairs: config.litellm.repairs,
+        forwarding: Some(&config.general.forwarding).filter(|said| !said.is_idle()).cloned().map(Arc::new),
     }
 }
 
@@ -64,7 +67,7 @@ fn hedging(own: &Recovery) -> Hedging {
     Hedging { least: own.hedge_after.unwrap_or(default.least), unknown: own.hedge_after }
 }
 
-fn by_class(counts: &Counts) -> ByClass {
+pub(super) fn by_class(counts: &Counts) -> ByClass {
     let mut numbers = ByClass::default();
     for (stem, number) in counts {
         // The configuration knows the same classes; a stem that is none was reported when it was read.

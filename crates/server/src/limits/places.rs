@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use switchboard_engine::admit::{Book, Budget, Level, Limit, ScopeId, Terms};
+use switchboard_engine::admit::{Book, Budget, Level, Limit, ScopeId, Terms, Unit};
 
 use crate::config::Config;
 use crate::config::resolved::Deployment;
@@ -38,7 +38,9 @@ pub(super) fn follow(book: &Book, config: &Config) {
 fn limits(deployment: &Deployment, config: &Config) -> Vec<Limit> {
     let said = &deployment.limits;
     let kept = config.router.routing.keeps_rates(&deployment.model_name);
-    let rates = [said.rpm.map(Limit::rpm), said.tpm.map(Limit::tpm)].into_iter().flatten().filter(|_| kept);
+    let of = |unit: Unit| move |amount: u64| Limit { unit, ..Limit::tpm(amount) };
+    let apart = [said.itpm.map(of(Unit::InputTokens)), said.otpm.map(of(Unit::OutputTokens))];
+    let rates = [said.rpm.map(Limit::rpm), said.tpm.map(Limit::tpm)].into_iter().chain(apart).flatten().filter(|_| kept);
     let places = said.max_parallel_requests.map(|most| Limit::parallel(most.into()));
     rates.chain(places).collect()
 }

@@ -76,6 +76,9 @@ impl Books {
     pub fn follow(&self, config: &Config) {
         self.prices.follow(config);
         self.book.keep_to(config.litellm.calendar);
+        if let Some(kept) = &self.kept {
+            kept.writer.lines().keep(config.general.logs.requests, config.general.logs.failures);
+        }
         let said = &config.litellm.budget;
         let budgets = said.limit.map(|limit| Budget::new(limit, said.window)).into_iter().collect();
         let limits = config.general.gates.parallel.map(Limit::parallel).into_iter().collect();

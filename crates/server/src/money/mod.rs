@@ -5,5 +5,6 @@
 pub mod books;
 pub mod credits;
 pub mod prices;
+pub(crate) mod purge;
 pub mod reconcile;
 pub(crate) mod reprice;

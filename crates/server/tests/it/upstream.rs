@@ -2,7 +2,7 @@
 //!
 //! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/limited` with 429 for a minute,
 //! `/slow` takes its time, `/held` until it is let go, `/dead` more than anybody has. `/thinks` calls every request one for thought,
-//! `/marks` marks two answers alike, `/vectors` tells code from other texts, `/cached` had some of every prompt in its cache.
+//! `/pausing` rests in the middle of a stream, `/ponders` thinks before it says something, `/marks` marks two answers alike, `/vectors` tells code from other texts, `/cached` had some of every prompt in its cache.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,12 +14,15 @@ use std::time::Duration;
 use serde_json::json;
 
 type Asked = Arc<Mutex<Vec<(String, String)>>>;
+/// The headers of each request.
+type Heads = Arc<Mutex<Vec<Vec<(String, String)>>>>;
 
 /// A running provider. Dropped, it stops.
 pub(crate) struct Upstream {
     address: SocketAddr,
     asked: Asked,
     keys: Arc<Mutex<Vec<String>>>,
+    heads: Heads,
     stopping: Arc<AtomicBool>,
     gate: Arc<(Mutex<bool>, Condvar)>,
     thread: Option<JoinHandle<()>>,
@@ -32,19 +35,21 @@ impl Upstream {
         let (asked, keys, stopping) = (Asked::default(), Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
         let gate: Arc<(Mutex<bool>, Condvar)> = Arc::default();
         let (kept, shown, stop, held) = (asked.clone(), keys.clone(), stopping.clone(), gate.clone());
+        let heads = Heads::default();
+        let headed = heads.clone();
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let (kept, shown, held) = (kept.clone(), shown.clone(), held.clone());
+                let (kept, shown, held, headed) = (kept.clone(), shown.clone(), held.clone(), headed.clone());
                 std::thread::spawn(move || {
                     // A client may leave whenever it wants.
-                    let _ = answer(&stream.expect("a connection"), (&kept, &shown), &held);
+                    let _ = answer(&stream.expect("a connection"), (&kept, &shown, &headed), &held);
                 });
             }
         });
-        Self { address, asked, keys, stopping, gate, thread: Some(thread) }
+        Self { address, asked, keys, heads, stopping, gate, thread: Some(thread) }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -54,6 +59,13 @@ impl Upstream {
     /// The credential of every request that had one, in the order they came.
     pub(crate) fn keys(&self) -> Vec<String> {
         self.keys.lock().expect("lock").clone()
+    }
+
+    /// What the last request had under that header; nothing where it had none.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let heads = self.heads.lock().expect("lock");
+        let found = heads.last().expect("a request").iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.clone())
     }
 
     /// Lets go of what is held, and holds nothing from now on.
@@ -78,7 +90,11 @@ impl Drop for Upstream {
     }
 }
 
-fn answer(stream: &TcpStream, (asked, keys): (&Asked, &Mutex<Vec<String>>), gate: &(Mutex<bool>, Condvar)) -> std::io::Result<()> {
+fn answer(
+    stream: &TcpStream,
+    (asked, keys, heads): (&Asked, &Mutex<Vec<String>>, &Heads),
+    gate: &(Mutex<bool>, Condvar),
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut first = String::new();
@@ -87,10 +103,12 @@ fn answer(stream: &TcpStream, (asked, keys): (&Asked, &Mutex<Vec<String>>), gate
         }
         let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
         let (mut length, mut key) = (0, String::new());
+        let mut head = Vec::new();
         loop {
             let mut line = String::new();
             reader.read_line(&mut line)?;
             let Some((name, value)) = line.split_once(':') else { break };
+            head.push((name.to_owned(), value.trim().to_owned()));
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().unwrap_or(0);
             }
@@ -99,17 +117,25 @@ fn answer(stream: &TcpStream, (asked, keys): (&Asked, &Mutex<Vec<String>>), gate
                 keys.lock().expect("lock").push(key.clone());
             }
         }
+        heads.lock().expect("lock").push(head);
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let body = String::from_utf8_lossy(&body).into_owned();
         let (status, kind, reply) = if key.contains("refused") { refusal() } else { reply(&path, &body) };
-        let held = path.starts_with("/held");
+        let (held, pauses) = (path.starts_with("/held"), path.starts_with("/pausing"));
         asked.lock().expect("lock").push((path, body));
         if held {
             drop(gate.1.wait_while(gate.0.lock().expect("lock"), |open| !*open).expect("lock"));
         }
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", reply.len());
         let mut stream = stream;
+        if pauses {
+            let middle = reply.windows(2).position(|two| two == b"\n\n").map_or(0, |at| at + 2);
+            stream.write_all(&[head.as_bytes(), &reply[..middle]].concat())?;
+            std::thread::sleep(Duration::from_millis(2500));
+            stream.write_all(&reply[middle..])?;
+            continue;
+        }
         stream.write_all(&[head.as_bytes(), &reply].concat())?;
     }
 }
@@ -122,7 +148,6 @@ fn refusal() -> (&'static str, &'static str, Vec<u8>) {
 
 fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     const JSON: &str = "application/json";
-    const STREAM: &str = "text/event-stream";
     if path.starts_with("/bad") {
         let problem = json!({"error": {"message": "scripted failure", "type": "server_error", "param": null, "code": null}});
         return ("500 Internal Server Error", JSON, problem.to_string().into_bytes());
@@ -141,12 +166,6 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     if path.starts_with("/cached") {
         usage["prompt_tokens_details"] = json!({"cached_tokens": 3});
     }
-    let chunk = |choices: serde_json::Value, usage: serde_json::Value| {
-        format!(
-            "data: {}\n\n",
-            json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, "usage": usage})
-        )
-    };
     if let Some(answer) = of_others(path, body) {
         return answer;
     }
@@ -166,21 +185,31 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
         "transcriptions" => json!({"text": "ok"}),
         "generations" => json!({"created": 1, "data": [{"b64_json": "AA=="}]}),
         "speech" => return ("200 OK", "audio/mpeg", vec![0; 16]),
-        _ if body.contains("\"stream\":true") => {
-            let text = [
-                chunk(json!([{"index": 0, "delta": {"role": "assistant", "content": "It is"}, "finish_reason": null}]), json!(null)),
-                chunk(json!([{"index": 0, "delta": {"content": " fine."}, "finish_reason": null}]), json!(null)),
-                chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]), json!(null)),
-                chunk(json!([]), usage),
-                "data: [DONE]\n\n".to_owned(),
-            ];
-            return ("200 OK", STREAM, text.concat().into_bytes());
-        }
+        _ if body.contains("\"stream\":true") => return ("200 OK", "text/event-stream", streamed(path, usage)),
         _ if path.starts_with("/thinks") => said("Reasoning.", &usage),
         _ if path.starts_with("/marks") => said("{\"first\": 6, \"second\": 6}", &usage),
         _ => said("It is fine.", &usage),
     };
     ("200 OK", JSON, value.to_string().into_bytes())
+}
+
+/// A chat as OpenAI streams it.
+fn streamed(path: &str, usage: serde_json::Value) -> Vec<u8> {
+    let chunk = |choices: serde_json::Value, usage: serde_json::Value| {
+        let chunk = json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices, "usage": usage});
+        format!("data: {chunk}\n\n")
+    };
+    let says = |delta: serde_json::Value| chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}]), json!(null));
+    let thought = says(json!({"role": "assistant", "content": null, "reasoning_content": "Hm."}));
+    let text = [
+        if path.starts_with("/ponders") { thought } else { String::new() },
+        says(json!({"role": "assistant", "content": "It is"})),
+        says(json!({"content": " fine."})),
+        chunk(json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]), json!(null)),
+        chunk(json!([]), usage),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    text.concat().into_bytes()
 }
 
 /// What Anthropic and Google would say, at their paths.
@@ -191,6 +220,12 @@ fn of_others(path: &str, body: &str) -> Option<(&'static str, &'static str, Vec<
         "messages" => json!({
             "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": null,
             "content": [{"type": "text", "text": "It is fine."}], "usage": {"input_tokens": 5, "output_tokens": 20},
+        }),
+        "responses" => json!({
+            "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "m", "error": null,
+            "output": [{"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+                "content": [{"type": "output_text", "text": "It is fine.", "annotations": []}]}],
+            "usage": {"input_tokens": 5, "output_tokens": 20, "total_tokens": 25},
         }),
         name if name.ends_with(":generateContent") => json!({
             "candidates": [{"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": [{"text": "It is fine."}]}}],

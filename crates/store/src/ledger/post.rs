@@ -8,6 +8,7 @@ use switchboard_engine::admit::journal::AttemptId;
 
 use super::attempts::Reckoned;
 use super::line::{DAILY, DayCounts, DayKey, LOGS, Passing, day_cells};
+use super::retention::Rule;
 use super::{LIFETIME, MARGIN, OWED, SETTLE, account, seal};
 use crate::error::StoreError;
 use crate::journal::frame::{Kept, Settled, Used};
@@ -144,6 +145,8 @@ pub(crate) struct Batch {
     pub(crate) lines: Vec<Box<[u8]>>,
     /// How far the journal has been read.
     pub(crate) place: (u64, u64),
+    /// Which lines are kept.
+    pub(crate) rule: Rule,
 }
 
 impl Batch {
@@ -169,7 +172,7 @@ pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Batch, known: &mut H
     seal::seal(&mut on, instance, &last, sum).await?;
     let leases = holds_leases(&mut on, instance).await?;
     let unknown = count(&mut on, &fresh, known, (sql, instance, leases)).await?;
-    log(&mut on, &batch.lines).await?;
+    log(&mut on, &batch.lines, batch.rule).await?;
     relog(&mut on, &fresh).await?;
     crate::failpoint::hit("before_position");
     let (segment, place) = batch.place;
@@ -237,13 +240,15 @@ async fn holds_leases(on: &mut Transaction<'_, Any>, instance: &str) -> Result<b
     Ok(sqlx::query(ANY).bind(instance.to_owned()).fetch_optional(&mut **on).await?.is_some())
 }
 
-/// Adds lines to the request log, and to the days' counters what was really added.
-async fn log(on: &mut Transaction<'_, Any>, lines: &[Box<[u8]>]) -> Result<(), StoreError> {
+/// Adds lines to the request log, and to the days' counters what was really added, or is not to be in the log.
+async fn log(on: &mut Transaction<'_, Any>, lines: &[Box<[u8]>], rule: Rule) -> Result<(), StoreError> {
     let mut days = Days::new();
     for some in lines.chunks(PIECE) {
-        let lines: Vec<Passing<'_>> = some.iter().filter_map(|line| read(line)).collect();
+        let lines = some.iter().filter_map(|line| read(line));
+        let (lines, unlogged): (Vec<Passing<'_>>, Vec<_>) = lines.partition(|line| rule.keeps_all() || rule.keeps(line));
         let rows: Vec<Vec<Cell<'_>>> = lines.iter().map(Passing::cells).collect();
-        let lines = kept(lines, &LOGS.add(on, &rows).await?);
+        let mut lines = kept(lines, &LOGS.add(on, &rows).await?);
+        lines.extend(unlogged);
         sum_up(&mut days, lines.iter().flat_map(Passing::days));
         super::routed::count(on, &lines).await?;
     }

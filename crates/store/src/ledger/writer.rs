@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::post::{Batch, Open, Posting, position, post};
+use super::retention::Lines;
 use crate::error::StoreError;
 use crate::journal::frame::{self, Entry};
 use crate::journal::{Journal, Reader};
@@ -27,6 +28,7 @@ pub struct Writer {
     carried: watch::Receiver<(u64, u64)>,
     journal: Arc<Journal>,
     store: Store,
+    lines: Arc<Lines>,
 }
 
 impl Writer {
@@ -34,6 +36,7 @@ impl Writer {
     pub fn start(store: &Store, journal: Arc<Journal>) -> Self {
         let (flushes, asked) = mpsc::unbounded_channel();
         let (told, carried) = watch::channel((0, 0));
+        let lines = Arc::<Lines>::default();
         let carrier = Carrier {
             reader: journal.reader(),
             instance: journal.instance(),
@@ -44,9 +47,15 @@ impl Writer {
             carried: None,
             kept_from: 0,
             told,
+            lines: lines.clone(),
         };
         store.thread().handle().spawn(carrier.run(asked));
-        Self { flushes, carried, journal, store: store.clone() }
+        Self { flushes, carried, journal, store: store.clone(), lines }
+    }
+
+    /// Which requests have lines in the log.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     /// Carries everything that is written now. Gives up after that time; then some of it is still to be carried.
@@ -97,6 +106,7 @@ struct Carrier {
     /// The first file that is still there.
     kept_from: u64,
     told: watch::Sender<(u64, u64)>,
+    lines: Arc<Lines>,
 }
 
 impl Carrier {
@@ -154,6 +164,7 @@ impl Carrier {
         if batch.is_empty() {
             return Ok(false);
         }
+        batch.rule = self.lines.rule();
         post(&self.sql, &self.instance, batch, &mut self.known).await?;
         self.carried = Some(batch.place);
         self.told.send_replace(batch.place);

@@ -9,7 +9,7 @@ use switchboard_engine::admit::journal::{AttemptId, Basis, Ending, Intent, Journ
 use switchboard_engine::admit::port::Past as _;
 use switchboard_engine::admit::{Level, Line, NanoUsd, ScopeId, Window};
 use switchboard_store::journal::{Durability, Journal};
-use switchboard_store::ledger::{Passing, Past, Writer, spent, verify};
+use switchboard_store::ledger::{DELETED_AT_ONCE, Passing, Past, Writer, delete_lines, spent, verify};
 use switchboard_store::{Store, micros};
 
 use crate::stores::each;
@@ -193,6 +193,46 @@ fn m6_what_is_carried_again_adds_nothing() {
         assert_eq!(count(store, "SELECT COUNT(*) FROM spend_logs"), 1000);
         assert_eq!(count(store, "SELECT CAST(SUM(spend) AS BIGINT) FROM daily_spend WHERE entity_type = 'all'"), 10_000);
     });
+}
+
+/// D8: the oldest lines go first, so many at a time, and the days' counters stay.
+#[test]
+fn d8_old_lines_go_a_few_at_a_time() {
+    each(|store| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (journal, ..) = open(folder.path());
+        let line = |at: i64| {
+            let id = format!("call-{at}");
+            journal.log(&Passing { request_id: &id, status: "success", spend: 1, times: (at, at), metadata: "{}", ..Passing::default() });
+        };
+        (0..DELETED_AT_ONCE + 500).for_each(line);
+        carry(store, &journal);
+        let delete = |before: i64| futures(delete_lines(store, before));
+        assert_eq!(delete(DELETED_AT_ONCE + 100), Some(1000));
+        assert_eq!(count(store, "SELECT MIN(started_at) FROM spend_logs"), DELETED_AT_ONCE, "the oldest have gone");
+        assert_eq!((delete(DELETED_AT_ONCE + 100), delete(DELETED_AT_ONCE + 100)), (Some(100), Some(0)));
+        assert_eq!(count(store, "SELECT COUNT(*) FROM spend_logs"), 400);
+        assert_eq!(count(store, "SELECT CAST(SUM(requests) AS BIGINT) FROM daily_spend WHERE entity_type = 'all'"), DELETED_AT_ONCE + 500);
+    });
+}
+
+/// Whoever else is about it is left to it.
+#[test]
+fn one_gateway_at_a_time_deletes_lines() {
+    let Some(settings) = crate::stores::postgres() else { return };
+    let store = Store::open(&settings).expect("a store");
+    store.migrate().expect("a schema");
+    let pool = store.sql().writers.clone();
+    let deleted = store.thread().block({
+        let store = store.clone();
+        async move {
+            let mut other = pool.begin().await?;
+            let lock = "SELECT pg_advisory_xact_lock(728394655, hashtext(CAST(current_schema() AS TEXT)))";
+            sqlx::query(lock).execute(&mut *other).await?;
+            delete_lines(&store, 1).await
+        }
+    });
+    assert_eq!(deleted.expect("an answer"), None);
 }
 
 #[test]

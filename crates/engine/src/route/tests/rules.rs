@@ -54,11 +54,19 @@ fn a_callers_own_key_comes_first_and_one_to_fall_back_to_last() {
     let fleet = fleet(vec![deployment("gpt", |spec| spec.model = "gpt-4o".to_owned()), claude(|_| ())], Names::default());
     let key = |id: &str, provider: &str, is_fallback, models: Option<&str>| {
         let models = models.map(|model| vec![model.to_owned()]);
-        Arc::new(OwnKey { id: id.to_owned(), provider: provider.to_owned(), secret: Secret::from("s"), is_fallback, models })
+        Arc::new(OwnKey {
+            id: id.to_owned(),
+            provider: provider.to_owned(),
+            secret: Secret::from("s"),
+            is_fallback,
+            models,
+            is_token: false,
+        })
     };
     let arranged = |keys: Vec<Arc<OwnKey>>| {
         let mut call = ask("m", r#""provider":{"order":["openai","anthropic"]}"#);
-        call.principal = Arc::new(Principal { own_keys: Some(Arc::new(OwnKeys { keys, counts: false })), ..Principal::named("k") });
+        call.principal =
+            Arc::new(Principal { own_keys: Some(Arc::new(OwnKeys { keys, counts: false, instead: None })), ..Principal::named("k") });
         let mut plan = plan(&fleet, &call);
         own::arrange(&mut plan, &call);
         let told = plan.targets.iter().map(|target| {

@@ -5,7 +5,11 @@ use super::{Key, honoured, ignored, not_yet, python};
 
 pub(super) const KEYS: &[Key] = &[
     honoured("drop_params", Flag, "Leave out parameters a provider does not take.").common(),
-    not_yet("modify_params", Flag, "Repair message lists a provider would refuse."),
+    honoured(
+        "modify_params",
+        Flag,
+        "Put right what a provider would refuse: for Anthropic's and Bedrock's formats calls of tools without a result and results without a call; for all models more tokens than they generate.",
+    ),
     honoured("num_retries", Count, "Retries after a failure, unless `router_settings` says.").common(),
     honoured("request_timeout", Seconds, "Longest time for one request; 6000 unless said.").common(),
     honoured("fallbacks", List, "As in `router_settings`, which wins.").common(),
@@ -29,10 +33,16 @@ pub(super) const KEYS: &[Key] = &[
     .common(),
     ignored("set_verbose", Flag, "Use `SWITCHBOARD_LOG`.").common(),
     honoured("json_logs", Flag, "Write logs as JSON, also to a terminal."),
-    not_yet("turn_off_message_logging", Flag, "Keep messages out of logs.").protects(),
+    honoured(
+        "turn_off_message_logging",
+        Flag,
+        "Keep nothing of what is asked and answered, also where `store_prompts_in_spend_logs` or a workspace wants it kept.",
+    )
+    .protects(),
     honoured("redact_user_api_key_info", Flag, "Keep names of keys, users and teams out of the log that is written line by line; what is kept in the database for bills has them.").protects(),
-    not_yet("redact_messages_in_exceptions", Flag, "Keep messages out of errors.").protects(),
-    not_yet("global_disable_no_log_param", Flag, "Callers may not ask to stay out of the log.").protects(),
+    honoured("redact_messages_in_exceptions", Flag, "Keep messages out of errors; so in any case, but for what a provider itself quotes.")
+        .protects(),
+    honoured("global_disable_no_log_param", Flag, "Callers may not keep what they ask from being kept (`no-log: true`).").protects(),
     honoured("ssl_verify", FlagOrText, "Whether providers' certificates are checked, or the file with the authority to trust."),
     honoured("ssl_certificate", Text, "PEM file with the certificate that is shown to providers, and its key."),
     not_yet("force_ipv4", Flag, "Use IPv4 only."),
@@ -52,7 +62,11 @@ pub(super) const KEYS: &[Key] = &[
     honoured("max_end_user_budget_id", Text, "Budget of end users without one, by its id; it goes before `max_end_user_budget`.").protects(),
     honoured("max_ui_session_budget", Decimal, "US dollars that may be spent in one session of somebody who is signed in; no limit unless said.").protects(),
     python("custom_provider_map", List, "Providers written in Python."),
-    not_yet("model_group_settings", Map, "Settings per model, such as which pass on client headers."),
+    honoured(
+        "model_group_settings",
+        Map,
+        "Settings per model: with `forward_client_headers_to_llm_api: [models]`, calls of these alone pass on client headers; names, patterns or access groups.",
+    ),
     honoured("cost_discount_config", Map, "Discount per provider, as `provider: 0.05` for five per cent off the list price."),
     honoured(
         "cost_margin_config",
@@ -87,11 +101,20 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("public_mcp_servers", Texts, "MCP servers shown to everyone."),
     not_yet("enable_json_schema_validation", Flag, "Check answers against the JSON schema that was asked for."),
     not_yet("enable_redis_auth_cache", Flag, "Keep looked-up keys in Redis."),
-    not_yet("use_chat_completions_url_for_anthropic_messages", Flag, "Serve Anthropic messages through chat completions."),
-    not_yet("route_all_chat_openai_to_responses", Flag, "Serve OpenAI chat through the responses API."),
-    not_yet("reasoning_auto_summary", Flag, "Ask for summaries of reasoning."),
+    honoured(
+        "use_chat_completions_url_for_anthropic_messages",
+        Flag,
+        "Send Anthropic messages to OpenAI by chat completions; so in any case, but for models that have the responses API alone.",
+    ),
+    honoured("route_all_chat_openai_to_responses", Flag, "Send chats to OpenAI by its responses API."),
+    honoured(
+        "reasoning_auto_summary",
+        Flag,
+        "Ask for detailed summaries where other formats' requests for reasoning go to the responses API.",
+    ),
     not_yet("cold_storage_custom_logger", Text, "Where messages are stored for later."),
-    not_yet("forward_traceparent_to_llm_provider", Flag, "Pass the trace header on to providers."),
+    honoured("forward_llm_provider_auth_headers", Flag, "Another place of the key in `general_settings`."),
+    honoured("forward_traceparent_to_llm_provider", Flag, "Pass `traceparent` on to providers."),
     honoured("timezone", Text, "Time zone in which the days, weeks and months of budgets begin, such as `Europe/Berlin`; UTC unless said."),
     honoured("budget_reset_time", Text, "Time of day at which they begin, such as `06:30`; midnight unless said."),
     honoured("default_max_internal_user_budget", Decimal, "Older name of `max_internal_user_budget`.").protects(),

@@ -39,7 +39,8 @@ pub(super) const KEYS: &[Key] = &[
     honoured(
         "optional_pre_call_checks",
         Texts,
-        "Further checks: `prompt_caching`, `deployment_affinity`, `session_affinity`, `enforce_model_rate_limits`; others have no effect.",
+        "Further checks: `prompt_caching`, `deployment_affinity`, `session_affinity`, `enforce_model_rate_limits`; \
+         `forward_client_headers_by_model_group` says what `model_group_settings` does in any case, and others have no effect.",
     ),
     honoured("enable_tag_filtering", Flag, "Route by the tags of requests.").protects(),
     honoured("tag_filtering_match_any", Flag, "One matching tag is enough; true unless said."),
@@ -59,8 +60,12 @@ pub(super) const KEYS: &[Key] = &[
     )
     .protects(),
     honoured("routing_groups", List, "Strategies for sets of models: `{group_name, models, routing_strategy, routing_strategy_args}`."),
-    not_yet("default_litellm_params", Map, "Parameters of every deployment that does not set its own."),
-    not_yet("default_max_parallel_requests", Count, "`max_parallel_requests` of deployments that do not set their own."),
+    honoured(
+        "default_litellm_params",
+        Map,
+        "Parameters of every request that does not set its own; they come before those of the deployments.",
+    ),
+    honoured("default_max_parallel_requests", Count, "`max_parallel_requests` of deployments that set neither it nor `rpm` nor `tpm`."),
     honoured(
         "default_priority",
         Count,
@@ -70,8 +75,12 @@ pub(super) const KEYS: &[Key] = &[
     honoured("polling_interval", Seconds, "How often the first in line looks for what other gateways free; 0.05 unless said."),
     ignored("client_ttl", Decimal, "Connections are pooled per provider, not per client object."),
     honoured("deployment_affinity_ttl_seconds", Seconds, "How long a caller stays with a deployment."),
-    not_yet("model_group_affinity_config", ListOrMap, "Which models keep callers with a deployment."),
-    not_yet("ignore_invalid_deployments", Flag, "Leave out deployments that cannot be used."),
+    honoured(
+        "model_group_affinity_config",
+        ListOrMap,
+        "What calls of a model stay with, instead of what `optional_pre_call_checks` says: `{model: [deployment_affinity, session_affinity]}`.",
+    ),
+    honoured("ignore_invalid_deployments", Flag, "Leave out deployments that cannot be used, and say so; so in any case."),
     honoured(
         "enable_health_check_routing",
         Flag,

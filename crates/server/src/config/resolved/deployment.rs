@@ -1,5 +1,6 @@
 //! `model_list`: which models there are and where they run.
 
+mod common;
 mod credential;
 mod identity;
 mod read;
@@ -15,9 +16,11 @@ use switchboard_engine::route::reserved::Reserved;
 
 use super::brought::Brought;
 use super::checks::Check;
+use super::resilience::Counts;
 use crate::config::diagnostic::Location;
 use crate::config::secret::Secret;
 
+pub(super) use common::{Common, take_here};
 pub(super) use credential::Credentials;
 pub(super) use read::{from_environment, read_all, ssl_verify};
 
@@ -44,6 +47,10 @@ pub struct Deployment {
     pub default_params: Map<String, Value>,
     /// Answer given without calling the provider.
     pub mock_response: Option<Value>,
+    /// It never answers.
+    pub mock_timeout: bool,
+    /// How its streams are shown.
+    pub stream: Streaming,
     /// Models that get a copy of each request it answers.
     pub silent_models: Vec<String>,
     /// What it says as a router, where it is one and no place where a model runs.
@@ -174,6 +181,10 @@ pub struct Limits {
     pub rpm_of_key: Option<u64>,
     /// Tokens per minute of each such key.
     pub tpm_of_key: Option<u64>,
+    /// Tokens of prompts per minute.
+    pub itpm: Option<u64>,
+    /// Tokens of answers per minute.
+    pub otpm: Option<u64>,
     /// Requests at a time.
     pub max_parallel_requests: Option<u32>,
     /// What may be spent here.
@@ -182,6 +193,14 @@ pub struct Limits {
     pub timeout: Option<Duration>,
     /// Longest wait for a streamed answer to begin.
     pub stream_timeout: Option<Duration>,
+    /// The same by the service tier that a request asks for.
+    pub timeout_by_service_tier: BTreeMap<String, Duration>,
+    /// The same of `stream_timeout`.
+    pub stream_timeout_by_service_tier: BTreeMap<String, Duration>,
+    /// Failures within a minute that it bears.
+    pub allowed_fails: Option<u32>,
+    /// The same by the class of the failure.
+    pub allowed_fails_policy: Counts,
     /// Retries of one request here.
     pub max_retries: Option<u32>,
     /// Retries after this deployment failed.
@@ -196,6 +215,17 @@ pub struct Limits {
     pub tags: Vec<String>,
     /// Patterns of client names that stand for a tag.
     pub tag_regex: Vec<String>,
+}
+
+/// How the streams of a deployment are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Streaming {
+    /// Seconds after which a silent one sends a comment.
+    pub keepalive: Option<f64>,
+    /// Whether callers may say how many.
+    pub keepalive_override: bool,
+    /// Thoughts are part of the text, between marks.
+    pub merge_reasoning: bool,
 }
 
 /// What is said of a deployment that matters when one is chosen. `None`: not said, and so not known.
@@ -230,6 +260,8 @@ pub struct ModelInfo {
     pub mode: Option<String>,
     /// Model whose prices and limits apply.
     pub base_model: Option<String>,
+    /// The environments in which it is served; none means all.
+    pub environments: Vec<String>,
     /// Groups by which keys may be given access.
     pub access_groups: Vec<String>,
     /// What matters when one is chosen.

@@ -3,12 +3,18 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use switchboard_engine::forwarding::Forwarding;
+
 use super::Config;
 use super::alerting::Alerting;
 use super::checks::HealthChecks;
 use super::customers::Customers;
+use super::forced::ForcedModels;
+use super::forwarding;
 use super::gates::Gates;
 use super::jwt::JwtAuth;
+use super::logs::LogSettings;
+use super::manners::Manners;
 use super::pass_through::{self, PassThrough};
 use super::sign_in::SignIn;
 use crate::config::diagnostic::{Diagnostics, Location};
@@ -75,6 +81,16 @@ pub struct General {
     pub moderation_model: Option<String>,
     /// URL at which clients reach the gateway, when it differs from where it listens.
     pub public_base_url: Option<String>,
+    /// Which headers of clients are passed on.
+    pub forwarding: Forwarding,
+    /// What is kept of requests.
+    pub logs: LogSettings,
+    /// Models that answer whatever was asked for.
+    pub forced: ForcedModels,
+    /// What is added to requests and to what is answered.
+    pub manners: Manners,
+    /// Providers whose keys are in the environment serve their models.
+    pub infers_models: bool,
     /// Path before every route, without a slash at its end; empty for none.
     pub root_path: String,
 }
@@ -123,6 +139,11 @@ impl General {
             pass_through: pass_through::read_all(reader, fields.list("pass_through_endpoints"), environment),
             lists_patterns: fields.flag("model_list_return_wildcard_routes").unwrap_or(false),
             moderation_model: fields.text("moderation_model"),
+            forwarding: forwarding::of_general(&fields),
+            logs: LogSettings::read(reader, &fields),
+            forced: ForcedModels::read(&fields),
+            manners: Manners::read(reader, &fields),
+            infers_models: fields.flag("infer_model_from_keys").unwrap_or(false),
             public_base_url: environment.get_non_empty("PROXY_BASE_URL").map(str::to_owned),
             root_path: if root_path.is_empty() { String::new() } else { format!("/{root_path}") },
         }

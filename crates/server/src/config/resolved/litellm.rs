@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use switchboard_engine::admit::{BadCalendar, Calendar, NanoUsd, Window};
+use switchboard_engine::repair::Repairs;
 
 use super::costs::Costs;
 use super::defaults::Defaults;
@@ -20,6 +21,10 @@ pub struct LitellmSettings {
     /// Leave out parameters a provider does not take. `None`: the file does not say, so nothing is left out, and a caller may
     /// still ask for it.
     pub drop_params: Option<bool>,
+    /// What of requests is put right.
+    pub repairs: Repairs,
+    /// Chats go to OpenAI by its responses API.
+    pub chat_as_responses: bool,
     /// Longest time for one request.
     pub request_timeout: Duration,
     /// Write logs as JSON, also to a terminal.
@@ -118,6 +123,11 @@ impl LitellmSettings {
             calendar: calendar(reader, &fields),
             drop_params: fields.flag("drop_params"),
             request_timeout: fields.seconds("request_timeout").unwrap_or(REQUEST_TIMEOUT),
+            repairs: Repairs {
+                requests: fields.flag("modify_params").unwrap_or(false),
+                summaries: fields.flag("reasoning_auto_summary").unwrap_or(false),
+            },
+            chat_as_responses: fields.flag("route_all_chat_openai_to_responses").unwrap_or(false),
             json_logs: fields.flag("json_logs").unwrap_or(false),
             ssl_verify: fields.node("ssl_verify").map(ssl_verify),
             ssl_certificate: fields.text("ssl_certificate").map(PathBuf::from),

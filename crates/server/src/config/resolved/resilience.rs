@@ -45,6 +45,11 @@ impl Resilience {
     }
 }
 
+/// What one deployment bears, by the class of the failure.
+pub(super) fn allowed_fails_policy(reader: &mut Reader<'_>, info: &Fields) -> Counts {
+    counts(reader, "model_list[].model_info.allowed_fails_policy", info.map("allowed_fails_policy"), "AllowedFails")
+}
+
 /// `{RateLimitErrorRetries: 3}`
 fn counts(reader: &mut Reader<'_>, name: &str, map: Option<&Map>, suffix: &str) -> Counts {
     let mut counts = Counts::new();

@@ -1,5 +1,6 @@
 //! How deployments are chosen: what `router_settings` and `switchboard` say of it, in the engine's terms.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -8,6 +9,7 @@ use switchboard_engine::route::settings::{AffinitySettings, Settings, StrategyGr
 use switchboard_engine::route::weights::Weights;
 
 use crate::config::fields::{Fields, Reader};
+use crate::config::keys;
 use crate::config::yaml::Node;
 
 /// Strategies of LiteLLM's that have no counterpart here, and what does their work.
@@ -51,6 +53,7 @@ pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields) -> Settings {
         by_prompt: has("prompt_caching"),
         ttl: fields.seconds("deployment_affinity_ttl_seconds").unwrap_or(AffinitySettings::default().ttl),
     };
+    let group_affinity = group_affinity(reader, fields, &affinity);
     let tags = fields.flag("enable_tag_filtering").unwrap_or(false).then(|| TagRule {
         match_any: fields.flag("tag_filtering_match_any").unwrap_or(true),
         prefix: fields.text("tag_routing_prefix").filter(|prefix| !prefix.is_empty()),
@@ -63,8 +66,34 @@ pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields) -> Settings {
         enforce_rates: has("enforce_model_rate_limits"),
         tags,
         affinity,
+        group_affinity,
         ..Settings::default()
     }
+}
+
+/// `model_group_affinity_config: {model: [deployment_affinity]}`. A group that is named has what is named, and nothing else of it.
+fn group_affinity(reader: &mut Reader<'_>, fields: &Fields, of_all: &AffinitySettings) -> HashMap<String, AffinitySettings> {
+    // What concerns the objects of responses is so in any case, here: they are the provider's.
+    const KNOWN: [&str; 4] = ["deployment_affinity", "session_affinity", "responses_api_deployment_check", "encrypted_content_affinity"];
+    let mut groups = HashMap::new();
+    for entry in fields.map("model_group_affinity_config").into_iter().flat_map(|map| &map.entries) {
+        let name = format!("router_settings.model_group_affinity_config.{}", entry.name);
+        let Some(checks) = keys::texts(&entry.node) else {
+            reader.wrong_kind(&entry.node, &name, keys::Kind::Texts, &entry.name);
+            continue;
+        };
+        if let Some(other) = checks.iter().find(|check| !KNOWN.contains(check)) {
+            reader.found.warn(
+                &entry.at,
+                format!("`{name}` names `{other}`, which is no such check"),
+                format!("there are {}", KNOWN.join(", ")),
+            );
+        }
+        let has = |check: &str| checks.contains(&check);
+        let own = AffinitySettings { by_key: has(KNOWN[0]), by_session: has(KNOWN[1]), ..of_all.clone() };
+        groups.insert(entry.name.clone(), own);
+    }
+    groups
 }
 
 /// The strategy for requests in OpenRouter's manner, where the gateway's own section names one.

@@ -1,8 +1,10 @@
 //! From an entry of `model_list` to a [`Deployment`].
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
-use super::{Aws, Azure, Connection, Credentials, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Vertex, Watsonx};
+use super::common::Common;
+use super::{Aws, Azure, Connection, Credentials, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Streaming, Vertex, Watsonx};
 use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
@@ -11,12 +13,18 @@ use crate::config::load::ProviderKeys;
 use crate::config::resolved::brought::Brought;
 use crate::config::resolved::checks::Check;
 use crate::config::resolved::reserved;
+use crate::config::resolved::resilience::allowed_fails_policy;
 use crate::config::secret::Secret;
 use crate::config::yaml::{Entry, Map, Node, Value};
 use crate::limits::places;
 
 /// All of `model_list`.
-pub(in crate::config) fn read_all(reader: &mut Reader<'_>, top: &Fields, credentials: &Credentials, has_database: bool) -> Vec<Deployment> {
+pub(in crate::config) fn read_all(
+    reader: &mut Reader<'_>,
+    top: &Fields,
+    (credentials, common): (&Credentials, &Common<'_>),
+    has_database: bool,
+) -> Vec<Deployment> {
     let mut deployments = Vec::new();
     let mut ids = HashSet::new();
     for item in top.list("model_list") {
@@ -35,9 +43,10 @@ pub(in crate::config) fn read_all(reader: &mut Reader<'_>, top: &Fields, credent
             if let Some(info) = info {
                 reader.warn_unset_within(Section::ModelInfo.path(), info);
             }
-            let Some(mut deployment) = read(reader, &name, &params, info, &item.at) else {
+            let Some(mut deployment) = read(reader, &name, &common.over(&params), info, &item.at) else {
                 continue;
             };
+            common.bound(&mut deployment);
             if !deployment.model_info.id.is_empty() && ids.contains(&deployment.model_info.id) {
                 let message = format!("the id `{}` is used twice; this one gets another", deployment.model_info.id);
                 reader.found.warn(&item.at, message, "give each deployment an id of its own");
@@ -89,6 +98,8 @@ impl Deployment {
             allowed_openai_params: Vec::new(),
             default_params: serde_json::Map::new(),
             mock_response: None,
+            mock_timeout: false,
+            stream: Streaming::default(),
             silent_models: Vec::new(),
             router: None,
             model_info: ModelInfo::default(),
@@ -132,13 +143,19 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
         router: crate::config::resolved::smart::RouterParams::read(&model, reader, &fields),
         model,
         connection: connection(reader, &fields),
-        limits: limits(&fields),
+        limits: limits(reader, &fields, &info_fields),
         prices,
         drop_params: fields.flag("drop_params"),
         additional_drop_params: fields.texts("additional_drop_params"),
         allowed_openai_params: fields.texts("allowed_openai_params"),
         default_params: default_params(reader, &fields),
         mock_response: fields.node("mock_response").map(Node::to_json),
+        mock_timeout: fields.node("mock_timeout").and_then(keys::flag).unwrap_or(false),
+        stream: Streaming {
+            keepalive: fields.float("keepalive_seconds"),
+            keepalive_override: fields.flag("allow_client_keepalive_override").unwrap_or(false),
+            merge_reasoning: fields.flag("merge_reasoning_content_in_choices").unwrap_or(false),
+        },
         silent_models: fields.texts("silent_model"),
         model_info: model_info(reader, &info_fields, info),
         at: at.clone(),
@@ -199,24 +216,45 @@ fn aws(fields: &Fields) -> Aws {
     }
 }
 
-fn limits(fields: &Fields) -> Limits {
+fn limits(reader: &mut Reader<'_>, fields: &Fields, info: &Fields) -> Limits {
     Limits {
+        timeout_by_service_tier: tiers(reader, fields, "timeout_by_service_tier"),
+        stream_timeout_by_service_tier: tiers(reader, fields, "stream_timeout_by_service_tier"),
+        allowed_fails: info.count("allowed_fails"),
+        allowed_fails_policy: allowed_fails_policy(reader, info),
         rpm: fields.integer("rpm"),
         rpm_of_key: fields.integer("default_api_key_rpm_limit"),
         tpm_of_key: fields.integer("default_api_key_tpm_limit"),
         tpm: fields.integer("tpm"),
+        itpm: fields.integer("itpm").or_else(|| info.integer("itpm")),
+        otpm: fields.integer("otpm").or_else(|| info.integer("otpm")),
         max_parallel_requests: fields.count("max_parallel_requests"),
         budget: places::budget(fields.node("max_budget").and_then(keys::decimal), fields.text("budget_duration").as_deref()),
         timeout: fields.seconds("timeout"),
         stream_timeout: fields.seconds("stream_timeout"),
         max_retries: fields.count("max_retries"),
         num_retries: fields.count("num_retries"),
-        cooldown_time: fields.seconds("cooldown_time"),
+        cooldown_time: info.seconds("cooldown_time").or_else(|| fields.seconds("cooldown_time")),
         weight: fields.float("weight"),
         order: fields.signed("order"),
         tags: fields.texts("tags"),
         tag_regex: fields.texts("tag_regex"),
     }
+}
+
+/// `{priority: 30}`
+fn tiers(reader: &mut Reader<'_>, fields: &Fields, name: &str) -> BTreeMap<String, Duration> {
+    let mut tiers = BTreeMap::new();
+    for entry in fields.map(name).map(|map| map.entries.as_slice()).unwrap_or_default() {
+        match keys::seconds(&entry.node) {
+            Some(time) => {
+                tiers.insert(entry.name.clone(), time);
+            }
+            None if entry.node.is_absent() => {}
+            None => reader.wrong_kind(&entry.node, &format!("{name}.{}", entry.name), Kind::Seconds, &entry.name),
+        }
+    }
+    tiers
 }
 
 fn model_info(reader: &mut Reader<'_>, fields: &Fields, written: Option<&Node>) -> ModelInfo {
@@ -225,6 +263,7 @@ fn model_info(reader: &mut Reader<'_>, fields: &Fields, written: Option<&Node>) 
         mode: fields.text("mode"),
         base_model: fields.text("base_model"),
         access_groups: fields.texts("access_groups"),
+        environments: fields.texts("supported_environments"),
         routing: Routing {
             blocked: fields.flag("blocked").unwrap_or(false),
             region: fields.text("region"),

@@ -1,0 +1,112 @@
+//! Requests that a provider would refuse or answer with less than it could, put right where the operator says so.
+//!
+//! LiteLLM's `modify_params` and `reasoning_auto_summary`. Only what is translated is read at all; a request that passes as it came
+//! is its client's own business.
+
+use std::collections::HashSet;
+
+use switchboard_wire::Dialect;
+use switchboard_wire::chat::{ChatRequest, Message, Part, PartBody, Role, ToolCall, ToolResult};
+use switchboard_wire::prepare;
+use switchboard_wire::problem::Problem;
+
+use crate::call::{Call, Content};
+use crate::deployment::Deployment;
+
+/// What is put right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// Calls of tools without a result, results without a call, and more tokens asked for than the model gives.
+    pub requests: bool,
+    /// Summaries of reasoning are asked for where reasoning is.
+    pub summaries: bool,
+}
+
+/// The kind of summary that is asked for.
+const SUMMARY: &str = "detailed";
+/// The fields in which requests say how much is generated at most.
+const LIMITS: [&str; 3] = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+
+impl Repairs {
+    /// The request put right for a target that is spoken to in that dialect; `None` where nothing is to be put right.
+    pub(crate) fn of(self, call: &Call, spoken: Dialect) -> Result<Option<ChatRequest>, Problem> {
+        let pairs = self.requests && matches!(spoken, Dialect::Anthropic | Dialect::Bedrock);
+        let summary = self.summaries && spoken == Dialect::OpenAiResponses;
+        if !(pairs || summary) || spoken == call.door.dialect {
+            return Ok(None);
+        }
+        let mut request = prepare::read(call.door.dialect, &call.head(), &call.body)?;
+        if pairs {
+            pair(&mut request.messages);
+        }
+        if let Some(reasoning) = request.reasoning.as_mut().filter(|reasoning| summary && reasoning.effort.as_deref() != Some("none")) {
+            reasoning.summary.get_or_insert_with(|| SUMMARY.to_owned());
+        }
+        Ok(Some(request))
+    }
+
+    /// The most tokens that the model gives, where more are asked for.
+    pub(crate) fn cap(self, call: &Call, target: &Deployment) -> Option<u64> {
+        let most = target.card.as_ref().filter(|_| self.requests)?.max_output_tokens?;
+        let Content::Json(outline) = &call.content else { return None };
+        let asked = LIMITS.into_iter().find_map(|key| outline.read::<u64>(&call.body, key).ok().flatten())?;
+        (asked > most).then_some(most)
+    }
+}
+
+/// Gives each call of a tool one result, the last one there is, and takes away results of calls that there are not.
+fn pair(messages: &mut Vec<Message>) {
+    let mut answered = HashSet::new();
+    // From the end, so that of several results the last one is met first.
+    for at in (0..messages.len()).rev() {
+        if messages[at].role == Role::Assistant {
+            let missing: Vec<ToolCall> = calls(&messages[at]).filter(|call| !answered.contains(&call.id)).cloned().collect();
+            answered.clear();
+            give(messages, at, missing);
+            continue;
+        }
+        let known: HashSet<String> = messages[..at]
+            .iter()
+            .rfind(|before| before.role == Role::Assistant)
+            .into_iter()
+            .flat_map(calls)
+            .map(|call| call.id.clone())
+            .collect();
+        let parts = &mut messages[at].parts;
+        let mut kept: Vec<Part> = std::mem::take(parts).into_iter().rev().filter(|part| stays(part, &known, &mut answered)).collect();
+        kept.reverse();
+        *parts = kept;
+    }
+    messages.retain(|message| !message.parts.is_empty());
+}
+
+fn stays(part: &Part, known: &HashSet<String>, answered: &mut HashSet<String>) -> bool {
+    match &part.body {
+        PartBody::ToolResult(result) => known.contains(&result.call) && answered.insert(result.call.clone()),
+        _ => true,
+    }
+}
+
+fn calls(message: &Message) -> impl Iterator<Item = &ToolCall> {
+    message.parts.iter().filter_map(|part| match &part.body {
+        PartBody::ToolCall(call) => Some(call),
+        _ => None,
+    })
+}
+
+/// Says behind a turn of the model's that those calls of its were not carried out.
+fn give(messages: &mut Vec<Message>, at: usize, missing: Vec<ToolCall>) {
+    if missing.is_empty() {
+        return;
+    }
+    let skipped = |call: ToolCall| {
+        let text = format!("[System: Tool execution skipped/interrupted by user. No result provided for tool '{}'.]", call.name);
+        let result = ToolResult { call: call.id, name: Some(call.name), parts: vec![Part::text(text)], is_error: false };
+        Part::new(PartBody::ToolResult(result))
+    };
+    let parts = missing.into_iter().map(skipped);
+    match messages.get_mut(at + 1).filter(|next| next.role == Role::User) {
+        Some(next) => drop(next.parts.splice(0..0, parts)),
+        None => messages.insert(at + 1, Message::new(Role::User, parts.collect())),
+    }
+}
