@@ -56,6 +56,7 @@ pub mod recognize;
 pub mod reflection;
 pub mod retry_after;
 pub mod route;
+pub mod sample;
 pub mod scrub;
 pub mod service;
 pub mod sign;

@@ -27,6 +27,10 @@ pub struct LitellmSettings {
     pub ssl_verify: Option<SslVerify>,
     /// PEM file with the certificate that is shown to providers, and its key.
     pub ssl_certificate: Option<PathBuf>,
+    /// Whether the usage in a stream says what the answer cost.
+    pub told_cost: bool,
+    /// The status of the answer when a budget is spent. `None`: 422.
+    pub budget_status: Option<http::StatusCode>,
     /// What the whole gateway may spend.
     pub budget: ProxyBudget,
     /// What the days, weeks and months of budgets keep to. `None`: UTC.
@@ -116,6 +120,8 @@ impl LitellmSettings {
             json_logs: fields.flag("json_logs").unwrap_or(false),
             ssl_verify: fields.node("ssl_verify").map(ssl_verify),
             ssl_certificate: fields.text("ssl_certificate").map(PathBuf::from),
+            told_cost: fields.flag("include_cost_in_streaming_usage").unwrap_or(false),
+            budget_status: fields.count("budget_exceeded_status_code").and_then(|code| u16::try_from(code).ok()?.try_into().ok()),
             budget: ProxyBudget::read(&fields),
             costs: Costs::read(reader, &fields),
             metrics: MetricsSettings::read(&fields),
