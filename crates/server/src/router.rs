@@ -311,6 +311,8 @@ pub const ALONE: [Row; 26] = [
     Row { method: "POST", path: "/auth", route: Route::Consent, policy: Policy::Public, form: "", summary: "What that page sends" },
     // everyone
     page("/", Page::Home, Policy::Public, "What this is"),
+    page("/ui", Page::Home, Policy::Public, "Where a browser comes back to that has signed in"),
+    page("/ui/", Page::Home, Policy::Public, "The same"),
     page("/docs", Page::Docs, Policy::Public, "The API, for people"),
     page("/style.css", Page::Style, Policy::Public, "How the pages look"),
     page("/openapi.json", Page::OpenApi, Policy::Public, "The API, for machines"),
