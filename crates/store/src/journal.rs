@@ -181,7 +181,7 @@ impl Journal {
         if self.shared.durability == Durability::Strict {
             return self.shared.segments().sync();
         }
-        let mut dirty = self.shared.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dirty = self.shared.dirty();
         if !dirty.any {
             dirty.any = true;
             self.shared.wake.notify_one();
@@ -195,24 +195,28 @@ impl Shared {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes what was written outlive a power failure, a group at a time.
+    /// Makes what was written outlive a power failure, a group at a time. A group is waited for first: a call that has just begun
+    /// shares its core with nobody who writes to the disk.
     fn sync_until_stopped(&self) {
         loop {
-            {
-                let dirty = self.dirty.lock().unwrap_or_else(PoisonError::into_inner);
-                let mut dirty = self.wake.wait_while(dirty, |dirty| !dirty.any && !dirty.stop).unwrap_or_else(PoisonError::into_inner);
-                if !dirty.any {
-                    return;
-                }
-                dirty.any = false;
+            let dirty = self.dirty();
+            let dirty = self.wake.wait_while(dirty, |dirty| !dirty.any && !dirty.stop).unwrap_or_else(PoisonError::into_inner);
+            if !dirty.any {
+                return;
             }
+            drop(dirty);
+            std::thread::sleep(GROUP);
+            self.dirty().any = false;
             let file = self.segments().handle();
             if let Err(error) = file.and_then(|file| file.sync_data()) {
                 tracing::error!(%error, "the journal cannot be made safe; paid calls are refused until a restart");
                 self.broken.store(true, Ordering::Release);
             }
-            std::thread::sleep(GROUP);
         }
+    }
+
+    fn dirty(&self) -> std::sync::MutexGuard<'_, Dirty> {
+        self.dirty.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -258,7 +262,7 @@ impl Port for Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         {
-            let mut dirty = self.shared.dirty.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut dirty = self.shared.dirty();
             dirty.stop = true;
             self.shared.wake.notify_one();
         }
