@@ -274,7 +274,7 @@ pub const BY_MODEL: [Row; 10] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 26] = [
+pub const ALONE: [Row; 28] = [
     // Gemini clients
     models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),

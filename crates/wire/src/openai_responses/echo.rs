@@ -38,8 +38,8 @@ const SECRETS: [&str; 2] = ["authorization", "headers"];
 pub(super) fn of(outline: &Outline, body: &Frames) -> Vec<(&'static str, String)> {
     let names = DEFAULTS.iter().map(|(name, _)| *name).chain(IF_SAID);
     let said = |name: &'static str| {
-        let raw: Box<RawValue> = outline.read(body, name).ok().flatten().filter(|raw: &Box<RawValue>| raw.get() != "null")?;
-        Some((name, completed(name, raw.get())))
+        let raw: Box<RawValue> = outline.read(body, name).ok().flatten()?;
+        (raw.get() != "null").then(|| (name, completed(name, raw.get())))
     };
     names.filter_map(said).collect()
 }
