@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::answer::{Answer, AnswerBody, KeptAlive, StreamBody};
 use crate::answer_id;
-use crate::call::{Call, Door};
+use crate::call::{Call, Content, Door};
 use crate::control;
 use crate::deployment::Deployment;
 use crate::dispatch::Dispatch;
@@ -101,7 +101,7 @@ impl Exchange<'_> {
                 if let Some(usage) = reading.usage.as_mut().filter(|_| openrouter::is_wanted(call)) {
                     openrouter::add_cost(usage, &meter.tariff(), reading.service_tier.as_deref());
                 }
-                let body = if same { body } else { inbound.write_reply(&reading, &self.stamp()).into() };
+                let body = if same { body } else { inbound.write_reply(&reading, &self.told(inbound)).into() };
                 (Glance { usage: told, finish: reading.finish, service_tier: reading.service_tier, model: None }, body)
             }
         };
@@ -131,11 +131,11 @@ impl Exchange<'_> {
         let door = self.dispatch.call.door;
         let mut headers = control::backward(&reply.headers);
         let stamp = self.stamp();
-        let rewritten = openrouter::is_rewritten(self.dispatch.call, self.target);
+        let rewritten = openrouter::is_rewritten(self.dispatch.call, self.target) || self.tells_cost();
         let resumable = self.is_resumable();
         let merged = merged::is_wanted(self.dispatch.call, &self.target.spec);
         let output = if resumable || rewritten || merged || self.spoken != door.dialect || framing != outbound.framing() && !door.array {
-            Output::Written(self.writer(inbound, stamp, &meter))
+            Output::Written(self.writer(inbound, &meter))
         } else if door.array {
             Output::Array
         } else {
@@ -185,7 +185,7 @@ impl Exchange<'_> {
             Ok(reading) => reading,
             Err(error) => return Err((error, meter)),
         };
-        let mut writer = self.writer(inbound, self.stamp(), &meter);
+        let mut writer = self.writer(inbound, &meter);
         let mut out = BytesMut::new();
         for event in events_of(&reading) {
             meter.see(&event);
@@ -212,15 +212,20 @@ impl Exchange<'_> {
         Ok(reading)
     }
 
-    fn writer(&self, inbound: &dyn Inbound, stamp: Stamp, meter: &Meter) -> Box<dyn EventWriter> {
-        let mut writer = inbound.event_writer(stamp);
+    fn writer(&self, inbound: &dyn Inbound, meter: &Meter) -> Box<dyn EventWriter> {
+        let mut writer = inbound.event_writer(self.told(inbound));
         if merged::is_wanted(self.dispatch.call, &self.target.spec) {
             writer = Box::new(Merged::new(writer));
         }
-        if openrouter::is_told_at_the_end(self.dispatch.call) {
+        if openrouter::is_told_at_the_end(self.dispatch.call) || self.tells_cost() {
             return Box::new(Priced::new(writer, self.target.clone(), meter));
         }
         writer
+    }
+
+    /// Whether the usage of a stream says what the answer cost although its client is none of OpenRouter's.
+    fn tells_cost(&self) -> bool {
+        self.dispatch.settings.told_cost && openrouter::may_tell_cost(self.dispatch.call)
     }
 
     /// Whether the stream may go on elsewhere: then all of it is written here, as one.
@@ -252,6 +257,11 @@ impl Exchange<'_> {
         let model = self.model();
         stamp(self.dispatch.call, model, Some(self.target.provider_name.clone()))
     }
+
+    /// The same of an answer that is written here, with what it repeats of its request.
+    fn told(&self, inbound: &dyn Inbound) -> Stamp {
+        Stamp { echo: echo(self.dispatch.call, inbound), ..self.stamp() }
+    }
 }
 
 /// What an answer to that call is told to be, where it is written here.
@@ -265,6 +275,15 @@ pub(crate) fn stamp(call: &Call, model: &str, provider: Option<String>) -> Stamp
         flavor: call.door.flavor,
         provider,
         json_array: call.door.array,
+        echo: Vec::new(),
+    }
+}
+
+/// What an answer in the client's form repeats of the call's body.
+pub(crate) fn echo(call: &Call, inbound: &dyn Inbound) -> Vec<(&'static str, String)> {
+    match &call.content {
+        Content::Json(outline) => inbound.echo(outline, &call.body),
+        Content::Form(_) => Vec::new(),
     }
 }
 

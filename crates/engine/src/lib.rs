@@ -59,6 +59,7 @@ pub mod reflection;
 pub mod repair;
 pub mod retry_after;
 pub mod route;
+pub mod sample;
 pub mod scrub;
 pub mod service;
 pub mod sign;

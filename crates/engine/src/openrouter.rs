@@ -14,6 +14,7 @@ use switchboard_wire::reply::{Bill, Usage};
 use crate::admit::Micros;
 use crate::call::{Call, Content};
 use crate::catalog::Exact;
+use crate::control::wants_stream_usage;
 use crate::deployment::Deployment;
 use crate::meter::{self, Meter};
 use crate::tariff::{Tariff, Tariffs};
@@ -39,6 +40,12 @@ pub(crate) fn is_rewritten(call: &Call, target: &Deployment) -> bool {
         && call.door.dialect == Dialect::OpenAiChat
         && target.flavor != Flavor::OpenRouter
         && !(call.stream && (has_choices(call) || has_probabilities(call)))
+}
+
+/// Whether the usage in the stream of that call can say what the answer cost: only what is written here can.
+pub(crate) fn may_tell_cost(call: &Call) -> bool {
+    let form = call.door.dialect == Dialect::OpenAiChat && call.door.flavor == Flavor::OpenAi;
+    form && call.stream && wants_stream_usage(call) && !has_choices(call) && !has_probabilities(call)
 }
 
 pub(crate) fn has_choices(call: &Call) -> bool {

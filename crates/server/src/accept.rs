@@ -32,7 +32,7 @@ use crate::limits::instead;
 use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
-use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, passing, preset, sso};
+use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, passing, preset, several, sso};
 
 /// How long was waited for what did not come.
 const WAITED: HeaderName = HeaderName::from_static("x-litellm-timeout");
@@ -155,7 +155,6 @@ async fn asked(
     body: RequestBody,
 ) -> Result<Answered, Refusal> {
     let door = draft.door;
-    let refused = |refused| shown(refused, &door);
     let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
     let (frames, _drawn) = frames.into_parts();
     let drafted = draft.call(frames.into(), &acceptor.app);
@@ -163,6 +162,16 @@ async fn asked(
     if let Some(beside) = beside.filter(|beside| beside.takes(&call, &acceptor.app)) {
         return beside.pass(acceptor, caller, call).await;
     }
+    match several::named(&call, &acceptor.app) {
+        Some(models) => Box::pin(several::ask(acceptor, caller, call, models)).await,
+        None => one(acceptor, caller, call).await,
+    }
+}
+
+/// A call of one model, for the caller who makes it.
+pub(crate) async fn one(acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Call) -> Result<Answered, Refusal> {
+    let door = call.door;
+    let refused = |refused| shown(refused, &door);
     let call = named(call, caller, &acceptor.app).await.map_err(refused)?;
     let call = match &caller.filters {
         Some(filters) => filters.applied(call).map_err(refused)?,
@@ -451,7 +460,7 @@ pub(crate) fn body_refusal(error: &crate::edge::BodyError, door: &Door) -> Refus
 }
 
 /// Tells a client, in its own dialect, why there is no answer.
-fn refuse(refusal: &Refusal) -> Answered {
+pub(crate) fn refuse(refusal: &Refusal) -> Answered {
     let problem = &refusal.error.problem;
     let (status, body) = match (&refusal.error.verbatim, refusal.dialect.inbound()) {
         (Some(verbatim), _) => (problem.status(), verbatim.clone()),

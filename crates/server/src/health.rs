@@ -4,7 +4,6 @@
 pub(crate) mod background;
 mod checks;
 mod probe;
-mod together;
 
 use std::sync::Arc;
 
@@ -19,6 +18,7 @@ use crate::app::Acceptor;
 use crate::auth::Caller;
 use crate::config::Config;
 use crate::models::document;
+use crate::together;
 
 pub use checks::Checks;
 use checks::Page;

@@ -44,6 +44,8 @@ pub mod reload;
 pub mod router;
 pub mod serve;
 mod served;
+mod several;
 pub mod sso;
+mod together;
 mod trials;
 pub mod trust;

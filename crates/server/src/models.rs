@@ -81,9 +81,6 @@ fn listed(app: &App, caller: &Caller, wanted: Wanted) -> Vec<Listed> {
         list.retain(|listed| caller.sees_all() || caller.owned.owner(&listed.name).is_none());
         let of_team = caller.owned.of_team(caller.team.as_deref()).map(|(public, _)| public).filter(|public| !public.contains('*'));
         list.extend(of_team.filter_map(|public| find(app, caller, public).ok()));
-        // Its own names for models come beside theirs.
-        let own = caller.principal.aliases.iter();
-        list.extend(own.filter_map(|(alias, model)| Some(Listed { name: alias.clone(), ..find(app, caller, model).ok()? })));
     }
     let config = app.config();
     if wanted.access_groups || wanted.only_access_groups {

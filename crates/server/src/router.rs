@@ -274,7 +274,7 @@ pub const BY_MODEL: [Row; 10] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 26] = [
+pub const ALONE: [Row; 28] = [
     // Gemini clients
     models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
@@ -311,6 +311,8 @@ pub const ALONE: [Row; 26] = [
     Row { method: "POST", path: "/auth", route: Route::Consent, policy: Policy::Public, form: "", summary: "What that page sends" },
     // everyone
     page("/", Page::Home, Policy::Public, "What this is"),
+    page("/ui", Page::Home, Policy::Public, "Where a browser comes back to that has signed in"),
+    page("/ui/", Page::Home, Policy::Public, "The same"),
     page("/docs", Page::Docs, Policy::Public, "The API, for people"),
     page("/style.css", Page::Style, Policy::Public, "How the pages look"),
     page("/openapi.json", Page::OpenApi, Policy::Public, "The API, for machines"),

@@ -100,10 +100,10 @@ pub fn is_steering(dialect: Dialect, key: &str) -> bool {
         return false;
     }
     let steered = match dialect {
-        Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::Anthropic => true,
+        Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::Anthropic | Dialect::Gemini => true,
         // A field of that API's own.
         Dialect::OpenAiResponses => key != "max_tool_calls",
-        Dialect::Gemini | Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama | Dialect::Replicate => false,
+        Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama | Dialect::Replicate => false,
     };
     steered && (STEERING.contains(&key) || WITHHELD.contains(&key))
 }

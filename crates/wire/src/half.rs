@@ -48,6 +48,8 @@ pub struct Stamp {
     pub provider: Option<String>,
     /// Whether a streamed answer is one JSON array rather than server-sent events (Gemini without `alt=sse`).
     pub json_array: bool,
+    /// What the answer repeats of its request, as JSON, see [`Inbound::echo`].
+    pub echo: Vec<(&'static str, String)>,
 }
 
 /// What a target model can do and needs, from its rows. Everything is optional: unknown is `None`, and a writer then sends what the
@@ -179,6 +181,11 @@ pub trait Inbound: Sync {
     /// Whether the request may be written in another dialect: not where it names what only a provider of this one holds.
     fn check_translation(&self, _request: &ChatRequest, _target: Dialect) -> Result<(), Unsupported> {
         Ok(())
+    }
+
+    /// What an answer in this dialect repeats of its request, name by name, as JSON.
+    fn echo(&self, _outline: &Outline, _body: &Frames) -> Vec<(&'static str, String)> {
+        Vec::new()
     }
 
     /// Writes a whole answer.

@@ -58,6 +58,13 @@ impl Losses {
         self.list.is_empty()
     }
 
+    /// The same but for those fields.
+    #[must_use]
+    pub fn without(mut self, is_left_out: impl Fn(&str) -> bool) -> Self {
+        self.list.retain(|loss| !is_left_out(&loss.field));
+        self
+    }
+
     /// Adds all of another translation's.
     pub fn extend(&mut self, other: Losses) {
         for loss in other.list {

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use crate::chat::{ChatRequest, Part, PartBody, Role};
+use crate::control::is_steering;
 use crate::dialect::Dialect;
 use crate::frames::Frames;
 use crate::half::{Head, Memo, Profile, Written};
@@ -93,7 +94,10 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
         inbound.check_translation(request, route.to)?;
         check_content(request, route)?;
     }
-    Ok(outbound.write_request(request, route.profile)?)
+    let written = outbound.write_request(request, route.profile)?;
+    // What steers the gateway was never meant for the provider.
+    let losses = written.losses.without(|field| is_steering(route.from, field));
+    Ok(Written { losses, ..written })
 }
 
 /// Refuses what the caller says in a form that only its own dialect has: content is never left out. What a provider's own tools left

@@ -8,6 +8,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use switchboard_wire::Operation;
 use switchboard_wire::assemble::events_of;
 use switchboard_wire::chat::Part;
+use switchboard_wire::half::Stamp;
 use switchboard_wire::problem::{Kind, Problem};
 use switchboard_wire::reply::{ChatReply, Finish, Reason};
 
@@ -17,7 +18,7 @@ use crate::answer::{Answer, AnswerBody};
 use crate::asked::Mock;
 use crate::call::Call;
 use crate::error::{Error, Origin, Retry};
-use crate::exchange::{Made, stamp, stream_headers};
+use crate::exchange::{Made, echo, stamp, stream_headers};
 use crate::figures;
 use crate::health::Failure;
 use crate::meter::Meter;
@@ -107,7 +108,7 @@ fn answer(call: &Call, text: &str, mut meter: Meter) -> (Answer, Meter) {
     let mut headers = HeaderMap::new();
     let mut out = BytesMut::new();
     if let Some(inbound) = call.door.dialect.inbound() {
-        let stamp = stamp(call, &call.model, None);
+        let stamp = Stamp { echo: echo(call, inbound), ..stamp(call, &call.model, None) };
         if call.stream {
             let mut writer = inbound.event_writer(stamp);
             events_of(&reply).iter().for_each(|event| writer.write(event, &mut out));

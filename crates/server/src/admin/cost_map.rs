@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::{Map, Value};
 use switchboard_engine::answer::AnswerBody;
-use switchboard_engine::catalog::{Catalog, derive};
+use switchboard_engine::catalog::{Catalog, ModelCard, derive};
 
 use crate::models::{info, written};
 
@@ -35,10 +35,7 @@ fn bytes(catalog: &Arc<Catalog>) -> Bytes {
 pub(super) fn of(catalog: &Catalog) -> Value {
     let mut map = Map::new();
     for card in catalog.models() {
-        let mut told = info::facts(Some(&card));
-        told.retain(|_, value| !value.is_null());
-        told.insert("litellm_provider".to_owned(), card.provider.clone().into());
-        told.extend(derive::listed_prices(&card).filter_map(|(name, usd)| Some((name, serde_json::from_str(&usd).ok()?))));
+        let told = entry(&card);
         let whole = format!("{}/{}", card.provider, card.model);
         // A bare name is the one that a request without a provider means.
         let bare = catalog.lookup(&card.model).is_some_and(|found| found.provider == card.provider && found.model == card.model);
@@ -48,4 +45,13 @@ pub(super) fn of(catalog: &Catalog) -> Value {
         map.insert(whole, Value::Object(told));
     }
     Value::Object(map)
+}
+
+/// What is known of one model.
+pub(super) fn entry(card: &ModelCard) -> Map<String, Value> {
+    let mut told = info::facts(Some(card));
+    told.retain(|_, value| !value.is_null());
+    told.insert("litellm_provider".to_owned(), card.provider.clone().into());
+    told.extend(derive::listed_prices(card).filter_map(|(name, usd)| Some((name, serde_json::from_str(&usd).ok()?))));
+    told
 }

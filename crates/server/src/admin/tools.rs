@@ -1,5 +1,7 @@
 //! What LiteLLM's clients ask beside managing: prices, parameters, counts of tokens, what is switched on.
 
+mod rendition;
+
 use serde_json::{Value, json};
 use switchboard_engine::catalog::ModelCard;
 use switchboard_engine::meter;
@@ -21,6 +23,10 @@ pub enum Tool {
     CostEstimate,
     CostMap,
     Callbacks,
+    CallbackConfigs,
+    ConfigYaml,
+    ModelInfo,
+    TransformRequest,
     Backlog,
     CachePing,
     CacheDelete,
@@ -41,7 +47,17 @@ pub(super) const ROWS: &[Row] = &[
     post("/cost/estimate", Action::Tool(Do::CostEstimate), Info, "CostEstimateRequest", "What so many tokens of a model cost"),
     get("/get/litellm_model_cost_map", Action::Tool(Do::CostMap), Info, "Every known model with prices, limits and abilities"),
     get("/public/litellm_model_cost_map", Action::Tool(Do::CostMap), Info, "Every known model with prices, limits and abilities"),
+    get("/utils/model_info", Action::Tool(Do::ModelInfo), Info, "What the catalogue knows of a model"),
+    post(
+        "/utils/transform_request",
+        Action::Tool(Do::TransformRequest),
+        Viewer,
+        "TransformRequestBody",
+        "What a request would be at the provider; nothing is sent",
+    ),
     get("/callbacks/list", Action::Tool(Do::Callbacks), Viewer, "Which callbacks are configured"),
+    get("/callbacks/configs", Action::Tool(Do::CallbackConfigs), Viewer, "Which callbacks keys and teams may have; there are none"),
+    get("/config/yaml", Action::Tool(Do::ConfigYaml), Info, "What a config.yaml may say"),
     get("/health/backlog", Action::Tool(Do::Backlog), Info, "How many requests are under way"),
     get("/cache/ping", Action::Tool(Do::CachePing), Viewer, "Whether the cache of answers is well; there is none"),
     post("/cache/delete", Action::Tool(Do::CacheDelete), Admin, "CacheDeleteRequest", "Delete from the cache of answers; there is none"),
@@ -67,6 +83,10 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::CostEstimate => estimate(request),
         Do::CostMap => Ok(cost_map::of(&request.app.catalog())),
         Do::Callbacks => Ok(callbacks(request)),
+        Do::CallbackConfigs => Ok(json!([])),
+        Do::ConfigYaml => Ok(rendition::config_yaml()),
+        Do::ModelInfo => rendition::model_info(request),
+        Do::TransformRequest => rendition::transformed(request).await,
         Do::Backlog => Ok(json!({"in_flight_requests": request.app.gateway.in_flight()})),
         Do::CachePing => Err(no_cache(503, "Service Unhealthy", ".Cache parameters: {}.specific_cache_params: {}")),
         Do::CacheFlush | Do::CacheRedis => Err(no_cache(503, "Service Unhealthy", "")),
@@ -137,7 +157,7 @@ async fn count(request: &Request) -> Answer {
 }
 
 /// The card of a model by a name that callers use.
-fn card(request: &Request, name: &str) -> Option<ModelCard> {
+pub(super) fn card(request: &Request, name: &str) -> Option<ModelCard> {
     let (fleet, catalog) = (request.app.gateway.fleet(), request.app.catalog());
     let served = fleet.find(&request.caller.meant(name)).and_then(|(_, group)| group.iter().find_map(|one| one.card.clone()));
     served.or_else(|| {
@@ -183,7 +203,9 @@ fn estimate(request: &Request) -> Answer {
 fn callbacks(request: &Request) -> Value {
     let config = request.app.config();
     let named = &config.litellm.callbacks;
-    json!({"success": named.success, "failure": named.failure, "success_and_failure": named.every})
+    // What every call costs is always written down; LiteLLM counts that among the callbacks, under this name.
+    let every: Vec<&str> = ["_ProxyDBLogger"].into_iter().chain(named.every.iter().map(String::as_str)).collect();
+    json!({"success": named.success, "failure": named.failure, "success_and_failure": every})
 }
 
 /// `GET /user/filter/ui`

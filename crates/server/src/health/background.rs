@@ -6,10 +6,10 @@ use std::time::Instant;
 use switchboard_engine::gateway::Worker;
 
 use super::probe::Probe;
-use super::together;
 use crate::app::App;
 use crate::chore::Chore;
 use crate::config::Config;
+use crate::together;
 
 /// Begins to check, with connections of its own.
 pub(crate) fn start(app: Arc<App>, worker: impl FnOnce() -> Worker + Send + 'static) -> std::io::Result<Chore> {

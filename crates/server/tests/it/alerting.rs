@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use ring::hmac;
 use serde_json::{Value, json};
+use switchboard_server::money::credits;
 
-use crate::managed::Managed;
+use crate::managed::{MASTER, Managed};
+use crate::upstream::Upstream;
 
 const SECRET: &str = "a-webhook-secret-of-tests";
 
@@ -39,6 +41,10 @@ impl Sink {
             }
         });
         sink
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
     }
 
     /// What was told, once that many have come.
@@ -84,9 +90,13 @@ fn read(stream: &TcpStream, fails: bool) -> Option<Letter> {
 }
 
 fn telling(sink: &Sink) -> Managed {
-    let url = format!("http://{}/hook", sink.address);
-    let models = "  - {model_name: cent, litellm_params: {model: demo/echo, input_cost_per_request: 0.01}}\n";
-    let gateway = Managed::with_models("  alerting: [webhook]\n", models, &[("WEBHOOK_URL", &url), ("SWITCHBOARD_WEBHOOK_SECRET", SECRET)]);
+    telling_with("  alerting: [webhook]\n", "", sink)
+}
+
+fn telling_with(general: &str, more: &str, sink: &Sink) -> Managed {
+    let url = sink.url();
+    let models = format!("  - {{model_name: cent, litellm_params: {{model: demo/echo, input_cost_per_request: 0.01}}}}\n{more}");
+    let gateway = Managed::with_models(general, &models, &[("WEBHOOK_URL", &url), ("SWITCHBOARD_WEBHOOK_SECRET", SECRET)]);
     // Whether anybody is told is looked at on a thread of its own.
     let began = Instant::now();
     while !gateway.app.gate().app.alerts.are_heard() {
@@ -159,4 +169,85 @@ fn keys_that_expire_soon_are_told() {
     let events = events(&sink.told(1));
     assert_eq!((events.len(), &events[0]["event"], &events[0]["key_alias"]), (1, &json!("key_expiry"), &json!("soon")));
     assert!(!events[0].to_string().contains(&soon));
+}
+
+/// Alerts that could not be told so far.
+fn failed(gateway: &Managed) -> u64 {
+    let page = gateway.as_key(MASTER, "GET", "/metrics", &Value::Null).text().to_owned();
+    let line = page.lines().find_map(|line| line.strip_prefix("switchboard_alerts_failed_total "));
+    line.and_then(|count| count.parse::<f64>().ok()).map_or(0, |count| count as u64)
+}
+
+/// SSRF: who may set addresses over the API could have the gateway post to what only the gateway reaches.
+#[test]
+fn an_address_that_came_over_the_api_must_be_a_public_one() {
+    let (trusted, within) = (Sink::start(0), Sink::start(0));
+    let gateway = telling_with("  alerting: [webhook, slack]\n", "", &trusted);
+    let port = within.address.port();
+    let inner = [
+        within.url(),
+        format!("http://localhost:{port}/hook"),
+        format!("http://[::ffff:127.0.0.1]:{port}/hook"),
+        format!("http://2130706433:{port}/hook"),
+        "http://169.254.169.254/latest/meta-data".to_owned(),
+        "https://127.0.0.1/hook".to_owned(),
+    ];
+    for (number, address) in inner.iter().enumerate() {
+        gateway.post("/config/update", &json!({"general_settings": {"alert_to_webhook_url": {"budget_alerts": address}}}));
+        let before = failed(&gateway);
+        let key = gateway.key(&json!({"max_budget": 0.01}));
+        assert_eq!(gateway.chat(&key, "cent").status, 200);
+        trusted.told(number + 1);
+        let began = Instant::now();
+        while failed(&gateway) == before {
+            assert!(began.elapsed() < Duration::from_secs(60), "{address} was not given up");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(within.told(0).len(), 0, "{address}");
+    }
+}
+
+#[test]
+fn a_balance_that_is_low_is_told_once() {
+    let sink = Sink::start(0);
+    let gateway = telling(&sink);
+    gateway.post("/team/new", &json!({"team_id": "t"}));
+    gateway.post("/credits/topup", &json!({"team_id": "t", "amount": 0.05, "low_balance": 0.04}));
+    let key = gateway.key(&json!({"team_id": "t"}));
+    for _ in 0..2 {
+        assert_eq!(gateway.chat(&key, "cent").status, 200);
+    }
+    // Balances are looked at every few seconds; here now, and once more.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for _ in 0..2 {
+        runtime.block_on(credits::sweep(&gateway.app.gate().app, true)).expect("a look");
+    }
+    let events = events(&sink.told(1));
+    let told = &events[0];
+    assert_eq!(
+        (events.len(), &told["event"], &told["event_group"], &told["team_id"]),
+        (1, &json!("low_balance"), &json!("team"), &json!("t"))
+    );
+    assert_eq!(told["balance"], json!(0.03));
+    assert!(!told.to_string().contains(&key));
+}
+
+#[test]
+fn a_deployment_that_is_shut_out_is_told_once() {
+    let (sink, upstream) = (Sink::start(0), Upstream::start());
+    let params = format!("{{model: openai/gpt-4o-mini, api_key: of-the-provider, api_base: {}/bad/v1}}", upstream.url());
+    let model = format!("  - {{model_name: ill, litellm_params: {params}, model_info: {{id: ill-1}}}}\n");
+    let gateway = telling_with("  alerting: [webhook]\n", &model, &sink);
+    for _ in 0..8 {
+        assert!(gateway.chat(MASTER, "ill").status.is_server_error());
+    }
+    let told = sink.told(1);
+    let events = events(&told);
+    let outage = &events[0];
+    assert_eq!(
+        (&outage["event"], &outage["model_id"], &outage["model_group"]),
+        (&json!("deployment_outage"), &json!("ill-1"), &json!("ill"))
+    );
+    assert!(!told[0].1.contains("of-the-provider"), "no credential");
+    assert_eq!(sink.told(1).len(), 1, "one outage is told once");
 }

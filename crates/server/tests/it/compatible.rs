@@ -340,3 +340,16 @@ fn a_customer_sees_and_uses_the_models_of_its_list() {
         assert_eq!(call("narrow", "other").status, 200);
     });
 }
+
+#[test]
+fn a_teams_model_is_on_its_list_and_ends_no_freedom() {
+    each(|gateway| {
+        gateway.post("/team/new", &json!({"team_id": "free", "models": []}));
+        let params = json!({"model": "demo/echo"});
+        gateway.post("/model/new", &json!({"model_name": "its-own", "litellm_params": params, "model_info": {"team_id": "free"}}));
+        let models = gateway.get("/team/info?team_id=free")["team_info"]["models"].clone();
+        assert_eq!(models, json!(["all-proxy-models", "its-own"]));
+        let key = gateway.key(&json!({"team_id": "free"}));
+        assert_eq!(["its-own", "good", "other"].map(|model| gateway.chat(&key, model).status.as_u16()), [200, 200, 200]);
+    });
+}

@@ -10,6 +10,7 @@
 
 mod alerting;
 mod allowances;
+mod answers;
 mod app;
 mod audited;
 mod broker;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::{Ask, TestApp};
+use crate::upstream::Upstream;
 
 const KEY: &str = "sk-9f2c4e81b7d05a63";
 
@@ -72,6 +73,36 @@ fn preferences_choose_the_deployment() {
     assert_eq!(served_by(&app, "/api/v1/chat/completions", &list), "other", "without `model`");
     let id = served_by(&app, "/v1/chat/completions", &chat("gpt-4o", json!({})));
     assert!(["cheap", "dear"].contains(&id.as_str()), "the virtual model's first target: {id}");
+}
+
+#[test]
+fn preferences_are_heard_in_geminis_form_and_kept_from_the_provider() {
+    let upstream = Upstream::start();
+    let url = upstream.url();
+    let model = |id: &str, model: &str, path: &str| {
+        format!(
+            "  - {{model_name: m, litellm_params: {{model: {model}, api_key: k, api_base: {url}/good{path}}}, model_info: {{id: {id}}}}}\n"
+        )
+    };
+    let models = model("google", "gemini/gemini-2.5-flash", "") + &model("openai", "openai/gpt-4o-mini", "/v1");
+    let app = TestApp::of(&format!("model_list:\n{models}general_settings: {{master_key: {KEY}}}\n"));
+    let body = |provider: Value| json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}], "provider": provider});
+    for (only, id) in [("gemini", "google"), ("openai", "openai")] {
+        for method in ["generateContent", "streamGenerateContent?alt=sse"] {
+            if method.starts_with("stream") && id == "google" {
+                continue;
+            }
+            let reply = post(&app, &format!("/v1beta/models/m:{method}"), &body(json!({"only": [only]}))).send();
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            assert_eq!(reply.header("x-litellm-model-id"), id);
+            assert_eq!(reply.header("x-switchboard-dropped"), "", "what steers is not lost");
+        }
+    }
+    assert!(upstream.asked().iter().all(|(_, body)| !body.contains("provider")), "{:?}", upstream.asked());
+    let nobody = post(&app, "/v1beta/models/m:generateContent", &body(json!({"only": ["nobody"]}))).send();
+    assert_eq!((nobody.status.as_u16(), &nobody.json()["error"]["status"]), (404, &json!("NOT_FOUND")));
+    let wrong = post(&app, "/v1beta/models/m:generateContent", &body(json!({"sort": "fastest"}))).send();
+    assert_eq!(wrong.status, 400);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! OpenAI's legacy text completions: <https://platform.openai.com/docs/api-reference/completions>.
 //!
-//! A text in, a text out. Towards other formats the prompt becomes one user's turn; towards this one nothing but its own requests
-//! can go, since a chat has no faithful form as one text.
+//! A text in, a text out. Towards other formats the prompt becomes one user's turn; towards this one a chat of a single message
+//! becomes that message's text. A longer chat, instructions or tools have no faithful form as one text.
 //!
 //! | field | meaning | loss |
 //! |---|---|---|
@@ -21,7 +21,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
 
-use crate::chat::{ChatRequest, Message, Part, PartBody, Role};
+use crate::chat::{ChatRequest, Message, OutputFormat, Part, PartBody, Role};
 use crate::dialect::{Dialect, Flavor};
 use crate::event::{EventReader, EventWriter};
 use crate::extra::Extra;
@@ -35,6 +35,7 @@ use crate::openai_chat::read_request::{read_knobs, read_model, read_stop};
 use crate::openai_chat::write_request::{write_knobs, write_stream};
 use crate::openai_chat::{DONE, OpenAiChat, error};
 use crate::outline::{Edits, Outline};
+use crate::pen::knob;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
 
@@ -123,6 +124,10 @@ impl Outbound for OpenAiCompletions {
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
         let prompt = prompt_of(request)?;
         let mut losses = Losses::new();
+        knob::lose_foreign(&mut losses, &request.extra, HERE);
+        if request.reasoning.is_some() {
+            losses.dropped("reasoning");
+        }
         let body = json::object(|object| {
             object.field("model", &request.model);
             object.field("prompt", prompt);
@@ -153,10 +158,11 @@ impl Outbound for OpenAiCompletions {
     }
 }
 
-/// The one text of a request of this format.
+/// The one text of a request.
 fn prompt_of(request: &ChatRequest) -> Result<&str, Unsupported> {
+    let plain = request.system.is_empty() && request.tools.is_empty() && matches!(request.output, OutputFormat::Text);
     let text = match request.messages.as_slice() {
-        [Message { role: Role::User, parts, .. }] if request.extra.from() == Some(HERE) => match parts.as_slice() {
+        [Message { parts, .. }] if plain => match parts.as_slice() {
             [Part { body: PartBody::Text { text, .. }, .. }] => Some(text.as_str()),
             _ => None,
         },

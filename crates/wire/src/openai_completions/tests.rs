@@ -7,6 +7,7 @@ use super::OpenAiCompletions;
 use crate::assemble::events_of;
 use crate::chat::{Part, PartBody};
 use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp};
+use crate::openai_chat::OpenAiChat;
 use crate::openai_chat::tests::support::{all_events, assembled, exchanges, written};
 use crate::reply::{ChatReply, Finish, Reason, Usage};
 
@@ -49,10 +50,26 @@ fn what_has_no_meaning_is_refused() {
 }
 
 #[test]
-fn a_chat_is_refused() {
-    let chat = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).to_string();
-    let read = crate::openai_chat::OpenAiChat.read_request(&Head::default(), chat.as_bytes()).unwrap();
-    assert!(OpenAiCompletions.write_request(&read, &Profile::default()).is_err());
+fn a_chat_of_one_message_is_its_text_and_a_longer_one_is_refused() {
+    let written = |body: Value| {
+        let read = OpenAiChat.read_request(&Head::default(), body.to_string().as_bytes()).unwrap();
+        OpenAiCompletions.write_request(&read, &Profile::default())
+    };
+    let user = json!({"role": "user", "content": "Who was Alexander?"});
+    let one = written(json!({"model": "m", "messages": [user], "max_tokens": 9, "temperature": 0.5, "reasoning_effort": "low"})).unwrap();
+    let body: Value = serde_json::from_slice(&one.body).unwrap();
+    assert_eq!((&body["prompt"], &body["max_tokens"], &body["temperature"]), (&json!("Who was Alexander?"), &json!(9), &json!(0.5)));
+    assert!(body.get("messages").is_none());
+    assert_eq!(one.losses.to_string(), "reasoning");
+    let tool = json!({"type": "function", "function": {"name": "f"}});
+    for body in [
+        json!({"model": "m", "messages": [user, user]}),
+        json!({"model": "m", "messages": [{"role": "system", "content": "Be brief."}, user]}),
+        json!({"model": "m", "messages": [user], "tools": [tool]}),
+        json!({"model": "m", "messages": [user], "response_format": {"type": "json_object"}}),
+    ] {
+        assert!(written(body.clone()).is_err(), "{body}");
+    }
 }
 
 fn answer() -> ChatReply {

@@ -33,6 +33,7 @@
 //! * The event `error` of a stream has the documented flat fields and an `error` object: the latter makes OpenAI's libraries raise.
 
 mod content;
+mod echo;
 mod error;
 mod items;
 mod open_item;
@@ -56,9 +57,11 @@ use http::{HeaderMap, StatusCode};
 use crate::chat::{ChatRequest, Part, PartBody};
 use crate::dialect::{Dialect, Flavor};
 use crate::event::{EventReader, EventWriter};
+use crate::frames::Frames;
 use crate::framing::Framing;
 use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::openai_chat;
+use crate::outline::Outline;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
 
@@ -75,6 +78,10 @@ impl Inbound for OpenAiResponses {
 
     fn check_translation(&self, request: &ChatRequest, target: Dialect) -> Result<(), Unsupported> {
         read_request::check_translation(request, target)
+    }
+
+    fn echo(&self, outline: &Outline, body: &Frames) -> Vec<(&'static str, String)> {
+        echo::of(outline, body)
     }
 
     fn write_reply(&self, reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {

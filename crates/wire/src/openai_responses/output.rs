@@ -2,6 +2,7 @@
 
 use super::DIALECT;
 use super::content::image_type;
+use super::echo;
 use super::items::{CALL_SEAL, OF_MESSAGE};
 use super::write_content::{Side, write_own, write_piece};
 use super::write_input::write_thought_texts;
@@ -251,30 +252,11 @@ pub(super) struct Response<'a> {
     pub(super) output: &'a [u8],
     /// The tier that served it.
     pub(super) service_tier: Option<&'a str>,
+    /// What its request said that it repeats.
+    pub(super) echo: &'a [(&'static str, String)],
     /// What else the provider said.
     pub(super) extra: &'a Extra,
 }
-
-/// What stands in an answer that echoes a request which the writer does not know: nothing where the format allows it, else what
-/// the API documents as its default.
-const ECHO: [(&str, &str); 16] = [
-    ("background", "false"),
-    ("instructions", "null"),
-    ("max_output_tokens", "null"),
-    ("max_tool_calls", "null"),
-    ("metadata", "{}"),
-    ("parallel_tool_calls", "true"),
-    ("previous_response_id", "null"),
-    ("reasoning", "null"),
-    ("store", "false"),
-    ("temperature", "null"),
-    ("text", r#"{"format":{"type":"text"}}"#),
-    ("tool_choice", "\"auto\""),
-    ("tools", "[]"),
-    ("top_p", "null"),
-    ("truncation", "\"disabled\""),
-    ("user", "null"),
-];
 
 /// Writes the response object, but for its usage.
 pub(super) fn write_response(object: &mut Object<'_>, response: &Response<'_>) {
@@ -290,7 +272,7 @@ pub(super) fn write_response(object: &mut Object<'_>, response: &Response<'_>) {
     object.field("model", response.model);
     object.raw("output", std::str::from_utf8(response.output).unwrap_or("[]"));
     object.option("service_tier", response.service_tier);
-    for (key, value) in ECHO {
+    for (key, value) in echo::fields(response.echo) {
         if !response.extra.of(DIALECT).iter().any(|(known, _)| known == key) {
             object.raw(key, value);
         }

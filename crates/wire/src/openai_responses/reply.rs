@@ -155,6 +155,7 @@ pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
             incomplete,
             output: &output,
             service_tier: reply.service_tier.as_deref(),
+            echo: &stamp.echo,
             extra: if reply.extra.from() == Some(DIALECT) { &reply.extra } else { &none },
         };
         write_response(object, &response);

@@ -121,7 +121,7 @@ impl Writer {
         }
         self.created = created.unwrap_or(self.created);
         for name in ["response.created", "response.in_progress"] {
-            let response = Response { status: "in_progress", ..response(&self.id, &self.model, self.created, b"[]") };
+            let response = Response { status: "in_progress", ..response(&self.id, &self.model, self.created, &self.stamp, b"[]") };
             self.sender.send(out, name, |object| {
                 object.object("response", |object| {
                     write_response(object, &response);
@@ -136,7 +136,7 @@ impl Writer {
         let (status, incomplete) = write_finish(finish);
         let output = output::join(&self.finished);
         let name = if status == "incomplete" { "response.incomplete" } else { "response.completed" };
-        let whole = response(&self.id, &self.model, self.created, &output);
+        let whole = response(&self.id, &self.model, self.created, &self.stamp, &output);
         let response = Response { status, incomplete, service_tier, ..whole };
         let usage = self.usage.as_ref();
         self.sender.send(out, name, |object| {
@@ -446,7 +446,7 @@ fn write_item(item: &Item, status: Status) -> Vec<u8> {
     out
 }
 
-fn response<'a>(id: &'a str, model: &'a str, created: u64, output: &'a [u8]) -> Response<'a> {
+fn response<'a>(id: &'a str, model: &'a str, created: u64, stamp: &'a Stamp, output: &'a [u8]) -> Response<'a> {
     static NONE: std::sync::LazyLock<Extra> = std::sync::LazyLock::new(Extra::default);
-    Response { id, created, model, status: "completed", incomplete: None, output, service_tier: None, extra: &NONE }
+    Response { id, created, model, status: "completed", incomplete: None, output, service_tier: None, echo: &stamp.echo, extra: &NONE }
 }

@@ -7,6 +7,7 @@ use switchboard_store::{Desk, Time};
 use super::{Json, in_file, may_store, row, rules, vault};
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, people};
+use crate::authz::model::ALL;
 use crate::live::seal;
 
 /// `POST /model/new`
@@ -74,8 +75,11 @@ pub(super) async fn of_team(desk: &Desk, mut model: Model, team: &str) -> Result
     model.model_info.insert("team_id".to_owned(), team.into());
     model.model_info.insert("team_public_model_name".to_owned(), public.as_str().into());
     let Some(mut team) = desk.get::<Team>(team).await? else { return Ok(model) };
-    // A team without a list may use every model, and this one with them.
-    if !team.models.is_empty() && !team.models.contains(&public) {
+    if !team.models.contains(&public) {
+        // A team without a list may use every model, which a list with this one alone would end.
+        if team.models.is_empty() {
+            team.models.push(ALL.to_owned());
+        }
         team.models.push(public);
         team.updated_at = Some(Time::now());
         desk.put(&team).await?;

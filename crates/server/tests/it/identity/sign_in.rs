@@ -99,6 +99,7 @@ fn the_administrator_signs_in_works_and_signs_out() {
     );
     let filled = gateway.app.ask("POST", "/login").body("username=boss&password=a+long%20password").send();
     assert_eq!((filled.status.as_u16(), filled.header("location")), (303, "/ui/?login=success"));
+    assert_eq!(gateway.app.get("/ui/?login=success").status, 200, "what it leads to is there");
 }
 
 #[test]
