@@ -15,7 +15,7 @@ pub(super) const MODEL_INFO: &[Key] = &[
     honoured("base_model", Text, "Model whose prices and limits apply.").common(),
     honoured("access_groups", Texts, "Groups by which keys may be given access."),
     not_yet("supported_environments", Texts, "Serve the deployment only when `LITELLM_ENVIRONMENT` is one of these."),
-    honoured("team_id", Text, "Only this team, and administrators, may use the deployment.").protects(),
+    honoured("team_id", Text, "Only this team, and the administrator's key, may use the deployment.").protects(),
     honoured("team_public_model_name", Text, "Name under which that team asks for it."),
     honoured("blocked", Flag, "Do not use the deployment.").protects(),
     honoured("region", Text, "Where the deployment is, such as `eu` or `us-east5`; its connection's region unless said."),
