@@ -36,9 +36,11 @@ impl Reserved {
         self.team.is_none() && self.windows.is_empty()
     }
 
-    /// Whether it serves that caller as far as teams go. Who has no key of its own (the administrator) belongs to all of them.
+    /// Whether it serves that caller as far as teams go. The administrator's key, and a gateway that asks for none, belong to all of
+    /// them; tokens and sessions, which have no key either, do not.
     pub fn is_for(&self, principal: &Principal) -> bool {
-        self.team.is_none() || self.team == principal.team || principal.key_hash.is_none() && principal.team.is_none()
+        let administers = principal.key_hash.is_none() && matches!(principal.key.as_str(), "master" | "open");
+        self.team.is_none() || self.team == principal.team || administers
     }
 
     /// The window that keeps it from that caller now. Of several that are open, being in one is enough.
@@ -95,6 +97,28 @@ mod tests {
             ("22:00", "06:00", "UTC", "2026-11-21T06:00:00Z", false),
         ] {
             assert_eq!(window(start, end, zone, "a").is_open(at(now)), open, "{start} {end} {zone} {now}");
+        }
+    }
+
+    #[test]
+    fn a_teams_deployment_is_for_the_team_and_the_administrator() {
+        let reserved = Reserved { team: Some("a".to_owned()), windows: Vec::new() };
+        let of = |name: &str, hash: Option<&str>, team: Option<&str>| Principal {
+            key_hash: hash.map(str::to_owned),
+            team: team.map(str::to_owned),
+            ..Principal::named(name)
+        };
+        for (principal, may) in [
+            (of("sk-...1234", Some("h"), Some("a")), true),
+            (of("sk-...1234", Some("h"), Some("b")), false),
+            (of("sk-...1234", Some("h"), None), false),
+            (of("jwt", None, Some("a")), true),
+            (of("jwt", None, None), false),
+            (of("session", None, None), false),
+            (of("public", None, None), false),
+            (of("master", None, None), true),
+        ] {
+            assert_eq!(reserved.is_for(&principal), may, "{principal:?}");
         }
     }
 
