@@ -14,6 +14,8 @@ const PUBLIC: [&str; 26] = [
     "GET /",
     "GET /docs",
     "GET /style.css",
+    "GET /ui",
+    "GET /ui/",
     "GET /onboarding/get_token",
     "POST /onboarding/claim_token",
     "GET /openapi.json",
