@@ -46,7 +46,7 @@ thread_local! {
 /// When a record is safe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// It outlives the process at once, and a power failure within five milliseconds.
+    /// It outlives the process at once, and a power failure some milliseconds later.
     #[default]
     Grouped,
     /// It outlives a power failure before the attempt is sent.

@@ -29,6 +29,9 @@ const WINDOWS: Insert = Insert {
 const RELOG: &str = "UPDATE spend_logs SET spend = spend + $2 WHERE request_id = $1 RETURNING call_type, started_at, api_key, model, model_group, provider, user_id, team_id, organization_id, end_user, tags";
 const POSITION: &str = "INSERT INTO ledger_positions (instance, segment, place) VALUES ($1, $2, $3) ON CONFLICT (instance) DO UPDATE SET segment = excluded.segment, place = excluded.place";
 
+/// Rows are made and handed over by so many at a time, so that the memory of one piece serves the next.
+const PIECE: usize = 128;
+
 /// A row of the ledger to be added.
 #[derive(Clone, Debug)]
 pub(crate) struct Posting {
@@ -155,12 +158,15 @@ pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Batch, known: &mut H
     let last = seal::last(&mut on, sql, instance).await?;
     let mut postings: Vec<&Posting> = batch.postings.iter().collect();
     postings.sort_by(|a, b| (&a.attempt, &a.kind).cmp(&(&b.attempt, &b.kind)));
-    let mut rows: Vec<Vec<Cell<'_>>> = postings.iter().map(|posting| posting.cells(instance, last.next())).collect();
-    let added = LEDGER.add(&mut on, &rows).await?;
-    crate::failpoint::hit("mid_batch");
-    let fresh: Vec<&Posting> = kept(postings, &added);
-    rows = kept(rows, &added);
-    seal::seal(&mut on, instance, &last, &rows).await?;
+    let (mut fresh, mut sum): (Vec<&Posting>, _) = (Vec::with_capacity(postings.len()), seal::Sum::default());
+    for some in postings.chunks(PIECE) {
+        let rows: Vec<Vec<Cell<'_>>> = some.iter().map(|posting| posting.cells(instance, last.next())).collect();
+        let added = LEDGER.add(&mut on, &rows).await?;
+        crate::failpoint::hit("mid_batch");
+        kept(rows, &added).iter().for_each(|row| sum.add(row));
+        fresh.extend(kept(some.to_vec(), &added));
+    }
+    seal::seal(&mut on, instance, &last, sum).await?;
     let leases = holds_leases(&mut on, instance).await?;
     let unknown = count(&mut on, &fresh, known, (sql, instance, leases)).await?;
     log(&mut on, &batch.lines).await?;
@@ -233,12 +239,16 @@ async fn holds_leases(on: &mut Transaction<'_, Any>, instance: &str) -> Result<b
 
 /// Adds lines to the request log, and to the days' counters what was really added.
 async fn log(on: &mut Transaction<'_, Any>, lines: &[Box<[u8]>]) -> Result<(), StoreError> {
-    let lines: Vec<Passing<'_>> = lines.iter().filter_map(|line| read(line)).collect();
-    let rows: Vec<Vec<Cell<'_>>> = lines.iter().map(Passing::cells).collect();
-    let lines = kept(lines, &LOGS.add(on, &rows).await?);
-    let rows = summed(lines.iter().flat_map(Passing::days));
-    DAILY.run(on, &rows).await?;
-    super::routed::count(on, &lines).await
+    let mut days = Days::new();
+    for some in lines.chunks(PIECE) {
+        let lines: Vec<Passing<'_>> = some.iter().filter_map(|line| read(line)).collect();
+        let rows: Vec<Vec<Cell<'_>>> = lines.iter().map(Passing::cells).collect();
+        let lines = kept(lines, &LOGS.add(on, &rows).await?);
+        sum_up(&mut days, lines.iter().flat_map(Passing::days));
+        super::routed::count(on, &lines).await?;
+    }
+    DAILY.run(on, &days.into_iter().map(day_cells).collect::<Vec<_>>()).await?;
+    Ok(())
 }
 
 fn read(line: &[u8]) -> Option<Passing<'_>> {
@@ -251,14 +261,14 @@ fn read(line: &[u8]) -> Option<Passing<'_>> {
     }
 }
 
-/// What is added to the days' counters, a row for each.
-fn summed<'a>(counted: impl Iterator<Item = (DayKey<'a>, DayCounts)>) -> Vec<Vec<Cell<'a>>> {
-    let mut days: BTreeMap<DayKey<'a>, DayCounts> = BTreeMap::new();
+/// What is added to the days' counters.
+type Days<'a> = BTreeMap<DayKey<'a>, DayCounts>;
+
+fn sum_up<'a>(days: &mut Days<'a>, counted: impl Iterator<Item = (DayKey<'a>, DayCounts)>) {
     for (key, counts) in counted {
         let sums = days.entry(key).or_default();
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
     }
-    days.into_iter().map(day_cells).collect()
 }
 
 /// Lines of the request log whose call was corrected say so, and so do the days' counters.
@@ -276,8 +286,9 @@ async fn relog(on: &mut Transaction<'_, Any>, postings: &[&Posting]) -> Result<(
     for (row, tags, amount) in &corrected {
         lines.push((logged(row, tags)?, *amount));
     }
-    let rows = summed(lines.iter().flat_map(|(line, amount)| line.days().map(|(key, _)| (key, [*amount, 0, 0, 0, 0, 0, 0, 0]))));
-    DAILY.run(on, &rows).await?;
+    let mut days = Days::new();
+    sum_up(&mut days, lines.iter().flat_map(|(line, amount)| line.days().map(|(key, _)| (key, [*amount, 0, 0, 0, 0, 0, 0, 0]))));
+    DAILY.run(on, &days.into_iter().map(day_cells).collect::<Vec<_>>()).await?;
     Ok(())
 }
 

@@ -39,15 +39,13 @@ pub(super) async fn last(on: &mut Transaction<'_, Any>, sql: &Sql, instance: &st
     row.map_or(Ok(Last::default()), |row| Ok(Last { batch: row.try_get(0)?, digest: row.try_get(1)? }))
 }
 
-/// Seals the rows, which are in the order of their keys.
-pub(super) async fn seal(on: &mut Transaction<'_, Any>, instance: &str, last: &Last, rows: &[Vec<Cell<'_>>]) -> Result<(), StoreError> {
-    if rows.is_empty() {
+/// Seals rows, which were added in the order of their keys.
+pub(super) async fn seal(on: &mut Transaction<'_, Any>, instance: &str, last: &Last, rows: Sum) -> Result<(), StoreError> {
+    if rows.count == 0 {
         return Ok(());
     }
-    let mut sum = Sum::default();
-    rows.iter().for_each(|row| sum.add(row));
-    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    let digest = sum.after(&last.digest);
+    let count = rows.count;
+    let digest = rows.after(&last.digest);
     let seal = sqlx::query(SEAL).bind(instance.to_owned()).bind(last.next()).bind(micros()).bind(count).bind(digest);
     seal.execute(&mut **on).await?;
     Ok(())
