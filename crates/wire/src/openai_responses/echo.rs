@@ -36,7 +36,8 @@ const SECRETS: [&str; 2] = ["authorization", "headers"];
 
 /// What the answer to that request repeats of it, as JSON.
 pub(super) fn of(outline: &Outline, body: &Frames) -> Vec<(&'static str, String)> {
-    let names = DEFAULTS.iter().map(|(name, _)| *name).chain(IF_SAID);
+    // Nothing is stored where an answer is written here, whatever was asked.
+    let names = DEFAULTS.iter().map(|(name, _)| *name).filter(|name| *name != "store").chain(IF_SAID);
     let said = |name: &'static str| {
         let raw: Box<RawValue> = outline.read(body, name).ok().flatten()?;
         (raw.get() != "null").then(|| (name, completed(name, raw.get())))
@@ -113,9 +114,10 @@ mod tests {
             "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}}, {"type": "function", "name": "g", "strict": true}],
         });
         let told = said(&request);
-        for name in ["instructions", "temperature", "metadata", "parallel_tool_calls", "store", "safety_identifier"] {
+        for name in ["instructions", "temperature", "metadata", "parallel_tool_calls", "safety_identifier"] {
             assert_eq!(told[name], request[name], "{name}");
         }
+        assert_eq!(told["store"], json!(false), "nothing is stored here");
         assert_eq!(told["text"], json!({"verbosity": "low", "format": {"type": "text"}}));
         assert_eq!(told["reasoning"], json!({"effort": "low", "summary": null}));
         assert_eq!(told["tools"][0], json!({"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": null}));

@@ -170,7 +170,7 @@ async fn sound_that_breaks_off_does_not_end_cleanly() {
 #[tokio::test]
 async fn a_gateway_gets_what_steers_it_but_neither_credentials_nor_addresses() {
     let steering = r#""provider":{"order":["a"]},"models":["b"],"usage":{"include":true},"plugins":[],"transforms":[],"fallbacks":["c"]"#;
-    let withheld = r#""api_key":"sk-client","api_base":"http://evil","base_url":"http://evil","api_version":"1","custom_llm_provider":"x","extra_headers":{"authorization":"z"}"#;
+    let withheld = r#""api_key":"sk-client","api_base":"http://evil","base_url":"http://evil","api_version":"1","custom_llm_provider":"x","extra_headers":{"authorization":"z"},"aws_secret_access_key":"s","aws_sts_endpoint":"http://evil","vertex_credentials":"{}""#;
     let words = [(Dialect::OpenAiChat, "messages"), (Dialect::Anthropic, "messages"), (Dialect::OpenAiResponses, "input")];
     for (dialect, turns) in words {
         let body = format!(r#"{{"model":"m",{steering},{withheld},"max_tokens":9,"{turns}":[{{"role":"user","content":"hi"}}]}}"#);
@@ -183,7 +183,9 @@ async fn a_gateway_gets_what_steers_it_but_neither_credentials_nor_addresses() {
             for field in ["provider", "models", "usage", "plugins", "transforms", "fallbacks"] {
                 assert_eq!(sent.get(field).is_some(), goes_on, "{provider} {dialect} {field}: {sent}");
             }
-            for field in ["api_key", "api_base", "base_url", "api_version", "custom_llm_provider", "extra_headers"] {
+            let secrets = ["aws_secret_access_key", "aws_sts_endpoint", "vertex_credentials"];
+            let known = ["api_key", "api_base", "base_url", "api_version", "custom_llm_provider", "extra_headers"];
+            for field in known.into_iter().chain(secrets) {
                 assert_eq!(sent.get(field), None, "{provider} {dialect}: {sent}");
             }
         }
