@@ -35,7 +35,7 @@ use crate::openai_chat::read_request::{read_knobs, read_model, read_stop};
 use crate::openai_chat::write_request::{write_knobs, write_stream};
 use crate::openai_chat::{DONE, OpenAiChat, error};
 use crate::outline::{Edits, Outline};
-use crate::pen::knob;
+use crate::pen::{Refusal, knob};
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
 
@@ -123,11 +123,7 @@ impl Outbound for OpenAiCompletions {
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
         let prompt = prompt_of(request)?;
-        let mut losses = Losses::new();
-        knob::lose_foreign(&mut losses, &request.extra, HERE);
-        if request.reasoning.is_some() {
-            losses.dropped("reasoning");
-        }
+        let mut losses = lost(request)?;
         let body = json::object(|object| {
             object.field("model", &request.model);
             object.field("prompt", prompt);
@@ -156,6 +152,22 @@ impl Outbound for OpenAiCompletions {
     fn read_fault(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault {
         OpenAiChat.read_fault(status, headers, body)
     }
+}
+
+/// What of another format's request has no place here.
+fn lost(request: &ChatRequest) -> Result<Losses, Unsupported> {
+    let mut losses = Losses::new();
+    if request.extra.from() == Some(HERE) {
+        return Ok(losses);
+    }
+    let mut refused = Refusal::new(HERE);
+    refused.answers(request, "the likelihoods this format tells cannot be translated");
+    refused.into_result()?;
+    knob::lose_foreign(&mut losses, &request.extra, HERE);
+    knob::lose_labels(&mut losses, request, &["user"]);
+    let knobs = [("reasoning", request.reasoning.is_some()), ("parallel_tool_calls", request.parallel_tools == Some(false))];
+    knob::lose(&mut losses, knobs);
+    Ok(losses)
 }
 
 /// The one text of a request.

@@ -56,16 +56,17 @@ fn a_chat_of_one_message_is_its_text_and_a_longer_one_is_refused() {
         OpenAiCompletions.write_request(&read, &Profile::default())
     };
     let user = json!({"role": "user", "content": "Who was Alexander?"});
-    let one = written(json!({"model": "m", "messages": [user], "max_tokens": 9, "temperature": 0.5, "reasoning_effort": "low"})).unwrap();
+    let one = written(json!({"model": "m", "messages": [user], "max_tokens": 9, "temperature": 0.5, "reasoning_effort": "low", "parallel_tool_calls": false, "service_tier": "priority", "user": "u"})).unwrap();
     let body: Value = serde_json::from_slice(&one.body).unwrap();
     assert_eq!((&body["prompt"], &body["max_tokens"], &body["temperature"]), (&json!("Who was Alexander?"), &json!(9), &json!(0.5)));
     assert!(body.get("messages").is_none());
-    assert_eq!(one.losses.to_string(), "reasoning");
+    assert_eq!((&body["user"], one.losses.to_string().as_str()), (&json!("u"), "service_tier, reasoning, parallel_tool_calls"));
     let tool = json!({"type": "function", "function": {"name": "f"}});
     for body in [
         json!({"model": "m", "messages": [user, user]}),
         json!({"model": "m", "messages": [{"role": "system", "content": "Be brief."}, user]}),
         json!({"model": "m", "messages": [user], "tools": [tool]}),
+        json!({"model": "m", "messages": [user], "logprobs": true}),
         json!({"model": "m", "messages": [user], "response_format": {"type": "json_object"}}),
     ] {
         assert!(written(body.clone()).is_err(), "{body}");
