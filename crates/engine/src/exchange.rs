@@ -130,7 +130,6 @@ impl Exchange<'_> {
     ) -> Result<Made, (Error, Meter)> {
         let door = self.dispatch.call.door;
         let mut headers = control::backward(&reply.headers);
-        let stamp = self.stamp();
         let rewritten = openrouter::is_rewritten(self.dispatch.call, self.target) || self.tells_cost();
         let resumable = self.is_resumable();
         let merged = merged::is_wanted(self.dispatch.call, &self.target.spec);
@@ -140,7 +139,7 @@ impl Exchange<'_> {
             Output::Array
         } else {
             Output::Verbatim {
-                hide_usage: inbound.asks_for_usage() && !stamp.stream_usage,
+                hide_usage: inbound.asks_for_usage() && !control::wants_stream_usage(self.dispatch.call),
                 epilogue: inbound.epilogue(),
                 rename: self.shown_model().and_then(|name| Renamer::new(door.dialect, name)).map(Box::new),
             }

@@ -12,11 +12,9 @@ use crate::openrouter::{has_choices, has_probabilities};
 /// Whether the thoughts of a stream are shown so: the caller's word, else the deployment's.
 pub(crate) fn is_wanted(call: &Call, spec: &Spec) -> bool {
     let Content::Json(outline) = &call.content else { return false };
-    if has_choices(call) || has_probabilities(call) {
-        return false;
-    }
     let asked = || outline.read::<bool>(&call.body, "merge_reasoning_content_in_choices").ok().flatten();
-    call.stream && call.door.dialect == Dialect::OpenAiChat && asked().unwrap_or(spec.merge_reasoning)
+    let wanted = call.stream && call.door.dialect == Dialect::OpenAiChat && asked().unwrap_or(spec.merge_reasoning);
+    wanted && !has_choices(call) && !has_probabilities(call)
 }
 
 /// A writer that is told of thoughts as of text.
