@@ -8,6 +8,11 @@ use crate::deployment::Deployment;
 use crate::own::OwnKeys;
 use crate::route::hooks::Guidance;
 
+/// What the holder of the master key is called.
+pub const MASTER: &str = "master";
+/// What everybody is called where no key is asked for.
+pub const OPEN: &str = "open";
+
 /// Who asks: everything the engine must know of it, found once and kept for as long as the key stays as it is.
 ///
 /// What refuses a caller outright (a blocked or expired key, a route it may not use) has been decided before there is a principal.

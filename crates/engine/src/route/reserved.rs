@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 
-use crate::principal::Principal;
+use crate::principal::{MASTER, OPEN, Principal};
 
 /// For whom a deployment is kept.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,7 +39,7 @@ impl Reserved {
     /// Whether it serves that caller as far as teams go. The administrator's key, and a gateway that asks for none, belong to all of
     /// them; tokens and sessions, which have no key either, do not.
     pub fn is_for(&self, principal: &Principal) -> bool {
-        let administers = principal.key_hash.is_none() && matches!(principal.key.as_str(), "master" | "open");
+        let administers = principal.key_hash.is_none() && matches!(principal.key.as_str(), MASTER | OPEN);
         self.team.is_none() || self.team == principal.team || administers
     }
 

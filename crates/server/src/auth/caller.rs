@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use switchboard_engine::principal::Principal;
+use switchboard_engine::principal::{MASTER, OPEN, Principal};
 use switchboard_store::Time;
 use switchboard_store::object::Role;
 
@@ -90,8 +90,8 @@ impl Caller {
     /// Somebody who holds the master key, or asks a gateway that wants none.
     pub fn trusted(credential: Credential) -> Self {
         let (name, role) = match credential {
-            Credential::Open => ("open", None),
-            Credential::Master | Credential::Key | Credential::Token | Credential::Session => ("master", Some(Role::ProxyAdmin)),
+            Credential::Open => (OPEN, None),
+            Credential::Master | Credential::Key | Credential::Token | Credential::Session => (MASTER, Some(Role::ProxyAdmin)),
         };
         let user = role.map(|_| ADMIN.to_owned());
         Self {

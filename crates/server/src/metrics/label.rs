@@ -6,7 +6,7 @@ use http::HeaderName;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::health::Failure;
 use switchboard_engine::meter::Outcome;
-use switchboard_engine::principal::{Principal, matches};
+use switchboard_engine::principal::{MASTER, Principal, matches};
 use switchboard_engine::wire::problem::Kind;
 use switchboard_engine::wire::{Dialect, Operation};
 
@@ -117,7 +117,7 @@ impl Shown {
     pub fn read<'a>(&'a self, row: &'a dyn Labelled, label: Label) -> Option<Cow<'a, str>> {
         let principal = row.principal();
         let said = match label {
-            Label::HashedApiKey => principal.key_hash.as_deref().or(self.master.as_deref().filter(|_| principal.key == "master")),
+            Label::HashedApiKey => principal.key_hash.as_deref().or(self.master.as_deref().filter(|_| principal.key == MASTER)),
             Label::ApiKeyAlias => principal.key_alias.as_deref(),
             Label::Team => principal.team.as_deref(),
             Label::TeamAlias => principal.team_alias.as_deref(),
