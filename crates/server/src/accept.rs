@@ -25,7 +25,7 @@ use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::admin::{self, Action, Arrived, Refused};
 use crate::app::{Acceptor, App, unix_seconds};
-use crate::auth::{Caller, Credential, session};
+use crate::auth::{self, Caller, Credential, session};
 use crate::authz::{self, Policy, gate};
 use crate::edge::{Peer, RequestBody};
 use crate::limits::instead;
@@ -298,7 +298,7 @@ fn asker(acceptor: &Acceptor, headers: &HeaderMap, peer: Peer) -> Option<IpAddr>
         Peer::Tcp(address) => Some(address.ip()),
         Peer::Unix => None,
     };
-    acceptor.app.keys.load().gates().proxies.caller(peer, headers)
+    auth::asker(&acceptor.app.keys.load().gates().proxies, peer, headers)
 }
 
 /// A refusal as the client of that door expects it: in LiteLLM's words where the form is OpenAI's, else in the dialect's own.

@@ -11,7 +11,7 @@ mod cost_map;
 mod credits;
 mod defaults;
 mod diagnosis;
-pub(crate) mod duration;
+mod duration;
 mod experiments;
 pub mod form;
 mod grouping;

@@ -32,7 +32,7 @@ use switchboard_engine::admit::Book;
 use switchboard_engine::upstream::Transport;
 use switchboard_store::{Store, StoreError, Time};
 
-pub(crate) use address::has as is_in;
+pub(crate) use address::{asker, has as is_in};
 pub use caller::{Caller, Credential};
 pub use directory::Directory;
 

@@ -17,6 +17,7 @@ mod consent;
 mod default_model;
 pub mod demo;
 pub mod digest;
+mod duration;
 pub mod edge;
 mod explain;
 pub mod fleet;

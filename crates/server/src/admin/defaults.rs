@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::duration;
 use super::form::Form;
 use super::refused::Refused;
 use crate::config::Config;
+use crate::duration;
 
 /// A JSON object.
 type Json = Map<String, Value>;

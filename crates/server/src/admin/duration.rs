@@ -1,44 +1,13 @@
-//! Lengths of time as LiteLLM writes them.
+//! When what lasts so long is over.
 
 use switchboard_store::Time;
 
 use super::refused::Refused;
+use crate::duration::seconds;
 
 /// When a time from now on is over: `30s`, `5m`, `2h`, `7d`, `2w`, `1mo`.
 pub(super) fn after(now: Time, text: &str) -> Result<Time, Refused> {
     seconds(text).map(|seconds| now.plus_seconds(seconds)).ok_or_else(|| {
         Refused::bad(format!("Invalid duration format: '{text}'. Write a number and a unit, such as 30s, 5m, 2h, 7d, 2w or 1mo"))
     })
-}
-
-/// Its length in seconds; a month counts as thirty days.
-pub(crate) fn seconds(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let digits = text.find(|letter: char| !letter.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let each = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 7 * 86_400,
-        "mo" => 30 * 86_400,
-        _ => return None,
-    };
-    number.parse::<i64>().ok()?.checked_mul(each).filter(|seconds| *seconds <= 100 * 366 * 86_400)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_length_is_a_number_and_a_unit() {
-        for (text, length) in [("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86_400), ("2w", 1_209_600), ("1mo", 2_592_000)] {
-            assert_eq!(seconds(text), Some(length));
-        }
-        for bad in ["", "d", "5", "5x", "-1d", "99999999999999d", "999999d"] {
-            assert_eq!(seconds(bad), None, "{bad}");
-        }
-    }
 }

@@ -1,12 +1,9 @@
 //! Who may do what, and how much of it, whoever asks: the parts of `general_settings` that hold for the gateway as a whole.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use http::HeaderMap;
 use switchboard_engine::admit::Unit;
 
-use crate::auth::is_in;
 use crate::config::fields::{Fields, Reader};
 
 /// What holds for everybody.
@@ -58,9 +55,6 @@ pub struct Proxies {
     pub ranges: Vec<String>,
 }
 
-/// The header in which a proxy writes who called it, behind what others wrote before.
-const FORWARDED: &str = "x-forwarded-for";
-
 impl Gates {
     pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields) -> Self {
         let tokens = match fields.text("token_rate_limit_type").as_deref() {
@@ -107,67 +101,5 @@ impl Proxies {
             }
         }
         proxies
-    }
-
-    /// Who called: the connection's other end, or, where that is a proxy that is believed, whom it names. Each proxy adds whom it was
-    /// called by at the end, so the last address that is no proxy's is the first that nobody can have made up.
-    pub fn caller(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
-        let believed = |address: IpAddr| self.ranges.iter().any(|range| is_in(range, address));
-        let peer = peer.filter(|_| self.are_asked).filter(|peer| believed(*peer)).ok_or(peer);
-        let mut nearest = match peer {
-            Ok(proxy) => proxy,
-            Err(peer) => return peer,
-        };
-        let named: Vec<&str> =
-            headers.get_all(FORWARDED).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')).collect();
-        for text in named.into_iter().rev() {
-            let Some(address) = address(text) else { break };
-            nearest = address;
-            if !believed(address) {
-                break;
-            }
-        }
-        Some(nearest)
-    }
-}
-
-/// An address as proxies write them: with a port, perhaps, and in brackets.
-fn address(text: &str) -> Option<IpAddr> {
-    let text = text.trim();
-    text.parse()
-        .ok()
-        .or_else(|| text.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()))
-        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_word_of_a_known_proxy_counts() {
-        let proxies = Proxies { are_asked: true, ranges: vec!["10.0.0.0/8".to_owned()] };
-        let caller = |proxies: &Proxies, peer: &str, forwarded: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for value in forwarded {
-                headers.append(FORWARDED, http::HeaderValue::from_static(value));
-            }
-            proxies.caller(peer.parse().ok(), &headers).expect("an address").to_string()
-        };
-        for (peer, forwarded, who) in [
-            ("192.0.2.1", &["198.51.100.7"][..], "192.0.2.1"),
-            ("10.0.0.1", &["198.51.100.7"], "198.51.100.7"),
-            ("10.0.0.1", &["203.0.113.9, 198.51.100.7"], "198.51.100.7"),
-            ("10.0.0.1", &["203.0.113.9", "198.51.100.7, 10.2.3.4"], "198.51.100.7"),
-            ("10.0.0.1", &["10.9.9.9"], "10.9.9.9"),
-            ("10.0.0.1", &["198.51.100.7:4711"], "198.51.100.7"),
-            ("10.0.0.1", &["[2001:db8::1]:4711"], "2001:db8::1"),
-            ("10.0.0.1", &["198.51.100.7, unknown"], "10.0.0.1"),
-            ("10.0.0.1", &[], "10.0.0.1"),
-        ] {
-            assert_eq!(caller(&proxies, peer, forwarded), who, "{peer} {forwarded:?}");
-        }
-        assert_eq!(caller(&Proxies { are_asked: false, ..proxies.clone() }, "10.0.0.1", &["198.51.100.7"]), "10.0.0.1");
-        assert_eq!(caller(&Proxies { are_asked: true, ranges: Vec::new() }, "10.0.0.1", &["198.51.100.7"]), "10.0.0.1");
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::cron::Cron;
-use crate::admin::duration;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys;
+use crate::duration;
 
 /// What is kept of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
