@@ -1,49 +1,22 @@
 //! Several futures at a time, on the thread that waits for them.
 
-use std::pin::Pin;
-use std::task::Poll;
+use std::pin::pin;
+
+use futures_util::stream::{self, FuturesUnordered, StreamExt};
 
 /// Runs all of them, at most `at_once` at a time, and gives what they give, in their order.
 pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>, at_once: usize) -> Vec<F::Output> {
-    let mut waiting = futures.into_iter().enumerate();
-    let mut running: Vec<(usize, Pin<Box<F>>)> = Vec::new();
-    let mut done: Vec<(usize, F::Output)> = Vec::new();
-    std::future::poll_fn(|ctx| {
-        loop {
-            running.extend(waiting.by_ref().take(at_once.saturating_sub(running.len())).map(|(at, future)| (at, Box::pin(future))));
-            let before = running.len();
-            running.retain_mut(|(at, future)| match future.as_mut().poll(ctx) {
-                Poll::Ready(output) => {
-                    done.push((*at, output));
-                    false
-                }
-                Poll::Pending => true,
-            });
-            if running.len() == before {
-                return if before == 0 { Poll::Ready(()) } else { Poll::Pending };
-            }
-        }
-    })
-    .await;
+    let numbered = futures.into_iter().enumerate().map(|(at, future)| async move { (at, future.await) });
+    let mut done: Vec<(usize, F::Output)> = stream::iter(numbered).buffer_unordered(at_once.max(1)).collect().await;
     done.sort_by_key(|(at, _)| *at);
     done.into_iter().map(|(_, output)| output).collect()
 }
 
 /// Runs all of them until one gives something: that, and the others are dropped; else nothing.
 pub(crate) async fn first<F: Future<Output = Option<T>>, T>(futures: impl IntoIterator<Item = F>) -> Option<T> {
-    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
-    std::future::poll_fn(|ctx| {
-        let mut found = None;
-        running.retain_mut(|future| match future.as_mut().poll(ctx) {
-            Poll::Ready(output) => {
-                found = found.take().or(output);
-                false
-            }
-            Poll::Pending => true,
-        });
-        if found.is_some() || running.is_empty() { Poll::Ready(found) } else { Poll::Pending }
-    })
-    .await
+    let running: FuturesUnordered<F> = futures.into_iter().collect();
+    let mut found = pin!(running.filter_map(std::future::ready));
+    found.next().await
 }
 
 #[cfg(test)]
