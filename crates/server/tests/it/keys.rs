@@ -120,9 +120,38 @@ fn what_makes_no_key_is_refused_in_litellms_words() {
         ] {
             assert!(told.contains(&expected), "{told:?}");
         }
-        assert_eq!(ask(json!({"team_id": "nowhere"})).status, 400);
         assert_eq!(gateway.as_key(MASTER, "POST", "/key/delete", &json!({})).status, 422);
         assert_eq!(gateway.as_key(MASTER, "GET", "/key/list?size=1000", &Value::Null).status, 422);
+    });
+}
+
+#[test]
+fn an_administrator_names_teams_that_are_nowhere_else() {
+    each(|gateway| {
+        let made = gateway.post("/key/generate", &json!({"team_id": "outside", "models": ["good"], "max_budget": 1}));
+        let key = made["key"].as_str().expect("a key");
+        assert_eq!(made["team_id"], "outside");
+        assert_eq!(gateway.chat(key, "good").status, 200);
+        let told = gateway.get(&format!("/key/info?key={key}"));
+        assert_eq!(told["info"]["team_id"], "outside");
+        let changed = gateway.post("/key/update", &json!({"key": key, "max_budget": 2}));
+        assert_eq!(changed["max_budget"], 2.0, "what names such a team can be changed");
+        let moved = gateway.as_key(MASTER, "POST", "/key/update", &json!({"key": gateway.key(&json!({})), "team_id": "elsewhere"}));
+        assert_eq!(moved.status, 400, "and nothing goes into one afterwards: {}", moved.text());
+        let service = gateway.as_key(MASTER, "POST", "/key/service-account/generate", &json!({"team_id": "outside"}));
+        assert_eq!(service.status, 400, "{}", service.text());
+
+        gateway.post("/organization/new", &json!({"organization_alias": "Acme", "organization_id": "o"}));
+        let boss = gateway.post("/user/new", &json!({"user_email": "boss@example.com", "user_role": "internal_user"}));
+        gateway.post(
+            "/organization/member_add",
+            &json!({"organization_id": "o", "member": {"role": "org_admin", "user_id": boss["user_id"]}}),
+        );
+        let as_boss = |path: &str, body: Value| gateway.as_key(boss["key"].as_str().expect("a key"), "POST", path, &body);
+        let taken = as_boss("/team/new", json!({"organization_id": "o", "team_id": "outside"}));
+        assert_eq!(taken.status, 400, "whoever makes the team would have its keys: {}", taken.text());
+        assert_eq!(as_boss("/key/generate", json!({"team_id": "outside"})).status, 400);
+        assert_eq!(as_boss("/team/new", json!({"organization_id": "o", "team_id": "inside"})).status, 200);
     });
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use switchboard_store::object::{Budget, Key, Team};
 use switchboard_store::{Desk, Money, Time};
 
-use super::generate::{alias_is_free, only_columns, placed, reset_at};
+use super::generate::{alias_is_free, no_team, only_columns, placed, reset_at};
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, defaults, duration, rows, spent};
 use crate::auth::Caller;
@@ -132,6 +132,11 @@ async fn changed(desk: &Desk, form: &Form, present: &Key) -> Result<Key, Refused
         && before != after
     {
         return Err(Refused::said(400, "a key does not go from one project to another; take it out of its project first"));
+    }
+    if let Some(id) = key.team_id.as_ref().filter(|_| key.team_id != present.team_id)
+        && desk.get::<Team>(id).await?.is_none()
+    {
+        return Err(no_team(id));
     }
     placed(desk, &mut key).await?;
     (key.updated_at, key.settings_updated_at, key.updated_by) = (Some(now), Some(now), Some(desk.actor().to_owned()));

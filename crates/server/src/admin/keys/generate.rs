@@ -76,12 +76,19 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
 /// Settles whose the key is to be, or refuses who may not make such a one.
 async fn owned(desk: &Desk, (caller, config): (&Caller, &Config), mut form: Form, owner: Owner) -> Result<Form, Refused> {
     in_project(desk, caller, &mut form).await?;
-    let missing = |id: &str| Refused::said(400, &format!("Unable to find team object in database. Team id: {id}"));
     let team: Option<Team> = match form.text("team_id") {
-        Some(id) => Some(desk.get(id).await?.ok_or_else(|| missing(id))?),
+        Some(id) => {
+            let team = desk.get(id).await?;
+            // An administrator may name teams that are kept elsewhere, as long as it is not said who may make keys of teams.
+            let elsewhere = caller.is_admin() && owner == Owner::Caller && makers::anybody(config);
+            if team.is_none() && !elsewhere {
+                return Err(no_team(id));
+            }
+            team
+        }
         None => None,
     };
-    if team.is_none() {
+    if form.text("team_id").is_none() {
         makers::personal(config, caller)?;
     }
     if caller.is_admin() {
@@ -91,7 +98,7 @@ async fn owned(desk: &Desk, (caller, config): (&Caller, &Config), mut form: Form
     if let Some(team) = &team {
         let standing = object::of_team(desk, caller, team).await?;
         if standing == Standing::Stranger {
-            return Err(missing(&team.team_id));
+            return Err(no_team(&team.team_id));
         }
         let may = standing == Standing::Admin || standing == Standing::Member && object::permits(team, "/key/generate");
         if !may {
@@ -114,6 +121,10 @@ async fn owned(desk: &Desk, (caller, config): (&Caller, &Config), mut form: Form
         form.put("user_id", json!(caller.user));
     }
     Ok(form)
+}
+
+pub(super) fn no_team(id: &str) -> Refused {
+    Refused::said(400, &format!("Unable to find team object in database. Team id: {id}"))
 }
 
 /// A key of a project is one of its team: whoever may not make that may not make this.
@@ -271,9 +282,11 @@ pub(super) async fn placed(desk: &Desk, key: &mut Key) -> Result<(), Refused> {
             return Err(Refused::said(400, "the project does not belong to the key's team"));
         }
     }
-    if let Some(id) = &key.team_id {
-        let team: Option<Team> = desk.get(id).await?;
-        let team = team.ok_or_else(|| Refused::said(400, &format!("Unable to find team object in database. Team id: {id}")))?;
+    let team: Option<Team> = match &key.team_id {
+        Some(id) => desk.get(id).await?,
+        None => None,
+    };
+    if let Some(team) = team {
         if !key.models.is_empty() {
             contain::within_team(key, &team)?;
         }

@@ -25,6 +25,11 @@ pub(super) fn said(config: &Config, caller: &Caller, form: &Form) -> Result<(), 
     }
 }
 
+/// Whether nothing is said of who may make keys of teams, and of which.
+pub(super) fn anybody(config: &Config) -> bool {
+    config.litellm.defaults.making.team == Makers::default() && !config.general.gates.keys_need_team
+}
+
 /// Refuses whoever may not make a key that is no team's.
 pub(super) fn personal(config: &Config, caller: &Caller) -> Result<(), Refused> {
     let admins = || Makers { roles: Some(vec![Role::ProxyAdmin.as_str().to_owned()]), ..Makers::default() };

@@ -1,7 +1,7 @@
 //! Making teams.
 
 use serde_json::{Value, json};
-use switchboard_store::object::{Budget, Member, Organization, Team, TeamMember};
+use switchboard_store::object::{Budget, Key, Member, Organization, Team, TeamMember};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
@@ -19,6 +19,7 @@ pub(in crate::admin) async fn new(request: &Request) -> Answer {
     let write = request.write(move |desk| async move {
         may_make(&desk, &caller, &form).await?;
         let mut team = fresh(&desk, &form).await?;
+        leaves_keys_alone(&desk, &caller, &team).await?;
         within_organization(&desk, &team).await?;
         let mut members = people::members(form.get("members_with_roles"));
         for (list, role) in [("admins", "admin"), ("members", "user")] {
@@ -59,14 +60,25 @@ async fn fresh(desk: &Desk, form: &Form) -> Result<Team, Refused> {
     let mut team: Team = rows::merged(&Team::default(), &only_columns(form), &[])?;
     team.team_id = form.owned("team_id").filter(|id| !id.is_empty()).unwrap_or_else(people::new_id);
     if desk.get::<Team>(&team.team_id).await?.is_some() {
-        let message = format!("Team id = {} already exists. Please use a different team id.", team.team_id);
-        return Err(Refused::said(400, &message));
+        return Err(taken(&team.team_id));
     }
     let metadata = rows::metadata(form, Default::default());
     team.metadata = (!metadata.is_empty() || form.get("metadata").is_some()).then_some(metadata);
     team.budget_reset_at = keys::reset_at(now, form.text("budget_duration"));
     (team.created_at, team.updated_at, team.created_by) = (Some(now), Some(now), Some(desk.actor().to_owned()));
     Ok(team)
+}
+
+/// Keys may name a team that there is not yet: whoever makes it has them, which is for those to decide who could have made the keys.
+async fn leaves_keys_alone(desk: &Desk, caller: &Caller, team: &Team) -> Result<(), Refused> {
+    if caller.is_admin() || desk.of_team::<Key>(&team.team_id).await?.is_empty() {
+        return Ok(());
+    }
+    Err(taken(&team.team_id))
+}
+
+fn taken(id: &str) -> Refused {
+    Refused::said(400, &format!("Team id = {id} already exists. Please use a different team id."))
 }
 
 /// The sent fields that are columns of a team, and may be set by a request.
