@@ -160,7 +160,7 @@ async fn asked(
     let drafted = draft.call(frames.into(), &acceptor.app);
     let call = drafted.map_err(|problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor })?;
     if let Some(beside) = beside.filter(|beside| beside.takes(&call, &acceptor.app)) {
-        return beside.pass(acceptor, caller, call).await;
+        return Box::pin(beside.pass(acceptor, caller, call)).await;
     }
     match several::named(&call, &acceptor.app) {
         Some(models) => Box::pin(several::ask(acceptor, caller, call, models)).await,
