@@ -15,6 +15,7 @@ use switchboard_wire::{Dialect, Operation};
 
 use crate::attempt::ByClass;
 use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage, derive};
+use crate::figures;
 use crate::health::{Health, Place, Registry};
 use crate::hops;
 use crate::route::traits::{Facts, Traits};
@@ -202,7 +203,7 @@ impl Deployment {
             bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, card.as_ref(), &spec.traits),
             card,
-            marks: marks(&spec),
+            marks: HeaderMap::new(),
             health: Arc::default(),
             reaches: Vec::new(),
             served: 0,
@@ -223,6 +224,8 @@ impl Deployment {
                 }
             }
         }
+        let address = deployment.reaches.first().map(|reach| reach.origin.to_string());
+        deployment.marks = marks(&deployment.spec, address);
         match failure {
             Some(why) if deployment.reaches.is_empty() => Err(BadDeployment(why)),
             _ => Ok(deployment),
@@ -241,7 +244,7 @@ impl Deployment {
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, None, &spec.traits),
-            marks: marks(&spec),
+            marks: marks(&spec, None),
             health: Arc::default(),
             reaches: Vec::new(),
             served: 0,
@@ -261,7 +264,7 @@ impl Deployment {
             flavor: Flavor::default(),
             bytes_only: Vec::new(),
             facts: Facts::default(),
-            marks: marks(&spec),
+            marks: marks(&spec, None),
             health: Arc::default(),
             reaches: Vec::new(),
             served: 0,
@@ -423,13 +426,21 @@ fn is_ours(key: &str) -> bool {
     matches!(key, "model" | "stream" | "stream_options")
 }
 
-/// The headers that say where an answer came from; a name that no header can hold is left out.
-fn marks(spec: &Spec) -> HeaderMap {
-    let named = [("x-litellm-model-id", &spec.id), ("x-litellm-model-group", &spec.group), ("x-switchboard-provider", &spec.provider)];
-    let region = spec.traits.region.as_ref().map(|region| ("x-litellm-model-region", region));
-    let named = named.into_iter().chain(region);
-    let fit = named.filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)));
-    fit.collect()
+/// The headers that say where an answer came from; a name that no header can hold is left out. `address` is where the provider is
+/// unless the operator says.
+fn marks(spec: &Spec, address: Option<String>) -> HeaderMap {
+    let model = format!("{}/{}", spec.provider, spec.model);
+    let base = spec.base.as_deref().map(shown).or(address);
+    let named = [
+        ("x-litellm-model-id", Some(&spec.id)),
+        ("x-litellm-model-group", Some(&spec.group)),
+        ("x-litellm-model-name", Some(&model)),
+        ("x-litellm-model-api-base", base.as_ref()),
+        ("x-litellm-model-region", spec.traits.region.as_ref()),
+        ("x-switchboard-provider", Some(&spec.provider)),
+    ];
+    let fit = named.into_iter().filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value?).ok()?)));
+    fit.chain(std::iter::once((figures::VERSION, HeaderValue::from_static(figures::LITELLM)))).collect()
 }
 
 fn bit(operation: Operation) -> u32 {

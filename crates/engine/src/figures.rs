@@ -9,6 +9,10 @@ use crate::catalog::{Exact, PicoUsd};
 use crate::meter::{Bill, Meter};
 use crate::principal::Principal;
 
+/// The release of LiteLLM whose API this gateway follows.
+pub const LITELLM: &str = "1.106.2";
+/// What names that release to LiteLLM's clients.
+pub const VERSION: HeaderName = HeaderName::from_static("x-litellm-version");
 /// What names a call in the log.
 pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");

@@ -1,6 +1,7 @@
 //! From an HTTP request to a call, and from its answer to an HTTP response.
 
 mod manners;
+mod pages;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -49,17 +50,20 @@ pub struct Refusal {
 /// Serves one request.
 pub async fn serve(acceptor: Arc<Acceptor>, request: Request<RequestBody>) -> Answered {
     let received = Instant::now();
-    match answer(&acceptor, request, received).await {
+    let allowed = pages::allowed(&acceptor, &request);
+    let mut answered = match answer(&acceptor, request, received).await {
         Ok(answered) => answered,
         Err(refusal) => refuse(&refusal),
-    }
+    };
+    pages::tell(answered.headers_mut(), allowed);
+    answered
 }
 
 async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
     let (parts, body) = request.into_parts();
     let (row, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
         Match::Found(row, model) => (row, model),
-        Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(page::preflight()),
+        Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(pages::preflight(&parts.headers)),
         Match::OtherMethod(allowed) => return Box::pin(elsewhere(acceptor, (parts, body), Some(&allowed), received)).await,
         Match::Nothing => return Box::pin(elsewhere(acceptor, (parts, body), None, received)).await,
     };
@@ -173,6 +177,9 @@ pub(crate) async fn one(acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Ca
     let door = call.door;
     let refused = |refused| shown(refused, &door);
     let call = named(call, caller, &acceptor.app).await.map_err(refused)?;
+    if let Some(problem) = manners::lacking(&call) {
+        return Err(Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor });
+    }
     let call = match &caller.filters {
         Some(filters) => filters.applied(call).map_err(refused)?,
         None => call,
@@ -242,6 +249,7 @@ async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
             if let Ok(id) = id {
                 refused.headers_mut().insert(figures::CALL_ID, id);
             }
+            refused.headers_mut().insert(figures::VERSION, HeaderValue::from_static(figures::LITELLM));
             if let Some(value) = waited {
                 refused.headers_mut().insert(WAITED, value);
             }

@@ -7,22 +7,17 @@ mod html;
 pub(crate) use html::escape;
 
 use bytes::Bytes;
-use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
-    HeaderValue,
-};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode, request};
 use serde_json::{Value, json};
 use switchboard_engine::answer::AnswerBody;
+use switchboard_engine::figures;
 use switchboard_engine::wire::problem::Problem;
 
 use crate::app::{Acceptor, App};
 use crate::health;
 use crate::models::{document, written};
 use crate::router::{Page, rows};
-
-/// The release of LiteLLM whose API this gateway follows.
-const LITELLM: &str = "1.106.2";
 
 const STYLE: &str = include_str!("page/style.css");
 
@@ -126,7 +121,7 @@ fn details(app: &App) -> Response<AnswerBody> {
             "cache": null,
             "switchboard_version": env!("CARGO_PKG_VERSION"),
             // Whose API this follows; its clients look for it.
-            "litellm_version": LITELLM,
+            "litellm_version": figures::LITELLM,
             "success_callbacks": callbacks,
             "deployments": app.gateway.fleet().deployments().count(),
             "requests_in_flight": app.gateway.in_flight(),
@@ -153,16 +148,6 @@ fn routes() -> Value {
 }
 
 /// The answer to a browser that asks whether it may.
-pub(crate) fn preflight() -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::Whole(None));
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
-    response
-}
-
 /// A page of somebody else's content, in our frame.
 pub(crate) fn whole(title: &str, content: &str) -> Response<AnswerBody> {
     html(html::page(title, content))

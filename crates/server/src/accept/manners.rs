@@ -11,8 +11,9 @@ use switchboard_engine::forwarding;
 use switchboard_engine::own::{OwnKey, OwnKeys};
 use switchboard_engine::principal::Principal;
 use switchboard_engine::sign::Secret;
-use switchboard_engine::wire::Dialect;
 use switchboard_engine::wire::outline::Edits;
+use switchboard_engine::wire::problem::{Kind, Problem};
+use switchboard_engine::wire::{Dialect, Operation};
 
 use super::Answered;
 use crate::admin::Refused;
@@ -40,6 +41,21 @@ pub(super) fn shaped(call: Call, config: &Config) -> Result<Call, Refused> {
         Some(key) => with_key(key, call),
         None => call,
     })
+}
+
+/// What a request of OpenAI's form cannot do without and does not have; the provider need not be asked for that.
+pub(super) fn lacking(call: &Call) -> Option<Problem> {
+    let Content::Json(outline) = &call.content else { return None };
+    let needed: &[&str] = match (call.door.operation, call.door.dialect) {
+        (Operation::Chat, Dialect::OpenAiChat) if outline.get("prompt").is_none() => &["messages"],
+        (Operation::Chat, Dialect::OpenAiCompletions) => &["prompt"],
+        (Operation::Embeddings | Operation::Speech | Operation::Moderations, Dialect::OpenAiChat) => &["input"],
+        (Operation::ImageGenerations, Dialect::OpenAiChat) => &["prompt"],
+        (Operation::Rerank, Dialect::OpenAiChat) => &["query", "documents"],
+        _ => return None,
+    };
+    let missing = needed.iter().find(|name| outline.get(name).is_none())?;
+    Some(Problem::new(Kind::BadRequest, format!("Missing required parameter: '{missing}'.")).with_param(*missing))
 }
 
 fn of_session(mut call: Call, sessions: Sessions) -> Result<Call, Refused> {

@@ -353,3 +353,75 @@ fn a_teams_model_is_on_its_list_and_ends_no_freedom() {
         assert_eq!(["its-own", "good", "other"].map(|model| gateway.chat(&key, model).status.as_u16()), [200, 200, 200]);
     });
 }
+
+#[test]
+fn headers_say_who_served() {
+    let upstream = Upstream::start();
+    with(&patterns(&upstream), |gateway| {
+        let base = format!("{}/good/v1", upstream.url());
+        let answered = gateway.chat(MASTER, "openai/gpt-4o-mini");
+        assert_eq!(answered.status, 200, "{}", answered.text());
+        let told = |name: &str| answered.header(name).to_owned();
+        assert_eq!(told("x-litellm-model-name"), "openai/gpt-4o-mini");
+        assert_eq!(told("x-litellm-model-api-base"), base, "without what an address may hold beside that");
+        assert_eq!(told("x-litellm-version"), "1.106.2");
+        let refused = gateway.chat(MASTER, "no-model-of-anybody");
+        assert_eq!((refused.status.as_u16(), refused.header("x-litellm-version")), (400, "1.106.2"));
+    });
+}
+
+#[test]
+fn what_a_request_cannot_do_without_is_told_before_anybody_is_asked() {
+    let upstream = Upstream::start();
+    with(&patterns(&upstream), |gateway| {
+        for (path, body, missing) in [
+            ("/v1/chat/completions", json!({"temperature": 1}), "messages"),
+            ("/v1/completions", json!({"max_tokens": 1}), "prompt"),
+            ("/v1/embeddings", json!({"dimensions": 3}), "input"),
+            ("/v1/images/generations", json!({"n": 1}), "prompt"),
+            ("/v1/audio/speech", json!({"voice": "alloy"}), "input"),
+            ("/v1/moderations", json!({}), "input"),
+            ("/v1/rerank", json!({"query": "q"}), "documents"),
+        ] {
+            let mut body = body;
+            body["model"] = json!("openai/gpt-4o-mini");
+            let refused = gateway.as_key(MASTER, "POST", path, &body);
+            let error = &refused.json()["error"];
+            assert_eq!((refused.status.as_u16(), &error["param"]), (400, &json!(missing)), "{path}: {}", refused.text());
+            assert_eq!(error["message"], format!("Missing required parameter: '{missing}'."), "{path}");
+        }
+    });
+}
+
+#[test]
+fn pages_call_models_and_manage_nothing() {
+    let upstream = Upstream::start();
+    let ask = |gateway: &Managed, method: &str, path: &str, origin: &str| {
+        let ask = gateway.app.ask(method, path).key(MASTER).header("origin", origin);
+        let ask =
+            ask.header("access-control-request-method", "POST").header("access-control-request-headers", "authorization,x-stainless-os");
+        if method == "POST" { ask.json(&json!({"model": "nobody", "messages": []})).send() } else { ask.send() }
+    };
+    let told = |reply: &crate::app::Reply| reply.header("access-control-allow-origin").to_owned();
+    with(&patterns(&upstream), |gateway| {
+        let asked = ask(gateway, "OPTIONS", "/v1/chat/completions", "https://a.example");
+        assert_eq!((asked.status.as_u16(), told(&asked).as_str()), (204, "*"));
+        assert_eq!(asked.header("access-control-allow-headers"), "authorization,x-stainless-os");
+        let refused = ask(gateway, "POST", "/v1/chat/completions", "https://a.example");
+        assert_eq!((refused.status.as_u16(), told(&refused).as_str()), (400, "*"), "a page reads why, too");
+        let models = ask(gateway, "GET", "/api/v1/models", "https://a.example");
+        assert_eq!((models.header("access-control-expose-headers"), told(&models).as_str()), ("*", "*"));
+        for (method, path) in [("OPTIONS", "/key/generate"), ("POST", "/key/generate"), ("GET", "/key/list"), ("GET", "/session")] {
+            assert_eq!(told(&ask(gateway, method, path, "https://a.example")), "", "{method} {path}");
+        }
+        let plain = gateway.as_key(MASTER, "GET", "/key/list", &Value::Null);
+        assert_eq!((plain.header("x-frame-options"), plain.header("x-content-type-options")), ("DENY", "nosniff"));
+    });
+    let some = "\nswitchboard:\n  cors_origins: ['https://a.example', 'https://b.example']\n";
+    with(&format!("{}{some}", patterns(&upstream)), |gateway| {
+        let origin = |origin: &str| told(&ask(gateway, "GET", "/v1/models", origin));
+        assert_eq!(origin("https://b.example"), "https://b.example");
+        assert_eq!(origin("https://c.example"), "");
+        assert_eq!(ask(gateway, "GET", "/v1/models", "https://b.example").header("vary"), "Origin");
+    });
+}

@@ -30,6 +30,7 @@ Without a file, every provider whose key is in the environment serves its models
 | `DATABASE_URL` | `general_settings.database_url`, when the file does not say. |
 | `PROXY_BASE_URL` | URL at which clients reach the gateway. |
 | `SERVER_ROOT_PATH` | Path before every route. |
+| `LITELLM_CORS_ORIGINS` | `switchboard.cors_origins`, when the file does not say; several are separated by commas. |
 | `HTTPS_PROXY` | `switchboard.upstream.proxy_url`, when the file does not say. |
 ";
 

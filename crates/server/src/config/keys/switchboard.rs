@@ -7,6 +7,12 @@ pub(super) const KEYS: &[Key] = &[
     honoured("listen", Texts, "Addresses to listen on; `127.0.0.1:4000` unless `HOST` or `PORT` say otherwise."),
     honoured("tls", Map, "Certificate of the gateway."),
     honoured("behind_tls_proxy", Flag, "Something in front of the gateway ends TLS."),
+    honoured(
+        "cors_origins",
+        Texts,
+        "Origins whose pages may call models and read the answers; `*`, any, unless `LITELLM_CORS_ORIGINS` says. The management API \
+         answers no page but the gateway's own.",
+    ),
     honoured("workers", Count, "Threads that serve requests; one per processor unless said."),
     honoured("limits", Map, "Bounds on what clients may send."),
     honoured("timeouts", Map, "Bounds on how long clients may take."),

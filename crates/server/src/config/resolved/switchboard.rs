@@ -32,6 +32,8 @@ pub struct SwitchboardSettings {
     pub tls: Option<TlsFiles>,
     /// Something in front of the gateway ends TLS.
     pub behind_tls_proxy: bool,
+    /// Origins whose pages may call models; `*` is any.
+    pub cors_origins: Vec<String>,
     /// Threads that serve requests; at least one.
     pub workers: u32,
     /// Whether to listen beside a gateway of the same user that is about to end. Said on the command line alone.
@@ -179,6 +181,7 @@ impl SwitchboardSettings {
             listen: listen(reader, &fields, environment, overrides),
             tls: overrides.tls.clone().or_else(|| tls(reader, fields.node("tls"))),
             behind_tls_proxy: fields.flag("behind_tls_proxy").unwrap_or(false),
+            cors_origins: origins(fields.texts("cors_origins"), environment),
             workers: workers.unwrap_or_else(processors),
             takeover: overrides.takeover,
             limits: ClientLimits::read(reader, fields.node("limits"), general),
@@ -208,6 +211,15 @@ impl SwitchboardSettings {
             experiments: experiment::read_all(reader, fields.list("experiments")),
         }
     }
+}
+
+/// Those of the file, or else of the environment, or else any.
+fn origins(said: Vec<String>, environment: &Environment) -> Vec<String> {
+    if !said.is_empty() {
+        return said;
+    }
+    let said = environment.get_non_empty("LITELLM_CORS_ORIGINS").unwrap_or("*");
+    said.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect()
 }
 
 fn processors() -> u32 {

@@ -1,0 +1,74 @@
+//! What browsers are told: pages of other places may call models, and nobody shows an answer in a frame.
+//!
+//! The management API answers no page but the gateway's own: whose browser holds a session there is asked by nobody else.
+
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue,
+    ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{Method, Request, StatusCode};
+use switchboard_engine::answer::AnswerBody;
+
+use super::Answered;
+use crate::app::Acceptor;
+use crate::edge::RequestBody;
+use crate::router::{Match, Route};
+
+const EVERYBODY: &str = "*";
+/// What is told of every answer, unless it says so itself.
+const GUARDS: [(http::HeaderName, HeaderValue); 3] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'")),
+];
+
+/// Whose pages may read the answer to a request that a page makes; nothing is said to whoever is no page, or may not.
+pub(super) fn allowed(acceptor: &Acceptor, request: &Request<RequestBody>) -> Option<HeaderValue> {
+    let origin = request.headers().get(ORIGIN)?;
+    let asked = || Method::from_bytes(request.headers().get(ACCESS_CONTROL_REQUEST_METHOD)?.as_bytes()).ok();
+    let method = if request.method() == Method::OPTIONS { asked()? } else { request.method().clone() };
+    let Match::Found(row, _) = acceptor.router.find(&method, request.uri().path()) else { return None };
+    if !is_open(row.route) {
+        return None;
+    }
+    let config = acceptor.app.config.load();
+    let origins = &config.switchboard.cors_origins;
+    if origins.iter().any(|one| one == EVERYBODY) {
+        return Some(HeaderValue::from_static(EVERYBODY));
+    }
+    origins.iter().any(|one| one.as_bytes() == origin.as_bytes()).then(|| origin.clone())
+}
+
+/// What pages may ask for: models, and what there is of them.
+fn is_open(route: Route) -> bool {
+    match route {
+        Route::Call(_) | Route::Gemini | Route::Explain(_) => true,
+        Route::Models | Route::Model | Route::GeminiModels | Route::Market(_) | Route::Info(_) => true,
+        Route::Page(_) | Route::Consent | Route::SignIn(_) | Route::Admin(_) => false,
+    }
+}
+
+/// The answer to a browser that asks what a page may send. That the page may ask at all is said of it as of every answer.
+pub(super) fn preflight(headers: &HeaderMap) -> Answered {
+    let mut answered = Answered::new(AnswerBody::Whole(None));
+    *answered.status_mut() = StatusCode::NO_CONTENT;
+    let told = answered.headers_mut();
+    told.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE, OPTIONS"));
+    // `*` does not stand for `authorization`.
+    let wanted = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+    told.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(HeaderValue::from_static(EVERYBODY)));
+    told.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    answered
+}
+
+/// Tells a browser how the answer may be used.
+pub(super) fn tell(headers: &mut HeaderMap, allowed: Option<HeaderValue>) {
+    for (name, value) in GUARDS {
+        headers.entry(name).or_insert(value);
+    }
+    let Some(allowed) = allowed else { return };
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EVERYBODY));
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+}
