@@ -22,6 +22,8 @@ use switchboard_wire::count::compact;
 
 /// The frame around each message: who speaks, where it begins and ends.
 const MESSAGE: u64 = 4;
+/// The beginning of the answer, which stands behind the last message.
+const ANSWER: u64 = 3;
 /// The frame around each tool.
 const TOOL: u64 = 8;
 /// An image, a page or a short sound: the order of magnitude that vendors publish.
@@ -40,8 +42,11 @@ static VOCABULARY: LazyLock<Option<BytePairEncoding>> = LazyLock::new(|| {
 
 /// The tokens of the whole request; `None` where the vocabulary cannot be read.
 pub(crate) fn tokens(request: &ChatRequest) -> Option<u64> {
-    let mut count = Count(0, VOCABULARY.as_ref()?);
-    count.parts(&request.system);
+    let mut count = Count(ANSWER, VOCABULARY.as_ref()?);
+    if !request.system.is_empty() {
+        count.0 += MESSAGE;
+        count.parts(&request.system);
+    }
     for message in &request.messages {
         count.0 += MESSAGE;
         count.option(message.name.as_deref());
@@ -131,11 +136,11 @@ mod tests {
     fn everything_a_model_reads_is_counted() {
         let mut request =
             ChatRequest { messages: vec![Message::new(Role::User, vec![Part::text("hello world")])], ..ChatRequest::default() };
-        assert_eq!(tokens(&request), Some(MESSAGE + 2));
+        assert_eq!(tokens(&request), Some(ANSWER + MESSAGE + 2));
         request.system.push(Part::text("hello"));
-        assert_eq!(tokens(&request), Some(MESSAGE + 3));
+        assert_eq!(tokens(&request), Some(ANSWER + 2 * MESSAGE + 3));
         let function = switchboard_wire::chat::Function { name: "hello".into(), ..Default::default() };
         request.tools.push(Tool::Function(function));
-        assert_eq!(tokens(&request), Some(MESSAGE + 3 + TOOL + 1));
+        assert_eq!(tokens(&request), Some(ANSWER + 2 * MESSAGE + 3 + TOOL + 1));
     }
 }

@@ -148,7 +148,9 @@ async fn count(request: &Request) -> Answer {
         "total_tokens": total,
         "request_model": model,
         "model_used": used.unwrap_or_else(|| model.clone()),
-        "tokenizer_type": "estimate",
+        // One vocabulary of OpenAI's, whosever model it is.
+        "tokenizer_type": "openai_tokenizer",
+        "count_source": "local_estimate",
         "original_response": null,
         "error": false,
         "error_message": null,
