@@ -44,6 +44,7 @@ pub(crate) fn open(page: Page, app: &App, parts: &request::Parts) -> Response<An
         Page::OpenApi => written(crate::openapi::bytes(&app.config().general.root_path)),
         Page::Routes => document(&routes()),
         Page::Alive => document(&json!("I'm alive!")),
+        _ if app.config.load().general.tells_readiness => details(app),
         _ => ready(app),
     }
 }

@@ -425,3 +425,10 @@ fn pages_call_models_and_manage_nothing() {
         assert_eq!(ask(gateway, "GET", "/v1/models", "https://b.example").header("vary"), "Origin");
     });
 }
+
+#[test]
+fn how_the_gateway_is_may_be_told_to_everybody() {
+    let details = |gateway: &Managed| gateway.app.ask("GET", "/health/readiness").send().json()["litellm_version"].clone();
+    assert_eq!(details(&Managed::with_models("", "", &[])), Value::Null);
+    assert_eq!(details(&Managed::with_models("  allow_public_health_readiness_details: true\n", "", &[])), "1.106.2");
+}

@@ -54,4 +54,13 @@ pub(super) const MODEL_INFO: &[Key] = &[
     honoured("output_cost_per_token", Decimal, "Price of one output token in US dollars."),
     honoured("description", Any, "For people; echoed."),
     honoured("metadata", Any, "For people; echoed."),
+    not_yet("allow_fail_open", Flag, "Serve it although its checks fail."),
+    not_yet("cost_per_ptu_per_hour", Decimal, "Price of a provisioned unit."),
+    not_yet("ptu_count", Count, "How many of them there are."),
+    not_yet("ptu_effective_from", Text, "Since when."),
+    not_yet("ptu_effective_to", Text, "Until when."),
+    not_yet("discoverable", Flag, "Show it to who may not use it."),
+    not_yet("internal_router_model", Flag, "It is for the gateway's own calls."),
+    not_yet("member_auto_router", Flag, "It is one that `auto` chooses among."),
+    not_yet("enable_tag_filtering", Flag, "Serve only requests with its tags."),
 ];

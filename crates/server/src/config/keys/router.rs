@@ -95,4 +95,12 @@ pub(super) const KEYS: &[Key] = &[
     ),
     ignored("set_verbose", Flag, "Use `SWITCHBOARD_LOG`."),
     ignored("debug_level", Text, "Use `RUST_LOG`."),
+    not_yet("auto_router_capability_limit", Count, "Most abilities that `auto` looks at."),
+    not_yet("background_health_check_model_groups", Texts, "Models that are checked while nobody asks."),
+    not_yet("search_tools", List, "Tools that search."),
+    not_yet("plugins", List, "Plug-ins."),
+    not_yet("router_general_settings", Map, "Settings of LiteLLM's router."),
+    not_yet("guardrail_list", List, "Guardrails that are chosen among."),
+    not_yet("assistants_config", Map, "Assistants that are kept at a provider."),
+    not_yet("alerting_config", Map, "How alerts of the router are told."),
 ];

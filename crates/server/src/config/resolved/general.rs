@@ -75,6 +75,8 @@ pub struct General {
     pub(super) coordination_redis: Option<Secret>,
     /// Further routes, passed on as they are.
     pub pass_through: Vec<Arc<PassThrough>>,
+    /// Whether everybody is told how the gateway is, in detail.
+    pub tells_readiness: bool,
     /// Lists of models have patterns too.
     pub lists_patterns: bool,
     /// The model of moderation requests that name none.
@@ -137,6 +139,7 @@ impl General {
             fails_closed: fields.flag("fail_closed_rate_limit_enforcement").unwrap_or(false),
             coordination_redis: fields.map("coordination_redis").and_then(|map| super::redis::of_map(map, environment)),
             pass_through: pass_through::read_all(reader, fields.list("pass_through_endpoints"), environment),
+            tells_readiness: fields.flag("allow_public_health_readiness_details").unwrap_or(false),
             lists_patterns: fields.flag("model_list_return_wildcard_routes").unwrap_or(false),
             moderation_model: fields.text("moderation_model"),
             forwarding: forwarding::of_general(&fields),
