@@ -9,7 +9,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderVal
 use switchboard_wire::Dialect;
 use switchboard_wire::assemble::events_of;
 use switchboard_wire::dialect::Flavor;
-use switchboard_wire::event::EventWriter;
+use switchboard_wire::event::{Event, EventWriter};
 use switchboard_wire::framing::Framing;
 use switchboard_wire::half::{Glance, Inbound, Memo, Outbound, Stamp};
 use switchboard_wire::relay::{Output, Relay, is_content};
@@ -100,6 +100,9 @@ impl Exchange<'_> {
                 let told = reading.usage.clone();
                 if let Some(usage) = reading.usage.as_mut().filter(|_| openrouter::is_wanted(call)) {
                     openrouter::add_cost(usage, &meter.tariff(), reading.service_tier.as_deref());
+                }
+                if self.names_asked() {
+                    reading.model = None;
                 }
                 let body = if same { body } else { inbound.write_reply(&reading, &self.told(inbound)).into() };
                 (Glance { usage: told, finish: reading.finish, service_tier: reading.service_tier, model: None }, body)
@@ -213,6 +216,9 @@ impl Exchange<'_> {
 
     fn writer(&self, inbound: &dyn Inbound, meter: &Meter) -> Box<dyn EventWriter> {
         let mut writer = inbound.event_writer(self.told(inbound));
+        if self.names_asked() {
+            writer = Box::new(Unnamed(writer));
+        }
         if merged::is_wanted(self.dispatch.call, &self.target.spec) {
             writer = Box::new(Merged::new(writer));
         }
@@ -240,8 +246,17 @@ impl Exchange<'_> {
 
     /// The same for an answer that passes as it came; `None`: the provider's name for it stays.
     fn shown_model(&self) -> Option<&str> {
-        let own = self.dispatch.call.door.flavor == Flavor::OpenRouter && self.target.gateway;
-        (self.dispatch.settings.asked_names && !own).then(|| self.model())
+        (self.dispatch.settings.asked_names && !self.is_a_gateways()).then(|| self.model())
+    }
+
+    /// Whether an answer that is written here names the model as it was asked for. Gemini's clients expect a version there.
+    fn names_asked(&self) -> bool {
+        self.dispatch.call.door.dialect != Dialect::Gemini && !self.is_a_gateways()
+    }
+
+    /// Whether another gateway's name for the model is what the client knows it by.
+    fn is_a_gateways(&self) -> bool {
+        self.dispatch.call.door.flavor == Flavor::OpenRouter && self.target.gateway
     }
 
     /// An answer that passes as it came, with that name.
@@ -260,6 +275,18 @@ impl Exchange<'_> {
     /// The same of an answer that is written here, with what it repeats of its request.
     fn told(&self, inbound: &dyn Inbound) -> Stamp {
         Stamp { echo: echo(self.dispatch.call, inbound), ..self.stamp() }
+    }
+}
+
+/// A writer that is not told what the provider calls the model, and names it as it was asked for.
+struct Unnamed(Box<dyn EventWriter>);
+
+impl EventWriter for Unnamed {
+    fn write(&mut self, event: &Event, out: &mut BytesMut) {
+        match event {
+            Event::Start { id, created, .. } => self.0.write(&Event::Start { id: id.clone(), model: None, created: *created }, out),
+            other => self.0.write(other, out),
+        }
     }
 }
 

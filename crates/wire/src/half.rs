@@ -36,7 +36,7 @@ pub struct Stamp {
     pub id: String,
     /// Now, in Unix seconds, where the provider did not say.
     pub created: u64,
-    /// The model the client asked for, where the provider named none.
+    /// The model the client asked for, where nothing is told of what the provider calls it.
     pub model: String,
     /// Whether the client wants the usage in the stream.
     pub stream_usage: bool,

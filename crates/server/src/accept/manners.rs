@@ -46,8 +46,11 @@ pub(super) fn shaped(call: Call, config: &Config) -> Result<Call, Refused> {
 /// What a request of OpenAI's form cannot do without and does not have; the provider need not be asked for that.
 pub(super) fn lacking(call: &Call) -> Option<Problem> {
     let Content::Json(outline) = &call.content else { return None };
+    // A prompt, or what was said before, may stand for what is said now.
+    let stands_for = |names: &[&str]| names.iter().any(|name| outline.get(name).is_some());
     let needed: &[&str] = match (call.door.operation, call.door.dialect) {
-        (Operation::Chat, Dialect::OpenAiChat) if outline.get("prompt").is_none() => &["messages"],
+        (Operation::Chat, Dialect::OpenAiChat) if !stands_for(&["prompt"]) => &["messages"],
+        (Operation::Chat, Dialect::OpenAiResponses) if !stands_for(&["prompt", "previous_response_id", "conversation"]) => &["input"],
         (Operation::Chat, Dialect::OpenAiCompletions) => &["prompt"],
         (Operation::Embeddings | Operation::Speech | Operation::Moderations, Dialect::OpenAiChat) => &["input"],
         (Operation::ImageGenerations, Dialect::OpenAiChat) => &["prompt"],

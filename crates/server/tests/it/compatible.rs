@@ -377,6 +377,7 @@ fn what_a_request_cannot_do_without_is_told_before_anybody_is_asked() {
         for (path, body, missing) in [
             ("/v1/chat/completions", json!({"temperature": 1}), "messages"),
             ("/v1/completions", json!({"max_tokens": 1}), "prompt"),
+            ("/v1/responses", json!({"temperature": 1}), "input"),
             ("/v1/embeddings", json!({"dimensions": 3}), "input"),
             ("/v1/images/generations", json!({"n": 1}), "prompt"),
             ("/v1/audio/speech", json!({"voice": "alloy"}), "input"),

@@ -32,7 +32,7 @@ async fn who_cannot_is_estimated() {
         .ask(Operation::CountTokens, &json!({"model": "public", "messages": [{"role": "user", "content": "hello world"}]}))
         .await
         .unwrap();
-    assert_eq!((got.json(), got.header("x-switchboard-estimated")), (json!({"input_tokens": 6}), Some("1")));
+    assert_eq!((got.json(), got.header("x-switchboard-estimated")), (json!({"input_tokens": 9}), Some("1")));
     assert!(rig.sent().is_empty(), "nothing was sent");
     assert!(rig.ask(Operation::CountTokens, &json!({"model": "public"})).await.is_err());
 }
@@ -47,7 +47,7 @@ async fn a_provider_that_cannot_count_this_model_is_estimated() {
         .ask(Operation::CountTokens, &json!({"model": "public", "messages": [{"role": "user", "content": "hello world"}]}))
         .await
         .unwrap();
-    assert_eq!((got.json(), got.header("x-switchboard-estimated")), (json!({"input_tokens": 6}), Some("1")));
+    assert_eq!((got.json(), got.header("x-switchboard-estimated")), (json!({"input_tokens": 9}), Some("1")));
     let (path, body) = rig.sent().remove(0);
     assert_eq!(path, "/model/amazon.nova-lite-v1:0/count-tokens");
     assert_eq!(body, json!({"input": {"converse": {"messages": [{"role": "user", "content": [{"text": "hello world"}]}]}}}));
@@ -63,6 +63,6 @@ async fn a_gemini_client_is_told_in_its_own_words() {
         let mut asked = call(Operation::CountTokens, &body);
         (asked.door.dialect, asked.door.shape, asked.model_in_path) = (Dialect::Gemini, "gemini", true);
         let got = rig.call(asked).await.unwrap();
-        assert_eq!((got.json(), got.header("x-switchboard-estimated")), (json!({"totalTokens": 6}), Some("1")));
+        assert_eq!((got.json(), got.header("x-switchboard-estimated")), (json!({"totalTokens": 9}), Some("1")));
     }
 }
