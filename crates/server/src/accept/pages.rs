@@ -1,6 +1,6 @@
 //! What browsers are told: pages of other places may call models, and nobody shows an answer in a frame.
 //!
-//! The management API answers no page but the gateway's own: whose browser holds a session there is asked by nobody else.
+//! The rest of the management API answers no page but the gateway's own: whose browser holds a session there is asked by nobody else.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
@@ -11,6 +11,7 @@ use http::{Method, Request, StatusCode};
 use switchboard_engine::answer::AnswerBody;
 
 use super::Answered;
+use crate::admin::Action;
 use crate::app::Acceptor;
 use crate::edge::RequestBody;
 use crate::router::{Match, Route};
@@ -45,6 +46,8 @@ fn is_open(route: Route) -> bool {
     match route {
         Route::Call(_) | Route::Gemini | Route::Explain(_) => true,
         Route::Models | Route::Model | Route::GeminiModels | Route::Market(_) | Route::Info(_) => true,
+        // Applications in browsers trade their code for a key there, and ask what it may spend. No browser sends a session along.
+        Route::Admin(Action::OpenRouter(_)) => true,
         Route::Page(_) | Route::Consent | Route::SignIn(_) | Route::Admin(_) => false,
     }
 }

@@ -412,6 +412,7 @@ fn pages_call_models_and_manage_nothing() {
         assert_eq!((refused.status.as_u16(), told(&refused).as_str()), (400, "*"), "a page reads why, too");
         let models = ask(gateway, "GET", "/api/v1/models", "https://a.example");
         assert_eq!((models.header("access-control-expose-headers"), told(&models).as_str()), ("*", "*"));
+        assert_eq!(told(&ask(gateway, "OPTIONS", "/api/v1/auth/keys", "https://a.example")), "*", "a code is traded for a key there");
         for (method, path) in [("OPTIONS", "/key/generate"), ("POST", "/key/generate"), ("GET", "/key/list"), ("GET", "/session")] {
             assert_eq!(told(&ask(gateway, method, path, "https://a.example")), "", "{method} {path}");
         }
