@@ -39,11 +39,13 @@ pub enum Policy {
     Admin,
     /// Those who see everything, and keys made for it: whose list of routes names this one.
     Metrics,
+    /// Administrators, and keys made for provisioning: whose list of routes names it.
+    Scim,
 }
 
 impl Policy {
     /// Every policy.
-    pub const ALL: [Policy; 9] = [
+    pub const ALL: [Policy; 10] = [
         Policy::Public,
         Policy::Llm,
         Policy::Pass,
@@ -53,6 +55,7 @@ impl Policy {
         Policy::Viewer,
         Policy::Admin,
         Policy::Metrics,
+        Policy::Scim,
     ];
 
     /// Whether a caller of that role may use a route of this policy. None: a key of nobody.
@@ -62,7 +65,16 @@ impl Policy {
             Policy::Keys => matches!(role, Some(Role::ProxyAdmin | Role::OrgAdmin | Role::InternalUser)),
             Policy::Managed => matches!(role, Some(Role::ProxyAdmin | Role::OrgAdmin | Role::InternalUser | Role::InternalUserViewer)),
             Policy::Viewer | Policy::Metrics => matches!(role, Some(Role::ProxyAdmin | Role::ProxyAdminViewer)),
-            Policy::Admin => role == Some(Role::ProxyAdmin),
+            Policy::Admin | Policy::Scim => role == Some(Role::ProxyAdmin),
+        }
+    }
+
+    /// What the list of a key begins with that was made for such a route.
+    fn purpose(self) -> Option<&'static str> {
+        match self {
+            Policy::Metrics => Some("/metrics"),
+            Policy::Scim => Some("/scim"),
+            _ => None,
         }
     }
 }
@@ -70,8 +82,10 @@ impl Policy {
 /// Lets a caller in at a route, or says why not.
 pub fn enter(policy: Policy, path: &str, caller: &Caller) -> Result<(), Refused> {
     route::allowed(policy, path, &caller.routes)?;
-    let made_for_it = || caller.credential == Credential::Open || caller.routes.iter().any(|route| route.starts_with("/metrics"));
-    if policy.admits(caller.role) || policy == Policy::Metrics && made_for_it() {
+    let purpose = policy.purpose();
+    let made_for_it = |purpose: &str| caller.routes.iter().any(|route| route.starts_with(purpose));
+    let is_open = policy == Policy::Metrics && caller.credential == Credential::Open;
+    if policy.admits(caller.role) || is_open || purpose.is_some_and(made_for_it) {
         return Ok(());
     }
     let (role, user) = (caller.role.map_or("unknown", Role::as_str), caller.user.as_deref().map_or("None", masked));

@@ -17,7 +17,7 @@ use switchboard_engine::health::Registry;
 use switchboard_engine::route::settings::Settings;
 use switchboard_engine::route::traits::{Pattern, Traits};
 use switchboard_engine::route::{Fallback, Fleet, Names, TryPolicy};
-use switchboard_engine::sign::{Secret, Signer};
+use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::Origin;
 
 use crate::config::Location;
@@ -197,7 +197,11 @@ fn deployment(
         if let Some((.., signer)) = made.iter().find(|(known, at, _)| known == auth && at == origin) {
             return Ok(signer.clone());
         }
-        let signer = ingredients.signer(auth, origin)?;
+        let signer = match ingredients.signer(auth, origin) {
+            // Answers that are made up need no credential.
+            Err(_) if named.mock_response.is_some() => Arc::new(Signer::new(origin.clone(), sign::Auth::None)),
+            made => made?,
+        };
         made.push((auth.clone(), origin.clone(), signer.clone()));
         Ok(signer)
     };

@@ -10,7 +10,7 @@ use switchboard_wire::assemble::events_of;
 use switchboard_wire::chat::Part;
 use switchboard_wire::half::Stamp;
 use switchboard_wire::problem::{Kind, Problem};
-use switchboard_wire::reply::{ChatReply, Finish, Reason};
+use switchboard_wire::reply::{ChatReply, Finish, Reason, Usage};
 
 use super::Attempts;
 use super::journey::Journey;
@@ -101,10 +101,11 @@ fn named(text: &str) -> Option<(Failure, Kind, &'static str)> {
     }
 }
 
-/// An answer with that text, in the client's words. What it would have taken is not made up.
+/// An answer with that text, in the client's words. What it took is made up too, as LiteLLM makes it up: a deployment whose answers are
+/// made up has its price like any other.
 fn answer(call: &Call, text: &str, mut meter: Meter) -> (Answer, Meter) {
-    let part = Part::text(text);
-    let reply = ChatReply { model: Some(call.model.clone()), parts: vec![part], ..ChatReply::default() };
+    let (part, usage) = (Part::text(text), Usage { input: Some(10), output: Some(20), total: Some(30), ..Usage::default() });
+    let reply = ChatReply { model: Some(call.model.clone()), parts: vec![part], usage: Some(usage.clone()), ..ChatReply::default() };
     let mut headers = HeaderMap::new();
     let mut out = BytesMut::new();
     if let Some(inbound) = call.door.dialect.inbound() {
@@ -119,6 +120,7 @@ fn answer(call: &Call, text: &str, mut meter: Meter) -> (Answer, Meter) {
         }
     }
     meter.content();
+    meter.usage(usage);
     meter.complete(Some(Finish { reason: Reason::Stop, ..Finish::default() }), None);
     meter.note(|record| record.status = 200);
     figures::whole(&mut headers, &mut meter);

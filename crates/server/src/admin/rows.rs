@@ -9,6 +9,7 @@ use switchboard_store::{Money, Time};
 
 use super::form::Form;
 use super::refused::Refused;
+use super::teams::callbacks;
 use crate::app::App;
 
 /// The fields of some answers, each with what it is when nothing is known.
@@ -222,6 +223,7 @@ pub(super) fn metadata(form: &Form, present: Json) -> Json {
             metadata.remove(name);
         }
     }
+    callbacks::without_secrets(&mut metadata);
     metadata
 }
 

@@ -45,7 +45,7 @@ pub enum Scim {
 }
 
 const fn row(method: &'static str, path: &'static str, action: Scim, summary: &'static str) -> Row {
-    Row { method, path, route: Route::Admin(Action::Scim(action)), policy: Policy::Admin, summary, form: "" }
+    Row { method, path, route: Route::Admin(Action::Scim(action)), policy: Policy::Scim, summary, form: "" }
 }
 
 /// Their routes.

@@ -1,6 +1,6 @@
 //! `/team/…`.
 
-mod callbacks;
+pub(super) mod callbacks;
 mod change;
 mod find;
 mod list;

@@ -38,6 +38,18 @@ impl Bounds {
         Ok(Some(bounds))
     }
 
+    /// Whether the routes of a key that is to be are the giver's to give, beside those it had before. A list narrows what its caller may
+    /// do, but it also opens what is made for keys that name it (metrics, provisioning), so only groups are free.
+    pub fn lend(&self, gift: &Key, before: &[String]) -> Result<(), Refused> {
+        let own = self.key.as_ref().map(|key| key.allowed_routes.as_slice()).unwrap_or_default();
+        let is_free = |route: &String| super::route::GROUPS.contains(&route.as_str()) || own.contains(route) || before.contains(route);
+        if gift.allowed_routes.iter().all(is_free) {
+            return Ok(());
+        }
+        let message = "Only proxy admins can set `allowed_routes` on a key. Use `key_type` to pick a preset route bucket instead.";
+        Err(Refused::forbidden(message))
+    }
+
     /// Whether a key that is to be is within them.
     pub fn hold(&self, gift: &Key) -> Result<(), Refused> {
         if let Some(own) = &self.key {

@@ -37,10 +37,12 @@ fn has(entry: &str, policy: Policy, path: &str) -> bool {
         "google_routes" => policy == Policy::Llm && is_google(path),
         "info_routes" => policy == Policy::Info,
         "key_management_routes" => family == "key" && matches!(policy, Policy::Keys | Policy::Admin | Policy::Info),
-        "management_routes" => matches!(policy, Policy::Keys | Policy::Managed | Policy::Admin | Policy::Viewer | Policy::Info),
+        "management_routes" => {
+            matches!(policy, Policy::Keys | Policy::Managed | Policy::Admin | Policy::Viewer | Policy::Info | Policy::Scim)
+        }
         "self_managed_routes" => policy == Policy::Managed,
         "internal_user_routes" => matches!(policy, Policy::Keys | Policy::Managed | Policy::Info),
-        "master_key_only_routes" => policy == Policy::Admin,
+        "master_key_only_routes" => matches!(policy, Policy::Admin | Policy::Scim),
         "spend_tracking_routes" => matches!(family, "spend"),
         "global_spend_tracking_routes" => path.starts_with("/global/"),
         "public_routes" => false,

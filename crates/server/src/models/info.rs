@@ -24,7 +24,7 @@ use crate::market::Offer;
 use crate::router::Info;
 
 /// The abilities that are told of each model, known or not.
-const ABILITIES: [&str; 17] = [
+const ABILITIES: [&str; 18] = [
     "system_messages",
     "response_schema",
     "vision",
@@ -35,6 +35,7 @@ const ABILITIES: [&str; 17] = [
     "audio_input",
     "audio_output",
     "pdf_input",
+    "video_input",
     "embedding_image_input",
     "native_streaming",
     "web_search",

@@ -195,3 +195,51 @@ fn without_a_place_to_keep_them_there_are_no_keys() {
     let reply = app.ask("GET", "/v1/models").key("sk-somebody-elses-key").send();
     assert_eq!(reply.status, 401);
 }
+
+#[test]
+fn nobody_opens_by_a_list_of_routes_what_is_closed_to_them() {
+    each(|gateway| {
+        let made = gateway.post("/user/new", &json!({"user_email": "u@example.com", "user_role": "internal_user"}));
+        let (user, own) = (made["user_id"].clone(), made["key"].as_str().expect("a key").to_owned());
+        gateway.post("/team/new", &json!({"team_id": "t", "members_with_roles": [{"role": "admin", "user_id": user}], "max_budget": 5}));
+        let of_team = gateway.post("/key/generate", &json!({"team_id": "t", "user_id": user}))["key"].clone();
+        let plain = gateway.as_key(&own, "POST", "/key/generate", &json!({})).json()["key"].clone();
+        for routes in [json!(["/metrics"]), json!(["/scim/*"]), json!(["/*"]), json!(["llm_api_routes", "/metrics*"])] {
+            for (path, key) in [
+                ("/key/generate", None),
+                ("/key/update", Some(&plain)),
+                ("/key/update", Some(&of_team)),
+                ("/key/regenerate", Some(&plain)),
+                ("/key/regenerate", Some(&of_team)),
+            ] {
+                let body = json!({"key": key, "allowed_routes": routes});
+                let refused = gateway.as_key(&own, "POST", path, &body);
+                assert_eq!(refused.status, 403, "{path} {body}: {}", refused.text());
+            }
+        }
+        let richer = gateway.as_key(&own, "POST", "/key/regenerate", &json!({"key": of_team, "max_budget": 50, "models": ["dear"]}));
+        assert!(richer.status == 200 || richer.status == 403, "{}", richer.text());
+        let narrowed = gateway.as_key(&own, "POST", "/key/generate", &json!({"key_type": "llm_api"}));
+        assert_eq!(narrowed.status, 200, "{}", narrowed.text());
+        let given = gateway.key(&json!({"user_id": user, "allowed_routes": ["/v1/chat/completions", "/metrics"]}));
+        let renamed = gateway.as_key(&own, "POST", "/key/update", &json!({"key": given, "key_alias": "mine"}));
+        assert_eq!(renamed.status, 200, "what an administrator gave stays: {}", renamed.text());
+    });
+}
+
+#[test]
+fn a_key_made_for_provisioning_provisions_and_nothing_else() {
+    each(|gateway| {
+        let key = gateway.key(&json!({"models": [], "allowed_routes": ["/scim/*"]}));
+        let person = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "new@example.com",
+                            "emails": [{"value": "new@example.com", "primary": true}]});
+        let made = gateway.as_key(&key, "POST", "/scim/v2/Users", &person);
+        assert_eq!(made.status, 201, "{}", made.text());
+        assert_eq!(gateway.as_key(&key, "GET", "/scim/v2/Users", &Value::Null).status, 200);
+        for (method, path) in [("POST", "/key/generate"), ("GET", "/user/list"), ("POST", "/user/new"), ("GET", "/metrics")] {
+            assert_eq!(gateway.as_key(&key, method, path, &json!({})).status, 403, "{path}");
+        }
+        let other = gateway.key(&json!({}));
+        assert_eq!(gateway.as_key(&other, "POST", "/scim/v2/Users", &person).status, 401);
+    });
+}

@@ -144,13 +144,14 @@ async fn changed(desk: &Desk, form: &Form, present: &Key) -> Result<Key, Refused
 }
 
 /// A key stays within what its changer has; it is given to nobody else, and into no team the changer does not administer.
-async fn within(desk: &Desk, caller: &Caller, present: &Key, key: &Key) -> Result<(), Refused> {
+pub(super) async fn within(desk: &Desk, caller: &Caller, present: &Key, key: &Key) -> Result<(), Refused> {
     let moved = key.team_id != present.team_id;
     let team: Option<Team> = match &key.team_id {
         Some(id) => desk.get(id).await?,
         None => None,
     };
     let Some(bounds) = Bounds::of(desk, caller, team.as_ref()).await? else { return Ok(()) };
+    bounds.lend(key, &present.allowed_routes)?;
     if caller.is_admin() {
         return bounds.hold(key);
     }

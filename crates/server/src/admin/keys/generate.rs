@@ -61,6 +61,7 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
             None => None,
         };
         if let Some(bounds) = Bounds::of(&desk, &caller, team.as_ref()).await? {
+            bounds.lend(&key, &[])?;
             bounds.hold(&key)?;
         }
         desk.put(&key).await?;

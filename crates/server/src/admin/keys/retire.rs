@@ -4,13 +4,12 @@ use serde_json::json;
 use switchboard_store::object::{FormerKey, Key};
 use switchboard_store::{Desk, Time};
 
-use super::change::{may_change, unseen};
+use super::change::{may_change, unseen, within};
 use super::generate::{answer, only_columns};
 use super::hash_of;
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, defaults, duration, rows};
 use crate::auth::{Caller, digest, mint};
-use crate::authz::contain::Bounds;
 
 /// `POST /key/delete`
 pub(in crate::admin) async fn delete(request: &Request) -> Answer {
@@ -97,10 +96,7 @@ async fn bounded(desk: &Desk, caller: &Caller, present: &Key, key: &Key) -> Resu
     if !caller.is_admin() && (key.user_id != present.user_id || key.team_id != present.team_id) {
         return Err(Refused::forbidden("only an administrator may give a key to another user or team"));
     }
-    match Bounds::of(desk, caller, None).await? {
-        Some(bounds) if !caller.is_admin() && key.team_id.is_none() => bounds.hold(key),
-        Some(_) | None => Ok(()),
-    }
+    within(desk, caller, present, key).await
 }
 
 /// The same key with another secret, and with what the form changes.

@@ -15,8 +15,26 @@ use crate::live::seal;
 const PLACE: &str = "logging";
 /// The older place, which counts where there is none of the newer.
 const FORMER: &str = "callback_settings";
+const VARIABLES: &str = "callback_vars";
 /// What is shown and kept of a secret.
 const SECRET: &str = "***REDACTED***";
+
+/// Takes out of the metadata of a key or a team what is a secret among the variables of its callbacks.
+pub(in crate::admin) fn without_secrets(metadata: &mut Map<String, Value>) {
+    let listed = metadata.get_mut(PLACE).and_then(Value::as_array_mut).into_iter().flatten().filter_map(|one| one.get_mut(VARIABLES));
+    listed.for_each(redact);
+    if let Some(variables) = metadata.get_mut(FORMER).and_then(|settings| settings.get_mut(VARIABLES)) {
+        redact(variables);
+    }
+}
+
+fn redact(variables: &mut Value) {
+    for (name, value) in variables.as_object_mut().into_iter().flatten() {
+        if seal::is_secret(name, value) {
+            *value = json!(SECRET);
+        }
+    }
+}
 
 /// The team, if the caller administers it; `status` is what those are told who may know that there is none.
 async fn team(
@@ -47,9 +65,8 @@ pub(in crate::admin) async fn add(request: &Request) -> Answer {
     let form = request.form("AddTeamCallback")?;
     let name = form.owned("callback_name").unwrap_or_default();
     let event = form.owned("callback_type").unwrap_or_else(|| "success_and_failure".to_owned());
-    let told = form.object("callback_vars").cloned().unwrap_or_default();
-    let kept: Map<String, Value> =
-        told.into_iter().map(|(name, value)| (name.clone(), if seal::is_secret(&name, &value) { json!(SECRET) } else { value })).collect();
+    let mut kept = Value::Object(form.object(VARIABLES).cloned().unwrap_or_default());
+    redact(&mut kept);
     let changed = team(
         request,
         move |metadata, id| {
