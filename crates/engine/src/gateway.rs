@@ -105,7 +105,7 @@ impl Gateway {
     pub(crate) async fn follower(&self, call: &Call) -> Result<Meter, Error> {
         let mut meter = self.meter(call);
         meter.note(|record| record.served = Served::Shared);
-        let mut tab = self.admission.tab(call);
+        let mut tab = self.admission.tab(call, &self.fleet());
         let admitted = match self.admission.admit() {
             Ok(permit) => tab.join().await.map(|()| permit),
             Err(error) => Err(error),
@@ -200,7 +200,7 @@ impl Gateway {
     /// Gives a call a place among those in flight, and an account.
     pub(crate) fn admit(&self, call: &Call, meter: &mut Meter) -> Result<(), Error> {
         let permit = self.admission.admit()?;
-        meter.hold(Some(permit), self.admission.tab(call));
+        meter.hold(Some(permit), self.admission.tab(call, &self.fleet()));
         Ok(())
     }
 
@@ -228,7 +228,7 @@ impl Gateway {
             error
         };
         let plan = self.plan(call).await.map_err(&mut failed)?;
-        meter.hold(None, self.admission.tab(call));
+        meter.hold(None, self.admission.tab(call, &self.fleet()));
         meter.note(|record| record.decision = trial.map(|trial| Decision::of_trial(trial, &plan)));
         let (asked, settings) = (Asked::of(call), self.settings.load_full());
         self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
@@ -257,7 +257,7 @@ impl Gateway {
         let plan = Plan::only(target);
         let (asked, settings) = (Asked { retries: Some(0), ..Asked::of(call) }, self.settings.load_full());
         let mut meter = self.meter(call);
-        meter.hold(None, self.admission.tab(call));
+        meter.hold(None, self.admission.tab(call, &self.fleet()));
         self.attempts((call, &asked), worker, &settings).run(&plan, meter).await
     }
 

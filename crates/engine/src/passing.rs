@@ -82,7 +82,7 @@ impl Gateway {
         hops::pass_on(&call.headers, &mut request.headers);
         hops::check(&call.headers)?;
         let permit = self.admission().admit()?;
-        meter.hold(Some(permit), self.admission().tab(call));
+        meter.hold(Some(permit), self.admission().tab(call, &self.fleet()));
         let ticket = target.health.begin_anyway(clock::now());
         meter.enter(call, target, ticket).await?;
         if call.door.operation != Operation::PassThrough {

@@ -168,7 +168,7 @@ fn request_all(admission: &Admission, journal: &Arc<Journal>, principals: &[Prin
 
 /// What the gateway does for the money of one request.
 fn request(admission: &Admission, journal: &Arc<Journal>, principal: &Principal) {
-    let mut hold = admission.hold(principal, "gpt-4o-mini");
+    let mut hold = admission.hold(principal, ["gpt-4o-mini"; 2]);
     let (need, amount) = (Need { money: NanoUsd(500_000), input: 300, output: 500, ..Need::default() }, NanoUsd(123_456));
     {
         let mut taking = Box::pin(hold.take(("openai", "d"), need, NanoUsd::ZERO));

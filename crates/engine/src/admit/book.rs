@@ -132,8 +132,8 @@ impl Book {
     }
 
     /// The scopes of every call.
-    pub(super) fn common(&self, model: &str, into: &mut Vec<Arc<Scope>>) {
-        into.extend(self.common.load().all.iter().filter(|scope| scope.covers(model)).cloned());
+    pub(super) fn common(&self, covered: impl Fn(&Scope) -> bool, into: &mut Vec<Arc<Scope>>) {
+        into.extend(self.common.load().all.iter().filter(|scope| covered(scope)).cloned());
     }
 
     /// The scopes of a target.

@@ -10,12 +10,13 @@ use super::book::Book;
 use super::hold::Hold;
 use super::journal::Journal;
 use super::port::Authority;
-use super::scope::ScopeId;
+use super::scope::{Scope, ScopeId};
 use super::share::Shares;
 use super::tab::Tab;
 use crate::call::Call;
 use crate::error::{Error, Origin, Retry};
 use crate::principal::Principal;
+use crate::route::Fleet;
 use crate::tariff::Tariffs;
 
 /// When it is worth asking again for a place.
@@ -125,35 +126,46 @@ impl Admission {
         Ok(permit)
     }
 
-    /// A hold on nothing yet, for a call of that principal to that model.
-    pub fn hold(&self, principal: &Principal, model: &str) -> Hold {
-        let mut scopes: Vec<_> = principal.scopes.iter().filter(|scope| scope.covers(model)).cloned().collect();
-        self.book.common(model, &mut scopes);
-        let counted = principal.counted.iter().filter(|scope| scope.covers(model)).cloned().collect();
-        Hold::new(self.book.clone(), (self.authority.clone(), self.shares.clone()), scopes, counted)
+    /// A hold on nothing yet, for a call of that principal to a model of these names.
+    pub fn hold(&self, principal: &Principal, names: [&str; 2]) -> Hold {
+        let counted = principal.counted.iter().filter(|scope| covered(scope, names)).cloned().collect();
+        Hold::new(self.book.clone(), (self.authority.clone(), self.shares.clone()), self.scopes(principal, names), counted)
     }
 
-    /// The scopes whose limits a call of that principal to that model must fit in, wherever it goes.
-    pub(crate) fn limiting(&self, principal: &Principal, model: &str) -> Vec<ScopeId> {
-        let mut scopes: Vec<_> = principal.scopes.iter().filter(|scope| scope.covers(model)).cloned().collect();
-        self.book.common(model, &mut scopes);
+    /// The scopes whose limits a call of that principal to a model of these names must fit in, wherever it goes.
+    pub(crate) fn limiting(&self, call: &Call, fleet: &Fleet) -> Vec<ScopeId> {
+        let group = fleet.group_of(&call.model);
+        let scopes = self.scopes(&call.principal, [&call.model, &group]);
         scopes.iter().filter(|scope| scope.has_limits()).map(|scope| scope.id.clone()).collect()
     }
 
-    /// The running account of a call.
-    pub fn tab(&self, call: &Call) -> Tab {
-        self.tab_over(self.hold(&call.principal, &call.model), call)
+    fn scopes(&self, principal: &Principal, names: [&str; 2]) -> Vec<Arc<Scope>> {
+        let mut scopes: Vec<_> = principal.scopes.iter().filter(|scope| covered(scope, names)).cloned().collect();
+        self.book.common(|scope| covered(scope, names), &mut scopes);
+        scopes
+    }
+
+    /// The running account of a call. What is said of one model holds under whatever name it is asked for.
+    pub fn tab(&self, call: &Call, fleet: &Fleet) -> Tab {
+        let group = fleet.group_of(&call.model);
+        self.tab_over(self.hold(&call.principal, [&call.model, &group]), call)
     }
 
     /// The account of a second attempt of a call that has an account already.
-    pub(crate) fn tab_beside(&self, call: &Call) -> Tab {
-        self.tab_over(self.hold(&call.principal, &call.model).beside(), call)
+    pub(crate) fn tab_beside(&self, call: &Call, fleet: &Fleet) -> Tab {
+        let group = fleet.group_of(&call.model);
+        self.tab_over(self.hold(&call.principal, [&call.model, &group]).beside(), call)
     }
 
     fn tab_over(&self, hold: Hold, call: &Call) -> Tab {
         let book = self.book.clone();
         Tab::new(hold, self.journal.clone(), self.tariffs.clone(), &call.id, Box::new(move || book.now()))
     }
+}
+
+/// Whether a scope is engaged for a model of one of these names.
+fn covered(scope: &Scope, names: [&str; 2]) -> bool {
+    names.into_iter().any(|name| scope.covers(name))
 }
 
 impl Drop for Permit {

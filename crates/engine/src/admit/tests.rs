@@ -44,7 +44,7 @@ fn money(amount: NanoUsd) -> Need {
 }
 
 fn take(admission: &Admission, principal: &Principal, need: Need) -> Result<Hold, Refusal> {
-    let mut hold = admission.hold(principal, "m");
+    let mut hold = admission.hold(principal, ["m"; 2]);
     now(hold.take(("p", "d"), need, NanoUsd::ZERO)).map(|()| hold)
 }
 
@@ -282,9 +282,12 @@ fn a_fallback_takes_its_own_price_in_one_step() {
     let book = admission.book();
     let principal = key(&admission, budget(NanoUsd(10 * CENT.0), Window::Lifetime));
     let provider = book.scope(ScopeId::new(Level::Provider, "p"), budget(NanoUsd(8 * CENT.0), Window::DAILY));
-    let mut hold = admission.hold(&principal, "m");
+    let mut hold = admission.hold(&principal, ["m"; 2]);
     now(hold.take(("p", "d"), money(NanoUsd(8 * CENT.0)), NanoUsd::ZERO)).expect("it fits");
-    assert!(now(admission.hold(&principal, "m").take(("p", "d"), money(CENT), NanoUsd::ZERO)).is_err(), "the provider's budget is held");
+    assert!(
+        now(admission.hold(&principal, ["m"; 2]).take(("p", "d"), money(CENT), NanoUsd::ZERO)).is_err(),
+        "the provider's budget is held"
+    );
     // Eight held and nine wanted is seventeen, but the eight come back in the same step, a cent of them spent.
     now(hold.take(("q", "e"), money(NanoUsd(9 * CENT.0)), CENT)).expect("it fits");
     assert!(now(hold.take(("q", "e"), money(NanoUsd(10 * CENT.0)), NanoUsd::ZERO)).is_err());

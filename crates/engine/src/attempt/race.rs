@@ -136,7 +136,7 @@ async fn second(
     (ticket, retrying, manner): (Ticket, Option<Retrying>, Manner),
     race: Arc<Race>,
 ) -> Attempted {
-    let mut meter = race.second(attempts.admission.tab_beside(attempts.call));
+    let mut meter = race.second(attempts.admission.tab_beside(attempts.call, &attempts.fleet.load()));
     meter.bring(target.own.as_deref().map(|_| attempts.call.principal.own_keys_count()));
     if let Err(error) = meter.enter(attempts.call, &target.deployment, ticket).await {
         return Err((error, meter));

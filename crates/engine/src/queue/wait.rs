@@ -134,7 +134,7 @@ impl<'a> Waiter<'a> {
 
     /// What it needs of which there is only so much.
     fn needs(&self) -> Vec<Capacity> {
-        let scopes = self.gateway.admission().limiting(&self.call.principal, &self.call.model);
+        let scopes = self.gateway.admission().limiting(self.call, &self.gateway.fleet());
         scopes.into_iter().map(Capacity::Scope).chain([self.model()]).collect()
     }
 

@@ -47,8 +47,8 @@ impl OfKeys {
         if left.is_empty() {
             return Vec::new();
         }
-        // A key that limits its tokens itself has a scope of that model already.
-        let id = if left.len() == limits.len() { key.to_owned() } else { format!("{key}:default") };
+        // The key may have terms of its own for that model, a budget for one, which these do not replace.
+        let id = format!("{key}:default");
         let terms = Terms { name: call.principal.key.clone(), limits: left, ..Terms::default() };
         vec![book.scope(ScopeId::new(Level::Key, id).of_model(model), terms)]
     }

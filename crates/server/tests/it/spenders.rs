@@ -283,3 +283,35 @@ fn a_session_may_spend_so_much() {
         assert!(message(&ask()).contains("litellm-dashboard"), "{}", ask().text());
     });
 }
+
+#[test]
+fn what_is_said_of_a_model_holds_whatever_it_is_called() {
+    let by_name = |text: &str| format!("{CENT}router_settings:\n  model_group_alias: {{other: cent}}\n{text}");
+    with(&by_name(""), |gateway| {
+        let few = gateway.key(&json!({"model_rpm_limit": {"cent": 1}}));
+        let poor = gateway.key(&json!({"model_max_budget": {"cent": {"budget_limit": 0.01, "time_period": "1d"}}}));
+        gateway.post("/team/new", &json!({"team_id": "t", "model_max_budget": {"cent": {"budget_limit": 0.01, "time_period": "1d"}}}));
+        let info = gateway.get("/team/info?team_id=t");
+        assert_eq!(info["team_info"]["model_max_budget"]["cent"]["budget_limit"], 0.01, "{info}");
+        let of_team = gateway.key(&json!({"team_id": "t"}));
+        for key in [few, poor, of_team] {
+            let ask = |model: &str| call(gateway, &key, &[], &json!({"model": model})).status.as_u16();
+            assert_eq!(ask("cent"), 200);
+            let refused = [ask("cent"), ask("other")];
+            assert!(refused.iter().all(|status| [422, 429].contains(status)), "{refused:?}");
+        }
+    });
+}
+
+#[test]
+fn a_limit_for_all_keys_leaves_a_keys_budget_alone() {
+    let limited =
+        "  - {model_name: both, litellm_params: {model: demo/echo, input_cost_per_request: 0.01, default_api_key_rpm_limit: 3}}\n";
+    with(&format!("{CENT}{limited}"), |gateway| {
+        let key = gateway.key(&json!({"model_max_budget": {"both": {"budget_limit": 0.01, "time_period": "1d"}}}));
+        let ask = |key: &str| call(gateway, key, &[], &json!({"model": "both"})).status.as_u16();
+        assert_eq!([ask(&key), ask(&key)], [200, 422]);
+        let other = gateway.key(&json!({}));
+        assert_eq!(statuses(4, || call(gateway, &other, &[], &json!({"model": "both"}))), [200, 200, 200, 429]);
+    });
+}

@@ -60,7 +60,7 @@ impl Gateway {
             for _ in 0..calls {
                 let (admission, principal, journal) = (self.admission.clone(), principal.clone(), self.journal.clone());
                 running.spawn(async move {
-                    let mut hold = admission.hold(&principal, "m");
+                    let mut hold = admission.hold(&principal, ["m"; 2]);
                     let taken = hold.take(("p", "d"), Need { money: CENT, ..Need::default() }, NanoUsd::ZERO).await;
                     if let Err(refusal) = taken {
                         assert!(matches!(refusal.why, Why::Budget { .. }), "{refusal:?}");
@@ -160,7 +160,7 @@ fn without_a_database_a_gateway_spends_what_it_holds() {
     assert_eq!(gateway.storm(calls, &principal), calls);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let refused = runtime.block_on(async {
-        let mut hold = gateway.admission.hold(&principal, "m");
+        let mut hold = gateway.admission.hold(&principal, ["m"; 2]);
         hold.take(("p", "d"), Need { money: CENT, ..Need::default() }, NanoUsd::ZERO).await
     });
     let Err(Refusal { why: Why::Unavailable, .. }) = refused else { panic!("{refused:?}") };
@@ -196,7 +196,7 @@ fn what_nobody_waits_for_goes_back() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         for _ in 0..50 {
-            let mut hold = gateway.admission.hold(&principal, "m");
+            let mut hold = gateway.admission.hold(&principal, ["m"; 2]);
             let taking = hold.take(("p", "d"), Need { money: CENT, ..Need::default() }, NanoUsd::ZERO);
             // The caller leaves while the database is asked.
             let left = tokio::time::timeout(Duration::from_micros(fastrand_micros()), taking).await;
