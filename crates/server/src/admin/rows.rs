@@ -173,7 +173,17 @@ pub(super) fn key_with_hash(app: &App, one: &Key, budget: Option<&Budget>) -> Js
 
 /// A budget, as it stands in the rows of others.
 pub(super) fn budget(budget: &Budget) -> Value {
-    Value::Object(columns(budget))
+    Value::Object(budget_columns(budget))
+}
+
+/// The same. What was written down of its next reset holds until then; after it, its windows say.
+pub(super) fn budget_columns(budget: &Budget) -> Json {
+    let mut row = columns(budget);
+    let is_over = budget.budget_reset_at.is_none_or(|at| at <= Time::now());
+    if let Some(window) = budget.budget_duration.as_deref().and_then(Window::parse).filter(|_| is_over) {
+        row.insert("budget_reset_at".to_owned(), json!(window.end(window.start(Time::now().0)).map(Time)));
+    }
+    row
 }
 
 /// A user's row.

@@ -24,7 +24,8 @@ pub(crate) async fn ask(acceptor: &Arc<Acceptor>, call: &Call, refused: Error) -
     let Some(said) = metadata.and_then(|text| serde_json::from_str::<Value>(text).ok()) else { return Err(refused) };
     let named = said.get(FALLBACKS).and_then(|map| map.get(&call.model));
     for model in crate::auth::resolve::texts(named).into_iter().filter(|model| call.principal.may_use(model)) {
-        let cheaper = Call { model, model_in_path: true, ..call.clone() };
+        // A call of its own in the log, beside the one that was refused.
+        let cheaper = Call { id: crate::id::of_call(), model, model_in_path: true, ..call.clone() };
         match acceptor.app.gateway.call(&cheaper, &acceptor.worker).await {
             Err(error) if is_by_budget(&error) => {}
             answered => return answered,

@@ -194,3 +194,15 @@ fn a_group_of_models_opens_them_to_teams_and_keys() {
         assert_eq!(gateway.get("/team/available"), json!([]));
     });
 }
+
+#[test]
+fn when_a_budget_begins_anew_goes_on_with_its_windows() {
+    each(|gateway| {
+        gateway.post("/budget/new", &json!({"budget_id": "short", "max_budget": 1, "budget_duration": "1s"}));
+        let told = || gateway.post("/budget/info", &json!({"budgets": ["short"]}))[0]["budget_reset_at"].clone();
+        let first = told();
+        assert!(first.is_string(), "{first}");
+        std::thread::sleep(std::time::Duration::from_millis(2100));
+        assert!(told().as_str() > first.as_str(), "{first}");
+    });
+}

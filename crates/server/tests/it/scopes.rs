@@ -182,6 +182,14 @@ fn a_cheaper_model_answers_when_a_budget_is_spent() {
         let groups: Vec<&str> = replies.iter().map(|reply| reply.header("x-litellm-model-group")).collect();
         assert_eq!(groups, ["cent", "cent", "free", "free"]);
         assert_eq!(gateway.get(&format!("/key/info?key={key}"))["info"]["spend"], 0.02);
+        // What answered is in the log beside what was refused.
+        crate::spending::until(gateway, &format!("/spend/logs?api_key={key}"), |lines| {
+            let answered = |group: &str| {
+                let lines = lines.as_array().into_iter().flatten();
+                lines.filter(|line| line["model_group"] == group && line["status"] == "success").count()
+            };
+            (answered("cent"), answered("free")) == (2, 2)
+        });
     });
 }
 

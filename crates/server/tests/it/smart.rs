@@ -50,6 +50,10 @@ fn automatic_names_go_where_the_request_needs() {
     assert_eq!(answer(&app, "openrouter/auto", "Explain how photosynthesis works."), "small");
     assert_eq!(answer(&app, "smart-router", "What is the capital of Peru?"), "small");
     assert_eq!(answer(&app, "smart-router", "Prove that the square root of 2 is irrational."), "huge");
+    let models = app.ask("GET", "/v1/models").send().json();
+    let listed = |name: &str| models["data"].as_array().into_iter().flatten().any(|model| model["id"] == name);
+    assert!(listed("smart-router") && !listed("auto"), "what an operator named is listed: {models}");
+    assert_eq!(app.ask("GET", "/v1/models/smart-router").send().json()["id"], "smart-router");
 }
 
 #[test]

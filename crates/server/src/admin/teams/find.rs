@@ -91,7 +91,7 @@ pub(in crate::admin) async fn memberships(desk: &Desk, team: &str) -> Result<Vec
 pub(in crate::admin) fn membership(app: &App, member: &TeamMember, budget: Option<&Budget>) -> Value {
     let spend = rows::spent(app, Level::TeamMember, &TeamMember::id_of(&member.team_id, &member.user_id));
     let table = budget.map(|budget| {
-        let mut table = rows::columns(budget);
+        let mut table = rows::budget_columns(budget);
         if member.allowed_models.is_some() {
             table.insert("allowed_models".to_owned(), json!(member.allowed_models));
         }
