@@ -83,7 +83,7 @@ impl Asked {
             match key {
                 "router_settings_override" => {
                     let said: Option<Override> = outline.read(&call.body, key).ok().flatten();
-                    self.override_by(said.unwrap_or_default());
+                    self.override_by(said.unwrap_or_default(), call);
                 }
                 "num_retries" => self.retries = outline.read(&call.body, key).ok().flatten(),
                 "timeout" | "request_timeout" => self.timeout = seconds().or(self.timeout),
@@ -102,7 +102,10 @@ impl Asked {
         }
     }
 
-    fn override_by(&mut self, said: Override) {
+    fn override_by(&mut self, said: Override, call: &Call) {
+        let of = |items: Option<Vec<Box<RawValue>>>| items.map(|items| listed(call, items));
+        self.context_window_fallbacks = of(said.context_window_fallbacks).or(self.context_window_fallbacks.take());
+        self.content_policy_fallbacks = of(said.content_policy_fallbacks).or(self.content_policy_fallbacks.take());
         self.retries = said.num_retries.or(self.retries);
         self.timeout = said.timeout.and_then(Seconds::duration).or(self.timeout);
         self.stream_timeout = said.stream_timeout.and_then(Seconds::duration).or(self.stream_timeout);
@@ -176,12 +179,14 @@ pub(crate) fn switch(value: &str) -> Option<bool> {
     }
 }
 
-/// What a request says instead of the router's settings, as far as it says how often and how long.
+/// What a request says instead of the router's settings, as far as it says how often, how long and where else.
 #[derive(Default, Deserialize)]
 struct Override {
     num_retries: Option<u32>,
     timeout: Option<Seconds>,
     stream_timeout: Option<Seconds>,
+    context_window_fallbacks: Option<Vec<Box<RawValue>>>,
+    content_policy_fallbacks: Option<Vec<Box<RawValue>>>,
 }
 
 /// A number of seconds, or the text of one.
@@ -204,7 +209,10 @@ impl Seconds {
 
 /// `["name", {"model": "name", …}]`, or a map of lists as the configuration has it.
 fn fallbacks(call: &Call, outline: &Outline, key: &str) -> Option<Vec<Fallback>> {
-    let items: Vec<Box<RawValue>> = outline.read(&call.body, key).ok().flatten()?;
+    Some(listed(call, outline.read(&call.body, key).ok().flatten()?))
+}
+
+fn listed(call: &Call, items: Vec<Box<RawValue>>) -> Vec<Fallback> {
     let mut found = Vec::new();
     for item in items {
         if let Ok(name) = serde_json::from_str::<String>(item.get()) {
@@ -226,7 +234,7 @@ fn fallbacks(call: &Call, outline: &Outline, key: &str) -> Option<Vec<Fallback>>
             }
         }
     }
-    Some(found)
+    found
 }
 
 /// `{"attempts": n, "delay": ms, "onStatusCodes": [429, "500"]}`

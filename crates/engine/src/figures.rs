@@ -52,7 +52,8 @@ fn costs(headers: &mut HeaderMap, bill: &Bill) {
         (DISCOUNT, bill.discount().pico()),
         (MARGIN, bill.margin().pico()),
         (MARGIN_SHARE, bill.margin_share().as_money()),
-        (INPUT, parts.input.pico()),
+        // What the cache had stands apart.
+        (INPUT, parts.input.minus(parts.cache_read).minus(parts.cache_write).pico()),
         (OUTPUT, parts.output.pico()),
         (TOOLS, parts.tools.pico()),
     ];

@@ -250,7 +250,7 @@ impl Wishes {
         wishes.online = read("plugins").is_some() && online::is_wanted(call);
         if let Some(key) = read("fallbacks") {
             let forms: Option<Vec<FallbackForm>> = take(call, outline, key)?;
-            wishes.fallbacks = forms.map(|forms| forms.into_iter().map(FallbackForm::read).collect::<Result<_, _>>()).transpose()?;
+            wishes.fallbacks = forms.map(|forms| FallbackForm::read_all(forms, &call.model)).transpose()?;
         }
         if read("disable_fallbacks").is_some() {
             wishes.disable_fallbacks = take(call, outline, "disable_fallbacks")?.unwrap_or(false);
@@ -263,6 +263,10 @@ impl Wishes {
             let weights = said.as_ref().and_then(|said| said.get("weights")).filter(|weights| !weights.is_null());
             let read = |weights| Weights::read(weights).map_err(|why| wrong(key, &why));
             wishes.weights = weights.map(read).transpose()?.unwrap_or_default();
+            if let Some(forms) = said.as_ref().and_then(|said| said.get("fallbacks")).filter(|forms| !forms.is_null()) {
+                let forms = Vec::<FallbackForm>::deserialize(forms).map_err(|error| wrong(key, &error.to_string()))?;
+                wishes.fallbacks = Some(FallbackForm::read_all(forms, &call.model)?);
+            }
         }
         wishes.check()?;
         Ok(Some(Box::new(wishes)))
@@ -301,15 +305,26 @@ fn wrong(param: &str, why: &str) -> Problem {
 }
 
 impl FallbackForm {
-    fn read(self) -> Result<Fallback, Problem> {
-        match self {
-            Self::Name(model) => Ok(Fallback::to(model)),
-            Self::Full(mut fields) => {
-                let model = fields.remove("model").and_then(|model| model.as_str().map(str::to_owned));
-                let model = model.ok_or_else(|| wrong("fallbacks", "an entry has no `model`"))?;
-                let params = fields.into_iter().map(|(name, value)| (name, value.to_string())).collect();
-                Ok(Fallback { model, params })
-            }
+    /// Those of a request for that model.
+    fn read_all(forms: Vec<Self>, asked: &str) -> Result<Vec<Fallback>, Problem> {
+        let each = forms.into_iter().map(|form| form.read(asked));
+        Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    fn read(self, asked: &str) -> Result<Vec<Fallback>, Problem> {
+        let mut fields = match self {
+            Self::Name(model) => return Ok(vec![Fallback::to(model)]),
+            Self::Full(fields) => fields,
+        };
+        if let Some(model) = fields.remove("model").and_then(|model| model.as_str().map(str::to_owned)) {
+            let params = fields.into_iter().map(|(name, value)| (name, value.to_string())).collect();
+            return Ok(vec![Fallback { model, params }]);
         }
+        // `{"group": ["name", …]}`, as the configuration has them.
+        if fields.is_empty() || !fields.values().all(serde_json::Value::is_array) {
+            return Err(wrong("fallbacks", "an entry has no `model`"));
+        }
+        let own = fields.get(asked).or_else(|| fields.get("*")).and_then(serde_json::Value::as_array);
+        Ok(own.into_iter().flatten().filter_map(serde_json::Value::as_str).map(Fallback::to).collect())
     }
 }

@@ -113,6 +113,8 @@ fn fallbacks_are_those_of_the_group_or_of_all() {
     assert_eq!(plan(&fleet, &ask("m", "")).fallbacks.context_window, to(&["long"]));
     assert_eq!(general(&ask("x/bare", "")), ["m"], "by the name without the provider");
     assert_eq!(general(&ask("m", r#""fallbacks":["last",{"model":"n","temperature":0}]"#)), ["last", "n"]);
+    assert_eq!(general(&ask("m", r#""fallbacks":[{"m":["last"]},{"other":["n"]}]"#)), ["last"]);
+    assert_eq!(general(&ask("m", r#""router_settings_override":{"fallbacks":[{"m":["last","n"]}]}"#)), ["last", "n"]);
     assert!(general(&ask("m", r#""disable_fallbacks":true"#)).is_empty());
     let changed = Fallback { model: "n".into(), params: vec![("temperature".into(), "0".into())] };
     let plan = fleet.plan_fallback(&ask("m", ""), &changed).expect("a plan");
