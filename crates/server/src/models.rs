@@ -2,6 +2,7 @@
 
 pub(crate) mod info;
 mod page;
+mod routers;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -113,7 +114,7 @@ fn of_team_by_pattern(list: &[Listed], caller: &Caller) -> Vec<Listed> {
 fn models(app: &App, patterns: bool) -> Vec<Listed> {
     let (fleet, catalog) = (app.gateway.fleet(), app.catalog());
     let mut list: Vec<Listed> = fleet.names().into_iter().map(|(name, deployment)| Listed::of(name.to_owned(), deployment)).collect();
-    list.extend(routers(app).into_iter().map(Listed::bare));
+    list.extend(routers::names(app).into_iter().map(Listed::bare));
     for (pattern, deployment) in fleet.patterns() {
         if patterns {
             list.push(Listed::of(pattern.clone(), deployment));
@@ -125,12 +126,6 @@ fn models(app: &App, patterns: bool) -> Vec<Listed> {
         }
     }
     list
-}
-
-/// The names that an operator gave to automatic choices of a model.
-fn routers(app: &App) -> Vec<String> {
-    let config = app.config();
-    config.switchboard.smart.auto.iter().filter(|auto| auto.explicit).flat_map(|auto| auto.names.clone()).collect()
 }
 
 /// The name by which callers reach a model of the catalog through a pattern; none when the pattern does not lead to it.
@@ -179,7 +174,7 @@ fn find(app: &App, caller: &Caller, name: &str) -> Result<Listed, Problem> {
     let fleet = app.gateway.fleet();
     let meant = caller.meant_whole(name, |name| fleet.whole_name(name));
     let Some((group, deployments)) = fleet.find(&meant) else {
-        let router = routers(app).into_iter().find(|router| *router == meant && caller.may_use(&[router]));
+        let router = routers::names(app).into_iter().find(|router| *router == meant && caller.may_use(&[router]));
         return router.map(Listed::bare).ok_or_else(|| *Error::model_not_found(name).problem);
     };
     let first = deployments.first().ok_or_else(|| *Error::model_not_found(name).problem)?;

@@ -84,6 +84,8 @@ use super::secret::Secret;
 pub struct Config {
     /// Where models run, in the order of the file. Several of one name share the load.
     pub deployments: Vec<Deployment>,
+    /// Those of them that only choose a model.
+    pub routers: Vec<Deployment>,
     /// Other names of models.
     pub aliases: Vec<Alias>,
     /// The gateway as a whole.
@@ -136,9 +138,10 @@ pub(super) fn resolve(origin: &Arc<Origin>, laid: &Laid, found: &mut Diagnostics
     reserved::settle(&mut deployments);
     let aliases = fallback::aliases(&mut reader, &router.fields, &litellm.fields);
     reader.finish();
-    smart::take_routers(&mut deployments, &mut switchboard.smart, found);
+    let routers = smart::take_routers(&mut deployments, &mut switchboard.smart, found);
     let config = Config {
         deployments,
+        routers,
         aliases,
         general,
         router: router.settings,

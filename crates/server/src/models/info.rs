@@ -15,7 +15,7 @@ use switchboard_engine::route::supported;
 use switchboard_engine::wire::Operation;
 use switchboard_engine::wire::problem::{Kind, Problem};
 
-use super::document;
+use super::{document, routers};
 use crate::app::App;
 use crate::auth::Caller;
 use crate::config::Config;
@@ -112,7 +112,8 @@ pub(crate) fn answer(app: &App, document: Info, ask: &Ask<'_>) -> Result<Respons
 /// `GET /model/info`.
 fn all(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
     let id = ask.value("litellm_model_id");
-    let list = entries(app, ask, &|entry| id.as_deref().is_none_or(|id| entry.deployment.spec.id == id));
+    let mut list = entries(app, ask, &|entry| id.as_deref().is_none_or(|id| entry.deployment.spec.id == id));
+    list.extend(routers::told(app, ask, |router| id.as_deref().is_none_or(|id| router.model_info.id == id)));
     match id {
         Some(id) if list.is_empty() => {
             let message = format!("{{'error': 'Model id = {id} not found on litellm proxy'}}");
@@ -137,6 +138,15 @@ fn paged(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
             && (!wildcards || name.contains('*'))
     };
     let mut list = entries(app, ask, &fits);
+    list.extend(routers::told(app, ask, |router| {
+        let name = &router.model_name;
+        search.as_deref().is_none_or(|text| name.to_lowercase().contains(text))
+            && model.as_ref().is_none_or(|model| model == name)
+            && id.as_ref().is_none_or(|id| *id == router.model_info.id)
+            && group.as_ref().is_none_or(|group| router.model_info.access_groups.contains(group))
+            && !wildcards
+    }));
+    list.sort_by(|(a, _), (b, _)| a.cmp(b));
     if let Some(by) = ask.value("sortBy") {
         let downwards = ask.value("sortOrder").is_some_and(|order| order.eq_ignore_ascii_case("desc"));
         sort(&mut list, &by, downwards)?;

@@ -54,6 +54,11 @@ fn automatic_names_go_where_the_request_needs() {
     let listed = |name: &str| models["data"].as_array().into_iter().flatten().any(|model| model["id"] == name);
     assert!(listed("smart-router") && !listed("auto"), "what an operator named is listed: {models}");
     assert_eq!(app.ask("GET", "/v1/models/smart-router").send().json()["id"], "smart-router");
+    let info = app.ask("GET", "/model/info").send().json();
+    let told = info["data"].as_array().into_iter().flatten().find(|model| model["model_name"] == "smart-router").cloned();
+    let params = told.expect("the router")["litellm_params"].clone();
+    assert_eq!(params["model"], "auto_router/complexity_router");
+    assert_eq!(params["complexity_router_config"]["tiers"]["REASONING"], "huge");
 }
 
 #[test]

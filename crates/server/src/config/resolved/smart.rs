@@ -278,16 +278,18 @@ fn semantic(reader: &mut Reader<'_>, fields: &Fields) -> Option<Value> {
 }
 
 /// Takes the routers out of the deployments: a name that only chooses is no place where a model runs.
-pub(super) fn take_routers(deployments: &mut Vec<Deployment>, settings: &mut Settings, found: &mut Diagnostics) {
-    deployments.retain(|deployment| {
-        let Some(params) = &deployment.router else { return true };
+pub(super) fn take_routers(deployments: &mut Vec<Deployment>, settings: &mut Settings, found: &mut Diagnostics) -> Vec<Deployment> {
+    let (routers, others) = std::mem::take(deployments).into_iter().partition(|deployment| deployment.router.is_some());
+    *deployments = others;
+    for deployment in &routers {
+        let Deployment { router: Some(params), model_name, at, .. } = deployment else { continue };
         let mut whys = Vec::new();
-        settings.auto.insert(0, router(&deployment.model_name, params, &mut whys));
+        settings.auto.insert(0, router(model_name, params, &mut whys));
         for why in whys {
-            report(found, &deployment.at, &deployment.model_name, &why);
+            report(found, at, model_name, &why);
         }
-        false
-    });
+    }
+    routers
 }
 
 fn report(found: &mut Diagnostics, at: &Location, name: &str, why: &str) {
