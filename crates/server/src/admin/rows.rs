@@ -124,6 +124,16 @@ fn resets(app: &App, duration: Option<&str>) -> Value {
     json!(window.and_then(|window| window.end(window.start(app.book.now()))).map(Time))
 }
 
+/// Says of each of several budgets when it begins anew.
+fn several(app: &App, row: &mut Json) {
+    for entry in row.get_mut("budget_limits").and_then(Value::as_array_mut).into_iter().flatten() {
+        let next = resets(app, entry.get("budget_duration").and_then(Value::as_str));
+        if let Some(entry) = entry.as_object_mut() {
+            entry.insert("reset_at".to_owned(), next);
+        }
+    }
+}
+
 /// A key's row, without its hash.
 pub(super) fn key(app: &App, key: &Key, budget: Option<&Budget>) -> Json {
     let mut row = columns(key);
@@ -132,6 +142,7 @@ pub(super) fn key(app: &App, key: &Key, budget: Option<&Budget>) -> Json {
     row.insert("spend".to_owned(), spent_in(app, Level::Key, key.account(), duration));
     row.insert("total_spend".to_owned(), super::spent::total(&spent(app, Level::Key, key.account()), key.spend_reset));
     row.insert("budget_reset_at".to_owned(), resets(app, duration));
+    several(app, &mut row);
     usage(app, key, &mut row);
     row.insert("model_spend".to_owned(), json!({}));
     row.insert("soft_budget_cooldown".to_owned(), json!(false));
@@ -201,6 +212,7 @@ pub(super) fn team(app: &App, team: &Team) -> Json {
     let mut row = shape("LiteLLM_TeamTable");
     let mut known = columns(team);
     known.insert("budget_reset_at".to_owned(), resets(app, team.budget_duration.as_deref()));
+    several(app, &mut known);
     known.insert("spend".to_owned(), spent_in(app, Level::Team, &team.team_id, team.budget_duration.as_deref()));
     filled(&mut row, &known);
     row

@@ -137,8 +137,16 @@ async fn count(request: &Request) -> Answer {
     };
     let model = form.text("model").unwrap_or_default().to_owned();
     let mut body = json!({"model": model, "messages": messages});
+    if let (Some(system), Some(messages)) = (form.get("system"), body["messages"].as_array_mut()) {
+        messages.insert(0, json!({"role": "system", "content": told(system)}));
+    }
     if let Some(tools) = form.get("tools") {
-        body["tools"] = tools.clone();
+        // Those of other vendors are counted as they are written.
+        let is_openai = tools.as_array().is_some_and(|tools| tools.iter().all(|tool| tool.get("function").is_some()));
+        match body["messages"].as_array_mut() {
+            Some(messages) if !is_openai => messages.push(json!({"role": "user", "content": tools.to_string()})),
+            _ => body["tools"] = tools.clone(),
+        }
     }
     let counted = switchboard_engine::chat_tokens(body.to_string().into_bytes()).await;
     let total = counted.ok_or_else(|| Refused::detail(400, json!("the messages cannot be read")))?;
@@ -156,6 +164,11 @@ async fn count(request: &Request) -> Answer {
         "error_message": null,
         "status_code": null,
     }))
+}
+
+/// The text of a system prompt, however it is written.
+fn told(system: &Value) -> String {
+    system.as_str().map_or_else(|| system.to_string(), str::to_owned)
 }
 
 /// The card of a model by a name that callers use.

@@ -109,6 +109,12 @@ fn what_clients_ask_beside_managing() {
         let hello = json!({"model": "good", "messages": [{"role": "user", "content": "hello there"}]});
         let counted = gateway.as_key(&key, "POST", "/utils/token_counter", &hello).json();
         assert!(counted["total_tokens"].as_u64().expect("a number") > 1, "{counted}");
+        let schema = json!({"type": "object", "properties": {"place": {"type": "string"}}});
+        let tools = json!([{"name": "weather", "description": "tells the weather", "input_schema": schema}]);
+        let more =
+            json!({"model": "good", "system": [{"type": "text", "text": "Be brief."}], "tools": tools, "messages": hello["messages"]});
+        let with_tools = gateway.as_key(&key, "POST", "/utils/token_counter", &more).json();
+        assert!(with_tools["total_tokens"].as_u64() > counted["total_tokens"].as_u64(), "{with_tools}");
         assert_eq!(refused(gateway, "/utils/token_counter", &json!({"model": "good"})).0, 400);
         let estimate = json!({"model": "gpt-4o-mini", "input_tokens": 1000, "output_tokens": 500, "num_requests_per_day": 10});
         let cost = gateway.post("/cost/estimate", &estimate);

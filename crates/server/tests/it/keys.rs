@@ -243,3 +243,18 @@ fn a_key_made_for_provisioning_provisions_and_nothing_else() {
         assert_eq!(gateway.as_key(&other, "POST", "/scim/v2/Users", &person).status, 401);
     });
 }
+
+#[test]
+fn each_of_several_budgets_says_when_it_begins_anew() {
+    each(|gateway| {
+        let limits = json!([{"budget_duration": "1d", "max_budget": 1}, {"budget_duration": "30d", "max_budget": 9}]);
+        let key = gateway.key(&json!({"budget_limits": limits}));
+        gateway.post("/team/new", &json!({"team_id": "t", "budget_limits": limits}));
+        for told in [gateway.get(&format!("/key/info?key={key}"))["info"].clone(), gateway.get("/team/info?team_id=t")["team_info"].clone()]
+        {
+            let resets: Vec<&str> =
+                told["budget_limits"].as_array().into_iter().flatten().filter_map(|one| one["reset_at"].as_str()).collect();
+            assert!(resets.len() == 2 && resets[0] < resets[1], "{told}");
+        }
+    });
+}

@@ -103,7 +103,10 @@ fn metadata(record: &Record, out: &mut Object<'_>) {
         out.array("provider_responses", |list| record.tried.iter().for_each(|attempt| list.object(|out| asked(attempt, out))));
     }
     if let Some(bill) = &record.bill {
-        out.object("cost_breakdown", |out| breakdown(bill, out));
+        out.object("cost_breakdown", |out| {
+            breakdown(bill, out);
+            text(out, "service_tier", record.service.as_deref());
+        });
     }
     if let Some(overhead) = record.overhead {
         out.number("overhead_us", u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX));
