@@ -3,7 +3,7 @@
 mod assignments;
 mod byok;
 pub(crate) mod codes;
-mod content;
+pub(super) mod content;
 mod feedback;
 mod guardrails;
 mod keys;
@@ -330,6 +330,10 @@ async fn generation(request: &Request) -> Answer {
 /// The request that is named by its id, if it is the caller's business.
 async fn line_of(request: &Request) -> Result<LogLine, Refused> {
     let id = request.value("id").filter(|id| !id.is_empty()).ok_or_else(|| Refused::plain(400, "id is required"))?;
+    line_by(request, id).await
+}
+
+async fn line_by(request: &Request, id: &str) -> Result<LogLine, Refused> {
     let caller = &request.caller;
     let key = caller.principal.key_hash.clone().unwrap_or_else(|| caller.principal.key.clone());
     let own = (!caller.sees_all()).then(|| (caller.user.clone(), Some(key)));

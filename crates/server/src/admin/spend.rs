@@ -18,6 +18,7 @@ use switchboard_engine::admit::NanoUsd;
 use switchboard_store::ledger::report::Days;
 use switchboard_store::{Money, Time};
 
+use super::openrouter::content;
 use super::routes::{Action, get, post};
 use super::{Answer, Refused, Request};
 use crate::authz::Policy::{self, Info, Viewer};
@@ -50,6 +51,7 @@ pub enum Spend {
     Aggregated(Owner),
     Export(Owner),
     CacheHits,
+    LogContent,
     LogsOfSession,
     AllEndUsers,
     Exceptions,
@@ -103,6 +105,7 @@ pub(super) const ROWS: &[Row] = &[
     shown("/global/activity/exceptions", Spend::Exceptions, Viewer, "Failed requests of each day"),
     shown("/global/activity/exceptions/deployment", Spend::ExceptionsByDeployment, Viewer, "Failed requests of each day by deployment"),
     shown("/global/all_end_users", Spend::AllEndUsers, Viewer, "Every customer that something was spent for"),
+    shown("/spend/logs/ui/{request_id}", Spend::LogContent, Info, "What was asked and answered, where it is kept"),
     shown("/spend/logs/session/ui", Spend::LogsOfSession, Info, "Requests of a session with what they cost, page by page"),
     shown("/key/spend/report", Spend::Report(Scope::Key), Info, "What a key spent, by model"),
     shown("/user/spend/report", Spend::Report(Scope::User), Info, "What a user spent, by key and model"),
@@ -158,6 +161,7 @@ pub(super) async fn dispatch(action: Spend, request: &Request) -> Answer {
         Spend::Daily(owner) => activity::daily(request, owner, false).await,
         Spend::Aggregated(owner) => activity::daily(request, owner, true).await,
         Spend::LogsOfSession => logs::of_session(request).await,
+        Spend::LogContent => content::in_the_log(request).await,
         Spend::AllEndUsers => global::all_end_users(request).await,
         Spend::Exceptions => activity::exceptions(request).await,
         Spend::ExceptionsByDeployment => activity::exceptions_by_deployment(request).await,
