@@ -330,22 +330,21 @@ async fn generation(request: &Request) -> Answer {
 /// The request that is named by its id, if it is the caller's business.
 async fn line_of(request: &Request) -> Result<LogLine, Refused> {
     let id = request.value("id").filter(|id| !id.is_empty()).ok_or_else(|| Refused::plain(400, "id is required"))?;
-    line_by(request, id).await
+    line_by(request, id).await?.ok_or_else(|| Refused::plain(404, &format!("Generation {id} not found")))
 }
 
-async fn line_by(request: &Request, id: &str) -> Result<LogLine, Refused> {
+async fn line_by(request: &Request, id: &str) -> Result<Option<LogLine>, Refused> {
     let caller = &request.caller;
     let key = caller.principal.key_hash.clone().unwrap_or_else(|| caller.principal.key.clone());
     let own = (!caller.sees_all()).then(|| (caller.user.clone(), Some(key)));
-    let missing = || Refused::plain(404, &format!("Generation {id} not found"));
     for id in [id, id.strip_prefix("gen-").unwrap_or(id)] {
         let wanted = Lines { request_id: Some(id.to_owned()), own: own.clone(), ..Lines::default() };
         let lines = report::lines(&request.store, wanted, (LineSort::Started, Order::Descending), (1, 0)).await?;
         if let Some(line) = lines.first() {
-            return Ok(line.clone());
+            return Ok(Some(line.clone()));
         }
     }
-    Err(missing())
+    Ok(None)
 }
 
 /// A key of the metadata of a line, or null.

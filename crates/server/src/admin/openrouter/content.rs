@@ -16,7 +16,8 @@ pub(super) async fn of(request: &Request) -> Answer {
 
 /// `GET /spend/logs/ui/{request_id}`: the same, as LiteLLM's pages ask for it. What is not kept is null.
 pub(in crate::admin) async fn in_the_log(request: &Request) -> Answer {
-    let line = line_by(request, request.part(0)).await?;
+    let missing = || Refused::said(404, "There is no such request in the log, or it is not yours");
+    let line = line_by(request, request.part(0)).await?.ok_or_else(missing)?;
     let content = kept(request, &line.request_id).await?.unwrap_or_default();
     let messages = &content["input"]["messages"];
     let asked = if messages.is_null() { &content["input"]["prompt"] } else { messages };
