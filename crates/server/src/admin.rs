@@ -6,6 +6,7 @@
 //! [`authz`]: crate::authz
 
 mod audit;
+mod callback_vars;
 mod compliance;
 mod cost_map;
 mod credits;

@@ -148,7 +148,6 @@ fn routes() -> Value {
     json!({"routes": routes})
 }
 
-/// The answer to a browser that asks whether it may.
 /// A page of somebody else's content, in our frame.
 pub(crate) fn whole(title: &str, content: &str) -> Response<AnswerBody> {
     html(html::page(title, content))

@@ -7,9 +7,9 @@ use switchboard_engine::admit::{Level, ScopeId, Window};
 use switchboard_store::object::{Budget, Customer, Json, Key, Object, Organization, Tag, Team, User};
 use switchboard_store::{Money, Time};
 
+use super::callback_vars;
 use super::form::Form;
 use super::refused::Refused;
-use super::teams::callbacks;
 use crate::app::App;
 
 /// The fields of some answers, each with what it is when nothing is known.
@@ -245,7 +245,7 @@ pub(super) fn metadata(form: &Form, present: Json) -> Json {
             metadata.remove(name);
         }
     }
-    callbacks::without_secrets(&mut metadata);
+    callback_vars::without_secrets(&mut metadata);
     metadata
 }
 

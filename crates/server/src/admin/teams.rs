@@ -1,6 +1,6 @@
 //! `/team/…`.
 
-pub(super) mod callbacks;
+mod callbacks;
 mod change;
 mod find;
 mod list;

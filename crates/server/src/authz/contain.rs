@@ -40,7 +40,7 @@ impl Bounds {
 
     /// Whether the routes of a key that is to be are the giver's to give, beside those it had before. A list narrows what its caller may
     /// do, but it also opens what is made for keys that name it (metrics, provisioning), so only groups are free.
-    pub fn lend(&self, gift: &Key, before: &[String]) -> Result<(), Refused> {
+    fn lend(&self, gift: &Key, before: &[String]) -> Result<(), Refused> {
         let own = self.key.as_ref().map(|key| key.allowed_routes.as_slice()).unwrap_or_default();
         let is_free = |route: &String| super::route::GROUPS.contains(&route.as_str()) || own.contains(route) || before.contains(route);
         if gift.allowed_routes.iter().all(is_free) {
@@ -52,6 +52,11 @@ impl Bounds {
 
     /// Whether a key that is to be is within them.
     pub fn hold(&self, gift: &Key) -> Result<(), Refused> {
+        self.lend(gift, &[])?;
+        self.has(gift)
+    }
+
+    fn has(&self, gift: &Key) -> Result<(), Refused> {
         if let Some(own) = &self.key {
             let within = |list: &[String], of: &[String]| of.is_empty() || !list.is_empty() && list.iter().all(|one| of.contains(one));
             if !within(&gift.allowed_routes, &own.allowed_routes) {
@@ -80,14 +85,15 @@ impl Bounds {
 impl Bounds {
     /// Whether what becomes of a key is within them. What it had before from others, in a team that is not the giver's key's, may stay.
     pub fn hold_change(&self, present: &Key, changed: &Key) -> Result<(), Refused> {
+        self.lend(changed, &present.allowed_routes)?;
         let said = |key: &Key| (key.models.clone(), key.max_budget, key.tpm_limit, key.rpm_limit, key.max_parallel_requests);
         let elsewhere = |own: &&Key| own.team_id != changed.team_id && said(present) == said(changed);
         match self.key.as_ref().filter(elsewhere) {
             Some(own) => {
                 let key = Key { allowed_routes: own.allowed_routes.clone(), expires: own.expires, ..Key::default() };
-                Self { key: Some(key), user: self.user.clone(), team: self.team.clone() }.hold(changed)
+                Self { key: Some(key), user: self.user.clone(), team: self.team.clone() }.has(changed)
             }
-            None => self.hold(changed),
+            None => self.has(changed),
         }
     }
 }

@@ -434,3 +434,20 @@ fn how_the_gateway_is_may_be_told_to_everybody() {
     assert_eq!(details(&Managed::with_models("", "", &[])), Value::Null);
     assert_eq!(details(&Managed::with_models("  allow_public_health_readiness_details: true\n", "", &[])), "1.106.2");
 }
+
+#[test]
+fn where_no_key_is_asked_for_pages_of_this_machine_alone_may_ask() {
+    let app = crate::app::TestApp::of("");
+    let told = |method: &str, origin: &str| {
+        let ask = app.ask(method, "/v1/models").header("origin", origin).header("access-control-request-method", "GET");
+        ask.send().header("access-control-allow-origin").to_owned()
+    };
+    for origin in ["http://localhost:3000", "http://127.0.0.1:8080", "http://[::1]"] {
+        assert_eq!(told("OPTIONS", origin), origin);
+        assert_eq!(told("GET", origin), origin);
+    }
+    for origin in ["https://a.example", "http://localhost.a.example", "https://127.0.0.1.a.example", "null"] {
+        assert_eq!(told("OPTIONS", origin), "");
+        assert_eq!(told("GET", origin), "");
+    }
+}

@@ -258,3 +258,21 @@ fn each_of_several_budgets_says_when_it_begins_anew() {
         }
     });
 }
+
+#[test]
+fn secrets_of_callbacks_are_kept_nowhere() {
+    each(|gateway| {
+        let variables = json!({"langfuse_host": "https://here.example", "langfuse_secret_key": "not-to-be-kept"});
+        let logging = json!({"logging": [{"callback_name": "langfuse", "callback_type": "success", "callback_vars": variables}]});
+        let key = gateway.key(&json!({"metadata": logging}));
+        gateway.post("/team/new", &json!({"team_id": "t", "metadata": logging}));
+        gateway.post(
+            "/key/update",
+            &json!({"key": key, "metadata": {"callback_settings": {"callback_vars": variables}, "logging": logging["logging"]}}),
+        );
+        for told in [gateway.get(&format!("/key/info?key={key}")), gateway.get("/team/info?team_id=t")] {
+            let text = told.to_string();
+            assert!(text.contains("https://here.example") && !text.contains("not-to-be-kept"), "{text}");
+        }
+    });
+}

@@ -151,7 +151,6 @@ pub(super) async fn within(desk: &Desk, caller: &Caller, present: &Key, key: &Ke
         None => None,
     };
     let Some(bounds) = Bounds::of(desk, caller, team.as_ref()).await? else { return Ok(()) };
-    bounds.lend(key, &present.allowed_routes)?;
     if caller.is_admin() {
         return bounds.hold(key);
     }

@@ -61,7 +61,6 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
             None => None,
         };
         if let Some(bounds) = Bounds::of(&desk, &caller, team.as_ref()).await? {
-            bounds.lend(&key, &[])?;
             bounds.hold(&key)?;
         }
         desk.put(&key).await?;
@@ -124,6 +123,7 @@ async fn owned(desk: &Desk, (caller, config): (&Caller, &Config), mut form: Form
     Ok(form)
 }
 
+/// What is told of a team that is not there.
 pub(super) fn no_team(id: &str) -> Refused {
     Refused::said(400, &format!("Unable to find team object in database. Team id: {id}"))
 }

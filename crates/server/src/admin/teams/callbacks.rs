@@ -8,33 +8,8 @@ use switchboard_store::Time;
 use switchboard_store::object::Team;
 
 use super::administered;
+use crate::admin::callback_vars::{FORMER, PLACE, VARIABLES, redact};
 use crate::admin::{Answer, Refused, Request, rows};
-use crate::live::seal;
-
-/// Where in a team's metadata.
-const PLACE: &str = "logging";
-/// The older place, which counts where there is none of the newer.
-const FORMER: &str = "callback_settings";
-const VARIABLES: &str = "callback_vars";
-/// What is shown and kept of a secret.
-const SECRET: &str = "***REDACTED***";
-
-/// Takes out of the metadata of a key or a team what is a secret among the variables of its callbacks.
-pub(in crate::admin) fn without_secrets(metadata: &mut Map<String, Value>) {
-    let listed = metadata.get_mut(PLACE).and_then(Value::as_array_mut).into_iter().flatten().filter_map(|one| one.get_mut(VARIABLES));
-    listed.for_each(redact);
-    if let Some(variables) = metadata.get_mut(FORMER).and_then(|settings| settings.get_mut(VARIABLES)) {
-        redact(variables);
-    }
-}
-
-fn redact(variables: &mut Value) {
-    for (name, value) in variables.as_object_mut().into_iter().flatten() {
-        if seal::is_secret(name, value) {
-            *value = json!(SECRET);
-        }
-    }
-}
 
 /// The team, if the caller administers it; `status` is what those are told who may know that there is none.
 async fn team(
@@ -178,8 +153,8 @@ impl Told {
     }
 
     fn variables(&mut self, variables: Option<&Value>) {
-        let shown = |name: &String, value: &Value| if seal::is_secret(name, value) { json!(SECRET) } else { value.clone() };
-        let variables = variables.and_then(Value::as_object).into_iter().flatten();
-        self.variables.extend(variables.map(|(name, value)| (name.clone(), shown(name, value))));
+        let mut variables = variables.cloned().unwrap_or_default();
+        redact(&mut variables);
+        self.variables.extend(variables.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
     }
 }

@@ -10,8 +10,8 @@ pub(super) const KEYS: &[Key] = &[
     honoured(
         "cors_origins",
         Texts,
-        "Origins whose pages may call models and read the answers; `*`, any, unless `LITELLM_CORS_ORIGINS` says. The management API \
-         answers no page but the gateway's own.",
+        "Origins whose pages may call models and read the answers, `*` for any; what `LITELLM_CORS_ORIGINS` says unless said, else any \
+         where a key is asked for and those of this machine where none is. LiteLLM's management API answers no page but the gateway's own.",
     ),
     honoured("workers", Count, "Threads that serve requests; one per processor unless said."),
     honoured("limits", Map, "Bounds on what clients may send."),

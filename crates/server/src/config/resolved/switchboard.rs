@@ -32,7 +32,7 @@ pub struct SwitchboardSettings {
     pub tls: Option<TlsFiles>,
     /// Something in front of the gateway ends TLS.
     pub behind_tls_proxy: bool,
-    /// Origins whose pages may call models; `*` is any.
+    /// Origins whose pages may call models; `*` is any. None: any where a key is asked for, else those of this machine.
     pub cors_origins: Vec<String>,
     /// Threads that serve requests; at least one.
     pub workers: u32,
@@ -213,12 +213,12 @@ impl SwitchboardSettings {
     }
 }
 
-/// Those of the file, or else of the environment, or else any.
+/// Those of the file, or else of the environment.
 fn origins(said: Vec<String>, environment: &Environment) -> Vec<String> {
     if !said.is_empty() {
         return said;
     }
-    let said = environment.get_non_empty("LITELLM_CORS_ORIGINS").unwrap_or("*");
+    let said = environment.get_non_empty("LITELLM_CORS_ORIGINS").unwrap_or_default();
     said.split(',').map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned).collect()
 }
 
