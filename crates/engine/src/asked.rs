@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use switchboard_wire::control::is_steering;
 use switchboard_wire::outline::Outline;
 
 use crate::call::{Call, Content};
+use crate::route::wishes::FallbackForm;
 use crate::route::{Fallback, RetryRule};
 
 /// The most retries a caller may ask for.
@@ -103,7 +103,7 @@ impl Asked {
     }
 
     fn override_by(&mut self, said: Override, call: &Call) {
-        let of = |items: Option<Vec<Box<RawValue>>>| items.map(|items| listed(call, items));
+        let of = |forms: Option<Vec<FallbackForm>>| forms.map(|forms| listed(call, forms));
         self.context_window_fallbacks = of(said.context_window_fallbacks).or(self.context_window_fallbacks.take());
         self.content_policy_fallbacks = of(said.content_policy_fallbacks).or(self.content_policy_fallbacks.take());
         self.retries = said.num_retries.or(self.retries);
@@ -185,8 +185,8 @@ struct Override {
     num_retries: Option<u32>,
     timeout: Option<Seconds>,
     stream_timeout: Option<Seconds>,
-    context_window_fallbacks: Option<Vec<Box<RawValue>>>,
-    content_policy_fallbacks: Option<Vec<Box<RawValue>>>,
+    context_window_fallbacks: Option<Vec<FallbackForm>>,
+    content_policy_fallbacks: Option<Vec<FallbackForm>>,
 }
 
 /// A number of seconds, or the text of one.
@@ -207,33 +207,14 @@ impl Seconds {
     }
 }
 
-/// `["name", {"model": "name", …}]`, or a map of lists as the configuration has it.
 fn fallbacks(call: &Call, outline: &Outline, key: &str) -> Option<Vec<Fallback>> {
     Some(listed(call, outline.read(&call.body, key).ok().flatten()?))
 }
 
-fn listed(call: &Call, items: Vec<Box<RawValue>>) -> Vec<Fallback> {
-    let mut found = Vec::new();
-    for item in items {
-        if let Ok(name) = serde_json::from_str::<String>(item.get()) {
-            found.push(Fallback::to(name));
-            continue;
-        }
-        let Ok(map) = serde_json::from_str::<std::collections::BTreeMap<String, Box<RawValue>>>(item.get()) else { continue };
-        match map.get("model").and_then(|model| serde_json::from_str::<String>(model.get()).ok()) {
-            Some(model) => {
-                let kept = |key: &str| key != "model" && !is_steering(call.door.dialect, key);
-                let params = map.iter().filter(|(key, _)| kept(key)).map(|(key, value)| (key.clone(), value.get().to_owned()));
-                found.push(Fallback { model, params: params.collect() });
-            }
-            // `{"group": ["name", …]}`: that of the model asked for.
-            None => {
-                let own = map.get(&call.model).or_else(|| map.get("*"));
-                let names = own.and_then(|names| serde_json::from_str::<Vec<String>>(names.get()).ok());
-                found.extend(names.into_iter().flatten().map(Fallback::to));
-            }
-        }
-    }
+/// Where else to go; what cannot be read names nobody, and what steers the gateway does not go along.
+fn listed(call: &Call, forms: Vec<FallbackForm>) -> Vec<Fallback> {
+    let mut found: Vec<Fallback> = forms.into_iter().flat_map(|form| form.read(&call.model).unwrap_or_default()).collect();
+    found.iter_mut().for_each(|one| one.params.retain(|(name, _)| !is_steering(call.door.dialect, name)));
     found
 }
 

@@ -11,28 +11,35 @@ use crate::deployment::Reach;
 /// operator chose.
 const FORWARD: [&str; 6] = ["anthropic-beta", "anthropic-version", "openai-beta", "http-referer", "x-title", "x-session-id"];
 
-/// Provider headers that a client gets, and the names under which LiteLLM's clients look for them.
-const BACKWARD: [(&str, &str); 20] = [
-    ("request-id", "llm_provider-request-id"),
-    ("x-request-id", "llm_provider-x-request-id"),
-    ("openai-model", "llm_provider-openai-model"),
-    ("openai-processing-ms", "llm_provider-openai-processing-ms"),
-    ("openai-version", "llm_provider-openai-version"),
-    ("x-ratelimit-limit-requests", "llm_provider-x-ratelimit-limit-requests"),
-    ("x-ratelimit-limit-tokens", "llm_provider-x-ratelimit-limit-tokens"),
-    ("x-ratelimit-remaining-requests", "llm_provider-x-ratelimit-remaining-requests"),
-    ("x-ratelimit-remaining-tokens", "llm_provider-x-ratelimit-remaining-tokens"),
-    ("x-ratelimit-reset-requests", "llm_provider-x-ratelimit-reset-requests"),
-    ("x-ratelimit-reset-tokens", "llm_provider-x-ratelimit-reset-tokens"),
-    ("anthropic-ratelimit-requests-limit", "llm_provider-anthropic-ratelimit-requests-limit"),
-    ("anthropic-ratelimit-requests-remaining", "llm_provider-anthropic-ratelimit-requests-remaining"),
-    ("anthropic-ratelimit-requests-reset", "llm_provider-anthropic-ratelimit-requests-reset"),
-    ("anthropic-ratelimit-tokens-limit", "llm_provider-anthropic-ratelimit-tokens-limit"),
-    ("anthropic-ratelimit-tokens-remaining", "llm_provider-anthropic-ratelimit-tokens-remaining"),
-    ("anthropic-ratelimit-tokens-reset", "llm_provider-anthropic-ratelimit-tokens-reset"),
-    ("x-amzn-requestid", "llm_provider-x-amzn-requestid"),
-    ("cf-ray", "llm_provider-cf-ray"),
-    ("x-groq-region", "llm_provider-x-groq-region"),
+/// The names a provider's header goes on under: its own, and that under which LiteLLM's clients look for it.
+macro_rules! passed {
+    ($($name:literal),* $(,)?) => {
+        [$((HeaderName::from_static($name), HeaderName::from_static(concat!("llm_provider-", $name)))),*]
+    };
+}
+
+/// Provider headers that a client gets.
+static BACKWARD: [(HeaderName, HeaderName); 20] = passed![
+    "request-id",
+    "x-request-id",
+    "openai-model",
+    "openai-processing-ms",
+    "openai-version",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-reset-tokens",
+    "anthropic-ratelimit-requests-limit",
+    "anthropic-ratelimit-requests-remaining",
+    "anthropic-ratelimit-requests-reset",
+    "anthropic-ratelimit-tokens-limit",
+    "anthropic-ratelimit-tokens-remaining",
+    "anthropic-ratelimit-tokens-reset",
+    "x-amzn-requestid",
+    "cf-ray",
+    "x-groq-region",
 ];
 
 /// Adds the client's headers that a provider may have; those of the row win.
@@ -60,9 +67,9 @@ fn understands(spoken: Option<Dialect>, name: &str) -> bool {
 pub fn backward(upstream: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(32);
     for (name, value) in upstream {
-        if let Some((_, told)) = BACKWARD.iter().find(|(known, _)| name == known) {
-            headers.insert(HeaderName::from_static(told), value.clone());
-            headers.insert(name.clone(), value.clone());
+        if let Some((own, told)) = BACKWARD.iter().find(|(own, _)| own == name) {
+            headers.insert(own.clone(), value.clone());
+            headers.insert(told.clone(), value.clone());
         }
     }
     headers

@@ -126,7 +126,7 @@ impl Admission {
         Ok(permit)
     }
 
-    /// A hold on nothing yet, for a call of that principal to a model of these names.
+    /// A hold on nothing yet, for a call of that principal to a model of these names: as it was asked for, and what that stands for.
     pub fn hold(&self, principal: &Principal, names: [&str; 2]) -> Hold {
         let counted = principal.counted.iter().filter(|scope| covered(scope, names)).cloned().collect();
         Hold::new(self.book.clone(), (self.authority.clone(), self.shares.clone()), self.scopes(principal, names), counted)
@@ -147,14 +147,17 @@ impl Admission {
 
     /// The running account of a call. What is said of one model holds under whatever name it is asked for.
     pub fn tab(&self, call: &Call, fleet: &Fleet) -> Tab {
-        let group = fleet.group_of(&call.model);
-        self.tab_over(self.hold(&call.principal, [&call.model, &group]), call)
+        self.tab_over(self.hold_for(call, fleet), call)
     }
 
     /// The account of a second attempt of a call that has an account already.
     pub(crate) fn tab_beside(&self, call: &Call, fleet: &Fleet) -> Tab {
+        self.tab_over(self.hold_for(call, fleet).beside(), call)
+    }
+
+    fn hold_for(&self, call: &Call, fleet: &Fleet) -> Hold {
         let group = fleet.group_of(&call.model);
-        self.tab_over(self.hold(&call.principal, [&call.model, &group]).beside(), call)
+        self.hold(&call.principal, [&call.model, &group])
     }
 
     fn tab_over(&self, hold: Hold, call: &Call) -> Tab {

@@ -24,6 +24,9 @@ use crate::health::Failure;
 use crate::meter::Meter;
 use crate::route::Plan;
 
+/// The tokens of a made-up answer and of what it answers: LiteLLM's numbers.
+const PROMPT: u64 = 10;
+const ANSWER: u64 = 20;
 /// A made-up timeout comes after this where the caller says none.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -104,7 +107,8 @@ fn named(text: &str) -> Option<(Failure, Kind, &'static str)> {
 /// An answer with that text, in the client's words. What it took is made up too, as LiteLLM makes it up: a deployment whose answers are
 /// made up has its price like any other.
 fn answer(call: &Call, text: &str, mut meter: Meter) -> (Answer, Meter) {
-    let (part, usage) = (Part::text(text), Usage { input: Some(10), output: Some(20), total: Some(30), ..Usage::default() });
+    let (part, usage) =
+        (Part::text(text), Usage { input: Some(PROMPT), output: Some(ANSWER), total: Some(PROMPT + ANSWER), ..Usage::default() });
     let reply = ChatReply { model: Some(call.model.clone()), parts: vec![part], usage: Some(usage.clone()), ..ChatReply::default() };
     let mut headers = HeaderMap::new();
     let mut out = BytesMut::new();

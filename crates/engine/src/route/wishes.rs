@@ -215,10 +215,10 @@ fn is_wish(key: &str) -> bool {
     )
 }
 
-/// A fallback as a client writes it.
+/// A fallback as a client writes it: `"name"`, `{"model": "name", …}`, or `{"group": ["name", …]}` as configurations have it.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum FallbackForm {
+pub(crate) enum FallbackForm {
     Name(String),
     Full(serde_json::Map<String, serde_json::Value>),
 }
@@ -311,7 +311,8 @@ impl FallbackForm {
         Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
     }
 
-    fn read(self, asked: &str) -> Result<Vec<Fallback>, Problem> {
+    /// Those it names for a request for that model.
+    pub(crate) fn read(self, asked: &str) -> Result<Vec<Fallback>, Problem> {
         let mut fields = match self {
             Self::Name(model) => return Ok(vec![Fallback::to(model)]),
             Self::Full(fields) => fields,
@@ -320,7 +321,6 @@ impl FallbackForm {
             let params = fields.into_iter().map(|(name, value)| (name, value.to_string())).collect();
             return Ok(vec![Fallback { model, params }]);
         }
-        // `{"group": ["name", …]}`, as the configuration has them.
         if fields.is_empty() || !fields.values().all(serde_json::Value::is_array) {
             return Err(wrong("fallbacks", "an entry has no `model`"));
         }

@@ -202,6 +202,7 @@ pub(super) fn user(app: &App, user: &User) -> Json {
     let mut row = shape("LiteLLM_UserTable");
     let mut known = columns(user);
     known.insert("budget_reset_at".to_owned(), resets(app, user.budget_duration.as_deref()));
+    several(app, &mut known);
     known.insert("spend".to_owned(), spent_in(app, Level::User, &user.user_id, user.budget_duration.as_deref()));
     filled(&mut row, &known);
     row

@@ -174,6 +174,7 @@ async fn made_up_failures_go_to_the_fallbacks_meant_for_them() {
     assert_eq!(own.requests(), 0, "what is made up asks nobody");
     let rig = Rig::trying(specs(), names(), Settings::default());
     let told = rig.ask(&asking(r#","mock_response":"made up""#, &[])).await;
+    assert_eq!((&told.json()["usage"]["prompt_tokens"], &told.json()["usage"]["completion_tokens"]), (&10.into(), &20.into()));
     assert_eq!((told.status, text_of(OPENAI, &told.json()).as_str()), (200, "made up"), "{told:?}");
     let streamed = Call { stream: true, ..asking(r#","mock_response":"made up""#, &[]) };
     let told = Rig::trying(specs(), names(), Settings::default()).ask(&streamed).await;

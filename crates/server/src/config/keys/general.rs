@@ -170,7 +170,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("password_policy_require_special_characters", Flag, "Passwords have another character.").protects(),
     not_yet("password_policy_check_breached_passwords", Flag, "Refuse passwords that are known to others.").protects(),
     not_yet("control_plane_url", Text, "The gateway that manages this one."),
-    not_yet("custom_ui_sso_sign_in_handler", Text, "Python code that signs people in."),
+    python("custom_ui_sso_sign_in_handler", Text, "Python code that signs people in."),
     python("custom_key_policy", Text, "Python code that decides what keys may be.").protects(),
     python("custom_key_update", Text, "Python code that decides who may change keys.").protects(),
     python("custom_team_metadata_validate", Text, "Python code that looks at the metadata of teams.").protects(),
