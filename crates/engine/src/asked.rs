@@ -1,5 +1,6 @@
 //! What the caller asks of the way its call is tried: in LiteLLM's fields and headers, and in those of TrueFoundry.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -7,8 +8,9 @@ use serde::Deserialize;
 use switchboard_wire::control::is_steering;
 use switchboard_wire::outline::Outline;
 
+use crate::attempt::ByClass;
 use crate::call::{Call, Content};
-use crate::route::wishes::FallbackForm;
+use crate::route::overrides::{FallbackForm, RouterOverride};
 use crate::route::{Fallback, RetryRule};
 
 /// The most retries a caller may ask for.
@@ -27,6 +29,8 @@ pub struct Asked {
     pub stream_timeout: Option<Duration>,
     /// How long the caller waits at all, from when its call was received.
     pub patience: Option<Duration>,
+    /// How often by group and by the class of the failure.
+    pub group_retry_policy: HashMap<String, ByClass>,
     /// How often, and upon which statuses, the same target is asked again.
     pub rule: Option<RetryRule>,
     /// Where to go when the input is too long.
@@ -64,6 +68,10 @@ impl Asked {
     /// What that call says.
     pub fn of(call: &Call) -> Self {
         let mut asked = Self::default();
+        // What cannot be read is told by planning.
+        if let Ok(Some(said)) = RouterOverride::of(call) {
+            asked.override_by(&said, call);
+        }
         if let Content::Json(outline) = &call.content {
             asked.read_body(call, outline);
         }
@@ -81,16 +89,16 @@ impl Asked {
             let seconds = || outline.read::<Seconds>(&call.body, key).ok().flatten().and_then(Seconds::duration);
             let flag = || outline.read::<bool>(&call.body, key).ok().flatten() == Some(true);
             match key {
-                "router_settings_override" => {
-                    let said: Option<Override> = outline.read(&call.body, key).ok().flatten();
-                    self.override_by(said.unwrap_or_default(), call);
-                }
-                "num_retries" => self.retries = outline.read(&call.body, key).ok().flatten(),
+                "num_retries" => self.retries = outline.read(&call.body, key).ok().flatten().or(self.retries),
                 "timeout" | "request_timeout" => self.timeout = seconds().or(self.timeout),
-                "stream_timeout" => self.stream_timeout = seconds(),
+                "stream_timeout" => self.stream_timeout = seconds().or(self.stream_timeout),
                 "priority" => self.priority = outline.read(&call.body, key).ok().flatten().map(priority),
-                "context_window_fallbacks" => self.context_window_fallbacks = fallbacks(call, outline, key),
-                "content_policy_fallbacks" => self.content_policy_fallbacks = fallbacks(call, outline, key),
+                "context_window_fallbacks" => {
+                    self.context_window_fallbacks = fallbacks(call, outline, key).or(self.context_window_fallbacks.take())
+                }
+                "content_policy_fallbacks" => {
+                    self.content_policy_fallbacks = fallbacks(call, outline, key).or(self.content_policy_fallbacks.take())
+                }
                 "mock_response" => self.mock = outline.read(&call.body, key).ok().flatten().map(|text| Box::new(Mock::Response(text))),
                 "mock_timeout" => self.make_up(flag(), Mock::Timeout),
                 "mock_testing_fallbacks" => self.make_up(flag(), Mock::Fallbacks),
@@ -102,13 +110,12 @@ impl Asked {
         }
     }
 
-    fn override_by(&mut self, said: Override, call: &Call) {
-        let of = |forms: Option<Vec<FallbackForm>>| forms.map(|forms| listed(call, forms));
-        self.context_window_fallbacks = of(said.context_window_fallbacks).or(self.context_window_fallbacks.take());
-        self.content_policy_fallbacks = of(said.content_policy_fallbacks).or(self.content_policy_fallbacks.take());
-        self.retries = said.num_retries.or(self.retries);
-        self.timeout = said.timeout.and_then(Seconds::duration).or(self.timeout);
-        self.stream_timeout = said.stream_timeout.and_then(Seconds::duration).or(self.stream_timeout);
+    fn override_by(&mut self, said: &RouterOverride, call: &Call) {
+        let of = |forms: &Option<Vec<FallbackForm>>| forms.clone().map(|forms| listed(call, forms));
+        self.context_window_fallbacks = of(&said.context_window_fallbacks);
+        self.content_policy_fallbacks = of(&said.content_policy_fallbacks);
+        self.group_retry_policy.clone_from(&said.group_retry_policy);
+        (self.retries, self.timeout, self.stream_timeout) = (said.retries, said.timeout, said.stream_timeout);
     }
 
     fn make_up(&mut self, wanted: bool, mock: Mock) {
@@ -149,7 +156,6 @@ fn is_read(key: &str) -> bool {
     matches!(
         key,
         "num_retries"
-            | "router_settings_override"
             | "timeout"
             | "request_timeout"
             | "stream_timeout"
@@ -179,26 +185,16 @@ pub(crate) fn switch(value: &str) -> Option<bool> {
     }
 }
 
-/// What a request says instead of the router's settings, as far as it says how often, how long and where else.
-#[derive(Default, Deserialize)]
-struct Override {
-    num_retries: Option<u32>,
-    timeout: Option<Seconds>,
-    stream_timeout: Option<Seconds>,
-    context_window_fallbacks: Option<Vec<FallbackForm>>,
-    content_policy_fallbacks: Option<Vec<FallbackForm>>,
-}
-
 /// A number of seconds, or the text of one.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Seconds {
+pub(crate) enum Seconds {
     Number(f64),
     Text(String),
 }
 
 impl Seconds {
-    fn duration(self) -> Option<Duration> {
+    pub(crate) fn duration(self) -> Option<Duration> {
         let seconds = match self {
             Seconds::Number(seconds) => seconds,
             Seconds::Text(text) => text.trim().parse().ok()?,

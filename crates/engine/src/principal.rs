@@ -7,6 +7,7 @@ use crate::admit::Scope;
 use crate::deployment::Deployment;
 use crate::own::OwnKeys;
 use crate::route::hooks::Guidance;
+use crate::route::overrides::RouterOverride;
 
 /// What the holder of the master key is called.
 pub const MASTER: &str = "master";
@@ -58,6 +59,8 @@ pub struct Principal {
     pub counted: Vec<Arc<Scope>>,
     /// What the key, its team or a policy says of routing.
     pub guidance: Option<Arc<Guidance>>,
+    /// What the key, or else its team, says instead of the router's settings.
+    pub router: Option<Arc<RouterOverride>>,
     /// The place that the caller wants asked instead of the model's own, with a credential of the caller's or none.
     pub detour: Option<Arc<Deployment>>,
     /// Keys of providers that the caller brings along.

@@ -376,7 +376,11 @@ impl Journey {
         for (stem, number) in &plan.policy.retry_policy {
             of_plan.set(stem, *number);
         }
-        let of_group = attempts.settings.group_retry_policy.get(&*plan.group).and_then(named);
+        let of_groups = match attempts.asked.group_retry_policy.is_empty() {
+            true => &attempts.settings.group_retry_policy,
+            false => &attempts.asked.group_retry_policy,
+        };
+        let of_group = of_groups.get(&*plan.group).and_then(named);
         of_group.or_else(|| named(&of_plan)).or_else(|| named(&attempts.settings.retry_policy))
     }
 

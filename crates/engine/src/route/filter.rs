@@ -9,7 +9,7 @@ use crate::route::hooks::{Hooks, Rule};
 use crate::route::name::Variant;
 use crate::route::plan::Exclusion;
 use crate::route::reason::Reason;
-use crate::route::settings::Settings;
+use crate::route::settings::{Settings, TagRule};
 use crate::route::tags::Tags;
 use crate::route::traits::Traits;
 use crate::route::wishes::{DataCollection, MaxPrice, Provider};
@@ -58,7 +58,8 @@ impl Filter<'_, '_> {
 
     /// Which may serve by their tags; empty where tags do not matter.
     fn tagged(&self, candidates: &[Candidate]) -> Vec<bool> {
-        let Some(rule) = &self.settings.tags else { return Vec::new() };
+        let usual = TagRule::default();
+        let Some(rule) = self.settings.tags.as_ref().or(self.ask.wishes.filters_by_tags.then_some(&usual)) else { return Vec::new() };
         let call = self.ask.call;
         let traits: Vec<&Traits> = candidates.iter().map(|candidate| &candidate.deployment.spec.traits).collect();
         let agent = call.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());

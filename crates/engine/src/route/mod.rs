@@ -22,6 +22,7 @@ mod fleet;
 pub mod hooks;
 pub mod name;
 pub mod order;
+pub mod overrides;
 mod plan;
 mod planner;
 mod reason;

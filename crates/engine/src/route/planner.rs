@@ -305,6 +305,9 @@ impl Fleet {
         if let Some(by) = by.or_else(usual) {
             return (Strategy::sorting(by), args);
         }
+        if let Some(strategy) = wishes.strategy {
+            return (strategy, args);
+        }
         let fits = |model: &String| crate::catalog::matches(model, group);
         if let Some(own) = self.settings.groups.iter().find(|own| own.models.iter().any(fits)) {
             return (own.strategy, &own.args);

@@ -86,6 +86,12 @@ pub struct TagRule {
     pub prefix: Option<String>,
 }
 
+impl Default for TagRule {
+    fn default() -> Self {
+        Self { match_any: true, prefix: None }
+    }
+}
+
 /// What a caller or a conversation stays with. OpenRouter's own rule needs no setting: a conversation stays where its prompt is
 /// cached.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,6 +10,8 @@ use switchboard_wire::problem::{Kind, Problem};
 use crate::call::{Call, Content};
 use crate::catalog::Rate;
 use crate::online;
+use crate::route::order::Strategy;
+use crate::route::overrides::{FallbackForm, RouterOverride};
 use crate::route::plan::Fallback;
 use crate::route::weights::Weights;
 
@@ -28,6 +30,10 @@ pub struct Wishes {
     pub disable_fallbacks: bool,
     /// Weights of deployments (LiteLLM's `router_settings_override`).
     pub weights: Weights,
+    /// How deployments are to be put in order (the same).
+    pub strategy: Option<Strategy>,
+    /// Whether tags choose deployments, whatever the operator says (the same).
+    pub filters_by_tags: bool,
     /// Whether the provider is to search the web (OpenRouter's plugin).
     pub online: bool,
     /// The region that the caller's data must stay in (LiteLLM's `allowed_model_region`).
@@ -215,19 +221,12 @@ fn is_wish(key: &str) -> bool {
     )
 }
 
-/// A fallback as a client writes it: `"name"`, `{"model": "name", …}`, or `{"group": ["name", …]}` as configurations have it.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum FallbackForm {
-    Name(String),
-    Full(serde_json::Map<String, serde_json::Value>),
-}
-
 impl Wishes {
     /// What the request asks for; `None` where it asks for nothing beside its model.
     pub fn read(call: &Call) -> Result<Option<Box<Self>>, Problem> {
         let Content::Json(outline) = &call.content else { return Ok(None) };
-        if !outline.entries().iter().any(|entry| is_wish(&entry.key) && is_steering(call.door.dialect, &entry.key)) {
+        let standing = call.principal.router.as_deref().is_some_and(RouterOverride::steers);
+        if !standing && !outline.entries().iter().any(|entry| is_wish(&entry.key) && is_steering(call.door.dialect, &entry.key)) {
             return Ok(None);
         }
         let read = |key: &'static str| outline.get(key).map(|_| key).filter(|key| is_steering(call.door.dialect, key));
@@ -258,15 +257,12 @@ impl Wishes {
         if read("allowed_model_region").is_some() {
             wishes.region = take(call, outline, "allowed_model_region")?;
         }
-        if let Some(key) = read("router_settings_override") {
-            let said: Option<serde_json::Value> = take(call, outline, key)?;
-            let weights = said.as_ref().and_then(|said| said.get("weights")).filter(|weights| !weights.is_null());
-            let read = |weights| Weights::read(weights).map_err(|why| wrong(key, &why));
-            wishes.weights = weights.map(read).transpose()?.unwrap_or_default();
-            if let Some(forms) = said.as_ref().and_then(|said| said.get("fallbacks")).filter(|forms| !forms.is_null()) {
-                let forms = Vec::<FallbackForm>::deserialize(forms).map_err(|error| wrong(key, &error.to_string()))?;
+        if let Some(said) = RouterOverride::of(call)? {
+            if let Some(forms) = said.fallbacks.clone().filter(|_| wishes.fallbacks.is_none()) {
                 wishes.fallbacks = Some(FallbackForm::read_all(forms, &call.model)?);
             }
+            (wishes.strategy, wishes.filters_by_tags) = (said.strategy, said.filters_by_tags);
+            wishes.weights = said.weights.clone();
         }
         wishes.check()?;
         Ok(Some(Box::new(wishes)))
@@ -302,29 +298,4 @@ fn take<T: serde::de::DeserializeOwned>(
 
 fn wrong(param: &str, why: &str) -> Problem {
     Problem::new(Kind::BadRequest, format!("`{param}`: {why}")).with_param(param)
-}
-
-impl FallbackForm {
-    /// Those of a request for that model.
-    fn read_all(forms: Vec<Self>, asked: &str) -> Result<Vec<Fallback>, Problem> {
-        let each = forms.into_iter().map(|form| form.read(asked));
-        Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
-    }
-
-    /// Those it names for a request for that model.
-    pub(crate) fn read(self, asked: &str) -> Result<Vec<Fallback>, Problem> {
-        let mut fields = match self {
-            Self::Name(model) => return Ok(vec![Fallback::to(model)]),
-            Self::Full(fields) => fields,
-        };
-        if let Some(model) = fields.remove("model").and_then(|model| model.as_str().map(str::to_owned)) {
-            let params = fields.into_iter().map(|(name, value)| (name, value.to_string())).collect();
-            return Ok(vec![Fallback { model, params }]);
-        }
-        if fields.is_empty() || !fields.values().all(serde_json::Value::is_array) {
-            return Err(wrong("fallbacks", "an entry has no `model`"));
-        }
-        let own = fields.get(asked).or_else(|| fields.get("*")).and_then(serde_json::Value::as_array);
-        Ok(own.into_iter().flatten().filter_map(serde_json::Value::as_str).map(Fallback::to).collect())
-    }
 }

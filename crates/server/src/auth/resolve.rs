@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use switchboard_engine::admit::Level;
 use switchboard_engine::principal::Principal;
+use switchboard_engine::route::overrides::RouterOverride;
 use switchboard_store::object::{
     AccessGroup, Budget, CreditAccount, FormerKey, Json, Key, Organization, Project, Role, Team, TeamMember, User,
 };
@@ -144,6 +145,8 @@ fn role(key: &Key, around: &Surroundings) -> Option<Role> {
 fn principal(key: &Key, around: &Surroundings, layers: &[Layer]) -> Principal {
     let mut aliases = around.team.as_ref().and_then(|team| team.model_aliases.clone()).unwrap_or_default();
     aliases.extend(key.aliases.clone());
+    let own = own_router(key, around);
+    aliases.extend(own.into_iter().flat_map(renamed));
     let mut tags = texts(key.metadata.get("tags"));
     tags.extend(around.team.iter().filter_map(|team| team.metadata.as_ref()).flat_map(|metadata| texts(metadata.get("tags"))));
     Principal {
@@ -160,9 +163,31 @@ fn principal(key: &Key, around: &Surroundings, layers: &[Layer]) -> Principal {
         also: layers.iter().skip(1).map(|layer| layer.models.clone()).collect(),
         aliases,
         tags,
+        router: own.and_then(|said| overriding(key, said)),
         metadata: (!key.metadata.is_empty()).then(|| Arc::from(Value::Object(key.metadata.clone()).to_string())),
         ..Principal::default()
     }
+}
+
+/// The settings of the router that a key has of its own, or else its team.
+fn own_router<'a>(key: &'a Key, around: &'a Surroundings) -> Option<&'a Map<String, Value>> {
+    let said = |settings: &'a Option<Value>| settings.as_ref()?.as_object().filter(|settings| !settings.is_empty());
+    said(&key.router_settings).or_else(|| said(&around.team.as_ref()?.router_settings))
+}
+
+/// Its names for models: `{name: model}`, or `{name: {model: …, hidden: …}}`.
+fn renamed(said: &Map<String, Value>) -> impl Iterator<Item = (String, String)> {
+    let of = |(name, meant): (&String, &Value)| Some((name.clone(), meant.as_str().or_else(|| meant.get("model")?.as_str())?.to_owned()));
+    said.get("model_group_alias").and_then(Value::as_object).into_iter().flatten().filter_map(of)
+}
+
+/// What of them holds for single calls.
+fn overriding(key: &Key, said: &Map<String, Value>) -> Option<Arc<RouterOverride>> {
+    let read = RouterOverride::read(said).map(Arc::new);
+    read.inspect_err(
+        |problem| tracing::warn!(key = key.key_name, why = %problem.message, "the key's or its team's router settings have no effect"),
+    )
+    .ok()
 }
 
 /// The lists of models that count for a key.

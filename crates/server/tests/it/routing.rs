@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::{Ask, TestApp};
+use crate::managed::with;
 use crate::upstream::Upstream;
 
 const KEY: &str = "sk-9f2c4e81b7d05a63";
@@ -207,4 +208,54 @@ general_settings: {master_key: sk-9f2c4e81b7d05a63}
     assert_eq!(served_by(&app, path, &chat("b", json!({}))), "cheap", "a blocked deployment's fallback serves");
     let told = post(&app, "/v1/route/explain", &chat("m", json!({"tags": ["free"]}))).send().json();
     assert_eq!((&told["strategy"], &told["excluded"][0]["reasons"]), (&json!("least-busy"), &json!(["tags"])));
+}
+
+#[test]
+fn keys_and_teams_have_settings_of_the_router_of_their_own() {
+    const MODELS: &str = "
+  - {model_name: c, litellm_params: {model: demo/echo, tags: [paid], input_cost_per_token: 2.0e-6, output_cost_per_token: 2.0e-6}, model_info: {id: dear}}
+  - {model_name: c, litellm_params: {model: demo/echo, tags: [free], input_cost_per_token: 1.0e-6, output_cost_per_token: 1.0e-6}, model_info: {id: cheap}}
+  - {model_name: broken, litellm_params: {model: openai/gone, api_base: 'http://127.0.0.1:9', api_key: none, mock_response: 'litellm.RateLimitError'}}
+";
+    with(MODELS, |gateway| {
+        let ask = |key: &str, more: serde_json::Value| {
+            let mut body = chat("c", json!({}));
+            body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            gateway.app.ask("POST", "/v1/chat/completions").key(key).json(&body).send()
+        };
+        let served = |key: &str, more: serde_json::Value| {
+            let reply = ask(key, more);
+            (reply.status.as_u16(), reply.header("x-litellm-model-id").to_owned())
+        };
+        let own = |settings: serde_json::Value| gateway.key(&json!({"router_settings": settings}));
+        let ten =
+            |key: &str, more: serde_json::Value| (0..10).map(|_| served(key, more.clone()).1).collect::<std::collections::BTreeSet<_>>();
+        let thrifty = own(json!({"routing_strategy": "cost-based-routing"}));
+        assert_eq!(ten(&thrifty, json!({})), ["cheap".to_owned()].into());
+        let heavy = own(json!({"weights": {"c": {"dear": 1, "cheap": 0}}}));
+        assert_eq!(ten(&heavy, json!({})), ["dear".to_owned()].into());
+        let tagged = own(json!({"enable_tag_filtering": true}));
+        assert_eq!(ten(&tagged, json!({"metadata": {"tags": ["paid"]}})), ["dear".to_owned()].into());
+        let plain = gateway.key(&json!({}));
+        assert_eq!(ten(&plain, json!({"metadata": {"tags": ["paid"]}})).len(), 2, "without it tags choose nothing");
+        assert_eq!(
+            ten(&plain, json!({"router_settings_override": {"routing_strategy": "cost-based-routing"}})),
+            ["cheap".to_owned()].into()
+        );
+
+        let rescued = own(json!({"fallbacks": [{"broken": ["c"]}], "num_retries": 0, "routing_strategy": "cost-based-routing"}));
+        assert_eq!(ask(&plain, json!({"model": "broken"})).status, 429);
+        assert_eq!(served(&rescued, json!({"model": "broken"})), (200, "cheap".to_owned()));
+        let renamed = own(json!({"model_group_alias": {"nick": "c"}}));
+        assert_eq!(ask(&renamed, json!({"model": "nick"})).status, 200);
+        assert_eq!(ask(&plain, json!({"model": "nick"})).status, 400);
+
+        gateway.post("/team/new", &json!({"team_id": "t", "router_settings": {"routing_strategy": "cost-based-routing"}}));
+        let of_team = gateway.key(&json!({"team_id": "t"}));
+        assert_eq!(ten(&of_team, json!({})), ["cheap".to_owned()].into());
+        let against = gateway.key(&json!({"team_id": "t", "router_settings": {"weights": {"dear": 1, "cheap": 0}}}));
+        assert_eq!(ten(&against, json!({})), ["dear".to_owned()].into(), "the key's own go before its team's");
+        let wrong = ask(&plain, json!({"router_settings_override": {"num_retries": "many"}}));
+        assert_eq!((wrong.status.as_u16(), wrong.text().contains("num_retries")), (400, true), "{}", wrong.text());
+    });
 }
