@@ -190,7 +190,8 @@ impl Deployment {
     ) -> Result<Self, BadDeployment> {
         let provider =
             catalog.provider(&spec.provider).ok_or_else(|| BadDeployment(format!("there is no provider `{}`", spec.provider)))?;
-        let listed = catalog.model(&provider.id, spec.base_model.as_deref().unwrap_or(&spec.model));
+        let based = spec.base_model.as_deref().and_then(|base| catalog.base(&provider.id, base));
+        let listed = based.or_else(|| catalog.model(&provider.id, &spec.model));
         let card = amended(listed, &spec);
         let profile = crate::profile::of(catalog, provider, card.as_ref(), &spec.model);
         let mut deployment = Self {
@@ -401,6 +402,10 @@ impl Deployment {
 fn amended(card: Option<ModelCard>, spec: &Spec) -> Option<ModelCard> {
     let blank = ModelCard { provider: spec.provider.clone(), model: spec.model.clone(), ..ModelCard::default() };
     let mut own = card.clone().unwrap_or_else(|| blank.clone());
+    // Whoever says what tokens cost says it of all that is reckoned by them, unless that has a price of its own there too.
+    for (name, _) in &spec.prices {
+        derive::forget_derived(&mut own, name);
+    }
     for (name, json) in &spec.known {
         derive::set_fact(&mut own, name, json);
     }

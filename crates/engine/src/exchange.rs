@@ -99,7 +99,7 @@ impl Exchange<'_> {
                 see_tools(&mut meter, &reading);
                 let told = reading.usage.clone();
                 if let Some(usage) = reading.usage.as_mut().filter(|_| openrouter::is_wanted(call)) {
-                    openrouter::add_cost(usage, &meter.tariff(), reading.service_tier.as_deref());
+                    openrouter::add_cost(usage, &meter.tariff(), meter.service(reading.service_tier.as_deref()));
                 }
                 if self.names_asked() {
                     reading.model = None;

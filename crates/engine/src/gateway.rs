@@ -285,6 +285,7 @@ impl Gateway {
             outcome: Outcome::Cancelled,
             status: 499,
             usage: None,
+            guess: None,
             finish: None,
             native_finish: None,
             cost: None,

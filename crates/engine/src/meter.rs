@@ -32,7 +32,8 @@ mod view;
 pub use cost::{Bill, Parts, bill, cost};
 
 pub(crate) use charge::Delivered;
-use charge::{End, delta_bytes};
+pub use charge::Guess;
+use charge::{End, Reckoning, delta_bytes};
 
 /// An answer under way is written down this often.
 const CHECKPOINT_TOKENS: u64 = 256;
@@ -54,7 +55,10 @@ struct Watch {
     record: Option<Box<Record>>,
     recorder: Arc<dyn Recorder>,
     received: Instant,
+    /// The terms it was served under, as its provider says.
     service: Option<String>,
+    /// The terms that were asked for.
+    asked_service: Option<String>,
     counted: Vec<(Component, u64)>,
     /// The bill of what is known so far, once it has been asked for.
     billed: Option<Option<Bill>>,
@@ -86,6 +90,7 @@ impl Meter {
             recorder,
             received,
             service: None,
+            asked_service: None,
             counted: Vec::new(),
             billed: None,
             ticket: None,
@@ -113,6 +118,7 @@ impl Meter {
     pub async fn enter(&mut self, call: &Call, target: &Arc<Deployment>, ticket: Ticket) -> Result<(), Error> {
         self.conclude();
         self.begin(target, ticket);
+        self.0.asked_service = asked_service(call, target);
         let Some(tab) = &mut self.0.tab else { return Ok(()) };
         let opened = tab.open(call, target, self.0.own == Some(false)).await;
         if opened.is_err()
@@ -182,6 +188,11 @@ impl Meter {
         self.0.tab.as_ref().map_or_else(listed, |tab| tab.tariffs().of(target, record.started))
     }
 
+    /// The terms that the attempt under way is charged by: those its provider says, else those that were asked for.
+    pub(crate) fn service<'a>(&'a self, told: Option<&'a str>) -> Option<&'a str> {
+        told.or(self.0.asked_service.as_deref())
+    }
+
     /// How the attempt stands now.
     fn standing(&self) -> Option<End<'_>> {
         let record = self.0.record.as_deref()?;
@@ -189,7 +200,7 @@ impl Meter {
             outcome: record.outcome,
             usage: record.usage.as_ref(),
             counted: &self.0.counted,
-            service: self.0.service.as_deref(),
+            service: self.service(self.0.service.as_deref()),
             billed: self.0.billed.flatten(),
             delivered: self.0.delivered,
             prompt: self.0.tab.as_ref().map_or(0, Tab::prompt),
@@ -199,10 +210,9 @@ impl Meter {
 
     /// The attempt under way is over, and what it cost is settled. Once for each attempt, whoever says so first.
     pub fn conclude(&mut self) {
-        let Some(charge) = self.0.tab.as_ref().filter(|tab| tab.is_sent()).and_then(|_| Some(self.standing()?.charge(&self.tariff())))
-        else {
-            return;
-        };
+        let sent = self.0.tab.as_ref().is_some_and(Tab::is_sent);
+        let Some(Reckoning { charge, guess }) = self.standing().filter(|_| sent).map(|end| end.reckon(&self.tariff())) else { return };
+        self.note(|record| record.guess = guess);
         // What a caller's own key is billed, its provider bills the caller.
         let charge = if self.0.own == Some(false) { Charge { amount: NanoUsd::ZERO, ..charge } } else { charge };
         if let Some(tab) = &mut self.0.tab {
@@ -235,6 +245,7 @@ impl Meter {
             record.outcome = Outcome::Cancelled;
             record.error = None;
             record.usage = None;
+            record.guess = None;
             record.finish = None;
             record.first_content = None;
             record.losses = 0;
@@ -412,7 +423,7 @@ impl Meter {
             return known;
         }
         let record = self.0.record.as_deref()?;
-        bill(&self.tariff(), record.usage.as_ref(), &self.0.counted, self.0.service.as_deref())
+        bill(&self.tariff(), record.usage.as_ref(), &self.0.counted, self.service(self.0.service.as_deref()))
     }
 
     /// The same, to be asked for again.
@@ -421,6 +432,13 @@ impl Meter {
         self.0.billed = Some(bill);
         bill
     }
+}
+
+/// The terms of service that the call asks for, or the operator for it.
+fn asked_service(call: &Call, target: &Deployment) -> Option<String> {
+    let usual =
+        || target.spec.defaults.iter().find(|(name, _)| name == "service_tier").and_then(|(_, json)| serde_json::from_str(json).ok());
+    call.text("service_tier").or_else(usual).filter(|tier| tier != "auto")
 }
 
 impl Drop for Meter {

@@ -78,6 +78,7 @@ pub(crate) struct Priced {
     target: Arc<Deployment>,
     tariffs: Arc<Tariffs>,
     at: Micros,
+    asked: Option<String>,
     usage: Option<Usage>,
 }
 
@@ -85,7 +86,7 @@ impl Priced {
     /// Tells `inner` what answers of that target cost to the call of that meter.
     pub(crate) fn new(inner: Box<dyn EventWriter>, target: Arc<Deployment>, meter: &Meter) -> Self {
         let tariffs = meter.tab().map(|tab| tab.tariffs().clone()).unwrap_or_default();
-        Self { inner, target, tariffs, at: meter.began(), usage: None }
+        Self { inner, target, tariffs, at: meter.began(), asked: meter.service(None).map(str::to_owned), usage: None }
     }
 }
 
@@ -95,7 +96,7 @@ impl EventWriter for Priced {
             Event::Usage(usage) => self.usage.get_or_insert_default().merge((**usage).clone()),
             Event::End { service_tier, .. } => {
                 if let Some(mut usage) = self.usage.take() {
-                    add_cost(&mut usage, &self.tariffs.of(&self.target, self.at), service_tier.as_deref());
+                    add_cost(&mut usage, &self.tariffs.of(&self.target, self.at), service_tier.as_deref().or(self.asked.as_deref()));
                     self.inner.write(&Event::Usage(Box::new(usage)), out);
                 }
             }

@@ -212,6 +212,17 @@ pub fn set_price(card: &mut ModelCard, field: &str, usd: &str) -> bool {
     price.map(|(key, rate)| card.prices.set(key, rate)).is_some()
 }
 
+/// Forgets what the card says of everything that is billed as that price says where it has none of its own: other lengths of prompts,
+/// other terms, cached tokens, thoughts. Only the plain prices of tokens have such heirs.
+pub(crate) fn forget_derived(card: &mut ModelCard, field: &str) {
+    let key = price_key(field, Place { above: 0, service: Service::Standard });
+    let plainly = |key: &PriceKey| key.service == Service::Standard && key.above == 0 && key.qualifier.is_empty();
+    let tokens = [Component::Input, Component::Output];
+    if let Some(key) = key.filter(|key| plainly(key) && tokens.contains(&key.component)) {
+        card.prices.forget(key.component);
+    }
+}
+
 /// The prices of a card by the names and in the unit that price lists use, as decimals.
 pub fn listed_prices(card: &ModelCard) -> impl Iterator<Item = (String, String)> {
     card.prices.iter().filter_map(|(key, rate)| Some((field::list_name(key)?, rate.to_decimal(0))))
@@ -227,8 +238,8 @@ pub(crate) fn set_fact(card: &mut ModelCard, name: &str, json: &str) {
         card.supports.retain(|known| known != ability);
         card.lacks.retain(|known| known != ability);
         read_ability(card, name, raw);
-    } else {
-        read_fact(card, name, raw);
+    } else if !read_fact(card, name, raw) {
+        read_nested(card, name, raw);
     }
 }
 

@@ -72,6 +72,12 @@ impl Catalog {
         found
     }
 
+    /// The card of a model that another one is said to be, for a deployment of that provider: with a provider's name before it or without.
+    pub fn base(&self, provider: &str, name: &str) -> Option<ModelCard> {
+        let own = || self.model(provider, name.strip_prefix(provider)?.strip_prefix('/')?);
+        self.model(provider, name).or_else(own).or_else(|| self.lookup_prefixed(name).map(|found| found.card))
+    }
+
     fn lookup_prefixed(&self, name: &str) -> Option<Found> {
         let (prefix, model) = name.split_once('/')?;
         let provider = self.provider(prefix);

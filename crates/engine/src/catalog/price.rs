@@ -324,6 +324,8 @@ impl Service {
 
     /// The service of that name.
     pub fn from_name(name: &str) -> Option<Service> {
+        // One vendor's name for what others call priority.
+        let name = if name == "fast" { "priority" } else { name };
         Service::ALL.into_iter().find(|service| service.as_str() == name)
     }
 }
@@ -374,6 +376,18 @@ impl Prices {
             Ok(at) => self.0[at].1 = rate,
             Err(at) => self.0.insert(at, (key, rate)),
         }
+    }
+
+    /// Forgets every price of a component, and of those that are billed as it where they have none.
+    pub(super) fn forget(&mut self, component: Component) {
+        let heir = |mut one: Component| loop {
+            match one.otherwise() {
+                _ if one == component => return true,
+                Some(other) => one = other,
+                None => return false,
+            }
+        };
+        self.0.retain(|(key, _)| !heir(key.component));
     }
 
     /// Every price, sorted.

@@ -53,16 +53,37 @@ pub(crate) struct End<'a> {
     pub(crate) maybe_billed: bool,
 }
 
+/// What an attempt is charged, and what it is taken to have used where nobody said.
+#[derive(Debug, Default)]
+pub(crate) struct Reckoning {
+    pub(crate) charge: Charge,
+    pub(crate) guess: Option<Box<Guess>>,
+}
+
+/// What an attempt is taken to have used, and what that comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guess {
+    /// What it used: as much as was reported, the rest by what was sent and seen.
+    pub usage: Usage,
+    /// How its cost came about.
+    pub bill: Bill,
+}
+
 impl End<'_> {
     /// What it is charged by that tariff.
     pub(crate) fn charge(&self, tariff: &Tariff<'_>) -> Charge {
+        self.reckon(tariff).charge
+    }
+
+    /// The same with what it is taken to have used.
+    pub(crate) fn reckon(&self, tariff: &Tariff<'_>) -> Reckoning {
         let complete = self.outcome == Outcome::Complete;
         let reported = self.usage.filter(|usage| usage.input.is_some() || usage.output.is_some());
         if complete && (reported.is_some() || !self.counted.is_empty()) {
             return self.by_report(tariff, reported, false);
         }
         match (self.outcome, reported) {
-            (Outcome::Failed(_), None) if self.delivered.tokens() == 0 && !self.maybe_billed => Charge::default(),
+            (Outcome::Failed(_), None) if self.delivered.tokens() == 0 && !self.maybe_billed => Reckoning::default(),
             (Outcome::Failed(_), Some(usage)) if self.delivered.tokens() == 0 => self.by_report(tariff, Some(usage), false),
             (_, reported) => {
                 let told = reported.cloned().unwrap_or_default();
@@ -73,7 +94,7 @@ impl End<'_> {
         }
     }
 
-    fn by_report(&self, tariff: &Tariff<'_>, usage: Option<&Usage>, estimated: bool) -> Charge {
+    fn by_report(&self, tariff: &Tariff<'_>, usage: Option<&Usage>, estimated: bool) -> Reckoning {
         let billed = self.billed.filter(|_| !estimated);
         let bill = billed.or_else(|| bill(tariff, usage, self.counted, self.service)).unwrap_or_default();
         let amount = NanoUsd::from_pico(bill.charged.pico());
@@ -81,14 +102,16 @@ impl End<'_> {
             tracing::error!(%amount, "an attempt seems to cost more than any can; the price of its model must be wrong");
         }
         let tokens = |count: fn(&Usage) -> Option<u64>| usage.and_then(count).unwrap_or(0);
-        Charge {
+        let charge = Charge {
             amount: amount.clamp(NanoUsd::ZERO, SANE),
             owed: NanoUsd::from_pico(bill.owed.pico()).clamp(NanoUsd::ZERO, SANE),
             estimated,
             input: tokens(|usage| usage.input),
             output: tokens(|usage| usage.output),
             basis: self.basis(usage),
-        }
+        };
+        let guess = usage.filter(|_| estimated).map(|usage| Box::new(Guess { usage: usage.clone(), bill }));
+        Reckoning { charge, guess }
     }
 
     /// From what it was reckoned, so that it can be reckoned again at other prices.

@@ -2,7 +2,7 @@
 
 use switchboard_wire::reply::Usage;
 
-use crate::catalog::{Amount, Component, Exact, ModelCard, PicoUsd, Prices, Service, Share};
+use crate::catalog::{Amount, Component, CostError, Exact, ModelCard, PicoUsd, Prices, Service, Share};
 use crate::tariff::{Markup, Tariff};
 
 /// What an answer costs, and how that came about.
@@ -79,8 +79,8 @@ impl Parts {
     }
 }
 
-/// What that usage, and what was counted beside tokens, costs by the card's prices; `None` where something used has no known price
-/// or count.
+/// What that usage, and what was counted beside tokens, costs by the card's prices, as far as these go; `None` where nothing that was
+/// used has a known price or count.
 pub fn cost(card: &ModelCard, usage: Option<&Usage>, counted: &[(Component, u64)], service: Option<&str>) -> Option<PicoUsd> {
     bill(&Tariff::listed(Some(card)), usage, counted, service).map(|bill| bill.list.pico())
 }
@@ -116,11 +116,24 @@ fn sum<'a>(
     markup: Markup,
 ) -> Option<Bill> {
     let (mut list, mut parts) = (Exact::ZERO, Parts::default());
+    let (mut known, mut unknown) = (false, false);
     for (component, quantity) in used {
         let amount = Amount { component: *component, qualifier: "", quantity: *quantity };
-        let cost = prices.exact(&amount, service, prompt).ok()?;
+        let cost = match prices.exact(&amount, service, prompt) {
+            Ok(cost) => cost,
+            // What has no price must not make the rest free.
+            Err(CostError::Unpriced(_)) => {
+                unknown = true;
+                continue;
+            }
+            Err(CostError::OutOfRange) => return None,
+        };
+        known |= *quantity > 0;
         list = list.plus(cost)?;
         parts.add(*component, cost)?;
+    }
+    if unknown && !known {
+        return None;
     }
     let owed = markup.owed(list)?;
     Some(Bill { list, owed, charged: markup.charged(owed)?, markup, parts })

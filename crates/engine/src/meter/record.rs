@@ -7,7 +7,7 @@ use switchboard_wire::problem::Kind;
 use switchboard_wire::reply::{Reason, Usage};
 use switchboard_wire::{Dialect, Operation};
 
-use super::{Attempt, Bill, Client, Decision, Served};
+use super::{Attempt, Bill, Client, Decision, Guess, Served};
 use crate::admit::{Micros, NanoUsd};
 use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
@@ -59,6 +59,8 @@ pub struct Record {
     pub status: u16,
     /// What the provider reported.
     pub usage: Option<Usage>,
+    /// What it is taken to have used, where the provider reported nothing or not all.
+    pub guess: Option<Box<Guess>>,
     /// Whether the answer ended in words, tool calls, at a limit, ….
     pub finish: Option<Reason>,
     /// The same in the provider's words.
@@ -95,6 +97,18 @@ pub struct Record {
     pub continued: u32,
     /// Whose answer it got.
     pub served: Served,
+}
+
+impl Record {
+    /// What was used: as reported, else as it is charged.
+    pub fn used(&self) -> Option<&Usage> {
+        self.guess.as_ref().map(|guess| &guess.usage).or(self.usage.as_ref())
+    }
+
+    /// How the cost of that came about.
+    pub fn billed(&self) -> Option<&Bill> {
+        self.guess.as_ref().map(|guess| &guess.bill).or(self.bill.as_ref())
+    }
 }
 
 /// Takes records. Must not block.

@@ -220,7 +220,7 @@ impl CallRow {
         }
         self.calls += 1;
         self.spend = self.spend.saturating_add(record.charged.0);
-        if let Some(usage) = &record.usage {
+        if let Some(usage) = record.used() {
             let tokens = &mut self.tokens;
             for (sum, part) in [
                 (&mut tokens.input, usage.input),

@@ -16,6 +16,7 @@ mod audited;
 mod broker;
 mod calendars;
 mod certificates;
+mod charged;
 mod checks;
 mod circles;
 mod commands;

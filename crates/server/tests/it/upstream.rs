@@ -2,7 +2,8 @@
 //!
 //! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/limited` with 429 for a minute,
 //! `/slow` takes its time, `/held` until it is let go, `/dead` more than anybody has. `/thinks` calls every request one for thought,
-//! `/pausing` rests in the middle of a stream, `/ponders` thinks before it says something, `/marks` marks two answers alike, `/vectors` tells code from other texts, `/cached` had some of every prompt in its cache.
+//! `/pausing` rests in the middle of a stream, `/ponders` thinks before it says something, `/marks` marks two answers alike, `/vectors` tells code from other texts, `/cached` had some of every prompt in its cache,
+//! `/told` answers what the prompt tells it to.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -162,6 +163,12 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     if path.starts_with("/dead") {
         std::thread::sleep(Duration::from_secs(5));
     }
+    if path.starts_with("/told") {
+        let asked = serde_json::from_str(body).expect("JSON");
+        let answer = told(&asked).unwrap_or_else(|| panic!("no answer in {asked}"));
+        let kind = if answer.starts_with('{') { JSON } else { "text/event-stream" };
+        return ("200 OK", kind, answer.as_bytes().to_vec());
+    }
     let mut usage = json!({"prompt_tokens": 5, "completion_tokens": 20, "total_tokens": 25});
     if path.starts_with("/cached") {
         usage["prompt_tokens_details"] = json!({"cached_tokens": 3});
@@ -191,6 +198,16 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
         _ => said("It is fine.", &usage),
     };
     ("200 OK", JSON, value.to_string().into_bytes())
+}
+
+/// The answer that a prompt tells: the first text in it that looks like one.
+fn told(asked: &serde_json::Value) -> Option<&str> {
+    match asked {
+        serde_json::Value::String(text) => (text.starts_with('{') || text.starts_with("data: ")).then_some(text),
+        serde_json::Value::Array(list) => list.iter().find_map(told),
+        serde_json::Value::Object(fields) => fields.values().find_map(told),
+        _ => None,
+    }
 }
 
 /// A chat as OpenAI streams it.

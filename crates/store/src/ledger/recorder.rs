@@ -41,7 +41,7 @@ impl Recorder for SpendLog {
 fn passing<'a>(record: &'a Record, metadata: &'a str) -> Passing<'a> {
     let principal = &*record.principal;
     let target = record.deployment.as_deref();
-    let usage = record.usage.as_ref();
+    let usage = record.used();
     let count = |pick: fn(&Usage) -> Option<u64>| i64::try_from(usage.and_then(pick).unwrap_or(0)).unwrap_or(i64::MAX);
     let micros = |duration: std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     Passing {
@@ -102,7 +102,7 @@ fn metadata(record: &Record, out: &mut Object<'_>) {
     if !record.tried.is_empty() {
         out.array("provider_responses", |list| record.tried.iter().for_each(|attempt| list.object(|out| asked(attempt, out))));
     }
-    if let Some(bill) = &record.bill {
+    if let Some(bill) = record.billed() {
         out.object("cost_breakdown", |out| {
             breakdown(bill, out);
             text(out, "service_tier", record.service.as_deref());
@@ -115,7 +115,7 @@ fn metadata(record: &Record, out: &mut Object<'_>) {
     if let Some(decided) = Decided::of(record) {
         decided.write(out);
     }
-    if let Some(usage) = &record.usage {
+    if let Some(usage) = record.used() {
         let counts = usage.counts().into_iter().filter_map(|(name, count)| Some((name, count?)));
         out.object("usage", |out| counts.for_each(|(name, count)| out.number(name, count)));
     }

@@ -355,7 +355,7 @@ fn read_prices(reader: &mut Reader<'_>, section: Section, fields: &Fields, price
 }
 
 fn is_price(name: &str) -> bool {
-    name.contains("cost_per_") || name.ends_with("_token_cost")
+    name.contains("cost_per_") || name.contains("_token_cost")
 }
 
 /// Request parameters: the rows that are ones, and every key without a row.
