@@ -150,6 +150,8 @@ pub struct Deployment {
     pub ask_usage: bool,
     /// Whether the provider is a gateway itself.
     pub gateway: bool,
+    /// Whether the cost that the provider states is what is billed: its operator says no other price.
+    pub states_cost: bool,
     /// The API that its answers in OpenAI's formats are made for.
     pub flavor: Flavor,
     /// The dialects in which it looks up no web addresses.
@@ -200,6 +202,7 @@ impl Deployment {
             profile,
             ask_usage: provider.stream_usage == StreamUsage::Option,
             gateway: provider.gateway,
+            states_cost: provider.states_cost && spec.prices.is_empty(),
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, card.as_ref(), &spec.traits),
@@ -242,6 +245,7 @@ impl Deployment {
             profile: Profile::default(),
             ask_usage: false,
             gateway: provider.gateway,
+            states_cost: false,
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, None, &spec.traits),
@@ -262,6 +266,7 @@ impl Deployment {
             profile: Profile::default(),
             ask_usage: false,
             gateway: false,
+            states_cost: false,
             flavor: Flavor::default(),
             bytes_only: Vec::new(),
             facts: Facts::default(),

@@ -9,6 +9,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use switchboard_wire::reply::Usage;
 
 use crate::catalog::{Exact, ModelCard, PicoUsd, Prices, Service, Share, is_off_peak};
 use crate::deployment::Deployment;
@@ -106,7 +107,7 @@ impl Table {
         let dated = (!self.dated.is_empty())
             .then(|| self.prices(deployment, at).or_else(|| self.prices(&format!("{provider}/{model}"), at)))
             .flatten();
-        Tariff { card, dated, markup: self.markup(provider), at: Some(at) }
+        Tariff { card, dated, markup: self.markup(provider), at: Some(at), is_stated: false }
     }
 }
 
@@ -128,7 +129,8 @@ impl Tariffs {
     /// What holds for a target at that time.
     pub fn of<'a>(&self, target: &'a Deployment, at: i64) -> Tariff<'a> {
         let spec = &target.spec;
-        self.0.load().of((&spec.provider, &spec.model, &spec.id), target.card.as_ref(), at)
+        let tariff = self.0.load().of((&spec.provider, &spec.model, &spec.id), target.card.as_ref(), at);
+        Tariff { is_stated: target.states_cost && tariff.dated.is_none(), ..tariff }
     }
 }
 
@@ -141,6 +143,8 @@ pub struct Tariff<'a> {
     pub markup: Markup,
     /// When; none where it is asked for no call.
     at: Option<i64>,
+    /// Whether a cost that the provider states is the list price of an answer.
+    is_stated: bool,
 }
 
 /// A price list, wherever it is from.
@@ -167,6 +171,21 @@ impl<'a> Tariff<'a> {
     /// The card's prices as they are.
     pub fn listed(card: Option<&'a ModelCard>) -> Self {
         Self { card, ..Self::default() }
+    }
+
+    /// The list price of an answer, where its provider states it.
+    pub fn stated(&self, usage: Option<&Usage>) -> Option<Exact> {
+        let cost = usage.filter(|_| self.is_stated)?.cost.as_deref()?;
+        PicoUsd::parse(cost).filter(|cost| cost.0 >= 0).and_then(Exact::of)
+    }
+
+    /// The factors on the price list that this usage calls for.
+    pub fn factors(&self, usage: &Usage) -> impl Iterator<Item = Share> {
+        let is_so = |flag: Option<u64>| flag.is_some_and(|flag| flag > 0);
+        let wanted = [("fast", is_so(usage.served_fast)), ("us", is_so(usage.served_us))];
+        let card = self.card.filter(|_| self.dated.is_none());
+        let of = move |name: &str| card?.factors.iter().find(|(known, _)| known == name).and_then(|(_, factor)| Share::parse(factor));
+        wanted.into_iter().filter_map(move |(name, wanted)| of(name).filter(|_| wanted))
     }
 
     /// The price list; none where no price is known.

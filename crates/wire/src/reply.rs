@@ -128,6 +128,10 @@ pub struct Usage {
     pub web_searches: Option<u64>,
     /// Pages the provider fetched.
     pub web_fetches: Option<u64>,
+    /// 1 where it was served faster than usual, at the price of that.
+    pub served_fast: Option<u64>,
+    /// 1 where it was served within the United States alone, at the price of that.
+    pub served_us: Option<u64>,
     /// What the provider says it costs, in its own currency unit, digits as sent.
     pub cost: Option<String>,
     /// How a cost that was reckoned here came about.
@@ -138,7 +142,7 @@ pub struct Usage {
 
 impl Usage {
     /// The counts, by name; for comparing and for records.
-    pub fn counts(&self) -> [(&'static str, Option<u64>); 21] {
+    pub fn counts(&self) -> [(&'static str, Option<u64>); 23] {
         [
             ("input", self.input),
             ("output", self.output),
@@ -161,6 +165,8 @@ impl Usage {
             ("rejected_prediction", self.rejected_prediction),
             ("web_searches", self.web_searches),
             ("web_fetches", self.web_fetches),
+            ("served_fast", self.served_fast),
+            ("served_us", self.served_us),
         ]
     }
 
@@ -188,6 +194,8 @@ impl Usage {
             "rejected_prediction" => &mut self.rejected_prediction,
             "web_searches" => &mut self.web_searches,
             "web_fetches" => &mut self.web_fetches,
+            "served_fast" => &mut self.served_fast,
+            "served_us" => &mut self.served_us,
             _ => return,
         };
         *field = Some(count);
@@ -201,7 +209,7 @@ impl Usage {
         newer!(input, output, total, cache_read, cache_write, cache_write_5m, cache_write_1h, reasoning);
         newer!(input_text, input_audio, input_image, input_video, input_document, input_tool);
         newer!(output_text, output_audio, output_image, accepted_prediction, rejected_prediction);
-        newer!(web_searches, web_fetches, cost, bill, raw);
+        newer!(web_searches, web_fetches, served_fast, served_us, cost, bill, raw);
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Provider {
     pub rules: Vec<Rule>,
     /// How it is asked for usage at the end of a stream.
     pub stream_usage: StreamUsage,
+    /// Whether the cost it states in its usage is what it bills.
+    pub states_cost: bool,
     /// JSON pointer to usage, where it is not in its dialect's usual place.
     pub usage: Option<String>,
     /// The field in which it sends reasoning, where it is not its dialect's usual one.

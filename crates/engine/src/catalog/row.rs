@@ -53,6 +53,8 @@ struct Row {
     rules: Vec<RuleRow>,
     #[serde(default)]
     stream_usage: StreamUsageRow,
+    #[serde(default)]
+    states_cost: bool,
     usage: Option<String>,
     reasoning_field: Option<String>,
     #[serde(default)]
@@ -237,6 +239,7 @@ impl Row {
                 StreamUsageRow::Always => StreamUsage::Always,
                 StreamUsageRow::Never => StreamUsage::Never,
             },
+            states_cost: self.states_cost,
             usage: self.usage,
             reasoning_field: self.reasoning_field,
             model_prefixes: self.model_prefixes,

@@ -38,6 +38,25 @@ pub struct Parts {
 }
 
 impl Bill {
+    fn of(list: Exact, parts: Parts, markup: Markup) -> Option<Self> {
+        let owed = markup.owed(list)?;
+        Some(Self { list, owed, charged: markup.charged(owed)?, markup, parts })
+    }
+
+    /// With everything of the price list so many times as dear, but for tools.
+    fn scaled(self, factor: Share) -> Option<Self> {
+        let Parts { input, output, cache_read, cache_write, reasoning, tools } = self.parts;
+        let [input, output, cache_read, cache_write, reasoning] = [
+            input.scaled(factor)?,
+            output.scaled(factor)?,
+            cache_read.scaled(factor)?,
+            cache_write.scaled(factor)?,
+            reasoning.scaled(factor)?,
+        ];
+        let list = input.plus(output)?.plus(tools)?;
+        Self::of(list, Parts { input, output, cache_read, cache_write, reasoning, tools }, self.markup)
+    }
+
     /// What was taken off.
     pub fn discount(&self) -> Exact {
         self.list.minus(self.owed)
@@ -87,6 +106,9 @@ pub fn cost(card: &ModelCard, usage: Option<&Usage>, counted: &[(Component, u64)
 
 /// What it costs by a tariff.
 pub fn bill(tariff: &Tariff<'_>, usage: Option<&Usage>, counted: &[(Component, u64)], service: Option<&str>) -> Option<Bill> {
+    if let Some(list) = tariff.stated(usage) {
+        return Bill::of(list, Parts { output: list, ..Parts::default() }, tariff.markup);
+    }
     let list = tariff.prices()?;
     let prices: &Prices = &list;
     let usage = usage.filter(|usage| usage.input.is_some());
@@ -106,7 +128,11 @@ pub fn bill(tariff: &Tariff<'_>, usage: Option<&Usage>, counted: &[(Component, u
     };
     let service = tariff.service(service);
     let prompt = usage.and_then(|usage| usage.input).unwrap_or(0);
-    sum(prices, tokens.iter().chain(pieces()), (service, prompt), tariff.markup)
+    let bill = sum(prices, tokens.iter().chain(pieces()), (service, prompt), tariff.markup)?;
+    match usage {
+        Some(usage) => tariff.factors(usage).try_fold(bill, Bill::scaled),
+        None => Some(bill),
+    }
 }
 
 fn sum<'a>(
@@ -135,8 +161,7 @@ fn sum<'a>(
     if unknown && !known {
         return None;
     }
-    let owed = markup.owed(list)?;
-    Some(Bill { list, owed, charged: markup.charged(owed)?, markup, parts })
+    Bill::of(list, parts, markup)
 }
 
 /// Whether the component, or what it falls back to, has a price.

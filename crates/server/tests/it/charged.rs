@@ -150,3 +150,67 @@ fn the_terms_asked_for_count_where_the_answer_names_none() {
         assert!(close(dear("standing", json!({}), &plain), 0.2));
     });
 }
+
+#[test]
+fn what_a_provider_states_is_what_is_charged_unless_the_operator_has_a_price() {
+    let own = "input_cost_per_token: 0.001, output_cost_per_token: 0.001";
+    told(
+        &[
+            ("listed", "perplexity/sonar", ""),
+            ("unlisted", "openrouter/lab/nobody-knows", ""),
+            ("own", "openrouter/lab/m", own),
+            ("other", "openai/gpt-4o", ""),
+        ],
+        |gateway| {
+            let usage = |cost: Value| json!({"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20, "cost": cost});
+            let charged = |model: &str, told: Value| {
+                let reply = ask(gateway, "/v1/chat/completions", model, &json!({}), &chat(&usage(told)));
+                cost(&reply)
+            };
+            assert!(close(charged("listed", json!({"input_tokens_cost": 0.001, "total_cost": 0.0123})), 0.0123));
+            assert!(close(charged("unlisted", json!(0.0421)), 0.0421));
+            assert!(close(charged("own", json!(0.0421)), 0.02));
+            assert!(close(charged("listed", json!(-1)), 0.00002), "what cannot be is no statement");
+        },
+    );
+}
+
+#[test]
+fn terms_that_make_all_dearer_are_charged() {
+    let factors = "input_cost_per_token: 0.001, output_cost_per_token: 0.002}, model_info: {provider_specific_entry: {fast: 6, us: 1.1}";
+    let flex =
+        "input_cost_per_token: 0.001, output_cost_per_token: 0.002, input_cost_per_token_flex: 0.0005, output_cost_per_token_flex: 0.001";
+    told(&[("claude", "anthropic/m", factors), ("gemini", "gemini/m", flex)], |gateway| {
+        let message = |more: Value| {
+            let mut usage = json!({"input_tokens": 10, "output_tokens": 10});
+            usage.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            cost(&ask(gateway, "/v1/messages", "claude", &json!({}), &message(&usage)))
+        };
+        assert!(close(message(json!({})), 0.03));
+        assert!(close(message(json!({"inference_geo": "us", "speed": "standard"})), 0.033));
+        assert!(close(message(json!({"inference_geo": "global", "speed": "fast"})), 0.18));
+        let gemini = |kind: &str| {
+            let answer = json!({"candidates": [{"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": [{"text": "fine"}]}}],
+                "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 10, "totalTokenCount": 20, "trafficType": kind}});
+            cost(&ask(gateway, "/v1/chat/completions", "gemini", &json!({}), &answer.to_string()))
+        };
+        assert!(close(gemini("ON_DEMAND"), 0.03));
+        assert!(close(gemini("ON_DEMAND_FLEX"), 0.015));
+    });
+}
+
+#[test]
+fn searches_are_counted_where_only_the_output_shows_them() {
+    let prices = "input_cost_per_token: 0.001, output_cost_per_token: 0.001}, model_info: {search_context_cost_per_query: {search_context_size_medium: 0.01}";
+    told(&[("m", "openai/m", prices)], |gateway| {
+        let search =
+            |id: &str| json!({"type": "web_search_call", "id": id, "status": "completed", "action": {"type": "search", "query": "q"}});
+        let said = json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+            "content": [{"type": "output_text", "text": "fine", "annotations": []}]});
+        let answer = json!({"id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "m", "error": null,
+            "output": [search("ws_1"), search("ws_2"), said], "usage": {"input_tokens": 10, "output_tokens": 10, "total_tokens": 20}});
+        let reply = ask(gateway, "/v1/responses", "m", &json!({}), &answer.to_string());
+        assert!(close(cost(&reply), 0.04), "{}", cost(&reply));
+        assert!(close(reply.header("x-litellm-response-cost-tool-usage").parse().expect("a number"), 0.02));
+    });
+}

@@ -20,6 +20,8 @@ pub(super) struct Counts {
     output_tokens_details: Option<OutputDetails>,
     server_tool_use: Option<ServerTools>,
     pub(super) service_tier: Option<String>,
+    inference_geo: Option<String>,
+    speed: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,7 +52,7 @@ impl Counts {
             ($($field:ident),*) => { $(if later.$field.is_some() { self.$field = later.$field; })* };
         }
         newer!(input_tokens, cache_creation_input_tokens, cache_read_input_tokens, cache_creation);
-        newer!(output_tokens, output_tokens_details, server_tool_use, service_tier);
+        newer!(output_tokens, output_tokens_details, server_tool_use, service_tier, inference_geo, speed);
     }
 
     pub(super) fn to_usage(&self) -> Usage {
@@ -64,6 +66,8 @@ impl Counts {
             cache_write_1h: self.cache_creation.as_ref().and_then(|cache| cache.ephemeral_1h_input_tokens),
             reasoning: self.output_tokens_details.as_ref().and_then(|details| details.thinking_tokens),
             web_searches: self.server_tool_use.as_ref().and_then(|tools| tools.web_search_requests),
+            served_fast: (self.speed.as_deref() == Some("fast")).then_some(1),
+            served_us: (self.inference_geo.as_deref() == Some("us")).then_some(1),
             web_fetches: self.server_tool_use.as_ref().and_then(|tools| tools.web_fetch_requests),
             ..Usage::default()
         }

@@ -195,6 +195,17 @@ struct UsageMetadata {
     prompt_tokens_details: Option<Vec<ModalityCount>>,
     candidates_tokens_details: Option<Vec<ModalityCount>>,
     service_tier: Option<String>,
+    traffic_type: Option<String>,
+}
+
+/// The terms under which it was served: as the API says them, or as the kind of its traffic says them for a cloud's customers.
+fn terms(sent: &UsageMetadata) -> Option<String> {
+    let of_traffic = || match sent.traffic_type.as_deref()? {
+        "FLEX" | "ON_DEMAND_FLEX" => Some("flex".to_owned()),
+        "ON_DEMAND_PRIORITY" => Some("priority".to_owned()),
+        _ => None,
+    };
+    sent.service_tier.clone().or_else(of_traffic)
 }
 
 #[derive(Debug, Deserialize)]
@@ -247,7 +258,7 @@ pub(super) fn read_usage(raw: &RawValue) -> Option<(Usage, Option<String>)> {
         raw: Some((Dialect::Gemini, raw.to_owned())),
         ..Usage::default()
     };
-    Some((usage, sent.service_tier))
+    Some((usage, terms(&sent)))
 }
 
 #[derive(Debug, Serialize)]

@@ -31,6 +31,8 @@ pub(super) struct Reader {
     finish: Option<String>,
     blocked: Option<Finish>,
     tier: Option<String>,
+    /// What is counted beside the usage, which may be told later.
+    counted: Usage,
 }
 
 /// The kinds of block that several chunks may share.
@@ -55,14 +57,13 @@ impl Reader {
         if let Some(feedback) = answer.prompt_feedback {
             self.on_feedback(feedback);
         }
-        let mut counted = Usage::default();
         // Of several answers the first is read.
         for candidate in answer.candidates.into_iter().flatten().filter(|candidate| candidate.index.unwrap_or(0) == 0).take(1) {
-            self.on_candidate(candidate, &mut counted, out)?;
+            self.on_candidate(candidate, out)?;
         }
         if let Some((mut usage, tier)) = answer.usage_metadata.and_then(read_usage) {
             self.tier = tier.or(self.tier.take());
-            usage.merge(counted);
+            usage.merge(self.counted.clone());
             out.push(Event::Usage(Box::new(usage)));
         }
         Ok(())
@@ -86,16 +87,20 @@ impl Reader {
         }
     }
 
-    fn on_candidate(&mut self, candidate: Candidate<'_>, counted: &mut Usage, out: &mut Vec<Event>) -> Result<(), Malformed> {
+    fn on_candidate(&mut self, candidate: Candidate<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         for part in candidate.content.and_then(|content| content.parts).unwrap_or_default() {
             self.on_part(part, out)?;
         }
         let mut citations = Vec::new();
         if let Some(raw) = candidate.grounding_metadata {
-            (citations, counted.web_searches) = read_grounding(raw);
+            let searches;
+            (citations, searches) = read_grounding(raw);
+            self.counted.web_searches = searches.or(self.counted.web_searches);
         }
         citations.extend(candidate.citation_metadata.map(read_citations).unwrap_or_default());
-        counted.web_fetches = candidate.url_context_metadata.and_then(count_fetches);
+        if let Some(raw) = candidate.url_context_metadata {
+            self.counted.web_fetches = count_fetches(raw).or(self.counted.web_fetches);
+        }
         if !citations.is_empty() {
             let block = self.enter(Open::Text, out);
             let delta = |citation| Event::BlockDelta { block, delta: Delta::Citation(Box::new(citation)) };

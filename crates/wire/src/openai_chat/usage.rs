@@ -92,6 +92,8 @@ pub(crate) fn read_usage(raw: &RawValue) -> Option<Usage> {
         web_searches: first(&[tools.web_search_requests, all.num_search_queries, prompt.web_search_requests]),
         web_fetches: count(tools.web_fetch_requests),
         cost: word(all.cost).or_else(|| word(priced.total_cost)),
+        served_fast: None,
+        served_us: None,
         bill: None,
         raw: Some((HERE, raw.to_owned())),
     };

@@ -10,7 +10,7 @@ use super::content::{self, read_annotation};
 use super::error::read_error;
 use super::items::{Item, kind_of, read_item};
 use super::open_item::{Block, Known, Slot, say};
-use super::reply::{Seen, read_finish, read_time};
+use super::reply::{Seen, read_finish, read_time, searches};
 use super::stream_event::{Answer, Wire, is_delta, read_answer, text_of};
 use super::usage::{read_searches, read_usage};
 use crate::chat::{Part, PartBody};
@@ -154,7 +154,9 @@ impl Reader {
                 }
             }
             if let Some(mut usage) = read_usage(answer.usage) {
-                usage.web_searches = read_searches(answer.tool_usage).or(usage.web_searches);
+                usage.web_searches = read_searches(answer.tool_usage)
+                    .or(usage.web_searches)
+                    .or_else(|| searches(self.items.iter().map(|item| item.kind.clone())));
                 self.close(|_| true, out);
                 out.push(Event::Usage(Box::new(usage)));
             }

@@ -43,20 +43,27 @@ fn read_answer(memo: &Memo, mut fields: Fields<'_>, status: Option<&str>) -> Res
         ..ChatReply::default()
     };
     let vendor = memo.vendor.as_deref().unwrap_or(OPENAI);
-    let output = fields.take_raw("output").filter(|raw| raw.get() != "null").map(content::list).transpose()?;
-    reply.parts = read_output(&output.unwrap_or_default(), vendor)?;
+    let output = fields.take_raw("output").filter(|raw| raw.get() != "null").map(content::list).transpose()?.unwrap_or_default();
+    reply.parts = read_output(&output, vendor)?;
     let seen = Seen::of(&reply.parts);
     reply.finish = read_finish(status, fields.take_raw("incomplete_details"), seen);
     fields.take_raw("object");
     let tool_usage = fields.take_raw("tool_usage");
     if let Some(usage) = &mut reply.usage {
-        usage.web_searches = read_searches(tool_usage).or(usage.web_searches);
+        usage.web_searches =
+            read_searches(tool_usage).or(usage.web_searches).or_else(|| searches(output.iter().filter_map(|raw| kind_of(raw).ok())));
     }
     reply.extra = fields.rest(DIALECT);
     if let Some(raw) = tool_usage {
         reply.extra.push("tool_usage", raw.to_owned());
     }
     Ok(reply)
+}
+
+/// How many of the output's items are searches; none where none is.
+pub(super) fn searches(kinds: impl Iterator<Item = String>) -> Option<u64> {
+    let count = kinds.filter(|kind| kind == "web_search_call").count();
+    (count > 0).then(|| u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 /// Reads output items. The seal of a call goes to its call.

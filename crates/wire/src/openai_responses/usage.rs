@@ -89,6 +89,8 @@ pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
         output_image: output.image_tokens,
         output_audio: output.audio_tokens,
         cost: word(counts.cost),
+        served_fast: None,
+        served_us: None,
         bill: None,
         raw: Some((DIALECT, raw.to_owned())),
     })

@@ -79,6 +79,11 @@ impl Exact {
         self.times(WHOLE + i128::from(share))
     }
 
+    /// So many times as much.
+    pub fn scaled(self, Share(factor): Share) -> Option<Self> {
+        self.times(i128::from(factor))
+    }
+
     fn times(self, billionths: i128) -> Option<Self> {
         let fine = self.0.checked_mul(billionths)?;
         Some(Self(fine.div_euclid(WHOLE) + i128::from(fine.rem_euclid(WHOLE) != 0)))
