@@ -120,6 +120,11 @@ impl Catalog {
         self.providers.get(name).or_else(|| self.providers.get(self.aliases.get(name)?))
     }
 
+    /// The id of the provider of that name; the name where there is none.
+    pub fn provider_id<'a>(&'a self, name: &'a str) -> &'a str {
+        self.provider(name).map_or(name, |provider| &provider.id)
+    }
+
     /// Every provider, sorted by id.
     pub fn providers(&self) -> impl Iterator<Item = &Provider> {
         self.providers.values()

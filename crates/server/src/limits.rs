@@ -12,6 +12,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 use switchboard_engine::admit::share::Shares;
 use switchboard_engine::admit::{Admission, Book};
+use switchboard_engine::catalog::Catalog;
 use switchboard_store::RedisLimits;
 use switchboard_store::redis::BadAddress;
 
@@ -34,20 +35,20 @@ pub struct Limits {
 
 impl Limits {
     /// As configured. Gateways share limits where they have the Redis, its namespace and the master key in common.
-    pub(crate) fn of(config: &Config, book: &Book) -> Result<Self, BadAddress> {
+    pub(crate) fn of(config: &Config, catalog: &Catalog, book: &Book) -> Result<Self, BadAddress> {
         let shared = config.redis.as_ref().map(|address| share(config, address)).transpose()?.map(Arc::new);
         let limits = Self { shared, rules: ArcSwap::default(), of_keys: ArcSwap::default() };
-        limits.follow(config, book);
+        limits.follow(config, catalog, book);
         Ok(limits)
     }
 
     /// Follows another configuration.
-    pub(crate) fn follow(&self, config: &Config, book: &Book) {
+    pub(crate) fn follow(&self, config: &Config, catalog: &Catalog, book: &Book) {
         let said = &config.switchboard.limit_rules;
         self.shared.iter().for_each(|limits| limits.without(said.without_redis));
         self.rules.store(Arc::new(Rules::new(said.rules.clone())));
         self.of_keys.store(Arc::new(OfKeys::of(config)));
-        places::follow(book, config);
+        places::follow(book, config, catalog);
     }
 
     /// The rules in force.

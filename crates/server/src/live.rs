@@ -152,9 +152,9 @@ fn take(app: &App, demo: Option<&str>, config: Arc<Config>) -> Result<Applied, O
     app.smart.replace(config.switchboard.smart.clone(), &fleet);
     app.gateway.replace(fleet);
     app.gateway.configure(resilience::of(&config));
+    app.books.follow(&config, &catalog);
+    app.limits.follow(&config, &catalog, &app.book);
     app.catalog.store(catalog);
-    app.books.follow(&config);
-    app.limits.follow(&config, &app.book);
     app.metrics.iter().for_each(|metrics| metrics.follow(&config));
     app.discreet.follow(&config);
     app.keys.store(Arc::new(Keys::of(&config, &app.foundation)));

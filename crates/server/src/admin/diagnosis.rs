@@ -213,9 +213,9 @@ fn budgets(request: &Request) -> Answer {
         let message = "No provider budget config found. Please set a provider budget config in the router settings.";
         return Err(Refused::new(400, "bad_request_error", json!("None"), message));
     }
-    let book = &request.app.book;
+    let (book, catalog) = (&request.app.book, request.app.catalog.load());
     let rows = config.router.provider_budgets.iter().map(|(provider, budget)| {
-        let spent = book.spent(&ScopeId::new(Level::Provider, provider.as_str()), budget.window);
+        let spent = book.spent(&ScopeId::new(Level::Provider, catalog.provider_id(provider)), budget.window);
         let end: Option<Micros> = budget.window.end(budget.window.start(book.now()));
         let row = json!({
             "budget_limit": switchboard_store::Money(budget.limit).number(),

@@ -68,7 +68,7 @@ impl Reprice {
         let catalog = overlay::catalog(path.as_deref())?;
         if let Some(config) = found.config {
             let config = Arc::new(config);
-            lists.follow(&config);
+            lists.follow(&config, &catalog);
             let (fleet, _) = fleet::build(&config, &catalog, None, &Registry::default());
             cards.extend(fleet.deployments().filter_map(|one| Some((one.spec.id.clone(), one.card.clone()?))));
             lists.apply(&catalog, fleet.deployments().map(Arc::as_ref));

@@ -7,15 +7,17 @@ use std::collections::HashMap;
 
 use switchboard_engine::admit::{Book, Budget, Level, Limit, ScopeId, Terms, Unit};
 
+use switchboard_engine::catalog::Catalog;
+
 use crate::config::Config;
 use crate::config::resolved::Deployment;
 
 /// Keeps providers and deployments within what that configuration says, from now on; those of which it says nothing are free.
-pub(super) fn follow(book: &Book, config: &Config) {
+pub(super) fn follow(book: &Book, config: &Config, catalog: &Catalog) {
     let mut wanted: HashMap<ScopeId, Terms> = HashMap::new();
     for (provider, budget) in &config.router.provider_budgets {
         let terms = Terms { name: provider.clone(), budgets: vec![*budget], ..Terms::default() };
-        wanted.insert(ScopeId::new(Level::Provider, provider.as_str()), terms);
+        wanted.insert(ScopeId::new(Level::Provider, catalog.provider_id(provider)), terms);
     }
     for deployment in &config.deployments {
         let id = deployment.model_info.id.as_str();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_engine::admit::{Admission, Book, Budget, Level, Limit, ScopeId, Terms};
+use switchboard_engine::catalog::Catalog;
 use switchboard_engine::meter::Recorder;
 use switchboard_store::journal::{BadJournal, Durability, Journal};
 use switchboard_store::lease::Lessor;
@@ -73,8 +74,8 @@ impl Books {
     }
 
     /// Keeps the whole gateway within what that configuration says, from now on.
-    pub fn follow(&self, config: &Config) {
-        self.prices.follow(config);
+    pub fn follow(&self, config: &Config, catalog: &Catalog) {
+        self.prices.follow(config, catalog);
         self.book.keep_to(config.litellm.calendar);
         if let Some(kept) = &self.kept {
             kept.writer.lines().keep(config.general.logs.requests, config.general.logs.failures);

@@ -46,9 +46,9 @@ impl PriceLists {
     }
 
     /// Follows what the configuration says.
-    pub fn follow(&self, config: &Config) {
+    pub fn follow(&self, config: &Config, catalog: &Catalog) {
         let costs = &config.litellm.costs;
-        let providers = costs.providers.iter().map(|(name, markup)| (name.clone(), *markup)).collect();
+        let providers = costs.providers.iter().map(|(name, markup)| (catalog.provider_id(name).to_owned(), *markup)).collect();
         let dated = self.tariffs.table().dated.clone();
         self.tariffs.replace(Table { everywhere: costs.everywhere, providers, dated });
     }

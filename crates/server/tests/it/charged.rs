@@ -214,3 +214,26 @@ fn searches_are_counted_where_only_the_output_shows_them() {
         assert!(close(reply.header("x-litellm-response-cost-tool-usage").parse().expect("a number"), 0.02));
     });
 }
+
+#[test]
+fn a_provider_is_the_same_under_each_of_its_names() {
+    let upstream = Upstream::start();
+    let yaml = format!(
+        "  - {{model_name: m, litellm_params: {{model: hosted_vllm/m, api_base: '{}/told', api_key: k, input_cost_per_request: 0.01}}}}
+router_settings: {{provider_budget_config: {{hosted_vllm: {{budget_limit: 0.015, time_period: 1d}}}}}}
+litellm_settings: {{cost_discount_config: {{hosted_vllm: 0.5}}}}
+",
+        upstream.url()
+    );
+    with(&yaml, |gateway| {
+        let answer = chat(&json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}));
+        let asked = json!({"model": "m", "messages": [{"role": "user", "content": answer}]});
+        let asks = || gateway.as_key(crate::managed::MASTER, "POST", "/v1/chat/completions", &asked);
+        let first = asks();
+        assert!(close(cost(&first), 0.005), "the discount: {}", cost(&first));
+        let statuses: Vec<u16> = (0..3).map(|_| asks().status.as_u16()).collect();
+        assert!(statuses.iter().any(|status| *status != 200), "the budget: {statuses:?}");
+        let told = gateway.get("/provider/budgets")["providers"]["hosted_vllm"]["spend"].as_f64();
+        assert!(told.is_some_and(|spend| spend >= 0.005), "{told:?}");
+    });
+}
