@@ -211,6 +211,9 @@ impl Meter {
     /// The attempt under way is over, and what it cost is settled. Once for each attempt, whoever says so first.
     pub fn conclude(&mut self) {
         let sent = self.0.tab.as_ref().is_some_and(Tab::is_sent);
+        if sent {
+            self.count_time();
+        }
         let Some(Reckoning { charge, guess }) = self.standing().filter(|_| sent).map(|end| end.reckon(&self.tariff())) else { return };
         self.note(|record| record.guess = guess);
         // What a caller's own key is billed, its provider bills the caller.
@@ -356,6 +359,7 @@ impl Meter {
                     record.native_finish.clone_from(&finish.raw);
                     record.outcome = Outcome::Complete;
                 });
+                self.count_time();
             }
             Event::BlockDelta { delta, .. } if is_content(event) => {
                 self.0.delivered.bytes += delta_bytes(delta);
@@ -403,6 +407,7 @@ impl Meter {
             record.native_finish = finish.and_then(|finish| finish.raw);
             record.outcome = Outcome::Complete;
         });
+        self.count_time();
     }
 
     /// The first content came.

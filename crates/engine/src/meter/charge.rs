@@ -8,10 +8,11 @@
 //! | no answer in time, connection lost after the request was written | the prompt, by guess |
 //! | refused by the provider, or never reached it | nothing |
 
+use switchboard_wire::Operation;
 use switchboard_wire::event::Delta;
 use switchboard_wire::reply::Usage;
 
-use super::{Bill, Outcome, bill};
+use super::{Bill, Outcome, Record, bill};
 use crate::admit::journal::Basis;
 use crate::admit::{Charge, NanoUsd};
 use crate::catalog::Component;
@@ -130,6 +131,19 @@ pub(super) fn delta_bytes(delta: &Delta) -> u64 {
 }
 
 impl super::Meter {
+    /// Counts how long the answer took, once, where that is what it costs.
+    pub(super) fn count_time(&mut self) {
+        let is_text = |record: &Record| matches!(record.operation, Operation::Chat | Operation::Embeddings);
+        if !self.0.record.as_deref().is_some_and(is_text) {
+            return;
+        }
+        let Some(component) = super::cost::time(&self.tariff()) else { return };
+        if self.0.counted.iter().all(|(counted, _)| *counted != component) {
+            let taken = u64::try_from(self.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.count(component, taken);
+        }
+    }
+
     /// The answer has that id.
     pub fn answered(&mut self, id: &str) {
         self.note(|record| record.answer_id = Some(id.to_owned()));

@@ -2,6 +2,7 @@
 
 use switchboard_wire::reply::Usage;
 
+use crate::catalog::price::Unit;
 use crate::catalog::{Amount, Component, CostError, Exact, ModelCard, PicoUsd, Prices, Service, Share};
 use crate::tariff::{Markup, Tariff};
 
@@ -112,8 +113,10 @@ pub fn bill(tariff: &Tariff<'_>, usage: Option<&Usage>, counted: &[(Component, u
     let list = tariff.prices()?;
     let prices: &Prices = &list;
     let usage = usage.filter(|usage| usage.input.is_some());
-    // A model is paid by tokens or by the piece; searches are paid whatever else is.
-    let paid = |(component, _): &&(Component, u64)| (usage.is_none() || *component == Component::Query) && priced(prices, *component);
+    // A model is paid by tokens, by the time or by the piece; searches are paid whatever else is.
+    let by_time = |component: Component| component.unit() == Unit::Time && !priced(prices, Component::Input);
+    let beside = |component: Component| component == Component::Query || by_time(component);
+    let paid = |(component, _): &&(Component, u64)| (usage.is_none() || beside(*component)) && priced(prices, *component);
     let pieces = || counted.iter().filter(paid);
     let usage = usage.filter(|_| pieces().next().is_none() || priced(prices, Component::Input));
     if usage.is_none() && pieces().next().is_none() {
@@ -162,6 +165,13 @@ fn sum<'a>(
         return None;
     }
     Bill::of(list, parts, markup)
+}
+
+/// What a model is paid by whose answers are paid by the time they take; the first of these that has a price.
+pub(super) fn time(tariff: &Tariff<'_>) -> Option<Component> {
+    let prices = tariff.prices()?;
+    let timed = [Component::HeldTime, Component::InputTime, Component::OutputTime];
+    timed.into_iter().find(|component| prices.base(*component).is_some()).filter(|_| prices.base(Component::Input).is_none())
 }
 
 /// Whether the component, or what it falls back to, has a price.

@@ -237,3 +237,28 @@ litellm_settings: {{cost_discount_config: {{hosted_vllm: 0.5}}}}
         assert!(told.is_some_and(|spend| spend >= 0.005), "{told:?}");
     });
 }
+
+#[test]
+fn models_that_are_paid_by_the_second_are_charged_for_the_time_they_took() {
+    let upstream = Upstream::start();
+    let models = [
+        ("whole", "openai/m", "cost_per_second: 100, input_cost_per_second: 1"),
+        ("input", "openai/m", "input_cost_per_second: 100, output_cost_per_second: 1"),
+        ("output", "anthropic/m", "output_cost_per_second: 100"),
+    ];
+    let entry = |(name, model, price): &(&str, &str, &str)| {
+        format!(
+            "  - {{model_name: {name}, litellm_params: {{model: {model}, api_base: '{}/slow', api_key: k, {price}}}}}\n",
+            upstream.url()
+        )
+    };
+    with(&models.iter().map(entry).collect::<String>(), |gateway| {
+        for (name, ..) in models {
+            let reply = ask(gateway, "/v1/chat/completions", name, &json!({}), "hello");
+            let took: f64 = reply.header("x-litellm-response-duration-ms").parse().expect("a number");
+            let cost = cost(&reply);
+            // The provider takes sixty milliseconds at least.
+            assert!(cost >= 6.0 && cost <= took / 10.0 + 0.1, "{name}: {cost} for {took} ms");
+        }
+    });
+}
