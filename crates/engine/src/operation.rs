@@ -10,6 +10,8 @@ mod count;
 mod embed;
 pub(crate) mod estimate;
 mod passed;
+
+pub(crate) use passed::pixels;
 mod rerank;
 mod sound;
 

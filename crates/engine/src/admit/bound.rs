@@ -19,6 +19,7 @@ use crate::call::{Call, Content, mentions};
 use crate::catalog::{Component, PicoUsd, Prices, Rate};
 use crate::deployment::Deployment;
 use crate::operation::estimate::{media, tokens};
+use crate::operation::pixels;
 
 /// The frame that vendors put around messages and tools, beside the bytes.
 const FRAME: u64 = 64;
@@ -28,6 +29,8 @@ const MEDIUM: u64 = 8_192;
 const UNSEEN: u64 = 1_000_000;
 /// Searches of one answer.
 const SEARCHES: u64 = 20;
+/// Pixels of an image of which no size is said: the most that vendors make unless asked for more.
+const PIXELS: u64 = 2_048 * 2_048;
 /// What is taken from token limits for an answer of which nothing is said.
 const PLAIN_ANSWER: u64 = 1_000;
 /// A count by the vocabulary is taken times this many per cent.
@@ -275,6 +278,7 @@ fn pieces(call: &Call, caps: &Caps) -> Vec<(Component, u64)> {
         Operation::Rerank => vec![(Component::Query, documents(call).div_ceil(100).max(1))],
         _ => vec![
             (Component::OutputImage, caps.choices()),
+            (Component::OutputPixel, caps.choices().saturating_mul(pixels(call).unwrap_or(PIXELS))),
             (Component::InputCharacter, bytes),
             // No sound is packed tighter than a thousand bytes a second.
             (Component::InputTime, bytes),

@@ -267,6 +267,9 @@ impl Component {
             Component::InputAudioTime | Component::InputVideoTime => Component::InputTime,
             Component::OutputVideoTime => Component::OutputTime,
             Component::SearchLow | Component::SearchHigh => Component::SearchMedium,
+            // Where pictures are made, lists write the price of one at either end.
+            Component::OutputImage => Component::InputImage,
+            Component::OutputPixel => Component::InputPixel,
             _ => return None,
         };
         Some(other)

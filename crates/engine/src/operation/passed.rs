@@ -11,7 +11,7 @@ use switchboard_wire::relay::{Output, Relay};
 use switchboard_wire::usage::{StreamedUsage, of_answer};
 
 use super::{Product, Step, note, sound, spoken};
-use crate::call::Content;
+use crate::call::{Call, Content};
 use crate::catalog::Component;
 use crate::control;
 use crate::deployment::Reach;
@@ -35,7 +35,11 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     spoken_characters(step, meter);
     if is("application/json") {
         let (_, body) = step.whole(reply, dialect).await?;
-        note(meter, of_answer(step.call.door.operation, &body));
+        let spent = of_answer(step.call.door.operation, &body);
+        if let Some(pixels) = spent.images.zip(pixels(step.call)).and_then(|(images, pixels)| images.checked_mul(pixels)) {
+            meter.count(Component::OutputPixel, pixels);
+        }
+        note(meter, spent);
         return Ok(Product::Whole(with(headers, kind), body));
     }
     if is("text/event-stream") {
@@ -70,6 +74,16 @@ fn prepare(step: &Step<'_>, reach: &Reach) -> Result<(Frames, String), Error> {
             Ok((form(&call.body, kind, "model", &reach.model).map_err(Problem::from)?, kind.clone()))
         }
     }
+}
+
+/// The pixels of one image as it was asked for, where its size was said.
+pub(crate) fn pixels(call: &Call) -> Option<u64> {
+    let size = match &call.content {
+        Content::Json(_) => call.text("size")?,
+        Content::Form(kind) => multipart::field(&call.body, kind, "size").ok()??,
+    };
+    let (width, height) = size.split_once('x')?;
+    width.trim().parse::<u64>().ok()?.checked_mul(height.trim().parse().ok()?)
 }
 
 /// Speech is paid by the character of its text, which is in the request.

@@ -262,3 +262,23 @@ fn models_that_are_paid_by_the_second_are_charged_for_the_time_they_took() {
         }
     });
 }
+
+#[test]
+fn images_are_paid_by_the_piece_the_pixel_or_the_token_whatever_the_list_calls_it() {
+    let upstream = Upstream::start();
+    let at = upstream.url();
+    let yaml = format!(
+        "  - {{model_name: piece, litellm_params: {{model: openai/m, api_base: '{at}/good', api_key: k, input_cost_per_image: 0.04}}}}
+  - {{model_name: pixel, litellm_params: {{model: openai/m, api_base: '{at}/good', api_key: k, input_cost_per_pixel: 0.00000001}}}}
+  - {{model_name: made, litellm_params: {{model: openai/m, api_base: '{at}/good', api_key: k, output_cost_per_pixel: 0.00000001}}}}
+"
+    );
+    with(&yaml, |gateway| {
+        for (name, wanted) in [("piece", 0.04), ("pixel", 0.01048576), ("made", 0.01048576)] {
+            let asked = json!({"model": name, "prompt": "a cat", "size": "1024x1024"});
+            let reply = gateway.as_key(crate::managed::MASTER, "POST", "/v1/images/generations", &asked);
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            assert!(close(cost(&reply), wanted), "{name}: {}", cost(&reply));
+        }
+    });
+}
