@@ -22,6 +22,12 @@ pub fn field(body: &Frames, content_type: &str, name: &str) -> Result<Option<Str
     std::str::from_utf8(value).map(|value| Some(value.to_owned())).map_err(|_| Malformed::field(name, "is not valid UTF-8"))
 }
 
+/// The bytes of the field of that name, such as a file; `None` where the form has none.
+pub fn bytes(body: &Frames, content_type: &str, name: &str) -> Result<Option<bytes::Bytes>, Malformed> {
+    let joined = body.join();
+    Ok(find(&joined, content_type, name)?.map(|span| joined.slice(span.start..span.end)))
+}
+
 /// The form with the text field of that name replaced; unchanged where it has none.
 pub fn replace(body: &Frames, content_type: &str, name: &str, value: &str) -> Result<Frames, Malformed> {
     let Some(span) = find(&body.join(), content_type, name)? else { return Ok(body.clone()) };

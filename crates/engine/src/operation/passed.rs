@@ -35,7 +35,10 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     spoken_characters(step, meter);
     if is("application/json") {
         let (_, body) = step.whole(reply, dialect).await?;
-        let spent = of_answer(step.call.door.operation, &body);
+        let mut spent = of_answer(step.call.door.operation, &body);
+        if matches!(step.call.door.operation, Operation::Transcriptions | Operation::Translations) && spent.usage.is_none() {
+            spent.heard = spent.heard.or_else(|| sound::length(step.call));
+        }
         if let Some(pixels) = spent.images.zip(pixels(step.call)).and_then(|(images, pixels)| images.checked_mul(pixels)) {
             meter.count(Component::OutputPixel, pixels);
         }
