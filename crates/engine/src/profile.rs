@@ -1,7 +1,7 @@
 //! What a model can do, from its rows. What they do not say stays unknown.
 
 use switchboard_wire::Dialect;
-use switchboard_wire::half::{Profile, Thinking};
+use switchboard_wire::half::{Profile, Thinking, Ways};
 use switchboard_wire::seal::ANTHROPIC;
 
 use crate::catalog::{Catalog, Made, ModelCard, Provider};
@@ -34,14 +34,18 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
     } else {
         schema.or(native_schema)
     };
+    // What a card of Anthropic's models leaves out they lack, but for cards of resellers, which go into no such details.
+    let detailed = card.filter(|card| vendor.as_deref() == Some(ANTHROPIC) && self::knows(card, "assistant_prefill").is_some());
     Profile {
         model: Some(model.to_owned()),
         max_output_tokens: card.and_then(|card| card.max_output_tokens.or(card.max_tokens)),
         thinking: thinking(card, made),
+        ways: detailed.map(ways),
         efforts: card.and_then(efforts),
         json_schema,
         sampling: knows("sampling_params"),
         max_completion_tokens: (made.is_some_and(|made| made.newer_limit) && knows("reasoning") == Some(true)).then_some(true),
+        mid_system: detailed.map(|card| self::knows(card, "mid_conversation_system") == Some(true)),
         reasoning_field: provider.reasoning_field.clone(),
         vendor,
         max_stop: None,
@@ -62,6 +66,15 @@ fn thinking(card: Option<&ModelCard>, made: Option<&Made>) -> Option<Thinking> {
         (_, _, Some(true)) => Some(Thinking::Budget),
         (thinks, _, _) => made.filter(|made| made.presumed || thinks == Some(true))?.thinking,
     }
+}
+
+/// The ways a model of Anthropic's may be told to think, by its card.
+fn ways(card: &ModelCard) -> Ways {
+    let knows = |ability: &str| knows(card, ability) == Some(true);
+    let always = knows("thinking_always_on");
+    let adaptive = knows("adaptive_thinking") || always;
+    let budget = knows("reasoning") && (!adaptive || knows("legacy_thinking"));
+    Ways { adaptive, budget, effort: adaptive || knows("output_config"), off: !always }
 }
 
 /// The efforts a card lists, else those its abilities tell of; `None` where it tells of none.
@@ -129,6 +142,25 @@ mod tests {
         assert_eq!(profile("gemini/gemini-3-flash-preview").thinking, Some(Thinking::Effort));
         assert_eq!(profile("anthropic/claude-haiku-4-5").json_schema, Some(true));
         assert_eq!(profile("ollama/some-model").efforts, None);
+    }
+
+    #[test]
+    fn what_claude_takes_is_as_its_cards_say() {
+        let ways = |adaptive, budget, effort, off| Some(Ways { adaptive, budget, effort, off });
+        for (name, wanted, mid_system) in [
+            ("anthropic/claude-haiku-4-5", ways(false, true, false, true), Some(false)),
+            ("anthropic/claude-opus-4-5", ways(false, true, true, true), Some(false)),
+            ("anthropic/claude-opus-4-6", ways(true, true, true, true), Some(false)),
+            ("vertex_ai/claude-opus-4-7", ways(true, false, true, true), Some(false)),
+            ("bedrock/anthropic.claude-opus-4-8", ways(true, false, true, true), Some(true)),
+            ("azure_ai/claude-fable-5", ways(true, false, true, false), Some(true)),
+            ("aihubmix/claude-opus-5", None, None),
+            ("openrouter/anthropic/claude-opus-4.6", None, None),
+            ("anthropic/claude-of-tomorrow", None, None),
+            ("deepseek/deepseek-chat", None, None),
+        ] {
+            assert_eq!((profile(name).ways, profile(name).mid_system), (wanted, mid_system), "{name}");
+        }
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub struct Profile {
     pub max_output_tokens: Option<u64>,
     /// How it is told to think.
     pub thinking: Option<Thinking>,
+    /// The ways a model of Anthropic's may be told to think in its own words, where they are known.
+    pub ways: Option<Ways>,
     /// The reasoning efforts it knows.
     pub efforts: Option<Vec<String>>,
     /// Whether it takes a JSON schema for its answer.
@@ -70,6 +72,8 @@ pub struct Profile {
     pub sampling: Option<bool>,
     /// Whether the name of the token limit is `max_completion_tokens` (OpenAI's newer models).
     pub max_completion_tokens: Option<bool>,
+    /// Whether it takes instructions as turns amid the conversation.
+    pub mid_system: Option<bool>,
     /// The field it takes thoughts back in (`reasoning_content`, `reasoning`), where it does.
     pub reasoning_field: Option<String>,
     /// Who makes the model (`anthropic`, `openai`, `google`, …): the one who may see its seals.
@@ -78,6 +82,19 @@ pub struct Profile {
     pub max_stop: Option<usize>,
     /// What it calls its inputs, where the API leaves that to the model and this one is unusual.
     pub inputs: Option<Arc<Inputs>>,
+}
+
+/// The ways a model of Anthropic's may be told to think.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ways {
+    /// `adaptive`.
+    pub adaptive: bool,
+    /// `enabled`, with a budget.
+    pub budget: bool,
+    /// By an effort.
+    pub effort: bool,
+    /// `disabled`.
+    pub off: bool,
 }
 
 /// What a model calls its inputs, for an API that leaves that to the model.
@@ -232,6 +249,11 @@ pub trait Outbound: Sync {
 
     /// Whether it takes that medium only as bytes, so that one at a web address must be fetched first. Not asked about other parts.
     fn wants_bytes(&self, _part: &Part) -> bool {
+        false
+    }
+
+    /// Whether that model refuses a request that is already in this dialect as it is, so that it must be written anew for it.
+    fn is_refused(&self, _outline: &Outline, _body: &Frames, _profile: &Profile) -> bool {
         false
     }
 

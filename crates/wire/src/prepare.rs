@@ -54,9 +54,11 @@ pub struct Route<'a> {
 
 /// Writes the request for its target. The fast path is a step not taken: where the formats agree nothing is read but the outline.
 pub fn prepare(route: &Route<'_>, head: &Head<'_>, source: &Source<'_>) -> Result<Prepared, Problem> {
+    // What this gateway named or sealed for the client no provider knows, and what the model refuses it must not get: such a request
+    // is read even where the formats agree.
+    let is_refused = |body: &Frames, outline| route.to.outbound().is_some_and(|to| to.is_refused(outline, body, route.profile));
     let written = match source {
-        // What this gateway named or sealed for the client no provider knows: such a request is read even where the formats agree.
-        Source::Bytes(body, outline) if route.from == route.to && !body.has(&OURS) => {
+        Source::Bytes(body, outline) if route.from == route.to && !body.has(&OURS) && !is_refused(body, outline) => {
             let body = outline.apply(body, route.edits);
             let memo = Memo { vendor: route.profile.vendor.clone(), ..Memo::default() };
             return Ok(Prepared { body, headers: Vec::new(), losses: lost(route.edits, outline), memo });

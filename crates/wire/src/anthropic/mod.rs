@@ -7,7 +7,7 @@
 //! | field | meaning | towards this API |
 //! |---|---|---|
 //! | `system`, `messages[].content` | [`ChatRequest::system`](crate::chat::ChatRequest), parts | string ≡ one text block; blank text left out, for the API refuses it |
-//! | `role: system` amid messages | [`Role::System`](crate::chat::Role) | a guest's joins `system`; approximated |
+//! | `role: system` amid messages | [`Role::System`](crate::chat::Role) | where the model takes it, else a user's turn with a note, approximated; what opens a conversation joins `system` |
 //! | `thinking`, `redacted_thinking` | [`Thought`](crate::chat::Thought), sealed | only the vendor's own; else left out, approximated |
 //! | `tool_use`, `tool_result` | calls, results | names and ids in the API's alphabet; results first in a turn |
 //! | `tool_use.signature` | the call's seal | an extension towards clients; never sent to the vendor |
@@ -31,6 +31,7 @@
 
 mod count_tokens;
 mod error;
+mod fit;
 mod names;
 mod open_block;
 mod pen;
@@ -57,8 +58,10 @@ pub use count_tokens::{read_count_tokens_reply, write_count_tokens_reply, write_
 use crate::chat::ChatRequest;
 use crate::dialect::{Dialect, Flavor};
 use crate::event::{EventReader, EventWriter};
+use crate::frames::Frames;
 use crate::framing::Framing;
 use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::outline::Outline;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
 
@@ -102,6 +105,10 @@ impl Outbound for Anthropic {
 
     fn path(&self, _model: &str, _stream: bool) -> String {
         "/v1/messages".to_owned()
+    }
+
+    fn is_refused(&self, outline: &Outline, body: &Frames, profile: &Profile) -> bool {
+        fit::is_refused(outline, body, profile)
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

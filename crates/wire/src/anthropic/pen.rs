@@ -42,6 +42,11 @@ impl<'a> Pen<'a> {
         }
     }
 
+    /// Whether instructions are put where the model takes them: a guest's are, and any where it is known what the model takes.
+    pub(super) fn places(&self) -> bool {
+        !self.native || self.profile.mid_system.is_some()
+    }
+
     /// Who makes the model.
     pub(super) fn vendor(&self) -> &str {
         self.profile.vendor.as_deref().unwrap_or(ANTHROPIC)

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::fit::ALIAS;
 use super::read_blocks::{read_content, take_cache};
 use super::{BETA, HERE};
 use crate::chat::{ChatRequest, Function, Hosted, JsonSchema, Message, OutputFormat, Reasoning, Role, Tool, ToolChoice};
@@ -40,7 +41,11 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, Malforme
     read_metadata(&mut fields, &mut request, &mut kept)?;
     read_thinking(&mut fields, &mut request, &mut kept)?;
     read_output(&mut fields, &mut request, &mut kept)?;
+    let aliased = read_alias(&mut fields, &mut request, &mut kept);
     let mut extra = fields.rest(HERE);
+    if aliased {
+        extra.note(ALIAS, "");
+    }
     for (key, raw) in kept {
         extra.push(key, raw.to_owned());
     }
@@ -165,6 +170,22 @@ fn read_thinking<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &
     }
     request.reasoning = Some(reasoning);
     Ok(())
+}
+
+/// Reads OpenAI's word for how much to think. Whether it alone says so: the caller's words in this dialect win, but over `none`.
+fn read_alias<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &mut Kept<'a>) -> bool {
+    let Some(effort) = fields.peek_raw(ALIAS).and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()) else { return false };
+    fields.take_raw(ALIAS);
+    if effort == "none" {
+        kept.retain(|(key, _)| *key != "thinking");
+        request.reasoning = None;
+    }
+    let reasoning = request.reasoning.get_or_insert_default();
+    let alone = *reasoning == Reasoning::default() && !kept.iter().any(|(key, _)| *key == "thinking");
+    if alone || reasoning.adaptive {
+        reasoning.effort.get_or_insert(effort);
+    }
+    alone
 }
 
 fn read_output<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &mut Kept<'a>) -> Result<(), Malformed> {

@@ -1,6 +1,7 @@
 //! Whether and how much the model is told to think.
 
 use super::HERE;
+use super::fit::{self, ALIAS};
 use super::pen::Pen;
 use crate::chat::{ChatRequest, Message, PartBody, Reasoning, Role, Thought, ToolChoice};
 use crate::half::{Profile, Thinking};
@@ -16,7 +17,7 @@ pub(super) const FLOOR: u64 = 4096;
 const BUDGETS: [(&str, u64); 6] = [("minimal", LEAST), ("low", 1024), ("medium", 2048), ("high", 4096), ("xhigh", 8192), ("max", 16384)];
 
 /// What is sent.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
     /// The `thinking` field.
     pub(super) mode: Option<Mode>,
@@ -24,10 +25,12 @@ pub(super) struct Plan {
     pub(super) effort: Option<String>,
     /// `max_tokens`.
     pub(super) max_tokens: u64,
+    /// Whether no temperature is taken but the default.
+    pub(super) cold: bool,
 }
 
 /// The `thinking` field.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// `disabled`.
     Disabled,
@@ -47,10 +50,19 @@ impl Plan {
 /// Plans the thinking and the token limit, which depend on each other. `forced`: the answer must be a tool's call.
 pub(super) fn plan(pen: &mut Pen<'_>, request: &ChatRequest, forced: bool) -> Plan {
     let mut plan = match &request.reasoning {
-        Some(reasoning) if pen.native => native(reasoning),
+        Some(reasoning) if pen.native && request.extra.noted(HERE, ALIAS).is_none() => native(reasoning),
         Some(reasoning) => translate(pen, reasoning),
         None => Plan::default(),
     };
+    if pen.native {
+        plan.mode = plan.mode.and_then(|mode| match request.extra.noted(HERE, ALIAS) {
+            Some(_) => fit::cap(mode, request.max_output_tokens, &mut pen.losses),
+            None => Some(mode),
+        });
+    }
+    if let Some(ways) = pen.profile.ways {
+        fit::fit(&mut plan, (ways, pen.profile), request.max_output_tokens, &mut pen.losses);
+    }
     if !pen.native && plan.thinks() && (forced || forbids(&plan, request)) {
         plan.mode = None;
         pen.losses.add("reasoning", Why::Approximated);
@@ -67,7 +79,7 @@ fn native(reasoning: &Reasoning) -> Plan {
         Some(false) => Some(Mode::Disabled),
         None => None,
     };
-    Plan { mode, effort: reasoning.effort.clone(), max_tokens: 0 }
+    Plan { mode, effort: reasoning.effort.clone(), ..Plan::default() }
 }
 
 fn translate(pen: &mut Pen<'_>, reasoning: &Reasoning) -> Plan {
@@ -86,8 +98,9 @@ fn translate(pen: &mut Pen<'_>, reasoning: &Reasoning) -> Plan {
         }
         Some(Thinking::Effort) => Plan { effort: fit_effort(pen, reasoning), ..Plan::default() },
         Some(Thinking::Adaptive) => {
-            let display = reasoning.summary.as_ref().map(|_| "summarized".to_owned());
-            Plan { mode: Some(Mode::Adaptive(display)), effort: fit_effort(pen, reasoning), max_tokens: 0 }
+            // Newer models show no thoughts unless asked for them; other vendors' clients expect them.
+            let display = (reasoning.exclude != Some(true)).then(|| "summarized".to_owned());
+            Plan { mode: Some(Mode::Adaptive(display)), effort: fit_effort(pen, reasoning), ..Plan::default() }
         }
         Some(Thinking::Budget) | None => {
             let budget = budget_of(reasoning, &mut pen.losses);
@@ -102,7 +115,7 @@ fn fit_effort(pen: &mut Pen<'_>, reasoning: &Reasoning) -> Option<String> {
         (Some(effort), _) => effort.clone(),
         (None, Some(budget)) => {
             pen.losses.add("reasoning.max_tokens", Why::Approximated);
-            effort_of(budget).to_owned()
+            effort_of(budget, |_| true).to_owned()
         }
         (None, None) => return None,
     };
@@ -176,9 +189,10 @@ pub(crate) fn budget_of(reasoning: &Reasoning, losses: &mut Losses) -> u64 {
     budget.max(LEAST)
 }
 
-/// The effort a budget stands for.
-pub(crate) fn effort_of(budget: u64) -> &'static str {
-    BUDGETS.iter().rev().find(|(_, least)| budget >= *least).map_or("low", |(name, _)| *name)
+/// The effort a budget stands for, among those the model knows. None stands for the highest, which has no bound.
+pub(crate) fn effort_of(budget: u64, knows: impl Fn(&str) -> bool) -> &'static str {
+    let below = BUDGETS[1..5].iter().rev().find(|(name, least)| budget >= *least && knows(name));
+    below.map_or("low", |(name, _)| *name)
 }
 
 /// Whether Claude refuses to think in this conversation: under a forced call, before an answer that has begun, and, with a budget,
@@ -188,7 +202,7 @@ pub(crate) fn is_forbidden(request: &ChatRequest, budgeted: bool, is_own: impl F
         return true;
     }
     let turns = || request.messages.iter().rev().filter(|message| message.role != Role::System);
-    if turns().next().is_some_and(|message| message.role == Role::Assistant) {
+    if request.messages.last().is_some_and(|message| message.role == Role::Assistant) {
         return true;
     }
     if !budgeted {

@@ -9,6 +9,7 @@ use super::{HERE, names};
 use crate::chat::{CacheMark, ChatRequest, Citation, Media, MediaSource, Message, OutputFormat, Part, PartBody, Role, Thought, ToolResult};
 use crate::json::{Array, Object};
 use crate::loss::Why;
+use crate::pen::instructions::{self, Voice};
 use crate::seal::SealKind;
 
 const FILES: &str = "files-api-2025-04-14";
@@ -24,14 +25,12 @@ pub(super) fn write_cache(out: &mut Object<'_>, cache: Option<&CacheMark>) {
     }
 }
 
-/// Writes `system`, with what a guest's conversation says as the system on its way.
+/// Writes `system`, with what opens the conversation as the system's.
 pub(super) fn write_system(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     let mut parts: Vec<&Part> = request.system.iter().collect();
-    if !pen.native {
-        for message in request.messages.iter().filter(|message| message.role == Role::System) {
-            pen.losses.add("messages.role", Why::Approximated);
-            parts.extend(&message.parts);
-        }
+    if pen.places() {
+        let opening = instructions::opening(&request.messages);
+        parts.extend(request.messages[..opening].iter().flat_map(|message| &message.parts));
     }
     let json_only = Part::text(JSON_ONLY);
     if !pen.native && matches!(request.output, OutputFormat::Json) {
@@ -51,7 +50,8 @@ struct Turn<'a> {
 /// Writes `messages`.
 pub(super) fn write_messages(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     let opening = Message::new(Role::User, vec![Part::text(".")]);
-    let turns = turns(pen, request, &opening);
+    let note = instructions::note();
+    let turns = turns(pen, request, (&opening, &note));
     out.array("messages", |out| {
         let last = turns.len().saturating_sub(1);
         for (at, turn) in turns.iter().enumerate() {
@@ -78,12 +78,10 @@ fn role_name(role: Role) -> &'static str {
 }
 
 /// The turns: as they are in a request of this dialect; else alternating, begun by the user, the results of tools first.
-fn turns<'a>(pen: &mut Pen<'_>, request: &'a ChatRequest, opening: &'a Message) -> Vec<Turn<'a>> {
-    let mut turns: Vec<Turn<'a>> = Vec::new();
-    for message in &request.messages {
-        if message.role == Role::System && !pen.native {
-            continue;
-        }
+fn turns<'a>(pen: &mut Pen<'_>, request: &'a ChatRequest, (opening, note): (&'a Message, &'a Part)) -> Vec<Turn<'a>> {
+    let mut said: Vec<(&Message, Vec<&Part>)> = Vec::new();
+    let before = if pen.places() { instructions::opening(&request.messages) } else { 0 };
+    for message in &request.messages[before..] {
         if message.name.is_some() {
             pen.losses.dropped("messages.name");
         }
@@ -92,9 +90,19 @@ fn turns<'a>(pen: &mut Pen<'_>, request: &'a ChatRequest, opening: &'a Message) 
         if parts.is_empty() && !(pen.native && message.parts.is_empty()) {
             continue;
         }
+        said.push((message, parts));
+    }
+    let mut turns: Vec<Turn<'a>> = Vec::new();
+    for (at, voice) in placed(pen, &said) {
+        let (message, mut parts) = (said[at].0, std::mem::take(&mut said[at].1));
+        if voice == Voice::Noted {
+            pen.losses.add("messages.role", Why::Approximated);
+            parts.insert(0, note);
+        }
+        let joins = !pen.native || voice == Voice::Own(Role::System);
         match turns.last_mut() {
-            Some(turn) if turn.role == message.role && !pen.native => turn.parts.extend(parts),
-            _ => turns.push(Turn { role: message.role, parts, message }),
+            Some(turn) if turn.role == voice.role() && joins => turn.parts.extend(parts),
+            _ => turns.push(Turn { role: voice.role(), parts, message }),
         }
     }
     if pen.native {
@@ -108,6 +116,15 @@ fn turns<'a>(pen: &mut Pen<'_>, request: &'a ChatRequest, opening: &'a Message) 
         turns.insert(0, Turn { role: Role::User, parts: opening.parts.iter().collect(), message: opening });
     }
     turns
+}
+
+/// The turns in the order they are sent.
+fn placed(pen: &Pen<'_>, said: &[(&Message, Vec<&Part>)]) -> Vec<(usize, Voice)> {
+    if !pen.places() {
+        return said.iter().enumerate().map(|(at, (message, _))| (at, Voice::Own(message.role))).collect();
+    }
+    let messages: Vec<&Message> = said.iter().map(|(message, _)| *message).collect();
+    instructions::place(&messages, pen.profile.mid_system == Some(true))
 }
 
 /// Whether the API takes that part, and it is the target's to see.

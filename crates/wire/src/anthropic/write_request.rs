@@ -124,7 +124,10 @@ fn write_sampling(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest
     let sampling = &request.sampling;
     knob::lose_rare(&mut pen.losses, sampling);
     if pen.native {
-        out.option("temperature", sampling.temperature.as_ref());
+        match &sampling.temperature {
+            Some(value) if plan.cold && value.as_f64() != Some(1.0) => pen.losses.dropped("temperature"),
+            value => out.option("temperature", value.as_ref()),
+        }
         out.option("top_p", sampling.top_p.as_ref());
         out.option("top_k", sampling.top_k.as_ref());
         return;

@@ -6,7 +6,7 @@
 //! | field | meaning | loss |
 //! |---|---|---|
 //! | path `/model/{id}/converse[-stream]` | model, stream | |
-//! | `system[].text`, `.cachePoint` | `system` and every system turn | a system turn in the middle moves to the front: approximated |
+//! | `system[].text`, `.cachePoint` | `system` and the turns of the system that open the conversation | a system turn in the middle becomes a user's with a note: approximated |
 //! | `messages[]` | `messages`, neighbours of one role merged | a turn of the user's is put first where there is none |
 //! | `text` | `Text`, `Refusal` | blank text is not allowed and left out |
 //! | `image`, `video`, `audio`, `document` | media as base64 or in S3 | other URLs and file ids: refused |

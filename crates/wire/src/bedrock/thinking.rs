@@ -3,6 +3,7 @@
 use super::pen::{Family, Pen};
 use crate::anthropic::thinking::{LEAST, budget_of, effort_of, is_forbidden};
 use crate::chat::{ChatRequest, Reasoning};
+use crate::dialect::Dialect;
 use crate::half::Thinking;
 use crate::loss::Why;
 use crate::seal::ANTHROPIC;
@@ -50,6 +51,7 @@ pub(super) fn write(pen: &mut Pen<'_>, request: &ChatRequest, forced: bool) -> P
 /// Elsewhere silence means the same.
 fn switch_off(pen: &mut Pen<'_>) -> Plan {
     match pen.family {
+        Family::Claude if pen.profile.ways.is_some_and(|ways| !ways.off) => pen.losses.dropped("reasoning"),
         Family::Claude if pen.profile.thinking == Some(Thinking::Adaptive) => {
             pen.add_object("thinking", |out| out.field("type", "disabled"));
         }
@@ -73,9 +75,14 @@ fn claude(pen: &mut Pen<'_>, request: &ChatRequest, reasoning: &Reasoning, force
             Plan::default()
         }
         Some(Thinking::Adaptive) => {
+            // Newer models show no thoughts unless asked for them; other vendors' clients expect them.
+            let display = match request.extra.from() {
+                Some(Dialect::Anthropic) => reasoning.summary.as_deref(),
+                _ => (reasoning.exclude != Some(true)).then_some("summarized"),
+            };
             pen.add_object("thinking", |out| {
                 out.field("type", "adaptive");
-                out.option("display", reasoning.summary.as_ref().map(|_| "summarized"));
+                out.option("display", display);
             });
             if reasoning.effort.is_some() || reasoning.budget_tokens.is_some() {
                 let effort = fit_effort(pen, reasoning, &["low", "medium", "high", "max"]);
@@ -127,7 +134,7 @@ fn fit_effort(pen: &mut Pen<'_>, reasoning: &Reasoning, usual: &[&'static str]) 
         (Some(effort), _) => effort,
         (None, Some(budget)) => {
             pen.losses.add("reasoning.max_tokens", Why::Approximated);
-            effort_of(budget)
+            effort_of(budget, |_| true)
         }
         (None, None) => "medium",
     };

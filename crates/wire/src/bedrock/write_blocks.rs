@@ -9,6 +9,7 @@ use crate::chat::{CacheMark, ChatRequest, Hosted, Message, Part, PartBody, Role,
 use crate::dialect::Dialect;
 use crate::json::{self, Array, Object};
 use crate::loss::Why;
+use crate::pen::instructions::{self, Voice};
 use crate::seal::{SealKind, Sealed};
 
 /// One block and the cache point after it.
@@ -23,17 +24,14 @@ struct Turn {
     units: Vec<Unit>,
 }
 
-/// Writes the instructions, those in the middle of the conversation included: the API knows no system turn.
+/// Writes the instructions that open the conversation.
 pub(super) fn write_system(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
-    let turns = request.messages.iter().enumerate().filter(|(_, message)| message.role == Role::System);
+    let opening = instructions::opening(&request.messages);
     let mut blocks = Vec::new();
     for (at, part) in request.system.iter().enumerate() {
         write_system_part(&mut blocks, pen, part, &format!("system.{at}"));
     }
-    for (at, message) in turns {
-        if request.messages[..at].iter().any(|earlier| earlier.role != Role::System) {
-            pen.losses.add(format!("messages.{at}.role"), Why::Approximated);
-        }
+    for (at, message) in request.messages[..opening].iter().enumerate() {
         for (index, part) in message.parts.iter().enumerate() {
             write_system_part(&mut blocks, pen, part, &format!("messages.{at}.content.{index}"));
         }
@@ -53,15 +51,23 @@ fn write_system_part(blocks: &mut Vec<Vec<u8>>, pen: &mut Pen<'_>, part: &Part, 
     blocks.extend(part.cache.as_ref().and_then(|mark| pen.cache_point(mark, false)));
 }
 
-/// Writes the conversation.
+/// Writes the conversation. The API knows no system turn.
 pub(super) fn write_messages(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     let mut turns: Vec<Turn> = Vec::new();
-    for (at, message) in request.messages.iter().enumerate().filter(|(_, message)| message.role != Role::System) {
-        let units = write_turn(pen, message, at, is_prefill(pen, request, at));
+    let opening = instructions::opening(&request.messages);
+    let messages: Vec<&Message> = request.messages[opening..].iter().collect();
+    for (place, voice) in instructions::place(&messages, false) {
+        let (at, message) = (opening + place, messages[place]);
+        let mut units = write_turn(pen, message, at, is_prefill(pen, request, at));
+        if voice == Voice::Noted && !units.is_empty() {
+            pen.losses.add(format!("messages.{at}.role"), Why::Approximated);
+            let note = write_part(pen, &instructions::note(), "").map(|json| Unit { is_result: false, json, cache: None });
+            units.splice(0..0, note);
+        }
         match turns.last_mut() {
-            Some(turn) if turn.role == message.role => turn.units.extend(units),
+            Some(turn) if turn.role == voice.role() => turn.units.extend(units),
             _ if units.is_empty() => {}
-            _ => turns.push(Turn { role: message.role, units }),
+            _ => turns.push(Turn { role: voice.role(), units }),
         }
     }
     if turns.first().is_some_and(|turn| turn.role == Role::Assistant) {
@@ -89,8 +95,7 @@ pub(super) fn write_messages(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &
 
 /// Whether the model is to go on from that turn; Claude's API refuses it when it ends in white space.
 fn is_prefill(pen: &Pen<'_>, request: &ChatRequest, at: usize) -> bool {
-    let later = request.messages.iter().skip(at + 1).all(|message| message.role == Role::System);
-    later && pen.family == Family::Claude && request.messages[at].role == Role::Assistant
+    at + 1 == request.messages.len() && pen.family == Family::Claude && request.messages[at].role == Role::Assistant
 }
 
 fn push(out: &mut Array<'_>, json: &[u8]) {

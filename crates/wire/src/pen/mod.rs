@@ -2,10 +2,11 @@
 //!
 //! Each writer keeps its state at hand in a `Pen` of its own; these are the pieces that several of them are made of: content that the
 //! target cannot take ([`Refusal`]), knobs that it lacks ([`knob`]), names in its alphabet ([`Names`]), the functions it may be offered
-//! ([`function`]) and the efforts it knows ([`effort`]). The pieces know the meaning and no dialect.
+//! ([`function`]), the efforts it knows ([`effort`]) and where instructions amid a conversation go ([`instructions`]). The pieces know the meaning and no dialect.
 
 pub(crate) mod effort;
 pub(crate) mod function;
+pub(crate) mod instructions;
 pub(crate) mod knob;
 mod name;
 mod refusal;

@@ -3,6 +3,7 @@
 mod corpus;
 mod errors;
 mod events;
+mod fit;
 mod fixtures;
 mod random;
 mod replies;

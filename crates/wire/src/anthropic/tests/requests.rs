@@ -122,11 +122,34 @@ fn a_guests_turns_alternate_and_results_come_first() {
     let roles: Vec<&str> = turns.iter().map(|turn| turn["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["user", "assistant", "user", "assistant"]);
     let kinds: Vec<&str> = turns[2]["content"].as_array().unwrap().iter().map(|block| block["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["tool_result", "tool_result", "text"]);
+    assert_eq!(kinds, ["tool_result", "tool_result", "text", "text", "text"]);
     assert_eq!(turns[2]["content"][0]["tool_use_id"], turns[1]["content"][0]["id"]);
     assert_eq!(turns[1]["content"][0]["id"], "functions_f_0");
     assert_eq!(turns[3]["content"], "So");
-    assert_eq!(body["system"], "be brief");
+    assert_eq!(turns[2]["content"][4]["text"], "be brief", "said in the user's turn, after a note");
+    assert_eq!(body["system"], serde_json::Value::Null);
+    assert!(lost(&written, "messages.role", Why::Approximated));
+}
+
+#[test]
+fn instructions_amid_the_conversation_leave_what_stands_before_them_alone() {
+    let mut request = guest("a");
+    request.system = vec![Part::text("be kind")];
+    let later = [(Role::Assistant, "b"), (Role::System, "be brief"), (Role::User, "c"), (Role::System, "be quick")];
+    request.messages.extend(later.map(|(role, text)| Message::new(role, vec![Part::text(text)])));
+    let (body, written) = write(&request, &Profile { mid_system: Some(true), ..Profile::default() });
+    assert_eq!(body["system"], "be kind");
+    let rest = json!([
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b"},
+        {"role": "user", "content": "c"},
+        {"role": "system", "content": [{"type": "text", "text": "be brief"}, {"type": "text", "text": "be quick"}]},
+    ]);
+    assert_eq!(body["messages"], rest);
+    assert!(!lost(&written, "messages.role", Why::Approximated));
+    let (body, written) = write(&request, &Profile { mid_system: Some(false), ..Profile::default() });
+    let texts: Vec<&str> = body["messages"][2]["content"].as_array().unwrap().iter().filter_map(|block| block["text"].as_str()).collect();
+    assert_eq!((body["system"].as_str(), &texts[1..3], texts[4]), (Some("be kind"), &["be brief", "c"][..], "be quick"));
     assert!(lost(&written, "messages.role", Why::Approximated));
 }
 
@@ -147,7 +170,10 @@ fn effort_becomes_what_the_model_is_told_by() {
     let adaptive =
         Profile { thinking: Some(Thinking::Adaptive), efforts: Some(vec!["low".to_owned(), "high".to_owned()]), ..Profile::default() };
     let (body, written) = write(&with_reasoning("xhigh"), &adaptive);
-    assert_eq!((&body["thinking"], &body["output_config"]), (&json!({"type": "adaptive"}), &json!({"effort": "high"})));
+    assert_eq!(
+        (&body["thinking"], &body["output_config"]),
+        (&json!({"type": "adaptive", "display": "summarized"}), &json!({"effort": "high"}))
+    );
     assert!(lost(&written, "reasoning.effort", Why::Clamped));
     let (body, _) = write(&with_reasoning("none"), &adaptive);
     assert_eq!(body["thinking"], json!({"type": "disabled"}));

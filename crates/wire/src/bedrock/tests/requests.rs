@@ -7,7 +7,7 @@ use crate::chat::{
 };
 use crate::dialect::Dialect;
 use crate::extra::Extra;
-use crate::half::{Outbound, Profile, Thinking, Written};
+use crate::half::{Outbound, Profile, Thinking, Ways, Written};
 use crate::json::raw;
 use crate::seal::Sealed;
 
@@ -71,7 +71,7 @@ fn turns_alternate_and_results_come_first() {
     request.messages.extend(messages.into_iter().map(|(role, parts)| Message::new(role, parts)));
     request.tools = vec![tool("my.tool"), tool("other")];
     let (body, written) = write(&request, &claude());
-    assert_eq!(body["system"], json!([{"text": "Be kind."}, {"text": "Hurry."}]));
+    assert_eq!(body["system"], json!([{"text": "Be kind."}]));
     assert_eq!(
         body["messages"],
         json!([
@@ -82,7 +82,9 @@ fn turns_alternate_and_results_come_first() {
             {"role": "user", "content": [
                 {"toolResult": {"toolUseId": "c_1", "content": [{"text": "one"}]}},
                 {"toolResult": {"toolUseId": "c2", "content": []}},
-                {"text": "and?"}]},
+                {"text": "and?"},
+                {"text": body["messages"][2]["content"][3]["text"]},
+                {"text": "Hurry."}]},
         ])
     );
     assert_eq!(written.memo.renamed, [("my_tool".to_owned(), "my.tool".to_owned())]);
@@ -186,7 +188,16 @@ fn thinking_is_said_in_the_models_words() {
     assert!(body.get("inferenceConfig").is_none());
     assert_eq!(losses(&written), "reasoning.effort;approximated, temperature");
     let (body, _) = write(&request, &Profile { thinking: Some(Thinking::Adaptive), ..claude() });
-    assert_eq!(body["additionalModelRequestFields"], json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}));
+    assert_eq!(
+        body["additionalModelRequestFields"],
+        json!({"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "low"}})
+    );
+    let off = ChatRequest { reasoning: Some(Reasoning { enabled: Some(false), ..Reasoning::default() }), ..request.clone() };
+    let ways = |off| Some(Ways { adaptive: true, budget: false, effort: true, off });
+    for (takes, wanted) in [(true, json!({"thinking": {"type": "disabled"}})), (false, json!(null))] {
+        let (body, _) = write(&off, &Profile { thinking: Some(Thinking::Adaptive), ways: ways(takes), ..claude() });
+        assert_eq!(body["additionalModelRequestFields"], wanted);
+    }
     request.model = "us.amazon.nova-2-lite-v1:0".to_owned();
     let (body, _) = write(&request, &Profile { vendor: Some("amazon".to_owned()), ..Profile::default() });
     assert_eq!(body["additionalModelRequestFields"], json!({"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}));

@@ -1,0 +1,131 @@
+//! Requests of this dialect at models that would refuse them as they are.
+
+use super::*;
+use crate::dialect::Dialect;
+use crate::frames::Frames;
+use crate::half::{Thinking, Ways};
+use crate::outline::{Edits, Outline};
+use crate::prepare::{Prepared, Route, Source, prepare};
+
+const BUDGET: Ways = Ways { adaptive: false, budget: true, effort: false, off: true };
+const BOTH: Ways = Ways { effort: true, ..BUDGET };
+const ADAPTIVE: Ways = Ways { adaptive: true, budget: false, effort: true, off: true };
+const ALWAYS: Ways = Ways { off: false, ..ADAPTIVE };
+
+fn model(ways: Ways) -> Profile {
+    let names = ["low", "medium", "high", "xhigh", "max"];
+    Profile {
+        vendor: Some("anthropic".to_owned()),
+        thinking: ways.adaptive.then_some(Thinking::Adaptive),
+        ways: Some(ways),
+        efforts: ways.adaptive.then(|| names.map(str::to_owned).to_vec()),
+        mid_system: Some(ways.adaptive),
+        ..Profile::default()
+    }
+}
+
+fn prepared(body: &[u8], profile: &Profile) -> Prepared {
+    let body = Frames::from(body.to_vec());
+    let outline = Outline::scan(&body).unwrap();
+    let edits = Edits::default();
+    let route = Route { from: Dialect::Anthropic, to: Dialect::Anthropic, profile, edits: &edits };
+    prepare(&route, &Head::default(), &Source::Bytes(&body, &outline)).unwrap()
+}
+
+/// What is sent of a request with those fields.
+fn sent(fields: &Value, profile: &Profile) -> Value {
+    let mut body = json!({"model": "m", "max_tokens": 32000, "messages": [{"role": "user", "content": "hi"}]});
+    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let sent = prepared(body.to_string().as_bytes(), profile).body.join();
+    let mut sent: Value = serde_json::from_slice(&sent).unwrap();
+    let rest = sent.as_object_mut().unwrap();
+    for key in ["model", "max_tokens", "messages"] {
+        assert!(rest.remove(key).is_some());
+    }
+    sent
+}
+
+#[test]
+fn openais_effort_is_said_in_the_models_words() {
+    for (effort, budget) in [("minimal", 1024), ("low", 1024), ("medium", 2048), ("high", 4096), ("xhigh", 8192), ("max", 16384)] {
+        let thinking = json!({"thinking": {"type": "enabled", "budget_tokens": budget}});
+        assert_eq!(sent(&json!({"reasoning_effort": effort}), &model(BUDGET)), thinking, "{effort}");
+        let level = if effort == "minimal" { "low" } else { effort };
+        let adaptive = json!({"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": level}});
+        assert_eq!(sent(&json!({"reasoning_effort": effort}), &model(ADAPTIVE)), adaptive, "{effort}");
+    }
+    let capped = json!({"thinking": {"type": "enabled", "budget_tokens": 3999}});
+    assert_eq!(sent(&json!({"reasoning_effort": "max", "max_tokens": 4000}), &model(BUDGET)), capped);
+    assert_eq!(sent(&json!({"reasoning_effort": "low", "max_tokens": 1024}), &model(BUDGET)), json!({}));
+    let own = json!({"thinking": {"type": "enabled", "budget_tokens": 5000}});
+    assert_eq!(sent(&json!({"reasoning_effort": "low", "thinking": own["thinking"]}), &model(BUDGET)), own);
+    assert_eq!(sent(&json!({"reasoning_effort": "none", "thinking": own["thinking"]}), &model(BUDGET)), json!({}));
+    let elsewhere = Profile { vendor: Some("deepseek".to_owned()), ..Profile::default() };
+    assert_eq!(sent(&json!({"reasoning_effort": "low"}), &elsewhere), json!({"reasoning_effort": "low"}), "others may know the word");
+}
+
+#[test]
+fn thinking_that_the_model_refuses_is_said_otherwise() {
+    let adaptive = |effort: &str| json!({"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}});
+    let enabled = |budget: u64| json!({"thinking": {"type": "enabled", "budget_tokens": budget}});
+    let off = json!({"thinking": {"type": "disabled"}});
+    let cold = |fields: Value| {
+        let mut fields = fields;
+        fields["temperature"] = json!(0);
+        fields
+    };
+    for (ways, asked, wanted) in [
+        (BUDGET, adaptive("high"), enabled(4096)),
+        (BUDGET, json!({"thinking": {"type": "adaptive"}}), enabled(2048)),
+        (BUDGET, json!({"output_config": {"effort": "low"}}), enabled(1024)),
+        (BUDGET, cold(enabled(2000)), enabled(2000)),
+        (BUDGET, off.clone(), off.clone()),
+        (BOTH, adaptive("high"), json!({"output_config": {"effort": "high"}})),
+        (BOTH, adaptive("xhigh"), enabled(8192)),
+        (BOTH, cold(json!({"output_config": {"effort": "low"}})), json!({"output_config": {"effort": "low"}})),
+        (ADAPTIVE, enabled(1024), adaptive("low")),
+        (ADAPTIVE, enabled(2048), adaptive("medium")),
+        (ADAPTIVE, enabled(4096), adaptive("high")),
+        (ADAPTIVE, enabled(31999), adaptive("xhigh")),
+        (ADAPTIVE, cold(adaptive("max")), cold(adaptive("max"))),
+        (ADAPTIVE, off.clone(), off.clone()),
+        (ALWAYS, off, json!({})),
+    ] {
+        assert_eq!(sent(&asked, &model(ways)), wanted, "{ways:?} {asked}");
+    }
+}
+
+#[test]
+fn turns_of_the_system_are_put_where_the_model_takes_them() {
+    let asked = |roles: &str| {
+        let role = |letter| {
+            if letter == 's' {
+                "system"
+            } else if letter == 'a' {
+                "assistant"
+            } else {
+                "user"
+            }
+        };
+        let turns: Vec<Value> = roles.chars().map(|letter| json!({"role": role(letter), "content": "x"})).collect();
+        json!({"model": "m", "system": "be kind", "max_tokens": 9, "messages": turns}).to_string()
+    };
+    let roles = |sent: &Prepared| {
+        let sent: Value = serde_json::from_slice(&sent.body.join()).unwrap();
+        let turns = sent["messages"].as_array().unwrap().clone();
+        turns.iter().map(|turn| turn["role"].as_str().unwrap()[..1].to_owned()).collect::<String>()
+    };
+    assert_eq!(roles(&prepared(asked("uasu").as_bytes(), &model(BUDGET))), "uauu");
+    assert_eq!(roles(&prepared(asked("suas").as_bytes(), &model(ADAPTIVE))), "uau");
+    for (said, profile) in [("uasu", Profile::default()), ("uau", model(BUDGET)), ("uasu", model(ADAPTIVE))] {
+        assert_eq!(prepared(asked(said).as_bytes(), &profile).body.join(), asked(said), "{said}");
+    }
+}
+
+#[test]
+fn what_the_model_takes_stays_as_it_came() {
+    let body = br#"{ "model":"m", "thinking":{"type":"adaptive","new":1}, "messages":[{"role":"user","content":[{"type":"text","text":""}]}],"max_tokens":null }"#;
+    for profile in [model(ADAPTIVE), Profile::default()] {
+        assert_eq!(prepared(body, &profile).body.join(), &body[..]);
+    }
+}
