@@ -257,6 +257,11 @@ pub trait Outbound: Sync {
         false
     }
 
+    /// Headers that a request already in this dialect needs beside those it came with.
+    fn needed_headers(&self, _head: &Head<'_>, _outline: &Outline, _body: &Frames) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
     /// Edits that a request already in this dialect needs, e.g. to have usage reported in streams.
     fn metering_edits(&self, _outline: &Outline, _body: &Frames) -> Edits {
         Edits::default()

@@ -29,6 +29,7 @@
 //!
 //! A stream ends with `message_stop` and in no other way; a second answer begun amid the first is a fault.
 
+pub(crate) mod beta;
 mod count_tokens;
 mod error;
 mod fit;
@@ -67,6 +68,9 @@ use crate::reply::ChatReply;
 
 const HERE: Dialect = Dialect::Anthropic;
 const BETA: &str = "anthropic-beta";
+
+/// What functions have here beside OpenAI's; clients of OpenAI's format say it beside the function.
+pub(crate) const FUNCTION: [&str; 4] = ["defer_loading", "allowed_callers", "input_examples", "eager_input_streaming"];
 
 /// The dialect of Anthropic's messages.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +113,10 @@ impl Outbound for Anthropic {
 
     fn is_refused(&self, outline: &Outline, body: &Frames, profile: &Profile) -> bool {
         fit::is_refused(outline, body, profile)
+    }
+
+    fn needed_headers(&self, head: &Head<'_>, outline: &Outline, body: &Frames) -> Vec<(&'static str, String)> {
+        beta::header(head.headers, outline, body).map(|betas| (BETA, betas)).into_iter().collect()
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

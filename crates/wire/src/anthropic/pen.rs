@@ -1,6 +1,6 @@
 //! What the request writer keeps at hand.
 
-use super::{BETA, HERE};
+use super::{BETA, HERE, beta};
 use crate::chat::ChatRequest;
 use crate::extra::Extra;
 use crate::half::Profile;
@@ -63,10 +63,7 @@ impl<'a> Pen<'a> {
 
     /// Opts into a feature, unless the client chose a version of it.
     pub(super) fn beta(&mut self, name: &str) {
-        let feature = &name[..name.len().saturating_sub("2025-01-01".len())];
-        if !self.betas.iter().any(|known| known.starts_with(feature)) {
-            self.betas.push(name.to_owned());
-        }
+        beta::add(&mut self.betas, name);
     }
 
     /// Records the fields of another dialect as lost.

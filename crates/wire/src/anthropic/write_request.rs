@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::pen::Pen;
 use super::thinking::{Mode, Plan, plan};
-use super::{BETA, HERE, schema, write_blocks, write_tools};
+use super::{BETA, HERE, beta, schema, write_blocks, write_tools};
 use crate::chat::{ChatRequest, JsonSchema, OutputFormat};
 use crate::half::{Memo, Profile, Written};
 use crate::json::{self, Object};
@@ -39,7 +39,7 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) ->
     });
     let Pen { losses, names, betas, json_tool, refused, .. } = pen;
     refused.into_result()?;
-    let headers = if betas.is_empty() { Vec::new() } else { vec![(BETA, betas.join(","))] };
+    let headers = if betas.is_empty() { Vec::new() } else { vec![(BETA, beta::joined(betas))] };
     let memo = Memo { renamed: names.into_renamed(), json_tool, vendor: profile.vendor.clone(), stop: Vec::new() };
     Ok(Written { body: Bytes::from(body), headers, losses, memo })
 }
@@ -181,14 +181,10 @@ const ANSWER_ONLY: [&str; 4] = ["metadata", "container", "inference_geo", "speed
 fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     pen.lose(&request.extra);
     for (key, value) in request.extra.of(HERE) {
-        match key.as_str() {
-            BETA => continue,
-            "mcp_servers" => pen.beta("mcp-client-2025-11-20"),
-            "context_management" => pen.beta("context-management-2025-06-27"),
-            "output_format" => pen.beta("structured-outputs-2025-11-13"),
-            "container" if value.get().contains("\"skills\"") => pen.beta("skills-2025-10-02"),
-            _ => {}
+        if key == BETA {
+            continue;
         }
+        beta::of_field(key, value).into_iter().for_each(|name| pen.beta(name));
         if !pen.counting || !ANSWER_ONLY.contains(&key.as_str()) {
             out.raw(key, value.get());
         }

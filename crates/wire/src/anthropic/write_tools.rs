@@ -4,24 +4,11 @@ use serde_json::value::RawValue;
 
 use super::pen::Pen;
 use super::write_blocks::write_cache;
-use super::{HERE, schema};
+use super::{FUNCTION, HERE, beta, schema};
 use crate::chat::{ChatRequest, Function, Hosted, JsonSchema, OutputFormat, Tool, ToolChoice};
 use crate::fields::Fields;
 use crate::json::{Array, Object};
 use crate::loss::Why;
-
-/// Features to opt into, by the beginning of a tool's type.
-const BETAS: [(&str, &str); 9] = [
-    ("code_execution_20250522", "code-execution-2025-05-22"),
-    ("code_execution_20250825", "code-execution-2025-08-25"),
-    ("computer_20241022", "computer-use-2024-10-22"),
-    ("computer_20250124", "computer-use-2025-01-24"),
-    ("computer_20251124", "computer-use-2025-11-24"),
-    ("web_fetch_20250910", "web-fetch-2025-09-10"),
-    ("tool_search_tool_", "advanced-tool-use-2025-11-20"),
-    ("memory_20250818", "context-management-2025-06-27"),
-    ("advisor_20260301", "advisor-tool-2026-03-01"),
-];
 
 /// Writes `tools` and `tool_choice`.
 pub(super) fn write(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
@@ -57,11 +44,11 @@ fn write_tool(out: &mut Array<'_>, pen: &mut Pen<'_>, tool: &Tool) {
         Tool::Custom { name, .. } => {
             pen.refused.add("tools", &format!("`{name}` takes free text, and this provider's tools take JSON alone"));
         }
-        Tool::Hosted(hosted) if hosted.from == HERE => {
-            if let Some((_, beta)) = BETAS.iter().find(|(start, _)| hosted.kind.starts_with(start)) {
+        Tool::Hosted(hosted) if hosted.from == HERE || beta::is_own_tool(&hosted.kind) => {
+            if let Some(beta) = beta::of_tool(&hosted.kind) {
                 pen.beta(beta);
             }
-            out.raw(hosted.raw.get());
+            out.raw(&beta::own_tool(hosted));
         }
         Tool::Hosted(hosted) if is_web_search(&hosted.kind) => {
             pen.losses.add(hosted.kind.clone(), Why::Approximated);
@@ -83,8 +70,13 @@ fn write_function(out: &mut Object<'_>, pen: &mut Pen<'_>, function: &Function) 
         Some(_) | None => {}
     }
     write_cache(out, function.cache.as_ref());
-    pen.lose(&function.extra);
-    out.extra(&function.extra, HERE);
+    for (key, value) in function.extra.fields() {
+        if function.extra.from() == Some(HERE) || FUNCTION.contains(&key.as_str()) {
+            out.raw(key, value.get());
+        } else {
+            pen.losses.dropped(key.clone());
+        }
+    }
 }
 
 fn write_json_tool(out: &mut Object<'_>, name: &str, schema: &JsonSchema) {

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::pen::{Family, Pen};
 use super::thinking::{self, Plan};
 use super::{HERE, write_blocks, write_tools};
+use crate::anthropic::beta::of_field;
 use crate::chat::{ChatRequest, Number, OutputFormat};
 use crate::dialect::Dialect;
 use crate::fields::Fields;
@@ -24,7 +25,8 @@ const OWN: [&str; 6] =
 const ADDITIONAL: &str = "additionalModelRequestFields";
 
 /// Claude's features that Bedrock can be opted into.
-const BETAS: [&str; 12] = [
+const BETAS: [&str; 13] = [
+    "compact-2026-01-12",
     "computer-use-2024-10-22",
     "computer-use-2025-01-24",
     "computer-use-2025-11-24",
@@ -32,11 +34,11 @@ const BETAS: [&str; 12] = [
     "context-management-2025-06-27",
     "dev-full-thinking-2025-05-14",
     "effort-2025-11-24",
+    "fine-grained-tool-streaming-2025-05-14",
     "interleaved-thinking-2025-05-14",
     "output-128k-2025-02-19",
     "token-efficient-tools-2025-02-19",
     "tool-examples-2025-10-29",
-    "tool-search-tool-2025-10-19",
 ];
 
 /// Writes a request.
@@ -195,7 +197,7 @@ fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
                 names.split(',').map(str::trim).filter(|name| !name.is_empty()).for_each(|name| add_beta(pen, name));
             }
             "context_management" if from_anthropic => {
-                pen.beta("context-management-2025-06-27");
+                of_field(key, value).into_iter().for_each(|name| pen.beta(name));
                 pen.add_raw(key, value.get().as_bytes().to_vec());
             }
             _ if request.extra.from() == Some(HERE) => out.raw(key, value.get()),

@@ -2,13 +2,14 @@
 
 use super::HERE;
 use super::pen::{Family, Pen};
+use crate::anthropic::beta::own_tool;
 use crate::chat::{ChatRequest, Function, Hosted, OutputFormat, PartBody, Tool, ToolChoice};
 use crate::json;
 use crate::json::Object;
 use crate::loss::Why;
 
 /// Anthropic's own tools that the client runs, and the feature each needs; Converse passes them on in the model's own words.
-const CLAUDE_TOOLS: [(&str, &str); 8] = [
+const CLAUDE_TOOLS: [(&str, &str); 9] = [
     ("computer_20241022", "computer-use-2024-10-22"),
     ("bash_20241022", "computer-use-2024-10-22"),
     ("text_editor_20241022", "computer-use-2024-10-22"),
@@ -16,6 +17,7 @@ const CLAUDE_TOOLS: [(&str, &str); 8] = [
     ("bash_20250124", "computer-use-2025-01-24"),
     ("text_editor_20250124", "computer-use-2025-01-24"),
     ("text_editor_20250728", "computer-use-2025-01-24"),
+    ("computer_20251124", "computer-use-2025-11-24"),
     ("memory_20250818", "context-management-2025-06-27"),
 ];
 
@@ -129,7 +131,10 @@ fn write_hosted(specs: &mut Vec<Vec<u8>>, pen: &mut Pen<'_>, hosted: &Hosted, at
         specs.push(br#"{"systemTool":{"name":"nova_grounding"}}"#.to_vec());
     } else if let Some((_, beta)) = CLAUDE_TOOLS.iter().find(|(kind, _)| *kind == hosted.kind).filter(|_| pen.family == Family::Claude) {
         pen.beta(beta);
-        add_claude_tool(pen, hosted.raw.get());
+        add_claude_tool(pen, &own_tool(hosted));
+    } else if pen.family == Family::Claude && hosted.kind.starts_with("tool_search_tool_") {
+        // Converse has no search among tools; without it all are offered.
+        pen.losses.dropped(format!("tools.{at}"));
     } else {
         pen.refused.add(&format!("tools.{at}"), &format!("this provider does not run the tool `{}`", hosted.kind));
     }

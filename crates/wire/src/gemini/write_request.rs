@@ -8,6 +8,7 @@ use super::thinking::write_thinking;
 use super::write_parts::{TurnWriter, merge};
 use crate::chat::{ChatRequest, Function, Hosted, OutputFormat, Role, Tool, ToolChoice};
 use crate::dialect::Dialect;
+use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Object};
 use crate::loss::{Losses, Why};
@@ -16,6 +17,18 @@ use crate::problem::Unsupported;
 /// The most stop sequences the API takes.
 const MAX_STOP: usize = 5;
 const MAX_NAME: usize = 64;
+
+/// Google's tools by both of their names; clients of OpenAI's format send them as Google's do.
+const TOOLS: [(&str, &str); 8] = [
+    ("googleSearch", "google_search"),
+    ("googleSearchRetrieval", "google_search_retrieval"),
+    ("enterpriseWebSearch", "enterprise_web_search"),
+    ("urlContext", "url_context"),
+    ("codeExecution", "code_execution"),
+    ("googleMaps", "google_maps"),
+    ("computerUse", "computer_use"),
+    ("fileSearch", "file_search"),
+];
 
 pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let mut losses = Losses::new();
@@ -214,6 +227,12 @@ fn write_function(function: &Function, at: usize, memo: &Memo, losses: &mut Loss
 fn write_hosted(tool: &Hosted, at: usize, losses: &mut Losses) -> Result<String, Unsupported> {
     if tool.from == Dialect::Gemini {
         return Ok(tool.raw.get().to_owned());
+    }
+    if tool.from == Dialect::OpenAiChat
+        && let Some((camel, _)) = TOOLS.iter().find(|(camel, snake)| tool.kind == *camel || tool.kind == *snake)
+        && let Some(value) = Fields::nested(&tool.raw).ok().and_then(|mut fields| fields.take_raw(&tool.kind))
+    {
+        return Ok(format!("{{\"{camel}\":{}}}", value.get()));
     }
     let key = match tool.kind.as_str() {
         kind if kind.starts_with("web_search") => "googleSearch",

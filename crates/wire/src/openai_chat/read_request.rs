@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::read_messages::{read_cache, read_messages};
+use crate::anthropic::FUNCTION;
 use crate::chat::{CacheMark, ChatRequest, Function, Hosted, JsonSchema, OutputFormat, Reasoning, Sampling, Tool, ToolChoice};
 use crate::dialect::Dialect;
 use crate::extra::Extra;
@@ -233,10 +234,21 @@ fn read_tool(raw: &RawValue) -> Result<Tool, Malformed> {
     let mut fields = Fields::nested(raw)?;
     let kind: Option<String> = fields.take("type")?;
     match kind.as_deref() {
+        None if !fields.has("function") => match google_tool(raw) {
+            Some(kind) => Ok(Tool::Hosted(Hosted { from: HERE, kind, id: None, raw: raw.to_owned() })),
+            None => Err(Malformed::field("function", "is missing")),
+        },
         None | Some("function") => {
             let function: &RawValue = fields.require("function")?;
             let cache = read_cache(&mut fields)?;
-            read_function(function, cache).map(Tool::Function).map_err(|error| error.within("function"))
+            let mut function = read_function(function, cache).map_err(|error| error.within("function"))?;
+            for key in FUNCTION {
+                let said = fields.take_raw(key).filter(|_| function.extra.fields().iter().all(|(known, _)| known != key));
+                if let Some(value) = said {
+                    function.extra.push(key, value.to_owned());
+                }
+            }
+            Ok(Tool::Function(function))
         }
         Some("custom") => {
             let custom: &RawValue = fields.require("custom")?;
@@ -249,6 +261,13 @@ fn read_tool(raw: &RawValue) -> Result<Tool, Malformed> {
         }
         Some(kind) => Ok(Tool::Hosted(Hosted { from: HERE, kind: kind.to_owned(), id: None, raw: raw.to_owned() })),
     }
+}
+
+/// The name of a tool in Google's form, which has no type: one key with an object.
+fn google_tool(raw: &RawValue) -> Option<String> {
+    let tool = Fields::nested(raw).ok()?.rest(HERE);
+    let [(kind, value)] = tool.fields() else { return None };
+    value.get().starts_with('{').then(|| kind.clone())
 }
 
 fn read_function(raw: &RawValue, cache: Option<CacheMark>) -> Result<Function, Malformed> {

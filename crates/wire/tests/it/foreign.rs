@@ -1,5 +1,6 @@
 //! Content that only the client's own dialect knows.
 
+use serde_json::{Value, json};
 use switchboard_wire::Dialect;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::half::{Head, Profile};
@@ -71,4 +72,36 @@ fn an_image_of_googles_client_is_read_by_others() {
         let text = String::from_utf8(sent.to_vec()).expect("text");
         assert!(text.contains("iVBORw0KGgo+/w=="), "{to}: {text}");
     }
+}
+
+#[test]
+fn tools_of_other_makers_reach_their_makers_from_chats() {
+    let tools = |to, tool: &str| -> Result<Value, Problem> {
+        let body = format!(r#"{{"model":"claude-x","messages":[{{"role":"user","content":"hi"}}],"tools":[{tool}]}}"#);
+        let body = sent(Dialect::OpenAiChat, to, &body)?.body.join();
+        let body: Value = serde_json::from_slice(&body).expect("JSON");
+        Ok(if to == Dialect::Bedrock { body["additionalModelRequestFields"]["tools"].clone() } else { body["tools"].clone() })
+    };
+    let computer = r#"{"type":"computer_20250124","function":{"name":"computer","parameters":{"display_width_px":9,"display_number":1}}}"#;
+    let flat = json!([{"type": "computer_20250124", "name": "computer", "display_width_px": 9, "display_number": 1}]);
+    let fetch = r#"{"type":"web_fetch_20250910","name":"web_fetch","max_uses":2}"#;
+    let deferred = r#"{"type":"function","function":{"name":"f"},"defer_loading":true}"#;
+    let function = json!([{"name": "f", "input_schema": {"type": "object", "properties": {}}, "defer_loading": true}]);
+    for (to, tool, wanted) in [
+        (Dialect::Anthropic, computer, flat.clone()),
+        (Dialect::Bedrock, computer, flat),
+        (Dialect::Anthropic, fetch, json!([{"type": "web_fetch_20250910", "name": "web_fetch", "max_uses": 2}])),
+        (Dialect::Anthropic, deferred, function),
+        (Dialect::Bedrock, r#"{"type":"tool_search_tool_regex_20251119","name":"t"}"#, Value::Null),
+        (Dialect::Gemini, r#"{"googleSearch":{}}"#, json!([{"googleSearch": {}}])),
+        (Dialect::Gemini, r#"{"google_maps":{"enableWidget":true}}"#, json!([{"googleMaps": {"enableWidget": true}}])),
+        (Dialect::Gemini, r#"{"urlContext":{}}"#, json!([{"urlContext": {}}])),
+        (Dialect::Gemini, r#"{"codeExecution":{}}"#, json!([{"codeExecution": {}}])),
+    ] {
+        assert_eq!(tools(to, tool).unwrap_or_else(|problem| panic!("{tool}: {}", problem.message)), wanted, "{to} {tool}");
+    }
+    let problem = tools(Dialect::Anthropic, r#"{"urlContext":{}}"#).expect_err("Google's");
+    assert!(problem.kind == Kind::Unsupported && problem.message.contains("urlContext"), "{}", problem.message);
+    let problem = tools(Dialect::Gemini, r#"{"name":"f"}"#).expect_err("no tool");
+    assert!(problem.message.contains("function"), "{}", problem.message);
 }

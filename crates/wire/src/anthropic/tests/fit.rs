@@ -129,3 +129,34 @@ fn what_the_model_takes_stays_as_it_came() {
         assert_eq!(prepared(body, &profile).body.join(), &body[..]);
     }
 }
+
+#[test]
+fn features_of_the_body_are_opted_into() {
+    let compact = json!({"type": "compact_20260112"});
+    let clear = json!({"type": "clear_tool_uses_20250919"});
+    for (fields, wanted) in [
+        (json!({"context_management": {"edits": [compact]}}), "compact-2026-01-12"),
+        (json!({"context_management": {"edits": [compact, clear]}}), "compact-2026-01-12,context-management-2025-06-27"),
+        (json!({"tools": [{"type": "tool_search_tool_regex_20251119", "name": "t"}]}), "advanced-tool-use-2025-11-20"),
+        (json!({"tools": [{"type": "computer_20250124", "name": "computer"}]}), "computer-use-2025-01-24"),
+        (json!({"output_format": {"type": "json_schema", "schema": {}}}), "structured-outputs-2025-11-13"),
+        (json!({"tools": [{"name": "computer_20250124", "input_schema": {}}]}), ""),
+    ] {
+        let mut body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let sent = prepared(body.to_string().as_bytes(), &model(ADAPTIVE));
+        let header = sent.headers.first().map(|(_, value)| value.as_str()).unwrap_or_default();
+        assert_eq!(header, wanted, "{fields}");
+        let (_, written) = write(&read(&body), &model(ADAPTIVE));
+        assert_eq!(written.headers, sent.headers, "{fields}");
+    }
+    let body = br#"{"model":"m","max_tokens":9,"output_format":{"type":"json_schema","schema":{}},"messages":[]}"#;
+    let body = Frames::from(body.to_vec());
+    let outline = Outline::scan(&body).unwrap();
+    let needed = |said: &'static str| {
+        let headers = http::HeaderMap::from_iter([(http::HeaderName::from_static("anthropic-beta"), http::HeaderValue::from_static(said))]);
+        Anthropic.needed_headers(&Head { headers: Some(&headers), ..Head::default() }, &outline, &body)
+    };
+    assert_eq!(needed("x-2025-01-01, a")[0].1, "a,structured-outputs-2025-11-13,x-2025-01-01");
+    assert!(needed("structured-outputs-2025-12-01").is_empty(), "the client chose a version");
+}
