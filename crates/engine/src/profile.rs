@@ -41,6 +41,7 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
         max_output_tokens: card.and_then(|card| card.max_output_tokens.or(card.max_tokens)),
         thinking: thinking(card, made),
         ways: detailed.map(ways),
+        thinking_switch: provider.thinking_switch.then_some(true),
         efforts: card.and_then(efforts),
         json_schema,
         sampling: knows("sampling_params"),
@@ -142,6 +143,13 @@ mod tests {
         assert_eq!(profile("gemini/gemini-3-flash-preview").thinking, Some(Thinking::Effort));
         assert_eq!(profile("anthropic/claude-haiku-4-5").json_schema, Some(true));
         assert_eq!(profile("ollama/some-model").efforts, None);
+        for (name, field, switch) in [
+            ("hosted_vllm/some-model", Some("reasoning_content"), None),
+            ("deepseek/deepseek-chat", Some("reasoning_content"), Some(true)),
+            ("openai/gpt-5", None, None),
+        ] {
+            assert_eq!((profile(name).reasoning_field.as_deref(), profile(name).thinking_switch), (field, switch), "{name}");
+        }
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub const STEERING: &[&str] = &[
     "context_window_fallbacks",
     "content_policy_fallbacks",
     "disable_fallbacks",
+    "include_fallback_errors",
+    "silent_model",
     "num_retries",
     "max_retries",
     "retry_policy",
@@ -45,11 +47,6 @@ pub const STEERING: &[&str] = &[
     "guardrails",
     "guardrail_config",
     "policies",
-    "cache",
-    "caching",
-    "ttl",
-    "s-maxage",
-    "no-cache",
     "no-log",
     "turn_off_message_logging",
     "prompt_id",
@@ -63,7 +60,7 @@ pub const STEERING: &[&str] = &[
 ];
 
 /// Fields that steer this gateway alone, even where the provider is a gateway itself and knows such fields: they say where a request
-/// goes, by which credential, or that none is to be made at all.
+/// goes, by which credential, whether a kept answer will do, or that none is to be made at all.
 pub const WITHHELD: &[&str] = &[
     "api_key",
     "api_base",
@@ -81,6 +78,8 @@ pub const WITHHELD: &[&str] = &[
     "aws_sts_endpoint",
     "aws_web_identity_token",
     "azure_ad_token",
+    "cache",
+    "caching",
     "custom_llm_provider",
     "extra_headers",
     "extra_body",
@@ -91,6 +90,9 @@ pub const WITHHELD: &[&str] = &[
     "mock_testing_context_fallbacks",
     "mock_testing_content_policy_fallbacks",
     "mock_testing_rate_limit_error",
+    "no-cache",
+    "s-maxage",
+    "ttl",
     "user_config",
     "vertex_ai_credentials",
     "vertex_ai_location",

@@ -64,6 +64,8 @@ pub struct Profile {
     pub thinking: Option<Thinking>,
     /// The ways a model of Anthropic's may be told to think in its own words, where they are known.
     pub ways: Option<Ways>,
+    /// Whether it is told not to think by `thinking.type`, although it knows efforts (DeepSeek's).
+    pub thinking_switch: Option<bool>,
     /// The reasoning efforts it knows.
     pub efforts: Option<Vec<String>>,
     /// Whether it takes a JSON schema for its answer.

@@ -74,6 +74,8 @@ pub struct Provider {
     pub bare_rank: Option<u8>,
     /// The provider whose model cards hold here too.
     pub cards_of: Option<String>,
+    /// Its models are told not to think by `thinking.type`, although they know efforts.
+    pub thinking_switch: bool,
     /// Is a gateway itself: fields that steer one (`provider`, `models`, …) go on to it.
     pub gateway: bool,
     /// The dialects in which it looks up no web addresses, although they have a place for them.

@@ -76,6 +76,8 @@ struct Row {
     bare_rank: Option<u8>,
     cards_of: Option<String>,
     #[serde(default)]
+    thinking_switch: bool,
+    #[serde(default)]
     gateway: bool,
     #[serde(default)]
     local: bool,
@@ -256,6 +258,7 @@ impl Row {
             bare_rank: self.bare_rank,
             cards_of: self.cards_of,
             bytes_only: dialects(&self.bytes_only)?,
+            thinking_switch: self.thinking_switch,
             gateway: self.gateway,
             local: self.local,
             trains: self.trains,

@@ -147,6 +147,11 @@ impl Outbound for OpenAiChat {
         !noted && (matches!(part.body, PartBody::Audio(_)) || matches!(part.body, PartBody::File(_)) && !native)
     }
 
+    fn is_refused(&self, outline: &Outline, body: &Frames, profile: &Profile) -> bool {
+        let off = || outline.read::<String>(body, "reasoning_effort").is_ok_and(|effort| effort.as_deref() == Some("none"));
+        profile.thinking_switch == Some(true) && off()
+    }
+
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
         write_request::write_request(request, profile)
     }

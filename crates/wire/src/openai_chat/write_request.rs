@@ -109,19 +109,11 @@ fn write_limit(object: &mut Object<'_>, request: &ChatRequest, profile: &Profile
     object.option(if newer { "max_completion_tokens" } else { "max_tokens" }, request.max_output_tokens);
 }
 
-/// The effort a budget stands for.
-fn effort_of_budget(tokens: u64) -> &'static str {
-    match tokens {
-        0 => "none",
-        1..2000 => "minimal",
-        2000..5000 => "low",
-        5000..10_000 => "medium",
-        _ => "high",
-    }
-}
-
 fn write_reasoning(object: &mut Object<'_>, request: &ChatRequest, profile: &Profile, losses: &mut Losses) {
     let Some(reasoning) = &request.reasoning else { return };
+    if is_switched_off(reasoning, profile) {
+        return write_thinking(object, &Reasoning { enabled: Some(false), ..Reasoning::default() }, None);
+    }
     if profile.thinking == Some(Thinking::Never) {
         if reasoning.enabled != Some(false) && reasoning.effort.as_deref() != Some("none") {
             losses.dropped("reasoning");
@@ -136,6 +128,11 @@ fn write_reasoning(object: &mut Object<'_>, request: &ChatRequest, profile: &Pro
         }
         None => write_reasoning_of_others(object, reasoning, effort, profile, losses),
     }
+}
+
+/// Whether the model is told not to think by a switch rather than by an effort.
+fn is_switched_off(reasoning: &Reasoning, profile: &Profile) -> bool {
+    profile.thinking_switch == Some(true) && reasoning.is_off()
 }
 
 fn known_effort(wanted: Option<&str>, profile: &Profile, losses: &mut Losses) -> Option<String> {
@@ -227,7 +224,7 @@ fn write_reasoning_of_others(
             None => {}
         }
     } else if let Some(budget) = reasoning.budget_tokens {
-        let effort = effort_of_budget(budget);
+        let effort = effort::of_budget(budget);
         losses.add("reasoning.budget_tokens", Why::Approximated);
         object.option("reasoning_effort", known_effort(Some(effort), profile, losses));
     } else if reasoning.adaptive || reasoning.enabled == Some(true) {

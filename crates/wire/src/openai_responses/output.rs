@@ -207,7 +207,7 @@ pub(super) fn write_thoughts<'t>(
     write_object(out, |object| {
         object.field("id", id);
         object.field("type", "reasoning");
-        write_thought_texts(object, thoughts);
+        write_thought_texts(object, thoughts, false);
         object.option("encrypted_content", encrypted);
         write_own(object, extra);
     });

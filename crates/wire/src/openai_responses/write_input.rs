@@ -8,6 +8,7 @@ use crate::extra::Extra;
 use crate::json::{Object, write_object, write_value};
 use crate::loss::{Losses, Why};
 use crate::problem::Unsupported;
+use crate::seal::OPENAI;
 
 /// The items of a conversation under way.
 pub(super) struct Input<'a> {
@@ -182,10 +183,12 @@ impl Input<'_> {
             self.losses.add("messages.reasoning", Why::Approximated);
             return count;
         }
+        // What OpenAI shows of its thoughts are summaries, whatever another format calls them.
+        let summary = self.vendor == OPENAI && opened.is_some() && !ours;
         self.item(|object| {
             object.field("type", "reasoning");
             object.option("id", first.id.as_ref());
-            write_thought_texts(object, item.iter().map(|(thought, _)| *thought));
+            write_thought_texts(object, item.iter().map(|(thought, _)| *thought), summary);
             object.option("encrypted_content", opened);
             for (_, extra) in item {
                 write_own(object, extra);
@@ -272,9 +275,10 @@ fn write_of_message(object: &mut Object<'_>, extra: &Extra, except: &str) {
     }
 }
 
-/// Writes `summary` and, where there is some, `content`.
-pub(super) fn write_thought_texts<'t>(object: &mut Object<'_>, thoughts: impl Iterator<Item = &'t Thought> + Clone) {
-    let shown = |summary: bool| thoughts.clone().filter(move |thought| thought.summary == summary && !thought.text.is_empty());
+/// Writes `summary` and, where there is some, `content`. `summaries`: all of them are.
+pub(super) fn write_thought_texts<'t>(object: &mut Object<'_>, thoughts: impl Iterator<Item = &'t Thought> + Clone, summaries: bool) {
+    let shown =
+        |summary: bool| thoughts.clone().filter(move |thought| (thought.summary || summaries) == summary && !thought.text.is_empty());
     object.array("summary", |array| {
         for thought in shown(true) {
             array.object(|piece| {

@@ -182,7 +182,11 @@ fn knobs(reasoning: &Reasoning, profile: &Profile, losses: &mut Losses) -> Knobs
         (None, Some(false), _) => Some("none".to_owned()),
         (None, _, Some(budget)) => {
             losses.add("reasoning.budget_tokens", Why::Approximated);
-            Some(of_budget(budget).to_owned())
+            Some(effort::of_budget(budget).to_owned())
+        }
+        (None, enabled, None) if reasoning.adaptive || enabled == Some(true) => {
+            losses.add("reasoning", Why::Approximated);
+            Some("medium".to_owned())
         }
         (None, _, None) => None,
     };
@@ -193,15 +197,6 @@ fn knobs(reasoning: &Reasoning, profile: &Profile, losses: &mut Losses) -> Knobs
         other => other,
     };
     Knobs { effort, summary: summary.map(str::to_owned).filter(|_| reasoning.exclude != Some(true)) }
-}
-
-/// The effort that comes nearest to a budget of tokens.
-fn of_budget(budget: u64) -> &'static str {
-    match budget {
-        0..=4096 => "low",
-        4097..=16384 => "medium",
-        _ => "high",
-    }
 }
 
 /// The nearest effort that the model knows.

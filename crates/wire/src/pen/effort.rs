@@ -3,6 +3,17 @@
 /// The efforts, from none to most.
 const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
+/// The effort that a budget of tokens stands for, by the budgets that efforts stand for elsewhere.
+pub(crate) fn of_budget(tokens: u64) -> &'static str {
+    match tokens {
+        0 => "none",
+        1..1024 => "minimal",
+        1024..2048 => "low",
+        2048..4096 => "medium",
+        _ => "high",
+    }
+}
+
 /// Whether that is an effort at all.
 pub(crate) fn is_known(effort: &str) -> bool {
     EFFORTS.contains(&effort)

@@ -108,6 +108,12 @@ fn steering_fields_are_told_apart_from_those_of_the_model() {
     unique.sort_unstable();
     unique.dedup();
     assert_eq!(unique.len(), all.len());
+    for field in ["cache", "caching", "ttl", "s-maxage", "no-cache"] {
+        assert!(control::is_withheld(crate::Dialect::OpenAiChat, field), "{field}");
+    }
+    for field in ["silent_model", "include_fallback_errors"] {
+        assert!(control::is_steering(crate::Dialect::OpenAiChat, field), "{field}");
+    }
 }
 
 const SEEDS: [&str; 4] = [

@@ -7,8 +7,10 @@ use crate::chat::{
     ChatRequest, Hosted, JsonSchema, Media, MediaSource, Message, OutputFormat, Part, PartBody, Reasoning, Role, Thought, Tool, ToolResult,
 };
 use crate::dialect::Dialect;
+use crate::frames::Frames;
 use crate::half::{Head, Inbound, Outbound, Profile, Thinking, Written};
 use crate::openai_chat::OpenAiChat;
+use crate::outline::Outline;
 use crate::seal::{ANTHROPIC, Sealed};
 
 fn read(body: &Value) -> ChatRequest {
@@ -250,16 +252,34 @@ fn a_schema_a_model_cannot_follow_is_plain_json() {
 
 #[test]
 fn a_budget_of_another_format_becomes_an_effort() {
-    let reasoning = Reasoning { enabled: Some(true), budget_tokens: Some(6000), ..Reasoning::default() };
-    let request = ChatRequest { reasoning: Some(reasoning), ..plain(vec![Message::new(Role::User, vec![Part::text("x")])]) };
-    let (written, parts) = write(&request, &Profile::default());
-    assert_eq!(written["reasoning_effort"], "medium");
+    let asked = |budget| {
+        let reasoning = Reasoning { enabled: Some(true), budget_tokens: Some(budget), ..Reasoning::default() };
+        ChatRequest { reasoning: Some(reasoning), ..plain(vec![Message::new(Role::User, vec![Part::text("x")])]) }
+    };
+    for (budget, effort) in [(1023, "minimal"), (1024, "low"), (2048, "medium"), (4096, "high"), (32000, "high")] {
+        assert_eq!(write(&asked(budget), &Profile::default()).0["reasoning_effort"], effort, "{budget}");
+    }
+    let request = asked(6000);
+    let (_, parts) = write(&request, &Profile::default());
     assert_eq!(losses(&parts), "reasoning.budget_tokens;approximated");
     let (written, _) = write(&request, &Profile { thinking: Some(Thinking::Budget), ..Profile::default() });
     assert_eq!(written["thinking"], json!({"type": "enabled", "budget_tokens": 6000}));
     let (written, parts) = write(&request, &Profile { thinking: Some(Thinking::Never), ..Profile::default() });
     assert!(written.get("reasoning_effort").is_none());
     assert_eq!(losses(&parts), "reasoning");
+}
+
+#[test]
+fn a_model_with_a_switch_is_told_by_it_not_to_think() {
+    let body = Frames::from(br#"{"model":"m","reasoning_effort":"none","messages":[{"role":"user","content":"x"}]}"#.to_vec());
+    let outline = Outline::scan(&body).unwrap();
+    let switch = Profile { thinking_switch: Some(true), ..Profile::default() };
+    assert!(OpenAiChat.is_refused(&outline, &body, &switch) && !OpenAiChat.is_refused(&outline, &body, &Profile::default()));
+    let request = OpenAiChat.read_request(&Head::default(), &body.join()).unwrap();
+    let (written, _) = write(&request, &switch);
+    assert_eq!((&written["thinking"], written.get("reasoning_effort")), (&json!({"type": "disabled"}), None));
+    let request = read(&json!({"model": "m", "reasoning_effort": "high", "messages": [{"role": "user", "content": "x"}]}));
+    assert_eq!(write(&request, &switch).0["reasoning_effort"], "high");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::chat::{
 };
 use crate::extra::Extra;
 use crate::frames::Frames;
-use crate::half::Thinking;
+use crate::half::{Inbound, Thinking};
 use crate::json;
 use crate::outline::{Edits, Outline};
 use crate::prepare::{Route, Source, prepare};
@@ -172,13 +172,25 @@ fn seals_of_other_vendors_come_back_to_them() {
 }
 
 #[test]
+fn openais_thoughts_come_back_from_messages_as_summaries() {
+    let blocks = r#"{"type":"thinking","thinking":"short plan","signature":"swb1.openai.e.cnNfMQ.gAAA"},{"type":"text","text":"x"}"#;
+    let body = format!(
+        r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"hi"}},{{"role":"assistant","content":[{blocks}]}},{{"role":"user","content":"go"}}]}}"#
+    );
+    let request = crate::anthropic::Anthropic.read_request(&Head::default(), body.as_bytes()).expect("messages");
+    let (body, _) = write(&request, &Profile { vendor: Some("openai".to_owned()), ..Profile::default() }).expect("expressible");
+    let summary = json!([{"type": "summary_text", "text": "short plan"}]);
+    assert_eq!(body["input"][1], json!({"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": "gAAA"}));
+}
+
+#[test]
 fn knobs_without_a_field_are_told() {
     let mut request = foreign(vec![user("hi")]);
     request.sampling.seed = Some(1.into());
     request.sampling.stop = vec!["END".to_owned()];
     request.sampling.top_k = Some(4.into());
     request.sampling.temperature = Some(1.into());
-    request.reasoning = Some(Reasoning { budget_tokens: Some(9000), ..Reasoning::default() });
+    request.reasoning = Some(Reasoning { budget_tokens: Some(3000), ..Reasoning::default() });
     request.extra.push("container", json::raw("1").expect("JSON"));
     let profile = Profile { sampling: Some(false), efforts: Some(vec!["low".to_owned(), "high".to_owned()]), ..Profile::default() };
     let (body, losses) = write(&request, &profile).expect("expressible");
