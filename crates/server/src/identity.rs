@@ -7,6 +7,7 @@ use serde_json::Value;
 use switchboard_engine::admit::Level;
 use switchboard_engine::call::{Call, Content};
 use switchboard_engine::principal::Principal;
+use switchboard_engine::route::overrides::named_fallbacks;
 
 use crate::admin::Refused;
 use crate::app::App;
@@ -61,10 +62,10 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
                 return Err(Refused::forbidden(message));
             }
             if let Some(layer) = layer(&known, app) {
-                let group = app.gateway.fleet().find(&call.model).map(|(group, _)| group);
-                if !layer.has(&call.model) && !group.is_some_and(|group| layer.has(&group)) {
-                    return Err(model::denied(layer.whose, &call.model));
-                }
+                held_to(&layer, &call, app)?;
+                // The list holds for whatever else the call may come to use. An empty first list would allow everything.
+                let lists = &mut principal;
+                if lists.allowed.is_empty() { lists.allowed = layer.models } else { lists.also.push(layer.models) }
             }
             if known.region.is_some() {
                 let guidance = Arc::make_mut(principal.guidance.get_or_insert_default());
@@ -103,6 +104,19 @@ fn uncounted(principal: &mut Principal) {
 /// The tags that an operator makes of headers.
 fn of_headers(headers: &HeaderMap, names: &[String]) -> Vec<String> {
     names.iter().filter_map(|name| text(headers, name).map(|value| format!("{name}: {value}"))).take(MOST_TAGS).collect()
+}
+
+/// Refuses a call whose model, or one that it names to fall back to, is not on the list of whom it is made for.
+fn held_to(layer: &Layer, call: &Call, app: &App) -> Result<(), Refused> {
+    let others = named_fallbacks(call);
+    let others = others.iter().map(|name| call.principal.meant(name));
+    for name in std::iter::once(call.model.as_str()).chain(others) {
+        let group = app.gateway.fleet().find(name).map(|(group, _)| group);
+        if !layer.has(name) && !group.is_some_and(|group| layer.has(&group)) {
+            return Err(model::denied(layer.whose, name));
+        }
+    }
+    Ok(())
 }
 
 /// The list of models that a customer has, groups replaced by what is in them.

@@ -215,8 +215,14 @@ impl Fleet {
             return Some(Fallbacks { context_window: rest.clone(), content_policy: rest.clone(), max: rest.len(), general: rest });
         }
         let mut general = wishes.fallbacks.clone()?;
-        general.retain(|fallback| call.principal.may_use(&fallback.model));
+        general.retain(|fallback| self.is_open(&call.principal, &fallback.model));
         Some(Fallbacks { general, ..(**configured).clone() })
+    }
+
+    /// Whether the caller may use that model, by the name it is asked for or by its group's.
+    fn is_open(&self, principal: &Principal, name: &str) -> bool {
+        let meant = principal.meant(name);
+        principal.may_use(meant) || self.find(meant).is_some_and(|(group, _)| principal.may_use(&group))
     }
 
     fn consider(&self, request: &Request<'_>, found: Found, moment: &mut Moment) -> Plan {

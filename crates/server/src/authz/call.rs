@@ -2,6 +2,7 @@
 
 use switchboard_engine::call::{Call, Content};
 use switchboard_engine::deployment::Deployment;
+use switchboard_engine::route::overrides::named_fallbacks;
 
 use super::{brought, model};
 use crate::admin::Refused;
@@ -21,9 +22,18 @@ pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> 
         let names = [call.model.as_str(), group];
         // A token that names several teams is used as the first that has the model.
         let other = caller.others.iter().find(|other| other.barred.is_none() && other.may_use(&names));
-        match (model::check(caller, &names), other) {
-            (Err(_), Some(other)) => call.principal = other.principal.clone(),
-            (checked, _) => checked?,
+        let caller = match (model::check(caller, &names), other) {
+            (Err(_), Some(other)) => {
+                call.principal = other.principal.clone();
+                other
+            }
+            (checked, _) => checked.map(|()| caller)?,
+        };
+        for name in named_fallbacks(&call) {
+            let meant = caller.meant(&name);
+            let found = app.gateway.fleet().find(&meant);
+            let group = found.as_ref().map_or(&*meant, |(group, _)| group);
+            model::check(caller, &[&meant, group])?;
         }
     }
     enforced(&call, caller)?;

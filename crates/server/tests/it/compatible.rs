@@ -342,6 +342,45 @@ fn a_customer_sees_and_uses_the_models_of_its_list() {
 }
 
 #[test]
+fn what_a_caller_falls_back_to_is_on_every_list() {
+    const BROKEN: &str = "
+  - {model_name: broken, litellm_params: {model: openai/none, api_base: 'http://127.0.0.1:9', api_key: none}}
+router_settings: {num_retries: 0}
+";
+    with(BROKEN, |gateway| {
+        gateway.post("/customer/new", &json!({"user_id": "narrow", "models": ["broken"]}));
+        gateway.post("/team/new", &json!({"team_id": "t", "models": ["broken"]}));
+        let (of_team, few) = (gateway.key(&json!({"team_id": "t", "models": []})), gateway.key(&json!({"models": ["broken"]})));
+        let both = gateway.key(&json!({"models": ["broken", "good"]}));
+        let said = [
+            json!({"fallbacks": ["good"]}),
+            json!({"fallbacks": [{"model": "good", "temperature": 0}]}),
+            json!({"fallbacks": [{"broken": ["good"]}]}),
+            json!({"context_window_fallbacks": [{"broken": ["good"]}]}),
+            json!({"router_settings_override": {"fallbacks": [{"broken": ["good"]}]}}),
+        ];
+        for said in &said {
+            let call = |key: &str, customer: &str| {
+                let mut body = json!({"model": "broken", "user": customer, "messages": [{"role": "user", "content": "x"}]});
+                body.as_object_mut().expect("an object").extend(said.as_object().expect("an object").clone());
+                let reply = gateway.as_key(key, "POST", "/v1/chat/completions", &body);
+                let kind = reply.json()["error"]["type"].as_str().unwrap_or_default().to_owned();
+                let named = reply.text().contains("'good'");
+                (reply.status.as_u16(), if named { kind } else { String::new() })
+            };
+            let denied = |whose: &str| (403, format!("{whose}_model_access_denied"));
+            assert_eq!(call(&both, "narrow"), denied("customer"), "{said}");
+            assert_eq!(call(&few, "wide"), denied("key"), "{said}");
+            assert_eq!(call(&of_team, "wide"), denied("team"), "{said}");
+            let served = said.get("context_window_fallbacks").is_none();
+            assert_eq!(call(&both, "wide").0 == 200, served, "{said}");
+        }
+        let elsewhere = json!({"model": "broken", "models": ["good"], "user": "narrow", "messages": [{"role": "user", "content": "x"}]});
+        assert_ne!(gateway.as_key(&both, "POST", "/v1/chat/completions", &elsewhere).status, 200);
+    });
+}
+
+#[test]
 fn a_teams_model_is_on_its_list_and_ends_no_freedom() {
     each(|gateway| {
         gateway.post("/team/new", &json!({"team_id": "free", "models": []}));
