@@ -143,6 +143,13 @@ impl<'a> Reader<'a> {
     fn unknown(&mut self, section: Section, entry: &Entry) {
         let names = section.keys().iter().map(|key| key.name);
         let guess = closest(&entry.name, names);
+        if section == Section::Params && keys::is_own(&entry.name) && (guess.is_none() || is_free_name(&entry.name)) {
+            if !entry.node.is_absent() && keys::flag(&entry.node) != Some(false) {
+                self.first.get_or_insert_with(|| entry.at.clone());
+                self.idle.insert(section.name_of(&entry.name));
+            }
+            return;
+        }
         // Any key may stand here: it is a request parameter or a note. Only a likely misspelling is worth a word.
         let open = matches!(section, Section::Params | Section::ModelInfo);
         // The customary place for anchors.

@@ -38,9 +38,23 @@ fn prices_beside_the_connection_win_over_the_model_info() {
 
 #[test]
 fn keys_without_a_row_are_request_parameters() {
-    let config = config(&with_params("temperature: 0.2, seed: 7, metadata: {a: [1, null]}, rpm: 1"));
+    let config = config(&with_params("temperature: 0.2, seed: 7, options: {a: [1, null]}, rpm: 1"));
     let params = serde_json::Value::Object(config.deployments[0].default_params.clone());
-    assert_eq!(params, serde_json::json!({"temperature": 0.2, "seed": 7, "metadata": {"a": [1, null]}}));
+    assert_eq!(params, serde_json::json!({"temperature": 0.2, "seed": 7, "options": {"a": [1, null]}}));
+}
+
+#[test]
+fn what_is_litellms_own_is_no_request_parameter() {
+    let own = "s3_secret_access_key: hidden, s3_access_key_id: a, some_api_key: hidden, langfuse_secret: hidden, litellm_trace_id: t, \
+               aws_batch_role_arn: arn, base_model: gpt-4o, bos_token: b, roles: {user: u}, bucket_name: b, force_timeout: 3, \
+               model_info: {a: 1}, no-log: true, ttl: 3, preset_cache_key: k, metadata: {a: b}, _internal: 1, prompt_variables: {a: b}, \
+               supports_system_message: false, vector_store_ids: [v], realtime_protocol: x, temperature: 0.5, anthropic_beta: [b]";
+    let deployment = config(&with_params(own)).deployments.remove(0);
+    let params = serde_json::Value::Object(deployment.default_params);
+    assert_eq!(params, serde_json::json!({"temperature": 0.5, "anthropic_beta": ["b"]}));
+    assert_eq!(deployment.model_info.base_model.as_deref(), Some("gpt-4o"));
+    let told = findings(&with_params("bos_token: b, langfuse_secret: hidden"));
+    assert!(told.contains("litellm_params.bos_token") && !told.contains("hidden"), "{told}");
 }
 
 #[test]

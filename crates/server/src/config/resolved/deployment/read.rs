@@ -138,6 +138,8 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
     let mut prices = BTreeMap::new();
     read_prices(reader, Section::ModelInfo, &info_fields, &mut prices);
     read_prices(reader, Section::Params, &fields, &mut prices);
+    let mut model_info = model_info(reader, &info_fields, info);
+    model_info.base_model = model_info.base_model.or_else(|| fields.text("base_model"));
     Some(Deployment {
         model_name: name.to_owned(),
         router: crate::config::resolved::smart::RouterParams::read(&model, reader, &fields),
@@ -157,7 +159,7 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
             merge_reasoning: fields.flag("merge_reasoning_content_in_choices").unwrap_or(false),
         },
         silent_models: fields.texts("silent_model"),
-        model_info: model_info(reader, &info_fields, info),
+        model_info,
         at: at.clone(),
     })
 }
@@ -358,10 +360,10 @@ fn is_price(name: &str) -> bool {
     name.contains("cost_per_") || name.contains("_token_cost")
 }
 
-/// Request parameters: the rows that are ones, and every key without a row.
+/// Request parameters: the rows that are ones, and every key without a row that is not LiteLLM's own.
 fn default_params(reader: &mut Reader<'_>, fields: &Fields) -> serde_json::Map<String, serde_json::Value> {
     let known = fields.entries().iter().filter(|entry| REQUEST_DEFAULTS.contains(&entry.name.as_str()));
-    let entries = known.chain(fields.unknown.entries.iter().filter(|entry| !is_price(&entry.name)));
+    let entries = known.chain(fields.unknown.entries.iter().filter(|entry| !is_price(&entry.name) && !keys::is_own(&entry.name)));
     let mut params = serde_json::Map::new();
     for entry in entries {
         reader.warn_unset_within(&Section::Params.name_of(&entry.name), &entry.node);
