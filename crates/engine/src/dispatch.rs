@@ -21,6 +21,7 @@ use crate::own::OwnKey;
 use crate::patience;
 use crate::repair::Repairs;
 use crate::route::Overrides;
+use crate::strict;
 use crate::upstream::{Caps, Timeouts, UpstreamReply, UpstreamRequest};
 use crate::worker::Worker;
 
@@ -94,10 +95,7 @@ impl Dispatch<'_> {
         }
         let route = prepare::Route { from: call.door.dialect, to: spoken, profile: &target.profile, edits: &edits };
         let prepared = prepare::prepare(&route, &call.head(), source).map_err(untaken)?;
-        if call.strict && !prepared.losses.is_empty() {
-            let message = format!("{} cannot take: {}", target.spec.model, prepared.losses);
-            let param = prepared.losses.list().first().map(|loss| loss.field.to_string()).unwrap_or_default();
-            let problem = Problem::new(Kind::Unsupported, message).with_param(param).with_code("unsupported_parameter");
+        if let Some(problem) = strict::refusal(call, &target.spec.model, &prepared.losses) {
             return Err(untaken(problem));
         }
         Ok(prepared)

@@ -64,6 +64,7 @@ pub mod scrub;
 pub mod service;
 pub mod sign;
 pub mod smart;
+mod strict;
 pub mod tariff;
 mod tool_calls;
 pub mod upstream;

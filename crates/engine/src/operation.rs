@@ -43,6 +43,7 @@ use crate::judge::fault;
 use crate::media::Room;
 use crate::meter::{Meter, Outcome};
 use crate::scrub;
+use crate::strict;
 use crate::upstream::{UpstreamBody, UpstreamReply};
 
 /// The tokens of a chat, by estimate; `None` where it is no chat or cannot be read. Long texts take long, and the tokenizer is made
@@ -197,10 +198,7 @@ impl<'a> Step<'a> {
         if losses.is_empty() {
             return Ok(());
         }
-        if self.call.strict {
-            let message = format!("{} cannot take: {losses}", self.target.spec.model);
-            let param = losses.list().first().map(|loss| loss.field.to_string()).unwrap_or_default();
-            let problem = Problem::new(Kind::Unsupported, message).with_param(param).with_code("unsupported_parameter");
+        if let Some(problem) = strict::refusal(self.call, &self.target.spec.model, losses) {
             return Err(Error { retry: Retry::Next, ..problem.into() }.of(Failure::Unsupported));
         }
         if let Ok(value) = HeaderValue::try_from(losses.to_string()) {

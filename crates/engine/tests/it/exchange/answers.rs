@@ -222,6 +222,24 @@ async fn knobs_that_a_target_lacks_are_told_or_refused() {
 }
 
 #[tokio::test]
+async fn what_is_only_a_hint_is_never_refused() {
+    let body = r#"{"model":"m","max_tokens":2048,"thinking":{"type":"enabled","budget_tokens":1024},"metadata":{"user_id":"u"},
+        "system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"hi"},
+        {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"text","text":"yes"}]},
+        {"role":"user","content":[{"type":"text","text":"go on","cache_control":{"type":"ephemeral"}}]}]}"#;
+    for provider in ALL.into_iter().filter(|provider| *provider != Dialect::Anthropic) {
+        let upstream = Scripted::start(vec![json("200 OK", whole(provider))]).await;
+        let rig = Rig::new(vec![spec(provider, &upstream)]);
+        let mut call = call(Dialect::Anthropic, false, body);
+        call.strict = true;
+        call.headers.insert("anthropic-beta", "interleaved-thinking-2025-05-14".parse().unwrap());
+        let told = rig.ask(&call).await;
+        assert_eq!(told.status, 200, "{provider}: {told:?}");
+        assert!(rig.record().losses > 0, "{provider}: it is told all the same");
+    }
+}
+
+#[tokio::test]
 async fn content_that_a_target_lacks_is_refused_with_its_name() {
     let audio =
         r#"{"model":"m","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}}]}]}"#;
