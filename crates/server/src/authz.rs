@@ -88,19 +88,41 @@ pub fn enter(policy: Policy, path: &str, caller: &Caller) -> Result<(), Refused>
     if policy.admits(caller.role) || is_open || purpose.is_some_and(made_for_it) {
         return Ok(());
     }
-    let (role, user) = (caller.role.map_or("unknown", Role::as_str), caller.user.as_deref().map_or("None", masked));
+    let role = caller.role.map_or("unknown", Role::as_str);
     if matches!(policy, Policy::Viewer | Policy::Metrics) || matches!(caller.role, Some(Role::InternalUserViewer | Role::ProxyAdminViewer))
     {
         return Err(Refused::forbidden(format!("user not allowed to access this route, role= {role}. Trying to access: {path}")));
     }
+    Err(admins_only(caller, path))
+}
+
+/// The refusal of whoever is no administrator of the gateway.
+pub fn admins_only(caller: &Caller, path: &str) -> Refused {
+    let (role, user) = (caller.role.map_or("unknown", Role::as_str), caller.user.as_deref().map_or_else(|| "None".to_owned(), masked));
     let message = format!(
         "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route={path}. \
          Your role={role}. Your user_id={user}"
     );
-    Err(Refused::unauthenticated("auth_error", serde_json::json!("None"), message))
+    Refused::unauthenticated("auth_error", serde_json::json!("None"), message)
 }
 
-/// An id as it is told to whom it may not concern.
-fn masked(_: &str) -> &'static str {
-    "*******"
+/// An id as it is told to whom it may not concern: the beginning and the end of it.
+fn masked(id: &str) -> String {
+    let length = id.chars().count();
+    if length <= 8 {
+        return "*******".to_owned();
+    }
+    let is_shown = |at: usize| at < 6 || at + 2 >= length;
+    id.chars().enumerate().map(|(at, one)| if is_shown(at) { one } else { '*' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_id_the_ends_are_told() {
+        assert_eq!(masked("default_user_id"), "defaul*******id");
+        assert_eq!(masked("someone"), "*******");
+    }
 }

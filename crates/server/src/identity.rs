@@ -54,12 +54,12 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
                 let message = format!("User blocked from making LLM API Calls. User={}", customer.unwrap_or_default());
                 return Err(Refused::said(400, &message));
             }
+            // Also a tag that the call has from its key or team: whoever wrote it there may not have been the owner's.
             if let (Guest::Tag(tag), Some(team)) = (&named, &known.team)
-                && tags.contains(tag)
                 && principal.team.as_ref() != Some(team)
             {
                 let message = format!("Tag '{tag}' is owned by team '{team}' and can only be sent by keys of that team");
-                return Err(Refused::forbidden(message));
+                return Err(Refused::new(403, "tag_ownership_denied", "tags".into(), message));
             }
             if let Some(layer) = layer(&known, app) {
                 held_to(&layer, &call, app)?;

@@ -122,12 +122,16 @@ async fn identified(acceptor: &Acceptor, route: &str, parts: &Parts, from: Optio
     }
     authz::enter(Policy::Pass, path, &caller)?;
     gate::for_admins(routes, (Policy::Pass, path), &caller)?;
-    listed(&caller, route)?;
+    listed(&caller, route, path)?;
     Ok(caller)
 }
 
-/// Whether the caller's key may use that route, where it lists those it may.
-fn listed(caller: &Caller, route: &str) -> Result<(), Refused> {
+/// Whether the caller's key may use that route, where it lists those it may, and is not kept from that path.
+fn listed(caller: &Caller, route: &str, path: &str) -> Result<(), Refused> {
+    if let Some(entry) = closed(&caller.closed, path).filter(|_| !caller.is_admin()) {
+        let message = format!("Key/team denied access to passthrough route {path}. Matched `{entry}` in `denied_passthrough_routes`.");
+        return Err(Refused::detail(403, message.into()));
+    }
     let metadata: Option<Value> = caller.principal.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok());
     let allowed = metadata.as_ref().and_then(|metadata| metadata.get("allowed_passthrough_routes")).and_then(Value::as_array);
     let names = |entry: &Value| entry.as_str().is_some_and(|entry| switchboard_engine::principal::matches(entry, route));
@@ -135,6 +139,30 @@ fn listed(caller: &Caller, route: &str) -> Result<(), Refused> {
         return Err(Refused::forbidden(format!("This key may not use the pass-through route {route}")));
     }
     Ok(())
+}
+
+/// The entry that keeps a caller from a path, however that is written: whole parts of it, or a beginning that ends in a star.
+pub(crate) fn closed<'a>(entries: &'a [String], path: &str) -> Option<&'a String> {
+    if entries.is_empty() {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    // A plus sign is one in a path.
+    let decoded = crate::query::decode(&path.replace('+', "%2B"));
+    for part in decoded.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    let plain = format!("/{}", parts.join("/"));
+    let covers = |entry: &str, path: &str| {
+        let whole = entry.trim_end_matches('/');
+        let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        entry.strip_suffix('*').is_some_and(|start| path.starts_with(start)) || path.strip_prefix(whole).is_some_and(below)
+    };
+    entries.iter().find(|entry| !entry.is_empty() && (covers(entry, path) || covers(entry, &plain)))
 }
 
 /// The request as the place gets it.
@@ -243,6 +271,26 @@ fn is_link_local(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_closed_however_it_is_written() {
+        let entries = ["/p/admin".to_owned(), "/q/adm*".to_owned(), "/r/".to_owned()];
+        for (path, entry) in [
+            ("/p/admin", Some("/p/admin")),
+            ("/p/admin/users", Some("/p/admin")),
+            ("/p/%61dmin", Some("/p/admin")),
+            ("/p//admin", Some("/p/admin")),
+            ("/p/x/../admin", Some("/p/admin")),
+            ("/p/administrator", None),
+            ("/p", None),
+            ("/q/admin", Some("/q/adm*")),
+            ("/r", Some("/r/")),
+            ("/r/x", Some("/r/")),
+        ] {
+            assert_eq!(closed(&entries, path).map(String::as_str), entry, "{path}");
+        }
+        assert_eq!(closed(&["/".to_owned()], "/p").map(String::as_str), Some("/"));
+    }
 
     #[test]
     fn where_clouds_keep_credentials_nothing_is_sent() {

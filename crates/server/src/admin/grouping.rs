@@ -10,6 +10,8 @@ mod projects;
 mod tags;
 mod terms;
 
+pub(super) use tags::release as release_tags;
+
 use super::routes::{Action, get, post};
 use super::{Answer, Request};
 use crate::authz::Policy::{Admin, Info, Managed, Viewer};
@@ -136,11 +138,11 @@ pub(super) const ROWS: &[Row] = &[
     admin("/budget/delete", Do::BudgetDelete, "BudgetDeleteRequest", "Delete a budget"),
     shown("/budget/list", Do::BudgetList, Viewer, "Budgets"),
     shown("/budget/settings", Do::BudgetSettings, Viewer, "The fields of a budget, with what they mean"),
-    admin("/tag/new", Do::TagNew, "TagNewRequest", "Make a tag"),
-    admin("/tag/update", Do::TagUpdate, "TagUpdateRequest", "Change a tag"),
-    admin("/tag/delete", Do::TagDelete, "TagDeleteRequest", "Delete a tag"),
+    post("/tag/new", Action::Grouping(Do::TagNew), Managed, "TagNewRequest", "Make a tag"),
+    post("/tag/update", Action::Grouping(Do::TagUpdate), Managed, "TagUpdateRequest", "Change a tag"),
+    post("/tag/delete", Action::Grouping(Do::TagDelete), Managed, "TagDeleteRequest", "Delete a tag"),
     post("/tag/info", Action::Grouping(Do::TagInfo), Viewer, "TagInfoRequest", "Several tags"),
-    shown("/tag/list", Do::TagList, Viewer, "Tags"),
+    shown("/tag/list", Do::TagList, Info, "Tags"),
     post("/project/new", Action::Grouping(Do::ProjectNew), Managed, "NewProjectRequest", "Make a project of a team"),
     post("/project/update", Action::Grouping(Do::ProjectUpdate), Managed, "UpdateProjectRequest", "Change a project"),
     delete("/project/delete", Do::ProjectDelete, "DeleteProjectRequest", "Delete projects"),

@@ -204,7 +204,7 @@ const ROWS: &[Row] = &[
         method: "DELETE",
         ..post("/team/{team_id}/callback/{callback_name}", Action::TeamCallbackDelete, Managed, "", "Have somebody no longer told")
     },
-    post("/team/{team_id}/disable_logging", Action::TeamDisableLogging, Managed, "", "Have nobody told of a team's requests"),
+    post("/team/{team_id}/disable_logging", Action::TeamDisableLogging, Policy::Admin, "", "Have nobody told of a team's requests"),
     get("/audit", Action::AuditList, Viewer, "What administrators did and were refused, page by page"),
     get("/audit/{id}", Action::Audit, Viewer, "One thing that an administrator did"),
     get("/ownership", Action::OwnershipList, Viewer, "Who has charge of which objects, by files"),

@@ -6,6 +6,7 @@ mod find;
 mod list;
 mod member;
 mod new;
+mod permitted;
 
 pub(super) use callbacks::{add as add_callback, disable as disable_logging, list as callbacks, remove as remove_callback};
 pub(super) use change::{add_models, add_permissions, block, delete, delete_models, patch, permissions, set_permissions, unblock, update};
@@ -13,6 +14,7 @@ pub(super) use find::{info, membership, memberships, own_membership};
 pub(super) use list::{list, paged};
 pub(super) use member::{add, add_many, change as change_member, remove as remove_member};
 pub(super) use new::new;
+pub(super) use permitted::Permitted;
 
 use serde_json::json;
 use switchboard_store::Desk;

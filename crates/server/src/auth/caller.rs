@@ -46,6 +46,8 @@ pub struct Caller {
     pub project: Option<String>,
     /// The routes the key may use; none means all.
     pub routes: Vec<String>,
+    /// Paths of what is passed on as it is that the key and its team are kept from.
+    pub closed: Vec<String>,
     /// Lists of models, each of which must have what is asked for.
     pub layers: Vec<Layer>,
     /// Groups of models that its lists name.
@@ -103,6 +105,7 @@ impl Caller {
             organization: None,
             project: None,
             routes: Vec::new(),
+            closed: Vec::new(),
             layers: Vec::new(),
             groups: Vec::new(),
             expires: None,

@@ -119,6 +119,7 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allo
         organization: key.organization_id.clone().or(organization),
         project: key.project_id.clone(),
         routes: key.allowed_routes.clone(),
+        closed: closed(key, around),
         layers,
         groups: named_groups(key, around, groups),
         expires: key.expires,
@@ -214,6 +215,13 @@ fn layers(key: &Key, around: &Surroundings, groups: &Groups) -> Vec<Layer> {
         around.project.as_ref().filter(|project| !inherits(&project.models)).and_then(|project| list(Whose::Project, &project.models)),
     ];
     lists.into_iter().flatten().collect()
+}
+
+/// The paths that the key is kept from, and its team.
+fn closed(key: &Key, around: &Surroundings) -> Vec<String> {
+    const NAME: &str = "denied_passthrough_routes";
+    let of_team = around.team.as_ref().and_then(|team| metadata(&team.metadata, NAME));
+    [texts(key.metadata.get(NAME)), texts(of_team)].concat()
 }
 
 /// The groups that the key's list names, or else its team's.

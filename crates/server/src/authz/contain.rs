@@ -3,7 +3,7 @@
 //! What a caller who does not administer the gateway makes or changes must stay within what the caller's own key, user and team
 //! allow: models, routes, budget, limits and expiry.
 
-use switchboard_store::object::{Key, Team, User};
+use switchboard_store::object::{Json, Key, Team, User};
 use switchboard_store::{Desk, StoreError};
 
 use crate::admin::Refused;
@@ -107,18 +107,14 @@ pub fn within_team(gift: &Key, team: &Team) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Whether what an administrator of a team makes of it is within what it was.
-pub fn team(present: &Team, changed: &Team) -> Result<(), Refused> {
-    let own = &present.models;
-    if *own != changed.models {
-        models("team", &changed.models, own)?;
+/// Refuses a change of the routes that are passed on for a key or a team: those are for administrators of the gateway to say.
+pub fn passages(caller: &Caller, what: &str, before: &Json, after: &Json) -> Result<(), Refused> {
+    let said = |metadata: &Json, name: &str| metadata.get(name).filter(|list| list.as_array().is_none_or(|list| !list.is_empty())).cloned();
+    let is_changed = |name: &&&str| said(before, name) != said(after, name);
+    match ["denied_passthrough_routes", "allowed_passthrough_routes"].iter().find(is_changed).filter(|_| !caller.is_admin()) {
+        Some(name) => Err(Refused::forbidden(format!("Only proxy admins can set `{name}` on a {what}."))),
+        None => Ok(()),
     }
-    amount("max_budget", changed.max_budget, present.max_budget)?;
-    amount("tpm_limit", changed.tpm_limit, present.tpm_limit)?;
-    amount("rpm_limit", changed.rpm_limit, present.rpm_limit)?;
-    let same = (&changed.budget_duration, &changed.budget_limits, &changed.model_max_budget, &changed.access_group_ids, changed.blocked)
-        == (&present.budget_duration, &present.budget_limits, &present.model_max_budget, &present.access_group_ids, present.blocked);
-    if same { Ok(()) } else { Err(Refused::forbidden("only an administrator may change the team's budgets, access groups or blocking")) }
 }
 
 fn models(whose: &str, gift: &[String], own: &[String]) -> Result<(), Refused> {

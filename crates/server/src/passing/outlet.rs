@@ -32,7 +32,6 @@ use crate::accept::{Answered, Refusal, body_refusal, shown};
 use crate::admin::Refused;
 use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::Caller;
-use crate::auth::owned::Owned;
 use crate::authz::{call as rules, model};
 use crate::config::resolved::{Connection, Deployment as Configured};
 use crate::config::{Config, Location};
@@ -138,7 +137,8 @@ impl Beside {
 
     /// Passes it on.
     pub(crate) async fn pass(self, acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Call) -> Result<Answered, Refusal> {
-        listed(caller, &format!("/{}", self.way.name)).map_err(|refused| shown(refused, &call.door))?;
+        let path = acceptor.router.below(self.parts.uri.path());
+        listed(caller, &format!("/{}", self.way.name), path).map_err(|refused| shown(refused, &call.door))?;
         let mut parts = self.parts;
         parts.headers = call.headers;
         pass(acceptor, &self.way, caller, (parts, call.body.join(), call.received)).await
@@ -242,12 +242,11 @@ fn tagged(headers: &HeaderMap) -> HeaderMap {
 /// The call, if its caller may make it: its model is one it may use, guardrails let it pass, and customer and tags are known.
 async fn admitted(mut call: Call, outlet: &Outlet<'_>, caller: &Caller, app: &App) -> Result<Call, Refused> {
     let whole = format!("{}/{}", outlet.provider.id, call.model);
-    if !caller.layers.is_empty() || *caller.owned != Owned::default() {
-        if call.model.is_empty() {
-            let message = "This key may use certain models alone, and this request names none";
-            return Err(Refused::forbidden(message.to_owned()));
-        }
+    if !call.model.is_empty() {
         model::check(caller, &[&call.model, &whole])?;
+    } else if !caller.layers.is_empty() {
+        let message = "This key may use certain models alone, and this request names none";
+        return Err(Refused::forbidden(message.to_owned()));
     }
     rules::enforced(&call, caller)?;
     if let Some(filters) = &caller.filters {

@@ -285,40 +285,6 @@ fn a_list_that_names_the_teams_models_leaves_the_word_to_the_team() {
 }
 
 #[test]
-fn a_tag_of_a_team_comes_from_its_keys_alone() {
-    each(|gateway| {
-        for team in ["t", "other"] {
-            gateway.post("/team/new", &json!({"team_id": team}));
-        }
-        gateway.post("/tag/new", &json!({"name": "theirs", "team_id": "t"}));
-        let owner = || gateway.post("/tag/info", &json!({"names": ["theirs"]}))["theirs"]["team_id"].clone();
-        assert_eq!(owner(), "t");
-        let [theirs, others, nobodys] =
-            [json!({"team_id": "t"}), json!({"team_id": "other"}), json!({})].map(|fields| gateway.key(&fields));
-        let call = |key: &str, tag: &str| {
-            let body = json!({"model": "good", "metadata": {"tags": [tag]}, "messages": [{"role": "user", "content": "x"}]});
-            gateway.as_key(key, "POST", "/v1/chat/completions", &body)
-        };
-        assert_eq!(call(&theirs, "theirs").status, 200);
-        for key in [&others, &nobodys] {
-            let refused = call(key, "theirs");
-            assert_eq!(refused.status, 403);
-            assert!(
-                refused.text().contains("Tag 'theirs' is owned by team 't' and can only be sent by keys of that team"),
-                "{}",
-                refused.text()
-            );
-            assert_eq!(call(key, "anybodys").status, 200);
-        }
-        let claimed = gateway.as_key(&others, "POST", "/tag/update", &json!({"name": "theirs", "team_id": "other"}));
-        assert!(matches!(claimed.status.as_u16(), 401 | 403), "{}", claimed.text());
-        gateway.post("/tag/update", &json!({"name": "theirs", "team_id": null}));
-        assert_eq!((owner(), call(&nobodys, "theirs").status.as_u16()), (Value::Null, 200));
-        assert_eq!(gateway.as_key(MASTER, "POST", "/tag/update", &json!({"name": "theirs", "team_id": "none"})).status, 404);
-    });
-}
-
-#[test]
 fn a_customer_sees_and_uses_the_models_of_its_list() {
     each(|gateway| {
         gateway.post("/customer/new", &json!({"user_id": "narrow", "models": ["friends"]}));

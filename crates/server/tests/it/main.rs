@@ -65,6 +65,7 @@ mod reloading;
 mod repairs;
 mod reserving;
 mod retention;
+mod rights;
 mod routing;
 #[path = "../../../store/tests/it/schema.rs"]
 mod schema;

@@ -140,6 +140,11 @@ fn what_openais_clients_keep_at_the_provider_is_found_there() {
             assert!(reply.headers.contains_key("content-length"), "{path}");
             assert_eq!(upstream.keys().last().map(String::as_str), Some("Bearer of-openai"));
         }
+        // What a team has to itself shuts nobody else out.
+        gateway.post("/team/new", &json!({"team_id": "t"}));
+        let model = json!({"model_name": "ours", "litellm_params": {"model": "demo/echo"}, "model_info": {"team_id": "t"}});
+        gateway.post("/model/new", &model);
+        assert_eq!(gateway.as_key(&key, "GET", "/v1/files", &Value::Null).status, 200);
         assert_eq!(gateway.app.ask("GET", "/v1/files").send().status, 401);
         let other = gateway.app.ask("GET", "/v1/files").key(MASTER).header("custom-llm-provider", "mistral").send();
         assert_eq!(other.status, 404, "there is no key for it: {}", other.text());

@@ -56,6 +56,26 @@ fn who_may_not_pass_does_not() {
         assert_eq!((refused.status.as_u16(), refused.json()["error"]["type"].clone()), (422, json!("budget_exceeded")));
         let elsewhere = gateway.key(&json!({"metadata": {"allowed_passthrough_routes": ["/other"]}}));
         assert_eq!(gateway.as_key(&elsewhere, "POST", "/bria", &json!({})).status, 403);
+        gateway.post("/team/new", &json!({"team_id": "shut", "denied_passthrough_routes": ["/bria/admin"]}));
+        for fields in [
+            json!({"denied_passthrough_routes": ["/bria/admin"]}),
+            json!({"metadata": {"denied_passthrough_routes": ["/bria/adm*"], "allowed_passthrough_routes": ["/bria"]}}),
+            json!({"team_id": "shut"}),
+        ] {
+            let key = gateway.key(&fields);
+            for path in ["/bria/admin", "/bria/admin/users?x=1", "/bria/%61dmin"] {
+                let refused = gateway.as_key(&key, "POST", path, &json!({}));
+                assert_eq!(refused.status, 403, "{path} {}", refused.text());
+                assert!(refused.text().contains("in `denied_passthrough_routes`"), "{}", refused.text());
+            }
+            assert_eq!(gateway.chat(&key, "good").status, 200);
+        }
+        let paths = |team: &str| {
+            let list = gateway.get(&format!("/config/pass_through_endpoint?team_id={team}"));
+            list["endpoints"].as_array().map_or(0, Vec::len)
+        };
+        gateway.post("/team/new", &json!({"team_id": "shutter", "denied_passthrough_routes": ["/bria"]}));
+        assert_eq!((paths("shut"), paths("shutter")), (3, 2));
         let embeds = gateway.key(&json!({"allowed_routes": ["/v1/embeddings"]}));
         assert_eq!(gateway.as_key(&embeds, "POST", "/bria", &json!({})).status, 403);
         assert_eq!(gateway.as_key(MASTER, "GET", "/hook", &Value::Null).status, 404);

@@ -174,6 +174,7 @@ async fn remove_team(desk: &Desk, mut team: Team) -> Result<(), Refused> {
     for member in members {
         people::leave(desk, &mut team, &member).await?;
     }
+    super::tags::release(desk, &team.team_id).await?;
     desk.delete::<Team>(&team.team_id).await?;
     Ok(())
 }

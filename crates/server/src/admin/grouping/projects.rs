@@ -7,6 +7,7 @@ use switchboard_store::{Desk, Time};
 
 use super::terms;
 use crate::admin::form::Form;
+use crate::admin::teams::Permitted;
 use crate::admin::{Answer, Refused, Request, people, rows};
 use crate::app::App;
 use crate::auth::Caller;
@@ -24,11 +25,13 @@ fn shown(app: &App, project: &Project, budget: Option<&Budget>) -> Value {
     Value::Object(row)
 }
 
-/// The team, for whoever administers it.
-async fn team(desk: &Desk, caller: &Caller, id: &str) -> Result<Team, Refused> {
+/// The team, for whoever administers it and may make projects of it.
+async fn team(desk: &Desk, caller: &Caller, permitted: &Permitted, id: &str) -> Result<Team, Refused> {
     let not_allowed = || Refused::forbidden(format!("Call not allowed. User not proxy admin OR admin of team_id={id}"));
     match desk.get::<Team>(id).await? {
-        Some(team) if object::of_team(desk, caller, &team).await? == Standing::Admin => Ok(team),
+        Some(team) if object::of_team(desk, caller, &team).await? == Standing::Admin && permitted.projects(desk, caller, &team).await? => {
+            Ok(team)
+        }
         None if caller.is_admin() => Err(Refused::said(404, &format!("Team not found, passed team_id={id}"))),
         Some(_) | None => Err(not_allowed()),
     }
@@ -48,10 +51,10 @@ fn contained(team: &Team, project: &Project) -> Result<(), Refused> {
 pub(super) async fn new(request: &Request) -> Answer {
     let form = request.form("NewProjectRequest")?;
     rows::amounts(&form)?;
-    let caller = request.caller.clone();
+    let (caller, permitted) = (request.caller.clone(), Permitted::now(request));
     let write = request.write(move |desk| async move {
         let id = form.owned("project_id").filter(|id| !id.is_empty()).unwrap_or_else(people::new_id);
-        team(&desk, &caller, form.text("team_id").unwrap_or_default()).await?;
+        team(&desk, &caller, &permitted, form.text("team_id").unwrap_or_default()).await?;
         if desk.get::<Project>(&id).await?.is_some() {
             return Err(Refused::said(400, &format!("Project id = {id} already exists. Please use a different project_id.")));
         }
@@ -88,7 +91,7 @@ async fn put(desk: &Desk, form: &Form, present: Project) -> Result<(Project, Opt
 pub(super) async fn update(request: &Request) -> Answer {
     let form = request.form("UpdateProjectRequest")?;
     rows::amounts(&form)?;
-    let caller = request.caller.clone();
+    let (caller, permitted) = (request.caller.clone(), Permitted::now(request));
     let write = request.write(move |desk| async move {
         let id = form.owned("project_id").unwrap_or_default();
         let project: Option<Project> = desk.get(&id).await?;
@@ -98,11 +101,11 @@ pub(super) async fn update(request: &Request) -> Answer {
             None => return Err(Refused::forbidden("Call not allowed. User not proxy admin OR admin of the project's team")),
         };
         if !caller.is_admin() {
-            let present = team(&desk, &caller, project.team_id.as_deref().unwrap_or_default()).await;
+            let present = team(&desk, &caller, &permitted, project.team_id.as_deref().unwrap_or_default()).await;
             present.map_err(|_| Refused::forbidden("Call not allowed. User not proxy admin OR admin of the project's team"))?;
         }
         if let Some(other) = form.text("team_id").filter(|other| project.team_id.as_deref() != Some(*other)) {
-            team(&desk, &caller, other).await?;
+            team(&desk, &caller, &permitted, other).await?;
         }
         put(&desk, &form, project).await
     });

@@ -6,9 +6,10 @@ use switchboard_store::{Desk, Money, Time};
 
 use super::generate::{alias_is_free, no_team, only_columns, placed, reset_at};
 use crate::admin::form::Form;
+use crate::admin::teams::Permitted;
 use crate::admin::{Answer, Refused, Request, defaults, duration, rows, spent};
 use crate::auth::Caller;
-use crate::authz::contain::Bounds;
+use crate::authz::contain::{self, Bounds};
 use crate::authz::object::{self, Standing};
 
 /// `POST /key/update`
@@ -60,11 +61,13 @@ async fn apply(request: &Request, form: Form, named: String) -> Result<(Key, Opt
     if spend.is_some() && !caller.is_admin() {
         return Err(Refused::forbidden("only an administrator may say what a key has spent"));
     }
+    let permitted = Permitted::now(request);
     let write = request.write(move |desk| async move {
         let found = if by_alias { desk.named::<Key>(&named).await?.pop() } else { super::named(&desk, &named).await? };
         let present = found.ok_or_else(|| unseen(&caller, "/key/update", not_found()))?;
         may_change(&desk, &caller, &present, "/key/update").await?;
         let key = changed(&desk, &form, &present).await?;
+        permitted.key(&desk, &caller, (&present, &key), &form).await?;
         within(&desk, &caller, &present, &key).await?;
         desk.put(&key).await?;
         let budget = match &key.budget_id {
@@ -145,6 +148,7 @@ async fn changed(desk: &Desk, form: &Form, present: &Key) -> Result<Key, Refused
 
 /// A key stays within what its changer has; it is given to nobody else, and into no team the changer does not administer.
 pub(super) async fn within(desk: &Desk, caller: &Caller, present: &Key, key: &Key) -> Result<(), Refused> {
+    contain::passages(caller, "key", &present.metadata, &key.metadata)?;
     let moved = key.team_id != present.team_id;
     let team: Option<Team> = match &key.team_id {
         Some(id) => desk.get(id).await?,

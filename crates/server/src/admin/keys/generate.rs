@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::Window;
-use switchboard_store::object::{Budget, Key, Organization, Project, Team};
+use switchboard_store::object::{Budget, Json, Key, Organization, Project, Team};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
@@ -60,6 +60,7 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
             Some(id) => desk.get(id).await?,
             None => None,
         };
+        contain::passages(&caller, "key", &Json::new(), &key.metadata)?;
         if let Some(bounds) = Bounds::of(&desk, &caller, team.as_ref()).await? {
             bounds.hold(&key)?;
         }

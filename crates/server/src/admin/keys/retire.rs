@@ -8,6 +8,7 @@ use super::change::{may_change, unseen, within};
 use super::generate::{answer, only_columns};
 use super::hash_of;
 use crate::admin::form::Form;
+use crate::admin::teams::Permitted;
 use crate::admin::{Answer, Refused, Request, defaults, duration, rows};
 use crate::auth::{Caller, digest, mint};
 
@@ -67,7 +68,7 @@ pub(in crate::admin) async fn regenerate(request: &Request) -> Answer {
     let part = (!request.part(0).is_empty()).then(|| request.part(0).to_owned());
     let named = part.or_else(|| request.value("key").map(str::to_owned)).or_else(|| form.owned("key"));
     let named = named.ok_or_else(|| Refused::said(400, "No key passed in."))?;
-    let (caller, app) = (request.caller.clone(), request.app.clone());
+    let (caller, app, permitted) = (request.caller.clone(), request.app.clone(), Permitted::now(request));
     let write = request.write(move |desk| async move {
         let missing = || unseen(&caller, "/key/regenerate", Refused::said(404, &format!("Key {} not found.", mint::short(&named))));
         let present = super::named(&desk, &named).await?.ok_or_else(missing)?;
@@ -81,6 +82,7 @@ pub(in crate::admin) async fn regenerate(request: &Request) -> Answer {
         if desk.get::<Key>(&key.token).await?.is_some() {
             return Err(Refused::bad("the new key exists already"));
         }
+        permitted.key(&desk, &caller, (&present, &key), &form).await?;
         bounded(&desk, &caller, &present, &key).await?;
         retire(&desk, &form, &present, &key).await?;
         desk.put(&key).await?;

@@ -10,7 +10,9 @@ use super::settings::{self, Section};
 use super::{Json, may_store};
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, people};
+use crate::auth::resolve;
 use crate::live::seal;
+use crate::passing;
 
 const KEY: &str = "pass_through_endpoints";
 
@@ -60,6 +62,13 @@ fn all(list: Vec<Value>) -> Answer {
 
 /// `GET /config/pass_through_endpoint`
 pub(super) async fn list(request: &Request) -> Answer {
+    if let Some(team) = request.value("team_id").filter(|id| !id.is_empty()) {
+        return for_team(request, team.to_owned()).await;
+    }
+    every(request).await
+}
+
+async fn every(request: &Request) -> Answer {
     let stored = stored(request).await?;
     if let Some(id) = request.value("endpoint_id") {
         return all(stored.iter().filter(|one| is_called(one, id)).map(|one| told(one, false)).collect());
@@ -77,14 +86,19 @@ pub(super) async fn list(request: &Request) -> Answer {
 
 /// `GET /config/pass_through_endpoint/team/{team_id}`: those that the team's keys may use.
 pub(super) async fn of_team(request: &Request) -> Answer {
-    let id = request.part(0).to_owned();
+    for_team(request, request.part(0).to_owned()).await
+}
+
+async fn for_team(request: &Request, id: String) -> Answer {
     let unknown = format!("Team not found, passed team_id={id}");
     let read = request.read(move |desk| async move { Ok::<_, Refused>(desk.get::<Team>(&id).await?) });
     let team = read.await?.ok_or_else(|| Refused::missing(unknown))?;
-    let listed = team.metadata.as_ref().and_then(|metadata| metadata.get("allowed_passthrough_routes")).and_then(Value::as_array);
-    let mut answer = list(request).await?;
-    if let (Some(allowed), Some(endpoints)) = (listed, answer["endpoints"].as_array_mut()) {
-        endpoints.retain(|one| allowed.contains(&one["path"]));
+    let said = |name: &str| resolve::texts(resolve::metadata(&team.metadata, name));
+    let (listed, closed) = (said("allowed_passthrough_routes"), said("denied_passthrough_routes"));
+    let is_open = |path: &str| (listed.is_empty() || listed.iter().any(|one| one == path)) && passing::closed(&closed, path).is_none();
+    let mut answer = every(request).await?;
+    if let Some(endpoints) = answer["endpoints"].as_array_mut() {
+        endpoints.retain(|one| one["auth"] == false || one["path"].as_str().is_some_and(is_open));
     }
     Ok(answer)
 }

@@ -248,6 +248,7 @@ pub(super) async fn delete(request: &Request) -> Answer {
             people::leave(&desk, &mut team, &member).await?;
         }
         desk.delete::<Workspace>(&id).await?;
+        crate::admin::grouping::release_tags(&desk, &id).await?;
         desk.delete::<Team>(&id).await?;
         Ok(sealed)
     });

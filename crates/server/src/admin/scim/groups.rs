@@ -127,6 +127,7 @@ pub(super) async fn delete(request: &Request) -> Answer {
         for member in members {
             people::leave(&desk, &mut team, &member).await?;
         }
+        crate::admin::grouping::release_tags(&desk, &id).await?;
         desk.delete::<Team>(&id).await?;
         Ok(())
     });

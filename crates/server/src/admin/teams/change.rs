@@ -6,12 +6,13 @@ use switchboard_store::object::{Key, Team};
 use switchboard_store::{Desk, Time};
 
 use super::new::{only_columns, shared_portion, within_organization};
+use super::permitted::{self, Permitted};
 use super::{administered, missing};
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, keys, people, rows, spent};
 use crate::auth::Caller;
-use crate::authz::contain;
-use crate::authz::object::{self, MEMBER_ROUTES};
+use crate::authz::object::{MEMBER_ROUTES, administers_organization};
+use crate::authz::{admins_only, contain};
 
 /// `POST /team/update`
 pub(in crate::admin) async fn update(request: &Request) -> Answer {
@@ -34,6 +35,7 @@ async fn apply(request: &Request, form: Form, id: String, route: &'static str) -
     if spend.is_some() && !caller.is_admin() {
         return Err(Refused::forbidden("only an administrator may say what a team has spent"));
     }
+    let permitted = Permitted::now(request);
     let write = request.write(move |desk| async move {
         let present = administered(&desk, &caller, &id, route).await?;
         let mut team: Team = rows::merged(&present, &only_columns(&form), &[])?;
@@ -44,7 +46,13 @@ async fn apply(request: &Request, form: Form, id: String, route: &'static str) -
             team.budget_reset_at = keys::reset_at(Time::now(), form.text("budget_duration"));
         }
         within_organization(&desk, &team).await?;
-        within(&desk, &caller, &present, &team).await?;
+        if permitted::only_of_team(&desk, &caller, &present).await? {
+            permitted.change((&present, &team), &form)?;
+        } else if !caller.is_admin() && team.organization_id != present.organization_id {
+            return Err(Refused::forbidden("only an administrator may move a team to another organization"));
+        }
+        let routes = |team: &Team| team.metadata.clone().unwrap_or_default();
+        contain::passages(&caller, "team", &routes(&present), &routes(&team))?;
         shared_portion(&desk, &form, &mut team).await?;
         team.updated_at = Some(Time::now());
         desk.put(&team).await?;
@@ -71,24 +79,6 @@ fn keep_shared_budget(present: &Team, team: &mut Team) {
         }
         (None, None) => {}
     }
-}
-
-/// What an administrator of a team alone may not change: what the team may have.
-async fn within(desk: &Desk, caller: &Caller, present: &Team, team: &Team) -> Result<(), Refused> {
-    if caller.is_admin() {
-        return Ok(());
-    }
-    let by_organization = match &present.organization_id {
-        Some(id) => object::administers_organization(desk, caller, id).await?,
-        None => false,
-    };
-    if team.organization_id != present.organization_id {
-        return Err(Refused::forbidden("only an administrator may move a team to another organization"));
-    }
-    if by_organization {
-        return Ok(());
-    }
-    contain::team(present, team)
 }
 
 /// `POST /team/block`
@@ -164,10 +154,7 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
     let (told, caller) = (ids.clone(), request.caller.clone());
     let write = request.write(move |desk| async move {
         for id in &ids {
-            if caller.is_admin() && desk.get::<Team>(id).await?.is_none() {
-                return Err(Refused::said(404, &format!("Team not found, passed team_id={id}")));
-            }
-            let mut team = administered(&desk, &caller, id, "/team/delete").await?;
+            let mut team = deletable(&desk, &caller, id).await?;
             for key in desk.of_team::<Key>(id).await? {
                 keys::remove(&desk, &key).await?;
             }
@@ -175,12 +162,28 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
             for member in members {
                 people::leave(&desk, &mut team, &member).await?;
             }
+            crate::admin::grouping::release_tags(&desk, id).await?;
             desk.delete::<Team>(id).await?;
         }
         Ok(())
     });
     write.await?;
     Ok(json!({"deleted_teams": told}))
+}
+
+/// The team, for those above it: who administers it alone does not delete it.
+async fn deletable(desk: &Desk, caller: &Caller, id: &str) -> Result<Team, Refused> {
+    let team: Option<Team> = desk.get(id).await?;
+    if caller.is_admin() {
+        return team.ok_or_else(|| Refused::said(404, &format!("Team not found, passed team_id={id}")));
+    }
+    if let Some(team) = team
+        && let Some(organization) = &team.organization_id
+        && administers_organization(desk, caller, organization).await?
+    {
+        return Ok(team);
+    }
+    Err(admins_only(caller, "/team/delete"))
 }
 
 /// Everything a team may let its members do with keys.

@@ -5,7 +5,7 @@ use switchboard_engine::admit::Level;
 use switchboard_store::object::{Budget, Key, Organization, Team, TeamMember, User};
 use switchboard_store::{Desk, StoreError};
 
-use super::missing;
+use super::{Permitted, missing};
 use crate::admin::{Answer, Refused, Request, rows};
 use crate::app::App;
 use crate::auth::Caller;
@@ -30,7 +30,7 @@ pub(in crate::admin) async fn info(request: &Request) -> Answer {
     let mut row = rows::team(app, &team);
     row.insert("team_member_budget_table".to_owned(), shared.as_ref().map_or(Value::Null, rows::budget));
     row.insert("organization_models".to_owned(), json!(organization.map(|organization| organization.models)));
-    row.insert("caller_edit_access".to_owned(), access(&request.caller, standing));
+    row.insert("caller_edit_access".to_owned(), access(request, standing));
     let whole = |key: &Key| Value::Object(rows::key_with_hash(app, key, None));
     let keys: Vec<Value> = keys.iter().filter(|key| may_see(&request.caller, standing, key)).map(whole).collect();
     let memberships: Vec<Value> = memberships.iter().map(|(member, budget)| membership(app, member, budget.as_ref())).collect();
@@ -44,13 +44,14 @@ fn may_see(caller: &Caller, standing: Standing, key: &Key) -> bool {
     standing == Standing::Admin || caller.sees_all() || own || itself
 }
 
-fn access(caller: &Caller, standing: Standing) -> Value {
+fn access(request: &Request, standing: Standing) -> Value {
     let kind = match standing {
-        Standing::Admin if caller.is_admin() => "unrestricted",
+        Standing::Admin if request.caller.is_admin() => "unrestricted",
         Standing::Admin => "team_admin",
         Standing::Owner | Standing::Member | Standing::Stranger => "none",
     };
-    json!({"kind": kind, "editable_fields": []})
+    let editable = Permitted::now(request).fields();
+    json!({"kind": kind, "editable_fields": if kind == "team_admin" { editable } else { Vec::new() }})
 }
 
 /// The team and its members' shared budget, for a caller who may see it.

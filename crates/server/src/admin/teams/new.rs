@@ -47,12 +47,7 @@ async fn may_make(desk: &Desk, caller: &Caller, form: &Form) -> Result<(), Refus
     if may {
         return Ok(());
     }
-    let role = caller.role.map_or("unknown", |role| role.as_str());
-    let message = format!(
-        "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route=/team/new. \
-         Your role={role}. Your user_id=*******"
-    );
-    Err(Refused::unauthenticated("auth_error", json!("None"), message))
+    Err(crate::authz::admins_only(caller, "/team/new"))
 }
 
 async fn fresh(desk: &Desk, form: &Form) -> Result<Team, Refused> {

@@ -62,12 +62,7 @@ async fn may_make(desk: &Desk, caller: &Caller, form: &Form) -> Result<(), Refus
     if may && form.get("teams").is_none() && form.get("team_id").is_none() {
         return Ok(());
     }
-    let role = caller.role.map_or("unknown", Role::as_str);
-    let message = format!(
-        "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. Route=/user/new. \
-         Your role={role}. Your user_id=*******"
-    );
-    Err(Refused::unauthenticated("auth_error", json!("None"), message))
+    Err(crate::authz::admins_only(caller, "/user/new"))
 }
 
 async fn fresh(desk: &Desk, form: &Form) -> Result<User, Refused> {

@@ -111,6 +111,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured("infer_model_from_keys", Flag, "Serve the models of providers whose keys are in the environment, beside `model_list`."),
     honoured("allow_client_side_credentials", Flag, "Let callers bring `api_key` and `api_base` of a provider in the body, whatever the model; addresses must be public."),
     honoured("default_team_disabled", Flag, "Keys without a team are an administrator's to make.").protects(),
+    honoured("team_admin_editable_team_fields", Texts, "What administrators of teams may change who administer nothing else, besides what their team is called: its `max_budget`, `tpm_limit` and `rpm_limit`, `projects`, and `member_key_budgets` for the budgets of members' keys. Nothing of it unless said."),
     honoured("role_permissions", List, "What the roles of signed tokens may do: `{role, models, routes}`."),
     honoured("ui_access_mode", Any, "Who may sign in: `admin_only`, or everybody unless said."),
     honoured("service_account_settings", Map, "Rules for service accounts: `enforced_params`, which each of their requests must have.").protects(),

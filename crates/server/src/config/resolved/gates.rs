@@ -15,6 +15,8 @@ pub struct Gates {
     pub parallel: Option<u64>,
     /// Whether keys without a team are an administrator's to make.
     pub keys_need_team: bool,
+    /// What administrators of teams may do who administer nothing else: fields of their team, `projects`, `member_key_budgets`.
+    pub team_admins: Vec<String>,
     /// Which tokens the limits of tokens count.
     pub tokens: Unit,
     /// How long a key is believed that was looked up.
@@ -69,6 +71,7 @@ impl Gates {
             parallel_per_key: fields.count("max_parallel_requests").map(u64::from),
             parallel: fields.count("global_max_parallel_requests").map(u64::from),
             keys_need_team: fields.flag("default_team_disabled").unwrap_or(false),
+            team_admins: fields.texts("team_admin_editable_team_fields"),
             tokens,
             believed_for: fields.seconds("user_api_key_cache_ttl"),
             serves_unverified: fields.flag("allow_requests_on_db_unavailable").unwrap_or(false),

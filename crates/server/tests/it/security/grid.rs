@@ -203,9 +203,9 @@ fn told(reply: &Reply, ids: &Ids) -> (u16, String) {
     (reply.status.as_u16(), text)
 }
 
-/// What is new each time, or says how often one has asked.
+/// What is new each time, or says how often one has asked, or finds what an earlier route made.
 fn is_volatile(path: &str) -> bool {
-    ["/health", "/metrics", "/audit", "/test"].iter().any(|prefix| path.starts_with(prefix))
+    ["/health", "/metrics", "/audit", "/test", "/tag/delete", "/tag/update"].iter().any(|prefix| path.starts_with(prefix))
 }
 
 /// What came of asking a route in one role.
