@@ -177,6 +177,9 @@ pub(crate) async fn one(acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Ca
     let door = call.door;
     let refused = |refused| shown(refused, &door);
     let call = named(call, caller, &acceptor.app).await.map_err(refused)?;
+    if door.dialect == Dialect::OpenAiResponses {
+        authz::answer::own(&call, None, caller, &acceptor.app).await.map_err(refused)?;
+    }
     if let Some(problem) = manners::lacking(&call) {
         return Err(Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor });
     }

@@ -5,6 +5,7 @@
 //! never of the text of a URL. May it touch this object? That is asked by [`object`] of the object as it was loaded. May it hand
 //! out what it asks for? That is [`contain`]: nobody gives more than they have.
 
+pub mod answer;
 mod brought;
 pub mod call;
 pub mod contain;

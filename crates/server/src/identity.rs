@@ -33,6 +33,10 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
     if said.enforced && customer.is_none() {
         return Err(Refused::said(400, "'user' param not passed in. 'enforce_user_param'=True"));
     }
+    let listed = customer.as_ref().is_some_and(|customer| config.litellm.blocked.contains(customer));
+    if let Some(customer) = customer.as_ref().filter(|_| listed && app.store.is_none()) {
+        return Err(blocked(customer));
+    }
     let tags = own_tags(&call, &config);
     let rules = app.limits.rules();
     let of_keys = app.limits.of_keys().scopes(&app.book, &call, app);
@@ -50,9 +54,8 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
     if let Some(store) = &app.store {
         for named in named {
             let known = guests.find(store, &app.book, named.clone()).await?;
-            if known.blocked {
-                let message = format!("User blocked from making LLM API Calls. User={}", customer.unwrap_or_default());
-                return Err(Refused::said(400, &message));
+            if known.blocked || listed && !known.lifted && matches!(named, Guest::Customer(_)) {
+                return Err(blocked(&customer.unwrap_or_default()));
             }
             // Also a tag that the call has from its key or team: whoever wrote it there may not have been the owner's.
             if let (Guest::Tag(tag), Some(team)) = (&named, &known.team)
@@ -85,6 +88,11 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
         Arc::make_mut(&mut call.principal).scopes.extend(held);
     }
     Ok(call)
+}
+
+/// The refusal of a customer who is blocked.
+fn blocked(customer: &str) -> Refused {
+    Refused::by_check(400, format!("User blocked from making LLM API Calls. User={customer}"))
 }
 
 /// The tags of a call that are not its key's: those it bears itself, where it may, and those that an operator makes of headers.

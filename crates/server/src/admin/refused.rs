@@ -44,6 +44,13 @@ impl Refused {
         Self::new(status, "internal_server_error", json!("None"), format!("{{'error': {}}}", quoted(message)))
     }
 
+    /// What LiteLLM makes of a refusal by one of its checks of requests.
+    pub fn by_check(status: u16, message: String) -> Self {
+        let mut refused = Self::new(status, "invalid_request_error", Value::Null, message.clone());
+        refused.body["error"]["provider_specific_fields"] = json!({"error": message});
+        refused
+    }
+
     /// `{"error": {code, message}}`, OpenRouter's form.
     pub fn plain(status: u16, message: &str) -> Self {
         Self::with(status, json!({"error": {"code": status, "message": message}}))

@@ -38,6 +38,8 @@ pub struct Known {
     pub scopes: Vec<Arc<Scope>>,
     /// Whether it is blocked.
     pub blocked: bool,
+    /// Whether it was unblocked, whatever the configuration says.
+    pub lifted: bool,
     /// The models it may use; none means all.
     pub models: Vec<String>,
     /// The region that its data must stay in.
@@ -140,6 +142,7 @@ async fn read(desk: &Desk, book: &Book, (guest, stranger): (&Guest, &str), polic
                 known.scopes = terms::of_customer(book, id, row.as_ref(), policy, &mut known.until);
             }
             if let Some(customer) = customer {
+                known.lifted = customer.lifted == Some(true);
                 (known.blocked, known.models, known.region) = (customer.blocked, customer.models, customer.allowed_model_region);
             }
         }

@@ -230,3 +230,49 @@ fn a_deployment_lends_its_credential_where_it_says_so() {
     assert_eq!(upstream.keys().last().map(String::as_str), Some("lent"));
     assert_eq!(gateway.as_key(MASTER, "GET", "/mistral/v1/models", &Value::Null).status, 404);
 }
+
+#[test]
+fn an_answer_that_is_kept_is_for_whom_it_was_given() {
+    let upstream = Upstream::start();
+    let model = format!("  - {{model_name: kept, litellm_params: {{model: openai/m, api_base: {}/good, api_key: k}}}}\n", upstream.url());
+    for (shared, refused) in [("", 403), ("general_settings: {disable_responses_id_security: true}\n", 200)] {
+        with(&format!("{model}{}{shared}", variables(&upstream)), |gateway| {
+            for team in ["one", "two"] {
+                gateway.post("/team/new", &json!({"team_id": team}));
+            }
+            for user in ["a", "b"] {
+                gateway.post("/user/new", &json!({"user_id": user, "user_role": "internal_user", "auto_create_key": false}));
+            }
+            let key = |user: Value, team: &str| gateway.key(&json!({"user_id": user, "team_id": team}));
+            let own = key(json!("a"), "one");
+            let made = gateway.as_key(&own, "POST", "/v1/responses", &json!({"model": "kept", "input": "hi"}));
+            assert_eq!((made.status.as_u16(), &made.json()["id"]), (200, &json!("resp_1")), "{}", made.text());
+            until(gateway, "/spend/logs?request_id=resp_1", |lines| lines[0].is_object());
+            let on = json!({"model": "kept", "input": "more", "previous_response_id": "resp_1"});
+            let directly = json!({"model": "gpt-4o", "input": "more", "previous_response_id": "resp_1"});
+            for (caller, status) in [
+                (own, 200),
+                (key(json!("b"), "one"), refused),
+                (key(json!("a"), "two"), refused),
+                (key(Value::Null, "one"), refused),
+                (MASTER.to_owned(), 200),
+            ] {
+                for (method, path, body) in [
+                    ("GET", "/v1/responses/resp_1", &Value::Null),
+                    ("GET", "/responses/resp%5F1/input_items", &Value::Null),
+                    ("DELETE", "/openai/v1/responses/resp_1", &Value::Null),
+                    ("POST", "/v1/responses/resp_1/cancel", &Value::Null),
+                    ("POST", "/v1/responses", &on),
+                    ("POST", "/openai/v1/responses", &directly),
+                ] {
+                    let answer = gateway.as_key(&caller, method, path, body);
+                    assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+                    let why = (&answer.json()["error"]["type"], answer.text().contains("The response id is not associated with the"));
+                    assert!(status == 200 || why == (&json!("permission_error"), true), "{}", answer.text());
+                }
+                let unknown = gateway.as_key(&caller, "GET", "/v1/responses/resp_none", &Value::Null);
+                assert_eq!(unknown.status, 200, "{}", unknown.text());
+            }
+        });
+    }
+}

@@ -147,6 +147,31 @@ fn nobody_counts_customers_where_that_is_not_wanted() {
 }
 
 #[test]
+fn customers_of_the_list_are_refused_until_they_are_unblocked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("blocked");
+    std::fs::write(&file, "eu\n\nother\n").expect("a file");
+    for list in ["[eu, other]".to_owned(), file.display().to_string()] {
+        set(&format!("  callbacks: [blocked_user_check]\n  blocked_user_list: {list}\n"), |gateway| {
+            gateway.post("/customer/new", &json!({"user_id": "other", "max_budget": 5}));
+            let as_user = |user: &str| call(gateway, MASTER, &[], &json!({"user": user}));
+            for user in ["eu", "other"] {
+                let (refused, message) = (as_user(user), format!("User blocked from making LLM API Calls. User={user}"));
+                let error = json!({
+                    "message": message, "type": "invalid_request_error", "param": null, "code": "400",
+                    "provider_specific_fields": {"error": message},
+                });
+                assert_eq!((refused.status.as_u16(), refused.json()), (400, json!({"error": error})));
+                assert_eq!(gateway.post("/customer/unblock", &json!({"user_ids": [user]})), json!({"blocked_users": []}));
+                assert_eq!(as_user(user).status, 200);
+            }
+            gateway.post("/customer/block", &json!({"user_ids": ["eu"]}));
+            assert_eq!((as_user("eu").status.as_u16(), as_user("anybody").status.as_u16()), (400, 200));
+        });
+    }
+}
+
+#[test]
 fn tags_become_labels_of_metrics() {
     set("  custom_prometheus_tags: [prod, 'team-*']\n", |gateway| {
         assert_eq!(call(gateway, MASTER, &[], &json!({"tags": ["prod", "secret"]})).status, 200);

@@ -280,6 +280,17 @@ fn chosen(store: &Store) -> String {
     format!("{FROM}{open}$3{close}) AND ($4 = 0 OR entity NOT IN {open}$5{close}) AND ($6 = 0 OR api_key IN {open}$7{close}){REST}")
 }
 
+/// Who was given the answer of that id: the user, and the team. None: it is not in the log.
+pub async fn asker(store: &Store, answer: &str) -> Result<Option<(Option<String>, Option<String>)>, StoreError> {
+    const ASKER: &str = "SELECT user_id, team_id FROM spend_logs WHERE answer_id = $1 ORDER BY started_at LIMIT 1";
+    let (pool, answer) = (store.sql().pool.clone(), answer.to_owned());
+    let query = async move {
+        let row = sqlx::query(ASKER).bind(answer).fetch_optional(&pool).await?;
+        Ok(row.map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?)
+    };
+    store.thread().run(query).await
+}
+
 /// Sums of days.
 pub async fn sums(store: &Store, wanted: Days, by: &[By], sort: SumSort, (limit, offset): (i64, i64)) -> Result<Vec<Sum>, StoreError> {
     let columns: Vec<&str> = By::ALL.iter().map(|(one, name)| if by.contains(one) { *name } else { "''" }).collect();

@@ -39,6 +39,9 @@ pub struct Customer {
     pub user_id: String,
     pub alias: Option<String>,
     pub blocked: bool,
+    /// Whether it was unblocked, so that it is let through although the configuration lists it as blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifted: Option<bool>,
     pub allowed_model_region: Option<String>,
     pub default_model: Option<String>,
     pub models: Vec<String>,

@@ -102,15 +102,17 @@ pub(super) async fn unblock(request: &Request) -> Answer {
 
 async fn set_blocked(request: &Request, blocked: bool) -> Result<Vec<(Customer, Option<Budget>)>, Refused> {
     let ids = request.form("BlockUsers")?.texts("user_ids").unwrap_or_default();
+    let config = request.app.config();
     let write = request.write(move |desk| async move {
         let mut done = Vec::new();
         for id in ids {
-            let known: Option<Customer> = desk.get(&id).await?;
-            if known.is_none() && !blocked {
+            let (known, listed) = (desk.get::<Customer>(&id).await?, config.litellm.blocked.contains(&id));
+            if known.is_none() && !blocked && !listed {
                 continue;
             }
             let fresh = || Customer { user_id: id.clone(), created_at: Some(Time::now()), ..Customer::default() };
-            let customer = Customer { blocked, ..known.unwrap_or_else(fresh) };
+            let lifted = (!blocked && listed).then_some(true);
+            let customer = Customer { blocked, lifted, ..known.unwrap_or_else(fresh) };
             desk.put(&customer).await?;
             let budget: Option<Budget> = match &customer.budget_id {
                 Some(id) => desk.get(id).await?,

@@ -138,7 +138,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("alert_type_config", Map, "Settings for each kind of alert."),
     not_yet("allow_cli_sso_verification_uri_complete", Flag, "Give clients of a terminal an address that has the code in it."),
     not_yet("allow_unmanaged_response_ids", Flag, "Let callers name responses that the gateway did not give out."),
-    not_yet("disable_responses_id_security", Flag, "Do not bind the ids of responses to their owners."),
+    honoured("disable_responses_id_security", Flag, "Let everybody read, delete and go on from answers that providers keep for others. Unless said, those in the log of requests are for whom they were given."),
     not_yet("allowed_file_extensions", Texts, "Kinds of files that may be uploaded.").protects(),
     not_yet("blocked_file_extensions", Texts, "Kinds of files that may not be uploaded.").protects(),
     not_yet("max_file_size_mb", Decimal, "Largest file that may be uploaded.").protects(),

@@ -122,7 +122,7 @@ pub(super) const KEYS: &[Key] = &[
     ignored("telemetry", Flag, "Nothing is sent to the makers of this gateway."),
     not_yet("guardrails", List, "Older form of the `guardrails` section.").protects(),
     not_yet("banned_keywords_list", Any, "Words that refuse a request.").protects(),
-    not_yet("blocked_user_list", Any, "Users who are refused.").protects(),
+    honoured("blocked_user_list", Any, "Customers (`user` of requests) who are refused: a list, or the path of a file with one in each line. `/customer/unblock` lifts it, whether or not `callbacks` names `blocked_user_check`.").protects(),
     not_yet("llamaguard_model_name", Text, "Model that judges requests.").protects(),
     not_yet("llm_guard_mode", Text, "Which requests LLM Guard sees.").protects(),
     not_yet("google_moderation_confidence_threshold", Decimal, "Confidence at which Google's moderation refuses.").protects(),

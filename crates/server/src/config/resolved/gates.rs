@@ -17,6 +17,8 @@ pub struct Gates {
     pub keys_need_team: bool,
     /// What administrators of teams may do who administer nothing else: fields of their team, `projects`, `member_key_budgets`.
     pub team_admins: Vec<String>,
+    /// Whether answers that providers keep are for everybody who knows their ids.
+    pub shares_answers: bool,
     /// Which tokens the limits of tokens count.
     pub tokens: Unit,
     /// How long a key is believed that was looked up.
@@ -72,6 +74,7 @@ impl Gates {
             parallel: fields.count("global_max_parallel_requests").map(u64::from),
             keys_need_team: fields.flag("default_team_disabled").unwrap_or(false),
             team_admins: fields.texts("team_admin_editable_team_fields"),
+            shares_answers: fields.flag("disable_responses_id_security").unwrap_or(false),
             tokens,
             believed_for: fields.seconds("user_api_key_cache_ttl"),
             serves_unverified: fields.flag("allow_requests_on_db_unavailable").unwrap_or(false),

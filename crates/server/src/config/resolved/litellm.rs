@@ -1,5 +1,6 @@
 //! `litellm_settings`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct LitellmSettings {
     pub budget: ProxyBudget,
     /// What those may spend who have no budget of their own, and how spending is told.
     pub spending: Spending,
+    /// Customers who are blocked, unless they are unblocked over the API.
+    pub blocked: BTreeSet<String>,
     /// Whether facts about keys are kept out of lines that others may read.
     pub redacts_keys: bool,
     /// What the days, weeks and months of budgets keep to. `None`: UTC.
@@ -111,6 +114,24 @@ fn calendar(reader: &mut Reader<'_>, fields: &Fields) -> Option<Calendar> {
     })
 }
 
+/// The customers of `blocked_user_list`: a list, or a file that has one in each line.
+fn blocked(reader: &mut Reader<'_>, fields: &Fields) -> BTreeSet<String> {
+    const NAME: &str = "blocked_user_list";
+    let Some(node) = fields.node(NAME) else { return BTreeSet::new() };
+    if let Some(list) = node.as_list() {
+        return list.iter().filter_map(keys::text).map(str::to_owned).collect();
+    }
+    let path = keys::text(node).unwrap_or_default();
+    match std::fs::read_to_string(path) {
+        Ok(text) => text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
+        Err(error) => {
+            let message = format!("`litellm_settings.{NAME}`: cannot read `{path}`: {error}");
+            reader.found.error(&node.at, message, "write a list, or the path of a file with one customer in each line");
+            BTreeSet::new()
+        }
+    }
+}
+
 impl LitellmSettings {
     pub(super) fn read(
         reader: &mut Reader<'_>,
@@ -136,6 +157,7 @@ impl LitellmSettings {
             told_cost: fields.flag("include_cost_in_streaming_usage").unwrap_or(false),
             budget: ProxyBudget::read(&fields),
             spending: Spending::read(reader, &fields),
+            blocked: blocked(reader, &fields),
             redacts_keys: fields.flag("redact_user_api_key_info").unwrap_or(false),
             costs: Costs::read(reader, &fields),
             metrics: MetricsSettings::read(&fields),

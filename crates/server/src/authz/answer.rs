@@ -1,0 +1,45 @@
+//! Answers that providers keep (`previous_response_id`, `/v1/responses/{id}`) are for whom they were given, and for administrators.
+//!
+//! The provider's account is everybody's, and it knows no keys of ours; but the log of requests knows who asked. Of an answer that is
+//! not in it, nothing is known, and it is for the provider to say whether there is such a one.
+
+use serde_json::Value;
+use switchboard_engine::call::{Call, Content};
+use switchboard_store::ledger::report;
+
+use crate::admin::Refused;
+use crate::app::App;
+use crate::auth::Caller;
+
+/// Refuses a call that goes on from an answer of somebody else's, or concerns one by its path.
+pub async fn own(call: &Call, in_path: Option<String>, caller: &Caller, app: &App) -> Result<(), Refused> {
+    let Some(store) = app.store.as_ref().filter(|_| !caller.is_admin() && !app.config.load().general.gates.shares_answers) else {
+        return Ok(());
+    };
+    let former = match &call.content {
+        Content::Json(outline) => outline.read::<Value>(&call.body, "previous_response_id").ok().flatten(),
+        Content::Form(_) => None,
+    };
+    let former = former.as_ref().and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned);
+    for id in in_path.into_iter().chain(former) {
+        let Some((user, team)) = report::asker(store, &id).await? else { continue };
+        let foreign = |owner: &Option<String>, own: &Option<String>| owner.is_some() && owner != own;
+        let whose = match () {
+            () if foreign(&user, &caller.user) => "user",
+            () if foreign(&team, &call.principal.team) => "team",
+            () => continue,
+        };
+        let message = format!(
+            "Forbidden. The response id is not associated with the {whose}, who this key belongs to. To disable this security feature, set \
+             general_settings::disable_responses_id_security to True in the config.yaml file."
+        );
+        return Err(Refused::new(403, "permission_error", Value::Null, message));
+    }
+    Ok(())
+}
+
+/// The answer that a path concerns: what follows `responses` in it.
+pub fn in_path(path: &str) -> Option<String> {
+    let (_, id) = path.split('/').zip(path.split('/').skip(1)).find(|(part, _)| *part == "responses")?;
+    Some(crate::query::decode(id)).filter(|id| !id.is_empty())
+}
