@@ -1,6 +1,6 @@
 //! What people and keys are gathered in: organizations, customers, budgets, tags, projects, groups of models.
 
-mod access_groups;
+pub(super) mod access_groups;
 mod budgets;
 mod customers;
 mod model_groups;

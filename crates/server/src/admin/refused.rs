@@ -34,6 +34,11 @@ impl Refused {
         Self::with(status, json!({"detail": detail}))
     }
 
+    /// `{"detail": {"error": …}}`, the form of what LiteLLM's own routes refuse.
+    pub fn told(status: u16, message: &str) -> Self {
+        Self::detail(status, json!({"error": message}))
+    }
+
     /// 422, with what is wrong in which place.
     pub fn invalid(complaints: Vec<Value>) -> Self {
         Self::detail(422, Value::Array(complaints))
@@ -110,7 +115,9 @@ impl Refused {
 
     /// What is told, in words.
     pub fn message(&self) -> &str {
-        self.body["error"]["message"].as_str().unwrap_or_default()
+        let detail = &self.body["detail"];
+        let told = self.body["error"]["message"].as_str().or_else(|| detail["error"].as_str());
+        told.or_else(|| detail.as_str()).unwrap_or_default()
     }
 
     /// That body.
@@ -133,6 +140,11 @@ impl Refused {
         let retry_after = self.retry_after.map(Duration::from_secs);
         let message = self.body["error"]["message"].as_str().or_else(|| self.body["detail"].as_str()).unwrap_or_default();
         Problem { status: Some(self.status), retry_after, ..Problem::new(kind, message) }
+    }
+
+    /// What is told, as JSON.
+    pub(super) fn body(&self) -> &Value {
+        &self.body
     }
 
     /// The body.

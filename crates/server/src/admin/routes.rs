@@ -164,7 +164,7 @@ const ROWS: &[Row] = &[
     get("/v2/user/info", Action::UserRow, Info, "A user alone"),
     post("/user/update", Action::UserUpdate, Policy::Admin, "UpdateUserRequest", "Change a user"),
     post("/user/bulk_update", Action::UserBulkUpdate, Policy::Admin, "BulkUpdateUserRequest", "Change several users"),
-    post("/user/delete", Action::UserDelete, Policy::Admin, "DeleteUserRequest", "Delete users with their keys"),
+    post("/user/delete", Action::UserDelete, Managed, "DeleteUserRequest", "Delete users with their keys"),
     get("/user/list", Action::UserList, Viewer, "Users, page by page"),
     get("/user/available_roles", Action::UserRoles, Info, "What users may be"),
     post("/team/new", Action::TeamNew, Managed, "NewTeamRequest", "Make a team"),

@@ -4,10 +4,13 @@
 //! who is not active is refused everywhere, with every key and every session; the user's keys are shown as blocked. A change by
 //! `PATCH` is made to the resource as it is shown, and then written as a `PUT` would be.
 
+mod admins;
 mod filter;
 mod groups;
 mod patch;
 mod users;
+
+pub(super) use admins::Admins;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -19,6 +22,9 @@ use super::routes::Action;
 use super::{Answer, Refused, Request};
 use crate::authz::Policy;
 use crate::router::{Route, Row};
+
+/// The schema under whose name stands what an enterprise knows of a user.
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,7 +67,7 @@ pub(super) const ROWS: &[Row] = &[
     row("GET", "/scim/v2/Users/{user_id}", Scim::User, "One user, as SCIM shows it"),
     row("PUT", "/scim/v2/Users/{user_id}", Scim::UserPut, "Replace a user (SCIM)"),
     row("PATCH", "/scim/v2/Users/{user_id}", Scim::UserPatch, "Change a user (SCIM)"),
-    row("DELETE", "/scim/v2/Users/{user_id}", Scim::UserDelete, "Delete a user with its keys (SCIM)"),
+    row("DELETE", "/scim/v2/Users/{user_id}", Scim::UserDelete, "Delete a user, and block its keys (SCIM)"),
     row("GET", "/scim/v2/Groups", Scim::Groups, "Teams, as SCIM shows them"),
     row("POST", "/scim/v2/Groups", Scim::GroupNew, "Make a team (SCIM)"),
     row("GET", "/scim/v2/Groups/{group_id}", Scim::Group, "One team, as SCIM shows it"),
@@ -114,10 +120,12 @@ fn one(all: Vec<Value>, id: &str) -> Answer {
     all.into_iter().find(|one| one["id"] == id).ok_or_else(|| refused(404, "", format!("`{id}` is not known")))
 }
 
-/// A refusal in SCIM's form; `kind` is empty where SCIM has no word for it.
+/// A refusal in SCIM's form, with LiteLLM's beside it; `kind` is empty where SCIM has no word for it.
 fn refused(status: u16, kind: &str, detail: impl Into<String>) -> Refused {
+    let detail = detail.into();
     let mut body = json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": status.to_string(), "detail": detail.into(),
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": status.to_string(), "detail": detail,
+        "error": Refused::said(status, &detail).body()["error"],
     });
     if !kind.is_empty() {
         body["scimType"] = kind.into();
@@ -172,8 +180,14 @@ fn attribute<'a>(resource: &'a Map<String, Value>, name: &str) -> Option<&'a Val
     found.filter(|value| !value.is_null())
 }
 
+/// A text of a resource; a number is one too.
 fn text(resource: &Map<String, Value>, name: &str) -> Option<String> {
-    attribute(resource, name)?.as_str().map(str::to_owned).filter(|text| !text.is_empty())
+    let text = match attribute(resource, name)? {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// A flag, which some providers send as text.
@@ -185,9 +199,10 @@ fn flag(value: &Value) -> Option<bool> {
     })
 }
 
-/// The ids in a list of `{value: id}`.
+/// The ids in a list of `{value: id}`. A group within a group is nobody.
 fn ids(value: &Value) -> Vec<String> {
-    let one = |item: &Value| item["value"].as_str().or_else(|| item.as_str()).map(str::to_owned);
+    let group = |item: &Value| item["type"].as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("group"));
+    let one = |item: &Value| item["value"].as_str().or_else(|| item.as_str()).filter(|_| !group(item)).map(str::to_owned);
     value.as_array().into_iter().flatten().filter_map(one).collect()
 }
 

@@ -33,11 +33,23 @@ fn missing(id: &str) -> Refused {
 async fn administered(desk: &Desk, caller: &Caller, id: &str, route: &str) -> Result<Team, Refused> {
     let not_allowed = || {
         let message = format!("Call not allowed. User not proxy admin OR team admin. route={route}, team_id={id}");
-        Refused::new(403, "auth_error", json!("None"), message)
+        if route == UPDATE { Refused::new(403, "auth_error", json!("None"), message) } else { Refused::told(403, &message) }
     };
     match desk.get::<Team>(id).await? {
         Some(team) if object::of_team(desk, caller, &team).await? == Standing::Admin => Ok(team),
-        None if caller.is_admin() => Err(missing(id)),
+        None if caller.is_admin() => Err(missing_at(route, id)),
         Some(_) | None => Err(not_allowed()),
+    }
+}
+
+/// The one route that answers refusals in another form than the others.
+const UPDATE: &str = "/team/update";
+
+/// A team that is not there, as that route tells it.
+fn missing_at(route: &str, id: &str) -> Refused {
+    match route {
+        UPDATE => missing(id),
+        "/team/member_delete" | "/team/member_update" => Refused::told(400, &format!("Team id={id} does not exist in db")),
+        _ => Refused::told(404, &format!("Team not found, passed team_id={id}")),
     }
 }

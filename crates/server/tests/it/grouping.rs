@@ -67,6 +67,38 @@ fn an_organization_has_people_teams_and_a_budget() {
 }
 
 #[test]
+fn who_administers_an_organization_makes_and_deletes_its_people() {
+    each(|gateway| {
+        for id in ["o", "p"] {
+            gateway.post("/organization/new", &json!({"organization_alias": id, "organization_id": id}));
+        }
+        let boss = gateway.post("/user/new", &json!({"user_id": "boss", "user_role": "internal_user"}));
+        let key = boss["key"].as_str().expect("a key");
+        gateway.post("/organization/member_add", &json!({"organization_id": "o", "member": {"role": "org_admin", "user_id": "boss"}}));
+        let ask = |path: &str, body: Value| {
+            let reply = gateway.as_key(key, "POST", path, &body);
+            (reply.status.as_u16(), reply.json())
+        };
+        assert_eq!(ask("/user/new", json!({"user_id": "a", "organization_id": "o"})).0, 200);
+        assert_eq!(gateway.get("/organization/info?organization_id=o")["members"].as_array().map(Vec::len), Some(2));
+        assert_eq!(ask("/user/new", json!({"user_id": "b", "organization_id": "p"})).0, 401);
+        assert_eq!(ask("/user/delete", json!({"user_ids": ["a"], "organization_id": "o"})), (200, json!(1)));
+        gateway.post("/user/new", &json!({"user_id": "both", "organizations": ["o", "p"]}));
+        gateway.post("/user/new", &json!({"user_id": "nobodys"}));
+        gateway.post("/user/new", &json!({"user_id": "admin", "organizations": ["o"], "user_role": "proxy_admin"}));
+        for id in ["both", "nobodys", "admin", "absent"] {
+            let message = format!(
+                "User {id} is not within your admin scope. Only PROXY_ADMIN may delete users outside your administered organizations."
+            );
+            assert_eq!(ask("/user/delete", json!({"user_ids": [id]})), (403, json!({"detail": {"error": message}})));
+        }
+        let stranger = gateway.post("/user/new", &json!({"user_id": "stranger", "user_role": "internal_user"}));
+        let stranger = stranger["key"].as_str().expect("a key");
+        assert_eq!(gateway.as_key(stranger, "POST", "/user/delete", &json!({"user_ids": ["both"]})).status, 401);
+    });
+}
+
+#[test]
 fn customers_are_made_blocked_and_deleted_under_both_names() {
     each(|gateway| {
         for (at, path) in ["/customer", "/end_user"].into_iter().enumerate() {
@@ -178,6 +210,19 @@ fn a_group_of_models_opens_them_to_teams_and_keys() {
         let made = made.json();
         let path = format!("/v1/access_group/{}", made["access_group_id"].as_str().expect("an id"));
         assert_eq!(made["assigned_teams"], json!([{"id": "t", "name": null}]));
+        assert_eq!(
+            (&made["created_by_user"], &made["updated_by_user"]["id"]),
+            (&json!({"id": "default_user_id", "name": null}), &made["updated_by"])
+        );
+        // What a team says of its groups, the groups say of it.
+        let assigned = || gateway.get(&path)["assigned_team_ids"].clone();
+        gateway.post("/team/new", &json!({"team_id": "u", "access_group_ids": [made["access_group_id"]]}));
+        assert_eq!(assigned(), json!(["t", "u"]));
+        gateway.post("/team/update", &json!({"team_id": "t", "access_group_ids": []}));
+        assert_eq!((assigned(), gateway.chat(&key, "other").status.as_u16()), (json!(["u"]), 403));
+        gateway.post("/team/update", &json!({"team_id": "t", "access_group_ids": [made["access_group_id"]]}));
+        gateway.post("/team/delete", &json!({"team_ids": ["u"]}));
+        assert_eq!(assigned(), json!(["t"]));
         assert_eq!(gateway.chat(&key, "other").status, 200);
         let twice = gateway.as_key(MASTER, "POST", "/v1/access_group", &json!({"access_group_name": "more"}));
         assert_eq!(twice.status, 409);

@@ -102,20 +102,33 @@ fn people_come_into_a_team_and_leave_it_with_their_keys() {
         assert_eq!((denied.status.as_u16(), &denied.json()["error"]["type"]), (403, &json!("team_model_access_denied")));
         let forbidden =
             gateway.as_key(&key, "POST", "/team/member_add", &json!({"team_id": id, "member": {"role": "user", "user_id": "x"}}));
-        assert_eq!(forbidden.status, 403);
-        assert!(forbidden.text().contains("not allowed"));
+        let message = format!("Call not allowed. User not proxy admin OR team admin. route=/team/member_add, team_id={id}");
+        assert_eq!((forbidden.status.as_u16(), forbidden.json()), (403, json!({"detail": {"error": message}})));
+        let everybody = gateway.as_key(&key, "POST", "/team/bulk_member_add", &json!({"team_id": id, "all_users": true}));
+        let message = "`all_users=true` is restricted to PROXY_ADMIN. Org/team admins must specify explicit member lists.";
+        assert_eq!((everybody.status.as_u16(), everybody.json()), (403, json!({"detail": {"error": message}})));
+        gateway.post("/user/new", &json!({"user_id": "n", "user_email": "n@example.com", "user_alias": "N", "auto_create_key": false}));
+        let bulk =
+            json!({"team_id": id, "members": [{"role": "user", "user_email": "n@example.com"}, {"role": "user", "user_id": member}]});
+        let results = gateway.post("/team/bulk_member_add", &bulk)["results"].clone();
+        assert_eq!((&results[0]["user_id"], &results[1]["success"]), (&json!("n"), &json!(false)));
+        assert!(results[1]["error"].as_str().is_some_and(|error| error.contains("already in team")), "{results}");
         let changed =
             gateway.post("/team/member_update", &json!({"team_id": id, "user_id": member, "role": "admin", "max_budget_in_team": 4242}));
         assert_eq!(changed["max_budget_in_team"], 4242.0);
         let info = gateway.get(&format!("/team/info?team_id={id}"));
         assert_eq!((info["keys"].as_array().map(Vec::len), &info["team_info"]["models"]), (Some(2), &json!(["good"])));
+        let shown = json!({"user_id": "n", "user_email": "n@example.com", "user_alias": "N", "role": "user"});
+        assert!(info["team_info"]["members_with_roles"].as_array().is_some_and(|members| members.contains(&shown)), "{info}");
         gateway.post("/team/member_delete", &json!({"team_id": id, "user_email": "m@example.com"}));
         assert_eq!(team_ids(gateway, member), Vec::<String>::new());
         assert_eq!(gateway.chat(&key, "good").json()["error"]["type"], "token_not_found_in_db");
         assert_eq!(gateway.chat(&shared, "good").status, 200);
         let nobody = gateway.as_key(MASTER, "POST", "/team/member_delete", &json!({"team_id": id, "user_id": member}));
-        assert_eq!(nobody.status, 400);
-        gateway.post("/team/delete", &json!({"team_ids": [id]}));
+        assert_eq!((nobody.status.as_u16(), nobody.json()), (400, json!({"detail": {"error": "User not found in team"}})));
+        let absent = gateway.as_key(MASTER, "POST", "/team/delete", &json!({"team_ids": [id, "none"]}));
+        assert_eq!((absent.status.as_u16(), absent.json()), (404, json!({"detail": {"error": "Team not found, passed team_id=none"}})));
+        assert_eq!(gateway.post("/team/delete", &json!({"team_ids": [id, id]})), json!({"deleted_teams": [id]}));
         assert_eq!(gateway.chat(&shared, "good").status, 401);
         assert_eq!(gateway.as_key(MASTER, "GET", &format!("/team/info?team_id={id}"), &Value::Null).status, 404);
     });
@@ -138,6 +151,12 @@ fn a_team_is_changed_blocked_and_listed() {
                 assert_eq!(updated["data"][field], *value, "{field}");
             }
         }
+        let patch = |body: Value| gateway.as_key(MASTER, "PATCH", "/team/t1", &body);
+        let merged = patch(json!({"metadata": {"y": {"a": 1, "b": null}, "z": null}})).json();
+        assert_eq!(merged["metadata"], json!({"x": 1, "tags": ["red"], "y": {"a": 1}}));
+        let merged = patch(json!({"team_id": "t1", "metadata": {"y": {"c": 2}, "x": null}})).json();
+        assert_eq!(merged["metadata"], json!({"tags": ["red"], "y": {"a": 1, "c": 2}}));
+        assert_eq!(patch(json!({"team_id": "t2"})).status, 400);
         let key = gateway.key(&json!({"team_id": "t1"}));
         assert_eq!(gateway.chat(&key, "cheap").status, 200);
         gateway.post("/team/block", &json!({"team_id": "t1"}));

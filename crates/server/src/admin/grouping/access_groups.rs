@@ -3,7 +3,7 @@
 //! Who has a group is written at the key and at the team, as with every other of their fields; the group lists the same.
 
 use serde_json::{Value, json};
-use switchboard_store::object::{AccessGroup, Key, Team};
+use switchboard_store::object::{AccessGroup, Key, Team, User};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
@@ -13,7 +13,7 @@ fn missing(id: &str) -> Refused {
     Refused::detail(404, json!(format!("Access group '{id}' not found")))
 }
 
-fn shown(group: &AccessGroup, teams: &[Team], keys: &[Key]) -> Value {
+fn shown(group: &AccessGroup, teams: &[Team], keys: &[Key], people: &[User]) -> Value {
     let bare = |ids: &[String]| ids.iter().map(|id| json!({"id": id, "name": null})).collect::<Vec<_>>();
     let mut row = rows::columns(group);
     let team = |id: &String| teams.iter().find(|team| team.team_id == *id).and_then(|team| team.team_alias.clone());
@@ -25,13 +25,23 @@ fn shown(group: &AccessGroup, teams: &[Team], keys: &[Key]) -> Value {
     row.insert("access_agents".to_owned(), json!(bare(&group.access_agent_ids)));
     row.insert("assigned_teams".to_owned(), json!(with(&group.assigned_team_ids, &team)));
     row.insert("assigned_keys".to_owned(), json!(with(&group.assigned_key_ids, &key)));
+    let person = |id: &Option<String>| {
+        let known = |id: &String| {
+            people.iter().find(|user| user.user_id == *id).and_then(|user| user.user_alias.as_ref().or(user.user_email.as_ref()))
+        };
+        id.as_ref().map(|id| json!({"id": id, "name": known(id)}))
+    };
+    row.insert("created_by_user".to_owned(), json!(person(&group.created_by)));
+    row.insert("updated_by_user".to_owned(), json!(person(&group.updated_by)));
     Value::Object(row)
 }
 
 async fn with_names(desk: &Desk, group: AccessGroup) -> Result<Value, Refused> {
     let teams: Vec<Team> = desk.several(&group.assigned_team_ids).await?;
     let keys: Vec<Key> = desk.several(&group.assigned_key_ids).await?;
-    Ok(shown(&group, &teams, &keys))
+    let writers: Vec<String> = group.created_by.iter().chain(&group.updated_by).cloned().collect();
+    let people: Vec<User> = desk.several(&writers).await?;
+    Ok(shown(&group, &teams, &keys, &people))
 }
 
 /// `GET /v1/access_group`
@@ -102,6 +112,22 @@ async fn put(desk: &Desk, form: &Form, present: AccessGroup) -> Result<AccessGro
     assign(desk, &present, &group).await?;
     desk.put(&group).await?;
     Ok(group)
+}
+
+/// Writes at groups that a team has them, or no longer.
+pub(in crate::admin) async fn mirror(desk: &Desk, team: &str, before: Option<&[String]>, after: Option<&[String]>) -> Result<(), Refused> {
+    let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+    for id in before.iter().chain(after) {
+        let Some(mut group) = desk.get::<AccessGroup>(id).await? else { continue };
+        let (listed, wanted) = (group.assigned_team_ids.iter().any(|one| one == team), after.contains(id));
+        if listed == wanted {
+            continue;
+        }
+        group.assigned_team_ids.retain(|one| one != team);
+        group.assigned_team_ids.extend(wanted.then(|| team.to_owned()));
+        desk.put(&group).await?;
+    }
+    Ok(())
 }
 
 /// Writes at teams and keys that they have the group, or no longer.

@@ -175,6 +175,7 @@ async fn remove_team(desk: &Desk, mut team: Team) -> Result<(), Refused> {
         people::leave(desk, &mut team, &member).await?;
     }
     super::tags::release(desk, &team.team_id).await?;
+    super::access_groups::mirror(desk, &team.team_id, team.access_group_ids.as_deref(), None).await?;
     desk.delete::<Team>(&team.team_id).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{filter, flag, refused};
+use super::{ENTERPRISE, filter, flag, refused};
 use crate::admin::Refused;
 
 type Resource = Map<String, Value>;
@@ -25,21 +25,48 @@ pub(super) fn apply(resource: &mut Resource, body: &Resource) -> Result<(), Refu
             return Err(refused(400, "invalidSyntax", format!("`{verb}` is no operation: add, replace or remove")));
         }
         let value = super::attribute(operation, "value").cloned().unwrap_or_default();
-        match (super::text(operation, "path"), &value) {
-            (Some(path), _) => change(resource, &verb, &path, value)?,
+        match (super::text(operation, "path"), value) {
+            (Some(path), value) => change(resource, &verb, &path, value)?,
+            (None, _) if verb == "remove" => {
+                return Err(refused(400, "noTarget", "A remove operation requires a 'path' (RFC 7644 Section 3.5.2.2)"));
+            }
             (None, Value::Object(several)) => {
-                for (path, value) in several.clone() {
+                for (path, value) in several.into_iter().filter(|(path, _)| may_be_changed(path)) {
                     change(resource, &verb, &path, value)?;
                 }
             }
-            (None, _) => return Err(refused(400, "noTarget", "an operation without a path needs an object as its value")),
+            (None, _) => {
+                let message = format!("A {verb} operation without a 'path' requires an object 'value' (RFC 7644 Section 3.5.2)");
+                return Err(refused(400, "noTarget", message));
+            }
         }
     }
     Ok(())
 }
 
+/// Whether an attribute is the provider's to change.
+fn may_be_changed(name: &str) -> bool {
+    !["", "id", "schemas", "meta"].iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
+/// What operations without a path say of a resource, the later ones laid over the earlier. None: there is no such operation.
+pub(super) fn whole(body: &Resource) -> Option<Resource> {
+    let operations = super::attribute(body, "Operations").and_then(Value::as_array).into_iter().flatten();
+    let pathless = operations.filter_map(Value::as_object).filter(|operation| super::text(operation, "path").is_none());
+    let mut said = pathless.filter_map(|operation| super::attribute(operation, "value")?.as_object().cloned()).peekable();
+    said.peek()?;
+    Some(said.flatten().collect())
+}
+
 fn place(path: &str) -> Result<Place, Refused> {
     let bad = || refused(400, "invalidPath", format!("`{path}` is no path"));
+    // The attributes of an enterprise stand under their schema's name.
+    if let Some(sub) =
+        path.get(..ENTERPRISE.len()).filter(|head| head.eq_ignore_ascii_case(ENTERPRISE)).and_then(|_| path.get(ENTERPRISE.len()..))
+    {
+        let sub = sub.strip_prefix(':').map(str::to_owned);
+        return Ok(Place { name: ENTERPRISE.to_owned(), which: None, sub });
+    }
     // A schema's name may stand before the attribute.
     let bare = if path.to_ascii_lowercase().starts_with("urn:") {
         let end = path.find(['[', '"']).unwrap_or(path.len());

@@ -1,10 +1,11 @@
 //! Users.
 
 use serde_json::{Map, Value, json};
-use switchboard_store::object::{Json, Key, Role, Team, User};
+use switchboard_store::object::{Json, Key, Team, User};
 use switchboard_store::{Desk, StoreError, Time};
 
-use super::{attribute, cut, filter, flag, ids, meta, part, patch as patching, refused, text, window};
+use super::admins::{self, Admins};
+use super::{ENTERPRISE, attribute, cut, filter, flag, ids, meta, part, patch as patching, refused, text, window};
 use crate::admin::{Answer, Refused, Request, people, users};
 use crate::auth::resolve::is_active;
 use crate::auth::session;
@@ -17,12 +18,19 @@ const MARK: &str = "scim_blocked";
 type Resource = Map<String, Value>;
 
 fn missing(id: &str) -> Refused {
-    refused(404, "", format!("User {id} not found"))
+    refused(404, "", format!("User not found with ID: {id}"))
 }
+
+/// Where in a user's metadata the names of a person stand, and what else SCIM says of it.
+const NAMES: &str = "scim_metadata";
+const OTHERS: &str = "scim_data";
+/// Attributes that are kept as they come, and where.
+const KEPT: [(&str, &str); 3] = [(ENTERPRISE, "scim_enterprise"), ("entitlements", "scim_entitlements"), ("roles", "scim_roles")];
 
 /// What SCIM says of a user beside what every user has.
 fn said<'a>(user: &'a User, name: &str) -> Option<&'a str> {
-    user.metadata.as_ref()?.get("scim_metadata")?.get(name)?.as_str()
+    let metadata = user.metadata.as_ref()?;
+    [OTHERS, NAMES].iter().find_map(|place| metadata.get(*place)?.get(name)?.as_str())
 }
 
 fn user_name(user: &User) -> &str {
@@ -42,6 +50,14 @@ fn shown(request: &Request, user: &User, teams: &[Team]) -> Value {
     });
     if let Some(external) = said(user, "externalId") {
         resource["externalId"] = external.into();
+    }
+    for (name, place) in KEPT {
+        if let Some(kept) = user.metadata.as_ref().and_then(|metadata| metadata.get(place)) {
+            resource[name] = kept.clone();
+        }
+    }
+    if !resource[ENTERPRISE].is_null() {
+        resource["schemas"] = json!([SCHEMA, ENTERPRISE]);
     }
     resource
 }
@@ -112,24 +128,30 @@ pub(super) async fn get(request: &Request) -> Answer {
 }
 
 pub(super) async fn new(request: &Request) -> Answer {
-    let resource = super::body(request)?;
+    let resource = without_empty_groups(super::body(request)?);
     let name = text(&resource, "userName").ok_or_else(|| refused(400, "invalidValue", "`userName` is needed"))?;
     let newcomer = request.app.config().general.sign_in.newcomer.clone();
+    let (role, admins) = (admins::usual(request), Admins::of(request));
     let write = request.write(move |desk| async move {
-        let email = email(&resource).or_else(|| name.contains('@').then(|| name.clone()));
-        if !wanted(&desk, &[("username".to_owned(), name.clone())]).await?.is_empty() || desk.get::<User>(&name).await?.is_some() {
-            return Err(refused(409, "uniqueness", format!("User already exists with username: {name}")));
+        let sent = email(&resource);
+        let known = match &sent {
+            Some(email) => people::find(&desk, None, Some(email)).await?,
+            None => None,
+        };
+        let named = wanted(&desk, &[("username".to_owned(), name.clone())]).await?;
+        let other = |user: &User| known.as_ref().is_none_or(|known| known.user_id != user.user_id);
+        if named.iter().any(other) || desk.get::<User>(&name).await?.is_some() {
+            return Err(taken(&name));
         }
-        if let Some(email) = &email
-            && people::find(&desk, None, Some(email)).await?.is_some()
-        {
-            return Err(refused(409, "uniqueness", format!("User already exists with email: {email}")));
+        if let Some(user) = known {
+            // Somebody who was here before is told of: with the id, the role, the teams and the keys that they have.
+            return replaced(&desk, user, &resource, &admins).await;
         }
-        let (now, role) = (Some(Time::now()), newcomer.role.as_deref().and_then(Role::from_name));
+        let now = Some(Time::now());
         let user = User {
+            user_email: sent.or_else(|| name.contains('@').then(|| name.clone())),
             user_id: name,
-            user_email: email,
-            user_role: Some(role.unwrap_or(Role::InternalUserViewer)),
+            user_role: Some(role),
             models: newcomer.models,
             max_budget: newcomer.max_budget.as_deref().and_then(|text| switchboard_store::Money::of(&text.parse().ok()?)),
             budget_duration: newcomer.budget_duration,
@@ -137,17 +159,34 @@ pub(super) async fn new(request: &Request) -> Answer {
             created_at: now,
             ..User::default()
         };
-        replaced(&desk, user, &resource).await
+        replaced(&desk, user, &resource, &admins).await
     });
     let (user, teams) = write.await?;
     Ok(shown(request, &user, &teams))
 }
 
+/// A user of that name is there; in the form that LiteLLM answers this alone in.
+fn taken(name: &str) -> Refused {
+    let error = format!("User already exists with username: {name}");
+    let mut body = refused(409, "uniqueness", error.clone()).body().clone();
+    body["detail"] = json!({"error": error});
+    Refused::with(409, body)
+}
+
+/// Providers that say who is in which group by the groups send users with no groups at all.
+fn without_empty_groups(mut resource: Resource) -> Resource {
+    if attribute(&resource, "groups").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+        resource.retain(|name, _| !name.eq_ignore_ascii_case("groups"));
+    }
+    resource
+}
+
 pub(super) async fn put(request: &Request) -> Answer {
-    let (id, resource) = (request.part(0).to_owned(), super::body(request)?);
+    let (id, resource) = (request.part(0).to_owned(), without_empty_groups(super::body(request)?));
+    let admins = Admins::of(request);
     let write = request.write(move |desk| async move {
         let user: User = desk.get(&id).await?.ok_or_else(|| missing(&id))?;
-        replaced(&desk, user, &resource).await
+        replaced(&desk, user, &resource, &admins).await
     });
     let (user, teams) = write.await?;
     Ok(shown(request, &user, &teams))
@@ -164,11 +203,19 @@ pub(super) async fn patch(request: &Request) -> Answer {
     let before = shown(request, &user, &teams).as_object().cloned().unwrap_or_default();
     let mut resource = before.clone();
     patching::apply(&mut resource, &changes)?;
+    let patched = resource.clone();
     // What is shown for want of better is not what anybody said.
     resource.retain(|name, value| before.get(name) != Some(value) || name == "active");
+    for (name, _) in KEPT.iter().filter(|(name, _)| before.contains_key(*name)) {
+        // One that is the same was left out just now; one that was removed is to go.
+        if !patched.contains_key(*name) {
+            resource.insert((*name).to_owned(), Value::Null);
+        }
+    }
+    let admins = Admins::of(request);
     let write = request.write(move |desk| async move {
         let user: User = desk.get(&id).await?.ok_or_else(|| missing(&id))?;
-        replaced(&desk, user, &resource).await
+        replaced(&desk, user, &resource, &admins).await
     });
     let (user, teams) = write.await?;
     Ok(shown(request, &user, &teams))
@@ -178,7 +225,8 @@ pub(super) async fn delete(request: &Request) -> Answer {
     let id = request.part(0).to_owned();
     let write = request.write(move |desk| async move {
         let user: User = desk.get(&id).await?.ok_or_else(|| missing(&id))?;
-        users::remove(&desk, &user).await
+        activated(&desk, &id, false).await?;
+        users::forget(&desk, &user).await
     });
     write.await?;
     Ok(Value::Null)
@@ -191,9 +239,54 @@ fn email(resource: &Resource) -> Option<String> {
     first["value"].as_str().or_else(|| first.as_str()).map(str::to_owned)
 }
 
+/// What a user's metadata says of it once the resource has said its part.
+fn described(user: &mut User, resource: &Resource) -> Json {
+    let mut metadata = user.metadata.take().unwrap_or_default();
+    let part = |place: &str| metadata.get(place).and_then(Value::as_object).cloned().unwrap_or_default();
+    let (mut names, mut others) = (part(NAMES), part(OTHERS));
+    let name = attribute(resource, "name").and_then(Value::as_object).cloned().unwrap_or_default();
+    for key in ["givenName", "familyName"] {
+        let present = names.entry(key).or_insert(Value::Null);
+        if let Some(value) = text(&name, key) {
+            *present = value.into();
+        }
+    }
+    for key in ["userName", "displayName", "externalId"] {
+        let older = names.remove(key);
+        if let Some(value) = text(resource, key).map(Value::from).or(older) {
+            others.insert(key.to_owned(), value);
+        }
+    }
+    let alias = others.get("displayName").or_else(|| names.get("givenName")).and_then(Value::as_str).map(str::to_owned);
+    user.user_alias = alias.or(user.user_alias.take());
+    metadata.insert(NAMES.to_owned(), Value::Object(names));
+    if !others.is_empty() {
+        metadata.insert(OTHERS.to_owned(), Value::Object(others));
+    }
+    for (name, place) in KEPT {
+        match resource.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value) {
+            Some(Value::Null) => metadata.remove(place),
+            Some(value) => metadata.insert(place.to_owned(), as_kept(value)),
+            None => None,
+        };
+    }
+    metadata
+}
+
+/// An attribute without what it says nothing of, and with items that are texts as objects.
+fn as_kept(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            map.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), as_kept(value))).collect()
+        }
+        Value::Array(items) => items.iter().map(|item| if item.is_string() { json!({"value": item}) } else { as_kept(item) }).collect(),
+        value => value.clone(),
+    }
+}
+
 /// The user as the resource says it is to be, written.
-async fn replaced(desk: &Desk, mut user: User, resource: &Resource) -> Result<(User, Vec<Team>), Refused> {
-    let was_active = is_active(&user);
+async fn replaced(desk: &Desk, mut user: User, resource: &Resource, admins: &Admins) -> Result<(User, Vec<Team>), Refused> {
+    let (was_active, was_admin) = (is_active(&user), admins.has(desk, &user).await?);
     let email = email(resource);
     if let Some(email) = email.filter(|email| Some(email) != user.user_email.as_ref()) {
         if people::find(desk, None, Some(&email)).await?.is_some_and(|other| other.user_id != user.user_id) {
@@ -201,23 +294,7 @@ async fn replaced(desk: &Desk, mut user: User, resource: &Resource) -> Result<(U
         }
         user.user_email = Some(email);
     }
-    let mut metadata = user.metadata.take().unwrap_or_default();
-    let mut own = metadata.get("scim_metadata").and_then(Value::as_object).cloned().unwrap_or_default();
-    let name = attribute(resource, "name").and_then(Value::as_object).cloned().unwrap_or_default();
-    for (key, value) in [
-        ("userName", text(resource, "userName")),
-        ("displayName", text(resource, "displayName")),
-        ("externalId", text(resource, "externalId")),
-        ("givenName", text(&name, "givenName")),
-        ("familyName", text(&name, "familyName")),
-    ] {
-        if let Some(value) = value {
-            own.insert(key.to_owned(), value.into());
-        }
-    }
-    let alias = own.get("displayName").or_else(|| own.get("givenName")).and_then(Value::as_str).map(str::to_owned);
-    user.user_alias = alias.or(user.user_alias);
-    metadata.insert("scim_metadata".to_owned(), Value::Object(own));
+    let mut metadata = described(&mut user, resource);
     let active = attribute(resource, "active").and_then(flag).unwrap_or(was_active);
     metadata.insert("scim_active".to_owned(), active.into());
     user.metadata = Some(metadata);
@@ -229,6 +306,8 @@ async fn replaced(desk: &Desk, mut user: User, resource: &Resource) -> Result<(U
     if active != was_active {
         activated(desk, &user.user_id, active).await?;
     }
+    let were: Vec<String> = was_admin.then(|| user.user_id.clone()).into_iter().collect();
+    admins.settle(desk, &were, std::slice::from_ref(&user.user_id)).await?;
     let user: User = desk.get(&user.user_id).await?.unwrap_or(user);
     Ok(with_teams(desk, user).await?)
 }
@@ -245,7 +324,7 @@ async fn belongs(desk: &Desk, user: &User, wanted: &[String]) -> Result<(), Refu
     join_all(desk, user, &mut teams).await
 }
 
-/// Blocks a user's keys, or unblocks those that were blocked for this.
+/// Blocks a user's keys and ends its sessions, or unblocks those that were blocked for this.
 async fn activated(desk: &Desk, user: &str, active: bool) -> Result<(), Refused> {
     for mut key in desk.of_user::<Key>(user).await? {
         let marked = key.metadata.contains_key(MARK);

@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::{Level, ScopeId};
-use switchboard_store::object::{Key, Team};
+use switchboard_store::object::{Json, Key, Team};
 use switchboard_store::{Desk, Time};
 
 use super::new::{only_columns, shared_portion, within_organization};
 use super::permitted::{self, Permitted};
-use super::{administered, missing};
+use super::{UPDATE, administered, missing};
 use crate::admin::form::Form;
+use crate::admin::grouping::access_groups;
+use crate::admin::scim::Admins;
 use crate::admin::{Answer, Refused, Request, keys, people, rows, spent};
 use crate::auth::Caller;
 use crate::authz::object::{MEMBER_ROUTES, administers_organization};
@@ -18,26 +20,34 @@ use crate::authz::{admins_only, contain};
 pub(in crate::admin) async fn update(request: &Request) -> Answer {
     let form = request.form("UpdateTeamRequest")?;
     let id = form.owned("team_id").unwrap_or_default();
-    let team = apply(request, form, id, "/team/update").await?;
+    let team = apply(request, form, id, false).await?;
     Ok(json!({"team_id": team.team_id, "data": rows::team(&request.app, &team)}))
 }
 
-/// `PATCH /team/{team_id}`
+/// `PATCH /team/{team_id}`: metadata is merged with what there is.
 pub(in crate::admin) async fn patch(request: &Request) -> Answer {
-    let form = request.form("PatchTeamRequest")?;
-    let team = apply(request, form, request.part(0).to_owned(), "/team/update").await?;
+    let (form, id) = (request.form("PatchTeamRequest")?, request.part(0));
+    if let Some(other) = form.text("team_id").filter(|other| *other != id) {
+        return Err(Refused::said(400, &format!("team_id in body ({other}) does not match team_id in path ({id})")));
+    }
+    let team = apply(request, form, id.to_owned(), true).await?;
     Ok(Value::Object(rows::team(&request.app, &team)))
 }
 
-async fn apply(request: &Request, form: Form, id: String, route: &'static str) -> Result<Team, Refused> {
+async fn apply(request: &Request, mut form: Form, id: String, merges: bool) -> Result<Team, Refused> {
     rows::amounts(&form)?;
-    let (caller, spend) = (request.caller.clone(), spent::wanted(&form));
+    let (caller, spend, admins) = (request.caller.clone(), spent::wanted(&form), Admins::of(request));
     if spend.is_some() && !caller.is_admin() {
         return Err(Refused::forbidden("only an administrator may say what a team has spent"));
     }
     let permitted = Permitted::now(request);
     let write = request.write(move |desk| async move {
-        let present = administered(&desk, &caller, &id, route).await?;
+        let present = administered(&desk, &caller, &id, UPDATE).await?;
+        if merges && let Some(Value::Object(sent)) = form.fields.get("metadata").cloned() {
+            let mut metadata = present.metadata.clone().unwrap_or_default();
+            merge(&mut metadata, sent);
+            form.put("metadata", Value::Object(metadata));
+        }
         let mut team: Team = rows::merged(&present, &only_columns(&form), &[])?;
         let metadata = rows::metadata(&form, present.metadata.clone().unwrap_or_default());
         team.metadata = (present.metadata.is_some() || !metadata.is_empty()).then_some(metadata);
@@ -46,6 +56,7 @@ async fn apply(request: &Request, form: Form, id: String, route: &'static str) -
             team.budget_reset_at = keys::reset_at(Time::now(), form.text("budget_duration"));
         }
         within_organization(&desk, &team).await?;
+        admins.may_be_called(&caller, Some(&present), &team)?;
         if permitted::only_of_team(&desk, &caller, &present).await? {
             permitted.change((&present, &team), &form)?;
         } else if !caller.is_admin() && team.organization_id != present.organization_id {
@@ -56,6 +67,7 @@ async fn apply(request: &Request, form: Form, id: String, route: &'static str) -
         shared_portion(&desk, &form, &mut team).await?;
         team.updated_at = Some(Time::now());
         desk.put(&team).await?;
+        access_groups::mirror(&desk, &id, present.access_group_ids.as_deref(), team.access_group_ids.as_deref()).await?;
         Ok(team)
     });
     let team: Team = write.await?;
@@ -64,6 +76,24 @@ async fn apply(request: &Request, form: Form, id: String, route: &'static str) -
         spent::set(request, &id, team.budget_duration.as_deref(), spend, "/team/update").await?;
     }
     Ok(team)
+}
+
+/// Lays one object over another (RFC 7386): null removes what is there.
+fn merge(present: &mut Json, sent: Json) {
+    for (name, value) in sent {
+        match value {
+            Value::Null => drop(present.remove(&name)),
+            Value::Object(inner) => {
+                let mut below = match present.remove(&name) {
+                    Some(Value::Object(below)) => below,
+                    Some(_) | None => Json::new(),
+                };
+                merge(&mut below, inner);
+                present.insert(name, Value::Object(below));
+            }
+            value => drop(present.insert(name, value)),
+        }
+    }
 }
 
 /// The members' budget is the gateway's own entry: a request that replaces the metadata does not remove it.
@@ -150,7 +180,12 @@ async fn changed(request: &Request, id: String, route: &'static str, change: imp
 /// `POST /team/delete`: with its keys, and everybody's membership.
 pub(in crate::admin) async fn delete(request: &Request) -> Answer {
     let form = request.form("DeleteTeamRequest")?;
-    let ids = form.texts("team_ids").unwrap_or_default();
+    let mut ids: Vec<String> = Vec::new();
+    for id in form.texts("team_ids").unwrap_or_default() {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
     let (told, caller) = (ids.clone(), request.caller.clone());
     let write = request.write(move |desk| async move {
         for id in &ids {
@@ -163,6 +198,7 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
                 people::leave(&desk, &mut team, &member).await?;
             }
             crate::admin::grouping::release_tags(&desk, id).await?;
+            access_groups::mirror(&desk, id, team.access_group_ids.as_deref(), None).await?;
             desk.delete::<Team>(id).await?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::Level;
-use switchboard_store::object::{Budget, Key, Organization, Team, TeamMember, User};
+use switchboard_store::object::{Budget, Key, Member, Organization, Team, TeamMember, User};
 use switchboard_store::{Desk, StoreError};
 
 use super::{Permitted, missing};
@@ -23,18 +23,30 @@ pub(in crate::admin) async fn info(request: &Request) -> Answer {
             Some(id) => desk.get(id).await?,
             None => None,
         };
-        Ok((team, standing, keys, memberships(&desk, &id).await?, organization))
+        let ids: Vec<String> = team.0.members_with_roles.iter().filter_map(|member| member.user_id.clone()).collect();
+        let people: Vec<User> = desk.several(&ids).await?;
+        Ok((team, standing, keys, memberships(&desk, &id).await?, (organization, people)))
     });
-    let ((team, shared), standing, keys, memberships, organization) = read.await?;
+    let ((team, shared), standing, keys, memberships, (organization, people)) = read.await?;
     let app = &request.app;
     let mut row = rows::team(app, &team);
     row.insert("team_member_budget_table".to_owned(), shared.as_ref().map_or(Value::Null, rows::budget));
     row.insert("organization_models".to_owned(), json!(organization.map(|organization| organization.models)));
     row.insert("caller_edit_access".to_owned(), access(request, standing));
+    row.insert("members_with_roles".to_owned(), team.members_with_roles.iter().map(|member| described(member, &people)).collect());
     let whole = |key: &Key| Value::Object(rows::key_with_hash(app, key, None));
     let keys: Vec<Value> = keys.iter().filter(|key| may_see(&request.caller, standing, key)).map(whole).collect();
     let memberships: Vec<Value> = memberships.iter().map(|(member, budget)| membership(app, member, budget.as_ref())).collect();
     Ok(json!({"team_id": team.team_id, "team_info": row, "keys": keys, "team_memberships": memberships}))
+}
+
+/// A member, with what their own row says of who they are.
+fn described(member: &Member, people: &[User]) -> Value {
+    let user = people.iter().find(|user| Some(&user.user_id) == member.user_id.as_ref());
+    let email = member.user_email.as_ref().or_else(|| user?.user_email.as_ref());
+    json!({
+        "user_id": member.user_id, "user_email": email, "user_alias": user.and_then(|user| user.user_alias.as_ref()), "role": member.role,
+    })
 }
 
 /// Members see their own keys and those of nobody; administrators see all.

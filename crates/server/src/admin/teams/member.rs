@@ -100,7 +100,8 @@ pub(in crate::admin) async fn add_many(request: &Request) -> Answer {
     if form.flag("all_users") == Some(true) {
         // Who there is besides their team is not for its administrators to know.
         if !request.caller.is_admin() {
-            return Err(Refused::forbidden("only an administrator may put all users into a team"));
+            let message = "`all_users=true` is restricted to PROXY_ADMIN. Org/team admins must specify explicit member lists.";
+            return Err(Refused::told(403, message));
         }
         let all = request.read(|desk| async move { Ok(desk.all::<User>().await?) }).await?;
         members.extend(all.into_iter().map(|user| Member {
@@ -110,7 +111,7 @@ pub(in crate::admin) async fn add_many(request: &Request) -> Answer {
         }));
     }
     if members.is_empty() {
-        return Err(Refused::said(400, "At least one member is required"));
+        return Err(Refused::told(400, "At least one member is required"));
     }
     let (mut results, mut team) = (Vec::new(), None);
     for member in &members {
@@ -118,8 +119,9 @@ pub(in crate::admin) async fn add_many(request: &Request) -> Answer {
             Ok((row, added)) => {
                 let users: Vec<Value> = added.iter().map(|(user, ..)| Value::Object(rows::user(&request.app, user))).collect();
                 let own: Vec<Value> = added.iter().map(|(_, row, budget)| membership(&request.app, row, budget.as_ref())).collect();
+                let id = member.user_id.as_ref().or_else(|| Some(&added.first()?.0.user_id));
                 results.push(json!({
-                    "user_id": member.user_id, "user_email": member.user_email, "success": true, "error": null, "updated_user": users.first(),
+                    "user_id": id, "user_email": member.user_email, "success": true, "error": null, "updated_user": users.first(),
                     "updated_team_membership": own.first(),
                 }));
                 team = Some(row);
@@ -138,10 +140,10 @@ pub(in crate::admin) async fn add_many(request: &Request) -> Answer {
 }
 
 /// The member that a request names by id or by address.
-async fn named(desk: &Desk, team: &Team, form: &Form) -> Result<Member, Refused> {
+async fn named(desk: &Desk, team: &Team, form: &Form, route: &str) -> Result<Member, Refused> {
     let (id, email) = (form.text("user_id"), form.text("user_email"));
     if id.is_none() && email.is_none() {
-        return Err(Refused::said(400, "Either user_id or user_email needs to be passed in"));
+        return Err(Refused::told(400, "Either user_id or user_email needs to be passed in"));
     }
     let user = people::find(desk, id, email).await?;
     let by_id = |id: &str| team.member(id).cloned();
@@ -149,11 +151,18 @@ async fn named(desk: &Desk, team: &Team, form: &Form) -> Result<Member, Refused>
         let is = |member: &&Member| member.user_email.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(email));
         team.members_with_roles.iter().find(is).cloned()
     };
+    let not_there = || match route {
+        "/team/member_update" => {
+            let (id, email) = (id.unwrap_or("None"), email.unwrap_or("None"));
+            Refused::told(
+                400,
+                &format!("User id doesn't exist in team table. Data=team_id={}, user_id={id}, user_email={email}", team.team_id),
+            )
+        }
+        _ => Refused::told(400, "User not found in team"),
+    };
     let found = id.and_then(by_id).or_else(|| user.as_ref().and_then(|user| by_id(&user.user_id))).or_else(|| email.and_then(by_email));
-    found.ok_or_else(|| {
-        let (id, email) = (id.unwrap_or("None"), email.unwrap_or("None"));
-        Refused::said(400, &format!("User not found in team. user_id={id}, user_email={email}, team_id={}", team.team_id))
-    })
+    found.ok_or_else(not_there)
 }
 
 /// `POST /team/member_delete`
@@ -163,7 +172,7 @@ pub(in crate::admin) async fn remove(request: &Request) -> Answer {
     let write = request.write(move |desk| async move {
         let id = form.owned("team_id").unwrap_or_default();
         let mut team = administered(&desk, &caller, &id, "/team/member_delete").await?;
-        let member = named(&desk, &team, &form).await?;
+        let member = named(&desk, &team, &form, "/team/member_delete").await?;
         match &member.user_id {
             Some(user) => people::leave(&desk, &mut team, user).await?,
             None => team.members_with_roles.retain(|one| *one != member),
@@ -183,7 +192,7 @@ pub(in crate::admin) async fn change(request: &Request) -> Answer {
     let write = request.write(move |desk| async move {
         let id = form.owned("team_id").unwrap_or_default();
         let mut team = administered(&desk, &caller, &id, "/team/member_update").await?;
-        let member = named(&desk, &team, &form).await?;
+        let member = named(&desk, &team, &form, "/team/member_update").await?;
         let user = member.user_id.clone().ok_or_else(|| missing(&id))?;
         if let Some(role) = form.owned("role") {
             for entry in team.members_with_roles.iter_mut().filter(|entry| entry.user_id.as_deref() == Some(&user)) {

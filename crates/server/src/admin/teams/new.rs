@@ -5,8 +5,10 @@ use switchboard_store::object::{Budget, Key, Member, Organization, Team, TeamMem
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
+use crate::admin::grouping::access_groups;
 use crate::admin::people::{self, Portion};
 use crate::admin::rows::{self, IN_METADATA};
+use crate::admin::scim::Admins;
 use crate::admin::{Answer, Refused, Request, defaults, keys};
 use crate::auth::Caller;
 use crate::authz::object::administers_organization;
@@ -15,10 +17,13 @@ use crate::authz::object::administers_organization;
 pub(in crate::admin) async fn new(request: &Request) -> Answer {
     let form = defaults::for_team(&request.app.config(), request.form("NewTeamRequest")?);
     rows::amounts(&form)?;
-    let caller = request.caller.clone();
+    let (caller, admins) = (request.caller.clone(), Admins::of(request));
+    let stays_out = caller.is_admin() && request.app.config().general.keeps_makers_out;
+    let maker = caller.user.clone().filter(|_| !stays_out);
     let write = request.write(move |desk| async move {
         may_make(&desk, &caller, &form).await?;
         let mut team = fresh(&desk, &form).await?;
+        admins.may_be_called(&caller, None, &team)?;
         leaves_keys_alone(&desk, &caller, &team).await?;
         within_organization(&desk, &team).await?;
         let mut members = people::members(form.get("members_with_roles"));
@@ -26,7 +31,7 @@ pub(in crate::admin) async fn new(request: &Request) -> Answer {
             let named = form.texts(list).unwrap_or_default();
             members.extend(named.into_iter().map(|user| Member { user_id: Some(user), user_email: None, role: role.to_owned() }));
         }
-        if let Some(user) = caller.user.clone().filter(|user| !members.iter().any(|member| member.user_id.as_ref() == Some(user))) {
+        if let Some(user) = maker.filter(|user| !members.iter().any(|member| member.user_id.as_ref() == Some(user))) {
             members.push(Member { user_id: Some(user), user_email: None, role: "admin".to_owned() });
         }
         let portion = shared_portion(&desk, &form, &mut team).await?;
@@ -34,6 +39,7 @@ pub(in crate::admin) async fn new(request: &Request) -> Answer {
             people::join(&desk, &mut team, member, &portion).await?;
         }
         desk.put(&team).await?;
+        access_groups::mirror(&desk, &team.team_id, None, team.access_group_ids.as_deref()).await?;
         Ok(team)
     });
     Ok(Value::Object(rows::team(&request.app, &write.await?)))

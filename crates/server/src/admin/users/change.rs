@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::{Level, ScopeId};
-use switchboard_store::object::{Key, OrganizationMember, Team, User};
+use switchboard_store::object::{Invitation, Key, OrganizationMember, Role, Team, User};
 use switchboard_store::{Desk, Time};
 
 use super::find::row;
@@ -10,7 +10,7 @@ use super::missing;
 use super::new::{hashed, only_columns};
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, keys, people, rows, spent};
-use crate::auth::password;
+use crate::auth::{Caller, password};
 
 /// `POST /user/update`
 pub(in crate::admin) async fn update(request: &Request) -> Answer {
@@ -102,11 +102,23 @@ pub(in crate::admin) async fn bulk_update(request: &Request) -> Answer {
 /// `POST /user/delete`: with their keys, and out of every team.
 pub(in crate::admin) async fn delete(request: &Request) -> Answer {
     let form = request.form("DeleteUserRequest")?;
-    let ids = form.texts("user_ids").unwrap_or_default();
+    let mut ids = form.texts("user_ids").unwrap_or_default();
+    let caller = request.caller.clone();
     let write = request.write(move |desk| async move {
+        let own = administered(&desk, &caller).await?;
+        ids.sort();
+        ids.dedup();
         for id in &ids {
             let user: Option<User> = desk.get(id).await?;
-            let user = user.ok_or_else(|| Refused::said(404, &format!("User not found, passed user_id={id}")))?;
+            let theirs = match (&own, &user) {
+                (Some(own), Some(user)) => is_among(&desk, user, own).await?,
+                (own, _) => own.is_none(),
+            };
+            if !theirs {
+                let message = "Only PROXY_ADMIN may delete users outside your administered organizations.";
+                return Err(Refused::told(403, &format!("User {id} is not within your admin scope. {message}")));
+            }
+            let user = user.ok_or_else(|| Refused::told(404, &format!("User not found, passed user_id={id}")))?;
             remove(&desk, &user).await?;
         }
         Ok(ids.len())
@@ -114,16 +126,46 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
     Ok(json!(write.await?))
 }
 
-pub(in crate::admin) async fn remove(desk: &Desk, user: &User) -> Result<(), Refused> {
+/// The organizations whose people a caller may delete. None: all, and those of none.
+async fn administered(desk: &Desk, caller: &Caller) -> Result<Option<Vec<String>>, Refused> {
+    if caller.is_admin() {
+        return Ok(None);
+    }
+    let memberships = match &caller.user {
+        Some(user) => desk.of_user::<OrganizationMember>(user).await?,
+        None => Vec::new(),
+    };
+    let own = memberships.into_iter().filter(|member| member.user_role == Some(Role::OrgAdmin));
+    let own: Vec<String> = own.map(|member| member.organization_id).collect();
+    if own.is_empty() { Err(super::not_allowed(caller, "/user/delete")) } else { Ok(Some(own)) }
+}
+
+/// Whether a user is in no other organizations than those. Who sees the whole gateway is nobody's to delete.
+async fn is_among(desk: &Desk, user: &User, own: &[String]) -> Result<bool, Refused> {
+    let sees_all = matches!(user.user_role, Some(Role::ProxyAdmin | Role::ProxyAdminViewer));
+    let memberships = desk.of_user::<OrganizationMember>(&user.user_id).await?;
+    Ok(!sees_all && !memberships.is_empty() && memberships.iter().all(|member| own.contains(&member.organization_id)))
+}
+
+/// Deletes a user, with the keys.
+async fn remove(desk: &Desk, user: &User) -> Result<(), Refused> {
+    for key in desk.of_user::<Key>(&user.user_id).await? {
+        keys::remove(desk, &key).await?;
+    }
+    forget(desk, user).await
+}
+
+/// Deletes a user, and whatever would open a door to somebody who comes later under the same id. Keys are for the caller to retire.
+pub(in crate::admin) async fn forget(desk: &Desk, user: &User) -> Result<(), Refused> {
     password::forget(desk, &user.user_id).await?;
+    for invitation in desk.of_user::<Invitation>(&user.user_id).await? {
+        desk.delete::<Invitation>(&invitation.digest).await?;
+    }
     for team in &user.teams {
         if let Some(mut team) = desk.get::<Team>(team).await? {
             people::leave(desk, &mut team, &user.user_id).await?;
             desk.put(&team).await?;
         }
-    }
-    for key in desk.of_user::<Key>(&user.user_id).await? {
-        keys::remove(desk, &key).await?;
     }
     for member in desk.of_user::<OrganizationMember>(&user.user_id).await? {
         desk.delete::<OrganizationMember>(&OrganizationMember::id_of(&member.organization_id, &user.user_id)).await?;

@@ -54,7 +54,7 @@ async fn may_make(desk: &Desk, caller: &Caller, form: &Form) -> Result<(), Refus
     if caller.is_admin() {
         return Ok(());
     }
-    let organizations = form.texts("organizations").unwrap_or_default();
+    let organizations = organizations(form);
     let mut may = !organizations.is_empty() && !matches!(form.text("user_role"), Some("proxy_admin" | "proxy_admin_viewer"));
     for organization in &organizations {
         may = may && administers_organization(desk, caller, organization).await?;
@@ -119,8 +119,15 @@ fn wanted_teams(form: &Form, user: &User) -> Vec<(String, Member, Portion)> {
     wanted
 }
 
+/// The organizations a request wants its user in, by either of their names.
+fn organizations(form: &Form) -> Vec<String> {
+    let mut wanted = form.texts("organizations").unwrap_or_default();
+    wanted.extend(form.owned("organization_id").filter(|id| !id.is_empty() && !wanted.contains(id)));
+    wanted
+}
+
 async fn join_organizations(desk: &Desk, form: &Form, user: &User) -> Result<(), Refused> {
-    for id in form.texts("organizations").unwrap_or_default() {
+    for id in organizations(form) {
         if desk.get::<Organization>(&id).await?.is_none() {
             return Err(Refused::said(404, &format!("Organization not found, passed organization_id={id}")));
         }
@@ -143,7 +150,7 @@ type Made = (String, Key, Option<Budget>);
 /// The first key of a user. The budget is the user's, not the key's.
 async fn key_of(desk: &Desk, app: &std::sync::Arc<crate::app::App>, form: &Form, user: &User) -> Result<Made, Refused> {
     let mut own = form.clone();
-    for field in ["max_budget", "budget_duration", "budget_limits", "model_max_budget", "soft_budget", "metadata"] {
+    for field in ["max_budget", "budget_duration", "budget_limits", "model_max_budget", "soft_budget", "metadata", "organization_id"] {
         own.take(field);
     }
     own.put("user_id", json!(user.user_id));

@@ -186,7 +186,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("database_max_idle_connection_lifetime", Seconds, "How long an idle connection is kept."),
     not_yet("database_disable_prepared_statements", Flag, "Prepare no statements; for poolers of connections."),
     not_yet("database_extra_connection_params", Map, "Further parameters of the connection."),
-    not_yet("disable_auto_add_proxy_admin_to_teams", Flag, "Do not make an administrator a member of the teams they make."),
+    honoured("disable_auto_add_proxy_admin_to_teams", Flag, "Do not make an administrator a member of the teams they make."),
     not_yet("disable_bedrock_agent_runtime_passthrough", Flag, "Pass nothing on to Bedrock's agents.").protects(),
     not_yet("disable_custom_api_keys", Flag, "Let nobody choose what a key is.").protects(),
     not_yet("disable_key_generate_for_org_admin", Flag, "Administrators of organizations make no keys.").protects(),

@@ -87,6 +87,8 @@ pub struct General {
     pub forwarding: Forwarding,
     /// What is kept of requests.
     pub logs: LogSettings,
+    /// Administrators do not become members of the teams they make.
+    pub keeps_makers_out: bool,
     /// Models that answer whatever was asked for.
     pub forced: ForcedModels,
     /// What is added to requests and to what is answered.
@@ -144,6 +146,7 @@ impl General {
             moderation_model: fields.text("moderation_model"),
             forwarding: forwarding::of_general(&fields),
             logs: LogSettings::read(reader, &fields),
+            keeps_makers_out: fields.flag("disable_auto_add_proxy_admin_to_teams").unwrap_or(false),
             forced: ForcedModels::read(&fields),
             manners: Manners::read(reader, &fields),
             infers_models: fields.flag("infer_model_from_keys").unwrap_or(false),

@@ -54,6 +54,8 @@ pub struct LitellmSettings {
     pub callbacks: Callbacks,
     /// What is shown of metrics, and to whom.
     pub metrics: MetricsSettings,
+    /// The group of SCIM whose members are administrators, by name or id.
+    pub scim_admins: Option<String>,
     /// Models that everyone may see.
     pub public_models: Vec<String>,
     /// Links shown beside them, by their title.
@@ -162,6 +164,7 @@ impl LitellmSettings {
             costs: Costs::read(reader, &fields),
             metrics: MetricsSettings::read(&fields),
             defaults: Defaults::read(&fields, most_of_keys),
+            scim_admins: fields.text("scim_admin_group").filter(|group| !group.is_empty()),
             public_models: fields.texts("public_model_groups"),
             public_links: fields.map("public_model_groups_links").map(crate::config::yaml::Map::to_json).unwrap_or_default(),
             callbacks: Callbacks {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::Reply;
-use crate::managed::{MASTER, Managed, each};
+use crate::managed::{MASTER, Managed, each, with};
 
 fn ask(gateway: &Managed, method: &str, path: &str, body: &Value) -> Reply {
     gateway.as_key(MASTER, method, &format!("/scim/v2{path}"), body)
@@ -36,6 +36,7 @@ fn a_user_is_provisioned_changed_deactivated_and_removed() {
         assert_eq!(made["meta"]["resourceType"], "User");
         let again = expect(gateway, "POST", "/Users", &ann(), 409);
         assert_eq!((&again["scimType"], &again["status"]), (&json!("uniqueness"), &json!("409")));
+        assert_eq!(again["detail"], json!({"error": "User already exists with username: ann@example.com"}));
         assert_eq!(gateway.get(&format!("/user/info?user_id={id}"))["user_info"]["user_email"], "ann@example.com");
         let path = format!("/Users/{id}");
         assert_eq!(expect(gateway, "GET", &path, &Value::Null, 200)["name"]["familyName"], "Other");
@@ -68,8 +69,117 @@ fn a_user_is_provisioned_changed_deactivated_and_removed() {
         assert_eq!(expect(gateway, "PUT", &path, &changed, 200)["name"]["familyName"], "Else");
         assert_eq!(gateway.get(&format!("/user/info?user_id={id}"))["user_info"]["user_alias"], "Ann E.");
         expect(gateway, "DELETE", &path, &Value::Null, 204);
-        assert_eq!(expect(gateway, "GET", &path, &Value::Null, 404)["status"], "404");
-        assert_eq!(gateway.chat(&key, "good").status, 401);
+        let gone = expect(gateway, "GET", &path, &Value::Null, 404);
+        assert_eq!((&gone["status"], &gone["error"]["code"]), (&json!("404"), &json!("404")));
+        let refused = gateway.chat(&key, "good");
+        assert_eq!(refused.status, 401);
+        let said = "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.";
+        assert_eq!(refused.json()["error"]["message"], said, "the key is still there");
+    });
+}
+
+#[test]
+fn a_user_who_was_here_before_keeps_what_they_have() {
+    each(|gateway| {
+        let old = json!({"user_id": "u-1", "user_email": "ann@example.com", "user_role": "internal_user"});
+        let key = gateway.post("/user/new", &old)["key"].as_str().expect("a key").to_owned();
+        gateway.post("/team/new", &json!({"team_id": "t"}));
+        gateway.post("/team/member_add", &json!({"team_id": "t", "member": {"user_id": "u-1", "role": "user"}}));
+        let mut ann = ann();
+        let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+        ann[enterprise] = json!({"department": "Tools", "costCenter": null});
+        for _ in 0..2 {
+            let adopted = expect(gateway, "POST", "/Users", &ann, 201);
+            assert_eq!((&adopted["id"], &adopted["groups"][0]["value"]), (&json!("u-1"), &json!("t")));
+            assert_eq!(adopted[enterprise], json!({"department": "Tools"}));
+        }
+        let user = gateway.get("/user/info?user_id=u-1")["user_info"].clone();
+        assert_eq!((&user["user_role"], &user["teams"]), (&json!("internal_user"), &json!(["t"])));
+        assert_eq!(user["metadata"]["scim_metadata"], json!({"givenName": "Ann", "familyName": "Other"}));
+        assert_eq!(user["metadata"]["scim_enterprise"], json!({"department": "Tools"}));
+        assert_eq!(gateway.chat(&key, "good").status, 200);
+        // A provider that knows nothing of groups sends none; the teams stay.
+        ann["groups"] = json!([]);
+        expect(gateway, "PUT", "/Users/u-1", &ann, 200);
+        assert_eq!(gateway.get("/user/info?user_id=u-1")["user_info"]["teams"], json!(["t"]));
+        let change =
+            json!([{"op": "replace", "path": format!("{enterprise}:department"), "value": "Sales"}, {"op": "remove", "path": "roles"}]);
+        assert_eq!(expect(gateway, "PATCH", "/Users/u-1", &patch(change), 200)[enterprise]["department"], "Sales");
+        let change = json!([{"op": "remove", "path": enterprise}, {"op": "remove", "path": "groups[value eq \"t\"]"}]);
+        let changed = expect(gateway, "PATCH", "/Users/u-1", &patch(change), 200);
+        assert_eq!((&changed[enterprise], &changed["groups"]), (&Value::Null, &json!([])));
+        // The user goes, and with it what would let somebody in under its name.
+        let link = gateway.post("/invitation/new", &json!({"user_id": "u-1"}));
+        expect(gateway, "DELETE", "/Users/u-1", &Value::Null, 204);
+        let info = format!("/invitation/info?invitation_id={}", link["id"].as_str().expect("an id"));
+        assert_eq!(gateway.as_key(MASTER, "GET", &info, &Value::Null).status, 400);
+    });
+}
+
+#[test]
+fn what_a_provider_says_of_a_group_is_kept() {
+    each(|gateway| {
+        expect(gateway, "POST", "/Users", &json!({"userName": "a"}), 201);
+        gateway.post("/team/new", &json!({"team_id": "t", "team_alias": "Old", "metadata": {"own": 1, "": {"lost": true}}}));
+        let metadata = |gateway: &Managed| gateway.get("/team/info?team_id=t")["team_info"]["metadata"].clone();
+        let change =
+            json!([{"op": "replace", "value": {"displayName": "New", "externalId": "e-1", "id": "x", "members": [{"value": "a"}]}}]);
+        let changed = expect(gateway, "PATCH", "/Groups/t", &patch(change), 200);
+        assert_eq!((&changed["id"], &changed["displayName"], &changed["members"][0]["value"]), (&json!("t"), &json!("New"), &json!("a")));
+        let said = json!({"displayName": "New", "externalId": "e-1", "id": "x"});
+        assert_eq!(metadata(gateway), json!({"own": 1, "externalId": "e-1", "scim_managed": true, "scim_data": said}));
+        for change in
+            [json!([{"op": "replace", "value": {"displayName": 7}}]), json!([{"op": "replace", "path": "displayName", "value": 7}])]
+        {
+            assert_eq!(expect(gateway, "PATCH", "/Groups/t", &patch(change), 200)["displayName"], "7");
+        }
+        assert_eq!(metadata(gateway)["scim_data"]["displayName"], "7");
+        let put = json!({"displayName": "Put", "externalId": "e-2", "members": [{"value": "a"}, {"value": "inner", "type": "Group"}]});
+        let changed = expect(gateway, "PUT", "/Groups/t", &put, 200);
+        assert_eq!((&changed["externalId"], &changed["members"].as_array().map(Vec::len)), (&json!("e-2"), &Some(1)));
+        expect(gateway, "PATCH", "/Groups/t", &patch(json!([{"op": "add", "value": {"displayName": "Last"}}])), 200);
+        assert_eq!((&metadata(gateway)["scim_data"]["externalId"], &metadata(gateway)["externalId"]), (&json!("e-2"), &json!("e-2")));
+        for (change, section) in [
+            (json!([{"op": "remove", "value": {"displayName": "x"}}]), "RFC 7644 Section 3.5.2.2"),
+            (json!([{"op": "replace", "value": "x"}]), "RFC 7644 Section 3.5.2)"),
+        ] {
+            let refused = expect(gateway, "PATCH", "/Groups/t", &patch(change), 400);
+            assert!(refused["error"]["message"].as_str().is_some_and(|message| message.contains(section)), "{refused}");
+        }
+        assert!(expect(gateway, "DELETE", "/Groups/none", &Value::Null, 404)["error"].is_object());
+    });
+}
+
+#[test]
+fn the_group_of_administrators_makes_administrators() {
+    with("litellm_settings: {scim_admin_group: Admins, default_internal_user_params: {user_role: internal_user}}\n", |gateway| {
+        let role = |id: &str| gateway.get(&format!("/user/info?user_id={id}"))["user_info"]["user_role"].clone();
+        for user in ["a", "b", "c"] {
+            expect(gateway, "POST", "/Users", &json!({"userName": user}), 201);
+        }
+        gateway.post("/user/update", &json!({"user_id": "c", "user_role": "proxy_admin"}));
+        let made = expect(gateway, "POST", "/Groups", &json!({"displayName": "Admins", "members": [{"value": "a"}, {"value": "b"}]}), 201);
+        let path = format!("/Groups/{}", made["id"].as_str().expect("an id"));
+        assert_eq!([role("a"), role("b")], [json!("proxy_admin"), json!("proxy_admin")]);
+        expect(gateway, "PATCH", &path, &patch(json!([{"op": "remove", "path": "members[value eq \"b\"]"}])), 200);
+        assert_eq!([role("a"), role("b")], [json!("proxy_admin"), json!("internal_user")]);
+        expect(gateway, "PATCH", "/Users/c", &patch(json!([{"op": "replace", "path": "displayName", "value": "C"}])), 200);
+        assert_eq!(role("c"), "proxy_admin", "an administrator made by hand stays one");
+        let joins = json!([{"op": "add", "path": "groups", "value": [{"value": made["id"]}]}]);
+        expect(gateway, "PATCH", "/Users/b", &patch(joins), 200);
+        assert_eq!(role("b"), "proxy_admin");
+        // A name does not make a team of somebody else's the group.
+        gateway.post("/organization/new", &json!({"organization_id": "o", "organization_alias": "O"}));
+        let boss = gateway.post("/user/new", &json!({"user_id": "boss", "user_role": "internal_user"}));
+        let member = json!({"role": "org_admin", "user_id": "boss"});
+        gateway.post("/organization/member_add", &json!({"organization_id": "o", "member": member}));
+        let key = boss["key"].as_str().expect("a key");
+        let bold = |path: &str, body: Value| gateway.as_key(key, "POST", path, &body).status;
+        assert_eq!(bold("/team/new", json!({"organization_id": "o", "team_id": "Admins"})), 403);
+        assert_eq!(bold("/team/new", json!({"organization_id": "o", "team_id": "t"})), 200);
+        assert_eq!(bold("/team/update", json!({"team_id": "t", "team_alias": "Admins"})), 403);
+        expect(gateway, "DELETE", &path, &Value::Null, 204);
+        assert_eq!([role("a"), role("b"), role("c")], [json!("internal_user"), json!("internal_user"), json!("proxy_admin")]);
     });
 }
 
