@@ -79,6 +79,12 @@ pub(super) fn for_user(config: &Config, mut form: Form) -> Form {
 
 /// A request for a team with what it does not say.
 pub(super) fn for_team(config: &Config, mut form: Form) -> Form {
-    fill(&mut form, &config.litellm.defaults.team, &[]);
+    // A budget that is said never to begin anew does not.
+    let but: &[&str] = if form.sent("budget_duration") { &["budget_duration"] } else { &[] };
+    let defaults = &config.litellm.defaults;
+    fill(&mut form, &defaults.team, but);
+    if let Some(amount) = defaults.team_budget.clone().filter(|_| form.get("max_budget").is_none()) {
+        form.put("max_budget", amount);
+    }
     form
 }

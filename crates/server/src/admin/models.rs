@@ -5,6 +5,7 @@ mod change;
 mod credentials;
 mod delete;
 mod fallbacks;
+mod given;
 mod new;
 mod passing;
 mod rename;
@@ -51,6 +52,14 @@ pub enum Models {
     ConfigCallbacks,
     ConfigCallbackDelete,
     RouterSettings,
+    GivenUsers,
+    SetGivenUsers,
+    GivenTeams,
+    SetGivenTeams,
+    Discounts,
+    SetDiscounts,
+    Margins,
+    SetMargins,
     AllowedIps,
     AddAllowedIp,
     DeleteAllowedIp,
@@ -105,6 +114,17 @@ pub(super) const ROWS: &[Row] = &[
     shown("/get/config/callbacks", Do::ConfigCallbacks, Viewer, "Which callbacks are configured"),
     admin("/config/callback/delete", Do::ConfigCallbackDelete, "CallbackDelete", "Remove a callback"),
     shown("/router/settings", Do::RouterSettings, Viewer, "How deployments are chosen and tried"),
+    shown("/get/internal_user_settings", Do::GivenUsers, Viewer, "What new users are given unless said"),
+    changed(
+        "PATCH",
+        admin("/update/internal_user_settings", Do::SetGivenUsers, "DefaultInternalUserParams", "Say what new users are given"),
+    ),
+    shown("/get/default_team_settings", Do::GivenTeams, Viewer, "What new teams are given unless said"),
+    changed("PATCH", admin("/update/default_team_settings", Do::SetGivenTeams, "DefaultTeamSSOParams", "Say what new teams are given")),
+    shown("/config/cost_discount_config", Do::Discounts, Viewer, "What is taken off the prices of providers"),
+    changed("PATCH", admin("/config/cost_discount_config", Do::SetDiscounts, "", "Say what is taken off the prices of providers")),
+    shown("/config/cost_margin_config", Do::Margins, Viewer, "What is laid on the prices of providers"),
+    changed("PATCH", admin("/config/cost_margin_config", Do::SetMargins, "", "Say what is laid on the prices of providers")),
     shown("/get/allowed_ips", Do::AllowedIps, Viewer, "The addresses that may reach the gateway"),
     admin("/add/allowed_ip", Do::AddAllowedIp, "IpAddress", "Let an address reach the gateway"),
     admin("/delete/allowed_ip", Do::DeleteAllowedIp, "IpAddress", "Let an address no longer reach the gateway"),
@@ -148,6 +168,14 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::ConfigCallbacks => settings::callbacks(request).await,
         Do::ConfigCallbackDelete => settings::delete_callback(request).await,
         Do::RouterSettings => settings::router(request).await,
+        Do::GivenUsers => given::users(request).await,
+        Do::SetGivenUsers => given::set_users(request).await,
+        Do::GivenTeams => given::teams(request).await,
+        Do::SetGivenTeams => given::set_teams(request).await,
+        Do::Discounts => given::costs(request, given::Costs::Discount).await,
+        Do::SetDiscounts => given::set_costs(request, given::Costs::Discount).await,
+        Do::Margins => given::costs(request, given::Costs::Margin).await,
+        Do::SetMargins => given::set_costs(request, given::Costs::Margin).await,
         Do::AllowedIps => settings::addresses(request).await,
         Do::AddAllowedIp => settings::add_address(request).await,
         Do::DeleteAllowedIp => settings::delete_address(request).await,

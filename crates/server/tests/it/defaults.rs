@@ -60,6 +60,61 @@ fn what_users_and_teams_are_given() {
 }
 
 #[test]
+fn what_they_are_given_is_set_over_the_api() {
+    each(|gateway| {
+        let patch = |path: &str, body: Value| {
+            let reply = gateway.as_key(MASTER, "PATCH", path, &body);
+            (reply.status.as_u16(), reply.json())
+        };
+        assert_eq!(gateway.get("/get/internal_user_settings")["values"]["user_role"], "internal_user_viewer");
+        let (status, told) = patch("/update/internal_user_settings", json!({"user_role": "internal_user", "max_budget": 7}));
+        assert_eq!((status, &told["settings"]), (200, &json!({"user_role": "internal_user", "max_budget": 7})));
+        let user = gateway.post("/user/new", &json!({"user_id": "ann"}));
+        assert_eq!((&user["user_role"], &user["max_budget"]), (&json!("internal_user"), &json!(7.0)));
+        let shown = gateway.get("/get/internal_user_settings");
+        assert_eq!(
+            (&shown["values"]["max_budget"], &shown["field_schema"]["properties"]["max_budget"]["type"]),
+            (&json!(7), &json!("number"))
+        );
+        for bad in [json!({"teams": ["none"]}), json!({"teams": ["a", "a"]}), json!({"budget_duration": "soon"})] {
+            assert_eq!(patch("/update/internal_user_settings", bad.clone()).0, 400, "{bad}");
+        }
+        assert_eq!(patch("/update/default_team_settings", json!({"organization_id": "none"})).0, 400);
+        assert_eq!(patch("/update/default_team_settings", json!({"max_budget": 5, "budget_duration": "7d"})).0, 200);
+        let team = gateway.post("/team/new", &json!({"team_id": "a"}));
+        assert_eq!((&team["max_budget"], &team["budget_duration"]), (&json!(5.0), &json!("7d")));
+        let lasting = gateway.post("/team/new", &json!({"team_id": "b", "budget_duration": null}));
+        assert_eq!((&lasting["max_budget"], &lasting["budget_duration"]), (&json!(5.0), &Value::Null));
+        let discount = patch("/config/cost_discount_config", json!({"openai": 0.25}));
+        assert_eq!((discount.0, &discount.1["values"]), (200, &json!({"openai": 0.25})));
+        assert_eq!(gateway.get("/config/cost_discount_config"), json!({"values": {"openai": 0.25}}));
+        let margin = json!({"global": 0.5, "anthropic": {"fixed_amount": 0.001}});
+        assert_eq!(patch("/config/cost_margin_config", margin.clone()).0, 200);
+        assert_eq!(gateway.get("/config/cost_margin_config"), json!({"values": margin}));
+        for (path, bad) in [
+            ("/config/cost_discount_config", json!({"openai": 1.5})),
+            ("/config/cost_discount_config", json!({"nobody-we-know": 0.1})),
+            ("/config/cost_discount_config", json!({"openai": "much"})),
+            ("/config/cost_margin_config", json!({"openai": {}})),
+            ("/config/cost_margin_config", json!({"openai": -1})),
+        ] {
+            assert_eq!(patch(path, bad.clone()).0, 400, "{path} {bad}");
+        }
+        let key = gateway.key(&json!({}));
+        assert_eq!(gateway.as_key(&key, "PATCH", "/config/cost_margin_config", &json!({"global": 0})).status, 401);
+    });
+    with("general_settings: {disable_auto_add_proxy_admin_to_teams: true}\n", |gateway| {
+        assert_eq!(gateway.post("/team/new", &json!({"team_id": "a"}))["members_with_roles"], json!([]));
+    });
+    let older = "litellm_settings: {default_team_settings: [{team_id: x, max_budget: 3}], default_internal_user_params: {max_budget: 1}}\n";
+    with(older, |gateway| {
+        assert_eq!(gateway.post("/team/new", &json!({"team_id": "a"}))["max_budget"], 3.0);
+        let refused = gateway.as_key(MASTER, "PATCH", "/update/internal_user_settings", &json!({"max_budget": 9}));
+        assert_eq!(refused.status, 400, "what the file says is for the file to change");
+    });
+}
+
+#[test]
 fn a_line_is_found_by_the_answers_id() {
     each(|gateway| {
         let answer = gateway.chat(MASTER, "good").json();

@@ -100,6 +100,12 @@ fn what_was_made_outlives_a_restart_and_is_served_everywhere() {
     let test = |mut gateway: Managed| {
         add(&gateway, "lasting", &upstream, &json!({"id": "m-1"}));
         gateway.post("/credentials", &json!({"credential_name": "c", "credential_values": {"api_key": SECRET}, "credential_info": {}}));
+        for nothing in [json!({}), Value::Null] {
+            let empty = json!({"credential_name": "e", "credential_values": nothing, "credential_info": {}});
+            assert_eq!(gateway.as_key(MASTER, "POST", "/credentials", &empty).status, 422);
+        }
+        let places = gateway.get("/credentials/migrate-encryption/check")["report"]["locations"].clone();
+        assert_eq!((&places["model_table"]["already_v2"], &places["credentials"]["scanned"]), (&json!(1), &json!(1)));
         let params = json!({"model": "openai/m", "api_base": format!("{}/good", upstream.url()), "litellm_credential_name": "c"});
         gateway.post("/model/new", &json!({"model_name": "named", "litellm_params": params}));
         let key = gateway.key(&json!({}));

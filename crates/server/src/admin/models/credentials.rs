@@ -68,6 +68,10 @@ pub(super) async fn new(request: &Request) -> Answer {
     if name.is_empty() {
         return Err(Refused::new(400, "validation_error", json!("credential_name"), "credential_name cannot be empty."));
     }
+    if form.object("credential_values").is_none_or(serde_json::Map::is_empty) && form.text("model_id").is_none() {
+        let message = "Value error, Either credential_values or model_id must be set";
+        return Err(Refused::invalid(vec![json!({"type": "value_error", "loc": ["body"], "msg": message, "input": null})]));
+    }
     if in_file(request, &name) {
         let message = format!("Credential '{name}' is defined in config. Edit config.yaml to change it.");
         return Err(Refused::new(409, "validation_error", json!("credential_name"), message));
@@ -232,17 +236,22 @@ pub(super) async fn delete(request: &Request) -> Answer {
 pub(super) async fn migration(request: &Request) -> Answer {
     let vault = vault(request).await?;
     let read = request.read(move |desk| async move {
-        let (mut sealed, mut closed) = (0, 0);
+        let (mut models, mut credentials) = ((0, 0), (0, 0));
         for model in desk.all::<Model>().await?.iter().filter(|model| !model.sealed.is_empty()) {
-            sealed += 1;
-            closed += u64::from(seal::params(&desk, Some(&vault), model).await.is_err());
+            models.0 += 1;
+            models.1 += u64::from(seal::params(&desk, Some(&vault), model).await.is_err());
         }
         for credential in &desk.all::<Credential>().await? {
-            sealed += 1;
-            closed += u64::from(seal::values(&desk, Some(&vault), credential).await.is_err());
+            credentials.0 += 1;
+            credentials.1 += u64::from(seal::values(&desk, Some(&vault), credential).await.is_err());
         }
-        Ok::<_, Refused>((sealed, closed))
+        Ok::<_, Refused>((models, credentials))
     });
-    let (sealed, closed) = read.await?;
-    Ok(json!({"status": "success", "report": {"residual_legacy": 0, "total_scanned": sealed, "total_undecryptable": closed}}))
+    let (models, credentials) = read.await?;
+    let place = |(sealed, closed): (u64, u64)| json!({"scanned": sealed, "migrated": 0, "already_v2": sealed - closed, "plaintext": 0, "undecryptable": closed, "legacy": 0});
+    let report = json!({
+        "residual_legacy": 0, "total_scanned": models.0 + credentials.0, "total_undecryptable": models.1 + credentials.1,
+        "locations": {"model_table": place(models), "credentials": place(credentials)},
+    });
+    Ok(json!({"status": "success", "report": report}))
 }

@@ -21,6 +21,8 @@ pub struct Defaults {
     pub internal_user: Json,
     /// To a team.
     pub team: Json,
+    /// The budget of a team that is given none: the first entry's of the older `default_team_settings`.
+    pub team_budget: Option<Value>,
     /// Who may make keys, and of what form.
     pub making: Making,
 }
@@ -85,6 +87,11 @@ impl Defaults {
             user: map("default_internal_user_params"),
             internal_user,
             team: map("default_team_params"),
+            team_budget: litellm
+                .list("default_team_settings")
+                .first()
+                .and_then(|entry| entry.as_map()?.get("max_budget"))
+                .map(yaml::Node::to_json),
             making: Making::read(litellm),
         }
     }
