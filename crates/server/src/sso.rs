@@ -103,7 +103,7 @@ pub(crate) async fn serve(visit: &Visit, step: Step) -> Answered {
         Step::Logout => logout(visit).await,
         Step::Invited => onboard::open(visit).await,
         Step::Claim => onboard::claim(visit).await,
-        Step::Ways | Step::Session => Ok(ways(visit)),
+        Step::Ways | Step::Session => ways(visit),
     };
     let mut response = done.unwrap_or_else(|refused| refused.response());
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -124,14 +124,23 @@ pub(crate) fn told(caller: &Caller, parts: &request::Parts) -> Answered {
     }))
 }
 
-fn ways(visit: &Visit) -> Answered {
+fn ways(visit: &Visit) -> Result<Answered, Refused> {
     let config = visit.app.config();
+    if let Some((provider, missing)) = &config.general.sign_in.unfinished {
+        let message = format!("{provider} is missing required environment variables: {}", missing.join(", "));
+        return Err(Refused::detail(
+            503,
+            json!({
+                "status": "unhealthy", "sso_configured": true, "provider": provider, "missing_environment_variables": missing, "message": message,
+            }),
+        ));
+    }
     let provider = config.general.sign_in.provider.as_ref().map(|provider| provider.id.as_str());
     let status = if provider.is_some() { "healthy" } else { "unconfigured" };
-    crate::models::document(&json!({
+    Ok(crate::models::document(&json!({
         "status": status, "sso_configured": provider.is_some(), "provider": provider,
         "password": config.general.master_key.is_some(), "message": "Ways to sign in",
-    }))
+    })))
 }
 
 /// Ends the session of the browser, which must be on a page of ours.
@@ -202,7 +211,12 @@ fn cookie(response: &mut Answered, name: &str, value: &str, (seconds, site): (i6
     }
 }
 
-/// Where the dashboard is, as a browser is sent there.
+/// Where a browser is sent that has signed in by a password.
+fn arrival(app: &App) -> String {
+    format!("{}/ui?login=success", app.config().general.root_path)
+}
+
+/// Where the dashboard is, as a browser is sent there that has signed in elsewhere.
 fn dashboard(visit: &Visit) -> String {
     format!("{}/ui/?login=success", visit.app.config().general.root_path)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use switchboard_store::object::{Password, Role, User};
 
-use super::{Answered, Visit, admitted, begin, dashboard, form, welcome};
+use super::{Answered, Visit, admitted, arrival, begin, form, welcome};
 use crate::admin::{Refused, people};
 use crate::auth::caller::ADMIN;
 use crate::auth::resolve::is_active;
@@ -21,7 +21,7 @@ pub(super) async fn from_form(visit: &Visit) -> Result<Answered, Refused> {
         visit.parts.headers.get("accept").is_some_and(|kinds| kinds.to_str().is_ok_and(|kinds| kinds.contains("text/html")));
     let found = authenticated(visit, field("username"), field("password")).await.and_then(|who| admitted(visit, who));
     match found {
-        Ok(who) => welcome(visit, who, dashboard(visit), true).await,
+        Ok(who) => welcome(visit, who, arrival(&visit.app), true).await,
         Err(refused) if asks_for_page => Ok(form::page(visit, Some(&refused))),
         Err(refused) => Err(refused),
     }
@@ -33,7 +33,7 @@ pub(super) async fn from_json(visit: &Visit) -> Result<Answered, Refused> {
     let body: Value = serde_json::from_slice(&visit.body).map_err(|_| Refused::bad("the body must be JSON"))?;
     let field = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
     let who = admitted(visit, authenticated(visit, field("username"), field("password")).await?)?;
-    welcome(visit, who, "/ui/?login=success".to_owned(), false).await
+    welcome(visit, who, "/ui?login=success".to_owned(), false).await
 }
 
 /// Who has that name and that password. Guesses are counted with those of keys.

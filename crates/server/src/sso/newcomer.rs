@@ -1,7 +1,7 @@
 //! From what an identity provider says of somebody to a user of ours.
 
 use serde_json::Value;
-use switchboard_store::object::{Role, Team, User};
+use switchboard_store::object::{Json, Role, Team, User};
 use switchboard_store::{Desk, Money, Time};
 
 use super::exchange::refused;
@@ -18,6 +18,8 @@ use crate::config::resolved::{IdentityProvider, Newcomer};
 /// Somebody, as their provider tells of them.
 #[derive(Clone, Debug)]
 struct Person {
+    /// The provider.
+    provider: String,
     id: String,
     email: Option<String>,
     /// Whether the provider vouches for the address.
@@ -70,6 +72,7 @@ async fn settled(desk: &Desk, person: Person, usual: Role, newcomer: &Newcomer) 
             models: newcomer.models.clone(),
             max_budget: newcomer.max_budget.as_deref().and_then(|text| Money::of(&text.parse().ok()?)),
             budget_duration: newcomer.budget_duration.clone(),
+            metadata: Some(Json::from_iter([("auth_provider".to_owned(), person.provider.as_str().into())])),
             created_by: Some("sso".to_owned()),
             created_at: now,
             ..User::default()
@@ -117,6 +120,7 @@ fn person(provider: &IdentityProvider, claims: &Claims) -> Option<Person> {
     let said = texts(claim(claims, &provider.role_claim));
     let roles = said.iter().map(String::as_str).chain(by_group.map(|(role, _)| role.as_str()));
     Some(Person {
+        provider: provider.id.clone(),
         id: first(&provider.id_claims)?,
         email: first(&provider.email_claims),
         vouched: claims.get("email_verified").is_none_or(|word| *word == Value::Bool(true) || word.as_str() == Some("true")),

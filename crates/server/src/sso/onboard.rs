@@ -89,7 +89,7 @@ pub(super) async fn claim(visit: &Visit) -> Result<Answered, Refused> {
     let who = SignedIn { user_id: user.user_id.clone(), user_email: user.user_email.clone(), role, method: Way::Password, stamp };
     let (secret, who) = opened(visit, admitted(visit, who)?).await?;
     let mut response = crate::models::document(&json!({
-        "login_url": format!("{}/ui/?login=success", crate::page::base(&visit.app, &visit.parts)),
+        "login_url": format!("{}/ui?login=success", crate::page::base(&visit.app, &visit.parts)),
         "token": session::csrf(&secret),
         "user_email": who.user_email,
         "user": crate::admin::user_row(&visit.app, &user),

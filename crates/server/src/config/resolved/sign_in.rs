@@ -17,6 +17,8 @@ const ROWS: &str = include_str!("sign_in.json");
 pub struct SignIn {
     /// Where people sign in besides by a password.
     pub provider: Option<IdentityProvider>,
+    /// A provider whose settings lack something, and the variables that are not set.
+    pub unfinished: Option<(String, Vec<String>)>,
     /// The administrator's name.
     pub username: String,
     /// The administrator's password; the master key where none is set.
@@ -110,6 +112,7 @@ impl SignIn {
         });
         SignIn {
             provider: rows(environment).or_else(|| generic(environment)),
+            unfinished: unfinished(environment),
             username: text("UI_USERNAME").unwrap_or_else(|| "admin".to_owned()),
             password: text("UI_PASSWORD").map(Secret::new),
             admin_id: text("PROXY_ADMIN_ID"),
@@ -138,6 +141,21 @@ impl Newcomer {
 fn listed(environment: &Environment, name: &str) -> Vec<String> {
     let text = environment.get_non_empty(name).unwrap_or_default();
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// The provider that has an id for us, and the variables without which nobody can sign in there.
+fn unfinished(environment: &Environment) -> Option<(String, Vec<String>)> {
+    let is_set = |name: &str| environment.get_non_empty(name).is_some();
+    let rows: Vec<Row> = serde_json::from_str(ROWS).unwrap_or_default();
+    let (id, needed) = match rows.into_iter().find(|row| is_set(&row.client_id)) {
+        Some(row) => (row.id, vec![row.client_secret]),
+        None if is_set("GENERIC_CLIENT_ID") => {
+            ("generic".to_owned(), ["GENERIC_AUTHORIZATION_ENDPOINT", "GENERIC_TOKEN_ENDPOINT"].map(str::to_owned).to_vec())
+        }
+        None => return None,
+    };
+    let missing: Vec<String> = needed.into_iter().filter(|name| !is_set(name)).collect();
+    (!missing.is_empty()).then_some((id, missing))
 }
 
 /// The first well-known provider that has an id for us.
@@ -238,7 +256,11 @@ mod tests {
         let everybody = rows(&Environment::from_iter([("MICROSOFT_CLIENT_ID", "us")])).expect("a provider");
         assert_eq!(everybody.issuer, None);
         assert_eq!(rows(&Environment::from_iter([("GOOGLE_CLIENT_ID", "us")])).map(|row| row.id), Some("google".to_owned()));
-        assert_eq!(generic(&Environment::from_iter([("GENERIC_CLIENT_ID", "us")])), None, "its places are not said");
+        let half = Environment::from_iter([("GENERIC_CLIENT_ID", "us"), ("GENERIC_TOKEN_ENDPOINT", "https://idp/token")]);
+        assert_eq!(generic(&half), None, "its places are not said");
+        assert_eq!(unfinished(&half), Some(("generic".to_owned(), vec!["GENERIC_AUTHORIZATION_ENDPOINT".to_owned()])));
+        assert_eq!(unfinished(&environment), Some(("microsoft".to_owned(), vec!["MICROSOFT_CLIENT_SECRET".to_owned()])));
+        assert_eq!(unfinished(&Environment::default()), None);
         let own = Environment::from_iter([
             ("GENERIC_CLIENT_ID", "us"),
             ("GENERIC_AUTHORIZATION_ENDPOINT", "https://idp/auth"),

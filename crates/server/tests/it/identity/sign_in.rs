@@ -69,7 +69,7 @@ fn the_administrator_signs_in_works_and_signs_out() {
     assert_eq!(browser.get("/session").status, 401);
     let reply = browser.login("boss", "a long password");
     assert_eq!(reply.status, 200, "{}", reply.text());
-    assert!(reply.json()["redirect_url"].as_str().expect("a URL").ends_with("/ui/?login=success"));
+    assert!(reply.json()["redirect_url"].as_str().expect("a URL").ends_with("/ui?login=success"));
     let secret = browser.cookies[0].1.clone();
     assert!(!reply.text().contains(&secret), "no script is told");
     assert_eq!(browser.get("/session").json()["user_role"], "proxy_admin");
@@ -98,8 +98,8 @@ fn the_administrator_signs_in_works_and_signs_out() {
             && page.header("content-security-policy").contains("form-action 'self'")
     );
     let filled = gateway.app.ask("POST", "/login").body("username=boss&password=a+long%20password").send();
-    assert_eq!((filled.status.as_u16(), filled.header("location")), (303, "/ui/?login=success"));
-    assert_eq!(gateway.app.get("/ui/?login=success").status, 200, "what it leads to is there");
+    assert_eq!((filled.status.as_u16(), filled.header("location")), (303, "/ui?login=success"));
+    assert_eq!(gateway.app.get("/ui?login=success").status, 200, "what it leads to is there");
 }
 
 #[test]
@@ -201,6 +201,7 @@ fn somebody_signs_in_at_their_identity_provider() {
     assert_eq!((&told["user_id"], &told["user_role"]), (&json!("ann"), &json!("internal_user_viewer")));
     let made = gateway.get("/user/info?user_id=ann");
     assert_eq!((&made["user_info"]["user_email"], &made["user_info"]["sso_user_id"]), (&json!("ann@example.com"), &json!("ann")));
+    assert_eq!(made["user_info"]["metadata"], json!({"auth_provider": "generic"}));
     // What came back once does not come back again, with the cookie or without.
     assert_eq!(browser.get(&back).status, 401);
     let mut root = Browser::new(&gateway);
