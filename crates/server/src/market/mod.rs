@@ -138,8 +138,6 @@ fn page(offers: &[Offer], wanted: &Wanted, ask: &Ask<'_>, catalog: &switchboard_
 
 fn feed(text: &str) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::Whole(Some(Bytes::copy_from_slice(text.as_bytes()))));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/rss+xml; charset=utf-8"));
-    headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/rss+xml; charset=utf-8"));
     response
 }

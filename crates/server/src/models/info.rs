@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Response, request};
 use serde_json::{Map, Number, Value, json};
@@ -112,8 +113,7 @@ pub(crate) fn answer(app: &App, document: Info, ask: &Ask<'_>) -> Result<Respons
 /// `GET /model/info`.
 fn all(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
     let id = ask.value("litellm_model_id");
-    let mut list = entries(app, ask, &|entry| id.as_deref().is_none_or(|id| entry.deployment.spec.id == id));
-    list.extend(routers::told(app, ask, |router| id.as_deref().is_none_or(|id| router.model_info.id == id)));
+    let list = entries(app, ask, &|(_, own, _)| id.as_deref().is_none_or(|id| own == id));
     match id {
         Some(id) if list.is_empty() => {
             let message = format!("{{'error': 'Model id = {id} not found on litellm proxy'}}");
@@ -129,24 +129,14 @@ fn paged(app: &App, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
     let search = ask.value("search").map(|text| text.to_lowercase());
     let (model, id, group) = (ask.value("model"), ask.value("modelId"), ask.value("access_group"));
     let wildcards = ask.is_on("wildcard_only");
-    let fits = |entry: &Entry<'_>| {
-        let name = &entry.deployment.spec.group;
+    let fits = |(name, own, groups): (&str, &str, &[String])| {
         search.as_deref().is_none_or(|text| name.to_lowercase().contains(text))
             && model.as_ref().is_none_or(|model| model == name)
-            && id.as_ref().is_none_or(|id| *id == entry.deployment.spec.id)
-            && group.as_ref().is_none_or(|group| entry.configured.is_some_and(|own| own.model_info.access_groups.contains(group)))
+            && id.as_ref().is_none_or(|id| id == own)
+            && group.as_ref().is_none_or(|group| groups.contains(group))
             && (!wildcards || name.contains('*'))
     };
     let mut list = entries(app, ask, &fits);
-    list.extend(routers::told(app, ask, |router| {
-        let name = &router.model_name;
-        search.as_deref().is_none_or(|text| name.to_lowercase().contains(text))
-            && model.as_ref().is_none_or(|model| model == name)
-            && id.as_ref().is_none_or(|id| *id == router.model_info.id)
-            && group.as_ref().is_none_or(|group| router.model_info.access_groups.contains(group))
-            && !wildcards
-    }));
-    list.sort_by(|(a, _), (b, _)| a.cmp(b));
     if let Some(by) = ask.value("sortBy") {
         let downwards = ask.value("sortOrder").is_some_and(|order| order.eq_ignore_ascii_case("desc"));
         sort(&mut list, &by, downwards)?;
@@ -190,19 +180,24 @@ fn sort(list: &mut [(String, Value)], by: &str, downwards: bool) -> Result<(), P
     Ok(())
 }
 
-/// The deployments that the caller may use and that fit, by name, each as it is told.
-fn entries(app: &App, ask: &Ask<'_>, fits: &dyn Fn(&Entry<'_>) -> bool) -> Vec<(String, Value)> {
+/// Whether what has that name, that id and those groups is wanted.
+pub(super) type Fits<'a> = &'a dyn Fn((&str, &str, &[String])) -> bool;
+
+/// The deployments and routers that the caller may use and that fit, by name, each as it is told.
+fn entries(app: &App, ask: &Ask<'_>, fits: Fits<'_>) -> Vec<(String, Value)> {
     let (fleet, config) = (app.gateway.fleet(), app.config());
     let by_id: HashMap<&str, &Configured> = config.deployments.iter().map(|one| (one.model_info.id.as_str(), one)).collect();
     let shown = app.live.shown();
     let mut list = Vec::new();
     for deployment in fleet.deployments().filter(|deployment| ask.caller.may_use(&[&deployment.spec.group])) {
         let configured = by_id.get(deployment.spec.id.as_str()).copied();
-        let entry = Entry { deployment, configured, shown: shown.get(&deployment.spec.id) };
-        if fits(&entry) {
+        let groups = configured.map(|own| own.model_info.access_groups.as_slice()).unwrap_or_default();
+        if fits((&deployment.spec.group, &deployment.spec.id, groups)) {
+            let entry = Entry { deployment, configured, shown: shown.get(&deployment.spec.id) };
             list.push((deployment.spec.group.clone(), told(&entry, ask)));
         }
     }
+    list.extend(routers::told(app, ask, fits));
     list.sort_by(|(a, _), (b, _)| a.cmp(b));
     list
 }
@@ -216,16 +211,31 @@ fn told(entry: &Entry<'_>, ask: &Ask<'_>) -> Value {
     })
 }
 
+/// Parameters that LiteLLM tells of every deployment.
+const SWITCHES: [&str; 3] = ["use_in_pass_through", "use_litellm_proxy", "merge_reasoning_content_in_choices"];
+
 /// The parameters that can hold no credential.
 fn params(entry: &Entry<'_>, admin: bool) -> Value {
+    let mut params = written(entry, admin);
+    for name in SWITCHES {
+        params.entry(name).or_insert(Value::Bool(false));
+    }
+    params.into()
+}
+
+/// The same, as they were written.
+fn written(entry: &Entry<'_>, admin: bool) -> Map<String, Value> {
     let spec = &entry.deployment.spec;
     if let Some(shown) = entry.shown {
         let places = ["api_base", "base_url"];
         return shown.iter().filter(|(name, _)| admin || !places.contains(&name.as_str())).map(|(a, b)| (a.clone(), b.clone())).collect();
     }
-    let Some(configured) = entry.configured else { return json!({"model": format!("{}/{}", spec.provider, spec.model)}) };
+    let Some(configured) = entry.configured else {
+        return Map::from_iter([("model".to_owned(), json!(format!("{}/{}", spec.provider, spec.model)))]);
+    };
     let (connection, limits) = (&configured.connection, &configured.limits);
-    let seconds = |time: Option<std::time::Duration>| time.map(|time| json!(time.as_secs_f64()));
+    let seconds =
+        |time: Option<Duration>| time.map(|time| if time.subsec_nanos() == 0 { json!(time.as_secs()) } else { json!(time.as_secs_f64()) });
     let written = [
         ("model", Some(json!(configured.model))),
         ("custom_llm_provider", connection.provider.as_ref().map(|provider| json!(provider))),
@@ -246,7 +256,7 @@ fn params(entry: &Entry<'_>, admin: bool) -> Value {
         ("tags", Some(&limits.tags).filter(|tags| !tags.is_empty()).map(|tags| json!(tags))),
     ];
     let prices = configured.prices.iter().map(|(name, price)| (name.clone(), number(price.as_str())));
-    written.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).chain(prices).collect::<Map<_, _>>().into()
+    written.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).chain(prices).collect()
 }
 
 /// A URL without what may be a credential.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::info::Ask;
+use super::info::{Ask, Fits};
 use crate::app::App;
 use crate::config::resolved::Deployment as Configured;
 
@@ -13,9 +13,10 @@ pub(super) fn names(app: &App) -> Vec<String> {
 }
 
 /// Those among the deployments of the configuration that the caller may use, each as it is told.
-pub(super) fn told(app: &App, ask: &Ask<'_>, fits: impl Fn(&Configured) -> bool) -> Vec<(String, Value)> {
+pub(super) fn told(app: &App, ask: &Ask<'_>, fits: Fits<'_>) -> Vec<(String, Value)> {
     let (config, shown) = (app.config(), app.live.shown());
-    let usable = config.routers.iter().filter(|router| ask.caller.may_use(&[&router.model_name]) && fits(router));
+    let wanted = |router: &Configured| fits((&router.model_name, &router.model_info.id, &router.model_info.access_groups));
+    let usable = config.routers.iter().filter(|router| ask.caller.may_use(&[&router.model_name]) && wanted(router));
     let each = usable.map(|router| {
         let id = &router.model_info.id;
         let params = shown.get(id).cloned().map_or_else(|| params(router), Value::Object);
@@ -32,10 +33,12 @@ pub(super) fn told(app: &App, ask: &Ask<'_>, fits: impl Fn(&Configured) -> bool)
 fn params(configured: &Configured) -> Value {
     let mut params = Map::from_iter([("model".to_owned(), json!(configured.model))]);
     if let Some(router) = &configured.router {
+        let by_complexity = router.complexity.is_some() || configured.model.ends_with("complexity_router");
+        let default = if by_complexity { "complexity_router_default_model" } else { "auto_router_default_model" };
         let said = [
             ("complexity_router_config", router.complexity.clone()),
             ("auto_router_config", router.semantic.clone()),
-            ("auto_router_default_model", router.default_model.clone().map(Value::from)),
+            (default, router.default_model.clone().map(Value::from)),
             ("auto_router_embedding_model", router.embedding_model.clone().map(Value::from)),
         ];
         params.extend(said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));

@@ -8,7 +8,7 @@ const KEY: &str = "sk-9f2c4e81b7d05a63";
 const CONFIG: &str = "\
 model_list:
   - model_name: fast
-    litellm_params: {model: openai/gpt-4o-mini, api_key: sk-hidden-1, api_base: 'https://proxy.example/v1?sig=hush', rpm: 10, tpm: 1000, weight: 2}
+    litellm_params: {model: openai/gpt-4o-mini, api_key: sk-hidden-1, api_base: 'https://proxy.example/v1?sig=hush', timeout: 30, rpm: 10, tpm: 1000, weight: 2}
     model_info: {id: one, access_groups: [cheap], team: red}
   - {model_name: fast, litellm_params: {model: anthropic/claude-sonnet-4-5, api_key: sk-hidden-2, rpm: 5}, model_info: {id: two}}
   - model_name: own
@@ -38,8 +38,12 @@ fn deployments_are_told_without_their_credentials() {
     let one = &get(&app, "/model/info?litellm_model_id=one")["data"][0];
     assert_eq!(
         one["litellm_params"],
-        json!({"model": "openai/gpt-4o-mini", "api_base": "https://proxy.example/v1", "rpm": 10, "tpm": 1000, "weight": 2.0})
+        json!({
+            "model": "openai/gpt-4o-mini", "api_base": "https://proxy.example/v1", "rpm": 10, "tpm": 1000, "weight": 2.0, "timeout": 30,
+            "use_in_pass_through": false, "use_litellm_proxy": false, "merge_reasoning_content_in_choices": false,
+        })
     );
+    assert_eq!(app.ask("GET", "/model/info").key(KEY).send().header("x-content-type-options"), "nosniff");
     let known = &one["model_info"];
     for (name, value) in [
         ("input_cost_per_token", json!(1.5e-7)),

@@ -167,6 +167,7 @@ fn a_feed_is_well_formed_enough_to_read() {
     let app = TestApp::of(CONFIG);
     let reply = app.get("/api/v1/models?use_rss=true");
     assert!(reply.header("content-type").starts_with("application/rss+xml"));
+    assert_eq!(reply.header("x-content-type-options"), "nosniff");
     assert!(reply.text().contains("<description>Long &amp; careful</description><pubDate>Tue, 16 Sep 2025"), "{}", reply.text());
     assert_eq!(reply.text().matches("<item>").count(), 4);
 }

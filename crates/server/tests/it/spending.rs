@@ -128,7 +128,9 @@ fn a_cost_is_told_before_it_is_spent() {
         assert!(said["cost"].as_f64().is_some_and(|cost| cost > 0.0), "{said}");
         let asked = gateway.post("/spend/calculate", &json!({"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello"}]}));
         assert!(asked["cost"].as_f64().is_some_and(|cost| cost > 0.0));
-        assert_eq!(gateway.as_key(MASTER, "POST", "/spend/calculate", &json!({"model": "no such model", "messages": []})).status, 400);
+        let unpriced = gateway.as_key(MASTER, "POST", "/spend/calculate", &json!({"model": "no such model", "messages": []}));
+        let error = unpriced.json()["error"].clone();
+        assert_eq!((&error["code"], &error["type"], &error["param"]), (&json!("400"), &json!("invalid_request_error"), &json!("model")));
         assert_eq!(gateway.as_key(MASTER, "POST", "/spend/calculate", &json!({})).status, 400);
     });
 }

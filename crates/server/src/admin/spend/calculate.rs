@@ -24,7 +24,8 @@ pub(super) fn calculate(request: &Request) -> Answer {
     let Some(model) = model else {
         return Err(Refused::said(400, "Bad Request - 'model' is missing"));
     };
-    let unknown = || Refused::said(400, &format!("Model not found: {model}. No price is known for it"));
+    let unknown =
+        || Refused::new(400, "invalid_request_error", json!("model"), format!("Model not found: {model}. No price is known for it"));
     let catalog = request.app.catalog();
     let config = request.app.config();
     let configured = config.deployments.iter().find(|deployment| deployment.model_name == model);
