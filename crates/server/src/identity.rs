@@ -57,24 +57,7 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
             if known.blocked || listed && !known.lifted && matches!(named, Guest::Customer(_)) {
                 return Err(blocked(&customer.unwrap_or_default()));
             }
-            // Also a tag that the call has from its key or team: whoever wrote it there may not have been the owner's.
-            if let (Guest::Tag(tag), Some(team)) = (&named, &known.team)
-                && principal.team.as_ref() != Some(team)
-            {
-                let message = format!("Tag '{tag}' is owned by team '{team}' and can only be sent by keys of that team");
-                return Err(Refused::new(403, "tag_ownership_denied", "tags".into(), message));
-            }
-            if let Some(layer) = layer(&known, app) {
-                held_to(&layer, &call, app)?;
-                // The list holds for whatever else the call may come to use. An empty first list would allow everything.
-                let lists = &mut principal;
-                if lists.allowed.is_empty() { lists.allowed = layer.models } else { lists.also.push(layer.models) }
-            }
-            if known.region.is_some() {
-                let guidance = Arc::make_mut(principal.guidance.get_or_insert_default());
-                guidance.region = known.region.or(guidance.region.take());
-            }
-            principal.scopes.extend(known.scopes);
+            add(&mut principal, (&named, known), &call, app)?;
         }
     }
     principal.customer = customer;
@@ -88,6 +71,32 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
         Arc::make_mut(&mut call.principal).scopes.extend(held);
     }
     Ok(call)
+}
+
+/// Adds what holds for somebody whom a call is made for, or for one of its tags; or refuses a call that may not be made for them.
+fn add(principal: &mut Principal, (named, known): (&Guest, Known), call: &Call, app: &App) -> Result<(), Refused> {
+    // Also a tag that the call has from its key or team: whoever wrote it there may not have been the owner's.
+    if let (Guest::Tag(tag), Some(team)) = (named, &known.team)
+        && principal.team.as_ref() != Some(team)
+    {
+        let message = format!("Tag '{tag}' is owned by team '{team}' and can only be sent by keys of that team");
+        return Err(Refused::new(403, "tag_ownership_denied", "tags".into(), message));
+    }
+    if let Some(layer) = layer(&known, app) {
+        held_to(&layer, call, app)?;
+        // The list holds for whatever else the call may come to use. An empty first list would allow everything.
+        if principal.allowed.is_empty() {
+            principal.allowed = layer.models;
+        } else {
+            principal.also.push(layer.models);
+        }
+    }
+    if known.region.is_some() {
+        let guidance = Arc::make_mut(principal.guidance.get_or_insert_default());
+        guidance.region = known.region.or(guidance.region.take());
+    }
+    principal.scopes.extend(known.scopes);
+    Ok(())
 }
 
 /// The refusal of a customer who is blocked.

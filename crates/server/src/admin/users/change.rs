@@ -137,7 +137,7 @@ async fn administered(desk: &Desk, caller: &Caller) -> Result<Option<Vec<String>
     };
     let own = memberships.into_iter().filter(|member| member.user_role == Some(Role::OrgAdmin));
     let own: Vec<String> = own.map(|member| member.organization_id).collect();
-    if own.is_empty() { Err(super::not_allowed(caller, "/user/delete")) } else { Ok(Some(own)) }
+    if own.is_empty() { Err(crate::authz::admins_only(caller, "/user/delete")) } else { Ok(Some(own)) }
 }
 
 /// Whether a user is in no other organizations than those. Who sees the whole gateway is nobody's to delete.
