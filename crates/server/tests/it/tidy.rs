@@ -146,7 +146,9 @@ fn only_the_registry_chooses_a_dialect() {
 fn providers_are_rows() {
     let mut named = Vec::new();
     for (path, text) in crates() {
-        if is_test(&path) || path.components().any(|part| part.as_os_str() == "catalog") {
+        // The tables of settings hold LiteLLM's names, a provider's among them.
+        let names_settings = shown(&path).contains("config/keys/");
+        if is_test(&path) || names_settings || path.components().any(|part| part.as_os_str() == "catalog") {
             continue;
         }
         for line in code(&text).lines().filter(|line| !line.trim_start().starts_with("//")) {
