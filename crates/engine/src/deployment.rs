@@ -355,9 +355,12 @@ impl Deployment {
         if dialect == Some(Dialect::OpenAiChat) && self.profile.max_completion_tokens == Some(true) && rename.is_empty() {
             rename.push(("max_tokens".to_owned(), "max_completion_tokens".to_owned()));
         }
+        // What the operator says has the name that the provider knows, as what the caller says.
+        let renamed = |key: &String| rename.iter().find(|(from, _)| from == key).map_or_else(|| key.clone(), |(_, to)| to.clone());
+        let default = self.spec.defaults.iter().map(|(key, value)| (renamed(key), value.clone())).collect();
         Edits {
             set,
-            default: self.spec.defaults.clone(),
+            default,
             rename,
             remove: row.remove.iter().filter(|key| is_ours(key)).chain(&self.spec.remove).cloned().collect(),
             lose: row.remove.iter().filter(|key| !is_ours(key)).cloned().collect(),

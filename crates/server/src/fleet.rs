@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
-use switchboard_engine::catalog::{Auth, Catalog};
+use switchboard_engine::catalog::{Auth, Catalog, Provider};
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::experiment::{Experiment, Shadow};
 use switchboard_engine::health::Registry;
@@ -19,9 +19,10 @@ use switchboard_engine::route::traits::{Pattern, Traits};
 use switchboard_engine::route::{Fallback, Fleet, Names, TryPolicy};
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::Origin;
+use switchboard_engine::wire::Dialect;
 
 use crate::config::Location;
-use crate::config::resolved::{Config, Deployment as Configured, Fallback as Written, FallbackTarget};
+use crate::config::resolved::{Config, Connection, Deployment as Configured, Fallback as Written, FallbackTarget};
 use crate::fleet::credential::Ingredients;
 
 /// What could not be made into a deployment, and why.
@@ -208,6 +209,13 @@ fn deployment(
     Deployment::build(spec, catalog, &value, &signer).map_err(|error| error.to_string())
 }
 
+/// Where the operator says the provider is; the endpoint of Bedrock's runtime goes before an address of any provider's.
+fn own_base(connection: &Connection, provider: &Provider) -> Option<String> {
+    let runtime = || connection.aws.bedrock_runtime_endpoint.clone();
+    let first = if provider.chat.contains(&Dialect::Bedrock) { runtime() } else { None };
+    first.or_else(|| connection.api_base.clone()).or_else(runtime)
+}
+
 fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo: Option<&str>) -> Result<Spec, String> {
     let connection = &named.connection;
     let demo = demo.filter(|_| ingredients.provider.id == "demo").map(str::to_owned);
@@ -224,7 +232,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
     let spec = Spec {
         id: named.model_info.id.clone(),
         group: named.model_name.clone(),
-        base: demo.or_else(|| connection.api_base.clone()).or_else(|| connection.aws.bedrock_runtime_endpoint.clone()),
+        base: demo.or_else(|| own_base(connection, ingredients.provider)),
         values: values(named),
         headers,
         defaults: json(&named.default_params),
@@ -325,4 +333,19 @@ fn demo_deployment(catalog: &Catalog, base: &str) -> Result<Deployment, String> 
     };
     let signer = |_: &Auth, origin: &Origin| Ok(Arc::new(Signer::new(origin.clone(), switchboard_engine::sign::Auth::None)));
     Deployment::build(spec, catalog, &|_| None, &signer).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bedrocks_runtime_endpoint_goes_before_an_address() {
+        let catalog = Catalog::embedded();
+        let mut connection = Connection { api_base: Some("https://base".to_owned()), ..Connection::default() };
+        connection.aws.bedrock_runtime_endpoint = Some("https://runtime".to_owned());
+        for (provider, wanted) in [("bedrock", "https://runtime"), ("openai", "https://base")] {
+            assert_eq!(own_base(&connection, catalog.provider(provider).expect("a row")).as_deref(), Some(wanted), "{provider}");
+        }
+    }
 }

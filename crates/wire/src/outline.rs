@@ -121,10 +121,11 @@ impl Outline {
                 }
                 continue;
             }
-            if let Some((_, to)) = edits.rename.iter().find(|(from, to)| *from == entry.key && self.get(to).is_none()) {
+            let renamed = edits.rename.iter().find(|(from, to)| *from == entry.key && self.get(to).is_none()).map(|(_, to)| to);
+            if let Some(to) = renamed {
                 patch.replace(entry.key_span, quoted(to));
             }
-            if let Some((_, value)) = edits.set.iter().find(|(key, _)| *key == entry.key) {
+            if let Some((_, value)) = edits.set.iter().find(|(key, _)| *key == entry.key || Some(key) == renamed) {
                 patch.replace(entry.value, value.clone());
             }
         }
@@ -138,7 +139,8 @@ impl Outline {
             (_, None) => self.open,
         };
         let mut first = last_kept.is_none();
-        let missing = |key: &str| self.get(key).is_none_or(|entry| edits.removes(&entry.key));
+        let kept = |key: &str| self.get(key).is_some_and(|entry| !edits.removes(&entry.key));
+        let missing = |key: &str| !kept(key) && !edits.rename.iter().any(|(from, to)| to == key && kept(from));
         let defaults = edits.default.iter().filter(|(key, _)| !edits.set.iter().any(|(set, _)| set == key));
         for (key, value) in edits.set.iter().chain(defaults).filter(|(key, _)| missing(key)) {
             let comma = if first { "" } else { "," };

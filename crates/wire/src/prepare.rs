@@ -7,6 +7,7 @@ use memchr::memmem::Finder;
 use crate::chat::{ChatRequest, Part, PartBody, Role};
 use crate::control::is_steering;
 use crate::dialect::Dialect;
+use crate::fields::Fields;
 use crate::frames::Frames;
 use crate::half::{Head, Memo, Profile, Written};
 use crate::loss::Losses;
@@ -93,6 +94,8 @@ pub fn read(from: Dialect, head: &Head<'_>, body: &Frames) -> Result<ChatRequest
 
 fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
     let outbound = route.to.outbound().ok_or_else(|| Problem::new(Kind::Internal, format!("no provider speaks `{}`", route.to)))?;
+    let named = if route.from == Dialect::Anthropic && route.to != route.from { with_names(request) } else { None };
+    let request = named.as_ref().unwrap_or(request);
     if let Some(inbound) = route.from.inbound().filter(|_| route.from != route.to) {
         inbound.check_translation(request, route.to)?;
         check_content(request, route)?;
@@ -101,6 +104,31 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
     // What steers the gateway was never meant for the provider.
     let losses = written.losses.without(|field| is_steering(route.from, field));
     Ok(Written { losses, ..written })
+}
+
+/// The request with the names of the tools that a search for tools found, where the client runs that search itself: elsewhere there are
+/// no references to tools, and all of them are offered.
+fn with_names(request: &ChatRequest) -> Option<ChatRequest> {
+    let name = |part: &Part| match &part.body {
+        PartBody::Hosted(hosted) if hosted.kind == "tool_reference" => {
+            Fields::nested(&hosted.raw).ok()?.take::<String>("tool_name").ok().flatten()
+        }
+        _ => None,
+    };
+    let results = |part: &Part| matches!(&part.body, PartBody::ToolResult(result) if result.parts.iter().any(|part| name(part).is_some()));
+    if !request.messages.iter().any(|message| message.parts.iter().any(results)) {
+        return None;
+    }
+    let mut named = request.clone();
+    for part in named.messages.iter_mut().flat_map(|message| &mut message.parts) {
+        let PartBody::ToolResult(result) = &mut part.body else { continue };
+        for part in &mut result.parts {
+            if let Some(name) = name(part) {
+                *part = Part::text(name);
+            }
+        }
+    }
+    Some(named)
 }
 
 /// Refuses what the caller says in a form that only its own dialect has: content is never left out. What a provider's own tools left

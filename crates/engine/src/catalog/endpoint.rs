@@ -134,7 +134,8 @@ impl<'a> Endpoint<'a> {
         }
         let mut url = String::with_capacity(base.len() + self.path.len() + self.model.len() + 16);
         self.fill(base, value, 0, &mut url)?;
-        self.fill(self.path, value, 0, &mut url)?;
+        let path = if moved.is_some() && names_model(&url) { below_model(self.path) } else { self.path };
+        self.fill(path, value, 0, &mut url)?;
         Ok(url)
     }
 
@@ -202,6 +203,16 @@ impl<'a> Endpoint<'a> {
         }
         self.fill(template, value, depth + 1, out)
     }
+}
+
+/// Whether a base URL of the user's own leads to a model already.
+fn names_model(base: &str) -> bool {
+    base.rsplit_once("/models/").is_some_and(|(_, model)| !model.is_empty() && !model.contains('/'))
+}
+
+/// What a path says behind the model: the verb, where it has one.
+fn below_model(path: &str) -> &str {
+    path.split_once("{model}").map(|(_, verb)| verb).filter(|verb| verb.starts_with(':')).unwrap_or(path)
 }
 
 fn unfit(variable: &str) -> UrlError {

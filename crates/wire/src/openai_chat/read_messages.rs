@@ -335,10 +335,11 @@ pub(super) fn read_assistant(fields: &mut Fields<'_>, reading: &Reading<'_>) -> 
     if let Some(media) = read_spoken(fields)? {
         said.push(here(PartBody::Audio(media)));
     }
-    let mut calls = Vec::new();
+    let (mut calls, mut marks) = (Vec::new(), Vec::new());
     for (at, raw) in fields.take::<Vec<&RawValue>>("tool_calls")?.unwrap_or_default().into_iter().enumerate() {
-        let call = read_call(raw, &format!("{}_{at}", reading.ids)).map_err(|error| error.within(&format!("tool_calls[{at}]")))?;
-        calls.push(call);
+        let within = |error: Malformed| error.within(&format!("tool_calls[{at}]"));
+        calls.push(read_call(raw, &format!("{}_{at}", reading.ids)).map_err(within)?);
+        marks.push(read_cache(&mut Fields::nested(raw).map_err(within)?).map_err(within)?);
     }
     // Snowflake says text twice, and calls here alone.
     for raw in fields.take::<Vec<&RawValue>>("content_list")?.unwrap_or_default() {
@@ -365,6 +366,7 @@ pub(super) fn read_assistant(fields: &mut Fields<'_>, reading: &Reading<'_>) -> 
         if sealed.get(at) == Some(&true) {
             part.extra.note("seal", "extra_content");
         }
+        part.cache = marks.get_mut(at).and_then(Option::take);
         parts.push(part);
     }
     Ok(Said { parts, legacy: id, details: thoughts.details })

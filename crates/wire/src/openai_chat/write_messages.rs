@@ -169,7 +169,7 @@ impl Writer<'_> {
     fn unchanged_details<'m>(&self, message: &'m Message, turn: &Turn<'m>) -> Option<&'m str> {
         let details = message.extra.noted(HERE, "reasoning_details")?;
         let thoughts: Vec<&Thought> = turn.thoughts.iter().map(|(_, thought)| *thought).collect();
-        let seals: Vec<&Sealed> = turn.calls.iter().filter_map(|(call, _)| call.seal.as_ref()).collect();
+        let seals: Vec<&Sealed> = turn.calls.iter().filter_map(|(call, ..)| call.seal.as_ref()).collect();
         let all = thoughts.iter().filter_map(|thought| thought.seal.as_ref()).chain(seals.iter().copied());
         let taken = self.profile.reasoning_field.as_deref().is_none_or(|field| field == "reasoning_details");
         let own = all.into_iter().all(|seal| !self.is_foreign(Some(seal)));
@@ -305,8 +305,8 @@ struct Turn<'m> {
     refusal: Option<&'m String>,
     images: Vec<&'m Media>,
     spoken: Option<&'m String>,
-    /// Calls, and whether the client said their seal beside them.
-    calls: Vec<(&'m ToolCall, bool)>,
+    /// Calls, whether the client said their seal beside them, and where a cache may cut.
+    calls: Vec<(&'m ToolCall, bool, Option<&'m CacheMark>)>,
 }
 
 impl<'m> Turn<'m> {
@@ -314,7 +314,7 @@ impl<'m> Turn<'m> {
         let mut turn = Self::default();
         for part in &message.parts {
             match &part.body {
-                PartBody::ToolCall(call) => turn.calls.push((call, part.extra.noted(HERE, "seal").is_some())),
+                PartBody::ToolCall(call) => turn.calls.push((call, part.extra.noted(HERE, "seal").is_some(), part.cache.as_ref())),
                 PartBody::Reasoning(_) if part.extra.noted(HERE, "type").is_some() => turn.said.push(part),
                 PartBody::Reasoning(thought) => turn.thoughts.push((part, thought)),
                 PartBody::Refusal(text) if turn.refusal.is_none() => turn.refusal = Some(text),
@@ -341,8 +341,11 @@ impl<'m> Turn<'m> {
         }
         if !self.calls.is_empty() {
             object.array("tool_calls", |list| {
-                for (call, sealed) in &self.calls {
-                    list.object(|object| write_call(object, call, Some(vendor(*sealed))));
+                for (call, sealed, mark) in &self.calls {
+                    list.object(|object| {
+                        write_call(object, call, Some(vendor(*sealed)));
+                        write_cache(object, *mark);
+                    });
                 }
             });
         }

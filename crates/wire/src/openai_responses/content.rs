@@ -54,23 +54,32 @@ pub(super) fn read_piece(raw: &RawValue) -> Result<Part, Malformed> {
             return Ok(Part::new(PartBody::Hosted(hosted)));
         }
     };
+    let marked = fields.take_raw("cache_control").filter(|raw| raw.get() != "null");
     let mut part = Part::new(body);
     part.extra = fields.rest(DIALECT);
     if let Some(logprobs) = logprobs {
         part.extra.push("logprobs", logprobs.to_owned());
     }
-    part.cache = read_breakpoint(&part);
+    part.cache = marked.and_then(|raw| read_mark(raw.get())).or_else(|| read_breakpoint(&part));
+    if let Some(raw) = marked {
+        part.extra.note("cache_control", raw.get().to_owned());
+    }
     Ok(part)
 }
 
 /// A cache breakpoint is also meaning: targets with breakpoints of their own set one there.
 fn read_breakpoint(part: &Part) -> Option<CacheMark> {
+    let (_, raw) = part.extra.fields().iter().find(|(key, _)| key == "prompt_cache_breakpoint")?;
+    read_mark(raw.get())
+}
+
+/// A breakpoint, in OpenAI's words or in Anthropic's, which clients send here too.
+fn read_mark(raw: &str) -> Option<CacheMark> {
     #[derive(serde::Deserialize)]
-    struct Breakpoint {
+    struct Mark {
         ttl: Option<String>,
     }
-    let (_, raw) = part.extra.fields().iter().find(|(key, _)| key == "prompt_cache_breakpoint")?;
-    let mark: Option<Breakpoint> = serde_json::from_str(raw.get()).ok()?;
+    let mark: Option<Mark> = serde_json::from_str(raw).ok()?;
     mark.map(|mark| CacheMark { ttl: mark.ttl })
 }
 

@@ -76,6 +76,9 @@ pub(super) fn write_own(object: &mut Object<'_>, extra: &Extra) {
     for (key, value) in extra.of(DIALECT).iter().filter(|(key, _)| !key.starts_with(OF_MESSAGE)) {
         object.raw(key, value.get());
     }
+    if let Some(mark) = extra.noted(DIALECT, "cache_control") {
+        object.raw("cache_control", mark);
+    }
 }
 
 /// Writes a source of `text`. Where the place is not known, it is all of the text.

@@ -91,6 +91,10 @@ fn edits_touch_nothing_else() {
         r#"{"aa":1, "model": "x" }"#,
         "the new name is there already"
     );
+    let renamed = || pairs(&[("a", "aa")]);
+    let (default, set) = (pairs(&[("aa", "9")]), pairs(&[("aa", "8")]));
+    assert_eq!(apply(text, &Edits { rename: renamed(), default, ..Edits::default() }), r#"{"aa":1, "model": "x","b":[1, 2] }"#);
+    assert_eq!(apply(text, &Edits { rename: renamed(), set, ..Edits::default() }), r#"{"aa":8, "model": "x","b":[1, 2] }"#);
     assert_eq!(apply(text, &Edits { lose: vec!["b".into()], ..Edits::default() }), r#"{"a":1, "model": "x" }"#);
 }
 

@@ -105,3 +105,40 @@ fn tools_of_other_makers_reach_their_makers_from_chats() {
     let problem = tools(Dialect::Gemini, r#"{"name":"f"}"#).expect_err("no tool");
     assert!(problem.message.contains("function"), "{}", problem.message);
 }
+
+#[test]
+fn references_to_tools_are_said_by_name_elsewhere() {
+    let nested = r#"{"type":"tool_result","tool_use_id":"t","content":[{"type":"tool_reference","tool_name":"get_weather"}]}"#;
+    let called = r#"{"type":"tool_use","id":"t","name":"search","input":{}}"#;
+    let turns = [("user", r#"{"type":"text","text":"hi"}"#), ("assistant", called), ("user", nested)];
+    let turns = turns.map(|(role, block)| format!(r#"{{"role":"{role}","content":[{block}]}}"#)).join(",");
+    let tools = r#"[{"name":"search","input_schema":{"type":"object"}}]"#;
+    let body = format!(r#"{{"model":"m","max_tokens":9,"messages":[{turns}],"tools":{tools}}}"#);
+    for to in targets().filter(|to| *to != Dialect::Replicate) {
+        let sent = sent(Dialect::Anthropic, to, &body).unwrap_or_else(|problem| panic!("{to}: {}", problem.message)).body.join();
+        if to == Dialect::Anthropic {
+            assert_eq!(sent, body);
+        } else {
+            assert!(String::from_utf8_lossy(&sent).contains("get_weather"), "{to}");
+        }
+    }
+}
+
+#[test]
+fn cache_marks_reach_who_caches() {
+    let mark = r#""cache_control":{"type":"ephemeral","ttl":"1h"}"#;
+    let pieces = format!(r#"[{{"type":"input_text","text":"long",{mark}}}]"#);
+    let responses = format!(r#"{{"model":"m","input":[{{"role":"user","content":{pieces}}}]}}"#);
+    let call = format!(r#"{{"id":"c","type":"function","function":{{"name":"f","arguments":"{{}}"}},{mark}}}"#);
+    let turns = format!(
+        r#"{{"role":"user","content":"x"}},{{"role":"assistant","tool_calls":[{call}]}},{{"role":"tool","tool_call_id":"c","content":"1"}}"#
+    );
+    let chat = format!(r#"{{"model":"m","messages":[{turns}],"tools":[{{"type":"function","function":{{"name":"f"}}}}]}}"#);
+    for (from, body, turn) in [(Dialect::OpenAiResponses, responses, 0), (Dialect::OpenAiChat, chat, 1)] {
+        let prepared = sent(from, Dialect::Anthropic, &body).unwrap_or_else(|problem| panic!("{from}: {}", problem.message));
+        let sent: Value = serde_json::from_slice(&prepared.body.join()).expect("JSON");
+        let cached = &sent["messages"][turn]["content"][0]["cache_control"];
+        assert_eq!(*cached, json!({"type": "ephemeral", "ttl": "1h"}), "{from}");
+        assert!(!prepared.losses.to_string().contains("cache_control"), "{}", prepared.losses);
+    }
+}

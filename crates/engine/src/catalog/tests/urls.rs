@@ -63,6 +63,11 @@ fn chat_urls_with_the_model_in_the_path() {
         chat("azure", OpenAiChat, "my-gpt", &[("azure_resource", "acme")]),
         "https://acme.openai.azure.com/openai/deployments/my-gpt/chat/completions?api-version=2025-02-01-preview"
     );
+    for (version, root) in [("2025-04-01-preview", "openai"), ("preview", "openai/v1"), ("v1", "openai/v1"), ("latest", "openai/v1")] {
+        let values = [("azure_resource", "acme"), ("api_version", version)];
+        let wanted = format!("https://acme.openai.azure.com/{root}/responses?api-version={version}");
+        assert_eq!(chat("azure", Dialect::OpenAiResponses, "my-gpt", &values), wanted);
+    }
     assert_eq!(
         streamed("watsonx", OpenAiChat, "ibm/granite", &[]),
         "https://us-south.ml.cloud.ibm.com/ml/v1/text/chat_stream?version=2024-03-13"
@@ -90,6 +95,22 @@ fn vertex_urls() {
         chat("vertex_ai", Dialect::Gemini, "gemini-2.5-pro", &[("vertex_project", "p"), ("vertex_location", "global")]),
         "https://aiplatform.googleapis.com/v1/projects/p/locations/global/publishers/google/models/gemini-2.5-pro:generateContent"
     );
+}
+
+#[test]
+fn a_base_that_names_a_model_gets_the_verb_alone() {
+    let catalog = Catalog::embedded();
+    let url = |provider: &str, dialect, model: &str, base: &str| {
+        let ask = Ask { operation: Operation::Chat, dialect: Some(dialect), model, streamed: true };
+        catalog.endpoint(catalog.provider(provider).unwrap(), ask).unwrap().url(Some(base), &|_| None).unwrap()
+    };
+    let own = "https://proxy/v1/projects/p/locations/l/publishers/google/models/tuned";
+    assert_eq!(url("vertex_ai", Dialect::Gemini, "gemini-2.5-pro", own), format!("{own}:streamGenerateContent?alt=sse"));
+    assert_eq!(
+        url("vertex_ai", Dialect::Gemini, "gemini-2.5-pro", "https://proxy/v1/projects/p/locations/l"),
+        "https://proxy/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-pro:streamGenerateContent?alt=sse"
+    );
+    assert_eq!(url("openai", Dialect::OpenAiChat, "m", "https://proxy/models/x"), "https://proxy/models/x/chat/completions");
 }
 
 #[test]

@@ -91,16 +91,19 @@ async fn the_envelope_is_the_rows() {
 async fn limits_go_by_the_name_the_model_knows() {
     let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::OpenAiChat))]).await;
     let base = Some(format!("http://{}/v1", upstream.address()));
-    let spec = Spec { base, ..row_spec(&("openai", "gpt-5", &[], "", None)) };
+    let defaults = vec![("max_tokens".to_owned(), "9".to_owned())];
+    let spec = Spec { base, defaults, ..row_spec(&("openai", "gpt-5", &[], "", None)) };
     let rig = Rig::new(vec![spec]);
+    let none = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
     let old = r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}"#;
     let both = r#"{"model":"m","max_tokens":5,"max_completion_tokens":7,"messages":[{"role":"user","content":"hi"}]}"#;
-    for body in [old, both] {
+    for body in [old, both, none] {
         rig.ask(&call(Dialect::OpenAiChat, false, body)).await;
     }
     let bodies: Vec<serde_json::Value> = upstream.requests().iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect();
     assert_eq!((&bodies[0]["max_completion_tokens"], bodies[0].get("max_tokens")), (&5.into(), None));
     assert_eq!((&bodies[1]["max_completion_tokens"], bodies[1].get("max_tokens")), (&7.into(), None));
+    assert_eq!((&bodies[2]["max_completion_tokens"], bodies[2].get("max_tokens")), (&9.into(), None), "the operator's");
 }
 
 #[tokio::test]
