@@ -25,6 +25,7 @@ pub(crate) async fn fault(target: &Deployment, spoken: Dialect, client: &Door, r
     let fault = scrub::fault(outbound.read_fault(status, &headers, &body), target);
     let hint = crate::retry_after::hint(&headers, &fault.raw);
     let json = serde_json::from_slice::<serde::de::IgnoredAny>(&fault.raw).is_ok() && fault.raw.trim_ascii_start().starts_with(b"{");
+    let own = outbound.is_own_error(&fault.raw);
     let mut error = Error::provider(fault, &target.provider_name, target.spec.guessed);
     error.problem.retry_after = hint;
     match headers.get("x-should-retry").map(http::HeaderValue::as_bytes) {
@@ -35,7 +36,7 @@ pub(crate) async fn fault(target: &Deployment, spoken: Dialect, client: &Door, r
     if !json {
         error.problem.raw = None;
     }
-    if spoken != client.dialect || client.flavor != Flavor::OpenAi || !json {
+    if spoken != client.dialect || client.flavor != Flavor::OpenAi || !json || !own {
         error.verbatim = None;
     }
     error

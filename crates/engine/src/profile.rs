@@ -47,6 +47,7 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
         sampling: knows("sampling_params"),
         max_completion_tokens: (made.is_some_and(|made| made.newer_limit) && knows("reasoning") == Some(true)).then_some(true),
         mid_system: detailed.map(|card| self::knows(card, "mid_conversation_system") == Some(true)),
+        betas: provider.betas.clone(),
         reasoning_field: provider.reasoning_field.clone(),
         vendor,
         max_stop: None,

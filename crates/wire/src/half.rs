@@ -3,6 +3,7 @@
 //! The inbound half is spoken by clients, the outbound half by providers; some dialects have one alone. What passes through them
 //! besides the meaning is here too: what stands beside a body, what the target can do, what the reader of a reply must remember.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -78,6 +79,8 @@ pub struct Profile {
     pub mid_system: Option<bool>,
     /// The field it takes thoughts back in (`reasoning_content`, `reasoning`), where it does.
     pub reasoning_field: Option<String>,
+    /// The features of Anthropic's that its provider calls otherwise, or has no opt-in for (an empty name).
+    pub betas: BTreeMap<String, String>,
     /// Who makes the model (`anthropic`, `openai`, `google`, …): the one who may see its seals.
     pub vendor: Option<String>,
     /// The most stop sequences it takes.
@@ -260,7 +263,7 @@ pub trait Outbound: Sync {
     }
 
     /// Headers that a request already in this dialect needs beside those it came with.
-    fn needed_headers(&self, _head: &Head<'_>, _outline: &Outline, _body: &Frames) -> Vec<(&'static str, String)> {
+    fn needed_headers(&self, _head: &Head<'_>, _profile: &Profile, (_outline, _body): (&Outline, &Frames)) -> Vec<(&'static str, String)> {
         Vec::new()
     }
 
@@ -280,6 +283,11 @@ pub trait Outbound: Sync {
 
     /// Reads a streamed answer.
     fn event_reader(&self, memo: Memo) -> Box<dyn EventReader>;
+
+    /// Whether an error answer is in this dialect's own form, so that its clients may see it as it came.
+    fn is_own_error(&self, _body: &[u8]) -> bool {
+        true
+    }
 
     /// Reads an error answer.
     fn read_fault(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault;

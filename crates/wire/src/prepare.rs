@@ -60,7 +60,7 @@ pub fn prepare(route: &Route<'_>, head: &Head<'_>, source: &Source<'_>) -> Resul
     let is_refused = |body: &Frames, outline| route.to.outbound().is_some_and(|to| to.is_refused(outline, body, route.profile));
     let written = match source {
         Source::Bytes(body, outline) if route.from == route.to && !body.has(&OURS) && !is_refused(body, outline) => {
-            let headers = route.to.outbound().map(|to| to.needed_headers(head, outline, body)).unwrap_or_default();
+            let headers = route.to.outbound().map(|to| to.needed_headers(head, route.profile, (outline, body))).unwrap_or_default();
             let body = outline.apply(body, route.edits);
             let memo = Memo { vendor: route.profile.vendor.clone(), ..Memo::default() };
             return Ok(Prepared { body, headers, losses: lost(route.edits, outline), memo });

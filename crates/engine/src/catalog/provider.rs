@@ -76,6 +76,8 @@ pub struct Provider {
     pub cards_of: Option<String>,
     /// Its models are told not to think by `thinking.type`, although they know efforts.
     pub thinking_switch: bool,
+    /// The features of Anthropic's that it calls otherwise, or has no opt-in for (an empty name).
+    pub betas: BTreeMap<String, String>,
     /// Is a gateway itself: fields that steer one (`provider`, `models`, …) go on to it.
     pub gateway: bool,
     /// The dialects in which it looks up no web addresses, although they have a place for them.

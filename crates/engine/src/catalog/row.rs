@@ -78,6 +78,8 @@ struct Row {
     #[serde(default)]
     thinking_switch: bool,
     #[serde(default)]
+    betas: BTreeMap<String, String>,
+    #[serde(default)]
     gateway: bool,
     #[serde(default)]
     local: bool,
@@ -210,14 +212,18 @@ impl Provider {
 // === impl Row ===
 
 impl Row {
-    fn resolve(self, id: &str) -> Result<Provider, String> {
+    fn check(&self, id: &str) -> Result<(), String> {
         if id.is_empty() || id.contains(['/', ' ', '\t', '\n']) {
             return Err("the id may hold neither a slash nor white space".to_owned());
         }
-        let shapes = self.shapes();
         check_template(&self.base)?;
         self.pass.base.iter().chain(self.pass.names.values()).chain(self.pass.below.values()).try_for_each(|base| check_template(base))?;
-        check_places(self.paths.keys().chain(self.at.keys()))?;
+        check_places(self.paths.keys().chain(self.at.keys()))
+    }
+
+    fn resolve(self, id: &str) -> Result<Provider, String> {
+        self.check(id)?;
+        let shapes = self.shapes();
         Ok(Provider {
             id: id.to_owned(),
             name: self.name,
@@ -259,6 +265,7 @@ impl Row {
             cards_of: self.cards_of,
             bytes_only: dialects(&self.bytes_only)?,
             thinking_switch: self.thinking_switch,
+            betas: self.betas,
             gateway: self.gateway,
             local: self.local,
             trains: self.trains,

@@ -13,6 +13,7 @@ use crate::chat::Hosted;
 use crate::dialect::Dialect;
 use crate::fields::Fields;
 use crate::frames::Frames;
+use crate::half::Profile;
 use crate::json;
 use crate::outline::Outline;
 
@@ -78,16 +79,17 @@ struct Kind<'a> {
     kind: Cow<'a, str>,
 }
 
-/// Opts into a feature, unless a version of it is chosen.
-pub(super) fn add(betas: &mut Vec<String>, name: &str) {
+/// Opts into a feature by the name that the provider has for it, unless a version of it is chosen.
+pub(super) fn add(betas: &mut Vec<String>, name: &str, profile: &Profile) {
+    let name = profile.betas.get(name).map_or(name, String::as_str);
     let feature = &name[..name.len().saturating_sub("2025-01-01".len())];
-    if !betas.iter().any(|known| known.starts_with(feature)) {
+    if !name.is_empty() && !betas.iter().any(|known| known.starts_with(feature)) {
         betas.push(name.to_owned());
     }
 }
 
 /// The header of a body that passes as it came, where it needs more features than its client opted into.
-pub(super) fn header(headers: Option<&HeaderMap>, outline: &Outline, body: &Frames) -> Option<String> {
+pub(super) fn header(headers: Option<&HeaderMap>, profile: &Profile, (outline, body): (&Outline, &Frames)) -> Option<String> {
     let mut needed: Vec<&'static str> = Vec::new();
     for entry in outline.entries().iter().filter(|entry| FIELDS.contains(&&*entry.key)) {
         let value = body.slice(entry.value.start, entry.value.end);
@@ -100,7 +102,7 @@ pub(super) fn header(headers: Option<&HeaderMap>, outline: &Outline, body: &Fram
     let mut betas: Vec<String> =
         said.flat_map(|names| names.split(',')).map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let before = betas.len();
-    needed.iter().for_each(|name| add(&mut betas, name));
+    needed.iter().for_each(|name| add(&mut betas, name, profile));
     (betas.len() > before).then(|| joined(betas))
 }
 

@@ -144,6 +144,11 @@ fn envelope(body: &[u8]) -> Option<Envelope<'_>> {
     })
 }
 
+/// Whether that is an error in the vendor's own form; clouds that serve its models have others.
+pub(super) fn is_own(body: &[u8]) -> bool {
+    serde_json::from_slice::<Envelope<'_>>(body).is_ok_and(|found| found.kind == "error" && found.error.is_some())
+}
+
 /// An error in place of an answer though the status says success.
 pub(super) fn read_inside(body: &[u8]) -> Option<Fault> {
     let found = envelope(body)?;

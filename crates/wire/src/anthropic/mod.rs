@@ -115,8 +115,8 @@ impl Outbound for Anthropic {
         fit::is_refused(outline, body, profile)
     }
 
-    fn needed_headers(&self, head: &Head<'_>, outline: &Outline, body: &Frames) -> Vec<(&'static str, String)> {
-        beta::header(head.headers, outline, body).map(|betas| (BETA, betas)).into_iter().collect()
+    fn needed_headers(&self, head: &Head<'_>, profile: &Profile, body: (&Outline, &Frames)) -> Vec<(&'static str, String)> {
+        beta::header(head.headers, profile, body).map(|betas| (BETA, betas)).into_iter().collect()
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
@@ -129,6 +129,10 @@ impl Outbound for Anthropic {
 
     fn event_reader(&self, memo: Memo) -> Box<dyn EventReader> {
         Box::new(read_events::Reader::new(memo))
+    }
+
+    fn is_own_error(&self, body: &[u8]) -> bool {
+        error::is_own(body)
     }
 
     fn read_fault(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault {

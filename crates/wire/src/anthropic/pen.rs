@@ -63,7 +63,7 @@ impl<'a> Pen<'a> {
 
     /// Opts into a feature, unless the client chose a version of it.
     pub(super) fn beta(&mut self, name: &str) {
-        beta::add(&mut self.betas, name);
+        beta::add(&mut self.betas, name, self.profile);
     }
 
     /// Records the fields of another dialect as lost.

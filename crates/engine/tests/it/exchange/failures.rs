@@ -46,6 +46,16 @@ async fn a_bad_request_is_told_in_the_providers_words() {
     }
 }
 
+#[tokio::test]
+async fn an_error_in_a_clouds_form_is_told_in_the_clients() {
+    let google = r#"{"error":{"code":400,"message":"temperature is too high","status":"INVALID_ARGUMENT"}}"#;
+    let upstream = Scripted::start(vec![json("400 Bad Request", google)]).await;
+    let rig = Rig::new(vec![spec(Dialect::Anthropic, &upstream)]);
+    let told = rig.ask(&ask(Dialect::Anthropic, false)).await.json();
+    assert_eq!((&told["type"], &told["error"]["type"]), (&"error".into(), &"invalid_request_error".into()), "{told}");
+    assert_eq!(told["error"]["message"], "temperature is too high");
+}
+
 /// (what the provider says, the status the client sees, the code, how often the provider is asked)
 struct Case {
     said: Act,

@@ -155,8 +155,13 @@ fn features_of_the_body_are_opted_into() {
     let outline = Outline::scan(&body).unwrap();
     let needed = |said: &'static str| {
         let headers = http::HeaderMap::from_iter([(http::HeaderName::from_static("anthropic-beta"), http::HeaderValue::from_static(said))]);
-        Anthropic.needed_headers(&Head { headers: Some(&headers), ..Head::default() }, &outline, &body)
+        Anthropic.needed_headers(&Head { headers: Some(&headers), ..Head::default() }, &model(ADAPTIVE), (&outline, &body))
     };
     assert_eq!(needed("x-2025-01-01, a")[0].1, "a,structured-outputs-2025-11-13,x-2025-01-01");
     assert!(needed("structured-outputs-2025-12-01").is_empty(), "the client chose a version");
+    let named = |wanted: &str| {
+        let betas = [("structured-outputs-2025-11-13".to_owned(), wanted.to_owned())].into();
+        Anthropic.needed_headers(&Head::default(), &Profile { betas, ..Profile::default() }, (&outline, &body))
+    };
+    assert_eq!((named("other-2025-01-01")[0].1.as_str(), named("").is_empty()), ("other-2025-01-01", true), "the provider's own names");
 }
