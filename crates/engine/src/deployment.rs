@@ -18,6 +18,7 @@ use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage, deriv
 use crate::figures;
 use crate::health::{Health, Place, Registry};
 use crate::hops;
+use crate::marking::CachePoint;
 use crate::route::traits::{Facts, Traits};
 use crate::sign::{Secret, Signer};
 use crate::upstream::{Origin, Preset, Transport};
@@ -79,6 +80,8 @@ pub struct Spec {
     pub mock_timeout: bool,
     /// Thoughts are shown as part of the text, between marks.
     pub merge_reasoning: bool,
+    /// Where requests are marked for the provider's cache.
+    pub cache_points: Vec<CachePoint>,
     /// Seconds after which a stream that is silent sends a comment; not at all from 0 down.
     pub keepalive: Option<f64>,
     /// Whether callers may say how many.

@@ -15,6 +15,7 @@ use crate::call::{Call, Content};
 use crate::deployment::{Deployment, JSON, Reach};
 use crate::error::{Error, Retry};
 use crate::health::Failure;
+use crate::marking;
 use crate::meter::Meter;
 use crate::online;
 use crate::own::OwnKey;
@@ -64,6 +65,13 @@ impl Dispatch<'_> {
 
     /// The request as the target wants it.
     pub(crate) fn prepare(&self, target: &Deployment, (spoken, reach): (Dialect, &Reach), cap: Option<u64>) -> Result<Prepared, Error> {
+        match marking::marked(self.call, target, spoken)? {
+            Some(call) => Dispatch { call: &call, ..*self }.prepare_marked(target, (spoken, reach), cap),
+            None => self.prepare_marked(target, (spoken, reach), cap),
+        }
+    }
+
+    fn prepare_marked(&self, target: &Deployment, (spoken, reach): (Dialect, &Reach), cap: Option<u64>) -> Result<Prepared, Error> {
         let Content::Json(outline) = &self.call.content else {
             return Err(Problem::new(Kind::BadRequest, "the request's body must be JSON").into());
         };

@@ -41,6 +41,7 @@ pub mod health;
 mod hops;
 mod judge;
 pub mod keeper;
+pub mod marking;
 pub mod media;
 mod merged;
 pub mod meter;

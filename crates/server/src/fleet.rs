@@ -14,6 +14,7 @@ use switchboard_engine::catalog::{Auth, Catalog, Provider};
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::experiment::{Experiment, Shadow};
 use switchboard_engine::health::Registry;
+use switchboard_engine::marking::CachePoint;
 use switchboard_engine::route::settings::Settings;
 use switchboard_engine::route::traits::{Pattern, Traits};
 use switchboard_engine::route::{Fallback, Fleet, Names, TryPolicy};
@@ -255,6 +256,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         stream_timeout_by_tier: named.limits.stream_timeout_by_service_tier.clone().into_iter().collect(),
         newer_form: config.litellm.chat_as_responses && ingredients.provider.id == "openai",
         mock_timeout: named.mock_timeout,
+        cache_points: CachePoint::read_all(&named.cache_points),
         merge_reasoning: named.stream.merge_reasoning,
         keepalive: named.stream.keepalive,
         keepalive_override: named.stream.keepalive_override,

@@ -79,6 +79,7 @@ pub const WITHHELD: &[&str] = &[
     "aws_web_identity_token",
     "azure_ad_token",
     "cache",
+    "cache_control_injection_points",
     "caching",
     "custom_llm_provider",
     "extra_headers",

@@ -194,3 +194,56 @@ async fn a_gateway_gets_what_steers_it_but_neither_credentials_nor_addresses() {
         }
     }
 }
+
+#[tokio::test]
+async fn marks_for_caches_stand_where_they_are_wanted() {
+    use serde_json::{Value, json};
+    let points = json!([{"location": "message", "role": "system"}, {"location": "message", "index": "-1"}, {"location": "tool_config"}]);
+    let mark = json!({"type": "ephemeral"});
+    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]);
+    let chat = json!({"model": "m", "tools": tools, "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "yes"}, {"role": "user", "content": [{"type": "text", "text": "go"}, {"type": "text", "text": "on"}]}]});
+    let own = json!({"model": "m", "max_tokens": 9, "system": "be brief", "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "go"}, {"type": "text", "text": "on"}]}]});
+    let said = |body: &Value, points: Value| {
+        let mut body = body.clone();
+        body["cache_control_injection_points"] = points;
+        body
+    };
+    let sent = |provider, of_target: &Value, client, body: Value| {
+        let list = of_target.as_array().cloned().unwrap_or_default();
+        async move {
+            let upstream = Scripted::start(vec![json("200 OK", whole(provider))]).await;
+            let cache_points = switchboard_engine::marking::CachePoint::read_all(&list);
+            let rig = Rig::new(vec![Spec { cache_points, ..super::rig::spec(provider, &upstream) }]);
+            let told = rig.ask(&call(client, false, &body.to_string())).await;
+            assert_eq!(told.status, 200, "{told:?}");
+            upstream.body()
+        }
+    };
+    let none = Value::Null;
+    for (client, body, of_target) in [
+        (Dialect::OpenAiChat, chat.clone(), &points),
+        (Dialect::Anthropic, own.clone(), &points),
+        (Dialect::OpenAiChat, said(&chat, points.clone()), &none),
+        (Dialect::Anthropic, said(&own, points.clone()), &none),
+    ] {
+        let body = sent(Dialect::Anthropic, of_target, client, body).await;
+        let blocks = [&body["system"][0], &body["messages"].as_array().unwrap().last().unwrap()["content"][1], &body["tools"][0]];
+        assert!(blocks.iter().all(|block| block["cache_control"] == mark), "{client}: {body}");
+        assert_eq!(body.to_string().matches("cache_control").count(), 3, "{client}: {body}");
+    }
+    // A client's own marks stay, and count.
+    let marked = json!({"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]});
+    let mut full = own.clone();
+    full["messages"] = json!([marked, marked, marked, {"role": "user", "content": "b"}, {"role": "user", "content": "c"}]);
+    let wanted = json!([{"location": "message", "role": "user", "control": {"type": "ephemeral", "ttl": "5m"}}]);
+    let body = sent(Dialect::Anthropic, &wanted, Dialect::Anthropic, full).await;
+    assert_eq!(body.to_string().matches("cache_control").count(), 4, "{body}");
+    assert_eq!(body["messages"][0], marked);
+    assert_eq!(body["messages"][3]["content"][0]["cache_control"]["ttl"], "5m");
+    // Who takes no marks gets none, and nobody is sent what they are made of.
+    let body = sent(Dialect::OpenAiChat, &points, Dialect::OpenAiChat, said(&chat, points.clone())).await;
+    assert_eq!(body["messages"], chat["messages"]);
+    assert!(!body.to_string().contains("cache_control"), "{body}");
+}

@@ -61,6 +61,12 @@ pub(super) const PARAMS: &[Key] = &[
         Flag,
         "Streams of chat completions have reasoning as part of the content, between `<think>` marks; a request may say so too.",
     ),
+    honoured(
+        "cache_control_injection_points",
+        List,
+        "Where requests are marked for the provider's cache: `{location: message, role: system}`, `{location: message, index: -1}`, \
+         `{location: tool_config}`; a request may say so too.",
+    ),
     honoured("silent_model", Texts, "Models that get a copy of each request, whose answers are not used."),
     honoured(
         "keepalive_seconds",
@@ -187,7 +193,6 @@ const OWN: &[&str] = &[
     "fallbacks",
     "fastest_response",
     "final_prompt_value",
-    "fireworks_forward_user_id",
     "force_timeout",
     "id",
     "log_client_error_tracebacks",
@@ -273,11 +278,13 @@ const OWN_BEGINNINGS: &[&str] = &[
     "wandb_",
 ];
 
-/// What the name of a secret ends in. Whoever wants a provider to have one in the body says so in `extra_body`.
-const SECRET_ENDINGS: &[&str] = &["_access_key", "_api_key", "_password", "_secret", "_secret_key", "_access_token", "_auth_token"];
+/// What others of them end in, and what the name of a secret does. Whoever wants a provider to have one in the body says so in
+/// `extra_body`.
+const OWN_ENDINGS: &[&str] =
+    &["_forward_user_id", "_access_key", "_api_key", "_password", "_secret", "_secret_key", "_access_token", "_auth_token"];
 
 /// Whether a key without a row is nothing that a provider should see.
 pub(in crate::config) fn is_own(name: &str) -> bool {
     let begins = || OWN_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
-    OWN.contains(&name) || begins() || SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
+    OWN.contains(&name) || begins() || OWN_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }

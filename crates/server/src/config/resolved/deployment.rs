@@ -53,6 +53,8 @@ pub struct Deployment {
     pub stream: Streaming,
     /// Models that get a copy of each request it answers.
     pub silent_models: Vec<String>,
+    /// Where its requests are marked for the cache of its provider, as written.
+    pub cache_points: Vec<serde_json::Value>,
     /// What it says as a router, where it is one and no place where a model runs.
     pub router: Option<Box<super::RouterParams>>,
     /// What is known about the model.
