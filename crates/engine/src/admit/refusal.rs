@@ -107,8 +107,9 @@ impl Refusal {
             }
             Why::Limit { unit, limit, remaining, resets_at, retry_after } => {
                 let resets = resets_at.map(|at| format!(". Limit resets at: {}", utc(at))).unwrap_or_default();
+                let model = self.scope.model.as_ref().map(|model| format!(":{model}")).unwrap_or_default();
                 let message = format!(
-                    "Rate limit exceeded for {}: {}. Limit type: {}. Current limit: {limit}, Remaining: {remaining}{resets}",
+                    "Rate limit exceeded for {}: {}{model}. Limit type: {}. Current limit: {limit}, Remaining: {remaining}{resets}",
                     self.scope.descriptor(),
                     self.scope.id,
                     unit.as_str(),

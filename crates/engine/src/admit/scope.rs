@@ -127,6 +127,7 @@ impl ScopeId {
         match (self.level, &self.model) {
             (Level::Key, Some(_)) => "model_per_key",
             (Level::Team, Some(_)) => "model_per_team",
+            (Level::Project, Some(_)) => "model_per_project",
             (level, _) => level.as_str(),
         }
     }

@@ -55,6 +55,7 @@ use crate::openrouter::Account;
 use crate::operation;
 use crate::own;
 use crate::queue::Place;
+use crate::route::wishes::key_disables;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
 use crate::worker::Worker;
 
@@ -166,7 +167,7 @@ impl<'a> Attempts<'a> {
 
     /// Where to go after what has gone wrong: what is meant for that kind of failure, then what is meant for any.
     fn fallbacks(&self, plan: &Plan, journey: &Journey) -> Vec<Fallback> {
-        if !plan.policy.allow_fallbacks || !journey.may_fall_back() {
+        if !plan.policy.allow_fallbacks || !journey.may_fall_back() || key_disables(&self.call.principal) == Some(true) {
             return Vec::new();
         }
         let configured = &plan.fallbacks;
@@ -337,7 +338,7 @@ impl<'a> Attempts<'a> {
         for (name, value) in &target.marks {
             headers.insert(name.clone(), value.clone());
         }
-        if let Ok(id) = HeaderValue::from_str(&self.call.id) {
+        if let Ok(id) = HeaderValue::from_str(self.call.told_id()) {
             headers.insert(CALL_ID, id);
         }
         let (retries, fallbacks) = journey.counts();

@@ -1,4 +1,4 @@
-//! What a key wants asked instead of a model whose budget is spent (`budget_fallbacks`).
+//! What is asked instead of a model whose budget is spent (`budget_fallbacks` of a key), or whose limit is reached (its fallbacks).
 
 use std::sync::Arc;
 
@@ -7,6 +7,8 @@ use switchboard_engine::admit::{Level, Why};
 use switchboard_engine::answer::Answer;
 use switchboard_engine::call::Call;
 use switchboard_engine::error::Error;
+use switchboard_engine::route::Fallback;
+use switchboard_engine::wire::outline::Edits;
 
 use crate::app::Acceptor;
 
@@ -18,18 +20,36 @@ fn is_by_budget(error: &Error) -> bool {
     error.refusal.as_deref().filter(budget).is_some_and(|refusal| !matches!(refusal.scope.level, Level::Provider | Level::Deployment))
 }
 
-/// The answer of the first model that the key names for the one that was asked for and has a budget left; else the refusal.
+/// Whether a call was refused for a limit that holds for its model alone, so that another one may be within it.
+fn is_by_models_limit(error: &Error) -> bool {
+    let limit = |refusal: &&switchboard_engine::admit::Refusal| matches!(refusal.why, Why::Limit { .. });
+    error.refusal.as_deref().filter(limit).is_some_and(|refusal| refusal.scope.model.is_some() && !refusal.is_of_target())
+}
+
+/// The answer of the first model that may stand for the one that was asked for: where its budget is spent, one that the key names and
+/// that has a budget left; where a limit for it alone is reached, one of its fallbacks. Else the refusal.
 pub(crate) async fn ask(acceptor: &Arc<Acceptor>, call: &Call, refused: Error) -> Result<Answer, Error> {
-    let metadata = call.principal.metadata.as_deref().filter(|text| is_by_budget(&refused) && text.contains(FALLBACKS));
-    let Some(said) = metadata.and_then(|text| serde_json::from_str::<Value>(text).ok()) else { return Err(refused) };
-    let named = said.get(FALLBACKS).and_then(|map| map.get(&call.model));
-    for model in crate::auth::resolve::texts(named).into_iter().filter(|model| call.principal.may_use(model)) {
+    let is_same: fn(&Error) -> bool = if is_by_budget(&refused) { is_by_budget } else { is_by_models_limit };
+    for Fallback { model, params } in others(acceptor, call, &refused) {
         // A call of its own in the log, beside the one that was refused.
-        let cheaper = Call { id: crate::id::of_call(), model, model_in_path: true, ..call.clone() };
-        match acceptor.app.gateway.call(&cheaper, &acceptor.worker).await {
-            Err(error) if is_by_budget(&error) => {}
+        let other = Call { id: crate::id::of_call(), model, model_in_path: true, ..call.clone() };
+        let Ok(other) = other.edited(&Edits { set: params, ..Edits::default() }) else { continue };
+        match acceptor.app.gateway.call(&other, &acceptor.worker).await {
+            Err(error) if is_same(&error) => {}
             answered => return answered,
         }
     }
     Err(refused)
+}
+
+fn others(acceptor: &Acceptor, call: &Call, refused: &Error) -> Vec<Fallback> {
+    if is_by_models_limit(refused) {
+        let plan = acceptor.app.gateway.fleet().plan(call);
+        return plan.map_or_else(|_| Vec::new(), |plan| plan.fallbacks.general.iter().take(plan.fallbacks.max).cloned().collect());
+    }
+    let metadata = call.principal.metadata.as_deref().filter(|text| is_by_budget(refused) && text.contains(FALLBACKS));
+    let Some(said) = metadata.and_then(|text| serde_json::from_str::<Value>(text).ok()) else { return Vec::new() };
+    let named = said.get(FALLBACKS).and_then(|map| map.get(&call.model));
+    let named = crate::auth::resolve::texts(named).into_iter().filter(|model| call.principal.may_use(model));
+    named.map(Fallback::to).collect()
 }
