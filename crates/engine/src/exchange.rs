@@ -133,7 +133,7 @@ impl Exchange<'_> {
     ) -> Result<Made, (Error, Meter)> {
         let door = self.dispatch.call.door;
         let mut headers = control::backward(&reply.headers);
-        let rewritten = openrouter::is_rewritten(self.dispatch.call, self.target) || self.tells_cost();
+        let rewritten = openrouter::is_rewritten(self.dispatch.call, self.target) || self.tells_cost(false);
         let resumable = self.is_resumable();
         let merged = merged::is_wanted(self.dispatch.call, &self.target.spec);
         let output = if resumable || rewritten || merged || self.spoken != door.dialect || framing != outbound.framing() && !door.array {
@@ -222,15 +222,18 @@ impl Exchange<'_> {
         if merged::is_wanted(self.dispatch.call, &self.target.spec) {
             writer = Box::new(Merged::new(writer));
         }
-        if openrouter::is_told_at_the_end(self.dispatch.call) || self.tells_cost() {
+        if openrouter::is_told_at_the_end(self.dispatch.call) || self.tells_cost(true) {
             return Box::new(Priced::new(writer, self.target.clone(), meter));
         }
         writer
     }
 
-    /// Whether the usage of a stream says what the answer cost although its client is none of OpenRouter's.
-    fn tells_cost(&self) -> bool {
-        self.dispatch.settings.told_cost && openrouter::may_tell_cost(self.dispatch.call)
+    /// Whether the usage of a stream says what the answer cost although its client is none of OpenRouter's: unless the operator says
+    /// otherwise, where it is written here anyway.
+    fn tells_cost(&self, written: bool) -> bool {
+        let Dispatch { call, settings, .. } = self.dispatch;
+        let may = written || call.door.dialect == Dialect::OpenAiChat;
+        may && settings.told_cost.unwrap_or(written) && openrouter::may_tell_cost(call)
     }
 
     /// Whether the stream may go on elsewhere: then all of it is written here, as one.

@@ -44,8 +44,12 @@ pub(crate) fn is_rewritten(call: &Call, target: &Deployment) -> bool {
 
 /// Whether the usage in the stream of that call can say what the answer cost: only what is written here can.
 pub(crate) fn may_tell_cost(call: &Call) -> bool {
-    let form = call.door.dialect == Dialect::OpenAiChat && call.door.flavor == Flavor::OpenAi;
-    form && call.stream && wants_stream_usage(call) && !has_choices(call) && !has_probabilities(call)
+    let tells_usage = match call.door.dialect {
+        Dialect::OpenAiChat => wants_stream_usage(call),
+        Dialect::OpenAiResponses => true,
+        _ => false,
+    };
+    tells_usage && call.door.flavor == Flavor::OpenAi && call.stream && !has_choices(call) && !has_probabilities(call)
 }
 
 pub(crate) fn has_choices(call: &Call) -> bool {

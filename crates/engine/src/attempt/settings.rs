@@ -35,7 +35,7 @@ pub struct Settings {
     /// Whether answers that pass as they came name the model as it was asked for, not as the provider does.
     pub asked_names: bool,
     /// Whether the usage in a chat completion's stream says what the answer cost.
-    pub told_cost: bool,
+    pub told_cost: Option<bool>,
     /// How long a stream may only show that it is still open; `None`: five minutes.
     pub silence: Option<Duration>,
     /// How calls wait where there is no capacity.

@@ -52,6 +52,7 @@ fn a_translated_response_repeats_its_request() {
     let whole: Vec<&Value> = events.iter().filter(|event| event.get("response").is_some()).collect();
     let kinds: Vec<&str> = whole.iter().map(|event| event["type"].as_str().expect("a type")).collect();
     assert_eq!(kinds, ["response.created", "response.in_progress", "response.completed"]);
+    assert!(whole[2]["response"]["usage"]["cost"].as_f64().is_some_and(|cost| cost > 0.0), "{}", whole[2]);
     whole.iter().for_each(|event| repeats(&event["response"]));
 }
 
@@ -61,8 +62,13 @@ fn a_stream_says_what_it_cost_where_the_setting_wants_it() {
     let body = json!({
         "model": "gpt", "stream": true, "stream_options": {"include_usage": true}, "messages": [{"role": "user", "content": "hi"}],
     });
-    for (setting, told) in [("", false), ("litellm_settings: {include_cost_in_streaming_usage: true}\n", true)] {
-        let gateway = gateway(&upstream, setting);
+    let said = |flag: &str| format!("litellm_settings: {{include_cost_in_streaming_usage: {flag}}}\n");
+    let cases =
+        [("gpt", String::new(), false), ("gpt", said("true"), true), ("claude", String::new(), true), ("claude", said("false"), false)];
+    for (model, setting, told) in cases {
+        let gateway = gateway(&upstream, &setting);
+        let mut body = body.clone();
+        body["model"] = json!(model);
         let reply = ask(&gateway, "/v1/chat/completions", &body);
         assert_eq!(reply.status, 200, "{}", reply.text());
         let usage: Vec<Value> = events(&reply).iter().map(|event| event["usage"].clone()).filter(Value::is_object).collect();

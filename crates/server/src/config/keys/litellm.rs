@@ -49,7 +49,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured("max_budget", Decimal, "US dollars the gateway may spend per `budget_duration`; 0 is no limit."),
     honoured("budget_duration", Text, "Period of `max_budget`, such as `30d`."),
     honoured("budget_exceeded_status_code", Count, "Status of the answer when a budget is spent; 422 unless said."),
-    honoured("include_cost_in_streaming_usage", Flag, "The usage in a chat completion's stream says what the answer cost."),
+    honoured("include_cost_in_streaming_usage", Flag, "The usage in a chat completion's stream says what the answer cost; unless said, where formats differ, and so for responses."),
     honoured("upperbound_key_generate_params", Map, "Most a new key may be given."),
     honoured("default_key_generate_params", Map, "What a new key is given unless said."),
     honoured("key_generation_settings", Map, "Who may make keys: `team_key_generation: {allowed_team_member_roles, required_params}`, `personal_key_generation: {allowed_user_roles, required_params}`. Of teams, administrators may make any.").protects(),

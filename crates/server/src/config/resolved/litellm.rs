@@ -35,7 +35,7 @@ pub struct LitellmSettings {
     /// PEM file with the certificate that is shown to providers, and its key.
     pub ssl_certificate: Option<PathBuf>,
     /// Whether the usage in a stream says what the answer cost.
-    pub told_cost: bool,
+    pub told_cost: Option<bool>,
     /// What the whole gateway may spend.
     pub budget: ProxyBudget,
     /// What those may spend who have no budget of their own, and how spending is told.
@@ -156,7 +156,7 @@ impl LitellmSettings {
             json_logs: fields.flag("json_logs").unwrap_or(false),
             ssl_verify: fields.node("ssl_verify").map(ssl_verify),
             ssl_certificate: fields.text("ssl_certificate").map(PathBuf::from),
-            told_cost: fields.flag("include_cost_in_streaming_usage").unwrap_or(false),
+            told_cost: fields.flag("include_cost_in_streaming_usage"),
             budget: ProxyBudget::read(&fields),
             spending: Spending::read(reader, &fields),
             blocked: blocked(reader, &fields),
