@@ -31,6 +31,9 @@ impl Verdict {
     }
 }
 
+/// What is told of a model that an administrator has blocked, in LiteLLM's words.
+const BLOCKED: &str = "litellm.PermissionDeniedError: Model is blocked";
+
 const CAPACITY: Verdict = Verdict::new("capacity_exhausted", 429, Kind::RateLimited);
 const PAUSED: Verdict = Verdict::new("temporarily_unavailable", 503, Kind::Overloaded);
 const PRIVACY: Verdict = Verdict::new("privacy_restricted", 404, Kind::NotFound);
@@ -107,7 +110,11 @@ fn refusal(call: &Call, excluded: &[Exclusion], fallbacks: &[String], now: Insta
         constraint: constraint(&reasons).filter(|_| !retryable),
         docs_url: DOCS,
     }));
-    Error::new(problem, if retryable { Origin::Gateway } else { Origin::Caller }, Retry::Never)
+    let blocked = problem.message == BLOCKED && !matches!(call.door.dialect, Dialect::Anthropic | Dialect::Gemini);
+    let error = Error::new(problem, if retryable { Origin::Gateway } else { Origin::Caller }, Retry::Never);
+    // The type that LiteLLM's clients know is none of the format's own.
+    let told = || serde_json::json!({"error": {"message": BLOCKED, "type": "permission_error", "param": null, "code": "403"}});
+    Error { verbatim: blocked.then(|| told().to_string().into()), ..error }
 }
 
 /// The reason that excludes every one tells most; what passes by itself tells most of all.
@@ -157,6 +164,9 @@ fn like_litellm(problem: &mut Problem, verdict: &Verdict, reasons: &[Reason]) {
         problem.code = Some("context_length_exceeded".to_owned());
     } else if verdict.code == "temporarily_unavailable" && !reasons.iter().any(is_outage) {
         problem.kind = Kind::RateLimited;
+    } else if reasons == [Reason::Blocked] {
+        problem.kind = Kind::Forbidden;
+        problem.message = BLOCKED.to_owned();
     } else if reasons == [Reason::Tags] {
         problem.kind = Kind::Unauthenticated;
         problem.message = "not allowed to access model due to tags configuration".to_owned();

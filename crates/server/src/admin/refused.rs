@@ -147,6 +147,12 @@ impl Refused {
         &self.body
     }
 
+    /// The parameter that it is about, and its code.
+    pub fn about(&self) -> Option<(&str, &str)> {
+        let error = &self.body["error"];
+        Some((error["param"].as_str().filter(|param| *param != "None")?, error["code"].as_str()?))
+    }
+
     /// The body.
     pub fn bytes(&self) -> Bytes {
         Bytes::from(self.body.to_string())

@@ -33,24 +33,10 @@ pub enum Whose {
 }
 
 impl Whose {
-    /// What LiteLLM called it before its refusals became more general; clients look for those words.
-    fn noun(self) -> &'static str {
-        match self {
-            Whose::Key => "key",
-            Whose::Team => "team",
-            Whose::Member => "Team member",
-            Whose::User => "user",
-            Whose::Organization => "org",
-            Whose::Project => "project",
-            Whose::Customer => "customer",
-        }
-    }
-
     fn kind(self) -> &'static str {
         match self {
             Whose::Key => "key_model_access_denied",
-            Whose::Team => "team_model_access_denied",
-            Whose::Member => "team_member_model_access_denied",
+            Whose::Team | Whose::Member => "team_model_access_denied",
             Whose::User => "user_model_access_denied",
             Whose::Organization => "org_model_access_denied",
             Whose::Project => "project_model_access_denied",
@@ -98,8 +84,7 @@ pub fn denied(whose: Whose, model: &str) -> Refused {
     }
     let message = format!(
         "The requested model '{model}' is not available for this API key, or the model name is invalid. Check the models available to \
-         you and try again. ({} not allowed to access model)",
-        whose.noun()
+         you and try again."
     );
     Refused::new(403, whose.kind(), json!("model"), message)
 }

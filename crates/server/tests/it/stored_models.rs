@@ -83,7 +83,10 @@ fn a_change_touches_what_it_names() {
         assert_eq!((gateway.chat(&key, "renamed").status.as_u16(), gateway.chat(&key, "changes").status.as_u16()), (200, 403));
         assert_eq!(gateway.post("/model/block", &json!({"model_id": "m-1"}))["blocked"], true);
         assert_eq!(info(gateway, "m-1")["model_info"]["blocked"], true);
-        assert_ne!(gateway.chat(&key, "renamed").status, 200);
+        let blocked = gateway.chat(&key, "renamed");
+        let error = &blocked.json()["error"];
+        assert_eq!((blocked.status.as_u16(), &error["type"]), (403, &json!("permission_error")), "{error}");
+        assert_eq!(error["message"], "litellm.PermissionDeniedError: Model is blocked");
         assert_eq!(gateway.post("/model/unblock", &json!({"model_id": "m-1"}))["blocked"], false);
         assert_eq!(gateway.chat(&key, "renamed").status, 200);
         let config = gateway.get("/model/info")["data"].as_array().expect("a list").clone();
