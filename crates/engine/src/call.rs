@@ -7,13 +7,16 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
+use serde_json::{Map, Value};
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::half::Head;
+use switchboard_wire::multipart;
 use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::problem::Malformed;
 use switchboard_wire::{Dialect, Operation};
 
+use crate::figures;
 use crate::principal::Principal;
 
 use mentions::{Mentioned, Mentions};
@@ -133,6 +136,53 @@ impl Call {
             Content::Json(outline) => outline.read(&self.body, key).ok().flatten(),
             Content::Form(_) => None,
         }
+    }
+}
+
+impl Call {
+    /// What its client calls it, where that can stand in a header and in the log; else its id.
+    pub fn told_id(&self) -> &str {
+        self.named_id().unwrap_or(&self.id)
+    }
+
+    /// What its client calls it.
+    pub(crate) fn named_id(&self) -> Option<&str> {
+        figures::named_call(&self.headers)
+    }
+
+    /// What stands at the top of its body under that key, in whichever form it is: a form has texts, which may be JSON.
+    pub fn value(&self, key: &str) -> Option<Value> {
+        match &self.content {
+            Content::Json(outline) => outline.read(&self.body, key).ok().flatten(),
+            Content::Form(kind) => {
+                let text = multipart::field(&self.body, kind, key).ok().flatten()?;
+                let is_json = text.starts_with(['{', '[']);
+                let read = is_json.then(|| serde_json::from_str(&text).ok()).flatten();
+                Some(read.unwrap_or(Value::String(text)))
+            }
+        }
+    }
+
+    /// The fields that stand there: of an object, or of a text that is one.
+    pub fn fields(&self, key: &str) -> Option<Map<String, Value>> {
+        match self.value(key)? {
+            Value::Object(fields) => Some(fields),
+            Value::String(text) => serde_json::from_str(&text).ok(),
+            _ => None,
+        }
+    }
+
+    /// A field of what callers say of a call beside what they ask: `metadata`, or `litellm_metadata`.
+    pub fn beside(&self, name: &str) -> Option<Value> {
+        ["metadata", "litellm_metadata"].into_iter().find_map(|place| {
+            if let Content::Json(outline) = &self.content {
+                // Most metadata has none: a search costs less than reading it.
+                let entry = outline.get(place)?;
+                let whole = self.body.slice(entry.value.start, entry.value.end);
+                memchr::memmem::find(whole.as_ref(), name.as_bytes())?;
+            }
+            self.fields(place)?.remove(name)
+        })
     }
 }
 

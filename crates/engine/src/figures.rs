@@ -33,6 +33,16 @@ const KEY_TOKENS: HeaderName = HeaderName::from_static("x-litellm-key-tpm-limit"
 const KEY_REQUESTS: HeaderName = HeaderName::from_static("x-litellm-key-rpm-limit");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-litellm-overhead-duration-ms");
 
+/// The longest name of a call that is one.
+const LONGEST_ID: usize = 256;
+
+/// What a client calls its call, where that can stand in a header and in the log.
+pub fn named_call(headers: &HeaderMap) -> Option<&str> {
+    let id = headers.get(CALL_ID)?.to_str().ok()?;
+    let fits = !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then_some(id)
+}
+
 /// What a whole answer took.
 pub(crate) fn whole(headers: &mut HeaderMap, meter: &mut Meter) {
     let bill = meter.reckon();

@@ -11,7 +11,7 @@ use crate::admit::{Admission, Micros, NanoUsd};
 use crate::answer::{Answer, StreamBody};
 use crate::asked::Asked;
 use crate::attempt::{Attempts, Budget, Settings};
-use crate::call::{Call, Content};
+use crate::call::Call;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::experiment::shadow::Tap;
@@ -23,7 +23,7 @@ use crate::queue::Queue;
 use crate::queue::wait::Waiter;
 use crate::reflection;
 use crate::route::hooks::Question;
-use crate::route::{Fleet, Plan};
+use crate::route::{Fleet, Plan, session_said};
 use crate::service::repeated::{Archive, Shelf};
 use crate::service::shared::Board;
 pub use crate::worker::Worker;
@@ -270,6 +270,7 @@ impl Gateway {
     pub(crate) fn meter(&self, call: &Call) -> Meter {
         let record = Record {
             id: call.id.clone(),
+            named: call.named_id().map(Into::into),
             key: call.principal.key.clone(),
             principal: call.principal.clone(),
             started: self.admission.book().now() - Micros::try_from(call.received.elapsed().as_micros()).unwrap_or(0),
@@ -317,7 +318,8 @@ const SESSIONS: [HeaderName; 3] = [
 
 /// The session a caller counts its call to.
 fn session(call: &Call) -> Option<String> {
-    SESSIONS.iter().find_map(|name| call.headers.get(name)).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    let header = SESSIONS.iter().find_map(|name| call.headers.get(name)).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    header.or_else(|| session_said(call))
 }
 
 /// What LiteLLM's clients have written into the line of their call.
@@ -329,18 +331,7 @@ const LONGEST_KEPT: usize = 4096;
 /// What a caller wants kept with its line: of a header, `metadata` or `litellm_metadata`.
 fn kept(call: &Call) -> Option<Box<str>> {
     let header = call.headers.get(KEPT_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let within = || {
-        let Content::Json(outline) = &call.content else { return None };
-        ["metadata", "litellm_metadata"].into_iter().find_map(|place| {
-            let entry = outline.get(place)?;
-            // Most metadata has none: a search costs less than reading it.
-            let whole = call.body.slice(entry.value.start, entry.value.end);
-            memchr::memmem::find(whole.as_ref(), KEPT.as_bytes())?;
-            let fields: serde_json::Map<String, serde_json::Value> = outline.read(&call.body, place).ok().flatten()?;
-            fields.get(KEPT).map(serde_json::Value::to_string)
-        })
-    };
-    let text = header.or_else(within).filter(|text| text.len() <= LONGEST_KEPT)?;
+    let text = header.or_else(|| call.beside(KEPT).map(|kept| kept.to_string())).filter(|text| text.len() <= LONGEST_KEPT)?;
     serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text).ok().map(|_| text.into_boxed_str())
 }
 

@@ -31,6 +31,7 @@ use switchboard_wire::usage::Spent;
 use switchboard_wire::{Dialect, Operation};
 
 use crate::answer::{Answer, AnswerBody, StreamBody};
+use crate::answer_id;
 use crate::call::{Call, Content};
 use crate::catalog::Component;
 use crate::deployment::{Deployment, Reach};
@@ -91,6 +92,9 @@ pub(crate) async fn run(
         Product::Whole(mut headers, body) => {
             headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
             meter.complete(None, None);
+            if let Some(id) = answer_id::of(&body) {
+                meter.answered(id);
+            }
             figures::whole(&mut headers, &mut meter);
             (headers, AnswerBody::Whole(Some(body)), Some(meter))
         }

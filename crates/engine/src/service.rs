@@ -104,7 +104,7 @@ pub async fn serve(ground: Arc<dyn Ground>) -> Result<Answer, Error> {
     let shown: Arc<AtomicBool> = Arc::default();
     let after = ground.gateway().settings().early_headers_after.filter(|_| wanted.early);
     let door = ground.call().door;
-    let id = ground.call().id.clone();
+    let id = ground.call().told_id().to_owned();
     let (own, showing) = (ground.clone(), shown.clone());
     let begin = move || -> Pending { Box::pin(call(own, showing, wanted)) };
     let own = ground.clone();

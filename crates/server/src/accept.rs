@@ -1,5 +1,7 @@
 //! From an HTTP request to a call, and from its answer to an HTTP response.
 
+mod draft;
+mod lacking;
 mod manners;
 mod pages;
 
@@ -12,20 +14,17 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETR
 use http::{Method, Request, Response, StatusCode};
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::answer::AnswerBody;
-use switchboard_engine::call::{Call, Content, Door};
+use switchboard_engine::call::{Call, Door};
 use switchboard_engine::error::Error;
 use switchboard_engine::figures;
 use switchboard_engine::online;
-use switchboard_engine::principal::Principal;
 use switchboard_engine::service;
 use switchboard_engine::wire::dialect::Flavor;
-use switchboard_engine::wire::frames::Frames;
-use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
 
 use crate::admin::{self, Action, Arrived, Refused};
-use crate::app::{Acceptor, App, unix_seconds};
+use crate::app::{Acceptor, App};
 use crate::auth::{self, Caller, Credential, session};
 use crate::authz::{self, Policy, gate};
 use crate::edge::{Peer, RequestBody};
@@ -33,10 +32,12 @@ use crate::limits::instead;
 use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
-use crate::{consent, default_model, explain, health, identity, keep, market, metrics, models, page, passing, preset, several, sso};
+use crate::{consent, explain, health, identity, keep, market, metrics, models, page, passing, preset, several, sso};
 
 /// How long was waited for what did not come.
 const WAITED: HeaderName = HeaderName::from_static("x-litellm-timeout");
+
+pub(crate) use draft::Draft;
 
 pub(crate) type Answered = Response<AnswerBody>;
 
@@ -161,8 +162,11 @@ async fn asked(
     let door = draft.door;
     let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
     let (frames, _drawn) = frames.into_parts();
-    let drafted = draft.call(frames.into(), &acceptor.app);
-    let call = drafted.map_err(|problem| Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor })?;
+    let id = figures::named_call(&draft.headers).map_or_else(crate::id::of_call, str::to_owned);
+    let call = match draft.call(frames.into(), &acceptor.app) {
+        Ok(call) => call,
+        Err(problem) => return Ok(refuse_call(&Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor }, &id)),
+    };
     if let Some(beside) = beside.filter(|beside| beside.takes(&call, &acceptor.app)) {
         return Box::pin(beside.pass(acceptor, caller, call)).await;
     }
@@ -174,14 +178,31 @@ async fn asked(
 
 /// A call of one model, for the caller who makes it.
 pub(crate) async fn one(acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Call) -> Result<Answered, Refusal> {
+    let id = call.told_id().to_owned();
+    let answered = judged(acceptor, caller, call).await;
+    Ok(answered.unwrap_or_else(|refusal| refuse_call(&refusal, &id)))
+}
+
+/// A refusal that names the call.
+fn refuse_call(refusal: &Refusal, id: &str) -> Answered {
+    let mut refused = refuse(refusal);
+    if let Ok(id) = HeaderValue::try_from(id) {
+        refused.headers_mut().insert(figures::CALL_ID, id);
+    }
+    refused.headers_mut().insert(figures::VERSION, HeaderValue::from_static(figures::LITELLM));
+    refused
+}
+
+/// The same, unless something about it refuses it before a model is asked.
+async fn judged(acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Call) -> Result<Answered, Refusal> {
     let door = call.door;
     let refused = |refused| shown(refused, &door);
     let call = named(call, caller, &acceptor.app).await.map_err(refused)?;
     if door.dialect == Dialect::OpenAiResponses {
         authz::answer::own(&call, None, caller, &acceptor.app).await.map_err(refused)?;
     }
-    if let Some(problem) = manners::lacking(&call) {
-        return Err(Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor });
+    if let Some(refusal) = lacking::refusal(&call, &acceptor.app) {
+        return Err(refusal);
     }
     let call = match &caller.filters {
         Some(filters) => filters.applied(call).map_err(refused)?,
@@ -223,7 +244,7 @@ async fn entered(acceptor: &Acceptor, step: sso::Step, parts: http::request::Par
 /// What comes of a call. Whoever is refused is told too what its key has spent.
 async fn called(acceptor: &Arc<Acceptor>, call: Call) -> Answered {
     let gateway = &acceptor.app.gateway;
-    let (door, principal, id) = (call.door, call.principal.clone(), HeaderValue::try_from(call.id.as_str()));
+    let (door, principal, id) = (call.door, call.principal.clone(), HeaderValue::try_from(call.told_id()));
     let answered = if service::is_wanted(gateway, &call) {
         Box::pin(service::serve(Arc::new(Served { acceptor: acceptor.clone(), call }))).await
     } else {
@@ -318,8 +339,21 @@ pub(crate) fn shown(refused: Refused, door: &Door) -> Refusal {
     let own = matches!(door.dialect, Dialect::Anthropic | Dialect::Gemini) || door.flavor == Flavor::OpenRouter;
     if !own {
         error.verbatim = Some(refused.bytes());
+    } else if door.dialect == Dialect::Anthropic {
+        error.verbatim = with_param(&error.problem, &refused);
     }
     Refusal { error, dialect: door.dialect, flavor: door.flavor }
+}
+
+/// The refusal in Anthropic's form, with the parameter and the code that LiteLLM's clients look for; `None` where it is about none.
+fn with_param(problem: &Problem, refused: &Refused) -> Option<Bytes> {
+    let (param, code) = refused.about()?;
+    let (_, body) = Dialect::Anthropic.inbound()?.write_problem(problem, Flavor::OpenAi);
+    let mut told: serde_json::Value = serde_json::from_slice(&body).ok()?;
+    let error = told.get_mut("error")?.as_object_mut()?;
+    error.insert("param".to_owned(), param.into());
+    error.insert("code".to_owned(), code.into());
+    Some(told.to_string().into())
 }
 
 /// The door behind a route; for Gemini's form it stands in the path.
@@ -359,80 +393,6 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
             Ok((Door { operation, shape, array: stream && !sse, ..gemini }, Some(model.to_owned()), Some(stream)))
         }
     }
-}
-
-/// A request on its way to being a call.
-pub(crate) struct Draft {
-    pub(crate) door: Door,
-    pub(crate) principal: Arc<Principal>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) path_model: Option<String>,
-    pub(crate) path_stream: Option<bool>,
-    pub(crate) received: Instant,
-}
-
-impl Draft {
-    pub(crate) fn call(self, body: Frames, app: &App) -> Result<Call, Problem> {
-        let form =
-            self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).filter(|kind| kind.starts_with("multipart/form-data"));
-        let content = match form {
-            Some(kind) => Content::Form(kind.to_owned()),
-            None => Content::Json(Outline::scan(&body)?),
-        };
-        let (named, stream, strict) = match &content {
-            Content::Json(outline) => {
-                let model: Option<String> = outline.read(&body, "model")?;
-                let stream: Option<bool> = outline.read(&body, "stream")?;
-                (model, stream.unwrap_or(false), strict(outline, &body, app))
-            }
-            Content::Form(kind) => {
-                let field = |name: &str| switchboard_engine::wire::multipart::field(&body, kind, name);
-                (field("model")?, field("stream")?.as_deref() == Some("true"), false)
-            }
-        };
-        // A list of models may stand for the one: the first is it, as if it stood in the path.
-        let first = || match (&content, &named) {
-            (Content::Json(outline), None) => {
-                let list: Option<Vec<String>> = outline.read(&body, "models").ok().flatten();
-                let preset = || outline.read::<String>(&body, "preset").ok().flatten().map(|name| preset::as_model(&name));
-                list.and_then(|list| list.into_iter().next()).or_else(preset)
-            }
-            _ => None,
-        };
-        let path_model = self.path_model.or_else(first);
-        let model_in_path = path_model.is_some() || named.is_none();
-        let forced = app.config.load().general.forced.of(self.door.operation).map(str::to_owned);
-        let model_in_path = model_in_path || forced.is_some();
-        let model = forced.or(path_model).or(named).filter(|model| !model.is_empty());
-        let model = model.or_else(|| default_model::of(self.door.operation, app)).ok_or_else(|| *Error::model_missing().problem)?;
-        Ok(Call {
-            id: crate::id::of_call(),
-            door: self.door,
-            principal: self.principal,
-            model,
-            model_in_path,
-            stream: self.path_stream.unwrap_or(stream),
-            headers: self.headers,
-            body,
-            content,
-            strict,
-            received: self.received,
-            created: unix_seconds(),
-            mentioned: Default::default(),
-        })
-    }
-}
-
-/// Whether a knob that the target lacks is refused: where the request or the configuration says so outright.
-fn strict(outline: &Outline, body: &Frames, app: &App) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Preferences {
-        require_parameters: Option<bool>,
-    }
-    let preferences: Option<Preferences> = outline.read(body, "provider").ok().flatten();
-    let drop_params: Option<bool> = outline.read(body, "drop_params").ok().flatten();
-    let configured = || app.config.load().litellm.drop_params;
-    preferences.and_then(|preferences| preferences.require_parameters).unwrap_or(false) || drop_params.or_else(configured) == Some(false)
 }
 
 /// A refusal before a door is known: the path tells whose client asks.

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use serde_json::Value;
 use switchboard_engine::admit::Level;
-use switchboard_engine::call::{Call, Content};
+use switchboard_engine::call::Call;
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::overrides::named_fallbacks;
 
@@ -159,20 +158,17 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty() && text.len() <= LONGEST)
 }
 
-/// The customer a call names: in a header, else in the body's `user`, in Anthropic's `metadata.user_id`, or in `litellm_metadata.user`.
+/// The customer a call names: in a header, else in the body's `user`, in Anthropic's `metadata.user_id`, in
+/// `litellm_metadata.user`, or in `safety_identifier`.
 fn customer(call: &Call, headers: &[String]) -> Option<String> {
     let mut named = CUSTOMER.into_iter().chain(headers.iter().map(String::as_str));
     if let Some(customer) = named.find_map(|name| text(&call.headers, name)) {
         return Some(customer.to_owned());
     }
-    let Content::Json(outline) = &call.content else { return None };
-    let user: Option<Value> = outline.read(&call.body, "user").ok().flatten();
-    let within = |place: &str, name: &str| {
-        let metadata: Option<Value> = outline.read(&call.body, place).ok().flatten();
-        Some(metadata?.get(name)?.as_str()?.to_owned())
-    };
-    let user = user.and_then(|user| user.as_str().map(str::to_owned)).or_else(|| within("metadata", "user_id"));
-    let user = user.or_else(|| within("litellm_metadata", "user"));
+    let within = |place: &str, name: &str| Some(call.fields(place)?.get(name)?.as_str()?.to_owned());
+    let text = |name: &str| call.value(name)?.as_str().map(str::to_owned);
+    let user = text("user").or_else(|| within("metadata", "user_id")).or_else(|| within("litellm_metadata", "user"));
+    let user = user.or_else(|| text("safety_identifier"));
     user.filter(|user| !user.is_empty() && user.len() <= LONGEST)
 }
 
@@ -180,12 +176,9 @@ fn customer(call: &Call, headers: &[String]) -> Option<String> {
 fn tags(call: &Call) -> Vec<String> {
     let header = text(&call.headers, TAGS).unwrap_or_default();
     let mut tags: Vec<String> = header.split(',').map(|tag| tag.trim().to_owned()).collect();
-    if let Content::Json(outline) = &call.content {
-        let read = |name: &str| outline.read::<Value>(&call.body, name).ok().flatten();
-        let nested = ["metadata", "litellm_metadata"].into_iter().filter_map(|name| read(name)?.get("tags").cloned());
-        for list in read("tags").into_iter().chain(nested) {
-            tags.extend(crate::auth::resolve::texts(Some(&list)));
-        }
+    let nested = ["metadata", "litellm_metadata"].into_iter().filter_map(|name| call.fields(name)?.get("tags").cloned());
+    for list in call.value("tags").into_iter().chain(nested) {
+        tags.extend(crate::auth::resolve::texts(Some(&list)));
     }
     let mut seen = Vec::new();
     for tag in tags {

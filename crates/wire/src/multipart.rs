@@ -1,4 +1,4 @@
-//! Multipart forms, as far as a gateway needs them: read a short text field, replace one, copy nothing.
+//! Multipart forms, as far as a gateway needs them: read a short text field, replace one, leave some out, copy nothing.
 
 use memchr::memmem;
 
@@ -50,32 +50,75 @@ pub fn insert(body: &Frames, content_type: &str, name: &str, value: &str) -> Res
     Ok(out)
 }
 
-/// Where the value of that field stands. A field that is there twice is refused: two readers could differ on which counts.
-fn find(body: &[u8], content_type: &str, name: &str) -> Result<Option<Span>, Malformed> {
+/// Whether the form has a part of that name.
+pub fn has(body: &Frames, content_type: &str, name: &str) -> Result<bool, Malformed> {
+    let mut found = false;
+    parts(&body.join(), content_type, |part| found |= part.name.as_deref() == Some(name))?;
+    Ok(found)
+}
+
+/// The form without the parts of which `is_left_out` says so by their names.
+pub fn without(body: &Frames, content_type: &str, is_left_out: impl Fn(&str) -> bool) -> Result<Frames, Malformed> {
+    let mut left_out = Vec::new();
+    parts(&body.join(), content_type, |part| {
+        if part.name.is_some_and(|name| is_left_out(&name)) {
+            left_out.push((part.start, part.end));
+        }
+    })?;
+    if left_out.is_empty() {
+        return Ok(body.clone());
+    }
+    let (mut out, mut at) = (Frames::new(), 0);
+    for (start, end) in left_out {
+        body.slice_into(at, start, &mut out);
+        at = end;
+    }
+    body.slice_into(at, body.len(), &mut out);
+    Ok(out)
+}
+
+/// A part of a form.
+struct Part {
+    name: Option<String>,
+    /// Where its delimiter begins.
+    start: usize,
+    /// Where the next one does.
+    end: usize,
+    /// Where its value stands.
+    value: Span,
+}
+
+/// Shows the parts of a form, one after the other.
+fn parts(body: &[u8], content_type: &str, mut each: impl FnMut(Part)) -> Result<(), Malformed> {
     let delimiter = format!("--{}", boundary(content_type).ok_or_else(|| Malformed::new("the form's content type names no boundary"))?);
     let finder = memmem::Finder::new(&delimiter);
     let mut starts = finder.find_iter(body).peekable();
-    let mut found = None;
-    let mut parts = 0;
+    let mut count = 0;
     while let Some(start) = starts.next() {
         let Some(&end) = starts.peek() else { break };
-        parts += 1;
-        if parts > MOST_PARTS {
+        count += 1;
+        if count > MOST_PARTS {
             return Err(Malformed::new("the form has too many parts"));
         }
         let part = &body[start + delimiter.len()..end];
         let Some(head) = memmem::find(part, b"\r\n\r\n") else { continue };
-        if part_name(&part[..head]).as_deref() != Some(name) {
-            continue;
-        }
-        if found.is_some() {
-            return Err(Malformed::field(name, "the form has the field twice"));
-        }
         let from = start + delimiter.len() + head + 4;
         // The line end before the next delimiter belongs to the delimiter.
-        found = Some(Span { start: from, end: end.saturating_sub(2).max(from) });
+        let value = Span { start: from, end: end.saturating_sub(2).max(from) };
+        each(Part { name: part_name(&part[..head]), start, end, value });
     }
-    Ok(found)
+    Ok(())
+}
+
+/// Where the value of that field stands. A field that is there twice is refused: two readers could differ on which counts.
+fn find(body: &[u8], content_type: &str, name: &str) -> Result<Option<Span>, Malformed> {
+    let (mut found, mut twice) = (None, false);
+    parts(body, content_type, |part| {
+        if part.name.as_deref() == Some(name) {
+            twice |= found.replace(part.value).is_some();
+        }
+    })?;
+    if twice { Err(Malformed::field(name, "the form has the field twice")) } else { Ok(found) }
 }
 
 fn boundary(content_type: &str) -> Option<&str> {
@@ -109,6 +152,9 @@ mod tests {
         let more = insert(&body, KIND, "language", "de").expect("a form");
         assert_eq!(field(&more, KIND, "language").expect("a form").as_deref(), Some("de"));
         assert_eq!(field(&more, KIND, "model").expect("a form").as_deref(), Some("whisper-1"));
+        let left = without(&more, KIND, |name| name == "language").expect("a form");
+        assert_eq!(left.join(), FORM.as_bytes());
+        assert!(has(&more, KIND, "file").expect("a form") && !has(&left, KIND, "language").expect("a form"));
         let twice = FORM.replace("name=\"file\"; filename=\"a.wav\"", "name=\"model\"");
         assert!(field(&Frames::from(twice.into_bytes()), KIND, "model").is_err());
     }

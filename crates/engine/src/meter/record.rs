@@ -29,6 +29,8 @@ pub enum Outcome {
 pub struct Record {
     /// The call's id.
     pub id: String,
+    /// What its client calls it, where that differs.
+    pub named: Option<Box<str>>,
     /// The key's public name.
     pub key: String,
     /// Who asked.

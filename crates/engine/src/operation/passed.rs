@@ -29,7 +29,8 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     if !reply.status.is_success() {
         return Err(step.whole(reply, dialect).await.err().unwrap_or_else(|| Error::internal("an error was no error")));
     }
-    let kind = reply.headers.get(CONTENT_TYPE).cloned().unwrap_or_else(|| HeaderValue::from_static("application/octet-stream"));
+    let kind = reply.headers.get(CONTENT_TYPE).cloned().unwrap_or_else(|| HeaderValue::from_static(UNNAMED));
+    let kind = if kind == UNNAMED { of_speech(step).unwrap_or(kind) } else { kind };
     let is = |name: &str| kind.to_str().is_ok_and(|kind| kind.starts_with(name));
     let mut headers = control::backward(&reply.headers);
     spoken_characters(step, meter);
@@ -55,6 +56,25 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     Ok(Product::Passing(with(headers, kind), Box::new((reply.body, None))))
 }
 
+/// What bytes are of which nothing is said.
+const UNNAMED: &str = "application/octet-stream";
+
+/// What speech is, by the format that was asked for; `None` where nobody asked for speech, or for a format that is not known.
+fn of_speech(step: &Step<'_>) -> Option<HeaderValue> {
+    let format = step.call.text("response_format");
+    let format = if step.call.door.operation == Operation::Speech { format.as_deref().unwrap_or("mp3") } else { return None };
+    let kind = match format {
+        "mp3" => "audio/mpeg",
+        "opus" => "audio/opus",
+        "aac" => "audio/aac",
+        "flac" => "audio/flac",
+        "wav" => "audio/wav",
+        "pcm" => "audio/pcm",
+        _ => return None,
+    };
+    Some(HeaderValue::from_static(kind))
+}
+
 fn with(mut headers: HeaderMap, kind: HeaderValue) -> HeaderMap {
     headers.insert(CONTENT_TYPE, kind);
     headers
@@ -72,9 +92,13 @@ fn prepare(step: &Step<'_>, reach: &Reach) -> Result<(Frames, String), Error> {
     match &call.content {
         Content::Json(outline) => Ok((step.spliced(outline, reach), "application/json".to_owned())),
         Content::Form(kind) => {
-            let named = multipart::field(&call.body, kind, "model").map_err(Problem::from)?.is_some();
+            // What callers say of a call beside what they ask is for the gateway, unless the provider is one.
+            let beside = |name: &str| name == "metadata" && !step.target.gateway;
+            let kept = |name: &str| beside(name) || step.target.is_kept_from(call.door.dialect, name);
+            let body = multipart::without(&call.body, kind, kept).map_err(Problem::from)?;
+            let named = multipart::field(&body, kind, "model").map_err(Problem::from)?.is_some();
             let form = if named { multipart::replace } else { multipart::insert };
-            Ok((form(&call.body, kind, "model", &reach.model).map_err(Problem::from)?, kind.clone()))
+            Ok((form(&body, kind, "model", &reach.model).map_err(Problem::from)?, kind.clone()))
         }
     }
 }

@@ -31,6 +31,14 @@ pub(crate) fn session(call: &Call) -> Option<String> {
     named.or_else(header).filter(|name| !name.is_empty() && name.len() <= LONGEST)
 }
 
+/// The session that a body names, in any of the places that LiteLLM's clients write one in.
+pub fn session_said(call: &Call) -> Option<String> {
+    let keys = ["litellm_session_id", "session_id", "litellm_trace_id"];
+    let named = keys.into_iter().find_map(|key| call.text(key));
+    let within = || call.beside("session_id")?.as_str().map(str::to_owned);
+    named.or_else(within).filter(|name| !name.is_empty() && name.len() <= LONGEST)
+}
+
 /// The conversation that a request belongs to.
 pub(crate) fn of(call: &Call) -> Option<Conversation> {
     if let Some(name) = session(call).or_else(|| call.text("prompt_cache_key")) {

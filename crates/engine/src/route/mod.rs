@@ -40,6 +40,7 @@ pub mod weights;
 pub mod wishes;
 
 pub use availability::UNKNOWN_MODEL;
+pub use conversation::session_said;
 pub use fleet::{Expand, Fleet, Group, Names, Whose};
 pub use plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, RetryRule, Sla, Target, TryPolicy};
 pub use planner::Moment;

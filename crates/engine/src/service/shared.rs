@@ -365,7 +365,7 @@ pub(super) async fn serve(ground: Arc<dyn Ground>, begin: impl FnOnce() -> Pendi
         return Ok(Answer { status, headers, body });
     };
     meter.note(|record| record.status = status.as_u16());
-    joined(&mut headers, &call.id);
+    joined(&mut headers, call.told_id());
     let body = match whole {
         Some(whole) => {
             meter.content();

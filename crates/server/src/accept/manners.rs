@@ -10,10 +10,10 @@ use switchboard_engine::figures;
 use switchboard_engine::forwarding;
 use switchboard_engine::own::{OwnKey, OwnKeys};
 use switchboard_engine::principal::Principal;
+use switchboard_engine::route::session_said;
 use switchboard_engine::sign::Secret;
+use switchboard_engine::wire::Dialect;
 use switchboard_engine::wire::outline::Edits;
-use switchboard_engine::wire::problem::{Kind, Problem};
-use switchboard_engine::wire::{Dialect, Operation};
 
 use super::Answered;
 use crate::admin::Refused;
@@ -43,29 +43,11 @@ pub(super) fn shaped(call: Call, config: &Config) -> Result<Call, Refused> {
     })
 }
 
-/// What a request of OpenAI's form cannot do without and does not have; the provider need not be asked for that.
-pub(super) fn lacking(call: &Call) -> Option<Problem> {
-    let Content::Json(outline) = &call.content else { return None };
-    // A prompt, or what was said before, may stand for what is said now.
-    let stands_for = |names: &[&str]| names.iter().any(|name| outline.get(name).is_some());
-    let needed: &[&str] = match (call.door.operation, call.door.dialect) {
-        (Operation::Chat, Dialect::OpenAiChat) if !stands_for(&["prompt"]) => &["messages"],
-        (Operation::Chat, Dialect::OpenAiResponses) if !stands_for(&["prompt", "previous_response_id", "conversation"]) => &["input"],
-        (Operation::Chat, Dialect::OpenAiCompletions) => &["prompt"],
-        (Operation::Embeddings | Operation::Speech | Operation::Moderations, Dialect::OpenAiChat) => &["input"],
-        (Operation::ImageGenerations, Dialect::OpenAiChat) => &["prompt"],
-        (Operation::Rerank, Dialect::OpenAiChat) => &["query", "documents"],
-        _ => return None,
-    };
-    let missing = needed.iter().find(|name| outline.get(name).is_none())?;
-    Some(Problem::new(Kind::BadRequest, format!("Missing required parameter: '{missing}'.")).with_param(*missing))
-}
-
 fn of_session(mut call: Call, sessions: Sessions) -> Result<Call, Refused> {
     if sessions == Sessions::Missing || is_of_session(&call.headers) {
         return Ok(call);
     }
-    let said = named(&call);
+    let said = session_said(&call);
     if said.is_none() && sessions == Sessions::Required {
         let message = "Request has no session id. Send an `x-litellm-session-id` header or `metadata.session_id`. Required by \
                        `general_settings.missing_session_id: reject`.";
@@ -81,17 +63,6 @@ fn of_session(mut call: Call, sessions: Sessions) -> Result<Call, Refused> {
 fn is_of_session(headers: &HeaderMap) -> bool {
     let vendors = |name: &HeaderName| name.as_str().starts_with("x-") && name.as_str().ends_with(VENDORS);
     headers.iter().any(|(name, value)| !value.is_empty() && (SESSIONS.contains(&name.as_str()) || vendors(name)))
-}
-
-/// The session that a body names.
-fn named(call: &Call) -> Option<String> {
-    let Content::Json(outline) = &call.content else { return None };
-    let within = |place: &str| {
-        let fields: Map<String, Value> = outline.read(&call.body, place).ok().flatten()?;
-        Some(fields.get("session_id")?.as_str()?.to_owned())
-    };
-    let named = ["litellm_session_id", "session_id"].into_iter().find_map(|key| call.text(key));
-    named.or_else(|| ["metadata", "litellm_metadata"].into_iter().find_map(within)).filter(|name| !name.is_empty())
 }
 
 /// A stream says at its end what it took, unless its client has said whether it should.

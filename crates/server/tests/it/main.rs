@@ -15,6 +15,7 @@ mod app;
 mod audited;
 mod broker;
 mod calendars;
+mod callers;
 mod certificates;
 mod charged;
 mod checks;

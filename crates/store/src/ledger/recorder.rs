@@ -5,9 +5,9 @@ use std::sync::Arc;
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::catalog::Exact;
 use switchboard_engine::meter::{Attempt, Bill, Outcome, Record, Recorder};
-use switchboard_engine::wire::Operation;
 use switchboard_engine::wire::json::{self, Object};
 use switchboard_engine::wire::reply::{Reason, Usage};
+use switchboard_engine::wire::{Dialect, Operation};
 
 use super::line::{BYOK_COST, Passing};
 use super::routed::{self, Decided};
@@ -46,7 +46,7 @@ fn passing<'a>(record: &'a Record, metadata: &'a str) -> Passing<'a> {
     let micros = |duration: std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     Passing {
         request_id: &record.id,
-        call_type: call_type(record.operation),
+        call_type: call_type(record.operation, record.dialect),
         status: if matches!(record.outcome, Outcome::Complete | Outcome::Cancelled) { "success" } else { "failure" },
         spend: record.charged.0,
         tokens: [
@@ -84,6 +84,7 @@ fn metadata(record: &Record, out: &mut Object<'_>) {
     let text = |out: &mut Object<'_>, name: &str, said: Option<&str>| said.into_iter().for_each(|said| out.text(name, said));
     text(out, "user_api_key_alias", record.principal.key_alias.as_deref());
     text(out, "user_api_key_team_alias", record.principal.team_alias.as_deref());
+    text(out, "litellm_call_id", record.named.as_deref());
     out.text("dialect", record.dialect.as_str());
     let flags = [("streamed", record.stream), ("cancelled", record.outcome == Outcome::Cancelled), ("estimated", record.estimated)];
     flags.into_iter().for_each(|(name, is_so)| out.raw(name, if is_so { "true" } else { "false" }));
@@ -130,12 +131,23 @@ fn own_cost(record: &Record) -> Option<i64> {
 }
 
 /// LiteLLM's names of what a call is asked for.
-fn call_type(operation: Operation) -> &'static str {
+fn call_type(operation: Operation, dialect: Dialect) -> &'static str {
     match operation {
-        Operation::Chat => "acompletion",
+        Operation::Chat => match dialect {
+            Dialect::Anthropic => "anthropic_messages",
+            Dialect::OpenAiResponses => "aresponses",
+            Dialect::OpenAiCompletions => "atext_completion",
+            Dialect::Gemini => "agenerate_content",
+            _ => "acompletion",
+        },
         Operation::Embeddings => "aembedding",
         Operation::Rerank => "arerank",
         Operation::Moderations => "amoderation",
+        Operation::ImageGenerations => "aimage_generation",
+        Operation::ImageEdits => "aimage_edit",
+        Operation::ImageVariations => "aimage_variation",
+        Operation::Speech => "aspeech",
+        Operation::Transcriptions => "atranscription",
         Operation::PassThrough => "pass_through_endpoint",
         other => other.as_str(),
     }

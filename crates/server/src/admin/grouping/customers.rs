@@ -1,9 +1,10 @@
 //! `/customer/…` and `/end_user/…`: those for whom callers ask.
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::Level;
+use switchboard_engine::admit::{Level, NanoUsd};
+use switchboard_store::ledger::report::{self, By, Days, SumSort};
 use switchboard_store::object::{Budget, Customer};
-use switchboard_store::{Desk, Time};
+use switchboard_store::{Desk, Money, Time};
 
 use super::terms;
 use crate::admin::form::Form;
@@ -128,16 +129,30 @@ async fn set_blocked(request: &Request, blocked: bool) -> Result<Vec<(Customer, 
 /// `GET /customer/info`
 pub(super) async fn info(request: &Request) -> Answer {
     let id = request.required("end_user_id")?.to_owned();
+    let named = id.clone();
     let read = request.read(move |desk| async move {
-        let customer: Customer = desk.get(&id).await?.ok_or_else(|| missing(&id))?;
+        let Some(customer) = desk.get::<Customer>(&named).await? else { return Ok(None) };
         let budget: Option<Budget> = match &customer.budget_id {
             Some(id) => desk.get(id).await?,
             None => None,
         };
-        Ok((customer, budget))
+        Ok(Some((customer, budget)))
     });
-    let (customer, budget) = read.await?;
-    Ok(shown(&request.app, &customer, budget.as_ref()))
+    match read.await? {
+        Some((customer, budget)) => Ok(shown(&request.app, &customer, budget.as_ref())),
+        None => stranger(request, id).await,
+    }
+}
+
+/// A customer whom nobody has made, and for whom something was asked.
+async fn stranger(request: &Request, id: String) -> Answer {
+    let ever = ("0000-01-01".to_owned(), "9999-12-31".to_owned());
+    let days = Days { kind: "end_user", entities: vec![id.clone()], from: ever.0, until: ever.1, ..Days::default() };
+    let sums = report::sums(&request.store, days, &[By::Entity], SumSort::Earliest, (1, 0)).await?;
+    let sum = sums.first().ok_or_else(|| missing(&id))?;
+    let mut row = shown(&request.app, &Customer { user_id: id, ..Customer::default() }, None);
+    row["spend"] = Value::Number(Money(NanoUsd(sum.spend)).number());
+    Ok(row)
 }
 
 /// `GET /customer/list`

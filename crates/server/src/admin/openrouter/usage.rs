@@ -77,7 +77,7 @@ pub(super) fn generation(line: &LogLine, catalog: &Catalog) -> Value {
     let api = match line.call_type.as_str() {
         "aembedding" => "embeddings",
         "arerank" => "rerank",
-        "image_generations" | "image_edits" | "image_variations" | "aimage_generation" => "image",
+        "image_generations" | "image_edits" | "image_variations" | "aimage_generation" | "aimage_edit" | "aimage_variation" => "image",
         "speech" | "aspeech" => "tts",
         "transcriptions" | "translations" | "atranscription" => "stt",
         _ => "completions",

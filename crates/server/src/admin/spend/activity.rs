@@ -128,9 +128,13 @@ pub(super) async fn allowed(request: &Request, owner: Owner) -> Result<Days, Ref
         Owner::Organization => ("organization", "organization_ids", "exclude_organization_ids"),
         Owner::Customer => ("end_user", "end_user_ids", "exclude_end_user_ids"),
     };
-    let (Some(from), Some(until)) = (day(request, "start_date")?, day(request, "end_date")?) else {
-        return Err(Refused::detail(400, json!({"error": "Please provide start_date and end_date"})));
-    };
+    let refused = |message: &str| Refused::detail(400, json!({"error": message}));
+    let unreadable = |_| refused("start_date and end_date must be valid YYYY-MM-DD dates");
+    let (from, until) = (day(request, "start_date").map_err(unreadable)?, day(request, "end_date").map_err(unreadable)?);
+    let (Some(from), Some(until)) = (from, until) else { return Err(refused("Please provide start_date and end_date")) };
+    if until < from {
+        return Err(refused("end_date must be on or after start_date"));
+    }
     let mut wanted = Days {
         kind,
         entities: several(request, list),

@@ -24,7 +24,7 @@ pub(super) fn shown(line: &LogLine, with_client: bool) -> Value {
         "metadata": metadata(line), "cache_hit": "False", "cache_key": null, "request_tags": tags(line, with_client), "team_id": line.team_id,
         "organization_id": line.organization_id, "end_user": line.end_user, "requester_ip_address": null, "messages": {},
         "response": {}, "session_id": line.session_id, "status": line.status, "mcp_namespaced_tool_name": null, "agent_id": null,
-        "proxy_server_request": {}, "litellm_call_id": line.request_id, "created_at": Time(line.ended_at),
+        "proxy_server_request": {}, "litellm_call_id": call_id(line), "created_at": Time(line.ended_at),
         "updated_at": Time(line.ended_at),
     })
 }
@@ -46,6 +46,11 @@ fn names_clients(request: &Request) -> bool {
     request.app.config.load().litellm.spending.tags_clients
 }
 
+/// What the client called the call, or else the gateway.
+fn call_id(line: &LogLine) -> &str {
+    line.metadata.get("litellm_call_id").and_then(Value::as_str).unwrap_or(&line.request_id)
+}
+
 fn metadata(line: &LogLine) -> Map<String, Value> {
     let mut said = line.metadata.clone();
     let count = |name: &str| said.get("usage").and_then(|usage| usage.get(name)).and_then(Value::as_u64).unwrap_or(0);
@@ -55,7 +60,7 @@ fn metadata(line: &LogLine) -> Map<String, Value> {
         ("user_api_key_team_id", json!(line.team_id)),
         ("user_api_key_org_id", json!(line.organization_id)),
         ("user_api_key_project_id", json!(line.project_id)),
-        ("litellm_call_id", json!(line.request_id)),
+        ("litellm_call_id", json!(call_id(line))),
         ("status", json!(line.status)),
         (
             "additional_usage_values",
@@ -71,7 +76,9 @@ fn metadata(line: &LogLine) -> Map<String, Value> {
 
 /// What a failed request was told, by the names of LiteLLM's exceptions.
 fn error(line: &LogLine) -> Value {
-    let status = line.metadata.get("http_status").and_then(Value::as_u64).unwrap_or(0);
+    // A stream that breaks off had begun well.
+    let told = line.metadata.get("http_status").and_then(Value::as_u64).unwrap_or(0);
+    let status = if (200..300).contains(&told) { 500 } else { told };
     let class = match status {
         400 => "BadRequestError",
         401 => "AuthenticationError",

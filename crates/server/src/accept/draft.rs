@@ -1,0 +1,90 @@
+//! From a request's head and body to a call.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::{CONTENT_TYPE, HeaderMap};
+use switchboard_engine::call::{Call, Content, Door};
+use switchboard_engine::principal::Principal;
+use switchboard_engine::wire::frames::Frames;
+use switchboard_engine::wire::outline::Outline;
+use switchboard_engine::wire::problem::Problem;
+
+use super::lacking;
+use crate::app::{App, unix_seconds};
+use crate::{default_model, preset};
+
+/// A request on its way to being a call.
+pub(crate) struct Draft {
+    pub(crate) door: Door,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) path_model: Option<String>,
+    pub(crate) path_stream: Option<bool>,
+    pub(crate) received: Instant,
+}
+
+impl Draft {
+    pub(crate) fn call(self, body: Frames, app: &App) -> Result<Call, Problem> {
+        let form =
+            self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).filter(|kind| kind.starts_with("multipart/form-data"));
+        let content = match form {
+            Some(kind) => Content::Form(kind.to_owned()),
+            None => Content::Json(Outline::scan(&body)?),
+        };
+        let (named, stream, strict) = match &content {
+            Content::Json(outline) => {
+                let model: Option<String> = outline.read(&body, "model")?;
+                let stream: Option<bool> = outline.read(&body, "stream")?;
+                (model, stream.unwrap_or(false), strict(outline, &body, app))
+            }
+            Content::Form(kind) => {
+                let field = |name: &str| switchboard_engine::wire::multipart::field(&body, kind, name);
+                (field("model")?, field("stream")?.as_deref() == Some("true"), false)
+            }
+        };
+        // A list of models may stand for the one: the first is it, as if it stood in the path.
+        let first = || match (&content, &named) {
+            (Content::Json(outline), None) => {
+                let list: Option<Vec<String>> = outline.read(&body, "models").ok().flatten();
+                let preset = || outline.read::<String>(&body, "preset").ok().flatten().map(|name| preset::as_model(&name));
+                list.and_then(|list| list.into_iter().next()).or_else(preset)
+            }
+            _ => None,
+        };
+        let path_model = self.path_model.or_else(first);
+        let model_in_path = path_model.is_some() || named.is_none();
+        let forced = app.config.load().general.forced.of(self.door.operation).map(str::to_owned);
+        let model_in_path = model_in_path || forced.is_some();
+        let said = forced.or(path_model).or(named);
+        let model = said.clone().filter(|model| !model.is_empty()).or_else(|| default_model::of(self.door.operation, app));
+        let model = model.ok_or_else(|| lacking::model(&self.door, said.as_deref()))?;
+        Ok(Call {
+            id: crate::id::of_call(),
+            door: self.door,
+            principal: self.principal,
+            model,
+            model_in_path,
+            stream: self.path_stream.unwrap_or(stream),
+            headers: self.headers,
+            body,
+            content,
+            strict,
+            received: self.received,
+            created: unix_seconds(),
+            mentioned: Default::default(),
+        })
+    }
+}
+
+/// Whether a knob that the target lacks is refused: where the request or the configuration says so outright.
+fn strict(outline: &Outline, body: &Frames, app: &App) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Preferences {
+        require_parameters: Option<bool>,
+    }
+    let preferences: Option<Preferences> = outline.read(body, "provider").ok().flatten();
+    let drop_params: Option<bool> = outline.read(body, "drop_params").ok().flatten();
+    let configured = || app.config.load().litellm.drop_params;
+    preferences.and_then(|preferences| preferences.require_parameters).unwrap_or(false) || drop_params.or_else(configured) == Some(false)
+}
