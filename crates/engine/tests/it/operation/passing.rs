@@ -31,6 +31,15 @@ async fn sound_passes_and_its_characters_are_paid() {
 }
 
 #[tokio::test]
+async fn speech_without_a_type_has_that_of_its_format() {
+    for (format, kind) in [("wav", "audio/wav"), ("pcm", "audio/pcm"), ("opus", "audio/opus"), ("odd", "application/octet-stream")] {
+        let rig = Rig::new("openai", "tts-1", |_, _| (200, "application/octet-stream", vec![0, 1])).await;
+        let body = json!({"model": "public", "input": "a", "voice": "alloy", "response_format": format});
+        assert_eq!(rig.ask(Operation::Speech, &body).await.unwrap().header("content-type"), Some(kind));
+    }
+}
+
+#[tokio::test]
 async fn a_form_keeps_its_file_and_a_stream_tells_its_usage() {
     let rig = Rig::new("openai", "gpt-4o-mini-transcribe", |_, _| {
         let events = "data: {\"type\":\"transcript.text.delta\",\"delta\":\"a\"}\n\ndata: {\"type\":\"transcript.text.done\",\"text\":\"a\",\"usage\":{\"input_tokens\":14,\"output_tokens\":1,\"total_tokens\":15}}\n\n";
