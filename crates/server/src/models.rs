@@ -82,6 +82,8 @@ fn listed(app: &App, caller: &Caller, wanted: Wanted) -> Vec<Listed> {
         list.retain(|listed| caller.sees_all() || caller.owned.owner(&listed.name).is_none());
         let of_team = caller.owned.of_team(caller.team.as_deref()).map(|(public, _)| public).filter(|public| !public.contains('*'));
         list.extend(of_team.filter_map(|public| find(app, caller, public).ok()));
+        // What has such a name already keeps it: the sort is stable.
+        list.extend(caller.called.iter().filter_map(|name| find(app, caller, name).ok()));
     }
     let config = app.config();
     if wanted.access_groups || wanted.only_access_groups {

@@ -148,6 +148,7 @@ impl Refusal {
                 let (team, user) = id.split_once('/').unwrap_or(("", id));
                 format!("Budget has been exceeded! User={user} in Team={team} Current cost: {spent}, Max budget: {limit}")
             }
+            (None, Level::Team) => format!("Budget has been exceeded! Team={id} Current cost: {spent}, Max budget: {limit}"),
             (None, _) => format!("Budget has been exceeded! {}={name} Current cost: {spent}, Max budget: {limit}", self.subject()),
         }
     }

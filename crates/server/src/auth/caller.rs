@@ -11,6 +11,7 @@ use switchboard_store::object::Role;
 use super::owned::Owned;
 use crate::admin::Refused;
 use crate::authz::model::{Layer, Whose};
+use crate::authz::store::Stores;
 
 /// What kind of credential was shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,10 @@ pub struct Caller {
     pub routes: Vec<String>,
     /// Paths of what is passed on as it is that the key and its team are kept from.
     pub closed: Vec<String>,
+    /// Lists of stores of vectors, each of which must have what is searched.
+    pub stores: Vec<Stores>,
+    /// Names that the key and its team have for models.
+    pub called: Vec<String>,
     /// Lists of models, each of which must have what is asked for.
     pub layers: Vec<Layer>,
     /// Groups of models that its lists name.
@@ -106,6 +111,8 @@ impl Caller {
             project: None,
             routes: Vec::new(),
             closed: Vec::new(),
+            stores: Vec::new(),
+            called: Vec::new(),
             layers: Vec::new(),
             groups: Vec::new(),
             expires: None,

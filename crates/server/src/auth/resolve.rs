@@ -15,6 +15,7 @@ use switchboard_store::{Desk, StoreError, Time};
 use super::caller::{Barred, Caller, Credential};
 use super::terms::Allowance;
 use crate::authz::model::{self, Layer, Whose};
+use crate::authz::store::Stores;
 
 /// Groups of models by name, as the configuration writes them.
 pub type Groups = BTreeMap<String, Vec<String>>;
@@ -120,6 +121,8 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allo
         project: key.project_id.clone(),
         routes: key.allowed_routes.clone(),
         closed: closed(key, around),
+        stores: stores(key, around),
+        called: called(key, around),
         layers,
         groups: named_groups(key, around, groups),
         expires: key.expires,
@@ -222,6 +225,18 @@ fn closed(key: &Key, around: &Surroundings) -> Vec<String> {
     const NAME: &str = "denied_passthrough_routes";
     let of_team = around.team.as_ref().and_then(|team| metadata(&team.metadata, NAME));
     [texts(key.metadata.get(NAME)), texts(of_team)].concat()
+}
+
+/// The stores of vectors that the key may search, and its team.
+fn stores(key: &Key, around: &Surroundings) -> Vec<Stores> {
+    let of_team = around.team.as_ref().and_then(|team| team.object_permission.as_ref());
+    [Stores::of("key", key.object_permission.as_ref()), Stores::of("team", of_team)].into_iter().flatten().collect()
+}
+
+/// The names that the key has for models, and its team.
+fn called(key: &Key, around: &Surroundings) -> Vec<String> {
+    let of_team = around.team.iter().filter_map(|team| team.model_aliases.as_ref()).flat_map(|aliases| aliases.keys());
+    key.aliases.keys().chain(of_team).cloned().collect()
 }
 
 /// The groups that the key's list names, or else its team's.

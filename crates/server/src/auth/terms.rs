@@ -296,7 +296,7 @@ fn user(book: &Book, key: &Key, around: &Surroundings, policy: &Policy, found: &
 /// What a refusal calls a key.
 fn key_name(key: &Key) -> String {
     let short = key.key_name.as_deref().unwrap_or("sk-...");
-    key.key_alias.as_ref().map_or_else(|| short.to_owned(), |alias| format!("{alias} ({short})"))
+    format!("{} ({short})", key.key_alias.as_deref().unwrap_or("key"))
 }
 
 /// The scopes of a customer, by its own budget or by the one of all who have none.

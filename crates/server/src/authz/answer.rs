@@ -38,8 +38,8 @@ pub async fn own(call: &Call, in_path: Option<String>, caller: &Caller, app: &Ap
     Ok(())
 }
 
-/// The answer that a path concerns: what follows `responses` in it.
-pub fn in_path(path: &str) -> Option<String> {
-    let (_, id) = path.split('/').zip(path.split('/').skip(1)).find(|(part, _)| *part == "responses")?;
+/// The object of that kind that a path concerns: what follows `responses`, or `vector_stores`, in it.
+pub fn in_path(path: &str, kind: &str) -> Option<String> {
+    let (_, id) = path.split('/').zip(path.split('/').skip(1)).find(|(part, _)| *part == kind)?;
     Some(crate::query::decode(id)).filter(|id| !id.is_empty())
 }

@@ -4,7 +4,7 @@ use switchboard_engine::call::{Call, Content};
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::route::overrides::named_fallbacks;
 
-use super::{brought, model};
+use super::{brought, model, store};
 use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::Caller;
@@ -37,6 +37,7 @@ pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> 
         }
     }
     enforced(&call, caller)?;
+    store::allowed(&call, None, caller)?;
     if app.config.load().litellm.spending.blocks_unpriced {
         priced(&call.model, app)?;
     }

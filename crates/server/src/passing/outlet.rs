@@ -32,7 +32,7 @@ use crate::accept::{Answered, Refusal, body_refusal, shown};
 use crate::admin::Refused;
 use crate::app::{Acceptor, App, unix_seconds};
 use crate::auth::Caller;
-use crate::authz::{answer, call as rules, model};
+use crate::authz::{answer, call as rules, model, store};
 use crate::config::resolved::{Connection, Deployment as Configured};
 use crate::config::{Config, Location};
 use crate::edge::RequestBody;
@@ -158,7 +158,8 @@ async fn pass(
     let call = drafted(&outlet, way, caller, (&parts, body, received));
     let door = call.door;
     let told = |refused: Refused| shown(refused, &door);
-    answer::own(&call, answer::in_path(&way.rest), caller, app).await.map_err(told)?;
+    answer::own(&call, answer::in_path(&way.rest, "responses"), caller, app).await.map_err(told)?;
+    store::allowed(&call, answer::in_path(&way.rest, "vector_stores"), caller).map_err(told)?;
     let call = admitted(call, &outlet, caller, app).await.map_err(told)?;
     let place = Place::of((&outlet, &catalog), way, (&parts, &config)).map_err(|problem| Refusal {
         error: problem.into(),

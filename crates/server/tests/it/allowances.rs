@@ -49,6 +49,9 @@ fn a_burst_on_one_key_admits_exactly_what_fits() {
         let message = format!("Budget has been exceeded! Key=al (sk-...{}) Current cost: 0.25, Max budget: 0.25", &key[key.len() - 4..]);
         assert_eq!(refused.json()["error"]["message"], message.as_str());
         assert_eq!(refused.header("x-litellm-key-spend"), "0.25");
+        gateway.post("/key/update", &json!({"key": key, "key_alias": null}));
+        let unnamed = gateway.chat(&key, "cent").json()["error"]["message"].as_str().expect("text").to_owned();
+        assert!(unnamed.starts_with("Budget has been exceeded! Key=key (sk-..."), "{unnamed}");
         gateway.post("/key/update", &json!({"key": key, "max_budget": 0.26}));
         let answer = gateway.chat(&key, "cent");
         assert_eq!((answer.status.as_u16(), answer.header("x-litellm-key-max-budget")), (200, "0.26"));
@@ -65,7 +68,7 @@ fn a_team_a_user_and_a_member_hold_their_keys_together() {
         assert_eq!(burst(gateway, &keys, 4), 5);
         let refused = gateway.chat(&keys[0], "cent");
         let message = refused.json()["error"]["message"].as_str().expect("text").to_owned();
-        assert!(message.starts_with("Budget has been exceeded! Team=crew"), "{message}");
+        assert!(message.starts_with("Budget has been exceeded! Team=t Current"), "{message}");
         assert_eq!(gateway.get("/team/info?team_id=t")["team_info"]["spend"], 0.05);
         gateway.post("/user/new", &json!({"user_id": "u", "max_budget": 0.03, "auto_create_key": false}));
         let keys: Vec<String> = (0..2).map(|_| gateway.key(&json!({"user_id": "u"}))).collect();

@@ -81,6 +81,80 @@ fn which_routes_are_passed_on_is_for_administrators_to_say() {
 }
 
 #[test]
+fn a_key_searches_the_stores_that_it_and_its_team_list() {
+    each(|gateway| {
+        let permission = json!({"vector_stores": ["vs_ours"]});
+        gateway.post("/team/new", &json!({"team_id": "t", "object_permission": permission}));
+        for (fields, whose) in [(json!({"object_permission": permission}), "key"), (json!({"team_id": "t"}), "team")] {
+            let key = gateway.key(&fields);
+            let call = |stores: Value| {
+                let mut body = json!({"model": "good", "messages": [{"role": "user", "content": "x"}]});
+                body.as_object_mut().expect("an object").extend(stores.as_object().expect("an object").clone());
+                gateway.as_key(&key, "POST", "/v1/chat/completions", &body)
+            };
+            for stores in [
+                json!({"vector_store_ids": ["vs_ours", "vs_theirs"]}),
+                json!({"tools": [{"type": "file_search", "vector_store_ids": ["vs_theirs"]}]}),
+            ] {
+                let refused = call(stores);
+                let kind = format!("{whose}_vector_store_access_denied");
+                assert_eq!((refused.status.as_u16(), &refused.json()["error"]["type"]), (401, &json!(kind)), "{}", refused.text());
+            }
+            assert_eq!((call(json!({"vector_store_ids": ["vs_ours"]})).status.as_u16(), call(json!({})).status.as_u16()), (200, 200));
+            let theirs = gateway.as_key(&key, "GET", "/v1/vector_stores/vs_theirs", &Value::Null);
+            assert_eq!(theirs.status, 401, "{}", theirs.text());
+        }
+        let any = gateway.key(&json!({"object_permission": {"vector_stores": []}}));
+        let body = json!({"model": "good", "vector_store_ids": ["vs_any"], "messages": [{"role": "user", "content": "x"}]});
+        assert_eq!(gateway.as_key(&any, "POST", "/v1/chat/completions", &body).status, 200);
+    });
+}
+
+#[test]
+fn members_list_the_keys_of_teams_that_let_them() {
+    each(|gateway| {
+        let [boss, member] = team(gateway);
+        gateway.post("/user/update", &json!({"user_id": "boss", "user_email": "Boss@example.com"}));
+        gateway.post("/user/update", &json!({"user_id": "member", "user_email": "member@example.com"}));
+        gateway.post("/key/service-account/generate", &json!({"team_id": "t", "key_alias": "service"}));
+        let list = |key: &str, query: &str| {
+            let answer = gateway.as_key(key, "GET", &format!("/key/list?{query}"), &Value::Null);
+            (answer.status.as_u16(), answer.json()["keys"].as_array().map_or(0, Vec::len))
+        };
+        assert_eq!((list(&member, "include_team_keys=true"), list(&boss, "include_team_keys=true")), ((200, 1), (200, 3)));
+        gateway.post("/team/permissions_update", &json!({"team_id": "t", "team_member_permissions": ["/key/list"]}));
+        assert_eq!(
+            (list(&member, "include_team_keys=true"), list(&member, "team_id=t"), list(&member, "")),
+            ((200, 3), (200, 3), (200, 1))
+        );
+        for (key, query, expected) in [
+            (MASTER, "user_email=boss@EXAMPLE.com", (200, 1)),
+            (MASTER, "user_email=nobody@example.com", (200, 0)),
+            (MASTER, "user_email=boss@example.com&user_id=boss", (400, 0)),
+            (&member, "user_email=member@example.com", (200, 1)),
+            (&member, "user_email=boss@example.com", (403, 0)),
+            (&member, "user_email=nobody@example.com", (403, 0)),
+        ] {
+            assert_eq!(list(key, query), expected, "{query}");
+        }
+    });
+}
+
+#[test]
+fn names_of_a_keys_own_are_listed_and_hidden_ones_stay_hidden() {
+    with("router_settings: {model_group_alias: {quick: good, secret: {model: good, hidden: true}}}\n", |gateway| {
+        gateway.post("/team/new", &json!({"team_id": "t", "models": ["good"], "model_aliases": {"ours": "good", "theirs": "other"}}));
+        let key = gateway.key(&json!({"team_id": "t", "aliases": {"mine": "good"}}));
+        let list = gateway.as_key(&key, "GET", "/v1/models", &Value::Null).json();
+        let names: Vec<&Value> = list["data"].as_array().expect("a list").iter().map(|model| &model["id"]).collect();
+        assert_eq!(names, ["good", "mine", "ours", "quick"]);
+        let settings = gateway.get("/router/settings");
+        let aliases = &settings["current_values"]["model_group_alias"];
+        assert_eq!(*aliases, json!({"quick": "good", "secret": {"model": "good", "hidden": true}}), "{settings}");
+    });
+}
+
+#[test]
 fn an_organizations_administrator_deletes_its_teams() {
     each(|gateway| {
         let boss = gateway.post("/user/new", &json!({"user_id": "chief", "user_role": "internal_user"}));

@@ -5,7 +5,7 @@ use switchboard_store::desk::{Filter, Order, Page, Seen, Sort};
 use switchboard_store::object::{Key, OrganizationMember, Role, Team, User};
 use switchboard_store::{Desk, StoreError};
 
-use crate::admin::{Answer, Refused, Request, rows};
+use crate::admin::{Answer, Refused, Request, people, rows};
 use crate::auth::Caller;
 use crate::authz::object;
 
@@ -26,7 +26,15 @@ pub(in crate::admin) async fn list(request: &Request) -> Answer {
     };
     let caller = request.caller.clone();
     let (teams, made) = (request.flag("include_team_keys"), request.flag("include_created_by_keys"));
+    let email = text("user_email");
+    if email.is_some() && filter.user.is_some() {
+        return Err(Refused::said(400, "Pass either user_id or user_email, not both"));
+    }
     let read = request.read(move |desk| async move {
+        if let Some(email) = &email {
+            let Some(user) = of_address(&desk, &caller, email).await? else { return Ok((Vec::new(), 0)) };
+            filter.user = Some(user);
+        }
         filter.seen_by = visible(&desk, &caller, &filter, Wide { teams, made }).await?;
         Ok::<_, Refused>(desk.page::<Key>(&filter, page).await?)
     });
@@ -61,10 +69,19 @@ fn page(request: &Request) -> Result<Page, Refused> {
 /// What a list shows besides the caller's own.
 #[derive(Clone, Copy)]
 struct Wide {
-    /// Keys of the teams it administers.
+    /// Keys of the teams it administers, and of those that let their members list them.
     teams: bool,
     /// Keys it made.
     made: bool,
+}
+
+/// The user with that address, whom only those who see everything may ask for, and the user.
+async fn of_address(desk: &Desk, caller: &Caller, email: &str) -> Result<Option<String>, Refused> {
+    let found = people::find(desk, None, Some(email)).await?.map(|user| user.user_id);
+    if caller.sees_all() || found.is_some() && found == caller.user {
+        return Ok(found);
+    }
+    Err(Refused::forbidden("You are not authorized to check another user's keys"))
 }
 
 /// What the caller may see of what it asks for. None: everything.
@@ -81,7 +98,8 @@ async fn visible(desk: &Desk, caller: &Caller, filter: &Filter, wide: Wide) -> R
     if filter.user.as_ref().is_some_and(|wanted| wanted != user) && filter.team.is_none() {
         return Err(Refused::forbidden("You are not authorized to check another user's keys"));
     }
-    let (administered, organizations) = administered(desk, caller, user).await?;
+    let (mut administered, organizations) = administered(desk, caller, user).await?;
+    administered.extend(listable(desk, user).await?);
     if let Some(team) = filter.team.as_ref().filter(|team| !administered.contains(team)) {
         let member = desk.get::<Team>(team).await?.is_some_and(|team| team.member(user).is_some());
         if !member {
@@ -90,6 +108,14 @@ async fn visible(desk: &Desk, caller: &Caller, filter: &Filter, wide: Wide) -> R
     }
     let teams = if wide.teams || filter.team.is_some() { administered } else { Vec::new() };
     Ok(Some(Seen { user: Some(user.clone()), maker: wide.made.then(|| user.clone()), teams, organizations }))
+}
+
+/// The teams that let the user list their keys, being a member.
+async fn listable(desk: &Desk, user: &str) -> Result<Vec<String>, StoreError> {
+    let row: Option<User> = desk.get(user).await?;
+    let teams = desk.several::<Team>(&row.map(|row| row.teams).unwrap_or_default()).await?;
+    let lets = |team: &&Team| team.member(user).is_some() && object::permits(team, "/key/list");
+    Ok(teams.iter().filter(lets).map(|team| team.team_id.clone()).collect())
 }
 
 /// The teams and the organizations that a user administers.

@@ -1,7 +1,7 @@
 //! Deleting keys, and putting new ones in their place.
 
 use serde_json::json;
-use switchboard_store::object::{FormerKey, Key};
+use switchboard_store::object::{FormerKey, JwtKeyMapping, Key};
 use switchboard_store::{Desk, Time};
 
 use super::change::{may_change, unseen, within};
@@ -53,8 +53,18 @@ pub(in crate::admin) async fn remove(desk: &Desk, key: &Key) -> Result<(), Refus
     for former in desk.named::<FormerKey>(&key.token).await? {
         desk.delete::<FormerKey>(&former.token).await?;
     }
+    for mapping in mappings(desk, &key.token).await? {
+        desk.delete::<JwtKeyMapping>(&mapping.id).await?;
+    }
     desk.delete::<Key>(&key.token).await?;
     Ok(())
+}
+
+/// The claims of tokens that stand for a key.
+async fn mappings(desk: &Desk, token: &str) -> Result<Vec<JwtKeyMapping>, Refused> {
+    let mut all: Vec<JwtKeyMapping> = desk.all().await?;
+    all.retain(|mapping| mapping.token == token);
+    Ok(all)
 }
 
 /// `POST /key/regenerate` and `POST /key/{key}/regenerate`
@@ -122,6 +132,9 @@ fn renewed(desk: &Desk, form: &Form, present: &Key, secret: &str) -> Result<Key,
 async fn retire(desk: &Desk, form: &Form, present: &Key, key: &Key) -> Result<(), Refused> {
     let now = Time::now();
     desk.delete::<Key>(&present.token).await?;
+    for mapping in mappings(desk, &present.token).await? {
+        desk.put(&JwtKeyMapping { token: key.token.clone(), updated_at: Some(now), ..mapping }).await?;
+    }
     // What was in its grace stays so, for the key that is now.
     for former in desk.named::<FormerKey>(&present.token).await? {
         desk.put(&FormerKey { active_token: key.token.clone(), ..former }).await?;

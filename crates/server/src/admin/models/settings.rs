@@ -9,6 +9,7 @@ use switchboard_store::object::Setting;
 use super::{Json, may_store, vault};
 use crate::admin::{Answer, Refused, Request};
 use crate::config::keys::{Effect, Key, Kind, Section as Keys};
+use crate::config::resolved::Alias;
 use crate::config::{Config, may_name};
 use crate::live::seal;
 
@@ -299,7 +300,9 @@ fn current(config: &Config) -> Value {
         };
         fallbacks.iter().map(entry).collect()
     };
-    let aliases: Json = config.aliases.iter().map(|alias| (alias.name.clone(), json!(alias.model))).collect();
+    // As it may be written back: who is hidden stays so.
+    let meant = |alias: &Alias| if alias.hidden { json!({"model": alias.model, "hidden": true}) } else { json!(alias.model) };
+    let aliases: Json = config.aliases.iter().map(|alias| (alias.name.clone(), meant(alias))).collect();
     json!({
         "routing_strategy": router.routing_strategy,
         "num_retries": router.num_retries.unwrap_or(REPETITIONS),

@@ -99,7 +99,7 @@ async fn mapped(store: &Store, means: &Means, bearer: &Bearer, issuer: String) -
             return Ok(Some(Caller { credential: Credential::Token, expires, ..caller }));
         }
         if only {
-            return Err(Refused::forbidden(format!("No virtual key is mapped to the claim '{claim}' of this token")));
+            return Err(Refused::forbidden(format!("JWT Key Mapping: No registered mapping for {claim}='{value}'. Access denied.")));
         }
         Ok(None)
     };

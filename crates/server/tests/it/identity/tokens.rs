@@ -171,12 +171,20 @@ fn a_virtual_key_stands_for_tokens_with_its_claim() {
     gateway.post("/key/block", &json!({"key": key}));
     assert_eq!(status(&gateway, &token), 401, "what becomes of the key is heard at once");
     gateway.post("/key/unblock", &json!({"key": key}));
+    let key = gateway.post("/key/regenerate", &json!({"key": key}))["key"].as_str().expect("a key").to_owned();
+    assert_eq!(status(&gateway, &token), 200, "the new key stands for it");
     let listed = gateway.get("/jwt/key/mapping/list");
     assert_eq!((&listed["total_count"], &listed["mappings"][0]["id"]), (&json!(1), &json!(id)));
     assert_eq!(gateway.get(&format!("/jwt/key/mapping/info?id={id}"))["description"], "an app");
     assert_eq!(gateway.post("/jwt/key/mapping/delete", &json!({"id": id})), json!({"status": "success"}));
     assert_eq!(gateway.as_key(MASTER, "POST", "/jwt/key/mapping/delete", &json!({"id": id})).status, 404);
-    assert_eq!(status(&gateway, &token), 403);
+    let refused = gateway.chat(&token, "good");
+    assert_eq!(refused.status, 403);
+    assert_eq!(message(&refused), "JWT Key Mapping: No registered mapping for azp='client-1'. Access denied.");
+    let again = gateway.post("/jwt/key/mapping/new", &json!({"jwt_claim_name": "azp", "jwt_claim_value": "client-1", "key": key}));
+    gateway.post("/key/delete", &json!({"keys": [key]}));
+    let path = format!("/jwt/key/mapping/info?id={}", again["id"].as_str().expect("an id"));
+    assert_eq!(gateway.as_key(MASTER, "GET", &path, &Value::Null).status, 404);
 }
 
 #[test]
