@@ -180,7 +180,7 @@ fn what_is_asked_and_answered_is_kept_where_its_workspace_says_so() {
             let told = in_the_log(&key).json();
             assert_eq!((&told["messages"], &told["proxy_server_request"]["messages"]), (&body["messages"], &body["messages"]));
             assert_eq!(told["response"]["choices"][0]["message"]["content"], "You said: hello");
-            assert_eq!(in_the_log(&stranger).status, 404);
+            assert_eq!(in_the_log(&stranger).status, 403);
         }
         assert_eq!(content(&key, &unkept).status, 404);
         let told = gateway.as_key(&key, "GET", &format!("/spend/logs/ui/{unkept}"), &Value::Null).json();

@@ -235,7 +235,7 @@ fn what_was_done_each_day_is_a_table_too() {
         for wrong in ["export_type=weekly", "format=xml"] {
             assert_eq!(gateway.as_key(MASTER, "GET", &format!("/team/daily/activity/export?{days}&{wrong}"), &Value::Null).status, 422);
         }
-        assert_eq!(gateway.as_key(&key, "GET", &path, &Value::Null).status, 403);
+        assert_eq!(gateway.as_key(&key, "GET", &path, &Value::Null).status, 404);
         let hits = gateway.get(&format!("/global/activity/cache_hits?{days}"));
         assert_eq!((&hits[0]["api_key"], &hits[0]["total_rows"], &hits[0]["cache_hit_true_rows"]), (&json!("one"), &json!(1), &json!(0)));
         assert_eq!(gateway.as_key(MASTER, "GET", "/global/activity/cache_hits", &Value::Null).status, 400);

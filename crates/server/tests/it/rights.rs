@@ -155,6 +155,42 @@ fn names_of_a_keys_own_are_listed_and_hidden_ones_stay_hidden() {
 }
 
 #[test]
+fn members_see_and_change_what_is_their_own() {
+    each(|gateway| {
+        let [boss, member] = team(gateway);
+        gateway.post("/team/new", &json!({"team_id": "other"}));
+        assert_eq!(gateway.chat(&boss, "good").status, 200);
+        assert_eq!(gateway.chat(&member, "good").status, 200);
+        let range = "start_date=2020-01-01&end_date=2099-01-01";
+        let all = format!("/team/daily/activity?{range}&team_ids=t");
+        until(gateway, &all, |found| found["metadata"]["total_api_requests"] == 2);
+        for (key, path, status) in [
+            (&member, "/spend/logs/ui?team_id=t", 200),
+            (&member, "/spend/logs/ui?team_id=other", 403),
+            (&member, "/spend/logs/ui?team_id=none", 403),
+            (&member, "/spend/logs/ui/none", 403),
+            (&boss, "/v2/user/info?user_id=member", 200),
+            (&member, "/v2/user/info?user_id=boss", 404),
+            (&member, "/v2/user/info?user_id=none", 404),
+            (&member, &format!("/team/daily/activity?{range}&team_ids=other"), 404),
+            (&member, &format!("/team/daily/activity?{range}&team_ids=none"), 404),
+        ] {
+            let answer = gateway.as_key(key, "GET", path, &Value::Null);
+            assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        }
+        let seen = |key: &str| gateway.as_key(key, "GET", &all, &Value::Null).json()["metadata"]["total_api_requests"].clone();
+        assert_eq!((seen(&member), seen(&boss)), (json!(1), json!(2)));
+        for (path, body) in [
+            ("/key/update", json!({"key": boss, "key_alias": "x"})),
+            ("/key/block", json!({"key": boss})),
+            ("/key/delete", json!({"keys": [boss]})),
+        ] {
+            assert_eq!(gateway.as_key(&member, "POST", path, &body).status, 403, "{path}");
+        }
+    });
+}
+
+#[test]
 fn an_organizations_administrator_deletes_its_teams() {
     each(|gateway| {
         let boss = gateway.post("/user/new", &json!({"user_id": "chief", "user_role": "internal_user"}));

@@ -96,7 +96,11 @@ pub(super) async fn may_change(desk: &Desk, caller: &Caller, key: &Key, route: &
                 && let Some(team) = desk.get::<Team>(id).await?
                 && object::of_team(desk, caller, &team).await? >= Standing::Member
             {
-                return object::permits(&team, route).then_some(()).ok_or_else(|| super::not_permitted(&team, route));
+                // Of a key that is there members are told as LiteLLM does: by 403, where making one anew is refused with 401.
+                return object::permits(&team, route).then_some(()).ok_or_else(|| match route {
+                    "/key/regenerate" => super::not_permitted(&team, route),
+                    _ => Refused::forbidden(super::not_permitted(&team, route).message()),
+                });
             }
         }
         Standing::Stranger => {}

@@ -16,7 +16,9 @@ pub(super) async fn of(request: &Request) -> Answer {
 
 /// `GET /spend/logs/ui/{request_id}`: the same, as LiteLLM's pages ask for it. What is not kept is null.
 pub(in crate::admin) async fn in_the_log(request: &Request) -> Answer {
-    let missing = || Refused::said(404, "There is no such request in the log, or it is not yours");
+    // Who does not see all of the log is not told whether there is such a line.
+    let status = if request.caller.sees_all() { 404 } else { 403 };
+    let missing = || Refused::said(status, "There is no such request in the log, or it is not yours");
     let line = line_by(request, request.part(0)).await?.ok_or_else(missing)?;
     let content = kept(request, &line.request_id).await?.unwrap_or_default();
     let messages = &content["input"]["messages"];

@@ -163,7 +163,12 @@ pub(super) async fn allowed(request: &Request, owner: Owner) -> Result<Days, Ref
         }
         Owner::Team | Owner::Organization => {
             let asked = wanted.entities.clone();
-            let own = own(request, caller, owner).await?;
+            let own = own(request, caller.clone(), owner).await?;
+            let foreign: Vec<String> = asked.iter().filter(|one| !own.contains(one)).cloned().collect();
+            if owner == Owner::Team && !foreign.is_empty() {
+                wanted.keys = own_keys(request, caller, (foreign, wanted.keys)).await?;
+                return Ok(wanted);
+            }
             if own.is_empty() || asked.iter().any(|one| !own.contains(one)) {
                 return Err(refused());
             }
@@ -172,6 +177,24 @@ pub(super) async fn allowed(request: &Request, owner: Owner) -> Result<Days, Ref
         Owner::Tag | Owner::Customer => return Err(refused()),
     }
     Ok(wanted)
+}
+
+/// The caller's own keys, of those that are asked for: whoever is only a member of one of these teams sees nothing else. Of other teams
+/// nobody is told that they are there.
+async fn own_keys(request: &Request, caller: Arc<Caller>, (teams, asked): (Vec<String>, Vec<String>)) -> Result<Vec<String>, Refused> {
+    let read = request.read(move |desk| async move {
+        let missing = || Refused::detail(404, json!({"error": "Team not found"}));
+        let user = caller.user.clone().ok_or_else(missing)?;
+        for team in &teams {
+            let team: Team = desk.get(team).await?.ok_or_else(missing)?;
+            team.member(&user).ok_or_else(missing)?;
+        }
+        let own = desk.of_user::<Key>(&user).await?.into_iter().map(|key| key.token);
+        let own: Vec<String> = own.filter(|key| asked.is_empty() || asked.contains(key)).collect();
+        // An empty list would mean every key.
+        Ok(if own.is_empty() { vec!["none".to_owned()] } else { own })
+    });
+    read.await
 }
 
 /// The teams that a caller leads, or the organizations.

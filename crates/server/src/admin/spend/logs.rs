@@ -8,9 +8,11 @@ use switchboard_store::Time;
 use switchboard_store::desk::Order;
 use switchboard_store::ledger::LogLine;
 use switchboard_store::ledger::report::{self, By, Days, LineSort, Lines, SumSort};
+use switchboard_store::object::Team;
 
 use super::{MOST, day, dollars, text, time};
 use crate::admin::{Answer, Refused, Request, keys};
+use crate::authz::object::{self, Standing};
 
 /// A line as LiteLLM's table of spend logs has it.
 pub(super) fn shown(line: &LogLine, with_client: bool) -> Value {
@@ -137,6 +139,21 @@ fn wanted(request: &Request) -> Result<Lines, Refused> {
     })
 }
 
+/// Refuses the lines of a team that the caller is not in. Of those of its own team it sees its own.
+async fn within(request: &Request, team: String) -> Result<(), Refused> {
+    let caller = request.caller.clone();
+    let read = request.read(move |desk| async move {
+        if caller.sees_all() {
+            return Ok(true);
+        }
+        match desk.get::<Team>(&team).await? {
+            Some(team) => Ok(object::of_team(&desk, &caller, &team).await? > Standing::Stranger),
+            None => Ok(false),
+        }
+    });
+    if read.await? { Ok(()) } else { Err(Refused::forbidden("not allowed to see what this team has spent")) }
+}
+
 fn amount(request: &Request, name: &str) -> Result<Option<i64>, Refused> {
     let Some(text) = request.value(name).filter(|text| !text.is_empty()) else { return Ok(None) };
     let amount = switchboard_engine::admit::NanoUsd::parse(text);
@@ -228,6 +245,9 @@ pub(super) async fn paged(request: &Request) -> Answer {
     };
     let order = if request.value("sort_order") == Some("asc") { Order::Ascending } else { Order::Descending };
     let wanted = wanted(request)?;
+    if let Some(team) = wanted.team.clone() {
+        within(request, team).await?;
+    }
     let total = report::count(&request.store, wanted.clone()).await?;
     let lines = report::lines(&request.store, wanted, (sort, order), (size, (page - 1) * size)).await?;
     let with_client = names_clients(request);

@@ -10,6 +10,7 @@ use crate::admin::teams::{membership, memberships};
 use crate::admin::{Answer, Refused, Request, rows};
 use crate::auth::Caller;
 use crate::auth::caller::ADMIN;
+use crate::authz::object::{self, Standing};
 
 /// A team, and some of those in it.
 type Joined = (Team, Vec<(TeamMember, Option<Budget>)>);
@@ -100,12 +101,31 @@ pub(super) async fn row(desk: &Desk, id: &str) -> Result<Option<User>, StoreErro
     Ok(known.or_else(always))
 }
 
-/// `GET /v2/user/info`: the row alone.
+/// Whether the caller administers a team that the user is in.
+async fn leads(desk: &Desk, caller: &Caller, user: &User) -> Result<bool, StoreError> {
+    for team in desk.several::<Team>(&user.teams).await? {
+        if object::of_team(desk, caller, &team).await? == Standing::Admin {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// `GET /v2/user/info`: the row alone, for the user and for administrators of its teams.
 pub(in crate::admin) async fn own_row(request: &Request) -> Answer {
     let asked = request.value("user_id").filter(|id| !id.is_empty()).map(str::to_owned);
-    let id = wanted(&request.caller, asked)?;
-    let asked = id.clone();
-    let user = request.read(move |desk| async move { Ok(row(&desk, &asked).await?) }).await?.ok_or_else(|| missing(&id))?;
+    let caller = request.caller.clone();
+    let own = wanted(&caller, asked.clone());
+    let id = own.as_ref().ok().cloned().or(asked).unwrap_or_default();
+    let (told, may) = (id.clone(), own.is_ok());
+    let read = request.read(move |desk| async move {
+        let user = row(&desk, &id).await?;
+        match user {
+            Some(user) if may || leads(&desk, &caller, &user).await? => Ok(Some(user)),
+            Some(_) | None => Ok(None),
+        }
+    });
+    let user = read.await?.ok_or_else(|| missing(&told))?;
     let row = rows::user(&request.app, &user);
     let fields = [
         "user_id",
