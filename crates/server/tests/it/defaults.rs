@@ -117,7 +117,8 @@ fn what_they_are_given_is_set_over_the_api() {
 #[test]
 fn a_line_is_found_by_the_answers_id() {
     each(|gateway| {
-        let answer = gateway.chat(MASTER, "good").json();
+        let key = gateway.key(&json!({"key_alias": "named"}));
+        let answer = gateway.chat(&key, "good").json();
         let id = answer["id"].as_str().expect("an id");
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         let lines = loop {
@@ -129,6 +130,13 @@ fn a_line_is_found_by_the_answers_id() {
             std::thread::sleep(std::time::Duration::from_millis(20));
         };
         assert_eq!((&lines[0]["request_id"], &lines[0]["model_group"]), (&json!(id), &json!("good")));
+        let metadata = &lines[0]["metadata"];
+        assert_eq!(
+            (&metadata["user_api_key_alias"], &metadata["usage_object"]["total_tokens"]),
+            (&json!("named"), &lines[0]["total_tokens"])
+        );
+        assert!(metadata.get("cold_storage_object_key").is_some_and(Value::is_null), "{metadata}");
+        assert_eq!(metadata["model_map_information"]["model_map_key"], lines[0]["model"]);
     });
 }
 

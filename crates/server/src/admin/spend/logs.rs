@@ -72,6 +72,20 @@ fn metadata(line: &LogLine) -> Map<String, Value> {
     if line.status == "failure" {
         said.insert("error_information".to_owned(), error(line));
     }
+    let total = line.prompt_tokens + line.completion_tokens;
+    let usage = said
+        .contains_key("usage")
+        .then(|| json!({"prompt_tokens": line.prompt_tokens, "completion_tokens": line.completion_tokens, "total_tokens": total}));
+    // Clients read these fields, also where nothing is known.
+    for (name, value) in [
+        ("usage_object", json!(usage)),
+        ("model_map_information", json!({"model_map_key": line.model, "model_map_value": null})),
+        ("cold_storage_object_key", Value::Null),
+        ("user_api_key_alias", Value::Null),
+        ("user_api_key_team_alias", Value::Null),
+    ] {
+        said.entry(name).or_insert(value);
+    }
     said.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
     said
 }

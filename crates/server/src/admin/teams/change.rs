@@ -211,7 +211,7 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
 async fn deletable(desk: &Desk, caller: &Caller, id: &str) -> Result<Team, Refused> {
     let team: Option<Team> = desk.get(id).await?;
     if caller.is_admin() {
-        return team.ok_or_else(|| Refused::told(404, &format!("Team not found, passed team_id={id}")));
+        return team.ok_or_else(|| super::missing_at("/team/delete", id));
     }
     if let Some(team) = team
         && let Some(organization) = &team.organization_id

@@ -207,7 +207,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("expose_fallback_errors_to_caller", Flag, "Tell callers why fallbacks failed."),
     not_yet("fail_closed_budget_enforcement", Flag, "Refuse where what was spent cannot be looked up; the gateway always does, once its lease is used up."),
     not_yet("spend_capture_rate_check", Map, "Compare what was spent with what providers say."),
-    not_yet("spend_logs_metadata_fields", Texts, "What of a request's metadata is kept in the log."),
+    not_yet("spend_logs_metadata_fields", Map, "What of a request's metadata is kept in the log."),
     not_yet("scheduled_job_stagger", Seconds, "How far apart the jobs of several gateways begin."),
     not_yet("maximum_autorouter_session_retention_period", Text, "How long sessions of `auto` are kept."),
     not_yet("maximum_daily_tag_spend_retention_period", Text, "How long the days of tags are kept."),
