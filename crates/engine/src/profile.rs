@@ -170,6 +170,9 @@ mod tests {
         ] {
             assert_eq!((profile(name).ways, profile(name).mid_system), (wanted, mid_system), "{name}");
         }
+        let search = |name: &str| profile(name).betas.get("advanced-tool-use-2025-11-20").cloned();
+        assert_eq!(search("vertex_ai/claude-opus-4-6").as_deref(), Some("tool-search-tool-2025-10-19"));
+        assert_eq!(search("anthropic/claude-opus-4-6"), None);
     }
 
     #[test]
