@@ -52,7 +52,7 @@ pub(crate) fn refusal(call: &Call, model: &str, losses: &Losses) -> Option<Probl
     // What is no chat has few parameters; the names of headers have hyphens.
     let is_parameter = |field: &&str| match call.door.operation {
         Operation::Chat => PARAMETERS.contains(field),
-        _ => *field != "user" && !field.contains(['.', '-']),
+        _ => !field.contains(['.', '-']),
     };
     let lost: Vec<&str> = lost.filter(is_parameter).collect();
     let message = format!("{model} cannot take: {}", lost.join(", "));

@@ -188,11 +188,6 @@ impl<'a> Tariff<'a> {
         wanted.into_iter().filter_map(move |(name, wanted)| of(name).filter(|_| wanted))
     }
 
-    /// Whether what the model puts out is images alone.
-    pub fn makes_images(&self) -> bool {
-        self.card.is_some_and(|card| card.mode.as_deref() == Some("image_generation"))
-    }
-
     /// The price list; none where no price is known.
     pub fn prices(&self) -> Option<List<'a>> {
         let card = self.card.map(|card| &card.prices).filter(|prices| !prices.is_empty());

@@ -124,11 +124,17 @@ pub fn of_answer(operation: Operation, body: &[u8]) -> Spent {
     let sound = matches!(operation, Operation::Transcriptions | Operation::Translations);
     let heard = sound.then(|| told.or(answer.duration)).flatten();
     Spent {
-        usage: answer.usage.and_then(read),
+        usage: answer.usage.and_then(read).map(|usage| if images { drawn(usage) } else { usage }),
         heard: heard.as_ref().and_then(millis),
         images: answer.data.filter(|_| images).and_then(|data| u64::try_from(data.len()).ok()),
         queries: None,
     }
+}
+
+/// What an API of images puts out is images, unless it says what else.
+fn drawn(usage: Usage) -> Usage {
+    let is_told = usage.output_image.is_some() || usage.output_text.is_some() || usage.reasoning.is_some();
+    if is_told { usage } else { Usage { output_image: usage.output, ..usage } }
 }
 
 fn millis(seconds: &Number) -> Option<u64> {

@@ -127,9 +127,6 @@ pub fn bill(tariff: &Tariff<'_>, usage: Option<&Usage>, counted: &[(Component, u
     let tokens: &[(Component, u64)] = match usage {
         None => &[],
         Some(_) if by_call => &[(Component::Request, 1)],
-        Some(usage) if tariff.makes_images() && usage.output_image.is_none() => {
-            &tokens(prices, &Usage { output_image: usage.output, ..usage.clone() })
-        }
         Some(usage) => &tokens(prices, usage),
     };
     let service = tariff.service(service);
