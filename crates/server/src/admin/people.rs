@@ -7,6 +7,7 @@ use switchboard_store::{Desk, Money, StoreError, Time};
 use super::form::Form;
 use super::keys;
 use super::refused::Refused;
+use crate::config::resolved::Newcomer;
 
 /// The user of that id or else that address, whatever its case.
 pub(crate) async fn find(desk: &Desk, id: Option<&str>, email: Option<&str>) -> Result<Option<User>, StoreError> {
@@ -34,6 +35,23 @@ pub(crate) async fn found_or_made(desk: &Desk, id: Option<&str>, email: Option<&
     };
     desk.put(&user).await?;
     Ok(user)
+}
+
+/// A budget as it is written in a configuration.
+pub(crate) fn amount(text: Option<&str>) -> Option<Money> {
+    text.and_then(|text| Money::of(&text.parse().ok()?))
+}
+
+/// Puts somebody who has come for the first time into the teams that newcomers come into. Teams that are no more are passed over.
+pub(crate) async fn join_as_newcomer(desk: &Desk, user: &User, newcomer: &Newcomer) -> Result<(), Refused> {
+    for joining in &newcomer.teams {
+        let Some(mut team) = desk.get::<Team>(&joining.team).await? else { continue };
+        let member = Member { user_id: Some(user.user_id.clone()), user_email: user.user_email.clone(), role: joining.role.clone() };
+        let portion = Portion { max_budget: amount(joining.max_budget.as_deref()), ..Portion::default() };
+        join(desk, &mut team, &member, &portion).await?;
+        desk.put(&team).await?;
+    }
+    Ok(())
 }
 
 /// A new id in the form LiteLLM's have.

@@ -14,6 +14,7 @@ use switchboard_store::{Money, Time};
 
 use super::resolve::Surroundings;
 use crate::config::Config;
+use crate::config::resolved::Newcomer;
 use crate::money::credits;
 
 /// What the metadata of a service account's keys has.
@@ -40,6 +41,8 @@ pub struct Policy {
     pub customer_budget_id: Option<String>,
     /// What may be spent under tags that have no budget in the database.
     pub tags: BTreeMap<String, admit::Budget>,
+    /// What somebody is given whom a token names for the first time.
+    pub newcomer: Newcomer,
     /// What somebody may spend while signed in.
     pub session: Option<admit::Budget>,
 }
@@ -58,6 +61,7 @@ impl Policy {
             customer: litellm.spending.customer.map(ever),
             customer_budget_id: litellm.spending.customer_budget_id.clone(),
             tags: litellm.spending.tags.clone(),
+            newcomer: config.general.sign_in.newcomer.clone(),
             session: litellm.spending.session.map(ever),
         }
     }

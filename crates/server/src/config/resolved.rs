@@ -64,7 +64,7 @@ pub use pass_through::PassThrough;
 pub use queue::QueueSettings;
 pub use resilience::{AnswerStore, Counts, Recovery, Resilience};
 pub use router::RouterSettings;
-pub use sign_in::{IdentityProvider, Newcomer, SignIn};
+pub use sign_in::{IdentityProvider, Joining, Newcomer, SignIn};
 pub use smart::RouterParams;
 pub use spending::Spending;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};

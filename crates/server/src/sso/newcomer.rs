@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use switchboard_store::object::{Json, Role, Team, User};
-use switchboard_store::{Desk, Money, Time};
+use switchboard_store::{Desk, Time};
 
 use super::exchange::refused;
 use super::{Visit, author};
@@ -70,7 +70,7 @@ async fn settled(desk: &Desk, person: Person, usual: Role, newcomer: &Newcomer) 
             user_alias: person.name.clone(),
             user_role: Some(usual),
             models: newcomer.models.clone(),
-            max_budget: newcomer.max_budget.as_deref().and_then(|text| Money::of(&text.parse().ok()?)),
+            max_budget: people::amount(newcomer.max_budget.as_deref()),
             budget_duration: newcomer.budget_duration.clone(),
             metadata: Some(Json::from_iter([("auth_provider".to_owned(), person.provider.as_str().into())])),
             created_by: Some("sso".to_owned()),
@@ -82,9 +82,14 @@ async fn settled(desk: &Desk, person: Person, usual: Role, newcomer: &Newcomer) 
     user.sso_user_id = Some(person.id.clone());
     user.user_role = person.role.or(user.user_role).or(Some(usual));
     user.user_email = user.user_email.or(email);
+    let is_new = before.updated_at.is_none() && before.created_at == now;
     if user != before || before.updated_at.is_none() {
         user.updated_at = now;
         desk.put(&user).await?;
+    }
+    if is_new {
+        people::join_as_newcomer(desk, &user, newcomer).await?;
+        user = desk.get(&user.user_id).await?.unwrap_or(user);
     }
     let mut teams: Vec<Team> = desk.several(&person.teams).await?;
     join_all(desk, &user, &mut teams).await?;

@@ -14,7 +14,7 @@ use crate::auth::owned::Owned;
 use crate::auth::resolve::{self, Groups};
 use crate::auth::rules::Rules;
 use crate::auth::terms::{self, Policy};
-use crate::config::resolved::JwtAuth;
+use crate::config::resolved::{JwtAuth, Newcomer};
 
 /// The name of callers who have a token, in logs and records.
 const NAME: &str = "jwt";
@@ -153,7 +153,7 @@ async fn found(desk: &Desk, means: &Means, bearer: &Bearer, writes: Writes) -> R
         let named = bearer.teams.first().or(bearer.team_alias.as_ref()).cloned().unwrap_or_default();
         return Err(Refused::forbidden(format!("Team doesn't exist in db. Team={named}. Create team via `/team/new` call.")));
     }
-    let user = match user(desk, settings, bearer, may).await? {
+    let user = match user(desk, (settings, &means.around.policy.newcomer), bearer, may).await? {
         Ok(user) => user,
         Err(lacking) => return Ok(lacking),
     };
@@ -174,7 +174,12 @@ async fn found(desk: &Desk, means: &Means, bearer: &Bearer, writes: Writes) -> R
 }
 
 /// The user the token names: known, made, or none where a team answers for the token.
-async fn user(desk: &Desk, settings: &JwtAuth, bearer: &Bearer, may: bool) -> Result<Result<Option<User>, Found>, Refused> {
+async fn user(
+    desk: &Desk,
+    (settings, newcomer): (&JwtAuth, &Newcomer),
+    bearer: &Bearer,
+    may: bool,
+) -> Result<Result<Option<User>, Found>, Refused> {
     if bearer.user.is_none() && bearer.email.is_none() {
         return Ok(Ok(None));
     }
@@ -183,7 +188,7 @@ async fn user(desk: &Desk, settings: &JwtAuth, bearer: &Bearer, may: bool) -> Re
         Some(user) => Ok(Ok(Some(user))),
         None if settings.user_upsert && may => {
             let made = people::found_or_made(desk, bearer.user.as_deref(), bearer.email.as_deref()).await?;
-            Ok(Ok(Some(made)))
+            Ok(Ok(Some(welcomed(desk, made, newcomer).await?)))
         }
         None if settings.user_upsert => Ok(Err(Found::Lacking)),
         None if !bearer.teams.is_empty() || bearer.team_alias.is_some() => Ok(Ok(None)),
@@ -192,6 +197,21 @@ async fn user(desk: &Desk, settings: &JwtAuth, bearer: &Bearer, may: bool) -> Re
             Err(Refused::forbidden(format!("User doesn't exist in db. 'user_id'={named}. Create user via `/user/new` call.")))
         }
     }
+}
+
+/// Somebody who was just made, with what newcomers are given. No role that sees more than its own is given so.
+async fn welcomed(desk: &Desk, made: User, newcomer: &Newcomer) -> Result<User, Refused> {
+    let role = newcomer.role.as_deref().and_then(Role::from_name).filter(|role| *role == Role::InternalUserViewer);
+    let user = User {
+        user_role: role.or(made.user_role),
+        models: newcomer.models.clone(),
+        max_budget: people::amount(newcomer.max_budget.as_deref()),
+        budget_duration: newcomer.budget_duration.clone(),
+        ..made
+    };
+    desk.put(&user).await?;
+    people::join_as_newcomer(desk, &user, newcomer).await?;
+    Ok(desk.get(&user.user_id).await?.unwrap_or(user))
 }
 
 /// Whether the user's role and teams are as the token says; makes them so where it may.

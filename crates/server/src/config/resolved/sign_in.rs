@@ -9,6 +9,7 @@ use crate::config::environment::Environment;
 use crate::config::fields::Fields;
 use crate::config::keys;
 use crate::config::secret::Secret;
+use crate::config::yaml::Node;
 
 const ROWS: &str = include_str!("sign_in.json");
 
@@ -36,7 +37,7 @@ pub struct SignIn {
 }
 
 /// What users who come for the first time are given.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Newcomer {
     /// Their role.
     pub role: Option<String>,
@@ -46,6 +47,29 @@ pub struct Newcomer {
     pub max_budget: Option<String>,
     /// For how long it is.
     pub budget_duration: Option<String>,
+    /// The teams they come into.
+    pub teams: Vec<Joining>,
+}
+
+/// A team that somebody comes into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Joining {
+    /// Its id.
+    pub team: String,
+    /// As what: `admin` or `user`.
+    pub role: String,
+    /// What they may spend there, as the text of a number.
+    pub max_budget: Option<String>,
+}
+
+impl Joining {
+    /// An entry of a list of teams: an id, or `{team_id, user_role, max_budget_in_team}`.
+    fn of(node: &Node) -> Option<Self> {
+        let text = |name: &str| node.as_map()?.get(name).and_then(keys::text).map(str::to_owned);
+        let team = text("team_id").or_else(|| keys::text(node).map(str::to_owned))?;
+        let role = text("user_role").filter(|role| role == "admin").unwrap_or_else(|| "user".to_owned());
+        Some(Self { team, role, max_budget: text("max_budget_in_team") })
+    }
 }
 
 /// Where people sign in.
@@ -134,6 +158,7 @@ impl Newcomer {
             models: models.into_iter().map(str::to_owned).collect(),
             max_budget: text("max_budget"),
             budget_duration: text("budget_duration"),
+            teams: map.get("teams").and_then(Node::as_list).unwrap_or_default().iter().filter_map(Joining::of).collect(),
         }
     }
 }

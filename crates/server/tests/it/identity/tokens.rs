@@ -49,6 +49,29 @@ fn a_token_is_its_user() {
 }
 
 #[test]
+fn whom_a_token_names_first_is_given_what_newcomers_are() {
+    let provider = Provider::start();
+    let given = "{user_role: internal_user_viewer, max_budget: 3, budget_duration: 1d, teams: [{team_id: t, max_budget_in_team: 2}, none]}";
+    let jwt = format!("  enable_jwt_auth: true\n  litellm_jwtauth: {{{FIELDS}}}\n");
+    let yaml = format!("{jwt}litellm_settings: {{default_internal_user_params: {given}}}\n");
+    let keys = provider.keys_url();
+    let gateway = Managed::signing_in(&yaml, &[("JWT_PUBLIC_KEY_URL", &keys), ("JWT_AUDIENCE", CLIENT), ("JWT_ISSUER", &provider.url)]);
+    gateway.post("/team/new", &json!({"team_id": "t"}));
+    let token = provider.token(&json!({"sub": "ann"}));
+    assert_eq!(status(&gateway, &token), 200);
+    let made = gateway.get("/user/info?user_id=ann");
+    let user = &made["user_info"];
+    assert_eq!((&user["user_role"], &user["max_budget"]), (&json!("internal_user_viewer"), &json!(3.0)));
+    assert_eq!((&user["budget_duration"], &user["teams"]), (&json!("1d"), &json!(["t"])));
+    let member = &gateway.get("/team/info?team_id=t")["team_memberships"];
+    let own = member.as_array().expect("members").iter().find(|one| one["user_id"] == "ann").expect("the newcomer");
+    assert_eq!(own["litellm_budget_table"]["max_budget"], 2.0);
+    gateway.post("/user/update", &json!({"user_id": "ann", "max_budget": 9}));
+    assert_eq!(status(&gateway, &token), 200);
+    assert_eq!(gateway.get("/user/info?user_id=ann")["user_info"]["max_budget"], 9.0, "it is given once");
+}
+
+#[test]
 fn an_administrators_token_manages_and_calls_no_models() {
     let provider = Provider::start();
     let gateway = gateway(&provider, "");
