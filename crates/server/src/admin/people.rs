@@ -19,7 +19,7 @@ pub(crate) async fn find(desk: &Desk, id: Option<&str>, email: Option<&str>) -> 
 }
 
 /// The same; made where there is none.
-pub(crate) async fn found_or_made(desk: &Desk, id: Option<&str>, email: Option<&str>) -> Result<User, Refused> {
+pub(crate) async fn found_or_made(desk: &Desk, id: Option<&str>, email: Option<&str>, role: Role) -> Result<User, Refused> {
     if let Some(user) = find(desk, id, email).await? {
         return Ok(user);
     }
@@ -27,7 +27,7 @@ pub(crate) async fn found_or_made(desk: &Desk, id: Option<&str>, email: Option<&
     let user = User {
         user_id: id.map_or_else(new_id, str::to_owned),
         user_email: email.map(str::to_owned),
-        user_role: Some(Role::InternalUser),
+        user_role: Some(role),
         created_by: Some(desk.actor().to_owned()),
         created_at: now,
         updated_at: now,
@@ -83,7 +83,7 @@ impl Portion {
 
 /// Puts somebody into a team. The team itself is written by the caller.
 pub(crate) async fn join(desk: &Desk, team: &mut Team, member: &Member, portion: &Portion) -> Result<(User, TeamMember), Refused> {
-    let mut user = found_or_made(desk, member.user_id.as_deref(), member.user_email.as_deref()).await?;
+    let mut user = found_or_made(desk, member.user_id.as_deref(), member.user_email.as_deref(), Role::InternalUser).await?;
     if !user.teams.contains(&team.team_id) {
         user.teams.push(team.team_id.clone());
         desk.put(&user).await?;

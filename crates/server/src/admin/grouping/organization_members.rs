@@ -37,7 +37,7 @@ pub(super) async fn add(request: &Request) -> Answer {
         administered(&desk, &caller, &id).await?;
         let mut added = Vec::new();
         for one in people {
-            let user = people::found_or_made(&desk, one.id.as_deref(), one.email.as_deref()).await?;
+            let user = people::found_or_made(&desk, one.id.as_deref(), one.email.as_deref(), Role::InternalUser).await?;
             let known: Option<OrganizationMember> = desk.get(&OrganizationMember::id_of(&id, &user.user_id)).await?;
             if known.is_some() {
                 let message = format!("User {} is already a member of organization {id}", user.user_id);

@@ -1,4 +1,4 @@
-//! Who administers the gateway by being in a group (`litellm_settings.scim_admin_group`).
+//! Who is in groups, and who administers the gateway by being in one (`litellm_settings.scim_admin_group`).
 //!
 //! Whoever comes into the group is an administrator, and whoever leaves it has the role of newcomers again. The role of all others,
 //! such as administrators made by hand, is not for provisioning to change.
@@ -6,18 +6,48 @@
 use switchboard_store::object::{Role, Team, User};
 use switchboard_store::{Desk, Time};
 
-use crate::admin::{Refused, Request};
+use crate::admin::{Refused, Request, people};
 use crate::auth::{Caller, session};
 
 /// The group of administrators, as the configuration names it.
 pub(in crate::admin) struct Admins {
     group: Option<String>,
     usual: Role,
+    makes_users: bool,
 }
 
 impl Admins {
     pub(in crate::admin) fn of(request: &Request) -> Self {
-        Self { group: request.app.config().litellm.scim_admins.clone(), usual: usual(request) }
+        let config = request.app.config();
+        Self { group: config.litellm.scim_admins.clone(), usual: usual(request), makes_users: config.litellm.scim_makes_users }
+    }
+
+    /// The ids of members, who may be named by their addresses; whoever is unknown is made, where that is wanted.
+    pub(super) async fn members(&self, desk: &Desk, named: &[String]) -> Result<Vec<String>, Refused> {
+        let mut ids = Vec::new();
+        for name in named {
+            let known = match people::find(desk, Some(name), None).await? {
+                Some(user) => Some(user),
+                None => people::find(desk, None, Some(name)).await?,
+            };
+            let id = match known {
+                Some(user) => user.user_id,
+                None if self.makes_users => {
+                    people::found_or_made(desk, Some(name), None, self.usual).await?;
+                    name.clone()
+                }
+                None => {
+                    let message = format!(
+                        "User with ID '{name}' does not exist. Please create the user first via POST /Users before adding to group."
+                    );
+                    return Err(super::refused(400, "invalidValue", message));
+                }
+            };
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
     }
 
     /// Whether a team is that group.

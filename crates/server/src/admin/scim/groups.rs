@@ -198,7 +198,7 @@ async fn replaced(desk: &Desk, mut team: Team, resource: &Resource, admins: &Adm
     let were = admins.in_team(&team);
     team.team_alias = text(resource, "displayName").or(team.team_alias);
     if let Some(members) = attribute(resource, "members") {
-        let wanted = ids(members);
+        let wanted = admins.members(desk, &ids(members)).await?;
         let present: Vec<String> = team.members_with_roles.iter().filter_map(|member| member.user_id.clone()).collect();
         for id in present.iter().filter(|id| !wanted.contains(id)) {
             people::leave(desk, &mut team, id).await?;

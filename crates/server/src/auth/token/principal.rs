@@ -187,7 +187,7 @@ async fn user(
     match known {
         Some(user) => Ok(Ok(Some(user))),
         None if settings.user_upsert && may => {
-            let made = people::found_or_made(desk, bearer.user.as_deref(), bearer.email.as_deref()).await?;
+            let made = people::found_or_made(desk, bearer.user.as_deref(), bearer.email.as_deref(), Role::InternalUser).await?;
             Ok(Ok(Some(welcomed(desk, made, newcomer).await?)))
         }
         None if settings.user_upsert => Ok(Err(Found::Lacking)),

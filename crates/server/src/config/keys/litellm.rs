@@ -134,7 +134,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("presidio_logging_only", Flag, "What Presidio finds is hidden in logs alone."),
     not_yet("prometheus_deployment_and_latency_caller_identity", Flag, "Metrics of deployments name callers."),
     honoured("scim_admin_group", Text, "Group of SCIM, by name or id, whose members are administrators."),
-    not_yet("scim_upsert_user", Flag, "People who are unknown are made."),
+    honoured("scim_upsert_user", Flag, "Members of SCIM's groups who are unknown are made; so unless said."),
     not_yet("store_audit_logs", Flag, "Keep what administrators do; the gateway always does."),
     not_yet("add_user_information_to_llm_headers", Flag, "Tell providers who asks."),
     not_yet("audit_log_callbacks", Texts, "Who is told of what administrators do."),

@@ -56,6 +56,8 @@ pub struct LitellmSettings {
     pub metrics: MetricsSettings,
     /// The group of SCIM whose members are administrators, by name or id.
     pub scim_admins: Option<String>,
+    /// Members of its groups who are unknown are made.
+    pub scim_makes_users: bool,
     /// Models that everyone may see.
     pub public_models: Vec<String>,
     /// Links shown beside them, by their title.
@@ -165,6 +167,7 @@ impl LitellmSettings {
             metrics: MetricsSettings::read(&fields),
             defaults: Defaults::read(&fields, most_of_keys),
             scim_admins: fields.text("scim_admin_group").filter(|group| !group.is_empty()),
+            scim_makes_users: fields.flag("scim_upsert_user").unwrap_or(true),
             public_models: fields.texts("public_model_groups"),
             public_links: fields.map("public_model_groups_links").map(crate::config::yaml::Map::to_json).unwrap_or_default(),
             callbacks: Callbacks {

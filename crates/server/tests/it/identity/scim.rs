@@ -151,6 +151,22 @@ fn what_a_provider_says_of_a_group_is_kept() {
 }
 
 #[test]
+fn members_are_found_by_their_address_and_made_where_that_is_wanted() {
+    let group = |member: &str| json!({"displayName": "G", "members": [{"value": member}]});
+    each(|gateway| {
+        gateway.post("/user/new", &json!({"user_id": "u-1", "user_email": "ann@example.com"}));
+        assert_eq!(expect(gateway, "POST", "/Groups", &group("Ann@example.com"), 201)["members"][0]["value"], "u-1");
+        assert_eq!(expect(gateway, "POST", "/Groups", &group("new"), 201)["members"][0]["value"], "new");
+        assert_eq!(gateway.get("/user/info?user_id=new")["user_info"]["user_role"], "internal_user_viewer");
+    });
+    with("litellm_settings: {scim_upsert_user: false}\n", |gateway| {
+        let refused = expect(gateway, "POST", "/Groups", &group("new"), 400);
+        assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("does not exist")), "{refused}");
+        assert_eq!(expect(gateway, "GET", "/Groups", &Value::Null, 200)["totalResults"], 0);
+    });
+}
+
+#[test]
 fn the_group_of_administrators_makes_administrators() {
     with("litellm_settings: {scim_admin_group: Admins, default_internal_user_params: {user_role: internal_user}}\n", |gateway| {
         let role = |id: &str| gateway.get(&format!("/user/info?user_id={id}"))["user_info"]["user_role"].clone();
