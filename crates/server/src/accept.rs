@@ -339,7 +339,7 @@ pub(crate) fn shown(refused: Refused, door: &Door) -> Refusal {
     let own = matches!(door.dialect, Dialect::Anthropic | Dialect::Gemini) || door.flavor == Flavor::OpenRouter;
     if !own {
         error.verbatim = Some(refused.bytes());
-    } else if door.dialect == Dialect::Anthropic {
+    } else if door.dialect == Dialect::Anthropic && door.flavor != Flavor::OpenRouter {
         error.verbatim = with_param(&error.problem, &refused);
     }
     Refusal { error, dialect: door.dialect, flavor: door.flavor }
