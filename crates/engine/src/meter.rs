@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::health::{Failure, Sample, Ticket};
 use crate::principal::Principal;
 use crate::route::affinity::Bond;
-use crate::tariff::Tariff;
+use crate::tariff::{Searched, Tariff};
 use crate::tool_calls::ToolCalls;
 
 mod charge;
@@ -59,6 +59,7 @@ struct Watch {
     service: Option<String>,
     /// The terms that were asked for.
     asked_service: Option<String>,
+    searched: Searched,
     counted: Vec<(Component, u64)>,
     /// The bill of what is known so far, once it has been asked for.
     billed: Option<Option<Bill>>,
@@ -91,6 +92,7 @@ impl Meter {
             received,
             service: None,
             asked_service: None,
+            searched: Searched::default(),
             counted: Vec::new(),
             billed: None,
             ticket: None,
@@ -118,7 +120,7 @@ impl Meter {
     pub async fn enter(&mut self, call: &Call, target: &Arc<Deployment>, ticket: Ticket) -> Result<(), Error> {
         self.conclude();
         self.begin(target, ticket);
-        self.0.asked_service = asked_service(call, target);
+        (self.0.asked_service, self.0.searched) = (asked_service(call, target), Searched::of(call));
         let Some(tab) = &mut self.0.tab else { return Ok(()) };
         let opened = tab.open(call, target, self.0.own == Some(false)).await;
         if opened.is_err()
@@ -185,7 +187,7 @@ impl Meter {
         let Some(record) = self.0.record.as_deref() else { return Tariff::default() };
         let Some(target) = record.deployment.as_deref() else { return Tariff::default() };
         let listed = || Tariff::listed(target.card.as_ref());
-        self.0.tab.as_ref().map_or_else(listed, |tab| tab.tariffs().of(target, record.started))
+        self.0.tab.as_ref().map_or_else(listed, |tab| tab.tariffs().of(target, record.started)).searching(self.0.searched)
     }
 
     /// The terms that the attempt under way is charged by: those its provider says, else those that were asked for.

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use switchboard_wire::reply::Usage;
 
-use crate::catalog::{Exact, ModelCard, PicoUsd, Prices, Service, Share, is_off_peak};
+use crate::call::{Call, Content};
+use crate::catalog::{Component, Exact, ModelCard, PicoUsd, Prices, Service, Share, is_off_peak};
 use crate::deployment::Deployment;
 
 const MINUTE: i64 = 60_000_000;
@@ -107,7 +108,7 @@ impl Table {
         let dated = (!self.dated.is_empty())
             .then(|| self.prices(deployment, at).or_else(|| self.prices(&format!("{provider}/{model}"), at)))
             .flatten();
-        Tariff { card, dated, markup: self.markup(provider), at: Some(at), is_stated: false }
+        Tariff { card, dated, markup: self.markup(provider), at: Some(at), is_stated: false, search: Searched::default() }
     }
 }
 
@@ -145,6 +146,47 @@ pub struct Tariff<'a> {
     at: Option<i64>,
     /// Whether a cost that the provider states is the list price of an answer.
     is_stated: bool,
+    /// How much each search brings in, as was asked.
+    search: Searched,
+}
+
+/// How much a search brings in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Searched {
+    Low,
+    #[default]
+    Medium,
+    High,
+}
+
+impl Searched {
+    /// As that call asks for it, in `web_search_options` or of the tool that searches.
+    pub(crate) fn of(call: &Call) -> Self {
+        const NAME: &str = "search_context_size";
+        let Content::Json(outline) = &call.content else { return Self::default() };
+        let has = |key: &str| outline.get(key).map(|entry| call.body.slice(entry.value.start, entry.value.end));
+        let told = [has("web_search_options"), has("tools")].into_iter().flatten().find_map(|text| {
+            let after = memchr::memmem::find(text.as_ref(), NAME.as_bytes()).map(|at| at + NAME.len())?;
+            let rest = text.as_ref().get(after..)?;
+            let word: Vec<u8> =
+                rest.iter().copied().skip_while(|byte| !byte.is_ascii_alphabetic()).take_while(u8::is_ascii_alphabetic).collect();
+            Some(word)
+        });
+        match told.as_deref() {
+            Some(b"low") => Self::Low,
+            Some(b"high") => Self::High,
+            _ => Self::Medium,
+        }
+    }
+
+    /// What is paid for it.
+    pub(crate) fn component(self) -> Component {
+        match self {
+            Self::Low => Component::SearchLow,
+            Self::Medium => Component::SearchMedium,
+            Self::High => Component::SearchHigh,
+        }
+    }
 }
 
 /// A price list, wherever it is from.
@@ -186,6 +228,18 @@ impl<'a> Tariff<'a> {
         let card = self.card.filter(|_| self.dated.is_none());
         let of = move |name: &str| card?.factors.iter().find(|(known, _)| known == name).and_then(|(_, factor)| Share::parse(factor));
         wanted.into_iter().filter_map(move |(name, wanted)| of(name).filter(|_| wanted))
+    }
+
+    /// For a call whose searches bring in that much.
+    #[must_use]
+    pub(crate) fn searching(self, search: Searched) -> Self {
+        Self { search, ..self }
+    }
+
+    /// What is paid for so many searches: of some vendors each, of others all of an answer's as one.
+    pub(crate) fn searches(&self, count: u64) -> (Component, u64) {
+        let per_answer = self.card.is_some_and(|card| card.search_unit.as_deref() == Some("per_prompt"));
+        (self.search.component(), if per_answer { count.min(1) } else { count })
     }
 
     /// The price list; none where no price is known.

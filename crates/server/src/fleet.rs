@@ -242,7 +242,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         base_model: named.model_info.base_model.clone(),
         weight: named.limits.weight,
         mock: named.mock_response.as_ref().map(made_up),
-        known: json(&named.model_info.written),
+        known: [json(&named.price_facts), json(&named.model_info.written)].concat(),
         prices: named.prices.iter().map(|(name, price)| (name.clone(), price.as_str().to_owned())).collect(),
         traits: traits(named)?,
         order: named.limits.order.and_then(|order| u32::try_from(order).ok()).unwrap_or(0),

@@ -127,7 +127,7 @@ pub fn bill(tariff: &Tariff<'_>, usage: Option<&Usage>, counted: &[(Component, u
     let tokens: &[(Component, u64)] = match usage {
         None => &[],
         Some(_) if by_call => &[(Component::Request, 1)],
-        Some(usage) => &tokens(prices, usage),
+        Some(usage) => &tokens(tariff, prices, usage),
     };
     let service = tariff.service(service);
     let prompt = usage.and_then(|usage| usage.input).unwrap_or(0);
@@ -180,7 +180,7 @@ fn priced(prices: &Prices, component: Component) -> bool {
 }
 
 /// The components of a usage in tokens.
-fn tokens(prices: &Prices, usage: &Usage) -> [(Component, u64); 13] {
+fn tokens(tariff: &Tariff<'_>, prices: &Prices, usage: &Usage) -> [(Component, u64); 13] {
     let count = |value: Option<u64>| value.unwrap_or(0);
     let (prompt, output) = (count(usage.input), count(usage.output));
     let hour = count(usage.cache_write_1h);
@@ -201,7 +201,7 @@ fn tokens(prices: &Prices, usage: &Usage) -> [(Component, u64); 13] {
         (Component::AudioOutput, sound),
         (Component::ImageOutput, images),
         (Component::Output, output.saturating_sub(answered)),
-        (Component::SearchMedium, count(usage.web_searches)),
+        tariff.searches(count(usage.web_searches)),
         (Component::Request, u64::from(prices.base(Component::Request).is_some())),
     ]
 }

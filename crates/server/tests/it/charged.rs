@@ -189,20 +189,26 @@ fn terms_that_make_all_dearer_are_charged() {
         assert!(close(message(json!({})), 0.03));
         assert!(close(message(json!({"inference_geo": "us", "speed": "standard"})), 0.033));
         assert!(close(message(json!({"inference_geo": "global", "speed": "fast"})), 0.18));
-        let gemini = |kind: &str| {
+        assert!(close(message(json!({"inference_geo": 1, "speed": null})), 0.03));
+        let gemini = |kind: Value| {
             let answer = json!({"candidates": [{"index": 0, "finishReason": "STOP", "content": {"role": "model", "parts": [{"text": "fine"}]}}],
                 "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 10, "totalTokenCount": 20, "trafficType": kind}});
             cost(&ask(gateway, "/v1/chat/completions", "gemini", &json!({}), &answer.to_string()))
         };
-        assert!(close(gemini("ON_DEMAND"), 0.03));
-        assert!(close(gemini("ON_DEMAND_FLEX"), 0.015));
+        assert!(close(gemini("ON_DEMAND".into()), 0.03));
+        assert!(close(gemini(1.into()), 0.03), "a number for the word harms nothing");
+        assert!(close(gemini("ON_DEMAND_FLEX".into()), 0.015));
     });
 }
 
 #[test]
 fn searches_are_counted_where_only_the_output_shows_them() {
-    let prices = "input_cost_per_token: 0.001, output_cost_per_token: 0.001}, model_info: {search_context_cost_per_query: {search_context_size_medium: 0.01}";
-    told(&[("m", "openai/m", prices)], |gateway| {
+    let sizes =
+        "search_context_cost_per_query: {search_context_size_low: 0.005, search_context_size_medium: 0.01, search_context_size_high: 0.02}";
+    let tokens = "input_cost_per_token: 0.001, output_cost_per_token: 0.001";
+    let (in_info, in_params) =
+        (format!("{tokens}}}, model_info: {{{sizes}"), format!("{tokens}, {sizes}, web_search_billing_unit: per_prompt"));
+    told(&[("m", "openai/m", &in_info), ("once", "openai/m", &in_params)], |gateway| {
         let search =
             |id: &str| json!({"type": "web_search_call", "id": id, "status": "completed", "action": {"type": "search", "query": "q"}});
         let said = json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
@@ -212,6 +218,16 @@ fn searches_are_counted_where_only_the_output_shows_them() {
         let reply = ask(gateway, "/v1/responses", "m", &json!({}), &answer.to_string());
         assert!(close(cost(&reply), 0.04), "{}", cost(&reply));
         assert!(close(reply.header("x-litellm-response-cost-tool-usage").parse().expect("a number"), 0.02));
+        let large = json!({"tools": [{"type": "web_search", "search_context_size": "high"}]});
+        let dear = |model: &str| cost(&ask(gateway, "/v1/responses", model, &large, &answer.to_string()));
+        assert!(close(dear("m"), 0.06), "{}", dear("m"));
+        assert!(close(dear("once"), 0.04), "all searches of an answer are one: {}", dear("once"));
+        let ended = json!({"type": "response.completed", "sequence_number": 1, "response": answer});
+        let streamed = format!("data: {ended}\n\n");
+        let reply = ask(gateway, "/v1/responses", "m", &json!({"stream": true}), &streamed);
+        let id = reply.header("x-litellm-call-id").to_owned();
+        let rows = until(gateway, &format!("/spend/logs?request_id={id}"), |rows| rows[0]["spend"].as_f64().is_some());
+        assert!(close(rows[0]["spend"].as_f64().expect("a cost"), 0.04), "{}", rows[0]);
     });
 }
 

@@ -20,8 +20,8 @@ pub(super) struct Counts {
     output_tokens_details: Option<OutputDetails>,
     server_tool_use: Option<ServerTools>,
     pub(super) service_tier: Option<String>,
-    inference_geo: Option<String>,
-    speed: Option<String>,
+    inference_geo: Option<serde_json::Value>,
+    speed: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -39,6 +39,10 @@ struct OutputDetails {
 struct ServerTools {
     web_search_requests: Option<u64>,
     web_fetch_requests: Option<u64>,
+}
+
+fn is(said: &Option<serde_json::Value>, word: &str) -> bool {
+    said.as_ref().and_then(serde_json::Value::as_str) == Some(word)
 }
 
 impl Counts {
@@ -66,8 +70,8 @@ impl Counts {
             cache_write_1h: self.cache_creation.as_ref().and_then(|cache| cache.ephemeral_1h_input_tokens),
             reasoning: self.output_tokens_details.as_ref().and_then(|details| details.thinking_tokens),
             web_searches: self.server_tool_use.as_ref().and_then(|tools| tools.web_search_requests),
-            served_fast: (self.speed.as_deref() == Some("fast")).then_some(1),
-            served_us: (self.inference_geo.as_deref() == Some("us")).then_some(1),
+            served_fast: is(&self.speed, "fast").then_some(1),
+            served_us: is(&self.inference_geo, "us").then_some(1),
             web_fetches: self.server_tool_use.as_ref().and_then(|tools| tools.web_fetch_requests),
             ..Usage::default()
         }

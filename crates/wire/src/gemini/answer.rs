@@ -195,12 +195,13 @@ struct UsageMetadata {
     prompt_tokens_details: Option<Vec<ModalityCount>>,
     candidates_tokens_details: Option<Vec<ModalityCount>>,
     service_tier: Option<String>,
-    traffic_type: Option<String>,
+    /// A word; some send its number.
+    traffic_type: Option<serde_json::Value>,
 }
 
 /// The terms under which it was served: as the API says them, or as the kind of its traffic says them for a cloud's customers.
 fn terms(sent: &UsageMetadata) -> Option<String> {
-    let of_traffic = || match sent.traffic_type.as_deref()? {
+    let of_traffic = || match sent.traffic_type.as_ref()?.as_str()? {
         "FLEX" | "ON_DEMAND_FLEX" => Some("flex".to_owned()),
         "ON_DEMAND_PRIORITY" => Some("priority".to_owned()),
         _ => None,

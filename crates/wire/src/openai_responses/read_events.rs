@@ -156,7 +156,8 @@ impl Reader {
             if let Some(mut usage) = read_usage(answer.usage) {
                 usage.web_searches = read_searches(answer.tool_usage)
                     .or(usage.web_searches)
-                    .or_else(|| searches(self.items.iter().map(|item| item.kind.clone())));
+                    .or_else(|| searches(self.items.iter().map(|item| item.kind.clone())))
+                    .or_else(|| searches(answer.output.iter().flatten().filter_map(|raw| kind_of(raw).ok())));
                 self.close(|_| true, out);
                 out.push(Event::Usage(Box::new(usage)));
             }

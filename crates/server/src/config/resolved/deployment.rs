@@ -37,6 +37,8 @@ pub struct Deployment {
     pub limits: Limits,
     /// US dollars per unit, by the name of the price.
     pub prices: BTreeMap<String, Price>,
+    /// What else its parameters say of prices, by the names of price lists.
+    pub price_facts: Map<String, Value>,
     /// Leave out parameters the provider does not take. `None`: as `litellm_settings` says.
     pub drop_params: Option<bool>,
     /// Parameters to leave out in any case.

@@ -93,6 +93,7 @@ impl Deployment {
             connection,
             limits: Limits::default(),
             prices: BTreeMap::new(),
+            price_facts: serde_json::Map::new(),
             drop_params: None,
             additional_drop_params: Vec::new(),
             allowed_openai_params: Vec::new(),
@@ -148,6 +149,7 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
         connection: connection(reader, &fields),
         limits: limits(reader, &fields, &info_fields),
         prices,
+        price_facts: price_facts(&fields),
         drop_params: fields.flag("drop_params"),
         additional_drop_params: fields.texts("additional_drop_params"),
         allowed_openai_params: fields.texts("allowed_openai_params"),
@@ -358,6 +360,16 @@ fn read_prices(reader: &mut Reader<'_>, section: Section, fields: &Fields, price
     }
 }
 
+/// What of `litellm_params` says what things cost and is no number, as price lists write it.
+const PRICE_FACTS: [&str; 5] =
+    ["search_context_cost_per_query", "provider_specific_entry", "tiered_pricing", "off_peak_pricing", "web_search_billing_unit"];
+
+fn price_facts(fields: &Fields) -> serde_json::Map<String, serde_json::Value> {
+    let entries = fields.entries().iter().chain(&fields.unknown.entries);
+    let said = entries.filter(|entry| PRICE_FACTS.contains(&entry.name.as_str()) && !entry.node.is_absent());
+    said.map(|entry| (entry.name.clone(), entry.node.to_json())).collect()
+}
+
 fn is_price(name: &str) -> bool {
     name.contains("cost_per_") || name.contains("_token_cost")
 }
@@ -365,7 +377,13 @@ fn is_price(name: &str) -> bool {
 /// Request parameters: the rows that are ones, and every key without a row that is not LiteLLM's own.
 fn default_params(reader: &mut Reader<'_>, fields: &Fields) -> serde_json::Map<String, serde_json::Value> {
     let known = fields.entries().iter().filter(|entry| REQUEST_DEFAULTS.contains(&entry.name.as_str()));
-    let entries = known.chain(fields.unknown.entries.iter().filter(|entry| !is_price(&entry.name) && !keys::is_own(&entry.name)));
+    let entries = known.chain(
+        fields
+            .unknown
+            .entries
+            .iter()
+            .filter(|entry| !is_price(&entry.name) && !PRICE_FACTS.contains(&entry.name.as_str()) && !keys::is_own(&entry.name)),
+    );
     let mut params = serde_json::Map::new();
     for entry in entries {
         reader.warn_unset_within(&Section::Params.name_of(&entry.name), &entry.node);
