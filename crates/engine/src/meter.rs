@@ -120,7 +120,7 @@ impl Meter {
     pub async fn enter(&mut self, call: &Call, target: &Arc<Deployment>, ticket: Ticket) -> Result<(), Error> {
         self.conclude();
         self.begin(target, ticket);
-        (self.0.asked_service, self.0.searched) = (asked_service(call, target), Searched::of(call));
+        (self.0.asked_service, self.0.searched) = (asked_service(call, target), Searched::of(call, target.card.as_ref()));
         let Some(tab) = &mut self.0.tab else { return Ok(()) };
         let opened = tab.open(call, target, self.0.own == Some(false)).await;
         if opened.is_err()

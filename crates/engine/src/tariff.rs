@@ -160,10 +160,15 @@ pub(crate) enum Searched {
 }
 
 impl Searched {
-    /// As that call asks for it, in `web_search_options` or of the tool that searches.
-    pub(crate) fn of(call: &Call) -> Self {
+    /// As that call asks for it, in `web_search_options` or of the tool that searches. It is looked for where it has a price.
+    pub(crate) fn of(call: &Call, card: Option<&ModelCard>) -> Self {
         const NAME: &str = "search_context_size";
+        let differs =
+            |card: &ModelCard| [Component::SearchLow, Component::SearchHigh].into_iter().any(|size| card.prices.base(size).is_some());
         let Content::Json(outline) = &call.content else { return Self::default() };
+        if !card.is_some_and(differs) {
+            return Self::default();
+        }
         let has = |key: &str| outline.get(key).map(|entry| call.body.slice(entry.value.start, entry.value.end));
         let told = [has("web_search_options"), has("tools")].into_iter().flatten().find_map(|text| {
             let after = memchr::memmem::find(text.as_ref(), NAME.as_bytes()).map(|at| at + NAME.len())?;

@@ -55,7 +55,6 @@ use crate::openrouter::Account;
 use crate::operation;
 use crate::own;
 use crate::queue::Place;
-use crate::route::wishes::key_disables;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
 use crate::worker::Worker;
 
@@ -167,7 +166,7 @@ impl<'a> Attempts<'a> {
 
     /// Where to go after what has gone wrong: what is meant for that kind of failure, then what is meant for any.
     fn fallbacks(&self, plan: &Plan, journey: &Journey) -> Vec<Fallback> {
-        if !plan.policy.allow_fallbacks || !journey.may_fall_back() || key_disables(&self.call.principal) == Some(true) {
+        if !plan.policy.allow_fallbacks || !journey.may_fall_back() || self.call.principal.disables_fallbacks == Some(true) {
             return Vec::new();
         }
         let configured = &plan.fallbacks;

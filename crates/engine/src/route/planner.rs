@@ -24,7 +24,7 @@ use crate::route::order::{self, Args, Strategy};
 use crate::route::plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, Target};
 use crate::route::reason::Reason;
 use crate::route::support;
-use crate::route::wishes::{By, Preferred, Wishes, key_disables};
+use crate::route::wishes::{By, Preferred, Wishes};
 use crate::route::{virtual_model::Rule, virtual_order};
 
 /// How long a conversation stays where its prompt is cached, after its last answer.
@@ -92,7 +92,7 @@ impl Fleet {
     /// The same, at that time and with those dice.
     pub fn plan_at(&self, call: &Call, moment: &mut Moment) -> Result<Plan, Error> {
         let mut plan = self.plan_freely(call, moment)?;
-        if key_disables(&call.principal) == Some(true) {
+        if call.principal.disables_fallbacks == Some(true) {
             plan.fallbacks = Arc::default();
         } else if self.settings.checks_fallbacks {
             plan.fallbacks = Arc::new(plan.fallbacks.open_to(&call.principal));

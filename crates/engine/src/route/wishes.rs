@@ -10,7 +10,6 @@ use switchboard_wire::problem::{Kind, Problem};
 use crate::call::{Call, Content};
 use crate::catalog::Rate;
 use crate::online;
-use crate::principal::Principal;
 use crate::route::order::Strategy;
 use crate::route::overrides::{FallbackForm, RouterOverride};
 use crate::route::plan::Fallback;
@@ -207,15 +206,6 @@ impl TryFrom<BTreeMap<String, Box<RawValue>>> for MaxPrice {
     }
 }
 
-/// Whether a key says that its calls are to have no fallback, or may have one whatever they say themselves.
-pub(crate) fn key_disables(principal: &Principal) -> Option<bool> {
-    let metadata = principal.metadata.as_deref().filter(|text| text.contains(DISABLE))?;
-    serde_json::from_str::<serde_json::Value>(metadata).ok()?.get(DISABLE)?.as_bool()
-}
-
-/// The field of a request, and of a key's metadata.
-const DISABLE: &str = "disable_fallbacks";
-
 /// The keys of a body that this reads.
 fn is_wish(key: &str) -> bool {
     matches!(
@@ -261,10 +251,10 @@ impl Wishes {
             let forms: Option<Vec<FallbackForm>> = take(call, outline, key)?;
             wishes.fallbacks = forms.map(|forms| FallbackForm::read_all(forms, &call.model)).transpose()?;
         }
-        if read(DISABLE).is_some() {
-            wishes.disable_fallbacks = take(call, outline, DISABLE)?.unwrap_or(false);
+        if read("disable_fallbacks").is_some() {
+            wishes.disable_fallbacks = take(call, outline, "disable_fallbacks")?.unwrap_or(false);
         }
-        wishes.disable_fallbacks = key_disables(&call.principal).unwrap_or(wishes.disable_fallbacks);
+        wishes.disable_fallbacks = call.principal.disables_fallbacks.unwrap_or(wishes.disable_fallbacks);
         if read("allowed_model_region").is_some() {
             wishes.region = take(call, outline, "allowed_model_region")?;
         }

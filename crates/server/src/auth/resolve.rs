@@ -167,6 +167,7 @@ fn principal(key: &Key, around: &Surroundings, layers: &[Layer]) -> Principal {
         also: layers.iter().skip(1).map(|layer| layer.models.clone()).collect(),
         aliases,
         tags,
+        disables_fallbacks: key.metadata.get("disable_fallbacks").and_then(Value::as_bool),
         router: own.and_then(|said| overriding(key, said)),
         metadata: (!key.metadata.is_empty()).then(|| Arc::from(Value::Object(key.metadata.clone()).to_string())),
         ..Principal::default()
