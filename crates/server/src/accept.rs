@@ -162,10 +162,13 @@ async fn asked(
     let door = draft.door;
     let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
     let (frames, _drawn) = frames.into_parts();
-    let id = figures::named_call(&draft.headers).map_or_else(crate::id::of_call, str::to_owned);
+    let named = figures::named_call(&draft.headers).map(str::to_owned);
     let call = match draft.call(frames.into(), &acceptor.app) {
         Ok(call) => call,
-        Err(problem) => return Ok(refuse_call(&Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor }, &id)),
+        Err(problem) => {
+            let refusal = Refusal { error: problem.into(), dialect: door.dialect, flavor: door.flavor };
+            return Ok(refuse_call(&refusal, &named.unwrap_or_else(crate::id::of_call)));
+        }
     };
     if let Some(beside) = beside.filter(|beside| beside.takes(&call, &acceptor.app)) {
         return Box::pin(beside.pass(acceptor, caller, call)).await;
