@@ -9,6 +9,9 @@ pub enum StoreError {
     /// It refused a statement, or answered what nobody expected.
     #[error("the database refused a statement")]
     Refused(#[source] sqlx::Error),
+    /// The same, of the file that is the database.
+    #[error("the database refused to be written")]
+    Unwritten(#[from] rusqlite::Error),
     /// Something with that identity is there already.
     #[error("`{0}` exists already")]
     Conflict(String),

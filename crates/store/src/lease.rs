@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use sqlx::{Any, Row, Transaction};
+use sqlx::{Any, AnyConnection, Row, Transaction};
 use switchboard_engine::admit::port::{Ask, Authority, Grant, Later, Outage, Slot};
 use switchboard_engine::admit::{Book, NanoUsd};
 
@@ -263,20 +263,20 @@ async fn give_back(sql: &Sql, instance: &str, slot: &Slot, amount: i64) -> Resul
 
 /// A lease is less by so much, or by all there is of it. Whoever changes a lease has the window's row first.
 pub(crate) async fn less(
-    on: &mut Transaction<'_, Any>,
+    on: &mut AnyConnection,
     sql: &Sql,
     instance: &str,
     (account, span, start): &(i64, String, i64),
     amount: i64,
 ) -> Result<(), StoreError> {
     let look = sqlx::AssertSqlSafe(sql.either(LOOK_SQLITE, LOOK_POSTGRES));
-    sqlx::query(look).bind(*account).bind(span.clone()).bind(*start).fetch_optional(&mut **on).await?;
-    let held = sqlx::query(HELD).bind(instance).bind(*account).bind(span.clone()).bind(*start).fetch_optional(&mut **on).await?;
+    sqlx::query(look).bind(*account).bind(span.clone()).bind(*start).fetch_optional(&mut *on).await?;
+    let held = sqlx::query(HELD).bind(instance).bind(*account).bind(span.clone()).bind(*start).fetch_optional(&mut *on).await?;
     let held: i64 = held.map_or(Ok(0), |row| row.try_get(0))?;
     let amount = amount.min(held);
     if amount > 0 {
-        sqlx::query(TAKE).bind(*account).bind(span.clone()).bind(*start).bind(-amount).execute(&mut **on).await?;
-        sqlx::query(LESS).bind(instance).bind(*account).bind(span.clone()).bind(*start).bind(amount).execute(&mut **on).await?;
+        sqlx::query(TAKE).bind(*account).bind(span.clone()).bind(*start).bind(-amount).execute(&mut *on).await?;
+        sqlx::query(LESS).bind(instance).bind(*account).bind(span.clone()).bind(*start).bind(amount).execute(&mut *on).await?;
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ pub mod peers;
 pub mod redis;
 mod rows;
 pub mod savings;
+mod scribe;
 pub mod sql;
 pub mod thread;
 pub mod time;

@@ -4,13 +4,17 @@
 //! `TEXT`, `BIGINT` and `BLOB`/`BYTEA` alone; flags are `BIGINT` 0 and 1, times are microseconds since 1970, money is
 //! nano-dollars, and what nothing selects by is a JSON document in a `TEXT` column.
 
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AnyPool, Executor};
 
 use crate::error::StoreError;
+use crate::scribe::file::File;
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub struct Sql {
     pub pool: AnyPool,
     /// Connections for writing: one alone with SQLite, which lets only one write.
     pub writers: AnyPool,
+    /// The file, where the database is one: for what is written in batches.
+    pub(crate) file: Option<Arc<File>>,
 }
 
 /// How long a connection may take to come about.
@@ -67,7 +73,8 @@ impl Sql {
         };
         let readers = pool(connections).connect_lazy_with(options.clone());
         let writers = if kind == Kind::Sqlite { pool(1).connect_lazy_with(options) } else { readers.clone() };
-        Ok(Self { kind, pool: readers, writers })
+        let file = file_of(kind, address).map(|path| Arc::new(File::at(path, SQLITE)));
+        Ok(Self { kind, pool: readers, writers, file })
     }
 
     /// The same statement in the words of the database, for the few that have no common form.
@@ -82,6 +89,9 @@ impl Sql {
     pub async fn close(&self) {
         self.writers.close().await;
         self.pool.close().await;
+        if let Some(file) = &self.file {
+            file.close();
+        }
     }
 }
 
@@ -100,6 +110,13 @@ fn address_for(kind: Kind, address: &str) -> String {
         Kind::Sqlite if !address.contains('?') => format!("{address}?mode=rwc"),
         Kind::Sqlite | Kind::Postgres => address.to_owned(),
     }
+}
+
+/// The file an address names; none where it says more than a name.
+fn file_of(kind: Kind, address: &str) -> Option<PathBuf> {
+    let plain = kind == Kind::Sqlite && !address.contains('?') && !address.contains(":memory:");
+    let options = plain.then(|| SqliteConnectOptions::from_str(address).ok())??;
+    Some(options.get_filename().to_owned())
 }
 
 /// An address as it may be told.

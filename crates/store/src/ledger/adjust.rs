@@ -1,11 +1,11 @@
 //! Corrections: rows that say what was put right, since no row is ever changed.
 
-use std::collections::HashSet;
+use std::sync::Arc;
 
 use switchboard_engine::admit::journal::AttemptId;
 use switchboard_engine::admit::{NanoUsd, ScopeId, Window};
 
-use super::post::{Batch, Debit, Posting, post};
+use super::post::{Batch, Debit, Known, Posting, post};
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::time::micros;
@@ -43,8 +43,8 @@ pub(super) async fn write(store: &Store, instance: &str, mut postings: Vec<Posti
     }
     postings.sort_by(|a, b| (&a.attempt, &a.kind).cmp(&(&b.attempt, &b.kind)));
     let (sql, instance) = (store.sql().clone(), format!("{instance}/corrections"));
-    let batch = Batch { postings, ..Batch::default() };
-    store.thread().run(async move { post(&sql, &instance, &batch, &mut HashSet::new()).await }).await
+    let batch = Arc::new(Batch { postings, ..Batch::default() });
+    store.thread().run(async move { post(&sql, &instance, &batch, &mut Known::default()).await }).await
 }
 
 fn posting(one: Correction) -> Posting {

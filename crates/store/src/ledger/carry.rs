@@ -3,11 +3,12 @@
 //! Each account's balance is a row of its own, once: what was brought in before is not brought in again.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use sqlx::Row;
 use switchboard_engine::admit::{NanoUsd, ScopeId, Window};
 
-use super::post::{Batch, Debit, Posting, post};
+use super::post::{Batch, Debit, Known, Posting, post};
 use crate::error::StoreError;
 use crate::open::Store;
 
@@ -33,10 +34,10 @@ pub fn carry_blocking(store: &Store, source: &str, balances: Vec<Balance>, now: 
         let rows = sqlx::query(KNOWN).fetch_all(&sql.pool).await?;
         let known: HashSet<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let fresh: Vec<Balance> = balances.into_iter().filter(|balance| !known.contains(&id(&source, &balance.scope, "past"))).collect();
-        let mut accounts = HashSet::new();
+        let mut accounts = Known::default();
         for some in fresh.chunks(SIZE) {
             let postings = some.iter().flat_map(|balance| postings(&source, balance, now)).collect();
-            post(&sql, &source, &Batch { postings, ..Batch::default() }, &mut accounts).await?;
+            post(&sql, &source, &Arc::new(Batch { postings, ..Batch::default() }), &mut accounts).await?;
         }
         Ok(fresh.len())
     })

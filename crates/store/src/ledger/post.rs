@@ -1,9 +1,10 @@
 //! One batch, posted.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
-use sqlx::any::AnyRow;
-use sqlx::{Any, Row, Transaction};
+use futures_util::FutureExt;
+use sqlx::{AnyConnection, Row};
 use switchboard_engine::admit::journal::AttemptId;
 
 use super::attempts::Reckoned;
@@ -13,6 +14,7 @@ use super::{LIFETIME, MARGIN, OWED, SETTLE, account, seal};
 use crate::error::StoreError;
 use crate::journal::frame::{Kept, Settled, Used};
 use crate::rows::{Cell, Insert};
+use crate::scribe::{Found, Scribe};
 use crate::sql::Sql;
 
 const LEDGER: Insert = Insert {
@@ -138,7 +140,7 @@ impl Debit {
 }
 
 /// What is posted at once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) postings: Vec<Posting>,
     /// Lines of the request log, as the journal has them.
@@ -155,43 +157,61 @@ impl Batch {
     }
 }
 
-/// Posts a batch, whole or not at all. `known` are the accounts that the database has.
-pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Batch, known: &mut HashSet<i64>) -> Result<(), StoreError> {
-    let mut on = sql.writers.begin().await?;
+/// The accounts that the database has, as far as they are known.
+pub(crate) type Known = Arc<HashSet<i64>>;
+
+/// Posts a batch, whole or not at all.
+pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Arc<Batch>, known: &mut Known) -> Result<(), StoreError> {
+    let unknown = match &sql.file {
+        None => post_on(sql.writers.begin().await?, sql, instance, batch, known).await?,
+        Some(file) => {
+            // Nobody else here writes meanwhile: who waits for the file blocks a thread.
+            let _alone = sql.writers.acquire().await?;
+            let (file, sql, instance, batch, known) = (file.clone(), sql.clone(), instance.to_owned(), batch.clone(), known.clone());
+            // On the file nothing is ever waited for but the file itself.
+            let never = Err(StoreError::Stopping);
+            let write = move || file.write(|leaf| post_on(leaf, &sql, &instance, &batch, &known).now_or_never().unwrap_or(never));
+            tokio::task::spawn_blocking(write).await.map_err(|_| StoreError::Stopping)??
+        }
+    };
+    Arc::make_mut(known).extend(unknown);
+    crate::failpoint::hit("after_commit");
+    Ok(())
+}
+
+/// The same in that transaction. Gives the accounts that are new.
+async fn post_on(mut on: impl Scribe, sql: &Sql, instance: &str, batch: &Batch, known: &HashSet<i64>) -> Result<Vec<i64>, StoreError> {
     let last = seal::last(&mut on, sql, instance).await?;
     let mut postings: Vec<&Posting> = batch.postings.iter().collect();
     postings.sort_by(|a, b| (&a.attempt, &a.kind).cmp(&(&b.attempt, &b.kind)));
     let (mut fresh, mut sum): (Vec<&Posting>, _) = (Vec::with_capacity(postings.len()), seal::Sum::default());
     for some in postings.chunks(PIECE) {
         let rows: Vec<Vec<Cell<'_>>> = some.iter().map(|posting| posting.cells(instance, last.next())).collect();
-        let added = LEDGER.add(&mut on, &rows).await?;
+        let added = on.add(&LEDGER, &rows).await?;
         crate::failpoint::hit("mid_batch");
         kept(rows, &added).iter().for_each(|row| sum.add(row));
         fresh.extend(kept(some.to_vec(), &added));
     }
     seal::seal(&mut on, instance, &last, sum).await?;
-    let leases = holds_leases(&mut on, instance).await?;
-    let unknown = count(&mut on, &fresh, known, (sql, instance, leases)).await?;
+    let unknown = count(&mut on, &fresh, known, (sql, instance)).await?;
     log(&mut on, &batch.lines, batch.rule).await?;
     relog(&mut on, &fresh).await?;
     crate::failpoint::hit("before_position");
     let (segment, place) = batch.place;
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     if segment > 0 {
-        sqlx::query(POSITION).bind(instance.to_owned()).bind(whole(segment)).bind(whole(place)).execute(&mut *on).await?;
+        on.change(POSITION, &[instance.into(), whole(segment).into(), whole(place).into()]).await?;
     }
     on.commit().await?;
-    known.extend(unknown);
-    crate::failpoint::hit("after_commit");
-    Ok(())
+    Ok(unknown)
 }
 
 /// Adds to the counters what was really added to the ledger.
 async fn count(
-    on: &mut Transaction<'_, Any>,
+    on: &mut impl Scribe,
     postings: &[&Posting],
     known: &HashSet<i64>,
-    (sql, instance, leases): (&Sql, &str, bool),
+    (sql, instance): (&Sql, &str),
 ) -> Result<Vec<i64>, StoreError> {
     let mut accounts: BTreeMap<i64, [&str; 3]> = BTreeMap::new();
     let mut windows: BTreeMap<(i64, &str, i64), i64> = BTreeMap::new();
@@ -217,8 +237,12 @@ async fn count(
     let unknown: Vec<i64> = accounts.keys().filter(|account| !known.contains(account)).copied().collect();
     let rows = accounts.into_iter().filter(|(account, _)| !known.contains(account));
     let rows: Vec<_> = rows.map(|(account, names)| std::iter::once(account.into()).chain(names.map(Cell::from)).collect()).collect();
-    ACCOUNTS.run(on, &rows).await?;
+    on.insert(&ACCOUNTS, &rows).await?;
     // What is spent is leased no more. The counters' rows come first, for everybody.
+    let leases = match on.shared() {
+        Some(on) => holds_leases(on, instance).await?,
+        None => false,
+    };
     let leased: Vec<((i64, String, i64), i64)> = match leases {
         true => windows.iter().map(|((account, span, start), spent)| ((*account, (*span).to_owned(), *start), *spent)).collect(),
         false => Vec::new(),
@@ -227,32 +251,34 @@ async fn count(
         vec![account.into(), Cell::from(span), start.into(), spent.into(), 0.into()]
     };
     let rows: Vec<Vec<Cell<'_>>> = windows.into_iter().map(cells).collect();
-    WINDOWS.run(on, &rows).await?;
-    for (slot, spent) in leased {
-        crate::lease::less(on, sql, instance, &slot, spent).await?;
+    on.insert(&WINDOWS, &rows).await?;
+    if let Some(on) = on.shared() {
+        for (slot, spent) in leased {
+            crate::lease::less(on, sql, instance, &slot, spent).await?;
+        }
     }
     Ok(unknown)
 }
 
 /// Whether that gateway has leased anything.
-async fn holds_leases(on: &mut Transaction<'_, Any>, instance: &str) -> Result<bool, StoreError> {
+async fn holds_leases(on: &mut AnyConnection, instance: &str) -> Result<bool, StoreError> {
     const ANY: &str = "SELECT account FROM ledger_leases WHERE instance = $1 LIMIT 1";
-    Ok(sqlx::query(ANY).bind(instance.to_owned()).fetch_optional(&mut **on).await?.is_some())
+    Ok(sqlx::query(ANY).bind(instance.to_owned()).fetch_optional(on).await?.is_some())
 }
 
 /// Adds lines to the request log, and to the days' counters what was really added, or is not to be in the log.
-async fn log(on: &mut Transaction<'_, Any>, lines: &[Box<[u8]>], rule: Rule) -> Result<(), StoreError> {
+async fn log(on: &mut impl Scribe, lines: &[Box<[u8]>], rule: Rule) -> Result<(), StoreError> {
     let mut days = Days::new();
     for some in lines.chunks(PIECE) {
         let lines = some.iter().filter_map(|line| read(line));
         let (lines, unlogged): (Vec<Passing<'_>>, Vec<_>) = lines.partition(|line| rule.keeps_all() || rule.keeps(line));
         let rows: Vec<Vec<Cell<'_>>> = lines.iter().map(Passing::cells).collect();
-        let mut lines = kept(lines, &LOGS.add(on, &rows).await?);
+        let mut lines = kept(lines, &on.add(&LOGS, &rows).await?);
         lines.extend(unlogged);
         sum_up(&mut days, lines.iter().flat_map(Passing::days));
         super::routed::count(on, &lines).await?;
     }
-    DAILY.run(on, &days.into_iter().map(day_cells).collect::<Vec<_>>()).await?;
+    on.insert(&DAILY, &days.into_iter().map(day_cells).collect::<Vec<_>>()).await?;
     Ok(())
 }
 
@@ -277,42 +303,38 @@ fn sum_up<'a>(days: &mut Days<'a>, counted: impl Iterator<Item = (DayKey<'a>, Da
 }
 
 /// Lines of the request log whose call was corrected say so, and so do the days' counters.
-async fn relog(on: &mut Transaction<'_, Any>, postings: &[&Posting]) -> Result<(), StoreError> {
+async fn relog(on: &mut impl Scribe, postings: &[&Posting]) -> Result<(), StoreError> {
     let mut corrected = Vec::new();
     for posting in postings.iter().filter(|posting| posting.kind != SETTLE && !posting.call.is_empty()) {
-        let row = sqlx::query(RELOG).bind(posting.call.as_str()).bind(posting.amount).fetch_optional(&mut **on).await?;
-        if let Some(row) = row {
+        if let Some(row) = on.first(RELOG, &[posting.call.as_str().into(), posting.amount.into()]).await? {
             let unread = |source| StoreError::Unreadable { what: "a line of the request log", source: Box::new(source) };
-            let tags: Vec<String> = serde_json::from_str(row.try_get(10)?).map_err(unread)?;
+            let tags: Vec<String> = serde_json::from_str(row.text(10).unwrap_or("[]")).map_err(unread)?;
             corrected.push((row, tags, posting.amount));
         }
     }
-    let mut lines = Vec::with_capacity(corrected.len());
-    for (row, tags, amount) in &corrected {
-        lines.push((logged(row, tags)?, *amount));
-    }
+    let lines: Vec<(Passing<'_>, i64)> = corrected.iter().map(|(row, tags, amount)| (logged(row, tags), *amount)).collect();
     let mut days = Days::new();
     sum_up(&mut days, lines.iter().flat_map(|(line, amount)| line.days().map(|(key, _)| (key, [*amount, 0, 0, 0, 0, 0, 0, 0]))));
-    DAILY.run(on, &days.into_iter().map(day_cells).collect::<Vec<_>>()).await?;
+    on.insert(&DAILY, &days.into_iter().map(day_cells).collect::<Vec<_>>()).await?;
     Ok(())
 }
 
 /// A line as far as days' counters are kept by it.
-fn logged<'a>(row: &'a AnyRow, tags: &'a [String]) -> Result<Passing<'a>, StoreError> {
-    Ok(Passing {
-        call_type: row.try_get(0)?,
-        times: (row.try_get(1)?, 0),
-        api_key: row.try_get(2)?,
-        model: row.try_get(3)?,
-        model_group: row.try_get(4)?,
-        provider: row.try_get(5)?,
-        user_id: row.try_get(6)?,
-        team_id: row.try_get(7)?,
-        organization_id: row.try_get(8)?,
-        end_user: row.try_get(9)?,
+fn logged<'a>(row: &'a Found, tags: &'a [String]) -> Passing<'a> {
+    Passing {
+        call_type: row.text(0).unwrap_or_default(),
+        times: (row.number(1).unwrap_or_default(), 0),
+        api_key: row.text(2),
+        model: row.text(3).unwrap_or_default(),
+        model_group: row.text(4).unwrap_or_default(),
+        provider: row.text(5),
+        user_id: row.text(6),
+        team_id: row.text(7),
+        organization_id: row.text(8),
+        end_user: row.text(9),
         tags: tags.iter().map(String::as_str).collect(),
         ..Passing::default()
-    })
+    }
 }
 
 /// Those of some that were added.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use sqlx::{Any, Transaction};
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::experiment::Role;
 use switchboard_engine::meter::{Outcome, Record};
@@ -13,6 +12,7 @@ use super::line::{Part, Passing, Saving, day};
 use crate::error::StoreError;
 use crate::money::Money;
 use crate::rows::{Cell, Insert};
+use crate::scribe::Scribe;
 
 // Squares stop growing before they do not fit; from there on the interval of a mean is too narrow, and the mean still right.
 const ARMS: Insert = Insert {
@@ -41,7 +41,7 @@ struct Arm {
 }
 
 /// Adds lines to the counters of arms and of savings.
-pub(super) async fn count(on: &mut Transaction<'_, Any>, lines: &[Passing<'_>]) -> Result<(), StoreError> {
+pub(super) async fn count(on: &mut impl Scribe, lines: &[Passing<'_>]) -> Result<(), StoreError> {
     let mut arms: BTreeMap<[&str; 3], Arm> = BTreeMap::new();
     let mut savings: BTreeMap<(String, [&str; 6]), [i64; 3]> = BTreeMap::new();
     for line in lines {
@@ -58,14 +58,14 @@ pub(super) async fn count(on: &mut Transaction<'_, Any>, lines: &[Passing<'_>]) 
     if !arms.is_empty() {
         let rows: Vec<Vec<Cell<'_>>> =
             arms.into_iter().map(|(key, arm)| key.map(Cell::from).into_iter().chain(arm.cells()).collect()).collect();
-        ARMS.run(on, &rows).await?;
+        on.insert(&ARMS, &rows).await?;
     }
     if !savings.is_empty() {
         let cells = |((day, key), sums): ((String, [_; 6]), [i64; 3])| {
             std::iter::once(Cell::from(day)).chain(key.map(Cell::from)).chain(sums.map(Cell::from)).collect()
         };
         let rows: Vec<Vec<Cell<'_>>> = savings.into_iter().map(cells).collect();
-        SAVINGS.run(on, &rows).await?;
+        on.insert(&SAVINGS, &rows).await?;
     }
     Ok(())
 }

@@ -4,10 +4,10 @@
 //! changes or removes a row afterwards breaks its seal and, by renewing it, all that follow.
 
 use ring::digest::{Context, SHA256};
-use sqlx::{Any, Row, Transaction};
 
 use crate::error::StoreError;
 use crate::rows::Cell;
+use crate::scribe::Scribe;
 use crate::sql::{Kind, Sql};
 use crate::time::micros;
 
@@ -31,24 +31,25 @@ impl Last {
 }
 
 /// The last seal of that gateway, to be followed by nobody else's until the transaction is over.
-pub(super) async fn last(on: &mut Transaction<'_, Any>, sql: &Sql, instance: &str) -> Result<Last, StoreError> {
+pub(super) async fn last(on: &mut impl Scribe, sql: &Sql, instance: &str) -> Result<Last, StoreError> {
     if sql.kind == Kind::Postgres {
-        sqlx::query(ALONE).bind(instance.to_owned()).execute(&mut **on).await?;
+        on.change(ALONE, &[instance.into()]).await?;
     }
-    let row = sqlx::query(LAST).bind(instance.to_owned()).fetch_optional(&mut **on).await?;
-    row.map_or(Ok(Last::default()), |row| Ok(Last { batch: row.try_get(0)?, digest: row.try_get(1)? }))
+    let row = on.first(LAST, &[instance.into()]).await?;
+    Ok(row.map_or_else(Last::default, |row| Last {
+        batch: row.number(0).unwrap_or_default(),
+        digest: row.text(1).unwrap_or_default().to_owned(),
+    }))
 }
 
 /// Seals rows, which were added in the order of their keys.
-pub(super) async fn seal(on: &mut Transaction<'_, Any>, instance: &str, last: &Last, rows: Sum) -> Result<(), StoreError> {
+pub(super) async fn seal(on: &mut impl Scribe, instance: &str, last: &Last, rows: Sum) -> Result<(), StoreError> {
     if rows.count == 0 {
         return Ok(());
     }
     let count = rows.count;
     let digest = rows.after(&last.digest);
-    let seal = sqlx::query(SEAL).bind(instance.to_owned()).bind(last.next()).bind(micros()).bind(count).bind(digest);
-    seal.execute(&mut **on).await?;
-    Ok(())
+    on.change(SEAL, &[instance.into(), last.next().into(), micros().into(), count.into(), digest.into()]).await
 }
 
 /// The digest of the rows of one batch.

@@ -1,12 +1,11 @@
 //! The one task that carries the journal to the database.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::post::{Batch, Open, Posting, position, post};
+use super::post::{Batch, Known, Open, Posting, position, post};
 use super::retention::Lines;
 use crate::error::StoreError;
 use crate::journal::frame::{self, Entry};
@@ -43,7 +42,7 @@ impl Writer {
             journal: journal.clone(),
             sql: store.sql().clone(),
             open: Open::new(),
-            known: HashSet::new(),
+            known: Known::default(),
             carried: None,
             kept_from: 0,
             told,
@@ -100,7 +99,7 @@ struct Carrier {
     /// Not the store itself, whose thread this runs on.
     sql: Sql,
     open: Open,
-    known: HashSet<i64>,
+    known: Known,
     /// How far the database has it; none before it has been asked.
     carried: Option<(u64, u64)>,
     /// The first file that is still there.
@@ -111,7 +110,7 @@ struct Carrier {
 
 impl Carrier {
     async fn run(mut self, mut asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
-        let mut batch = Batch::default();
+        let mut batch = Arc::<Batch>::default();
         let mut away = false;
         loop {
             let flush = tokio::select! {
@@ -148,7 +147,7 @@ impl Carrier {
     }
 
     /// Carries one batch. Whether there may be more.
-    async fn carry(&mut self, batch: &mut Batch) -> Result<bool, StoreError> {
+    async fn carry(&mut self, batch: &mut Arc<Batch>) -> Result<bool, StoreError> {
         let carried = match self.carried {
             Some(carried) => carried,
             None => {
@@ -159,17 +158,17 @@ impl Carrier {
         };
         // A batch that could not be carried is carried again before anything else is read.
         if batch.is_empty() {
-            self.read(batch, carried).map_err(|error| StoreError::Unavailable(sqlx::Error::Io(error)))?;
+            self.read(Arc::make_mut(batch), carried).map_err(|error| StoreError::Unavailable(sqlx::Error::Io(error)))?;
         }
         if batch.is_empty() {
             return Ok(false);
         }
-        batch.rule = self.lines.rule();
+        Arc::make_mut(batch).rule = self.lines.rule();
         post(&self.sql, &self.instance, batch, &mut self.known).await?;
         self.carried = Some(batch.place);
         self.told.send_replace(batch.place);
         let full = batch.postings.len() + batch.lines.len() >= BATCH;
-        *batch = Batch::default();
+        *batch = Arc::default();
         self.forget();
         Ok(full)
     }
