@@ -414,8 +414,8 @@ fn amended(card: Option<ModelCard>, spec: &Spec) -> Option<ModelCard> {
     let blank = ModelCard { provider: spec.provider.clone(), model: spec.model.clone(), ..ModelCard::default() };
     let mut own = card.clone().unwrap_or_else(|| blank.clone());
     // Whoever says what tokens cost says it of all that is reckoned by them, unless that has a price of its own there too.
-    for (name, _) in &spec.prices {
-        derive::forget_derived(&mut own, name);
+    for (name, usd) in &spec.prices {
+        derive::forget_derived(&mut own, name, usd);
     }
     for (name, json) in &spec.known {
         derive::set_fact(&mut own, name, json);

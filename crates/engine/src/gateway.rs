@@ -328,11 +328,21 @@ const KEPT_HEADER: HeaderName = HeaderName::from_static("x-litellm-spend-logs-me
 /// More is not kept.
 const LONGEST_KEPT: usize = 4096;
 
-/// What a caller wants kept with its line: of a header, `metadata` or `litellm_metadata`.
+/// What a caller wants kept with its line, of a header, `metadata` or `litellm_metadata`, over what its key and team want.
 fn kept(call: &Call) -> Option<Box<str>> {
     let header = call.headers.get(KEPT_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let text = header.or_else(|| call.beside(KEPT).map(|kept| kept.to_string())).filter(|text| text.len() <= LONGEST_KEPT)?;
-    serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text).ok().map(|_| text.into_boxed_str())
+    let text = header.or_else(|| call.beside(KEPT).map(|kept| kept.to_string())).filter(|text| text.len() <= LONGEST_KEPT);
+    let read = |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).ok();
+    let said = text.and_then(|text| read(&text).map(|read| (text, read)));
+    match (call.principal.kept.as_deref(), said) {
+        (None, said) => said.map(|(text, _)| text.into_boxed_str()),
+        (Some(always), None) => Some(always.into()),
+        (Some(always), Some((_, said))) => {
+            let mut all = read(always).unwrap_or_default();
+            all.extend(said);
+            serde_json::to_string(&all).ok().map(String::into_boxed_str)
+        }
+    }
 }
 
 impl std::fmt::Debug for Gateway {

@@ -50,6 +50,8 @@ pub struct Principal {
     pub tags: Vec<String>,
     /// The key's metadata, as JSON.
     pub metadata: Option<Arc<str>>,
+    /// What lines of the log keep for its key and team, as a JSON object.
+    pub kept: Option<Arc<str>>,
     /// Who goes first where requests must wait: lower first; none goes with the rest.
     pub priority: Option<u8>,
     /// Whose limits and budgets every one of its requests must fit in, and whose spend it adds to. A scope of one model is

@@ -94,7 +94,8 @@ pub struct Table {
 }
 
 impl Table {
-    fn markup(&self, provider: &str) -> Markup {
+    /// What is taken off and laid on at that provider.
+    pub fn markup(&self, provider: &str) -> Markup {
         self.providers.get(provider).copied().unwrap_or(self.everywhere)
     }
 

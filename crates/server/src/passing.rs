@@ -34,6 +34,7 @@ use crate::auth::{Caller, Credential, session};
 use crate::authz::{self, Policy, gate};
 use crate::config::resolved::PassThrough;
 use crate::edge::RequestBody;
+use crate::identity;
 
 /// What is passed on is no model's, and its errors are told as OpenAI's clients expect.
 const DOOR: Door =
@@ -93,7 +94,10 @@ pub(crate) async fn serve(
     let told = |problem: Problem| Refusal { error: problem.into(), dialect: DOOR.dialect, flavor: DOOR.flavor };
     let request = request(acceptor, &passage, &parts, body.clone()).map_err(told)?;
     let target = Arc::new(place(&passage.to));
-    let call = call(&passage.to, &caller, parts.headers, (body, received));
+    let mut call = call(&passage.to, &caller, parts.headers, (body, received));
+    if passage.to.auth {
+        call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &DOOR))?;
+    }
     send(acceptor, &call, &target, Passing { request, signer: None }).await
 }
 

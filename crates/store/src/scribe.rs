@@ -22,8 +22,7 @@ pub(crate) trait Scribe {
     /// Runs a statement.
     fn change(&mut self, statement: &'static str, cells: &[Cell<'_>]) -> impl Future<Output = Result<(), StoreError>> + Send;
     /// Runs a statement and gives the first row it answers.
-    fn first(&mut self, statement: &'static str, cells: &[Cell<'_>])
-    -> impl Future<Output = Result<Option<Found>, StoreError>> + Send;
+    fn first(&mut self, statement: &'static str, cells: &[Cell<'_>]) -> impl Future<Output = Result<Option<Found>, StoreError>> + Send;
     /// The connection, where other gateways may write at the same time.
     fn shared(&mut self) -> Option<&mut AnyConnection>;
     /// Makes it last.

@@ -99,6 +99,10 @@ struct Inference {
 impl Bound {
     /// What can be said of a call at that target without reading its prompt.
     pub fn of(call: &Call, target: &Deployment) -> Self {
+        // Whoever asks how long a prompt is, uses none of it.
+        if call.door.operation == Operation::CountTokens {
+            return Self { output: Some(0), asked: true, choices: 1, ..Self::default() };
+        }
         let body = &call.body;
         let caps = caps(call);
         let mentions = call.mentions();

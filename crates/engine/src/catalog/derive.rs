@@ -213,13 +213,15 @@ pub fn set_price(card: &mut ModelCard, field: &str, usd: &str) -> bool {
 }
 
 /// Forgets what the card says of everything that is billed as that price says where it has none of its own: other lengths of prompts,
-/// other terms, cached tokens, thoughts. Only the plain prices of tokens have such heirs.
-pub(crate) fn forget_derived(card: &mut ModelCard, field: &str) {
+/// cached tokens, thoughts. Only the plain prices of tokens have such heirs. Tiers of service are paid as the card says, unless
+/// tokens are free.
+pub(crate) fn forget_derived(card: &mut ModelCard, field: &str, usd: &str) {
     let key = price_key(field, Place { above: 0, service: Service::Standard });
     let plainly = |key: &PriceKey| key.service == Service::Standard && key.above == 0 && key.qualifier.is_empty();
     let tokens = [Component::Input, Component::Output];
     if let Some(key) = key.filter(|key| plainly(key) && tokens.contains(&key.component)) {
-        card.prices.forget(key.component);
+        let free = Rate::parse(usd).is_ok_and(|rate| rate == Rate::default());
+        card.prices.forget(key.component, |service| service.is_a_tier() && !free);
     }
 }
 
@@ -296,28 +298,39 @@ fn read_bands(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
     Some(())
 }
 
+/// Hours of every day (`hours_utc`), of some days (`windows`), and what holds in them. What is not understood is left.
 fn read_off_peak(card: &mut ModelCard, raw: &RawValue) -> Option<()> {
+    let mut hours = Vec::new();
     for (field, value) in object(raw)? {
         match field.as_str() {
-            "windows" => card.off_peak_hours = Some(windows(value)?),
+            "hours_utc" => hours.push(format!("{EVERY_DAY}@{}", spans(value).join("|"))),
+            "windows" => hours.extend(windows(value)?),
             "weekday_timezone" => card.off_peak_zone = text(value),
-            _ => read_price(card, &field, value, Place { above: 0, service: Service::OffPeak }).then_some(())?,
+            _ => {
+                read_price(card, &field, value, Place { above: 0, service: Service::OffPeak });
+            }
         }
     }
+    card.off_peak_hours = (!hours.is_empty()).then(|| hours.join(";"));
     Some(())
 }
 
-fn windows(raw: &RawValue) -> Option<String> {
+/// The weekdays, Monday first.
+const EVERY_DAY: &str = "1,2,3,4,5,6,7";
+
+fn windows(raw: &RawValue) -> Option<Vec<String>> {
     let windows: Vec<Entry<'_>> = serde_json::from_str(raw.get()).ok()?;
-    let mut written = Vec::new();
-    for window in windows {
+    let written = |window: Entry<'_>| {
         let days: Vec<u8> = serde_json::from_str(window.get("weekdays")?.get()).ok()?;
         let days: Vec<String> = days.iter().map(u8::to_string).collect();
-        let hours = window.get("hours_utc")?;
-        let hours = text(hours).map_or_else(|| texts(hours), |one| vec![one]);
-        written.push(format!("{}@{}", days.join(","), hours.join("|")));
-    }
-    Some(written.join(";"))
+        Some(format!("{}@{}", days.join(","), spans(window.get("hours_utc")?).join("|")))
+    };
+    Some(windows.into_iter().filter_map(written).collect())
+}
+
+/// One span of hours, or several.
+fn spans(raw: &RawValue) -> Vec<String> {
+    text(raw).map_or_else(|| texts(raw), |one| vec![one])
 }
 
 fn read_free_searches(card: &mut ModelCard, raw: &RawValue) -> Option<()> {

@@ -299,6 +299,11 @@ pub enum Service {
 }
 
 impl Service {
+    /// Whether a caller asks for it and pays its price, whatever the usual terms cost.
+    pub(super) fn is_a_tier(self) -> bool {
+        matches!(self, Service::Flex | Service::Priority | Service::Balanced | Service::Ultrafast)
+    }
+
     /// Every service but the standard one has a name in the models file.
     pub const ALL: [Service; 8] = [
         Service::Standard,
@@ -381,8 +386,8 @@ impl Prices {
         }
     }
 
-    /// Forgets every price of a component, and of those that are billed as it where they have none.
-    pub(super) fn forget(&mut self, component: Component) {
+    /// Forgets every price of a component, and of those that are billed as it where they have none; of terms that `kept` names, none.
+    pub(super) fn forget(&mut self, component: Component, kept: impl Fn(Service) -> bool) {
         let heir = |mut one: Component| loop {
             match one.otherwise() {
                 _ if one == component => return true,
@@ -390,7 +395,7 @@ impl Prices {
                 None => return false,
             }
         };
-        self.0.retain(|(key, _)| !heir(key.component));
+        self.0.retain(|(key, _)| kept(key.service) || !heir(key.component));
     }
 
     /// Every price, sorted.

@@ -1,11 +1,10 @@
 //! What LiteLLM's clients ask beside managing: prices, parameters, counts of tokens, what is switched on.
 
+mod estimate;
 mod rendition;
 
 use serde_json::{Value, json};
 use switchboard_engine::catalog::ModelCard;
-use switchboard_engine::meter;
-use switchboard_engine::wire::reply::Usage;
 use switchboard_store::object::User;
 
 use super::routes::{Action, get, post};
@@ -80,7 +79,7 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
     match action {
         Do::SupportedParams => supported(request),
         Do::TokenCounter => count(request).await,
-        Do::CostEstimate => estimate(request),
+        Do::CostEstimate => estimate::estimate(request),
         Do::CostMap => Ok(cost_map::of(&request.app.catalog())),
         Do::Callbacks => Ok(callbacks(request)),
         Do::CallbackConfigs => Ok(json!([])),
@@ -179,39 +178,6 @@ pub(super) fn card(request: &Request, name: &str) -> Option<ModelCard> {
         let found = catalog.lookup(name)?;
         catalog.model(&found.provider, &found.model)
     })
-}
-
-/// `POST /cost/estimate`
-fn estimate(request: &Request) -> Answer {
-    let form = request.form("CostEstimateRequest")?;
-    let name = form.owned("model").unwrap_or_default();
-    let unknown = || Refused::detail(404, json!({"error": format!("Model '{name}' not found, or no price is known for it")}));
-    let card = card(request, &name).ok_or_else(unknown)?;
-    let (input, output) = (form.count("input_tokens").unwrap_or(0), form.count("output_tokens").unwrap_or(0));
-    // Shown, never added up: numbers of dollars as JSON has them.
-    let cost = |usage: Usage| meter::cost(&card, Some(&usage), &[], None).and_then(|cost| cost.to_string().parse::<f64>().ok());
-    let of_input = cost(Usage { input: Some(input), output: Some(0), ..Usage::default() }).ok_or_else(unknown)?;
-    let both = cost(Usage { input: Some(input), output: Some(output), ..Usage::default() }).ok_or_else(unknown)?;
-    let of_output = both - of_input;
-    let times = |name: &str, share: f64| form.count(name).map(|requests| requests as f64 * share);
-    Ok(json!({
-        "model": name,
-        "input_tokens": input,
-        "output_tokens": output,
-        "num_requests_per_day": form.get("num_requests_per_day"),
-        "num_requests_per_month": form.get("num_requests_per_month"),
-        "cost_per_request": both,
-        "input_cost_per_request": of_input,
-        "output_cost_per_request": of_output,
-        "margin_cost_per_request": 0.0,
-        "daily_cost": times("num_requests_per_day", both),
-        "daily_input_cost": times("num_requests_per_day", of_input),
-        "daily_output_cost": times("num_requests_per_day", of_output),
-        "monthly_cost": times("num_requests_per_month", both),
-        "monthly_input_cost": times("num_requests_per_month", of_input),
-        "monthly_output_cost": times("num_requests_per_month", of_output),
-        "provider": card.provider,
-    }))
 }
 
 /// `GET /callbacks/list`

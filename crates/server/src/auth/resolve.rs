@@ -153,6 +153,7 @@ fn principal(key: &Key, around: &Surroundings, layers: &[Layer]) -> Principal {
     aliases.extend(own.into_iter().flat_map(renamed));
     let mut tags = texts(key.metadata.get("tags"));
     tags.extend(around.team.iter().filter_map(|team| team.metadata.as_ref()).flat_map(|metadata| texts(metadata.get("tags"))));
+    tags.extend(around.project.iter().flat_map(|project| texts(metadata(&project.metadata, "tags"))));
     Principal {
         key: key.key_name.clone().unwrap_or_else(|| "sk-...".to_owned()),
         key_hash: Some(key.token.clone()),
@@ -169,9 +170,19 @@ fn principal(key: &Key, around: &Surroundings, layers: &[Layer]) -> Principal {
         tags,
         disables_fallbacks: key.metadata.get("disable_fallbacks").and_then(Value::as_bool),
         router: own.and_then(|said| overriding(key, said)),
+        kept: kept(key, around),
         metadata: (!key.metadata.is_empty()).then(|| Arc::from(Value::Object(key.metadata.clone()).to_string())),
         ..Principal::default()
     }
+}
+
+/// What lines of the log keep for the key, over what they keep for its team.
+fn kept(key: &Key, around: &Surroundings) -> Option<Arc<str>> {
+    const NAME: &str = "spend_logs_metadata";
+    let of_team = around.team.as_ref().and_then(|team| metadata(&team.metadata, NAME));
+    let said = [of_team, key.metadata.get(NAME)].into_iter().flatten().filter_map(Value::as_object);
+    let all: Map<String, Value> = said.flatten().map(|(name, value)| (name.clone(), value.clone())).collect();
+    (!all.is_empty()).then(|| Value::Object(all).to_string().into())
 }
 
 /// The settings of the router that a key has of its own, or else its team.

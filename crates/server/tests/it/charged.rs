@@ -108,6 +108,46 @@ fn who_sets_the_price_of_tokens_sets_it_for_all_of_them() {
     );
 }
 
+/// Tiers of service are paid as the list says, also where an operator has a price for the usual terms, but for what is free.
+#[test]
+fn an_operators_price_leaves_the_tiers_of_the_list() {
+    let models = [
+        ("dear", "openai/gpt-4.1", "input_cost_per_token: 0.001, output_cost_per_token: 0.002"),
+        ("half", "openai/gpt-4.1", "input_cost_per_token: 0.001, input_cost_per_token_priority: 0.01"),
+        ("free", "openai/gpt-4.1", "input_cost_per_token: 0, output_cost_per_token: 0"),
+    ];
+    told(&models, |gateway| {
+        let usage = json!({"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 40});
+        let answer = |tier: &str| chat(&usage).replacen('{', &format!("{{\"service_tier\":\"{tier}\","), 1);
+        for (model, tier, expected) in [
+            ("dear", "default", 0.06),
+            ("dear", "priority", 20.0 * 3.5e-6 + 20.0 * 14e-6),
+            ("half", "priority", 20.0 * 0.01 + 20.0 * 14e-6),
+            ("free", "priority", 0.0),
+        ] {
+            let reply = ask(gateway, "/v1/chat/completions", model, &json!({}), &answer(tier));
+            assert!(close(cost(&reply), expected), "{model} {tier}: {}", cost(&reply));
+        }
+    });
+}
+
+#[test]
+fn quiet_hours_of_every_day_and_of_some_days_have_their_prices() {
+    let prices = "input_cost_per_token: 0.0001, output_cost_per_token: 0.0002, made_up: 1";
+    let standard = "input_cost_per_token: 0.001, output_cost_per_token: 0.002}, model_info: {off_peak_pricing:";
+    let days = "weekdays: [1, 2, 3, 4, 5, 6, 7]";
+    let daily = format!("{standard} {{hours_utc: '00:00-00:00', {prices}}}");
+    let listed = format!("{standard} {{windows: [{{{days}, hours_utc: ['00:00-12:00', '12:00-00:00']}}], {prices}}}");
+    let never = format!("{standard} {{{prices}}}");
+    told(&[("daily", "openai/m", &daily), ("listed", "openai/m", &listed), ("never", "openai/m", &never)], |gateway| {
+        let usage = json!({"prompt_tokens": 20, "completion_tokens": 20, "total_tokens": 40});
+        for (model, expected) in [("daily", 0.006), ("listed", 0.006), ("never", 0.06)] {
+            let reply = ask(gateway, "/v1/chat/completions", model, &json!({}), &chat(&usage));
+            assert!(close(cost(&reply), expected), "{model}: {}", cost(&reply));
+        }
+    });
+}
+
 #[test]
 fn a_base_model_is_found_with_its_providers_name_and_a_wrong_one_harms_nothing() {
     let based = |base: &str| format!("}}, model_info: {{base_model: {base}");

@@ -53,6 +53,15 @@ fn every_answer_says_what_it_cost_and_why() {
             assert!(close(number(&answer, header), wanted), "{header}: {} is not {wanted}", answer.header(header));
         }
         assert!(close(info(gateway, &key)["spend"].as_f64().expect("spend"), charged));
+        let counts = |name: &str| tokens(name) as u64;
+        let estimate = gateway.post(
+            "/cost/estimate",
+            &json!({"model": "token", "input_tokens": counts("prompt_tokens"), "output_tokens": counts("completion_tokens"), "num_requests_per_day": 2}),
+        );
+        let estimated = |name: &str| estimate[name].as_f64().expect("a number");
+        assert!(close(estimated("cost_per_request"), charged) && close(estimated("daily_cost"), 2.0 * charged), "{estimate}");
+        assert!(close(estimated("margin_cost_per_request"), charged - owed) && close(estimated("output_cost_per_request"), output));
+        assert_eq!((&estimate["monthly_cost"], &estimate["num_requests_per_month"]), (&Value::Null, &Value::Null));
         // The budget holds what is charged and not what is listed.
         let poor = gateway.key(&json!({"max_budget": 0.0104}));
         assert_eq!(gateway.chat(&poor, "cent").status, 422);

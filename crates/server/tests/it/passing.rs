@@ -45,6 +45,27 @@ fn what_is_passed_on_takes_nothing_of_the_gateway_along_and_is_paid_for() {
     });
 }
 
+/// Whom it is for and under which tags counts here as elsewhere.
+#[test]
+fn what_tags_and_customers_may_spend_holds_for_what_is_passed_on() {
+    let upstream = Upstream::start();
+    with(&endpoints(&upstream), |gateway| {
+        gateway.post("/tag/new", &json!({"name": "poor", "max_budget": 0.3}));
+        gateway.post("/customer/new", &json!({"user_id": "cora", "max_budget": 0.3}));
+        let tagged = gateway.key(&json!({"metadata": {"tags": ["poor"]}}));
+        let plain = gateway.key(&json!({}));
+        let pass = |key: &str, header: (&str, &str)| {
+            let reply = gateway.app.ask("POST", "/bria").key(key).header(header.0, header.1).json(&json!({})).send();
+            reply.status.as_u16()
+        };
+        assert_eq!([pass(&tagged, ("x-any", "1")), pass(&plain, ("x-litellm-tags", "poor"))], [200, 422]);
+        let customer = ("x-litellm-customer-id", "cora");
+        assert_eq!([pass(&plain, customer), pass(&plain, customer), pass(&plain, ("x-any", "1"))], [200, 422, 200]);
+        let lines = until(gateway, "/spend/logs/v2", |page| page["total"].as_u64() >= Some(3));
+        assert!(lines["data"].as_array().expect("lines").iter().any(|line| line["end_user"] == "cora"), "{lines}");
+    });
+}
+
 #[test]
 fn who_may_not_pass_does_not() {
     let upstream = Upstream::start();

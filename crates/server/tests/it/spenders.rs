@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::{Reply, TestApp};
 use crate::managed::{MASTER, Managed, with};
+use crate::spending::until;
 
 const CENT: &str = "
   - {model_name: cent, litellm_params: {model: demo/echo, input_cost_per_request: 0.01}}
@@ -51,6 +52,43 @@ fn customers_without_a_budget_have_the_configurations() {
         assert_eq!(statuses(2, || as_user("nobody")), [200, 422]);
         assert_eq!(as_user("else").header("x-ratelimit-end_user-limit-requests"), "30");
     });
+}
+
+/// What key, team and project say of a call stands in its line, and their tags' budgets hold.
+#[test]
+fn a_call_bears_what_its_key_team_and_project_say() {
+    set("", |gateway| {
+        gateway.post("/tag/new", &json!({"name": "built", "max_budget": 0.01}));
+        let said = |name: &str| json!({name: 1, "who": name});
+        gateway.post("/team/new", &json!({"team_id": "t", "metadata": {"tags": ["team"], "spend_logs_metadata": said("team")}}));
+        let project = gateway.post("/project/new", &json!({"team_id": "t", "metadata": {"tags": ["built"]}}));
+        let of_key = json!({"tags": ["key"], "spend_logs_metadata": said("key")});
+        let key = gateway.key(&json!({"team_id": "t", "project_id": project["project_id"], "metadata": of_key}));
+        let more = json!({"metadata": {"spend_logs_metadata": {"who": "call"}}});
+        assert_eq!(statuses(2, || call(gateway, &key, &[], &more)), [200, 422]);
+        let lines = until(gateway, &format!("/spend/logs?api_key={key}"), |lines| lines[0].is_object());
+        assert_eq!(lines[0]["metadata"]["spend_logs_metadata"], json!({"team": 1, "key": 1, "who": "call"}));
+        let tags: Vec<&str> = lines[0]["request_tags"].as_array().expect("tags").iter().filter_map(Value::as_str).collect();
+        assert!(["key", "team", "built"].iter().all(|tag| tags.contains(tag)), "{tags:?}");
+    });
+}
+
+/// Nothing is used by counting.
+#[test]
+fn counting_tokens_is_not_held_against_money_or_tokens() {
+    with(
+        "  - {model_name: dear, litellm_params: {model: demo/echo, input_cost_per_token: 0.001, output_cost_per_token: 0.001}}\n",
+        |gateway| {
+            let words = "word ".repeat(200);
+            let body = json!({"model": "dear", "max_tokens": 5, "messages": [{"role": "user", "content": words}]});
+            for fields in [json!({"max_budget": 0.01}), json!({"tpm_limit": 20})] {
+                let key = gateway.key(&fields);
+                let counted = gateway.as_key(&key, "POST", "/v1/messages/count_tokens", &body);
+                assert_eq!(counted.status, 200, "{fields}: {}", counted.text());
+                assert_ne!(gateway.as_key(&key, "POST", "/v1/messages", &body).status, 200, "{fields}");
+            }
+        },
+    );
 }
 
 #[test]

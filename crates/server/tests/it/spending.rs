@@ -70,6 +70,8 @@ fn every_request_is_a_line_and_a_part_of_every_sum() {
         let report = gateway.get(&format!("/global/spend/report?{range}&group_by=team"));
         assert_eq!(report[0]["teams"][0]["team_name"], "Team");
         assert_eq!(report[0]["teams"][0]["metadata"][0]["total_tokens"], 2 * tokens);
+        assert_eq!(gateway.get(&format!("/global/spend/report?{range}&team_id=t")), report, "a team alone is told like all");
+        assert_eq!(gateway.get(&format!("/global/spend/report?{range}&team_id=other")), json!([]));
         let by_key = gateway.get(&format!("/global/spend/report?{range}&api_key={shared}"));
         assert!(close(&by_key[0]["total_cost"], 2.0 * spent) && by_key[0]["model_details"][0]["model"] == "echo");
         assert_eq!(gateway.as_key(MASTER, "GET", "/global/spend/report", &Value::Null).status, 400);

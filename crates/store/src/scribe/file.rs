@@ -115,11 +115,7 @@ impl Scribe for Leaf<'_> {
         ready(self.bound(statement, cells).and_then(|mut statement| Ok(statement.raw_execute()?)).map(|_| ()))
     }
 
-    fn first(
-        &mut self,
-        statement: &'static str,
-        cells: &[Cell<'_>],
-    ) -> impl Future<Output = Result<Option<Found>, StoreError>> + Send {
+    fn first(&mut self, statement: &'static str, cells: &[Cell<'_>]) -> impl Future<Output = Result<Option<Found>, StoreError>> + Send {
         ready(self.asked(statement, cells))
     }
 

@@ -129,7 +129,9 @@ pub(super) async fn report(request: &Request) -> Answer {
     let owner = owner.into_iter().find_map(|(name, kind)| Some((kind, text(request, name)?)));
     let api_key = text(request, "api_key").map(|key| key_routes::hash_of(&key));
     let group = request.value("group_by").unwrap_or("team");
-    if owner.is_some() || api_key.is_some() || group == "api_key" {
+    // A team alone is told like all teams are.
+    let team = owner.as_ref().filter(|(kind, _)| *kind == "team" && group == "team" && api_key.is_none()).map(|(_, id)| id.clone());
+    if team.is_none() && (owner.is_some() || api_key.is_some() || group == "api_key") {
         let (kind, entities) = owner.map_or(("all", Vec::new()), |(kind, id)| (kind, vec![id]));
         return by_key(request, Days { kind, entities, keys: api_key.into_iter().collect(), ..wanted }).await;
     }
@@ -144,7 +146,9 @@ pub(super) async fn report(request: &Request) -> Answer {
         }
     };
     let by = [By::Day, By::Entity, By::Key, By::Model];
-    let sums = report::sums(&request.store, Days { kind, ..wanted }, &by, SumSort::Earliest, (MOST, 0)).await?;
+    let sums =
+        report::sums(&request.store, Days { kind, entities: team.into_iter().collect(), ..wanted }, &by, SumSort::Earliest, (MOST, 0))
+            .await?;
     let ids: BTreeSet<String> = sums.iter().map(|sum| sum.entity.clone()).collect();
     let ids: Vec<String> = ids.into_iter().collect();
     let known: Vec<Team> = request.read(move |desk| async move { Ok(desk.several(&ids).await?) }).await?;
