@@ -115,7 +115,8 @@ async fn known_here(desk: &Desk, person: &Person) -> Result<Option<User>, Refuse
 fn person(provider: &IdentityProvider, claims: &Claims) -> Option<Person> {
     let first = |paths: &[String]| {
         paths.iter().find_map(|path| match claim(claims, path)? {
-            Value::String(text) if !text.is_empty() && text.len() <= 512 => Some(text.clone()),
+            // Whoever has a blank for an id would be one and the same.
+            Value::String(text) if !text.trim().is_empty() && text.len() <= 512 => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         })

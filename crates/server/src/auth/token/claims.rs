@@ -50,22 +50,25 @@ pub fn claim<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
     claim(inner, rest)
 }
 
+/// A claim that is one text. A blank names nobody: else all who bear one would be the same.
 fn text(claims: &Claims, path: Option<&String>) -> Option<String> {
-    match claim(claims, path?)? {
-        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-        Value::Number(number) => Some(number.to_string()),
+    let said = match claim(claims, path?)? {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
         // Where an issuer sends several and one is asked for, the first is meant.
-        Value::Array(items) => items.first().and_then(Value::as_str).map(str::to_owned),
-        Value::Null | Value::Bool(_) | Value::Object(_) => None,
-    }
+        Value::Array(items) => items.first().and_then(Value::as_str)?.to_owned(),
+        Value::Null | Value::Bool(_) | Value::Object(_) => return None,
+    };
+    Some(said).filter(|said| !said.trim().is_empty())
 }
 
 fn texts(claims: &Claims, path: Option<&String>) -> Vec<String> {
-    match path.and_then(|path| claim(claims, path)) {
-        Some(Value::String(text)) if !text.is_empty() => vec![text.clone()],
-        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+    let said: Vec<&str> = match path.and_then(|path| claim(claims, path)) {
+        Some(Value::String(text)) => vec![text],
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
-    }
+    };
+    said.into_iter().filter(|text| !text.trim().is_empty()).map(str::to_owned).collect()
 }
 
 /// The scopes of a token: one text with spaces, or a list.

@@ -253,6 +253,19 @@ fn what_comes_back_wrong_opens_nothing() {
 }
 
 #[test]
+fn a_blank_id_signs_nobody_in() {
+    let provider = Provider::start();
+    let gateway = with_provider(&provider, &[]);
+    let people = gateway.get("/user/list")["total"].clone();
+    for blank in ["", " ", "\t "] {
+        let person = json!({"sub": blank, "preferred_username": blank, "email": blank});
+        let (reply, _) = come_back(&mut Browser::new(&gateway), &provider, &person, |_, _| {});
+        assert_eq!(reply.status, 401, "{blank:?}: {}", reply.text());
+    }
+    assert_eq!(gateway.get("/user/list")["total"], people);
+}
+
+#[test]
 fn nobody_takes_over_an_account_by_an_address() {
     let provider = Provider::start();
     let gateway = with_provider(&provider, &[]);

@@ -72,6 +72,19 @@ fn whom_a_token_names_first_is_given_what_newcomers_are() {
 }
 
 #[test]
+fn a_blank_names_nobody() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, "");
+    let people = gateway.get("/user/list")["total"].clone();
+    for blank in [" ", "\t", "\u{a0} "] {
+        let token = provider.token(&json!({"sub": blank, "email": " ", "groups": [" "]}));
+        let told = gateway.as_key(&token, "GET", "/user/info", &Value::Null);
+        assert!(told.json()["user_id"].is_null(), "{}", told.text());
+        assert_eq!(gateway.get("/user/list")["total"], people, "nobody is made");
+    }
+}
+
+#[test]
 fn an_administrators_token_manages_and_calls_no_models() {
     let provider = Provider::start();
     let gateway = gateway(&provider, "");
