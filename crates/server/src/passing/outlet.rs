@@ -160,7 +160,8 @@ async fn pass(
     let told = |refused: Refused| shown(refused, &door);
     answer::own(&call, answer::in_path(&way.rest, "responses"), caller, app).await.map_err(told)?;
     store::allowed(&call, answer::in_path(&way.rest, "vector_stores"), caller).map_err(told)?;
-    let call = admitted(call, &outlet, caller, app).await.map_err(told)?;
+    let kept = answer::alone(&parts.method, &way.rest);
+    let call = admitted(call, (&outlet, kept), caller, app).await.map_err(told)?;
     let place = Place::of((&outlet, &catalog), way, (&parts, &config)).map_err(|problem| Refusal {
         error: problem.into(),
         dialect: door.dialect,
@@ -242,10 +243,13 @@ fn tagged(headers: &HeaderMap) -> HeaderMap {
 }
 
 /// The call, if its caller may make it: its model is one it may use, guardrails let it pass, and customer and tags are known.
-async fn admitted(mut call: Call, outlet: &Outlet<'_>, caller: &Caller, app: &App) -> Result<Call, Refused> {
+/// `kept`: the answer that it concerns, where it names no model and needs none.
+async fn admitted(mut call: Call, (outlet, kept): (&Outlet<'_>, Option<String>), caller: &Caller, app: &App) -> Result<Call, Refused> {
     let whole = format!("{}/{}", outlet.provider.id, call.model);
     if !call.model.is_empty() {
         model::check(caller, &[&call.model, &whole])?;
+    } else if let Some(id) = kept.filter(|_| !caller.layers.is_empty()) {
+        answer::listed(&id, caller, app).await?;
     } else if !caller.layers.is_empty() {
         let message = "This key may use certain models alone, and this request names none";
         return Err(Refused::forbidden(message.to_owned()));

@@ -276,3 +276,35 @@ fn an_answer_that_is_kept_is_for_whom_it_was_given() {
         });
     }
 }
+
+#[test]
+fn a_key_with_a_list_of_models_keeps_its_answers() {
+    let upstream = Upstream::start();
+    let model = format!("  - {{model_name: kept, litellm_params: {{model: openai/m, api_base: {}/good, api_key: k}}}}\n", upstream.url());
+    with(&format!("{model}{}", variables(&upstream)), |gateway| {
+        gateway.post("/team/new", &json!({"team_id": "t", "models": ["kept"]}));
+        let listed = gateway.key(&json!({"models": ["kept"]}));
+        let of_team = gateway.key(&json!({"team_id": "t"}));
+        let made = gateway.as_key(&listed, "POST", "/v1/responses", &json!({"model": "kept", "input": "hi"}));
+        assert_eq!(made.status, 200, "{}", made.text());
+        let concerned = |key: &str| {
+            let asked = [
+                ("GET", "/v1/responses/resp_1"),
+                ("GET", "/responses/resp_1/input_items?limit=1"),
+                ("POST", "/openai/v1/responses/resp_1/cancel"),
+                ("DELETE", "/v1/responses/resp_1"),
+            ];
+            asked.map(|(method, path)| gateway.as_key(key, method, path, &Value::Null).status.as_u16())
+        };
+        until(gateway, "/spend/logs?request_id=resp_1", |lines| lines[0].is_object());
+        assert_eq!(concerned(&listed), [200; 4]);
+        assert_eq!(concerned(&of_team), [200; 4]);
+        assert_eq!(concerned(&gateway.key(&json!({"models": ["good"]}))), [403; 4], "a model that it may not use");
+        // What names no model is shut to it as before.
+        for (method, path) in
+            [("GET", "/v1/responses"), ("POST", "/v1/responses/resp_1"), ("GET", "/v1/files/resp_1"), ("POST", "/v1/responses/x/y")]
+        {
+            assert_eq!(gateway.as_key(&listed, method, path, &json!({"input": "hi"})).status.as_u16() / 100, 4, "{method} {path}");
+        }
+    });
+}

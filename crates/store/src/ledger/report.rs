@@ -280,13 +280,29 @@ fn chosen(store: &Store) -> String {
     format!("{FROM}{open}$3{close}) AND ($4 = 0 OR entity NOT IN {open}$5{close}) AND ($6 = 0 OR api_key IN {open}$7{close}){REST}")
 }
 
-/// Who was given the answer of that id: the user, and the team. None: it is not in the log.
-pub async fn asker(store: &Store, answer: &str) -> Result<Option<(Option<String>, Option<String>)>, StoreError> {
-    const ASKER: &str = "SELECT user_id, team_id FROM spend_logs WHERE answer_id = $1 ORDER BY started_at LIMIT 1";
+/// Who was given an answer, and of what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The user.
+    pub user: Option<String>,
+    /// The team.
+    pub team: Option<String>,
+    /// The model that was asked for.
+    pub asked: String,
+    /// The model that gave it.
+    pub model: String,
+}
+
+/// Who was given the answer of that id. None: it is not in the log.
+pub async fn given(store: &Store, answer: &str) -> Result<Option<Given>, StoreError> {
+    const GIVEN: &str = "SELECT user_id, team_id, model_group, model FROM spend_logs WHERE answer_id = $1 ORDER BY started_at LIMIT 1";
     let (pool, answer) = (store.sql().pool.clone(), answer.to_owned());
     let query = async move {
-        let row = sqlx::query(ASKER).bind(answer).fetch_optional(&pool).await?;
-        Ok(row.map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?)
+        let row = sqlx::query(GIVEN).bind(answer).fetch_optional(&pool).await?;
+        let read = |row: AnyRow| {
+            Ok::<_, sqlx::Error>(Given { user: row.try_get(0)?, team: row.try_get(1)?, asked: row.try_get(2)?, model: row.try_get(3)? })
+        };
+        Ok(row.map(read).transpose()?)
     };
     store.thread().run(query).await
 }
