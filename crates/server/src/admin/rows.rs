@@ -232,6 +232,16 @@ pub(super) fn merged<O: Object>(object: &O, form: &Form, but: &[&str]) -> Result
     serde_json::from_value(Value::Object(row)).map_err(|error| Refused::bad(format!("a field has a value it cannot have: {error}")))
 }
 
+/// A request to change an object, as it is meant. Clients send null for what they say nothing of: it puts back the fields in `by_null`
+/// alone, and those whose names stand in `cleared`.
+pub(super) fn meant(form: Form, by_null: &[&str]) -> Form {
+    let cleared = form.texts("cleared").unwrap_or_default();
+    let kept = form.fields.into_iter().filter(|(name, value)| !value.is_null() || by_null.contains(&name.as_str()));
+    let mut form = Form { fields: kept.filter(|(name, _)| name != "cleared").collect() };
+    cleared.iter().for_each(|name| form.put(name, Value::Null));
+    form
+}
+
 /// The metadata an object has after a request: replaced where the request has one, with the fields that belong into it.
 pub(super) fn metadata(form: &Form, present: Json) -> Json {
     let mut metadata = match form.fields.get("metadata") {

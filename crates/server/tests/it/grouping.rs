@@ -128,6 +128,34 @@ fn customers_are_made_blocked_and_deleted_under_both_names() {
 }
 
 #[test]
+fn null_leaves_what_customers_and_organizations_are_held_to() {
+    each(|gateway| {
+        let terms = json!({"user_id": "c", "alias": "one", "models": ["good"], "max_budget": 5, "allowed_model_region": "eu", "default_model": "good"});
+        let made = gateway.post("/customer/new", &terms);
+        let nulls = json!({
+            "user_id": "c", "alias": null, "models": null, "max_budget": null, "budget_id": null, "allowed_model_region": null,
+            "default_model": null, "object_permission": null,
+        });
+        assert_eq!(gateway.post("/customer/update", &nulls), made);
+        assert_eq!(gateway.post("/end_user/update", &json!({"user_id": "c", "models": []}))["models"], json!([]), "said, it is so");
+        let terms = json!({"organization_id": "o", "organization_alias": "one", "models": ["good"], "max_budget": 5, "metadata": {"a": 1}});
+        gateway.post("/organization/new", &terms);
+        let change = |body: Value| {
+            let reply = gateway.as_key(MASTER, "PATCH", "/organization/update", &body);
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            reply.json()
+        };
+        let kept = change(json!({"organization_id": "o", "organization_alias": null, "models": null, "budget_id": null, "metadata": null}));
+        for name in ["organization_alias", "models", "metadata"] {
+            assert_eq!(kept[name], terms[name], "{name}");
+        }
+        assert_eq!(kept["litellm_budget_table"]["max_budget"], 5.0);
+        let freed = change(json!({"organization_id": "o", "max_budget": null, "cleared": ["models"]}));
+        assert_eq!((&freed["models"], &freed["litellm_budget_table"]["max_budget"]), (&json!([]), &Value::Null));
+    });
+}
+
+#[test]
 fn budgets_have_names_and_are_shared() {
     each(|gateway| {
         let made = gateway.post("/budget/new", &json!({"budget_id": "b", "max_budget": 0.5, "budget_duration": "30d", "rpm_limit": 7}));

@@ -43,6 +43,38 @@ fn a_user_is_made_with_a_key_seen_changed_and_deleted() {
 }
 
 #[test]
+fn null_leaves_what_a_user_is_and_lifts_limits() {
+    each(|gateway| {
+        let made = gateway.post(
+            "/user/new",
+            &json!({
+                "user_id": "u", "user_email": "u@example.com", "user_alias": "U", "user_role": "internal_user_viewer", "models": ["good"],
+                "max_budget": 5, "rpm_limit": 9, "metadata": {"a": 1}, "guardrails": ["strict"],
+            }),
+        );
+        let key = made["key"].as_str().expect("a key");
+        let nulls = json!({
+            "user_id": "u", "user_email": null, "user_alias": null, "user_role": null, "models": null, "metadata": null,
+            "guardrails": null, "password": null, "budget_limits": null,
+        });
+        let before = gateway.get("/user/info?user_id=u")["user_info"].clone();
+        let same = |after: &Value| {
+            for name in ["user_email", "user_alias", "user_role", "models", "metadata", "max_budget", "rpm_limit"] {
+                assert_eq!(after[name], before[name], "{name}");
+            }
+        };
+        same(&gateway.post("/user/update", &nulls)["data"]);
+        same(&gateway.post("/user/update", &json!({"user_id": "u", "models": []}))["data"]);
+        same(&gateway.post("/user/bulk_update", &json!({"users": [nulls]}))["results"][0]["updated_user"]);
+        assert_eq!(gateway.as_key(key, "POST", "/key/generate", &json!({})).status, 403, "a viewer still");
+        let limits = gateway.post("/user/update", &json!({"user_id": "u", "max_budget": null, "rpm_limit": null}))["data"].clone();
+        assert_eq!((&limits["max_budget"], &limits["rpm_limit"]), (&Value::Null, &Value::Null));
+        let cleared = gateway.post("/user/update", &json!({"user_id": "u", "cleared": ["models", "user_alias"]}))["data"].clone();
+        assert_eq!((&cleared["models"], &cleared["user_alias"]), (&json!([]), &Value::Null));
+    });
+}
+
+#[test]
 fn an_internal_user_makes_keys_for_itself_alone() {
     each(|gateway| {
         let user = |role: &str| gateway.post("/user/new", &json!({"user_role": role}));

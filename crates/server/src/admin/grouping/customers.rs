@@ -44,7 +44,7 @@ pub(super) async fn new(request: &Request) -> Answer {
 
 /// `POST /customer/update`
 pub(super) async fn update(request: &Request) -> Answer {
-    let form = request.form("UpdateCustomerRequest")?;
+    let form = rows::meant(request.form("UpdateCustomerRequest")?, &[]);
     rows::amounts(&form)?;
     let write = request.write(move |desk| async move {
         let id = form.owned("user_id").unwrap_or_default();

@@ -120,7 +120,8 @@ pub(super) async fn administered(desk: &Desk, caller: &Caller, id: &str) -> Resu
 
 /// `PATCH /organization/update`
 pub(super) async fn update(request: &Request) -> Answer {
-    let form = request.form("UpdateOrganizationRequest")?;
+    // The terms of its budget may be lifted by null, as those of a budget are.
+    let form = rows::meant(request.form("UpdateOrganizationRequest")?, &terms::FIELDS);
     rows::amounts(&form)?;
     let caller = request.caller.clone();
     let write = request.write(move |desk| async move {

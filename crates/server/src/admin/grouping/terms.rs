@@ -7,7 +7,7 @@ use crate::admin::form::Form;
 use crate::admin::{Refused, keys, people, rows};
 
 /// The fields of a request that belong into a budget.
-const FIELDS: [&str; 12] = [
+pub(super) const FIELDS: [&str; 12] = [
     "max_budget",
     "soft_budget",
     "max_parallel_requests",

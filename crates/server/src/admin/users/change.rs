@@ -12,6 +12,9 @@ use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, keys, people, rows, spent};
 use crate::auth::{Caller, password};
 
+/// What null puts back in a user: limits, and the permissions of objects.
+const BY_NULL: [&str; 6] = ["max_budget", "budget_duration", "tpm_limit", "rpm_limit", "model_max_budget", "object_permission"];
+
 /// `POST /user/update`
 pub(in crate::admin) async fn update(request: &Request) -> Answer {
     let user = apply(request, request.form("UpdateUserRequest")?).await?;
@@ -20,7 +23,10 @@ pub(in crate::admin) async fn update(request: &Request) -> Answer {
     Ok(json!({"user_id": user.user_id, "data": shown}))
 }
 
-async fn apply(request: &Request, form: Form) -> Result<User, Refused> {
+async fn apply(request: &Request, mut form: Form) -> Result<User, Refused> {
+    // Nor does a list of no models open every one: forms of clients send it where nobody chose any.
+    form.fields.retain(|name, value| name != "models" || value.as_array().is_none_or(|models| !models.is_empty()));
+    let form = rows::meant(form, &BY_NULL);
     rows::amounts(&form)?;
     if form.text("user_id").is_none() && form.text("user_email").is_none() {
         return Err(Refused::said(400, "Either user_id or user_email must be provided"));

@@ -93,6 +93,9 @@ impl Carrier<'_> {
                 self.state.learn(kind, &step.name, row);
             }
         }
+        if kind.clears_by_name() {
+            cleared(&mut body);
+        }
         if !body.is_empty() {
             if !kind.update.1.contains("{id}") {
                 body.insert(kind.handle.to_owned(), json!(id));
@@ -212,6 +215,16 @@ fn strangers(step: &Step, row: &Map<String, Value>) -> Vec<Value> {
     let Some(moves) = step.moves.iter().find(|moves| moves.part == Part::TeamMembers) else { return Vec::new() };
     let present = row.get("members_with_roles").and_then(Value::as_array).into_iter().flatten();
     present.filter(|member| !moves.add.iter().any(|wanted| who(wanted) == who(member))).cloned().collect()
+}
+
+/// Says by its name of what is to be nothing that it is: null alone is what clients send for what they do not mean to change.
+fn cleared(body: &mut Map<String, Value>) {
+    let is_nothing = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    let gone: Vec<String> = body.iter().filter(|(_, value)| is_nothing(value)).map(|(name, _)| name.clone()).collect();
+    if !gone.is_empty() {
+        gone.iter().for_each(|name| drop(body.remove(name)));
+        body.insert("cleared".to_owned(), json!(gone));
+    }
 }
 
 /// The row in an answer: some routes wrap it.

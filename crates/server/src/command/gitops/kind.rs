@@ -98,7 +98,7 @@ pub(super) const KINDS: [Kind; 11] = [
         update: Call("POST", "/user/update"),
         delete: Delete(Call("POST", "/user/delete"), "user_ids*"),
         references: &[],
-        forms: &["NewUserRequest", "UpdateUserRequest"],
+        forms: &["NewUserRequest", "UpdateUserRequestNoUserIDorEmail"],
         apart: &[],
         once: &["auto_create_key", "send_invite_email", "teams"],
     },
@@ -255,6 +255,11 @@ pub(super) enum Part {
 }
 
 impl Kind {
+    /// Whether a change says by their names which fields are to be nothing.
+    pub(super) fn clears_by_name(&self) -> bool {
+        matches!(self.name, "organization" | "user")
+    }
+
     /// The parts that have calls of their own, by their field in files.
     pub(super) fn parts(&self) -> &'static [(&'static str, Part)] {
         match self.name {
