@@ -303,6 +303,7 @@ impl Deployment {
         let Some(endpoint) = catalog.endpoint(provider, ask) else { return Ok(None) };
         let from_env = endpoint.base_env.iter().find_map(|name| value(name));
         let base = self.spec.base.clone().or(from_env);
+        let endpoint = endpoint.varied(base.as_deref(), value);
         let url = endpoint.url(base.as_deref(), value).map_err(|error| error.to_string())?;
         let origin = Origin::of(&url).map_err(|error| format!("`{}`: {error}", shown(&url)))?;
         let uri: http::Uri = url.parse().map_err(|error| format!("`{}`: {error}", shown(&url)))?;

@@ -57,7 +57,7 @@ pub(crate) fn is_of_key(failure: Failure) -> bool {
 /// Whether a provider that wants its credential so takes a plain key.
 pub fn takes_keys(auth: &Auth) -> bool {
     match auth {
-        Auth::Bearer | Auth::Header(_) | Auth::Query(_) | Auth::Scheme(_) | Auth::Azure | Auth::Gcp => true,
+        Auth::Bearer | Auth::Header(_) | Auth::Query(_) | Auth::Scheme(_) | Auth::Azure | Auth::AzureBearer | Auth::Gcp => true,
         Auth::Aws(service) => service == "bedrock",
         Auth::None | Auth::Oci | Auth::Exchange(_) => false,
     }
@@ -94,7 +94,7 @@ impl OwnKey {
 /// How a plain key is shown to a provider that wants its credential so.
 pub fn shown(auth: &Auth, key: &Secret) -> Result<sign::Auth, SignError> {
     match auth {
-        Auth::Bearer => sign::Auth::bearer(key),
+        Auth::Bearer | Auth::AzureBearer => sign::Auth::bearer(key),
         Auth::Header(name) => sign::Auth::header(name, key),
         Auth::Query(name) => Ok(sign::Auth::query(name, key.clone())),
         Auth::Scheme(name) => sign::Auth::scheme(name, key),

@@ -22,6 +22,8 @@ pub enum Auth {
     Gcp,
     /// An `api-key` header, or a Microsoft Entra access token.
     Azure,
+    /// The same, but the key is `authorization: Bearer <key>`.
+    AzureBearer,
     /// Oracle's request signing.
     Oci,
     /// A credential which is first traded for a short-lived bearer token, by the flow of that name.
@@ -31,7 +33,7 @@ pub enum Auth {
 /// The text is not one of the forms an `auth` field may have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no way to authenticate: use none, bearer, header:NAME, query:NAME, scheme:NAME, aws:SERVICE, gcp, azure, oci or exchange:FLOW"
+    "`{0}` is no way to authenticate: use none, bearer, header:NAME, query:NAME, scheme:NAME, aws:SERVICE, gcp, azure, azure:bearer, oci or exchange:FLOW"
 )]
 pub struct UnknownAuth(String);
 
@@ -45,6 +47,7 @@ impl FromStr for Auth {
             ("bearer", "") => Auth::Bearer,
             ("gcp", "") => Auth::Gcp,
             ("azure", "") => Auth::Azure,
+            ("azure", "bearer") => Auth::AzureBearer,
             ("oci", "") => Auth::Oci,
             (_, "") => return Err(UnknownAuth(text.to_owned())),
             ("header", name) => Auth::Header(name.to_owned()),
@@ -69,6 +72,7 @@ impl fmt::Display for Auth {
             Auth::Aws(service) => write!(out, "aws:{service}"),
             Auth::Gcp => out.write_str("gcp"),
             Auth::Azure => out.write_str("azure"),
+            Auth::AzureBearer => out.write_str("azure:bearer"),
             Auth::Oci => out.write_str("oci"),
             Auth::Exchange(flow) => write!(out, "exchange:{flow}"),
         }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
-use super::provider::{Edits, Provider, Rule};
+use super::outlet::is_version;
+use super::provider::{Edits, Provider, Rule, matches};
 
 /// What a request is for, as far as its URL depends on it.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,12 @@ pub struct Endpoint<'a> {
     headers: Vec<(&'a str, &'a str)>,
     edits: Edits,
     provider: &'a Provider,
+    /// The name under which rows file the request, and whether it is streamed.
+    place: (String, bool),
+    /// Whether a rule for the model decides the path.
+    is_ruled: bool,
+    /// Paths of the row's chats, none of which names a model.
+    chats: Vec<&'a str>,
 }
 
 /// A URL that cannot be built.
@@ -75,8 +82,11 @@ impl<'a> Endpoint<'a> {
     pub(super) fn resolve(provider: &'a Provider, paths: &'a DefaultPaths, ask: Ask<'a>) -> Option<Self> {
         let rule = provider.rule(ask.model);
         let (place, shape) = place_of(provider, ask)?;
-        let path =
-            own_path(provider, rule, &place, ask.streamed).or_else(|| default_path(paths, &place, shape.as_deref(), ask.streamed))?;
+        let path_of = |place: &str, shape: Option<&str>| {
+            own_path(provider, rule, place, ask.streamed).or_else(|| default_path(paths, place, shape, ask.streamed))
+        };
+        let path = path_of(&place, shape.as_deref())?;
+        let chats = provider.chat_dialects(ask.model).iter().filter_map(|dialect| path_of(dialect.as_str(), None));
         let at = provider.at.get(place.as_str());
         let rule_base = rule.and_then(|rule| rule.base.as_deref());
         let at_base = at.and_then(|at| at.base.as_deref());
@@ -96,7 +106,33 @@ impl<'a> Endpoint<'a> {
             headers: headers.into_iter().collect(),
             edits: edits(provider, rule, ask.operation),
             provider,
+            is_ruled: rule.is_some_and(|rule| pick(&rule.paths, &place, ask.streamed).is_some()),
+            chats: chats.map(|path| halves(path).0).filter(|path| !path.contains('{')).collect(),
+            place: (place, ask.streamed),
         })
+    }
+
+    /// As it is with that base URL of the user's own, if any, and those values, where the row says that this makes a difference.
+    pub fn varied(mut self, base: Option<&str>, value: &dyn Fn(&str) -> Option<String>) -> Self {
+        let provider = self.provider;
+        let below = base.map(|base| halves(base).0.trim_end_matches('/')).map(|base| base.split_once("://").map_or(base, |(_, rest)| rest));
+        let fits = |pattern: &String| below.is_some_and(|below| matches(pattern, below));
+        let says = |(name, values): (&String, &Vec<String>)| self.said(name, value).is_some_and(|said| values.contains(&said));
+        let variant = provider.variants.iter().find(|variant| variant.base.as_ref().is_none_or(fits) && variant.values.iter().all(says));
+        let Some(variant) = variant else { return self };
+        if let Some(path) = pick(&variant.paths, &self.place.0, self.place.1).filter(|_| !self.is_ruled) {
+            self.path = path;
+        }
+        let auth = variant.auth.as_ref().filter(|_| provider.at.get(&self.place.0).is_none_or(|at| at.auth.is_none()));
+        self.auth = auth.unwrap_or(self.auth);
+        self
+    }
+
+    /// What the deployment's settings or the environment say for a variable, by one of its names.
+    fn said(&self, name: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        let variable = self.provider.variables.get(name);
+        let names = variable.iter().flat_map(|variable| variable.params.iter().chain(&variable.env));
+        names.map(String::as_str).chain([name]).find_map(value)
     }
 
     /// All there is below a base URL of the provider's.
@@ -110,6 +146,9 @@ impl<'a> Endpoint<'a> {
             headers: pairs(&provider.headers).collect(),
             edits: Edits::default(),
             provider,
+            place: Default::default(),
+            is_ruled: false,
+            chats: Vec::new(),
         }
     }
 
@@ -123,6 +162,7 @@ impl<'a> Endpoint<'a> {
     /// The URL. `base` is what the user puts in place of the provider's main base URL, if anything; `value` answers for a placeholder by one of its names, from
     /// the deployment's settings or the environment.
     pub fn url(&self, base: Option<&str>, value: &dyn Fn(&str) -> Option<String>) -> Result<String, UrlError> {
+        let (base, query) = base.map_or((None, ""), |base| (Some(halves(base).0), halves(base).1));
         let moved = match base {
             Some(own) => self.provider.moved(own, self.base).map(Some),
             None => Some(None),
@@ -134,9 +174,33 @@ impl<'a> Endpoint<'a> {
         }
         let mut url = String::with_capacity(base.len() + self.path.len() + self.model.len() + 16);
         self.fill(base, value, 0, &mut url)?;
-        let path = if moved.is_some() && names_model(&url) { below_model(self.path) } else { self.path };
-        self.fill(path, value, 0, &mut url)?;
-        Ok(url)
+        if moved.is_none() {
+            self.fill(self.path, value, 0, &mut url)?;
+            return Ok(url);
+        }
+        let mut path = String::new();
+        self.fill(if names_model(&url) { below_model(self.path) } else { self.path }, value, 0, &mut path)?;
+        Ok(self.below(&url, query, &path))
+    }
+
+    /// A path below a base URL of the user's own. What the base ends with and the path begins with is said once, as is a chat's whole
+    /// path at the end of the base; a query of the base's holds for each request.
+    fn below(&self, base: &str, query: &str, path: &str) -> String {
+        let chat = self.chats.iter().filter(|chat| base.ends_with(**chat)).max_by_key(|chat| chat.len());
+        let base = base.strip_suffix(chat.copied().unwrap_or("")).unwrap_or(base);
+        let (path, asked) = halves(path);
+        let host = base.find("://").map_or(0, |at| at + "://".len());
+        let own: Vec<&str> = base.get(host..).unwrap_or_default().split('/').skip(1).collect();
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        let is_said = |count: &usize| own[own.len() - count..] == parts[..*count] && is_root(&parts, *count);
+        let common = (1..=own.len().min(parts.len())).rev().find(is_said).unwrap_or(0);
+        let mut url = base.to_owned() + parts.first().map_or(path, |_| "");
+        parts[common..].iter().for_each(|part| url.extend(["/", part]));
+        let key = |pair: &str| pair.split('=').next().map(str::to_owned);
+        let is_new = |pair: &&str| !query.split('&').any(|said| key(said) == key(pair));
+        let pairs = asked.split('&').filter(is_new).chain(query.split('&')).filter(|pair| !pair.is_empty());
+        pairs.enumerate().for_each(|(at, pair)| url.extend([if at == 0 { "?" } else { "&" }, pair]));
+        url
     }
 
     /// The constant headers, placeholders filled.
@@ -183,11 +247,7 @@ impl<'a> Endpoint<'a> {
 
     fn variable(&self, name: &str, value: &dyn Fn(&str) -> Option<String>, depth: u8, out: &mut String) -> Result<(), UrlError> {
         let unset = || UrlError::Unset { provider: self.provider.id.clone(), variable: name.to_owned() };
-        let given = |name: &str| {
-            let variable = self.provider.variables.get(name);
-            let names = variable.iter().flat_map(|variable| variable.params.iter().chain(&variable.env));
-            names.map(String::as_str).chain([name]).find_map(value)
-        };
+        let given = |name: &str| self.said(name, value);
         if let Some(text) = given(name) {
             out.push_str(&fit(&text).ok_or_else(|| unfit(name))?);
             return Ok(());
@@ -203,6 +263,17 @@ impl<'a> Endpoint<'a> {
         }
         self.fill(template, value, depth + 1, out)
     }
+}
+
+/// A URL or a path, and its query.
+fn halves(text: &str) -> (&str, &str) {
+    text.split_once('?').unwrap_or((text, ""))
+}
+
+/// Whether so many parts of a path are a place of their own, which a base URL may name: all of them, several, a version or what stands
+/// before one. A single other word at the end of a base is the user's.
+fn is_root(parts: &[&str], count: usize) -> bool {
+    count == parts.len() || count > 1 || parts[..=count].iter().any(|part| is_version(part))
 }
 
 /// Whether a base URL of the user's own leads to a model already.

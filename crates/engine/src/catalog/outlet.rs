@@ -133,7 +133,7 @@ fn joined(base: &str, rest: &str) -> String {
 }
 
 /// `v1`, `v1beta`, `v2alpha1`.
-fn is_version(part: &str) -> bool {
+pub(super) fn is_version(part: &str) -> bool {
     let mut rest = part.strip_prefix('v').unwrap_or_default().bytes();
     rest.next().is_some_and(|first| first.is_ascii_digit()) && rest.all(|byte| byte.is_ascii_alphanumeric())
 }

@@ -42,6 +42,8 @@ pub struct Provider {
     pub at: BTreeMap<String, Place>,
     /// Path templates which differ from the default, keyed by dialect or operation name, with `:stream` for the streamed form.
     pub paths: BTreeMap<String, String>,
+    /// Where requests go instead at some base URLs and for some values of variables; the first that holds applies.
+    pub variants: Vec<Variant>,
     /// Constant request headers.
     pub headers: BTreeMap<String, String>,
     /// Changes to every chat request body.
@@ -178,6 +180,19 @@ pub struct Place {
     pub auth: Option<Auth>,
     /// Further constant headers.
     pub headers: BTreeMap<String, String>,
+}
+
+/// Where requests go, and how the credential is shown, if all that it says holds.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Variant {
+    /// A pattern of the user's own base URL, without its scheme; none: whatever that is.
+    pub base: Option<String>,
+    /// Values of variables, as the user says them.
+    pub values: BTreeMap<String, Vec<String>>,
+    /// Paths that differ.
+    pub paths: BTreeMap<String, String>,
+    /// Another way to show the credential.
+    pub auth: Option<Auth>,
 }
 
 /// Changes to a request body before it is sent.

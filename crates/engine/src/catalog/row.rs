@@ -9,7 +9,7 @@ use switchboard_wire::half::{Inputs, Thinking};
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
-use super::provider::{Company, Edits, Exchange, Made, Pass, Place, Provider, RowError, Rule, StreamUsage, Variable};
+use super::provider::{Company, Edits, Exchange, Made, Pass, Place, Provider, RowError, Rule, StreamUsage, Variable, Variant};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +45,8 @@ struct Row {
     at: BTreeMap<String, PlaceRow>,
     #[serde(default)]
     paths: BTreeMap<String, String>,
+    #[serde(default)]
+    variants: Vec<VariantRow>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
@@ -121,6 +123,17 @@ struct PlaceRow {
     auth: Option<String>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VariantRow {
+    base: Option<String>,
+    #[serde(default)]
+    values: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    paths: BTreeMap<String, String>,
+    auth: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -239,6 +252,7 @@ impl Row {
             shapes,
             at: resolve_all(self.at, PlaceRow::resolve)?,
             paths: self.paths,
+            variants: self.variants.into_iter().map(VariantRow::resolve).collect::<Result<_, _>>()?,
             headers: self.headers,
             edits: self.edits.resolve(),
             rules: self.rules.into_iter().map(RuleRow::resolve).collect::<Result<_, _>>()?,
@@ -317,6 +331,14 @@ impl PlaceRow {
             auth: auth.map_err(|error| format!("auth: {error}"))?,
             headers: self.headers,
         })
+    }
+}
+
+impl VariantRow {
+    fn resolve(self) -> Result<Variant, String> {
+        check_places(self.paths.keys())?;
+        let auth = self.auth.map(|auth| auth.parse::<Auth>()).transpose().map_err(|error| format!("auth: {error}"))?;
+        Ok(Variant { base: self.base, values: self.values, paths: self.paths, auth })
     }
 }
 

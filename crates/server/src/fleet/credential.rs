@@ -62,7 +62,8 @@ impl Ingredients<'_> {
             Auth::Scheme(name) => self.shaped(Shape::Scheme(name.clone())),
             Auth::Aws(service) => self.aws(service),
             Auth::Gcp => self.gcp(),
-            Auth::Azure => self.azure(),
+            Auth::AzureBearer if self.key().is_some() => self.shaped(Shape::Scheme("Bearer".to_owned())),
+            Auth::Azure | Auth::AzureBearer => self.azure(),
             Auth::Oci => self.oci(),
             Auth::Exchange(flow) => self.exchange(flow),
         }?;

@@ -249,3 +249,64 @@ fn a_users_base_moves_every_dialect_or_none() {
     let endpoint = catalog.endpoint(deepseek, openai).unwrap();
     assert_eq!(endpoint.url(plain, &|_| None), Ok("https://proxy.example/chat/completions".to_owned()));
 }
+
+/// The URL at a base of the user's own; of `api_version`, where it says one.
+fn based(model: &str, base: &str, version: Option<&str>) -> String {
+    let catalog = Catalog::embedded();
+    let (provider, model) = model.split_once('/').unwrap();
+    let row = catalog.provider(provider).unwrap();
+    let dialect = row.dialect_for(Dialect::OpenAiChat, model, Some(base));
+    let ask = Ask { operation: Operation::Chat, dialect, model, streamed: false };
+    let value = |name: &str| version.filter(|_| name == "api_version").map(str::to_owned);
+    catalog.endpoint(row, ask).unwrap().varied(Some(base), &value).url(Some(base), &value).unwrap()
+}
+
+#[test]
+fn what_a_base_and_a_path_both_say_is_said_once() {
+    let chat = "/openai/deployments/gpt-4o/chat/completions";
+    for (model, base, expected) in [
+        ("azure/gpt-4o", "/openai/deployments/gpt-4o", format!("{chat}?api-version=2025-02-01-preview")),
+        ("azure/gpt-4o", &format!("{chat}?api-version=2024-06-01&a=b"), format!("{chat}?api-version=2024-06-01&a=b")),
+        ("azure/gpt-4o", "/openai", format!("/openai{chat}?api-version=2025-02-01-preview")),
+        ("azure_ai/claude-opus-4-5", "", "/anthropic/v1/messages".to_owned()),
+        ("azure_ai/claude-opus-4-5", "/anthropic", "/anthropic/v1/messages".to_owned()),
+        ("azure_ai/claude-opus-4-5", "/anthropic/v1/messages", "/anthropic/v1/messages".to_owned()),
+        ("anthropic/m", "/v1/messages", "/v1/messages".to_owned()),
+        ("anthropic/m", "/v1/", "/v1/messages".to_owned()),
+        ("groq/m", "/openai/v1/chat/completions", "/openai/v1/chat/completions".to_owned()),
+        ("fireworks_ai/m", "/chat", "/chat/chat/completions".to_owned()),
+        ("hosted_vllm/m", "/v1/chat/completions?team=a", "/v1/chat/completions?team=a".to_owned()),
+        ("cohere_chat/m", "/v2/chat", "/v2/chat".to_owned()),
+        ("ollama_chat/m", "/api/chat", "/v1/chat/completions".to_owned()),
+    ] {
+        assert_eq!(based(model, &format!("https://host.example{base}"), None), format!("https://host.example{expected}"), "{base}");
+    }
+}
+
+#[test]
+fn places_vary_by_base_and_by_version() {
+    for (base, expected) in [
+        ("r.services.ai.azure.com", "/models/chat/completions?api-version=2024-05-01-preview"),
+        ("r.services.ai.azure.com/models/", "/chat/completions?api-version=2024-05-01-preview"),
+        ("r.services.ai.azure.com/models/chat/completions?api-version=1", ""),
+        ("r.services.ai.azure.com/openai/v1", "/chat/completions"),
+        ("r.openai.azure.com/openai/v1", "/chat/completions"),
+        ("host.example", "/chat/completions"),
+        ("host.example/v1", "/chat/completions"),
+        ("host.example/models", "/chat/completions"),
+        ("host.example/v1/chat/completions", ""),
+    ] {
+        let url = based("azure_ai/mistral-large", &format!("https://{base}"), None);
+        assert_eq!(url, format!("https://{}{expected}", base.trim_end_matches('/')));
+    }
+    for version in ["v1", "preview", "latest"] {
+        assert_eq!(based("azure/gpt-4o", "https://h.example", Some(version)), "https://h.example/openai/v1/chat/completions");
+        assert_eq!(based("azure/gpt-4o", "https://h.example/openai/v1", Some(version)), "https://h.example/openai/v1/chat/completions");
+    }
+    let row = |name| Catalog::embedded().provider(name).unwrap();
+    let ask = Ask { operation: Operation::Chat, dialect: Some(Dialect::OpenAiChat), model: "mistral-large", streamed: false };
+    let auth = |base: &str| Catalog::embedded().endpoint(row("azure_ai"), ask).unwrap().varied(Some(base), &|_| None).auth.to_string();
+    assert_eq!(auth("https://r.services.ai.azure.com"), "azure");
+    assert_eq!(auth("https://r.openai.azure.com/openai/v1"), "azure");
+    assert_eq!(auth("https://host.example"), "azure:bearer");
+}
