@@ -190,6 +190,7 @@ fn read_fact(card: &mut ModelCard, field: &str, raw: &RawValue) -> bool {
 
 fn push_factor(card: &mut ModelCard, name: &str, raw: &RawValue) {
     if let Ok(factor) = Rate::parse(raw.get()) {
+        card.factors.retain(|(known, _)| known != name);
         card.factors.push((name.to_owned(), factor.to_decimal(0)));
     }
 }
@@ -213,8 +214,8 @@ pub fn set_price(card: &mut ModelCard, field: &str, usd: &str) -> bool {
 }
 
 /// Forgets what the card says of everything that is billed as that price says where it has none of its own: other lengths of prompts,
-/// cached tokens, thoughts. Only the plain prices of tokens have such heirs. Tiers of service are paid as the card says, unless
-/// tokens are free.
+/// cached tokens, thoughts; and the factors on all of them. Only the plain prices of tokens have such heirs. Tiers of service are paid
+/// as the card says, unless tokens are free.
 pub(crate) fn forget_derived(card: &mut ModelCard, field: &str, usd: &str) {
     let key = price_key(field, Place { above: 0, service: Service::Standard });
     let plainly = |key: &PriceKey| key.service == Service::Standard && key.above == 0 && key.qualifier.is_empty();
@@ -222,6 +223,7 @@ pub(crate) fn forget_derived(card: &mut ModelCard, field: &str, usd: &str) {
     if let Some(key) = key.filter(|key| plainly(key) && tokens.contains(&key.component)) {
         let free = Rate::parse(usd).is_ok_and(|rate| rate == Rate::default());
         card.prices.forget(key.component, |service| service.is_a_tier() && !free);
+        card.factors.clear();
     }
 }
 

@@ -242,6 +242,23 @@ fn terms_that_make_all_dearer_are_charged() {
 }
 
 #[test]
+fn terms_of_the_price_list_make_no_prices_of_ones_own_dearer() {
+    let prices = "input_cost_per_token: 0.001, output_cost_per_token: 0.002";
+    let factor = format!("{prices}}}, model_info: {{provider_specific_entry: {{fast: 6}}");
+    let alone = "}, model_info: {provider_specific_entry: {fast: 6}";
+    let model = "anthropic/claude-opus-5-5";
+    told(&[("own", model, prices), ("both", model, &factor), ("listed", model, ""), ("factor", model, alone)], |gateway| {
+        let fast = message(&json!({"input_tokens": 10, "output_tokens": 10, "speed": "fast"}));
+        let plain = message(&json!({"input_tokens": 10, "output_tokens": 10}));
+        let charged = |name: &str, answer: &str| cost(&ask(gateway, "/v1/messages", name, &json!({}), answer));
+        assert!(close(charged("own", &fast), 0.03), "{}", charged("own", &fast));
+        assert!(close(charged("both", &fast), 0.18), "{}", charged("both", &fast));
+        assert!(close(charged("listed", &fast), 2.0 * charged("listed", &plain)));
+        assert!(close(charged("factor", &fast), 6.0 * charged("factor", &plain)));
+    });
+}
+
+#[test]
 fn searches_are_counted_where_only_the_output_shows_them() {
     let sizes =
         "search_context_cost_per_query: {search_context_size_low: 0.005, search_context_size_medium: 0.01, search_context_size_high: 0.02}";
