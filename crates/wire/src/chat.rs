@@ -45,6 +45,10 @@ pub struct ChatRequest {
     pub service_tier: Option<String>,
     /// Names conversations that share a prefix, for prompt caches.
     pub cache_key: Option<String>,
+    /// Features of Anthropic's that a client of another dialect opted into by header.
+    pub betas: Vec<String>,
+    /// The session in which it is asked, where the client names one: requests of one session begin alike.
+    pub session: Option<String>,
     /// Labels of the client's own.
     pub metadata: Vec<(String, String)>,
     /// Whether the provider may keep the exchange.

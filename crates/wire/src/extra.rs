@@ -26,6 +26,13 @@ impl Extra {
         self.fields.push((key.into(), value));
     }
 
+    /// Takes a field away. Whether it was there.
+    pub fn remove(&mut self, key: &str) -> bool {
+        let before = self.fields.len();
+        self.fields.retain(|(known, _)| known != key);
+        self.fields.len() < before
+    }
+
     /// The fields, if they came from that dialect.
     pub fn of(&self, dialect: Dialect) -> &[(String, Box<RawValue>)] {
         if self.from == Some(dialect) { &self.fields } else { &[] }

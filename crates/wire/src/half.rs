@@ -79,7 +79,8 @@ pub struct Profile {
     pub mid_system: Option<bool>,
     /// The field it takes thoughts back in (`reasoning_content`, `reasoning`), where it does.
     pub reasoning_field: Option<String>,
-    /// The features of Anthropic's that its provider calls otherwise, or has no opt-in for (an empty name).
+    /// The features of Anthropic's that its provider calls otherwise, or has no opt-in for (an empty name); with `*` among them, all that
+    /// it knows.
     pub betas: BTreeMap<String, String>,
     /// Who makes the model (`anthropic`, `openai`, `google`, …): the one who may see its seals.
     pub vendor: Option<String>,
@@ -262,7 +263,12 @@ pub trait Outbound: Sync {
         false
     }
 
-    /// Headers that a request already in this dialect needs beside those it came with.
+    /// What of the headers of such a request the provider refuses.
+    fn refused_headers(&self, _head: &Head<'_>, _profile: &Profile) -> Losses {
+        Losses::new()
+    }
+
+    /// Headers that a request already in this dialect needs beside those it came with; an empty one is not sent.
     fn needed_headers(&self, _head: &Head<'_>, _profile: &Profile, (_outline, _body): (&Outline, &Frames)) -> Vec<(&'static str, String)> {
         Vec::new()
     }

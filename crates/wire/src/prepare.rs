@@ -63,7 +63,9 @@ pub fn prepare(route: &Route<'_>, head: &Head<'_>, source: &Source<'_>) -> Resul
             let headers = route.to.outbound().map(|to| to.needed_headers(head, route.profile, (outline, body))).unwrap_or_default();
             let body = outline.apply(body, route.edits);
             let memo = Memo { vendor: route.profile.vendor.clone(), ..Memo::default() };
-            return Ok(Prepared { body, headers, losses: lost(route.edits, outline), memo });
+            let mut losses = lost(route.edits, outline);
+            losses.extend(route.to.outbound().map(|to| to.refused_headers(head, route.profile)).unwrap_or_default());
+            return Ok(Prepared { body, headers, losses, memo });
         }
         Source::Bytes(body, _) => write(route, &read(route.from, head, body)?)?,
         Source::Rewritten(request) => write(route, request)?,
@@ -89,7 +91,23 @@ fn lost(edits: &Edits, outline: &Outline) -> Losses {
 /// Reads a client's request.
 pub fn read(from: Dialect, head: &Head<'_>, body: &Frames) -> Result<ChatRequest, Problem> {
     let inbound = from.inbound().ok_or_else(|| Problem::new(Kind::Internal, format!("no client speaks `{from}`")))?;
-    Ok(inbound.read_request(head, &body.join())?)
+    let mut request = inbound.read_request(head, &body.join())?;
+    if from != Dialect::Anthropic {
+        request.betas = betas(head, &request);
+    }
+    Ok(request)
+}
+
+/// Anthropic's features that a client of another dialect opted into, by a header or, as clients of OpenAI's format may, by one that its
+/// body holds.
+fn betas(head: &Head<'_>, request: &ChatRequest) -> Vec<String> {
+    const FEATURES: &str = "anthropic-beta";
+    const HEADERS: &str = "extra_headers";
+    let said = head.headers.into_iter().flat_map(|headers| headers.get_all(FEATURES)).filter_map(|value| value.to_str().ok());
+    let held = request.extra.of(Dialect::OpenAiChat).iter().find(|(key, _)| key == HEADERS);
+    let held = held.and_then(|(_, raw)| Fields::nested(raw).ok()?.take::<String>(FEATURES).ok().flatten());
+    let names = said.chain(held.as_deref()).flat_map(|names| names.split(',')).map(str::trim);
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {

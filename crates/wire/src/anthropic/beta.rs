@@ -33,7 +33,7 @@ const TOOLS: [(&str, &str); 9] = [
 static FINDERS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| TOOLS.iter().map(|(start, _)| Finder::new(start)).collect());
 
 /// Fields that may need a feature.
-const FIELDS: [&str; 4] = ["mcp_servers", "context_management", "output_format", "container"];
+const FIELDS: [&str; 6] = ["mcp_servers", "context_management", "output_format", "container", "safeguards", "speed"];
 
 /// The feature that a tool of that type needs.
 pub(crate) fn of_tool(kind: &str) -> Option<&'static str> {
@@ -48,6 +48,8 @@ pub(crate) fn of_field(key: &str, value: &RawValue) -> Vec<&'static str> {
         "output_format" => vec!["structured-outputs-2025-11-13"],
         "container" if value.get().contains("\"skills\"") => vec!["skills-2025-10-02"],
         "context_management" => of_edits(value),
+        "safeguards" => vec!["dangerous-tool-use-2026-09-03"],
+        "speed" if value.get() == "\"fast\"" => vec!["fast-mode-2026-02-01"],
         _ => Vec::new(),
     }
 }
@@ -79,8 +81,27 @@ struct Kind<'a> {
     kind: Cow<'a, str>,
 }
 
+/// Whether the provider refuses a feature that its client opted into.
+pub(super) fn is_refused(name: &str, profile: &Profile) -> bool {
+    profile.betas.contains_key("*") && profile.betas.get(name).is_none_or(String::is_empty)
+}
+
+/// The client's features that the provider refuses.
+pub(super) fn refused(headers: Option<&HeaderMap>, profile: &Profile) -> Vec<String> {
+    said(headers).filter(|name| is_refused(name, profile)).map(str::to_owned).collect()
+}
+
+/// The features that a client opted into by its header.
+fn said(headers: Option<&HeaderMap>) -> impl Iterator<Item = &str> {
+    let values = headers.into_iter().flat_map(|headers| headers.get_all(BETA)).filter_map(|value| value.to_str().ok());
+    values.flat_map(|names| names.split(',')).map(str::trim).filter(|name| !name.is_empty())
+}
+
 /// Opts into a feature by the name that the provider has for it, unless a version of it is chosen.
 pub(super) fn add(betas: &mut Vec<String>, name: &str, profile: &Profile) {
+    if is_refused(name, profile) {
+        return;
+    }
     let name = profile.betas.get(name).map_or(name, String::as_str);
     let feature = &name[..name.len().saturating_sub("2025-01-01".len())];
     if !name.is_empty() && !betas.iter().any(|known| known.starts_with(feature)) {
@@ -88,7 +109,7 @@ pub(super) fn add(betas: &mut Vec<String>, name: &str, profile: &Profile) {
     }
 }
 
-/// The header of a body that passes as it came, where it needs more features than its client opted into.
+/// The header of a body that passes as it came, where it needs more features than its client opted into, or its provider refuses some.
 pub(super) fn header(headers: Option<&HeaderMap>, profile: &Profile, (outline, body): (&Outline, &Frames)) -> Option<String> {
     let mut needed: Vec<&'static str> = Vec::new();
     for entry in outline.entries().iter().filter(|entry| FIELDS.contains(&&*entry.key)) {
@@ -98,12 +119,11 @@ pub(super) fn header(headers: Option<&HeaderMap>, profile: &Profile, (outline, b
         }
     }
     needed.extend(of_tools(outline, body));
-    let said = headers.into_iter().flat_map(|headers| headers.get_all(BETA)).filter_map(|value| value.to_str().ok());
-    let mut betas: Vec<String> =
-        said.flat_map(|names| names.split(',')).map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    let before = betas.len();
+    let before = said(headers).count();
+    let mut betas: Vec<String> = said(headers).filter(|name| !is_refused(name, profile)).map(str::to_owned).collect();
+    let kept = betas.len();
     needed.iter().for_each(|name| add(&mut betas, name, profile));
-    (betas.len() > before).then(|| joined(betas))
+    (kept < before || betas.len() > kept).then(|| joined(betas))
 }
 
 fn of_tools(outline: &Outline, body: &Frames) -> Vec<&'static str> {

@@ -241,7 +241,7 @@ fn finish(mut fault: Fault) -> Fault {
     if says(&spent) || memchr::memmem::find(&fault.raw, b"enforced_spend_limit_reached").is_some() {
         fault.kind = Kind::BudgetSpent;
     } else if matches!(fault.kind, Kind::BadRequest | Kind::TooLarge)
-        && says(&["prompt is too long", "exceed context limit", "input is too long", "context window"])
+        && says(&["prompt is too long", "exceed context limit", "input is too long", "context window", "exceed model maximum"])
     {
         fault.kind = Kind::BadRequest;
         fault.code = Some(TOO_LONG.to_owned());

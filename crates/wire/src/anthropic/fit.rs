@@ -18,13 +18,26 @@ use crate::seal::ANTHROPIC;
 
 static SYSTEM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"system\""));
 
+/// What the seals of another gateway begin with: the API refuses them as signatures that are wrong.
+pub(super) const ELSEWHERE: &str = "litellm_encrypted_reasoning:";
+
+static SEALED_ELSEWHERE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(ELSEWHERE));
+
 /// The field of OpenAI's that callers send here too, and Anthropic's models refuse.
 pub(super) const ALIAS: &str = "reasoning_effort";
+
+/// A field that clients of this API send also where it says nothing; then it is left out.
+pub(super) const BLANK: &str = "safeguards";
 
 /// Whether the model would refuse what stands there, as far as its row tells.
 pub(super) fn is_refused(outline: &Outline, body: &Frames, profile: &Profile) -> bool {
     let anthropics = profile.vendor.as_deref().is_none_or(|vendor| vendor == ANTHROPIC);
-    anthropics && (outline.get(ALIAS).is_some() || refuses_thinking(outline, body, profile) || refuses_turns(outline, body, profile))
+    let is_said = outline.get(ALIAS).is_some() || is_blank(outline, body) || body.has(&SEALED_ELSEWHERE);
+    anthropics && (is_said || refuses_thinking(outline, body, profile) || refuses_turns(outline, body, profile))
+}
+
+fn is_blank(outline: &Outline, body: &Frames) -> bool {
+    outline.get(BLANK).is_some_and(|entry| &*body.slice(entry.value.start, entry.value.end) == b"null")
 }
 
 fn refuses_thinking(outline: &Outline, body: &Frames, profile: &Profile) -> bool {

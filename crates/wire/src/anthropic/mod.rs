@@ -62,6 +62,7 @@ use crate::event::{EventReader, EventWriter};
 use crate::frames::Frames;
 use crate::framing::Framing;
 use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::loss::Losses;
 use crate::outline::Outline;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
@@ -117,6 +118,12 @@ impl Outbound for Anthropic {
 
     fn needed_headers(&self, head: &Head<'_>, profile: &Profile, body: (&Outline, &Frames)) -> Vec<(&'static str, String)> {
         beta::header(head.headers, profile, body).map(|betas| (BETA, betas)).into_iter().collect()
+    }
+
+    fn refused_headers(&self, head: &Head<'_>, profile: &Profile) -> Losses {
+        let mut losses = Losses::new();
+        beta::refused(head.headers, profile).iter().for_each(|name| losses.dropped(format!("{BETA}.{name}")));
+        losses
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

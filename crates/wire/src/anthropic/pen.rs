@@ -55,9 +55,14 @@ impl<'a> Pen<'a> {
     /// Opts into what the client opted into, as written.
     pub(super) fn client_betas(&mut self, request: &ChatRequest) {
         let headers = request.extra.of(HERE).iter().filter(|(key, _)| key == BETA);
-        for names in headers.filter_map(|(_, raw)| serde_json::from_str::<String>(raw.get()).ok()) {
-            let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
-            self.betas.extend(names.map(str::to_owned));
+        let said: Vec<String> = headers.filter_map(|(_, raw)| serde_json::from_str(raw.get()).ok()).collect();
+        let own = said.iter().flat_map(|names| names.split(',')).map(str::trim).filter(|name| !name.is_empty());
+        for name in own.chain(request.betas.iter().map(String::as_str)) {
+            if beta::is_refused(name, self.profile) {
+                self.losses.dropped(format!("{BETA}.{name}"));
+            } else {
+                self.betas.push(name.to_owned());
+            }
         }
     }
 

@@ -41,6 +41,10 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, Malforme
     read_metadata(&mut fields, &mut request, &mut kept)?;
     read_thinking(&mut fields, &mut request, &mut kept)?;
     read_output(&mut fields, &mut request, &mut kept)?;
+    if let Some(raw) = fields.peek_raw(CACHE_KEY).filter(|raw| raw.get().starts_with('"')) {
+        request.cache_key = serde_json::from_str(raw.get()).ok();
+        fields.take_raw(CACHE_KEY);
+    }
     let aliased = read_alias(&mut fields, &mut request, &mut kept);
     let mut extra = fields.rest(HERE);
     if aliased {
@@ -53,6 +57,9 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, Malforme
     request.extra = extra;
     Ok(request)
 }
+
+/// A field of OpenAI's that callers send here too.
+const CACHE_KEY: &str = "prompt_cache_key";
 
 /// Fields whose meaning was read but that hold more than it: written back as sent.
 type Kept<'a> = Vec<(&'static str, &'a RawValue)>;
@@ -145,10 +152,20 @@ fn read_metadata<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &
     let Some(raw) = fields.take_raw("metadata").filter(|raw| raw.get() != "null") else { return Ok(()) };
     let mut metadata = Fields::nested(raw).map_err(|error| error.within("metadata"))?;
     request.user = metadata.take("user_id").map_err(|error| error.within("metadata"))?;
+    request.session = request.user.as_deref().and_then(session_of);
     if request.user.is_none() || !metadata.rest(HERE).is_empty() {
         kept.push(("metadata", raw));
     }
     Ok(())
+}
+
+/// The session that a user's id names, which Claude Code writes as an object.
+fn session_of(user: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct User {
+        session_id: String,
+    }
+    serde_json::from_str::<User>(user).ok().map(|user| user.session_id).filter(|session| !session.is_empty())
 }
 
 fn read_thinking<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &mut Kept<'a>) -> Result<(), Malformed> {

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::fit::ELSEWHERE;
 use super::pen::Pen;
 use super::reply::input_of;
 use super::{HERE, names};
@@ -134,7 +135,7 @@ fn is_sent(pen: &mut Pen<'_>, part: &Part) -> bool {
         PartBody::Reasoning(thought) => {
             let vendor = pen.vendor();
             let own = match &thought.seal {
-                Some(seal) => seal.open(vendor).is_some(),
+                Some(seal) => seal.open(vendor).is_some_and(|bytes| !bytes.starts_with(ELSEWHERE)),
                 // Other vendors behind this API seal nothing and take their thoughts back as they are.
                 None => vendor != crate::seal::ANTHROPIC && !thought.text.is_empty(),
             };

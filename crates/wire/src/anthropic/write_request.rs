@@ -1,11 +1,16 @@
 //! A request as this API expects it.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
+use super::fit::BLANK;
 use super::pen::Pen;
 use super::thinking::{Mode, Plan, plan};
 use super::{BETA, HERE, beta, schema, write_blocks, write_tools};
 use crate::chat::{ChatRequest, JsonSchema, OutputFormat};
+use crate::dialect::Dialect;
+use crate::extra::Extra;
+use crate::fields::Fields;
 use crate::half::{Memo, Profile, Written};
 use crate::json::{self, Object};
 use crate::loss::Why;
@@ -39,14 +44,41 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) ->
     });
     let Pen { losses, names, betas, json_tool, refused, .. } = pen;
     refused.into_result()?;
-    let headers = if betas.is_empty() { Vec::new() } else { vec![(BETA, beta::joined(betas))] };
+    // Where none of the client's is left, its header must not go on.
+    let said = is_kept(request, BETA) || !request.betas.is_empty();
+    let headers = if betas.is_empty() && !said { Vec::new() } else { vec![(BETA, beta::joined(betas))] };
     let memo = Memo { renamed: names.into_renamed(), json_tool, vendor: profile.vendor.clone(), stop: Vec::new() };
     Ok(Written { body: Bytes::from(body), headers, losses, memo })
 }
 
+/// Fields of this API that clients of OpenAI's format add to their requests.
+const GUESTS: [&str; 7] = ["cache_control", "container", "context_management", "inference_geo", "mcp_servers", BLANK, "speed"];
+/// Another one, which this gateway has something to say in, too.
+const CONFIG: &str = "output_config";
+
+fn is_guest(request: &ChatRequest) -> bool {
+    request.extra.from() == Some(Dialect::OpenAiChat)
+}
+
+/// The fields that are written as sent.
+fn kept(request: &ChatRequest) -> impl Iterator<Item = &(String, Box<RawValue>)> {
+    let (native, guest) = (request.extra.from() == Some(HERE), is_guest(request));
+    request.extra.fields().iter().filter(move |(key, value)| match key.as_str() {
+        BLANK if value.get() == "null" => false,
+        _ if native => true,
+        key => guest && GUESTS.contains(&key) && value.get() != "null",
+    })
+}
+
 /// Whether the request holds that field as sent, which then is what is written.
 fn is_kept(request: &ChatRequest, key: &str) -> bool {
-    request.extra.of(HERE).iter().any(|(known, _)| known == key)
+    kept(request).any(|(known, _)| known == key)
+}
+
+/// What a client of OpenAI's format says in this API's words of the answer's form and the effort.
+fn guests_config(request: &ChatRequest) -> Option<Extra> {
+    let (_, raw) = request.extra.fields().iter().find(|(key, _)| key == CONFIG).filter(|_| is_guest(request))?;
+    Fields::nested(raw).ok().map(|fields| fields.rest(HERE))
 }
 
 /// Models that take no schema are made to call a tool that has it.
@@ -77,18 +109,23 @@ fn write_thinking(out: &mut Object<'_>, request: &ChatRequest, plan: &Plan) {
 }
 
 fn write_output_config(out: &mut Object<'_>, request: &ChatRequest, pen: &mut Pen<'_>, plan: &Plan) {
-    if is_kept(request, "output_config") {
+    if is_kept(request, CONFIG) {
         return;
     }
+    let told = guests_config(request).unwrap_or_default();
+    let says = |key: &str| told.fields().iter().any(|(known, _)| known == key);
+    let effort = plan.effort.as_ref().filter(|_| !says("effort"));
     let schema = match &request.output {
-        OutputFormat::JsonSchema(schema) if pen.json_tool.is_none() && !is_kept(request, "output_format") => Some(schema),
+        OutputFormat::JsonSchema(_) if is_kept(request, "output_format") || says("format") => None,
+        OutputFormat::JsonSchema(schema) if pen.json_tool.is_none() => Some(schema),
         OutputFormat::JsonSchema(_) | OutputFormat::Json | OutputFormat::Text => None,
     };
-    if plan.effort.is_none() && schema.is_none() {
+    if effort.is_none() && schema.is_none() && told.is_empty() {
         return;
     }
-    out.object("output_config", |out| {
-        out.option("effort", plan.effort.as_ref());
+    out.object(CONFIG, |out| {
+        out.extra(&told, HERE);
+        out.option("effort", effort);
         if let Some(JsonSchema { schema, .. }) = schema {
             out.object("format", |out| {
                 out.field("type", "json_schema");
@@ -108,7 +145,9 @@ fn write_knobs(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, p
     if request.stream {
         out.field("stream", &true);
     }
-    if let Some(user) = request.user.as_ref().filter(|_| !is_kept(request, "metadata")) {
+    // Clients of OpenAI's format may say who asks as this API has it.
+    let labelled = request.metadata.iter().find(|(key, _)| key == "user_id").map(|(_, user)| user);
+    if let Some(user) = request.user.as_ref().or(labelled).filter(|_| !is_kept(request, "metadata")) {
         out.object("metadata", |out| out.field("user_id", user));
     }
     match request.service_tier.as_deref() {
@@ -117,7 +156,8 @@ fn write_knobs(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, p
         Some(_) => pen.losses.dropped("service_tier"),
         None => {}
     }
-    knob::lose_labels(&mut pen.losses, request, &["user", "service_tier"]);
+    let labels = if labelled.is_some() && request.metadata.len() == 1 { "metadata" } else { "user" };
+    knob::lose_labels(&mut pen.losses, request, &["user", "service_tier", labels]);
 }
 
 fn write_sampling(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, plan: &Plan) {
@@ -179,11 +219,11 @@ fn write_stop(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
 const ANSWER_ONLY: [&str; 4] = ["metadata", "container", "inference_geo", "speed"];
 
 fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
-    pen.lose(&request.extra);
-    for (key, value) in request.extra.of(HERE) {
-        if key == BETA {
-            continue;
-        }
+    let takes = |key: &str| is_guest(request) && (key == CONFIG || GUESTS.contains(&key));
+    for (key, _) in request.extra.fields().iter().filter(|(key, _)| !pen.native && !takes(key)) {
+        pen.losses.dropped(key.clone());
+    }
+    for (key, value) in kept(request).filter(|(key, _)| key != BETA) {
         beta::of_field(key, value).into_iter().for_each(|name| pen.beta(name));
         if !pen.counting || !ANSWER_ONLY.contains(&key.as_str()) {
             out.raw(key, value.get());

@@ -10,8 +10,9 @@ use crate::problem::{Fault, Kind, in_words};
 const TOO_LONG: &str = "context_length_exceeded";
 
 /// How the models' makers say that a prompt is too long.
-const TOO_LONG_WORDS: [&str; 9] = [
+const TOO_LONG_WORDS: [&str; 10] = [
     "too long",
+    "exceed model maximum",
     "input tokens exceeded",
     "exceeds maximum length",
     "exceed context limit",

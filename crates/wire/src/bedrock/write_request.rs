@@ -188,6 +188,10 @@ fn write_metadata(out: &mut Object<'_>, pen: &mut Pen<'_>, metadata: &[(String, 
 /// Fields that the client added: the API's own wherever they come from, and Claude's.
 fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     let from_anthropic = request.extra.from() == Some(Dialect::Anthropic) && pen.family == Family::Claude;
+    let of_claudes = matches!(request.extra.from(), Some(Dialect::Anthropic | Dialect::OpenAiChat)) && pen.family == Family::Claude;
+    if pen.family == Family::Claude {
+        request.betas.iter().for_each(|name| add_beta(pen, name));
+    }
     for (key, value) in request.extra.fields() {
         match key.as_str() {
             ADDITIONAL => add_fields(pen, value),
@@ -196,7 +200,11 @@ fn write_extra(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
                 let names: String = serde_json::from_str(value.get()).unwrap_or_default();
                 names.split(',').map(str::trim).filter(|name| !name.is_empty()).for_each(|name| add_beta(pen, name));
             }
-            "context_management" if from_anthropic => {
+            "anthropic_beta" if of_claudes => {
+                let names: Vec<String> = serde_json::from_str(value.get()).unwrap_or_default();
+                names.iter().for_each(|name| add_beta(pen, name));
+            }
+            "context_management" if of_claudes => {
                 of_field(key, value).into_iter().for_each(|name| pen.beta(name));
                 pen.add_raw(key, value.get().as_bytes().to_vec());
             }

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `systemInstruction` | `system` | instructions in mid-conversation become a user's turn (approximated) |
 //! | `contents[].role` | `User`, `Assistant`; neighbours of one role are merged | a turn's `name` |
-//! | `text`, `thought` | text, [`Thought`](crate::chat::Thought) (a summary) | thoughts that Google did not seal are left out |
+//! | `text`, `thought` | text, [`Thought`](crate::chat::Thought) (a summary) | what others sealed comes without its seal |
 //! | `thoughtSignature` | the seal of a call or a thought; on any other part of an answer an empty thought after it | |
 //! | `functionCall` | a call; without an `id` it gets `call_swb_<responseId>_<n>`, which is never sent to Gemini | |
 //! | `functionResponse` | a result; `name` is found by the call's id, an id by the name where there is none | |

@@ -91,8 +91,11 @@ impl<'a> TurnWriter<'a> {
     fn thought(&mut self, thought: &Thought, part: &Part, out: &mut Vec<String>) {
         let signature = thought.seal.as_ref().and_then(|sealed| sealed.open(seal::GOOGLE));
         let own = part.extra.from() == Some(Dialect::Gemini) && thought.seal.is_none();
-        if signature.is_none() && !own {
-            return self.losses.add("reasoning", Why::Approximated);
+        if signature.is_none() && !own && (thought.seal.is_some() || thought.text.is_empty()) {
+            self.losses.add("reasoning", Why::Approximated);
+        }
+        if signature.is_none() && !own && thought.text.is_empty() {
+            return;
         }
         out.push(part_with(part, |out| {
             out.field("text", &thought.text);

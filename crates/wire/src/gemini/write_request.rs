@@ -1,6 +1,7 @@
 //! A request for Gemini.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use super::read_request::{GENERATION, THINKING, TOOL_CONFIG};
 use super::schema;
@@ -71,7 +72,30 @@ fn write_body(request: &ChatRequest, profile: &Profile, memo: &Memo, losses: &mu
         for (key, raw) in request.extra.of(Dialect::Gemini).iter().filter(|(key, _)| !is_nested(key)) {
             out.raw(key, raw.get());
         }
+        guests(request, &GUESTS).for_each(|(key, raw)| out.raw(key, raw.get()));
     }))
+}
+
+/// Fields of this API that clients of OpenAI's format add to their requests, by both of their names.
+const GUESTS: [(&str, &str); 2] = [("safetySettings", "safety_settings"), ("cachedContent", "cached_content")];
+/// The same of its `generationConfig`.
+const GUESTS_CONFIG: [(&str, &str); 2] = [("imageConfig", "image_config"), ("speechConfig", "speech_config")];
+/// Where clients of OpenAI's format choose a voice.
+const SPOKEN: &str = "audio";
+
+/// Those of such fields that the client said, by the names that they have here.
+fn guests<'r>(request: &'r ChatRequest, known: &'r [(&'static str, &'static str)]) -> impl Iterator<Item = (&'static str, &'r RawValue)> {
+    let said = |(camel, snake): &(&'static str, &'static str)| {
+        let (_, raw) = request.extra.of(Dialect::OpenAiChat).iter().find(|(key, _)| key == camel || key == snake)?;
+        (raw.get() != "null").then_some((*camel, &**raw))
+    };
+    known.iter().filter_map(said)
+}
+
+/// The voice that a client of OpenAI's format wants to hear.
+fn voice(request: &ChatRequest) -> Option<String> {
+    let (_, raw) = request.extra.of(Dialect::OpenAiChat).iter().find(|(key, _)| key == SPOKEN)?;
+    Fields::nested(raw).ok()?.take("voice").ok().flatten()
 }
 
 fn is_own(request: &ChatRequest) -> bool {
@@ -113,8 +137,11 @@ fn note_losses(request: &ChatRequest, losses: &mut Losses) {
     for (name, _) in knobs.iter().filter(|(_, set)| *set) {
         losses.dropped(*name);
     }
+    let guest = request.extra.from() == Some(Dialect::OpenAiChat);
+    let known = |name: &str| GUESTS.iter().chain(&GUESTS_CONFIG).any(|(camel, snake)| name == *camel || name == *snake);
+    let takes = |name: &str| guest && (known(name) || name == SPOKEN && voice(request).is_some());
     if !is_own(request) {
-        for (key, _) in request.extra.fields() {
+        for (key, _) in request.extra.fields().iter().filter(|(key, _)| !takes(key)) {
             losses.dropped(key.clone());
         }
     }
@@ -307,6 +334,11 @@ fn write_generation(request: &ChatRequest, profile: &Profile, losses: &mut Losse
     out.option("responseModalities", Some(modalities).filter(|list| !list.is_empty()));
     write_output(request, profile, losses, out);
     write_thinking(request, profile, losses, out);
+    guests(request, &GUESTS_CONFIG).for_each(|(key, raw)| out.raw(key, raw.get()));
+    if let Some(voice) = voice(request).filter(|_| guests(request, &GUESTS_CONFIG).all(|(key, _)| key != "speechConfig")) {
+        let named = serde_json::json!({"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}});
+        out.field("speechConfig", &named);
+    }
     let own = request.extra.of(Dialect::Gemini).iter();
     for (key, raw) in own.filter_map(|(key, raw)| Some((key.strip_prefix(GENERATION)?, raw))) {
         if !key.starts_with(&THINKING[GENERATION.len()..]) {

@@ -173,6 +173,7 @@ const CONTEXT: &[&str] = &[
     "max context length",
     "prompt is too long",
     "prompt too long",
+    "exceed model maximum",
     "input is too long",
     "total length of all messages is too long",
     "exceeds the maximum number of tokens",

@@ -78,9 +78,10 @@ use crate::fields::Fields;
 use crate::frames::Frames;
 use crate::framing::Framing;
 use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
-use crate::outline::{Edits, Outline};
+use crate::outline::{Edits, Entry, Outline};
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
+use crate::seal::OPENAI;
 
 /// What ends a stream.
 pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -149,7 +150,10 @@ impl Outbound for OpenAiChat {
 
     fn is_refused(&self, outline: &Outline, body: &Frames, profile: &Profile) -> bool {
         let off = || outline.read::<String>(body, "reasoning_effort").is_ok_and(|effort| effort.as_deref() == Some("none"));
-        profile.thinking_switch == Some(true) && off()
+        let is_blank = |entry: &Entry| body.slice(entry.value.start, entry.value.end).iter().all(|byte| b"[] \n\r\tnul".contains(byte));
+        // There is nothing to choose from.
+        let idle = || outline.get("tool_choice").is_some_and(|choice| !is_blank(choice)) && outline.get("tools").is_none_or(is_blank);
+        profile.thinking_switch == Some(true) && off() || profile.vendor.as_deref() == Some(OPENAI) && idle()
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

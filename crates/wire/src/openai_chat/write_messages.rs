@@ -400,7 +400,10 @@ fn write_thoughts(object: &mut Object<'_>, thoughts: &[(&Part, &Thought)], field
             }),
             plain => {
                 let text: String = thoughts.iter().map(|(_, thought)| thought.text.as_str()).collect();
-                object.field(plain, &text);
+                let own = thoughts.iter().any(|(part, _)| part.extra.noted(HERE, "fields").is_some());
+                if own || !text.is_empty() {
+                    object.field(plain, &text);
+                }
             }
         }
     }

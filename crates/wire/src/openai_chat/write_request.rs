@@ -9,8 +9,9 @@ use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Array, Object};
 use crate::loss::{Losses, Why};
-use crate::pen::effort;
+use crate::pen::{effort, knob};
 use crate::problem::Unsupported;
+use crate::seal::OPENAI;
 
 const HERE: Dialect = Dialect::OpenAiChat;
 
@@ -30,14 +31,19 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         write_limit(object, request, profile);
         write_reasoning(object, request, profile, &mut losses);
         write_output(object, request, profile, &mut losses);
-        write_labels(object, request);
+        write_labels(object, request, profile, &mut losses);
         if !tools.list.is_empty() {
             object.raw("tools", &tools.list);
         }
         if let Some(options) = &tools.web_search {
             object.raw("web_search_options", options);
         }
-        if let Some(choice) = &request.tool_choice {
+        // A client of this format knows what its provider takes; OpenAI refuses a choice among no tools.
+        let offered = !request.tools.is_empty() || native && profile.vendor.as_deref() != Some(OPENAI);
+        if request.tool_choice.as_ref().is_some_and(|choice| !offered && *choice != ToolChoice::None) {
+            losses.dropped("tool_choice");
+        }
+        if let Some(choice) = request.tool_choice.as_ref().filter(|_| offered) {
             match choice {
                 // Only OpenAI itself knows a choice among some tools; a client of this format knows what it says.
                 ToolChoice::Among(names, must) if !native => {
@@ -217,10 +223,14 @@ fn write_reasoning_of_others(
     if let Some(effort) = effort {
         object.field("reasoning_effort", &effort);
     } else if reasoning.enabled == Some(false) {
-        // Off is what most models of this format are unless told otherwise; only those that know the word are told.
+        // Off is what most models of this format are unless told otherwise; only those that think are told, and know the word as far as
+        // their cards say.
         match profile.efforts.as_deref() {
             Some(known) if known.iter().any(|effort| effort == "none") => object.field("reasoning_effort", "none"),
             Some(_) => losses.add("reasoning", Why::Approximated),
+            None if profile.thinking == Some(Thinking::Effort) && profile.vendor.as_deref() != Some(OPENAI) => {
+                object.field("reasoning_effort", "none");
+            }
             None => {}
         }
     } else if let Some(budget) = reasoning.budget_tokens {
@@ -262,11 +272,13 @@ fn write_output(object: &mut Object<'_>, request: &ChatRequest, profile: &Profil
     object.option("verbosity", request.verbosity.as_ref());
 }
 
-fn write_labels(object: &mut Object<'_>, request: &ChatRequest) {
+fn write_labels(object: &mut Object<'_>, request: &ChatRequest, profile: &Profile, losses: &mut Losses) {
     let user = request.extra.noted(HERE, "user").map_or("user", |_| "safety_identifier");
-    object.option(user, request.user.as_ref());
+    object.option(user, knob::short_user(losses, request));
     object.option("service_tier", request.service_tier.as_ref());
-    object.option("prompt_cache_key", request.cache_key.as_ref());
+    // Others than OpenAI may refuse a field of which the client said nothing.
+    let session = request.session.as_ref().filter(|_| profile.vendor.as_deref() == Some(OPENAI) && profile.reasoning_field.is_none());
+    object.option("prompt_cache_key", request.cache_key.as_ref().or(session));
     object.option("store", request.store);
     if !request.metadata.is_empty() {
         object.object("metadata", |labels| {

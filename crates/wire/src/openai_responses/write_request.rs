@@ -13,7 +13,7 @@ use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Array, Object};
 use crate::loss::{Losses, Why};
-use crate::pen::effort;
+use crate::pen::{effort, knob};
 use crate::problem::Unsupported;
 use crate::seal::OPENAI;
 
@@ -34,6 +34,7 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
     let thinks = reasoning.as_ref().is_some_and(|knobs| knobs.effort.as_deref() != Some("none"))
         || request.reasoning.is_none() && profile.thinking.is_some_and(|thinking| thinking != Thinking::Never);
     lose_knobs(request, profile, &mut losses);
+    let user = knob::short_user(&mut losses, request);
     let body = json::object(|object| {
         object.option("model", Some(&request.model).filter(|model| !model.is_empty()));
         object.option("instructions", instructions.as_ref());
@@ -52,9 +53,9 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         if request.stream {
             object.field("stream", &true);
         }
-        object.option("user", request.user.as_ref());
+        object.option("user", user);
         object.option("service_tier", request.service_tier.as_ref());
-        object.option("prompt_cache_key", request.cache_key.as_ref());
+        object.option("prompt_cache_key", request.cache_key.as_ref().or(request.session.as_ref()));
         if !request.metadata.is_empty() {
             object.object("metadata", |metadata| request.metadata.iter().for_each(|(key, value)| metadata.field(key, value)));
         }

@@ -49,6 +49,20 @@ pub(crate) fn lose_labels(losses: &mut Losses, request: &ChatRequest, kept: &[&s
     lose(losses, labels.into_iter().filter(|(name, _)| !kept.contains(name)));
 }
 
+/// The longest name of a user that OpenAI takes.
+const MAX_USER: usize = 64;
+
+/// The user as OpenAI takes it. A client of its own formats has written it for this API.
+pub(crate) fn short_user<'a>(losses: &mut Losses, request: &'a ChatRequest) -> Option<&'a str> {
+    let user = request.user.as_deref()?;
+    let own = matches!(request.extra.from(), Some(Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiCompletions));
+    let end = user.char_indices().nth(MAX_USER).map(|(at, _)| at).filter(|_| !own);
+    if end.is_some() {
+        losses.add("user", Why::Clamped);
+    }
+    Some(&user[..end.unwrap_or(user.len())])
+}
+
 /// Records the fields of another dialect than that one.
 pub(crate) fn lose_foreign(losses: &mut Losses, extra: &Extra, here: Dialect) {
     if extra.from() != Some(here) {

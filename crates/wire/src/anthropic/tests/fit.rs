@@ -165,3 +165,61 @@ fn features_of_the_body_are_opted_into() {
     };
     assert_eq!((named("other-2025-01-01")[0].1.as_str(), named("").is_empty()), ("other-2025-01-01", true), "the provider's own names");
 }
+
+#[test]
+fn what_a_field_needs_is_opted_into_and_a_blank_one_is_left_out() {
+    let model = model(ADAPTIVE);
+    let body = |fields: &Value| {
+        let mut body = json!({"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        prepared(body.to_string().as_bytes(), &model)
+    };
+    let betas = |fields: &Value| body(fields).headers.into_iter().map(|(_, names)| names).collect::<Vec<_>>();
+    assert_eq!(betas(&json!({"speed": "fast"})), ["fast-mode-2026-02-01"]);
+    assert_eq!(betas(&json!({"speed": "standard"})), [""; 0]);
+    assert_eq!(betas(&json!({"safeguards": {"a": 1}})), ["dangerous-tool-use-2026-09-03"]);
+    assert_eq!(betas(&json!({"safeguards": null})), [""; 0]);
+    assert_eq!(sent(&json!({"safeguards": null}), &model), json!({}));
+}
+
+#[test]
+fn features_that_a_provider_refuses_are_left_out() {
+    let known = [("*", ""), ("context-1m-2025-08-07", "context-1m-2025-08-07")].map(|(name, own)| (name.to_owned(), own.to_owned()));
+    let profile = Profile { betas: known.into(), ..model(ADAPTIVE) };
+    let asked = |from: Dialect, betas: &str, more: Value| {
+        let mut body = json!({"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let body = Frames::from(body.to_string().into_bytes());
+        let outline = Outline::scan(&body).unwrap();
+        let headers: http::HeaderMap = [(http::HeaderName::from_static("anthropic-beta"), betas.parse().unwrap())].into_iter().collect();
+        let edits = Edits::default();
+        let route = Route { from, to: Dialect::Anthropic, profile: &profile, edits: &edits };
+        let prepared = prepare(&route, &Head { headers: Some(&headers), ..Head::default() }, &Source::Bytes(&body, &outline)).unwrap();
+        (prepared.headers.first().map(|(_, names)| names.clone()), prepared.losses.to_string())
+    };
+    for from in [Dialect::Anthropic, Dialect::OpenAiChat] {
+        let none = (Some(String::new()), "anthropic-beta.made-up".to_owned());
+        assert_eq!(asked(from, "made-up", json!({})), none, "{from}");
+        assert_eq!(asked(from, "made-up", json!({"speed": "fast"})), none, "{from}");
+        let some = (Some("context-1m-2025-08-07".to_owned()), "anthropic-beta.made-up".to_owned());
+        assert_eq!(asked(from, "made-up, context-1m-2025-08-07", json!({})), some, "{from}");
+    }
+    assert_eq!(asked(Dialect::Anthropic, "context-1m-2025-08-07", json!({})), (None, String::new()), "its header passes as it came");
+    let held = json!({"extra_headers": {"anthropic-beta": "context-1m-2025-08-07"}});
+    assert_eq!(asked(Dialect::OpenAiChat, "", held).0.as_deref(), Some("context-1m-2025-08-07"));
+}
+
+#[test]
+fn what_another_gateway_sealed_is_left_out() {
+    let block = |kind: &str, field: &str, seal: &str| json!({"type": kind, field: seal, "thinking": "t"});
+    let own = json!({"type": "thinking", "thinking": "t", "signature": "EqQB"});
+    let foreign = [
+        block("thinking", "signature", "litellm_encrypted_reasoning:gA"),
+        json!({"type": "redacted_thinking", "data": "litellm_encrypted_reasoning:gB"}),
+    ];
+    let text = json!({"type": "text", "text": "so"});
+    let turns = |blocks: &[&Value]| json!({"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": blocks}]});
+    let asked = turns(&[&foreign[0], &foreign[1], &own, &text]);
+    let sent: Value = serde_json::from_slice(&prepared(asked.to_string().as_bytes(), &model(BUDGET)).body.join()).unwrap();
+    assert_eq!(sent, turns(&[&own, &text]));
+}

@@ -331,3 +331,29 @@ fn seals_are_shown_to_their_vendor_alone() {
     let (body, _) = write(&with(Some(Sealed::signature("anthropic", "s"))), &deepseek);
     assert_eq!(body["messages"][1]["content"], "y");
 }
+
+#[test]
+fn a_guest_may_use_fields_of_this_apis_own() {
+    let own = [
+        ("speed", json!("fast")),
+        ("inference_geo", json!("us")),
+        ("container", json!({"skills": []})),
+        ("mcp_servers", json!([])),
+        ("context_management", json!({"edits": [{"type": "clear_tool_uses_20250919"}]})),
+        ("cache_control", json!({"type": "ephemeral"})),
+    ];
+    let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9, "metadata": {"user_id": "u"}, "reasoning_effort": "high",
+        "output_config": {"effort": "low", "more": 1}, "safeguards": null, "nobody_knows": 1});
+    body.as_object_mut().unwrap().extend(own.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+    let inbound = Dialect::OpenAiChat.inbound().unwrap();
+    let request = inbound.read_request(&Head::default(), body.to_string().as_bytes()).unwrap();
+    let (sent, written) = write(&request, &Profile { thinking: Some(Thinking::Adaptive), ..Profile::default() });
+    for (key, value) in own {
+        assert_eq!(sent[key], value, "{key}");
+    }
+    assert_eq!((&sent["metadata"], &sent["output_config"]), (&json!({"user_id": "u"}), &json!({"effort": "low", "more": 1})));
+    assert_eq!(sent.get("safeguards").or(sent.get("nobody_knows")), None);
+    assert_eq!(written.losses.to_string(), "nobody_knows");
+    let betas = "context-management-2025-06-27,fast-mode-2026-02-01,mcp-client-2025-11-20,skills-2025-10-02";
+    assert_eq!(written.headers, [("anthropic-beta", betas.to_owned())]);
+}

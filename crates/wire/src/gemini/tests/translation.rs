@@ -67,7 +67,8 @@ fn seals_go_only_to_google() {
     request.messages.push(Message::new(Role::Assistant, vec![thought(Some(own.clone())), call("b", Some(own))]));
     let (body, losses) = body_of(&request, &Profile { thinking: Some(Thinking::Effort), ..Profile::default() });
     assert!(!body.to_string().contains("c2VjcmV0"));
-    assert_eq!(body["contents"][1]["parts"][0]["thoughtSignature"], "skip_thought_signature_validator");
+    assert_eq!(body["contents"][1]["parts"][0], json!({"text": "hm", "thought": true}));
+    assert_eq!(body["contents"][1]["parts"][1]["thoughtSignature"], "skip_thought_signature_validator");
     assert_eq!(body["contents"][3]["parts"][0], json!({"text": "hm", "thought": true, "thoughtSignature": "AAEC"}));
     assert_eq!(body["contents"][3]["parts"][1]["thoughtSignature"], "AAEC");
     assert!(losses.contains("reasoning;approximated"), "{losses}");
@@ -159,4 +160,30 @@ fn counting_reads_both_forms() {
     let plain = super::super::read_count_request(&Head { path_model: Some("p"), ..Head::default() }, br#"{"contents":[]}"#).unwrap();
     assert_eq!(plain.model, "p");
     assert_eq!(super::super::read_count_reply(&super::super::write_count_reply(11)), Ok(11));
+}
+
+#[test]
+fn a_guest_may_use_fields_of_this_apis_own() {
+    let safety = json!([{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]);
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "safety_settings": safety, "cachedContent": "cachedContents/1",
+        "imageConfig": {"aspectRatio": "1:1"}, "audio": {"voice": "Kore", "format": "pcm16"}, "labels": {"a": "b"}});
+    let inbound = crate::Dialect::OpenAiChat.inbound().unwrap();
+    let request = inbound.read_request(&Head::default(), body.to_string().as_bytes()).unwrap();
+    let (sent, lost) = body_of(&request, &Profile::default());
+    assert_eq!((&sent["safetySettings"], &sent["cachedContent"]), (&safety, &json!("cachedContents/1")));
+    let config =
+        json!({"imageConfig": {"aspectRatio": "1:1"}, "speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}}});
+    assert_eq!(sent["generationConfig"], config);
+    assert_eq!(lost, "labels");
+}
+
+#[test]
+fn thoughts_of_others_come_without_their_seal() {
+    let thought = |text: &str, seal| Part::new(PartBody::Reasoning(Thought { text: text.to_owned(), seal, ..Thought::default() }));
+    let mut request = user(vec![Part::text("hi")]);
+    let seal = Some(Sealed::signature("anthropic", "EqQB"));
+    request.messages.push(Message::new(Role::Assistant, vec![thought("hm", seal), thought("so", None), Part::text("yes")]));
+    let (body, lost) = body_of(&request, &Profile::default());
+    let parts = json!([{"text": "hm", "thought": true}, {"text": "so", "thought": true}, {"text": "yes"}]);
+    assert_eq!((&body["contents"][1]["parts"], lost.as_str()), (&parts, "reasoning;approximated"));
 }

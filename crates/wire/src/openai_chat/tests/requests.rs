@@ -391,3 +391,44 @@ fn what_cannot_be_read_is_named() {
         assert_eq!(error.at.as_deref(), Some(at), "{body}");
     }
 }
+
+/// What is written for a provider of a request to Anthropic's API.
+fn of_messages(more: &Value, profile: &Profile) -> (Value, String) {
+    let mut body = json!({"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let inbound = Dialect::Anthropic.inbound().unwrap();
+    let request = inbound.read_request(&Head::default(), body.to_string().as_bytes()).unwrap();
+    let (sent, written) = write(&request, profile);
+    (sent, losses(&written))
+}
+
+#[test]
+fn a_session_of_claude_code_is_what_its_requests_have_in_common() {
+    let openai = Profile { vendor: Some("openai".to_owned()), ..Profile::default() };
+    let user = json!({"device_id": "d".repeat(80), "session_id": "S"}).to_string();
+    let said = json!({"metadata": {"user_id": user}});
+    let (sent, lost) = of_messages(&said, &openai);
+    assert_eq!((&sent["prompt_cache_key"], sent["user"].as_str().unwrap()), (&json!("S"), &user[..64]));
+    assert_eq!(lost, "user;clamped");
+    assert_eq!(of_messages(&said, &Profile::default()).0.get("prompt_cache_key"), None, "others may refuse it");
+    let told = json!({"metadata": {"user_id": user}, "prompt_cache_key": "own"});
+    assert_eq!(of_messages(&told, &openai).0["prompt_cache_key"], "own");
+    assert_eq!(of_messages(&told, &Profile::default()).0["prompt_cache_key"], "own");
+}
+
+#[test]
+fn thinking_is_switched_off_where_models_think_unless_told() {
+    let off = json!({"thinking": {"type": "disabled"}});
+    let thinks = |vendor: &str| Profile { thinking: Some(Thinking::Effort), vendor: Some(vendor.to_owned()), ..Profile::default() };
+    assert_eq!(of_messages(&off, &thinks("zai")).0["reasoning_effort"], "none");
+    assert_eq!(of_messages(&off, &thinks("openai")).0.get("reasoning_effort"), None, "its models know it where their cards say so");
+    assert_eq!(of_messages(&off, &Profile::default()).0.get("reasoning_effort"), None);
+}
+
+#[test]
+fn hidden_thoughts_have_no_text_to_go_back() {
+    let turns = json!({"messages": [{"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [{"type": "redacted_thinking", "data": "x"}, {"type": "text", "text": "yes"}]}]});
+    let profile = Profile { reasoning_field: Some("reasoning_content".to_owned()), ..Profile::default() };
+    assert_eq!(of_messages(&turns, &profile).0["messages"][1], json!({"role": "assistant", "content": "yes"}));
+}
