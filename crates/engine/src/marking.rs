@@ -195,7 +195,10 @@ fn marks_in(value: &RawValue) -> usize {
     let own = |value: &Value| usize::from(value.get(MARK).is_some_and(|mark| !mark.is_null()));
     let all = |list: &Value| list.as_array().into_iter().flatten().map(own).sum::<usize>();
     let Ok(value) = serde_json::from_str::<Value>(value.get()) else { return 0 };
-    own(&value) + all(&value) + value.get("content").map_or(0, all) + value.get("function").map_or(0, own)
+    own(&value)
+        + all(&value)
+        + ["content", "tool_calls"].iter().filter_map(|list| value.get(list)).map(all).sum::<usize>()
+        + value.get("function").map_or(0, own)
 }
 
 fn fields(value: &RawValue) -> Option<Fields> {

@@ -22,7 +22,9 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     count::check(client, &step.call.body.join()).map_err(Problem::from)?;
     let native = step.reach().ok().and_then(|(reach, shape)| Some((reach, count::dialect(shape)?)));
     let Some((reach, dialect)) = native else { return estimated(step).await };
-    if dialect == client {
+    // What a model would refuse in a chat it would refuse to count, too.
+    let refused = dialect.outbound().is_some_and(|outbound| outbound.is_refused(outline, &step.call.body, &step.target.profile));
+    if dialect == client && !refused {
         let body = count::same(dialect, &step.call.body, outline, &reach.model).map_err(Problem::from)?;
         let (headers, body) = step.ask(reach, body, dialect, Some(meter)).await?;
         return Ok(Product::Whole(control::backward(&headers), body));

@@ -66,3 +66,14 @@ async fn a_gemini_client_is_told_in_its_own_words() {
         assert_eq!((got.json(), got.header("x-switchboard-estimated")), (json!({"totalTokens": 9}), Some("1")));
     }
 }
+
+#[tokio::test]
+async fn instructions_at_the_beginning_are_counted_where_they_belong() {
+    let rig = Rig::new("anthropic", "claude-sonnet-5", |_, _| (200, "application/json", br#"{"input_tokens":13}"#.to_vec())).await;
+    let turns = json!([{"role": "system", "content": "be brief"}, {"role": "user", "content": "hi"}]);
+    let got = rig.ask(Operation::CountTokens, &json!({"model": "public", "system": "be kind", "messages": turns})).await.unwrap();
+    assert_eq!((got.json(), got.header("x-switchboard-estimated")), (json!({"input_tokens": 13}), None));
+    let expected = json!({"model": "claude-sonnet-5", "system": [{"type": "text", "text": "be kind"}, {"type": "text", "text": "be brief"}],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]});
+    assert_eq!(rig.sent()[0].1, expected);
+}
