@@ -153,6 +153,10 @@ pub struct Deployment {
     pub ask_usage: bool,
     /// Whether the provider is a gateway itself.
     pub gateway: bool,
+    /// Whether its answers in OpenAI's formats are read and written anew.
+    pub rewritten: bool,
+    /// Whether the model calls functions while it thinks in the responses API alone.
+    pub newer_calls: bool,
     /// Whether the cost that the provider states is what is billed: its operator says no other price.
     pub states_cost: bool,
     /// The API that its answers in OpenAI's formats are made for.
@@ -205,6 +209,8 @@ impl Deployment {
             profile,
             ask_usage: provider.stream_usage == StreamUsage::Option,
             gateway: provider.gateway,
+            rewritten: provider.rewritten,
+            newer_calls: crate::profile::calls_in_newer_form(catalog, provider, &spec.model),
             states_cost: provider.states_cost && spec.prices.is_empty(),
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
@@ -248,6 +254,8 @@ impl Deployment {
             profile: Profile::default(),
             ask_usage: false,
             gateway: provider.gateway,
+            rewritten: false,
+            newer_calls: false,
             states_cost: false,
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
@@ -269,6 +277,8 @@ impl Deployment {
             profile: Profile::default(),
             ask_usage: false,
             gateway: false,
+            rewritten: false,
+            newer_calls: false,
             states_cost: false,
             flavor: Flavor::default(),
             bytes_only: Vec::new(),

@@ -17,6 +17,7 @@ use crate::error::{Error, Retry};
 use crate::health::Failure;
 use crate::marking;
 use crate::meter::Meter;
+use crate::newer;
 use crate::online;
 use crate::own::OwnKey;
 use crate::patience;
@@ -24,6 +25,7 @@ use crate::repair::Repairs;
 use crate::route::Overrides;
 use crate::strict;
 use crate::upstream::{Caps, Timeouts, UpstreamReply, UpstreamRequest};
+use crate::worded;
 use crate::worker::Worker;
 
 /// One call on its way to one target.
@@ -51,7 +53,8 @@ impl Dispatch<'_> {
         let operation = self.call.door.operation;
         let spoken = target.dialect_for(self.call.door.dialect);
         // Where a provider has both, models that search do so in the newer form, and all where the operator wants it.
-        let newer = spoken == Some(Dialect::OpenAiChat) && (target.spec.newer_form || online::is_wanted(self.call));
+        let newer = spoken == Some(Dialect::OpenAiChat)
+            && (target.spec.newer_form || online::is_wanted(self.call) || newer::is_needed(self.call, target));
         let spoken = target.chat.iter().copied().find(|dialect| newer && *dialect == Dialect::OpenAiResponses).or(spoken);
         let reach = spoken.and_then(|spoken| target.reach(operation, Some(spoken), self.call.stream));
         match (spoken, reach) {
@@ -65,6 +68,13 @@ impl Dispatch<'_> {
 
     /// The request as the target wants it.
     pub(crate) fn prepare(&self, target: &Deployment, (spoken, reach): (Dialect, &Reach), cap: Option<u64>) -> Result<Prepared, Error> {
+        if let Some(call) = worded::of(self.call, spoken, reach)? {
+            return Dispatch { call: &call, ..*self }.prepare_worded(target, (spoken, reach), cap);
+        }
+        self.prepare_worded(target, (spoken, reach), cap)
+    }
+
+    fn prepare_worded(&self, target: &Deployment, (spoken, reach): (Dialect, &Reach), cap: Option<u64>) -> Result<Prepared, Error> {
         match marking::marked(self.call, target, spoken)? {
             Some(call) => Dispatch { call: &call, ..*self }.prepare_marked(target, (spoken, reach), cap),
             None => self.prepare_marked(target, (spoken, reach), cap),
@@ -123,6 +133,10 @@ impl Dispatch<'_> {
             edits.set.extend(overrides.params.iter().cloned());
         }
         let Content::Json(outline) = &call.content else { return };
+        if spoken != call.door.dialect {
+            // What the call says is translated: it may have another name there.
+            edits.default.retain(|(key, _)| !worded::is_said(outline, key));
+        }
         if spoken == call.door.dialect {
             let known = outline.entries().iter().filter(|entry| target.is_kept_from(spoken, &entry.key));
             edits.remove.extend(known.map(|entry| entry.key.clone().into_owned()));
@@ -214,9 +228,11 @@ fn untaken(problem: Problem) -> Error {
     Error { retry, ..problem.into() }.of(failure)
 }
 
-/// Adds a header, if its value can be one.
+/// Adds a header, if its value can be one; takes it away where there is none.
 pub(crate) fn add(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::try_from(value) {
+    if value.is_empty() {
+        headers.remove(name);
+    } else if let Ok(value) = HeaderValue::try_from(value) {
         headers.insert(HeaderName::from_static(name), value);
     }
 }

@@ -45,6 +45,7 @@ pub mod marking;
 pub mod media;
 mod merged;
 pub mod meter;
+mod newer;
 pub mod online;
 mod openrouter;
 mod operation;
@@ -69,6 +70,7 @@ mod strict;
 pub mod tariff;
 mod tool_calls;
 pub mod upstream;
+mod worded;
 pub mod worker;
 
 pub use operation::chat_tokens;

@@ -32,13 +32,12 @@ pub(crate) fn is_told_at_the_end(call: &Call) -> bool {
     is_wanted(call) && call.door.dialect != Dialect::Anthropic
 }
 
-/// Whether an answer in the client's own dialect must be written anew because OpenRouter's clients want more in it. Only chat
-/// completions are: other forms have more than is understood of them. Streams of several choices, or with probabilities, are not:
+/// Whether an answer in the client's own dialect must be written anew because OpenRouter's clients want more in it, or its provider
+/// has a form of its own. Only chat completions are: other forms have more than is understood of them. Streams of several choices, or with probabilities, are not:
 /// events hold neither.
 pub(crate) fn is_rewritten(call: &Call, target: &Deployment) -> bool {
-    is_wanted(call)
+    (target.rewritten || is_wanted(call) && target.flavor != Flavor::OpenRouter)
         && call.door.dialect == Dialect::OpenAiChat
-        && target.flavor != Flavor::OpenRouter
         && !(call.stream && (has_choices(call) || has_probabilities(call)))
 }
 

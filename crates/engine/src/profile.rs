@@ -30,7 +30,9 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
         knows("bedrock_native_structured_output").or(native_schema)
     } else if vendor.as_deref() == Some(ANTHROPIC) {
         // What a price list calls a schema may be a tool that was made to look like one.
-        native_schema
+        // Where a reseller does not say, its models take one rather than the call of a tool that they refuse.
+        let makers = || self::knows(&catalog.base(&maker?.id, model)?, "native_structured_output");
+        native_schema.or_else(|| makers().filter(|_| knows("forced_tool_use") == Some(false)))
     } else {
         schema.or(native_schema)
     };
@@ -53,6 +55,11 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
         max_stop: None,
         inputs: provider.inputs_of(model).cloned(),
     }
+}
+
+/// Whether that model calls functions while it thinks in the responses API alone.
+pub(crate) fn calls_in_newer_form(catalog: &Catalog, provider: &Provider, model: &str) -> bool {
+    maker(catalog, provider, model).and_then(|maker| maker.made(model)).is_some_and(|made| made.newer_calls)
 }
 
 fn knows(card: &ModelCard, ability: &str) -> Option<bool> {
@@ -151,6 +158,12 @@ mod tests {
         ] {
             assert_eq!((profile(name).reasoning_field.as_deref(), profile(name).thinking_switch), (field, switch), "{name}");
         }
+    }
+
+    #[test]
+    fn no_tool_is_forced_on_models_that_refuse_it() {
+        assert_eq!(profile("azure_ai/claude-sonnet-5-5").json_schema, Some(true));
+        assert_eq!(profile("azure_ai/claude-haiku-4-5").json_schema, None, "those that do not are as their rows say");
     }
 
     #[test]

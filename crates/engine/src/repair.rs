@@ -5,13 +5,15 @@
 
 use std::collections::HashSet;
 
+use serde::Deserialize;
 use switchboard_wire::Dialect;
-use switchboard_wire::chat::{ChatRequest, Message, Part, PartBody, Role, ToolCall, ToolResult};
+use switchboard_wire::chat::{ChatRequest, Message, Part, PartBody, Reasoning, Role, ToolCall, ToolResult};
 use switchboard_wire::prepare;
 use switchboard_wire::problem::Problem;
 
 use crate::call::{Call, Content};
 use crate::deployment::Deployment;
+use crate::error::Error;
 
 /// What is put right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +54,52 @@ impl Repairs {
         let asked = LIMITS.into_iter().find_map(|key| outline.read::<u64>(&call.body, key).ok().flatten())?;
         (asked > most).then_some(most)
     }
+}
+
+/// The field in which Anthropic's clients tell a model to think.
+const THINKING: &str = "thinking";
+
+/// Whether a provider refused a call because of thoughts in its history that it cannot open: another provider's, or ones whose seal was
+/// lost. Who wants to be told of thoughts from another conversation is.
+pub(crate) fn refuses_thoughts(call: &Call, error: &Error) -> bool {
+    let said = error.problem.message.to_ascii_lowercase();
+    let has = |words: &str| said.contains(words);
+    let unsigned = has("signature") && (has("invalid") || has("valid string"));
+    let refuses = error.answered == Some(400) && has(THINKING) && (unsigned || has("must contain thinking"));
+    refuses && !(has("bound to a different conversation") && wants_to_know(call))
+}
+
+fn wants_to_know(call: &Call) -> bool {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Binding {
+        prefix_mismatch_behavior: Option<String>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Thinking {
+        block_binding: Option<Binding>,
+    }
+    let Content::Json(outline) = &call.content else { return false };
+    let thinking = outline.read::<Thinking>(&call.body, THINKING).ok().flatten();
+    thinking.and_then(|thinking| thinking.block_binding?.prefix_mismatch_behavior).is_some_and(|behavior| behavior == "error")
+}
+
+/// The request without the thoughts in its history, and without a word of thinking; `None` where it has no such thoughts.
+pub(crate) fn without_thoughts(call: &Call) -> Result<Option<ChatRequest>, Problem> {
+    let mut request = prepare::read(call.door.dialect, &call.head(), &call.body)?;
+    let is_thought = |part: &Part| matches!(part.body, PartBody::Reasoning(_));
+    if !request.messages.iter().any(|message| message.parts.iter().any(is_thought)) {
+        return Ok(None);
+    }
+    for message in &mut request.messages {
+        message.parts.retain(|part| !is_thought(part));
+    }
+    request.messages.retain(|message| !message.parts.is_empty());
+    let effort = request.reasoning.take().and_then(|reasoning| reasoning.effort).filter(|_| call.door.dialect == Dialect::Anthropic);
+    request.reasoning = effort.map(|effort| Reasoning { effort: Some(effort), ..Reasoning::default() });
+    request.extra.remove(THINKING);
+    Ok(Some(request))
 }
 
 /// Gives each call of a tool one result, the last one there is, and takes away results of calls that there are not.

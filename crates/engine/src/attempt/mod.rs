@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::header::{HeaderName, HeaderValue};
+use switchboard_wire::loss::Losses;
 use switchboard_wire::media::Taker;
 use switchboard_wire::prepare::{Prepared, Source};
 use switchboard_wire::{Dialect, Operation};
@@ -55,6 +56,7 @@ use crate::openrouter::Account;
 use crate::operation;
 use crate::own;
 use crate::queue::Place;
+use crate::repair;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
 use crate::worker::Worker;
 
@@ -251,7 +253,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// One request to one target.
-    async fn once(&self, target: &Target, manner: Manner, mut meter: Meter) -> Result<Made, (Error, Meter)> {
+    async fn once(&self, target: &Target, manner: Manner, meter: Meter) -> Result<Made, (Error, Meter)> {
         let dispatch = Dispatch {
             call: self.call,
             worker: self.worker,
@@ -285,22 +287,15 @@ impl<'a> Attempts<'a> {
                 Err(error) => return Err((error, meter)),
             },
         };
-        meter.note(|record| {
-            record.spoken = Some(spoken);
-            record.losses = prepared.losses.list().len();
-        });
-        let Prepared { body, headers, losses, memo } = prepared;
-        let due = Instant::now() + dispatch.timeouts(target).first_byte;
-        let reply = match dispatch.send(target, reach, (body, headers, JSON), Some(&mut meter)).await {
-            Ok(reply) => reply,
-            Err(error) if error.failure == Failure::Timeout => {
-                let waited = dispatch.timeouts(target);
-                return Err((error.after(waited.total.unwrap_or(waited.first_byte)), meter));
+        let manner = (manner, true);
+        let made = match self.sent((&dispatch, target), (spoken, reach), manner, prepared, meter).await {
+            Err((error, meter)) if repair::refuses_thoughts(self.call, &error) => {
+                let again = self.without_thoughts((&dispatch, target), (spoken, reach), (cap, manner.0), (error, meter));
+                Box::pin(again).await
             }
-            Err(error) => return Err((error, meter)),
+            made => made,
         };
-        let exchange = Exchange { dispatch, target, spoken, memo, due, accept_empty: manner.accept_empty };
-        exchange.answer(reply, meter).await.map(|(mut answer, whole)| {
+        made.map(|((mut answer, whole), losses)| {
             if let Some(cap) = cap {
                 add(&mut answer.headers, "x-switchboard-max-tokens", &cap.to_string());
             }
@@ -309,6 +304,51 @@ impl<'a> Attempts<'a> {
             }
             (answer, whole)
         })
+    }
+
+    /// Sends what is prepared and makes the answer. `first`: it is the first request of its attempt.
+    async fn sent(
+        &self,
+        (dispatch, target): (&Dispatch<'_>, &Arc<Deployment>),
+        (spoken, reach): (Dialect, &Reach),
+        (manner, first): (Manner, bool),
+        prepared: Prepared,
+        mut meter: Meter,
+    ) -> Result<(Made, Losses), (Error, Meter)> {
+        let Prepared { body, headers, losses, memo } = prepared;
+        meter.note(|record| {
+            record.spoken = Some(spoken);
+            record.losses = losses.list().len();
+        });
+        let due = Instant::now() + dispatch.timeouts(target).first_byte;
+        let reply = match dispatch.send(target, reach, (body, headers, JSON), Some(&mut meter).filter(|_| first)).await {
+            Ok(reply) => reply,
+            Err(error) if error.failure == Failure::Timeout => {
+                let waited = dispatch.timeouts(target);
+                return Err((error.after(waited.total.unwrap_or(waited.first_byte)), meter));
+            }
+            Err(error) => return Err((error, meter)),
+        };
+        let exchange = Exchange { dispatch: *dispatch, target, spoken, memo, due, accept_empty: manner.accept_empty };
+        exchange.answer(reply, meter).await.map(|made| (made, losses))
+    }
+
+    /// The request once more for a target that refused it because of thoughts in its history, without them. A refusal costs nothing, so
+    /// it is the same attempt.
+    async fn without_thoughts(
+        &self,
+        (dispatch, target): (&Dispatch<'_>, &Arc<Deployment>),
+        (spoken, reach): (Dialect, &Reach),
+        (cap, manner): (Option<u64>, Manner),
+        (refusal, meter): (Error, Meter),
+    ) -> Result<(Made, Losses), (Error, Meter)> {
+        let Ok(Some(request)) = repair::without_thoughts(self.call) else { return Err((refusal, meter)) };
+        let Ok(mut prepared) = dispatch.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request)) else {
+            return Err((refusal, meter));
+        };
+        prepared.losses.dropped("messages.thinking");
+        prepared.losses.dropped("thinking");
+        self.sent((dispatch, target), (spoken, reach), (manner, false), prepared, meter).await
     }
 
     /// The request with the media that the target takes only as bytes; as it was tried where there are none.

@@ -69,9 +69,17 @@ fn chat(row: &Provider) -> Vec<String> {
 }
 
 fn operations(row: &Provider) -> String {
-    let served = Operation::ALL.into_iter().filter(|operation| *operation != Operation::Chat && row.supports(*operation));
+    let served = Operation::ALL.into_iter().filter(|operation| *operation != Operation::Chat && is_served(row, *operation));
     let names: Vec<String> = served.map(|operation| operation.as_str().replace('_', " ")).collect();
     names.join(", ")
+}
+
+/// Whether an operation is served by OpenAI's routes. What the row knows in a form of the provider's own passes through to it alone, but for
+/// what is translated.
+fn is_served(row: &Provider, operation: Operation) -> bool {
+    let translated = matches!(operation, Operation::CountTokens | Operation::Embeddings | Operation::Rerank);
+    let mut shapes = row.rules.iter().map(|rule| &rule.shapes).chain([&row.shapes]);
+    shapes.any(|shapes| shapes.get(&operation).is_some_and(|shape| translated || shape == "openai"))
 }
 
 fn key(row: &Provider) -> String {

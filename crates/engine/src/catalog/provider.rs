@@ -80,6 +80,8 @@ pub struct Provider {
     pub thinking_switch: bool,
     /// The features of Anthropic's that it calls otherwise, or has no opt-in for (an empty name).
     pub betas: BTreeMap<String, String>,
+    /// Its answers in OpenAI's formats are in a form of its own: they are read and written anew.
+    pub rewritten: bool,
     /// Is a gateway itself: fields that steer one (`provider`, `models`, …) go on to it.
     pub gateway: bool,
     /// The dialects in which it looks up no web addresses, although they have a place for them.
@@ -243,6 +245,8 @@ pub struct Made {
     pub presumed: bool,
     /// Whether those that think want the newer name of the token limit.
     pub newer_limit: bool,
+    /// Whether they call functions while they think in the responses API alone.
+    pub newer_calls: bool,
 }
 
 /// How a provider reports usage at the end of an OpenAI-shaped stream.

@@ -82,6 +82,8 @@ struct Row {
     #[serde(default)]
     betas: BTreeMap<String, String>,
     #[serde(default)]
+    rewritten: bool,
+    #[serde(default)]
     gateway: bool,
     #[serde(default)]
     local: bool,
@@ -173,6 +175,8 @@ struct MadeRow {
     presumed: bool,
     #[serde(default)]
     newer_limit: bool,
+    #[serde(default)]
+    newer_calls: bool,
 }
 
 #[derive(Deserialize)]
@@ -280,6 +284,7 @@ impl Row {
             bytes_only: dialects(&self.bytes_only)?,
             thinking_switch: self.thinking_switch,
             betas: self.betas,
+            rewritten: self.rewritten,
             gateway: self.gateway,
             local: self.local,
             trains: self.trains,
@@ -375,7 +380,7 @@ impl MadeRow {
             ThinkingRow::Budget => Thinking::Budget,
             ThinkingRow::Adaptive => Thinking::Adaptive,
         });
-        Made { models: self.models, thinking, presumed: self.presumed, newer_limit: self.newer_limit }
+        Made { models: self.models, thinking, presumed: self.presumed, newer_limit: self.newer_limit, newer_calls: self.newer_calls }
     }
 }
 

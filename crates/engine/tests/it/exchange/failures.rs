@@ -11,7 +11,7 @@ use switchboard_wire::problem::Kind;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use super::rig::{KEY, PATIENT, Rig, ask, at_address, spec};
+use super::rig::{KEY, PATIENT, Rig, ask, at_address, call, spec};
 use super::upstream::{Act, Scripted, json, reply, stream};
 use crate::upstream::server::Server;
 
@@ -294,4 +294,40 @@ async fn an_unknown_model_is_recorded_too() {
     rig.ask(&ask(Dialect::OpenAiChat, false)).await.says(&["model=m", "model_not_found"]);
     let record = rig.record();
     assert_eq!((record.status, record.attempts), (400, 0));
+}
+
+#[tokio::test]
+async fn thoughts_that_cannot_be_opened_are_left_out_once() {
+    use serde_json::json as value;
+    const WRONG: &str = "messages.1.content.0.thinking.signature.str: Input should be a valid string";
+    let refusal = error(Dialect::Anthropic, "invalid_request_error", WRONG);
+    let history = |binding: &str| {
+        value!({"model": "m", "max_tokens": 3000, "thinking": {"type": "enabled", "budget_tokens": 1024, "block_binding": {"prefix_mismatch_behavior": binding}},
+            "messages": [{"role": "user", "content": "hi"},
+                {"role": "assistant", "content": [{"type": "thinking", "thinking": "r", "signature": null}, {"type": "text", "text": "yes"}]},
+                {"role": "assistant", "content": [{"type": "redacted_thinking", "data": "x"}]}, {"role": "user", "content": "on"}]})
+    };
+    let ok = || json("200 OK", whole(Dialect::Anthropic));
+    let upstream = Scripted::start(vec![json("400 Bad Request", &refusal), ok()]).await;
+    let rig = Rig::new(vec![spec(Dialect::Anthropic, &upstream)]);
+    let told = rig.ask(&call(Dialect::Anthropic, false, &history("drop").to_string())).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    assert!(told.header("x-switchboard-dropped").is_some_and(|lost| lost.contains("messages.thinking")), "{told:?}");
+    let sent: Vec<serde_json::Value> = upstream.requests().iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect();
+    assert_eq!((sent.len(), sent[1].get("thinking")), (2, None));
+    let turns = value!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": [{"type": "text", "text": "yes"}]},
+        {"role": "user", "content": "on"}]);
+    assert_eq!(sent[1]["messages"], turns);
+    // A second refusal stands, and whoever wants to be told is.
+    let bound = error(
+        Dialect::Anthropic,
+        "invalid_request_error",
+        "Invalid `signature` in `thinking` block. The block is bound to a different conversation.",
+    );
+    for (refusal, binding, asked) in [(&refusal, "drop", 2), (&bound, "error", 1), (&bound, "drop", 2)] {
+        let upstream = Scripted::start(vec![json("400 Bad Request", refusal)]).await;
+        let rig = Rig::new(vec![spec(Dialect::Anthropic, &upstream)]);
+        assert_eq!(rig.ask(&call(Dialect::Anthropic, false, &history(binding).to_string())).await.status, 400);
+        assert_eq!(upstream.requests().len(), asked, "{binding}");
+    }
 }

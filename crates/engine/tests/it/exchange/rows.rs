@@ -242,8 +242,64 @@ async fn marks_for_caches_stand_where_they_are_wanted() {
     assert_eq!(body.to_string().matches("cache_control").count(), 4, "{body}");
     assert_eq!(body["messages"][0], marked);
     assert_eq!(body["messages"][3]["content"][0]["cache_control"]["ttl"], "5m");
+    let called = |id: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}, "cache_control": mark});
+    let mut calling = chat.clone();
+    calling["messages"] = json!([{"role": "system", "content": "be brief"}, marked,
+        {"role": "assistant", "tool_calls": [called("1"), called("2"), called("3")]}, {"role": "tool", "tool_call_id": "1", "content": "a"},
+        {"role": "tool", "tool_call_id": "2", "content": "b"}, {"role": "tool", "tool_call_id": "3", "content": "c"}]);
+    let body = sent(Dialect::Anthropic, &points, Dialect::OpenAiChat, calling).await;
+    assert_eq!(body.to_string().matches("cache_control").count(), 4, "{body}");
     // Who takes no marks gets none, and nobody is sent what they are made of.
     let body = sent(Dialect::OpenAiChat, &points, Dialect::OpenAiChat, said(&chat, points.clone())).await;
     assert_eq!(body["messages"], chat["messages"]);
     assert!(!body.to_string().contains("cache_control"), "{body}");
+}
+
+#[tokio::test]
+async fn models_that_call_while_they_think_are_asked_in_the_newer_form() {
+    use serde_json::{Value, json};
+    let asked = |model: &'static str, more: Value| async move {
+        let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": false,
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let upstream = Scripted::start(vec![json("404 Not Found", "{}")]).await;
+        let (provider, model) = model.split_once('/').unwrap();
+        let spec = Spec { provider: provider.to_owned(), model: model.to_owned(), ..super::rig::spec(Dialect::OpenAiChat, &upstream) };
+        Rig::new(vec![spec]).ask(&call(Dialect::OpenAiChat, false, &body.to_string())).await;
+        upstream.requests()[0].0.lines().next().unwrap().contains("/responses")
+    };
+    let effort = |effort: &str| json!({"reasoning_effort": effort});
+    assert!(asked("azure/gpt-6-sol", json!({})).await);
+    assert!(!asked("azure/gpt-6-sol", effort("none")).await);
+    assert!(!asked("azure/gpt-6-sol", json!({"tools": []})).await);
+    assert!(asked("openai/gpt-6-sol", effort("low")).await);
+    assert!(!asked("openai/gpt-6-sol", json!({})).await, "at an address of the user's own");
+    assert!(asked("openai/gpt-5.4-mini", effort("low")).await);
+    assert!(!asked("azure/gpt-5.4-mini", json!({})).await, "it does not think unless told");
+    assert!(!asked("openai/gpt-5", effort("low")).await);
+}
+
+#[tokio::test]
+async fn what_a_deployment_says_is_translated_like_what_a_client_says() {
+    use serde_json::json;
+    let said = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let defaults = vec![said("temperature", "0.5"), said("top_k", "3"), said("max_tokens", "7"), said("own_field", "1")];
+    let sent = |provider, client, body: serde_json::Value| {
+        let defaults = defaults.clone();
+        async move {
+            let upstream = Scripted::start(vec![json("200 OK", whole(provider))]).await;
+            let rig = Rig::new(vec![Spec { defaults, ..super::rig::spec(provider, &upstream) }]);
+            assert_eq!(rig.ask(&call(client, false, &body.to_string())).await.status, 200);
+            upstream.body()
+        }
+    };
+    let chat = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 9});
+    let body = sent(Dialect::Gemini, Dialect::OpenAiChat, chat.clone()).await;
+    assert_eq!(body["generationConfig"], json!({"temperature": 0.5, "topK": 3, "maxOutputTokens": 9}), "{body}");
+    assert_eq!((body.get("temperature").or(body.get("max_tokens")), &body["own_field"]), (None, &json!(1)));
+    let body = sent(Dialect::OpenAiChat, Dialect::OpenAiChat, chat).await;
+    assert_eq!((&body["temperature"], &body["top_k"], &body["own_field"]), (&json!(0.5), &json!(3), &json!(1)));
+    let messages = json!({"model": "m", "max_tokens": 9, "temperature": 1, "messages": [{"role": "user", "content": "hi"}]});
+    let body = sent(Dialect::Gemini, Dialect::Anthropic, messages).await;
+    assert_eq!(body["generationConfig"], json!({"temperature": 1, "topK": 3, "maxOutputTokens": 9}), "{body}");
 }
