@@ -104,7 +104,7 @@ impl Bound {
             return Self { output: Some(0), asked: true, choices: 1, ..Self::default() };
         }
         let body = &call.body;
-        let caps = caps(call);
+        let caps = caps(call, target);
         let mentions = call.mentions();
         let has = |key: &str| matches!(&call.content, Content::Json(outline) if outline.get(key).is_some());
         let card = target.card.as_ref();
@@ -247,9 +247,16 @@ impl Caps {
     }
 }
 
-fn caps(call: &Call) -> Caps {
+/// What the call says, and what its deployment says over it. What a deployment says where the call is silent counts only where it makes
+/// the answer longer: it may not be translated.
+fn caps(call: &Call, target: &Deployment) -> Caps {
     let Content::Json(outline) = &call.content else { return Caps::default() };
-    let number = |key: &str| outline.read::<u64>(&call.body, key).ok().flatten();
+    let of = |list: &[(String, String)], key: &str| list.iter().filter(|(name, _)| name == key).find_map(|(_, json)| json.parse().ok());
+    let number = |key: &str| {
+        let said = outline.read::<u64>(&call.body, key).ok().flatten();
+        let silent = || of(&target.spec.defaults, key).filter(|_| matches!(key, "n" | "best_of"));
+        said.or_else(silent).max(of(&target.spec.set, key))
+    };
     Caps {
         max_tokens: number("max_tokens"),
         max_completion_tokens: number("max_completion_tokens"),

@@ -131,6 +131,22 @@ fn an_operators_price_leaves_the_tiers_of_the_list() {
     });
 }
 
+/// What a deployment adds to a call, is held for it before.
+#[test]
+fn what_a_deployment_adds_to_a_call_is_held_too() {
+    let priced = "input_cost_per_token: 0, output_cost_per_token: 0.01";
+    let (four, long) = (format!("{priced}, n: 4"), format!("{priced}, extra_body: {{max_tokens: 100}}"));
+    told(&[("one", "openai/m", priced), ("four", "openai/m", &four), ("long", "openai/m", &long)], |gateway| {
+        let answer = chat(&json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}));
+        for (model, expected) in [("one", 200), ("four", 422), ("long", 422)] {
+            let key = gateway.key(&json!({"max_budget": 0.2}));
+            let body = json!({"model": model, "max_tokens": 10, "messages": [{"role": "user", "content": answer}]});
+            let reply = gateway.as_key(&key, "POST", "/v1/chat/completions", &body);
+            assert_eq!(reply.status.as_u16(), expected, "{model}: {}", reply.text());
+        }
+    });
+}
+
 #[test]
 fn quiet_hours_of_every_day_and_of_some_days_have_their_prices() {
     let prices = "input_cost_per_token: 0.0001, output_cost_per_token: 0.0002, made_up: 1";
