@@ -1,5 +1,6 @@
 //! Who asks, and whose money it is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -46,6 +47,8 @@ pub struct Principal {
     pub also: Vec<Vec<String>>,
     /// Names of its own for models; looked up before `allowed` is.
     pub aliases: BTreeMap<String, String>,
+    /// Models that its team has to itself, by what the team calls them.
+    pub own: Arc<OwnNames>,
     /// Tags stamped on each of its requests.
     pub tags: Vec<String>,
     /// The key's metadata, as JSON.
@@ -71,6 +74,44 @@ pub struct Principal {
     pub own_keys: Option<Arc<OwnKeys>>,
 }
 
+/// What a team calls the models that it has to itself.
+///
+/// Such a name may be a pattern (`openai/*`). The models it stands for are groups below the team's own: `group/openai/gpt-4o`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnNames(BTreeMap<String, String>);
+
+impl OwnNames {
+    /// Has the group of that name called so.
+    pub fn insert(&mut self, name: String, group: String) {
+        self.0.insert(name, group);
+    }
+
+    /// The names, and the groups they stand for.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.0.iter()
+    }
+
+    /// The group that is meant by that name: the one of that name, else the longest pattern's.
+    pub fn group(&self, name: &str) -> Option<Cow<'_, str>> {
+        if let Some(group) = self.0.get(name) {
+            return Some(Cow::Borrowed(group));
+        }
+        let patterns = self.0.iter().filter(|(public, _)| public.contains('*') && matches(public, name));
+        let (_, group) = patterns.max_by_key(|(public, _)| public.len())?;
+        Some(Cow::Owned(format!("{group}/{name}")))
+    }
+
+    /// What a group is called, if it is one of these.
+    pub fn name_of<'a>(&'a self, group: &'a str) -> Option<&'a str> {
+        let plain = self.0.iter().find(|(_, own)| *own == group);
+        let below = || {
+            let (base, name) = group.split_once('/')?;
+            self.0.iter().any(|(public, own)| own == base && public.contains('*') && matches(public, name)).then_some(name)
+        };
+        plain.map(|(public, _)| public.as_str()).or_else(below)
+    }
+}
+
 impl Principal {
     /// A principal without limits, known by that name.
     pub fn named(key: impl Into<String>) -> Self {
@@ -80,6 +121,13 @@ impl Principal {
     /// The model meant by that name: its own alias for it, else the name.
     pub fn meant<'a>(&'a self, model: &'a str) -> &'a str {
         self.aliases.get(model).map_or(model, String::as_str)
+    }
+
+    /// The group meant by that name: its team's own, else the one that all call so. What is a group of the team's already is meant.
+    pub fn group<'a>(&'a self, model: &'a str) -> Cow<'a, str> {
+        let meant = self.meant(model);
+        let own = if self.own.name_of(meant).is_some() { None } else { self.own.group(meant) };
+        own.unwrap_or(Cow::Borrowed(meant))
     }
 
     /// Whether what its own keys spend counts in its budgets.
@@ -125,6 +173,22 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
         }
+    }
+
+    #[test]
+    fn a_teams_own_names_come_before_those_of_all() {
+        let mut own = OwnNames::default();
+        for (name, group) in [("p", "model_name_t_1"), ("openai/*", "model_name_t_2"), ("*", "model_name_t_3")] {
+            own.insert(name.to_owned(), group.to_owned());
+        }
+        let one = Principal { own: Arc::new(own), ..Principal::named("k") };
+        for (name, group, public) in
+            [("p", "model_name_t_1", "p"), ("openai/x", "model_name_t_2/openai/x", "openai/x"), ("other", "model_name_t_3/other", "other")]
+        {
+            assert_eq!((&*one.group(name), one.own.name_of(group)), (group, Some(public)));
+            assert_eq!(one.group(group), group, "said once, it is meant");
+        }
+        assert_eq!(Principal::named("k").group("p"), "p");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::deployment::Deployment;
+use crate::principal::Principal;
 use crate::route::affinity::Memory;
 use crate::route::hooks::Hooks;
 use crate::route::name::{self, Variant};
@@ -258,13 +259,15 @@ impl Fleet {
         Some((name, group))
     }
 
-    /// Where calls of a group go when it fails: by its name, then by its name without the provider, then as all others.
-    pub(super) fn fallbacks_of(&self, group: &str) -> &Arc<Fallbacks> {
+    /// Where calls of a group go when it fails: by its name, then by what the caller's team calls it, then by its name without the
+    /// provider, then as all others.
+    pub(super) fn fallbacks_of(&self, group: &str, principal: &Principal) -> &Arc<Fallbacks> {
         if self.fallbacks.is_empty() {
             return &self.default_fallbacks;
         }
+        let public = || self.fallbacks.get(principal.own.name_of(group)?);
         let bare = || self.fallbacks.get(group.split_once('/')?.1);
-        self.fallbacks.get(group).or_else(bare).unwrap_or(&self.default_fallbacks)
+        self.fallbacks.get(group).or_else(public).or_else(bare).unwrap_or(&self.default_fallbacks)
     }
 
     /// The names of the groups, aliases and virtual models included, patterns not.

@@ -107,7 +107,7 @@ impl Fleet {
             None => None,
         };
         if wishes.is_none() && advice.is_none() {
-            let found = self.resolve(call.principal.meant(&call.model));
+            let found = self.resolve(&call.principal.group(&call.model));
             let found = found.ok_or_else(|| availability::not_found(call, &[&call.model]))?;
             if let Some(plan) = self.plain(&found, call) {
                 return Ok(plan);
@@ -128,7 +128,7 @@ impl Fleet {
             None => None,
         };
         let name = advice.as_ref().and_then(|advice| advice.model.as_deref()).unwrap_or(&fallback.model);
-        let found = self.resolve(call.principal.meant(name));
+        let found = self.resolve(&call.principal.group(name));
         let found = found.ok_or_else(|| availability::not_found(call, &[&fallback.model]))?;
         let mut plan = self.consider(&Request { call, wishes: &wishes, advice: advice.as_ref() }, found, &mut moment);
         plan.fallbacks = Arc::default();
@@ -155,7 +155,7 @@ impl Fleet {
             strategy: self.strategy(&found.group, call, &Wishes::default(), found.variant).0.as_str(),
             targets: vec![Target::plain(only.clone())],
             excluded: Vec::new(),
-            fallbacks: self.fallbacks_of(&found.group).clone(),
+            fallbacks: self.fallbacks_of(&found.group, &call.principal).clone(),
             policy: self.policy.clone(),
             bonds: Vec::new(),
             advice: None,
@@ -174,7 +174,7 @@ impl Fleet {
                 names.push(model);
             }
         }
-        let known: Vec<(&str, Found)> = names.iter().filter_map(|name| Some((*name, self.resolve(principal.meant(name))?))).collect();
+        let known: Vec<(&str, Found)> = names.iter().filter_map(|name| Some((*name, self.resolve(&principal.group(name))?))).collect();
         let count = known.len();
         let rest: Vec<Fallback> = known.iter().skip(1).map(|(name, _)| Fallback::to(*name)).collect();
         let mut found = known.into_iter().map(|(_, found)| found);
@@ -211,7 +211,7 @@ impl Fleet {
         if wishes.disable_fallbacks {
             return Some(Fallbacks::default());
         }
-        let configured = self.fallbacks_of(group);
+        let configured = self.fallbacks_of(group, &call.principal);
         if !rest.is_empty() {
             // OpenRouter's models are tried upon any failure.
             return Some(Fallbacks { context_window: rest.clone(), content_policy: rest.clone(), max: rest.len(), general: rest });
@@ -340,7 +340,7 @@ impl Fleet {
             strategy: considered.strategy,
             targets: considered.candidates.into_iter().map(Candidate::into_target).collect(),
             excluded: considered.excluded,
-            fallbacks: self.fallbacks_of(&group).clone(),
+            fallbacks: self.fallbacks_of(&group, &ask.call.principal).clone(),
             policy: self.policy.clone(),
             bonds,
             advice: None,

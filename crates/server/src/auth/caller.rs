@@ -150,6 +150,15 @@ impl Caller {
         self.refusing(names).is_none()
     }
 
+    /// The same caller, who may call its team's own models, by the team's names for them.
+    pub fn owning(self, owned: &Arc<Owned>) -> Self {
+        let principal = match owned.names(self.team.as_deref()) {
+            Some(own) => Arc::new(Principal { own: own.clone(), ..(*self.principal).clone() }),
+            None => self.principal,
+        };
+        Self { principal, owned: owned.clone(), ..self }
+    }
+
     /// Whose list it is that does not have the model of those names, if any is.
     pub fn refusing(&self, names: &[&str]) -> Option<Whose> {
         let owner = names.iter().find_map(|name| self.owned.owner(name));

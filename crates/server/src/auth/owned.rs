@@ -1,12 +1,11 @@
 //! Models that teams have to themselves: each team calls its own by a name of its choice, and nobody else can.
-//!
-//! Such a name may be a pattern (`openai/*`). The models it stands for are groups below the team's own: `group/openai/gpt-4o`.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
-use switchboard_engine::principal::matches;
+use switchboard_engine::principal::{OwnNames, matches};
 
 use crate::config::Config;
 
@@ -14,7 +13,7 @@ use crate::config::Config;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owned {
     /// By team: what it calls its models, and the names of their groups.
-    teams: HashMap<String, BTreeMap<String, String>>,
+    teams: HashMap<String, Arc<OwnNames>>,
     /// By the name of the group: whose it is, and what that team calls it.
     groups: HashMap<String, (String, String)>,
 }
@@ -28,7 +27,7 @@ impl Owned {
             let text = |name: &str| written.get(name).and_then(Value::as_str).map(str::to_owned);
             let (Some(team), Some(public)) = (text("team_id"), text("team_public_model_name")) else { continue };
             let group = deployment.model_name.clone();
-            owned.teams.entry(team.clone()).or_default().insert(public.clone(), group.clone());
+            Arc::make_mut(owned.teams.entry(team.clone()).or_default()).insert(public.clone(), group.clone());
             // A name that others have too is not the team's: its deployments of that name are (`Reserved`).
             if deployment.model_info.reserved.team.is_none() {
                 owned.groups.insert(group, (team, public));
@@ -39,13 +38,12 @@ impl Owned {
 
     /// The group that a team means by that name: its own of that name, else the longest pattern's.
     pub fn group(&self, team: Option<&str>, name: &str) -> Option<Cow<'_, str>> {
-        let own = self.teams.get(team?)?;
-        if let Some(group) = own.get(name) {
-            return Some(Cow::Borrowed(group));
-        }
-        let patterns = own.iter().filter(|(public, _)| public.contains('*') && matches(public, name));
-        let (_, group) = patterns.max_by_key(|(public, _)| public.len())?;
-        Some(Cow::Owned(format!("{group}/{name}")))
+        self.teams.get(team?)?.group(name)
+    }
+
+    /// What a team calls its models.
+    pub fn names(&self, team: Option<&str>) -> Option<&Arc<OwnNames>> {
+        self.teams.get(team?)
     }
 
     /// Whose group that is, and what that team calls it.
@@ -75,6 +73,6 @@ impl Owned {
 
     /// What a team calls its models, and the names of their groups.
     pub fn of_team(&self, team: Option<&str>) -> impl Iterator<Item = (&String, &String)> {
-        team.and_then(|team| self.teams.get(team)).into_iter().flatten()
+        self.names(team).into_iter().flat_map(|own| own.iter())
     }
 }
