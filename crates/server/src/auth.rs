@@ -250,7 +250,8 @@ impl Keys {
         let (said, issuer) = tokens.verifier.claims(given).await.map_err(disbelieved)?;
         let bearer = claims::read(&tokens.settings, &issuer.fields, &said)?;
         let name = said.get("iss").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-        let means = Means { settings: tokens.settings.clone(), around: self.around.clone() };
+        let (settings, pepper, around) = (tokens.settings.clone(), self.pepper.clone(), self.around.clone());
+        let means = Means { settings, unmapped: issuer.unmapped, pepper, around };
         token::principal::caller(store, means, bearer, name).await.map(|caller| Some(self.believed(caller)))
     }
 
@@ -310,7 +311,7 @@ impl Keys {
                 let around = resolve::surroundings(&desk, &key).await?;
                 let allowance = terms::of(&book, &key, &around, &policy);
                 let rules = rules::Rules::read(&desk, &key).await?;
-                let caller = Caller { owned, ..resolve::caller(&key, &around, &groups, allowance) };
+                let caller = resolve::caller(&key, &around, &groups, allowance).owning(&owned);
                 Ok::<_, Refused>(Some((caller, rules)))
             })
             .await?;

@@ -9,6 +9,7 @@ pub mod claims;
 mod crypto;
 pub mod issuer;
 pub mod principal;
+mod register;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

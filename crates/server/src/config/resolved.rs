@@ -53,7 +53,7 @@ pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use forced::ForcedModels;
 pub use gates::{Gates, Proxies, Routes};
 pub use general::General;
-pub use jwt::{ClaimFields, Grant, Issuer, JwtAuth};
+pub use jwt::{ClaimFields, Grant, Issuer, JwtAuth, Unmapped};
 pub use limits::LimitSettings;
 pub use litellm::{Callbacks, LitellmSettings, ProxyBudget};
 pub use logs::{LogSettings, Occasion, Retention};

@@ -13,7 +13,7 @@ use crate::admin::Refused;
 use crate::auth::fetch::{Question, ask};
 use crate::auth::token::issuer::Belief;
 use crate::auth::token::{Claims, TokenError, Verifier, unix_seconds};
-use crate::config::resolved::{ClaimFields, IdentityProvider, Issuer};
+use crate::config::resolved::{ClaimFields, IdentityProvider, Issuer, Unmapped};
 
 /// Clocks may differ by this many seconds.
 const LEEWAY: f64 = 60.0;
@@ -97,6 +97,7 @@ async fn signed(visit: &Visit, provider: &IdentityProvider, keys: &str, token: &
         names: provider.issuer.iter().cloned().collect(),
         audiences: vec![provider.client_id.clone()],
         fields: ClaimFields::default(),
+        unmapped: Unmapped::default(),
     };
     let belief = Belief { ttl: std::time::Duration::from_secs(600), patience: std::time::Duration::from_secs(24 * 3600) };
     let transport = crate::fleet::transport::of(&visit.app.config()).unwrap_or_else(|_| Transport::default());

@@ -49,6 +49,41 @@ fn a_teams_deployments_are_its_own() {
 }
 
 #[test]
+fn a_teams_own_models_fall_back_by_the_teams_names() {
+    let upstream = crate::upstream::Upstream::start();
+    let broken = format!("{{model: openai/m, api_base: {}/bad, api_key: k, num_retries: 0}}", upstream.url());
+    let yaml = format!(
+        "
+  - {{model_name: model_name_t_1, litellm_params: {broken}, model_info: {{team_id: t, team_public_model_name: p}}}}
+  - {{model_name: model_name_t_2, litellm_params: {broken}, model_info: {{team_id: t, team_public_model_name: q}}}}
+  - {{model_name: model_name_t_3, litellm_params: {broken}, model_info: {{team_id: t, team_public_model_name: r}}}}
+  - {{model_name: model_name_t_4, litellm_params: {{model: demo/echo}}, model_info: {{id: ours, team_id: t, team_public_model_name: f}}}}
+  - {{model_name: b, litellm_params: {broken}}}
+router_settings: {{fallbacks: [{{p: [f]}}, {{q: [good]}}, {{b: [f]}}]}}
+"
+    );
+    with(&yaml, |gateway| {
+        ["t", "other"].iter().for_each(|team| drop(gateway.post("/team/new", &json!({"team_id": team}))));
+        let own = gateway.key(&json!({"team_id": "t"}));
+        for (model, by) in [("p", "ours"), ("b", "ours")] {
+            assert_eq!(asked(gateway, &own, model), (200, by.to_owned()), "{model}");
+        }
+        assert_eq!(asked(gateway, &own, "q").0, 200);
+        assert_ne!(asked(gateway, &own, "r").0, 200);
+        for models in [json!(["p", "q", "r", "f"]), json!([])] {
+            let key = gateway.key(&json!({"team_id": "t", "models": models}));
+            let said = json!({"model": "r", "messages": [{"role": "user", "content": "hi"}], "fallbacks": ["f"]});
+            let reply = gateway.as_key(&key, "POST", "/v1/chat/completions", &said);
+            assert_eq!(reply.status, 200, "{}", reply.text());
+        }
+        let other = gateway.key(&json!({"team_id": "other"}));
+        for model in ["p", "b"] {
+            assert_ne!(asked(gateway, &other, model).0, 200, "what is the team's serves nobody else");
+        }
+    });
+}
+
+#[test]
 fn a_window_keeps_a_deployment_for_a_team() {
     // The day in two halves, of which one is always open; and an hour that is not now.
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs() / 3600 % 24;

@@ -33,10 +33,21 @@ pub struct Bearer {
     pub models: Vec<String>,
     /// Routes it is limited to.
     pub routes: Vec<String>,
-    /// The claim by which a virtual key is found, where there is one.
-    pub key: Option<(String, String)>,
+    /// The claim by which a virtual key is found, where there is to be one.
+    pub key: Option<Mapping>,
     /// When the token ends.
     pub expires: Option<Time>,
+}
+
+/// The claim by which a virtual key is found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Its name.
+    pub claim: String,
+    /// What the token says there.
+    pub value: Option<String>,
+    /// Whether that is the user's id or address, and so one user's alone.
+    pub is_user: bool,
 }
 
 /// A claim, by the names of the levels above it.
@@ -99,10 +110,10 @@ pub fn read(settings: &JwtAuth, fields: &ClaimFields, claims: &Claims) -> Result
         organization_alias: text(claims, fields.organization_alias.as_ref()),
         customer: text(claims, fields.customer.as_ref()),
         role: role_of(settings, &roles),
-        key: fields.key.clone().zip(text(claims, fields.key.as_ref())),
         expires: claims.get("exp").and_then(Value::as_f64).map(|seconds| Time((seconds * 1_000_000.0) as i64)),
         ..Bearer::default()
     };
+    bearer.key = mapping(fields, claims, &bearer);
     if let Some(object) = text(claims, fields.object.as_ref()) {
         match mapped {
             Some("team") => bearer.teams.insert(0, object),
@@ -124,6 +135,13 @@ pub fn read(settings: &JwtAuth, fields: &ClaimFields, claims: &Claims) -> Result
     }
     limit(settings, &scopes, standing, &mut bearer)?;
     Ok(bearer)
+}
+
+fn mapping(fields: &ClaimFields, claims: &Claims, bearer: &Bearer) -> Option<Mapping> {
+    let claim = fields.key.clone()?;
+    let (is_id, is_email) = (fields.user.as_ref() == Some(&claim), fields.email.as_ref() == Some(&claim));
+    let value = if is_email { bearer.email.clone() } else { text(claims, Some(&claim)) };
+    Some(Mapping { claim, value, is_user: is_id || is_email })
 }
 
 fn teams(fields: &ClaimFields, claims: &Claims) -> Vec<String> {

@@ -8,13 +8,15 @@ use switchboard_store::object::{JwtKeyMapping, Key, Member, Organization, Role, 
 use switchboard_store::{Desk, Store, Time};
 
 use super::claims::Bearer;
+use super::register;
 use crate::admin::{Refused, people};
 use crate::auth::caller::{ADMIN, Caller, Credential};
+use crate::auth::mint::Pepper;
 use crate::auth::owned::Owned;
 use crate::auth::resolve::{self, Groups};
 use crate::auth::rules::Rules;
 use crate::auth::terms::{self, Policy};
-use crate::config::resolved::{JwtAuth, Newcomer};
+use crate::config::resolved::{JwtAuth, Newcomer, Unmapped};
 
 /// The name of callers who have a token, in logs and records.
 const NAME: &str = "jwt";
@@ -28,6 +30,10 @@ const RESERVED: [&str; 2] = [ADMIN, "litellm-proxy-budget"];
 pub struct Means {
     /// How tokens are read.
     pub settings: Arc<JwtAuth>,
+    /// What becomes of a token that no virtual key stands for.
+    pub unmapped: Unmapped,
+    /// What proofs of keys are made with.
+    pub pepper: Option<Pepper>,
     /// What all callers are made with.
     pub around: Around,
 }
@@ -45,15 +51,38 @@ pub struct Around {
     pub policy: Arc<Policy>,
 }
 
-/// Who sent a token of that issuer. Users and teams that are not known are made where the settings say so.
+/// Who sent a token of that issuer. Users, teams and keys that are not known are made where the settings say so.
 pub async fn caller(store: &Store, means: Means, bearer: Bearer, issuer: String) -> Result<Caller, Refused> {
     let until = Some(Time::now().plus_seconds(BELIEVED));
-    if let Some(mapped) = mapped(store, &means, &bearer, issuer).await? {
+    if let Some(mapped) = mapped(store, &means, &bearer, &issuer).await? {
+        register::addressed(store, &bearer, &mapped).await?;
         return Ok(Caller { until: sooner(mapped.until, until), ..mapped });
     }
     if bearer.admin {
         return Ok(Caller { until, ..administrator(&bearer) });
     }
+    let named = of_claims(store, means.clone(), bearer.clone()).await?;
+    let found = match means.unmapped {
+        Unmapped::Registered if named.barred.is_none() && bearer.key.is_some() => {
+            register::registered(store, &means, &bearer, &issuer, &named).await?;
+            mapped(store, &means, &bearer, &issuer).await?.ok_or_else(|| unregistered(&bearer))?
+        }
+        Unmapped::Registered | Unmapped::Teams | Unmapped::Refused => named,
+    };
+    Ok(Caller { until: sooner(found.until, until), ..found })
+}
+
+/// The refusal of a token that no virtual key stands for.
+fn unregistered(bearer: &Bearer) -> Refused {
+    let (claim, value) = bearer.key.as_ref().map(|mapping| (mapping.claim.as_str(), mapping.value.as_deref())).unwrap_or_default();
+    Refused::forbidden(match value {
+        Some(value) => format!("JWT Key Mapping: No registered mapping for {claim}='{value}'. Access denied."),
+        None => format!("JWT Key Mapping: Required claim '{claim}' is missing from the JWT. Access denied."),
+    })
+}
+
+/// The user and the team that a token names.
+async fn of_claims(store: &Store, means: Means, bearer: Bearer) -> Result<Caller, Refused> {
     if bearer.user.as_deref().is_some_and(|user| RESERVED.contains(&user)) {
         return Err(Refused::forbidden("the token's user is one of the gateway's own"));
     }
@@ -61,19 +90,18 @@ pub async fn caller(store: &Store, means: Means, bearer: Bearer, issuer: String)
     let writes = settings.user_upsert || settings.team_upsert || settings.sync || settings.join_teams;
     let (reading, kept) = (bearer.clone(), means.clone());
     let first = store.read(move |desk| async move { found(&desk, &kept, &reading, Writes::None).await }).await?;
-    let found = match first {
-        Found::Complete(caller) => *caller,
+    match first {
+        Found::Complete(caller) => Ok(*caller),
         // Only who is not yet as the token says is written; all others are read.
         Found::Lacking if writes => {
             let work = move |desk: Desk| async move { found(&desk, &means, &bearer, Writes::Missing).await };
             match store.write("jwt", work).await? {
-                Found::Complete(caller) => *caller,
-                Found::Lacking => return Err(Refused::forbidden("the token's user or team is not known here")),
+                Found::Complete(caller) => Ok(*caller),
+                Found::Lacking => Err(Refused::forbidden("the token's user or team is not known here")),
             }
         }
-        Found::Lacking => return Err(Refused::forbidden("the token's user or team is not known here")),
-    };
-    Ok(Caller { until: sooner(found.until, until), ..found })
+        Found::Lacking => Err(Refused::forbidden("the token's user or team is not known here")),
+    }
 }
 
 fn sooner(one: Option<Time>, other: Option<Time>) -> Option<Time> {
@@ -81,29 +109,32 @@ fn sooner(one: Option<Time>, other: Option<Time>) -> Option<Time> {
 }
 
 /// The holder of the virtual key that stands for a claim of the token.
-async fn mapped(store: &Store, means: &Means, bearer: &Bearer, issuer: String) -> Result<Option<Caller>, Refused> {
-    let Some((claim, value)) = bearer.key.clone() else { return Ok(None) };
-    let (means, only, expires) = (means.clone(), means.settings.only_mapped && !bearer.admin, bearer.expires);
+async fn mapped(store: &Store, means: &Means, bearer: &Bearer, issuer: &str) -> Result<Option<Caller>, Refused> {
+    let Some(mapping) = bearer.key.clone() else { return Ok(None) };
+    let needed = !bearer.admin && means.unmapped != Unmapped::Teams;
+    // Who leaves the claim out is not let in by that.
+    let Some(value) = mapping.value else { return if needed { Err(unregistered(bearer)) } else { Ok(None) } };
+    let (reading, around, issuer) = (bearer.clone(), means.around.clone(), issuer.to_owned());
     let read = move |desk: Desk| async move {
         for issuer in [issuer.as_str(), ""] {
-            let name = JwtKeyMapping::name_of(issuer, &claim, &value);
+            let name = JwtKeyMapping::name_of(issuer, &mapping.claim, &value);
             let Some(mapping) = desk.named::<JwtKeyMapping>(&name).await?.into_iter().find(|mapping| mapping.is_active) else { continue };
             let Some(key) = desk.get::<Key>(&mapping.token).await? else { continue };
-            let around = resolve::surroundings(&desk, &key).await?;
-            let allowance = terms::of(&means.around.book, &key, &around, &means.around.policy);
-            let caller = resolve::caller(&key, &around, &means.around.groups, allowance);
-            let caller = Caller { owned: means.around.owned.clone(), ..caller };
-            let mut caller = caller;
-            Rules::read(&desk, &key).await?.govern(&mut caller, &means.around.book);
-            let expires = sooner(caller.expires, expires);
-            return Ok(Some(Caller { credential: Credential::Token, expires, ..caller }));
-        }
-        if only {
-            return Err(Refused::forbidden(format!("JWT Key Mapping: No registered mapping for {claim}='{value}'. Access denied.")));
+            let key = register::narrowed(key, &reading);
+            let beside = resolve::surroundings(&desk, &key).await?;
+            let allowance = terms::of(&around.book, &key, &beside, &around.policy);
+            let caller = resolve::caller(&key, &beside, &around.groups, allowance);
+            let mut caller = caller.owning(&around.owned);
+            Rules::read(&desk, &key).await?.govern(&mut caller, &around.book);
+            let expires = sooner(caller.expires, reading.expires);
+            return Ok::<_, Refused>(Some(Caller { credential: Credential::Token, expires, ..caller }));
         }
         Ok(None)
     };
-    store.read(read).await
+    match store.read(read).await? {
+        None if needed && means.unmapped == Unmapped::Refused => Err(unregistered(bearer)),
+        found => Ok(found),
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -295,7 +326,7 @@ pub(crate) async fn without_key(desk: &Desk, key: &Key, means: &Around) -> Resul
     // All of them have the same empty hash: what one spends is not the others'.
     allowance.scopes.retain(|scope| scope.id.level != Level::Key);
     allowance.counted.retain(|scope| scope.id.level != Level::Key);
-    let caller = Caller { owned: means.owned.clone(), ..resolve::caller(key, &around, &means.groups, allowance) };
+    let caller = resolve::caller(key, &around, &means.groups, allowance).owning(&means.owned);
     let principal = Principal { key_hash: None, ..(*caller.principal).clone() };
     let mut caller = Caller { principal: Arc::new(principal), ..caller };
     // What its user and its workspace are held to, it is held to; keys of providers are for keys.

@@ -11,7 +11,7 @@ use switchboard_engine::upstream::Transport;
 
 use super::issuer::{Belief, Places};
 use super::{TokenError, Verifier};
-use crate::config::resolved::{ClaimFields, Issuer};
+use crate::config::resolved::{ClaimFields, Issuer, Unmapped};
 use forge::{Forge, server, unix};
 
 const AUDIENCE: &str = "switchboard";
@@ -217,7 +217,7 @@ fn deformed(forge: &Forge, good: &Value) -> Vectors {
 
 fn issuer(url: String, names: &[&str], audiences: &[&str]) -> Issuer {
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
-    Issuer { key_url: url, names: texts(names), audiences: texts(audiences), fields: ClaimFields::default() }
+    Issuer { key_url: url, names: texts(names), audiences: texts(audiences), fields: ClaimFields::default(), unmapped: Unmapped::default() }
 }
 
 fn trusting(issuers: Vec<Issuer>, ttl: u64) -> Verifier {

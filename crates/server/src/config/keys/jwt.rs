@@ -40,7 +40,14 @@ pub(super) const KEYS: &[Key] = &[
     honoured(
         "unregistered_jwt_client_behavior",
         Text,
-        "What becomes of a token whose claim has no key: `fallback_team_mapping`, unless said, or `reject`.",
+        "What becomes of a token whose claim has no key: `fallback_team_mapping`, unless said, `reject`, or `auto_register`, which makes \
+         a key for its user and team.",
+    ),
+    honoured(
+        "auto_register_map_existing_key",
+        Flag,
+        "With `auto_register`, and a claim that is the user's id or address: take the newest lasting key that the user has there, before \
+         one is made.",
     ),
     not_yet("virtual_key_mapping_cache_ttl", Seconds, "How long such a mapping is believed; here as long as it stays."),
     not_yet("oidc_userinfo_enabled", Flag, "Ask the issuer who an opaque token's user is.").protects(),
@@ -67,4 +74,5 @@ pub(super) const ISSUER: &[Key] = &[
     honoured("end_user_id_jwt_field", Text, "As above, for its tokens."),
     honoured("virtual_key_claim_field", Text, "As above, for its tokens."),
     honoured("jwt_client_id_field", Text, "As above, for its tokens."),
+    honoured("unregistered_jwt_client_behavior", Text, "As above, for its tokens."),
 ];

@@ -51,8 +51,20 @@ pub struct JwtAuth {
     pub enforce_team_models: bool,
     /// What roles give.
     pub role_permissions: Vec<Grant>,
-    /// A token whose claim has no virtual key is refused.
-    pub only_mapped: bool,
+    /// Who is known by a user's id or address is given a key the user has, before a new one is made.
+    pub reuses_keys: bool,
+}
+
+/// What becomes of a token whose claim has no virtual key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unmapped {
+    /// It is its user and its team.
+    #[default]
+    Teams,
+    /// It is refused.
+    Refused,
+    /// A key is made for it, and stands for it from then on.
+    Registered,
 }
 
 /// Somebody whose tokens are believed.
@@ -66,6 +78,8 @@ pub struct Issuer {
     pub audiences: Vec<String>,
     /// Names of claims.
     pub fields: ClaimFields,
+    /// What becomes of a token that no virtual key stands for.
+    pub unmapped: Unmapped,
 }
 
 /// What a scope or a role gives.
@@ -150,7 +164,7 @@ impl JwtAuth {
             enforce_scopes: flag("enforce_scope_based_access"),
             enforce_team_models: flag("enforce_team_based_model_access"),
             role_permissions: grants(reader, general.list("role_permissions"), "role"),
-            only_mapped: fields.text("unregistered_jwt_client_behavior").is_some_and(|word| word != "fallback_team_mapping"),
+            reuses_keys: flag("auto_register_map_existing_key"),
         })
     }
 }
@@ -162,7 +176,7 @@ fn issuers(reader: &mut Reader<'_>, fields: &Fields, environment: &Environment, 
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
     };
     let (urls, names, audiences) = (listed("JWT_PUBLIC_KEY_URL"), listed("JWT_ISSUER"), listed("JWT_AUDIENCE"));
-    let own = claim_fields(fields, &ClaimFields::default());
+    let own = (claim_fields(fields, &ClaimFields::default()), unmapped(reader, fields, Unmapped::default()));
     let mut found: Vec<Issuer> = Vec::new();
     for node in fields.list("issuers") {
         found.extend(issuer(reader, node, &own));
@@ -177,7 +191,7 @@ fn issuers(reader: &mut Reader<'_>, fields: &Fields, environment: &Environment, 
             Some(name) if names.len() == urls.len() => vec![name.clone()],
             Some(_) | None => names.clone(),
         };
-        found.push(Issuer { key_url: url.clone(), names, audiences: audiences.clone(), fields: own.clone() });
+        found.push(Issuer { key_url: url.clone(), names, audiences: audiences.clone(), fields: own.0.clone(), unmapped: own.1 });
     }
     if found.is_empty() {
         let hint = "set JWT_PUBLIC_KEY_URL to the address of the issuer's keys, or name `litellm_jwtauth.issuers`";
@@ -190,7 +204,8 @@ fn issuers(reader: &mut Reader<'_>, fields: &Fields, environment: &Environment, 
     found
 }
 
-fn issuer(reader: &mut Reader<'_>, node: &Node, own: &ClaimFields) -> Option<Issuer> {
+/// An issuer of the list; what it does not say is as it is for all.
+fn issuer(reader: &mut Reader<'_>, node: &Node, (names, usual): &(ClaimFields, Unmapped)) -> Option<Issuer> {
     let fields = reader.section(Section::JwtIssuer, Some(node));
     let Some(name) = fields.text("issuer") else {
         reader.found.error(&node.at, "an entry of `litellm_jwtauth.issuers` needs `issuer`", "write what `iss` of its tokens is");
@@ -202,7 +217,24 @@ fn issuer(reader: &mut Reader<'_>, node: &Node, own: &ClaimFields) -> Option<Iss
         reader.found.error(&node.at, format!("the issuer `{name}` needs `audience`"), hint);
     }
     let key_url = fields.text("jwks_url").unwrap_or_else(|| format!("{}{DISCOVERY}", name.trim_end_matches('/')));
-    Some(Issuer { key_url, names: vec![name], audiences, fields: claim_fields(&fields, own) })
+    let unmapped = unmapped(reader, &fields, *usual);
+    Some(Issuer { key_url, names: vec![name], audiences, fields: claim_fields(&fields, names), unmapped })
+}
+
+/// What becomes of tokens without a virtual key; a word nobody knows would open or shut more than was meant.
+fn unmapped(reader: &mut Reader<'_>, fields: &Fields, usual: Unmapped) -> Unmapped {
+    const NAME: &str = "unregistered_jwt_client_behavior";
+    match (fields.text(NAME).as_deref(), fields.node(NAME)) {
+        (Some("fallback_team_mapping"), _) => Unmapped::Teams,
+        (Some("reject"), _) => Unmapped::Refused,
+        (Some("auto_register"), _) => Unmapped::Registered,
+        (Some(other), Some(node)) => {
+            let message = format!("`{other}` is nothing that `{NAME}` may be");
+            reader.found.error(&node.at, message, "write `fallback_team_mapping`, `reject` or `auto_register`");
+            Unmapped::Refused
+        }
+        (Some(_) | None, _) => usual,
+    }
 }
 
 /// Names of claims; those that are not said are `other`'s.

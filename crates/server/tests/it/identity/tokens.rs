@@ -224,6 +224,96 @@ fn a_virtual_key_stands_for_tokens_with_its_claim() {
 }
 
 #[test]
+fn who_leaves_the_mapped_claim_out_is_not_let_in_by_that() {
+    let provider = Provider::start();
+    for behavior in ["reject", "auto_register"] {
+        let gateway = gateway(&provider, &format!(", unregistered_jwt_client_behavior: {behavior}"));
+        let refused = gateway.chat(&provider.token(&json!({"sub": "app"})), "good");
+        assert_eq!((refused.status.as_u16(), message(&refused).contains("Required claim 'azp' is missing")), (403, true), "{behavior}");
+    }
+}
+
+#[test]
+fn a_key_is_made_for_a_token_that_none_stands_for() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, ", unregistered_jwt_client_behavior: auto_register, user_allowed_email_domain: example.com");
+    gateway.post("/team/new", &json!({"team_id": "t"}));
+    let token = |more: Value| {
+        let mut claims = json!({"sub": "ann", "email": "ann@example.com", "groups": ["t"], "azp": "client-1"});
+        claims.as_object_mut().expect("claims").extend(more.as_object().cloned().unwrap_or_default());
+        provider.token(&claims)
+    };
+    let mappings = || gateway.get("/jwt/key/mapping/list");
+    assert_eq!(status(&gateway, &token(json!({"email": "ann@elsewhere.example"}))), 403);
+    assert_eq!(status(&gateway, &token(json!({"groups": ["none"]}))), 403);
+    assert_eq!(mappings()["total_count"], 0, "what the settings refuse gets no key");
+    let together: Vec<String> = (0..4).map(|at| token(json!({"jti": at}))).collect();
+    std::thread::scope(|scope| together.iter().for_each(|token| drop(scope.spawn(|| assert_eq!(status(&gateway, token), 200)))));
+    let made = mappings();
+    assert_eq!((&made["total_count"], &made["mappings"][0]["created_by"]), (&json!(1), &json!("auto_register")), "{made}");
+    assert_eq!(made["mappings"][0]["jwt_issuer"], json!(provider.url));
+    let keys = gateway.get("/key/list?user_id=ann&return_full_object=true");
+    let key = &keys["keys"][0];
+    assert_eq!((&keys["total_count"], &key["team_id"]), (&json!(1), &json!("t")), "{keys}");
+    assert_eq!(key["metadata"], json!({"auto_registered": true, "jwt_claim_field": "azp", "jwt_claim_value": "client-1"}));
+    gateway.post("/key/update", &json!({"key": key["token"], "models": ["other"]}));
+    assert_eq!(status(&gateway, &token(json!({}))), 403, "it is as its key is");
+    gateway.post("/key/update", &json!({"key": key["token"], "models": [], "blocked": true}));
+    assert_eq!(status(&gateway, &token(json!({}))), 401);
+    gateway.post("/key/update", &json!({"key": key["token"], "blocked": false}));
+    let id = &made["mappings"][0]["id"];
+    gateway.post("/jwt/key/mapping/update", &json!({"id": id, "is_active": false}));
+    assert_eq!((status(&gateway, &token(json!({}))), &mappings()["total_count"]), (403, &json!(1)), "what was shut stays so");
+    // An administrator's token needs none.
+    let root = provider.token(&json!({"sub": "root", "azp": "client-2", "email": "r@example.com", "scope": "litellm_proxy_admin"}));
+    assert_eq!(gateway.as_key(&root, "GET", "/user/list", &Value::Null).status, 200);
+    assert_eq!(mappings()["total_count"], 1);
+}
+
+#[test]
+fn a_key_that_the_user_has_stands_for_the_token_where_that_is_wanted() {
+    let provider = Provider::start();
+    let wanted = ", virtual_key_claim_field: sub, unregistered_jwt_client_behavior: auto_register, auto_register_map_existing_key: true";
+    let gateway = gateway(&provider, wanted);
+    gateway.post("/team/new", &json!({"team_id": "t"}));
+    for user in ["ann", "bob"] {
+        gateway.post("/user/new", &json!({"user_id": user, "user_role": "internal_user", "auto_create_key": false}));
+    }
+    let own = gateway.key(&json!({"user_id": "ann", "models": ["other"]}));
+    for passed_over in [
+        json!({"user_id": "ann", "duration": "1h"}),
+        json!({"user_id": "ann", "blocked": true}),
+        json!({"user_id": "ann", "team_id": "t"}),
+        json!({"user_id": "ann", "allowed_routes": ["/key/info"]}),
+        json!({"user_id": "bob", "duration": "1h"}),
+    ] {
+        gateway.key(&passed_over);
+    }
+    let (ann, bob) = (provider.token(&json!({"sub": "ann"})), provider.token(&json!({"sub": "bob"})));
+    assert_eq!((gateway.chat(&ann, "other").status.as_u16(), status(&gateway, &ann)), (200, 403), "as that key may");
+    assert_eq!(gateway.get("/key/list?user_id=ann")["total_count"], 5, "none was made");
+    gateway.post("/key/delete", &json!({"keys": [own]}));
+    assert_eq!(status(&gateway, &bob), 200);
+    assert_eq!(gateway.get("/key/list?user_id=bob")["total_count"], 2, "one that ends does not do");
+}
+
+#[test]
+fn the_user_of_a_mapped_key_gets_the_address_of_the_token() {
+    let provider = Provider::start();
+    let gateway = gateway(&provider, ", unregistered_jwt_client_behavior: reject");
+    for user in ["ann", "bob"] {
+        gateway.post("/user/new", &json!({"user_id": user, "auto_create_key": false}));
+    }
+    let key = gateway.key(&json!({"user_id": "ann"}));
+    gateway.post("/jwt/key/mapping/new", &json!({"jwt_claim_name": "azp", "jwt_claim_value": "app", "key": key}));
+    let email = |user: &str| gateway.get(&format!("/user/info?user_id={user}"))["user_info"]["user_email"].clone();
+    let ask = |sub: &str, address: &str| status(&gateway, &provider.token(&json!({"sub": sub, "azp": "app", "email": address})));
+    assert_eq!((ask("bob", "bob@example.com"), email("ann"), email("bob")), (200, Value::Null, Value::Null), "another's token");
+    assert_eq!((ask("ann", "ann@example.com"), email("ann")), (200, json!("ann@example.com")));
+    assert_eq!((ask("ann", "new@example.com"), email("ann")), (200, json!("ann@example.com")), "once");
+}
+
+#[test]
 fn several_issuers_each_have_their_own_claims() {
     let (one, other) = (Provider::start(), Provider::start());
     let (first, second) = (format!("{{issuer: {}, audience: a, user_id_jwt_field: sub}}", one.url), &other.url);
