@@ -223,6 +223,24 @@ fn a_project_belongs_to_a_team_and_has_no_more() {
 }
 
 #[test]
+fn a_project_with_keys_stays_in_its_team() {
+    each(|gateway| {
+        ["one", "two"].iter().for_each(|id| drop(gateway.post("/team/new", &json!({"team_id": id}))));
+        gateway.post("/project/new", &json!({"project_id": "p", "team_id": "one", "max_budget": 5}));
+        let key = gateway.key(&json!({"team_id": "one", "project_id": "p"}));
+        for team in [json!("two"), Value::Null] {
+            let moved = json!({"project_id": "p", "team_id": team, "max_budget": 9});
+            assert_eq!(gateway.as_key(MASTER, "POST", "/project/update", &moved).status, 400, "{team}");
+        }
+        let kept = gateway.get("/project/info?project_id=p");
+        assert_eq!((&kept["team_id"], &kept["litellm_budget_table"]["max_budget"]), (&json!("one"), &json!(5.0)), "{kept}");
+        gateway.post("/project/update", &json!({"project_id": "p", "team_id": "one", "max_budget": 6}));
+        gateway.post("/key/delete", &json!({"keys": [key]}));
+        assert_eq!(gateway.post("/project/update", &json!({"project_id": "p", "team_id": "two"}))["team_id"], "two");
+    });
+}
+
+#[test]
 fn a_group_of_models_opens_them_to_teams_and_keys() {
     each(|gateway| {
         gateway.post("/team/new", &json!({"team_id": "t", "models": ["good"]}));

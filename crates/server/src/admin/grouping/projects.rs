@@ -104,6 +104,12 @@ pub(super) async fn update(request: &Request) -> Answer {
             let present = team(&desk, &caller, &permitted, project.team_id.as_deref().unwrap_or_default()).await;
             present.map_err(|_| Refused::forbidden("Call not allowed. User not proxy admin OR admin of the project's team"))?;
         }
+        let moves = form.sent("team_id") && form.text("team_id") != project.team_id.as_deref();
+        let keys = if moves { desk.of_project::<Key>(&id).await?.len() } else { 0 };
+        if keys > 0 {
+            // They would stay keys of the other team, and count here.
+            return Err(Refused::said(400, &format!("Project {id} has {keys} keys. Delete or move them before its team changes.")));
+        }
         if let Some(other) = form.text("team_id").filter(|other| project.team_id.as_deref() != Some(*other)) {
             team(&desk, &caller, &permitted, other).await?;
         }
