@@ -116,6 +116,9 @@ struct Row {
     client_secret: String,
     #[serde(default)]
     tenant: Option<String>,
+    /// Variables that say other places.
+    #[serde(default)]
+    elsewhere: Elsewhere,
     authorization: String,
     token: String,
     userinfo: String,
@@ -125,6 +128,14 @@ struct Row {
     id_claims: Vec<String>,
     email_claims: Vec<String>,
     name_claims: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Elsewhere {
+    authorization: Option<String>,
+    token: Option<String>,
+    userinfo: Option<String>,
 }
 
 impl SignIn {
@@ -190,15 +201,21 @@ fn rows(environment: &Environment) -> Option<IdentityProvider> {
         let client_id = environment.get_non_empty(&row.client_id)?.to_owned();
         let tenant = row.tenant.as_deref().and_then(|name| environment.get_non_empty(name)).unwrap_or("common").to_owned();
         let place = |text: &str| text.replace("{tenant}", &tenant);
+        let other = |name: &Option<String>| name.as_deref().and_then(|name| environment.get_non_empty(name)).map(str::to_owned);
+        let Elsewhere { authorization, token, userinfo } = &row.elsewhere;
+        // Whoever gives tokens elsewhere signs with other keys: those that are said, else none are looked for.
+        let moved = other(token).is_some();
+        let said = |name: &str, usual: Option<String>| if moved { environment.get_non_empty(name).map(str::to_owned) } else { usual };
+        // What tokens for everybody's tenants say differs by tenant.
+        let issuer = Some(place(&row.issuer)).filter(|_| !["common", "organizations", "consumers"].contains(&tenant.as_str()));
         Some(IdentityProvider {
             client_id,
             client_secret: environment.get_non_empty(&row.client_secret).map(|text| Secret::new(text.to_owned())),
-            authorization: place(&row.authorization),
-            token: place(&row.token),
-            userinfo: Some(place(&row.userinfo)),
-            // What tokens for everybody's tenants say differs by tenant.
-            issuer: Some(place(&row.issuer)).filter(|_| !["common", "organizations", "consumers"].contains(&tenant.as_str())),
-            keys: Some(place(&row.keys)),
+            authorization: other(authorization).unwrap_or_else(|| place(&row.authorization)),
+            token: other(token).unwrap_or_else(|| place(&row.token)),
+            userinfo: other(userinfo).or_else(|| Some(place(&row.userinfo))),
+            issuer: said("GENERIC_ISSUER", issuer),
+            keys: said("GENERIC_JWKS_URL", Some(place(&row.keys))),
             ..IdentityProvider::plain(row, environment)
         })
     })
@@ -281,6 +298,17 @@ mod tests {
         let everybody = rows(&Environment::from_iter([("MICROSOFT_CLIENT_ID", "us")])).expect("a provider");
         assert_eq!(everybody.issuer, None);
         assert_eq!(rows(&Environment::from_iter([("GOOGLE_CLIENT_ID", "us")])).map(|row| row.id), Some("google".to_owned()));
+        let elsewhere = Environment::from_iter([
+            ("MICROSOFT_CLIENT_ID", "us"),
+            ("MICROSOFT_TENANT", "t-1"),
+            ("MICROSOFT_AUTHORIZATION_ENDPOINT", "https://login.example/authorize"),
+            ("MICROSOFT_TOKEN_ENDPOINT", "https://login.example/token"),
+            ("MICROSOFT_USERINFO_ENDPOINT", "https://graph.example/me"),
+        ]);
+        let elsewhere = rows(&elsewhere).expect("a provider");
+        let places = (elsewhere.authorization.as_str(), elsewhere.token.as_str(), elsewhere.userinfo.as_deref());
+        assert_eq!(places, ("https://login.example/authorize", "https://login.example/token", Some("https://graph.example/me")));
+        assert_eq!((elsewhere.issuer, elsewhere.keys), (None, None), "the keys of the usual place are not those of this one");
         let half = Environment::from_iter([("GENERIC_CLIENT_ID", "us"), ("GENERIC_TOKEN_ENDPOINT", "https://idp/token")]);
         assert_eq!(generic(&half), None, "its places are not said");
         assert_eq!(unfinished(&half), Some(("generic".to_owned(), vec!["GENERIC_AUTHORIZATION_ENDPOINT".to_owned()])));
