@@ -111,16 +111,25 @@ pub(crate) async fn serve(
 pub(crate) struct Beside {
     way: Way,
     parts: Parts,
+    /// Whether only requests that name no model are.
+    unnamed: bool,
 }
+
+/// Where content is classified: a request there need not name a model, and means OpenAI's then.
+const CLASSIFY: &str = "/moderations";
 
 /// Whether that path is a provider's as well.
 pub(crate) fn beside(acceptor: &Acceptor, asked: &Parts) -> Option<Beside> {
     let path = acceptor.router.below(asked.uri.path());
     // Every call comes by here, and of the gateway's own paths only these begin with a provider's name.
-    let way = path.starts_with("/openai/v1/").then(|| find(&acceptor.app, asked, path)).flatten()?;
+    let unnamed = path.strip_prefix("/v1").unwrap_or(path) == CLASSIFY;
+    let way = match unnamed {
+        true => Way { name: "openai".to_owned(), rest: format!("v1{CLASSIFY}") },
+        false => path.starts_with("/openai/v1/").then(|| find(&acceptor.app, asked, path)).flatten()?,
+    };
     let (mut parts, ()) = http::Request::new(()).into_parts();
     (parts.method, parts.uri) = (asked.method.clone(), asked.uri.clone());
-    Some(Beside { way, parts })
+    Some(Beside { way, parts, unnamed })
 }
 
 impl Beside {
@@ -128,6 +137,13 @@ impl Beside {
     pub(crate) fn takes(&self, call: &Call, app: &App) -> bool {
         let (catalog, config) = (app.catalog(), app.config());
         let unknown = app.gateway.fleet().find(&call.model).is_none() && !crate::preset::is_named(call);
+        let names = || match &call.content {
+            Content::Json(outline) => outline.read::<serde_json::Value>(&call.body, "model").ok().flatten().is_some(),
+            Content::Form(_) => true,
+        };
+        if self.unnamed && (config.general.moderation_model.is_some() || names()) {
+            return false;
+        }
         let reached = |outlet: &Outlet<'_>| {
             let place = Place::of((outlet, &catalog), &self.way, (&self.parts, &config)).ok()?;
             app.outlets.of(&place, (outlet.provider, &config)).ok()

@@ -308,3 +308,25 @@ fn a_key_with_a_list_of_models_keeps_its_answers() {
         }
     });
 }
+
+#[test]
+fn content_is_classified_by_the_providers_own_model_where_none_is_named() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let (key, listed) = (gateway.key(&json!({})), gateway.key(&json!({"models": ["good"]})));
+        for path in ["/moderations", "/v1/moderations"] {
+            let before = upstream.asked().len();
+            let reply = gateway.as_key(&key, "POST", path, &json!({"input": "hi"}));
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+            let (asked, sent) = upstream.asked()[before].clone();
+            assert_eq!((asked.as_str(), sent.contains("model")), ("/good/v1/moderations", false), "{sent}");
+            assert_eq!(upstream.keys().last().map(String::as_str), Some("Bearer of-openai"));
+            let unknown = gateway.as_key(&key, "POST", path, &json!({"input": "hi", "model": "nobodys"}));
+            assert_eq!(unknown.status.as_u16() / 100, 4, "{}", unknown.text());
+            assert_eq!(gateway.as_key(&listed, "POST", path, &json!({"input": "hi"})).status, 403);
+            assert_eq!(upstream.asked().len(), before + 1);
+        }
+    });
+    let gateway = Managed::with_models("", "", &[]);
+    assert_eq!(gateway.as_key(MASTER, "POST", "/moderations", &json!({"input": "hi"})).status, 400, "nobody is there for it");
+}
