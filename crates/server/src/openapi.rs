@@ -197,7 +197,7 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
     match row.route {
         // How its deployments are is also its status.
         Route::Page(Page::Health) => operation["responses"]["503"] = operation["responses"]["200"].clone(),
-        Route::SignIn(Step::Invited | Step::Claim) => {
+        Route::SignIn(Step::Invited | Step::Claim | Step::End | Step::Password) => {
             operation["responses"]["default"]["content"]["application/json"]["schema"] = named("ManagementError");
         }
         Route::Consent => operation["responses"]["default"]["content"]["text/html"] = json!({"schema": {"type": "string"}}),
@@ -223,9 +223,10 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
         Route::SignIn(Step::Login) => operation["requestBody"] = json!({"content": {"application/x-www-form-urlencoded": login}}),
         Route::Consent if row.method == "POST" => operation["requestBody"] = json!({"content": {"application/x-www-form-urlencoded": key}}),
         Route::SignIn(Step::LoginJson) => operation["requestBody"] = json!({"content": {"application/json": login}}),
-        Route::SignIn(Step::Claim) => {
+        Route::SignIn(step @ (Step::Claim | Step::Password)) => {
+            let form = if step == Step::Claim { "InvitationClaim" } else { "ChangePasswordRequest" };
             operation["requestBody"] =
-                json!({"required": true, "content": {"application/json": {"schema": crate::admin::form::document("InvitationClaim")}}});
+                json!({"required": true, "content": {"application/json": {"schema": crate::admin::form::document(form)}}});
         }
         _ => {}
     }
@@ -358,8 +359,11 @@ mod tests {
             for path in paths {
                 let operation = &document["paths"][&path][row.method.to_ascii_lowercase()];
                 assert!(operation["summary"].is_string(), "{} {path}", row.method);
-                let body =
-                    if matches!(row.route, Route::Admin(_)) { !row.form.is_empty() } else { row.method == "POST" && row.path != "/logout" };
+                let body = if matches!(row.route, Route::Admin(_)) {
+                    !row.form.is_empty()
+                } else {
+                    row.method == "POST" && !row.path.ends_with("/logout")
+                };
                 assert_eq!(operation["requestBody"].is_object(), body, "{path}");
                 let named = operation["parameters"].as_array().expect("parameters").iter().any(|one| one["in"] == "path");
                 assert_eq!(named, path.contains('{'), "{path}");

@@ -15,6 +15,7 @@ mod login;
 mod newcomer;
 mod onboard;
 mod parcel;
+mod password;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -51,6 +52,10 @@ pub enum Step {
     LoginJson,
     /// Out again.
     Logout,
+    /// The same, for whoever is signed in and nobody else.
+    End,
+    /// Another password.
+    Password,
     /// Who is signed in.
     Session,
     /// What ways in there are.
@@ -74,6 +79,8 @@ pub const ROWS: &[Row] = &[
     row("POST", "/login", Step::Login, Policy::Public, "Sign in by a password, from a form"),
     row("POST", "/v2/login", Step::LoginJson, Policy::Public, "Sign in by a password, as JSON"),
     row("POST", "/logout", Step::Logout, Policy::Public, "Sign out"),
+    row("POST", "/session/logout", Step::End, Policy::Public, "End the session that the request is made in"),
+    row("POST", "/user/password/change", Step::Password, Policy::Public, "Set another password, signed in by the present one"),
     row("GET", "/onboarding/get_token", Step::Invited, Policy::Public, "Open an invitation"),
     row("POST", "/onboarding/claim_token", Step::Claim, Policy::Public, "Set a password by an invitation, and sign in"),
     row("GET", "/session", Step::Session, Policy::Info, "Who is signed in, and the word that changes need"),
@@ -101,6 +108,8 @@ pub(crate) async fn serve(visit: &Visit, step: Step) -> Answered {
         Step::Login => login::from_form(visit).await,
         Step::LoginJson => login::from_json(visit).await,
         Step::Logout => logout(visit).await,
+        Step::End => end(visit).await,
+        Step::Password => password::change(visit).await,
         Step::Invited => onboard::open(visit).await,
         Step::Claim => onboard::claim(visit).await,
         Step::Ways | Step::Session => ways(visit),
@@ -143,14 +152,29 @@ fn ways(visit: &Visit) -> Result<Answered, Refused> {
     })))
 }
 
-/// Ends the session of the browser, which must be on a page of ours.
-async fn logout(visit: &Visit) -> Result<Answered, Refused> {
+/// Ends the session of the browser, which must be on a page of ours. Gives whether there was one.
+async fn ended(visit: &Visit) -> Result<bool, Refused> {
     session::own_origin(&visit.parts)?;
-    if let (Some(secret), Some(store)) = (session::cookie(&visit.parts.headers), &visit.app.store) {
-        let id = hex::encode(digest(secret.as_bytes()));
-        let author = author(visit, "session");
-        store.write_as(author, move |desk| async move { Ok::<_, Refused>(desk.delete::<Session>(&id).await?) }).await?;
+    let (Some(secret), Some(store)) = (session::cookie(&visit.parts.headers), &visit.app.store) else { return Ok(false) };
+    let id = hex::encode(digest(secret.as_bytes()));
+    let author = author(visit, "session");
+    store.write_as(author, move |desk| async move { Ok::<_, Refused>(desk.delete::<Session>(&id).await?) }).await
+}
+
+/// `POST /session/logout`: a key ends nothing by it.
+async fn end(visit: &Visit) -> Result<Answered, Refused> {
+    if session::cookie(&visit.parts.headers).is_none() {
+        return Err(Refused::told(403, "Only UI session tokens can be revoked through this endpoint."));
     }
+    let message = if ended(visit).await? { "Session revoked." } else { "Session already revoked." };
+    let mut response = crate::models::document(&json!({"message": message}));
+    cookie(&mut response, COOKIE_NAME, "", (0, "Strict"), visit);
+    Ok(response)
+}
+
+/// `POST /logout`
+async fn logout(visit: &Visit) -> Result<Answered, Refused> {
+    ended(visit).await?;
     let config = visit.app.config();
     let to = config.general.sign_in.logout_url.clone().unwrap_or_else(|| format!("{}/", config.general.root_path));
     let mut response = crate::models::document(&json!({"status": "success", "redirect_url": to}));

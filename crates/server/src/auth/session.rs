@@ -52,7 +52,8 @@ pub enum Way {
 }
 
 impl Way {
-    fn as_str(self) -> &'static str {
+    /// As sessions keep it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Root => "root",
             Self::Password => "password",

@@ -146,6 +146,40 @@ fn a_session_ends_when_its_holder_is_no_longer_who_they_were() {
 }
 
 #[test]
+fn somebody_sets_another_password_and_ends_a_session() {
+    let gateway = Managed::signing_in("", &[]);
+    let user = json!({"user_id": "u", "user_email": "u@example.com", "user_role": "internal_user", "password": "first"});
+    let key = gateway.post("/user/new", &user)["key"].as_str().expect("a key").to_owned();
+    let (mut one, mut other) = (Browser::new(&gateway), Browser::new(&gateway));
+    assert_eq!((one.login("u", "first").status.as_u16(), other.login("u", "first").status.as_u16()), (200, 200));
+    let change = |current: &str, new: &str| json!({"current_password": current, "new_password": new});
+    let path = "/user/password/change";
+    assert_eq!(one.send("POST", path, &[], &change("first", "second")).status, 403, "without the word");
+    for (body, status) in [(change("wrong", "second"), 400), (change("first", "first"), 400), (json!({"new_password": "x"}), 422)] {
+        assert_eq!(one.post(path, &body).status, status, "{body}");
+    }
+    for credential in [key.as_str(), MASTER] {
+        assert_eq!(gateway.as_key(credential, "POST", path, &change("first", "second")).status, 403, "a key has no password");
+        assert_eq!(gateway.as_key(credential, "POST", "/session/logout", &Value::Null).status, 403);
+    }
+    let done = one.post(path, &change("first", "second"));
+    assert_eq!((done.status.as_u16(), &done.json()["user_id"]), (200, &json!("u")), "{}", done.text());
+    assert_eq!((one.get("/user/info").status.as_u16(), other.get("/user/info").status.as_u16()), (200, 401));
+    assert_eq!(other.login("u", "first").status, 401);
+    assert_eq!(other.login("u", "second").status, 200);
+    let kept = one.cookies.clone();
+    assert_eq!(one.send("POST", "/session/logout", &[("origin", "https://evil.example")], &Value::Null).status, 403);
+    assert_eq!(one.send("POST", "/session/logout", &[], &Value::Null).json(), json!({"message": "Session revoked."}));
+    assert!(one.cookies.is_empty());
+    one.cookies = kept;
+    assert_eq!((one.get("/user/info").status.as_u16(), other.get("/user/info").status.as_u16()), (401, 200), "that one alone");
+    // The administrator's password is the configuration's.
+    let mut root = Browser::new(&gateway);
+    assert_eq!(root.login("admin", MASTER).status, 200);
+    assert_eq!(root.post(path, &change(MASTER, "second")).status, 403);
+}
+
+#[test]
 fn guesses_of_passwords_are_counted() {
     let gateway = Managed::signing_in("", &[]);
     let statuses: Vec<u16> = (0..22).map(|_| Browser::new(&gateway).login("admin", "wrong").status.as_u16()).collect();
