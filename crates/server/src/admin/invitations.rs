@@ -1,16 +1,19 @@
 //! `/invitation/…`: links by which somebody who has a row sets their first password.
 //!
 //! Whoever has a link may set the password, so its id is a secret of 122 random bits, told once to who made it; the store has its
-//! SHA-256. What it leads to is a step of signing in ([`crate::sso`]).
+//! SHA-256. What it leads to is a step of signing in ([`crate::sso`]). So whoever administers a team or an organization invites its people
+//! as long as they cannot sign in: nobody gets into an account that is in use by inviting its owner.
 
 use serde_json::{Value, json};
-use switchboard_store::object::{Invitation, User};
+use switchboard_store::object::{Invitation, OrganizationMember, Password, Role, Team, User};
 use switchboard_store::{Desk, Time};
 
 use super::routes::{Action, get, post};
 use super::{Answer, Refused, Request};
+use crate::auth::Caller;
 use crate::auth::digest;
-use crate::authz::Policy::Admin;
+use crate::authz::Policy::{Admin, Managed};
+use crate::authz::object::{self, Standing};
 use crate::router::Row;
 
 /// How long a link is good.
@@ -30,10 +33,10 @@ use Invitations as Do;
 
 /// The routes.
 pub(super) const ROWS: &[Row] = &[
-    post("/invitation/new", Action::Invitations(Do::New), Admin, "InvitationNew", "Make a link by which a user sets a password"),
+    post("/invitation/new", Action::Invitations(Do::New), Managed, "InvitationNew", "Make a link by which a user sets a password"),
     get("/invitation/info", Action::Invitations(Do::Shown), Admin, "Such a link"),
     post("/invitation/update", Action::Invitations(Do::Update), Admin, "InvitationUpdate", "Say whether such a link was used"),
-    post("/invitation/delete", Action::Invitations(Do::Delete), Admin, "InvitationDelete", "Delete such a link"),
+    post("/invitation/delete", Action::Invitations(Do::Delete), Managed, "InvitationDelete", "Delete such a link"),
 ];
 
 /// Does what a route does.
@@ -67,9 +70,11 @@ async fn found(desk: &Desk, id: &str) -> Result<Invitation, Refused> {
 async fn new(request: &Request) -> Answer {
     let user_id = request.form("InvitationNew")?.owned("user_id").unwrap_or_default();
     let id = uuid();
-    let kept = digest_of(&id);
+    let (kept, caller) = (digest_of(&id), request.caller.clone());
     let write = request.write(move |desk| async move {
-        if desk.get::<User>(&user_id).await?.is_none() {
+        let user: Option<User> = desk.get(&user_id).await?;
+        may_invite(&desk, &caller, user.as_ref()).await?;
+        if user.is_none() {
             let message = "User id does not exist in 'LiteLLM_UserTable'. Fix this by creating user via `/user/new`.";
             return Err(Refused::detail(400, json!({"error": message})));
         }
@@ -88,6 +93,40 @@ async fn new(request: &Request) -> Answer {
         Ok(invitation)
     });
     Ok(row(&id, &write.await?))
+}
+
+/// Refuses who administers neither the gateway nor one of the user's teams or organizations, and whoever would let somebody into an
+/// account that is in use.
+async fn may_invite(desk: &Desk, caller: &Caller, user: Option<&User>) -> Result<(), Refused> {
+    if caller.is_admin() {
+        return Ok(());
+    }
+    let refused = |message: &str| Refused::told(400, message);
+    let foreign = || refused("You can only create invitations for users in your organization or team.");
+    let user = user.ok_or_else(foreign)?;
+    if !administers_one_of(desk, caller, user).await? {
+        return Err(foreign());
+    }
+    let sees_all = matches!(user.user_role, Some(Role::ProxyAdmin | Role::ProxyAdminViewer));
+    if sees_all || user.sso_user_id.is_some() || desk.get::<Password>(&user.user_id).await?.is_some() {
+        return Err(refused("This user signs in already; only a proxy admin can invite them again."));
+    }
+    Ok(())
+}
+
+/// Whether the caller administers a team or an organization that the user is in.
+async fn administers_one_of(desk: &Desk, caller: &Caller, user: &User) -> Result<bool, Refused> {
+    for team in desk.several::<Team>(&user.teams).await?.iter().filter(|team| team.member(&user.user_id).is_some()) {
+        if object::of_team(desk, caller, team).await? == Standing::Admin {
+            return Ok(true);
+        }
+    }
+    for member in desk.of_user::<OrganizationMember>(&user.user_id).await? {
+        if object::administers_organization(desk, caller, &member.organization_id).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn shown(request: &Request) -> Answer {
@@ -113,9 +152,12 @@ async fn update(request: &Request) -> Answer {
 
 async fn delete(request: &Request) -> Answer {
     let id = request.form("InvitationDelete")?.owned("invitation_id").unwrap_or_default();
-    let asked = id.clone();
+    let (asked, caller) = (id.clone(), request.caller.clone());
     let write = request.write(move |desk| async move {
         let invitation = found(&desk, &asked).await?;
+        if !caller.is_admin() && invitation.created_by != desk.actor() {
+            return Err(Refused::told(403, "Organization admins can only delete invitations they created."));
+        }
         desk.delete::<Invitation>(&invitation.digest).await?;
         Ok(invitation)
     });

@@ -10,6 +10,7 @@ mod global;
 mod logs;
 mod owners;
 mod scoped;
+mod shares;
 
 pub(super) use export::table;
 pub(super) use scoped::Scope;
@@ -57,6 +58,7 @@ pub enum Spend {
     Exceptions,
     ExceptionsByDeployment,
     Report(Scope),
+    ByUser,
 }
 
 /// Whose days.
@@ -110,6 +112,7 @@ pub(super) const ROWS: &[Row] = &[
     shown("/key/spend/report", Spend::Report(Scope::Key), Info, "What a key spent, by model"),
     shown("/user/spend/report", Spend::Report(Scope::User), Info, "What a user spent, by key and model"),
     shown("/team/spend/report", Spend::Report(Scope::Team), Info, "What a team spent, by key and model"),
+    shown("/team/spend/by_user", Spend::ByUser, Info, "What each user spent in teams"),
     shown("/organization/spend/report", Spend::Report(Scope::Organization), Info, "What an organization spent, by key and model"),
     shown("/user/daily/activity/aggregated", Spend::Aggregated(Owner::User), Info, "What users did, all days at once"),
     shown("/team/daily/activity/aggregated", Spend::Aggregated(Owner::Team), Info, "What teams did, all days at once"),
@@ -165,6 +168,7 @@ pub(super) async fn dispatch(action: Spend, request: &Request) -> Answer {
         Spend::AllEndUsers => global::all_end_users(request).await,
         Spend::Exceptions => activity::exceptions(request).await,
         Spend::ExceptionsByDeployment => activity::exceptions_by_deployment(request).await,
+        Spend::ByUser => shares::by_user(request).await,
         Spend::Report(scope) => scoped::report(request, scope).await,
     }
 }

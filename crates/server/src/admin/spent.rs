@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
 use switchboard_store::Money;
 use switchboard_store::ledger::{self, Correction};
-use switchboard_store::object::{Key, Team, TeamMember, User};
+use switchboard_store::object::{Budget, Key, Team, TeamMember, User};
 
 use super::form::Form;
-use super::{Answer, Refused, Request, keys, rows};
+use super::{Answer, Refused, Request, keys, rows, teams};
 
 /// How long it is waited until the database has what was spent here.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -101,6 +101,8 @@ pub enum Whose {
     Team,
     /// A user's.
     User,
+    /// A member's, in a team.
+    Member,
     /// That of every key and team.
     Everybody,
 }
@@ -111,6 +113,7 @@ pub(super) async fn reset(whose: Whose, request: &Request) -> Answer {
         Whose::Key => reset_key(request).await,
         Whose::Team => reset_team(request).await,
         Whose::User => reset_user(request).await,
+        Whose::Member => reset_member(request).await,
         Whose::Everybody => reset_all(request).await,
     }
 }
@@ -123,7 +126,7 @@ async fn reset_key(request: &Request) -> Answer {
         let key = keys::named(&desk, &named).await?.ok_or_else(missing)?;
         keys::may_reset(&desk, &caller, &key).await?;
         let budget = match &key.budget_id {
-            Some(id) => desk.get::<switchboard_store::object::Budget>(id).await?,
+            Some(id) => desk.get::<Budget>(id).await?,
             None => None,
         };
         Ok((key, budget))
@@ -158,6 +161,31 @@ async fn reset_user(request: &Request) -> Answer {
     let user = user.ok_or_else(|| Refused::said(404, &format!("User not found, passed user_id={}", request.part(0))))?;
     let own = ScopeId::new(Level::User, user.user_id.as_str());
     reset_one(request, &form, own, user.budget_duration.as_deref(), ("user_id", user.user_id.clone())).await
+}
+
+/// `POST /team/{team_id}/member/{user_id}/reset_spend`
+async fn reset_member(request: &Request) -> Answer {
+    let (form, caller) = (request.form("ResetSpendRequest")?, request.caller.clone());
+    let (team, user) = (request.part(0).to_owned(), request.part(1).to_owned());
+    let read = request.read(move |desk| async move {
+        let (_, member) = teams::member_of(&desk, &caller, (&team, &user), "/team/member/reset_spend").await?;
+        // Whoever set back what they spend themselves would be held to nothing.
+        if !caller.is_admin() && caller.user.as_ref() == Some(&user) {
+            return Err(Refused::told(403, "Cannot reset your own spend. Ask a proxy admin."));
+        }
+        let budget: Option<Budget> = match &member.budget_id {
+            Some(id) => desk.get(id).await?,
+            None => None,
+        };
+        Ok((member, budget))
+    });
+    let (member, budget) = read.await?;
+    let own = ScopeId::new(Level::TeamMember, TeamMember::id_of(&member.team_id, &member.user_id));
+    let duration = budget.as_ref().and_then(|budget| budget.budget_duration.as_deref());
+    let mut told = reset_one(request, &form, own, duration, ("team_id", member.team_id)).await?;
+    told["user_id"] = json!(member.user_id);
+    told["max_budget"] = json!(budget.and_then(|budget| budget.max_budget));
+    Ok(told)
 }
 
 async fn reset_one(request: &Request, form: &Form, id: ScopeId, duration: Option<&str>, named: (&str, String)) -> Answer {

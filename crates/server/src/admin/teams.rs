@@ -12,13 +12,13 @@ pub(super) use callbacks::{add as add_callback, disable as disable_logging, list
 pub(super) use change::{add_models, add_permissions, block, delete, delete_models, patch, permissions, set_permissions, unblock, update};
 pub(super) use find::{info, membership, memberships, own_membership};
 pub(super) use list::{list, paged};
-pub(super) use member::{add, add_many, change as change_member, remove as remove_member};
+pub(super) use member::{add, add_many, change as change_member, remove as remove_member, reset_budget};
 pub(super) use new::new;
 pub(super) use permitted::Permitted;
 
 use serde_json::json;
 use switchboard_store::Desk;
-use switchboard_store::object::Team;
+use switchboard_store::object::{Team, TeamMember};
 
 use super::refused::Refused;
 use crate::auth::Caller;
@@ -40,6 +40,23 @@ async fn administered(desk: &Desk, caller: &Caller, id: &str, route: &str) -> Re
         None if caller.is_admin() => Err(missing_at(route, id)),
         Some(_) | None => Err(not_allowed()),
     }
+}
+
+/// What somebody has of their own in a team, for a caller who administers the team.
+pub(super) async fn member_of(
+    desk: &Desk,
+    caller: &Caller,
+    (team, user): (&str, &str),
+    route: &str,
+) -> Result<(Team, TeamMember), Refused> {
+    let team = administered(desk, caller, team, route).await?;
+    let own: Option<TeamMember> = desk.get(&TeamMember::id_of(&team.team_id, user)).await?;
+    let absent = || Refused::told(404, &format!("User {user} is not a member of team {}.", team.team_id));
+    let own = own.or_else(|| {
+        let member = TeamMember { user_id: user.to_owned(), team_id: team.team_id.clone(), ..TeamMember::default() };
+        team.member(user).is_some().then_some(member)
+    });
+    Ok((team.clone(), own.ok_or_else(absent)?))
 }
 
 /// The one route that answers refusals in another form than the others.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::managed::{MASTER, Managed, each};
+use crate::managed::{MASTER, Managed, each, with};
 
 fn ids(list: &Value) -> Vec<&str> {
     list.as_array().expect("a list").iter().filter_map(|one| one["user_id"].as_str()).collect()
@@ -234,5 +234,110 @@ fn members_make_keys_in_a_team_when_it_lets_them() {
         assert_eq!(more.status, 403, "{}", more.text());
         let named = gateway.as_key(key, "POST", "/team/update", &json!({"team_id": "t", "team_alias": "ours"}));
         assert_eq!(named.status, 200, "{}", named.text());
+    });
+}
+
+#[test]
+fn who_administers_a_team_invites_its_people_as_long_as_they_cannot_sign_in() {
+    each(|gateway| {
+        let user = |id: &str, more: &Value| {
+            let mut body = json!({"user_id": id, "user_role": "internal_user", "auto_create_key": false});
+            body.as_object_mut().expect("fields").extend(more.as_object().cloned().unwrap_or_default());
+            gateway.post("/user/new", &body);
+        };
+        ["boss", "member", "stranger", "chief"].iter().for_each(|id| user(id, &json!({})));
+        user("known", &json!({"password": "secret"}));
+        user("root", &json!({"user_role": "proxy_admin"}));
+        gateway.post("/organization/new", &json!({"organization_id": "o", "organization_alias": "O"}));
+        gateway.post("/organization/member_add", &json!({"organization_id": "o", "member": {"role": "org_admin", "user_id": "chief"}}));
+        gateway
+            .post("/organization/member_add", &json!({"organization_id": "o", "member": {"role": "internal_user", "user_id": "stranger"}}));
+        let members: Vec<Value> = ["member", "known", "root"].iter().map(|id| json!({"role": "user", "user_id": id})).collect();
+        gateway.post("/team/new", &json!({"team_id": "t", "members_with_roles": [{"role": "admin", "user_id": "boss"}]}));
+        gateway.post("/team/member_add", &json!({"team_id": "t", "member": members}));
+        let (boss, chief) = (gateway.key(&json!({"user_id": "boss"})), gateway.key(&json!({"user_id": "chief"})));
+        let plain = gateway.key(&json!({"user_id": "member"}));
+        let invite = |key: &str, id: &str| gateway.as_key(key, "POST", "/invitation/new", &json!({"user_id": id}));
+        let made = invite(&boss, "member");
+        assert_eq!((made.status.as_u16(), &made.json()["created_by"]), (200, &json!("boss")), "{}", made.text());
+        assert_eq!(invite(&chief, "stranger").status, 200);
+        for (key, id) in [(&boss, "stranger"), (&boss, "nobody"), (&boss, "known"), (&boss, "root"), (&chief, "member"), (&plain, "boss")] {
+            assert_eq!(invite(key, id).status, 400, "{id}");
+        }
+        let delete = |key: &str| gateway.as_key(key, "POST", "/invitation/delete", &json!({"invitation_id": made.json()["id"]}));
+        assert_eq!((delete(&chief).status.as_u16(), delete(&plain).status.as_u16()), (403, 403));
+        assert_eq!(delete(&boss).status, 200);
+    });
+}
+
+#[test]
+fn what_a_member_spent_is_told_and_set_back_by_who_administers_the_team() {
+    let yaml = "  - {model_name: dear, litellm_params: {model: demo/echo, input_cost_per_token: 0.001, output_cost_per_token: 0.001}}\n";
+    with(yaml, |gateway| {
+        ["boss", "member", "other"].iter().for_each(|id| {
+            gateway.post("/user/new", &json!({"user_id": id, "user_role": "internal_user", "auto_create_key": false}));
+        });
+        let team = json!({"team_id": "t", "team_alias": "T", "members_with_roles": [{"role": "admin", "user_id": "boss"}]});
+        gateway.post("/team/new", &team);
+        let added = json!({"team_id": "t", "member": {"role": "user", "user_id": "member"}, "max_budget_in_team": 1});
+        gateway.post("/team/member_add", &added);
+        let key = |user: &str, team: Value| gateway.key(&json!({"user_id": user, "team_id": team}));
+        let (boss, member, stranger) = (key("boss", json!("t")), key("member", json!("t")), key("other", Value::Null));
+        assert_eq!(gateway.chat(&member, "dear").status, 200);
+        assert_eq!(gateway.chat(&boss, "dear").status, 200);
+        let shares = |key: &str| {
+            gateway.as_key(key, "GET", "/team/spend/by_user?team_ids=t&start_date=2020-01-01&end_date=2020-01-02", &Value::Null)
+        };
+        assert_eq!(shares(&boss).json()["results"], json!([]));
+        let boss_row = gateway.get("/user/info?user_id=boss");
+        let today = &boss_row["user_info"]["created_at"].as_str().expect("a time")[..10];
+        let path = format!("/team/spend/by_user?team_ids=t&start_date={today}&end_date={today}");
+        crate::spending::until(gateway, &path, |told| told["results"].as_array().is_some_and(|rows| rows.len() == 2));
+        let told = |key: &str| gateway.as_key(key, "GET", &path, &Value::Null).json()["results"].clone();
+        let row = told(&member);
+        assert_eq!(
+            (row.as_array().map(Vec::len), &row[0]["user_id"], &row[0]["team_alias"]),
+            (Some(1), &json!("member"), &json!("T")),
+            "{row}"
+        );
+        assert_eq!((&row[0]["api_requests"], &row[0]["failed_requests"]), (&json!(1), &json!(0)));
+        assert!(row[0]["spend"].as_f64().is_some_and(|spend| spend > 0.0) && told(&boss).as_array().is_some_and(|rows| rows.len() == 2));
+        assert_eq!(gateway.as_key(&stranger, "GET", &path, &Value::Null).status, 404);
+        for query in
+            ["", "?team_ids=t", "?start_date=2020-01-01&end_date=2020-01-02", "?team_ids=t&start_date=2020-01-01&end_date=2024-01-02"]
+        {
+            assert_eq!(gateway.as_key(MASTER, "GET", &format!("/team/spend/by_user{query}"), &Value::Null).status, 400, "{query}");
+        }
+        let reset = |key: &str, user: &str, to: f64| {
+            gateway.as_key(key, "POST", &format!("/team/t/member/{user}/reset_spend"), &json!({"reset_to": to}))
+        };
+        for (key, user, to, status) in [
+            (&member, "member", 0.0, 403),
+            (&stranger, "member", 0.0, 403),
+            (&boss, "boss", 0.0, 403),
+            (&boss, "other", 0.0, 404),
+            (&boss, "member", 99.0, 400),
+        ] {
+            assert_eq!(reset(key, user, to).status, status, "{user}");
+        }
+        let done = reset(&boss, "member", 0.0);
+        let spent = row[0]["spend"].clone();
+        assert_eq!(
+            (done.status.as_u16(), &done.json()["previous_spend"], &done.json()["max_budget"]),
+            (200, &spent, &json!(1.0)),
+            "{}",
+            done.text()
+        );
+        assert_eq!(reset(MASTER, "boss", 0.0).status, 200);
+        let default = |key: &str, user: &str| gateway.as_key(key, "POST", &format!("/team/t/member/{user}/reset_budget"), &Value::Null);
+        assert_eq!((default(&member, "member").status.as_u16(), default(&boss, "boss").status.as_u16()), (403, 403));
+        let bare = default(&boss, "member").json();
+        assert_eq!(
+            (&bare["budget_id"], &bare["budget_source"], bare["previous_budget_id"].is_string()),
+            (&Value::Null, &json!("none"), true)
+        );
+        gateway.post("/team/update", &json!({"team_id": "t", "team_member_budget": 3}));
+        let shared = default(&boss, "member").json();
+        assert_eq!((&shared["budget_source"], shared["budget_id"].is_string()), (&json!("team_default"), true), "{shared}");
     });
 }

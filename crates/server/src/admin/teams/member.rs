@@ -5,7 +5,7 @@ use switchboard_store::object::{Budget, Member, Team, TeamMember, User};
 use switchboard_store::{Desk, Time};
 
 use super::find::membership;
-use super::{administered, missing};
+use super::{administered, member_of, missing};
 use crate::admin::form::Form;
 use crate::admin::people::{self, Portion};
 use crate::admin::{Answer, Refused, Request, keys, rows};
@@ -223,6 +223,32 @@ pub(in crate::admin) async fn change(request: &Request) -> Answer {
         "tpm_limit": budget.tpm_limit, "rpm_limit": budget.rpm_limit, "budget_duration": budget.budget_duration,
         "allowed_models": row.allowed_models, "temp_budget_increase": budget.temp_budget_increase,
         "temp_budget_expiry": budget.temp_budget_expiry,
+    }))
+}
+
+/// `POST /team/{team_id}/member/{user_id}/reset_budget`: the member has the budget that the team's members share, or none.
+pub(in crate::admin) async fn reset_budget(request: &Request) -> Answer {
+    let (team, user, caller) = (request.part(0).to_owned(), request.part(1).to_owned(), request.caller.clone());
+    let write = request.write(move |desk| async move {
+        let (team, mut member) = member_of(&desk, &caller, (&team, &user), "/team/member/reset_budget").await?;
+        // Nobody lifts a budget of their own.
+        if !caller.is_admin() && caller.user.as_ref() == Some(&user) {
+            return Err(Refused::told(403, "Cannot reset your own budget. Ask a proxy admin."));
+        }
+        let shared = team.metadata.as_ref().and_then(|metadata| metadata.get("team_member_budget_id")).and_then(Value::as_str);
+        let shared: Option<Budget> = match shared {
+            Some(id) => desk.get(id).await?,
+            None => None,
+        };
+        let before = std::mem::replace(&mut member.budget_id, shared.map(|budget| budget.budget_id));
+        desk.put(&member).await?;
+        Ok((member, before))
+    });
+    let (member, before) = write.await?;
+    let source = if member.budget_id.is_some() { "team_default" } else { "none" };
+    Ok(json!({
+        "team_id": member.team_id, "user_id": member.user_id, "budget_id": member.budget_id, "previous_budget_id": before,
+        "budget_source": source,
     }))
 }
 
