@@ -5,12 +5,14 @@ mod find;
 mod generate;
 mod list;
 mod makers;
+mod may;
 mod retire;
 
 pub(super) use change::{block, bulk_update, unblock, update};
 pub(super) use find::{health, info, info_of_many};
 pub(super) use generate::{answer, generate, new_key, reset_at, service_account};
 pub(super) use list::{aliases, list};
+pub(super) use may::given;
 
 pub(super) use retire::{delete, regenerate, remove};
 

@@ -14,7 +14,7 @@ pub(super) use find::{info, membership, memberships, own_membership};
 pub(super) use list::{list, paged};
 pub(super) use member::{add, add_many, change as change_member, remove as remove_member, reset_budget};
 pub(super) use new::new;
-pub(super) use permitted::Permitted;
+pub(super) use permitted::{Permitted, differing, leads};
 
 use serde_json::json;
 use switchboard_store::Desk;

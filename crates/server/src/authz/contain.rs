@@ -3,7 +3,7 @@
 //! What a caller who does not administer the gateway makes or changes must stay within what the caller's own key, user and team
 //! allow: models, routes, budget, limits and expiry.
 
-use switchboard_store::object::{Json, Key, Team, User};
+use switchboard_store::object::{Budget, BudgetLimit, Json, Key, Team, User};
 use switchboard_store::{Desk, StoreError};
 
 use crate::admin::Refused;
@@ -26,6 +26,12 @@ impl Bounds {
         let mut bounds = Self { team: team.cloned(), ..Self::default() };
         if let Some(hash) = &caller.principal.key_hash {
             bounds.key = desk.get(hash).await?;
+        }
+        if let Some(key) = &mut bounds.key
+            && let Some(id) = &key.budget_id
+            && desk.get::<Budget>(id).await?.is_none_or(|budget| holds_nothing(&budget, key))
+        {
+            key.budget_id = None;
         }
         if let Some(user) = &caller.user {
             bounds.user = desk.get(user).await?;
@@ -65,7 +71,8 @@ impl Bounds {
             // Into whatever team: who has only a limited key in hand gives no broader one, whoever it is that holds it.
             let whole_team = own.models.iter().any(|name| name == crate::authz::model::TEAM);
             models("key", &gift.models, if whole_team { &[] } else { &own.models })?;
-            amount("max_budget", gift.max_budget, own.max_budget)?;
+            groups(gift, own)?;
+            budgets(gift, own)?;
             limits(gift, (own.tpm_limit, own.rpm_limit, own.max_parallel_requests))?;
             if own.expires.is_some_and(|own| gift.expires.is_none_or(|gift| gift > own)) {
                 return Err(Refused::forbidden("the new key must not outlive your own key"));
@@ -86,8 +93,7 @@ impl Bounds {
     /// Whether what becomes of a key is within them. What it had before from others, in a team that is not the giver's key's, may stay.
     pub fn hold_change(&self, present: &Key, changed: &Key) -> Result<(), Refused> {
         self.lend(changed, &present.allowed_routes)?;
-        let said = |key: &Key| (key.models.clone(), key.max_budget, key.tpm_limit, key.rpm_limit, key.max_parallel_requests);
-        let elsewhere = |own: &&Key| own.team_id != changed.team_id && said(present) == said(changed);
+        let elsewhere = |own: &&Key| own.team_id != changed.team_id && bounds_alike(present, changed);
         match self.key.as_ref().filter(elsewhere) {
             Some(own) => {
                 let key = Key { allowed_routes: own.allowed_routes.clone(), expires: own.expires, ..Key::default() };
@@ -96,6 +102,22 @@ impl Bounds {
             None => self.has(changed),
         }
     }
+}
+
+/// Whether two keys are bound alike.
+fn bounds_alike(one: &Key, other: &Key) -> bool {
+    let limits = |key: &Key| (key.tpm_limit, key.rpm_limit, key.max_parallel_requests);
+    let budget = |key: &Key| (key.max_budget, key.budget_duration.clone(), key.budget_id.clone());
+    let several = |key: &Key| (key.budget_limits.clone(), key.model_max_budget.clone());
+    let lists = |key: &Key| (key.models.clone(), key.access_group_ids.clone());
+    limits(one) == limits(other) && budget(one) == budget(other) && several(one) == several(other) && lists(one) == lists(other)
+}
+
+/// Whether a budget says nothing that the key does not say, but when to warn.
+fn holds_nothing(budget: &Budget, key: &Key) -> bool {
+    let limits = [budget.tpm_limit, budget.rpm_limit, budget.tpd_limit, budget.max_parallel_requests];
+    let amount = budget.max_budget.is_none() || budget.max_budget == key.max_budget;
+    amount && limits.iter().all(Option::is_none) && budget.model_max_budget.as_ref().is_none_or(Json::is_empty)
 }
 
 /// Whether a key is within what its team allows; that holds for administrators of the team too.
@@ -117,8 +139,11 @@ pub fn passages(caller: &Caller, what: &str, before: &Json, after: &Json) -> Res
     }
 }
 
+fn everything(models: &[String]) -> bool {
+    models.is_empty() || models.iter().any(|name| name == crate::authz::model::ALL || name == "*")
+}
+
 fn models(whose: &str, gift: &[String], own: &[String]) -> Result<(), Refused> {
-    let everything = |list: &[String]| list.is_empty() || list.iter().any(|name| name == crate::authz::model::ALL || name == "*");
     if everything(own) {
         return Ok(());
     }
@@ -127,6 +152,35 @@ fn models(whose: &str, gift: &[String], own: &[String]) -> Result<(), Refused> {
         None if !gift.is_empty() => Ok(()),
         None => Err(Refused::forbidden(format!("models must be named: this {whose} may use only {own:?}"))),
         Some(name) => Err(Refused::forbidden(format!("model `{name}` is not among those this {whose} may use: {own:?}"))),
+    }
+}
+
+/// Groups open models beside a list, so who has a list gives those of the own key alone.
+fn groups(gift: &Key, own: &Key) -> Result<(), Refused> {
+    match gift.access_group_ids.iter().find(|group| !everything(&own.models) && !own.access_group_ids.contains(group)) {
+        Some(group) => Err(Refused::forbidden(format!("access group `{group}` is not among those of your own key"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a key has the budgets of the giver's own, or less. What is for ever is less than what begins anew.
+fn budgets(gift: &Key, own: &Key) -> Result<(), Refused> {
+    amount("max_budget", gift.max_budget, own.max_budget)?;
+    let renews = own.max_budget.is_some() && gift.budget_duration.is_some() && gift.budget_duration != own.budget_duration;
+    let several = |key: &Key| key.budget_limits.clone().unwrap_or_default();
+    let (theirs, ours) = (several(gift), several(own));
+    let has_window = |entry: &BudgetLimit| {
+        theirs.iter().any(|other| other.budget_duration == entry.budget_duration && other.max_budget <= entry.max_budget)
+    };
+    let broken = [
+        ("budget_duration", renews),
+        ("budget_id", own.budget_id.is_some() && gift.budget_id != own.budget_id),
+        ("budget_limits", !ours.iter().all(has_window)),
+        ("model_max_budget", own.model_max_budget.iter().any(|(model, said)| gift.model_max_budget.get(model) != Some(said))),
+    ];
+    match broken.iter().find(|(_, is_broken)| *is_broken) {
+        Some((name, _)) => Err(Refused::forbidden(format!("{name} of the key must be that of your own key"))),
+        None => Ok(()),
     }
 }
 

@@ -221,8 +221,8 @@ fn nobody_opens_by_a_list_of_routes_what_is_closed_to_them() {
         assert!(richer.status == 200 || richer.status == 403, "{}", richer.text());
         let narrowed = gateway.as_key(&own, "POST", "/key/generate", &json!({"key_type": "llm_api"}));
         assert_eq!(narrowed.status, 200, "{}", narrowed.text());
-        let given = gateway.key(&json!({"user_id": user, "allowed_routes": ["/v1/chat/completions", "/metrics"]}));
-        let renamed = gateway.as_key(&own, "POST", "/key/update", &json!({"key": given, "key_alias": "mine"}));
+        gateway.post("/key/update", &json!({"key": plain, "allowed_routes": ["/v1/chat/completions", "/metrics"]}));
+        let renamed = gateway.as_key(&own, "POST", "/key/update", &json!({"key": plain, "key_alias": "mine"}));
         assert_eq!(renamed.status, 200, "what an administrator gave stays: {}", renamed.text());
     });
 }

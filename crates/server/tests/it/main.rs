@@ -35,6 +35,7 @@ mod gates;
 mod gitops;
 mod grouping;
 mod guardrails;
+mod holders;
 mod hostile;
 mod hub;
 mod identity;

@@ -64,7 +64,9 @@ fn what_a_teams_administrator_changes_is_for_the_configuration_to_say() {
 fn which_routes_are_passed_on_is_for_administrators_to_say() {
     each(|gateway| {
         gateway.post("/user/new", &json!({"user_id": "u", "user_role": "internal_user", "auto_create_key": false}));
-        let own = gateway.key(&json!({"user_id": "u", "denied_passthrough_routes": ["/x"]}));
+        let first = gateway.key(&json!({"user_id": "u"}));
+        let own = gateway.as_key(&first, "POST", "/key/generate", &json!({})).json()["key"].as_str().expect("a key").to_owned();
+        gateway.post("/key/update", &json!({"key": own, "denied_passthrough_routes": ["/x"]}));
         for (path, body, status) in [
             ("/key/generate", json!({"denied_passthrough_routes": ["/x"]}), 403),
             ("/key/generate", json!({"metadata": {"denied_passthrough_routes": ["/x"]}}), 403),
@@ -121,7 +123,9 @@ fn members_list_the_keys_of_teams_that_let_them() {
             let answer = gateway.as_key(key, "GET", &format!("/key/list?{query}"), &Value::Null);
             (answer.status.as_u16(), answer.json()["keys"].as_array().map_or(0, Vec::len))
         };
-        assert_eq!((list(&member, "include_team_keys=true"), list(&boss, "include_team_keys=true")), ((200, 1), (200, 3)));
+        // Of the keys of others in a team its members see those that are no user's.
+        let of_team = ["include_team_keys=true", "include_created_by_keys=true", ""].map(|query| list(&member, query));
+        assert_eq!((of_team, list(&boss, "include_team_keys=true")), ([(200, 2), (200, 1), (200, 1)], (200, 3)));
         gateway.post("/team/permissions_update", &json!({"team_id": "t", "team_member_permissions": ["/key/list"]}));
         assert_eq!(
             (list(&member, "include_team_keys=true"), list(&member, "team_id=t"), list(&member, "")),

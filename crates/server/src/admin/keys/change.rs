@@ -1,10 +1,12 @@
 //! Changing keys.
 
 use serde_json::{Value, json};
+use switchboard_engine::admit::NanoUsd;
 use switchboard_store::object::{Budget, Key, Team};
 use switchboard_store::{Desk, Money, Time};
 
 use super::generate::{alias_is_free, no_team, only_columns, placed, reset_at};
+use super::may::{self, Deed};
 use crate::admin::form::Form;
 use crate::admin::teams::Permitted;
 use crate::admin::{Answer, Refused, Request, defaults, duration, rows, spent};
@@ -57,68 +59,57 @@ fn not_found() -> Refused {
 async fn apply(request: &Request, form: Form, named: String) -> Result<(Key, Option<Budget>), Refused> {
     rows::amounts(&form)?;
     defaults::within(&request.app.config(), &form)?;
-    let (caller, by_alias, spend) = (request.caller.clone(), form.text("key").is_none(), spent::wanted(&form));
-    if spend.is_some() && !caller.is_admin() {
-        return Err(Refused::forbidden("only an administrator may say what a key has spent"));
-    }
+    let (caller, by_alias, spend) = (request.caller.clone(), form.text("key").is_none(), spend(&request.caller, &form)?);
     let permitted = Permitted::now(request);
     let write = request.write(move |desk| async move {
         let found = if by_alias { desk.named::<Key>(&named).await?.pop() } else { super::named(&desk, &named).await? };
-        let present = found.ok_or_else(|| unseen(&caller, "/key/update", not_found()))?;
-        may_change(&desk, &caller, &present, "/key/update").await?;
+        let present = found.ok_or_else(|| Deed::Update.unseen(&caller, not_found()))?;
+        let standing = may::may(&desk, &caller, &present, Deed::Update).await?;
         let key = changed(&desk, &form, &present).await?;
         permitted.key(&desk, &caller, (&present, &key), &form).await?;
-        within(&desk, &caller, &present, &key).await?;
+        within(&desk, &caller, standing, (&present, &key), &form).await?;
         desk.put(&key).await?;
-        let budget = match &key.budget_id {
-            Some(id) => desk.get(id).await?,
-            None => None,
-        };
+        let budget = budget(&desk, &key).await?;
         Ok::<_, Refused>((key, budget))
     });
     let (mut key, budget): (Key, Option<Budget>) = write.await?;
-    if let Some(spend) = spend {
-        let of_budget = budget.as_ref().and_then(|budget| budget.budget_duration.as_deref());
-        let duration = key.budget_duration.as_deref().or(of_budget);
-        let before = spent::set_key(request, &key, duration, spend, "/key/update").await?;
-        key.spend_reset = Some(Money(key.spend_reset.unwrap_or_default().0.plus(before.minus(spend))));
-    }
+    set_spend(request, (&mut key, budget.as_ref()), spend, "/key/update").await?;
     Ok((key, budget))
 }
 
-/// Refuses who may not change that key by that route.
-pub(super) async fn may_change(desk: &Desk, caller: &Caller, key: &Key, route: &str) -> Result<(), Refused> {
-    match object::of_key(desk, caller, key).await? {
-        Standing::Admin => return Ok(()),
-        Standing::Owner if key.team_id.is_none() => return Ok(()),
-        Standing::Owner | Standing::Member => {
-            if let Some(id) = &key.team_id
-                && let Some(team) = desk.get::<Team>(id).await?
-                && object::of_team(desk, caller, &team).await? >= Standing::Member
-            {
-                // Of a key that is there members are told as LiteLLM does: by 403, where making one anew is refused with 401.
-                return object::permits(&team, route).then_some(()).ok_or_else(|| match route {
-                    "/key/regenerate" => super::not_permitted(&team, route),
-                    _ => Refused::forbidden(super::not_permitted(&team, route).message()),
-                });
-            }
-        }
-        Standing::Stranger => {}
+/// The budget that a key names.
+pub(super) async fn budget(desk: &Desk, key: &Key) -> Result<Option<Budget>, Refused> {
+    Ok(match &key.budget_id {
+        Some(id) => desk.get(id).await?,
+        None => None,
+    })
+}
+
+/// What a form wants a key to have spent, if it says so; that is for administrators of the gateway to say.
+pub(super) fn spend(caller: &Caller, form: &Form) -> Result<Option<NanoUsd>, Refused> {
+    match spent::wanted(form) {
+        Some(_) if !caller.is_admin() => Err(Refused::forbidden("only an administrator may say what a key has spent")),
+        wanted => Ok(wanted),
     }
-    Err(not_yours(route))
 }
 
-fn not_yours(route: &str) -> Refused {
-    Refused::forbidden(format!("You are not authorized to use {route} on this key"))
-}
-
-/// What is told of a key that is not there: to those who do not see all keys, the same as of one that is not theirs.
-pub(super) fn unseen(caller: &Caller, route: &str, missing: Refused) -> Refused {
-    if caller.sees_all() { missing } else { not_yours(route) }
+/// Sets what a key has spent, where that is said.
+pub(super) async fn set_spend(
+    request: &Request,
+    (key, budget): (&mut Key, Option<&Budget>),
+    spend: Option<NanoUsd>,
+    route: &str,
+) -> Result<(), Refused> {
+    let Some(spend) = spend else { return Ok(()) };
+    let of_budget = budget.and_then(|budget| budget.budget_duration.as_deref());
+    let duration = key.budget_duration.as_deref().or(of_budget).map(str::to_owned);
+    let before = spent::set_key(request, key, duration.as_deref(), spend, route).await?;
+    key.spend_reset = Some(Money(key.spend_reset.unwrap_or_default().0.plus(before.minus(spend))));
+    Ok(())
 }
 
 /// The key as the form wants it.
-async fn changed(desk: &Desk, form: &Form, present: &Key) -> Result<Key, Refused> {
+pub(super) async fn changed(desk: &Desk, form: &Form, present: &Key) -> Result<Key, Refused> {
     let now = Time::now();
     let mut key: Key = rows::merged(present, &only_columns(form), &[])?;
     key.metadata = rows::metadata(form, present.metadata.clone());
@@ -129,9 +120,7 @@ async fn changed(desk: &Desk, form: &Form, present: &Key) -> Result<Key, Refused
     if form.sent("budget_duration") {
         key.budget_reset_at = reset_at(now, form.text("budget_duration"));
     }
-    if let Some(interval) = key.rotation_interval.as_deref().filter(|_| key.auto_rotate == Some(true)) {
-        key.key_rotation_at = Some(key.last_rotation_at.map_or(duration::after(now, interval), |last| duration::after(last, interval))?);
-    }
+    set_rotation(&mut key, now)?;
     if key.key_alias != present.key_alias {
         alias_is_free(desk, key.key_alias.as_deref(), &key.token).await?;
     }
@@ -146,13 +135,33 @@ async fn changed(desk: &Desk, form: &Form, present: &Key) -> Result<Key, Refused
         return Err(no_team(id));
     }
     placed(desk, &mut key).await?;
+    if key.team_id == present.team_id && !form.sent("organization_id") {
+        // What its team has come into since is not this change.
+        key.organization_id.clone_from(&present.organization_id);
+    }
     (key.updated_at, key.settings_updated_at, key.updated_by) = (Some(now), Some(now), Some(desk.actor().to_owned()));
     Ok(key)
 }
 
-/// A key stays within what its changer has; it is given to nobody else, and into no team the changer does not administer.
-pub(super) async fn within(desk: &Desk, caller: &Caller, present: &Key, key: &Key) -> Result<(), Refused> {
+/// Says when the key gets a new secret, where it gets one by itself.
+pub(super) fn set_rotation(key: &mut Key, now: Time) -> Result<(), Refused> {
+    if let Some(interval) = key.rotation_interval.as_deref().filter(|_| key.auto_rotate == Some(true)) {
+        key.key_rotation_at = Some(duration::after(key.last_rotation_at.unwrap_or(now), interval)?);
+    }
+    Ok(())
+}
+
+/// A key stays within what its changer has and may change; it is given to nobody else, and into no team the changer does not administer.
+pub(super) async fn within(
+    desk: &Desk,
+    caller: &Caller,
+    standing: Standing,
+    (present, key): (&Key, &Key),
+    form: &Form,
+) -> Result<(), Refused> {
     contain::passages(caller, "key", &present.metadata, &key.metadata)?;
+    may::bounding(caller, standing, (present, key), form)?;
+    may::given(desk, caller, (present, key)).await?;
     let moved = key.team_id != present.team_id;
     let team: Option<Team> = match &key.team_id {
         Some(id) => desk.get(id).await?,
@@ -179,22 +188,22 @@ pub(super) async fn within(desk: &Desk, caller: &Caller, present: &Key, key: &Ke
 
 /// `POST /key/block`
 pub(in crate::admin) async fn block(request: &Request) -> Answer {
-    set_blocked(request, true).await
+    set_blocked(request, Deed::Block).await
 }
 
 /// `POST /key/unblock`
 pub(in crate::admin) async fn unblock(request: &Request) -> Answer {
-    set_blocked(request, false).await
+    set_blocked(request, Deed::Unblock).await
 }
 
-async fn set_blocked(request: &Request, blocked: bool) -> Answer {
+async fn set_blocked(request: &Request, deed: Deed) -> Answer {
     let form = request.form("BlockKeyRequest")?;
     let named = form.owned("key").unwrap_or_default();
     let caller = request.caller.clone();
     let write = request.write(move |desk| async move {
-        let mut key = super::named(&desk, &named).await?.ok_or_else(|| unseen(&caller, "/key/block", not_found()))?;
-        may_change(&desk, &caller, &key, "/key/block").await?;
-        key.blocked = Some(blocked);
+        let mut key = super::named(&desk, &named).await?.ok_or_else(|| deed.unseen(&caller, not_found()))?;
+        may::may(&desk, &caller, &key, deed).await?;
+        key.blocked = Some(deed == Deed::Block);
         (key.updated_at, key.updated_by) = (Some(Time::now()), Some(desk.actor().to_owned()));
         desk.put(&key).await?;
         Ok::<_, Refused>(key)

@@ -16,7 +16,7 @@ use crate::authz::contain::{self, Bounds};
 use crate::authz::object::{self, Standing};
 use crate::config::Config;
 
-use super::makers;
+use super::{makers, may};
 
 /// `POST /key/generate`
 pub(in crate::admin) async fn generate(request: &Request) -> Answer {
@@ -55,12 +55,15 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
     let form = defaults::for_key(&config, form)?;
     let made = request.write(move |desk| async move {
         let form = owned(&desk, (&caller, &config), form, owner).await?;
-        let (secret, key, budget) = new_key(&desk, &app, &form).await?;
+        let (secret, mut key, budget) = new_key(&desk, &app, &form).await?;
+        // Whoever makes it for themselves changes it afterwards, so this is never what a header says.
+        key.created_by = Some(caller.actor().to_owned());
         let team: Option<Team> = match &key.team_id {
             Some(id) => desk.get(id).await?,
             None => None,
         };
         contain::passages(&caller, "key", &Json::new(), &key.metadata)?;
+        may::given(&desk, &caller, (&Key::default(), &key)).await?;
         if let Some(bounds) = Bounds::of(&desk, &caller, team.as_ref()).await? {
             bounds.hold(&key)?;
         }
@@ -129,13 +132,18 @@ pub(super) fn no_team(id: &str) -> Refused {
     Refused::said(400, &format!("Unable to find team object in database. Team id: {id}"))
 }
 
+/// What is told of a project that is not there.
+fn no_project(id: &str) -> Refused {
+    Refused::said(404, &format!("Project not found, project_id={id}"))
+}
+
 /// A key of a project is one of its team: whoever may not make that may not make this.
 async fn in_project(desk: &Desk, caller: &Caller, form: &mut Form) -> Result<(), Refused> {
     if caller.is_admin() {
         return Ok(());
     }
     let Some(id) = form.owned("project_id") else { return Ok(()) };
-    let missing = || Refused::said(400, &format!("Project not found, passed project_id={id}"));
+    let missing = || no_project(&id);
     let project: Project = desk.get(&id).await?.ok_or_else(missing)?;
     let team: Option<Team> = match &project.team_id {
         Some(team) => desk.get(team).await?,
@@ -279,7 +287,7 @@ pub(super) async fn alias_is_free(desk: &Desk, alias: Option<&str>, token: &str)
 pub(super) async fn placed(desk: &Desk, key: &mut Key) -> Result<(), Refused> {
     if let Some(id) = &key.project_id {
         let project: Option<Project> = desk.get(id).await?;
-        let project = project.ok_or_else(|| Refused::said(400, &format!("Project not found, passed project_id={id}")))?;
+        let project = project.ok_or_else(|| no_project(id))?;
         if key.team_id != project.team_id {
             return Err(Refused::said(400, "the project does not belong to the key's team"));
         }

@@ -4,13 +4,15 @@ use serde_json::json;
 use switchboard_store::object::{FormerKey, JwtKeyMapping, Key};
 use switchboard_store::{Desk, Time};
 
-use super::change::{may_change, unseen, within};
-use super::generate::{answer, only_columns};
+use super::change::{budget, changed, set_rotation, set_spend, spend, within};
+use super::generate::answer;
 use super::hash_of;
+use super::may::{self, Deed};
 use crate::admin::form::Form;
 use crate::admin::teams::Permitted;
 use crate::admin::{Answer, Refused, Request, defaults, duration, rows};
-use crate::auth::{Caller, digest, mint};
+use crate::auth::{digest, mint};
+use crate::authz::object::Standing;
 
 /// `POST /key/delete`
 pub(in crate::admin) async fn delete(request: &Request) -> Answer {
@@ -34,10 +36,10 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
             found.extend(desk.named::<Key>(&alias).await?);
         }
         if found.is_empty() {
-            return Err(unseen(&caller, "/key/delete", Refused::said(404, "No keys found")));
+            return Err(Deed::Delete.unseen(&caller, Refused::said(404, "No keys found")));
         }
         for key in &found {
-            may_change(&desk, &caller, key, "/key/delete").await?;
+            may::may(&desk, &caller, key, Deed::Delete).await?;
         }
         for key in &found {
             remove(&desk, key).await?;
@@ -78,54 +80,51 @@ pub(in crate::admin) async fn regenerate(request: &Request) -> Answer {
     let part = (!request.part(0).is_empty()).then(|| request.part(0).to_owned());
     let named = part.or_else(|| request.value("key").map(str::to_owned)).or_else(|| form.owned("key"));
     let named = named.ok_or_else(|| Refused::said(400, "No key passed in."))?;
+    let spend = spend(&request.caller, &form)?;
     let (caller, app, permitted) = (request.caller.clone(), request.app.clone(), Permitted::now(request));
     let write = request.write(move |desk| async move {
-        let missing = || unseen(&caller, "/key/regenerate", Refused::said(404, &format!("Key {} not found.", mint::short(&named))));
+        let missing = || Deed::Regenerate.unseen(&caller, Refused::said(404, &format!("Key {} not found.", mint::short(&named))));
         let present = super::named(&desk, &named).await?.ok_or_else(missing)?;
-        may_change(&desk, &caller, &present, "/key/regenerate").await?;
+        may::may(&desk, &caller, &present, Deed::Regenerate).await?;
         let secret = form.owned("new_key").unwrap_or_else(mint::key);
         if !mint::may_be_key(&secret) || secret.len() < mint::SHORTEST {
             return Err(Refused::said(400, "Invalid key format. LiteLLM Virtual Key must start with 'sk-'. Received: ****"));
         }
-        let mut key = renewed(&desk, &form, &present, &secret)?;
+        let mut key = changed(&desk, &form, &present).await?;
+        // What is changed on the way is changed as without it.
+        let standing = match may::differs(&present, &key, &form) {
+            true => may::may(&desk, &caller, &present, Deed::Update).await?,
+            false => Standing::Owner,
+        };
+        permitted.key(&desk, &caller, (&present, &key), &form).await?;
+        within(&desk, &caller, standing, (&present, &key), &form).await?;
+        renew(&desk, &present, &mut key, &secret)?;
         key.verifier = app.keys.load().pepper().map(|pepper| pepper.proof(&secret));
         if desk.get::<Key>(&key.token).await?.is_some() {
             return Err(Refused::bad("the new key exists already"));
         }
-        permitted.key(&desk, &caller, (&present, &key), &form).await?;
-        bounded(&desk, &caller, &present, &key).await?;
         retire(&desk, &form, &present, &key).await?;
         desk.put(&key).await?;
-        Ok::<_, Refused>((secret, key, form))
+        let budget = budget(&desk, &key).await?;
+        Ok::<_, Refused>((secret, key, budget, form))
     });
-    let (secret, key, form) = write.await?;
+    let (secret, mut key, budget, form) = write.await?;
+    set_spend(request, (&mut key, budget.as_ref()), spend, "/key/regenerate").await?;
     let mut made = answer("GenerateKeyResponse", &secret, &key, None, &form);
     made["rotation_count"] = json!(key.rotation_count);
     Ok(made)
 }
 
-async fn bounded(desk: &Desk, caller: &Caller, present: &Key, key: &Key) -> Result<(), Refused> {
-    if !caller.is_admin() && (key.user_id != present.user_id || key.team_id != present.team_id) {
-        return Err(Refused::forbidden("only an administrator may give a key to another user or team"));
-    }
-    within(desk, caller, present, key).await
-}
-
-/// The same key with another secret, and with what the form changes.
-fn renewed(desk: &Desk, form: &Form, present: &Key, secret: &str) -> Result<Key, Refused> {
+/// Gives a key another secret.
+fn renew(desk: &Desk, present: &Key, key: &mut Key, secret: &str) -> Result<(), Refused> {
     let now = Time::now();
-    let mut key: Key = rows::merged(present, &only_columns(form), &[])?;
-    key.metadata = rows::metadata(form, present.metadata.clone());
-    if form.sent("duration") {
-        key.expires = form.text("duration").map(|text| duration::after(now, text)).transpose()?;
-    }
     key.account = Some(present.account().to_owned());
     key.token = hex::encode(digest(secret.as_bytes()));
     key.key_name = Some(mint::short(secret));
     key.rotation_count += 1;
     key.last_rotation_at = Some(now);
     (key.updated_at, key.updated_by) = (Some(now), Some(desk.actor().to_owned()));
-    Ok(key)
+    set_rotation(key, now)
 }
 
 /// Takes the former secret out of use, at once or when its grace is over.

@@ -128,12 +128,18 @@ pub(super) async fn only_of_team(desk: &Desk, caller: &Caller, team: &Team) -> R
     }
 }
 
+/// Whether the caller administers the gateway, or that very team.
+pub(in crate::admin) fn leads(caller: &Caller, team: &Team) -> bool {
+    let member = caller.user.as_deref().and_then(|user| team.member(user));
+    caller.is_admin() || member.is_some_and(|member| member.role == "admin")
+}
+
 fn said(message: &str) -> Refused {
     Refused::detail(403, json!(message))
 }
 
 /// The names of what differs; what stands in the metadata and is a field of requests goes by its own name.
-fn differing(before: &Json, after: &Json) -> BTreeSet<String> {
+pub(in crate::admin) fn differing(before: &Json, after: &Json) -> BTreeSet<String> {
     let none = Json::new();
     let metadata = |row: &Json| row.get("metadata").and_then(Value::as_object).cloned().unwrap_or_else(|| none.clone());
     let (inner_before, inner_after) = (metadata(before), metadata(after));

@@ -1,5 +1,7 @@
 //! Making users.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use switchboard_store::object::{Budget, Key, Member, Organization, OrganizationMember, Role, Team, User};
 use switchboard_store::{Desk, Time};
@@ -8,6 +10,7 @@ use crate::admin::form::Form;
 use crate::admin::people::{self, Portion};
 use crate::admin::rows::{self, IN_METADATA};
 use crate::admin::{Answer, Refused, Request, defaults, keys};
+use crate::app::App;
 use crate::auth::{Caller, password};
 use crate::authz::object::administers_organization;
 
@@ -32,7 +35,7 @@ pub(in crate::admin) async fn new(request: &Request) -> Answer {
             desk.put(&found).await?;
         }
         let key = match form.flag("auto_create_key").unwrap_or(true) {
-            true => Some(key_of(&desk, &app, &form, &user).await?),
+            true => Some(key_of(&desk, (&caller, &app), &form, &user).await?),
             false => None,
         };
         user = desk.get(&user.user_id).await?.unwrap_or(user);
@@ -148,13 +151,15 @@ async fn join_organizations(desk: &Desk, form: &Form, user: &User) -> Result<(),
 type Made = (String, Key, Option<Budget>);
 
 /// The first key of a user. The budget is the user's, not the key's.
-async fn key_of(desk: &Desk, app: &std::sync::Arc<crate::app::App>, form: &Form, user: &User) -> Result<Made, Refused> {
+async fn key_of(desk: &Desk, (caller, app): (&Caller, &Arc<App>), form: &Form, user: &User) -> Result<Made, Refused> {
     let mut own = form.clone();
     for field in ["max_budget", "budget_duration", "budget_limits", "model_max_budget", "soft_budget", "metadata", "organization_id"] {
         own.take(field);
     }
     own.put("user_id", json!(user.user_id));
-    let (secret, key, budget) = keys::new_key(desk, app, &own).await?;
+    let (secret, mut key, budget) = keys::new_key(desk, app, &own).await?;
+    key.created_by = Some(caller.actor().to_owned());
+    keys::given(desk, caller, (&Key::default(), &key)).await?;
     desk.put(&key).await?;
     Ok((secret, key, budget))
 }
