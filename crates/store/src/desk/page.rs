@@ -38,6 +38,8 @@ pub struct Seen {
     pub teams: Vec<String>,
     /// What belongs to those organizations.
     pub organizations: Vec<String>,
+    /// What belongs to those teams and to no user.
+    pub services: Vec<String>,
 }
 
 /// By what a list is sorted.
@@ -94,6 +96,10 @@ macro_rules! condition {
             $open,
             "$13",
             $close,
+            ") OR user_id IS NULL AND team_id IN (",
+            $open,
+            "$14",
+            $close,
             "))"
         )
     };
@@ -102,16 +108,16 @@ macro_rules! condition {
 macro_rules! statements {
     ($open:literal, $close:literal) => {
         [
-            concat!("SELECT document", condition!($open, $close), " ORDER BY created_at DESC, id DESC LIMIT $14 OFFSET $15"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY created_at, id LIMIT $14 OFFSET $15"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY updated_at DESC, id DESC LIMIT $14 OFFSET $15"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY updated_at, id LIMIT $14 OFFSET $15"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY name DESC, id DESC LIMIT $14 OFFSET $15"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY name, id LIMIT $14 OFFSET $15"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY id DESC LIMIT $14 OFFSET $15"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY id LIMIT $14 OFFSET $15"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY expires_at DESC, id DESC LIMIT $14 OFFSET $15"),
-            concat!("SELECT document", condition!($open, $close), " ORDER BY expires_at, id LIMIT $14 OFFSET $15"),
+            concat!("SELECT document", condition!($open, $close), " ORDER BY created_at DESC, id DESC LIMIT $15 OFFSET $16"),
+            concat!("SELECT document", condition!($open, $close), " ORDER BY created_at, id LIMIT $15 OFFSET $16"),
+            concat!("SELECT document", condition!($open, $close), " ORDER BY updated_at DESC, id DESC LIMIT $15 OFFSET $16"),
+            concat!("SELECT document", condition!($open, $close), " ORDER BY updated_at, id LIMIT $15 OFFSET $16"),
+            concat!("SELECT document", condition!($open, $close), " ORDER BY name DESC, id DESC LIMIT $15 OFFSET $16"),
+            concat!("SELECT document", condition!($open, $close), " ORDER BY name, id LIMIT $15 OFFSET $16"),
+            concat!("SELECT document", condition!($open, $close), " ORDER BY id DESC LIMIT $15 OFFSET $16"),
+            concat!("SELECT document", condition!($open, $close), " ORDER BY id LIMIT $15 OFFSET $16"),
+            concat!("SELECT document", condition!($open, $close), " ORDER BY expires_at DESC, id DESC LIMIT $15 OFFSET $16"),
+            concat!("SELECT document", condition!($open, $close), " ORDER BY expires_at, id LIMIT $15 OFFSET $16"),
             concat!("SELECT COUNT(*)", condition!($open, $close)),
         ]
     };
@@ -155,6 +161,7 @@ impl Filter {
             .bind(seen.maker)
             .bind(super::list(&seen.teams))
             .bind(super::list(&seen.organizations))
+            .bind(super::list(&seen.services))
     }
 }
 

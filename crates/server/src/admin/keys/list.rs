@@ -69,7 +69,7 @@ fn page(request: &Request) -> Result<Page, Refused> {
 /// What a list shows besides the caller's own.
 #[derive(Clone, Copy)]
 struct Wide {
-    /// Keys of the teams it administers, and of those that let their members list them.
+    /// Keys of the teams it administers, of those that let their members list them, and of the others those that are no user's.
     teams: bool,
     /// Keys it made.
     made: bool,
@@ -99,7 +99,8 @@ async fn visible(desk: &Desk, caller: &Caller, filter: &Filter, wide: Wide) -> R
         return Err(Refused::forbidden("You are not authorized to check another user's keys"));
     }
     let (mut administered, organizations) = administered(desk, caller, user).await?;
-    administered.extend(listable(desk, user).await?);
+    let (listable, others) = belonging(desk, user).await?;
+    administered.extend(listable);
     if let Some(team) = filter.team.as_ref().filter(|team| !administered.contains(team)) {
         let member = desk.get::<Team>(team).await?.is_some_and(|team| team.member(user).is_some());
         if !member {
@@ -107,15 +108,18 @@ async fn visible(desk: &Desk, caller: &Caller, filter: &Filter, wide: Wide) -> R
         }
     }
     let teams = if wide.teams || filter.team.is_some() { administered } else { Vec::new() };
-    Ok(Some(Seen { user: Some(user.clone()), maker: wide.made.then(|| user.clone()), teams, organizations }))
+    let services = if wide.teams { others } else { Vec::new() };
+    Ok(Some(Seen { user: Some(user.clone()), maker: wide.made.then(|| user.clone()), teams, organizations, services }))
 }
 
-/// The teams that let the user list their keys, being a member.
-async fn listable(desk: &Desk, user: &str) -> Result<Vec<String>, StoreError> {
+/// The teams whose member the user is: those that let it list their keys, and the others, of which it sees those that are no user's.
+async fn belonging(desk: &Desk, user: &str) -> Result<(Vec<String>, Vec<String>), StoreError> {
     let row: Option<User> = desk.get(user).await?;
     let teams = desk.several::<Team>(&row.map(|row| row.teams).unwrap_or_default()).await?;
-    let lets = |team: &&Team| team.member(user).is_some() && object::permits(team, "/key/list");
-    Ok(teams.iter().filter(lets).map(|team| team.team_id.clone()).collect())
+    let (lets, others): (Vec<&Team>, Vec<&Team>) =
+        teams.iter().filter(|team| team.member(user).is_some()).partition(|team| object::permits(team, "/key/list"));
+    let ids = |teams: Vec<&Team>| teams.into_iter().map(|team| team.team_id.clone()).collect();
+    Ok((ids(lets), ids(others)))
 }
 
 /// The teams and the organizations that a user administers.
