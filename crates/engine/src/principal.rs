@@ -40,6 +40,8 @@ pub struct Principal {
     pub project: Option<String>,
     /// The customer of the caller, for whom the request is made (`user` of a request, `end_user` in LiteLLM).
     pub customer: Option<String>,
+    /// The budget of customers who have none of their own, by its id.
+    pub customer_budget: Option<String>,
     /// Models it may use: names and patterns with `*`, access groups resolved. Empty means every model.
     pub allowed: Vec<String>,
     /// Further lists of models (its team's, its user's), each of which must have what it uses. None of them is empty by chance: an

@@ -52,7 +52,8 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
     }
     if let Some(store) = &app.store {
         for named in named {
-            let known = guests.find(store, &app.book, named.clone()).await?;
+            let of_key = call.principal.customer_budget.as_deref().filter(|_| matches!(named, Guest::Customer(_)));
+            let known = guests.find(store, &app.book, named.clone(), of_key).await?;
             if known.blocked || listed && !known.lifted && matches!(named, Guest::Customer(_)) {
                 return Err(blocked(&customer.unwrap_or_default()));
             }
@@ -95,6 +96,7 @@ fn add(principal: &mut Principal, (named, known): (&Guest, Known), call: &Call, 
         guidance.region = known.region.or(guidance.region.take());
     }
     principal.scopes.extend(known.scopes);
+    principal.counted.extend(known.counted);
     Ok(())
 }
 
@@ -115,6 +117,7 @@ fn own_tags(call: &Call, config: &Config) -> Vec<String> {
 fn uncounted(principal: &mut Principal) {
     principal.customer = None;
     principal.scopes.retain(|scope| scope.id.level != Level::Customer || scope.terms().budgets.is_empty());
+    principal.counted.retain(|scope| scope.id.level != Level::Customer);
 }
 
 /// The tags that an operator makes of headers.
@@ -150,7 +153,7 @@ pub(crate) async fn customer_list(headers: &HeaderMap, app: &App) -> Result<Opti
     let config = app.config();
     let mut names = CUSTOMER.into_iter().chain(config.general.customers.headers.iter().map(String::as_str));
     let (Some(customer), Some(store)) = (names.find_map(|name| text(headers, name)), &app.store) else { return Ok(None) };
-    let known = app.foundation.directory.guests.find(store, &app.book, Guest::Customer(customer.to_owned())).await?;
+    let known = app.foundation.directory.guests.find(store, &app.book, Guest::Customer(customer.to_owned()), None).await?;
     Ok(layer(&known, app))
 }
 

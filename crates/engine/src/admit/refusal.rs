@@ -140,7 +140,7 @@ impl Refusal {
                 format!("ExceededBudget: {} {name} over budget for model={model}. Spend={spent}, Budget={limit}", self.subject())
             }
             (None, Level::User) => format!("ExceededBudget: User={id} over budget. Spend={spent}, Budget={limit}"),
-            (None, Level::Customer) => format!("ExceededBudget: End User={id} over budget. Spend={spent}, Budget={limit}"),
+            (None, Level::Customer) => format!("ExceededBudget: End User={name} over budget. Spend={spent}, Budget={limit}"),
             (None, Level::Key) if window != Window::Lifetime => {
                 format!("ExceededBudget: Key over {} budget. Spend={spent}, Budget={limit}", window.plain().name())
             }

@@ -21,6 +21,8 @@ const KEPT: usize = 16_384;
 const STRANGERS: usize = 100_000;
 /// The name of all customers beyond those.
 const OTHERS: &str = "others";
+/// How the names of budgets begin that customers have by the key that names them. No stranger goes by such a name.
+const OF_KEYS: &str = "budget/";
 
 /// What a call may name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +38,8 @@ pub enum Guest {
 pub struct Known {
     /// Its scopes; none for one without a row.
     pub scopes: Vec<Arc<Scope>>,
+    /// Those that only count what it spends.
+    pub counted: Vec<Arc<Scope>>,
     /// Whether it is blocked.
     pub blocked: bool,
     /// Whether it was unblocked, whatever the configuration says.
@@ -50,10 +54,13 @@ pub struct Known {
     until: Option<Time>,
 }
 
+/// Whom a call names, and the budget that its key has for customers without one.
+type Asked = (Guest, Option<String>);
+
 /// What is known of customers and tags.
 #[derive(Debug, Default)]
 pub struct Guests {
-    known: RwLock<HashMap<Guest, Known>>,
+    known: RwLock<HashMap<Asked, Known>>,
     forgotten: AtomicU64,
     /// What the configuration says of them.
     policy: ArcSwap<Policy>,
@@ -79,18 +86,21 @@ impl Guests {
         let policy = self.policy.load();
         match guest {
             Guest::Customer(_) if policy.customer.is_some() => {
-                terms::of_customer(book, &self.name(guest, &policy), None, &policy, &mut None)
+                terms::of_customer(book, &self.name(guest, &policy, false), None, &policy, &mut None)
             }
             Guest::Tag(name) if policy.tags.contains_key(name) => terms::of_tag(book, name, None, &policy, &mut None),
             Guest::Customer(_) | Guest::Tag(_) => Vec::new(),
         }
     }
 
-    /// The name under which a customer without a row has its budget.
-    fn name(&self, guest: &Guest, policy: &Policy) -> String {
+    /// The name under which a customer without a row has its budget, which may be one that a key names.
+    fn name(&self, guest: &Guest, policy: &Policy, of_key: bool) -> String {
         let Guest::Customer(id) = guest else { return String::new() };
-        if policy.customer.is_none() && policy.customer_budget_id.is_none() {
+        if policy.customer.is_none() && policy.customer_budget_id.is_none() && !of_key {
             return id.clone();
+        }
+        if id.starts_with(OF_KEYS) {
+            return OTHERS.to_owned();
         }
         let mut strangers = self.strangers.lock().unwrap_or_else(PoisonError::into_inner);
         if strangers.len() >= STRANGERS && !strangers.contains(id) {
@@ -100,19 +110,20 @@ impl Guests {
         id.clone()
     }
 
-    /// What there is to know of one.
-    pub async fn find(&self, store: &Store, book: &Arc<Book>, guest: Guest) -> Result<Known, StoreError> {
-        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&guest)
+    /// What there is to know of one, where a key names a budget for customers without one.
+    pub async fn find(&self, store: &Store, book: &Arc<Book>, guest: Guest, of_key: Option<&str>) -> Result<Known, StoreError> {
+        let asked: Asked = (guest, of_key.map(str::to_owned));
+        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&asked)
             && known.until.is_none_or(|until| until > Time::now())
         {
             return Ok(known.clone());
         }
         loop {
             let before = self.forgotten.load(Ordering::Acquire);
-            let (book, asked) = (book.clone(), guest.clone());
+            let (book, named) = (book.clone(), asked.clone());
             let policy = self.policy.load_full();
-            let named = self.name(&asked, &policy);
-            let found = store.soon(move |desk| async move { read(&desk, &book, (&asked, &named), &policy).await }).await?;
+            let stranger = self.name(&asked.0, &policy, of_key.is_some());
+            let found = store.soon(move |desk| async move { read(&desk, &book, (&named, &stranger), &policy).await }).await?;
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             // Something changed while it was read: perhaps this.
             if self.forgotten.load(Ordering::Acquire) != before {
@@ -121,25 +132,32 @@ impl Guests {
             if known.len() >= KEPT {
                 known.clear();
             }
-            known.insert(guest, found.clone());
+            known.insert(asked, found.clone());
             return Ok(found);
         }
     }
 }
 
-async fn read(desk: &Desk, book: &Book, (guest, stranger): (&Guest, &str), policy: &Policy) -> Result<Known, StoreError> {
+async fn read(desk: &Desk, book: &Book, ((guest, of_key), stranger): (&Asked, &str), policy: &Policy) -> Result<Known, StoreError> {
     let mut known = Known::default();
     match guest {
         Guest::Customer(id) => {
             let customer: Option<Customer> = desk.get(id).await?;
             let own = customer.as_ref().and_then(|customer| customer.budget_id.as_deref());
             let mut row = budget(desk, own).await?;
+            let of_key = if row.is_none() { budget(desk, of_key.as_deref()).await? } else { None };
             if row.is_none() {
                 row = budget(desk, policy.customer_budget_id.as_deref()).await?;
             }
             let id = if customer.is_some() { id } else { stranger };
             if customer.is_some() || row.is_some() || policy.customer.is_some() {
                 known.scopes = terms::of_customer(book, id, row.as_ref(), policy, &mut known.until);
+            }
+            if let Some(of_key) = of_key {
+                // It holds instead of the one for everybody, for what is spent by keys that name it.
+                known.counted = std::mem::take(&mut known.scopes);
+                let place = format!("{OF_KEYS}{}/{id}", of_key.budget_id);
+                known.scopes = terms::of_customer_by_key(book, (&place, id), &of_key, policy, &mut known.until);
             }
             if let Some(customer) = customer {
                 known.lifted = customer.lifted == Some(true);

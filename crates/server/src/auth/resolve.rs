@@ -164,6 +164,7 @@ fn principal(key: &Key, around: &Surroundings, layers: &[Layer]) -> Principal {
         team_alias: around.team.as_ref().and_then(|team| team.team_alias.clone()),
         organization: around.organization.as_ref().map(|organization| organization.organization_id.clone()),
         project: key.project_id.clone(),
+        customer_budget: key.metadata.get("end_user_budget_id").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned),
         allowed: layers.first().map(|layer| layer.models.clone()).unwrap_or_default(),
         also: layers.iter().skip(1).map(|layer| layer.models.clone()).collect(),
         aliases,

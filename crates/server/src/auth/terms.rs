@@ -310,6 +310,18 @@ pub fn of_customer(book: &Book, id: &str, row: Option<&Budget>, policy: &Policy,
     entered(book, &ScopeId::new(Level::Customer, id), &own, policy.tokens, until)
 }
 
+/// The scopes of a customer without a budget at a key that names one for such: where they are kept, and what the customer is called.
+pub fn of_customer_by_key(
+    book: &Book,
+    (place, name): (&str, &str),
+    row: &Budget,
+    policy: &Policy,
+    until: &mut Option<Time>,
+) -> Vec<Arc<Scope>> {
+    let own = Own { name: name.to_owned(), row: Some(row), ..Own::default() };
+    entered(book, &ScopeId::new(Level::Customer, place), &own, policy.tokens, until)
+}
+
 /// The scopes of a tag, by its own budget or by the configuration's.
 pub fn of_tag(book: &Book, name: &str, row: Option<&Budget>, policy: &Policy, until: &mut Option<Time>) -> Vec<Arc<Scope>> {
     let id = ScopeId::new(Level::Tag, name);

@@ -92,6 +92,38 @@ fn counting_tokens_is_not_held_against_money_or_tokens() {
 }
 
 #[test]
+fn a_key_names_the_budget_of_its_customers_who_have_none() {
+    set("  max_end_user_budget_id: everybodys\n", |gateway| {
+        gateway.post("/budget/new", &json!({"budget_id": "everybodys", "max_budget": 0.01}));
+        gateway.post("/budget/new", &json!({"budget_id": "small", "max_budget": 0.02, "rpm_limit": 30}));
+        gateway.post("/budget/new", &json!({"budget_id": "large", "max_budget": 0.03}));
+        for (id, more) in [("known", json!({})), ("rich", json!({"max_budget": 1}))] {
+            let mut customer = json!({"user_id": id});
+            customer.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            gateway.post("/customer/new", &customer);
+        }
+        let [small, large, gone] = ["small", "large", "large"].map(|budget| gateway.key(&json!({"end_user_budget_id": budget})));
+        let ask = |key: &str, user: &str| call(gateway, key, &[], &json!({"user": user}));
+        assert_eq!(ask(&small, "nobody").header("x-ratelimit-end_user-limit-requests"), "30");
+        assert_eq!(statuses(2, || ask(&small, "nobody")), [200, 422]);
+        assert!(message(&ask(&small, "nobody")).contains("End User=nobody"), "{}", ask(&small, "nobody").text());
+        assert_eq!(statuses(3, || ask(&small, "known")), [200, 200, 422], "a row without a budget is none");
+        assert_eq!(statuses(4, || ask(&small, "rich")), [200; 4], "its own goes before");
+        assert_eq!(statuses(4, || ask(&large, "nobody")), [200, 200, 200, 422], "each budget is one of its own");
+        assert_eq!(ask(&small, "budget/large/else").status, 200);
+        assert_eq!(statuses(3, || ask(&large, "else")), [200; 3], "nobody reaches another's by a name");
+        assert_eq!(statuses(2, || ask(MASTER, "elsewhere")), [200, 422], "without it everybody's holds");
+        // What there is not is not named, and a budget that is gone leaves everybody's.
+        let refused = gateway.as_key(MASTER, "POST", "/key/generate", &json!({"end_user_budget_id": "none"}));
+        assert_eq!(refused.status, 400, "{}", refused.text());
+        gateway.post("/budget/delete", &json!({"id": "large"}));
+        assert_eq!(statuses(2, || ask(&gone, "third")), [200, 422]);
+        let told = gateway.get("/customer/info?end_user_id=known");
+        assert_eq!(told["spend"], 0.02, "what a customer spends is counted wherever it spends it: {told}");
+    });
+}
+
+#[test]
 fn tags_have_budgets_in_the_configuration() {
     set("  tag_budget_config: {red: {max_budget: 0.02, budget_duration: 1d}, blue: {budget_limit: 0.01, time_period: 1d}}\n", |gateway| {
         let tagged = |tag: &str| call(gateway, MASTER, &[], &json!({"metadata": {"tags": [tag]}}));
