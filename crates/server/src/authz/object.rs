@@ -21,6 +21,9 @@ pub enum Standing {
 /// The routes of key management that members of a team have unless the team says otherwise.
 pub const MEMBER_ROUTES: [&str; 2] = ["/key/info", "/key/health"];
 
+/// The permission of a team's members to put its keys into groups of models; no route is called so.
+pub const GROUPS: &str = "/key/access_group_assignment";
+
 /// Whether the caller administers that organization.
 pub async fn administers_organization(desk: &Desk, caller: &Caller, organization: &str) -> Result<bool, StoreError> {
     if caller.is_admin() {

@@ -56,6 +56,23 @@ fn a_code_is_traded_once_for_a_key_that_can_only_call() {
 }
 
 #[test]
+fn a_key_that_is_traded_has_the_budgets_of_its_giver() {
+    with("", |gateway| {
+        gateway.post("/user/new", &json!({"user_id": "ann", "user_role": "internal_user", "auto_create_key": false}));
+        let limits = json!([{"budget_duration": "1d", "max_budget": 1.0}]);
+        let anns = gateway.key(&json!({"user_id": "ann", "budget_limits": limits, "model_max_budget": {"good": {"budget_limit": 1.0}}}));
+        let made = gateway.as_key(&anns, "POST", "/api/v1/auth/keys/code", &json!({"callback_url": "https://app.example/cb"}));
+        let traded = trade(gateway, &json!({"code": made.json()["data"]["id"]}));
+        assert_eq!(traded.status, 200, "{} {}", made.text(), traded.text());
+        let info = gateway.get(&format!("/key/info?key={}", traded.json()["key"].as_str().expect("a key")))["info"].clone();
+        assert_eq!(
+            (&info["budget_limits"][0]["max_budget"], &info["model_max_budget"]["good"]["budget_limit"]),
+            (&json!(1.0), &json!(1.0))
+        );
+    });
+}
+
+#[test]
 fn the_page_asks_for_a_key_and_leads_back_with_a_code() {
     with("", |gateway| {
         let page = gateway

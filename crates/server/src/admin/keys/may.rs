@@ -12,7 +12,7 @@ use crate::admin::form::Form;
 use crate::admin::teams::{differing, leads};
 use crate::admin::{Refused, rows};
 use crate::auth::Caller;
-use crate::authz::object::{self, Standing};
+use crate::authz::object::{self, GROUPS, Standing};
 
 /// Fields that administrators of the gateway set, be they columns or in the metadata.
 const GATEWAYS: [&str; 10] = [
@@ -42,8 +42,6 @@ const BUDGETS: [&str; 8] = [
 ];
 /// Other fields that are for administrators of the key.
 const ADMINISTRATORS: [&str; 2] = ["blocked", "project_id"];
-/// The permission of a team's members to put keys into groups of models.
-const GROUPS: &str = "/key/access_group_assignment";
 
 /// What is done to a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

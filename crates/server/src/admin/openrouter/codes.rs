@@ -86,6 +86,9 @@ async fn gift(desk: &Desk, caller: &Caller, form: &Form) -> Result<Key, Refused>
         allowed_routes: routes,
         max_budget: form.money("limit").or(own.max_budget),
         budget_duration: form.owned("usage_limit_type").or_else(|| own.budget_duration.clone().filter(|_| form.money("limit").is_none())),
+        budget_id: own.budget_id,
+        budget_limits: own.budget_limits,
+        model_max_budget: own.model_max_budget,
         expires: expires.zip(own.expires).map(|(a, b)| a.min(b)).or(expires).or(own.expires),
         ..Key::default()
     };

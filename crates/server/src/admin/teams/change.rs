@@ -13,7 +13,7 @@ use crate::admin::grouping::access_groups;
 use crate::admin::scim::Admins;
 use crate::admin::{Answer, Refused, Request, keys, people, rows, spent};
 use crate::auth::Caller;
-use crate::authz::object::{MEMBER_ROUTES, administers_organization};
+use crate::authz::object::{GROUPS, MEMBER_ROUTES, administers_organization};
 use crate::authz::{admins_only, contain};
 
 /// `POST /team/update`
@@ -223,7 +223,7 @@ async fn deletable(desk: &Desk, caller: &Caller, id: &str) -> Result<Team, Refus
 }
 
 /// Everything a team may let its members do with keys.
-const PERMISSIONS: [&str; 12] = [
+const PERMISSIONS: [&str; 13] = [
     "/key/generate",
     "/key/service-account/generate",
     "/key/update",
@@ -236,6 +236,7 @@ const PERMISSIONS: [&str; 12] = [
     "/key/unblock",
     "/key/bulk_update",
     "/key/health",
+    GROUPS,
 ];
 
 /// `GET /team/permissions_list`
