@@ -202,7 +202,10 @@ impl Deployment {
         let based = spec.base_model.as_deref().and_then(|base| catalog.base(&provider.id, base));
         let listed = based.or_else(|| catalog.model(&provider.id, &spec.model));
         let card = amended(listed, &spec);
-        let profile = crate::profile::of(catalog, provider, card.as_ref(), &spec.model);
+        let mut profile = crate::profile::of(catalog, provider, card.as_ref(), &spec.model);
+        if spec.base.is_some() {
+            crate::profile::elsewhere(&mut profile, provider);
+        }
         let mut deployment = Self {
             provider_name: provider.listed_name().to_owned(),
             chat: spoken(provider.chat_dialects(&spec.model), card.as_ref()),

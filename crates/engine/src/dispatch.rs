@@ -133,10 +133,7 @@ impl Dispatch<'_> {
             edits.set.extend(overrides.params.iter().cloned());
         }
         let Content::Json(outline) = &call.content else { return };
-        if spoken != call.door.dialect {
-            // What the call says is translated: it may have another name there.
-            edits.default.retain(|(key, _)| !worded::is_said(outline, key));
-        }
+        worded::lay(edits, call, spoken);
         if spoken == call.door.dialect {
             let known = outline.entries().iter().filter(|entry| target.is_kept_from(spoken, &entry.key));
             edits.remove.extend(known.map(|entry| entry.key.clone().into_owned()));

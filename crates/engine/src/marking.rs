@@ -13,6 +13,7 @@ use switchboard_wire::Dialect;
 use switchboard_wire::control::is_steering;
 use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::problem::Problem;
+use switchboard_wire::seal::ANTHROPIC;
 
 use crate::call::{Call, Content};
 use crate::deployment::Deployment;
@@ -48,6 +49,13 @@ impl CachePoint {
         list.iter().filter_map(|point| Self::deserialize(point).ok()).collect()
     }
 
+    /// Instructions and the last message: what the next request of a conversation begins with.
+    fn usual() -> Vec<Self> {
+        let point =
+            |role: Option<&str>, index| Self { location: "message".to_owned(), role: role.map(str::to_owned), index, control: None };
+        vec![point(Some("system"), None), point(None, Some(Index::Number(-1)))]
+    }
+
     fn mark(&self) -> Value {
         self.control.clone().filter(Value::is_object).unwrap_or_else(|| json!({"type": "ephemeral"}))
     }
@@ -77,12 +85,20 @@ pub(crate) fn marked(call: &Call, target: &Deployment, spoken: Dialect) -> Resul
     let door = call.door.dialect;
     let takes = matches!(spoken, Dialect::Anthropic | Dialect::Bedrock) || spoken == Dialect::OpenAiChat && target.gateway;
     let is_said = outline.get(NAME).is_some() && is_steering(door, NAME);
-    if !takes || !is_said && target.spec.cache_points.is_empty() || !matches!(door, Dialect::OpenAiChat | Dialect::Anthropic) {
+    let is_asked = is_said || !target.spec.cache_points.is_empty();
+    let is_keys = !is_asked && call.principal.caches_prompts && target.profile.vendor.as_deref() == Some(ANTHROPIC);
+    if !takes || !(is_asked || is_keys) || !matches!(door, Dialect::OpenAiChat | Dialect::Anthropic) {
         return Ok(None);
     }
     let own: Option<Vec<Value>> = if is_said { outline.read(&call.body, NAME)? } else { None };
-    let points = own.map_or_else(|| target.spec.cache_points.clone(), |own| CachePoint::read_all(&own));
+    let mut points = own.map_or_else(|| target.spec.cache_points.clone(), |own| CachePoint::read_all(&own));
     let mut marking = Marking::read(call, outline)?;
+    if is_keys {
+        if marking.count > 0 || marking.is_errand() {
+            return Ok(None);
+        }
+        points = CachePoint::usual();
+    }
     points.iter().for_each(|point| marking.mark(point));
     Ok(match marking.edits() {
         edits if edits.is_empty() => None,
@@ -113,6 +129,13 @@ impl Marking {
         let mut count = messages.iter().chain(&tools).map(|raw| marks(raw)).sum::<usize>();
         count += system.as_deref().map_or(0, marks) + usize::from(outline.get(MARK).is_some());
         Ok(Self { messages, roles, system, tools, count, changed: [false; 3] })
+    }
+
+    /// Whether a part of Claude Code asks that asks once: nothing comes back to what it would leave in the cache.
+    fn is_errand(&self) -> bool {
+        const SAYS: &[u8] = b"cc_is_subagent=true";
+        let says = |system: &RawValue| memchr::memmem::find(system.get().as_bytes(), SAYS).is_some();
+        self.messages.len() == 1 && self.tools.is_empty() && self.system.as_deref().is_some_and(says)
     }
 
     fn mark(&mut self, point: &CachePoint) {

@@ -68,6 +68,8 @@ pub struct Principal {
     pub guidance: Option<Arc<Guidance>>,
     /// Whether the key says that its calls are to have no fallback, or may have one whatever they say themselves.
     pub disables_fallbacks: Option<bool>,
+    /// Whether the key wants its prompts marked for a provider's cache, where the client marks nothing.
+    pub caches_prompts: bool,
     /// What the key, or else its team, says instead of the router's settings.
     pub router: Option<Arc<RouterOverride>>,
     /// The place that the caller wants asked instead of the model's own, with a credential of the caller's or none.

@@ -50,10 +50,20 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
         max_completion_tokens: (made.is_some_and(|made| made.newer_limit) && knows("reasoning") == Some(true)).then_some(true),
         mid_system: detailed.map(|card| self::knows(card, "mid_conversation_system") == Some(true)),
         betas: provider.betas.clone(),
+        plain_messages: provider.plain_messages.then_some(true),
         reasoning_field: provider.reasoning_field.clone(),
         vendor,
         max_stop: None,
         inputs: provider.inputs_of(model).cloned(),
+    }
+}
+
+/// At an address of the user's own, a model of another maker than the provider is no model of that provider's: it takes its thoughts back
+/// as most do.
+pub(crate) fn elsewhere(profile: &mut Profile, provider: &Provider) {
+    let foreign = profile.vendor.as_ref().is_some_and(|vendor| provider.authors.first().is_some_and(|own| own != vendor));
+    if foreign && profile.reasoning_field.is_none() {
+        profile.reasoning_field = Some("reasoning_content".to_owned());
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! What only the provider has a word for is laid into what is sent, as the operator wrote it.
 
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
 use switchboard_wire::Dialect;
 use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::problem::Problem;
@@ -35,25 +38,77 @@ const OPENAI: [&str; 20] = [
 /// Those that mean the same in Anthropic's messages.
 const ANTHROPIC: [&str; 5] = ["reasoning_effort", "temperature", "thinking", "top_k", "top_p"];
 
+/// Fields of Converse's own; it has no others, but one for what is the model's.
+const CONVERSE: [&str; 11] = [
+    "additionalModelResponseFieldPaths",
+    "guardrailConfig",
+    "inferenceConfig",
+    "messages",
+    "outputConfig",
+    "performanceConfig",
+    "promptVariables",
+    "requestMetadata",
+    "serviceTier",
+    "system",
+    "toolConfig",
+];
+/// The header of Anthropic's features, which Converse takes in the body alone.
+const FEATURES: &str = "anthropic-beta";
+const ADDITIONAL: &str = "additionalModelRequestFields";
+
 /// The call with what the deployment says in such fields and the client does not; `None` where there is nothing to add.
 pub(crate) fn of(call: &Call, spoken: Dialect, reach: &Reach) -> Result<Option<Call>, Problem> {
     let Content::Json(outline) = &call.content else { return Ok(None) };
-    let words: &[&str] = match call.door.dialect {
-        door if door == spoken => return Ok(None),
-        Dialect::OpenAiChat => &OPENAI,
-        Dialect::Anthropic => &ANTHROPIC,
-        _ => return Ok(None),
-    };
-    let default: Vec<(String, String)> =
-        reach.edits.default.iter().filter(|(key, _)| words.contains(&key.as_str()) && !is_said(outline, key)).cloned().collect();
-    if default.is_empty() {
+    let words = words(call.door.dialect);
+    if call.door.dialect == spoken || reach.edits.default.is_empty() && !reach.headers.contains_key(FEATURES) {
         return Ok(None);
     }
-    Ok(Some(call.clone().edited(&Edits { default, ..Edits::default() })?))
+    let added = reach.edits.default.iter().filter(|(key, _)| !is_said(outline, key));
+    let (default, others): (Vec<_>, Vec<_>) = added.cloned().partition(|(key, _)| words.contains(&key.as_str()));
+    let mut edits = Edits { default, ..Edits::default() };
+    let models: Vec<(String, String)> = others.into_iter().filter(|(key, _)| spoken == Dialect::Bedrock && is_models(key)).collect();
+    if !models.is_empty() {
+        let mut fields: BTreeMap<String, Box<RawValue>> = outline.read(&call.body, ADDITIONAL)?.unwrap_or_default();
+        for (key, json) in models {
+            let Ok(value) = RawValue::from_string(json) else { continue };
+            fields.entry(key).or_insert(value);
+        }
+        edits.set.push((ADDITIONAL.to_owned(), serde_json::to_string(&fields).unwrap_or_default()));
+    }
+    let features = reach.headers.get_all(FEATURES).into_iter().filter(|_| spoken == Dialect::Bedrock);
+    let mut features = features.peekable();
+    if edits.is_empty() && features.peek().is_none() {
+        return Ok(None);
+    }
+    let mut worded = call.clone().edited(&edits)?;
+    features.for_each(|names| drop(worded.headers.append(FEATURES, names.clone())));
+    Ok(Some(worded))
+}
+
+/// What of a deployment's fields is still to be laid into what is sent of that call.
+pub(crate) fn lay(edits: &mut Edits, call: &Call, spoken: Dialect) {
+    let Content::Json(outline) = &call.content else { return };
+    if call.door.dialect != spoken {
+        // What the call says is translated: it may have another name there.
+        edits.default.retain(|(key, _)| !is_said(outline, key) && !(spoken == Dialect::Bedrock && is_models(key)));
+    }
+}
+
+fn words(client: Dialect) -> &'static [&'static str] {
+    match client {
+        Dialect::OpenAiChat => &OPENAI,
+        Dialect::Anthropic => &ANTHROPIC,
+        _ => &[],
+    }
+}
+
+/// Whether a field is the model's, behind Converse.
+fn is_models(key: &str) -> bool {
+    key != ADDITIONAL && !CONVERSE.contains(&key)
 }
 
 /// Whether a call says that field itself, under one of its names.
-pub(crate) fn is_said(outline: &Outline, key: &str) -> bool {
+fn is_said(outline: &Outline, key: &str) -> bool {
     const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
     outline.get(key).is_some() || LIMITS.contains(&key) && LIMITS.iter().any(|limit| outline.get(limit).is_some())
 }

@@ -77,6 +77,8 @@ pub struct Profile {
     pub max_completion_tokens: Option<bool>,
     /// Whether it takes instructions as turns amid the conversation.
     pub mid_system: Option<bool>,
+    /// Whether messages in OpenAI's format may hold nothing but what OpenAI's own have.
+    pub plain_messages: Option<bool>,
     /// The field it takes thoughts back in (`reasoning_content`, `reasoning`), where it does.
     pub reasoning_field: Option<String>,
     /// The features of Anthropic's that its provider calls otherwise, or has no opt-in for (an empty name); with `*` among them, all that

@@ -58,6 +58,7 @@ use crate::own;
 use crate::queue::Place;
 use crate::repair;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
+use crate::worded;
 use crate::worker::Worker;
 
 use journey::{Journey, Manner, Turn};
@@ -342,8 +343,11 @@ impl<'a> Attempts<'a> {
         (cap, manner): (Option<u64>, Manner),
         (refusal, meter): (Error, Meter),
     ) -> Result<(Made, Losses), (Error, Meter)> {
-        let Ok(Some(request)) = repair::without_thoughts(self.call) else { return Err((refusal, meter)) };
-        let Ok(mut prepared) = dispatch.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request)) else {
+        let Ok(worded) = worded::of(self.call, spoken, reach) else { return Err((refusal, meter)) };
+        let call = worded.as_ref().unwrap_or(self.call);
+        let Ok(Some(request)) = repair::without_thoughts(call) else { return Err((refusal, meter)) };
+        let Ok(mut prepared) = Dispatch { call, ..*dispatch }.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request))
+        else {
             return Err((refusal, meter));
         };
         prepared.losses.dropped("messages.thinking");
@@ -364,7 +368,9 @@ impl<'a> Attempts<'a> {
             return tried;
         }
         let taker = Taker { outbound, only_bytes: target.bytes_only.contains(&spoken) };
-        match media.bring(self.call, self.worker, taker, (&self.brought, self.left())).await? {
+        let worded = worded::of(self.call, spoken, reach)?;
+        let dispatch = Dispatch { call: worded.as_ref().unwrap_or(self.call), ..*dispatch };
+        match media.bring(dispatch.call, self.worker, taker, (&self.brought, self.left())).await? {
             Some(request) => dispatch.prepare_from(target, (spoken, reach), cap, &Source::Rewritten(&request)),
             None => tried,
         }

@@ -80,6 +80,8 @@ pub struct Provider {
     pub thinking_switch: bool,
     /// The features of Anthropic's that it calls otherwise, or has no opt-in for (an empty name).
     pub betas: BTreeMap<String, String>,
+    /// It refuses messages in OpenAI's format that hold more than OpenAI's own have.
+    pub plain_messages: bool,
     /// Its answers in OpenAI's formats are in a form of its own: they are read and written anew.
     pub rewritten: bool,
     /// Is a gateway itself: fields that steer one (`provider`, `models`, …) go on to it.

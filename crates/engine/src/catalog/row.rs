@@ -82,6 +82,8 @@ struct Row {
     #[serde(default)]
     betas: BTreeMap<String, String>,
     #[serde(default)]
+    plain_messages: bool,
+    #[serde(default)]
     rewritten: bool,
     #[serde(default)]
     gateway: bool,
@@ -284,6 +286,7 @@ impl Row {
             bytes_only: dialects(&self.bytes_only)?,
             thinking_switch: self.thinking_switch,
             betas: self.betas,
+            plain_messages: self.plain_messages,
             rewritten: self.rewritten,
             gateway: self.gateway,
             local: self.local,

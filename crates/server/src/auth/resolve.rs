@@ -170,6 +170,7 @@ fn principal(key: &Key, around: &Surroundings, layers: &[Layer]) -> Principal {
         aliases,
         tags,
         disables_fallbacks: key.metadata.get("disable_fallbacks").and_then(Value::as_bool),
+        caches_prompts: key.metadata.get("enable_prompt_caching").and_then(Value::as_bool) == Some(true),
         router: own.and_then(|said| overriding(key, said)),
         kept: kept(key, around),
         metadata: (!key.metadata.is_empty()).then(|| Arc::from(Value::Object(key.metadata.clone()).to_string())),

@@ -205,3 +205,54 @@ fn prompts_and_answers_have_limits_of_their_own() {
     assert_eq!(answered(", itpm: 1", KEPT)[0], 429);
     assert_eq!(answered(", itpm: 1000, otpm: 1000", KEPT), [200, 200]);
 }
+
+/// A gateway with one deployment, `m`, of that model at that place of the upstream.
+fn at(upstream: &Upstream, model: &str, place: &str, params: &str) -> TestApp {
+    let url = upstream.url();
+    TestApp::of(&format!(
+        "model_list:\n  - {{model_name: m, litellm_params: {{model: {model}, api_key: k, api_base: '{url}{place}'{params}}}}}\n"
+    ))
+}
+
+#[test]
+fn addresses_lead_where_they_say() {
+    let upstream = Upstream::start();
+    let asked = |model: &str, place: &str, params: &str| {
+        let app = at(&upstream, model, place, params);
+        assert_eq!(post(&app, &json!({})).status, 200, "{model} {place}");
+        upstream.asked().last().expect("a request").0.clone()
+    };
+    let azure = "/good/openai/deployments/gpt-4o";
+    assert_eq!(asked("azure/gpt-4o", azure, ""), format!("{azure}/chat/completions?api-version=2025-02-01-preview"));
+    let whole = format!("{azure}/chat/completions?api-version=1");
+    assert_eq!(asked("azure/gpt-4o", &whole, ""), whole);
+    assert_eq!(asked("azure/gpt-4o", "/good", ", api_version: v1"), "/good/openai/v1/chat/completions");
+    assert_eq!(asked("groq/m", "/good/chat/completions", ""), "/good/chat/completions");
+    assert_eq!(asked("azure_ai/claude-haiku-4-5", "/good/anthropic", ""), "/good/anthropic/v1/messages");
+    assert_eq!(upstream.header("x-api-key").as_deref(), Some("k"));
+    assert_eq!(asked("azure_ai/mistral-large", "/good/v1", ""), "/good/v1/chat/completions");
+    assert_eq!(upstream.header("authorization").as_deref(), Some("Bearer k"));
+}
+
+#[test]
+fn answers_in_a_form_of_the_providers_own_are_told_in_the_clients() {
+    let upstream = Upstream::start();
+    let app = at(&upstream, "databricks/some-model", "/told", "");
+    let thought = json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}]});
+    let content = json!([thought, {"type": "text", "text": "PONG"}]);
+    let usage = json!({"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12, "cache_read_input_tokens": 4});
+    let whole = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}]});
+    let told = |answer: &str, stream: bool| post(&app, &json!({"stream": stream, "messages": [{"role": "user", "content": answer}]}));
+    let reply = told(&whole.to_string(), false).json();
+    let message = &reply["choices"][0]["message"];
+    assert_eq!((&message["content"], &message["reasoning_content"]), (&json!("PONG"), &json!("Hm.")), "{reply}");
+    assert_eq!(reply["usage"]["prompt_tokens_details"]["cached_tokens"], 4, "{reply}");
+    let chunk = |delta: Value, finish: Value| {
+        json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+    };
+    let chunks = [chunk(json!({"role": "assistant", "content": content}), json!(null)), chunk(json!({}), json!("stop"))];
+    let events: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect::<String>() + "data: [DONE]\n\n";
+    assert_eq!(streamed(&told(&events, true)), ("PONG".to_owned(), true));
+}

@@ -241,3 +241,32 @@ fn what_was_done_each_day_is_a_table_too() {
         assert_eq!(gateway.as_key(MASTER, "GET", "/global/activity/cache_hits", &Value::Null).status, 400);
     });
 }
+
+#[test]
+fn a_key_may_want_its_prompts_cached() {
+    let upstream = Upstream::start();
+    let url = upstream.url();
+    let model = |name: &str, model: &str| {
+        format!("  - {{model_name: {name}, litellm_params: {{model: {model}, api_key: k, api_base: {url}/good}}}}\n")
+    };
+    with_models(&(model("claude", "anthropic/claude-haiku-4-5") + &model("gpt", "openai/gpt-4o")), |gateway| {
+        let (wants, other) = (gateway.key(&json!({"enable_prompt_caching": true})), gateway.key(&json!({})));
+        let marks = |key: &str, path: &str, body: Value| {
+            let mut body = body;
+            body["max_tokens"] = json!(9);
+            let reply = gateway.as_key(key, "POST", path, &body);
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            upstream.asked().last().expect("a request").1.matches("cache_control").count()
+        };
+        let turns = json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "on"}]);
+        let messages = |system: Value| json!({"model": "claude", "system": system, "messages": turns});
+        assert_eq!(marks(&wants, "/v1/messages", messages(json!("be brief"))), 2);
+        assert_eq!(marks(&other, "/v1/messages", messages(json!("be brief"))), 0);
+        let marked = json!([{"type": "text", "text": "be brief", "cache_control": {"type": "ephemeral"}}]);
+        assert_eq!(marks(&wants, "/v1/messages", messages(marked)), 1, "the client knows better");
+        let errand = json!({"model": "claude", "system": "cc_is_subagent=true", "messages": [turns[0]]});
+        assert_eq!(marks(&wants, "/v1/messages", errand), 0);
+        assert_eq!(marks(&wants, "/v1/chat/completions", json!({"model": "claude", "messages": turns})), 1);
+        assert_eq!(marks(&wants, "/v1/chat/completions", json!({"model": "gpt", "messages": turns})), 0);
+    });
+}

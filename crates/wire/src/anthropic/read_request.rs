@@ -198,7 +198,9 @@ fn read_alias<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &mut
         request.reasoning = None;
     }
     let reasoning = request.reasoning.get_or_insert_default();
-    let alone = *reasoning == Reasoning::default() && !kept.iter().any(|(key, _)| *key == "thinking");
+    // An effort alone is how much, and not whether.
+    let said = Reasoning { effort: reasoning.effort.clone(), ..Reasoning::default() };
+    let alone = *reasoning == said && !kept.iter().any(|(key, _)| *key == "thinking");
     if alone || reasoning.adaptive {
         reasoning.effort.get_or_insert(effort);
     }

@@ -55,6 +55,7 @@ pub(crate) mod error;
 pub(crate) mod finish;
 mod glance;
 mod media;
+mod plain;
 mod read_events;
 mod read_messages;
 pub(crate) mod read_request;
@@ -153,7 +154,9 @@ impl Outbound for OpenAiChat {
         let is_blank = |entry: &Entry| body.slice(entry.value.start, entry.value.end).iter().all(|byte| b"[] \n\r\tnul".contains(byte));
         // There is nothing to choose from.
         let idle = || outline.get("tool_choice").is_some_and(|choice| !is_blank(choice)) && outline.get("tools").is_none_or(is_blank);
-        profile.thinking_switch == Some(true) && off() || profile.vendor.as_deref() == Some(OPENAI) && idle()
+        plain::is_refused(body, profile)
+            || profile.thinking_switch == Some(true) && off()
+            || profile.vendor.as_deref() == Some(OPENAI) && idle()
     }
 
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::plain;
 use super::write_messages::write_messages;
 use crate::chat::{ChatRequest, Function, OutputFormat, Reasoning, Tool, ToolChoice};
 use crate::dialect::Dialect;
@@ -22,6 +23,8 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         return Err(Unsupported::new("n", HERE, "several answers at once pass only where the formats agree"));
     }
     let mut losses = Losses::new();
+    let plain = (profile.plain_messages == Some(true)).then(|| plain::of(request, &mut losses));
+    let request = plain.as_ref().unwrap_or(request);
     let messages = write_messages(request, profile, &mut losses)?;
     let tools = write_tools(&request.tools, &mut losses)?;
     let body = json::object(|object| {

@@ -315,7 +315,7 @@ async fn thoughts_that_cannot_be_opened_are_left_out_once() {
     assert!(told.header("x-switchboard-dropped").is_some_and(|lost| lost.contains("messages.thinking")), "{told:?}");
     let sent: Vec<serde_json::Value> = upstream.requests().iter().map(|(_, body)| serde_json::from_slice(body).unwrap()).collect();
     assert_eq!((sent.len(), sent[1].get("thinking")), (2, None));
-    let turns = value!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": [{"type": "text", "text": "yes"}]},
+    let turns = value!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"},
         {"role": "user", "content": "on"}]);
     assert_eq!(sent[1]["messages"], turns);
     // A second refusal stands, and whoever wants to be told is.

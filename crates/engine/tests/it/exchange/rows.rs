@@ -287,7 +287,9 @@ async fn what_a_deployment_says_is_translated_like_what_a_client_says() {
     let sent = |provider, client, body: serde_json::Value| {
         let defaults = defaults.clone();
         async move {
-            let upstream = Scripted::start(vec![json("200 OK", whole(provider))]).await;
+            let converse = r#"{"output":{"message":{"role":"assistant","content":[{"text":"fine"}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":1,"totalTokens":2}}"#;
+            let answer = if provider == Dialect::Bedrock { converse } else { whole(provider) };
+            let upstream = Scripted::start(vec![json("200 OK", answer)]).await;
             let rig = Rig::new(vec![Spec { defaults, ..super::rig::spec(provider, &upstream) }]);
             assert_eq!(rig.ask(&call(client, false, &body.to_string())).await.status, 200);
             upstream.body()
@@ -297,6 +299,11 @@ async fn what_a_deployment_says_is_translated_like_what_a_client_says() {
     let body = sent(Dialect::Gemini, Dialect::OpenAiChat, chat.clone()).await;
     assert_eq!(body["generationConfig"], json!({"temperature": 0.5, "topK": 3, "maxOutputTokens": 9}), "{body}");
     assert_eq!((body.get("temperature").or(body.get("max_tokens")), &body["own_field"]), (None, &json!(1)));
+    let mut own = chat.clone();
+    own["additionalModelRequestFields"] = json!({"a": 1});
+    let body = sent(Dialect::Bedrock, Dialect::OpenAiChat, own).await;
+    assert_eq!(body["inferenceConfig"], json!({"temperature": 0.5, "maxTokens": 9}), "{body}");
+    assert_eq!((&body["additionalModelRequestFields"], body.get("own_field")), (&json!({"a": 1, "own_field": 1, "top_k": 3}), None));
     let body = sent(Dialect::OpenAiChat, Dialect::OpenAiChat, chat).await;
     assert_eq!((&body["temperature"], &body["top_k"], &body["own_field"]), (&json!(0.5), &json!(3), &json!(1)));
     let messages = json!({"model": "m", "max_tokens": 9, "temperature": 1, "messages": [{"role": "user", "content": "hi"}]});

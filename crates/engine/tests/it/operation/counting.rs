@@ -74,6 +74,6 @@ async fn instructions_at_the_beginning_are_counted_where_they_belong() {
     let got = rig.ask(Operation::CountTokens, &json!({"model": "public", "system": "be kind", "messages": turns})).await.unwrap();
     assert_eq!((got.json(), got.header("x-switchboard-estimated")), (json!({"input_tokens": 13}), None));
     let expected = json!({"model": "claude-sonnet-5", "system": [{"type": "text", "text": "be kind"}, {"type": "text", "text": "be brief"}],
-        "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}]});
+        "messages": [{"role": "user", "content": "hi"}]});
     assert_eq!(rig.sent()[0].1, expected);
 }

@@ -223,3 +223,10 @@ fn what_another_gateway_sealed_is_left_out() {
     let sent: Value = serde_json::from_slice(&prepared(asked.to_string().as_bytes(), &model(BUDGET)).body.join()).unwrap();
     assert_eq!(sent, turns(&[&own, &text]));
 }
+
+#[test]
+fn openais_effort_says_to_think_and_ones_own_how_much() {
+    let both = json!({"reasoning_effort": "high", "output_config": {"effort": "low"}});
+    let thinking = json!({"thinking": {"type": "adaptive", "display": "summarized"}, "output_config": {"effort": "low"}});
+    assert_eq!(sent(&both, &model(ADAPTIVE)), thinking);
+}

@@ -432,3 +432,21 @@ fn hidden_thoughts_have_no_text_to_go_back() {
     let profile = Profile { reasoning_field: Some("reasoning_content".to_owned()), ..Profile::default() };
     assert_eq!(of_messages(&turns, &profile).0["messages"][1], json!({"role": "assistant", "content": "yes"}));
 }
+
+#[test]
+fn messages_are_plain_where_the_provider_wants_them_so() {
+    let mark = json!({"type": "ephemeral"});
+    let body = json!({"model": "m", "messages": [
+        {"role": "system", "content": [{"type": "text", "text": "s", "cache_control": mark}]},
+        {"role": "user", "content": "hi", "cache_control": mark},
+        {"role": "assistant", "content": "yes", "thinking_blocks": [{"type": "thinking", "thinking": "t", "signature": "x"}],
+            "provider_specific_fields": {"a": 1}}]});
+    let profile = Profile { plain_messages: Some(true), ..Profile::default() };
+    let frames = Frames::from(body.to_string().into_bytes());
+    assert!(OpenAiChat.is_refused(&Outline::scan(&frames).unwrap(), &frames, &profile));
+    let (sent, written) = write(&read(&body), &profile);
+    let messages = json!([{"role": "system", "content": "s"}, {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "yes"}]);
+    assert_eq!(sent["messages"], messages);
+    assert_eq!(losses(&written), "messages.cache_control, messages.thinking_blocks, messages.provider_specific_fields");
+}
