@@ -38,6 +38,9 @@ const OPENAI: [&str; 20] = [
 /// Those that mean the same in Anthropic's messages.
 const ANTHROPIC: [&str; 5] = ["reasoning_effort", "temperature", "thinking", "top_k", "top_p"];
 
+/// Fields of Anthropic's that a request must opt into: what they need is read where the client says them.
+const FEATURED: [&str; 6] = ["container", "context_management", "mcp_servers", "output_format", "safeguards", "speed"];
+
 /// Fields of Converse's own; it has no others, but one for what is the model's.
 const CONVERSE: [&str; 11] = [
     "additionalModelResponseFieldPaths",
@@ -59,12 +62,11 @@ const ADDITIONAL: &str = "additionalModelRequestFields";
 /// The call with what the deployment says in such fields and the client does not; `None` where there is nothing to add.
 pub(crate) fn of(call: &Call, spoken: Dialect, reach: &Reach) -> Result<Option<Call>, Problem> {
     let Content::Json(outline) = &call.content else { return Ok(None) };
-    let words = words(call.door.dialect);
-    if call.door.dialect == spoken || reach.edits.default.is_empty() && !reach.headers.contains_key(FEATURES) {
+    if reach.edits.default.is_empty() && !reach.headers.contains_key(FEATURES) {
         return Ok(None);
     }
     let added = reach.edits.default.iter().filter(|(key, _)| !is_said(outline, key));
-    let (default, others): (Vec<_>, Vec<_>) = added.cloned().partition(|(key, _)| words.contains(&key.as_str()));
+    let (default, others): (Vec<_>, Vec<_>) = added.cloned().partition(|(key, _)| is_clients(call.door.dialect, spoken, key));
     let mut edits = Edits { default, ..Edits::default() };
     let models: Vec<(String, String)> = others.into_iter().filter(|(key, _)| spoken == Dialect::Bedrock && is_models(key)).collect();
     if !models.is_empty() {
@@ -81,7 +83,9 @@ pub(crate) fn of(call: &Call, spoken: Dialect, reach: &Reach) -> Result<Option<C
         return Ok(None);
     }
     let mut worded = call.clone().edited(&edits)?;
-    features.for_each(|names| drop(worded.headers.append(FEATURES, names.clone())));
+    for names in features {
+        worded.headers.append(FEATURES, names.clone());
+    }
     Ok(Some(worded))
 }
 
@@ -94,11 +98,14 @@ pub(crate) fn lay(edits: &mut Edits, call: &Call, spoken: Dialect) {
     }
 }
 
-fn words(client: Dialect) -> &'static [&'static str] {
+/// Whether a field is to be read as the client's.
+fn is_clients(client: Dialect, spoken: Dialect, key: &str) -> bool {
     match client {
-        Dialect::OpenAiChat => &OPENAI,
-        Dialect::Anthropic => &ANTHROPIC,
-        _ => &[],
+        Dialect::OpenAiChat | Dialect::Anthropic if spoken == Dialect::Anthropic && FEATURED.contains(&key) => true,
+        _ if client == spoken => false,
+        Dialect::OpenAiChat => OPENAI.contains(&key),
+        Dialect::Anthropic => ANTHROPIC.contains(&key),
+        _ => false,
     }
 }
 

@@ -310,3 +310,16 @@ async fn what_a_deployment_says_is_translated_like_what_a_client_says() {
     let body = sent(Dialect::Gemini, Dialect::Anthropic, messages).await;
     assert_eq!(body["generationConfig"], json!({"temperature": 1, "topK": 3, "maxOutputTokens": 9}), "{body}");
 }
+
+#[tokio::test]
+async fn what_a_deployment_asks_for_is_opted_into() {
+    let body = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}"#;
+    for client in [Dialect::Anthropic, Dialect::OpenAiChat] {
+        let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::Anthropic))]).await;
+        let defaults = vec![("speed".to_owned(), "\"fast\"".to_owned())];
+        let rig = Rig::new(vec![Spec { defaults, ..super::rig::spec(Dialect::Anthropic, &upstream) }]);
+        assert_eq!(rig.ask(&call(client, false, body)).await.status, 200);
+        assert_eq!(upstream.body()["speed"], "fast");
+        assert!(upstream.requests()[0].0.contains("anthropic-beta: fast-mode-2026-02-01"), "{client}");
+    }
+}
