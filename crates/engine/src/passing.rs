@@ -40,6 +40,9 @@ const KEPT_BACK: [HeaderName; 9] = [
     UPGRADE,
 ];
 
+/// The shape of a chat in a form of the model's own.
+pub const OWN_FORM: &str = "own";
+
 /// What is sent on.
 #[derive(Debug)]
 pub struct Passing {

@@ -55,6 +55,8 @@ impl Body {
             (Operation::Chat, Dialect::OpenAiResponses) => Self::json("ResponsesRequest", "ResponsesReply").streams("ResponsesReply"),
             (Operation::Chat, Dialect::OpenAiCompletions) => Self::json("CompletionRequest", "CompletionReply").streams("CompletionReply"),
             (Operation::Chat, _) => Self::json("ChatRequest", "ChatReply").streams("ChatChunk"),
+            (Operation::Compact, _) => Self::json("ResponsesRequest", "ResponsesReply"),
+            (Operation::CountTokens, Dialect::OpenAiResponses) => Self::json("ResponsesRequest", "CountTokensReply"),
             (Operation::CountTokens, _) => Self::json("CountTokensRequest", "CountTokensReply"),
             (Operation::Embeddings, _) => Self::json("EmbeddingsRequest", "EmbeddingsReply"),
             (Operation::Rerank, _) => Self::json("RerankRequest", "RerankReply"),

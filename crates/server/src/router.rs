@@ -207,15 +207,18 @@ const fn page(path: &'static str, page: Page, policy: Policy, summary: &'static 
 
 use Dialect::{Anthropic, OpenAiChat, OpenAiCompletions, OpenAiResponses};
 use Operation::{
-    Chat, CountTokens, Embeddings, ImageEdits, ImageGenerations, ImageVariations, Moderations, Rerank, Speech, Transcriptions, Translations,
+    Chat, Compact, CountTokens, Embeddings, ImageEdits, ImageGenerations, ImageVariations, Moderations, Rerank, Speech, Transcriptions,
+    Translations,
 };
 
 /// Paths that exist under every prefix of [`PREFIXES`].
-pub const SHARED: [Row; 29] = [
+pub const SHARED: [Row; 31] = [
     // OpenAI clients
     call("/chat/completions", Chat, OpenAiChat, "Chat with a model"),
     call("/completions", Chat, OpenAiCompletions, "Complete a text"),
     call("/responses", Chat, OpenAiResponses, "Chat with a model, in the form of the Responses API"),
+    call("/responses/compact", Compact, OpenAiResponses, "Make a conversation shorter, to go on with it"),
+    call("/responses/input_tokens", CountTokens, OpenAiResponses, "Count the tokens of a request in the form of the Responses API"),
     call("/embeddings", Embeddings, OpenAiChat, "Embed texts"),
     call("/moderations", Moderations, OpenAiChat, "Classify content"),
     call("/images/generations", ImageGenerations, OpenAiChat, "Make an image from a text"),

@@ -5,6 +5,7 @@
 //! | `anthropic` | the messages request, without what only an answer needs | `input_tokens` |
 //! | `gemini` | `{contents}`, or `{generateContentRequest}` with the model in it | `totalTokens` |
 //! | `bedrock` | `{input: {converse}}` | `inputTokens` |
+//! | `openai` | the responses request, without what only an answer needs | `input_tokens` |
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -26,6 +27,7 @@ pub fn dialect(shape: &str) -> Option<Dialect> {
         "anthropic" => Some(Dialect::Anthropic),
         "gemini" => Some(Dialect::Gemini),
         "bedrock" => Some(Dialect::Bedrock),
+        "openai" => Some(Dialect::OpenAiResponses),
         _ => None,
     }
 }
@@ -84,6 +86,21 @@ const ANTHROPIC: [&str; 12] = [
 /// Fields of a Converse request that change its count.
 const CONVERSE: [&str; 4] = ["messages", "system", "toolConfig", "additionalModelRequestFields"];
 
+/// Fields of a responses request that change its count; the endpoint refuses others.
+const RESPONSES: [&str; 11] = [
+    "model",
+    "input",
+    "instructions",
+    "tools",
+    "tool_choice",
+    "text",
+    "reasoning",
+    "truncation",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "conversation",
+];
+
 /// The count request around a chat request that was written for that dialect.
 pub fn wrap(dialect: Dialect, chat: &[u8], model: &str) -> Result<Vec<u8>, Malformed> {
     let frames = Frames::from(bytes::Bytes::copy_from_slice(chat));
@@ -103,6 +120,7 @@ pub fn wrap(dialect: Dialect, chat: &[u8], model: &str) -> Result<Vec<u8>, Malfo
                 }
             });
         }),
+        Dialect::OpenAiResponses => json::object(|out| pick(&RESPONSES, out)),
         Dialect::Bedrock => json::object(|out| out.object("input", |out| out.object("converse", |out| pick(&CONVERSE, out)))),
         _ => json::object(|out| {
             if outline.get("model").is_none() {
@@ -131,6 +149,10 @@ pub fn read_reply(body: &[u8]) -> Result<u64, Fault> {
 pub fn write_reply(to: Dialect, count: u64) -> Vec<u8> {
     json::object(|out| match to {
         Dialect::Gemini => out.field("totalTokens", &count),
+        Dialect::OpenAiResponses => {
+            out.field("object", "response.input_tokens");
+            out.field("input_tokens", &count);
+        }
         _ => out.field("input_tokens", &count),
     })
 }
@@ -143,6 +165,10 @@ pub fn compact(raw: &RawValue) -> String {
 /// Whether a body looks like a count request of that dialect: it holds what is to be counted.
 pub fn check(from: Dialect, body: &[u8]) -> Result<(), Malformed> {
     let fields = Fields::scan(body)?;
-    let needed: &[&str] = if from == Dialect::Gemini { &["contents", "generateContentRequest"] } else { &["messages"] };
+    let needed: &[&str] = match from {
+        Dialect::Gemini => &["contents", "generateContentRequest"],
+        Dialect::OpenAiResponses => &["input", "previous_response_id", "conversation"],
+        _ => &["messages"],
+    };
     if needed.iter().any(|key| fields.has(key)) { Ok(()) } else { Err(Malformed::field(needed[0], "is missing")) }
 }

@@ -85,6 +85,8 @@ pub enum Flavor {
 pub enum Operation {
     /// A chat exchange, in any dialect (legacy completions included).
     Chat,
+    /// A conversation made shorter, for what is said next (the Responses API's).
+    Compact,
     /// Counting the tokens of a chat request.
     CountTokens,
     /// Text (and image) embeddings.
@@ -111,8 +113,9 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation that models serve.
-    pub const ALL: [Operation; 11] = [
+    pub const ALL: [Operation; 12] = [
         Operation::Chat,
+        Operation::Compact,
         Operation::CountTokens,
         Operation::Embeddings,
         Operation::Rerank,
@@ -129,6 +132,7 @@ impl Operation {
     pub fn as_str(self) -> &'static str {
         match self {
             Operation::Chat => "chat",
+            Operation::Compact => "compact",
             Operation::CountTokens => "count_tokens",
             Operation::Embeddings => "embeddings",
             Operation::Rerank => "rerank",

@@ -5,6 +5,7 @@ use serde::de::IgnoredAny;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
+use crate::bedrock;
 use crate::dialect::Operation;
 use crate::event::{Event, EventReader, Frame};
 use crate::problem::{Fault, Kind, Malformed};
@@ -37,6 +38,7 @@ struct Details {
     image_tokens: Option<Number>,
     audio_tokens: Option<Number>,
     cached_tokens: Option<Number>,
+    reasoning_tokens: Option<Number>,
 }
 
 /// OpenRouter sends a number, Perplexity an object with the sum in it.
@@ -83,6 +85,7 @@ pub fn read(raw: &RawValue) -> Option<Usage> {
         output_text: count(answer.text_tokens),
         output_image: count(answer.image_tokens),
         output_audio: count(answer.audio_tokens),
+        reasoning: count(answer.reasoning_tokens),
         cost: cost.map(|number| number.to_string()),
         ..Usage::default()
     };
@@ -159,6 +162,27 @@ struct Step<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    response: Option<Within<'a>>,
+    #[serde(rename = "amazon-bedrock-invocationMetrics")]
+    invoked: Option<Invoked>,
+}
+
+/// What Bedrock counted of a model that answers in its own form; it stands in the last event.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Invoked {
+    input_token_count: Option<u64>,
+    output_token_count: Option<u64>,
+    cache_read_input_token_count: Option<u64>,
+    cache_write_input_token_count: Option<u64>,
+}
+
+/// Events of the Responses API hold the answer as it is by then.
+#[derive(Deserialize)]
+struct Within<'a> {
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -191,8 +215,15 @@ impl EventReader for StreamedUsage {
             out.push(Event::Fault(Box::new(Fault { code: code.or(fault.code.clone()), raw, ..fault })));
             return Ok(());
         }
-        if let Some(usage) = step.usage.and_then(read) {
+        let within = step.response.and_then(|answer| answer.usage);
+        if let Some(usage) = step.usage.or(within).and_then(read) {
             out.push(Event::Usage(Box::new(usage)));
+        }
+        if let Some(invoked) = step.invoked {
+            let caches = (invoked.cache_read_input_token_count, invoked.cache_write_input_token_count);
+            let usage = bedrock::counted(invoked.input_token_count, invoked.output_token_count, caches);
+            out.extend(usage.map(|usage| Event::Usage(Box::new(usage))));
+            self.end(out);
         }
         // `image_generation.completed`, `image_edit.completed`, `speech.audio.done`, `transcript.text.done`.
         let kind = step.kind.unwrap_or_default();

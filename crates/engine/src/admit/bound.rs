@@ -120,7 +120,7 @@ impl Bound {
         // A model's own limit bounds what a caller asks for; more it would refuse or cut.
         let most = card.and_then(|card| card.max_output_tokens.or(card.max_tokens)).filter(|most| *most > 0);
         let output = match call.door.operation {
-            Operation::Chat => asked.or(most),
+            Operation::Chat | Operation::Compact => asked.or(most),
             _ => Some(asked.unwrap_or(0)),
         };
         Self {
@@ -285,7 +285,7 @@ fn searches(call: &Call) -> bool {
 fn pieces(call: &Call, caps: &Caps) -> Vec<(Component, u64)> {
     let bytes = call.body.len() as u64;
     match call.door.operation {
-        Operation::Chat | Operation::Embeddings | Operation::CountTokens | Operation::Moderations => Vec::new(),
+        Operation::Chat | Operation::Compact | Operation::Embeddings | Operation::CountTokens | Operation::Moderations => Vec::new(),
         Operation::Rerank => vec![(Component::Query, documents(call).div_ceil(100).max(1))],
         _ => vec![
             (Component::OutputImage, caps.choices()),

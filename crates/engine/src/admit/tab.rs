@@ -304,7 +304,7 @@ fn rate_headers(standings: &[(&'static str, Standing)], now: Micros) -> Vec<(Hea
 /// The prompt counted, where it can be read.
 async fn counted(call: &Call, bound: Bound) -> Bound {
     let Content::Json(_) = &call.content else { return bound };
-    if call.door.operation != Operation::Chat {
+    if !matches!(call.door.operation, Operation::Chat | Operation::Compact) {
         return bound;
     }
     let Ok(request) = prepare::read(call.door.dialect, &call.head(), &call.body) else { return bound };

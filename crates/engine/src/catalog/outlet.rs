@@ -7,7 +7,7 @@ use switchboard_wire::{Dialect, Operation};
 
 use super::Catalog;
 use super::endpoint::{Endpoint, UrlError, default_path, own_path};
-use super::provider::{Provider, Rule};
+use super::provider::{Provider, Rule, matches};
 use crate::sign::unpercent;
 
 /// A provider, by the name of a route that leads to it.
@@ -25,7 +25,7 @@ pub struct Outlet<'a> {
 pub struct Known {
     /// What is asked for.
     pub operation: Operation,
-    /// The form it is written in; none where it is no chat.
+    /// The form it is written in; none where it is no chat, or one in a form of the model's own.
     pub dialect: Option<Dialect>,
     /// The model, where the path names it.
     pub model: Option<String>,
@@ -97,6 +97,9 @@ impl<'a> Outlet<'a> {
                 }
             }
         }
+        if let Some(known) = self.passed(path) {
+            return Some(known);
+        }
         for rule in rules() {
             for (operation, shape) in rule.map_or(&provider.shapes, |rule| &rule.shapes) {
                 let known = self.path((rule, operation.as_str(), Some(shape)), false).and_then(|path_of| fit(path_of, path));
@@ -106,6 +109,19 @@ impl<'a> Outlet<'a> {
             }
         }
         None
+    }
+
+    /// A chat at a path where the gateway itself never asks.
+    fn passed(&self, path: &str) -> Option<Known> {
+        self.provider.pass.chats.iter().find_map(|chat| {
+            let (model, streamed) = fit(&chat.stream, path).map(|model| (model, true)).or_else(|| Some((fit(&chat.path, path)?, false)))?;
+            let named = model.as_deref().unwrap_or_default();
+            let holds = chat.models.is_empty() || chat.models.iter().any(|pattern| matches(pattern, named));
+            // What has a shape is no chat.
+            let embeds = self.provider.shape(Operation::Embeddings, named).is_some();
+            let dialect = chat.form.as_deref().and_then(Dialect::from_name);
+            (holds && !embeds).then_some(Known { operation: Operation::Chat, dialect, model, streamed })
+        })
     }
 
     fn path(&self, (rule, place, shape): (Option<&'a Rule>, &str, Option<&str>), streamed: bool) -> Option<&'a str> {
@@ -226,6 +242,15 @@ mod tests {
         let google = "v1/projects/p/locations/l/publishers/google/models/m:generateContent";
         assert_eq!(known("vertex_ai", google), chat(Dialect::Gemini, Some("m"), false));
         assert_eq!(known("bedrock", "model/m/converse-stream"), chat(Dialect::Bedrock, Some("m"), true));
+        let claude = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+        let invoked = |model: &str, action: &str| known("bedrock", &format!("model/{model}/{action}"));
+        assert_eq!(invoked(claude, "invoke"), chat(Dialect::Anthropic, Some(claude), false));
+        assert_eq!(invoked(claude, "invoke-with-response-stream"), chat(Dialect::Anthropic, Some(claude), true));
+        let own = |streamed| Some((Operation::Chat, None, Some("meta.llama3-8b".to_owned()), streamed));
+        assert_eq!(invoked("meta.llama3-8b", "invoke"), own(false));
+        assert_eq!(invoked("meta.llama3-8b", "invoke-with-response-stream"), own(true));
+        let embeds = "amazon.titan-embed-text-v2:0";
+        assert_eq!(invoked(embeds, "invoke"), Some((Operation::Embeddings, None, Some(embeds.to_owned()), false)));
         assert_eq!(known("azure", "openai/deployments/d/chat/completions"), chat(Dialect::OpenAiChat, Some("d"), false));
     }
 }

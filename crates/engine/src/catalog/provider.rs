@@ -122,6 +122,24 @@ pub struct Pass {
     pub names: BTreeMap<String, String>,
     /// Beginnings of paths that are served below another base URL.
     pub below: BTreeMap<String, String>,
+    /// Chats at paths where the gateway itself never asks, the first that fits.
+    pub chats: Vec<PassedChat>,
+}
+
+/// A chat at a path where the gateway itself never asks.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PassedChat {
+    /// The path.
+    pub path: String,
+    /// The path of the streamed one.
+    pub stream: String,
+    /// Patterns of the models it holds for; none: all.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// The dialect that is written there; none: a form of the model's own, in which nobody here reads more than what it took.
+    #[serde(default)]
+    pub form: Option<String>,
 }
 
 /// How a key is traded for a short-lived token, for the flows `exchange:form` and `exchange:get`.

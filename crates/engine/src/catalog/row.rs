@@ -31,6 +31,7 @@ struct Row {
     variables: BTreeMap<String, VariableRow>,
     #[serde(default)]
     chat: Vec<String>,
+    compact: Option<String>,
     count_tokens: Option<String>,
     embeddings: Option<String>,
     rerank: Option<String>,
@@ -304,6 +305,7 @@ impl Row {
 
     fn shapes(&self) -> BTreeMap<Operation, String> {
         [
+            (Operation::Compact, &self.compact),
             (Operation::CountTokens, &self.count_tokens),
             (Operation::Embeddings, &self.embeddings),
             (Operation::Rerank, &self.rerank),

@@ -133,7 +133,7 @@ pub(super) fn delta_bytes(delta: &Delta) -> u64 {
 impl super::Meter {
     /// Counts how long the answer took, once, where that is what it costs.
     pub(super) fn count_time(&mut self) {
-        let is_text = |record: &Record| matches!(record.operation, Operation::Chat | Operation::Embeddings);
+        let is_text = |record: &Record| matches!(record.operation, Operation::Chat | Operation::Compact | Operation::Embeddings);
         if !self.0.record.as_deref().is_some_and(is_text) {
             return;
         }

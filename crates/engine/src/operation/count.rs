@@ -11,6 +11,7 @@ use super::{Product, Step, estimate};
 use crate::control;
 use crate::deployment::Reach;
 use crate::error::Error;
+use crate::health::Failure;
 use crate::meter::Meter;
 
 /// Marks a count that no provider made.
@@ -21,13 +22,19 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     let outline = step.outline()?;
     count::check(client, &step.call.body.join()).map_err(Problem::from)?;
     let native = step.reach().ok().and_then(|(reach, shape)| Some((reach, count::dialect(shape)?)));
+    // Who speaks OpenAI's chat elsewhere rarely counts: whose client does not ask for that form is not made to wait for a refusal.
+    let counts = |dialect: Dialect| dialect == client || dialect != Dialect::OpenAiResponses || step.target.spec.base.is_none();
+    let native = native.filter(|(_, dialect)| counts(*dialect));
     let Some((reach, dialect)) = native else { return estimated(step).await };
     // What a model would refuse in a chat it would refuse to count, too.
     let refused = dialect.outbound().is_some_and(|outbound| outbound.is_refused(outline, &step.call.body, &step.target.profile));
     if dialect == client && !refused {
         let body = count::same(dialect, &step.call.body, outline, &reach.model).map_err(Problem::from)?;
-        let (headers, body) = step.ask(reach, body, dialect, Some(meter)).await?;
-        return Ok(Product::Whole(control::backward(&headers), body));
+        return match step.ask(reach, body, dialect, Some(meter)).await {
+            Ok((headers, body)) => Ok(Product::Whole(control::backward(&headers), body)),
+            Err(error) if dialect == Dialect::OpenAiResponses && error.failure == Failure::ModelNotFound => estimated(step).await,
+            Err(error) => Err(error),
+        };
     }
     let Some(body) = translated(step, reach, dialect)? else { return estimated(step).await };
     match step.ask(reach, body.into(), dialect, Some(meter)).await {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde_json::value::RawValue;
 use switchboard_wire::Operation;
+use switchboard_wire::bedrock::invoked;
 use switchboard_wire::event::Frame;
 use switchboard_wire::frames::Frames;
 use switchboard_wire::framing::Framing;
@@ -22,10 +23,13 @@ use crate::exchange::framing_of;
 use crate::figures;
 use crate::meter::Meter;
 use crate::operation;
+use crate::passing::OWN_FORM;
 use crate::upstream::UpstreamBody;
 
 /// Of a body, what is meant for the gateway alone.
 const OWN: &str = "litellm_metadata";
+/// Streams that are read for what they took, by their content types.
+const EVENTS: [(&str, Framing); 2] = [("text/event-stream", Framing::Sse), ("application/vnd.amazon.eventstream", Framing::AwsEventStream)];
 
 /// The body as the provider gets it: as it came, without what is for the gateway, told to report what it takes, and bounded where
 /// a budget has no room for more.
@@ -35,7 +39,7 @@ pub(super) fn body(call: &Call, target: &Deployment, tab: Option<&Tab>) -> Frame
     if outline.get(OWN).is_some() {
         edits.remove.push(OWN.to_owned());
     }
-    if call.door.operation == Operation::Chat {
+    if call.door.operation == Operation::Chat && call.door.shape != OWN_FORM {
         let dialect = call.door.dialect;
         if let Some(outbound) = dialect.outbound().filter(|_| call.stream && target.ask_usage) {
             edits.set.extend(outbound.metering_edits(outline, &call.body).set);
@@ -56,8 +60,10 @@ pub(super) async fn answer(
 ) -> Result<AnswerBody, Error> {
     let door = call.door;
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let (is_json, is_events) = (kind.starts_with("application/json"), kind.starts_with("text/event-stream"));
-    let outbound = door.dialect.outbound().filter(|_| door.operation == Operation::Chat);
+    let is_json = kind.starts_with("application/json");
+    let framing = EVENTS.iter().find(|(name, _)| kind.starts_with(name)).map(|(_, framing)| *framing);
+    let reads = door.operation == Operation::Chat && door.shape != OWN_FORM;
+    let outbound = door.dialect.outbound().filter(|_| reads);
     let relay = match (outbound, door.operation) {
         (_, Operation::PassThrough) => None,
         (Some(outbound), _) => framing_of(outbound, headers).map(|framing| {
@@ -66,9 +72,9 @@ pub(super) async fn answer(
             let epilogue = door.dialect.inbound().map_or(&b""[..], |inbound| inbound.epilogue());
             Relay::new(framing, outbound.event_reader(Memo::default()), Output::Verbatim { hide_usage, epilogue, rename: None })
         }),
-        (None, _) => is_events.then(|| {
+        (None, _) => framing.map(|framing| {
             let output = Output::Verbatim { hide_usage: false, epilogue: b"", rename: None };
-            Relay::new(Framing::Sse, Box::new(StreamedUsage::default()), output)
+            Relay::new(framing, Box::new(StreamedUsage::default()), output)
         }),
     };
     if relay.is_some() || door.operation == Operation::PassThrough || !is_json {
@@ -90,7 +96,9 @@ pub(super) async fn answer(
     match outbound {
         Some(outbound) => whole(outbound, &body, &mut meter),
         None => {
-            operation::note(&mut meter, of_answer(door.operation, &body));
+            let mut spent = of_answer(door.operation, &body);
+            spent.usage = spent.usage.or_else(|| invoked(headers));
+            operation::note(&mut meter, spent);
             meter.complete(None, None);
         }
     }

@@ -36,7 +36,11 @@ fn missing(call: &Call, app: &App) -> Option<&'static str> {
     let stands_for = |names: &[&str]| names.iter().any(|name| is_said(name));
     let needed: &[&'static str] = match (call.door.operation, call.door.dialect) {
         (Operation::Chat, Dialect::OpenAiChat) if !stands_for(&["prompt"]) => &["messages"],
-        (Operation::Chat, Dialect::OpenAiResponses) if !stands_for(&["prompt", "previous_response_id", "conversation"]) => &["input"],
+        (Operation::Chat | Operation::Compact | Operation::CountTokens, Dialect::OpenAiResponses)
+            if !stands_for(&["prompt", "previous_response_id", "conversation"]) =>
+        {
+            &["input"]
+        }
         (Operation::Chat, Dialect::OpenAiCompletions) | (Operation::ImageGenerations, Dialect::OpenAiChat) => &["prompt"],
         (Operation::Chat, Dialect::Anthropic) => &["messages", "max_tokens"],
         (Operation::Chat, Dialect::Gemini) => &["contents"],
@@ -83,6 +87,8 @@ fn place(door: &Door) -> Option<&'static str> {
     Some(match (door.operation, door.dialect) {
         (Operation::Chat, Dialect::OpenAiChat) => "/chat/completions",
         (Operation::Chat, Dialect::OpenAiResponses) => "/responses",
+        (Operation::Compact, _) => "/responses/compact",
+        (Operation::CountTokens, Dialect::OpenAiResponses) => "/responses/input_tokens",
         (Operation::Chat, Dialect::OpenAiCompletions) => "/completions",
         (Operation::Chat, Dialect::Anthropic) => "anthropic_messages",
         (Operation::Chat, Dialect::Gemini) => "agenerate_content",

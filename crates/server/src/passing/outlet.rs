@@ -19,7 +19,7 @@ use http::{Method, Uri};
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::catalog::{Catalog, Known, ModelCard, Outlet, Provider, StreamUsage};
 use switchboard_engine::deployment::{Deployment, Spec};
-use switchboard_engine::passing::Passing;
+use switchboard_engine::passing::{OWN_FORM, Passing};
 use switchboard_engine::sign::Signer;
 use switchboard_engine::upstream::{Caps, Origin, Timeouts, UpstreamRequest};
 use switchboard_engine::wire::frames::Frames;
@@ -235,8 +235,9 @@ fn drafted(outlet: &Outlet<'_>, way: &Way, caller: &Caller, (parts, body, receiv
 fn door(provider: &Provider, known: Option<&Known>) -> Door {
     let spoken = known.and_then(|known| known.dialect).or_else(|| provider.chat.first().copied());
     match known {
-        Some(Known { operation: Operation::Chat, dialect: Some(dialect), .. }) => {
-            Door { operation: Operation::Chat, dialect: *dialect, ..DOOR }
+        Some(Known { operation: Operation::Chat, dialect, .. }) => {
+            let spoken = dialect.or(spoken).unwrap_or(Dialect::OpenAiChat);
+            Door { operation: Operation::Chat, dialect: spoken, shape: dialect.map_or(OWN_FORM, |_| DOOR.shape), ..DOOR }
         }
         Some(known) => Door { operation: known.operation, ..DOOR },
         None => Door { dialect: spoken.filter(|spoken| spoken.inbound().is_some()).unwrap_or(Dialect::OpenAiChat), ..DOOR },

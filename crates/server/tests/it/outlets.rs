@@ -1,5 +1,7 @@
 //! Providers' own APIs behind the gateway's keys: `/anthropic/…`, `/openai/…` and the like.
 
+use std::io::{Read, Write};
+
 use serde_json::{Value, json};
 
 use crate::managed::{MASTER, Managed, with};
@@ -201,6 +203,7 @@ fn what_a_provider_refuses_is_told_in_its_words() {
         assert_eq!((reply.status.as_u16(), &reply.json()["error"]["message"]), (500, &json!("scripted failure")));
         let line = line(gateway, reply.header("x-litellm-call-id").into());
         assert_eq!((&line["status"], &line["spend"]), (&json!("failure"), &json!(0.0)));
+        assert_eq!(line["metadata"]["error_information"]["error_message"], "scripted failure");
     });
 }
 
@@ -329,4 +332,96 @@ fn content_is_classified_by_the_providers_own_model_where_none_is_named() {
     });
     let gateway = Managed::with_models("", "", &[]);
     assert_eq!(gateway.as_key(MASTER, "POST", "/moderations", &json!({"input": "hi"})).status, 400, "nobody is there for it");
+}
+
+#[test]
+fn what_a_model_is_asked_in_its_own_form_is_read_for_what_it_took_streamed_or_not() {
+    let upstream = Upstream::start();
+    let variables = format!(
+        "environment_variables: {{AWS_BEDROCK_RUNTIME_ENDPOINT: {}/good, AWS_BEARER_TOKEN_BEDROCK: of-bedrock, AWS_REGION: us-east-1}}\n",
+        upstream.url()
+    );
+    with(&variables, |gateway| {
+        let claude = "anthropic.claude-3-5-sonnet-20240620-v1:0";
+        let models = [claude, "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "meta.llama3-70b-instruct-v1:0"];
+        for (model, action) in models.into_iter().flat_map(|model| ["invoke", "invoke-with-response-stream"].map(|action| (model, action)))
+        {
+            let path = format!("/bedrock/model/{model}/{action}");
+            let body =
+                json!({"anthropic_version": "bedrock-2023-05-31", "max_tokens": 20, "messages": [{"role": "user", "content": "hi"}]});
+            let mine = gateway.key(&json!({"models": [model], "max_budget": 10}));
+            let reply = gateway.as_key(&mine, "POST", &path, &body);
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+            let line = line(gateway, reply.header("x-litellm-call-id").into());
+            assert_eq!((&line["prompt_tokens"], &line["completion_tokens"]), (&json!(5), &json!(20)), "{path}: {line}");
+            assert_eq!((&line["status"], &line["model"]), (&json!("success"), &json!(model)), "{path}");
+            assert!(line["spend"].as_f64().is_some_and(|spend| spend > 0.0), "{path}: {line}");
+            let asked = upstream.asked().len();
+            let poor = gateway.key(&json!({"max_budget": 0.000_000_1}));
+            let refused = gateway.as_key(&poor, "POST", &path, &body).status.as_u16();
+            assert_eq!(refused, if model.contains("claude") { 402 } else { 422 }, "{path}");
+            let other = gateway.key(&json!({"models": ["other"]}));
+            assert_eq!(gateway.as_key(&other, "POST", &path, &body).status, 403, "{path}");
+            assert_eq!(upstream.asked().len(), asked, "{path}");
+        }
+    });
+}
+
+#[test]
+fn a_conversation_is_made_shorter_by_its_models_deployment_and_paid() {
+    let upstream = Upstream::start();
+    let model = format!(
+        "  - {{model_name: cmp, litellm_params: {{model: openai/gpt-4o-mini, api_base: {}/good/v1, api_key: of-place}}}}\n",
+        upstream.url()
+    );
+    with(&model, |gateway| {
+        for path in ["/v1/responses/compact", "/responses/compact", "/openai/v1/responses/compact"] {
+            let key = gateway.key(&json!({"models": ["cmp"]}));
+            let before = upstream.asked().len();
+            let reply = gateway.as_key(&key, "POST", path, &json!({"model": "cmp", "input": "x", "litellm_metadata": {"tags": ["t"]}}));
+            assert_eq!((reply.status.as_u16(), &reply.json()["object"]), (200, &json!("response.compaction")), "{}", reply.text());
+            let (asked, body) = upstream.asked()[before].clone();
+            assert_eq!((asked.as_str(), body.as_str()), ("/good/v1/responses/compact", r#"{"input":"x","model":"gpt-4o-mini"}"#), "{path}");
+            assert_eq!(upstream.keys().last().map(String::as_str), Some("Bearer of-place"));
+            let line = line(gateway, reply.header("x-litellm-call-id").into());
+            assert_eq!((&line["call_type"], &line["total_tokens"]), (&json!("acompact_responses"), &json!(25)), "{line}");
+            assert!(line["spend"].as_f64().is_some_and(|spend| spend > 0.0), "{line}");
+            let poor = gateway.key(&json!({"max_budget": 0.000_000_1}));
+            assert_eq!(gateway.as_key(&poor, "POST", path, &json!({"model": "cmp", "input": "x"})).status, 422);
+            let missing = gateway.as_key(&key, "POST", path, &json!({"model": "cmp"}));
+            let message = "/responses/compact: Missing required parameter: 'input'.";
+            assert_eq!((missing.status.as_u16(), &missing.json()["error"]["message"]), (400, &json!(message)));
+        }
+        let strange = gateway.as_key(MASTER, "POST", "/v1/responses/compact", &json!({"model": "nobody", "input": "x"}));
+        assert_eq!(strange.status, 400, "{}", strange.text());
+    });
+}
+
+#[test]
+fn a_refusal_that_comes_piece_by_piece_passes_so() {
+    let upstream = Upstream::start();
+    let variables = format!("environment_variables: {{COHERE_API_BASE: {}/stalls, COHERE_API_KEY: of-cohere}}\n", upstream.url());
+    let gateway = Managed::with_models("", &variables, &[]);
+    let key = gateway.key(&json!({}));
+    let mut stream = std::net::TcpStream::connect(gateway.app.address()).expect("a connection");
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(3))).expect("set");
+    let body = json!({"model": "command-r", "stream": true}).to_string();
+    let head = format!(
+        "POST /cohere/v2/chat HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).expect("written");
+    let mut seen = String::new();
+    while !seen.contains("slow down") {
+        let mut piece = [0; 1024];
+        let count = stream.read(&mut piece).expect("in time");
+        assert_ne!(count, 0, "{seen}");
+        seen.push_str(&String::from_utf8_lossy(&piece[..count]));
+    }
+    assert!(seen.starts_with("HTTP/1.1 429"), "{seen}");
+    let id = seen.lines().find_map(|line| line.strip_prefix("x-litellm-call-id: ")).map(str::trim);
+    let line = line(&gateway, id);
+    assert_eq!((&line["status"], &line["spend"]), (&json!("failure"), &json!(0.0)), "{line}");
+    let error = &line["metadata"]["error_information"];
+    assert_eq!((&error["error_code"], &error["error_message"]), (&json!("429"), &json!("slow down")));
 }

@@ -3,7 +3,7 @@
 //! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/limited` with 429 for a minute,
 //! `/slow` takes its time, `/held` until it is let go, `/dead` more than anybody has. `/thinks` calls every request one for thought,
 //! `/pausing` rests in the middle of a stream, `/ponders` thinks before it says something, `/marks` marks two answers alike, `/vectors` tells code from other texts, `/cached` had some of every prompt in its cache,
-//! `/told` answers what the prompt tells it to.
+//! `/told` answers what the prompt tells it to, `/stalls` refuses piece by piece and rests before the last one.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -12,7 +12,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use base64::Engine;
 use serde_json::json;
+use switchboard_engine::wire::framing::write_aws_message;
 
 type Asked = Arc<Mutex<Vec<(String, String)>>>;
 /// The headers of each request.
@@ -123,10 +125,17 @@ fn answer(
         reader.read_exact(&mut body)?;
         let body = String::from_utf8_lossy(&body).into_owned();
         let (status, kind, reply) = if key.contains("refused") { refusal() } else { reply(&path, &body) };
-        let (held, pauses) = (path.starts_with("/held"), path.starts_with("/pausing"));
+        let (held, pauses, stalls) = (path.starts_with("/held"), path.starts_with("/pausing"), path.starts_with("/stalls"));
         asked.lock().expect("lock").push((path, body));
         if held {
             drop(gate.1.wait_while(gate.0.lock().expect("lock"), |open| !*open).expect("lock"));
+        }
+        if stalls {
+            let frame = "data: {\"error\": {\"message\": \"slow down\"}}\n\n";
+            let head = "HTTP/1.1 429 Too Many Requests\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+            (&mut &*stream).write_all(format!("{head}{frame}").as_bytes())?;
+            std::thread::sleep(Duration::from_secs(4));
+            return Ok(());
         }
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", reply.len());
         let mut stream = stream;
@@ -155,7 +164,7 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     }
     if path.starts_with("/limited") {
         let problem = json!({"error": {"message": "scripted limit", "type": "rate_limit_error", "param": null, "code": null}});
-        return ("429 Too Many Requests\r\nretry-after: 60", JSON, problem.to_string().into_bytes());
+        return ("429 Too Many Requests\r\nretry-after: 60\r\nx-request-id: up-1", JSON, problem.to_string().into_bytes());
     }
     if path.starts_with("/slow") {
         std::thread::sleep(Duration::from_millis(60));
@@ -238,6 +247,24 @@ fn of_others(path: &str, body: &str) -> Option<(&'static str, &'static str, Vec<
             "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": null,
             "content": [{"type": "text", "text": "It is fine."}], "usage": {"input_tokens": 5, "output_tokens": 20},
         }),
+        "invoke-with-response-stream" => {
+            return Some(("200 OK", "application/vnd.amazon.eventstream", invoked_stream(path)));
+        }
+        "invoke" if path.contains("anthropic") => json!({
+            "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn", "stop_sequence": null,
+            "content": [{"type": "text", "text": "It is fine."}], "usage": {"input_tokens": 5, "output_tokens": 20},
+        }),
+        "invoke" => {
+            let counts = "application/json\r\nx-amzn-bedrock-input-token-count: 5\r\nx-amzn-bedrock-output-token-count: 20";
+            return Some(("200 OK", counts, br#"{"generation":"It is fine."}"#.to_vec()));
+        }
+        "input_tokens" => json!({"object": "response.input_tokens", "input_tokens": 7}),
+        "count_tokens" => json!({"input_tokens": 7}),
+        "compact" => json!({
+            "id": "resp_1", "object": "response.compaction", "created_at": 1,
+            "output": [{"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAAA"}],
+            "usage": {"input_tokens": 5, "output_tokens": 20, "total_tokens": 25},
+        }),
         "responses" => json!({
             "id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "m", "error": null,
             "output": [{"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
@@ -253,9 +280,29 @@ fn of_others(path: &str, body: &str) -> Option<(&'static str, &'static str, Vec<
     Some(("200 OK", "application/json", value.to_string().into_bytes()))
 }
 
+/// What a model streams that Bedrock invoked in its own form.
+fn invoked_stream(path: &str) -> Vec<u8> {
+    let events = if path.contains("anthropic") {
+        anthropic_events().to_vec()
+    } else {
+        let counts = json!({"inputTokenCount": 5, "outputTokenCount": 20});
+        vec![json!({"generation": "It is"}), json!({"generation": " fine.", "amazon-bedrock-invocationMetrics": counts})]
+    };
+    let wrapped = events.iter().map(|event| {
+        let bytes = base64::engine::general_purpose::STANDARD.encode(event.to_string());
+        write_aws_message(&[(":event-type", "chunk")], json!({"bytes": bytes}).to_string().as_bytes())
+    });
+    wrapped.collect::<Vec<_>>().concat()
+}
+
 /// A message as Anthropic streams it.
 fn anthropic_stream() -> Vec<u8> {
-    let events = [
+    let written = anthropic_events().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default()));
+    written.concat().into_bytes()
+}
+
+fn anthropic_events() -> [serde_json::Value; 6] {
+    [
         json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
             "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 5, "output_tokens": 1}}}),
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
@@ -263,9 +310,7 @@ fn anthropic_stream() -> Vec<u8> {
         json!({"type": "content_block_stop", "index": 0}),
         json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null}, "usage": {"output_tokens": 20}}),
         json!({"type": "message_stop"}),
-    ];
-    let written = events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default()));
-    written.collect::<String>().into_bytes()
+    ]
 }
 
 fn said(text: &str, usage: &serde_json::Value) -> serde_json::Value {

@@ -140,6 +140,7 @@ fn call_type(operation: Operation, dialect: Dialect) -> &'static str {
             Dialect::Gemini => "agenerate_content",
             _ => "acompletion",
         },
+        Operation::Compact => "acompact_responses",
         Operation::Embeddings => "aembedding",
         Operation::Rerank => "arerank",
         Operation::Moderations => "amoderation",

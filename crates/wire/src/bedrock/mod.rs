@@ -44,10 +44,23 @@ use crate::event::EventReader;
 use crate::framing::Framing;
 use crate::half::{Memo, Outbound, Profile, Written};
 use crate::problem::{Fault, Unsupported};
-use crate::reply::ChatReply;
+use crate::reply::{ChatReply, Usage};
 use crate::seal;
 
 const HERE: Dialect = Dialect::Bedrock;
+
+/// What a model took that was invoked in its own form, as the headers of its answer tell it.
+pub fn invoked(headers: &HeaderMap) -> Option<Usage> {
+    let count = |name: &str| headers.get(format!("x-amzn-bedrock-{name}-token-count"))?.to_str().ok()?.parse().ok();
+    counted(count("input"), count("output"), (count("cache-read-input"), count("cache-write-input")))
+}
+
+/// The counts of an invocation; what was in a cache stands beside the input.
+pub(crate) fn counted(input: Option<u64>, output: Option<u64>, (read, write): (Option<u64>, Option<u64>)) -> Option<Usage> {
+    let input = input.map(|input| input.saturating_add(read.unwrap_or(0)).saturating_add(write.unwrap_or(0)));
+    let told = input.is_some() || output.is_some();
+    told.then(|| Usage { input, output, cache_read: read, cache_write: write, ..Usage::default() })
+}
 
 /// Bedrock Converse.
 #[derive(Clone, Copy, Debug)]
