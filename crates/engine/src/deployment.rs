@@ -397,6 +397,11 @@ impl Deployment {
         hosts
     }
 
+    /// Where it is reached, by the first of its ways.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.reaches.first().map(|reach| &reach.origin)
+    }
+
     /// What must never be shown.
     pub fn secrets(&self) -> Vec<&str> {
         self.spec.secrets.iter().map(Secret::reveal).collect()

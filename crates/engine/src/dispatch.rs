@@ -3,6 +3,8 @@
 use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::frames::Frames;
+use switchboard_wire::loss::Why;
+use switchboard_wire::openai_responses::MIN_OUTPUT_TOKENS;
 use switchboard_wire::outline::Edits;
 use switchboard_wire::prepare::{self, Prepared, Source};
 use switchboard_wire::problem::{Kind, Problem};
@@ -24,9 +26,13 @@ use crate::patience;
 use crate::repair::Repairs;
 use crate::route::Overrides;
 use crate::strict;
+use crate::thoughts;
 use crate::upstream::{Caps, Timeouts, UpstreamReply, UpstreamRequest};
 use crate::worded;
 use crate::worker::Worker;
+
+/// The Responses API's bound on an answer.
+const LIMIT: &str = "max_output_tokens";
 
 /// One call on its way to one target.
 #[derive(Clone, Copy)]
@@ -45,6 +51,8 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) own: Option<&'a OwnKey>,
     /// Whether another model answers than the one asked for, which the answer then says.
     pub(crate) other_model: bool,
+    /// Whether another account answers than the one that was asked first: what that one has sealed is nothing there.
+    pub(crate) estranged: bool,
 }
 
 impl Dispatch<'_> {
@@ -112,7 +120,13 @@ impl Dispatch<'_> {
             edits.set.push((key.to_owned(), cap.to_string()));
         }
         let route = prepare::Route { from: call.door.dialect, to: spoken, profile: &target.profile, edits: &edits };
-        let prepared = prepare::prepare(&route, &call.head(), source).map_err(untaken)?;
+        let mut prepared = prepare::prepare(&route, &call.head(), source).map_err(untaken)?;
+        if self.raised(spoken) {
+            prepared.losses.add(LIMIT, Why::Clamped);
+        }
+        if self.estranged && spoken == Dialect::OpenAiResponses {
+            thoughts::unseal(&mut prepared).map_err(untaken)?;
+        }
         if let Some(problem) = strict::refusal(call, &target.spec.model, &prepared.losses) {
             return Err(untaken(problem));
         }
@@ -134,6 +148,9 @@ impl Dispatch<'_> {
         }
         let Content::Json(outline) = &call.content else { return };
         worded::lay(edits, call, spoken);
+        if self.raised(spoken) {
+            edits.set.push((LIMIT.to_owned(), MIN_OUTPUT_TOKENS.to_string()));
+        }
         if spoken == call.door.dialect {
             let known = outline.entries().iter().filter(|entry| target.is_kept_from(spoken, &entry.key));
             edits.remove.extend(known.map(|entry| entry.key.clone().into_owned()));
@@ -141,6 +158,14 @@ impl Dispatch<'_> {
                 edits.set.extend(outbound.metering_edits(outline, &call.body).set);
             }
         }
+    }
+
+    /// Whether a request that passes as it came asks for less than the Responses API gives at least, which refuses that.
+    fn raised(&self, spoken: Dialect) -> bool {
+        let Content::Json(outline) = &self.call.content else { return false };
+        let passes = spoken == Dialect::OpenAiResponses && self.call.door.dialect == spoken;
+        let asked = || outline.read::<u64>(&self.call.body, LIMIT).ok().flatten();
+        passes && asked().is_some_and(|asked| (1..MIN_OUTPUT_TOKENS).contains(&asked))
     }
 
     /// Sends a body to a target.

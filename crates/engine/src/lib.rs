@@ -68,6 +68,7 @@ pub mod sign;
 pub mod smart;
 mod strict;
 pub mod tariff;
+mod thoughts;
 mod tool_calls;
 pub mod upstream;
 mod worded;

@@ -26,7 +26,8 @@ impl Gateway {
     /// What that call would send to that target.
     pub fn sample(&self, call: &Call, target: &Deployment, worker: &Worker) -> Result<Sample, Error> {
         let (asked, settings) = (Asked::of(call), self.settings());
-        let dispatch = Dispatch { call, worker, asked: &asked, settings: &settings, overrides: None, own: None, other_model: false };
+        let dispatch =
+            Dispatch { call, worker, asked: &asked, settings: &settings, overrides: None, own: None, other_model: false, estranged: false };
         let (spoken, reach) = dispatch.choose(target)?;
         let prepared = dispatch.prepare(target, (spoken, reach), None)?;
         let mut headers = reach.headers.clone();

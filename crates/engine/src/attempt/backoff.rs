@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::clock;
+use crate::health::Refusal;
+
 /// The shortest pause.
 const SHORTEST: Duration = Duration::from_millis(250);
 /// The longest pause, unless a provider asks for more.
@@ -22,6 +25,12 @@ impl Backoff {
         self.last = Some(pause);
         pause.max(least)
     }
+}
+
+/// How long until that refusal ends: whole seconds are what clients read, and the next one is the first that is late enough.
+pub(super) fn wait(refusal: &Refusal) -> Duration {
+    let left = refusal.until().saturating_duration_since(clock::now());
+    Duration::from_secs(left.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)).max(Duration::from_secs(1))
 }
 
 #[cfg(test)]

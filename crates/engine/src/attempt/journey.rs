@@ -12,8 +12,9 @@ use crate::own;
 use crate::route::{Exclusion, Plan, Reason, Target};
 
 use super::Attempts;
-use super::backoff::Backoff;
+use super::backoff::{Backoff, wait};
 use super::budget::Retrying;
+use super::depth::Depth;
 use super::step::{self, Class, Step};
 
 /// The most requests to providers for one call in its own group.
@@ -38,6 +39,7 @@ pub(super) struct Journey {
     most: u32,
     /// What was asked for explicitly: repetitions in this group.
     repeats: Option<u32>,
+    pub(super) depth: Depth,
     stopped: bool,
     over: bool,
     accept_empty: bool,
@@ -68,6 +70,8 @@ pub(super) struct Manner {
     pub(super) other_model: bool,
     /// An answer without any content is taken as it is.
     pub(super) accept_empty: bool,
+    /// Another account answers than the one that was asked first.
+    pub(super) estranged: bool,
 }
 
 /// Where to go next.
@@ -89,6 +93,7 @@ impl Journey {
             made: 0,
             most: repeats.map_or(MOST, |repeats| repeats + 1),
             repeats,
+            depth: Depth::default(),
             stopped: false,
             over: false,
             accept_empty: false,
@@ -116,6 +121,7 @@ impl Journey {
         self.repeats = repeats(attempts, plan);
         self.most = self.repeats.map_or(if fallback { MOST_FALLBACK } else { self.made + 1 }, |repeats| repeats + 1);
         self.made = if fallback { 0 } else { self.made };
+        self.depth.enter(fallback);
         (self.cursor, self.again, self.stopped) = (0, None, false);
         self.places.clear();
     }
@@ -154,10 +160,10 @@ impl Journey {
     }
 
     /// How the next attempt is to be made.
-    pub(super) fn manner(&self, plan: &Plan) -> Manner {
+    pub(super) fn manner(&self, plan: &Plan, target: &Target) -> Manner {
         // An answer without content is one after another such, and where nobody else may be asked.
-        let last = self.repeats.is_some() && self.made >= self.most && (self.is_fallback || plan.fallbacks.is_empty());
-        Manner { other_model: self.is_fallback, accept_empty: self.accept_empty || last }
+        let last = self.repeats.is_some() && self.made >= self.most + self.depth.free() && (self.is_fallback || plan.fallbacks.is_empty());
+        Manner { other_model: self.is_fallback, accept_empty: self.accept_empty || last, estranged: self.depth.is_estranged(target) }
     }
 
     /// Another target, to be asked while the one at that place has not answered; `None`: there is none, or enough are under way.
@@ -177,6 +183,7 @@ impl Journey {
             match plan.targets[next].deployment.health.begin(now) {
                 Ok(ticket) => {
                     self.made += 1;
+                    self.depth.reach(&plan.targets[next], false);
                     return Some(Turn { at: next, pause: Duration::ZERO, ticket, retrying: Some(retrying) });
                 }
                 Err(refusal) => self.place(next).soft = refusal.soft,
@@ -218,7 +225,7 @@ impl Journey {
             }
             let retrying = self.permit(attempts, &plan.targets[at], now)?;
             let ticket = plan.targets[at].deployment.health.begin_anyway(now);
-            return Some(self.take(at, Duration::ZERO, ticket, retrying));
+            return Some(self.take((at, &plan.targets[at]), Duration::ZERO, ticket, retrying));
         }
         None
     }
@@ -255,7 +262,7 @@ impl Journey {
             self.places[at].soft = false;
             let retrying = self.permit(attempts, &plan.targets[at], now)?;
             let ticket = plan.targets[at].deployment.health.begin_anyway(now);
-            Some(self.take(at, pause, ticket, retrying))
+            Some(self.take((at, &plan.targets[at]), pause, ticket, retrying))
         })
     }
 
@@ -268,10 +275,10 @@ impl Journey {
         let retrying = self.permit(attempts, target, now)?;
         let health = &target.deployment.health;
         if attempts.settings.cooldown.disabled || plan.strategy == Plan::ONLY {
-            return Some(self.take(at, pause, health.begin_anyway(now), retrying));
+            return Some(self.take((at, target), pause, health.begin_anyway(now), retrying));
         }
         match health.begin(now) {
-            Ok(ticket) => Some(self.take(at, pause, ticket, retrying)),
+            Ok(ticket) => Some(self.take((at, target), pause, ticket, retrying)),
             Err(refusal) => {
                 self.place(at).soft = refusal.soft;
                 let sooner = self.refused.is_none_or(|known| refusal.until < known.until);
@@ -293,7 +300,7 @@ impl Journey {
         // After a key of the caller's own has failed, the gateway's is a first attempt.
         let another_key = target.own.is_none() && attempts.call.principal.own_keys.is_some();
         let most = if proven && self.repeats.is_none() && !self.is_fallback { MOST_PROVEN.max(self.most) } else { self.most };
-        if self.made >= most {
+        if self.made >= most + self.depth.free() && !self.leads_deeper(target) {
             return None;
         }
         if proven || another_key || target.deployment.health.view(now).recent_attempts == 0 {
@@ -302,10 +309,15 @@ impl Journey {
         attempts.budget.take(attempts.in_flight).map(Some)
     }
 
-    fn take(&mut self, at: usize, pause: Duration, ticket: Ticket, retrying: Option<Retrying>) -> Turn {
-        if self.made > 0 {
-            self.retries += 1;
-        }
+    /// Whether an attempt there is the first one of a deeper `order`. Where nobody has said how often to repeat, all are alike.
+    fn leads_deeper(&self, target: &Target) -> bool {
+        self.repeats.is_some() && self.depth.is_above(target)
+    }
+
+    fn take(&mut self, (at, target): (usize, &Target), pause: Duration, ticket: Ticket, retrying: Option<Retrying>) -> Turn {
+        let deeper = self.leads_deeper(target);
+        self.retries += u32::from(self.made > 0 && !deeper);
+        self.depth.reach(target, deeper);
         self.made += 1;
         Turn { at, pause, ticket, retrying }
     }
@@ -313,7 +325,7 @@ impl Journey {
     /// The attempt came to nothing before it was sent, because its target was full: it counts as none.
     pub(super) fn unsent(&mut self) {
         self.made = self.made.saturating_sub(1);
-        if self.made > 0 {
+        if self.made > 0 && !self.depth.is_new() {
             self.retries = self.retries.saturating_sub(1);
         }
     }
@@ -352,7 +364,8 @@ impl Journey {
         } else if let Some(allowed) = self.allowed(attempts, plan, &error) {
             // LiteLLM counts by class: a class may be worth more repetitions, or fewer, or some where there would be none.
             self.most = allowed + 1;
-            self.stopped = self.made > allowed;
+            let on = step != Step::Stop && plan.targets.iter().any(|target| self.leads_deeper(target));
+            self.stopped = self.made > allowed + self.depth.free() && !on;
         }
         self.note(error);
     }
@@ -428,7 +441,7 @@ impl Journey {
         let wait = soonest.until().saturating_duration_since(now);
         let fits = wait <= LONGEST_WAIT && attempts.left().is_none_or(|left| wait < left);
         match soonest.why {
-            Why::RateLimited if fits && self.made < self.most => Some(soonest.until()),
+            Why::RateLimited if fits && self.made < self.most + self.depth.free() => Some(soonest.until()),
             Why::Open => self.probe(plan, now),
             _ => None,
         }
@@ -479,10 +492,4 @@ fn repeats(attempts: &Attempts<'_>, plan: &Plan) -> Option<u32> {
 /// Whether a deployment is answering others right now.
 fn is_proven(target: &Target, now: Instant) -> bool {
     target.deployment.health.view(now).is_proven()
-}
-
-/// Whole seconds are what clients read; the next one is the first that is late enough.
-fn wait(refusal: &Refusal) -> Duration {
-    let left = refusal.until().saturating_duration_since(clock::now());
-    Duration::from_secs(left.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)).max(Duration::from_secs(1))
 }

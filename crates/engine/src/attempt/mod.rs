@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`settings`] | how the operator wants calls to be tried |
 //! | [`journey`] | how far one call has come, and where it goes next |
+//! | [`depth`] | how deep in the orders of its group it is, and at whose account it began |
 //! | [`step`] | what a failure means for what follows |
 //! | [`backoff`], [`budget`] | the pause before a retry, and how many there may be |
 //! | [`resume`] | another target for the rest of a text |
@@ -17,6 +18,7 @@
 
 mod backoff;
 pub mod budget;
+mod depth;
 mod journey;
 mod mock;
 mod race;
@@ -205,7 +207,7 @@ impl<'a> Attempts<'a> {
                 place.admitted();
             }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
-            let manner = journey.manner(plan);
+            let manner = journey.manner(plan, target);
             let account = Account::of(self.call, plan, manner.other_model, &meter);
             let made = match race::after(self, plan, target) {
                 None => race::placed(at, self.once(target, manner, meter).await),
@@ -263,6 +265,7 @@ impl<'a> Attempts<'a> {
             overrides: target.overrides.as_deref(),
             own: target.own.as_deref(),
             other_model: manner.other_model,
+            estranged: manner.estranged,
         };
         let target = &target.deployment;
         if let Some(text) = target.spec.mock.as_deref().filter(|_| self.call.door.operation == Operation::Chat) {

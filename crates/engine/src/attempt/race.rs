@@ -78,8 +78,8 @@ pub(super) async fn run(
     (at, after): (usize, Duration),
     mut meter: Meter,
 ) -> Ended {
-    let manner = journey.manner(plan);
     let target = &plan.targets[at];
+    let manner = journey.manner(plan, target);
     let Some(race) = Race::of(&mut meter) else { return placed(at, attempts.once(target, manner, meter).await) };
     let mut first = Box::pin(attempts.once(target, manner, meter));
     if let Ok(ended) = tokio::time::timeout(after, &mut first).await {
@@ -87,7 +87,7 @@ pub(super) async fn run(
     }
     let Some(spare) = spare(attempts, plan, journey, at) else { return placed(at, first.await) };
     let Spare { target: other, at: beside, ticket, retrying } = spare;
-    let manner = Manner { other_model: manner.other_model || beside.is_none(), ..manner };
+    let manner = Manner { other_model: manner.other_model || beside.is_none(), estranged: journey.depth.is_estranged(&other), ..manner };
     // Declared after the first one, it is dropped before it: see `Lane::leaves`.
     let mut second = Box::pin(second(attempts, &other, (ticket, retrying, manner), race.clone()));
     let ended = std::future::poll_fn(|ctx| {

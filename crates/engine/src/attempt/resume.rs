@@ -107,6 +107,7 @@ async fn ask(
         overrides: target.overrides.as_deref(),
         own: target.own.as_deref(),
         other_model: false,
+        estranged: true,
     };
     let target = &target.deployment;
     let (spoken, reach) = dispatch.choose(target).map_err(|error| (error, Telling::InWords))?;

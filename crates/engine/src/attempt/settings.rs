@@ -11,6 +11,8 @@ use crate::queue;
 use crate::repair::Repairs;
 use crate::service;
 
+use super::step;
+
 /// How the operator wants calls to be tried. What is `None` is not configured, and the loop's own rule holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
@@ -81,19 +83,30 @@ pub struct ByClass {
     pub content_policy: Option<u32>,
     /// For failures of the provider.
     pub internal: Option<u32>,
+    /// For a provider that is too busy; where nothing is said of that, it is a failure like others.
+    pub unavailable: Option<u32>,
+    /// For models that are not there.
+    pub not_found: Option<u32>,
+    /// For all that another attempt may help and that has no number of its own.
+    pub default: Option<u32>,
 }
 
 impl ByClass {
     /// The number for that failure.
     pub fn get(&self, failure: Failure) -> Option<u32> {
+        self.named(failure).or_else(|| self.default.filter(|_| step::is_repeated(failure)))
+    }
+
+    fn named(&self, failure: Failure) -> Option<u32> {
         match failure {
             Failure::RateLimited => self.rate_limit,
             Failure::Quota | Failure::Credential => self.authentication,
             Failure::Timeout => self.timeout,
             Failure::ContentPolicy => self.content_policy,
             Failure::Request | Failure::ContextWindow | Failure::Unsupported => self.bad_request,
-            Failure::Overloaded
-            | Failure::Server
+            Failure::Overloaded => self.unavailable.or(self.internal),
+            Failure::ModelNotFound => self.not_found,
+            Failure::Server
             | Failure::Unreachable
             | Failure::Tls
             | Failure::Truncated
@@ -101,7 +114,7 @@ impl ByClass {
             | Failure::TooLarge
             | Failure::Empty
             | Failure::Redirect => self.internal,
-            Failure::Transient | Failure::ModelNotFound | Failure::Own => None,
+            Failure::Transient | Failure::Own => None,
         }
     }
 
@@ -114,6 +127,9 @@ impl ByClass {
             "RateLimitError" => &mut self.rate_limit,
             "ContentPolicyViolationError" => &mut self.content_policy,
             "InternalServerError" => &mut self.internal,
+            "ServiceUnavailableError" => &mut self.unavailable,
+            "NotFoundError" => &mut self.not_found,
+            "Default" => &mut self.default,
             _ => return false,
         };
         *place = Some(number);

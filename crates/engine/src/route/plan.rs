@@ -50,6 +50,18 @@ pub struct Target {
     pub own: Option<Arc<OwnKey>>,
 }
 
+impl Target {
+    /// Whether it is reached at the same place and with the same credential as the other one.
+    pub(crate) fn is_same_account(&self, other: &Self) -> bool {
+        let (spec, of_other) = (&self.deployment.spec, &other.deployment.spec);
+        let own = |target: &Self| target.own.as_ref().map(|own| own.id.clone());
+        spec.provider == of_other.provider
+            && self.deployment.origin() == other.deployment.origin()
+            && self.deployment.secrets() == other.deployment.secrets()
+            && own(self) == own(other)
+    }
+}
+
 /// What a target of a virtual model, or a fallback with parameters, changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {

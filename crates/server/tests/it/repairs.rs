@@ -81,3 +81,48 @@ fn chats_go_to_openai_by_its_newer_api_where_that_is_wanted() {
     let message = json!({"model": "gpt", "max_tokens": 50, "messages": [{"role": "user", "content": "?"}]});
     assert_eq!(at("use_chat_completions_url_for_anthropic_messages: true", "/v1/messages", &message).0, "/good/chat/completions");
 }
+
+#[test]
+fn thoughts_that_another_account_has_sealed_are_left_out() {
+    let upstream = Upstream::start();
+    let url = upstream.url();
+    let models = format!(
+        "model_list:
+  - {{model_name: m, litellm_params: {{model: openai/m, api_key: k1, api_base: {url}/bad, order: 1}}}}
+  - {{model_name: m, litellm_params: {{model: openai/m, api_key: k2, api_base: {url}/good, order: 2}}}}
+  - {{model_name: alone, litellm_params: {{model: openai/m, api_key: k1, api_base: {url}/bad}}}}
+  - {{model_name: other, litellm_params: {{model: openai/m, api_key: k2, api_base: {url}/good}}}}
+router_settings: {{num_retries: 0, fallbacks: [{{alone: [other]}}]}}
+"
+    );
+    let app = TestApp::of(&models);
+    let thought = json!({"type": "reasoning", "id": "rs_1", "encrypted_content": "gAAAAA", "summary": [{"type": "summary_text", "text": "multiply"}]});
+    let silent = json!({"type": "reasoning", "id": "rs_2", "encrypted_content": "gAAAAB", "summary": []});
+    let said = json!({"role": "user", "content": "encrypted_content"});
+    for (model, hops) in [("m", true), ("alone", true), ("other", false)] {
+        let before = upstream.asked().len();
+        let body = json!({"model": model, "store": false, "input": [said, thought, silent]});
+        let reply = app.ask("POST", "/v1/responses").json(&body).send();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let asked: Vec<Value> = upstream.asked()[before..].iter().map(|(_, body)| serde_json::from_str(body).expect("JSON")).collect();
+        assert_eq!(asked[0]["input"], json!([said, thought, silent]), "the first one gets all");
+        let plain = json!({"type": "reasoning", "summary": [{"type": "summary_text", "text": "multiply"}]});
+        let last = if hops { json!([said, plain]) } else { json!([said, thought, silent]) };
+        assert_eq!(asked.last().expect("a request")["input"], last, "{model}");
+        assert_eq!(reply.header("x-switchboard-dropped").contains("input.encrypted_content"), hops, "{model}");
+    }
+}
+
+#[test]
+fn an_answer_of_fewer_tokens_than_there_may_be_is_of_as_many() {
+    let upstream = Upstream::start();
+    let app = gateway("", &upstream);
+    for (asked, expected) in [(1, json!(16)), (15, json!(16)), (16, json!(16)), (40, json!(40)), (0, json!(0))] {
+        let body = json!({"model": "gpt", "input": "hi", "max_output_tokens": asked});
+        let reply = app.ask("POST", "/v1/responses").json(&body).send();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let sent: Value = serde_json::from_str(&upstream.asked().last().expect("a request").1).expect("JSON");
+        assert_eq!(sent["max_output_tokens"], expected);
+        assert_eq!(reply.header("x-switchboard-dropped") == "max_output_tokens;clamped", (1..16).contains(&asked), "{asked}");
+    }
+}

@@ -259,3 +259,62 @@ fn keys_and_teams_have_settings_of_the_router_of_their_own() {
         assert_eq!((wrong.status.as_u16(), wrong.text().contains("num_retries")), (400, true), "{}", wrong.text());
     });
 }
+
+#[test]
+fn a_deeper_order_is_asked_however_often_is_repeated() {
+    let upstream = Upstream::start();
+    let url = upstream.url();
+    for (first, key) in [("bad", "k"), ("limited", "k"), ("good", "refused")] {
+        for settings in ["num_retries: 0", "num_retries: 0, disable_cooldowns: true", "num_retries: 5, retry_policy: {DefaultRetries: 0}"] {
+            let place = |path: &str, key: &str, order: u32, id: &str| {
+                format!(
+                    "  - {{model_name: m, litellm_params: {{model: openai/x, api_key: {key}, api_base: {url}/{path}/v1, order: {order}}}, \
+                     model_info: {{id: {id}}}}}\n"
+                )
+            };
+            let models = [place(first, key, 1, "o1"), place("bad", "k", 2, "o2"), place("good", "k", 3, "o3")].concat();
+            let app = TestApp::of(&format!("model_list:\n{models}router_settings: {{{settings}}}\n"));
+            let before = upstream.asked().len();
+            let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+            let reply = app.ask("POST", "/v1/chat/completions").json(&body).send();
+            assert_eq!((reply.status.as_u16(), reply.header("x-litellm-model-id")), (200, "o3"), "{first} {settings}: {}", reply.text());
+            assert_eq!(reply.header("x-litellm-attempted-retries"), "0", "no repetitions");
+            assert_eq!(upstream.asked().len() - before, 3, "{first} {settings}");
+        }
+    }
+    let twins = format!(
+        "model_list:\n  - {{model_name: m, litellm_params: {{model: openai/x, api_key: k, api_base: {url}/bad/v1}}}}\n  \
+         - {{model_name: m, litellm_params: {{model: openai/x, api_key: k, api_base: {url}/bad/v1}}}}\nrouter_settings: {{num_retries: 0}}\n"
+    );
+    let (app, before) = (TestApp::of(&twins), upstream.asked().len());
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
+    assert_eq!(app.ask("POST", "/v1/chat/completions").json(&body).send().status, 502);
+    assert_eq!(upstream.asked().len() - before, 1, "siblings of the same order are repetitions");
+}
+
+#[test]
+fn a_number_for_all_failures_holds_where_a_class_has_none() {
+    let upstream = Upstream::start();
+    for (policy, asked) in [("{DefaultRetries: 2}", 3), ("{DefaultRetries: 2, InternalServerErrorRetries: 0}", 1)] {
+        let app = TestApp::of(&format!(
+            "model_list:\n  - {{model_name: pol, litellm_params: {{model: openai/x, api_key: k, api_base: {}/bad/v1}}}}\n\
+             router_settings: {{num_retries: 0, disable_cooldowns: true, model_group_retry_policy: {{pol: {policy}}}}}\n",
+            upstream.url()
+        ));
+        let before = upstream.asked().len();
+        let body = json!({"model": "pol", "messages": [{"role": "user", "content": "hi"}]});
+        assert_eq!(app.ask("POST", "/v1/chat/completions").json(&body).send().status, 502);
+        assert_eq!(upstream.asked().len() - before, asked, "{policy}");
+    }
+}
+
+#[test]
+fn what_says_no_amount_bounds_nothing_and_keeps_no_gateway_from_starting() {
+    let app = TestApp::of(
+        "model_list:\n  - {model_name: m, litellm_params: {model: demo/echo, timeout: \"\"}}\n\
+         litellm_settings: {tag_budget_config: {t: {budget_duration: 1d}}}\n\
+         router_settings: {provider_budget_config: {demo: {time_period: 1d}}}\n",
+    );
+    let body = json!({"model": "m", "metadata": {"tags": ["t"]}, "messages": [{"role": "user", "content": "hi"}]});
+    assert_eq!(app.ask("POST", "/v1/chat/completions").json(&body).send().status, 200);
+}

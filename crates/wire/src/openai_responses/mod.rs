@@ -65,6 +65,8 @@ use crate::outline::Outline;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
 
+pub use write_request::MIN_OUTPUT_TOKENS;
+
 const DIALECT: Dialect = Dialect::OpenAiResponses;
 
 /// OpenAI responses.

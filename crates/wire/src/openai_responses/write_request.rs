@@ -18,7 +18,7 @@ use crate::problem::Unsupported;
 use crate::seal::OPENAI;
 
 /// The smallest limit the API takes.
-const MIN_OUTPUT_TOKENS: u64 = 16;
+pub const MIN_OUTPUT_TOKENS: u64 = 16;
 
 /// Writes a request.
 pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {

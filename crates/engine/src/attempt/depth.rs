@@ -1,0 +1,52 @@
+//! How deep in the orders of its group a call is, and at whose account it began.
+
+use crate::route::Target;
+
+/// What was asked so far, by `order` and by account.
+#[derive(Default)]
+pub(super) struct Depth {
+    /// The deepest `order` in this group.
+    level: Option<u32>,
+    /// Attempts that were the first ones at a deeper `order`: like those of fallbacks, they are no repetitions.
+    free: u32,
+    /// Whether the last one was such an attempt.
+    is_new: bool,
+    /// The first target, of any group.
+    origin: Option<Target>,
+}
+
+impl Depth {
+    /// A group begins: another one, or the same one anew.
+    pub(super) fn enter(&mut self, other: bool) {
+        (self.level, self.is_new) = (None, false);
+        self.free = if other { 0 } else { self.free };
+    }
+
+    /// Whether that target's `order` lies deeper.
+    pub(super) fn is_above(&self, target: &Target) -> bool {
+        self.level.is_some_and(|level| target.deployment.spec.order > level)
+    }
+
+    /// That target is asked.
+    pub(super) fn reach(&mut self, target: &Target, deeper: bool) {
+        self.is_new = deeper;
+        self.free += u32::from(deeper);
+        self.level = self.level.max(Some(target.deployment.spec.order));
+        self.origin.get_or_insert_with(|| target.clone());
+    }
+
+    /// How many attempts do not count.
+    pub(super) fn free(&self) -> u32 {
+        self.free
+    }
+
+    /// Whether the last attempt did not count.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Whether that target is reached elsewhere, or with another credential, than the first one that was asked.
+    pub(super) fn is_estranged(&self, target: &Target) -> bool {
+        self.origin.as_ref().is_some_and(|first| !first.is_same_account(target))
+    }
+}
