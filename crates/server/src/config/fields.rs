@@ -60,6 +60,11 @@ impl<'a> Reader<'a> {
             self.unset(&full, key.effect == Effect::Honoured && !tolerable, &entry.node);
             return false;
         }
+        // LiteLLM takes it for no time at all being said.
+        if key.kind == Kind::Seconds && entry.node.as_text().is_some_and(|text| text.trim().is_empty()) {
+            self.found.warn(&entry.node.at, format!("`{full}` is empty, and says nothing"), key.kind.example(key.name));
+            return false;
+        }
         if !key.kind.accepts(&entry.node) {
             // A nested reference to an unset variable is the cause, and is already named.
             if !contains_unset(&entry.node) {

@@ -25,15 +25,20 @@ pub type Counts = BTreeMap<String, u32>;
 const CLASSES: [&str; 6] =
     ["BadRequestError", "AuthenticationError", "TimeoutError", "RateLimitError", "ContentPolicyViolationError", "InternalServerError"];
 
+/// Those that only repetitions are counted by; the last one stands for all that have no number.
+const REPEATED: [&str; 3] = ["ServiceUnavailableError", "NotFoundError", "Default"];
+/// How the names of their numbers end.
+const RETRIES: &str = "Retries";
+
 impl Resilience {
     pub(super) fn read(reader: &mut Reader<'_>, router: &Fields) -> Self {
         let groups = router.map("model_group_retry_policy").map(|map| map.entries.as_slice()).unwrap_or_default();
         let of_group = |reader: &mut Reader<'_>, entry: &crate::config::yaml::Entry| {
             let name = format!("router_settings.model_group_retry_policy.{}", entry.name);
-            (entry.name.clone(), counts(reader, &name, entry.node.as_map(), "Retries"))
+            (entry.name.clone(), counts(reader, &name, entry.node.as_map(), RETRIES))
         };
         Self {
-            retry_policy: counts(reader, "router_settings.retry_policy", router.map("retry_policy"), "Retries"),
+            retry_policy: counts(reader, "router_settings.retry_policy", router.map("retry_policy"), RETRIES),
             model_group_retry_policy: groups.iter().map(|entry| of_group(reader, entry)).collect(),
             allowed_fails_policy: counts(
                 reader,
@@ -54,9 +59,11 @@ pub(super) fn allowed_fails_policy(reader: &mut Reader<'_>, info: &Fields) -> Co
 fn counts(reader: &mut Reader<'_>, name: &str, map: Option<&Map>, suffix: &str) -> Counts {
     let mut counts = Counts::new();
     for entry in map.map(|map| map.entries.as_slice()).unwrap_or_default() {
-        let stem = entry.name.strip_suffix(suffix).filter(|stem| CLASSES.contains(stem));
+        let repeated = if suffix == RETRIES { &REPEATED[..] } else { &[] };
+        let classes = || CLASSES.iter().chain(repeated);
+        let stem = entry.name.strip_suffix(suffix).filter(|stem| classes().any(|class| class == stem));
         let Some(stem) = stem else {
-            let known: Vec<String> = CLASSES.iter().map(|class| format!("`{class}{suffix}`")).collect();
+            let known: Vec<String> = classes().map(|class| format!("`{class}{suffix}`")).collect();
             let message = format!("`{name}.{}` is no class of failures", entry.name);
             reader.found.warn(&entry.at, message, format!("there are {}", known.join(", ")));
             continue;

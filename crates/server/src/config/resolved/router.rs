@@ -11,6 +11,7 @@ use super::fallback::{self, Fallback};
 use super::litellm::ReadLitellm;
 use super::resilience::Resilience;
 use super::routing;
+use super::spending::is_unlimited;
 use crate::config::diagnostic::Location;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Section};
@@ -119,6 +120,10 @@ fn provider_budgets(reader: &mut Reader<'_>, fields: &Fields) -> Vec<(String, Bu
         let limit = said(["budget_limit", "max_budget"]).and_then(keys::decimal);
         match places::budget(limit, said(["time_period", "budget_duration"]).and_then(keys::text)) {
             Some(budget) => budgets.push((entry.name.clone(), budget)),
+            None if is_unlimited(&entry.node) => {
+                let message = format!("`router_settings.provider_budget_config.{}` says no amount, and bounds nothing", entry.name);
+                reader.found.warn(&entry.at, message, "write `{budget_limit: 100, time_period: 1d}`");
+            }
             None => {
                 let message = format!("`router_settings.provider_budget_config.{}` says no amount", entry.name);
                 reader.found.error(&entry.at, message, "write `{budget_limit: 100, time_period: 1d}`");

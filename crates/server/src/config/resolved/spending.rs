@@ -7,7 +7,10 @@ use switchboard_engine::admit::{Budget, NanoUsd, Window};
 
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys;
-use crate::config::yaml::Map;
+use crate::config::yaml::{Map, Node};
+
+/// What LiteLLM calls the amount of a budget.
+const AMOUNTS: [&str; 2] = ["max_budget", "budget_limit"];
 
 /// Budgets of those who have none, and how spending is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +43,10 @@ impl Spending {
         for entry in fields.map("tag_budget_config").into_iter().flat_map(|map| &map.entries) {
             match entry.node.as_map().and_then(budget) {
                 Some(budget) => drop(tags.insert(entry.name.clone(), budget)),
+                None if is_unlimited(&entry.node) => {
+                    let message = format!("`litellm_settings.tag_budget_config.{}` says no amount, and bounds nothing", entry.name);
+                    reader.found.warn(&entry.at, message, "write `{max_budget: 10, budget_duration: 1d}`");
+                }
                 None => {
                     let message = format!("`litellm_settings.tag_budget_config.{}` says no budget", entry.name);
                     reader.found.error(&entry.at, message, "write `{max_budget: 10, budget_duration: 1d}`");
@@ -66,9 +73,15 @@ fn refusing(status: u16) -> Option<StatusCode> {
     StatusCode::from_u16(status).ok().filter(|status| status.is_client_error() || status.is_server_error())
 }
 
+/// Whether a budget is of no amount, as LiteLLM takes it.
+pub(super) fn is_unlimited(node: &Node) -> bool {
+    let said = |map: &Map| AMOUNTS.into_iter().any(|name| map.get(name).is_some_and(|amount| !amount.is_absent()));
+    node.as_map().is_some_and(|map| !said(map))
+}
+
 /// A budget by either of LiteLLM's names for its parts.
 fn budget(map: &Map) -> Option<Budget> {
     let text = |names: [&str; 2]| names.into_iter().find_map(|name| map.get(name).and_then(keys::text));
     let window = text(["budget_duration", "time_period"]).map_or(Some(Window::Lifetime), Window::parse)?;
-    Some(Budget::new(NanoUsd::parse(text(["max_budget", "budget_limit"])?)?, window))
+    Some(Budget::new(NanoUsd::parse(text(AMOUNTS)?)?, window))
 }
