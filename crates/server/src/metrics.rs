@@ -41,7 +41,7 @@ use switchboard_engine::meter::{Record, Recorder};
 
 use crate::app::App;
 use crate::config::Config;
-use label::Shown;
+use label::{MASTER_KEY, Shown};
 use row::{AttemptRow, CallRow};
 use table::Table;
 use text::Page;
@@ -83,7 +83,7 @@ impl Metrics {
         let config = app.config();
         let (calls, attempts) = (self.calls.rows(), self.attempts.rows());
         let shown = Shown {
-            master: app.keys.load().master().map(hex::encode),
+            master: app.keys.load().master().map(|_| MASTER_KEY.to_owned()),
             customers: self.customers.load(Ordering::Relaxed),
             metadata: config.litellm.metrics.metadata_labels.clone(),
             tags: config.litellm.metrics.tag_labels.clone(),

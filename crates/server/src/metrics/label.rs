@@ -12,6 +12,9 @@ use switchboard_engine::wire::{Dialect, Operation};
 
 use super::row::{AttemptRow, CallRow};
 
+/// What stands for the master key, as LiteLLM's dashboards know it: nobody who reads metrics gets something to try guesses against.
+pub(super) const MASTER_KEY: &str = "litellm_proxy_master_key";
+
 /// Declares the labels, one row for each.
 macro_rules! labels {
     ($($label:ident $name:literal,)*) => {
@@ -94,7 +97,7 @@ impl Labels {
 /// How labels are to be shown.
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
-    /// What stands for the master key: its SHA-256 in hex.
+    /// What stands for the master key, where there is one.
     pub master: Option<String>,
     /// Whether customers are named.
     pub customers: bool,
