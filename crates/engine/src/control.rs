@@ -42,6 +42,8 @@ static BACKWARD: [(HeaderName, HeaderName); 20] = passed![
     "x-groq-region",
 ];
 
+static TOLD_WAIT: HeaderName = HeaderName::from_static("llm_provider-retry-after");
+
 /// Adds the client's headers that a provider may have; those of the row win.
 pub fn forward(client: &HeaderMap, reach: &Reach, upstream: &mut HeaderMap) {
     for (name, value) in client {
@@ -69,6 +71,19 @@ pub fn backward(upstream: &HeaderMap) -> HeaderMap {
     for (name, value) in upstream {
         if let Some((own, told)) = BACKWARD.iter().find(|(own, _)| own == name) {
             headers.insert(own.clone(), value.clone());
+            headers.insert(told.clone(), value.clone());
+        }
+    }
+    headers
+}
+
+/// The same of an answer that is a failure: under the names that clients look for, and how long to wait.
+pub(crate) fn of_failure(upstream: &HeaderMap) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in upstream {
+        let told = BACKWARD.iter().find(|(own, _)| own == name).map(|(_, told)| told);
+        let told = told.or_else(|| (*name == http::header::RETRY_AFTER).then_some(&TOLD_WAIT));
+        if let Some(told) = told {
             headers.insert(told.clone(), value.clone());
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use switchboard_wire::problem::{Fault, Kind, Problem};
 
 use crate::admit::Refusal;
@@ -13,6 +13,22 @@ use crate::upstream::{DialError, DialFault, Phase};
 
 /// A longer code of a provider is no code but a text.
 const LONGEST_CODE: usize = 64;
+
+/// No more of what a provider says of a failure is kept.
+const LONGEST_TEXT: usize = 4096;
+/// Under which headers providers tell the id of a request.
+const REQUEST_IDS: [&str; 3] = ["llm_provider-x-request-id", "llm_provider-request-id", "llm_provider-x-amzn-requestid"];
+
+/// What a provider told of a failure.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// In its words, without secrets.
+    pub message: Option<String>,
+    /// Its status.
+    pub status: Option<u16>,
+    /// The id it knows the request by.
+    pub request_id: Option<String>,
+}
 
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +87,8 @@ pub struct Error {
     pub refusal: Option<Box<Refusal>>,
     /// How long was waited, where that was too long.
     pub waited: Option<Duration>,
+    /// The provider's headers that its caller may have.
+    pub headers: Option<Box<HeaderMap>>,
     /// For the log.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -108,6 +126,7 @@ impl Error {
             verbatim: None,
             refusal: None,
             waited: None,
+            headers: None,
             source: None,
         }
     }
@@ -115,8 +134,9 @@ impl Error {
     /// The same for another one who is told of it.
     pub(crate) fn again(&self) -> Self {
         let (problem, verbatim, refusal) = (self.problem.clone(), self.verbatim.clone(), self.refusal.clone());
+        let headers = self.headers.clone();
         let Self { origin, retry, failure, answered, maybe_billed, waited, .. } = *self;
-        Self { problem, origin, retry, failure, answered, maybe_billed, verbatim, refusal, waited, source: None }
+        Self { problem, origin, retry, failure, answered, maybe_billed, verbatim, refusal, waited, headers, source: None }
     }
 
     /// The same, and how long was waited for it.
@@ -190,6 +210,19 @@ impl Error {
             code.len() <= LONGEST_CODE && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
         });
         code.unwrap_or(self.problem.kind.as_str()).to_owned()
+    }
+
+    /// What the log of requests says beside that, for those who may read it: what the provider said, and by which id it knows the
+    /// request.
+    pub(crate) fn told(&self) -> Option<Box<Told>> {
+        let by_provider = self.origin == Origin::Provider && self.source.is_none();
+        by_provider.then(|| {
+            Box::new(Told {
+                message: Some(shortened(&self.problem.message)).filter(|message| !message.is_empty()),
+                status: self.answered,
+                request_id: self.headers.as_deref().and_then(request_id),
+            })
+        })
     }
 
     /// Something in the gateway is not as it should be.
@@ -266,6 +299,20 @@ impl Error {
             ..problem
         };
         Self { verbatim, answered, ..Self::new(problem, Origin::Provider, retry) }.of(failure)
+    }
+}
+
+/// The id that a provider told in the headers of a failure.
+pub(crate) fn request_id(told: &HeaderMap) -> Option<String> {
+    let id = REQUEST_IDS.iter().find_map(|name| told.get(*name))?;
+    id.to_str().ok().map(str::to_owned)
+}
+
+/// A text of a provider's, no longer than is kept.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}... (truncated at {LONGEST_TEXT} chars)", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

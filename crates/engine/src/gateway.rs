@@ -299,6 +299,7 @@ impl Gateway {
             tried: Vec::new(),
             losses: 0,
             error: None,
+            told: None,
             duration: Duration::ZERO,
             first_content: None,
             overhead: None,

@@ -6,6 +6,7 @@ use switchboard_wire::problem::Fault;
 use switchboard_wire::reply::{Reason, Usage};
 
 use crate::call::Door;
+use crate::control;
 use crate::deployment::Deployment;
 use crate::error::{Error, Retry};
 use crate::scrub;
@@ -28,6 +29,7 @@ pub(crate) async fn fault(target: &Deployment, spoken: Dialect, client: &Door, r
     let own = outbound.is_own_error(&fault.raw);
     let mut error = Error::provider(fault, &target.provider_name, target.spec.guessed);
     error.problem.retry_after = hint;
+    error.headers = Some(Box::new(control::of_failure(&headers)));
     match headers.get("x-should-retry").map(http::HeaderValue::as_bytes) {
         Some(b"false") => error.retry = error.retry.elsewhere(),
         Some(b"true") if error.retry == Retry::Next => error.retry = Retry::Same { after: None },

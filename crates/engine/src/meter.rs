@@ -333,6 +333,7 @@ impl Meter {
         self.note(|record| {
             record.outcome = Outcome::Failed(error.problem.kind);
             record.error = Some(error.for_log());
+            record.told = error.told();
         });
     }
 

@@ -6,10 +6,13 @@
 //! ([`read`]): its bytes pass as they come.
 
 mod read;
+mod refused;
 
 use std::sync::Arc;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use switchboard_wire::Operation;
 use switchboard_wire::problem::Kind;
 
@@ -17,6 +20,7 @@ use crate::answer::{Answer, AnswerBody};
 use crate::call::Call;
 use crate::catalog::Component;
 use crate::clock;
+use crate::control;
 use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::figures::CALL_ID;
@@ -26,6 +30,7 @@ use crate::meter::{Meter, Outcome};
 use crate::sign::Signer;
 use crate::upstream::{UpstreamReply, UpstreamRequest};
 use crate::worker::Worker;
+use refused::{Reason, Refused};
 
 /// Headers of an answer that are the connection's alone, or would be taken for the gateway's own word.
 const KEPT_BACK: [HeaderName; 9] = [
@@ -50,6 +55,8 @@ pub struct Passing {
     pub request: UpstreamRequest,
     /// What shows the gateway's credential; none where the request has all it needs.
     pub signer: Option<Arc<Signer>>,
+    /// What the log must not say, though the place may.
+    pub secrets: Vec<String>,
 }
 
 impl Gateway {
@@ -58,9 +65,10 @@ impl Gateway {
         let mut meter = self.meter(call);
         // What is asked for decides what it may cost; that it was passed on is what is written down.
         meter.note(|record| record.operation = Operation::PassThrough);
+        let secrets = passing.secrets.clone();
         let mut answered = match self.send_on(call, worker, (target, passing), &mut meter).await {
             Ok(reply) if reply.status.is_success() => answered(reply, meter, call).await,
-            Ok(reply) => refused(reply, meter, call).await,
+            Ok(reply) => refused((reply, secrets), meter, call).await,
             Err(error) => {
                 meter.end(&error);
                 meter.fail(&error, &call.door);
@@ -80,7 +88,7 @@ impl Gateway {
         (target, passing): (&Arc<Deployment>, Passing),
         meter: &mut Meter,
     ) -> Result<UpstreamReply, Error> {
-        let Passing { mut request, signer } = passing;
+        let Passing { mut request, signer, .. } = passing;
         request.headers.insert(hops::HOPS, hops::own());
         hops::pass_on(&call.headers, &mut request.headers);
         hops::check(&call.headers)?;
@@ -120,18 +128,26 @@ async fn answered(mut reply: UpstreamReply, mut meter: Meter, call: &Call) -> Re
     Ok(Answer { status, headers, body })
 }
 
-/// What the place says where it does not do what it was asked for, in its own words.
-async fn refused(reply: UpstreamReply, mut meter: Meter, call: &Call) -> Result<Answer, Error> {
-    let (status, headers) = (reply.status, shown(reply.headers));
+/// What the place says where it does not do what it was asked for, in its own words. What comes piece by piece passes so.
+async fn refused((mut reply, secrets): (UpstreamReply, Vec<String>), mut meter: Meter, call: &Call) -> Result<Answer, Error> {
+    let told = control::of_failure(&reply.headers);
+    let (status, headers) = (reply.status, shown(std::mem::take(&mut reply.headers)));
+    meter.note(|record| {
+        record.status = status.as_u16();
+        record.outcome = Outcome::Failed(Kind::BadRequest);
+    });
+    let reason = Reason { status, told, secrets };
+    let is_stream = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if is_stream {
+        let body = AnswerBody::Made(Box::new(Refused { body: reply.body.in_pieces(), said: Vec::new(), meter, reason, failed: false }));
+        return Ok(Answer { status, headers, body });
+    }
     let body = reply.body.collect().await.map_err(|error| {
         let error = Error::dial(error);
         meter.fail(&error, &call.door);
         error
     })?;
-    meter.note(|record| {
-        record.status = status.as_u16();
-        record.outcome = Outcome::Failed(Kind::BadRequest);
-    });
+    reason.note(&body, &mut meter);
     Ok(Answer { status, headers, body: AnswerBody::Whole(Some(body)) })
 }
 

@@ -447,6 +447,9 @@ pub(crate) fn refuse(refusal: &Refusal) -> Answered {
     let mut response = Response::new(AnswerBody::Whole(Some(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(told) = &refusal.error.headers {
+        response.headers_mut().extend(told.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
     if let Some(reason) = &refusal.error.refusal {
         response.headers_mut().extend(reason.headers());
     }

@@ -98,7 +98,12 @@ pub(crate) async fn serve(
     if passage.to.auth {
         call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &DOOR))?;
     }
-    send(acceptor, &call, &target, Passing { request, signer: None }).await
+    send(acceptor, &call, &target, Passing { request, signer: None, secrets: secrets(&passage.to) }).await
+}
+
+/// What is shown there and to be told nobody.
+fn secrets(to: &PassThrough) -> Vec<String> {
+    to.headers.iter().filter_map(|(_, value)| value.to_str().ok()).map(str::to_owned).collect()
 }
 
 /// Sends a request on, and makes of its answer one of another origin's.

@@ -11,6 +11,7 @@ use super::{Attempt, Bill, Client, Decision, Guess, Served};
 use crate::admit::{Micros, NanoUsd};
 use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
+use crate::error::Told;
 use crate::principal::Principal;
 
 /// How a call ended.
@@ -87,6 +88,8 @@ pub struct Record {
     pub losses: usize,
     /// Why it failed: in our own words, or as the code a provider gave. What providers say may hold a prompt.
     pub error: Option<String>,
+    /// What the provider told of that, where it did.
+    pub told: Option<Box<Told>>,
     /// From the request's head to the answer's end.
     pub duration: Duration,
     /// From the request's head to the first content.

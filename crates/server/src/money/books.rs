@@ -1,6 +1,7 @@
 //! Where it is written what money was spent on: the journal beside the gateway, and the ledger in the database.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use switchboard_engine::admit::{Admission, Book, Budget, Level, Limit, ScopeId, Terms};
@@ -29,6 +30,8 @@ pub struct Books {
     /// What calls are charged by.
     pub prices: Arc<PriceLists>,
     kept: Option<Kept>,
+    /// Whether nothing that providers say is written down.
+    mute: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -70,13 +73,16 @@ impl Books {
             Err(error) if store.sql().kind == Kind::Sqlite => return Err(error.into()),
             Err(error) => tracing::error!(%error, "the ledger cannot be read; calls with budgets are refused until it can"),
         }
-        Ok(Self { book, prices: Arc::default(), kept: Some(Kept { journal, writer, lessor }) })
+        Ok(Self { book, prices: Arc::default(), kept: Some(Kept { journal, writer, lessor }), mute: Arc::default() })
     }
 
     /// Keeps the whole gateway within what that configuration says, from now on.
     pub fn follow(&self, config: &Config, catalog: &Catalog) {
         self.prices.follow(config, catalog);
         self.book.keep_to(config.litellm.calendar);
+        // What a provider says of a failure may repeat what it was asked.
+        let kept = config.general.stores_prompts && config.general.logs.messages;
+        self.mute.store(!kept, Ordering::Relaxed);
         if let Some(kept) = &self.kept {
             kept.writer.lines().keep(config.general.logs.requests, config.general.logs.failures);
         }
@@ -101,7 +107,7 @@ impl Books {
     /// A recorder that writes to the request log, and hands on.
     pub fn recorder(&self, next: Arc<dyn Recorder>) -> Arc<dyn Recorder> {
         match &self.kept {
-            Some(kept) => Arc::new(SpendLog::new(kept.journal.clone(), next)),
+            Some(kept) => Arc::new(SpendLog::new(kept.journal.clone(), self.mute.clone(), next)),
             None => next,
         }
     }

@@ -190,7 +190,7 @@ async fn pass(
     let request = place.request(acceptor, (&parts, &call), signer.is_none());
     let target = Arc::new(target(&outlet, &catalog, &place, &call.model));
     let page = keep::page(app, caller, &call);
-    let answered = send(acceptor, &call, &target, Passing { request, signer }).await?;
+    let answered = send(acceptor, &call, &target, Passing { request, signer, secrets: place.secrets() }).await?;
     Ok(match page {
         Some(page) => page.watch(answered),
         None => answered,
@@ -322,6 +322,12 @@ impl Place {
         }
         let headers = outlet.headers(&value).map_err(|error| unreachable(error.to_string()))?;
         Ok(Self { configured, uri, origin, headers })
+    }
+
+    /// What is shown there and to be told nobody.
+    fn secrets(&self) -> Vec<String> {
+        let connection = &self.configured.connection;
+        connection.api_key.iter().map(|key| key.expose().to_owned()).collect()
     }
 
     /// The request as the provider gets it, but for the credential.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app::Reply;
-use crate::managed::{MASTER, Managed, each};
+use crate::managed::{MASTER, Managed, each, with};
 use crate::spending::until;
 use crate::upstream::Upstream;
 
@@ -268,5 +268,103 @@ fn a_key_may_want_its_prompts_cached() {
         assert_eq!(marks(&wants, "/v1/messages", errand), 0);
         assert_eq!(marks(&wants, "/v1/chat/completions", json!({"model": "claude", "messages": turns})), 1);
         assert_eq!(marks(&wants, "/v1/chat/completions", json!({"model": "gpt", "messages": turns})), 0);
+    });
+}
+
+#[test]
+fn the_log_says_what_a_provider_said_of_a_failure() {
+    let upstream = Upstream::start();
+    let url = upstream.url();
+    let models = format!(
+        "  - {{model_name: bad, litellm_params: {{model: openai/m, api_key: k, api_base: {url}/bad/v1}}}}\n\
+         \x20 - {{model_name: limited, litellm_params: {{model: openai/m, api_key: k, api_base: {url}/limited/v1}}}}\n\
+         \x20 - {{model_name: refused, litellm_params: {{model: openai/m, api_key: refused, api_base: {url}/good/v1}}}}\n"
+    );
+    let kept = "general_settings: {store_prompts_in_spend_logs: true}\n";
+    let off = format!("{kept}litellm_settings: {{turn_off_message_logging: true}}\n");
+    for (settings, shown) in [(kept, true), ("", false), (&off, false)] {
+        with(&format!("{models}{settings}"), |gateway| {
+            for (model, code, class, message) in [
+                ("bad", "500", "InternalServerError", "scripted failure"),
+                ("limited", "429", "RateLimitError", "scripted limit"),
+                ("refused", "401", "AuthenticationError", "refused the gateway's credential"),
+            ] {
+                let reply = chat(gateway, MASTER, &json!({"model": model, "num_retries": 0}));
+                let path = format!("/spend/logs?request_id={}", reply.header("x-litellm-call-id"));
+                let line = until(gateway, &path, |lines| lines[0].is_object())[0].clone();
+                let error = &line["metadata"]["error_information"];
+                assert_eq!((&error["error_code"], &error["error_class"]), (&json!(code), &json!(class)), "{line}");
+                let told = error["error_message"].as_str().expect("a text");
+                assert_eq!(told.contains(message), shown, "{told}");
+                if model == "limited" {
+                    assert_eq!(error["error_provider_request_id"], "up-1");
+                    let headers = [reply.header("llm_provider-x-request-id"), reply.header("llm_provider-retry-after")];
+                    assert_eq!(headers, ["up-1", "60"]);
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn a_key_that_wants_prompts_cached_has_them_marked_unless_its_caller_marks_some() {
+    let upstream = Upstream::start();
+    let model = format!(
+        "  - {{model_name: claude, litellm_params: {{model: anthropic/claude-sonnet-4-5, api_key: k, api_base: {}/good}}}}\n",
+        upstream.url()
+    );
+    with_models(&model, |gateway| {
+        let wants = gateway.key(&json!({"enable_prompt_caching": true}));
+        let does_not = gateway.key(&json!({}));
+        let mark = json!({"type": "ephemeral"});
+        let body = |system: Value, more: Value| {
+            let mut messages = vec![json!({"role": "user", "content": "one"})];
+            messages.extend(more.as_array().cloned().unwrap_or_default());
+            json!({"model": "claude", "max_tokens": 5, "system": system, "messages": messages})
+        };
+        let turns = json!([{"role": "assistant", "content": "two"}, {"role": "user", "content": "three"}]);
+        let own = json!([{"type": "text", "text": "Be brief.", "cache_control": mark}]);
+        for (key, body, marks) in [
+            (&wants, body("Be brief.".into(), turns.clone()), 2),
+            (&does_not, body("Be brief.".into(), turns.clone()), 0),
+            (&wants, body(own, turns), 1),
+            (&wants, body("x: cc_is_subagent=true;".into(), Value::Null), 0),
+        ] {
+            let reply = gateway.as_key(key, "POST", "/v1/messages", &body);
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            let sent = upstream.asked().last().expect("a request").1.clone();
+            assert_eq!(sent.matches("cache_control").count(), marks, "{sent}");
+            if marks == 2 {
+                let sent: Value = serde_json::from_str(&sent).expect("JSON");
+                assert_eq!((&sent["system"][0]["cache_control"], &sent["messages"][2]["content"][0]["cache_control"]), (&mark, &mark));
+            }
+        }
+    });
+}
+
+#[test]
+fn the_tokens_of_a_request_of_the_responses_api_are_counted() {
+    let upstream = Upstream::start();
+    let models = format!(
+        "  - {{model_name: gpt, litellm_params: {{model: openai/m, api_key: k, api_base: {url}/good/v1}}}}\n\
+         \x20 - {{model_name: claude, litellm_params: {{model: anthropic/m, api_key: k, api_base: {url}/good}}}}\n",
+        url = upstream.url()
+    );
+    with_models(&models, |gateway| {
+        for (model, asked) in [("gpt", "/good/v1/responses/input_tokens"), ("claude", "/good/v1/messages/count_tokens")] {
+            let body = json!({"model": model, "instructions": "Be brief.", "input": "hi"});
+            let reply = gateway.as_key(MASTER, "POST", "/v1/responses/input_tokens", &body);
+            assert_eq!(
+                (reply.status.as_u16(), reply.json()),
+                (200, json!({"object": "response.input_tokens", "input_tokens": 7})),
+                "{model}"
+            );
+            assert_eq!(upstream.asked().last().expect("a request").0, asked);
+        }
+        let reply = gateway.as_key(MASTER, "POST", "/v1/responses/input_tokens", &json!({"model": "good", "input": "hi"}));
+        assert_eq!((reply.status.as_u16(), reply.header("x-switchboard-estimated")), (200, "1"), "{}", reply.text());
+        let nothing = gateway.as_key(MASTER, "POST", "/v1/responses/input_tokens", &json!({"model": "gpt"}));
+        let message = "/responses/input_tokens: Missing required parameter: 'input'.";
+        assert_eq!((nothing.status.as_u16(), &nothing.json()["error"]["message"]), (400, &json!(message)));
     });
 }

@@ -197,7 +197,7 @@ fn who_may_not_pass_does_not_and_is_told_so_before_anything_is_asked() {
 #[test]
 fn what_a_provider_refuses_is_told_in_its_words() {
     let upstream = Upstream::start();
-    with(&variables(&upstream), |gateway| {
+    with(&format!("{}general_settings: {{store_prompts_in_spend_logs: true}}\n", variables(&upstream)), |gateway| {
         let key = gateway.key(&json!({}));
         let reply = gateway.as_key(&key, "POST", "/cohere/v2/chat", &json!({"model": "command-r"}));
         assert_eq!((reply.status.as_u16(), &reply.json()["error"]["message"]), (500, &json!("scripted failure")));
@@ -401,7 +401,7 @@ fn a_conversation_is_made_shorter_by_its_models_deployment_and_paid() {
 fn a_refusal_that_comes_piece_by_piece_passes_so() {
     let upstream = Upstream::start();
     let variables = format!("environment_variables: {{COHERE_API_BASE: {}/stalls, COHERE_API_KEY: of-cohere}}\n", upstream.url());
-    let gateway = Managed::with_models("", &variables, &[]);
+    let gateway = Managed::with_models("  store_prompts_in_spend_logs: true\n", &variables, &[]);
     let key = gateway.key(&json!({}));
     let mut stream = std::net::TcpStream::connect(gateway.app.address()).expect("a connection");
     stream.set_read_timeout(Some(std::time::Duration::from_secs(3))).expect("set");

@@ -1,6 +1,7 @@
 //! From the record of a call to a line of the request log.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::catalog::Exact;
@@ -16,18 +17,23 @@ use crate::journal::Journal;
 /// Writes every call to the journal, and hands it on.
 pub struct SpendLog {
     journal: Arc<Journal>,
+    /// Whether nothing that callers or providers write is written down.
+    mute: Arc<AtomicBool>,
     next: Arc<dyn Recorder>,
 }
 
 impl SpendLog {
-    /// Writes to that journal, and hands on to that recorder.
-    pub fn new(journal: Arc<Journal>, next: Arc<dyn Recorder>) -> Self {
-        Self { journal, next }
+    /// Writes to that journal, and hands on to that recorder. While `mute` is set, what providers say of failures is left out.
+    pub fn new(journal: Arc<Journal>, mute: Arc<AtomicBool>, next: Arc<dyn Recorder>) -> Self {
+        Self { journal, mute, next }
     }
 }
 
 impl Recorder for SpendLog {
-    fn record(&self, record: Box<Record>) {
+    fn record(&self, mut record: Box<Record>) {
+        if let Some(told) = record.told.as_mut().filter(|_| self.mute.load(Ordering::Relaxed)) {
+            told.message = None;
+        }
         let metadata = json::object(|out| metadata(&record, out));
         match std::str::from_utf8(&metadata) {
             Ok(metadata) => self.journal.log(&passing(&record, metadata)),
@@ -90,6 +96,11 @@ fn metadata(record: &Record, out: &mut Object<'_>) {
     flags.into_iter().for_each(|(name, is_so)| out.raw(name, if is_so { "true" } else { "false" }));
     out.number("http_status", record.status.into());
     text(out, "error", record.error.as_deref());
+    if let Some(told) = &record.told {
+        text(out, "error_message", told.message.as_deref());
+        text(out, "error_provider_request_id", told.request_id.as_deref());
+        out.option("error_status", told.status.map(i64::from));
+    }
     out.number("attempts", record.attempts.into());
     text(out, "finish_reason", record.finish.map(finish));
     text(out, "native_finish_reason", record.native_finish.as_deref());

@@ -93,11 +93,13 @@ fn metadata(line: &LogLine) -> Map<String, Value> {
 /// What a failed request was told, by the names of LiteLLM's exceptions.
 fn error(line: &LogLine) -> Value {
     // A stream that breaks off had begun well.
-    let told = line.metadata.get("http_status").and_then(Value::as_u64).unwrap_or(0);
+    let number = |name: &str| line.metadata.get(name).and_then(Value::as_u64);
+    let told = number("error_status").or_else(|| number("http_status")).unwrap_or(0);
     let status = if (200..300).contains(&told) { 500 } else { told };
     let class = match status {
         400 => "BadRequestError",
         401 => "AuthenticationError",
+        402 => "PaymentRequiredError",
         403 => "PermissionDeniedError",
         404 => "NotFoundError",
         408 | 504 => "Timeout",
@@ -107,7 +109,7 @@ fn error(line: &LogLine) -> Value {
         503 => "ServiceUnavailableError",
         _ => "InternalServerError",
     };
-    let message = line.metadata.get("error").cloned().unwrap_or_default();
+    let message = ["error_message", "error"].iter().find_map(|name| line.metadata.get(*name)).cloned().unwrap_or_default();
     let (class, message) = match is_unknown(line) {
         true => ("ProxyModelNotFoundError", json!(format!("{UNKNOWN_MODEL}{}", line.model_group))),
         false => (class, message),
@@ -115,6 +117,7 @@ fn error(line: &LogLine) -> Value {
     // There are no traces of a program here; clients read the field.
     json!({
         "error_code": status.to_string(), "error_class": class, "llm_provider": line.provider, "error_message": message, "traceback": "",
+        "error_provider_request_id": line.metadata.get("error_provider_request_id"),
     })
 }
 
