@@ -41,6 +41,9 @@ const ANTHROPIC: [&str; 5] = ["reasoning_effort", "temperature", "thinking", "to
 /// Fields of Anthropic's that a request must opt into: what they need is read where the client says them.
 const FEATURED: [&str; 6] = ["container", "context_management", "mcp_servers", "output_format", "safeguards", "speed"];
 
+/// Fields of Gemini's that clients of OpenAI's format may say, too.
+const GEMINI: [&str; 7] = ["audio", "cached_content", "image_config", "imageConfig", "safety_settings", "speech_config", "speechConfig"];
+
 /// Fields of Converse's own; it has no others, but one for what is the model's.
 const CONVERSE: [&str; 11] = [
     "additionalModelResponseFieldPaths",
@@ -94,7 +97,7 @@ pub(crate) fn lay(edits: &mut Edits, call: &Call, spoken: Dialect) {
     let Content::Json(outline) = &call.content else { return };
     if call.door.dialect != spoken {
         // What the call says is translated: it may have another name there.
-        edits.default.retain(|(key, _)| !is_said(outline, key) && !(spoken == Dialect::Bedrock && is_models(key)));
+        edits.default.retain(|(key, _)| !(is_said(outline, key) || spoken == Dialect::Bedrock && is_models(key)));
     }
 }
 
@@ -103,7 +106,7 @@ fn is_clients(client: Dialect, spoken: Dialect, key: &str) -> bool {
     match client {
         Dialect::OpenAiChat | Dialect::Anthropic if spoken == Dialect::Anthropic && FEATURED.contains(&key) => true,
         _ if client == spoken => false,
-        Dialect::OpenAiChat => OPENAI.contains(&key),
+        Dialect::OpenAiChat => OPENAI.contains(&key) || spoken == Dialect::Gemini && GEMINI.contains(&key),
         Dialect::Anthropic => ANTHROPIC.contains(&key),
         _ => false,
     }

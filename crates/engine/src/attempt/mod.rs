@@ -292,7 +292,7 @@ impl<'a> Attempts<'a> {
             },
         };
         let manner = (manner, true);
-        let made = match self.sent((&dispatch, target), (spoken, reach), manner, prepared, meter).await {
+        let made = match self.sent((&dispatch, target), (spoken, reach), manner, (prepared, meter)).await {
             Err((error, meter)) if repair::refuses_thoughts(self.call, &error) => {
                 let again = self.without_thoughts((&dispatch, target), (spoken, reach), (cap, manner.0), (error, meter));
                 Box::pin(again).await
@@ -316,8 +316,7 @@ impl<'a> Attempts<'a> {
         (dispatch, target): (&Dispatch<'_>, &Arc<Deployment>),
         (spoken, reach): (Dialect, &Reach),
         (manner, first): (Manner, bool),
-        prepared: Prepared,
-        mut meter: Meter,
+        (prepared, mut meter): (Prepared, Meter),
     ) -> Result<(Made, Losses), (Error, Meter)> {
         let Prepared { body, headers, losses, memo } = prepared;
         meter.note(|record| {
@@ -355,7 +354,7 @@ impl<'a> Attempts<'a> {
         };
         prepared.losses.dropped("messages.thinking");
         prepared.losses.dropped("thinking");
-        self.sent((dispatch, target), (spoken, reach), (manner, false), prepared, meter).await
+        self.sent((dispatch, target), (spoken, reach), (manner, false), (prepared, meter)).await
     }
 
     /// The request with the media that the target takes only as bytes; as it was tried where there are none.

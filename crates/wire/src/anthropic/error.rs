@@ -93,7 +93,7 @@ fn body(problem: &Problem, flavor: Flavor) -> Vec<u8> {
         out.field("type", "error");
         out.object("error", |out| {
             out.field("type", word);
-            out.field("message", &problem.message);
+            out.field("message", &told(problem));
             out.option("availability", problem.availability.as_deref());
         });
         // OpenRouter's clients expect the field; what would stand in it is the vendor's own.
@@ -101,6 +101,16 @@ fn body(problem: &Problem, flavor: Flavor) -> Vec<u8> {
             out.raw("request_id", "null");
         }
     })
+}
+
+/// The message. Clients shorten a conversation that is too long where they are told so in the vendor's words.
+fn told(problem: &Problem) -> Cow<'_, str> {
+    const WORDS: [&str; 3] = ["prompt is too long", "exceed context limit", "input is too long"];
+    let lower = problem.message.to_ascii_lowercase();
+    if problem.code.as_deref() != Some(TOO_LONG) || WORDS.iter().any(|words| lower.contains(words)) {
+        return Cow::Borrowed(&problem.message);
+    }
+    Cow::Owned(format!("{}: {}", WORDS[0], problem.message))
 }
 
 #[derive(Deserialize)]

@@ -283,7 +283,13 @@ async fn models_that_call_while_they_think_are_asked_in_the_newer_form() {
 async fn what_a_deployment_says_is_translated_like_what_a_client_says() {
     use serde_json::json;
     let said = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    let defaults = vec![said("temperature", "0.5"), said("top_k", "3"), said("max_tokens", "7"), said("own_field", "1")];
+    let defaults = vec![
+        said("temperature", "0.5"),
+        said("top_k", "3"),
+        said("max_tokens", "7"),
+        said("own_field", "1"),
+        said("safety_settings", "[]"),
+    ];
     let sent = |provider, client, body: serde_json::Value| {
         let defaults = defaults.clone();
         async move {
@@ -299,11 +305,15 @@ async fn what_a_deployment_says_is_translated_like_what_a_client_says() {
     let body = sent(Dialect::Gemini, Dialect::OpenAiChat, chat.clone()).await;
     assert_eq!(body["generationConfig"], json!({"temperature": 0.5, "topK": 3, "maxOutputTokens": 9}), "{body}");
     assert_eq!((body.get("temperature").or(body.get("max_tokens")), &body["own_field"]), (None, &json!(1)));
+    assert_eq!((&body["safetySettings"], body.get("safety_settings")), (&json!([]), None));
     let mut own = chat.clone();
     own["additionalModelRequestFields"] = json!({"a": 1});
     let body = sent(Dialect::Bedrock, Dialect::OpenAiChat, own).await;
     assert_eq!(body["inferenceConfig"], json!({"temperature": 0.5, "maxTokens": 9}), "{body}");
-    assert_eq!((&body["additionalModelRequestFields"], body.get("own_field")), (&json!({"a": 1, "own_field": 1, "top_k": 3}), None));
+    assert_eq!(
+        (&body["additionalModelRequestFields"], body.get("own_field")),
+        (&json!({"a": 1, "own_field": 1, "safety_settings": [], "top_k": 3}), None)
+    );
     let body = sent(Dialect::OpenAiChat, Dialect::OpenAiChat, chat).await;
     assert_eq!((&body["temperature"], &body["top_k"], &body["own_field"]), (&json!(0.5), &json!(3), &json!(1)));
     let messages = json!({"model": "m", "max_tokens": 9, "temperature": 1, "messages": [{"role": "user", "content": "hi"}]});
