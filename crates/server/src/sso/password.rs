@@ -8,7 +8,7 @@ use super::{Answered, Visit, author, cookie};
 use crate::admin::Refused;
 use crate::admin::form::Form;
 use crate::auth::session::{self, COOKIE_NAME, SignedIn, Way};
-use crate::auth::{digest, password};
+use crate::auth::{Credential, digest, password};
 
 /// `POST /user/password/change`
 pub(super) async fn change(visit: &Visit) -> Result<Answered, Refused> {
@@ -19,7 +19,11 @@ pub(super) async fn change(visit: &Visit) -> Result<Answered, Refused> {
     let guesses = &visit.app.foundation.guesses;
     guesses.check(visit.from)?;
     let keys = visit.app.keys.load_full();
-    let caller = keys.of_session(&secret, visit.from).await?;
+    let caller = keys.caller(&visit.parts.headers, None, visit.from).await?;
+    // Whoever shows a key is who the key says.
+    if caller.credential != Credential::Session {
+        return Err(elsewhere());
+    }
     let body: Option<Value> = serde_json::from_slice(&visit.body).ok();
     let form = Form::read("ChangePasswordRequest", body.as_ref())?;
     let (given, wanted) = (form.text("current_password").unwrap_or_default(), form.text("new_password").unwrap_or_default());

@@ -138,6 +138,23 @@ fn only_what_differs_is_changed_and_only_what_is_owned_is_touched() {
 }
 
 #[test]
+fn what_is_no_longer_said_of_people_is_nothing_again() {
+    with("", |gateway| {
+        let place = place(gateway);
+        let said = "{alias: acme, models: [good], max_budget: 5}";
+        place.write(&format!("organizations:\n  - {said}\nusers:\n  - {{id: ann, user_alias: Ann, models: [good], max_budget: 5}}\n"));
+        place.ended(&["apply"], 0);
+        place.write("organizations:\n  - {alias: acme}\nusers:\n  - {id: ann}\n");
+        place.ended(&["apply"], 0);
+        let ann = gateway.get("/user/info?user_id=ann")["user_info"].clone();
+        assert_eq!((&ann["user_alias"], &ann["models"], &ann["max_budget"]), (&Value::Null, &json!([]), &Value::Null), "{ann}");
+        let acme = gateway.get("/organization/list")[0].clone();
+        assert_eq!((&acme["models"], &acme["litellm_budget_table"]["max_budget"]), (&json!([]), &Value::Null), "{acme}");
+        assert!(place.ended(&["plan"], 0).contains("Nothing to do"));
+    });
+}
+
+#[test]
 fn files_that_cannot_be_used_and_gateways_that_cannot_be_asked_are_told_apart() {
     with("", |gateway| {
         let place = place(gateway);

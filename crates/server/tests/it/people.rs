@@ -328,6 +328,8 @@ fn what_a_member_spent_is_told_and_set_back_by_who_administers_the_team() {
             "{}",
             done.text()
         );
+        let own = gateway.as_key(&member, "GET", "/team/t/members/me", &Value::Null).json();
+        assert_eq!(own["spend"].as_f64(), Some(0.0), "{own}");
         assert_eq!(reset(MASTER, "boss", 0.0).status, 200);
         let default = |key: &str, user: &str| gateway.as_key(key, "POST", &format!("/team/t/member/{user}/reset_budget"), &Value::Null);
         assert_eq!((default(&member, "member").status.as_u16(), default(&boss, "boss").status.as_u16()), (403, 403));
