@@ -270,21 +270,28 @@ fn who_administers_a_team_invites_its_people_as_long_as_they_cannot_sign_in() {
     });
 }
 
+/// A model whose every token costs a tenth of a cent.
+const DEAR: &str =
+    "  - {model_name: dear, litellm_params: {model: demo/echo, input_cost_per_token: 0.001, output_cost_per_token: 0.001}}\n";
+
+/// The keys of a team's administrator, of a member with a budget in it, and of a stranger. The first two have asked for something.
+fn spenders(gateway: &Managed) -> [String; 3] {
+    ["boss", "member", "other"].iter().for_each(|id| {
+        gateway.post("/user/new", &json!({"user_id": id, "user_role": "internal_user", "auto_create_key": false}));
+    });
+    let team = json!({"team_id": "t", "team_alias": "T", "members_with_roles": [{"role": "admin", "user_id": "boss"}]});
+    gateway.post("/team/new", &team);
+    gateway.post("/team/member_add", &json!({"team_id": "t", "member": {"role": "user", "user_id": "member"}, "max_budget_in_team": 1}));
+    let key = |user: &str, team: Value| gateway.key(&json!({"user_id": user, "team_id": team}));
+    let keys = [key("boss", json!("t")), key("member", json!("t")), key("other", Value::Null)];
+    keys[..2].iter().for_each(|key| assert_eq!(gateway.chat(key, "dear").status, 200));
+    keys
+}
+
 #[test]
-fn what_a_member_spent_is_told_and_set_back_by_who_administers_the_team() {
-    let yaml = "  - {model_name: dear, litellm_params: {model: demo/echo, input_cost_per_token: 0.001, output_cost_per_token: 0.001}}\n";
-    with(yaml, |gateway| {
-        ["boss", "member", "other"].iter().for_each(|id| {
-            gateway.post("/user/new", &json!({"user_id": id, "user_role": "internal_user", "auto_create_key": false}));
-        });
-        let team = json!({"team_id": "t", "team_alias": "T", "members_with_roles": [{"role": "admin", "user_id": "boss"}]});
-        gateway.post("/team/new", &team);
-        let added = json!({"team_id": "t", "member": {"role": "user", "user_id": "member"}, "max_budget_in_team": 1});
-        gateway.post("/team/member_add", &added);
-        let key = |user: &str, team: Value| gateway.key(&json!({"user_id": user, "team_id": team}));
-        let (boss, member, stranger) = (key("boss", json!("t")), key("member", json!("t")), key("other", Value::Null));
-        assert_eq!(gateway.chat(&member, "dear").status, 200);
-        assert_eq!(gateway.chat(&boss, "dear").status, 200);
+fn what_each_user_spent_in_a_team_is_told_to_who_leads_it_and_to_themselves() {
+    with(DEAR, |gateway| {
+        let [boss, member, stranger] = spenders(gateway);
         let shares = |key: &str| {
             gateway.as_key(key, "GET", "/team/spend/by_user?team_ids=t&start_date=2020-01-01&end_date=2020-01-02", &Value::Null)
         };
@@ -308,6 +315,13 @@ fn what_a_member_spent_is_told_and_set_back_by_who_administers_the_team() {
         {
             assert_eq!(gateway.as_key(MASTER, "GET", &format!("/team/spend/by_user{query}"), &Value::Null).status, 400, "{query}");
         }
+    });
+}
+
+#[test]
+fn a_member_is_set_back_by_who_administers_the_team() {
+    with(DEAR, |gateway| {
+        let [boss, member, stranger] = spenders(gateway);
         let reset = |key: &str, user: &str, to: f64| {
             gateway.as_key(key, "POST", &format!("/team/t/member/{user}/reset_spend"), &json!({"reset_to": to}))
         };
@@ -321,13 +335,8 @@ fn what_a_member_spent_is_told_and_set_back_by_who_administers_the_team() {
             assert_eq!(reset(key, user, to).status, status, "{user}");
         }
         let done = reset(&boss, "member", 0.0);
-        let spent = row[0]["spend"].clone();
-        assert_eq!(
-            (done.status.as_u16(), &done.json()["previous_spend"], &done.json()["max_budget"]),
-            (200, &spent, &json!(1.0)),
-            "{}",
-            done.text()
-        );
+        assert_eq!((done.status.as_u16(), &done.json()["max_budget"]), (200, &json!(1.0)), "{}", done.text());
+        assert!(done.json()["previous_spend"].as_f64().is_some_and(|spent| spent > 0.0), "{}", done.text());
         let own = gateway.as_key(&member, "GET", "/team/t/members/me", &Value::Null).json();
         assert_eq!(own["spend"].as_f64(), Some(0.0), "{own}");
         assert_eq!(reset(MASTER, "boss", 0.0).status, 200);
