@@ -55,3 +55,18 @@ fn other_envelopes_are_read() {
     assert_eq!(fault(503, "").kind, Kind::Overloaded);
     assert_eq!(fault(500, r#"{"error":"flat"}"#).message, "flat");
 }
+
+#[test]
+fn a_prompt_that_is_too_long_is_told_in_the_vendors_words() {
+    let told = |message: &str, code: &str| {
+        let problem = Problem::new(Kind::BadRequest, message).with_code(code);
+        let (_, body) = Anthropic.write_problem(&problem, Flavor::default());
+        serde_json::from_slice::<Value>(&body).unwrap()["error"]["message"].as_str().unwrap().to_owned()
+    };
+    let code = "context_length_exceeded";
+    assert_eq!(told("Your input exceeds the context window", code), "prompt is too long: Your input exceeds the context window");
+    for own in ["prompt is too long: 2 tokens > 1 maximum", "input length and `max_tokens` exceed context limit: 1 + 2 > 2"] {
+        assert_eq!(told(own, code), own);
+    }
+    assert_eq!(told("because", "other"), "because");
+}
