@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use serde::Deserialize;
+use serde_json::Value;
 use switchboard_wire::control::is_steering;
 use switchboard_wire::outline::Outline;
 
@@ -37,6 +38,8 @@ pub struct Asked {
     pub context_window_fallbacks: Option<Vec<Fallback>>,
     /// The same when a content filter refuses.
     pub content_policy_fallbacks: Option<Vec<Fallback>>,
+    /// Whether the caller wants to know why another model answers than the one asked for.
+    pub tells_failures: bool,
     /// Whether another deployment is asked when the first one is slow.
     pub hedge: Option<bool>,
     /// Whether a text that breaks off is continued by another deployment.
@@ -99,6 +102,9 @@ impl Asked {
                 "content_policy_fallbacks" => {
                     self.content_policy_fallbacks = fallbacks(call, outline, key).or(self.content_policy_fallbacks.take())
                 }
+                "include_fallback_errors" => {
+                    self.tells_failures = outline.read(&call.body, key).ok().flatten().is_some_and(|said| is_something(&said))
+                }
                 "mock_response" => self.mock = outline.read(&call.body, key).ok().flatten().map(|text| Box::new(Mock::Response(text))),
                 "mock_timeout" => self.make_up(flag(), Mock::Timeout),
                 "mock_testing_fallbacks" => self.make_up(flag(), Mock::Fallbacks),
@@ -152,6 +158,18 @@ impl Asked {
     }
 }
 
+/// Whether a value of any kind says yes, as Python reads it.
+fn is_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(is) => *is,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+    }
+}
+
 fn is_read(key: &str) -> bool {
     matches!(
         key,
@@ -162,6 +180,7 @@ fn is_read(key: &str) -> bool {
             | "priority"
             | "context_window_fallbacks"
             | "content_policy_fallbacks"
+            | "include_fallback_errors"
             | "mock_response"
             | "mock_timeout"
             | "mock_testing_fallbacks"

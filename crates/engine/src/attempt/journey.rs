@@ -15,6 +15,7 @@ use super::Attempts;
 use super::backoff::{Backoff, wait};
 use super::budget::Retrying;
 use super::depth::Depth;
+use super::failures::Failures;
 use super::step::{self, Class, Step};
 
 /// The most requests to providers for one call in its own group.
@@ -40,6 +41,7 @@ pub(super) struct Journey {
     /// What was asked for explicitly: repetitions in this group.
     repeats: Option<u32>,
     pub(super) depth: Depth,
+    pub(super) failures: Failures,
     stopped: bool,
     over: bool,
     accept_empty: bool,
@@ -94,6 +96,7 @@ impl Journey {
             most: repeats.map_or(MOST, |repeats| repeats + 1),
             repeats,
             depth: Depth::default(),
+            failures: Failures::default(),
             stopped: false,
             over: false,
             accept_empty: false,
@@ -114,6 +117,7 @@ impl Journey {
             self.fallbacks += 1;
             self.groups.push(plan.group.clone());
             self.is_fallback = true;
+            self.last.iter().filter(|_| attempts.asked.tells_failures).for_each(|error| self.failures.add(error));
         }
         if self.first.is_none() {
             self.first = self.last.take();

@@ -9,6 +9,7 @@
 //! | [`settings`] | how the operator wants calls to be tried |
 //! | [`journey`] | how far one call has come, and where it goes next |
 //! | [`depth`] | how deep in the orders of its group it is, and at whose account it began |
+//! | [`failures`] | why others answered, for callers who want to know |
 //! | [`step`] | what a failure means for what follows |
 //! | [`backoff`], [`budget`] | the pause before a retry, and how many there may be |
 //! | [`resume`] | another target for the rest of a text |
@@ -19,6 +20,7 @@
 mod backoff;
 pub mod budget;
 mod depth;
+mod failures;
 mod journey;
 mod mock;
 mod race;
@@ -67,6 +69,7 @@ use journey::{Journey, Manner, Turn};
 
 const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
 const MOST_RETRIES: HeaderName = HeaderName::from_static("x-litellm-max-retries");
+const FAILURES: HeaderName = HeaderName::from_static("x-litellm-fallback-errors");
 const FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
 
 /// One call on its way through its plan.
@@ -394,6 +397,9 @@ impl<'a> Attempts<'a> {
             headers.insert(MOST_RETRIES, count(journey.most_retries()));
         }
         headers.insert(FALLBACKS, count(fallbacks));
+        if let Some(failures) = journey.failures.header().filter(|_| self.settings.tells_failures) {
+            headers.insert(FAILURES, failures);
+        }
     }
 
     /// How long the caller is still there, as far as it has said.

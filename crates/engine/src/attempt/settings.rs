@@ -36,6 +36,8 @@ pub struct Settings {
     pub continue_streams: bool,
     /// Whether answers that pass as they came name the model as it was asked for, not as the provider does.
     pub asked_names: bool,
+    /// Whether callers who want that are told why others answered than who was asked.
+    pub tells_failures: bool,
     /// Whether the usage in a chat completion's stream says what the answer cost.
     pub told_cost: Option<bool>,
     /// How long a stream may only show that it is still open; `None`: five minutes.

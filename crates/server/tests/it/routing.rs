@@ -318,3 +318,29 @@ fn what_says_no_amount_bounds_nothing_and_keeps_no_gateway_from_starting() {
     let body = json!({"model": "m", "metadata": {"tags": ["t"]}, "messages": [{"role": "user", "content": "hi"}]});
     assert_eq!(app.ask("POST", "/v1/chat/completions").json(&body).send().status, 200);
 }
+
+#[test]
+fn who_wants_to_know_hears_why_a_fallback_answered() {
+    let upstream = Upstream::start();
+    for (exposed, said, told) in
+        [(true, json!(true), true), (true, json!("x"), true), (true, json!([]), false), (false, json!(true), false)]
+    {
+        let app = TestApp::of(&format!(
+            "model_list:\n  - {{model_name: broken, litellm_params: {{model: openai/x, api_key: k, api_base: {url}/bad/v1}}}}\n  \
+             - {{model_name: fine, litellm_params: {{model: openai/x, api_key: k, api_base: {url}/good/v1}}}}\n\
+             general_settings: {{expose_fallback_errors_to_caller: {exposed}}}\n\
+             router_settings: {{num_retries: 0, fallbacks: [{{broken: [fine]}}]}}\n",
+            url = upstream.url()
+        ));
+        let body = json!({"model": "broken", "include_fallback_errors": said, "messages": [{"role": "user", "content": "hi"}]});
+        let reply = app.ask("POST", "/v1/chat/completions").json(&body).send();
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert!(!upstream.asked().last().expect("a request").1.contains("include_fallback_errors"));
+        let header = reply.header("x-litellm-fallback-errors");
+        assert_eq!(!header.is_empty(), told, "{exposed} {said}");
+        if told {
+            let errors: Value = serde_json::from_str(header).expect("JSON");
+            assert_eq!((&errors[0]["message"], &errors[0]["code"], &errors[1]), (&json!("scripted failure"), &json!("500"), &Value::Null));
+        }
+    }
+}

@@ -11,6 +11,8 @@ pub struct Manners {
     pub stream_usage: bool,
     /// Errors name the call.
     pub call_id_in_errors: bool,
+    /// Whether callers may know why fallbacks answered.
+    pub fallback_errors: bool,
     /// The longest whole answer, in megabytes.
     pub max_response: Option<f64>,
 }
@@ -34,6 +36,7 @@ impl Manners {
             sessions: sessions(reader, fields),
             stream_usage: is_on("always_include_stream_usage"),
             call_id_in_errors: is_on("include_call_id_in_error_body"),
+            fallback_errors: is_on("expose_fallback_errors_to_caller"),
             max_response: fields.float("max_response_size_mb"),
         }
     }
