@@ -128,17 +128,29 @@ fn statements_are_constants() {
                 folders.push(path);
                 continue;
             }
-            // Without this word the library takes nothing but constants.
+            // Without this word one library takes nothing but constants; the other takes any text, wherever it is used.
             let text = std::fs::read_to_string(&path).expect("a text");
-            if text.contains("AssertSqlSafe") {
+            if text.contains("AssertSqlSafe") || text.contains("use rusqlite") {
                 escapes.push(path.file_name().expect("a name").to_string_lossy().into_owned());
             }
         }
     }
     // Each of these chooses among constants or joins them: which column, which order, how many rows. None has a value in it;
     // `foreign` quotes the names of tables and of the schema that whoever runs the import names, `tables` those that the database has.
-    let looked_at =
-        ["foreign.rs", "lease.rs", "ledger.rs", "migrate.rs", "query.rs", "report.rs", "rows.rs", "savings.rs", "tables.rs", "verify.rs"];
+    // `file` runs statements of the program's own and inserts of its own rows.
+    let looked_at = [
+        "file.rs",
+        "foreign.rs",
+        "lease.rs",
+        "ledger.rs",
+        "migrate.rs",
+        "query.rs",
+        "report.rs",
+        "savings.rs",
+        "scribe.rs",
+        "tables.rs",
+        "verify.rs",
+    ];
     escapes.retain(|name| !looked_at.contains(&name.as_str()));
     assert!(escapes.is_empty(), "look whether these join anything but constants, then name them here: {escapes:?}");
 }
