@@ -115,7 +115,7 @@ impl Ledger {
     }
 
     fn except(&mut self, exchange: &Exchange, what: String) {
-        let reason = explained::exception(&exchange.id, &what);
+        let reason = explained::exception(&what);
         self.exceptions.push(Exception { id: exchange.id.clone(), api: exchange.api.clone(), what, reason });
     }
 
