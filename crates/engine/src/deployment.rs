@@ -157,6 +157,8 @@ pub struct Deployment {
     pub rewritten: bool,
     /// Whether the model calls functions while it thinks in the responses API alone.
     pub newer_calls: bool,
+    /// Whether it is at an address of the user's own.
+    pub moved: bool,
     /// Whether the cost that the provider states is what is billed: its operator says no other price.
     pub states_cost: bool,
     /// The API that its answers in OpenAI's formats are made for.
@@ -214,6 +216,7 @@ impl Deployment {
             gateway: provider.gateway,
             rewritten: provider.rewritten,
             newer_calls: crate::profile::calls_in_newer_form(catalog, provider, &spec.model),
+            moved: spec.base.is_some() || provider.base_env.iter().any(|name| value(name).is_some()),
             states_cost: provider.states_cost && spec.prices.is_empty(),
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
@@ -259,6 +262,7 @@ impl Deployment {
             gateway: provider.gateway,
             rewritten: false,
             newer_calls: false,
+            moved: false,
             states_cost: false,
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
@@ -282,6 +286,7 @@ impl Deployment {
             gateway: false,
             rewritten: false,
             newer_calls: false,
+            moved: false,
             states_cost: false,
             flavor: Flavor::default(),
             bytes_only: Vec::new(),

@@ -59,7 +59,7 @@ fn thinks_by_itself(call: &Call, target: &Deployment) -> bool {
     let reach = target.reach(Operation::Chat, Some(Dialect::OpenAiChat), call.stream);
     let said = reach.and_then(|reach| reach.edits.default.iter().find(|(name, _)| name == "reasoning_effort"));
     let usual = target.card.as_ref().and_then(|card| card.default_effort.as_deref());
-    let elsewhere = target.spec.base.is_some() && target.profile.vendor.as_ref() == Some(&target.spec.provider);
+    let elsewhere = target.moved && target.profile.vendor.as_ref() == Some(&target.spec.provider);
     match said {
         Some((_, json)) => json != "\"none\"",
         None => !elsewhere && target.thinks() != Some(false) && usual != Some("none"),

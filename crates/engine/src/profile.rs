@@ -67,9 +67,9 @@ pub(crate) fn elsewhere(profile: &mut Profile, provider: &Provider) {
     }
 }
 
-/// Whether that model calls functions while it thinks in the responses API alone.
+/// Whether that model calls functions while it thinks in the responses API alone. Who serves it otherwise than its maker may see to that.
 pub(crate) fn calls_in_newer_form(catalog: &Catalog, provider: &Provider, model: &str) -> bool {
-    maker(catalog, provider, model).and_then(|maker| maker.made(model)).is_some_and(|made| made.newer_calls)
+    provider.newer_calls && maker(catalog, provider, model).and_then(|maker| maker.made(model)).is_some_and(|made| made.newer_calls)
 }
 
 fn knows(card: &ModelCard, ability: &str) -> Option<bool> {

@@ -84,6 +84,8 @@ pub struct Provider {
     pub plain_messages: bool,
     /// Its answers in OpenAI's formats are in a form of its own: they are read and written anew.
     pub rewritten: bool,
+    /// Models that call functions while they think in the responses API alone do so here, too.
+    pub newer_calls: bool,
     /// Is a gateway itself: fields that steer one (`provider`, `models`, …) go on to it.
     pub gateway: bool,
     /// The dialects in which it looks up no web addresses, although they have a place for them.

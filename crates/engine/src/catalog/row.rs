@@ -87,6 +87,8 @@ struct Row {
     #[serde(default)]
     rewritten: bool,
     #[serde(default)]
+    newer_calls: bool,
+    #[serde(default)]
     gateway: bool,
     #[serde(default)]
     local: bool,
@@ -289,6 +291,7 @@ impl Row {
             betas: self.betas,
             plain_messages: self.plain_messages,
             rewritten: self.rewritten,
+            newer_calls: self.newer_calls,
             gateway: self.gateway,
             local: self.local,
             trains: self.trains,

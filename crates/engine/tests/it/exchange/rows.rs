@@ -277,6 +277,7 @@ async fn models_that_call_while_they_think_are_asked_in_the_newer_form() {
     assert!(asked("openai/gpt-5.4-mini", effort("low")).await);
     assert!(!asked("azure/gpt-5.4-mini", json!({})).await, "it does not think unless told");
     assert!(!asked("openai/gpt-5", effort("low")).await);
+    assert!(!asked("openrouter/openai/gpt-5.4-nano", effort("low")).await, "who resells it sees to that");
 }
 
 #[tokio::test]
