@@ -19,6 +19,7 @@ use crate::figures;
 use crate::health::{Health, Place, Registry};
 use crate::hops;
 use crate::marking::CachePoint;
+pub use crate::newer::NewerCalls;
 use crate::route::traits::{Facts, Traits};
 use crate::sign::{Secret, Signer};
 use crate::upstream::{Origin, Preset, Transport};
@@ -156,9 +157,7 @@ pub struct Deployment {
     /// Whether its answers in OpenAI's formats are read and written anew.
     pub rewritten: bool,
     /// Whether the model calls functions while it thinks in the responses API alone.
-    pub newer_calls: bool,
-    /// Whether it is at an address of the user's own.
-    pub moved: bool,
+    pub newer_calls: NewerCalls,
     /// Whether the cost that the provider states is what is billed: its operator says no other price.
     pub states_cost: bool,
     /// The API that its answers in OpenAI's formats are made for.
@@ -215,8 +214,7 @@ impl Deployment {
             ask_usage: provider.stream_usage == StreamUsage::Option,
             gateway: provider.gateway,
             rewritten: provider.rewritten,
-            newer_calls: crate::profile::calls_in_newer_form(catalog, provider, &spec.model),
-            moved: spec.base.is_some() || provider.base_env.iter().any(|name| value(name).is_some()),
+            newer_calls: NewerCalls::of(catalog, provider, &spec, value),
             states_cost: provider.states_cost && spec.prices.is_empty(),
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
@@ -261,8 +259,7 @@ impl Deployment {
             ask_usage: false,
             gateway: provider.gateway,
             rewritten: false,
-            newer_calls: false,
-            moved: false,
+            newer_calls: NewerCalls::default(),
             states_cost: false,
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
@@ -285,8 +282,7 @@ impl Deployment {
             ask_usage: false,
             gateway: false,
             rewritten: false,
-            newer_calls: false,
-            moved: false,
+            newer_calls: NewerCalls::default(),
             states_cost: false,
             flavor: Flavor::default(),
             bytes_only: Vec::new(),

@@ -5,7 +5,8 @@ use serde_json::Value;
 use switchboard_wire::{Dialect, Operation};
 
 use crate::call::{Call, Content};
-use crate::deployment::Deployment;
+use crate::catalog::{Catalog, Provider};
+use crate::deployment::{Deployment, Spec};
 
 /// What says how much is thought, where it stands.
 const EFFORTS: [&str; 5] = [
@@ -23,10 +24,35 @@ struct Tool {
     kind: Option<String>,
 }
 
+/// Whether a model calls functions while it thinks in the responses API alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewerCalls {
+    /// It does so in chats, too.
+    #[default]
+    Never,
+    /// Where it is told to think: at its maker's API with an address of the user's own may be anybody, who thinks otherwise.
+    WhereTold,
+    /// It does.
+    Always,
+}
+
+impl NewerCalls {
+    pub(crate) fn of(catalog: &Catalog, provider: &Provider, spec: &Spec, value: &dyn Fn(&str) -> Option<String>) -> Self {
+        let moved = || spec.base.is_some() || provider.base_env.iter().any(|name| value(name).is_some());
+        let says_so = |maker: &&Provider| maker.made(&spec.model).is_some_and(|made| made.newer_calls);
+        match crate::profile::maker(catalog, provider, &spec.model).filter(says_so) {
+            Some(_) if !provider.newer_calls => Self::Never,
+            Some(maker) if maker.id == provider.id && moved() => Self::WhereTold,
+            Some(_) => Self::Always,
+            None => Self::Never,
+        }
+    }
+}
+
 /// Whether that call must be made in the newer form at that target.
 pub(crate) fn is_needed(call: &Call, target: &Deployment) -> bool {
     let Content::Json(outline) = &call.content else { return false };
-    if !target.newer_calls || outline.get("tools").is_none() {
+    if target.newer_calls == NewerCalls::Never || outline.get("tools").is_none() {
         return false;
     }
     let own = if call.door.dialect == Dialect::Anthropic { "custom" } else { "function" };
@@ -53,15 +79,13 @@ fn thinks(call: &Call, target: &Deployment) -> bool {
     }
 }
 
-/// Whether the model thinks where a call does not say so. At a maker's API with an address of the user's own may be anybody, who thinks
-/// otherwise.
+/// Whether the model thinks where a call does not say so.
 fn thinks_by_itself(call: &Call, target: &Deployment) -> bool {
     let reach = target.reach(Operation::Chat, Some(Dialect::OpenAiChat), call.stream);
     let said = reach.and_then(|reach| reach.edits.default.iter().find(|(name, _)| name == "reasoning_effort"));
     let usual = target.card.as_ref().and_then(|card| card.default_effort.as_deref());
-    let elsewhere = target.moved && target.profile.vendor.as_ref() == Some(&target.spec.provider);
     match said {
         Some((_, json)) => json != "\"none\"",
-        None => !elsewhere && target.thinks() != Some(false) && usual != Some("none"),
+        None => target.newer_calls == NewerCalls::Always && target.thinks() != Some(false) && usual != Some("none"),
     }
 }

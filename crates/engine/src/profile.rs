@@ -67,11 +67,6 @@ pub(crate) fn elsewhere(profile: &mut Profile, provider: &Provider) {
     }
 }
 
-/// Whether that model calls functions while it thinks in the responses API alone. Who serves it otherwise than its maker may see to that.
-pub(crate) fn calls_in_newer_form(catalog: &Catalog, provider: &Provider, model: &str) -> bool {
-    provider.newer_calls && maker(catalog, provider, model).and_then(|maker| maker.made(model)).is_some_and(|made| made.newer_calls)
-}
-
 fn knows(card: &ModelCard, ability: &str) -> Option<bool> {
     let has = |list: &[String]| list.iter().any(|known| known == ability);
     if has(&card.supports) { Some(true) } else { has(&card.lacks).then_some(false) }
@@ -108,7 +103,7 @@ fn efforts(card: &ModelCard) -> Option<Vec<String>> {
 
 /// Who makes the model, whoever serves it: the author in its name, else whose models have such names, else the provider where that
 /// makes models.
-fn maker<'a>(catalog: &'a Catalog, provider: &'a Provider, model: &str) -> Option<&'a Provider> {
+pub(crate) fn maker<'a>(catalog: &'a Catalog, provider: &'a Provider, model: &str) -> Option<&'a Provider> {
     let author = |name: &str| catalog.providers().find(|maker| maker.authors.iter().any(|author| author == name));
     let slashed = model.split_once('/').and_then(|(name, _)| author(name));
     let dotted = || model.split('.').find_map(author);
