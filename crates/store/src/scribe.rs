@@ -106,9 +106,9 @@ fn bound<'q, 'c, 'v: 'c>(
     cells: impl IntoIterator<Item = &'c Cell<'v>>,
 ) -> Query<'q, Any, AnyArguments> {
     cells.into_iter().fold(query, |query, cell| match cell {
-        Cell::Text(text) => query.bind(text.to_string()),
+        Cell::Text(text) => query.bind(&**text),
         Cell::Integer(number) => query.bind(*number),
-        Cell::MaybeText(text) => query.bind(text.as_deref().map(str::to_owned)),
+        Cell::MaybeText(text) => query.bind(text.as_deref()),
         Cell::MaybeInteger(number) => query.bind(*number),
     })
 }
