@@ -39,9 +39,8 @@ pub enum NewerCalls {
 impl NewerCalls {
     pub(crate) fn of(catalog: &Catalog, provider: &Provider, spec: &Spec, value: &dyn Fn(&str) -> Option<String>) -> Self {
         let moved = || spec.base.is_some() || provider.base_env.iter().any(|name| value(name).is_some());
-        let says_so = |maker: &&Provider| maker.made(&spec.model).is_some_and(|made| made.newer_calls);
+        let says_so = |maker: &&Provider| provider.newer_calls && maker.made(&spec.model).is_some_and(|made| made.newer_calls);
         match crate::profile::maker(catalog, provider, &spec.model).filter(says_so) {
-            Some(_) if !provider.newer_calls => Self::Never,
             Some(maker) if maker.id == provider.id && moved() => Self::WhereTold,
             Some(_) => Self::Always,
             None => Self::Never,

@@ -33,8 +33,8 @@ pub(crate) fn is_told_at_the_end(call: &Call) -> bool {
 }
 
 /// Whether an answer in the client's own dialect must be written anew because OpenRouter's clients want more in it, or its provider
-/// has a form of its own. Only chat completions are: other forms have more than is understood of them. Streams of several choices, or with probabilities, are not:
-/// events hold neither.
+/// has a form of its own. Only chat completions are: other forms have more than is understood of them. Streams of several choices, or
+/// with probabilities, are not: events hold neither.
 pub(crate) fn is_rewritten(call: &Call, target: &Deployment) -> bool {
     (target.rewritten || is_wanted(call) && target.flavor != Flavor::OpenRouter)
         && call.door.dialect == Dialect::OpenAiChat

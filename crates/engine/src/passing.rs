@@ -61,11 +61,11 @@ pub struct Passing {
 
 impl Gateway {
     /// Passes a request on to that place, and its answer back.
-    pub async fn pass_on(&self, call: &Call, worker: &Worker, target: &Arc<Deployment>, passing: Passing) -> Result<Answer, Error> {
+    pub async fn pass_on(&self, call: &Call, worker: &Worker, target: &Arc<Deployment>, mut passing: Passing) -> Result<Answer, Error> {
         let mut meter = self.meter(call);
         // What is asked for decides what it may cost; that it was passed on is what is written down.
         meter.note(|record| record.operation = Operation::PassThrough);
-        let secrets = passing.secrets.clone();
+        let secrets = std::mem::take(&mut passing.secrets);
         let mut answered = match self.send_on(call, worker, (target, passing), &mut meter).await {
             Ok(reply) if reply.status.is_success() => answered(reply, meter, call).await,
             Ok(reply) => refused((reply, secrets), meter, call).await,

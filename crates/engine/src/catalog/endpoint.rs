@@ -162,7 +162,7 @@ impl<'a> Endpoint<'a> {
     /// The URL. `base` is what the user puts in place of the provider's main base URL, if anything; `value` answers for a placeholder by one of its names, from
     /// the deployment's settings or the environment.
     pub fn url(&self, base: Option<&str>, value: &dyn Fn(&str) -> Option<String>) -> Result<String, UrlError> {
-        let (base, query) = base.map_or((None, ""), |base| (Some(halves(base).0), halves(base).1));
+        let (base, query) = base.map(halves).unzip();
         let moved = match base {
             Some(own) => self.provider.moved(own, self.base).map(Some),
             None => Some(None),
@@ -180,7 +180,7 @@ impl<'a> Endpoint<'a> {
         }
         let mut path = String::new();
         self.fill(if names_model(&url) { below_model(self.path) } else { self.path }, value, 0, &mut path)?;
-        Ok(self.below(&url, query, &path))
+        Ok(self.below(&url, query.unwrap_or_default(), &path))
     }
 
     /// A path below a base URL of the user's own. What the base ends with and the path begins with is said once, as is a chat's whole
