@@ -275,6 +275,16 @@ pub trait Outbound: Sync {
         Vec::new()
     }
 
+    /// Whether this writer reads that field of its API's own where the client says it, and it is not merely laid into what is sent.
+    fn reads(&self, _key: &str) -> bool {
+        false
+    }
+
+    /// The field below which one stands that the API itself does not have, for what is the model's.
+    fn below(&self, _key: &str) -> Option<&'static str> {
+        None
+    }
+
     /// Edits that a request already in this dialect needs, e.g. to have usage reported in streams.
     fn metering_edits(&self, _outline: &Outline, _body: &Frames) -> Edits {
         Edits::default()

@@ -35,6 +35,11 @@ static FINDERS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| TOOLS.iter().m
 /// Fields that may need a feature.
 const FIELDS: [&str; 6] = ["mcp_servers", "context_management", "output_format", "container", "safeguards", "speed"];
 
+/// Whether what a field needs is read where it stands.
+pub(super) fn is_read(key: &str) -> bool {
+    FIELDS.contains(&key)
+}
+
 /// The feature that a tool of that type needs.
 pub(crate) fn of_tool(kind: &str) -> Option<&'static str> {
     TOOLS.iter().find(|(start, _)| kind.starts_with(start)).map(|(_, beta)| *beta)
@@ -112,7 +117,7 @@ pub(super) fn add(betas: &mut Vec<String>, name: &str, profile: &Profile) {
 /// The header of a body that passes as it came, where it needs more features than its client opted into, or its provider refuses some.
 pub(super) fn header(headers: Option<&HeaderMap>, profile: &Profile, (outline, body): (&Outline, &Frames)) -> Option<String> {
     let mut needed: Vec<&'static str> = Vec::new();
-    for entry in outline.entries().iter().filter(|entry| FIELDS.contains(&&*entry.key)) {
+    for entry in outline.entries().iter().filter(|entry| is_read(&entry.key)) {
         let value = body.slice(entry.value.start, entry.value.end);
         if let Ok(value) = serde_json::from_slice::<&RawValue>(&value) {
             needed.extend(of_field(&entry.key, value));

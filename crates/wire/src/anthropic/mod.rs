@@ -120,6 +120,10 @@ impl Outbound for Anthropic {
         beta::header(head.headers, profile, body).map(|betas| (BETA, betas)).into_iter().collect()
     }
 
+    fn reads(&self, key: &str) -> bool {
+        beta::is_read(key)
+    }
+
     fn refused_headers(&self, head: &Head<'_>, profile: &Profile) -> Losses {
         let mut losses = Losses::new();
         beta::refused(head.headers, profile).iter().for_each(|name| losses.dropped(format!("{BETA}.{name}")));

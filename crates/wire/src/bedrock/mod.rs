@@ -71,6 +71,10 @@ impl Outbound for Bedrock {
         Framing::AwsEventStream
     }
 
+    fn below(&self, key: &str) -> Option<&'static str> {
+        write_request::below(key)
+    }
+
     fn model_key(&self) -> Option<&'static str> {
         None
     }

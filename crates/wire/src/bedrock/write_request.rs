@@ -21,8 +21,16 @@ use crate::seal::ANTHROPIC;
 const OWN: [&str; 6] =
     ["guardrailConfig", "performanceConfig", "requestMetadata", "serviceTier", "promptVariables", "additionalModelResponseFieldPaths"];
 
+/// The API's other fields, which this writes from what it was told.
+const WRITTEN: [&str; 6] = ["messages", "system", "inferenceConfig", "toolConfig", "outputConfig", ADDITIONAL];
+
 /// Where a client gives fields in the model's own words.
 const ADDITIONAL: &str = "additionalModelRequestFields";
+
+/// Where a field stands that is none of the API's, and so the model's.
+pub(super) fn below(key: &str) -> Option<&'static str> {
+    (!OWN.contains(&key) && !WRITTEN.contains(&key)).then_some(ADDITIONAL)
+}
 
 /// Claude's features that Bedrock can be opted into.
 const BETAS: [&str; 13] = [

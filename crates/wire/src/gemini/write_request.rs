@@ -83,6 +83,11 @@ const GUESTS_CONFIG: [(&str, &str); 2] = [("imageConfig", "image_config"), ("spe
 /// Where clients of OpenAI's format choose a voice.
 const SPOKEN: &str = "audio";
 
+/// Whether clients of OpenAI's format say that field for this API.
+pub(super) fn is_guest(name: &str) -> bool {
+    GUESTS.iter().chain(&GUESTS_CONFIG).any(|(camel, snake)| name == *camel || name == *snake) || name == SPOKEN
+}
+
 /// Those of such fields that the client said, by the names that they have here.
 fn guests<'r>(request: &'r ChatRequest, known: &'r [(&'static str, &'static str)]) -> impl Iterator<Item = (&'static str, &'r RawValue)> {
     let said = |(camel, snake): &(&'static str, &'static str)| {
@@ -138,8 +143,7 @@ fn note_losses(request: &ChatRequest, losses: &mut Losses) {
         losses.dropped(*name);
     }
     let guest = request.extra.from() == Some(Dialect::OpenAiChat);
-    let known = |name: &str| GUESTS.iter().chain(&GUESTS_CONFIG).any(|(camel, snake)| name == *camel || name == *snake);
-    let takes = |name: &str| guest && (known(name) || name == SPOKEN && voice(request).is_some());
+    let takes = |name: &str| guest && is_guest(name) && (name != SPOKEN || voice(request).is_some());
     if !is_own(request) {
         for (key, _) in request.extra.fields().iter().filter(|(key, _)| !takes(key)) {
             losses.dropped(key.clone());
