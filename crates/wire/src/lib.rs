@@ -29,6 +29,7 @@ pub mod gemini;
 pub mod grammar;
 pub mod half;
 pub mod json;
+mod lenient;
 pub mod loss;
 pub mod media;
 pub mod multipart;

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use crate::bedrock;
 use crate::dialect::Operation;
 use crate::event::{Event, EventReader, Frame};
+use crate::lenient::{Count, whole_of};
 use crate::problem::{Fault, Kind, Malformed};
 use crate::reply::{Finish, Reason, Usage};
 
@@ -49,12 +50,9 @@ enum RawCost {
     Object { total_cost: Option<Number> },
 }
 
-/// A count that may be written as `8` or `8.0`.
+/// A count, however it is written.
 pub(crate) fn whole(number: &Number) -> Option<u64> {
-    number.as_u64().or_else(|| {
-        let text = number.to_string();
-        text.strip_suffix(".0")?.parse().ok()
-    })
+    number.as_u64().or_else(|| whole_of(number.as_f64()?))
 }
 
 fn count(number: Option<Number>) -> Option<u64> {
@@ -172,10 +170,10 @@ struct Step<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Invoked {
-    input_token_count: Option<u64>,
-    output_token_count: Option<u64>,
-    cache_read_input_token_count: Option<u64>,
-    cache_write_input_token_count: Option<u64>,
+    input_token_count: Count,
+    output_token_count: Count,
+    cache_read_input_token_count: Count,
+    cache_write_input_token_count: Count,
 }
 
 /// Events of the Responses API hold the answer as it is by then.
@@ -220,8 +218,8 @@ impl EventReader for StreamedUsage {
             out.push(Event::Usage(Box::new(usage)));
         }
         if let Some(invoked) = step.invoked {
-            let caches = (invoked.cache_read_input_token_count, invoked.cache_write_input_token_count);
-            let usage = bedrock::counted(invoked.input_token_count, invoked.output_token_count, caches);
+            let caches = (*invoked.cache_read_input_token_count, *invoked.cache_write_input_token_count);
+            let usage = bedrock::counted(*invoked.input_token_count, *invoked.output_token_count, caches);
             out.extend(usage.map(|usage| Event::Usage(Box::new(usage))));
             self.end(out);
         }

@@ -1,7 +1,5 @@
 //! Blocks of a stream that have begun and not ended.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -13,6 +11,8 @@ use crate::event::{BlockKind, Delta, Event};
 use crate::fields::Fields;
 use crate::half::Memo;
 use crate::json;
+use crate::lenient::or_default;
+use crate::openai_chat::text::Text;
 use crate::problem::Malformed;
 use crate::seal::{ANTHROPIC, SealKind, Sealed};
 
@@ -41,15 +41,15 @@ pub(super) struct Pieces {
 /// A delta of a block or of the message. Plain text takes this one pass; what else it holds is read from the payload again.
 #[derive(Deserialize)]
 pub(super) struct ChunkDelta<'a> {
-    #[serde(rename = "type", borrow, default)]
-    pub(super) kind: Cow<'a, str>,
-    #[serde(default)]
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) text: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) thinking: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) partial_json: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) signature: String,
     #[serde(borrow)]
     pub(super) citation: Option<&'a RawValue>,
@@ -93,7 +93,8 @@ impl Open {
 
     /// Adds what a delta says. Whether it was understood.
     pub(super) fn extend(&mut self, delta: ChunkDelta<'_>, payload: &[u8], memo: &Memo, out: &mut Vec<Event>) -> Result<bool, Malformed> {
-        let (block, delta) = match (self, delta.kind.as_ref()) {
+        let kind = delta.kind.as_ref().map_or("", |kind| &kind.0);
+        let (block, delta) = match (self, kind) {
             (Open::Text { block }, "text_delta") => (*block, Delta::Text(delta.text)),
             (Open::Text { block }, "citations_delta") => {
                 let raw = delta.citation.ok_or_else(|| Malformed::field("delta.citation", "is missing"))?;

@@ -7,6 +7,7 @@ use super::HERE;
 use crate::chat::{CacheMark, Citation, Hosted, Media, MediaSource, Part, PartBody, Thought, ToolCall, ToolResult};
 use crate::fields::Fields;
 use crate::json;
+use crate::lenient::Count;
 use crate::problem::Malformed;
 use crate::seal::{ANTHROPIC, SealKind, Sealed};
 
@@ -136,7 +137,7 @@ pub(super) fn read_citation(raw: &RawValue) -> Result<Citation, Malformed> {
         document_title: Option<String>,
         cited_text: Option<String>,
         file_id: Option<String>,
-        document_index: Option<u64>,
+        document_index: Count,
     }
     let wire: Wire = serde_json::from_str(raw.get()).map_err(|error| Malformed::field("citations", &error.to_string()))?;
     let source_url = wire.source.filter(|source| source.starts_with("http://") || source.starts_with("https://"));

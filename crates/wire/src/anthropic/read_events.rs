@@ -15,6 +15,7 @@ use crate::assemble::events_of;
 use crate::event::{Event, EventReader, Frame};
 use crate::half::Memo;
 use crate::json;
+use crate::lenient::Count;
 use crate::problem::{Fault, Malformed};
 use crate::reply::Finish;
 
@@ -23,7 +24,7 @@ use crate::reply::Finish;
 struct Chunk<'a> {
     #[serde(rename = "type", borrow, default)]
     kind: Cow<'a, str>,
-    index: Option<u32>,
+    index: Count,
     #[serde(borrow)]
     message: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -89,7 +90,7 @@ impl Reader {
             "content_block_start" => self.block_start(&chunk, out)?,
             "content_block_delta" => self.block_delta(chunk, payload, out)?,
             "content_block_stop" => {
-                let index = chunk.index.unwrap_or(0);
+                let index = chunk.index.place();
                 if let Some(at) = self.open.iter().position(|(known, _)| *known == index) {
                     let (_, open) = self.open.remove(at);
                     open.close(out)?;
@@ -139,7 +140,7 @@ impl Reader {
     fn block_start(&mut self, chunk: &Chunk<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         self.start(None, None, out);
         let raw = chunk.content_block.ok_or_else(|| Malformed::field("content_block", "is missing"))?;
-        let index = chunk.index.unwrap_or(0);
+        let index = chunk.index.place();
         if let Some(at) = self.open.iter().position(|(known, _)| *known == index) {
             let (_, open) = self.open.remove(at);
             open.close(out)?;
@@ -155,7 +156,7 @@ impl Reader {
 
     fn block_delta(&mut self, chunk: Chunk<'_>, payload: &[u8], out: &mut Vec<Event>) -> Result<(), Malformed> {
         let delta = chunk.delta.ok_or_else(|| Malformed::field("delta", "is missing"))?;
-        let index = chunk.index.unwrap_or(0);
+        let index = chunk.index.place();
         let Some((_, open)) = self.open.iter_mut().find(|(known, _)| *known == index) else {
             return Err(Malformed::field("index", &format!("block {index} goes on but never began")));
         };

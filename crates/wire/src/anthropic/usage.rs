@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::HERE;
 use crate::json::Object;
+use crate::lenient::Count;
 use crate::openai_chat::usage as openai_chat;
 use crate::problem::Malformed;
 use crate::reply::Usage;
@@ -12,11 +13,11 @@ use crate::reply::Usage;
 /// A usage object. `iterations` (the advisor's and the compactor's own turns) is not read: the top level is what counts.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Counts {
-    input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
+    input_tokens: Count,
+    cache_creation_input_tokens: Count,
+    cache_read_input_tokens: Count,
     cache_creation: Option<CacheCreation>,
-    output_tokens: Option<u64>,
+    output_tokens: Count,
     output_tokens_details: Option<OutputDetails>,
     server_tool_use: Option<ServerTools>,
     pub(super) service_tier: Option<String>,
@@ -26,19 +27,19 @@ pub(super) struct Counts {
 
 #[derive(Debug, Deserialize)]
 struct CacheCreation {
-    ephemeral_5m_input_tokens: Option<u64>,
-    ephemeral_1h_input_tokens: Option<u64>,
+    ephemeral_5m_input_tokens: Count,
+    ephemeral_1h_input_tokens: Count,
 }
 
 #[derive(Debug, Deserialize)]
 struct OutputDetails {
-    thinking_tokens: Option<u64>,
+    thinking_tokens: Count,
 }
 
 #[derive(Debug, Deserialize)]
 struct ServerTools {
-    web_search_requests: Option<u64>,
-    web_fetch_requests: Option<u64>,
+    web_search_requests: Count,
+    web_fetch_requests: Count,
 }
 
 fn is(said: &Option<serde_json::Value>, word: &str) -> bool {
@@ -63,16 +64,16 @@ impl Counts {
         let cached = self.cache_creation_input_tokens.unwrap_or(0).saturating_add(self.cache_read_input_tokens.unwrap_or(0));
         Usage {
             input: self.input_tokens.map(|input| input.saturating_add(cached)),
-            output: self.output_tokens,
-            cache_read: self.cache_read_input_tokens,
-            cache_write: self.cache_creation_input_tokens,
-            cache_write_5m: self.cache_creation.as_ref().and_then(|cache| cache.ephemeral_5m_input_tokens),
-            cache_write_1h: self.cache_creation.as_ref().and_then(|cache| cache.ephemeral_1h_input_tokens),
-            reasoning: self.output_tokens_details.as_ref().and_then(|details| details.thinking_tokens),
-            web_searches: self.server_tool_use.as_ref().and_then(|tools| tools.web_search_requests),
+            output: *self.output_tokens,
+            cache_read: *self.cache_read_input_tokens,
+            cache_write: *self.cache_creation_input_tokens,
+            cache_write_5m: self.cache_creation.as_ref().and_then(|cache| *cache.ephemeral_5m_input_tokens),
+            cache_write_1h: self.cache_creation.as_ref().and_then(|cache| *cache.ephemeral_1h_input_tokens),
+            reasoning: self.output_tokens_details.as_ref().and_then(|details| *details.thinking_tokens),
+            web_searches: self.server_tool_use.as_ref().and_then(|tools| *tools.web_search_requests),
             served_fast: is(&self.speed, "fast").then_some(1),
             served_us: is(&self.inference_geo, "us").then_some(1),
-            web_fetches: self.server_tool_use.as_ref().and_then(|tools| tools.web_fetch_requests),
+            web_fetches: self.server_tool_use.as_ref().and_then(|tools| *tools.web_fetch_requests),
             ..Usage::default()
         }
     }

@@ -12,6 +12,7 @@ use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
 use crate::fields::Fields;
 use crate::half::Memo;
 use crate::json;
+use crate::lenient::place;
 use crate::problem::{Fault, Malformed};
 use crate::reply::Finish;
 use crate::seal::Sealed;
@@ -48,7 +49,7 @@ enum Kind {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct BlockStart<'a> {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "place")]
     content_block_index: u32,
     #[serde(borrow)]
     start: Option<Start<'a>>,
@@ -80,7 +81,7 @@ struct ToolUseStart {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct BlockDelta<'a> {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "place")]
     content_block_index: u32,
     #[serde(borrow)]
     delta: Piece<'a>,
@@ -105,8 +106,8 @@ struct Piece<'a> {
 
 #[derive(Deserialize)]
 struct InputPiece<'a> {
-    #[serde(borrow, default)]
-    input: Cow<'a, str>,
+    #[serde(borrow)]
+    input: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -135,7 +136,7 @@ struct ImageBytes<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct BlockStop {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "place")]
     content_block_index: u32,
 }
 
@@ -291,7 +292,7 @@ impl Reader {
             self.reasoning(index, &piece, out);
         }
         if let Some(piece) = delta.tool_use {
-            self.input(index, &piece.input, out)?;
+            self.input(index, piece.input.as_deref().unwrap_or_default(), out)?;
         }
         for raw in delta.tool_result.into_iter().flatten() {
             if let Some(Kind::Hosted { results, .. }) = self.kind(index) {

@@ -8,6 +8,7 @@ use crate::chat::{Citation, Hosted, Media, MediaSource, Part, PartBody, Thought,
 use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::half::Memo;
+use crate::lenient::{Count, or_default};
 use crate::problem::{Fault, Malformed};
 use crate::reply::{ChatReply, Finish, Reason, Usage};
 use crate::seal::Sealed;
@@ -73,22 +74,22 @@ struct ReasoningContent {
 
 #[derive(Deserialize)]
 struct ReasoningText {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     text: String,
     signature: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct CitationsContent<'a> {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     content: Vec<CitedText>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "or_default")]
     citations: Vec<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct CitedText {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     text: String,
 }
 
@@ -203,24 +204,24 @@ pub(super) fn read_citation(raw: &RawValue) -> Option<Citation> {
     #[serde(rename_all = "camelCase")]
     struct Source {
         title: Option<String>,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "or_default")]
         source_content: Vec<CitedText>,
-        location: Option<std::collections::BTreeMap<String, Place>>,
+        location: Option<std::collections::BTreeMap<String, Option<Place>>>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Place {
-        document_index: Option<u64>,
+        document_index: Count,
         url: Option<String>,
     }
     let source: Source = serde_json::from_str(raw.get()).ok()?;
-    let place = source.location.and_then(|places| places.into_values().next());
+    let place = source.location.and_then(|places| places.into_values().flatten().next());
     let text: String = source.source_content.into_iter().map(|piece| piece.text).collect();
     Some(Citation {
         url: place.as_ref().and_then(|place| place.url.clone()),
         title: source.title,
         cited_text: (!text.is_empty()).then_some(text),
-        document: place.and_then(|place| place.document_index).map(|index| index.to_string()),
+        document: place.and_then(|place| *place.document_index).map(|index| index.to_string()),
         start: None,
         end: None,
         raw: Some((HERE, raw.to_owned())),
@@ -230,15 +231,15 @@ pub(super) fn read_citation(raw: &RawValue) -> Option<Citation> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Counts {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    total_tokens: Option<u64>,
+    input_tokens: Count,
+    output_tokens: Count,
+    total_tokens: Count,
     #[serde(alias = "cacheReadInputTokenCount")]
-    cache_read: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
+    cache_read: Count,
+    cache_read_input_tokens: Count,
     #[serde(alias = "cacheWriteInputTokenCount")]
-    cache_write: Option<u64>,
-    cache_write_input_tokens: Option<u64>,
+    cache_write: Count,
+    cache_write_input_tokens: Count,
     cache_details: Option<Vec<CacheDetail>>,
 }
 
@@ -246,20 +247,20 @@ struct Counts {
 #[serde(rename_all = "camelCase")]
 struct CacheDetail {
     ttl: Option<String>,
-    input_tokens: Option<u64>,
+    input_tokens: Count,
 }
 
 /// Reads the counts. The API counts what passes a cache beside the input, not in it.
 pub(super) fn read_usage(raw: &RawValue) -> Option<Usage> {
     let counts: Counts = serde_json::from_str::<Option<Counts>>(raw.get()).ok()??;
-    let cache_read = counts.cache_read_input_tokens.or(counts.cache_read);
-    let cache_write = counts.cache_write_input_tokens.or(counts.cache_write);
+    let cache_read = counts.cache_read_input_tokens.or(*counts.cache_read);
+    let cache_write = counts.cache_write_input_tokens.or(*counts.cache_write);
     let details = counts.cache_details.unwrap_or_default();
-    let kept = |ttl: &str| details.iter().find(|detail| detail.ttl.as_deref() == Some(ttl)).and_then(|detail| detail.input_tokens);
+    let kept = |ttl: &str| details.iter().find(|detail| detail.ttl.as_deref() == Some(ttl)).and_then(|detail| *detail.input_tokens);
     Some(Usage {
         input: counts.input_tokens.map(|fresh| fresh.saturating_add(cache_read.unwrap_or(0)).saturating_add(cache_write.unwrap_or(0))),
-        output: counts.output_tokens,
-        total: counts.total_tokens,
+        output: *counts.output_tokens,
+        total: *counts.total_tokens,
         cache_read,
         cache_write,
         cache_write_5m: kept("5m"),

@@ -9,6 +9,7 @@ use super::error;
 use super::reply::{Call, arguments, finish, read_citations, read_usage};
 use crate::event::{BlockKind, Delta, Event, EventReader, Frame};
 use crate::half::Memo;
+use crate::lenient::place;
 use crate::problem::{Fault, Malformed};
 
 /// Reads the stream's events.
@@ -52,7 +53,7 @@ struct Start {
 
 #[derive(Deserialize)]
 struct At<T> {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "place")]
     index: u32,
     delta: Within<T>,
 }
@@ -64,7 +65,7 @@ struct Within<T> {
 
 #[derive(Deserialize)]
 struct Index {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "place")]
     index: u32,
 }
 

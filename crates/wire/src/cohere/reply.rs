@@ -7,6 +7,7 @@ use super::{HERE, error};
 use crate::chat::{Citation, Part, PartBody, Thought, ToolCall};
 use crate::fields::Fields;
 use crate::half::Memo;
+use crate::lenient::{Count, or_default};
 use crate::problem::{Fault, Malformed};
 use crate::reply::{ChatReply, Finish, Reason, Usage};
 
@@ -35,7 +36,7 @@ pub(super) struct Call {
 /// The tool and its input.
 #[derive(Deserialize)]
 pub(super) struct Function {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) name: String,
     pub(super) arguments: Option<String>,
 }
@@ -113,11 +114,11 @@ pub(super) struct Cited {
 pub(super) fn read_citations(raw: &RawValue) -> Option<Cited> {
     #[derive(Deserialize)]
     struct Entry {
-        start: Option<u64>,
-        end: Option<u64>,
-        #[serde(default)]
+        start: Count,
+        end: Count,
+        #[serde(default, deserialize_with = "or_default")]
         sources: Vec<Source>,
-        content_index: Option<usize>,
+        content_index: Count,
         r#type: Option<String>,
     }
     #[derive(Deserialize)]
@@ -136,7 +137,7 @@ pub(super) fn read_citations(raw: &RawValue) -> Option<Cited> {
     if entry.r#type.is_some_and(|kind| kind != "TEXT_CONTENT") {
         return None;
     }
-    let place = || Citation { start: entry.start, end: entry.end, raw: Some((HERE, raw.to_owned())), ..Citation::default() };
+    let place = || Citation { start: *entry.start, end: *entry.end, raw: Some((HERE, raw.to_owned())), ..Citation::default() };
     let source = |source: Source| {
         let (title, url, text) =
             source.document.map_or((None, None, None), |document| (document.title, document.url, document.text.or(document.snippet)));
@@ -146,7 +147,7 @@ pub(super) fn read_citations(raw: &RawValue) -> Option<Cited> {
     if sources.is_empty() {
         sources.push(place());
     }
-    Some(Cited { content: entry.content_index, sources })
+    Some(Cited { content: entry.content_index.and_then(|at| usize::try_from(at).ok()), sources })
 }
 
 /// Reads the counts; what is billed says less than what was used.
@@ -155,29 +156,24 @@ pub(super) fn read_usage(raw: &RawValue) -> Option<Usage> {
     struct Report {
         tokens: Option<Counts>,
         billed_units: Option<Counts>,
-        cached_tokens: Option<f64>,
+        cached_tokens: Count,
     }
-    // Cohere writes counts as floats at times.
     #[derive(Deserialize)]
     struct Counts {
-        input_tokens: Option<f64>,
-        output_tokens: Option<f64>,
-        reasoning_tokens: Option<f64>,
+        input_tokens: Count,
+        output_tokens: Count,
+        reasoning_tokens: Count,
     }
     let report: Report = serde_json::from_str::<Option<Report>>(raw.get()).ok()??;
     let counts = report.tokens.or(report.billed_units)?;
     Some(Usage {
-        input: counts.input_tokens.and_then(whole),
-        output: counts.output_tokens.and_then(whole),
-        reasoning: counts.reasoning_tokens.and_then(whole),
-        cache_read: report.cached_tokens.and_then(whole),
+        input: *counts.input_tokens,
+        output: *counts.output_tokens,
+        reasoning: *counts.reasoning_tokens,
+        cache_read: *report.cached_tokens,
         raw: Some((HERE, raw.to_owned())),
         ..Usage::default()
     })
-}
-
-fn whole(count: f64) -> Option<u64> {
-    format!("{count:.0}").parse().ok()
 }
 
 /// Why the answer ended.

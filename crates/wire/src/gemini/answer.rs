@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::dialect::Dialect;
+use crate::lenient::{Count, whole_of};
 use crate::reply::{Reason, Usage};
 
 /// Text that is borrowed where it holds no escapes.
@@ -38,7 +39,7 @@ pub(super) struct Answer<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Candidate<'a> {
-    pub(super) index: Option<u64>,
+    pub(super) index: Count,
     #[serde(borrow)]
     pub(super) content: Option<Content<'a>>,
     #[serde(alias = "finish_reason")]
@@ -118,6 +119,9 @@ impl<'de> Deserialize<'de> for Name {
             fn visit_u64<E>(self, number: u64) -> Result<Name, E> {
                 Ok(Name::Number(number))
             }
+            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Name, E> {
+                whole_of(number).map(Name::Number).ok_or_else(|| E::custom("a number with a fraction"))
+            }
             fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Name, E> {
                 u64::try_from(number).map(Name::Number).map_err(|_| E::custom("a negative number"))
             }
@@ -186,12 +190,12 @@ pub(super) fn reason_of(name: &str, called: bool) -> Reason {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct UsageMetadata {
-    prompt_token_count: Option<u64>,
-    candidates_token_count: Option<u64>,
-    thoughts_token_count: Option<u64>,
-    cached_content_token_count: Option<u64>,
-    tool_use_prompt_token_count: Option<u64>,
-    total_token_count: Option<u64>,
+    prompt_token_count: Count,
+    candidates_token_count: Count,
+    thoughts_token_count: Count,
+    cached_content_token_count: Count,
+    tool_use_prompt_token_count: Count,
+    total_token_count: Count,
     prompt_tokens_details: Option<Vec<ModalityCount>>,
     candidates_tokens_details: Option<Vec<ModalityCount>>,
     service_tier: Option<String>,
@@ -213,12 +217,12 @@ fn terms(sent: &UsageMetadata) -> Option<String> {
 #[serde(rename_all = "camelCase")]
 struct ModalityCount {
     modality: Option<Name>,
-    token_count: Option<u64>,
+    token_count: Count,
 }
 
 fn of_modality(details: Option<&Vec<ModalityCount>>, wanted: &str) -> Option<u64> {
     let is_wanted = |count: &&ModalityCount| count.modality.as_ref().is_some_and(|name| name.among(&MODALITIES) == wanted);
-    details?.iter().filter(is_wanted).filter_map(|count| count.token_count).reduce(u64::saturating_add)
+    details?.iter().filter(is_wanted).filter_map(|count| *count.token_count).reduce(u64::saturating_add)
 }
 
 fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
@@ -231,11 +235,11 @@ fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 /// Reads `usageMetadata`: the counts and the service tier. `None` where it is no such object.
 pub(super) fn read_usage(raw: &RawValue) -> Option<(Usage, Option<String>)> {
     let sent: UsageMetadata = serde_json::from_str(raw.get()).ok()?;
-    let input = sum(sent.prompt_token_count, sent.tool_use_prompt_token_count);
-    let with_thoughts = sum(sent.candidates_token_count, sent.thoughts_token_count);
-    let output = match (sent.total_token_count, input) {
+    let input = sum(*sent.prompt_token_count, *sent.tool_use_prompt_token_count);
+    let with_thoughts = sum(*sent.candidates_token_count, *sent.thoughts_token_count);
+    let output = match (*sent.total_token_count, input) {
         // Some models count the thoughts among the candidates; the total tells.
-        (Some(total), Some(input)) if sum(Some(input), sent.candidates_token_count) == Some(total) => {
+        (Some(total), Some(input)) if sum(Some(input), *sent.candidates_token_count) == Some(total) => {
             Some(sent.candidates_token_count.unwrap_or(0))
         }
         _ => with_thoughts,
@@ -244,15 +248,15 @@ pub(super) fn read_usage(raw: &RawValue) -> Option<(Usage, Option<String>)> {
     let usage = Usage {
         input,
         output,
-        total: sent.total_token_count,
-        cache_read: sent.cached_content_token_count,
-        reasoning: sent.thoughts_token_count,
+        total: *sent.total_token_count,
+        cache_read: *sent.cached_content_token_count,
+        reasoning: *sent.thoughts_token_count,
         input_text: of_modality(prompt, "TEXT"),
         input_audio: of_modality(prompt, "AUDIO"),
         input_image: of_modality(prompt, "IMAGE"),
         input_video: of_modality(prompt, "VIDEO"),
         input_document: of_modality(prompt, "DOCUMENT"),
-        input_tool: sent.tool_use_prompt_token_count,
+        input_tool: *sent.tool_use_prompt_token_count,
         output_text: of_modality(candidates, "TEXT"),
         output_audio: of_modality(candidates, "AUDIO"),
         output_image: of_modality(candidates, "IMAGE"),

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::chat::Citation;
 use crate::json::Object;
+use crate::lenient::Count;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,14 +37,14 @@ struct Source {
 #[serde(rename_all = "camelCase")]
 struct Support {
     segment: Option<Segment>,
-    grounding_chunk_indices: Option<Vec<usize>>,
+    grounding_chunk_indices: Option<Vec<Count>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Segment {
-    start_index: Option<u64>,
-    end_index: Option<u64>,
+    start_index: Count,
+    end_index: Count,
 }
 
 /// Reads `groundingMetadata`: its citations and how many searches were made. Where a chunk supports several segments, each gives a
@@ -55,7 +56,7 @@ pub(super) fn read_grounding(raw: &RawValue) -> (Vec<Citation>, Option<u64>) {
     let mut citations = Vec::new();
     for support in sent.grounding_supports.unwrap_or_default() {
         for at in support.grounding_chunk_indices.unwrap_or_default() {
-            let Some(chunk) = chunks.get(at) else { continue };
+            let Some((at, chunk)) = at.and_then(|at| usize::try_from(at).ok()).and_then(|at| Some((at, chunks.get(at)?))) else { continue };
             used[at] = true;
             citations.push(cited(chunk, support.segment.as_ref()));
         }
@@ -74,8 +75,8 @@ fn cited(chunk: &Chunk, segment: Option<&Segment>) -> Citation {
         citation.cited_text.clone_from(&source.text);
         citation.document = source.document_name.clone().or_else(|| source.file_search_store.clone());
     }
-    if let Some(end) = segment.and_then(|segment| segment.end_index) {
-        citation.start = Some(segment.and_then(|segment| segment.start_index).unwrap_or(0));
+    if let Some(end) = segment.and_then(|segment| *segment.end_index) {
+        citation.start = Some(segment.and_then(|segment| *segment.start_index).unwrap_or(0));
         citation.end = Some(end);
     }
     citation
@@ -84,8 +85,8 @@ fn cited(chunk: &Chunk, segment: Option<&Segment>) -> Citation {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Citations {
-    #[serde(alias = "citationSources")]
     citations: Option<Vec<Recited>>,
+    citation_sources: Option<Vec<Recited>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,19 +94,19 @@ struct Citations {
 struct Recited {
     uri: Option<String>,
     title: Option<String>,
-    start_index: Option<u64>,
-    end_index: Option<u64>,
+    start_index: Count,
+    end_index: Count,
 }
 
 /// Reads `citationMetadata`: what the answer recites.
 pub(super) fn read_citations(raw: &RawValue) -> Vec<Citation> {
     let Ok(sent) = serde_json::from_str::<Citations>(raw.get()) else { return Vec::new() };
-    let sources = sent.citations.unwrap_or_default().into_iter();
+    let sources = sent.citations.or(sent.citation_sources).unwrap_or_default().into_iter();
     let citation = |source: Recited| Citation {
         url: source.uri,
         title: source.title,
         start: source.end_index.map(|_| source.start_index.unwrap_or(0)),
-        end: source.end_index,
+        end: *source.end_index,
         ..Citation::default()
     };
     sources.map(citation).collect()

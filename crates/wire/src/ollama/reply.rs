@@ -9,6 +9,7 @@ use super::{HERE, fault};
 use crate::chat::{Part, PartBody, Thought, ToolCall};
 use crate::extra::Extra;
 use crate::fields::Fields;
+use crate::lenient::{Count, or_default};
 use crate::problem::{Fault, Kind};
 use crate::reply::{ChatReply, Finish, Reason, Usage};
 use crate::rfc3339::unix_seconds;
@@ -22,11 +23,11 @@ pub(super) struct Line<'a> {
     pub(super) created_at: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(super) message: Option<Message<'a>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) done: bool,
     pub(super) done_reason: Option<String>,
-    pub(super) prompt_eval_count: Option<u64>,
-    pub(super) eval_count: Option<u64>,
+    pub(super) prompt_eval_count: Count,
+    pub(super) eval_count: Count,
     #[serde(borrow)]
     pub(super) error: Option<&'a RawValue>,
 }
@@ -50,7 +51,7 @@ pub(super) struct Call<'a> {
 
 #[derive(Deserialize)]
 struct Function<'a> {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     name: String,
     #[serde(borrow)]
     arguments: Option<&'a RawValue>,
@@ -67,7 +68,7 @@ impl Line<'_> {
         if self.prompt_eval_count.is_none() && self.eval_count.is_none() {
             return None;
         }
-        Some(Usage { input: self.prompt_eval_count, output: self.eval_count, ..Usage::default() })
+        Some(Usage { input: *self.prompt_eval_count, output: *self.eval_count, ..Usage::default() })
     }
 }
 

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::value::RawValue;
 
+use crate::lenient::whole;
+
 /// A string that borrows from the chunk where it can. (`Option<Cow>` would always own.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
@@ -47,12 +49,7 @@ pub(crate) fn word(raw: Option<&RawValue>) -> Option<String> {
 
 /// A whole number, however it is written.
 pub(crate) fn count(raw: Option<&RawValue>) -> Option<u64> {
-    let text = raw?.get().trim_matches('"');
-    text.parse().ok().or_else(|| {
-        let number: f64 = text.parse().ok()?;
-        // Some providers write counts as `12.0`.
-        (number.fract() == 0.0 && (0.0..9.0e15).contains(&number)).then_some(number as u64)
-    })
+    whole(raw?.get().trim_matches('"'))
 }
 
 /// The arguments of a call: JSON text, whether the provider wrote it as a string or as an object.

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use super::DIALECT;
 use crate::chat::{CacheMark, Citation, Hosted, Media, MediaSource, Part, PartBody};
 use crate::fields::Fields;
+use crate::lenient::Count;
 use crate::problem::Malformed;
 
 /// Whether that value is a string.
@@ -152,7 +153,7 @@ fn read_annotations(raw: Option<&RawValue>) -> Result<Vec<Citation>, Malformed> 
 pub(super) fn read_annotation(raw: &RawValue) -> Result<Citation, Malformed> {
     let mut fields = Fields::nested(raw)?;
     let word = |fields: &mut Fields<'_>, key: &str| -> Option<String> { fields.take(key).ok().flatten() };
-    let place = |fields: &mut Fields<'_>, key: &str| -> Option<u64> { fields.take(key).ok().flatten() };
+    let place = |fields: &mut Fields<'_>, key: &str| -> Option<u64> { *fields.take::<Count>(key).ok().flatten()? };
     let (start, end) = (place(&mut fields, "start_index"), place(&mut fields, "end_index"));
     // Both are required: a place of no length is none.
     let is_place = end != Some(0);

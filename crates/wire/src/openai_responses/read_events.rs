@@ -29,7 +29,7 @@ pub(super) struct Reader {
     started: bool,
     ended: bool,
     seen: Seen,
-    last_number: Option<i64>,
+    last_number: Option<u64>,
     /// Whether the provider's numbers have been seen to rise: only then do they tell what is there twice.
     numbered: bool,
 }
@@ -41,7 +41,7 @@ impl EventReader for Reader {
         }
         let wire: Wire<'_> = serde_json::from_slice(frame.payload).map_err(|error| Malformed::new(&error.to_string()))?;
         // An error may come from a gateway on the way, which does not know the number it is at.
-        if wire.r#type != "error" && self.is_repeated(wire.sequence_number) {
+        if wire.r#type != "error" && self.is_repeated(*wire.sequence_number) {
             return Ok(());
         }
         self.dispatch(&wire, frame, out)
@@ -75,7 +75,7 @@ impl Reader {
         }
     }
 
-    fn is_repeated(&mut self, number: Option<i64>) -> bool {
+    fn is_repeated(&mut self, number: Option<u64>) -> bool {
         let Some(number) = number else { return false };
         match self.last_number {
             Some(last) if number <= last => return self.numbered,
@@ -187,7 +187,7 @@ impl Reader {
     fn on_item_added(&mut self, wire: &Wire<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
         self.start(None, out);
         let Some(raw) = wire.item.filter(|raw| raw.get() != "null") else { return Ok(()) };
-        let at = self.add_item(wire.output_index, raw)?;
+        let at = self.add_item(*wire.output_index, raw)?;
         if matches!(self.items[at].kind.as_str(), "function_call" | "custom_tool_call") && self.items[at].name.is_some() {
             self.block(at, Slot::Call, 0, out);
         }
@@ -210,13 +210,13 @@ impl Reader {
 
     /// The item an event speaks of: by its place, else by its id, else the last one.
     fn find(&self, wire: &Wire<'_>) -> Option<usize> {
-        if let Some(place) = wire.output_index
+        if let Some(place) = *wire.output_index
             && let Some(at) = self.items.iter().rposition(|item| item.place == Some(place))
         {
             return Some(at);
         }
         let by_id = wire.item_id.as_ref().and_then(|id| self.items.iter().rposition(|item| item.id == id.as_ref()));
-        match (by_id, wire.output_index) {
+        match (by_id, *wire.output_index) {
             (Some(at), _) => Some(at),
             (None, None) => self.items.len().checked_sub(1),
             (None, Some(_)) => None,
@@ -232,7 +232,7 @@ impl Reader {
                 Slot::Call => "function_call",
             };
             let id = wire.item_id.as_deref().unwrap_or_default().to_owned();
-            self.items.push(Known { place: wire.output_index, id, kind: kind.to_owned(), ..Known::default() });
+            self.items.push(Known { place: *wire.output_index, id, kind: kind.to_owned(), ..Known::default() });
             self.items.len() - 1
         })
     }
@@ -253,7 +253,7 @@ impl Reader {
 
     /// The item that is done, where the event does not tell its place.
     fn find_done(&mut self, wire: &Wire<'_>, raw: &RawValue) -> Result<usize, Malformed> {
-        let at = self.add_item(wire.output_index, raw)?;
+        let at = self.add_item(*wire.output_index, raw)?;
         let done = &self.items[at];
         let same = |item: &Known| !item.done && item.kind == done.kind && (item.id == done.id || done.id.is_empty());
         match self.items[..at].iter().position(same) {
@@ -434,7 +434,7 @@ impl Reader {
     fn index(&self, slot: Slot, wire: &Wire<'_>) -> u64 {
         match slot {
             Slot::Call => 0,
-            Slot::Summary => wire.summary_index.or(wire.content_index).unwrap_or(0),
+            Slot::Summary => wire.summary_index.or(*wire.content_index).unwrap_or(0),
             Slot::Text | Slot::Refusal | Slot::Thought => wire.content_index.unwrap_or(0),
         }
     }

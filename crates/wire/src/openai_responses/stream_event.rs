@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::content;
+use crate::lenient::Count;
 use crate::problem::Malformed;
 
 /// Any event. Fields of one event are absent from others.
@@ -15,10 +16,10 @@ use crate::problem::Malformed;
 pub(super) struct Wire<'a> {
     #[serde(borrow, default)]
     pub(super) r#type: Cow<'a, str>,
-    pub(super) sequence_number: Option<i64>,
-    pub(super) output_index: Option<u64>,
-    pub(super) content_index: Option<u64>,
-    pub(super) summary_index: Option<u64>,
+    pub(super) sequence_number: Count,
+    pub(super) output_index: Count,
+    pub(super) content_index: Count,
+    pub(super) summary_index: Count,
     #[serde(borrow)]
     pub(super) item_id: Option<Cow<'a, str>>,
     #[serde(borrow)]

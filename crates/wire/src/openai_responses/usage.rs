@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::DIALECT;
 use crate::json::Object;
+use crate::lenient::Count;
 use crate::openai_chat::text::word;
 use crate::reply::Usage;
 
@@ -13,9 +14,9 @@ const PARTS: [&str; 2] = ["upstream_inference_input_cost", "upstream_inference_o
 
 #[derive(Deserialize, Default)]
 struct Counts<'a> {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    total_tokens: Option<u64>,
+    input_tokens: Count,
+    output_tokens: Count,
+    total_tokens: Count,
     input_tokens_details: Option<InputDetails>,
     output_tokens_details: Option<OutputDetails>,
     #[serde(borrow)]
@@ -25,37 +26,37 @@ struct Counts<'a> {
 
 #[derive(Deserialize, Default)]
 struct ServerTools {
-    web_search_requests: Option<u64>,
-    web_fetch_requests: Option<u64>,
+    web_search_requests: Count,
+    web_fetch_requests: Count,
 }
 
 #[derive(Deserialize, Default)]
 struct CacheWrites {
-    ephemeral_5m_input_tokens: Option<u64>,
-    ephemeral_1h_input_tokens: Option<u64>,
+    ephemeral_5m_input_tokens: Count,
+    ephemeral_1h_input_tokens: Count,
 }
 
 #[derive(Deserialize, Default)]
 struct InputDetails {
-    cached_tokens: Option<u64>,
-    cache_write_tokens: Option<u64>,
-    text_tokens: Option<u64>,
-    image_tokens: Option<u64>,
-    audio_tokens: Option<u64>,
-    video_tokens: Option<u64>,
-    document_tokens: Option<u64>,
-    tool_use_tokens: Option<u64>,
+    cached_tokens: Count,
+    cache_write_tokens: Count,
+    text_tokens: Count,
+    image_tokens: Count,
+    audio_tokens: Count,
+    video_tokens: Count,
+    document_tokens: Count,
+    tool_use_tokens: Count,
     cache_creation_token_details: Option<CacheWrites>,
 }
 
 #[derive(Deserialize, Default)]
 struct OutputDetails {
-    reasoning_tokens: Option<u64>,
-    text_tokens: Option<u64>,
-    image_tokens: Option<u64>,
-    audio_tokens: Option<u64>,
-    accepted_prediction_tokens: Option<u64>,
-    rejected_prediction_tokens: Option<u64>,
+    reasoning_tokens: Count,
+    text_tokens: Count,
+    image_tokens: Count,
+    audio_tokens: Count,
+    accepted_prediction_tokens: Count,
+    rejected_prediction_tokens: Count,
 }
 
 /// Reads a usage object; `None` where there is none, or nothing in it that is a count.
@@ -67,27 +68,27 @@ pub(super) fn read_usage(raw: Option<&RawValue>) -> Option<Usage> {
     let writes = input.cache_creation_token_details.unwrap_or_default();
     let tools = counts.server_tool_use.unwrap_or_default();
     Some(Usage {
-        input: counts.input_tokens,
-        output: counts.output_tokens,
-        total: counts.total_tokens,
-        cache_read: input.cached_tokens,
-        cache_write: input.cache_write_tokens,
-        input_text: input.text_tokens,
-        input_image: input.image_tokens,
-        input_audio: input.audio_tokens,
-        input_video: input.video_tokens,
-        input_document: input.document_tokens,
-        input_tool: input.tool_use_tokens,
-        cache_write_5m: writes.ephemeral_5m_input_tokens,
-        cache_write_1h: writes.ephemeral_1h_input_tokens,
-        web_searches: tools.web_search_requests,
-        web_fetches: tools.web_fetch_requests,
-        accepted_prediction: output.accepted_prediction_tokens,
-        rejected_prediction: output.rejected_prediction_tokens,
-        reasoning: output.reasoning_tokens,
-        output_text: output.text_tokens,
-        output_image: output.image_tokens,
-        output_audio: output.audio_tokens,
+        input: *counts.input_tokens,
+        output: *counts.output_tokens,
+        total: *counts.total_tokens,
+        cache_read: *input.cached_tokens,
+        cache_write: *input.cache_write_tokens,
+        input_text: *input.text_tokens,
+        input_image: *input.image_tokens,
+        input_audio: *input.audio_tokens,
+        input_video: *input.video_tokens,
+        input_document: *input.document_tokens,
+        input_tool: *input.tool_use_tokens,
+        cache_write_5m: *writes.ephemeral_5m_input_tokens,
+        cache_write_1h: *writes.ephemeral_1h_input_tokens,
+        web_searches: *tools.web_search_requests,
+        web_fetches: *tools.web_fetch_requests,
+        accepted_prediction: *output.accepted_prediction_tokens,
+        rejected_prediction: *output.rejected_prediction_tokens,
+        reasoning: *output.reasoning_tokens,
+        output_text: *output.text_tokens,
+        output_image: *output.image_tokens,
+        output_audio: *output.audio_tokens,
         cost: word(counts.cost),
         served_fast: None,
         served_us: None,
@@ -104,10 +105,10 @@ pub(super) fn read_searches(raw: Option<&RawValue>) -> Option<u64> {
     }
     #[derive(Deserialize)]
     struct WebSearch {
-        num_requests: Option<u64>,
+        num_requests: Count,
     }
     let usage: Option<ToolUsage> = serde_json::from_str(raw?.get()).ok()?;
-    usage?.web_search?.num_requests
+    *usage?.web_search?.num_requests
 }
 
 /// Writes the fields `usage` and `tool_usage`.

@@ -5,6 +5,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::{Ranked, RerankReply};
+use crate::lenient::Count;
 use crate::problem::Malformed;
 use crate::reply::Usage;
 use crate::usage;
@@ -101,7 +102,7 @@ pub(super) fn bedrock(body: &[u8]) -> Result<RerankReply, Malformed> {
 struct Watsonx {
     model_id: Option<String>,
     results: Vec<Scored>,
-    input_token_count: Option<u64>,
+    input_token_count: Count,
 }
 
 #[derive(Deserialize)]

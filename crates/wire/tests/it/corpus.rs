@@ -52,6 +52,12 @@ impl Exchange {
         Head { path_model: self.path_model.as_deref(), path_stream: Some(self.framing.is_some()), headers: None }
     }
 
+    /// The same exchange with another answer.
+    pub(crate) fn answering(&self, response: Bytes) -> Self {
+        let (id, api, path_model) = (self.id.clone(), self.api.clone(), self.path_model.clone());
+        Self { id, api, path_model, request: self.request.clone(), neutral: self.neutral.clone(), response, ..*self }
+    }
+
     /// Whether the provider took it.
     pub(crate) fn is_success(&self) -> bool {
         self.status.is_success()

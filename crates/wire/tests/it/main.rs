@@ -22,4 +22,5 @@ mod oracle;
 mod page;
 mod problems;
 mod requests;
+mod respelled;
 mod verbatim;
