@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::frames::Frames;
+use crate::lenient::whole;
 use crate::outline::Outline;
 use crate::problem::Malformed;
 
@@ -58,6 +59,23 @@ impl<'a> Fields<'a> {
         self.take(key)?.ok_or_else(|| Malformed::field(key, "is missing"))
     }
 
+    /// Without those that are `null`.
+    pub(crate) fn said(mut self) -> Self {
+        self.entries.retain(|(_, raw)| *raw != "null");
+        self
+    }
+
+    /// The whole number of that key, removed and read, however it is written; `null` counts as absent.
+    pub fn take_count(&mut self, key: &str) -> Result<Option<u64>, Malformed> {
+        match self.peek_raw(key).and_then(|raw| whole(raw.get())) {
+            Some(count) => {
+                self.take_str(key);
+                Ok(Some(count))
+            }
+            None => self.take(key),
+        }
+    }
+
     /// The value of that key as written, removed.
     pub fn take_raw(&mut self, key: &str) -> Option<&'a RawValue> {
         self.take_str(key).and_then(|raw| serde_json::from_str(raw).ok())
@@ -79,10 +97,10 @@ impl<'a> Fields<'a> {
         self.entries.iter().any(|(known, _)| known == key)
     }
 
-    /// What nobody took.
+    /// What nobody took; `null` says nothing.
     pub fn rest(self, from: Dialect) -> Extra {
         let mut extra = Extra::new(from);
-        for (key, raw) in self.entries {
+        for (key, raw) in self.said().entries {
             if let Ok(value) = RawValue::from_string(raw.to_owned()) {
                 extra.push(key, value);
             }

@@ -1,6 +1,9 @@
 //! A client's request as meaning.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::fit::ALIAS;
@@ -28,7 +31,7 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, Malforme
     for (at, tool) in tools.unwrap_or_default().into_iter().enumerate() {
         request.tools.push(read_tool(tool).map_err(|error| error.within(&format!("tools.{at}")))?);
     }
-    request.max_output_tokens = fields.take("max_tokens")?;
+    request.max_output_tokens = fields.take_count("max_tokens")?;
     request.sampling.temperature = fields.take("temperature")?;
     request.sampling.top_p = fields.take("top_p")?;
     request.sampling.top_k = fields.take("top_k")?;
@@ -118,12 +121,13 @@ fn read_tool(raw: &RawValue) -> Result<Tool, Malformed> {
 
 fn read_tool_choice<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &mut Kept<'a>) -> Result<(), Malformed> {
     #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
     struct Wire {
         #[serde(rename = "type")]
         kind: String,
         name: Option<String>,
         disable_parallel_tool_use: Option<bool>,
+        #[serde(flatten)]
+        unknown: BTreeMap<String, Option<IgnoredAny>>,
     }
     let Some(raw) = fields.take_raw("tool_choice").filter(|raw| raw.get() != "null") else { return Ok(()) };
     let Ok(wire) = serde_json::from_str::<Wire>(raw.get()) else {
@@ -142,7 +146,9 @@ fn read_tool_choice<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept
             None
         }
     };
-    if request.tool_choice == Some(ToolChoice::None) && request.parallel_tools.is_some() {
+    let more =
+        wire.unknown.values().any(Option::is_some) || request.tool_choice == Some(ToolChoice::None) && request.parallel_tools.is_some();
+    if more && request.tool_choice.is_some() {
         kept.push(("tool_choice", raw));
     }
     Ok(())
@@ -173,7 +179,7 @@ fn read_thinking<'a>(fields: &mut Fields<'a>, request: &mut ChatRequest, kept: &
     let within = |error: Malformed| error.within("thinking");
     let mut thinking = Fields::nested(raw).map_err(within)?;
     let kind: String = thinking.require("type").map_err(within)?;
-    let budget_tokens = thinking.take("budget_tokens").map_err(within)?;
+    let budget_tokens = thinking.take_count("budget_tokens").map_err(within)?;
     let summary = thinking.take("display").map_err(within)?;
     let mut reasoning = Reasoning { budget_tokens, summary, ..Reasoning::default() };
     match kind.as_str() {

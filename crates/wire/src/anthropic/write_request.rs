@@ -198,8 +198,9 @@ fn write_sampling(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest
     }
     match &sampling.top_k {
         Some(_) if fixed => pen.losses.dropped("top_k"),
-        Some(value) if value.as_i64().is_some_and(|k| k > 0) => out.field("top_k", value),
-        Some(_) | None => {}
+        // The API has no words for all of them but silence.
+        Some(value) => out.option("top_k", value.as_f64().filter(|k| *k >= 1.0).map(|k| k as u64)),
+        None => {}
     }
 }
 

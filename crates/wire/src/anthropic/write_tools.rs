@@ -97,7 +97,11 @@ fn write_web_search(out: &mut Object<'_>, raw: &RawValue) {
     let Ok(mut fields) = Fields::nested(raw) else { return };
     let options = fields.take_raw("web_search_options").and_then(|raw| Fields::nested(raw).ok());
     let mut fields = options.unwrap_or(fields);
-    if let Some(sites) = fields.take_raw("filters").and_then(|raw| Fields::nested(raw).ok()?.take_raw("allowed_domains")) {
+    if let Some(sites) = fields
+        .take_raw("filters")
+        .and_then(|raw| Fields::nested(raw).ok()?.take_raw("allowed_domains"))
+        .filter(|sites| sites.get() != "null")
+    {
         out.raw("allowed_domains", sites.get());
     }
     let Some(Ok(mut place)) = fields.take_raw("user_location").map(Fields::nested) else { return };

@@ -8,17 +8,17 @@ use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::problem::Malformed;
 
-/// The fields of one object, taken by their `camelCase` names.
+/// The fields of one object, taken by their `camelCase` names; `null` is what is not there.
 #[derive(Debug)]
 pub(super) struct Keys<'a>(Fields<'a>);
 
 impl<'a> Keys<'a> {
     pub(super) fn scan(body: &'a [u8]) -> Result<Self, Malformed> {
-        Fields::scan(body).map(Self)
+        Ok(Self(Fields::scan(body)?.said()))
     }
 
     pub(super) fn nested(value: &'a RawValue) -> Result<Self, Malformed> {
-        Fields::nested(value).map(Self)
+        Ok(Self(Fields::nested(value)?.said()))
     }
 
     /// The name under which that field was sent.
@@ -37,9 +37,17 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The value as written; `null` counts as absent.
+    /// The whole number, however it is written.
+    pub(super) fn take_count(&mut self, key: &str) -> Result<Option<u64>, Malformed> {
+        match self.sent(key) {
+            Some(sent) => self.0.take_count(&sent),
+            None => Ok(None),
+        }
+    }
+
+    /// The value as written.
     pub(super) fn take_raw(&mut self, key: &str) -> Option<&'a RawValue> {
-        self.0.take_raw(&self.sent(key)?).filter(|raw| raw.get() != "null")
+        self.0.take_raw(&self.sent(key)?)
     }
 
     pub(super) fn rest(self, from: Dialect) -> Extra {

@@ -137,10 +137,10 @@ fn read_generation(raw: &RawValue, request: &mut ChatRequest, extra: &mut Extra)
     sampling.presence_penalty = fields.take("presencePenalty")?;
     sampling.frequency_penalty = fields.take("frequencyPenalty")?;
     sampling.stop = fields.take("stopSequences")?.unwrap_or_default();
-    sampling.n = fields.take("candidateCount")?;
+    sampling.n = fields.take_count("candidateCount")?;
     sampling.logprobs = fields.take("responseLogprobs")?;
-    sampling.top_logprobs = fields.take("logprobs")?;
-    request.max_output_tokens = fields.take("maxOutputTokens")?;
+    sampling.top_logprobs = fields.take_count("logprobs")?;
+    request.max_output_tokens = fields.take_count("maxOutputTokens")?;
     let modalities: Vec<String> = fields.take("responseModalities")?.unwrap_or_default();
     request.modalities = modalities.into_iter().map(|name| name.to_ascii_lowercase()).collect();
     read_output(&mut fields, request, extra)?;
@@ -176,7 +176,7 @@ fn read_output(fields: &mut Keys<'_>, request: &mut ChatRequest, extra: &mut Ext
 }
 
 fn read_thinking(fields: &mut Keys<'_>) -> Result<Reasoning, Malformed> {
-    let budget: Option<i64> = fields.take("thinkingBudget")?;
+    let budget = fields.take::<f64>("thinkingBudget")?.map(|budget| budget as i64);
     let level: Option<String> = fields.take("thinkingLevel")?;
     let include: Option<bool> = fields.take("includeThoughts")?;
     let level = level.map(|level| level.to_ascii_lowercase()).filter(|level| level != "thinking_level_unspecified");

@@ -28,7 +28,7 @@ pub(super) fn read_request(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, 
     let spelled = read_reasoning(&mut fields, &mut request, &mut keep)?;
     read_tools(&mut fields, &mut request)?;
     read_labels(&mut fields, &mut request, &mut keep)?;
-    let limits = ["max_completion_tokens", "max_tokens"].map(|key| fields.take::<u64>(key));
+    let limits = ["max_completion_tokens", "max_tokens"].map(|key| fields.take_count(key));
     let [newer, older] = limits;
     let (newer, older) = (newer?, older?);
     request.max_output_tokens = newer.or(older);
@@ -81,9 +81,9 @@ pub(crate) fn read_knobs(fields: &mut Fields<'_>, head: &Head<'_>, request: &mut
         repetition_penalty: fields.take("repetition_penalty")?,
         seed: fields.take("seed")?,
         stop: Vec::new(),
-        n: fields.take("n")?,
+        n: fields.take_count("n")?,
         logprobs: None,
-        top_logprobs: fields.take("top_logprobs")?,
+        top_logprobs: fields.take_count("top_logprobs")?,
         logit_bias: fields.take_raw("logit_bias").map(|raw| raw.get().to_owned()).filter(|raw| raw != "null"),
     };
     request.stream = fields.take("stream")?.or(head.path_stream).unwrap_or(false);
@@ -159,7 +159,7 @@ fn read_reasoning(fields: &mut Fields<'_>, request: &mut ChatRequest, keep: &mut
         if let Some(effort) = object.take("effort").map_err(inside)? {
             reasoning.effort = Some(effort);
         }
-        reasoning.budget_tokens = object.take("max_tokens").map_err(inside)?;
+        reasoning.budget_tokens = object.take_count("max_tokens").map_err(inside)?;
         reasoning.exclude = object.take("exclude").map_err(inside)?;
         reasoning.enabled = object.take("enabled").map_err(inside)?;
         reasoning.summary = object.take("summary").map_err(inside)?;
@@ -201,7 +201,7 @@ fn read_thinking(object: &mut Fields<'_>, reasoning: &mut Reasoning) -> Result<(
         Some(_) => reasoning.enabled = Some(true),
         None => {}
     }
-    if let Some(budget) = object.take("budget_tokens")? {
+    if let Some(budget) = object.take_count("budget_tokens")? {
         reasoning.budget_tokens = Some(budget);
     }
     Ok(())

@@ -53,7 +53,7 @@ impl Inbound for OpenAiCompletions {
         request.messages.push(Message::new(Role::User, vec![part]));
         refuse_what_has_no_meaning(&mut fields)?;
         read_knobs(&mut fields, head, &mut request)?;
-        request.max_output_tokens = fields.take("max_tokens")?;
+        request.max_output_tokens = fields.take_count("max_tokens")?;
         let stop = fields.take_raw("stop").filter(|raw| raw.get() != "null");
         request.sampling.stop = stop.map(read_stop).transpose()?.unwrap_or_default();
         request.user = fields.take("user")?;
@@ -101,7 +101,7 @@ fn read_prompt(fields: &mut Fields<'_>) -> Result<String, Malformed> {
 fn refuse_what_has_no_meaning(fields: &mut Fields<'_>) -> Result<(), Malformed> {
     let suffix = fields.take::<String>("suffix")?.is_some_and(|suffix| !suffix.is_empty());
     let echo = fields.take::<bool>("echo")?.unwrap_or(false);
-    let best_of = fields.take::<u64>("best_of")?.is_some_and(|best_of| best_of > 1);
+    let best_of = fields.take_count("best_of")?.is_some_and(|best_of| best_of > 1);
     match [("suffix", suffix), ("echo", echo), ("best_of", best_of)].iter().find(|(_, asked)| *asked) {
         Some((key, _)) => Err(Malformed::field(key, "passes only to a provider of the same format")),
         None => Ok(()),

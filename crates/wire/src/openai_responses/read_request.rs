@@ -39,11 +39,11 @@ pub(super) fn read_request(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, 
     }
     read_input(fields.take_raw("input"), &mut request)?;
     request.stream = fields.take("stream")?.or(head.path_stream).unwrap_or(false);
-    request.max_output_tokens = fields.take("max_output_tokens")?;
+    request.max_output_tokens = fields.take_count("max_output_tokens")?;
     request.parallel_tools = fields.take("parallel_tool_calls")?;
     request.sampling.temperature = fields.take("temperature")?;
     request.sampling.top_p = fields.take("top_p")?;
-    request.sampling.top_logprobs = fields.take("top_logprobs")?;
+    request.sampling.top_logprobs = fields.take_count("top_logprobs")?;
     request.user = fields.take("user")?;
     request.service_tier = fields.take("service_tier")?;
     request.cache_key = fields.take("prompt_cache_key")?;

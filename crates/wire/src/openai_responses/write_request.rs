@@ -282,7 +282,7 @@ fn write_tools(tools: &[Tool], losses: &mut Losses) -> Result<String, Unsupporte
 fn write_web_search(object: &mut Object<'_>, raw: &RawValue) {
     object.field("type", "web_search");
     let Ok(mut fields) = Fields::nested(raw) else { return };
-    let sites = fields.take_raw("allowed_domains");
+    let sites = fields.take_raw("allowed_domains").filter(|sites| sites.get() != "null");
     if let Some(filters) = fields.take_raw("filters") {
         object.raw("filters", filters.get());
     } else if let Some(sites) = sites {

@@ -194,7 +194,7 @@ pub(crate) fn knobs(request: &ChatRequest) -> Meaning {
         ("user", &request.user),
         ("service_tier", &request.service_tier),
         ("cache_key", &request.cache_key),
-        ("logit_bias", &sampling.logit_bias),
+        ("logit_bias", &sampling.logit_bias.clone().filter(|biases| biases != "{}")),
     ];
     let others = [
         ("max_output_tokens", request.max_output_tokens.map(|limit| json!(limit))),
