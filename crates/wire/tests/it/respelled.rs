@@ -150,8 +150,8 @@ impl Scribe<'_> {
         let mut all: Vec<(&str, &str)> = members.iter().map(|(key, value)| (key.as_str(), value.get())).collect();
         match self.spelling {
             Spelling::Escaped => all.reverse(),
-            // A vendor's own tools go on as they are.
-            Spelling::Unknown if path.starts_with(".tools") => {}
+            // A vendor's own tools, and how its documents are cited, go on as they are.
+            Spelling::Unknown if path.starts_with(".tools") || path == ".messages.content.citations" => {}
             Spelling::Unknown => all.insert(all.len() / 2, (NOBODY, UNKNOWN)),
             Spelling::Nulls => {
                 let known = self.kinds.get(&(self.dialect, path.to_owned())).into_iter().flatten();
