@@ -354,6 +354,8 @@ impl Meter {
             Event::Start { id: Some(id), .. } => self.answered(id),
             Event::Start { id: None, .. } => {}
             Event::Usage(usage) => self.usage((**usage).clone()),
+            // An answer that breaks off is charged by it.
+            Event::Tier(tier) => (self.0.service, self.0.billed) = (Some(tier.clone()), None),
             Event::End { finish, service_tier } => {
                 self.0.service.clone_from(service_tier);
                 self.0.billed = None;

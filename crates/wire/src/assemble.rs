@@ -45,7 +45,7 @@ impl Assembly {
                 self.ended = true;
             }
             Event::Fault(fault) => self.fault = Some((**fault).clone()),
-            Event::BlockEnd { .. } | Event::Unknown(_) => {}
+            Event::BlockEnd { .. } | Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 

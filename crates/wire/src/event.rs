@@ -8,7 +8,8 @@ use crate::problem::{Fault, Malformed};
 use crate::reply::{Finish, Usage};
 use crate::seal::Sealed;
 
-/// One step of an answer under way: `Start`, then blocks, then exactly one of `End` and `Fault`; `Usage` anywhere after `Start`.
+/// One step of an answer under way: `Start`, then blocks, then exactly one of `End` and `Fault`; `Usage` and `Tier` anywhere
+/// after `Start`.
 ///
 /// Blocks may overlap; ids tell them apart and are not used twice.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub enum Event {
     },
     /// What it took so far. A later report replaces the counts it names.
     Usage(Box<Usage>),
+    /// The tier that serves it, where that is told before the end.
+    Tier(String),
     /// The answer is complete.
     End {
         /// Why.

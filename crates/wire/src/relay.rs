@@ -211,7 +211,7 @@ impl Relay {
         let mut events = std::mem::take(&mut self.events);
         let read = self.reader.read(piece.frame(), &mut events);
         let only_usage = !events.is_empty() && events.iter().all(|event| matches!(event, Event::Usage(_)));
-        self.alive += u64::from(events.iter().any(|event| !matches!(event, Event::Usage(_) | Event::Unknown(_))));
+        self.alive += u64::from(events.iter().any(|event| !matches!(event, Event::Usage(_) | Event::Tier(_) | Event::Unknown(_))));
         let told = self.tell_joined(&mut events, seen, out);
         self.events = events;
         told?;
@@ -317,6 +317,12 @@ pub fn is_content(event: &Event) -> bool {
             Delta::Text(text) | Delta::Arguments(text) | Delta::AudioData(text) | Delta::Transcript(text) => !text.is_empty(),
             Delta::Seal(_) | Delta::Citation(_) => true,
         },
-        Event::Start { .. } | Event::BlockEnd { .. } | Event::Usage(_) | Event::End { .. } | Event::Fault(_) | Event::Unknown(_) => false,
+        Event::Start { .. }
+        | Event::BlockEnd { .. }
+        | Event::Usage(_)
+        | Event::End { .. }
+        | Event::Fault(_)
+        | Event::Tier(_)
+        | Event::Unknown(_) => false,
     }
 }

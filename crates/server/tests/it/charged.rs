@@ -208,6 +208,50 @@ fn the_terms_asked_for_count_where_the_answer_names_none() {
 }
 
 #[test]
+fn an_answer_that_breaks_off_is_charged_by_the_terms_its_pieces_name() {
+    let prices = "input_cost_per_token: 0.001, output_cost_per_token: 0.001, input_cost_per_token_priority: 0.01, output_cost_per_token_priority: 0.01";
+    let piece = |delta: Value, tier: Value| {
+        json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "service_tier": tier,
+            "choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
+    };
+    let chat = [piece(json!({"role": "assistant", "content": "It"}), json!("priority")), piece(json!({"content": " is"}), json!(null))];
+    let responses = [
+        json!({"type": "response.created", "sequence_number": 0,
+            "response": {"id": "resp_1", "object": "response", "status": "in_progress", "model": "m", "output": [], "service_tier": "priority"}}),
+        json!({"type": "response.output_item.added", "sequence_number": 1, "output_index": 0,
+            "item": {"type": "message", "id": "msg_1", "status": "in_progress", "role": "assistant", "content": []}}),
+        json!({"type": "response.output_text.delta", "sequence_number": 2, "item_id": "msg_1", "output_index": 0, "content_index": 0, "delta": "It is"}),
+    ];
+    let messages = [
+        json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
+            "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 5, "output_tokens": 1, "service_tier": "priority"}}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "It is"}}),
+    ];
+    let gemini = [json!({"candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": "It is"}]}}],
+        "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 2, "trafficType": "ON_DEMAND_PRIORITY"}})];
+    let models = [("chat", "openai/m", prices), ("claude", "anthropic/m", prices), ("gemini", "gemini/m", prices)];
+    told(&models, |gateway| {
+        for (path, model, events) in [
+            ("/v1/chat/completions", "chat", &chat[..]),
+            ("/v1/messages", "chat", &chat),
+            ("/v1/responses", "chat", &responses),
+            ("/v1/messages", "claude", &messages),
+            ("/v1/chat/completions", "claude", &messages),
+            ("/v1/chat/completions", "gemini", &gemini),
+        ] {
+            let answer: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+            let reply = ask(gateway, path, model, &json!({"stream": true}), &answer);
+            let id = reply.header("x-litellm-call-id").to_owned();
+            let rows = until(gateway, &format!("/spend/logs?request_id={id}"), |rows| rows[0]["spend"].as_f64().is_some());
+            let count = |name: &str| rows[0][name].as_f64().expect("a count");
+            let (tokens, spend) = (count("prompt_tokens") + count("completion_tokens"), count("spend"));
+            assert!(tokens > 0.0 && close(spend, tokens * 0.01), "{path} {model}: {}", rows[0]);
+        }
+    });
+}
+
+#[test]
 fn what_a_provider_states_is_what_is_charged_unless_the_operator_has_a_price() {
     let own = "input_cost_per_token: 0.001, output_cost_per_token: 0.001";
     told(

@@ -52,6 +52,8 @@ pub(super) struct Reader {
     open: Vec<(u32, Open)>,
     next: u32,
     counts: Counts,
+    /// The tier that was told.
+    tier: String,
     finish: Finish,
     json_answer: bool,
     calls: bool,
@@ -67,6 +69,7 @@ impl Reader {
             open: Vec::new(),
             next: 0,
             counts: Counts::default(),
+            tier: String::new(),
             finish: Finish { reason: crate::reply::Reason::Other, ..Finish::default() },
             json_answer: false,
             calls: false,
@@ -133,6 +136,10 @@ impl Reader {
         if let Some(raw) = raw {
             self.counts.merge(Counts::read(raw)?);
             out.push(Event::Usage(Box::new(self.counts.to_usage())));
+            if let Some(tier) = self.counts.service_tier.clone().filter(|tier| *tier != self.tier) {
+                self.tier.clone_from(&tier);
+                out.push(Event::Tier(tier));
+            }
         }
         Ok(())
     }

@@ -338,7 +338,7 @@ impl EventWriter for Writer {
             Event::BlockDelta { block, delta } => self.block_delta(*block, delta, out),
             Event::BlockEnd { block } => self.block_end(*block, out),
             Event::End { finish, service_tier } => self.end(finish, service_tier.as_deref(), out),
-            Event::Start { .. } | Event::Usage(_) | Event::Fault(_) | Event::Unknown(_) => {}
+            Event::Start { .. } | Event::Usage(_) | Event::Fault(_) | Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 }

@@ -62,7 +62,10 @@ impl Reader {
             self.on_candidate(candidate, out)?;
         }
         if let Some((mut usage, tier)) = answer.usage_metadata.and_then(read_usage) {
-            self.tier = tier.or(self.tier.take());
+            if let Some(tier) = tier.filter(|tier| self.tier.as_ref() != Some(tier)) {
+                out.push(Event::Tier(tier.clone()));
+                self.tier = Some(tier);
+            }
             usage.merge(self.counted.clone());
             out.push(Event::Usage(Box::new(usage)));
         }

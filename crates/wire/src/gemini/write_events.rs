@@ -182,7 +182,7 @@ impl EventWriter for Writer {
                     out.extend_from_slice(b"]");
                 }
             }
-            Event::Unknown(_) => {}
+            Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 }

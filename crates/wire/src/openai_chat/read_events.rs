@@ -149,10 +149,13 @@ impl Reader {
         if !self.started && (!choices.is_empty() || usage.is_some() || word(chunk.id).is_some()) {
             self.start(&chunk, out);
         }
-        let before = out.len();
-        if let Some(tier) = word(chunk.service_tier) {
+        if let Some(tier) = word(chunk.service_tier).filter(|tier| self.tier.as_ref() != Some(tier)) {
+            if !choices.is_empty() {
+                out.push(Event::Tier(tier.clone()));
+            }
             self.tier = Some(tier);
         }
+        let before = out.len();
         if !self.cited && (chunk.search_results.is_some() || chunk.citations.is_some()) && !choices.is_empty() {
             self.late_sources(&chunk, out);
         }

@@ -282,7 +282,7 @@ impl EventWriter for Writer {
                 let problem = Problem { provider: self.stamp.provider.clone(), ..Problem::from((**fault).clone()) };
                 out.extend_from_slice(&error::write_stream_problem(&problem, self.stamp.flavor));
             }
-            Event::Unknown(_) => {}
+            Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 }

@@ -119,7 +119,7 @@ impl EventWriter for Writer {
             Event::Fault(fault) => {
                 out.extend_from_slice(&error::write_stream_problem(&Problem::from((**fault).clone()), self.stamp.flavor));
             }
-            Event::BlockStart { .. } | Event::BlockDelta { .. } | Event::BlockEnd { .. } | Event::Unknown(_) => {}
+            Event::BlockStart { .. } | Event::BlockDelta { .. } | Event::BlockEnd { .. } | Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 }

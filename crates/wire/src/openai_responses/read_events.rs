@@ -131,6 +131,9 @@ impl Reader {
         if !self.started {
             let answer = read_answer(wire.response)?;
             self.start(answer.as_ref(), out);
+            // `auto` is what was asked for; which one it became is told at the end.
+            let tier = answer.and_then(|answer| answer.service_tier).filter(|tier| tier != "auto");
+            out.extend(tier.map(Event::Tier));
         }
         Ok(())
     }

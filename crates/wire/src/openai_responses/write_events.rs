@@ -89,7 +89,7 @@ impl EventWriter for Writer {
                 let problem = Problem::from((**fault).clone());
                 out.extend_from_slice(&write_stream_problem(&problem, self.stamp.flavor, self.sender.number));
             }
-            Event::Unknown(_) => {}
+            Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
 }
