@@ -66,6 +66,8 @@ pub struct Call {
     pub body: Frames,
     /// What the body is.
     pub content: Content,
+    /// The fields of it that are the caller's own wish for the provider's body, in whatever form that is.
+    pub laid: Arc<[String]>,
     /// Whether knobs that the target lacks are refused rather than dropped.
     pub strict: bool,
     /// When its head arrived.
@@ -93,6 +95,7 @@ impl Call {
             headers: HeaderMap::new(),
             body,
             content: Content::Json(outline),
+            laid: Arc::default(),
             strict: false,
             received: Instant::now(),
             created: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs()),

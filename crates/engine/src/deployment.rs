@@ -325,7 +325,7 @@ impl Deployment {
         let constant = endpoint.headers(value).map_err(|error| error.to_string())?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-        headers.insert(hops::HOPS, hops::own());
+        hops::mark(&mut headers, hops::may_return(provider, base.is_some()));
         for (name, value) in constant.iter().chain(&self.spec.headers) {
             let name = HeaderName::try_from(name).map_err(|_| format!("`{name}` is no header name"))?;
             let value = HeaderValue::try_from(value).map_err(|_| format!("the value of header `{name}` cannot be sent"))?;
@@ -368,7 +368,9 @@ impl Deployment {
     fn edits(&self, row: &crate::catalog::Edits, dialect: Option<Dialect>) -> Edits {
         let pairs = |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>();
         let mut set = pairs(&row.set);
-        set.extend(self.spec.set.iter().cloned());
+        let nests = dialect.and_then(Dialect::outbound).is_some_and(|outbound| outbound.nests());
+        let (lay, own): (Vec<_>, Vec<_>) = self.spec.set.iter().cloned().partition(|_| nests);
+        set.extend(own);
         let mut rename = pairs(&row.rename);
         if dialect == Some(Dialect::OpenAiChat) && self.profile.max_completion_tokens == Some(true) && rename.is_empty() {
             rename.push(("max_tokens".to_owned(), "max_completion_tokens".to_owned()));
@@ -378,6 +380,7 @@ impl Deployment {
         let default = self.spec.defaults.iter().map(|(key, value)| (renamed(key), value.clone())).collect();
         Edits {
             set,
+            lay,
             default,
             rename,
             remove: row.remove.iter().filter(|key| is_ours(key)).chain(&self.spec.remove).cloned().collect(),

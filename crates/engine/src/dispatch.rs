@@ -119,7 +119,8 @@ impl Dispatch<'_> {
             edits.set.retain(|(set, _)| set != key);
             edits.set.push((key.to_owned(), cap.to_string()));
         }
-        let route = prepare::Route { from: call.door.dialect, to: spoken, profile: &target.profile, edits: &edits };
+        let laid = self.laid(target);
+        let route = prepare::Route { from: call.door.dialect, to: spoken, profile: &target.profile, edits: &edits, laid: &laid };
         let mut prepared = prepare::prepare(&route, &call.head(), source).map_err(untaken)?;
         if self.raised(spoken) {
             prepared.losses.add(LIMIT, Why::Clamped);
@@ -160,6 +161,18 @@ impl Dispatch<'_> {
         }
     }
 
+    /// What the caller wants in the provider's own body, but for what steers the gateway.
+    pub(crate) fn laid(&self, target: &Deployment) -> Vec<(String, String)> {
+        let (call, Content::Json(outline)) = (self.call, &self.call.content) else { return Vec::new() };
+        let kept = call.laid.iter().filter(|key| !target.is_kept_from(call.door.dialect, key));
+        let said = kept.filter_map(|key| {
+            let value = outline.get(key)?.value;
+            let json = String::from_utf8(call.body.slice(value.start, value.end).to_vec()).ok()?;
+            Some((key.clone(), json))
+        });
+        said.collect()
+    }
+
     /// Whether a request that passes as it came asks for less than the Responses API gives at least, which refuses that.
     fn raised(&self, spoken: Dialect) -> bool {
         let Content::Json(outline) = &self.call.content else { return false };
@@ -189,7 +202,9 @@ impl Dispatch<'_> {
         if let Some(forwarding) = &self.settings.forwarding {
             forwarding.add(self.call, (target, reach), &mut headers);
         }
-        crate::hops::pass_on(&self.call.headers, &mut headers);
+        if reach.headers.contains_key(crate::hops::HOPS) {
+            crate::hops::pass_on(&self.call.headers, &mut headers);
+        }
         for (name, value) in needed {
             add(&mut headers, name, &value);
         }

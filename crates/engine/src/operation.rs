@@ -9,6 +9,7 @@ pub(crate) mod abreast;
 mod count;
 mod embed;
 pub(crate) mod estimate;
+mod made;
 mod passed;
 
 pub(crate) use passed::pixels;
@@ -25,6 +26,7 @@ use switchboard_wire::frames::Frames;
 use switchboard_wire::half::Head;
 use switchboard_wire::loss::Losses;
 use switchboard_wire::outline::{Edits, Outline};
+use switchboard_wire::prepare;
 use switchboard_wire::problem::{Fault, Kind, Problem, Unsupported};
 use switchboard_wire::relay::Relay;
 use switchboard_wire::usage::Spent;
@@ -165,14 +167,18 @@ impl<'a> Step<'a> {
         outline.apply(&self.call.body, &edits)
     }
 
-    /// Applies what the configuration changes in every body to one that was written here.
-    fn edited(&self, body: Bytes, reach: &Reach) -> Result<Frames, Error> {
-        let body = Frames::from(body);
-        if reach.edits.is_empty() {
-            return Ok(body);
+    /// What the caller wants in the provider's own body and is in none that was written here: it is not lost.
+    fn laid(&self, losses: &mut Losses) -> Edits {
+        prepare::laid(&self.dispatch.laid(self.target), losses)
+    }
+
+    /// Applies what the caller and the configuration change in every body to one that was written here.
+    fn edited(&self, body: Bytes, reach: &Reach, laid: &Edits) -> Result<Frames, Error> {
+        let mut body = Frames::from(body);
+        for edits in [laid, &reach.edits].into_iter().filter(|edits| !edits.is_empty()) {
+            body = Outline::scan(&body).map_err(Problem::from)?.apply(&body, edits);
         }
-        let outline = Outline::scan(&body).map_err(Problem::from)?;
-        Ok(outline.apply(&body, &reach.edits))
+        Ok(body)
     }
 
     /// Sends a JSON body and takes the whole answer to it. A provider's error is `Err`.

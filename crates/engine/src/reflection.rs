@@ -85,6 +85,7 @@ pub fn question(call: &Call, operation: Operation, (model, name): (&str, &str), 
         received: clock::now(),
         created: call.created,
         mentioned: Default::default(),
+        laid: Default::default(),
     })
 }
 

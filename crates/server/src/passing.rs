@@ -98,7 +98,7 @@ pub(crate) async fn serve(
     if passage.to.auth {
         call = identity::engaged(call, &acceptor.app).await.map_err(|refused| shown(refused, &DOOR))?;
     }
-    send(acceptor, &call, &target, Passing { request, signer: None, secrets: secrets(&passage.to) }).await
+    send(acceptor, &call, &target, Passing { request, signer: None, secrets: secrets(&passage.to), may_return: true }).await
 }
 
 /// What is shown there and to be told nobody.
@@ -247,6 +247,7 @@ fn call(to: &PassThrough, caller: &Caller, headers: HeaderMap, (body, received):
         received,
         created: unix_seconds(),
         mentioned: Default::default(),
+        laid: Default::default(),
     }
 }
 

@@ -19,11 +19,11 @@
 //! Google, as texts that name a file in its storage (both LiteLLM's form). Most providers take bytes only:
 //! [`EmbedRequest::each_wanted`] says what has to be brought for them.
 //!
-//! | media | gemini | vertex `multimodalembedding` | cohere 4 | cohere 3 | titan image, nova | jina | openai | the rest |
-//! |---|---|---|---|---|---|---|---|---|
-//! | image | `inlineData`, `fileData` | `image`, one a call | `inputs` | `images`, one a call | `inputImage`, `image` | `image` | `image_url` | — |
-//! | image and text, one vector | `parts` | — | `content` | — | titan only | — | `content` | — |
-//! | sound, film, PDF | `inlineData`, `fileData` | — | — | — | — | — | film: `video_url` | — |
+//! | media | gemini | vertex `multimodalembedding` | cohere 4 | cohere 3 | titan image, nova | jina | voyage multimodal | openai | the rest |
+//! |---|---|---|---|---|---|---|---|---|---|
+//! | image | `inlineData`, `fileData` | `image`, one a call | `inputs` | `images`, one a call | `inputImage`, `image` | `image` | `image_base64`, `image_url` | `image_url` | — |
+//! | image and text, one vector | `parts` | — | `content` | — | titan only | — | `content` | `content` | — |
+//! | sound, film, PDF | `inlineData`, `fileData` | — | — | — | — | — | film: `video_base64`, `video_url` | film: `video_url` | — |
 
 mod bedrock;
 mod cohere;
@@ -58,6 +58,8 @@ pub enum Shape {
     OpenAi,
     /// Voyage's: OpenAI's with words of its own.
     Voyage,
+    /// Voyage's for texts and images together.
+    VoyageMultimodal,
     /// Jina's: OpenAI's with words of its own.
     Jina,
     /// Gemini's `batchEmbedContents`.
@@ -83,9 +85,10 @@ pub enum Shape {
 }
 
 /// The shapes by the names provider rows use.
-const ROWS: [(&str, Shape); 13] = [
+const ROWS: [(&str, Shape); 14] = [
     ("openai", Shape::OpenAi),
     ("voyage", Shape::Voyage),
+    ("voyage-multimodal", Shape::VoyageMultimodal),
     ("jina", Shape::Jina),
     ("gemini", Shape::GeminiBatch),
     ("gemini-embed-content", Shape::GeminiOne),
@@ -224,7 +227,8 @@ impl Shape {
             | Shape::BedrockCohere
             | Shape::BedrockTitan
             | Shape::BedrockNova => true,
-            Shape::OpenAi | Shape::Jina | Shape::Voyage | Shape::Ollama | Shape::Watsonx | Shape::HuggingFace => false,
+            Shape::OpenAi | Shape::Jina | Shape::Voyage | Shape::VoyageMultimodal => false,
+            Shape::Ollama | Shape::Watsonx | Shape::HuggingFace => false,
         }
     }
 
@@ -234,7 +238,7 @@ impl Shape {
             Shape::Cohere | Shape::BedrockCohere => 96,
             Shape::GeminiBatch => 100,
             Shape::VertexPredict => 250,
-            Shape::Voyage => 1000,
+            Shape::Voyage | Shape::VoyageMultimodal => 1000,
             _ => usize::MAX,
         }
     }
@@ -258,6 +262,7 @@ impl Shape {
         let bodies = match self {
             Shape::OpenAi => openai::write_request(&mut writing),
             Shape::Voyage => openai::write_voyage(&mut writing),
+            Shape::VoyageMultimodal => openai::write_voyage_parts(&mut writing),
             Shape::Jina => openai::write_jina(&mut writing),
             Shape::GeminiBatch | Shape::GeminiOne => google::write_request(&mut writing),
             Shape::VertexPredict => google::write_predict(&mut writing),
@@ -274,7 +279,7 @@ impl Shape {
     /// Reads a provider's answer to one body.
     pub fn read_reply(self, headers: &HeaderMap, body: &[u8]) -> Result<EmbedReply, Fault> {
         let read = match self {
-            Shape::OpenAi | Shape::Voyage | Shape::Jina => openai::read_reply(body),
+            Shape::OpenAi | Shape::Voyage | Shape::VoyageMultimodal | Shape::Jina => openai::read_reply(body),
             Shape::GeminiBatch | Shape::GeminiOne => google::read_reply(body),
             Shape::VertexPredict => google::read_predict(body),
             Shape::Cohere | Shape::BedrockCohere => cohere::read_reply(body),
@@ -303,7 +308,7 @@ impl Shape {
     /// providers of that shape know only one.
     pub fn reencode(self, body: &[u8], encoding: Encoding) -> Option<Vec<u8>> {
         match self {
-            Shape::OpenAi | Shape::Voyage | Shape::Jina => openai::reencode(body, encoding),
+            Shape::OpenAi | Shape::Voyage | Shape::VoyageMultimodal | Shape::Jina => openai::reencode(body, encoding),
             _ => None,
         }
     }

@@ -280,6 +280,11 @@ pub trait Outbound: Sync {
         false
     }
 
+    /// Whether its knobs stand in objects of their own: what is laid over such an object leaves its other fields.
+    fn nests(&self) -> bool {
+        false
+    }
+
     /// The field below which one stands that the API itself does not have, for what is the model's.
     fn below(&self, _key: &str) -> Option<&'static str> {
         None

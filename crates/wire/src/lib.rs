@@ -28,6 +28,7 @@ pub mod framing;
 pub mod gemini;
 pub mod grammar;
 pub mod half;
+pub mod images;
 pub mod json;
 mod lenient;
 pub mod loss;
@@ -54,6 +55,7 @@ pub mod rerank;
 pub mod resume;
 mod rfc3339;
 pub mod seal;
+pub mod speech;
 pub mod usage;
 
 pub use dialect::{Dialect, Operation};

@@ -57,6 +57,29 @@ pub fn has(body: &Frames, content_type: &str, name: &str) -> Result<bool, Malfor
     Ok(found)
 }
 
+/// A field of a form.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// What it is, where it says so.
+    pub content_type: Option<String>,
+    /// Its value.
+    pub value: bytes::Bytes,
+}
+
+/// Every field of the form, in their order.
+pub fn each(body: &Frames, content_type: &str) -> Result<Vec<Field>, Malformed> {
+    let joined = body.join();
+    let mut fields = Vec::new();
+    parts(&joined, content_type, |part| {
+        if let Some(name) = part.name {
+            fields.push(Field { name, content_type: part.content_type, value: joined.slice(part.value.start..part.value.end) });
+        }
+    })?;
+    Ok(fields)
+}
+
 /// The form without the parts of which `is_left_out` says so by their names.
 pub fn without(body: &Frames, content_type: &str, is_left_out: impl Fn(&str) -> bool) -> Result<Frames, Malformed> {
     let mut left_out = Vec::new();
@@ -80,6 +103,7 @@ pub fn without(body: &Frames, content_type: &str, is_left_out: impl Fn(&str) -> 
 /// A part of a form.
 struct Part {
     name: Option<String>,
+    content_type: Option<String>,
     /// Where its delimiter begins.
     start: usize,
     /// Where the next one does.
@@ -105,7 +129,7 @@ fn parts(body: &[u8], content_type: &str, mut each: impl FnMut(Part)) -> Result<
         let from = start + delimiter.len() + head + 4;
         // The line end before the next delimiter belongs to the delimiter.
         let value = Span { start: from, end: end.saturating_sub(2).max(from) };
-        each(Part { name: part_name(&part[..head]), start, end, value });
+        each(Part { name: part_name(&part[..head]), content_type: part_type(&part[..head]), start, end, value });
     }
     Ok(())
 }
@@ -125,6 +149,12 @@ fn boundary(content_type: &str) -> Option<&str> {
     let parameter = content_type.split(';').map(str::trim).find_map(|parameter| parameter.strip_prefix("boundary="))?;
     let boundary = parameter.trim_matches('"');
     (!boundary.is_empty() && boundary.len() <= 70).then_some(boundary)
+}
+
+fn part_type(head: &[u8]) -> Option<String> {
+    let lines = std::str::from_utf8(head).ok()?.lines().filter_map(|line| line.split_once(':'));
+    let found = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-type")).map(|(_, value)| value.trim().to_owned());
+    found.last()
 }
 
 fn part_name(head: &[u8]) -> Option<String> {

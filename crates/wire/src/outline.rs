@@ -5,9 +5,11 @@
 //! whom `Model` is one.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::frames::Frames;
 use crate::problem::Malformed;
@@ -53,6 +55,8 @@ pub struct Outline {
 pub struct Edits {
     /// Keys that get this JSON value, whether or not the client sent them.
     pub set: Vec<(String, String)>,
+    /// The same, but where both are objects the fields of this one are laid over those of the other.
+    pub lay: Vec<(String, String)>,
     /// Keys that get this JSON value where the client did not send them.
     pub default: Vec<(String, String)>,
     /// Keys that are written under another name; left out where that name is there already.
@@ -66,7 +70,22 @@ pub struct Edits {
 impl Edits {
     /// Whether nothing is to change.
     pub fn is_empty(&self) -> bool {
-        self.set.is_empty() && self.default.is_empty() && self.rename.is_empty() && self.remove.is_empty() && self.lose.is_empty()
+        [&self.set, &self.lay, &self.default, &self.rename].into_iter().all(Vec::is_empty) && self.remove.is_empty() && self.lose.is_empty()
+    }
+
+    /// What stands under that key, where that is said of it; `None`: nothing is to change.
+    fn value(&self, key: &str, said: Option<&dyn Fn() -> String>) -> Option<String> {
+        let named = |list: &[(String, String)]| list.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+        if let Some(value) = named(&self.set) {
+            return Some(value);
+        }
+        let mut laid = self.lay.iter().filter(|(name, _)| name == key).map(|(_, value)| value).peekable();
+        match (laid.peek().is_some(), said) {
+            (true, Some(said)) => Some(laid.fold(said(), |under, over| laid_over(&under, over))),
+            (true, None) => laid.map(String::clone).reduce(|under, over| laid_over(&under, &over)),
+            (false, Some(_)) => None,
+            (false, None) => named(&self.default),
+        }
     }
 
     fn removes(&self, key: &str) -> bool {
@@ -125,8 +144,10 @@ impl Outline {
             if let Some(to) = renamed {
                 patch.replace(entry.key_span, quoted(to));
             }
-            if let Some((_, value)) = edits.set.iter().find(|(key, _)| *key == entry.key || Some(key) == renamed) {
-                patch.replace(entry.value, value.clone());
+            let said = || String::from_utf8_lossy(&body.slice(entry.value.start, entry.value.end)).into_owned();
+            let value = |key: &str| edits.value(key, Some(&said));
+            if let Some(value) = value(&entry.key).or_else(|| value(renamed?)) {
+                patch.replace(entry.value, value);
             }
         }
         self.append_missing(&mut patch, edits, last_kept);
@@ -141,13 +162,24 @@ impl Outline {
         let mut first = last_kept.is_none();
         let kept = |key: &str| self.get(key).is_some_and(|entry| !edits.removes(&entry.key));
         let missing = |key: &str| !kept(key) && !edits.rename.iter().any(|(from, to)| to == key && kept(from));
-        let defaults = edits.default.iter().filter(|(key, _)| !edits.set.iter().any(|(set, _)| set == key));
-        for (key, value) in edits.set.iter().chain(defaults).filter(|(key, _)| missing(key)) {
+        let mut written: Vec<&str> = Vec::new();
+        for (key, _) in [&edits.set, &edits.lay, &edits.default].into_iter().flatten().filter(|(key, _)| missing(key)) {
+            let Some(value) = edits.value(key, None).filter(|_| !written.contains(&key.as_str())) else { continue };
+            written.push(key);
             let comma = if first { "" } else { "," };
             first = false;
             patch.insert(at, format!("{comma}{}:{value}", quoted(key)));
         }
     }
+}
+
+/// A JSON value over another: where both are objects, the fields of both.
+fn laid_over(under: &str, over: &str) -> String {
+    type Fields<'a> = BTreeMap<String, &'a RawValue>;
+    let both = (serde_json::from_str::<Fields<'_>>(under), serde_json::from_str::<Fields<'_>>(over));
+    let (Ok(mut fields), Ok(others)) = both else { return over.to_owned() };
+    fields.extend(others);
+    serde_json::to_string(&fields).unwrap_or_else(|_| over.to_owned())
 }
 
 fn quoted(text: &str) -> String {

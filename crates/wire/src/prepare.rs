@@ -10,7 +10,7 @@ use crate::dialect::Dialect;
 use crate::fields::Fields;
 use crate::frames::Frames;
 use crate::half::{Head, Memo, Profile, Written};
-use crate::loss::Losses;
+use crate::loss::{Losses, Why};
 use crate::outline::{Edits, Outline};
 use crate::problem::{Kind, Problem, Unsupported};
 use crate::seal::MARK;
@@ -51,6 +51,8 @@ pub struct Route<'a> {
     pub profile: &'a Profile,
     /// What must change on the wire for this target.
     pub edits: &'a Edits,
+    /// Fields, with their JSON values, that the client wants in the provider's own body where it has them and no translation has.
+    pub laid: &'a [(String, String)],
 }
 
 /// Writes the request for its target. The fast path is a step not taken: where the formats agree nothing is read but the outline.
@@ -71,12 +73,24 @@ pub fn prepare(route: &Route<'_>, head: &Head<'_>, source: &Source<'_>) -> Resul
         Source::Rewritten(request) => write(route, request)?,
     };
     let (mut body, mut losses) = (Frames::from(written.body), written.losses);
+    let own = laid(route.laid, &mut losses);
+    if !own.is_empty() {
+        body = Outline::scan(&body)?.apply(&body, &own);
+    }
     if !route.edits.is_empty() {
         let outline = Outline::scan(&body)?;
         losses.extend(lost(route.edits, &outline));
         body = outline.apply(&body, route.edits);
     }
     Ok(Prepared { body, headers: written.headers, losses, memo: written.memo })
+}
+
+/// What of the fields that the client wants in the provider's own body no translation has: they are sent as they are, and not lost.
+pub fn laid(fields: &[(String, String)], losses: &mut Losses) -> Edits {
+    let left = |key: &str| losses.list().iter().any(|loss| loss.field == key && loss.why == Why::NoEquivalent);
+    let lay: Vec<_> = fields.iter().filter(|(key, _)| left(key)).cloned().collect();
+    *losses = std::mem::take(losses).without(|field| lay.iter().any(|(key, _)| key == field));
+    Edits { lay, ..Edits::default() }
 }
 
 /// What the target does not take of what was sent.

@@ -33,13 +33,22 @@ const SEARCHES: u64 = 20;
 const PIXELS: u64 = 2_048 * 2_048;
 /// What is taken from token limits for an answer of which nothing is said.
 const PLAIN_ANSWER: u64 = 1_000;
+/// Tokens of an image that a model draws in a chat: the largest takes 2,520, and it may say something beside.
+const DRAWN: u64 = 4_096;
+/// Tokens of speech for a byte of its text: a second has 25, and whoever speaks slowly says ten letters in it.
+const SPOKEN: u64 = 4;
+const SPOKEN_AT_LEAST: u64 = 256;
 /// A count by the vocabulary is taken times this many per cent.
 const MARGIN_PERCENT: u64 = 115;
 
 /// Fields of a body behind which stands more than their bytes.
 const KEPT: [&str; 5] = ["previous_response_id", "conversation", "cachedContent", "cached_content", "container"];
+/// Objects in which an answer is bounded.
+const NESTING: [&str; 4] = ["generationConfig", "generation_config", "inferenceConfig", "options"];
+/// Objects in which a model's own words may bound it, whatever they are.
+const UNREAD: [&str; 3] = ["input", "parameters", "additionalModelRequestFields"];
 /// Fields in which a search may be asked for.
-const SEARCHING: [&str; 3] = ["web_search_options", "plugins", "extra_body"];
+const SEARCHING: [&str; 2] = ["web_search_options", "plugins"];
 /// The words by which a tool that searches is known.
 const SEARCH: [&str; 5] = ["web_search", "web_fetch", "googleSearch", "google_search", "file_search"];
 
@@ -69,31 +78,23 @@ pub struct Bound {
 }
 
 /// The keys of a body by which an answer is bounded, in every dialect.
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 struct Caps {
     max_tokens: Option<u64>,
     max_completion_tokens: Option<u64>,
     max_output_tokens: Option<u64>,
     n: Option<u64>,
     best_of: Option<u64>,
-    #[serde(rename = "generationConfig", alias = "generation_config")]
-    generation: Option<Generation>,
-    #[serde(rename = "inferenceConfig")]
-    inference: Option<Inference>,
+    nested: Vec<Nested>,
 }
 
+/// Those of dialects whose knobs stand in objects of their own.
 #[derive(Default, Deserialize)]
-struct Generation {
-    #[serde(rename = "maxOutputTokens", alias = "max_output_tokens")]
+struct Nested {
+    #[serde(alias = "maxOutputTokens", alias = "max_output_tokens", alias = "maxTokens", alias = "num_predict")]
     most: Option<u64>,
-    #[serde(rename = "candidateCount", alias = "candidate_count")]
+    #[serde(alias = "candidateCount", alias = "candidate_count")]
     candidates: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-struct Inference {
-    #[serde(rename = "maxTokens")]
-    most: Option<u64>,
 }
 
 impl Bound {
@@ -116,11 +117,13 @@ impl Bound {
             () if mentions.references() => bytes.saturating_add(MEDIUM.saturating_mul(references(call))),
             () => bytes,
         };
-        let asked = caps.output();
+        // Where the provider's own words for a bound are not known, the caller's other ones are none.
+        let asked = caps.output().filter(|_| !call.laid.iter().any(|key| UNREAD.contains(&key.as_str())));
         // A model's own limit bounds what a caller asks for; more it would refuse or cut.
         let most = card.and_then(|card| card.max_output_tokens.or(card.max_tokens)).filter(|most| *most > 0);
         let output = match call.door.operation {
             Operation::Chat | Operation::Compact => asked.or(most),
+            operation if is_chat_there(operation, target) => Some(asked.unwrap_or_else(|| made(operation, body.len() as u64, most))),
             _ => Some(asked.unwrap_or(0)),
         };
         Self {
@@ -227,6 +230,19 @@ impl Bound {
     }
 }
 
+/// Whether a provider makes in a chat, which is paid by the token, what is no chat here.
+fn is_chat_there(operation: Operation, target: &Deployment) -> bool {
+    let drawn = matches!(operation, Operation::ImageGenerations | Operation::ImageEdits | Operation::Speech);
+    drawn && target.reach(operation, None, false).and_then(|reach| reach.shape.as_deref()) == Some("gemini")
+}
+
+/// Tokens of an image, or of the speech that so many bytes become.
+fn made(operation: Operation, bytes: u64, most: Option<u64>) -> u64 {
+    let speech = bytes.saturating_mul(SPOKEN).saturating_add(SPOKEN_AT_LEAST);
+    let tokens = if operation == Operation::Speech { speech } else { DRAWN };
+    tokens.min(most.unwrap_or(u64::MAX))
+}
+
 /// The dearest thing an answer may be made of.
 fn answer_rate(prices: &Prices, prompt: u64) -> Option<Rate> {
     let parts = [Component::Output, Component::Reasoning, Component::AudioOutput, Component::ImageOutput];
@@ -235,15 +251,14 @@ fn answer_rate(prices: &Prices, prompt: u64) -> Option<Rate> {
 
 impl Caps {
     fn output(&self) -> Option<u64> {
-        let generation = self.generation.as_ref().and_then(|generation| generation.most);
-        let inference = self.inference.as_ref().and_then(|inference| inference.most);
+        let nested = self.nested.iter().map(|nested| nested.most);
         // Where a body says it twice, nobody knows which one the provider reads.
-        [self.max_tokens, self.max_completion_tokens, self.max_output_tokens, generation, inference].into_iter().flatten().max()
+        [self.max_tokens, self.max_completion_tokens, self.max_output_tokens].into_iter().chain(nested).flatten().max()
     }
 
     fn choices(&self) -> u64 {
-        let candidates = self.generation.as_ref().and_then(|generation| generation.candidates);
-        [self.n, self.best_of, candidates].into_iter().flatten().max().unwrap_or(1).max(1)
+        let nested = self.nested.iter().map(|nested| nested.candidates);
+        [self.n, self.best_of].into_iter().chain(nested).flatten().max().unwrap_or(1).max(1)
     }
 }
 
@@ -257,14 +272,18 @@ fn caps(call: &Call, target: &Deployment) -> Caps {
         let silent = || of(&target.spec.defaults, key).filter(|_| matches!(key, "n" | "best_of"));
         said.or_else(silent).max(of(&target.spec.set, key))
     };
+    let nested = |key: &'static str| {
+        let own = target.spec.set.iter().filter(move |(name, _)| name == key);
+        let own = own.filter_map(|(_, json)| serde_json::from_str::<Nested>(json).ok());
+        outline.read::<Nested>(&call.body, key).ok().flatten().into_iter().chain(own)
+    };
     Caps {
         max_tokens: number("max_tokens"),
         max_completion_tokens: number("max_completion_tokens"),
         max_output_tokens: number("max_output_tokens"),
         n: number("n"),
         best_of: number("best_of"),
-        generation: outline.read(&call.body, "generationConfig").ok().flatten(),
-        inference: outline.read(&call.body, "inferenceConfig").ok().flatten(),
+        nested: NESTING.into_iter().flat_map(nested).collect(),
     }
 }
 

@@ -303,7 +303,8 @@ fn rate_headers(standings: &[(&'static str, Standing)], now: Micros) -> Vec<(Hea
 
 /// The prompt counted, where it can be read.
 async fn counted(call: &Call, bound: Bound) -> Bound {
-    let Content::Json(_) = &call.content else { return bound };
+    // Nobody counts what stands where only its provider reads it.
+    let (Content::Json(_), true) = (&call.content, call.laid.is_empty()) else { return bound };
     if !matches!(call.door.operation, Operation::Chat | Operation::Compact) {
         return bound;
     }

@@ -24,6 +24,7 @@ fn asked(body: &str, headers: &[(&'static str, &str)]) -> Asked {
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),
+        laid: Default::default(),
     };
     Asked::of(&call)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use switchboard_wire::Operation;
+use switchboard_wire::{Operation, images, speech};
 
 use super::provider::Provider;
 use super::{Auth, Catalog};
@@ -77,9 +77,15 @@ fn operations(row: &Provider) -> String {
 /// Whether an operation is served by OpenAI's routes. What the row knows in a form of the provider's own passes through to it alone, but for
 /// what is translated.
 fn is_served(row: &Provider, operation: Operation) -> bool {
-    let translated = matches!(operation, Operation::CountTokens | Operation::Embeddings | Operation::Rerank);
+    let is_translated = |shape: &str| match operation {
+        Operation::CountTokens | Operation::Embeddings | Operation::Rerank => true,
+        Operation::ImageGenerations => images::Shape::of_row(shape).is_some(),
+        Operation::ImageEdits => images::Shape::of_row(shape) == Some(images::Shape::Gemini),
+        Operation::Speech => shape == speech::SHAPE,
+        _ => false,
+    };
     let mut shapes = row.rules.iter().map(|rule| &rule.shapes).chain([&row.shapes]);
-    shapes.any(|shapes| shapes.get(&operation).is_some_and(|shape| translated || shape == "openai"))
+    shapes.any(|shapes| shapes.get(&operation).is_some_and(|shape| shape == "openai" || is_translated(shape)))
 }
 
 fn key(row: &Provider) -> String {

@@ -91,7 +91,7 @@ impl<'a> Endpoint<'a> {
         let rule_base = rule.and_then(|rule| rule.base.as_deref());
         let at_base = at.and_then(|at| at.base.as_deref());
         let base_env = match at {
-            Some(at) if at.base.is_some() => &at.base_env,
+            Some(at) if at.base.is_some() && !at.follows => &at.base_env,
             Some(_) | None => &provider.base_env,
         };
         let mut headers: BTreeMap<&str, &str> = pairs(&provider.headers).collect();

@@ -98,6 +98,8 @@ pub struct Provider {
     pub retains: Option<bool>,
     /// Where its API is documented.
     pub docs: String,
+    /// Whether an operator wrote the row, so that it may lead anywhere.
+    pub is_own: bool,
     /// The day the row was last compared with a source, `YYYY-MM-DD`.
     pub checked: String,
     /// What a reader of the row should know.
@@ -198,6 +200,8 @@ pub struct Variable {
 pub struct Place {
     /// Another base URL.
     pub base: Option<String>,
+    /// Whether it is below a base URL of the user's own wherever that is: what goes there is one gateway for all of it.
+    pub follows: bool,
     /// Environment variables which replace that base.
     pub base_env: Vec<String>,
     /// Another way to show the credential.
@@ -349,22 +353,30 @@ impl Provider {
     }
 
     /// Where `there`, a base URL of this row beside the main one, is for a user who moved the main one to `own`: the part in
-    /// which `there` differs from the main base is exchanged at the end of `own`. `None` where `own` does not end that way.
+    /// which `there` differs from the main base is exchanged at the end of `own`, or in its host where the two are hosts of one family.
+    /// `None` where `own` has nothing of the main base and the place follows it nowhere.
     pub(super) fn moved(&self, own: &str, there: &str) -> Option<String> {
         if there == self.base {
             return Some(own.to_owned());
         }
         let segments = |url: &str| url.split('/').map(str::to_owned).collect::<Vec<_>>();
-        let (main, there) = (segments(&self.base), segments(there));
-        let common = main.iter().zip(&there).take_while(|(one, other)| one == other).count();
-        // Scheme, nothing, host: less in common is another host, of which the user's URL says nothing.
-        if common < 3 {
-            return None;
+        let (main, there_parts) = (segments(&self.base), segments(there));
+        let common = main.iter().zip(&there_parts).take_while(|(one, other)| one == other).count();
+        let parts = segments(own.trim_end_matches('/'));
+        let follows = self.at.values().any(|place| place.follows && place.base.as_deref() == Some(there));
+        let below = |kept: &[String], rest: usize| [kept, &there_parts[rest..]].concat().join("/");
+        // Scheme, nothing, host: less in common is another host.
+        if common < HOST_PARTS {
+            let host = renamed_host(main.get(HOST)?, there_parts.get(HOST)?, parts.get(HOST)?);
+            let moved = host.map(|host| [&parts[..HOST], &[host], &parts[HOST_PARTS..]].concat());
+            return moved.or_else(|| follows.then(|| parts.clone())).map(|kept| below(&kept, HOST_PARTS));
         }
-        let own = segments(own.trim_end_matches('/'));
-        let kept = own.len().checked_sub(main.len() - common).filter(|kept| *kept >= 3)?;
-        let same_end = own[kept..] == main[common..];
-        same_end.then(|| [&own[..kept], &there[common..]].concat().join("/"))
+        let said = |kept: &usize| common < there_parts.len() && parts[..*kept].ends_with(&there_parts[common..]);
+        if let Some(kept) = (HOST_PARTS..=parts.len()).find(said) {
+            return Some(parts[..kept].join("/"));
+        }
+        let kept = parts.len().checked_sub(main.len() - common).filter(|kept| *kept >= HOST_PARTS && parts[*kept..] == main[common..]);
+        kept.or(follows.then_some(parts.len())).map(|kept| below(&parts[..kept], common))
     }
 
     /// The request shape of an operation other than chat.
@@ -387,6 +399,18 @@ impl Provider {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.id.as_str()).chain(self.aliases.iter().map(String::as_str))
     }
+}
+
+/// Where the host stands among the parts of a URL, and how many there are with it.
+const HOST: usize = 2;
+const HOST_PARTS: usize = HOST + 1;
+
+/// The user's own host as `there` differs from `main`: by one label, which the user's has too.
+fn renamed_host(main: &str, there: &str, own: &str) -> Option<String> {
+    let mut differing = main.split('.').zip(there.split('.')).filter(|(one, other)| one != other);
+    let (one, other) = differing.next()?;
+    let plain = differing.next().is_none() && !one.contains('{') && main.split('.').count() == there.split('.').count();
+    (plain && own.split('.').any(|label| label == one)).then(|| own.replacen(one, other, 1))
 }
 
 /// Whether `text` fits `pattern`, where `*` stands for any text and everything else for itself.

@@ -126,6 +126,8 @@ struct VariableRow {
 struct PlaceRow {
     base: Option<String>,
     #[serde(default)]
+    follows: bool,
+    #[serde(default)]
     base_env: Vec<String>,
     auth: Option<String>,
     #[serde(default)]
@@ -251,6 +253,7 @@ impl Row {
             name: self.name,
             base: self.base.trim_end_matches('/').to_owned(),
             base_env: self.base_env,
+            is_own: false,
             auth: self.auth.parse().map_err(|error| format!("auth: {error}"))?,
             key_env: self.key_env,
             token_env: self.token_env,
@@ -340,6 +343,7 @@ impl PlaceRow {
         let auth = self.auth.map(|auth| auth.parse::<Auth>()).transpose();
         Ok(Place {
             base: self.base.map(|base| base.trim_end_matches('/').to_owned()),
+            follows: self.follows,
             base_env: self.base_env,
             auth: auth.map_err(|error| format!("auth: {error}"))?,
             headers: self.headers,

@@ -5,6 +5,7 @@ use http::HeaderMap;
 use switchboard_wire::Dialect;
 use switchboard_wire::control::is_steering;
 use switchboard_wire::embed::{EmbedReply, EmbedRequest, Encoding, Shape};
+use switchboard_wire::outline::Edits;
 use switchboard_wire::problem::{Fault, Kind, Problem};
 use switchboard_wire::rename;
 
@@ -36,10 +37,11 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
             error
         })?;
     }
-    let written = shape.write_request(&request, step.written_for(reach)).map_err(untaken)?;
+    let mut written = shape.write_request(&request, step.written_for(reach)).map_err(untaken)?;
+    let laid = step.laid(&mut written.losses);
     let mut told = HeaderMap::new();
     step.losses(&written.losses, &mut told, meter)?;
-    let (mut headers, reply) = ask(step, reach, (shape, written.bodies), meter).await?;
+    let (mut headers, reply) = ask(step, reach, (shape, written.bodies, &laid), meter).await?;
     headers.extend(told);
     check(step, &request, &reply)?;
     if let Some(usage) = reply.usage.clone() {
@@ -72,7 +74,7 @@ async fn same(step: &Step<'_>, reach: &Reach, meter: &mut Meter) -> Result<Produ
 async fn ask(
     step: &Step<'_>,
     reach: &Reach,
-    (shape, bodies): (Shape, Vec<Bytes>),
+    (shape, bodies, laid): (Shape, Vec<Bytes>, &Edits),
     meter: &mut Meter,
 ) -> Result<(HeaderMap, EmbedReply), Error> {
     if bodies.len() > MOST_CALLS {
@@ -86,10 +88,10 @@ async fn ask(
     };
     let mut bodies = bodies.into_iter();
     let first = bodies.next().ok_or_else(|| Error::internal("a request was written as nothing"))?;
-    let answered = step.ask(reach, step.edited(first, reach)?, dialect, Some(meter)).await?;
+    let answered = step.ask(reach, step.edited(first, reach, laid)?, dialect, Some(meter)).await?;
     let (headers, mut joined) = read(answered)?;
     let rest = bodies.map(|body| -> std::pin::Pin<Box<dyn Future<Output = Result<EmbedReply, Error>> + Send>> {
-        Box::pin(async move { read(step.ask(reach, step.edited(body, reach)?, dialect, None).await?).map(|(_, reply)| reply) })
+        Box::pin(async move { read(step.ask(reach, step.edited(body, reach, laid)?, dialect, None).await?).map(|(_, reply)| reply) })
     });
     for reply in abreast::all(rest, AT_ONCE).await? {
         joined.join(reply);

@@ -1,4 +1,5 @@
-//! Operations that pass as they are: images, speech, transcriptions, moderations, in OpenAI's form.
+//! Operations that pass as they are: images, speech, transcriptions, moderations, in OpenAI's form. What a provider has in another one
+//! is for [`made`].
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use switchboard_wire::Operation;
@@ -8,9 +9,10 @@ use switchboard_wire::framing::Framing;
 use switchboard_wire::multipart;
 use switchboard_wire::problem::Problem;
 use switchboard_wire::relay::{Output, Relay};
+use switchboard_wire::speech;
 use switchboard_wire::usage::{StreamedUsage, of_answer};
 
-use super::{Product, Step, note, sound, spoken};
+use super::{Product, Step, made, note, sound, spoken};
 use crate::call::{Call, Content};
 use crate::catalog::Component;
 use crate::control;
@@ -20,8 +22,11 @@ use crate::meter::Meter;
 
 pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, Error> {
     let (reach, shape) = step.reach()?;
-    if shape != "openai" {
-        return Err(step.no_translation(shape));
+    match step.call.door.operation {
+        _ if shape == "openai" => {}
+        Operation::ImageGenerations | Operation::ImageEdits => return made::drawn(step, (reach, shape), meter).await,
+        Operation::Speech if shape == speech::SHAPE => return made::said(step, (reach, shape), meter).await,
+        _ => return Err(step.no_translation(shape)),
     }
     let (body, kind) = prepare(step, reach)?;
     let reply = step.dispatch.send(step.target, reach, (body, Vec::new(), &kind), Some(meter)).await?;

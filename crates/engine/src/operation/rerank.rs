@@ -24,9 +24,10 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     let body = if shape == Shape::Cohere && (!place.second || plain) {
         step.spliced(step.outline()?, reach)
     } else {
-        let written = shape.write_request(&request, step.written_for(reach), &place).map_err(untaken)?;
+        let mut written = shape.write_request(&request, step.written_for(reach), &place).map_err(untaken)?;
+        let laid = step.laid(&mut written.losses);
         step.losses(&written.losses, &mut told, meter)?;
-        step.edited(written.body, reach)?
+        step.edited(written.body, reach, &laid)?
     };
     let (headers, body) = step.ask(reach, body, dialect, Some(meter)).await?;
     let mut reply = shape.read_reply(&body).map_err(|fault| step.unreadable(fault))?;

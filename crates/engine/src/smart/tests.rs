@@ -69,6 +69,7 @@ fn call_of(door: Door, body: &Value) -> Call {
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),
+        laid: Default::default(),
     }
 }
 

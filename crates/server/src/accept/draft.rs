@@ -1,16 +1,19 @@
 //! From a request's head and body to a call.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{CONTENT_TYPE, HeaderMap};
+use serde_json::value::RawValue;
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::principal::Principal;
+use switchboard_engine::wire::control::is_steering;
 use switchboard_engine::wire::frames::Frames;
-use switchboard_engine::wire::outline::Outline;
+use switchboard_engine::wire::outline::{Edits, Outline};
 use switchboard_engine::wire::problem::Problem;
 
-use super::lacking;
+use super::{either, lacking};
 use crate::app::{App, unix_seconds};
 use crate::{default_model, preset};
 
@@ -25,12 +28,17 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    pub(crate) fn call(self, body: Frames, app: &App) -> Result<Call, Problem> {
+    pub(crate) fn call(mut self, body: Frames, app: &App) -> Result<Call, Problem> {
         let form =
             self.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).filter(|kind| kind.starts_with("multipart/form-data"));
-        let content = match form {
-            Some(kind) => Content::Form(kind.to_owned()),
-            None => Content::Json(Outline::scan(&body)?),
+        let (body, content, laid) = match form {
+            Some(kind) => (body, Content::Form(kind.to_owned()), Arc::default()),
+            None => {
+                let outline = Outline::scan(&body)?;
+                let (body, outline) = either::settled(&mut self.door, body, outline, app)?;
+                let (body, outline, laid) = laid_out(&self.door, body, outline)?;
+                (body, Content::Json(outline), laid)
+            }
         };
         let (named, stream, strict) = match &content {
             Content::Json(outline) => {
@@ -58,6 +66,7 @@ impl Draft {
         let model_in_path = model_in_path || forced.is_some();
         let said = forced.or(path_model).or(named);
         let model = said.clone().filter(|model| !model.is_empty()).or_else(|| default_model::of(self.door.operation, app));
+        let model = model.or_else(|| app.gateway.fleet().for_unknown().map(str::to_owned));
         let model = model.ok_or_else(|| lacking::model(&self.door, said.as_deref()))?;
         Ok(Call {
             id: crate::id::of_call(),
@@ -69,12 +78,29 @@ impl Draft {
             headers: self.headers,
             body,
             content,
+            laid,
             strict,
             received: self.received,
             created: unix_seconds(),
             mentioned: Default::default(),
         })
     }
+}
+
+/// The body with what the client wants in the provider's (`extra_body`) among its other fields, as OpenAI's libraries send it; and the
+/// names of those fields.
+fn laid_out(door: &Door, body: Frames, outline: Outline) -> Result<(Frames, Outline, Arc<[String]>), Problem> {
+    const BESIDE: &str = "extra_body";
+    let fields = outline.get(BESIDE).filter(|_| is_steering(door.dialect, BESIDE));
+    // What is no object is nobody's wish, and goes nowhere.
+    let fields = fields.and_then(|_| outline.read::<BTreeMap<String, Box<RawValue>>>(&body, BESIDE).ok().flatten());
+    let Some(mut fields) = fields else { return Ok((body, outline, Arc::default())) };
+    // Who answers is not said here.
+    fields.retain(|key, _| key != "model" && key != BESIDE);
+    let set = fields.iter().map(|(key, value)| (key.clone(), value.get().to_owned())).collect();
+    let body = outline.apply(&body, &Edits { set, remove: vec![BESIDE.to_owned()], ..Edits::default() });
+    let outline = Outline::scan(&body)?;
+    Ok((body, outline, fields.into_keys().collect()))
 }
 
 /// Whether a knob that the target lacks is refused: where the request or the configuration says so outright.

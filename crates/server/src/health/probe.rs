@@ -139,6 +139,7 @@ impl Probe {
             received: Instant::now(),
             created: unix_seconds(),
             mentioned: Default::default(),
+            laid: Default::default(),
         })
     }
 

@@ -75,6 +75,10 @@ impl Outbound for Bedrock {
         write_request::below(key)
     }
 
+    fn nests(&self) -> bool {
+        true
+    }
+
     fn model_key(&self) -> Option<&'static str> {
         None
     }

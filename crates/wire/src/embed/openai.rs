@@ -5,11 +5,12 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::purpose::{Purpose, Vocabulary};
 use super::vector::Vector;
 use super::{EmbedInput, EmbedReply, EmbedRequest, Encoding, Shape, Truncate, Writing, input};
-use crate::chat::PartBody;
+use crate::chat::{Media, PartBody};
 use crate::dialect::Dialect;
 use crate::fields::Fields;
 use crate::json::{self, Object};
@@ -125,6 +126,52 @@ pub(super) fn write_voyage(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, Un
     Ok(vec![body])
 }
 
+/// Voyage's form for texts and images that make one vector together; documented at
+/// <https://docs.voyageai.com/reference/multimodal-embeddings-api>.
+pub(super) fn write_voyage_parts(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, Unsupported> {
+    let request = writing.request;
+    writing.without(&["title", "user"]);
+    let purpose = writing.purpose(Vocabulary::Voyage);
+    let inputs: Vec<Value> = request.inputs.iter().map(|input| voyage_input(writing, input)).collect::<Result<_, _>>()?;
+    let truncation = truncation(writing);
+    let body = json::object(|out| {
+        out.field("model", writing.target.model);
+        out.field("inputs", &inputs);
+        out.option("input_type", purpose);
+        out.option("output_dimension", request.dimensions);
+        out.option("truncation", truncation);
+        if request.encoding == Some(Encoding::Base64) {
+            out.field("output_encoding", "base64");
+        }
+        same_family(out, request);
+    });
+    Ok(vec![body])
+}
+
+fn voyage_input(writing: &Writing<'_>, input: &EmbedInput) -> Result<Value, Unsupported> {
+    let text = |text: &str| json!({ "type": "text", "text": text });
+    // Bytes are data URLs too, under another name.
+    let medium = |kind: &str, media: &Media| {
+        let place = input::url(media).ok_or_else(|| writing.unsupported("the medium is in another provider's store"))?;
+        let key = format!("{kind}_{}", if input::base64(media).is_some() { "base64" } else { "url" });
+        Ok(json!({ "type": key, key.clone(): place }))
+    };
+    let parts = match input {
+        EmbedInput::Text(said) => vec![text(said)],
+        EmbedInput::Tokens(_) => return Err(writing.refusal(input)),
+        EmbedInput::Parts(parts) => {
+            let written = parts.iter().map(|part| match part {
+                PartBody::Text { text: said, .. } => Ok(text(said)),
+                PartBody::Image(image) => medium("image", image),
+                PartBody::Video(video) => medium("video", video),
+                _ => Err(writing.unsupported("this provider embeds texts, images and videos")),
+            });
+            written.collect::<Result<_, _>>()?
+        }
+    };
+    Ok(json!({ "content": parts }))
+}
+
 pub(super) fn write_jina(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, Unsupported> {
     let request = writing.request;
     writing.without(&["title", "user"]);
@@ -195,18 +242,18 @@ fn object_input(writing: &Writing<'_>, parts: &[PartBody]) -> Result<String, Uns
         };
         // Bare base64 or a URL.
         let image = input::base64(image).map_or_else(|| place(image), |data| Ok(data.to_owned()))?;
-        return Ok(serde_json::json!({ "image": image }).to_string());
+        return Ok(json!({ "image": image }).to_string());
     }
     let mut content = Vec::with_capacity(parts.len());
     for part in parts {
         content.push(match part {
-            PartBody::Text { text, .. } => serde_json::json!({ "type": "text", "text": text }),
-            PartBody::Image(image) => serde_json::json!({ "type": "image_url", "image_url": { "url": place(image)? } }),
-            PartBody::Video(video) => serde_json::json!({ "type": "video_url", "video_url": { "url": place(video)? } }),
+            PartBody::Text { text, .. } => json!({ "type": "text", "text": text }),
+            PartBody::Image(image) => json!({ "type": "image_url", "image_url": { "url": place(image)? } }),
+            PartBody::Video(video) => json!({ "type": "video_url", "video_url": { "url": place(video)? } }),
             _ => return Err(writing.unsupported("this provider embeds texts, images and videos")),
         });
     }
-    Ok(serde_json::json!({ "content": content }).to_string())
+    Ok(json!({ "content": content }).to_string())
 }
 
 #[derive(Deserialize)]

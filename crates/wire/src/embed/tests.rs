@@ -289,8 +289,10 @@ fn what_stands_at_a_web_address_is_wanted_as_bytes() {
     for (_, shape) in ROWS {
         let (mut request, mut wanted) = (read(&asked), Vec::new());
         request.each_wanted(shape, &mut |medium, media| wanted.push((medium, media.clone())));
-        let bytes_only =
-            !matches!(shape, Shape::OpenAi | Shape::Jina | Shape::Voyage | Shape::Ollama | Shape::Watsonx | Shape::HuggingFace);
+        let bytes_only = !matches!(
+            shape,
+            Shape::OpenAi | Shape::Jina | Shape::Voyage | Shape::VoyageMultimodal | Shape::Ollama | Shape::Watsonx | Shape::HuggingFace
+        );
         assert_eq!(wanted.len(), usize::from(bytes_only), "{shape:?}");
         assert!(wanted.iter().all(|(medium, _)| *medium == crate::media::Medium::Image));
     }
@@ -318,4 +320,24 @@ proptest::proptest! {
         let back: Vec<f32> = serde_json::from_value(back["data"][0]["embedding"].clone()).expect("floats");
         proptest::prop_assert_eq!(back, numbers);
     }
+}
+
+#[test]
+fn voyage_makes_one_vector_of_texts_and_images() {
+    let both =
+        json!({"content": [{"type": "text", "text": "a cat"}, {"type": "image_url", "image_url": {"url": "https://h.example/a.png"}}]});
+    let body = json!({"input": ["plain", "data:image/png;base64,AA==", both], "dimensions": 8, "input_type": "query", "user": "u"});
+    let (bodies, losses) = write(Shape::VoyageMultimodal, "voyage-multimodal-3.5", &body);
+    let inputs = json!([
+        {"content": [{"type": "text", "text": "plain"}]},
+        {"content": [{"type": "image_base64", "image_base64": "data:image/png;base64,AA=="}]},
+        {"content": [{"type": "text", "text": "a cat"}, {"type": "image_url", "image_url": "https://h.example/a.png"}]},
+    ]);
+    assert_eq!(bodies, [json!({"model": "voyage-multimodal-3.5", "inputs": inputs, "input_type": "query", "output_dimension": 8})]);
+    assert_eq!(losses, "user");
+    let usage = json!({"text_tokens": 5, "image_pixels": 2_000_000, "total_tokens": 3576});
+    let answer = reply(Shape::VoyageMultimodal, &json!({"object": "list", "data": [{"embedding": [0.5], "index": 0}], "usage": usage}));
+    assert_eq!((answer.vectors.len(), answer.usage.and_then(|usage| usage.input)), (1, Some(3576)));
+    let sound = read(&json!({"input": [{"input_audio": {"data": "AA==", "format": "mp3"}}]}));
+    assert!(Shape::VoyageMultimodal.write_request(&sound, TARGET).is_err());
 }

@@ -85,6 +85,14 @@ impl Inbound for Gemini {
     }
 }
 
+/// What further candidates of an answer are called in its [`Extra`](crate::extra::Extra).
+pub(crate) const OTHER_CANDIDATES: &str = "candidates[n]";
+
+/// Reads a whole answer, for operations that are no chat elsewhere.
+pub(crate) fn read_whole(memo: &Memo, body: &[u8]) -> Result<ChatReply, Fault> {
+    reply::read_reply(memo, body)
+}
+
 impl Outbound for Gemini {
     fn framing(&self) -> Framing {
         Framing::Sse
@@ -100,6 +108,10 @@ impl Outbound for Gemini {
             None if content_type.starts_with("application/json") => Some(Framing::JsonArray),
             framing => framing,
         }
+    }
+
+    fn nests(&self) -> bool {
+        true
     }
 
     fn model_key(&self) -> Option<&'static str> {

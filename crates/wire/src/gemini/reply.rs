@@ -3,7 +3,7 @@
 use super::answer::{Answer, reason_of, write_usage};
 use super::citation::write_grounding;
 use super::read_events::Reader;
-use super::{error, keys::Keys, token};
+use super::{OTHER_CANDIDATES, error, keys::Keys, token};
 use crate::assemble::Assembly;
 use crate::chat::{Citation, Media, MediaSource, Part, PartBody, ToolCall};
 use crate::dialect::Dialect;
@@ -46,7 +46,7 @@ fn read_extra(body: &[u8]) -> Result<Extra, Malformed> {
     let mut extra = fields.rest(Dialect::Gemini);
     for (at, raw) in candidates.into_iter().enumerate() {
         if at > 0 {
-            extra.push("candidates[n]", raw.to_owned());
+            extra.push(OTHER_CANDIDATES, raw.to_owned());
             continue;
         }
         let mut fields = Keys::nested(raw)?;
@@ -68,7 +68,7 @@ pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
         if !blocked {
             out.array("candidates", |out| {
                 out.object(|out| write_candidate(reply, stamp, out));
-                for (_, raw) in extra.iter().filter(|(key, _)| key == "candidates[n]") {
+                for (_, raw) in extra.iter().filter(|(key, _)| key == OTHER_CANDIDATES) {
                     out.raw(raw.get());
                 }
             });

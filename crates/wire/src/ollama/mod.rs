@@ -48,6 +48,10 @@ impl Outbound for Ollama {
         Framing::JsonLines
     }
 
+    fn nests(&self) -> bool {
+        true
+    }
+
     fn model_key(&self) -> Option<&'static str> {
         Some("model")
     }

@@ -53,6 +53,7 @@ mod chunk;
 mod citations;
 pub(crate) mod error;
 pub(crate) mod finish;
+mod free_text;
 mod glance;
 mod media;
 mod plain;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::free_text;
 use super::read_messages::{read_cache, read_messages};
 use crate::anthropic::FUNCTION;
 use crate::chat::{CacheMark, ChatRequest, Function, Hosted, JsonSchema, OutputFormat, Reasoning, Sampling, Tool, ToolChoice};
@@ -256,7 +257,7 @@ fn read_tool(raw: &RawValue) -> Result<Tool, Malformed> {
             Ok(Tool::Custom {
                 name: custom.require("name").map_err(|error| error.within("custom"))?,
                 description: custom.take("description").map_err(|error| error.within("custom"))?,
-                format: custom.take_raw("format").map(|raw| raw.get().to_owned()),
+                format: custom.take_raw("format").map(free_text::flat),
             })
         }
         Some(kind) => Ok(Tool::Hosted(Hosted { from: HERE, kind: kind.to_owned(), id: None, raw: raw.to_owned() })),

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::plain;
 use super::write_messages::write_messages;
+use super::{free_text, plain};
 use crate::chat::{ChatRequest, Function, OutputFormat, Reasoning, Tool, ToolChoice};
 use crate::dialect::Dialect;
 use crate::fields::Fields;
@@ -312,7 +312,7 @@ fn write_tools(tools: &[Tool], losses: &mut Losses) -> Result<WrittenTools, Unsu
                         custom.field("name", name);
                         custom.option("description", description.as_ref());
                         if let Some(format) = format {
-                            custom.raw("format", format);
+                            custom.raw("format", &free_text::nested(format));
                         }
                     });
                 }),

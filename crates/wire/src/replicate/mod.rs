@@ -53,6 +53,10 @@ impl Outbound for Replicate {
         None
     }
 
+    fn nests(&self) -> bool {
+        true
+    }
+
     fn model_key(&self) -> Option<&'static str> {
         None
     }

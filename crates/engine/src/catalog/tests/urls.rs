@@ -250,6 +250,38 @@ fn a_users_base_moves_every_dialect_or_none() {
     assert_eq!(endpoint.url(plain, &|_| None), Ok("https://proxy.example/chat/completions".to_owned()));
 }
 
+#[test]
+fn places_follow_a_users_base_where_their_row_says_so() {
+    let catalog = Catalog::embedded();
+    let at = |provider: &str, ask: Ask<'_>, base: &str| {
+        catalog.endpoint(catalog.provider(provider).unwrap(), ask).unwrap().url(Some(base), &|_| None).unwrap()
+    };
+    let rerank = Ask { operation: Operation::Rerank, dialect: None, model: "cohere.rerank-v3-5:0", streamed: false };
+    for (base, expected) in [
+        ("https://proxy.example/aws", "https://proxy.example/aws/rerank"),
+        (
+            "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com",
+            "https://vpce-1.bedrock-agent-runtime.eu-west-1.vpce.amazonaws.com/rerank",
+        ),
+        ("https://bedrock-runtime.eu-west-1.amazonaws.com/", "https://bedrock-agent-runtime.eu-west-1.amazonaws.com/rerank"),
+    ] {
+        assert_eq!(at("bedrock", rerank, base), expected);
+    }
+    let claude = "anthropic.claude-opus-4-5";
+    for base in [
+        "https://proxy.example/m",
+        "https://proxy.example/m/v1",
+        "https://proxy.example/m/anthropic",
+        "https://proxy.example/m/anthropic/v1/messages",
+    ] {
+        let dialect = catalog.provider("bedrock_mantle").unwrap().dialect_for(Dialect::OpenAiChat, claude, Some(base));
+        let ask = Ask { operation: Operation::Chat, dialect, model: claude, streamed: false };
+        assert_eq!(at("bedrock_mantle", ask, base), "https://proxy.example/m/anthropic/v1/messages", "{base}");
+    }
+    let open = Ask { operation: Operation::Chat, dialect: Some(Dialect::OpenAiChat), model: "openai.gpt-oss-120b", streamed: false };
+    assert_eq!(at("bedrock_mantle", open, "https://proxy.example/m/v1"), "https://proxy.example/m/v1/chat/completions");
+}
+
 /// The URL at a base of the user's own; of `api_version`, where it says one.
 fn based(model: &str, base: &str, version: Option<&str>) -> String {
     let catalog = Catalog::embedded();
@@ -303,6 +335,21 @@ fn places_vary_by_base_and_by_version() {
         assert_eq!(based("azure/gpt-4o", "https://h.example", Some(version)), "https://h.example/openai/v1/chat/completions");
         assert_eq!(based("azure/gpt-4o", "https://h.example/openai/v1", Some(version)), "https://h.example/openai/v1/chat/completions");
     }
+    let dated = "chat/completions?api-version=2025-02-01-preview";
+    for (base, expected) in [
+        ("r.openai.azure.com/openai", format!("r.openai.azure.com/openai/deployments/gpt-4o/{dated}")),
+        ("r.openai.azure.com/openai/", format!("r.openai.azure.com/openai/deployments/gpt-4o/{dated}")),
+        ("r.openai.azure.com/openai/v1/", "r.openai.azure.com/openai/v1/chat/completions".to_owned()),
+        ("h.example/openai/v1", "h.example/openai/v1/chat/completions".to_owned()),
+        ("h.example/openai/deployments/other", format!("h.example/openai/deployments/other/{dated}")),
+        ("h.example/openai/deployments/other/chat/completions", format!("h.example/openai/deployments/other/{dated}")),
+        ("h.example/a/openai", format!("h.example/a/openai/openai/deployments/gpt-4o/{dated}")),
+    ] {
+        assert_eq!(based("azure/gpt-4o", &format!("https://{base}"), None), format!("https://{expected}"), "{base}");
+    }
+    let responses = |version| based("azure/responses/gpt-5", "https://r.openai.azure.com/openai", version);
+    assert_eq!(responses(None), "https://r.openai.azure.com/openai/v1/responses?api-version=preview");
+    assert_eq!(responses(Some("2025-04-01-preview")), "https://r.openai.azure.com/openai/responses?api-version=2025-04-01-preview");
     let row = |name| Catalog::embedded().provider(name).unwrap();
     let ask = Ask { operation: Operation::Chat, dialect: Some(Dialect::OpenAiChat), model: "mistral-large", streamed: false };
     let auth = |base: &str| Catalog::embedded().endpoint(row("azure_ai"), ask).unwrap().varied(Some(base), &|_| None).auth.to_string();

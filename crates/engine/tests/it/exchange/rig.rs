@@ -252,5 +252,6 @@ pub(crate) fn call(dialect: Dialect, stream: bool, body: &str) -> Call {
         received: Instant::now(),
         created: 1_700_000_000,
         mentioned: Default::default(),
+        laid: Default::default(),
     }
 }

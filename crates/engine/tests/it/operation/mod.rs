@@ -150,5 +150,6 @@ fn call(operation: Operation, body: &Value) -> Call {
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),
+        laid: Default::default(),
     }
 }
