@@ -1,6 +1,7 @@
 //! From an HTTP request to a call, and from its answer to an HTTP response.
 
 mod draft;
+pub(crate) mod either;
 mod lacking;
 mod manners;
 mod pages;

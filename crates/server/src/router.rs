@@ -6,6 +6,7 @@ use switchboard_engine::call::Door;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::{Dialect, Operation};
 
+use crate::accept::either::EITHER;
 use crate::admin::Action;
 use crate::authz::Policy;
 use crate::market::Listing;
@@ -187,6 +188,13 @@ const fn call(path: &'static str, operation: Operation, dialect: Dialect, summar
     Row { method: "POST", path, route: Route::Call(door), policy: Policy::Llm, summary, form: "" }
 }
 
+/// A chat in either of OpenAI's forms, answered in the older one.
+const fn either(path: &'static str) -> Row {
+    let door = Door { operation: Chat, dialect: OpenAiChat, flavor: Flavor::OpenAi, shape: EITHER, array: false };
+    let summary = "Chat with a model, asked in the form of chats or of the Responses API (Cursor's)";
+    Row { method: "POST", path, route: Route::Call(door), policy: Policy::Llm, summary, form: "" }
+}
+
 const fn models(path: &'static str, route: Route, summary: &'static str) -> Row {
     Row { method: "GET", path, route, policy: Policy::Info, summary, form: "" }
 }
@@ -277,7 +285,7 @@ pub const BY_MODEL: [Row; 10] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 28] = [
+pub const ALONE: [Row; 32] = [
     // Gemini clients
     models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
@@ -297,6 +305,11 @@ pub const ALONE: [Row; 28] = [
         form: "",
         summary: "Call a model, in Gemini's form",
     },
+    // Cursor
+    either("/cursor/chat/completions"),
+    either("/cursor/v1/chat/completions"),
+    models("/cursor/models", Route::Models, "The models there are"),
+    models("/cursor/v1/models", Route::Models, "The models there are"),
     // LiteLLM's clients
     models("/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),
     models("/v1/model/info", Route::Info(Info::Models), "The deployments, with prices, limits and abilities"),

@@ -6,6 +6,8 @@
 //! it. What is asked for at a path that the gateway uses too is read for its model and for what it took, so that lists of models,
 //! budgets and limits hold; of other paths only the model in the body is known.
 
+mod here;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +21,7 @@ use http::{Method, Uri};
 use switchboard_engine::call::{Call, Content, Door};
 use switchboard_engine::catalog::{Catalog, Known, ModelCard, Outlet, Provider, StreamUsage};
 use switchboard_engine::deployment::{Deployment, Spec};
+use switchboard_engine::hops;
 use switchboard_engine::passing::{OWN_FORM, Passing};
 use switchboard_engine::sign::Signer;
 use switchboard_engine::upstream::{Caps, Origin, Timeouts, UpstreamRequest};
@@ -87,6 +90,9 @@ pub(crate) fn find(app: &App, parts: &Parts, path: &str) -> Option<Way> {
     let (name, rest) = path.strip_prefix('/')?.split_once('/').unwrap_or((path.get(1..)?, ""));
     if !rest.is_empty() && catalog.outlet(name).is_some() {
         return Some(Way { name: name.to_owned(), rest: rest.to_owned() });
+    }
+    if let Some(way) = here::kept(name, rest, &catalog) {
+        return Some(way);
     }
     let bare = if name == "v1" { rest } else { path.get(1..)? };
     let kept = bare.split('/').next().is_some_and(|first| OBJECTS.contains(&first));
@@ -172,6 +178,9 @@ async fn pass(
     let told = |refused: Refused| shown(refused, &DOOR);
     let outlet = catalog.outlet(&way.name).ok_or_else(|| told(Refused::plain(404, "there is no such provider")))?;
     let call = drafted(&outlet, way, caller, (&parts, body, received));
+    if parts.method == Method::POST && here::is_served(&call, &way.rest, &outlet, app) {
+        return crate::accept::one(acceptor, caller, call).await;
+    }
     let door = call.door;
     let told = |refused: Refused| shown(refused, &door);
     answer::own(&call, answer::in_path(&way.rest, "responses"), caller, app).await.map_err(told)?;
@@ -190,7 +199,8 @@ async fn pass(
     let request = place.request(acceptor, (&parts, &call), signer.is_none());
     let target = Arc::new(target(&outlet, &catalog, &place, &call.model));
     let page = keep::page(app, caller, &call);
-    let answered = send(acceptor, &call, &target, Passing { request, signer, secrets: place.secrets() }).await?;
+    let answered =
+        send(acceptor, &call, &target, Passing { request, signer, secrets: place.secrets(), may_return: place.may_return }).await?;
     Ok(match page {
         Some(page) => page.watch(answered),
         None => answered,
@@ -218,7 +228,7 @@ fn drafted(outlet: &Outlet<'_>, way: &Way, caller: &Caller, (parts, body, receiv
         id: crate::id::of_call(),
         door: door(outlet.provider, known.as_ref()),
         principal: caller.principal.clone(),
-        model,
+        model: here::plain(model, outlet.provider),
         model_in_path,
         stream: asked || known.is_some_and(|known| known.streamed),
         headers: tagged(&parts.headers),
@@ -228,6 +238,7 @@ fn drafted(outlet: &Outlet<'_>, way: &Way, caller: &Caller, (parts, body, receiv
         received,
         created: unix_seconds(),
         mentioned: Default::default(),
+        laid: Default::default(),
     }
 }
 
@@ -295,6 +306,8 @@ struct Place {
     origin: Origin,
     /// Headers that the provider's row has.
     headers: Vec<(String, String)>,
+    /// Whether it may lead back here.
+    may_return: bool,
 }
 
 impl Place {
@@ -321,7 +334,8 @@ impl Place {
             uri = Uri::from_parts(pieces).map_err(|_| Problem::new(Kind::BadRequest, "the query cannot be passed on"))?;
         }
         let headers = outlet.headers(&value).map_err(|error| unreachable(error.to_string()))?;
-        Ok(Self { configured, uri, origin, headers })
+        let may_return = hops::may_return(provider, own.is_some());
+        Ok(Self { configured, uri, origin, headers, may_return })
     }
 
     /// What is shown there and to be told nobody.

@@ -107,6 +107,56 @@ fn every_provider_is_shown_its_own_credential_at_its_own_paths() {
 }
 
 #[test]
+fn what_geminis_clients_keep_at_the_provider_is_found_there() {
+    let upstream = Upstream::start();
+    with(&variables(&upstream), |gateway| {
+        let key = gateway.key(&json!({"models": ["gemini-2.5-flash"]}));
+        let cache = |model: &str| json!({"model": format!("models/{model}"), "contents": [{"role": "user", "parts": [{"text": "hi"}]}], "ttl": "60s"});
+        for (who, method, path, body, expected) in [
+            (MASTER, "GET", "/v1beta/cachedContents?pageSize=2", Value::Null, 200),
+            (MASTER, "GET", "/v1beta/cachedContents/abc", Value::Null, 200),
+            (MASTER, "PATCH", "/v1beta/cachedContents/abc?updateMask=ttl", json!({"ttl": "600s"}), 200),
+            (MASTER, "DELETE", "/v1beta/cachedContents/abc", Value::Null, 200),
+            (&*key, "POST", "/v1beta/cachedContents", cache("gemini-2.5-flash"), 200),
+            (&*key, "POST", "/v1beta/cachedContents", cache("gemini-2.5-pro"), 403),
+            (&*key, "GET", "/v1beta/cachedContents", Value::Null, 403),
+        ] {
+            let before = upstream.asked().len();
+            let reply = gateway.as_key(who, method, path, &body);
+            assert_eq!(reply.status.as_u16(), expected, "{method} {path}: {}", reply.text());
+            if expected == 200 {
+                assert_eq!(upstream.asked()[before].0, format!("/good{path}"));
+                assert_eq!(upstream.keys().last().map(String::as_str), Some("of-google"));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_model_of_ones_own_machine_is_asked_for_at_its_providers_paths_too() {
+    let upstream = Upstream::start();
+    let at = upstream.url();
+    let yaml = format!(
+        "  - {{model_name: mine, litellm_params: {{model: hosted_vllm/org/model, api_base: '{at}/good/v1', api_key: of-mine, input_cost_per_token: 0.001}}}}
+"
+    );
+    with(&yaml, |gateway| {
+        let key = gateway.key(&json!({"models": ["mine"]}));
+        let chat = |model: &str| json!({"model": model, "messages": [{"role": "user", "content": "hi"}]});
+        for path in ["/vllm/chat/completions", "/vllm/v1/chat/completions", "/hosted_vllm/v1/chat/completions"] {
+            let reply = gateway.as_key(&key, "POST", path, &chat("mine"));
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+            let (asked, sent) = upstream.asked().pop().expect("a request");
+            assert_eq!((asked.as_str(), upstream.keys().last().map(String::as_str)), ("/good/v1/chat/completions", Some("Bearer of-mine")));
+            assert!(sent.contains("\"org/model\""), "{sent}");
+            let line = line(gateway, reply.header("x-litellm-call-id").into());
+            assert!(line["spend"].as_f64().is_some_and(|spend| spend > 0.0), "{line}");
+        }
+        assert_eq!(gateway.as_key(&key, "POST", "/vllm/chat/completions", &chat("other")).status, 403);
+    });
+}
+
+#[test]
 fn at_a_path_of_both_a_model_that_is_not_known_here_is_the_providers() {
     let upstream = Upstream::start();
     with(&variables(&upstream), |gateway| {
