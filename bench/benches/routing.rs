@@ -16,6 +16,7 @@ use switchboard_engine::health::{Registry, Sample};
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::settings::Settings;
+use switchboard_engine::route::wishes::By;
 use switchboard_engine::route::{Fleet, Names};
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::Origin;
@@ -68,8 +69,11 @@ fn fleet(strategy: Strategy) -> Fleet {
     Fleet::new(deployments, Names { settings, ..Names::default() }, Box::new(|_, _| None))
 }
 
-fn call() -> Call {
-    let body = r#"{"model":"m","temperature":0.2,"messages":[{"role":"user","content":"Where does this go?"}],"max_tokens":200}"#;
+/// A call that says that of the way it wants to go.
+fn call(wishes: &str) -> Call {
+    let body = format!(
+        r#"{{"model":"m","temperature":0.2,"messages":[{{"role":"user","content":"Where does this go?"}}],"max_tokens":200{wishes}}}"#
+    );
     let body = Frames::from(body.as_bytes().to_vec());
     Call {
         id: "call".to_owned(),
@@ -85,15 +89,28 @@ fn call() -> Call {
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),
+        laid: Default::default(),
     }
 }
 
 fn decisions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision_of_50");
-    let call = call();
-    for strategy in Strategy::NAMED {
+    let plain = call("");
+    let sorts = [By::Price, By::Throughput, By::Latency, By::Exacto].map(Strategy::sorting);
+    for strategy in Strategy::NAMED.into_iter().chain(sorts) {
         let fleet = fleet(strategy);
-        group.bench_function(strategy.as_str(), |bench| bench.iter(|| fleet.plan(black_box(&call)).unwrap()));
+        group.bench_function(strategy.as_str(), |bench| bench.iter(|| fleet.plan(black_box(&plain)).unwrap()));
+    }
+    // What OpenRouter's clients say of it is read with each call.
+    for (name, wishes) in [
+        ("asked: sort", r#","provider":{"sort":"price"}"#),
+        (
+            "asked: preferences",
+            r#","provider":{"order":["openai"],"allow_fallbacks":true,"data_collection":"allow","max_price":{"prompt":9}}"#,
+        ),
+    ] {
+        let (fleet, call) = (fleet(Strategy::SimpleShuffle), call(wishes));
+        group.bench_function(name, |bench| bench.iter(|| fleet.plan(black_box(&call)).unwrap()));
     }
     group.finish();
 }

@@ -20,6 +20,7 @@ use switchboard_engine::health::Sample;
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::order::Strategy;
 use switchboard_engine::route::settings::Settings;
+use switchboard_engine::route::wishes::By;
 use switchboard_engine::route::{Fleet, Names};
 use switchboard_engine::sign::{self, Signer};
 use switchboard_engine::upstream::Origin;
@@ -100,6 +101,7 @@ fn call() -> Call {
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),
+        laid: Default::default(),
     }
 }
 
@@ -141,7 +143,8 @@ fn main() {
         black_box(running.draw(black_box(&call)));
     });
     let at_most = Some(Duration::from_micros(5));
-    for by in Strategy::NAMED {
+    let sorts = [By::Price, By::Throughput, By::Latency, By::Exacto].map(Strategy::sorting);
+    for by in Strategy::NAMED.into_iter().chain(sorts) {
         let strategy = by.as_str();
         let names = Names { settings: Settings { strategy: by, ..Settings::default() }, ..Names::default() };
         let fleet = Fleet::new((0..DEPLOYMENTS).map(deployment).collect(), names, Box::new(|_, _| None));

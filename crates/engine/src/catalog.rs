@@ -83,7 +83,7 @@ impl Catalog {
         catalog.paths = Arc::new(flat(PATHS)?);
         catalog.unreachable = Arc::new(flat(UNREACHABLE)?);
         catalog.models.push(Arc::new(Shelf { table: Table::of_sorted(MODELS), names: OnceLock::new() }));
-        Ok(catalog.with_providers(Provider::parse_rows(PROVIDERS)?))
+        Ok(catalog.extended(Provider::parse_rows(PROVIDERS)?))
     }
 
     fn empty() -> Catalog {
@@ -98,7 +98,11 @@ impl Catalog {
 
     /// This catalog with further rows; a row whose id is known replaces the one there.
     #[must_use]
-    pub fn with_providers(mut self, rows: Vec<Provider>) -> Catalog {
+    pub fn with_providers(self, rows: Vec<Provider>) -> Catalog {
+        self.extended(rows.into_iter().map(|row| Provider { is_own: true, ..row }).collect())
+    }
+
+    fn extended(mut self, rows: Vec<Provider>) -> Catalog {
         for row in rows {
             self.aliases.retain(|alias, id| *id != row.id && *alias != row.id);
             for alias in &row.aliases {

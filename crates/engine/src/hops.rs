@@ -1,7 +1,7 @@
 //! How often a request has been through gateways: one that goes in circles is stopped.
 //!
 //! A deployment may lead back to this gateway: by itself, by an alias, by way of another gateway. Each gateway adds its mark to
-//! `x-switchboard-hops` of whatever it sends on. The mark is drawn when the process starts and nobody can guess it, so a request that
+//! `x-switchboard-hops` of whatever it sends on to where a gateway may be. The mark is drawn when the process starts and nobody can guess it, so a request that
 //! bears it has been here before; after [`MOST`] gateways in all it is refused with 508, and nobody on its way tries it again or
 //! holds it against a deployment. Marks of others are not believed: with them a client could only have its own request refused, and
 //! it takes [`LONGEST`] of them, more than any chain of gateways has.
@@ -12,6 +12,7 @@ use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use switchboard_wire::problem::{Kind, Problem};
 
+use crate::catalog::Provider;
 use crate::error::{Error, Origin, Retry};
 
 /// What tells where a request has been.
@@ -35,6 +36,19 @@ static OWN: LazyLock<HeaderValue> = LazyLock::new(|| {
 /// This gateway's mark.
 pub(crate) fn own() -> HeaderValue {
     OWN.clone()
+}
+
+/// Whether a provider may lead back to a gateway: one that is a gateway itself, that anybody may run, or that is where an operator says
+/// (`elsewhere`), in a row of the operator's own or for a deployment. At its own address in the catalogue no provider does.
+pub fn may_return(provider: &Provider, elsewhere: bool) -> bool {
+    elsewhere || provider.gateway || provider.local || provider.is_own
+}
+
+/// Marks what is sent to where a gateway may be.
+pub(crate) fn mark(headers: &mut HeaderMap, may_return: bool) {
+    if may_return {
+        headers.insert(HOPS, own());
+    }
 }
 
 /// The marks on a request; what is none is left out.
@@ -104,6 +118,18 @@ mod tests {
             assert!(check(&of(&[made_up])).is_ok(), "{made_up}");
         }
         assert!(check(&of(&[&[other; 16].join(",")])).is_err());
+    }
+
+    #[test]
+    fn only_where_a_gateway_may_be_is_told_where_a_request_has_been() {
+        use crate::catalog::Catalog;
+        let own = Provider::parse_rows("[mine]\nname = \"Mine\"\nbase = \"https://mine.example\"\nauth = \"none\"\n").expect("a row");
+        let catalog = Catalog::embedded().clone().with_providers(own);
+        for (provider, elsewhere, expected) in
+            [("openai", false, false), ("openai", true, true), ("litellm_proxy", false, true), ("vllm", false, true), ("mine", false, true)]
+        {
+            assert_eq!(may_return(catalog.provider(provider).expect("a row"), elsewhere), expected, "{provider}");
+        }
     }
 
     #[test]

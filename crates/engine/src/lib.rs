@@ -38,7 +38,7 @@ pub mod figures;
 pub mod forwarding;
 pub mod gateway;
 pub mod health;
-mod hops;
+pub mod hops;
 mod judge;
 pub mod keeper;
 pub mod marking;

@@ -57,6 +57,8 @@ pub struct Passing {
     pub signer: Option<Arc<Signer>>,
     /// What the log must not say, though the place may.
     pub secrets: Vec<String>,
+    /// Whether the place may lead back here.
+    pub may_return: bool,
 }
 
 impl Gateway {
@@ -88,9 +90,12 @@ impl Gateway {
         (target, passing): (&Arc<Deployment>, Passing),
         meter: &mut Meter,
     ) -> Result<UpstreamReply, Error> {
-        let Passing { mut request, signer, .. } = passing;
-        request.headers.insert(hops::HOPS, hops::own());
-        hops::pass_on(&call.headers, &mut request.headers);
+        let Passing { mut request, signer, may_return, .. } = passing;
+        request.headers.remove(hops::HOPS);
+        if may_return {
+            request.headers.insert(hops::HOPS, hops::own());
+            hops::pass_on(&call.headers, &mut request.headers);
+        }
         hops::check(&call.headers)?;
         let permit = self.admission().admit()?;
         meter.hold(Some(permit), self.admission().tab(call, &self.fleet()));

@@ -259,6 +259,13 @@ impl Fleet {
         Some((name, group))
     }
 
+    /// The model that stands for those that nobody knows: the first to which all others fall back, where there are patterns, so that not
+    /// every name is known beforehand.
+    pub fn for_unknown(&self) -> Option<&str> {
+        let first = self.default_fallbacks.general.first().filter(|_| !self.patterns.is_empty());
+        first.map(|fallback| fallback.model.as_str())
+    }
+
     /// Where calls of a group go when it fails: by its name, then by what the caller's team calls it, then by its name without the
     /// provider, then as all others.
     pub(super) fn fallbacks_of(&self, group: &str, principal: &Principal) -> &Arc<Fallbacks> {

@@ -108,7 +108,7 @@ impl Fleet {
         };
         if wishes.is_none() && advice.is_none() {
             let found = self.resolve(&call.principal.group(&call.model));
-            let found = found.ok_or_else(|| availability::not_found(call, &[&call.model]))?;
+            let found = found.or_else(|| self.instead(call)).ok_or_else(|| availability::not_found(call, &[&call.model]))?;
             if let Some(plan) = self.plain(&found, call) {
                 return Ok(plan);
             }
@@ -178,7 +178,7 @@ impl Fleet {
         let count = known.len();
         let rest: Vec<Fallback> = known.iter().skip(1).map(|(name, _)| Fallback::to(*name)).collect();
         let mut found = known.into_iter().map(|(_, found)| found);
-        let first = found.next().ok_or_else(|| availability::not_found(call, &names))?;
+        let first = found.next().or_else(|| self.instead(call)).ok_or_else(|| availability::not_found(call, &names))?;
         let fallbacks = self.wished_fallbacks(call, wishes, &first.group, rest);
         let request = Request { call, wishes, advice: advice.as_deref() };
         let mut plan = if count > 1 && wishes.is_mixed() {
@@ -222,6 +222,13 @@ impl Fleet {
     }
 
     /// Whether the caller may use that model, by the name it is asked for or by its group's.
+    /// Where a call goes whose model nobody knows.
+    fn instead(&self, call: &Call) -> Option<Found> {
+        let model = self.for_unknown()?;
+        let open = !self.settings.checks_fallbacks || self.is_open(&call.principal, model);
+        open.then(|| self.resolve(&call.principal.group(model))).flatten()
+    }
+
     fn is_open(&self, principal: &Principal, name: &str) -> bool {
         let meant = principal.meant(name);
         principal.may_use(meant) || self.find(meant).is_some_and(|(group, _)| principal.may_use(&group))

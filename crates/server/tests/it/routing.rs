@@ -344,3 +344,41 @@ fn who_wants_to_know_hears_why_a_fallback_answered() {
         }
     }
 }
+
+#[test]
+fn what_nobody_knows_goes_where_all_others_fall_back_to() {
+    let upstream = Upstream::start();
+    let at = upstream.url();
+    let entry = |name: &str| {
+        format!(
+            "  - {{model_name: '{name}', litellm_params: {{model: 'openai/{}', api_base: '{at}/good', api_key: k}}}}\n",
+            name.trim_start_matches("openai/")
+        )
+    };
+    for (setting, names, expected) in [
+        ("router_settings: {fallbacks: [{'*': [safe]}]}\n", &["safe", "openai/*"][..], 200),
+        ("litellm_settings: {default_fallbacks: [safe]}\n", &["safe", "openai/*"], 200),
+        // Where every name is known beforehand, another one is a mistake.
+        ("router_settings: {fallbacks: [{'*': [safe]}]}\n", &["safe"], 400),
+        ("", &["safe", "openai/*"], 400),
+    ] {
+        let models: String = names.iter().map(|name| entry(name)).collect();
+        with(&format!("{models}{setting}"), |gateway| {
+            let unnamed = json!({"messages": [{"role": "user", "content": "hi"}]});
+            let open = gateway.key(&json!({}));
+            for body in [chat("nobody/knows", json!({})), unnamed.clone()] {
+                let reply = gateway.as_key(&open, "POST", "/v1/chat/completions", &body);
+                assert_eq!(reply.status.as_u16(), expected, "{setting} {body}: {}", reply.text());
+                if expected == 200 {
+                    assert!(upstream.asked().last().expect("a request").1.contains("\"model\":\"safe\""), "{body}");
+                }
+            }
+            // A list of models is no way to others.
+            let bound = gateway.key(&json!({"models": ["openai/*"]}));
+            for body in [chat("nobody/knows", json!({})), unnamed] {
+                let refused = gateway.as_key(&bound, "POST", "/v1/chat/completions", &body);
+                assert!((400..404).contains(&refused.status.as_u16()), "{setting} {body}: {}", refused.text());
+            }
+        });
+    }
+}

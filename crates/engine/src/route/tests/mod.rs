@@ -79,6 +79,7 @@ fn ask(model: &str, fields: &str) -> Call {
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),
+        laid: Default::default(),
     }
 }
 
