@@ -167,15 +167,29 @@ impl<'a> Step<'a> {
         outline.apply(&self.call.body, &edits)
     }
 
-    /// What the caller wants in the provider's own body and is in none that was written here: it is not lost.
-    fn laid(&self, losses: &mut Losses) -> Edits {
-        prepare::laid(&self.dispatch.laid(self.target), losses)
+    /// The body with what the deployment says where the caller does not, to be translated like the rest of it.
+    fn worded(&self, reach: &Reach) -> Bytes {
+        match &self.call.content {
+            Content::Json(outline) if !reach.edits.default.is_empty() => {
+                outline.apply(&self.call.body, &Edits { default: reach.edits.default.clone(), ..Edits::default() }).join()
+            }
+            Content::Json(_) | Content::Form(_) => self.call.body.join(),
+        }
     }
 
-    /// Applies what the caller and the configuration change in every body to one that was written here.
+    /// What caller and deployment want in the provider's own body and is in none that was written here: it is not lost.
+    fn laid(&self, reach: &Reach, losses: &mut Losses) -> Edits {
+        let mut fields = self.dispatch.laid(self.target);
+        let is_said = |key: &str| matches!(&self.call.content, Content::Json(outline) if outline.get(key).is_some());
+        fields.extend(reach.edits.default.iter().filter(|(key, _)| !is_said(key)).cloned());
+        prepare::laid(&fields, losses)
+    }
+
+    /// Applies what caller and configuration change in every body to one that was written here.
     fn edited(&self, body: Bytes, reach: &Reach, laid: &Edits) -> Result<Frames, Error> {
         let mut body = Frames::from(body);
-        for edits in [laid, &reach.edits].into_iter().filter(|edits| !edits.is_empty()) {
+        let own = Edits { default: Vec::new(), ..reach.edits.clone() };
+        for edits in [laid, &own].into_iter().filter(|edits| !edits.is_empty()) {
             body = Outline::scan(&body).map_err(Problem::from)?.apply(&body, edits);
         }
         Ok(body)

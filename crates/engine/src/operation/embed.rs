@@ -28,7 +28,7 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     if door == Shape::OpenAi && shape == Shape::OpenAi {
         return same(step, reach, meter).await;
     }
-    let mut request = door.read_request(&step.call.body.join()).map_err(Problem::from)?;
+    let mut request = door.read_request(&step.worded(reach)).map_err(Problem::from)?;
     request.rest.retain(|(key, _)| !is_steering(step.call.door.dialect, key));
     if let Some(media) = &step.dispatch.settings.media {
         let brought = Box::pin(media.bring_into(&mut |each| request.each_wanted(shape, each), step.dispatch.worker, step.room)).await;
@@ -38,7 +38,7 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
         })?;
     }
     let mut written = shape.write_request(&request, step.written_for(reach)).map_err(untaken)?;
-    let laid = step.laid(&mut written.losses);
+    let laid = step.laid(reach, &mut written.losses);
     let mut told = HeaderMap::new();
     step.losses(&written.losses, &mut told, meter)?;
     let (mut headers, reply) = ask(step, reach, (shape, written.bodies, &laid), meter).await?;

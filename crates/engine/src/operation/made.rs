@@ -24,7 +24,7 @@ const SIZES: &str = "image_size";
 /// Images.
 pub(super) async fn drawn(step: &Step<'_>, (reach, name): (&Reach, &str), meter: &mut Meter) -> Result<Product, Error> {
     let shape = Shape::of_row(name).ok_or_else(|| step.no_translation(name))?;
-    let request = asked(step)?;
+    let request = asked(step, reach)?;
     let sized = step.target.card.as_ref().is_none_or(|card| !card.lacks.iter().any(|ability| ability == SIZES));
     let written = shape.write_request(&request, sized).map_err(untaken)?;
     let (headers, body) = exchange(step, (reach, name), (written.body, written.losses), meter).await?;
@@ -38,10 +38,10 @@ pub(super) async fn drawn(step: &Step<'_>, (reach, name): (&Reach, &str), meter:
 }
 
 /// The request, but for what is meant for the gateway.
-fn asked(step: &Step<'_>) -> Result<ImageRequest, Error> {
+fn asked(step: &Step<'_>, reach: &Reach) -> Result<ImageRequest, Error> {
     let call = step.call;
     let mut request = match &call.content {
-        Content::Json(_) => images::read_request(&call.body.join()),
+        Content::Json(_) => images::read_request(&step.worded(reach)),
         Content::Form(kind) => images::read_form(&call.body, kind),
     }
     .map_err(Problem::from)?;
@@ -51,7 +51,7 @@ fn asked(step: &Step<'_>) -> Result<ImageRequest, Error> {
 
 /// Speech.
 pub(super) async fn said(step: &Step<'_>, (reach, name): (&Reach, &str), meter: &mut Meter) -> Result<Product, Error> {
-    let mut request = speech::read_request(&step.call.body.join()).map_err(Problem::from)?;
+    let mut request = speech::read_request(&step.worded(reach)).map_err(Problem::from)?;
     request.others.retain(|field| field != "metadata" && !is_steering(step.call.door.dialect, field));
     let format = speech::format(&request).map_err(untaken)?;
     let written = speech::write_request(&request).map_err(untaken)?;
@@ -74,7 +74,7 @@ async fn exchange(
     (body, mut losses): (Bytes, Losses),
     meter: &mut Meter,
 ) -> Result<(HeaderMap, Bytes), Error> {
-    let laid = step.laid(&mut losses);
+    let laid = step.laid(reach, &mut losses);
     let mut told = HeaderMap::new();
     step.losses(&losses, &mut told, meter)?;
     let (headers, body) = step.ask(reach, step.edited(body, reach, &laid)?, spoken(step.target, name), Some(meter)).await?;

@@ -17,7 +17,7 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     let Some(shape) = Shape::of_row(name) else { return Err(step.no_translation(name)) };
     let place = Place { region: region(step, reach.origin.host()), second: reach.path.path().ends_with("/v2/rerank") };
     let dialect = spoken(step.target, name);
-    let mut request = rerank::read_request(&step.call.body.join()).map_err(Problem::from)?;
+    let mut request = rerank::read_request(&step.worded(reach)).map_err(Problem::from)?;
     request.rest.retain(|(key, _)| !is_steering(step.call.door.dialect, key));
     let mut told = HeaderMap::new();
     let plain = request.documents.iter().all(|document| !document.object) && request.return_documents.is_none();
@@ -25,7 +25,7 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
         step.spliced(step.outline()?, reach)
     } else {
         let mut written = shape.write_request(&request, step.written_for(reach), &place).map_err(untaken)?;
-        let laid = step.laid(&mut written.losses);
+        let laid = step.laid(reach, &mut written.losses);
         step.losses(&written.losses, &mut told, meter)?;
         step.edited(written.body, reach, &laid)?
     };

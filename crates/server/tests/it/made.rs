@@ -136,3 +136,29 @@ fn speech_is_a_wave_file_or_bare_samples() {
         assert_eq!(gateway.as_key(&poor, "POST", "/v1/audio/speech", &long).status, 422);
     });
 }
+
+#[test]
+fn what_a_deployment_says_of_images_and_vectors_is_translated() {
+    let upstream = Upstream::start();
+    let at = upstream.url();
+    let yaml = format!(
+        "  - {{model_name: wide, litellm_params: {{model: gemini/{DRAWS}, api_base: '{at}/told', api_key: k, size: 1792x1024, quality: hd}}}}
+  - {{model_name: short, litellm_params: {{model: gemini/gemini-embedding-001, api_base: '{at}/told', api_key: k, dimensions: 8}}}}
+"
+    );
+    with(&yaml, |gateway| {
+        let prompt = answer("image/png", "AA==", &counted(5, 1290, "IMAGE"));
+        let own = json!({"model": "wide", "prompt": prompt, "size": "1024x1024"});
+        for (body, form) in [(json!({"model": "wide", "prompt": prompt}), "16:9"), (own, "1:1")] {
+            let reply = gateway.as_key(MASTER, "POST", "/v1/images/generations", &body);
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            let (_, sent) = last(&upstream);
+            assert_eq!((&sent["generationConfig"]["imageConfig"]["aspectRatio"], sent.get("size")), (&json!(form), None), "{sent}");
+        }
+        let vectors = json!({"embeddings": [{"values": [0.5]}]}).to_string();
+        let reply = gateway.as_key(MASTER, "POST", "/v1/embeddings", &json!({"model": "short", "input": vectors}));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let (_, sent) = last(&upstream);
+        assert_eq!((&sent["requests"][0]["outputDimensionality"], sent.get("dimensions")), (&json!(8), None), "{sent}");
+    });
+}
