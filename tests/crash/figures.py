@@ -55,7 +55,7 @@ Resources (`resources.py`)
 Shown elsewhere: R7: `cargo test -p switchboard-server --test it -- edge::hazards::a_panic_ends_its_connection_only`, and `make test-crash`, which
 kills at ten named places. R9: `bench/keys.py --keys 10000` for the start and memory with keys, `switchboard-bench measure --only
 start,memory` without. R1 and R2 against a bare proxy: `switchboard-bench measure --only memory-streams,latency-2000`. L2, L3, L6:
-`cargo test -p switchboard-server --test it -- edge::stopping documents`, and l3 below.
+`cargo test -p switchboard-server --test it -- edge::stopping endings documents`, and l3 below.
 
 Attacks and mistakes (`hostile.py`, `starting.py`)
 - c14: deployments that lead back to the gateway: 508 after three hops;

@@ -2,6 +2,7 @@
 
 mod copied;
 mod kept_alive;
+mod silence;
 mod waiting;
 
 use std::pin::Pin;
@@ -29,6 +30,7 @@ use crate::meter::Meter;
 use crate::openrouter::Telling;
 use crate::route::Target;
 use crate::upstream::UpstreamBody;
+use silence::Silence;
 use waiting::Waiting;
 
 /// The answer to one call.
@@ -60,6 +62,9 @@ pub trait Source: Send {
 
     /// Whether it has ended in a failure, which the bytes may have told the client.
     fn has_failed(&self) -> bool;
+
+    /// The gateway stops: it breaks off, and the next bytes say so where there is a way to say it.
+    fn stop(&mut self);
 }
 
 impl AnswerBody {
@@ -69,6 +74,15 @@ impl AnswerBody {
             AnswerBody::Whole(body) => Poll::Ready(body.take().map(Ok)),
             AnswerBody::Stream(stream) => stream.poll(ctx),
             AnswerBody::Made(source) => source.poll_next(ctx),
+        }
+    }
+
+    /// The gateway stops: what is under way breaks off, and says so where there is a way to say it.
+    pub fn stop(&mut self) {
+        match self {
+            AnswerBody::Whole(_) => {}
+            AnswerBody::Stream(stream) => stream.stop(),
+            AnswerBody::Made(source) => source.stop(),
         }
     }
 
@@ -162,31 +176,6 @@ pub struct StreamBody {
     kept_alive: Option<Box<KeptAlive>>,
     /// What the client has been told, where the stream may go on elsewhere.
     said: Option<Box<Said>>,
-}
-
-/// How long a stream has only shown that it is still open.
-struct Silence {
-    longest: Duration,
-    alive: u64,
-    since: Instant,
-}
-
-impl Silence {
-    /// A stream that says nothing may keep its client waiting so long, whatever else it sends.
-    const LONGEST: Duration = Duration::from_secs(300);
-
-    fn new(longest: Duration) -> Self {
-        Self { longest, alive: 0, since: Instant::now() }
-    }
-
-    /// Whether it has lasted too long.
-    fn goes_on(&mut self, alive: u64) -> bool {
-        let now = Instant::now();
-        if alive != self.alive {
-            (self.alive, self.since) = (alive, now);
-        }
-        now.saturating_duration_since(self.since) > self.longest
-    }
 }
 
 /// What a stream has for its client.
@@ -458,6 +447,14 @@ impl StreamBody {
     /// Whether the client has been told that it broke off.
     pub(crate) fn has_failed(&self) -> bool {
         self.failed
+    }
+
+    /// The gateway stops. What was read is still passed on.
+    pub(crate) fn stop(&mut self) {
+        if !self.ended {
+            self.ended = true;
+            self.broken = Some(Box::new(Error::stopping()));
+        }
     }
 }
 

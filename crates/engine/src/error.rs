@@ -201,6 +201,13 @@ impl Error {
         Self { maybe_billed: true, ..Self::new(problem, Origin::Provider, Retry::Next) }.of(Failure::Timeout)
     }
 
+    /// The gateway stops before the answer is complete.
+    pub fn stopping() -> Self {
+        let problem = Problem::new(Kind::Overloaded, "the gateway stopped before the answer was complete").with_code("gateway_stopping");
+        let problem = Problem { retry_after: Some(Duration::from_secs(1)), ..problem };
+        Self { maybe_billed: true, ..Self::new(problem, Origin::Gateway, Retry::Never) }
+    }
+
     /// What a log may say. What callers and providers write may hold a prompt, so that only codes are taken from it.
     pub fn for_log(&self) -> String {
         if self.origin == Origin::Gateway || self.source.is_some() {

@@ -119,7 +119,8 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
             let beside = passing::outlet::beside(acceptor, &parts);
             let draft = Draft { door, principal: caller.principal.clone(), headers: parts.headers, path_model, path_stream, received };
             // The connection moves what it is given, more than once: the longest journey goes where it stays.
-            Box::pin(asked(acceptor, &caller, (draft, beside), body)).await
+            let (last_call, asking) = (body.last_call(), Box::pin(asked(acceptor, &caller, (draft, beside), body)));
+            last_call.before(asking).await.unwrap_or_else(|| Err(told(*Error::stopping().problem)))
         }
     }
 }

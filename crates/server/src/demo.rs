@@ -15,7 +15,7 @@ use http_body::{Body, Frame};
 use serde_json::{Value, json};
 
 use crate::app::unix_seconds;
-use crate::edge::{Edge, RequestBody, Running, Settings, StartError};
+use crate::edge::{Edge, LastWords, RequestBody, Running, Settings, StartError};
 
 /// The pause between two words of a stream.
 const PAUSE: Duration = Duration::from_millis(15);
@@ -239,6 +239,11 @@ impl Words {
     fn paced(chunks: Vec<Bytes>) -> Self {
         Self { chunks: chunks.into_iter(), pause: None, paced: true }
     }
+}
+
+impl LastWords for Words {
+    /// Whoever reads it is the gateway itself, which has ended by then.
+    fn stop(self: Pin<&mut Self>) {}
 }
 
 impl Body for Words {

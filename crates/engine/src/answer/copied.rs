@@ -40,6 +40,10 @@ impl Source for Copied {
     fn has_failed(&self) -> bool {
         self.inner.has_failed()
     }
+
+    fn stop(&mut self) {
+        self.inner.stop();
+    }
 }
 
 impl Drop for Copied {

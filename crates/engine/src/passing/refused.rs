@@ -72,6 +72,9 @@ impl Source for Refused {
     fn has_failed(&self) -> bool {
         self.failed
     }
+
+    /// It is somebody else's, in words nobody here knows: its connection ends amid it.
+    fn stop(&mut self) {}
 }
 
 impl Drop for Refused {

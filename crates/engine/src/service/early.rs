@@ -61,6 +61,7 @@ struct Early {
 enum State {
     Waiting(Pending),
     Answering(AnswerBody),
+    Stopped,
     Failed,
 }
 
@@ -96,6 +97,10 @@ impl Source for Early {
         }
         match &mut self.state {
             State::Answering(body) => body.poll_next(ctx),
+            State::Stopped => {
+                self.state = State::Failed;
+                Poll::Ready(self.last_words(&Error::stopping()))
+            }
             State::Waiting(_) | State::Failed => Poll::Ready(None),
         }
     }
@@ -104,7 +109,15 @@ impl Source for Early {
         match &self.state {
             State::Waiting(_) => false,
             State::Answering(body) => body.has_failed(),
-            State::Failed => true,
+            State::Stopped | State::Failed => true,
+        }
+    }
+
+    fn stop(&mut self) {
+        match &mut self.state {
+            State::Waiting(_) => self.state = State::Stopped,
+            State::Answering(body) => body.stop(),
+            State::Stopped | State::Failed => {}
         }
     }
 }

@@ -93,4 +93,11 @@ impl Source for GoingOn {
             State::Over { failed } => *failed,
         }
     }
+
+    /// While another provider is being asked, nobody has a word for the client: its connection ends.
+    fn stop(&mut self) {
+        if let State::Saying(stream) = &mut self.state {
+            stream.stop();
+        }
+    }
 }

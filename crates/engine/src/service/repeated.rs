@@ -368,6 +368,10 @@ impl Source for Taped {
     fn has_failed(&self) -> bool {
         self.body.has_failed()
     }
+
+    fn stop(&mut self) {
+        self.body.stop();
+    }
 }
 
 /// The answer once more. It costs nothing, and says that it is one.

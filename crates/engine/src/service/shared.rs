@@ -290,6 +290,13 @@ impl Source for Member {
         let state = locked(&self.joint.state);
         self.at < state.gone || state.end.is_some_and(|end| end != End::Complete)
     }
+
+    /// It stops for all of them: each is told where it reads.
+    fn stop(&mut self) {
+        if let Stage::Answering(body) = &mut locked(&self.joint.state).stage {
+            body.stop();
+        }
+    }
 }
 
 impl Drop for Member {
@@ -330,6 +337,10 @@ impl Source for Followed {
 
     fn has_failed(&self) -> bool {
         self.member.has_failed()
+    }
+
+    fn stop(&mut self) {
+        self.member.stop();
     }
 }
 

@@ -10,7 +10,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::pulse::Exchange;
+use super::{LastWords, pulse::Exchange};
 
 pin_project! {
     /// What goes out. Holds the exchange open until the last byte has been handed over, or the client is gone.
@@ -24,7 +24,8 @@ pin_project! {
 impl<B> Answer<B> {
     /// A refusal by the edge itself, after which the connection ends.
     pub(super) fn refusal(status: StatusCode, message: &'static str) -> Response<Self> {
-        let text = format!(r#"{{"error":{{"message":"{message}","type":"invalid_request_error","code":{}}}}}"#, status.as_u16());
+        let kind = if status.is_server_error() { "service_unavailable_error" } else { "invalid_request_error" };
+        let text = format!(r#"{{"error":{{"message":"{message}","type":"{kind}","code":{}}}}}"#, status.as_u16());
         let mut response = Response::new(Self::Refused { text: Some(text.into()) });
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -34,7 +35,7 @@ impl<B> Answer<B> {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Answer<B> {
+impl<B: Body<Data = Bytes> + LastWords> Body for Answer<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -42,7 +43,10 @@ impl<B: Body<Data = Bytes>> Body for Answer<B> {
         match self.project() {
             // who writes it asks again, or is woken to
             Projected::Served { exchange, .. } if exchange.holds_back() => Poll::Pending,
-            Projected::Served { body, exchange } => {
+            Projected::Served { mut body, exchange } => {
+                if exchange.is_last_call() {
+                    body.as_mut().stop();
+                }
                 let frame = body.poll_frame(cx);
                 let got = match &frame {
                     Poll::Ready(Some(Ok(frame))) => Some(frame.data_ref().map_or(0, Bytes::len)),

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::{
+    LastCall,
     pulse::{Peer, Pulse},
     reservoir::Draught,
     settings::BodyLimits,
@@ -82,6 +83,12 @@ impl RequestBody {
     #[must_use]
     pub fn peer(&self) -> Peer {
         self.pulse.peer
+    }
+
+    /// When the request's time is up.
+    #[must_use]
+    pub fn last_call(&self) -> LastCall {
+        LastCall::of(&self.pulse)
     }
 
     /// Reads the whole body within the edge's limits.

@@ -179,7 +179,10 @@ impl<S: Service> Protocols<S> {
             if let Some(reason) = refusal {
                 return Ok(Answer::refusal(StatusCode::BAD_REQUEST, reason));
             }
-            let response = service.call(Request::from_parts(head, body)).await;
+            let last_call = body.last_call();
+            let Some(response) = last_call.before(service.call(Request::from_parts(head, body))).await else {
+                return Ok(Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, "the gateway stopped before there was an answer"));
+            };
             Ok(response.map(|body| Answer::Served { body, exchange }))
         })
     }
@@ -269,18 +272,18 @@ async fn drive<C: Drain>(mut connection: Pin<&mut C>, pulse: &Pulse, is_at_rest:
         loop {
             match pulse.order() {
                 Order::Cut => return Poll::Ready(Ok(Ended::Over)),
-                Order::Drain if !draining => {
+                Order::Drain | Order::LastCall if !draining => {
                     draining = true;
                     connection.as_mut().drain();
                 }
-                Order::Drain | Order::Serve => {}
+                Order::Drain | Order::LastCall | Order::Serve => {}
             }
             let polled = connection.as_mut().poll(cx);
             if polled.is_pending() && is_at_rest() {
                 return Poll::Ready(Ok(Ended::AtRest));
             }
             // the first request, if it just came, was what the drain waited for
-            if polled.is_ready() || draining || pulse.order() != Order::Drain {
+            if polled.is_ready() || draining || pulse.order() == Order::Serve {
                 return polled.map_ok(|()| Ended::Over);
             }
         }

@@ -18,7 +18,7 @@
 //! | clients that hang up | the handler's future and the answer's body are dropped; drop is the cancel signal | `connection.rs` |
 //! | panics | the connection (HTTP/1) or stream (HTTP/2) ends; the worker lives | `worker.rs` |
 //! | too many connections, no file descriptors left | refused at once; accepting backs off | `listen.rs`, `worker.rs` |
-//! | stopping | [`Shutdown`]: no new connections, running answers finish up to a deadline | `shutdown.rs` |
+//! | stopping | [`Shutdown`]: no new connections, running answers finish up to a deadline, and then have a last word | `shutdown.rs`, `last_call.rs` |
 //!
 //! **How the deadlines work.** Every connection has a *pulse*: a few cells saying what it waits for and since which tick
 //! of its worker's clock. Reading and writing update the cells (no clock is read), and a sweep, at most once a second,
@@ -45,6 +45,7 @@ mod client_certificate;
 mod connection;
 mod gate;
 mod guarded;
+mod last_call;
 mod listen;
 mod noise;
 mod pulse;
@@ -61,6 +62,7 @@ mod worker;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, thread::JoinHandle};
 
 pub use body::{BodyError, Frames, RequestBody};
+pub use last_call::{LastCall, LastWords};
 pub use listen::Bound;
 pub use pulse::Peer;
 pub use service::Service;

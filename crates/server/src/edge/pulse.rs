@@ -66,12 +66,14 @@ enum Waits {
     Closed,
 }
 
-/// What the connection's task is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the connection's task is to do, the strongest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Order {
     Serve,
     /// Finish what runs, then end.
     Drain,
+    /// Say that what runs ends here, then end.
+    LastCall,
     /// End now.
     Cut,
 }
@@ -214,7 +216,7 @@ impl Pulse {
 
     /// Gives an order; a stronger one stands.
     pub(super) fn give(&self, order: Order) {
-        if self.order.get() != Order::Cut && self.order.get() != order {
+        if self.order.get() < order {
             self.order.set(order);
             self.wake();
         }
@@ -241,7 +243,7 @@ impl Pulse {
             Waits::Head if over(since, limits.head) => self.give(Order::Cut),
             Waits::Request if over(since, limits.idle) => {
                 // a client may be writing a request this instant: HTTP/2 can tell it not to
-                let drained = self.order.get() == Order::Drain;
+                let drained = self.order.get() >= Order::Drain;
                 self.give(if drained { Order::Cut } else { Order::Drain });
                 self.since.set(now);
             }
@@ -287,6 +289,13 @@ impl Stream {
         self.state.get() == StreamState::Cut
     }
 
+    /// Has its task look at its connection's order.
+    pub(super) fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
     pub(super) fn end(&self) {
         self.state.set(StreamState::Ended);
         self.waker.borrow_mut().take();
@@ -301,9 +310,7 @@ impl Stream {
         let over = |since: u32| self.clock.get().wrapping_sub(since) > limits.stall;
         if self.offered_since.get().is_some_and(over) && self.state.get() == StreamState::Running {
             self.state.set(StreamState::Cut);
-            if let Some(waker) = &*self.waker.borrow() {
-                waker.wake_by_ref();
-            }
+            self.wake();
         }
     }
 }
@@ -325,6 +332,11 @@ impl Exchange {
     /// The answer travels on this stream; HTTP/1 has none.
     pub(super) fn runs_on(&mut self, stream: Option<Rc<Stream>>) {
         self.stream = stream;
+    }
+
+    /// Whether the answer's time is up.
+    pub(super) fn is_last_call(&self) -> bool {
+        self.pulse.order.get() == Order::LastCall
     }
 
     /// Whether the protocol has to write what it has before it gets more. HTTP/2 has a bound of its own for each stream; HTTP/1

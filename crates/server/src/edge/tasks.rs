@@ -74,6 +74,11 @@ impl Tasks {
         }
     }
 
+    /// Has every stream look at its connection's order.
+    pub(super) fn wake_streams(&self) {
+        self.streams.borrow().iter().for_each(|stream| stream.wake());
+    }
+
     pub(super) fn abort_all(&self) {
         self.set.borrow_mut().abort_all();
     }

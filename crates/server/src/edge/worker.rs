@@ -18,7 +18,7 @@ use rustls::ServerConfig;
 use tokio::{
     runtime::{Builder, LocalOptions},
     sync::watch,
-    time::{MissedTickBehavior, interval, sleep, sleep_until},
+    time::{MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -38,6 +38,8 @@ use super::{
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(10);
 /// How often a worker that has nothing left to do looks whether the others have.
 const LOOK: Duration = Duration::from_millis(5);
+/// How long what ends may take to say so.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long cutting takes at most.
 const CUT: Duration = Duration::from_secs(1);
 /// More connections than this are a crowd: most of them idle, and what each keeps while it does counts.
@@ -253,7 +255,7 @@ impl<S: Service> Worker<S> {
         }
     }
 
-    /// Lets what runs finish, until the deadline, which may move closer.
+    /// Lets what runs finish, until the deadline, which may move closer; then has it say that it ends.
     async fn finish(&self, mut stage: watch::Receiver<Stage>) {
         for pulse in self.pulses.borrow().iter() {
             pulse.give(Order::Drain);
@@ -270,7 +272,11 @@ impl<S: Service> Worker<S> {
                 _ = stage.changed() => {}
             }
         }
-        tracing::warn!(worker = self.number, "cut what was still running at the end of the drain");
+        tracing::warn!(worker = self.number, "what still runs at the end of the drain breaks off");
+        self.pulses.borrow().iter().for_each(|pulse| pulse.give(Order::LastCall));
+        self.tasks.wake_streams();
+        // Whoever does not read it does not hear it.
+        let _late = timeout(LAST_WORDS, poll_fn(|cx| self.tasks.poll_reap(cx))).await;
         self.tasks.abort_all();
         poll_fn(|cx| self.tasks.poll_reap(cx)).await;
         // The others cut theirs at the same moment.

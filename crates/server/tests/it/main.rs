@@ -28,6 +28,7 @@ mod documents;
 mod doors;
 mod edge;
 mod either;
+mod endings;
 mod expected;
 mod experiments;
 mod failures;

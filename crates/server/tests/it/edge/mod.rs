@@ -24,13 +24,31 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame};
-use switchboard_server::edge::{Address, Edge, RequestBody, Running, Settings};
+use switchboard_server::edge::{Address, Edge, LastWords, RequestBody, Running, Settings};
 use tokio::sync::mpsc;
 
 /// An answer's body fed by hand; counts itself gone when dropped.
 pub(crate) struct Fed {
     frames: mpsc::UnboundedReceiver<Bytes>,
+    stopped: Stopped,
     _gone: Gone,
+}
+
+impl LastWords for Fed {
+    fn stop(mut self: Pin<&mut Self>) {
+        if self.stopped == Stopped::No {
+            self.stopped = Stopped::Unsaid;
+            self.frames.close();
+        }
+    }
+}
+
+/// Whether an answer was told that its time is up, and has said so.
+#[derive(PartialEq, Eq)]
+enum Stopped {
+    No,
+    Unsaid,
+    Said,
 }
 
 impl Body for Fed {
@@ -38,7 +56,12 @@ impl Body for Fed {
     type Error = std::io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
-        self.frames.poll_recv(cx).map(|frame| frame.map(|bytes| Ok(Frame::data(bytes))))
+        let frame = std::task::ready!(self.frames.poll_recv(cx));
+        if frame.is_none() && self.stopped == Stopped::Unsaid {
+            self.stopped = Stopped::Said;
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"cut short")))));
+        }
+        Poll::Ready(frame.map(|bytes| Ok(Frame::data(bytes))))
     }
 }
 
@@ -133,7 +156,7 @@ async fn answer(request: Request<RequestBody>, counts: Arc<Counts>) -> Response<
             }
         },
     }
-    Response::builder().status(status).body(Fed { frames, _gone: gone }).expect("a response")
+    Response::builder().status(status).body(Fed { frames, stopped: Stopped::No, _gone: gone }).expect("a response")
 }
 
 impl House {

@@ -7,6 +7,7 @@ use http::{Request, Version};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use switchboard_engine::answer::AnswerBody;
 use switchboard_server::edge::{Address, Bound, settings::TlsFiles};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -77,7 +78,7 @@ fn an_address_in_use_is_refused() {
     let house = start(settings());
     let taken = Address::Tcp(house.running.tcp().expect("address"));
     let second = switchboard_server::edge::Settings { listen: vec![taken], ..settings() };
-    let service = |_: Request<switchboard_server::edge::RequestBody>| async { http::Response::new(Full::new(Bytes::new())) };
+    let service = |_: Request<switchboard_server::edge::RequestBody>| async { http::Response::new(AnswerBody::Whole(None)) };
     let refused = switchboard_server::edge::Edge::run(second, move |_| Ok(service)).expect_err("refused");
     assert!(refused.to_string().contains("cannot listen"), "{refused}");
 }

@@ -4,6 +4,7 @@ use std::{io::Write, net::TcpStream, time::Duration};
 
 use switchboard_server::edge::Settings;
 
+use super::frames::{END_HEADERS, END_STREAM, HEADERS, frame, open};
 use super::{eventually, read_to_close, read_until, settings, start};
 
 #[test]
@@ -40,6 +41,34 @@ fn the_drain_ends_at_its_deadline() {
     read_to_close(&mut stream);
     house.running.wait().expect("ended");
     assert_eq!(house.counts.gone.load(std::sync::atomic::Ordering::SeqCst), 1, "the answer's body is dropped");
+}
+
+#[test]
+fn what_runs_at_the_deadline_has_a_last_word() {
+    let house = start(Settings { drain_timeout: Duration::from_millis(50), ..settings() });
+    let mut stream = house.connect();
+    stream.write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
+    read_until(&mut stream, "begin");
+    // It could go on for as long as anybody has time.
+    let _endless = house.counts.feed.lock().expect("lock").take();
+    let mut waiting = house.connect();
+    waiting.write_all(b"GET /never HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
+    // Over HTTP/2, both on one connection.
+    let mut several = open(&house);
+    let get = |path: &str, stream| {
+        let block = [&[0x82, 0x86, 0x44, u8::try_from(path.len()).expect("short")][..], path.as_bytes(), &[0x41, 1], b"h"].concat();
+        frame(HEADERS, END_HEADERS | END_STREAM, stream, &block)
+    };
+    several.write_all(&[get("/stream", 1), get("/never", 3)].concat()).expect("sent");
+    eventually("all are asked", || house.counts.called() == 4);
+    house.running.shutdown().drain();
+    let text = read_to_close(&mut stream);
+    assert!(text.contains("cut short") && text.ends_with("0\r\n\r\n"), "{text}");
+    let text = read_to_close(&mut waiting);
+    assert!(text.starts_with("HTTP/1.1 503") && text.contains("the gateway stopped"), "{text}");
+    let text = read_to_close(&mut several);
+    assert!(text.contains("cut short") && text.contains("the gateway stopped"), "{text}");
+    house.running.wait().expect("ended");
 }
 
 #[test]
