@@ -49,7 +49,7 @@ Resources (`resources.py`)
 - r4: a mixture for ten minutes (`--count` seconds): how memory grows in an hour, descriptors come back;
 - r5: 50,000 requests (`--count`) to a provider that is well: all are answered;
 - r6: a tenant at twenty times its limit: the other one feels nothing;
-- r8: 512 descriptors are all there are: no spinning, serving again within a second;
+- r8: 512 descriptors are all there are: no spinning, serving again within a second; who is connected is served meanwhile;
 - l1: ten successors (`--count`) take the port under load (`serve --takeover`): nobody refused, no stream cut.
 
 Shown elsewhere: R7: `cargo test -p switchboard-server --test it -- edge::hazards::a_panic_ends_its_connection_only`, and `make test-crash`, which

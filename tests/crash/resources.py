@@ -222,9 +222,11 @@ async def r6(folder, count, timed):
 
 
 async def r8(folder, count, timed):
-    """No descriptor left: the gateway does not spin, and serves again within a second."""
+    """No descriptor left: the gateway does not spin, and serves again within a second. Where it knows from its start how many there are,
+    clients do not get the last ones: who is connected is served, new providers and the database included."""
     wrong, most = Found(), count or 512
     descriptors(most * 2)
+    wrong += await r8_known(f"{folder}/known", most)
     gateway = await asyncio.to_thread(Gateway, folder, [CENT])
     try:
         resource.prlimit(gateway.process.pid, resource.RLIMIT_NOFILE, (most, most))
@@ -242,6 +244,27 @@ async def r8(folder, count, timed):
         wrong.expect(held >= most - 2, f"only {held} descriptors were taken")
         wrong.expect(share < 0.2, f"{share * 100:.0f} % of a core for nothing")
         wrong.expect(status == 200 and (not timed or took <= 1), f"{status} after {took:.2f} s")
+    finally:
+        wrong.expect(await asyncio.to_thread(gateway.stop) == 0, "it did not end with 0")
+    return wrong
+
+
+async def r8_known(folder, most):
+    wrong, provider = Found(), await Provider(pieces=1, pause=0).start()
+    gateway = await asyncio.to_thread(Gateway, folder, [CENT, provider.model()], files=most)
+    try:
+        line = Line(gateway.port)
+        await line.ask("GET", "/health/liveness")
+        lines = await opened(gateway.port, most + 100)
+        await asyncio.sleep(1)
+        held, closed = descriptors_of(gateway), sum(reader.at_eof() for reader, _writer in lines)
+        # Neither the provider nor the key has been asked for before.
+        statuses = [(await line.ask("POST", path, body))[0] for path, body in (("/key/generate", {}), ("/v1/chat/completions", chat("m", "mark-0-end")))]
+        print(f"  of {most} known descriptors {held} are taken, {closed} of {len(lines)} connections closed at once; who was there is told {statuses}")
+        wrong.expect(statuses == [200, 200], f"who was connected is told {statuses}")
+        wrong.expect(held <= most - 64, f"{held} of {most} descriptors are taken")
+        for _reader, writer in lines:
+            writer.transport.abort()
     finally:
         wrong.expect(await asyncio.to_thread(gateway.stop) == 0, "it did not end with 0")
     return wrong

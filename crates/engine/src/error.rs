@@ -237,14 +237,24 @@ impl Error {
         Self::new(Problem::new(Kind::Internal, message), Origin::Gateway, Retry::Never)
     }
 
+    /// There is no descriptor for a connection to a provider: no fault of its, and no use in asking another one.
+    fn exhausted(error: DialError) -> Self {
+        let problem = Problem::new(Kind::Overloaded, "the gateway has no socket left to ask a provider with; ask again soon");
+        let problem = Problem { retry_after: Some(Duration::from_secs(1)), ..problem.with_code("gateway_exhausted") };
+        Self { source: Some(Box::new(error)), ..Self::new(problem, Origin::Gateway, Retry::Never) }
+    }
+
     /// A provider could not be reached, or broke off.
     pub fn dial(error: DialError) -> Self {
+        if error.fault() == DialFault::Exhausted {
+            return Self::exhausted(error);
+        }
         let (kind, code, failure) = match (error.phase(), error.fault()) {
             (Phase::Body, DialFault::Timeout) => (Kind::Timeout, "upstream_stall", Failure::Timeout),
             (_, DialFault::Timeout) => (Kind::Timeout, "upstream_timeout", Failure::Timeout),
             (_, DialFault::Tls) => (Kind::Upstream, "upstream_tls", Failure::Tls),
             (_, DialFault::TooLarge) => (Kind::Upstream, "response_too_large", Failure::TooLarge),
-            (_, DialFault::Policy) => (Kind::Internal, "upstream_policy", Failure::Own),
+            (_, DialFault::Policy | DialFault::Exhausted) => (Kind::Internal, "upstream_policy", Failure::Own),
             (Phase::Resolve | Phase::Connect, _) => (Kind::Upstream, "upstream_unreachable", Failure::Unreachable),
             (Phase::Body, DialFault::Closed | DialFault::Protocol) => (Kind::Upstream, "upstream_truncated", Failure::Truncated),
             (_, DialFault::Protocol | DialFault::Encoding) => (Kind::Upstream, "upstream_protocol", Failure::Protocol),

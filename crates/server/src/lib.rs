@@ -16,6 +16,7 @@ pub mod config;
 mod consent;
 mod default_model;
 pub mod demo;
+mod descriptors;
 pub mod digest;
 mod duration;
 pub mod edge;

@@ -21,6 +21,7 @@ use crate::auth::Keys;
 use crate::ceiling;
 use crate::chore::Chore;
 use crate::config::{Config, Environment, Loader, Overrides, ProviderKeys, Source, Watch};
+use crate::descriptors;
 use crate::edge::relief::Relief;
 use crate::edge::reservoir::Reservoir;
 use crate::edge::settings::{BodyLimits, ClientAuthorities};
@@ -325,7 +326,7 @@ fn settings(config: &Config, relief: Relief) -> edge::Settings {
         }),
         workers: own.workers as usize,
         takeover: own.takeover,
-        max_connections: own.limits.max_connections as usize,
+        max_connections: descriptors::for_clients(own.limits.max_connections),
         header_timeout: own.timeouts.header_read,
         idle_timeout: own.timeouts.keep_alive,
         stall_timeout: own.timeouts.write,

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use super::error::{DialError, DialFault, Phase};
+use super::error::{DialError, DialFault, Phase, is_exhausted};
 use super::io::Wire;
 use super::origin::Origin;
 use super::resolve::Resolver;
@@ -96,7 +96,8 @@ async fn open(addresses: Vec<SocketAddr>) -> Result<TcpStream, DialError> {
 }
 
 fn unreachable(error: io::Error) -> DialError {
-    DialError::new(Phase::Connect, DialFault::Closed).with(error)
+    let fault = if is_exhausted(&error) { DialFault::Exhausted } else { DialFault::Closed };
+    DialError::new(Phase::Connect, fault).with(error)
 }
 
 fn set_options(stream: &TcpStream, transport: &Transport) -> Result<(), DialError> {
@@ -153,4 +154,22 @@ async fn tunnel(stream: &mut TcpStream, proxy: &Proxy, origin: &Origin) -> Resul
     }
     let accepted = reply.starts_with(b"HTTP/1.") && reply.get(8..12) == Some(b" 200");
     if accepted { Ok(()) } else { Err(DialError::new(Phase::Tls, DialFault::Closed).with("the proxy refused to open a tunnel")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, Origin, Retry};
+    use crate::health::Failure;
+
+    #[test]
+    fn that_no_descriptor_is_left_tells_against_no_provider() {
+        for code in [23, 24] {
+            let error = Error::dial(unreachable(io::Error::from_raw_os_error(code)));
+            assert_eq!((error.origin, error.retry, error.failure), (Origin::Gateway, Retry::Never, Failure::Own));
+            assert!(error.problem.retry_after.is_some());
+        }
+        let refused = Error::dial(unreachable(io::Error::from_raw_os_error(111)));
+        assert_eq!((refused.origin, refused.failure), (Origin::Provider, Failure::Unreachable));
+    }
 }

@@ -30,6 +30,8 @@ pub enum DialFault {
     NoAddress,
     /// An address or credential was refused by our own policy.
     Policy,
+    /// This process may have no more sockets; no peer has heard of it.
+    Exhausted,
     /// The peer refused, reset or closed the connection.
     Closed,
     /// The certificate or the TLS agreement was not acceptable.
@@ -97,6 +99,7 @@ impl fmt::Display for DialError {
             DialFault::Timeout => "timed out",
             DialFault::NoAddress => "found no address",
             DialFault::Policy => "was refused by policy",
+            DialFault::Exhausted => "found no free descriptor",
             DialFault::Closed => "lost the connection",
             DialFault::Tls => "failed TLS verification or agreement",
             DialFault::Protocol => "met a broken HTTP message",
@@ -131,6 +134,13 @@ impl StdError for DialError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
+}
+
+/// Whether the system had no descriptor left, for this process or at all.
+pub(crate) fn is_exhausted(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
 /// Whether the connection ended under an exchange, rather than the peer breaking a rule.

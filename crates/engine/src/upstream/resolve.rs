@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::error::{DialError, DialFault, Phase};
+use super::error::{DialError, DialFault, Phase, is_exhausted};
 use super::settings::Settings;
 use super::transport::Transport;
 
@@ -58,7 +58,10 @@ impl Resolver {
                 }
                 DialError::new(Phase::Resolve, DialFault::NoAddress)
             }
-            Ok(Err(error)) => DialError::new(Phase::Resolve, DialFault::NoAddress).with(error),
+            Ok(Err(error)) => {
+                let fault = if is_exhausted(&error) { DialFault::Exhausted } else { DialFault::NoAddress };
+                DialError::new(Phase::Resolve, fault).with(error)
+            }
             Err(_) => DialError::new(Phase::Resolve, DialFault::Timeout),
         };
         self.recall(host).ok_or(failure)

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{Outcome, UNUSABLE, version};
 use crate::config::resolved::TlsFiles;
 use crate::config::{Environment, Overrides, Source, Watch};
+use crate::descriptors;
 use crate::fleet::Unusable;
 use crate::fleet::overlay::OverlayError;
 use crate::log::{RequestLog, Voice};
@@ -100,6 +101,7 @@ impl Serve {
         if let Some(failpoint) = environment.get_non_empty("SWITCHBOARD_FAILPOINT") {
             switchboard_store::failpoint::arm(failpoint);
         }
+        descriptors::take();
         let watch = Watch::new(loader, &loaded);
         let Some(config) = loaded.config else { return Ok(ExitCode::from(UNUSABLE)) };
         let (log, writer) = RequestLog::start(std::io::stdout())?;
