@@ -72,6 +72,7 @@ mod repairs;
 mod reserving;
 mod retention;
 mod rights;
+mod rolling;
 mod routing;
 #[path = "../../../store/tests/it/schema.rs"]
 mod schema;
