@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 
 const MAX_HEADERS: usize = 100;
@@ -54,8 +54,16 @@ pub struct ResponseHead {
 /// One connection with a read buffer.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     buffer: BytesMut,
+}
+
+/// What carries it.
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    /// Another protocol, in this process.
+    Pipe(DuplexStream),
 }
 
 fn malformed(what: &'static str) -> io::Error {
@@ -70,17 +78,29 @@ impl Connection {
     /// Wraps a connected socket.
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: BytesMut::with_capacity(16 << 10) })
+        Ok(Self { stream: Stream::Tcp(stream), buffer: BytesMut::with_capacity(16 << 10) })
+    }
+
+    /// Wraps one end of a pipe.
+    pub fn piped(pipe: DuplexStream) -> Self {
+        Self { stream: Stream::Pipe(pipe), buffer: BytesMut::new() }
     }
 
     /// Writes all bytes.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.write_all(bytes).await,
+            Stream::Pipe(pipe) => pipe.write_all(bytes).await,
+        }
     }
 
     /// Resets the connection instead of closing it.
     pub fn reset(self) -> io::Result<()> {
-        socket2::SockRef::from(&self.stream).set_linger(Some(std::time::Duration::ZERO))
+        match &self.stream {
+            Stream::Tcp(stream) => socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO)),
+            // Its end amid an answer is one there.
+            Stream::Pipe(_) => Ok(()),
+        }
     }
 
     /// Resolves when the peer has closed; what it still sends is thrown away.
@@ -92,8 +112,16 @@ impl Connection {
     }
 
     async fn fill(&mut self) -> io::Result<usize> {
-        self.buffer.reserve(16 << 10);
-        self.stream.read_buf(&mut self.buffer).await
+        match &mut self.stream {
+            Stream::Tcp(stream) => {
+                self.buffer.reserve(16 << 10);
+                stream.read_buf(&mut self.buffer).await
+            }
+            Stream::Pipe(pipe) => {
+                self.buffer.reserve(1 << 10);
+                pipe.read_buf(&mut self.buffer).await
+            }
+        }
     }
 
     /// The next request with its body; `None` when the peer closed between requests.

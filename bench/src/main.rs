@@ -1,6 +1,7 @@
 //! The command line of the measuring tools.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,9 @@ enum Command {
         /// The port to listen on; 0 picks a free one and prints it.
         #[arg(long, default_value_t = 0)]
         port: u16,
+        /// Speak HTTP/2 over TLS, with a certificate that is written there.
+        #[arg(long)]
+        certificate: Option<PathBuf>,
     },
     /// Serve as a bare pass-through proxy.
     Bare {
@@ -63,8 +67,11 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Outcome<ExitCode> {
     match command {
-        Command::Mockup { port } => local(async move {
-            mockup::serve(listen(port)?).await?;
+        Command::Mockup { port, certificate } => local(async move {
+            match certificate {
+                Some(certificate) => mockup::over_http2::serve(listen(port)?, &certificate).await?,
+                None => mockup::serve(listen(port)?).await?,
+            }
             Ok(ExitCode::SUCCESS)
         }),
         Command::Bare { port, upstream, workers } => serve_bare(port, upstream, workers),

@@ -13,6 +13,7 @@ mod proc;
 mod round;
 mod scenario;
 mod stage;
+mod streams;
 mod syscalls;
 
 use std::path::PathBuf;
@@ -93,4 +94,5 @@ const SINGLES: &[Single] = &[
     ("start", memory::measure_start),
     ("memory", memory::measure_requests),
     ("memory-streams", memory::measure_streams),
+    ("streams-h2", streams::measure),
 ];

@@ -8,6 +8,7 @@ mod ask;
 mod books;
 mod fault;
 mod openai;
+pub mod over_http2;
 mod shape;
 mod stream;
 
@@ -43,15 +44,18 @@ pub async fn serve(listener: TcpListener) -> io::Result<()> {
         tokio::task::spawn_local(async move {
             books.borrow_mut().connections += 1;
             // A peer that goes away is no fault of the mock: it is entered in the books and that is all.
-            if converse(stream, &books).await.is_err() {
+            if greet(stream, &books).await.is_err() {
                 books.borrow_mut().broken_connections += 1;
             }
         });
     }
 }
 
-async fn converse(stream: TcpStream, books: &SharedBooks) -> io::Result<()> {
-    let mut connection = Connection::new(stream)?;
+async fn greet(stream: TcpStream, books: &SharedBooks) -> io::Result<()> {
+    converse(Connection::new(stream)?, books).await
+}
+
+async fn converse(mut connection: Connection, books: &SharedBooks) -> io::Result<()> {
     while let Some(request) = connection.read_request().await? {
         let next = match Door::of(&request) {
             Door::Books => answer_books(connection, books).await?,

@@ -21,7 +21,7 @@ pub use self::tally::Report;
 use self::check::{Check, Flaw};
 use self::order::Order;
 use self::pace::Pace;
-use self::tally::Tally;
+use self::tally::{Tally, nanoseconds};
 use crate::Outcome;
 use crate::http1::Connection;
 
@@ -120,7 +120,7 @@ impl Sender {
             if verdict.is_err() {
                 connection = None;
             }
-            self.tally.borrow_mut().enter(&sample, verdict);
+            self.tally.borrow_mut().enter(&mut sample, verdict);
         }
     }
 
@@ -139,9 +139,16 @@ impl Sender {
                 return Err(Flaw::ContentType);
             }
             let mut reader = check.stream(order.nonce());
+            let mut last = None;
             while let Some(piece) = connection.read_piece(&mut head.framing).await.map_err(Flaw::io)? {
                 sample.bytes += piece.len() as u64;
+                let said = reader.said();
                 reader.push(&piece)?;
+                if reader.said() > said && !check.pace().is_zero() {
+                    let now = Instant::now();
+                    let due = last.replace(now).map(|last: Instant| last + check.pace());
+                    sample.late.extend(due.map(|due| nanoseconds(now.saturating_duration_since(due))));
+                }
                 if sample.first.is_none() && reader.has_content() {
                     sample.first = Some(sample.due.elapsed());
                 }
@@ -173,10 +180,11 @@ struct Sample {
     took: Option<Duration>,
     bytes: u64,
     chunks: u64,
+    late: Vec<u64>,
 }
 
 impl Sample {
     fn new(due: Instant) -> Self {
-        Self { due, status: None, first: None, took: None, bytes: 0, chunks: 0 }
+        Self { due, status: None, first: None, took: None, bytes: 0, chunks: 0, late: Vec::new() }
     }
 }

@@ -66,8 +66,8 @@ impl Drop for Child {
     }
 }
 
-/// Open files that two thousand streams need on both sides of a proxy, with room.
-const OPEN_FILES: u64 = 8192;
+/// Open files that ten thousand streams need on one side of a proxy, with room.
+const OPEN_FILES: u64 = 16_384;
 
 /// A command pinned to a core, with enough open files. `prlimit` and `taskset` replace themselves by what they start,
 /// so the id stays the program's.
@@ -100,9 +100,9 @@ mod tests {
     #[test]
     fn a_low_limit_is_raised_as_far_as_it_may() {
         let limits = |numbers: &str| format!("Limit  Soft  Hard  Units\nMax open files            {numbers}  files\n");
-        assert_eq!(missing_files(&limits("1024 524288")), Some(8192));
+        assert_eq!(missing_files(&limits("1024 524288")), Some(16_384));
         assert_eq!(missing_files(&limits("1024 4096")), Some(4096));
-        assert_eq!(missing_files(&limits("1024 unlimited")), Some(8192));
+        assert_eq!(missing_files(&limits("1024 unlimited")), Some(16_384));
         assert_eq!(missing_files(&limits("1024 1024")), None);
         assert_eq!(missing_files(&limits("20000 20000")), None);
         assert_eq!(missing_files(""), None);

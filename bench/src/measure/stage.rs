@@ -49,7 +49,17 @@ pub(super) struct Stage<'a> {
     pub(super) folder: PathBuf,
     mock: SocketAddr,
     models: RefCell<Vec<&'static str>>,
+    secure: RefCell<Option<Secure>>,
     _mock: Child,
+}
+
+/// A mock that is asked over HTTP/2, for one model.
+#[derive(Debug)]
+struct Secure {
+    model: &'static str,
+    mock: SocketAddr,
+    certificate: PathBuf,
+    _child: Child,
 }
 
 impl<'a> Stage<'a> {
@@ -62,12 +72,21 @@ impl<'a> Stage<'a> {
         let folder = std::env::temp_dir().join(format!("switchboard-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let (child, mock) = Child::start_server(pinned(options.load_core, &own).arg("mockup"))?;
-        Ok(Self { options, own, folder, mock, models: RefCell::default(), _mock: child })
+        Ok(Self { options, own, folder, mock, models: RefCell::default(), secure: RefCell::default(), _mock: child })
     }
 
     /// Makes models known before a subject starts.
     pub(super) fn add_models(&self, models: &[&'static str]) {
         self.models.borrow_mut().extend(models);
+    }
+
+    /// Makes one more model known, which is asked over HTTP/2.
+    pub(super) fn add_over_http2(&self, model: &'static str) -> Outcome<()> {
+        let certificate = self.folder.join("mock.pem");
+        let mut command = pinned(self.options.load_core, &self.own);
+        let (child, mock) = Child::start_server(command.arg("mockup").arg("--certificate").arg(&certificate))?;
+        self.secure.replace(Some(Secure { model, mock, certificate, _child: child }));
+        Ok(())
     }
 
     /// Starts a subject and waits for its first answer to a chat request.
@@ -113,7 +132,8 @@ impl<'a> Stage<'a> {
 
     fn write_config(&self) -> Outcome<PathBuf> {
         let path = self.folder.join("config.yaml");
-        fs::write(&path, config(&self.models.borrow(), self.mock))?;
+        let secure = self.secure.borrow();
+        fs::write(&path, config(&self.models.borrow(), self.mock, secure.as_ref()))?;
         Ok(path)
     }
 }
@@ -126,10 +146,13 @@ impl Drop for Stage<'_> {
     }
 }
 
+/// More than any measure opens.
+const MOST_CONNECTIONS: u32 = 16_000;
+
 /// The model every start is tried with.
 const PROBE: &str = "mock";
 
-fn config(models: &[&str], mock: SocketAddr) -> String {
+fn config(models: &[&str], mock: SocketAddr, secure: Option<&Secure>) -> String {
     let mut seen = vec![PROBE];
     seen.extend(models);
     seen.sort_unstable();
@@ -144,7 +167,16 @@ fn config(models: &[&str], mock: SocketAddr) -> String {
              \x20     output_cost_per_token: 0.000002\n"
         ));
     }
+    if let Some(Secure { model, mock, certificate, .. }) = secure {
+        text.push_str(&format!(
+            "  - model_name: {model}\n    litellm_params:\n      model: openai/{model}\n      api_base: https://{mock}/v1\n\
+             \x20     api_key: sk-mock-upstream\n      ssl_verify: {}\n    model_info:\n      input_cost_per_token: 0.000001\n\
+             \x20     output_cost_per_token: 0.000002\n",
+            certificate.display()
+        ));
+    }
     text.push_str(&format!("general_settings:\n  master_key: {KEY}\n"));
+    text.push_str(&format!("switchboard:\n  limits:\n    max_connections: {MOST_CONNECTIONS}\n"));
     text
 }
 
@@ -181,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_config_names_each_model_once() {
-        let text = config(&["mock-2x260", "claude-mock", "mock-2x260"], ([127, 0, 0, 1], 9).into());
+        let text = config(&["mock-2x260", "claude-mock", "mock-2x260"], ([127, 0, 0, 1], 9).into(), None);
         assert_eq!(text.matches("model_name: mock-2x260").count(), 1);
         assert!(text.contains("model: anthropic/claude-mock\n      api_base: http://127.0.0.1:9\n"));
         assert!(text.contains("model: openai/mock\n      api_base: http://127.0.0.1:9/v1\n"));

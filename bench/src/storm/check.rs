@@ -1,6 +1,7 @@
 //! Whether an answer is the one that was ordered: text, nonce, usage and the proper end.
 
 use std::io;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -57,6 +58,7 @@ pub(super) struct Check {
     stream_text: String,
     stream_tokens: u64,
     usage_required: bool,
+    pace: Duration,
 }
 
 impl Check {
@@ -69,7 +71,13 @@ impl Check {
             stream_text: if plan.stream { script.stream_text() } else { String::new() },
             stream_tokens: u64::from(script.chunks),
             usage_required: !(plan.stream && plan.no_usage),
+            pace: script.pace,
         }
+    }
+
+    /// The time between two pieces of a stream.
+    pub(super) fn pace(&self) -> Duration {
+        self.pace
     }
 
     /// Judges an answer that is no stream.
@@ -105,6 +113,11 @@ pub(super) struct StreamCheck<'a> {
 }
 
 impl StreamCheck<'_> {
+    /// How many pieces of text have come.
+    pub(super) fn said(&self) -> u64 {
+        self.deltas
+    }
+
     /// Whether any text has come.
     pub(super) fn has_content(&self) -> bool {
         !self.text.is_empty()

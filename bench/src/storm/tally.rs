@@ -33,6 +33,9 @@ pub struct Report {
     pub latency_us: Option<Quantiles>,
     /// Time to the first text of a stream.
     pub first_us: Option<Quantiles>,
+    /// How much later than the pace that was ordered the pieces of streams came, each after the one before.
+    #[serde(default)]
+    pub late_us: Option<Quantiles>,
 }
 
 /// The sum as it grows.
@@ -46,10 +49,11 @@ pub(super) struct Tally {
     bytes: u64,
     latency: Vec<u64>,
     first: Vec<u64>,
+    late: Vec<u64>,
 }
 
 impl Tally {
-    pub(super) fn enter(&mut self, sample: &Sample, verdict: Result<(), Flaw>) {
+    pub(super) fn enter(&mut self, sample: &mut Sample, verdict: Result<(), Flaw>) {
         self.requests += 1;
         self.chunks += sample.chunks;
         self.bytes += sample.bytes;
@@ -63,6 +67,7 @@ impl Tally {
         self.ok += 1;
         self.latency.extend(sample.took.map(nanoseconds));
         self.first.extend(sample.first.map(nanoseconds));
+        self.late.append(&mut sample.late);
     }
 
     pub(super) fn report(&mut self, elapsed: Duration) -> Report {
@@ -78,10 +83,11 @@ impl Tally {
             bytes: self.bytes,
             latency_us: Quantiles::of_nanoseconds(&mut self.latency),
             first_us: Quantiles::of_nanoseconds(&mut self.first),
+            late_us: Quantiles::of_nanoseconds(&mut self.late),
         }
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
+pub(super) fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -5,5 +5,6 @@
 mod faults;
 mod liars;
 mod mock;
+mod over_http2;
 mod passing;
 mod stage;
