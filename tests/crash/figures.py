@@ -49,11 +49,11 @@ Resources (`resources.py`)
 - r4: a mixture for ten minutes (`--count` seconds): how memory grows in an hour, descriptors come back;
 - r5: 50,000 requests (`--count`) to a provider that is well: all are answered;
 - r6: a tenant at twenty times its limit: the other one feels nothing;
+- r7: a panic in each of 27 places (`panics.py`): the process lives, nobody else feels it, places and money come back;
 - r8: 512 descriptors are all there are: no spinning, serving again within a second; who is connected is served meanwhile;
 - l1: ten successors (`--count`) take the port under load (`serve --takeover`): nobody refused, no stream cut.
 
-Shown elsewhere: R7: `cargo test -p switchboard-server --test it -- edge::hazards::a_panic_ends_its_connection_only`, and `make test-crash`, which
-kills at ten named places. R9: `bench/keys.py --keys 10000` for the start and memory with keys, `switchboard-bench measure --only
+Shown elsewhere: R9: `bench/keys.py --keys 10000` for the start and memory with keys, `switchboard-bench measure --only
 start,memory` without. R1 and R2 against a bare proxy: `switchboard-bench measure --only memory-streams,latency-2000`. L2, L3, L6:
 `cargo test -p switchboard-server --test it -- edge::stopping endings documents`, and l3 below.
 
@@ -74,7 +74,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from crash import clients, commits, hostile, limits, money, neutral, outages, parsers, providers, resources, starting
+from crash import clients, commits, hostile, limits, money, neutral, outages, panics, parsers, providers, resources, starting
 
 FIGURES = {
     "m1": money.m1, "m2": money.m2, "m5": money.m5, "m8": money.m8, "m3": neutral.m3, "m6": neutral.m6, "m6-commits": commits.m6_commits, "m11": neutral.m11, "m14": neutral.m14, "m15": neutral.m15,
@@ -82,7 +82,7 @@ FIGURES = {
     "d1": outages.d1, "d2": outages.d2, "d3": outages.d3, "d4": outages.d4, "d5": outages.d5,
     "c1": clients.c1, "c2": clients.c2, "c3": clients.c3, "c8": clients.c8, "c10": parsers.c10, "c14": hostile.c14, "s2": hostile.s2, "x2": hostile.x2,
     "a11": starting.a11, "l3": starting.l3,
-    "r1": resources.r1, "r2": resources.r2, "r3": resources.r3, "r4": resources.r4, "r5": resources.r5, "r6": resources.r6, "r8": resources.r8, "l1": resources.l1,
+    "r1": resources.r1, "r2": resources.r2, "r3": resources.r3, "r4": resources.r4, "r5": resources.r5, "r6": resources.r6, "r7": panics.r7, "r8": resources.r8, "l1": resources.l1,
     "u7": providers.u7, "u10": providers.u10, "u12": providers.u12, "u13": providers.u13,
 }
 

@@ -343,6 +343,7 @@ impl StreamBody {
     fn take_chunk(&mut self, chunk: Bytes) -> Result<(), Box<Error>> {
         match &mut self.relay {
             Some(relay) => {
+                crate::failpoint::hit("relaying");
                 let pieces = memchr::memchr_iter(b'\n', &chunk).count() as u64 / LINES_OF_PIECE;
                 let pushed = relay.push(chunk, &mut tap(&mut self.meter, &mut self.said), &mut self.scratch);
                 if let Err(fault) = pushed {

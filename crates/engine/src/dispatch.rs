@@ -189,6 +189,7 @@ impl Dispatch<'_> {
         (body, needed, content_type): (Frames, Vec<(&'static str, String)>, &str),
         meter: Option<&mut Meter>,
     ) -> Result<UpstreamReply, Error> {
+        crate::failpoint::hit("sending");
         // Where the credential is constant, so are all headers but what this call adds.
         let shared = self.own.is_none() && self.overrides.is_none_or(Overrides::leave_headers);
         let preset = reach.preset.as_ref().filter(|_| shared).cloned();

@@ -156,6 +156,7 @@ impl Gateway {
             meter.fail(&error, &call.door);
             return Err(error);
         }
+        crate::failpoint::hit("planning");
         let question = self.fleet.load().question(call);
         if let Some(question) = question {
             // Few calls ask anything before they are planned: the others' future stays small.

@@ -455,6 +455,7 @@ impl Drop for Meter {
     fn drop(&mut self) {
         // The settlement and the line of the request log.
         let _gathered = self.0.tab.as_ref().and_then(Tab::gather);
+        crate::failpoint::hit("metering");
         let bill = self.reckon();
         self.conclude();
         if let Some(tab) = &mut self.0.tab {

@@ -17,12 +17,12 @@ use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::call::{Call, Door};
 use switchboard_engine::error::Error;
-use switchboard_engine::figures;
 use switchboard_engine::online;
 use switchboard_engine::service;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
+use switchboard_engine::{failpoint, figures};
 
 use crate::admin::{self, Action, Arrived, Refused};
 use crate::app::{Acceptor, App};
@@ -62,6 +62,7 @@ pub async fn serve(acceptor: Arc<Acceptor>, request: Request<RequestBody>) -> An
 }
 
 async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
+    failpoint::hit("arriving");
     let (parts, body) = request.into_parts();
     let (row, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
         Match::Found(row, model) => (row, model),
@@ -87,6 +88,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         return Ok(Box::pin(consent::answer(&acceptor.app, &parts, &frames.into_bytes(), from)).await);
     }
     let caller = identified(acceptor, &row, &parts, from).await.map_err(|refused| shown(refused, &door))?;
+    failpoint::hit("identified");
     match route {
         Route::Models => {
             let customer = identity::customer_list(&parts.headers, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
@@ -111,6 +113,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Route::Admin(action) => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let arrived = Arrived { parts, body: frames.into_bytes(), from };
+            failpoint::hit("managing");
             Ok(Box::pin(admin::serve(acceptor, caller, action, row.path, arrived)).await)
         }
         // It has been answered above, without a key.
@@ -163,6 +166,7 @@ async fn asked(
 ) -> Result<Answered, Refusal> {
     let door = draft.door;
     let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
+    failpoint::hit("body_read");
     let (frames, _drawn) = frames.into_parts();
     let named = figures::named_call(&draft.headers).map(str::to_owned);
     let call = match draft.call(frames.into(), &acceptor.app) {

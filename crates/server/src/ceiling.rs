@@ -30,7 +30,7 @@ pub(crate) fn watch(app: &Arc<App>, config: &Config, relief: &Relief) -> std::io
     let Some(most) = own.max_memory_bytes else { return Ok(None) };
     let bound = own.most_in_flight();
     let (app, relief) = (app.clone(), relief.clone());
-    let watching = move || async move {
+    let watching = async move || {
         let mut step = Step::None;
         let mut ticks = tokio::time::interval(EVERY);
         loop {

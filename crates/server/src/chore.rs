@@ -2,6 +2,7 @@
 
 use std::thread::JoinHandle;
 
+use switchboard_engine::apart;
 use tokio::sync::oneshot;
 
 /// One such work.
@@ -13,19 +14,25 @@ pub(crate) struct Chore {
 }
 
 impl Chore {
-    /// Begins; `work` is made on its thread, and dropped wherever it waits when the chore ends.
-    pub(crate) fn start<F: Future<Output = ()>>(name: &'static str, work: impl FnOnce() -> F + Send + 'static) -> std::io::Result<Self> {
+    /// Begins; `work` is made on its thread, made anew where it panics, and dropped wherever it waits when the chore ends.
+    pub(crate) fn start(name: &'static str, mut work: impl AsyncFnMut() + Send + 'static) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             runtime.block_on(async move {
                 tokio::select! {
                     _ = stopped => {}
-                    () = work() => {}
+                    () = again(name, &mut work) => {}
                 }
             });
         })?;
         Ok(Self { name, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+async fn again(name: &'static str, work: &mut impl AsyncFnMut()) {
+    while apart::work(name, work()).await.is_none() {
+        tokio::time::sleep(apart::PAUSE).await;
     }
 }
 

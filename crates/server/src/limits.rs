@@ -78,7 +78,7 @@ impl Limits {
     pub(crate) fn start(&self, book: &Arc<Book>) -> std::io::Result<Option<Chore>> {
         let Some(limits) = self.shared.clone() else { return Ok(None) };
         let book = book.clone();
-        Chore::start("limits", move || async move { limits.serve(&book).await }).map(Some)
+        Chore::start("limits", async move || limits.serve(&book).await).map(Some)
     }
 }
 

@@ -178,7 +178,7 @@ impl Listener for Ear {
 pub(crate) fn follow(app: Arc<App>, demo: Option<String>, mut wakes: Wakes) -> std::io::Result<Chore> {
     // What changed between the first reading and now was heard by nobody.
     app.live.wake();
-    Chore::start("live", move || async move {
+    Chore::start("live", async move || {
         while let Some(first) = wakes.0.recv().await {
             let mut waiting: Vec<_> = first.into_iter().collect();
             while let Ok(more) = wakes.0.try_recv() {
@@ -194,6 +194,7 @@ pub(crate) fn follow(app: Arc<App>, demo: Option<String>, mut wakes: Wakes) -> s
 }
 
 async fn renew(app: &App, demo: Option<&str>) {
+    switchboard_engine::failpoint::hit("renewing");
     let Some(store) = &app.store else { return };
     let laid = match read(store, app.trust.as_deref()).await {
         Ok(laid) => laid,

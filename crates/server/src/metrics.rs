@@ -107,6 +107,7 @@ impl Recorder for Metrics {
 
 /// The metrics as they are now. Written on a thread of its own: that may be long, and requests do not wait for it.
 pub(crate) async fn page(app: &Arc<App>) -> Response<AnswerBody> {
+    switchboard_engine::failpoint::hit("telling_metrics");
     let Some(metrics) = app.metrics.clone() else { return nothing(StatusCode::NOT_FOUND) };
     let app = app.clone();
     let Ok(text) = tokio::task::spawn_blocking(move || metrics.write(&app)).await else {

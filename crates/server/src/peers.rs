@@ -29,7 +29,7 @@ impl Others {
     pub(crate) fn start(&self, health: &Registry) -> std::io::Result<Option<Chore>> {
         let Some(peers) = self.0.clone() else { return Ok(None) };
         let health = health.clone();
-        Chore::start("peers", move || async move { follow(&*peers, &health).await }).map(Some)
+        Chore::start("peers", async move || follow(&*peers, &health).await).map(Some)
     }
 
     /// LiteLLM's `/health/shared-status`.

@@ -350,7 +350,7 @@ fn chores(app: &Arc<App>, config: &Arc<Config>, transport: &Transport, relief: &
     let check = || background::start(app.clone(), move || worker(&own, &transport));
     let checking = config.general.health_checks.background.then(check).transpose()?;
     let watched = app.clone();
-    let credits = app.store.is_some().then(|| Chore::start("credits", move || beside(watched))).transpose()?;
+    let credits = app.store.is_some().then(|| Chore::start("credits", async move || beside(watched.clone()).await)).transpose()?;
     let limits = app.limits.start(&app.book)?;
     let following = app.store.is_some().then(|| trials::start(app.clone())).transpose()?;
     let (mirrored, inbox) = Mirrored::new();

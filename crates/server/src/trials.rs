@@ -191,7 +191,7 @@ pub(crate) fn tallies(experiment: &Experiment, figures: &[Figures]) -> Vec<Tally
 
 /// Follows the database and shifts shares, until it is dropped.
 pub(crate) fn start(app: Arc<App>) -> std::io::Result<Chore> {
-    Chore::start("experiments", move || async move {
+    Chore::start("experiments", async move || {
         let mut rng = fastrand::Rng::new();
         loop {
             if let Some(store) = app.store.clone()
@@ -205,8 +205,8 @@ pub(crate) fn start(app: Arc<App>) -> std::io::Result<Chore> {
 }
 
 /// Sends copies, until it is dropped.
-pub(crate) fn reflect(app: Arc<App>, inbox: Inbox, worker: impl FnOnce() -> Worker + Send + 'static) -> std::io::Result<Chore> {
-    Chore::start("shadows", move || mirror::run(app, inbox, worker))
+pub(crate) fn reflect(app: Arc<App>, mut inbox: Inbox, worker: impl Fn() -> Worker + Send + 'static) -> std::io::Result<Chore> {
+    Chore::start("shadows", async move || mirror::run(&app, &mut inbox, worker()).await)
 }
 
 async fn round(app: &App, store: &Store, rng: &mut fastrand::Rng) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sqlx::Row;
+use switchboard_engine::{apart, failpoint};
 
 use crate::change::{Action, Change};
 use crate::error::StoreError;
@@ -41,7 +42,11 @@ impl Store {
             Err(error) => return Err(error),
         };
         let store = self.clone_for_task();
-        self.thread().handle().spawn(async move { run(&store, migrated).await });
+        self.thread().handle().spawn(async move {
+            while apart::work("following", run(&store, migrated)).await.is_none() {
+                tokio::time::sleep(apart::PAUSE).await;
+            }
+        });
         Ok(())
     }
 
@@ -66,6 +71,7 @@ async fn run(store: &crate::open::Ties, mut migrated: bool) {
         if migrated && let Err(error) = tokio::time::timeout(PATIENCE, read(store)).await.unwrap_or(Err(StoreError::Silent)) {
             tracing::debug!(%error, "changes cannot be read");
         }
+        failpoint::hit("following");
         rounds += 1;
         if rounds.is_multiple_of(TIDY)
             && let Err(error) = sqlx::query(PRUNE).bind(micros().saturating_sub(KEPT)).execute(&store.sql.writers).await

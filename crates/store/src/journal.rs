@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::journal::{AttemptId, Intent, Journal as Port, JournalClosed, Settlement};
+use switchboard_engine::{apart, failpoint};
 
 use file::Segments;
 pub use frame::{Entry, Kept};
@@ -114,7 +115,7 @@ impl Journal {
             wake: Condvar::new(),
         });
         let syncing = shared.clone();
-        let syncer = std::thread::Builder::new().name("journal".to_owned()).spawn(move || syncing.sync_until_stopped()).map_err(bad)?;
+        let syncer = std::thread::Builder::new().name("journal".to_owned()).spawn(move || syncing.sync_for_good()).map_err(bad)?;
         let journal = Self { shared, syncer: Mutex::new(Some(syncer)) };
         let recovered = journal.recover(open).map_err(bad)?;
         Ok((journal, recovered))
@@ -124,7 +125,7 @@ impl Journal {
         let mut recovered = Recovered::default();
         for (attempt, kept) in open {
             let amount = NanoUsd(kept.last.max(kept.intent.begun));
-            crate::failpoint::hit("during_recovery");
+            switchboard_engine::failpoint::hit("during_recovery");
             self.write(&frame::recovered(attempt, kept.intent.at, amount))?;
             recovered.attempts += 1;
             recovered.amount = recovered.amount.plus(amount);
@@ -195,6 +196,13 @@ impl Shared {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn sync_for_good(&self) {
+        while apart::step("journal", || self.sync_until_stopped()).is_none() {
+            // What was being made safe may not be.
+            self.dirty().any = true;
+        }
+    }
+
     /// Makes what was written outlive a power failure, a group at a time. A group is waited for first: a call that has just begun
     /// shares its core with nobody who writes to the disk.
     fn sync_until_stopped(&self) {
@@ -207,6 +215,7 @@ impl Shared {
             drop(dirty);
             std::thread::sleep(GROUP);
             self.dirty().any = false;
+            failpoint::hit("syncing");
             let file = self.segments().handle();
             if let Err(error) = file.and_then(|file| file.sync_data()) {
                 tracing::error!(%error, "the journal cannot be made safe; paid calls are refused until a restart");
@@ -222,25 +231,25 @@ impl Shared {
 
 impl Port for Journal {
     fn intend(&self, intent: &Intent<'_>) -> Result<(), JournalClosed> {
-        crate::failpoint::hit("before_intent");
+        switchboard_engine::failpoint::hit("before_intent");
         let written = self.write(&frame::intended(intent)).map_err(|_| JournalClosed);
-        crate::failpoint::hit("after_intent");
+        switchboard_engine::failpoint::hit("after_intent");
         written
     }
 
     fn checkpoint(&self, attempt: AttemptId, spent: NanoUsd) {
-        crate::failpoint::hit("mid_stream");
+        switchboard_engine::failpoint::hit("mid_stream");
         // What fails here has been told; the next intent will be refused.
         let _ = self.write(&frame::checkpoint(attempt, spent));
     }
 
     fn settle(&self, settlement: &Settlement<'_>) {
-        crate::failpoint::hit("before_settlement");
+        switchboard_engine::failpoint::hit("before_settlement");
         let Settlement { attempt, amount, .. } = *settlement;
         if self.write(&frame::settled(settlement)).is_err() {
             tracing::error!(%attempt, %amount, "a settlement could not be written; the next start will settle it by estimate");
         }
-        crate::failpoint::hit("after_settlement");
+        switchboard_engine::failpoint::hit("after_settlement");
     }
 
     fn gather(&self) {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Any, AnyConnection, Row, Transaction};
 use switchboard_engine::admit::port::{Ask, Authority, Grant, Later, Outage, Slot};
 use switchboard_engine::admit::{Book, NanoUsd};
+use switchboard_engine::apart;
 
 use crate::error::StoreError;
 use crate::ledger::account_of;
@@ -76,7 +77,7 @@ impl Lessor {
         let (heard, alive) = (AtomicI64::new(-1), AtomicBool::new(true));
         let (began, alone) = (Instant::now(), AtomicI64::new(0));
         let lessor = Arc::new_cyclic(|myself| Self { sql, thread, instance, heard, began, alone, alive, book, myself: myself.clone() });
-        lessor.thread.handle().spawn(keep(Arc::downgrade(&lessor)));
+        lessor.thread.handle().spawn(keep_on(Arc::downgrade(&lessor)));
         lessor
     }
 
@@ -105,6 +106,12 @@ impl Lessor {
             sqlx::query("DELETE FROM gateways WHERE instance = $1").bind(instance).execute(&mut *on).await?;
             Ok(on.commit().await?)
         })
+    }
+}
+
+async fn keep_on(lessor: Weak<Lessor>) {
+    while apart::work("leases", keep(lessor.clone())).await.is_none() {
+        tokio::time::sleep(apart::PAUSE).await;
     }
 }
 

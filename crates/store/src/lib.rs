@@ -17,7 +17,6 @@ pub mod change;
 pub mod desk;
 pub mod error;
 pub mod experiment;
-pub mod failpoint;
 mod follow;
 pub mod foreign;
 mod heard;

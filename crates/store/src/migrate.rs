@@ -52,7 +52,7 @@ pub(crate) async fn migrate(sql: &Sql, now: i64) -> Result<(), StoreError> {
             };
             transaction.execute(sqlx::AssertSqlSafe(statement)).await?;
         }
-        crate::failpoint::hit("during_migration");
+        switchboard_engine::failpoint::hit("during_migration");
         let applied = sqlx::query("INSERT INTO schema_versions (version, applied_at) VALUES ($1, $2)");
         applied.bind(step.version).bind(now).execute(&mut *transaction).await?;
     }

@@ -108,6 +108,7 @@ impl Hold {
     /// Takes what an attempt at that target needs, in every scope or in none; what the attempt before held is given back in the
     /// same step, and `settled` of it is spent.
     pub async fn take(&mut self, (provider, deployment): (&str, &str), need: Need, settled: NanoUsd) -> Result<(), Refusal> {
+        crate::failpoint::hit("admitting");
         let mut targets = Vec::new();
         self.book.of_target(provider, deployment, &mut targets);
         let need = Need { beside: self.beside, ..need };

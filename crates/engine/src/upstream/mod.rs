@@ -133,7 +133,10 @@ impl Upstream {
                 None => Box::pin(self.dial(&lane, timeouts, total)).await?,
             };
             match exchange::run(ready, &outbound, &self.pool, &lane).await {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => {
+                    crate::failpoint::hit("answered");
+                    return Ok(reply);
+                }
                 Err(Lost::Unseen(error)) => {
                     if retries == FREE_RETRIES {
                         return Err(error);

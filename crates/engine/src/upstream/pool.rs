@@ -135,6 +135,7 @@ impl Drop for Pool {
 async fn sweep_while_used(pool: Weak<Pool>, pause: Duration) {
     loop {
         tokio::time::sleep(pause).await;
+        crate::failpoint::hit("sweeping_pool");
         match pool.upgrade() {
             Some(pool) if pool.sweep() => {}
             _ => return,

@@ -36,8 +36,8 @@ type Letter = Arc<Alert>;
 /// Begins to watch and to tell; `own` is the configuration as the operator wrote it.
 pub(crate) fn start(app: Arc<App>, own: Arc<Config>) -> std::io::Result<Option<Chore>> {
     let inbox = app.alerts.inbox.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-    let Some(inbox) = inbox else { return Ok(None) };
-    let chore = Chore::start("alerts", move || async move {
+    let Some(mut inbox) = inbox else { return Ok(None) };
+    let chore = Chore::start("alerts", async move || {
         let room = app.config().switchboard.alerts.max_queued.max(1);
         let ((webhooks, to_webhooks), (slack, to_slack)) = (mpsc::channel(room), mpsc::channel(room));
         let mut watcher = Watcher {
@@ -47,7 +47,7 @@ pub(crate) fn start(app: Arc<App>, own: Arc<Config>) -> std::io::Result<Option<C
             told: HashSet::new(),
             posts: [(Form::Webhook, webhooks), (Form::Slack, slack)],
         };
-        tokio::join!(watcher.run(inbox), deliver(&app, &own, Form::Webhook, to_webhooks), deliver(&app, &own, Form::Slack, to_slack));
+        tokio::join!(watcher.run(&mut inbox), deliver(&app, &own, Form::Webhook, to_webhooks), deliver(&app, &own, Form::Slack, to_slack));
     });
     chore.map(Some)
 }
@@ -68,7 +68,7 @@ struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
-    async fn run(&mut self, mut inbox: Receiver<Note>) {
+    async fn run(&mut self, inbox: &mut Receiver<Note>) {
         let mut clock = interval(LOOK);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut round: u32 = 0;

@@ -103,6 +103,7 @@ impl Directory {
     {
         loop {
             let before = self.forgotten.load(Ordering::Acquire);
+            switchboard_engine::failpoint::hit("looking_up");
             let caller = read().await?.map(Arc::new);
             if caller.as_ref().is_some_and(|caller| caller.credential == Credential::Token && caller.principal.key_hash.is_some()) {
                 self.lends.store(true, Ordering::Relaxed);

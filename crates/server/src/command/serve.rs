@@ -99,7 +99,7 @@ impl Serve {
             voice.tell(diagnostic);
         }
         if let Some(failpoint) = environment.get_non_empty("SWITCHBOARD_FAILPOINT") {
-            switchboard_store::failpoint::arm(failpoint);
+            switchboard_engine::failpoint::arm(failpoint);
         }
         descriptors::take();
         let watch = Watch::new(loader, &loaded);

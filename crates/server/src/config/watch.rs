@@ -9,6 +9,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use switchboard_engine::apart;
+
 use super::diagnostic::Diagnostics;
 use super::load::{Loaded, Loader, Source};
 use super::resolved::Config;
@@ -78,7 +80,8 @@ impl Watch {
                     Err(RecvTimeoutError::Disconnected) => return,
                 };
                 if let Some(outcome) = outcome {
-                    on_reload(outcome);
+                    // One that cannot be put in force leaves the one before.
+                    let _told = apart::step("config-watch", || on_reload(outcome));
                 }
             }
         })?;

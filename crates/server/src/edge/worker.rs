@@ -15,6 +15,7 @@ use std::{
 };
 
 use rustls::ServerConfig;
+use switchboard_engine::{apart, failpoint};
 use tokio::{
     runtime::{Builder, LocalOptions},
     sync::watch,
@@ -183,7 +184,8 @@ impl<S: Service> Worker<S> {
             match poll_fn(|cx| poll_any(listeners, cx)).await {
                 Ok((socket, peer)) => {
                     pause = BACK_OFF.0;
-                    self.admit(socket, peer);
+                    // The connection is gone with the panic, and nothing else.
+                    let _seated = apart::step("accepting", || self.admit(socket, peer));
                 }
                 Err(error) if is_one_connections_fault(&error) => {}
                 Err(error) => {
@@ -207,6 +209,7 @@ impl<S: Service> Worker<S> {
     }
 
     fn admit(&self, socket: Socket, peer: Peer) {
+        failpoint::hit("accepting");
         let pulse = Pulse::new(peer, Rc::clone(&self.clock), Rc::clone(&self.crowded));
         let open = self.shared.open.fetch_add(1, Ordering::Relaxed);
         let seat = Seat { shared: Arc::clone(&self.shared), pulse: Rc::clone(&pulse) };
@@ -231,15 +234,20 @@ impl<S: Service> Worker<S> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.clock.set(self.clock.get().wrapping_add(1));
-            let limits = if self.shared.settings.relief.is_at(Step::Idle) { &self.pressed } else { &self.limits };
-            self.pulses.borrow_mut().retain(|pulse| {
-                pulse.sweep(limits);
-                !pulse.is_closed()
-            });
-            self.crowded.set(self.pulses.borrow().len() > CROWD);
-            self.tasks.sweep(limits);
+            let _swept = apart::step("sweeping", || self.sweep_once());
         }
+    }
+
+    fn sweep_once(&self) {
+        failpoint::hit("sweeping");
+        self.clock.set(self.clock.get().wrapping_add(1));
+        let limits = if self.shared.settings.relief.is_at(Step::Idle) { &self.pressed } else { &self.limits };
+        self.pulses.borrow_mut().retain(|pulse| {
+            pulse.sweep(limits);
+            !pulse.is_closed()
+        });
+        self.crowded.set(self.pulses.borrow().len() > CROWD);
+        self.tasks.sweep(limits);
     }
 
     /// Looks for a new certificate for ever. One worker does it for all.

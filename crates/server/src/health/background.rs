@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::together;
 
 /// Begins to check, with connections of its own.
-pub(crate) fn start(app: Arc<App>, worker: impl FnOnce() -> Worker + Send + 'static) -> std::io::Result<Chore> {
-    Chore::start("health-checks", move || async move { rounds(&app, &worker()).await })
+pub(crate) fn start(app: Arc<App>, worker: impl Fn() -> Worker + Send + 'static) -> std::io::Result<Chore> {
+    Chore::start("health-checks", async move || rounds(&app, &worker()).await)
 }
 
 async fn rounds(app: &App, worker: &Worker) {

@@ -10,7 +10,7 @@ use crate::edge::Shutdown;
 /// Ends all waiting when half of the time is over in which running answers may finish: who has had its turn by then needs the other
 /// half, and who has not is told so, rather than cut off.
 pub(crate) fn close(app: Arc<App>, shutdown: Shutdown) -> std::io::Result<Chore> {
-    Chore::start("queue", move || async move {
+    Chore::start("queue", async move || {
         let mut known = None;
         while let Some(until) = shutdown.another(known).await {
             let now = Instant::now();

@@ -14,6 +14,7 @@ use std::time::Duration;
 use switchboard_engine::meter::{Outcome, Record, Recorder, Served};
 use switchboard_engine::wire::json::write_text;
 use switchboard_engine::wire::reply::Usage;
+use switchboard_engine::{apart, failpoint};
 
 /// Bytes that may wait to be written.
 const WAITING: usize = 16 << 20;
@@ -52,7 +53,12 @@ impl RequestLog {
     pub fn start(out: impl Write + Send + 'static) -> std::io::Result<(Self, JoinHandle<()>)> {
         let shared = Arc::new(Shared::default());
         let read = shared.clone();
-        let writer = std::thread::Builder::new().name("request-log".to_owned()).spawn(move || write_all(&read, out))?;
+        let writer = std::thread::Builder::new().name("request-log".to_owned()).spawn(move || {
+            let mut out = out;
+            while apart::step("request-log", || write_all(&read, &mut out)).is_none() {
+                std::thread::sleep(apart::PAUSE);
+            }
+        })?;
         Ok((Self { shared, writer: writer.thread().clone() }, writer))
     }
 
@@ -65,6 +71,7 @@ impl RequestLog {
 
 impl Recorder for RequestLog {
     fn record(&self, record: Box<Record>) {
+        failpoint::hit("recording");
         LINE.with_borrow_mut(|written| {
             written.clear();
             line(&record, written);
@@ -102,7 +109,7 @@ impl Shared {
     }
 }
 
-fn write_all(shared: &Shared, mut out: impl Write) {
+fn write_all(shared: &Shared, out: &mut impl Write) {
     let mut lines = Vec::new();
     let mut quiet = PATIENCE;
     loop {
@@ -113,6 +120,7 @@ fn write_all(shared: &Shared, mut out: impl Write) {
         if !closed {
             std::thread::sleep(GATHER);
         }
+        failpoint::hit("writing_log");
         std::mem::swap(&mut *shared.lines(), &mut lines);
         let missed = shared.dropped.swap(0, Ordering::Relaxed);
         if missed > 0 {

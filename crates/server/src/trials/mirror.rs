@@ -105,8 +105,8 @@ impl Mirror for Mirrored {
 }
 
 /// Sends what arrives.
-pub(super) async fn run(app: Arc<App>, mut inbox: Inbox, worker: impl FnOnce() -> Worker) {
-    let worker = Rc::new(worker());
+pub(super) async fn run(app: &Arc<App>, inbox: &mut Inbox, worker: Worker) {
+    let worker = Rc::new(worker);
     let local = LocalSet::new();
     let work = async {
         let mut under_way = JoinSet::new();

@@ -175,7 +175,7 @@ pub(crate) async fn post(sql: &Sql, instance: &str, batch: &Arc<Batch>, known: &
         }
     };
     Arc::make_mut(known).extend(unknown);
-    crate::failpoint::hit("after_commit");
+    switchboard_engine::failpoint::hit("after_commit");
     Ok(())
 }
 
@@ -188,7 +188,7 @@ async fn post_on(mut on: impl Scribe, sql: &Sql, instance: &str, batch: &Batch, 
     for some in postings.chunks(PIECE) {
         let rows: Vec<Vec<Cell<'_>>> = some.iter().map(|posting| posting.cells(instance, last.next())).collect();
         let added = on.add(&LEDGER, &rows).await?;
-        crate::failpoint::hit("mid_batch");
+        switchboard_engine::failpoint::hit("mid_batch");
         kept(rows, &added).iter().for_each(|row| sum.add(row));
         fresh.extend(kept(some.to_vec(), &added));
     }
@@ -196,7 +196,7 @@ async fn post_on(mut on: impl Scribe, sql: &Sql, instance: &str, batch: &Batch, 
     let unknown = count(&mut on, &fresh, known, (sql, instance)).await?;
     log(&mut on, &batch.lines, batch.rule).await?;
     relog(&mut on, &fresh).await?;
-    crate::failpoint::hit("before_position");
+    switchboard_engine::failpoint::hit("before_position");
     let (segment, place) = batch.place;
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     if segment > 0 {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use switchboard_engine::apart;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::post::{Batch, Known, Open, Posting, position, post};
@@ -36,18 +37,7 @@ impl Writer {
         let (flushes, asked) = mpsc::unbounded_channel();
         let (told, carried) = watch::channel((0, 0));
         let lines = Arc::<Lines>::default();
-        let carrier = Carrier {
-            reader: journal.reader(),
-            instance: journal.instance(),
-            journal: journal.clone(),
-            sql: store.sql().clone(),
-            open: Open::new(),
-            known: Known::default(),
-            carried: None,
-            kept_from: 0,
-            told,
-            lines: lines.clone(),
-        };
+        let carrier = Carrier::new(journal.clone(), store.sql().clone(), told, lines.clone());
         store.thread().handle().spawn(carrier.run(asked));
         Self { flushes, carried, journal, store: store.clone(), lines }
     }
@@ -109,6 +99,16 @@ struct Carrier {
 }
 
 impl Carrier {
+    fn new(journal: Arc<Journal>, sql: Sql, told: watch::Sender<(u64, u64)>, lines: Arc<Lines>) -> Self {
+        let (reader, instance) = (journal.reader(), journal.instance());
+        Self { reader, instance, journal, sql, open: Open::new(), known: Known::default(), carried: None, kept_from: 0, told, lines }
+    }
+
+    /// As at a start: the database says how far it has the journal, and what follows is read again.
+    fn anew(&self) -> Self {
+        Self::new(self.journal.clone(), self.sql.clone(), self.told.clone(), self.lines.clone())
+    }
+
     async fn run(mut self, mut asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>) {
         let mut batch = Arc::<Batch>::default();
         let mut away = false;
@@ -121,7 +121,12 @@ impl Carrier {
                 () = tokio::time::sleep(if away { PATIENCE } else { PAUSE }) => None,
             };
             loop {
-                match self.carry(&mut batch).await {
+                let Some(carried) = apart::work("ledger", self.carry(&mut batch)).await else {
+                    (self, batch) = (self.anew(), Arc::default());
+                    tokio::time::sleep(PATIENCE).await;
+                    continue;
+                };
+                match carried {
                     Ok(true) => away = false,
                     Ok(false) => {
                         away = false;
