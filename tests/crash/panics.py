@@ -5,6 +5,7 @@ import collections
 import re
 import time
 
+from crash.neutral import quiet
 from crash.stage import CENT, Found, Gateway, Line, Provider, asked, chat, rows
 
 # Where, how often it is passed before, and how many requests it may cost. Places beside calls cost none.
@@ -75,6 +76,8 @@ async def at_place(folder, name, passed, cost):
         wrong.expect(panics == 1, f"{name}: {panics} panics")
         wrong.expect(failed <= cost, f"{name}: it cost {failed} requests: {dict(answers)}")
         wrong.expect(set(after) == {200}, f"{name}: afterwards {dict(after)}")
+        held = await quiet(gateway.port)
+        wrong.expect(held is None, f"{name}: still held: {held}")
         await asyncio.sleep(1)
         info = (await asked(gateway.port, "GET", f"/key/info?key={key}"))["info"]
         paid = sum(row[1] for row in rows(gateway))
