@@ -29,9 +29,11 @@ Outages (`outages.py`)
 - d4: a gateway starts while its database is away, and manages keys within 5 s of its return; nobody is told that a key is wrong;
 - d5: everything that is known of keys is forgotten under load, again and again: every call is answered, none refused.
 
-Clients (`clients.py`, `parsers.py`)
+Clients (`clients.py`, `floods.py`, `parsers.py`)
 - c1, c2: 5,000 slow heads, 2,000 slow bodies: closed within 15 s and 25 s, and nobody else feels it;
 - c3: 2,000 readers who take a byte a second: cut after a minute, what each costs, each in the ledger;
+- c4: 100 bodies of a GiB at once, of which 40 MiB may be held: refused, at no more than 64 MiB of memory;
+- c7: floods of frames over HTTP/2, and windows of nothing: what they cost ends with them, and others are served meanwhile;
 - c8: 10,000 connections that idle: at most 10 KiB each, and nobody else feels them;
 - c10: 2,000 bodies that readers may read differently: what is forwarded all of them read alike.
 
@@ -74,13 +76,13 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from crash import clients, commits, hostile, limits, money, neutral, outages, panics, parsers, providers, resources, starting
+from crash import clients, commits, floods, hostile, limits, money, neutral, outages, panics, parsers, providers, resources, starting
 
 FIGURES = {
     "m1": money.m1, "m2": money.m2, "m5": money.m5, "m8": money.m8, "m3": neutral.m3, "m6": neutral.m6, "m6-commits": commits.m6_commits, "m11": neutral.m11, "m14": neutral.m14, "m15": neutral.m15,
     "m12": limits.m12, "m13": limits.m13,
     "d1": outages.d1, "d2": outages.d2, "d3": outages.d3, "d4": outages.d4, "d5": outages.d5,
-    "c1": clients.c1, "c2": clients.c2, "c3": clients.c3, "c8": clients.c8, "c10": parsers.c10, "c14": hostile.c14, "s2": hostile.s2, "x2": hostile.x2,
+    "c1": clients.c1, "c2": clients.c2, "c3": clients.c3, "c4": floods.c4, "c7": floods.c7, "c8": clients.c8, "c10": parsers.c10, "c14": hostile.c14, "s2": hostile.s2, "x2": hostile.x2,
     "a11": starting.a11, "l3": starting.l3,
     "r1": resources.r1, "r2": resources.r2, "r3": resources.r3, "r4": resources.r4, "r5": resources.r5, "r6": resources.r6, "r7": panics.r7, "r8": resources.r8, "l1": resources.l1,
     "u7": providers.u7, "u10": providers.u10, "u12": providers.u12, "u13": providers.u13,
