@@ -42,6 +42,7 @@ bench: ## measure against a bare proxy, and the routing decision; see bench/READ
 	$(TARGET)/release/switchboard-bench measure --gateway $(TARGET)/release/switchboard --out $(TARGET)/bench
 	SWITCHBOARD_BIN=$(TARGET)/release/switchboard python3 bench/keys.py
 	$(CARGO) bench --locked -p switchboard-store --bench settle -- $(TEST_DATABASE_URL)
+	$(CARGO) bench --locked -p switchboard-store --bench recover
 
 bless: ## rewrite generated documents and snapshots from the code
 	BLESS=1 INSTA_UPDATE=always $(CARGO) test --workspace --locked

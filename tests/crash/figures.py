@@ -45,19 +45,22 @@ Providers (`providers.py`)
 
 Resources (`resources.py`)
 - r1: streams of an event a second, all at once, 2,000 unless `--count` says more: none breaks off, what each costs;
-- r2: twice what the gateway can serve: as much is served as before, the rest refused at once, health answers;
+- r2: twice what a provider takes: as much is served as before, the rest refused at once with `Retry-After`, health and administrators are
+  answered;
 - r3: three times the memory there may be (256 MiB): nothing is killed or broken off, idle connections, large bodies and calls are given up
   in this order;
 - r4: a mixture for ten minutes (`--count` seconds): how memory grows in an hour, descriptors come back;
-- r5: 50,000 requests (`--count`) to a provider that is well: all are answered;
+- r5: 50,000 requests (`--count`) to a provider that is well: all are answered (ten million are quicker by `switchboard-bench storm
+  --requests 10000000 --seconds 9000`, which looks at every answer);
 - r6: a tenant at twenty times its limit: the other one feels nothing;
 - r7: a panic in each of 27 places (`panics.py`): the process lives, nobody else feels it, places and money come back;
 - r8: 512 descriptors are all there are: no spinning, serving again within a second; who is connected is served meanwhile;
 - l1: ten successors (`--count`) take the port under load (`serve --takeover`): nobody refused, no stream cut.
 
 Shown elsewhere: R9: `bench/keys.py --keys 10000` for the start and memory with keys, `switchboard-bench measure --only
-start,memory` without. R1 and R2 against a bare proxy: `switchboard-bench measure --only memory-streams,latency-2000`. L2, L3, L6:
-`cargo test -p switchboard-server --test it -- edge::stopping endings documents`, and l3 below.
+start,memory` without. R1 and R2 against a bare proxy: `switchboard-bench measure --only memory-streams,latency-2000`. L5: `cargo bench -p switchboard-store --bench recover`. D6, L2, L3,
+L4, L6:
+`cargo test -p switchboard-server --test it -- edge::stopping endings rolling documents outages`, and l3 below.
 
 Attacks and mistakes (`hostile.py`, `starting.py`)
 - c14: deployments that lead back to the gateway: 508 after three hops;

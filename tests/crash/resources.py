@@ -9,7 +9,7 @@ import signal
 import time
 
 from crash.clients import descriptors, opened, p99, resident
-from crash.stage import CENT, Found, Gateway, Line, Provider, asked, chat, schema, steady
+from crash.stage import CENT, Found, Gateway, Line, Provider, ask, asked, chat, schema, steady
 
 
 def descriptors_of(gateway):
@@ -86,12 +86,16 @@ async def r2(folder, count, timed):
 
         await asyncio.gather(*(busy(time.monotonic() + 3) for _ in range(places)))
         peak = served[200] / 3
-        loading, health = asyncio.ensure_future(steady(gateway.port, 2 * peak, seconds, model="m", patience=60, words="mark-0-end")), []
+        loading, health, hints = asyncio.ensure_future(steady(gateway.port, 2 * peak, seconds, model="m", patience=60, words="mark-0-end")), [], []
         while not loading.done():
             began = time.monotonic()
             status, _text = await Line(gateway.port).ask("GET", "/health/liveness")
             health.append(time.monotonic() - began)
             wrong.expect(status == 200, f"health is answered {status}")
+            managed = await Line(gateway.port).ask("GET", "/key/list")
+            wrong.expect(managed[0] == 200, f"an administrator is answered {managed[0]}")
+            one, headers, _text = await ask(gateway.port, "POST", "/v1/chat/completions", chat("m", "mark-0-end"))
+            hints += [headers.get("retry-after")] if one == 429 else []
             await asyncio.sleep(0.2)
         load = await loading
         lasted = max(due + took for due, took in zip(load.due, load.took)) - min(load.due)
@@ -101,6 +105,7 @@ async def r2(folder, count, timed):
               f"refused within {refused * 1000:.0f} ms, health within {p99(health) * 1000:.0f} ms (p99)")
         wrong.expect(load.only(200, 429, 503), f"answers: {load.statuses}, {load.hung} hung")
         wrong.expect(set(load.statuses) != {200}, "nothing was too much")
+        wrong.expect(all(hints) and hints, f"refusals say when to come again: {hints}")
         wrong.expect(not timed or goodput >= 0.85 * peak, f"{goodput:.0f}/s of {peak:.0f}/s")
         wrong.expect(not timed or refused <= 0.02, f"refusals come after {refused * 1000:.0f} ms")
         wrong.expect(not timed or p99(health) <= 0.1, "health answers late")

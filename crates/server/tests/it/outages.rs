@@ -164,6 +164,10 @@ fn d2_known_keys_are_served_without_postgresql() {
         }
         assert!(statuses.keys().all(|status| matches!(status, 200 | 503)), "what is leased is spent, then nothing: {statuses:?}");
         assert!(statuses.contains_key(&200), "{statuses:?}");
+        // Its health is its own: who is known is still served.
+        for page in ["/health/liveness", "/health/readiness"] {
+            assert_eq!(gateway.app.get(page).status, 200, "{page}");
+        }
         let refused = chat(gateway, unknown);
         assert_eq!(refused.status, 503, "{}", refused.text());
         let never = chat(gateway, "sk-0123456789abcdef0123456789abcdef");
