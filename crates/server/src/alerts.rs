@@ -129,7 +129,7 @@ impl Alerts {
                         name = terms.name,
                         spent = %spent,
                         soft_budget = %budget.limit,
-                        window = budget.window.name(),
+                        window = budget.window.length().name(),
                         "a soft budget is spent"
                     );
                 }

@@ -9,6 +9,7 @@ mod table;
 
 use std::collections::BTreeMap;
 
+use switchboard_engine::admit::Calendar;
 use switchboard_engine::admit::NanoUsd;
 use switchboard_store::desk::Author;
 use switchboard_store::foreign::Foreign;
@@ -75,8 +76,15 @@ pub enum ImportError {
 
 impl Plan {
     /// Reads everything from LiteLLM's database. `salt` is what its secrets are encrypted with.
-    pub fn of_litellm(from: &Foreign, salt: Option<&str>, pepper: Option<&Pepper>, present: Present) -> Result<Self, ImportError> {
-        Ok(Self { taken: litellm::read(from, salt, pepper)?, present })
+    /// `calendar` is what budgets keep to here.
+    pub fn of_litellm(
+        from: &Foreign,
+        salt: Option<&str>,
+        pepper: Option<&Pepper>,
+        calendar: Option<Calendar>,
+        present: Present,
+    ) -> Result<Self, ImportError> {
+        Ok(Self { taken: litellm::read(from, salt, pepper, calendar)?, present })
     }
 
     /// What would be done.

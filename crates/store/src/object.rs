@@ -11,6 +11,7 @@ mod money;
 mod openrouter;
 mod owned;
 mod people;
+mod period;
 mod preset;
 mod stored;
 mod team;
@@ -28,6 +29,7 @@ pub use openrouter::{
 };
 pub use owned::Owned;
 pub use people::{Member, Organization, OrganizationMember, Role, TeamMember, User};
+pub use period::{Period, Renewal, Renewed};
 pub use preset::{Preset, PresetVersion};
 pub use stored::{Credential, Model, Setting};
 pub use team::Team;
@@ -84,6 +86,9 @@ pub struct BudgetLimit {
     /// When it starts anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<Time>,
+    /// When its windows were begun, where the calendar does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_since: Option<Time>,
 }
 
 /// Two ids as one.

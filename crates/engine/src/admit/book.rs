@@ -73,9 +73,14 @@ impl Book {
         self.calendar.store(calendar.map(Arc::new));
     }
 
+    /// What the windows of budgets keep to; UTC's where there is none.
+    pub fn calendar(&self) -> Option<Calendar> {
+        self.calendar.load().as_deref().copied()
+    }
+
     /// That window as budgets here have it.
     pub fn local(&self, window: Window) -> Window {
-        window.keeping(self.calendar.load().as_deref().copied())
+        window.keeping(self.calendar())
     }
 
     /// The time by which windows open.

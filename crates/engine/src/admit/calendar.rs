@@ -18,6 +18,8 @@ use super::window::Micros;
 pub enum Span {
     /// Days from 1970 on.
     Days(u32),
+    /// So many days at a time, counted from that many days after 1970-01-01 on.
+    DaysFrom(u32, u32),
     /// Weeks from Monday on.
     Weeks(u32),
     /// Calendar months.
@@ -91,6 +93,11 @@ impl Calendar {
         KNOWN.load().get(usize::from(self.0)).map(look)
     }
 
+    /// The day that is going on then, in days since 1970.
+    pub(super) fn day(self, at: Micros) -> i64 {
+        self.with(|known| since_epoch(known.day(at))).unwrap_or_default()
+    }
+
     /// When the window around that time began.
     pub(super) fn start(self, span: Span, now: Micros) -> Micros {
         self.with(|known| known.start(span, now)).unwrap_or(now)
@@ -140,9 +147,14 @@ impl Known {
     }
 }
 
+const EPOCH: Date = Date::constant(1970, 1, 1);
+
+fn since_epoch(day: Date) -> i64 {
+    day.duration_since(EPOCH).as_hours() / 24
+}
+
 /// The first day of the window that day is in.
 fn first_day(span: Span, day: Date) -> Date {
-    const EPOCH: Date = Date::constant(1970, 1, 1);
     const MONDAY: Date = Date::constant(1969, 12, 29);
     let aligned = |origin: Date, length: i64| {
         let since = day.duration_since(origin).as_hours() / 24;
@@ -150,6 +162,7 @@ fn first_day(span: Span, day: Date) -> Date {
     };
     match span {
         Span::Days(count) => aligned(EPOCH, i64::from(count.max(1))),
+        Span::DaysFrom(count, first) => aligned(EPOCH.checked_add(i64::from(first).days()).unwrap_or(EPOCH), i64::from(count.max(1))),
         Span::Weeks(count) => aligned(MONDAY, 7 * i64::from(count.max(1))),
         Span::Months(count) => {
             let months = i64::from(day.year()) * 12 + i64::from(day.month()) - 1;
@@ -162,7 +175,7 @@ fn first_day(span: Span, day: Date) -> Date {
 /// The first day of the window after the one with that first day.
 fn next(span: Span, first: Date) -> Date {
     let length = match span {
-        Span::Days(count) => i64::from(count.max(1)).days(),
+        Span::Days(count) | Span::DaysFrom(count, _) => i64::from(count.max(1)).days(),
         Span::Weeks(count) => (7 * i64::from(count.max(1))).days(),
         Span::Months(count) => i64::from(count.max(1)).months(),
     };

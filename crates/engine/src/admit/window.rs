@@ -22,6 +22,8 @@ pub enum Window {
     Lifetime,
     /// Days from 1970 on, so many at a time.
     Days(u32),
+    /// So many days at a time, counted from that many days after 1970-01-01 on: fewer than are in a window.
+    DaysFrom(u32, u32),
     /// Weeks from Monday on, so many at a time.
     Weeks(u32),
     /// Calendar months, so many at a time; three are a quarter.
@@ -43,9 +45,10 @@ impl Window {
     pub const QUARTERLY: Window = Window::Months(3);
 
     /// Reads LiteLLM's `30s`, `5m`, `2h`, `1d`, `7d`, `2w`, `30d`, `1mo`: seven days are a week from Monday on, thirty a calendar
-    /// month. Also `daily`, `weekly`, `monthly`, `quarterly`, `lifetime`.
+    /// month. Also `hourly`, `daily`, `weekly`, `monthly`, `quarterly`, `lifetime`.
     pub fn parse(text: &str) -> Option<Self> {
-        let named = match text.trim() {
+        let named = match text.trim().to_ascii_lowercase().as_str() {
+            "hourly" => Some(Self::Seconds(3600)),
             "daily" => Some(Self::DAILY),
             "weekly" => Some(Self::WEEKLY),
             "monthly" => Some(Self::MONTHLY),
@@ -80,6 +83,7 @@ impl Window {
     pub fn keeping(self, calendar: Option<Calendar>) -> Self {
         let span = match self.plain() {
             Window::Days(count) => Span::Days(count),
+            Window::DaysFrom(count, first) => Span::DaysFrom(count, first),
             Window::Weeks(count) => Span::Weeks(count),
             Window::Months(count) => Span::Months(count),
             Window::Lifetime | Window::Seconds(_) | Window::Local(..) => return self,
@@ -92,17 +96,65 @@ impl Window {
     pub fn plain(self) -> Self {
         match self {
             Window::Local(Span::Days(count), _) => Window::Days(count),
+            Window::Local(Span::DaysFrom(count, first), _) => Window::DaysFrom(count, first),
             Window::Local(Span::Weeks(count), _) => Window::Weeks(count),
             Window::Local(Span::Months(count), _) => Window::Months(count),
-            Window::Lifetime | Window::Days(_) | Window::Weeks(_) | Window::Months(_) | Window::Seconds(_) => self,
+            _ => self,
         }
+    }
+
+    /// The calendar it keeps to; none where that is UTC's.
+    pub fn calendar(self) -> Option<Calendar> {
+        match self {
+            Window::Local(_, calendar) => Some(calendar),
+            _ => None,
+        }
+    }
+
+    /// The same, counted from the day of that time on. Days, weeks and months begin where the calendar says, and so does what is
+    /// counted by the clock; of several days or weeks no calendar says which is the first.
+    #[must_use]
+    pub fn since(self, at: Micros) -> Self {
+        let (length, usual) = match self.plain() {
+            Window::Days(count) if count > 1 => (count, 0),
+            Window::Weeks(count) if count > 1 => (count.saturating_mul(7), -THURSDAY),
+            _ => return self,
+        };
+        let calendar = self.calendar();
+        let day = calendar.map_or(at.div_euclid(DAY), |calendar| calendar.day(at));
+        if (day - usual).rem_euclid(i64::from(length)) == 0 {
+            return self;
+        }
+        let first = u32::try_from(day.rem_euclid(i64::from(length))).unwrap_or_default();
+        Self::days_from(length, first).keeping(calendar)
+    }
+
+    /// The same, wherever it begins and whatever calendar it keeps to.
+    #[must_use]
+    pub fn length(self) -> Self {
+        match self.plain() {
+            Window::DaysFrom(count, _) => Window::Days(count),
+            plain => plain,
+        }
+    }
+
+    fn days_from(count: u32, first: u32) -> Self {
+        if first == 0 { Window::Days(count) } else { Window::DaysFrom(count, first) }
     }
 
     /// The window of that name in the store.
     pub fn read(name: &str) -> Option<Self> {
-        match name.split_once('@') {
-            None => Self::parse(name),
-            Some((span, calendar)) => Some(Self::parse(span)?.keeping(Some(Calendar::read(calendar)?))),
+        let (span, calendar) = name.split_once('@').map_or((name, None), |(span, calendar)| (span, Some(calendar)));
+        let window = match span.split_once("d+") {
+            None => Self::parse(span)?,
+            Some((count, first)) => {
+                let (count, first) = (count.parse().ok()?, first.parse().ok()?);
+                Some(Self::days_from(count, first)).filter(|_| first < count)?
+            }
+        };
+        match calendar {
+            None => Some(window),
+            Some(calendar) => Some(window.keeping(Some(Calendar::read(calendar)?))),
         }
     }
 
@@ -111,6 +163,7 @@ impl Window {
         match self {
             Window::Lifetime => 0,
             Window::Days(count) => aligned(now, i64::from(count.max(1)) * DAY, 0),
+            Window::DaysFrom(count, first) => aligned(now, i64::from(count.max(1)) * DAY, i64::from(first) * DAY),
             Window::Weeks(count) => aligned(now, i64::from(count.max(1)) * 7 * DAY, -THURSDAY * DAY),
             Window::Seconds(count) => aligned(now, i64::from(count.max(1)) * SECOND, 0),
             Window::Local(span, calendar) => calendar.start(span, now),
@@ -125,7 +178,7 @@ impl Window {
     pub fn end(self, start: Micros) -> Option<Micros> {
         match self {
             Window::Lifetime => None,
-            Window::Days(count) => Some(start + i64::from(count.max(1)) * DAY),
+            Window::Days(count) | Window::DaysFrom(count, _) => Some(start + i64::from(count.max(1)) * DAY),
             Window::Weeks(count) => Some(start + i64::from(count.max(1)) * 7 * DAY),
             Window::Seconds(count) => Some(start + i64::from(count.max(1)) * SECOND),
             Window::Months(count) => Some(first_day(month_of(start.div_euclid(DAY)) + i64::from(count.max(1))) * DAY),
@@ -140,6 +193,7 @@ impl Window {
             Window::Weeks(1) => "weekly".to_owned(),
             Window::Months(1) => "monthly".to_owned(),
             Window::Days(count) => format!("{count}d"),
+            Window::DaysFrom(count, first) => format!("{count}d+{first}"),
             Window::Weeks(count) => format!("{count}w"),
             Window::Months(count) => format!("{count}mo"),
             Window::Seconds(count) => format!("{count}s"),
@@ -242,12 +296,55 @@ mod tests {
             ("2w", Window::Weeks(2)),
             ("10d", Window::Days(10)),
             ("daily", Window::DAILY),
+            ("Hourly", Window::Seconds(3600)),
         ] {
             assert_eq!(Window::parse(text), Some(window), "{text}");
             assert_eq!(Window::parse(&window.name()), Some(window), "{text}");
         }
-        for text in ["", "d", "0d", "-1d", "1y", "99999999999999999999s", "1.5h"] {
+        for text in ["", "d", "0d", "-1d", "1y", "99999999999999999999s", "1.5h", "10d+3"] {
             assert_eq!(Window::parse(text), None, "{text}");
+        }
+    }
+    /// As LiteLLM has it: the first window is the day it was made on and those after it.
+    #[test]
+    fn several_days_are_counted_from_the_day_they_were_begun() {
+        let today = Window::DAILY.start(NOW);
+        for (text, length, name) in [("10d", 10, "10d+8"), ("2w", 14, "14d+2"), ("3d", 3, "3d"), ("45d", 45, "45d+33")] {
+            let window = Window::parse(text).expect("a window").since(NOW);
+            assert_eq!((window.start(NOW), window.end(window.start(NOW))), (today, Some(today + length * DAY)), "{text}");
+            assert_eq!(window.name(), name);
+        }
+        for text in ["1d", "7d", "1w", "30d", "1mo", "3mo", "12h", "lifetime"] {
+            let window = Window::parse(text).expect("a window");
+            assert_eq!(window.since(NOW), window, "the calendar says when {text} begins");
+        }
+    }
+
+    proptest::proptest! {
+        /// Whenever it was begun: each time is in one window, they follow each other, that of the beginning begins on its day, whatever
+        /// the beginning of a window is later taken for says the same, and the store has it back.
+        #[test]
+        fn windows_of_days_follow_each_other(
+            count in 1_u32..400,
+            weeks in proptest::bool::ANY,
+            zone in proptest::sample::select(vec![None, Some(("Europe/Berlin", "02:30")), Some(("Pacific/Apia", "00:00")), Some(("America/New_York", "18:00"))]),
+            begun in 1_000_000_000..2_000_000_000_i64,
+            later in 0..200_000_000_i64,
+        ) {
+            let calendar = zone.and_then(|(zone, begins)| Calendar::of(Some(zone), Some(begins)).expect("a zone"));
+            let usual = if weeks { Window::Weeks(count) } else { Window::Days(count) }.keeping(calendar);
+            let (begun, now) = (begun * SECOND, (begun + later) * SECOND);
+            let window = usual.since(begun);
+            if count > 1 {
+                proptest::prop_assert_eq!(window.start(begun), Window::DAILY.keeping(calendar).start(begun));
+            }
+            let start = window.start(now);
+            let end = window.end(start).expect("an end");
+            proptest::prop_assert!(start <= now && now < end);
+            proptest::prop_assert_eq!((window.start(start), window.start(end - 1), window.start(end)), (start, start, end));
+            proptest::prop_assert_eq!(usual.since(start), window);
+            proptest::prop_assert_eq!(usual.since(end), window);
+            proptest::prop_assert_eq!(Window::read(&window.name()), Some(window));
         }
     }
 }

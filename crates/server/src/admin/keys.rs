@@ -10,7 +10,7 @@ mod retire;
 
 pub(super) use change::{block, bulk_update, unblock, update};
 pub(super) use find::{health, info, info_of_many};
-pub(super) use generate::{answer, generate, new_key, reset_at, service_account};
+pub(super) use generate::{answer, generate, new_key, service_account};
 pub(super) use list::{aliases, list};
 pub(super) use may::given;
 

@@ -1,7 +1,7 @@
 //! Users, and their coming into teams and leaving them: what several families of routes do alike.
 
 use serde_json::Value;
-use switchboard_store::object::{Budget, Key, Member, Role, Team, TeamMember, User};
+use switchboard_store::object::{Budget, Key, Member, Renewed, Role, Team, TeamMember, User};
 use switchboard_store::{Desk, Money, StoreError, Time};
 
 use super::form::Form;
@@ -111,17 +111,17 @@ pub(crate) async fn join(desk: &Desk, team: &mut Team, member: &Member, portion:
 /// A budget of a member's own.
 pub(super) async fn new_budget(desk: &Desk, max_budget: Option<Money>, duration: Option<&str>) -> Result<Budget, Refused> {
     let (now, actor) = (Time::now(), Some(desk.actor().to_owned()));
-    let budget = Budget {
+    let mut budget = Budget {
         budget_id: new_id(),
         max_budget,
         budget_duration: duration.map(str::to_owned),
-        budget_reset_at: keys::reset_at(now, duration),
         created_by: actor.clone(),
         updated_by: actor,
         created_at: Some(now),
         updated_at: Some(now),
         ..Budget::default()
     };
+    budget.begin(&Budget::default(), now);
     desk.put(&budget).await?;
     Ok(budget)
 }

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 use switchboard_engine::admit::{Level, ScopeId, Window};
-use switchboard_store::object::{Budget, Customer, Json, Key, Object, Organization, Tag, Team, User};
+use switchboard_store::object::{Budget, Customer, Json, Key, Object, Organization, Period, Renewed, Tag, Team, User};
 use switchboard_store::{Money, Time};
 
 use super::callback_vars;
@@ -88,7 +88,7 @@ pub(crate) fn new(name: &str) -> Json {
 }
 
 /// Columns of keys that are shown to nobody, or only to whom they are named.
-const HIDDEN: [&str; 4] = ["verifier", "account", "spend_reset", "token"];
+const HIDDEN: [&str; 5] = ["verifier", "account", "spend_reset", "budget_since", "token"];
 
 /// An object's columns.
 pub(super) fn columns<O: Object>(object: &O) -> Json {
@@ -109,28 +109,37 @@ pub(super) fn filled(shape: &mut Json, from: &Json) {
 
 /// What a scope has spent.
 pub(super) fn spent(app: &App, level: Level, id: &str) -> Value {
-    spent_in(app, level, id, None)
+    spent_in(app, level, id, Period::default())
 }
 
 /// What a scope has spent in the present time of its budget; all it ever has where its budget is for ever.
-pub(super) fn spent_in(app: &App, level: Level, id: &str, duration: Option<&str>) -> Value {
-    let window = duration.and_then(Window::parse).unwrap_or(Window::Lifetime);
+pub(super) fn spent_in(app: &App, level: Level, id: &str, period: Period<'_>) -> Value {
+    let window = period.window(app.book.calendar()).unwrap_or(Window::Lifetime);
     Value::Number(Money(app.book.spent(&ScopeId::new(level, id), window)).number())
 }
 
 /// When a budget of that time begins anew.
-fn resets(app: &App, duration: Option<&str>) -> Value {
-    let window = duration.and_then(Window::parse).map(|window| app.book.local(window));
+fn resets(app: &App, period: Period<'_>) -> Value {
+    let window = period.window(app.book.calendar());
     json!(window.and_then(|window| window.end(window.start(app.book.now()))).map(Time))
 }
 
 /// Says of each of several budgets when it begins anew.
 fn several(app: &App, row: &mut Json) {
     for entry in row.get_mut("budget_limits").and_then(Value::as_array_mut).into_iter().flatten() {
-        let next = resets(app, entry.get("budget_duration").and_then(Value::as_str));
+        let text = |name: &str| entry.get(name).and_then(Value::as_str);
+        let next = resets(app, Period { duration: text("budget_duration"), since: text("budget_since").and_then(Time::parse) });
         if let Some(entry) = entry.as_object_mut() {
             entry.insert("reset_at".to_owned(), next);
         }
+    }
+    without_beginnings(row);
+}
+
+/// When several budgets were begun is for the gateway to know.
+pub(super) fn without_beginnings(row: &mut Json) {
+    for entry in row.get_mut("budget_limits").and_then(Value::as_array_mut).into_iter().flatten() {
+        entry.as_object_mut().and_then(|entry| entry.remove("budget_since"));
     }
 }
 
@@ -138,10 +147,10 @@ fn several(app: &App, row: &mut Json) {
 pub(super) fn key(app: &App, key: &Key, budget: Option<&Budget>) -> Json {
     let mut row = columns(key);
     HIDDEN.iter().for_each(|column| drop(row.remove(*column)));
-    let duration = key.budget_duration.as_deref().or(budget.and_then(|budget| budget.budget_duration.as_deref()));
-    row.insert("spend".to_owned(), spent_in(app, Level::Key, key.account(), duration));
+    let period = key.period().or(budget.map(Renewed::period));
+    row.insert("spend".to_owned(), spent_in(app, Level::Key, key.account(), period));
     row.insert("total_spend".to_owned(), super::spent::total(&spent(app, Level::Key, key.account()), key.spend_reset));
-    row.insert("budget_reset_at".to_owned(), resets(app, duration));
+    row.insert("budget_reset_at".to_owned(), resets(app, period));
     several(app, &mut row);
     usage(app, key, &mut row);
     row.insert("model_spend".to_owned(), json!({}));
@@ -167,8 +176,7 @@ fn usage(app: &App, key: &Key, row: &mut Json) {
     }
     if let Some(several) = key.budget_limits.as_ref().filter(|several| !several.is_empty()) {
         let used = several.iter().map(|entry| {
-            let window = entry.budget_duration.as_deref().and_then(Window::parse).unwrap_or(Window::Lifetime);
-            let spent = money(&own, window);
+            let spent = money(&own, entry.period().window(app.book.calendar()).unwrap_or(Window::Lifetime));
             json!({"budget_duration": entry.budget_duration, "max_budget": entry.max_budget, "current_spend": spent})
         });
         row.insert("budget_limits_usage".to_owned(), Value::Array(used.collect()));
@@ -190,20 +198,25 @@ pub(super) fn budget(budget: &Budget) -> Value {
 /// The same. What was written down of its next reset holds until then; after it, its windows say.
 pub(super) fn budget_columns(budget: &Budget) -> Json {
     let mut row = columns(budget);
-    let is_over = budget.budget_reset_at.is_none_or(|at| at <= Time::now());
-    if let Some(window) = budget.budget_duration.as_deref().and_then(Window::parse).filter(|_| is_over) {
-        row.insert("budget_reset_at".to_owned(), json!(window.end(window.start(Time::now().0)).map(Time)));
-    }
+    row.remove("budget_since");
+    row.insert("budget_reset_at".to_owned(), json!(next_reset(budget)));
     row
+}
+
+/// When a budget begins anew, in UTC.
+pub(super) fn next_reset(budget: &Budget) -> Option<Time> {
+    let now = Time::now();
+    let is_over = budget.budget_reset_at.is_none_or(|at| at <= now);
+    budget.period().end(now).filter(|_| is_over).or(budget.budget_reset_at)
 }
 
 /// A user's row.
 pub(super) fn user(app: &App, user: &User) -> Json {
     let mut row = shape("LiteLLM_UserTable");
     let mut known = columns(user);
-    known.insert("budget_reset_at".to_owned(), resets(app, user.budget_duration.as_deref()));
+    known.insert("budget_reset_at".to_owned(), resets(app, user.period()));
     several(app, &mut known);
-    known.insert("spend".to_owned(), spent_in(app, Level::User, &user.user_id, user.budget_duration.as_deref()));
+    known.insert("spend".to_owned(), spent_in(app, Level::User, &user.user_id, user.period()));
     filled(&mut row, &known);
     row
 }
@@ -212,9 +225,9 @@ pub(super) fn user(app: &App, user: &User) -> Json {
 pub(super) fn team(app: &App, team: &Team) -> Json {
     let mut row = shape("LiteLLM_TeamTable");
     let mut known = columns(team);
-    known.insert("budget_reset_at".to_owned(), resets(app, team.budget_duration.as_deref()));
+    known.insert("budget_reset_at".to_owned(), resets(app, team.period()));
     several(app, &mut known);
-    known.insert("spend".to_owned(), spent_in(app, Level::Team, &team.team_id, team.budget_duration.as_deref()));
+    known.insert("spend".to_owned(), spent_in(app, Level::Team, &team.team_id, team.period()));
     filled(&mut row, &known);
     row
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
 use switchboard_store::Money;
 use switchboard_store::ledger::{self, Correction};
-use switchboard_store::object::{Budget, Key, Team, TeamMember, User};
+use switchboard_store::object::{Budget, Key, Period, Renewed, Team, TeamMember, User};
 
 use super::form::Form;
 use super::{Answer, Refused, Request, keys, rows, teams};
@@ -34,10 +34,10 @@ pub(super) async fn learn(request: &Request, scopes: Vec<ScopeId>) -> Result<(),
 }
 
 /// Sets what a scope has spent in the present time of its budget; gives what it was.
-pub(super) async fn set(request: &Request, id: &ScopeId, duration: Option<&str>, to: NanoUsd, why: &str) -> Result<NanoUsd, Refused> {
+pub(super) async fn set(request: &Request, id: &ScopeId, period: Period<'_>, to: NanoUsd, why: &str) -> Result<NanoUsd, Refused> {
     learn(request, vec![id.clone()]).await?;
     let book = &request.app.book;
-    let window = book.local(duration.and_then(Window::parse).unwrap_or(Window::Lifetime));
+    let window = period.window(book.calendar()).unwrap_or(Window::Lifetime);
     let present = book.spent(id, window);
     let amount = to.minus(present);
     if amount == NanoUsd::ZERO {
@@ -67,8 +67,8 @@ pub(super) fn wanted(form: &Form) -> Option<NanoUsd> {
 }
 
 /// Sets what a key has spent, and remembers by how much that was set back.
-pub(super) async fn set_key(request: &Request, key: &Key, duration: Option<&str>, to: NanoUsd, why: &str) -> Result<NanoUsd, Refused> {
-    let before = set(request, &ScopeId::new(Level::Key, key.account()), duration, to, why).await?;
+pub(super) async fn set_key(request: &Request, key: &Key, period: Period<'_>, to: NanoUsd, why: &str) -> Result<NanoUsd, Refused> {
+    let before = set(request, &ScopeId::new(Level::Key, key.account()), period, to, why).await?;
     let (token, back) = (key.token.clone(), before.minus(to));
     let write = request.write(move |desk| async move {
         if let Some(mut key) = desk.get::<Key>(&token).await? {
@@ -133,11 +133,11 @@ async fn reset_key(request: &Request) -> Answer {
     });
     let (key, budget) = read.await?;
     learn(request, vec![ScopeId::new(Level::Key, key.account())]).await?;
-    let duration = key.budget_duration.clone().or_else(|| budget.as_ref().and_then(|budget| budget.budget_duration.clone()));
-    let window = duration.as_deref().and_then(Window::parse).unwrap_or(Window::Lifetime);
+    let period = key.period().or(budget.as_ref().map(Renewed::period));
+    let window = period.window(request.app.book.calendar()).unwrap_or(Window::Lifetime);
     let present = request.app.book.spent(&ScopeId::new(Level::Key, key.account()), window);
     let to = target(&form, present)?;
-    let before = set_key(request, &key, duration.as_deref(), to, "reset_spend").await?;
+    let before = set_key(request, &key, period, to, "reset_spend").await?;
     let row = rows::key(&request.app, &key, budget.as_ref());
     Ok(json!({
         "key_hash": key.token, "spend": Money(to), "previous_spend": Money(before), "max_budget": key.max_budget,
@@ -151,7 +151,7 @@ async fn reset_team(request: &Request) -> Answer {
     let team: Option<Team> = request.read(move |desk| async move { Ok(desk.get(&id).await?) }).await?;
     let team = team.ok_or_else(|| Refused::said(404, &format!("Team not found, passed team_id={}", request.part(0))))?;
     let own = ScopeId::new(Level::Team, team.team_id.as_str());
-    reset_one(request, &form, own, team.budget_duration.as_deref(), ("team_id", team.team_id.clone())).await
+    reset_one(request, &form, own, team.period(), ("team_id", team.team_id.clone())).await
 }
 
 /// `POST /user/{user_id}/reset_spend`
@@ -160,7 +160,7 @@ async fn reset_user(request: &Request) -> Answer {
     let user: Option<User> = request.read(move |desk| async move { Ok(desk.get(&id).await?) }).await?;
     let user = user.ok_or_else(|| Refused::said(404, &format!("User not found, passed user_id={}", request.part(0))))?;
     let own = ScopeId::new(Level::User, user.user_id.as_str());
-    reset_one(request, &form, own, user.budget_duration.as_deref(), ("user_id", user.user_id.clone())).await
+    reset_one(request, &form, own, user.period(), ("user_id", user.user_id.clone())).await
 }
 
 /// `POST /team/{team_id}/member/{user_id}/reset_spend`
@@ -181,18 +181,18 @@ async fn reset_member(request: &Request) -> Answer {
     });
     let (member, budget) = read.await?;
     let own = ScopeId::new(Level::TeamMember, TeamMember::id_of(&member.team_id, &member.user_id));
-    let duration = budget.as_ref().and_then(|budget| budget.budget_duration.as_deref());
-    let mut told = reset_one(request, &form, own, duration, ("team_id", member.team_id)).await?;
+    let period = budget.as_ref().map(Renewed::period).unwrap_or_default();
+    let mut told = reset_one(request, &form, own, period, ("team_id", member.team_id)).await?;
     told["user_id"] = json!(member.user_id);
     told["max_budget"] = json!(budget.and_then(|budget| budget.max_budget));
     Ok(told)
 }
 
-async fn reset_one(request: &Request, form: &Form, id: ScopeId, duration: Option<&str>, named: (&str, String)) -> Answer {
+async fn reset_one(request: &Request, form: &Form, id: ScopeId, period: Period<'_>, named: (&str, String)) -> Answer {
     learn(request, vec![id.clone()]).await?;
-    let window = duration.and_then(Window::parse).unwrap_or(Window::Lifetime);
+    let window = period.window(request.app.book.calendar()).unwrap_or(Window::Lifetime);
     let to = target(form, request.app.book.spent(&id, window))?;
-    let before = set(request, &id, duration, to, "reset_spend").await?;
+    let before = set(request, &id, period, to, "reset_spend").await?;
     Ok(json!({named.0: named.1, "spend": Money(to), "previous_spend": Money(before)}))
 }
 
@@ -202,15 +202,15 @@ async fn reset_all(request: &Request) -> Answer {
         request.read(|desk| async move { Ok((desk.all::<Key>().await?, desk.all::<Team>().await?, desk.all::<TeamMember>().await?)) });
     let (keys, teams, members) = all.await?;
     for key in keys {
-        set_key(request, &key, key.budget_duration.as_deref(), NanoUsd::ZERO, "global reset").await?;
+        set_key(request, &key, key.period(), NanoUsd::ZERO, "global reset").await?;
     }
     for team in teams {
         let id = ScopeId::new(Level::Team, team.team_id.as_str());
-        set(request, &id, team.budget_duration.as_deref(), NanoUsd::ZERO, "global reset").await?;
+        set(request, &id, team.period(), NanoUsd::ZERO, "global reset").await?;
     }
     for member in members {
         let id = ScopeId::new(Level::TeamMember, TeamMember::id_of(&member.team_id, &member.user_id));
-        set(request, &id, None, NanoUsd::ZERO, "global reset").await?;
+        set(request, &id, Period::default(), NanoUsd::ZERO, "global reset").await?;
     }
     Ok(json!({"message": "Spend for all API Keys and Teams reset successfully", "status": "success"}))
 }

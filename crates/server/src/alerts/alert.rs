@@ -56,7 +56,7 @@ impl Alert {
         payload[if soft { "soft_budget" } else { "max_budget" }] = Value::Number(Money(limit).number());
         payload["event"] = event.into();
         payload["event_message"] = format!("{} Budget: {said}", title(scope.id.level)).into();
-        payload["budget_duration"] = Some(budget.window.plain()).filter(|window| *window != Window::Lifetime).map(Window::name).into();
+        payload["budget_duration"] = Some(budget.window.length()).filter(|window| *window != Window::Lifetime).map(Window::name).into();
         let name = format!("{event}:{step}:{}:{}:{}:{limit}", scope.id, budget.window.name(), budget.window.start(now));
         Some(Self { name, kind: BUDGETS, payload })
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use switchboard_engine::admit::{self, Book, Level, Limit, Scope, ScopeId, Terms, Unit, Window};
-use switchboard_store::object::{Budget, BudgetLimit, CreditAccount, Json, Key, Team, TeamMember};
+use switchboard_store::object::{Budget, BudgetLimit, CreditAccount, Json, Key, Period, Renewed, Team, TeamMember};
 use switchboard_store::{Money, Time};
 
 use super::resolve::Surroundings;
@@ -86,7 +86,7 @@ struct Own<'a> {
     name: String,
     max_budget: Option<Money>,
     soft_budget: Option<Money>,
-    duration: Option<&'a str>,
+    period: Period<'a>,
     several: &'a [BudgetLimit],
     requests: Option<u64>,
     tokens: Option<u64>,
@@ -111,11 +111,11 @@ fn raised(amount: Money, more: Option<Money>, expiry: Option<Time>, until: &mut 
 
 impl Own<'_> {
     /// What holds for every model, and what for one alone.
-    fn terms(&self, counted: Unit, until: &mut Option<Time>) -> (Terms, BTreeMap<String, Terms>) {
+    fn terms(&self, book: &Book, counted: Unit, until: &mut Option<Time>) -> (Terms, BTreeMap<String, Terms>) {
         let row = self.row;
         let text = |name: &str| self.metadata.and_then(|metadata| metadata.get(name));
-        let window = self.duration.or(row.and_then(|row| row.budget_duration.as_deref())).and_then(Window::parse);
-        let window = window.unwrap_or(Window::Lifetime);
+        let windows = |period: Period<'_>| period.window(book.calendar()).unwrap_or(Window::Lifetime);
+        let window = windows(self.period.or(row.map(Renewed::period)));
         let mut budgets = Vec::new();
         if let Some(most) = self.max_budget.or(row.and_then(|row| row.max_budget)) {
             let (more, expiry) = (text("temp_budget_increase").and_then(money), text("temp_budget_expiry").and_then(time));
@@ -127,8 +127,7 @@ impl Own<'_> {
             budgets.push(admit::Budget::soft(soft.0, window));
         }
         for entry in self.several {
-            let window = entry.budget_duration.as_deref().and_then(Window::parse).unwrap_or(Window::Lifetime);
-            budgets.extend(entry.max_budget.map(|most| admit::Budget::new(most.0, window)));
+            budgets.extend(entry.max_budget.map(|most| admit::Budget::new(most.0, windows(entry.period()))));
         }
         let of_day = |amount| Limit { unit: counted, amount, within: DAY };
         let limits = [
@@ -192,7 +191,7 @@ fn time(value: &Value) -> Option<Time> {
 /// Enters an object's scopes in the book: its own, and one for each model it says something of. A model it no longer speaks of is
 /// limited no more, since no principal lists its scope.
 fn entered(book: &Book, id: &ScopeId, own: &Own<'_>, counted: Unit, until: &mut Option<Time>) -> Vec<Arc<Scope>> {
-    let (terms, models) = own.terms(counted, until);
+    let (terms, models) = own.terms(book, counted, until);
     let mut scopes = vec![book.scope(id.clone(), terms)];
     scopes.extend(models.into_iter().map(|(model, terms)| book.scope(id.clone().of_model(model), terms)));
     scopes
@@ -235,7 +234,7 @@ pub fn of(book: &Book, key: &Key, around: &Surroundings, policy: &Policy) -> All
     let own = Own {
         name: key_name(key),
         max_budget: key.max_budget,
-        duration: key.budget_duration.as_deref(),
+        period: key.period(),
         several: &several(&key.budget_limits),
         requests: key.rpm_limit,
         tokens: key.tpm_limit,
@@ -260,7 +259,7 @@ fn of_team<'a>(team: &'a Team, several: &'a [BudgetLimit]) -> Own<'a> {
         name: team.team_alias.clone().unwrap_or_else(|| team.team_id.clone()),
         max_budget: team.max_budget,
         soft_budget: team.soft_budget,
-        duration: team.budget_duration.as_deref(),
+        period: team.period(),
         several,
         requests: team.rpm_limit,
         tokens: team.tpm_limit,
@@ -280,7 +279,7 @@ fn user(book: &Book, key: &Key, around: &Surroundings, policy: &Policy, found: &
     let own = around.user.as_ref().map_or_else(Own::default, |one| Own {
         name: one.user_alias.clone().or_else(|| one.user_email.clone()).unwrap_or_else(|| one.user_id.clone()),
         max_budget: one.max_budget,
-        duration: one.budget_duration.as_deref(),
+        period: one.period(),
         several: &several,
         requests: one.rpm_limit,
         tokens: one.tpm_limit,

@@ -70,7 +70,7 @@ impl Litellm {
         let pepper = memory::pepper(&config)?;
         let from = Foreign::open(&self.database_url, &self.schema)?;
         let present = if self.overwrite { Present::Replaced } else { Present::Stays };
-        let plan = Plan::of_litellm(&from, salt.as_deref(), pepper.as_ref(), present);
+        let plan = Plan::of_litellm(&from, salt.as_deref(), pepper.as_ref(), config.litellm.calendar, present);
         from.close();
         let target = Target { store: &store, vault: &vault };
         let report = plan.and_then(|plan| if self.apply { plan.apply(&target) } else { plan.look(&target) });

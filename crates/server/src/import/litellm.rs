@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
+use switchboard_engine::admit::{Calendar, Level, NanoUsd, ScopeId};
 use switchboard_store::foreign::Foreign;
 use switchboard_store::ledger::Balance;
-use switchboard_store::object::{Budget, Credential, FormerKey, Key, Model, Team, TeamMember};
+use switchboard_store::object::{Budget, Credential, FormerKey, Key, Model, Period, Renewed, Team, TeamMember};
 use switchboard_store::{Money, StoreError, Time, micros};
 
 use super::ImportError;
@@ -47,17 +47,18 @@ struct Reader<'a> {
     tables: Vec<String>,
     permissions: HashMap<String, Value>,
     budgets: HashMap<String, Budget>,
+    calendar: Option<Calendar>,
     taken: Taken,
 }
 
 /// Reads everything.
-pub(super) fn read(from: &Foreign, salt: Option<&str>, pepper: Option<&Pepper>) -> Result<Taken, ImportError> {
+pub(super) fn read(from: &Foreign, salt: Option<&str>, pepper: Option<&Pepper>, calendar: Option<Calendar>) -> Result<Taken, ImportError> {
     let tables = from.tables()?;
     const KEYS: &str = "LiteLLM_VerificationToken";
     if !tables.iter().any(|table| table == KEYS) {
         return Err(ImportError::NoTable(KEYS));
     }
-    let mut reader = Reader { from, tables, permissions: HashMap::new(), budgets: HashMap::new(), taken: Taken::default() };
+    let mut reader = Reader { from, tables, permissions: HashMap::new(), budgets: HashMap::new(), calendar, taken: Taken::default() };
     reader.terms()?;
     reader.people()?;
     reader.teams()?;
@@ -76,8 +77,9 @@ impl Reader<'_> {
         Ok(self.from.rows(table)?.into_iter().map(cleaned).map(|row| self.permitted(row)).collect())
     }
 
-    /// A row with the permissions it refers to.
+    /// A row with the permissions it refers to, whose budgets begin anew when they would have there.
     fn permitted(&self, mut row: Row) -> Row {
+        begun(&mut row);
         let found = text(&row, "object_permission_id").and_then(|id| self.permissions.get(&id).cloned());
         if let Some(permission) = found {
             row.insert("object_permission".to_owned(), permission);
@@ -279,14 +281,27 @@ impl Reader<'_> {
             return;
         }
         let named = text(row, "budget_id").and_then(|id| self.budgets.get(&id));
-        let duration = text(row, "budget_duration").or_else(|| named.and_then(|budget| budget.budget_duration.clone()));
-        let reset = text(row, "budget_reset_at").and_then(|text| Time::parse(&text));
+        let (duration, reset) = (text(row, "budget_duration"), text(row, "budget_reset_at").and_then(|text| Time::parse(&text)));
+        let since = reset.filter(|_| level != Level::Proxy);
+        let period = Period { duration: duration.as_deref(), since }.or(named.map(Renewed::period));
         let reset = reset.or_else(|| named.and_then(|budget| budget.budget_reset_at));
-        let window = duration.as_deref().and_then(Window::parse).filter(|window| *window != Window::Lifetime);
+        let window = period.window(self.calendar);
         // A window that is over has been reset by nobody yet.
         let open = reset.is_none_or(|reset| reset > Time::now());
         let present = window.filter(|_| open && spend > NanoUsd::ZERO).map(|window| (window, window.start(micros()), spend));
         self.taken.balances.push(Balance { scope: ScopeId::new(level, id), total, present });
+    }
+}
+
+/// Says since when the budgets of a row are counted: a window begins where the one before it ends.
+fn begun(row: &mut Row) {
+    if let Some(at) = row.get("budget_reset_at").cloned() {
+        row.insert("budget_since".to_owned(), at);
+    }
+    for entry in row.get_mut("budget_limits").and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
+        if let Some(at) = entry.get("reset_at").cloned() {
+            entry.insert("budget_since".to_owned(), at);
+        }
     }
 }
 

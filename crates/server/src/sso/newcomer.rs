@@ -72,6 +72,7 @@ async fn settled(desk: &Desk, person: Person, usual: Role, newcomer: &Newcomer) 
             models: newcomer.models.clone(),
             max_budget: people::amount(newcomer.max_budget.as_deref()),
             budget_duration: newcomer.budget_duration.clone(),
+            budget_since: now,
             metadata: Some(Json::from_iter([("auth_provider".to_owned(), person.provider.as_str().into())])),
             created_by: Some("sso".to_owned()),
             created_at: now,

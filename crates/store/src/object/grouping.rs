@@ -22,6 +22,9 @@ pub struct Budget {
     pub model_max_budget: Option<Json>,
     pub budget_duration: Option<String>,
     pub budget_reset_at: Option<Time>,
+    /// When its windows were begun, where the calendar does not say: see [`Period`](super::Period).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_since: Option<Time>,
     pub allowed_models: Option<Vec<String>>,
     pub temp_budget_increase: Option<Money>,
     pub temp_budget_expiry: Option<Time>,

@@ -48,6 +48,9 @@ pub struct Key {
     pub max_budget: Option<Money>,
     pub budget_duration: Option<String>,
     pub budget_reset_at: Option<Time>,
+    /// When its windows were begun, where the calendar does not say: see [`Period`](super::Period).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_since: Option<Time>,
     pub budget_limits: Option<Vec<BudgetLimit>>,
     pub budget_id: Option<String>,
     pub allowed_cache_controls: Vec<String>,

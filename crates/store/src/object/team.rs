@@ -32,6 +32,9 @@ pub struct Team {
     pub soft_budget: Option<Money>,
     pub budget_duration: Option<String>,
     pub budget_reset_at: Option<Time>,
+    /// When its windows were begun, where the calendar does not say: see [`Period`](super::Period).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_since: Option<Time>,
     pub budget_limits: Option<Vec<BudgetLimit>>,
     pub models: Vec<String>,
     pub blocked: bool,

@@ -1,10 +1,10 @@
 //! The budget that an object has: one of its own, or one it shares by name.
 
-use switchboard_store::object::Budget;
+use switchboard_store::object::{Budget, Renewed};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
-use crate::admin::{Refused, keys, people, rows};
+use crate::admin::{Refused, people, rows};
 
 /// The fields of a request that belong into a budget.
 pub(super) const FIELDS: [&str; 12] = [
@@ -67,10 +67,13 @@ pub(super) async fn new(desk: &Desk, given: &Form, id: Option<String>) -> Result
 
 /// The budget with those terms.
 pub(super) async fn changed(desk: &Desk, budget: Budget, given: &Form) -> Result<Budget, Refused> {
-    let now = Time::now();
-    let mut budget: Budget = rows::merged(&budget, given, &[])?;
-    if given.sent("budget_duration") && given.time("budget_reset_at").is_none() {
-        budget.budget_reset_at = keys::reset_at(now, budget.budget_duration.as_deref());
+    let (now, before) = (Time::now(), budget);
+    let mut budget: Budget = rows::merged(&before, given, &[])?;
+    let wanted = given.time("budget_reset_at").filter(|at| Some(*at) != rows::next_reset(&before));
+    budget.begin(&before, now);
+    if let Some(at) = wanted {
+        // Its windows are counted from there, and that is when the present one ends.
+        (budget.budget_since, budget.budget_reset_at) = (Some(at), Some(at));
     }
     (budget.updated_at, budget.updated_by) = (Some(now), Some(desk.actor().to_owned()));
     desk.put(&budget).await?;

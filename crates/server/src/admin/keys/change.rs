@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::NanoUsd;
-use switchboard_store::object::{Budget, Key, Team};
+use switchboard_store::object::{Budget, Key, Renewed, Team};
 use switchboard_store::{Desk, Money, Time};
 
-use super::generate::{alias_is_free, no_team, only_columns, placed, reset_at};
+use super::generate::{alias_is_free, no_team, only_columns, placed};
 use super::may::{self, Deed};
 use crate::admin::form::Form;
 use crate::admin::teams::Permitted;
@@ -101,9 +101,7 @@ pub(super) async fn set_spend(
     route: &str,
 ) -> Result<(), Refused> {
     let Some(spend) = spend else { return Ok(()) };
-    let of_budget = budget.and_then(|budget| budget.budget_duration.as_deref());
-    let duration = key.budget_duration.as_deref().or(of_budget).map(str::to_owned);
-    let before = spent::set_key(request, key, duration.as_deref(), spend, route).await?;
+    let before = spent::set_key(request, key, key.period().or(budget.map(Renewed::period)), spend, route).await?;
     key.spend_reset = Some(Money(key.spend_reset.unwrap_or_default().0.plus(before.minus(spend))));
     Ok(())
 }
@@ -117,9 +115,7 @@ pub(super) async fn changed(desk: &Desk, form: &Form, present: &Key) -> Result<K
         let wanted = form.text("duration").filter(|text| *text != "-1");
         key.expires = wanted.map(|text| duration::after(now, text)).transpose()?;
     }
-    if form.sent("budget_duration") {
-        key.budget_reset_at = reset_at(now, form.text("budget_duration"));
-    }
+    key.begin(present, now);
     set_rotation(&mut key, now)?;
     if key.key_alias != present.key_alias {
         alias_is_free(desk, key.key_alias.as_deref(), &key.token).await?;

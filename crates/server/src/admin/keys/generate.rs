@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use switchboard_engine::admit::Window;
-use switchboard_store::object::{Budget, Json, Key, Organization, Project, Team};
+use switchboard_store::object::{Budget, Json, Key, Organization, Project, Renewed, Team};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
@@ -72,7 +71,7 @@ async fn make_for(request: &Request, form: Form, owner: Owner) -> Answer {
     });
     let (secret, key, budget, form) = made.await?;
     if let Some(spend) = spent::wanted(&form).filter(|_| request.caller.is_admin()) {
-        spent::set_key(request, &key, key.budget_duration.as_deref(), spend, "/key/generate").await?;
+        spent::set_key(request, &key, key.period(), spend, "/key/generate").await?;
     }
     Ok(answer("GenerateKeyResponse", &secret, &key, budget.as_ref(), &form))
 }
@@ -197,7 +196,7 @@ pub(in crate::admin) async fn new_key(desk: &Desk, app: &Arc<App>, form: &Form) 
     key.key_name = Some(mint::short(&secret));
     key.metadata = rows::metadata(form, key.metadata);
     key.expires = form.text("duration").filter(|text| *text != "-1").map(|text| duration::after(now, text)).transpose()?;
-    key.budget_reset_at = reset_at(now, form.text("budget_duration"));
+    key.begin(&Key::default(), now);
     key_type(&mut key)?;
     (key.created_at, key.updated_at) = (Some(now), Some(now));
     (key.created_by, key.updated_by) = (Some(desk.actor().to_owned()), Some(desk.actor().to_owned()));
@@ -251,12 +250,6 @@ pub(super) fn only_columns(form: &Form) -> Form {
         }
     }
     out
-}
-
-/// When a budget of that duration starts anew.
-pub(in crate::admin) fn reset_at(now: Time, duration: Option<&str>) -> Option<Time> {
-    let window = Window::parse(duration?)?;
-    window.end(window.start(now.0)).map(Time)
 }
 
 /// The routes that a type of key stands for.
@@ -335,6 +328,7 @@ async fn own_budget(desk: &Desk, form: &Form, key: &mut Key) -> Result<Option<Bu
 pub(in crate::admin) fn answer(shape: &str, secret: &str, key: &Key, budget: Option<&Budget>, form: &Form) -> Value {
     let mut row = rows::shape(shape);
     rows::filled(&mut row, &rows::columns(key));
+    rows::without_beginnings(&mut row);
     for (name, value) in [("key", json!(secret)), ("token", json!(key.token)), ("token_id", json!(key.token))] {
         row.insert(name.to_owned(), value);
     }

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore;
 use serde_json::{Value, json};
-use switchboard_store::object::{AuthCode, Key, Team, User};
+use switchboard_store::object::{AuthCode, Key, Renewed, Team, User};
 use switchboard_store::{Desk, Time};
 
 use super::form;
@@ -209,16 +209,16 @@ pub(super) async fn exchange(request: &Request) -> Answer {
             return Err(unknown());
         }
         let (secret, made, _) = keys::new_key(&desk, &app, &Form::default()).await?;
-        let key = Key {
+        let mut key = Key {
             token: made.token,
             verifier: made.verifier,
             key_name: made.key_name,
             created_at: made.created_at,
             updated_at: made.updated_at,
             created_by: given.user_id.clone(),
-            budget_reset_at: keys::reset_at(Time::now(), given.budget_duration.as_deref()),
             ..given
         };
+        key.begin(&Key::default(), Time::now());
         desk.put(&key).await?;
         Ok((secret, key.user_id))
     });

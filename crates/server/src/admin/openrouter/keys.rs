@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use switchboard_engine::admit::{Level, Window};
 use switchboard_store::desk::{Filter, Order, Page, Sort};
-use switchboard_store::object::Key;
+use switchboard_store::object::{Key, Renewed};
 use switchboard_store::{Desk, Time};
 
 use super::usage::{self, Usage, dollars};
@@ -217,8 +217,9 @@ async fn said(desk: &Desk, form: &Form, key: &mut Key) -> Result<(), Refused> {
         key.max_budget = form.money("limit");
     }
     if form.sent("limit_reset") {
+        let before = key.clone();
         key.budget_duration = form.owned("limit_reset");
-        key.budget_reset_at = keys::reset_at(Time::now(), key.budget_duration.as_deref());
+        key.begin(&before, Time::now());
     }
     if let Some(flag) = form.flag(BYOK) {
         key.metadata.insert(BYOK.to_owned(), json!(flag));

@@ -155,6 +155,7 @@ pub(super) async fn new(request: &Request) -> Answer {
             models: newcomer.models,
             max_budget: newcomer.max_budget.as_deref().and_then(|text| switchboard_store::Money::of(&text.parse().ok()?)),
             budget_duration: newcomer.budget_duration,
+            budget_since: now,
             created_by: Some(desk.actor().to_owned()),
             created_at: now,
             ..User::default()

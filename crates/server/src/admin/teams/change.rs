@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::{Level, ScopeId};
-use switchboard_store::object::{Json, Key, Team};
+use switchboard_store::object::{Json, Key, Renewed, Team};
 use switchboard_store::{Desk, Time};
 
 use super::new::{only_columns, shared_portion, within_organization};
@@ -52,9 +52,7 @@ async fn apply(request: &Request, mut form: Form, id: String, merges: bool) -> R
         let metadata = rows::metadata(&form, present.metadata.clone().unwrap_or_default());
         team.metadata = (present.metadata.is_some() || !metadata.is_empty()).then_some(metadata);
         keep_shared_budget(&present, &mut team);
-        if form.sent("budget_duration") {
-            team.budget_reset_at = keys::reset_at(Time::now(), form.text("budget_duration"));
-        }
+        team.begin(&present, Time::now());
         within_organization(&desk, &team).await?;
         admins.may_be_called(&caller, Some(&present), &team)?;
         if permitted::only_of_team(&desk, &caller, &present).await? {
@@ -73,7 +71,7 @@ async fn apply(request: &Request, mut form: Form, id: String, merges: bool) -> R
     let team: Team = write.await?;
     if let Some(spend) = spend {
         let id = ScopeId::new(Level::Team, team.team_id.as_str());
-        spent::set(request, &id, team.budget_duration.as_deref(), spend, "/team/update").await?;
+        spent::set(request, &id, team.period(), spend, "/team/update").await?;
     }
     Ok(team)
 }

@@ -1,14 +1,14 @@
 //! Coming into a team, changing there, leaving it.
 
 use serde_json::{Value, json};
-use switchboard_store::object::{Budget, Member, Team, TeamMember, User};
+use switchboard_store::object::{Budget, Member, Renewed, Team, TeamMember, User};
 use switchboard_store::{Desk, Time};
 
 use super::find::membership;
 use super::{administered, member_of, missing};
 use crate::admin::form::Form;
 use crate::admin::people::{self, Portion};
-use crate::admin::{Answer, Refused, Request, keys, rows};
+use crate::admin::{Answer, Refused, Request, rows};
 
 /// `POST /team/member_add`
 pub(in crate::admin) async fn add(request: &Request) -> Answer {
@@ -282,8 +282,9 @@ async fn own_budget(desk: &Desk, team: &Team, form: &Form, row: &mut TeamMember)
         budget.rpm_limit = form.count("rpm_limit");
     }
     if form.sent("budget_duration") {
+        let before = budget.clone();
         budget.budget_duration = form.owned("budget_duration");
-        budget.budget_reset_at = keys::reset_at(Time::now(), budget.budget_duration.as_deref());
+        budget.begin(&before, Time::now());
     }
     if form.sent("temp_budget_increase") {
         (budget.temp_budget_increase, budget.temp_budget_expiry) = (form.money("temp_budget_increase"), form.time("temp_budget_expiry"));

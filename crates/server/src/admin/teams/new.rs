@@ -1,7 +1,7 @@
 //! Making teams.
 
 use serde_json::{Value, json};
-use switchboard_store::object::{Budget, Key, Member, Organization, Team, TeamMember};
+use switchboard_store::object::{Budget, Key, Member, Organization, Renewed, Team, TeamMember};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
@@ -9,7 +9,7 @@ use crate::admin::grouping::access_groups;
 use crate::admin::people::{self, Portion};
 use crate::admin::rows::{self, IN_METADATA};
 use crate::admin::scim::Admins;
-use crate::admin::{Answer, Refused, Request, defaults, keys};
+use crate::admin::{Answer, Refused, Request, defaults};
 use crate::auth::Caller;
 use crate::authz::object::administers_organization;
 
@@ -65,7 +65,7 @@ async fn fresh(desk: &Desk, form: &Form) -> Result<Team, Refused> {
     }
     let metadata = rows::metadata(form, Default::default());
     team.metadata = (!metadata.is_empty() || form.get("metadata").is_some()).then_some(metadata);
-    team.budget_reset_at = keys::reset_at(now, form.text("budget_duration"));
+    team.begin(&Team::default(), now);
     (team.created_at, team.updated_at, team.created_by) = (Some(now), Some(now), Some(desk.actor().to_owned()));
     Ok(team)
 }
@@ -134,7 +134,7 @@ pub(super) async fn shared_portion(desk: &Desk, form: &Form, team: &mut Team) ->
         Some(id) => desk.get::<Budget>(id).await?.unwrap_or_default(),
         None => Budget::default(),
     };
-    let now = Time::now();
+    let (now, before) = (Time::now(), budget.clone());
     if budget.budget_id.is_empty() {
         (budget.budget_id, budget.created_at, budget.created_by) = (people::new_id(), Some(now), Some(desk.actor().to_owned()));
     }
@@ -143,7 +143,7 @@ pub(super) async fn shared_portion(desk: &Desk, form: &Form, team: &mut Team) ->
     }
     if form.sent("team_member_budget_duration") {
         budget.budget_duration = form.owned("team_member_budget_duration");
-        budget.budget_reset_at = keys::reset_at(now, budget.budget_duration.as_deref());
+        budget.begin(&before, now);
     }
     if form.sent("team_member_rpm_limit") {
         budget.rpm_limit = form.count("team_member_rpm_limit");

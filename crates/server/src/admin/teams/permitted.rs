@@ -22,7 +22,7 @@ const FIELDS: [&str; 3] = ["max_budget", "tpm_limit", "rpm_limit"];
 /// Fields of a key that are its budget.
 const BUDGET: [&str; 4] = ["max_budget", "budget_duration", "soft_budget", "budget_limits"];
 /// What follows from other fields, or from the change itself.
-const DERIVED: [&str; 13] = [
+const DERIVED: [&str; 14] = [
     "metadata",
     "token",
     "verifier",
@@ -34,6 +34,7 @@ const DERIVED: [&str; 13] = [
     "updated_by",
     "settings_updated_at",
     "budget_reset_at",
+    "budget_since",
     "key_rotation_at",
     // The members' budget is the gateway's own entry.
     "team_member_budget_id",

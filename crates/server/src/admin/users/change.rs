@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use switchboard_engine::admit::{Level, ScopeId};
-use switchboard_store::object::{Invitation, Key, OrganizationMember, Role, Team, User};
+use switchboard_store::object::{Invitation, Key, OrganizationMember, Renewed, Role, Team, User};
 use switchboard_store::{Desk, Time};
 
 use super::find::row;
@@ -48,9 +48,7 @@ async fn apply(request: &Request, mut form: Form) -> Result<User, Refused> {
             return Err(Refused::said(409, &format!("User with email {email} already exists")));
         }
         user.metadata = Some(rows::metadata(&form, present.metadata.clone().unwrap_or_default()));
-        if form.sent("budget_duration") {
-            user.budget_reset_at = keys::reset_at(Time::now(), form.text("budget_duration"));
-        }
+        user.begin(&present, Time::now());
         if let Some(password) = password {
             password::keep(&desk, &user.user_id, password).await?;
         }
@@ -62,7 +60,7 @@ async fn apply(request: &Request, mut form: Form) -> Result<User, Refused> {
     let user: User = write.await?;
     if let Some(spend) = spend {
         let id = ScopeId::new(Level::User, user.user_id.as_str());
-        spent::set(request, &id, user.budget_duration.as_deref(), spend, "/user/update").await?;
+        spent::set(request, &id, user.period(), spend, "/user/update").await?;
     }
     Ok(user)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use switchboard_store::object::{Budget, Key, Member, Organization, OrganizationMember, Role, Team, User};
+use switchboard_store::object::{Budget, Key, Member, Organization, OrganizationMember, Renewed, Role, Team, User};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
@@ -83,7 +83,7 @@ async fn fresh(desk: &Desk, form: &Form) -> Result<User, Refused> {
     let metadata = rows::metadata(form, Default::default());
     user.metadata = Some(metadata);
     user.teams = Vec::new();
-    user.budget_reset_at = keys::reset_at(now, form.text("budget_duration"));
+    user.begin(&User::default(), now);
     (user.created_at, user.updated_at, user.created_by) = (Some(now), Some(now), Some(desk.actor().to_owned()));
     Ok(user)
 }

@@ -238,6 +238,7 @@ async fn welcomed(desk: &Desk, made: User, newcomer: &Newcomer) -> Result<User, 
         models: newcomer.models.clone(),
         max_budget: people::amount(newcomer.max_budget.as_deref()),
         budget_duration: newcomer.budget_duration.clone(),
+        budget_since: Some(Time::now()),
         ..made
     };
     desk.put(&user).await?;

@@ -7,6 +7,8 @@ use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
 use super::Report;
 use crate::error::StoreError;
 use crate::ledger::account_of;
+use crate::object::Period;
+use crate::time::Time;
 
 const LEASES: &str = "SELECT w.account, w.span, w.start, w.leased, CAST(COALESCE(SUM(l.amount), 0) AS BIGINT) FROM ledger_windows w LEFT JOIN ledger_leases l ON l.account = w.account AND l.span = w.span AND l.start = w.start GROUP BY w.account, w.span, w.start, w.leased HAVING w.leased <> COALESCE(SUM(l.amount), 0)";
 const ALIVE: &str = "SELECT COUNT(*) FROM gateways";
@@ -53,11 +55,13 @@ async fn limits(on: &mut Transaction<'_, Any>, leased: &[sqlx::any::AnyRow], rep
             "team" => (Level::Team, id),
             _ => (Level::User, id),
         };
-        let window = document["budget_duration"].as_str().and_then(Window::parse).unwrap_or(Window::Lifetime);
+        let since = document["budget_since"].as_str().and_then(Time::parse);
+        let period = Period { duration: document["budget_duration"].as_str(), since };
+        let is_its = |held: Window| held == period.window(held.calendar()).unwrap_or(Window::Lifetime);
         let account = account_of(&ScopeId::new(level, name.as_str()));
         for row in leased {
             let (held, span, spent, leased): (i64, String, i64, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
-            if held == account && Window::read(&span).map(Window::plain) == Some(window) && spent + leased > limit.0 {
+            if held == account && Window::read(&span).is_some_and(is_its) && spent + leased > limit.0 {
                 report.find("I3", format!("{kind} `{name}` has spent {spent} and leased {leased} of {}", limit.0));
             }
         }
