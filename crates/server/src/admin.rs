@@ -29,6 +29,7 @@ mod refused;
 pub mod routes;
 pub(crate) mod rows;
 mod scim;
+mod several;
 mod spend;
 mod spent;
 mod teams;
@@ -193,6 +194,11 @@ pub async fn serve(acceptor: &Arc<Acceptor>, caller: Arc<Caller>, action: Action
         Ok(value) if wants_table => spend::table(&value).unwrap_or_else(|refused| refused.response()),
         Ok(value) => typed(action, answered(action, &value)),
         Err(refused) if matches!(action, Action::OpenRouter(_)) => refused.in_openrouters_form().response(),
+        Err(refused) if matches!(action, Action::Several(_)) => {
+            let mut response = refused.as_problem().response();
+            response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/problem+json"));
+            response
+        }
         Err(refused) => typed(action, refused.response()),
     }
 }

@@ -309,7 +309,7 @@ impl Keys {
                     return Ok(None);
                 }
                 let around = resolve::surroundings(&desk, &key).await?;
-                let allowance = terms::of(&book, &key, &around, &policy);
+                let allowance = terms::of(&book, &key, (&around, &groups), &policy);
                 let rules = rules::Rules::read(&desk, &key).await?;
                 let caller = resolve::caller(&key, &around, &groups, allowance).owning(&owned);
                 Ok::<_, Refused>(Some((caller, rules)))

@@ -107,6 +107,7 @@ impl Plan {
             customers,
             tags,
             access_groups,
+            group_budgets,
             keys,
             former_keys
         );
@@ -135,6 +136,7 @@ impl Plan {
             customers,
             tags,
             access_groups,
+            group_budgets,
             keys,
             former_keys
         );

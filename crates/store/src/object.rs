@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-pub use grouping::{AccessGroup, Budget, Customer, Project, Tag};
+pub use grouping::{AccessGroup, Budget, Customer, GroupBudget, Project, Tag};
 pub use identity::{Invitation, JwtKeyMapping, Password, Session};
 pub use key::{FormerKey, Key};
 pub use money::{CreditAccount, CreditEntry, CreditExpiry, DatedPrice, GATEWAY, WITHDRAWAL};

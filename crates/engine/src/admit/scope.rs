@@ -257,6 +257,8 @@ pub struct Terms {
     pub limits: Vec<Limit>,
     /// The scope that also counts everything this one does, directly above it.
     pub parent: Option<ScopeId>,
+    /// The models (or patterns with `*`) of a group of models: others do not concern it.
+    pub models: Vec<String>,
 }
 
 impl Terms {
@@ -370,7 +372,13 @@ impl Scope {
 
     /// Whether it is engaged for a call to that model.
     pub fn covers(&self, model: &str) -> bool {
-        self.id.model.as_ref().is_none_or(|pattern| crate::principal::matches(pattern, model))
+        match &self.id.model {
+            Some(pattern) => crate::principal::matches(pattern, model),
+            None if self.id.level == Level::AccessGroup => {
+                self.guard().models.iter().any(|pattern| crate::principal::matches(pattern, model))
+            }
+            None => true,
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use crate::router::Row;
 pub enum Grouping {
     OrganizationNew,
     OrganizationUpdate,
+    OrganizationPatch,
     OrganizationDelete,
     OrganizationInfo,
     OrganizationInfoOfMany,
@@ -60,6 +61,9 @@ pub enum Grouping {
     AccessGroupRemove,
     ModelGroupList,
     ModelGroupInfo,
+    ModelGroupBudget,
+    ModelGroupSetBudget,
+    ModelGroupClearBudget,
     TeamAvailable,
 }
 
@@ -90,6 +94,7 @@ const fn shown(path: &'static str, action: Do, policy: crate::authz::Policy, sum
 pub(super) const ROWS: &[Row] = &[
     admin("/organization/new", Do::OrganizationNew, "NewOrganizationRequest", "Make an organization"),
     patch("/organization/update", Do::OrganizationUpdate, "UpdateOrganizationRequest", "Change an organization"),
+    patch("/v2/organization/{organization_id}", Do::OrganizationPatch, "PatchOrganizationRequest", "Change some of an organization"),
     delete("/organization/delete", Do::OrganizationDelete, "DeleteOrganizationRequest", "Delete organizations with their teams and keys"),
     shown("/organization/info", Do::OrganizationInfo, Info, "An organization with its members and teams"),
     post("/organization/info", Action::Grouping(Do::OrganizationInfoOfMany), Info, "OrganizationRequest", "Several organizations"),
@@ -160,6 +165,9 @@ pub(super) const ROWS: &[Row] = &[
     delete("/v1/unified_access_group/{access_group_id}", Do::AccessGroupRemove, "", "Delete a group of models"),
     shown("/access_group/list", Do::ModelGroupList, Viewer, "The groups that models say they are in"),
     shown("/access_group/{access_group}/info", Do::ModelGroupInfo, Viewer, "The models that say they are in a group"),
+    shown("/access_group/{access_group}/budget", Do::ModelGroupBudget, Viewer, "What may be spent on a group's models by all together"),
+    put("/access_group/{access_group}/budget", Do::ModelGroupSetBudget, "AccessGroupBudgetRequest", "Say what may be spent on them"),
+    delete("/access_group/{access_group}/budget", Do::ModelGroupClearBudget, "", "Let anything be spent on them"),
     shown("/team/available", Do::TeamAvailable, Info, "Teams that anybody may join"),
 ];
 
@@ -168,6 +176,7 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
     match action {
         Do::OrganizationNew => organizations::new(request).await,
         Do::OrganizationUpdate => organizations::update(request).await,
+        Do::OrganizationPatch => organizations::patch(request).await,
         Do::OrganizationDelete => organizations::delete(request).await,
         Do::OrganizationInfo => organizations::info(request).await,
         Do::OrganizationInfoOfMany => organizations::info_of_many(request).await,
@@ -205,6 +214,9 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
         Do::AccessGroupRemove => access_groups::remove(request).await,
         Do::ModelGroupList => model_groups::list(request).await,
         Do::ModelGroupInfo => model_groups::info(request).await,
+        Do::ModelGroupBudget => model_groups::budget(request).await,
+        Do::ModelGroupSetBudget => model_groups::set_budget(request).await,
+        Do::ModelGroupClearBudget => model_groups::clear_budget(request).await,
         Do::TeamAvailable => Ok(serde_json::json!([])),
     }
 }

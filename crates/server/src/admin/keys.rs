@@ -8,7 +8,7 @@ mod makers;
 mod may;
 mod retire;
 
-pub(super) use change::{block, bulk_update, unblock, update};
+pub(super) use change::{block, bulk_update, bulk_update_of_team, unblock, update};
 pub(super) use find::{health, info, info_of_many};
 pub(super) use generate::{answer, generate, new_key, service_account};
 pub(super) use list::{aliases, list};

@@ -74,6 +74,31 @@ impl Refused {
         Self { retry_after: self.retry_after, ..Self::plain(status.as_u16(), message) }
     }
 
+    /// The same as a problem (RFC 9457), the form of LiteLLM's `/management/v1`.
+    #[must_use]
+    pub fn as_problem(self) -> Self {
+        let (kind, title) = match self.status.as_u16() {
+            401 => ("unauthorized", "Unauthorized"),
+            403 => ("forbidden", "Forbidden"),
+            404 => ("team-not-found", "Team not found"),
+            422 => ("invalid-request-body", "Invalid request body"),
+            503 => ("database-not-connected", "Database not connected"),
+            500..=599 => ("internal-server-error", "Internal server error"),
+            _ => ("invalid-request", "Invalid request"),
+        };
+        let place = |complaint: &Value| {
+            let steps = complaint["loc"].as_array().into_iter().flatten().skip(1);
+            steps.map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned)).collect::<Vec<_>>().join(".")
+        };
+        let complaints = self.body["detail"].as_array().into_iter().flatten();
+        let said = complaints.map(|complaint| format!("{}: {}", place(complaint), complaint["msg"].as_str().unwrap_or_default()));
+        let said: Vec<String> = said.collect();
+        let detail = if said.is_empty() { self.message().to_owned() } else { said.join("; ") };
+        let status = self.status.as_u16();
+        let body = json!({"type": format!("urn:litellm:error:{kind}"), "title": title, "status": status, "detail": detail});
+        Self { retry_after: self.retry_after, ..Self::with(status, body) }
+    }
+
     /// 400, where a request contradicts itself or what there is.
     pub fn bad(message: impl Into<String>) -> Self {
         Self::new(400, "bad_request_error", Value::Null, message)

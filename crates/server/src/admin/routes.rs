@@ -7,7 +7,7 @@ use crate::router::{Route, Row};
 
 use super::{
     Answer, Request, audit, compliance, credits, diagnosis, experiments, grouping, hub, invitations, keys, models, openrouter, ownership,
-    prices, proof, scim, spend, spent, teams, tools, users,
+    prices, proof, scim, several, spend, spent, teams, tools, users,
 };
 
 pub use compliance::Compliance;
@@ -22,6 +22,7 @@ pub use openrouter::OpenRouter;
 pub use prices::Prices;
 pub use proof::Proof;
 pub use scim::Scim;
+pub use several::Several;
 pub use spend::Spend;
 pub use spent::Whose;
 pub use tools::Tool;
@@ -34,6 +35,7 @@ pub enum Action {
     KeyServiceAccount,
     KeyUpdate,
     KeyBulkUpdate,
+    TeamKeyBulkUpdate,
     KeyDelete,
     KeyBlock,
     KeyUnblock,
@@ -82,6 +84,7 @@ pub enum Action {
     OwnershipRelease,
     Proof(Proof),
     Scim(Scim),
+    Several(Several),
     Grouping(Grouping),
     Models(Models),
     Spend(Spend),
@@ -109,9 +112,10 @@ use Policy::{Info, Keys, Managed, Viewer};
 
 /// Every route.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    let others: [&'static [Row]; 14] = [
+    let others: [&'static [Row]; 15] = [
         proof::ROWS,
         scim::ROWS,
+        several::ROWS,
         grouping::ROWS,
         models::ROWS,
         tools::ROWS,
@@ -134,6 +138,7 @@ const ROWS: &[Row] = &[
     post("/key/service-account/generate", Action::KeyServiceAccount, Keys, "GenerateKeyRequest", "Make a key of a team and of no user"),
     post("/key/update", Action::KeyUpdate, Keys, "UpdateKeyRequest", "Change a key"),
     post("/key/bulk_update", Action::KeyBulkUpdate, Policy::Admin, "BulkUpdateKeyRequest", "Change several keys"),
+    post("/team/key/bulk_update", Action::TeamKeyBulkUpdate, Managed, "BulkUpdateTeamKeysRequest", "Change keys of a team alike"),
     post("/key/delete", Action::KeyDelete, Keys, "KeyRequest", "Delete keys"),
     post("/key/block", Action::KeyBlock, Keys, "BlockKeyRequest", "Block a key"),
     post("/key/unblock", Action::KeyUnblock, Keys, "BlockKeyRequest", "Unblock a key"),
@@ -246,6 +251,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::KeyServiceAccount => keys::service_account(request).await,
         Action::KeyUpdate => keys::update(request).await,
         Action::KeyBulkUpdate => keys::bulk_update(request).await,
+        Action::TeamKeyBulkUpdate => keys::bulk_update_of_team(request).await,
         Action::KeyDelete => keys::delete(request).await,
         Action::KeyBlock => keys::block(request).await,
         Action::KeyUnblock => keys::unblock(request).await,
@@ -294,6 +300,7 @@ pub(super) async fn dispatch(action: Action, request: &Request) -> Answer {
         Action::OwnershipRelease => ownership::release(request).await,
         Action::Proof(action) => proof::dispatch(action, request).await,
         Action::Scim(action) => scim::dispatch(action, request).await,
+        Action::Several(action) => several::dispatch(action, request).await,
         Action::Grouping(action) => grouping::dispatch(action, request).await,
         Action::Models(action) => models::dispatch(action, request).await,
         Action::Spend(action) => spend::dispatch(action, request).await,

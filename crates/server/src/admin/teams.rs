@@ -7,6 +7,7 @@ mod list;
 mod member;
 mod new;
 mod permitted;
+mod several;
 
 pub(super) use callbacks::{add as add_callback, disable as disable_logging, list as callbacks, remove as remove_callback};
 pub(super) use change::{add_models, add_permissions, block, delete, delete_models, patch, permissions, set_permissions, unblock, update};
@@ -15,6 +16,7 @@ pub(super) use list::{list, paged};
 pub(super) use member::{add, add_many, change as change_member, remove as remove_member, reset_budget};
 pub(super) use new::new;
 pub(super) use permitted::{Permitted, differing, leads};
+pub(super) use several::{changed, named_member, set_terms, take_out};
 
 use serde_json::json;
 use switchboard_store::Desk;

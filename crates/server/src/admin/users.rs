@@ -5,10 +5,10 @@ mod find;
 mod list;
 mod new;
 
-pub(super) use change::{bulk_update, delete, forget, update};
+pub(super) use change::{bulk_update, delete, delete_one, forget, may_delete, update};
 pub(super) use find::{info, own_row};
 pub(super) use list::{list, roles};
-pub(super) use new::new;
+pub(super) use new::{make, new};
 
 use serde_json::Value;
 

@@ -8,7 +8,7 @@ use switchboard_engine::admit::Level;
 use switchboard_engine::principal::Principal;
 use switchboard_engine::route::overrides::RouterOverride;
 use switchboard_store::object::{
-    AccessGroup, Budget, CreditAccount, FormerKey, Json, Key, Organization, Project, Role, Team, TeamMember, User,
+    AccessGroup, Budget, CreditAccount, FormerKey, GroupBudget, Json, Key, Organization, Project, Role, Team, TeamMember, User,
 };
 use switchboard_store::{Desk, StoreError, Time};
 
@@ -35,6 +35,8 @@ pub struct Surroundings {
     pub organization: Option<Organization>,
     /// Groups of models made by administrators.
     pub groups: Vec<AccessGroup>,
+    /// Budgets of groups that any of its lists of models names.
+    pub pools: Vec<GroupBudget>,
     /// Budgets that any of them names.
     pub budgets: Vec<Budget>,
     /// Prepaid credits of any of them.
@@ -78,13 +80,17 @@ pub async fn surroundings(desk: &Desk, key: &Key) -> Result<Surroundings, StoreE
     let mut groups = key.access_group_ids.clone();
     groups.extend(around.team.iter().filter_map(|team| team.access_group_ids.clone()).flatten());
     around.groups = desk.several(&groups).await?;
+    let listed = listed(key, &around);
+    if !listed.is_empty() {
+        around.pools = desk.several(&listed).await?;
+    }
     let named = [
         key.budget_id.clone(),
         around.member.as_ref().and_then(|member| member.budget_id.clone()),
         around.project.as_ref().and_then(|project| project.budget_id.clone()),
         around.organization.as_ref().and_then(|organization| organization.budget_id.clone()),
     ];
-    let named: Vec<String> = named.into_iter().flatten().collect();
+    let named: Vec<String> = named.into_iter().chain(around.pools.iter().map(|pool| pool.budget_id.clone())).flatten().collect();
     if !named.is_empty() {
         around.budgets = desk.several(&named).await?;
     }
@@ -96,6 +102,22 @@ pub async fn surroundings(desk: &Desk, key: &Key) -> Result<Surroundings, StoreE
     ]);
     around.credits = desk.several(&accounts).await?;
     Ok(around)
+}
+
+/// What the lists name by which a key may use models. Whose list names nothing is let in by no group.
+fn listed(key: &Key, around: &Surroundings) -> Vec<String> {
+    let member = around.member.as_ref().and_then(|member| member.allowed_models.as_ref());
+    let lists = [
+        Some(&key.models),
+        around.team.as_ref().map(|team| &team.models),
+        member,
+        around.project.as_ref().map(|project| &project.models),
+        around.organization.as_ref().map(|organization| &organization.models),
+    ];
+    let mut named: Vec<String> = lists.into_iter().flatten().flatten().cloned().collect();
+    named.sort_unstable();
+    named.dedup();
+    named
 }
 
 /// The caller that a key and what stands around it make.

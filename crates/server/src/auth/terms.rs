@@ -12,7 +12,7 @@ use switchboard_engine::admit::{self, Book, Level, Limit, Scope, ScopeId, Terms,
 use switchboard_store::object::{Budget, BudgetLimit, CreditAccount, Json, Key, Period, Renewed, Team, TeamMember};
 use switchboard_store::{Money, Time};
 
-use super::resolve::Surroundings;
+use super::resolve::{Groups, Surroundings};
 use crate::config::Config;
 use crate::config::resolved::Newcomer;
 use crate::money::credits;
@@ -97,6 +97,8 @@ struct Own<'a> {
     /// Limits by model that are columns and not metadata: of requests, of tokens.
     by_model: [Option<&'a Json>; 2],
     row: Option<&'a Budget>,
+    /// The models that it is for, where it is of a group of models.
+    group: &'a [String],
 }
 
 /// An amount that is more for a while.
@@ -137,7 +139,7 @@ impl Own<'_> {
             self.parallel.or(row.and_then(|row| row.max_parallel_requests)).map(Limit::parallel),
         ];
         let limits = limits.into_iter().flatten().collect();
-        let terms = Terms { name: self.name.clone(), budgets, limits, parent: None };
+        let terms = Terms { name: self.name.clone(), budgets, limits, parent: None, models: self.group.to_vec() };
         (terms, self.models(counted))
     }
 
@@ -198,7 +200,7 @@ fn entered(book: &Book, id: &ScopeId, own: &Own<'_>, counted: Unit, until: &mut 
 }
 
 /// The scopes of a key and of everything around it.
-pub fn of(book: &Book, key: &Key, around: &Surroundings, policy: &Policy) -> Allowance {
+pub fn of(book: &Book, key: &Key, (around, groups): (&Surroundings, &Groups), policy: &Policy) -> Allowance {
     let of_service = key.metadata.contains_key(SERVICE_ACCOUNT);
     let params = policy.params_of_services.iter().filter(|_| of_service).chain(&policy.params_of_all).cloned().collect();
     let mut found = Allowance { params, ..Allowance::default() };
@@ -229,6 +231,11 @@ pub fn of(book: &Book, key: &Key, around: &Surroundings, policy: &Policy) -> All
             ..Own::default()
         };
         enter(&mut found, Level::Project, &one.project_id, own);
+    }
+    for pool in &around.pools {
+        let Some(group) = groups.get(&pool.access_group_name) else { continue };
+        let own = Own { name: pool.access_group_name.clone(), row: row(&pool.budget_id), group, ..Own::default() };
+        enter(&mut found, Level::AccessGroup, &pool.access_group_name, own);
     }
     user(book, key, around, policy, &mut found);
     let own = Own {

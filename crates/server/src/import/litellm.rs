@@ -15,7 +15,7 @@ use super::table::{Row, Taken, cleaned, shortened, text};
 use crate::auth::mint::Pepper;
 
 /// Tables that are taken.
-const TAKEN: [&str; 18] = [
+const TAKEN: [&str; 19] = [
     "LiteLLM_BudgetTable",
     "LiteLLM_OrganizationTable",
     "LiteLLM_OrganizationMembership",
@@ -27,6 +27,7 @@ const TAKEN: [&str; 18] = [
     "LiteLLM_EndUserTable",
     "LiteLLM_TagTable",
     "LiteLLM_AccessGroupTable",
+    "LiteLLM_ModelAccessGroupBudgetTable",
     "LiteLLM_ObjectPermissionTable",
     "LiteLLM_VerificationToken",
     "LiteLLM_DeprecatedVerificationToken",
@@ -176,6 +177,9 @@ impl Reader<'_> {
         self.taken.tags = self.taken.objects(rows, "tag", "name");
         let rows = self.rows("LiteLLM_AccessGroupTable")?;
         self.taken.access_groups = self.taken.objects(rows, "access group", "access_group_id");
+        let rows = self.rows("LiteLLM_ModelAccessGroupBudgetTable")?;
+        self.balances(Level::AccessGroup, "access_group_name", &rows);
+        self.taken.group_budgets = self.taken.objects(rows, "budget of group", "access_group_name");
         Ok(())
     }
 

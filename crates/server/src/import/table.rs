@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use switchboard_store::ledger::Balance;
 use switchboard_store::object::{
-    AccessGroup, Budget, Credential, Customer, FormerKey, Key, Model, Object, Organization, OrganizationMember, Project, Tag, Team,
-    TeamMember, User,
+    AccessGroup, Budget, Credential, Customer, FormerKey, GroupBudget, Key, Model, Object, Organization, OrganizationMember, Project, Tag,
+    Team, TeamMember, User,
 };
 
 /// A row.
@@ -26,6 +26,7 @@ pub(super) struct Taken {
     pub(super) customers: Vec<Customer>,
     pub(super) tags: Vec<Tag>,
     pub(super) access_groups: Vec<AccessGroup>,
+    pub(super) group_budgets: Vec<GroupBudget>,
     pub(super) keys: Vec<Key>,
     pub(super) former_keys: Vec<FormerKey>,
     pub(super) models: Vec<Params<Model>>,
@@ -41,6 +42,7 @@ pub(super) fn name(field: &'static str) -> &'static str {
         "organization_members" => "members of organizations",
         "team_members" => "members of teams",
         "access_groups" => "access groups",
+        "group_budgets" => "budgets of groups of models",
         "former_keys" => "former keys",
         field => field,
     }

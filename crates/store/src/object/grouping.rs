@@ -93,6 +93,19 @@ pub struct Tag {
     pub updated_at: Option<Time>,
 }
 
+/// The budget that is shared by everybody who may use models because they are in a group: one that models say they are in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the names are LiteLLM's columns, and say what they are")]
+pub struct GroupBudget {
+    pub access_group_name: String,
+    pub budget_id: Option<String>,
+    pub created_by: Option<String>,
+    pub updated_by: Option<String>,
+    pub created_at: Option<Time>,
+    pub updated_at: Option<Time>,
+}
+
 /// Models under one name, assigned to teams and keys.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

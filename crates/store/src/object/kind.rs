@@ -77,6 +77,7 @@ kinds! {
     }
     Tag "tag" |it| it.name => { name: it.name, created_by: it.created_by, created: it.created_at }
     AccessGroup "access_group" |it| it.access_group_id => { name: it.access_group_name, created_by: it.created_by, created: it.created_at }
+    GroupBudget "group_budget" |it| it.access_group_name => { name: it.budget_id, created_by: it.created_by, created: it.created_at }
     Model "model" |it| it.model_id => {
         name: it.model_name,
         team: it.team().map(str::to_owned),

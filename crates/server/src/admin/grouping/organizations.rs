@@ -122,6 +122,19 @@ pub(super) async fn administered(desk: &Desk, caller: &Caller, id: &str) -> Resu
 pub(super) async fn update(request: &Request) -> Answer {
     // The terms of its budget may be lifted by null, as those of a budget are.
     let form = rows::meant(request.form("UpdateOrganizationRequest")?, &terms::FIELDS);
+    changed(request, form).await
+}
+
+/// `PATCH /v2/organization/{organization_id}`: what is sent is written, and null clears what may be nothing.
+pub(super) async fn patch(request: &Request) -> Answer {
+    const MAY_BE_NOTHING: [&str; 2] = ["metadata", "object_permission"];
+    let form = request.form("PatchOrganizationRequest")?;
+    let mut form = rows::meant(form, &[terms::FIELDS.as_slice(), &MAY_BE_NOTHING].concat());
+    form.put("organization_id", request.part(0));
+    changed(request, form).await
+}
+
+async fn changed(request: &Request, form: Form) -> Answer {
     rows::amounts(&form)?;
     let caller = request.caller.clone();
     let write = request.write(move |desk| async move {

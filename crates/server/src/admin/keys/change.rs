@@ -45,6 +45,63 @@ pub(in crate::admin) async fn bulk_update(request: &Request) -> Answer {
     Ok(json!({"total_requested": items.len(), "successful_updates": done, "failed_updates": failed}))
 }
 
+/// The most keys of a team that are changed at once.
+const MOST: usize = 500;
+
+/// `POST /team/key/bulk_update`: the same for several keys of one team, or for all that are neither blocked nor over.
+pub(in crate::admin) async fn bulk_update_of_team(request: &Request) -> Answer {
+    let form = request.form("BulkUpdateTeamKeysRequest")?;
+    let Some(team) = form.owned("team_id").filter(|id| !id.is_empty()) else { return Err(Refused::told(400, "team_id is required")) };
+    let mut wanted = form.texts("key_ids").unwrap_or_default();
+    let mut seen = std::collections::HashSet::new();
+    wanted.retain(|key| seen.insert(super::hash_of(key)));
+    let all = form.flag("all_keys_in_team") == Some(true);
+    if wanted.len() > MOST {
+        return Err(Refused::told(400, &format!("Maximum {MOST} keys can be updated at once. Found {} key_ids.", wanted.len())));
+    }
+    if wanted.is_empty() && !all {
+        return Err(Refused::told(400, "key_ids must be provided when all_keys_in_team is False"));
+    }
+    let (caller, id) = (request.caller.clone(), team.clone());
+    let read = request.read(move |desk| async move {
+        // Who may change none of its keys is not told which there are.
+        let any = Key { team_id: Some(id.clone()), ..Key::default() };
+        may::may(&desk, &caller, &any, Deed::Update).await?;
+        Ok(desk.of_team::<Key>(&id).await?)
+    });
+    let own: Vec<Key> = read.await?;
+    if all {
+        let now = Time::now();
+        let open = |key: &&Key| key.blocked != Some(true) && key.expires.is_none_or(|end| end > now);
+        wanted = own.iter().filter(open).map(|key| key.token.clone()).collect();
+    }
+    if wanted.is_empty() {
+        return Err(Refused::told(404, &format!("No keys found for team {team}")));
+    }
+    if wanted.len() > MOST {
+        let message = format!("Team {team} has more than {MOST} keys. Use `key_ids` to update in batches of {MOST}.");
+        return Err(Refused::told(400, &message));
+    }
+    let changes = form.object("update_fields").cloned().unwrap_or_default();
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for key in &wanted {
+        let hash = super::hash_of(key);
+        let mut form = Form { fields: changes.clone() };
+        form.put("key", key.as_str());
+        let changed = match own.iter().any(|one| one.token == hash) {
+            true => apply(request, form, key.clone()).await,
+            false => Err(Refused::told(404, &format!("Key not found in team {team}"))),
+        };
+        match changed {
+            Ok((row, budget)) => {
+                done.push(json!({"key": key, "key_info": rows::key_with_hash(&request.app, &row, budget.as_ref())}));
+            }
+            Err(refused) => failed.push(json!({"key": key, "key_info": null, "failed_reason": refused.message()})),
+        }
+    }
+    Ok(json!({"total_requested": wanted.len(), "successful_updates": done, "failed_updates": failed}))
+}
+
 fn named(form: &Form) -> Result<String, Refused> {
     form.owned("key").or_else(|| form.owned("key_alias")).ok_or_else(|| {
         let complaint = json!({"type": "missing", "loc": ["body", "key"], "msg": "Field required", "input": form.fields});

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use switchboard_store::Desk;
-use switchboard_store::object::Model;
+use switchboard_store::object::{GroupBudget, Model};
 
 use super::may_store;
 use crate::admin::{Answer, Refused, Request};
@@ -118,7 +118,7 @@ pub(super) async fn update(request: &Request) -> Answer {
 pub(super) async fn delete(request: &Request) -> Answer {
     let group = request.part(0).to_owned();
     may_store(request)?;
-    let told = group.clone();
+    let (told, in_file) = (group.clone(), in_file(request, &group));
     let write = request.write(move |desk| async move {
         let mut count = 0;
         for model in desk.all::<Model>().await? {
@@ -131,6 +131,9 @@ pub(super) async fn delete(request: &Request) -> Answer {
         }
         if count == 0 {
             return Err(Refused::detail(404, json!({"error": format!("Access group '{group}' not found.")})));
+        }
+        if !in_file {
+            desk.delete::<GroupBudget>(&group).await?;
         }
         Ok(count)
     });

@@ -140,7 +140,7 @@ pub(in crate::admin) async fn add_many(request: &Request) -> Answer {
 }
 
 /// The member that a request names by id or by address.
-async fn named(desk: &Desk, team: &Team, form: &Form, route: &str) -> Result<Member, Refused> {
+pub(super) async fn named(desk: &Desk, team: &Team, form: &Form, route: &str) -> Result<Member, Refused> {
     let (id, email) = (form.text("user_id"), form.text("user_email"));
     if id.is_none() && email.is_none() {
         return Err(Refused::told(400, "Either user_id or user_email needs to be passed in"));
@@ -172,13 +172,8 @@ pub(in crate::admin) async fn remove(request: &Request) -> Answer {
     let write = request.write(move |desk| async move {
         let id = form.owned("team_id").unwrap_or_default();
         let mut team = administered(&desk, &caller, &id, "/team/member_delete").await?;
-        let member = named(&desk, &team, &form, "/team/member_delete").await?;
-        match &member.user_id {
-            Some(user) => people::leave(&desk, &mut team, user).await?,
-            None => team.members_with_roles.retain(|one| *one != member),
-        }
-        team.updated_at = Some(Time::now());
-        desk.put(&team).await?;
+        super::several::take_out(&desk, &mut team, &form).await?;
+        super::several::changed(&desk, &mut team).await?;
         Ok(team)
     });
     Ok(Value::Object(rows::team(&request.app, &write.await?)))
@@ -200,18 +195,7 @@ pub(in crate::admin) async fn change(request: &Request) -> Answer {
             }
             desk.put(&team).await?;
         }
-        let known: Option<TeamMember> = desk.get(&TeamMember::id_of(&id, &user)).await?;
-        let mut row = known.unwrap_or_else(|| TeamMember {
-            user_id: user.clone(),
-            team_id: id,
-            created_at: Some(Time::now()),
-            ..TeamMember::default()
-        });
-        if form.sent("allowed_models") {
-            row.allowed_models = form.texts("allowed_models");
-            contained(&team, &Portion { allowed_models: row.allowed_models.clone(), ..Portion::default() })?;
-        }
-        let budget = own_budget(&desk, &team, &form, &mut row).await?;
+        let (row, budget) = with_terms(&desk, &team, &user, &form).await?;
         desk.put(&row).await?;
         let found: Option<User> = desk.get(&user).await?;
         Ok((row, budget, found.and_then(|user| user.user_email).or(member.user_email)))
@@ -224,6 +208,23 @@ pub(in crate::admin) async fn change(request: &Request) -> Answer {
         "allowed_models": row.allowed_models, "temp_budget_increase": budget.temp_budget_increase,
         "temp_budget_expiry": budget.temp_budget_expiry,
     }))
+}
+
+/// What a member has of its own in the team, as the form wants it; the budget is kept, the row is for the caller to keep.
+pub(super) async fn with_terms(desk: &Desk, team: &Team, user: &str, form: &Form) -> Result<(TeamMember, Option<Budget>), Refused> {
+    let known: Option<TeamMember> = desk.get(&TeamMember::id_of(&team.team_id, user)).await?;
+    let mut row = known.unwrap_or_else(|| TeamMember {
+        user_id: user.to_owned(),
+        team_id: team.team_id.clone(),
+        created_at: Some(Time::now()),
+        ..TeamMember::default()
+    });
+    if form.sent("allowed_models") {
+        row.allowed_models = form.texts("allowed_models");
+        contained(team, &Portion { allowed_models: row.allowed_models.clone(), ..Portion::default() })?;
+    }
+    let budget = own_budget(desk, team, form, &mut row).await?;
+    Ok((row, budget))
 }
 
 /// `POST /team/{team_id}/member/{user_id}/reset_budget`: the member has the budget that the team's members share, or none.
@@ -263,8 +264,12 @@ async fn own_budget(desk: &Desk, team: &Team, form: &Form, row: &mut TeamMember)
     if FIELDS.iter().all(|field| !form.sent(field)) {
         return Ok(known);
     }
-    let shared = team.metadata.as_ref().and_then(|metadata| metadata.get("team_member_budget_id")).and_then(Value::as_str);
-    let own = known.clone().filter(|budget| Some(budget.budget_id.as_str()) != shared);
+    let of_team = team.metadata.as_ref().and_then(|metadata| metadata.get("team_member_budget_id")).and_then(Value::as_str);
+    let shared = match &row.budget_id {
+        Some(id) => of_team == Some(id) || desk.named::<TeamMember>(id).await?.len() > 1,
+        None => false,
+    };
+    let own = known.clone().filter(|_| !shared);
     let mut budget = match own {
         Some(budget) => budget,
         None => {

@@ -113,21 +113,48 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
         ids.sort();
         ids.dedup();
         for id in &ids {
-            let user: Option<User> = desk.get(id).await?;
-            let theirs = match (&own, &user) {
-                (Some(own), Some(user)) => is_among(&desk, user, own).await?,
-                (own, _) => own.is_none(),
-            };
-            if !theirs {
-                let message = "Only PROXY_ADMIN may delete users outside your administered organizations.";
-                return Err(Refused::told(403, &format!("User {id} is not within your admin scope. {message}")));
-            }
-            let user = user.ok_or_else(|| Refused::told(404, &format!("User not found, passed user_id={id}")))?;
+            let user = theirs(&desk, own.as_deref(), id).await?;
             remove(&desk, &user).await?;
         }
         Ok(ids.len())
     });
     Ok(json!(write.await?))
+}
+
+/// Refuses who may delete nobody.
+pub(in crate::admin) async fn may_delete(request: &Request) -> Result<(), Refused> {
+    let caller = request.caller.clone();
+    let nobody = |refused: Refused| match refused.status.is_server_error() {
+        true => refused,
+        false => Refused::forbidden("Only PROXY_ADMIN or ORG_ADMIN users may delete users."),
+    };
+    request.read(move |desk| async move { administered(&desk, &caller).await.map(drop).map_err(nobody) }).await
+}
+
+/// Deletes one user, with the keys; gives what there was.
+pub(in crate::admin) async fn delete_one(request: &Request, id: &str) -> Result<User, Refused> {
+    let (caller, id) = (request.caller.clone(), id.to_owned());
+    let write = request.write(move |desk| async move {
+        let own = administered(&desk, &caller).await?;
+        let user = theirs(&desk, own.as_deref(), &id).await?;
+        remove(&desk, &user).await?;
+        Ok(user)
+    });
+    write.await
+}
+
+/// The user of that id, for a caller who administers those organizations, or all.
+async fn theirs(desk: &Desk, own: Option<&[String]>, id: &str) -> Result<User, Refused> {
+    let user: Option<User> = desk.get(id).await?;
+    let theirs = match (own, &user) {
+        (Some(own), Some(user)) => is_among(desk, user, own).await?,
+        (own, _) => own.is_none(),
+    };
+    if !theirs {
+        let message = "Only PROXY_ADMIN may delete users outside your administered organizations.";
+        return Err(Refused::told(403, &format!("User {id} is not within your admin scope. {message}")));
+    }
+    user.ok_or_else(|| Refused::told(404, &format!("User not found, passed user_id={id}")))
 }
 
 /// The organizations whose people a caller may delete. None: all, and those of none.

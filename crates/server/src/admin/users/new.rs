@@ -16,7 +16,18 @@ use crate::authz::object::administers_organization;
 
 /// `POST /user/new`
 pub(in crate::admin) async fn new(request: &Request) -> Answer {
-    let form = defaults::for_user(&request.app.config(), request.form("NewUserRequest")?);
+    let (user, key, form) = made(request, request.form("NewUserRequest")?).await?;
+    Ok(shown(request, &user, key, &form))
+}
+
+/// Makes the user of a form; gives the secret of the key, where there is one.
+pub(in crate::admin) async fn make(request: &Request, form: Form) -> Result<(User, Option<String>), Refused> {
+    let (user, key, _) = made(request, form).await?;
+    Ok((user, key.map(|(secret, ..)| secret)))
+}
+
+async fn made(request: &Request, form: Form) -> Result<(User, Option<Made>, Form), Refused> {
+    let form = defaults::for_user(&request.app.config(), form);
     rows::amounts(&form)?;
     let (caller, app) = (request.caller.clone(), request.app.clone());
     let password = hashed(&form).await?;
@@ -41,8 +52,7 @@ pub(in crate::admin) async fn new(request: &Request) -> Answer {
         user = desk.get(&user.user_id).await?.unwrap_or(user);
         Ok((user, key, form))
     });
-    let (user, key, form) = write.await?;
-    Ok(shown(request, &user, key, &form))
+    write.await
 }
 
 /// The password a request sets, as it is kept.

@@ -122,7 +122,7 @@ async fn mapped(store: &Store, means: &Means, bearer: &Bearer, issuer: &str) -> 
             let Some(key) = desk.get::<Key>(&mapping.token).await? else { continue };
             let key = register::narrowed(key, &reading);
             let beside = resolve::surroundings(&desk, &key).await?;
-            let allowance = terms::of(&around.book, &key, &beside, &around.policy);
+            let allowance = terms::of(&around.book, &key, (&beside, &around.groups), &around.policy);
             let caller = resolve::caller(&key, &beside, &around.groups, allowance);
             let mut caller = caller.owning(&around.owned);
             Rules::read(&desk, &key).await?.govern(&mut caller, &around.book);
@@ -323,7 +323,7 @@ async fn of_team(desk: &Desk, means: &Means, bearer: &Bearer, (user, team, organ
 /// The caller that a key would make which nobody has: its user and team count, the key itself does not.
 pub(crate) async fn without_key(desk: &Desk, key: &Key, means: &Around) -> Result<Caller, Refused> {
     let around = resolve::surroundings(desk, key).await?;
-    let mut allowance = terms::of(&means.book, key, &around, &means.policy);
+    let mut allowance = terms::of(&means.book, key, (&around, &means.groups), &means.policy);
     // All of them have the same empty hash: what one spends is not the others'.
     allowance.scopes.retain(|scope| scope.id.level != Level::Key);
     allowance.counted.retain(|scope| scope.id.level != Level::Key);
