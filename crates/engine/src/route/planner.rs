@@ -221,7 +221,6 @@ impl Fleet {
         Some(Fallbacks { general, ..(**configured).clone() })
     }
 
-    /// Whether the caller may use that model, by the name it is asked for or by its group's.
     /// Where a call goes whose model nobody knows.
     fn instead(&self, call: &Call) -> Option<Found> {
         let model = self.for_unknown()?;
@@ -229,6 +228,7 @@ impl Fleet {
         open.then(|| self.resolve(&call.principal.group(model))).flatten()
     }
 
+    /// Whether the caller may use that model, by the name it is asked for or by its group's.
     fn is_open(&self, principal: &Principal, name: &str) -> bool {
         let meant = principal.meant(name);
         principal.may_use(meant) || self.find(meant).is_some_and(|(group, _)| principal.may_use(&group))
