@@ -17,7 +17,7 @@
 //! | bodies too large, too slow, compressed, in a million pieces | [`RequestBody::collect`] | `body.rs` |
 //! | clients that hang up | the handler's future and the answer's body are dropped; drop is the cancel signal | `connection.rs` |
 //! | panics | the connection (HTTP/1) or stream (HTTP/2) ends; the worker lives | `worker.rs` |
-//! | too many connections, no file descriptors left | refused at once; accepting backs off | `listen.rs`, `worker.rs` |
+//! | too many connections, no file descriptors left | those that have waited longest give way, else it is refused; accepting backs off | `listen.rs`, `worker.rs` |
 //! | stopping | [`Shutdown`]: no new connections, running answers finish up to a deadline, and then have a last word | `shutdown.rs`, `last_call.rs` |
 //!
 //! **How the deadlines work.** Every connection has a *pulse*: a few cells saying what it waits for and since which tick

@@ -228,6 +228,18 @@ impl Pulse {
         }
     }
 
+    /// For how many ticks nobody would have missed the connection; `None`: somebody would. A new one is given a tick to say something.
+    pub(super) fn spared(&self) -> Option<u32> {
+        let waited = self.clock.get().wrapping_sub(self.since.get());
+        let spared = match self.waits.get() {
+            _ if self.in_flight.get() > 0 || self.order.get() == Order::Cut => false,
+            Waits::Head => waited > 0,
+            Waits::Request | Waits::Farewell => true,
+            Waits::Closed => false,
+        };
+        spared.then_some(waited)
+    }
+
     /// Gives the order that is due, if any.
     pub(super) fn sweep(&self, limits: &Limits) {
         let now = self.clock.get();

@@ -45,6 +45,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 const CUT: Duration = Duration::from_secs(1);
 /// More connections than this are a crowd: most of them idle, and what each keeps while it does counts.
 const CROWD: usize = 500;
+/// Of so many that could be spared one is cut where there is no room for another.
+const ROOM: usize = 64;
 /// The first and longest pause after accepting failed for want of resources.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
@@ -213,7 +215,7 @@ impl<S: Service> Worker<S> {
         let pulse = Pulse::new(peer, Rc::clone(&self.clock), Rc::clone(&self.crowded));
         let open = self.shared.open.fetch_add(1, Ordering::Relaxed);
         let seat = Seat { shared: Arc::clone(&self.shared), pulse: Rc::clone(&pulse) };
-        if open >= self.shared.settings.max_connections {
+        if open >= self.shared.settings.max_connections && !self.make_room() {
             tracing::debug!(?peer, "too many connections");
             return;
         }
@@ -226,6 +228,17 @@ impl<S: Service> Worker<S> {
             let _seat = seat;
             protocols.serve(socket, pulse).await;
         });
+    }
+
+    /// Cuts those that have waited longest, so that whoever holds all connections and asks for nothing keeps nobody out. A few at once:
+    /// looking at all of them for each that comes would be dear.
+    fn make_room(&self) -> bool {
+        let pulses = self.pulses.borrow();
+        let mut spared: Vec<_> = pulses.iter().filter_map(|pulse| Some((pulse.spared()?, pulse))).collect();
+        spared.sort_unstable_by_key(|(waited, _)| std::cmp::Reverse(*waited));
+        spared.truncate(spared.len().div_ceil(ROOM));
+        spared.iter().for_each(|(_, pulse)| pulse.give(Order::Cut));
+        !spared.is_empty()
     }
 
     /// Enforces the deadlines for ever.

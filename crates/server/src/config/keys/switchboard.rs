@@ -156,7 +156,11 @@ pub(super) const LIMITS: &[Key] = &[
     ),
     honoured("max_header_bytes", Integer, "Largest request head; 65536 unless said."),
     honoured("max_headers", Count, "Most header lines; 100 unless said, and the fastest at that."),
-    honoured("max_connections", Count, "Most client connections at a time; 10000 unless said, and never all the descriptors there are."),
+    honoured(
+        "max_connections",
+        Count,
+        "Most client connections at a time; 10000 unless said, and never all the descriptors there are. Those that ask for nothing give way to new ones.",
+    ),
     honoured("max_requests_in_flight", Count, "Most requests served at a time; no limit unless said."),
     honoured(
         "max_memory_bytes",

@@ -183,8 +183,8 @@ fn a_panic_ends_its_connection_only() {
 fn connections_beyond_the_limit_are_closed_and_make_room_again() {
     let house = start(Settings { max_connections: 1, ..settings() });
     let mut first = house.connect();
-    first.write_all(b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
-    read_until(&mut first, "\r\n0\r\n\r\n");
+    first.write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
+    read_until(&mut first, "begin");
     assert_eq!(read_to_close(&mut house.connect()), "");
     drop(first);
     eventually("there is room", || {
@@ -192,6 +192,25 @@ fn connections_beyond_the_limit_are_closed_and_make_room_again() {
         let mut answer = [0; 12];
         stream.write_all(b"GET /2 HTTP/1.1\r\nHost: h\r\n\r\n").is_ok() && stream.read_exact(&mut answer).is_ok()
     });
+}
+
+#[test]
+fn connections_that_ask_for_nothing_give_way_to_others() {
+    let house = start(Settings { max_connections: 8, ..settings() });
+    let mut idle: Vec<_> = (0..8).map(|_| house.connect()).collect();
+    for stream in &mut idle {
+        stream.write_all(b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
+        read_until(stream, "\r\n0\r\n\r\n");
+    }
+    let mut busy = house.connect();
+    busy.write_all(b"GET /stream HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
+    read_until(&mut busy, "begin");
+    for _ in 0..20 {
+        assert!(house.raw(b"GET /2 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").contains("[GET /2 0 ]"));
+    }
+    // Whoever is being answered never gives way.
+    house.counts.feed("still here");
+    read_until(&mut busy, "still here");
 }
 
 #[tokio::test]
