@@ -35,6 +35,11 @@ const PIXELS: u64 = 2_048 * 2_048;
 const PLAIN_ANSWER: u64 = 1_000;
 /// Tokens of an image that a model draws in a chat: the largest takes 2,520, and it may say something beside.
 const DRAWN: u64 = 4_096;
+/// Pixels that a token of an image stands for, by the quality that is asked for; else, and where nothing is said, by the best.
+const PIXELS_OF_TOKEN: [(&str, u64); 2] = [("low", 3_600), ("medium", 950)];
+const FINEST: u64 = 240;
+/// The largest image that such models make where no size is said.
+const USUAL_PIXELS: u64 = 1_024 * 1_536;
 /// Tokens of speech for a byte of its text: a second has 25, and whoever speaks slowly says ten letters in it.
 const SPOKEN: u64 = 4;
 const SPOKEN_AT_LEAST: u64 = 256;
@@ -123,8 +128,7 @@ impl Bound {
         let most = card.and_then(|card| card.max_output_tokens.or(card.max_tokens)).filter(|most| *most > 0);
         let output = match call.door.operation {
             Operation::Chat | Operation::Compact => asked.or(most),
-            operation if is_chat_there(operation, target) => Some(asked.unwrap_or_else(|| made(operation, body.len() as u64, most))),
-            _ => Some(asked.unwrap_or(0)),
+            _ => Some(asked.unwrap_or_else(|| made(call, target, most))),
         };
         Self {
             input,
@@ -230,16 +234,22 @@ impl Bound {
     }
 }
 
-/// Whether a provider makes in a chat, which is paid by the token, what is no chat here.
-fn is_chat_there(operation: Operation, target: &Deployment) -> bool {
-    let drawn = matches!(operation, Operation::ImageGenerations | Operation::ImageEdits | Operation::Speech);
-    drawn && target.reach(operation, None, false).and_then(|reach| reach.shape.as_deref()) == Some("gemini")
-}
-
-/// Tokens of an image, or of the speech that so many bytes become.
-fn made(operation: Operation, bytes: u64, most: Option<u64>) -> u64 {
-    let speech = bytes.saturating_mul(SPOKEN).saturating_add(SPOKEN_AT_LEAST);
-    let tokens = if operation == Operation::Speech { speech } else { DRAWN };
+/// Tokens of an image, or of speech, where such are paid by the token.
+fn made(call: &Call, target: &Deployment, most: Option<u64>) -> u64 {
+    let operation = call.door.operation;
+    let drawn = matches!(operation, Operation::ImageGenerations | Operation::ImageEdits | Operation::ImageVariations);
+    let in_chat = target.reach(operation, None, false).and_then(|reach| reach.shape.as_deref()) == Some("gemini");
+    let is_priced = |component| target.card.as_ref().is_some_and(|card| card.prices.worst(component, 0).is_some());
+    let tokens = match operation {
+        Operation::Speech if in_chat => (call.body.len() as u64).saturating_mul(SPOKEN).saturating_add(SPOKEN_AT_LEAST),
+        _ if drawn && in_chat => DRAWN,
+        _ if drawn && !is_priced(Component::OutputImage) && !is_priced(Component::OutputPixel) => {
+            let quality = call.value("quality");
+            let finest = PIXELS_OF_TOKEN.iter().find(|(name, _)| quality.as_ref().is_some_and(|quality| quality == name));
+            pixels(call).unwrap_or(USUAL_PIXELS).div_ceil(finest.map_or(FINEST, |(_, pixels)| *pixels))
+        }
+        _ => 0,
+    };
     tokens.min(most.unwrap_or(u64::MAX))
 }
 

@@ -148,6 +148,28 @@ fn what_a_deployment_adds_to_a_call_is_held_too() {
 }
 
 #[test]
+fn images_that_are_paid_by_the_token_are_held_before() {
+    let upstream = Upstream::start();
+    let at = upstream.url();
+    let yaml = format!("  - {{model_name: paints, litellm_params: {{model: openai/gpt-image-1, api_base: '{at}/good', api_key: k}}}}\n");
+    with(&yaml, |gateway| {
+        for (more, expected) in [
+            (json!({}), 422),
+            (json!({"quality": "low"}), 200),
+            (json!({"quality": "low", "n": 5}), 422),
+            (json!({"quality": "medium", "size": "1024x1024"}), 200),
+            (json!({"quality": "high", "size": "1024x1024"}), 422),
+        ] {
+            let key = gateway.key(&json!({"max_budget": 0.05}));
+            let mut body = json!({"model": "paints", "prompt": "a cat"});
+            body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            let reply = gateway.as_key(&key, "POST", "/v1/images/generations", &body);
+            assert_eq!(reply.status.as_u16(), expected, "{more}: {}", reply.text());
+        }
+    });
+}
+
+#[test]
 fn quiet_hours_of_every_day_and_of_some_days_have_their_prices() {
     let prices = "input_cost_per_token: 0.0001, output_cost_per_token: 0.0002, made_up: 1";
     let standard = "input_cost_per_token: 0.001, output_cost_per_token: 0.002}, model_info: {off_peak_pricing:";
