@@ -153,8 +153,8 @@ fn boundary(content_type: &str) -> Option<&str> {
 
 fn part_type(head: &[u8]) -> Option<String> {
     let lines = std::str::from_utf8(head).ok()?.lines().filter_map(|line| line.split_once(':'));
-    let found = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-type")).map(|(_, value)| value.trim().to_owned());
-    found.last()
+    let mut found = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-type")).map(|(_, value)| value.trim().to_owned());
+    found.next_back()
 }
 
 fn part_name(head: &[u8]) -> Option<String> {

@@ -247,9 +247,9 @@ impl Row {
 
     fn resolve(self, id: &str) -> Result<Provider, String> {
         self.check(id)?;
-        let shapes = self.shapes();
         Ok(Provider {
             id: id.to_owned(),
+            shapes: self.shapes(),
             name: self.name,
             base: self.base.trim_end_matches('/').to_owned(),
             base_env: self.base_env,
@@ -261,7 +261,6 @@ impl Row {
             exchange: self.exchange,
             variables: self.variables.into_iter().map(|(name, row)| (name, row.resolve())).collect(),
             chat: dialects(&self.chat)?,
-            shapes,
             at: resolve_all(self.at, PlaceRow::resolve)?,
             paths: self.paths,
             variants: self.variants.into_iter().map(VariantRow::resolve).collect::<Result<_, _>>()?,
