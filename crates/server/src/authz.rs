@@ -13,6 +13,7 @@ pub mod gate;
 pub mod model;
 pub mod object;
 pub mod route;
+mod stand_in;
 pub mod store;
 
 use switchboard_store::object::Role;

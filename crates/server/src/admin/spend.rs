@@ -6,6 +6,7 @@
 mod activity;
 mod calculate;
 mod export;
+mod failed;
 mod global;
 mod logs;
 mod owners;
@@ -31,6 +32,7 @@ use crate::router::Row;
 pub enum Spend {
     Logs,
     LogsPaged,
+    LogsUi,
     Keys,
     Users,
     Tags,
@@ -80,7 +82,7 @@ const fn shown(path: &'static str, action: Spend, policy: Policy, summary: &'sta
 pub(super) const ROWS: &[Row] = &[
     shown("/spend/logs", Spend::Logs, Info, "Requests with what they cost, or sums of days"),
     shown("/spend/logs/v2", Spend::LogsPaged, Info, "Requests with what they cost, page by page"),
-    shown("/spend/logs/ui", Spend::LogsPaged, Info, "Requests with what they cost, page by page"),
+    shown("/spend/logs/ui", Spend::LogsUi, Info, "Requests or sessions with what they cost, page by page"),
     shown("/spend/keys", Spend::Keys, Viewer, "Keys, those that spent most first"),
     shown("/spend/users", Spend::Users, Viewer, "Users, those that spent most first"),
     shown("/spend/tags", Spend::Tags, Viewer, "What each tag has spent"),
@@ -144,6 +146,7 @@ pub(super) async fn dispatch(action: Spend, request: &Request) -> Answer {
         Spend::Export(owner) => export::rows(request, owner).await,
         Spend::Logs => logs::logs(request).await,
         Spend::LogsPaged => logs::paged(request).await,
+        Spend::LogsUi => logs::ui(request).await,
         Spend::Keys => owners::keys(request).await,
         Spend::Users => owners::users(request).await,
         Spend::Tags => owners::tags(request).await,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use switchboard_engine::principal::{MASTER, OPEN, Principal};
 use switchboard_store::Time;
-use switchboard_store::object::Role;
+use switchboard_store::object::{Json, Role};
 
 use super::owned::Owned;
 use crate::admin::Refused;
@@ -73,6 +73,8 @@ pub struct Caller {
     pub kept_share: f64,
     /// Models that teams have to themselves.
     pub owned: Arc<Owned>,
+    /// The credentials that its calls go with, by model and provider: what its project says, then its team.
+    pub model_config: Vec<Json>,
     /// The same in other teams of its token, where this one may not use a model.
     pub others: Vec<Arc<Caller>>,
 }
@@ -123,6 +125,7 @@ impl Caller {
             filters: None,
             kept_share: 0.0,
             owned: Arc::default(),
+            model_config: Vec::new(),
             others: Vec::new(),
         }
     }

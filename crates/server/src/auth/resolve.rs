@@ -154,6 +154,7 @@ pub fn caller(key: &Key, around: &Surroundings, groups: &Groups, allowance: Allo
         filters: None,
         kept_share: 0.0,
         owned: Arc::default(),
+        model_config: model_config(around),
         others: Vec::new(),
     }
 }
@@ -273,6 +274,13 @@ fn stores(key: &Key, around: &Surroundings) -> Vec<Stores> {
 fn called(key: &Key, around: &Surroundings) -> Vec<String> {
     let of_team = around.team.iter().filter_map(|team| team.model_aliases.as_ref()).flat_map(|aliases| aliases.keys());
     key.aliases.keys().chain(of_team).cloned().collect()
+}
+
+/// The credentials that its project names for models, and its team.
+fn model_config(around: &Surroundings) -> Vec<Json> {
+    let of_project = around.project.as_ref().map(|project| &project.metadata);
+    let said = [of_project, around.team.as_ref().map(|team| &team.metadata)];
+    said.into_iter().flatten().filter_map(|own| metadata(own, "model_config")?.as_object().cloned()).collect()
 }
 
 /// The groups that the key's list names, or else its team's.

@@ -46,7 +46,7 @@ pub(super) fn directed(mut call: Call, app: &App) -> Result<Call, Refused> {
     }
     let key = key.filter(|_| any || own.key);
     let (Some(found), true) = (found, key.is_some() || base.is_some()) else { return Ok(call) };
-    let place = Place { key: key.map(Secret::from), base, anywhere: is_named };
+    let place = Place { key: key.map(Secret::from), base, version: None, anywhere: is_named, is_ours: false };
     let made = detour::of(&found, &place, &app.catalog(), &config);
     let detour = made.map_err(|why| Refused::new(400, "invalid_request_error", json!(named.unwrap_or(KEY)), why))?;
     Arc::make_mut(&mut call.principal).detour = Some(Arc::new(detour));

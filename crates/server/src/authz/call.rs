@@ -4,7 +4,7 @@ use switchboard_engine::call::{Call, Content};
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::route::overrides::named_fallbacks;
 
-use super::{brought, model, store};
+use super::{brought, model, stand_in, store};
 use crate::admin::Refused;
 use crate::app::App;
 use crate::auth::Caller;
@@ -12,6 +12,7 @@ use crate::auth::owned::Owned;
 
 /// The call, if its caller may make it; the caller's own name for a model replaced by the model's.
 pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> {
+    let (asked, mut payer) = (call.model.clone(), caller);
     let meant = caller.meant_whole(&call.model, |name| app.gateway.fleet().whole_name(name));
     if meant != call.model {
         call.model = meant.into_owned();
@@ -29,6 +30,7 @@ pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> 
             }
             (checked, _) => checked.map(|()| caller)?,
         };
+        payer = caller;
         for name in named_fallbacks(&call) {
             let meant = caller.meant(&name);
             let found = app.gateway.fleet().find(&meant);
@@ -41,7 +43,7 @@ pub fn may(mut call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> 
     if app.config.load().litellm.spending.blocks_unpriced {
         priced(&call.model, app)?;
     }
-    brought::directed(call, app)
+    stand_in::directed(brought::directed(call, app)?, payer, &asked, app)
 }
 
 /// Refuses a model of which no deployment has a price, not even that of nothing.

@@ -129,11 +129,15 @@ pub fn within_team(gift: &Key, team: &Team) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Refuses a change of the routes that are passed on for a key or a team: those are for administrators of the gateway to say.
+/// Refuses a change of the routes that are passed on for a key, a team or a project, and of the credentials that their calls go with:
+/// those are for administrators of the gateway to say.
 pub fn passages(caller: &Caller, what: &str, before: &Json, after: &Json) -> Result<(), Refused> {
     let said = |metadata: &Json, name: &str| metadata.get(name).filter(|list| list.as_array().is_none_or(|list| !list.is_empty())).cloned();
-    let is_changed = |name: &&&str| said(before, name) != said(after, name);
-    match ["denied_passthrough_routes", "allowed_passthrough_routes"].iter().find(is_changed).filter(|_| !caller.is_admin()) {
+    // Of a key it says nothing.
+    let counts = |name: &str| what != "key" || name != "model_config";
+    let is_changed = |name: &&&str| counts(name) && said(before, name) != said(after, name);
+    match ["denied_passthrough_routes", "allowed_passthrough_routes", "model_config"].iter().find(is_changed).filter(|_| !caller.is_admin())
+    {
         Some(name) => Err(Refused::forbidden(format!("Only proxy admins can set `{name}` on a {what}."))),
         None => Ok(()),
     }

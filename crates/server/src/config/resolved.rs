@@ -47,7 +47,9 @@ pub use costs::Costs;
 pub use cron::Cron;
 pub use customers::Customers;
 pub use defaults::{Defaults, Makers, Making};
-pub use deployment::{Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, Streaming, Vertex, Watsonx};
+pub use deployment::{
+    Aws, Azure, Connection, Deployment, Limits, ModelInfo, Price, Routing, SslVerify, StandIn, Streaming, Vertex, Watsonx,
+};
 pub use experiment::ExperimentForm;
 pub use fallback::{Alias, Fallback, FallbackTarget};
 pub use forced::ForcedModels;
@@ -69,6 +71,7 @@ pub use smart::RouterParams;
 pub use spending::Spending;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
@@ -98,6 +101,8 @@ pub struct Config {
     pub switchboard: SwitchboardSettings,
     /// Names of the entries of `credential_list`; their values are already part of the deployments.
     pub credentials: Vec<String>,
+    /// Those of them that may stand in for a deployment's own (`metadata.model_config` of teams and projects).
+    pub stand_ins: BTreeMap<String, StandIn>,
     /// Where gateways meet to tell each other how deployments are doing, with the password in it.
     pub redis: Option<Secret>,
     /// What is there for these gateways alone (`cache_params.namespace`).
@@ -148,6 +153,7 @@ pub(super) fn resolve(origin: &Arc<Origin>, laid: &Laid, found: &mut Diagnostics
         litellm: litellm.settings,
         switchboard,
         credentials: credentials.names(),
+        stand_ins: credentials.stand_ins(),
         redis,
         redis_namespace,
         environment: environment.clone(),

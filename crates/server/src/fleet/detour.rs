@@ -17,8 +17,19 @@ pub(crate) struct Place {
     pub(crate) key: Option<Secret>,
     /// An address.
     pub(crate) base: Option<String>,
+    /// Another version of the API.
+    pub(crate) version: Option<String>,
     /// Whether the operator named that address, so that it may be any.
     pub(crate) anywhere: bool,
+    /// Whether all of it is the operator's, so that what else the deployment says goes along.
+    pub(crate) is_ours: bool,
+}
+
+impl Place {
+    /// Nothing yet, of the operator's.
+    pub(crate) fn of_operator() -> Self {
+        Self { key: None, base: None, version: None, anywhere: true, is_ours: true }
+    }
 }
 
 /// Carries connections to addresses that callers name: to the public network alone, whatever a name turns out to mean.
@@ -30,15 +41,20 @@ pub(crate) fn of(found: &Deployment, place: &Place, catalog: &Catalog, config: &
     let mut spec = Spec { id: format!("{}:brought", found.spec.id), shadows: Vec::new(), ..found.spec.clone() };
     spec.secrets = place.key.iter().cloned().collect();
     if let Some(base) = &place.base {
-        // Whatever the operator adds to requests may be a credential too.
-        (spec.headers, spec.set) = (Vec::new(), Vec::new());
+        if !place.is_ours {
+            // Whatever the operator adds to requests may be a credential too.
+            (spec.headers, spec.set) = (Vec::new(), Vec::new());
+        }
         if !place.anywhere {
             is_outside(base)?;
             spec.transport = Some(OUTSIDE.clone());
         }
         spec.base = Some(base.clone());
     }
-    let (values, own_base) = (spec.values.clone(), place.base.is_some());
+    if let Some(version) = &place.version {
+        spec.values.insert("api_version".to_owned(), version.clone());
+    }
+    let (values, own_base) = (spec.values.clone(), place.base.is_some() && !place.is_ours);
     let environment = |name: &str| config.environment.get_non_empty(name).filter(|_| !own_base).map(str::to_owned);
     let value = move |name: &str| values.get(name).cloned().or_else(|| environment(name));
     let key = place.key.clone();

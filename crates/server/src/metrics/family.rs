@@ -26,6 +26,7 @@ const CALLER: Labels = KEY.and(TEAM).with(&[EndUser, User]);
 const CALL: Labels = CALLER.and(ORGANIZATION).with(&[ApiProvider, ModelId, RequestedModel, Route, UserEmail]);
 const FAULT: Labels = Labels::of(&[ExceptionClass, ExceptionStatus]);
 const USE: Labels = CALLER.with(&[ApiProvider, Model, ModelId, RequestedModel, UserEmail]);
+const CACHE: Labels = CALLER.with(&[ApiProvider, Model, ModelId]);
 const SPENT: Labels = USE.and(ORGANIZATION);
 const LATENCY: Labels = CALLER.and(ORGANIZATION).with(&[ApiProvider, Model, ModelGroup, ModelId, RequestedModel]);
 // What came of an attempt.
@@ -41,7 +42,7 @@ const fn latency(name: &'static str, help: &'static str, labels: Labels, value: 
     Family { name, help, kind: Kind::Histogram, labels, value }
 }
 
-const CALLS: [Family<CallRow>; 18] = [
+const CALLS: [Family<CallRow>; 20] = [
     counter("litellm_proxy_total_requests_metric", "Requests of clients, whatever came of them", CALL.with(&[StatusCode]), |row| {
         Some(Value::Number(number(row.calls)))
     }),
@@ -65,6 +66,12 @@ const CALLS: [Family<CallRow>; 18] = [
         some(row, |tokens| tokens.cache_read)
     }),
     counter("litellm_input_cache_creation_tokens_metric", "Tokens of prompts that were written to a cache", USE, |row| {
+        some(row, |tokens| tokens.cache_write)
+    }),
+    counter("litellm_provider_cache_read_input_tokens_metric", "Tokens that providers read from their caches", CACHE, |row| {
+        some(row, |tokens| tokens.cache_read)
+    }),
+    counter("litellm_provider_cache_creation_input_tokens_metric", "Tokens that providers wrote to their caches", CACHE, |row| {
         some(row, |tokens| tokens.cache_write)
     }),
     counter("litellm_input_audio_tokens_metric", "Tokens of prompts that are sound", USE, |row| some(row, |tokens| tokens.input_audio)),

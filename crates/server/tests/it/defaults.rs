@@ -88,6 +88,11 @@ fn what_they_are_given_is_set_over_the_api() {
         let discount = patch("/config/cost_discount_config", json!({"openai": 0.25}));
         assert_eq!((discount.0, &discount.1["values"]), (200, &json!({"openai": 0.25})));
         assert_eq!(gateway.get("/config/cost_discount_config"), json!({"values": {"openai": 0.25}}));
+        let unpriced = "/config/block_requests_for_models_without_pricing";
+        assert_eq!(gateway.get(unpriced), json!({"enabled": false}));
+        assert_eq!(patch(unpriced, json!({"enabled": true})), (200, json!({"enabled": true})));
+        assert_eq!(gateway.get(unpriced), json!({"enabled": true}));
+        assert_eq!(patch(unpriced, json!({"enabled": false})).0, 200);
         let margin = json!({"global": 0.5, "anthropic": {"fixed_amount": 0.001}});
         assert_eq!(patch("/config/cost_margin_config", margin.clone()).0, 200);
         assert_eq!(gateway.get("/config/cost_margin_config"), json!({"values": margin}));

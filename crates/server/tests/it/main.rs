@@ -85,6 +85,7 @@ mod shared;
 mod smart;
 mod spenders;
 mod spending;
+mod stand_ins;
 mod stored_models;
 mod stored_settings;
 mod tidy;

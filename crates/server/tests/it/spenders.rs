@@ -410,3 +410,45 @@ fn a_limit_for_all_keys_leaves_a_keys_budget_alone() {
         assert_eq!(statuses(4, || call(gateway, &other, &[], &json!({"model": "both"}))), [200, 200, 200, 429]);
     });
 }
+
+#[test]
+fn sessions_are_shown_as_one() {
+    with("", |gateway| {
+        let (one, other) = (gateway.key(&json!({})), gateway.key(&json!({})));
+        let ask = |key: &str, session: Option<&str>, model: &str| {
+            let mut body = json!({"model": model, "messages": [{"role": "user", "content": "hello"}]});
+            if let Some(session) = session {
+                body["metadata"] = json!({"session_id": session});
+            }
+            gateway.as_key(key, "POST", "/v1/chat/completions", &body);
+        };
+        for (key, session, model) in [
+            (&one, Some("s"), "good"),
+            (&one, Some("s"), "other"),
+            (&other, Some("s"), "good"),
+            (&one, None, "good"),
+            (&one, Some("f"), "none"),
+        ] {
+            ask(key, session, model);
+        }
+        let page = |more: &str| gateway.get(&format!("/spend/logs/ui?page_size=2&{more}"));
+        until(gateway, "/spend/logs/ui", |told| told["total"] == 5);
+        let grouped = page("group_by_session=true");
+        assert_eq!((&grouped["total"], &grouped["total_pages"], &grouped["has_more"]), (&json!(4), &json!(2), &json!(true)), "{grouped}");
+        let rows: Vec<_> =
+            (1..=2).flat_map(|at| page(&format!("group_by_session=true&page={at}"))["data"].as_array().cloned().expect("rows")).collect();
+        let counts: Vec<_> = rows.iter().map(|row| (row["session_id"].clone(), row["session_total_count"].clone())).collect();
+        let expected = [("f", 1), ("", 1), ("s", 1), ("s", 2)]
+            .map(|(name, count)| (if name.is_empty() { Value::Null } else { json!(name) }, json!(count)));
+        assert_eq!(counts, expected, "the latest first; two keys have a session each");
+        assert_eq!(rows[3]["session_models"].as_array().map(Vec::len), Some(1), "{}", rows[3]);
+        assert_eq!(rows[0]["metadata"]["error_information"]["normalized_error"], "400_INVALID_REQUEST", "{}", rows[0]);
+        let failed = page("group_by_session=true&status_filter=failure");
+        assert_eq!((&failed["total"], &failed["data"][0]["session_id"]), (&json!(1), &json!("f")));
+        // Without groups every line tells of its session.
+        assert_eq!(page("sort_order=asc")["data"][0]["session_total_count"], 2);
+        // Who sees what is its own sees no session of others.
+        let own = gateway.as_key(&other, "GET", "/spend/logs/ui?group_by_session=true", &Value::Null).json();
+        assert_eq!((&own["total"], &own["data"][0]["session_total_count"]), (&json!(1), &json!(1)), "{own}");
+    });
+}

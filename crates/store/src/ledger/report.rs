@@ -84,6 +84,25 @@ pub enum LineSort {
     Model,
 }
 
+impl LineSort {
+    fn column(self) -> &'static str {
+        match self {
+            LineSort::Started => "started_at",
+            LineSort::Ended => "ended_at",
+            LineSort::Spend => "spend",
+            LineSort::Tokens => "prompt_tokens + completion_tokens",
+            LineSort::Model => "model",
+        }
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, \
+     model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata, answer_id"
+    };
+}
+
 macro_rules! condition {
     () => {
         " FROM spend_logs WHERE ($1 IS NULL OR request_id = $1 OR answer_id = $1) AND ($2 IS NULL OR api_key = $2) AND ($3 IS NULL OR user_id = $3) \
@@ -94,12 +113,12 @@ macro_rules! condition {
     };
 }
 
+mod sessions;
+
+pub use sessions::{Session, Sessions, count_sessions, sessions, totals};
+
 const COUNT: &str = concat!("SELECT COUNT(*)", condition!());
-const SELECT: &str = concat!(
-    "SELECT request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, \
-     model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata, answer_id",
-    condition!()
-);
+const SELECT: &str = concat!("SELECT ", columns!(), condition!());
 
 impl Lines {
     fn bind<'q>(&self, query: Query<'q, Any, AnyArguments>) -> Query<'q, Any, AnyArguments> {
@@ -125,16 +144,13 @@ impl Lines {
     }
 }
 
+fn word(order: Order) -> &'static str {
+    if order == Order::Ascending { "ASC" } else { "DESC" }
+}
+
 /// Lines of the request log.
 pub async fn lines(store: &Store, wanted: Lines, sort: (LineSort, Order), (limit, offset): (i64, i64)) -> Result<Vec<LogLine>, StoreError> {
-    let by = match sort.0 {
-        LineSort::Started => "started_at",
-        LineSort::Ended => "ended_at",
-        LineSort::Spend => "spend",
-        LineSort::Tokens => "prompt_tokens + completion_tokens",
-        LineSort::Model => "model",
-    };
-    let order = if sort.1 == Order::Ascending { "ASC" } else { "DESC" };
+    let (by, order) = (sort.0.column(), word(sort.1));
     let text = format!("{SELECT} ORDER BY {by} {order}, request_id {order} LIMIT $18 OFFSET $19");
     let pool = store.sql().pool.clone();
     let query = async move {

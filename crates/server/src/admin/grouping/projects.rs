@@ -11,6 +11,7 @@ use crate::admin::teams::Permitted;
 use crate::admin::{Answer, Refused, Request, people, rows};
 use crate::app::App;
 use crate::auth::Caller;
+use crate::authz::contain;
 use crate::authz::object::{self, Standing};
 
 fn missing(id: &str) -> Refused {
@@ -59,13 +60,14 @@ pub(super) async fn new(request: &Request) -> Answer {
             return Err(Refused::said(400, &format!("Project id = {id} already exists. Please use a different project_id.")));
         }
         let made_by = Some(desk.actor().to_owned());
-        put(&desk, &form, Project { project_id: id, created_by: made_by, created_at: Some(Time::now()), ..Project::default() }).await
+        put(&desk, &caller, &form, Project { project_id: id, created_by: made_by, created_at: Some(Time::now()), ..Project::default() })
+            .await
     });
     let (project, budget) = write.await?;
     Ok(shown(&request.app, &project, budget.as_ref()))
 }
 
-async fn put(desk: &Desk, form: &Form, present: Project) -> Result<(Project, Option<Budget>), Refused> {
+async fn put(desk: &Desk, caller: &Caller, form: &Form, present: Project) -> Result<(Project, Option<Budget>), Refused> {
     const OWN: [&str; 8] =
         ["project_alias", "description", "team_id", "models", "model_rpm_limit", "model_tpm_limit", "blocked", "object_permission"];
     let mut own = Form::default();
@@ -76,7 +78,9 @@ async fn put(desk: &Desk, form: &Form, present: Project) -> Result<(Project, Opt
     }
     let budget = terms::budget(desk, form, present.budget_id.as_deref()).await?;
     let mut project: Project = rows::merged(&present, &own, &[])?;
-    let metadata = rows::metadata(form, present.metadata.unwrap_or_default());
+    let before = present.metadata.unwrap_or_default();
+    let metadata = rows::metadata(form, before.clone());
+    contain::passages(caller, "project", &before, &metadata)?;
     project.metadata = (!metadata.is_empty()).then_some(metadata);
     project.budget_id = budget.as_ref().map(|budget| budget.budget_id.clone());
     (project.updated_at, project.updated_by) = (Some(Time::now()), Some(desk.actor().to_owned()));
@@ -113,7 +117,7 @@ pub(super) async fn update(request: &Request) -> Answer {
         if let Some(other) = form.text("team_id").filter(|other| project.team_id.as_deref() != Some(*other)) {
             team(&desk, &caller, &permitted, other).await?;
         }
-        put(&desk, &form, project).await
+        put(&desk, &caller, &form, project).await
     });
     let (project, budget) = write.await?;
     Ok(shown(&request.app, &project, budget.as_ref()))

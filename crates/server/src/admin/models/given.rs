@@ -127,6 +127,25 @@ pub(super) async fn set_teams(request: &Request) -> Answer {
     TEAMS.set(request, form).await
 }
 
+const UNPRICED: &str = "block_requests_for_models_without_pricing";
+
+/// `GET /config/block_requests_for_models_without_pricing`
+pub(super) fn blocks_unpriced(request: &Request) -> Answer {
+    Ok(json!({"enabled": request.app.config().litellm.spending.blocks_unpriced}))
+}
+
+/// `PATCH /config/block_requests_for_models_without_pricing`
+pub(super) async fn block_unpriced(request: &Request) -> Answer {
+    let enabled = request.form("BlockUnpricedModelsRequest")?.flag("enabled") == Some(true);
+    may_store(request)?;
+    settings::change(request, Section::Litellm, move |present| {
+        present.insert(UNPRICED.to_owned(), json!(enabled));
+        Ok(())
+    })
+    .await?;
+    Ok(json!({"enabled": enabled}))
+}
+
 /// What a provider's prices are changed by.
 #[derive(Clone, Copy)]
 pub(super) enum Costs {

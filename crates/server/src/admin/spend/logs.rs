@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use switchboard_engine::route::UNKNOWN_MODEL;
 use switchboard_store::Time;
 use switchboard_store::desk::Order;
 use switchboard_store::ledger::LogLine;
-use switchboard_store::ledger::report::{self, By, Days, LineSort, Lines, SumSort};
+use switchboard_store::ledger::report::{self, By, Days, LineSort, Lines, Sessions, SumSort};
 use switchboard_store::object::Team;
 
+use super::failed::{error, is_unknown};
 use super::{MOST, day, dollars, text, time};
 use crate::admin::{Answer, Refused, Request, keys};
 use crate::authz::object::{self, Standing};
@@ -88,42 +88,6 @@ fn metadata(line: &LogLine) -> Map<String, Value> {
     }
     said.extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
     said
-}
-
-/// What a failed request was told, by the names of LiteLLM's exceptions.
-fn error(line: &LogLine) -> Value {
-    // A stream that breaks off had begun well.
-    let number = |name: &str| line.metadata.get(name).and_then(Value::as_u64);
-    let told = number("error_status").or_else(|| number("http_status")).unwrap_or(0);
-    let status = if (200..300).contains(&told) { 500 } else { told };
-    let class = match status {
-        400 => "BadRequestError",
-        401 => "AuthenticationError",
-        402 => "PaymentRequiredError",
-        403 => "PermissionDeniedError",
-        404 => "NotFoundError",
-        408 | 504 => "Timeout",
-        422 => "BudgetExceededError",
-        429 => "RateLimitError",
-        502 => "BadGatewayError",
-        503 => "ServiceUnavailableError",
-        _ => "InternalServerError",
-    };
-    let message = ["error_message", "error"].iter().find_map(|name| line.metadata.get(*name)).cloned().unwrap_or_default();
-    let (class, message) = match is_unknown(line) {
-        true => ("ProxyModelNotFoundError", json!(format!("{UNKNOWN_MODEL}{}", line.model_group))),
-        false => (class, message),
-    };
-    // There are no traces of a program here; clients read the field.
-    json!({
-        "error_code": status.to_string(), "error_class": class, "llm_provider": line.provider, "error_message": message, "traceback": "",
-        "error_provider_request_id": line.metadata.get("error_provider_request_id"),
-    })
-}
-
-/// Whether no model goes by the name that was asked for.
-fn is_unknown(line: &LogLine) -> bool {
-    line.status == "failure" && line.provider.is_none() && line.metadata.get("error").and_then(Value::as_str) == Some("model_not_found")
 }
 
 /// What the request asks for, within what its caller may see.
@@ -244,9 +208,8 @@ pub(super) async fn of_session(request: &Request) -> Answer {
     paged(request).await
 }
 
-/// `GET /spend/logs/v2`
-pub(super) async fn paged(request: &Request) -> Answer {
-    let (page, size) = (request.number("page", 1, 1, i64::from(u32::MAX))?, request.number("page_size", 50, 1, 100)?);
+/// How the lines of a page are sorted.
+fn sorted(request: &Request) -> Result<(LineSort, Order), Refused> {
     let sort = match request.value("sort_by").unwrap_or("startTime") {
         "startTime" => LineSort::Started,
         "endTime" => LineSort::Ended,
@@ -260,13 +223,73 @@ pub(super) async fn paged(request: &Request) -> Answer {
             ));
         }
     };
-    let order = if request.value("sort_order") == Some("asc") { Order::Ascending } else { Order::Descending };
+    Ok((sort, if request.value("sort_order") == Some("asc") { Order::Ascending } else { Order::Descending }))
+}
+
+/// `GET /spend/logs/ui`: with all that was done in the session of each line; with `group_by_session` the latest line of each session.
+pub(super) async fn ui(request: &Request) -> Answer {
+    let (page, size) = (request.number("page", 1, 1, i64::from(u32::MAX))?, request.number("page_size", 50, 1, 100)?);
+    let (sort, grouped) = (sorted(request)?, request.flag("group_by_session"));
+    let wanted = wanted(request)?;
+    if let Some(team) = wanted.team.clone() {
+        within(request, team).await?;
+    }
+    let (own, at) = (wanted.own.clone(), (size, (page - 1) * size));
+    let (total, lines) = match grouped {
+        true => (report::count_sessions(&request.store, wanted.clone()).await?, report::sessions(&request.store, wanted, sort, at).await?),
+        false => (report::count(&request.store, wanted.clone()).await?, report::lines(&request.store, wanted, sort, at).await?),
+    };
+    let sessions = report::totals(&request.store, &lines, own).await?;
+    let with_client = names_clients(request);
+    let rows: Vec<Value> = lines.iter().map(|line| of_one_session(line, &sessions, with_client)).collect();
+    let mut told = json!({
+        "data": rows, "total": total, "page": page, "page_size": size, "total_pages": (total + size - 1) / size, "total_is_capped": false,
+    });
+    if grouped {
+        told["has_more"] = json!(page * size < total);
+        told["next_session_cursor"] = Value::Null;
+    }
+    Ok(told)
+}
+
+/// A line with all that was done in its session.
+fn of_one_session(line: &LogLine, sessions: &Sessions, with_client: bool) -> Value {
+    const SHOWN: usize = 10;
+    let mut row = shown(line, with_client);
+    let name = (line.session_id.clone().unwrap_or_default(), line.api_key.clone().unwrap_or_default());
+    let Some(session) = sessions.get(&name) else {
+        row["session_total_count"] = json!(1);
+        return row;
+    };
+    let models: Vec<&String> = session.models.iter().filter(|model| !model.is_empty()).collect();
+    for (field, value) in [
+        ("session_total_count", json!(session.requests)),
+        ("session_total_spend", dollars(session.spend)),
+        ("session_total_duration_ms", json!(session.milliseconds)),
+        ("session_cache_hit_count", json!(0)),
+        ("session_llm_count", json!(session.requests)),
+        ("session_agent_count", json!(0)),
+        ("session_total_prompt_tokens", json!(session.prompt_tokens)),
+        ("session_total_completion_tokens", json!(session.completion_tokens)),
+        ("session_total_tokens", json!(session.prompt_tokens + session.completion_tokens)),
+        ("session_models", json!(&models[..models.len().min(SHOWN)])),
+        ("session_models_truncated", json!(models.len() > SHOWN)),
+    ] {
+        row[field] = value;
+    }
+    row
+}
+
+/// `GET /spend/logs/v2`
+pub(super) async fn paged(request: &Request) -> Answer {
+    let (page, size) = (request.number("page", 1, 1, i64::from(u32::MAX))?, request.number("page_size", 50, 1, 100)?);
+    let sort = sorted(request)?;
     let wanted = wanted(request)?;
     if let Some(team) = wanted.team.clone() {
         within(request, team).await?;
     }
     let total = report::count(&request.store, wanted.clone()).await?;
-    let lines = report::lines(&request.store, wanted, (sort, order), (size, (page - 1) * size)).await?;
+    let lines = report::lines(&request.store, wanted, sort, (size, (page - 1) * size)).await?;
     let with_client = names_clients(request);
     let rows: Vec<Value> = lines.iter().map(|line| shown(line, with_client)).collect();
     Ok(json!({"data": rows, "total": total, "page": page, "page_size": size, "total_pages": (total + size - 1) / size}))

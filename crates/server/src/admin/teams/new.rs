@@ -1,7 +1,7 @@
 //! Making teams.
 
 use serde_json::{Value, json};
-use switchboard_store::object::{Budget, Key, Member, Organization, Renewed, Team, TeamMember};
+use switchboard_store::object::{Budget, Json, Key, Member, Organization, Renewed, Team, TeamMember};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
@@ -11,6 +11,7 @@ use crate::admin::rows::{self, IN_METADATA};
 use crate::admin::scim::Admins;
 use crate::admin::{Answer, Refused, Request, defaults};
 use crate::auth::Caller;
+use crate::authz::contain;
 use crate::authz::object::administers_organization;
 
 /// `POST /team/new`
@@ -24,6 +25,7 @@ pub(in crate::admin) async fn new(request: &Request) -> Answer {
         may_make(&desk, &caller, &form).await?;
         let mut team = fresh(&desk, &form).await?;
         admins.may_be_called(&caller, None, &team)?;
+        contain::passages(&caller, "team", &Json::new(), &team.metadata.clone().unwrap_or_default())?;
         leaves_keys_alone(&desk, &caller, &team).await?;
         within_organization(&desk, &team).await?;
         let mut members = people::members(form.get("members_with_roles"));

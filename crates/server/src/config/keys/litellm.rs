@@ -13,6 +13,11 @@ pub(super) const KEYS: &[Key] = &[
     honoured("num_retries", Count, "Retries after a failure, unless `router_settings` says.").common(),
     honoured("request_timeout", Seconds, "Longest time for one request; 6000 unless said.").common(),
     honoured("fallbacks", List, "As in `router_settings`, which wins.").common(),
+    honoured(
+        "enable_model_config_credential_overrides",
+        Flag,
+        "Calls go with the credentials that `metadata.model_config` of their project or team names: `MODEL or defaultconfig: {PROVIDER: {litellm_credentials: NAME}}`.",
+    ),
     honoured("context_window_fallbacks", List, "As in `router_settings`, which wins.").common(),
     honoured("content_policy_fallbacks", List, "As in `router_settings`, which wins."),
     honoured("default_fallbacks", Texts, "As in `router_settings`, which wins."),

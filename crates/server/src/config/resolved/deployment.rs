@@ -22,6 +22,7 @@ use crate::config::secret::Secret;
 
 pub(super) use common::{Common, take_here};
 pub(super) use credential::Credentials;
+pub use credential::StandIn;
 pub(super) use read::{from_environment, read_all, ssl_verify};
 
 /// One place where a model runs.

@@ -46,6 +46,8 @@ pub struct LitellmSettings {
     pub redacts_keys: bool,
     /// What the days, weeks and months of budgets keep to. `None`: UTC.
     pub calendar: Option<Calendar>,
+    /// Whether calls go with the credentials that their team or project names.
+    pub takes_stand_ins: bool,
     /// What is taken off list prices and laid on.
     pub costs: Costs,
     /// What new keys, users and teams are given.
@@ -148,6 +150,7 @@ impl LitellmSettings {
         }
         let settings = LitellmSettings {
             calendar: calendar(reader, &fields),
+            takes_stand_ins: fields.flag("enable_model_config_credential_overrides").unwrap_or(false),
             drop_params: fields.flag("drop_params"),
             request_timeout: fields.seconds("request_timeout").unwrap_or(REQUEST_TIMEOUT),
             repairs: Repairs {

@@ -1,9 +1,23 @@
 //! `credential_list`: values that deployments refer to by name.
 
+use std::collections::BTreeMap;
+
 use crate::config::diagnostic::closest;
 use crate::config::fields::Reader;
-use crate::config::keys::Section;
+use crate::config::keys::{self, Section};
+use crate::config::secret::Secret;
 use crate::config::yaml::{Map, Node, Value};
+
+/// What of a named credential may stand in for a deployment's own.
+#[derive(Clone, Debug)]
+pub struct StandIn {
+    /// The key.
+    pub key: Secret,
+    /// Another address than the deployment's.
+    pub base: Option<String>,
+    /// Another version of the API than the deployment's.
+    pub version: Option<String>,
+}
 
 /// The named credentials of a configuration.
 pub(in crate::config) struct Credentials {
@@ -32,6 +46,17 @@ impl Credentials {
     /// Names, in the order of the file.
     pub(in crate::config) fn names(&self) -> Vec<String> {
         self.named.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Those that have a key, by name.
+    pub(in crate::config) fn stand_ins(&self) -> BTreeMap<String, StandIn> {
+        let stand_in = |values: &Map| {
+            let text = |name: &str| values.get(name).and_then(keys::text).filter(|text| !text.is_empty()).map(str::to_owned);
+            let variable = values.get("api_key").and_then(|node| node.variable.clone());
+            let key = Secret::new(text("api_key")?).through(variable);
+            Some(StandIn { key, base: text("api_base").or_else(|| text("base_url")), version: text("api_version") })
+        };
+        self.named.iter().filter_map(|(name, values)| Some((name.clone(), stand_in(values)?))).collect()
     }
 
     /// The parameters with what the credential adds. What is written beside the reference wins.
