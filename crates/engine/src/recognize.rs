@@ -7,6 +7,7 @@
 mod check;
 mod folded;
 mod joint;
+mod nearby;
 mod rules;
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,7 @@ type Look = fn(&str, Range<usize>) -> Option<Range<usize>>;
 pub(super) struct Check {
     look: Look,
     trims: bool,
+    judges_all: bool,
 }
 
 impl Check {
@@ -43,6 +44,11 @@ impl Check {
     /// Whether it finds the true ends itself.
     pub(super) fn trims(self) -> bool {
         self.trims
+    }
+
+    /// Whether nothing within what it refuses can be one either.
+    pub(super) fn judges_all(self) -> bool {
+        self.judges_all
     }
 }
 
@@ -103,7 +109,8 @@ pub(super) fn named(name: &str) -> Option<Check> {
         "plausible" => network::plausible,
         _ => return None,
     };
-    Some(Check { look, trims: matches!(name, "card" | "email" | "ipv6" | "account" | "international") })
+    let trims = matches!(name, "card" | "email" | "ipv6" | "account" | "international");
+    Some(Check { look, trims, judges_all: matches!(name, "random" | "jwt") })
 }
 
 /// The digits of a text, as numbers.

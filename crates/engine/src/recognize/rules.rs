@@ -1,6 +1,7 @@
 //! The table of patterns, and how it is applied.
 
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -10,7 +11,8 @@ use serde::Deserialize;
 
 use super::Finding;
 use super::check::{self, Check};
-use super::joint::{joins, joins_after, joins_before};
+use super::joint::{joins_after, joins_before};
+use super::nearby::{Places, Words};
 
 const TABLE: &str = include_str!("rules.toml");
 /// The kind of spans that later rules are to be kept from.
@@ -19,6 +21,10 @@ const NONE: &str = "none";
 const NEAR: (usize, usize) = (56, 24);
 /// How far before a finding a word may stand that speaks against it.
 const UNLESS: usize = 22;
+/// What a pattern met is long from so many bytes on, and is looked into from its later signs only so often: where every sign of a long
+/// text may begin something, time would grow with its square.
+const LONG: usize = 64;
+const AGAIN: usize = 8;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,20 +55,25 @@ struct Rule {
     needs_digit: bool,
     pattern: Regex,
     check: Option<Check>,
-    near: Vec<String>,
-    unless: Vec<String>,
+    /// The lists of words, by their places.
+    near: Option<usize>,
+    unless: Option<usize>,
     alone: bool,
     loose: bool,
 }
 
 /// The compiled table.
-pub(super) struct Rules(Vec<Rule>);
+#[derive(Default)]
+pub(super) struct Rules {
+    rules: Vec<Rule>,
+    words: Words,
+}
 
 static BUILTIN: LazyLock<Rules> = LazyLock::new(|| {
     Rules::read(TABLE).unwrap_or_else(|error| {
         // It comes with the program, whose tests read it; a build with fewer features of the library may still be unable to.
         tracing::error!(%error, "the recognisers cannot be read: no personal, financial or secret data will be found");
-        Rules(Vec::new())
+        Rules::default()
     })
 });
 
@@ -86,9 +97,10 @@ impl Rules {
     /// Reads a table.
     pub(super) fn read(table: &str) -> Result<Self, RulesError> {
         let table: Table = toml::from_str(table)?;
+        let (names, lists): (Vec<&str>, Vec<&[String]>) = table.words.iter().map(|(name, words)| (name.as_str(), words.as_slice())).unzip();
         let list = |name: &Option<String>| match name {
-            None => Ok(Vec::new()),
-            Some(name) => table.words.get(name).cloned().ok_or_else(|| RulesError::Unknown(name.clone())),
+            None => Ok(None),
+            Some(name) => names.iter().position(|known| known == name).map(Some).ok_or_else(|| RulesError::Unknown(name.clone())),
         };
         let mut rules = Vec::new();
         for row in &table.rule {
@@ -109,41 +121,77 @@ impl Rules {
                 loose: row.loose,
             });
         }
-        Ok(Self(rules))
+        Ok(Self { rules, words: Words::of(&lists) })
     }
 
     /// The kinds of the table.
     pub(super) fn kinds(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|rule| rule.kind).filter(|kind| *kind != NONE)
+        self.rules.iter().map(|rule| rule.kind).filter(|kind| *kind != NONE)
     }
 
     /// Everything the table finds.
     pub(super) fn find(&self, text: &str) -> Vec<Finding> {
+        self.look(text).findings()
+    }
+
+    /// Everything the table finds, and how much was looked at for it.
+    pub(super) fn look<'a>(&'a self, text: &'a str) -> Look<'a> {
         let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
-        let mut found: Vec<Finding> = Vec::new();
-        for rule in &self.0 {
+        let mut look = Look { text, words: &self.words, places: OnceCell::new(), found: BTreeMap::new(), bytes: 0 };
+        for rule in &self.rules {
             let may = (rule.needs_digit && has_digit) || rule.has.iter().any(|needle| needle.find(text.as_bytes()).is_some());
             if may {
-                rule.apply(text, &mut found);
+                rule.apply(&mut look);
             }
         }
-        found.retain(|finding| finding.kind != NONE);
-        found
+        look
+    }
+}
+
+/// A text that is looked at, and what was found in it.
+pub(super) struct Look<'a> {
+    text: &'a str,
+    words: &'a Words,
+    /// Where the words stand; most texts never ask.
+    places: OnceCell<Places>,
+    /// By where it begins: its kind, and where it ends. None overlaps another.
+    found: BTreeMap<usize, (usize, &'static str)>,
+    /// How many bytes patterns were held against, those looked at again counted again.
+    pub(super) bytes: usize,
+}
+
+impl Look<'_> {
+    fn findings(self) -> Vec<Finding> {
+        let findings = self.found.into_iter().filter(|(_, (_, kind))| *kind != NONE);
+        findings.map(|(start, (end, kind))| Finding { kind, span: start..end }).collect()
+    }
+
+    fn is_taken(&self, span: &Range<usize>) -> bool {
+        self.found.range(..span.end).next_back().is_some_and(|(_, (end, _))| *end > span.start)
+    }
+
+    fn stands_within(&self, list: usize, window: Range<usize>) -> bool {
+        self.places.get_or_init(|| self.words.places(self.text)).within(list, window)
     }
 }
 
 impl Rule {
-    fn apply(&self, text: &str, found: &mut Vec<Finding>) {
-        let mut from = 0;
+    fn apply(&self, look: &mut Look<'_>) {
+        let text = look.text;
+        let (mut from, mut again) = (0, 0);
         while let Some(met) = self.pattern.find_at(text, from) {
-            let taken = self.accept(text, met.range()).filter(|span| !found.iter().any(|other| overlap(&other.span, span)));
-            match taken {
-                Some(span) => {
+            look.bytes += met.end() - from;
+            let is_long = met.len() > LONG;
+            match self.accept(look, met.range()) {
+                Ok(span) if !look.is_taken(&span) => {
                     from = span.end.max(met.start() + 1);
-                    found.push(Finding { kind: self.kind, span });
+                    look.found.insert(span.start, (span.end, self.kind));
                 }
+                // It is none as a whole, or was often enough none from another of its signs on.
+                Err(Refused::Whole) => from = met.end(),
+                Ok(_) | Err(_) if is_long && again >= AGAIN => (from, again) = (met.end(), 0),
                 // Another may begin behind the first sign of the one that was none; numbers are stepped over as wholes.
-                None => from = step(text, met.range()),
+                Ok(_) | Err(_) => (from, again) = (step(text, met.range()), again + usize::from(is_long)),
             }
             while !text.is_char_boundary(from) {
                 from += 1;
@@ -154,24 +202,35 @@ impl Rule {
         }
     }
 
-    fn accept(&self, text: &str, met: Range<usize>) -> Option<Range<usize>> {
+    fn accept(&self, look: &Look<'_>, met: Range<usize>) -> Result<Range<usize>, Refused> {
+        let text = look.text;
         if !self.loose && (joins_before(text, met.start) || joins_after(text, met.end)) && self.check.is_none_or(|check| !check.trims()) {
-            return None;
+            return Err(Refused::Here);
         }
         let span = match self.check {
-            Some(check) => check.run(text, met)?,
+            Some(check) => check.run(text, met).ok_or(if check.judges_all() { Refused::Whole } else { Refused::Here })?,
             None => met,
         };
         if self.alone && has_neighbour(text, &span) {
-            return None;
+            return Err(Refused::Here);
         }
-        if !self.unless.is_empty() && stands_near(text, span.start.saturating_sub(UNLESS)..span.start, &self.unless) {
-            return None;
+        if self.unless.is_some_and(|unless| look.stands_within(unless, span.start.saturating_sub(UNLESS)..span.start)) {
+            return Err(Refused::Here);
         }
-        let around = || stands_near(text, span.start.saturating_sub(NEAR.0)..span.start, &self.near);
-        let behind = || stands_near(text, span.end..(span.end + NEAR.1).min(text.len()), &self.near);
-        (self.near.is_empty() || around() || behind()).then_some(span)
+        let is_near = self.near.is_none_or(|near| {
+            look.stands_within(near, span.start.saturating_sub(NEAR.0)..span.start)
+                || look.stands_within(near, span.end..(span.end + NEAR.1).min(text.len()))
+        });
+        if is_near { Ok(span) } else { Err(Refused::Here) }
     }
+}
+
+/// Why what a pattern met is none.
+enum Refused {
+    /// Nothing within it can be one either.
+    Whole,
+    /// Another may begin within it.
+    Here,
 }
 
 /// Where to look on after something that looked right and was not.
@@ -184,38 +243,10 @@ fn step(text: &str, met: Range<usize>) -> usize {
     at.max(met.start + 1)
 }
 
-fn overlap(one: &Range<usize>, other: &Range<usize>) -> bool {
-    one.start < other.end && other.start < one.end
-}
-
 /// Whether more digits stand beside it, one sign away.
 fn has_neighbour(text: &str, span: &Range<usize>) -> bool {
     let digit = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_digit());
     let sign = |letter: Option<char>| matches!(letter, Some(' ' | '-' | '.' | '/'));
     let (mut before, mut after) = (text[..span.start].chars().rev(), text[span.end..].chars());
     sign(before.next()) && digit(before.next()) || sign(after.next()) && digit(after.next())
-}
-
-/// Whether one of the words stands in that part of the text, as a word.
-fn stands_near(text: &str, window: Range<usize>, words: &[String]) -> bool {
-    let mut window = window;
-    while !text.is_char_boundary(window.start) {
-        window.start += 1;
-    }
-    while !text.is_char_boundary(window.end) {
-        window.end -= 1;
-    }
-    if window.start >= window.end {
-        return false;
-    }
-    let lower = text[window].to_lowercase();
-    words.iter().any(|word| {
-        lower.match_indices(word.as_str()).any(|(at, _)| {
-            // `employee_ssn` says what `ssn` does.
-            let letter = |letter: Option<char>| letter.is_some_and(|letter| letter != '_' && joins(letter));
-            let opens = word.starts_with(joins) && letter(lower[..at].chars().next_back());
-            let closes = word.ends_with(joins) && letter(lower[at + word.len()..].chars().next());
-            !opens && !closes
-        })
-    })
 }

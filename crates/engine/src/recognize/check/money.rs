@@ -66,6 +66,11 @@ pub(super) fn card(text: &str, met: Range<usize>) -> Option<Range<usize>> {
         if joins_before(text, start) && start == met.start {
             continue;
         }
+        // A group of a card, or all of one; a list of small numbers is passed over.
+        let group = bytes[start..met.end].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if !(4..=6).contains(&group) && group < 12 {
+            continue;
+        }
         let ends =
             (start + 1..=met.end).rev().filter(|end| !bytes.get(*end).is_some_and(u8::is_ascii_digit) && bytes[end - 1].is_ascii_digit());
         for end in ends {

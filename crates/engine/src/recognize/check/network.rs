@@ -24,7 +24,11 @@ pub(super) fn email(text: &str, met: Range<usize>) -> Option<Range<usize>> {
     let ending = domain.rsplit('.').next()?.to_lowercase();
     let well = !local.is_empty() && local.len() <= 64 && !local.ends_with('.') && !local.contains("..");
     let before = text[..start].chars().next_back();
-    let credentials = before == Some(':') && text[..start].rfind("://").is_some_and(|at| !text[at..start].contains(char::is_whitespace));
+    // No further back than a URL goes: a text that is one word is not read from its beginning for each address in it.
+    let credentials = before == Some(':') && {
+        let signs = text.as_bytes()[start.saturating_sub(256)..start].rsplit(u8::is_ascii_whitespace).next().unwrap_or_default();
+        memchr::memmem::find(signs, b"://").is_some()
+    };
     let after = text[met.end..].chars().next();
     let remote = local == "git" && matches!(after, Some(':' | '/'));
     let goes_on = after.is_some_and(|letter| letter.is_ascii_alphanumeric() || letter == '@' || letter == '_');
