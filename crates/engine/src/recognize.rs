@@ -5,6 +5,7 @@
 //! text itself is never part of a finding, so that none of it can reach a log.
 
 mod check;
+mod escaped;
 mod folded;
 mod joint;
 mod nearby;

@@ -1,10 +1,15 @@
-//! Signs that look like those of the patterns: spaces that do not break, other hyphens, digits of full width.
+//! Signs that look like those of the patterns: spaces that do not break, other hyphens, digits of full width, escapes.
 //!
-//! People paste numbers out of documents, where `4111 1111` is held together by U+00A0 and `555‑12` by U+2011. A text with such signs
-//! is looked at as if they were the plain ones; what is found is told by its place in the text as it was.
+//! People paste numbers out of documents, where `4111 1111` is held together by U+00A0 and `555‑12` by U+2011; programs write text within
+//! JSON and addresses ([`escaped`]). A text with such signs is looked at as if they were the plain ones; what is found is told by its
+//! place in the text as it was.
 
 use std::borrow::Cow;
 use std::ops::Range;
+
+use memchr::memchr3;
+
+use super::escaped;
 
 /// A text in plain signs, and where they stood.
 pub(super) struct Folded<'a> {
@@ -21,16 +26,29 @@ struct Ahead {
 
 impl<'a> Folded<'a> {
     pub(super) fn of(text: &'a str) -> Self {
-        if text.is_ascii() || !text.chars().any(|letter| plain(letter) != Some(letter)) {
+        if !is_written_otherwise(text) {
             return Self { text: Cow::Borrowed(text), ahead: Vec::new() };
         }
         let mut out = String::with_capacity(text.len());
         let mut ahead = Vec::new();
-        for (at, letter) in text.char_indices() {
-            let written = plain(letter);
+        let (mut at, mut number) = (0, false);
+        while let Some(letter) = text[at..].chars().next() {
+            let (meant, taken) = escaped::sign(&text[at..]).unwrap_or((letter, letter.len_utf8()));
+            let next = at + taken;
+            // A form writes spaces as pluses: `card=4111+1111`.
+            let joined = letter == '+' && number && text[next..].starts_with(|digit: char| digit.is_ascii_digit());
+            number = letter == '=' || number && (joined || letter.is_ascii_digit());
+            let written = if joined { Some(' ') } else { plain(meant) };
             out.extend(written);
-            if written != Some(letter) {
-                ahead.push(Ahead { from: out.len(), by: at + letter.len_utf8() - out.len(), unseen: written.is_none() });
+            at = next;
+            if written != Some(letter) || taken != letter.len_utf8() {
+                ahead.push(Ahead { from: out.len(), by: at - out.len(), unseen: written.is_none() });
+            }
+            if taken == 1 && letter == '\\' {
+                // A run that escapes nothing is not looked into from each of its signs.
+                let run = escaped::backslashes(&text[at..]);
+                out.push_str(&text[at..at + run]);
+                at += run;
             }
         }
         Self { text: Cow::Owned(out), ahead }
@@ -46,6 +64,14 @@ impl<'a> Folded<'a> {
     }
 }
 
+/// Whether any sign of the text may stand for another.
+fn is_written_otherwise(text: &str) -> bool {
+    let form = || text.as_bytes().windows(3).any(|signs| signs[0].is_ascii_digit() && signs[1] == b'+' && signs[2].is_ascii_digit());
+    memchr3(b'\\', b'%', b'&', text.as_bytes()).is_some()
+        || form()
+        || !text.is_ascii() && text.chars().any(|letter| plain(letter) != Some(letter))
+}
+
 /// The plain sign; `None`: a sign that nobody sees.
 fn plain(letter: char) -> Option<char> {
     match letter {
@@ -57,7 +83,9 @@ fn plain(letter: char) -> Option<char> {
         '\u{FF0E}' => Some('.'),
         '\u{FF10}'..='\u{FF19}' => char::from_digit(u32::from(letter) - 0xFF10, 10),
         '\u{FF20}' => Some('@'),
-        '\u{AD}' | '\u{200B}' | '\u{2060}' | '\u{FEFF}' => None,
+        '\u{AD}' | '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}' => None,
+        // Accents that stand for themselves, as in names of files: `u` and U+0308.
+        '\u{300}'..='\u{36F}' => None,
         other => Some(other),
     }
 }
@@ -77,6 +105,23 @@ mod tests {
         }
         let at = folded.text.find("cd").expect("it is there");
         assert_eq!(&text[folded.original(at..at + 2)], "c\u{200B}d");
+    }
+
+    #[test]
+    fn what_is_escaped_is_read_as_what_it_stands_for() {
+        let plain = |text: &str| Folded::of(text).text.into_owned();
+        assert_eq!(plain(r#"a\n4111\t5 \"x\" \/"#), "a\n4111\t5 \"x\" /");
+        assert_eq!(plain(r"a\u0040b \\u0040 \\\\n\ud83d\ude00|\\ud83d\\ude00"), "a@b @ \n😀|😀");
+        assert_eq!(plain(r"C:\Users \d{3} \ \\ \u12 \ud83d \ud83d\u0041"), r"C:\Users \d{3} \ \\ \u12 \ud83d \ud83dA");
+        assert_eq!(plain("a%40b 100% %zz %C3%A9 %2B49 a&#64;b&#x40;c&amp;d &no; &#; &"), "a@b 100% %zz %C3%A9 +49 a@b@c&d &no; &#; &");
+        assert_eq!(plain("card=4111+1111&n=2+x 1+1=2"), "card=4111 1111&n=2+x 1+1=2");
+        let text = r"é\u00e9 x\n12\u0033 end";
+        let folded = Folded::of(text);
+        assert_eq!(folded.text, "éé x\n123 end");
+        let at = folded.text.find("123").expect("it is there");
+        assert_eq!(&text[folded.original(at..at + 3)], r"12\u0033");
+        let at = folded.text.find("end").expect("it is there");
+        assert_eq!(&text[folded.original(at..at + 3)], "end");
     }
 
     #[test]

@@ -113,6 +113,24 @@ fn findings_tell_places_and_never_text() {
     assert_eq!(find(text, Some(&["phone"])).len(), 1);
 }
 
+#[test]
+fn what_is_escaped_is_found() {
+    let check = |text: &str, wanted: &[&str]| assert_eq!(classes(text), wanted, "{text}");
+    check(r#"{"content":"pay with\n4111111111111111"}"#, &["credit_card"]);
+    check(r#"{"content":"pay with\t4111111111111111"}"#, &["credit_card"]);
+    check(r#"{"content":"x\n536-22-8741"}"#, &["ssn"]);
+    check(r#"{"content":"x\\nDE89370400440532013000"}"#, &["iban"]);
+    check(r#"{"to":"a.bee\u0040example.com"}"#, &["email"]);
+    check(r#"{"content":"{\"password\": \"Sommer2024!x\"}"}"#, &["secret"]);
+    check(r#"{"content":"\u624b\u673a\u53f713812345678"}"#, &["phone"]);
+    check("https://shop.example/?email=a.bee%40example.com&n=1", &["email"]);
+    check("card=4111+1111+1111+1111&exp=1", &["credit_card"]);
+    check("Write to a.bee&#64;example.com", &["email"]);
+    check(r"C:\new\table\u12 and \d{3}-\d{2}-\d{4}", &[]);
+    let text = r#"{"content":"Grüße\nAKIAQPZRY9X8GF2TVDW0"}"#;
+    assert_eq!(find(text, None).into_iter().map(|finding| &text[finding.span]).collect::<Vec<_>>(), ["AKIAQPZRY9X8GF2TVDW0"]);
+}
+
 /// Texts that begin something again and again and never finish it: what the rules look for, and what patterns run on in.
 fn provocations() -> Vec<String> {
     #[derive(serde::Deserialize)]
