@@ -52,6 +52,7 @@ pub struct Refusal {
 /// Serves one request.
 pub async fn serve(acceptor: Arc<Acceptor>, request: Request<RequestBody>) -> Answered {
     let received = Instant::now();
+    failpoint::hit("arriving");
     let allowed = pages::allowed(&acceptor, &request);
     let mut answered = match answer(&acceptor, request, received).await {
         Ok(answered) => answered,
@@ -62,7 +63,6 @@ pub async fn serve(acceptor: Arc<Acceptor>, request: Request<RequestBody>) -> An
 }
 
 async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
-    failpoint::hit("arriving");
     let (parts, body) = request.into_parts();
     let (row, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
         Match::Found(row, model) => (row, model),
@@ -88,7 +88,6 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         return Ok(Box::pin(consent::answer(&acceptor.app, &parts, &frames.into_bytes(), from)).await);
     }
     let caller = identified(acceptor, &row, &parts, from).await.map_err(|refused| shown(refused, &door))?;
-    failpoint::hit("identified");
     match route {
         Route::Models => {
             let customer = identity::customer_list(&parts.headers, &acceptor.app).await.map_err(|refused| shown(refused, &door))?;
@@ -113,7 +112,6 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Route::Admin(action) => {
             let frames = body.collect().await.map_err(|error| body_refusal(&error, &door))?;
             let arrived = Arrived { parts, body: frames.into_bytes(), from };
-            failpoint::hit("managing");
             Ok(Box::pin(admin::serve(acceptor, caller, action, row.path, arrived)).await)
         }
         // It has been answered above, without a key.
@@ -122,8 +120,7 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
             let beside = passing::outlet::beside(acceptor, &parts);
             let draft = Draft { door, principal: caller.principal.clone(), headers: parts.headers, path_model, path_stream, received };
             // The connection moves what it is given, more than once: the longest journey goes where it stays.
-            let (last_call, asking) = (body.last_call(), Box::pin(asked(acceptor, &caller, (draft, beside), body)));
-            last_call.before(asking).await.unwrap_or_else(|| Err(told(*Error::stopping().problem)))
+            Box::pin(asked(acceptor, &caller, (draft, beside), body)).await
         }
     }
 }
@@ -157,8 +154,21 @@ async fn elsewhere(
     Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)))
 }
 
-/// A call of a model.
+/// A call of a model; one that has no answer when the gateway's time is up is told so.
 async fn asked(
+    acceptor: &Arc<Acceptor>,
+    caller: &Arc<Caller>,
+    drafted: (Draft, Option<passing::outlet::Beside>),
+    body: RequestBody,
+) -> Result<Answered, Refusal> {
+    failpoint::hit("identified");
+    let (Door { dialect, flavor, .. }, last_call) = (drafted.0.door, body.last_call());
+    let stopping = || Err(Refusal { error: Error::stopping(), dialect, flavor });
+    last_call.before(drawn(acceptor, caller, drafted, body)).await.unwrap_or_else(stopping)
+}
+
+/// The same, once its body is there.
+async fn drawn(
     acceptor: &Arc<Acceptor>,
     caller: &Arc<Caller>,
     (draft, beside): (Draft, Option<passing::outlet::Beside>),

@@ -185,6 +185,7 @@ pub struct Arrived {
 
 /// Answers a management request of a caller who may use the route.
 pub async fn serve(acceptor: &Arc<Acceptor>, caller: Arc<Caller>, action: Action, pattern: &str, arrived: Arrived) -> Response<AnswerBody> {
+    switchboard_engine::failpoint::hit("managing");
     if action == Action::Tool(routes::Tool::CostMap) {
         return cost_map::response(&acceptor.app.catalog());
     }
