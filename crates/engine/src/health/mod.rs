@@ -276,10 +276,19 @@ impl Health {
 
     /// The means over the latest latencies that are no older than that, and than an hour.
     pub fn means(&self, now: Instant, age: Duration) -> Means {
-        let at = millis(now);
+        self.means_since((now, age), Self::since(now, age))
+    }
+
+    /// From when on latencies count that are no older than that: worked out once for all deployments of a group.
+    pub(crate) fn since(now: Instant, age: Duration) -> u64 {
         let longest = u64::try_from(age.as_millis()).unwrap_or(u64::MAX).min(latency::LIFE);
-        match self.slate.read(at) {
-            Some(Plain { latest: (oldest, means), .. }) if oldest >= at.saturating_sub(longest) => means,
+        millis(now).saturating_sub(longest)
+    }
+
+    /// The same means, where it is known from when on latencies count.
+    pub(crate) fn means_since(&self, (now, age): (Instant, Duration), since: u64) -> Means {
+        match self.slate.latest() {
+            Some((oldest, means)) if oldest >= since => means,
             _ => self.state().moving.latencies().means(now, age),
         }
     }

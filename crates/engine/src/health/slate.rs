@@ -33,7 +33,6 @@ pub(super) struct Plain {
     /// The slot in which `seen` was summed up.
     slot: u64,
     pub(super) minute: Minute,
-    pub(super) latest: (u64, Means),
 }
 
 impl Plain {
@@ -52,8 +51,7 @@ impl Slate {
         if before & 1 == 1 || self.version.load(Ordering::Relaxed) != before {
             return None;
         }
-        let [first_value, first_at, whole_value, whole_at, per_token, counts, others, tokens, minute, oldest, streamed, whole, slot] =
-            words;
+        let [first_value, first_at, whole_value, whole_at, per_token, counts, others, tokens, minute, _, _, _, slot] = words;
         // The last word is nothing while the state must be asked.
         let slot = slot.checked_sub(1)?;
         let plain = Plain {
@@ -63,9 +61,18 @@ impl Slate {
             seen: Seen { attempts: high(counts), failures: low(counts), unanswered: high(others) },
             slot,
             minute: Minute { number: minute, requests: low(others), tokens, ..Minute::default() },
-            latest: (oldest, Means { streamed: time(streamed), whole: time(whole) }),
         };
         plain.holds(at).then_some(plain)
+    }
+
+    /// The latest latencies: since when, and their means. They hold at any time.
+    pub(super) fn latest(&self) -> Option<(u64, Means)> {
+        let before = self.version.load(Ordering::Acquire);
+        let [.., oldest, streamed, whole, slot] = &self.words;
+        let [oldest, streamed, whole, slot] = [oldest, streamed, whole, slot].map(|word| word.load(Ordering::Relaxed));
+        fence(Ordering::Acquire);
+        let is_whole = before & 1 == 0 && self.version.load(Ordering::Relaxed) == before;
+        (is_whole && slot > 0).then(|| (oldest, Means { streamed: time(streamed), whole: time(whole) }))
     }
 
     /// Writes down what choosing wants to know of that state. Its lock is held by whoever calls.

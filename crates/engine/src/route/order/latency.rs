@@ -3,6 +3,7 @@
 use fastrand::Rng;
 
 use super::{Args, by_rank_or_chance, rank};
+use crate::health::Health;
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
 use crate::route::plan::Sla;
@@ -15,8 +16,9 @@ const ALIKE: f64 = 1.2;
 /// By chance among those within the buffer above the lowest mean of the latest latencies, then the others, the faster first. One
 /// that nothing is known of counts as fastest and so is tried.
 pub(super) fn lowest(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Args, rng: &mut Rng) {
+    let since = Health::since(ask.now, args.ttl);
     for candidate in candidates.iter_mut() {
-        candidate.key = mean(candidate, ask, args).unwrap_or(0.0);
+        candidate.key = mean(candidate, ask, (args, since)).unwrap_or(0.0);
     }
     let lowest = candidates.iter().map(|candidate| candidate.key).fold(f64::INFINITY, f64::min);
     let bound = lowest + lowest * args.lowest_latency_buffer;
@@ -24,8 +26,8 @@ pub(super) fn lowest(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Args, r
 }
 
 /// The mean of the latest latencies: to the first content of streams, per token of whole answers.
-fn mean(candidate: &Candidate, ask: &Ask<'_>, args: &Args) -> Option<f64> {
-    let means = candidate.deployment.health.means(ask.now, args.ttl);
+fn mean(candidate: &Candidate, ask: &Ask<'_>, (args, since): (&Args, u64)) -> Option<f64> {
+    let means = candidate.deployment.health.means_since((ask.now, args.ttl), since);
     if ask.call.stream { means.streamed } else { means.whole }
 }
 
