@@ -68,6 +68,7 @@ fn principals(book: &Book) -> Vec<Principal> {
         budgets: vec![Budget::new(NanoUsd(1_000_000_000_000_000), Window::MONTHLY)],
         limits: vec![Limit::rpm(100_000_000), Limit::tpm(1_000_000_000_000)],
         parent: None,
+        models: Vec::new(),
     };
     book.scope(ScopeId::new(Level::Proxy, ""), terms("proxy"));
     let one = |at: usize| {

@@ -5,7 +5,7 @@ mod rendition;
 
 use serde_json::{Value, json};
 use switchboard_engine::catalog::ModelCard;
-use switchboard_store::object::User;
+use switchboard_store::object::{Team, User};
 
 use super::routes::{Action, get, post};
 use super::{Answer, Refused, Request, cost_map, rows};
@@ -35,6 +35,7 @@ pub enum Tool {
     CacheSet,
     CacheTest,
     UserFilter,
+    TeamFilter,
 }
 
 use Tool as Do;
@@ -71,6 +72,7 @@ pub(super) const ROWS: &[Row] = &[
         "CacheSettingsUpdateRequest",
         "Try settings of a cache; there is none",
     ),
+    get("/team/filter/ui", Action::Tool(Do::TeamFilter), Viewer, "Teams by part of their id or name, page by page"),
     get("/user/filter/ui", Action::Tool(Do::UserFilter), Viewer, "Users by part of their id or address"),
 ];
 
@@ -103,6 +105,7 @@ pub(super) async fn dispatch(action: Do, request: &Request) -> Answer {
             Ok(json!({"status": "failed", "message": "Cache connection test failed", "error": NO_CACHE}))
         }
         Do::UserFilter => users(request).await,
+        Do::TeamFilter => teams(request).await,
     }
 }
 
@@ -189,14 +192,30 @@ fn callbacks(request: &Request) -> Value {
     json!({"success": named.success, "failure": named.failure, "success_and_failure": every})
 }
 
+/// A part that is looked for, whatever its case.
+fn part(request: &Request, name: &str) -> Option<String> {
+    request.value(name).filter(|text| !text.is_empty()).map(str::to_lowercase)
+}
+
+fn has(text: Option<&str>, part: &Option<String>) -> bool {
+    part.as_ref().is_none_or(|part| text.is_some_and(|text| text.to_lowercase().contains(part)))
+}
+
+/// `GET /team/filter/ui`: the latest first.
+async fn teams(request: &Request) -> Answer {
+    let (page, size) = (request.number("page", 1, 1, i64::from(u32::MAX))?, request.number("page_size", 50, 1, 100)?);
+    let (id, alias) = (part(request, "team_id"), part(request, "team_alias"));
+    let mut all: Vec<Team> = request.read(|desk| async move { Ok::<_, Refused>(desk.all().await?) }).await?;
+    all.retain(|team| has(Some(&team.team_id), &id) && has(team.team_alias.as_deref(), &alias));
+    all.sort_by_key(|team| std::cmp::Reverse(team.created_at));
+    let [passed, size] = [(page - 1) * size, size].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+    Ok(all.iter().skip(passed).take(size).map(|team| Value::Object(rows::team(&request.app, team))).collect())
+}
+
 /// `GET /user/filter/ui`
 async fn users(request: &Request) -> Answer {
-    let part = |name: &str| request.value(name).filter(|text| !text.is_empty()).map(str::to_lowercase);
-    let (id, email) = (part("user_id"), part("user_email"));
+    let (id, email) = (part(request, "user_id"), part(request, "user_email"));
     let read = request.read(move |desk| async move { Ok::<_, Refused>(desk.all::<User>().await?) });
-    let has = |text: Option<&str>, part: &Option<String>| {
-        part.as_ref().is_none_or(|part| text.is_some_and(|text| text.to_lowercase().contains(part)))
-    };
     let found = read.await?.into_iter().filter(|user| has(Some(&user.user_id), &id) && has(user.user_email.as_deref(), &email));
     const MOST: usize = 50;
     Ok(found.take(MOST).map(|user| Value::Object(rows::user(&request.app, &user))).collect())

@@ -203,6 +203,17 @@ fn what_clients_ask_beside_managing() {
             (&json!("unhealthy"), &json!(["langfuse"]))
         );
         gateway.post("/user/new", &json!({"user_id": "ann", "user_email": "Ann@example.com", "auto_create_key": false}));
+        for team in ["crew", "crowd", "other"] {
+            gateway.post("/team/new", &json!({"team_id": team, "team_alias": format!("the {team}")}));
+        }
+        let teams = |query: &str| -> Vec<String> {
+            let rows = gateway.get(&format!("/team/filter/ui?{query}"));
+            rows.as_array().into_iter().flatten().filter_map(|row| row["team_id"].as_str().map(str::to_owned)).collect()
+        };
+        assert_eq!(
+            (teams("team_id=CR"), teams("team_alias=the&page_size=2&page=2")),
+            (vec!["crowd".to_owned(), "crew".to_owned()], vec!["crew".to_owned()])
+        );
         let found = |part: &str| gateway.get(&format!("/user/filter/ui?user_email={part}")).as_array().expect("a list").len();
         assert_eq!((found("ann@"), found("nobody@")), (1, 0));
     });

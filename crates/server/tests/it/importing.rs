@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use switchboard_store::{Settings, Store};
+use switchboard_engine::admit::Window;
+use switchboard_store::{Settings, Store, Time};
 
 use crate::managed::{MASTER, Managed, owned};
 use crate::schema;
@@ -32,6 +33,8 @@ CREATE TABLE "LiteLLM_TeamMembership" (user_id TEXT, team_id TEXT, spend DOUBLE 
 CREATE TABLE "LiteLLM_UserTable" (user_id TEXT PRIMARY KEY, user_alias TEXT, user_email TEXT, user_role TEXT, password TEXT, teams TEXT[] DEFAULT '{}',
   max_budget DOUBLE PRECISION, spend DOUBLE PRECISION DEFAULT 0, models TEXT[] DEFAULT '{}', metadata JSONB DEFAULT '{}',
   model_max_budget JSONB DEFAULT '{}', created_at TIMESTAMP(3) DEFAULT now());
+CREATE TABLE "LiteLLM_ModelAccessGroupBudgetTable" (access_group_name TEXT PRIMARY KEY, budget_id TEXT, spend DOUBLE PRECISION DEFAULT 0,
+  created_at TIMESTAMP(3) DEFAULT now(), created_by TEXT, updated_at TIMESTAMP(3) DEFAULT now(), updated_by TEXT);
 CREATE TABLE "LiteLLM_VerificationToken" (token TEXT PRIMARY KEY, key_name TEXT, key_alias TEXT, spend DOUBLE PRECISION DEFAULT 0,
   total_spend DOUBLE PRECISION DEFAULT 0, expires TIMESTAMP(3), models TEXT[] DEFAULT '{}', aliases JSONB DEFAULT '{}', config JSONB DEFAULT '{}',
   user_id TEXT, team_id TEXT, permissions JSONB DEFAULT '{}', max_parallel_requests INTEGER, metadata JSONB DEFAULT '{}', blocked BOOLEAN,
@@ -67,7 +70,11 @@ fn rows(upstream: &Upstream) -> Vec<String> {
             r#"INSERT INTO "LiteLLM_VerificationToken" (token, key_name, key_alias, spend, total_spend, user_id, team_id, max_budget, budget_duration, metadata)
                VALUES ('{key}', 'sk-...1234', 'taken over', 0.5, 1.75, 'u', 't', 3, '30d', '{{"tags": ["x"]}}')"#
         ),
-        format!(r#"INSERT INTO "LiteLLM_VerificationToken" (token, key_name, spend, max_budget) VALUES ('{spent}', 'sk-...1234', 5, 5)"#),
+        format!(
+            r#"INSERT INTO "LiteLLM_VerificationToken" (token, key_name, spend, max_budget, budget_duration, budget_reset_at)
+               VALUES ('{spent}', 'sk-...1234', 5, 5, '45d', (now() at time zone 'UTC')::date + 4)"#
+        ),
+        r#"INSERT INTO "LiteLLM_ModelAccessGroupBudgetTable" (access_group_name, budget_id, spend) VALUES ('friends', 'b', 0.25)"#.to_owned(),
         format!(r#"INSERT INTO "LiteLLM_VerificationToken" (token, key_name, blocked) VALUES ('{blocked}', 'sk-...1234', true)"#),
         format!(r#"INSERT INTO "LiteLLM_VerificationToken" (token, team_id) VALUES ('{}', 'litellm-dashboard')"#, sha256("sk-session-12345678")),
         r#"INSERT INTO "LiteLLM_EndUserTable" (user_id, spend) VALUES ('customer', 0.125)"#.to_owned(),
@@ -144,6 +151,11 @@ fn keys_people_models_and_spend_are_taken_over() {
             assert!(spent(&info["spend"]) >= 0.5 && spent(&info["spend"]) < 0.6, "{info}");
         }
         assert_eq!(gateway.chat("sk-spent-over-1234", "taken").status, 422);
+        // It begins anew when it would have there.
+        let end = Time(Window::DAILY.start(Time::now().0) + 4 * 86_400_000_000);
+        assert_eq!(gateway.get("/key/info?key=sk-spent-over-1234")["info"]["budget_reset_at"], json!(end));
+        let friends = gateway.get("/access_group/friends/budget");
+        assert_eq!((&friends["spend"], &friends["budget"]["max_budget"]), (&json!(0.25), &json!(7.5)));
         assert_eq!(gateway.chat("sk-blocked-one-1234", "taken").status, 401);
         assert_eq!(gateway.chat("sk-session-12345678", "taken").status, 401);
         let team = gateway.get("/team/info?team_id=t");
