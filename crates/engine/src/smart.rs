@@ -19,6 +19,7 @@ pub mod oracle;
 mod pool;
 mod reading;
 mod seats;
+mod strings;
 #[cfg(test)]
 mod tests;
 

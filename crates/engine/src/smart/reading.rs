@@ -6,6 +6,7 @@ use std::time::Instant;
 use switchboard_wire::Operation;
 use switchboard_wire::chat::{ChatRequest, Message, Part, PartBody, Role};
 
+use super::strings;
 use crate::call::{Call, Content};
 use crate::classify::{Classifier, Complexity, Prompt, Tier};
 use crate::recognize;
@@ -89,7 +90,7 @@ impl<'a> Reader<'a> {
         self.meaning().is_some_and(|request| request.messages.iter().any(holds))
     }
 
-    /// The classes of sensitive content in everything the model would read.
+    /// The classes of sensitive content in everything that would leave, whatever part of the body it is.
     pub(super) fn classes(&self) -> Vec<&'static str> {
         let mut found = Vec::new();
         let mut see = |text: &str| {
@@ -99,24 +100,13 @@ impl<'a> Reader<'a> {
                 }
             }
         };
-        match self.meaning() {
-            Some(request) => {
-                see_parts(&request.system, &mut see);
-                request.messages.iter().for_each(|message| see_parts(&message.parts, &mut see));
-            }
-            None => self.see_strings(&mut see),
+        if let Content::Json(_) = &self.call.content
+            && let Ok(body) = serde_json::from_slice::<serde_json::Value>(&self.call.body.join())
+        {
+            strings::see(&body, &mut see);
         }
         found.sort_unstable();
         found
-    }
-
-    /// The strings of a body that is no chat.
-    fn see_strings(&self, see: &mut impl FnMut(&str)) {
-        if let Content::Json(_) = &self.call.content
-            && let Ok(value) = serde_json::from_slice::<serde_json::Value>(&self.call.body.join())
-        {
-            see_values(&value, see);
-        }
     }
 
     pub(super) fn meaning(&self) -> Option<&ChatRequest> {
@@ -134,7 +124,7 @@ fn said(message: &Message) -> String {
     let mut text = String::new();
     for part in &message.parts {
         if let PartBody::Text { text: piece, .. } = &part.body
-            && !REMINDERS.iter().any(|reminder| piece.trim_start().starts_with(reminder))
+            && !is_reminder(piece)
         {
             if !text.is_empty() {
                 text.push('\n');
@@ -145,33 +135,11 @@ fn said(message: &Message) -> String {
     text
 }
 
+/// Whether a client's program, not its user, put that into the user's turn.
+pub(super) fn is_reminder(piece: &str) -> bool {
+    REMINDERS.iter().any(|reminder| piece.trim_start().starts_with(reminder))
+}
+
 fn is_media(part: &Part) -> bool {
     matches!(part.body, PartBody::Image(_) | PartBody::Audio(_) | PartBody::Video(_) | PartBody::File(_))
-}
-
-fn see_parts(parts: &[Part], see: &mut impl FnMut(&str)) {
-    for part in parts {
-        match &part.body {
-            PartBody::Text { text, .. } => see(text),
-            PartBody::Refusal(text) => see(text),
-            PartBody::Reasoning(thought) => see(&thought.text),
-            PartBody::ToolCall(call) => see(&call.arguments),
-            PartBody::ToolResult(result) => see_parts(&result.parts, see),
-            PartBody::File(file) => {
-                if let switchboard_wire::chat::MediaSource::Text(text) = &file.source {
-                    see(text);
-                }
-            }
-            PartBody::Image(_) | PartBody::Audio(_) | PartBody::Video(_) | PartBody::Hosted(_) => {}
-        }
-    }
-}
-
-fn see_values(value: &serde_json::Value, see: &mut impl FnMut(&str)) {
-    match value {
-        serde_json::Value::String(text) => see(text),
-        serde_json::Value::Array(items) => items.iter().for_each(|item| see_values(item, see)),
-        serde_json::Value::Object(fields) => fields.values().for_each(|field| see_values(field, see)),
-        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
-    }
 }

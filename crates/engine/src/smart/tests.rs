@@ -157,6 +157,40 @@ fn a_conversation_rises_and_does_not_fall_back() {
 }
 
 #[test]
+fn everything_that_leaves_is_looked_at() {
+    let mail = "a.bee@example.com";
+    let told = |extra: &Value| {
+        let call = ask("m", HELLO, extra);
+        Smart::read(&call).expect("a reading").classes
+    };
+    let encoded = "a.bee@example.com".bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    for extra in [
+        json!({"prediction": {"type": "content", "content": mail}}),
+        json!({"tools": [{"type": "function", "function": {"name": "f", "description": mail, "parameters": {"type": "object"}}}]}),
+        json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"to": {"enum": [mail]}}}}}]}),
+        json!({"response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": {"description": mail}}}}),
+        json!({"stop": [mail]}),
+        json!({"user": mail}),
+        json!({"metadata": {"who": mail}}),
+        json!({"messages": [{"role": "user", "content": [{"type": "text", "text": "to a.bee@"}, {"type": "text", "text": "example.com"}]}]}),
+        json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": format!("https://x.example/?to={encoded}")}}]}]}),
+        json!({"messages": [{"role": "user", "content": [{"type": "file", "file":
+            {"filename": "a.txt", "file_data": "data:text/plain;base64,YS5iZWVAZXhhbXBsZS5jb20="}}]}]}),
+        json!({"messages": [{"role": "assistant", "tool_calls": [{"id": "1", "type": "function",
+            "function": {"name": "f", "arguments": "{\"to\": \"a.bee\\u0040example.com\"}"}}]}, {"role": "user", "content": "hi"}]}),
+    ] {
+        assert_eq!(told(&extra), ["email"], "{extra}");
+    }
+    let card =
+        json!({"type": "tool_use", "id": "1", "name": "pay", "input": {"password": "Sommer2024!x", "card": 4_111_111_111_111_111_u64}});
+    let body =
+        json!({"model": "m", "max_tokens": 9, "messages": [{"role": "assistant", "content": [card]}, {"role": "user", "content": "hi"}]});
+    let call = call_of(Door { dialect: Dialect::Anthropic, ..CHAT }, &body);
+    assert_eq!(Smart::read(&call).expect("a reading").classes, ["credit_card", "secret"]);
+    assert!(told(&json!({"api_key": "sk-proj-4f8Kq0ZtR7yB2nWm9xLd3VcP6sHj1GaE"})).is_empty(), "what opens a provider's door is no content");
+}
+
+#[test]
 fn callers_and_operators_bound_the_choice() {
     let plugin = |fields: Value| {
         let mut plugin = json!({"id": "auto-router"});
