@@ -15,6 +15,7 @@
 
 mod auto;
 mod content;
+mod history;
 pub mod oracle;
 mod pool;
 mod reading;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use switchboard_wire::problem::{Kind, Problem};
 
+use super::history::Passages;
 use super::oracle::{Oracle, Toward};
 use super::pool::{Ceiling, Member, Pool};
 use super::reading::Reader;
@@ -51,6 +52,8 @@ pub struct AutoModel {
     pub ceiling: Ceiling,
     /// How long a conversation keeps its tier after its last request; `None`: it does not.
     pub sticky: Option<Duration>,
+    /// Whether only a session that the client names is such a conversation.
+    pub by_session: bool,
     /// What explanations call it.
     pub strategy: &'static str,
 }
@@ -70,6 +73,7 @@ impl Default for AutoModel {
             excluded: Vec::new(),
             ceiling: Ceiling::default(),
             sticky: Some(Duration::from_secs(3600)),
+            by_session: false,
             strategy: "auto",
         }
     }
@@ -150,11 +154,7 @@ impl AutoModel {
                 None => self.tier(reader),
             },
         };
-        let tier = match (self.sticky, conversation::of(call)) {
-            (Some(ttl), Some(conversation)) => seats.raise((&call.principal.key, &self.names, conversation), found, ttl, now),
-            _ => found,
-        };
-        let tier = tier.min(plugin.most());
+        let tier = self.seated(call, reader, found, (seats, now)).min(plugin.most());
         let images = reader.has_images();
         let may = |member: &Member| {
             let named = |patterns: &[String]| patterns.iter().any(|pattern| member.fits(pattern));
@@ -173,6 +173,21 @@ impl AutoModel {
         });
         let choice = choice.or_else(|| self.default.clone().map(|model| Choice { model, params: Vec::new() }));
         choice.map(|choice| Chosen { tier: Some(tier), choice, told_by }).ok_or_else(nothing_matches)
+    }
+
+    /// The tier that its conversation keeps, where that is higher: told by the session that the client names, else by what was said in
+    /// it. How it began does not tell it: half of all conversations begin with "hi".
+    fn seated(&self, call: &Call, reader: &Reader<'_>, found: Tier, (seats, now): (&Seats, Instant)) -> Tier {
+        let Some(ttl) = self.sticky else { return found };
+        let own = (&call.principal.key, &self.names);
+        if let Some(session) = conversation::session(call) {
+            let key = (own, session);
+            return seats.raise((Some(&key), &key), found, ttl, now);
+        }
+        match reader.meaning().filter(|_| !self.by_session).map(Passages::of) {
+            Some(Passages { before, now: said }) => seats.raise((before.map(|before| (own, before)), (own, said)), found, ttl, now),
+            None => found,
+        }
     }
 
     /// A model that was found by itself, if it may be used; else the one for all that is left.

@@ -157,6 +157,32 @@ fn a_conversation_rises_and_does_not_fall_back() {
 }
 
 #[test]
+fn conversations_are_told_by_what_was_said_in_them_and_not_by_how_they_began() {
+    let smart = smart(auto());
+    let tier = |turns: &[&str]| {
+        let role = |at: usize| if at % 2 == 0 { "user" } else { "assistant" };
+        let messages: Vec<Value> = turns.iter().enumerate().map(|(at, text)| json!({"role": role(at), "content": text})).collect();
+        let body = json!({"model": "auto", "prompt_cache_key": "the-app", "messages": messages});
+        advise(&smart, &call_of(CHAT, &body)).tier.expect("a tier")
+    };
+    assert_eq!(tier(&[HELLO]), "simple");
+    assert_eq!(tier(&[HELLO, "Hi!", PROOF]), "reasoning");
+    assert_eq!(tier(&[HELLO, "Hi!", PROOF, "It is so.", "Thanks!"]), "reasoning", "it goes on");
+    assert_eq!(tier(&[HELLO]), "simple", "another that begins alike");
+    assert_eq!(tier(&[HELLO, "Hi!", "What is the capital of Peru?"]), "simple");
+    assert_eq!(tier(&[HELLO, "Hi!", PROOF, "It is so.", "Thanks!", "Welcome.", "What is the capital of Peru?"]), "reasoning");
+    // What a client marks for caches on the way changes nothing.
+    let marked = json!([{"type": "text", "text": PROOF, "cache_control": {"type": "ephemeral"}}]);
+    let turns =
+        json!([{"role": "user", "content": marked}, {"role": "assistant", "content": "So."}, {"role": "user", "content": "Thanks!"}]);
+    assert_eq!(tier(&[PROOF]), "reasoning");
+    assert_eq!(advise(&smart, &call_of(CHAT, &json!({"model": "auto", "messages": turns}))).tier, Some("reasoning"));
+    let by_session = Smart::new(Settings { auto: vec![AutoModel { by_session: true, ..auto() }], content: Vec::new() }, &fleet());
+    assert_eq!(advise(&by_session, &ask("auto", PROOF, &json!({}))).tier, Some("reasoning"));
+    assert_eq!(advise(&by_session, &call_of(CHAT, &json!({"model": "auto", "messages": turns}))).tier, Some("simple"));
+}
+
+#[test]
 fn everything_that_leaves_is_looked_at() {
     let mail = "a.bee@example.com";
     let told = |extra: &Value| {

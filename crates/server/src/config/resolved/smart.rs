@@ -117,6 +117,7 @@ struct LitellmForm {
     dimension_weights: std::collections::BTreeMap<String, f32>,
     default_model: Option<String>,
     keyword_tier_rules: Vec<KeywordRule>,
+    session_affinity: bool,
     session_affinity_ttl_seconds: Option<u64>,
     savings_baseline_model: Option<String>,
     #[serde(flatten)]
@@ -323,7 +324,9 @@ fn router(name: &str, params: &RouterParams, whys: &mut Vec<String>) -> AutoMode
         oracle,
         reference: form.savings_baseline_model,
         words: words(form.keyword_tier_rules, whys),
-        sticky: sticky(form.session_affinity_ttl_seconds),
+        // Every request is judged by itself unless sessions are to keep to something, and then those that clients name.
+        sticky: sticky(form.session_affinity_ttl_seconds).filter(|_| form.session_affinity),
+        by_session: true,
         strategy,
         ..AutoModel::default()
     }
