@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use switchboard_wire::overflow;
 use switchboard_wire::problem::{Fault, Kind, Problem};
 
 use crate::admit::Refusal;
@@ -355,26 +356,6 @@ fn class(fault: &Fault, guessed: bool) -> Failure {
     }
 }
 
-/// How providers say that the input is longer than the model takes, where they have no code for it.
-const TOO_LONG: [&str; 12] = [
-    "context length",
-    "context_length",
-    "context window",
-    "prompt is too long",
-    "input is too long",
-    "input length and `max_tokens` exceed",
-    "maximum context",
-    "exceeds the maximum number of tokens",
-    "exceed the maximum number of tokens",
-    "too many input tokens",
-    "tokens in your prompt exceed",
-    "input token count",
-];
-
 fn is_too_long(code: &str, message: &str) -> bool {
-    if matches!(code, "context_length_exceeded" | "context_window_exceeded" | "string_above_max_length") {
-        return true;
-    }
-    let message = message.to_ascii_lowercase();
-    TOO_LONG.iter().any(|words| message.contains(words))
+    overflow::is_code(code) || code == "string_above_max_length" || overflow::is_said(message)
 }

@@ -15,6 +15,7 @@ use switchboard_wire::half::{Glance, Inbound, Memo, Outbound, Stamp};
 use switchboard_wire::relay::{Output, Relay, is_content};
 use switchboard_wire::rename::{self, Renamer};
 use switchboard_wire::reply::{ChatReply, Reason};
+use switchboard_wire::stand_in;
 use tokio::time::Instant;
 
 use crate::answer::{Answer, AnswerBody, KeptAlive, StreamBody};
@@ -147,7 +148,7 @@ impl Exchange<'_> {
                 rename: self.shown_model().and_then(|name| Renamer::new(door.dialect, name)).map(Box::new),
             }
         };
-        let mut relay = Relay::new(framing, outbound.event_reader(self.memo.clone()), output);
+        let mut relay = Relay::new(framing, stand_in::event_reader(outbound, self.memo.clone()), output);
         if meter.watches_tools() && !relay.is_written() {
             match ToolCalls::is_sampled() {
                 true => relay = relay.unskimmed(),
@@ -201,7 +202,7 @@ impl Exchange<'_> {
 
     /// Reads a whole answer. One without any content is a failure, or is marked where nobody else is to be asked.
     fn read(&self, outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter, headers: &mut HeaderMap) -> Result<ChatReply, Error> {
-        let reading = outbound.read_reply(&self.memo, body).map_err(|fault| reported(fault, self.target))?;
+        let reading = stand_in::read_reply(outbound, &self.memo, body).map_err(|fault| reported(fault, self.target))?;
         if !is_empty(reading.finish.reason, reading.usage.as_ref()) || !has_no_content(&reading) {
             return Ok(reading);
         }

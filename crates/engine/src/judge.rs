@@ -2,6 +2,7 @@
 
 use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
+use switchboard_wire::overflow;
 use switchboard_wire::problem::Fault;
 use switchboard_wire::reply::{Reason, Usage};
 
@@ -38,7 +39,10 @@ pub(crate) async fn fault(target: &Deployment, spoken: Dialect, client: &Door, r
     if !json {
         error.problem.raw = None;
     }
-    if spoken != client.dialect || client.flavor != Flavor::OpenAi || !json || !own {
+    // Clients shorten a conversation that is too long where they are told so in words they know.
+    let retold = error.problem.code.as_deref() == Some(overflow::CODE)
+        && !overflow::is_known(client.dialect, error.problem.raw.as_deref().unwrap_or_default());
+    if retold || spoken != client.dialect || client.flavor != Flavor::OpenAi || !json || !own {
         error.verbatim = None;
     }
     error

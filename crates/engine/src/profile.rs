@@ -53,6 +53,9 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
         plain_messages: provider.plain_messages.then_some(true),
         reasoning_field: provider.reasoning_field.clone(),
         vendor,
+        web_search: card
+            .filter(|card| !provider.gateway && !card.supports.is_empty())
+            .map(|card| self::knows(card, "web_search") == Some(true)),
         max_stop: None,
         inputs: provider.inputs_of(model).cloned(),
     }

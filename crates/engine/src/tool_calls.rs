@@ -79,7 +79,7 @@ mod tests {
         let body = r#"{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"get_weather"}}]}"#;
         let mut watch = ToolCalls::of(&Call::chat(Dialect::OpenAiChat, body).expect("a call")).expect("tools");
         for (block, (name, arguments)) in (0..).zip(calls) {
-            let kind = BlockKind::ToolCall { id: "c".to_owned(), name: (*name).to_owned(), custom: false };
+            let kind = BlockKind::ToolCall { id: "c".to_owned(), name: (*name).to_owned(), custom: false, namespace: None };
             watch.see(&Event::BlockStart { block, kind });
             for piece in arguments.as_bytes().chunks(3) {
                 let piece = String::from_utf8(piece.to_vec()).expect("text");

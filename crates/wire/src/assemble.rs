@@ -66,8 +66,9 @@ fn body_of(kind: &BlockKind) -> PartBody {
         BlockKind::Reasoning { id, summary } => {
             PartBody::Reasoning(Thought { id: id.clone(), text: String::new(), summary: *summary, seal: None })
         }
-        BlockKind::ToolCall { id, name, custom } => {
-            PartBody::ToolCall(ToolCall { id: id.clone(), name: name.clone(), arguments: String::new(), custom: *custom, seal: None })
+        BlockKind::ToolCall { id, name, custom, namespace } => {
+            let (id, name, namespace) = (id.clone(), name.clone(), namespace.clone());
+            PartBody::ToolCall(ToolCall { id, name, custom: *custom, namespace, ..ToolCall::default() })
         }
         BlockKind::Image(media) => PartBody::Image((**media).clone()),
         BlockKind::Audio(media) => PartBody::Audio((**media).clone()),
@@ -125,7 +126,8 @@ fn block_of(body: &PartBody) -> Option<(BlockKind, Vec<Delta>)> {
                 deltas.push(Delta::Arguments(call.arguments.clone()));
             }
             deltas.extend(call.seal.clone().map(Delta::Seal));
-            (BlockKind::ToolCall { id: call.id.clone(), name: call.name.clone(), custom: call.custom }, deltas)
+            let (id, name, namespace) = (call.id.clone(), call.name.clone(), call.namespace.clone());
+            (BlockKind::ToolCall { id, name, custom: call.custom, namespace }, deltas)
         }
         PartBody::Image(media) => (BlockKind::Image(Box::new(media.clone())), Vec::new()),
         PartBody::Audio(media) => (BlockKind::Audio(Box::new(media.clone())), Vec::new()),

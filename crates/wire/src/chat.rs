@@ -172,6 +172,8 @@ pub struct ToolCall {
     pub arguments: String,
     /// Whether the tool takes free text.
     pub custom: bool,
+    /// The group of tools it is one of, where the client's format has such groups.
+    pub namespace: Option<String>,
     /// What the provider needs to take the call back.
     pub seal: Option<Sealed>,
 }

@@ -81,6 +81,8 @@ pub enum BlockKind {
         name: String,
         /// Whether it takes free text.
         custom: bool,
+        /// The group of tools it is one of, where the client's format has such groups.
+        namespace: Option<String>,
     },
     /// An image, whole.
     Image(Box<Media>),

@@ -86,6 +86,8 @@ pub struct Profile {
     pub betas: BTreeMap<String, String>,
     /// Who makes the model (`anthropic`, `openai`, `google`, …): the one who may see its seals.
     pub vendor: Option<String>,
+    /// Whether it searches the web where it is asked to in its own API's words.
+    pub web_search: Option<bool>,
     /// The most stop sequences it takes.
     pub max_stop: Option<usize>,
     /// What it calls its inputs, where the API leaves that to the model and this one is unusual.
@@ -170,6 +172,21 @@ pub struct Memo {
     pub vendor: Option<String>,
     /// Texts that end the answer, for targets that do not say which one did.
     pub stop: Vec<String>,
+    /// The functions that stand for tools which the target does not know.
+    pub stand_ins: Vec<StandIn>,
+}
+
+/// A function that stands for a tool of the client's which the target does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandIn {
+    /// The function's name.
+    pub name: String,
+    /// What the client calls the tool.
+    pub tool: String,
+    /// The group of tools it is one of.
+    pub namespace: Option<String>,
+    /// Whether the tool takes free text.
+    pub custom: bool,
 }
 
 /// What the meter wants of a whole answer.

@@ -39,6 +39,7 @@ pub mod openai_chat;
 pub mod openai_completions;
 pub mod openai_responses;
 pub mod outline;
+pub mod overflow;
 mod pen;
 pub mod prepare;
 pub mod problem;
@@ -56,6 +57,7 @@ pub mod resume;
 mod rfc3339;
 pub mod seal;
 pub mod speech;
+pub mod stand_in;
 pub mod usage;
 
 pub use dialect::{Dialect, Operation};

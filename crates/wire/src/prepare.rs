@@ -14,6 +14,7 @@ use crate::loss::{Losses, Why};
 use crate::outline::{Edits, Outline};
 use crate::problem::{Kind, Problem, Unsupported};
 use crate::seal::MARK;
+use crate::stand_in;
 
 /// Where something of this gateway's own stands in a request.
 static OURS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
@@ -128,11 +129,17 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
     let outbound = route.to.outbound().ok_or_else(|| Problem::new(Kind::Internal, format!("no provider speaks `{}`", route.to)))?;
     let named = if route.from == Dialect::Anthropic && route.to != route.from { with_names(request) } else { None };
     let request = named.as_ref().unwrap_or(request);
+    let told = if route.from == route.to { None } else { stand_in::told(request, route.to, route.profile)? };
+    let request = told.as_ref().map_or(request, |told| &told.request);
     if let Some(inbound) = route.from.inbound().filter(|_| route.from != route.to) {
         inbound.check_translation(request, route.to)?;
         check_content(request, route)?;
     }
-    let written = outbound.write_request(request, route.profile)?;
+    let mut written = outbound.write_request(request, route.profile)?;
+    if let Some(told) = told {
+        written.memo.stand_ins = told.stand_ins;
+        written.losses.extend(told.losses);
+    }
     // What steers the gateway was never meant for the provider.
     let losses = written.losses.without(|field| is_steering(route.from, field));
     Ok(Written { losses, ..written })

@@ -6,6 +6,7 @@
 use switchboard_wire::Dialect;
 use switchboard_wire::chat::{ChatRequest, Message, Part, PartBody, Role};
 use switchboard_wire::prepare::{self, Prepared, Source};
+use switchboard_wire::stand_in;
 
 use super::{Attempts, rest};
 use crate::admit::Tab;
@@ -126,7 +127,7 @@ async fn ask(
     let Some(framing) = framing_of(outbound, &reply.headers) else {
         return Err(failed(Error::empty()));
     };
-    stream.resume(reply.body, framing, outbound.event_reader(memo));
+    stream.resume(reply.body, framing, stand_in::event_reader(outbound, memo));
     Ok(())
 }
 

@@ -6,12 +6,10 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use crate::dialect::Flavor;
+use crate::dialect::{Dialect, Flavor};
 use crate::json;
+use crate::overflow;
 use crate::problem::{Fault, Kind, Problem};
-
-/// The code a caller of any dialect knows for a prompt that does not fit.
-pub(super) const TOO_LONG: &str = "context_length_exceeded";
 
 /// The vendor's word and status for a kind.
 fn row(kind: Kind) -> (&'static str, StatusCode) {
@@ -76,7 +74,8 @@ fn kind_of_exception(name: &str) -> Option<Kind> {
 /// Writes an error in place of an answer.
 pub(super) fn write(problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>) {
     let (_, status) = row(problem.kind);
-    (problem.status.unwrap_or(status), body(problem, flavor))
+    let status = if problem.code.as_deref() == Some(overflow::CODE) { status } else { problem.status.unwrap_or(status) };
+    (status, body(problem, flavor))
 }
 
 /// Writes an error inside a stream.
@@ -93,7 +92,7 @@ fn body(problem: &Problem, flavor: Flavor) -> Vec<u8> {
         out.field("type", "error");
         out.object("error", |out| {
             out.field("type", word);
-            out.field("message", &told(problem));
+            out.field("message", &overflow::told(Dialect::Anthropic, problem.code.as_deref(), &problem.message));
             out.option("availability", problem.availability.as_deref());
         });
         // OpenRouter's clients expect the field; what would stand in it is the vendor's own.
@@ -101,16 +100,6 @@ fn body(problem: &Problem, flavor: Flavor) -> Vec<u8> {
             out.raw("request_id", "null");
         }
     })
-}
-
-/// The message. Clients shorten a conversation that is too long where they are told so in the vendor's words.
-fn told(problem: &Problem) -> Cow<'_, str> {
-    const WORDS: [&str; 3] = ["prompt is too long", "exceed context limit", "input is too long"];
-    let lower = problem.message.to_ascii_lowercase();
-    if problem.code.as_deref() != Some(TOO_LONG) || WORDS.iter().any(|words| lower.contains(words)) {
-        return Cow::Borrowed(&problem.message);
-    }
-    Cow::Owned(format!("{}: {}", WORDS[0], problem.message))
 }
 
 #[derive(Deserialize)]
@@ -250,11 +239,9 @@ fn finish(mut fault: Fault) -> Fault {
     let spent = ["credit balance is too low", "enforced_spend_limit_reached", "specified api usage limits"];
     if says(&spent) || memchr::memmem::find(&fault.raw, b"enforced_spend_limit_reached").is_some() {
         fault.kind = Kind::BudgetSpent;
-    } else if matches!(fault.kind, Kind::BadRequest | Kind::TooLarge)
-        && says(&["prompt is too long", "exceed context limit", "input is too long", "context window", "exceed model maximum"])
-    {
+    } else if matches!(fault.kind, Kind::BadRequest | Kind::TooLarge) && (overflow::is_said(&lower) || says(&["prompt: length"])) {
         fault.kind = Kind::BadRequest;
-        fault.code = Some(TOO_LONG.to_owned());
+        fault.code = Some(overflow::CODE.to_owned());
     } else if fault.kind == Kind::BadRequest && says(&["blocked by content filtering", "content filtering policy"]) {
         fault.kind = Kind::Filtered;
     }

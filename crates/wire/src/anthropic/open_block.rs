@@ -83,7 +83,7 @@ impl Open {
             PartBody::ToolCall(call) => {
                 let renamed = memo.renamed.iter().find(|(sent, _)| *sent == call.name);
                 let name = renamed.map_or(call.name, |(_, name)| name.clone());
-                out.push(begin(BlockKind::ToolCall { id: call.id, name, custom: false }));
+                out.push(begin(BlockKind::ToolCall { id: call.id, name, custom: false, namespace: None }));
                 out.extend(call.seal.map(|seal| delta(Delta::Seal(seal))));
                 Open::Call { block, input: call.arguments, pieces: false }
             }

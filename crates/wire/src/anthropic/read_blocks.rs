@@ -201,6 +201,7 @@ fn read_call(fields: &mut Fields<'_>) -> Result<ToolCall, Malformed> {
         name: fields.require("name")?,
         arguments,
         custom: false,
+        namespace: None,
         seal: signature.map(|text| Sealed::from_token(ANTHROPIC, SealKind::Signature, &text).0),
     })
 }

@@ -47,7 +47,7 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) ->
     // Where none of the client's is left, its header must not go on.
     let said = is_kept(request, BETA) || !request.betas.is_empty();
     let headers = if betas.is_empty() && !said { Vec::new() } else { vec![(BETA, beta::joined(betas))] };
-    let memo = Memo { renamed: names.into_renamed(), json_tool, vendor: profile.vendor.clone(), stop: Vec::new() };
+    let memo = Memo { renamed: names.into_renamed(), json_tool, vendor: profile.vendor.clone(), ..Memo::default() };
     Ok(Written { body: Bytes::from(body), headers, losses, memo })
 }
 

@@ -4,24 +4,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
+use crate::overflow;
 use crate::problem::{Fault, Kind, in_words};
-
-/// The code of a prompt that is too long.
-const TOO_LONG: &str = "context_length_exceeded";
-
-/// How the models' makers say that a prompt is too long.
-const TOO_LONG_WORDS: [&str; 10] = [
-    "too long",
-    "exceed model maximum",
-    "input tokens exceeded",
-    "exceeds maximum length",
-    "exceed context limit",
-    "context window",
-    "context length",
-    "too many input tokens",
-    "maximum number of tokens",
-    "maximum number of input tokens",
-];
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -61,7 +45,7 @@ fn of(name: Option<&str>, otherwise: Kind, bytes: &[u8]) -> Fault {
     let message = message.unwrap_or_else(|| in_words(bytes));
     let kind = name.as_deref().and_then(kind_of).unwrap_or(otherwise);
     let kind = refine(kind, &message);
-    let code = if is_too_long(kind, &message) { Some(TOO_LONG.to_owned()) } else { name };
+    let code = if is_too_long(kind, &message) { Some(overflow::CODE.to_owned()) } else { name };
     Fault { kind, status: None, message, code, param: None, raw: Bytes::copy_from_slice(bytes) }
 }
 
@@ -98,6 +82,5 @@ fn refine(kind: Kind, message: &str) -> Kind {
 }
 
 fn is_too_long(kind: Kind, message: &str) -> bool {
-    let text = message.to_ascii_lowercase();
-    kind == Kind::BadRequest && TOO_LONG_WORDS.iter().any(|words| text.contains(words))
+    kind == Kind::BadRequest && overflow::is_said(message)
 }

@@ -251,7 +251,7 @@ impl Reader {
             self.calls.client = true;
             let block = self.add_open(index, Kind::Call { is_empty: true }, out);
             let name = client_name(&self.memo, call.name);
-            out.push(Event::BlockStart { block, kind: BlockKind::ToolCall { id: call.tool_use_id, name, custom: false } });
+            out.push(Event::BlockStart { block, kind: BlockKind::ToolCall { id: call.tool_use_id, name, custom: false, namespace: None } });
         }
     }
 

@@ -151,7 +151,14 @@ fn read_call(memo: &Memo, call: ToolUse<'_>, raw: &RawValue, calls: &mut Calls) 
         return PartBody::Text { text: arguments, citations: Vec::new() };
     }
     calls.client = true;
-    PartBody::ToolCall(ToolCall { id: call.tool_use_id, name: client_name(memo, call.name), arguments, custom: false, seal: None })
+    PartBody::ToolCall(ToolCall {
+        id: call.tool_use_id,
+        name: client_name(memo, call.name),
+        arguments,
+        custom: false,
+        namespace: None,
+        seal: None,
+    })
 }
 
 /// The type of a call that Bedrock answers itself.

@@ -73,7 +73,7 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written,
     let Pen { losses, names, json_tool, refused, .. } = pen;
     refused.into_result()?;
     let vendor = if family == Family::Claude { Some(ANTHROPIC.to_owned()) } else { profile.vendor.clone() };
-    let memo = Memo { renamed: names.tools.into_renamed(), json_tool, vendor, stop: request.sampling.stop.clone() };
+    let memo = Memo { renamed: names.tools.into_renamed(), json_tool, vendor, stop: request.sampling.stop.clone(), ..Memo::default() };
     Ok(Written { body: Bytes::from(body), headers: Vec::new(), losses, memo })
 }
 

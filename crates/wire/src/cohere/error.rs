@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 
+use crate::overflow;
 use crate::problem::{Fault, Kind};
 
 #[derive(Default, Deserialize)]
@@ -41,13 +42,12 @@ pub(super) fn in_place(bytes: &[u8]) -> Option<Fault> {
 fn of(kind: Kind, message: String, error_type: Option<String>, bytes: &[u8]) -> Fault {
     let text = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let too_long = error_type.as_deref() == Some("TOO_MANY_TOKENS")
-        || kind == Kind::BadRequest && says(&["too many tokens", "maximum context length", "context length", "context window"]);
+    let too_long = error_type.as_deref() == Some("TOO_MANY_TOKENS") || kind == Kind::BadRequest && overflow::is_said(&message);
     let kind = match error_type.as_deref() {
         Some("TOO_MANY_TOKENS") => Kind::BadRequest,
         _ if kind == Kind::BadRequest && says(&["invalid api token", "no api key"]) => Kind::Unauthenticated,
         _ => kind,
     };
-    let code = if too_long { Some("context_length_exceeded".to_owned()) } else { error_type };
+    let code = if too_long { Some(overflow::CODE.to_owned()) } else { error_type };
     Fault { kind, status: None, message, code, param: None, raw: Bytes::copy_from_slice(bytes) }
 }

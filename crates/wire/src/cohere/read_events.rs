@@ -261,7 +261,7 @@ impl Reader {
         self.called = true;
         let Call { id, function } = event.delta.message.tool_calls;
         let id = id.unwrap_or_else(|| format!("call_{}", event.index));
-        let block = self.open(BlockKind::ToolCall { id, name: function.name, custom: false }, out);
+        let block = self.open(BlockKind::ToolCall { id, name: function.name, custom: false, namespace: None }, out);
         self.calls.push(Pending { index: event.index, block, held: Some(String::new()) });
         self.input(self.calls.len() - 1, &function.arguments.unwrap_or_default(), out);
     }

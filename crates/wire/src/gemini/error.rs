@@ -5,7 +5,9 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::dialect::Dialect;
 use crate::json;
+use crate::overflow;
 use crate::problem::{Fault, Kind, Problem};
 
 #[derive(Debug, Default, Deserialize)]
@@ -98,9 +100,12 @@ fn read_error(error: &RawValue, description: Option<String>, status: Option<Stat
     let kind = sent.status.as_deref().and_then(kind_of_status).unwrap_or_else(|| fallback(status));
     let reasons: Vec<&str> = details.iter().filter_map(|detail| detail.reason.as_deref()).collect();
     let kind = refine(kind, &message, &reasons);
+    let too_long = matches!(kind, Kind::BadRequest | Kind::TooLarge) && overflow::is_said(&message);
+    let kind = if too_long { Kind::BadRequest } else { kind };
     let violations = details.iter().filter_map(|detail| detail.field_violations.as_ref()).flatten();
     let param = violations.filter_map(|violation| violation.field.clone()).next();
     let code = sent.status.or_else(|| sent.code.map(|code| code.to_string()));
+    let code = if too_long { Some(overflow::CODE.to_owned()) } else { code };
     Fault { kind, status: None, message, code, param, raw: Bytes::new() }
 }
 
@@ -145,11 +150,13 @@ fn rpc_status(kind: Kind) -> &'static str {
 
 /// Writes an error as the body of an answer.
 pub(super) fn write_problem(problem: &Problem) -> (StatusCode, Vec<u8>) {
-    let status = problem.status();
+    let too_long = problem.code.as_deref() == Some(overflow::CODE);
+    let status = if too_long { StatusCode::BAD_REQUEST } else { problem.status() };
+    let message = overflow::told(Dialect::Gemini, problem.code.as_deref(), &problem.message);
     let body = json::object(|out| {
         out.object("error", |out| {
             out.field("code", &status.as_u16());
-            out.field("message", &problem.message);
+            out.field("message", &message);
             out.field("status", rpc_status(problem.kind));
             out.array("details", |out| write_details(problem, out));
             out.option("availability", problem.availability.as_deref());

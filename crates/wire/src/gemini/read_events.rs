@@ -156,7 +156,7 @@ impl Reader {
         let sent = call.name.unwrap_or_default();
         let name = self.memo.renamed.iter().find(|(renamed, _)| *renamed == sent).map_or(sent.clone(), |(_, own)| own.clone());
         let arguments = call.args.map_or_else(|| "{}".to_owned(), |args| args.get().to_owned());
-        let block = self.begin(BlockKind::ToolCall { id, name, custom: false }, out);
+        let block = self.begin(BlockKind::ToolCall { id, name, custom: false, namespace: None }, out);
         out.push(Event::BlockDelta { block, delta: Delta::Arguments(arguments) });
         if let Some(signature) = signature {
             out.push(Event::BlockDelta { block, delta: Delta::Seal(token::read_signature(signature)) });

@@ -98,7 +98,7 @@ impl Turns {
         self.calls += 1;
         self.waiting.push((name.clone(), id.clone()));
         let arguments = fields.take_raw("args").map_or("{}", RawValue::get).to_owned();
-        Ok(PartBody::ToolCall(ToolCall { id, name, arguments, custom: false, seal: signature.map(token::read_signature) }))
+        Ok(PartBody::ToolCall(ToolCall { id, name, arguments, custom: false, namespace: None, seal: signature.map(token::read_signature) }))
     }
 
     fn read_result(&mut self, raw: &RawValue) -> Result<PartBody, Malformed> {

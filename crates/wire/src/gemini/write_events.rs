@@ -147,7 +147,7 @@ fn part_of(kind: &BlockKind) -> Part {
         BlockKind::Text => PartBody::Text { text: String::new(), citations: Vec::new() },
         BlockKind::Refusal => PartBody::Refusal(String::new()),
         BlockKind::Reasoning { id, summary } => PartBody::Reasoning(Thought { id: id.clone(), summary: *summary, ..Thought::default() }),
-        BlockKind::ToolCall { id, name, custom } => {
+        BlockKind::ToolCall { id, name, custom, .. } => {
             PartBody::ToolCall(ToolCall { id: id.clone(), name: name.clone(), custom: *custom, ..ToolCall::default() })
         }
         BlockKind::Image(media) => PartBody::Image((**media).clone()),

@@ -101,12 +101,12 @@ fn fault(kind: Kind, body: &[u8]) -> Fault {
     let message = said.unwrap_or_else(|| crate::problem::in_words(body));
     let text = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let too_long = says(&["exceeds the context", "exceeds maximum context", "context length", "context window", "prompt is too long"]);
+    let too_long = crate::overflow::is_said(&message);
     let kind = match kind {
         Kind::Upstream | Kind::BadRequest if too_long => Kind::BadRequest,
         Kind::Upstream if says(&["server busy", "maximum pending requests"]) => Kind::Overloaded,
         kind => kind,
     };
-    let code = (too_long && kind == Kind::BadRequest).then(|| "context_length_exceeded".to_owned());
+    let code = (too_long && kind == Kind::BadRequest).then(|| crate::overflow::CODE.to_owned());
     Fault { kind, status: None, message, code, param: None, raw: Bytes::copy_from_slice(body) }
 }

@@ -64,7 +64,10 @@ impl Reader {
                 let call = call.read(self.calls, &self.salt);
                 self.calls += 1;
                 let block = self.block();
-                out.push(Event::BlockStart { block, kind: BlockKind::ToolCall { id: call.id, name: call.name, custom: false } });
+                out.push(Event::BlockStart {
+                    block,
+                    kind: BlockKind::ToolCall { id: call.id, name: call.name, custom: false, namespace: None },
+                });
                 out.push(Event::BlockDelta { block, delta: Delta::Arguments(call.arguments) });
                 out.push(Event::BlockEnd { block });
             }

@@ -149,7 +149,10 @@ impl Call {
         *next += 1;
         self.block = Some(block);
         let id = self.id.get_or_insert(spare).clone();
-        out.push(Event::BlockStart { block, kind: BlockKind::ToolCall { id, name: self.name.clone(), custom: self.custom } });
+        out.push(Event::BlockStart {
+            block,
+            kind: BlockKind::ToolCall { id, name: self.name.clone(), custom: self.custom, namespace: None },
+        });
         if !self.held.is_empty() {
             out.push(Event::BlockDelta { block, delta: Delta::Arguments(std::mem::take(&mut self.held)) });
         }

@@ -1,13 +1,16 @@
 //! Errors: what providers of this format send, and what its clients expect.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde_json::value::RawValue;
 
 use super::text::{string, word};
-use crate::dialect::Flavor;
+use crate::dialect::{Dialect, Flavor};
 use crate::fields::Fields;
 use crate::json;
+use crate::overflow;
 use crate::problem::{Fault, Kind, Problem};
 
 /// The longest message taken from a body that is not JSON.
@@ -138,8 +141,8 @@ fn classify(said: &Said, message: &str, by_status: Option<Kind>) -> (Kind, Optio
     let tells = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
     let clients =
         by_status.is_none_or(|kind| !matches!(kind, Kind::Unauthenticated | Kind::Forbidden | Kind::NotFound | Kind::RateLimited));
-    if is(&["context_length_exceeded", "too_many_prompt_tokens", "context_window_exceeded"]) || clients && tells(CONTEXT) {
-        return (Kind::BadRequest, Some("context_length_exceeded"));
+    if words.iter().any(|word| overflow::is_code(word)) || clients && overflow::is_said(&text) {
+        return (Kind::BadRequest, Some(overflow::CODE));
     }
     if is(FILTERS) || tells(&["content management policy", "responsibleaipolicyviolation", "flagged as potentially violating"]) {
         return (Kind::Filtered, Some("content_filter"));
@@ -163,24 +166,6 @@ fn classify(said: &Said, message: &str, by_status: Option<Kind>) -> (Kind, Optio
     };
     (kind, None)
 }
-
-const CONTEXT: &[&str] = &[
-    "maximum context length",
-    "context_length_exceeded",
-    "exceeds the context",
-    "exceeded max context",
-    "context window",
-    "max context length",
-    "prompt is too long",
-    "prompt too long",
-    "exceed model maximum",
-    "input is too long",
-    "total length of all messages is too long",
-    "exceeds the maximum number of tokens",
-    "exceeds the available context size",
-    "token limit reached",
-    "reduce the length of the messages",
-];
 
 const FILTERS: &[&str] = &[
     "content_filter",
@@ -281,9 +266,13 @@ pub(crate) fn write_stream_problem(problem: &Problem, flavor: Flavor) -> Vec<u8>
 /// The status of a problem, in the API the client expects.
 pub(crate) fn status_of(problem: &Problem, flavor: Flavor) -> StatusCode {
     match flavor {
+        Flavor::OpenAi if problem.code.as_deref() == Some(overflow::CODE) => StatusCode::BAD_REQUEST,
         Flavor::OpenAi => problem.status(),
         Flavor::OpenRouter => {
             let own = StatusCode::from_u16(openrouter_type(problem.kind).1);
+            if problem.code.as_deref() == Some(overflow::CODE) {
+                return StatusCode::BAD_REQUEST;
+            }
             problem.status.or(own.ok()).unwrap_or_else(|| problem.kind.status())
         }
     }
@@ -298,13 +287,23 @@ pub(crate) fn write_error(object: &mut json::Object<'_>, problem: &Problem, flav
     });
 }
 
+/// The message, in words upon which clients of this format shorten a conversation that is too long, or see that a provider's filter spoke.
+pub(crate) fn told(problem: &Problem) -> Cow<'_, str> {
+    /// What LiteLLM's own client makes its exception of.
+    const FILTERED: &str = "litellm.ContentPolicyViolationError";
+    if problem.kind == Kind::Filtered && problem.provider.is_some() && !problem.message.contains(FILTERED) {
+        return Cow::Owned(format!("{FILTERED}: {}", problem.message));
+    }
+    overflow::told(Dialect::OpenAiChat, problem.code.as_deref(), &problem.message)
+}
+
 fn write_words(error: &mut json::Object<'_>, problem: &Problem, flavor: Flavor, status: u16) {
     match flavor {
         Flavor::OpenAi => {
             // What a gateway says of its own limits, LiteLLM's clients look for in the type.
             let own = problem.code.as_deref().filter(|code| matches!(*code, "throttling_error" | "budget_exceeded"));
             let code = problem.code.as_ref().filter(|_| own.is_none()).cloned();
-            error.field("message", &problem.message);
+            error.field("message", &told(problem));
             error.field("type", own.unwrap_or(openai_type(problem.kind)));
             error.field("param", &problem.param);
             error.field("code", &code.unwrap_or_else(|| status.to_string()));
@@ -313,8 +312,8 @@ fn write_words(error: &mut json::Object<'_>, problem: &Problem, flavor: Flavor, 
             error.field("code", &status);
             error.field("message", &problem.message);
             error.object("metadata", |metadata| {
-                let length = problem.code.as_deref() == Some("context_length_exceeded");
-                metadata.field("error_type", if length { "context_length_exceeded" } else { openrouter_type(problem.kind).0 });
+                let length = problem.code.as_deref() == Some(overflow::CODE);
+                metadata.field("error_type", if length { overflow::CODE } else { openrouter_type(problem.kind).0 });
                 metadata.option("limit_source", problem.limit_source.as_ref());
                 metadata.option("provider_name", problem.provider.as_ref());
                 metadata.option("provider_code", problem.code.as_ref().filter(|_| problem.provider.is_some()));

@@ -261,7 +261,7 @@ fn read_tool_use(fields: &mut Fields<'_>) -> Result<ToolCall, Malformed> {
     let id = word(inner.take_raw("id")).or_else(|| word(inner.take_raw("tool_use_id")));
     let id = id.ok_or_else(|| Malformed::field("id", "is missing"))?;
     let arguments = arguments(inner.take_raw("input")).into_owned();
-    Ok(ToolCall { id, name: inner.require("name")?, arguments, custom: false, seal: None })
+    Ok(ToolCall { id, name: inner.require("name")?, arguments, custom: false, namespace: None, seal: None })
 }
 
 /// A thought as a part: a text or a list of texts (Mistral, and those who serve Anthropic's models unchanged).
@@ -412,7 +412,7 @@ struct WrittenFunction<'a> {
 impl WrittenFunction<'_> {
     fn into_call(self, id: String) -> ToolCall {
         let arguments = arguments(self.arguments).into_owned();
-        ToolCall { id, name: self.name.unwrap_or_default(), arguments, custom: false, seal: None }
+        ToolCall { id, name: self.name.unwrap_or_default(), arguments, custom: false, namespace: None, seal: None }
     }
 }
 
@@ -427,7 +427,7 @@ fn read_call(raw: &RawValue, spare: &str) -> Result<ToolCall, Malformed> {
     let id = word(fields.take_raw("id")).unwrap_or_else(|| spare.to_owned());
     let seal = take_call_seal(&mut fields);
     if let Some(custom) = fields.take::<Custom>("custom")? {
-        return Ok(ToolCall { id, name: custom.name, arguments: custom.input, custom: true, seal });
+        return Ok(ToolCall { id, name: custom.name, arguments: custom.input, custom: true, namespace: None, seal });
     }
     let function: WrittenFunction<'_> = fields.require("function")?;
     Ok(ToolCall { seal, ..function.into_call(id) })

@@ -103,7 +103,7 @@ impl Writer {
                 let thought = Thought { id: id.clone(), summary: *summary, ..Thought::default() };
                 Kind::Thought { at: self.thoughts - 1, thought }
             }
-            BlockKind::ToolCall { id, name, custom } => {
+            BlockKind::ToolCall { id, name, custom, .. } => {
                 let at = self.calls;
                 self.calls += 1;
                 self.delta(out, |delta| write_call_start(delta, at, (id, name, *custom)));

@@ -26,7 +26,7 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
     let plain = (profile.plain_messages == Some(true)).then(|| plain::of(request, &mut losses));
     let request = plain.as_ref().unwrap_or(request);
     let messages = write_messages(request, profile, &mut losses)?;
-    let tools = write_tools(&request.tools, &mut losses)?;
+    let tools = write_tools(&request.tools, profile, &mut losses)?;
     let body = json::object(|object| {
         object.field("model", &request.model);
         object.raw("messages", &messages);
@@ -51,6 +51,10 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
                 // Only OpenAI itself knows a choice among some tools; a client of this format knows what it says.
                 ToolChoice::Among(names, must) if !native => {
                     write_choice(object, &nearest_choice(names, *must, &mut losses), &request.tools);
+                }
+                // What another format's client calls a search is no tool here.
+                ToolChoice::Tool(name) if !native && !is_offered(name, &request.tools) => {
+                    losses.add("tool_choice", Why::Approximated);
                 }
                 choice => write_choice(object, choice, &request.tools),
             }
@@ -298,7 +302,7 @@ struct WrittenTools {
     web_search: Option<String>,
 }
 
-fn write_tools(tools: &[Tool], losses: &mut Losses) -> Result<WrittenTools, Unsupported> {
+fn write_tools(tools: &[Tool], profile: &Profile, losses: &mut Losses) -> Result<WrittenTools, Unsupported> {
     let mut written = WrittenTools::default();
     let mut failed = None;
     let mut list = Vec::new();
@@ -320,6 +324,9 @@ fn write_tools(tools: &[Tool], losses: &mut Losses) -> Result<WrittenTools, Unsu
                     written.web_search = Some(hosted.raw.get().to_owned());
                 }
                 Tool::Hosted(hosted) if hosted.from == HERE => array.raw(hosted.raw.get()),
+                Tool::Hosted(hosted) if is_web_search(&hosted.kind) && profile.web_search == Some(false) => {
+                    failed = Some(Unsupported::new(format!("tools[{at}]"), HERE, "this model has no search of the web"));
+                }
                 Tool::Hosted(hosted) if is_web_search(&hosted.kind) => {
                     losses.add(format!("tools[{at}]"), Why::Approximated);
                     written.web_search = Some("{}".to_owned());
@@ -366,6 +373,15 @@ fn write_function(array: &mut Array<'_>, function: &Function, (at, losses): (usi
         });
         super::write_messages::write_cache(object, function.cache.as_ref());
     });
+}
+
+/// Whether a tool of the client's has that name.
+fn is_offered(name: &str, tools: &[Tool]) -> bool {
+    tools.iter().any(|tool| match tool {
+        Tool::Function(function) => function.name == name,
+        Tool::Custom { name: known, .. } => known == name,
+        Tool::Hosted(_) => false,
+    })
 }
 
 fn nearest_choice(names: &[String], must: bool, losses: &mut Losses) -> ToolChoice {

@@ -30,12 +30,13 @@ pub(super) fn read_error(raw: Option<&RawValue>, body: &[u8]) -> Fault {
 /// Writes an error inside a stream, as the event of that number.
 pub(super) fn write_stream_problem(problem: &Problem, flavor: Flavor, number: u64) -> Vec<u8> {
     let status = error::status_of(problem, flavor).as_u16();
+    let message = if flavor == Flavor::OpenAi { error::told(problem) } else { problem.message.as_str().into() };
     let mut out = b"event: error\ndata: ".to_vec();
     json::write_object(&mut out, |object| {
         object.field("type", "error");
         object.field("sequence_number", &number);
         object.field("code", &problem.code.clone().unwrap_or_else(|| status.to_string()));
-        object.field("message", &problem.message);
+        object.field("message", &message);
         object.field("param", &problem.param);
         error::write_error(object, problem, flavor);
     });

@@ -89,13 +89,14 @@ fn read_call(custom: bool, mut fields: Fields<'_>) -> Result<Part, Malformed> {
         None => fields.require::<String>("id").map_err(|_| Malformed::field("call_id", "is missing"))?,
     };
     let name = fields.require("name")?;
+    let namespace = fields.take("namespace")?;
     let arguments = match fields.take_raw(if custom { "input" } else { "arguments" }) {
         None => String::new(),
         // Some compatible servers send the arguments as an object.
         Some(raw) if !is_string(raw) => raw.get().to_owned(),
         Some(raw) => content::string(raw)?,
     };
-    let mut part = Part::new(PartBody::ToolCall(ToolCall { id, name, arguments, custom, seal: None }));
+    let mut part = Part::new(PartBody::ToolCall(ToolCall { id, name, arguments, custom, namespace, seal: None }));
     part.extra = without_own_id(fields.rest(DIALECT));
     Ok(part)
 }

@@ -49,6 +49,8 @@ mod write_events;
 mod write_input;
 mod write_request;
 
+pub(crate) use read_request::read_tool;
+
 #[cfg(test)]
 mod tests;
 

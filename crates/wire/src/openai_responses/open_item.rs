@@ -34,6 +34,7 @@ pub(super) struct Known {
     pub(super) kind: String,
     /// The id of the call, or of the thought.
     pub(super) name: Option<String>,
+    pub(super) namespace: Option<String>,
     pub(super) call: String,
     pub(super) done: bool,
 }

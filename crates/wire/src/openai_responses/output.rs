@@ -190,6 +190,7 @@ pub(super) fn write_call(out: &mut Vec<u8>, id: &str, status: Status, call: &Too
         object.field(if call.custom { "input" } else { "arguments" }, &call.arguments);
         object.field("call_id", &call.id);
         object.field("name", &call.name);
+        object.option("namespace", call.namespace.as_ref());
         for (key, value) in extra.of(DIALECT).iter().filter(|(key, _)| key != "id") {
             object.raw(key, value.get());
         }

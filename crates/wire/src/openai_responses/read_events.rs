@@ -202,12 +202,13 @@ impl Reader {
         struct Head {
             id: Option<String>,
             name: Option<String>,
+            namespace: Option<String>,
             call_id: Option<String>,
         }
         let head: Head = serde_json::from_str(raw.get()).map_err(|error| Malformed::field("item", &error.to_string()))?;
         let id = head.id.unwrap_or_default();
         let call = head.call_id.filter(|call| !call.is_empty()).unwrap_or_else(|| id.clone());
-        self.items.push(Known { place, id, kind: kind_of(raw)?, name: head.name, call, done: false });
+        self.items.push(Known { place, id, kind: kind_of(raw)?, name: head.name, namespace: head.namespace, call, done: false });
         Ok(self.items.len() - 1)
     }
 
@@ -296,6 +297,7 @@ impl Reader {
                 PartBody::ToolCall(call) => {
                     if self.items[at].name.is_none() {
                         self.items[at].name = Some(call.name.clone());
+                        self.items[at].namespace.clone_from(&call.namespace);
                         self.items[at].call.clone_from(&call.id);
                         self.items[at].kind.clone_from(&kind);
                     }
@@ -385,6 +387,7 @@ impl Reader {
                 id: known.call.clone(),
                 name: known.name.clone().unwrap_or_default(),
                 custom: known.kind == "custom_tool_call",
+                namespace: known.namespace.clone(),
             },
         };
         self.seen.call |= slot == Slot::Call;

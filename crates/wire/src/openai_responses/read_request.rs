@@ -181,7 +181,8 @@ fn read_tools(raw: &RawValue) -> Result<Vec<Tool>, Malformed> {
     tools.map(|(at, raw)| read_tool(raw).map_err(|malformed| malformed.within(&format!("tools.{at}")))).collect()
 }
 
-fn read_tool(raw: &RawValue) -> Result<Tool, Malformed> {
+/// Reads one tool.
+pub(crate) fn read_tool(raw: &RawValue) -> Result<Tool, Malformed> {
     let mut fields = Fields::nested(raw)?;
     let kind: String = fields.require("type")?;
     match kind.as_str() {

@@ -221,8 +221,9 @@ impl Writer {
             BlockKind::Audio(media) => self.begin_said(block, Part::text(media.transcript.clone().unwrap_or_default()), out),
             BlockKind::Reasoning { .. } if self.stamp.hide_reasoning => {}
             BlockKind::Reasoning { id, summary } => self.begin_thought(block, id.as_ref(), *summary, out),
-            BlockKind::ToolCall { id, name, custom } => {
-                let call = ToolCall { id: id.clone(), name: name.clone(), custom: *custom, ..ToolCall::default() };
+            BlockKind::ToolCall { id, name, custom, namespace } => {
+                let (id, name, namespace) = (id.clone(), name.clone(), namespace.clone());
+                let call = ToolCall { id, name, custom: *custom, namespace, ..ToolCall::default() };
                 self.begin_call(block, call, out);
             }
             BlockKind::Hosted(hosted) => self.write_hosted(hosted, out),

@@ -205,6 +205,7 @@ impl Input<'_> {
             object.field("type", if call.custom { "custom_tool_call" } else { "function_call" });
             object.field("call_id", &call.id);
             object.field("name", &call.name);
+            object.option("namespace", call.namespace.as_ref());
             object.field(if call.custom { "input" } else { "arguments" }, &call.arguments);
             write_own(object, extra);
         });

@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::overflow;
 use crate::problem::{Fault, Kind};
 
 #[derive(Default, Deserialize)]
@@ -40,9 +41,9 @@ fn said(body: &[u8]) -> Option<String> {
 fn of(kind: Kind, message: String, body: &[u8]) -> Fault {
     let text = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let too_long = says(&["context length", "context window", "prompt is too long", "maximum context"]);
+    let too_long = overflow::is_said(&message);
     let (kind, own) = match kind {
-        Kind::Upstream | Kind::BadRequest if too_long => (Kind::BadRequest, Some("context_length_exceeded")),
+        Kind::Upstream | Kind::BadRequest if too_long => (Kind::BadRequest, Some(overflow::CODE)),
         Kind::Upstream if says(&["flagged as sensitive", "nsfw content"]) => (Kind::Filtered, None),
         Kind::Upstream if says(&["high demand", "temporarily unavailable"]) => (Kind::Overloaded, None),
         kind => (kind, None),

@@ -116,7 +116,7 @@ fn the_rest_of_a_stream_obeys_the_grammar() {
 
 #[test]
 fn only_plain_text_goes_on() {
-    let call = BlockKind::ToolCall { id: "c".to_owned(), name: "f".to_owned(), custom: false };
+    let call = BlockKind::ToolCall { id: "c".to_owned(), name: "f".to_owned(), custom: false, namespace: None };
     for kind in [call.clone(), BlockKind::Refusal, BlockKind::Reasoning { id: None, summary: false }] {
         let mut said = Said::default();
         for event in [opening(), start(0, BlockKind::Text), text(0, "hm"), Event::BlockEnd { block: 0 }, start(1, kind)] {

@@ -131,7 +131,7 @@ fn content_is_skimmed_and_nothing_else() {
 fn overlapping_blocks_wait_for_their_turn() {
     let call = |block: u32, id: &str| Event::BlockStart {
         block,
-        kind: BlockKind::ToolCall { id: id.to_owned(), name: "f".to_owned(), custom: false },
+        kind: BlockKind::ToolCall { id: id.to_owned(), name: "f".to_owned(), custom: false, namespace: None },
     };
     let piece = |block: u32, json: &str| Event::BlockDelta { block, delta: Delta::Arguments(json.to_owned()) };
     let usage = |input| Event::Usage(Box::new(Usage { input, output: Some(3), ..Usage::default() }));

@@ -22,7 +22,14 @@ fn body_of(request: &ChatRequest, profile: &Profile) -> (Value, String) {
 
 fn call(id: &str, seal: Option<Sealed>) -> Part {
     let arguments = r#"{"city":"Oslo"}"#.to_owned();
-    Part::new(PartBody::ToolCall(ToolCall { id: id.to_owned(), name: "get weather".to_owned(), arguments, custom: false, seal }))
+    Part::new(PartBody::ToolCall(ToolCall {
+        id: id.to_owned(),
+        name: "get weather".to_owned(),
+        arguments,
+        custom: false,
+        namespace: None,
+        seal,
+    }))
 }
 
 fn result(id: &str, text: &str, is_error: bool) -> Part {

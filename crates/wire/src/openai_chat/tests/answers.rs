@@ -54,7 +54,7 @@ fn everything() -> ChatReply {
         |text: &str, seal: Option<Sealed>| Part::new(PartBody::Reasoning(Thought { text: text.to_owned(), seal, ..Thought::default() }));
     let call = |id: &str, arguments: &str, custom: bool, seal: Option<Sealed>| {
         let (id, name, arguments) = (id.to_owned(), "f".to_owned(), arguments.to_owned());
-        Part::new(PartBody::ToolCall(ToolCall { id, name, arguments, custom, seal }))
+        Part::new(PartBody::ToolCall(ToolCall { id, name, arguments, custom, namespace: None, seal }))
     };
     let source = Citation {
         url: Some("https://a.example".to_owned()),

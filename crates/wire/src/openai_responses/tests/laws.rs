@@ -84,9 +84,17 @@ fn foreign() -> ChatReply {
         name: "look".to_owned(),
         arguments: "{\"at\": 1}".to_owned(),
         custom: false,
+        namespace: Some("maps".to_owned()),
         seal: Some(Sealed::signature(crate::seal::GOOGLE, "Z29v")),
     };
-    let free = ToolCall { id: "call_2".to_owned(), name: "write".to_owned(), arguments: "free".to_owned(), custom: true, seal: None };
+    let free = ToolCall {
+        id: "call_2".to_owned(),
+        name: "write".to_owned(),
+        arguments: "free".to_owned(),
+        custom: true,
+        namespace: None,
+        seal: None,
+    };
     let citation = Citation { url: Some("https://a.example".to_owned()), title: Some("A".to_owned()), ..Citation::default() };
     ChatReply {
         parts: vec![

@@ -148,6 +148,7 @@ fn seals_of_other_vendors_come_back_to_them() {
                 name: "f".to_owned(),
                 arguments: "{}".to_owned(),
                 custom: false,
+                namespace: None,
                 seal: Some(Sealed::signature(GOOGLE, "Z29v")),
             })),
         ],
