@@ -80,8 +80,8 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, r
         Some(made)
     };
     let catalog = catalog.clone();
-    let whose = move |name: &str| catalog.lookup(name).map(|found| found.provider);
-    (Fleet::new(deployments, names(config), Box::new(expand)).completing(Box::new(whose)), unusable)
+    let whole = move |name: &str| catalog.whole_names(name);
+    (Fleet::new(deployments, names(config), Box::new(expand)).completing(Box::new(whole)), unusable)
 }
 
 /// The same by the name under which callers reach it: what a team calls by a pattern is a pattern, below a name that is the team's.

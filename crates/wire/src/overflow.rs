@@ -102,7 +102,9 @@ pub fn is_known(client: Dialect, told: &str) -> bool {
     match client {
         Dialect::Anthropic => says(&["prompt is too long", "exceed context limit", "input is too long"]),
         Dialect::Gemini => says(&["exceeds the maximum number of tokens"]),
-        Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiCompletions => says(&["maximum context length", "litellm.contextwindowexceedederror", CODE]),
+        Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiCompletions => {
+            says(&["maximum context length", "litellm.contextwindowexceedederror", CODE])
+        }
         Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama | Dialect::Replicate => true,
     }
 }

@@ -6,6 +6,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use switchboard_wire::dialect::Flavor;
+
 use super::Catalog;
 use super::model::ModelCard;
 use super::provider::Provider;
@@ -70,6 +72,39 @@ impl Catalog {
         found.sort_by(|one, other| (&one.provider, &one.model).cmp(&(&other.provider, &other.model)));
         found.dedup_by(|one, other| one.provider == other.provider && one.model == other.model);
         found
+    }
+
+    /// The whole names (`provider/model`) that a name may stand for which leads nowhere as it is, the best first: of a bare name, where
+    /// its model is; of an `author/slug`, at the author's own provider and as the model is spelled there, then at gateways that know
+    /// models by such names.
+    pub fn whole_names(&self, name: &str) -> Vec<String> {
+        let Some((author, slug)) = name.split_once('/') else {
+            return self.lookup(name).map(|found| format!("{}/{name}", found.provider)).into_iter().collect();
+        };
+        let makers: Vec<&Provider> = self.providers().filter(|row| row.authors.iter().any(|own| own == author)).collect();
+        let is_author = !makers.is_empty();
+        let own = makers.into_iter().map(|row| format!("{}/{}", row.id, self.spelled(row, slug).unwrap_or_else(|| slug.to_owned())));
+        let gateways = self.providers().filter(|row| is_author && row.flavor == Flavor::OpenRouter);
+        own.chain(gateways.map(|row| format!("{}/{name}", row.id))).collect()
+    }
+
+    /// The name under which markets list a model of its maker's own provider (`author/slug`), where [`Self::whole_names`] leads back
+    /// from it. They write versions with a dot.
+    pub fn market_name(&self, whole: &str) -> Option<String> {
+        let (provider, model) = whole.split_once('/')?;
+        let row = self.provider(provider)?;
+        let name = format!("{}/{}", row.authors.first()?, with_versions(model));
+        self.whole_names(&name).first().is_some_and(|back| *back == format!("{}/{model}", row.id)).then_some(name)
+    }
+
+    /// How a provider spells a model that others spell in another way. Another edition of it is another model.
+    fn spelled(&self, provider: &Provider, slug: &str) -> Option<String> {
+        let base = slug.split_once(':').map_or(slug, |(base, _)| base);
+        let wanted = undotted(base);
+        let is_dated = without_date(&wanted).len() < wanted.len();
+        let models = self.lines_of_plain(&plain(base)).into_iter().filter(|line| provider_of(line) == provider.id).map(model_of);
+        let fits = models.filter(|model| undotted(model) == wanted || !is_dated);
+        fits.min_by_key(|model| (undotted(model) != wanted, std::cmp::Reverse((*model).to_owned()))).map(str::to_owned)
     }
 
     /// The card of a model that another one is said to be, for a deployment of that provider: with a provider's name before it or without.
@@ -150,6 +185,22 @@ fn hash(name: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
     hasher.finish()
+}
+
+/// A name with a dot in its version: `4.5` for `4-5`. A number of more digits is a date or a size.
+fn with_versions(name: &str) -> String {
+    let is_digit = |part: &str| part.len() == 1 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut out = String::with_capacity(name.len());
+    let (mut before, mut dotted) = ("", false);
+    for (at, part) in name.split('-').enumerate() {
+        dotted = at > 0 && !dotted && is_digit(before) && is_digit(part);
+        if at > 0 {
+            out.push(if dotted { '.' } else { '-' });
+        }
+        out.push_str(part);
+        before = part;
+    }
+    out
 }
 
 fn undotted(name: &str) -> String {

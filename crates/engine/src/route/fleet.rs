@@ -18,8 +18,8 @@ pub type Group = Arc<[Arc<Deployment>]>;
 /// Makes the deployment of a model that only a pattern knows: (the pattern's deployment, the text its `*` stands for).
 pub type Expand = dyn Fn(&Deployment, &str) -> Option<Deployment> + Send + Sync;
 
-/// Whose a model is that is named without its provider.
-pub type Whose = dyn Fn(&str) -> Option<String> + Send + Sync;
+/// The whole names that a name may stand for, with the provider before it, the best first.
+pub type Whole = dyn Fn(&str) -> Vec<String> + Send + Sync;
 
 /// Every deployment there is, and the names by which callers reach them.
 pub struct Fleet {
@@ -33,7 +33,7 @@ pub struct Fleet {
     fallbacks: HashMap<String, Arc<Fallbacks>>,
     default_fallbacks: Arc<Fallbacks>,
     expand: Box<Expand>,
-    whose: Option<Box<Whose>>,
+    whole: Option<Box<Whole>>,
     expanded: Mutex<HashMap<Arc<str>, Group>>,
     pub(super) policy: Arc<TryPolicy>,
     pub(super) settings: Settings,
@@ -116,7 +116,7 @@ impl Fleet {
             fallbacks,
             default_fallbacks,
             expand,
-            whose: None,
+            whole: None,
             expanded: Mutex::default(),
             policy: Arc::new(names.policy),
             settings: names.settings,
@@ -132,10 +132,11 @@ impl Fleet {
         self
     }
 
-    /// The same, which completes names without a provider where a pattern has them with it.
+    /// The same, which completes names without a provider where a pattern has them with it, and knows those that begin with who made
+    /// the model.
     #[must_use]
-    pub fn completing(self, whose: Box<Whose>) -> Self {
-        Self { whose: Some(whose), ..self }
+    pub fn completing(self, whole: Box<Whole>) -> Self {
+        Self { whole: Some(whole), ..self }
     }
 
     /// Takes over what another fleet remembers and was told.
@@ -162,7 +163,8 @@ impl Fleet {
     }
 
     /// What a name stands for: an alias, a group, a virtual model, a pattern's match, a variant, a family's newest, a dated or an
-    /// undated form, an access group, a pattern's match with the provider before it; in that order.
+    /// undated form, an access group, a pattern's match with the provider before it, the name of a model's maker and the model's own; in
+    /// that order.
     pub(super) fn resolve(&self, name: &str) -> Option<Found> {
         if let Some(found) = self.named(name, Variant::None) {
             return Some(found);
@@ -170,13 +172,31 @@ impl Fleet {
         if let Some((base, variant)) = name::split_variant(name)
             && !self.is_for_gateway(name)
         {
-            let base = self.named(base, variant).or_else(|| self.pattern(base, variant)).or_else(|| self.loosely(base, variant));
+            let base = self.named(base, variant).or_else(|| self.not_quite(base, variant));
             if base.is_some() {
                 return base;
             }
         }
-        let known = self.pattern(name, Variant::None).or_else(|| self.loosely(name, Variant::None));
-        known.or_else(|| self.completed(name))
+        self.not_quite(name, Variant::None).or_else(|| self.completed(name))
+    }
+
+    /// By a name that is none of a group's. What a pattern takes without knowing it may be a known model in another spelling.
+    fn not_quite(&self, name: &str, variant: Variant) -> Option<Found> {
+        let known = self.pattern(name, variant).or_else(|| self.loosely(name, variant));
+        match known {
+            Some(found) if found.rule.is_some() || is_known(&found) || found.deployments.iter().any(|one| one.gateway) => Some(found),
+            Some(found) => Some(self.made(name, variant).filter(is_known).unwrap_or(found)),
+            None => self.made(name, variant),
+        }
+    }
+
+    /// By who made the model and its name (`author/slug`), where such a name leads to the maker's own provider.
+    fn made(&self, name: &str, variant: Variant) -> Option<Found> {
+        let whole = self.whole.as_ref().filter(|_| name.contains('/'))?;
+        let others = whole(name).into_iter().filter(|whole| whole != name);
+        let found: Vec<Found> = others.filter_map(|whole| self.named(&whole, variant).or_else(|| self.pattern(&whole, variant))).collect();
+        let best = found.iter().position(is_known).unwrap_or(0);
+        found.into_iter().nth(best)
     }
 
     fn named(&self, name: &str, variant: Variant) -> Option<Found> {
@@ -205,8 +225,7 @@ impl Fleet {
         if name.contains('/') || self.patterns.is_empty() {
             return None;
         }
-        let provider = self.whose.as_ref()?(name)?;
-        Some(format!("{provider}/{name}"))
+        self.whole.as_ref()?(name).into_iter().next()
     }
 
     /// Whether the name leads to a gateway, which has variants of its own.
@@ -360,6 +379,11 @@ impl Pattern {
     fn captured<'a>(&self, name: &'a str) -> Option<&'a str> {
         name.strip_prefix(self.prefix.as_str())?.strip_suffix(self.suffix.as_str())
     }
+}
+
+/// Whether the model is one of the catalogue's.
+fn is_known(found: &Found) -> bool {
+    found.deployments.iter().any(|one| one.card.is_some())
 }
 
 /// Deployments by what they are named.

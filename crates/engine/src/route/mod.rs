@@ -41,7 +41,7 @@ pub mod wishes;
 
 pub use availability::UNKNOWN_MODEL;
 pub use conversation::session_said;
-pub use fleet::{Expand, Fleet, Group, Names, Whose};
+pub use fleet::{Expand, Fleet, Group, Names, Whole};
 pub use plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, RetryRule, Sla, Target, TryPolicy};
 pub use planner::Moment;
 pub use reason::Reason;

@@ -1,5 +1,6 @@
 //! A model as callers can name it, and the endpoints that serve it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -17,6 +18,8 @@ use crate::models;
 pub(crate) struct Offer {
     /// The name callers use.
     pub(crate) id: String,
+    /// The name under which markets list it, where that leads here too.
+    pub(crate) listed: Option<String>,
     /// What is written of it in the configuration.
     pub(crate) written: Map<String, Value>,
     /// Who serves it; at least one.
@@ -57,6 +60,12 @@ impl Offer {
         }
         offers.sort_by(|a, b| a.id.cmp(&b.id));
         offers.dedup_by(|a, b| a.id == b.id);
+        let taken: HashSet<String> = offers.iter().map(|offer| offer.id.clone()).collect();
+        for offer in &mut offers {
+            // A model of the configuration's has the name it was given.
+            let is_pattern = offer.top().deployment.spec.guessed;
+            offer.listed = catalog.market_name(&offer.id).filter(|name| is_pattern && !taken.contains(name));
+        }
         offers
     }
 
@@ -74,7 +83,7 @@ impl Offer {
         let first = endpoints.first()?;
         let configured = config.deployments.iter().find(|configured| configured.model_info.id == first.deployment.spec.id);
         let written = configured.map(|configured| configured.model_info.written.clone()).unwrap_or_default();
-        Some(Offer { id, written, endpoints })
+        Some(Offer { id, listed: None, written, endpoints })
     }
 
     /// The endpoint that stands for the model: of those of the first order, the cheapest.
@@ -97,6 +106,11 @@ impl Offer {
         self.written.get(key)?.as_u64()
     }
 
+    /// The name it is shown by: as markets list it, else the one callers use.
+    pub(crate) fn shown(&self) -> &str {
+        self.listed.as_deref().unwrap_or(&self.id)
+    }
+
     /// The author of the model and its own name: from its name, else from who makes it and what it is called there.
     pub(crate) fn slug(&self) -> String {
         let top = self.top();
@@ -105,7 +119,7 @@ impl Offer {
                 let bare = top.model.rsplit('/').next().unwrap_or(&top.model);
                 format!("{author}/{bare}")
             }
-            _ => self.id.clone(),
+            _ => self.shown().to_owned(),
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) fn model(offer: &Offer, catalog: &Catalog) -> Value {
     let top = offer.top();
     let card = top.card.as_ref();
     let mut value = json!({
-        "id": offer.id,
+        "id": offer.shown(),
         "canonical_slug": offer.slug(),
         "name": name(offer),
         "created": created(offer),
@@ -44,7 +44,7 @@ pub(super) fn model(offer: &Offer, catalog: &Catalog) -> Value {
         "knowledge_cutoff": offer.text("knowledge_cutoff"),
         "hugging_face_id": offer.text("hugging_face_id"),
         "expiration_date": card.and_then(|card| card.deprecated_on.as_deref()),
-        "links": {"details": format!("/api/v1/models/{}/endpoints", offer.id)},
+        "links": {"details": format!("/api/v1/models/{}/endpoints", offer.shown())},
     });
     if let Some(reasoning) = reasoning(&top.deployment) {
         value["reasoning"] = reasoning;

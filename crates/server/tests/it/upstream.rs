@@ -3,7 +3,7 @@
 //! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/limited` with 429 for a minute,
 //! `/slow` takes its time, `/held` until it is let go, `/dead` more than anybody has. `/thinks` calls every request one for thought,
 //! `/pausing` rests in the middle of a stream, `/ponders` thinks before it says something, `/marks` marks two answers alike, `/vectors` tells code from other texts, `/cached` had some of every prompt in its cache,
-//! `/told` answers what the prompt tells it to, `/stalls` refuses piece by piece and rests before the last one.
+//! `/long` says that the prompt is too long, `/told` answers what the prompt tells it to, `/stalls` refuses piece by piece and rests before the last one.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -165,6 +165,16 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     if path.starts_with("/limited") {
         let problem = json!({"error": {"message": "scripted limit", "type": "rate_limit_error", "param": null, "code": null}});
         return ("429 Too Many Requests\r\nretry-after: 60\r\nx-request-id: up-1", JSON, problem.to_string().into_bytes());
+    }
+    if path.starts_with("/long") {
+        let problem = if path.contains(":generateContent") {
+            let message = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).";
+            json!({"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}})
+        } else {
+            let message = "This model's maximum prompt length is 131072 but the request contains 150000 tokens.";
+            json!({"error": message, "code": "Client specified an invalid argument"})
+        };
+        return ("400 Bad Request", JSON, problem.to_string().into_bytes());
     }
     if path.starts_with("/slow") {
         std::thread::sleep(Duration::from_millis(60));

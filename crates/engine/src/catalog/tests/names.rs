@@ -40,6 +40,24 @@ fn market_slugs_lead_to_the_maker() {
 }
 
 #[test]
+fn market_slugs_are_whole_names_of_their_makers() {
+    let whole = |name: &str| Catalog::embedded().whole_names(name).into_iter().next().unwrap_or_default();
+    assert_eq!(whole("google/gemini-2.5-pro"), "gemini/gemini-2.5-pro");
+    assert_eq!(whole("anthropic/claude-sonnet-4.5"), "anthropic/claude-sonnet-4-5");
+    assert_eq!(whole("x-ai/grok-code-fast-1"), "xai/grok-code-fast-1");
+    assert_eq!(whole("mistralai/mistral-large"), "mistral/mistral-large-latest");
+    assert_eq!(whole("x-ai/grok-of-tomorrow"), "xai/grok-of-tomorrow");
+    assert_eq!(whole("openai/gpt-4o-2099-01-01"), "openai/gpt-4o-2099-01-01", "another edition is another model");
+    assert_eq!(whole("gemini-2.5-pro"), "gemini/gemini-2.5-pro");
+    assert_eq!(whole("nobody/nothing"), "");
+    let listed = |name: &str| Catalog::embedded().market_name(name);
+    assert_eq!(listed("gemini/gemini-2.5-pro").as_deref(), Some("google/gemini-2.5-pro"));
+    assert_eq!(listed("anthropic/claude-sonnet-4-5").as_deref(), Some("anthropic/claude-sonnet-4.5"));
+    assert_eq!(listed("vertex_ai/gemini-2.5-pro"), None);
+    assert_eq!(listed("team/gemini-2.5-pro"), None);
+}
+
+#[test]
 fn regions_and_routes_are_looked_through() {
     let direct = Catalog::embedded().model("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0").unwrap();
     assert_eq!(Catalog::embedded().model("bedrock_converse", "converse/anthropic.claude-sonnet-4-5-20250929-v1:0"), Some(direct));

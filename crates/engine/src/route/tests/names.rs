@@ -98,6 +98,34 @@ fn patterns_are_expanded_without_their_variant() {
 }
 
 #[test]
+fn names_of_makers_lead_to_their_own_providers() {
+    let patterns = ["gemini", "anthropic", "xai", "mistral"].map(|provider| group(provider, &format!("{provider}/*")));
+    let expand = |pattern: &Deployment, captured: &str| {
+        let (provider, model) = (pattern.spec.id.clone(), captured.to_owned());
+        Some(deployment(&pattern.spec.id, |spec| (spec.provider, spec.model) = (provider, model)))
+    };
+    let fleet = Fleet::new(patterns.into(), Names::default(), Box::new(expand));
+    let fleet = fleet.completing(Box::new(|name| Catalog::embedded().whole_names(name)));
+    for (name, provider, model) in [
+        ("google/gemini-2.5-pro", "gemini", "gemini-2.5-pro"),
+        ("google/gemini-2.5-pro:nitro", "gemini", "gemini-2.5-pro"),
+        ("anthropic/claude-sonnet-4.5", "anthropic", "claude-sonnet-4-5"),
+        ("anthropic/claude-sonnet-4-5", "anthropic", "claude-sonnet-4-5"),
+        ("anthropic/claude-sonnet-4-5-20991231", "anthropic", "claude-sonnet-4-5-20991231"),
+        ("x-ai/grok-code-fast-1", "xai", "grok-code-fast-1"),
+        ("mistralai/mistral-large", "mistral", "mistral-large-latest"),
+    ] {
+        let (group, found) = fleet.find(name).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!((found[0].spec.provider.as_str(), found[0].spec.model.as_str()), (provider, model), "{name}");
+        assert!(found[0].card.is_some() || model.ends_with("31"), "{name}");
+        assert!(group.starts_with(provider), "{name}: {group}");
+    }
+    for name in ["openai/gpt-4o", "moonshotai/kimi-k2", "nobody/gemini-2.5-pro"] {
+        assert!(fleet.find(name).is_none(), "{name}");
+    }
+}
+
+#[test]
 fn fallbacks_are_those_of_the_group_or_of_all() {
     let to = |names: &[&str]| names.iter().map(|name| Fallback::to(*name)).collect::<Vec<_>>();
     let names = Names {

@@ -50,7 +50,8 @@ fn every_kind_has_the_status_that_raises_the_right_class() {
         let (found, body) = OpenAiChat.write_problem(&problem, Flavor::OpenAi);
         let body: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(found.as_u16(), status, "{kind:?}");
-        assert_eq!((&body["error"]["message"], &body["error"]["code"]), (&json!("what"), &json!(status.to_string())));
+        let message = if kind == Kind::Filtered { "litellm.ContentPolicyViolationError: what" } else { "what" };
+        assert_eq!((&body["error"]["message"], &body["error"]["code"]), (&json!(message), &json!(status.to_string())));
         assert!(body["error"]["type"].is_string() && body["error"]["param"].is_null());
         let (found, body) = OpenAiChat.write_problem(&problem, Flavor::OpenRouter);
         let body: Value = serde_json::from_slice(&body).unwrap();
