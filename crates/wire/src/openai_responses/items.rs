@@ -21,6 +21,17 @@ pub(super) const OF_MESSAGE: &str = "message.";
 /// What begins the id of an item that this gateway named: no provider knows it.
 const OWN_ID: [&str; 4] = ["msg_swb1.", "rs_swb1.", "fc_swb1.", "ig_swb1."];
 
+/// The same of a thought.
+const OWN_THOUGHT: &str = OWN_ID[1];
+/// An item that stands for one that the client has not sent.
+pub(super) const REFERENCE: &str = "item_reference";
+
+/// A reference to an item that this gateway named and did not keep: whether it is a thought, without which a conversation goes on.
+pub(super) fn own_reference(hosted: &Hosted) -> Option<bool> {
+    let id = hosted.id.as_deref().filter(|id| hosted.kind == REFERENCE && is_own_id(id))?;
+    Some(id.starts_with(OWN_THOUGHT))
+}
+
 /// Whether this gateway gave that id.
 pub(super) fn is_own_id(id: &str) -> bool {
     OWN_ID.iter().any(|prefix| id.starts_with(prefix))
@@ -159,9 +170,9 @@ fn texts(raw: Option<&RawValue>) -> Result<Vec<String>, Malformed> {
 fn read_hosted(kind: &str, raw: &RawValue, mut fields: Fields<'_>) -> Result<Vec<Part>, Malformed> {
     let id: Option<String> = fields.take_raw("id").and_then(|id| serde_json::from_str(id.get()).ok());
     let hosted = Hosted { from: DIALECT, kind: kind.to_owned(), id: id.clone(), raw: raw.to_owned() };
-    // An image that this gateway put into such an item is only an image.
+    // An image that this gateway put into such an item is only an image. A reference says what is missing.
     let mut parts = Vec::new();
-    if !id.as_deref().is_some_and(is_own_id) {
+    if kind == REFERENCE || !id.as_deref().is_some_and(is_own_id) {
         parts.push(Part::new(PartBody::Hosted(hosted)));
     }
     if kind == "image_generation_call"

@@ -27,6 +27,7 @@
 //! * A function of another format is sent with `strict: false` where its client did not say: this API's default is the other one.
 //! * Where a thought of another vendor is shown to a client of this API, `encrypted_content` holds the seal as a token. The seal
 //!   of a *call* follows it in a reasoning item without a text, whose token names the call; on its way back it is put on the call.
+//! * What the gateway itself answered it does not keep: an `item_reference` to it is refused, one to a thought is left out.
 //! * Ids that the gateway gives begin with `msg_swb1.`, `rs_swb1.`, `fc_swb1.`; they are not sent to a provider.
 //! * Token counts that typed clients require are 0 where the provider did not say; see `usage.rs`.
 //! * Sound has no form in an answer; a client of this API gets its transcript.

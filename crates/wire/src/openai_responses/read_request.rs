@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::DIALECT;
 use super::content::{self, is_string};
-use super::items::{OF_MESSAGE, kind_of, mark, quoted, read_item};
+use super::items::{OF_MESSAGE, REFERENCE, kind_of, mark, own_reference, quoted, read_item};
 use crate::chat::{
     ChatRequest, Function, Hosted, JsonSchema, Message, OutputFormat, Part, PartBody, Reasoning, Role, Tool, ToolChoice, ToolResult,
 };
@@ -90,14 +90,27 @@ pub(super) fn check_translation(request: &ChatRequest, target: Dialect) -> Resul
         }
     }
     for part in request.messages.iter().flat_map(|message| &message.parts) {
-        if let PartBody::Hosted(Hosted { from: DIALECT, kind, .. }) = &part.body
-            && matches!(kind.as_str(), "item_reference" | "compaction")
-        {
-            let why = format!("only the provider that made it can read a `{kind}` item: send the whole input instead");
-            return Err(Unsupported::new("input", target, why));
+        let PartBody::Hosted(hosted @ Hosted { from: DIALECT, kind, .. }) = &part.body else { continue };
+        match own_reference(hosted) {
+            Some(true) => {}
+            Some(false) => return Err(not_kept(hosted, target)),
+            None if matches!(kind.as_str(), REFERENCE | "compaction") => {
+                let why = format!("only the provider that made it can read a `{kind}` item: send the whole input instead");
+                return Err(Unsupported::new("input", target, why));
+            }
+            None => {}
         }
     }
     Ok(())
+}
+
+/// The refusal of a reference to an item that was answered here and is kept nowhere: without it the model would not know what it said.
+pub(super) fn not_kept(hosted: &Hosted, target: Dialect) -> Unsupported {
+    let id = hosted.id.as_deref().unwrap_or_default();
+    let why = format!(
+        "the item `{id}` was not stored: send the items themselves instead of references to them, as clients do that are told `store: false`"
+    );
+    Unsupported::new("input", target, why)
 }
 
 /// The fields as one JSON object; `None` where there are none.

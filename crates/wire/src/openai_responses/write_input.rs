@@ -1,7 +1,8 @@
 //! A conversation, written as input items.
 
 use super::DIALECT;
-use super::items::OF_MESSAGE;
+use super::items::{OF_MESSAGE, own_reference};
+use super::read_request::not_kept;
 use super::write_content::{Side, unsupported, write_own, write_piece};
 use crate::chat::{ChatRequest, Message, Part, PartBody, Role, Thought, ToolCall, ToolResult};
 use crate::extra::Extra;
@@ -130,6 +131,10 @@ impl Input<'_> {
                 PartBody::Reasoning(thought) => taken = self.write_thoughts(thought, rest),
                 PartBody::ToolCall(call) => self.write_call(call, &first.extra),
                 PartBody::ToolResult(result) => self.write_result(result, &first.extra)?,
+                PartBody::Hosted(hosted) if own_reference(hosted) == Some(true) => {
+                    self.losses.add("messages.reasoning", Why::Approximated);
+                }
+                PartBody::Hosted(hosted) if own_reference(hosted).is_some() => return Err(not_kept(hosted, DIALECT)),
                 PartBody::Hosted(hosted) if hosted.from == DIALECT => {
                     self.raw(hosted.raw.get());
                     told = hosted.kind == "image_generation_call";

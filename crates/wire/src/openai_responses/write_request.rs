@@ -127,11 +127,8 @@ fn lose_knobs(request: &ChatRequest, profile: &Profile, losses: &mut Losses) {
         losses.dropped("logit_bias");
     }
     if profile.sampling == Some(false) {
-        for (field, value) in [("temperature", &sampling.temperature), ("top_p", &sampling.top_p)] {
-            if value.is_some() {
-                losses.dropped(field);
-            }
-        }
+        let knobs = [("temperature", &sampling.temperature), ("top_p", &sampling.top_p)];
+        knob::lose_numbers(losses, knobs.map(|(field, value)| (field, value, knob::neutral(field))));
     }
     let own = request.extra.from() == Some(DIALECT);
     if !own && request.max_output_tokens.is_some_and(|most| most < MIN_OUTPUT_TOKENS) {

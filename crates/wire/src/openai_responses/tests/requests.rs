@@ -166,7 +166,7 @@ fn seals_of_other_vendors_come_back_to_them() {
     // No provider of this format knows these seals, so they do not pass even where the formats agree.
     let frames: Frames = body.to_string().into_bytes().into();
     let outline = Outline::scan(&frames).expect("JSON");
-    let route = Route { from: DIALECT, to: DIALECT, profile: &Profile::default(), edits: &Edits::default(), laid: &[] };
+    let route = Route { from: DIALECT, to: DIALECT, profile: &Profile::default(), edits: &Edits::default(), laid: &[], fitted: false };
     let prepared = prepare(&route, &Head::default(), &Source::Bytes(&frames, &outline)).expect("expressible");
     let sent = String::from_utf8(prepared.body.join().to_vec()).expect("text");
     assert!(!sent.contains("swb1.") && sent.contains("function_call_output"), "{sent}");
@@ -190,7 +190,7 @@ fn knobs_without_a_field_are_told() {
     request.sampling.seed = Some(1.into());
     request.sampling.stop = vec!["END".to_owned()];
     request.sampling.top_k = Some(4.into());
-    request.sampling.temperature = Some(1.into());
+    request.sampling.temperature = Some(0.into());
     request.reasoning = Some(Reasoning { budget_tokens: Some(3000), ..Reasoning::default() });
     request.extra.push("container", json::raw("1").expect("JSON"));
     let profile = Profile { sampling: Some(false), efforts: Some(vec!["low".to_owned(), "high".to_owned()]), ..Profile::default() };
@@ -234,6 +234,18 @@ fn what_only_the_provider_holds_is_refused_elsewhere() {
         assert_eq!(refused.field, field);
         assert_eq!(crate::problem::Problem::from(refused).kind, Kind::Unsupported);
     }
+    // What was answered here is kept nowhere: a turn must not vanish, a thought may.
+    let refers =
+        |id: &str| read(&json!({"model": "m", "input": [{"role": "user", "content": "hi"}, {"type": "item_reference", "id": id}]}));
+    for id in ["msg_swb1.abc_1", "fc_swb1.abc_1"] {
+        let refused = inbound.check_translation(&refers(id), Dialect::Anthropic).expect_err("refused");
+        assert!(refused.why.contains(id) && refused.why.contains("`store: false`"), "{refused:?}");
+        assert!(write(&refers(id), &Profile::default()).is_err());
+    }
+    let thought = refers("rs_swb1.abc_1");
+    assert_eq!(inbound.check_translation(&thought, Dialect::Anthropic), Ok(()));
+    let (body, losses) = write(&thought, &Profile::default()).expect("expressible");
+    assert_eq!((body["input"].as_array().map(Vec::len), losses.as_str()), (Some(1), "messages.reasoning;approximated"));
     let fine = json!({"model": "m", "input": "x", "previous_response_id": null, "background": false});
     assert_eq!(inbound.check_translation(&read(&fine), Dialect::Anthropic), Ok(()));
 }
