@@ -106,10 +106,10 @@ impl Turns {
         let name: Option<String> = fields.take("name")?;
         let id: Option<String> = fields.take("id")?;
         let id = id.filter(|id| !id.is_empty());
-        let found = match &id {
-            Some(id) => self.waiting.iter().position(|(_, waiting)| waiting == id),
-            None => self.waiting.iter().position(|(waiting, _)| Some(waiting) == name.as_ref()),
-        };
+        let known = id.as_ref().and_then(|id| self.waiting.iter().position(|(_, waiting)| waiting == id));
+        // Some clients give the result alone an id: it belongs to a call that has none.
+        let nameless = |waiting: &str| id.is_none() || token::is_own_id(waiting);
+        let found = known.or_else(|| self.waiting.iter().position(|(called, waiting)| Some(called) == name.as_ref() && nameless(waiting)));
         let call = found.map(|at| self.waiting.remove(at).1).or(id).unwrap_or_default();
         let response = fields.take_raw("response").map_or("{}", RawValue::get);
         let is_error = serde_json::from_str::<std::collections::BTreeMap<&str, &RawValue>>(response)

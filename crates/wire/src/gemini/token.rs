@@ -47,7 +47,12 @@ pub(super) fn own_id(answer: &str, ordinal: usize) -> String {
     id
 }
 
+/// Whether that is such an id.
+pub(super) fn is_own_id(id: &str) -> bool {
+    id.starts_with(OWN_ID)
+}
+
 /// The id to write for a call, if it is not one of ours.
 pub(super) fn sent_id(id: &str) -> Option<&str> {
-    (!id.is_empty() && !id.starts_with(OWN_ID)).then_some(id)
+    (!id.is_empty() && !is_own_id(id)).then_some(id)
 }
