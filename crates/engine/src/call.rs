@@ -70,6 +70,8 @@ pub struct Call {
     pub laid: Arc<[String]>,
     /// Whether knobs that the target lacks are refused rather than dropped.
     pub strict: bool,
+    /// Whether knobs that the model lacks are left out even where the request passes as it came.
+    pub lenient: bool,
     /// When its head arrived.
     pub received: Instant,
     /// Unix seconds at that time.
@@ -97,6 +99,7 @@ impl Call {
             content: Content::Json(outline),
             laid: Arc::default(),
             strict: false,
+            lenient: false,
             received: Instant::now(),
             created: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs()),
             mentioned: Mentioned::default(),

@@ -33,7 +33,7 @@ pub use off_peak::is_off_peak;
 pub use outlet::{Known, Outlet};
 pub use price::{Amount, Component, CostError, Exact, PicoUsd, Prices, Rate, Service, Share};
 pub(crate) use provider::matches;
-pub use provider::{Edits, Made, Pass, Provider, RowError, Rule, StreamUsage, Variable};
+pub use provider::{CacheMarks, Edits, Made, Pass, Provider, RowError, Rule, StreamUsage, Variable};
 
 use endpoint::DefaultPaths;
 use lookup::PlainNames;

@@ -21,6 +21,7 @@ use crate::marking;
 use crate::meter::Meter;
 use crate::newer;
 use crate::online;
+use crate::openrouter;
 use crate::own::OwnKey;
 use crate::patience;
 use crate::repair::Repairs;
@@ -120,7 +121,14 @@ impl Dispatch<'_> {
             edits.set.push((key.to_owned(), cap.to_string()));
         }
         let laid = self.laid(target);
-        let route = prepare::Route { from: call.door.dialect, to: spoken, profile: &target.profile, edits: &edits, laid: &laid };
+        let route = prepare::Route {
+            from: call.door.dialect,
+            to: spoken,
+            profile: &target.profile,
+            edits: &edits,
+            laid: &laid,
+            fitted: openrouter::is_fitted(call, target),
+        };
         let mut prepared = prepare::prepare(&route, &call.head(), source).map_err(untaken)?;
         if self.raised(spoken) {
             prepared.losses.add(LIMIT, Why::Clamped);
@@ -152,6 +160,7 @@ impl Dispatch<'_> {
         if self.raised(spoken) {
             edits.set.push((LIMIT.to_owned(), MIN_OUTPUT_TOKENS.to_string()));
         }
+        edits.lose.extend(strict::untaken(call, target, (spoken, outline)));
         if spoken == call.door.dialect {
             let known = outline.entries().iter().filter(|entry| target.is_kept_from(spoken, &entry.key));
             edits.remove.extend(known.map(|entry| entry.key.clone().into_owned()));

@@ -273,7 +273,9 @@ impl Exchange<'_> {
 
     fn stamp(&self) -> Stamp {
         let model = self.model();
-        stamp(self.dispatch.call, model, Some(self.target.provider_name.clone()))
+        // In OpenAI's chats no thought is sealed, whoever made the model.
+        let vendor = self.memo.vendor.clone().filter(|_| self.spoken != Dialect::OpenAiChat);
+        Stamp { vendor, ..stamp(self.dispatch.call, model, Some(self.target.provider_name.clone())) }
     }
 
     /// The same of an answer that is written here, with what it repeats of its request.
@@ -305,6 +307,7 @@ pub(crate) fn stamp(call: &Call, model: &str, provider: Option<String>) -> Stamp
         flavor: call.door.flavor,
         provider,
         json_array: call.door.array,
+        vendor: None,
         echo: Vec::new(),
     }
 }

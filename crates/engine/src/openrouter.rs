@@ -27,6 +27,11 @@ pub(crate) fn is_wanted(call: &Call) -> bool {
     call.door.flavor == Flavor::OpenRouter && told.contains(&call.door.dialect)
 }
 
+/// Whether requests of that call are put in the words of that target, as answers are in the client's.
+pub(crate) fn is_fitted(call: &Call, target: &Deployment) -> bool {
+    is_wanted(call) && target.flavor != Flavor::OpenRouter && !target.gateway
+}
+
 /// Whether the cost is told when the answer ends: the first event of Anthropic's streams has a usage, and cannot wait for it.
 pub(crate) fn is_told_at_the_end(call: &Call) -> bool {
     is_wanted(call) && call.door.dialect != Dialect::Anthropic

@@ -4,7 +4,7 @@ use switchboard_wire::Dialect;
 use switchboard_wire::half::{Profile, Thinking, Ways};
 use switchboard_wire::seal::ANTHROPIC;
 
-use crate::catalog::{Catalog, Made, ModelCard, Provider};
+use crate::catalog::{CacheMarks, Catalog, Made, ModelCard, Provider};
 
 /// The efforts that every model knows which is told to think by one; of the others a card says which it knows.
 const EFFORTS: [(&str, &str, bool); 7] = [
@@ -38,19 +38,27 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
     };
     // What a card of Anthropic's models leaves out they lack, but for cards of resellers, which go into no such details.
     let detailed = card.filter(|card| vendor.as_deref() == Some(ANTHROPIC) && self::knows(card, "assistant_prefill").is_some());
+    // Those that may also answer without a thought take the knobs then.
+    let unsampled =
+        made.is_some_and(|made| made.unsampled) && knows("reasoning") == Some(true) && knows("none_reasoning_effort") != Some(true);
+    // Whoever serves Anthropic's models knows their marks; a gateway hands on what it gets.
+    let marks = provider.cache_marks == CacheMarks::Always || provider.gateway || vendor.as_deref() == Some(ANTHROPIC);
     Profile {
         model: Some(model.to_owned()),
         max_output_tokens: card.and_then(|card| card.max_output_tokens.or(card.max_tokens)),
         thinking: thinking(card, made),
         ways: detailed.map(ways),
         thinking_switch: provider.thinking_switch.then_some(true),
-        efforts: card.and_then(efforts),
+        efforts: card.and_then(efforts).or_else(|| made.map(|made| made.efforts.clone()).filter(|efforts| !efforts.is_empty())),
+        budgets: made.and_then(|made| made.budgets),
+        knobs: (!provider.gateway).then(|| provider.knobs.clone()),
         json_schema,
-        sampling: knows("sampling_params"),
+        sampling: knows("sampling_params").or_else(|| unsampled.then_some(false)),
         max_completion_tokens: (made.is_some_and(|made| made.newer_limit) && knows("reasoning") == Some(true)).then_some(true),
         mid_system: detailed.map(|card| self::knows(card, "mid_conversation_system") == Some(true)),
         betas: provider.betas.clone(),
         plain_messages: provider.plain_messages.then_some(true),
+        cache_marks: (!marks).then_some(false),
         reasoning_field: provider.reasoning_field.clone(),
         vendor,
         web_search: card
@@ -68,6 +76,10 @@ pub(crate) fn elsewhere(profile: &mut Profile, provider: &Provider) {
     if foreign && profile.reasoning_field.is_none() {
         profile.reasoning_field = Some("reasoning_content".to_owned());
     }
+    // Who answers there is not known, nor what it takes.
+    if provider.cache_marks == CacheMarks::Elsewhere {
+        (profile.cache_marks, profile.knobs) = (None, None);
+    }
 }
 
 fn knows(card: &ModelCard, ability: &str) -> Option<bool> {
@@ -81,7 +93,11 @@ fn thinking(card: Option<&ModelCard>, made: Option<&Made>) -> Option<Thinking> {
         (Some(false), _, _) => Some(Thinking::Never),
         (_, Some(true), _) => Some(Thinking::Adaptive),
         (_, _, Some(true)) => Some(Thinking::Budget),
-        (thinks, _, _) => made.filter(|made| made.presumed || thinks == Some(true))?.thinking,
+        (thinks, _, _) => {
+            // That they do not think a name tells where no card says otherwise.
+            let is_told = |made: &&Made| made.presumed || (thinks == Some(true)) != (made.thinking == Some(Thinking::Never));
+            made.filter(is_told)?.thinking
+        }
     }
 }
 
@@ -166,6 +182,52 @@ mod tests {
         ] {
             assert_eq!((profile(name).reasoning_field.as_deref(), profile(name).thinking_switch), (field, switch), "{name}");
         }
+    }
+
+    #[test]
+    fn what_a_model_takes_is_known_by_its_name_where_no_card_says() {
+        let never = Some(Thinking::Never);
+        for (name, thinking, sampling) in [
+            ("openai/gpt-4o", never, None),
+            ("azure/gpt-4.1", never, None),
+            ("groq/llama-3.3-70b-versatile", never, None),
+            ("mistral/mistral-large-latest", never, None),
+            ("mistral/magistral-medium-latest", None, None),
+            ("openai/gpt-5", Some(Thinking::Effort), Some(false)),
+            ("openai/o3", Some(Thinking::Effort), Some(false)),
+            ("openai/gpt-5.1", Some(Thinking::Effort), None),
+            ("groq/openai/gpt-oss-120b", Some(Thinking::Effort), None),
+        ] {
+            let profile = profile(name);
+            assert_eq!((profile.thinking, profile.sampling), (thinking, sampling), "{name}");
+        }
+        let budgets = |name: &str| profile(name).budgets.map(|budgets| (budgets.least, budgets.most, budgets.off));
+        assert_eq!(budgets("gemini/gemini-2.5-pro"), Some((128, 32_768, false)));
+        assert_eq!(budgets("vertex_ai/gemini-2.5-flash-lite"), Some((512, 24_576, true)));
+        assert_eq!(budgets("gemini/gemini-3-pro-preview"), None);
+        let levels = |name: &str| profile(name).efforts.unwrap_or_default();
+        assert_eq!(levels("gemini/gemini-3-pro-preview"), ["low", "high"]);
+        assert!(!levels("gemini/gemini-3.1-pro-preview").contains(&"minimal".to_owned()));
+    }
+
+    #[test]
+    fn marks_and_knobs_go_where_a_row_says_that_they_are_taken() {
+        for (name, marks, top_k) in [
+            ("openai/gpt-4o", Some(false), false),
+            ("groq/llama-3.3-70b-versatile", Some(false), false),
+            ("vllm/qwen", Some(false), true),
+            ("openrouter/openai/gpt-4o", None, true),
+            ("zai/glm-4.6", None, false),
+            ("aihubmix/claude-haiku-4-5", None, false),
+        ] {
+            let profile = profile(name);
+            let takes = profile.knobs.is_none_or(|knobs| knobs.iter().any(|knob| knob == "top_k"));
+            assert_eq!((profile.cache_marks, takes), (marks, top_k), "{name}");
+        }
+        let row = Catalog::embedded().provider("openai").expect("a provider");
+        let mut own = profile("openai/gpt-4o");
+        elsewhere(&mut own, row);
+        assert_eq!((own.cache_marks, own.knobs), (None, None));
     }
 
     #[test]

@@ -1,13 +1,18 @@
-//! What is refused rather than left out where a caller or the operator says so (`drop_params: false`, `require_parameters`).
+//! What is refused rather than left out where a caller or the operator says so (`drop_params: false`, `require_parameters`), and what is
+//! left out of requests that pass as they came where they say that (`drop_params: true`).
 //!
 //! Parameters are: a target that has no such parameter is not asked. What it has in another form, headers and marks within messages
 //! are hints; they are left out and told of as always.
 
-use switchboard_wire::Operation;
+use switchboard_wire::frames::Frames;
+use switchboard_wire::half::Thinking;
 use switchboard_wire::loss::{Losses, Why};
+use switchboard_wire::outline::Outline;
 use switchboard_wire::problem::{Kind, Problem};
+use switchboard_wire::{Dialect, Operation};
 
 use crate::call::Call;
+use crate::deployment::Deployment;
 
 /// Parameters of chats that a target must have: OpenAI's, and those of sampling that others have beside them.
 const PARAMETERS: [&str; 30] = [
@@ -57,4 +62,28 @@ pub(crate) fn refusal(call: &Call, model: &str, losses: &Losses) -> Option<Probl
     let lost: Vec<&str> = lost.filter(is_parameter).collect();
     let message = format!("{model} cannot take: {}", lost.join(", "));
     Some(Problem::new(Kind::Unsupported, message).with_param(*lost.first()?).with_code("unsupported_parameter"))
+}
+
+/// The ways of asking for thoughts.
+const THOUGHTS: [&str; 4] = ["include_reasoning", "reasoning", "reasoning_effort", "thinking"];
+/// The knobs that models which cannot but think do not have.
+const SAMPLING: [&str; 8] =
+    ["frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "stop", "temperature", "top_logprobs", "top_p"];
+
+/// The parameters of a chat in OpenAI's format that the model does not take, where they are to be left out. A translation leaves them out
+/// in any case.
+pub(crate) fn untaken(call: &Call, target: &Deployment, (spoken, outline): (Dialect, &Outline)) -> Vec<String> {
+    let dropped = call.lenient && call.door.operation == Operation::Chat && spoken == call.door.dialect && spoken == Dialect::OpenAiChat;
+    if !dropped {
+        return Vec::new();
+    }
+    let thoughts = THOUGHTS.iter().filter(|_| target.profile.thinking == Some(Thinking::Never));
+    let knobs = SAMPLING.iter().filter(|knob| target.profile.sampling == Some(false) && !is_usual(knob, outline, &call.body));
+    thoughts.chain(knobs).filter(|key| outline.get(key).is_some()).map(|key| (*key).to_owned()).collect()
+}
+
+/// Whether that knob stands where every model has it.
+fn is_usual(knob: &str, outline: &Outline, body: &Frames) -> bool {
+    let value = || outline.read::<f64>(body, knob).ok().flatten();
+    matches!(knob, "temperature" | "top_p") && value() == Some(1.0)
 }

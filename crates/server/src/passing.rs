@@ -244,6 +244,7 @@ fn call(to: &PassThrough, caller: &Caller, headers: HeaderMap, (body, received):
         body,
         content,
         strict: false,
+        lenient: false,
         received,
         created: unix_seconds(),
         mentioned: Default::default(),

@@ -230,6 +230,9 @@ pub struct Media {
 impl Media {
     /// Something at that source.
     pub fn new(source: MediaSource, media_type: Option<String>) -> Self {
+        // A common wrong name, which most providers refuse.
+        let wrong = |media_type: &str| media_type.eq_ignore_ascii_case("image/jpg");
+        let media_type = media_type.map(|name| if wrong(&name) { "image/jpeg".to_owned() } else { name });
         Self { source, media_type, name: None, detail: None, transcript: None, id: None }
     }
 }

@@ -55,6 +55,11 @@ impl Extra {
         self.notes.push((key, value.into()));
     }
 
+    /// Forgets what was noted under that key.
+    pub fn forget(&mut self, key: &str) {
+        self.notes.retain(|(known, _)| *known != key);
+    }
+
     /// What was noted under that key by that dialect.
     pub fn noted(&self, dialect: Dialect, key: &str) -> Option<&str> {
         let found = self.notes.iter().find(|(known, _)| *known == key)?;

@@ -49,6 +49,8 @@ pub struct Stamp {
     pub provider: Option<String>,
     /// Whether a streamed answer is one JSON array rather than server-sent events (Gemini without `alt=sse`).
     pub json_array: bool,
+    /// Who makes the model, where its thoughts may come sealed by its maker.
+    pub vendor: Option<String>,
     /// What the answer repeats of its request, as JSON, see [`Inbound::echo`].
     pub echo: Vec<(&'static str, String)>,
 }
@@ -69,6 +71,10 @@ pub struct Profile {
     pub thinking_switch: Option<bool>,
     /// The reasoning efforts it knows.
     pub efforts: Option<Vec<String>>,
+    /// The budgets of reasoning it takes.
+    pub budgets: Option<Budgets>,
+    /// The knobs beyond OpenAI's own that it takes in OpenAI's format, where all are known.
+    pub knobs: Option<Vec<String>>,
     /// Whether it takes a JSON schema for its answer.
     pub json_schema: Option<bool>,
     /// Whether it takes `temperature`, `top_p` and `top_k`.
@@ -79,6 +85,8 @@ pub struct Profile {
     pub mid_system: Option<bool>,
     /// Whether messages in OpenAI's format may hold nothing but what OpenAI's own have.
     pub plain_messages: Option<bool>,
+    /// Whether messages in OpenAI's format may hold marks of what to keep in a cache.
+    pub cache_marks: Option<bool>,
     /// The field it takes thoughts back in (`reasoning_content`, `reasoning`), where it does.
     pub reasoning_field: Option<String>,
     /// The features of Anthropic's that its provider calls otherwise, or has no opt-in for (an empty name); with `*` among them, all that
@@ -92,6 +100,17 @@ pub struct Profile {
     pub max_stop: Option<usize>,
     /// What it calls its inputs, where the API leaves that to the model and this one is unusual.
     pub inputs: Option<Arc<Inputs>>,
+}
+
+/// The budgets of reasoning that a model takes, in tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// The smallest.
+    pub least: u64,
+    /// The greatest.
+    pub most: u64,
+    /// Whether it also takes none at all.
+    pub off: bool,
 }
 
 /// The ways a model of Anthropic's may be told to think.
@@ -224,6 +243,14 @@ pub trait Inbound: Sync {
     fn check_translation(&self, _request: &ChatRequest, _target: Dialect) -> Result<(), Unsupported> {
         Ok(())
     }
+
+    /// Whether a request of this dialect, made for another API than the provider's, may say what that API alone has.
+    fn is_worded(&self, _outline: &Outline, _body: &Frames) -> bool {
+        false
+    }
+
+    /// Such a request in words that the provider has; what it has none for is a loss.
+    fn fit(&self, _request: &mut ChatRequest, _profile: &Profile, _losses: &mut Losses) {}
 
     /// What an answer in this dialect repeats of its request, name by name, as JSON.
     fn echo(&self, _outline: &Outline, _body: &Frames) -> Vec<(&'static str, String)> {

@@ -54,6 +54,8 @@ pub struct Route<'a> {
     pub edits: &'a Edits,
     /// Fields, with their JSON values, that the client wants in the provider's own body where it has them and no translation has.
     pub laid: &'a [(String, String)],
+    /// Whether the client speaks to another API than the provider's, although both are of one dialect (OpenRouter's).
+    pub fitted: bool,
 }
 
 /// Writes the request for its target. The fast path is a step not taken: where the formats agree nothing is read but the outline.
@@ -61,8 +63,10 @@ pub fn prepare(route: &Route<'_>, head: &Head<'_>, source: &Source<'_>) -> Resul
     // What this gateway named or sealed for the client no provider knows, and what the model refuses it must not get: such a request
     // is read even where the formats agree.
     let is_refused = |body: &Frames, outline| route.to.outbound().is_some_and(|to| to.is_refused(outline, body, route.profile));
+    let is_worded = |body: &Frames, outline| route.fitted && route.from.inbound().is_some_and(|from| from.is_worded(outline, body));
+    let passes = |body: &Frames, outline| !(body.has(&OURS) || is_refused(body, outline) || is_worded(body, outline));
     let written = match source {
-        Source::Bytes(body, outline) if route.from == route.to && !body.has(&OURS) && !is_refused(body, outline) => {
+        Source::Bytes(body, outline) if route.from == route.to && passes(body, outline) => {
             let headers = route.to.outbound().map(|to| to.needed_headers(head, route.profile, (outline, body))).unwrap_or_default();
             let body = outline.apply(body, route.edits);
             let memo = Memo { vendor: route.profile.vendor.clone(), ..Memo::default() };
@@ -117,8 +121,11 @@ pub fn read(from: Dialect, head: &Head<'_>, body: &Frames) -> Result<ChatRequest
 /// body holds.
 fn betas(head: &Head<'_>, request: &ChatRequest) -> Vec<String> {
     const FEATURES: &str = "anthropic-beta";
+    /// The name by which OpenRouter's clients know it.
+    const ROUTED: &str = "x-anthropic-beta";
     const HEADERS: &str = "extra_headers";
-    let said = head.headers.into_iter().flat_map(|headers| headers.get_all(FEATURES)).filter_map(|value| value.to_str().ok());
+    let all = |headers| [FEATURES, ROUTED].map(|name| http::HeaderMap::get_all(headers, name)).into_iter().flatten();
+    let said = head.headers.into_iter().flat_map(all).filter_map(|value| value.to_str().ok());
     let held = request.extra.of(Dialect::OpenAiChat).iter().find(|(key, _)| key == HEADERS);
     let held = held.and_then(|(_, raw)| Fields::nested(raw).ok()?.take::<String>(FEATURES).ok().flatten());
     let names = said.chain(held.as_deref()).flat_map(|names| names.split(',')).map(str::trim);
@@ -135,13 +142,20 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
         inbound.check_translation(request, route.to)?;
         check_content(request, route)?;
     }
-    let mut written = outbound.write_request(request, route.profile)?;
+    let mut lost = Losses::new();
+    let fitted = route.from.inbound().filter(|_| route.fitted && route.from == route.to).map(|inbound| {
+        let mut fitted = request.clone();
+        inbound.fit(&mut fitted, route.profile, &mut lost);
+        fitted
+    });
+    let mut written = outbound.write_request(fitted.as_ref().unwrap_or(request), route.profile)?;
+    lost.extend(std::mem::take(&mut written.losses));
     if let Some(told) = told {
         written.memo.stand_ins = told.stand_ins;
-        written.losses.extend(told.losses);
+        lost.extend(told.losses);
     }
     // What steers the gateway was never meant for the provider.
-    let losses = written.losses.without(|field| is_steering(route.from, field));
+    let losses = lost.without(|field| is_steering(route.from, field));
     Ok(Written { losses, ..written })
 }
 

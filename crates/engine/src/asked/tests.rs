@@ -21,6 +21,7 @@ fn asked(body: &str, headers: &[(&'static str, &str)]) -> Asked {
         content: Content::Json(Outline::scan(&body).expect("JSON")),
         body,
         strict: false,
+        lenient: false,
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),

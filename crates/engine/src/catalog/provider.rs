@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use switchboard_wire::dialect::Flavor;
-use switchboard_wire::half::{Inputs, Thinking};
+use switchboard_wire::half::{Budgets, Inputs, Thinking};
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
@@ -82,6 +82,10 @@ pub struct Provider {
     pub betas: BTreeMap<String, String>,
     /// It refuses messages in OpenAI's format that hold more than OpenAI's own have.
     pub plain_messages: bool,
+    /// When it takes marks of what to keep in a cache in messages of OpenAI's format.
+    pub cache_marks: CacheMarks,
+    /// The knobs beyond OpenAI's own that it takes in OpenAI's format.
+    pub knobs: Vec<String>,
     /// Its answers in OpenAI's formats are in a form of its own: they are read and written anew.
     pub rewritten: bool,
     /// Models that call functions while they think in the responses API alone do so here, too.
@@ -269,10 +273,28 @@ pub struct Made {
     pub thinking: Option<Thinking>,
     /// Whether they are taken to think where no card says that they can.
     pub presumed: bool,
+    /// The efforts they know, where no card says so.
+    pub efforts: Vec<String>,
+    /// The budgets of reasoning they take.
+    pub budgets: Option<Budgets>,
     /// Whether those that think want the newer name of the token limit.
     pub newer_limit: bool,
     /// Whether they call functions while they think in the responses API alone.
     pub newer_calls: bool,
+    /// Whether those that cannot but think take none of the knobs of sampling.
+    pub unsampled: bool,
+}
+
+/// When a provider takes marks of what to keep in a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CacheMarks {
+    /// It refuses or ignores them.
+    #[default]
+    Never,
+    /// At an address of the operator's own, where another may answer.
+    Elsewhere,
+    /// Always.
+    Always,
 }
 
 /// How a provider reports usage at the end of an OpenAI-shaped stream.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use switchboard_wire::dialect::Flavor;
-use switchboard_wire::half::{Inputs, Thinking};
+use switchboard_wire::half::{Budgets, Inputs, Thinking};
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
-use super::provider::{Company, Edits, Exchange, Made, Pass, Place, Provider, RowError, Rule, StreamUsage, Variable, Variant};
+use super::provider::{CacheMarks, Company, Edits, Exchange, Made, Pass, Place, Provider, RowError, Rule, StreamUsage, Variable, Variant};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +84,10 @@ struct Row {
     betas: BTreeMap<String, String>,
     #[serde(default)]
     plain_messages: bool,
+    #[serde(default)]
+    cache_marks: CacheMarksRow,
+    #[serde(default)]
+    knobs: Vec<String>,
     #[serde(default)]
     rewritten: bool,
     #[serde(default)]
@@ -181,14 +185,28 @@ struct MadeRow {
     #[serde(default)]
     presumed: bool,
     #[serde(default)]
+    efforts: Vec<String>,
+    budgets: Option<BudgetsRow>,
+    #[serde(default)]
     newer_limit: bool,
     #[serde(default)]
     newer_calls: bool,
+    #[serde(default)]
+    unsampled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BudgetsRow {
+    least: u64,
+    most: u64,
+    off: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ThinkingRow {
+    Never,
     Effort,
     Budget,
     Adaptive,
@@ -214,6 +232,15 @@ enum FlavorRow {
     #[default]
     OpenAi,
     OpenRouter,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+enum CacheMarksRow {
+    #[default]
+    Never,
+    Elsewhere,
+    Always,
 }
 
 #[derive(Deserialize, Default)]
@@ -292,6 +319,12 @@ impl Row {
             thinking_switch: self.thinking_switch,
             betas: self.betas,
             plain_messages: self.plain_messages,
+            cache_marks: match self.cache_marks {
+                CacheMarksRow::Never => CacheMarks::Never,
+                CacheMarksRow::Elsewhere => CacheMarks::Elsewhere,
+                CacheMarksRow::Always => CacheMarks::Always,
+            },
+            knobs: self.knobs,
             rewritten: self.rewritten,
             newer_calls: self.newer_calls,
             gateway: self.gateway,
@@ -387,11 +420,21 @@ impl RuleRow {
 impl MadeRow {
     fn resolve(self) -> Made {
         let thinking = self.thinking.map(|thinking| match thinking {
+            ThinkingRow::Never => Thinking::Never,
             ThinkingRow::Effort => Thinking::Effort,
             ThinkingRow::Budget => Thinking::Budget,
             ThinkingRow::Adaptive => Thinking::Adaptive,
         });
-        Made { models: self.models, thinking, presumed: self.presumed, newer_limit: self.newer_limit, newer_calls: self.newer_calls }
+        Made {
+            models: self.models,
+            thinking,
+            presumed: self.presumed,
+            efforts: self.efforts,
+            budgets: self.budgets.map(|row| Budgets { least: row.least, most: row.most, off: row.off }),
+            newer_limit: self.newer_limit,
+            newer_calls: self.newer_calls,
+            unsampled: self.unsampled,
+        }
     }
 }
 

@@ -57,7 +57,7 @@ fn translated(step: &Step<'_>, reach: &Reach, dialect: Dialect) -> Result<Option
     if let Some(key) = dialect.outbound().and_then(|outbound| outbound.model_key()) {
         edits.set.push((key.to_owned(), serde_json::Value::from(reach.model.as_str()).to_string()));
     }
-    let route = prepare::Route { from: client, to: dialect, profile: &step.target.profile, edits: &edits, laid: &[] };
+    let route = prepare::Route { from: client, to: dialect, profile: &step.target.profile, edits: &edits, laid: &[], fitted: false };
     match prepare::prepare(&route, &step.call.head(), &Source::Bytes(&chat, &outline)) {
         Ok(prepared) => Ok(Some(count::wrap(dialect, &prepared.body.join(), &reach.model).map_err(Problem::from)?.into())),
         Err(problem) if problem.kind == Kind::Unsupported => Ok(None),

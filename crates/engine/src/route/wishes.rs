@@ -79,6 +79,7 @@ pub enum DataCollection {
     /// It may.
     Allow,
     /// It may not.
+    #[serde(alias = "disallow")]
     Deny,
 }
 
@@ -239,6 +240,10 @@ impl Wishes {
             // A provider's name alone is LiteLLM's or a client's own; it says nothing here.
             if let Some(object) = take::<Box<RawValue>>(call, outline, key)?.filter(|raw| raw.get().starts_with('{')) {
                 wishes.provider = serde_json::from_str(object.get()).map_err(|error| wrong("provider", &error.to_string()))?;
+                // An empty list limits nothing.
+                for list in [&mut wishes.provider.only, &mut wishes.provider.quantizations] {
+                    list.take_if(|list| list.is_empty());
+                }
                 wishes.is_openrouter = true;
             }
         }

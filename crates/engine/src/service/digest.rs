@@ -60,7 +60,7 @@ fn asked(call: &Call) -> Context {
     let mut context = Context::new(&SHA256);
     add(&mut context, format!("{:?}", call.door).as_bytes());
     add(&mut context, call.model.as_bytes());
-    add(&mut context, &[u8::from(call.stream), u8::from(call.strict)]);
+    add(&mut context, &[u8::from(call.stream), u8::from(call.strict), u8::from(call.lenient)]);
     if let Content::Form(kind) = &call.content {
         add(&mut context, kind.as_bytes());
     }

@@ -66,6 +66,7 @@ fn call_of(door: Door, body: &Value) -> Call {
         body: body_bytes,
         content: Content::Json(outline),
         strict: false,
+        lenient: false,
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),

@@ -40,15 +40,15 @@ impl Draft {
                 (body, Content::Json(outline), laid)
             }
         };
-        let (named, stream, strict) = match &content {
+        let (named, stream, (strict, lenient)) = match &content {
             Content::Json(outline) => {
                 let model: Option<String> = outline.read(&body, "model")?;
                 let stream: Option<bool> = outline.read(&body, "stream")?;
-                (model, stream.unwrap_or(false), strict(outline, &body, app))
+                (model, stream.unwrap_or(false), manner(outline, &body, app))
             }
             Content::Form(kind) => {
                 let field = |name: &str| switchboard_engine::wire::multipart::field(&body, kind, name);
-                (field("model")?, field("stream")?.as_deref() == Some("true"), false)
+                (field("model")?, field("stream")?.as_deref() == Some("true"), (false, false))
             }
         };
         // A list of models may stand for the one: the first is it, as if it stood in the path.
@@ -80,6 +80,7 @@ impl Draft {
             content,
             laid,
             strict,
+            lenient,
             received: self.received,
             created: unix_seconds(),
             mentioned: Default::default(),
@@ -103,8 +104,9 @@ fn laid_out(door: &Door, body: Frames, outline: Outline) -> Result<(Frames, Outl
     Ok((body, outline, fields.into_keys().collect()))
 }
 
-/// Whether a knob that the target lacks is refused: where the request or the configuration says so outright.
-fn strict(outline: &Outline, body: &Frames, app: &App) -> bool {
+/// Whether a knob that the target lacks is refused, and whether it is left out even of what passes as it came: where the request or the
+/// configuration says so outright.
+fn manner(outline: &Outline, body: &Frames, app: &App) -> (bool, bool) {
     #[derive(serde::Deserialize)]
     struct Preferences {
         require_parameters: Option<bool>,
@@ -112,5 +114,7 @@ fn strict(outline: &Outline, body: &Frames, app: &App) -> bool {
     let preferences: Option<Preferences> = outline.read(body, "provider").ok().flatten();
     let drop_params: Option<bool> = outline.read(body, "drop_params").ok().flatten();
     let configured = || app.config.load().litellm.drop_params;
-    preferences.and_then(|preferences| preferences.require_parameters).unwrap_or(false) || drop_params.or_else(configured) == Some(false)
+    let drop_params = drop_params.or_else(configured);
+    let required = preferences.and_then(|preferences| preferences.require_parameters).unwrap_or(false);
+    (required || drop_params == Some(false), !required && drop_params == Some(true))
 }

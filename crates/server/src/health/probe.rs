@@ -136,6 +136,7 @@ impl Probe {
             body,
             content,
             strict: false,
+            lenient: false,
             received: Instant::now(),
             created: unix_seconds(),
             mentioned: Default::default(),

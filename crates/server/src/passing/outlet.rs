@@ -235,6 +235,7 @@ fn drafted(outlet: &Outlet<'_>, way: &Way, caller: &Caller, (parts, body, receiv
         body,
         content,
         strict: false,
+        lenient: false,
         received,
         created: unix_seconds(),
         mentioned: Default::default(),

@@ -3,7 +3,7 @@
 use super::read_request::THINKING;
 use crate::chat::{ChatRequest, Reasoning};
 use crate::dialect::Dialect;
-use crate::half::{Profile, Thinking};
+use crate::half::{Budgets, Profile, Thinking};
 use crate::json::Object;
 use crate::loss::{Losses, Why};
 
@@ -47,8 +47,7 @@ fn as_sent(reasoning: &Reasoning) -> Config {
 }
 
 fn for_model(reasoning: &Reasoning, profile: &Profile, losses: &mut Losses) -> Config {
-    let effort = reasoning.effort.as_deref();
-    let off = reasoning.enabled == Some(false) || effort == Some("none");
+    let off = reasoning.is_off();
     let mut config = Config { include: (!off).then_some(reasoning.exclude != Some(true)), ..Config::default() };
     match profile.thinking {
         Some(Thinking::Never) => {
@@ -59,7 +58,7 @@ fn for_model(reasoning: &Reasoning, profile: &Profile, losses: &mut Losses) -> C
         }
         Some(Thinking::Effort | Thinking::Adaptive) => config.level = level_of(reasoning, off, profile, losses),
         // All models know budgets, not all know levels.
-        Some(Thinking::Budget) | None => config.budget = budget_of(reasoning, off, losses),
+        Some(Thinking::Budget) | None => config.budget = budget_of(reasoning, off, profile.budgets, losses),
     }
     config
 }
@@ -90,12 +89,21 @@ fn level_of(reasoning: &Reasoning, off: bool, profile: &Profile, losses: &mut Lo
     Some(nearest.unwrap_or(fallback).to_owned())
 }
 
-fn budget_of(reasoning: &Reasoning, off: bool, losses: &mut Losses) -> Option<i64> {
+fn budget_of(reasoning: &Reasoning, off: bool, known: Option<Budgets>, losses: &mut Losses) -> Option<i64> {
     if off {
-        return Some(0);
+        let least = known.filter(|known| !known.off).map(|known| known.least);
+        if least.is_some() {
+            // The model cannot stop thinking altogether.
+            losses.add("reasoning", Why::Approximated);
+        }
+        return i64::try_from(least.unwrap_or(0)).ok();
     }
+    let fitting = |budget: u64| known.map_or(budget, |known| budget.clamp(known.least, known.most));
     if let Some(budget) = reasoning.budget_tokens {
-        return i64::try_from(budget).ok();
+        if fitting(budget) != budget {
+            losses.add("reasoning.max_tokens", Why::Clamped);
+        }
+        return i64::try_from(fitting(budget)).ok();
     }
     let Some(effort) = reasoning.effort.as_deref() else {
         return (reasoning.adaptive || reasoning.enabled == Some(true)).then_some(-1);
@@ -104,5 +112,5 @@ fn budget_of(reasoning: &Reasoning, off: bool, losses: &mut Losses) -> Option<i6
     if found.is_none() {
         losses.add("reasoning_effort", Why::Clamped);
     }
-    i64::try_from(found.unwrap_or(HIGHEST)).ok()
+    i64::try_from(fitting(found.unwrap_or(HIGHEST))).ok()
 }

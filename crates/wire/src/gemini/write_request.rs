@@ -18,6 +18,8 @@ use crate::problem::Unsupported;
 /// The most stop sequences the API takes.
 const MAX_STOP: usize = 5;
 const MAX_NAME: usize = 64;
+/// What is said where nothing is: a request needs a turn, and a turn words.
+const EMPTY: &str = r#"{"text":"."}"#;
 
 /// Google's tools by both of their names; clients of OpenAI's format send them as Google's do.
 const TOOLS: [(&str, &str); 8] = [
@@ -178,6 +180,9 @@ fn write_turns(request: &ChatRequest, profile: &Profile, memo: &Memo, losses: &m
         // A request needs at least one turn.
         losses.add("messages[0].role", Why::Approximated);
         turns.push(("user", std::mem::take(&mut system)));
+    } else if turns.is_empty() && !is_own(request) {
+        losses.add("messages", Why::Approximated);
+        turns.push(("user", vec![EMPTY.to_owned()]));
     }
     Ok((system, turns))
 }

@@ -11,18 +11,20 @@
 //! | `content` | a string is one text part, and one plain text part is written as a string | none |
 //! | `image_url`, `input_audio`, `file`, `video_url`, Mistral's `document_url` | media; a `data:` URL is base64 | audio at a URL, files at a URL from other formats, images by file id are refused |
 //! | other content types | refused: what cannot be read cannot be guarded | |
-//! | `cache_control` on parts, messages, tools | cache marks; a message's moves to its last part | none |
+//! | `cache_control` on parts, messages, tools | cache marks; a message's moves to its last part | where the profile says that the target refuses them |
 //! | `tools` function, custom | tools; `functions` too | none |
 //! | `tools` of other types, `web_search_options` | hosted tools, kept as sent | another API's are refused, except web searches: approximated |
 //! | `tool_choice`, `function_call` | tool choice; `any` is written `required` | a choice among several tools from other formats: approximated |
 //! | `max_tokens`, `max_completion_tokens` | the limit; the profile names the field, else the client | none |
 //! | `reasoning_effort`, `reasoning`, `thinking`, `include_reasoning` | reasoning, written back in the fields it came in; from other formats `reasoning_effort`, or `thinking` where the profile says so | effort: the nearest known, clamped; budget: approximated |
 //! | `response_format` | output; types beyond OpenAI's stay as sent | schema where the model takes none: plain JSON, approximated |
-//! | `top_k`, `min_p`, `top_a`, `repetition_penalty` | sampling; written only for clients of this format | dropped for others |
+//! | `top_k`, `min_p`, `top_a`, `repetition_penalty` | sampling; written for clients of this format and where the profile knows them | dropped for others |
 //! | `n` | answers; passes only where the formats agree | refused |
 //! | `metadata` | labels where all values are texts, else kept as sent | |
 //! | `stream_options` | `include_usage` is always sent: the gateway meters | its other options pass only verbatim |
 //! | the rest, and [`STEERING`](crate::control::STEERING) | `Extra` | |
+//!
+//! What OpenRouter's clients say in words of OpenRouter's is put in the provider's, see `fitted.rs`.
 //!
 //! # Where thoughts are
 //!
@@ -53,6 +55,7 @@ mod chunk;
 mod citations;
 pub(crate) mod error;
 pub(crate) mod finish;
+mod fitted;
 mod free_text;
 mod glance;
 mod media;
@@ -74,16 +77,19 @@ pub(crate) mod write_request;
 use http::{HeaderMap, StatusCode};
 
 use crate::chat::{ChatRequest, Part, PartBody};
-use crate::dialect::Flavor;
+use crate::dialect::{Dialect, Flavor};
 use crate::event::{EventReader, EventWriter};
 use crate::fields::Fields;
 use crate::frames::Frames;
 use crate::framing::Framing;
 use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::loss::Losses;
 use crate::outline::{Edits, Entry, Outline};
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
 use crate::seal::OPENAI;
+
+const HERE: Dialect = Dialect::OpenAiChat;
 
 /// What ends a stream.
 pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -95,6 +101,14 @@ pub struct OpenAiChat;
 impl Inbound for OpenAiChat {
     fn read_request(&self, head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, Malformed> {
         read_request::read_request(head, body)
+    }
+
+    fn is_worded(&self, outline: &Outline, body: &Frames) -> bool {
+        fitted::is_worded(outline, body)
+    }
+
+    fn fit(&self, request: &mut ChatRequest, profile: &Profile, losses: &mut Losses) {
+        fitted::fit(request, profile, losses);
     }
 
     fn write_reply(&self, reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
@@ -145,8 +159,8 @@ impl Outbound for OpenAiChat {
 
     fn wants_bytes(&self, part: &Part) -> bool {
         // Some providers have types of their own for media at URLs, which readers note.
-        let noted = part.extra.noted(crate::Dialect::OpenAiChat, "type").is_some();
-        let native = part.extra.from() == Some(crate::Dialect::OpenAiChat);
+        let noted = part.extra.noted(HERE, "type").is_some();
+        let native = part.extra.from() == Some(HERE);
         !noted && (matches!(part.body, PartBody::Audio(_)) || matches!(part.body, PartBody::File(_)) && !native)
     }
 
@@ -200,7 +214,7 @@ pub(crate) fn metering_edits(outline: &Outline, body: &Frames) -> Edits {
             }
             crate::json::object(|object| {
                 object.field("include_usage", &true);
-                object.extra(&options.rest(crate::Dialect::OpenAiChat), crate::Dialect::OpenAiChat);
+                object.extra(&options.rest(HERE), HERE);
             })
         }
         // `null`, or nonsense that the provider would refuse.

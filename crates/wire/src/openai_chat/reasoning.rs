@@ -15,8 +15,11 @@ use crate::json::{Array, Object};
 use crate::problem::Malformed;
 use crate::seal::{ANTHROPIC, GOOGLE, OPENAI, SealKind, Sealed};
 
+/// OpenRouter's field.
+pub(super) const DETAILS: &str = "reasoning_details";
+
 /// The fields, the richest first.
-pub(super) const FIELDS: [&str; 4] = ["reasoning_details", "thinking_blocks", "reasoning_content", "reasoning"];
+pub(super) const FIELDS: [&str; 4] = [DETAILS, "thinking_blocks", "reasoning_content", "reasoning"];
 
 /// One item of `reasoning_details`.
 #[derive(Debug, Deserialize)]
@@ -200,10 +203,14 @@ pub(super) fn is_unchanged(details: &str, thoughts: &[&Thought], seals: &[&Seale
 
 const FORMATS: [(&str, &str); 3] = [(ANTHROPIC, "anthropic-claude-v1"), (GOOGLE, "google-gemini-v1"), (OPENAI, "openai-responses-v1")];
 
+const XAI: &str = "xai";
+/// The format of thoughts that nobody seals.
+const UNKNOWN: &str = "unknown";
+
 /// The vendor that a `format` names.
 pub(super) fn vendor_of(format: Option<&str>, vendor: Option<&str>) -> String {
     match format {
-        None | Some("" | "unknown") => vendor.unwrap_or("unknown").to_owned(),
+        None | Some("" | UNKNOWN) => vendor.unwrap_or(UNKNOWN).to_owned(),
         Some(format) => match FORMATS.iter().find(|(_, known)| *known == format) {
             Some((vendor, _)) => (*vendor).to_owned(),
             None => format.strip_suffix("-responses-v1").unwrap_or(format).to_owned(),
@@ -214,15 +221,21 @@ pub(super) fn vendor_of(format: Option<&str>, vendor: Option<&str>) -> String {
 fn format_of(vendor: &str) -> String {
     match FORMATS.iter().find(|(known, _)| *known == vendor) {
         Some((_, format)) => (*format).to_owned(),
-        None if vendor == "xai" => "xai-responses-v1".to_owned(),
+        None if vendor == XAI => "xai-responses-v1".to_owned(),
         None => vendor.to_owned(),
     }
 }
 
-/// Writes a thought, or a piece of one, as `reasoning_details`.
-pub(super) fn write_details(out: &mut Array<'_>, thought: &Thought, index: usize) {
-    // A piece of a stream does not know its vendor until the seal comes, and clients that join pieces keep what was said first.
-    let format = thought.seal.as_ref().map(|seal| format_of(&seal.vendor));
+/// The format that thoughts of that vendor's models are told in before their seal has come, and where none comes.
+pub(super) fn told_format(vendor: Option<&str>) -> String {
+    let known = |vendor: &&str| *vendor == XAI || FORMATS.iter().any(|(known, _)| known == vendor);
+    format_of(vendor.filter(known).unwrap_or(UNKNOWN))
+}
+
+/// Writes a thought, or a piece of one, as `reasoning_details`. Clients that join pieces keep what was said first, so that a piece has
+/// the format that its seal will have; a provider is told none.
+pub(super) fn write_details(out: &mut Array<'_>, thought: &Thought, (index, told): (usize, Option<&str>)) {
+    let format = thought.seal.as_ref().map(|seal| format_of(&seal.vendor)).or_else(|| told.map(str::to_owned));
     let tail = |object: &mut Object<'_>| {
         object.field("id", &thought.id);
         object.option("format", format.as_ref());

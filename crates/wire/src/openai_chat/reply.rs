@@ -200,7 +200,7 @@ fn write_message(message: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
     message.field("role", "assistant");
     message.field("content", &text);
     message.field("refusal", &refusal);
-    write_thoughts(message, &thoughts, stamp.flavor);
+    write_thoughts(message, &thoughts, stamp);
     if !calls.is_empty() {
         message.array("tool_calls", |list| calls.iter().for_each(|call| list.object(|object| write_call(object, call, None))));
     }
@@ -223,13 +223,13 @@ fn write_message(message: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
 }
 
 /// Thoughts: `reasoning_content` and, where sealed, `thinking_blocks`; with OpenRouter `reasoning` and `reasoning_details`.
-fn write_thoughts(message: &mut Object<'_>, thoughts: &[&Thought], flavor: Flavor) {
+fn write_thoughts(message: &mut Object<'_>, thoughts: &[&Thought], stamp: &Stamp) {
     if thoughts.is_empty() {
         return;
     }
     let text: String = thoughts.iter().map(|thought| thought.text.as_str()).collect();
     let visible = (!text.is_empty()).then_some(text);
-    match flavor {
+    match stamp.flavor {
         Flavor::OpenAi => {
             message.option("reasoning_content", visible);
             if thoughts.iter().any(|thought| thought.seal.is_some()) {
@@ -237,9 +237,10 @@ fn write_thoughts(message: &mut Object<'_>, thoughts: &[&Thought], flavor: Flavo
             }
         }
         Flavor::OpenRouter => {
+            let format = reasoning::told_format(stamp.vendor.as_deref());
             message.field("reasoning", &visible);
-            message.array("reasoning_details", |list| {
-                thoughts.iter().enumerate().for_each(|(at, thought)| reasoning::write_details(list, thought, at));
+            message.array(reasoning::DETAILS, |list| {
+                thoughts.iter().enumerate().for_each(|(at, thought)| reasoning::write_details(list, thought, (at, Some(&format))));
             });
         }
     }

@@ -40,11 +40,14 @@ pub(super) struct Writer {
     thoughts: usize,
     images: usize,
     refused: bool,
+    /// The format of thoughts whose seal has not come yet.
+    format: String,
 }
 
 impl Writer {
     pub(super) fn new(stamp: Stamp) -> Self {
         Self {
+            format: reasoning::told_format(stamp.vendor.as_deref()),
             stamp,
             head: Vec::new(),
             blocks: Vec::new(),
@@ -170,10 +173,12 @@ impl Writer {
             }
             Flavor::OpenRouter => {
                 let piece = Thought { text: text.to_owned(), ..thought.clone() };
+                let format = std::mem::take(&mut self.format);
                 self.delta(out, |object| {
                     object.field("reasoning", text);
-                    object.array("reasoning_details", |list| reasoning::write_details(list, &piece, at));
+                    object.array(reasoning::DETAILS, |list| reasoning::write_details(list, &piece, (at, Some(&format))));
                 });
+                self.format = format;
             }
         }
     }
@@ -184,7 +189,7 @@ impl Writer {
         match self.stamp.flavor {
             Flavor::OpenAi => self.delta(out, |object| object.array("thinking_blocks", |list| reasoning::write_block(list, &sealed))),
             Flavor::OpenRouter => {
-                self.delta(out, |object| object.array("reasoning_details", |list| reasoning::write_details(list, &sealed, at)));
+                self.delta(out, |object| object.array(reasoning::DETAILS, |list| reasoning::write_details(list, &sealed, (at, None))));
             }
         }
     }

@@ -390,7 +390,7 @@ fn write_thoughts(object: &mut Object<'_>, thoughts: &[(&Part, &Thought)], field
         match field.as_str() {
             "reasoning_details" => object.array("reasoning_details", |list| {
                 for (at, (_, thought)) in thoughts.iter().enumerate() {
-                    reasoning::write_details(list, thought, at);
+                    reasoning::write_details(list, thought, (at, None));
                 }
             }),
             "thinking_blocks" => object.array("thinking_blocks", |list| {

@@ -23,7 +23,7 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         return Err(Unsupported::new("n", HERE, "several answers at once pass only where the formats agree"));
     }
     let mut losses = Losses::new();
-    let plain = (profile.plain_messages == Some(true)).then(|| plain::of(request, &mut losses));
+    let plain = plain::of(request, profile, &mut losses);
     let request = plain.as_ref().unwrap_or(request);
     let messages = write_messages(request, profile, &mut losses)?;
     let tools = write_tools(&request.tools, profile, &mut losses)?;
@@ -85,18 +85,19 @@ pub(crate) fn write_knobs(object: &mut Object<'_>, request: &ChatRequest, profil
     let sampling = &request.sampling;
     let mut knob = |key: &'static str, value: &Option<serde_json::Number>, known: bool| match value {
         Some(value) if known => object.field(key, value),
-        Some(_) => losses.dropped(key),
-        None => {}
+        value => knob::lose_numbers(losses, [(key, value, knob::neutral(key))]),
     };
-    // Fields beyond OpenAI's own are refused by some providers: they go only where a client of this format asked for them.
+    // Fields beyond OpenAI's own are refused by some providers: they go where a client of this format asked for them, or the provider is
+    // known to take them.
     let native = matches!(request.extra.from(), Some(Dialect::OpenAiChat | Dialect::OpenAiCompletions));
+    let known = |key: &str| native || profile.knobs.as_ref().is_some_and(|knobs| knobs.iter().any(|known| known == key));
     let sampled = profile.sampling != Some(false);
     knob("temperature", &sampling.temperature, sampled);
     knob("top_p", &sampling.top_p, sampled);
-    knob("top_k", &sampling.top_k, sampled && native);
-    knob("min_p", &sampling.min_p, native);
-    knob("top_a", &sampling.top_a, native);
-    knob("repetition_penalty", &sampling.repetition_penalty, native);
+    knob("top_k", &sampling.top_k, sampled && known("top_k"));
+    knob("min_p", &sampling.min_p, known("min_p"));
+    knob("top_a", &sampling.top_a, known("top_a"));
+    knob("repetition_penalty", &sampling.repetition_penalty, known("repetition_penalty"));
     knob("frequency_penalty", &sampling.frequency_penalty, true);
     knob("presence_penalty", &sampling.presence_penalty, true);
     knob("seed", &sampling.seed, true);

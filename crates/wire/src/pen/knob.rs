@@ -18,6 +18,11 @@ pub(crate) fn lose_numbers<'a>(losses: &mut Losses, numbers: impl IntoIterator<I
     );
 }
 
+/// What that number says where it says what is so anyway.
+pub(crate) fn neutral(name: &str) -> f64 {
+    if matches!(name, "temperature" | "top_p" | "repetition_penalty") { 1.0 } else { 0.0 }
+}
+
 /// Records the knobs of sampling beyond temperature, `top_p`, `top_k` and stop sequences.
 pub(crate) fn lose_rare(losses: &mut Losses, sampling: &Sampling) {
     let numbers = [

@@ -76,6 +76,7 @@ fn ask(model: &str, fields: &str) -> Call {
         body,
         content: Content::Json(outline),
         strict: false,
+        lenient: false,
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),

@@ -7,7 +7,7 @@ use crate::chat::{
     ChatRequest, Function, JsonSchema, Media, MediaSource, Message, OutputFormat, Part, PartBody, Reasoning, Role, Thought, Tool, ToolCall,
     ToolChoice, ToolResult,
 };
-use crate::half::{Head, Inbound, Outbound, Profile, Thinking};
+use crate::half::{Budgets, Head, Inbound, Outbound, Profile, Thinking};
 use crate::json::raw;
 use crate::seal::Sealed;
 
@@ -110,6 +110,64 @@ fn thinking_is_said_as_the_model_hears_it() {
     let budget = Reasoning { budget_tokens: Some(2000), exclude: Some(true), ..Reasoning::default() };
     assert_eq!(config(budget.clone(), None), json!({"thinkingBudget": 2000, "includeThoughts": false}));
     assert_eq!(config(budget, Some(Thinking::Adaptive))["thinkingLevel"], "medium");
+}
+
+#[test]
+fn budgets_are_those_that_the_model_takes() {
+    let config = |reasoning: Reasoning, (least, most, off)| {
+        let request = ChatRequest { reasoning: Some(reasoning), ..user(vec![Part::text("hi")]) };
+        let profile = Profile { budgets: Some(Budgets { least, most, off }), ..Profile::default() };
+        let (body, losses) = body_of(&request, &profile);
+        (body["generationConfig"]["thinkingConfig"].clone(), losses)
+    };
+    let budget = |tokens: u64| Reasoning { budget_tokens: Some(tokens), ..Reasoning::default() };
+    let (pro, flash) = ((128, 32_768, false), (1, 24_576, true));
+    let shown = |tokens: u64| json!({"thinkingBudget": tokens, "includeThoughts": true});
+    assert_eq!(config(budget(100), pro), (shown(128), "reasoning.max_tokens;clamped".to_owned()));
+    assert_eq!(config(budget(31_999), flash), (shown(24_576), "reasoning.max_tokens;clamped".to_owned()));
+    assert_eq!(config(budget(31_999), pro), (shown(31_999), String::new()));
+    let off = Reasoning { enabled: Some(false), ..Reasoning::default() };
+    for off in [off, budget(0)] {
+        assert_eq!(config(off.clone(), pro), (json!({"thinkingBudget": 128}), "reasoning;approximated".to_owned()));
+        assert_eq!(config(off, flash), (json!({"thinkingBudget": 0}), String::new()));
+    }
+}
+
+#[test]
+fn results_find_their_calls_though_they_alone_have_ids() {
+    let call = |name: &str| json!({"functionCall": {"name": name, "args": {}}});
+    let result = |name: &str, id: &str| json!({"functionResponse": {"id": id, "name": name, "response": {"output": id}}});
+    let own = json!({"functionCall": {"id": "given", "name": "read", "args": {}}});
+    let body = json!({"contents": [
+        {"role": "model", "parts": [call("read"), own, call("write"), call("read")]},
+        {"role": "user", "parts": [result("write", "write-17"), result("read", "read-18"), result("read", "given"), result("read", "read-19")]},
+    ]});
+    let head = Head { path_model: Some("m"), ..Head::default() };
+    let request = dialect().read_request(&head, body.to_string().as_bytes()).unwrap();
+    let calls: Vec<&String> = request.messages[0]
+        .parts
+        .iter()
+        .filter_map(|part| match &part.body {
+            PartBody::ToolCall(call) => Some(&call.id),
+            _ => None,
+        })
+        .collect();
+    let answered: Vec<&String> = request.messages[1]
+        .parts
+        .iter()
+        .filter_map(|part| match &part.body {
+            PartBody::ToolResult(result) => Some(&result.call),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(answered, [calls[2], calls[0], calls[1], calls[3]]);
+}
+
+#[test]
+fn nothing_said_is_said_with_a_dot() {
+    let (body, losses) = body_of(&user(vec![]), &Profile::default());
+    assert_eq!(body["contents"], json!([{"role": "user", "parts": [{"text": "."}]}]));
+    assert_eq!(losses, "messages;approximated");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod errors;
+mod fitted;
 mod recorded;
 mod requests;
 pub(crate) mod support;

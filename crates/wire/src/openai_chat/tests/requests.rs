@@ -228,7 +228,7 @@ fn an_image_that_another_formats_tool_answered_is_said_by_the_user() {
 #[test]
 fn the_profile_names_the_limit_and_the_effort() {
     let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 9, "reasoning_effort": "xhigh",
-        "temperature": 1, "stop": ["a", "b"]});
+        "temperature": 0, "stop": ["a", "b"]});
     let efforts = Some(vec!["low".to_owned(), "medium".to_owned(), "high".to_owned()]);
     let profile = Profile { max_completion_tokens: Some(true), efforts, sampling: Some(false), max_stop: Some(1), ..Profile::default() };
     let (written, parts) = write(&read(&body), &profile);
