@@ -334,6 +334,16 @@ pub trait Outbound: Sync {
         None
     }
 
+    /// Whether a request of this API may hold that field; one that refuses what it does not know gets nothing else.
+    fn has(&self, _key: &str) -> bool {
+        true
+    }
+
+    /// Whether that field is one that this API has and the others of the providers that speak it have not.
+    fn has_alone(&self, _key: &str) -> bool {
+        false
+    }
+
     /// Edits that a request already in this dialect needs, e.g. to have usage reported in streams.
     fn metering_edits(&self, _outline: &Outline, _body: &Frames) -> Edits {
         Edits::default()

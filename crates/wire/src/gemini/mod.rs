@@ -102,6 +102,10 @@ impl Outbound for Gemini {
         write_request::is_guest(key)
     }
 
+    fn has(&self, key: &str) -> bool {
+        write_request::is_own_field(key)
+    }
+
     fn framing_of(&self, content_type: &str) -> Option<Framing> {
         match Framing::of_content_type(content_type, Framing::Sse) {
             // Without `alt=sse` it streams one array; an error stands there alone.

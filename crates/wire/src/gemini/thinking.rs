@@ -1,6 +1,7 @@
 //! Thinking, in a level or in a budget.
 
 use super::read_request::THINKING;
+use super::write_request::level;
 use crate::chat::{ChatRequest, Reasoning};
 use crate::dialect::Dialect;
 use crate::half::{Budgets, Profile, Thinking};
@@ -21,7 +22,12 @@ struct Config {
 
 /// Writes `thinkingConfig`.
 pub(super) fn write_thinking(request: &ChatRequest, profile: &Profile, losses: &mut Losses, out: &mut Object<'_>) {
-    let Some(reasoning) = &request.reasoning else { return };
+    let Some(reasoning) = &request.reasoning else {
+        if let Some(level) = level(request) {
+            out.object("thinkingConfig", |out| out.raw("thinkingLevel", level.get()));
+        }
+        return;
+    };
     let own = request.extra.from() == Some(Dialect::Gemini);
     let config = if own { as_sent(reasoning) } else { for_model(reasoning, profile, losses) };
     let kept = request.extra.of(Dialect::Gemini).iter().filter_map(|(key, raw)| Some((key.strip_prefix(THINKING)?, raw)));

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::keys::snake;
 use super::read_request::{GENERATION, THINKING, TOOL_CONFIG};
 use super::schema;
 use super::thinking::write_thinking;
@@ -81,13 +82,45 @@ fn write_body(request: &ChatRequest, profile: &Profile, memo: &Memo, losses: &mu
 /// Fields of this API that clients of OpenAI's format add to their requests, by both of their names.
 const GUESTS: [(&str, &str); 2] = [("safetySettings", "safety_settings"), ("cachedContent", "cached_content")];
 /// The same of its `generationConfig`.
-const GUESTS_CONFIG: [(&str, &str); 2] = [("imageConfig", "image_config"), ("speechConfig", "speech_config")];
+const GUESTS_CONFIG: [(&str, &str); 4] = [
+    ("imageConfig", "image_config"),
+    ("speechConfig", "speech_config"),
+    ("mediaResolution", "media_resolution"),
+    ("audioTimestamp", "audio_timestamp"),
+];
+/// The same of its `thinkingConfig`.
+const LEVEL: (&str, &str) = ("thinkingLevel", "thinking_level");
+/// All fields of a request; it is refused with any other.
+const FIELDS: [&str; 11] = [
+    "contents",
+    "systemInstruction",
+    "tools",
+    "toolConfig",
+    "safetySettings",
+    "generationConfig",
+    "cachedContent",
+    "labels",
+    "serviceTier",
+    "modelArmorConfig",
+    "model",
+];
 /// Where clients of OpenAI's format choose a voice.
 const SPOKEN: &str = "audio";
 
 /// Whether clients of OpenAI's format say that field for this API.
 pub(super) fn is_guest(name: &str) -> bool {
-    GUESTS.iter().chain(&GUESTS_CONFIG).any(|(camel, snake)| name == *camel || name == *snake) || name == SPOKEN
+    GUESTS.iter().chain(&GUESTS_CONFIG).chain([&LEVEL]).any(|(camel, snake)| name == *camel || name == *snake) || name == SPOKEN
+}
+
+/// Whether a request has a field of that name.
+pub(super) fn is_own_field(name: &str) -> bool {
+    FIELDS.iter().any(|field| name == *field || name == snake(field))
+}
+
+/// How much a client of OpenAI's format wants thought, in this API's words.
+pub(super) fn level(request: &ChatRequest) -> Option<&RawValue> {
+    let (_, raw) = guests(request, &[LEVEL]).next()?;
+    Some(raw)
 }
 
 /// Those of such fields that the client said, by the names that they have here.

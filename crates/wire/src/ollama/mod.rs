@@ -60,6 +60,14 @@ impl Outbound for Ollama {
         "/api/chat".to_owned()
     }
 
+    fn below(&self, key: &str) -> Option<&'static str> {
+        write_request::below(key)
+    }
+
+    fn has_alone(&self, key: &str) -> bool {
+        write_request::is_own(key)
+    }
+
     fn wants_bytes(&self, part: &Part) -> bool {
         matches!(part.body, PartBody::Image(_))
     }

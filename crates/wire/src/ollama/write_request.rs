@@ -42,6 +42,16 @@ const OPTIONS: [&str; 22] = [
     "draft_num_predict",
 ];
 
+/// Whether that is a field of this API's own.
+pub(super) fn is_own(key: &str) -> bool {
+    matches!(key, "think" | "options") || OWN.contains(&key) || below(key).is_some()
+}
+
+/// Where an option stands.
+pub(super) fn below(key: &str) -> Option<&'static str> {
+    OPTIONS.contains(&key).then_some("options")
+}
+
 /// Writes a request.
 pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let mut pen = Pen::new();
