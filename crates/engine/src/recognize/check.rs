@@ -68,6 +68,7 @@ pub(super) fn named(name: &str) -> Option<Check> {
         "jwt" => secret::is_jwt,
         "random" => secret::is_random,
         "value" => secret::is_value,
+        "token" => secret::is_token,
         "password" => secret::is_password,
         "iban" => money::iban,
         "card" => money::card,
@@ -107,10 +108,11 @@ pub(super) fn named(name: &str) -> Option<Check> {
         "trunk" => network::trunk,
         "chinese" => of_signs!(network::is_chinese_mobile),
         "plausible" => network::plausible,
+        "local" => network::local,
         _ => return None,
     };
-    let trims = matches!(name, "card" | "email" | "ipv6" | "account" | "international");
-    Some(Check { look, trims, judges_all: matches!(name, "random" | "jwt") })
+    let trims = matches!(name, "card" | "email" | "ipv6" | "account" | "international" | "ssn");
+    Some(Check { look, trims, judges_all: matches!(name, "random" | "token" | "jwt") })
 }
 
 /// The digits of a text, as numbers.

@@ -20,6 +20,16 @@ pub(super) fn joins_after(text: &str, end: usize) -> bool {
     }
 }
 
+/// The same for a number, which a low line sets apart: `card_4111…`, `_536-22-8741_`.
+pub(super) fn number_joins_before(text: &str, start: usize) -> bool {
+    joins_before(text, start) && !text[..start].ends_with('_')
+}
+
+/// The same at its end.
+pub(super) fn number_joins_after(text: &str, end: usize) -> bool {
+    joins_after(text, end) && !text[end..].starts_with('_')
+}
+
 /// Whether a letter belongs to a word of a script that sets words apart.
 pub(super) fn joins(letter: char) -> bool {
     letter == '_' || (letter.is_alphanumeric() && (letter as u32) < 0x2E80 && !('\u{0590}'..='\u{0DFF}').contains(&letter))

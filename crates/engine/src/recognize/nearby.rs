@@ -61,9 +61,15 @@ impl Words {
 impl Places {
     /// Whether a word of that list stands within that part of the text.
     pub(super) fn within(&self, list: usize, window: Range<usize>) -> bool {
-        let Some(places) = self.0.get(list) else { return false };
+        self.ends_within(list, window).next().is_some()
+    }
+
+    /// Where the words of that list end that stand within that part of the text.
+    pub(super) fn ends_within(&self, list: usize, window: Range<usize>) -> impl Iterator<Item = usize> {
+        let places = self.0.get(list).map(Vec::as_slice).unwrap_or_default();
         let from = places.partition_point(|(start, _)| *start < window.start);
-        places[from..].iter().take_while(|(start, _)| *start < window.end).any(|(_, end)| *end <= window.end)
+        let begun = places[from..].iter().take_while(move |(start, _)| *start < window.end);
+        begun.map(|(_, end)| *end).filter(move |end| *end <= window.end)
     }
 }
 

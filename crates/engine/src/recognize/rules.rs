@@ -19,6 +19,32 @@ const TABLE: &str = include_str!("rules.toml");
 const NONE: &str = "none";
 /// How far before a finding, and behind it, a word may stand that makes it one.
 const NEAR: (usize, usize) = (56, 24);
+/// How far before a finding a word may begin that stands right before it, and what may stand between.
+const RIGHT: usize = 28;
+const BETWEEN: [&str; 22] = [
+    "me",
+    "us",
+    "at",
+    "on",
+    "is",
+    "no",
+    "nr",
+    "number",
+    "the",
+    "her",
+    "him",
+    "them",
+    "my",
+    "am",
+    "unter",
+    "au",
+    "al",
+    "ao",
+    "на",
+    "a",
+    "it",
+    "номер",
+];
 /// How far before a finding a word may stand that speaks against it.
 const UNLESS: usize = 22;
 /// What a pattern met is long from so many bytes on, and is looked into from its later signs only so often: where every sign of a long
@@ -42,6 +68,7 @@ struct Row {
     has: Vec<String>,
     check: Option<String>,
     near: Option<String>,
+    right: Option<String>,
     unless: Option<String>,
     #[serde(default)]
     alone: bool,
@@ -57,6 +84,7 @@ struct Rule {
     check: Option<Check>,
     /// The lists of words, by their places.
     near: Option<usize>,
+    right: Option<usize>,
     unless: Option<usize>,
     alone: bool,
     loose: bool,
@@ -116,6 +144,7 @@ impl Rules {
                 pattern: RegexBuilder::new(&row.pattern).size_limit(1 << 22).build()?,
                 check,
                 near: list(&row.near)?,
+                right: list(&row.right)?,
                 unless: list(&row.unless)?,
                 alone: row.alone,
                 loose: row.loose,
@@ -175,6 +204,17 @@ impl Look<'_> {
     }
 }
 
+impl Look<'_> {
+    /// Whether a word of that list stands before that place with nothing but small words between.
+    fn stands_right_before(&self, list: usize, at: usize) -> bool {
+        let places = self.places.get_or_init(|| self.words.places(self.text));
+        places.ends_within(list, at.saturating_sub(RIGHT)..at).any(|end| {
+            let between = self.text[end..at].split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+            between.clone().count() <= 2 && between.into_iter().all(|word| BETWEEN.iter().any(|small| word.eq_ignore_ascii_case(small)))
+        })
+    }
+}
+
 impl Rule {
     fn apply(&self, look: &mut Look<'_>) {
         let text = look.text;
@@ -217,10 +257,12 @@ impl Rule {
         if self.unless.is_some_and(|unless| look.stands_within(unless, span.start.saturating_sub(UNLESS)..span.start)) {
             return Err(Refused::Here);
         }
-        let is_near = self.near.is_none_or(|near| {
+        let is_near = self.near.is_some_and(|near| {
             look.stands_within(near, span.start.saturating_sub(NEAR.0)..span.start)
                 || look.stands_within(near, span.end..(span.end + NEAR.1).min(text.len()))
         });
+        let is_near = is_near || self.right.is_some_and(|right| look.stands_right_before(right, span.start));
+        let is_near = is_near || self.near.is_none() && self.right.is_none();
         if is_near { Ok(span) } else { Err(Refused::Here) }
     }
 }

@@ -104,6 +104,48 @@ fn tells_whether_a_text_is_about_someones_health_or_money() {
 }
 
 #[test]
+fn everyday_words_and_code_tell_of_nobody() {
+    let check = |text: &str, wanted: &[&str]| assert_eq!(classes(text), wanted, "{text}");
+    for text in [
+        "I take the bus to work, can I take a photo there?",
+        "ICD-10 code list as csv?",
+        "Which episode of my doctor who box is it?",
+        "use std::io; // I close the file after this operation",
+        "I owe you one! See my portfolio for more.",
+        "What is the net worth of that man?",
+        "My credit card was declined, what now?",
+        "Their actions keep the balance of the treatment.",
+        "Free Software Foundation, 51 Franklin Street, Boston, MA 02110-1301, USA",
+        "Copyright 2012-2013; text by Bob",
+        "The text has 1234567 characters, the ring buffer 1048576 bytes.",
+        "The system call returned 4294967295.",
+        "max cell rate 353207.547",
+        "La Liga 2019 2020 2021",
+        "as in Clause\n252.227-7013 of the rules",
+        "private_key: PrivateKeyDer, token: CancellationToken, client_secret: ClientSecretCredential",
+        "access_token = getAccessToken(user); aws_session_token=aws_session_token",
+        "extern struct passwd *getpwuid(uid_t uid);",
+        "postgres://$USER:$PASS@localhost/db and mysql://user:password@host/db",
+        "clone git@github.com",
+        "EAN 4095275016992",
+    ] {
+        check(text, &[]);
+    }
+    check("I've had a cough and a fever since Monday.", &["medical"]);
+    check("Bei meiner Mutter wurde Brustkrebs festgestellt.", &["medical"]);
+    check("I earn 5,200 a month.", &["financial"]);
+    check("Solde du compte : 1 243,77 €", &["financial"]);
+    check("Our payroll: Ann 4,100, Ben 3,800", &["financial"]);
+    check("text me on 5551234", &["phone"]);
+    check("ring 0044 7700 900123 or **+49 171 1234567**", &["phone"]);
+    check("https://wa.me/+491711234567", &["phone"]);
+    check("card_4111111111111111 and _536-22-8741_", &["credit_card", "ssn"]);
+    check("redis://:zK8vQ2mX4pL7@cache.example.com:6379/0", &["secret"]);
+    check("use newco_pat_Zk3vQ8mX4pL7tR2wB9nC5dF1gH6jK0sY to log in", &["secret"]);
+    check("chatcmpl-Zk3vQ8mX4pL7tR2wB9nC5dF1gH6jK0sY", &[]);
+}
+
+#[test]
 fn findings_tell_places_and_never_text() {
     let text = "Write to anna.schmidt@example.de or call +49 30 1234567.";
     let findings = find(text, None);

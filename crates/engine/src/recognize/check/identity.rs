@@ -3,13 +3,15 @@
 use std::ops::Range;
 
 use super::{is_day, luhn, numbers, spelled, weighted};
+use crate::recognize::joint::{number_joins_after, number_joins_before};
 
 /// American, and no piece of a longer number of goods: "555-12-9087-B".
 pub(super) fn ssn(text: &str, met: Range<usize>) -> Option<Range<usize>> {
     let signs: Vec<u8> = text[met.clone()].bytes().filter(u8::is_ascii_digit).collect();
     let mut after = text[met.end..].chars();
     let goes_on = after.next() == Some('-') && after.next().is_some_and(|letter| letter.is_ascii_alphanumeric());
-    (!goes_on && is_ssn(&signs)).then_some(met)
+    let joined = number_joins_before(text, met.start) || number_joins_after(text, met.end);
+    (!goes_on && !joined && is_ssn(&signs)).then_some(met)
 }
 
 /// American: no area 000, 666 or 9xx, no empty group, none that were printed in advertisements.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{luhn, numbers, weighted};
-use crate::recognize::joint::{joins_after, joins_before};
+use crate::recognize::joint::{joins_after, joins_before, number_joins_after, number_joins_before};
 
 /// How long the IBANs of a country are.
 #[rustfmt::skip]
@@ -21,7 +21,7 @@ const IBANS: [(&[u8; 2], usize); 89] = [
 
 /// An IBAN that begins there: as many signs as its country's have, single spaces or hyphens between them, and a right checksum.
 pub(super) fn iban(text: &str, met: Range<usize>) -> Option<Range<usize>> {
-    if joins_before(text, met.start) {
+    if number_joins_before(text, met.start) {
         return None;
     }
     let country: [u8; 2] = text.as_bytes().get(met.start..met.start + 2)?.to_ascii_uppercase().try_into().ok()?;
@@ -63,7 +63,7 @@ pub(super) fn card(text: &str, met: Range<usize>) -> Option<Range<usize>> {
     let starts = std::iter::once(met.start)
         .chain((met.start + 1..met.end).filter(|at| !bytes[at - 1].is_ascii_digit() && bytes[*at].is_ascii_digit()));
     for start in starts {
-        if joins_before(text, start) && start == met.start {
+        if start == met.start && number_joins_before(text, start) {
             continue;
         }
         // A group of a card, or all of one; a list of small numbers is passed over.
@@ -74,7 +74,7 @@ pub(super) fn card(text: &str, met: Range<usize>) -> Option<Range<usize>> {
         let ends =
             (start + 1..=met.end).rev().filter(|end| !bytes.get(*end).is_some_and(u8::is_ascii_digit) && bytes[end - 1].is_ascii_digit());
         for end in ends {
-            if end == met.end && joins_after(text, end) {
+            if end == met.end && number_joins_after(text, end) {
                 continue;
             }
             if is_card(&text[start..end]) {
@@ -106,13 +106,15 @@ fn is_issued(signs: &[u8]) -> bool {
     let (two, three, four, six) = (prefix(2), prefix(3), prefix(4), prefix(6));
     match length {
         16 if (51..=55).contains(&two) || (2221..=2720).contains(&four) => true,
-        13 | 16 | 19 if signs.first() == Some(&b'4') => true,
+        // Thirteen digits are as often the number of goods.
+        13 if signs.first() == Some(&b'4') => !is_isbn(signs),
+        16 | 19 if signs.first() == Some(&b'4') => true,
         15 if two == 34 || two == 37 => true,
         14..=19 if (300..=305).contains(&three) || two == 36 || two == 38 || two == 39 => true,
         16..=19 if four == 6011 || two == 65 || (644..=649).contains(&three) || (622_126..=622_925).contains(&six) => true,
         16..=19 if (3528..=3589).contains(&four) || two == 62 || two == 81 || (2200..=2204).contains(&four) => true,
         12..=19 if matches!(four, 5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761 | 6762 | 6763) || two == 67 => true,
-        16 if two == 60 || two == 50 || (four == 6521 || four == 6522) || four == 9792 => true,
+        16 if two == 60 || two == 50 || (6362..=6363).contains(&four) || (four == 6521 || four == 6522) || four == 9792 => true,
         _ => false,
     }
 }
@@ -132,7 +134,7 @@ pub(super) fn account(text: &str, met: Range<usize>) -> Option<Range<usize>> {
     (bounded && (6..=17).contains(&count) && !text[..met.start].ends_with('+')).then_some(met)
 }
 
-/// Whether thirteen digits are a book's.
+/// Whether thirteen digits are a book's, or those of other goods.
 pub(super) fn is_isbn(signs: &[u8]) -> bool {
     let digits = numbers(signs);
     digits.len() == 13 && weighted(&digits, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)

@@ -30,8 +30,9 @@ pub(super) fn email(text: &str, met: Range<usize>) -> Option<Range<usize>> {
         memchr::memmem::find(signs, b"://").is_some()
     };
     let after = text[met.end..].chars().next();
-    let remote = local == "git" && matches!(after, Some(':' | '/'));
-    let goes_on = after.is_some_and(|letter| letter.is_ascii_alphanumeric() || letter == '@' || letter == '_');
+    let remote = local == "git";
+    let goes_on = after.is_some_and(|letter| letter.is_ascii_alphanumeric() || letter == '@')
+        || after == Some('_') && text[met.end + 1..].starts_with(|letter: char| letter.is_ascii_alphanumeric());
     (well && !credentials && !remote && !goes_on && !FILES.contains(&ending.as_str())).then_some(start..met.end)
 }
 
@@ -63,9 +64,9 @@ pub(super) fn ipv6(text: &str, met: Range<usize>) -> Option<Range<usize>> {
 pub(super) fn international(text: &str, met: Range<usize>) -> Option<Range<usize>> {
     let written = &text[met.clone()];
     let all = digits(written);
-    let code = if written.starts_with("00") { &all[2..] } else { &all[..] };
+    let code = if written.starts_with("00") { &all[2..] } else { all.strip_prefix(&[0, 1, 1]).unwrap_or(&all) };
     let count = code.len();
-    if joins_before(text, met.start) || text[..met.start].ends_with(['=', '*', '/', ')', ']']) && !text[..met.start].ends_with("tel=") {
+    if joins_before(text, met.start) || is_term(&text[..met.start], written) {
         return None;
     }
     let mut span = met;
@@ -99,13 +100,29 @@ pub(super) fn international(text: &str, met: Range<usize>) -> Option<Range<usize
     (count >= least && count <= 15).then_some(span)
 }
 
+/// Whether a plus there adds rather than calls: what stands before it is a term, not a name, a mark of emphasis or a part of a URL.
+fn is_term(before: &str, written: &str) -> bool {
+    let mut signs = before.chars().rev();
+    let sign = signs.next();
+    let next = signs.next();
+    match sign {
+        Some(')' | ']') => true,
+        Some('=') => !(next.is_some_and(char::is_alphabetic) && digits(written).len() >= 10),
+        Some('*') => next.is_some_and(|letter| letter != '*' && !letter.is_whitespace()),
+        Some('/') => !next.is_some_and(char::is_alphabetic),
+        _ => false,
+    }
+}
+
 /// Ten digits of the American plan, or eleven with its one.
 pub(super) fn american(text: &str, met: Range<usize>) -> Option<Range<usize>> {
     let written = &text[met.clone()];
     // Dots between digits alone are as often versions or amounts.
     let parts: Vec<&str> = written.split('.').collect();
     let dotted = parts.len() > 3 && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_digit())) && parts[0] != "1";
-    (!dotted).then_some(met)
+    // Numbers of clauses have a dot and a hyphen.
+    let clause = written.contains('.') && written.contains('-') && !written.contains('(');
+    (!dotted && !clause).then_some(met)
 }
 
 /// A national number that begins with a zero: nine to twelve digits, in groups.
@@ -129,11 +146,61 @@ pub(super) fn is_chinese_mobile(signs: &[u8]) -> bool {
 
 /// Digits that may be a telephone's where a word says so.
 pub(super) fn plausible(text: &str, met: Range<usize>) -> Option<Range<usize>> {
+    let groups = groups(&text[met.clone()]);
+    let long = groups.len() > 1 || groups.first().is_some_and(|group| group.starts_with('0') || (9..=11).contains(&group.len()));
+    (long && is_dialled(text, &met, &groups)).then_some(met)
+}
+
+/// The same where the word stands right before them: those of a small country have no groups.
+pub(super) fn local(text: &str, met: Range<usize>) -> Option<Range<usize>> {
+    is_dialled(text, &met, &groups(&text[met.clone()])).then_some(met)
+}
+
+fn groups(written: &str) -> Vec<&str> {
+    written.split(|letter: char| !letter.is_ascii_digit()).filter(|group| !group.is_empty()).collect()
+}
+
+/// Whether nothing tells that digits are a date, years, a price, a measure or a piece of something else.
+fn is_dialled(text: &str, met: &Range<usize>, groups: &[&str]) -> bool {
+    const COUNTED: [&str; 26] = [
+        "bytes",
+        "byte",
+        "characters",
+        "chars",
+        "users",
+        "people",
+        "px",
+        "times",
+        "calls",
+        "ms",
+        "rows",
+        "lines",
+        "tokens",
+        "items",
+        "files",
+        "records",
+        "seconds",
+        "messages",
+        "words",
+        "customers",
+        "requests",
+        "views",
+        "euro",
+        "dollars",
+        "usd",
+        "eur",
+    ];
     let written = &text[met.clone()];
-    let count = digits(written).len();
-    let groups: Vec<usize> =
-        written.split(|letter: char| !letter.is_ascii_digit()).filter(|group| !group.is_empty()).map(str::len).collect();
-    let dated = groups.len() == 3 && (groups[0] == 4 || groups[2] == 4) && count == 8 && written.contains(['/', '.', '-']);
-    let priced = text[..met.start].trim_end().ends_with(['$', '€', '£', '¥']);
-    ((7..=13).contains(&count) && !dated && !priced).then_some(met)
+    let count: usize = groups.iter().map(|group| group.len()).sum();
+    let year = |group: &&str| group.len() == 4 && (group.starts_with("19") || group.starts_with("20"));
+    let years = groups.len() <= 3 && groups.iter().all(year);
+    let dated = groups.len() == 3 && (groups[0].len() == 4 || groups[2].len() == 4) && count == 8 && written.contains(['/', '.', '-']);
+    let decimal = groups.len() == 2 && written.contains('.');
+    let (before, after) = (&text[..met.start], &text[met.end..]);
+    let priced = before.trim_end().ends_with(['$', '€', '£', '¥']) || after.trim_start().starts_with(['$', '€', '£', '¥', '%']);
+    let word = after.trim_start().split(|letter: char| !letter.is_alphabetic()).next().unwrap_or_default();
+    let counted = COUNTED.iter().any(|unit| word.eq_ignore_ascii_case(unit));
+    // A range of a pattern, a part of a name of resources.
+    let piece = after.starts_with('[') || before.ends_with(':') && after.starts_with(':');
+    (7..=13).contains(&count) && !years && !dated && !decimal && !priced && !counted && !piece
 }
