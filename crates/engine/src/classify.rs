@@ -7,13 +7,14 @@
 //! 2. [`lexicon`]: one pass over the ask finds markers of twenty-nine kinds in some twenty languages (`markers.txt`).
 //! 3. [`weigh`]: the markers and the shape of the text become named contributions to a score between 0 and 1, and the score a tier.
 //!
-//! What only carries on ("yes, please") is as hard as what it carries on with, and chatter before a plain question ([`turn`]) is not
-//! counted.
+//! What only carries on ("yes, please") is as hard as what it carries on with, what changes it ("now for three") nearly so, and chatter
+//! before a plain question ([`turn`]) is not counted. A request that stands in quotation marks as a whole is the request.
 //!
 //! It knows nothing of models or prices. It is a guess, and says why it guesses so.
 
 mod anatomy;
 mod lexicon;
+mod signs;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -23,6 +24,9 @@ pub use weigh::{Dimension, Weights};
 
 use anatomy::Anatomy;
 use lexicon::Sightings;
+
+/// So many words of one's own beside a quotation ask nothing by themselves.
+const FEW: usize = 8;
 
 /// How much a request asks of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,12 +143,17 @@ pub struct Classifier {
 impl Classifier {
     /// Judges one prompt.
     pub fn classify(&self, prompt: &Prompt<'_>) -> Complexity {
+        let text = signs::plain(prompt.text);
+        let prompt = &Prompt { text: &text, ..*prompt };
         let own = self.judge(prompt, prompt.text);
         if turn::goes_on(prompt.text) {
             let [earlier, offer] = [prompt.earlier, prompt.offer].map(|text| self.judge(prompt, text));
             // An offer is worded as it comes; only one of much work says more than what it answers.
             let before = [Some(earlier), Some(offer).filter(|offer| offer.tier >= Tier::Complex)].into_iter().flatten();
             return before.fold(own, |harder, one| if one.score > harder.score { one } else { harder });
+        }
+        if turn::works_on(prompt.text) && !prompt.earlier.is_empty() {
+            return self.no_less(own, self.judge(prompt, prompt.earlier).tier);
         }
         if own.tier == Tier::Simple {
             return own;
@@ -154,9 +163,25 @@ impl Classifier {
         last.into_iter().find(|plain| plain.tier == Tier::Simple).unwrap_or(own)
     }
 
+    /// At least a tier below what it works on with.
+    fn no_less(&self, own: Complexity, earlier: Tier) -> Complexity {
+        let (tier, score) = match earlier {
+            Tier::Simple => (Tier::Simple, 0.0),
+            Tier::Standard | Tier::Complex => (Tier::Standard, self.boundaries.standard),
+            Tier::Reasoning => (Tier::Complex, self.boundaries.complex),
+        };
+        if own.tier >= tier { own } else { Complexity { tier, score, ..own } }
+    }
+
     fn judge(&self, prompt: &Prompt<'_>, text: &str) -> Complexity {
-        let anatomy = Anatomy::of(text);
-        let sightings = Sightings::of(&anatomy);
+        let mut anatomy = Anatomy::of(text);
+        let mut sightings = Sightings::of(&anatomy);
+        if anatomy.words <= FEW
+            && sightings.lead.is_none()
+            && let Some(inner) = anatomy::wrapped(text)
+        {
+            (anatomy, sightings) = (Anatomy::of(inner), Sightings::of(&Anatomy::of(inner)));
+        }
         let (score, features) = weigh::weigh(prompt, &anatomy, &sightings, &self.weights);
         Complexity { tier: self.boundaries.tier(score), score, features }
     }

@@ -2,6 +2,8 @@
 
 use memchr::{memchr, memmem};
 
+use super::signs::is_operator;
+
 /// A paragraph longer than this is shown rather than said, where something shorter stands at the text's beginning or end.
 const LONG_PARAGRAPH: usize = 320;
 /// A text shorter than this is all ask.
@@ -52,6 +54,8 @@ enum Line {
     Code,
     Machine,
     Item,
+    /// A row of a table: shown, and no mathematics.
+    Row,
     Prose,
 }
 
@@ -102,7 +106,7 @@ impl<'a> Anatomy<'a> {
                 Line::Code => self.code_lines += 1,
                 Line::Machine => self.machine_lines += 1,
                 Line::Item => self.items += 1,
-                Line::Blank | Line::Prose => {}
+                Line::Blank | Line::Row | Line::Prose => {}
             }
             match (kind, paragraphs.last_mut()) {
                 (Line::Prose | Line::Item, Some(last)) if open => {
@@ -138,7 +142,7 @@ impl<'a> Anatomy<'a> {
         }
         let (mut in_word, mut in_number, mut signs) = (false, false, 0_usize);
         self.letters += lone_letters(piece);
-        for letter in piece.chars() {
+        for (at, letter) in piece.char_indices() {
             let digit = letter.is_ascii_digit();
             self.numbers += usize::from(digit && !in_number);
             in_number = digit || (in_number && matches!(letter, '.' | ','));
@@ -160,15 +164,44 @@ impl<'a> Anatomy<'a> {
                 ',' | ';' | '，' | '、' | '；' | '،' => self.commas += 1,
                 // A power says more than a sum.
                 '^' => self.symbols += 2,
-                '=' | '≤' | '≥' | '∫' | '√' | '∑' | '∈' | '∀' | '∃' | '≠' | '→' | '²' | '³' | '<' | '>' | '+' | '*' | '|' => {
-                    self.symbols += 1
-                }
+                '≤' | '≥' | '∫' | '√' | '∑' | '∈' | '∀' | '∃' | '≠' | '²' | '³' => self.symbols += 1,
+                '=' | '<' | '>' | '+' | '*' | '|' | '→' => self.symbols += usize::from(is_operator(piece, at, letter)),
                 _ => {}
             }
         }
         self.words += signs.div_ceil(2);
         self.ask.push(piece);
     }
+}
+
+/// How many bytes a quotation or fence holds at least that may be what is asked.
+const WRAPPED: usize = 24;
+
+/// What is asked where all of it stands in quotation marks or in a fence without code, whatever else is said around it.
+pub(super) fn wrapped(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let inner = fenced(text).or_else(|| {
+        let triple = text.find("\"\"\"").and_then(|open| Some((open + 3, text.rfind("\"\"\"").filter(|close| *close > open + 3)?)));
+        let quoted = || {
+            let (open, close) = quotation(text, 0, &mut PATIENCE.clone())?;
+            let mark = |letter: Option<char>| letter.map_or(0, char::len_utf8);
+            Some((open + mark(text[open..].chars().next()), close - mark(text[..close].chars().next_back())))
+        };
+        triple.or_else(quoted).map(|(from, to)| &text[from..to])
+    })?;
+    (inner.len() >= WRAPPED && inner.len() * 3 > text.len()).then_some(inner.trim())
+}
+
+/// What stands in the first fence that says it holds text, or says nothing and holds no code.
+fn fenced(text: &str) -> Option<&str> {
+    let open = text.find("```")? + 3;
+    let (name, body) = text[open..].split_once('\n')?;
+    let inside = body.rfind("```").map(|close| &body[..close])?;
+    let prose = || {
+        let lines = inside.lines().filter(|line| !line.trim().is_empty());
+        lines.clone().filter(|line| is_code(line.trim()) || is_machine(line.trim())).count() * 3 < lines.count().max(1)
+    };
+    (["", "text", "txt", "md", "markdown", "plain", "plaintext", "prompt"].contains(&name.trim()) && prose()).then_some(inside)
 }
 
 /// How many different capital letters stand alone as names do: "A lies, B tells the truth", but neither "I" nor the "A)" of a list.
@@ -204,7 +237,7 @@ fn cast(ask: &[&str]) -> usize {
 }
 
 /// The nearest place at or before `at` where the text may be cut.
-fn floor(text: &str, at: usize) -> usize {
+pub(super) fn floor(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -336,6 +369,9 @@ fn kind_of(line: &str, fenced: bool) -> Line {
     }
     if trimmed.is_empty() {
         return Line::Blank;
+    }
+    if trimmed.starts_with('|') && trimmed.ends_with('|') && trimmed.len() > 2 {
+        return Line::Row;
     }
     if is_machine(trimmed) {
         return Line::Machine;

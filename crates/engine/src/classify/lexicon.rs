@@ -202,7 +202,31 @@ fn spellings(phrase: &str) -> Vec<String> {
     if plain != phrase {
         all.push(plain);
     }
+    let traditional: String = phrase.chars().map(traditional).collect();
+    if traditional != phrase {
+        all.push(traditional);
+    }
     all
+}
+
+/// The signs of the table that are written otherwise in Taiwan and Hong Kong, each with that form.
+const TRADITIONAL: &str = "万萬业業两兩个個为為么麼义義书書争爭务務区區协協单單发發变變号號吗嗎听聽启啟员員响響图圖团團场場块塊坏壞声聲处處备備复復\
+    头頭夹夾妈媽学學宁寧宝寶实實审審宽寬对對导導将將层層属屬岁歲帐帳师師带帶帮幫广廣庄莊库庫应應开開异異归歸当當录錄径徑态態总總恶惡情情户戶扩擴扫掃\
+    报報择擇拟擬换換据據掷擲撑撐数數断斷无無时時显顯暂暫术術机機杀殺杂雜权權条條极極构構标標样樣档檔桥橋检檢楼樓欧歐汇匯汉漢没沒泄洩测測济濟润潤涨漲渐漸\
+    灭滅灯燈灵靈灾災炼煉点點烦煩热熱爱愛状狀独獨环環现現电電画畫畅暢疗療监監盘盤码碼础礎确確离離种種积積称稱税稅稳穩竞競笔筆签簽简簡类類紧緊红紅约約级級\
+    纠糾纪紀纯純纲綱纳納线線练練组組细細织織终終绍紹经經结結给給络絡绝絕统統继繼续續维維综綜编編缓緩缘緣缩縮网網罗羅职職联聯胀脹脑腦脚腳艺藝节節荐薦虑慮补補\
+    见見观觀规規视視觉覺计計订訂认認讨討让讓训訓议議记記讲講许許论論设設访訪证證评評识識诈詐诉訴词詞译譯试試诗詩话話询詢该該详詳语語误誤说說请請读讀谁誰调調\
+    谅諒谈談谋謀谎謊谜謎谢謝谱譜贝貝负負贡貢财財责責败敗账賬货貨质質购購贴貼费費贷貸资資赋賦赛賽赞贊赢贏跃躍踪蹤车車转轉轮輪软軟轻輕载載较較辑輯输輸边邊达達\
+    过過运運还還这這进進远遠违違连連迁遷选選递遞逻邏遗遺邮郵释釋里裡鉴鑑针針钟鐘钱錢链鏈销銷锁鎖错錯键鍵长長门門闭閉问問间間闻聞阅閱队隊阳陽阶階际際陆陸险險\
+    随隨隐隱难難雾霧静靜页頁顶頂项項须須顾顧预預领領频頻题題额額风風饭飯饮飲馆館驱驅验驗骤驟鱼魚鸡雞鸽鴿龄齡龙龍";
+
+/// A sign of simplified Chinese in its traditional form.
+fn traditional(letter: char) -> char {
+    static FORMS: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
+        let letters: Vec<char> = TRADITIONAL.chars().filter(|letter| !letter.is_whitespace()).collect();
+        letters.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()
+    });
+    FORMS.get(&letter).copied().unwrap_or(letter)
 }
 
 fn without_accent(letter: char) -> char {
@@ -225,9 +249,12 @@ fn without_accent(letter: char) -> char {
 
 /// Where what is asked begins behind a sentence that only says who is to answer: "You are a mathematician. Say hello."
 fn behind_persona(piece: &str) -> usize {
-    const OPENERS: [&str; 14] = [
+    const OPENERS: [&str; 17] = [
         "you are a",
+        "you are the ",
+        "you are my ",
         "you're a",
+        "you're the ",
         "imagine you are",
         "assume the role",
         "du bist ein",

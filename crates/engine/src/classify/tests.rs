@@ -190,6 +190,47 @@ fn tier(text: &str) -> Tier {
 }
 
 #[test]
+fn how_a_request_is_dressed_does_not_count() {
+    let tier = |text: &str| Classifier::default().classify(&Prompt::new(text)).tier;
+    let design = "Design a multi-tenant SaaS billing system: invoices, taxes, dunning, refunds, audit, an API and a roll-out plan.";
+    for (text, wanted) in [
+        (design, Tier::Complex),
+        ("Prove that there are infinitely many primes.", Tier::Reasoning),
+        ("Explain how photosynthesis works.", Tier::Standard),
+    ] {
+        let dressed = [
+            text.to_owned(),
+            format!("\"{text}\""),
+            format!("“{text}”"),
+            format!("**{text}**"),
+            format!("<task>{text}</task>"),
+            format!("Answer: \"{text}\""),
+            format!("Do the task in the block.\n```text\n{text}\n```"),
+            text.replace(' ', "\u{A0}"),
+        ];
+        for dressed in dressed {
+            assert_eq!(tier(&dressed), wanted, "{dressed}");
+        }
+    }
+    assert_eq!(tier("What is the sum of the price column?\n\n| item | price |\n|---|---|\n| tea | 3 |\n| coffee | 4 |"), Tier::Simple);
+    assert!(tier("Which of them is cheaper?\n\n| item | price |\n|---|---|\n| tea | 3 |\n| coffee | 4 |") <= Tier::Standard);
+    assert_eq!(tier("write an instagram post for my bakery"), Tier::Standard);
+    assert_eq!(tier("證明根號二是無理數"), tier("证明根号二是无理数"));
+    assert_eq!(tier("ДОКАЖИ, ЧТО ПРОСТЫХ ЧИСЕЛ БЕСКОНЕЧНО МНОГО"), Tier::Reasoning);
+}
+
+#[test]
+fn a_turn_that_works_on_needs_about_what_it_works_on_needed() {
+    let tier = |earlier: &str, text: &str| Classifier::default().classify(&Prompt { text, earlier, turns: 2, ..Prompt::default() }).tier;
+    let proof = "Prove that the square root of 2 is irrational.";
+    assert_eq!(tier(proof, "Now for the square root of 3."), Tier::Complex);
+    assert!(tier(proof, "that seems wrong, check again") >= Tier::Complex);
+    assert_eq!(tier(proof, "Thanks!"), Tier::Simple);
+    assert_eq!(tier(proof, "And what is the capital of Peru?"), Tier::Simple);
+    assert_eq!(tier("Hello!", "and you?"), Tier::Simple);
+}
+
+#[test]
 fn what_is_only_shown_does_not_count() {
     let article = "To prove a theorem, derive a contradiction. Design distributed architectures with care, says the essay. ".repeat(40);
     assert_eq!(tier(&format!("{article}\n\nWhat is 2+2?")), Tier::Simple);

@@ -84,6 +84,85 @@ pub(super) fn goes_on(text: &str) -> bool {
     })
 }
 
+/// How a turn begins that changes or questions what was answered.
+const CHANGES: [&str; 62] = [
+    "now ",
+    "also ",
+    "and ",
+    "same ",
+    "more ",
+    "again",
+    "still ",
+    "what about ",
+    "how about ",
+    "but ",
+    "add ",
+    "it still ",
+    "that seems wrong",
+    "that is wrong",
+    "that's wrong",
+    "this is wrong",
+    "wrong",
+    "check again",
+    "are you sure",
+    "instead ",
+    "make it ",
+    "shorter",
+    "longer",
+    "jetzt ",
+    "und ",
+    "auch ",
+    "nochmal",
+    "noch ",
+    "füge ",
+    "das stimmt nicht",
+    "das ist falsch",
+    "kürzer",
+    "länger",
+    "maintenant ",
+    "et ",
+    "aussi ",
+    "encore ",
+    "ajoute ",
+    "plus ",
+    "ahora ",
+    "y ",
+    "también ",
+    "otra vez",
+    "agrega ",
+    "añade ",
+    "agora ",
+    "e ",
+    "também ",
+    "adicione ",
+    "adesso ",
+    "ora ",
+    "anche ",
+    "aggiungi ",
+    "теперь ",
+    "ещё ",
+    "а ",
+    "добавь ",
+    "现在",
+    "再",
+    "加上",
+    "次は",
+    "이제 ",
+];
+
+/// Whether a turn works on with what was said: "now add two currencies", "it still fails". It needs about what that needed.
+pub(super) fn works_on(text: &str) -> bool {
+    let text = text.trim();
+    if text.is_empty() || text.len() > LONGEST {
+        return false;
+    }
+    let lower = text.to_lowercase();
+    let begins = CHANGES.iter().any(|change| lower.starts_with(change));
+    let closes = lower.split(|letter: char| !letter.is_alphanumeric()).any(|word| CLOSING.contains(&word) || word.starts_with("thank"));
+    let looks_up = || text.ends_with(['?', '？', '؟']) && Sightings::of(&Anatomy::of(text)).lead == Some(Group::Lookup);
+    begins && !closes && !looks_up()
+}
+
 /// What turns from one thing to another.
 const ASIDES: [&str; 30] = [
     "anyway",

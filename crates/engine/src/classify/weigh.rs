@@ -122,6 +122,9 @@ const LARGE: [Dimension; 4] = [Dimension::Length, Dimension::Engineering, Dimens
 /// What asks for thought.
 const THOUGHT: [Dimension; 3] = [Dimension::ReasoningMarkers, Dimension::Mathematics, Dimension::Puzzle];
 
+/// How many bytes are shown of a text that is more than some lines.
+const PAGE: usize = 400;
+
 /// The score, and what it is made of.
 pub(super) fn weigh(prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, weights: &Weights) -> (f32, Vec<(Dimension, f32)>) {
     let mut sum = Sum { weights, shares: [0.0; DIMENSIONS] };
@@ -211,9 +214,12 @@ fn plain(sum: &mut Sum<'_>, prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &S
         sum.add(Dimension::Code, 0.06);
     }
     let thinks = seen.has(Group::Prove) || seen.has(Group::Riddle) || word_problem(anatomy, seen) > 0.0;
+    let thinks = thinks || seen.has(Group::Maths) && lead == Some(Group::Lookup) && seen.count(Group::Maths) >= 2;
     match lead {
         // To turn code into other code is to write some.
         Some(Group::Transform) if anatomy.code_lines > 0 || seen.count(Group::Code) >= 2 => sum.add(Dimension::Writing, 0.06),
+        // A page to translate is more than a line.
+        Some(Group::Transform) if anatomy.shown >= PAGE => sum.add(Dimension::Writing, 0.07),
         Some(Group::Transform) => sum.add(Dimension::SimpleIndicators, -0.15),
         // What code does is explained, not looked up.
         Some(Group::Lookup) if !asks && anatomy.code_lines > 0 => sum.add(Dimension::Writing, 0.10),
@@ -230,11 +236,17 @@ fn plain(sum: &mut Sum<'_>, prompt: &Prompt<'_>, anatomy: &Anatomy<'_>, seen: &S
     if seen.has(Group::Greeting) && words <= 8 && !asks {
         sum.add(Dimension::SimpleIndicators, -0.12);
     }
-    if lead.is_none() && words > 8 && !named {
+    if lead.is_none() && (words > 8 || words >= 3 && is_ordered(anatomy, seen)) && !named {
         // Something is wanted that no marker names.
         sum.add(Dimension::Writing, 0.08);
     }
     conversation(sum, prompt);
+}
+
+/// Whether some code is ordered without a verb: "regex for postcodes".
+fn is_ordered(anatomy: &Anatomy<'_>, seen: &Sightings) -> bool {
+    let asks = anatomy.questions > 0 || seen.has(Group::Howto) || seen.has(Group::Greeting) || seen.has(Group::Trivial);
+    seen.has(Group::Code) && !asks && anatomy.code_lines + anatomy.shown == 0
 }
 
 fn conversation(sum: &mut Sum<'_>, prompt: &Prompt<'_>) {
@@ -279,7 +291,8 @@ fn large(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Optio
     let evidence = scope + depth + terms + shown + listed;
     let build = rising(seen.count(Group::Build), 0.14, 0.04, 0.22);
     // "Develop" alone says little: what is developed says the rest.
-    let build = if evidence >= 0.05 { build } else { build.min(0.07) };
+    let made = matches!(lead, Some(Group::Compose | Group::Build)) && seen.has(Group::Heavy);
+    let build = if evidence >= 0.05 || made { build } else { build.min(0.07) };
     // A question about a large thing is not a large task, unless it is itself long.
     // Why what one runs behaves as it does is no question for a textbook.
     let own = matches!(lead, Some(Group::How | Group::Explain) | None) && seen.has(Group::Own) && seen.count(Group::Technical) >= 2;
@@ -290,7 +303,6 @@ fn large(sum: &mut Sum<'_>, anatomy: &Anatomy<'_>, seen: &Sightings, lead: Optio
         _ => 1.0,
     };
     // A compiler is large whatever is said of it, where one is to be made.
-    let made = matches!(lead, Some(Group::Compose | Group::Build)) && seen.has(Group::Heavy);
     let heavy = if made { rising(seen.count(Group::Heavy), 0.18, 0.03, 0.24) } else { 0.0 };
     let own = if own { 0.12 } else { 0.0 };
     sum.add(Dimension::Engineering, build + heavy + own + (scope + depth + shown) * factor);
