@@ -1,6 +1,7 @@
 //! Models that call functions while they think in the responses API alone: in chat completions their maker refuses the two together.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use switchboard_wire::{Dialect, Operation};
 
@@ -22,6 +23,8 @@ const EFFORTS: [&str; 5] = [
 struct Tool {
     #[serde(rename = "type")]
     kind: Option<String>,
+    #[serde(rename = "googleSearch", alias = "google_search")]
+    google: Option<IgnoredAny>,
 }
 
 /// Whether a model calls functions while it thinks in the responses API alone.
@@ -61,6 +64,17 @@ pub(crate) fn is_needed(call: &Call, target: &Deployment) -> bool {
         None => call.door.dialect != Dialect::OpenAiChat,
     };
     tools.iter().any(is_function) && thinks(call, target)
+}
+
+/// Whether a client of another format has the web searched: most models that search do so in the newer form alone.
+pub(crate) fn is_search(call: &Call, target: &Deployment) -> bool {
+    let Content::Json(outline) = &call.content else { return false };
+    let other = matches!(call.door.dialect, Dialect::Anthropic | Dialect::Gemini);
+    if !other || !target.chat.contains(&Dialect::OpenAiResponses) || outline.get("tools").is_none() {
+        return false;
+    }
+    let tools = outline.read::<Vec<Tool>>(&call.body, "tools").ok().flatten().unwrap_or_default();
+    tools.iter().any(|tool| tool.google.is_some() || tool.kind.as_deref().is_some_and(|kind| kind.starts_with("web_search")))
 }
 
 /// Whether the model will think: as the call says, or else the deployment, or else as it does by itself.

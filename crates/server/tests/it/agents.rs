@@ -12,6 +12,7 @@ fn gateway(upstream: &Upstream, order: &str) -> TestApp {
         "model_list:\n\
          \x20 - {{model_name: claude, litellm_params: {{model: anthropic/claude-sonnet-4-5, api_key: k, api_base: {at}}}}}\n\
          \x20 - {{model_name: grok, litellm_params: {{model: xai/grok-4.5, api_key: k, api_base: {at}/v1}}}}\n\
+         \x20 - {{model_name: gpt, litellm_params: {{model: openai/gpt-5, api_key: k, api_base: {at}/v1}}}}\n\
          \x20 - {{model_name: gemini/*, litellm_params: {{model: gemini/*, api_key: k, api_base: {at}}}}}\n\
          \x20 - {{model_name: anthropic/*, litellm_params: {{model: anthropic/*, api_key: k, api_base: {at}}}}}\n"
     ))
@@ -88,6 +89,18 @@ fn streamed_calls_are_calls_of_the_clients_tools() {
     let events: Vec<Value> = lines.map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let done = events.iter().find(|event| event["type"] == "response.custom_tool_call_input.done").expect("a call");
     assert_eq!(done["input"], "*** Begin\nx", "{done}");
+}
+
+#[test]
+fn a_search_is_asked_for_where_the_model_has_one() {
+    let upstream = Upstream::start();
+    let app = gateway(&upstream, "good");
+    let search = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+    let body = json!({"model": "gpt", "max_tokens": 99, "messages": [{"role": "user", "content": "Look."}], "tools": search});
+    let reply = ask(&app, "/v1/messages", &body);
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    let (path, asked) = upstream.asked().pop().expect("asked");
+    assert!(path.ends_with("/responses") && asked.contains("\"web_search\""), "{path} {asked}");
 }
 
 #[test]

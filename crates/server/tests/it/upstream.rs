@@ -156,6 +156,18 @@ fn refusal() -> (&'static str, &'static str, Vec<u8>) {
     ("401 Unauthorized", "application/json", problem.to_string().into_bytes())
 }
 
+/// A prompt that is too long, in the words of Google or of one who speaks OpenAI's form.
+fn too_long(path: &str) -> (&'static str, &'static str, Vec<u8>) {
+    let problem = if path.contains(":generateContent") {
+        let message = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).";
+        json!({"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}})
+    } else {
+        let message = "This model's maximum prompt length is 131072 but the request contains 150000 tokens.";
+        json!({"error": message, "code": "Client specified an invalid argument"})
+    };
+    ("400 Bad Request", "application/json", problem.to_string().into_bytes())
+}
+
 fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     const JSON: &str = "application/json";
     if path.starts_with("/bad") {
@@ -167,14 +179,7 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
         return ("429 Too Many Requests\r\nretry-after: 60\r\nx-request-id: up-1", JSON, problem.to_string().into_bytes());
     }
     if path.starts_with("/long") {
-        let problem = if path.contains(":generateContent") {
-            let message = "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).";
-            json!({"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}})
-        } else {
-            let message = "This model's maximum prompt length is 131072 but the request contains 150000 tokens.";
-            json!({"error": message, "code": "Client specified an invalid argument"})
-        };
-        return ("400 Bad Request", JSON, problem.to_string().into_bytes());
+        return too_long(path);
     }
     if path.starts_with("/slow") {
         std::thread::sleep(Duration::from_millis(60));

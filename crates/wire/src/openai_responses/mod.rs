@@ -13,7 +13,8 @@
 //! | items of tools that the provider runs | `Hosted`, as sent | left out towards other formats |
 //! | `image_generation_call` | `Hosted` and, where there is a result, an `Image` after it | |
 //! | `item_reference`, `compaction`, `previous_response_id`, `conversation`, `prompt`, `background` | kept as sent | refused towards other formats |
-//! | `tools` | `Function`, `Custom`, else `Hosted` | another format's tool is refused, its web search becomes this one |
+//! | `tools` | `Function`, `Custom`, else `Hosted` | another format's tool is refused, its web search becomes this one; what other formats make of this one's is in `stand_in` |
+//! | `namespace` of a call | `ToolCall.namespace` | |
 //! | `tool_choice` | `ToolChoice`; forms that name the provider's tools are kept as sent | |
 //! | `text.format`, `text.verbosity`, `reasoning` | `output`, `verbosity`, `reasoning` | |
 //! | `max_output_tokens` | the same | the API takes 16 at least |
