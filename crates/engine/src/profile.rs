@@ -259,6 +259,18 @@ mod tests {
     }
 
     #[test]
+    fn a_search_is_known_where_a_card_lists_abilities() {
+        for (name, searches) in [
+            ("perplexity/sonar", Some(true)),
+            ("deepseek/deepseek-chat", Some(false)),
+            ("openrouter/deepseek/deepseek-chat", None),
+            ("ollama/some-model", None),
+        ] {
+            assert_eq!(profile(name).web_search, searches, "{name}");
+        }
+    }
+
+    #[test]
     fn what_names_alone_tell_is_in_the_rows() {
         assert_eq!(profile("groq/openai/gpt-oss-120b").max_completion_tokens, None, "open models are served by others");
         assert_eq!(profile("ollama/gpt-oss:20b").thinking, Some(Thinking::Effort));
