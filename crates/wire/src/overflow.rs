@@ -15,7 +15,7 @@ const CODES: [&str; 5] =
     [CODE, "context_window_exceeded", "model_context_window_exceeded", "too_many_prompt_tokens", "model_max_prompt_tokens_exceeded"];
 
 /// How providers say it, in small letters. What a provider says of its rate is told apart by the kind of its error.
-const WORDS: [&str; 38] = [
+const WORDS: [&str; 37] = [
     // Of most who serve OpenAI's formats.
     "context length",
     "context_length",
@@ -45,7 +45,6 @@ const WORDS: [&str; 38] = [
     "input tokens exceeded",
     "exceeds maximum length",
     "maximum number of input tokens",
-    "maximum number of tokens you requested exceeds",
     // Cohere, AI21.
     "too many tokens",
     // xAI.

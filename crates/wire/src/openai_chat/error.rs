@@ -141,14 +141,14 @@ fn classify(said: &Said, message: &str, by_status: Option<Kind>) -> (Kind, Optio
     let tells = |phrases: &[&str]| phrases.iter().any(|phrase| text.contains(phrase));
     let clients =
         by_status.is_none_or(|kind| !matches!(kind, Kind::Unauthenticated | Kind::Forbidden | Kind::NotFound | Kind::RateLimited));
-    if words.iter().any(|word| overflow::is_code(word)) || clients && overflow::is_said(&text) {
+    // Gemini says so of a limit per minute, too.
+    let limited = is(&["rate_limit_error", "rate_limit_exceeded", "resource_exhausted", "too_many_requests"]);
+    if words.iter().any(|word| overflow::is_code(word)) || clients && !limited && overflow::is_said(&text) {
         return (Kind::BadRequest, Some(overflow::CODE));
     }
     if is(FILTERS) || tells(&["content management policy", "responsibleaipolicyviolation", "flagged as potentially violating"]) {
         return (Kind::Filtered, Some("content_filter"));
     }
-    // Gemini says so of a limit per minute, too.
-    let limited = is(&["rate_limit_error", "rate_limit_exceeded", "resource_exhausted"]);
     if is(QUOTA)
         || !limited && tells(&["exceeded your current quota", "insufficient balance", "insufficient credits", "credit balance is too low"])
     {

@@ -167,7 +167,23 @@ impl Teller<'_> {
         let namespace: Option<String> = fields.take("name")?;
         let tools: Vec<&RawValue> = fields.take("tools")?.unwrap_or_default();
         let tools = tools.into_iter().map(read_tool).collect::<Result<Vec<Tool>, Malformed>>();
-        self.offer(tools.map_err(|malformed| malformed.within("tools"))?, namespace.as_deref())
+        let known = self.tools.len();
+        self.offer(tools.map_err(|malformed| malformed.within("tools"))?, namespace.as_deref())?;
+        if let Some(purpose) = fields.take::<String>("description")?.filter(|purpose| !purpose.is_empty()) {
+            self.describe(known, &purpose);
+        }
+        Ok(())
+    }
+
+    /// What a namespace is for says of its tools what they do not say themselves.
+    fn describe(&mut self, from: usize, purpose: &str) {
+        for tool in &mut self.tools[from..] {
+            let Tool::Function(function) = tool else { continue };
+            match &function.description {
+                None => function.description = Some(purpose.to_owned()),
+                Some(_) => self.losses.add("tools.namespace.description", Why::Approximated),
+            }
+        }
     }
 
     /// The name of the function that stands for a tool.
