@@ -47,6 +47,8 @@ pub struct Spec {
     pub set: Vec<(String, String)>,
     /// Body fields to leave out.
     pub remove: Vec<String>,
+    /// Whether body fields that the model does not take are left out, where the operator says so of this one.
+    pub drops: Option<bool>,
     /// The name under which the price list knows the model, where it differs.
     pub base_model: Option<String>,
     /// Relative share of the group's calls.

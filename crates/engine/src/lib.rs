@@ -70,6 +70,7 @@ pub mod sign;
 pub mod smart;
 mod strict;
 pub mod tariff;
+pub mod thinking;
 mod thoughts;
 mod tool_calls;
 pub mod upstream;

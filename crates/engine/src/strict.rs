@@ -65,7 +65,7 @@ pub(crate) fn refusal(call: &Call, model: &str, losses: &Losses) -> Option<Probl
 }
 
 /// The ways of asking for thoughts.
-const THOUGHTS: [&str; 4] = ["include_reasoning", "reasoning", "reasoning_effort", "thinking"];
+pub(crate) const THOUGHTS: [&str; 4] = ["include_reasoning", "reasoning", "reasoning_effort", "thinking"];
 /// The knobs that models which cannot but think do not have.
 const SAMPLING: [&str; 8] =
     ["frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "stop", "temperature", "top_logprobs", "top_p"];
@@ -73,7 +73,10 @@ const SAMPLING: [&str; 8] =
 /// The parameters of a chat in OpenAI's format that the model does not take, where they are to be left out. A translation leaves them out
 /// in any case.
 pub(crate) fn untaken(call: &Call, target: &Deployment, (spoken, outline): (Dialect, &Outline)) -> Vec<String> {
-    let dropped = call.lenient && call.door.operation == Operation::Chat && spoken == call.door.dialect && spoken == Dialect::OpenAiChat;
+    let dropped = target.spec.drops.unwrap_or(call.lenient)
+        && call.door.operation == Operation::Chat
+        && spoken == call.door.dialect
+        && spoken == Dialect::OpenAiChat;
     if !dropped {
         return Vec::new();
     }

@@ -19,6 +19,7 @@ use switchboard_engine::call::{Call, Door};
 use switchboard_engine::error::Error;
 use switchboard_engine::online;
 use switchboard_engine::service;
+use switchboard_engine::thinking;
 use switchboard_engine::wire::dialect::Flavor;
 use switchboard_engine::wire::problem::{Kind, Problem};
 use switchboard_engine::wire::{Dialect, Operation};
@@ -237,18 +238,20 @@ async fn judged(acceptor: &Arc<Acceptor>, caller: &Arc<Caller>, call: Call) -> R
     })
 }
 
-/// The call as its names mean it: with the settings of its preset, the search it asks for, and a model that its caller may use.
+/// The call as its names mean it: with the settings of its preset, the search and the thoughts it asks for, and a model that its caller
+/// may use.
 pub(crate) async fn named(call: Call, caller: &Caller, app: &App) -> Result<Call, Refused> {
     let call = match preset::is_named(&call) {
         true => Box::pin(preset::applied(call, caller, app)).await?,
         false => call,
     };
     let call = authz::call::may(call, caller, app)?;
-    if !online::is_wanted(&call) {
+    if !(online::is_wanted(&call) || thinking::is_wanted(&call)) {
         return Ok(call);
     }
     let target = app.gateway.fleet().find(&call.model).and_then(|(_, group)| group.first().cloned());
-    online::applied(call, target.as_deref()).map_err(|problem| Refused::bad(problem.message))
+    let call = thinking::applied(call, target.as_deref()).and_then(|call| online::applied(call, target.as_deref()));
+    call.map_err(|problem| Refused::bad(problem.message))
 }
 
 /// A step of signing in, which needs nobody to be known.

@@ -286,7 +286,8 @@ pub struct Made {
 }
 
 /// When a provider takes marks of what to keep in a cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CacheMarks {
     /// It refuses or ignores them.
     #[default]

@@ -85,7 +85,7 @@ struct Row {
     #[serde(default)]
     plain_messages: bool,
     #[serde(default)]
-    cache_marks: CacheMarksRow,
+    cache_marks: CacheMarks,
     #[serde(default)]
     knobs: Vec<String>,
     #[serde(default)]
@@ -236,15 +236,6 @@ enum FlavorRow {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-enum CacheMarksRow {
-    #[default]
-    Never,
-    Elsewhere,
-    Always,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
 enum StreamUsageRow {
     #[default]
     Option,
@@ -309,21 +300,14 @@ impl Row {
             authors: self.authors,
             makes: self.makes.into_iter().map(MadeRow::resolve).collect(),
             inputs: self.inputs.into_iter().map(InputsRow::resolve).collect(),
-            flavor: match self.flavor {
-                FlavorRow::OpenAi => Flavor::OpenAi,
-                FlavorRow::OpenRouter => Flavor::OpenRouter,
-            },
+            flavor: self.flavor.resolve(),
             bare_rank: self.bare_rank,
             cards_of: self.cards_of,
             bytes_only: dialects(&self.bytes_only)?,
             thinking_switch: self.thinking_switch,
             betas: self.betas,
             plain_messages: self.plain_messages,
-            cache_marks: match self.cache_marks {
-                CacheMarksRow::Never => CacheMarks::Never,
-                CacheMarksRow::Elsewhere => CacheMarks::Elsewhere,
-                CacheMarksRow::Always => CacheMarks::Always,
-            },
+            cache_marks: self.cache_marks,
             knobs: self.knobs,
             rewritten: self.rewritten,
             newer_calls: self.newer_calls,
@@ -414,6 +398,15 @@ impl RuleRow {
             paths: self.paths,
             edits: self.edits.resolve(),
         })
+    }
+}
+
+impl FlavorRow {
+    fn resolve(self) -> Flavor {
+        match self {
+            FlavorRow::OpenAi => Flavor::OpenAi,
+            FlavorRow::OpenRouter => Flavor::OpenRouter,
+        }
     }
 }
 

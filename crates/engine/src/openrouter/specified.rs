@@ -1,11 +1,15 @@
 //! Answers as OpenRouter's specification has them.
 
+use http::{HeaderName, HeaderValue};
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::{Operation, complete};
 
 use super::{Account, Telling};
 use crate::answer::{Answer, AnswerBody};
 use crate::call::Call;
+
+/// The id by which `/generation` tells of the answer.
+const GENERATION: HeaderName = HeaderName::from_static("x-generation-id");
 
 impl Answer {
     /// The same as OpenRouter's clients know it: with what its specification requires, and telling how it came about.
@@ -15,6 +19,11 @@ impl Answer {
             return self;
         }
         let dialect = call.door.dialect;
+        if call.door.operation == Operation::Chat
+            && let Ok(id) = HeaderValue::try_from(&call.id)
+        {
+            self.headers.insert(GENERATION, id);
+        }
         match &mut self.body {
             AnswerBody::Whole(Some(body)) if call.door.operation == Operation::ImageGenerations => *body = complete::pictures(body),
             _ if call.door.operation != Operation::Chat => {}

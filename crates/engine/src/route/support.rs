@@ -79,8 +79,10 @@ fn takes_from(deployment: &Deployment, (client, operation, stream): (Dialect, Op
         // A card that is silent on an ability is one of a model without it.
         return deployment.card.as_ref().map(|card| card.supports(ability) == Some(true));
     }
-    let sampled = deployment.card.as_ref().and_then(|card| card.supports("sampling_params"));
-    if sampled == Some(false) && matches!(name, "temperature" | "top_p") {
+    if deployment.profile.knobs.as_ref().is_some_and(|knobs| spoken == Dialect::OpenAiChat && knobs.iter().any(|known| known == name)) {
+        return Some(true);
+    }
+    if deployment.profile.sampling == Some(false) && matches!(name, "temperature" | "top_p") {
         return Some(false);
     }
     in_format(spoken, name)

@@ -70,7 +70,8 @@ fn reasoning(deployment: &Deployment) -> Option<Value> {
     let known = deployment.profile.efforts.as_ref();
     let efforts = known.map(|known| EFFORTS.into_iter().filter(|effort| known.iter().any(|one| one == effort)).collect::<Vec<_>>());
     let always = deployment.card.as_ref().and_then(|card| card.supports("thinking_always_on"));
-    let mut value = json!({"mandatory": always == Some(true), "supported_efforts": efforts});
+    let bound = deployment.profile.budgets.is_some_and(|budgets| !budgets.off);
+    let mut value = json!({"mandatory": always == Some(true) || bound, "supported_efforts": efforts});
     if let Some(effort) = deployment.card.as_ref().and_then(|card| card.default_effort.as_deref()).filter(|effort| EFFORTS.contains(effort))
     {
         value["default_effort"] = effort.into();

@@ -21,6 +21,7 @@ mod certificates;
 mod charged;
 mod checks;
 mod circles;
+mod clients;
 mod commands;
 mod compatible;
 mod defaults;

@@ -254,13 +254,18 @@ pub(crate) fn write_stream_problem(problem: &Problem, flavor: Flavor) -> Vec<u8>
             object.field("object", "chat.completion.chunk");
             object.option("provider", problem.provider.as_ref());
         }
-        write_error(object, problem, flavor);
-        if flavor == Flavor::OpenRouter {
-            object.raw("choices", r#"[{"index":0,"delta":{"content":""},"finish_reason":"error"}]"#);
-        }
+        write_break(object, problem, flavor);
     });
     out.extend_from_slice(b"\n\n");
     out
+}
+
+/// Writes why a stream breaks off, and, in a chunk, that it does.
+pub(super) fn write_break(object: &mut json::Object<'_>, problem: &Problem, flavor: Flavor) {
+    write_error(object, problem, flavor);
+    if flavor == Flavor::OpenRouter {
+        object.raw("choices", r#"[{"index":0,"delta":{"content":""},"finish_reason":"error"}]"#);
+    }
 }
 
 /// The status of a problem, in the API the client expects.

@@ -257,6 +257,18 @@ impl Writer {
         self.scratch.extend_from_slice(super::DONE);
         out.extend_from_slice(&self.scratch);
     }
+
+    /// OpenRouter's clients read the error in a chunk like the others.
+    fn break_off(&mut self, problem: &Problem, out: &mut BytesMut) {
+        if self.head.is_empty() || self.stamp.flavor == Flavor::OpenAi {
+            return out.extend_from_slice(&error::write_stream_problem(problem, self.stamp.flavor));
+        }
+        let tail = json::object(|object| error::write_break(object, problem, self.stamp.flavor));
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b",");
+        out.extend_from_slice(&tail[1..]);
+        out.extend_from_slice(b"\n\n");
+    }
 }
 
 fn write_call_start(delta: &mut Object<'_>, at: usize, (id, name, custom): (&str, &str, bool)) {
@@ -285,7 +297,7 @@ impl EventWriter for Writer {
             Event::End { finish, service_tier } => self.end(finish, service_tier.as_ref(), out),
             Event::Fault(fault) => {
                 let problem = Problem { provider: self.stamp.provider.clone(), ..Problem::from((**fault).clone()) };
-                out.extend_from_slice(&error::write_stream_problem(&problem, self.stamp.flavor));
+                self.break_off(&problem, out);
             }
             Event::Tier(_) | Event::Unknown(_) => {}
         }

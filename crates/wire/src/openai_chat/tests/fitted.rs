@@ -123,3 +123,19 @@ fn details_have_the_format_that_their_seal_will_have() {
         assert!(String::from_utf8(out.to_vec()).unwrap().contains(&format!("\"format\":\"{format}\"")));
     }
 }
+
+#[test]
+fn a_stream_of_openrouter_breaks_off_in_a_chunk_like_the_others() {
+    use crate::event::Event;
+    use crate::problem::{Fault, Kind, Problem};
+    let stamp = Stamp { id: "gen-1".to_owned(), created: 7, model: "m".to_owned(), flavor: Flavor::OpenRouter, ..Stamp::default() };
+    let mut writer = OpenAiChat.event_writer(stamp);
+    let mut out = bytes::BytesMut::new();
+    writer.write(&Event::Start { id: None, model: None, created: None }, &mut out);
+    let from = out.len();
+    writer.write(&Event::Fault(Box::new(Fault::of_problem(&Problem::new(Kind::Upstream, "cut")))), &mut out);
+    let chunk: Value = serde_json::from_slice(out[from..].strip_prefix(b"data: ").unwrap()).unwrap();
+    let head = json!({"id": chunk["id"], "object": chunk["object"], "created": chunk["created"], "model": chunk["model"]});
+    assert_eq!(head, json!({"id": "gen-1", "object": "chat.completion.chunk", "created": 7, "model": "m"}));
+    assert_eq!((&chunk["error"]["message"], &chunk["choices"][0]["finish_reason"]), (&json!("cut"), &json!("error")));
+}
