@@ -1,5 +1,7 @@
 //! A place where a model runs: provider, model, credential, and everything about the wire that can be known beforehand.
 
+mod said;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use switchboard_wire::outline::Edits;
 use switchboard_wire::{Dialect, Operation};
 
 use crate::attempt::ByClass;
-use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage, derive};
+use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage};
 use crate::figures;
 use crate::health::{Health, Place, Registry};
 use crate::hops;
@@ -204,8 +206,9 @@ impl Deployment {
             catalog.provider(&spec.provider).ok_or_else(|| BadDeployment(format!("there is no provider `{}`", spec.provider)))?;
         let based = spec.base_model.as_deref().and_then(|base| catalog.base(&provider.id, base));
         let listed = based.or_else(|| catalog.model(&provider.id, &spec.model));
-        let card = amended(listed, &spec);
-        let mut profile = crate::profile::of(catalog, provider, card.as_ref(), &spec.model);
+        let card = said::amended(listed, &spec);
+        let telling = crate::profile::telling(catalog, provider, &spec);
+        let mut profile = crate::profile::of(catalog, provider, card.as_ref(), (&spec.model, telling));
         if spec.base.is_some() {
             crate::profile::elsewhere(&mut profile, provider);
         }
@@ -243,6 +246,7 @@ impl Deployment {
                 }
             }
         }
+        said::tell_lost(&deployment);
         let address = deployment.reaches.first().map(|reach| reach.origin.to_string());
         deployment.marks = marks(&deployment.spec, address);
         match failure {
@@ -348,7 +352,7 @@ impl Deployment {
             model: endpoint.model.to_owned(),
             shape: provider.shape(operation, &self.spec.model).map(str::to_owned),
             headers,
-            edits: self.edits(&edits, dialect),
+            edits: self.edits(&edits, dialect, stream),
         }))
     }
 
@@ -367,11 +371,11 @@ impl Deployment {
         if self.gateway { is_withheld(dialect, key) } else { is_steering(dialect, key) }
     }
 
-    fn edits(&self, row: &crate::catalog::Edits, dialect: Option<Dialect>) -> Edits {
+    fn edits(&self, row: &crate::catalog::Edits, dialect: Option<Dialect>, stream: bool) -> Edits {
         let pairs = |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>();
         let mut set = pairs(&row.set);
         let nests = dialect.and_then(Dialect::outbound).is_some_and(|outbound| outbound.nests());
-        let (lay, own): (Vec<_>, Vec<_>) = self.spec.set.iter().cloned().partition(|_| nests);
+        let (lay, own): (Vec<_>, Vec<_>) = said::fitting(&self.spec.set, stream).partition(|_| nests);
         set.extend(own);
         let mut rename = pairs(&row.rename);
         if dialect == Some(Dialect::OpenAiChat) && self.profile.max_completion_tokens == Some(true) && rename.is_empty() {
@@ -379,7 +383,7 @@ impl Deployment {
         }
         // What the operator says has the name that the provider knows, as what the caller says.
         let renamed = |key: &String| rename.iter().find(|(from, _)| from == key).map_or_else(|| key.clone(), |(_, to)| to.clone());
-        let default = self.spec.defaults.iter().map(|(key, value)| (renamed(key), value.clone())).collect();
+        let default = said::fitting(&self.spec.defaults, stream).map(|(key, value)| (renamed(&key), value)).collect();
         Edits {
             set,
             lay,
@@ -425,32 +429,19 @@ impl Deployment {
         self.reaches.push(reach);
     }
 
+    /// Whether the operator says such a field of each request.
+    fn says(&self, is_such: impl Fn(&str) -> bool) -> bool {
+        self.spec.defaults.iter().chain(&self.spec.set).any(|(key, _)| is_such(key))
+    }
+
     /// The dialect to speak to it with a client of that dialect: the client's own where it can, else its preferred one.
     pub fn dialect_for(&self, client: Dialect) -> Option<Dialect> {
         let reached = |dialect: &Dialect| self.reaches.iter().any(|reach| reach.dialect == Some(*dialect));
-        let mut spoken = self.chat.iter().copied().filter(reached);
-        let own = self.chat.iter().copied().find(|dialect| *dialect == client && reached(dialect));
-        own.or_else(|| spoken.next())
+        let spoken = || self.chat.iter().copied().filter(reached);
+        // What the operator says and one API alone knows is lost in the others.
+        let says = |dialect: &Dialect| dialect.outbound().is_some_and(|api| self.says(|key| api.has_alone(key)));
+        spoken().find(says).or_else(|| spoken().find(|dialect| *dialect == client)).or_else(|| spoken().next())
     }
-}
-
-/// The card with what the operator knows better: prices, limits, abilities.
-fn amended(card: Option<ModelCard>, spec: &Spec) -> Option<ModelCard> {
-    let blank = ModelCard { provider: spec.provider.clone(), model: spec.model.clone(), ..ModelCard::default() };
-    let mut own = card.clone().unwrap_or_else(|| blank.clone());
-    // Whoever says what tokens cost says it of all that is reckoned by them, unless that has a price of its own there too.
-    for (name, usd) in &spec.prices {
-        derive::forget_derived(&mut own, name, usd);
-    }
-    for (name, json) in &spec.known {
-        derive::set_fact(&mut own, name, json);
-    }
-    for (name, usd) in &spec.prices {
-        if !derive::set_price(&mut own, name, usd) {
-            tracing::warn!(deployment = %spec.id, price = %name, "a price has a name that means nothing here");
-        }
-    }
-    if own == blank { card } else { Some(own) }
 }
 
 /// A URL as it may be told: a user, a password and a query may be credentials.

@@ -42,8 +42,9 @@ pub enum NewerCalls {
 impl NewerCalls {
     pub(crate) fn of(catalog: &Catalog, provider: &Provider, spec: &Spec, value: &dyn Fn(&str) -> Option<String>) -> Self {
         let moved = || spec.base.is_some() || provider.base_env.iter().any(|name| value(name).is_some());
-        let says_so = |maker: &&Provider| provider.newer_calls && maker.made(&spec.model).is_some_and(|made| made.newer_calls);
-        match crate::profile::maker(catalog, provider, &spec.model).filter(says_so) {
+        let model = crate::profile::telling(catalog, provider, spec);
+        let says_so = |maker: &&Provider| provider.newer_calls && maker.made(model).is_some_and(|made| made.newer_calls);
+        match crate::profile::maker(catalog, provider, model).filter(says_so) {
             Some(maker) if maker.id == provider.id && moved() => Self::WhereTold,
             Some(_) => Self::Always,
             None => Self::Never,

@@ -57,7 +57,8 @@ pub(crate) fn is_of_key(failure: Failure) -> bool {
 /// Whether a provider that wants its credential so takes a plain key.
 pub fn takes_keys(auth: &Auth) -> bool {
     match auth {
-        Auth::Bearer | Auth::Header(_) | Auth::Query(_) | Auth::Scheme(_) | Auth::Azure | Auth::AzureBearer | Auth::Gcp => true,
+        Auth::Bearer | Auth::Header(_) | Auth::Query(_) | Auth::Scheme(_) => true,
+        Auth::Azure | Auth::AzureBearer | Auth::AzureHeader(_) | Auth::Gcp => true,
         Auth::Aws(service) => service == "bedrock",
         Auth::None | Auth::Oci | Auth::Exchange(_) => false,
     }
@@ -95,7 +96,7 @@ impl OwnKey {
 pub fn shown(auth: &Auth, key: &Secret) -> Result<sign::Auth, SignError> {
     match auth {
         Auth::Bearer | Auth::AzureBearer => sign::Auth::bearer(key),
-        Auth::Header(name) => sign::Auth::header(name, key),
+        Auth::Header(name) | Auth::AzureHeader(name) => sign::Auth::header(name, key),
         Auth::Query(name) => Ok(sign::Auth::query(name, key.clone())),
         Auth::Scheme(name) => sign::Auth::scheme(name, key),
         Auth::Azure => sign::Auth::header("api-key", key),

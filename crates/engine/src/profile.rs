@@ -5,6 +5,7 @@ use switchboard_wire::half::{Profile, Thinking, Ways};
 use switchboard_wire::seal::ANTHROPIC;
 
 use crate::catalog::{CacheMarks, Catalog, Made, ModelCard, Provider};
+use crate::deployment::Spec;
 
 /// The efforts that every model knows which is told to think by one; of the others a card says which it knows.
 const EFFORTS: [(&str, &str, bool); 7] = [
@@ -17,12 +18,12 @@ const EFFORTS: [(&str, &str, bool); 7] = [
     ("max", "max_reasoning_effort", false),
 ];
 
-/// The profile of that model at that provider.
-pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard>, model: &str) -> Profile {
+/// The profile of that model at that provider, and of what its name or another one tells of it.
+pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard>, (model, telling): (&str, &str)) -> Profile {
     let knows = |ability: &str| knows(card?, ability);
-    let maker = maker(catalog, provider, model);
+    let maker = maker(catalog, provider, telling);
     let vendor = maker.and_then(|maker| maker.authors.first().cloned());
-    let made = maker.and_then(|maker| maker.made(model));
+    let made = maker.and_then(|maker| maker.made(telling));
     let native_schema = knows("native_structured_output");
     let schema = knows("response_schema");
     let json_schema = if provider.chat.contains(&Dialect::Bedrock) {
@@ -31,7 +32,7 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
     } else if vendor.as_deref() == Some(ANTHROPIC) {
         // What a price list calls a schema may be a tool that was made to look like one.
         // Where a reseller does not say, its models take one rather than the call of a tool that they refuse.
-        let makers = || self::knows(&catalog.base(&maker?.id, model)?, "native_structured_output");
+        let makers = || self::knows(&catalog.base(&maker?.id, telling)?, "native_structured_output");
         native_schema.or_else(|| makers().filter(|_| knows("forced_tool_use") == Some(false)))
     } else {
         schema.or(native_schema)
@@ -123,12 +124,31 @@ fn efforts(card: &ModelCard) -> Option<Vec<String>> {
 /// Who makes the model, whoever serves it: the author in its name, else whose models have such names, else the provider where that
 /// makes models.
 pub(crate) fn maker<'a>(catalog: &'a Catalog, provider: &'a Provider, model: &str) -> Option<&'a Provider> {
+    let own = || Some(provider).filter(|provider| !provider.authors.is_empty());
+    told_maker(catalog, model).or_else(own)
+}
+
+/// Who makes the model, as far as its name tells.
+fn told_maker<'a>(catalog: &'a Catalog, model: &str) -> Option<&'a Provider> {
     let author = |name: &str| catalog.providers().find(|maker| maker.authors.iter().any(|author| author == name));
     let slashed = model.split_once('/').and_then(|(name, _)| author(name));
     let dotted = || model.split('.').find_map(author);
     let named = || catalog.providers().find(|maker| maker.has_made(model));
-    let own = || Some(provider).filter(|provider| !provider.authors.is_empty());
-    slashed.or_else(dotted).or_else(named).or_else(own)
+    slashed.or_else(dotted).or_else(named)
+}
+
+/// The name that tells what the model of a deployment is: its own, but for what only routes; where that tells no maker (the ARN of a
+/// profile, a name that somebody chose), that of the model it is said to be.
+pub(crate) fn telling<'a>(catalog: &Catalog, provider: &Provider, spec: &'a Spec) -> &'a str {
+    let stripped = provider.rule(&spec.model).and_then(|rule| spec.model.strip_prefix(rule.strip.as_deref()?));
+    let own = stripped.unwrap_or(&spec.model);
+    if told_maker(catalog, own).is_some() {
+        return own;
+    }
+    let bare =
+        |base: &'a str| base.split_once('/').filter(|(prefix, _)| catalog.provider(prefix).is_some()).map_or(base, |(_, model)| model);
+    let base = spec.base_model.as_deref().map(bare);
+    base.filter(|base| told_maker(catalog, base).is_some()).unwrap_or(own)
 }
 
 #[cfg(test)]
@@ -139,7 +159,7 @@ mod tests {
         let (provider, model) = name.split_once('/').expect("a provider");
         let catalog = Catalog::embedded();
         let row = catalog.provider(provider).expect("a provider");
-        of(catalog, row, catalog.model(provider, model).as_ref(), model)
+        of(catalog, row, catalog.model(provider, model).as_ref(), (model, model))
     }
 
     #[test]

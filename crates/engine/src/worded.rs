@@ -7,6 +7,7 @@ use std::collections::btree_map::Entry;
 
 use serde_json::value::RawValue;
 use switchboard_wire::Dialect;
+use switchboard_wire::half::Outbound;
 use switchboard_wire::outline::{Edits, Outline};
 use switchboard_wire::problem::Problem;
 
@@ -81,17 +82,26 @@ pub(crate) fn of(call: &Call, spoken: Dialect, reach: &Reach) -> Result<Option<C
 /// What of a deployment's fields is still to be laid into what is sent of that call.
 pub(crate) fn lay(edits: &mut Edits, call: &Call, spoken: Dialect) {
     let Content::Json(outline) = &call.content else { return };
+    if let Some(outbound) = spoken.outbound() {
+        edits.default.retain(|(key, _)| outbound.has(key));
+    }
     if call.door.dialect != spoken {
         // What the call says is translated: it may have another name there.
         edits.default.retain(|(key, _)| !is_said(outline, key) && below(spoken, key).is_none());
     }
 }
 
+/// Whether that API has no place for a field that a deployment says, and nothing that is translated to it.
+pub(crate) fn is_lost(spoken: Dialect, key: &str) -> bool {
+    let known = |outbound: &dyn Outbound| outbound.has(key) || outbound.reads(key);
+    !OPENAI.contains(&key) && spoken.outbound().is_some_and(|outbound| !known(outbound))
+}
+
 /// Whether a field is to be read as the client's.
 fn is_clients(client: Dialect, spoken: Dialect, key: &str) -> bool {
     let reads = spoken.outbound().is_some_and(|outbound| outbound.reads(key));
     match client {
-        _ if client == spoken => reads,
+        _ if client == spoken => reads && spoken.outbound().is_some_and(|outbound| outbound.has(key)),
         Dialect::OpenAiChat => OPENAI.contains(&key) || reads,
         Dialect::Anthropic => ANTHROPIC.contains(&key),
         _ => false,
@@ -105,6 +115,6 @@ fn below(spoken: Dialect, key: &str) -> Option<&'static str> {
 
 /// Whether a call says that field itself, under one of its names.
 fn is_said(outline: &Outline, key: &str) -> bool {
-    const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+    const LIMITS: [&str; 4] = ["max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict"];
     outline.get(key).is_some() || LIMITS.contains(&key) && LIMITS.iter().any(|limit| outline.get(limit).is_some())
 }

@@ -24,6 +24,8 @@ pub enum Auth {
     Azure,
     /// The same, but the key is `authorization: Bearer <key>`.
     AzureBearer,
+    /// The same, but the key is in a header of that name.
+    AzureHeader(String),
     /// Oracle's request signing.
     Oci,
     /// A credential which is first traded for a short-lived bearer token, by the flow of that name.
@@ -33,7 +35,7 @@ pub enum Auth {
 /// The text is not one of the forms an `auth` field may have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no way to authenticate: use none, bearer, header:NAME, query:NAME, scheme:NAME, aws:SERVICE, gcp, azure, azure:bearer, oci or exchange:FLOW"
+    "`{0}` is no way to authenticate: use none, bearer, header:NAME, query:NAME, scheme:NAME, aws:SERVICE, gcp, azure, azure:bearer, azure:HEADER, oci or exchange:FLOW"
 )]
 pub struct UnknownAuth(String);
 
@@ -49,6 +51,7 @@ impl FromStr for Auth {
             ("azure", "") => Auth::Azure,
             ("azure", "bearer") => Auth::AzureBearer,
             ("oci", "") => Auth::Oci,
+            ("azure", name) if !name.is_empty() => Auth::AzureHeader(name.to_owned()),
             (_, "") => return Err(UnknownAuth(text.to_owned())),
             ("header", name) => Auth::Header(name.to_owned()),
             ("query", name) => Auth::Query(name.to_owned()),
@@ -73,6 +76,7 @@ impl fmt::Display for Auth {
             Auth::Gcp => out.write_str("gcp"),
             Auth::Azure => out.write_str("azure"),
             Auth::AzureBearer => out.write_str("azure:bearer"),
+            Auth::AzureHeader(name) => write!(out, "azure:{name}"),
             Auth::Oci => out.write_str("oci"),
             Auth::Exchange(flow) => write!(out, "exchange:{flow}"),
         }

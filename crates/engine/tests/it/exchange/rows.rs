@@ -305,7 +305,8 @@ async fn what_a_deployment_says_is_translated_like_what_a_client_says() {
     let chat = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 9});
     let body = sent(Dialect::Gemini, Dialect::OpenAiChat, chat.clone()).await;
     assert_eq!(body["generationConfig"], json!({"temperature": 0.5, "topK": 3, "maxOutputTokens": 9}), "{body}");
-    assert_eq!((body.get("temperature").or(body.get("max_tokens")), &body["own_field"]), (None, &json!(1)));
+    // It refuses what it does not know.
+    assert_eq!(["temperature", "max_tokens", "own_field"].map(|key| body.get(key)), [None; 3], "{body}");
     assert_eq!((&body["safetySettings"], body.get("safety_settings")), (&json!([]), None));
     let mut own = chat.clone();
     own["additionalModelRequestFields"] = json!({"a": 1});
@@ -332,5 +333,76 @@ async fn what_a_deployment_asks_for_is_opted_into() {
         assert_eq!(rig.ask(&call(client, false, body)).await.status, 200);
         assert_eq!(upstream.body()["speed"], "fast");
         assert!(upstream.requests()[0].0.contains("anthropic-beta: fast-mode-2026-02-01"), "{client}");
+    }
+}
+
+fn said(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(key, json)| ((*key).to_owned(), (*json).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn options_of_ollamas_stand_where_it_reads_them() {
+    let upstream = Scripted::start(vec![json("200 OK", r#"{"message":{"role":"assistant","content":"hi"},"done":true}"#)]).await;
+    let defaults = said(&[("num_ctx", "4096"), ("num_predict", "20"), ("keep_alive", "\"30m\""), ("think", "false")]);
+    let base = Some(format!("http://{}", upstream.address()));
+    let rig = Rig::new(vec![Spec { base, defaults, ..row_spec(&("ollama", "llama3.2", &[], "", None)) }]);
+    for client in [Dialect::OpenAiChat, Dialect::Anthropic] {
+        assert_eq!(rig.ask(&ask(client, false)).await.status, 200, "{client}");
+    }
+    for (head, body) in upstream.requests() {
+        assert!(head.starts_with("POST /api/chat "), "{head}");
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["options"]["num_ctx"], 4096, "{body}");
+        assert_eq!((body.get("num_ctx"), &body["keep_alive"], &body["think"]), (None, &"30m".into(), &false.into()), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn whether_an_answer_comes_in_pieces_is_the_callers_to_say() {
+    let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::OpenAiChat))]).await;
+    let base = Some(format!("http://{}/v1", upstream.address()));
+    let defaults = said(&[("stream", "true"), ("stream_options", "{\"include_usage\":true}")]);
+    let rig = Rig::new(vec![Spec { base, set: said(&[("stream", "true")]), defaults, ..row_spec(&("openai", "gpt-4o", &[], "", None)) }]);
+    assert_eq!(rig.ask(&ask(Dialect::OpenAiChat, false)).await.status, 200);
+    let (_, body) = upstream.requests().remove(0);
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert!(body.get("stream_options").is_none() && body["stream"] != true, "{body}");
+}
+
+#[test]
+fn what_a_name_does_not_tell_its_base_model_does() {
+    let arn = "arn:aws:bedrock:eu-west-1:1:application-inference-profile/x";
+    let vendor = |provider, model, base: &str| {
+        let deployment = build(Spec { base_model: Some(base.to_owned()), ..row_spec(&(provider, model, &[("resource", "r")], "", None)) });
+        (deployment.profile.vendor, deployment.profile.ways.is_some(), deployment.profile.max_completion_tokens)
+    };
+    let claude = (Some("anthropic".to_owned()), true, None);
+    for base in ["us.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"] {
+        assert_eq!(vendor("bedrock", arn, base), claude, "{base}");
+    }
+    assert_eq!(vendor("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0", "amazon.nova-pro-v1:0").0.as_deref(), Some("anthropic"));
+    assert_eq!(vendor("azure", "mine", "azure/gpt-5"), (Some("openai".to_owned()), false, Some(true)));
+}
+
+#[tokio::test]
+async fn gemini_gets_no_field_it_does_not_know() {
+    let upstream = Scripted::start(vec![json("200 OK", whole(Dialect::Gemini))]).await;
+    let base = Some(format!("http://{}/v1beta", upstream.address()));
+    let defaults =
+        said(&[("thinking_level", "\"medium\""), ("supports_vision", "true"), ("labels", "{\"a\":\"b\"}"), ("temperature", "0.5")]);
+    let rig = Rig::new(vec![Spec { base, defaults, ..row_spec(&("gemini", "gemini-3-flash-preview", &[], "", None)) }]);
+    for client in [Dialect::OpenAiChat, Dialect::Anthropic, Dialect::Gemini] {
+        assert_eq!(rig.ask(&ask(client, false)).await.status, 200, "{client}");
+    }
+    for (at, (_, body)) in upstream.requests().iter().enumerate() {
+        let body: serde_json::Value = serde_json::from_slice(body).unwrap();
+        assert!(
+            body.get("thinking_level").is_none() && body.get("supports_vision").is_none() && body.get("temperature").is_none(),
+            "{body}"
+        );
+        assert_eq!(body["labels"]["a"], "b", "{body}");
+        if at == 0 {
+            assert_eq!(body["generationConfig"]["thinkingConfig"]["thinkingLevel"], "medium", "{body}");
+        }
     }
 }

@@ -1,0 +1,43 @@
+//! What an operator says of a deployment, before anything is built on it.
+
+use super::{Deployment, Spec};
+use crate::catalog::{ModelCard, derive};
+
+/// Whether an answer comes in pieces is the caller's to say.
+const STREAM: &str = "stream";
+/// How it does is said where it does.
+const STREAM_OPTIONS: &str = "stream_options";
+
+/// The card with what the operator knows better: prices, limits, abilities.
+pub(super) fn amended(card: Option<ModelCard>, spec: &Spec) -> Option<ModelCard> {
+    let blank = ModelCard { provider: spec.provider.clone(), model: spec.model.clone(), ..ModelCard::default() };
+    let mut own = card.clone().unwrap_or_else(|| blank.clone());
+    // Whoever says what tokens cost says it of all that is reckoned by them, unless that has a price of its own there too.
+    for (name, usd) in &spec.prices {
+        derive::forget_derived(&mut own, name, usd);
+    }
+    for (name, json) in &spec.known {
+        derive::set_fact(&mut own, name, json);
+    }
+    for (name, usd) in &spec.prices {
+        if !derive::set_price(&mut own, name, usd) {
+            tracing::warn!(deployment = %spec.id, price = %name, "a price has a name that means nothing here");
+        }
+    }
+    if own == blank { card } else { Some(own) }
+}
+
+/// What is said of the body of a request whose answer is streamed, or is not.
+pub(super) fn fitting(said: &[(String, String)], stream: bool) -> impl Iterator<Item = (String, String)> + '_ {
+    said.iter().filter(move |(key, _)| key != STREAM && (stream || key != STREAM_OPTIONS)).cloned()
+}
+
+/// Tells which fields of chats are said in vain: the provider would refuse them.
+pub(super) fn tell_lost(deployment: &Deployment) {
+    let Deployment { chat, spec, .. } = deployment;
+    for (key, _) in
+        spec.defaults.iter().filter(|(key, _)| !chat.is_empty() && chat.iter().all(|spoken| crate::worded::is_lost(*spoken, key)))
+    {
+        tracing::warn!(deployment = %spec.id, field = %key, "the provider has no such field: it is left out");
+    }
+}
