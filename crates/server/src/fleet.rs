@@ -2,6 +2,7 @@
 
 pub mod credential;
 pub(crate) mod detour;
+mod named;
 pub mod overlay;
 pub mod resilience;
 pub mod transport;
@@ -25,6 +26,7 @@ use switchboard_engine::wire::Dialect;
 use crate::config::Location;
 use crate::config::resolved::{Config, Connection, Deployment as Configured, Fallback as Written, FallbackTarget};
 use crate::fleet::credential::Ingredients;
+pub use crate::fleet::named::split;
 
 /// What could not be made into a deployment, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, r
         let named = reachable(configured);
         let configured = named.as_ref();
         let made = if configured.model_name.contains('*') {
-            pattern(configured, catalog)
+            pattern(configured, config, catalog)
         } else {
             deployment(configured, config, catalog, demo.as_deref(), None)
         };
@@ -55,7 +57,7 @@ pub fn build(config: &Arc<Config>, catalog: &Arc<Catalog>, demo: Option<&str>, r
                 deployment.join(registry);
                 deployments.push(deployment);
             }
-            Err(why) => unusable.push(Unusable { at: configured.at.clone(), model_name: configured.model_name.clone(), why }),
+            Err(why) => unusable.push(Unusable { at: standing(configured), model_name: configured.model_name.clone(), why }),
         }
     }
     if let Some(base) = demo.as_deref().filter(|_| config.deployments.is_empty()) {
@@ -133,28 +135,28 @@ fn fallbacks(written: &[Written]) -> Vec<(String, Vec<Fallback>)> {
     written.iter().map(|fallback| (fallback.model.clone(), fallback.targets.iter().map(target).collect())).collect()
 }
 
-/// The provider and the model behind its prefix; a bare name is one the catalog knows, else OpenAI's.
-pub fn split<'a>(catalog: &Catalog, configured: &'a Configured) -> (String, Cow<'a, str>) {
-    let model = configured.model.as_str();
-    if let Some(provider) = &configured.connection.provider {
-        let bare = model.strip_prefix(provider.as_str()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(model);
-        return (provider.clone(), bare.into());
+/// Where what keeps a deployment from being used is written, else the deployment.
+fn standing(configured: &Configured) -> Location {
+    configured.fault.as_ref().map_or(&configured.at, |fault| &fault.at).clone()
+}
+
+/// Whose model it is, unless something keeps it from being used at all.
+fn whose<'a>(configured: &'a Configured, config: &Config, catalog: &Catalog) -> Result<(String, Cow<'a, str>), String> {
+    if let Some(fault) = &configured.fault {
+        return Err(fault.hint.as_ref().map_or_else(|| fault.message.clone(), |hint| format!("{}; {hint}", fault.message)));
     }
-    if let Some((prefix, rest)) = model.split_once('/')
-        && let Some(provider) = catalog.provider(prefix)
-    {
-        return (provider.id.clone(), rest.into());
+    let prefix = configured.model.split_once('/').map(|(prefix, _)| prefix);
+    let said = configured.connection.provider.as_deref().or(prefix);
+    if let Some(name) = said.filter(|name| config.litellm.custom_providers.iter().any(|custom| custom == name)) {
+        return Err(format!("the provider `{name}` is written in Python (`custom_provider_map`), which is not loaded"));
     }
-    match catalog.lookup(model) {
-        Some(found) => (found.provider, found.model.into()),
-        None => ("openai".to_owned(), model.into()),
-    }
+    split(catalog, configured)
 }
 
 /// A wildcard stands for deployments that are made when they are asked for; only what its name says is known now.
-fn pattern(configured: &Configured, catalog: &Catalog) -> Result<Deployment, String> {
-    let (provider, model) = split(catalog, configured);
-    let row = catalog.provider(&provider).ok_or_else(|| format!("there is no provider `{provider}`"))?;
+fn pattern(configured: &Configured, config: &Config, catalog: &Catalog) -> Result<Deployment, String> {
+    let (provider, model) = whose(configured, config, catalog)?;
+    let row = catalog.provider(&provider).ok_or_else(|| named::unknown(catalog, &provider))?;
     let spec = Spec {
         id: configured.model_info.id.clone(),
         group: configured.model_name.clone(),
@@ -179,17 +181,12 @@ fn deployment(
         named.model = named.model.replacen('*', captured, 1);
         named.model_name = named.model_name.replacen('*', captured, 1);
     }
-    let (provider_id, model) = split(catalog, &named);
-    let provider = catalog
-        .provider(&provider_id)
-        .ok_or_else(|| format!("there is no provider `{provider_id}`; `switchboard models --providers` lists them"))?;
+    let (provider_id, model) = whose(&named, config, catalog)?;
+    let provider = catalog.provider(&provider_id).ok_or_else(|| named::unknown(catalog, &provider_id))?;
+    let model = model.into_owned();
+    let model = named::settle(&mut named, provider, catalog, model);
     let ingredients = Ingredients { deployment: &named, provider, environment: &config.environment, elsewhere: &config.elsewhere };
-    let spec = Spec {
-        provider: provider.id.clone(),
-        model: model.into_owned(),
-        guessed: captured.is_some(),
-        ..spec(&named, config, &ingredients, demo)?
-    };
+    let spec = Spec { provider: provider.id.clone(), model, guessed: captured.is_some(), ..spec(&named, config, &ingredients, demo)? };
     let values = spec.values.clone();
     let value = move |name: &str| values.get(name).cloned().or_else(|| config.environment.get_non_empty(name).map(str::to_owned));
     // One signer an origin: what fetches tokens keeps them for all operations.

@@ -8,7 +8,9 @@ use clap::Args;
 
 use switchboard_engine::health::Registry;
 
+use super::serve::is_contained;
 use super::{Outcome, UNUSABLE, complain, say};
+use crate::config::resolved::Deployment;
 use crate::config::{Environment, Overrides, Severity, Source, report};
 use crate::fleet::{self, overlay, transport};
 use crate::serve;
@@ -34,15 +36,19 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self, environment: Environment) -> Outcome {
         let source = Source::choose(self.config.or(self.flag), &environment);
-        let loaded = serve::loader(source, Overrides::default(), environment).load();
+        let overrides = Overrides { contained: is_contained(&environment), ..Overrides::default() };
+        let loaded = serve::loader(source, overrides, environment).load();
         for diagnostic in loaded.diagnostics.iter() {
             complain(&diagnostic.to_string());
         }
         let warnings = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count();
         let mut errors = loaded.diagnostics.errors().count();
+        if loaded.config.is_none() {
+            errors += loaded.diagnostics.faults().count();
+        }
         if let Some(config) = loaded.config {
             if !self.quiet {
-                say(&report(&config));
+                say(&report(&config, &elsewhere(&config)));
             }
             errors += unusable(&Arc::new(config));
         }
@@ -54,6 +60,17 @@ impl Check {
 
 /// Where the built-in model would be; nothing is asked of it.
 const DEMO: &str = "http://127.0.0.1:9/v1";
+
+/// Where the model of a deployment is, where that is not what is written.
+fn elsewhere(config: &crate::config::Config) -> impl Fn(&Deployment) -> Option<String> {
+    let catalog = overlay::catalog(config.switchboard.catalog.as_deref()).ok();
+    move |deployment| {
+        let catalog = catalog.as_ref()?;
+        let written = deployment.model.split_once('/').is_some_and(|(prefix, _)| catalog.provider(prefix).is_some());
+        let (provider, model) = fleet::split(catalog, deployment).ok().filter(|_| !written && deployment.connection.provider.is_none())?;
+        Some(format!("{provider}/{model}"))
+    }
+}
 
 /// Says what could not be used, and how much it is.
 fn unusable(config: &Arc<crate::config::Config>) -> usize {

@@ -135,6 +135,7 @@ impl Serve {
         Overrides {
             host: self.host.clone(),
             port: self.port,
+            contained: is_contained(environment),
             workers: self.workers,
             takeover: self.takeover,
             drop_params: self.drop_params.then_some(true),
@@ -173,6 +174,16 @@ fn greet(gate: &Gate) {
     for address in gate.addresses() {
         tracing::info!("listening on {address}");
     }
+    let narrow = config.switchboard.listen.iter().all(|listen| listen.address.ip().is_loopback());
+    if narrow && is_contained(&config.environment) {
+        tracing::warn!("nobody outside this container reaches it: set a master key, or say `--host 0.0.0.0`");
+    }
+}
+
+/// Whether this is the inside of a container, as far as such tell.
+pub(super) fn is_contained(environment: &Environment) -> bool {
+    let told = ["container", "KUBERNETES_SERVICE_HOST"].into_iter().any(|name| environment.get_non_empty(name).is_some());
+    told || ["/.dockerenv", "/run/.containerenv"].into_iter().any(|mark| std::path::Path::new(mark).exists())
 }
 
 fn left_out(unusable: &[Unusable]) {

@@ -19,19 +19,28 @@ enum Fate {
 use Fate::{Instead, Without};
 
 /// LiteLLM's flags that have no meaning here, or another place.
-const FOREIGN: [(&str, Fate); 26] = [
+const FOREIGN: [(&str, Fate); 34] = [
+    ("azure-postgresql-auth", Instead("put a password into `general_settings.database_url`")),
     ("ciphers", Without(true)),
     ("enforce-prisma-migration-check", Without(false)),
+    ("granian-threads", Without(true)),
     ("iam-token-db-auth", Instead("put a password into `general_settings.database_url`")),
+    ("limit-concurrency", Without(true)),
     ("local", Without(false)),
-    ("log-config", Instead("set SWITCHBOARD_LOG, for example to `debug`")),
+    ("log-config", Without(true)),
     ("loop", Without(true)),
     ("max-requests-before-restart", Without(true)),
+    ("max-requests-before-restart-jitter", Without(true)),
+    ("prometheus-metrics-port", Without(true)),
+    ("reload", Without(false)),
     ("run-granian", Without(false)),
     ("run-gunicorn", Without(false)),
     ("run-hypercorn", Without(false)),
     ("telemetry", Without(true)),
+    ("timeout-worker-healthcheck", Without(true)),
+    ("use-legacy-migration-resolver", Without(false)),
     ("use-prisma-db-push", Without(false)),
+    ("use-prisma-migrate", Without(false)),
     ("use-v2-migration-resolver", Without(false)),
     ("use-queue", Without(false)),
     ("num-requests", Instead("it belonged to LiteLLM's own load test")),
@@ -44,7 +53,6 @@ const FOREIGN: [(&str, Fate); 26] = [
     ("max-budget", Instead("budgets belong to keys, not to the command line")),
     ("max-tokens", Instead("write `max_tokens` under `litellm_params` of a configuration file")),
     ("temperature", Instead("write `temperature` under `litellm_params` of a configuration file")),
-    ("prometheus-metrics-port", Instead("metrics are served on the gateway's own port")),
     ("save", Instead("write a configuration file")),
     ("skip-server-startup", Instead("run `switchboard check`")),
     ("test", Instead("run `switchboard chat`")),
@@ -108,6 +116,8 @@ mod tests {
         assert_eq!(read, Ok((expected.split(' ').map(str::to_owned).collect(), 0)));
         let read = words("switchboard serve --run_gunicorn --telemetry False --port 1");
         assert_eq!(read, Ok((["switchboard", "serve", "--port", "1"].map(str::to_owned).to_vec(), 2)));
+        let read = words("switchboard --limit_concurrency 9 --log_config=a.json --reload --config c.yaml");
+        assert_eq!(read, Ok((["switchboard", "serve", "--config", "c.yaml"].map(str::to_owned).to_vec(), 3)));
         assert!(words("switchboard --max_budget 5").is_err_and(|why| why.contains("budgets belong to keys")));
         for untouched in ["switchboard --help", "switchboard", "switchboard chat -- --a_b", "switchboard models --json"] {
             assert_eq!(words(untouched), Ok((untouched.split(' ').map(str::to_owned).collect(), 0)));

@@ -48,6 +48,8 @@ impl fmt::Debug for Location {
 pub enum Severity {
     /// The configuration cannot be used.
     Error,
+    /// What it is found in cannot be used, and is left out.
+    Fault,
     /// It can be used, but probably does not mean what was intended.
     Warning,
     /// Good to know.
@@ -58,7 +60,7 @@ impl Severity {
     /// The word that starts the rendered line.
     pub fn as_str(self) -> &'static str {
         match self {
-            Severity::Error => "error",
+            Severity::Error | Severity::Fault => "error",
             Severity::Warning => "warning",
             Severity::Notice => "note",
         }
@@ -103,6 +105,11 @@ impl Diagnostics {
         self.of(Severity::Error)
     }
 
+    /// What keeps parts of it from being used.
+    pub fn faults(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.of(Severity::Fault)
+    }
+
     /// What probably is not meant.
     pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
         self.of(Severity::Warning)
@@ -121,6 +128,28 @@ impl Diagnostics {
     /// All findings.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.found.iter()
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Makes the errors found after so many findings ones of a part alone, and tells the first.
+    pub(super) fn confine(&mut self, after: usize) -> Option<Diagnostic> {
+        let later = self.found.split_off(after.min(self.found.len()));
+        let mut first = None;
+        for finding in later {
+            let severity = if finding.severity == Severity::Error { Severity::Fault } else { finding.severity };
+            let finding = Diagnostic { severity, ..finding };
+            if severity == Severity::Fault && first.is_none() {
+                first = Some(finding.clone());
+            }
+            if !self.found.contains(&finding) {
+                self.found.push(finding);
+            }
+        }
+        first
     }
 
     /// Adds an error.
@@ -157,7 +186,7 @@ impl Diagnostics {
 impl fmt::Display for Diagnostics {
     /// Errors first, then warnings, then notices; one per paragraph, a blank line between none.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for finding in self.errors().chain(self.warnings()).chain(self.notices()) {
+        for finding in self.errors().chain(self.faults()).chain(self.warnings()).chain(self.notices()) {
             writeln!(out, "{finding}")?;
         }
         Ok(())

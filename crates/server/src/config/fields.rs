@@ -209,7 +209,9 @@ fn wrong_kind(node: &Node, full: &str, kind: Kind, name: &str) -> (String, Strin
 /// The section a key belongs to, when it stands in another one.
 fn home_of(name: &str, wrong: Section) -> Option<String> {
     let large = [Section::Top, Section::Params, Section::Router, Section::Litellm, Section::General, Section::Switchboard];
-    let home = large.into_iter().find(|section| *section != wrong && section.find(name).is_some())?;
+    // What is said of the whole gateway is hardly meant for one deployment.
+    let first = [Section::Litellm].into_iter().filter(|_| wrong == Section::General);
+    let home = first.chain(large).find(|section| *section != wrong && section.find(name).is_some())?;
     Some(if home == Section::Top { "the top of the file".to_owned() } else { format!("`{}`", home.path()) })
 }
 

@@ -17,7 +17,7 @@ mod switchboard;
 mod tests;
 
 pub use markdown::render_configuration_markdown;
-pub(super) use params::{REQUEST_DEFAULTS, is_own};
+pub(super) use params::{REQUEST_DEFAULTS, is_ability, is_own};
 
 use std::time::Duration;
 

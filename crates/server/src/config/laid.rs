@@ -128,6 +128,11 @@ fn node(value: &Any, environment: &Environment) -> Node {
     }
 }
 
+/// Whether what stands there is laid over a file.
+pub(super) fn is_laid(at: &Location) -> bool {
+    &*at.file == PLACE
+}
+
 /// Whether a model may name that variable.
 pub fn may_name(variable: &str) -> bool {
     !OWN.iter().any(|own| variable.starts_with(own))

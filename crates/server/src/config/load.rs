@@ -42,6 +42,8 @@ pub struct Overrides {
     pub host: Option<String>,
     /// Port to listen on.
     pub port: Option<u16>,
+    /// It runs in a container, where only other machines can reach it.
+    pub contained: bool,
     /// Threads that serve requests.
     pub workers: Option<u32>,
     /// Listen beside a gateway that is about to end.

@@ -54,7 +54,7 @@ fn finish(root: Map, files: Vec<PathBuf>, environment: &Environment, found: &mut
     let mut root = Node::new(Value::Map(root), at);
     let elsewhere = if incomplete { Elsewhere::default() } else { Elsewhere::gather(&root, &environment, found) };
     let environment = elsewhere.over(&environment);
-    resolve(&mut root, ("", ""), &Known { environment: &environment, elsewhere: &elsewhere }, found);
+    resolve(&mut root, ("", ""), &Known { environment: &environment, elsewhere: &elsewhere, inner: false }, found);
     Written { root, files, environment, elsewhere, incomplete }
 }
 
@@ -163,7 +163,7 @@ fn overlay(root: &mut Map, environment: &Environment, found: &mut Diagnostics) -
         return environment.clone();
     };
     let nowhere = Elsewhere::default();
-    resolve(&mut entry.node, ("environment_variables", ""), &Known { environment, elsewhere: &nowhere }, found);
+    resolve(&mut entry.node, ("environment_variables", ""), &Known { environment, elsewhere: &nowhere, inner: false }, found);
     let Value::Map(map) = &entry.node.value else {
         return environment.clone();
     };
@@ -194,7 +194,12 @@ fn overlay(root: &mut Map, environment: &Environment, found: &mut Diagnostics) -
 struct Known<'a> {
     environment: &'a Environment,
     elsewhere: &'a Elsewhere,
+    /// Whether a reference at the end of a text is replaced where it is used.
+    inner: bool,
 }
+
+/// Routes whose headers may hold references beside other text.
+const ROUTES: &str = "pass_through_endpoints";
 
 /// Replaces references in every text below `node`. Keys that end in `_ref` name secrets for others and are left alone.
 /// A name comes with the one by which it is judged whether its value is a secret.
@@ -210,13 +215,15 @@ fn resolve(node: &mut Node, (name, judged): (&str, &str), known: &Known<'_>, fou
                 };
                 node.variable = Some(variable);
             }
+            None if known.inner && text.split_whitespace().next_back().is_some_and(|last| last.starts_with(REFERENCE)) => {}
             None => warn_unexpanded(text, name, &node.at, found),
         },
         Value::List(items) => items.iter_mut().for_each(|item| resolve(item, (name, judged), known, found)),
         Value::Map(map) => {
-            map.entries
-                .iter_mut()
-                .for_each(|entry| resolve(&mut entry.node, (&entry.name, elsewhere::inner(judged, &entry.name)), known, found));
+            for entry in &mut map.entries {
+                let known = Known { inner: known.inner || entry.name == ROUTES, ..*known };
+                resolve(&mut entry.node, (&entry.name, elsewhere::inner(judged, &entry.name)), &known, found);
+            }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Unset => {}
     }

@@ -7,10 +7,11 @@ use switchboard_engine::attempt::Cooldown;
 
 use super::resolved::{Config, Deployment, Fallback};
 
-/// The deployments, names and settings of a configuration. Credentials are only said to be set.
-pub fn report(config: &Config) -> String {
+/// The deployments, names and settings of a configuration. Credentials are only said to be set. `elsewhere` tells where a model is,
+/// where its name does not.
+pub fn report(config: &Config, elsewhere: &dyn Fn(&Deployment) -> Option<String>) -> String {
     let mut out = String::new();
-    deployments(config, &mut out);
+    deployments(config, elsewhere, &mut out);
     names(config, &mut out);
     settings(config, &mut out);
     out
@@ -20,10 +21,11 @@ fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
     let _ = writeln!(out, "  {name}: {value}");
 }
 
-fn deployments(config: &Config, out: &mut String) {
+fn deployments(config: &Config, elsewhere: &dyn Fn(&Deployment) -> Option<String>, out: &mut String) {
     let _ = writeln!(out, "deployments: {}", config.deployments.len());
     for deployment in &config.deployments {
-        let _ = writeln!(out, "- {} -> {}", deployment.model_name, deployment.model);
+        let model = elsewhere(deployment).unwrap_or_else(|| deployment.model.clone());
+        let _ = writeln!(out, "- {} -> {model}", deployment.model_name);
         for (name, value) in facts(deployment) {
             line(out, name, value);
         }

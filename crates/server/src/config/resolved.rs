@@ -127,6 +127,8 @@ pub(super) fn resolve(origin: &Arc<Origin>, laid: &Laid, found: &mut Diagnostics
     let top = reader.section(Section::Top, Some(&root));
     let mut general = General::read(&mut reader, top.node("general_settings"), environment);
     let litellm = LitellmSettings::read(&mut reader, top.node("litellm_settings"), &general.most_of_keys);
+    // What it says of places holds as variables do.
+    let environment = &environment.with(litellm.places());
     general.sign_in.newcomer = Newcomer::read(&litellm.fields);
     general.forwarding = forwarding::with_litellm(&mut reader, general.forwarding, &litellm.fields);
     general.logs = general.logs.with_litellm(&litellm.fields);

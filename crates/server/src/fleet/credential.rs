@@ -8,6 +8,7 @@ use switchboard_engine::catalog::{Auth, Provider};
 use switchboard_engine::sign::{self, Kept, Secret, Shape, Signer, aws, azure, gcp, oci, token};
 use switchboard_engine::upstream::Origin;
 
+use super::named::{is_region, of_host};
 use crate::config::resolved::{Connection, Deployment};
 use crate::config::{Elsewhere, Environment, Secret as Configured};
 
@@ -23,6 +24,9 @@ pub struct Ingredients<'a> {
     /// Where secrets that others keep can be read again.
     pub elsewhere: &'a Elsewhere,
 }
+
+/// What rows call the region of Amazon's.
+const REGION: &str = "region";
 
 const IBM_TOKENS: &str = "https://iam.cloud.ibm.com/identity/token";
 
@@ -54,13 +58,14 @@ impl Ingredients<'_> {
         let auth = match auth {
             Auth::None => Ok(sign::Auth::None),
             Auth::Bearer => self.shaped(Shape::Scheme("Bearer".to_owned())),
-            Auth::Header(name) => match HeaderName::try_from(name.as_str()) {
+            Auth::AzureHeader(_) if self.key().is_none() => self.azure(),
+            Auth::Header(name) | Auth::AzureHeader(name) => match HeaderName::try_from(name.as_str()) {
                 Ok(name) => self.shaped(Shape::Header(name)),
                 Err(_) => self.keyed(|key| sign::Auth::header(name, key)),
             },
             Auth::Query(name) => self.keyed(|key| Ok(sign::Auth::query(name, key.clone()))),
             Auth::Scheme(name) => self.shaped(Shape::Scheme(name.clone())),
-            Auth::Aws(service) => self.aws(service),
+            Auth::Aws(service) => self.aws(service, origin),
             Auth::Gcp => self.gcp(),
             Auth::AzureBearer if self.key().is_some() => self.shaped(Shape::Scheme("Bearer".to_owned())),
             Auth::Azure | Auth::AzureBearer => self.azure(),
@@ -103,14 +108,25 @@ impl Ingredients<'_> {
         }
     }
 
-    fn aws(&self, service: &str) -> Result<sign::Auth, String> {
+    /// The region that a request to that address is signed for: the one whose address it is, else the one that the row of the provider
+    /// would fill in.
+    fn region(&self, origin: &Origin) -> String {
+        let own = &self.connection().aws;
+        let row = self.provider.variables.get(REGION);
+        let written = || own.region_name.clone().or_else(|| self.connection().region_name.clone().filter(|name| is_region(name)));
+        let set = || row?.env.iter().find_map(|name| self.environment.get_non_empty(name)).map(str::to_owned);
+        let usual = || row?.default.clone();
+        let region = of_host(origin.host()).map(str::to_owned).or_else(written).or_else(set).or_else(usual);
+        region.unwrap_or_else(|| "us-east-1".to_owned())
+    }
+
+    fn aws(&self, service: &str, origin: &Origin) -> Result<sign::Auth, String> {
         let bearer = self.hidden(self.connection().api_key.as_ref(), &["AWS_BEARER_TOKEN_BEDROCK"]);
         if let Some(key) = bearer.filter(|_| service == "bedrock") {
             return sign::Auth::bearer(&key).map_err(|error| error.to_string());
         }
         let own = &self.connection().aws;
-        let region = self.text(own.region_name.as_ref(), &["AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"]);
-        let region = region.or_else(|| self.connection().region_name.clone()).unwrap_or_else(|| "us-east-1".to_owned());
+        let region = self.region(origin);
         let mut endpoints = aws::Endpoints::of_region(&region);
         if let Some(sts) = &own.sts_endpoint {
             endpoints.sts.clone_from(sts);

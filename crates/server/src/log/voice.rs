@@ -59,7 +59,7 @@ impl Voice {
         }
         let (at, hint, message) = (&diagnostic.at, diagnostic.hint.as_deref(), &diagnostic.message);
         match diagnostic.severity {
-            Severity::Error => tracing::error!(%at, hint, "{message}"),
+            Severity::Error | Severity::Fault => tracing::error!(%at, hint, "{message}"),
             Severity::Warning => tracing::warn!(%at, hint, "{message}"),
             Severity::Notice => tracing::info!(%at, hint, "{message}"),
         }

@@ -379,7 +379,8 @@ impl Place {
 
 /// The deployment of that provider whose credential is for this too; else nothing but its row is known.
 fn configured(provider: &Provider, catalog: &Catalog, config: &Config) -> Configured {
-    let fits = |one: &&Configured| one.connection.passes && split(catalog, one).0 == provider.id;
+    let fits =
+        |one: &&Configured| one.connection.passes && one.fault.is_none() && split(catalog, one).is_ok_and(|(name, _)| name == provider.id);
     let bare = || Configured::bare(provider.id.clone(), Connection::default(), Location::environment());
     config.deployments.iter().find(fits).cloned().unwrap_or_else(bare)
 }

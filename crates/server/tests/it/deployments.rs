@@ -256,3 +256,38 @@ fn answers_in_a_form_of_the_providers_own_are_told_in_the_clients() {
     let events: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect::<String>() + "data: [DONE]\n\n";
     assert_eq!(streamed(&told(&events, true)), ("PONG".to_owned(), true));
 }
+
+/// A gateway of one model `m` with those parameters beside its address.
+fn sole(upstream: &Upstream, model: &str, params: &str) -> TestApp {
+    let url = upstream.url();
+    TestApp::of(&format!("model_list: [{{model_name: m, litellm_params: {{model: '{model}', api_base: '{url}/good', {params}}}}}]"))
+}
+
+#[test]
+fn claude_at_azure_is_shown_tokens_as_other_models_are() {
+    let upstream = Upstream::start();
+    for (params, header, wanted) in [("azure_ad_token: entra", "authorization", "Bearer entra"), ("api_key: k", "x-api-key", "k")] {
+        post(&sole(&upstream, "azure_ai/claude-sonnet-4-5", params), &json!({}));
+        assert_eq!(upstream.header(header).as_deref(), Some(wanted), "{params}");
+    }
+    assert!(upstream.asked().iter().all(|(path, _)| path.ends_with("/anthropic/v1/messages")), "{:?}", upstream.asked());
+}
+
+#[test]
+fn a_stream_is_for_those_who_ask_for_one() {
+    let upstream = Upstream::start();
+    let app = sole(&upstream, "openai/m", "api_key: k, stream: true, extra_body: {stream: true}");
+    assert_eq!(post(&app, &json!({})).json()["choices"][0]["message"]["role"], "assistant");
+    assert!(upstream.asked().iter().all(|(_, body)| !body.contains("\"stream\":true")), "{:?}", upstream.asked());
+}
+
+#[test]
+fn models_of_nobody_are_left_out_and_the_others_served() {
+    let upstream = Upstream::start();
+    let stray = "  - {model_name: stray, litellm_params: {model: siliconflow/Qwen3-8B, api_key: theirs}}\n\
+                 \x20 - {model_name: bad, litellm_params: {model: openai/m, api_base: '${NOWHERE}'}}\n";
+    let app = gateway(&[entry(&upstream, "good", "", ""), stray.to_owned()], "");
+    assert_eq!(from(&post(&app, &json!({}))), "good");
+    assert_eq!(post(&app, &json!({"model": "stray"})).status, 400);
+    assert_eq!(app.gate().unusable.len(), 2);
+}

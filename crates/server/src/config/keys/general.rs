@@ -245,6 +245,8 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("use_azure_key_vault", Flag, "Read secrets from Azure; `key_management_system` does."),
     not_yet("use_google_kms", Flag, "Read secrets from Google; `key_management_system` does."),
     honoured("allow_public_health_readiness_details", Flag, "Tell everybody what `/health/readiness/details` tells those who have a key."),
+    not_yet("allow_user_auth", Flag, "Callers may be users without keys."),
+    not_yet("enable_post_custom_auth_checks", Flag, "Check budgets after custom authentication."),
 ];
 
 pub(super) const KEY_MANAGEMENT: &[Key] = &[

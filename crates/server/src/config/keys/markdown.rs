@@ -25,9 +25,10 @@ Without a file, every provider whose key is in the environment serves its models
 |---|---|
 | `CONFIG_FILE_PATH` | The configuration file, when the command line names none. |
 | `SWITCHBOARD_MASTER_KEY`, `LITELLM_MASTER_KEY` | `general_settings.master_key`, when the file does not say. |
-| `HOST`, `PORT` | Address to listen on, when the file does not say. |
+| `HOST`, `PORT` | Address to listen on, when the file does not say; of this machine alone, but in a container, with a master key, all of its addresses. |
 | `NUM_WORKERS` | `switchboard.workers`, when the file does not say. |
 | `DATABASE_URL` | `general_settings.database_url`, when the file does not say. |
+| `DATABASE_HOST`, `DATABASE_USERNAME`, `DATABASE_PASSWORD`, `DATABASE_NAME`, `DATABASE_SCHEMA` | The same in parts; a port stands in the host. |
 | `PROXY_BASE_URL` | URL at which clients reach the gateway. |
 | `SERVER_ROOT_PATH` | Path before every route. |
 | `LITELLM_CORS_ORIGINS` | `switchboard.cors_origins`, when the file does not say; several are separated by commas. |

@@ -12,6 +12,7 @@ pub(super) const PARAMS: &[Key] = &[
     honoured("custom_llm_provider", Text, "Provider, instead of the prefix of `model`."),
     honoured("organization", Texts, "Organization sent to the provider; a list makes one deployment per organization."),
     honoured("base_model", Text, "Model whose prices and limits apply, where `model_info` names none."),
+    honoured("mode", Text, "What the model does, where `model_info` does not say."),
     honoured("region_name", Text, "Region of the deployment, such as `eu`."),
     honoured("litellm_credential_name", Text, "Entry of `credential_list` that supplies what is not written here."),
     honoured("rpm", Integer, "Requests per minute the deployment should get; also its share of the load.").common(),
@@ -33,6 +34,7 @@ pub(super) const PARAMS: &[Key] = &[
     honoured("extra_headers", Map, "Headers added to each request to the provider."),
     honoured("headers", Map, "Another name of `extra_headers`."),
     honoured("extra_body", Map, "Fields added to each request body."),
+    ignored("stream", Flag, "Whether an answer comes in pieces is said by the request."),
     honoured("drop_params", Flag, "Leave out parameters the provider does not take."),
     honoured("additional_drop_params", Texts, "Parameters to leave out in any case."),
     honoured("allowed_openai_params", Texts, "Parameters to send even when the provider is not known to take them."),
@@ -108,6 +110,7 @@ pub(super) const PARAMS: &[Key] = &[
     honoured("aws_external_id", Secret, "External id, to assume the role with."),
     honoured("aws_sts_endpoint", Text, "Endpoint of the AWS security token service."),
     honoured("aws_bedrock_runtime_endpoint", Text, "Endpoint of the Bedrock runtime."),
+    honoured("model_id", Text, "What a model of Bedrock's is called by, such as the ARN of a profile; `model` says which one it is."),
     honoured("guardrailConfig", Map, "Bedrock's own guardrail, sent with each request."),
     honoured("vertex_project", Text, "Google Cloud project.").common(),
     honoured("vertex_location", Text, "Google Cloud location.").common(),
@@ -287,4 +290,9 @@ const OWN_ENDINGS: &[&str] =
 pub(in crate::config) fn is_own(name: &str) -> bool {
     let begins = || OWN_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning));
     OWN.contains(&name) || begins() || OWN_ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a key says what a model can do, which `model_info` is for.
+pub(in crate::config) fn is_ability(name: &str) -> bool {
+    name.starts_with("supports_")
 }

@@ -4,7 +4,11 @@ use super::Kind::{Count, Flag, Integer, List, Map, Secret, Text, Texts};
 use super::{Key, honoured};
 
 pub(super) const KEYS: &[Key] = &[
-    honoured("listen", Texts, "Addresses to listen on; `127.0.0.1:4000` unless `HOST` or `PORT` say otherwise."),
+    honoured(
+        "listen",
+        Texts,
+        "Addresses to listen on; `127.0.0.1:4000` unless `HOST` or `PORT` say otherwise, `0.0.0.0:4000` in a container if there is a master key.",
+    ),
     honoured("tls", Map, "Certificate of the gateway."),
     honoured("behind_tls_proxy", Flag, "Something in front of the gateway ends TLS."),
     honoured(

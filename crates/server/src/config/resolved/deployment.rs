@@ -17,7 +17,7 @@ use switchboard_engine::route::reserved::Reserved;
 use super::brought::Brought;
 use super::checks::Check;
 use super::resilience::Counts;
-use crate::config::diagnostic::Location;
+use crate::config::diagnostic::{Diagnostic, Location};
 use crate::config::secret::Secret;
 
 pub(super) use common::{Common, take_here};
@@ -64,6 +64,8 @@ pub struct Deployment {
     pub model_info: ModelInfo,
     /// Where it stands.
     pub at: Location,
+    /// What keeps it from being used.
+    pub fault: Option<Diagnostic>,
 }
 
 /// A price in US dollars, exactly as written: a JSON number from 0.
@@ -140,6 +142,7 @@ pub struct Aws {
     pub external_id: Option<Secret>,
     pub sts_endpoint: Option<String>,
     pub bedrock_runtime_endpoint: Option<String>,
+    pub model_id: Option<String>,
 }
 
 /// Google Cloud credentials and places.

@@ -111,6 +111,7 @@ impl General {
         let from = |names: [&str; 2]| names.into_iter().find_map(|name| environment.get_non_empty(name)).map(Secret::new);
         let at = node.map_or_else(Location::environment, |node| node.at.clone());
         let megabytes = fields.float("max_request_size_mb").filter(|size| *size > 0.0);
+        tell_idle(reader, environment);
         let root_path = environment.get_non_empty("SERVER_ROOT_PATH").unwrap_or_default().trim_matches('/');
         General {
             master_key: fields.secret("master_key").or_else(|| from(["SWITCHBOARD_MASTER_KEY", "LITELLM_MASTER_KEY"])),
@@ -119,7 +120,10 @@ impl General {
             permit_missing_master_key: fields
                 .flag("dangerously_permit_weak_or_unset_master_key")
                 .unwrap_or_else(|| is_on(environment, "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY")),
-            database_url: fields.secret("database_url").or_else(|| from(["SWITCHBOARD_DATABASE_URL", "DATABASE_URL"])),
+            database_url: fields
+                .secret("database_url")
+                .or_else(|| from(["SWITCHBOARD_DATABASE_URL", "DATABASE_URL"]))
+                .or_else(|| database_of_parts(environment)),
             database_connections: fields.count("database_connection_pool_limit").unwrap_or(10).clamp(1, 1000),
             key_pepper: from(["SWITCHBOARD_KEY_PEPPER", "SWITCHBOARD_KEY_PEPPER"]),
             gates: Gates::read(reader, &fields),
@@ -231,4 +235,33 @@ fn is_weak(key: &str) -> bool {
     letters.sort_unstable();
     letters.dedup();
     bare.chars().count() < 8 || letters.len() < 4 || PUBLISHED.contains(&bare.as_str())
+}
+
+/// Variables by which others set up what is set up otherwise here, or not at all.
+const IDLE: [&str; 7] = [
+    "IAM_TOKEN_DB_AUTH",
+    "JSON_LOGS",
+    "LITELLM_CONFIG_BUCKET_NAME",
+    "LITELLM_CONFIG_BUCKET_OBJECT_KEY",
+    "OPENAI_ORGANIZATION",
+    "WATSONX_DEPLOYMENT_SPACE_ID",
+    "WATSONX_SPACE_ID",
+];
+
+fn tell_idle(reader: &mut Reader<'_>, environment: &Environment) {
+    let set: Vec<&str> = IDLE.into_iter().filter(|name| environment.get_non_empty(name).is_some()).collect();
+    if !set.is_empty() {
+        let message = format!("these variables are set and have no effect: {}", set.join(", "));
+        reader.found.warn(&Location::environment(), message, "say it in the configuration file");
+    }
+}
+
+/// The database whose address is said in parts.
+fn database_of_parts(environment: &Environment) -> Option<Secret> {
+    let part = |name: &str| environment.get_non_empty(name);
+    let coded = |name: &str| part(name).map(super::redis::encoded);
+    let (host, user, name) = (part("DATABASE_HOST")?, coded("DATABASE_USERNAME")?, coded("DATABASE_NAME")?);
+    let password = coded("DATABASE_PASSWORD").map(|password| format!(":{password}")).unwrap_or_default();
+    let schema = coded("DATABASE_SCHEMA").map(|schema| format!("?options%5Bsearch_path%5D={schema}")).unwrap_or_default();
+    Some(Secret::new(format!("postgresql://{user}{password}@{host}/{name}{schema}")))
 }

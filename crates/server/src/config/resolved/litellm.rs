@@ -24,6 +24,8 @@ pub struct LitellmSettings {
     pub drop_params: Option<bool>,
     /// What of requests is put right.
     pub repairs: Repairs,
+    /// Providers that are written in Python, by name.
+    pub custom_providers: Vec<String>,
     /// Chats go to OpenAI by its responses API.
     pub chat_as_responses: bool,
     /// Longest time for one request.
@@ -138,6 +140,14 @@ fn blocked(reader: &mut Reader<'_>, fields: &Fields) -> BTreeSet<String> {
     }
 }
 
+impl ReadLitellm {
+    /// Where models are that say nothing of it, by the variables that say so too.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let named = [("VERTEXAI_PROJECT", "vertex_project"), ("VERTEXAI_LOCATION", "vertex_location")];
+        named.into_iter().filter_map(|(variable, key)| Some((variable, self.fields.text(key)?)))
+    }
+}
+
 impl LitellmSettings {
     pub(super) fn read(
         reader: &mut Reader<'_>,
@@ -157,6 +167,7 @@ impl LitellmSettings {
                 requests: fields.flag("modify_params").unwrap_or(false),
                 summaries: fields.flag("reasoning_auto_summary").unwrap_or(false),
             },
+            custom_providers: custom_providers(&fields),
             chat_as_responses: fields.flag("route_all_chat_openai_to_responses").unwrap_or(false),
             json_logs: fields.flag("json_logs").unwrap_or(false),
             ssl_verify: fields.node("ssl_verify").map(ssl_verify),
@@ -181,4 +192,9 @@ impl LitellmSettings {
         };
         ReadLitellm { settings, fields }
     }
+}
+
+fn custom_providers(fields: &Fields) -> Vec<String> {
+    let name = |item: &Node| Some(keys::text(item.as_map()?.get("provider")?)?.to_owned());
+    fields.list("custom_provider_map").iter().filter_map(name).collect()
 }

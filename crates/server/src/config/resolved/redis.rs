@@ -53,7 +53,7 @@ pub(super) fn of_map(map: &Map, environment: &Environment) -> Option<Secret> {
         db: text("db"),
         username: text("username").or_else(|| from("REDIS_USERNAME")),
         password: password.as_ref(),
-        tls: map.get("ssl").and_then(keys::flag).unwrap_or(false),
+        tls: map.get("ssl").and_then(keys::flag).unwrap_or_else(|| from("REDIS_SSL").is_some_and(|text| text.eq_ignore_ascii_case("true"))),
     };
     Some(parts.address(&text("host").or_else(|| from("REDIS_HOST"))?))
 }
@@ -73,7 +73,7 @@ impl Parts<'_> {
 }
 
 /// A text as it may stand in a URL.
-fn encoded(text: &str) -> String {
+pub(super) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -101,7 +101,7 @@ impl RouterSettings {
                 none if none.is_empty() => other.texts("default_fallbacks"),
                 some => some,
             },
-            max_fallbacks: fields.count("max_fallbacks").unwrap_or(5),
+            max_fallbacks: fields.count("max_fallbacks").or_else(|| other.count("max_fallbacks")).unwrap_or(5),
             provider_budgets: provider_budgets(reader, &fields),
             resilience,
             checks: CheckRouting::read(&fields),

@@ -178,7 +178,7 @@ impl SwitchboardSettings {
         let from_environment = environment.get_non_empty("NUM_WORKERS").and_then(|text| text.trim().parse().ok());
         let workers = overrides.workers.or_else(|| fields.count("workers")).or(from_environment).filter(|count| *count > 0);
         SwitchboardSettings {
-            listen: listen(reader, &fields, environment, overrides),
+            listen: listen(reader, &fields, environment, (overrides, general)),
             tls: overrides.tls.clone().or_else(|| tls(reader, fields.node("tls"))),
             behind_tls_proxy: fields.flag("behind_tls_proxy").unwrap_or(false),
             cors_origins: origins(fields.texts("cors_origins"), environment),
@@ -226,8 +226,14 @@ fn processors() -> u32 {
     std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
 }
 
-/// Command line, then file, then `HOST` and `PORT`, then port 4000 of this machine only.
-fn listen(reader: &mut Reader<'_>, fields: &Fields, environment: &Environment, overrides: &Overrides) -> Vec<Listen> {
+/// Command line, then file, then `HOST` and `PORT`, then port 4000 of this machine only; in a container, where nobody could reach that,
+/// of all its addresses, if a master key says who may ask.
+fn listen(
+    reader: &mut Reader<'_>,
+    fields: &Fields,
+    environment: &Environment,
+    (overrides, general): (&Overrides, &General),
+) -> Vec<Listen> {
     let at = Location::environment();
     let overridden = overrides.host.is_some() || overrides.port.is_some();
     let written = fields.node("listen").filter(|_| !overridden);
@@ -242,7 +248,8 @@ fn listen(reader: &mut Reader<'_>, fields: &Fields, environment: &Environment, o
             return listen;
         }
     }
-    let host = overrides.host.as_deref().or_else(|| environment.get_non_empty("HOST")).unwrap_or("127.0.0.1");
+    let usual = if overrides.contained && general.master_key.is_some() { "0.0.0.0" } else { "127.0.0.1" };
+    let host = overrides.host.as_deref().or_else(|| environment.get_non_empty("HOST")).unwrap_or(usual);
     let ip = host_address(host).unwrap_or_else(|| {
         let message = format!("`{host}` is not an address to listen on");
         reader.found.error(&at, message, "set HOST to `127.0.0.1`, `0.0.0.0` or `::`");

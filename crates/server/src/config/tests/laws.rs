@@ -61,7 +61,7 @@ proptest! {
         let loaded = load_text(&lines.concat());
         prop_assert_eq!(loaded.config.is_none(), loaded.diagnostics.has_errors());
         if let Some(config) = &loaded.config {
-            report(config);
+            report(config, &|_| None);
         }
         let _ = loaded.diagnostics.to_string();
     }

@@ -242,3 +242,36 @@ fn bodies_in_flight_are_a_part_of_the_memory_there_may_be() {
     assert_eq!(limits("max_memory_bytes: 268435456").max_body_bytes_in_flight, 64 << 20);
     assert_eq!(limits("max_memory_bytes: 268435456, max_body_bytes_in_flight: 1000").max_body_bytes_in_flight, 1000);
 }
+
+#[test]
+fn a_database_may_be_said_in_parts() {
+    let parts = [("DATABASE_HOST", "db:5433"), ("DATABASE_USERNAME", "me"), ("DATABASE_PASSWORD", "p@ss/w"), ("DATABASE_NAME", "one")];
+    let url = |variables: &[(&'static str, &'static str)]| {
+        let config = load_text_in("model_list: []", Environment::from_iter(variables.iter().copied())).config.unwrap();
+        config.general.database_url.map(|url| url.expose().to_owned())
+    };
+    assert_eq!(url(&parts).as_deref(), Some("postgresql://me:p%40ss%2Fw@db:5433/one"));
+    assert_eq!(url(&parts[..3]), None);
+    assert_eq!(url(&[&parts[..], &[("DATABASE_URL", "sqlite:x")]].concat()).as_deref(), Some("sqlite:x"));
+}
+
+#[test]
+fn a_container_is_reached_from_outside_where_a_key_says_who_may() {
+    let hosts = |text: &str| {
+        let source = Source::Text { name: "config.yaml".into(), text: text.into() };
+        let mut loader = Loader::new(source, environment());
+        loader.overrides = Overrides { contained: true, ..Overrides::default() };
+        loader.load().config.unwrap().switchboard.listen.iter().map(|listen| listen.address.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(hosts("general_settings: {master_key: os.environ/GOOD_MASTER_KEY}"), ["0.0.0.0:4000"]);
+    assert_eq!(hosts("general_settings: {master_key: os.environ/GOOD_MASTER_KEY}\nswitchboard: {listen: '127.0.0.1:1'}"), ["127.0.0.1:1"]);
+    assert_eq!(hosts("model_list: []"), ["127.0.0.1:4000"]);
+}
+
+#[test]
+fn what_a_model_can_is_no_request_parameter() {
+    let deployment = config(&with_params("supports_vision: true, supports_function_calling: false, stream: true")).deployments.remove(0);
+    assert!(deployment.default_params.is_empty(), "{:?}", deployment.default_params);
+    assert_eq!(deployment.model_info.written["supports_vision"], true);
+    assert!(findings(&with_params("stream: true")).contains("`stream` of the deployment `m` has no effect"));
+}

@@ -9,6 +9,7 @@ use crate::config::diagnostic::Location;
 use crate::config::environment::Environment;
 use crate::config::fields::{Fields, Reader};
 use crate::config::keys::{self, Kind, REQUEST_DEFAULTS, Section};
+use crate::config::laid;
 use crate::config::load::ProviderKeys;
 use crate::config::resolved::brought::Brought;
 use crate::config::resolved::checks::Check;
@@ -37,6 +38,7 @@ pub(in crate::config) fn read_all(
             }
             continue;
         };
+        let (before, mut fault) = (reader.found.count(), None);
         let params = credentials.apply(reader, written, has_database);
         for params in per_organization(&params) {
             let info = fields.node("model_info");
@@ -46,6 +48,12 @@ pub(in crate::config) fn read_all(
             let Some(mut deployment) = read(reader, &name, &common.over(&params), info, &item.at) else {
                 continue;
             };
+            // A fault of the one keeps the others from nothing. What is laid over the file is told of it.
+            if !laid::is_laid(&item.at) {
+                let confined = reader.found.confine(before);
+                fault = fault.or(confined);
+                deployment.fault.clone_from(&fault);
+            }
             common.bound(&mut deployment);
             if !deployment.model_info.id.is_empty() && ids.contains(&deployment.model_info.id) {
                 let message = format!("the id `{}` is used twice; this one gets another", deployment.model_info.id);
@@ -106,6 +114,7 @@ impl Deployment {
             router: None,
             model_info: ModelInfo::default(),
             at,
+            fault: None,
         }
     }
 }
@@ -140,7 +149,13 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
     let mut prices = BTreeMap::new();
     read_prices(reader, Section::ModelInfo, &info_fields, &mut prices);
     read_prices(reader, Section::Params, &fields, &mut prices);
+    if fields.flag("stream") == Some(true) {
+        let message = format!("`stream` of the deployment `{name}` has no effect: an answer comes in pieces where its caller says so");
+        reader.found.warn(&params.at, message, "remove it");
+    }
     let mut model_info = model_info(reader, &info_fields, info);
+    model_info.mode = model_info.mode.or_else(|| fields.text("mode"));
+    misplaced(&fields, &mut model_info);
     model_info.base_model = model_info.base_model.or_else(|| fields.text("base_model"));
     Some(Deployment {
         model_name: name.to_owned(),
@@ -165,6 +180,7 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
         cache_points: fields.list("cache_control_injection_points").iter().map(Node::to_json).collect(),
         model_info,
         at: at.clone(),
+        fault: None,
     })
 }
 
@@ -219,6 +235,7 @@ fn aws(fields: &Fields) -> Aws {
         external_id: fields.secret("aws_external_id"),
         sts_endpoint: fields.text("aws_sts_endpoint"),
         bedrock_runtime_endpoint: fields.text("aws_bedrock_runtime_endpoint"),
+        model_id: fields.text("model_id"),
     }
 }
 
@@ -284,6 +301,15 @@ fn model_info(reader: &mut Reader<'_>, fields: &Fields, written: Option<&Node>) 
         reserved: reserved::read(reader, fields),
         check: Check::read(fields),
         written: written.and_then(Node::as_map).map(Map::to_json).unwrap_or_default(),
+    }
+}
+
+/// What the model can do, where it is said among the parameters.
+fn misplaced(fields: &Fields, info: &mut ModelInfo) {
+    for entry in fields.unknown.entries.iter().filter(|entry| keys::is_ability(&entry.name) && !entry.node.is_absent()) {
+        if !info.written.contains_key(&entry.name) {
+            info.written.insert(entry.name.clone(), entry.node.to_json());
+        }
     }
 }
 
@@ -382,7 +408,8 @@ fn default_params(reader: &mut Reader<'_>, fields: &Fields) -> serde_json::Map<S
             .unknown
             .entries
             .iter()
-            .filter(|entry| !is_price(&entry.name) && !PRICE_FACTS.contains(&entry.name.as_str()) && !keys::is_own(&entry.name)),
+            .filter(|entry| !is_price(&entry.name) && !PRICE_FACTS.contains(&entry.name.as_str()) && !keys::is_own(&entry.name))
+            .filter(|entry| !keys::is_ability(&entry.name)),
     );
     let mut params = serde_json::Map::new();
     for entry in entries {
