@@ -161,7 +161,7 @@ fn a_conversation_rises_and_does_not_fall_back() {
 fn conversations_are_told_by_what_was_said_in_them_and_not_by_how_they_began() {
     let smart = smart(auto());
     let tier = |turns: &[&str]| {
-        let role = |at: usize| if at % 2 == 0 { "user" } else { "assistant" };
+        let role = |at: usize| if at.is_multiple_of(2) { "user" } else { "assistant" };
         let messages: Vec<Value> = turns.iter().enumerate().map(|(at, text)| json!({"role": role(at), "content": text})).collect();
         let body = json!({"model": "auto", "prompt_cache_key": "the-app", "messages": messages});
         advise(&smart, &call_of(CHAT, &body)).tier.expect("a tier")

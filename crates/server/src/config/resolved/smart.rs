@@ -190,6 +190,7 @@ fn own(form: Form, whys: &mut Vec<String>) -> AutoModel {
         excluded: form.excluded_models,
         ceiling,
         sticky: sticky(form.sticky_seconds),
+        by_session: false,
         strategy: "auto",
     }
 }
