@@ -180,6 +180,9 @@ const WRAPPED: usize = 24;
 /// What is asked where all of it stands in quotation marks or in a fence without code, whatever else is said around it.
 pub(super) fn wrapped(text: &str) -> Option<&str> {
     let text = text.trim();
+    if text.len() > 3 * LONGEST_QUOTATION {
+        return None;
+    }
     let inner = fenced(text).or_else(|| {
         let triple = text.find("\"\"\"").and_then(|open| Some((open + 3, text.rfind("\"\"\"").filter(|close| *close > open + 3)?)));
         let quoted = || {
