@@ -114,20 +114,20 @@ fn a_prompt_that_is_too_long_is_told_in_each_clients_words() {
         {
             let reply = ask(&app, path, &body);
             let error = reply.json()["error"].clone();
-            assert_eq!((reply.status, &error["code"]), (400, &json!("context_length_exceeded")), "{model} {path}: {error}");
+            assert_eq!((reply.status.as_u16(), &error["code"]), (400, &json!("context_length_exceeded")), "{model} {path}: {error}");
             let message = error["message"].as_str().unwrap_or_default().to_owned();
             assert!(message.starts_with("litellm.ContextWindowExceededError: this model's maximum context length is"), "{message}");
         }
         let reply = ask(&app, "/v1/messages", &json!({"model": model, "max_tokens": 9, "messages": chat}));
         let message = reply.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
-        assert!(reply.status == 400 && message.starts_with("prompt is too long: "), "{model}: {message}");
+        assert!(reply.status.as_u16() == 400 && message.starts_with("prompt is too long: "), "{model}: {message}");
         let reply = ask(&app, "/api/v1/chat/completions", &json!({"model": model, "messages": chat}));
         let error = reply.json()["error"].clone();
-        assert_eq!((reply.status, &error["metadata"]["error_type"]), (400, &json!("context_length_exceeded")), "{model}: {error}");
+        assert_eq!((reply.status.as_u16(), &error["metadata"]["error_type"]), (400, &json!("context_length_exceeded")), "{model}: {error}");
         let body = json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]});
         let reply = ask(&app, &format!("/v1beta/models/{model}:generateContent"), &body);
         let message = reply.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
-        assert!(reply.status == 400 && message.contains("exceeds the maximum number of tokens allowed"), "{model}: {message}");
+        assert!(reply.status.as_u16() == 400 && message.contains("exceeds the maximum number of tokens allowed"), "{model}: {message}");
     }
 }
 
