@@ -86,6 +86,7 @@ fn call(wishes: &str) -> Call {
         content: Content::Json(Outline::scan(&body).unwrap()),
         body,
         strict: false,
+        lenient: false,
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),

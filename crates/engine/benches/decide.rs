@@ -98,6 +98,7 @@ fn call() -> Call {
         body,
         content: Content::Json(outline),
         strict: false,
+        lenient: false,
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),

@@ -222,10 +222,7 @@ impl Dispatch<'_> {
             add(&mut headers, name, &value);
         }
         if let Some(overrides) = self.overrides {
-            for name in &overrides.remove_headers {
-                headers.remove(name);
-            }
-            headers.extend(overrides.set_headers.clone());
+            overrides.change(&mut headers);
         }
         let mut request = UpstreamRequest::new(Method::POST, reach.origin.clone(), reach.path.clone());
         request.headers = headers;

@@ -86,10 +86,8 @@ fn preface(client: Dialect) -> &'static str {
     match client {
         Dialect::Anthropic => "prompt is too long",
         Dialect::Gemini => "The input token count exceeds the maximum number of tokens allowed",
-        // LiteLLM's own client makes its exception of the first words, or of those behind them.
-        Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiCompletions => {
-            "litellm.ContextWindowExceededError: this model's maximum context length is exceeded"
-        }
+        // LiteLLM's own client makes its exception of these words, too.
+        Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::OpenAiCompletions => "This model's maximum context length is exceeded",
         Dialect::Bedrock | Dialect::Cohere | Dialect::Ollama | Dialect::Replicate => "",
     }
 }

@@ -177,6 +177,14 @@ impl Overrides {
     pub(crate) fn leave_headers(&self) -> bool {
         self.set_headers.is_empty() && self.remove_headers.is_empty()
     }
+
+    /// Puts them in.
+    pub(crate) fn change(&self, headers: &mut HeaderMap) {
+        for name in &self.remove_headers {
+            headers.remove(name);
+        }
+        headers.extend(self.set_headers.clone());
+    }
 }
 
 impl Fallback {

@@ -68,7 +68,8 @@ fn translated(body: &Frames, outline: &Outline) -> Result<Frames, Problem> {
         set.push((entry.key.clone().into_owned(), String::from_utf8_lossy(&raw).into_owned()));
     }
     let (profile, edits) = (Profile::default(), Edits { set, ..Edits::default() });
-    let route = Route { from: Dialect::OpenAiResponses, to: Dialect::OpenAiChat, profile: &profile, edits: &edits, laid: &[], fitted: false };
+    let route =
+        Route { from: Dialect::OpenAiResponses, to: Dialect::OpenAiChat, profile: &profile, edits: &edits, laid: &[], fitted: false };
     Ok(prepare(&route, &Head::default(), &Source::Bytes(&bare, &Outline::scan(&bare)?))?.body)
 }
 

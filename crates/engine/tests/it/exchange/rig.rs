@@ -249,6 +249,7 @@ pub(crate) fn call(dialect: Dialect, stream: bool, body: &str) -> Call {
         content: Content::Json(Outline::scan(&body).unwrap()),
         body,
         strict: false,
+        lenient: false,
         received: Instant::now(),
         created: 1_700_000_000,
         mentioned: Default::default(),

@@ -147,6 +147,7 @@ fn call(operation: Operation, body: &Value) -> Call {
         body,
         content,
         strict: false,
+        lenient: false,
         received: Instant::now(),
         created: 0,
         mentioned: Default::default(),
