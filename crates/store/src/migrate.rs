@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
     Step { version: 90, statements: include_str!("../migrations/0090_experiments.sql") },
     Step { version: 91, statements: include_str!("../migrations/0091_savings.sql") },
     Step { version: 94, statements: include_str!("../migrations/0094_told_alerts.sql") },
+    Step { version: 95, statements: include_str!("../migrations/0095_log_sessions.sql") },
 ];
 
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)";

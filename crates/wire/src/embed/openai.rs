@@ -3,7 +3,7 @@
 //! Documented at <https://platform.openai.com/docs/api-reference/embeddings>, <https://docs.voyageai.com/reference/embeddings-api>
 //! and <https://jina.ai/embeddings/>.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -106,42 +106,35 @@ pub(super) fn write_request(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, U
 }
 
 pub(super) fn write_voyage(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, Unsupported> {
-    let request = writing.request;
-    writing.without(&["title", "user"]);
-    let purpose = writing.purpose(Vocabulary::Voyage);
     let texts = writing.texts()?;
-    let truncation = truncation(writing);
-    let body = json::object(|out| {
-        out.field("model", writing.target.model);
-        out.field("input", &texts);
-        out.option("input_type", purpose);
-        out.option("output_dimension", request.dimensions);
-        out.option("truncation", truncation);
-        // `float` is not a word Voyage knows: numbers are what it sends when nothing is asked for.
-        if request.encoding == Some(Encoding::Base64) {
-            out.field("encoding_format", "base64");
-        }
-        same_family(out, request);
-    });
-    Ok(vec![body])
+    // `float` is not a word Voyage knows: numbers are what it sends when nothing is asked for.
+    write_either_voyage(writing, ("input", &texts), "encoding_format")
 }
 
 /// Voyage's form for texts and images that make one vector together; documented at
 /// <https://docs.voyageai.com/reference/multimodal-embeddings-api>.
 pub(super) fn write_voyage_parts(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, Unsupported> {
+    let inputs: Vec<Value> = writing.request.inputs.iter().map(|input| voyage_input(writing, input)).collect::<Result<_, _>>()?;
+    write_either_voyage(writing, ("inputs", &inputs), "output_encoding")
+}
+
+fn write_either_voyage(
+    writing: &mut Writing<'_>,
+    (key, inputs): (&str, &impl Serialize),
+    encoding: &str,
+) -> Result<Vec<Vec<u8>>, Unsupported> {
     let request = writing.request;
     writing.without(&["title", "user"]);
     let purpose = writing.purpose(Vocabulary::Voyage);
-    let inputs: Vec<Value> = request.inputs.iter().map(|input| voyage_input(writing, input)).collect::<Result<_, _>>()?;
     let truncation = truncation(writing);
     let body = json::object(|out| {
         out.field("model", writing.target.model);
-        out.field("inputs", &inputs);
+        out.field(key, inputs);
         out.option("input_type", purpose);
         out.option("output_dimension", request.dimensions);
         out.option("truncation", truncation);
         if request.encoding == Some(Encoding::Base64) {
-            out.field("output_encoding", "base64");
+            out.field(encoding, "base64");
         }
         same_family(out, request);
     });

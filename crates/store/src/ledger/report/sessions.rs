@@ -27,9 +27,9 @@ const TOTALS: &str = "SELECT session_id, COALESCE(api_key, ''), COUNT(*), CAST(S
      CAST(SUM((ended_at - started_at) / 1000) AS BIGINT), CAST(SUM(prompt_tokens) AS BIGINT), CAST(SUM(completion_tokens) AS BIGINT) \
      FROM spend_logs";
 const MODELS: &str = "SELECT DISTINCT session_id, COALESCE(api_key, ''), model FROM spend_logs";
-const OF: &str = " WHERE session_id IN (SELECT value FROM json_each($1)) AND COALESCE(api_key, '') IN (SELECT value FROM json_each($2)) \
+const OF: &str = " WHERE session_id IS NOT NULL AND session_id IN (SELECT value FROM json_each($1)) AND COALESCE(api_key, '') IN (SELECT value FROM json_each($2)) \
      AND ($3 = 0 OR user_id = $4 OR api_key = $5)";
-const OF_POSTGRES: &str = " WHERE session_id IN (SELECT json_array_elements_text($1::json)) AND COALESCE(api_key, '') IN \
+const OF_POSTGRES: &str = " WHERE session_id IS NOT NULL AND session_id IN (SELECT json_array_elements_text($1::json)) AND COALESCE(api_key, '') IN \
      (SELECT json_array_elements_text($2::json)) AND ($3 = 0 OR user_id = $4 OR api_key = $5)";
 
 /// All that was done in a session.
