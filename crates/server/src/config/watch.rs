@@ -28,6 +28,8 @@ pub enum Reload {
 pub struct Watch {
     loader: Loader,
     files: Vec<(PathBuf, Option<Fingerprint>)>,
+    /// What was wrong with parts of the configuration in force.
+    faults: Vec<String>,
 }
 
 /// What changes when a file does.
@@ -41,7 +43,7 @@ struct Fingerprint {
 impl Watch {
     /// Watches what was just loaded.
     pub fn new(loader: Loader, loaded: &Loaded) -> Watch {
-        let mut watch = Watch { loader, files: Vec::new() };
+        let mut watch = Watch { loader, files: Vec::new(), faults: faults(loaded) };
         watch.remember(&loaded.files);
         watch
     }
@@ -63,9 +65,14 @@ impl Watch {
                 known.1 = seen;
             }
         }
+        let faults = faults(&loaded);
         match loaded.config {
-            Some(config) => Reload::Changed(Arc::new(config)),
-            None => Reload::Refused(loaded.diagnostics),
+            // A part that a start would leave out is in force as it was.
+            Some(config) if faults.iter().all(|fault| self.faults.contains(fault)) => {
+                self.faults = faults;
+                Reload::Changed(Arc::new(config))
+            }
+            Some(_) | None => Reload::Refused(loaded.diagnostics),
         }
     }
 
@@ -123,6 +130,10 @@ impl Drop for WatchThread {
             let _ = thread.join();
         }
     }
+}
+
+fn faults(loaded: &Loaded) -> Vec<String> {
+    loaded.diagnostics.faults().map(|fault| fault.message.clone()).collect()
 }
 
 fn fingerprint(path: &Path) -> Option<Fingerprint> {
