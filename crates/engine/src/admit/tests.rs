@@ -149,7 +149,11 @@ fn m14_refusals_change_nothing() {
         tight(limit(Unit::OutputTokens, 1), Level::Project),
         tight(limit(Unit::Parallel, 0), Level::Workspace),
         tight(
-            Terms { budgets: vec![Budget { mode: Mode::Soft, ..Budget::new(CENT, Window::MONTHLY) }], ..Terms::default() },
+            Terms {
+                budgets: vec![Budget { mode: Mode::Soft, ..Budget::new(CENT, Window::MONTHLY) }],
+                models: vec!["*".to_owned()],
+                ..Terms::default()
+            },
             Level::AccessGroup,
         ),
         tight(
