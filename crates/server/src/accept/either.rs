@@ -13,6 +13,7 @@ use switchboard_engine::wire::half::{Head, Profile};
 use switchboard_engine::wire::outline::{Edits, Outline};
 use switchboard_engine::wire::prepare::{Route, Source, prepare};
 use switchboard_engine::wire::problem::Problem;
+use switchboard_engine::wire::seal::OPENAI;
 
 use crate::app::App;
 
@@ -67,7 +68,9 @@ fn translated(body: &Frames, outline: &Outline) -> Result<Frames, Problem> {
         let raw = body.slice(entry.value.start, entry.value.end);
         set.push((entry.key.clone().into_owned(), String::from_utf8_lossy(&raw).into_owned()));
     }
-    let (profile, edits) = (Profile::default(), Edits { set, ..Edits::default() });
+    // It is OpenAI's own form that is written: what it has no words for is for the target to say.
+    let profile = Profile { vendor: Some(OPENAI.to_owned()), ..Profile::default() };
+    let edits = Edits { set, ..Edits::default() };
     let route =
         Route { from: Dialect::OpenAiResponses, to: Dialect::OpenAiChat, profile: &profile, edits: &edits, laid: &[], fitted: false };
     Ok(prepare(&route, &Head::default(), &Source::Bytes(&bare, &Outline::scan(&bare)?))?.body)

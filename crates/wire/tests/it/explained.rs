@@ -7,10 +7,20 @@ use crate::corpus::Exchange;
 use crate::oracle::{Other, Whose};
 
 /// Exceptions to the laws, by the words of the law they concern, and the reason.
-pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[(
-    "-> \"prompt is too long: ",
-    "Anthropic's clients shorten a conversation where they are told of its length in these words; the provider's own follow",
-)];
+pub(crate) const EXCEPTIONS: &[(&str, &str)] = &[
+    (
+        "-> \"prompt is too long: ",
+        "Anthropic's clients shorten a conversation where they are told of its length in these words; the provider's own follow",
+    ),
+    (
+        "-> \"This model's maximum context length is exceeded: ",
+        "OpenAI's clients shorten a conversation where they are told of its length in these words; the provider's own follow",
+    ),
+    (
+        "-> \"The input token count exceeds the maximum number of tokens allowed: ",
+        "Google's clients shorten a conversation where they are told of its length in these words; the provider's own follow",
+    ),
+];
 
 /// The reason for an exception.
 pub(crate) fn exception(what: &str) -> Option<&'static str> {
