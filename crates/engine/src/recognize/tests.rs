@@ -90,6 +90,7 @@ fn the_table_of_rules_is_whole() {
 fn tells_whether_a_text_is_about_someones_health_or_money() {
     let check = |text: &str, wanted: &[&str]| assert_eq!(classes(text), wanted, "{text}");
     check("My doctor prescribed metformin for my diabetes, should I worry?", &["medical"]);
+    check("the patient has diabetes and takes insulin", &["medical"]);
     check("Patient presents with chest pain and shortness of breath.", &["medical"]);
     check("Bei mir wurde Diabetes diagnostiziert, und mein Blutdruck ist zu hoch.", &["medical"]);
     check("我被确诊患有糖尿病，正在服用药物。", &["medical"]);

@@ -100,6 +100,12 @@ impl Vocabulary {
                 }
             }
         }
+        // Of words that begin alike the longest is met: it is one of those that go on, too.
+        for (at, phrase) in phrases.iter().enumerate() {
+            let shorter = phrase.char_indices().skip(1).filter_map(|(end, _)| known.get(&phrase[..end]));
+            let more = shorter.filter_map(|begun| entries.get(*begun)).filter(|begun| !begun.ends && begun.word == entries[at].word);
+            entries[at].languages |= more.map(|begun| begun.languages).fold(0, |all, some| all | some);
+        }
         let automaton = AhoCorasickBuilder::new()
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .match_kind(MatchKind::LeftmostLongest)
