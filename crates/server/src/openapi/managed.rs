@@ -8,6 +8,7 @@ use crate::router::Row;
 
 const JSON: &str = "application/json";
 const SCIM: &str = "application/scim+json";
+const PROBLEM: &str = "application/problem+json";
 
 /// An operation.
 pub(super) fn operation(path: &str, row: &Row, action: Action, summary: &str) -> Value {
@@ -40,6 +41,7 @@ fn errors(action: Action) -> Map<String, Value> {
     match action {
         Action::OpenRouter(_) => [of(JSON, "OpenRouterError")].into_iter().collect(),
         Action::Scim(_) => [of(SCIM, "ScimError"), of(JSON, "OpenAIError")].into_iter().collect(),
+        Action::Several(_) => [of(PROBLEM, "Problem"), of(JSON, "ManagementError")].into_iter().collect(),
         _ => [of(JSON, "ManagementError")].into_iter().collect(),
     }
 }
