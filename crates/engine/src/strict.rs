@@ -66,9 +66,8 @@ pub(crate) fn refusal(call: &Call, model: &str, losses: &Losses) -> Option<Probl
 
 /// The ways of asking for thoughts.
 pub(crate) const THOUGHTS: [&str; 4] = ["include_reasoning", "reasoning", "reasoning_effort", "thinking"];
-/// The knobs that models which cannot but think do not have.
-const SAMPLING: [&str; 8] =
-    ["frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "stop", "temperature", "top_logprobs", "top_p"];
+/// The knobs that models which cannot but think do not have. Where to stop some of them take, and others refuse themselves.
+const SAMPLING: [&str; 7] = ["frequency_penalty", "logit_bias", "logprobs", "presence_penalty", "temperature", "top_logprobs", "top_p"];
 
 /// The parameters of a chat in OpenAI's format that the model does not take, where they are to be left out. A translation leaves them out
 /// in any case.
