@@ -120,6 +120,19 @@ fn what_a_search_among_tools_found_is_offered() {
 }
 
 #[test]
+fn a_choice_means_the_function_of_that_name_before_one_that_stands_for_a_tool_of_it() {
+    let choice = json!({"type": "function", "name": "search"});
+    let chosen = |body: &Value| {
+        let (sent, _) = sent(RESPONSES, Dialect::OpenAiChat, &Profile::default(), body).expect("sent");
+        sent["tool_choice"]["function"]["name"].as_str().map(str::to_owned)
+    };
+    let mut body = of_codex(&[("tool_choice", choice)]);
+    assert_eq!(chosen(&body).as_deref(), Some("mcp__docs__search"));
+    body["tools"][0]["name"] = json!("search");
+    assert_eq!(chosen(&body).as_deref(), Some("search"));
+}
+
+#[test]
 fn what_must_be_called_or_stands_alone_is_refused() {
     for body in [
         of_codex(&[("tool_choice", json!({"type": "image_generation"}))]),
