@@ -1,4 +1,5 @@
-//! Models that call functions while they think in the responses API alone: in chat completions their maker refuses the two together.
+//! What is asked for in the responses API where a provider has both forms: calls of functions by models that think, which their maker
+//! refuses in chat completions, and searches of the web.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -52,30 +53,31 @@ impl NewerCalls {
     }
 }
 
-/// Whether that call must be made in the newer form at that target.
+/// Whether that call's tools are to be told in the newer form at that target, which has both.
 pub(crate) fn is_needed(call: &Call, target: &Deployment) -> bool {
     let Content::Json(outline) = &call.content else { return false };
-    if target.newer_calls == NewerCalls::Never || outline.get("tools").is_none() {
+    // What clients of OpenAI's own forms ask for they have said in the form they want.
+    let other = matches!(call.door.dialect, Dialect::Anthropic | Dialect::Gemini);
+    let searches = other && target.chat.contains(&Dialect::OpenAiResponses);
+    let calls = target.newer_calls != NewerCalls::Never;
+    if !(searches || calls) || outline.get("tools").is_none() {
         return false;
     }
-    let own = if call.door.dialect == Dialect::Anthropic { "custom" } else { "function" };
     let tools = outline.read::<Vec<Tool>>(&call.body, "tools").ok().flatten().unwrap_or_default();
-    let is_function = |tool: &Tool| match &tool.kind {
-        Some(kind) => kind == own,
-        None => call.door.dialect != Dialect::OpenAiChat,
-    };
-    tools.iter().any(is_function) && thinks(call, target)
+    searches && tools.iter().any(Tool::searches)
+        || calls && tools.iter().any(|tool| tool.is_function(call.door.dialect)) && thinks(call, target)
 }
 
-/// Whether a client of another format has the web searched: most models that search do so in the newer form alone.
-pub(crate) fn is_search(call: &Call, target: &Deployment) -> bool {
-    let Content::Json(outline) = &call.content else { return false };
-    let other = matches!(call.door.dialect, Dialect::Anthropic | Dialect::Gemini);
-    if !other || !target.chat.contains(&Dialect::OpenAiResponses) || outline.get("tools").is_none() {
-        return false;
+impl Tool {
+    fn is_function(&self, client: Dialect) -> bool {
+        let own = if client == Dialect::Anthropic { "custom" } else { "function" };
+        self.kind.as_deref().map_or(client != Dialect::OpenAiChat, |kind| kind == own)
     }
-    let tools = outline.read::<Vec<Tool>>(&call.body, "tools").ok().flatten().unwrap_or_default();
-    tools.iter().any(|tool| tool.google.is_some() || tool.kind.as_deref().is_some_and(|kind| kind.starts_with("web_search")))
+
+    /// Whether it has the web searched.
+    fn searches(&self) -> bool {
+        self.google.is_some() || self.kind.as_deref().is_some_and(|kind| kind.starts_with("web_search"))
+    }
 }
 
 /// Whether the model will think: as the call says, or else the deployment, or else as it does by itself.

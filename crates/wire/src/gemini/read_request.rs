@@ -176,7 +176,11 @@ fn read_output(fields: &mut Keys<'_>, request: &mut ChatRequest, extra: &mut Ext
 }
 
 fn read_thinking(fields: &mut Keys<'_>) -> Result<Reasoning, Malformed> {
-    let budget = fields.take::<f64>("thinkingBudget")?.map(|budget| budget as i64);
+    let budget: Option<f64> = fields.take("thinkingBudget")?;
+    if budget.is_some_and(|budget| budget.fract() != 0.0) {
+        return Err(Malformed::field("thinkingBudget", "is not a whole number"));
+    }
+    let budget = budget.map(|budget| budget as i64);
     let level: Option<String> = fields.take("thinkingLevel")?;
     let include: Option<bool> = fields.take("includeThoughts")?;
     let level = level.map(|level| level.to_ascii_lowercase()).filter(|level| level != "thinking_level_unspecified");

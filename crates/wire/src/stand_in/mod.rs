@@ -65,8 +65,8 @@ pub(crate) fn told(request: &ChatRequest, to: Dialect, profile: &Profile) -> Res
     let mut request = request.clone();
     teller.offer(std::mem::take(&mut request.tools), None)?;
     teller.turns(&mut request)?;
-    request.tools = teller.remaining(&request);
     teller.choice(&mut request);
+    request.tools = teller.remaining(&request);
     Ok(Some(Told { request, stand_ins: teller.stand_ins, losses: teller.losses }))
 }
 
