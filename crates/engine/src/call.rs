@@ -169,6 +169,11 @@ impl Call {
         }
     }
 
+    /// The number that stands there, rounded up, however it is written.
+    pub fn amount(&self, key: &str) -> Option<u64> {
+        amount(&self.value(key)?)
+    }
+
     /// The fields that stand there: of an object, or of a text that is one.
     pub fn fields(&self, key: &str) -> Option<Map<String, Value>> {
         match self.value(key)? {
@@ -190,6 +195,12 @@ impl Call {
             self.fields(place)?.remove(name)
         })
     }
+}
+
+/// The number that a value is, or spells, rounded up: what is counted by it is counted high enough.
+pub(crate) fn amount(value: &Value) -> Option<u64> {
+    let real = || value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|number| *number >= 0.0);
+    value.as_u64().or_else(|| real().map(|number| number.ceil() as u64))
 }
 
 /// An answer that is known as a whole.

@@ -184,10 +184,8 @@ impl Dispatch<'_> {
 
     /// Whether a request that passes as it came asks for less than the Responses API gives at least, which refuses that.
     fn raised(&self, spoken: Dialect) -> bool {
-        let Content::Json(outline) = &self.call.content else { return false };
         let passes = spoken == Dialect::OpenAiResponses && self.call.door.dialect == spoken;
-        let asked = || outline.read::<u64>(&self.call.body, LIMIT).ok().flatten();
-        passes && asked().is_some_and(|asked| (1..MIN_OUTPUT_TOKENS).contains(&asked))
+        passes && self.call.amount(LIMIT).is_some_and(|asked| (1..MIN_OUTPUT_TOKENS).contains(&asked))
     }
 
     /// Sends a body to a target.

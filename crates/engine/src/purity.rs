@@ -37,7 +37,7 @@ impl Tool {
 /// Whether what that call asks for is one text and nothing that goes with it word by word.
 pub(crate) fn is_plain_text(call: &Call) -> bool {
     let Content::Json(outline) = &call.content else { return false };
-    let more_than_one = outline.read::<u64>(&call.body, "n").ok().flatten().is_some_and(|choices| choices > 1);
+    let more_than_one = call.amount("n").is_some_and(|choices| choices > 1);
     let beside = ["logprobs", "top_logprobs", "modalities", "audio", "echo"];
     let any = |key: &&str| outline.get(key).is_some() && outline.read::<bool>(&call.body, key).ok().flatten() != Some(false);
     let several = outline

@@ -50,8 +50,7 @@ impl Repairs {
     /// The most tokens that the model gives, where more are asked for.
     pub(crate) fn cap(self, call: &Call, target: &Deployment) -> Option<u64> {
         let most = target.card.as_ref().filter(|_| self.requests)?.max_output_tokens?;
-        let Content::Json(outline) = &call.content else { return None };
-        let asked = LIMITS.into_iter().find_map(|key| outline.read::<u64>(&call.body, key).ok().flatten())?;
+        let asked = LIMITS.into_iter().find_map(|key| call.amount(key))?;
         (asked > most).then_some(most)
     }
 }

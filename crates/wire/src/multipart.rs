@@ -53,7 +53,7 @@ pub fn insert(body: &Frames, content_type: &str, name: &str, value: &str) -> Res
 /// Whether the form has a part of that name.
 pub fn has(body: &Frames, content_type: &str, name: &str) -> Result<bool, Malformed> {
     let mut found = false;
-    parts(&body.join(), content_type, |part| found |= part.name.as_deref() == Some(name))?;
+    parts(&body.join(), content_type, |part| found |= part.name == name)?;
     Ok(found)
 }
 
@@ -73,9 +73,7 @@ pub fn each(body: &Frames, content_type: &str) -> Result<Vec<Field>, Malformed> 
     let joined = body.join();
     let mut fields = Vec::new();
     parts(&joined, content_type, |part| {
-        if let Some(name) = part.name {
-            fields.push(Field { name, content_type: part.content_type, value: joined.slice(part.value.start..part.value.end) });
-        }
+        fields.push(Field { name: part.name, content_type: part.content_type, value: joined.slice(part.value.start..part.value.end) });
     })?;
     Ok(fields)
 }
@@ -84,7 +82,7 @@ pub fn each(body: &Frames, content_type: &str) -> Result<Vec<Field>, Malformed> 
 pub fn without(body: &Frames, content_type: &str, is_left_out: impl Fn(&str) -> bool) -> Result<Frames, Malformed> {
     let mut left_out = Vec::new();
     parts(&body.join(), content_type, |part| {
-        if part.name.is_some_and(|name| is_left_out(&name)) {
+        if is_left_out(&part.name) {
             left_out.push((part.start, part.end));
         }
     })?;
@@ -102,7 +100,7 @@ pub fn without(body: &Frames, content_type: &str, is_left_out: impl Fn(&str) -> 
 
 /// A part of a form.
 struct Part {
-    name: Option<String>,
+    name: String,
     content_type: Option<String>,
     /// Where its delimiter begins.
     start: usize,
@@ -119,17 +117,22 @@ fn parts(body: &[u8], content_type: &str, mut each: impl FnMut(Part)) -> Result<
     let mut starts = finder.find_iter(body).peekable();
     let mut count = 0;
     while let Some(start) = starts.next() {
-        let Some(&end) = starts.peek() else { break };
+        let Some(&end) = starts.peek() else {
+            let is_closed = body[start + delimiter.len()..].starts_with(b"--");
+            return if is_closed { Ok(()) } else { Err(Malformed::new("the form does not end")) };
+        };
         count += 1;
         if count > MOST_PARTS {
             return Err(Malformed::new("the form has too many parts"));
         }
         let part = &body[start + delimiter.len()..end];
-        let Some(head) = memmem::find(part, b"\r\n\r\n") else { continue };
+        let unread = || Malformed::new("the form has a part whose head cannot be read");
+        let head = memmem::find(part, b"\r\n\r\n").ok_or_else(unread)?;
+        let (name, content_type) = part_head(&part[..head]).ok_or_else(unread)?;
         let from = start + delimiter.len() + head + 4;
         // The line end before the next delimiter belongs to the delimiter.
         let value = Span { start: from, end: end.saturating_sub(2).max(from) };
-        each(Part { name: part_name(&part[..head]), content_type: part_type(&part[..head]), start, end, value });
+        each(Part { name, content_type, start, end, value });
     }
     Ok(())
 }
@@ -138,7 +141,7 @@ fn parts(body: &[u8], content_type: &str, mut each: impl FnMut(Part)) -> Result<
 fn find(body: &[u8], content_type: &str, name: &str) -> Result<Option<Span>, Malformed> {
     let (mut found, mut twice) = (None, false);
     parts(body, content_type, |part| {
-        if part.name.as_deref() == Some(name) {
+        if part.name == name {
             twice |= found.replace(part.value).is_some();
         }
     })?;
@@ -151,17 +154,22 @@ fn boundary(content_type: &str) -> Option<&str> {
     (!boundary.is_empty() && boundary.len() <= 70).then_some(boundary)
 }
 
-fn part_type(head: &[u8]) -> Option<String> {
-    let lines = std::str::from_utf8(head).ok()?.lines().filter_map(|line| line.split_once(':'));
-    let mut found = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-type")).map(|(_, value)| value.trim().to_owned());
-    found.next_back()
-}
-
-fn part_name(head: &[u8]) -> Option<String> {
-    let head = std::str::from_utf8(head).ok()?;
-    let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("content-disposition:"))?;
-    let parameter = line.split(';').map(str::trim).find_map(|parameter| parameter.strip_prefix("name="))?;
-    Some(parameter.trim_matches('"').to_owned())
+/// The name of a part and what it is; none where another reader could take another name for it.
+fn part_head(head: &[u8]) -> Option<(String, Option<String>)> {
+    let head = String::from_utf8_lossy(head);
+    let (mut disposition, mut content_type) = (None, None);
+    for (header, value) in head.lines().filter_map(|line| line.split_once(':')) {
+        match header.trim().to_ascii_lowercase().as_str() {
+            "content-disposition" if disposition.is_some() => return None,
+            "content-disposition" => disposition = Some(value),
+            "content-type" => content_type = Some(value.trim().to_owned()),
+            _ => {}
+        }
+    }
+    let parameters = disposition?.split(';').filter_map(|parameter| parameter.split_once('='));
+    let mut names = parameters.filter(|(key, _)| key.trim().eq_ignore_ascii_case("name")).map(|(_, value)| value.trim().trim_matches('"'));
+    let name = names.next().filter(|name| !name.contains('\\'))?;
+    names.next().is_none().then(|| (name.to_owned(), content_type))
 }
 
 #[cfg(test)]
@@ -170,6 +178,26 @@ mod tests {
 
     const KIND: &str = "multipart/form-data; boundary=XyZ";
     const FORM: &str = "--XyZ\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF--Xy\r\n\r\n--XyZ\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--XyZ--\r\n";
+
+    /// What another reader could take for a field that counts, is not passed on.
+    #[test]
+    fn parts_that_could_be_read_otherwise_are_refused() {
+        let model = "name=\"model\"";
+        for (wrong, right) in [
+            ("form-data; name=\"model\"\n\nother", "form-data; name=\"model\"\r\n\r\nwhisper-1"),
+            ("name=\"n\"; name=\"model\"", model),
+            ("name=\"mode\\l\"", model),
+            ("title=\"model\"", model),
+            ("name=\"n\"\r\nContent-Disposition: form-data; name=\"model\"", model),
+            ("--XyZ\r\n", "--XyZ--\r\n"),
+        ] {
+            let form = FORM.replace(right, wrong);
+            assert_ne!(form, FORM, "{right}");
+            assert!(field(&Frames::from(form.into_bytes()), KIND, "language").is_err(), "{wrong}");
+        }
+        let other = FORM.replace("filename=\"a.wav\"", "filename=\"\u{e4}\\.wav\"; Name*=utf-8''b");
+        assert!(field(&Frames::from(other.into_bytes()), KIND, "language").is_ok());
+    }
 
     #[test]
     fn fields_are_read_and_replaced() {

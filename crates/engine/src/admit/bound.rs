@@ -4,14 +4,16 @@
 //! Only where it does not is the prompt counted, with a vocabulary, and the count taken times 1.15. What cannot be seen in the
 //! body (an answer of before that the provider keeps, the results of a search it makes) is taken for as long as the model reads.
 
+mod caps;
+
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use switchboard_wire::chat::ChatRequest;
 use switchboard_wire::{Dialect, Operation};
 
+use self::caps::Caps;
 use super::nano::NanoUsd;
 use super::scope::Unit;
 use super::state::Need;
@@ -48,8 +50,6 @@ const MARGIN_PERCENT: u64 = 115;
 
 /// Fields of a body behind which stands more than their bytes.
 const KEPT: [&str; 5] = ["previous_response_id", "conversation", "cachedContent", "cached_content", "container"];
-/// Objects in which an answer is bounded.
-const NESTING: [&str; 4] = ["generationConfig", "generation_config", "inferenceConfig", "options"];
 /// Objects in which a model's own words may bound it, whatever they are.
 const UNREAD: [&str; 3] = ["input", "parameters", "additionalModelRequestFields"];
 /// Fields in which a search may be asked for.
@@ -82,26 +82,6 @@ pub struct Bound {
     assumed: Option<u64>,
 }
 
-/// The keys of a body by which an answer is bounded, in every dialect.
-#[derive(Default)]
-struct Caps {
-    max_tokens: Option<u64>,
-    max_completion_tokens: Option<u64>,
-    max_output_tokens: Option<u64>,
-    n: Option<u64>,
-    best_of: Option<u64>,
-    nested: Vec<Nested>,
-}
-
-/// Those of dialects whose knobs stand in objects of their own.
-#[derive(Default, Deserialize)]
-struct Nested {
-    #[serde(alias = "maxOutputTokens", alias = "max_output_tokens", alias = "maxTokens", alias = "num_predict")]
-    most: Option<u64>,
-    #[serde(alias = "candidateCount", alias = "candidate_count")]
-    candidates: Option<u64>,
-}
-
 impl Bound {
     /// What can be said of a call at that target without reading its prompt.
     pub fn of(call: &Call, target: &Deployment) -> Self {
@@ -110,7 +90,7 @@ impl Bound {
             return Self { output: Some(0), asked: true, choices: 1, ..Self::default() };
         }
         let body = &call.body;
-        let caps = caps(call, target);
+        let caps = Caps::of(call, target);
         let mentions = call.mentions();
         let has = |key: &str| matches!(&call.content, Content::Json(outline) if outline.get(key).is_some());
         let card = target.card.as_ref();
@@ -257,44 +237,6 @@ fn made(call: &Call, target: &Deployment, most: Option<u64>) -> u64 {
 fn answer_rate(prices: &Prices, prompt: u64) -> Option<Rate> {
     let parts = [Component::Output, Component::Reasoning, Component::AudioOutput, Component::ImageOutput];
     parts.into_iter().filter_map(|part| prices.worst(part, prompt)).max()
-}
-
-impl Caps {
-    fn output(&self) -> Option<u64> {
-        let nested = self.nested.iter().map(|nested| nested.most);
-        // Where a body says it twice, nobody knows which one the provider reads.
-        [self.max_tokens, self.max_completion_tokens, self.max_output_tokens].into_iter().chain(nested).flatten().max()
-    }
-
-    fn choices(&self) -> u64 {
-        let nested = self.nested.iter().map(|nested| nested.candidates);
-        [self.n, self.best_of].into_iter().chain(nested).flatten().max().unwrap_or(1).max(1)
-    }
-}
-
-/// What the call says, and what its deployment says over it. What a deployment says where the call is silent counts only where it makes
-/// the answer longer: it may not be translated.
-fn caps(call: &Call, target: &Deployment) -> Caps {
-    let Content::Json(outline) = &call.content else { return Caps::default() };
-    let of = |list: &[(String, String)], key: &str| list.iter().filter(|(name, _)| name == key).find_map(|(_, json)| json.parse().ok());
-    let number = |key: &str| {
-        let said = outline.read::<u64>(&call.body, key).ok().flatten();
-        let silent = || of(&target.spec.defaults, key).filter(|_| matches!(key, "n" | "best_of"));
-        said.or_else(silent).max(of(&target.spec.set, key))
-    };
-    let nested = |key: &'static str| {
-        let own = target.spec.set.iter().filter(move |(name, _)| name == key);
-        let own = own.filter_map(|(_, json)| serde_json::from_str::<Nested>(json).ok());
-        outline.read::<Nested>(&call.body, key).ok().flatten().into_iter().chain(own)
-    };
-    Caps {
-        max_tokens: number("max_tokens"),
-        max_completion_tokens: number("max_completion_tokens"),
-        max_output_tokens: number("max_output_tokens"),
-        n: number("n"),
-        best_of: number("best_of"),
-        nested: NESTING.into_iter().flat_map(nested).collect(),
-    }
 }
 
 /// How many things a body points at.

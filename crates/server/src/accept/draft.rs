@@ -27,6 +27,9 @@ pub(crate) struct Draft {
     pub(crate) received: Instant,
 }
 
+/// Fields of a form by which it is held and accounted for: each may be there once.
+const COUNTED: [&str; 6] = ["n", "size", "quality", "user", "metadata", "litellm_metadata"];
+
 impl Draft {
     pub(crate) fn call(mut self, body: Frames, app: &App) -> Result<Call, Problem> {
         let form =
@@ -48,6 +51,7 @@ impl Draft {
             }
             Content::Form(kind) => {
                 let field = |name: &str| switchboard_engine::wire::multipart::field(&body, kind, name);
+                COUNTED.into_iter().try_for_each(|name| field(name).map(drop))?;
                 (field("model")?, field("stream")?.as_deref() == Some("true"), (false, false))
             }
         };

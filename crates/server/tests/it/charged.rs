@@ -147,6 +147,67 @@ fn what_a_deployment_adds_to_a_call_is_held_too() {
     });
 }
 
+/// However a call says how many answers it wants, each is held for.
+#[test]
+fn answers_are_held_however_their_number_is_written() {
+    let priced = "input_cost_per_token: 0, output_cost_per_token: 0.01";
+    let at = |path: &str| format!("/v1beta/models/{path}:generateContent");
+    told(&[("m", "openai/m", priced), ("g", "gemini/g", priced)], |gateway| {
+        let chat = |more: Value| {
+            let mut body = json!({"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "no answer"}]});
+            body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            ("/v1/chat/completions".to_owned(), body.to_string())
+        };
+        let config =
+            |config: &str| (at("g"), format!(r#"{{"contents": [{{"parts": [{{"text": "no answer"}}]}}], "generationConfig": {config}}}"#));
+        for (path, body) in [
+            chat(json!({"n": 5})),
+            chat(json!({"n": 5.0})),
+            chat(json!({"n": "5"})),
+            chat(json!({"n": 4.5})),
+            chat(json!({"best_of": 5.0})),
+            chat(json!({"n": 1, "max_tokens": 50.0})),
+            config(r#"{"maxOutputTokens": 10, "candidateCount": 5.0}"#),
+            config(r#"{"maxOutputTokens": 10.0, "candidateCount": "5"}"#),
+            config(r#"{"maxOutputTokens": 10, "candidateCount": 1, "candidateCount": 5}"#),
+            config(r#"{"maxOutputTokens": 10, "candidate_count": 5, "candidateCount": 1}"#),
+        ] {
+            let key = gateway.key(&json!({"max_budget": 0.2}));
+            let reply = gateway.app.ask("POST", &path).key(&key).header("content-type", "application/json").body(body.clone()).send();
+            assert_eq!(reply.status.as_u16(), 422, "{body}: {}", reply.text());
+        }
+    });
+}
+
+/// Forms say it too.
+#[test]
+fn images_that_a_form_asks_for_are_held_each() {
+    let upstream = Upstream::start();
+    let priced = "input_cost_per_token: 0, output_cost_per_image: 0.01";
+    let yaml = format!(
+        "  - {{model_name: paints, litellm_params: {{model: openai/m, api_base: '{}/good', api_key: k, {priced}}}}}\n",
+        upstream.url()
+    );
+    with(&yaml, |gateway| {
+        let part = |head: &str, value: &str| format!("--B\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
+        for (count, more, expected) in [("1", "", 200), ("10", "", 422), ("1", "10", 400)] {
+            let key = gateway.key(&json!({"max_budget": 0.05}));
+            let again = if more.is_empty() { String::new() } else { part("name=\"n\"", more) };
+            let form = [
+                part("name=\"model\"", "paints"),
+                part("name=\"n\"", count),
+                again,
+                part("name=\"prompt\"", "a cat"),
+                part("name=\"image\"; filename=\"a.png\"\r\nContent-Type: image/png", "PNG"),
+                "--B--\r\n".to_owned(),
+            ];
+            let ask = gateway.app.ask("POST", "/v1/images/edits").key(&key).header("content-type", "multipart/form-data; boundary=B");
+            let reply = ask.body(form.concat()).send();
+            assert_eq!(reply.status.as_u16(), expected, "{count}: {}", reply.text());
+        }
+    });
+}
+
 #[test]
 fn images_that_are_paid_by_the_token_are_held_before() {
     let upstream = Upstream::start();
