@@ -58,6 +58,7 @@ mod rfc3339;
 pub mod seal;
 pub mod speech;
 pub mod stand_in;
+mod tier;
 pub mod usage;
 
 pub use dialect::{Dialect, Operation};

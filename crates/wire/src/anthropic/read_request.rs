@@ -15,6 +15,7 @@ use crate::fields::Fields;
 use crate::half::Head;
 use crate::json;
 use crate::problem::Malformed;
+use crate::tier;
 
 /// Reads a request for an answer or for a count of tokens.
 pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, Malformed> {
@@ -37,8 +38,7 @@ pub(super) fn read(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, Malforme
     request.sampling.top_k = fields.take("top_k")?;
     request.sampling.stop = fields.take::<Vec<String>>("stop_sequences")?.unwrap_or_default();
     request.stream = head.path_stream.or(fields.take("stream")?).unwrap_or(false);
-    request.service_tier =
-        fields.take("service_tier")?.map(|tier: String| if tier == "standard_only" { "default".to_owned() } else { tier });
+    request.service_tier = fields.take("service_tier")?.map(tier::read);
     let mut kept = Vec::new();
     read_tool_choice(&mut fields, &mut request, &mut kept)?;
     read_metadata(&mut fields, &mut request, &mut kept)?;

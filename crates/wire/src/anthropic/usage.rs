@@ -9,6 +9,10 @@ use crate::lenient::Count;
 use crate::openai_chat::usage as openai_chat;
 use crate::problem::Malformed;
 use crate::reply::Usage;
+use crate::tier;
+
+/// The terms that the format knows.
+const TIERS: [&str; 3] = ["standard", "priority", "batch"];
 
 /// A usage object. `iterations` (the advisor's and the compactor's own turns) is not read: the top level is what counts.
 #[derive(Debug, Default, Deserialize)]
@@ -48,7 +52,8 @@ fn is(said: &Option<serde_json::Value>, word: &str) -> bool {
 
 impl Counts {
     pub(super) fn read(raw: &RawValue) -> Result<Self, Malformed> {
-        serde_json::from_str(raw.get()).map_err(|error| Malformed::field("usage", &error.to_string()))
+        let counts: Self = serde_json::from_str(raw.get()).map_err(|error| Malformed::field("usage", &error.to_string()))?;
+        Ok(Self { service_tier: counts.service_tier.map(tier::read), ..counts })
     }
 
     /// Takes over what a later report says: the counts of a stream are cumulative.
@@ -116,7 +121,7 @@ fn write_counts(out: &mut Object<'_>, usage: Option<&Usage>, service_tier: Optio
             out.option("web_fetch_requests", usage.web_fetches);
         });
     }
-    out.option("service_tier", service_tier);
+    out.option("service_tier", service_tier.map(tier::standard).filter(|name| TIERS.contains(name)));
     // Only where it was reckoned here for a client that asks for it: the format itself has no such field.
     if let (Some(cost), Some(_)) = (usage.cost.as_deref(), &usage.bill) {
         out.raw("cost", cost);

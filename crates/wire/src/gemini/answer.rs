@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::dialect::Dialect;
 use crate::lenient::{Count, whole_of};
 use crate::reply::{Reason, Usage};
+use crate::tier;
 
 /// Text that is borrowed where it holds no escapes.
 #[derive(Debug, Deserialize)]
@@ -210,7 +211,7 @@ fn terms(sent: &UsageMetadata) -> Option<String> {
         "ON_DEMAND_PRIORITY" => Some("priority".to_owned()),
         _ => None,
     };
-    sent.service_tier.clone().or_else(of_traffic)
+    sent.service_tier.clone().map(tier::read).or_else(of_traffic)
 }
 
 #[derive(Debug, Deserialize)]
@@ -274,7 +275,7 @@ struct SentCount {
 }
 
 /// Writes `usageMetadata`: as it came, where Gemini sent it.
-pub(super) fn write_usage(usage: &Usage, tier: Option<&str>, out: &mut crate::json::Object<'_>) {
+pub(super) fn write_usage(usage: &Usage, service_tier: Option<&str>, out: &mut crate::json::Object<'_>) {
     if let Some((Dialect::Gemini, raw)) = &usage.raw {
         return out.raw("usageMetadata", raw.get());
     }
@@ -298,7 +299,7 @@ pub(super) fn write_usage(usage: &Usage, tier: Option<&str>, out: &mut crate::js
         write_counts("promptTokensDetails", &input, out);
         let output = [("TEXT", usage.output_text), ("IMAGE", usage.output_image), ("AUDIO", usage.output_audio)];
         write_counts("candidatesTokensDetails", &output, out);
-        out.option("serviceTier", tier);
+        out.option("serviceTier", service_tier.map(tier::standard));
     });
 }
 

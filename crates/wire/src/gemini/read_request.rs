@@ -10,6 +10,7 @@ use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::half::Head;
 use crate::problem::Malformed;
+use crate::tier;
 
 /// Where the fields of `generationConfig` that the meaning does not know are kept in [`Extra`].
 pub(super) const GENERATION: &str = "generationConfig.";
@@ -51,7 +52,7 @@ pub(super) fn read_body(mut fields: Keys<'_>) -> Result<ChatRequest, Malformed> 
     if let Some(raw) = fields.take_raw("generationConfig") {
         read_generation(raw, &mut request, &mut extra).map_err(|error| error.within("generationConfig"))?;
     }
-    request.service_tier = fields.take("serviceTier")?;
+    request.service_tier = fields.take("serviceTier")?.map(tier::read);
     if let Some(labels) = fields.take::<std::collections::BTreeMap<String, String>>("labels")? {
         request.metadata = labels.into_iter().collect();
     }

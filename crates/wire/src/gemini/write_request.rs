@@ -15,6 +15,7 @@ use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Object};
 use crate::loss::{Losses, Why};
 use crate::problem::Unsupported;
+use crate::tier;
 
 /// The most stop sequences the API takes.
 const MAX_STOP: usize = 5;
@@ -409,7 +410,6 @@ fn write_output(request: &ChatRequest, profile: &Profile, losses: &mut Losses, o
 fn tier_of(request: &ChatRequest) -> Option<&str> {
     match request.service_tier.as_deref()? {
         "auto" if !is_own(request) => None,
-        "default" if !is_own(request) => Some("standard"),
-        tier => Some(tier),
+        name => Some(tier::standard(name)),
     }
 }

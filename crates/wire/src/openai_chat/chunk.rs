@@ -71,6 +71,8 @@ pub(super) struct DeltaOf<'a> {
     #[serde(borrow, default)]
     pub(super) annotations: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    pub(super) citations: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     pub(super) images: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) audio: Option<&'a RawValue>,

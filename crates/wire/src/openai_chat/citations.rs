@@ -46,13 +46,16 @@ pub(super) fn read(raw: &RawValue) -> Option<Citation> {
     if let Some(inner) = source.url_citation.or(source.file_citation) {
         return read(inner).map(|citation| Citation { raw: sent, ..citation });
     }
+    let (start, end) = (count(source.start_index), count(source.end_index));
+    // A place of no length is none.
+    let is_place = start.is_none() || start != end;
     Some(Citation {
         url: word(source.url),
         title: word(source.title),
         cited_text: word(source.content.or(source.cited_text).or(source.snippet)),
         document: word(source.file_id),
-        start: count(source.start_index),
-        end: count(source.end_index),
+        start: start.filter(|_| is_place),
+        end: end.filter(|_| is_place),
         raw: sent,
     })
 }
@@ -98,23 +101,37 @@ pub(super) fn add_references(fields: &mut Fields<'_>, parts: &mut Vec<Part>) -> 
     Ok(())
 }
 
-/// Writes a source as an annotation.
-pub(super) fn write(object: &mut Object<'_>, citation: &Citation) {
-    if citation.url.is_none() && citation.document.is_some() {
-        object.field("type", "file_citation");
-        object.object("file_citation", |inner| {
-            inner.option("file_id", citation.document.as_ref());
-            inner.option("title", citation.title.as_ref());
-            inner.option("content", citation.cited_text.as_ref());
-            inner.option("start_index", citation.start);
-            inner.option("end_index", citation.end);
-        });
-        return;
+/// Where the sources stand that are no pages: clients refuse a whole answer for an annotation of a kind that OpenAI does not have.
+const OTHERS: &str = "citations";
+
+/// Writes an answer's sources, each with the end of the text that it is of.
+pub(super) fn write_all(object: &mut Object<'_>, sources: &[(&Citation, u64)]) {
+    let (pages, others): (Vec<_>, Vec<_>) = sources.iter().partition(|(citation, _)| citation.url.is_some());
+    if !pages.is_empty() {
+        object.array("annotations", |list| pages.iter().for_each(|(page, end)| list.object(|item| write_page(item, page, *end))));
     }
+    if !others.is_empty() {
+        object.array(OTHERS, |list| others.iter().for_each(|(source, _)| list.object(|item| write_other(item, source))));
+    }
+}
+
+/// The format requires a place: of whose nothing was said, it is where the text ends that it is of.
+fn write_page(object: &mut Object<'_>, citation: &Citation, end: u64) {
     object.field("type", "url_citation");
     object.object("url_citation", |inner| {
         inner.field("url", citation.url.as_deref().unwrap_or_default());
         inner.field("title", citation.title.as_deref().unwrap_or_default());
+        inner.option("content", citation.cited_text.as_ref());
+        inner.field("start_index", &citation.start.or(citation.end).unwrap_or(end));
+        inner.field("end_index", &citation.end.unwrap_or(end));
+    });
+}
+
+fn write_other(object: &mut Object<'_>, citation: &Citation) {
+    object.field("type", "file_citation");
+    object.object("file_citation", |inner| {
+        inner.option("file_id", citation.document.as_ref());
+        inner.option("title", citation.title.as_ref());
         inner.option("content", citation.cited_text.as_ref());
         inner.option("start_index", citation.start);
         inner.option("end_index", citation.end);

@@ -20,6 +20,7 @@ use crate::fields::Fields;
 use crate::half::Memo;
 use crate::problem::{Fault, Malformed};
 use crate::seal::{GOOGLE, Sealed};
+use crate::tier;
 
 /// What the open block is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +150,7 @@ impl Reader {
         if !self.started && (!choices.is_empty() || usage.is_some() || word(chunk.id).is_some()) {
             self.start(&chunk, out);
         }
-        if let Some(tier) = word(chunk.service_tier).filter(|tier| self.tier.as_ref() != Some(tier)) {
+        if let Some(tier) = word(chunk.service_tier).map(tier::read).filter(|tier| self.tier.as_ref() != Some(tier)) {
             if !choices.is_empty() {
                 out.push(Event::Tier(tier.clone()));
             }
@@ -340,8 +341,10 @@ impl Reader {
     }
 
     fn media(&mut self, delta: &DeltaOf<'_>, out: &mut Vec<Event>) -> Result<(), Malformed> {
-        let annotations: Vec<&RawValue> = read_list(delta.annotations, "annotations")?;
-        self.cite(annotations.into_iter().filter_map(citations::read).collect(), out);
+        for (list, name) in [(delta.annotations, "annotations"), (delta.citations, "citations")] {
+            let sources: Vec<&RawValue> = read_list(list, name)?;
+            self.cite(sources.into_iter().filter_map(citations::read).collect(), out);
+        }
         for raw in read_list::<&RawValue>(delta.images, "images")? {
             let mut parts = Vec::new();
             read_messages::read_part(raw, &mut parts).map_err(|error| error.within("images"))?;

@@ -6,7 +6,7 @@ use super::finish::{read_finish, write_finish};
 use super::read_messages::{Reading, read_assistant};
 use super::text::{count, word};
 use super::usage::{read_usage, write_usage};
-use super::write_messages::{write_annotations, write_call, write_images};
+use super::write_messages::{write_call, write_images};
 use super::{citations, error, reasoning};
 use crate::chat::{Citation, Part, PartBody, Thought};
 use crate::dialect::{Dialect, Flavor};
@@ -15,6 +15,7 @@ use crate::half::{Memo, Stamp};
 use crate::json::{self, Object};
 use crate::problem::{Fault, Malformed};
 use crate::reply::ChatReply;
+use crate::tier;
 
 const HERE: Dialect = Dialect::OpenAiChat;
 
@@ -43,7 +44,7 @@ fn read_answer(mut fields: Fields<'_>, (first, others): (&RawValue, &[&RawValue]
         id: word(fields.take_raw("id")),
         model: word(fields.take_raw("model")),
         created: count(fields.take_raw("created")).filter(|created| *created > 0),
-        service_tier: word(fields.take_raw("service_tier")),
+        service_tier: word(fields.take_raw("service_tier")).map(tier::read),
         usage: fields.take_raw("usage").and_then(read_usage),
         ..ChatReply::default()
     };
@@ -186,8 +187,12 @@ fn write_message(message: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
     for part in &reply.parts {
         match &part.body {
             PartBody::Text { text: more, citations } => {
-                text.get_or_insert_default().push_str(more);
-                sources.extend(citations);
+                let text = text.get_or_insert_default();
+                text.push_str(more);
+                if !citations.is_empty() {
+                    let end = text.chars().count() as u64;
+                    sources.extend(citations.iter().map(|citation| (citation, end)));
+                }
             }
             PartBody::Refusal(more) => refusal.get_or_insert_default().push_str(more),
             PartBody::Reasoning(thought) if !stamp.hide_reasoning => thoughts.push(thought),
@@ -204,7 +209,7 @@ fn write_message(message: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
     if !calls.is_empty() {
         message.array("tool_calls", |list| calls.iter().for_each(|call| list.object(|object| write_call(object, call, None))));
     }
-    write_annotations(message, sources);
+    citations::write_all(message, &sources);
     write_images(message, &images);
     if let Some(media) = spoken {
         message.object("audio", |audio| {

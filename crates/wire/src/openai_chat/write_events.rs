@@ -5,8 +5,8 @@ use bytes::BytesMut;
 use super::error;
 use super::finish::write_finish;
 use super::usage::write_usage;
-use super::write_messages::{write_annotations, write_call_seal, write_image};
-use super::{media, reasoning};
+use super::write_messages::{write_call_seal, write_image};
+use super::{citations, media, reasoning};
 use crate::chat::{MediaSource, Thought};
 use crate::dialect::Flavor;
 use crate::event::{BlockKind, Delta, Event, EventWriter};
@@ -40,6 +40,8 @@ pub(super) struct Writer {
     thoughts: usize,
     images: usize,
     refused: bool,
+    /// Letters of text so far.
+    letters: u64,
     /// The format of thoughts whose seal has not come yet.
     format: String,
 }
@@ -57,6 +59,7 @@ impl Writer {
             thoughts: 0,
             images: 0,
             refused: false,
+            letters: 0,
         }
     }
 
@@ -146,8 +149,14 @@ impl Writer {
         let Some(found) = self.blocks.iter().rposition(|(id, _)| *id == block) else { return };
         let (id, mut kind) = self.blocks.swap_remove(found);
         match (&mut kind, delta) {
-            (Kind::Text, Delta::Text(text)) => self.delta(out, |object| object.field("content", text)),
-            (Kind::Text, Delta::Citation(citation)) => self.delta(out, |object| write_annotations(object, [&**citation])),
+            (Kind::Text, Delta::Text(text)) => {
+                self.letters += text.chars().count() as u64;
+                self.delta(out, |object| object.field("content", text));
+            }
+            (Kind::Text, Delta::Citation(citation)) => {
+                let end = self.letters;
+                self.delta(out, |object| citations::write_all(object, &[(&**citation, end)]));
+            }
             (Kind::Refusal, Delta::Text(text)) => self.delta(out, |object| object.field("refusal", text)),
             (Kind::Thought { at, thought }, Delta::Text(text)) => self.think(*at, thought, text, out),
             (Kind::Thought { at, thought }, Delta::Seal(seal)) => self.seal_thought(*at, thought, seal, out),

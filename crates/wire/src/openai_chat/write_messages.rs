@@ -1,6 +1,6 @@
 //! The conversation for a provider.
 
-use super::{citations, media, reasoning};
+use super::{media, reasoning};
 use crate::chat::{CacheMark, ChatRequest, Media, MediaSource, Message, Part, PartBody, Role, Thought, ToolCall, ToolResult};
 use crate::dialect::Dialect;
 use crate::half::Profile;
@@ -454,16 +454,4 @@ pub(super) fn write_call_seal(object: &mut Object<'_>, token: &str) {
     object.object("extra_content", |extra| {
         extra.object("google", |google| google.field("thought_signature", token));
     });
-}
-
-/// Writes an answer's sources.
-pub(super) fn write_annotations<'c>(object: &mut Object<'_>, list: impl IntoIterator<Item = &'c crate::chat::Citation>) {
-    let mut list = list.into_iter().peekable();
-    if list.peek().is_some() {
-        object.array("annotations", |array| {
-            for citation in list {
-                array.object(|item| citations::write(item, citation));
-            }
-        });
-    }
 }

@@ -120,7 +120,9 @@ fn write_image(out: &mut Vec<u8>, media: &Media, extra: &Extra) {
                 object.field("image_url", &format!("data:{media_type};base64,{data}"));
             }
         }
-        object.option("detail", media.detail.as_ref());
+        // Servers that check what they get require it; whoever speaks this format says it as it likes.
+        let usual = (extra.from() != Some(DIALECT)).then_some("auto");
+        object.option("detail", media.detail.as_deref().or(usual));
         write_own(object, extra);
     });
 }

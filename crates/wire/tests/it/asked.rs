@@ -231,7 +231,7 @@ fn is_default(name: &str, value: &Value) -> bool {
         "parallel_tools" => *value == json!(true),
         // Only one API keeps exchanges unless told not to.
         "store" => *value == json!(false),
-        "service_tier" => ["auto", "default", "standard"].iter().any(|tier| value == tier),
+        "service_tier" => ["auto", "default", "standard", "on_demand"].iter().any(|tier| value == tier),
         _ => false,
     }
 }

@@ -98,6 +98,15 @@ pub(crate) const LIMITS: &[Limit] = &[
         reason: "an answer with tool calls ends with `tool_calls`, for many providers say `stop`: the reader does not tell the two apart",
         holds: |difference, was, _| turned(difference, &["Stop"], "ToolCalls") && was.contains_key("call.id"),
     },
+    Limit {
+        client: OpenAiChat,
+        fields: &["citation.url", "citation.title", "citation.cited_text", "citation.document", "citation.span"],
+        reason: "an annotation names a page: sources that are none stand in a list of their own, after the pages",
+        holds: |difference, was, _| {
+            let mixed = |urls: &[Value]| urls.iter().any(Value::is_null) && !urls.iter().all(Value::is_null);
+            difference.change == Change::Changed && list(was, "citation.url").is_some_and(|urls| mixed(urls))
+        },
+    },
     // OpenAI legacy text completions.
     Limit {
         client: OpenAiCompletions,
@@ -260,6 +269,12 @@ pub(crate) const LIMITS: &[Limit] = &[
         fields: &["citation.span"],
         reason: "a citation stands in the block it applies to; it has no place within the answer's text",
         holds: |difference, _, _| difference.change != Change::Invented,
+    },
+    Limit {
+        client: Anthropic,
+        fields: &["service_tier"],
+        reason: "there are three terms of service: `standard`, `priority` and `batch`",
+        holds: lost,
     },
     Limit { client: Anthropic, fields: &["error.param"], reason: "an error does not name a field apart from its message", holds: lost },
     // Gemini.

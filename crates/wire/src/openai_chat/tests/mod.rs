@@ -5,4 +5,5 @@ mod errors;
 mod fitted;
 mod recorded;
 mod requests;
+mod sources;
 pub(crate) mod support;
