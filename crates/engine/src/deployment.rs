@@ -99,6 +99,8 @@ pub struct Spec {
     pub guessed: bool,
     /// What must never be shown, wherever a provider may repeat it.
     pub secrets: Vec<Secret>,
+    /// What else tells its credential from others: an account, a role, a project.
+    pub identity: Vec<String>,
     /// Where copies of the requests that it answers go.
     pub shadows: Vec<Arc<crate::experiment::Shadow>>,
 }
@@ -303,7 +305,8 @@ impl Deployment {
 
     /// Takes over what is known of its health, and shares with others what they have in common.
     pub fn join(&mut self, registry: &Registry) {
-        let secrets = self.secrets();
+        let mut secrets = self.secrets();
+        secrets.extend(self.spec.identity.iter().map(String::as_str));
         let spec = &self.spec;
         let named = |name: &&str| spec.values.get(*name).map(String::as_str);
         let region = ["region_name", "aws_region_name", "vertex_location"].iter().find_map(named);

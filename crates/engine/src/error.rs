@@ -348,8 +348,11 @@ fn class(fault: &Fault, guessed: bool) -> Failure {
         Kind::RateLimited => Failure::RateLimited,
         Kind::Overloaded => Failure::Overloaded,
         Kind::Timeout if status == 408 => Failure::Transient,
+        // So much as this request may cost is not left; for a smaller one there may be enough.
+        Kind::BudgetSpent if fault.message.contains("fewer max_tokens") => Failure::Transient,
         Kind::BudgetSpent => Failure::Quota,
-        Kind::Unauthenticated | Kind::Forbidden => Failure::Credential,
+        Kind::Unauthenticated => Failure::Credential,
+        Kind::Forbidden => Failure::Denied,
         Kind::Upstream if code == "upstream_truncated" => Failure::Truncated,
         Kind::Upstream if code == "upstream_protocol" => Failure::Protocol,
         Kind::Timeout | Kind::Upstream | Kind::Internal => Failure::Server,

@@ -51,7 +51,7 @@ const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
 
 /// Whether such a failure says something of the key alone.
 pub(crate) fn is_of_key(failure: Failure) -> bool {
-    matches!(failure, Failure::Credential | Failure::Quota | Failure::RateLimited)
+    matches!(failure, Failure::Credential | Failure::Denied | Failure::Quota | Failure::RateLimited)
 }
 
 /// Whether a provider that wants its credential so takes a plain key.

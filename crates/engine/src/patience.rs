@@ -21,6 +21,12 @@ fn of_tier(said: &[(String, Duration)], call: &Call) -> Option<Duration> {
     said.iter().find(|(tier, _)| *tier == asked).map(|(_, time)| *time)
 }
 
+/// Whether the caller gives that target less time than the operator does.
+pub(crate) fn is_hurried(defaults: Timeouts, call: &Call, asked: &Asked, target: &Deployment, own: Option<Duration>) -> bool {
+    let usual = of(defaults, call, &Asked::default(), target, own);
+    of(defaults, call, asked, target, own).first_byte < usual.first_byte
+}
+
 /// The deadlines of one attempt: a whole answer may take as long as the call may; a stream must soon begin to say something. What the
 /// caller says comes before what was said of the target, and that before the deployment's and the gateway's own.
 pub(crate) fn of(defaults: Timeouts, call: &Call, asked: &Asked, target: &Deployment, own: Option<Duration>) -> Timeouts {

@@ -226,7 +226,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         headers.push(("openai-organization".to_owned(), organization.clone()));
     }
     let mut secrets: Vec<Secret> = ingredients.key().into_iter().collect();
-    secrets.extend(connection.extra_headers.iter().map(|(_, value)| Secret::from(value.expose())));
+    secrets.extend(connection.secrets().map(|secret| Secret::from(secret.expose())));
     let spec = Spec {
         id: named.model_info.id.clone(),
         group: named.model_name.clone(),
@@ -261,6 +261,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         transport: crate::fleet::transport::of_deployment(config, connection.ssl_verify.as_ref(), connection.ssl_certificate.as_deref())
             .map_err(|error| error.to_string())?,
         secrets,
+        identity: connection.identity().cloned().collect(),
         shadows: named.silent_models.iter().map(|model| Arc::new(Shadow::silent(model))).collect(),
         ..Spec::default()
     };

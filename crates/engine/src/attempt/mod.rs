@@ -59,6 +59,7 @@ use crate::meter::Meter;
 use crate::openrouter::Account;
 use crate::operation;
 use crate::own;
+use crate::patience;
 use crate::queue::Place;
 use crate::repair;
 use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
@@ -242,8 +243,16 @@ impl<'a> Attempts<'a> {
 
     /// Draws the consequences of an attempt that failed.
     fn failed(&self, plan: &Plan, journey: &mut Journey, (at, error): (usize, Error), meter: &mut Meter) {
+        let error = self.judged(&plan.targets[at], error);
         self.settle(&plan.targets[at], &error, journey.is_alone(plan), meter);
         journey.failed(self, plan, at, error);
+    }
+
+    /// The failure of a target; of one that its caller gave too little time nothing is known.
+    fn judged(&self, target: &Target, error: Error) -> Error {
+        let own = target.overrides.as_deref().and_then(|overrides| overrides.timeout);
+        let is_hurried = || patience::is_hurried(self.worker.timeouts, self.call, self.asked, &target.deployment, own);
+        if error.failure == Failure::Timeout && is_hurried() { error.of(Failure::Hurried) } else { error }
     }
 
     /// Tells the target's health of an attempt that failed.

@@ -157,7 +157,7 @@ fn lost(
     match at {
         _ if error.refusal.is_some() => {}
         Some(at) => attempts.failed(plan, journey, (at, error), meter),
-        None => attempts.settle(target, &error, false, meter),
+        None => attempts.settle(target, &attempts.judged(target, error), false, meter),
     }
 }
 

@@ -18,7 +18,7 @@ const UNKNOWN: Duration = Duration::from_secs(60);
 pub(super) fn after(error: &Error, target: &Deployment, settings: &Settings, alone: bool, now: Instant) {
     let cooldown = &settings.cooldown;
     match error.failure {
-        Failure::Credential | Failure::Quota => {
+        Failure::Credential | Failure::Denied | Failure::Quota => {
             tracing::error!(deployment = %target.spec.id, provider = %target.spec.provider, failure = error.failure.as_str(), "the provider refuses the gateway's credential");
         }
         Failure::Tls => {
@@ -66,6 +66,7 @@ fn rests_for(error: &Error) -> bool {
         Failure::RateLimited
         | Failure::Quota
         | Failure::Credential
+        | Failure::Denied
         | Failure::Overloaded
         | Failure::Server
         | Failure::ModelNotFound
@@ -82,6 +83,7 @@ fn rests_for(error: &Error) -> bool {
         | Failure::ContextWindow
         | Failure::ContentPolicy
         | Failure::Unsupported
-        | Failure::Own => false,
+        | Failure::Own
+        | Failure::Hurried => false,
     }
 }

@@ -102,8 +102,8 @@ impl ByClass {
     fn named(&self, failure: Failure) -> Option<u32> {
         match failure {
             Failure::RateLimited => self.rate_limit,
-            Failure::Quota | Failure::Credential => self.authentication,
-            Failure::Timeout => self.timeout,
+            Failure::Quota | Failure::Credential | Failure::Denied => self.authentication,
+            Failure::Timeout | Failure::Hurried => self.timeout,
             Failure::ContentPolicy => self.content_policy,
             Failure::Request | Failure::ContextWindow | Failure::Unsupported => self.bad_request,
             Failure::Overloaded => self.unavailable.or(self.internal),

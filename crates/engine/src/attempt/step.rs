@@ -42,10 +42,12 @@ pub(super) fn after(error: &Error) -> Step {
         Failure::Request | Failure::ContextWindow | Failure::ContentPolicy => Step::Stop,
         Failure::Server | Failure::Transient | Failure::Overloaded | Failure::RateLimited if invites => Step::Again,
         Failure::Overloaded | Failure::Unreachable | Failure::Truncated | Failure::Empty => Step::IfAlone,
-        Failure::Server | Failure::Transient | Failure::RateLimited | Failure::Protocol | Failure::Timeout => Step::Others,
+        Failure::Server | Failure::Transient | Failure::RateLimited | Failure::Protocol => Step::Others,
+        Failure::Timeout | Failure::Hurried => Step::Others,
         Failure::Tls
         | Failure::Quota
         | Failure::Credential
+        | Failure::Denied
         | Failure::TooLarge
         | Failure::Redirect
         | Failure::ModelNotFound
@@ -63,11 +65,13 @@ pub(super) fn is_repeated(failure: Failure) -> bool {
         | Failure::Transient
         | Failure::Unreachable
         | Failure::Timeout
+        | Failure::Hurried
         | Failure::Truncated
         | Failure::Protocol
         | Failure::Empty
         // Where there are others.
         | Failure::Credential
+        | Failure::Denied
         | Failure::Quota
         | Failure::Tls
         | Failure::Redirect

@@ -22,7 +22,7 @@ const PROBE: u64 = 1_000;
 pub struct Shared {
     /// With those that have its credential.
     pub(crate) credential: Arc<Credential>,
-    /// With those that have its credential and model.
+    /// With those that have its credential and model in its region.
     pub(crate) limit: Arc<Limit>,
     /// With those in its region.
     pub(crate) region: Arc<Region>,
@@ -31,6 +31,10 @@ pub struct Shared {
 impl Shared {
     pub(super) fn refusal(&self, at: u64) -> Option<Refusal> {
         let until = self.credential.until.load(Ordering::Relaxed);
+        if until > at {
+            return Some(Refusal::firm(until, Why::Quarantined));
+        }
+        let until = self.limit.denied.load(Ordering::Relaxed);
         if until > at {
             return Some(Refusal::firm(until, Why::Quarantined));
         }
@@ -75,19 +79,37 @@ impl Credential {
     }
 }
 
-/// A credential's rate for one model.
+/// What a credential may have of one model, in one region.
 #[derive(Debug, Default)]
 pub(crate) struct Limit {
     /// As a provider said.
     told: AtomicU64,
     /// As we suppose.
     guessed: AtomicU64,
+    /// Until when it is left alone, since it is not allowed at all.
+    denied: AtomicU64,
+    denials: AtomicU32,
 }
 
 impl Limit {
     /// Until when it is used up, as the provider said.
     pub(super) fn told_until(&self) -> u64 {
         self.told.load(Ordering::Relaxed)
+    }
+
+    /// The provider does not allow it.
+    pub(super) fn denied(&self, at: u64) {
+        let before = self.denials.fetch_add(1, Ordering::Relaxed);
+        if before + 1 >= REFUSALS {
+            self.denied.fetch_max(at + REFUSED, Ordering::Relaxed);
+        }
+    }
+
+    /// The provider allowed it.
+    pub(super) fn accepted(&self) {
+        if self.denials.load(Ordering::Relaxed) != 0 {
+            self.denials.store(0, Ordering::Relaxed);
+        }
     }
 
     /// It is used up until then.

@@ -43,11 +43,15 @@ pub enum Failure {
     Unsupported,
     /// The caller's or the gateway's own limits or faults.
     Own,
+    /// What was asked for is not allowed to the credential (403): a model, a place, a kind of content.
+    Denied,
+    /// No answer in the time that the caller gave, which is less than the operator does.
+    Hurried,
 }
 
 impl Failure {
     /// Every kind.
-    pub const ALL: [Failure; 20] = [
+    pub const ALL: [Failure; 22] = [
         Failure::RateLimited,
         Failure::Quota,
         Failure::Credential,
@@ -68,6 +72,8 @@ impl Failure {
         Failure::ContentPolicy,
         Failure::Unsupported,
         Failure::Own,
+        Failure::Denied,
+        Failure::Hurried,
     ];
 
     /// Whether it tells against the deployment. What a caller can bring about alone never does, or one tenant could eject a model
@@ -93,18 +99,23 @@ impl Failure {
             | Failure::ContextWindow
             | Failure::ContentPolicy
             | Failure::Unsupported
-            | Failure::Own => false,
+            | Failure::Own
+            | Failure::Denied
+            | Failure::Hurried => false,
         }
     }
 
     /// Whether an endpoint that answers so is down for its callers, as uptime is told.
     pub fn is_outage(self) -> bool {
-        self.counts() || matches!(self, Failure::Quota | Failure::Credential | Failure::ModelNotFound | Failure::Empty)
+        self.counts() || matches!(self, Failure::Quota | Failure::Credential | Failure::Denied | Failure::ModelNotFound | Failure::Empty)
     }
 
     /// Whether it says nothing about the deployment: the caller, or the gateway itself, brought it about.
     pub fn is_callers(self) -> bool {
-        matches!(self, Failure::Request | Failure::ContextWindow | Failure::ContentPolicy | Failure::Unsupported | Failure::Own)
+        match self {
+            Failure::Request | Failure::ContextWindow | Failure::ContentPolicy | Failure::Unsupported => true,
+            other => matches!(other, Failure::Own | Failure::Hurried),
+        }
     }
 
     /// Its name in records, metrics and answers.
@@ -130,6 +141,8 @@ impl Failure {
             Failure::ContentPolicy => "content_policy",
             Failure::Unsupported => "unsupported",
             Failure::Own => "gateway",
+            Failure::Denied => "denied",
+            Failure::Hurried => "callers_timeout",
         }
     }
 

@@ -46,7 +46,7 @@ impl Registry {
         let mut known = self.known();
         let known = &mut *known;
         let credential = known.hasher.hash_one((place.provider, place.base, place.secrets));
-        let limit = known.hasher.hash_one((credential, place.model));
+        let limit = known.hasher.hash_one((credential, place.model, place.region));
         if let Some((of, health)) = known.deployments.get(place.id)
             && *of == limit
         {

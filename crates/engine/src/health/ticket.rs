@@ -104,6 +104,7 @@ impl Ticket {
         let took = self.took(sample, now);
         let shared = &self.health.shared;
         shared.credential.accepted();
+        shared.limit.accepted();
         shared.region.succeeded();
         let mut state = self.health.changing(at);
         state.breaker.succeeded(at, self.probing);
@@ -129,7 +130,7 @@ impl Ticket {
             } else if self.probing {
                 // The deployment answered, if not with what was wanted.
                 match failure {
-                    Failure::Own | Failure::Unsupported => state.breaker.undecided(at),
+                    Failure::Own | Failure::Unsupported | Failure::Hurried => state.breaker.undecided(at),
                     _ => state.breaker.succeeded(at, true),
                 }
             }
@@ -150,6 +151,7 @@ impl Ticket {
         match failure {
             Failure::Credential => shared.credential.refused(at),
             Failure::Quota => shared.credential.spent(at),
+            Failure::Denied => shared.limit.denied(at),
             _ => {}
         }
         if opened {

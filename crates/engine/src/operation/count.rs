@@ -33,6 +33,7 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
         return match step.ask(reach, body, dialect, Some(meter)).await {
             Ok((headers, body)) => Ok(Product::Whole(control::backward(&headers), body)),
             Err(error) if dialect == Dialect::OpenAiResponses && error.failure == Failure::ModelNotFound => estimated(step).await,
+            Err(error) if error.failure == Failure::Denied => estimated(step).await,
             Err(error) => Err(error),
         };
     }
@@ -43,6 +44,7 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
             Ok(Product::Whole(control::backward(&headers), count::write_reply(client, counted).into()))
         }
         // The provider has the operation, but not for this model (Bedrock counts for some only).
+        Err(error) if error.failure == Failure::Denied => estimated(step).await,
         Err(error) if matches!(error.problem.kind, Kind::BadRequest | Kind::NotFound | Kind::Unsupported) => estimated(step).await,
         Err(error) => Err(error),
     }

@@ -234,9 +234,10 @@ fn class_of_failure(failure: Failure) -> &'static str {
     match failure {
         Failure::RateLimited | Failure::Quota => "RateLimitError",
         Failure::Credential => "AuthenticationError",
+        Failure::Denied => "PermissionDeniedError",
         Failure::Overloaded => "ServiceUnavailableError",
         Failure::Server | Failure::Own => "InternalServerError",
-        Failure::Timeout => "Timeout",
+        Failure::Timeout | Failure::Hurried => "Timeout",
         Failure::ModelNotFound => "NotFoundError",
         Failure::Request => "BadRequestError",
         Failure::ContextWindow => "ContextWindowExceededError",
@@ -258,8 +259,9 @@ fn status_of(failure: Failure) -> &'static str {
     match failure {
         Failure::RateLimited | Failure::Quota => "429",
         Failure::Credential => "401",
+        Failure::Denied => "403",
         Failure::Overloaded => "503",
-        Failure::Timeout | Failure::Transient => "408",
+        Failure::Timeout | Failure::Hurried | Failure::Transient => "408",
         Failure::ModelNotFound => "404",
         Failure::Request | Failure::ContextWindow | Failure::ContentPolicy | Failure::Unsupported => "400",
         _ => "500",

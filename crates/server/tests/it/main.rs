@@ -84,6 +84,7 @@ mod security;
 mod service;
 mod several;
 mod shared;
+mod shut;
 mod smart;
 mod spenders;
 mod spending;

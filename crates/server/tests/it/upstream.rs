@@ -2,7 +2,7 @@
 //!
 //! The first segment of a path is the order: `/good` succeeds, `/bad` fails with 500, `/limited` with 429 for a minute,
 //! `/slow` takes its time, `/held` until it is let go, `/dead` more than anybody has. `/thinks` calls every request one for thought,
-//! `/pausing` rests in the middle of a stream, `/ponders` thinks before it says something, `/marks` marks two answers alike, `/vectors` tells code from other texts, `/cached` had some of every prompt in its cache,
+//! `/pausing` rests in the middle of a stream, `/ponders` thinks before it says something, `/marks` marks two answers alike, `/denied` denies what is asked for as forbidden or flagged, `/vectors` tells code from other texts, `/cached` had some of every prompt in its cache,
 //! `/long` says that the prompt is too long, `/told` answers what the prompt tells it to, `/stalls` refuses piece by piece and rests before the last one.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -168,6 +168,22 @@ fn too_long(path: &str) -> (&'static str, &'static str, Vec<u8>) {
     ("400 Bad Request", "application/json", problem.to_string().into_bytes())
 }
 
+/// A model that the account may not have, and a prompt that nobody may send.
+fn denied(body: &str) -> Option<(&'static str, &'static str, Vec<u8>)> {
+    let problem = match () {
+        () if body.contains("forbidden") => {
+            let message = "Project `proj_x` does not have access to model `forbidden`";
+            json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": "access_denied"}})
+        }
+        () if body.contains("flagged") => {
+            let message = "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO";
+            json!({"code": "The caller does not have permission to execute the specified operation", "error": message})
+        }
+        () => return None,
+    };
+    Some(("403 Forbidden", "application/json", problem.to_string().into_bytes()))
+}
+
 fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     const JSON: &str = "application/json";
     if path.starts_with("/bad") {
@@ -180,6 +196,11 @@ fn reply(path: &str, body: &str) -> (&'static str, &'static str, Vec<u8>) {
     }
     if path.starts_with("/long") {
         return too_long(path);
+    }
+    if path.starts_with("/denied")
+        && let Some(denied) = denied(body)
+    {
+        return denied;
     }
     if path.starts_with("/slow") {
         std::thread::sleep(Duration::from_millis(60));

@@ -146,7 +146,7 @@ fn classify(said: &Said, message: &str, by_status: Option<Kind>) -> (Kind, Optio
     if words.iter().any(|word| overflow::is_code(word)) || clients && !limited && overflow::is_said(&text) {
         return (Kind::BadRequest, Some(overflow::CODE));
     }
-    if is(FILTERS) || tells(&["content management policy", "responsibleaipolicyviolation", "flagged as potentially violating"]) {
+    if is(FILTERS) || tells(FILTERED) {
         return (Kind::Filtered, Some("content_filter"));
     }
     if is(QUOTA)
@@ -161,11 +161,22 @@ fn classify(said: &Said, message: &str, by_status: Option<Kind>) -> (Kind, Optio
     let kind = match (by_word, by_status) {
         // A word is more exact than a bare 400 or 500; any other status is more exact than a word.
         (Some(kind), None | Some(Kind::BadRequest | Kind::Upstream)) => kind,
+        // That an account may not have a model says nothing of its key.
+        (Some(Kind::NotFound), Some(Kind::Forbidden)) => Kind::NotFound,
         (_, Some(kind)) => kind,
         (None, None) => Kind::Upstream,
     };
     (kind, None)
 }
+
+const FILTERED: &[&str] = &[
+    "content management policy",
+    "responsibleaipolicyviolation",
+    "flagged as potentially violating",
+    "violates usage guidelines",
+    "requires moderation",
+    "your input was flagged",
+];
 
 const FILTERS: &[&str] = &[
     "content_filter",

@@ -116,6 +116,24 @@ pub struct Connection {
     pub brought: Brought,
 }
 
+impl Connection {
+    /// What is shown to the provider, or got with, and to nobody else; the key apart.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let (aws, azure) = (&self.aws, &self.azure);
+        let aws = [&aws.access_key_id, &aws.secret_access_key, &aws.session_token, &aws.web_identity_token, &aws.external_id];
+        let others = [&azure.ad_token, &azure.client_secret, &azure.password, &self.vertex.credentials];
+        let headers = self.extra_headers.iter().map(|(_, value)| value);
+        aws.into_iter().chain(others).filter_map(Option::as_ref).chain(headers)
+    }
+
+    /// Whose credentials they are, where names tell.
+    pub fn identity(&self) -> impl Iterator<Item = &String> {
+        let (aws, azure) = (&self.aws, &self.azure);
+        let accounts = [&aws.role_name, &aws.profile_name, &azure.tenant_id, &azure.client_id, &azure.username, &self.vertex.project];
+        accounts.into_iter().chain([&self.organization]).filter_map(Option::as_ref)
+    }
+}
+
 /// How a provider's certificate is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SslVerify {
