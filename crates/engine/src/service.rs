@@ -103,15 +103,14 @@ pub async fn serve(ground: Arc<dyn Ground>) -> Result<Answer, Error> {
     let wanted = Wanted::of(ground.gateway(), ground.call());
     let shown: Arc<AtomicBool> = Arc::default();
     let after = ground.gateway().settings().early_headers_after.filter(|_| wanted.early);
-    let door = ground.call().door;
-    let id = ground.call().told_id().to_owned();
+    let asked = early::Asked::of(ground.call());
     let (own, showing) = (ground.clone(), shown.clone());
     let begin = move || -> Pending { Box::pin(call(own, showing, wanted)) };
     let own = ground.clone();
     let shared = move || -> Pending { if wanted.shared { Box::pin(shared::serve(own, begin)) } else { begin() } };
     let pending: Pending = if wanted.repeated { Box::pin(repeated::serve(ground, shared)) } else { shared() };
     match after {
-        Some(after) => early::serve(pending, (door, &id), after, shown).await,
+        Some(after) => early::serve(pending, asked, after, shown).await,
         None => pending.await,
     }
 }

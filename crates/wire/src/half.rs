@@ -55,6 +55,19 @@ pub struct Stamp {
     pub echo: Vec<(&'static str, String)>,
 }
 
+/// What a client has got of a stream that breaks off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Begun<'a> {
+    /// How many events.
+    pub events: u64,
+    /// The answer's id, where one was told.
+    pub id: Option<&'a str>,
+    /// Who answers.
+    pub model: Option<&'a str>,
+    /// When it began, in Unix seconds.
+    pub created: Option<u64>,
+}
+
 /// What a target model can do and needs, from its rows. Everything is optional: unknown is `None`, and a writer then sends what the
 /// client said.
 #[derive(Clone, Debug, Default)]
@@ -266,8 +279,8 @@ pub trait Inbound: Sync {
     /// Writes an error in place of an answer.
     fn write_problem(&self, problem: &Problem, flavor: Flavor) -> (StatusCode, Vec<u8>);
 
-    /// Writes an error inside a stream that has begun, of which the client has got that many events. Nothing may follow it.
-    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, events: u64) -> Vec<u8>;
+    /// Writes an error inside a stream that has begun. Nothing may follow it.
+    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, begun: &Begun<'_>) -> Vec<u8>;
 
     /// Whether the client gets a stream's usage in a frame of its own, and only where it asked for it (`include_usage`).
     fn asks_for_usage(&self) -> bool {

@@ -6,7 +6,7 @@ use crate::dialect::Flavor;
 use crate::event::{BlockKind, Delta, Event, EventReader, EventWriter};
 use crate::framing::{Framer, Framing, Piece};
 use crate::grammar::Grammar;
-use crate::half::Inbound;
+use crate::half::{Begun, Inbound};
 use crate::problem::{Fault, Problem};
 use crate::rename::Renamer;
 use crate::resume::Splice;
@@ -48,6 +48,8 @@ pub struct Relay {
     skims: bool,
     /// What the last frame lacks to be complete, if something is to follow it.
     terminator: &'static [u8],
+    /// What an answer that passes as it comes says of itself: its id, who answers, and since when.
+    start: (Option<String>, Option<String>, Option<u64>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,7 @@ impl Relay {
             splice: None,
             skims: true,
             terminator: b"",
+            start: (None, None, None),
         }
     }
 
@@ -159,7 +162,13 @@ impl Relay {
     pub fn break_off(&mut self, problem: &Problem, client: &dyn Inbound, flavor: Flavor) -> Bytes {
         self.stage = Stage::Broken;
         match &mut self.output {
-            Output::Verbatim { .. } => [self.terminator, &client.write_stream_problem(problem, flavor, self.passed)].concat().into(),
+            Output::Verbatim { rename, .. } => {
+                let (id, model, created) = &self.start;
+                let renamed = rename.as_ref().map(|rename| rename.told());
+                let begun =
+                    Begun { events: self.passed, id: id.as_deref(), model: renamed.as_deref().or(model.as_deref()), created: *created };
+                [self.terminator, &client.write_stream_problem(problem, flavor, &begun)].concat().into()
+            }
             Output::Array => {
                 let mut out = if self.array_open { b",\r\n".to_vec() } else { b"[".to_vec() };
                 out.extend(client.write_problem(problem, flavor).1);
@@ -247,6 +256,9 @@ impl Relay {
                     break;
                 }
                 Event::End { .. } => self.stage = Stage::Ended,
+                Event::Start { id, model, created } if matches!(self.output, Output::Verbatim { .. }) => {
+                    self.start = (id.clone(), model.clone(), *created);
+                }
                 event if self.stage == Stage::Waiting && is_content(event) => {
                     self.stage = Stage::Content;
                     self.content = true;

@@ -40,6 +40,11 @@ impl Renamer {
         Some(Self { dialect, name: quoted(name), stage: Stage::Waiting(0) })
     }
 
+    /// The name that is put in.
+    pub fn told(&self) -> String {
+        serde_json::from_str(&self.name).unwrap_or_default()
+    }
+
     /// The frame in three parts, the middle one new; `None`: it stays as it is.
     pub fn frame(&mut self, raw: &Bytes, payload: &[u8]) -> Option<[Bytes; 3]> {
         if let Stage::Waiting(looks) = self.stage {

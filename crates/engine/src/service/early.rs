@@ -11,11 +11,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use switchboard_wire::half::Begun;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::Pending;
 use crate::answer::{Answer, AnswerBody, BrokenOff, Source};
-use crate::call::Door;
+use crate::call::{Call, Door};
 use crate::error::Error;
 use crate::exchange::stream_headers;
 use crate::figures::CALL_ID;
@@ -29,25 +30,38 @@ const BLANK: &[u8] = b"\n";
 
 const EARLY: HeaderName = HeaderName::from_static("x-switchboard-early-headers");
 
+/// What is told of a call that has no answer yet.
+pub(super) struct Asked {
+    door: Door,
+    /// What its client calls it.
+    told: String,
+    /// What an answer written here would say of itself.
+    id: String,
+    model: String,
+    created: u64,
+}
+
+impl Asked {
+    /// Of that call.
+    pub(super) fn of(call: &Call) -> Self {
+        Self { door: call.door, told: call.told_id().to_owned(), id: call.id.clone(), model: call.model.clone(), created: call.created }
+    }
+}
+
 /// The answer, if it comes in time; else its headers, and it later.
-pub(super) async fn serve(
-    mut pending: Pending,
-    (door, id): (Door, &str),
-    after: Duration,
-    shown: Arc<AtomicBool>,
-) -> Result<Answer, Error> {
+pub(super) async fn serve(mut pending: Pending, asked: Asked, after: Duration, shown: Arc<AtomicBool>) -> Result<Answer, Error> {
     if let Ok(answered) = tokio::time::timeout(after, &mut pending).await {
         return answered;
     }
     shown.store(true, Ordering::Relaxed);
     let mut headers = HeaderMap::new();
-    stream_headers(&mut headers, &door);
+    stream_headers(&mut headers, &asked.door);
     headers.insert(EARLY, HeaderValue::from_static("1"));
-    headers.extend(HeaderValue::from_str(id).ok().map(|id| (CALL_ID, id)));
+    headers.extend(HeaderValue::from_str(&asked.told).ok().map(|id| (CALL_ID, id)));
     let pause = after.clamp(Duration::from_millis(10), PAUSE);
     let mut pings = interval_at(Instant::now(), pause);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let body = AnswerBody::Made(Box::new(Early { state: State::Waiting(pending), pings, door }));
+    let body = AnswerBody::Made(Box::new(Early { state: State::Waiting(pending), pings, asked }));
     Ok(Answer { status: StatusCode::OK, headers, body })
 }
 
@@ -55,7 +69,7 @@ pub(super) async fn serve(
 struct Early {
     state: State,
     pings: Interval,
-    door: Door,
+    asked: Asked,
 }
 
 enum State {
@@ -68,13 +82,15 @@ enum State {
 impl Early {
     /// How the client hears that there is no answer.
     fn last_words(&self, error: &Error) -> Option<Result<Bytes, BrokenOff>> {
-        let (dialect, flavor) = (self.door.dialect, self.door.flavor);
+        let Asked { door, id, model, created, .. } = &self.asked;
+        let (dialect, flavor) = (door.dialect, door.flavor);
+        let begun = Begun { events: 0, id: Some(id), model: Some(model), created: Some(*created) };
         Some(match dialect.inbound() {
-            Some(inbound) if self.door.array => {
+            Some(inbound) if door.array => {
                 let problem = inbound.write_problem(&error.problem, flavor).1;
                 Ok([&b"["[..], &problem, &b"]"[..]].concat().into())
             }
-            Some(inbound) => Ok(inbound.write_stream_problem(&error.problem, flavor, 0).into()),
+            Some(inbound) => Ok(inbound.write_stream_problem(&error.problem, flavor, &begun).into()),
             None => Err(BrokenOff),
         })
     }
@@ -90,7 +106,7 @@ impl Source for Early {
                     return Poll::Ready(self.last_words(&error));
                 }
                 Poll::Pending => {
-                    let ping = if self.door.array { BLANK } else { PING };
+                    let ping = if self.asked.door.array { BLANK } else { PING };
                     return self.pings.poll_tick(ctx).map(|_| Some(Ok(Bytes::from_static(ping))));
                 }
             }

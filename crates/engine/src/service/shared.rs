@@ -15,6 +15,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use switchboard_wire::half::Begun;
 use switchboard_wire::problem::{Kind, Problem};
 
 use super::digest::{self, Digest};
@@ -245,8 +246,9 @@ impl Member {
     fn behind(&self) -> Result<Bytes, BrokenOff> {
         let message = "this client reads too slowly for an answer that it shares with others";
         let problem = Problem::new(Kind::Timeout, message).with_code("reader_too_slow");
+        let begun = Begun { events: self.at, ..Begun::default() };
         match self.door.dialect.inbound() {
-            Some(inbound) if !self.door.array => Ok(inbound.write_stream_problem(&problem, self.door.flavor, self.at).into()),
+            Some(inbound) if !self.door.array => Ok(inbound.write_stream_problem(&problem, self.door.flavor, &begun).into()),
             _ => Err(BrokenOff),
         }
     }

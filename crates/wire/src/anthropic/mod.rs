@@ -61,7 +61,7 @@ use crate::dialect::{Dialect, Flavor};
 use crate::event::{EventReader, EventWriter};
 use crate::frames::Frames;
 use crate::framing::Framing;
-use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::half::{Begun, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::loss::Losses;
 use crate::outline::Outline;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
@@ -94,7 +94,7 @@ impl Inbound for Anthropic {
         error::write(problem, flavor)
     }
 
-    fn write_stream_problem(&self, problem: &Problem, _flavor: Flavor, _events: u64) -> Vec<u8> {
+    fn write_stream_problem(&self, problem: &Problem, _flavor: Flavor, _begun: &Begun<'_>) -> Vec<u8> {
         error::write_event(problem)
     }
 }

@@ -55,7 +55,7 @@ use crate::chat::{ChatRequest, Part};
 use crate::dialect::Flavor;
 use crate::event::{EventReader, EventWriter};
 use crate::framing::Framing;
-use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::half::{Begun, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
 
@@ -80,7 +80,7 @@ impl Inbound for Gemini {
         error::write_problem(problem)
     }
 
-    fn write_stream_problem(&self, problem: &Problem, _flavor: Flavor, _events: u64) -> Vec<u8> {
+    fn write_stream_problem(&self, problem: &Problem, _flavor: Flavor, _begun: &Begun<'_>) -> Vec<u8> {
         error::write_stream_problem(problem)
     }
 }

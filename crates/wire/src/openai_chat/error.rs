@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::text::{string, word};
 use crate::dialect::{Dialect, Flavor};
 use crate::fields::Fields;
+use crate::half::Begun;
 use crate::json;
 use crate::overflow;
 use crate::problem::{Fault, Kind, Problem};
@@ -258,11 +259,14 @@ pub(crate) fn write_problem(problem: &Problem, flavor: Flavor) -> (StatusCode, V
 }
 
 /// Writes an error inside a stream that has begun.
-pub(crate) fn write_stream_problem(problem: &Problem, flavor: Flavor) -> Vec<u8> {
+pub(crate) fn write_stream_problem(problem: &Problem, flavor: Flavor, begun: &Begun<'_>) -> Vec<u8> {
     let mut out = b"data: ".to_vec();
     json::write_object(&mut out, |object| {
         if flavor == Flavor::OpenRouter {
+            object.option("id", begun.id);
             object.field("object", "chat.completion.chunk");
+            object.option("created", begun.created);
+            object.option("model", begun.model);
             object.option("provider", problem.provider.as_ref());
         }
         write_break(object, problem, flavor);

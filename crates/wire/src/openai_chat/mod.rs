@@ -82,7 +82,7 @@ use crate::event::{EventReader, EventWriter};
 use crate::fields::Fields;
 use crate::frames::Frames;
 use crate::framing::Framing;
-use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::half::{Begun, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::loss::Losses;
 use crate::outline::{Edits, Entry, Outline};
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
@@ -123,8 +123,8 @@ impl Inbound for OpenAiChat {
         error::write_problem(problem, flavor)
     }
 
-    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, _events: u64) -> Vec<u8> {
-        error::write_stream_problem(problem, flavor)
+    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, begun: &Begun<'_>) -> Vec<u8> {
+        error::write_stream_problem(problem, flavor, begun)
     }
 
     fn asks_for_usage(&self) -> bool {

@@ -269,7 +269,8 @@ impl Reader {
 
     fn detail(&mut self, detail: &Detail<'_>, out: &mut Vec<Event>) {
         let (text, seal) = (detail.visible(), detail.seal(self.memo.vendor.as_deref()));
-        let joins = matches!(self.open, Some((_, Open::Reasoning(index, _))) if index.is_some() && index == detail.index());
+        let same = |index: Option<u64>| index.is_some() && index == detail.index() && !detail.is_of_call();
+        let joins = matches!(self.open, Some((_, Open::Reasoning(index, _))) if same(index));
         if let (Some(seal), Some(id), None, false) = (&seal, detail.id(), text, joins) {
             self.sealed.push((id, seal.clone()));
             return;

@@ -46,6 +46,12 @@ impl Detail<'_> {
         word(self.id)
     }
 
+    /// Whether it can only be the seal of a call: Google's thoughts have none of their own.
+    pub(super) fn is_of_call(&self) -> bool {
+        let google = || vendor_of(word(self.format).as_deref(), None) == GOOGLE;
+        self.data.is_some() && self.visible().is_none() && self.id().is_some() && google()
+    }
+
     /// The item's place.
     pub(super) fn index(&self) -> Option<u64> {
         count(self.index)
@@ -148,7 +154,8 @@ fn from_details(details: &[Detail<'_>], plain: &str, vendor: Option<&str>, out: 
         }
         let summary = text.is_some_and(|(_, summary)| summary);
         // Clients may send back the pieces as they were streamed: pieces of one index are one thought.
-        let joins = last.is_some_and(|(index, was)| index.is_some() && index == detail.index() && (text.is_none() || was == summary));
+        let same = |index: Option<u64>| index.is_some() && index == detail.index() && !detail.is_of_call();
+        let joins = last.is_some_and(|(index, was)| same(index) && (text.is_none() || was == summary));
         let open = match out.parts.last_mut().map(|part| &mut part.body) {
             Some(PartBody::Reasoning(thought)) if joins && thought.seal.is_none() => Some(thought),
             _ => None,
@@ -262,6 +269,12 @@ pub(super) fn write_details(out: &mut Array<'_>, thought: &Thought, (index, told
             tail(object);
         });
     }
+}
+
+/// The seal of a call as a thought of its own, in which nothing is visible.
+pub(super) fn of_call(id: &str, seal: &Sealed) -> Thought {
+    let seal = Sealed { kind: SealKind::Encrypted, ..seal.clone() };
+    Thought { id: Some(id.to_owned()), seal: Some(seal), ..Thought::default() }
 }
 
 /// Writes a thought as one of `thinking_blocks`.

@@ -8,7 +8,7 @@ use super::text::{count, word};
 use super::usage::{read_usage, write_usage};
 use super::write_messages::{write_call, write_images};
 use super::{citations, error, reasoning};
-use crate::chat::{Citation, Part, PartBody, Thought};
+use crate::chat::{Citation, Part, PartBody, Thought, ToolCall};
 use crate::dialect::{Dialect, Flavor};
 use crate::fields::Fields;
 use crate::half::{Memo, Stamp};
@@ -205,9 +205,11 @@ fn write_message(message: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
     message.field("role", "assistant");
     message.field("content", &text);
     message.field("refusal", &refusal);
-    write_thoughts(message, &thoughts, stamp);
+    write_thoughts(message, &thoughts, &calls, stamp);
     if !calls.is_empty() {
-        message.array("tool_calls", |list| calls.iter().for_each(|call| list.object(|object| write_call(object, call, None))));
+        // A name that is nobody's: OpenRouter's clients find seals among the thoughts.
+        let reader = (stamp.flavor == Flavor::OpenRouter).then_some("");
+        message.array("tool_calls", |list| calls.iter().for_each(|call| list.object(|object| write_call(object, call, reader))));
     }
     citations::write_all(message, &sources);
     write_images(message, &images);
@@ -228,8 +230,10 @@ fn write_message(message: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
 }
 
 /// Thoughts: `reasoning_content` and, where sealed, `thinking_blocks`; with OpenRouter `reasoning` and `reasoning_details`.
-fn write_thoughts(message: &mut Object<'_>, thoughts: &[&Thought], stamp: &Stamp) {
-    if thoughts.is_empty() {
+fn write_thoughts(message: &mut Object<'_>, thoughts: &[&Thought], calls: &[&ToolCall], stamp: &Stamp) {
+    let seals = calls.iter().filter_map(|call| Some(reasoning::of_call(&call.id, call.seal.as_ref()?)));
+    let seals: Vec<Thought> = seals.filter(|_| stamp.flavor == Flavor::OpenRouter).collect();
+    if thoughts.is_empty() && seals.is_empty() {
         return;
     }
     let text: String = thoughts.iter().map(|thought| thought.text.as_str()).collect();
@@ -245,7 +249,8 @@ fn write_thoughts(message: &mut Object<'_>, thoughts: &[&Thought], stamp: &Stamp
             let format = reasoning::told_format(stamp.vendor.as_deref());
             message.field("reasoning", &visible);
             message.array(reasoning::DETAILS, |list| {
-                thoughts.iter().enumerate().for_each(|(at, thought)| reasoning::write_details(list, thought, (at, Some(&format))));
+                let all = thoughts.iter().copied().chain(&seals).enumerate();
+                all.for_each(|(at, thought)| reasoning::write_details(list, thought, (at, Some(&format))));
             });
         }
     }

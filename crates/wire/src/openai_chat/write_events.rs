@@ -10,7 +10,7 @@ use super::{citations, media, reasoning};
 use crate::chat::{MediaSource, Thought};
 use crate::dialect::Flavor;
 use crate::event::{BlockKind, Delta, Event, EventWriter};
-use crate::half::Stamp;
+use crate::half::{Begun, Stamp};
 use crate::json::{self, Object};
 use crate::problem::Problem;
 use crate::reply::{Finish, Usage};
@@ -22,7 +22,7 @@ enum Kind {
     Text,
     Refusal,
     Thought { at: usize, thought: Thought },
-    Call { at: usize, custom: bool, empty: bool },
+    Call { at: usize, id: String, custom: bool, empty: bool },
     Audio,
     Hidden,
 }
@@ -113,7 +113,7 @@ impl Writer {
                 let at = self.calls;
                 self.calls += 1;
                 self.delta(out, |delta| write_call_start(delta, at, (id, name, *custom)));
-                Kind::Call { at, custom: *custom, empty: true }
+                Kind::Call { at, id: id.clone(), custom: *custom, empty: true }
             }
             BlockKind::Image(image) => {
                 if let Some(url) = media::to_url(image) {
@@ -160,11 +160,11 @@ impl Writer {
             (Kind::Refusal, Delta::Text(text)) => self.delta(out, |object| object.field("refusal", text)),
             (Kind::Thought { at, thought }, Delta::Text(text)) => self.think(*at, thought, text, out),
             (Kind::Thought { at, thought }, Delta::Seal(seal)) => self.seal_thought(*at, thought, seal, out),
-            (Kind::Call { at, custom, empty }, Delta::Arguments(text)) => {
+            (Kind::Call { at, custom, empty, .. }, Delta::Arguments(text)) => {
                 *empty &= text.is_empty();
                 self.arguments(*at, *custom, text, out);
             }
-            (Kind::Call { at, .. }, Delta::Seal(seal)) => self.seal_call(*at, seal, out),
+            (Kind::Call { at, id, .. }, Delta::Seal(seal)) => self.seal_call(*at, id, seal, out),
             (Kind::Audio, Delta::AudioData(data)) => self.delta(out, |object| object.object("audio", |sound| sound.field("data", data))),
             (Kind::Audio, Delta::Transcript(text)) => {
                 self.delta(out, |object| object.object("audio", |sound| sound.field("transcript", text)));
@@ -215,7 +215,15 @@ impl Writer {
         });
     }
 
-    fn seal_call(&mut self, at: usize, seal: &Sealed, out: &mut BytesMut) {
+    /// The seal of a call: OpenRouter's clients keep it with the thoughts.
+    fn seal_call(&mut self, at: usize, id: &str, seal: &Sealed, out: &mut BytesMut) {
+        if self.stamp.flavor == Flavor::OpenRouter {
+            let (sealed, place) = (reasoning::of_call(id, seal), self.thoughts);
+            self.thoughts += 1;
+            return self.delta(out, |object| {
+                object.array(reasoning::DETAILS, |list| reasoning::write_details(list, &sealed, (place, None)));
+            });
+        }
         let token = seal.to_token(GOOGLE, None);
         self.delta(out, |delta| {
             delta.array("tool_calls", |list| {
@@ -231,7 +239,7 @@ impl Writer {
     /// A call without arguments has empty ones: an empty text would be no JSON.
     fn close(&mut self, block: u32, out: &mut BytesMut) {
         let kind = self.blocks.iter().rposition(|(id, _)| *id == block).map(|found| self.blocks.swap_remove(found).1);
-        if let Some(Kind::Call { at, custom: false, empty: true }) = kind {
+        if let Some(Kind::Call { at, custom: false, empty: true, .. }) = kind {
             self.arguments(at, false, "{}", out);
         }
     }
@@ -270,7 +278,7 @@ impl Writer {
     /// OpenRouter's clients read the error in a chunk like the others.
     fn break_off(&mut self, problem: &Problem, out: &mut BytesMut) {
         if self.head.is_empty() || self.stamp.flavor == Flavor::OpenAi {
-            return out.extend_from_slice(&error::write_stream_problem(problem, self.stamp.flavor));
+            return out.extend_from_slice(&error::write_stream_problem(problem, self.stamp.flavor, &Begun::default()));
         }
         let tail = json::object(|object| error::write_break(object, problem, self.stamp.flavor));
         out.extend_from_slice(&self.head);

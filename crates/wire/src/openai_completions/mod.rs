@@ -28,7 +28,7 @@ use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::frames::Frames;
 use crate::framing::Framing;
-use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::half::{Begun, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::json;
 use crate::loss::Losses;
 use crate::openai_chat::read_request::{read_knobs, read_model, read_stop};
@@ -73,8 +73,8 @@ impl Inbound for OpenAiCompletions {
         error::write_problem(problem, flavor)
     }
 
-    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, _events: u64) -> Vec<u8> {
-        error::write_stream_problem(problem, flavor)
+    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, begun: &Begun<'_>) -> Vec<u8> {
+        error::write_stream_problem(problem, flavor, begun)
     }
 
     fn asks_for_usage(&self) -> bool {

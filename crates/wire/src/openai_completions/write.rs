@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use crate::chat::PartBody;
 use crate::dialect::{Dialect, Flavor};
 use crate::event::{BlockKind, Delta, Event, EventWriter};
-use crate::half::Stamp;
+use crate::half::{Begun, Stamp};
 use crate::json::{self, Object};
 use crate::openai_chat::finish::write_finish;
 use crate::openai_chat::usage::write_usage;
@@ -117,7 +117,11 @@ impl EventWriter for Writer {
             Event::Usage(usage) => self.usage.get_or_insert_default().merge((**usage).clone()),
             Event::End { finish, service_tier } => self.end(finish, service_tier.as_ref(), out),
             Event::Fault(fault) => {
-                out.extend_from_slice(&error::write_stream_problem(&Problem::from((**fault).clone()), self.stamp.flavor));
+                out.extend_from_slice(&error::write_stream_problem(
+                    &Problem::from((**fault).clone()),
+                    self.stamp.flavor,
+                    &Begun::default(),
+                ));
             }
             Event::BlockStart { .. } | Event::BlockDelta { .. } | Event::BlockEnd { .. } | Event::Tier(_) | Event::Unknown(_) => {}
         }

@@ -33,6 +33,7 @@
 //! * Token counts that typed clients require are 0 where the provider did not say; see `usage.rs`.
 //! * Sound has no form in an answer; a client of this API gets its transcript.
 //! * The event `error` of a stream has the documented flat fields and an `error` object: the latter makes OpenAI's libraries raise.
+//!   `response.failed` follows it, as OpenAI has it, with the items that were whole by then.
 
 mod content;
 mod echo;
@@ -63,7 +64,7 @@ use crate::dialect::{Dialect, Flavor};
 use crate::event::{EventReader, EventWriter};
 use crate::frames::Frames;
 use crate::framing::Framing;
-use crate::half::{Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
+use crate::half::{Begun, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
 use crate::openai_chat;
 use crate::outline::Outline;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
@@ -102,8 +103,8 @@ impl Inbound for OpenAiResponses {
         openai_chat::error::write_problem(problem, flavor)
     }
 
-    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, events: u64) -> Vec<u8> {
-        error::write_stream_problem(problem, flavor, events)
+    fn write_stream_problem(&self, problem: &Problem, flavor: Flavor, begun: &Begun<'_>) -> Vec<u8> {
+        error::write_stream_problem(problem, flavor, begun)
     }
 }
 

@@ -1,14 +1,18 @@
 //! Output items, written for a client: the same in a whole answer and at the end of a stream.
 
+use std::sync::LazyLock;
+
 use super::DIALECT;
 use super::content::image_type;
-use super::echo;
 use super::items::{CALL_SEAL, OF_MESSAGE};
 use super::write_content::{Side, write_own, write_piece};
 use super::write_input::write_thought_texts;
+use super::{echo, error};
 use crate::chat::{Media, MediaSource, Part, PartBody, Thought, ToolCall};
+use crate::dialect::Flavor;
 use crate::extra::Extra;
 use crate::json::{Object, write_array, write_object};
+use crate::problem::Problem;
 use crate::seal::{MARK, OPENAI, Sealed};
 
 /// Names items after the answer they belong to. The mark in the name tells that no provider knows it.
@@ -257,6 +261,27 @@ pub(super) struct Response<'a> {
     pub(super) echo: &'a [(&'static str, String)],
     /// What else the provider said.
     pub(super) extra: &'a Extra,
+    /// What it failed of, and whose client is told.
+    pub(super) failed: Option<(&'a Problem, Flavor)>,
+}
+
+impl<'a> Response<'a> {
+    /// An answer of which nothing else is known.
+    pub(super) fn new(id: &'a str, model: &'a str, created: u64) -> Self {
+        static NONE: LazyLock<Extra> = LazyLock::new(Extra::default);
+        Self {
+            id,
+            created,
+            model,
+            status: "completed",
+            incomplete: None,
+            output: b"[]",
+            service_tier: None,
+            echo: &[],
+            extra: &NONE,
+            failed: None,
+        }
+    }
 }
 
 /// Writes the response object, but for its usage.
@@ -264,8 +289,14 @@ pub(super) fn write_response(object: &mut Object<'_>, response: &Response<'_>) {
     object.field("id", response.id);
     object.field("object", "response");
     object.field("created_at", &response.created);
-    object.field("status", response.status);
-    object.raw("error", "null");
+    object.field("status", if response.failed.is_some() { "failed" } else { response.status });
+    match response.failed {
+        Some((problem, flavor)) => object.object("error", |error| {
+            error.field("code", error::code_of(problem));
+            error.field("message", &error::told(problem, flavor));
+        }),
+        None => object.raw("error", "null"),
+    }
     match response.incomplete {
         Some(reason) => object.object("incomplete_details", |details| details.field("reason", reason)),
         None => object.raw("incomplete_details", "null"),

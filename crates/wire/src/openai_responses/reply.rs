@@ -164,6 +164,7 @@ pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
             service_tier: reply.service_tier.as_deref(),
             echo: &stamp.echo,
             extra: if reply.extra.from() == Some(DIALECT) { &reply.extra } else { &none },
+            failed: None,
         };
         write_response(object, &response);
         // The provider's own `tool_usage` is written with what else it says.

@@ -15,6 +15,11 @@ pub(super) struct Sender {
 }
 
 impl Sender {
+    /// One whose next event has that number.
+    pub(super) fn at(number: u64) -> Self {
+        Self { number, buffer: Vec::new() }
+    }
+
     /// Writes one event.
     pub(super) fn send(&mut self, out: &mut BytesMut, name: &str, write: impl FnOnce(&mut Object<'_>)) {
         self.buffer.clear();

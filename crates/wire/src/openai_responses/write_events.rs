@@ -6,7 +6,7 @@
 use bytes::BytesMut;
 
 use super::DIALECT;
-use super::error::write_stream_problem;
+use super::error::{write_error_event, write_failed};
 use super::output::{self, Ids, Response, Status, response_id, write_response};
 use super::reply::write_finish;
 use super::send::{Sender, names, part_added, place_of, write_part};
@@ -85,10 +85,7 @@ impl EventWriter for Writer {
             Event::BlockEnd { block } => self.on_block_end(*block, out),
             Event::Usage(usage) => self.usage.get_or_insert_with(Usage::default).merge((**usage).clone()),
             Event::End { finish, service_tier } => self.on_end(finish, service_tier.as_deref(), out),
-            Event::Fault(fault) => {
-                let problem = Problem::from((**fault).clone());
-                out.extend_from_slice(&write_stream_problem(&problem, self.stamp.flavor, self.sender.number));
-            }
+            Event::Fault(fault) => self.on_fault(&Problem::from((**fault).clone()), out),
             Event::Tier(_) | Event::Unknown(_) => {}
         }
     }
@@ -145,6 +142,16 @@ impl Writer {
                 write_usage_and_searches(object, usage);
             });
         });
+    }
+
+    /// What is whole by then is told again; nothing is said of the rest, nor of a usage that nobody knows yet.
+    fn on_fault(&mut self, problem: &Problem, out: &mut BytesMut) {
+        let flavor = self.stamp.flavor;
+        out.extend_from_slice(&write_error_event(problem, flavor, self.sender.number));
+        self.sender.number += 1;
+        let output = output::join(&self.finished);
+        let whole = response(&self.id, &self.model, self.created, &self.stamp, &output);
+        write_failed(&mut self.sender, &Response { failed: Some((problem, flavor)), ..whole }, out);
     }
 
     // === items ===
@@ -448,6 +455,5 @@ fn write_item(item: &Item, status: Status) -> Vec<u8> {
 }
 
 fn response<'a>(id: &'a str, model: &'a str, created: u64, stamp: &'a Stamp, output: &'a [u8]) -> Response<'a> {
-    static NONE: std::sync::LazyLock<Extra> = std::sync::LazyLock::new(Extra::default);
-    Response { id, created, model, status: "completed", incomplete: None, output, service_tier: None, echo: &stamp.echo, extra: &NONE }
+    Response { output, echo: &stamp.echo, ..Response::new(id, model, created) }
 }

@@ -8,7 +8,7 @@ use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::{Event, EventReader};
 use switchboard_wire::framing::{Framer, Framing};
 use switchboard_wire::grammar::Grammar;
-use switchboard_wire::half::{Inbound, Memo, Outbound, Stamp};
+use switchboard_wire::half::{Begun, Inbound, Memo, Outbound, Stamp};
 use switchboard_wire::problem::Fault;
 use switchboard_wire::reply::ChatReply;
 
@@ -116,7 +116,9 @@ pub(crate) fn through_stream(events: &[Event], client: Dialect, inbound: &dyn In
     for event in events {
         // As the relay does it: a fault is not the writer's to write.
         match event {
-            Event::Fault(fault) => out.extend_from_slice(&inbound.write_stream_problem(&meaning::problem_of(fault), Flavor::OpenAi, 0)),
+            Event::Fault(fault) => {
+                out.extend_from_slice(&inbound.write_stream_problem(&meaning::problem_of(fault), Flavor::OpenAi, &Begun::default()))
+            }
             event => writer.write(event, &mut out),
         }
     }

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use switchboard_wire::Dialect;
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::Event;
-use switchboard_wire::half::Memo;
+use switchboard_wire::half::{Begun, Memo};
 use switchboard_wire::problem::{Kind, Problem};
 
 use crate::answers::{client_framing, clients, events};
@@ -32,7 +32,7 @@ fn every_kind_of_problem_reaches_every_client() {
             if told(client, kind) != fault.kind || fault.message != problem.message || status.is_success() {
                 wrong.push(format!("{client}: {kind:?} is {:?} ({status}): {}", fault.kind, fault.message));
             }
-            let words = inbound.write_stream_problem(&problem, Flavor::OpenAi, 0);
+            let words = inbound.write_stream_problem(&problem, Flavor::OpenAi, &Begun::default());
             let found = events(client_framing(client), outbound.event_reader(Memo::default()), [words.into()]);
             match found.as_slice() {
                 [.., Event::Fault(fault)] if told(client, kind) == fault.kind && fault.message == problem.message => {}

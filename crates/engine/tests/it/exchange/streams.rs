@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use switchboard_engine::deployment::Spec;
 use switchboard_engine::meter::Outcome;
 use switchboard_engine::route::Names;
@@ -78,12 +79,23 @@ async fn after_content_the_stream_says_that_it_failed() {
             assert!(!told.body.contains(clean_end(client)), "{shown}: {told:?}");
             let last = told.body.trim_end().rsplit("data: ").next().unwrap();
             let last: serde_json::Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{shown}: {error}: {told:?}"));
-            assert!(last["error"]["message"].is_string(), "{shown}: {told:?}");
+            let (error, times) = match client {
+                Dialect::OpenAiResponses => (&last["response"]["error"], 2),
+                _ => (&last["error"], 1),
+            };
+            assert!(error["message"].is_string(), "{shown}: {told:?}");
             if kind == Kind::Overloaded {
-                assert_eq!(last["error"]["message"], "too many at once", "{shown}");
+                assert_eq!(error["message"], "too many at once", "{shown}");
             }
-            assert_eq!(told.body.matches("\"error\":{").count(), 1, "{shown}: once: {told:?}");
+            assert_eq!(told.body.matches("\"error\":{").count(), times, "{shown}: once: {told:?}");
             if client == Dialect::OpenAiResponses {
+                assert_eq!(
+                    (&last["type"], &last["response"]["status"]),
+                    (&json!("response.failed"), &json!("failed")),
+                    "{shown}: {told:?}"
+                );
+                assert!(last["response"]["id"].as_str().is_some_and(|id| id.starts_with("resp_")), "{shown}: {told:?}");
+                assert_eq!(told.body.matches("event: error\n").count(), 1, "{shown}: {told:?}");
                 assert_eq!(last["sequence_number"].as_u64(), Some(told.body.matches("data: ").count() as u64 - 1), "{shown}: {told:?}");
             }
             assert!(spare.requests().is_empty(), "{shown}: nobody else's words are spliced in");

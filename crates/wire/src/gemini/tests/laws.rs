@@ -10,7 +10,7 @@ use crate::chat::{MediaSource, PartBody};
 use crate::dialect::Flavor;
 use crate::event::{Event, Frame};
 use crate::framing::Framing;
-use crate::half::{Head, Inbound, Memo, Outbound, Profile};
+use crate::half::{Begun, Head, Inbound, Memo, Outbound, Profile};
 use crate::problem::{Kind, Problem};
 use crate::reply::Reason;
 
@@ -135,7 +135,7 @@ fn every_problem_has_its_status_and_is_read_back() {
     assert_eq!(fault.kind, Kind::Unauthenticated);
     let page = dialect().read_fault(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"<html>oh</html>");
     assert_eq!((page.kind, page.message.contains('<')), (Kind::Upstream, false));
-    let event = dialect().write_stream_problem(&Problem::new(Kind::Timeout, "late"), Flavor::OpenAi, 0);
+    let event = dialect().write_stream_problem(&Problem::new(Kind::Timeout, "late"), Flavor::OpenAi, &Begun::default());
     assert!(assembled(Framing::Sse, &event).is_err_and(|fault| fault.kind == Kind::Timeout));
 }
 

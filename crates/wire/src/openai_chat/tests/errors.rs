@@ -9,7 +9,7 @@ use crate::control;
 use crate::dialect::Flavor;
 use crate::event::Frame;
 use crate::frames::Frames;
-use crate::half::{Head, Inbound, Memo, Outbound};
+use crate::half::{Begun, Head, Inbound, Memo, Outbound};
 use crate::openai_chat::OpenAiChat;
 use crate::outline::Outline;
 use crate::problem::{Kind, Problem};
@@ -70,9 +70,9 @@ fn every_kind_has_the_status_that_raises_the_right_class() {
 #[test]
 fn a_stream_breaks_off_with_an_error_and_no_end() {
     let problem = Problem::new(Kind::Upstream, "cut").with_code("upstream_truncated");
-    let plain = String::from_utf8(OpenAiChat.write_stream_problem(&problem, Flavor::OpenAi, 0)).unwrap();
+    let plain = String::from_utf8(OpenAiChat.write_stream_problem(&problem, Flavor::OpenAi, &Begun::default())).unwrap();
     assert_eq!(plain, "data: {\"error\":{\"message\":\"cut\",\"type\":\"api_error\",\"param\":null,\"code\":\"upstream_truncated\"}}\n\n");
-    let routed = String::from_utf8(OpenAiChat.write_stream_problem(&problem, Flavor::OpenRouter, 0)).unwrap();
+    let routed = String::from_utf8(OpenAiChat.write_stream_problem(&problem, Flavor::OpenRouter, &Begun::default())).unwrap();
     let chunk: Value = serde_json::from_str(routed.strip_prefix("data: ").unwrap()).unwrap();
     assert_eq!((&chunk["error"]["code"], &chunk["choices"][0]["finish_reason"]), (&json!(502), &json!("error")));
 }

@@ -139,3 +139,46 @@ fn a_stream_of_openrouter_breaks_off_in_a_chunk_like_the_others() {
     assert_eq!(head, json!({"id": "gen-1", "object": "chat.completion.chunk", "created": 7, "model": "m"}));
     assert_eq!((&chunk["error"]["message"], &chunk["choices"][0]["finish_reason"]), (&json!("cut"), &json!("error")));
 }
+
+#[test]
+fn the_seal_of_a_call_stands_with_the_thoughts_of_openrouters_clients() {
+    use crate::chat::{Part, PartBody, Thought, ToolCall};
+    use crate::seal::{GOOGLE, SealKind, Sealed};
+    let seal = Sealed { vendor: GOOGLE.into(), kind: SealKind::Signature, bytes: "U0lH".to_owned() };
+    let call = ToolCall { id: "c1".to_owned(), name: "f".to_owned(), arguments: "{}".to_owned(), seal: Some(seal), ..ToolCall::default() };
+    let thought = Thought { text: "hm".to_owned(), summary: true, ..Thought::default() };
+    let parts = vec![Part::new(PartBody::Reasoning(thought)), Part::new(PartBody::ToolCall(call))];
+    let reply = ChatReply { parts, ..ChatReply::default() };
+    let stamp = || Stamp { flavor: Flavor::OpenRouter, vendor: Some(GOOGLE.to_owned()), ..Stamp::default() };
+    let whole: Value = serde_json::from_slice(&OpenAiChat.write_reply(&reply, &stamp())).unwrap();
+    let message = &whole["choices"][0]["message"];
+    let wanted = json!({"type": "reasoning.encrypted", "data": "U0lH", "id": "c1", "format": "google-gemini-v1", "index": 1});
+    assert_eq!(message["reasoning_details"][1], wanted);
+    assert!(message["tool_calls"][0].get("extra_content").is_none(), "{message}");
+    let mut writer = OpenAiChat.event_writer(stamp());
+    let mut out = bytes::BytesMut::new();
+    crate::assemble::events_of(&reply).iter().for_each(|event| writer.write(event, &mut out));
+    let stream = String::from_utf8(out.to_vec()).unwrap();
+    assert!(details(&stream).contains(&wanted), "{stream}");
+    assert!(!stream.contains("extra_content"), "{stream}");
+    // What comes back is the call's, also where all of it has one index, as OpenRouter has it.
+    for index in [0, 1] {
+        let mut message = message.clone();
+        message["reasoning_details"][1]["index"] = json!(index);
+        let talk = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}, message]});
+        let read = OpenAiChat.read_request(&Head::default(), talk.to_string().as_bytes()).unwrap();
+        let sealed = |part: &Part| match &part.body {
+            PartBody::ToolCall(call) => call.seal.clone().map(|seal| (seal.vendor.into_owned(), seal.bytes)),
+            PartBody::Reasoning(thought) => thought.seal.clone().map(|_| ("a thought's".to_owned(), String::new())),
+            _ => None,
+        };
+        let seals: Vec<(String, String)> = read.messages[1].parts.iter().filter_map(sealed).collect();
+        assert_eq!(seals, [(GOOGLE.to_owned(), "U0lH".to_owned())], "{index}");
+    }
+}
+
+/// All `reasoning_details` of a stream.
+fn details(stream: &str) -> Vec<Value> {
+    let chunks = stream.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
+    chunks.filter_map(|chunk| chunk["choices"][0]["delta"]["reasoning_details"].as_array().cloned()).flatten().collect()
+}

@@ -3,9 +3,11 @@
 use super::*;
 use crate::chat::{MediaSource, PartBody};
 use crate::dialect::Flavor;
-use crate::event::Frame;
+use crate::event::{BlockKind, Delta, Frame};
+use crate::half::Begun;
 use crate::problem::{Kind, Problem};
 use crate::reply::Reason;
+use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
 
 /// A stream of those events.
@@ -147,6 +149,58 @@ fn errors_in_a_stream() {
     assert_eq!((fault.kind, fault.message.as_str()), (Kind::Upstream, "oh"));
 }
 
+/// The events of a stream, each under its own name.
+fn told(stream: &str) -> Vec<Value> {
+    let events = stream.trim_end().split("\n\n").map(|event| {
+        let (name, data) = event.strip_prefix("event: ").and_then(|event| event.split_once("\ndata: ")).expect("an event");
+        let data: Value = serde_json::from_str(data).expect("JSON");
+        assert_eq!(data["type"], name);
+        data
+    });
+    events.collect()
+}
+
+#[test]
+fn a_stream_that_breaks_off_failed_with_what_was_whole() {
+    let problem = |kind, code: Option<&str>| Problem { code: code.map(str::to_owned), ..Problem::new(kind, "cut") };
+    for (problem, code) in [
+        (problem(Kind::Upstream, Some("overloaded_error")), "server_error"),
+        (problem(Kind::Overloaded, Some("overloaded_error")), "server_is_overloaded"),
+        (problem(Kind::RateLimited, None), "rate_limit_exceeded"),
+        (problem(Kind::BudgetSpent, Some("budget_exceeded")), "insufficient_quota"),
+        (problem(Kind::BadRequest, Some("context_length_exceeded")), "context_length_exceeded"),
+        (problem(Kind::Filtered, Some("content_filter")), "invalid_prompt"),
+    ] {
+        let stamp = Stamp { id: "a1".to_owned(), model: "m".to_owned(), created: 7, ..Stamp::default() };
+        let mut writer = DIALECT.inbound().expect("spoken").event_writer(stamp);
+        let mut out = BytesMut::new();
+        let text = |text: &str| Delta::Text(text.to_owned());
+        for event in [
+            Event::Start { id: None, model: None, created: None },
+            Event::BlockStart { block: 0, kind: BlockKind::Reasoning { id: None, summary: false } },
+            Event::BlockDelta { block: 0, delta: text("hm") },
+            Event::BlockEnd { block: 0 },
+            Event::BlockStart { block: 1, kind: BlockKind::Text },
+            Event::BlockDelta { block: 1, delta: text("half a sen") },
+            Event::Fault(Box::new(Fault::of_problem(&problem))),
+        ] {
+            writer.write(&event, &mut out);
+        }
+        let stream = String::from_utf8(out.to_vec()).expect("text");
+        let events = told(&stream);
+        let numbers: Vec<u64> = events.iter().filter_map(|event| event["sequence_number"].as_u64()).collect();
+        assert_eq!(numbers, (0..events.len() as u64).collect::<Vec<_>>(), "{stream}");
+        let [.., error, failed] = &events[..] else { panic!("two events: {stream}") };
+        assert_eq!((&error["type"], &error["message"]), (&json!("error"), &failed["response"]["error"]["message"]));
+        let answer = &failed["response"];
+        assert_eq!((&failed["type"], &answer["status"], &answer["id"]), (&json!("response.failed"), &json!("failed"), &json!("resp_a1")));
+        assert_eq!(answer["error"]["code"], code);
+        let items: Vec<&str> = answer["output"].as_array().expect("items").iter().filter_map(|item| item["type"].as_str()).collect();
+        assert_eq!(items, ["reasoning"], "what was whole: {answer}");
+        assert!(!stream.contains("response.completed") && !stream.contains("output_text.done"), "{stream}");
+    }
+}
+
 #[test]
 fn every_kind_of_error_has_its_status() {
     let inbound = DIALECT.inbound().expect("spoken");
@@ -157,13 +211,22 @@ fn every_kind_of_error_has_its_status() {
         let body: Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!(body["error"]["message"], "why");
         assert!(body["error"]["type"].is_string() && body["error"]["code"].is_string(), "{body}");
-        let stream = String::from_utf8(inbound.write_stream_problem(&problem, Flavor::OpenAi, 0)).expect("text");
-        let event = stream.strip_prefix("event: error\ndata: ").and_then(|rest| rest.strip_suffix("\n\n")).expect("one event");
-        let event: Value = serde_json::from_str(event).expect("JSON");
+        let begun = Begun { events: 3, id: Some("resp_1"), model: Some("m"), created: Some(7) };
+        let stream = String::from_utf8(inbound.write_stream_problem(&problem, Flavor::OpenAi, &begun)).expect("text");
+        let [event, failed] = &told(&stream)[..] else { panic!("two events: {stream}") };
         assert_eq!(
             (event["type"].as_str(), event["message"].as_str(), event["error"]["message"].as_str()),
             (Some("error"), Some("why"), Some("why"))
         );
+        assert_eq!((&event["sequence_number"], &failed["sequence_number"]), (&json!(3), &json!(4)));
+        let answer = &failed["response"];
+        assert_eq!((failed["type"].as_str(), answer["status"].as_str()), (Some("response.failed"), Some("failed")));
+        assert_eq!((&answer["id"], &answer["model"], &answer["created_at"]), (&json!("resp_1"), &json!("m"), &json!(7)));
+        assert_eq!((&answer["output"], &answer["usage"]), (&json!([]), &Value::Null));
+        assert_eq!((answer["error"]["message"].as_str(), answer["error"]["code"].is_string()), (Some("why"), true));
+        // Of an answer that nothing is known of nothing is said.
+        let alone = inbound.write_stream_problem(&problem, Flavor::OpenAi, &Begun::default());
+        assert_eq!(told(std::str::from_utf8(&alone).expect("text")).len(), 1);
     }
     let (status, _) = inbound.write_problem(&Problem::new(Kind::BudgetSpent, "why"), Flavor::OpenRouter);
     assert_eq!(status, StatusCode::PAYMENT_REQUIRED);
