@@ -52,6 +52,16 @@ pub(super) fn fields<'a>(said: &'a [(&'static str, String)]) -> impl Iterator<It
     always.chain(said.iter().filter(|(name, _)| IF_SAID.contains(name)).map(|(name, value)| (*name, value.as_str())))
 }
 
+/// Whether that request asks for summaries of thoughts.
+pub(super) fn asks_for_summaries(said: &[(&'static str, String)]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Reasoning {
+        summary: Option<String>,
+    }
+    let reasoning = said.iter().find(|(name, _)| *name == "reasoning");
+    reasoning.and_then(|(_, raw)| serde_json::from_str::<Reasoning>(raw).ok()).is_some_and(|reasoning| reasoning.summary.is_some())
+}
+
 fn completed(name: &str, raw: &str) -> String {
     match name {
         "text" => with(raw, &[("format", r#"{"type":"text"}"#)]),

@@ -31,6 +31,7 @@
 //! * What the gateway itself answered it does not keep: an `item_reference` to it is refused, one to a thought is left out.
 //! * Ids that the gateway gives begin with `msg_swb1.`, `rs_swb1.`, `fc_swb1.`; they are not sent to a provider.
 //! * Token counts that typed clients require are 0 where the provider did not say; see `usage.rs`.
+//! * Thoughts of other APIs are told as summaries where the client asked for summaries: those who do may show nothing else.
 //! * Sound has no form in an answer; a client of this API gets its transcript.
 //! * The event `error` of a stream has the documented flat fields and an `error` object: the latter makes OpenAI's libraries raise.
 //!   `response.failed` follows it, as OpenAI has it, with the items that were whole by then.

@@ -11,6 +11,7 @@ use super::{echo, error};
 use crate::chat::{Media, MediaSource, Part, PartBody, Thought, ToolCall};
 use crate::dialect::Flavor;
 use crate::extra::Extra;
+use crate::half::Stamp;
 use crate::json::{Object, write_array, write_object};
 use crate::problem::Problem;
 use crate::seal::{MARK, OPENAI, Sealed};
@@ -63,7 +64,8 @@ impl Status {
 }
 
 /// Writes all of an answer's items, as one array.
-pub(super) fn write_output(parts: &[Part], ids: &mut Ids, hide_reasoning: bool) -> Vec<u8> {
+pub(super) fn write_output(parts: &[Part], ids: &mut Ids, stamp: &Stamp) -> Vec<u8> {
+    let summaries = echo::asks_for_summaries(&stamp.echo);
     let mut out = vec![b'['];
     let mut rest = parts;
     let mut image_told = false;
@@ -84,12 +86,13 @@ pub(super) fn write_output(parts: &[Part], ids: &mut Ids, hide_reasoning: bool) 
             }
             PartBody::Reasoning(thought) => {
                 taken = count_thoughts(thought, rest);
-                if !hide_reasoning {
+                if !stamp.hide_reasoning {
                     let thoughts = rest[..taken].iter().filter_map(thought_of);
                     let seal = thoughts.clone().filter_map(|thought| thought.seal.as_ref()).next_back();
                     let id = thought.id.clone().unwrap_or_else(|| ids.next("rs"));
                     let token = seal.map(|seal| seal.to_token(OPENAI, thought.id.as_deref()));
-                    write_thoughts(&mut out, &id, thoughts, token.as_deref(), &rest[taken - 1].extra);
+                    let all = summaries && thought.id.is_none();
+                    write_thoughts(&mut out, &id, thoughts, (all, token.as_deref()), &rest[taken - 1].extra);
                 }
             }
             PartBody::ToolCall(call) => {
@@ -201,18 +204,18 @@ pub(super) fn write_call(out: &mut Vec<u8>, id: &str, status: Status, call: &Too
     });
 }
 
-/// Writes a reasoning item.
+/// Writes a reasoning item; `summaries`: whatever is in it is told as one.
 pub(super) fn write_thoughts<'t>(
     out: &mut Vec<u8>,
     id: &str,
     thoughts: impl Iterator<Item = &'t Thought> + Clone,
-    encrypted: Option<&str>,
+    (summaries, encrypted): (bool, Option<&str>),
     extra: &Extra,
 ) {
     write_object(out, |object| {
         object.field("id", id);
         object.field("type", "reasoning");
-        write_thought_texts(object, thoughts, false);
+        write_thought_texts(object, thoughts, summaries);
         object.option("encrypted_content", encrypted);
         write_own(object, extra);
     });
@@ -221,7 +224,7 @@ pub(super) fn write_thoughts<'t>(
 /// Writes the item that carries the seal of a call: a reasoning item without a text, which clients send back as they do any other.
 pub(super) fn write_call_seal(out: &mut Vec<u8>, id: &str, call: &str, seal: &Sealed) {
     let token = seal.to_token(OPENAI, Some(&format!("{CALL_SEAL}{call}")));
-    write_thoughts(out, id, std::iter::empty(), Some(&token), &Extra::default());
+    write_thoughts(out, id, std::iter::empty(), (false, Some(&token)), &Extra::default());
 }
 
 /// Writes an image that the model made.

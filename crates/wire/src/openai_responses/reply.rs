@@ -150,7 +150,7 @@ pub(super) fn write_finish(finish: &Finish) -> (&str, Option<&str>) {
 
 /// Writes a whole answer.
 pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
-    let output = write_output(&reply.parts, &mut Ids::new(&stamp.id), stamp.hide_reasoning);
+    let output = write_output(&reply.parts, &mut Ids::new(&stamp.id), stamp);
     let (status, incomplete) = write_finish(&reply.finish);
     let none = Extra::default();
     json::object(|object| {

@@ -5,13 +5,13 @@
 
 use bytes::BytesMut;
 
-use super::DIALECT;
 use super::error::{write_error_event, write_failed};
 use super::output::{self, Ids, Response, Status, response_id, write_response};
 use super::reply::write_finish;
 use super::send::{Sender, names, part_added, place_of, write_part};
 use super::usage::write_usage_and_searches;
 use super::write_content::write_annotation;
+use super::{DIALECT, echo};
 use crate::chat::{Hosted, Media, Part, PartBody, Thought, ToolCall};
 use crate::dialect::Flavor;
 use crate::event::{BlockKind, Delta, Event, EventWriter};
@@ -74,6 +74,8 @@ pub(super) struct Writer {
     finished: Vec<Vec<u8>>,
     usage: Option<Usage>,
     image_told: bool,
+    /// Whether thoughts of other APIs are told as what the client asked for, which may show nothing else: summaries.
+    summaries: bool,
 }
 
 impl EventWriter for Writer {
@@ -99,6 +101,7 @@ impl Writer {
             id: response_id(None, &stamp.id),
             model: stamp.model.clone(),
             created: stamp.created,
+            summaries: echo::asks_for_summaries(&stamp.echo),
             stamp,
             sender: Sender::default(),
             items: Vec::new(),
@@ -280,6 +283,7 @@ impl Writer {
     }
 
     fn begin_thought(&mut self, block: u32, id: Option<&String>, summary: bool, out: &mut BytesMut) {
+        let summary = summary || id.is_none() && self.summaries;
         let same = |item: &Item| item.kind == Kind::Reasoning && !item.passed && id.is_some() && item.thought.as_ref() == id;
         let at = match self.items.iter().position(same) {
             Some(at) => at,
@@ -448,7 +452,7 @@ fn write_item(item: &Item, status: Status) -> Vec<u8> {
                 _ => None,
             });
             let token = item.seal.as_ref().map(|seal| seal.to_token(OPENAI, item.thought.as_deref()));
-            output::write_thoughts(&mut out, &item.id, thoughts, token.as_deref(), &Extra::default());
+            output::write_thoughts(&mut out, &item.id, thoughts, (false, token.as_deref()), &Extra::default());
         }
     }
     out

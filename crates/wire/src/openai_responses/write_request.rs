@@ -333,27 +333,44 @@ fn write_function(array: &mut Array<'_>, function: &Function, losses: &mut Losse
 }
 
 fn write_tool_choice(object: &mut Object<'_>, request: &ChatRequest) {
-    let custom = |name: &String| request.tools.iter().any(|tool| matches!(tool, Tool::Custom { name: known, .. } if known == name));
+    let write = |choice: &mut Object<'_>, name: &str| match sort_of(&request.tools, name) {
+        "web_search" => choice.field("type", "web_search"),
+        sort => {
+            choice.field("type", sort);
+            choice.field("name", name);
+        }
+    };
     match &request.tool_choice {
         None => {}
         Some(ToolChoice::Auto) => object.field("tool_choice", "auto"),
         Some(ToolChoice::None) => object.field("tool_choice", "none"),
         Some(ToolChoice::Required) => object.field("tool_choice", "required"),
-        Some(ToolChoice::Tool(name)) => object.object("tool_choice", |choice| {
-            choice.field("type", if custom(name) { "custom" } else { "function" });
-            choice.field("name", name);
-        }),
+        Some(ToolChoice::Tool(name)) => object.object("tool_choice", |choice| write(choice, name)),
         Some(ToolChoice::Among(names, must)) => object.object("tool_choice", |choice| {
             choice.field("type", "allowed_tools");
             choice.field("mode", if *must { "required" } else { "auto" });
             choice.array("tools", |array| {
                 for name in names {
-                    array.object(|tool| {
-                        tool.field("type", if custom(name) { "custom" } else { "function" });
-                        tool.field("name", name);
-                    });
+                    array.object(|tool| write(tool, name));
                 }
             });
         }),
     }
+}
+
+/// What a tool of that name is here. Anthropic's search has one, this API's has none.
+fn sort_of(tools: &[Tool], name: &str) -> &'static str {
+    let own = tools.iter().find_map(|tool| match tool {
+        Tool::Function(function) => (function.name == name).then_some("function"),
+        Tool::Custom { name: known, .. } => (known == name).then_some("custom"),
+        Tool::Hosted(_) => None,
+    });
+    let searches = |tool: &Tool| match tool {
+        Tool::Hosted(hosted) if hosted.from != DIALECT && is_web_search(&hosted.kind) => {
+            let known: Option<String> = Fields::nested(&hosted.raw).ok().and_then(|mut fields| fields.take("name").ok().flatten());
+            known.as_deref() == Some(name)
+        }
+        _ => false,
+    };
+    own.unwrap_or_else(|| if tools.iter().any(searches) { "web_search" } else { "function" })
 }

@@ -266,3 +266,19 @@ fn what_this_gateway_named_no_provider_is_told() {
         "content": [{"type": "output_text", "text": "hello", "annotations": []}]}]);
     assert_eq!((&body["input"], losses.as_str()), (&expected, "messages.reasoning;approximated"));
 }
+
+#[test]
+fn a_search_is_chosen_by_what_it_is_and_not_by_its_name() {
+    let search = json!({"type": "web_search_20250305", "name": "web_search", "max_uses": 8});
+    let function = json!({"name": "web_search", "input_schema": {"type": "object"}});
+    for (tools, choice) in
+        [(json!([search]), json!({"type": "web_search"})), (json!([search, function]), json!({"type": "function", "name": "web_search"}))]
+    {
+        let body = json!({"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "q"}], "tools": tools,
+            "tool_choice": {"type": "tool", "name": "web_search"}});
+        let anthropic = Dialect::Anthropic.inbound().expect("spoken");
+        let request = anthropic.read_request(&Head::default(), body.to_string().as_bytes()).expect("a request");
+        let (sent, _) = write(&request, &Profile::default()).expect("written");
+        assert_eq!(sent["tool_choice"], choice, "{sent}");
+    }
+}

@@ -317,3 +317,33 @@ fn numbers_and_places_of_a_written_stream_are_in_order() {
     );
     assert_eq!((&last["type"], &last["response"]["tools"]), (&json!("response.completed"), &json!([])));
 }
+
+#[test]
+fn thoughts_are_summaries_to_whom_asks_for_summaries() {
+    use crate::assemble::events_of;
+    use crate::chat::{Part, Thought};
+    let part = |id: Option<&str>| {
+        Part::new(PartBody::Reasoning(Thought { id: id.map(str::to_owned), text: "hm".to_owned(), ..Thought::default() }))
+    };
+    let inbound = DIALECT.inbound().expect("spoken");
+    let (text, summary) = (("content", "reasoning_text"), ("summary", "summary_text"));
+    for (asked, id, (place, kind)) in [
+        (r#"{"effort":"high","summary":"auto"}"#, None, summary),
+        (r#"{"effort":"high","summary":null}"#, None, text),
+        // One of this API's own is told as what it is.
+        (r#"{"summary":"auto"}"#, Some("rs_1"), text),
+    ] {
+        let stamp = || Stamp { echo: vec![("reasoning", asked.to_owned())], ..stamp() };
+        let reply = ChatReply { parts: vec![part(id)], ..ChatReply::default() };
+        let whole: Value = serde_json::from_slice(&inbound.write_reply(&reply, &stamp())).expect("JSON");
+        assert_eq!(whole["output"][0][place], json!([{"type": kind, "text": "hm"}]), "{whole}");
+        let mut writer = inbound.event_writer(stamp());
+        let mut out = BytesMut::new();
+        events_of(&reply).iter().for_each(|event| writer.write(event, &mut out));
+        let events = told(std::str::from_utf8(&out).expect("text"));
+        let last = events.last().expect("an event");
+        assert_eq!(last["response"]["output"][0][place], json!([{"type": kind, "text": "hm"}]), "{last}");
+        let name = if kind == "summary_text" { "response.reasoning_summary_text.delta" } else { "response.reasoning_text.delta" };
+        assert!(events.iter().any(|event| event["type"] == name), "{name}");
+    }
+}
