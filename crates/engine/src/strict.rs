@@ -5,7 +5,7 @@
 //! are hints; they are left out and told of as always.
 
 use switchboard_wire::frames::Frames;
-use switchboard_wire::half::Thinking;
+use switchboard_wire::half::{Profile, Thinking};
 use switchboard_wire::loss::{Losses, Why};
 use switchboard_wire::outline::Outline;
 use switchboard_wire::problem::{Kind, Problem};
@@ -79,9 +79,18 @@ pub(crate) fn untaken(call: &Call, target: &Deployment, (spoken, outline): (Dial
     if !dropped {
         return Vec::new();
     }
-    let thoughts = THOUGHTS.iter().filter(|_| target.profile.thinking == Some(Thinking::Never));
+    let thoughts = THOUGHTS.iter().filter(|way| asks_in_vain(way, &target.profile));
     let knobs = SAMPLING.iter().filter(|knob| target.profile.sampling == Some(false) && !is_usual(knob, outline, &call.body));
     thoughts.chain(knobs).filter(|key| outline.get(key).is_some()).map(|key| (*key).to_owned()).collect()
+}
+
+/// Whether a model of which all knobs are known is not asked for thoughts that way.
+fn asks_in_vain(way: &str, profile: &Profile) -> bool {
+    match profile.thinking {
+        Some(Thinking::Never) => true,
+        Some(Thinking::Effort) => way != "reasoning_effort" && profile.knobs.is_some() && profile.thinking_switch != Some(true),
+        Some(Thinking::Budget | Thinking::Adaptive) | None => false,
+    }
 }
 
 /// Whether that knob stands where every model has it.

@@ -151,6 +151,9 @@ async fn elsewhere(
     if let Some(allowed) = allowed {
         return Ok(other_method(&parts, allowed));
     }
+    if let Some(place) = pages::without_slash(&acceptor.router, &parts) {
+        return Ok(pages::redirect(place));
+    }
     let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
     Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)))
 }
@@ -323,9 +326,13 @@ async fn identified(acceptor: &Acceptor, row: &Row, parts: &http::request::Parts
     let keys = acceptor.app.keys.load_full();
     let (path, routes) = (acceptor.router.below(parts.uri.path()), &keys.gates().routes);
     gate::served(routes, row.policy, path)?;
+    let is_told =
+        || matches!(row.route, Route::Market(listing) if listing.is_of_all()) && acceptor.app.config.load().switchboard.public_catalog;
     let caller = match keys.caller(&parts.headers, parts.uri.query(), from).await {
         // Whoever has no key, or not this one, may come in where none is asked for, if from a place that may ask.
-        Err(refused) if refused.status != StatusCode::FORBIDDEN && gate::is_public(routes, row.policy, path) => Arc::new(Caller::anybody()),
+        Err(refused) if refused.status != StatusCode::FORBIDDEN && (is_told() || gate::is_public(routes, row.policy, path)) => {
+            keys.anybody().clone()
+        }
         found => found?,
     };
     if caller.credential == Credential::Session {
@@ -421,7 +428,7 @@ fn doors(route: Route, path_model: Option<String>, parts: &http::request::Parts)
 fn refusal(path: &str, problem: Problem) -> Refusal {
     let dialect = match path {
         path if path.contains("/messages") => Dialect::Anthropic,
-        path if path.contains("/v1beta") => Dialect::Gemini,
+        path if path.contains("/v1beta") || path.contains("/models/") && path.contains(':') => Dialect::Gemini,
         _ => Dialect::OpenAiChat,
     };
     let flavor = if path.contains("/api/v1") { Flavor::OpenRouter } else { Flavor::OpenAi };

@@ -80,6 +80,8 @@ pub struct Keys {
     gates: Gates,
     /// Who is let in while the database cannot say whose a key is.
     unverified: Arc<Caller>,
+    /// Who is let in where no key is asked for.
+    anybody: Arc<Caller>,
 }
 
 /// What signed tokens are read with.
@@ -124,7 +126,7 @@ impl Keys {
         // What callers may use depends on groups of models that the configuration names.
         foundation.directory.forget_all();
         let Foundation { store, directory, guesses, pepper, book, places, trust, unsealed, .. } = foundation.clone();
-        let policy = Arc::new(Policy::of(config));
+        let (policy, owned) = (Arc::new(Policy::of(config)), Arc::new(Owned::of(config)));
         directory.guests.follow(policy.clone());
         let tokens = config.general.jwt.as_ref().map(|settings| {
             // What it is made of has been looked at by whoever starts the gateway.
@@ -138,7 +140,9 @@ impl Keys {
             directory,
             guesses,
             pepper,
-            around: Around { groups: Arc::new(groups(config)), owned: Arc::new(Owned::of(config)), book, policy },
+            unverified: Arc::new(Caller::unverified().owning(&owned)),
+            anybody: Arc::new(Caller::anybody().owning(&owned)),
+            around: Around { groups: Arc::new(groups(config)), owned, book, policy },
             trust,
             unsealed,
             tokens,
@@ -146,13 +150,17 @@ impl Keys {
             header: config.general.key_header.clone(),
             addresses: config.general.addresses.clone(),
             gates: config.general.gates.clone(),
-            unverified: Arc::new(Caller::unverified()),
         }
     }
 
     /// What holds for everybody, whatever key they have.
     pub fn gates(&self) -> &Gates {
         &self.gates
+    }
+
+    /// Somebody without a key, where none is asked for.
+    pub fn anybody(&self) -> &Arc<Caller> {
+        &self.anybody
     }
 
     /// The SHA-256 of the master key.
@@ -419,6 +427,7 @@ mod tests {
             addresses: Vec::new(),
             gates: Gates::default(),
             unverified: Arc::new(Caller::unverified()),
+            anybody: Arc::new(Caller::anybody()),
         }
     }
 

@@ -19,7 +19,7 @@ use crate::auth::Caller;
 use crate::authz::model::Layer;
 
 /// When models were "created": OpenAI's clients want a number, and LiteLLM gives this one.
-const CREATED: u64 = 1_677_610_602;
+pub(crate) const CREATED: u64 = 1_677_610_602;
 const CREATED_DATE: &str = "2023-02-28T18:56:42Z";
 
 /// A model that callers can name.

@@ -298,6 +298,9 @@ fn parameters(path: &str, route: Route) -> Vec<Value> {
             json!({"name": "model", "in": "path", "required": true, "description": "The model's name", "schema": {"type": "string"}}),
         );
     }
+    if path.contains("{version}") {
+        list.push(json!({"name": "version", "in": "path", "required": true, "description": "A version of Google's API, without its `v`; all are the same here", "schema": {"type": "string", "pattern": "^[0-9]"}}));
+    }
     match route {
         Route::Models => {
             list.push(query("return_wildcard_routes", "boolean", "List patterns too"));

@@ -188,6 +188,12 @@ const fn call(path: &'static str, operation: Operation, dialect: Dialect, summar
     Row { method: "POST", path, route: Route::Call(door), policy: Policy::Llm, summary, form: "" }
 }
 
+/// A model in Gemini's form: the method stands behind its name.
+const fn gemini(path: &'static str) -> Row {
+    let summary = "Call a model, in Gemini's form: `{model}:generateContent`, …";
+    Row { method: "POST", path, route: Route::Gemini, policy: Policy::Llm, form: "", summary }
+}
+
 /// A chat in either of OpenAI's forms, answered in the older one.
 const fn either(path: &'static str) -> Row {
     let door = Door { operation: Chat, dialect: OpenAiChat, flavor: Flavor::OpenAi, shape: EITHER, array: false };
@@ -285,26 +291,21 @@ pub const BY_MODEL: [Row; 10] = [
 pub const MODEL_PREFIXES: [&str; 3] = ["/openai/deployments/{model}", "/engines/{model}", "/v1/engines/{model}"];
 
 /// Paths that exist once.
-pub const ALONE: [Row; 32] = [
+pub const ALONE: [Row; 40] = [
     // Gemini clients
     models("/v1beta/models", Route::GeminiModels, "The models there are, in Gemini's form"),
     models("/v1beta/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
-    Row {
-        method: "POST",
-        path: "/v1beta/models/{*model}",
-        route: Route::Gemini,
-        policy: Policy::Llm,
-        form: "",
-        summary: "Call a model, in Gemini's form: `{model}:generateContent`, …",
-    },
-    Row {
-        method: "POST",
-        path: "/models/{*model}",
-        route: Route::Gemini,
-        policy: Policy::Llm,
-        form: "",
-        summary: "Call a model, in Gemini's form",
-    },
+    gemini("/v1beta/models/{*model}"),
+    gemini("/models/{*model}"),
+    gemini("/v1/models/{*model}"),
+    gemini("/v2/models/{*model}"),
+    // any other version, and what Google's cloud answers whoever has but a key
+    models("/v{version}/models", Route::GeminiModels, "The models there are, in Gemini's form"),
+    models("/v{version}/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
+    gemini("/v{version}/models/{*model}"),
+    models("/v{version}/publishers/google/models", Route::GeminiModels, "The models there are, in Gemini's form"),
+    models("/v{version}/publishers/google/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
+    gemini("/v{version}/publishers/google/models/{*model}"),
     // Cursor
     either("/cursor/chat/completions"),
     either("/cursor/v1/chat/completions"),
@@ -398,6 +399,10 @@ impl Router {
     /// What that path leads to.
     pub fn find(&self, method: &Method, path: &str) -> Match {
         let Ok(found) = self.tree.at(self.below(path)) else { return Match::Nothing };
+        // Names that begin with a v are no versions.
+        if found.params.get("version").is_some_and(|version| !version.starts_with(|first: char| first.is_ascii_digit())) {
+            return Match::Nothing;
+        }
         let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
         let model = found.params.get("model");
         for (end, row) in &found.value.below {
@@ -452,7 +457,7 @@ mod tests {
         let router = Router::new("").expect("no two rows conflict");
         for (path, row) in rows() {
             let method: Method = row.method.parse().expect("a method");
-            let path = path.replace("{model}", "some-model").replace("{*model}", "a/b");
+            let path = path.replace("{model}", "some-model").replace("{*model}", "a/b").replace("{version}", "3alpha");
             assert!(matches!(router.find(&method, &path), Match::Found(..)), "{path}");
             assert!(matches!(router.find(&Method::TRACE, &path), Match::OtherMethod(allowed) if allowed.contains(row.method)), "{path}");
         }
@@ -460,6 +465,16 @@ mod tests {
         assert_eq!(router.find(&Method::POST, "/v1/chat/completions/"), Match::Nothing);
         let azure = router.find(&Method::POST, "/openai/deployments/gpt%204o/chat/completions");
         assert!(matches!(azure, Match::Found(Row { route: Route::Call(_), .. }, Some(model)) if model == "gpt 4o"));
+        for place in ["/v1", "/v2", "/v1alpha", "/v1beta", "/v1beta1", "/v7x", "/v1/publishers/google", "/v1beta1/publishers/google"] {
+            let found = router.find(&Method::POST, &format!("{place}/models/a/b:generateContent"));
+            let named = |model: &Option<String>| model.as_deref() == Some("a/b:generateContent");
+            assert!(matches!(&found, Match::Found(Row { route: Route::Gemini, .. }, model) if named(model)), "{place} {found:?}");
+        }
+        for other in
+            ["/vllm/models/a:generateContent", "/v/models/a", "/v1/publishers/other/models/a:b", "/vertex_ai/publishers/google/models/a:b"]
+        {
+            assert_eq!(router.find(&Method::POST, other), Match::Nothing, "{other}");
+        }
         let below = Router::new("/gateway").expect("routes");
         assert!(matches!(below.find(&Method::GET, "/gateway/v1/models"), Match::Found(..)));
     }

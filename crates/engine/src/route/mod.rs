@@ -45,4 +45,4 @@ pub use fleet::{Expand, Fleet, Group, Names, Whole};
 pub use plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, RetryRule, Sla, Target, TryPolicy};
 pub use planner::Moment;
 pub use reason::Reason;
-pub use support::supported;
+pub use support::{passed_on, supported};

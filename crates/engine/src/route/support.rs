@@ -63,6 +63,14 @@ pub fn supported(deployment: &Deployment) -> Vec<&'static str> {
     bound.into_iter().chain(named.filter(|name| takes(name))).collect()
 }
 
+/// The parameters of which no card says whether that deployment's model can follow them, so that they are passed on to it. A search is
+/// asked of models alone that are known to search.
+pub fn passed_on(deployment: &Deployment) -> Vec<&'static str> {
+    let unknown = |name: &str| takes_from(deployment, (Dialect::OpenAiChat, Operation::Chat, false), name).is_none();
+    let abilities = ABILITIES.into_iter().map(|(name, _)| name).filter(|name| *name != "web_search_options");
+    abilities.filter(|name| deployment.serves(Operation::Chat) && unknown(name)).collect()
+}
+
 /// Whether the deployment takes that parameter; `None` where it is not known.
 fn takes(deployment: &Deployment, ask: &Ask<'_>, name: &str) -> Option<bool> {
     takes_from(deployment, (ask.dialect(), ask.call.door.operation, ask.call.stream), name)

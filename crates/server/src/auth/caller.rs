@@ -94,6 +94,8 @@ pub enum Barred {
 
 /// The user that the master key acts as.
 pub const ADMIN: &str = "default_user_id";
+/// What somebody is called who needs no key.
+const PUBLIC: &str = "public";
 
 impl Caller {
     /// Somebody who holds the master key, or asks a gateway that wants none.
@@ -140,7 +142,12 @@ impl Caller {
     /// Somebody who needs no key, at a route that is open to all.
     pub fn anybody() -> Self {
         let role = Some(Role::InternalUserViewer);
-        Self { principal: Arc::new(Principal::named("public")), role, user: None, ..Self::trusted(Credential::Key) }
+        Self { principal: Arc::new(Principal::named(PUBLIC)), role, user: None, ..Self::trusted(Credential::Key) }
+    }
+
+    /// Whether nothing is known of who it is.
+    pub fn is_anybody(&self) -> bool {
+        self.credential == Credential::Key && self.principal.key_hash.is_none() && self.principal.key == PUBLIC
     }
 
     /// Whether it administers the gateway.

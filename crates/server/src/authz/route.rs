@@ -75,7 +75,7 @@ fn is_anthropic(path: &str) -> bool {
 }
 
 fn is_google(path: &str) -> bool {
-    path.starts_with("/v1beta") || path.starts_with("/models/") && path.contains(':')
+    path.starts_with("/v1beta") || path.split_once("/models/").is_some_and(|(_, rest)| rest.contains(':'))
 }
 
 /// The names of groups that an entry may be.
@@ -117,6 +117,9 @@ mod tests {
         assert!(may("management_routes", Policy::Keys, "/key/generate"));
         assert!(may("/chat/completions", Policy::Llm, "/v1/chat/completions"));
         assert!(may("/v1/chat/completions", Policy::Llm, "/chat/completions"));
+        for path in ["/models/m:generateContent", "/v1alpha/models/m:countTokens", "/v1beta1/publishers/google/models/m:generateContent"] {
+            assert!(may("google_routes", Policy::Llm, path) && !may("openai_routes", Policy::Llm, path), "{path}");
+        }
         assert!(may("/v1/*", Policy::Llm, "/v1/embeddings"));
         assert!(!may("/embeddings", Policy::Llm, "/v1/chat/completions"));
         assert!(!may("no_such_group", Policy::Llm, "/v1/chat/completions"));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use switchboard_engine::route::supported;
+use switchboard_engine::route::{passed_on, supported};
 
 use super::offer::{Endpoint, Offer};
 
@@ -59,8 +59,18 @@ impl Endpoint {
         [main].into_iter().chain(further).collect()
     }
 
-    /// The parameters it is known to take; of a model that only a pattern knows, those of the card.
+    /// The parameters it takes: those it is known to, and those that are passed on to a model of which nothing is known. Clients offer
+    /// no tools to a model that is said to lack them.
     pub(crate) fn parameters(&self) -> Vec<&'static str> {
+        let mut all = self.known_parameters();
+        if !all.is_empty() && self.measured {
+            all.extend(passed_on(&self.deployment));
+        }
+        all
+    }
+
+    /// The parameters it is known to take; of a model that only a pattern knows, those of the card.
+    pub(crate) fn known_parameters(&self) -> Vec<&'static str> {
         if !matches!(self.mode.as_deref(), Some("chat" | "responses" | "completion")) {
             return Vec::new();
         }

@@ -33,7 +33,7 @@ fn is_wanted(offer: &Offer, wanted: &Wanted, ground: Ground<'_>) -> bool {
     !wanted.benchmarked
         && wanted.text.as_deref().is_none_or(|text| is_named(offer, text))
         && wanted.category.as_deref().is_none_or(|category| is_for(offer, category))
-        && has_all(&offer.union(Endpoint::parameters), &wanted.parameters)
+        && has_all(&offer.union(Endpoint::known_parameters), &wanted.parameters)
         && has_all(&offer.union(Endpoint::inputs), &wanted.inputs)
         && has_any(&offer.union(Endpoint::outputs), &wanted.outputs)
         && wanted.context.is_none_or(|least| offer.context().is_some_and(|context| context >= least))

@@ -55,6 +55,17 @@ pub enum Listing {
     Parameters,
 }
 
+impl Listing {
+    /// Whether it is the same for all who ask, and not what somebody's key may use.
+    pub fn is_of_all(self) -> bool {
+        match self {
+            Listing::Models | Listing::Count | Listing::One | Listing::Endpoints | Listing::ZeroRetention | Listing::Providers => true,
+            Listing::Embeddings | Listing::Images | Listing::ImageEndpoints | Listing::Parameters => true,
+            Listing::Mine => false,
+        }
+    }
+}
+
 /// Who asks for a document, and which.
 pub(crate) struct Ask<'a> {
     /// Who.
@@ -65,13 +76,21 @@ pub(crate) struct Ask<'a> {
     pub(crate) model: Option<&'a str>,
 }
 
+impl Ask<'_> {
+    /// Those of the models that the caller may use. What was measured is not told to everybody.
+    fn told(&self, offers: impl IntoIterator<Item = Offer>) -> impl Iterator<Item = Offer> {
+        let usable = offers.into_iter().filter(|offer| self.caller.may_use(&offer.names()));
+        usable.map(|offer| if self.caller.is_anybody() { offer.unmeasured() } else { offer })
+    }
+}
+
 /// Answers with a document of the catalogue.
 pub(crate) fn answer(app: &App, listing: Listing, ask: &Ask<'_>) -> Result<Response<AnswerBody>, Problem> {
     let catalog = app.catalog();
     let query = ask.parts.uri.query();
     let now = Instant::now();
     let ground = tell::Ground { catalog: &catalog, now };
-    let all = || Offer::all(app).into_iter().filter(|offer| ask.caller.may_use(&offer.names())).collect::<Vec<_>>();
+    let all = || ask.told(Offer::all(app)).collect::<Vec<_>>();
     let chosen = |wanted: &Wanted| choose::choose(all(), wanted, choose::Ground { catalog: &catalog, now });
     let value = match listing {
         Listing::Models => {
@@ -114,8 +133,7 @@ pub(crate) fn answer(app: &App, listing: Listing, ask: &Ask<'_>) -> Result<Respo
 
 fn one(app: &App, ask: &Ask<'_>) -> Result<Offer, Problem> {
     let meant = ask.caller.meant(ask.model.unwrap_or_default());
-    let found = Offer::find(app, &meant).filter(|offer| ask.caller.may_use(&offer.names()));
-    found.ok_or_else(|| not_found(ask))
+    ask.told(Offer::find(app, &meant)).next().ok_or_else(|| not_found(ask))
 }
 
 fn not_found(ask: &Ask<'_>) -> Problem {

@@ -39,6 +39,8 @@ pub(crate) struct Endpoint {
     pub(crate) model: String,
     /// Whether the deployment is the model's own, so that what was measured is of this model.
     pub(super) measured: bool,
+    /// Whether what was measured is told.
+    pub(super) shown: bool,
 }
 
 impl Offer {
@@ -84,6 +86,12 @@ impl Offer {
         let configured = config.deployments.iter().find(|configured| configured.model_info.id == first.deployment.spec.id);
         let written = configured.map(|configured| configured.model_info.written.clone()).unwrap_or_default();
         Some(Offer { id, listed: None, written, endpoints })
+    }
+
+    /// The same, without what was measured.
+    pub(super) fn unmeasured(mut self) -> Self {
+        self.endpoints.iter_mut().for_each(|endpoint| endpoint.shown = false);
+        self
     }
 
     /// The endpoint that stands for the model: of those of the first order, the cheapest.
@@ -151,7 +159,14 @@ impl Endpoint {
         let configured = config.deployments.iter().find(|configured| configured.model_info.id == deployment.spec.id);
         let mode = configured.and_then(|configured| configured.model_info.mode.clone());
         let mode = mode.or_else(|| deployment.card.as_ref()?.mode.clone()).or_else(|| served(deployment).map(str::to_owned));
-        Self { card: deployment.card.clone(), mode, model: deployment.spec.model.clone(), measured: true, deployment: deployment.clone() }
+        Self {
+            card: deployment.card.clone(),
+            mode,
+            model: deployment.spec.model.clone(),
+            measured: true,
+            shown: true,
+            deployment: deployment.clone(),
+        }
     }
 
     fn of_pattern(deployment: &Arc<Deployment>, card: &ModelCard, catalog: &Catalog) -> Self {
@@ -161,7 +176,7 @@ impl Endpoint {
             catalog.model(&deployment.spec.provider, &card.model)
         };
         let mode = own.as_ref().and_then(|card| card.mode.clone());
-        Self { deployment: deployment.clone(), card: own, mode, model: card.model.clone(), measured: false }
+        Self { deployment: deployment.clone(), card: own, mode, model: card.model.clone(), measured: false, shown: true }
     }
 
     /// The provider's row.
@@ -192,7 +207,7 @@ impl Endpoint {
 
     /// What was seen of it in a window; `None` where it was never asked.
     pub(crate) fn figures(&self, window: Window, now: std::time::Instant) -> Option<Figures> {
-        self.measured.then(|| self.deployment.health.figures(window, now))
+        (self.measured && self.shown).then(|| self.deployment.health.figures(window, now))
     }
 }
 

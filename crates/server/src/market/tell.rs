@@ -10,6 +10,7 @@ use switchboard_engine::health::{Figures, Why, Window};
 use super::offer::{Endpoint, Offer};
 use super::{pricing, provider};
 use crate::app::unix_seconds;
+use crate::models::CREATED;
 
 /// What an endpoint's document depends on beside the endpoint.
 #[derive(Clone, Copy)]
@@ -57,9 +58,9 @@ pub(super) fn name(offer: &Offer) -> &str {
     offer.text("display_name").unwrap_or(&offer.id)
 }
 
-/// When the model came out, where the configuration says; clients want a number, and 0 is no date.
+/// When the model came out, where the configuration says; else what the other list of models says, since clients want a date.
 pub(super) fn created(offer: &Offer) -> u64 {
-    offer.number("created").unwrap_or(0)
+    offer.number("created").unwrap_or(CREATED)
 }
 
 /// The levels of effort, where the model is known to think.
@@ -120,7 +121,7 @@ pub(super) fn endpoint(offer: &Offer, endpoint: &Endpoint, ground: Ground<'_>) -
         "native_tools": {},
         "service_tier": null,
         "supports_diarization": false,
-        "status": status(&endpoint.deployment, ground.now),
+        "status": if endpoint.shown { status(&endpoint.deployment, ground.now) } else { 0 },
         "uptime_last_5m": uptime(Window::FiveMinutes),
         "uptime_last_30m": uptime(Window::HalfHour),
         "uptime_last_1d": uptime(Window::Day),

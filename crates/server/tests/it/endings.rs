@@ -30,7 +30,7 @@ fn doors(model: &str, stream: bool) -> Vec<(&'static str, String, Value, &'stati
             "responses",
             "/v1/responses".to_owned(),
             json!({"model": model, "input": "hi", "stream": stream}),
-            "event: error",
+            "event: response.failed",
             "response.completed",
         ),
         (

@@ -132,7 +132,7 @@ fn a_model_is_told_with_all_that_is_known() {
     assert_eq!((&unknown["pricing"], &unknown["context_length"]), (&json!({"prompt": "-1", "completion": "-1"}), &Value::Null));
     let parameters = app.get("/parameters/own/model").json()["data"]["supported_parameters"].clone();
     let has = |name: &str| parameters.as_array().expect("a list").iter().any(|one| one == name);
-    assert!(has("temperature") && !has("tools") && !has("min_p"), "{parameters}");
+    assert!(has("temperature") && has("tools") && !has("web_search_options") && !has("min_p"), "{parameters}");
     let paint = app.get("/api/v1/images/models/paint/endpoints").json();
     assert_eq!((&paint["id"], &paint["endpoints"][0]["provider_slug"]), (&json!("paint"), &json!("openai")));
 }

@@ -1,14 +1,18 @@
 //! How things would look elsewhere: a request at its provider, a model in the catalogue, a configuration file.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
-use switchboard_engine::call::{Call, Door};
+use switchboard_engine::call::Door;
 use switchboard_engine::sample::Sample;
+use switchboard_engine::wire::dialect::Flavor;
+use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::{Dialect, Operation};
 
 use super::card;
-use crate::accept::named;
+use crate::accept::{Draft, named};
 use crate::admin::{Answer, Refused, Request, cost_map};
 use crate::config::keys::Section;
 
@@ -47,22 +51,14 @@ enum Unwritten {
 }
 
 async fn written(request: &Request, dialect: Dialect, mut body: Value) -> Result<Sample, Unwritten> {
-    let said = |error: &dyn std::fmt::Display| Unwritten::Said(error.to_string());
     // Gemini's requests name their model beside the body; here it stands in it.
-    let in_path = (dialect == Dialect::Gemini).then(|| body.as_object_mut()?.remove("model")?.as_str().map(str::to_owned)).flatten();
-    let text = Bytes::from(body.to_string());
-    let call = match in_path {
-        Some(model) => {
-            body["model"] = model.into();
-            let named = Call::chat(Dialect::Gemini, body.to_string()).map_err(|error| said(&error))?;
-            let named = named.with_body(text.into()).map_err(|error| said(&error))?;
-            Call { model_in_path: true, ..named }
-        }
-        None => Call::chat(dialect, text).map_err(|error| said(&error))?,
-    };
-    let shape = if dialect == Dialect::Gemini { "gemini" } else { call.door.shape };
-    let door = Door { operation: Operation::Chat, shape, ..call.door };
-    let call = Call { door, principal: request.caller.principal.clone(), headers: HeaderMap::new(), ..call };
+    let path_model = (dialect == Dialect::Gemini).then(|| body.as_object_mut()?.remove("model")?.as_str().map(str::to_owned)).flatten();
+    let shape = if dialect == Dialect::Gemini { "gemini" } else { "openai" };
+    let door = Door { operation: Operation::Chat, dialect, flavor: Flavor::OpenAi, shape, array: false };
+    let (principal, headers, received) = (request.caller.principal.clone(), HeaderMap::new(), Instant::now());
+    let draft = Draft { door, principal, headers, path_model, path_stream: None, received };
+    let drafted = draft.call(Frames::from(Bytes::from(body.to_string())), &request.app);
+    let call = drafted.map_err(|problem| Unwritten::Said(problem.message))?;
     let call = named(call, &request.caller, &request.app).await.map_err(Unwritten::Refused)?;
     let gateway = &request.app.gateway;
     let plan = gateway.plan(&call).await.map_err(|error| Unwritten::Said(error.problem.message.clone()))?;

@@ -17,6 +17,13 @@ pub(super) const KEYS: &[Key] = &[
         "Origins whose pages may call models and read the answers, `*` for any; what `LITELLM_CORS_ORIGINS` says unless said, else any \
          where a key is asked for and those of this machine where none is. LiteLLM's management API answers no page but the gateway's own.",
     ),
+    honoured(
+        "public_catalog",
+        Flag,
+        "Tell whoever asks in OpenRouter's manner (`/api/v1/models`, `…/endpoints`), without a key too, which models there are, who serves \
+         them, with what limits and at what price; what was measured, and which models teams have to themselves, is told to nobody \
+         without a key. False unless said.",
+    ),
     honoured("workers", Count, "Threads that serve requests; one per processor unless said."),
     honoured("limits", Map, "Bounds on what clients may send."),
     honoured("timeouts", Map, "Bounds on how long clients may take."),

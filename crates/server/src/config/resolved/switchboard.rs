@@ -44,6 +44,8 @@ pub struct SwitchboardSettings {
     pub timeouts: ClientTimeouts,
     /// Connections to providers.
     pub upstream: UpstreamSettings,
+    /// Whether OpenRouter's catalogue is told to whoever asks.
+    pub public_catalog: bool,
     /// How changes are noticed.
     pub reload: ReloadSettings,
     /// How requests wait where there is no capacity.
@@ -182,6 +184,7 @@ impl SwitchboardSettings {
             tls: overrides.tls.clone().or_else(|| tls(reader, fields.node("tls"))),
             behind_tls_proxy: fields.flag("behind_tls_proxy").unwrap_or(false),
             cors_origins: origins(fields.texts("cors_origins"), environment),
+            public_catalog: fields.flag("public_catalog").unwrap_or(false),
             workers: workers.unwrap_or_else(processors),
             takeover: overrides.takeover,
             limits: ClientLimits::read(reader, fields.node("limits"), general),
