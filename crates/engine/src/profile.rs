@@ -227,6 +227,7 @@ mod tests {
         assert_eq!(budgets("gemini/gemini-3-pro-preview"), None);
         let levels = |name: &str| profile(name).efforts.unwrap_or_default();
         assert_eq!(levels("gemini/gemini-3-pro-preview"), ["low", "high"]);
+        assert_eq!(levels("gemini/gemini-3-flash-preview"), ["minimal", "low", "medium", "high"]);
         assert!(!levels("gemini/gemini-3.1-pro-preview").contains(&"minimal".to_owned()));
     }
 

@@ -290,17 +290,20 @@ fn document_of(path: &str, route: Route) -> Value {
     }
 }
 
+/// What stands in a path.
+fn within(path: &str) -> Vec<Value> {
+    const PLACES: [(&str, &str, &str); 2] = [
+        ("model}", "model", "The model's name"),
+        ("{api_version}", "api_version", "A version of Google's API, without its `v`; all are the same here"),
+    ];
+    let there = PLACES.into_iter().filter(|(place, ..)| path.contains(place));
+    let told = |(_, name, what)| json!({"name": name, "in": "path", "required": true, "description": what, "schema": {"type": "string"}});
+    there.map(told).collect()
+}
+
 fn parameters(path: &str, route: Route) -> Vec<Value> {
     let query = |name: &str, kind: &str, what: &str| json!({"name": name, "in": "query", "description": what, "schema": {"type": kind}});
-    let mut list = Vec::new();
-    if path.contains("model}") {
-        list.push(
-            json!({"name": "model", "in": "path", "required": true, "description": "The model's name", "schema": {"type": "string"}}),
-        );
-    }
-    if path.contains("{version}") {
-        list.push(json!({"name": "version", "in": "path", "required": true, "description": "A version of Google's API, without its `v`; all are the same here", "schema": {"type": "string", "pattern": "^[0-9]"}}));
-    }
+    let mut list = within(path);
     match route {
         Route::Models => {
             list.push(query("return_wildcard_routes", "boolean", "List patterns too"));

@@ -300,12 +300,12 @@ pub const ALONE: [Row; 40] = [
     gemini("/v1/models/{*model}"),
     gemini("/v2/models/{*model}"),
     // any other version, and what Google's cloud answers whoever has but a key
-    models("/v{version}/models", Route::GeminiModels, "The models there are, in Gemini's form"),
-    models("/v{version}/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
-    gemini("/v{version}/models/{*model}"),
-    models("/v{version}/publishers/google/models", Route::GeminiModels, "The models there are, in Gemini's form"),
-    models("/v{version}/publishers/google/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
-    gemini("/v{version}/publishers/google/models/{*model}"),
+    models("/v{api_version}/models", Route::GeminiModels, "The models there are, in Gemini's form"),
+    models("/v{api_version}/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
+    gemini("/v{api_version}/models/{*model}"),
+    models("/v{api_version}/publishers/google/models", Route::GeminiModels, "The models there are, in Gemini's form"),
+    models("/v{api_version}/publishers/google/models/{*model}", Route::GeminiModels, "One model, in Gemini's form"),
+    gemini("/v{api_version}/publishers/google/models/{*model}"),
     // Cursor
     either("/cursor/chat/completions"),
     either("/cursor/v1/chat/completions"),
@@ -400,7 +400,7 @@ impl Router {
     pub fn find(&self, method: &Method, path: &str) -> Match {
         let Ok(found) = self.tree.at(self.below(path)) else { return Match::Nothing };
         // Names that begin with a v are no versions.
-        if found.params.get("version").is_some_and(|version| !version.starts_with(|first: char| first.is_ascii_digit())) {
+        if found.params.get("api_version").is_some_and(|version| !version.starts_with(|first: char| first.is_ascii_digit())) {
             return Match::Nothing;
         }
         let wanted = if method == Method::HEAD { "GET" } else { method.as_str() };
@@ -457,7 +457,7 @@ mod tests {
         let router = Router::new("").expect("no two rows conflict");
         for (path, row) in rows() {
             let method: Method = row.method.parse().expect("a method");
-            let path = path.replace("{model}", "some-model").replace("{*model}", "a/b").replace("{version}", "3alpha");
+            let path = path.replace("{model}", "some-model").replace("{*model}", "a/b").replace("{api_version}", "3alpha");
             assert!(matches!(router.find(&method, &path), Match::Found(..)), "{path}");
             assert!(matches!(router.find(&Method::TRACE, &path), Match::OtherMethod(allowed) if allowed.contains(row.method)), "{path}");
         }

@@ -31,7 +31,8 @@ fn has(entry: &str, policy: Policy, path: &str) -> bool {
         "llm_api_routes" => matches!(policy, Policy::Llm | Policy::Pass) || is_model_list(path),
         "mapped_pass_through_routes" => policy == Policy::Pass,
         "openai_routes" => {
-            policy == Policy::Llm && !is_anthropic(path) && !is_google(path) || is_model_list(path) || is_object(policy, path)
+            let list = policy == Policy::Info && is_model_list(path);
+            policy == Policy::Llm && !is_anthropic(path) && !is_google(path) || list || is_object(policy, path)
         }
         "anthropic_routes" => policy == Policy::Llm && is_anthropic(path),
         "google_routes" => policy == Policy::Llm && is_google(path),

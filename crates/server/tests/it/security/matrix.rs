@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use switchboard_server::authz::Policy;
-use switchboard_server::router::{Row, rows};
+use switchboard_server::router::{Route, Row, rows};
 use switchboard_store::object::Role;
 
 use crate::app::Reply;
@@ -55,9 +55,9 @@ fn routes() -> Vec<(String, Row)> {
     all
 }
 
-fn path_of(path: &str) -> String {
-    let gemini = path.ends_with("/models/{*model}") && (path.starts_with("/v1beta") || path == "/models/{*model}");
-    let mut out = path.replace("{*model}", if gemini { "absent:generateContent" } else { "absent" });
+fn path_of(path: &str, row: &Row) -> String {
+    let gemini = matches!(row.route, Route::Gemini | Route::GeminiModels);
+    let mut out = path.replace("{*model}", if gemini { "absent:generateContent" } else { "absent" }).replace("{api_version}", "1alpha");
     while let (Some(start), Some(end)) = (out.find('{'), out.find('}')) {
         out.replace_range(start..=end, "absent");
     }
@@ -65,7 +65,7 @@ fn path_of(path: &str) -> String {
 }
 
 fn ask(gateway: &Managed, key: Option<&str>, path: &str, row: &Row) -> Reply {
-    let mut ask = gateway.app.ask(row.method, &path_of(path));
+    let mut ask = gateway.app.ask(row.method, &path_of(path, row));
     if let Some(key) = key {
         ask = ask.key(key);
     }
