@@ -7,6 +7,7 @@ mod manners;
 mod pages;
 
 use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -120,8 +121,10 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Route::Call(_) | Route::Gemini => {
             let beside = passing::outlet::beside(acceptor, &parts);
             let draft = Draft { door, principal: caller.principal.clone(), headers: parts.headers, path_model, path_stream, received };
-            // The connection moves what it is given, more than once: the longest journey goes where it stays.
-            Box::pin(asked(acceptor, &caller, (draft, beside), body)).await
+            // The connection moves what it is given, more than once: the longest journey goes where it stays, and begins there, for
+            // all its room would be copied with it.
+            let answering = async move { asked(acceptor, &caller, (draft, beside), body).await };
+            Pin::from(Box::write(Box::new_uninit(), answering)).await
         }
     }
 }
@@ -168,7 +171,7 @@ async fn asked(
     failpoint::hit("identified");
     let (Door { dialect, flavor, .. }, last_call) = (drafted.0.door, body.last_call());
     let stopping = || Err(Refusal { error: Error::stopping(), dialect, flavor });
-    last_call.before(drawn(acceptor, caller, drafted, body)).await.unwrap_or_else(stopping)
+    last_call.before(pin!(drawn(acceptor, caller, drafted, body))).await.unwrap_or_else(stopping)
 }
 
 /// The same, once its body is there.

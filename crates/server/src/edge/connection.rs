@@ -173,18 +173,19 @@ impl<S: Service> Protocols<S> {
         let service = Rc::clone(&self.service);
         let tasks = (version == Version::Http2).then(|| Rc::clone(&self.tasks));
         // the connection keeps room for what it is given, also while it idles and while an answer streams
-        Box::pin(async move {
+        let answering = async move {
             // an HTTP/2 stream's future is first polled by its own task
             exchange.runs_on(tasks.and_then(|tasks| tasks.take_current()));
             if let Some(reason) = refusal {
                 return Ok(Answer::refusal(StatusCode::BAD_REQUEST, reason));
             }
             let last_call = body.last_call();
-            let Some(response) = last_call.before(service.call(Request::from_parts(head, body))).await else {
+            let Some(response) = last_call.before(pin!(service.call(Request::from_parts(head, body)))).await else {
                 return Ok(Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, "the gateway stopped before there was an answer"));
             };
             Ok(response.map(|body| Answer::Served { body, exchange }))
-        })
+        };
+        Pin::from(Box::write(Box::new_uninit(), answering))
     }
 }
 

@@ -1,11 +1,6 @@
 //! The end of a drain: what still runs has a last word.
 
-use std::{
-    future::poll_fn,
-    pin::{Pin, pin},
-    rc::Rc,
-    task::Poll,
-};
+use std::{future::poll_fn, pin::Pin, rc::Rc, task::Poll};
 
 use switchboard_engine::answer::AnswerBody;
 
@@ -31,9 +26,9 @@ impl LastCall {
         self.0.order() == Order::LastCall
     }
 
-    /// What comes of the work; `None`: the time is up before it is done. Whoever gives the order wakes the task.
-    pub async fn before<F: Future>(&self, work: F) -> Option<F::Output> {
-        let mut work = pin!(work);
+    /// What comes of the work; `None`: the time is up before it is done. Whoever gives the order wakes the task. The work stays with
+    /// the caller: handed over it would be copied, and there would be room for it twice.
+    pub async fn before<F: Future>(&self, mut work: Pin<&mut F>) -> Option<F::Output> {
         poll_fn(|cx| match work.as_mut().poll(cx) {
             Poll::Pending if self.has_come() => Poll::Ready(None),
             polled => polled.map(Some),
