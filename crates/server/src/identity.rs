@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::header::{AsHeaderName, HeaderMap, HeaderName};
 use switchboard_engine::admit::Level;
 use switchboard_engine::call::Call;
 use switchboard_engine::principal::Principal;
@@ -16,8 +16,8 @@ use crate::config::Config;
 use crate::limits;
 
 /// Headers that name a customer, whatever the configuration says.
-const CUSTOMER: [&str; 2] = ["x-litellm-customer-id", "x-litellm-end-user-id"];
-const TAGS: &str = "x-litellm-tags";
+const CUSTOMER: [HeaderName; 2] = [HeaderName::from_static("x-litellm-customer-id"), HeaderName::from_static("x-litellm-end-user-id")];
+const TAGS: HeaderName = HeaderName::from_static("x-litellm-tags");
 /// Longer names are nobody's.
 const LONGEST: usize = 512;
 /// The most tags of one call.
@@ -151,21 +151,25 @@ fn layer(known: &Known, app: &App) -> Option<Layer> {
 /// The same of the customer that a request's headers name, for what lists models.
 pub(crate) async fn customer_list(headers: &HeaderMap, app: &App) -> Result<Option<Layer>, Refused> {
     let config = app.config();
-    let mut names = CUSTOMER.into_iter().chain(config.general.customers.headers.iter().map(String::as_str));
-    let (Some(customer), Some(store)) = (names.find_map(|name| text(headers, name)), &app.store) else { return Ok(None) };
+    let (Some(customer), Some(store)) = (header(headers, &config.general.customers.headers), &app.store) else { return Ok(None) };
     let known = app.foundation.directory.guests.find(store, &app.book, Guest::Customer(customer.to_owned()), None).await?;
     Ok(layer(&known, app))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// The customer that headers name, the configured ones among them.
+fn header<'a>(headers: &'a HeaderMap, configured: &[String]) -> Option<&'a str> {
+    let named = CUSTOMER.into_iter().find_map(|name| text(headers, name));
+    named.or_else(|| configured.iter().find_map(|name| text(headers, name)))
+}
+
+fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty() && text.len() <= LONGEST)
 }
 
 /// The customer a call names: in a header, else in the body's `user`, in Anthropic's `metadata.user_id`, in
 /// `litellm_metadata.user`, or in `safety_identifier`.
 fn customer(call: &Call, headers: &[String]) -> Option<String> {
-    let mut named = CUSTOMER.into_iter().chain(headers.iter().map(String::as_str));
-    if let Some(customer) = named.find_map(|name| text(&call.headers, name)) {
+    if let Some(customer) = header(&call.headers, headers) {
         return Some(customer.to_owned());
     }
     let within = |place: &str, name: &str| Some(call.fields(place)?.get(name)?.as_str()?.to_owned());
