@@ -33,7 +33,7 @@ use crate::ledger::Passing;
 /// How long a record may wait for the disk.
 const GROUP: Duration = Duration::from_millis(5);
 
-/// What a thread gathers, while it does.
+/// What a thread gathers, while it does. A record that is written alone is put together in the same place.
 #[derive(Default)]
 struct Gathering {
     now: bool,
@@ -126,7 +126,7 @@ impl Journal {
         for (attempt, kept) in open {
             let amount = NanoUsd(kept.last.max(kept.intent.begun));
             switchboard_engine::failpoint::hit("during_recovery");
-            self.write(&frame::recovered(attempt, kept.intent.at, amount))?;
+            self.write(|out| frame::recovered(attempt, kept.intent.at, amount, out))?;
             recovered.attempts += 1;
             recovered.amount = recovered.amount.plus(amount);
         }
@@ -154,19 +154,23 @@ impl Journal {
 
     /// Writes a line of the request log.
     pub fn log(&self, line: &Passing<'_>) {
-        if let Err(error) = self.write(&frame::logged(line)) {
+        if let Err(error) = self.write(|out| frame::logged(line, out)) {
             tracing::warn!(%error, "a line of the request log is lost");
         }
     }
 
-    fn write(&self, frame: &[u8]) -> std::io::Result<()> {
-        let gathered = GATHERING.with_borrow_mut(|gathering| {
-            if gathering.now {
-                gathering.records.extend_from_slice(frame);
+    fn write(&self, record: impl FnOnce(&mut Vec<u8>)) -> std::io::Result<()> {
+        GATHERING.with_borrow_mut(|Gathering { now, records }| {
+            if *now {
+                record(records);
+                return Ok(());
             }
-            gathering.now
-        });
-        if gathered { Ok(()) } else { self.write_now(frame) }
+            records.clear();
+            record(records);
+            let written = self.write_now(records);
+            records.clear();
+            written
+        })
     }
 
     fn write_now(&self, frame: &[u8]) -> std::io::Result<()> {
@@ -232,7 +236,7 @@ impl Shared {
 impl Port for Journal {
     fn intend(&self, intent: &Intent<'_>) -> Result<(), JournalClosed> {
         switchboard_engine::failpoint::hit("before_intent");
-        let written = self.write(&frame::intended(intent)).map_err(|_| JournalClosed);
+        let written = self.write(|out| frame::intended(intent, out)).map_err(|_| JournalClosed);
         switchboard_engine::failpoint::hit("after_intent");
         written
     }
@@ -240,13 +244,13 @@ impl Port for Journal {
     fn checkpoint(&self, attempt: AttemptId, spent: NanoUsd) {
         switchboard_engine::failpoint::hit("mid_stream");
         // What fails here has been told; the next intent will be refused.
-        let _ = self.write(&frame::checkpoint(attempt, spent));
+        let _ = self.write(|out| frame::checkpoint(attempt, spent, out));
     }
 
     fn settle(&self, settlement: &Settlement<'_>) {
         switchboard_engine::failpoint::hit("before_settlement");
         let Settlement { attempt, amount, .. } = *settlement;
-        if self.write(&frame::settled(settlement)).is_err() {
+        if self.write(|out| frame::settled(settlement, out)).is_err() {
             tracing::error!(%attempt, %amount, "a settlement could not be written; the next start will settle it by estimate");
         }
         switchboard_engine::failpoint::hit("after_settlement");

@@ -7,6 +7,7 @@
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, HashMap};
 
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize, Serializer};
 use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::journal::{AttemptId, Basis, Intent, Settlement};
@@ -26,8 +27,6 @@ const LOG: u8 = b'L';
 pub(crate) const HEAD: usize = 8;
 /// Nothing we write is longer: a longer length is damage.
 pub(crate) const LONGEST: usize = 1 << 20;
-/// Most records fit in so many bytes.
-const USUAL: usize = 768;
 
 /// Whom an attempt counts for: a scope's level, id and model, and the windows with their starts.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -199,50 +198,73 @@ pub(crate) fn follow(open: &mut HashMap<AttemptId, Kept>, entry: Entry, segment:
     }
 }
 
-pub(crate) fn intended(intent: &Intent<'_>) -> Vec<u8> {
+pub(crate) fn intended(intent: &Intent<'_>, out: &mut Vec<u8>) {
     let Intent { attempt, call, at, lines, provider, deployment, .. } = *intent;
     let intending = Intending { call, at, reserved: intent.reserved.0, begun: intent.begun.0, lines, provider, deployment };
-    of_attempt(INTENT, attempt, &intending)
+    of_attempt(INTENT, attempt, &intending, out);
 }
 
-pub(crate) fn checkpoint(attempt: AttemptId, spent: NanoUsd) -> Vec<u8> {
-    of_attempt(CHECKPOINT, attempt, &spent.0)
+pub(crate) fn checkpoint(attempt: AttemptId, spent: NanoUsd, out: &mut Vec<u8>) {
+    of_attempt(CHECKPOINT, attempt, &spent.0, out);
 }
 
 /// Settled by what was last known of it.
-pub(crate) fn recovered(attempt: AttemptId, at: i64, amount: NanoUsd) -> Vec<u8> {
+pub(crate) fn recovered(attempt: AttemptId, at: i64, amount: NanoUsd, out: &mut Vec<u8>) {
     let settled = Settled::<Using<'_>> { at, amount: amount.0, estimated: true, tokens: (0, 0), owed: None, used: None };
-    of_attempt(SETTLED, attempt, &settled)
+    of_attempt(SETTLED, attempt, &settled, out);
 }
 
-pub(crate) fn settled(settlement: &Settlement<'_>) -> Vec<u8> {
+pub(crate) fn settled(settlement: &Settlement<'_>, out: &mut Vec<u8>) {
     let Settlement { attempt, at, amount, owed, basis, model, estimated, tokens, .. } = *settlement;
     let owed = (owed != amount).then_some(owed.0);
-    of_attempt(SETTLED, attempt, &Settled { at, amount: amount.0, estimated, tokens, owed, used: Some(Using::of(model, basis)) })
+    let settled = Settled { at, amount: amount.0, estimated, tokens, owed, used: Some(Using::of(model, basis)) };
+    of_attempt(SETTLED, attempt, &settled, out);
 }
 
-pub(crate) fn logged(line: &Passing<'_>) -> Vec<u8> {
-    framed(LOG, &[], line)
+pub(crate) fn logged(line: &Passing<'_>, out: &mut Vec<u8>) {
+    framed(LOG, &[], line, out);
 }
 
-fn of_attempt(kind: u8, attempt: AttemptId, said: &impl Serialize) -> Vec<u8> {
-    framed(kind, &attempt.0.to_be_bytes(), said)
+fn of_attempt(kind: u8, attempt: AttemptId, said: &impl Serialize, out: &mut Vec<u8>) {
+    framed(kind, &attempt.0.to_be_bytes(), said, out);
 }
 
-/// A record of that kind.
-fn framed(kind: u8, id: &[u8], said: &impl Serialize) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(USUAL);
-    frame.extend_from_slice(&[0; HEAD]);
-    frame.push(kind);
-    frame.extend_from_slice(id);
+/// Puts a record of that kind at the end of `out`.
+fn framed(kind: u8, id: &[u8], said: &impl Serialize, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; HEAD]);
+    out.push(kind);
+    out.extend_from_slice(id);
     // Plain structs of strings and numbers are always written.
-    let mut frame = postcard::to_extend(said, frame).unwrap_or_default();
-    if let Some((head, body)) = frame.split_at_mut_checked(HEAD) {
+    if postcard::serialize_with_flavor(said, Body(out)).is_err() {
+        out.truncate(start);
+    }
+    if let Some((head, body)) = out.get_mut(start..).and_then(|frame| frame.split_at_mut_checked(HEAD)) {
         let (length, sum) = head.split_at_mut(4);
         length.copy_from_slice(&u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes());
         sum.copy_from_slice(&crc32fast::hash(body).to_le_bytes());
     }
-    frame
+}
+
+/// What a record says, text by text at its end; those that come with the format take each byte by itself.
+struct Body<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Body<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 /// The first record of some bytes, and its length; none where they are not a whole and undamaged one.
