@@ -1,12 +1,12 @@
 //! One JSON object in one slice: take what is known, keep the rest.
 
-use bytes::Bytes;
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialect::Dialect;
 use crate::extra::Extra;
-use crate::frames::Frames;
 use crate::lenient::whole;
 use crate::outline::Outline;
 use crate::problem::Malformed;
@@ -14,31 +14,58 @@ use crate::problem::Malformed;
 /// The fields of one JSON object. A dialect takes what it knows; what is left is [`Extra`].
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
-    entries: Vec<(String, &'a str)>,
+    entries: Vec<(Cow<'a, str>, Raw<'a>)>,
+}
+
+/// A value as written.
+#[derive(Clone, Copy, Debug)]
+enum Raw<'a> {
+    /// Where it stands in a body of which only the outline has been read.
+    Unread(&'a str),
+    /// Inside a value that has been read once: it need not be read again to be handed on.
+    Read(&'a RawValue),
+}
+
+impl<'a> Raw<'a> {
+    fn text(self) -> &'a str {
+        match self {
+            Self::Unread(text) => text,
+            Self::Read(value) => value.get(),
+        }
+    }
+
+    fn value(self) -> Option<&'a RawValue> {
+        match self {
+            Self::Unread(text) => serde_json::from_str(text).ok(),
+            Self::Read(value) => Some(value),
+        }
+    }
 }
 
 impl<'a> Fields<'a> {
     /// The fields of a whole body: depth and duplicate keys are checked.
     pub fn scan(body: &'a [u8]) -> Result<Self, Malformed> {
-        let text = std::str::from_utf8(body).map_err(|_| Malformed::new("the body is not valid UTF-8"))?;
-        let outline = Outline::scan(&Frames::from(Bytes::copy_from_slice(body)))?;
-        let entries = outline.entries().iter().map(|entry| (entry.key.clone().into_owned(), &text[entry.value.start..entry.value.end]));
+        let text = simdutf8::basic::from_utf8(body).map_err(|_| Malformed::new("the body is not valid UTF-8"))?;
+        let entries = Outline::of_text(text)?.into_entries().into_iter();
+        let entries = entries.map(|entry| (entry.key, Raw::Unread(&text[entry.value.start..entry.value.end])));
         Ok(Self { entries: entries.collect() })
     }
 
     /// The fields of an object inside a body that was scanned before. Of a key that is there twice, the last counts.
     pub fn nested(value: &'a RawValue) -> Result<Self, Malformed> {
+        #[derive(Deserialize)]
+        struct Key<'k>(#[serde(borrow)] Cow<'k, str>);
         struct Visitor;
         impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Vec<(String, &'de str)>;
+            type Value = Vec<(Cow<'de, str>, Raw<'de>)>;
             fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 out.write_str("an object")
             }
             fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut entries: Self::Value = Vec::new();
-                while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
+                while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
                     entries.retain(|(known, _)| *known != key);
-                    entries.push((key, value.get()));
+                    entries.push((key, Raw::Read(value)));
                 }
                 Ok(entries)
             }
@@ -50,8 +77,8 @@ impl<'a> Fields<'a> {
 
     /// The value of that key, removed and read; `null` counts as absent.
     pub fn take<T: Deserialize<'a>>(&mut self, key: &str) -> Result<Option<T>, Malformed> {
-        let Some(raw) = self.take_str(key) else { return Ok(None) };
-        serde_json::from_str::<Option<T>>(raw).map_err(|error| Malformed::field(key, &error.to_string()))
+        let Some(raw) = self.remove(key) else { return Ok(None) };
+        serde_json::from_str::<Option<T>>(raw.text()).map_err(|error| Malformed::field(key, &error.to_string()))
     }
 
     /// The value of that key, removed and read, or an error that names the key.
@@ -61,7 +88,7 @@ impl<'a> Fields<'a> {
 
     /// Without those that are `null`.
     pub(crate) fn said(mut self) -> Self {
-        self.entries.retain(|(_, raw)| *raw != "null");
+        self.entries.retain(|(_, raw)| raw.text() != "null");
         self
     }
 
@@ -69,7 +96,7 @@ impl<'a> Fields<'a> {
     pub fn take_count(&mut self, key: &str) -> Result<Option<u64>, Malformed> {
         match self.peek_raw(key).and_then(|raw| whole(raw.get())) {
             Some(count) => {
-                self.take_str(key);
+                self.remove(key);
                 Ok(Some(count))
             }
             None => self.take(key),
@@ -78,16 +105,16 @@ impl<'a> Fields<'a> {
 
     /// The value of that key as written, removed.
     pub fn take_raw(&mut self, key: &str) -> Option<&'a RawValue> {
-        self.take_str(key).and_then(|raw| serde_json::from_str(raw).ok())
+        self.remove(key).and_then(Raw::value)
     }
 
     /// The value of that key as written, left in place.
     pub fn peek_raw(&self, key: &str) -> Option<&'a RawValue> {
         let (_, raw) = self.entries.iter().find(|(known, _)| known == key)?;
-        serde_json::from_str(raw).ok()
+        raw.value()
     }
 
-    fn take_str(&mut self, key: &str) -> Option<&'a str> {
+    fn remove(&mut self, key: &str) -> Option<Raw<'a>> {
         let at = self.entries.iter().position(|(known, _)| known == key)?;
         Some(self.entries.remove(at).1)
     }
@@ -101,8 +128,8 @@ impl<'a> Fields<'a> {
     pub fn rest(self, from: Dialect) -> Extra {
         let mut extra = Extra::new(from);
         for (key, raw) in self.said().entries {
-            if let Ok(value) = RawValue::from_string(raw.to_owned()) {
-                extra.push(key, value);
+            if let Some(value) = raw.value() {
+                extra.push(key, value.to_owned());
             }
         }
         extra

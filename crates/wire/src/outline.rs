@@ -48,6 +48,7 @@ pub struct Entry {
 pub struct Outline {
     entries: Vec<Entry>,
     open: usize,
+    holds_ours: bool,
 }
 
 /// What must change in a request for its target, as data. Applied to bytes, translated or not.
@@ -97,7 +98,19 @@ impl Outline {
     /// Finds the top-level keys of the object in `body`.
     pub fn scan(body: &Frames) -> Result<Self, Malformed> {
         check_utf8(body)?;
-        let mut scanner = Scanner::new(body);
+        match body.parts() {
+            [one] => Self::over(&[one]),
+            several => Self::over(&several.iter().map(|part| &part[..]).collect::<Vec<_>>()),
+        }
+    }
+
+    /// The same of a text in one piece.
+    pub fn of_text(text: &str) -> Result<Self, Malformed> {
+        Self::over(&[text.as_bytes()])
+    }
+
+    fn over(parts: &[&[u8]]) -> Result<Self, Malformed> {
+        let mut scanner = Scanner::new(parts);
         let outline = scanner.object()?;
         scanner.expect_end()?;
         Ok(outline)
@@ -108,9 +121,19 @@ impl Outline {
         &self.entries
     }
 
+    /// The same, given away.
+    pub(crate) fn into_entries(self) -> Vec<Entry> {
+        self.entries
+    }
+
     /// The entry of that key.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// Whether something of this gateway's own may stand in the body: a seal or an id that no provider knows.
+    pub fn holds_ours(&self) -> bool {
+        self.holds_ours
     }
 
     /// The value of that key, read as a `T`; `null` counts as absent.

@@ -1,9 +1,5 @@
 //! A request for its target: the client's own bytes where the formats agree, a translation where they do not.
 
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
-
 use crate::chat::{ChatRequest, Part, PartBody, Role};
 use crate::control::is_steering;
 use crate::dialect::Dialect;
@@ -13,11 +9,7 @@ use crate::half::{Head, Memo, Profile, Written};
 use crate::loss::{Losses, Why};
 use crate::outline::{Edits, Outline};
 use crate::problem::{Kind, Problem, Unsupported};
-use crate::seal::MARK;
 use crate::stand_in;
-
-/// Where something of this gateway's own stands in a request.
-static OURS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARK));
 
 /// What a request is made from.
 #[derive(Debug)]
@@ -62,9 +54,10 @@ pub struct Route<'a> {
 pub fn prepare(route: &Route<'_>, head: &Head<'_>, source: &Source<'_>) -> Result<Prepared, Problem> {
     // What this gateway named or sealed for the client no provider knows, and what the model refuses it must not get: such a request
     // is read even where the formats agree.
-    let is_refused = |body: &Frames, outline| route.to.outbound().is_some_and(|to| to.is_refused(outline, body, route.profile));
-    let is_worded = |body: &Frames, outline| route.fitted && route.from.inbound().is_some_and(|from| from.is_worded(outline, body));
-    let passes = |body: &Frames, outline| !(body.has(&OURS) || is_refused(body, outline) || is_worded(body, outline));
+    let is_refused = |body: &Frames, outline: &Outline| route.to.outbound().is_some_and(|to| to.is_refused(outline, body, route.profile));
+    let is_worded =
+        |body: &Frames, outline: &Outline| route.fitted && route.from.inbound().is_some_and(|from| from.is_worded(outline, body));
+    let passes = |body: &Frames, outline: &Outline| !(outline.holds_ours() || is_refused(body, outline) || is_worded(body, outline));
     let written = match source {
         Source::Bytes(body, outline) if route.from == route.to && passes(body, outline) => {
             let headers = route.to.outbound().map(|to| to.needed_headers(head, route.profile, (outline, body))).unwrap_or_default();

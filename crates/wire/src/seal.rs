@@ -20,6 +20,17 @@ pub const BEDROCK: &str = "bedrock";
 /// What a token begins with, and the ids that this gateway gives to items hold. A request in which it stands is not passed on as it
 /// came: no provider knows what it names.
 pub const MARK: &str = "swb1.";
+/// What an id begins with before that, where it does: `msg_` is the longest.
+const PREFIXES: [usize; 3] = ["".len(), "rs_".len(), "msg_".len()];
+/// In so many bytes of a text it shows whether it is one of this gateway's own.
+pub(crate) const HEAD: usize = PREFIXES[2] + MARK.len();
+
+/// Whether a text begins like a token or like an id that this gateway gave. Every text of a request is asked: none of them is compared
+/// byte by byte.
+pub(crate) fn is_ours(text: &[u8]) -> bool {
+    const OURS: Option<&[u8; MARK.len()]> = MARK.as_bytes().first_chunk();
+    PREFIXES.iter().any(|prefix| text.get(*prefix..).is_some_and(|text| text.first_chunk() == OURS))
+}
 
 /// What is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

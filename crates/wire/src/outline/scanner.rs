@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use memchr::memchr2;
 use serde::de::IgnoredAny;
 
 use super::{Entry, MAX_DEPTH, Outline, Span};
 use crate::frames::Frames;
 use crate::problem::Malformed;
+use crate::seal;
 
 /// A key as readers take it to whom case does not matter, such as everything that Go's `encoding/json` reads.
 fn folded(key: &str) -> impl Iterator<Item = char> {
@@ -121,20 +121,38 @@ pub(super) fn check_utf8(body: &Frames) -> Result<(), Malformed> {
 
 /// Reads bytes across frames.
 pub(super) struct Scanner<'a> {
-    parts: &'a [Bytes],
+    parts: &'a [&'a [u8]],
     part: usize,
     at: usize,
     base: usize,
-    body: &'a Frames,
+    /// Whether a text begins like one of this gateway's own.
+    holds_ours: bool,
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(body: &'a Frames) -> Self {
-        Self { parts: body.parts(), part: 0, at: 0, base: 0, body }
+    pub(super) fn new(parts: &'a [&'a [u8]]) -> Self {
+        Self { parts, part: 0, at: 0, base: 0, holds_ours: false }
     }
 
     fn offset(&self) -> usize {
         self.base + self.at
+    }
+
+    /// The bytes from `start` to `end` as one slice of memory, as far as there are so many.
+    fn joined(&self, start: usize, end: usize) -> Cow<'a, [u8]> {
+        let (mut offset, mut joined) = (0, Vec::new());
+        for part in self.parts {
+            let here = start.max(offset)..end.min(offset + part.len());
+            if !here.is_empty() {
+                let piece = &part[here.start - offset..here.end - offset];
+                if piece.len() == end - start {
+                    return Cow::Borrowed(piece);
+                }
+                joined.extend_from_slice(piece);
+            }
+            offset += part.len();
+        }
+        Cow::Owned(joined)
     }
 
     /// The unread bytes of the current frame; empty only at the end of the body.
@@ -182,7 +200,7 @@ impl<'a> Scanner<'a> {
             return Err(self.unexpected("a JSON object"));
         }
         self.at += 1;
-        let mut outline = Outline { entries: Vec::with_capacity(12), open: self.offset() };
+        let mut outline = Outline { entries: Vec::with_capacity(12), open: self.offset(), holds_ours: false };
         if self.skip_space() == Some(b'}') {
             self.at += 1;
             return Ok(outline);
@@ -203,7 +221,7 @@ impl<'a> Scanner<'a> {
                 Some(b',') => self.at += 1,
                 Some(b'}') => {
                     self.at += 1;
-                    return Ok(outline);
+                    return Ok(Outline { holds_ours: self.holds_ours, ..outline });
                 }
                 _ => return Err(self.unexpected("`,` or `}`")),
             }
@@ -232,7 +250,7 @@ impl<'a> Scanner<'a> {
         let written: &[u8] = match here {
             Some(part) => &part[span.start - self.base..span.end - self.base],
             None => {
-                joined = self.body.slice(span.start, span.end);
+                joined = self.joined(span.start, span.end);
                 &joined
             }
         };
@@ -255,6 +273,7 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Result<Span, Malformed> {
         let start = self.offset();
         self.at += 1;
+        self.holds_ours |= self.begins_like_ours();
         loop {
             let rest = self.rest();
             if rest.is_empty() {
@@ -274,6 +293,16 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
+    }
+
+    /// Whether what begins here may be one of the gateway's own tokens or ids, wherever the frame ends.
+    fn begins_like_ours(&mut self) -> bool {
+        let rest = self.rest();
+        if rest.len() >= seal::HEAD || self.part + 1 == self.parts.len() {
+            return seal::is_ours(rest);
+        }
+        let start = self.offset();
+        seal::is_ours(&self.joined(start, start + seal::HEAD))
     }
 
     fn container(&mut self) -> Result<Span, Malformed> {
@@ -333,7 +362,7 @@ impl<'a> Scanner<'a> {
                 return Ok(span);
             }
         }
-        match serde_json::from_slice::<IgnoredAny>(&self.body.slice(span.start, span.end)) {
+        match serde_json::from_slice::<IgnoredAny>(&self.joined(span.start, span.end)) {
             Ok(_) => Ok(span),
             Err(_) => Err(Malformed::new(&format!("the value at byte {start} is not valid JSON"))),
         }

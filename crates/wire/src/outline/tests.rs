@@ -135,3 +135,17 @@ fn a_key_in_two_spellings_is_there_twice() {
     }
     assert!(Outline::scan(&frames(r#"{"model":"a","models":["b"],"mode":1,"é":2,"É":3}"#, 5)).is_ok());
 }
+
+#[test]
+fn what_this_gateway_named_or_sealed_is_seen_wherever_the_frames_end() {
+    let begins = |text: &str, size| Outline::scan(&frames(text, size)).expect("an object").holds_ours();
+    for size in 1..40 {
+        for ours in ["swb1.openai.e.aWQ.gAAA", "msg_swb1.abc_1", "rs_swb1.abc_1", "fc_swb1.abc_1", "ig_swb1.abc_1"] {
+            assert!(begins(&format!(r#"{{"a":[{{"id":"{ours}"}}],"z":1}}"#), size), "{ours} by {size}");
+            assert!(begins(&format!(r#"{{"a":1,"id":"{ours}"}}"#), size), "{ours} by {size}");
+        }
+        for other in ["", "swb1", "swb2.a", "a swb1.", "msg_1", "msg_swb1", "we say swb1. now"] {
+            assert!(!begins(&format!(r#"{{"a":[{{"id":"{other}"}}],"id":"{other}"}}"#), size), "{other} by {size}");
+        }
+    }
+}
