@@ -150,7 +150,7 @@ pub fn write_reply(to: Dialect, count: u64) -> Vec<u8> {
     json::object(|out| match to {
         Dialect::Gemini => out.field("totalTokens", &count),
         Dialect::OpenAiResponses => {
-            out.field("object", "response.input_tokens");
+            out.text("object", "response.input_tokens");
             out.field("input_tokens", &count);
         }
         _ => out.field("input_tokens", &count),

@@ -8,9 +8,14 @@ use crate::extra::Extra;
 
 /// Writes one JSON object.
 pub fn object(write: impl FnOnce(&mut Object<'_>)) -> Vec<u8> {
-    let mut out = Vec::with_capacity(512);
+    let mut out = Vec::with_capacity(1024);
     write_object(&mut out, write);
     out
+}
+
+/// What was written, as the text that JSON is.
+pub fn text(written: Vec<u8>) -> String {
+    String::from_utf8(written).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// Writes one JSON object at the end of `out`.
@@ -32,28 +37,58 @@ pub fn write_value<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
 
 /// Writes a text in quotes at the end of `out`.
 pub fn write_text(out: &mut Vec<u8>, text: &str) {
-    if is_plain(text.as_bytes()) {
-        out.reserve(text.len() + 2);
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        write_value(out, text);
+    let mut rest = text.as_bytes();
+    out.reserve(rest.len() + 2);
+    out.push(b'"');
+    while let Some((plain, special, behind)) = first_special(rest) {
+        out.extend_from_slice(plain);
+        write_special(out, special);
+        rest = behind;
     }
+    out.extend_from_slice(rest);
+    out.push(b'"');
 }
 
-/// Whether nothing in a text must be escaped. Eight bytes at a time: nearly every text written by hand is a short plain name.
-fn is_plain(text: &[u8]) -> bool {
+/// What must be escaped first in a text, and what stands before and behind it. Eight bytes at a time, for nearly every text written by
+/// hand is a short plain name; long texts by blocks.
+fn first_special(text: &[u8]) -> Option<(&[u8], u8, &[u8])> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    // The high bit of each byte that is below `limit`, of those that have none themselves; borrows can only add false alarms.
+    const BLOCK: usize = 64;
+    let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    // Without a branch for each byte, a block is looked at as a whole.
+    let is_plain = |block: &&[u8; BLOCK]| block.iter().fold(0, |found, byte| found | u8::from(is_special(*byte))) == 0;
+    let skipped = text.as_chunks().0.iter().take_while(is_plain).count() * BLOCK;
+    let (words, last) = text[skipped..].as_chunks::<8>();
+    // The high bit of each byte that is below `limit`, of those that have none themselves; a borrow adds false alarms behind a true one.
     let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
-    let suspect = |word: u64| below(word, b' ') | below(word ^ (ONES * u64::from(b'"')), 1) | below(word ^ (ONES * u64::from(b'\\')), 1);
-    let Some(last) = text.last_chunk() else {
-        return text.iter().all(|byte| !matches!(byte, 0..b' ' | b'"' | b'\\'));
+    let found = |word: u64| below(word, b' ') | below(word ^ (ONES * u64::from(b'"')), 1) | below(word ^ (ONES * u64::from(b'\\')), 1);
+    let in_words = words.iter().map(|word| found(u64::from_le_bytes(*word))).enumerate().find(|(_, found)| *found != 0);
+    let at = match in_words {
+        Some((word, found)) => word * 8 + found.trailing_zeros() as usize / 8,
+        None => words.len() * 8 + last.iter().position(|byte| is_special(*byte))?,
     };
-    let found = text.as_chunks::<8>().0.iter().fold(0, |found, word| found | suspect(u64::from_le_bytes(*word)));
-    found | suspect(u64::from_le_bytes(*last)) == 0
+    let (plain, rest) = text.split_at(skipped + at);
+    let (special, behind) = rest.split_first()?;
+    Some((plain, *special, behind))
+}
+
+fn write_special(out: &mut Vec<u8>, special: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let short = match special {
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x08 => b'b',
+        0x0c => b'f',
+        b'"' | b'\\' => special,
+        _ => {
+            let digits = [DIGITS[usize::from(special >> 4)], DIGITS[usize::from(special & 15)]];
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', digits[0], digits[1]]);
+            return;
+        }
+    };
+    out.extend_from_slice(&[b'\\', short]);
 }
 
 /// An object under way.
@@ -179,11 +214,12 @@ mod tests {
 
     #[test]
     fn a_text_is_written_as_json_wherever_it_must_be_escaped() {
-        let plain = "x\u{7f}\u{e9}\u{1f600}!#[]^ ~abcdefghij";
-        for special in ["", "\"", "\\", "\n", "\u{1f}", "\u{0}"] {
+        let plain = "x\u{7f}\u{e9}\u{1f600}!#[]^ ~abcdefghij".repeat(5);
+        let specials = (0..b' ').chain([b'"', b'\\']).map(|byte| char::from(byte).to_string());
+        for special in specials.chain([String::new()]) {
             for cut in plain.char_indices().map(|(at, _)| at) {
                 let text = format!("{}{special}{}", &plain[..cut], &plain[cut..]);
-                for text in [text.as_str(), &text[..cut + special.len()]] {
+                for text in [text.as_str(), &text[..cut + special.len()], &format!("{text}{special}{special}")] {
                     let mut out = Vec::new();
                     write_text(&mut out, text);
                     assert_eq!(out, serde_json::to_vec(text).expect("a string"), "{text:?}");

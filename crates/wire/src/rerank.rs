@@ -196,7 +196,7 @@ impl RerankReply {
                 continue;
             }
             let wrapped = || json::object(|out| out.field("text", &document.text));
-            let text = if document.object { document.raw.get().to_owned() } else { String::from_utf8_lossy(&wrapped()).into_owned() };
+            let text = if document.object { document.raw.get().to_owned() } else { json::text(wrapped()) };
             ranked.document = json::raw(&text);
         }
     }

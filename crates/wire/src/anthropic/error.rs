@@ -89,7 +89,7 @@ pub(super) fn write_event(problem: &Problem) -> Vec<u8> {
 fn body(problem: &Problem, flavor: Flavor) -> Vec<u8> {
     let (word, _) = row(problem.kind);
     json::object(|out| {
-        out.field("type", "error");
+        out.text("type", "error");
         out.object("error", |out| {
             out.field("type", word);
             out.field("message", &overflow::told(Dialect::Anthropic, problem.code.as_deref(), &problem.message));

@@ -71,10 +71,10 @@ fn restore(memo: &Memo, part: &mut Part) -> bool {
 /// Writes a whole answer.
 pub(super) fn write(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
     json::object(|out| {
-        out.field("id", reply.id.as_ref().unwrap_or(&stamp.id));
-        out.field("type", "message");
-        out.field("role", "assistant");
-        out.field("model", reply.model.as_ref().unwrap_or(&stamp.model));
+        out.text("id", reply.id.as_ref().unwrap_or(&stamp.id));
+        out.text("type", "message");
+        out.text("role", "assistant");
+        out.text("model", reply.model.as_ref().unwrap_or(&stamp.model));
         out.array("content", |out| {
             for part in &reply.parts {
                 write_part(out, part, stamp);
@@ -100,14 +100,14 @@ fn write_usage(out: &mut Object<'_>, reply: &ChatReply) {
 fn write_part(out: &mut Array<'_>, part: &Part, stamp: &Stamp) {
     match &part.body {
         PartBody::Text { text, citations } => out.object(|out| {
-            out.field("type", "text");
-            out.field("text", text);
+            out.text("type", "text");
+            out.text("text", text);
             write_citations(out, citations);
             out.extra(&part.extra, HERE);
         }),
         PartBody::Refusal(text) => out.object(|out| {
-            out.field("type", "text");
-            out.field("text", text);
+            out.text("type", "text");
+            out.text("text", text);
         }),
         PartBody::Reasoning(_) if stamp.hide_reasoning => {}
         PartBody::Reasoning(thought) => out.object(|out| write_thought(out, thought)),
@@ -119,8 +119,8 @@ fn write_part(out: &mut Array<'_>, part: &Part, stamp: &Stamp) {
         PartBody::Image(media) | PartBody::Audio(media) | PartBody::Video(media) | PartBody::File(media) => {
             if let Some(text) = text_of(media) {
                 out.object(|out| {
-                    out.field("type", "text");
-                    out.field("text", &text);
+                    out.text("type", "text");
+                    out.text("text", &text);
                 });
             }
         }
@@ -171,11 +171,11 @@ pub(super) fn citation_json(citation: &Citation) -> Option<String> {
     }
     let url = citation.url.as_ref()?;
     let bytes = json::object(|out| {
-        out.field("type", "web_search_result_location");
+        out.text("type", "web_search_result_location");
         out.field("url", url);
         out.field("title", &citation.title);
         out.field("cited_text", citation.cited_text.as_deref().unwrap_or_default());
-        out.field("encrypted_index", "");
+        out.text("encrypted_index", "");
     });
     String::from_utf8(bytes).ok()
 }
@@ -183,11 +183,11 @@ pub(super) fn citation_json(citation: &Citation) -> Option<String> {
 fn write_thought(out: &mut Object<'_>, thought: &Thought) {
     let token = thought.seal.as_ref().map(|seal| seal.to_token(ANTHROPIC, thought.id.as_deref()));
     if is_redacted(thought) {
-        out.field("type", "redacted_thinking");
+        out.text("type", "redacted_thinking");
         out.field("data", &token.unwrap_or_default());
     } else {
-        out.field("type", "thinking");
-        out.field("thinking", &thought.text);
+        out.text("type", "thinking");
+        out.text("thinking", &thought.text);
         out.field("signature", &token.unwrap_or_default());
     }
 }
@@ -198,9 +198,9 @@ fn is_redacted(thought: &Thought) -> bool {
 }
 
 fn write_call(out: &mut Object<'_>, call: &ToolCall) {
-    out.field("type", "tool_use");
-    out.field("id", &call.id);
-    out.field("name", &call.name);
+    out.text("type", "tool_use");
+    out.text("id", &call.id);
+    out.text("name", &call.name);
     out.raw("input", &input_of(call));
     // Where another vendor needs something back with the call, it stands where a thought's signature would.
     out.option("signature", call.seal.as_ref().map(|seal| seal.to_token(ANTHROPIC, None)));

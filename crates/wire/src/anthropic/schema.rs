@@ -14,7 +14,7 @@ pub(super) fn write_input(out: &mut Object<'_>, schema: Option<&RawValue>) {
     };
     match Fields::nested(schema) {
         Ok(fields) if !fields.has("type") => out.object("input_schema", |out| {
-            out.field("type", "object");
+            out.text("type", "object");
             out.extra(&fields.rest(HERE), HERE);
         }),
         _ => out.raw("input_schema", schema.get()),

@@ -20,7 +20,7 @@ const JSON_ONLY: &str = "Answer with a single JSON object and nothing else: no p
 pub(super) fn write_cache(out: &mut Object<'_>, cache: Option<&CacheMark>) {
     if let Some(cache) = cache {
         out.object("cache_control", |out| {
-            out.field("type", "ephemeral");
+            out.text("type", "ephemeral");
             out.option("ttl", cache.ttl.as_ref());
         });
     }
@@ -58,7 +58,7 @@ pub(super) fn write_messages(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &
         for (at, turn) in turns.iter().enumerate() {
             let trimmed = (at == last && turn.role == Role::Assistant).then(|| trim_end(turn)).flatten();
             out.object(|out| {
-                out.field("role", role_name(turn.role));
+                out.text("role", role_name(turn.role));
                 let mut parts = turn.parts.clone();
                 if let (Some(trimmed), Some(end)) = (&trimmed, parts.last_mut()) {
                     *end = trimmed;
@@ -172,7 +172,7 @@ fn write_content(out: &mut Object<'_>, pen: &mut Pen<'_>, key: &str, parts: &[&P
         [] => {}
         [one] if is_plain(one) => {
             if let PartBody::Text { text, .. } = &one.body {
-                out.field(key, text);
+                out.text(key, text);
             }
         }
         many => out.array(key, |out| {
@@ -196,19 +196,19 @@ fn write_part(out: &mut Array<'_>, pen: &mut Pen<'_>, part: &Part) {
     };
     match &part.body {
         PartBody::Text { text, citations } => out.object(|out| {
-            out.field("type", "text");
-            out.field("text", text);
+            out.text("type", "text");
+            out.text("text", text);
             write_citations(out, pen, citations);
             end(out);
         }),
         PartBody::Refusal(text) => out.object(|out| {
-            out.field("type", "text");
-            out.field("text", text);
+            out.text("type", "text");
+            out.text("text", text);
             end(out);
         }),
         PartBody::Image(media) => match image_source(pen, media) {
             Some(source) => out.object(|out| {
-                out.field("type", "image");
+                out.text("type", "image");
                 source.write(out);
                 end(out);
             }),
@@ -219,7 +219,7 @@ fn write_part(out: &mut Array<'_>, pen: &mut Pen<'_>, part: &Part) {
         PartBody::Video(_) => pen.refused.add("messages.content.video", "this provider takes no moving pictures"),
         PartBody::Reasoning(thought) => out.object(|out| write_thought(out, pen, thought)),
         PartBody::ToolCall(call) => out.object(|out| {
-            out.field("type", "tool_use");
+            out.text("type", "tool_use");
             out.field("id", &names::id(&call.id));
             out.field("name", &pen.names.tool(&call.name));
             out.raw("input", &input_of(call));
@@ -234,7 +234,7 @@ fn write_part(out: &mut Array<'_>, pen: &mut Pen<'_>, part: &Part) {
 }
 
 fn write_result(out: &mut Object<'_>, pen: &mut Pen<'_>, result: &ToolResult) {
-    out.field("type", "tool_result");
+    out.text("type", "tool_result");
     out.field("tool_use_id", &names::id(&result.call));
     let parts: Vec<&Part> = result.parts.iter().filter(|part| is_sent(pen, part)).collect();
     if !parts.is_empty() {
@@ -250,12 +250,12 @@ fn write_thought(out: &mut Object<'_>, pen: &Pen<'_>, thought: &Thought) {
     let bytes = seal.and_then(|seal| seal.open(pen.vendor()));
     match (bytes, seal.map(|seal| seal.kind)) {
         (Some(data), Some(SealKind::Encrypted)) => {
-            out.field("type", "redacted_thinking");
-            out.field("data", data);
+            out.text("type", "redacted_thinking");
+            out.text("data", data);
         }
         (signature, _) => {
-            out.field("type", "thinking");
-            out.field("thinking", &thought.text);
+            out.text("type", "thinking");
+            out.text("thinking", &thought.text);
             out.option("signature", signature);
         }
     }
@@ -290,21 +290,21 @@ impl Source<'_> {
     fn write(&self, out: &mut Object<'_>) {
         out.object("source", |out| match self {
             Source::Base64(media_type, data) => {
-                out.field("type", "base64");
+                out.text("type", "base64");
                 out.field("media_type", media_type);
-                out.field("data", data);
+                out.text("data", data);
             }
             Source::Text(text) => {
-                out.field("type", "text");
-                out.field("media_type", "text/plain");
-                out.field("data", text);
+                out.text("type", "text");
+                out.text("media_type", "text/plain");
+                out.text("data", text);
             }
             Source::Url(url) => {
-                out.field("type", "url");
+                out.text("type", "url");
                 out.field("url", url);
             }
             Source::File(id) => {
-                out.field("type", "file");
+                out.text("type", "file");
                 out.field("file_id", id);
             }
         });
@@ -369,7 +369,7 @@ fn write_document(out: &mut Array<'_>, pen: &mut Pen<'_>, part: &Part, media: &M
     }
     out.object(|out| {
         if !kept("type") {
-            out.field("type", "document");
+            out.text("type", "document");
         }
         if let Some(source) = &source {
             source.write(out);

@@ -70,7 +70,7 @@ impl Writer {
     fn frame(&mut self, out: &mut BytesMut, name: &str, write: impl FnOnce(&mut Object<'_>)) {
         self.scratch.clear();
         json::write_object(&mut self.scratch, |object| {
-            object.field("type", name);
+            object.text("type", name);
             write(object);
         });
         // What is written as sent may stand on several lines, between its tokens alone.
@@ -96,10 +96,10 @@ impl Writer {
         let counts = self.usage.take();
         self.frame(out, "message_start", |object| {
             object.object("message", |message| {
-                message.field("id", &id);
-                message.field("type", "message");
-                message.field("role", "assistant");
-                message.field("model", &model);
+                message.text("id", &id);
+                message.text("type", "message");
+                message.text("role", "assistant");
+                message.text("model", &model);
                 message.array("content", |_| {});
                 message.field("stop_reason", &None::<&str>);
                 message.field("stop_sequence", &None::<&str>);
@@ -164,8 +164,8 @@ impl Writer {
         self.frame(out, "content_block_delta", |object| {
             object.field("index", &index);
             object.object("delta", |delta| {
-                delta.field("type", kind);
-                delta.field(key, text);
+                delta.text("type", kind);
+                delta.text(key, text);
             });
         });
     }
@@ -202,7 +202,7 @@ impl Writer {
                 self.frame(out, "content_block_delta", |object| {
                     object.field("index", &index);
                     object.object("delta", |delta| {
-                        delta.field("type", "citations_delta");
+                        delta.text("type", "citations_delta");
                         delta.raw("citation", &json);
                     });
                 });
@@ -289,26 +289,26 @@ fn write_start(block: &mut Object<'_>, kind: &BlockKind, seal: Option<&Sealed>) 
     match kind {
         BlockKind::Reasoning { id, .. } => {
             if let Some(seal) = seal.filter(|seal| seal.kind == SealKind::Encrypted) {
-                block.field("type", "redacted_thinking");
+                block.text("type", "redacted_thinking");
                 block.field("data", &seal.to_token(ANTHROPIC, id.as_deref()));
                 return true;
             }
-            block.field("type", "thinking");
-            block.field("thinking", "");
-            block.field("signature", "");
+            block.text("type", "thinking");
+            block.text("thinking", "");
+            block.text("signature", "");
             false
         }
         BlockKind::ToolCall { id, name, .. } => {
-            block.field("type", "tool_use");
-            block.field("id", id);
-            block.field("name", name);
+            block.text("type", "tool_use");
+            block.text("id", id);
+            block.text("name", name);
             block.object("input", |_| {});
             block.option("signature", seal.map(|seal| seal.to_token(ANTHROPIC, None)));
             seal.is_some()
         }
         BlockKind::Text | BlockKind::Refusal | BlockKind::Image(_) | BlockKind::Audio(_) | BlockKind::Hosted(_) => {
-            block.field("type", "text");
-            block.field("text", "");
+            block.text("type", "text");
+            block.text("text", "");
             false
         }
     }

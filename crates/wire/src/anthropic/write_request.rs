@@ -28,7 +28,7 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) ->
     let plan = plan(&mut pen, request, forced);
     let body = json::object(|out| {
         if !request.model.is_empty() {
-            out.field("model", &request.model);
+            out.text("model", &request.model);
         }
         if !counting {
             out.field("max_tokens", &plan.max_tokens);
@@ -96,14 +96,14 @@ fn write_thinking(out: &mut Object<'_>, request: &ChatRequest, plan: &Plan) {
     }
     let Some(mode) = &plan.mode else { return };
     out.object("thinking", |out| match mode {
-        Mode::Disabled => out.field("type", "disabled"),
+        Mode::Disabled => out.text("type", "disabled"),
         Mode::Enabled(budget, display) => {
-            out.field("type", "enabled");
+            out.text("type", "enabled");
             out.option("budget_tokens", *budget);
             out.option("display", display.as_ref());
         }
         Mode::Adaptive(display) => {
-            out.field("type", "adaptive");
+            out.text("type", "adaptive");
             out.option("display", display.as_ref());
         }
     });
@@ -129,7 +129,7 @@ fn write_output_config(out: &mut Object<'_>, request: &ChatRequest, pen: &mut Pe
         out.option("effort", effort);
         if let Some(JsonSchema { schema, .. }) = schema {
             out.object("format", |out| {
-                out.field("type", "json_schema");
+                out.text("type", "json_schema");
                 if pen.native {
                     out.raw("schema", schema.get());
                 } else if schema::write_closed(out, schema) {
@@ -152,7 +152,7 @@ fn write_knobs(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, p
         out.object("metadata", |out| out.field("user_id", user));
     }
     match request.service_tier.as_deref() {
-        Some("default") => out.field("service_tier", "standard_only"),
+        Some("default") => out.text("service_tier", "standard_only"),
         Some(tier) if pen.native || tier == "auto" => out.field("service_tier", tier),
         Some(_) => pen.losses.dropped("service_tier"),
         None => {}

@@ -92,8 +92,8 @@ fn is_web_search(kind: &str) -> bool {
 
 /// Writes a web search of another vendor's. Where the user is and which sites count is said alike or nearly so.
 fn write_web_search(out: &mut Object<'_>, raw: &RawValue) {
-    out.field("type", "web_search_20250305");
-    out.field("name", "web_search");
+    out.text("type", "web_search_20250305");
+    out.text("name", "web_search");
     let Ok(mut fields) = Fields::nested(raw) else { return };
     let options = fields.take_raw("web_search_options").and_then(|raw| Fields::nested(raw).ok());
     let mut fields = options.unwrap_or(fields);
@@ -109,7 +109,7 @@ fn write_web_search(out: &mut Object<'_>, raw: &RawValue) {
         place = inner;
     }
     out.object("user_location", |out| {
-        out.field("type", "approximate");
+        out.text("type", "approximate");
         for key in ["city", "region", "country", "timezone"] {
             if let Some(value) = place.take_raw(key).filter(|raw| raw.get() != "null") {
                 out.raw(key, value.get());
@@ -127,11 +127,11 @@ fn write_choice(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest, 
         let free = no_tools || request.tool_choice == Some(ToolChoice::None);
         out.object("tool_choice", |out| match free {
             true => {
-                out.field("type", "tool");
+                out.text("type", "tool");
                 out.field("name", json_tool);
             }
             false => {
-                out.field("type", "any");
+                out.text("type", "any");
                 out.option("disable_parallel_tool_use", serial.filter(|serial| *serial));
             }
         });

@@ -127,7 +127,7 @@ impl<'a> Pen<'a> {
         };
         Some(json::object(|out| {
             out.object("cachePoint", |out| {
-                out.field("type", "default");
+                out.text("type", "default");
                 out.option("ttl", ttl);
             });
         }))

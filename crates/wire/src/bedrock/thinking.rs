@@ -53,7 +53,7 @@ fn switch_off(pen: &mut Pen<'_>) -> Plan {
     match pen.family {
         Family::Claude if pen.profile.ways.is_some_and(|ways| !ways.off) => pen.losses.dropped("reasoning"),
         Family::Claude if pen.profile.thinking == Some(Thinking::Adaptive) => {
-            pen.add_object("thinking", |out| out.field("type", "disabled"));
+            pen.add_object("thinking", |out| out.text("type", "disabled"));
         }
         Family::GptOss => pen.losses.dropped("reasoning"),
         Family::Claude | Family::Nova | Family::Mistral | Family::Command | Family::Other => {}
@@ -81,7 +81,7 @@ fn claude(pen: &mut Pen<'_>, request: &ChatRequest, reasoning: &Reasoning, force
                 _ => (reasoning.exclude != Some(true)).then_some("summarized"),
             };
             pen.add_object("thinking", |out| {
-                out.field("type", "adaptive");
+                out.text("type", "adaptive");
                 out.option("display", display);
             });
             if reasoning.effort.is_some() || reasoning.budget_tokens.is_some() {
@@ -93,7 +93,7 @@ fn claude(pen: &mut Pen<'_>, request: &ChatRequest, reasoning: &Reasoning, force
         Some(Thinking::Budget | Thinking::Never) | None => {
             let Some(budget) = budget(pen, request, reasoning) else { return Plan::default() };
             pen.add_object("thinking", |out| {
-                out.field("type", "enabled");
+                out.text("type", "enabled");
                 out.field("budget_tokens", &budget);
             });
             thinks
@@ -120,7 +120,7 @@ fn budget(pen: &mut Pen<'_>, request: &ChatRequest, reasoning: &Reasoning) -> Op
 fn nova(pen: &mut Pen<'_>, reasoning: &Reasoning) -> Plan {
     let effort = fit_effort(pen, reasoning, &["low", "medium", "high"]);
     pen.add_object("reasoningConfig", |out| {
-        out.field("type", "enabled");
+        out.text("type", "enabled");
         out.field("maxReasoningEffort", effort);
     });
     // The API refuses the knobs and the limit beside the highest effort.

@@ -72,7 +72,7 @@ pub(super) fn write_messages(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &
     }
     if turns.first().is_some_and(|turn| turn.role == Role::Assistant) {
         pen.losses.add("messages", Why::Approximated);
-        let json = json::object(|out| out.field("text", "Continue."));
+        let json = json::object(|out| out.text("text", "Continue."));
         turns.insert(0, Turn { role: Role::User, units: vec![Unit { is_result: false, json, cache: None }] });
     }
     out.array("messages", |out| {
@@ -223,7 +223,7 @@ fn write_result(pen: &mut Pen<'_>, result: &ToolResult, at: &str) -> Vec<u8> {
             out.field("toolUseId", &names::id(&result.call));
             out.array("content", |out| blocks.iter().for_each(|block| push(out, block)));
             if result.is_error {
-                out.field("status", "error");
+                out.text("status", "error");
             }
         });
     })

@@ -153,7 +153,7 @@ fn write_output(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) 
     };
     out.object("outputConfig", |out| {
         out.object("textFormat", |out| {
-            out.field("type", "json_schema");
+            out.text("type", "json_schema");
             out.object("structure", |out| {
                 out.object("jsonSchema", |out| {
                     out.field("schema", schema.schema.get());

@@ -167,7 +167,7 @@ fn write_choice(pen: &mut Pen<'_>, request: &ChatRequest, only_json_tool: bool) 
     if request.parallel_tools == Some(false) && !only_json_tool {
         if choice.is_none() && pen.family == Family::Claude {
             pen.add_object("tool_choice", |out| {
-                out.field("type", "auto");
+                out.text("type", "auto");
                 out.field("disable_parallel_tool_use", &true);
             });
         } else {

@@ -106,11 +106,11 @@ fn write_content(out: &mut Object<'_>, pieces: &[Piece<'_>]) {
         for piece in pieces {
             out.object(|out| match piece {
                 Piece::Text(text) => {
-                    out.field("type", "text");
+                    out.text("type", "text");
                     out.field("text", text);
                 }
                 Piece::Image(media) => {
-                    out.field("type", "image_url");
+                    out.text("type", "image_url");
                     out.object("image_url", |out| {
                         out.field("url", &url_of(media));
                         out.option("detail", media.detail.as_ref());
@@ -139,7 +139,7 @@ fn write_assistant<'a>(out: &mut Array<'_>, pen: &mut Pen<'a>, message: &'a Mess
         return;
     }
     out.object(|out| {
-        out.field("role", "assistant");
+        out.text("role", "assistant");
         if !pieces.is_empty() {
             write_content(out, &pieces);
         }
@@ -150,7 +150,7 @@ fn write_assistant<'a>(out: &mut Array<'_>, pen: &mut Pen<'a>, message: &'a Mess
             for call in calls {
                 out.object(|out| {
                     out.field("id", &call.id);
-                    out.field("type", "function");
+                    out.text("type", "function");
                     out.object("function", |out| {
                         out.field("name", &call.name);
                         out.field("arguments", if call.arguments.trim().is_empty() { "{}" } else { &call.arguments });
@@ -180,7 +180,7 @@ fn write_result<'a>(out: &mut Array<'_>, pen: &mut Pen<'a>, result: &'a ToolResu
         texts.push(Piece::Text(""));
     }
     out.object(|out| {
-        out.field("role", "tool");
+        out.text("role", "tool");
         out.field("tool_call_id", &result.call);
         write_content(out, &texts);
     });

@@ -72,8 +72,8 @@ fn write_tools(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     }
     out.array("tools", |out| functions.iter().for_each(|function| function::write(out, function)));
     match &request.tool_choice {
-        Some(ToolChoice::None) => out.field("tool_choice", "NONE"),
-        Some(ToolChoice::Required | ToolChoice::Tool(_) | ToolChoice::Among(_, true)) => out.field("tool_choice", "REQUIRED"),
+        Some(ToolChoice::None) => out.text("tool_choice", "NONE"),
+        Some(ToolChoice::Required | ToolChoice::Tool(_) | ToolChoice::Among(_, true)) => out.text("tool_choice", "REQUIRED"),
         Some(ToolChoice::Auto | ToolChoice::Among(_, false)) | None => {}
     }
     let strict = functions.iter().filter(|function| function.strict == Some(true)).count();
@@ -100,7 +100,7 @@ fn write_format(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) 
         OutputFormat::JsonSchema(schema) => Some(schema.schema.get()),
     };
     out.object("response_format", |out| {
-        out.field("type", "json_object");
+        out.text("type", "json_object");
         if let Some(schema) = schema {
             out.raw("json_schema", schema);
         }
@@ -113,7 +113,7 @@ fn write_thinking(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest
     if reasoning.is_off() {
         // Models that can think do so unless they are told not to.
         if !never {
-            out.object("thinking", |out| out.field("type", "disabled"));
+            out.object("thinking", |out| out.text("type", "disabled"));
         }
         return;
     }
@@ -127,7 +127,7 @@ fn write_thinking(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest
         pen.losses.add("reasoning.effort", Why::Approximated);
     }
     out.object("thinking", |out| {
-        out.field("type", "enabled");
+        out.text("type", "enabled");
         out.option("token_budget", reasoning.budget_tokens);
     });
 }

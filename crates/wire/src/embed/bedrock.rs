@@ -87,8 +87,8 @@ pub(super) fn write_nova(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, Unsu
             return Err(writing.unsupported("this model makes a vector of a text or of an image"));
         }
         Ok(json::object(|out| {
-            out.field("schemaVersion", "nova-multimodal-embed-v1");
-            out.field("taskType", "SINGLE_EMBEDDING");
+            out.text("schemaVersion", "nova-multimodal-embed-v1");
+            out.text("taskType", "SINGLE_EMBEDDING");
             out.object("singleEmbeddingParams", |out| {
                 out.field("embeddingPurpose", &purpose);
                 out.option("embeddingDimension", request.dimensions);

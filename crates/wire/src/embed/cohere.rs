@@ -78,7 +78,7 @@ fn write_images(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, Unsupported> 
                 out.field("model", writing.target.model);
             }
             out.field("images", &[image]);
-            out.field("input_type", "image");
+            out.text("input_type", "image");
             out.field("embedding_types", &["float"]);
         }))
     };

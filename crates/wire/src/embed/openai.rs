@@ -99,7 +99,7 @@ pub(super) fn write_request(writing: &mut Writing<'_>) -> Result<Vec<Vec<u8>>, U
         out.option("input_type", purpose);
         out.option("user", request.user.as_deref());
         // Numbers are read exactly; packing is done for the client afterwards.
-        out.field("encoding_format", "float");
+        out.text("encoding_format", "float");
         same_family(out, request);
     });
     Ok(vec![body])
@@ -218,7 +218,7 @@ fn inputs(writing: &Writing<'_>) -> Result<String, Unsupported> {
     });
     match failure {
         Some(error) => Err(error),
-        None => Ok(String::from_utf8_lossy(&out).into_owned()),
+        None => Ok(json::text(out)),
     }
 }
 
@@ -277,11 +277,11 @@ pub(super) fn read_reply(body: &[u8]) -> Result<EmbedReply, Malformed> {
 pub(super) fn write_reply(reply: &EmbedReply, encoding: Option<Encoding>, model: &str) -> Vec<u8> {
     json::object(|out| {
         out.option("id", reply.id.as_deref());
-        out.field("object", "list");
+        out.text("object", "list");
         out.array("data", |data| {
             for (index, vector) in reply.vectors.iter().enumerate() {
                 data.object(|item| {
-                    item.field("object", "embedding");
+                    item.text("object", "embedding");
                     item.field("index", &index);
                     item.raw("embedding", &vector.json(encoding == Some(Encoding::Base64)));
                 });

@@ -91,7 +91,7 @@ fn write_candidate(reply: &ChatReply, stamp: &Stamp, out: &mut Object<'_>) {
                 write_part(&part.body, stamp, out);
             }
         });
-        out.field("role", "model");
+        out.text("role", "model");
     });
     out.field("finishReason", finish_name(&reply.finish));
     out.field("index", &0);

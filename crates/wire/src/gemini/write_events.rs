@@ -70,11 +70,11 @@ impl Writer {
             PartBody::Reasoning(Thought { seal: None, .. }) => {}
             PartBody::Reasoning(Thought { seal: Some(seal), text, id, .. }) if !text.is_empty() => {
                 let sealed = json::object(|out| {
-                    out.field("text", "");
+                    out.text("text", "");
                     out.field("thought", &true);
                     out.field("thoughtSignature", &write_signature(seal, id.as_deref()));
                 });
-                self.parts(&String::from_utf8_lossy(&[b"[", &sealed[..], b"]"].concat()), out);
+                self.parts(&json::text([b"[", &sealed[..], b"]"].concat()), out);
             }
             PartBody::Audio(Media { source: MediaSource::Base64(data), .. }) if data.is_empty() => {}
             body => self.part(body, out),
@@ -86,7 +86,7 @@ impl Writer {
         let mut parts = Vec::new();
         json::write_array(&mut parts, |array| write_part(body, &self.stamp, array));
         if parts != b"[]" {
-            self.parts(&String::from_utf8_lossy(&parts), out);
+            self.parts(&json::text(parts), out);
         }
     }
 
@@ -94,7 +94,7 @@ impl Writer {
         self.chunk(out, |out| {
             out.object("content", |out| {
                 out.raw("parts", parts);
-                out.field("role", "model");
+                out.text("role", "model");
             });
             out.field("index", &0);
         });
@@ -105,7 +105,7 @@ impl Writer {
         self.chunk(out, |out| {
             out.object("content", |out| {
                 out.array("parts", |_| {});
-                out.field("role", "model");
+                out.text("role", "model");
             });
             out.field("finishReason", finish_name(finish));
             out.field("index", &0);

@@ -67,7 +67,7 @@ fn write_body(request: &ChatRequest, profile: &Profile, memo: &Memo, losses: &mu
         }
         write_tool_config(request, memo, out);
         if config != b"{}" {
-            out.raw("generationConfig", &String::from_utf8_lossy(&config));
+            out.raw("generationConfig", &json::text(config));
         }
         out.option("serviceTier", tier_of(request));
         if own && !request.metadata.is_empty() {
@@ -395,7 +395,7 @@ fn write_output(request: &ChatRequest, profile: &Profile, losses: &mut Losses, o
     if matches!(request.output, OutputFormat::Text) || has("responseMimeType") {
         return;
     }
-    out.field("responseMimeType", "application/json");
+    out.text("responseMimeType", "application/json");
     let OutputFormat::JsonSchema(sent) = &request.output else { return };
     if has("responseSchema") {
         return;

@@ -131,7 +131,7 @@ fn write_call(out: &mut Object<'_>, pen: &mut Pen, call: &ToolCall, field: &str)
         pen.losses.add(format!("{field}.arguments"), Why::Approximated);
     }
     out.field("id", &call.id);
-    out.field("type", "function");
+    out.text("type", "function");
     out.object("function", |out| {
         out.field("name", &call.name);
         match text {
@@ -149,7 +149,7 @@ fn write_result(out: &mut Array<'_>, pen: &mut Pen, result: &ToolResult, name: O
     let parts: Vec<&Part> = result.parts.iter().collect();
     let pieces = gather(pen, &parts, &format!("{field}.content"));
     out.object(|out| {
-        out.field("role", "tool");
+        out.text("role", "tool");
         out.option("tool_name", name);
         out.field("tool_call_id", &result.call);
         out.field("content", &pieces.texts.join("\n"));

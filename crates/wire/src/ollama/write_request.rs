@@ -65,7 +65,7 @@ pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written,
         write_tools(out, &mut pen, request);
         match &request.output {
             OutputFormat::Text => {}
-            OutputFormat::Json => out.field("format", "json"),
+            OutputFormat::Json => out.text("format", "json"),
             OutputFormat::JsonSchema(schema) => out.raw("format", schema.schema.get()),
         }
         write_think(out, &mut pen, request, profile);

@@ -58,7 +58,7 @@ pub(super) fn read_request(head: &Head<'_>, body: &[u8]) -> Result<ChatRequest, 
     }
     for (key, extra) in spelled.rest {
         let object = crate::json::object(|object| object.extra(&extra, HERE));
-        request.extra.note(key, String::from_utf8_lossy(&object).into_owned());
+        request.extra.note(key, crate::json::text(object));
     }
     Ok(request)
 }

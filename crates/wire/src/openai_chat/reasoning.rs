@@ -252,10 +252,10 @@ pub(super) fn write_details(out: &mut Array<'_>, thought: &Thought, (index, told
     if !thought.text.is_empty() || signature.is_some() {
         out.object(|object| {
             if thought.summary {
-                object.field("type", "reasoning.summary");
+                object.text("type", "reasoning.summary");
                 object.field("summary", &thought.text);
             } else {
-                object.field("type", "reasoning.text");
+                object.text("type", "reasoning.text");
                 object.field("text", &thought.text);
             }
             object.option("signature", signature.map(|seal| &seal.bytes));
@@ -264,7 +264,7 @@ pub(super) fn write_details(out: &mut Array<'_>, thought: &Thought, (index, told
     }
     if let Some(seal) = thought.seal.as_ref().filter(|seal| seal.kind == SealKind::Encrypted) {
         out.object(|object| {
-            object.field("type", "reasoning.encrypted");
+            object.text("type", "reasoning.encrypted");
             object.field("data", &seal.bytes);
             tail(object);
         });
@@ -283,10 +283,10 @@ pub(super) fn write_block(out: &mut Array<'_>, thought: &Thought) {
     let redacted = thought.text.is_empty() && thought.seal.as_ref().is_some_and(|seal| seal.kind == SealKind::Encrypted);
     out.object(|object| {
         if redacted {
-            object.field("type", "redacted_thinking");
+            object.text("type", "redacted_thinking");
             object.option("data", token);
         } else {
-            object.field("type", "thinking");
+            object.text("type", "thinking");
             object.field("thinking", &thought.text);
             object.option("signature", token);
         }

@@ -129,10 +129,10 @@ fn keep_rest(reply: &mut ChatReply, top: Fields<'_>, (choice, message): (Fields<
 /// Writes a whole answer.
 pub(super) fn write_reply(reply: &ChatReply, stamp: &Stamp) -> Vec<u8> {
     json::object(|object| {
-        object.field("id", reply.id.as_deref().unwrap_or(&stamp.id));
-        object.field("object", "chat.completion");
+        object.text("id", reply.id.as_deref().unwrap_or(&stamp.id));
+        object.text("object", "chat.completion");
         object.field("created", &reply.created.unwrap_or(stamp.created));
-        object.field("model", reply.model.as_deref().unwrap_or(&stamp.model));
+        object.text("model", reply.model.as_deref().unwrap_or(&stamp.model));
         if stamp.flavor == Flavor::OpenRouter {
             object.option("provider", stamp.provider.as_ref());
         }
@@ -161,7 +161,7 @@ fn write_choice(choice: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
     choice.object("message", |message| write_message(message, reply, stamp));
     let calls = reply.parts.iter().any(|part| matches!(part.body, PartBody::ToolCall(_)));
     let refused = reply.parts.iter().any(|part| matches!(part.body, PartBody::Refusal(_)));
-    choice.field("finish_reason", write_finish(&reply.finish, calls, refused));
+    choice.text("finish_reason", write_finish(&reply.finish, calls, refused));
     if stamp.flavor == Flavor::OpenRouter {
         choice.field("native_finish_reason", &reply.finish.raw);
     }
@@ -202,7 +202,7 @@ fn write_message(message: &mut Object<'_>, reply: &ChatReply, stamp: &Stamp) {
             PartBody::Reasoning(_) | PartBody::Video(_) | PartBody::File(_) | PartBody::ToolResult(_) | PartBody::Hosted(_) => {}
         }
     }
-    message.field("role", "assistant");
+    message.text("role", "assistant");
     message.field("content", &text);
     message.field("refusal", &refusal);
     write_thoughts(message, &thoughts, &calls, stamp);

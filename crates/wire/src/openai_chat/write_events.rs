@@ -67,10 +67,10 @@ impl Writer {
         let stamp = &self.stamp;
         let mut head = b"data: ".to_vec();
         json::write_object(&mut head, |object| {
-            object.field("id", id.unwrap_or(&stamp.id));
-            object.field("object", "chat.completion.chunk");
+            object.text("id", id.unwrap_or(&stamp.id));
+            object.text("object", "chat.completion.chunk");
             object.field("created", &created.unwrap_or(stamp.created));
-            object.field("model", model.unwrap_or(&stamp.model));
+            object.text("model", model.unwrap_or(&stamp.model));
             if stamp.flavor == Flavor::OpenRouter {
                 object.option("provider", stamp.provider.as_ref());
             }
@@ -78,8 +78,8 @@ impl Writer {
         head.pop();
         self.head = head;
         self.delta(out, |delta| {
-            delta.field("role", "assistant");
-            delta.field("content", "");
+            delta.text("role", "assistant");
+            delta.text("content", "");
         });
     }
 
@@ -178,13 +178,13 @@ impl Writer {
         match self.stamp.flavor {
             Flavor::OpenAi => {
                 thought.text.push_str(text);
-                self.delta(out, |object| object.field("reasoning_content", text));
+                self.delta(out, |object| object.text("reasoning_content", text));
             }
             Flavor::OpenRouter => {
                 let piece = Thought { text: text.to_owned(), ..thought.clone() };
                 let format = std::mem::take(&mut self.format);
                 self.delta(out, |object| {
-                    object.field("reasoning", text);
+                    object.text("reasoning", text);
                     object.array(reasoning::DETAILS, |list| reasoning::write_details(list, &piece, (at, Some(&format))));
                 });
                 self.format = format;
@@ -209,7 +209,7 @@ impl Writer {
             delta.array("tool_calls", |list| {
                 list.object(|call| {
                     call.field("index", &at);
-                    call.object(outer, |object| object.field(inner, text));
+                    call.object(outer, |object| object.text(inner, text));
                 });
             });
         });
@@ -229,7 +229,7 @@ impl Writer {
             delta.array("tool_calls", |list| {
                 list.object(|call| {
                     call.field("index", &at);
-                    call.object("function", |function| function.field("arguments", ""));
+                    call.object("function", |function| function.text("arguments", ""));
                     write_call_seal(call, &token);
                 });
             });
@@ -293,10 +293,10 @@ fn write_call_start(delta: &mut Object<'_>, at: usize, (id, name, custom): (&str
     delta.array("tool_calls", |list| {
         list.object(|call| {
             call.field("index", &at);
-            call.field("id", id);
-            call.field("type", kind);
+            call.text("id", id);
+            call.text("type", kind);
             call.object(kind, |object| {
-                object.field("name", name);
+                object.text("name", name);
                 object.field(input, "");
             });
         });

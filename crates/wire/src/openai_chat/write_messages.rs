@@ -24,7 +24,7 @@ pub(super) fn write_messages(request: &ChatRequest, profile: &Profile, losses: &
         }
     }
     writer.out.push(b']');
-    Ok(String::from_utf8_lossy(&writer.out).into_owned())
+    Ok(json::text(writer.out))
 }
 
 struct Writer<'a> {
@@ -51,7 +51,7 @@ impl Writer<'_> {
             let role = first.extra.noted(HERE, "role").unwrap_or("system");
             let name = message.and_then(|message| message.name.as_deref()).or_else(|| first.extra.noted(HERE, "name"));
             self.message(|object| {
-                object.field("role", role);
+                object.text("role", role);
                 object.raw("content", &content);
                 object.option("name", name);
                 if let Some(message) = message {
@@ -79,7 +79,7 @@ impl Writer<'_> {
         }
         let content = self.content(rest)?;
         self.message(|object| {
-            object.field("role", "user");
+            object.text("role", "user");
             object.raw("content", &content);
             object.option("name", message.name.as_ref());
             object.extra(&message.extra, HERE);
@@ -101,8 +101,8 @@ impl Writer<'_> {
         }
         let content = self.content(said)?;
         self.message(|object| {
-            object.field("role", "tool");
-            object.field("tool_call_id", &result.call);
+            object.text("role", "tool");
+            object.text("tool_call_id", &result.call);
             object.option("name", result.name.as_ref());
             object.raw("content", &content);
             write_cache(object, part.cache.as_ref());
@@ -128,11 +128,11 @@ impl Writer<'_> {
         }
         let vendor = self.profile.vendor.as_deref().unwrap_or(GOOGLE);
         self.message(|object| {
-            object.field("role", "assistant");
+            object.text("role", "assistant");
             match &content {
                 Some(content) => object.raw("content", content),
                 None if turn.refusal.is_some() || !turn.calls.is_empty() || turn.spoken.is_some() => object.field("content", &()),
-                None => object.field("content", ""),
+                None => object.text("content", ""),
             }
             object.option("name", message.name.as_ref());
             object.option("refusal", turn.refusal);
@@ -181,8 +181,8 @@ impl Writer<'_> {
         let parts: Vec<&Part> = parts.into_iter().collect();
         let mut out = Vec::with_capacity(64);
         match parts.as_slice() {
-            [] => json::write_value(&mut out, ""),
-            [part] if plain_text(part).is_some() => json::write_value(&mut out, plain_text(part).unwrap_or_default()),
+            [] => json::write_text(&mut out, ""),
+            [part] if plain_text(part).is_some() => json::write_text(&mut out, plain_text(part).unwrap_or_default()),
             several => {
                 out.push(b'[');
                 for part in several {
@@ -195,7 +195,7 @@ impl Writer<'_> {
                 out.push(b']');
             }
         }
-        Ok(String::from_utf8_lossy(&out).into_owned())
+        Ok(json::text(out))
     }
 
     fn part(&mut self, part: &Part) -> Result<Option<Vec<u8>>, Unsupported> {
@@ -208,8 +208,8 @@ impl Writer<'_> {
             }))
         };
         Ok(match &part.body {
-            PartBody::Text { text, .. } => object("text", &|object| object.field("text", text)),
-            PartBody::Refusal(text) => object("refusal", &|object| object.field("refusal", text)),
+            PartBody::Text { text, .. } => object("text", &|object| object.text("text", text)),
+            PartBody::Refusal(text) => object("refusal", &|object| object.text("refusal", text)),
             PartBody::Image(media) => {
                 let url = media::to_url(media).ok_or_else(|| unsupported("image", "a file id is no image URL"))?;
                 object("image_url", &|object| object.object("image_url", |inner| write_url(inner, &url, media)))
@@ -232,7 +232,7 @@ impl Writer<'_> {
                 let format = media.media_type.as_deref().map(media::audio_format);
                 object("input_audio", &|object| {
                     object.object("input_audio", |inner| {
-                        inner.field("data", data);
+                        inner.text("data", data);
                         inner.option("format", format);
                     });
                 })
@@ -241,11 +241,11 @@ impl Writer<'_> {
             PartBody::Reasoning(thought) => object("thinking", &|object| match part.extra.noted(HERE, "type") {
                 Some(_) if thought.seal.is_none() => object.array("thinking", |list| {
                     list.object(|text| {
-                        text.field("type", "text");
-                        text.field("text", &thought.text);
+                        text.text("type", "text");
+                        text.text("text", &thought.text);
                     });
                 }),
-                _ => object.field("thinking", &thought.text),
+                _ => object.text("thinking", &thought.text),
             }),
             PartBody::Hosted(hosted) if hosted.from == HERE => Some(hosted.raw.get().as_bytes().to_vec()),
             PartBody::Hosted(_) => {
@@ -261,7 +261,7 @@ impl Writer<'_> {
         let native = part.extra.from() == Some(HERE);
         if let (Some(url), Some(_)) = (media::to_url(media), part.extra.noted(HERE, "type")) {
             return Ok(Some(json::object(|object| {
-                object.field("type", "document_url");
+                object.text("type", "document_url");
                 object.field("document_url", &url);
                 object.option("document_name", media.name.as_ref());
                 write_cache(object, part.cache.as_ref());
@@ -271,7 +271,7 @@ impl Writer<'_> {
         if let MediaSource::Text(text) = &media.source {
             self.losses.add("messages.content.document", Why::Approximated);
             return Ok(Some(json::object(|object| {
-                object.field("type", "text");
+                object.text("type", "text");
                 object.field("text", &media.name.as_ref().map_or_else(|| text.clone(), |name| format!("{name}\n\n{text}")));
                 write_cache(object, part.cache.as_ref());
             })));
@@ -281,7 +281,7 @@ impl Writer<'_> {
             return Err(unsupported("document", "a document can only be sent as base64 or as a file id"));
         }
         Ok(Some(json::object(|object| {
-            object.field("type", "file");
+            object.text("type", "file");
             object.object("file", |file| {
                 if let MediaSource::FileId(id) = &media.source {
                     file.field("file_id", id);
@@ -372,7 +372,7 @@ fn write_url(object: &mut Object<'_>, url: &str, media: &Media) {
 pub(super) fn write_cache(object: &mut Object<'_>, mark: Option<&CacheMark>) {
     if let Some(mark) = mark {
         object.object("cache_control", |inner| {
-            inner.field("type", "ephemeral");
+            inner.text("type", "ephemeral");
             inner.option("ttl", mark.ttl.as_ref());
         });
     }
@@ -423,24 +423,24 @@ pub(super) fn write_images(object: &mut Object<'_>, images: &[&Media]) {
 
 /// Writes one image of an answer.
 pub(super) fn write_image(object: &mut Object<'_>, url: &str, at: usize) {
-    object.field("type", "image_url");
+    object.text("type", "image_url");
     object.object("image_url", |inner| inner.field("url", url));
     object.field("index", &at);
 }
 
 /// Writes a call. Its seal goes to Google alone; `vendor` is who will read it, `None` where anyone may.
 pub(super) fn write_call(object: &mut Object<'_>, call: &ToolCall, vendor: Option<&str>) {
-    object.field("id", &call.id);
+    object.text("id", &call.id);
     if call.custom {
-        object.field("type", "custom");
+        object.text("type", "custom");
         object.object("custom", |custom| {
-            custom.field("name", &call.name);
-            custom.field("input", &call.arguments);
+            custom.text("name", &call.name);
+            custom.text("input", &call.arguments);
         });
     } else {
-        object.field("type", "function");
+        object.text("type", "function");
         object.object("function", |function| {
-            function.field("name", &call.name);
+            function.text("name", &call.name);
             function.field("arguments", if call.arguments.is_empty() { "{}" } else { &call.arguments });
         });
     }

@@ -28,7 +28,7 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
     let messages = write_messages(request, profile, &mut losses)?;
     let tools = write_tools(&request.tools, profile, &mut losses)?;
     let body = json::object(|object| {
-        object.field("model", &request.model);
+        object.text("model", &request.model);
         object.raw("messages", &messages);
         write_knobs(object, request, profile, &mut losses);
         write_limit(object, request, profile);
@@ -234,10 +234,10 @@ fn write_reasoning_of_others(
         // Off is what most models of this format are unless told otherwise; only those that think are told, and know the word as far as
         // their cards say.
         match profile.efforts.as_deref() {
-            Some(known) if known.iter().any(|effort| effort == "none") => object.field("reasoning_effort", "none"),
+            Some(known) if known.iter().any(|effort| effort == "none") => object.text("reasoning_effort", "none"),
             Some(_) => losses.add("reasoning", Why::Approximated),
             None if profile.thinking == Some(Thinking::Effort) && profile.vendor.as_deref() != Some(OPENAI) => {
-                object.field("reasoning_effort", "none");
+                object.text("reasoning_effort", "none");
             }
             None => {}
         }
@@ -257,13 +257,13 @@ fn write_reasoning_of_others(
 fn write_output(object: &mut Object<'_>, request: &ChatRequest, profile: &Profile, losses: &mut Losses) {
     match &request.output {
         OutputFormat::Text => {}
-        OutputFormat::Json => object.object("response_format", |format| format.field("type", "json_object")),
+        OutputFormat::Json => object.object("response_format", |format| format.text("type", "json_object")),
         OutputFormat::JsonSchema(_) if profile.json_schema == Some(false) => {
             losses.add("response_format.json_schema", Why::Approximated);
-            object.object("response_format", |format| format.field("type", "json_object"));
+            object.object("response_format", |format| format.text("type", "json_object"));
         }
         OutputFormat::JsonSchema(schema) => object.object("response_format", |format| {
-            format.field("type", "json_schema");
+            format.text("type", "json_schema");
             format.object("json_schema", |inner| {
                 // The format wants a name, though it means nothing; clients who gave none have a provider that needs none.
                 let spare = (request.extra.from() != Some(HERE)).then_some("response");
@@ -312,7 +312,7 @@ fn write_tools(tools: &[Tool], profile: &Profile, losses: &mut Losses) -> Result
             match tool {
                 Tool::Function(function) => write_function(array, function, (at, &mut *losses)),
                 Tool::Custom { name, description, format } => array.object(|object| {
-                    object.field("type", "custom");
+                    object.text("type", "custom");
                     object.object("custom", |custom| {
                         custom.field("name", name);
                         custom.option("description", description.as_ref());
@@ -346,7 +346,7 @@ fn write_tools(tools: &[Tool], profile: &Profile, losses: &mut Losses) -> Result
         return Err(unsupported);
     }
     if !written.list.is_empty() {
-        written.list = String::from_utf8_lossy(&list).into_owned();
+        written.list = json::text(list);
     }
     Ok(written)
 }
@@ -362,9 +362,9 @@ fn write_function(array: &mut Array<'_>, function: &Function, (at, losses): (usi
         }
     }
     array.object(|object| {
-        object.field("type", "function");
+        object.text("type", "function");
         object.object("function", |inner| {
-            inner.field("name", &function.name);
+            inner.text("name", &function.name);
             inner.option("description", function.description.as_ref());
             if let Some(parameters) = &function.parameters {
                 inner.raw("parameters", parameters.get());
@@ -401,12 +401,12 @@ fn write_choice(object: &mut Object<'_>, choice: &ToolChoice, tools: &[Tool]) {
         object.object(kind, |inner| inner.field("name", name));
     };
     match choice {
-        ToolChoice::Auto => object.field("tool_choice", "auto"),
-        ToolChoice::None => object.field("tool_choice", "none"),
-        ToolChoice::Required => object.field("tool_choice", "required"),
+        ToolChoice::Auto => object.text("tool_choice", "auto"),
+        ToolChoice::None => object.text("tool_choice", "none"),
+        ToolChoice::Required => object.text("tool_choice", "required"),
         ToolChoice::Tool(name) => object.object("tool_choice", |inner| named(inner, name)),
         ToolChoice::Among(names, must) => object.object("tool_choice", |inner| {
-            inner.field("type", "allowed_tools");
+            inner.text("type", "allowed_tools");
             inner.object("allowed_tools", |allowed| {
                 allowed.field("mode", if *must { "required" } else { "auto" });
                 allowed.array("tools", |list| {

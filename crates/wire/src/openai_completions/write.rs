@@ -40,7 +40,7 @@ fn visible(body: &PartBody) -> Option<&str> {
 
 fn write_head(object: &mut Object<'_>, (id, model, created): (Option<&str>, Option<&str>, Option<u64>), stamp: &Stamp) {
     object.field("id", id.unwrap_or(&stamp.id));
-    object.field("object", "text_completion");
+    object.text("object", "text_completion");
     object.field("created", &created.unwrap_or(stamp.created));
     object.field("model", model.unwrap_or(&stamp.model));
     if stamp.flavor == Flavor::OpenRouter {
@@ -54,7 +54,7 @@ fn write_choice(choice: &mut Object<'_>, text: &str, finish: Option<&Finish>, st
     choice.field("logprobs", &());
     match finish {
         // There are no tools here, so nothing can end by calling one.
-        Some(finish) if finish.reason == Reason::ToolCalls => choice.field("finish_reason", "stop"),
+        Some(finish) if finish.reason == Reason::ToolCalls => choice.text("finish_reason", "stop"),
         Some(finish) => choice.field("finish_reason", write_finish(finish, false, false)),
         None => choice.field("finish_reason", &()),
     }

@@ -78,7 +78,7 @@ pub(super) fn write_error_event(problem: &Problem, flavor: Flavor, number: u64) 
     let message = told(problem, flavor);
     let mut out = b"event: error\ndata: ".to_vec();
     json::write_object(&mut out, |object| {
-        object.field("type", "error");
+        object.text("type", "error");
         object.field("sequence_number", &number);
         object.field("code", &problem.code.clone().unwrap_or_else(|| status.to_string()));
         object.field("message", &message);

@@ -161,12 +161,12 @@ pub(super) fn write_message(out: &mut Vec<u8>, id: &str, status: Status, parts: 
     let more = more.iter().filter_map(|(key, value)| Some((key.strip_prefix(OF_MESSAGE)?, value)));
     write_object(out, |object| {
         object.field("id", id);
-        object.field("type", "message");
+        object.text("type", "message");
         if !more.clone().any(|(key, _)| key == "status") {
             object.field("status", status.as_str());
         }
         object.raw("content", std::str::from_utf8(&content).unwrap_or("[]"));
-        object.field("role", "assistant");
+        object.text("role", "assistant");
         for (key, value) in more.filter(|(key, _)| !matches!(*key, "id" | "type" | "role")) {
             object.raw(key, value.get());
         }
@@ -231,8 +231,8 @@ pub(super) fn write_call_seal(out: &mut Vec<u8>, id: &str, call: &str, seal: &Se
 pub(super) fn write_image(out: &mut Vec<u8>, id: &str, media: &Media) {
     write_object(out, |object| {
         object.field("id", media.id.as_deref().unwrap_or(id));
-        object.field("type", "image_generation_call");
-        object.field("status", "completed");
+        object.text("type", "image_generation_call");
+        object.text("status", "completed");
         match &media.source {
             MediaSource::Base64(data) => {
                 let media_type = media.media_type.as_deref().unwrap_or_else(|| image_type(data));
@@ -290,7 +290,7 @@ impl<'a> Response<'a> {
 /// Writes the response object, but for its usage.
 pub(super) fn write_response(object: &mut Object<'_>, response: &Response<'_>) {
     object.field("id", response.id);
-    object.field("object", "response");
+    object.text("object", "response");
     object.field("created_at", &response.created);
     object.field("status", if response.failed.is_some() { "failed" } else { response.status });
     match response.failed {

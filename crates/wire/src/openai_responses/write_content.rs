@@ -65,7 +65,7 @@ pub(super) fn write_text(out: &mut Vec<u8>, text: &str, citations: &[Citation], 
 /// Writes a refusal.
 pub(super) fn write_refusal(out: &mut Vec<u8>, text: &str, extra: &Extra) {
     write_object(out, |object| {
-        object.field("type", "refusal");
+        object.text("type", "refusal");
         object.field("refusal", text);
         write_own(object, extra);
     });
@@ -89,7 +89,7 @@ pub(super) fn write_annotation(array: &mut Array<'_>, citation: &Citation, text:
     let length = || text.chars().count() as u64;
     if let Some(url) = &citation.url {
         return array.object(|object| {
-            object.field("type", "url_citation");
+            object.text("type", "url_citation");
             object.field("start_index", &citation.start.unwrap_or(0));
             object.field("end_index", &citation.end.unwrap_or_else(length));
             object.field("title", citation.title.as_ref().unwrap_or(url));
@@ -100,7 +100,7 @@ pub(super) fn write_annotation(array: &mut Array<'_>, citation: &Citation, text:
     }
     if let Some(document) = citation.document.as_ref().or(citation.title.as_ref()) {
         array.object(|object| {
-            object.field("type", "file_citation");
+            object.text("type", "file_citation");
             object.field("file_id", document);
             object.field("filename", citation.title.as_ref().unwrap_or(document));
             object.field("index", &citation.end.unwrap_or_else(length));
@@ -111,7 +111,7 @@ pub(super) fn write_annotation(array: &mut Array<'_>, citation: &Citation, text:
 
 fn write_image(out: &mut Vec<u8>, media: &Media, extra: &Extra) {
     write_object(out, |object| {
-        object.field("type", "input_image");
+        object.text("type", "input_image");
         match &media.source {
             MediaSource::Url(url) => object.field("image_url", url),
             MediaSource::FileId(id) => object.field("file_id", id),
@@ -129,7 +129,7 @@ fn write_image(out: &mut Vec<u8>, media: &Media, extra: &Extra) {
 
 fn write_file(out: &mut Vec<u8>, media: &Media, extra: &Extra) {
     write_object(out, |object| {
-        object.field("type", "input_file");
+        object.text("type", "input_file");
         let inline = |object: &mut Object<'_>, media_type: &str, data: &str| {
             let fallback = if media_type == "application/pdf" { "document.pdf" } else { "document.txt" };
             object.field("filename", media.name.as_deref().unwrap_or(fallback));
@@ -167,7 +167,7 @@ fn write_audio(out: &mut Vec<u8>, media: &Media, extra: &Extra) -> Result<(), Un
         other => other,
     };
     write_object(out, |object| {
-        object.field("type", "input_audio");
+        object.text("type", "input_audio");
         object.object("input_audio", |inner| {
             inner.field("data", data);
             inner.option("format", format);

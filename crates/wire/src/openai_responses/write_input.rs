@@ -58,7 +58,7 @@ impl Input<'_> {
             let end = 1 + more.iter().position(of_message).unwrap_or(more.len());
             let content = self.content(&rest[..end], Side::Input)?;
             self.item(|object| {
-                object.field("type", "message");
+                object.text("type", "message");
                 write_of_message(object, &first.extra, "type");
                 object.raw("content", &content);
             });
@@ -103,7 +103,7 @@ impl Input<'_> {
         let role = if message.role == Role::System { "system" } else { "user" };
         let own_role = message.extra.of(DIALECT).iter().any(|(key, _)| key == "role");
         self.item(|object| {
-            object.field("type", "message");
+            object.text("type", "message");
             if !own_role {
                 object.field("role", role);
             }
@@ -160,8 +160,8 @@ impl Input<'_> {
     fn write_answer(&mut self, parts: &[Part]) -> Result<(), Unsupported> {
         let content = self.content(parts, Side::Output)?;
         self.item(|object| {
-            object.field("type", "message");
-            object.field("role", "assistant");
+            object.text("type", "message");
+            object.text("role", "assistant");
             object.raw("content", &content);
             if let Some(first) = parts.first() {
                 write_of_message(object, &first.extra, "type");
@@ -191,7 +191,7 @@ impl Input<'_> {
         // What OpenAI shows of its thoughts are summaries, whatever another format calls them.
         let summary = self.vendor == OPENAI && opened.is_some() && !ours;
         self.item(|object| {
-            object.field("type", "reasoning");
+            object.text("type", "reasoning");
             object.option("id", first.id.as_ref());
             write_thought_texts(object, item.iter().map(|(thought, _)| *thought), summary);
             object.option("encrypted_content", opened);
@@ -288,7 +288,7 @@ pub(super) fn write_thought_texts<'t>(object: &mut Object<'_>, thoughts: impl It
     object.array("summary", |array| {
         for thought in shown(true) {
             array.object(|piece| {
-                piece.field("type", "summary_text");
+                piece.text("type", "summary_text");
                 piece.field("text", &thought.text);
             });
         }
@@ -297,7 +297,7 @@ pub(super) fn write_thought_texts<'t>(object: &mut Object<'_>, thoughts: impl It
         object.array("content", |array| {
             for thought in shown(false) {
                 array.object(|piece| {
-                    piece.field("type", "reasoning_text");
+                    piece.text("type", "reasoning_text");
                     piece.field("text", &thought.text);
                 });
             }

@@ -231,7 +231,7 @@ fn write_text(object: &mut Object<'_>, request: &ChatRequest) {
             OutputFormat::Text => {}
             OutputFormat::Json => object.raw("format", r#"{"type":"json_object"}"#),
             OutputFormat::JsonSchema(schema) => object.object("format", |format| {
-                format.field("type", "json_schema");
+                format.text("type", "json_schema");
                 format.field("name", schema.name.as_deref().unwrap_or("response"));
                 format.option("description", schema.description.as_ref());
                 format.raw("schema", schema.schema.get());
@@ -253,7 +253,7 @@ fn write_tools(tools: &[Tool], losses: &mut Losses) -> Result<String, Unsupporte
             match tool {
                 Tool::Function(function) => write_function(array, function, losses),
                 Tool::Custom { name, description, format } => array.object(|object| {
-                    object.field("type", "custom");
+                    object.text("type", "custom");
                     object.field("name", name);
                     object.option("description", description.as_ref());
                     if let Some(format) = format {
@@ -277,7 +277,7 @@ fn write_tools(tools: &[Tool], losses: &mut Losses) -> Result<String, Unsupporte
 
 /// Writes a web search of another format's: which sites count and where the user is are said alike or nearly so.
 fn write_web_search(object: &mut Object<'_>, raw: &RawValue) {
-    object.field("type", "web_search");
+    object.text("type", "web_search");
     let Ok(mut fields) = Fields::nested(raw) else { return };
     let sites = fields.take_raw("allowed_domains").filter(|sites| sites.get() != "null");
     if let Some(filters) = fields.take_raw("filters") {
@@ -293,7 +293,7 @@ fn write_web_search(object: &mut Object<'_>, raw: &RawValue) {
         place = inner;
     }
     object.object("user_location", |out| {
-        out.field("type", "approximate");
+        out.text("type", "approximate");
         for key in ["city", "region", "country", "timezone"] {
             if let Some(value) = place.take_raw(key).filter(|raw| raw.get() != "null") {
                 out.raw(key, value.get());
@@ -319,7 +319,7 @@ fn write_function(array: &mut Array<'_>, function: &Function, losses: &mut Losse
         }
     }
     array.object(|object| {
-        object.field("type", "function");
+        object.text("type", "function");
         object.field("name", &function.name);
         object.option("description", function.description.as_ref());
         match &function.parameters {
@@ -347,7 +347,7 @@ fn write_tool_choice(object: &mut Object<'_>, request: &ChatRequest) {
         Some(ToolChoice::Required) => object.field("tool_choice", "required"),
         Some(ToolChoice::Tool(name)) => object.object("tool_choice", |choice| write(choice, name)),
         Some(ToolChoice::Among(names, must)) => object.object("tool_choice", |choice| {
-            choice.field("type", "allowed_tools");
+            choice.text("type", "allowed_tools");
             choice.field("mode", if *must { "required" } else { "auto" });
             choice.array("tools", |array| {
                 for name in names {

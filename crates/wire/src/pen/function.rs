@@ -32,7 +32,7 @@ pub(crate) fn offered<'a>(losses: &mut Losses, refused: &mut Refusal, request: &
 /// Writes a function; one without parameters takes an empty object.
 pub(crate) fn write(out: &mut Array<'_>, function: &Function) {
     out.object(|out| {
-        out.field("type", "function");
+        out.text("type", "function");
         out.object("function", |out| {
             out.field("name", &function.name);
             out.option("description", function.description.as_ref());

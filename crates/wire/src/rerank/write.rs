@@ -114,20 +114,20 @@ fn bedrock(request: &RerankRequest, target: Target<'_>, place: &Place<'_>, losse
     Ok(json::object(|out| {
         out.array("queries", |queries| {
             queries.object(|out| {
-                out.field("type", "TEXT");
+                out.text("type", "TEXT");
                 out.object("textQuery", |out| out.field("text", &request.query));
             });
         });
         out.array("sources", |sources| {
             for document in &request.documents {
                 sources.object(|out| {
-                    out.field("type", "INLINE");
+                    out.text("type", "INLINE");
                     out.object("inlineDocumentSource", |out| {
                         if document.object {
-                            out.field("type", "JSON");
+                            out.text("type", "JSON");
                             out.raw("jsonDocument", document.raw.get());
                         } else {
-                            out.field("type", "TEXT");
+                            out.text("type", "TEXT");
                             out.object("textDocument", |out| out.field("text", &document.text));
                         }
                     });
@@ -135,7 +135,7 @@ fn bedrock(request: &RerankRequest, target: Target<'_>, place: &Place<'_>, losse
             }
         });
         out.object("rerankingConfiguration", |out| {
-            out.field("type", "BEDROCK_RERANKING_MODEL");
+            out.text("type", "BEDROCK_RERANKING_MODEL");
             out.object("bedrockRerankingConfiguration", |out| {
                 out.object("modelConfiguration", |out| out.field("modelArn", &arn));
                 out.option("numberOfResults", request.top_n);
