@@ -2,38 +2,58 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sqlx::Row;
 use sqlx::any::AnyRow;
+use switchboard_engine::wire::json::{self, Object};
 
 use super::SETTLE;
 use crate::error::StoreError;
+use crate::journal::frame::{Intended, Used};
 use crate::open::Store;
 
 /// From what an amount was reckoned: the model, counts, pieces beside them, and terms of service.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 pub struct Reckoned {
     /// The provider.
-    #[serde(rename = "p", default, skip_serializing_if = "String::is_empty")]
+    #[serde(rename = "p", default)]
     pub provider: String,
     /// The model, in the provider's words.
     #[serde(rename = "m", default)]
     pub model: String,
     /// The deployment.
-    #[serde(rename = "d", default, skip_serializing_if = "String::is_empty")]
+    #[serde(rename = "d", default)]
     pub deployment: String,
     /// When the call began.
     #[serde(rename = "t", default)]
     pub at: i64,
     /// Counts of the report.
-    #[serde(rename = "u", default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "u", default)]
     pub counts: BTreeMap<String, u64>,
     /// What was counted beside tokens.
-    #[serde(rename = "c", default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "c", default)]
     pub pieces: BTreeMap<String, u64>,
     /// The terms of service.
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "s", default)]
     pub service: Option<String>,
+}
+
+/// The same, as it is written, field by field: there is one for each attempt. What is empty is left out.
+pub(super) fn basis(intent: &Intended, used: &Used) -> String {
+    json::text(json::object(|out| {
+        let text = |out: &mut Object<'_>, name: &str, said: &str| (!said.is_empty()).then(|| out.text(name, said));
+        let counts = |out: &mut Object<'_>, name: &str, counts: &BTreeMap<String, u64>| {
+            let write = |out: &mut Object<'_>| counts.iter().for_each(|(name, count)| out.number(name, *count));
+            (!counts.is_empty()).then(|| out.object(name, write))
+        };
+        text(out, "p", &intent.provider);
+        out.text("m", &used.model);
+        text(out, "d", &intent.deployment);
+        out.field("t", &intent.at);
+        counts(out, "u", &used.counts);
+        counts(out, "c", &used.pieces);
+        used.service.iter().for_each(|service| out.text("s", service));
+    }))
 }
 
 /// Which attempts are wanted.

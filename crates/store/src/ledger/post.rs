@@ -7,12 +7,12 @@ use futures_util::FutureExt;
 use sqlx::{AnyConnection, Row};
 use switchboard_engine::admit::journal::AttemptId;
 
-use super::attempts::Reckoned;
+use super::attempts::basis;
 use super::line::{DAILY, DayCounts, DayKey, LOGS, Passing, day_cells};
 use super::retention::Rule;
 use super::{LIFETIME, MARGIN, OWED, SETTLE, account, seal};
 use crate::error::StoreError;
-use crate::journal::frame::{Kept, Settled, Used};
+use crate::journal::frame::{Kept, Settled};
 use crate::rows::{Cell, Insert};
 use crate::scribe::{Found, Scribe};
 use crate::sql::Sql;
@@ -32,8 +32,9 @@ const WINDOWS: Insert = Insert {
 const RELOG: &str = "UPDATE spend_logs SET spend = spend + $2 WHERE request_id = $1 RETURNING call_type, started_at, api_key, model, model_group, provider, user_id, team_id, organization_id, end_user, tags";
 const POSITION: &str = "INSERT INTO ledger_positions (instance, segment, place) VALUES ($1, $2, $3) ON CONFLICT (instance) DO UPDATE SET segment = excluded.segment, place = excluded.place";
 
-/// Rows are made and handed over by so many at a time, so that the memory of one piece serves the next.
-const PIECE: usize = 128;
+/// Rows are made and handed over by so many at a time, so that the memory of one piece serves the next: above 128 KiB the C library
+/// gives it back to the system in between.
+const PIECE: usize = 64;
 
 /// A row of the ledger to be added.
 #[derive(Clone, Debug)]
@@ -75,27 +76,18 @@ impl Posting {
             model: line.model.unwrap_or_default(),
             windows: line.windows,
         };
-        let reckoned = settled.used.map(|Used { model, counts, pieces, service }| Reckoned {
-            provider: kept.intent.provider.clone(),
-            deployment: kept.intent.deployment.clone(),
-            at: kept.intent.at,
-            model,
-            counts,
-            pieces,
-            service,
-        });
         Self {
-            attempt: attempt.to_string(),
+            attempt: hex::encode(attempt.0.to_be_bytes()),
             kind: SETTLE.to_owned(),
             at: settled.at,
+            basis: settled.used.as_ref().map(|used| basis(&kept.intent, used)),
+            credit: [kept.intent.provider.as_str(), "/", &kept.intent.deployment].concat(),
             call: kept.intent.call,
             amount: settled.amount,
             owed: settled.owed,
-            basis: reckoned.and_then(|reckoned| serde_json::to_string(&reckoned).ok()),
             reserved: kept.intent.reserved,
             estimated: settled.estimated,
             debits: kept.intent.lines.into_iter().map(debit).collect(),
-            credit: format!("{}/{}", kept.intent.provider, kept.intent.deployment),
             tokens: settled.tokens,
             reason: None,
             actor: None,

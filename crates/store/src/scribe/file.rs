@@ -61,11 +61,16 @@ impl Leaf<'_> {
 
     fn each(&self, what: &Insert, rows: &[Vec<Cell<'_>>], mut told: impl FnMut(usize)) -> Result<(), StoreError> {
         let mut statement = self.prepared(&what.statement_for_one())?;
+        let mut before: &[Cell<'_>] = &[];
         for row in rows {
             for (at, cell) in row.iter().enumerate() {
-                statement.raw_bind_parameter(at + 1, cell)?;
+                // Most of what a row says, the one before has said, and a value stays bound.
+                if before.get(at) != Some(cell) {
+                    statement.raw_bind_parameter(at + 1, cell)?;
+                }
             }
             told(statement.raw_execute()?);
+            before = row;
         }
         Ok(())
     }
