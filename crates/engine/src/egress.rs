@@ -26,7 +26,7 @@ use crate::upstream::{
     AddressCheck, Caps, DialError, DialFault, Origin, Phase, Timeouts, Transport, TransportSettings, Upstream, UpstreamReply,
     UpstreamRequest,
 };
-pub use public::is_public;
+pub use public::{is_public, may_be_public};
 
 /// What may be fetched, and how much of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,17 +186,13 @@ impl Egress {
             return Err(bad("names a port that may not be asked for"));
         }
         let host = origin.host();
-        let letters = host.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"-._".contains(&letter));
-        // Numbers in other forms than four decimal ones are how filters are fooled.
-        let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-        let numeric = last.bytes().all(|digit| digit.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
         if self.policy.only.as_ref().is_some_and(|only| !is_listed(only, host)) {
             return Err(EgressError::NotAllowed);
         }
         match host.parse::<IpAddr>() {
             Ok(address) if !is_public(address) && !self.is_internal(host) => Err(EgressError::NotPublic),
             Ok(_) => Ok(()),
-            Err(_) if !letters || numeric || last.is_empty() => Err(bad("names a host in a form that is not accepted")),
+            Err(_) if !public::is_name(host) => Err(bad("names a host in a form that is not accepted")),
             Err(_) => Ok(()),
         }?;
         Ok((origin, uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"))))

@@ -19,7 +19,7 @@ mod grouping;
 mod hub;
 pub(crate) mod invitations;
 mod keys;
-mod models;
+pub(crate) mod models;
 mod openrouter;
 mod ownership;
 pub(crate) mod people;

@@ -185,16 +185,20 @@ fn deployment(
     let provider = catalog.provider(&provider_id).ok_or_else(|| named::unknown(catalog, &provider_id))?;
     let model = model.into_owned();
     let model = named::settle(&mut named, provider, catalog, model);
-    let ingredients = Ingredients { deployment: &named, provider, environment: &config.environment, elsewhere: &config.elsewhere };
+    let environment = config.environment_of(configured);
+    let ingredients = Ingredients { deployment: &named, provider, environment, elsewhere: &config.elsewhere };
     let spec = Spec { provider: provider.id.clone(), model, guessed: captured.is_some(), ..spec(&named, config, &ingredients, demo)? };
     let values = spec.values.clone();
-    let value = move |name: &str| values.get(name).cloned().or_else(|| config.environment.get_non_empty(name).map(str::to_owned));
+    let value = move |name: &str| values.get(name).cloned().or_else(|| environment.get_non_empty(name).map(str::to_owned));
     // One signer an origin: what fetches tokens keeps them for all operations.
     let made: Mutex<Vec<(Auth, Origin, Arc<Signer>)>> = Mutex::default();
     let signer = |auth: &Auth, origin: &Origin| {
         let mut made = made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((.., signer)) = made.iter().find(|(known, at, _)| known == auth && at == origin) {
             return Ok(signer.clone());
+        }
+        if named.brought {
+            detour::is_outside(origin)?;
         }
         let signer = match ingredients.signer(auth, origin) {
             // Answers that are made up need no credential.
@@ -205,6 +209,20 @@ fn deployment(
         Ok(signer)
     };
     Deployment::build(spec, catalog, &value, &signer).map_err(|error| error.to_string())
+}
+
+/// Why that could be no deployment, whatever its credential, if it could not. One that a team brought has its own credential too.
+pub(crate) fn wrong_with(configured: &Configured, config: &Config, catalog: &Catalog) -> Option<String> {
+    let mut tried = reachable(configured).into_owned();
+    if !tried.brought {
+        // What makes its answers up needs none.
+        tried.mock_response.get_or_insert_default();
+    }
+    let made = match tried.model_name.contains('*') {
+        true => pattern(&tried, config, catalog),
+        false => deployment(&tried, config, catalog, None, None),
+    };
+    made.err()
 }
 
 /// Where the operator says the provider is; the endpoint of Bedrock's runtime goes before an address of any provider's.
@@ -258,8 +276,7 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         merge_reasoning: named.stream.merge_reasoning,
         keepalive: named.stream.keepalive,
         keepalive_override: named.stream.keepalive_override,
-        transport: crate::fleet::transport::of_deployment(config, connection.ssl_verify.as_ref(), connection.ssl_certificate.as_deref())
-            .map_err(|error| error.to_string())?,
+        transport: transport::of_deployment(config, named).map_err(|error| error.to_string())?,
         secrets,
         identity: connection.identity().cloned().collect(),
         shadows: named.silent_models.iter().map(|model| Arc::new(Shadow::silent(model))).collect(),

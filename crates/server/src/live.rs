@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::admin::Refused;
+use crate::admin::models::brought::is_brought;
 use crate::app::App;
 use crate::auth::Keys;
 use crate::chore::Chore;
@@ -233,6 +234,9 @@ async fn read(store: &Store, trust: Option<&Trust>) -> Result<Laid, Refused> {
 async fn gathered(desk: &Desk, vault: Option<&Vault>) -> Result<Laid, StoreError> {
     let mut laid = Laid::default();
     for model in desk.all::<Model>().await? {
+        if is_brought(desk, &model).await? {
+            laid.brought.insert(model.model_id.clone());
+        }
         match seal::params(desk, vault, &model).await {
             Ok(params) => laid.models.push(entry(model, params)),
             Err(error) => cannot_open("model", &model.model_id, error)?,

@@ -37,6 +37,24 @@ pub fn is_public(address: IpAddr) -> bool {
     }
 }
 
+/// Whether a host is a name, and no number in a form by which filters are fooled: other than four decimal ones.
+pub(super) fn is_name(host: &str) -> bool {
+    let letters = host.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"-._".contains(&letter));
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let numeric = last.bytes().all(|digit| digit.is_ascii_digit()) || last.starts_with("0x") || last.starts_with("0X");
+    letters && !numeric && !last.is_empty()
+}
+
+/// Whether a host is written as one of the public network's: a public address, or a name below another that is not known to be within.
+pub fn may_be_public(host: &str) -> bool {
+    if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse() {
+        return is_public(address);
+    }
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let within = ["local", "localhost", "internal"].iter().any(|last| host.rsplit('.').next() == Some(last));
+    is_name(&host) && host.contains('.') && !within
+}
+
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let bits = u32::from(address);
     !V4.iter().any(|(prefix, length)| (bits ^ u32::from_be_bytes(*prefix)) >> (32 - length) == 0)
@@ -52,6 +70,30 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_the_public_network_are_no_numbers() {
+        for (host, public) in [
+            ("api.example.com", true),
+            ("api.example.com.", true),
+            ("1.1.1.1", true),
+            ("127.0.0.1", false),
+            ("127.1", false),
+            ("0x7f.1", false),
+            ("0x7f000001", false),
+            ("2130706433", false),
+            ("::1", false),
+            ("localhost", false),
+            ("a.localhost", false),
+            ("metadata.google.internal", false),
+            ("METADATA.google.Internal.", false),
+            ("printer.local", false),
+            ("intranet", false),
+            ("", false),
+        ] {
+            assert_eq!(may_be_public(host), public, "{host}");
+        }
+    }
 
     #[test]
     fn only_public_addresses_are() {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use switchboard_engine::admit::{Level, Micros, ScopeId};
 use switchboard_engine::health::Registry;
 
+use super::models::brought::{self, Said};
 use super::models::{rules, vault};
 use super::routes::{Action, get, post};
 use super::{Answer, Refused, Request};
@@ -68,7 +69,8 @@ async fn test(request: &Request) -> Answer {
     let info = form.object("model_info").cloned().unwrap_or_default();
     let team = info.get("team_id").and_then(Value::as_str).map(str::to_owned);
     let caller = request.caller.clone();
-    request.read(move |desk| async move { rules::may_write(&desk, &caller, team.as_deref()).await.map(|_| ()) }).await?;
+    let asked_for = team.clone();
+    request.read(move |desk| async move { rules::may_write(&desk, &caller, asked_for.as_deref()).await.map(|_| ()) }).await?;
     if refers(&Value::Object(sent.clone())) || refers(&Value::Object(info.clone())) {
         return Err(Refused::detail(400, json!({"error": "os.environ/ references are not allowed in the request"})));
     }
@@ -77,24 +79,35 @@ async fn test(request: &Request) -> Answer {
     let id = info.get("id").and_then(Value::as_str);
     let known = config.deployments.iter().find(|one| Some(one.model_info.id.as_str()) == id);
     let known = known.or_else(|| config.deployments.iter().find(|one| id.is_none() && (one.model_name == name || one.model == name)));
+    // What is kept of another's model is not for a team to try.
+    let known = known.filter(|one| request.caller.is_admin() || one.model_info.team() == team.as_deref());
     // Whoever sends the request decides where what is sent goes; what is kept goes only where it went.
     let redirected = known.is_some() && ["api_base", "base_url"].into_iter().any(|place| sent.contains_key(place));
     let mut params = match known.filter(|_| !redirected && sent.get("litellm_credential_name").is_none()) {
         Some(known) => stored(request, known).await?,
         None => Json::new(),
     };
+    let before = params.clone();
     params.extend(sent.clone());
     if let Some(known) = known.filter(|known| known.model_name == name) {
         params.insert("model".to_owned(), known.model.clone().into());
     }
-    rules::may_say(&request.caller, &sent, &sent, &params)?;
+    let mut news = sent.clone();
+    news.retain(|name, value| before.get(name) != Some(value) && !(name == "model" && value.as_str() == Some(name_of(known))));
+    let said = Said { sent: &sent, news: &news, whole: &params, info: &Json::new(), brought: known.is_some_and(|one| one.brought) };
+    let brought = brought::may_say(&request.caller, &said)?;
     if let Some(mode) = form.text("mode").filter(|mode| *mode != "anthropic_messages") {
         params.remove("mode");
         let mut info = info.clone();
         info.insert("mode".to_owned(), mode.into());
-        return asked(request, params, info).await;
+        return asked(request, params, info, brought).await;
     }
-    asked(request, params, info).await
+    asked(request, params, info, brought).await
+}
+
+/// What a deployment that is known is called.
+fn name_of(known: Option<&Deployment>) -> &str {
+    known.map_or("", |known| known.model_name.as_str())
 }
 
 fn refers(value: &Value) -> bool {
@@ -122,14 +135,15 @@ async fn stored(request: &Request, known: &Deployment) -> Result<Json, Refused> 
 }
 
 /// Asks a deployment made for the question.
-async fn asked(request: &Request, params: Json, mut info: Json) -> Answer {
+async fn asked(request: &Request, params: Json, mut info: Json, brought: bool) -> Answer {
     const NAME: &str = "test_connection";
     let shown: Json =
         params.iter().filter(|(name, value)| !seal::is_secret(name, value)).map(|(name, value)| (name.clone(), value.clone())).collect();
     info.insert("id".to_owned(), NAME.into());
     info.remove("team_id");
     let entry = json!({"model_name": NAME, "litellm_params": params, "model_info": info});
-    let laid = Laid { models: entry.as_object().cloned().into_iter().collect(), ..Laid::default() };
+    let ids = brought.then(|| NAME.to_owned()).into_iter().collect();
+    let laid = Laid { models: entry.as_object().cloned().into_iter().collect(), brought: ids, ..Laid::default() };
     let (config, found) = request.app.live.base().with(&laid);
     let failed = |error: String| {
         let mut result = shown.clone();

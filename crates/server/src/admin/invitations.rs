@@ -1,11 +1,11 @@
 //! `/invitation/…`: links by which somebody who has a row sets their first password.
 //!
 //! Whoever has a link may set the password, so its id is a secret of 122 random bits, told once to who made it; the store has its
-//! SHA-256. What it leads to is a step of signing in ([`crate::sso`]). So whoever administers a team or an organization invites its people
-//! as long as they cannot sign in: nobody gets into an account that is in use by inviting its owner.
+//! SHA-256. What it leads to is a step of signing in ([`crate::sso`]). So whoever administers all that somebody is in, and did not bring
+//! them in from elsewhere, invites them as long as they cannot sign in: nobody gets into an account that is in use by inviting its owner.
 
 use serde_json::{Value, json};
-use switchboard_store::object::{Invitation, OrganizationMember, Password, Role, Team, User};
+use switchboard_store::object::{Invitation, Password, Role, User};
 use switchboard_store::{Desk, Time};
 
 use super::routes::{Action, get, post};
@@ -13,7 +13,7 @@ use super::{Answer, Refused, Request};
 use crate::auth::Caller;
 use crate::auth::digest;
 use crate::authz::Policy::{Admin, Managed};
-use crate::authz::object::{self, Standing};
+use crate::authz::object;
 use crate::router::Row;
 
 /// How long a link is good.
@@ -95,8 +95,7 @@ async fn new(request: &Request) -> Answer {
     Ok(row(&id, &write.await?))
 }
 
-/// Refuses who administers neither the gateway nor one of the user's teams or organizations, and whoever would let somebody into an
-/// account that is in use.
+/// Refuses who does not answer for the user, and whoever would let somebody into an account that is in use.
 async fn may_invite(desk: &Desk, caller: &Caller, user: Option<&User>) -> Result<(), Refused> {
     if caller.is_admin() {
         return Ok(());
@@ -104,7 +103,7 @@ async fn may_invite(desk: &Desk, caller: &Caller, user: Option<&User>) -> Result
     let refused = |message: &str| Refused::told(400, message);
     let foreign = || refused("You can only create invitations for users in your organization or team.");
     let user = user.ok_or_else(foreign)?;
-    if !administers_one_of(desk, caller, user).await? {
+    if !object::answers_for(desk, caller, user).await? {
         return Err(foreign());
     }
     let sees_all = matches!(user.user_role, Some(Role::ProxyAdmin | Role::ProxyAdminViewer));
@@ -112,21 +111,6 @@ async fn may_invite(desk: &Desk, caller: &Caller, user: Option<&User>) -> Result
         return Err(refused("This user signs in already; only a proxy admin can invite them again."));
     }
     Ok(())
-}
-
-/// Whether the caller administers a team or an organization that the user is in.
-async fn administers_one_of(desk: &Desk, caller: &Caller, user: &User) -> Result<bool, Refused> {
-    for team in desk.several::<Team>(&user.teams).await?.iter().filter(|team| team.member(&user.user_id).is_some()) {
-        if object::of_team(desk, caller, team).await? == Standing::Admin {
-            return Ok(true);
-        }
-    }
-    for member in desk.of_user::<OrganizationMember>(&user.user_id).await? {
-        if object::administers_organization(desk, caller, &member.organization_id).await? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 async fn shown(request: &Request) -> Answer {

@@ -1,6 +1,7 @@
 //! `/model/…`, `/credentials`, `/fallback`, and what else is laid over the configuration while the gateway runs.
 
 mod block;
+pub(crate) mod brought;
 mod change;
 mod credentials;
 mod delete;
@@ -9,7 +10,7 @@ mod given;
 mod new;
 mod passing;
 mod rename;
-pub(super) mod rules;
+pub(crate) mod rules;
 pub(super) mod settings;
 mod tags;
 

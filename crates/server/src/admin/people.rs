@@ -7,6 +7,8 @@ use switchboard_store::{Desk, Money, StoreError, Time};
 use super::form::Form;
 use super::keys;
 use super::refused::Refused;
+use crate::auth::Caller;
+use crate::authz::object;
 use crate::config::resolved::Newcomer;
 
 /// The user of that id or else that address, whatever its case.
@@ -68,6 +70,8 @@ pub(crate) struct Portion {
     pub(crate) allowed_models: Option<Vec<String>>,
     /// A budget that all members share the terms of.
     pub(crate) budget_id: Option<String>,
+    /// Who puts in somebody for whom they do not answer.
+    pub(crate) brought_in_by: Option<String>,
 }
 
 impl Portion {
@@ -77,8 +81,16 @@ impl Portion {
             budget_duration: form.owned("budget_duration"),
             allowed_models: form.texts("allowed_models"),
             budget_id: None,
+            brought_in_by: None,
         }
     }
+}
+
+/// The caller, where the user of that id or address is there already and is nobody for whom the caller answers.
+pub(super) async fn bringing(desk: &Desk, caller: &Caller, id: Option<&str>, email: Option<&str>) -> Result<Option<String>, StoreError> {
+    let Some(user) = find(desk, id, email).await? else { return Ok(None) };
+    let known = caller.user.as_deref() == Some(&user.user_id) || object::answers_for(desk, caller, &user).await?;
+    Ok((!known).then(|| caller.actor().to_owned()))
 }
 
 /// Puts somebody into a team. The team itself is written by the caller.
@@ -98,6 +110,7 @@ pub(crate) async fn join(desk: &Desk, team: &mut Team, member: &Member, portion:
         team_id: team.team_id.clone(),
         budget_id: portion.budget_id.clone(),
         allowed_models: portion.allowed_models.clone(),
+        brought_in_by: portion.brought_in_by.clone(),
         created_at: Some(Time::now()),
     };
     if portion.max_budget.is_some() || portion.budget_duration.is_some() {

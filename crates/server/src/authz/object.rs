@@ -1,6 +1,6 @@
 //! Which objects a caller may see and change. What it may not see is for it as if it were not there.
 
-use switchboard_store::object::{Key, Organization, OrganizationMember, Role, Team};
+use switchboard_store::object::{Key, Organization, OrganizationMember, Role, Team, TeamMember, User};
 use switchboard_store::{Desk, StoreError};
 
 use crate::auth::Caller;
@@ -78,6 +78,45 @@ pub async fn of_key(desk: &Desk, caller: &Caller, key: &Key) -> Result<Standing,
     }
     let itself = caller.principal.key_hash.as_deref() == Some(key.token.as_str());
     Ok(if itself || caller.sees_all() { Standing::Member } else { Standing::Stranger })
+}
+
+/// Whether the caller answers for a user: administers every team and organization that the user has anything in, and either made the
+/// user or was given one there. Whom somebody put in who had no say over them before is not given.
+pub async fn answers_for(desk: &Desk, caller: &Caller, user: &User) -> Result<bool, StoreError> {
+    if caller.is_admin() {
+        return Ok(true);
+    }
+    if matches!(user.user_role, Some(Role::ProxyAdmin | Role::ProxyAdminViewer)) {
+        return Ok(false);
+    }
+    let mut given = user.created_by.as_deref() == Some(caller.actor());
+    let mut teams = user.teams.clone();
+    let mut organizations: Vec<String> = Vec::new();
+    for key in desk.of_user::<Key>(&user.user_id).await? {
+        teams.extend(key.team_id);
+        organizations.extend(key.organization_id);
+    }
+    for member in desk.of_user::<OrganizationMember>(&user.user_id).await? {
+        given |= member.brought_in_by.is_none();
+        organizations.push(member.organization_id);
+    }
+    for organization in &organizations {
+        if !administers_organization(desk, caller, organization).await? {
+            return Ok(false);
+        }
+    }
+    teams.sort_unstable();
+    teams.dedup();
+    for team in desk.several::<Team>(&teams).await? {
+        if of_team(desk, caller, &team).await? != Standing::Admin {
+            return Ok(false);
+        }
+        if team.member(&user.user_id).is_some() {
+            let row: Option<TeamMember> = desk.get(&TeamMember::id_of(&team.team_id, &user.user_id)).await?;
+            given |= row.is_none_or(|row| row.brought_in_by.is_none());
+        }
+    }
+    Ok(given)
 }
 
 /// Whether a team lets its members use that route of key management.

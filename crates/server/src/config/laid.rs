@@ -4,7 +4,7 @@
 //! database means what the same entry of a file means. What is wrong with one of them leaves it out and nothing else.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ use super::yaml::{Entry, Map, Node, Value};
 
 /// Where all of it stands, as messages name it.
 pub(super) const PLACE: &str = "database";
+/// The same of models whose place and credential a team brought.
+const BROUGHT: &str = "database, of a team";
 /// The key of `general_settings` whose list grows by what is laid over it.
 const PASSED_ON: &str = "pass_through_endpoints";
 /// What starts a reference to an environment variable.
@@ -43,6 +45,8 @@ pub(crate) struct Origin {
 pub struct Laid {
     /// Entries of `model_list`.
     pub models: Vec<Json>,
+    /// The ids of those whose place and credential a team brought: they refer to nothing of the gateway's.
+    pub brought: BTreeSet<String>,
     /// Entries of `credential_list`; they come before those of the file.
     pub credentials: Vec<Json>,
     /// Sections, with keys that replace those of the file.
@@ -64,12 +68,14 @@ impl Laid {
         }
         let environment = written.environment.with(self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let mut root = written.root.as_map().cloned().unwrap_or_default();
-        append(&mut root, "model_list", &self.models, &environment, Side::After);
-        append(&mut root, "credential_list", &self.credentials, &environment, Side::Before);
+        let models = self.models.iter().map(|model| self.model(model, &environment)).collect();
+        append(&mut root, "model_list", models, Side::After);
+        let credentials = self.credentials.iter().map(|one| node(&Any::Object(one.clone()), &environment, &place())).collect();
+        append(&mut root, "credential_list", credentials, Side::Before);
         for (name, values) in &self.settings {
             let mut section = root.get(name).and_then(Node::as_map).cloned().unwrap_or_default();
             for (key, value) in values {
-                let mut made = node(value, &environment);
+                let mut made = node(value, &environment, &place());
                 if let (PASSED_ON, Value::List(items)) = (key.as_str(), &mut made.value) {
                     // They come beside those of the file; of two with the same path the later one counts.
                     items.splice(0..0, section.get(key).and_then(Node::as_list).unwrap_or_default().iter().cloned());
@@ -80,6 +86,15 @@ impl Laid {
         }
         (Cow::Owned(Node { value: Value::Map(root), ..written.root.clone() }), environment)
     }
+
+    /// An entry of `model_list`; what a team brought knows no environment.
+    fn model(&self, entry: &Json, environment: &Environment) -> Node {
+        let id = entry.get("model_info").and_then(|info| info.get("id")).and_then(Any::as_str);
+        match id.is_some_and(|id| self.brought.contains(id)) {
+            true => node(&Any::Object(entry.clone()), &Environment::default(), &Location::whole(BROUGHT)),
+            false => node(&Any::Object(entry.clone()), environment, &place()),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,12 +103,11 @@ enum Side {
     After,
 }
 
-fn append(root: &mut Map, name: &str, items: &[Json], environment: &Environment, side: Side) {
-    if items.is_empty() {
+fn append(root: &mut Map, name: &str, made: Vec<Node>, side: Side) {
+    if made.is_empty() {
         return;
     }
     let present = root.get(name).and_then(Node::as_list).unwrap_or_default().to_vec();
-    let made = items.iter().map(|item| node(&Any::Object(item.clone()), environment)).collect::<Vec<_>>();
     let list = if side == Side::Before { [made, present].concat() } else { [present, made].concat() };
     root.insert(entry(name, Node::new(Value::List(list), place())));
 }
@@ -107,8 +121,8 @@ fn entry(name: &str, node: Node) -> Entry {
 }
 
 /// A JSON value as if it had been written. Of references only those to variables are followed, and not to the gateway's own.
-fn node(value: &Any, environment: &Environment) -> Node {
-    let plain = |value| Node::new(value, place());
+fn node(value: &Any, environment: &Environment, place: &Location) -> Node {
+    let plain = |value| Node::new(value, place.clone());
     match value {
         Any::Null => plain(Value::Null),
         Any::Bool(flag) => plain(Value::Bool(*flag)),
@@ -116,13 +130,14 @@ fn node(value: &Any, environment: &Environment) -> Node {
         Any::String(text) => match text.strip_prefix(REFERENCE).map(str::trim) {
             Some(name) if may_name(name) => {
                 let value = environment.get(name).map_or(Value::Unset, |value| Value::Text(value.to_owned()));
-                Node { value, at: place(), variable: Some(Arc::from(name)) }
+                Node { value, at: place.clone(), variable: Some(Arc::from(name)) }
             }
             Some(_) | None => plain(Value::Text(text.clone())),
         },
-        Any::Array(items) => plain(Value::List(items.iter().map(|item| node(item, environment)).collect())),
+        Any::Array(items) => plain(Value::List(items.iter().map(|item| node(item, environment, place)).collect())),
         Any::Object(map) => {
-            let entries = map.iter().map(|(name, value)| entry(name, node(value, environment))).collect();
+            let entries =
+                map.iter().map(|(name, value)| Entry { at: place.clone(), ..entry(name, node(value, environment, place)) }).collect();
             plain(Value::Map(Map { entries }))
         }
     }
@@ -130,7 +145,12 @@ fn node(value: &Any, environment: &Environment) -> Node {
 
 /// Whether what stands there is laid over a file.
 pub(super) fn is_laid(at: &Location) -> bool {
-    &*at.file == PLACE
+    [PLACE, BROUGHT].contains(&&*at.file)
+}
+
+/// Whether a team brought what stands there.
+pub(super) fn is_brought(at: &Location) -> bool {
+    &*at.file == BROUGHT
 }
 
 /// Whether a model may name that variable.
@@ -146,7 +166,7 @@ impl Config {
         self.origin.overrides.apply(&mut config);
         config.notices.clone_from(&self.notices);
         let mut own = Diagnostics::default();
-        for one in found.errors().filter(|one| &*one.at.file == PLACE) {
+        for one in found.errors().filter(|one| is_laid(&one.at)) {
             own.push(Severity::Error, &one.at, one.message.clone(), one.hint.clone().unwrap_or_default());
         }
         (config, own)
@@ -162,9 +182,10 @@ impl fmt::Debug for Origin {
 /// How much there is: any value may be a credential.
 impl fmt::Debug for Laid {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { models, credentials, settings, variables } = self;
+        let Self { models, brought, credentials, settings, variables } = self;
         out.debug_struct("Laid")
             .field("models", &models.len())
+            .field("brought", &brought.len())
             .field("credentials", &credentials.len())
             .field("settings", &settings.keys())
             .field("variables", &variables.keys())
@@ -206,7 +227,7 @@ impl Config {
         let origin = Arc::new(Origin { written, overrides: Overrides::default(), providers: None, inferable: Vec::new() });
         let mut found = Diagnostics::default();
         resolved::resolve(&origin, laid, &mut found);
-        let first = found.errors().find(|one| &*one.at.file == PLACE)?;
+        let first = found.errors().find(|one| is_laid(&one.at))?;
         Some(first.hint.as_ref().map_or_else(|| first.message.clone(), |hint| format!("{}; {hint}", first.message)))
     }
 

@@ -72,7 +72,7 @@ pub use spending::Spending;
 pub use switchboard::{ClientLimits, ClientTimeouts, Listen, ReloadSettings, SwitchboardSettings, TlsFiles, UpstreamSettings};
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::elsewhere::Elsewhere;
@@ -115,6 +115,19 @@ pub struct Config {
     pub notices: Vec<Diagnostic>,
     /// What it was made from.
     pub(super) origin: Arc<Origin>,
+}
+
+impl Config {
+    /// The environment as a deployment may know it: one that a team brought knows none.
+    pub fn environment_of(&self, deployment: &Deployment) -> &Environment {
+        static NOTHING: LazyLock<Environment> = LazyLock::new(Environment::default);
+        if deployment.brought { &NOTHING } else { &self.environment }
+    }
+
+    /// Whether a team brought the place and the credential of the deployment of that id.
+    pub fn is_brought(&self, id: &str) -> bool {
+        self.deployments.iter().any(|one| one.brought && one.model_info.id == id)
+    }
 }
 
 /// Types what is written, with something laid over it. Where the origin names providers nothing is written, and the environment

@@ -137,6 +137,7 @@ impl Ingredients<'_> {
                 secret_key: Secret::from(secret.expose()),
                 session_token: own.session_token.as_ref().map(|token| Secret::from(token.expose())),
             }),
+            _ if self.deployment.brought => return Err(self.missing("`aws_access_key_id` and `aws_secret_access_key`", &[])),
             _ => aws_chain(self.environment, own.profile_name.clone(), endpoints.clone()),
         };
         if let Some(role) = &own.role_name {
@@ -155,6 +156,9 @@ impl Ingredients<'_> {
     fn gcp(&self) -> Result<sign::Auth, String> {
         if let Some(key) = &self.connection().api_key {
             return sign::Auth::header("x-goog-api-key", &Secret::from(key.expose())).map_err(|error| error.to_string());
+        }
+        if self.deployment.brought {
+            return Err(self.missing("an API key", &[]));
         }
         let given = self.connection().vertex.credentials.as_ref().map(|given| given.expose().to_owned());
         let usual = || Some(format!("{}/.config/gcloud/application_default_credentials.json", self.environment.get_non_empty("HOME")?));
@@ -202,6 +206,7 @@ impl Ingredients<'_> {
                     }
                 }
             }
+            _ if self.deployment.brought => return Err(self.missing("an API key", &[])),
             (_, client_id) => azure::managed_identity(azure::METADATA_URL, &scope, client_id.as_deref()),
         };
         Ok(sign::Auth::Token(token::Tokens::new(source, sign::system_clock())))
@@ -216,6 +221,7 @@ impl Ingredients<'_> {
         };
         let key = match value("oci_key", "OCI_KEY") {
             Ok(key) => key,
+            Err(why) if self.deployment.brought => return Err(why),
             Err(_) => {
                 let path = value("oci_key_file", "OCI_KEY_FILE")?;
                 std::fs::read_to_string(&path).map_err(|error| format!("the key file `{path}` cannot be read: {error}"))?

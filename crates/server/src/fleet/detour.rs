@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use switchboard_engine::catalog::{Auth, Catalog};
 use switchboard_engine::deployment::{Deployment, Spec};
-use switchboard_engine::egress::is_public;
+use switchboard_engine::egress::{self, is_public};
 use switchboard_engine::own;
 use switchboard_engine::sign::{self, Secret, Signer};
 use switchboard_engine::upstream::{Origin, Transport, TransportSettings};
@@ -33,7 +33,7 @@ impl Place {
 }
 
 /// Carries connections to addresses that callers name: to the public network alone, whatever a name turns out to mean.
-static OUTSIDE: LazyLock<Transport> =
+pub(crate) static OUTSIDE: LazyLock<Transport> =
     LazyLock::new(|| Transport::new(TransportSettings { address_check: Some(Arc::new(is_public)), ..TransportSettings::default() }));
 
 /// That deployment with what the caller brings, or why there is none.
@@ -46,7 +46,8 @@ pub(crate) fn of(found: &Deployment, place: &Place, catalog: &Catalog, config: &
             (spec.headers, spec.set) = (Vec::new(), Vec::new());
         }
         if !place.anywhere {
-            is_outside(base)?;
+            let refused = || "`api_base` must be a public address, as `https://host/…`".to_owned();
+            is_outside(&Origin::of(base).map_err(|_| refused())?).map_err(|_| refused())?;
             spec.transport = Some(OUTSIDE.clone());
         }
         spec.base = Some(base.clone());
@@ -54,8 +55,9 @@ pub(crate) fn of(found: &Deployment, place: &Place, catalog: &Catalog, config: &
     if let Some(version) = &place.version {
         spec.values.insert("api_version".to_owned(), version.clone());
     }
-    let (values, own_base) = (spec.values.clone(), place.base.is_some() && !place.is_ours);
-    let environment = |name: &str| config.environment.get_non_empty(name).filter(|_| !own_base).map(str::to_owned);
+    let brought = place.base.is_some() && !place.is_ours || config.is_brought(&found.spec.id);
+    let values = spec.values.clone();
+    let environment = |name: &str| config.environment.get_non_empty(name).filter(|_| !brought).map(str::to_owned);
     let value = move |name: &str| values.get(name).cloned().or_else(|| environment(name));
     let key = place.key.clone();
     let signer = move |auth: &Auth, origin: &Origin| {
@@ -65,11 +67,10 @@ pub(crate) fn of(found: &Deployment, place: &Place, catalog: &Catalog, config: &
     Deployment::build(spec, catalog, &value, &signer).map_err(|error| error.to_string())
 }
 
-/// Refuses an address that is not written as one of the public network's: by https, and no number that is inside.
-fn is_outside(base: &str) -> Result<(), String> {
-    let refused = || Err("`api_base` must be a public address, as `https://host/…`".to_owned());
-    let Ok(origin) = Origin::of(base) else { return refused() };
-    let host = origin.host().trim_start_matches('[').trim_end_matches(']');
-    let inside = host.parse::<std::net::IpAddr>().is_ok_and(|address| !is_public(address));
-    if origin.is_secure() && !inside { Ok(()) } else { refused() }
+/// Refuses a place that is not written as one of the public network's. What its name turns out to mean is seen when it is reached.
+pub(crate) fn is_outside(origin: &Origin) -> Result<(), String> {
+    match origin.is_secure() && egress::may_be_public(origin.host()) {
+        true => Ok(()),
+        false => Err(format!("it would be reached at {origin}, and must be at a public address, as `https://host/…`")),
+    }
 }

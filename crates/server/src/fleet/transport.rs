@@ -9,7 +9,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use switchboard_engine::upstream::{Identity, Origin, Proxy, Transport, TransportSettings, Verify};
 
 use crate::config::Config;
-use crate::config::resolved::SslVerify;
+use crate::config::resolved::{Deployment, SslVerify};
 
 /// The settings of `switchboard.upstream` cannot be used. Names no value: a proxy's URL may hold a password.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +52,13 @@ pub fn of(config: &Config) -> Result<Transport, BadTransport> {
     Ok(transport)
 }
 
-/// The transport of a deployment; `None`: that of all others.
-pub fn of_deployment(config: &Config, verify: Option<&SslVerify>, certificate: Option<&Path>) -> Result<Option<Transport>, BadTransport> {
+/// The transport of a deployment; `None`: that of all others. What a team brought is reached as what callers bring, in the public
+/// network alone, and nothing of the gateway's own is shown there.
+pub fn of_deployment(config: &Config, deployment: &Deployment) -> Result<Option<Transport>, BadTransport> {
+    if deployment.brought {
+        return Ok(Some(super::detour::OUTSIDE.clone()));
+    }
+    let (verify, certificate) = (deployment.connection.ssl_verify.as_ref(), deployment.connection.ssl_certificate.as_deref());
     if verify.is_none() && certificate.is_none() {
         return Ok(None);
     }

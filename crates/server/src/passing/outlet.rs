@@ -7,10 +7,10 @@
 //! budgets and limits hold; of other paths only the model in the body is known.
 
 mod here;
+mod signers;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -23,8 +23,7 @@ use switchboard_engine::catalog::{Catalog, Known, ModelCard, Outlet, Provider, S
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::hops;
 use switchboard_engine::passing::{OWN_FORM, Passing};
-use switchboard_engine::sign::Signer;
-use switchboard_engine::upstream::{Caps, Origin, Timeouts, UpstreamRequest};
+use switchboard_engine::upstream::{Caps, Origin, Timeouts, Transport, UpstreamRequest};
 use switchboard_engine::wire::frames::Frames;
 use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
@@ -39,9 +38,10 @@ use crate::authz::{answer, call as rules, model, store};
 use crate::config::resolved::{Connection, Deployment as Configured};
 use crate::config::{Config, Location};
 use crate::edge::RequestBody;
-use crate::fleet::credential::Ingredients;
-use crate::fleet::{split, transport};
+use crate::fleet::{detour, split, transport};
 use crate::{identity, keep};
+
+pub(crate) use signers::Signers;
 
 /// The methods that are passed on.
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH];
@@ -151,7 +151,7 @@ impl Beside {
             return false;
         }
         let reached = |outlet: &Outlet<'_>| {
-            let place = Place::of((outlet, &catalog), &self.way, (&self.parts, &config)).ok()?;
+            let place = Place::of((outlet, &catalog), &self.way, (&self.parts, &config), call.principal.team.as_deref()).ok()?;
             app.outlets.of(&place, (outlet.provider, &config)).ok()
         };
         unknown && catalog.outlet(&self.way.name).and_then(|outlet| reached(&outlet)).is_some()
@@ -187,7 +187,7 @@ async fn pass(
     store::allowed(&call, answer::in_path(&way.rest, "vector_stores"), caller).map_err(told)?;
     let kept = answer::alone(&parts.method, &way.rest);
     let call = admitted(call, (&outlet, kept), caller, app).await.map_err(told)?;
-    let place = Place::of((&outlet, &catalog), way, (&parts, &config)).map_err(|problem| Refusal {
+    let place = Place::of((&outlet, &catalog), way, (&parts, &config), caller.team.as_deref()).map_err(|problem| Refusal {
         error: problem.into(),
         dialect: door.dialect,
         flavor: door.flavor,
@@ -309,23 +309,34 @@ struct Place {
     headers: Vec<(String, String)>,
     /// Whether it may lead back here.
     may_return: bool,
+    /// How it is reached, where otherwise than all others.
+    transport: Option<Transport>,
 }
 
 impl Place {
-    fn of((outlet, catalog): (&Outlet<'_>, &Catalog), way: &Way, (parts, config): (&Parts, &Config)) -> Result<Self, Problem> {
+    fn of(
+        (outlet, catalog): (&Outlet<'_>, &Catalog),
+        way: &Way,
+        (parts, config): (&Parts, &Config),
+        team: Option<&str>,
+    ) -> Result<Self, Problem> {
         let provider = outlet.provider;
         if way.rest.split('/').any(|part| matches!(crate::query::decode(part).as_str(), "." | "..")) {
             return Err(Problem::new(Kind::BadRequest, "the path steps aside"));
         }
-        let configured = configured(provider, catalog, config);
+        let configured = configured(provider, catalog, config, team);
+        let environment = config.environment_of(&configured);
         let value = |name: &str| {
-            said(&way.rest, name).or_else(|| named(&configured, name)).or_else(|| config.environment.get_non_empty(name).map(str::to_owned))
+            said(&way.rest, name).or_else(|| named(&configured, name)).or_else(|| environment.get_non_empty(name).map(str::to_owned))
         };
         let own = configured.connection.api_base.clone().or_else(|| configured.connection.aws.bedrock_runtime_endpoint.clone());
-        let own = own.or_else(|| provider.base_env.iter().find_map(|name| config.environment.get_non_empty(name).map(str::to_owned)));
+        let own = own.or_else(|| provider.base_env.iter().find_map(|name| environment.get_non_empty(name).map(str::to_owned)));
         let unreachable = |why: String| Problem::new(Kind::NotFound, format!("nothing can be passed on to {}: {why}", provider.name));
         let url = outlet.url(own.as_deref(), &way.rest, &value).map_err(|error| unreachable(error.to_string()))?;
         let origin = Origin::of(&url).map_err(|error| unreachable(error.to_string()))?;
+        if configured.brought {
+            detour::is_outside(&origin).map_err(unreachable)?;
+        }
         let mut uri: Uri = url.parse().map_err(|_| Problem::new(Kind::BadRequest, "the path cannot be passed on"))?;
         let asked = query(&[], uri.query().unwrap_or_default(), parts.uri.query().unwrap_or_default());
         if !asked.is_empty() {
@@ -336,7 +347,9 @@ impl Place {
         }
         let headers = outlet.headers(&value).map_err(|error| unreachable(error.to_string()))?;
         let may_return = hops::may_return(provider, own.is_some());
-        Ok(Self { configured, uri, origin, headers, may_return })
+        let own = transport::of_deployment(config, &configured);
+        let transport = own.map_err(|error| unreachable(error.to_string()))?;
+        Ok(Self { configured, uri, origin, headers, may_return, transport })
     }
 
     /// What is shown there and to be told nobody.
@@ -370,19 +383,19 @@ impl Place {
         request.body = if call.body.is_empty() { Vec::new() } else { call.body.clone().into_parts() };
         request.timeouts = Timeouts { first_byte: PATIENCE, idle: PATIENCE, total: None, ..acceptor.worker.timeouts };
         request.caps = Caps::STREAM;
-        let (connection, config) = (&self.configured.connection, acceptor.app.config());
-        let own = transport::of_deployment(&config, connection.ssl_verify.as_ref(), connection.ssl_certificate.as_deref());
-        request.transport = own.ok().flatten();
+        request.transport = self.transport.clone();
         request
     }
 }
 
-/// The deployment of that provider whose credential is for this too; else nothing but its row is known.
-fn configured(provider: &Provider, catalog: &Catalog, config: &Config) -> Configured {
+/// The deployment of that provider whose credential is for this too; else nothing but its row is known. That of a team is for the
+/// team's keys alone, and comes first for them.
+fn configured(provider: &Provider, catalog: &Catalog, config: &Config, team: Option<&str>) -> Configured {
     let fits =
         |one: &&Configured| one.connection.passes && one.fault.is_none() && split(catalog, one).is_ok_and(|(name, _)| name == provider.id);
+    let of = |team: Option<&str>| config.deployments.iter().filter(fits).find(|one| one.model_info.team() == team);
     let bare = || Configured::bare(provider.id.clone(), Connection::default(), Location::environment());
-    config.deployments.iter().find(fits).cloned().unwrap_or_else(bare)
+    team.and_then(|team| of(Some(team))).or_else(|| of(None)).cloned().unwrap_or_else(bare)
 }
 
 /// What the path itself says of a placeholder: `locations/here` of `location`, and of `vertex_location`. Of no other one: the rest of
@@ -421,36 +434,6 @@ fn target(outlet: &Outlet<'_>, catalog: &Catalog, place: &Place, model: &str) ->
     target.provider_name = provider.listed_name().to_owned();
     target.ask_usage = provider.stream_usage == StreamUsage::Option;
     target
-}
-
-/// What shows credentials, kept for as long as the configuration holds: tokens are not fetched for every request.
-#[derive(Default)]
-pub(crate) struct Signers(Mutex<Made>);
-
-#[derive(Default)]
-struct Made {
-    /// The configuration they are of.
-    config: Option<Arc<Config>>,
-    signers: HashMap<(String, String), Arc<Signer>>,
-}
-
-impl Signers {
-    /// What shows that provider's credential at that place.
-    fn of(&self, place: &Place, (provider, config): (&Provider, &Arc<Config>)) -> Result<Arc<Signer>, Refused> {
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !made.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, config)) {
-            *made = Made { config: Some(config.clone()), signers: HashMap::new() };
-        }
-        let key = (provider.id.clone(), place.origin.to_string());
-        if let Some(signer) = made.signers.get(&key) {
-            return Ok(signer.clone());
-        }
-        let ingredients =
-            Ingredients { deployment: &place.configured, provider, environment: &config.environment, elsewhere: &config.elsewhere };
-        let signer = ingredients.signer(&provider.auth, &place.origin).map_err(|why| Refused::plain(404, &why))?;
-        made.signers.insert(key, signer.clone());
-        Ok(signer)
-    }
 }
 
 #[cfg(test)]

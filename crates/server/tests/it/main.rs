@@ -75,6 +75,8 @@ mod repairs;
 mod reserving;
 mod retention;
 mod rights;
+mod rights_models;
+mod rights_people;
 mod rolling;
 mod routing;
 #[path = "../../../store/tests/it/schema.rs"]

@@ -115,6 +115,9 @@ pub struct TeamMember {
     pub team_id: String,
     pub budget_id: Option<String>,
     pub allowed_models: Option<Vec<String>>,
+    /// Who put in somebody who was there before and whom they did not answer for: that alone gives them no say over the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brought_in_by: Option<String>,
     pub created_at: Option<Time>,
 }
 
@@ -152,6 +155,9 @@ pub struct OrganizationMember {
     pub organization_id: String,
     pub user_role: Option<Role>,
     pub budget_id: Option<String>,
+    /// Who put in somebody who was there before and whom they did not answer for: that alone gives them no say over the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brought_in_by: Option<String>,
     pub created_at: Option<Time>,
     pub updated_at: Option<Time>,
 }

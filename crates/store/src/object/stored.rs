@@ -22,6 +22,9 @@ pub struct Model {
     pub sealed: Vec<String>,
     pub model_info: Json,
     pub blocked: bool,
+    /// Whether somebody who administers a team alone said where it is and what is shown there. `None`: it was not noted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brought: Option<bool>,
     pub created_at: Option<Time>,
     pub created_by: Option<String>,
     pub updated_at: Option<Time>,

@@ -7,6 +7,7 @@ use switchboard_store::{Desk, Time};
 use super::organizations::{administered, membership};
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, people, rows};
+use crate::auth::Caller;
 
 /// Somebody as a request names them.
 struct Named {
@@ -37,6 +38,8 @@ pub(super) async fn add(request: &Request) -> Answer {
         administered(&desk, &caller, &id).await?;
         let mut added = Vec::new();
         for one in people {
+            not_above(&caller, one.role)?;
+            let brought_in_by = people::bringing(&desk, &caller, one.id.as_deref(), one.email.as_deref()).await?;
             let user = people::found_or_made(&desk, one.id.as_deref(), one.email.as_deref(), Role::InternalUser).await?;
             let known: Option<OrganizationMember> = desk.get(&OrganizationMember::id_of(&id, &user.user_id)).await?;
             if known.is_some() {
@@ -48,6 +51,7 @@ pub(super) async fn add(request: &Request) -> Answer {
                 user_id: user.user_id.clone(),
                 organization_id: id.clone(),
                 user_role: one.role,
+                brought_in_by,
                 created_at: now,
                 updated_at: now,
                 ..OrganizationMember::default()
@@ -60,6 +64,16 @@ pub(super) async fn add(request: &Request) -> Answer {
     let users: Vec<Value> = added.iter().map(|(.., user)| Value::Object(rows::user(&request.app, user))).collect();
     let memberships: Vec<Value> = added.iter().map(|(member, budget, user)| membership(member, budget.as_ref(), Some(user))).collect();
     Ok(json!({"organization_id": told, "updated_users": users, "updated_organization_memberships": memberships}))
+}
+
+/// Refuses a role above the caller's.
+fn not_above(caller: &Caller, role: Option<Role>) -> Result<(), Refused> {
+    match role {
+        Some(Role::ProxyAdmin | Role::ProxyAdminViewer) if !caller.is_admin() => {
+            Err(Refused::forbidden("only an administrator of the gateway makes others so"))
+        }
+        _ => Ok(()),
+    }
 }
 
 type Put = (OrganizationMember, Option<Budget>, User);
@@ -107,9 +121,7 @@ pub(super) async fn update(request: &Request) -> Answer {
         administered(&desk, &caller, &id).await?;
         let (mut member, user) = found(&desk, &form, &id).await?;
         if let Some(role) = form.text("role").and_then(Role::from_name) {
-            if matches!(role, Role::ProxyAdmin | Role::ProxyAdminViewer) && !caller.is_admin() {
-                return Err(Refused::forbidden("only an administrator of the gateway makes others so"));
-            }
+            not_above(&caller, Some(role))?;
             member.user_role = Some(role);
         }
         member.updated_at = Some(Time::now());

@@ -227,6 +227,9 @@ pub(super) async fn within(
     if key.user_id != present.user_id || key.organization_id != present.organization_id {
         return Err(Refused::forbidden("only an administrator may give a key to another user or organization"));
     }
+    if key.allowed_routes != present.allowed_routes && !may::may_hold(desk, caller, key).await? {
+        return Err(Refused::forbidden("only an administrator of the gateway says what else than calls such a key is for"));
+    }
     if moved {
         let administers = match &team {
             Some(team) => object::of_team(desk, caller, team).await? == Standing::Admin,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use switchboard_store::object::{Budget, Json, Key, Organization, Project, Renewed, Team};
+use switchboard_store::object::{Budget, Json, Key, Organization, Project, Renewed, Team, User};
 use switchboard_store::{Desk, Time};
 
 use crate::admin::form::Form;
@@ -112,7 +112,7 @@ async fn owned(desk: &Desk, (caller, config): (&Caller, &Config), mut form: Form
             if owner == Owner::Caller && form.text("user_id").is_none() {
                 form.put("user_id", json!(caller.user));
             }
-            return member_of(team, form);
+            return for_member(desk, caller, member_of(team, form)?).await;
         }
     }
     let own = form.text("user_id").is_none_or(|user| caller.user.as_deref() == Some(user));
@@ -180,6 +180,41 @@ fn member_of(team: &Team, form: Form) -> Result<Form, Refused> {
         }
         Some(_) | None => Ok(form),
     }
+}
+
+/// Whoever holds a key acts as its user. So a key for somebody for whom its maker does not answer is one for calls alone.
+async fn for_member(desk: &Desk, caller: &Caller, mut form: Form) -> Result<Form, Refused> {
+    let user: Option<User> = match form.text("user_id").filter(|user| caller.user.as_deref() != Some(user)) {
+        Some(id) => desk.get(id).await?,
+        None => None,
+    };
+    let Some(user) = user else { return Ok(form) };
+    if object::answers_for(desk, caller, &user).await? {
+        return Ok(form);
+    }
+    let routes = form.texts("allowed_routes").unwrap_or_default();
+    match form.text("key_type") {
+        Some(CALLS) => Ok(form),
+        None | Some("default") if routes.is_empty() => {
+            form.put("key_type", json!(CALLS));
+            Ok(form)
+        }
+        _ if is_for_calls(&routes) => Ok(form),
+        _ => Err(Refused::forbidden(format!(
+            "User={} has to do with more than you administer: such a key is of `key_type` `{CALLS}`",
+            user.user_id
+        ))),
+    }
+}
+
+/// The type of keys that call models and do nothing else.
+const CALLS: &str = "llm_api";
+/// The routes of such keys.
+const CALL_ROUTES: &str = "llm_api_routes";
+
+/// Whether a key of those routes calls models and does nothing else.
+pub(super) fn is_for_calls(routes: &[String]) -> bool {
+    !routes.is_empty() && routes.iter().all(|route| route == CALL_ROUTES)
 }
 
 /// The key a form asks for, not yet kept: the key itself, its row, and a budget made for it.
@@ -256,7 +291,7 @@ pub(super) fn only_columns(form: &Form) -> Form {
 fn key_type(key: &mut Key) -> Result<(), Refused> {
     let routes = match key.key_type.as_deref() {
         None | Some("default") => return Ok(()),
-        Some("llm_api") => "llm_api_routes",
+        Some(CALLS) => CALL_ROUTES,
         Some("management") => "management_routes",
         Some("read_only") => "info_routes",
         Some(other) => return Err(Refused::bad(format!("there is no key type `{other}`"))),

@@ -6,8 +6,9 @@
 
 use serde_json::Value;
 use switchboard_store::Desk;
-use switchboard_store::object::{Budget, Json, Key, Team};
+use switchboard_store::object::{Budget, Json, Key, Team, User};
 
+use super::generate::is_for_calls;
 use crate::admin::form::Form;
 use crate::admin::teams::{differing, leads};
 use crate::admin::{Refused, rows};
@@ -90,6 +91,9 @@ pub(super) async fn may(desk: &Desk, caller: &Caller, key: &Key, deed: Deed) -> 
     // Who administers the organization alone is shown no secret of a team's key.
     let is_shown = || team.as_ref().is_none_or(|team| leads(caller, team));
     if standing == Standing::Admin && (deed != Deed::Regenerate || is_shown()) {
+        if deed == Deed::Regenerate && !may_hold(desk, caller, key).await? {
+            return Err(deed.not_yours());
+        }
         return Ok(standing);
     }
     let own = caller.user.is_some() && caller.user == key.user_id;
@@ -109,6 +113,18 @@ pub(super) async fn may(desk: &Desk, caller: &Caller, key: &Key, deed: Deed) -> 
             None => Err(for_administrators(deed.route())),
         },
     }
+}
+
+/// Whether the caller may have that key in hand, with which one acts as its user.
+pub(super) async fn may_hold(desk: &Desk, caller: &Caller, key: &Key) -> Result<bool, Refused> {
+    let user: Option<User> = match key.user_id.as_deref().filter(|user| caller.user.as_deref() != Some(user)) {
+        Some(id) => desk.get(id).await?,
+        None => None,
+    };
+    Ok(match user {
+        Some(user) => is_for_calls(&key.allowed_routes) || object::answers_for(desk, caller, &user).await?,
+        None => true,
+    })
 }
 
 /// What members of a team may do is for the team to say; secrets of others' keys are not for them.

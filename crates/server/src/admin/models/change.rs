@@ -5,15 +5,11 @@ use switchboard_store::object::Model;
 use switchboard_store::vault::Vault;
 use switchboard_store::{Desk, Time};
 
+use super::brought::{self, Said, is_price};
 use super::{Json, in_file, may_store, rename, row, rules, vault};
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request};
 use crate::live::seal;
-
-/// Prices may stand beside the parameters and beside the facts; who removes one removes it from both.
-fn is_price(name: &str) -> bool {
-    name.contains("_cost") || name.ends_with("_price")
-}
 
 /// How a request changes what is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +62,7 @@ pub(super) async fn patch(request: &Request) -> Answer {
 }
 
 async fn apply(request: &Request, form: Form, id: String, way: Way, missing: impl Fn(&str) -> Refused + Send + Sync + 'static) -> Answer {
-    let (caller, vault) = (request.caller.clone(), vault(request).await?);
+    let (caller, app, vault) = (request.caller.clone(), request.app.clone(), vault(request).await?);
     let base = request.app.live.base();
     let write = request.write(move |desk| async move {
         let present: Model = desk.get(&id).await?.ok_or_else(|| missing(&id))?;
@@ -81,12 +77,14 @@ async fn apply(request: &Request, form: Form, id: String, way: Way, missing: imp
         let params = merged(&before, &sent, way);
         let news: Json =
             sent.iter().filter(|(name, value)| before.get(*name) != Some(value)).map(|(a, b)| (a.clone(), b.clone())).collect();
-        rules::may_say(&caller, &sent, &news, &params)?;
+        let info = about(&form, &present);
+        let said = Said { sent: &sent, news: &news, whole: &params, info: &info, brought: brought::is_brought(&desk, &present).await? };
+        let is_brought = brought::may_say(&caller, &said)?;
         let mut model = renamed(&desk, &form, &present, &base).await?;
         facts(&mut model, &form, &sent, way, caller.is_admin());
-        model.blocked = form.flag("blocked").unwrap_or(model.blocked);
+        (model.blocked, model.brought) = (form.flag("blocked").unwrap_or(model.blocked), Some(is_brought));
         (model.updated_at, model.updated_by) = (Some(Time::now()), Some(desk.actor().to_owned()));
-        rules::can_be(&model, &params)?;
+        rules::can_be(&app, &model, &params)?;
         let model = stored(&desk, &vault, model, params.clone()).await?;
         Ok((model, params))
     });
@@ -138,10 +136,20 @@ fn merged(before: &Json, sent: &Json, way: Way) -> Json {
     params
 }
 
+/// Facts that no request changes.
+pub(super) const FIXED: [&str; 8] =
+    ["id", "db_model", "created_at", "created_by", "updated_at", "updated_by", "blocked", "team_public_model_name"];
+
+/// What a request says anew about a model.
+fn about(form: &Form, present: &Model) -> Json {
+    let is_new = |name: &str, value: &Value| present.model_info.get(name).unwrap_or(&Value::Null) != value;
+    let said = form.object("model_info").into_iter().flatten();
+    let news = said.filter(|(name, value)| !FIXED.contains(&name.as_str()) && *name != "team_id" && is_new(name, value));
+    news.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 /// What is known of the model: an administrator may change whose it is, nobody its id.
 fn facts(model: &mut Model, form: &Form, sent: &Json, way: Way, admin: bool) {
-    const FIXED: [&str; 8] =
-        ["id", "db_model", "created_at", "created_by", "updated_at", "updated_by", "blocked", "team_public_model_name"];
     for (name, value) in form.object("model_info").into_iter().flatten() {
         if FIXED.contains(&name.as_str()) || name == "team_id" && (!admin || model.team().is_some()) {
             continue;

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use switchboard_store::object::{Model, Team};
 use switchboard_store::{Desk, Time};
 
+use super::brought::{self, Said};
+use super::change::FIXED;
 use super::{Json, in_file, may_store, row, rules, vault};
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, people};
@@ -22,9 +24,12 @@ pub(super) async fn new(request: &Request) -> Answer {
     if form.flag("blocked").is_some() && !request.caller.is_admin() {
         return Err(Refused::new(403, "auth_error", json!("blocked"), "Only proxy admins can set a model's blocked flag."));
     }
-    rules::may_say(&request.caller, &params, &params, &params)?;
-    let model = made(request, &form)?;
-    rules::can_be(&model, &params)?;
+    let mut info = form.object("model_info").cloned().unwrap_or_default();
+    info.retain(|name, value| !value.is_null() && !FIXED.contains(&name.as_str()) && name != "team_id");
+    let said = Said { sent: &params, news: &params, whole: &params, info: &info, brought: false };
+    let is_brought = brought::may_say(&request.caller, &said)?;
+    let model = Model { brought: Some(is_brought), ..made(request, &form)? };
+    rules::can_be(&request.app, &model, &params)?;
     let (vault, credentials) = (vault(request).await?, request.app.live.base().credentials.clone());
     let write = request.write(move |desk| async move {
         rules::credential(&desk, &credentials, params.get("litellm_credential_name"), None).await?;

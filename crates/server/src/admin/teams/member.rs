@@ -49,6 +49,8 @@ async fn put_in(request: &Request, id: String, members: Vec<Member>, form: Form)
                 }
                 return Err(already(&team, member));
             }
+            let brought_in_by = people::bringing(&desk, &caller, member.user_id.as_deref(), member.user_email.as_deref()).await?;
+            let portion = Portion { brought_in_by, ..portion.clone() };
             let (user, row) = people::join(&desk, &mut team, member, &portion).await?;
             let budget: Option<Budget> = match &row.budget_id {
                 Some(id) => desk.get(id).await?,

@@ -38,7 +38,8 @@ pub(in crate::admin) async fn new(request: &Request) -> Answer {
         }
         let portion = shared_portion(&desk, &form, &mut team).await?;
         for member in &members {
-            people::join(&desk, &mut team, member, &portion).await?;
+            let brought_in_by = people::bringing(&desk, &caller, member.user_id.as_deref(), member.user_email.as_deref()).await?;
+            people::join(&desk, &mut team, member, &Portion { brought_in_by, ..portion.clone() }).await?;
         }
         desk.put(&team).await?;
         access_groups::mirror(&desk, &team.team_id, None, team.access_group_ids.as_deref()).await?;

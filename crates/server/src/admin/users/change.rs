@@ -11,6 +11,7 @@ use super::new::{hashed, only_columns};
 use crate::admin::form::Form;
 use crate::admin::{Answer, Refused, Request, keys, people, rows, spent};
 use crate::auth::{Caller, password};
+use crate::authz::object;
 
 /// What null puts back in a user: limits, and the permissions of objects.
 const BY_NULL: [&str; 6] = ["max_budget", "budget_duration", "tpm_limit", "rpm_limit", "model_max_budget", "object_permission"];
@@ -113,7 +114,7 @@ pub(in crate::admin) async fn delete(request: &Request) -> Answer {
         ids.sort();
         ids.dedup();
         for id in &ids {
-            let user = theirs(&desk, own.as_deref(), id).await?;
+            let user = theirs(&desk, &caller, own.as_deref(), id).await?;
             remove(&desk, &user).await?;
         }
         Ok(ids.len())
@@ -136,7 +137,7 @@ pub(in crate::admin) async fn delete_one(request: &Request, id: &str) -> Result<
     let (caller, id) = (request.caller.clone(), id.to_owned());
     let write = request.write(move |desk| async move {
         let own = administered(&desk, &caller).await?;
-        let user = theirs(&desk, own.as_deref(), &id).await?;
+        let user = theirs(&desk, &caller, own.as_deref(), &id).await?;
         remove(&desk, &user).await?;
         Ok(user)
     });
@@ -144,10 +145,10 @@ pub(in crate::admin) async fn delete_one(request: &Request, id: &str) -> Result<
 }
 
 /// The user of that id, for a caller who administers those organizations, or all.
-async fn theirs(desk: &Desk, own: Option<&[String]>, id: &str) -> Result<User, Refused> {
+async fn theirs(desk: &Desk, caller: &Caller, own: Option<&[String]>, id: &str) -> Result<User, Refused> {
     let user: Option<User> = desk.get(id).await?;
     let theirs = match (own, &user) {
-        (Some(own), Some(user)) => is_among(desk, user, own).await?,
+        (Some(own), Some(user)) => is_among(desk, user, own).await? && object::answers_for(desk, caller, user).await?,
         (own, _) => own.is_none(),
     };
     if !theirs {

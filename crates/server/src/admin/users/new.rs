@@ -150,6 +150,7 @@ async fn join_organizations(desk: &Desk, form: &Form, user: &User) -> Result<(),
             organization_id: id,
             user_role: Some(Role::InternalUser),
             budget_id: None,
+            brought_in_by: None,
             created_at: now,
             updated_at: now,
         };

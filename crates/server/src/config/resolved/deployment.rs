@@ -64,6 +64,8 @@ pub struct Deployment {
     pub model_info: ModelInfo,
     /// Where it stands.
     pub at: Location,
+    /// Whether a team brought its place and its credential: nothing of the gateway's own goes there.
+    pub brought: bool,
     /// What keeps it from being used.
     pub fault: Option<Diagnostic>,
 }

@@ -45,6 +45,11 @@ fn is_alone(one: &Deployment, all: &[Deployment]) -> bool {
 }
 
 impl super::ModelInfo {
+    /// The team whose deployment it is.
+    pub fn team(&self) -> Option<&str> {
+        self.written.get("team_id").and_then(serde_json::Value::as_str)
+    }
+
     /// What the deployment's team calls it.
     pub fn public_name(&self) -> Option<&str> {
         self.written.get("team_public_model_name").and_then(serde_json::Value::as_str)

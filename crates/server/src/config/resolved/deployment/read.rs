@@ -45,7 +45,9 @@ pub(in crate::config) fn read_all(
             if let Some(info) = info {
                 reader.warn_unset_within(Section::ModelInfo.path(), info);
             }
-            let Some(mut deployment) = read(reader, &name, &common.over(&params), info, &item.at) else {
+            // What the router says of all may be a credential.
+            let whole = if laid::is_brought(&item.at) { params.clone() } else { common.over(&params) };
+            let Some(mut deployment) = read(reader, &name, &whole, info, &item.at) else {
                 continue;
             };
             // A fault of the one keeps the others from nothing. What is laid over the file is told of it.
@@ -114,6 +116,7 @@ impl Deployment {
             router: None,
             model_info: ModelInfo::default(),
             at,
+            brought: false,
             fault: None,
         }
     }
@@ -159,7 +162,8 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
     model_info.base_model = model_info.base_model.or_else(|| fields.text("base_model"));
     Some(Deployment {
         model_name: name.to_owned(),
-        router: crate::config::resolved::smart::RouterParams::read(&model, reader, &fields),
+        // Neither a file nor another model is named by what a team brought.
+        router: crate::config::resolved::smart::RouterParams::read(&model, reader, &fields).filter(|_| !laid::is_brought(at)),
         model,
         connection: connection(reader, &fields),
         limits: limits(reader, &fields, &info_fields),
@@ -176,10 +180,11 @@ fn read(reader: &mut Reader<'_>, name: &str, params: &Node, info: Option<&Node>,
             keepalive_override: fields.flag("allow_client_keepalive_override").unwrap_or(false),
             merge_reasoning: fields.flag("merge_reasoning_content_in_choices").unwrap_or(false),
         },
-        silent_models: fields.texts("silent_model"),
+        silent_models: if laid::is_brought(at) { Vec::new() } else { fields.texts("silent_model") },
         cache_points: fields.list("cache_control_injection_points").iter().map(Node::to_json).collect(),
         model_info,
         at: at.clone(),
+        brought: laid::is_brought(at),
         fault: None,
     })
 }

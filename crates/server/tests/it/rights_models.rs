@@ -1,0 +1,175 @@
+//! What somebody who administers no more than a team says of models, and what such models never get.
+
+use serde_json::{Value, json};
+
+use crate::managed::{MASTER, Managed, each};
+use crate::upstream::Upstream;
+
+const CANARY: &str = "sk-the-gateways-own-0123456789";
+
+/// The key of a user who administers the team `t` and nothing else.
+fn boss(gateway: &Managed) -> String {
+    let user = gateway.post("/user/new", &json!({"user_id": "boss", "user_role": "internal_user"}));
+    gateway.post("/team/new", &json!({"team_id": "t", "members_with_roles": [{"role": "admin", "user_id": "boss"}]}));
+    user["key"].as_str().expect("a key").to_owned()
+}
+
+fn new(gateway: &Managed, key: &str, params: &Value, info: &Value) -> crate::app::Reply {
+    let mut info = info.clone();
+    info["team_id"] = "t".into();
+    gateway.as_key(key, "POST", "/model/new", &json!({"model_name": "x", "litellm_params": params, "model_info": info}))
+}
+
+#[test]
+fn a_team_brings_a_credential_and_a_place_in_the_public_network() {
+    each(|gateway| {
+        let boss = boss(gateway);
+        let status = |params: Value| new(gateway, &boss, &params, &json!({})).status.as_u16();
+        assert_eq!(status(json!({"model": "openai/m", "api_key": "mine", "input_cost_per_token": 0, "rpm": 5})), 200);
+        for params in [
+            json!({"model": "openai/m", "mock_response": "x"}),
+            json!({"model": "openai/m", "mock_response": "x", "api_base": "https://evil.example.com/v1"}),
+            json!({"model": "openai/m", "api_key": "k", "use_in_pass_through": true}),
+            json!({"model": "openai/m", "api_key": "k", "silent_model": "good"}),
+            json!({"model": "auto_router/complexity_router", "api_key": "k"}),
+            json!({"model": "openai/m", "api_key": "k", "complexity_router_default_model": "good"}),
+            json!({"model": "openai/m", "api_key": "k", "ssl_certificate": "/etc/passwd"}),
+            json!({"model": "openai/m", "api_key": "k", "ssl_verify": false}),
+            json!({"model": "oci/m", "oci_key": "k", "oci_key_file": "/etc/passwd"}),
+            json!({"model": "openai/m", "api_key": "k", "api_base": "https://127.1:24850/v1"}),
+            json!({"model": "openai/m", "api_key": "k", "api_base": "https://0x7f.1:24850/"}),
+            json!({"model": "openai/m", "api_key": "k", "base_url": "https://2130706433/"}),
+            json!({"model": "openai/m", "api_key": "k", "api_base": "http://api.example.com/v1"}),
+            json!({"model": "openai/m", "api_key": "k", "api_base": "https://user:pass@api.example.com/v1"}),
+        ] {
+            assert_eq!(status(params.clone()), 403, "{params}");
+        }
+        // Machines of the gateway's own are no place of a team's.
+        for provider in ["ollama", "vllm", "hosted_vllm", "lm_studio", "llamafile", "xinference", "docker_model_runner"] {
+            let refused = new(gateway, &boss, &json!({"model": format!("{provider}/m"), "api_key": "k"}), &json!({}));
+            assert_eq!(refused.status, 400, "{provider}: {}", refused.text());
+        }
+        // Nor are the accounts of the machine it runs on.
+        for params in
+            [json!({"model": "vertex_ai/gemini-2.5-pro", "client_secret": "k"}), json!({"model": "bedrock/m", "client_secret": "k"})]
+        {
+            let refused = new(gateway, &boss, &params, &json!({}));
+            assert_eq!(refused.status, 400, "{params}: {}", refused.text());
+        }
+        for info in [
+            json!({"labels": ["local"]}),
+            json!({"local": true}),
+            json!({"compliance": ["hipaa"]}),
+            json!({"access_groups": ["friends"]}),
+            json!({"retains": false}),
+            json!({"access_windows": [{"start": "09:00", "end": "17:00", "timezone": "UTC", "team_ids": ["other"]}]}),
+        ] {
+            let refused = new(gateway, &boss, &json!({"model": "openai/m", "api_key": "k"}), &info);
+            assert_eq!(refused.status, 403, "{info}: {}", refused.text());
+        }
+    });
+}
+
+#[test]
+fn of_the_operators_model_a_team_says_how_it_is_asked() {
+    let upstream = Upstream::start();
+    each(|gateway| {
+        let boss = boss(gateway);
+        let params = json!({"model": "openai/m", "api_base": format!("{}/good", upstream.url()), "api_key": CANARY, "rpm": 5});
+        let made = new(gateway, MASTER, &params, &json!({"input_cost_per_token": 1}));
+        assert_eq!(made.status, 200, "{}", made.text());
+        let at = format!("/model/{}/update", made.json()["model_id"].as_str().expect("an id"));
+        let change = |body: Value| gateway.as_key(&boss, "PATCH", &at, &body).status.as_u16();
+        for (params, status) in [
+            (json!({"temperature": 0.5}), 200),
+            (json!({"max_tokens": 5, "timeout": 9}), 200),
+            (json!({"rpm": 5}), 200),
+            (json!({"rpm": 500}), 403),
+            (json!({"tpm": 500}), 403),
+            (json!({"max_budget": 500}), 403),
+            (json!({"input_cost_per_token": 0}), 403),
+            (json!({"input_cost_per_token": null}), 403),
+            (json!({"base_model": "gpt-5-nano"}), 403),
+            (json!({"extra_body": {"model": "dear"}}), 403),
+            (json!({"extra_headers": {"x": "y"}}), 403),
+            (json!({"service_tier": "priority"}), 403),
+            (json!({"databricks_host": "evil.example.com"}), 403),
+            (json!({"use_in_pass_through": true}), 403),
+            (json!({"silent_model": "good"}), 403),
+            (json!({"mock_response": "x"}), 403),
+            (json!({"api_base": "https://evil.example.com"}), 403),
+        ] {
+            assert_eq!(change(json!({"litellm_params": params.clone()})), status, "{params}");
+        }
+        for (info, status) in [
+            (json!({"description": "ours"}), 200),
+            (json!({"input_cost_per_token": 1}), 200),
+            (json!({"input_cost_per_token": 0}), 403),
+            (json!({"base_model": "gpt-5-nano"}), 403),
+            (json!({"health_check_model": "dear"}), 403),
+            (json!({"labels": ["local"]}), 403),
+        ] {
+            assert_eq!(change(json!({"model_info": info.clone()})), status, "{info}");
+        }
+        // It goes where the operator said, with the operator's key.
+        let key = gateway.key(&json!({"team_id": "t"}));
+        assert_eq!(gateway.chat(&key, "x").status, 200);
+        assert_eq!(upstream.keys().last().cloned().unwrap_or_default(), format!("Bearer {CANARY}"));
+        // Whoever sends the secrets anew brings a model of the team's.
+        let own = json!({"api_base": "https://127.0.0.1.nip.invalid/v1", "api_key": "mine", "input_cost_per_token": 0, "rpm": 50});
+        assert_eq!(change(json!({"litellm_params": own})), 200);
+        assert_eq!(change(json!({"litellm_params": {"input_cost_per_token": 3}})), 200);
+        assert_eq!(change(json!({"litellm_params": {"api_base": "https://other.example.com"}})), 403);
+        assert_ne!(gateway.chat(&key, "x").status, 200);
+    });
+}
+
+/// A gateway that knows the key of a provider, and where that is, from its environment alone.
+fn with_environment(upstream: &Upstream) -> Managed {
+    let base = format!("{}/good", upstream.url());
+    Managed::with_models("", "", &[("OPENAI_API_KEY", CANARY), ("OPENAI_BASE_URL", &base)])
+}
+
+#[test]
+fn what_a_team_brings_knows_nothing_of_the_environment() {
+    let upstream = Upstream::start();
+    let gateway = with_environment(&upstream);
+    let boss = boss(&gateway);
+    let made = new(&gateway, &boss, &json!({"model": "openai/m", "api_key": "mine", "mock_response": "made up"}), &json!({}));
+    assert_eq!(made.status, 200, "{}", made.text());
+    let key = gateway.key(&json!({"team_id": "t"}));
+    assert_eq!(gateway.chat(&key, "x").status, 200);
+    // The operator's address in the environment is not for it.
+    let before = upstream.keys().len();
+    let embedded = gateway.as_key(&key, "POST", "/v1/embeddings", &json!({"model": "x", "input": "x"}));
+    assert_ne!(embedded.status, 200, "{}", embedded.text());
+    assert_eq!(upstream.keys().len(), before);
+    // A row from before this was noted is the team's if one of its people wrote it.
+    let refused = gateway.as_key(
+        &boss,
+        "POST",
+        "/health/test_connection",
+        &json!({"litellm_params": {"model": "openai/m"}, "model_info": {"team_id": "t"}}),
+    );
+    assert_eq!(refused.status, 403, "{}", refused.text());
+}
+
+#[test]
+fn a_teams_model_serves_pass_through_routes_for_its_keys_alone() {
+    let upstream = Upstream::start();
+    each(|gateway| {
+        let params = json!({
+            "model": "openai/m", "api_base": format!("{}/good", upstream.url()), "api_key": CANARY, "use_in_pass_through": true,
+        });
+        gateway.post("/team/new", &json!({"team_id": "t"}));
+        assert_eq!(new(gateway, MASTER, &params, &json!({})).status, 200);
+        let (ours, theirs) = (gateway.key(&json!({"team_id": "t"})), gateway.key(&json!({})));
+        let ask = |key: &str| gateway.as_key(key, "POST", "/openai/v1/threads", &json!({"metadata": {}}));
+        let before = upstream.keys().len();
+        let refused = ask(&theirs);
+        assert_ne!(refused.status, 200, "{}", refused.text());
+        assert_eq!(upstream.keys().len(), before);
+        ask(&ours);
+        assert_eq!(upstream.keys()[before..], [format!("Bearer {CANARY}")]);
+    });
+}
