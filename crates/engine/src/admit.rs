@@ -26,7 +26,7 @@ mod withdraw;
 mod tests;
 
 pub use book::{Book, Openings};
-pub use bound::{Bound, cap_key};
+pub use bound::{Bound, CapKey, cap_key};
 pub use calendar::{BadCalendar, Calendar, Span};
 pub use clock::{Clock, HandClock, MachineClock};
 pub use hold::{Hold, Line};

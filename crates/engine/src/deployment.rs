@@ -166,6 +166,8 @@ pub struct Deployment {
     pub newer_calls: NewerCalls,
     /// Whether the cost that the provider states is what is billed: its operator says no other price.
     pub states_cost: bool,
+    /// Whether the model searches the web whatever it is asked.
+    pub searches: bool,
     /// The API that its answers in OpenAI's formats are made for.
     pub flavor: Flavor,
     /// The dialects in which it looks up no web addresses.
@@ -223,6 +225,7 @@ impl Deployment {
             rewritten: provider.rewritten,
             newer_calls: NewerCalls::of(catalog, provider, &spec, value),
             states_cost: provider.states_cost && spec.prices.is_empty(),
+            searches: provider.always_searches(&spec.model),
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, card.as_ref(), &spec.traits),
@@ -269,6 +272,7 @@ impl Deployment {
             rewritten: false,
             newer_calls: NewerCalls::default(),
             states_cost: false,
+            searches: false,
             flavor: provider.flavor,
             bytes_only: provider.bytes_only.clone(),
             facts: Facts::of(provider, None, &spec.traits),
@@ -292,6 +296,7 @@ impl Deployment {
             rewritten: false,
             newer_calls: NewerCalls::default(),
             states_cost: false,
+            searches: false,
             flavor: Flavor::default(),
             bytes_only: Vec::new(),
             facts: Facts::default(),

@@ -117,8 +117,7 @@ impl Dispatch<'_> {
         let mut edits = reach.edits.clone();
         self.edit(&mut edits, target, spoken, reach);
         if let (Some(cap), Some(key)) = (cap, cap_key(spoken, target.profile.max_completion_tokens == Some(true))) {
-            edits.set.retain(|(set, _)| set != key);
-            edits.set.push((key.to_owned(), cap.to_string()));
+            key.set(cap, &mut edits);
         }
         let laid = self.laid(target);
         let route = prepare::Route {

@@ -12,7 +12,6 @@ pub(crate) mod estimate;
 mod made;
 mod passed;
 
-pub(crate) use passed::pixels;
 mod rerank;
 mod sound;
 

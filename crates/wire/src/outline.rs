@@ -83,7 +83,7 @@ impl Edits {
         let mut laid = self.lay.iter().filter(|(name, _)| name == key).map(|(_, value)| value).peekable();
         match (laid.peek().is_some(), said) {
             (true, Some(said)) => Some(laid.fold(said(), |under, over| laid_over(&under, over))),
-            (true, None) => laid.map(String::clone).reduce(|under, over| laid_over(&under, &over)),
+            (true, None) => named(&self.default).into_iter().chain(laid.cloned()).reduce(|under, over| laid_over(&under, &over)),
             (false, Some(_)) => None,
             (false, None) => named(&self.default),
         }

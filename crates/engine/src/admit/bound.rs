@@ -2,62 +2,56 @@
 //!
 //! A prompt has no more tokens than bytes: that costs nothing to know, and where it fits in every budget nobody need know better.
 //! Only where it does not is the prompt counted, with a vocabulary, and the count taken times 1.15. What cannot be seen in the
-//! body (an answer of before that the provider keeps, the results of a search it makes) is taken for as long as the model reads.
+//! body stays on top of that: an answer of before that the provider keeps may be as long as the model reads, and each use of a tool
+//! that the provider runs brings something in.
 
+mod cap;
 mod caps;
+mod hosted;
+mod pieces;
+mod seen;
 
-use std::sync::LazyLock;
-
-use memchr::memmem::Finder;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 use switchboard_wire::chat::ChatRequest;
 use switchboard_wire::{Dialect, Operation};
 
 use self::caps::Caps;
+use self::hosted::Hosted;
+use self::pieces::{Pieces, made};
+use self::seen::Seen;
 use super::nano::NanoUsd;
 use super::scope::Unit;
 use super::state::Need;
 use crate::call::{Call, Content, mentions};
-use crate::catalog::{Component, PicoUsd, Prices, Rate};
+use crate::catalog::price::PriceKey;
+use crate::catalog::{Component, PicoUsd, Prices, Rate, Share};
 use crate::deployment::Deployment;
-use crate::operation::estimate::{media, tokens};
-use crate::operation::pixels;
+use crate::operation::estimate::tokens;
+
+pub use self::cap::{CapKey, cap_key};
 
 /// The frame that vendors put around messages and tools, beside the bytes.
 const FRAME: u64 = 64;
-/// Tokens of a picture, a page or a sound of which only the place is known.
-const MEDIUM: u64 = 8_192;
 /// Of a prompt nothing is known but that it fits in a model.
 const UNSEEN: u64 = 1_000_000;
-/// Searches of one answer.
-const SEARCHES: u64 = 20;
-/// Pixels of an image of which no size is said: the most that vendors make unless asked for more.
-const PIXELS: u64 = 2_048 * 2_048;
 /// What is taken from token limits for an answer of which nothing is said.
 const PLAIN_ANSWER: u64 = 1_000;
-/// Tokens of an image that a model draws in a chat: the largest takes 2,520, and it may say something beside.
-const DRAWN: u64 = 4_096;
-/// Pixels that a token of an image stands for, by the quality that is asked for; else, and where nothing is said, by the best.
-const PIXELS_OF_TOKEN: [(&str, u64); 2] = [("low", 3_600), ("medium", 950)];
-const FINEST: u64 = 240;
-/// The largest image that such models make where no size is said.
-const USUAL_PIXELS: u64 = 1_024 * 1_536;
-/// Tokens of speech for a byte of its text: a second has 25, and whoever speaks slowly says ten letters in it.
-const SPOKEN: u64 = 4;
-const SPOKEN_AT_LEAST: u64 = 256;
+/// Tokens of an answer of which no more is known than that it costs something.
+const SOME_ANSWER: u64 = 8_192;
+/// Searches and thoughts of a model that goes through sources.
+const RESEARCHED: u64 = 30;
+const PONDERED: u64 = 200_000;
 /// A count by the vocabulary is taken times this many per cent.
 const MARGIN_PERCENT: u64 = 115;
+/// In parts of which factors on prices are told.
+const WHOLE: i128 = 1_000_000_000;
 
 /// Fields of a body behind which stands more than their bytes.
-const KEPT: [&str; 5] = ["previous_response_id", "conversation", "cachedContent", "cached_content", "container"];
+const KEPT: [&str; 4] = ["previous_response_id", "conversation", "cachedContent", "cached_content"];
 /// Objects in which a model's own words may bound it, whatever they are.
 const UNREAD: [&str; 3] = ["input", "parameters", "additionalModelRequestFields"];
-/// Fields in which a search may be asked for.
-const SEARCHING: [&str; 2] = ["web_search_options", "plugins"];
-/// The words by which a tool that searches is known.
-const SEARCH: [&str; 5] = ["web_search", "web_fetch", "googleSearch", "google_search", "file_search"];
-
-static SEARCHES_FOR: LazyLock<[Finder<'static>; 5]> = LazyLock::new(|| SEARCH.map(Finder::new));
+/// The usual terms of service, and cheaper ones, as callers name them.
+const PLAIN_TERMS: [&str; 5] = ["default", "standard", "standard_only", "on_demand", "flex"];
 
 /// The most a call can take of each thing that has a price.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,14 +62,26 @@ pub struct Bound {
     pub output: Option<u64>,
     /// Whether the caller said so.
     pub asked: bool,
+    /// Whether the answer may be bounded where the caller did not.
+    pub settable: bool,
     /// Answers.
     pub choices: u64,
-    /// Whether the provider may search.
-    searches: bool,
+    /// The longest prompt that the model reads.
+    window: u64,
+    /// Whether the provider keeps a part of the prompt, of which nothing is known but that it fits.
+    kept: bool,
+    /// What the provider's own tools do.
+    hosted: Hosted,
     /// Whether writes to a cache may be for an hour.
     long_cache: bool,
+    /// Whether terms may be served that are dearer than the usual ones.
+    tiers: bool,
+    /// How many times as dear it may be under some condition.
+    factors: Vec<Share>,
     /// Things that are no tokens.
-    pieces: Vec<(Component, u64)>,
+    pieces: Pieces,
+    /// Thoughts beyond what an answer is bounded at.
+    pondered: u64,
     /// Tokens of the prompt as limits count them, without what money is held for besides; none before it was counted.
     told: Option<u64>,
     /// The answer that limits take where the caller gives no bound, when that is less than the plain one.
@@ -89,19 +95,14 @@ impl Bound {
         if call.door.operation == Operation::CountTokens {
             return Self { output: Some(0), asked: true, choices: 1, ..Self::default() };
         }
-        let body = &call.body;
         let caps = Caps::of(call, target);
-        let mentions = call.mentions();
-        let has = |key: &str| matches!(&call.content, Content::Json(outline) if outline.get(key).is_some());
         let card = target.card.as_ref();
-        let window = card.and_then(|card| card.max_input_tokens.or(card.max_tokens)).unwrap_or(UNSEEN);
-        let searches = searches(call) || call.model.ends_with(":online");
-        let bytes = body.len() as u64 + FRAME;
-        let input = match () {
-            () if searches || KEPT.into_iter().any(has) => window.max(bytes),
-            () if mentions.references() => bytes.saturating_add(MEDIUM.saturating_mul(references(call))),
-            () => bytes,
-        };
+        let window = card.and_then(|card| card.max_input_tokens.or(card.max_tokens)).filter(|window| *window > 0).unwrap_or(UNSEEN);
+        let is_kept = is_kept(call);
+        let (seen, long_cache) = in_bytes(call);
+        let hosted = if target.searches { Hosted::of(call, target).searching(searches(target)) } else { Hosted::of(call, target) };
+        let hosted = Hosted { brought: hosted.brought.min(window), ..hosted };
+        let bytes = seen::of_form(call).unwrap_or(call.body.len() as u64).saturating_add(FRAME);
         // Where the provider's own words for a bound are not known, the caller's other ones are none.
         let asked = caps.output().filter(|_| !call.laid.iter().any(|key| UNREAD.contains(&key.as_str())));
         // A model's own limit bounds what a caller asks for; more it would refuse or cut.
@@ -110,14 +111,21 @@ impl Bound {
             Operation::Chat | Operation::Compact => asked.or(most),
             _ => Some(asked.unwrap_or_else(|| made(call, target, most))),
         };
+        let whole = if is_kept || seen.endless { window } else { 0 };
         Self {
-            input,
+            input: bytes.saturating_add(seen.tokens).max(whole).saturating_add(hosted.brought),
             output,
             asked: asked.is_some(),
+            settable: asked.is_none() && !caps.says_none(),
             choices: caps.choices(),
-            searches,
-            long_cache: mentions.long_cache(),
-            pieces: pieces(call, &caps),
+            window,
+            kept: is_kept,
+            hosted,
+            long_cache,
+            tiers: has_tiers(call, target),
+            factors: factors(call, target),
+            pieces: Pieces::of(call, target, &caps),
+            pondered: if goes_through_sources(target) { PONDERED } else { 0 },
             told: None,
             assumed: None,
         }
@@ -128,9 +136,10 @@ impl Bound {
     pub fn counted(mut self, request: &ChatRequest) -> Self {
         if let Some(count) = tokens(request) {
             let tokens = count.saturating_mul(MARGIN_PERCENT).div_ceil(100).saturating_add(FRAME);
-            let media = MEDIUM.saturating_mul(media(request));
-            self.told = Some(self.input.min(count.saturating_add(media)));
-            self.input = self.input.min(tokens.saturating_add(media));
+            let seen = Seen::of(request);
+            self.told = Some(self.input.min(count.saturating_add(seen.tokens)));
+            let whole = if self.kept || seen.endless { self.window } else { 0 };
+            self.input = self.input.min(tokens.saturating_add(seen.tokens).max(whole).saturating_add(self.hosted.brought));
         }
         self
     }
@@ -142,11 +151,17 @@ impl Bound {
         self
     }
 
+    /// Tokens of the prompt and of all answers.
+    pub fn tokens(&self) -> u64 {
+        self.input.saturating_add(self.output.unwrap_or(SOME_ANSWER).saturating_mul(self.choices))
+    }
+
     /// What it takes at those prices.
     pub fn need(&self, prices: Option<&Prices>) -> Need {
         let output = self.output.unwrap_or(UNSEEN);
-        let money =
-            prices.map_or(NanoUsd::ZERO, |prices| NanoUsd::from_pico(PicoUsd(self.fixed(prices).0 + self.answers(prices, output).0)));
+        let money = prices.map_or(NanoUsd::ZERO, |prices| {
+            NanoUsd::from_pico(PicoUsd(self.fixed(prices).0.saturating_add(self.scaled(self.answers(prices, output).0))))
+        });
         // Limits of tokens are corrected when the answer is known; a model's longest answer would block them for nothing.
         let counted = if self.asked { output } else { output.min(self.assumed.unwrap_or(PLAIN_ANSWER)) };
         Need {
@@ -154,8 +169,17 @@ impl Bound {
             input: self.told.unwrap_or(self.input),
             output: counted.saturating_mul(self.choices),
             beside: false,
-            free: prices.is_some() && money == NanoUsd::ZERO,
+            free: money == NanoUsd::ZERO && prices.is_some_and(|prices| self.is_free(prices)),
         }
+    }
+
+    /// Whether nothing has a price that it could take. Searches have one wherever they can be asked for.
+    fn is_free(&self, prices: &Prices) -> bool {
+        use Component as C;
+        let is_tool = |component| matches!(component, C::SearchLow | C::SearchMedium | C::SearchHigh | C::MapsQuery | C::CodeSession);
+        let matters = |component| self.hosted.searches > 0 || !is_tool(component);
+        let met = |key: &PriceKey| self.tiers || !key.service.is_dearer();
+        prices.iter().all(|(key, rate)| rate == Rate::ZERO || !matters(key.component) || !met(key))
     }
 
     /// The same with no longer answers than a limit of tokens has room for, where the caller gave them no bound; none where it did, or
@@ -172,14 +196,30 @@ impl Bound {
 
     /// How long each answer may be for that much money; none where answers cost nothing, or nothing is left for them.
     pub fn affordable(&self, prices: &Prices, money: NanoUsd) -> Option<u64> {
-        let left = PicoUsd(i128::from(money.0) * 1000 - self.fixed(prices).0);
-        let tokens = answer_rate(prices, self.input)?.buys(left)?;
+        let left = i128::from(money.0) * 1000 - self.fixed(prices).0;
+        let left = self.factors.iter().fold(left, |left, factor| left.saturating_mul(WHOLE).div_euclid(dearer(*factor)));
+        let tokens = self.answer_rate(prices)?.buys(PicoUsd(left))?;
         Some(tokens / self.choices).filter(|tokens| *tokens > 0)
     }
 
     fn answers(&self, prices: &Prices, output: u64) -> PicoUsd {
         let tokens = output.saturating_mul(self.choices);
-        answer_rate(prices, self.input).map_or(PicoUsd(0), |rate| rate.cost(Component::Output, tokens))
+        self.answer_rate(prices).map_or(PicoUsd(0), |rate| rate.cost(Component::Output, tokens))
+    }
+
+    /// The dearest thing an answer may be made of.
+    fn answer_rate(&self, prices: &Prices) -> Option<Rate> {
+        let parts = [Component::Output, Component::Reasoning, Component::AudioOutput, Component::ImageOutput];
+        parts.into_iter().filter_map(|part| self.worst(prices, part)).max()
+    }
+
+    fn worst(&self, prices: &Prices, component: Component) -> Option<Rate> {
+        prices.worst(component, self.input, self.tiers)
+    }
+
+    fn scaled(&self, pico: i128) -> i128 {
+        let times = |pico: i128, factor: &Share| (pico.saturating_mul(dearer(*factor)).saturating_add(WHOLE - 1)).div_euclid(WHOLE);
+        self.factors.iter().fold(pico, times)
     }
 
     /// What everything but the answers costs.
@@ -196,93 +236,97 @@ impl Bound {
         if self.long_cache {
             parts.push(Component::CacheWriteHour);
         }
-        let prompt = parts.into_iter().filter_map(|part| prices.worst(part, self.input)).max();
-        let mut total = prompt.map_or(0, |rate| rate.cost(Component::Input, self.input).0);
-        let mut add = |component: Component, quantity: u64| {
-            total += prices.worst(component, self.input).map_or(0, |rate| rate.cost(component, quantity).0);
-        };
-        add(Component::Request, 1);
-        if self.searches {
-            let search = [Component::SearchHigh, Component::SearchMedium, Component::SearchLow, Component::MapsQuery];
-            let dearest = search.into_iter().max_by_key(|search| prices.worst(*search, 0));
-            add(dearest.unwrap_or(Component::SearchMedium), SEARCHES);
+        let prompt = parts.into_iter().filter_map(|part| self.worst(prices, part)).max();
+        let prompt = prompt.map_or(0, |rate| rate.cost(Component::Input, self.input).0);
+        let cost = |component: Component, quantity: u64| self.worst(prices, component).map_or(0, |rate| rate.cost(component, quantity).0);
+        let beside = prompt
+            .saturating_add(cost(Component::Request, 1))
+            .saturating_add(cost(Component::Reasoning, self.pondered))
+            .saturating_add(self.beside(prices));
+        let search = [Component::SearchHigh, Component::SearchMedium, Component::SearchLow, Component::MapsQuery];
+        let searches = search.into_iter().map(|search| cost(search, self.hosted.searches)).max().unwrap_or(0);
+        PicoUsd(self.scaled(beside).saturating_add(searches))
+    }
+
+    /// What things cost that are no tokens.
+    fn beside(&self, prices: &Prices) -> i128 {
+        if self.pieces.instead && prices.base(Component::Input).is_some() {
+            return 0;
         }
-        for (component, quantity) in &self.pieces {
-            add(*component, *quantity);
-        }
-        PicoUsd(total)
+        let cost =
+            |(component, quantity): &(Component, u64)| self.worst(prices, *component).map_or(0, |rate| rate.cost(*component, *quantity).0);
+        let all = self.pieces.all.iter().map(cost).fold(0, i128::saturating_add);
+        all.saturating_add(self.pieces.dearest.iter().map(cost).max().unwrap_or(0))
     }
 }
 
-/// Tokens of an image, or of speech, where such are paid by the token.
-fn made(call: &Call, target: &Deployment, most: Option<u64>) -> u64 {
-    let operation = call.door.operation;
-    let drawn = matches!(operation, Operation::ImageGenerations | Operation::ImageEdits | Operation::ImageVariations);
-    let in_chat = target.reach(operation, None, false).and_then(|reach| reach.shape.as_deref()) == Some("gemini");
-    let is_priced = |component| target.card.as_ref().is_some_and(|card| card.prices.worst(component, 0).is_some());
-    let tokens = match operation {
-        Operation::Speech if in_chat => (call.body.len() as u64).saturating_mul(SPOKEN).saturating_add(SPOKEN_AT_LEAST),
-        _ if drawn && in_chat => DRAWN,
-        _ if drawn && !is_priced(Component::OutputImage) && !is_priced(Component::OutputPixel) => {
-            let quality = call.value("quality");
-            let finest = PIXELS_OF_TOKEN.iter().find(|(name, _)| quality.as_ref().is_some_and(|quality| quality == name));
-            pixels(call).unwrap_or(USUAL_PIXELS).div_ceil(finest.map_or(FINEST, |(_, pixels)| *pixels))
-        }
-        _ => 0,
+/// A factor, where it makes a call dearer.
+fn dearer(factor: Share) -> i128 {
+    i128::from(factor.billionths()).max(WHOLE)
+}
+
+/// Searches of a model that makes some in any case. What is paid for its sources goes through many.
+fn searches(target: &Deployment) -> u64 {
+    if goes_through_sources(target) { RESEARCHED } else { 1 }
+}
+
+fn goes_through_sources(target: &Deployment) -> bool {
+    target.card.as_ref().is_some_and(|card| card.prices.base(Component::Citation).is_some())
+}
+
+/// What is sent under that key: what the deployment sets, else what the caller says, else what the deployment adds.
+fn said(call: &Call, target: &Deployment, key: &str) -> Option<Value> {
+    let of = |list: &[(String, String)]| {
+        let (_, json) = list.iter().find(|(name, _)| name == key)?;
+        serde_json::from_str::<Value>(json).ok()
     };
-    tokens.min(most.unwrap_or(u64::MAX))
+    of(&target.spec.set).or_else(|| call.value(key)).or_else(|| of(&target.spec.defaults)).filter(|value| !value.is_null())
 }
 
-/// The dearest thing an answer may be made of.
-fn answer_rate(prices: &Prices, prompt: u64) -> Option<Rate> {
-    let parts = [Component::Output, Component::Reasoning, Component::AudioOutput, Component::ImageOutput];
-    parts.into_iter().filter_map(|part| prices.worst(part, prompt)).max()
-}
-
-/// How many things a body points at.
-fn references(call: &Call) -> u64 {
-    mentions::references(&call.body.join())
-}
-
-/// Whether the provider may be asked to search.
-fn searches(call: &Call) -> bool {
+/// Whether there is more to the prompt, which the provider keeps.
+fn is_kept(call: &Call) -> bool {
     let Content::Json(outline) = &call.content else { return false };
-    let named = |word: &[u8]| SEARCHES_FOR.iter().any(|search| search.find(word).is_some());
-    let tools = || outline.get("tools").is_some_and(|entry| named(&call.body.slice(entry.value.start, entry.value.end)));
-    SEARCHING.into_iter().any(|key| outline.get(key).is_some()) || tools()
+    let has = |key: &str| outline.get(key).is_some_and(|entry| call.body.slice(entry.value.start, entry.value.end).as_ref() != b"null");
+    // In one dialect a prompt is a list of texts, in another it names one that is kept.
+    KEPT.into_iter().any(has) || call.door.dialect == Dialect::OpenAiResponses && has("prompt")
 }
 
-/// What an operation that is no chat takes beside tokens.
-fn pieces(call: &Call, caps: &Caps) -> Vec<(Component, u64)> {
-    let bytes = call.body.len() as u64;
-    match call.door.operation {
-        Operation::Chat | Operation::Compact | Operation::Embeddings | Operation::CountTokens | Operation::Moderations => Vec::new(),
-        Operation::Rerank => vec![(Component::Query, documents(call).div_ceil(100).max(1))],
-        _ => vec![
-            (Component::OutputImage, caps.choices()),
-            (Component::OutputPixel, caps.choices().saturating_mul(pixels(call).unwrap_or(PIXELS))),
-            (Component::InputCharacter, bytes),
-            // No sound is packed tighter than a thousand bytes a second.
-            (Component::InputTime, bytes),
-        ],
+/// What the words of the body say of media, and whether of a cache that is kept for an hour.
+fn in_bytes(call: &Call) -> (Seen, bool) {
+    let Content::Json(_) = &call.content else { return (Seen::default(), false) };
+    let body = call.body.join();
+    let (plain, mentions) = match mentions::plain(&body) {
+        // Letters may be written as numbers.
+        Some(plain) => {
+            let mentions = mentions::Mentions::of(&plain.clone().into());
+            (plain, mentions)
+        }
+        None => (body, call.mentions()),
+    };
+    let seen = if mentions.media() || mentions.references() { Seen::in_bytes(&plain) } else { Seen::default() };
+    (seen, mentions.long_cache())
+}
+
+/// Whether dearer terms than the usual ones may be served. Where nobody asks for any, some accounts have them all the same.
+fn has_tiers(call: &Call, target: &Deployment) -> bool {
+    let by_header = || call.headers.keys().any(|name| name.as_str().ends_with("-request-type"));
+    let of_account = || {
+        let spoken = target.dialect_for(call.door.dialect).unwrap_or(call.door.dialect);
+        !matches!(spoken, Dialect::Gemini | Dialect::Bedrock | Dialect::Anthropic)
+    };
+    match said(call, target, "service_tier").or_else(|| said(call, target, "serviceTier")) {
+        Some(Value::String(tier)) => !PLAIN_TERMS.contains(&tier.as_str()),
+        Some(_) => true,
+        None => by_header() || of_account(),
     }
 }
 
-/// Providers count a search of up to a hundred documents as one.
-fn documents(call: &Call) -> u64 {
-    let Content::Json(outline) = &call.content else { return 1 };
-    let documents: Option<Vec<IgnoredAny>> = outline.read(&call.body, "documents").ok().flatten();
-    documents.map_or(1, |documents| documents.len() as u64)
-}
-
-/// The body's field that bounds an answer, in a dialect where it stands at the top.
-pub fn cap_key(dialect: Dialect, newer: bool) -> Option<&'static str> {
-    match dialect {
-        Dialect::OpenAiChat if newer => Some("max_completion_tokens"),
-        Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::Anthropic | Dialect::Cohere => Some("max_tokens"),
-        Dialect::OpenAiResponses => Some("max_output_tokens"),
-        Dialect::Gemini | Dialect::Bedrock | Dialect::Ollama | Dialect::Replicate => None,
-    }
+/// The factors on prices that may be met: where an answer is made, an account may say; how fast, the call does.
+fn factors(call: &Call, target: &Deployment) -> Vec<Share> {
+    let is_fast = || said(call, target, "speed").is_some_and(|speed| speed != "standard");
+    let met = |name: &str| name == "us" || name == "fast" && is_fast();
+    let card = target.card.iter().flat_map(|card| &card.factors);
+    card.filter(|(name, _)| met(name)).filter_map(|(_, factor)| Share::parse(factor)).collect()
 }
 
 #[cfg(test)]

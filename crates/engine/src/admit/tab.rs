@@ -18,6 +18,7 @@ use crate::call::{Call, Content};
 use crate::catalog::Component;
 use crate::deployment::Deployment;
 use crate::error::{Error, Origin, Retry};
+use crate::passing::OWN_FORM;
 use crate::tariff::{Tariff, Tariffs};
 
 /// Shorter answers than this are no use: a call that could have no longer one is refused.
@@ -130,10 +131,12 @@ impl Tab {
     ) -> Result<Option<u64>, Box<Refusal>> {
         let place = (target.spec.provider.as_str(), target.spec.id.as_str());
         let prices = tariff.prices();
+        let listed = prices.is_some();
         let need = |bound: &Bound| {
             let need = bound.need(prices.as_deref());
             let money = if prices.is_some() { NanoUsd(tariff.markup.above(need.money.0)) } else { need.money };
-            Need { money, free: need.free || free, ..need }
+            let stated = if target.states_cost { target.health.stated.most(bound.tokens(), listed) } else { NanoUsd::ZERO };
+            Need { money: if free { money } else { money.max(stated) }, free: need.free || free, ..need }
         };
         let bound = Bound::of(call, target);
         let Err(first) = self.hold.take(place, need(&bound), settled).await else { return Ok(None) };
@@ -148,13 +151,14 @@ impl Tab {
             return self.hold.take(place, need(&shorter), settled).await.map(|()| None).map_err(Box::new);
         }
         let (Why::Budget { spent, held, limit, .. }, Some(list)) = (&refusal.why, &prices) else { return Err(Box::new(refusal)) };
-        let newer = target.profile.max_completion_tokens == Some(true);
-        let settable = target.dialect_for(call.door.dialect).and_then(|spoken| cap_key(spoken, newer)).is_some();
-        if bound.asked || !settable || call.door.operation != Operation::Chat {
+        if !bound.settable || !is_bounded_at(call, target) || call.door.operation != Operation::Chat {
             return Err(Box::new(refusal));
         }
         let left = NanoUsd(tariff.markup.below(limit.minus(*spent).minus(*held).0));
-        let Some(cap) = bound.affordable(list, left).filter(|cap| *cap >= SHORTEST) else { return Err(Box::new(refusal)) };
+        let stated = target.states_cost.then(|| target.health.stated.buys(limit.minus(*spent).minus(*held), listed)).flatten();
+        let stated = stated.map(|tokens| tokens.saturating_sub(bound.input) / bound.choices);
+        let cap = bound.affordable(list, left).map(|cap| stated.map_or(cap, |stated| stated.min(cap)));
+        let Some(cap) = cap.filter(|cap| *cap >= SHORTEST) else { return Err(Box::new(refusal)) };
         self.hold.take(place, need(&bound.within(cap)), settled).await.map_err(Box::new)?;
         Ok(Some(cap))
     }
@@ -237,6 +241,9 @@ impl Tab {
                 tokens: (charge.input, charge.output),
             });
         }
+        if open.target.states_cost && open.sent && !charge.estimated && amount > NanoUsd::ZERO {
+            open.target.health.stated.note(amount, charge.input.saturating_add(charge.output));
+        }
         if open.sent {
             self.hold.used(charge.input, charge.output);
             self.estimated |= charge.estimated;
@@ -299,6 +306,14 @@ fn rate_headers(standings: &[(&'static str, Standing)], now: Micros) -> Vec<(Hea
         }
     }
     headers
+}
+
+/// Whether that target can be told how long an answer may be. What passes as it came is bounded in its client's words.
+fn is_bounded_at(call: &Call, target: &Deployment) -> bool {
+    let newer = target.profile.max_completion_tokens == Some(true);
+    let passes = target.chat.is_empty() && call.door.shape != OWN_FORM;
+    let spoken = target.dialect_for(call.door.dialect).or_else(|| passes.then_some(call.door.dialect));
+    spoken.and_then(|spoken| cap_key(spoken, newer)).is_some()
 }
 
 /// The prompt counted, where it can be read.

@@ -6,6 +6,7 @@
 use std::sync::{LazyLock, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use bytes::Bytes;
 use switchboard_wire::frames::Frames;
 
 /// Pictures, sound, moving pictures, documents.
@@ -19,7 +20,7 @@ const CACHE: u8 = 8;
 const ALL: u8 = MEDIA | REFERENCE | LONG_CACHE | CACHE;
 
 /// The words, and what each stands for. None begins like another.
-const WORDS: [(&str, u8); 18] = [
+const WORDS: [(&str, u8); 20] = [
     ("_url\"", REFERENCE),
     ("\"url\"", REFERENCE),
     ("file_id\"", REFERENCE),
@@ -35,6 +36,8 @@ const WORDS: [(&str, u8); 18] = [
     ("input_file", MEDIA),
     ("\"document\"", MEDIA),
     ("inlineData", MEDIA),
+    ("inline_data", MEDIA),
+    ("\"audio\"", MEDIA),
     ("fileData", MEDIA),
     ("\"1h\"", LONG_CACHE),
     ("\"cache_control\"", CACHE),
@@ -98,10 +101,39 @@ impl Mentions {
     }
 }
 
-/// How often each word that names something elsewhere stands there, together.
-pub fn references(body: &[u8]) -> u64 {
-    let count = |word: &str| memchr::memmem::find_iter(body, word).count() as u64;
-    WORDS.iter().filter(|(_, kind)| *kind == REFERENCE).map(|(word, _)| count(word)).sum()
+/// Words of a picture or a sound, one at least for each.
+const PICTURES: [&str; 7] =
+    ["image_url\"", "\"input_image\"", "\"image\"", "inlineData\"", "inline_data\"", "\"input_audio\"", "\"audio\""];
+/// Words of a document.
+const DOCUMENTS: [&str; 6] = ["\"document\"", "\"input_file\"", "\"file_data\"", "\"file_url\"", "file_id\"", "application/pdf"];
+/// Words of what may be a film, of any length.
+const FILMS: [&str; 6] = ["fileUri\"", "file_uri\"", "fileId\"", "s3Location\"", "\"video\"", "video_url\""];
+
+/// How many pictures or sounds, documents and films there may be: no fewer than there are.
+pub fn media(body: &[u8]) -> (u64, u64, u64) {
+    let count = |words: &[&str]| words.iter().map(|word| memchr::memmem::find_iter(body, word).count() as u64).sum();
+    (count(&PICTURES), count(&DOCUMENTS), count(&FILMS))
+}
+
+/// The body with letters, digits and underscores plain that it has as numbers; none where it has none so.
+pub fn plain(body: &[u8]) -> Option<Bytes> {
+    const ESCAPE: &[u8] = b"\\u00";
+    let word = |at: usize| {
+        let digits = std::str::from_utf8(body.get(at + ESCAPE.len()..at + ESCAPE.len() + 2)?).ok()?;
+        u8::from_str_radix(digits, 16).ok().filter(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    };
+    let found = memchr::memmem::find_iter(body, ESCAPE).filter_map(|at| Some((at, word(at)?)));
+    let (mut out, mut copied) = (Vec::new(), 0);
+    for (at, byte) in found {
+        out.extend_from_slice(body.get(copied..at)?);
+        out.push(byte);
+        copied = at + ESCAPE.len() + 2;
+    }
+    if copied == 0 {
+        return None;
+    }
+    out.extend_from_slice(body.get(copied..)?);
+    Some(out.into())
 }
 
 fn look(bytes: &[u8], found: &mut u8) {
@@ -155,6 +187,14 @@ mod tests {
                 assert_eq!(Mentions::of(&body).0, expected, "{word} by {width}");
             }
         }
+    }
+
+    #[test]
+    fn words_may_be_written_in_numbers() {
+        let plain = |text: &str| plain(text.as_bytes()).map(|plain| String::from_utf8_lossy(&plain).into_owned());
+        assert_eq!(plain(r#"{"file\u0055ri": "\u0031\u0068 \u00e9 \u003c"}"#).as_deref(), Some(r#"{"fileUri": "1h \u00e9 \u003c"}"#));
+        assert_eq!(plain(r#"{"a": "\u00e9 \u003cb\u003e \u00"}"#), None);
+        assert_eq!(media(br#"{"type":"image","source":{"type":"base64"}},{"type":"document"}"#), (1, 1, 0));
     }
 
     #[test]

@@ -304,6 +304,11 @@ impl Service {
         matches!(self, Service::Flex | Service::Priority | Service::Balanced | Service::Ultrafast)
     }
 
+    /// Whether it may cost more than the usual terms.
+    pub(crate) fn is_dearer(self) -> bool {
+        matches!(self, Service::Priority | Service::Balanced | Service::Ultrafast | Service::Decisions)
+    }
+
     /// Every service but the standard one has a name in the models file.
     pub const ALL: [Service; 8] = [
         Service::Standard,

@@ -58,6 +58,8 @@ struct Row {
     stream_usage: StreamUsageRow,
     #[serde(default)]
     states_cost: bool,
+    #[serde(default)]
+    searches: Vec<String>,
     usage: Option<String>,
     reasoning_field: Option<String>,
     #[serde(default)]
@@ -291,6 +293,7 @@ impl Row {
                 StreamUsageRow::Never => StreamUsage::Never,
             },
             states_cost: self.states_cost,
+            searches: self.searches,
             usage: self.usage,
             reasoning_field: self.reasoning_field,
             model_prefixes: self.model_prefixes,

@@ -22,6 +22,7 @@ pub mod latency;
 pub mod peers;
 pub mod registry;
 mod slate;
+mod stated;
 mod ticket;
 pub mod window;
 
@@ -43,6 +44,7 @@ use breaker::Breaker;
 use latency::Moving;
 use peers::{Abroad, Joined, Rests};
 use slate::{Plain, Slate};
+use stated::Stated;
 use window::{Outages, Windows};
 
 /// How a deployment is doing.
@@ -61,6 +63,8 @@ pub struct Health {
     /// Rests that other gateways told of.
     rests: Rests,
     slate: Slate,
+    /// What its answers cost, where the provider says it.
+    pub(crate) stated: Stated,
     state: Mutex<State>,
 }
 
@@ -165,6 +169,7 @@ impl Health {
             probed: AtomicU64::new(0),
             rests: Rests::default(),
             slate: Slate::default(),
+            stated: Stated::default(),
             state: Mutex::new(state),
         }
     }

@@ -62,19 +62,6 @@ pub(crate) fn tokens(request: &ChatRequest) -> Option<u64> {
     Some(count.0)
 }
 
-/// The media of the whole request, of which only the place is known or whose size in tokens is not that of their bytes.
-pub(crate) fn media(request: &ChatRequest) -> u64 {
-    fn of(parts: &[Part]) -> u64 {
-        let one = |part: &Part| match &part.body {
-            PartBody::Image(_) | PartBody::Audio(_) | PartBody::Video(_) | PartBody::File(_) => 1,
-            PartBody::ToolResult(result) => of(&result.parts),
-            PartBody::Text { .. } | PartBody::Refusal(_) | PartBody::Reasoning(_) | PartBody::ToolCall(_) | PartBody::Hosted(_) => 0,
-        };
-        parts.iter().map(one).sum()
-    }
-    of(&request.system) + request.messages.iter().map(|message| of(&message.parts)).sum::<u64>()
-}
-
 struct Count(u64, &'static BytePairEncoding);
 
 impl Count {

@@ -109,7 +109,7 @@ fn prepare(step: &Step<'_>, reach: &Reach) -> Result<(Frames, String), Error> {
 }
 
 /// The pixels of one image as it was asked for, where its size was said.
-pub(crate) fn pixels(call: &Call) -> Option<u64> {
+fn pixels(call: &Call) -> Option<u64> {
     let size = match &call.content {
         Content::Json(_) => call.text("size")?,
         Content::Form(kind) => multipart::field(&call.body, kind, "size").ok()??,

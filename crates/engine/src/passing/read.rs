@@ -46,7 +46,7 @@ pub(super) fn body(call: &Call, target: &Deployment, tab: Option<&Tab>) -> Frame
         }
         let newer = outline.get("max_completion_tokens").is_some() || target.profile.max_completion_tokens == Some(true);
         if let (Some(cap), Some(key)) = (tab.and_then(Tab::cap), cap_key(dialect, newer)) {
-            edits.set.push((key.to_owned(), cap.to_string()));
+            key.set(cap, &mut edits);
         }
     }
     if edits.is_empty() { call.body.clone() } else { outline.apply(&call.body, &edits) }

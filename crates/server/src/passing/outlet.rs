@@ -433,6 +433,7 @@ fn target(outlet: &Outlet<'_>, catalog: &Catalog, place: &Place, model: &str) ->
     let mut target = Deployment::outside(spec, card);
     target.provider_name = provider.listed_name().to_owned();
     target.ask_usage = provider.stream_usage == StreamUsage::Option;
+    target.searches = provider.always_searches(model);
     target
 }
 

@@ -40,6 +40,7 @@ mod gitops;
 mod group_budgets;
 mod grouping;
 mod guardrails;
+mod held;
 mod holders;
 mod hostile;
 mod hub;

@@ -5,7 +5,10 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+use switchboard_wire::{Dialect, Operation};
 
+use super::pieces::{images_asked, prompts};
+use super::said;
 use crate::call::{Call, Content, amount};
 use crate::deployment::Deployment;
 
@@ -20,6 +23,10 @@ pub(super) struct Caps {
     max_output_tokens: Option<u64>,
     n: Option<u64>,
     best_of: Option<u64>,
+    /// Images, in other words than OpenAI's.
+    images: Option<u64>,
+    /// Prompts that are answered each by itself.
+    prompts: u64,
     nested: Vec<Nested>,
 }
 
@@ -57,12 +64,24 @@ impl Caps {
             max_output_tokens: number("max_output_tokens"),
             n: number("n"),
             best_of: number("best_of"),
+            images: images(call, target),
+            prompts: if call.door.dialect == Dialect::OpenAiCompletions { prompts(call) } else { 1 },
             nested: NESTING.into_iter().flat_map(nested).collect(),
         }
     }
 
     /// Tokens of one answer.
     pub(super) fn output(&self) -> Option<u64> {
+        // To some servers none at all means as many as they like.
+        self.said().filter(|most| *most > 0)
+    }
+
+    /// Whether no answer at all is asked for.
+    pub(super) fn says_none(&self) -> bool {
+        self.said() == Some(0)
+    }
+
+    fn said(&self) -> Option<u64> {
         let nested = self.nested.iter().map(|nested| nested.most);
         // Where a body says it twice, nobody knows which one the provider reads.
         [self.max_tokens, self.max_completion_tokens, self.max_output_tokens].into_iter().chain(nested).flatten().max()
@@ -71,8 +90,20 @@ impl Caps {
     /// Answers.
     pub(super) fn choices(&self) -> u64 {
         let nested = self.nested.iter().map(|nested| nested.candidates);
-        [self.n, self.best_of].into_iter().chain(nested).flatten().max().unwrap_or(1).max(1)
+        let each = [self.n, self.best_of, self.images].into_iter().chain(nested).flatten().max().unwrap_or(1).max(1);
+        each.saturating_mul(self.prompts.max(1))
     }
+}
+
+/// How many images are asked for, in the words of one maker or another.
+fn images(call: &Call, target: &Deployment) -> Option<u64> {
+    let draws = [Operation::ImageGenerations, Operation::ImageEdits, Operation::ImageVariations, Operation::PassThrough];
+    if !draws.contains(&call.door.operation) {
+        return None;
+    }
+    let within = call.fields("parameters");
+    let nested = within.and_then(|within| images_asked(|name| within.get(name).cloned()));
+    images_asked(|name| said(call, target, name)).max(nested)
 }
 
 impl<'de> Deserialize<'de> for Nested {

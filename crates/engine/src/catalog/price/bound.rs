@@ -21,14 +21,15 @@ impl Rate {
 }
 
 impl Prices {
-    /// The highest price of a component that a prompt of up to that many tokens may meet, whatever the kind and the terms; what
-    /// it falls back to where it has none of its own.
-    pub fn worst(&self, component: Component, prompt: u64) -> Option<Rate> {
+    /// The highest price of a component that a prompt of up to that many tokens may meet, whatever the kind; what it falls back to
+    /// where it has none of its own. `tiers`: whatever the terms, else under the usual ones or cheaper ones.
+    pub fn worst(&self, component: Component, prompt: u64, tiers: bool) -> Option<Rate> {
         let mut tried = Some(component);
         while let Some(component) = tried {
             let met = |key: &PriceKey| key.component == component && (key.above == 0 || prompt > u64::from(key.above));
             // What is asked for as it comes is never billed as a batch.
-            let rates = self.0.iter().filter(|(key, _)| met(key) && key.service != Service::Batch).map(|(_, rate)| *rate);
+            let is_met = |service: Service| service != Service::Batch && (tiers || !service.is_dearer());
+            let rates = self.0.iter().filter(|(key, _)| met(key) && is_met(key.service)).map(|(_, rate)| *rate);
             if let Some(worst) = rates.max() {
                 return Some(worst);
             }
