@@ -96,8 +96,8 @@ fn m10_what_is_served_fast_or_at_a_place_is_held_too() {
             if need < NanoUsd::from_pico(cost) {
                 short.push(format!("{line}: {need}"));
             }
-            let shorter = held.affordable(&vector.card.prices, need).expect("as long as it may be");
-            assert!(held.clone().within(shorter).need(Some(&vector.card.prices)).money <= need, "{line}");
+            let shorter = held.affordable(&vector.card.prices, need);
+            assert!(shorter.is_none_or(|shorter| held.clone().within(shorter).need(Some(&vector.card.prices)).money <= need), "{line}");
         }
     }
     assert!(seen > 0, "no card has a factor");
