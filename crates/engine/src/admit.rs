@@ -26,6 +26,7 @@ mod withdraw;
 mod tests;
 
 pub use book::{Book, Openings};
+pub(crate) use bound::longest;
 pub use bound::{Bound, CapKey, cap_key};
 pub use calendar::{BadCalendar, Calendar, Span};
 pub use clock::{Clock, HandClock, MachineClock};

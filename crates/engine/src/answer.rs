@@ -2,6 +2,7 @@
 
 mod copied;
 mod kept_alive;
+mod left;
 mod silence;
 mod waiting;
 
@@ -29,7 +30,7 @@ use crate::judge::{is_empty, reported};
 use crate::meter::Meter;
 use crate::openrouter::Telling;
 use crate::route::Target;
-use crate::upstream::UpstreamBody;
+use crate::upstream::{Late, UpstreamBody};
 use silence::Silence;
 use waiting::Waiting;
 
@@ -160,7 +161,7 @@ const LINES_OF_PIECE: u64 = 2;
 
 /// A stream on its way from a provider to a client. Dropping it cancels the provider and settles the call.
 pub struct StreamBody {
-    upstream: UpstreamBody,
+    upstream: Option<UpstreamBody>,
     relay: Option<Relay>,
     meter: Meter,
     door: Door,
@@ -176,6 +177,8 @@ pub struct StreamBody {
     kept_alive: Option<Box<KeptAlive>>,
     /// What the client has been told, where the stream may go on elsewhere.
     said: Option<Box<Said>>,
+    /// Who reads on where the client leaves.
+    late: Option<Late>,
 }
 
 /// What a stream has for its client.
@@ -192,7 +195,7 @@ impl StreamBody {
     /// A stream at its beginning. Without a relay the bytes pass unread (audio).
     pub fn new(upstream: UpstreamBody, relay: Option<Relay>, meter: Meter, door: Door) -> Self {
         Self {
-            upstream: upstream.in_pieces(),
+            upstream: Some(upstream.in_pieces()),
             relay,
             meter,
             door,
@@ -204,24 +207,28 @@ impl StreamBody {
             silence: Silence::new(Silence::LONGEST),
             kept_alive: None,
             said: None,
+            late: None,
             tap: None,
             telling: None,
         }
     }
 
     /// The same with another bound on how long it may only show that it is still open.
-    pub(crate) fn silent_for(self, longest: Option<Duration>) -> Self {
-        Self { silence: Silence::new(longest.unwrap_or(Silence::LONGEST)), ..self }
+    pub(crate) fn silent_for(mut self, longest: Option<Duration>) -> Self {
+        self.silence = Silence::new(longest.unwrap_or(Silence::LONGEST));
+        self
     }
 
     /// The same, breaking its silence.
-    pub(crate) fn kept_alive(self, kept_alive: Option<KeptAlive>) -> Self {
-        Self { kept_alive: kept_alive.map(Box::new), ..self }
+    pub(crate) fn kept_alive(mut self, kept_alive: Option<KeptAlive>) -> Self {
+        self.kept_alive = kept_alive.map(Box::new);
+        self
     }
 
     /// The same, keeping what it says, so that it may go on elsewhere. Its relay must write what it shows.
-    pub(crate) fn resumable(self) -> Self {
-        Self { said: Some(Box::default()), ..self }
+    pub(crate) fn resumable(mut self) -> Self {
+        self.said = Some(Box::default());
+        self
     }
 
     /// Whether it keeps what it says.
@@ -246,7 +253,7 @@ impl StreamBody {
     pub(crate) fn resume(&mut self, upstream: UpstreamBody, framing: Framing, reader: Box<dyn EventReader>) {
         let (Some(relay), Some(said)) = (&mut self.relay, &self.said) else { return };
         relay.resume(framing, reader, said.splice());
-        self.upstream = upstream.in_pieces();
+        self.upstream = Some(upstream.in_pieces());
         (self.ended, self.broken) = (false, None);
         if !self.door.array {
             self.waiting.push(Bytes::from_static(RESUMED));
@@ -273,7 +280,7 @@ impl StreamBody {
                         self.broken = Some(error);
                         Ok(self)
                     }
-                    Some(error) => Err((*error, self.meter)),
+                    Some(error) => Err((*error, self.meter.hand_over())),
                 };
             }
             let in_time = std::future::poll_fn(|ctx| {
@@ -284,11 +291,11 @@ impl StreamBody {
                 timer.as_mut().poll(ctx).map(|()| false)
             });
             if !in_time.await {
-                return Err((Error::late(), self.meter));
+                return Err((Error::late(), self.meter.hand_over()));
             }
             if self.waiting.len() > HELD_BACK && !relay_had_content(&self) {
                 let fault = Fault::protocol("much was sent and no content among it");
-                return Err((self.judged(fault), self.meter));
+                return Err((self.judged(fault), self.meter.hand_over()));
             }
         }
     }
@@ -300,8 +307,8 @@ impl StreamBody {
     }
 
     /// What the meter knows, and nothing else of it.
-    pub fn into_meter(self: Box<Self>) -> Meter {
-        self.meter
+    pub fn into_meter(mut self: Box<Self>) -> Meter {
+        self.meter.hand_over()
     }
 
     /// What the meter knows so far.
@@ -311,9 +318,10 @@ impl StreamBody {
 
     /// Reads one chunk of the provider's, if there is one.
     fn poll_upstream(&mut self, ctx: &mut Context<'_>) -> Poll<()> {
-        let frame = match Pin::new(&mut self.upstream).poll_frame(ctx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(frame) => frame,
+        let frame = match self.upstream.as_mut().map(|upstream| Pin::new(upstream).poll_frame(ctx)) {
+            Some(Poll::Pending) => return Poll::Pending,
+            Some(Poll::Ready(frame)) => frame,
+            None => None,
         };
         let result = match frame {
             Some(Ok(frame)) => match frame.into_data() {
@@ -358,6 +366,7 @@ impl StreamBody {
                 Ok(())
             }
             None => {
+                self.meter.pass_unread(chunk.len());
                 self.scratch.push(chunk);
                 Ok(())
             }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use switchboard_wire::Dialect;
 use switchboard_wire::assemble::events_of;
 use switchboard_wire::dialect::Flavor;
 use switchboard_wire::event::{Event, EventWriter};
@@ -16,6 +15,8 @@ use switchboard_wire::relay::{Output, Relay, is_content};
 use switchboard_wire::rename::{self, Renamer};
 use switchboard_wire::reply::{ChatReply, Reason};
 use switchboard_wire::stand_in;
+use switchboard_wire::usage::of_answer;
+use switchboard_wire::{Dialect, Operation};
 use tokio::time::Instant;
 
 use crate::answer::{Answer, AnswerBody, KeptAlive, StreamBody};
@@ -29,7 +30,7 @@ use crate::figures;
 use crate::health::Failure;
 use crate::judge::{fault, is_empty, reported};
 use crate::merged::{self, Merged};
-use crate::meter::Meter;
+use crate::meter::{Meter, is_untold};
 use crate::openrouter::{self, Priced};
 use crate::purity;
 use crate::tool_calls::ToolCalls;
@@ -90,6 +91,9 @@ impl Exchange<'_> {
                 if glance.finish.reason == Reason::ToolCalls && meter.watches_tools() {
                     outbound.read_reply(&self.memo, &body).iter().for_each(|reading| see_tools(&mut meter, reading));
                 }
+                if is_untold(glance.usage.as_ref()) {
+                    meter.deliver_whole(outbound.read_reply(&self.memo, &body).ok().as_ref(), &body);
+                }
                 (glance, body)
             }
             None => {
@@ -98,6 +102,9 @@ impl Exchange<'_> {
                     Err(error) => return Err((error, meter)),
                 };
                 see_tools(&mut meter, &reading);
+                if is_untold(reading.usage.as_ref()) {
+                    meter.deliver_whole(Some(&reading), &body);
+                }
                 let told = reading.usage.clone();
                 if let Some(usage) = reading.usage.as_mut().filter(|_| openrouter::is_wanted(call)) {
                     openrouter::add_cost(usage, &meter.tariff(), meter.service(reading.service_tier.as_deref()));
@@ -157,7 +164,7 @@ impl Exchange<'_> {
         }
         let stream = StreamBody::new(reply.body, Some(relay), meter, door).silent_for(self.dispatch.settings.silence);
         let stream = stream.kept_alive(KeptAlive::of(self.dispatch.call, &self.target.spec));
-        let stream = Box::new(if resumable { stream.resumable() } else { stream });
+        let stream = Box::new(if resumable { stream.resumable() } else { stream }).read_on_by(self.dispatch.worker.upstream.late());
         let mut stream = stream.until_content(self.due).await?;
         if stream.is_empty() {
             if !self.accept_empty {
@@ -202,7 +209,15 @@ impl Exchange<'_> {
 
     /// Reads a whole answer. One without any content is a failure, or is marked where nobody else is to be asked.
     fn read(&self, outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter, headers: &mut HeaderMap) -> Result<ChatReply, Error> {
-        let reading = stand_in::read_reply(outbound, &self.memo, body).map_err(|fault| reported(fault, self.target))?;
+        let reading = match stand_in::read_reply(outbound, &self.memo, body) {
+            Ok(reading) => reading,
+            Err(fault) => {
+                // What it took may be readable where it itself is not.
+                let told = outbound.glance(body).and_then(|glance| glance.usage).or_else(|| of_answer(Operation::Chat, body).usage);
+                told.into_iter().for_each(|usage| meter.usage(usage));
+                return Err(reported(fault, self.target));
+            }
+        };
         if !is_empty(reading.finish.reason, reading.usage.as_ref()) || !has_no_content(&reading) {
             return Ok(reading);
         }

@@ -27,13 +27,18 @@ use crate::tool_calls::ToolCalls;
 mod charge;
 mod cost;
 mod decision;
+mod expected;
 mod record;
 mod view;
+mod watch;
 pub use cost::{Bill, Parts, bill, cost};
 
-pub(crate) use charge::Delivered;
 pub use charge::Guess;
-use charge::{End, Reckoning, delta_bytes};
+pub(crate) use charge::{Delivered, is_untold};
+use charge::{End, Reckoning};
+use expected::Expected;
+pub(crate) use expected::image_pixels;
+use watch::{Watch, asked_service};
 
 /// An answer under way is written down this often.
 const CHECKPOINT_TOKENS: u64 = 256;
@@ -41,7 +46,6 @@ const CHECKPOINT_TIME: Duration = Duration::from_secs(1);
 
 pub use attempt::{Attempt, Client};
 pub use decision::Decision;
-use race::Lane;
 pub(crate) use race::Race;
 pub use record::{Outcome, Record, Recorder};
 pub use served::Served;
@@ -51,64 +55,10 @@ pub use served::Served;
 /// It travels through every step of a call; that it is one pointer keeps the futures of those steps small.
 pub struct Meter(Box<Watch>);
 
-struct Watch {
-    record: Option<Box<Record>>,
-    recorder: Arc<dyn Recorder>,
-    received: Instant,
-    /// The terms it was served under, as its provider says.
-    service: Option<String>,
-    /// The terms that were asked for.
-    asked_service: Option<String>,
-    searched: Searched,
-    counted: Vec<(Component, u64)>,
-    /// The bill of what is known so far, once it has been asked for.
-    billed: Option<Option<Bill>>,
-    ticket: Option<Ticket>,
-    fault: Option<(Failure, Option<u16>, bool)>,
-    lane: Option<Lane>,
-    /// Whether the client had a status before there was an answer.
-    shown: Option<Arc<AtomicBool>>,
-    /// When the client had the first content, of an answer that more than one provider gave.
-    begun: Option<Duration>,
-    /// The attempt is made with a key of the caller's; whether that counts in budgets.
-    own: Option<bool>,
-    tools: Option<Box<ToolCalls>>,
-    bonds: Vec<Bond>,
-    delivered: Delivered,
-    /// Whether the provider may bill the attempt although it failed.
-    maybe_billed: bool,
-    /// What has been written down of the attempt under way, and when.
-    checkpoint: (u64, Instant),
-    tab: Option<Tab>,
-    _permit: Option<Permit>,
-}
-
 impl Meter {
     /// Begins to watch.
     pub fn new(record: Record, received: Instant, recorder: Arc<dyn Recorder>) -> Self {
-        Self(Box::new(Watch {
-            record: Some(Box::new(record)),
-            recorder,
-            received,
-            service: None,
-            asked_service: None,
-            searched: Searched::default(),
-            counted: Vec::new(),
-            billed: None,
-            ticket: None,
-            fault: None,
-            lane: None,
-            shown: None,
-            begun: None,
-            own: None,
-            tools: None,
-            bonds: Vec::new(),
-            delivered: Delivered::default(),
-            maybe_billed: false,
-            checkpoint: (0, received),
-            tab: None,
-            _permit: None,
-        }))
+        Self::watching(Some(Box::new(record)), received, recorder)
     }
 
     /// Keeps the permit and the account for as long as the call lasts.
@@ -121,6 +71,7 @@ impl Meter {
         self.conclude();
         self.begin(target, ticket);
         (self.0.asked_service, self.0.searched) = (asked_service(call, target), Searched::of(call, target.card.as_ref()));
+        self.0.expected = Expected::of(call, target);
         let Some(tab) = &mut self.0.tab else { return Ok(()) };
         let opened = tab.open(call, target, self.0.own == Some(false)).await;
         if opened.is_err()
@@ -205,6 +156,8 @@ impl Meter {
             service: self.service(self.0.service.as_deref()),
             billed: self.0.billed.flatten(),
             delivered: self.0.delivered,
+            expected: &self.0.expected,
+            thoughts: self.thoughts(),
             prompt: self.0.tab.as_ref().map_or(0, Tab::prompt),
             maybe_billed: self.0.maybe_billed,
         })
@@ -366,11 +319,10 @@ impl Meter {
                 });
                 self.count_time();
             }
-            Event::BlockDelta { delta, .. } if is_content(event) => {
-                self.0.delivered.bytes += delta_bytes(delta);
+            Event::BlockDelta { .. } | Event::BlockStart { .. } if is_content(event) => {
+                self.deliver(event);
                 self.content();
             }
-            Event::BlockStart { .. } if is_content(event) => self.content(),
             Event::BlockDelta { .. } | Event::BlockStart { .. } | Event::BlockEnd { .. } | Event::Fault(_) | Event::Unknown(_) => {}
         }
     }
@@ -444,15 +396,11 @@ impl Meter {
     }
 }
 
-/// The terms of service that the call asks for, or the operator for it.
-fn asked_service(call: &Call, target: &Deployment) -> Option<String> {
-    let usual =
-        || target.spec.defaults.iter().find(|(name, _)| name == "service_tier").and_then(|(_, json)| serde_json::from_str(json).ok());
-    call.text("service_tier").or_else(usual).filter(|tier| tier != "auto")
-}
-
 impl Drop for Meter {
     fn drop(&mut self) {
+        if !self.is_watching() {
+            return;
+        }
         // The settlement and the line of the request log.
         let _gathered = self.0.tab.as_ref().and_then(Tab::gather);
         crate::failpoint::hit("metering");

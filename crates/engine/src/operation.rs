@@ -102,7 +102,7 @@ pub(crate) async fn run(
         Product::Passing(headers, passing) => {
             let (body, relay) = *passing;
             meter.note(|record| record.outcome = Outcome::Cancelled);
-            (headers, AnswerBody::Stream(Box::new(StreamBody::new(body, relay, meter, step.call.door))), None)
+            (headers, AnswerBody::Stream(step.passing(body, relay, meter)), None)
         }
     };
     Ok((Answer { status: StatusCode::OK, headers, body }, meter))
@@ -140,6 +140,10 @@ impl<'a> Step<'a> {
         );
         let problem = Problem::new(Kind::Unsupported, message).with_param("model").with_code("operation_not_supported");
         Error { retry: Retry::Next, ..problem.into() }.of(Failure::Unsupported)
+    }
+
+    fn passing(&self, body: UpstreamBody, relay: Option<Relay>, meter: Meter) -> Box<StreamBody> {
+        Box::new(StreamBody::new(body, relay, meter, self.call.door)).read_on_by(self.dispatch.worker.upstream.late())
     }
 
     fn outline(&self) -> Result<&'a Outline, Error> {

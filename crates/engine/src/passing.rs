@@ -69,7 +69,7 @@ impl Gateway {
         meter.note(|record| record.operation = Operation::PassThrough);
         let secrets = std::mem::take(&mut passing.secrets);
         let mut answered = match self.send_on(call, worker, (target, passing), &mut meter).await {
-            Ok(reply) if reply.status.is_success() => answered(reply, meter, call).await,
+            Ok(reply) if reply.status.is_success() => answered(reply, meter, (call, worker)).await,
             Ok(reply) => refused((reply, secrets), meter, call).await,
             Err(error) => {
                 meter.end(&error);
@@ -123,13 +123,17 @@ impl Gateway {
 }
 
 /// An answer on its way.
-async fn answered(mut reply: UpstreamReply, mut meter: Meter, call: &Call) -> Result<Answer, Error> {
-    meter.count(Component::Request, 1);
+async fn answered(mut reply: UpstreamReply, mut meter: Meter, (call, worker): (&Call, &Worker)) -> Result<Answer, Error> {
+    // Of what is read nothing is paid by the call that has no such price.
+    let is_priced = meter.tariff().prices().is_some_and(|list| list.base(Component::Request).is_some());
+    if is_priced || call.door.operation == Operation::PassThrough {
+        meter.count(Component::Request, 1);
+    }
     let status = reply.status;
     meter.note(|record| record.status = status.as_u16());
     let length = reply.headers.get(CONTENT_LENGTH).cloned();
     let mut headers = shown(std::mem::take(&mut reply.headers));
-    let body = read::answer((&mut headers, length, reply.body), meter, call).await?;
+    let body = read::answer((&mut headers, length, reply.body), meter, (call, worker)).await?;
     Ok(Answer { status, headers, body })
 }
 

@@ -122,6 +122,11 @@ pub trait EventReader: Send {
     fn skim(&self, _frame: Frame<'_>) -> bool {
         false
     }
+
+    /// Whether the provider has said why the answer ends: all that may follow is what it took.
+    fn has_finished(&self) -> bool {
+        false
+    }
 }
 
 /// One frame of a stream.

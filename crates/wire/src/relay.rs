@@ -103,6 +103,11 @@ impl Relay {
         self.stage == Stage::Ended
     }
 
+    /// Whether the provider has said why the answer ends, and all that may follow is what it took.
+    pub fn has_finished(&self) -> bool {
+        self.stage != Stage::Broken && (self.has_ended() || self.reader.has_finished())
+    }
+
     /// How much was said so far: a stream that only shows that it is still open does not make it grow.
     pub fn alive(&self) -> u64 {
         self.alive

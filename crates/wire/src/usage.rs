@@ -6,8 +6,9 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use crate::bedrock;
+use crate::chat::{Media, MediaSource};
 use crate::dialect::Operation;
-use crate::event::{Event, EventReader, Frame};
+use crate::event::{BlockKind, Event, EventReader, Frame};
 use crate::lenient::{Count, whole_of};
 use crate::problem::{Fault, Kind, Malformed};
 use crate::reply::{Finish, Reason, Usage};
@@ -16,38 +17,62 @@ use crate::reply::{Finish, Reason, Usage};
 #[path = "usage/tests.rs"]
 mod tests;
 
-/// The counts of OpenAI's newer operations (`input_tokens`) and of its older ones (`prompt_tokens`).
+/// The counts of OpenAI's newer operations (`input_tokens`) and of its older ones (`prompt_tokens`). What is written oddly is not
+/// there, and the rest is read all the same.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Report {
-    prompt_tokens: Option<Number>,
-    completion_tokens: Option<Number>,
-    input_tokens: Option<Number>,
-    output_tokens: Option<Number>,
-    total_tokens: Option<Number>,
-    #[serde(alias = "input_token_details", alias = "prompt_tokens_details")]
-    input_tokens_details: Option<Details>,
-    #[serde(alias = "output_token_details")]
-    output_tokens_details: Option<Details>,
-    cost: Option<RawCost>,
+struct Report<'a> {
+    prompt_tokens: Count,
+    completion_tokens: Count,
+    input_tokens: Count,
+    output_tokens: Count,
+    total_tokens: Count,
+    #[serde(borrow)]
+    input_tokens_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_token_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt_tokens_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output_tokens_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    output_token_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    completion_tokens_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cost: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Details {
-    text_tokens: Option<Number>,
-    image_tokens: Option<Number>,
-    audio_tokens: Option<Number>,
-    cached_tokens: Option<Number>,
-    reasoning_tokens: Option<Number>,
+    text_tokens: Count,
+    image_tokens: Count,
+    audio_tokens: Count,
+    cached_tokens: Count,
+    reasoning_tokens: Count,
 }
 
-/// OpenRouter sends a number, Perplexity an object with the sum in it.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RawCost {
-    Number(Number),
-    Object { total_cost: Option<Number> },
+impl Details {
+    /// Those of the first place that holds any.
+    fn of<const PLACES: usize>(places: [Option<&RawValue>; PLACES]) -> Self {
+        places.into_iter().flatten().find_map(|raw| serde_json::from_str::<Option<Self>>(raw.get()).ok().flatten()).unwrap_or_default()
+    }
+}
+
+/// The number of a cost, digits as sent: OpenRouter sends a number, Perplexity an object with the sum in it, others a text.
+fn cost(raw: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Sum<'a> {
+        #[serde(borrow)]
+        total_cost: Option<&'a RawValue>,
+    }
+    let text = raw.get();
+    match text.as_bytes().first()? {
+        b'{' => cost(serde_json::from_str::<Sum<'_>>(text).ok()?.total_cost?),
+        b'"' => serde_json::from_str::<String>(text).ok().filter(|text| serde_json::from_str::<Number>(text).is_ok()),
+        _ => serde_json::from_str::<Number>(text).ok().map(|_| text.to_owned()),
+    }
 }
 
 /// A count, however it is written.
@@ -55,36 +80,28 @@ pub(crate) fn whole(number: &Number) -> Option<u64> {
     number.as_u64().or_else(|| whole_of(number.as_f64()?))
 }
 
-fn count(number: Option<Number>) -> Option<u64> {
-    number.as_ref().and_then(whole)
-}
-
 /// The counts of a `usage` object; `None` where it holds none in tokens.
 pub fn read(raw: &RawValue) -> Option<Usage> {
-    let report: Report = serde_json::from_str(raw.get()).ok()?;
-    let total = count(report.total_tokens);
-    let output = count(report.output_tokens.or(report.completion_tokens));
+    let report: Report<'_> = serde_json::from_str(raw.get()).ok()?;
+    let total = *report.total_tokens;
+    let output = report.output_tokens.or(*report.completion_tokens);
     // Voyage and Jina give the sum alone: without an answer in tokens the sum is the prompt.
-    let input = count(report.input_tokens.or(report.prompt_tokens)).or_else(|| total.filter(|_| output.unwrap_or(0) == 0));
-    let prompt = report.input_tokens_details.unwrap_or_default();
-    let answer = report.output_tokens_details.unwrap_or_default();
-    let cost = report.cost.and_then(|cost| match cost {
-        RawCost::Number(number) => Some(number),
-        RawCost::Object { total_cost } => total_cost,
-    });
+    let input = report.input_tokens.or(*report.prompt_tokens).or_else(|| total.filter(|_| output.unwrap_or(0) == 0));
+    let prompt = Details::of([report.input_tokens_details, report.input_token_details, report.prompt_tokens_details]);
+    let answer = Details::of([report.output_tokens_details, report.output_token_details, report.completion_tokens_details]);
     let usage = Usage {
         input,
         output,
         total,
-        cache_read: count(prompt.cached_tokens),
-        input_text: count(prompt.text_tokens),
-        input_image: count(prompt.image_tokens),
-        input_audio: count(prompt.audio_tokens),
-        output_text: count(answer.text_tokens),
-        output_image: count(answer.image_tokens),
-        output_audio: count(answer.audio_tokens),
-        reasoning: count(answer.reasoning_tokens),
-        cost: cost.map(|number| number.to_string()),
+        cache_read: *prompt.cached_tokens,
+        input_text: *prompt.text_tokens,
+        input_image: *prompt.image_tokens,
+        input_audio: *prompt.audio_tokens,
+        output_text: *answer.text_tokens,
+        output_image: *answer.image_tokens,
+        output_audio: *answer.audio_tokens,
+        reasoning: *answer.reasoning_tokens,
+        cost: report.cost.and_then(cost),
         ..Usage::default()
     };
     (usage != Usage::default()).then_some(usage)
@@ -107,48 +124,70 @@ pub struct Spent {
 struct Answer<'a> {
     #[serde(borrow)]
     usage: Option<&'a RawValue>,
-    duration: Option<Number>,
-    data: Option<Vec<IgnoredAny>>,
+    #[serde(borrow)]
+    duration: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Duration {
-    #[serde(alias = "prompt_audio_seconds")]
-    seconds: Option<Number>,
+struct Duration<'a> {
+    #[serde(borrow)]
+    seconds: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt_audio_seconds: Option<&'a RawValue>,
 }
 
 /// What a whole answer of that operation took, by its own report.
 pub fn of_answer(operation: Operation, body: &[u8]) -> Spent {
     let Ok(answer) = serde_json::from_slice::<Answer<'_>>(body) else { return Spent::default() };
-    let images = matches!(operation, Operation::ImageGenerations | Operation::ImageEdits | Operation::ImageVariations);
-    let told = answer.usage.and_then(|raw| serde_json::from_str::<Duration>(raw.get()).ok()).and_then(|told| told.seconds);
+    let images = makes_images(operation);
+    let told = answer.usage.and_then(|raw| serde_json::from_str::<Duration<'_>>(raw.get()).ok());
+    let told = told.and_then(|told| told.seconds.or(told.prompt_audio_seconds));
     let sound = matches!(operation, Operation::Transcriptions | Operation::Translations);
     let heard = sound.then(|| told.or(answer.duration)).flatten();
     Spent {
-        usage: answer.usage.and_then(read).map(|usage| if images { drawn(usage) } else { usage }),
-        heard: heard.as_ref().and_then(millis),
-        images: answer.data.filter(|_| images).and_then(|data| u64::try_from(data.len()).ok()),
+        usage: answer.usage.and_then(read).map(|usage| made(operation, usage)),
+        heard: heard.and_then(millis),
+        images: answer.data.filter(|_| images).and_then(|data| {
+            let data: Vec<IgnoredAny> = serde_json::from_str(data.get()).ok()?;
+            u64::try_from(data.len()).ok()
+        }),
         queries: None,
     }
 }
 
-/// What an API of images puts out is images, unless it says what else.
-fn drawn(usage: Usage) -> Usage {
-    let is_told = usage.output_image.is_some() || usage.output_text.is_some() || usage.reasoning.is_some();
-    if is_told { usage } else { Usage { output_image: usage.output, ..usage } }
+/// Whether that operation makes images.
+fn makes_images(operation: Operation) -> bool {
+    matches!(operation, Operation::ImageGenerations | Operation::ImageEdits | Operation::ImageVariations)
 }
 
-fn millis(seconds: &Number) -> Option<u64> {
-    let millis = (seconds.as_f64()? * 1000.0).round();
+/// What an API of images puts out is images, and of speech it is sound, unless it says what else.
+fn made(operation: Operation, usage: Usage) -> Usage {
+    let told = [usage.output_image, usage.output_audio, usage.output_text, usage.reasoning];
+    match operation {
+        _ if told.iter().any(Option::is_some) => usage,
+        Operation::Speech => Usage { output_audio: usage.output, ..usage },
+        operation if makes_images(operation) => Usage { output_image: usage.output, ..usage },
+        _ => usage,
+    }
+}
+
+fn millis(seconds: &RawValue) -> Option<u64> {
+    let seconds: f64 = seconds.get().trim_matches('"').parse().ok()?;
+    let millis = (seconds * 1000.0).round();
     let fits = (0.0..1e12).contains(&millis);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
     fits.then_some(millis as u64)
 }
 
-/// Reads the streams of OpenAI's operations that are no chat (images, speech, transcriptions): their usage and their end. What
-/// they carry is not read.
-#[derive(Debug, Default)]
+/// Reads the streams of OpenAI's operations that are no chat (images, speech, transcriptions): their usage, that an image is done, and
+/// their end. What they carry is not read.
+#[derive(Debug)]
 pub struct StreamedUsage {
+    operation: Operation,
+    /// An image is done. Others may follow, and nothing says which is the last one.
+    drawn: bool,
     ended: bool,
 }
 
@@ -190,6 +229,11 @@ struct Told {
 }
 
 impl StreamedUsage {
+    /// A reader at the beginning of a stream of that operation.
+    pub fn of(operation: Operation) -> Self {
+        Self { operation, drawn: false, ended: false }
+    }
+
     fn end(&mut self, out: &mut Vec<Event>) {
         if !self.ended {
             self.ended = true;
@@ -213,9 +257,17 @@ impl EventReader for StreamedUsage {
             out.push(Event::Fault(Box::new(Fault { code: code.or(fault.code.clone()), raw, ..fault })));
             return Ok(());
         }
+        let kind = step.kind.unwrap_or_default();
+        let is_done = kind.ends_with(".completed");
+        let is_drawn = is_done && makes_images(self.operation);
+        if is_drawn {
+            self.drawn = true;
+            let image = Media::new(MediaSource::Url(String::new()), None);
+            out.push(Event::BlockStart { block: 0, kind: BlockKind::Image(Box::new(image)) });
+        }
         let within = step.response.and_then(|answer| answer.usage);
         if let Some(usage) = step.usage.or(within).and_then(read) {
-            out.push(Event::Usage(Box::new(usage)));
+            out.push(Event::Usage(Box::new(made(self.operation, usage))));
         }
         if let Some(invoked) = step.invoked {
             let caches = (*invoked.cache_read_input_token_count, *invoked.cache_write_input_token_count);
@@ -224,16 +276,21 @@ impl EventReader for StreamedUsage {
             self.end(out);
         }
         // `image_generation.completed`, `image_edit.completed`, `speech.audio.done`, `transcript.text.done`.
-        let kind = step.kind.unwrap_or_default();
-        if kind.ends_with(".completed") || matches!(kind.as_str(), "speech.audio.done" | "transcript.text.done") {
+        if is_done && !is_drawn || matches!(kind.as_str(), "speech.audio.done" | "transcript.text.done") {
             self.end(out);
         }
         Ok(())
     }
 
     fn eof(&mut self, out: &mut Vec<Event>) {
-        if !self.ended {
+        if self.drawn {
+            self.end(out);
+        } else if !self.ended {
             out.push(Event::Fault(Box::new(Fault::truncated())));
         }
+    }
+
+    fn has_finished(&self) -> bool {
+        self.drawn || self.ended
     }
 }

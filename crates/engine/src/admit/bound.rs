@@ -8,6 +8,7 @@
 mod cap;
 mod caps;
 mod hosted;
+mod longest;
 mod pieces;
 mod seen;
 
@@ -17,6 +18,7 @@ use switchboard_wire::{Dialect, Operation};
 
 use self::caps::Caps;
 use self::hosted::Hosted;
+pub(crate) use self::longest::longest;
 use self::pieces::{Pieces, made};
 use self::seen::Seen;
 use super::nano::NanoUsd;

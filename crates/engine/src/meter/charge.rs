@@ -2,25 +2,32 @@
 //!
 //! | how it ended | charged |
 //! |---|---|
-//! | with reported usage | by that usage |
+//! | with reported usage | by that usage; what it leaves out (the prompt, or nearly all of the answer) by guess |
 //! | complete, nothing reported | prompt and delivered answer, by guess |
-//! | broken off or given up by the client, after it was sent | prompt and delivered answer, by guess; never less than what was reported |
+//! | broken off, after it was sent | prompt and delivered answer, by guess; never less than what was reported |
+//! | given up by the client, after it was sent | the same, and the thoughts that it had time for |
 //! | no answer in time, connection lost after the request was written | the prompt, by guess |
 //! | refused by the provider, or never reached it | nothing |
+//!
+//! What is paid by the piece (images, characters, time, searches) is counted where the answer shows it, and else by guess as the
+//! request says it ([`Expected`]).
 
 use switchboard_wire::Operation;
-use switchboard_wire::event::Delta;
-use switchboard_wire::reply::Usage;
+use switchboard_wire::assemble::events_of;
+use switchboard_wire::event::{BlockKind, Delta, Event};
+use switchboard_wire::reply::{ChatReply, Usage};
 
-use super::{Bill, Outcome, Record, bill};
+use super::{Bill, Expected, Outcome, Record, bill};
 use crate::admit::journal::Basis;
 use crate::admit::{Charge, NanoUsd};
-use crate::catalog::Component;
+use crate::catalog::{Component, Exact};
 use crate::tariff::Tariff;
 
 /// No attempt costs more: what says so is a mistake, and is told.
 const SANE: NanoUsd = NanoUsd(10_000_000_000_000);
 const BYTES_OF_TOKEN: u64 = 4;
+/// A report of less than one token for so many bytes of an answer, or for so many of its pieces, is none.
+const ODD: u64 = 32;
 
 /// What was seen of an answer, beside what the provider reports.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +55,9 @@ pub(crate) struct End<'a> {
     /// What the report comes to, where that is known.
     pub(crate) billed: Option<Bill>,
     pub(crate) delivered: Delivered,
+    pub(crate) expected: &'a Expected,
+    /// Tokens of thoughts that were not shown, by guess.
+    pub(crate) thoughts: u64,
     /// Tokens of the prompt, by guess.
     pub(crate) prompt: u64,
     /// Whether the provider may bill it although it failed.
@@ -78,26 +88,59 @@ impl End<'_> {
 
     /// The same with what it is taken to have used.
     pub(crate) fn reckon(&self, tariff: &Tariff<'_>) -> Reckoning {
-        let complete = self.outcome == Outcome::Complete;
         let reported = self.usage.filter(|usage| usage.input.is_some() || usage.output.is_some());
-        if complete && (reported.is_some() || !self.counted.is_empty()) {
-            return self.by_report(tariff, reported, false);
-        }
+        let nothing_seen = self.delivered.tokens() == 0;
         match (self.outcome, reported) {
-            (Outcome::Failed(_), None) if self.delivered.tokens() == 0 && !self.maybe_billed => Reckoning::default(),
-            (Outcome::Failed(_), Some(usage)) if self.delivered.tokens() == 0 => self.by_report(tariff, Some(usage), false),
-            (_, reported) => {
-                let told = reported.cloned().unwrap_or_default();
-                let output = told.output.unwrap_or(0).max(self.delivered.tokens());
-                let usage = Usage { input: Some(told.input.unwrap_or(self.prompt)), output: Some(output), ..told };
-                self.by_report(tariff, Some(&usage), true)
+            (_, None) if self.expected.is_free() => Reckoning::default(),
+            (Outcome::Complete, _) if self.is_told(tariff, reported) => self.charged(tariff, reported, self.counted, false),
+            (Outcome::Failed(_), None) if nothing_seen && !self.maybe_billed => Reckoning::default(),
+            (Outcome::Failed(_), Some(usage)) if nothing_seen && usage.input.is_some() => {
+                self.charged(tariff, reported, self.counted, false)
+            }
+            _ => self.guessed(tariff, reported.cloned().unwrap_or_default()),
+        }
+    }
+
+    /// Whether what the answer says of itself is all that it costs.
+    fn is_told(&self, tariff: &Tariff<'_>, reported: Option<&Usage>) -> bool {
+        let pays = |pieces: &[(Component, u64)]| bill(tariff, reported, pieces, self.service).is_some_and(|bill| bill.list != Exact::ZERO);
+        match reported {
+            Some(usage) if usage.input.is_none() || self.is_odd(usage) => false,
+            // What is told may have no price while something else has one.
+            Some(_) => !self.expected.has_pieces() || pays(self.counted) || !pays(&self.expected.beside(self.counted, true)),
+            None => {
+                let is_request = |(component, _): &(Component, u64)| *component == Component::Request;
+                let is_free = || bill(tariff, None, self.counted, self.service).is_some() || tariff.prices().is_none();
+                self.counted.iter().any(is_request) || !self.counted.is_empty() && is_free()
             }
         }
     }
 
-    fn by_report(&self, tariff: &Tariff<'_>, usage: Option<&Usage>, estimated: bool) -> Reckoning {
+    /// Whether a report cannot be one of all that was seen of the answer.
+    fn is_odd(&self, usage: &Usage) -> bool {
+        usage.output.is_some_and(|output| self.delivered.pieces.max(self.delivered.bytes) / ODD > output)
+    }
+
+    /// As much as was reported, and the rest by what was sent and seen.
+    fn guessed(&self, tariff: &Tariff<'_>, told: Usage) -> Reckoning {
+        let failed = matches!(self.outcome, Outcome::Failed(_));
+        let (seen, reported) = (self.delivered.tokens(), told.output.unwrap_or(0));
+        let output = match self.outcome {
+            Outcome::Complete if told.output.is_some() && !self.is_odd(&told) => reported,
+            Outcome::Failed(_) => reported.max(seen),
+            // Who reports thoughts has counted them.
+            _ if told.reasoning.is_some() => reported.max(seen),
+            _ => reported.max(seen.saturating_add(self.thoughts)).max(self.expected.output()),
+        };
+        let input = told.input.unwrap_or_else(|| self.expected.input(self.prompt));
+        let usage = self.expected.made_of(Usage { input: Some(input), output: Some(output), ..told });
+        let pieces = self.expected.beside(self.counted, !failed);
+        self.charged(tariff, Some(&usage), &pieces, true)
+    }
+
+    fn charged(&self, tariff: &Tariff<'_>, usage: Option<&Usage>, pieces: &[(Component, u64)], estimated: bool) -> Reckoning {
         let billed = self.billed.filter(|_| !estimated);
-        let bill = billed.or_else(|| bill(tariff, usage, self.counted, self.service)).unwrap_or_default();
+        let bill = billed.or_else(|| bill(tariff, usage, pieces, self.service)).unwrap_or_default();
         let amount = NanoUsd::from_pico(bill.charged.pico());
         if amount > SANE {
             tracing::error!(%amount, "an attempt seems to cost more than any can; the price of its model must be wrong");
@@ -109,21 +152,26 @@ impl End<'_> {
             estimated,
             input: tokens(|usage| usage.input),
             output: tokens(|usage| usage.output),
-            basis: self.basis(usage),
+            basis: self.basis(usage, pieces),
         };
         let guess = usage.filter(|_| estimated).map(|usage| Box::new(Guess { usage: usage.clone(), bill }));
         Reckoning { charge, guess }
     }
 
     /// From what it was reckoned, so that it can be reckoned again at other prices.
-    fn basis(&self, usage: Option<&Usage>) -> Basis {
+    fn basis(&self, usage: Option<&Usage>, pieces: &[(Component, u64)]) -> Basis {
         let counts = usage.into_iter().flat_map(Usage::counts).filter_map(|(name, count)| Some((name, count.filter(|count| *count > 0)?)));
-        Basis { counts: counts.collect(), pieces: self.counted.to_vec(), service: self.service.map(str::to_owned) }
+        Basis { counts: counts.collect(), pieces: pieces.to_vec(), service: self.service.map(str::to_owned) }
     }
 }
 
+/// Whether a report leaves open how long the answer was.
+pub(crate) fn is_untold(usage: Option<&Usage>) -> bool {
+    usage.and_then(|usage| usage.output).unwrap_or(0) == 0
+}
+
 /// Bytes of content in a piece of an answer.
-pub(super) fn delta_bytes(delta: &Delta) -> u64 {
+fn delta_bytes(delta: &Delta) -> u64 {
     match delta {
         Delta::Text(text) | Delta::Arguments(text) | Delta::Transcript(text) => text.len() as u64,
         Delta::Seal(_) | Delta::Citation(_) | Delta::AudioData(_) => 0,
@@ -131,6 +179,33 @@ pub(super) fn delta_bytes(delta: &Delta) -> u64 {
 }
 
 impl super::Meter {
+    /// Content was shown: how much, for where nobody tells what it took.
+    pub(super) fn deliver(&mut self, event: &Event) {
+        match event {
+            Event::BlockDelta { delta, .. } => self.0.delivered.bytes += delta_bytes(delta),
+            Event::BlockStart { kind: BlockKind::Image(_), .. } => {
+                let image = self.0.expected.image();
+                image.into_iter().flatten().for_each(|(component, count)| self.count(component, count));
+            }
+            _ => {}
+        }
+    }
+
+    /// The same of a whole answer; of one that cannot be read, its bytes.
+    pub(crate) fn deliver_whole(&mut self, reply: Option<&ChatReply>, body: &[u8]) {
+        match reply {
+            Some(reply) => events_of(reply).iter().for_each(|event| self.deliver(event)),
+            None => self.0.delivered.bytes += body.len() as u64,
+        }
+    }
+
+    /// So many bytes were passed on unread.
+    pub(crate) fn pass_unread(&mut self, bytes: usize) {
+        if self.0.expected.is_text() {
+            self.0.delivered.bytes += bytes as u64;
+        }
+    }
+
     /// Counts how long the answer took, once, where that is what it costs.
     pub(super) fn count_time(&mut self) {
         let is_text = |record: &Record| matches!(record.operation, Operation::Chat | Operation::Compact | Operation::Embeddings);

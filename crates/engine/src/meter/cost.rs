@@ -2,8 +2,7 @@
 
 use switchboard_wire::reply::Usage;
 
-use crate::catalog::price::Unit;
-use crate::catalog::{Amount, Component, CostError, Exact, ModelCard, PicoUsd, Prices, Service, Share};
+use crate::catalog::{Amount, Component, CostError, Exact, ModelCard, PicoUsd, Prices, Rate, Service, Share};
 use crate::tariff::{Markup, Tariff};
 
 /// What an answer costs, and how that came about.
@@ -113,12 +112,8 @@ pub fn bill(tariff: &Tariff<'_>, usage: Option<&Usage>, counted: &[(Component, u
     let list = tariff.prices()?;
     let prices: &Prices = &list;
     let usage = usage.filter(|usage| usage.input.is_some());
-    // A model is paid by tokens, by the time or by the piece; searches are paid whatever else is.
-    let by_time = |component: Component| component.unit() == Unit::Time && !priced(prices, Component::Input);
-    let beside = |component: Component| component == Component::Query || by_time(component);
-    let paid = |(component, _): &&(Component, u64)| (usage.is_none() || beside(*component)) && priced(prices, *component);
+    let paid = |(component, _): &&(Component, u64)| (usage.is_none() || is_beside(prices, *component)) && priced(prices, *component);
     let pieces = || counted.iter().filter(paid);
-    let usage = usage.filter(|_| pieces().next().is_none() || priced(prices, Component::Input));
     if usage.is_none() && pieces().next().is_none() {
         return None;
     }
@@ -172,6 +167,24 @@ pub(super) fn time(tariff: &Tariff<'_>) -> Option<Component> {
     let prices = tariff.prices()?;
     let timed = [Component::HeldTime, Component::InputTime, Component::OutputTime];
     timed.into_iter().find(|component| prices.base(*component).is_some()).filter(|_| prices.base(Component::Input).is_none())
+}
+
+/// Whether what is no token is paid although tokens are known: searches always, and else what stands at an end of the call where tokens
+/// have no price.
+fn is_beside(prices: &Prices, component: Component) -> bool {
+    use Component as C;
+    let dear = |tokens: &[Component]| tokens.iter().any(|token| prices.base(*token).is_some_and(|rate| rate > Rate::ZERO));
+    match component {
+        C::Query => true,
+        C::HeldTime => !priced(prices, C::Input),
+        C::InputImage | C::InputPixel | C::InputCharacter | C::InputTime | C::InputAudioTime | C::InputVideoTime => {
+            !dear(&[C::Input, C::AudioInput, C::ImageInput, C::VideoInput])
+        }
+        C::OutputImage | C::OutputPixel | C::OutputCharacter | C::OutputTime | C::OutputVideoTime => {
+            !dear(&[C::Output, C::Reasoning, C::AudioOutput, C::ImageOutput, C::VideoOutput])
+        }
+        _ => false,
+    }
 }
 
 /// Whether the component, or what it falls back to, has a price.

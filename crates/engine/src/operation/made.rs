@@ -10,6 +10,7 @@ use switchboard_wire::problem::{Kind, Problem};
 use switchboard_wire::speech;
 use switchboard_wire::usage::Spent;
 
+use super::passed::count_pixels;
 use super::{Product, Step, note, spoken, untaken};
 use crate::call::Content;
 use crate::control;
@@ -30,6 +31,7 @@ pub(super) async fn drawn(step: &Step<'_>, (reach, name): (&Reach, &str), meter:
     let (headers, body) = exchange(step, (reach, name), (written.body, written.losses), meter).await?;
     let made = shape.read_reply(&body).map_err(|fault| step.unreadable(fault))?;
     let images = u64::try_from(made.images.len()).ok();
+    count_pixels(step, images, meter);
     note(meter, Spent { usage: made.usage.clone(), images, ..Spent::default() });
     if made.images.is_empty() {
         return Err(nothing(("image", &made.told), made.filtered));

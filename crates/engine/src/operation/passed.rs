@@ -18,7 +18,7 @@ use crate::catalog::Component;
 use crate::control;
 use crate::deployment::Reach;
 use crate::error::Error;
-use crate::meter::Meter;
+use crate::meter::{Meter, image_pixels};
 
 pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, Error> {
     let (reach, shape) = step.reach()?;
@@ -39,22 +39,24 @@ pub(super) async fn run(step: &Step<'_>, meter: &mut Meter) -> Result<Product, E
     let is = |name: &str| kind.to_str().is_ok_and(|kind| kind.starts_with(name));
     let mut headers = control::backward(&reply.headers);
     spoken_characters(step, meter);
+    let is_heard = matches!(step.call.door.operation, Operation::Transcriptions | Operation::Translations);
     if is("application/json") {
         let (_, body) = step.whole(reply, dialect).await?;
         let mut spent = of_answer(step.call.door.operation, &body);
-        if matches!(step.call.door.operation, Operation::Transcriptions | Operation::Translations) && spent.usage.is_none() {
+        if is_heard && spent.usage.is_none() {
             spent.heard = spent.heard.or_else(|| sound::length(step.call));
         }
-        if let Some(pixels) = spent.images.zip(pixels(step.call)).and_then(|(images, pixels)| images.checked_mul(pixels)) {
-            meter.count(Component::OutputPixel, pixels);
-        }
+        count_pixels(step, spent.images, meter);
         note(meter, spent);
         return Ok(Product::Whole(with(headers, kind), body));
     }
+    // Subtitles and text say nothing of the sound.
+    let length = sound::length(step.call).filter(|_| is_heard);
+    length.into_iter().for_each(|length| meter.count(Component::InputAudioTime, length));
     if is("text/event-stream") {
         headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         let output = Output::Verbatim { hide_usage: false, epilogue: b"", rename: None };
-        let relay = Relay::new(Framing::Sse, Box::new(StreamedUsage::default()), output);
+        let relay = Relay::new(Framing::Sse, Box::new(StreamedUsage::of(step.call.door.operation)), output);
         return Ok(Product::Passing(with(headers, kind), Box::new((reply.body, Some(relay)))));
     }
     // Sound, subtitles, text: it passes as it comes.
@@ -116,6 +118,13 @@ fn pixels(call: &Call) -> Option<u64> {
     };
     let (width, height) = size.split_once('x')?;
     width.trim().parse::<u64>().ok()?.checked_mul(height.trim().parse().ok()?)
+}
+
+/// Images may be paid by the pixel.
+pub(super) fn count_pixels(step: &Step<'_>, images: Option<u64>, meter: &mut Meter) {
+    if let Some(images) = images {
+        meter.count(Component::OutputPixel, images.saturating_mul(image_pixels(step.call)));
+    }
 }
 
 /// Speech is paid by the character of its text, which is in the request.

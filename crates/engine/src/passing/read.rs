@@ -21,10 +21,11 @@ use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::exchange::framing_of;
 use crate::figures;
-use crate::meter::Meter;
+use crate::meter::{Meter, is_untold};
 use crate::operation;
 use crate::passing::OWN_FORM;
 use crate::upstream::UpstreamBody;
+use crate::worker::Worker;
 
 /// Of a body, what is meant for the gateway alone.
 const OWN: &str = "litellm_metadata";
@@ -56,17 +57,21 @@ pub(super) fn body(call: &Call, target: &Deployment, tab: Option<&Tab>) -> Frame
 pub(super) async fn answer(
     (headers, length, body): (&mut HeaderMap, Option<HeaderValue>, UpstreamBody),
     mut meter: Meter,
-    call: &Call,
+    (call, worker): (&Call, &Worker),
 ) -> Result<AnswerBody, Error> {
     let door = call.door;
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let is_json = kind.starts_with("application/json");
+    // What is no sound, no text and no stream is JSON, whatever its provider calls it.
+    let is_else =
+        matches!(door.operation, Operation::PassThrough | Operation::Speech | Operation::Transcriptions | Operation::Translations);
+    let is_json = kind.starts_with("application/json") || !is_else && !call.stream;
     let framing = EVENTS.iter().find(|(name, _)| kind.starts_with(name)).map(|(_, framing)| *framing);
+    let is_known = framing.is_some() || kind.starts_with("application/json");
     let reads = door.operation == Operation::Chat && door.shape != OWN_FORM;
     let outbound = door.dialect.outbound().filter(|_| reads);
     let relay = match (outbound, door.operation) {
         (_, Operation::PassThrough) => None,
-        (Some(outbound), _) => framing_of(outbound, headers).map(|framing| {
+        (Some(outbound), _) => framing_of(outbound, headers).filter(|_| is_known || call.stream).map(|framing| {
             let asks = door.dialect.inbound().is_some_and(|inbound| inbound.asks_for_usage());
             let hide_usage = asks && !control::wants_stream_usage(call);
             let epilogue = door.dialect.inbound().map_or(&b""[..], |inbound| inbound.epilogue());
@@ -74,7 +79,7 @@ pub(super) async fn answer(
         }),
         (None, _) => framing.map(|framing| {
             let output = Output::Verbatim { hide_usage: false, epilogue: b"", rename: None };
-            Relay::new(framing, Box::new(StreamedUsage::default()), output)
+            Relay::new(framing, Box::new(StreamedUsage::of(door.operation)), output)
         }),
     };
     if relay.is_some() || door.operation == Operation::PassThrough || !is_json {
@@ -84,7 +89,7 @@ pub(super) async fn answer(
             // Nothing is added and nothing left out.
             headers.extend(length.map(|length| (CONTENT_LENGTH, length)));
         }
-        return Ok(AnswerBody::Stream(Box::new(StreamBody::new(body, relay, meter, door))));
+        return Ok(AnswerBody::Stream(Box::new(StreamBody::new(body, relay, meter, door)).read_on_by(worker.upstream.late())));
     }
     let body = body.collect().await.map_err(|error| {
         let error = Error::dial(error);
@@ -98,6 +103,9 @@ pub(super) async fn answer(
         None => {
             let mut spent = of_answer(door.operation, &body);
             spent.usage = spent.usage.or_else(|| invoked(headers));
+            if door.operation == Operation::Chat && is_untold(spent.usage.as_ref()) {
+                meter.deliver_whole(None, &body);
+            }
             operation::note(&mut meter, spent);
             meter.complete(None, None);
         }
@@ -109,10 +117,16 @@ pub(super) async fn answer(
 /// Reads a whole answer to a chat: of one that cannot be read, nothing is known but that it came.
 fn whole(outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter) {
     if let Some(glance) = outbound.glance(body) {
+        if is_untold(glance.usage.as_ref()) {
+            meter.deliver_whole(outbound.read_reply(&Memo::default(), body).ok().as_ref(), body);
+        }
         glance.usage.into_iter().for_each(|usage| meter.usage(usage));
         return meter.complete(Some(glance.finish), glance.service_tier);
     }
     if let Ok(reading) = outbound.read_reply(&Memo::default(), body) {
+        if is_untold(reading.usage.as_ref()) {
+            meter.deliver_whole(Some(&reading), body);
+        }
         reading.usage.into_iter().for_each(|usage| meter.usage(usage));
         return meter.complete(Some(reading.finish), reading.service_tier);
     }
@@ -122,6 +136,8 @@ fn whole(outbound: &dyn Outbound, body: &Bytes, meter: &mut Meter) {
         let read = pieces.iter().take_while(|piece| reader.read(Frame::new(piece.get().as_bytes()), &mut events).is_ok()).count();
         tracing::debug!(pieces = pieces.len(), read, "an answer is a list of pieces");
         events.iter().for_each(|event| meter.see(event));
+    } else {
+        meter.deliver_whole(None, body);
     }
     meter.complete(None, None);
 }

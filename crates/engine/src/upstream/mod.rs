@@ -18,6 +18,7 @@ mod exchange;
 mod h1;
 mod h2;
 mod io;
+mod late;
 mod origin;
 mod pool;
 mod preset;
@@ -40,6 +41,8 @@ pub use origin::{BadOrigin, Credential, Origin, WrongOrigin};
 pub use preset::Preset;
 pub use settings::{Caps, Settings, Timeouts};
 pub use transport::{AddressCheck, Identity, Proxy, Transport, TransportError, TransportSettings, Verify, Versions};
+
+pub(crate) use late::Late;
 
 use connect::Spoken;
 use exchange::{Lost, Outbound};
@@ -109,12 +112,18 @@ pub struct Upstream {
     pool: Arc<Pool>,
     resolver: Resolver,
     transport: Transport,
+    late: Late,
 }
 
 impl Upstream {
     /// A client without any connection yet.
     pub fn new(settings: Settings) -> Self {
-        Self { pool: Pool::new(&settings), resolver: Resolver::new(&settings), transport: settings.transport }
+        Self { pool: Pool::new(&settings), resolver: Resolver::new(&settings), transport: settings.transport, late: Late::default() }
+    }
+
+    /// What is read on after its client has left.
+    pub(crate) fn late(&self) -> &Late {
+        &self.late
     }
 
     /// Sends a request and waits for the answer's headers.

@@ -40,6 +40,7 @@ mod gitops;
 mod group_budgets;
 mod grouping;
 mod guardrails;
+mod guessed;
 mod held;
 mod holders;
 mod hostile;
@@ -83,6 +84,7 @@ mod routing;
 #[path = "../../../store/tests/it/schema.rs"]
 mod schema;
 mod scopes;
+mod scripted;
 mod security;
 mod service;
 mod several;

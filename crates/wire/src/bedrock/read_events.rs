@@ -196,6 +196,10 @@ impl EventReader for Reader {
             self.fail(Fault::truncated(), out);
         }
     }
+
+    fn has_finished(&self) -> bool {
+        self.finish.is_some()
+    }
 }
 
 impl Reader {

@@ -432,4 +432,8 @@ impl EventReader for Reader {
             && ERROR.find(payload).is_none()
             && FINISH.find_iter(payload).all(going_on)
     }
+
+    fn has_finished(&self) -> bool {
+        self.finish.is_some()
+    }
 }

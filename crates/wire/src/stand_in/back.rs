@@ -56,6 +56,10 @@ impl EventReader for Back {
         self.reader.eof(out);
         self.turn(before, out);
     }
+
+    fn has_finished(&self) -> bool {
+        self.reader.has_finished()
+    }
 }
 
 impl Back {
