@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
-use switchboard_wire::Operation;
 use switchboard_wire::half::Thinking;
 use switchboard_wire::reply::Usage;
 use switchboard_wire::seal::ANTHROPIC;
+use switchboard_wire::{Operation, multipart};
 
 use super::{Meter, Outcome};
 use crate::admit::longest;
@@ -17,7 +17,6 @@ use crate::call::{Call, Content};
 use crate::catalog::Component;
 use crate::clock;
 use crate::deployment::Deployment;
-use crate::operation::pixels;
 use crate::strict::THOUGHTS;
 
 /// Tokens that a model thinks in a second, of whose thoughts nothing is shown: more than most, and no more than was waited for.
@@ -208,6 +207,16 @@ impl Meter {
     pub(crate) fn may_think(&self) -> bool {
         self.0.expected.thoughts.is_some()
     }
+}
+
+/// The pixels of one image as it was asked for, where its size was said.
+fn pixels(call: &Call) -> Option<u64> {
+    let size = match &call.content {
+        Content::Json(_) => call.text("size")?,
+        Content::Form(kind) => multipart::field(&call.body, kind, "size").ok()??,
+    };
+    let (width, height) = size.split_once('x')?;
+    width.trim().parse::<u64>().ok()?.checked_mul(height.trim().parse().ok()?)
 }
 
 /// Pixels of an image of that call, of the usual size where it says none.

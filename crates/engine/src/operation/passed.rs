@@ -13,7 +13,7 @@ use switchboard_wire::speech;
 use switchboard_wire::usage::{StreamedUsage, of_answer};
 
 use super::{Product, Step, made, note, sound, spoken};
-use crate::call::{Call, Content};
+use crate::call::Content;
 use crate::catalog::Component;
 use crate::control;
 use crate::deployment::Reach;
@@ -108,16 +108,6 @@ fn prepare(step: &Step<'_>, reach: &Reach) -> Result<(Frames, String), Error> {
             Ok((form(&body, kind, "model", &reach.model).map_err(Problem::from)?, kind.clone()))
         }
     }
-}
-
-/// The pixels of one image as it was asked for, where its size was said.
-fn pixels(call: &Call) -> Option<u64> {
-    let size = match &call.content {
-        Content::Json(_) => call.text("size")?,
-        Content::Form(kind) => multipart::field(&call.body, kind, "size").ok()??,
-    };
-    let (width, height) = size.split_once('x')?;
-    width.trim().parse::<u64>().ok()?.checked_mul(height.trim().parse().ok()?)
 }
 
 /// Images may be paid by the pixel.
