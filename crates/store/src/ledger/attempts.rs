@@ -184,3 +184,36 @@ impl Attempts {
         said(&self.provider, |basis| &basis.provider) && said(&self.model, |basis| &basis.model)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_amount_was_reckoned_from_is_read_as_it_was_written() {
+        let counts = |pairs: &[(&str, u64)]| pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect::<BTreeMap<_, _>>();
+        let text = |text: &str| text.to_owned();
+        let intent = Intended {
+            call: text("c"),
+            at: -7,
+            reserved: 0,
+            begun: 0,
+            lines: Vec::new(),
+            provider: text("openai"),
+            deployment: text("a \"b\"\n"),
+        };
+        let used = Used {
+            model: text("gpt"),
+            counts: counts(&[("input", 3), ("output", 4)]),
+            pieces: counts(&[("query", 1)]),
+            service: Some(text("flex")),
+        };
+        let written = basis(&intent, &used);
+        assert_eq!(written, r#"{"p":"openai","m":"gpt","d":"a \"b\"\n","t":-7,"u":{"input":3,"output":4},"c":{"query":1},"s":"flex"}"#);
+        let Intended { provider, deployment, at, .. } = intent.clone();
+        let Used { model, counts, pieces, service } = used;
+        let reckoned = Reckoned { provider, model, deployment, at, counts, pieces, service };
+        assert_eq!(serde_json::from_str::<Reckoned>(&written).expect("a basis"), reckoned);
+        assert_eq!(basis(&Intended { provider: text(""), deployment: text(""), ..intent }, &Used::default()), r#"{"m":"","t":-7}"#);
+    }
+}
