@@ -29,6 +29,7 @@ use crate::catalog::price::PriceKey;
 use crate::catalog::{Component, PicoUsd, Prices, Rate, Share};
 use crate::deployment::Deployment;
 use crate::operation::estimate::tokens;
+use crate::tariff::Tariff;
 
 pub use self::cap::{CapKey, cap_key};
 
@@ -103,7 +104,8 @@ impl Bound {
         let is_kept = is_kept(call);
         let (seen, long_cache) = in_bytes(call);
         let hosted = if target.searches { Hosted::of(call, target).searching(searches(target)) } else { Hosted::of(call, target) };
-        let hosted = Hosted { brought: hosted.brought.min(window), ..hosted };
+        let (_, searches) = Tariff::listed(card).searches(hosted.searches);
+        let hosted = Hosted { brought: hosted.brought.min(window), searches };
         let bytes = seen::of_form(call).unwrap_or(call.body.len() as u64).saturating_add(FRAME);
         // Where the provider's own words for a bound are not known, the caller's other ones are none.
         let asked = caps.output().filter(|_| !call.laid.iter().any(|key| UNREAD.contains(&key.as_str())));

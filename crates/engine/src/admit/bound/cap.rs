@@ -18,12 +18,12 @@ pub fn cap_key(dialect: Dialect, newer: bool) -> Option<CapKey> {
     let nested = |key, object, other| Some(CapKey { key, within: Some((object, other)) });
     match dialect {
         Dialect::OpenAiChat if newer => top("max_completion_tokens"),
-        Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::Anthropic | Dialect::Cohere => top("max_tokens"),
+        Dialect::OpenAiChat | Dialect::OpenAiCompletions | Dialect::Cohere | Dialect::Anthropic => top("max_tokens"),
         Dialect::OpenAiResponses => top("max_output_tokens"),
         Dialect::Gemini => nested("maxOutputTokens", "generationConfig", "generation_config"),
         Dialect::Bedrock => nested("maxTokens", "inferenceConfig", ""),
-        Dialect::Ollama => nested("num_predict", "options", ""),
         Dialect::Replicate => None,
+        Dialect::Ollama => nested("num_predict", "options", ""),
     }
 }
 

@@ -75,9 +75,10 @@ impl Hosted {
         tally.total()
     }
 
-    /// One that searches whatever it is asked.
+    /// One that searches whatever it is asked. What one search finds is in its price; who goes through many reads them.
     pub(super) fn searching(self, searches: u64) -> Self {
-        Self { brought: self.brought.max(searches.saturating_mul(BROUGHT)), searches: self.searches.max(searches) }
+        let read = if searches > 1 { searches.saturating_mul(BROUGHT) } else { 0 };
+        Self { brought: self.brought.max(read), searches: self.searches.max(searches) }
     }
 }
 

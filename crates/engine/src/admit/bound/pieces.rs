@@ -31,7 +31,7 @@ const SPOKEN_AT_LEAST: u64 = 256;
 const SPOKEN_TIME: u64 = 100;
 /// Tokens of a transcription of which nothing is known.
 const HEARD: u64 = 4_096;
-/// What an answer takes that is paid by its time, in milliseconds, where its deployment has no limit.
+/// What an answer takes that is paid by its time, in milliseconds, where its deployment does not end it before.
 const TIME: u64 = 60_000;
 /// Seconds of a film of which no length is said, and the words that say it.
 const FILM: u64 = 12;
@@ -57,7 +57,7 @@ pub(super) struct Pieces {
 impl Pieces {
     pub(super) fn of(call: &Call, target: &Deployment, caps: &Caps) -> Self {
         let bytes = call.body.len() as u64;
-        let time = target.spec.timeout.map_or(TIME, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        let time = target.spec.timeout.map_or(TIME, |time| u64::try_from(time.as_millis()).unwrap_or(TIME).min(TIME));
         let of =
             |all: &[(Component, u64)], dearest: &[(Component, u64)]| Self { all: all.to_vec(), dearest: dearest.to_vec(), instead: false };
         let images = || {

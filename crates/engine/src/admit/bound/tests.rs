@@ -5,7 +5,6 @@ use switchboard_wire::reply::Usage;
 use super::*;
 use crate::catalog::{Catalog, ModelCard};
 use crate::meter::bill;
-use crate::tariff::Tariff;
 
 const VECTORS: &str = include_str!("../../../tests/data/price_vectors.tsv");
 
