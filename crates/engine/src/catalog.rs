@@ -21,6 +21,7 @@ mod outlet;
 pub mod price;
 pub mod provider;
 mod row;
+pub(crate) mod sized;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -175,6 +176,10 @@ impl Catalog {
     pub fn model(&self, provider: &str, model: &str) -> Option<ModelCard> {
         let row = self.provider(provider);
         let id = row.map_or(provider, |row| row.id.as_str());
+        self.listed(row, (id, model)).or_else(|| self.by_kind(id, model))
+    }
+
+    fn listed(&self, row: Option<&Provider>, (id, model): (&str, &str)) -> Option<ModelCard> {
         let lender = row.and_then(|row| row.cards_of.as_deref()).map(|id| (id, self.provider(id)));
         let mut model = model;
         loop {

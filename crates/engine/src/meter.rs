@@ -138,7 +138,12 @@ impl Meter {
         let Some(record) = self.0.record.as_deref() else { return Tariff::default() };
         let Some(target) = record.deployment.as_deref() else { return Tariff::default() };
         let listed = || Tariff::listed(target.card.as_ref());
-        self.0.tab.as_ref().map_or_else(listed, |tab| tab.tariffs().of(target, record.started)).searching(self.0.searched)
+        self.0
+            .tab
+            .as_ref()
+            .map_or_else(listed, |tab| tab.tariffs().of(target, record.started))
+            .searching(self.0.searched)
+            .drawing(self.0.expected.drawn())
     }
 
     /// The terms that the attempt under way is charged by: those its provider says, else those that were asked for.

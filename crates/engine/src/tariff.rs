@@ -109,7 +109,7 @@ impl Table {
         let dated = (!self.dated.is_empty())
             .then(|| self.prices(deployment, at).or_else(|| self.prices(&format!("{provider}/{model}"), at)))
             .flatten();
-        Tariff { card, dated, markup: self.markup(provider), at: Some(at), is_stated: false, search: Searched::default() }
+        Tariff { card, dated, markup: self.markup(provider), at: Some(at), is_stated: false, search: Searched::default(), drawn: None }
     }
 }
 
@@ -149,6 +149,8 @@ pub struct Tariff<'a> {
     is_stated: bool,
     /// How much each search brings in, as was asked.
     search: Searched,
+    /// The kind of what is drawn.
+    drawn: Option<&'a str>,
 }
 
 /// How much a search brings in.
@@ -240,6 +242,17 @@ impl<'a> Tariff<'a> {
     #[must_use]
     pub(crate) fn searching(self, search: Searched) -> Self {
         Self { search, ..self }
+    }
+
+    /// For a call that draws things of that kind.
+    #[must_use]
+    pub(crate) fn drawing(self, kind: Option<&'a str>) -> Self {
+        Self { drawn: kind, ..self }
+    }
+
+    /// The kind of what is drawn, as prices name it; none where they name none.
+    pub(crate) fn drawn(&self) -> &'a str {
+        self.drawn.unwrap_or_default()
     }
 
     /// What is paid for so many searches: of some vendors each, of others all of an answer's as one.

@@ -88,7 +88,8 @@ impl End<'_> {
 
     /// The same with what it is taken to have used.
     pub(crate) fn reckon(&self, tariff: &Tariff<'_>) -> Reckoning {
-        let reported = self.usage.filter(|usage| usage.input.is_some() || usage.output.is_some());
+        let is_stated = |usage: &Usage| tariff.stated(Some(usage)).is_some();
+        let reported = self.usage.filter(|usage| usage.input.is_some() || usage.output.is_some() || is_stated(usage));
         let nothing_seen = self.delivered.tokens() == 0;
         match (self.outcome, reported) {
             (_, None) if self.expected.is_free() => Reckoning::default(),
@@ -105,6 +106,7 @@ impl End<'_> {
     fn is_told(&self, tariff: &Tariff<'_>, reported: Option<&Usage>) -> bool {
         let pays = |pieces: &[(Component, u64)]| bill(tariff, reported, pieces, self.service).is_some_and(|bill| bill.list != Exact::ZERO);
         match reported {
+            Some(usage) if tariff.stated(Some(usage)).is_some() => true,
             Some(usage) if usage.input.is_none() || self.is_odd(usage) => false,
             // What is told may have no price while something else has one.
             Some(_) => !self.expected.has_pieces() || pays(self.counted) || !pays(&self.expected.beside(self.counted, true)),

@@ -126,23 +126,19 @@ pub fn bill(tariff: &Tariff<'_>, usage: Option<&Usage>, counted: &[(Component, u
     };
     let service = tariff.service(service);
     let prompt = usage.and_then(|usage| usage.input).unwrap_or(0);
-    let bill = sum(prices, tokens.iter().chain(pieces()), (service, prompt), tariff.markup)?;
+    let used = tokens.iter().chain(pieces());
+    let amounts = used.map(|(component, quantity)| Amount { component: *component, qualifier: tariff.drawn(), quantity: *quantity });
+    let bill = sum(prices, amounts, (service, prompt), tariff.markup)?;
     match usage {
         Some(usage) => tariff.factors(usage).try_fold(bill, Bill::scaled),
         None => Some(bill),
     }
 }
 
-fn sum<'a>(
-    prices: &Prices,
-    used: impl Iterator<Item = &'a (Component, u64)>,
-    (service, prompt): (Service, u64),
-    markup: Markup,
-) -> Option<Bill> {
+fn sum<'a>(prices: &Prices, used: impl Iterator<Item = Amount<'a>>, (service, prompt): (Service, u64), markup: Markup) -> Option<Bill> {
     let (mut list, mut parts) = (Exact::ZERO, Parts::default());
     let (mut known, mut unknown) = (false, false);
-    for (component, quantity) in used {
-        let amount = Amount { component: *component, qualifier: "", quantity: *quantity };
+    for amount in used {
         let cost = match prices.exact(&amount, service, prompt) {
             Ok(cost) => cost,
             // What has no price must not make the rest free.
@@ -152,9 +148,9 @@ fn sum<'a>(
             }
             Err(CostError::OutOfRange) => return None,
         };
-        known |= *quantity > 0;
+        known |= amount.quantity > 0;
         list = list.plus(cost)?;
-        parts.add(*component, cost)?;
+        parts.add(amount.component, cost)?;
     }
     if unknown && !known {
         return None;

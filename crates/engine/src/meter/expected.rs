@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use switchboard_wire::half::Thinking;
 use switchboard_wire::reply::Usage;
 use switchboard_wire::seal::ANTHROPIC;
@@ -14,7 +15,7 @@ use switchboard_wire::{Operation, multipart};
 use super::{Meter, Outcome};
 use crate::admit::longest;
 use crate::call::{Call, Content};
-use crate::catalog::Component;
+use crate::catalog::{Component, sized};
 use crate::clock;
 use crate::deployment::Deployment;
 use crate::strict::THOUGHTS;
@@ -54,6 +55,8 @@ pub(crate) struct Expected {
     /// Tokens of what is made, where that is no text.
     output: u64,
     thoughts: Option<Thoughts>,
+    /// The kind of image, as price lists name it.
+    drawn: Option<String>,
 }
 
 /// What the answer is.
@@ -106,6 +109,7 @@ impl Expected {
             input: is_form.then_some(DRAWN_FROM),
             output: tokens.saturating_mul(count),
             thoughts: None,
+            drawn: Some(sized::kind(quality.as_ref().and_then(Value::as_str), call.value("size").as_ref().and_then(Value::as_str))),
         }
     }
 
@@ -133,6 +137,11 @@ impl Expected {
         let documents: Option<Vec<IgnoredAny>> = outline.read(&call.body, "documents").ok().flatten();
         let documents = documents.map_or(1, |documents| documents.len() as u64);
         Self { pieces: vec![(Component::Query, documents.div_ceil(DOCUMENTS_OF_QUERY).max(1))], ..Self::default() }
+    }
+
+    /// The kind of what is drawn, as price lists name it.
+    pub(super) fn drawn(&self) -> Option<&str> {
+        self.drawn.as_deref()
     }
 
     /// Whether such a call costs nothing.
@@ -258,8 +267,8 @@ fn characters(call: &Call, target: &Deployment) -> Vec<(Component, u64)> {
         return Vec::new();
     }
     let characters = match call.value("input") {
-        Some(serde_json::Value::String(text)) => text.chars().count(),
-        Some(serde_json::Value::Array(texts)) => texts.iter().filter_map(serde_json::Value::as_str).map(|text| text.chars().count()).sum(),
+        Some(Value::String(text)) => text.chars().count(),
+        Some(Value::Array(texts)) => texts.iter().filter_map(Value::as_str).map(|text| text.chars().count()).sum(),
         _ => call.body.len(),
     };
     vec![(Component::InputCharacter, characters as u64)]

@@ -222,6 +222,7 @@ fn images_are_paid_by_piece_or_pixel_whatever_else_is_told() {
         ("pixel", "openai/m", "input_cost_per_pixel: 0.00000001", answer(&Value::Null)),
         ("strange", "openai/gpt-image-1", "", answer(&strange)),
         ("untold", "openai/gpt-image-1", "", answer(&Value::Null)),
+        ("listed", "azure/dall-e-3", "", answer(&Value::Null)),
     ];
     scripted(models, |gateway| {
         let spent = |model: &str, size: &str| {
@@ -236,6 +237,13 @@ fn images_are_paid_by_piece_or_pixel_whatever_else_is_told() {
             assert!(close(spent("pixel", size), 0.01048576), "{size}");
         }
         assert!(close(spent("strange", ""), 0.16645));
+        for (quality, size, wanted) in
+            [("hd", "1024x1024", 0.088), ("standard", "1792x1024", 0.088), ("standard", "auto", 0.044), ("auto", "1024x1024", 0.044)]
+        {
+            let asked = json!({"model": "listed", "prompt": "a cat", "quality": quality, "size": size});
+            let (spent, row) = charged(gateway, stay(gateway, "/v1/images/generations", &asked));
+            assert!((spent - wanted).abs() < 1e-6, "{quality} {size}: {spent}, {row}");
+        }
         let untold = spent("untold", "");
         assert!((0.0108..0.0115).contains(&untold), "272 tokens of an image, and the prompt: {untold}");
     });

@@ -240,4 +240,8 @@ impl EventReader for Reader {
         // Quotes inside a JSON string are escaped, so that no text can look like this.
         self.content.find(frame.payload).is_some()
     }
+
+    fn has_finished(&self) -> bool {
+        self.finish.raw.is_some()
+    }
 }
