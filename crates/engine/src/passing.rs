@@ -7,6 +7,7 @@
 
 mod read;
 mod refused;
+mod took;
 
 use std::sync::Arc;
 

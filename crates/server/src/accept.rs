@@ -35,7 +35,7 @@ use crate::limits::instead;
 use crate::router::{Match, Page, Route, Row};
 use crate::served::Served;
 use crate::trust::Denial;
-use crate::{consent, explain, health, identity, keep, market, metrics, models, page, passing, preset, several, sso};
+use crate::{consent, explain, health, identity, keep, market, metrics, models, page, passing, path, preset, several, sso};
 
 /// How long was waited for what did not come.
 const WAITED: HeaderName = HeaderName::from_static("x-litellm-timeout");
@@ -65,8 +65,8 @@ pub async fn serve(acceptor: Arc<Acceptor>, request: Request<RequestBody>) -> An
 }
 
 async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, received: Instant) -> Result<Answered, Refusal> {
-    let (parts, body) = request.into_parts();
-    let (row, path_model) = match acceptor.router.find(&parts.method, parts.uri.path()) {
+    let (mut parts, body) = request.into_parts();
+    let (row, path_model) = match path::found(&acceptor.router, &mut parts) {
         Match::Found(row, model) => (row, model),
         Match::OtherMethod(_) if parts.method == Method::OPTIONS => return Ok(pages::preflight(&parts.headers)),
         Match::OtherMethod(allowed) => return Box::pin(elsewhere(acceptor, (parts, body), Some(&allowed), received)).await,
@@ -140,14 +140,23 @@ fn meant(route: Route, headers: &HeaderMap) -> Route {
 /// What no route leads to, or none of that method: what an operator lets be passed on, a provider's own path, or nothing.
 async fn elsewhere(
     acceptor: &Arc<Acceptor>,
-    (parts, body): (http::request::Parts, RequestBody),
+    (mut parts, body): (http::request::Parts, RequestBody),
     allowed: Option<&str>,
     received: Instant,
 ) -> Result<Answered, Refusal> {
-    let (path, from) = (acceptor.router.below(parts.uri.path()), asker(acceptor, &parts.headers, body.peer()));
-    if let Some(passage) = passing::find(&acceptor.app, &parts.method, path).filter(|_| allowed.is_none()) {
+    let from = asker(acceptor, &parts.headers, body.peer());
+    let passage = |parts: &http::request::Parts| {
+        passing::find(&acceptor.app, &parts.method, acceptor.router.below(parts.uri.path())).filter(|_| allowed.is_none())
+    };
+    let mut passed = passage(&parts);
+    if let Some(uri) = path::plainly(&parts.uri).filter(|_| passed.is_none()) {
+        parts.uri = uri;
+        passed = passage(&parts);
+    }
+    if let Some(passage) = passed {
         return passing::serve(acceptor, passage, (parts, body), (from, received)).await;
     }
+    let path = acceptor.router.below(parts.uri.path());
     if let Some(way) = passing::outlet::find(&acceptor.app, &parts, path) {
         return passing::outlet::serve(acceptor, way, (parts, body), (from, received)).await;
     }

@@ -39,6 +39,7 @@ pub mod money;
 pub mod openapi;
 mod page;
 mod passing;
+mod path;
 pub mod peers;
 pub mod preset;
 mod query;

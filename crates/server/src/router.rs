@@ -264,12 +264,13 @@ pub const SHARED: [Row; 31] = [
     call("/queue/chat/completions", Chat, OpenAiChat, "Chat with a model (LiteLLM's queued form)"),
 ];
 
-/// The prefixes of [`SHARED`]: OpenAI's and Anthropic's, LiteLLM's short form, OpenRouter's, Azure's newer form.
-pub const PREFIXES: [(&str, Flavor); 5] = [
+/// The prefixes of [`SHARED`]: OpenAI's and Anthropic's, LiteLLM's short form, OpenRouter's, Azure's newer form and its older one.
+pub const PREFIXES: [(&str, Flavor); 6] = [
     ("/v1", Flavor::OpenAi),
     ("", Flavor::OpenAi),
     ("/api/v1", Flavor::OpenRouter),
     ("/openai/v1", Flavor::OpenAi),
+    ("/openai", Flavor::OpenAi),
     ("/v2", Flavor::OpenAi),
 ];
 

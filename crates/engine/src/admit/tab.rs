@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
+use serde_json::Value;
 use switchboard_wire::problem::{Kind, Problem};
-use switchboard_wire::{Operation, prepare};
+use switchboard_wire::{Dialect, Operation, prepare};
 
 use super::bound::{Bound, cap_key};
 use super::hold::Hold;
@@ -52,6 +53,8 @@ struct Open {
     prompt: u64,
     /// It is paid for by the caller's own key.
     free: bool,
+    /// It goes on after its answer.
+    background: bool,
 }
 
 /// What an attempt came to.
@@ -95,6 +98,7 @@ impl Tab {
             cap: None,
             prompt: bytes.div_ceil(BYTES_OF_TOKEN),
             free,
+            background: is_background(call),
         };
         let settled = std::mem::take(&mut self.unspent);
         let taken = if self.hold.is_limited(place.0, place.1) {
@@ -220,8 +224,12 @@ impl Tab {
     }
 
     /// The attempt is over and came to that. Once for each.
-    pub fn close(&mut self, charge: Charge) {
+    pub fn close(&mut self, mut charge: Charge) {
         let Some(open) = self.open.take() else { return };
+        // What it comes to at last, nobody says here: it has taken all that it may.
+        if open.background && charge.estimated && !open.free {
+            charge.amount = charge.amount.max(self.hold.need().money);
+        }
         let (ending, amount) = if open.sent { (Ending::Settled, charge.amount) } else { (Ending::Void, NanoUsd::ZERO) };
         if let Some(journal) = self.journal.as_ref().filter(|_| open.sent) {
             journal.settle(&Settlement {
@@ -280,6 +288,12 @@ impl Open {
         let cost = rate.map(|rate| NanoUsd::from_pico(rate.cost(Component::Input, self.prompt)));
         cost.filter(|cost| *cost > NanoUsd::ZERO).map_or(NanoUsd::ZERO, |cost| NanoUsd(tariff.markup.above(cost.0)))
     }
+}
+
+/// Whether the provider goes on with the call when it has answered it.
+fn is_background(call: &Call) -> bool {
+    let asked = || call.value("background").is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)));
+    call.door.dialect == Dialect::OpenAiResponses && asked()
 }
 
 fn rate_headers(standings: &[(&'static str, Standing)], now: Micros) -> Vec<(HeaderName, HeaderValue)> {

@@ -3,7 +3,7 @@
 //! Nobody writes such a request anew, and still most of them are known: their paths are those at which the gateway itself asks the
 //! provider. What is known is read for what it took.
 
-use switchboard_wire::{Dialect, Operation};
+use switchboard_wire::{Dialect, Operation, embed, rerank};
 
 use super::Catalog;
 use super::endpoint::{Endpoint, UrlError, default_path, own_path};
@@ -31,7 +31,16 @@ pub struct Known {
     pub model: Option<String>,
     /// Whether the path asks for a stream.
     pub streamed: bool,
+    /// The form that what is no chat is written in, where that is none of OpenAI's.
+    pub shape: Option<&'static str>,
+    /// The field of the body that names the model where the path does not; none where no field at its top does.
+    pub field: Option<&'static str>,
 }
+
+/// A slash that is none of the path's, in its plain form.
+const SLASH: &str = "%2F";
+/// What stands in a path before a model's name.
+const NAMING: [&str; 7] = ["models", "model", "deployments", "engines", "tunedModels", "publishedModels", "endpoints"];
 
 impl Catalog {
     /// The provider to which a route of that name leads.
@@ -77,12 +86,33 @@ impl<'a> Outlet<'a> {
         Endpoint::root(self.provider, base)
     }
 
-    /// What is known of a request that is posted to that path; none where the gateway never asks there.
+    /// What is known of a request that is sent to that path; none where the gateway never asks there. The path is in its plain form,
+    /// as it is sent on.
     pub fn known(&self, rest: &str) -> Option<Known> {
         let path = rest.split('?').next().unwrap_or_default();
+        // Some servers take a slash for one however it is written, others do not.
+        let as_written =
+            |path: &str| self.asked(path).or_else(|| self.passed(path)).or_else(|| self.shaped(path)).or_else(|| self.elsewhere(path));
+        as_written(path).or_else(|| path.contains(SLASH).then(|| as_written(&path.replace(SLASH, "/"))).flatten())
+    }
+
+    /// The models that a path names, whatever is asked for there.
+    pub fn named(&self, rest: &str) -> Vec<String> {
+        let path = rest.split('?').next().unwrap_or_default().replace(SLASH, "/");
+        let parts: Vec<&str> = path.split('/').collect();
+        let verbs = self.provider.chat.contains(&Dialect::Gemini);
+        let named = parts.windows(2).filter_map(|pair| match pair {
+            [word, name] if NAMING.iter().any(|naming| naming.eq_ignore_ascii_case(word)) => Some(*name),
+            _ => None,
+        });
+        let bare = |name: &str| decoded(name.rsplit_once(':').filter(|_| verbs).map_or(name, |(name, _)| name));
+        named.filter(|name| !name.is_empty()).map(bare).collect()
+    }
+
+    /// A chat where the gateway itself asks for one.
+    fn asked(&self, path: &str) -> Option<Known> {
         let provider = self.provider;
-        let rules = || [None].into_iter().chain(provider.rules.iter().map(Some));
-        for rule in rules() {
+        for rule in self.rules() {
             let chats = rule.map_or(&provider.chat, |rule| &rule.chat);
             for dialect in chats {
                 for streamed in [true, false] {
@@ -92,35 +122,87 @@ impl<'a> Outlet<'a> {
                             dialect: Some(*dialect),
                             model,
                             streamed: streamed && self.differs(rule, dialect.as_str()),
+                            shape: None,
+                            field: field(provider, Some(*dialect), None),
                         });
                     }
-                }
-            }
-        }
-        if let Some(known) = self.passed(path) {
-            return Some(known);
-        }
-        for rule in rules() {
-            for (operation, shape) in rule.map_or(&provider.shapes, |rule| &rule.shapes) {
-                let known = self.path((rule, operation.as_str(), Some(shape)), false).and_then(|path_of| fit(path_of, path));
-                if let Some(model) = known {
-                    return Some(Known { operation: *operation, dialect: None, model, streamed: false });
                 }
             }
         }
         None
     }
 
+    /// What is no chat, at a path where the gateway itself asks for it or never does: by the rule for the model, else by any.
+    fn shaped(&self, path: &str) -> Option<Known> {
+        let known = |operation, model, shape: &str| Known {
+            operation,
+            dialect: None,
+            model,
+            streamed: false,
+            shape: name_of(operation, shape),
+            field: field(self.provider, None, Some(shape)),
+        };
+        let asked = |rule: Option<&'a Rule>| {
+            rule.map_or(&self.provider.shapes, |rule| &rule.shapes).iter().find_map(|(operation, shape)| {
+                let model = fit(self.path((rule, operation.as_str(), Some(shape)), false)?, path)?;
+                Some((known(*operation, model, shape), rule))
+            })
+        };
+        let is_for = |(known, rule): &(Known, Option<&Rule>)| {
+            let named = known.model.as_deref().unwrap_or_default();
+            rule.is_some_and(|rule| rule.models.iter().any(|pattern| matches(pattern, named)))
+        };
+        let found = || self.rules().filter_map(asked);
+        let found = found().find(is_for).or_else(|| found().next()).map(|(known, _)| known);
+        found.or_else(|| {
+            self.provider.pass.calls.iter().find_map(|call| {
+                let operation = Operation::ALL.into_iter().find(|operation| operation.as_str() == call.operation);
+                Some(known(operation.unwrap_or(Operation::PassThrough), fit(&call.path, path)?, &call.shape))
+            })
+        })
+    }
+
+    /// What others have at such a path: many providers serve the formats of others beside their own, at the same ends of paths.
+    fn elsewhere(&self, path: &str) -> Option<Known> {
+        let fitting = self.catalog.paths.iter().filter_map(|(place, template)| Some((place, template, fit(template, path)?)));
+        let known = fitting.filter_map(|(place, template, model)| {
+            let (name, streamed) = place.strip_suffix(":stream").map_or((place.as_str(), false), |name| (name, true));
+            let (operation, shape) = name.split_once('/').map_or((None, None), |(operation, shape)| (Some(operation), Some(shape)));
+            let dialect = Dialect::from_name(name);
+            let operation = match operation {
+                None => dialect.map(|_| Operation::Chat)?,
+                Some(wanted) => Operation::ALL.into_iter().find(|operation| operation.as_str() == wanted)?,
+            };
+            let shape = shape.unwrap_or_default();
+            let rank = (dialect.is_some(), template.split('/').count(), shape == "openai");
+            let field = field(self.provider, dialect, Some(shape));
+            Some((rank, Known { operation, dialect, model, streamed, shape: name_of(operation, shape), field }))
+        });
+        known.max_by_key(|(rank, _)| *rank).map(|(_, known)| known)
+    }
+
+    fn rules(&self) -> impl Iterator<Item = Option<&'a Rule>> + use<'a> {
+        [None].into_iter().chain(self.provider.rules.iter().map(Some))
+    }
+
     /// A chat at a path where the gateway itself never asks.
     fn passed(&self, path: &str) -> Option<Known> {
         self.provider.pass.chats.iter().find_map(|chat| {
-            let (model, streamed) = fit(&chat.stream, path).map(|model| (model, true)).or_else(|| Some((fit(&chat.path, path)?, false)))?;
+            let streamed = Some(&chat.stream).filter(|stream| !stream.is_empty()).and_then(|stream| fit(stream, path));
+            let (model, streamed) = streamed.map(|model| (model, true)).or_else(|| Some((fit(&chat.path, path)?, false)))?;
             let named = model.as_deref().unwrap_or_default();
             let holds = chat.models.is_empty() || chat.models.iter().any(|pattern| matches(pattern, named));
             // What has a shape is no chat.
             let embeds = self.provider.shape(Operation::Embeddings, named).is_some();
             let dialect = chat.form.as_deref().and_then(Dialect::from_name);
-            (holds && !embeds).then_some(Known { operation: Operation::Chat, dialect, model, streamed })
+            (holds && !embeds).then_some(Known {
+                operation: Operation::Chat,
+                dialect,
+                model,
+                streamed,
+                shape: None,
+                field: field(self.provider, dialect, None),
+            })
         })
     }
 
@@ -154,26 +236,73 @@ pub(super) fn is_version(part: &str) -> bool {
     rest.next().is_some_and(|first| first.is_ascii_digit()) && rest.all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// The model that a path names, if it ends as the template does.
+/// The model that a path names, if it ends as the template does. Some servers do not tell capitals from small letters.
 fn fit(template: &str, path: &str) -> Option<Option<String>> {
     let template = template.split('?').next().unwrap_or_default();
-    let mut parts = path.split('/').rev();
+    let mut parts = path.split('/').rev().peekable();
     let mut model = None;
-    for wanted in template.split('/').filter(|part| !part.is_empty()).rev() {
+    let mut wanted = template.split('/').filter(|part| !part.is_empty()).rev().peekable();
+    while let Some(literal) = wanted.next() {
         let part = parts.next()?;
-        let Some((before, (name, after))) = wanted.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) else {
-            if part != wanted {
+        let Some((before, (name, after))) = literal.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?))) else {
+            if !part.eq_ignore_ascii_case(literal) {
                 return None;
             }
             continue;
         };
-        let said = part.strip_prefix(before)?.strip_suffix(after).filter(|said| !said.is_empty())?;
+        let said = within(part, before, after).filter(|said| !said.is_empty())?;
         if name == "model" {
             model = Some(decoded(said));
+        } else if name == WHOLE {
+            let mut whole = decoded(said);
+            let before = wanted.peek().copied().unwrap_or_default();
+            while let Some(part) = parts.next_if(|part| !part.eq_ignore_ascii_case(before)) {
+                whole = format!("{}/{whole}", decoded(part));
+            }
+            model = Some(whole);
         }
     }
     Some(model)
 }
+
+/// The field of a body that names the model.
+fn field(provider: &Provider, dialect: Option<Dialect>, shape: Option<&str>) -> Option<&'static str> {
+    const OTHER: &str = "model_id";
+    let mut edits = provider.rules.iter().map(|rule| &rule.edits).chain([&provider.edits]);
+    match (dialect, shape) {
+        (Some(Dialect::Replicate), _) => Some("version"),
+        (_, Some("bedrock")) => None,
+        (_, Some(ASYNC)) => Some("modelId"),
+        (_, Some("watsonx")) => Some(OTHER),
+        _ if edits.any(|edits| edits.rename.get("model").is_some_and(|name| name == OTHER)) => Some(OTHER),
+        _ => Some("model"),
+    }
+}
+
+/// A model's name that keeps its slashes.
+const WHOLE: &str = "+model";
+
+/// What stands between a beginning and an end.
+fn within<'a>(part: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (begin, rest) = part.split_at_checked(before.len())?;
+    let (said, end) = rest.split_at_checked(rest.len().checked_sub(after.len())?)?;
+    (begin.eq_ignore_ascii_case(before) && end.eq_ignore_ascii_case(after)).then_some(said)
+}
+
+/// The name of a form, where it is one that is read here.
+fn name_of(operation: Operation, shape: &str) -> Option<&'static str> {
+    match operation {
+        Operation::Embeddings => embed::Shape::of_row(shape).map(embed::Shape::as_str),
+        Operation::Rerank => rerank::Shape::of_row(shape).map(rerank::Shape::as_str),
+        _ => NAMED.into_iter().find(|named| *named == shape),
+    }
+    .filter(|name| *name != "openai")
+}
+
+/// Forms of what is neither.
+const NAMED: [&str; 6] = ["vertex-predict", "gemini-predict", "gemini", "video", "pages", ASYNC];
+/// What is asked for now and put into a store later.
+const ASYNC: &str = "async";
 
 /// A segment without its percent signs; one that is no text stays what it is.
 fn decoded(text: &str) -> String {
@@ -252,5 +381,41 @@ mod tests {
         let embeds = "amazon.titan-embed-text-v2:0";
         assert_eq!(invoked(embeds, "invoke"), Some((Operation::Embeddings, None, Some(embeds.to_owned()), false)));
         assert_eq!(known("azure", "openai/deployments/d/chat/completions"), chat(Dialect::OpenAiChat, Some("d"), false));
+        // The formats of others.
+        for (name, path) in [
+            ("anthropic", "v1/chat/completions"),
+            ("gemini", "v1beta/openai/chat/completions"),
+            ("bedrock", "openai/v1/chat/completions"),
+            ("cohere", "compatibility/v1/chat/completions"),
+        ] {
+            assert_eq!(known(name, path), chat(Dialect::OpenAiChat, None, false), "{name} {path}");
+        }
+        assert_eq!(known("gemini", "v1beta/openai/embeddings"), Some((Operation::Embeddings, None, None, false)));
+        assert_eq!(known("mistral", "v1/messages"), chat(Dialect::Anthropic, None, false));
+        assert_eq!(known("gemini", "v1beta/tunedModels/m:generateContent"), chat(Dialect::Gemini, Some("m"), false));
+        assert_eq!(known("openai", "v1/threads/t/messages"), None);
+    }
+
+    #[test]
+    fn a_path_is_known_however_its_slashes_and_capitals_are_written() {
+        let catalog = Catalog::embedded();
+        let known = |name: &str, rest: &str| catalog.outlet(name).expect("a provider").known(rest);
+        assert_eq!(known("anthropic", "v1%2Fmessages"), known("anthropic", "v1/messages"));
+        assert_eq!(known("azure", "OpenAI/Deployments/d/Chat/Completions"), known("azure", "openai/deployments/d/chat/completions"));
+        let named = |name: &str, rest: &str| known(name, rest).and_then(|known| known.model);
+        assert_eq!(named("replicate", "v1/models/meta/llama/predictions").as_deref(), Some("meta/llama"));
+        assert_eq!(known("replicate", "v1/predictions").and_then(|known| known.field), Some("version"));
+        assert_eq!(known("watsonx", "ml/v1/text/chat").and_then(|known| known.field), Some("model_id"));
+        assert_eq!(known("bedrock", "rerank").and_then(|known| known.field), None);
+        let shape = |name: &str, rest: &str| known(name, rest).map(|known| (known.operation, known.shape));
+        let imagen = "v1/projects/p/locations/l/publishers/google/models/imagen-3.0-generate-001:predict";
+        assert_eq!(shape("vertex_ai", imagen), Some((Operation::ImageGenerations, Some("vertex-predict"))));
+        assert_eq!(shape("cohere", "v1/embed"), Some((Operation::Embeddings, Some("cohere"))));
+        assert_eq!(shape("mistral", "v1/ocr"), Some((Operation::PassThrough, Some("pages"))));
+        let all = |name: &str, rest: &str| catalog.outlet(name).expect("a provider").named(rest);
+        assert_eq!(all("gemini", "v1beta/models/m:nothing"), ["m"]);
+        assert_eq!(all("gemini", "v1beta%2FModels%2Fm:nothing"), ["m"]);
+        assert_eq!(all("bedrock", "model/a.b-v1:0/else"), ["a.b-v1:0"]);
+        assert!(all("openai", "v1/files").is_empty());
     }
 }

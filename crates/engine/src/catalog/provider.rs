@@ -134,6 +134,33 @@ pub struct Pass {
     pub below: BTreeMap<String, String>,
     /// Chats at paths where the gateway itself never asks, the first that fits.
     pub chats: Vec<PassedChat>,
+    /// What is no chat at such paths, the first that fits.
+    pub calls: Vec<PassedCall>,
+    /// Headers and parameters by which an answer would not say what it took: a name, or a name and a value (`alt=proto`).
+    pub hushes: Vec<String>,
+}
+
+impl Pass {
+    /// Whether an answer to a request with that header or parameter would not say what it took.
+    pub fn hushes(&self, name: &str, value: &str) -> bool {
+        self.hushes.iter().any(|entry| {
+            let (known, with) = entry.split_once('=').map_or((entry.as_str(), None), |(known, with)| (known, Some(with)));
+            known.eq_ignore_ascii_case(name) && with.is_none_or(|with| with.eq_ignore_ascii_case(value))
+        })
+    }
+}
+
+/// What is asked for at a path where the gateway itself never asks, if it is no chat.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PassedCall {
+    /// The path.
+    pub path: String,
+    /// The operation; `pass_through`: nothing is read there but the model, in the path or in the body.
+    pub operation: String,
+    /// The form of its answer.
+    #[serde(default)]
+    pub shape: String,
 }
 
 /// A chat at a path where the gateway itself never asks.
@@ -142,7 +169,8 @@ pub struct Pass {
 pub struct PassedChat {
     /// The path.
     pub path: String,
-    /// The path of the streamed one.
+    /// The path of the streamed one, where that differs.
+    #[serde(default)]
     pub stream: String,
     /// Patterns of the models it holds for; none: all.
     #[serde(default)]

@@ -9,7 +9,9 @@ use switchboard_wire::half::{Budgets, Inputs, Thinking};
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
-use super::provider::{CacheMarks, Company, Edits, Exchange, Made, Pass, Place, Provider, RowError, Rule, StreamUsage, Variable, Variant};
+use super::provider::{
+    CacheMarks, Company, Edits, Exchange, Made, Pass, PassedCall, Place, Provider, RowError, Rule, StreamUsage, Variable, Variant,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -262,6 +264,10 @@ impl Row {
         }
         check_template(&self.base)?;
         self.pass.base.iter().chain(self.pass.names.values()).chain(self.pass.below.values()).try_for_each(|base| check_template(base))?;
+        let unknown = |call: &&PassedCall| operation(&call.operation).is_none() && call.operation != Operation::PassThrough.as_str();
+        if let Some(call) = self.pass.calls.iter().find(unknown) {
+            return Err(format!("pass: `{}` is no operation", call.operation));
+        }
         check_places(self.paths.keys().chain(self.at.keys()))
     }
 

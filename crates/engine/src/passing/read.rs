@@ -11,7 +11,7 @@ use switchboard_wire::framing::Framing;
 use switchboard_wire::half::{Memo, Outbound};
 use switchboard_wire::outline::Edits;
 use switchboard_wire::relay::{Output, Relay};
-use switchboard_wire::usage::{StreamedUsage, of_answer};
+use switchboard_wire::usage::StreamedUsage;
 
 use crate::admit::{Tab, cap_key};
 use crate::answer::{AnswerBody, StreamBody};
@@ -23,7 +23,7 @@ use crate::exchange::framing_of;
 use crate::figures;
 use crate::meter::{Meter, is_untold};
 use crate::operation;
-use crate::passing::OWN_FORM;
+use crate::passing::{OWN_FORM, took};
 use crate::upstream::UpstreamBody;
 use crate::worker::Worker;
 
@@ -82,7 +82,9 @@ pub(super) async fn answer(
             Relay::new(framing, Box::new(StreamedUsage::of(door.operation)), output)
         }),
     };
-    if relay.is_some() || door.operation == Operation::PassThrough || !is_json {
+    took::asked(&mut meter, call);
+    let is_unread = door.operation == Operation::PassThrough && !took::is_read(&door);
+    if relay.is_some() || is_unread || !is_json {
         if relay.is_none() {
             meter.content();
             figures::whole(headers, &mut meter);
@@ -101,7 +103,7 @@ pub(super) async fn answer(
     match outbound {
         Some(outbound) => whole(outbound, &body, &mut meter),
         None => {
-            let mut spent = of_answer(door.operation, &body);
+            let mut spent = took::of(&mut meter, &door, (headers, &body));
             spent.usage = spent.usage.or_else(|| invoked(headers));
             if door.operation == Operation::Chat && is_untold(spent.usage.as_ref()) {
                 meter.deliver_whole(None, &body);

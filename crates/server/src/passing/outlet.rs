@@ -4,8 +4,9 @@
 //! stays here, and the credential is put in: that of a deployment which says `use_in_pass_through`, else the one that the provider's
 //! row finds in the environment. A caller who shows the gateway's key in `x-litellm-api-key` may bring a credential of its own beside
 //! it. What is asked for at a path that the gateway uses too is read for its model and for what it took, so that lists of models,
-//! budgets and limits hold; of other paths only the model in the body is known.
+//! budgets and limits hold; of other paths only the model in the path is known.
 
+mod draft;
 mod here;
 mod signers;
 
@@ -19,27 +20,25 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Uri};
 use switchboard_engine::call::{Call, Content, Door};
-use switchboard_engine::catalog::{Catalog, Known, ModelCard, Outlet, Provider, StreamUsage};
+use switchboard_engine::catalog::{Catalog, ModelCard, Outlet, Provider, StreamUsage};
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::hops;
-use switchboard_engine::passing::{OWN_FORM, Passing};
+use switchboard_engine::passing::Passing;
 use switchboard_engine::upstream::{Caps, Origin, Timeouts, Transport, UpstreamRequest};
-use switchboard_engine::wire::frames::Frames;
-use switchboard_engine::wire::outline::Outline;
 use switchboard_engine::wire::problem::{Kind, Problem};
-use switchboard_engine::wire::{Dialect, Operation};
 
 use super::{DOOR, headers, identified, listed, query, send};
 use crate::accept::{Answered, Refusal, body_refusal, shown};
 use crate::admin::Refused;
-use crate::app::{Acceptor, App, unix_seconds};
+use crate::app::{Acceptor, App};
 use crate::auth::Caller;
 use crate::authz::{answer, call as rules, model, store};
 use crate::config::resolved::{Connection, Deployment as Configured};
 use crate::config::{Config, Location};
 use crate::edge::RequestBody;
 use crate::fleet::{detour, split, transport};
-use crate::{identity, keep};
+use crate::{identity, keep, path};
+use draft::{Drafted, Models};
 
 pub(crate) use signers::Signers;
 
@@ -53,8 +52,8 @@ const OWN_KEY: &str = "x-litellm-api-key";
 const CREDENTIALS: [&str; 4] = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
 /// Headers that say whose an account is; the gateway's credential is used for what its operator chose.
 const ACCOUNTS: [&str; 3] = ["openai-organization", "openai-project", "x-goog-user-project"];
-/// What LiteLLM's clients of these routes name tags in, and what all others do.
-const TAGS: [HeaderName; 2] = [HeaderName::from_static("tags"), HeaderName::from_static("x-litellm-tags")];
+/// Headers that make another request of one than it was taken for.
+const METHODS_IN_HEADERS: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// A request's way to a provider.
 pub(crate) struct Way {
@@ -131,7 +130,7 @@ pub(crate) fn beside(acceptor: &Acceptor, asked: &Parts) -> Option<Beside> {
     let unnamed = path.strip_prefix("/v1").unwrap_or(path) == CLASSIFY;
     let way = match unnamed {
         true => Way { name: "openai".to_owned(), rest: format!("v1{CLASSIFY}") },
-        false => path.starts_with("/openai/v1/").then(|| find(&acceptor.app, asked, path)).flatten()?,
+        false => path.starts_with("/openai/").then(|| find(&acceptor.app, asked, path)).flatten()?,
     };
     let (mut parts, ()) = http::Request::new(()).into_parts();
     (parts.method, parts.uri) = (asked.method.clone(), asked.uri.clone());
@@ -171,22 +170,24 @@ async fn pass(
     acceptor: &Arc<Acceptor>,
     way: &Way,
     caller: &Arc<Caller>,
-    (parts, body, received): (Parts, Bytes, Instant),
+    (mut parts, body, received): (Parts, Bytes, Instant),
 ) -> Result<Answered, Refusal> {
     let app = &acceptor.app;
     let (catalog, config) = (app.catalog(), app.config());
     let told = |refused: Refused| shown(refused, &DOOR);
+    let refused = |problem: Problem| Refusal { error: problem.into(), dialect: DOOR.dialect, flavor: DOOR.flavor };
     let outlet = catalog.outlet(&way.name).ok_or_else(|| told(Refused::plain(404, "there is no such provider")))?;
-    let call = drafted(&outlet, way, caller, (&parts, body, received));
+    let Drafted { call, models } = draft::drafted(&outlet, way, caller, (&parts, body, received)).map_err(refused)?;
     if parts.method == Method::POST && here::is_served(&call, &way.rest, &outlet, app) {
-        return crate::accept::one(acceptor, caller, call).await;
+        let door = Door { shape: DOOR.shape, ..call.door };
+        return crate::accept::one(acceptor, caller, Call { door, ..call }).await;
     }
     let door = call.door;
     let told = |refused: Refused| shown(refused, &door);
     answer::own(&call, answer::in_path(&way.rest, "responses"), caller, app).await.map_err(told)?;
     store::allowed(&call, answer::in_path(&way.rest, "vector_stores"), caller).map_err(told)?;
     let kept = answer::alone(&parts.method, &way.rest);
-    let call = admitted(call, (&outlet, kept), caller, app).await.map_err(told)?;
+    let call = admitted(call, (&outlet, models, kept), caller, app).await.map_err(told)?;
     let place = Place::of((&outlet, &catalog), way, (&parts, &config), caller.team.as_deref()).map_err(|problem| Refusal {
         error: problem.into(),
         dialect: door.dialect,
@@ -196,6 +197,7 @@ async fn pass(
         true => None,
         false => Some(app.outlets.of(&place, (outlet.provider, &config)).map_err(told)?),
     };
+    here::aloud(&outlet, &way.rest, &mut parts.headers);
     let request = place.request(acceptor, (&parts, &call), signer.is_none());
     let target = Arc::new(target(&outlet, &catalog, &place, &call.model));
     let page = keep::page(app, caller, &call);
@@ -207,76 +209,16 @@ async fn pass(
     })
 }
 
-/// The call, as its path and its body tell it.
-fn drafted(outlet: &Outlet<'_>, way: &Way, caller: &Caller, (parts, body, received): (&Parts, Bytes, Instant)) -> Call {
-    let body = Frames::from(body);
-    let content = Outline::scan(&body).map_or_else(|_| Content::Form(form(&parts.headers)), Content::Json);
-    let known = outlet.known(&way.rest).filter(|_| parts.method == Method::POST);
-    // What is read must be JSON where its form is.
-    let known = known.filter(|known| known.operation != Operation::Chat || matches!(content, Content::Json(_)));
-    let said = |key: &str| match &content {
-        Content::Json(outline) => outline.read::<String>(&body, key).ok().flatten(),
-        Content::Form(kind) => switchboard_engine::wire::multipart::field(&body, kind, key).ok().flatten(),
-    };
-    let asked = match &content {
-        Content::Json(outline) => outline.read::<bool>(&body, "stream").ok().flatten().unwrap_or(false),
-        Content::Form(_) => false,
-    };
-    let in_path = known.as_ref().and_then(|known| known.model.clone());
-    let (model_in_path, model) = (in_path.is_some(), in_path.or_else(|| said("model")).unwrap_or_default());
-    Call {
-        id: crate::id::of_call(),
-        door: door(outlet.provider, known.as_ref()),
-        principal: caller.principal.clone(),
-        model: here::plain(model, outlet.provider),
-        model_in_path,
-        stream: asked || known.is_some_and(|known| known.streamed),
-        headers: tagged(&parts.headers),
-        body,
-        content,
-        strict: false,
-        lenient: false,
-        received,
-        created: unix_seconds(),
-        mentioned: Default::default(),
-        laid: Default::default(),
-    }
-}
-
-/// What it is asked for, and how its client is told what goes wrong.
-fn door(provider: &Provider, known: Option<&Known>) -> Door {
-    let spoken = known.and_then(|known| known.dialect).or_else(|| provider.chat.first().copied());
-    match known {
-        Some(Known { operation: Operation::Chat, dialect, .. }) => {
-            let spoken = dialect.or(spoken).unwrap_or(Dialect::OpenAiChat);
-            Door { operation: Operation::Chat, dialect: spoken, shape: dialect.map_or(OWN_FORM, |_| DOOR.shape), ..DOOR }
-        }
-        Some(known) => Door { operation: known.operation, ..DOOR },
-        None => Door { dialect: spoken.filter(|spoken| spoken.inbound().is_some()).unwrap_or(Dialect::OpenAiChat), ..DOOR },
-    }
-}
-
-fn form(headers: &HeaderMap) -> String {
-    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    kind.unwrap_or("application/octet-stream").to_owned()
-}
-
-/// The headers, with tags where all calls have them.
-fn tagged(headers: &HeaderMap) -> HeaderMap {
-    let [named, usual] = TAGS;
-    let mut headers = headers.clone();
-    if let Some(tags) = headers.get(&named).cloned().filter(|_| !headers.contains_key(&usual)) {
-        headers.insert(usual, tags);
-    }
-    headers
-}
-
-/// The call, if its caller may make it: its model is one it may use, guardrails let it pass, and customer and tags are known.
+/// The call, if its caller may make it: its models are some that it may use, guardrails let it pass, and customer and tags are known.
 /// `kept`: the answer that it concerns, where it names no model and needs none.
-async fn admitted(mut call: Call, (outlet, kept): (&Outlet<'_>, Option<String>), caller: &Caller, app: &App) -> Result<Call, Refused> {
-    let whole = format!("{}/{}", outlet.provider.id, call.model);
-    if !call.model.is_empty() {
-        model::check(caller, &[&call.model, &whole])?;
+async fn admitted(
+    mut call: Call,
+    (outlet, models, kept): (&Outlet<'_>, Models, Option<String>),
+    caller: &Caller,
+    app: &App,
+) -> Result<Call, Refused> {
+    if models.is_known {
+        models.names.iter().try_for_each(|name| model::check(caller, &[name, &format!("{}/{name}", outlet.provider.id)]))?;
     } else if let Some(id) = kept.filter(|_| !caller.layers.is_empty()) {
         answer::listed(&id, caller, app).await?;
     } else if !caller.layers.is_empty() {
@@ -321,8 +263,8 @@ impl Place {
         team: Option<&str>,
     ) -> Result<Self, Problem> {
         let provider = outlet.provider;
-        if way.rest.split('/').any(|part| matches!(crate::query::decode(part).as_str(), "." | "..")) {
-            return Err(Problem::new(Kind::BadRequest, "the path steps aside"));
+        if path::is_ambiguous(&way.rest) {
+            return Err(Problem::new(Kind::BadRequest, "the path steps aside, has parameters or is encoded twice"));
         }
         let configured = configured(provider, catalog, config, team);
         let environment = config.environment_of(&configured);
@@ -339,6 +281,7 @@ impl Place {
         }
         let mut uri: Uri = url.parse().map_err(|_| Problem::new(Kind::BadRequest, "the path cannot be passed on"))?;
         let asked = query(&[], uri.query().unwrap_or_default(), parts.uri.query().unwrap_or_default());
+        let asked = here::asked_aloud(outlet, &way.rest, asked);
         if !asked.is_empty() {
             let whole = PathAndQuery::try_from(format!("{}?{asked}", uri.path()));
             let mut pieces = uri.into_parts();
@@ -363,7 +306,7 @@ impl Place {
         let whole = self.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let mut request = UpstreamRequest::new(parts.method.clone(), self.origin.clone(), whole);
         let mut along = headers(&parts.headers, true);
-        for name in ACCOUNTS.into_iter().filter(|_| !own).chain(["tags"]) {
+        for name in ACCOUNTS.into_iter().filter(|_| !own).chain(METHODS_IN_HEADERS).chain(["tags"]) {
             along.remove(name);
         }
         if own {

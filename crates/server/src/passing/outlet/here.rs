@@ -1,10 +1,12 @@
 //! Paths that belong to a provider and to the gateway: calls there that the gateway serves, and paths of its own that lead to a provider.
 
+use http::header::{HeaderMap, HeaderName};
 use switchboard_engine::call::Call;
 use switchboard_engine::catalog::{Catalog, Outlet, Provider};
+use switchboard_engine::passing::OWN_FORM;
 use switchboard_engine::wire::Dialect;
 
-use super::{DOOR, Way};
+use super::Way;
 use crate::app::App;
 
 /// What clients of Gemini's keep at the provider, by how their paths begin.
@@ -29,8 +31,32 @@ pub(super) fn plain(model: String, provider: &Provider) -> String {
 /// Whether the gateway serves the call itself: a provider that anybody may run has no account but a deployment's, so that a model which
 /// deployments there serve is asked for as at the gateway's own paths.
 pub(super) fn is_served(call: &Call, rest: &str, outlet: &Outlet<'_>, app: &App) -> bool {
-    let plain = outlet.provider.local && !call.model_in_path && call.door.shape == DOOR.shape && outlet.known(rest).is_some();
+    let plain = outlet.provider.local && !call.model_in_path && call.door.shape != OWN_FORM && outlet.known(rest).is_some();
     let fleet = app.gateway.fleet();
     let found = || fleet.find(&call.model).filter(|(_, group)| !group.is_empty());
     plain && found().is_some_and(|(_, group)| group.iter().all(|one| one.spec.provider == outlet.provider.id))
+}
+
+/// Takes from the headers those by which an answer that is read would not say what it took.
+pub(super) fn aloud(outlet: &Outlet<'_>, rest: &str, headers: &mut HeaderMap) {
+    let pass = &outlet.provider.pass;
+    if pass.hushes.is_empty() || outlet.known(rest).is_none() {
+        return;
+    }
+    let hushed = headers.iter().filter(|(name, value)| pass.hushes(name.as_str(), value.to_str().unwrap_or_default()));
+    let hushed: Vec<HeaderName> = hushed.map(|(name, _)| name.clone()).collect();
+    hushed.iter().for_each(|name| {
+        headers.remove(name);
+    });
+}
+
+/// The same of a query.
+pub(super) fn asked_aloud(outlet: &Outlet<'_>, rest: &str, asked: String) -> String {
+    let pass = &outlet.provider.pass;
+    if pass.hushes.is_empty() || asked.is_empty() || outlet.known(rest).is_none() {
+        return asked;
+    }
+    let kept = crate::query::pairs(&asked).into_iter().filter(|(name, value)| !pass.hushes(name, value));
+    let written = kept.map(|(name, value)| format!("{}={}", crate::query::encode(&name), crate::query::encode(&value)));
+    written.collect::<Vec<_>>().join("&")
 }
