@@ -128,6 +128,13 @@ impl Smart {
 }
 
 impl Smart {
+    /// Labels of which the place must have one that a call goes to, for what it contains; `None`: it may go anywhere.
+    pub fn demanded(&self, call: &Call) -> Option<Vec<String>> {
+        let state = self.state.load();
+        let rules = Some(&state.settings.content).filter(|rules| !rules.is_empty())?;
+        content::demanded(rules, &Reader::new(call).classes())
+    }
+
     /// What the user of a call said last; empty where that cannot be read.
     pub fn asked(call: &Call) -> String {
         Reader::new(call).asked()

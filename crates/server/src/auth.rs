@@ -285,10 +285,14 @@ impl Keys {
 
     /// The holder of a key that is not known yet; wrong ones are counted against the address they come from.
     async fn guessed(&self, given: &str, key: Digest, from: Option<IpAddr>) -> Result<Arc<Caller>, Refused> {
-        self.guesses.check(from)?;
+        if mint::is_made(given) {
+            self.guesses.check_made(from)?
+        } else {
+            self.guesses.check(from)?
+        }
         let found = self.stranger(given, key).await;
         if found.as_ref().is_err_and(|refused| refused.status == http::StatusCode::UNAUTHORIZED) {
-            self.guesses.failed(from);
+            self.guesses.failed_with(from, key);
             self.directory.none(key);
         }
         found

@@ -201,8 +201,8 @@ fn deployment(
             detour::is_outside(origin)?;
         }
         let signer = match ingredients.signer(auth, origin) {
-            // Answers that are made up need no credential.
-            Err(_) if named.mock_response.is_some() => Arc::new(Signer::new(origin.clone(), sign::Auth::None)),
+            // Answers that are made up need no credential; where a team brought one, what is not made up goes out too.
+            Err(_) if named.mock_response.is_some() && !named.brought => Arc::new(Signer::new(origin.clone(), sign::Auth::None)),
             made => made?,
         };
         made.push((auth.clone(), origin.clone(), signer.clone()));
@@ -220,7 +220,8 @@ pub(crate) fn wrong_with(configured: &Configured, config: &Config, catalog: &Cat
     }
     let made = match tried.model_name.contains('*') {
         true => pattern(&tried, config, catalog),
-        false => deployment(&tried, config, catalog, None, None),
+        // Wherever the built-in provider may listen.
+        false => deployment(&tried, config, catalog, Some("http://localhost"), None),
     };
     made.err()
 }

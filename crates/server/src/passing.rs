@@ -108,6 +108,7 @@ fn secrets(to: &PassThrough) -> Vec<String> {
 
 /// Sends a request on, and makes of its answer one of another origin's.
 async fn send(acceptor: &Acceptor, call: &Call, target: &Arc<Deployment>, passing: Passing) -> Result<Answered, Refusal> {
+    may_go(acceptor, call, target)?;
     let answer = acceptor.app.gateway.pass_on(call, &acceptor.worker, target, passing).await;
     let told = |error| crate::accept::as_configured(error, call.door.flavor, &acceptor.app);
     let answer = answer.map_err(|error| Refusal { error: told(error), dialect: call.door.dialect, flavor: call.door.flavor })?;
@@ -118,6 +119,16 @@ async fn send(acceptor: &Acceptor, call: &Call, target: &Arc<Deployment>, passin
     headers.insert(http::header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
     headers.insert(http::header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
+}
+
+/// Refuses what rules on content let go to places with certain labels alone, where the place has none of them.
+fn may_go(acceptor: &Acceptor, call: &Call, target: &Deployment) -> Result<(), Refusal> {
+    let Some(labels) = acceptor.app.smart.demanded(call) else { return Ok(()) };
+    if labels.iter().any(|label| target.spec.traits.labels.contains(label)) {
+        return Ok(());
+    }
+    let message = "the request holds content that may not go to this place (`content_rules`)";
+    Err(Refusal { error: Problem::new(Kind::Forbidden, message).into(), dialect: call.door.dialect, flavor: call.door.flavor })
 }
 
 /// Who asks, if they may.

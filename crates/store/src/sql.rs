@@ -4,7 +4,9 @@
 //! `TEXT`, `BIGINT` and `BLOB`/`BYTEA` alone; flags are `BIGINT` 0 and 1, times are microseconds since 1970, money is
 //! nano-dollars, and what nothing selects by is a JSON document in a `TEXT` column.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +75,9 @@ impl Sql {
         };
         let readers = pool(connections).connect_lazy_with(options.clone());
         let writers = if kind == Kind::Sqlite { pool(1).connect_lazy_with(options) } else { readers.clone() };
-        let file = file_of(kind, address).map(|path| Arc::new(File::at(path, SQLITE)));
+        let path = file_of(kind, address);
+        path.as_deref().into_iter().for_each(keep_for_owner);
+        let file = path.map(|path| Arc::new(File::at(path, SQLITE)));
         Ok(Self { kind, pool: readers, writers, file })
     }
 
@@ -117,6 +121,16 @@ fn file_of(kind: Kind, address: &str) -> Option<PathBuf> {
     let plain = kind == Kind::Sqlite && !address.contains('?') && !address.contains(":memory:");
     let options = plain.then(|| SqliteConnectOptions::from_str(address).ok())??;
     Some(options.get_filename().to_owned())
+}
+
+/// Makes a database that is not there yet a file which its owner alone reads; what SQLite puts beside it is as the file is. What keeps it
+/// from being made is told when it is opened.
+fn keep_for_owner(path: &Path) {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => tracing::debug!(%error, "the database's file cannot be made yet"),
+    }
 }
 
 /// An address as it may be told.

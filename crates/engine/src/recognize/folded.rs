@@ -86,8 +86,21 @@ fn plain(letter: char) -> Option<char> {
         '\u{AD}' | '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}' => None,
         // Accents that stand for themselves, as in names of files: `u` and U+0308.
         '\u{300}'..='\u{36F}' => None,
-        other => Some(other),
+        other => Some(digit(other).unwrap_or(other)),
     }
+}
+
+/// Where the digits of other scripts begin, in order; each has ten of them in a row.
+const ZEROS: [u32; 24] = [
+    0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50, 0xED0, 0xF20, 0x1040, 0x1090, 0x17E0,
+    0x1810, 0x1D7CE, 0x1D7D8, 0x1D7E2, 0x1D7EC,
+];
+
+/// The digit that a letter is in another script.
+fn digit(letter: char) -> Option<char> {
+    let code = u32::from(letter);
+    let zero = ZEROS.get(ZEROS.partition_point(|zero| *zero <= code).checked_sub(1)?)?;
+    char::from_digit((code - zero).min(10), 10)
 }
 
 #[cfg(test)]
@@ -122,6 +135,13 @@ mod tests {
         assert_eq!(&text[folded.original(at..at + 3)], r"12\u0033");
         let at = folded.text.find("end").expect("it is there");
         assert_eq!(&text[folded.original(at..at + 3)], "end");
+    }
+
+    #[test]
+    fn digits_of_other_scripts_are_digits() {
+        let plain = |text: &str| Folded::of(text).text.into_owned();
+        assert_eq!(plain("٤١١١ ۴۱۱۱ ४१११ ๔๑๑๑ 𝟒𝟏𝟏𝟏 𝟺𝟷𝟷𝟷"), "4111 4111 4111 4111 4111 4111");
+        assert_eq!(plain("ى ٪ अ"), "ى ٪ अ");
     }
 
     #[test]

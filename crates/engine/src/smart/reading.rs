@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use switchboard_wire::Operation;
 use switchboard_wire::chat::{ChatRequest, Message, Part, PartBody, Role};
+use switchboard_wire::frames::Frames;
+use switchboard_wire::multipart;
 
 use super::strings;
 use crate::call::{Call, Content};
@@ -100,10 +102,13 @@ impl<'a> Reader<'a> {
                 }
             }
         };
-        if let Content::Json(_) = &self.call.content
-            && let Ok(body) = serde_json::from_slice::<serde_json::Value>(&self.call.body.join())
-        {
-            strings::see(&body, &mut see);
+        match &self.call.content {
+            Content::Json(_) => {
+                if let Ok(body) = serde_json::from_slice::<serde_json::Value>(&self.call.body.join()) {
+                    strings::see(&body, &mut see);
+                }
+            }
+            Content::Form(kind) => form(&self.call.body, kind, &mut see),
         }
         found.sort_unstable();
         found
@@ -116,6 +121,19 @@ impl<'a> Reader<'a> {
             inbound.read_request(&self.call.head(), &self.call.body.join()).ok().map(Box::new)
         };
         self.meaning.get_or_init(read).as_deref()
+    }
+}
+
+/// Shows the texts of a form, files of text among them; of what is no form, all that is text.
+fn form(body: &Frames, kind: &str, see: &mut impl FnMut(&str)) {
+    let mut text = |bytes: &[u8]| {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            see(text);
+        }
+    };
+    match multipart::each(body, kind) {
+        Ok(fields) => fields.iter().for_each(|field| text(&field.value)),
+        Err(_) => text(&body.join()),
     }
 }
 

@@ -18,7 +18,10 @@ const SEAM: usize = 96;
 pub(super) fn see(body: &Value, show: &mut impl FnMut(&str)) {
     let Value::Object(fields) = body else { return value(body, show) };
     // The caller's own key for the provider is no content.
-    fields.iter().filter(|(name, _)| *name != "api_key").for_each(|(name, inner)| field(name, inner, show));
+    for (name, inner) in fields.iter().filter(|(name, _)| *name != "api_key") {
+        called(name, show);
+        field(name, inner, show);
+    }
 }
 
 fn value(body: &Value, show: &mut impl FnMut(&str)) {
@@ -31,13 +34,28 @@ fn value(body: &Value, show: &mut impl FnMut(&str)) {
         Value::Object(fields) => {
             let media = ["media_type", "mime_type", "mimeType"].iter().find_map(|name| fields.get(*name)?.as_str());
             for (name, inner) in fields {
+                called(name, show);
                 match inner {
                     Value::String(text) if name == "data" => data(text, media, fields, show),
                     _ => field(name, inner, show),
                 }
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        // A card may be a number; a price, a count or a time is none.
+        Value::Number(number) => {
+            let digits = number.to_string();
+            if (12..=19).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit()) {
+                show(&digits);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// A name that is more than the name of a field.
+fn called(name: &str, show: &mut impl FnMut(&str)) {
+    if !name.bytes().all(|sign| sign.is_ascii_alphabetic() || sign == b'_') {
+        show(name);
     }
 }
 

@@ -43,8 +43,16 @@ pub fn may_be_key(text: &str) -> bool {
     if !text.starts_with(PREFIX) || text.len() > LONGEST || text.len() <= PREFIX.len() || !plain {
         return false;
     }
-    let dashes = text.len() == WHOLE && text.as_bytes()[15] == b'-' && text.as_bytes()[59] == b'-';
-    !dashes || text.get(60..) == text.get(..59).map(check).as_deref()
+    !has_check(text) || text.get(60..) == text.get(..59).map(check).as_deref()
+}
+
+/// Whether a gateway made that key, by its checksum.
+pub fn is_made(text: &str) -> bool {
+    may_be_key(text) && has_check(text)
+}
+
+fn has_check(text: &str) -> bool {
+    text.len() == WHOLE && text.as_bytes()[15] == b'-' && text.as_bytes()[59] == b'-'
 }
 
 /// A key as it may be shown: `sk-...abcd`.
@@ -98,6 +106,7 @@ mod tests {
         let mut guessed = made.clone();
         guessed.replace_range(20..21, if &made[20..21] == "A" { "B" } else { "A" });
         assert!(!may_be_key(&guessed));
+        assert!(is_made(&made) && !is_made(&guessed) && !is_made("sk-1234"));
         assert_ne!(key(), made);
     }
 

@@ -28,7 +28,7 @@ pub fn names(entries: &[String], policy: Policy, path: &str) -> bool {
 fn has(entry: &str, policy: Policy, path: &str) -> bool {
     let family = path.split('/').nth(1).unwrap_or_default();
     match entry {
-        "llm_api_routes" => matches!(policy, Policy::Llm | Policy::Pass) || is_model_list(path),
+        "llm_api_routes" => matches!(policy, Policy::Llm | Policy::Pass) || is_model_list(path) || is_told_to_clients(path),
         "mapped_pass_through_routes" => policy == Policy::Pass,
         "openai_routes" => {
             let list = policy == Policy::Info && is_model_list(path);
@@ -64,6 +64,21 @@ fn below_prefix(entry: &str, path: &str) -> bool {
 
 fn is_model_list(path: &str) -> bool {
     path == "/models" || path.starts_with("/models/") || path.starts_with("/v1/models")
+}
+
+/// What clients of models ask before they call one: which there are and what they cost, in the forms of several, and about their own key.
+fn is_told_to_clients(path: &str) -> bool {
+    const TOLD: [&str; 8] = [
+        "/model/info",
+        "/v1/model/info",
+        "/v2/model/info",
+        "/model_group/info",
+        "/api/v1/models",
+        "/api/v1/key",
+        "/api/v1/generation",
+        "/v1beta/models",
+    ];
+    TOLD.contains(&path) || path == "/openai/v1/models" || path.starts_with("/v1beta/models/")
 }
 
 /// What OpenAI's clients keep at a provider goes by the gateway's own paths.
@@ -109,6 +124,10 @@ mod tests {
         let may = |entry: &str, policy, path| allowed(policy, path, &[entry.to_owned()]).is_ok();
         assert!(may("llm_api_routes", Policy::Llm, "/v1/chat/completions"));
         assert!(!may("llm_api_routes", Policy::Admin, "/team/new"));
+        assert!(may("llm_api_routes", Policy::Info, "/model_group/info"));
+        assert!(may("llm_api_routes", Policy::Info, "/api/v1/key"));
+        assert!(!may("llm_api_routes", Policy::Info, "/key/info"));
+        assert!(!may("llm_api_routes", Policy::Admin, "/api/v1/keys"));
         assert!(may("llm_api_routes", Policy::Pass, "/anthropic/v1/files"));
         assert!(may("mapped_pass_through_routes", Policy::Pass, "/anthropic/v1/files"));
         assert!(!may("openai_routes", Policy::Pass, "/openai/v1/files"));

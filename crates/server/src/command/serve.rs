@@ -176,7 +176,9 @@ fn greet(gate: &Gate) {
     }
     let narrow = config.switchboard.listen.iter().all(|listen| listen.address.ip().is_loopback());
     if narrow && is_contained(&config.environment) {
-        tracing::warn!("nobody outside this container reaches it: set a master key, or say `--host 0.0.0.0`");
+        // Without a master key it listens to this machine alone unless told otherwise.
+        let remedy = if config.general.master_key.is_some() { "say `--host 0.0.0.0`" } else { "set a master key, or say `--host 0.0.0.0`" };
+        tracing::warn!("nobody outside this container reaches it: {remedy}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The body of a request.
 
 use std::{
+    cell::RefCell,
     future::poll_fn,
     pin::{Pin, pin},
     rc::Rc,
@@ -28,14 +29,25 @@ const SMALL_FRAME: usize = 1024;
 /// Small frames are gathered into pieces of this size.
 const GATHERED: usize = 16 * 1024;
 
-/// A request's body, not yet read. Dropping it unread makes the connection end after the answer.
+/// The most that is read of a body which nobody wants, so that its connection can go on.
+const UNWANTED: u64 = 64 * 1024;
+/// The longest that is waited for it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A request's body, not yet read. What is dropped unread is read to its end if that is near; else the connection ends after the answer,
+/// which says so.
 #[derive(Debug)]
 pub struct RequestBody {
-    incoming: Incoming,
+    incoming: Option<Incoming>,
     limits: BodyLimits,
     encoded: bool,
     pulse: Rc<Pulse>,
+    rest: Rc<Rest>,
 }
+
+/// What nobody read of a body.
+#[derive(Debug, Default)]
+pub(super) struct Rest(RefCell<Option<Incoming>>);
 
 /// Why a body could not be read. The connection ends after the answer.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +88,12 @@ impl BodyError {
 
 impl RequestBody {
     pub(super) fn new(incoming: Incoming, headers: &HeaderMap, limits: BodyLimits, pulse: Rc<Pulse>) -> Self {
-        Self { incoming, limits, encoded: is_encoded(headers), pulse }
+        Self { incoming: Some(incoming), limits, encoded: is_encoded(headers), pulse, rest: Rc::default() }
+    }
+
+    /// Where what nobody reads of it will be.
+    pub(super) fn rest(&self) -> Rc<Rest> {
+        Rc::clone(&self.rest)
     }
 
     /// Who sent the request.
@@ -111,14 +128,15 @@ impl RequestBody {
             return Err(BodyError::Encoded);
         }
         let limit = limit.min(self.limits.max_bytes);
-        let announced = self.incoming.size_hint().lower();
+        let mut frames = Frames { draught: Some(self.limits.reservoir.draught()), ..Frames::default() };
+        let mut pace = pin!(Pace { limits: self.limits.clone(), started: None, sleep: None });
+        let Some(incoming) = &mut self.incoming else { return Ok(frames) };
+        let announced = incoming.size_hint().lower();
         if announced > limit {
             return Err(BodyError::TooLarge { limit });
         }
-        let mut frames = Frames { draught: Some(self.limits.reservoir.draught()), ..Frames::default() };
-        let mut pace = pin!(Pace { limits: self.limits.clone(), started: None, sleep: None });
-        while !self.incoming.is_end_stream() {
-            let frame = poll_fn(|cx| match Pin::new(&mut self.incoming).poll_frame(cx) {
+        while !incoming.is_end_stream() {
+            let frame = poll_fn(|cx| match Pin::new(&mut *incoming).poll_frame(cx) {
                 Poll::Ready(frame) => Poll::Ready(Ok(frame)),
                 Poll::Pending => pace.poll_overdue(cx, frames.len).map(|()| Err(BodyError::TooSlow)),
             })
@@ -140,6 +158,38 @@ impl RequestBody {
         }
         frames.finish();
         Ok(frames)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        *self.rest.0.borrow_mut() = self.incoming.take().filter(|incoming| !incoming.is_end_stream());
+    }
+}
+
+impl Rest {
+    /// Whether there is anything.
+    pub(super) fn is_left(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    /// Reads what there is, unless that is much or takes long; whether all of it was read.
+    pub(super) async fn drained(&self) -> bool {
+        let Some(mut incoming) = self.0.take() else { return true };
+        if incoming.size_hint().lower() > UNWANTED {
+            return false;
+        }
+        let read = async {
+            let mut length = 0;
+            while let Some(frame) = poll_fn(|cx| Pin::new(&mut incoming).poll_frame(cx)).await {
+                length += frame.ok()?.data_ref().map_or(0, Bytes::len) as u64;
+                if length > UNWANTED {
+                    return None;
+                }
+            }
+            Some(())
+        };
+        matches!(tokio::time::timeout(PATIENCE, read).await, Ok(Some(())))
     }
 }
 

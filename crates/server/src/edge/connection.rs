@@ -8,7 +8,7 @@ use std::{
     task::Poll,
 };
 
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -169,6 +169,7 @@ impl<S: Service> Protocols<S> {
         let mut exchange = Exchange::begin(Rc::clone(pulse));
         let refusal = screen::reject(&request);
         let (head, incoming) = request.into_parts();
+        let waits = head.headers.contains_key(header::EXPECT);
         let body = RequestBody::new(incoming, &head.headers, self.body.clone(), Rc::clone(pulse));
         let service = Rc::clone(&self.service);
         let tasks = (version == Version::Http2).then(|| Rc::clone(&self.tasks));
@@ -179,10 +180,14 @@ impl<S: Service> Protocols<S> {
             if let Some(reason) = refusal {
                 return Ok(Answer::refusal(StatusCode::BAD_REQUEST, reason));
             }
-            let last_call = body.last_call();
-            let Some(response) = last_call.before(pin!(service.call(Request::from_parts(head, body)))).await else {
+            let (last_call, rest) = (body.last_call(), body.rest());
+            let Some(mut response) = last_call.before(pin!(service.call(Request::from_parts(head, body)))).await else {
                 return Ok(Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, "the gateway stopped before there was an answer"));
             };
+            // Who waits for a word before it sends its body has none to read.
+            if version == Version::Http1 && (waits && rest.is_left() || !rest.drained().await) {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok(response.map(|body| Answer::Served { body, exchange }))
         };
         Pin::from(Box::write(Box::new_uninit(), answering))

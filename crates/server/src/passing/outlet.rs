@@ -24,6 +24,7 @@ use switchboard_engine::catalog::{Catalog, ModelCard, Outlet, Provider, StreamUs
 use switchboard_engine::deployment::{Deployment, Spec};
 use switchboard_engine::hops;
 use switchboard_engine::passing::Passing;
+use switchboard_engine::route::traits::Traits;
 use switchboard_engine::upstream::{Caps, Origin, Timeouts, Transport, UpstreamRequest};
 use switchboard_engine::wire::problem::{Kind, Problem};
 
@@ -370,6 +371,7 @@ fn target(outlet: &Outlet<'_>, catalog: &Catalog, place: &Place, model: &str) ->
         group: model.to_owned(),
         provider: provider.id.clone(),
         model: model.to_owned(),
+        traits: Traits { labels: place.configured.model_info.routing.labels.clone(), ..Traits::default() },
         base: Some(place.uri.to_string().split('?').next().unwrap_or_default().to_owned()),
         ..Spec::default()
     };

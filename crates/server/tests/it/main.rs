@@ -29,6 +29,7 @@ mod deployments;
 mod detours;
 mod documents;
 mod doors;
+mod early;
 mod edge;
 mod either;
 mod endings;

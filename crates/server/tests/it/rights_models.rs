@@ -124,34 +124,27 @@ fn of_the_operators_model_a_team_says_how_it_is_asked() {
     });
 }
 
-/// A gateway that knows the key of a provider, and where that is, from its environment alone.
-fn with_environment(upstream: &Upstream) -> Managed {
-    let base = format!("{}/good", upstream.url());
-    Managed::with_models("", "", &[("OPENAI_API_KEY", CANARY), ("OPENAI_BASE_URL", &base)])
-}
-
 #[test]
 fn what_a_team_brings_knows_nothing_of_the_environment() {
     let upstream = Upstream::start();
-    let gateway = with_environment(&upstream);
+    let gateway = Managed::with_models("", "", &[("AZURE_API_KEY", CANARY), ("AZURE_API_BASE", &upstream.url())]);
     let boss = boss(&gateway);
-    let made = new(&gateway, &boss, &json!({"model": "openai/m", "api_key": "mine", "mock_response": "made up"}), &json!({}));
+    let params = json!({"model": "azure/m", "api_key": "mine", "api_version": "2024-10-21"});
+    let made = new(&gateway, MASTER, &params, &json!({}));
     assert_eq!(made.status, 200, "{}", made.text());
-    let key = gateway.key(&json!({"team_id": "t"}));
-    assert_eq!(gateway.chat(&key, "x").status, 200);
-    // The operator's address in the environment is not for it.
-    let before = upstream.keys().len();
-    let embedded = gateway.as_key(&key, "POST", "/v1/embeddings", &json!({"model": "x", "input": "x"}));
-    assert_ne!(embedded.status, 200, "{}", embedded.text());
-    assert_eq!(upstream.keys().len(), before);
-    // A row from before this was noted is the team's if one of its people wrote it.
-    let refused = gateway.as_key(
-        &boss,
-        "POST",
-        "/health/test_connection",
-        &json!({"litellm_params": {"model": "openai/m"}, "model_info": {"team_id": "t"}}),
-    );
+    // The place that the environment names is not for it, nor is the key.
+    for params in [params, json!({"model": "azure/m", "mock_response": "x", "client_secret": "mine", "api_base": "https://a.example.com"})]
+    {
+        let refused = new(&gateway, &boss, &params, &json!({}));
+        assert_eq!(refused.status, 400, "{params}: {}", refused.text());
+    }
+    let own = json!({"model": "azure/m", "mock_response": "made up", "api_key": "mine", "api_base": "https://a.invalid"});
+    assert_eq!(new(&gateway, &boss, &own, &json!({})).status, 200);
+    // Nor does a team try with it.
+    let tried = json!({"litellm_params": {"model": "azure/m", "api_base": "https://a.invalid"}, "model_info": {"team_id": "t"}});
+    let refused = gateway.as_key(&boss, "POST", "/health/test_connection", &tried);
     assert_eq!(refused.status, 403, "{}", refused.text());
+    assert!(upstream.keys().is_empty());
 }
 
 #[test]
@@ -172,4 +165,81 @@ fn a_teams_model_serves_pass_through_routes_for_its_keys_alone() {
         ask(&ours);
         assert_eq!(upstream.keys()[before..], [format!("Bearer {CANARY}")]);
     });
+}
+
+#[test]
+fn what_content_may_not_leave_leaves_by_no_door() {
+    let upstream = Upstream::start();
+    let base = format!("{}/good", upstream.url());
+    let rules = "switchboard: {content_rules: [{classes: [\"*\"], labels: [local]}]}\n";
+    let pass = format!("  pass_through_endpoints: [{{path: /pt, target: \"{base}\", include_subpath: true, auth: true}}]\n");
+    let gateway = Managed::with_models(&pass, rules, &[("OPENAI_API_KEY", CANARY), ("OPENAI_BASE_URL", &base)]);
+    let key = gateway.key(&json!({}));
+    let told = |path: &str, body: Value| gateway.as_key(&key, "POST", path, &body);
+    let mail = "john.doe.marker@example.com";
+    let before = upstream.keys().len();
+    for (path, body) in [
+        ("/openai/v1/chat/completions", json!({"model": "gpt-9-unknown", "messages": [{"role": "user", "content": mail}]})),
+        ("/openai/v1/threads", json!({"messages": [{"role": "user", "content": mail}]})),
+        ("/v1/threads", json!({"metadata": {mail: "x"}})),
+        ("/pt/x", json!({"text": mail})),
+        ("/v1/chat/completions", json!({"model": "good", "metadata": {mail: "x"}, "messages": [{"role": "user", "content": "hi"}]})),
+        ("/v1/chat/completions", json!({"model": "good", "messages": [{"role": "user", "content": "٤١١١ ١١١١ ١١١١ ١١١١"}]})),
+        ("/v1/chat/completions", json!({"model": "good", "messages": [{"role": "user", "content": "4111_1111_1111_1111"}]})),
+        (
+            "/v1/chat/completions",
+            json!({"model": "good", "metadata": {"card": 4_111_111_111_111_111_u64}, "messages": [{"role": "user", "content": "hi"}]}),
+        ),
+    ] {
+        let refused = told(path, body.clone());
+        assert!((400..500).contains(&refused.status.as_u16()), "{path} {body}: {} {}", refused.status, refused.text());
+        assert_eq!(upstream.keys().len(), before, "{path} {body}");
+    }
+    // What holds nothing of the kind goes on.
+    let plain = told(
+        "/v1/chat/completions",
+        json!({"model": "good", "seed": 1_700_000_000_123_u64, "messages": [{"role": "user", "content": "hi"}]}),
+    );
+    assert_eq!(plain.status, 200, "{}", plain.text());
+    told("/pt/x", json!({"text": "hello"}));
+    assert_eq!(upstream.keys().len(), before + 1);
+    // The prompt of a form is part of what is sent.
+    let form = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ngood\r\n--b\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\n{mail}\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\nx\r\n--b--\r\n"
+    );
+    let asked = gateway
+        .app
+        .ask("POST", "/openai/v1/files")
+        .key(&key)
+        .header("content-type", "multipart/form-data; boundary=b")
+        .body(form.as_bytes().to_vec())
+        .send();
+    assert_eq!(asked.status, 403, "{}", asked.text());
+    assert_eq!(upstream.keys().len(), before + 1);
+}
+
+#[test]
+fn a_key_for_calls_is_told_which_models_there_are() {
+    each(|gateway| {
+        let key = gateway.key(&json!({"key_type": "llm_api"}));
+        for path in ["/v1/models", "/model/info", "/v1/model/info", "/model_group/info", "/api/v1/models", "/api/v1/key", "/v1beta/models"]
+        {
+            let told = gateway.as_key(&key, "GET", path, &Value::Null);
+            assert_eq!(told.status, 200, "{path}: {}", told.text());
+        }
+        assert_eq!(gateway.as_key(&key, "GET", "/key/info", &Value::Null).status, 403);
+    });
+}
+
+#[test]
+fn the_database_is_a_file_for_its_owner() {
+    use std::os::unix::fs::PermissionsExt;
+    let gateway = Managed::with_models("", "", &[]);
+    gateway.key(&json!({}));
+    let files = std::fs::read_dir(gateway.place()).expect("a folder").flatten();
+    let databases: Vec<_> = files.filter(|file| file.file_name().to_string_lossy().contains(".db")).collect();
+    assert!(!databases.is_empty());
+    for file in databases {
+        assert_eq!(file.metadata().expect("a file").permissions().mode() & 0o077, 0, "{}", file.path().display());
+    }
 }
