@@ -82,7 +82,7 @@ pub struct StrategyGroup {
 pub struct TagRule {
     /// One tag in common is enough; else all of the request's must be the deployment's.
     pub match_any: bool,
-    /// Only tags that begin so are for routing.
+    /// Tags that begin so are meant for routing; it is no part of them.
     pub prefix: Option<String>,
 }
 

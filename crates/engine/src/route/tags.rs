@@ -5,12 +5,15 @@ use switchboard_wire::control::is_steering;
 
 use crate::call::{Call, Content};
 use crate::route::settings::TagRule;
-use crate::route::traits::Traits;
+use crate::route::traits::{Pattern, Traits};
 
 /// The header that carries tags, separated by commas.
 const HEADER: &str = "x-litellm-tags";
 /// The tag of deployments that serve whoever has no tag of another.
 const DEFAULT: &str = "default";
+
+/// What patterns of `tag_regex` are looked for in stands behind this, as in LiteLLM.
+const AGENT: &str = "User-Agent: ";
 
 /// What a request's tags ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub(super) struct Tags {
     wanted: Vec<String>,
     required: Vec<String>,
     excluded: Vec<String>,
+    /// Those that the rule's prefix says are meant for routing, whatever a group knows of them.
+    marked: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,26 +52,38 @@ impl Tags {
     }
 
     fn add(&mut self, tag: &str, rule: &TagRule) {
-        let tag = tag.trim();
+        let written = tag.trim();
+        let bare = rule.prefix.as_deref().and_then(|prefix| written.strip_prefix(prefix));
+        let tag = bare.unwrap_or(written);
         let (list, tag) = match tag.chars().next() {
             Some('!') => (&mut self.excluded, &tag[1..]),
             Some('&') => (&mut self.required, &tag[1..]),
             _ => (&mut self.wanted, tag),
         };
-        let is_ours = rule.prefix.as_deref().is_none_or(|prefix| tag.starts_with(prefix));
-        if !tag.is_empty() && is_ours && !list.iter().any(|known| known == tag) {
-            list.push(tag.to_owned());
+        if tag.is_empty() {
+            return;
+        }
+        for list in [Some(list), bare.is_some().then_some(&mut self.marked)].into_iter().flatten() {
+            if !list.iter().any(|known| known == tag) {
+                list.push(tag.to_owned());
+            }
         }
     }
 
-    /// Which of those deployments may serve; by their places. Those that match, else the default ones; without any tag, those
-    /// without a tag of others' too.
+    /// Which of those deployments may serve; by their places. Those that match. Else the default ones, unless a wanted tag is one of the
+    /// group's: whoever may use some of it may not use the rest by wanting more, or less, than there is. Who wants nothing goes to the
+    /// default ones, or where there are none, to all that are not excluded.
     pub(super) fn choose(&self, traits: &[&Traits], rule: &TagRule, agent: Option<&str>) -> Vec<bool> {
         let refused = |one: &Traits| {
             self.excluded.iter().any(|tag| one.tags.contains(tag)) || !self.required.iter().all(|tag| one.tags.contains(tag))
         };
         let is_default = |one: &Traits| one.tags.iter().any(|tag| tag == DEFAULT);
-        let by_agent = |one: &Traits| agent.is_some_and(|agent| one.tag_regex.iter().any(|pattern| pattern.0.is_match(agent)));
+        let agent = agent.map(|agent| format!("{AGENT}{agent}"));
+        let by_agent = |one: &Traits| {
+            // Where all tags must fit, who somebody says to be opens nothing that has tags.
+            let open = rule.match_any || one.tags.is_empty();
+            agent.as_deref().is_some_and(|agent| open && one.tag_regex.iter().any(|pattern| is_found(pattern, agent)))
+        };
         let matches = |one: &Traits| {
             let mut wanted = self.wanted.iter();
             let named = match rule.match_any {
@@ -80,18 +97,25 @@ impl Tags {
         if matching.contains(&true) {
             return matching;
         }
-        let defaults = fits(&is_default);
-        if defaults.contains(&true) || !self.wanted.is_empty() || !self.required.is_empty() {
-            return defaults;
+        let is_known = |tag: &String| self.marked.contains(tag) || traits.iter().any(|one| one.tags.contains(tag));
+        if self.wanted.iter().any(is_known) {
+            return vec![false; traits.len()];
+        }
+        if traits.iter().any(|one| is_default(one)) || !self.wanted.is_empty() || !self.required.is_empty() {
+            return fits(&is_default);
         }
         fits(&|_| true)
     }
 }
 
+/// Whether the pattern is found in the header, or in its value alone.
+fn is_found(pattern: &Pattern, header: &str) -> bool {
+    pattern.0.is_match(header) || pattern.0.is_match(&header[AGENT.len()..])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::traits::Pattern;
 
     fn tagged(tags: &[&str]) -> Traits {
         Traits { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..Traits::default() }
@@ -103,32 +127,71 @@ mod tests {
         tags
     }
 
+    /// Which of them are chosen, as ones and noughts.
+    fn chosen(all: &[&Traits], list: &str, rule: &TagRule, agent: Option<&str>) -> Vec<u8> {
+        tags(list, rule).choose(all, rule, agent).into_iter().map(u8::from).collect()
+    }
+
     #[test]
     fn requests_go_to_what_their_tags_allow() {
         let mut by_agent = tagged(&["cli"]);
         by_agent.tag_regex.push(Pattern(regex::Regex::new("^claude-cli/").expect("a pattern")));
-        let all = [tagged(&["free", "eu"]), tagged(&["paid"]), tagged(&["default"]), tagged(&[]), by_agent];
+        let mut by_header = tagged(&[]);
+        by_header.tag_regex.push(Pattern(regex::Regex::new("^User-Agent: claude-code\\/").expect("a pattern")));
+        let all = [tagged(&["free", "eu"]), tagged(&["paid"]), tagged(&["default"]), tagged(&[]), by_agent, by_header];
         let all: Vec<&Traits> = all.iter().collect();
         let any = TagRule { match_any: true, prefix: None };
         let every = TagRule { match_any: false, prefix: None };
-        let cases: [(&str, &TagRule, Option<&str>, [u8; 5]); 10] = [
-            ("free", &any, None, [1, 0, 0, 0, 0]),
-            ("free,paid", &any, None, [1, 1, 0, 0, 0]),
-            ("free,eu", &every, None, [1, 0, 0, 0, 0]),
-            ("free,paid", &every, None, [0, 0, 1, 0, 0]),
-            ("unknown", &any, None, [0, 0, 1, 0, 0]),
-            ("", &any, None, [0, 0, 1, 0, 0]),
-            ("free,paid,!eu", &any, None, [0, 1, 0, 0, 0]),
-            ("&eu", &any, None, [1, 0, 0, 0, 0]),
-            ("paid,&eu", &any, None, [0, 0, 0, 0, 0]),
-            ("", &any, Some("claude-cli/2.0"), [0, 0, 0, 0, 1]),
+        let cases: [(&str, &TagRule, Option<&str>, [u8; 6]); 21] = [
+            ("free", &any, None, [1, 0, 0, 0, 0, 0]),
+            ("free,paid", &any, None, [1, 1, 0, 0, 0, 0]),
+            ("free,eu", &every, None, [1, 0, 0, 0, 0, 0]),
+            ("unknown", &any, None, [0, 0, 1, 0, 0, 0]),
+            ("", &any, None, [0, 0, 1, 0, 0, 0]),
+            ("free,paid,!eu", &any, None, [0, 1, 0, 0, 0, 0]),
+            ("&eu", &any, None, [1, 0, 0, 0, 0, 0]),
+            ("paid,&eu", &any, None, [0, 0, 0, 0, 0, 0]),
+            ("&unknown", &any, None, [0, 0, 0, 0, 0, 0]),
+            // A tag that the group knows leads nowhere else.
+            ("free,!free", &any, None, [0, 0, 0, 0, 0, 0]),
+            ("eu,!eu,unknown", &any, None, [0, 0, 0, 0, 0, 0]),
+            ("free,paid", &every, None, [0, 0, 0, 0, 0, 0]),
+            ("free,unknown", &every, None, [0, 0, 0, 0, 0, 0]),
+            // Exclusions choose among the default ones.
+            ("!paid", &any, None, [0, 0, 1, 0, 0, 0]),
+            ("!default", &any, None, [0, 0, 0, 0, 0, 0]),
+            ("", &any, Some("claude-cli/2.0"), [0, 0, 0, 0, 1, 0]),
+            ("", &any, Some("claude-code/1.0"), [0, 0, 0, 0, 0, 1]),
+            ("", &any, Some("another/1.0"), [0, 0, 1, 0, 0, 0]),
+            ("paid", &any, Some("claude-code/1.0"), [0, 1, 0, 0, 0, 1]),
+            ("paid", &every, Some("claude-cli/2.0"), [0, 1, 0, 0, 0, 0]),
+            ("paid", &every, Some("claude-code/1.0"), [0, 1, 0, 0, 0, 1]),
         ];
         for (list, rule, agent, expected) in cases {
-            let chosen: Vec<u8> = tags(list, rule).choose(&all, rule, agent).into_iter().map(u8::from).collect();
-            assert_eq!(chosen, expected, "{list} {rule:?} {agent:?}");
+            assert_eq!(chosen(&all, list, rule, agent), expected, "{list} {rule:?} {agent:?}");
         }
-        assert_eq!(tags("", &any).choose(&all[..2], &any, None), [true, true], "without defaults nobody without tags is shut out");
-        let prefixed = TagRule { match_any: true, prefix: Some("route-".to_owned()) };
-        assert_eq!(tags("free,route-x", &prefixed).wanted, ["route-x"]);
+        assert_eq!(chosen(&all[..2], "", &any, None), [1, 1], "without defaults nobody without tags is shut out");
+        assert_eq!(chosen(&all[..2], "!paid", &any, None), [1, 0]);
+        assert_eq!(chosen(&all[..2], "!paid,!free", &any, None), [0, 0]);
+    }
+
+    #[test]
+    fn a_prefix_marks_tags_and_is_no_part_of_them() {
+        let all = [tagged(&["free", "eu"]), tagged(&["paid"]), tagged(&["default"])];
+        let all: Vec<&Traits> = all.iter().collect();
+        let rule = TagRule { match_any: true, prefix: Some("route:".to_owned()) };
+        for (list, expected) in [
+            ("route:free", [1, 0, 0]),
+            ("free", [1, 0, 0]),
+            ("route:&eu", [1, 0, 0]),
+            ("route:!paid,paid", [0, 0, 0]),
+            ("!free", [0, 0, 1]),
+            ("unknown", [0, 0, 1]),
+            // What is marked is meant, though nothing has it.
+            ("route:unknown", [0, 0, 0]),
+            ("&route:eu", [0, 0, 0]),
+        ] {
+            assert_eq!(chosen(&all, list, &rule, None), expected, "{list}");
+        }
     }
 }

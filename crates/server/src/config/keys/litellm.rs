@@ -173,7 +173,7 @@ pub(super) const KEYS: &[Key] = &[
     not_yet("num_retries_per_request", Count, "How often a request is repeated at most; `num_retries` says."),
     honoured("vertex_project", Text, "Google Cloud project of models that name none."),
     honoured("vertex_location", Text, "Google Cloud location of models that name none."),
-    honoured("max_fallbacks", Count, "Most fallbacks tried for one request, where the router does not say."),
+    honoured("max_fallbacks", Count, "How deep fallbacks of fallbacks are tried, where the router does not say."),
     not_yet("vertex_ai_safety_settings", Any, "Safety settings sent with each request to Gemini's models.").protects(),
     not_yet("api_base", Text, "Base URL of models that name none."),
     not_yet("headers", Map, "Headers added to each request to a provider."),

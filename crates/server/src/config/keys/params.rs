@@ -30,7 +30,7 @@ pub(super) const PARAMS: &[Key] = &[
     honoured("weight", Decimal, "Share of the load, relative to the others of the same name."),
     honoured("order", Signed, "Deployments with a lower order are tried first."),
     honoured("tags", Texts, "Tags a request must ask for to be routed here."),
-    honoured("tag_regex", Texts, "Patterns of the client's `User-Agent` that are routed here as if by a tag."),
+    honoured("tag_regex", Texts, "Patterns looked for in `User-Agent: …` of the client, which is routed here as if by a tag."),
     honoured("extra_headers", Map, "Headers added to each request to the provider."),
     honoured("headers", Map, "Another name of `extra_headers`."),
     honoured("extra_body", Map, "Fields added to each request body."),

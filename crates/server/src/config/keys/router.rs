@@ -28,7 +28,7 @@ pub(super) const KEYS: &[Key] = &[
     honoured("context_window_fallbacks", List, "Models to try when the input is too long.").common(),
     honoured("content_policy_fallbacks", List, "Models to try when a provider's filter refuses."),
     honoured("default_fallbacks", Texts, "Models to try when a model without fallbacks of its own fails."),
-    honoured("max_fallbacks", Count, "Most fallbacks tried for one request; 5 unless said."),
+    honoured("max_fallbacks", Count, "How deep fallbacks of fallbacks are tried; 5 unless said."),
     honoured(
         "enable_weighted_failover",
         Flag,
@@ -44,7 +44,11 @@ pub(super) const KEYS: &[Key] = &[
     ),
     honoured("enable_tag_filtering", Flag, "Route by the tags of requests.").protects(),
     honoured("tag_filtering_match_any", Flag, "One matching tag is enough; true unless said."),
-    honoured("tag_routing_prefix", Text, "Prefix that marks the tags used for routing."),
+    honoured(
+        "tag_routing_prefix",
+        Text,
+        "Prefix that marks tags as meant for routing; it is taken off, and a marked tag that nothing has leads nowhere.",
+    ),
     honoured("redis_host", Text, "Redis host, where gateways tell each other how deployments are doing.").common(),
     honoured("redis_port", Text, "Redis port.").common(),
     honoured("redis_password", Secret, "Redis password.").common(),
