@@ -75,6 +75,8 @@ pub struct Spec {
     pub allowed_fails: Option<u32>,
     /// The same by the class of the failure.
     pub allowed_fails_policy: ByClass,
+    /// Whether it has no breaker: a rule of the operator's says when it rests, or that it never does.
+    pub unbroken: bool,
     /// Longest times for calls of those service tiers.
     pub timeout_by_tier: Vec<(String, Duration)>,
     /// Longest waits for streams of those service tiers to begin.
@@ -319,6 +321,7 @@ impl Deployment {
         let id = if spec.guessed { format!("{}:{}", spec.id, spec.model) } else { spec.id.clone() };
         let base = spec.base.as_deref();
         self.health = registry.of(&Place { id: &id, provider: &spec.provider, base, secrets: &secrets, model: &spec.model, region });
+        self.health.break_never(spec.unbroken);
     }
 
     fn reach_for(

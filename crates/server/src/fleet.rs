@@ -265,10 +265,12 @@ fn spec(named: &Configured, config: &Config, ingredients: &Ingredients<'_>, demo
         order: named.limits.order.and_then(|order| u32::try_from(order).ok()).unwrap_or(0),
         timeout: named.limits.timeout.or(Some(config.router.timeout)),
         stream_timeout: named.limits.stream_timeout.or(config.router.stream_timeout),
-        num_retries: named.limits.num_retries.or(named.limits.max_retries),
+        // What a client of the provider's own would repeat is not repeated where the router says how often.
+        num_retries: named.limits.num_retries.or(named.limits.max_retries.filter(|_| config.router.num_retries.is_none())),
         cooldown_time: named.limits.cooldown_time,
         allowed_fails: named.limits.allowed_fails,
         allowed_fails_policy: resilience::by_class(&named.limits.allowed_fails_policy),
+        unbroken: resilience::unbroken(named, config),
         timeout_by_tier: named.limits.timeout_by_service_tier.clone().into_iter().collect(),
         stream_timeout_by_tier: named.limits.stream_timeout_by_service_tier.clone().into_iter().collect(),
         newer_form: config.litellm.chat_as_responses && ingredients.provider.id == "openai",

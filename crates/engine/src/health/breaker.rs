@@ -99,6 +99,8 @@ pub struct Breaker {
     buckets: [Bucket; BUCKETS],
     /// The next penalty; 0: the shortest.
     penalty: u64,
+    /// It lets everything through, whatever fails.
+    off: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,6 +142,14 @@ impl Breaker {
     /// Whether it lets everything through.
     pub(crate) fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
+    }
+
+    /// Whether it is to be one at all: what it held against the deployment is forgotten where not.
+    pub(crate) fn turn_off(&mut self, off: bool) {
+        if off && !self.off {
+            (self.phase, self.penalty, self.in_a_row) = (Phase::Closed, 0, 0);
+        }
+        self.off = off;
     }
 
     /// Lets a request through, or says why not. `true`: it is the one that finds out.
@@ -192,6 +202,7 @@ impl Breaker {
         bucket.all += 1;
         bucket.failed += 1;
         let opens = match self.phase {
+            _ if self.off => false,
             Phase::Probing { .. } => probing,
             // What was sent before it opened tells nothing new.
             Phase::Open { .. } => false,

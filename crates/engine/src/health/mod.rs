@@ -258,6 +258,11 @@ impl Health {
         self.changing(at).breaker.open_early(at)
     }
 
+    /// Whether its breaker is to be none, because a rule of the operator's says when it rests.
+    pub fn break_never(&self, never: bool) {
+        self.changing(millis(crate::clock::now())).breaker.turn_off(never);
+    }
+
     /// Whether a second has passed since this was last true: the clock of a group all of whose deployments are shut out.
     pub fn claim_probe(&self, now: Instant) -> bool {
         let at = millis(now);

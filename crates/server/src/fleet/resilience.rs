@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use switchboard_engine::attempt::{ByClass, Cooldown, Hedging, Settings};
 use switchboard_engine::egress::Policy;
+use switchboard_engine::health::Failure;
 use switchboard_engine::media::Media;
 use switchboard_engine::service;
 
 use crate::config::Config;
-use crate::config::resolved::{Counts, Recovery};
+use crate::config::resolved::{Counts, Deployment, Recovery};
 
 /// How calls are to be tried.
 pub fn of(config: &Config) -> Settings {
@@ -44,6 +45,16 @@ pub fn of(config: &Config) -> Settings {
         repairs: config.litellm.repairs,
         forwarding: Some(&config.general.forwarding).filter(|said| !said.is_idle()).cloned().map(Arc::new),
     }
+}
+
+/// Whether that deployment has no breaker: where the operator says how much it bears, or that it never rests.
+pub(super) fn unbroken(named: &Deployment, config: &Config) -> bool {
+    let (limits, router) = (&named.limits, &config.router);
+    let policies = [&limits.allowed_fails_policy, &router.resilience.allowed_fails_policy];
+    router.disable_cooldowns
+        || limits.cooldown_time.or(router.cooldown_time).is_some_and(|time| time.is_zero())
+        || limits.allowed_fails.or(router.allowed_fails).is_some()
+        || policies.into_iter().any(|policy| by_class(policy).get(Failure::Server).is_some())
 }
 
 /// How media at URLs are fetched, with the authorities that are trusted for providers.
