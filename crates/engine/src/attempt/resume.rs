@@ -4,7 +4,7 @@
 //! it is asked in words. What of the answer repeats what was said is left out by [`switchboard_wire::resume`].
 
 use switchboard_wire::Dialect;
-use switchboard_wire::chat::{ChatRequest, Message, Part, PartBody, Role};
+use switchboard_wire::chat::{ChatRequest, Message, OutputFormat, Part, PartBody, Role};
 use switchboard_wire::prepare::{self, Prepared, Source};
 use switchboard_wire::stand_in;
 
@@ -89,7 +89,9 @@ fn beyond(attempts: &Attempts<'_>, plan: &Plan) -> Vec<Target> {
 fn request(attempts: &Attempts<'_>, stream: &StreamBody) -> Option<ChatRequest> {
     stream.loose_end()?;
     let call = attempts.call;
-    prepare::read(call.door.dialect, &call.head(), &call.body).ok()
+    let request = prepare::read(call.door.dialect, &call.head(), &call.body).ok();
+    // Whoever is asked for a form of its own begins it anew, and two beginnings are no such thing.
+    request.filter(|request| matches!(request.output, OutputFormat::Text))
 }
 
 /// Asks one target for the rest, and joins its stream to what was said.

@@ -9,7 +9,7 @@ use switchboard_engine::route::Names;
 use switchboard_wire::Dialect;
 
 use super::{numbered, serve};
-use crate::exchange::rig::{PROMPT, Rig, ask};
+use crate::exchange::rig::{PROMPT, Rig, ask, call};
 use crate::exchange::upstream::{Act, Scripted, cut, json, stream};
 use crate::exchange::words::{ALL, clean_end, closing, content, opening, stream_error, text_of_stream};
 
@@ -111,6 +111,21 @@ async fn what_is_no_plain_text_ends_in_an_error() {
     assert!(told.body.contains("error") && !told.body.contains(clean_end(openai)), "{told:?}");
     assert!(!told.body.contains("tool_calls\":[{"), "{told:?}");
     assert!(matches!(rig.record().outcome, Outcome::Failed(_)));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_to_have_a_form_is_not_put_together() {
+    let openai = Dialect::OpenAiChat;
+    for form in
+        [r#"{"type":"json_object"}"#, r#"{"type":"json_schema","json_schema":{"name":"s","strict":true,"schema":{"type":"object"}}}"#]
+    {
+        let acts = (broken(openai, &[r#"{\"a\": 1,"#]), complete(openai, &[r#"{\"b\": 2}"#]));
+        let (rig, _first, spare) = two((openai, acts.0), (openai, acts.1), continuing()).await;
+        let body = format!(r#"{{"model":"m","stream":true,"response_format":{form},"messages":[{{"role":"user","content":"{PROMPT}"}}]}}"#);
+        let told = serve(&rig, &call(openai, true, &body)).await;
+        assert!(told.body.contains("error") && !told.body.contains(clean_end(openai)), "{told:?}");
+        assert_eq!(spare.requests().len(), 0, "{form}");
+    }
 }
 
 #[tokio::test]
