@@ -2,6 +2,7 @@
 
 mod account;
 mod specified;
+pub(crate) mod untaken;
 
 use std::sync::Arc;
 

@@ -126,6 +126,8 @@ pub(crate) struct Telling {
     dialect: Dialect,
     /// The beginning of an event whose end has not come yet.
     held: BytesMut,
+    /// The id that the chunks of a chat have.
+    id: Option<String>,
     done: bool,
 }
 
@@ -133,7 +135,7 @@ impl Telling {
     /// For a stream of that dialect; `None`: it may pass as it is.
     pub(crate) fn new(account: Option<Account>, dialect: Dialect) -> Option<Self> {
         let works = account.is_some() || complete::has_events(dialect);
-        works.then(|| Self { account, dialect, held: BytesMut::new(), done: false })
+        works.then(|| Self { account, dialect, held: BytesMut::new(), id: None, done: false })
     }
 
     /// A stream that is known as a whole.
@@ -174,6 +176,9 @@ impl Telling {
         let Some((from, to)) = payload(event) else { return out.extend_from_slice(event) };
         let filled = complete::event(self.dialect, &event[from..to]);
         let payload = filled.as_deref().unwrap_or(&event[from..to]);
+        if self.id.is_none() && self.account.is_some() && matches!(self.dialect, Dialect::OpenAiChat | Dialect::OpenAiCompletions) {
+            self.id = id_of(payload);
+        }
         let told = self.told(payload);
         self.done |= told.is_some();
         let instead = match &told {
@@ -201,7 +206,12 @@ impl Telling {
         let Account { told, head } = self.account.as_ref()?;
         match self.dialect {
             Dialect::OpenAiChat | Dialect::OpenAiCompletions => {
-                (payload.trim_ascii() == DONE).then(|| Told::Before(with_field(head.to_string().as_bytes(), told)))
+                (payload.trim_ascii() == DONE).then(|| {
+                    // Its id is that of the chunks before it.
+                    let mut head = head.clone();
+                    self.id.iter().for_each(|id| head["id"] = Value::from(id.as_str()));
+                    Told::Before(with_field(head.to_string().as_bytes(), told))
+                })
             }
             Dialect::Anthropic => is_of_type(payload, &["message_stop"]).then(|| Told::Instead(with_field(payload, told))),
             Dialect::OpenAiResponses if is_of_type(payload, &["response.completed", "response.incomplete"]) => {
@@ -213,6 +223,12 @@ impl Telling {
             _ => None,
         }
     }
+}
+
+/// The id that a chunk says.
+fn id_of(payload: &[u8]) -> Option<String> {
+    let frames = Frames::from(payload.to_vec());
+    Outline::scan(&frames).ok()?.read(&frames, "id").ok().flatten()
 }
 
 enum Told {
@@ -303,6 +319,11 @@ mod tests {
                 Dialect::OpenAiChat,
                 format!("{chat}data: [DONE]"),
                 format!("{chat}data: {{\"choices\":[],\"id\":\"i\",{told}}}\n\ndata: [DONE]"),
+            ),
+            (
+                Dialect::OpenAiChat,
+                "data: {\"id\":\"c\",\"choices\":[]}\n\ndata: [DONE]\n\n".to_owned(),
+                format!("data: {{\"id\":\"c\",\"choices\":[]}}\n\ndata: {{\"choices\":[],\"id\":\"c\",{told}}}\n\ndata: [DONE]\n\n"),
             ),
             (
                 Dialect::Anthropic,
