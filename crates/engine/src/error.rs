@@ -196,6 +196,12 @@ impl Error {
         Self { maybe_billed: true, ..Self::new(problem, Origin::Provider, Retry::Next) }.of(Failure::Empty)
     }
 
+    /// The provider's filter cut the answer, which is billed all the same.
+    pub fn filtered() -> Self {
+        let problem = Problem::new(Kind::Filtered, "the provider's content filter cut the answer").with_code("content_filter");
+        Self { maybe_billed: true, ..Self::new(problem, Origin::Provider, Retry::Next) }.of(Failure::ContentPolicy)
+    }
+
     /// A stream kept saying that it lives, and said nothing.
     pub fn stalled() -> Self {
         let problem = Problem::new(Kind::Timeout, "the provider's stream brought nothing for too long").with_code("upstream_stall");

@@ -46,6 +46,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) due: Instant,
     /// Whether an answer without any content is taken as it is.
     pub(crate) accept_empty: bool,
+    /// Whether an answer that a content filter cut is a failure, since there is somebody to ask then.
+    pub(crate) filters_fail: bool,
 }
 
 /// An answer, and the meter of one that is known as a whole.
@@ -119,6 +121,9 @@ impl Exchange<'_> {
         let body = if same { self.named(body, glance.model) } else { body };
         if let Some(usage) = glance.usage {
             meter.usage(usage);
+        }
+        if self.is_lost(glance.finish.reason) {
+            return Err((Error::filtered(), meter));
         }
         if let Some(id) = answer_id::of(&body) {
             meter.answered(id);
@@ -195,6 +200,10 @@ impl Exchange<'_> {
             Ok(reading) => reading,
             Err(error) => return Err((error, meter)),
         };
+        if self.is_lost(reading.finish.reason) {
+            reading.usage.into_iter().for_each(|usage| meter.usage(usage));
+            return Err((Error::filtered(), meter));
+        }
         let mut writer = self.writer(inbound, &meter);
         let mut out = BytesMut::new();
         for event in events_of(&reading) {
@@ -205,6 +214,13 @@ impl Exchange<'_> {
         stream_headers(&mut headers, &self.dispatch.call.door);
         figures::overhead(&mut headers, &meter);
         Ok((Answer { status: StatusCode::OK, headers, body: AnswerBody::Whole(Some(out.freeze())) }, Some(meter)))
+    }
+
+    /// Whether an answer that ended so is one of a content filter's, and somebody else is to be asked.
+    fn is_lost(&self, reason: Reason) -> bool {
+        // Anthropic's filter says that the model declined.
+        let declined = reason == Reason::Refusal && self.spoken == Dialect::Anthropic;
+        self.filters_fail && (reason == Reason::ContentFilter || declined)
     }
 
     /// Reads a whole answer. One without any content is a failure, or is marked where nobody else is to be asked.

@@ -10,6 +10,7 @@ use http::header::HeaderName;
 use crate::admit::{Admission, Micros, NanoUsd};
 use crate::answer::{Answer, StreamBody};
 use crate::asked::Asked;
+use crate::attempt::fall_back::{self, Class};
 use crate::attempt::{Attempts, Budget, Settings};
 use crate::call::Call;
 use crate::deployment::Deployment;
@@ -251,6 +252,26 @@ impl Gateway {
         let mut plan = self.plan(call).await?;
         plan.estimate(call);
         Ok(plan)
+    }
+
+    /// Where that call would go when its group has failed, as it would be planned now: upon which failures, to which model, and how.
+    pub async fn explain_fallbacks(&self, call: &Call, plan: &Plan) -> Vec<(&'static str, String, Plan)> {
+        let asked = Asked::of(call);
+        let general = fall_back::chain((call, &asked), plan, Class::Other);
+        let mut found = Vec::new();
+        for (kind, class) in [("context_window", Class::ContextWindow), ("content_policy", Class::ContentPolicy), ("general", Class::Other)]
+        {
+            let mut chain = fall_back::chain((call, &asked), plan, class);
+            if class != Class::Other {
+                chain.truncate(chain.len() - general.len());
+            }
+            for fallback in chain {
+                let Some(mut next) = fall_back::planned(&self.fleet, call, &fallback).await else { continue };
+                next.estimate(call);
+                found.push((kind, fallback.model, next));
+            }
+        }
+        found
     }
 
     /// Takes one call to that deployment and no other.

@@ -60,7 +60,8 @@ pub(crate) async fn answer(
     let call = meant(call, &caller, app).await.map_err(|refused| shown(refused, &door))?;
     let plan = app.gateway.explain(&call).await;
     let plan = plan.map_err(|error| Refusal { error, dialect: door.dialect, flavor: door.flavor })?;
-    Ok(document(&explanation(&call, &plan)))
+    let fallbacks = app.gateway.explain_fallbacks(&call, &plan).await;
+    Ok(document(&explanation(&call, &plan, &fallbacks)))
 }
 
 fn named(name: &str) -> Result<Dialect, Problem> {
@@ -87,7 +88,7 @@ fn shape(outline: &Outline, parts: &Parts) -> Dialect {
     }
 }
 
-fn explanation(call: &Call, plan: &Plan) -> Value {
+fn explanation(call: &Call, plan: &Plan, fallbacks: &[(&str, String, Plan)]) -> Value {
     debug_assert!(matches!(call.content, Content::Json(_)), "a form is not explained");
     let advice = plan.advice.as_deref();
     // What decided, where something did; else what would have, had it been asked.
@@ -110,6 +111,12 @@ fn explanation(call: &Call, plan: &Plan) -> Value {
             explained[name] = value;
         }
     };
+    let further = |(kind, model, plan): &(&str, String, Plan)| {
+        let order = plan.targets.iter().map(target).collect::<Vec<_>>();
+        let excluded = plan.excluded.iter().map(exclusion).collect::<Vec<_>>();
+        json!({"model": model, "kind": kind, "order": order, "excluded": excluded})
+    };
+    add("fallbacks", (!fallbacks.is_empty()).then(|| fallbacks.iter().map(further).collect()));
     add("classified_by", advice.and_then(|advice| advice.told_by).map(Value::from));
     add("savings", advice.and_then(|advice| savings(advice, plan)));
     let trial = advice.and_then(|advice| advice.trial.as_ref());

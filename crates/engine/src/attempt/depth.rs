@@ -11,6 +11,8 @@ pub(super) struct Depth {
     free: u32,
     /// Whether the last one was such an attempt.
     is_new: bool,
+    /// The deepest `order` at which no target is asked any more: one has said what its siblings would say.
+    closed: Option<u32>,
     /// The first target, of any group.
     origin: Option<Target>,
 }
@@ -18,13 +20,27 @@ pub(super) struct Depth {
 impl Depth {
     /// A group begins: another one, or the same one anew.
     pub(super) fn enter(&mut self, other: bool) {
-        (self.level, self.is_new) = (None, false);
+        (self.level, self.closed, self.is_new) = (None, None, false);
         self.free = if other { 0 } else { self.free };
     }
 
     /// Whether that target's `order` lies deeper.
     pub(super) fn is_above(&self, target: &Target) -> bool {
         self.level.is_some_and(|level| target.deployment.spec.order > level)
+    }
+
+    /// Ends the `order` that was reached. `false`: there is no deeper one among those.
+    pub(super) fn close(&mut self, targets: &[Target]) -> bool {
+        let leads_on = targets.iter().any(|target| target.overrides.is_none() && self.is_above(target));
+        if leads_on {
+            self.closed = self.level;
+        }
+        leads_on
+    }
+
+    /// Whether targets of that target's `order` are asked no more.
+    pub(super) fn is_closed(&self, target: &Target) -> bool {
+        self.closed.is_some_and(|level| target.deployment.spec.order <= level)
     }
 
     /// That target is asked.

@@ -1,21 +1,22 @@
 //! How far one call has come, and where it goes next.
 
+mod end;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use switchboard_wire::problem::Kind;
-
 use crate::clock;
 use crate::error::{Error, Origin, Retry};
-use crate::health::{Failure, Refusal, Ticket, Why};
+use crate::health::{Failure, Refusal, Ticket};
 use crate::own;
-use crate::route::{Exclusion, Plan, Reason, Target};
+use crate::route::{Plan, Target};
 
 use super::Attempts;
-use super::backoff::{Backoff, wait};
+use super::backoff::Backoff;
 use super::budget::Retrying;
 use super::depth::Depth;
 use super::failures::Failures;
+use super::fall_back;
 use super::step::{self, Class, Step};
 
 /// The most requests to providers for one call in its own group.
@@ -28,6 +29,8 @@ const MOST_FALLBACK: u32 = 2;
 const MOST_RETRIES: u32 = 2;
 /// A provider that asks for a longer pause is left.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// No pause that is asked for counts as longer.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// How far one call has come.
 pub(super) struct Journey {
@@ -63,6 +66,8 @@ struct Place {
     /// It cannot be asked this at all.
     unable: bool,
     soft: bool,
+    /// When it wants to be asked again.
+    due: Option<Instant>,
 }
 
 /// How one attempt is made.
@@ -74,6 +79,8 @@ pub(super) struct Manner {
     pub(super) accept_empty: bool,
     /// Another account answers than the one that was asked first.
     pub(super) estranged: bool,
+    /// An answer that a content filter cut is a failure.
+    pub(super) filters_fail: bool,
 }
 
 /// Where to go next.
@@ -115,7 +122,6 @@ impl Journey {
     pub(super) fn enter(&mut self, attempts: &Attempts<'_>, plan: &Plan, fallback: bool) {
         if fallback {
             self.fallbacks += 1;
-            self.groups.push(plan.group.clone());
             self.is_fallback = true;
             self.last.iter().filter(|_| attempts.asked.tells_failures).for_each(|error| self.failures.add(error));
         }
@@ -126,12 +132,18 @@ impl Journey {
         self.most = self.repeats.map_or(if fallback { MOST_FALLBACK } else { self.made + 1 }, |repeats| repeats + 1);
         self.made = if fallback { 0 } else { self.made };
         self.depth.enter(fallback);
+        self.class = Class::Other;
         (self.cursor, self.again, self.stopped) = (0, None, false);
         self.places.clear();
     }
 
-    pub(super) fn has_seen(&self, group: &Arc<str>) -> bool {
-        self.groups.contains(group)
+    /// Comes to another group. `false`: it has been there.
+    pub(super) fn sees(&mut self, group: Arc<str>) -> bool {
+        let is_new = !self.groups.contains(&group);
+        if is_new {
+            self.groups.push(group);
+        }
+        is_new
     }
 
     pub(super) fn may_fall_back(&self) -> bool {
@@ -154,7 +166,8 @@ impl Journey {
         repeats(attempts, plan) != Some(0)
     }
 
-    pub(super) fn worst(&self) -> Class {
+    /// Which fallbacks are meant for the latest failure of this group.
+    pub(super) fn class(&self) -> Class {
         self.class
     }
 
@@ -164,10 +177,17 @@ impl Journey {
     }
 
     /// How the next attempt is to be made.
-    pub(super) fn manner(&self, plan: &Plan, target: &Target) -> Manner {
+    pub(super) fn manner(&self, attempts: &Attempts<'_>, plan: &Plan, target: &Target) -> Manner {
         // An answer without content is one after another such, and where nobody else may be asked.
-        let last = self.repeats.is_some() && self.made >= self.most + self.depth.free() && (self.is_fallback || plan.fallbacks.is_empty());
-        Manner { other_model: self.is_fallback, accept_empty: self.accept_empty || last, estranged: self.depth.is_estranged(target) }
+        let others = plan.exhaustive && self.cursor < plan.targets.len();
+        let spent = self.repeats.is_some() && self.made >= self.most + self.depth.free();
+        let last = spent && !others && (self.is_fallback || plan.fallbacks.is_empty());
+        // In OpenRouter's manner an answer that was cut is one.
+        let filters_fail = !plan.exhaustive
+            && fall_back::meant_for((attempts.call, attempts.asked), plan, Class::ContentPolicy)
+                .is_some_and(|list| list.iter().any(|fallback| !self.groups.iter().any(|group| **group == *fallback.model)));
+        let accept_empty = self.accept_empty || last;
+        Manner { other_model: self.is_fallback, accept_empty, estranged: self.depth.is_estranged(target), filters_fail }
     }
 
     /// Another target, to be asked while the one at that place has not answered; `None`: there is none, or enough are under way.
@@ -227,9 +247,9 @@ impl Journey {
             if self.is_out_of_question(plan, at) {
                 continue;
             }
-            let retrying = self.permit(attempts, &plan.targets[at], now)?;
+            let retrying = self.permit(attempts, plan, at, now)?;
             let ticket = plan.targets[at].deployment.health.begin_anyway(now);
-            return Some(self.take((at, &plan.targets[at]), Duration::ZERO, ticket, retrying));
+            return Some(self.take(plan, at, Duration::ZERO, ticket, retrying));
         }
         None
     }
@@ -241,15 +261,17 @@ impl Journey {
         if self.repeats.is_some_and(|_| !step::is_repeated(last.failure)) {
             return None;
         }
-        let mut order: Vec<(u32, usize)> = Vec::new();
-        for (at, place) in self.places.iter().enumerate().filter(|(_, place)| place.tried > 0) {
+        let mut order: Vec<(u32, Duration, usize)> = Vec::new();
+        for (at, place) in self.places.iter().enumerate().filter(|(at, place)| place.tried > 0 && !self.depth.is_closed(&plan.targets[*at]))
+        {
             let worth = match self.repeats {
                 Some(_) => !place.struck,
                 // What is answering others may have slipped, whatever it said.
                 None => place.tried <= MOST_RETRIES && is_proven(&plan.targets[at], now) && !place.unable,
             };
             if worth {
-                order.push((place.tried, at));
+                let due = place.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now));
+                order.push((place.tried, due, at));
             }
         }
         if order.is_empty() {
@@ -257,16 +279,19 @@ impl Journey {
         }
         order.sort_unstable();
         let pause = self.backoff.next(self.least_pause(attempts, plan));
-        if pause > LONGEST_WAIT || attempts.left().is_some_and(|left| pause > left) {
+        // Who says when to come back is not asked sooner.
+        let fits = |pause: Duration| pause <= LONGEST_WAIT && attempts.left().is_none_or(|left| pause <= left);
+        let fitting = order.into_iter().map(|(_, due, at)| (at, pause.max(due))).filter(|(_, pause)| fits(*pause)).collect::<Vec<_>>();
+        if fitting.is_empty() {
             return None;
         }
-        let firm = order.iter().find_map(|(_, at)| self.turn(attempts, plan, (*at, pause), now));
+        let firm = fitting.into_iter().find_map(|turn| self.turn(attempts, plan, turn, now));
         firm.or_else(|| {
             let at = self.places.iter().position(|place| place.soft)?;
             self.places[at].soft = false;
-            let retrying = self.permit(attempts, &plan.targets[at], now)?;
+            let retrying = self.permit(attempts, plan, at, now)?;
             let ticket = plan.targets[at].deployment.health.begin_anyway(now);
-            Some(self.take((at, &plan.targets[at]), pause, ticket, retrying))
+            Some(self.take(plan, at, pause, ticket, retrying))
         })
     }
 
@@ -276,13 +301,13 @@ impl Journey {
         if attempts.left().is_some_and(|left| left.is_zero()) {
             return None;
         }
-        let retrying = self.permit(attempts, target, now)?;
+        let retrying = self.permit(attempts, plan, at, now)?;
         let health = &target.deployment.health;
         if attempts.settings.cooldown.disabled || plan.strategy == Plan::ONLY {
-            return Some(self.take((at, target), pause, health.begin_anyway(now), retrying));
+            return Some(self.take(plan, at, pause, health.begin_anyway(now), retrying));
         }
         match health.begin(now) {
-            Ok(ticket) => Some(self.take((at, target), pause, ticket, retrying)),
+            Ok(ticket) => Some(self.take(plan, at, pause, ticket, retrying)),
             Err(refusal) => {
                 self.place(at).soft = refusal.soft;
                 let sooner = self.refused.is_none_or(|known| refusal.until < known.until);
@@ -296,7 +321,8 @@ impl Journey {
 
     /// The right to another attempt at that target. The first is free, and so are those at targets that answer others: they cannot
     /// do more than double what a provider is asked. `None`: there is no such right.
-    fn permit(&self, attempts: &Attempts<'_>, target: &Target, now: Instant) -> Option<Option<Retrying>> {
+    fn permit(&self, attempts: &Attempts<'_>, plan: &Plan, at: usize, now: Instant) -> Option<Option<Retrying>> {
+        let target = &plan.targets[at];
         if self.made == 0 && self.fallbacks == 0 {
             return Some(None);
         }
@@ -304,7 +330,7 @@ impl Journey {
         // After a key of the caller's own has failed, the gateway's is a first attempt.
         let another_key = target.own.is_none() && attempts.call.principal.own_keys.is_some();
         let most = if proven && self.repeats.is_none() && !self.is_fallback { MOST_PROVEN.max(self.most) } else { self.most };
-        if self.made >= most + self.depth.free() && !self.leads_deeper(target) {
+        if self.made >= most + self.depth.free() && !self.is_free(plan, at) {
             return None;
         }
         if proven || another_key || target.deployment.health.view(now).recent_attempts == 0 {
@@ -313,15 +339,18 @@ impl Journey {
         attempts.budget.take(attempts.in_flight).map(Some)
     }
 
-    /// Whether an attempt there is the first one of a deeper `order`. Where nobody has said how often to repeat, all are alike.
-    fn leads_deeper(&self, target: &Target) -> bool {
-        self.repeats.is_some() && self.depth.is_above(target)
+    /// Whether an attempt there is no repetition: the first one of a deeper `order`, or the first one at a target that is asked in any
+    /// case. Where nobody has said how often to repeat, all are alike.
+    fn is_free(&self, plan: &Plan, at: usize) -> bool {
+        let untried = || self.places.get(at).is_none_or(|place| place.tried == 0);
+        let exhaustive = || plan.exhaustive && self.made > 0 && self.made < MOST_PROVEN && untried();
+        self.repeats.is_some() && (self.depth.is_above(&plan.targets[at]) || exhaustive())
     }
 
-    fn take(&mut self, (at, target): (usize, &Target), pause: Duration, ticket: Ticket, retrying: Option<Retrying>) -> Turn {
-        let deeper = self.leads_deeper(target);
-        self.retries += u32::from(self.made > 0 && !deeper);
-        self.depth.reach(target, deeper);
+    fn take(&mut self, plan: &Plan, at: usize, pause: Duration, ticket: Ticket, retrying: Option<Retrying>) -> Turn {
+        let free = self.is_free(plan, at);
+        self.retries += u32::from(self.made > 0 && !free);
+        self.depth.reach(&plan.targets[at], free);
         self.made += 1;
         Turn { at, pause, ticket, retrying }
     }
@@ -343,6 +372,7 @@ impl Journey {
         let first_again = self.places.iter().all(|place| place.tried == 0);
         let place = self.place(at);
         place.tried += 1;
+        place.due = error.problem.retry_after.map(|hint| clock::now() + hint.min(LONGEST));
         place.struck |= step == Step::Strike || matches!(error.retry, Retry::Never);
         // A key of the caller's own that is refused once is refused again.
         let refused = target.own.is_some() && own::is_of_key(error.failure);
@@ -359,7 +389,9 @@ impl Journey {
                 Step::Stop | Step::Others | Step::Strike => false,
             },
         };
-        self.stopped = step == Step::Stop || overrides.is_some_and(|overrides| !step::goes_on(overrides, &error));
+        // What is wrong with the request for one `order` may not be wrong for a deeper one.
+        let stops = step == Step::Stop && !(error.origin == Origin::Provider && self.depth.close(&plan.targets));
+        self.stopped = stops || overrides.is_some_and(|overrides| !step::goes_on(overrides, &error));
         if again {
             self.again = self.pause_for(attempts, plan, rule.map(|rule| rule.delay), &error).map(|pause| (at, pause));
             self.stopped = false;
@@ -368,7 +400,8 @@ impl Journey {
         } else if let Some(allowed) = self.allowed(attempts, plan, &error) {
             // LiteLLM counts by class: a class may be worth more repetitions, or fewer, or some where there would be none.
             self.most = allowed + 1;
-            let on = step != Step::Stop && plan.targets.iter().any(|target| self.leads_deeper(target));
+            self.repeats.get_or_insert(allowed);
+            let on = !stops && (0..plan.targets.len()).any(|at| !self.is_out_of_question(plan, at) && self.is_free(plan, at));
             self.stopped = self.made > allowed + self.depth.free() && !on;
         }
         self.note(error);
@@ -377,9 +410,7 @@ impl Journey {
     /// Notes a failure of the whole group.
     pub(super) fn note(&mut self, error: Error) {
         self.over = error.origin != Origin::Provider && error.retry == Retry::Never;
-        if !self.is_fallback {
-            self.class = step::class(error.failure);
-        }
+        self.class = step::class(error.failure);
         // What a provider said tells more than that another cannot be asked.
         if self.last.is_none() || error.origin == Origin::Provider || self.over {
             self.last = Some(error);
@@ -388,6 +419,10 @@ impl Journey {
 
     /// How many repetitions a policy allows for that failure.
     fn allowed(&self, attempts: &Attempts<'_>, plan: &Plan, error: &Error) -> Option<u32> {
+        // Who wants nothing repeated has nothing repeated.
+        if attempts.asked.retries == Some(0) {
+            return None;
+        }
         let named = |policy: &super::ByClass| policy.get(error.failure);
         let mut of_plan = super::ByClass::default();
         for (stem, number) in &plan.policy.retry_policy {
@@ -421,7 +456,7 @@ impl Journey {
         let target = &plan.targets[at];
         let not_after_others = target.overrides.as_ref().is_some_and(|overrides| !overrides.fallback_candidate);
         let place = self.places.get(at).copied().unwrap_or_default();
-        place.struck || self.made > 0 && not_after_others
+        place.struck || self.depth.is_closed(target) || self.made > 0 && not_after_others
     }
 
     fn place(&mut self, at: usize) -> &mut Place {
@@ -429,61 +464,6 @@ impl Journey {
             self.places.resize(at + 1, Place::default());
         }
         &mut self.places[at]
-    }
-
-    /// When to ask this group once more, where nothing else is left: a limit that soon is free again, or a deployment that is asked
-    /// although it is shut out, since all are.
-    pub(super) fn last_resort(&mut self, attempts: &Attempts<'_>, plan: &Plan) -> Option<Instant> {
-        let now = clock::now();
-        let limited = self.last.as_ref().is_none_or(|last| last.failure == Failure::RateLimited);
-        if self.stopped || self.over || !limited || self.is_fallback && self.last.is_some() {
-            return None;
-        }
-        let refusals = plan.targets.iter().map(|target| target.deployment.health.refusal(now));
-        let soonest = refusals.collect::<Option<Vec<_>>>()?.into_iter().min_by_key(|refusal| refusal.until)?;
-        self.refused = Some(soonest);
-        let wait = soonest.until().saturating_duration_since(now);
-        let fits = wait <= LONGEST_WAIT && attempts.left().is_none_or(|left| wait < left);
-        match soonest.why {
-            Why::RateLimited if fits && self.made < self.most + self.depth.free() => Some(soonest.until()),
-            Why::Open => self.probe(plan, now),
-            _ => None,
-        }
-    }
-
-    /// Where all are shut out, one request a second finds out whether that is still so.
-    fn probe(&self, plan: &Plan, now: Instant) -> Option<Instant> {
-        let clock = plan.targets.iter().map(|target| &target.deployment.health).min_by_key(|health| Arc::as_ptr(health).addr())?;
-        let open = plan.targets.iter().filter_map(|target| {
-            let health = &target.deployment.health;
-            health.refusal(now).filter(|refusal| refusal.why == Why::Open).map(|refusal| (refusal.until, health))
-        });
-        let (_, soonest) = open.min_by_key(|(until, _)| *until)?;
-        (clock.claim_probe(now) && soonest.open_early(now)).then_some(now)
-    }
-
-    /// What the caller is told.
-    pub(super) fn into_error(self, attempts: &Attempts<'_>, plan: &Plan) -> Error {
-        // Whoever asked for a model hears of that model, not of what stood in for it.
-        if let Some(mut error) = self.first.or(self.last) {
-            if matches!(error.problem.kind, Kind::RateLimited | Kind::Overloaded) && error.problem.retry_after.is_none() {
-                error.problem.retry_after = self.refused.map(|refusal| wait(&refusal));
-            }
-            return error;
-        }
-        if self.refused.is_none() && !plan.targets.is_empty() {
-            return Error::not_served(&attempts.call.model, attempts.call.door.operation.as_str());
-        }
-        // Nobody could be asked: that is told as planning would have told it.
-        let now = clock::now();
-        let resting = plan.targets.iter().filter_map(|target| {
-            let refusal = target.deployment.health.refusal(now)?;
-            let (deployment, reasons) = (target.deployment.clone(), vec![Reason::Health(refusal.why)]);
-            Some(Exclusion { deployment, reasons, until: Some(refusal.until()) })
-        });
-        let mut shut = plan.clone();
-        shut.excluded.extend(resting);
-        shut.refusal(attempts.call, now)
     }
 }
 

@@ -7,6 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`settings`] | how the operator wants calls to be tried |
+//! | [`fall_back`] | the groups to go to when one has failed |
 //! | [`journey`] | how far one call has come, and where it goes next |
 //! | [`depth`] | how deep in the orders of its group it is, and at whose account it began |
 //! | [`failures`] | why others answered, for callers who want to know |
@@ -21,6 +22,7 @@ mod backoff;
 pub mod budget;
 mod depth;
 mod failures;
+pub(crate) mod fall_back;
 mod journey;
 mod mock;
 mod race;
@@ -56,18 +58,19 @@ use crate::figures::CALL_ID;
 use crate::health::Failure;
 use crate::media::Brought;
 use crate::meter::Meter;
-use crate::openrouter::Account;
+use crate::openrouter::{Account, untaken};
 use crate::operation;
 use crate::own;
 use crate::patience;
 use crate::queue::Place;
 use crate::repair;
-use crate::route::{Fallback, Fallbacks, Fleet, Plan, Target};
+use crate::route::{Fleet, Plan, Target};
 use crate::worded;
 use crate::worker::Worker;
 
 use journey::{Journey, Manner, Turn};
 
+const GROUP: HeaderName = HeaderName::from_static("x-litellm-model-group");
 const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
 const MOST_RETRIES: HeaderName = HeaderName::from_static("x-litellm-max-retries");
 const FAILURES: HeaderName = HeaderName::from_static("x-litellm-fallback-errors");
@@ -143,55 +146,6 @@ impl<'a> Attempts<'a> {
         resume::go_on(self, plan, stream).await;
     }
 
-    /// Tries the groups to fall back to, and in the end what was passed over because it rests.
-    async fn fall_back(&self, plan: &Plan, mut journey: Journey, mut meter: Meter) -> Result<Answer, (Error, Meter)> {
-        let most = if plan.fallbacks.max == 0 { Fallbacks::MOST } else { plan.fallbacks.max };
-        for fallback in self.fallbacks(plan, &journey) {
-            if journey.counts().1 as usize >= most {
-                break;
-            }
-            let Ok(mut next) = self.fleet.load().plan_fallback(self.call, &fallback) else { continue };
-            own::arrange(&mut next, self.call);
-            if journey.has_seen(&next.group) {
-                continue;
-            }
-            journey.enter(self, &next, true);
-            meter = match self.group(&next, &mut journey, meter).await {
-                Ok(answer) => return Ok(answer),
-                Err(meter) => meter,
-            };
-        }
-        // Who waits in line waits there.
-        if let Some(at) = journey.last_resort(self, plan).filter(|at| self.place.is_none() || *at <= clock::now()) {
-            tokio::time::sleep_until(at.into()).await;
-            journey.enter(self, plan, false);
-            meter = match self.group(plan, &mut journey, meter).await {
-                Ok(answer) => return Ok(answer),
-                Err(meter) => meter,
-            };
-        }
-        Err((journey.into_error(self, plan), meter))
-    }
-
-    /// Where to go after what has gone wrong: what is meant for that kind of failure, then what is meant for any.
-    fn fallbacks(&self, plan: &Plan, journey: &Journey) -> Vec<Fallback> {
-        if !plan.policy.allow_fallbacks || !journey.may_fall_back() || self.call.principal.disables_fallbacks == Some(true) {
-            return Vec::new();
-        }
-        let configured = &plan.fallbacks;
-        let asked = |list: &Option<Vec<Fallback>>, or: &[Fallback]| {
-            let allowed = |fallback: &&Fallback| self.call.principal.may_use(&fallback.model);
-            list.as_ref().map_or_else(|| or.to_vec(), |list| list.iter().filter(allowed).cloned().collect())
-        };
-        let mut chain = match journey.worst() {
-            step::Class::ContextWindow => asked(&self.asked.context_window_fallbacks, &configured.context_window),
-            step::Class::ContentPolicy => asked(&self.asked.content_policy_fallbacks, &configured.content_policy),
-            step::Class::Other => Vec::new(),
-        };
-        chain.extend(configured.general.iter().cloned());
-        chain
-    }
-
     /// Tries the targets of one group. The meter comes back where that led to nothing.
     async fn group(&self, plan: &Plan, journey: &mut Journey, mut meter: Meter) -> Result<Answer, Meter> {
         while let Some(Turn { at, pause, ticket, retrying }) = journey.next(self, plan) {
@@ -211,7 +165,7 @@ impl<'a> Attempts<'a> {
                 place.admitted();
             }
             let rates = meter.tab().map(Tab::headers).unwrap_or_default();
-            let manner = journey.manner(plan, target);
+            let manner = journey.manner(self, plan, target);
             let account = Account::of(self.call, plan, manner.other_model, &meter);
             let made = match race::after(self, plan, target) {
                 None => race::placed(at, self.once(target, manner, meter).await),
@@ -311,7 +265,8 @@ impl<'a> Attempts<'a> {
             }
             made => made,
         };
-        made.map(|((mut answer, whole), losses)| {
+        made.map(|((mut answer, whole), mut losses)| {
+            untaken::tell(self.call, target, &mut losses);
             if let Some(cap) = cap {
                 add(&mut answer.headers, "x-switchboard-max-tokens", &cap.to_string());
             }
@@ -344,7 +299,15 @@ impl<'a> Attempts<'a> {
             }
             Err(error) => return Err((error, meter)),
         };
-        let exchange = Exchange { dispatch: *dispatch, target, spoken, memo, due, accept_empty: manner.accept_empty };
+        let exchange = Exchange {
+            dispatch: *dispatch,
+            target,
+            spoken,
+            memo,
+            due,
+            accept_empty: manner.accept_empty,
+            filters_fail: manner.filters_fail,
+        };
         exchange.answer(reply, meter).await.map(|made| (made, losses))
     }
 
@@ -396,6 +359,12 @@ impl<'a> Attempts<'a> {
         headers.reserve(target.marks.len() + 3);
         for (name, value) in &target.marks {
             headers.insert(name.clone(), value.clone());
+        }
+        // Who asked by an alias is not told what is behind it.
+        if self.fleet.load().is_alias(&self.call.model, &target.spec.group)
+            && let Ok(alias) = HeaderValue::from_str(&self.call.model)
+        {
+            headers.insert(GROUP, alias);
         }
         if let Ok(id) = HeaderValue::from_str(self.call.told_id()) {
             headers.insert(CALL_ID, id);

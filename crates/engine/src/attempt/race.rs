@@ -79,7 +79,7 @@ pub(super) async fn run(
     mut meter: Meter,
 ) -> Ended {
     let target = &plan.targets[at];
-    let manner = journey.manner(plan, target);
+    let manner = journey.manner(attempts, plan, target);
     let Some(race) = Race::of(&mut meter) else { return placed(at, attempts.once(target, manner, meter).await) };
     let mut first = Box::pin(attempts.once(target, manner, meter));
     if let Ok(ended) = tokio::time::timeout(after, &mut first).await {

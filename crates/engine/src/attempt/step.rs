@@ -21,7 +21,7 @@ pub(super) enum Step {
 
 /// Which fallbacks are meant for a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Class {
+pub(crate) enum Class {
     /// Those for any failure.
     #[default]
     Other,

@@ -1,13 +1,14 @@
 //! Which deployment a caller or a conversation stays with, in bounded memory.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use switchboard_wire::reply::Usage;
 
 use crate::deployment::Deployment;
+use crate::route::candidate::Candidate;
 
 /// The most conversations that half of a shard knows.
 const KEPT: usize = 4096;
@@ -48,6 +49,8 @@ pub enum When {
 pub struct Bond {
     memory: Arc<Memory>,
     key: u64,
+    /// The same at every gateway.
+    lot: u64,
     ttl: Duration,
     when: When,
 }
@@ -61,11 +64,28 @@ impl Default for Memory {
 impl Memory {
     /// The bond of what is named so.
     pub fn bond(self: &Arc<Self>, name: impl Hash, ttl: Duration, when: When) -> Bond {
-        Bond { memory: self.clone(), key: self.hasher.hash_one(name), ttl, when }
+        Bond { memory: self.clone(), key: self.hasher.hash_one(&name), lot: digest(name), ttl, when }
     }
 
     fn shard(&self, key: u64) -> std::sync::MutexGuard<'_, Shard> {
         self.shards[(key % SHARDS as u64) as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A digest that every gateway of the same build has alike.
+fn digest(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Draws lots for what stays with a deployment by its name alone, instead of by chance, so that gateways agree where it has its first
+/// seat: each takes the deployment with the least lot for that name, and one that is not there leaves the others theirs.
+pub(super) fn draw(bonds: &[Bond], candidates: &mut [Candidate]) {
+    // What stays only where its prompt is cached is drawn anew until then.
+    let Some(bond) = bonds.iter().find(|bond| bond.when == When::Answered) else { return };
+    for candidate in candidates {
+        candidate.lot = Some(digest((bond.lot, candidate.deployment.spec.id.as_str())));
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use fastrand::Rng;
+
 use crate::catalog::PicoUsd;
 use crate::deployment::Deployment;
 use crate::health::{self, View};
@@ -27,6 +29,8 @@ pub struct Candidate {
     pub demerits: u8,
     /// What the strategy ranks by; the least comes first.
     pub(super) key: f64,
+    /// Its lot, where it is not drawn by chance.
+    pub(super) lot: Option<u64>,
 }
 
 impl Candidate {
@@ -44,7 +48,7 @@ impl Candidate {
     /// That deployment, doing so.
     pub fn seen(deployment: &Arc<Deployment>, view: View) -> Self {
         let level = i64::from(deployment.spec.order);
-        Self { deployment: deployment.clone(), view, level, weight: None, overrides: None, cost: None, demerits: 0, key: 0.0 }
+        Self { deployment: deployment.clone(), view, level, weight: None, overrides: None, cost: None, demerits: 0, key: 0.0, lot: None }
     }
 
     /// Seconds until it begins to answer; `None` where nothing was measured.
@@ -60,6 +64,16 @@ impl Candidate {
     pub fn rates(&self) -> Option<i128> {
         let facts = &self.deployment.facts;
         Some(facts.input?.raw() + facts.output?.raw())
+    }
+
+    /// Its lot; the least comes first.
+    pub(super) fn lot(&self, rng: &mut Rng) -> u32 {
+        self.lot.map_or_else(|| rng.u32(..), |lot| (lot >> 32) as u32)
+    }
+
+    /// The same as a number from 0 and below 1.
+    pub(super) fn share(&self, rng: &mut Rng) -> f64 {
+        self.lot.map_or_else(|| rng.f64(), |lot| (lot >> 11) as f64 / (1_u64 << 53) as f64)
     }
 
     pub(super) fn into_target(self) -> Target {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::deployment::Deployment;
-use crate::principal::Principal;
 use crate::route::affinity::Memory;
 use crate::route::hooks::Hooks;
 use crate::route::name::{self, Variant};
@@ -30,8 +29,10 @@ pub struct Fleet {
     access: BTreeMap<Arc<str>, Group>,
     virtuals: BTreeMap<Arc<str>, Arc<VirtualModel>>,
     trials: Vec<(String, Vec<String>)>,
-    fallbacks: HashMap<String, Arc<Fallbacks>>,
-    default_fallbacks: Arc<Fallbacks>,
+    /// Those that only their groups are known by are not among them: patterns' deployments are none yet.
+    ids: HashMap<Box<str>, Arc<Deployment>>,
+    pub(super) fallbacks: HashMap<String, Arc<Fallbacks>>,
+    pub(super) default_fallbacks: Arc<Fallbacks>,
     expand: Box<Expand>,
     whole: Option<Box<Whole>>,
     expanded: Mutex<HashMap<Arc<str>, Group>>,
@@ -66,7 +67,7 @@ pub struct Names {
     pub content_policy_fallbacks: Vec<(String, Vec<Fallback>)>,
     /// Groups to try when one without fallbacks of its own has failed.
     pub default_fallbacks: Vec<Fallback>,
-    /// The most groups a call goes through; [`Fallbacks::MOST`] unless said.
+    /// How deep fallbacks of fallbacks may lie; [`Fallbacks::MOST`] unless said.
     pub max_fallbacks: Option<usize>,
     /// Names that stand for several groups.
     pub virtual_models: Vec<VirtualModel>,
@@ -84,6 +85,8 @@ pub(super) struct Found {
     pub(super) deployments: Group,
     pub(super) variant: Variant,
     pub(super) rule: Option<Arc<VirtualModel>>,
+    /// The one that is meant, where the name is a deployment's id.
+    pub(super) only: Option<Arc<Deployment>>,
 }
 
 impl Fleet {
@@ -100,7 +103,8 @@ impl Fleet {
         }
         // The longest pattern says most.
         patterns.sort_by_key(|pattern| std::cmp::Reverse(pattern.prefix.len() + pattern.suffix.len()));
-        let (fallbacks, default_fallbacks) = fallbacks(&names);
+        let (fallbacks, default_fallbacks) = super::fallbacks::gather(&names);
+        let ids = deployments.iter().filter(|one| !one.spec.group.contains('*')).map(|one| (one.spec.id.as_str().into(), one.clone()));
         let mut aliases: HashMap<String, String> = names.aliases.into_iter().collect();
         for one in &names.virtual_models {
             aliases.extend(one.aliases.iter().map(|alias| (alias.clone(), one.name.clone())));
@@ -113,6 +117,7 @@ impl Fleet {
             access,
             virtuals: names.virtual_models.into_iter().map(|one| (Arc::from(one.name.as_str()), Arc::new(one))).collect(),
             trials: names.trials,
+            ids: ids.collect(),
             fallbacks,
             default_fallbacks,
             expand,
@@ -162,11 +167,11 @@ impl Fleet {
         self.resolve(name).map_or_else(|| name.into(), |found| found.group)
     }
 
-    /// What a name stands for: an alias, a group, a virtual model, a pattern's match, a variant, a family's newest, a dated or an
+    /// What a name stands for: an alias, a group, a virtual model, a deployment's id, a pattern's match, a variant, a family's newest, a dated or an
     /// undated form, an access group, a pattern's match with the provider before it, the name of a model's maker and the model's own; in
     /// that order.
     pub(super) fn resolve(&self, name: &str) -> Option<Found> {
-        if let Some(found) = self.named(name, Variant::None) {
+        if let Some(found) = self.named(name, Variant::None).or_else(|| self.by_id(name)) {
             return Some(found);
         }
         if let Some((base, variant)) = name::split_variant(name)
@@ -202,17 +207,35 @@ impl Fleet {
     fn named(&self, name: &str, variant: Variant) -> Option<Found> {
         let name = self.aliases.get(name).map_or(name, String::as_str);
         if let Some((group, deployments)) = self.groups.get_key_value(name) {
-            return Some(Found { group: group.clone(), deployments: deployments.clone(), variant, rule: None });
+            return Some(Found { group: group.clone(), deployments: deployments.clone(), variant, rule: None, only: None });
         }
         if let Some((group, rule)) = self.virtuals.get_key_value(name) {
-            return Some(Found { group: group.clone(), deployments: Group::default(), variant, rule: Some(rule.clone()) });
+            return Some(Found { group: group.clone(), deployments: Group::default(), variant, rule: Some(rule.clone()), only: None });
         }
         self.aliases.values().any(|target| target == name).then(|| self.pattern(name, variant)).flatten()
     }
 
+    /// By a deployment's id. Its group comes along: what holds for the group's deployments together holds for one of them.
+    fn by_id(&self, id: &str) -> Option<Found> {
+        let only = self.ids.get(id)?;
+        let (group, deployments) = self.groups.get_key_value(only.spec.group.as_str())?;
+        let (group, deployments) = (group.clone(), deployments.clone());
+        Some(Found { group, deployments, variant: Variant::None, rule: None, only: Some(only.clone()) })
+    }
+
+    /// Whether that name is a deployment's id and nothing else.
+    pub(crate) fn is_id(&self, name: &str) -> bool {
+        self.ids.contains_key(name) && self.named(name, Variant::None).is_none()
+    }
+
+    /// Whether that name is an alias of that group.
+    pub(crate) fn is_alias(&self, name: &str, group: &str) -> bool {
+        self.aliases.get(name).is_some_and(|known| known == group)
+    }
+
     fn pattern(&self, name: &str, variant: Variant) -> Option<Found> {
         let (group, deployments) = self.expanded(name)?;
-        Some(Found { group, deployments, variant, rule: None })
+        Some(Found { group, deployments, variant, rule: None, only: None })
     }
 
     /// By a name without a provider, where patterns have names with one.
@@ -247,7 +270,7 @@ impl Fleet {
             return Some(found);
         }
         let (group, deployments) = self.access.get_key_value(name)?;
-        Some(Found { group: group.clone(), deployments: deployments.clone(), variant, rule: None })
+        Some(Found { group: group.clone(), deployments: deployments.clone(), variant, rule: None, only: None })
     }
 
     /// The deployments of a group, by its name or by a pattern that matches it.
@@ -283,17 +306,6 @@ impl Fleet {
     pub fn for_unknown(&self) -> Option<&str> {
         let first = self.default_fallbacks.general.first().filter(|_| !self.patterns.is_empty());
         first.map(|fallback| fallback.model.as_str())
-    }
-
-    /// Where calls of a group go when it fails: by its name, then by what the caller's team calls it, then by its name without the
-    /// provider, then as all others.
-    pub(super) fn fallbacks_of(&self, group: &str, principal: &Principal) -> &Arc<Fallbacks> {
-        if self.fallbacks.is_empty() {
-            return &self.default_fallbacks;
-        }
-        let public = || self.fallbacks.get(principal.own.name_of(group)?);
-        let bare = || self.fallbacks.get(group.split_once('/')?.1);
-        self.fallbacks.get(group).or_else(public).or_else(bare).unwrap_or(&self.default_fallbacks)
     }
 
     /// The names of the groups, aliases and virtual models included, patterns not.
@@ -395,26 +407,6 @@ fn gather(deployments: &[Arc<Deployment>], names: fn(&Deployment) -> &[String]) 
         }
     }
     groups.into_iter().map(|(name, group)| (Arc::from(name), Group::from(group))).collect()
-}
-
-/// The fallbacks of every group that has some of its own, and of all others.
-fn fallbacks(names: &Names) -> (HashMap<String, Arc<Fallbacks>>, Arc<Fallbacks>) {
-    const ANY: &str = "*";
-    let of = |list: &[(String, Vec<Fallback>)], name: &str| list.iter().find(|(own, _)| own == name).map(|(_, targets)| targets.clone());
-    let lists = [&names.fallbacks, &names.context_window_fallbacks, &names.content_policy_fallbacks];
-    let default = of(&names.fallbacks, ANY).unwrap_or_else(|| names.default_fallbacks.clone());
-    let make = |name: &str| {
-        let without_itself = |list: Vec<Fallback>| list.into_iter().filter(|one| one.model != name).collect();
-        let own = |list: &[(String, Vec<Fallback>)]| of(list, name).or_else(|| of(list, ANY)).unwrap_or_default();
-        Arc::new(Fallbacks {
-            general: without_itself(of(&names.fallbacks, name).unwrap_or_else(|| default.clone())),
-            context_window: without_itself(own(&names.context_window_fallbacks)),
-            content_policy: without_itself(own(&names.content_policy_fallbacks)),
-            max: names.max_fallbacks.unwrap_or(Fallbacks::MOST),
-        })
-    };
-    let all = lists.into_iter().flatten().map(|(name, _)| name).filter(|name| *name != ANY);
-    (all.map(|name| (name.clone(), make(name))).collect(), make(ANY))
 }
 
 impl std::fmt::Debug for Fleet {

@@ -33,6 +33,8 @@ pub struct Plan {
     pub advice: Option<Box<Advice>>,
     /// Whether the number of its tokens, which nobody has counted, would have made a difference.
     pub uncounted: bool,
+    /// Whether every target is asked once, however few repetitions there may be: in OpenRouter's manner, and as virtual models have it.
+    pub exhaustive: bool,
 }
 
 /// One place to try.
@@ -121,7 +123,7 @@ pub struct Fallbacks {
     pub context_window: Vec<Fallback>,
     /// When a content policy says no.
     pub content_policy: Vec<Fallback>,
-    /// The most groups to go through.
+    /// How deep the fallbacks of fallbacks may lie.
     pub max: usize,
 }
 
@@ -195,7 +197,7 @@ impl Fallback {
 }
 
 impl Fallbacks {
-    /// LiteLLM's bound on the groups a call goes through.
+    /// LiteLLM's bound on how deep fallbacks of fallbacks lie.
     pub const MOST: usize = 5;
 
     /// Whether there is nowhere else to go, whatever happens.
@@ -244,6 +246,7 @@ impl Plan {
             bonds: Vec::new(),
             advice: None,
             uncounted: false,
+            exhaustive: false,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::deployment::Deployment;
 use crate::error::Error;
 use crate::health::Window;
 use crate::principal::Principal;
-use crate::route::affinity::{Bond, When};
+use crate::route::affinity::{self, Bond, When};
 use crate::route::ask::Ask;
 use crate::route::availability;
 use crate::route::candidate::Candidate;
@@ -21,7 +21,7 @@ use crate::route::fleet::{Fleet, Found};
 use crate::route::hooks::{Advice, Question};
 use crate::route::name::Variant;
 use crate::route::order::{self, Args, Strategy};
-use crate::route::plan::{Exclusion, Fallback, Fallbacks, Overrides, Plan, Target};
+use crate::route::plan::{Exclusion, Fallback, Overrides, Plan, Target};
 use crate::route::reason::Reason;
 use crate::route::support;
 use crate::route::wishes::{By, Preferred, Wishes};
@@ -51,10 +51,12 @@ impl Moment {
 }
 
 /// A call, what it asks for beside its model, and what was found out about it.
-struct Request<'a> {
-    call: &'a Call,
-    wishes: &'a Wishes,
-    advice: Option<&'a Advice>,
+pub(super) struct Request<'a> {
+    pub(super) call: &'a Call,
+    /// The name by which its group was found.
+    pub(super) asked: &'a str,
+    pub(super) wishes: &'a Wishes,
+    pub(super) advice: Option<&'a Advice>,
 }
 
 impl<'a> Request<'a> {
@@ -70,6 +72,16 @@ pub(super) struct Considered {
     pub(super) candidates: Vec<Candidate>,
     pub(super) excluded: Vec<Exclusion>,
     pub(super) strategy: &'static str,
+}
+
+impl Considered {
+    /// Leaves out what is not meant, where one deployment of the group is.
+    fn keep(&mut self, found: &Found) {
+        let Some(only) = &found.only else { return };
+        let is_meant = |one: &Deployment| one.spec.id == only.spec.id || one.spec.group != only.spec.group;
+        self.candidates.retain(|candidate| is_meant(&candidate.deployment));
+        self.excluded.retain(|exclusion| is_meant(&exclusion.deployment));
+    }
 }
 
 impl Fleet {
@@ -92,11 +104,7 @@ impl Fleet {
     /// The same, at that time and with those dice.
     pub fn plan_at(&self, call: &Call, moment: &mut Moment) -> Result<Plan, Error> {
         let mut plan = self.plan_freely(call, moment)?;
-        if call.principal.disables_fallbacks == Some(true) {
-            plan.fallbacks = Arc::default();
-        } else if self.settings.checks_fallbacks {
-            plan.fallbacks = Arc::new(plan.fallbacks.open_to(&call.principal));
-        }
+        plan.fallbacks = self.open_fallbacks(call, plan.fallbacks);
         Ok(plan)
     }
 
@@ -112,28 +120,11 @@ impl Fleet {
             if let Some(plan) = self.plain(&found, call) {
                 return Ok(plan);
             }
-            return Ok(self.consider(&Request { call, wishes: &Wishes::default(), advice: None }, found, moment));
+            let request = Request { call, asked: &call.model, wishes: &Wishes::default(), advice: None };
+            return Ok(self.consider(&request, found, moment));
         }
         let wishes = wishes.unwrap_or_default();
         self.plan_wished(call, &wishes, advice, moment)
-    }
-
-    /// What to try for that call in the group of a fallback, in order. A fallback of a fallback has none of its own.
-    pub fn plan_fallback(&self, call: &Call, fallback: &Fallback) -> Result<Plan, Error> {
-        let wishes = Wishes::read(call)?.unwrap_or_default();
-        let mut moment = Moment::now();
-        // What must not go elsewhere must not go there after a failure either.
-        let advice = match &self.hooks.advisor {
-            Some(advisor) => advisor.advise(call, &fallback.model, moment.now)?,
-            None => None,
-        };
-        let name = advice.as_ref().and_then(|advice| advice.model.as_deref()).unwrap_or(&fallback.model);
-        let found = self.resolve(&call.principal.group(name));
-        let found = found.ok_or_else(|| availability::not_found(call, &[&fallback.model]))?;
-        let mut plan = self.consider(&Request { call, wishes: &wishes, advice: advice.as_ref() }, found, &mut moment);
-        plan.fallbacks = Arc::default();
-        plan.set(&fallback.params);
-        Ok(plan)
     }
 
     /// The plan of a name with one deployment and no rule that could keep a request from it. Most calls end here.
@@ -149,17 +140,19 @@ impl Fleet {
             && traits.reserved.is_none()
             && traits.max_parallel.is_none()
             && found.variant == Variant::None
+            && found.only.is_none()
             && found.rule.is_none();
         (unruled && open).then(|| Plan {
             group: found.group.clone(),
             strategy: self.strategy(&found.group, call, &Wishes::default(), found.variant).0.as_str(),
             targets: vec![Target::plain(only.clone())],
             excluded: Vec::new(),
-            fallbacks: self.fallbacks_of(&found.group, &call.principal).clone(),
+            fallbacks: self.fallbacks_of((&call.model, &found.group), &call.principal).clone(),
             policy: self.policy.clone(),
             bonds: Vec::new(),
             advice: None,
             uncounted: false,
+            exhaustive: false,
         })
     }
 
@@ -179,8 +172,8 @@ impl Fleet {
         let rest: Vec<Fallback> = known.iter().skip(1).map(|(name, _)| Fallback::to(*name)).collect();
         let mut found = known.into_iter().map(|(_, found)| found);
         let first = found.next().or_else(|| self.instead(call)).ok_or_else(|| availability::not_found(call, &names))?;
-        let fallbacks = self.wished_fallbacks(call, wishes, &first.group, rest);
-        let request = Request { call, wishes, advice: advice.as_deref() };
+        let fallbacks = self.wished_fallbacks(call, wishes, (asked, &first.group), rest);
+        let request = Request { call, asked, wishes, advice: advice.as_deref() };
         let mut plan = if count > 1 && wishes.is_mixed() {
             self.consider_together(&request, (first, found.collect()), moment)
         } else {
@@ -206,21 +199,6 @@ impl Fleet {
         Ok(plan)
     }
 
-    /// Where the client wants to fall back to, where it says.
-    fn wished_fallbacks(&self, call: &Call, wishes: &Wishes, group: &str, rest: Vec<Fallback>) -> Option<Fallbacks> {
-        if wishes.disable_fallbacks {
-            return Some(Fallbacks::default());
-        }
-        let configured = self.fallbacks_of(group, &call.principal);
-        if !rest.is_empty() {
-            // OpenRouter's models are tried upon any failure.
-            return Some(Fallbacks { context_window: rest.clone(), content_policy: rest.clone(), max: rest.len(), general: rest });
-        }
-        let mut general = wishes.fallbacks.clone()?;
-        general.retain(|fallback| self.is_open(&call.principal, &fallback.model));
-        Some(Fallbacks { general, ..(**configured).clone() })
-    }
-
     /// Where a call goes whose model nobody knows.
     fn instead(&self, call: &Call) -> Option<Found> {
         let model = self.for_unknown()?;
@@ -229,32 +207,40 @@ impl Fleet {
     }
 
     /// Whether the caller may use that model, by the name it is asked for or by its group's.
-    fn is_open(&self, principal: &Principal, name: &str) -> bool {
+    pub(super) fn is_open(&self, principal: &Principal, name: &str) -> bool {
         let meant = principal.meant(name);
         principal.may_use(meant) || self.find(meant).is_some_and(|(group, _)| principal.may_use(&group))
     }
 
-    fn consider(&self, request: &Request<'_>, found: Found, moment: &mut Moment) -> Plan {
+    pub(super) fn consider(&self, request: &Request<'_>, found: Found, moment: &mut Moment) -> Plan {
         let Request { call, wishes, .. } = *request;
         let ask = request.ask(found.variant, moment);
         let (strategy, args) = self.strategy(&found.group, call, wishes, found.variant);
-        let mut bonds = Vec::new();
-        let considered = match &found.rule {
-            Some(rule) => {
-                let mut considered = virtual_order::gather(self, rule, &ask);
-                considered.excluded.extend(self.filter(&ask, strategy).apply(&mut considered.candidates));
-                virtual_order::arrange(&mut considered.candidates, rule, &ask, &mut moment.rng);
-                bonds.extend(virtual_order::bond(self, rule, call));
-                considered
-            }
+        let mut bonds = Vec::from_iter(found.rule.as_ref().and_then(|rule| virtual_order::bond(self, rule, call)));
+        let sticky = bonds.len();
+        let mut considered = match &found.rule {
+            Some(rule) => virtual_order::gather(self, rule, &ask),
             None => {
                 let candidates = Candidate::all(found.deployments.iter(), moment.now);
-                let mut considered = Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() };
-                self.choose(&mut considered, &ask, (strategy, args), &mut moment.rng);
-                considered
+                Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() }
             }
         };
-        self.finish(considered, &ask, found.group, bonds)
+        bonds.extend(self.bonds(&ask, &found.group, considered.candidates.len()));
+        affinity::draw(&bonds, &mut considered.candidates);
+        match &found.rule {
+            Some(rule) => {
+                considered.excluded.extend(self.filter(&ask, strategy).apply(&mut considered.candidates));
+                virtual_order::arrange(&mut considered.candidates, rule, &ask, &mut moment.rng);
+            }
+            None => self.choose(&mut considered, &ask, (strategy, args), &mut moment.rng),
+        }
+        considered.keep(&found);
+        if considered.candidates.len() < 2 {
+            bonds.truncate(sticky);
+        }
+        let exhaustive = found.rule.is_some() || is_openrouter(&ask);
+        let plan = self.finish(considered, &ask, (request.asked, found.group), bonds);
+        Plan { exhaustive, ..plan }
     }
 
     /// Ranks the endpoints of several models together.
@@ -266,7 +252,10 @@ impl Fleet {
         let candidates = Candidate::all(deployments, moment.now);
         let mut considered = Considered { candidates, excluded: Vec::new(), strategy: strategy.as_str() };
         self.choose(&mut considered, &ask, (strategy, args), &mut moment.rng);
-        self.finish(considered, &ask, first.group, Vec::new())
+        std::iter::once(&first).chain(&others).for_each(|found| considered.keep(found));
+        let bonds = self.bonds(&ask, &first.group, considered.candidates.len());
+        let plan = self.finish(considered, &ask, (request.asked, first.group), bonds);
+        Plan { exhaustive: true, ..plan }
     }
 
     /// Filters and orders the candidates of one group, or of several taken together.
@@ -333,10 +322,7 @@ impl Fleet {
         (self.settings.strategy, args)
     }
 
-    fn finish(&self, mut considered: Considered, ask: &Ask<'_>, group: Arc<str>, mut bonds: Vec<Bond>) -> Plan {
-        if considered.candidates.len() > 1 && ask.wishes.provider.order.is_none() {
-            bonds.extend(self.bonds(ask, &group));
-        }
+    fn finish(&self, mut considered: Considered, ask: &Ask<'_>, (asked, group): (&str, Arc<str>), bonds: Vec<Bond>) -> Plan {
         let seat = bonds.iter().find_map(|bond| bond.deployment(ask.now));
         if let Some(seat) = seat
             && let Some(at) = considered.candidates.iter().position(|candidate| *candidate.deployment.spec.id == *seat)
@@ -347,17 +333,21 @@ impl Fleet {
             strategy: considered.strategy,
             targets: considered.candidates.into_iter().map(Candidate::into_target).collect(),
             excluded: considered.excluded,
-            fallbacks: self.fallbacks_of(&group, &ask.call.principal).clone(),
+            fallbacks: self.fallbacks_of((asked, &group), &ask.call.principal).clone(),
             policy: self.policy.clone(),
             bonds,
             advice: None,
             uncounted: ask.wants_count(),
+            exhaustive: false,
             group,
         }
     }
 
     /// What the request may stay with: OpenRouter's rule for requests in its manner, and the operator's.
-    fn bonds(&self, ask: &Ask<'_>, group: &str) -> Vec<Bond> {
+    fn bonds(&self, ask: &Ask<'_>, group: &str, among: usize) -> Vec<Bond> {
+        if among < 2 || ask.wishes.provider.order.is_some() {
+            return Vec::new();
+        }
         let (call, rule) = (ask.call, self.settings.affinity_of(group));
         let key = &call.principal.key;
         let mut bonds = Vec::new();
@@ -402,7 +392,7 @@ impl Plan {
     }
 
     /// Sets those body fields, whatever the client sends, for every target.
-    fn set(&mut self, params: &[(String, String)]) {
+    pub(super) fn set(&mut self, params: &[(String, String)]) {
         if params.is_empty() {
             return;
         }
@@ -452,30 +442,6 @@ fn holds(candidate: &Candidate, ask: &Ask<'_>, wished: &Preferred, throughput: b
             figures.first_content(*at).is_none_or(|seen| seen <= *bound)
         }
     })
-}
-
-impl Fallbacks {
-    /// Those that the caller could ask for itself.
-    fn open_to(&self, principal: &Principal) -> Self {
-        let open = |list: &[Fallback]| list.iter().filter(|one| principal.may_use(&one.model)).cloned().collect();
-        Self {
-            general: open(&self.general),
-            context_window: open(&self.context_window),
-            content_policy: open(&self.content_policy),
-            max: self.max,
-        }
-    }
-
-    /// The same without that group; `all` leaves nothing, since all of them are in the plan already.
-    fn without(mut self, group: &str, all: bool) -> Self {
-        if all {
-            return Self::default();
-        }
-        for list in [&mut self.general, &mut self.context_window, &mut self.content_policy] {
-            list.retain(|fallback| fallback.model != group);
-        }
-        self
-    }
 }
 
 impl Rule {

@@ -36,6 +36,7 @@ mod endings;
 mod expected;
 mod experiments;
 mod failures;
+mod fallbacks;
 mod forwarded;
 mod gates;
 mod gitops;

@@ -23,7 +23,7 @@ pub(super) fn inverse_square(candidates: &mut [Candidate], _: &Ask<'_>, _: &Args
     for candidate in candidates.iter_mut() {
         let price = candidate.rates().unwrap_or(dearest);
         let relative = price as f64 / dearest as f64;
-        let key = if price <= 0 { lot(1.0, rng) * f64::MIN_POSITIVE } else { lot(1.0 / (relative * relative), rng) };
+        let key = if price <= 0 { lot(1.0, candidate, rng) * f64::MIN_POSITIVE } else { lot(1.0 / (relative * relative), candidate, rng) };
         candidate.key = key;
     }
     by_key(candidates);

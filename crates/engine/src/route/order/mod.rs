@@ -163,8 +163,8 @@ pub(super) fn arrange_by(candidates: &mut [Candidate], order: Order, ask: &Ask<'
 }
 
 /// One lot of a race in which the least wins with a chance in proportion to the weight; without weight it comes last.
-fn lot(weight: f64, rng: &mut Rng) -> f64 {
+fn lot(weight: f64, candidate: &Candidate, rng: &mut Rng) -> f64 {
     // The logarithm of 1 - u, which is never that of zero.
-    let time = -(1.0 - rng.f64()).ln();
+    let time = -(1.0 - candidate.share(rng)).ln();
     if weight > 0.0 { time / weight } else { f64::MAX / 2.0 * (1.0 + time.min(1.0)) }
 }

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::{Args, by_key, lot};
+use super::{Args, by_key, by_rank_or_chance, lot};
 use crate::route::ask::Ask;
 use crate::route::candidate::Candidate;
 
@@ -14,14 +14,17 @@ pub(super) fn simple(candidates: &mut [Candidate], ask: &Ask<'_>, _: &Args, rng:
     let asked = Some(asked).filter(|asked| !wished.is_empty() && candidates.iter().any(|candidate| asked(candidate).is_some()));
     let measure = MEASURES.into_iter().find(|measure| candidates.iter().any(|candidate| measure(candidate).is_some()));
     if asked.is_none() && measure.is_none() {
-        return rng.shuffle(candidates);
+        return match candidates.first().and_then(|first| first.lot) {
+            Some(_) => by_rank_or_chance(candidates, rng, |_| 0),
+            None => rng.shuffle(candidates),
+        };
     }
     for candidate in candidates.iter_mut() {
         let weight = match (&asked, measure) {
             (Some(asked), _) => asked(candidate),
             (None, measure) => measure.and_then(|measure| measure(candidate)),
         };
-        candidate.key = lot(weight.unwrap_or(0.0), rng);
+        candidate.key = lot(weight.unwrap_or(0.0), candidate, rng);
     }
     by_key(candidates);
 }

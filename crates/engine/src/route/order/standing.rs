@@ -34,7 +34,7 @@ pub(super) fn by_rank(candidates: &mut [Candidate], rank: impl Fn(&Candidate) ->
 
 /// Sorts by that rank, the least first; what ties comes by chance.
 pub(super) fn by_rank_or_chance(candidates: &mut [Candidate], rng: &mut Rng, rank: impl Fn(&Candidate) -> i64) {
-    let standing = |(at, candidate)| Standing::new(rank(candidate), rng.u32(..), at);
+    let standing = |(at, candidate): (usize, &Candidate)| Standing::new(rank(candidate), candidate.lot(rng), at);
     let mut standings: Vec<Standing> = candidates.iter().enumerate().map(standing).collect();
     sort(&mut standings);
     place(candidates, &standings);

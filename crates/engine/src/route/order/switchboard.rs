@@ -44,7 +44,7 @@ pub(super) fn least_cost(candidates: &mut [Candidate], ask: &Ask<'_>, args: &Arg
     // What ties comes by chance. Costs and waits are positive: below zero there is room for those within the goal.
     let standing = |(at, candidate): (usize, &Candidate)| {
         let rank = if candidate.key > goal { rank(candidate.key) } else { i64::MIN + cost(candidate) };
-        Standing::new(rank, rng.u32(..), at)
+        Standing::new(rank, candidate.lot(rng), at)
     };
     let mut standings: Vec<Standing> = candidates.iter().enumerate().map(standing).collect();
     standing::sort(&mut standings);
@@ -76,6 +76,11 @@ fn lead(leading: &mut [Standing], candidates: &[Candidate], rng: &mut Rng) {
         return;
     }
     let key = |standing: &Standing| candidates[standing.at()].key;
+    if candidates.iter().all(|candidate| candidate.lot.is_some()) {
+        // The least lot leads: what else is known here is not known alike at every gateway.
+        let first = (0..count).min_by_key(|place| candidates[leading[*place].at()].lot).unwrap_or(0);
+        return leading.swap(0, first);
+    }
     let one = rng.usize(..count);
     let other = (one + 1 + rng.usize(..count - 1)) % count;
     // On a tie the first drawn wins, which is as likely to be either.
