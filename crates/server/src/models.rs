@@ -12,7 +12,8 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::catalog::ModelCard;
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::error::Error;
-use switchboard_engine::wire::problem::Problem;
+use switchboard_engine::route::{Fallback, Fallbacks};
+use switchboard_engine::wire::problem::{self, Problem};
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -154,8 +155,37 @@ pub(crate) fn list(app: &App, caller: &Caller, parts: &request::Parts, customer:
     if is_anthropic(parts) {
         return page::anthropic(&list, parts.uri.query()).map(|page| document(&page));
     }
-    let data: Vec<Value> = list.iter().map(openai).collect();
-    Ok(document(&json!({"data": data, "object": "list"})))
+    let further = further_kind(parts.uri.query())?;
+    let fleet = app.gateway.fleet();
+    let entry = |listed: &Listed| {
+        let mut value = openai(listed);
+        if let Some(kind) = further {
+            let fallbacks = fleet.fallbacks_of((&listed.name, &listed.group), &caller.principal);
+            value["metadata"] = json!({"fallbacks": kind(fallbacks).iter().map(|fallback| &fallback.model).collect::<Vec<_>>()});
+        }
+        value
+    };
+    Ok(document(&json!({"data": list.iter().map(entry).collect::<Vec<_>>(), "object": "list"})))
+}
+
+/// One of the lists of where calls go when a group fails.
+type Kind = fn(&Fallbacks) -> &[Fallback];
+
+/// The fallbacks that a list of models is to tell, where it is to tell some, by LiteLLM's names of them.
+fn further_kind(query: Option<&str>) -> Result<Option<Kind>, Problem> {
+    let said = |name: &str| query.and_then(|query| crate::query::value(query, name));
+    if !said("include_metadata").is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "true" | "1")) {
+        return Ok(None);
+    }
+    match said("fallback_type").as_deref().unwrap_or("general") {
+        "general" => Ok(Some(|fallbacks| &fallbacks.general)),
+        "context_window" => Ok(Some(|fallbacks| &fallbacks.context_window)),
+        "content_policy" => Ok(Some(|fallbacks| &fallbacks.content_policy)),
+        other => {
+            let why = format!("`fallback_type` is one of general, context_window, content_policy, and not `{other}`");
+            Err(Problem::new(problem::Kind::BadRequest, why).with_param("fallback_type"))
+        }
+    }
 }
 
 /// `GET /v1/models/{id}`.

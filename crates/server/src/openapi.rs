@@ -309,6 +309,8 @@ fn parameters(path: &str, route: Route) -> Vec<Value> {
             list.push(query("return_wildcard_routes", "boolean", "List patterns too"));
             list.push(query("include_model_access_groups", "boolean", "List access groups too"));
             list.push(query("only_model_access_groups", "boolean", "List access groups alone"));
+            list.push(query("include_metadata", "boolean", "Tell where calls go when a model fails"));
+            list.push(query("fallback_type", "string", "Upon which failures: general, context_window or content_policy"));
             list.push(query("limit", "integer", "Models on one page, in Anthropic's form"));
             list.push(query("after_id", "string", "Begin behind this model, in Anthropic's form"));
             list.push(query("before_id", "string", "End before this model, in Anthropic's form"));
