@@ -67,7 +67,9 @@ pub(crate) async fn engaged(mut call: Call, app: &App) -> Result<Call, Refused> 
     principal.scopes.extend(limits::tags::scopes(&app.book, &principal));
     call.principal = Arc::new(principal);
     if !rules.are_empty() {
-        let held = rules.scopes(&app.book, &call);
+        // What is said of a model holds for each of its deployments.
+        let group = app.gateway.fleet().group_of_id(&call.model);
+        let held = rules.scopes(&app.book, &call, group.as_deref().unwrap_or(&call.model));
         Arc::make_mut(&mut call.principal).scopes.extend(held);
     }
     Ok(call)

@@ -29,7 +29,11 @@ impl Attempts<'_> {
         while let Some((fallback, depth)) = ahead.pop() {
             let Some(next) = planned(self.fleet, self.call, &fallback).await else { continue };
             // One deployment of a group is another place than the group.
-            let place = if self.fleet.load().is_id(&fallback.model) { Arc::from(fallback.model.as_str()) } else { next.group.clone() };
+            let place = if self.fleet.load().group_of_id(&fallback.model).is_some() {
+                Arc::from(fallback.model.as_str())
+            } else {
+                next.group.clone()
+            };
             if !journey.sees(place) {
                 continue;
             }

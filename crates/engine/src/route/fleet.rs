@@ -223,9 +223,10 @@ impl Fleet {
         Some(Found { group, deployments, variant: Variant::None, rule: None, only: Some(only.clone()) })
     }
 
-    /// Whether that name is a deployment's id and nothing else.
-    pub(crate) fn is_id(&self, name: &str) -> bool {
-        self.ids.contains_key(name) && self.named(name, Variant::None).is_none()
+    /// The group of a deployment whose id that name is, where it is nothing else.
+    pub fn group_of_id(&self, name: &str) -> Option<Arc<str>> {
+        let found = self.by_id(name)?;
+        self.named(name, Variant::None).is_none().then_some(found.group)
     }
 
     /// Whether that name is an alias of that group.

@@ -86,17 +86,17 @@ impl Rules {
         self.rules.is_empty()
     }
 
-    /// The scopes of all rules that hold for a call.
-    pub fn scopes(&self, book: &Book, call: &Call) -> Vec<Arc<Scope>> {
+    /// The scopes of all rules that hold for a call of that model.
+    pub fn scopes(&self, book: &Book, call: &Call, model: &str) -> Vec<Arc<Scope>> {
         let subjects = subjects(&call.principal);
         let metadata = if self.rules.iter().any(Rule::asks_metadata) { metadata(call) } else { Default::default() };
-        let model = [call.model.clone()];
+        let named = [model.to_owned()];
         let of = |(at, rule): (usize, &Rule)| {
             let said = |name: &String| metadata.get(name).cloned().into_iter().collect::<Vec<_>>();
             let fits = rule.subjects.has(&subjects)
-                && rule.models.has(&model)
+                && rule.models.has(&named)
                 && rule.metadata.iter().all(|(name, among)| metadata.contains_key(name) && among.has(&said(name)));
-            let pool = fits.then(|| rule.pool(&call.principal, &call.model, &metadata))??;
+            let pool = fits.then(|| rule.pool(&call.principal, model, &metadata))??;
             let terms = rule.overrides.iter().find(|(users, _)| users.iter().any(|user| is_user(&call.principal, user)));
             let terms = terms.map_or(&rule.terms, |(_, terms)| terms).clone();
             Some(book.scope(ScopeId::new(Level::Rule, self.bounded(at, &rule.id, pool)), terms))

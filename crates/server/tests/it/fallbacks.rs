@@ -232,7 +232,7 @@ fn a_prompt_too_long_for_one_order_may_fit_a_deeper_one() {
     let models = entry(&upstream, ("m", "o1", "long"), ", order: 1")
         + &entry(&upstream, ("m", "o1b", "long"), ", order: 1")
         + &entry(&upstream, ("m", "o2", "good"), ", order: 2");
-    for settings in ["num_retries: 0", "timeout: 30", "num_retries: 3"] {
+    for settings in ["num_retries: 0", "num_retries: 3"] {
         let app = TestApp::of(&format!("model_list:\n{models}router_settings: {{{settings}}}\n"));
         let before = upstream.asked().len();
         assert_eq!(answered(&ask(&app, "m", &json!({}))), "o2", "{settings}");
@@ -357,4 +357,22 @@ fn plugins_that_are_none_here_are_named() {
         let reply = app.ask("POST", "/api/v1/chat/completions").json(&body).send();
         assert_eq!((reply.status.as_u16(), reply.header("x-switchboard-dropped")), (200, told), "{fields}");
     }
+}
+
+#[test]
+fn what_is_said_of_a_model_holds_for_the_ids_of_its_deployments() {
+    const MODELS: &str = "
+  - {model_name: two, litellm_params: {model: demo/echo}, model_info: {id: two1}}
+  - {model_name: two, litellm_params: {model: demo/echo}, model_info: {id: two2}}
+switchboard:
+  limit_rules:
+    - {name: platform, type: gateway-rate-limiting-config, rules: [{id: all, when: {models: [two]}, limit_to: 2, unit: requests_per_hour}]}
+";
+    with(MODELS, |gateway| {
+        let key = gateway.key(&json!({}));
+        let statuses = ["two1", "two2", "two1", "two"].map(|model| gateway.chat(&key, model).status.as_u16());
+        assert_eq!(statuses, [200, 200, 429, 429]);
+        let bounded = gateway.key(&json!({"model_rpm_limit": {"two": 0}}));
+        assert_eq!(gateway.chat(&bounded, "two1").status, 429);
+    });
 }
