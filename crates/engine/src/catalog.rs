@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use switchboard_wire::{Dialect, Operation};
 
+mod accent;
 pub mod auth;
 pub mod derive;
 pub mod document;

@@ -1,7 +1,7 @@
 //! What a model can do, from its rows. What they do not say stays unknown.
 
 use switchboard_wire::Dialect;
-use switchboard_wire::half::{Profile, Thinking, Ways};
+use switchboard_wire::half::{Accent, Profile, Thinking, Ways};
 use switchboard_wire::seal::ANTHROPIC;
 
 use crate::catalog::{CacheMarks, Catalog, Made, ModelCard, Provider};
@@ -59,6 +59,7 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
         mid_system: detailed.map(|card| self::knows(card, "mid_conversation_system") == Some(true)),
         betas: provider.betas.clone(),
         plain_messages: provider.plain_messages.then_some(true),
+        accent: accent(provider),
         cache_marks: (!marks).then_some(false),
         reasoning_field: provider.reasoning_field.clone(),
         vendor,
@@ -68,6 +69,12 @@ pub(crate) fn of(catalog: &Catalog, provider: &Provider, card: Option<&ModelCard
         max_stop: None,
         inputs: provider.inputs_of(model).cloned(),
     }
+}
+
+/// What the provider takes less of OpenAI's format. A role that only OpenAI made is taken for unknown to those whose rows do not have it.
+fn accent(provider: &Provider) -> Accent {
+    let unknown = !provider.gateway && !provider.is_own;
+    Accent { developer: provider.accent.developer.or_else(|| unknown.then_some(false)), ..provider.accent.clone() }
 }
 
 /// At an address of the user's own, a model of another maker than the provider is no model of that provider's: it takes its thoughts back

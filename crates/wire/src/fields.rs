@@ -124,6 +124,11 @@ impl<'a> Fields<'a> {
         self.entries.iter().any(|(known, _)| known == key)
     }
 
+    /// What nobody took, as written.
+    pub(crate) fn into_entries(self) -> Vec<(String, &'a RawValue)> {
+        self.entries.into_iter().filter_map(|(key, raw)| Some((key, serde_json::from_str(raw).ok()?))).collect()
+    }
+
     /// What nobody took; `null` says nothing.
     pub fn rest(self, from: Dialect) -> Extra {
         let mut extra = Extra::new(from);

@@ -98,6 +98,8 @@ pub struct Profile {
     pub mid_system: Option<bool>,
     /// Whether messages in OpenAI's format may hold nothing but what OpenAI's own have.
     pub plain_messages: Option<bool>,
+    /// What it takes less of OpenAI's format.
+    pub accent: Accent,
     /// Whether messages in OpenAI's format may hold marks of what to keep in a cache.
     pub cache_marks: Option<bool>,
     /// The field it takes thoughts back in (`reasoning_content`, `reasoning`), where it does.
@@ -113,6 +115,23 @@ pub struct Profile {
     pub max_stop: Option<usize>,
     /// What it calls its inputs, where the API leaves that to the model and this one is unusual.
     pub inputs: Option<Arc<Inputs>>,
+}
+
+/// How a provider's own form of OpenAI's chat differs from OpenAI's, by its row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accent {
+    /// Whether it knows the role `developer`.
+    pub developer: Option<bool>,
+    /// Whether it takes a JSON schema for its answer.
+    pub json_schema: Option<bool>,
+    /// How many letters and digits the id of a call has, where it refuses others.
+    pub call_ids: Option<usize>,
+    /// The fields that a message may hold, where it refuses others, and turns that say nothing; the name of a result's tool counts apart.
+    pub message_fields: Option<Vec<String>>,
+    /// The most stop sequences it takes.
+    pub max_stop: Option<usize>,
+    /// Whether a model's turn that is to be gone on with says so (`prefix`).
+    pub prefix: bool,
 }
 
 /// The budgets of reasoning that a model takes, in tokens.
@@ -311,6 +330,11 @@ pub trait Outbound: Sync {
 
     /// Writes a request.
     fn write_request(&self, request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported>;
+
+    /// The longest name of a tool that its API takes, where its own clients know it and those of others do not.
+    fn longest_name(&self) -> Option<usize> {
+        None
+    }
 
     /// Whether it takes that medium only as bytes, so that one at a web address must be fetched first. Not asked about other parts.
     fn wants_bytes(&self, _part: &Part) -> bool {

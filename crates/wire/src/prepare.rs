@@ -5,9 +5,10 @@ use crate::control::is_steering;
 use crate::dialect::Dialect;
 use crate::fields::Fields;
 use crate::frames::Frames;
-use crate::half::{Head, Memo, Profile, Written};
+use crate::half::{Head, Memo, Profile, StandIn, Written};
 use crate::loss::{Losses, Why};
 use crate::outline::{Edits, Outline};
+use crate::pen;
 use crate::problem::{Kind, Problem, Unsupported};
 use crate::stand_in;
 
@@ -131,6 +132,8 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
     let request = named.as_ref().unwrap_or(request);
     let told = if route.from == route.to { None } else { stand_in::told(request, route.to, route.profile)? };
     let request = told.as_ref().map_or(request, |told| &told.request);
+    let renamed = outbound.longest_name().filter(|_| route.from != route.to).and_then(|longest| pen::renamed(request, longest));
+    let request = renamed.as_ref().map_or(request, |(request, _)| request);
     if let Some(inbound) = route.from.inbound().filter(|_| route.from != route.to) {
         inbound.check_translation(request, route.to)?;
         check_content(request, route)?;
@@ -147,6 +150,9 @@ fn write(route: &Route<'_>, request: &ChatRequest) -> Result<Written, Problem> {
         written.memo.stand_ins = told.stand_ins;
         lost.extend(told.losses);
     }
+    // An answer's calls go back by the same door as those of tools that the provider does not know.
+    let own = renamed.into_iter().flat_map(|(_, names)| names);
+    written.memo.stand_ins.extend(own.map(|(name, tool)| StandIn { name, tool, namespace: None, custom: false }));
     // What steers the gateway was never meant for the provider.
     let losses = lost.without(|field| is_steering(route.from, field));
     Ok(Written { losses, ..written })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use switchboard_wire::dialect::Flavor;
-use switchboard_wire::half::{Budgets, Inputs, Thinking};
+use switchboard_wire::half::{Accent, Budgets, Inputs, Thinking};
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
@@ -84,6 +84,8 @@ pub struct Provider {
     pub betas: BTreeMap<String, String>,
     /// It refuses messages in OpenAI's format that hold more than OpenAI's own have.
     pub plain_messages: bool,
+    /// How its own form of OpenAI's chat differs from OpenAI's.
+    pub accent: Accent,
     /// When it takes marks of what to keep in a cache in messages of OpenAI's format.
     pub cache_marks: CacheMarks,
     /// The knobs beyond OpenAI's own that it takes in OpenAI's format.

@@ -8,6 +8,7 @@ use switchboard_wire::dialect::Flavor;
 use switchboard_wire::half::{Budgets, Inputs, Thinking};
 use switchboard_wire::{Dialect, Operation};
 
+use super::accent::AccentRow;
 use super::auth::Auth;
 use super::provider::{
     CacheMarks, Company, Edits, Exchange, Made, Pass, PassedCall, Place, Provider, RowError, Rule, StreamUsage, Variable, Variant,
@@ -88,6 +89,8 @@ struct Row {
     betas: BTreeMap<String, String>,
     #[serde(default)]
     plain_messages: bool,
+    #[serde(default)]
+    accent: AccentRow,
     #[serde(default)]
     cache_marks: CacheMarks,
     #[serde(default)]
@@ -316,6 +319,7 @@ impl Row {
             thinking_switch: self.thinking_switch,
             betas: self.betas,
             plain_messages: self.plain_messages,
+            accent: self.accent.resolve(),
             cache_marks: self.cache_marks,
             knobs: self.knobs,
             rewritten: self.rewritten,

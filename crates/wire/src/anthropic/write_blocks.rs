@@ -10,11 +10,11 @@ use super::{HERE, names};
 use crate::chat::{CacheMark, ChatRequest, Citation, Media, MediaSource, Message, OutputFormat, Part, PartBody, Role, Thought, ToolResult};
 use crate::json::{Array, Object};
 use crate::loss::Why;
+use crate::pen::answer::JSON_ONLY;
 use crate::pen::instructions::{self, Voice};
 use crate::seal::SealKind;
 
 const FILES: &str = "files-api-2025-04-14";
-const JSON_ONLY: &str = "Answer with a single JSON object and nothing else: no prose before or after it, no code fence.";
 
 /// Writes a prompt-cache breakpoint.
 pub(super) fn write_cache(out: &mut Object<'_>, cache: Option<&CacheMark>) {

@@ -15,6 +15,7 @@ use crate::half::{Memo, Profile, Written};
 use crate::json::{self, Object};
 use crate::loss::Why;
 use crate::pen::knob;
+use crate::pen::schema::is_open;
 use crate::problem::Unsupported;
 use crate::usage::whole as whole_number;
 
@@ -82,9 +83,10 @@ fn guests_config(request: &ChatRequest) -> Option<Extra> {
     Fields::nested(raw).ok().map(|fields| fields.rest(HERE))
 }
 
-/// Models that take no schema are made to call a tool that has it.
+/// Models that take no schema, or not one like that, are made to call a tool that has it.
 fn choose_json_tool(pen: &mut Pen<'_>, request: &ChatRequest) {
-    if !pen.native && matches!(request.output, OutputFormat::JsonSchema(_)) && pen.profile.json_schema != Some(true) {
+    let OutputFormat::JsonSchema(schema) = &request.output else { return };
+    if !pen.native && (pen.profile.json_schema != Some(true) || is_open(&schema.schema)) {
         pen.json_tool = Some(pen.names.free("json_answer"));
         pen.losses.add("response_format", Why::Approximated);
     }
@@ -132,7 +134,7 @@ fn write_output_config(out: &mut Object<'_>, request: &ChatRequest, pen: &mut Pe
                 out.text("type", "json_schema");
                 if pen.native {
                     out.raw("schema", schema.get());
-                } else if schema::write_closed(out, schema) {
+                } else if schema::write_narrowed(out, schema) {
                     pen.losses.add("response_format", Why::Approximated);
                 }
             });

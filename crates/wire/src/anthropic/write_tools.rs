@@ -65,9 +65,10 @@ fn write_function(out: &mut Object<'_>, pen: &mut Pen<'_>, function: &Function) 
     out.option("description", function.description.as_ref());
     schema::write_input(out, function.parameters.as_deref());
     match function.strict {
-        Some(true) if !pen.native && pen.profile.json_schema == Some(false) => pen.losses.dropped("tools.strict"),
-        Some(strict) if strict || pen.native => out.field("strict", &strict),
-        Some(_) | None => {}
+        Some(strict) if pen.native => out.field("strict", &strict),
+        // Other formats ask it of tools by the dozen and of any schema; this API takes few, of schemas in its own part of the language.
+        Some(true) => pen.losses.dropped("tools.strict"),
+        Some(false) | None => {}
     }
     write_cache(out, function.cache.as_ref());
     for (key, value) in function.extra.fields() {

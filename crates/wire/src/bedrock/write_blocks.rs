@@ -5,10 +5,11 @@ use serde_json::value::RawValue;
 use super::pen::{Family, Pen};
 use super::write_media::{self, Block};
 use super::{HERE, names, sealer};
-use crate::chat::{CacheMark, ChatRequest, Hosted, Message, Part, PartBody, Role, Thought, ToolCall, ToolResult};
+use crate::chat::{CacheMark, ChatRequest, Hosted, Message, OutputFormat, Part, PartBody, Role, Thought, ToolCall, ToolResult};
 use crate::dialect::Dialect;
 use crate::json::{self, Array, Object};
 use crate::loss::Why;
+use crate::pen::answer::JSON_ONLY;
 use crate::pen::instructions::{self, Voice};
 use crate::seal::{SealKind, Sealed};
 
@@ -35,6 +36,9 @@ pub(super) fn write_system(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &Ch
         for (index, part) in message.parts.iter().enumerate() {
             write_system_part(&mut blocks, pen, part, &format!("messages.{at}.content.{index}"));
         }
+    }
+    if matches!(request.output, OutputFormat::Json) {
+        blocks.push(json::object(|out| out.field("text", JSON_ONLY)));
     }
     if !blocks.is_empty() {
         out.array("system", |out| blocks.iter().for_each(|block| push(out, block)));
@@ -70,7 +74,7 @@ pub(super) fn write_messages(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &
             _ => turns.push(Turn { role: voice.role(), units }),
         }
     }
-    if turns.first().is_some_and(|turn| turn.role == Role::Assistant) {
+    if turns.first().is_none_or(|turn| turn.role == Role::Assistant) {
         pen.losses.add("messages", Why::Approximated);
         let json = json::object(|out| out.text("text", "Continue."));
         turns.insert(0, Turn { role: Role::User, units: vec![Unit { is_result: false, json, cache: None }] });

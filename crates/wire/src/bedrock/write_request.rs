@@ -14,6 +14,7 @@ use crate::half::{Memo, Profile, Written};
 use crate::json::{self, Object};
 use crate::loss::Why;
 use crate::pen::knob;
+use crate::pen::schema::{is_open, narrowed};
 use crate::problem::Unsupported;
 use crate::seal::ANTHROPIC;
 
@@ -53,7 +54,9 @@ const BETAS: [&str; 13] = [
 pub(super) fn write(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let mut pen = Pen::new(request, profile);
     pen.refused.answers(request, "this provider does not tell the likelihood of tokens");
-    if matches!(request.output, OutputFormat::JsonSchema(_)) && profile.json_schema != Some(true) {
+    if let OutputFormat::JsonSchema(schema) = &request.output
+        && (profile.json_schema != Some(true) || is_open(&schema.schema))
+    {
         pen.json_tool = Some(pen.names.tools.free("json_answer"));
         pen.losses.add("response_format", Why::Approximated);
     }
@@ -146,17 +149,21 @@ fn top_k(pen: &mut Pen<'_>, request: &ChatRequest, fixed: bool) {
 fn write_output(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest) {
     let schema = match &request.output {
         OutputFormat::Text => return,
-        // Some JSON without a schema can only be asked for in words, which the client's prompt already does.
-        OutputFormat::Json => return pen.losses.dropped("response_format"),
+        // It is asked for in words.
+        OutputFormat::Json => return pen.losses.add("response_format", Why::Approximated),
         OutputFormat::JsonSchema(_) if pen.json_tool.is_some() => return,
         OutputFormat::JsonSchema(schema) => schema,
     };
+    let narrowed = narrowed(&schema.schema);
+    if narrowed.is_some() {
+        pen.losses.add("response_format", Why::Approximated);
+    }
     out.object("outputConfig", |out| {
         out.object("textFormat", |out| {
             out.text("type", "json_schema");
             out.object("structure", |out| {
                 out.object("jsonSchema", |out| {
-                    out.field("schema", schema.schema.get());
+                    out.field("schema", narrowed.as_deref().unwrap_or(schema.schema.get()));
                     out.option("name", schema.name.as_ref());
                     out.option("description", schema.description.as_ref());
                 });

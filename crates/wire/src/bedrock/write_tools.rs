@@ -4,6 +4,7 @@ use super::HERE;
 use super::pen::{Family, Pen};
 use crate::anthropic::beta::own_tool;
 use crate::chat::{ChatRequest, Function, Hosted, OutputFormat, PartBody, Tool, ToolChoice};
+use crate::dialect::Dialect;
 use crate::json;
 use crate::json::Object;
 use crate::loss::Why;
@@ -83,7 +84,8 @@ fn offered(pen: &mut Pen<'_>, request: &ChatRequest, in_use: bool) -> Vec<Vec<u8
     for (at, tool) in request.tools.iter().enumerate() {
         match tool {
             Tool::Function(function) if is_among(request, &function.name) => write_function(&mut specs, pen, function),
-            Tool::Function(_) => {}
+            // There are no words for a choice among some.
+            Tool::Function(_) => pen.losses.add(format!("tools.{at}"), Why::Approximated),
             Tool::Custom { .. } => pen.refused.add(&format!("tools.{at}"), "this provider knows no tools that take free text"),
             Tool::Hosted(hosted) => write_hosted(&mut specs, pen, hosted, at),
         }
@@ -103,7 +105,9 @@ fn write_function(specs: &mut Vec<Vec<u8>>, pen: &mut Pen<'_>, function: &Functi
     let name = pen.names.tools.tool(&function.name).into_owned();
     let schema = function.parameters.as_ref().map(|raw| raw.get().trim()).filter(|schema| !matches!(*schema, "null" | "{}"));
     let mut strict = function.strict.filter(|strict| *strict);
-    if strict.is_some() && pen.profile.json_schema != Some(true) {
+    // Other formats than those of these models ask it of any schema, and these take it of few.
+    let fits = matches!(function.extra.from(), Some(HERE | Dialect::Anthropic));
+    if strict.is_some() && (pen.profile.json_schema != Some(true) || !fits) {
         strict = None;
         pen.losses.add("tools.strict", Why::NoEquivalent);
     }

@@ -14,6 +14,7 @@ use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Object};
 use crate::loss::{Losses, Why};
+use crate::pen::answer;
 use crate::problem::Unsupported;
 use crate::tier;
 
@@ -37,6 +38,14 @@ const TOOLS: [(&str, &str); 8] = [
 
 pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<Written, Unsupported> {
     let mut losses = Losses::new();
+    // A schema that the model does not take is told in words.
+    let told = match &request.output {
+        OutputFormat::JsonSchema(sent) if profile.json_schema == Some(false) && !is_own(request) => {
+            Some(answer::told(request, &answer::of_schema(&sent.schema)))
+        }
+        _ => None,
+    };
+    let request = told.as_ref().unwrap_or(request);
     let memo = Memo { vendor: profile.vendor.clone(), renamed: rename_tools(request), ..Memo::default() };
     let body = write_body(request, profile, &memo, &mut losses)?;
     Ok(Written { body: Bytes::from(body), headers: Vec::new(), losses, memo })

@@ -118,7 +118,9 @@ impl Calls {
     fn find(&self, index: Option<u64>, id: Option<&str>, name: &str) -> Option<usize> {
         let differs = |call: &Call| id.is_some_and(|id| call.id.as_deref().is_some_and(|known| known != id));
         if index.is_some() {
-            let at = self.list.iter().rposition(|call| call.index == index)?;
+            // Some tell the index only once the call has begun.
+            let begun = || self.list.iter().rposition(|call| call.index.is_none() && !call.closed).filter(|_| name.is_empty());
+            let at = self.list.iter().rposition(|call| call.index == index).or_else(begun)?;
             let call = &self.list[at];
             return (!differs(call) || name.is_empty()).then_some(at);
         }

@@ -20,10 +20,16 @@ const WORDS: [&str; 6] = ["include_reasoning", "min_p", "reasoning", "repetition
 /// Fields that OpenRouter alone has.
 const OWN: [&str; 2] = ["cache_control", "image_config"];
 
-/// Thoughts that are sent back, and addresses of images in a shorter form.
-static WITHIN: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
-    ["\"reasoning\"", "\"reasoning_details\"", "\"image_url\":\"", "\"image_url\": \""].map(|word| Finder::new(word).into_owned())
-});
+/// Thoughts that are sent back, addresses of images in a shorter form, and documents where images belong.
+static WITHIN: LazyLock<[Finder<'static>; 6]> = LazyLock::new(|| WORDS_WITHIN.map(|word| Finder::new(word).into_owned()));
+const WORDS_WITHIN: [&str; 6] = [
+    "\"reasoning\"",
+    "\"reasoning_details\"",
+    "\"image_url\":\"",
+    "\"image_url\": \"",
+    "\"url\":\"data:application/",
+    "\"url\": \"data:application/",
+];
 
 /// Whether the request may say what OpenRouter alone understands.
 pub(super) fn is_worded(outline: &Outline, body: &Frames) -> bool {

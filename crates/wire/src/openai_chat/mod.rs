@@ -17,14 +17,16 @@
 //! | `tool_choice`, `function_call` | tool choice; `any` is written `required` | a choice among several tools from other formats: approximated |
 //! | `max_tokens`, `max_completion_tokens` | the limit; the profile names the field, else the client | none |
 //! | `reasoning_effort`, `reasoning`, `thinking`, `include_reasoning` | reasoning, written back in the fields it came in; from other formats `reasoning_effort`, or `thinking` where the profile says so | effort: the nearest known, clamped; budget: approximated |
-//! | `response_format` | output; types beyond OpenAI's stay as sent | schema where the model takes none: plain JSON, approximated |
+//! | `response_format` | output; types beyond OpenAI's stay as sent | schema where the model takes none: plain JSON, the schema told in words, approximated |
 //! | `top_k`, `min_p`, `top_a`, `repetition_penalty` | sampling; written for clients of this format and where the profile knows them | dropped for others |
 //! | `n` | answers; passes only where the formats agree | refused |
 //! | `metadata` | labels where all values are texts, else kept as sent | |
 //! | `stream_options` | `include_usage` is always sent: the gateway meters | its other options pass only verbatim |
 //! | the rest, and [`STEERING`](crate::control::STEERING) | `Extra` | |
 //!
-//! What OpenRouter's clients say in words of OpenRouter's is put in the provider's, see `fitted.rs`.
+//! What OpenRouter's clients say in words of OpenRouter's is put in the provider's, see `fitted.rs`. Providers whose form of this API is
+//! narrower (a role, ids of calls, fields of messages, schemas) get what their rows tell that they take, see `accent.rs` and `plain.rs`.
+//! `strict` of formats that are not OpenAI's stays where the schema leaves nothing out, as OpenAI asks; else it is approximated.
 //!
 //! # Where thoughts are
 //!
@@ -50,6 +52,7 @@
 //! only the total counts (Mistral) to the input. Counts a provider did not send are not written, but for `cached_tokens` and
 //! `reasoning_tokens` inside details that are there, which OpenRouter's clients require.
 
+mod accent;
 mod calls;
 mod chunk;
 mod citations;
@@ -90,6 +93,9 @@ use crate::reply::ChatReply;
 use crate::seal::OPENAI;
 
 const HERE: Dialect = Dialect::OpenAiChat;
+
+/// The longest name of a tool that OpenAI takes.
+pub(crate) const LONGEST_NAME: usize = 64;
 
 /// What ends a stream.
 pub(crate) const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -164,12 +170,17 @@ impl Outbound for OpenAiChat {
         !noted && (matches!(part.body, PartBody::Audio(_)) || matches!(part.body, PartBody::File(_)) && !native)
     }
 
+    fn longest_name(&self) -> Option<usize> {
+        Some(LONGEST_NAME)
+    }
+
     fn is_refused(&self, outline: &Outline, body: &Frames, profile: &Profile) -> bool {
         let off = || outline.read::<String>(body, "reasoning_effort").is_ok_and(|effort| effort.as_deref() == Some("none"));
         let is_blank = |entry: &Entry| body.slice(entry.value.start, entry.value.end).iter().all(|byte| b"[] \n\r\tnul".contains(byte));
         // There is nothing to choose from.
         let idle = || outline.get("tool_choice").is_some_and(|choice| !is_blank(choice)) && outline.get("tools").is_none_or(is_blank);
         plain::is_refused(body, profile)
+            || accent::is_refused(outline, body, profile)
             || profile.thinking_switch == Some(true) && off()
             || profile.vendor.as_deref() == Some(OPENAI) && idle()
     }

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use super::HERE;
+use super::{HERE, accent};
 use crate::chat::{ChatRequest, Part, PartBody, Tool};
 use crate::frames::Frames;
-use crate::half::Profile;
+use crate::half::{Accent, Profile};
 use crate::loss::Losses;
 
 const MARK: &str = "cache_control";
@@ -27,10 +27,14 @@ pub(super) fn is_refused(body: &Frames, profile: &Profile) -> bool {
 /// The request as such a provider takes it; `None` where it takes any.
 pub(super) fn of(request: &ChatRequest, profile: &Profile, losses: &mut Losses) -> Option<ChatRequest> {
     let plain = profile.plain_messages == Some(true);
-    if !(plain || profile.cache_marks == Some(false)) {
+    if !(plain || profile.cache_marks == Some(false) || profile.accent != Accent::default()) {
         return None;
     }
     let mut request = request.clone();
+    accent::fit(&mut request, profile, losses);
+    if !(plain || profile.cache_marks == Some(false)) {
+        return Some(request);
+    }
     let mut lost = Lost { marks: request.extra.remove(MARK), ..Lost::default() };
     for tool in &mut request.tools {
         if let Tool::Function(function) = tool {

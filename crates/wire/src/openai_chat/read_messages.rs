@@ -141,14 +141,18 @@ pub(super) fn read_part(raw: &RawValue, out: &mut Vec<Part>) -> Result<(), Malfo
     }
     let mut fields = Fields::nested(raw)?;
     let kind: Option<String> = fields.take("type")?;
-    let mut bare = false;
+    let (mut bare, mut unnamed) = (false, false);
     let body = match kind.as_deref() {
         None | Some("text" | "input_text" | "output_text") => {
             let text = fields.require("text")?;
             let citations = citations::take(&mut fields)?;
             PartBody::Text { text, citations }
         }
-        Some("image_url" | "input_image") => PartBody::Image(read_url(&mut fields, "image_url")?),
+        Some("image_url" | "input_image") => {
+            let media = read_url(&mut fields, "image_url")?;
+            unnamed = is_document(&media);
+            by_type(media)
+        }
         Some("video_url") => PartBody::Video(read_url(&mut fields, "video_url")?),
         Some("document_url") => {
             let mut media = read_url(&mut fields, "document_url")?;
@@ -181,6 +185,9 @@ pub(super) fn read_part(raw: &RawValue, out: &mut Vec<Part>) -> Result<(), Malfo
     if bare {
         extra.note("type", "bare");
     }
+    if unnamed {
+        extra.note("unnamed", "");
+    }
     out.push(Part { body, cache, extra });
     Ok(())
 }
@@ -202,6 +209,21 @@ fn read_url(fields: &mut Fields<'_>, key: &str) -> Result<Media, Malformed> {
     found.detail = place.detail;
     found.media_type = found.media_type.or(place.format);
     Ok(found)
+}
+
+/// What clients put where images belong, by what it is.
+fn by_type(media: Media) -> PartBody {
+    match media.media_type.as_deref() {
+        Some(kind) if kind.starts_with("audio/") => PartBody::Audio(media),
+        Some(kind) if kind.starts_with("video/") => PartBody::Video(media),
+        _ if is_document(&media) => PartBody::File(media),
+        _ => PartBody::Image(media),
+    }
+}
+
+fn is_document(media: &Media) -> bool {
+    let kind = media.media_type.as_deref().unwrap_or_default();
+    kind.starts_with("text/") || kind.starts_with("application/") && kind != "application/octet-stream"
 }
 
 /// `{"data": …, "format": …}`, or a URL or base64 itself as Mistral has it; and whether it was the latter.

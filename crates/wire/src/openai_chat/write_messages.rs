@@ -117,6 +117,10 @@ impl Writer<'_> {
         let mut turn = Turn::of(message, self.losses)?;
         let content = if turn.said.is_empty() { None } else { Some(self.content(turn.said.iter().copied())?) };
         let all = turn.thoughts.len();
+        if message.extra.from() != Some(HERE) && turn.is_empty() {
+            // What was left out was all of it.
+            return Ok(());
+        }
         turn.thoughts.retain(|(_, thought)| !self.is_foreign(thought.seal.as_ref()));
         if turn.thoughts.len() < all {
             self.losses.add("messages.reasoning", Why::Approximated);
@@ -287,7 +291,8 @@ impl Writer<'_> {
                     file.field("file_id", id);
                 }
                 // A file that is sent along needs a name.
-                let spare = (!native && data.is_some()).then(|| "document.pdf".to_owned());
+                let unnamed = !native || part.extra.noted(HERE, "unnamed").is_some();
+                let spare = (unnamed && data.is_some()).then(|| "document.pdf".to_owned());
                 file.option("filename", media.name.clone().or(spare));
                 file.option("file_data", data.as_ref());
             });
@@ -326,6 +331,11 @@ impl<'m> Turn<'m> {
             }
         }
         Ok(turn)
+    }
+
+    fn is_empty(&self) -> bool {
+        let silent = self.refusal.is_none() && self.spoken.is_none();
+        silent && self.said.is_empty() && self.thoughts.is_empty() && self.images.is_empty() && self.calls.is_empty()
     }
 
     /// Sources, images, sound and calls. `vendor` says who will see a call's seal: what `reasoning_details` said of a call need

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 
 use super::write_messages::write_messages;
-use super::{free_text, plain};
+use super::{accent, free_text, plain};
 use crate::chat::{ChatRequest, Function, OutputFormat, Reasoning, Tool, ToolChoice};
 use crate::dialect::Dialect;
 use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Array, Object};
 use crate::loss::{Losses, Why};
-use crate::pen::{effort, knob};
+use crate::pen::{effort, knob, schema};
 use crate::problem::Unsupported;
 use crate::seal::OPENAI;
 
@@ -23,6 +23,8 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         return Err(Unsupported::new("n", HERE, "several answers at once pass only where the formats agree"));
     }
     let mut losses = Losses::new();
+    let told = accent::in_words(request, profile);
+    let request = told.as_ref().unwrap_or(request);
     let plain = plain::of(request, profile, &mut losses);
     let request = plain.as_ref().unwrap_or(request);
     let messages = write_messages(request, profile, &mut losses)?;
@@ -101,7 +103,8 @@ pub(crate) fn write_knobs(object: &mut Object<'_>, request: &ChatRequest, profil
     knob("frequency_penalty", &sampling.frequency_penalty, true);
     knob("presence_penalty", &sampling.presence_penalty, true);
     knob("seed", &sampling.seed, true);
-    let stop = &sampling.stop[..sampling.stop.len().min(profile.max_stop.unwrap_or(usize::MAX))];
+    let most = profile.max_stop.or(profile.accent.max_stop.filter(|_| !native)).unwrap_or(usize::MAX);
+    let stop = &sampling.stop[..sampling.stop.len().min(most)];
     if stop.len() < sampling.stop.len() {
         losses.add("stop", Why::Clamped);
     }
@@ -111,7 +114,9 @@ pub(crate) fn write_knobs(object: &mut Object<'_>, request: &ChatRequest, profil
         several => object.field("stop", several),
     }
     object.option("n", sampling.n);
-    object.option("logprobs", sampling.logprobs);
+    // The responses API asks for them by their number alone.
+    let likely = sampling.top_logprobs.is_some_and(|top| top > 0 && !native).then_some(true);
+    object.option("logprobs", sampling.logprobs.or(likely));
     object.option("top_logprobs", sampling.top_logprobs);
     if let Some(biases) = &sampling.logit_bias {
         object.raw("logit_bias", biases);
@@ -258,7 +263,7 @@ fn write_output(object: &mut Object<'_>, request: &ChatRequest, profile: &Profil
     match &request.output {
         OutputFormat::Text => {}
         OutputFormat::Json => object.object("response_format", |format| format.text("type", "json_object")),
-        OutputFormat::JsonSchema(_) if profile.json_schema == Some(false) => {
+        OutputFormat::JsonSchema(_) if accent::is_told_schema(profile) => {
             losses.add("response_format.json_schema", Why::Approximated);
             object.object("response_format", |format| format.text("type", "json_object"));
         }
@@ -270,7 +275,8 @@ fn write_output(object: &mut Object<'_>, request: &ChatRequest, profile: &Profil
                 inner.option("name", schema.name.as_deref().or(spare));
                 inner.option("description", schema.description.as_ref());
                 inner.raw("schema", schema.schema.get());
-                inner.option("strict", schema.strict);
+                let strict = schema::strict(schema.strict, Some(&schema.schema), (&request.extra, "response_format"), losses);
+                inner.option("strict", strict);
             });
         }),
     }
@@ -287,7 +293,9 @@ fn write_labels(object: &mut Object<'_>, request: &ChatRequest, profile: &Profil
     // Others than OpenAI may refuse a field of which the client said nothing.
     let session = request.session.as_ref().filter(|_| profile.vendor.as_deref() == Some(OPENAI) && profile.reasoning_field.is_none());
     object.option("prompt_cache_key", request.cache_key.as_ref().or(session));
-    object.option("store", request.store);
+    // That nothing is kept goes without saying, but at OpenAI.
+    let keeps = request.store.filter(|store| *store || profile.vendor.as_deref() == Some(OPENAI) || request.extra.from() == Some(HERE));
+    object.option("store", keeps);
     if !request.metadata.is_empty() {
         object.object("metadata", |labels| {
             for (key, value) in &request.metadata {
@@ -369,7 +377,10 @@ fn write_function(array: &mut Array<'_>, function: &Function, (at, losses): (usi
             if let Some(parameters) = &function.parameters {
                 inner.raw("parameters", parameters.get());
             }
-            inner.option("strict", function.strict);
+            inner.option(
+                "strict",
+                schema::strict(function.strict, function.parameters.as_deref(), (&function.extra, "tools.strict"), losses),
+            );
             inner.extra(&function.extra, HERE);
         });
         super::write_messages::write_cache(object, function.cache.as_ref());

@@ -66,7 +66,7 @@ use crate::event::{EventReader, EventWriter};
 use crate::frames::Frames;
 use crate::framing::Framing;
 use crate::half::{Begun, Head, Inbound, Memo, Outbound, Profile, Stamp, Written};
-use crate::openai_chat;
+use crate::openai_chat::{self, LONGEST_NAME};
 use crate::outline::Outline;
 use crate::problem::{Fault, Malformed, Problem, Unsupported};
 use crate::reply::ChatReply;
@@ -120,6 +120,10 @@ impl Outbound for OpenAiResponses {
 
     fn path(&self, _model: &str, _stream: bool) -> String {
         "/responses".to_owned()
+    }
+
+    fn longest_name(&self) -> Option<usize> {
+        Some(LONGEST_NAME)
     }
 
     fn wants_bytes(&self, part: &Part) -> bool {

@@ -13,7 +13,7 @@ use crate::fields::Fields;
 use crate::half::{Memo, Profile, Thinking, Written};
 use crate::json::{self, Array, Object};
 use crate::loss::{Losses, Why};
-use crate::pen::{effort, knob};
+use crate::pen::{effort, knob, schema};
 use crate::problem::Unsupported;
 use crate::seal::OPENAI;
 
@@ -29,6 +29,11 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
     let instructions = instructions(&request.system)?;
     let input = write_input(request, vendor, &mut losses)?;
     let input = String::from_utf8(input).unwrap_or_default();
+    let (instructions, input) = match instructions {
+        // The API wants input.
+        Some(text) if input == "[]" && !own => (None, alone(&text)),
+        instructions => (instructions, input),
+    };
     let tools = write_tools(&request.tools, &mut losses)?;
     let reasoning = request.reasoning.as_ref().map(|reasoning| knobs(reasoning, profile, &mut losses));
     let thinks = reasoning.as_ref().is_some_and(|knobs| knobs.effort.as_deref() != Some("none"))
@@ -49,7 +54,7 @@ pub(super) fn write_request(request: &ChatRequest, profile: &Profile) -> Result<
         write_sampling(object, request, profile);
         object.option("max_output_tokens", request.max_output_tokens.map(|most| if own { most } else { most.max(MIN_OUTPUT_TOKENS) }));
         write_reasoning(object, reasoning.as_ref(), &request.extra);
-        write_text(object, request);
+        write_text(object, request, &mut losses);
         if request.stream {
             object.field("stream", &true);
         }
@@ -101,6 +106,19 @@ fn instructions(system: &[Part]) -> Result<Option<String>, Unsupported> {
         }
     }
     Ok(text)
+}
+
+/// Instructions that stand alone, as an input.
+fn alone(text: &str) -> String {
+    let mut out = Vec::new();
+    json::write_array(&mut out, |input| {
+        input.object(|message| {
+            message.field("type", "message");
+            message.field("role", "system");
+            message.field("content", text);
+        });
+    });
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Records what has no field here.
@@ -220,7 +238,7 @@ fn write_reasoning(object: &mut Object<'_>, knobs: Option<&Knobs>, extra: &Extra
     });
 }
 
-fn write_text(object: &mut Object<'_>, request: &ChatRequest) {
+fn write_text(object: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
     let more = request.extra.of(DIALECT).iter().any(|(key, _)| key == "text");
     let formed = !matches!(request.output, OutputFormat::Text);
     if !(more || formed || request.verbosity.is_some()) {
@@ -235,7 +253,7 @@ fn write_text(object: &mut Object<'_>, request: &ChatRequest) {
                 format.field("name", schema.name.as_deref().unwrap_or("response"));
                 format.option("description", schema.description.as_ref());
                 format.raw("schema", schema.schema.get());
-                format.option("strict", schema.strict);
+                format.option("strict", schema::strict(schema.strict, Some(&schema.schema), (&request.extra, "response_format"), losses));
             }),
         }
         object.option("verbosity", request.verbosity.as_ref());
@@ -327,7 +345,8 @@ fn write_function(array: &mut Array<'_>, function: &Function, losses: &mut Losse
             None if own => object.raw("parameters", "null"),
             None => object.raw("parameters", r#"{"type":"object","properties":{}}"#),
         }
-        object.option("strict", function.strict.or(Some(false).filter(|_| !own)));
+        let strict = schema::strict(function.strict, function.parameters.as_deref(), (&function.extra, "tools.strict"), losses);
+        object.option("strict", strict.or(Some(false).filter(|_| !own)));
         object.extra(&function.extra, DIALECT);
     });
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::chat::{ChatRequest, Tool};
+use crate::chat::{ChatRequest, PartBody, Tool, ToolChoice};
 
 /// The names of a request's tools, as sent.
 #[derive(Debug)]
@@ -38,7 +38,13 @@ impl Names {
         if let Some((sent, _)) = self.renamed.iter().find(|(_, client)| client == name) {
             return Cow::Owned(sent.clone());
         }
-        let sent = self.free(&plain(name, is_word));
+        let plain = plain(name, is_word);
+        // What is cut off is replaced by a checksum: a name stays the same whatever other tools there are.
+        let like = match plain.len() > self.longest {
+            true => format!("{}_{:08x}", &plain[..self.longest - 9], crc32fast::hash(name.as_bytes())),
+            false => plain,
+        };
+        let sent = self.free(&like);
         self.renamed.push((sent.clone(), name.to_owned()));
         Cow::Owned(sent)
     }
@@ -54,6 +60,55 @@ impl Names {
     pub(crate) fn into_renamed(self) -> Vec<(String, String)> {
         self.renamed
     }
+}
+
+/// The request with its tools in names of that length at most, and (name sent, name of the client's) of those that had to be changed;
+/// `None` where all may stay.
+pub(crate) fn renamed(request: &ChatRequest, longest: usize) -> Option<(ChatRequest, Vec<(String, String)>)> {
+    if all(request).all(|name| is_valid(name, longest)) {
+        return None;
+    }
+    let mut names = Names::new(request, longest);
+    let mut renamed = request.clone();
+    let mut rename = |name: &mut String| {
+        if !is_valid(name, longest) {
+            *name = names.tool(name).into_owned();
+        }
+    };
+    for tool in &mut renamed.tools {
+        match tool {
+            Tool::Function(function) => rename(&mut function.name),
+            Tool::Custom { name, .. } => rename(name),
+            Tool::Hosted(_) => {}
+        }
+    }
+    match &mut renamed.tool_choice {
+        Some(ToolChoice::Tool(name)) => rename(name),
+        Some(ToolChoice::Among(names, _)) => names.iter_mut().for_each(&mut rename),
+        Some(ToolChoice::Auto | ToolChoice::None | ToolChoice::Required) | None => {}
+    }
+    for part in renamed.messages.iter_mut().flat_map(|message| &mut message.parts) {
+        match &mut part.body {
+            PartBody::ToolCall(call) => rename(&mut call.name),
+            PartBody::ToolResult(result) => result.name.iter_mut().for_each(&mut rename),
+            _ => {}
+        }
+    }
+    Some((renamed, names.into_renamed()))
+}
+
+/// The names of tools that are offered or were called; a choice and a result name one of these.
+fn all(request: &ChatRequest) -> impl Iterator<Item = &String> {
+    let offered = request.tools.iter().filter_map(|tool| match tool {
+        Tool::Function(function) => Some(&function.name),
+        Tool::Custom { name, .. } => Some(name),
+        Tool::Hosted(_) => None,
+    });
+    let called = request.messages.iter().flat_map(|message| &message.parts).filter_map(|part| match &part.body {
+        PartBody::ToolCall(call) => Some(&call.name),
+        _ => None,
+    });
+    offered.chain(called)
 }
 
 /// A name like that one, cut and numbered where it must be, which is not taken.

@@ -18,6 +18,7 @@ mod laws;
 mod ledger;
 mod limits;
 mod meaning;
+mod narrow;
 mod oracle;
 mod page;
 mod problems;

@@ -141,18 +141,18 @@ fn choices_are_written() {
 #[test]
 fn a_schema_is_native_or_a_tool() {
     let schema =
-        JsonSchema { name: Some("city".to_owned()), description: None, schema: raw(r#"{"type":"object"}"#).unwrap(), strict: None };
+        JsonSchema { name: Some("city".to_owned()), description: None, schema: raw(r#"{"type":"string"}"#).unwrap(), strict: None };
     let request = ChatRequest { output: OutputFormat::JsonSchema(schema), ..ask("go") };
     let (body, written) = write(&request, &Profile { json_schema: Some(true), ..claude() });
     assert_eq!(
         body["outputConfig"]["textFormat"],
-        json!({"type": "json_schema", "structure": {"jsonSchema": {"schema": "{\"type\":\"object\"}", "name": "city"}}})
+        json!({"type": "json_schema", "structure": {"jsonSchema": {"schema": "{\"type\":\"string\"}", "name": "city"}}})
     );
     assert!(written.memo.json_tool.is_none() && written.losses.is_empty());
     let (body, written) = write(&request, &claude());
     assert_eq!(written.memo.json_tool.as_deref(), Some("json_answer"));
     assert_eq!(body["toolConfig"]["toolChoice"], json!({"tool": {"name": "json_answer"}}));
-    assert_eq!(body["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"], json!({"json": {"type": "object"}}));
+    assert_eq!(body["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"], json!({"json": {"type": "string"}}));
 }
 
 #[test]
