@@ -259,6 +259,19 @@ mod tests {
     }
 
     #[test]
+    fn forms_of_openais_chat_are_as_the_rows_say() {
+        let developer = |name: &str| profile(name).accent.developer;
+        assert_eq!(
+            ["openai/gpt-5", "azure/gpt-5", "openrouter/openai/gpt-5", "groq/x", "mistral/x"].map(developer),
+            [Some(true), Some(true), None, Some(false), Some(false)]
+        );
+        let (deepseek, mistral) = (profile("deepseek/deepseek-chat").accent, profile("mistral/mistral-large-latest").accent);
+        assert_eq!((deepseek.json_schema, deepseek.prefix, deepseek.call_ids), (Some(false), true, None));
+        assert_eq!((mistral.json_schema, mistral.prefix, mistral.call_ids), (None, true, Some(9)));
+        assert!(mistral.message_fields.is_some_and(|fields| !fields.contains(&"reasoning_content".to_owned())));
+    }
+
+    #[test]
     fn no_tool_is_forced_on_models_that_refuse_it() {
         assert_eq!(profile("azure_ai/claude-sonnet-5-5").json_schema, Some(true));
         assert_eq!(profile("azure_ai/claude-haiku-4-5").json_schema, None, "those that do not are as their rows say");

@@ -154,6 +154,12 @@ impl<'a> Ask<'a> {
         })
     }
 
+    /// Whether that field holds just that.
+    pub fn is_said(&self, key: &str, value: &str) -> bool {
+        let Content::Json(outline) = &self.call.content else { return false };
+        outline.get(key).is_some_and(|entry| self.call.body.slice(entry.value.start, entry.value.end) == value)
+    }
+
     /// How its client writes.
     pub fn dialect(&self) -> Dialect {
         self.call.door.dialect

@@ -36,13 +36,17 @@ const SAMPLING: [&str; 14] = [
     "verbosity",
 ];
 
+/// What says only what is so anyway.
+const USUAL: [(&str, &str); 2] = [("parallel_tool_calls", "true"), ("logprobs", "false")];
+
 /// Parameters that endpoints which take them are preferred for, asked or not.
 const PREFERRED: [&str; 4] = ["tools", "response_format", "verbosity", "web_search_options"];
 
 /// Whether the deployment takes every parameter sent.
 pub(super) fn takes_all(deployment: &Deployment, ask: &Ask<'_>) -> bool {
     let abilities = ABILITIES.iter().map(|(name, _)| *name);
-    abilities.chain(SAMPLING).filter(|name| ask.has(name)).all(|name| takes(deployment, ask, name).unwrap_or(true))
+    let asked = |name: &&str| ask.has(name) && !USUAL.iter().any(|(known, value)| known == name && ask.is_said(name, value));
+    abilities.chain(SAMPLING).filter(asked).all(|name| takes(deployment, ask, name).unwrap_or(true))
 }
 
 /// Whether the deployment is known to lack a parameter for which others are preferred.
@@ -83,7 +87,12 @@ fn takes_from(deployment: &Deployment, (client, operation, stream): (Dialect, Op
     if reach.edits.lose.iter().any(|lost| lost == name) {
         return Some(false);
     }
+    if name == "structured_outputs" && spoken == Dialect::OpenAiChat && deployment.profile.accent.json_schema == Some(false) {
+        return Some(false);
+    }
     if let Some((_, ability)) = ABILITIES.iter().find(|(known, _)| *known == name) {
+        // Anthropic's format has a word for one call at a time, whatever the model.
+        let ability = if name == "parallel_tool_calls" && spoken == Dialect::Anthropic { "function_calling" } else { *ability };
         // A card that is silent on an ability is one of a model without it.
         return deployment.card.as_ref().map(|card| card.supports(ability) == Some(true));
     }

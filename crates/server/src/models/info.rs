@@ -13,8 +13,9 @@ use switchboard_engine::answer::AnswerBody;
 use switchboard_engine::catalog::{ModelCard, derive};
 use switchboard_engine::deployment::Deployment;
 use switchboard_engine::route::supported;
-use switchboard_engine::wire::Operation;
 use switchboard_engine::wire::problem::{Kind, Problem};
+use switchboard_engine::wire::seal::OPENAI;
+use switchboard_engine::wire::{Dialect, Operation};
 
 use super::{document, routers};
 use crate::app::App;
@@ -66,6 +67,21 @@ const PRICES: [&str; 14] = [
 
 /// Fields of a request to OpenAI that concern how it is sent, and that every deployment for chat takes.
 const SENDING: [&str; 4] = ["stream", "stream_options", "max_completion_tokens", "extra_headers"];
+/// Parameters of OpenAI's own models beside those that others take.
+const OPENAIS: [&str; 12] = [
+    "n",
+    "modalities",
+    "prediction",
+    "audio",
+    "store",
+    "user",
+    "service_tier",
+    "prompt_cache_key",
+    "safety_identifier",
+    "metadata",
+    "functions",
+    "function_call",
+];
 /// Parameters that are OpenRouter's alone.
 const NOT_OPENAI: [&str; 7] = ["top_k", "min_p", "top_a", "repetition_penalty", "structured_outputs", "include_reasoning", "reasoning"];
 
@@ -311,7 +327,21 @@ pub(crate) fn facts(card: Option<&ModelCard>) -> Map<String, Value> {
 pub(crate) fn openai_params(deployment: &Deployment) -> Vec<&'static str> {
     let known = supported(deployment).into_iter().filter(|name| !NOT_OPENAI.contains(name));
     let sending = SENDING.into_iter().filter(|_| deployment.serves(Operation::Chat));
-    known.chain(sending).collect()
+    known.chain(sending).chain(further(deployment)).collect()
+}
+
+/// Those beside that formats have: OpenAI's own at its own models, and what is written in the words of Anthropic's and Gemini's.
+fn further(deployment: &Deployment) -> Vec<&'static str> {
+    let thinks = deployment.card.as_ref().is_some_and(|card| card.supports("reasoning") == Some(true));
+    let mut names = match deployment.dialect_for(Dialect::OpenAiChat) {
+        Some(Dialect::OpenAiChat) if deployment.profile.vendor.as_deref() == Some(OPENAI) => OPENAIS.to_vec(),
+        Some(Dialect::Anthropic) => vec!["user"],
+        Some(Dialect::Gemini) => vec!["modalities", "service_tier"],
+        _ => Vec::new(),
+    };
+    let budgets = matches!(deployment.dialect_for(Dialect::OpenAiChat), Some(Dialect::Anthropic | Dialect::Gemini));
+    names.extend(Some("thinking").filter(|_| thinks && budgets));
+    names
 }
 
 /// `GET /model_group/info`.

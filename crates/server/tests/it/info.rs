@@ -61,7 +61,8 @@ fn deployments_are_told_without_their_credentials() {
     ] {
         assert_eq!(known[name], value, "{name}");
     }
-    assert!(known["supported_openai_params"].as_array().expect("a list").contains(&json!("tools")));
+    let params = known["supported_openai_params"].as_array().expect("a list");
+    assert!(["tools", "n", "store", "user"].iter().all(|name| params.contains(&json!(name))), "{params:?}");
     assert_eq!(app.ask("GET", "/model/info?litellm_model_id=none").key(KEY).send().status, 400);
     assert_eq!(app.get("/model/info").status, 401);
 }

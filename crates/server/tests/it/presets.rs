@@ -104,6 +104,16 @@ fn a_search_is_the_providers_own_or_refused() {
         assert_eq!((status, &told["error"]["availability"]["excluded_by"]), (404, &json!(["web_search"])), "{told}");
         let (status, told) = chat(&json!({"model": "a/searches", "plugins": [{"id": "web", "engine": "exa"}], "messages": said("x")}));
         assert!(status == 400 && told.to_string().contains("exa"), "{status} {told}");
+        // The tool says the same as the plugin.
+        let tool = |kind: &str| json!([{"type": kind, "parameters": {"engine": "auto", "search_context_size": "low"}}]);
+        let by_tool = |model: &str, kind: &str| chat(&json!({"model": model, "tools": tool(kind), "messages": said("news?")}));
+        assert_eq!(by_tool("a/searches", "openrouter:web_search").0, 200);
+        let sent = asked(&upstream);
+        assert_eq!((&sent["web_search_options"], sent.get("tools")), (&json!({"search_context_size": "low"}), None), "{sent}");
+        let (status, told) = by_tool("a/plain", "openrouter:web_search");
+        assert_eq!((status, &told["error"]["availability"]["excluded_by"]), (404, &json!(["web_search"])), "{told}");
+        let (status, told) = by_tool("a/searches", "openrouter:datetime");
+        assert!(status == 400 && told.to_string().contains("openrouter:datetime"), "{status} {told}");
     });
 }
 

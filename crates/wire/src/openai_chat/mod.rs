@@ -78,6 +78,7 @@ mod write_messages;
 pub(crate) mod write_request;
 
 use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
 
 use crate::chat::{ChatRequest, Part, PartBody};
 use crate::dialect::{Dialect, Flavor};
@@ -205,9 +206,27 @@ impl Outbound for OpenAiChat {
         Box::new(read_events::Reader::new(memo))
     }
 
+    fn is_own_error(&self, body: &[u8]) -> bool {
+        is_own_error(body)
+    }
+
     fn read_fault(&self, status: StatusCode, _headers: &HeaderMap, body: &[u8]) -> Fault {
         error::read_fault(status, body)
     }
+}
+
+/// Whether an error is in the form that clients of OpenAI's APIs read; many servers that speak these APIs have others.
+pub(crate) fn is_own_error(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Said {
+        error: Told,
+    }
+    #[derive(Deserialize)]
+    struct Told {
+        #[serde(rename = "message")]
+        _message: String,
+    }
+    serde_json::from_slice::<Said>(body).is_ok_and(|Said { error: Told { .. } }| true)
 }
 
 /// A streamed request has the usage reported; its other stream options stay.

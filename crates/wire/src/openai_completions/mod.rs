@@ -149,6 +149,10 @@ impl Outbound for OpenAiCompletions {
         OpenAiChat.event_reader(memo)
     }
 
+    fn is_own_error(&self, body: &[u8]) -> bool {
+        OpenAiChat.is_own_error(body)
+    }
+
     fn read_fault(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Fault {
         OpenAiChat.read_fault(status, headers, body)
     }

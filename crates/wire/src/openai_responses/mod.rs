@@ -142,6 +142,10 @@ impl Outbound for OpenAiResponses {
         Box::new(read_events::Reader::new(memo))
     }
 
+    fn is_own_error(&self, body: &[u8]) -> bool {
+        openai_chat::is_own_error(body)
+    }
+
     fn read_fault(&self, status: StatusCode, _headers: &HeaderMap, body: &[u8]) -> Fault {
         openai_chat::error::read_fault(status, body)
     }

@@ -85,21 +85,27 @@ pub(crate) fn beside(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
+/// Where recordings are: beside the repository, or beside the folder of its work trees.
+const PLACES: [&str; 2] = ["../../../shared/conformance", "../../../../shared/conformance"];
+
+fn recording(file: &str) -> Option<String> {
+    PLACES.iter().find_map(|place| fs::read_to_string(beside(place).join(file)).ok())
+}
+
 /// The recorded exchanges; `None`, and a printed line, where they are not at hand.
 pub(crate) fn recorded() -> Option<&'static [Exchange]> {
     static RECORDED: OnceLock<Option<Vec<Exchange>>> = OnceLock::new();
-    let path = beside("../../../shared/conformance/corpus.jsonl");
-    let read = || fs::read_to_string(&path).ok().map(|text| text.lines().map(exchange).collect());
+    let read = || recording("corpus.jsonl").map(|text| text.lines().map(exchange).collect());
     let found = RECORDED.get_or_init(read).as_deref();
     if found.is_none() {
-        println!("skipped: no recorded exchanges at {}", path.display());
+        println!("skipped: no recorded exchanges at {}", beside(PLACES[0]).display());
     }
     found
 }
 
 /// What another gateway made of them.
 pub(crate) fn oracle() -> Option<Vec<Value>> {
-    let text = fs::read_to_string(beside("../../../shared/conformance/oracle.jsonl")).ok()?;
+    let text = recording("oracle.jsonl")?;
     Some(text.lines().map(|line| serde_json::from_str(line).expect("a line of the oracle")).collect())
 }
 

@@ -26,7 +26,7 @@ type Case = (&'static str, &'static [&'static str], &'static [(&'static str, &'s
 #[test]
 fn every_demand_leaves_out_what_does_not_meet_it() {
     let pair = pair();
-    let cases: [Case; 18] = [
+    let cases: [Case; 20] = [
         (r#""provider":{"only":["anthropic"]}"#, &["known"], &[("plain", "allowed_providers")]),
         (r#""provider":{"only":["Anthropic/eu-central-1"]}"#, &["known"], &[("plain", "allowed_providers")]),
         (r#""provider":{"only":["anthropic/turbo"]}"#, &[], &[("known", "allowed_providers"), ("plain", "allowed_providers")]),
@@ -41,6 +41,8 @@ fn every_demand_leaves_out_what_does_not_meet_it() {
         (r#""provider":{"max_price":{"image":0}}"#, &["known", "plain"], &[]),
         (r#""provider":{"require_parameters":true},"logit_bias":{}"#, &["plain"], &[("known", "require_parameters")]),
         (r#""provider":{"require_parameters":true},"tools":[]"#, &["known", "plain"], &[]),
+        (r#""provider":{"require_parameters":true},"logprobs":false,"parallel_tool_calls":true"#, &["known", "plain"], &[]),
+        (r#""provider":{"require_parameters":true},"logprobs":true"#, &["plain"], &[("known", "require_parameters")]),
         (r#""allowed_model_region":"eu""#, &["known"], &[("plain", "data_region")]),
         (r#""allowed_model_region":"us""#, &[], &[("known", "data_region"), ("plain", "data_region")]),
         (r#""provider":{"order":["openai"],"allow_fallbacks":false}"#, &["plain"], &[("known", "fallbacks_disabled")]),
