@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 use switchboard_wire::Dialect;
+use switchboard_wire::event::{Delta, Event, Frame};
 use switchboard_wire::frames::Frames;
 use switchboard_wire::half::{Accent, Head, Memo, Profile};
 use switchboard_wire::outline::{Edits, Outline};
@@ -269,4 +270,42 @@ fn stop_sequences_are_as_many_as_a_provider_takes() {
     let body = messages(&json!({"stop_sequences": ["a", "b", "c", "d", "e"]}));
     let chat = sent(Anthropic, OpenAiChat, &row, &body);
     assert_eq!((&chat.body["stop"], chat.losses.as_str()), (&json!(["a", "b", "c", "d"]), "stop;clamped"));
+}
+
+#[test]
+fn errors_are_openais_own_where_its_clients_can_read_them() {
+    for dialect in [OpenAiChat, OpenAiResponses] {
+        let outbound = dialect.outbound().expect("spoken");
+        let is_own = |body: Value| outbound.is_own_error(body.to_string().as_bytes());
+        assert!(is_own(json!({"error": {"message": "m", "type": "t", "param": null, "code": 5}})), "{dialect}");
+        for body in [
+            json!({"object": "error", "message": "m"}),
+            json!({"detail": [{"msg": "m"}]}),
+            json!({"code": "c", "error": "m"}),
+            json!({"error": {}}),
+        ] {
+            assert!(!is_own(body.clone()), "{dialect} {body}");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_tells_its_index_late_is_one_call() {
+    let piece = |call: Value| json!({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]}).to_string();
+    let mut reader = OpenAiChat.outbound().expect("spoken").event_reader(Memo::default());
+    let mut events = Vec::new();
+    for frame in [
+        piece(json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": "{\"a\":"}})),
+        piece(json!({"index": 0, "function": {"arguments": "1}"}})),
+        json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}).to_string(),
+        "[DONE]".to_owned(),
+    ] {
+        reader.read(Frame::new(frame.as_bytes()), &mut events).expect("readable");
+    }
+    reader.eof(&mut events);
+    let said = events.iter().filter_map(|event| match event {
+        Event::BlockDelta { delta: Delta::Arguments(text), .. } => Some(text.as_str()),
+        _ => None,
+    });
+    assert_eq!(said.collect::<String>(), "{\"a\":1}");
 }
