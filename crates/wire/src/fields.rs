@@ -126,7 +126,7 @@ impl<'a> Fields<'a> {
 
     /// What nobody took, as written.
     pub(crate) fn into_entries(self) -> Vec<(String, &'a RawValue)> {
-        self.entries.into_iter().filter_map(|(key, raw)| Some((key, serde_json::from_str(raw).ok()?))).collect()
+        self.entries.into_iter().filter_map(|(key, raw)| Some((key.into_owned(), raw.value()?))).collect()
     }
 
     /// What nobody took; `null` says nothing.
