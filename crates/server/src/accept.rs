@@ -121,10 +121,8 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
         Route::Call(_) | Route::Gemini => {
             let beside = passing::outlet::beside(acceptor, &parts);
             let draft = Draft { door, principal: caller.principal.clone(), headers: parts.headers, path_model, path_stream, received };
-            // The connection moves what it is given, more than once: the longest journey goes where it stays, and begins there, for
-            // all its room would be copied with it.
-            let answering = async move { asked(acceptor, &caller, (draft, beside), body).await };
-            Pin::from(Box::write(Box::new_uninit(), answering)).await
+            // The connection moves what it is given, more than once: the longest journey goes where it stays.
+            Pin::from(Box::write(Box::new_uninit(), asked(acceptor, &caller, (draft, beside), body))).await
         }
     }
 }
