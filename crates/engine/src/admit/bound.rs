@@ -102,7 +102,7 @@ impl Bound {
         let card = target.card.as_ref();
         let window = card.and_then(|card| card.max_input_tokens.or(card.max_tokens)).filter(|window| *window > 0).unwrap_or(UNSEEN);
         let is_kept = is_kept(call);
-        let (seen, long_cache) = in_bytes(call);
+        let (seen, long_cache) = in_bytes(call, window);
         let hosted = if target.searches { Hosted::of(call, target).searching(searches(target)) } else { Hosted::of(call, target) };
         let (_, searches) = Tariff::listed(card).searches(hosted.searches);
         let hosted = Hosted { brought: hosted.brought.min(window), searches };
@@ -295,8 +295,9 @@ fn is_kept(call: &Call) -> bool {
     KEPT.into_iter().any(has) || call.door.dialect == Dialect::OpenAiResponses && has("prompt")
 }
 
-/// What the words of the body say of media, and whether of a cache that is kept for an hour.
-fn in_bytes(call: &Call) -> (Seen, bool) {
+/// What the words of the body say of media, and whether of a cache that is kept for an hour. A body of more bytes than the model reads
+/// is held for as it is.
+fn in_bytes(call: &Call, window: u64) -> (Seen, bool) {
     let Content::Json(_) = &call.content else { return (Seen::default(), false) };
     let body = call.body.join();
     let (plain, mentions) = match mentions::plain(&body) {
@@ -307,7 +308,8 @@ fn in_bytes(call: &Call) -> (Seen, bool) {
         }
         None => (body, call.mentions()),
     };
-    let seen = if mentions.media() || mentions.references() { Seen::in_bytes(&plain) } else { Seen::default() };
+    let is_short = (plain.len() as u64) < window;
+    let seen = if is_short && (mentions.media() || mentions.references()) { Seen::in_bytes(&plain) } else { Seen::default() };
     (seen, mentions.long_cache())
 }
 
