@@ -53,7 +53,7 @@ fn m10_what_is_held_is_no_less_than_what_it_costs() {
     let catalog = Catalog::embedded();
     let mut short = Vec::new();
     for line in VECTORS.lines() {
-        let vector = Vector::read(line, &catalog);
+        let vector = Vector::read(line, catalog);
         let held = vector.bound().need(Some(&vector.card.prices)).money;
         if held.0 < vector.nano {
             short.push(format!("{line}: {held}"));
@@ -68,7 +68,7 @@ fn m10_what_is_served_fast_or_at_a_place_is_held_too() {
     let catalog = Catalog::embedded();
     let (mut seen, mut short) = (0, Vec::new());
     for line in VECTORS.lines() {
-        let vector = Vector::read(line, &catalog);
+        let vector = Vector::read(line, catalog);
         for (fast, us) in [(true, false), (false, true), (true, true)] {
             let names = [("fast", fast), ("us", us)].into_iter().filter(|(_, is_so)| *is_so).map(|(name, _)| name);
             let of = |name| vector.card.factors.iter().find(|(known, _)| known == name).and_then(|(_, factor)| Share::parse(factor));
