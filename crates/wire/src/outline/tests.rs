@@ -98,6 +98,20 @@ fn edits_touch_nothing_else() {
     assert_eq!(apply(text, &Edits { lose: vec!["b".into()], ..Edits::default() }), r#"{"a":1, "model": "x" }"#);
 }
 
+#[test]
+fn what_is_laid_over_leaves_what_stands_beside_it() {
+    let lay = pairs(&[("config", r#"{"most":9}"#)]);
+    let (default, rename) = (pairs(&[("config", r#"{"heat":1}"#)]), pairs(&[("con_fig", "config")]));
+    let edits = Edits { lay, default, rename, ..Edits::default() };
+    for (text, expected) in [
+        (r#"{"a":1}"#, json!({"a": 1, "config": {"heat": 1, "most": 9}})),
+        (r#"{"config":{"most":20,"cold":2}}"#, json!({"config": {"cold": 2, "most": 9}})),
+        (r#"{"con_fig":{"cold":2},"a":1}"#, json!({"a": 1, "config": {"cold": 2, "most": 9}})),
+    ] {
+        assert_eq!(serde_json::from_str::<Value>(&apply(text, &edits)).expect("JSON"), expected, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_object_survives_and_any_bytes_are_safe(
