@@ -57,23 +57,11 @@ fn images_cost_the_same_streamed() {
     });
 }
 
-/// Whoever has the text and leaves before its provider says what it took pays what it took.
-#[test]
-fn thoughts_are_charged_to_those_who_leave_before_the_usage() {
-    let told = json!({"prompt_tokens": 100, "completion_tokens": 20_000, "total_tokens": 20_100,
-        "completion_tokens_details": {"reasoning_tokens": 19_990}});
-    let chats = |after_finish: u64| {
-        Script::events(&[
-            (0, chunk(&json!({"role": "assistant", "content": "It is"}), &Value::Null)),
-            (0, chunk(&json!({"content": " fine."}), &Value::Null)),
-            (0, chunk(&json!({}), &json!("stop"))),
-            (after_finish, usage_chunk(&told)),
-        ])
-        .done()
-    };
+/// An answer of OpenAI's newer API that tells its usage a moment after its text.
+fn long_thought_answer() -> Script {
     let text = json!({"type": "output_text", "text": "It is fine.", "annotations": []});
     let message = json!({"type": "message", "id": "msg_1", "status": "completed", "role": "assistant", "content": [text]});
-    let responses = Script::events(&[
+    Script::events(&[
         (
             0,
             json!({"type": "response.created", "sequence_number": 0,
@@ -100,8 +88,12 @@ fn thoughts_are_charged_to_those_who_leave_before_the_usage() {
             "status": "completed", "model": "m", "error": null, "output": [message],
             "usage": {"input_tokens": 100, "output_tokens": 20_000, "total_tokens": 20_100}}}),
         ),
-    ]);
-    let messages = Script::events(&[
+    ])
+}
+
+/// The same of Anthropic's.
+fn long_thought_message() -> Script {
+    Script::events(&[
         (
             0,
             json!({"type": "message_start", "message": {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
@@ -116,12 +108,28 @@ fn thoughts_are_charged_to_those_who_leave_before_the_usage() {
             "usage": {"output_tokens": 20_000}}),
         ),
         (0, json!({"type": "message_stop"})),
-    ]);
+    ])
+}
+
+/// Whoever has the text and leaves before its provider says what it took pays what it took.
+#[test]
+fn thoughts_are_charged_to_those_who_leave_before_the_usage() {
+    let told = json!({"prompt_tokens": 100, "completion_tokens": 20_000, "total_tokens": 20_100,
+        "completion_tokens_details": {"reasoning_tokens": 19_990}});
+    let chats = |after_finish: u64| {
+        Script::events(&[
+            (0, chunk(&json!({"role": "assistant", "content": "It is"}), &Value::Null)),
+            (0, chunk(&json!({"content": " fine."}), &Value::Null)),
+            (0, chunk(&json!({}), &json!("stop"))),
+            (after_finish, usage_chunk(&told)),
+        ])
+        .done()
+    };
     let models = vec![
         ("chat", "openai/m", THINKS, chats(600)),
         ("plain", "openai/m", PRICED, chats(600)),
-        ("answers", "openai/m", THINKS, responses),
-        ("claude", "anthropic/m", THINKS, messages),
+        ("answers", "openai/m", THINKS, long_thought_answer()),
+        ("claude", "anthropic/m", THINKS, long_thought_message()),
     ];
     scripted(models, |gateway| {
         let wanted = 100.0 * 0.000_001 + 20_000.0 * 0.000_01;
