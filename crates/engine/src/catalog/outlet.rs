@@ -193,7 +193,7 @@ impl<'a> Outlet<'a> {
             let named = model.as_deref().unwrap_or_default();
             let holds = chat.models.is_empty() || chat.models.iter().any(|pattern| matches(pattern, named));
             // What has a shape is no chat.
-            let embeds = self.provider.shape(Operation::Embeddings, named).is_some();
+            let embeds = self.provider.rule(named).is_some_and(|rule| rule.shapes.contains_key(&Operation::Embeddings));
             let dialect = chat.form.as_deref().and_then(Dialect::from_name);
             (holds && !embeds).then_some(Known {
                 operation: Operation::Chat,

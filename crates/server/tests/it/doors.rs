@@ -121,12 +121,13 @@ fn what_is_not_there_is_told_so() {
         ("DELETE", "/v1/models", "GET"),
         ("PUT", "/v1beta/models/echo", "GET, POST"),
         ("GET", "/v1/messages", "POST"),
+        ("GET", "/v1/chat/completions/", "POST"),
     ] {
         let reply = app.ask(method, path).key(KEY).send();
         assert_eq!((reply.status.as_u16(), reply.header("allow")), (405, allow), "{method} {path}");
         assert_eq!(reply.json()["type"] == "error", path.contains("messages"), "{}", reply.text());
     }
-    for (method, path, status) in [("POST", "/v1/nothing", 404), ("GET", "/v1/chat/completions/", 404), ("GET", "/favicon.ico", 404)] {
+    for (method, path, status) in [("POST", "/v1/nothing", 404), ("GET", "/v1/nothing/", 404), ("GET", "/favicon.ico", 404)] {
         let reply = app.ask(method, path).key(KEY).send();
         assert_eq!((reply.status.as_u16(), reply.json()["error"]["message"].is_string()), (status, true), "{method} {path}");
     }
