@@ -51,7 +51,7 @@ fn of_others() -> [Case; 9] {
     let read = json!({"pages": [], "usage_info": {"pages_processed": 2}});
     let ask = |model: &str| json!({"model": model, "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]});
     [
-        ("/mistral/v1/fim/completions", json!({"model": "codestral-latest", "prompt": "a", "max_tokens": 100}), chat.clone(), 0.000_001),
+        ("/mistral/v1/fim/completions", json!({"model": "codestral-latest", "prompt": "a", "max_tokens": 100}), chat.clone(), 0.000_01),
         ("/mistral/v1/ocr", json!({"model": "mistral-ocr-latest", "document": {"document_url": "https://x"}}), read, 0.008),
         ("/gemini/v1beta/interactions", json!({"model": "gemini-2.5-flash", "input": "hi"}), json!({"id": "i", "usage": told}), 0.005),
         ("/gemini/v1beta/models/imagen-3.0-generate-001:predict", json!({"instances": [{"prompt": "a"}]}), drawn, 0.04),
