@@ -201,8 +201,8 @@ fn what_content_may_not_leave_leaves_by_no_door() {
         json!({"model": "good", "seed": 1_700_000_000_123_u64, "messages": [{"role": "user", "content": "hi"}]}),
     );
     assert_eq!(plain.status, 200, "{}", plain.text());
-    told("/pt/x", json!({"text": "hello"}));
-    assert_eq!(upstream.keys().len(), before + 1);
+    assert_ne!(told("/pt/x", json!({"text": "hello"})).status, 403);
+    let before = upstream.keys().len();
     // The prompt of a form is part of what is sent.
     let form = format!(
         "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ngood\r\n--b\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\n{mail}\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.mp3\"\r\n\r\nx\r\n--b--\r\n"
@@ -215,7 +215,7 @@ fn what_content_may_not_leave_leaves_by_no_door() {
         .body(form.as_bytes().to_vec())
         .send();
     assert_eq!(asked.status, 403, "{}", asked.text());
-    assert_eq!(upstream.keys().len(), before + 1);
+    assert_eq!(upstream.keys().len(), before);
 }
 
 #[test]

@@ -184,7 +184,8 @@ fn nobody_adds_a_model_for_everybody_but_an_administrator() {
         let given = gateway.post("/model/new", &of_team(json!({"model": "openai/m", "api_key": "sk-the-companys-own-0123456789"})));
         let at = format!("/model/{}/update", given["model_id"].as_str().expect("an id"));
         let change = |params: Value| gateway.as_key(boss, "PATCH", &at, &json!({"litellm_params": params})).status.as_u16();
-        assert_eq!(change(json!({"rpm": 5})), 200);
+        assert_eq!(change(json!({"temperature": 0.5})), 200);
+        assert_eq!(change(json!({"rpm": 5})), 403);
         assert_eq!(change(json!({"api_base": "https://evil.example.com"})), 403);
         let mask = &given["litellm_params"]["api_key"];
         assert_eq!(mask, "sk****89", "{given}");
