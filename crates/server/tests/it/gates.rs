@@ -360,6 +360,8 @@ fn an_address_of_a_callers_choice_is_a_public_one() {
             theirs.url().as_str(),
             "https://127.0.0.1/v1",
             "https://[::1]/v1",
+            "https://localhost/v1",
+            "https://127.1/v1",
             "https://169.254.169.254/",
             "http://example.org",
             "nonsense",
@@ -368,9 +370,6 @@ fn an_address_of_a_callers_choice_is_a_public_one() {
             assert_eq!(refused.status, 400, "{base}: {}", refused.text());
             assert!(message(&refused).contains("must be a public address"), "{}", refused.text());
         }
-        // A name that leads inside is found out when it is looked up.
-        let inside = chat(&gateway, MASTER, "mine", &json!({"api_base": "https://localhost/v1", "api_key": "sk-mine"}));
-        assert!(inside.status.is_server_error(), "{} {}", inside.status, inside.text());
         assert_eq!((own.asked().len(), theirs.asked().len()), (0, 0));
     }
 }
