@@ -249,7 +249,7 @@ impl Journey {
             }
             let retrying = self.permit(attempts, plan, at, now)?;
             let ticket = plan.targets[at].deployment.health.begin_anyway(now);
-            return Some(self.take(plan, at, Duration::ZERO, ticket, retrying));
+            return Some(self.take(plan, (at, Duration::ZERO), ticket, retrying));
         }
         None
     }
@@ -291,7 +291,7 @@ impl Journey {
             self.places[at].soft = false;
             let retrying = self.permit(attempts, plan, at, now)?;
             let ticket = plan.targets[at].deployment.health.begin_anyway(now);
-            Some(self.take(plan, at, pause, ticket, retrying))
+            Some(self.take(plan, (at, pause), ticket, retrying))
         })
     }
 
@@ -304,10 +304,10 @@ impl Journey {
         let retrying = self.permit(attempts, plan, at, now)?;
         let health = &target.deployment.health;
         if attempts.settings.cooldown.disabled || plan.strategy == Plan::ONLY {
-            return Some(self.take(plan, at, pause, health.begin_anyway(now), retrying));
+            return Some(self.take(plan, (at, pause), health.begin_anyway(now), retrying));
         }
         match health.begin(now) {
-            Ok(ticket) => Some(self.take(plan, at, pause, ticket, retrying)),
+            Ok(ticket) => Some(self.take(plan, (at, pause), ticket, retrying)),
             Err(refusal) => {
                 self.place(at).soft = refusal.soft;
                 let sooner = self.refused.is_none_or(|known| refusal.until < known.until);
@@ -347,7 +347,7 @@ impl Journey {
         self.repeats.is_some() && (self.depth.is_above(&plan.targets[at]) || exhaustive())
     }
 
-    fn take(&mut self, plan: &Plan, at: usize, pause: Duration, ticket: Ticket, retrying: Option<Retrying>) -> Turn {
+    fn take(&mut self, plan: &Plan, (at, pause): (usize, Duration), ticket: Ticket, retrying: Option<Retrying>) -> Turn {
         let free = self.is_free(plan, at);
         self.retries += u32::from(self.made > 0 && !free);
         self.depth.reach(&plan.targets[at], free);
