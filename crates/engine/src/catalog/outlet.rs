@@ -113,7 +113,8 @@ impl<'a> Outlet<'a> {
     fn asked(&self, path: &str) -> Option<Known> {
         let provider = self.provider;
         for rule in self.rules() {
-            let chats = rule.map_or(&provider.chat, |rule| &rule.chat);
+            // A rule that says nothing of forms is one of another path.
+            let chats = rule.map(|rule| &rule.chat).filter(|chats| !chats.is_empty()).unwrap_or(&provider.chat);
             for dialect in chats {
                 for streamed in [true, false] {
                     if let Some(model) = self.path((rule, dialect.as_str(), None), streamed).and_then(|path_of| fit(path_of, path)) {
