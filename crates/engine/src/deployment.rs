@@ -1,5 +1,6 @@
 //! A place where a model runs: provider, model, credential, and everything about the wire that can be known beforehand.
 
+mod marks;
 mod said;
 
 use std::collections::BTreeMap;
@@ -15,9 +16,9 @@ use switchboard_wire::half::{Profile, Thinking};
 use switchboard_wire::outline::Edits;
 use switchboard_wire::{Dialect, Operation};
 
+use self::marks::{marks, shown};
 use crate::attempt::ByClass;
 use crate::catalog::{Ask, Auth, Catalog, ModelCard, Provider, StreamUsage};
-use crate::figures;
 use crate::health::{Health, Place, Registry};
 use crate::hops;
 use crate::marking::CachePoint;
@@ -455,35 +456,9 @@ impl Deployment {
     }
 }
 
-/// A URL as it may be told: a user, a password and a query may be credentials.
-fn shown(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    if scheme.is_empty() { format!("{host}{path}") } else { format!("{scheme}://{host}{path}") }
-}
-
 /// Fields that say how a request travels: that a target has another place for them is no loss to the caller.
 fn is_ours(key: &str) -> bool {
     matches!(key, "model" | "stream" | "stream_options")
-}
-
-/// The headers that say where an answer came from; a name that no header can hold is left out. `address` is where the provider is
-/// unless the operator says.
-fn marks(spec: &Spec, address: Option<String>) -> HeaderMap {
-    let model = format!("{}/{}", spec.provider, spec.model);
-    let base = spec.base.as_deref().map(shown).or(address);
-    let named = [
-        ("x-litellm-model-id", Some(&spec.id)),
-        ("x-litellm-model-group", Some(&spec.group)),
-        ("x-litellm-model-name", Some(&model)),
-        ("x-litellm-model-api-base", base.as_ref()),
-        ("x-litellm-model-region", spec.traits.region.as_ref()),
-        ("x-switchboard-provider", Some(&spec.provider)),
-    ];
-    let fit = named.into_iter().filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value?).ok()?)));
-    fit.chain(std::iter::once((figures::VERSION, HeaderValue::from_static(figures::LITELLM)))).collect()
 }
 
 fn bit(operation: Operation) -> u32 {

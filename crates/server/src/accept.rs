@@ -161,9 +161,6 @@ async fn elsewhere(
     if let Some(allowed) = allowed {
         return Ok(other_method(&parts, allowed));
     }
-    if let Some(place) = pages::without_slash(&acceptor.router, &parts) {
-        return Ok(pages::redirect(place));
-    }
     let message = format!("there is nothing at `{}`; see /docs", parts.uri.path());
     Err(refusal(parts.uri.path(), Problem::new(Kind::NotFound, message)))
 }

@@ -1,5 +1,7 @@
 //! A provider row as written, and its one conversion to what is meant.
 
+mod checks;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use switchboard_wire::dialect::Flavor;
 use switchboard_wire::half::{Budgets, Inputs, Thinking};
 use switchboard_wire::{Dialect, Operation};
 
+use self::checks::{check_places, check_template};
 use super::accent::AccentRow;
 use super::auth::Auth;
 use super::provider::{
@@ -250,6 +253,16 @@ enum StreamUsageRow {
     Never,
 }
 
+impl StreamUsageRow {
+    fn resolve(self) -> StreamUsage {
+        match self {
+            Self::Option => StreamUsage::Option,
+            Self::Always => StreamUsage::Always,
+            Self::Never => StreamUsage::Never,
+        }
+    }
+}
+
 impl Provider {
     /// Reads rows, one TOML table per provider.
     pub fn parse_rows(text: &str) -> Result<Vec<Provider>, RowError> {
@@ -296,11 +309,7 @@ impl Row {
             headers: self.headers,
             edits: self.edits.resolve(),
             rules: self.rules.into_iter().map(RuleRow::resolve).collect::<Result<_, _>>()?,
-            stream_usage: match self.stream_usage {
-                StreamUsageRow::Option => StreamUsage::Option,
-                StreamUsageRow::Always => StreamUsage::Always,
-                StreamUsageRow::Never => StreamUsage::Never,
-            },
+            stream_usage: self.stream_usage.resolve(),
             states_cost: self.states_cost,
             searches: self.searches,
             usage: self.usage,
@@ -470,28 +479,6 @@ fn dialects(names: &[String]) -> Result<Vec<Dialect>, String> {
 
 fn operation(name: &str) -> Option<Operation> {
     Operation::ALL.into_iter().find(|operation| operation.as_str() == name)
-}
-
-/// Keys of `paths` and `at` name a dialect or an operation, the former perhaps with `:stream`.
-fn check_places<'a>(keys: impl Iterator<Item = &'a String>) -> Result<(), String> {
-    for key in keys {
-        let name = key.strip_suffix(":stream").unwrap_or(key);
-        if Dialect::from_name(name).is_none() && operation(name).is_none() {
-            return Err(format!("`{key}` is neither a dialect nor an operation"));
-        }
-    }
-    Ok(())
-}
-
-/// Placeholders may stand anywhere, but every `{` needs its `}`, and a URL needs a scheme we dial.
-fn check_template(template: &str) -> Result<(), String> {
-    if !template.is_empty() && !["https://", "http://", "{"].iter().any(|start| template.starts_with(start)) {
-        return Err(format!("base: `{template}` is no http or https URL"));
-    }
-    if template.matches('{').count() != template.matches('}').count() {
-        return Err(format!("base: a placeholder of `{template}` is not closed"));
-    }
-    Ok(())
 }
 
 /// The slug in public lists leads to the row like any alias.

@@ -5,9 +5,8 @@
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
     ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue,
-    LOCATION, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::request::Parts;
 use http::{Method, Request, StatusCode};
 use switchboard_engine::answer::AnswerBody;
 
@@ -15,7 +14,7 @@ use super::Answered;
 use crate::admin::Action;
 use crate::app::Acceptor;
 use crate::edge::RequestBody;
-use crate::router::{Match, Route, Router};
+use crate::router::{Match, Route};
 
 const EVERYBODY: &str = "*";
 /// What is told of every answer, unless it says so itself.
@@ -61,22 +60,6 @@ fn is_open(route: Route) -> bool {
         Route::Admin(Action::OpenRouter(_)) => true,
         Route::Page(_) | Route::Consent | Route::SignIn(_) | Route::Admin(_) => false,
     }
-}
-
-/// Where a request should have gone that only has a slash too many.
-pub(super) fn without_slash(router: &Router, parts: &Parts) -> Option<HeaderValue> {
-    let path = parts.uri.path().strip_suffix('/')?;
-    let Match::Found(..) = router.find(&parts.method, path) else { return None };
-    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    HeaderValue::try_from(format!("{path}{query}")).ok()
-}
-
-/// Sends a client there, with the same method and body.
-pub(super) fn redirect(place: HeaderValue) -> Answered {
-    let mut answered = Answered::new(AnswerBody::Whole(None));
-    *answered.status_mut() = StatusCode::TEMPORARY_REDIRECT;
-    answered.headers_mut().insert(LOCATION, place);
-    answered
 }
 
 /// The answer to a browser that asks what a page may send. That the page may ask at all is said of it as of every answer.

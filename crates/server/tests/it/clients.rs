@@ -226,16 +226,10 @@ fn every_version_of_googles_api_is_the_same_here() {
 fn a_slash_too_many_leads_to_the_route() {
     let upstream = Upstream::start();
     let app = TestApp::of(&config(&upstream));
-    let body = json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]});
-    for (method, path, place) in [
-        ("POST", "/v1/chat/completions/", "/v1/chat/completions"),
-        ("POST", "/v1/messages/?beta=true", "/v1/messages?beta=true"),
-        ("GET", "/v1/models/", "/v1/models"),
-    ] {
-        let reply = app.ask(method, path).json(&body).send();
-        assert_eq!((reply.status.as_u16(), reply.header("location")), (307, place), "{path}");
+    let body = json!({"model": "gpt-4o", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}]});
+    for (method, path) in [("POST", "/v1/chat/completions/"), ("POST", "/v1/messages/?beta=true"), ("GET", "/v1/models/")] {
+        assert_eq!(app.ask(method, path).json(&body).send().status, 200, "{path}");
     }
     assert_eq!(app.ask("POST", "/v1/nothing/").json(&body).send().status, 404);
     assert_eq!(app.ask("POST", "//elsewhere.example/").json(&body).send().status, 404);
-    assert!(upstream.asked().is_empty());
 }

@@ -161,7 +161,7 @@ fn forbidden(caller: &Caller, what: &str, param: &str) -> Refused {
 
 fn has_credential(whole: &Json) -> bool {
     let is_there = |name: &&str| whole.get(*name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-    CREDENTIALS.iter().any(|name| is_there(&name))
+    CREDENTIALS.iter().any(is_there)
 }
 
 /// Whether every secret is sent, and the address: whoever does so says where the model is and what is shown there.
