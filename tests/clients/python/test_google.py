@@ -15,7 +15,7 @@ def client(gateway, key):
 
 
 def connect(gateway, key):
-    options = types.HttpOptions(base_url=gateway.url, api_version="v1beta", retry_options=types.HttpRetryOptions(attempts=1))
+    options = types.HttpOptions(base_url=gateway.url, retry_options=types.HttpRetryOptions(attempts=1))
     return genai.Client(api_key=key, http_options=options, vertexai=False)
 
 

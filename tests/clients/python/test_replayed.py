@@ -89,7 +89,7 @@ def ask_messages(gateway, key, model, stream):
 
 
 def ask_gemini(gateway, key, model, stream):
-    options = types.HttpOptions(base_url=gateway.url, api_version="v1beta", retry_options=types.HttpRetryOptions(attempts=1))
+    options = types.HttpOptions(base_url=gateway.url, retry_options=types.HttpRetryOptions(attempts=1))
     client = genai.Client(api_key=key, http_options=options, vertexai=False)
     if not stream:
         answer = client.models.generate_content(model=model, contents=HELLO)

@@ -30,11 +30,7 @@ pub struct Shared {
 
 impl Shared {
     pub(super) fn refusal(&self, at: u64) -> Option<Refusal> {
-        let until = self.credential.until.load(Ordering::Relaxed);
-        if until > at {
-            return Some(Refusal::firm(until, Why::Quarantined));
-        }
-        let until = self.limit.denied.load(Ordering::Relaxed);
+        let until = self.credential.0.until().max(self.limit.denials.until());
         if until > at {
             return Some(Refusal::firm(until, Why::Quarantined));
         }
@@ -47,35 +43,53 @@ impl Shared {
     }
 }
 
+/// Refusals without a success between them, and the rest that they bring about.
+#[derive(Debug, Default)]
+struct Strikes {
+    until: AtomicU64,
+    count: AtomicU32,
+}
+
+impl Strikes {
+    /// Until when nothing more is sent.
+    fn until(&self) -> u64 {
+        self.until.load(Ordering::Relaxed)
+    }
+
+    /// One more refusal; a rest of so many milliseconds follows the last that is borne.
+    fn struck(&self, at: u64, rest: u64) {
+        let before = self.count.fetch_add(1, Ordering::Relaxed);
+        if before + 1 >= REFUSALS {
+            self.until.fetch_max(at + rest, Ordering::Relaxed);
+        }
+    }
+
+    /// A success.
+    fn cleared(&self) {
+        if self.count.load(Ordering::Relaxed) != 0 {
+            self.count.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A credential.
 #[derive(Debug, Default)]
-pub(crate) struct Credential {
-    until: AtomicU64,
-    refusals: AtomicU32,
-}
+pub(crate) struct Credential(Strikes);
 
 impl Credential {
     /// The provider refused it.
     pub(super) fn refused(&self, at: u64) {
-        let before = self.refusals.fetch_add(1, Ordering::Relaxed);
-        if before + 1 >= REFUSALS {
-            self.until.fetch_max(at + REFUSED, Ordering::Relaxed);
-        }
+        self.0.struck(at, REFUSED);
     }
 
     /// Its money is gone.
     pub(super) fn spent(&self, at: u64) {
-        let before = self.refusals.fetch_add(1, Ordering::Relaxed);
-        if before + 1 >= REFUSALS {
-            self.until.fetch_max(at + SPENT, Ordering::Relaxed);
-        }
+        self.0.struck(at, SPENT);
     }
 
     /// The provider took it.
     pub(super) fn accepted(&self) {
-        if self.refusals.load(Ordering::Relaxed) != 0 {
-            self.refusals.store(0, Ordering::Relaxed);
-        }
+        self.0.cleared();
     }
 }
 
@@ -86,9 +100,8 @@ pub(crate) struct Limit {
     told: AtomicU64,
     /// As we suppose.
     guessed: AtomicU64,
-    /// Until when it is left alone, since it is not allowed at all.
-    denied: AtomicU64,
-    denials: AtomicU32,
+    /// Where it is not allowed at all.
+    denials: Strikes,
 }
 
 impl Limit {
@@ -99,17 +112,12 @@ impl Limit {
 
     /// The provider does not allow it.
     pub(super) fn denied(&self, at: u64) {
-        let before = self.denials.fetch_add(1, Ordering::Relaxed);
-        if before + 1 >= REFUSALS {
-            self.denied.fetch_max(at + REFUSED, Ordering::Relaxed);
-        }
+        self.denials.struck(at, REFUSED);
     }
 
     /// The provider allowed it.
     pub(super) fn accepted(&self) {
-        if self.denials.load(Ordering::Relaxed) != 0 {
-            self.denials.store(0, Ordering::Relaxed);
-        }
+        self.denials.cleared();
     }
 
     /// It is used up until then.

@@ -217,6 +217,9 @@ fn every_version_of_googles_api_is_the_same_here() {
         assert_eq!(app.get(&format!("{path}/gpt-5")).json()["name"], "models/gpt-5", "{path}");
     }
     assert_eq!(app.get("/v1/models/gpt-5").json()["object"], "model", "OpenAI's own stay OpenAI's");
+    let googles = |path: &str| app.ask("GET", path).header("x-goog-api-client", "google-genai-sdk/3.4.0").send().json();
+    assert_eq!(googles("/v1/models")["models"].as_array().map(Vec::len), Some(5));
+    assert_eq!(googles("/v1/models/gpt-5")["name"], "models/gpt-5");
     assert_eq!(app.ask("POST", "/vnext/models/gpt-4o:generateContent").json(&body).send().status, 404);
     let unknown = app.ask("POST", "/v1alpha/models/gpt-4o:paint").json(&body).send();
     assert_eq!((unknown.status.as_u16(), unknown.json()["error"]["status"].clone()), (404, json!("NOT_FOUND")));
