@@ -31,6 +31,8 @@ PAST = (
     (Chat, "usage.prompt_tokens", "missing"),
     (Chat, "usage.completion_tokens", "missing"),
     (Chat, "usage.total_tokens", "missing"),
+    # OpenAI sends more codes than its library declares, and clients act on them.
+    (Responses, "response.error.code", "literal_error"),
     # Sent so by OpenAI itself, for tools that take free text.
     (Chat, "tool_calls.#.type", "literal_error"),
 )
