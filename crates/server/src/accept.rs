@@ -127,13 +127,13 @@ async fn answer(acceptor: &Arc<Acceptor>, request: Request<RequestBody>, receive
     }
 }
 
-/// What Google's clients send and nobody else.
-const GOOGLES: [&str; 2] = ["x-goog-api-client", "x-goog-api-key"];
+/// What Google's clients send and nobody else; their key others may show.
+const GOOGLES: &str = "x-goog-api-client";
 
 /// The route a client means: Anthropic's say who they are, on OpenRouter's path too, and Google's, whose lists have the same path.
 fn meant(route: Route, headers: &HeaderMap) -> Route {
     match route {
-        Route::Models | Route::Model if GOOGLES.iter().any(|name| headers.contains_key(*name)) => Route::GeminiModels,
+        Route::Models | Route::Model if headers.contains_key(GOOGLES) => Route::GeminiModels,
         Route::Market(market::Listing::Models) if headers.contains_key("anthropic-version") => Route::Models,
         route => route,
     }

@@ -193,7 +193,7 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
         "parameters": parameters(path, row.route),
         "responses": {
             "200": content,
-            "default": {"description": "An error, in the caller's format", "content": {"application/json": {"schema": named(error)}}},
+            "default": {"description": "An error, in the caller's format", "content": {"application/json": {"schema": refused(path, error)}}},
         },
     });
     match row.route {
@@ -238,6 +238,11 @@ fn operation(path: &str, row: &Row, summary: &str, body: Option<(Body, Option<Op
         _ => json!([{"bearer": []}, {"x-api-key": []}, {"api-key": []}, {"x-goog-api-key": []}]),
     };
     operation
+}
+
+/// The error of a route; a path that only looks like it has that of paths at which there is nothing.
+fn refused(path: &str, error: &str) -> Value {
+    if path.contains("{api_version}") { json!({"anyOf": [named(error), named("OpenAIError")]}) } else { named(error) }
 }
 
 fn error(row: &Row) -> &'static str {
