@@ -61,9 +61,10 @@ impl Dispatch<'_> {
     pub(crate) fn choose<'t>(&self, target: &'t Deployment) -> Result<(Dialect, &'t Reach), Error> {
         let operation = self.call.door.operation;
         let spoken = target.dialect_for(self.call.door.dialect);
-        // Where a provider has both, models that search do so in the newer form, and all where the operator wants it.
+        // Where a provider has both, models that search do so in the newer form, and all where the operator wants it. Another gateway
+        // gets the words for a search as they are.
         let newer = spoken == Some(Dialect::OpenAiChat)
-            && (target.spec.newer_form || online::is_wanted(self.call) || newer::is_needed(self.call, target));
+            && (target.spec.newer_form || !target.gateway && online::is_wanted(self.call) || newer::is_needed(self.call, target));
         let spoken = target.chat.iter().copied().find(|dialect| newer && *dialect == Dialect::OpenAiResponses).or(spoken);
         let reach = spoken.and_then(|spoken| target.reach(operation, Some(spoken), self.call.stream));
         match (spoken, reach) {
