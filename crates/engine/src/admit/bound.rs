@@ -299,17 +299,12 @@ fn is_kept(call: &Call) -> bool {
 /// is held for as it is.
 fn in_bytes(call: &Call, window: u64) -> (Seen, bool) {
     let Content::Json(_) = &call.content else { return (Seen::default(), false) };
-    let body = call.body.join();
-    let (plain, mentions) = match mentions::plain(&body) {
-        // Letters may be written as numbers.
-        Some(plain) => {
-            let mentions = mentions::Mentions::of(&plain.clone().into());
-            (plain, mentions)
-        }
-        None => (body, call.mentions()),
-    };
-    let is_short = (plain.len() as u64) < window;
-    let seen = if is_short && (mentions.media() || mentions.references()) { Seen::in_bytes(&plain) } else { Seen::default() };
+    // Letters may be written as numbers.
+    let written = call.mentions();
+    let plain = written.escaped().then(|| mentions::plain(&call.body.join())).flatten();
+    let mentions = plain.as_ref().map_or(written, |plain| mentions::Mentions::of(&plain.clone().into()));
+    let matters = (call.body.len() as u64) < window && (mentions.media() || mentions.references());
+    let seen = if matters { Seen::in_bytes(&plain.unwrap_or_else(|| call.body.join())) } else { Seen::default() };
     (seen, mentions.long_cache())
 }
 

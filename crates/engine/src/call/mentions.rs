@@ -17,10 +17,12 @@ const REFERENCE: u8 = 2;
 const LONG_CACHE: u8 = 4;
 /// What is to be cached.
 const CACHE: u8 = 8;
-const ALL: u8 = MEDIA | REFERENCE | LONG_CACHE | CACHE;
+/// Letters that are written as numbers, in which any of the words may stand.
+const ESCAPED: u8 = 16;
+const ALL: u8 = MEDIA | REFERENCE | LONG_CACHE | CACHE | ESCAPED;
 
 /// The words, and what each stands for. None begins like another.
-const WORDS: [(&str, u8); 20] = [
+const WORDS: [(&str, u8); 21] = [
     ("_url\"", REFERENCE),
     ("\"url\"", REFERENCE),
     ("file_id\"", REFERENCE),
@@ -41,7 +43,10 @@ const WORDS: [(&str, u8); 20] = [
     ("fileData", MEDIA),
     ("\"1h\"", LONG_CACHE),
     ("\"cache_control\"", CACHE),
+    (ESCAPE, ESCAPED),
 ];
+/// How letters begin that are written as numbers.
+const ESCAPE: &str = "\\u00";
 /// The longest of them.
 const LONGEST: usize = 15;
 /// After so many finds in a frame, each kind that is still missing is looked for by itself.
@@ -95,6 +100,11 @@ impl Mentions {
         self.0 & LONG_CACHE != 0
     }
 
+    /// Whether words may be written in numbers.
+    pub fn escaped(self) -> bool {
+        self.0 & ESCAPED != 0
+    }
+
     /// Whether there may be marks of what is to be cached.
     pub fn cache(self) -> bool {
         self.0 & CACHE != 0
@@ -117,12 +127,11 @@ pub fn media(body: &[u8]) -> (u64, u64, u64) {
 
 /// The body with letters, digits and underscores plain that it has as numbers; none where it has none so.
 pub fn plain(body: &[u8]) -> Option<Bytes> {
-    const ESCAPE: &[u8] = b"\\u00";
     let word = |at: usize| {
         let digits = std::str::from_utf8(body.get(at + ESCAPE.len()..at + ESCAPE.len() + 2)?).ok()?;
         u8::from_str_radix(digits, 16).ok().filter(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
     };
-    let found = memchr::memmem::find_iter(body, ESCAPE).filter_map(|at| Some((at, word(at)?)));
+    let found = memchr::memmem::find_iter(body, ESCAPE.as_bytes()).filter_map(|at| Some((at, word(at)?)));
     let (mut out, mut copied) = (Vec::new(), 0);
     for (at, byte) in found {
         out.extend_from_slice(body.get(copied..at)?);
