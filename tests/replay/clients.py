@@ -311,7 +311,9 @@ class Responses:
             event = json.loads(data)
             need(name == event["type"], f"event {name!r} holds {event['type']!r}")
             need(last is None, f"{name} after the end")
-            if "sequence_number" in event and name != "error":  # whoever adds an error to a stream has not counted it
+            # A provider that adds an error to its stream may not have counted it; who has goes on from it.
+            counted = name != "error" or event.get("sequence_number") == number + 1
+            if "sequence_number" in event and counted:
                 need(event["sequence_number"] == number + 1, f"sequence number {event['sequence_number']} after {number}")
                 number = event["sequence_number"]
             if name in ("response.output_text.delta", "response.refusal.delta"):
@@ -324,7 +326,8 @@ class Responses:
         if last is None:
             return Answer(text, error=error)
         answer = cls.document(last)
-        need(answer.text == text, "the deltas and the final text differ")
+        # A failed response need not repeat what was said before.
+        need(answer.error or answer.text == text, "the deltas and the final text differ")
         answer.error = answer.error or error
         return answer
 

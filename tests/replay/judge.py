@@ -136,6 +136,8 @@ def taken(outcome, oracle):
     job = outcome.job
     if outcome.status == 400 and b"cannot be sent to a provider" in outcome.body and not outcome.arrived:
         return
+    if outcome.status == 404 and b"requirements: web_search" in outcome.body and not outcome.arrived:
+        return  # a search is asked of models alone that can search
     if outcome.status != 200 or len(outcome.arrived) != 1:
         yield "request", f"{len(outcome.arrived)} requests upstream; the answer is {outcome.status} {outcome.body[:300]!r}"
         return
