@@ -25,6 +25,7 @@ mod withdraw;
 #[cfg(test)]
 mod tests;
 
+pub use crate::clock::Micros;
 pub use book::{Book, Openings};
 pub(crate) use bound::longest;
 pub use bound::{Bound, CapKey, cap_key};
@@ -37,5 +38,5 @@ pub use refusal::{Refusal, Why};
 pub use scope::{Budget, Level, Limit, Mode, Scope, ScopeId, Source, Terms, Unit};
 pub use state::{Need, Standing};
 pub use tab::{Charge, Tab};
-pub use window::{Micros, Window, date};
+pub use window::{Window, date};
 pub use withdraw::Withheld;

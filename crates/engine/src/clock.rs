@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+/// Microseconds since 1970, UTC.
+pub type Micros = i64;
+
 /// Now.
 pub fn now() -> Instant {
     tokio::time::Instant::now().into_std()

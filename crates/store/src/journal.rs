@@ -28,7 +28,7 @@ use file::Segments;
 pub use frame::{Entry, Kept};
 pub(crate) use read::Reader;
 
-use crate::ledger::Passing;
+use crate::line::Passing;
 
 /// How long a record may wait for the disk.
 const GROUP: Duration = Duration::from_millis(5);

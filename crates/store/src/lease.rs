@@ -14,8 +14,8 @@ use switchboard_engine::admit::port::{Ask, Authority, Grant, Later, Outage, Slot
 use switchboard_engine::admit::{Book, NanoUsd};
 use switchboard_engine::apart;
 
+use crate::account::account_of;
 use crate::error::StoreError;
-use crate::ledger::account_of;
 use crate::open::Store;
 use crate::sql::Sql;
 use crate::thread::Thread;

@@ -7,7 +7,6 @@
 mod adjust;
 mod attempts;
 mod carry;
-mod line;
 mod past;
 mod people;
 mod post;
@@ -20,19 +19,19 @@ mod seal;
 mod verify;
 mod writer;
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 
 use sqlx::Row;
 use switchboard_engine::admit::{NanoUsd, Openings, ScopeId, Window};
 
+use crate::account::account_of;
 use crate::error::StoreError;
 use crate::open::Store;
 
+pub use crate::line::{BYOK_COST, LogLine, Part, Passing, Saving};
 pub use adjust::{Correction, correct};
 pub use attempts::{Attempted, Attempts, Reckoned, attempts};
 pub use carry::{Balance, carry_blocking};
-pub use line::{BYOK_COST, LogLine, Part, Passing, Saving};
 pub use past::Past;
 pub use people::{Share, shares};
 pub use recorder::SpendLog;
@@ -49,53 +48,6 @@ pub(crate) const MARGIN: &str = "gateway/margin";
 pub(crate) const SETTLE: &str = "settle";
 /// The name of the window that never ends.
 pub(crate) const LIFETIME: &str = "lifetime";
-
-/// The number of an account, made of what it is.
-pub(crate) fn account(level: &str, name: &str, model: &str) -> i64 {
-    let text = named(level, name, model);
-    KNOWN.with_borrow_mut(|known| {
-        if let Some(number) = known.get(&text) {
-            return *number;
-        }
-        if known.len() >= MOST_KNOWN {
-            known.clear();
-        }
-        let number = number(&text);
-        known.insert(text, number);
-        number
-    })
-}
-
-/// What an account is, as its number is made of it.
-fn named(level: &str, name: &str, model: &str) -> Vec<u8> {
-    let mut text = Vec::with_capacity(level.len() + name.len() + model.len() + 3);
-    for part in [level, name, model] {
-        text.extend_from_slice(part.as_bytes());
-        text.push(0);
-    }
-    text
-}
-
-/// Sixty-three bits of SHA-256: among a million accounts two are the same once in eighteen million databases.
-fn number(text: &[u8]) -> i64 {
-    let digest = ring::digest::digest(&ring::digest::SHA256, text);
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&digest.as_ref()[..8]);
-    i64::from_be_bytes(bytes) & i64::MAX
-}
-
-/// Numbers of accounts that a thread remembers.
-const MOST_KNOWN: usize = 8_192;
-
-thread_local! {
-    /// The same few accounts come again and again, and a digest of each would be most of what posting them takes.
-    static KNOWN: RefCell<HashMap<Vec<u8>, i64>> = RefCell::default();
-}
-
-/// The number of a scope's account.
-pub(crate) fn account_of(scope: &ScopeId) -> i64 {
-    account(scope.level.as_str(), &scope.id, scope.model.as_deref().unwrap_or(""))
-}
 
 const SPENT: &str = "SELECT span, start, spent FROM ledger_windows WHERE account = $1";
 const SEVERAL: &str =

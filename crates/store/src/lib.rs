@@ -9,6 +9,7 @@
 //!
 //! The crate knows no HTTP. It implements the ports of `engine`. Start reading at [`Store`].
 
+mod account;
 pub mod alert;
 pub mod archive;
 pub mod audit;
@@ -24,6 +25,7 @@ pub mod journal;
 pub mod lease;
 pub mod ledger;
 pub mod limits;
+mod line;
 mod migrate;
 pub mod money;
 pub mod object;

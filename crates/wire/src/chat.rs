@@ -297,6 +297,9 @@ pub enum Tool {
     Hosted(Hosted),
 }
 
+/// What Anthropic's functions have beside OpenAI's; clients of OpenAI's format say it beside the function.
+pub(crate) const BESIDE_FUNCTION: [&str; 4] = ["defer_loading", "allowed_callers", "input_examples", "eager_input_streaming"];
+
 /// A tool with typed input.
 #[derive(Clone, Debug, Default)]
 pub struct Function {

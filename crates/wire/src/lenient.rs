@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
 
 /// A whole number that may be missing; anything that is none is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +39,11 @@ pub(crate) fn place<'de, D: Deserializer<'de>>(reader: D) -> Result<u32, D::Erro
 /// The whole number that a text spells.
 pub(crate) fn whole(text: &str) -> Option<u64> {
     text.parse().ok().or_else(|| text.parse().ok().and_then(whole_of))
+}
+
+/// A count, however it is written.
+pub(crate) fn count(number: &Number) -> Option<u64> {
+    number.as_u64().or_else(|| whole_of(number.as_f64()?))
 }
 
 /// The whole number that a number with a fraction is.

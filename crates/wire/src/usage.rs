@@ -9,7 +9,7 @@ use crate::bedrock;
 use crate::chat::{Media, MediaSource};
 use crate::dialect::Operation;
 use crate::event::{BlockKind, Event, EventReader, Frame};
-use crate::lenient::{Count, whole_of};
+use crate::lenient::Count;
 use crate::problem::{Fault, Kind, Malformed};
 use crate::reply::{Finish, Reason, Usage};
 
@@ -73,11 +73,6 @@ fn cost(raw: &RawValue) -> Option<String> {
         b'"' => serde_json::from_str::<String>(text).ok().filter(|text| serde_json::from_str::<Number>(text).is_ok()),
         _ => serde_json::from_str::<Number>(text).ok().map(|_| text.to_owned()),
     }
-}
-
-/// A count, however it is written.
-pub(crate) fn whole(number: &Number) -> Option<u64> {
-    number.as_u64().or_else(|| whole_of(number.as_f64()?))
 }
 
 /// The counts of a `usage` object; `None` where it holds none in tokens.

@@ -11,7 +11,8 @@ use super::nano::NanoUsd;
 use super::port::{Past, Slot};
 use super::scope::{Level, Scope, ScopeId, Terms};
 use super::share::{Draw, Drawn, Places, Surplus};
-use super::window::{Micros, Window};
+use super::window::Window;
+use crate::clock::Micros;
 use crate::queue::Queue;
 
 /// What scopes have spent in which windows.

@@ -228,26 +228,17 @@ impl Bound {
 
     /// What everything but the answers costs.
     fn fixed(&self, prices: &Prices) -> PicoUsd {
-        let mut parts = [
-            Component::Input,
-            Component::CacheRead,
-            Component::CacheWrite,
-            Component::AudioInput,
-            Component::ImageInput,
-            Component::VideoInput,
-        ]
-        .to_vec();
-        if self.long_cache {
-            parts.push(Component::CacheWriteHour);
-        }
-        let prompt = parts.into_iter().filter_map(|part| self.worst(prices, part)).max();
-        let prompt = prompt.map_or(0, |rate| rate.cost(Component::Input, self.input).0);
-        let cost = |component: Component, quantity: u64| self.worst(prices, component).map_or(0, |rate| rate.cost(component, quantity).0);
+        use Component as C;
+        let parts = [C::Input, C::CacheRead, C::CacheWrite, C::AudioInput, C::ImageInput, C::VideoInput];
+        let hour = self.long_cache.then_some(C::CacheWriteHour);
+        let prompt = parts.into_iter().chain(hour).filter_map(|part| self.worst(prices, part)).max();
+        let prompt = prompt.map_or(0, |rate| rate.cost(C::Input, self.input).0);
+        let cost = |component: C, quantity: u64| self.worst(prices, component).map_or(0, |rate| rate.cost(component, quantity).0);
         let beside = prompt
-            .saturating_add(cost(Component::Request, 1))
-            .saturating_add(cost(Component::Reasoning, self.pondered))
+            .saturating_add(cost(C::Request, 1))
+            .saturating_add(cost(C::Reasoning, self.pondered))
             .saturating_add(self.beside(prices));
-        let search = [Component::SearchHigh, Component::SearchMedium, Component::SearchLow, Component::MapsQuery];
+        let search = [C::SearchHigh, C::SearchMedium, C::SearchLow, C::MapsQuery];
         let searches = search.into_iter().map(|search| cost(search, self.hosted.searches)).max().unwrap_or(0);
         PicoUsd(self.scaled(beside).saturating_add(searches))
     }

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::window::{Micros, micros};
+use super::window::micros;
+use crate::clock::Micros;
 
 /// Tells the time.
 pub trait Clock: Send + Sync {

@@ -4,7 +4,8 @@ use super::refusal::Why;
 use super::scope::{Limit, Unit};
 use super::share::{Company, DRY, Draw, Drawn, FULL, PLACES_LAST, Pool, Without};
 use super::state::{Need, Standing, View};
-use super::window::{Micros, micros};
+use super::window::micros;
+use crate::clock::Micros;
 
 /// What is counted for one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use super::refusal::{Refusal, Why};
 use super::scope::{Scope, ScopeId};
 use super::share::{Company, Draw, Shares};
 use super::state::{Admitted, Need, Own, Standing, State, Verdict, View, Wants};
-use super::window::{Micros, Window};
+use super::window::Window;
+use crate::clock::Micros;
 
 /// One scope a call is in.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use rand::RngCore;
 
 use super::hold::Line;
 use super::nano::NanoUsd;
-use super::window::Micros;
 use crate::catalog::Component;
+use crate::clock::Micros;
 
 /// The id of one attempt: 48 bits of milliseconds and 80 of chance, so that ids sort by time and nobody guesses one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

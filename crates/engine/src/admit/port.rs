@@ -5,7 +5,8 @@ use std::pin::Pin;
 
 use super::nano::NanoUsd;
 use super::scope::{ScopeId, Source};
-use super::window::{Micros, Window};
+use super::window::Window;
+use crate::clock::Micros;
 
 /// A future that can be held without knowing its type.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -7,7 +7,8 @@ use switchboard_wire::problem::{Kind, Problem};
 
 use super::nano::NanoUsd;
 use super::scope::{Level, ScopeId, Source, Unit};
-use super::window::{Micros, Window};
+use super::window::Window;
+use crate::clock::Micros;
 use crate::error::{Error, Origin, Retry};
 
 /// A call was refused. Nothing was taken anywhere for it.

@@ -9,7 +9,8 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::nano::NanoUsd;
 use super::state::{Standing, State};
-use super::window::{Micros, Window};
+use super::window::Window;
+use crate::clock::Micros;
 
 /// What kind of thing a scope is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

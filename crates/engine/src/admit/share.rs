@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::port::{Later, Outage};
 use super::scope::{ScopeId, Unit};
-use super::window::Micros;
+use crate::clock::Micros;
 
 /// One limit, as all gateways have it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -6,7 +6,8 @@ use super::port::{Ask, Slot};
 use super::refusal::Why;
 use super::scope::{Budget, Limit, Mode, ScopeId, Source, Terms, Unit};
 use super::share::{Company, Draw, Drawn, Places, Pool, Surplus};
-use super::window::{Micros, Window, micros};
+use super::window::{Window, micros};
+use crate::clock::Micros;
 
 /// What one attempt may take at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use super::calendar::{Calendar, Span};
-
-/// Microseconds since 1970, UTC.
-pub type Micros = i64;
+use crate::clock::Micros;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use switchboard_wire::{Dialect, Operation};
 
 use super::auth::Auth;
-use super::outlet::is_version;
 use super::provider::{Edits, Provider, Rule, matches};
 
 /// What a request is for, as far as its URL depends on it.
@@ -368,4 +367,9 @@ fn segment(model: &str) -> Option<String> {
 fn segments(model: &str) -> Option<String> {
     let parts: Option<Vec<String>> = model.split('/').map(segment).collect();
     parts.map(|parts| parts.join("/"))
+}
+/// `v1`, `v1beta`, `v2alpha1`.
+pub(super) fn is_version(part: &str) -> bool {
+    let mut rest = part.strip_prefix('v').unwrap_or_default().bytes();
+    rest.next().is_some_and(|first| first.is_ascii_digit()) && rest.all(|byte| byte.is_ascii_alphanumeric())
 }

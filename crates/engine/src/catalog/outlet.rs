@@ -6,7 +6,7 @@
 use switchboard_wire::{Dialect, Operation, embed, rerank};
 
 use super::Catalog;
-use super::endpoint::{Endpoint, UrlError, default_path, own_path};
+use super::endpoint::{Endpoint, UrlError, default_path, is_version, own_path};
 use super::provider::{Provider, Rule, matches};
 use crate::sign::unpercent;
 
@@ -229,12 +229,6 @@ fn joined(base: &str, rest: &str) -> String {
     let versions = common == 0 && own.last().is_some_and(|last| is_version(last)) && asked.first().is_some_and(|first| is_version(first));
     let kept = own.len() - if versions { 1 } else { common };
     own[..kept].iter().chain(&asked).fold(origin.to_owned(), |url, part| url + "/" + part)
-}
-
-/// `v1`, `v1beta`, `v2alpha1`.
-pub(super) fn is_version(part: &str) -> bool {
-    let mut rest = part.strip_prefix('v').unwrap_or_default().bytes();
-    rest.next().is_some_and(|first| first.is_ascii_digit()) && rest.all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The model that a path names, if it ends as the template does. Some servers do not tell capitals from small letters.

@@ -83,9 +83,9 @@ impl<'a> Anatomy<'a> {
                 budget = budget.saturating_sub(said.len());
                 continue;
             }
-            anatomy.say(&said[..floor(said, budget)]);
+            anatomy.say(&said[..said.floor_char_boundary(budget)]);
             if at == last {
-                anatomy.say(&said[floor(said, said.len() - TAIL)..]);
+                anatomy.say(&said[said.floor_char_boundary(said.len() - TAIL)..]);
             }
             budget = 0;
         }
@@ -239,15 +239,6 @@ fn cast(ask: &[&str]) -> usize {
     met.iter().filter(|(_, again)| *again).count()
 }
 
-/// The nearest place at or before `at` where the text may be cut.
-pub(super) fn floor(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
 /// The paragraphs in which something is asked.
 fn asked(text: &str, paragraphs: &[Paragraph]) -> Vec<Paragraph> {
     let length = |part: &Paragraph| part.end - part.start;
@@ -275,8 +266,8 @@ fn asked(text: &str, paragraphs: &[Paragraph]) -> Vec<Paragraph> {
     }
     if asked.is_empty() {
         // One long speech: its beginning and its end say what it is about.
-        let head = first.start + floor(text_of(first), LONG_PARAGRAPH * 2);
-        let tail = last.start + floor(text_of(last), length(last).saturating_sub(LONG_PARAGRAPH));
+        let head = first.start + text_of(first).floor_char_boundary(LONG_PARAGRAPH * 2);
+        let tail = last.start + text_of(last).floor_char_boundary(length(last).saturating_sub(LONG_PARAGRAPH));
         asked.push(Paragraph { end: head, ..*first });
         if tail > head {
             asked.push(Paragraph { start: tail, ..*last });
@@ -335,7 +326,7 @@ fn quotation(text: &str, from: usize, patience: &mut usize) -> Option<(usize, us
             _ => &[],
         };
         if !closers.is_empty() {
-            let window = &rest[width..floor(rest, LONGEST_QUOTATION.min(*patience)).max(width)];
+            let window = &rest[width..rest.floor_char_boundary(LONGEST_QUOTATION.min(*patience)).max(width)];
             let close = window
                 .char_indices()
                 .find(|(place, end)| closers.contains(end) && (!matches!(letter, '\'' | '‘') || closes(window, place + end.len_utf8())));

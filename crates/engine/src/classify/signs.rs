@@ -4,8 +4,6 @@ use std::borrow::Cow;
 
 use memchr::{memchr2, memmem};
 
-use super::anatomy::floor;
-
 /// A text as the phrases of the tables are written: with plain spaces, without accents that stand for themselves, and in small letters
 /// where it has no others.
 pub(super) fn plain(text: &str) -> Cow<'_, str> {
@@ -52,7 +50,7 @@ pub(super) fn is_operator(text: &str, at: usize, letter: char) -> bool {
 fn is_markup(before: &str, after: &str, letter: char) -> bool {
     const WORD: usize = 48;
     let head = &before[ceiling(before, before.len().saturating_sub(WORD))..];
-    let tail = &after[..floor(after, WORD)];
+    let tail = &after[..after.floor_char_boundary(WORD)];
     let tag = |inside: &str| inside.starts_with(|sign: char| sign.is_ascii_alphabetic() || sign == '/');
     match letter {
         '>' => head.rfind('<').is_some_and(|open| tag(&head[open + 1..]) && !head[open..].contains(['>', '\n'])),

@@ -13,7 +13,7 @@ use switchboard_engine::admit::NanoUsd;
 use switchboard_engine::admit::journal::{AttemptId, Basis, Intent, Settlement};
 use switchboard_engine::catalog::Component;
 
-use crate::ledger::Passing;
+use crate::line::Passing;
 
 /// An attempt is about to be sent.
 const INTENT: u8 = b'I';

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use sqlx::Row;
 use switchboard_engine::admit::{self, Micros, NanoUsd, ScopeId, Window};
 
-use super::{named, number};
+use crate::account::{named, number};
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::sql::{Kind, Sql};

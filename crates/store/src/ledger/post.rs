@@ -8,11 +8,12 @@ use sqlx::{AnyConnection, Row};
 use switchboard_engine::admit::journal::AttemptId;
 
 use super::attempts::basis;
-use super::line::{DAILY, DayCounts, DayKey, LOGS, Passing, day_cells};
 use super::retention::Rule;
-use super::{LIFETIME, MARGIN, OWED, SETTLE, account, seal};
+use super::{LIFETIME, MARGIN, OWED, SETTLE, seal};
+use crate::account::account;
 use crate::error::StoreError;
 use crate::journal::frame::{Kept, Settled};
+use crate::line::{DAILY, DayCounts, DayKey, LOGS, Passing, day_cells};
 use crate::rows::{Cell, Insert};
 use crate::scribe::{Found, Scribe};
 use crate::sql::Sql;

@@ -10,9 +10,9 @@ use switchboard_engine::wire::json::{self, Object};
 use switchboard_engine::wire::reply::{Reason, Usage};
 use switchboard_engine::wire::{Dialect, Operation};
 
-use super::line::{BYOK_COST, Passing};
 use super::routed::{self, Decided};
 use crate::journal::Journal;
+use crate::line::{BYOK_COST, Passing};
 
 /// Writes every call to the journal, and hands it on.
 pub struct SpendLog {

@@ -6,9 +6,9 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row};
 
-use super::line::LogLine;
 use crate::desk::Order;
 use crate::error::StoreError;
+use crate::line::LogLine;
 use crate::open::Store;
 
 /// Which lines of the request log are wanted. What is none asks nothing.

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::line::Passing;
 use crate::error::StoreError;
+use crate::line::Passing;
 use crate::open::Store;
 use crate::sql::{Kind, Sql};
 

@@ -8,8 +8,8 @@ use switchboard_engine::experiment::Role;
 use switchboard_engine::meter::{Outcome, Record};
 use switchboard_engine::wire::json::Object;
 
-use super::line::{Part, Passing, Saving, day};
 use crate::error::StoreError;
+use crate::line::{Part, Passing, Saving, day};
 use crate::money::Money;
 use crate::rows::{Cell, Insert};
 use crate::scribe::Scribe;

@@ -25,7 +25,8 @@ use sqlx::{Any, Row, Transaction};
 use switchboard_engine::admit::Window;
 
 use super::seal::Sum;
-use super::{LIFETIME, MARGIN, OWED, SETTLE, account};
+use super::{LIFETIME, MARGIN, OWED, SETTLE};
+use crate::account::account;
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::rows::Cell;

@@ -70,9 +70,6 @@ use crate::reply::ChatReply;
 const HERE: Dialect = Dialect::Anthropic;
 const BETA: &str = "anthropic-beta";
 
-/// What functions have here beside OpenAI's; clients of OpenAI's format say it beside the function.
-pub(crate) const FUNCTION: [&str; 4] = ["defer_loading", "allowed_callers", "input_examples", "eager_input_streaming"];
-
 /// The dialect of Anthropic's messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Anthropic;

@@ -13,11 +13,11 @@ use crate::extra::Extra;
 use crate::fields::Fields;
 use crate::half::{Memo, Profile, Written};
 use crate::json::{self, Object};
+use crate::lenient;
 use crate::loss::Why;
 use crate::pen::knob;
 use crate::pen::schema::is_open;
 use crate::problem::Unsupported;
-use crate::usage::whole as whole_number;
 
 /// Writes a request for an answer or, `counting`, for a count of its tokens, which takes only what counts.
 pub(super) fn write(request: &ChatRequest, profile: &Profile, counting: bool) -> Result<Written, Unsupported> {
@@ -202,7 +202,7 @@ fn write_sampling(out: &mut Object<'_>, pen: &mut Pen<'_>, request: &ChatRequest
     match &sampling.top_k {
         Some(_) if fixed => pen.losses.dropped("top_k"),
         // The API has no words for all of them but silence.
-        Some(value) => out.option("top_k", whole_number(value).filter(|k| *k > 0)),
+        Some(value) => out.option("top_k", lenient::count(value).filter(|k| *k > 0)),
         None => {}
     }
 }

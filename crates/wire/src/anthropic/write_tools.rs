@@ -4,8 +4,8 @@ use serde_json::value::RawValue;
 
 use super::pen::Pen;
 use super::write_blocks::write_cache;
-use super::{FUNCTION, HERE, beta, schema};
-use crate::chat::{ChatRequest, Function, Hosted, JsonSchema, OutputFormat, Tool, ToolChoice};
+use super::{HERE, beta, schema};
+use crate::chat::{BESIDE_FUNCTION, ChatRequest, Function, Hosted, JsonSchema, OutputFormat, Tool, ToolChoice};
 use crate::fields::Fields;
 use crate::json::{Array, Object};
 use crate::loss::Why;
@@ -72,7 +72,7 @@ fn write_function(out: &mut Object<'_>, pen: &mut Pen<'_>, function: &Function) 
     }
     write_cache(out, function.cache.as_ref());
     for (key, value) in function.extra.fields() {
-        if function.extra.from() == Some(HERE) || FUNCTION.contains(&key.as_str()) {
+        if function.extra.from() == Some(HERE) || BESIDE_FUNCTION.contains(&key.as_str()) {
             out.raw(key, value.get());
         } else {
             pen.losses.dropped(key.clone());

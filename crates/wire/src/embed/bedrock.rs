@@ -130,7 +130,7 @@ pub(super) fn read_titan(body: &[u8]) -> Result<EmbedReply, Malformed> {
     let reply: Titan<'_> = serde_json::from_slice(body).map_err(|error| Malformed::new(&error.to_string()))?;
     let raw = reply.embedding.or(reply.by_type.and_then(|by_type| by_type.float));
     let vector = Vector::read(raw.ok_or_else(|| Malformed::field("embedding", "is missing"))?)?;
-    let usage = reply.tokens.as_ref().and_then(crate::usage::whole).map(of_input);
+    let usage = reply.tokens.as_ref().and_then(crate::lenient::count).map(of_input);
     Ok(EmbedReply { vectors: vec![vector], usage, ..EmbedReply::default() })
 }
 

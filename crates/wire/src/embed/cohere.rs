@@ -149,8 +149,8 @@ pub(super) fn read_reply(body: &[u8]) -> Result<EmbedReply, Malformed> {
 
 /// Images are billed apart from texts; the prompt is both.
 fn usage(billed: Billed) -> Usage {
-    let text = billed.input_tokens.as_ref().and_then(crate::usage::whole);
-    let image = billed.image_tokens.as_ref().and_then(crate::usage::whole).filter(|count| *count > 0);
+    let text = billed.input_tokens.as_ref().and_then(crate::lenient::count);
+    let image = billed.image_tokens.as_ref().and_then(crate::lenient::count).filter(|count| *count > 0);
     let input = match (text, image) {
         (None, None) => None,
         (text, image) => Some(text.unwrap_or(0).saturating_add(image.unwrap_or(0))),

@@ -360,7 +360,7 @@ pub(super) fn read_predict(body: &[u8]) -> Result<EmbedReply, Malformed> {
         let raw = prediction.embeddings.as_ref().map(|one| one.values).or(prediction.text).or(prediction.image);
         vectors.push(Vector::read(raw.ok_or_else(|| Malformed::field("predictions", "one holds no vector"))?)?);
         let count = prediction.embeddings.as_ref().and_then(|one| one.statistics.as_ref()?.token_count.as_ref());
-        tokens = tokens.zip(count.and_then(crate::usage::whole)).map(|(sum, count)| sum.saturating_add(count));
+        tokens = tokens.zip(count.and_then(crate::lenient::count)).map(|(sum, count)| sum.saturating_add(count));
     }
     let usage = tokens.map(|tokens| Usage { input: Some(tokens), total: Some(tokens), ..Usage::default() });
     Ok(EmbedReply { vectors, usage, ..EmbedReply::default() })

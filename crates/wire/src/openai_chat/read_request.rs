@@ -5,8 +5,9 @@ use serde_json::value::RawValue;
 
 use super::free_text;
 use super::read_messages::{read_cache, read_messages};
-use crate::anthropic::FUNCTION;
-use crate::chat::{CacheMark, ChatRequest, Function, Hosted, JsonSchema, OutputFormat, Reasoning, Sampling, Tool, ToolChoice};
+use crate::chat::{
+    BESIDE_FUNCTION, CacheMark, ChatRequest, Function, Hosted, JsonSchema, OutputFormat, Reasoning, Sampling, Tool, ToolChoice,
+};
 use crate::dialect::Dialect;
 use crate::extra::Extra;
 use crate::fields::Fields;
@@ -243,7 +244,7 @@ fn read_tool(raw: &RawValue) -> Result<Tool, Malformed> {
             let function: &RawValue = fields.require("function")?;
             let cache = read_cache(&mut fields)?;
             let mut function = read_function(function, cache).map_err(|error| error.within("function"))?;
-            for key in FUNCTION {
+            for key in BESIDE_FUNCTION {
                 let said = fields.take_raw(key).filter(|_| function.extra.fields().iter().all(|(known, _)| known != key));
                 if let Some(value) = said {
                     function.extra.push(key, value.to_owned());

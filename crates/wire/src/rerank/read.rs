@@ -5,7 +5,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::{Ranked, RerankReply};
-use crate::lenient::Count;
+use crate::lenient::{self, Count};
 use crate::problem::Malformed;
 use crate::reply::Usage;
 use crate::usage;
@@ -54,7 +54,7 @@ pub(super) fn cohere(body: &[u8]) -> Result<RerankReply, Malformed> {
     let units = reply.usage.and_then(|raw| serde_json::from_str::<Units>(raw.get()).ok()).unwrap_or_default();
     let (billed, tokens) = reply.meta.map_or((None, None), |meta| (meta.billed_units, meta.tokens));
     let (billed, tokens) = (billed.unwrap_or_default(), tokens.unwrap_or_default());
-    let count = |number: Option<Number>| number.as_ref().and_then(usage::whole);
+    let count = |number: Option<Number>| number.as_ref().and_then(lenient::count);
     let queries = count(billed.search_units).or_else(|| count(units.search_units));
     let input = count(tokens.input_tokens).or_else(|| count(billed.input_tokens));
     let total = count(billed.total_tokens);

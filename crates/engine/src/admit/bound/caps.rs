@@ -5,9 +5,9 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use switchboard_wire::{Dialect, Operation};
 
-use super::pieces::{images_asked, prompts};
 use super::said;
 use crate::call::{Call, Content, amount};
 use crate::deployment::Deployment;
@@ -104,6 +104,22 @@ fn images(call: &Call, target: &Deployment) -> Option<u64> {
     let within = call.fields("parameters");
     let nested = within.and_then(|within| images_asked(|name| within.get(name).cloned()));
     images_asked(|name| said(call, target, name)).max(nested)
+}
+
+/// How many prompts a call has that are answered each by itself.
+fn prompts(call: &Call) -> u64 {
+    let Content::Json(outline) = &call.content else { return 1 };
+    let prompts: Option<Vec<Box<RawValue>>> = outline.read(&call.body, "prompt").ok().flatten();
+    let Some(prompts) = prompts else { return 1 };
+    // A list of numbers is one prompt in tokens.
+    let whole = prompts.iter().filter(|prompt| prompt.get().starts_with(['"', '['])).count();
+    (whole as u64).max(1)
+}
+
+/// The number that is said of each image, in the words of one maker or another.
+fn images_asked(value: impl Fn(&str) -> Option<Value>) -> Option<u64> {
+    const NAMES: [&str; 6] = ["batch_size", "num_images", "num_outputs", "number_of_images", "numberOfImages", "sampleCount"];
+    NAMES.iter().filter_map(|name| amount(&value(name)?)).max()
 }
 
 impl<'de> Deserialize<'de> for Nested {

@@ -1,6 +1,5 @@
 //! What is paid otherwise than by the token: pictures, time, characters, queries.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 use switchboard_wire::Operation;
 
@@ -140,20 +139,4 @@ fn queries(call: &Call) -> u64 {
     // The question is put to each of them.
     let each = length("query").div_ceil(CHUNK).max(1);
     chunks.saturating_mul(each).div_ceil(DOCUMENTS).max(1)
-}
-
-/// How many prompts a call has that are answered each by itself.
-pub(super) fn prompts(call: &Call) -> u64 {
-    let Content::Json(outline) = &call.content else { return 1 };
-    let prompts: Option<Vec<Box<RawValue>>> = outline.read(&call.body, "prompt").ok().flatten();
-    let Some(prompts) = prompts else { return 1 };
-    // A list of numbers is one prompt in tokens.
-    let whole = prompts.iter().filter(|prompt| prompt.get().starts_with(['"', '['])).count();
-    (whole as u64).max(1)
-}
-
-/// The number that is said of each image, in the words of one maker or another.
-pub(super) fn images_asked(value: impl Fn(&str) -> Option<Value>) -> Option<u64> {
-    const NAMES: [&str; 6] = ["batch_size", "num_images", "num_outputs", "number_of_images", "numberOfImages", "sampleCount"];
-    NAMES.iter().filter_map(|name| amount(&value(name)?)).max()
 }

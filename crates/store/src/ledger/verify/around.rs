@@ -5,8 +5,8 @@ use sqlx::{Any, Row, Transaction};
 use switchboard_engine::admit::{Level, NanoUsd, ScopeId, Window};
 
 use super::Report;
+use crate::account::account_of;
 use crate::error::StoreError;
-use crate::ledger::account_of;
 use crate::object::Period;
 use crate::time::Time;
 

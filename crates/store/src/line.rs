@@ -141,32 +141,32 @@ pub struct Saving {
     pub cost: i64,
 }
 
-pub(super) const LOGS: Insert = Insert {
+pub(crate) const LOGS: Insert = Insert {
     head: "INSERT INTO spend_logs (request_id, call_type, status, spend, prompt_tokens, completion_tokens, started_at, ended_at, first_content_at, api_key, model, model_id, model_group, provider, api_base, user_id, team_id, organization_id, project_id, end_user, tags, session_id, metadata, answer_id)",
     width: 24,
     tail: "ON CONFLICT (request_id) DO NOTHING",
 };
 
-pub(super) const DAILY: Insert = Insert {
+pub(crate) const DAILY: Insert = Insert {
     head: "INSERT INTO daily_spend (day, entity_type, entity, api_key, model, model_group, provider, endpoint, spend, prompt_tokens, completion_tokens, cache_read_tokens, cache_write_tokens, requests, succeeded, failed)",
     width: 16,
     tail: "ON CONFLICT (day, entity_type, entity, api_key, model, model_group, provider, endpoint) DO UPDATE SET spend = daily_spend.spend + excluded.spend, prompt_tokens = daily_spend.prompt_tokens + excluded.prompt_tokens, completion_tokens = daily_spend.completion_tokens + excluded.completion_tokens, cache_read_tokens = daily_spend.cache_read_tokens + excluded.cache_read_tokens, cache_write_tokens = daily_spend.cache_write_tokens + excluded.cache_write_tokens, requests = daily_spend.requests + excluded.requests, succeeded = daily_spend.succeeded + excluded.succeeded, failed = daily_spend.failed + excluded.failed",
 };
 
 /// What a day's counter is kept by: the day, whose it is, and what was asked.
-pub(super) type DayKey<'a> = (i64, [&'a str; 7]);
+pub(crate) type DayKey<'a> = (i64, [&'a str; 7]);
 
 /// A day's counters: spend, four kinds of tokens, requests, those that succeeded, those that failed.
-pub(super) type DayCounts = [i64; 8];
+pub(crate) type DayCounts = [i64; 8];
 
 /// A day's counter as a row.
-pub(super) fn day_cells<'a>(((day, key), counts): (DayKey<'a>, DayCounts)) -> Vec<Cell<'a>> {
+pub(crate) fn day_cells<'a>(((day, key), counts): (DayKey<'a>, DayCounts)) -> Vec<Cell<'a>> {
     let texts = std::iter::once(Cell::from(date_of(day))).chain(key.map(Cell::from));
     texts.chain(counts.map(Cell::from)).collect()
 }
 
 impl<'a> Passing<'a> {
-    pub(super) fn cells(&self) -> Vec<Cell<'a>> {
+    pub(crate) fn cells(&self) -> Vec<Cell<'a>> {
         let [prompt, completion, ..] = self.tokens;
         vec![
             self.request_id.into(),
@@ -197,7 +197,7 @@ impl<'a> Passing<'a> {
     }
 
     /// The days' counters it adds to.
-    pub(super) fn days(&self) -> impl Iterator<Item = (DayKey<'a>, DayCounts)> + '_ {
+    pub(crate) fn days(&self) -> impl Iterator<Item = (DayKey<'a>, DayCounts)> + '_ {
         let entities = [
             // Every request is in some workspace; the one without a name is that of keys without a team.
             ("all", Some("")),
