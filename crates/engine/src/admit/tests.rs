@@ -279,6 +279,28 @@ fn terms_change_under_calls_that_are_under_way() {
     assert!(take(&admission, &principal, money(CENT)).is_ok(), "nothing is held for a call that is gone");
 }
 
+/// Where nothing was limited when a window ended, nobody has opened the next one before something is spent in it.
+#[test]
+fn what_is_spent_in_a_window_that_nobody_opened_counts_in_it() {
+    let minute = Window::Seconds(60);
+    let (admission, clock) = admission();
+    let principal = key(&admission, budget(NanoUsd(2 * CENT.0), minute));
+    drop(take(&admission, &principal, money(CENT)).expect("it fits"));
+    key(&admission, Terms::default());
+    clock.advance(Duration::from_secs(60));
+    let mut unlimited = take(&admission, &principal, money(CENT)).expect("nothing is limited");
+    key(&admission, budget(NanoUsd(2 * CENT.0), minute));
+    unlimited.settle(CENT);
+    assert!(take(&admission, &principal, money(NanoUsd(2 * CENT.0))).is_err(), "a cent of this window is spent");
+
+    let counted = admission.book().scope(ScopeId::new(Level::Team, "t"), budget(NanoUsd(2 * CENT.0), minute));
+    let member = Principal { scopes: vec![counted.clone()], ..Principal::named("member") };
+    let master = Principal { counted: vec![counted], ..Principal::named("master") };
+    clock.advance(Duration::from_secs(60));
+    take(&admission, &master, money(CENT)).expect("it is only counted").settle(CENT);
+    assert!(take(&admission, &member, money(NanoUsd(2 * CENT.0))).is_err(), "what is only counted is spent too");
+}
+
 /// A target's budget is the next attempt's no longer; the caller's hold follows the price.
 #[test]
 fn a_fallback_takes_its_own_price_in_one_step() {
