@@ -200,9 +200,7 @@ impl State {
     pub(super) fn take(&mut self, need: &Need, own: &Own, (now, company): (Micros, Option<&Company>)) {
         let generation = self.generation;
         for purse in &mut self.purses {
-            if purse.window.start(now) > purse.start {
-                *purse = purse.at(now, generation);
-            }
+            purse.open(now, generation);
             purse.give_back(own);
             purse.held = purse.held.plus(need.money);
         }
@@ -213,7 +211,10 @@ impl State {
 
     /// Gives back the money a call holds, and adds what it spent.
     pub(super) fn settle(&mut self, own: &Own) {
+        let generation = self.generation;
         for purse in &mut self.purses {
+            // Who is not limited opens no window before something is spent in it.
+            purse.open(own.at, generation);
             purse.give_back(own);
         }
     }
@@ -332,6 +333,13 @@ impl State {
 }
 
 impl Purse {
+    /// Rolls on to the window of that time, if it is a later one.
+    fn open(&mut self, now: Micros, generation: u64) {
+        if self.window.start(now) > self.start {
+            *self = self.at(now, generation);
+        }
+    }
+
     /// What a call holds here it holds no longer; what it spent is spent, in the window it was admitted in.
     fn give_back(&mut self, own: &Own) {
         if own.first || self.window.start(own.at) != self.start {
