@@ -190,6 +190,8 @@ impl Window {
             Window::Lifetime => "lifetime".to_owned(),
             Window::Weeks(1) => "weekly".to_owned(),
             Window::Months(1) => "monthly".to_owned(),
+            // Of seven days and of thirty it is the calendar's weeks and months that are called so.
+            Window::Days(count @ (7 | 30)) => format!("{count}d+0"),
             Window::Days(count) => format!("{count}d"),
             Window::DaysFrom(count, first) => format!("{count}d+{first}"),
             Window::Weeks(count) => format!("{count}w"),
@@ -303,6 +305,7 @@ mod tests {
             assert_eq!(Window::parse(text), None, "{text}");
         }
     }
+
     /// As LiteLLM has it: the first window is the day it was made on and those after it.
     #[test]
     fn several_days_are_counted_from_the_day_they_were_begun() {
@@ -315,6 +318,14 @@ mod tests {
         for text in ["1d", "7d", "1w", "30d", "1mo", "3mo", "12h", "lifetime"] {
             let window = Window::parse(text).expect("a window");
             assert_eq!(window.since(NOW), window, "the calendar says when {text} begins");
+        }
+    }
+
+    #[test]
+    fn days_that_make_no_week_or_month_of_the_calendar_come_back_as_days() {
+        for (days, text) in [(Window::Days(7), "7d"), (Window::Days(30), "30d")] {
+            assert_eq!(Window::read(&days.name()), Some(days));
+            assert_ne!(Window::parse(text), Some(days));
         }
     }
 
