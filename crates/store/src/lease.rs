@@ -1,22 +1,27 @@
 //! Budgets that several gateways share.
 //!
 //! The database alone decides on money. A gateway takes a slice of a budget and spends it without asking; near the limit slices
-//! shrink to what one call needs, so that a call is refused only where the money is not there. A slice that is not used goes back
-//! within seconds, and what a gateway held that is heard of no more goes back when its lease is over. A gateway that cannot reach
-//! the database knows that its leases end, and spends nothing once they may have.
+//! shrink to what one call needs, and before a call is refused what others hold unused is called back ([`crate::recall`]), so that
+//! it is refused only where the money is not there. A slice that is not used goes back within seconds, and what a gateway held that
+//! is heard of no more goes back when its lease is over. A gateway that cannot reach the database knows that its leases end, and
+//! spends nothing once they may have.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use sqlx::{Any, AnyConnection, Row, Transaction};
 use switchboard_engine::admit::port::{Ask, Authority, Grant, Later, Outage, Slot};
 use switchboard_engine::admit::{Book, NanoUsd};
 use switchboard_engine::apart;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::account::account_of;
 use crate::error::StoreError;
 use crate::open::Store;
+use crate::recall::{self, Recalls, Word};
 use crate::sql::Sql;
 use crate::thread::Thread;
 
@@ -32,6 +37,10 @@ const SWEEP: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// and how long nobody asks after that, in microseconds.
 const PAUSE: i64 = 1_000_000;
+/// So much is given back at a time.
+const MOST: usize = 256;
+/// How long after a failure it is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// A slice is at most this part of a budget,
 const SLICE_OF_LIMIT: i64 = 100;
 /// and this part of what is left.
@@ -66,8 +75,22 @@ pub struct Lessor {
     /// Until when the database is not asked, since it did not answer; in microseconds since this began.
     alone: AtomicI64,
     alive: AtomicBool,
+    /// How often what was granted was lost: what it was is not given back any more.
+    lost: AtomicU64,
     book: Arc<Book>,
+    recalls: Recalls,
+    back: UnboundedSender<Back>,
     myself: Weak<Self>,
+}
+
+/// What goes back to the database, in this order.
+struct Back {
+    slot: Slot,
+    amount: NanoUsd,
+    /// Under which [`Lessor::lost`] it was granted.
+    lost: u64,
+    /// Who has called for it, and waits.
+    answers: Option<String>,
 }
 
 impl Lessor {
@@ -75,16 +98,49 @@ impl Lessor {
     pub fn start(store: &Store, instance: String, book: Arc<Book>) -> Arc<Self> {
         let (sql, thread) = (store.sql().clone(), store.thread().clone());
         let (heard, alive) = (AtomicI64::new(-1), AtomicBool::new(true));
-        let (began, alone) = (Instant::now(), AtomicI64::new(0));
-        let lessor = Arc::new_cyclic(|myself| Self { sql, thread, instance, heard, began, alone, alive, book, myself: myself.clone() });
-        lessor.thread.handle().spawn(keep_on(Arc::downgrade(&lessor)));
+        let (began, alone, lost) = (Instant::now(), AtomicI64::new(0), AtomicU64::new(0));
+        let (back, backs) = unbounded_channel();
+        let lessor = Arc::new_cyclic(|myself| {
+            let (recalls, myself) = (Recalls::default(), myself.clone());
+            Self { sql, thread, instance, heard, began, alone, alive, lost, book, recalls, back, myself }
+        });
+        let handle = lessor.thread.handle();
+        handle.spawn(keep_on(Arc::downgrade(&lessor)));
+        handle.spawn(carry(Arc::downgrade(&lessor), backs));
+        if let Some(heard) = &lessor.sql.heard {
+            handle.spawn(recall::listen(Arc::downgrade(&lessor), heard.clone()));
+        }
         lessor
+    }
+
+    /// The gateway's name.
+    pub(crate) fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// What it has called back.
+    pub(crate) fn recalls(&self) -> &Recalls {
+        &self.recalls
+    }
+
+    /// Another gateway wants for that money.
+    pub(crate) fn recalled(&self, slot: Slot, by: String) {
+        let amount = self.book.recall(&slot, recall::SCARCE);
+        self.send_back(slot, amount, Some(by));
+    }
+
+    fn send_back(&self, slot: Slot, amount: NanoUsd, answers: Option<String>) {
+        let back = Back { slot, amount, lost: self.lost.load(Ordering::Acquire), answers };
+        if self.back.send(back).is_err() {
+            tracing::debug!("the store has ended; leased money goes back when the lease ends");
+        }
     }
 
     /// The database hears of this gateway. Where it has been taken for dead, what it was granted is gone.
     async fn beat(&self) -> Result<(), StoreError> {
         let since = self.elapsed();
         if !beat(&self.sql, &self.instance).await? {
+            self.lost.fetch_add(1, Ordering::AcqRel);
             self.book.forfeit();
         }
         self.heard.store(since, Ordering::Release);
@@ -94,6 +150,15 @@ impl Lessor {
     /// Microseconds since this began.
     fn elapsed(&self) -> i64 {
         i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// Calls back what others hold unused of those budgets. Of which of them there is enough then.
+    async fn recall(&self, asks: impl Iterator<Item = &Ask>) -> Result<Vec<bool>, StoreError> {
+        let called = asks.map(|ask| async {
+            let taken = self.recalls.recall(&self.sql, &self.instance, &ask.slot).await?;
+            Ok(taken.is_some_and(|taken| ask.limit.0.saturating_sub(taken) >= ask.least.0))
+        });
+        join_all(called).await.into_iter().collect()
     }
 
     /// Gives everything back: the gateway ends. Blocks.
@@ -183,9 +248,19 @@ impl Authority for Lessor {
                 if let Some(lessor) = lessor.as_ref().filter(|_| stale) {
                     lessor.beat().await?;
                 }
-                let granted = lease(&sql, &instance, &asks).await?;
-                let slots = asks.into_iter().map(|ask| ask.slot).zip(granted.iter().map(|grant| grant.granted)).collect();
-                Ok((granted, Untaken { lessor, slots }))
+                let mut granted = lease(&sql, &instance, &asks).await?;
+                let slots = asks.iter().map(|ask| ask.slot.clone()).zip(granted.iter().map(|grant| grant.granted)).collect();
+                let mut untaken = Untaken { lessor, slots };
+                let held: Vec<usize> = (0..asks.len()).filter(|at| is_held(&asks[*at], &granted[*at])).collect();
+                if let Some(lessor) = untaken.lessor.clone().filter(|_| !held.is_empty()) {
+                    let there = lessor.recall(held.iter().map(|at| &asks[*at])).await?;
+                    let again: Vec<usize> = held.into_iter().zip(there).filter_map(|(at, there)| there.then_some(at)).collect();
+                    let wanted: Vec<Ask> = again.iter().map(|at| asks[*at].clone()).collect();
+                    for (at, grant) in again.into_iter().zip(lease(&sql, &instance, &wanted).await?) {
+                        (granted[at], untaken.slots[at].1) = (grant, grant.granted);
+                    }
+                }
+                Ok((granted, untaken))
             });
             let granted = tokio::time::timeout(PATIENCE, granted).await.unwrap_or(Err(StoreError::Silent));
             let (granted, mut untaken) = granted.map_err(|error| {
@@ -201,13 +276,7 @@ impl Authority for Lessor {
     }
 
     fn give_back(&self, slot: Slot, amount: NanoUsd) {
-        let (sql, instance) = (self.sql.clone(), self.instance.clone());
-        self.thread.handle().spawn(async move {
-            if let Err(error) = give_back(&sql, &instance, &slot, amount.0).await {
-                // It goes back when the lease ends.
-                tracing::warn!(%error, scope = %slot.scope, "leased money could not be given back");
-            }
-        });
+        self.send_back(slot, amount, None);
     }
 
     fn is_in_force(&self) -> bool {
@@ -218,11 +287,15 @@ impl Authority for Lessor {
     }
 }
 
-fn key(slot: &Slot) -> (i64, String, i64) {
+/// Of which window: its account, span and start.
+pub(crate) fn key(slot: &Slot) -> (i64, String, i64) {
     (account_of(&slot.scope), slot.window.name(), slot.start)
 }
 
 async fn lease(sql: &Sql, instance: &str, asks: &[Ask]) -> Result<Vec<Grant>, StoreError> {
+    if asks.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut on = sql.writers.begin().await?;
     let mut grants = Vec::with_capacity(asks.len());
     for ask in asks {
@@ -262,10 +335,53 @@ fn slice(ask: &Ask, spent: i64, leased: i64) -> i64 {
     (ask.limit.0 / SLICE_OF_LIMIT).min(left / SLICE_OF_REST).max(ask.least.0)
 }
 
-async fn give_back(sql: &Sql, instance: &str, slot: &Slot, amount: i64) -> Result<(), StoreError> {
+/// Whether nothing was granted for want of money that gateways hold and have not spent.
+fn is_held(ask: &Ask, grant: &Grant) -> bool {
+    grant.granted < ask.least && grant.held > NanoUsd::ZERO && grant.spent.plus(ask.least) <= ask.limit
+}
+
+/// Carries back what is given back, in order, as much at a time as there is.
+async fn carry(lessor: Weak<Lessor>, mut backs: UnboundedReceiver<Back>) {
+    let mut some = Vec::new();
+    while !some.is_empty() || backs.recv_many(&mut some, MOST).await > 0 {
+        let carried = apart::work("giving back", async {
+            let Some(lessor) = lessor.upgrade() else { return Ok(()) };
+            let lost = lessor.lost.load(Ordering::Acquire);
+            some.retain(|back: &Back| back.lost == lost);
+            give_back(&lessor.sql, &lessor.instance, &some).await
+        });
+        match carried.await {
+            Some(Ok(())) | None => some.clear(),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "leased money could not be given back yet");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+/// Gives that back and answers who has called for it. Where it is not known whether the database has it, it goes back when the lease
+/// ends: nobody may have it twice.
+async fn give_back(sql: &Sql, instance: &str, backs: &[Back]) -> Result<(), StoreError> {
+    let mut sums: BTreeMap<(i64, String, i64), NanoUsd> = BTreeMap::new();
+    for back in backs.iter().filter(|back| back.amount > NanoUsd::ZERO) {
+        let sum = sums.entry(key(&back.slot)).or_default();
+        *sum = sum.plus(back.amount);
+    }
     let mut on = sql.writers.begin().await?;
-    less(&mut on, sql, instance, &key(slot), amount).await?;
-    Ok(on.commit().await?)
+    for (slot, amount) in &sums {
+        less(&mut on, sql, instance, slot, amount.0).await?;
+    }
+    let mut answered = HashSet::new();
+    for (slot, to) in backs.iter().filter_map(|back| Some((&back.slot, back.answers.as_ref()?))) {
+        if answered.insert((slot, to)) {
+            Word::new(instance, Some(to.clone()), slot).say(&mut on).await?;
+        }
+    }
+    if let Err(error) = on.commit().await {
+        tracing::warn!(%error, "leased money may not have been given back");
+    }
+    Ok(())
 }
 
 /// A lease is less by so much, or by all there is of it. Whoever changes a lease has the window's row first.

@@ -31,6 +31,7 @@ pub mod money;
 pub mod object;
 mod open;
 pub mod peers;
+mod recall;
 pub mod redis;
 mod rows;
 pub mod savings;

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AnyPool, Executor};
+use sqlx::{AnyPool, Executor, PgPool};
 
 use crate::error::StoreError;
 use crate::scribe::file::File;
@@ -36,6 +37,8 @@ pub struct Sql {
     pub pool: AnyPool,
     /// Connections for writing: one alone with SQLite, which lets only one write.
     pub writers: AnyPool,
+    /// A connection on which other gateways are heard, where several may share the database.
+    pub(crate) heard: Option<PgPool>,
     /// The file, where the database is one: for what is written in batches.
     pub(crate) file: Option<Arc<File>>,
 }
@@ -75,10 +78,13 @@ impl Sql {
         };
         let readers = pool(connections).connect_lazy_with(options.clone());
         let writers = if kind == Kind::Sqlite { pool(1).connect_lazy_with(options) } else { readers.clone() };
+        let heard = (kind == Kind::Postgres).then(|| PgConnectOptions::from_str(address)).transpose();
+        let heard = heard.map_err(|_| StoreError::Address(without_secret(address)))?;
+        let heard = heard.map(|options| PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT).connect_lazy_with(options));
         let path = file_of(kind, address);
         path.as_deref().into_iter().for_each(keep_for_owner);
         let file = path.map(|path| Arc::new(File::at(path, SQLITE)));
-        Ok(Self { kind, pool: readers, writers, file })
+        Ok(Self { kind, pool: readers, writers, heard, file })
     }
 
     /// The same statement in the words of the database, for the few that have no common form.
@@ -91,6 +97,9 @@ impl Sql {
 
     /// Closes every connection, and waits for those in use.
     pub async fn close(&self) {
+        if let Some(heard) = &self.heard {
+            heard.close().await;
+        }
         self.writers.close().await;
         self.pool.close().await;
         if let Some(file) = &self.file {

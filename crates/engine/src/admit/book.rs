@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
@@ -11,7 +12,7 @@ use super::nano::NanoUsd;
 use super::port::{Past, Slot};
 use super::scope::{Level, Scope, ScopeId, Terms};
 use super::share::{Draw, Drawn, Places, Surplus};
-use super::window::Window;
+use super::window::{Window, micros};
 use crate::clock::Micros;
 use crate::queue::Queue;
 
@@ -241,6 +242,12 @@ impl Book {
             idle.extend(taken.into_iter().map(|(window, start, free)| (Slot { scope: scope.id.clone(), window, start }, free)));
         }
         idle
+    }
+
+    /// Others want for that money: takes out what of it lies here unused. What comes free within so long is given back at once.
+    pub fn recall(&self, slot: &Slot, lasting: Duration) -> NanoUsd {
+        let until = self.now().saturating_add(micros(lasting));
+        self.find(&slot.scope).map_or(NanoUsd::ZERO, |scope| scope.state().recall(slot.window, slot.start, until))
     }
 
     /// Takes out what was drawn of limits and nobody has used since this was last asked, and tells what places are held.

@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard};
 
 use super::book::Book;
 use super::nano::NanoUsd;
-use super::port::{Ask, Authority, Outage};
+use super::port::{Ask, Authority, Outage, Slot};
 use super::refusal::{Refusal, Why};
 use super::scope::{Scope, ScopeId};
 use super::share::{Company, Draw, Shares};
@@ -123,8 +123,12 @@ impl Hold {
             if let (false, Some(company)) = (wants.draws.is_empty(), &mut company) {
                 company.is_up = self.draw(wants.draws).await.is_ok();
             }
-            if !wants.asks.is_empty() {
-                self.ask(wants.asks).await?;
+            if !wants.asks.is_empty()
+                && let Err(refusal) = self.ask(wants.asks).await
+            {
+                // What other calls gave back here meanwhile is there for this one.
+                let again = self.try_take(&targets, (need, settled), company);
+                return if matches!(again, Outcome::Taken) { Ok(()) } else { Err(refusal) };
             }
         }
     }
@@ -304,6 +308,12 @@ impl Hold {
                 let mut state = engaged.scope.state();
                 state.settle(&own);
                 engaged.scope.spend(settled);
+                if let Some(authority) = &self.authority {
+                    let spare = state.spare(self.book.now());
+                    drop(state);
+                    let slot = |(window, start)| Slot { scope: engaged.scope.id.clone(), window, start };
+                    spare.into_iter().for_each(|(window, start, amount)| authority.give_back(slot((window, start)), amount));
+                }
             } else {
                 engaged.scope.spend(settled);
             }

@@ -49,6 +49,8 @@ pub(super) struct Purse {
     pub(super) granted: NanoUsd,
     /// What was granted and spent when idle money was last looked for.
     pub(super) seen: NanoUsd,
+    /// Until then others want for money, and nothing that is granted here lies unused.
+    pub(super) scarce: Micros,
 }
 
 /// What a scope has given out.
@@ -74,6 +76,24 @@ pub struct Standing {
 }
 
 impl Purse {
+    /// Of a window in which so much is spent already.
+    fn opened(window: Window, start: Micros, born: u64, spent: NanoUsd) -> Self {
+        let (held, granted, seen) = (NanoUsd::ZERO, NanoUsd::ZERO, NanoUsd::ZERO);
+        Self { window, start, born, spent, held, granted, seen, scarce: 0 }
+    }
+
+    /// What was granted and is neither spent nor held.
+    fn free(&self) -> NanoUsd {
+        self.granted.minus(self.spent.plus(self.held)).max(NanoUsd::ZERO)
+    }
+
+    /// Takes that out.
+    fn spare(&mut self) -> NanoUsd {
+        let free = self.free();
+        self.granted = self.granted.minus(free);
+        free
+    }
+
     /// Rolled on to the window of that time.
     fn at(&self, now: Micros, generation: u64) -> Self {
         let start = self.window.start(now);
@@ -81,15 +101,7 @@ impl Purse {
         if start <= self.start {
             return self.clone();
         }
-        Self {
-            start,
-            born: generation,
-            spent: NanoUsd::ZERO,
-            held: NanoUsd::ZERO,
-            granted: NanoUsd::ZERO,
-            seen: NanoUsd::ZERO,
-            ..self.clone()
-        }
+        Self::opened(self.window, start, generation, NanoUsd::ZERO)
     }
 }
 
@@ -130,15 +142,7 @@ impl State {
                 let (window, start) = (budget.window, budget.window.start(now));
                 let opened = opening.iter().find(|(kind, begun, _)| (*kind, *begun) == (window, start));
                 let spent = opened.map_or(NanoUsd::ZERO, |(_, _, spent)| *spent);
-                self.purses.push(Purse {
-                    window,
-                    start,
-                    born: generation,
-                    spent,
-                    held: NanoUsd::ZERO,
-                    granted: NanoUsd::ZERO,
-                    seen: NanoUsd::ZERO,
-                });
+                self.purses.push(Purse::opened(window, start, generation, spent));
             }
         }
         let key = |limit: &Limit| (limit.unit, if limit.unit == Unit::Parallel { 0 } else { micros(limit.within) });
@@ -286,7 +290,7 @@ impl State {
     /// What was granted for windows of that kind and is neither spent nor held.
     pub(super) fn free(&self, window: Window) -> NanoUsd {
         let purse = self.purses.iter().find(|purse| purse.window == window);
-        purse.map_or(NanoUsd::ZERO, |purse| purse.granted.minus(purse.spent.plus(purse.held)).max(NanoUsd::ZERO))
+        purse.map_or(NanoUsd::ZERO, Purse::free)
     }
 
     /// What was granted is granted no more; what is spent and held stays so.
@@ -300,15 +304,28 @@ impl State {
     pub(super) fn idle(&mut self) -> Vec<(Window, Micros, NanoUsd)> {
         let mut idle = Vec::new();
         for purse in &mut self.purses {
-            let free = purse.granted.minus(purse.spent.plus(purse.held));
             let at_rest = std::mem::replace(&mut purse.seen, purse.granted.plus(purse.spent)) == purse.granted.plus(purse.spent);
-            if free > NanoUsd::ZERO && at_rest {
-                purse.granted = purse.granted.minus(free);
+            if at_rest && purse.free() > NanoUsd::ZERO {
+                idle.push((purse.window, purse.start, purse.spare()));
                 purse.seen = purse.granted.plus(purse.spent);
-                idle.push((purse.window, purse.start, free));
             }
         }
         idle
+    }
+
+    /// Others want for that window's money: takes out what of it is free, and what comes free until then is theirs too.
+    pub(super) fn recall(&mut self, window: Window, start: Micros, until: Micros) -> NanoUsd {
+        let purse = self.purses.iter_mut().find(|purse| (purse.window, purse.start) == (window, start));
+        purse.map_or(NanoUsd::ZERO, |purse| {
+            purse.scarce = until;
+            purse.spare()
+        })
+    }
+
+    /// Takes out what is free of money that others want for.
+    pub(super) fn spare(&mut self, now: Micros) -> Vec<(Window, Micros, NanoUsd)> {
+        let wanted = self.purses.iter_mut().filter(|purse| purse.scarce > now && purse.free() > NanoUsd::ZERO);
+        wanted.map(|purse| (purse.window, purse.start, purse.spare())).collect()
     }
 
     /// Adds what the authority granted.
@@ -316,16 +333,7 @@ impl State {
         let purse = self.purses.iter_mut().find(|purse| purse.window == slot.window && purse.start <= slot.start);
         let Some(purse) = purse else { return false };
         if purse.start < slot.start {
-            let born = self.generation;
-            *purse = Purse {
-                start: slot.start,
-                born,
-                spent: NanoUsd::ZERO,
-                held: NanoUsd::ZERO,
-                granted: NanoUsd::ZERO,
-                seen: NanoUsd::ZERO,
-                ..purse.clone()
-            };
+            *purse = Purse::opened(slot.window, slot.start, self.generation, NanoUsd::ZERO);
         }
         purse.granted = purse.granted.plus(amount);
         true

@@ -52,8 +52,13 @@ impl Gateway {
         Principal { scopes: scopes.to_vec(), ..Principal::named("k") }
     }
 
-    /// So many calls at once; how many went ahead.
+    /// So many calls of a cent at once; how many went ahead.
     fn storm(&self, calls: usize, principal: &Principal) -> usize {
+        self.storm_of(calls, principal, CENT)
+    }
+
+    /// The same, of calls that might cost more.
+    fn storm_of(&self, calls: usize, principal: &Principal, most: NanoUsd) -> usize {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let mut running = tokio::task::JoinSet::new();
@@ -61,7 +66,7 @@ impl Gateway {
                 let (admission, principal, journal) = (self.admission.clone(), principal.clone(), self.journal.clone());
                 running.spawn(async move {
                     let mut hold = admission.hold(&principal, ["m"; 2]);
-                    let taken = hold.take(("p", "d"), Need { money: CENT, ..Need::default() }, NanoUsd::ZERO).await;
+                    let taken = hold.take(("p", "d"), Need { money: most, ..Need::default() }, NanoUsd::ZERO).await;
                     if let Err(refusal) = taken {
                         assert!(matches!(refusal.why, Why::Budget { .. }), "{refusal:?}");
                         return false;
@@ -71,7 +76,7 @@ impl Gateway {
                         attempt,
                         call: "call",
                         at: micros(),
-                        reserved: CENT,
+                        reserved: most,
                         begun: CENT,
                         lines: &hold.lines(),
                         provider: "p",
@@ -136,6 +141,74 @@ fn m2_four_gateways_overrun_no_budget_and_refuse_nothing_that_is_there() {
         assert!(report.is_clean(), "{:?}", report.findings);
         gateways.into_iter().for_each(Gateway::end);
     }
+}
+
+/// What calls held and did not cost lies with many gateways. It is called back before one is refused: one call after another goes
+/// ahead for as long as there is what it may cost.
+#[test]
+fn m2_what_lies_unused_elsewhere_is_called_back_before_a_call_is_refused() {
+    let Some(settings) = postgres() else { return };
+    let gateways: Vec<_> = (0..4).map(|_| Gateway::start(&settings)).collect();
+    let principals: Vec<_> = gateways.iter().map(|gateway| gateway.principal(DOLLAR, Window::DAILY)).collect();
+    let (most, mut admitted) = (NanoUsd(45_000_000), 0);
+    for turn in 0..100 {
+        let at = turn % 4;
+        let call = || gateways[at].storm_of(1, &principals[at], most);
+        // A word may be late where much else goes on.
+        let here = if call() > 0 { 1 } else { call() };
+        assert!(here > 0 || DOLLAR - admitted * CENT.0 < most.0, "refused after {admitted} calls");
+        admitted += i64::try_from(here).expect("few");
+    }
+    assert_eq!(admitted, 96, "nothing is left that such a call might need");
+    // Calls that need less have the rest, wherever it lies, and many at once wait for one word.
+    let late: usize = std::thread::scope(|threads| {
+        let storms: Vec<_> =
+            gateways.iter().zip(&principals).map(|(gateway, principal)| threads.spawn(|| gateway.storm(50, principal))).collect();
+        storms.into_iter().map(|storm| storm.join().expect("a storm")).sum()
+    });
+    assert!(late >= 3, "{late}");
+    let last = if late < 4 { gateways[0].storm(1, &principals[0]) } else { 0 };
+    assert_eq!(late + last, 4);
+    gateways.iter().for_each(|gateway| gateway.writer.flush_blocking(PATIENCE).expect("a database"));
+    assert_eq!(gateways[0].counters(), [(DOLLAR, 0), (DOLLAR, 0)]);
+    let report = futures(verify(&gateways[0].store));
+    assert!(report.is_clean(), "{:?}", report.findings);
+    gateways.into_iter().for_each(Gateway::end);
+}
+
+/// Calls under way keep what they hold, and a gateway that does not answer keeps nobody waiting for long.
+#[test]
+fn only_what_no_call_holds_is_called_back() {
+    let Some(settings) = postgres() else { return };
+    let (holder, other) = (Gateway::start(&settings), Gateway::start(&settings));
+    let (holders, others) = (holder.principal(DOLLAR, Window::DAILY), other.principal(DOLLAR, Window::DAILY));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let need = |cents: i64| Need { money: NanoUsd(cents * CENT.0), ..Need::default() };
+    runtime.block_on(async {
+        let mut hold = holder.admission.hold(&holders, ["m"; 2]);
+        hold.take(("p", "d"), need(60), NanoUsd::ZERO).await.expect("there is plenty");
+        let mut second = other.admission.hold(&others, ["m"; 2]);
+        let refused = second.take(("p", "d"), need(50), NanoUsd::ZERO).await.expect_err("that much is held");
+        let Why::Budget { held, .. } = refused.why else { panic!("{refused:?}") };
+        assert_eq!((held, refused.why.is_passing()), (NanoUsd(60 * CENT.0), true));
+        // What comes free of it is for who was refused.
+        drop(hold);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        second.take(("p", "d"), need(100), NanoUsd::ZERO).await.expect("all of it came back");
+    });
+    // Somebody holds something and hears nothing any more.
+    let (holders, others) = (holder.principal(DOLLAR, Window::MONTHLY), other.principal(DOLLAR, Window::MONTHLY));
+    let mut kept = holder.admission.hold(&holders, ["m"; 2]);
+    runtime.block_on(kept.take(("p", "d"), need(60), NanoUsd::ZERO)).expect("there is plenty");
+    holder.store.close();
+    let asked = |expected: Duration| {
+        let began = std::time::Instant::now();
+        assert_eq!(other.storm_of(1, &others, need(60).money), 0);
+        assert!(began.elapsed() < expected, "{:?}", began.elapsed());
+    };
+    asked(Duration::from_secs(1));
+    asked(Duration::from_millis(90));
+    other.end();
 }
 
 /// While its lease lasts a gateway needs no database; then it refuses, and says that it is its own trouble.
