@@ -10,6 +10,7 @@ got, what the provider was asked and sent, and what the ledger says.
 - every answer that a client has whole is in the ledger once, at its exact price;
 - every request that reached the provider is in the ledger; none is there twice;
 - what was broken off is settled by estimate, at no less than the prompt and no more than what the provider sent;
+- every call in the ledger has a line in the log of requests, of the same amount;
 - `switchboard verify` finds nothing; the gateway is ready within a second (told, and with `--untimed` not judged).
 
 Ends with `N passed, N failed`.
@@ -196,12 +197,15 @@ class Trial:
     def compare(self):
         database = sqlite3.connect(f"file:{self.gateway.database}?mode=ro", uri=True)
         rows = database.execute("SELECT call, amount, estimated FROM ledger").fetchall()
+        lines = dict(database.execute("SELECT request_id, spend FROM spend_logs"))
         database.close()
         ledger = {}
         for call, amount, estimated in rows:
             if call in ledger:
                 self.wrong.append(f"call {call} is in the ledger twice")
             ledger[call] = (amount, estimated)
+            if lines.get(call) != amount:
+                self.wrong.append(f"call {call} is in the ledger at {amount} and in the log at {lines.get(call)}")
         if len(rows) < self.provider.asked:
             self.wrong.append(f"the provider was asked {self.provider.asked} times, and the ledger has {len(rows)} rows")
         if len(rows) > self.provider.asked + self.crashes * CLIENTS:

@@ -39,4 +39,4 @@ pub use scope::{Budget, Level, Limit, Mode, Scope, ScopeId, Source, Terms, Unit}
 pub use state::{Need, Standing};
 pub use tab::{Charge, Tab};
 pub use window::{Window, date};
-pub use withdraw::Withheld;
+pub use withdraw::{PAYER, Withheld};

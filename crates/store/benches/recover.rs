@@ -40,6 +40,8 @@ fn main() {
             lines: &lines,
             provider: "openai",
             deployment: "d",
+            model: "gpt-4o-mini",
+            group: "fast",
         };
         journal.intend(&intent).expect("written");
     }

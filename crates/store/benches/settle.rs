@@ -184,7 +184,18 @@ fn request(admission: &Admission, journal: &Arc<Journal>, principal: &Principal)
     let call = "0192f0c4b7a97f0e8f1b2c3d4e5f6071";
     let (provider, deployment) = ("openai", "d");
     journal
-        .intend(&Intent { attempt, call, at: now, reserved: need.money, begun: NanoUsd(1), lines: &lines, provider, deployment })
+        .intend(&Intent {
+            attempt,
+            call,
+            at: now,
+            reserved: need.money,
+            begun: NanoUsd(1),
+            lines: &lines,
+            provider,
+            deployment,
+            model: "m",
+            group: "m",
+        })
         .expect("written");
     let basis = Basis { counts: vec![("input", 300), ("output", 120)], ..Basis::default() };
     journal.settle(&Settlement {

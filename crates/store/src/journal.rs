@@ -10,10 +10,10 @@
 
 mod file;
 pub(crate) mod frame;
+mod left;
 mod read;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -26,6 +26,7 @@ use switchboard_engine::{apart, failpoint};
 
 use file::Segments;
 pub use frame::{Entry, Kept};
+use left::Left;
 pub(crate) use read::Reader;
 
 use crate::line::Passing;
@@ -106,7 +107,7 @@ impl Journal {
     pub fn open(folder: &Path, durability: Durability) -> Result<(Self, Recovered), BadJournal> {
         let bad = |source| BadJournal::File { at: folder.to_owned(), source };
         let segments = Segments::open(folder)?;
-        let open = unsettled(folder).map_err(bad)?;
+        let left = Left::of(folder).map_err(bad)?;
         let shared = Arc::new(Shared {
             segments: Mutex::new(segments),
             durability,
@@ -117,11 +118,12 @@ impl Journal {
         let syncing = shared.clone();
         let syncer = std::thread::Builder::new().name("journal".to_owned()).spawn(move || syncing.sync_for_good()).map_err(bad)?;
         let journal = Self { shared, syncer: Mutex::new(Some(syncer)) };
-        let recovered = journal.recover(open).map_err(bad)?;
+        let recovered = journal.recover(left).map_err(bad)?;
         Ok((journal, recovered))
     }
 
-    fn recover(&self, open: HashMap<AttemptId, Kept>) -> std::io::Result<Recovered> {
+    fn recover(&self, left: Left) -> std::io::Result<Recovered> {
+        let Left { open, mut cut } = left;
         let mut recovered = Recovered::default();
         for (attempt, kept) in open {
             let amount = NanoUsd(kept.last.max(kept.intent.begun));
@@ -129,6 +131,10 @@ impl Journal {
             self.write(|out| frame::recovered(attempt, kept.intent.at, amount, out))?;
             recovered.attempts += 1;
             recovered.amount = recovered.amount.plus(amount);
+            left::add(&mut cut, kept.intent, amount.0, (0, 0));
+        }
+        for call in cut.values() {
+            self.write(|out| frame::logged(&call.line(), out))?;
         }
         Ok(recovered)
     }
@@ -299,15 +305,5 @@ pub fn is_taken(folder: &Path) -> bool {
 
 /// How many attempts the journal in that folder has an intent of and no settlement.
 pub fn open_attempts(folder: &Path) -> std::io::Result<usize> {
-    Ok(unsettled(folder)?.len())
-}
-
-/// The attempts that have an intent and no settlement.
-fn unsettled(folder: &Path) -> std::io::Result<HashMap<AttemptId, Kept>> {
-    let mut open = HashMap::new();
-    let mut reader = Reader::new(folder);
-    while let Some((entry, (segment, _))) = reader.next()? {
-        frame::follow(&mut open, entry, segment);
-    }
-    Ok(open)
+    Ok(Left::of(folder)?.open.len())
 }

@@ -48,6 +48,10 @@ pub struct Intent<'a> {
     pub provider: &'a str,
     /// By which deployment, and so by which credential.
     pub deployment: &'a str,
+    /// The model, in the provider's words.
+    pub model: &'a str,
+    /// The group of models whose member it is.
+    pub group: &'a str,
 }
 
 /// How an attempt ended.

@@ -181,6 +181,8 @@ impl Tab {
                 lines: &lines,
                 provider: &open.target.spec.provider,
                 deployment: &open.target.spec.id,
+                model: &open.target.spec.model,
+                group: &open.target.spec.group,
             };
             journal.intend(&intent).map_err(|closed| {
                 let problem = Problem::new(Kind::Overloaded, closed.to_string()).with_code("journal_unavailable");

@@ -23,10 +23,12 @@ pub enum Withheld {
     Journal(#[from] JournalClosed),
 }
 
+/// Who pays what is no call, as the ledger names it.
+pub const PAYER: &str = "gateway";
+
 impl Admission {
     /// Takes that much out of a scope, all or nothing. `reason` says under which name it is booked.
     pub async fn withdraw(&self, scope: Arc<Scope>, amount: NanoUsd, (call, reason): (&str, &str)) -> Result<(), Withheld> {
-        const PAYER: &str = "gateway";
         let mut hold = Hold::new(self.book().clone(), (self.authority().cloned(), None), vec![scope], Vec::new());
         let need = Need { money: amount, ..Need::default() };
         hold.take((PAYER, reason), need, NanoUsd::ZERO).await.map_err(|refusal| Withheld::Refused(Box::new(refusal)))?;
@@ -34,7 +36,18 @@ impl Admission {
         let (attempt, lines) = (AttemptId::mint(now), hold.lines());
         if let Some(journal) = self.journal() {
             let (provider, deployment) = (PAYER, reason);
-            journal.intend(&Intent { attempt, call, at: now, reserved: amount, begun: amount, lines: &lines, provider, deployment })?;
+            journal.intend(&Intent {
+                attempt,
+                call,
+                at: now,
+                reserved: amount,
+                begun: amount,
+                lines: &lines,
+                provider,
+                deployment,
+                model: "",
+                group: "",
+            })?;
             journal.settle(&Settlement {
                 attempt,
                 call,

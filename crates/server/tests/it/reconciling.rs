@@ -31,8 +31,18 @@ fn filled(store: &Store, folder: &std::path::Path) {
         let (input, output, amount) = used(day, model);
         let (attempt, name) = (AttemptId::mint(at(day)), format!("m{model}"));
         let (provider, deployment, lines) = ("lab", "d", vec![]);
-        let intent =
-            Intent { attempt, call: "c", at: at(day), reserved: NanoUsd(amount), begun: NanoUsd(1), lines: &lines, provider, deployment };
+        let intent = Intent {
+            attempt,
+            call: "c",
+            at: at(day),
+            reserved: NanoUsd(amount),
+            begun: NanoUsd(1),
+            lines: &lines,
+            provider,
+            deployment,
+            model: "m",
+            group: "m",
+        };
         journal.intend(&intent).expect("written");
         journal.settle(&Settlement {
             attempt,

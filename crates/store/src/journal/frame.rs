@@ -15,8 +15,10 @@ use switchboard_engine::catalog::Component;
 
 use crate::line::Passing;
 
-/// An attempt is about to be sent.
+/// An attempt is about to be sent, as older gateways write it: not of which model.
 const INTENT: u8 = b'I';
+/// An attempt of a model is about to be sent.
+const INTENT_OF_MODEL: u8 = b'M';
 /// It has cost so much by now.
 const CHECKPOINT: u8 = b'C';
 /// It is over.
@@ -75,6 +77,20 @@ pub struct Intended {
     pub provider: String,
     /// By which deployment.
     pub deployment: String,
+    /// The model, in the provider's words; not known of what an older gateway wrote.
+    #[serde(skip)]
+    pub model: String,
+    /// The group of models whose member it is; the same.
+    #[serde(skip)]
+    pub group: String,
+}
+
+/// What was written of an attempt of a model.
+#[derive(Deserialize)]
+struct IntendedOfModel {
+    intent: Intended,
+    model: String,
+    group: String,
 }
 
 /// The same, as it is written.
@@ -88,6 +104,8 @@ struct Intending<'a> {
     lines: &'a [switchboard_engine::admit::Line],
     provider: &'a str,
     deployment: &'a str,
+    model: &'a str,
+    group: &'a str,
 }
 
 fn as_lines<S: Serializer>(lines: &[switchboard_engine::admit::Line], out: S) -> Result<S::Ok, S::Error> {
@@ -199,9 +217,9 @@ pub(crate) fn follow(open: &mut HashMap<AttemptId, Kept>, entry: Entry, segment:
 }
 
 pub(crate) fn intended(intent: &Intent<'_>, out: &mut Vec<u8>) {
-    let Intent { attempt, call, at, lines, provider, deployment, .. } = *intent;
-    let intending = Intending { call, at, reserved: intent.reserved.0, begun: intent.begun.0, lines, provider, deployment };
-    of_attempt(INTENT, attempt, &intending, out);
+    let Intent { attempt, call, at, reserved, begun, lines, provider, deployment, model, group } = *intent;
+    let intending = Intending { call, at, reserved: reserved.0, begun: begun.0, lines, provider, deployment, model, group };
+    of_attempt(INTENT_OF_MODEL, attempt, &intending, out);
 }
 
 pub(crate) fn checkpoint(attempt: AttemptId, spent: NanoUsd, out: &mut Vec<u8>) {
@@ -294,6 +312,10 @@ fn of_kind(kind: u8, said: &[u8]) -> Option<Entry> {
     let attempt = AttemptId(u128::from_be_bytes(id.try_into().ok()?));
     match kind {
         INTENT => Some(Entry::Intent(attempt, Box::new(postcard::from_bytes(said).ok()?))),
+        INTENT_OF_MODEL => {
+            let IntendedOfModel { intent, model, group } = postcard::from_bytes(said).ok()?;
+            Some(Entry::Intent(attempt, Box::new(Intended { model, group, ..intent })))
+        }
         CHECKPOINT => Some(Entry::Checkpoint(attempt, postcard::from_bytes(said).ok()?)),
         SETTLED => Some(Entry::Settled(attempt, postcard::from_bytes(said).ok()?)),
         _ => None,

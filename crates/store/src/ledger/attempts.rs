@@ -201,6 +201,8 @@ mod tests {
             lines: Vec::new(),
             provider: text("openai"),
             deployment: text("a \"b\"\n"),
+            model: text("gpt"),
+            group: text("fast"),
         };
         let used = Used {
             model: text("gpt"),

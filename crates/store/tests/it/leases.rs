@@ -81,6 +81,8 @@ impl Gateway {
                         lines: &hold.lines(),
                         provider: "p",
                         deployment: "d",
+                        model: "gpt-4o-mini",
+                        group: "fast",
                     };
                     journal.intend(&intent).expect("a journal");
                     tokio::task::yield_now().await;

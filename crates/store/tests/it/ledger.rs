@@ -23,15 +23,21 @@ fn lines() -> Vec<Line> {
 }
 
 pub(crate) fn intend(journal: &Journal, attempt: AttemptId, begun: i64) {
+    intend_of(journal, attempt, &attempt.to_string(), begun);
+}
+
+fn intend_of(journal: &Journal, attempt: AttemptId, call: &str, begun: i64) {
     let intent = Intent {
         attempt,
-        call: &attempt.to_string(),
+        call,
         at: micros(),
         reserved: NanoUsd(1000),
         begun: NanoUsd(begun),
         lines: &lines(),
         provider: "openai",
         deployment: "d",
+        model: "gpt-4o-mini",
+        group: "fast",
     };
     journal.intend(&intent).expect("a journal");
 }
@@ -162,6 +168,40 @@ fn what_was_under_way_is_settled_by_what_was_last_known() {
         assert_eq!(assert_clean(store), 3);
         assert_eq!(count(store, "SELECT COUNT(*) FROM ledger WHERE estimated = 1"), 2);
         assert_eq!(key_spent(store)[0].2, NanoUsd(57 + 11));
+    });
+}
+
+/// What was under way has a line in the log of requests as well: with what the attempts before it cost, and whom it counts for.
+#[test]
+fn calls_that_a_gateway_left_have_a_line() {
+    each(|store| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [lone, first, second, logged, over] = std::array::from_fn(|_| AttemptId::mint(micros()));
+        {
+            let (journal, ..) = open(folder.path());
+            intend(&journal, lone, 7);
+            journal.checkpoint(lone, NanoUsd(50));
+            intend_of(&journal, first, "call", 5);
+            settle(&journal, first, 11);
+            intend_of(&journal, second, "call", 5);
+            // Over, and its line was not written; over, and it was.
+            [over, logged].iter().for_each(|attempt| intend(&journal, *attempt, 1));
+            [over, logged].iter().for_each(|attempt| settle(&journal, *attempt, 13));
+            let id = logged.to_string();
+            journal.log(&Passing { request_id: &id, status: "success", spend: 13, metadata: "{}", ..Passing::default() });
+        }
+        for _ in 0..2 {
+            let (journal, ..) = open(folder.path());
+            carry(store, &journal);
+        }
+        assert_eq!(count(store, "SELECT COUNT(*) FROM spend_logs"), 4);
+        assert_eq!(count(store, "SELECT CAST(SUM(spend) AS BIGINT) FROM spend_logs"), 50 + 11 + 5 + 13 + 13);
+        assert_eq!(key_spent(store)[0].2, NanoUsd(50 + 11 + 5 + 13 + 13));
+        assert_eq!(count(store, "SELECT spend FROM spend_logs WHERE request_id = 'call'"), 16);
+        let told = "SELECT COUNT(*) FROM spend_logs WHERE status = 'failure' AND api_key = 'k' AND team_id = 't' AND model = 'gpt-4o-mini' AND model_group = 'fast' AND model_id = 'd' AND metadata LIKE '%\"recovered\":true%'";
+        assert_eq!(count(store, told), 3);
+        let days = "SELECT CAST(SUM(spend) AS BIGINT) FROM daily_spend WHERE entity_type = 'all'";
+        assert_eq!(count(store, days), 50 + 11 + 5 + 13 + 13);
     });
 }
 
